@@ -1,1 +1,3 @@
-
+//! Keycroft.
+pub mod model;
+pub mod clock;

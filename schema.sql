@@ -1,0 +1,299 @@
+-- Keycroft's file, version 1: what a new file gets. Older files are brought here by src/store/migrate.rs.
+--
+-- Times are Unix seconds (UTC). A missing end means never. Ids of 12 characters (0-9a-z) are public.
+-- Lists of words (permissions, networks) are sorted and have one space between two words.
+-- Of a secret only its SHA-256 is kept; of a password only its Argon2id hash (a PHC string).
+
+PRAGMA application_id = 0x4b435246;  -- "KCRF"
+
+-- What this installation is: one row.
+CREATE TABLE installation (
+    id             INTEGER PRIMARY KEY CHECK (id = 1),
+    created_at     INTEGER NOT NULL,
+    digest_key     BLOB NOT NULL CHECK (length(digest_key) = 32),  -- for keyed digests (Idempotency-Key, throttle)
+    last_backup_at INTEGER
+) STRICT;
+
+-- People. A deleted user's row stays: the name and the subject are never given to anybody else.
+CREATE TABLE users (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    subject       TEXT NOT NULL UNIQUE CHECK (length(subject) = 12),
+    username      TEXT NOT NULL UNIQUE CHECK (length(username) BETWEEN 1 AND 32 AND username NOT GLOB '*[^a-z0-9_.-]*'
+                                             AND username GLOB '[a-z_]*' AND username NOT GLOB '*.'),
+    display_name  TEXT NOT NULL,
+    role          TEXT NOT NULL CHECK (role IN ('member', 'admin')),
+    password_hash TEXT CHECK (password_hash GLOB '$argon2id$*'),
+    theme         TEXT CHECK (theme IN ('light', 'dark')),
+    created_at    INTEGER NOT NULL,
+    disabled_at   INTEGER,
+    deleted_at    INTEGER,
+    CHECK (deleted_at IS NULL OR (disabled_at IS NOT NULL AND password_hash IS NULL))
+) STRICT;
+
+CREATE TABLE groups (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    name       TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE group_members (
+    user_id  INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    group_id INTEGER NOT NULL REFERENCES groups (id) ON DELETE CASCADE,
+    PRIMARY KEY (user_id, group_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX group_members_by_group ON group_members (group_id, user_id);
+
+-- Programs that ask about credentials, and the permissions they define.
+CREATE TABLE services (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    name       TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE service_permissions (
+    permission TEXT PRIMARY KEY,
+    service_id INTEGER NOT NULL REFERENCES services (id) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX service_permissions_by_service ON service_permissions (service_id);
+
+-- What users and roles have beyond what their role gives: introspect, metrics, services' permissions.
+CREATE TABLE user_permissions (
+    user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    permission TEXT NOT NULL,
+    PRIMARY KEY (user_id, permission)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE role_permissions (
+    role       TEXT NOT NULL CHECK (role IN ('member', 'admin')),
+    permission TEXT NOT NULL REFERENCES service_permissions (permission) ON DELETE CASCADE,
+    PRIMARY KEY (role, permission)
+) STRICT, WITHOUT ROWID;
+
+-- Machines whose sshd asks for SSH keys.
+CREATE TABLE hosts (
+    id                    INTEGER PRIMARY KEY AUTOINCREMENT,
+    public_id             TEXT NOT NULL UNIQUE CHECK (length(public_id) = 12),
+    name                  TEXT NOT NULL UNIQUE,
+    cache_age_max_seconds INTEGER NOT NULL DEFAULT 86400 CHECK (cache_age_max_seconds BETWEEN 0 AND 31536000),
+    created_at            INTEGER NOT NULL,
+    last_contact_at       INTEGER,
+    last_contact_from     TEXT,
+    version               TEXT,     -- of the helper, as it says
+    copied_at             INTEGER   -- when it last fetched or confirmed everybody's keys
+) STRICT;
+
+-- Without a row here every user may log in; with rows, only members of these groups.
+CREATE TABLE host_groups (
+    host_id  INTEGER NOT NULL REFERENCES hosts (id) ON DELETE CASCADE,
+    group_id INTEGER NOT NULL REFERENCES groups (id) ON DELETE RESTRICT,
+    PRIMARY KEY (host_id, group_id)
+) STRICT, WITHOUT ROWID;
+
+-- Logins that several people share, opened to groups.
+CREATE TABLE host_shared_logins (
+    host_id  INTEGER NOT NULL REFERENCES hosts (id) ON DELETE CASCADE,
+    login    TEXT NOT NULL,
+    group_id INTEGER NOT NULL REFERENCES groups (id) ON DELETE CASCADE,
+    PRIMARY KEY (host_id, login, group_id)
+) STRICT, WITHOUT ROWID;
+
+-- Bearer credentials of every kind. Just one of user, service and host owns a credential.
+CREATE TABLE credentials (
+    id                 TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 12),
+    kind               TEXT NOT NULL CHECK (kind IN ('api-key', 'token', 'session', 'host')),
+    user_id            INTEGER REFERENCES users (id),
+    service_id         INTEGER REFERENCES services (id),
+    host_id            INTEGER REFERENCES hosts (id),
+    name               TEXT NOT NULL,
+    note               TEXT,
+    permissions        TEXT NOT NULL,            -- as given; its power is these and what its owner has now
+    networks           TEXT NOT NULL,            -- empty: from everywhere
+    digest             BLOB CHECK (length(digest) = 32),
+    previous_digest    BLOB CHECK (length(previous_digest) = 32),
+    previous_ends_at   INTEGER,
+    created_at         INTEGER NOT NULL,
+    made_by            TEXT,                     -- the credential that made it
+    expires_at         INTEGER,
+    expired_seen_at    INTEGER,                  -- once seen expired, it stays so when the clock goes back
+    disabled_at        INTEGER,
+    rotated_at         INTEGER,
+    ended_at           INTEGER,                  -- deleted; the row is kept a while for its reason
+    ended_reason       TEXT,
+    password_at        INTEGER,                  -- sessions: when a password was last typed
+    user_agent         TEXT,                     -- sessions
+    address            TEXT,                     -- sessions: from where they were begun
+    CHECK ((user_id IS NOT NULL) + (service_id IS NOT NULL) + (host_id IS NOT NULL) = 1),
+    CHECK ((previous_digest IS NULL) = (previous_ends_at IS NULL)),
+    CHECK ((ended_at IS NULL) = (ended_reason IS NULL)),
+    CHECK ((ended_at IS NULL) = (digest IS NOT NULL)),
+    CHECK (ended_at IS NULL OR previous_digest IS NULL),
+    CHECK (kind = 'api-key' OR expires_at IS NOT NULL OR kind = 'host')
+) STRICT;
+CREATE INDEX credentials_by_user ON credentials (user_id, kind, created_at, id) WHERE user_id IS NOT NULL;
+CREATE INDEX credentials_by_service ON credentials (service_id, kind, created_at, id) WHERE service_id IS NOT NULL;
+CREATE INDEX credentials_by_host ON credentials (host_id) WHERE host_id IS NOT NULL;
+CREATE INDEX credentials_by_end ON credentials (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX credentials_by_ended ON credentials (ended_at) WHERE ended_at IS NOT NULL;
+CREATE INDEX credentials_by_maker ON credentials (made_by) WHERE made_by IS NOT NULL;
+CREATE UNIQUE INDEX api_key_names ON credentials (user_id, name) WHERE kind = 'api-key' AND user_id IS NOT NULL AND ended_at IS NULL;
+CREATE UNIQUE INDEX service_api_key_names ON credentials (service_id, name) WHERE service_id IS NOT NULL AND ended_at IS NULL;
+
+-- The last use of each, in a narrow table of its own: verification reads the row above, the writer writes here.
+CREATE TABLE last_uses (
+    credential_id    TEXT PRIMARY KEY REFERENCES credentials (id) ON DELETE CASCADE,
+    at               INTEGER,
+    address          TEXT,
+    program          TEXT,
+    previous_at      INTEGER,  -- of the secret before the last rotation
+    previous_address TEXT,
+    previous_program TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE usage_days (
+    credential_id TEXT NOT NULL REFERENCES credentials (id) ON DELETE CASCADE,
+    day           INTEGER NOT NULL,  -- days since 1970-01-01
+    uses          INTEGER NOT NULL,
+    refused       INTEGER NOT NULL,
+    PRIMARY KEY (credential_id, day)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX usage_days_by_day ON usage_days (day);
+
+-- Codes: each opens one act, a stated number of times.
+CREATE TABLE codes (
+    id         TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 12),
+    purpose    TEXT NOT NULL CHECK (purpose IN ('set-up', 'invitation', 'password-reset', 'enrolment', 'device')),
+    digest     BLOB NOT NULL CHECK (length(digest) = 32),
+    user_id    INTEGER REFERENCES users (id) ON DELETE CASCADE,
+    uses_left  INTEGER NOT NULL CHECK (uses_left >= 0),
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    made_by    TEXT,
+    groups     TEXT NOT NULL DEFAULT ''   -- enrolment: the groups a new host is limited to
+) STRICT;
+CREATE INDEX codes_by_end ON codes (expires_at);
+CREATE INDEX codes_by_user ON codes (user_id) WHERE user_id IS NOT NULL;
+
+-- A sign-in of the command line under way (RFC 8628): what the person is shown, and what they said.
+CREATE TABLE device_logins (
+    code_id          TEXT PRIMARY KEY REFERENCES codes (id) ON DELETE CASCADE,
+    user_code        TEXT NOT NULL UNIQUE CHECK (length(user_code) = 8),
+    computer         TEXT NOT NULL,
+    program          TEXT NOT NULL,
+    address          TEXT,
+    lifetime_seconds INTEGER,                -- as the device wished, then as the person chose
+    polled_at        INTEGER,
+    interval_seconds INTEGER NOT NULL DEFAULT 5,
+    answer           TEXT CHECK (answer IN ('approved', 'refused')),
+    approved_by      INTEGER REFERENCES users (id) ON DELETE CASCADE,
+    approved_with    TEXT                    -- the session
+) STRICT, WITHOUT ROWID;
+
+-- Public keys. The same key under two users is allowed.
+CREATE TABLE ssh_keys (
+    id              TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 12),
+    user_id         INTEGER NOT NULL REFERENCES users (id),
+    name            TEXT NOT NULL,
+    type            TEXT NOT NULL,
+    bits            INTEGER NOT NULL,
+    key             TEXT NOT NULL,   -- base64 of the wire form, without type and comment
+    fingerprint     TEXT NOT NULL,   -- SHA256:…
+    comment         TEXT NOT NULL,
+    networks        TEXT NOT NULL,
+    created_at      INTEGER NOT NULL,
+    expires_at      INTEGER,
+    expired_seen_at INTEGER,
+    made_by         TEXT,
+    UNIQUE (user_id, name),
+    UNIQUE (user_id, fingerprint)
+) STRICT;
+CREATE INDEX ssh_keys_by_fingerprint ON ssh_keys (fingerprint);
+CREATE INDEX ssh_keys_by_end ON ssh_keys (expires_at) WHERE expires_at IS NOT NULL;
+
+CREATE TABLE ssh_key_uses (
+    ssh_key_id        TEXT PRIMARY KEY REFERENCES ssh_keys (id) ON DELETE CASCADE,
+    looked_up_at      INTEGER,
+    looked_up_host    TEXT,
+    used_at           INTEGER,
+    used_host         TEXT
+) STRICT, WITHOUT ROWID;
+
+-- The organisation's rules: one row. Lifetimes are seconds; NULL is endless.
+CREATE TABLE policy (
+    id                       INTEGER PRIMARY KEY CHECK (id = 1),
+    api_key_lifetime_choice  INTEGER NOT NULL CHECK (api_key_lifetime_choice IN (0, 1)),
+    api_key_lifetimes        TEXT NOT NULL,   -- words like 30d and never
+    api_key_lifetime_default INTEGER,
+    api_key_lifetime_max     INTEGER,
+    token_lifetime_choice    INTEGER NOT NULL CHECK (token_lifetime_choice IN (0, 1)),
+    token_lifetime_default   INTEGER NOT NULL CHECK (token_lifetime_default BETWEEN 3600 AND 86400),
+    token_lifetime_max       INTEGER NOT NULL CHECK (token_lifetime_max BETWEEN 3600 AND 86400),
+    session_lifetime         INTEGER NOT NULL CHECK (session_lifetime BETWEEN 300 AND 604800),
+    ssh_key_types            TEXT NOT NULL,
+    ssh_rsa_bits_min         INTEGER NOT NULL CHECK (ssh_rsa_bits_min BETWEEN 2048 AND 4096),
+    ssh_key_lifetime_max     INTEGER,
+    api_keys_max             INTEGER NOT NULL CHECK (api_keys_max > 0),
+    ssh_keys_max             INTEGER NOT NULL CHECK (ssh_keys_max > 0)
+) STRICT;
+
+-- The audit log: each event's hash is over its fields and the hash before it. Never changed, never deleted.
+CREATE TABLE events (
+    number          INTEGER PRIMARY KEY,
+    at              INTEGER NOT NULL,
+    action          TEXT NOT NULL,
+    outcome         TEXT NOT NULL CHECK (outcome IN ('done', 'refused')),
+    way             TEXT NOT NULL CHECK (way IN ('console', 'api', 'cli', 'host')),
+    actor           TEXT NOT NULL,
+    actor_user_id   INTEGER,
+    credential_id   TEXT,
+    target_kind     TEXT NOT NULL,
+    target_id       TEXT NOT NULL,
+    target_name     TEXT NOT NULL,
+    target_owner_id INTEGER,
+    address         TEXT,
+    program         TEXT,
+    request_id      TEXT,
+    before          TEXT NOT NULL,
+    after           TEXT NOT NULL,
+    hash            BLOB NOT NULL CHECK (length(hash) = 32)
+) STRICT;
+CREATE INDEX events_by_actor ON events (actor_user_id, number) WHERE actor_user_id IS NOT NULL;
+CREATE INDEX events_by_owner ON events (target_owner_id, number) WHERE target_owner_id IS NOT NULL;
+CREATE INDEX events_by_action ON events (action, number);
+
+CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT raise(ABORT, 'events are never changed'); END;
+CREATE TRIGGER events_last BEFORE DELETE ON events BEGIN SELECT raise(ABORT, 'events are never deleted'); END;
+
+-- What is no act.
+
+-- Requests with an Idempotency-Key that succeeded: keyed digests alone.
+CREATE TABLE requests_done (
+    request BLOB PRIMARY KEY CHECK (length(request) = 32),
+    body    BLOB NOT NULL CHECK (length(body) = 32),
+    made    TEXT NOT NULL,
+    at      INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX requests_done_by_time ON requests_done (at);
+
+-- Failed tries within the present minute, by name, address or known browser.
+CREATE TABLE throttle (
+    bucket TEXT PRIMARY KEY,
+    since  INTEGER NOT NULL,
+    count  INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Browsers in which a user signed in before: a digest of their cookie.
+CREATE TABLE known_browsers (
+    digest     BLOB PRIMARY KEY CHECK (length(digest) = 32),
+    user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Where notices go. The signing key must be kept to sign.
+CREATE TABLE webhook (
+    id          INTEGER PRIMARY KEY CHECK (id = 1),
+    url         TEXT NOT NULL,
+    signing_key BLOB NOT NULL,
+    created_at  INTEGER NOT NULL
+) STRICT;
+
+PRAGMA user_version = 1;

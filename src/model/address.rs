@@ -1,0 +1,147 @@
+//! Network addresses: lists of networks that a credential may be used from.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+/// Most networks in one list.
+pub const NETWORKS_MAX: usize = 32;
+
+/// The networks a credential may be used from; an empty list allows every address.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Networks(Vec<IpNet>);
+
+impl Networks {
+    /// Reads a list of networks (`10.0.0.0/8`, `2001:db8::/32`) and single addresses; sorted, without repetition,
+    /// bits outside the mask cleared.
+    ///
+    /// # Errors
+    /// A sentence that names the entry at fault, or that there are more than 32.
+    pub fn parse<T: AsRef<str>>(entries: &[T]) -> Result<Self, String> {
+        if entries.len() > NETWORKS_MAX {
+            return Err(format!("give at most {NETWORKS_MAX} networks"));
+        }
+        let mut networks = Vec::with_capacity(entries.len());
+        for entry in entries {
+            networks.push(parse_network(entry.as_ref())?);
+        }
+        networks.sort_unstable();
+        networks.dedup();
+        Ok(Self(networks))
+    }
+
+    /// Reads what [`Networks::to_string`] wrote.
+    ///
+    /// # Errors
+    /// A sentence, when it is something else.
+    pub fn from_stored(text: &str) -> Result<Self, String> {
+        let entries: Vec<&str> = text.split_ascii_whitespace().collect();
+        Self::parse(&entries)
+    }
+
+    /// Whether every address is allowed.
+    #[must_use]
+    pub fn is_everywhere(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether `address` is allowed. An IPv4 address written as IPv6 is the IPv4 address.
+    #[must_use]
+    pub fn allow(&self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        self.0.is_empty() || self.0.iter().any(|network| network.contains(&address))
+    }
+
+    /// Whether every address that this list allows is also allowed by `outer`.
+    #[must_use]
+    pub fn lie_within(&self, outer: &Self) -> bool {
+        if outer.is_everywhere() {
+            return true;
+        }
+        let contained = |network: &IpNet| outer.0.iter().any(|other| other.contains(network));
+        !self.is_everywhere() && self.0.iter().all(contained)
+    }
+
+    /// Each network in CIDR notation.
+    pub fn iter(&self) -> impl Iterator<Item = String> + '_ {
+        self.0.iter().map(ToString::to_string)
+    }
+}
+
+impl fmt::Display for Networks {
+    /// The networks with a space between them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, network) in self.0.iter().enumerate() {
+            if place > 0 {
+                f.write_str(" ")?;
+            }
+            network.fmt(f)?;
+        }
+        Ok(())
+    }
+}
+
+/// One network or address.
+///
+/// # Errors
+/// A sentence that names what was given.
+pub fn parse_network(text: &str) -> Result<IpNet, String> {
+    let form = || {
+        let shown: String = super::text::tame(text, 64);
+        format!("\"{shown}\" is no network: write one like 10.0.0.0/8, 2001:db8::/32 or a single address")
+    };
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(IpNet::from(address.to_canonical()));
+    }
+    let network: IpNet = text.parse().map_err(|_| form())?;
+    if let IpNet::V6(six) = network
+        && six.prefix_len() >= 96
+        && let Some(four) = six.addr().to_ipv4_mapped()
+    {
+        let network = ipnet::Ipv4Net::new(four, six.prefix_len() - 96).map_err(|_| form())?;
+        return Ok(IpNet::V4(network.trunc()));
+    }
+    Ok(network.trunc())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn networks(list: &[&str]) -> Networks {
+        Networks::parse(list).unwrap()
+    }
+
+    #[test]
+    fn lists_are_canonical() {
+        let list = networks(&["10.1.2.3/8", "127.0.0.1", "10.0.0.0/8", "::ffff:192.168.0.1", "2001:db8::1/32"]);
+        assert_eq!(list.to_string(), "10.0.0.0/8 127.0.0.1/32 192.168.0.1/32 2001:db8::/32");
+        assert_eq!(Networks::from_stored(&list.to_string()).unwrap(), list);
+        for bad in ["", "10.0.0.0/33", "10.0.0", "example.org", "10.0.0.0/8 ", "a\nb"] {
+            assert!(Networks::parse(&[bad]).is_err(), "{bad}");
+        }
+        assert!(Networks::parse(&vec!["10.0.0.1"; 33]).is_err());
+    }
+
+    #[test]
+    fn addresses_are_matched_in_their_canonical_form() {
+        let list = networks(&["10.0.0.0/8"]);
+        assert!(list.allow("10.9.8.7".parse().unwrap()));
+        assert!(list.allow("::ffff:10.9.8.7".parse().unwrap()));
+        assert!(!list.allow("11.0.0.1".parse().unwrap()));
+        assert!(!list.allow("::1".parse().unwrap()));
+        assert!(networks(&[]).allow("::1".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_list_lies_within_another_when_it_allows_no_address_more() {
+        let outer = networks(&["10.0.0.0/8", "2001:db8::/32"]);
+        assert!(networks(&["10.1.0.0/16"]).lie_within(&outer));
+        assert!(outer.lie_within(&outer));
+        assert!(outer.lie_within(&networks(&[])));
+        assert!(!networks(&[]).lie_within(&outer));
+        assert!(!networks(&["10.1.0.0/16", "11.0.0.0/8"]).lie_within(&outer));
+        assert!(!networks(&["0.0.0.0/0"]).lie_within(&outer));
+    }
+}

@@ -1,0 +1,70 @@
+//! Codes: short-lived secrets spent by using them. Not credentials: each opens one act, a stated number of times.
+
+use std::time::Duration;
+
+use super::secret::Id;
+use super::time::Time;
+use super::user::UserId;
+
+/// The act that a code opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    SetUp,
+    Invitation,
+    PasswordReset,
+    Enrolment,
+    Device,
+}
+
+impl Purpose {
+    pub const ALL: [Self; 5] = [Self::SetUp, Self::Invitation, Self::PasswordReset, Self::Enrolment, Self::Device];
+
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SetUp => "set-up",
+            Self::Invitation => "invitation",
+            Self::PasswordReset => "password-reset",
+            Self::Enrolment => "enrolment",
+            Self::Device => "device",
+        }
+    }
+
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.word() == word)
+    }
+
+    /// How long such a code lives when nothing else is said.
+    #[must_use]
+    pub const fn lifetime(self) -> Duration {
+        match self {
+            Self::SetUp => Duration::from_secs(3_600),
+            Self::Invitation => Duration::from_secs(7 * 86_400),
+            Self::PasswordReset | Self::Enrolment => Duration::from_secs(86_400),
+            Self::Device => Duration::from_secs(300),
+        }
+    }
+
+    /// The page that a link with such a code leads to, if one does.
+    #[must_use]
+    pub const fn path(self) -> Option<&'static str> {
+        match self {
+            Self::SetUp => Some("/setup"),
+            Self::Invitation => Some("/invitation"),
+            Self::PasswordReset => Some("/reset"),
+            Self::Enrolment | Self::Device => None,
+        }
+    }
+}
+
+/// A code as it is stored.
+#[derive(Debug, Clone)]
+pub struct Code {
+    pub id: Id,
+    pub purpose: Purpose,
+    /// Whom it concerns, for invitations and resets.
+    pub user: Option<UserId>,
+    pub uses_left: u32,
+    pub expires_at: Time,
+}

@@ -1,0 +1,461 @@
+//! Bearer credentials: API keys, tokens, sessions and host credentials are one type, checked in one way.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::address::Networks;
+use super::host::{Host, HostId};
+use super::permission::Permissions;
+use super::secret::{Digest, Id};
+use super::service::{Service, ServiceId};
+use super::time::{Time, WantedEnd};
+use super::user::{Disabled, User, UserId};
+
+/// How a credential is born, what it is called and how long it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    ApiKey,
+    Token,
+    Session,
+    Host,
+}
+
+impl Kind {
+    pub const ALL: [Self; 4] = [Self::ApiKey, Self::Token, Self::Session, Self::Host];
+
+    /// The letter in the secret's form.
+    #[must_use]
+    pub const fn letter(self) -> u8 {
+        match self {
+            Self::ApiKey => b'a',
+            Self::Token => b't',
+            Self::Session => b's',
+            Self::Host => b'h',
+        }
+    }
+
+    /// The word on the wire and in the file.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ApiKey => "api-key",
+            Self::Token => "token",
+            Self::Session => "session",
+            Self::Host => "host",
+        }
+    }
+
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ApiKey => "API key",
+            Self::Token => "token",
+            Self::Session => "session",
+            Self::Host => "host credential",
+        }
+    }
+
+    /// Whether it is good as a bearer at the JSON API, `/verify` and introspection.
+    #[must_use]
+    pub const fn is_bearer(self) -> bool {
+        match self {
+            Self::ApiKey | Self::Token => true,
+            Self::Session | Self::Host => false,
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Whose a credential is, by row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OwnerId {
+    User(UserId),
+    Service(ServiceId),
+    Host(HostId),
+}
+
+/// Whose a credential is, as they are now.
+#[derive(Debug, Clone)]
+pub enum Owner {
+    User(User),
+    Service(Service),
+    Host(Host),
+}
+
+impl Owner {
+    #[must_use]
+    pub const fn id(&self) -> OwnerId {
+        match self {
+            Self::User(user) => OwnerId::User(user.id),
+            Self::Service(service) => OwnerId::Service(service.id),
+            Self::Host(host) => OwnerId::Host(host.id),
+        }
+    }
+
+    /// The name by which others know the owner.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::User(user) => user.username.as_str(),
+            Self::Service(service) => &service.name,
+            Self::Host(host) => &host.name,
+        }
+    }
+
+    /// The name that people read.
+    #[must_use]
+    pub fn display_name(&self) -> &str {
+        match self {
+            Self::User(user) => &user.display_name,
+            Self::Service(service) => &service.name,
+            Self::Host(host) => &host.name,
+        }
+    }
+
+    #[must_use]
+    pub const fn is_enabled(&self) -> bool {
+        match self {
+            Self::User(user) => user.is_enabled(),
+            Self::Service(_) | Self::Host(_) => true,
+        }
+    }
+
+    /// What the owner has now.
+    #[must_use]
+    pub fn permissions(&self) -> Permissions {
+        match self {
+            Self::User(user) => user.permissions(),
+            Self::Service(service) => service.power(),
+            Self::Host(_) => Permissions::none(),
+        }
+    }
+
+    #[must_use]
+    pub const fn user(&self) -> Option<&User> {
+        match self {
+            Self::User(user) => Some(user),
+            Self::Service(_) | Self::Host(_) => None,
+        }
+    }
+}
+
+/// The secret that a rotation replaced and that is still good for a while.
+#[derive(Clone, Copy)]
+pub struct Previous {
+    pub digest: Digest,
+    pub ends_at: Time,
+}
+
+/// Which of the two secrets of a rotating credential was presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    Current,
+    Previous,
+}
+
+/// What verification knows of a credential.
+#[derive(Clone)]
+pub struct Credential {
+    pub id: Id,
+    pub kind: Kind,
+    pub owner: Owner,
+    /// As given; what it may do now is [`Credential::power`].
+    pub permissions: Permissions,
+    pub networks: Networks,
+    /// `None` once it was deleted.
+    pub digest: Option<Digest>,
+    pub previous: Option<Previous>,
+    pub expires_at: Option<Time>,
+    pub disabled: Disabled,
+    pub ended: bool,
+    /// Whether it was once seen expired: then it stays so, whatever the clock says later.
+    pub seen_expired: bool,
+    /// When its holder last typed a password (sessions alone).
+    pub password_at: Option<Time>,
+}
+
+/// Why a credential is not good now: the first link of the chain that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    Ended,
+    Disabled,
+    Expired,
+    Address,
+    OwnerDisabled,
+}
+
+impl Refusal {
+    /// One sentence for the person or an admin who asks why.
+    #[must_use]
+    pub const fn sentence(self) -> &'static str {
+        match self {
+            Self::Ended => "It was deleted.",
+            Self::Disabled => "It is disabled; enable it to use it again.",
+            Self::Expired => "It has expired; renew or rotate it.",
+            Self::Address => "It was used from an address that its allowed addresses do not contain.",
+            Self::OwnerDisabled => "Its owner is disabled.",
+        }
+    }
+}
+
+impl Credential {
+    /// Which of its secrets `presented` is the digest of, at `now`.
+    #[must_use]
+    pub fn which(&self, presented: &Digest, now: Time) -> Option<Which> {
+        if self.digest.is_some_and(|digest| digest.matches(presented)) {
+            return Some(Which::Current);
+        }
+        let previous = self.previous.filter(|previous| previous.ends_at > now)?;
+        previous.digest.matches(presented).then_some(Which::Previous)
+    }
+
+    /// Whether it is good at `now` from `address` (`None`: the address is not known, so that a limit to addresses refuses).
+    ///
+    /// # Errors
+    /// The first link of the chain that fails.
+    pub fn check(&self, now: Time, address: Option<IpAddr>) -> Result<(), Refusal> {
+        if self.ended || self.digest.is_none() {
+            return Err(Refusal::Ended);
+        }
+        if self.disabled == Disabled::Yes {
+            return Err(Refusal::Disabled);
+        }
+        if self.seen_expired || self.is_past_its_end(now) {
+            return Err(Refusal::Expired);
+        }
+        let allowed = self.networks.is_everywhere() || address.is_some_and(|address| self.networks.allow(address));
+        if !allowed {
+            return Err(Refusal::Address);
+        }
+        if !self.owner.is_enabled() {
+            return Err(Refusal::OwnerDisabled);
+        }
+        Ok(())
+    }
+
+    /// Whether its end has come: at the very second of `expires_at` it is over.
+    #[must_use]
+    pub fn is_past_its_end(&self, now: Time) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// What it may do now: what it was given, and what its owner has now. A session may do all that its user may.
+    #[must_use]
+    pub fn power(&self) -> Permissions {
+        match self.kind {
+            Kind::ApiKey | Kind::Token => self.permissions.intersection(&self.owner.permissions()),
+            Kind::Session => self.owner.permissions(),
+            Kind::Host => Permissions::none(),
+        }
+    }
+}
+
+/// The last time a secret was used.
+#[derive(Debug, Clone)]
+pub struct LastUse {
+    pub at: Time,
+    pub address: Option<IpAddr>,
+    /// The program, or the service that asked.
+    pub program: Option<String>,
+}
+
+/// Why a credential is over.
+#[derive(Debug, Clone)]
+pub struct Ending {
+    pub at: Time,
+    /// A word: `deleted`, `burned`, `revoked`, `left`.
+    pub reason: String,
+}
+
+/// What lists and pages know of a credential: all but its digests.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub id: Id,
+    pub kind: Kind,
+    pub owner: OwnerId,
+    pub name: String,
+    pub note: Option<String>,
+    pub permissions: Permissions,
+    pub networks: Networks,
+    pub created_at: Time,
+    /// The credential that made it.
+    pub made_by: Option<Id>,
+    pub expires_at: Option<Time>,
+    pub disabled: Disabled,
+    pub seen_expired: bool,
+    pub ended: Option<Ending>,
+    pub rotated_at: Option<Time>,
+    /// The end of the secret before the last rotation, while it is good.
+    pub previous_ends_at: Option<Time>,
+    pub last_use: Option<LastUse>,
+    pub previous_last_used_at: Option<Time>,
+    /// Of the program that signed in (sessions alone).
+    pub user_agent: Option<String>,
+    /// From where it signed in (sessions alone).
+    pub address: Option<IpAddr>,
+}
+
+/// What a list says of a credential in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Active,
+    Expired,
+    Disabled,
+    Ended,
+}
+
+impl State {
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Expired => "expired",
+            Self::Disabled => "disabled",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+impl Record {
+    #[must_use]
+    pub fn state(&self, now: Time) -> State {
+        if self.ended.is_some() {
+            State::Ended
+        } else if self.seen_expired || self.expires_at.is_some_and(|end| end <= now) {
+            State::Expired
+        } else if self.disabled == Disabled::Yes {
+            State::Disabled
+        } else {
+            State::Active
+        }
+    }
+
+    /// When the secret before the last rotation ends, if it is still good at `now`.
+    #[must_use]
+    pub fn grace_ends_at(&self, now: Time) -> Option<Time> {
+        self.previous_ends_at.filter(|end| *end > now)
+    }
+}
+
+/// What a new API key or token is made of; what is `None` is the caller's.
+pub struct NewCredential {
+    pub kind: Kind,
+    pub name: Option<String>,
+    pub note: Option<String>,
+    pub end: WantedEnd,
+    pub permissions: Option<Permissions>,
+    pub networks: Option<Networks>,
+}
+
+/// A change to an API key; what is `None` stays.
+#[derive(Default)]
+pub struct CredentialChange {
+    pub name: Option<String>,
+    pub note: Option<Option<String>>,
+    pub end: Option<WantedEnd>,
+    pub permissions: Option<Permissions>,
+    pub networks: Option<Networks>,
+    pub disabled: Option<Disabled>,
+}
+
+/// One day of a credential's use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UsageDay {
+    pub day: super::time::Day,
+    pub uses: u64,
+    pub refused: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::permission::Own;
+    use crate::model::user::{Role, Username};
+
+    const NOW: Time = Time::from_unix(1_000_000);
+    const LATER: Time = Time::from_unix(1_000_001);
+
+    fn credential() -> Credential {
+        Credential {
+            id: Id::random(),
+            kind: Kind::ApiKey,
+            owner: Owner::User(User {
+                id: UserId(1),
+                subject: "s".into(),
+                username: Username::parse("alice").unwrap(),
+                display_name: "Alice".into(),
+                role: Role::Member,
+                granted: Permissions::none(),
+                granted_by_role: Permissions::none(),
+                disabled_at: None,
+                created_at: NOW,
+                has_password: true,
+            }),
+            permissions: Permissions::of(&[Own::AccountRead, Own::UsersRead]),
+            networks: Networks::default(),
+            digest: Some(Digest::of(b"current")),
+            previous: Some(Previous { digest: Digest::of(b"previous"), ends_at: LATER }),
+            expires_at: Some(LATER),
+            disabled: Disabled::No,
+            ended: false,
+            seen_expired: false,
+            password_at: None,
+        }
+    }
+
+    #[test]
+    fn each_link_of_the_chain_refuses() {
+        assert_eq!(credential().check(NOW, None), Ok(()));
+        assert_eq!(credential().check(LATER, None), Err(Refusal::Expired));
+        let mut seen = credential();
+        seen.seen_expired = true;
+        assert_eq!(seen.check(NOW, None), Err(Refusal::Expired));
+        let mut disabled = credential();
+        disabled.disabled = Disabled::Yes;
+        assert_eq!(disabled.check(NOW, None), Err(Refusal::Disabled));
+        let mut ended = credential();
+        ended.digest = None;
+        assert_eq!(ended.check(NOW, None), Err(Refusal::Ended));
+        let mut limited = credential();
+        limited.networks = Networks::parse(&["10.0.0.0/8"]).unwrap();
+        assert_eq!(limited.check(NOW, None), Err(Refusal::Address));
+        assert_eq!(limited.check(NOW, "11.0.0.1".parse().ok()), Err(Refusal::Address));
+        assert_eq!(limited.check(NOW, "10.0.0.1".parse().ok()), Ok(()));
+        let mut left = credential();
+        if let Owner::User(user) = &mut left.owner {
+            user.disabled_at = Some(NOW);
+        }
+        assert_eq!(left.check(NOW, None), Err(Refusal::OwnerDisabled));
+    }
+
+    #[test]
+    fn the_previous_secret_is_good_until_its_own_end() {
+        let credential = credential();
+        assert_eq!(credential.which(&Digest::of(b"current"), NOW), Some(Which::Current));
+        assert_eq!(credential.which(&Digest::of(b"previous"), NOW), Some(Which::Previous));
+        assert_eq!(credential.which(&Digest::of(b"previous"), LATER), None);
+        assert_eq!(credential.which(&Digest::of(b"another"), NOW), None);
+    }
+
+    #[test]
+    fn power_shrinks_with_the_owner() {
+        assert_eq!(credential().power(), Permissions::of(&[Own::AccountRead]));
+        let mut session = credential();
+        session.kind = Kind::Session;
+        assert_eq!(session.power(), Role::Member.permissions());
+        let mut host = credential();
+        host.kind = Kind::Host;
+        assert!(host.power().is_empty());
+    }
+}

@@ -1,0 +1,133 @@
+//! The one error type: what can go wrong, said so that each door can answer in its own words.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::permission::Permission;
+
+/// Something is wrong with one field of what was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldError {
+    /// The name of the field on the wire and in the form.
+    pub field: String,
+    /// One sentence a person can act on.
+    pub message: String,
+}
+
+impl FieldError {
+    #[must_use]
+    pub fn new(field: &str, message: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), message: message.into() }
+    }
+}
+
+/// Why something was not done. Doors map it by one table each: `http/problem`, pages, exit codes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// No credential, or one that is not good now. Says nothing more on purpose.
+    Unauthenticated { sent: SecretSent },
+    /// Wrong user name or password.
+    WrongPassword,
+    /// The credential is good but may not do this; names the permission that is missing.
+    Forbidden { missing: Permission },
+    /// The credential is good but this act is not open to it; the sentence says why.
+    NotAllowed(String),
+    /// The password has to be typed again before a dangerous act.
+    PasswordNeeded,
+    /// What was sent does not have the right form or value.
+    Invalid(Vec<FieldError>),
+    /// What was asked for is against the organisation's policy.
+    AgainstPolicy(FieldError),
+    /// There is no such thing, or it belongs to somebody else.
+    NotFound(&'static str),
+    /// The present state of things forbids it.
+    Conflict(String),
+    /// The same request was carried out before; the id of what it made.
+    AlreadyDone { id: String },
+    /// The same `Idempotency-Key` came with another body.
+    KeyReused,
+    /// Asked too often.
+    TooMany { retry_after: Duration, message: String },
+    /// Not possible just now (queue full, file locked, stopping).
+    Unavailable { retry_after: Duration },
+    /// The disk is full: nothing was changed.
+    StorageFull,
+    /// A fault of ours or of the machine; the text is for the log alone.
+    Fault(String),
+}
+
+/// Whether a request that was refused carried a secret at all (RFC 6750, 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretSent {
+    Yes,
+    No,
+}
+
+impl Error {
+    /// One bad field.
+    #[must_use]
+    pub fn field(field: &str, message: impl Into<String>) -> Self {
+        Self::Invalid(vec![FieldError::new(field, message)])
+    }
+
+    /// Not possible just now; worth another try after a second.
+    #[must_use]
+    pub fn unavailable() -> Self {
+        Self::Unavailable { retry_after: Duration::from_secs(1) }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unauthenticated { .. } => f.write_str("Send a valid API key or token: none was sent, or the one that was sent is not good now."),
+            Self::WrongPassword => f.write_str("The user name or the password is wrong."),
+            Self::Forbidden { missing } => write!(f, "This needs the permission {missing}, which this credential does not have."),
+            Self::NotAllowed(sentence) | Self::Conflict(sentence) => f.write_str(sentence),
+            Self::PasswordNeeded => f.write_str("This needs your password, typed within the last 10 minutes."),
+            Self::Invalid(errors) => match errors.first() {
+                Some(first) if errors.len() == 1 => write!(f, "{}: {}", first.field, first.message),
+                Some(first) => write!(f, "{}: {} (and {} more)", first.field, first.message, errors.len() - 1),
+                None => f.write_str("What was sent is not valid."),
+            },
+            Self::AgainstPolicy(error) => f.write_str(&error.message),
+            Self::NotFound(what) => write!(f, "There is no such {what}."),
+            Self::AlreadyDone { id } => write!(f, "This request was carried out before; it made {id}. The secret cannot be shown again."),
+            Self::KeyReused => f.write_str("This Idempotency-Key was used before with another body; choose a new one."),
+            Self::TooMany { message, .. } => f.write_str(message),
+            Self::Unavailable { .. } => f.write_str("This could not be done just now, and nothing was changed; try again in a moment."),
+            Self::StorageFull => f.write_str("The server's disk is full; nothing was changed. Free some space and try again."),
+            Self::Fault(_) => f.write_str("Something went wrong on our side; the server's log has the details under this request's id."),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Gathers what is wrong with several fields, so that one answer names all of it.
+#[derive(Default)]
+pub struct Faults(Vec<FieldError>);
+
+impl Faults {
+    /// Takes the value out of `result`, or keeps its complaint under `field`.
+    pub fn take<T, E: fmt::Display>(&mut self, field: &str, result: Result<T, E>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(message) => {
+                self.add(field, message.to_string());
+                None
+            }
+        }
+    }
+
+    /// Keeps a complaint.
+    pub fn add(&mut self, field: &str, message: impl Into<String>) {
+        self.0.push(FieldError::new(field, message));
+    }
+
+    /// # Errors
+    /// [`Error::Invalid`] with all complaints, when there are any.
+    pub fn check(self) -> Result<(), Error> {
+        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
+    }
+}

@@ -1,0 +1,416 @@
+//! Events: the lines of the audit log, and the chain that holds them together.
+
+use std::net::IpAddr;
+
+use super::secret::{Digest, Id};
+use super::time::Time;
+use super::user::UserId;
+
+/// What was done or tried. The same words stand in URLs, commands and pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Action {
+    ApiKeyCreate,
+    ApiKeyEdit,
+    ApiKeyDisable,
+    ApiKeyEnable,
+    ApiKeyRotate,
+    ApiKeyDelete,
+    TokenCreate,
+    TokenDelete,
+    SessionDelete,
+    SessionDeleteOthers,
+    SignIn,
+    SignOut,
+    PasswordChange,
+    PasswordReset,
+    AccountEdit,
+    SetUp,
+    SetUpLink,
+    InvitationAccept,
+    Burn,
+    UserAdd,
+    UserEdit,
+    UserRole,
+    UserDisable,
+    UserEnable,
+    UserPermissions,
+    UserResetPassword,
+    UserDelete,
+    UserEndEverything,
+    PolicyEdit,
+    Sweep,
+    GroupAdd,
+    GroupDelete,
+    GroupAddMember,
+    GroupRemoveMember,
+    ServiceAdd,
+    ServiceEdit,
+    ServiceDelete,
+    SshKeyAdd,
+    SshKeyEdit,
+    SshKeyDelete,
+    DeviceApprove,
+    DeviceRefuse,
+    HostEnroll,
+    HostEdit,
+    HostDelete,
+    HostLogin,
+    EnrolmentCodeCreate,
+    /// An administrative request refused at the door, by what it asked for.
+    Request,
+}
+
+impl Action {
+    /// The word in the log, `noun.verb`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::ApiKeyCreate => "api-key.create",
+            Self::ApiKeyEdit => "api-key.edit",
+            Self::ApiKeyDisable => "api-key.disable",
+            Self::ApiKeyEnable => "api-key.enable",
+            Self::ApiKeyRotate => "api-key.rotate",
+            Self::ApiKeyDelete => "api-key.delete",
+            Self::TokenCreate => "token.create",
+            Self::TokenDelete => "token.delete",
+            Self::SessionDelete => "session.delete",
+            Self::SessionDeleteOthers => "session.delete-others",
+            Self::SignIn => "session.sign-in",
+            Self::SignOut => "session.sign-out",
+            Self::PasswordChange => "password.change",
+            Self::PasswordReset => "password.reset",
+            Self::AccountEdit => "account.edit",
+            Self::SetUp => "user.set-up",
+            Self::SetUpLink => "user.set-up-link",
+            Self::InvitationAccept => "user.accept-invitation",
+            Self::Burn => "credential.burn",
+            Self::UserAdd => "user.add",
+            Self::UserEdit => "user.edit",
+            Self::UserRole => "user.role",
+            Self::UserDisable => "user.disable",
+            Self::UserEnable => "user.enable",
+            Self::UserPermissions => "user.permissions",
+            Self::UserResetPassword => "user.reset-password",
+            Self::UserDelete => "user.delete",
+            Self::UserEndEverything => "user.end-everything",
+            Self::PolicyEdit => "policy.edit",
+            Self::Sweep => "sweep",
+            Self::GroupAdd => "group.add",
+            Self::GroupDelete => "group.delete",
+            Self::GroupAddMember => "group.add-member",
+            Self::GroupRemoveMember => "group.remove-member",
+            Self::ServiceAdd => "service.add",
+            Self::ServiceEdit => "service.edit",
+            Self::ServiceDelete => "service.delete",
+            Self::SshKeyAdd => "ssh-key.add",
+            Self::SshKeyEdit => "ssh-key.edit",
+            Self::SshKeyDelete => "ssh-key.delete",
+            Self::DeviceApprove => "device.approve",
+            Self::DeviceRefuse => "device.refuse",
+            Self::HostEnroll => "host.enroll",
+            Self::HostEdit => "host.edit",
+            Self::HostDelete => "host.delete",
+            Self::HostLogin => "host.login",
+            Self::EnrolmentCodeCreate => "host.enrol-code",
+            Self::Request => "request",
+        }
+    }
+}
+
+/// By what door somebody came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    Console,
+    Api,
+    /// The command line on the file itself.
+    Cli,
+    Host,
+}
+
+impl Way {
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Console => "console",
+            Self::Api => "api",
+            Self::Cli => "cli",
+            Self::Host => "host",
+        }
+    }
+}
+
+/// From where somebody asks.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    pub way: Way,
+    pub address: Option<IpAddr>,
+    pub program: Option<String>,
+    pub request_id: Option<String>,
+}
+
+impl Origin {
+    /// The command line on the file itself.
+    #[must_use]
+    pub const fn operator() -> Self {
+        Self { way: Way::Cli, address: None, program: None, request_id: None }
+    }
+}
+
+/// Who did it.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// A user's, service's or host's name, or `operator`; empty when nobody is known.
+    pub name: String,
+    pub user: Option<UserId>,
+    /// The credential or code that was shown.
+    pub credential: Option<Id>,
+}
+
+impl Actor {
+    /// The owner of the file, at the command line.
+    #[must_use]
+    pub fn operator() -> Self {
+        Self { name: "operator".to_owned(), user: None, credential: None }
+    }
+
+    /// Somebody who did not prove who they are.
+    #[must_use]
+    pub fn nobody() -> Self {
+        Self { name: String::new(), user: None, credential: None }
+    }
+}
+
+/// On what it was done.
+#[derive(Debug, Clone, Default)]
+pub struct Target {
+    /// `api-key`, `user`, `policy` and so on.
+    pub kind: &'static str,
+    pub id: String,
+    pub name: String,
+    /// The user whose thing it is: they see the event too.
+    pub owner: Option<UserId>,
+}
+
+impl Target {
+    #[must_use]
+    pub fn new(kind: &'static str, id: impl ToString, name: impl ToString, owner: Option<UserId>) -> Self {
+        Self { kind, id: id.to_string(), name: name.to_string(), owner }
+    }
+}
+
+/// Pairs of words that say what something was or became.
+pub type Words = Vec<(&'static str, String)>;
+
+/// What a job tells of the act it carried out.
+#[derive(Debug, Clone, Default)]
+pub struct Trace {
+    pub target: Target,
+    pub before: Words,
+    pub after: Words,
+}
+
+impl Trace {
+    #[must_use]
+    pub const fn of(target: Target) -> Self {
+        Self { target, before: Vec::new(), after: Vec::new() }
+    }
+
+    #[must_use]
+    pub fn before(mut self, word: &'static str, value: impl ToString) -> Self {
+        self.before.push((word, value.to_string()));
+        self
+    }
+
+    #[must_use]
+    pub fn after(mut self, word: &'static str, value: impl ToString) -> Self {
+        self.after.push((word, value.to_string()));
+        self
+    }
+
+    /// Notes a change, if it is one.
+    #[must_use]
+    pub fn changed(self, word: &'static str, before: impl ToString, after: impl ToString) -> Self {
+        let (before, after) = (before.to_string(), after.to_string());
+        if before == after { self } else { self.before(word, before).after(word, after) }
+    }
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    Refused,
+}
+
+impl Outcome {
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// One line of the log as it stands in the file: text and numbers only, since the chain is over exactly these.
+#[derive(Debug, Clone)]
+pub struct Event {
+    /// 1, 2, 3 and so on, without a gap.
+    pub number: i64,
+    pub at: Time,
+    pub action: String,
+    pub outcome: String,
+    pub way: String,
+    pub actor: String,
+    pub actor_user: Option<UserId>,
+    pub credential: Option<String>,
+    pub target_kind: String,
+    pub target_id: String,
+    pub target_name: String,
+    pub target_owner: Option<UserId>,
+    pub address: Option<String>,
+    pub program: Option<String>,
+    pub request_id: Option<String>,
+    /// Encoded by [`encode_words`].
+    pub before: String,
+    pub after: String,
+}
+
+impl Event {
+    /// The hash of this event behind the one whose hash is `previous`: SHA-256 over all its fields, each with its length.
+    #[must_use]
+    pub fn chained(&self, previous: &Digest) -> Digest {
+        let user = |id: Option<UserId>| id.map_or(0, |id| id.0).to_be_bytes();
+        let optional = |text: &Option<String>| text.as_ref().map_or_else(Vec::new, |text| [b"+", text.as_bytes()].concat());
+        Digest::of_parts(&[
+            previous.as_bytes(),
+            &self.number.to_be_bytes(),
+            &self.at.unix().to_be_bytes(),
+            self.action.as_bytes(),
+            self.outcome.as_bytes(),
+            self.way.as_bytes(),
+            self.actor.as_bytes(),
+            &user(self.actor_user),
+            &optional(&self.credential),
+            self.target_kind.as_bytes(),
+            self.target_id.as_bytes(),
+            self.target_name.as_bytes(),
+            &user(self.target_owner),
+            &optional(&self.address),
+            &optional(&self.program),
+            &optional(&self.request_id),
+            self.before.as_bytes(),
+            self.after.as_bytes(),
+        ])
+    }
+}
+
+/// The hash before the first event.
+#[must_use]
+pub fn chain_start() -> Digest {
+    Digest::of(b"keycroft audit log")
+}
+
+/// Pairs of words as text: a line each, `word=value`, with `\` before a line break or `\` in the value.
+#[must_use]
+pub fn encode_words(words: &Words) -> String {
+    let mut text = String::new();
+    for (word, value) in words {
+        text.push_str(word);
+        text.push('=');
+        for character in value.chars() {
+            match character {
+                '\\' => text.push_str("\\\\"),
+                '\n' => text.push_str("\\n"),
+                other => text.push(other),
+            }
+        }
+        text.push('\n');
+    }
+    text
+}
+
+/// Reads what [`encode_words`] wrote.
+#[must_use]
+pub fn decode_words(text: &str) -> Vec<(String, String)> {
+    let decode = |value: &str| {
+        let mut decoded = String::new();
+        let mut characters = value.chars();
+        while let Some(character) = characters.next() {
+            match (character, character == '\\') {
+                (_, true) => match characters.next() {
+                    Some('n') => decoded.push('\n'),
+                    Some(other) => decoded.push(other),
+                    None => {}
+                },
+                (other, false) => decoded.push(other),
+            }
+        }
+        decoded
+    };
+    text.lines().filter_map(|line| line.split_once('=')).map(|(word, value)| (word.to_owned(), decode(value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event() -> Event {
+        Event {
+            number: 1,
+            at: Time::from_unix(1_000),
+            action: Action::UserAdd.word().into(),
+            outcome: Outcome::Done.word().into(),
+            way: Way::Cli.word().into(),
+            actor: "operator".into(),
+            actor_user: None,
+            credential: None,
+            target_kind: "user".into(),
+            target_id: "alice".into(),
+            target_name: "Alice".into(),
+            target_owner: Some(UserId(1)),
+            address: None,
+            program: Some(String::new()),
+            request_id: None,
+            before: String::new(),
+            after: "role=admin\n".into(),
+        }
+    }
+
+    #[test]
+    fn every_field_is_part_of_the_chain() {
+        let whole = event().chained(&chain_start()).hex();
+        let changes: [fn(&mut Event); 17] = [
+            |e| e.number = 2,
+            |e| e.at = Time::from_unix(1_001),
+            |e| e.action.push('x'),
+            |e| e.outcome.push('x'),
+            |e| e.way.push('x'),
+            |e| e.actor.push('x'),
+            |e| e.actor_user = Some(UserId(2)),
+            |e| e.credential = Some(String::new()),
+            |e| e.target_kind.push('x'),
+            |e| e.target_id.push('x'),
+            |e| e.target_name.push('x'),
+            |e| e.target_owner = None,
+            |e| e.address = Some("::1".into()),
+            |e| e.program = None,
+            |e| e.request_id = Some("x".into()),
+            |e| e.before.push('x'),
+            |e| e.after.push('x'),
+        ];
+        for (place, change) in changes.iter().enumerate() {
+            let mut changed = event();
+            change(&mut changed);
+            assert_ne!(changed.chained(&chain_start()).hex(), whole, "{place}");
+        }
+        assert_ne!(event().chained(&Digest::of(b"another")).hex(), whole);
+    }
+
+    #[test]
+    fn words_come_back_as_they_were() {
+        let words: Words = vec![("name", "a=b\\n\nc\\".into()), ("note", String::new())];
+        let decoded = decode_words(&encode_words(&words));
+        assert_eq!(decoded, [("name".into(), "a=b\\n\nc\\".into()), ("note".to_owned(), String::new())]);
+    }
+}

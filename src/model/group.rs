@@ -1,0 +1,30 @@
+//! Groups: named sets of users.
+
+use super::time::Time;
+
+/// A group's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct GroupId(pub i64);
+
+/// A named set of users.
+#[derive(Debug, Clone)]
+pub struct Group {
+    pub id: GroupId,
+    pub name: String,
+    pub created_at: Time,
+    /// User names, sorted.
+    pub members: Vec<String>,
+}
+
+/// Reads a group's name: 1 to 32 of `a-z0-9_-`, a letter first (it goes into a comma-separated header).
+///
+/// # Errors
+/// A sentence, when it is something else.
+pub fn parse_group_name(text: &str) -> Result<String, &'static str> {
+    let bytes = text.as_bytes();
+    let all = bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(b));
+    if bytes.len() > 32 || !bytes.first().is_some_and(u8::is_ascii_lowercase) || !all {
+        return Err("use 1 to 32 of a-z, 0-9, _ and -, beginning with a letter");
+    }
+    Ok(text.to_owned())
+}

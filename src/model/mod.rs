@@ -1,0 +1,19 @@
+//! The nouns: pure values and their rules; no SQL, no JSON, no HTML, no clock.
+
+pub mod address;
+pub mod caller;
+pub mod code;
+pub mod credential;
+pub mod error;
+pub mod event;
+pub mod group;
+pub mod host;
+pub mod idempotency;
+pub mod password;
+pub mod permission;
+pub mod policy;
+pub mod secret;
+pub mod service;
+pub mod text;
+pub mod time;
+pub mod user;

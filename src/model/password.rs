@@ -1,0 +1,128 @@
+//! Passwords: what may be one, and how it is kept (Argon2id, RFC 9106).
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::{Algorithm, Argon2, Params, Version};
+use zeroize::Zeroizing;
+
+use super::secret::random_bytes;
+use super::user::Username;
+
+/// Fewest characters of a new password.
+pub const CHARACTERS_MIN: usize = 15;
+/// Most bytes of a password; longer ones are refused before anything is computed.
+pub const BYTES_MAX: usize = 1_024;
+
+/// The commonest passwords of 15 and more characters, in lower case, one a line.
+const COMMON: &str = include_str!("common-passwords.txt");
+
+/// Memory in KiB, passes and lanes: what OWASP's Password Storage Cheat Sheet gives as the least for Argon2id.
+const MEMORY_KIB: u32 = 19 * 1_024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// A password somebody typed. Wiped when dropped; never printed.
+pub struct Password(Zeroizing<String>);
+
+impl Password {
+    /// Takes what was typed at a sign-in: any text that could be a password.
+    ///
+    /// # Errors
+    /// A sentence, when it is longer than 1,024 bytes.
+    pub fn typed(text: &str) -> Result<Self, &'static str> {
+        if text.len() > BYTES_MAX {
+            return Err("a password has at most 1,024 bytes");
+        }
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// Takes a new password: at least 15 characters, no rules of composition, but none of the commonest ones
+    /// (NIST SP 800-63B-4, 3.1.1.2).
+    ///
+    /// # Errors
+    /// A sentence that says what to do.
+    pub fn chosen(text: &str, username: &Username) -> Result<Self, &'static str> {
+        let password = Self::typed(text)?;
+        if text.chars().count() < CHARACTERS_MIN {
+            return Err("use at least 15 characters; several words in a row are easy to keep in mind");
+        }
+        if is_common(text, username) {
+            return Err("this is one of the first passwords that anybody would try; choose another");
+        }
+        Ok(password)
+    }
+
+    /// Hashes it under a new salt: a PHC string. Takes tens of milliseconds and 19 MiB.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let salt: [u8; 16] = random_bytes();
+        let hash = hasher().hash_password_with_salt(self.0.as_bytes(), &salt);
+        hash.expect("the parameters are constant and the length was checked").to_string()
+    }
+
+    /// Whether this is the password that `stored` (a PHC string) was made of. Takes as long as hashing.
+    #[must_use]
+    pub fn matches(&self, stored: &str) -> bool {
+        PasswordHash::new(stored).is_ok_and(|hash| hasher().verify_password(self.0.as_bytes(), &hash).is_ok())
+    }
+
+    /// Takes as long as [`Password::matches`] and says no: for user names that do not exist.
+    pub fn matches_nobody(&self) {
+        let _ = std::hint::black_box(self.hash());
+    }
+}
+
+fn hasher() -> Argon2<'static> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("the parameters are constant and valid");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+fn is_common(text: &str, username: &Username) -> bool {
+    let lower = text.to_lowercase();
+    COMMON.lines().any(|common| common == lower) || repeats(&lower) || lower.replace(username.as_str(), "").chars().count() < 4
+}
+
+/// Whether `text` is a short piece (up to 8 characters) over and over again, or runs up or down by one.
+fn repeats(text: &str) -> bool {
+    let characters: Vec<char> = text.chars().collect();
+    let period = |length: usize| characters.iter().skip(length).zip(&characters).all(|(a, b)| a == b);
+    let step = |by: i64| characters.windows(2).all(|pair| i64::from(u32::from(pair[1])) - i64::from(u32::from(pair[0])) == by);
+    (1..=8).any(period) || step(1) || step(-1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(text: &str) -> Result<Password, &'static str> {
+        Password::chosen(text, &Username::parse("alice").unwrap())
+    }
+
+    #[test]
+    fn long_enough_passwords_of_any_characters_pass() {
+        for good in ["correct horse battery", "äöüäöüßéèêçñ 漢字かな", "                x", &"long passphrase ".repeat(8), "passwordpassword and more"] {
+            assert!(chosen(good).is_ok(), "{good}");
+        }
+        assert!(chosen(&"ab c".repeat(32).replace("ab c", "ab1c ab2d")).is_ok());
+    }
+
+    #[test]
+    fn short_huge_and_common_ones_do_not() {
+        for bad in ["", "fourteen chars", "123456789012345", "aaaaaaaaaaaaaaaa", "abcabcabcabcabcabc", "passwordpassword", "PasswordPassword", "alicealicealice1", "abcdefghijklmnop", "qwertyuiopasdfgh"] {
+            assert!(chosen(bad).is_err(), "{bad}");
+        }
+        assert!(chosen(&"x y".repeat(400)).is_err());
+        assert!(Password::typed(&"x".repeat(1_025)).is_err());
+    }
+
+    #[test]
+    fn a_hash_matches_its_password_alone() {
+        let password = chosen("correct horse battery").unwrap();
+        let hash = password.hash();
+        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(password.matches(&hash));
+        assert!(!chosen("correct horse batterz").unwrap().matches(&hash));
+        assert!(!password.matches("nonsense"));
+        assert_ne!(hash, password.hash());
+    }
+}

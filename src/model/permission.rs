@@ -1,0 +1,410 @@
+//! Permissions: Keycroft's own closed list, and those that services define.
+
+use std::fmt;
+
+/// Keycroft's own permissions, in alphabetical order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Own {
+    AccountRead,
+    AccountWrite,
+    ApiKeysRead,
+    ApiKeysWrite,
+    AuditRead,
+    HostsRead,
+    HostsWrite,
+    Introspect,
+    Metrics,
+    PolicyRead,
+    PolicyWrite,
+    ServicesRead,
+    ServicesWrite,
+    SessionsRead,
+    SessionsWrite,
+    SshKeysRead,
+    SshKeysWrite,
+    TokensRead,
+    TokensWrite,
+    UsersRead,
+    UsersWrite,
+}
+
+impl Own {
+    /// All of them, in alphabetical order of their words.
+    pub const ALL: [Self; 21] = [
+        Self::AccountRead,
+        Self::AccountWrite,
+        Self::ApiKeysRead,
+        Self::ApiKeysWrite,
+        Self::AuditRead,
+        Self::HostsRead,
+        Self::HostsWrite,
+        Self::Introspect,
+        Self::Metrics,
+        Self::PolicyRead,
+        Self::PolicyWrite,
+        Self::ServicesRead,
+        Self::ServicesWrite,
+        Self::SessionsRead,
+        Self::SessionsWrite,
+        Self::SshKeysRead,
+        Self::SshKeysWrite,
+        Self::TokensRead,
+        Self::TokensWrite,
+        Self::UsersRead,
+        Self::UsersWrite,
+    ];
+
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::AccountRead => "account:read",
+            Self::AccountWrite => "account:write",
+            Self::ApiKeysRead => "api-keys:read",
+            Self::ApiKeysWrite => "api-keys:write",
+            Self::AuditRead => "audit:read",
+            Self::HostsRead => "hosts:read",
+            Self::HostsWrite => "hosts:write",
+            Self::Introspect => "introspect",
+            Self::Metrics => "metrics",
+            Self::PolicyRead => "policy:read",
+            Self::PolicyWrite => "policy:write",
+            Self::ServicesRead => "services:read",
+            Self::ServicesWrite => "services:write",
+            Self::SessionsRead => "sessions:read",
+            Self::SessionsWrite => "sessions:write",
+            Self::SshKeysRead => "ssh-keys:read",
+            Self::SshKeysWrite => "ssh-keys:write",
+            Self::TokensRead => "tokens:read",
+            Self::TokensWrite => "tokens:write",
+            Self::UsersRead => "users:read",
+            Self::UsersWrite => "users:write",
+        }
+    }
+
+    /// Whether only admins have it by their role.
+    #[must_use]
+    pub const fn is_administrative(self) -> bool {
+        match self {
+            Self::AccountRead
+            | Self::AccountWrite
+            | Self::ApiKeysRead
+            | Self::ApiKeysWrite
+            | Self::SessionsRead
+            | Self::SessionsWrite
+            | Self::SshKeysRead
+            | Self::SshKeysWrite
+            | Self::TokensRead
+            | Self::TokensWrite => false,
+            Self::AuditRead
+            | Self::HostsRead
+            | Self::HostsWrite
+            | Self::Introspect
+            | Self::Metrics
+            | Self::PolicyRead
+            | Self::PolicyWrite
+            | Self::ServicesRead
+            | Self::ServicesWrite
+            | Self::UsersRead
+            | Self::UsersWrite => true,
+        }
+    }
+
+    /// Whether a user may be given it beyond their role.
+    #[must_use]
+    pub const fn is_grantable(self) -> bool {
+        matches!(self, Self::Introspect | Self::Metrics)
+    }
+
+    /// Whether it lets a credential make or change what opens doors: such a key is dangerous.
+    #[must_use]
+    pub const fn manages_credentials(self) -> bool {
+        matches!(
+            self,
+            Self::AccountWrite
+                | Self::ApiKeysWrite
+                | Self::HostsWrite
+                | Self::PolicyWrite
+                | Self::ServicesWrite
+                | Self::SshKeysWrite
+                | Self::TokensWrite
+                | Self::UsersWrite
+        )
+    }
+
+    fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.binary_search_by(|own| own.word().cmp(word)).ok().map(|place| Self::ALL[place])
+    }
+
+    const fn bit(self) -> u32 {
+        1 << (self as u8)
+    }
+}
+
+/// One permission: one of ours, or `service:action`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Permission {
+    Own(Own),
+    Service(ServicePermission),
+}
+
+/// A permission that a service defines, `slurm:submit`: the service's name and an action.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServicePermission(String);
+
+impl ServicePermission {
+    /// The service's name.
+    #[must_use]
+    pub fn service(&self) -> &str {
+        self.0.split_once(':').map_or("", |(service, _)| service)
+    }
+}
+
+impl Permission {
+    /// Reads a permission. Whether a service really defines it is for the store to say.
+    ///
+    /// # Errors
+    /// A sentence, when it has the wrong form or names something of ours that does not exist.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(own) = Own::from_word(text) {
+            return Ok(Self::Own(own));
+        }
+        let shown = super::text::tame(text, 70);
+        let Some((service, action)) = text.split_once(':') else {
+            return Err(format!("there is no permission \"{shown}\""));
+        };
+        if !is_service_name(service) || !is_word(action, b"-_.") {
+            return Err(format!("there is no permission \"{shown}\""));
+        }
+        Ok(Self::Service(ServicePermission(text.to_owned())))
+    }
+
+    /// The word on the wire.
+    #[must_use]
+    pub fn word(&self) -> &str {
+        match self {
+            Self::Own(own) => own.word(),
+            Self::Service(service) => &service.0,
+        }
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl From<Own> for Permission {
+    fn from(own: Own) -> Self {
+        Self::Own(own)
+    }
+}
+
+/// Whether `name` may name a service: 1 to 32 of `a-z0-9-`, a letter first, and none of our own resources.
+#[must_use]
+pub fn is_service_name(name: &str) -> bool {
+    let ours = Own::ALL.iter().any(|own| own.word().split(':').next() == Some(name));
+    !ours && is_word(name, b"-")
+}
+
+fn is_word(word: &str, besides: &[u8]) -> bool {
+    let bytes = word.as_bytes();
+    bytes.len() <= 32
+        && bytes.first().is_some_and(u8::is_ascii_lowercase)
+        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || besides.contains(b))
+}
+
+/// A set of permissions. Ours are bits, since verification intersects them on every request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Permissions {
+    own: u32,
+    /// Sorted, without repetition.
+    service: Vec<ServicePermission>,
+}
+
+impl Permissions {
+    /// None.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { own: 0, service: Vec::new() }
+    }
+
+    /// Some of our own.
+    #[must_use]
+    pub fn of(list: &[Own]) -> Self {
+        Self { own: list.iter().fold(0, |bits, own| bits | own.bit()), service: Vec::new() }
+    }
+
+    /// Those of our own for which `choose` says yes.
+    #[must_use]
+    pub fn own_where(choose: impl Fn(Own) -> bool) -> Self {
+        Self { own: Own::ALL.iter().filter(|own| choose(**own)).fold(0, |bits, own| bits | own.bit()), service: Vec::new() }
+    }
+
+    /// Reads a list of words.
+    ///
+    /// # Errors
+    /// A sentence that names the first word that is no permission.
+    pub fn parse<T: AsRef<str>>(words: &[T]) -> Result<Self, String> {
+        let mut permissions = Self::none();
+        for word in words {
+            permissions.insert(Permission::parse(word.as_ref())?);
+        }
+        Ok(permissions)
+    }
+
+    /// Reads what `to_string` wrote. Words that are no permissions (a file from another version) carry no power and are passed over.
+    #[must_use]
+    pub fn from_stored(text: &str) -> Self {
+        let mut permissions = Self::none();
+        for word in text.split_ascii_whitespace() {
+            if let Ok(permission) = Permission::parse(word) {
+                permissions.insert(permission);
+            }
+        }
+        permissions
+    }
+
+    /// Adds one.
+    pub fn insert(&mut self, permission: Permission) {
+        match permission {
+            Permission::Own(own) => self.own |= own.bit(),
+            Permission::Service(service) => {
+                if let Err(place) = self.service.binary_search(&service) {
+                    self.service.insert(place, service);
+                }
+            }
+        }
+    }
+
+    /// Adds all of `other`.
+    pub fn extend(&mut self, other: &Self) {
+        for permission in other.iter() {
+            self.insert(permission);
+        }
+    }
+
+    #[must_use]
+    pub fn contains(&self, permission: &Permission) -> bool {
+        match permission {
+            Permission::Own(own) => self.own & own.bit() != 0,
+            Permission::Service(service) => self.service.binary_search(service).is_ok(),
+        }
+    }
+
+    /// What both have.
+    #[must_use]
+    pub fn intersection(&self, other: &Self) -> Self {
+        let service = self.service.iter().filter(|one| other.service.binary_search(one).is_ok()).cloned().collect();
+        Self { own: self.own & other.own, service }
+    }
+
+    /// What this set has and `other` has not.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        let service = self.service.iter().filter(|one| other.service.binary_search(one).is_err()).cloned().collect();
+        Self { own: self.own & !other.own, service }
+    }
+
+    /// The first permission, in alphabetical order, that `outer` lacks; `None` when this set lies within it.
+    #[must_use]
+    pub fn first_missing_from(&self, outer: &Self) -> Option<Permission> {
+        self.without(outer).iter().next()
+    }
+
+    #[must_use]
+    pub fn lie_within(&self, outer: &Self) -> bool {
+        self.own & !outer.own == 0 && self.service.iter().all(|one| outer.service.binary_search(one).is_ok())
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.own == 0 && self.service.is_empty()
+    }
+
+    /// Whether any of them lets its holder make or change credentials.
+    #[must_use]
+    pub fn manage_credentials(&self) -> bool {
+        Own::ALL.iter().any(|own| own.manages_credentials() && self.own & own.bit() != 0)
+    }
+
+    /// Each, in alphabetical order.
+    pub fn iter(&self) -> impl Iterator<Item = Permission> + '_ {
+        self.words().filter_map(|word| Permission::parse(word).ok())
+    }
+
+    /// Each word, in alphabetical order.
+    pub fn words(&self) -> impl Iterator<Item = &str> + '_ {
+        let mut own = Own::ALL.iter().filter(|own| self.own & own.bit() != 0).map(|own| own.word()).peekable();
+        let mut service = self.service.iter().map(|one| one.0.as_str()).peekable();
+        std::iter::from_fn(move || match (own.peek(), service.peek()) {
+            (Some(ours), Some(theirs)) if theirs < ours => service.next(),
+            (Some(_), _) => own.next(),
+            (None, _) => service.next(),
+        })
+    }
+}
+
+impl fmt::Display for Permissions {
+    /// The words, sorted, with a space between them (as `scope` in RFC 6749, 3.3).
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, word) in self.words().enumerate() {
+            if place > 0 {
+                f.write_str(" ")?;
+            }
+            f.write_str(word)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_words_are_in_order_and_found_again() {
+        assert!(Own::ALL.is_sorted_by(|a, b| a.word() < b.word()));
+        for (place, own) in Own::ALL.iter().enumerate() {
+            assert_eq!(*own as usize, place);
+            assert_eq!(Permission::parse(own.word()), Ok(Permission::Own(*own)));
+        }
+    }
+
+    #[test]
+    fn services_can_not_speak_in_our_name() {
+        assert!(Permission::parse("slurm:submit").is_ok());
+        for bad in ["", ":", "api-keys:delete", "users:", "users:all", "introspect:x", "Slurm:submit", "slurm:sub mit", "slurm:a:b", "slurm", "1s:a", "account:read\n"] {
+            assert!(Permission::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(!is_service_name("users"));
+        assert!(!is_service_name("metrics"));
+    }
+
+    #[test]
+    fn sets_are_written_sorted_and_read_again() {
+        let set = Permissions::parse(&["users:read", "slurm:submit", "account:read", "zoo:feed", "slurm:submit"]).unwrap();
+        assert_eq!(set.to_string(), "account:read slurm:submit users:read zoo:feed");
+        assert_eq!(Permissions::from_stored(&set.to_string()), set);
+        assert_eq!(Permissions::from_stored("nonsense users:read"), Permissions::of(&[Own::UsersRead]));
+    }
+
+    #[test]
+    fn write_does_not_contain_read() {
+        let write = Permissions::of(&[Own::UsersWrite]);
+        assert!(!write.contains(&Own::UsersRead.into()));
+        assert_eq!(Permissions::of(&[Own::UsersRead]).first_missing_from(&write), Some(Own::UsersRead.into()));
+    }
+
+    #[test]
+    fn intersection_and_difference_part_a_set() {
+        let a = Permissions::parse(&["account:read", "slurm:submit", "zoo:feed"]).unwrap();
+        let b = Permissions::parse(&["account:read", "account:write", "zoo:feed"]).unwrap();
+        assert_eq!(a.intersection(&b).to_string(), "account:read zoo:feed");
+        assert_eq!(a.without(&b).to_string(), "slurm:submit");
+        assert!(a.intersection(&b).lie_within(&a) && a.intersection(&b).lie_within(&b));
+        assert!(!a.lie_within(&b));
+    }
+}

@@ -1,0 +1,201 @@
+//! The organisation's rules: who may choose lifetimes, the longest ones, SSH key rules.
+
+use super::error::{Error, FieldError};
+use super::time::{Lifetime, Time, WantedEnd};
+
+/// The types of SSH key that a policy may allow, by their names on the wire.
+pub const SSH_KEY_TYPES: [&str; 7] = [
+    "ssh-ed25519",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "ssh-rsa",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+];
+
+/// The longest a token may live by any policy.
+pub const TOKEN_LIFETIME_MAX: Lifetime = Lifetime::hours(24);
+/// The longest a session may live by any policy.
+pub const SESSION_LIFETIME_MAX: Lifetime = Lifetime::days(7);
+/// What a policy may at most allow of API keys a user.
+pub const API_KEYS_MAX: u32 = 100_000;
+/// What a policy may at most allow of SSH keys a user.
+pub const SSH_KEYS_MAX: u32 = 10_000;
+
+/// Whether people may choose a lifetime, or get the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Choice {
+    Free,
+    Fixed,
+}
+
+impl From<bool> for Choice {
+    fn from(free: bool) -> Self {
+        if free { Self::Free } else { Self::Fixed }
+    }
+}
+
+/// The rules of lifetime of one kind of credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LifetimeRule {
+    pub choice: Choice,
+    pub default: Lifetime,
+    pub max: Lifetime,
+}
+
+/// The rules. They bind making, editing, renewing and rotating; never verification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    pub api_key: LifetimeRule,
+    /// What the page offers; those beyond the longest are left out.
+    pub api_key_lifetimes: Vec<Lifetime>,
+    pub token: LifetimeRule,
+    pub session_lifetime: Lifetime,
+    /// A subset of [`SSH_KEY_TYPES`].
+    pub ssh_key_types: Vec<String>,
+    /// 2048 to 4096.
+    pub ssh_rsa_bits_min: u32,
+    pub ssh_key_lifetime_max: Lifetime,
+    /// API keys a user may have at once.
+    pub api_keys_max: u32,
+    /// SSH keys a user may have at once.
+    pub ssh_keys_max: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            api_key: LifetimeRule { choice: Choice::Free, default: Lifetime::days(30), max: Lifetime::Endless },
+            api_key_lifetimes: [7, 30, 60, 90].map(Lifetime::days).into_iter().chain([Lifetime::Endless]).collect(),
+            token: LifetimeRule { choice: Choice::Free, default: Lifetime::hours(24), max: Lifetime::hours(24) },
+            session_lifetime: Lifetime::days(7),
+            ssh_key_types: SSH_KEY_TYPES.map(str::to_owned).to_vec(),
+            ssh_rsa_bits_min: 3_072,
+            ssh_key_lifetime_max: Lifetime::Endless,
+            api_keys_max: 10_000,
+            ssh_keys_max: 1_000,
+        }
+    }
+}
+
+impl Policy {
+    /// What holds together: defaults within the longest, tokens and sessions within what any policy may allow.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every field at fault.
+    pub fn check(&self) -> Result<(), Error> {
+        let mut faults = Vec::new();
+        let mut demand = |holds: bool, field: &str, message: &str| {
+            if !holds {
+                faults.push(FieldError::new(field, message));
+            }
+        };
+        demand(self.api_key.default <= self.api_key.max, "api_key_lifetime_default", "the default may not be longer than api_key_lifetime_max");
+        demand(self.token.max <= TOKEN_LIFETIME_MAX && is_whole_hours(self.token.max), "token_lifetime_max", "choose whole hours from 1h to 24h");
+        demand(is_whole_hours(self.token.default), "token_lifetime_default", "choose whole hours from 1h to 24h");
+        demand(self.token.default <= self.token.max, "token_lifetime_default", "the default may not be longer than token_lifetime_max");
+        let session = self.session_lifetime >= Lifetime::For(std::time::Duration::from_secs(300)) && self.session_lifetime <= SESSION_LIFETIME_MAX;
+        demand(session, "session_lifetime", "choose 5m to 7d");
+        demand(!self.api_key_lifetimes.is_empty() && self.api_key_lifetimes.len() <= 12, "api_key_lifetimes", "offer 1 to 12 lifetimes");
+        demand(!self.ssh_key_types.is_empty(), "ssh_key_types", "allow at least one type of SSH key");
+        demand(self.ssh_key_types.iter().all(|name| SSH_KEY_TYPES.contains(&name.as_str())), "ssh_key_types", "choose among the types that ssh-keygen writes, like ssh-ed25519");
+        demand((2_048..=4_096).contains(&self.ssh_rsa_bits_min), "ssh_rsa_bits_min", "choose 2048 to 4096");
+        demand((1..=API_KEYS_MAX).contains(&self.api_keys_max), "api_keys_max", "choose 1 to 100000");
+        demand((1..=SSH_KEYS_MAX).contains(&self.ssh_keys_max), "ssh_keys_max", "choose 1 to 10000");
+        if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+    }
+
+    /// The lifetimes that the page offers.
+    pub fn offered(&self) -> impl Iterator<Item = Lifetime> + '_ {
+        self.api_key_lifetimes.iter().copied().filter(|lifetime| *lifetime <= self.api_key.max)
+    }
+}
+
+/// 1 h, 2 h, and so on.
+#[must_use]
+pub fn is_whole_hours(lifetime: Lifetime) -> bool {
+    matches!(lifetime, Lifetime::For(duration) if duration.as_secs() >= 3_600 && duration.as_secs().is_multiple_of(3_600))
+}
+
+impl LifetimeRule {
+    /// The end that `wanted` comes to, when the rule permits it; `None` for endless.
+    ///
+    /// # Errors
+    /// [`Error::AgainstPolicy`] when it lies beyond the longest, or is chosen where nothing may be chosen;
+    /// [`Error::Invalid`] when it lies in the past.
+    pub fn end(&self, what: &str, wanted: WantedEnd, now: Time) -> Result<Option<Time>, Error> {
+        let refuse = |message: String| Err(Error::AgainstPolicy(FieldError::new(wanted.field(), message)));
+        let end = match wanted {
+            WantedEnd::Unsaid => self.default.end(now),
+            WantedEnd::In(lifetime) => lifetime.end(now),
+            WantedEnd::At(time) => Some(time),
+        };
+        if let Some(end) = end
+            && end <= now
+        {
+            return Err(Error::field(wanted.field(), "choose a time in the future"));
+        }
+        let is_default = wanted == WantedEnd::Unsaid || wanted == WantedEnd::In(self.default);
+        if self.choice == Choice::Fixed && !is_default {
+            return refuse(format!("your organisation sets how long {what} live ({}); leave this out", self.default));
+        }
+        if !self.permits(end, now) {
+            return refuse(format!("your organisation lets {what} live {} at the longest; choose an earlier end", self.max));
+        }
+        Ok(end)
+    }
+
+    /// Whether something may end at `end` when it is made, renewed or rotated at `now`.
+    #[must_use]
+    pub fn permits(&self, end: Option<Time>, now: Time) -> bool {
+        match (end, self.max.end(now)) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(end), Some(last)) => end <= last,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_unix(1_000_000);
+
+    #[test]
+    fn the_default_policy_holds_together() {
+        assert_eq!(Policy::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_policy_that_contradicts_itself_is_refused_with_every_field() {
+        let mut policy = Policy::default();
+        policy.api_key.max = Lifetime::days(7);
+        policy.token.max = Lifetime::hours(25);
+        policy.ssh_rsa_bits_min = 1_024;
+        policy.ssh_key_types = vec!["ssh-dss".into()];
+        let Err(Error::Invalid(faults)) = policy.check() else { panic!("it was accepted") };
+        let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
+        assert_eq!(fields, ["api_key_lifetime_default", "token_lifetime_max", "ssh_key_types", "ssh_rsa_bits_min"]);
+    }
+
+    #[test]
+    fn ends_are_judged_to_the_second() {
+        let rule = LifetimeRule { choice: Choice::Free, default: Lifetime::days(30), max: Lifetime::days(90) };
+        let last = Lifetime::days(90).end(NOW).unwrap();
+        assert_eq!(rule.end("API keys", WantedEnd::Unsaid, NOW), Ok(Lifetime::days(30).end(NOW)));
+        assert_eq!(rule.end("API keys", WantedEnd::At(last), NOW), Ok(Some(last)));
+        let late = Time::from_unix(last.unix() + 1);
+        assert!(matches!(rule.end("API keys", WantedEnd::At(late), NOW), Err(Error::AgainstPolicy(_))));
+        assert!(matches!(rule.end("API keys", WantedEnd::In(Lifetime::Endless), NOW), Err(Error::AgainstPolicy(_))));
+        assert!(matches!(rule.end("API keys", WantedEnd::At(NOW), NOW), Err(Error::Invalid(_))));
+    }
+
+    #[test]
+    fn a_fixed_lifetime_can_only_be_the_default() {
+        let rule = LifetimeRule { choice: Choice::Fixed, default: Lifetime::days(30), max: Lifetime::Endless };
+        assert!(rule.end("API keys", WantedEnd::In(Lifetime::days(30)), NOW).is_ok());
+        assert!(matches!(rule.end("API keys", WantedEnd::In(Lifetime::days(7)), NOW), Err(Error::AgainstPolicy(_))));
+    }
+}

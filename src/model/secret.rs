@@ -1,0 +1,340 @@
+//! Secrets: their form, their random source, their digests. What believes a secret is elsewhere.
+
+use std::fmt;
+
+use ring::{digest, hmac};
+use subtle::ConstantTimeEq;
+use zeroize::Zeroizing;
+
+use super::credential::Kind;
+
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const BASE36: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+const ID_CHARACTERS: usize = 12;
+const SECRET_CHARACTERS: usize = 32;
+const CHECK_CHARACTERS: usize = 6;
+/// `kc`, the letter, `_`, the id, `_`, the secret, the check.
+const TEXT_BYTES: usize = 4 + ID_CHARACTERS + 1 + SECRET_CHARACTERS + CHECK_CHARACTERS;
+
+/// The public name of a credential or a code: 12 characters of `0-9a-z`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id([u8; ID_CHARACTERS]);
+
+impl Id {
+    /// A new id from the operating system's random source.
+    #[must_use]
+    pub fn random() -> Self {
+        Self(random_characters(BASE36))
+    }
+
+    /// Reads an id; `None` when it has another form.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes: [u8; ID_CHARACTERS] = text.as_bytes().try_into().ok()?;
+        bytes.iter().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase()).then_some(Self(bytes))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("an id is made of ASCII alone")
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a secret says it is: a bearer credential of some kind, or a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Credential(Kind),
+    Code,
+}
+
+impl Form {
+    const fn letter(self) -> u8 {
+        match self {
+            Self::Credential(kind) => kind.letter(),
+            Self::Code => b'e',
+        }
+    }
+
+    fn from_letter(letter: u8) -> Option<Self> {
+        if letter == b'e' {
+            return Some(Self::Code);
+        }
+        Kind::ALL.into_iter().find(|kind| kind.letter() == letter).map(Self::Credential)
+    }
+}
+
+/// A new secret. It can be looked at once: `reveal` consumes it; it can't be copied, compared, printed or serialised.
+pub struct Secret {
+    text: Zeroizing<String>,
+    id: Id,
+}
+
+impl Secret {
+    /// A new secret under a new id.
+    #[must_use]
+    pub fn generate(form: Form) -> Self {
+        Self::generate_for(form, Id::random())
+    }
+
+    /// A new secret for what is already known by `id` (rotation).
+    #[must_use]
+    pub fn generate_for(form: Form, id: Id) -> Self {
+        let mut text = Zeroizing::new(String::with_capacity(TEXT_BYTES));
+        text.push_str("kc");
+        text.push(char::from(form.letter()));
+        text.push('_');
+        text.push_str(id.as_str());
+        text.push('_');
+        let secret: Zeroizing<[u8; SECRET_CHARACTERS]> = Zeroizing::new(random_characters(BASE62));
+        for byte in secret.iter() {
+            text.push(char::from(*byte));
+        }
+        for byte in check(text.as_bytes()) {
+            text.push(char::from(byte));
+        }
+        Self { text, id }
+    }
+
+    #[must_use]
+    pub const fn id(&self) -> Id {
+        self.id
+    }
+
+    /// What is stored of it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.text.as_bytes())
+    }
+
+    /// The text, to be shown once.
+    #[must_use]
+    pub fn reveal(self) -> Zeroizing<String> {
+        self.text
+    }
+}
+
+/// A secret that somebody presented and that nobody believes yet: only what it says it is, its id and its digest.
+pub struct Presented {
+    pub form: Form,
+    pub id: Id,
+    pub digest: Digest,
+}
+
+impl Presented {
+    /// Reads a secret by form and check alone; `None` when either is wrong, so that a typo costs no look-up.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        if bytes.len() != TEXT_BYTES || !bytes.starts_with(b"kc") || bytes[3] != b'_' || bytes[4 + ID_CHARACTERS] != b'_' {
+            return None;
+        }
+        let form = Form::from_letter(bytes[2])?;
+        let id = Id::parse(text.get(4..4 + ID_CHARACTERS)?)?;
+        let (body, given) = bytes.split_at(TEXT_BYTES - CHECK_CHARACTERS);
+        if !body[5 + ID_CHARACTERS..].iter().all(u8::is_ascii_alphanumeric) || check(body) != given {
+            return None;
+        }
+        Some(Self { form, id, digest: Digest::of(bytes) })
+    }
+
+    /// How a secret is shown everywhere but in the one place where it is born: `kca_4k2m9x0q7w1z_…`.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        hint(self.form, self.id)
+    }
+}
+
+/// `kca_4k2m9x0q7w1z_…`.
+#[must_use]
+pub fn hint(form: Form, id: Id) -> String {
+    format!("kc{}_{id}_…", char::from(form.letter()))
+}
+
+/// Every place in `text` where a whole secret stands, by form and check: the byte it begins at, and what it is.
+pub fn find_all(text: &[u8]) -> impl Iterator<Item = (usize, Presented)> + '_ {
+    text.windows(TEXT_BYTES).enumerate().filter(|(_, window)| window.starts_with(b"kc")).filter_map(|(place, window)| {
+        let presented = Presented::parse(std::str::from_utf8(window).ok()?)?;
+        Some((place, presented))
+    })
+}
+
+/// A SHA-256 digest. Compared in constant time, or not at all.
+#[derive(Clone, Copy)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::from_slice(digest::digest(&digest::SHA256, bytes).as_ref())
+    }
+
+    /// The digest of several parts, each with its length before it, so that no two lists of parts give the same bytes.
+    #[must_use]
+    pub fn of_parts(parts: &[&[u8]]) -> Self {
+        let mut context = digest::Context::new(&digest::SHA256);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        Self::from_slice(context.finish().as_ref())
+    }
+
+    /// HMAC-SHA-256 (RFC 2104) of several parts under `key`, so that the digest says nothing to who lacks the key.
+    #[must_use]
+    pub fn keyed(key: &[u8], parts: &[&[u8]]) -> Self {
+        let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        Self::from_slice(context.sign().as_ref())
+    }
+
+    /// The digest that `bytes` hold; `None` when they are not 32.
+    #[must_use]
+    pub fn from_stored(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// Whether both are the same, in a time that does not depend on where they differ.
+    #[must_use]
+    pub fn matches(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+
+    /// Lower-case hexadecimal.
+    #[must_use]
+    pub fn hex(&self) -> String {
+        data_encoding::HEXLOWER.encode(&self.0)
+    }
+
+    fn from_slice(bytes: &[u8]) -> Self {
+        Self(bytes.try_into().expect("SHA-256 gives 32 bytes"))
+    }
+}
+
+/// Random bytes from the operating system.
+#[must_use]
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system has a random source");
+    bytes
+}
+
+/// `N` characters, each drawn evenly from `alphabet`.
+#[must_use]
+pub fn random_characters<const N: usize>(alphabet: &[u8]) -> [u8; N] {
+    // Bytes from `fair` on would favour the first characters of the alphabet: they are thrown away.
+    let fair = 256 - 256 % alphabet.len();
+    let mut characters = [0; N];
+    let mut filled = 0;
+    while filled < N {
+        let pool: Zeroizing<[u8; 64]> = Zeroizing::new(random_bytes());
+        for byte in pool.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < fair) {
+            if filled < N {
+                characters[filled] = alphabet[byte % alphabet.len()];
+                filled += 1;
+            }
+        }
+    }
+    characters
+}
+
+/// CRC-32 (IEEE 802.3) of `body` in base62, most significant first, padded with `0`.
+fn check(body: &[u8]) -> [u8; CHECK_CHARACTERS] {
+    let mut rest = crc32fast::hash(body);
+    let mut characters = [b'0'; CHECK_CHARACTERS];
+    for character in characters.iter_mut().rev() {
+        *character = BASE62[(rest % 62) as usize];
+        rest /= 62;
+    }
+    characters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_secret_has_the_documented_form() {
+        let secret = Secret::generate(Form::Credential(Kind::ApiKey));
+        let id = secret.id();
+        let digest = secret.digest();
+        let text = secret.reveal();
+        assert_eq!(text.len(), 55);
+        assert!(text.starts_with(&format!("kca_{id}_")));
+        let presented = Presented::parse(&text).unwrap();
+        assert_eq!(presented.id, id);
+        assert_eq!(presented.form, Form::Credential(Kind::ApiKey));
+        assert!(presented.digest.matches(&digest));
+        assert_eq!(presented.hint(), format!("kca_{id}_…"));
+    }
+
+    #[test]
+    fn the_check_is_the_crc_in_base62() {
+        // CRC-32 of "123456789" is 0xCBF43926 = 3421780262 = 3*62^5 + 45*62^4 + 35*62^3 + 27*62^2 + 22*62 + 14.
+        assert_eq!(&check(b"123456789"), b"3jZRME");
+        assert_eq!(&check(b""), b"000000");
+    }
+
+    #[test]
+    fn a_changed_character_anywhere_is_noticed() {
+        let text = Secret::generate(Form::Code).reveal();
+        for place in 0..text.len() {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes[place] = if bytes[place] == b'0' { b'1' } else { b'0' };
+            assert!(Presented::parse(std::str::from_utf8(&bytes).unwrap()).is_none(), "{place}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_found_within_text() {
+        let first = Secret::generate(Form::Credential(Kind::Token));
+        let second = Secret::generate(Form::Credential(Kind::Host));
+        let ids = [first.id(), second.id()];
+        let text = format!("x={}\u{e9};{}{}", *first.reveal(), "kca_notasecret", *second.reveal());
+        let found: Vec<Id> = find_all(text.as_bytes()).map(|(_, presented)| presented.id).collect();
+        assert_eq!(found, ids);
+    }
+
+    #[test]
+    fn parts_can_not_be_shifted_into_one_another() {
+        assert!(!Digest::of_parts(&[b"ab", b"c"]).matches(&Digest::of_parts(&[b"a", b"bc"])));
+    }
+
+    #[test]
+    fn every_character_of_the_alphabet_is_drawn() {
+        let drawn: [u8; 4_096] = random_characters(BASE62);
+        assert!(BASE62.iter().all(|character| drawn.contains(character)));
+    }
+
+    proptest! {
+        #[test]
+        fn reading_never_panics(text in "\\PC{0,80}") {
+            let _ = Presented::parse(&text);
+        }
+
+        #[test]
+        fn reading_bytes_that_look_right_never_panics(text in "kc[atshex]_[0-9a-zA-Zé]{10,14}_[0-9A-Za-z]{36,40}") {
+            prop_assert!(Presented::parse(&text).is_none_or(|presented| text.contains(presented.id.as_str())));
+        }
+    }
+}

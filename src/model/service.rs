@@ -1,0 +1,68 @@
+//! Services: programs that ask whether a credential is good, and may define permissions of their own.
+
+use super::permission::{Own, Permission, Permissions, is_service_name};
+use super::time::Time;
+
+/// A service's row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ServiceId(pub i64);
+
+/// A program in the lab.
+#[derive(Debug, Clone)]
+pub struct Service {
+    pub id: ServiceId,
+    pub name: String,
+    /// What it defines.
+    pub permissions: Permissions,
+    pub created_at: Time,
+}
+
+impl Service {
+    /// What its API keys may at most carry: asking about credentials, reading figures, and its own permissions.
+    #[must_use]
+    pub fn power(&self) -> Permissions {
+        let mut power = Permissions::of(&[Own::Introspect, Own::Metrics]);
+        power.extend(&self.permissions);
+        power
+    }
+}
+
+/// Reads a service's name.
+///
+/// # Errors
+/// A sentence, when it has the wrong form or is the name of a resource of ours.
+pub fn parse_service_name(text: &str) -> Result<String, &'static str> {
+    if !is_service_name(text) {
+        return Err("use 1 to 32 of a-z, 0-9 and -, beginning with a letter, and none of Keycroft's own words (users, tokens, …)");
+    }
+    Ok(text.to_owned())
+}
+
+/// Reads the permissions that the service `name` defines.
+///
+/// # Errors
+/// A sentence that names the first which does not begin with the service's name.
+pub fn parse_service_permissions<T: AsRef<str>>(name: &str, words: &[T]) -> Result<Permissions, String> {
+    let permissions = Permissions::parse(words)?;
+    let foreign = permissions.iter().find(|one| !matches!(one, Permission::Service(own) if own.service() == name));
+    match foreign {
+        Some(foreign) => Err(format!("{foreign} does not begin with \"{name}:\"")),
+        None => Ok(permissions),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_defines_permissions_under_its_own_name_alone() {
+        assert!(parse_service_permissions("slurm", &["slurm:submit", "slurm:cancel"]).is_ok());
+        assert!(parse_service_permissions("slurm", &["zoo:feed"]).is_err());
+        assert!(parse_service_permissions("slurm", &["users:write"]).is_err());
+        assert!(parse_service_name("slurm").is_ok());
+        for bad in ["", "users", "introspect", "Slurm", "a b", "1a"] {
+            assert!(parse_service_name(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Names, notes and other words that people type and pages show.
+
+/// Longest name, in characters.
+pub const NAME_CHARACTERS_MAX: usize = 64;
+/// Longest note, in characters.
+pub const NOTE_CHARACTERS_MAX: usize = 1_000;
+
+/// Reads a name: 1 to 64 characters of any script, white space around it removed.
+///
+/// # Errors
+/// A sentence, when it is empty, too long, or holds characters that can't be seen or turn the text around.
+pub fn parse_name(text: &str) -> Result<String, String> {
+    parse(text, 1, NAME_CHARACTERS_MAX)
+}
+
+/// Reads a note: up to 1,000 characters; empty is no note. Line breaks are allowed.
+///
+/// # Errors
+/// A sentence, as for a name.
+pub fn parse_note(text: &str) -> Result<Option<String>, String> {
+    let text = text.replace("\r\n", "\n");
+    let mut characters = text.chars().filter(|c| *c != '\n');
+    if let Some(character) = characters.find(|c| is_unseen(*c)) {
+        return Err(unseen(character));
+    }
+    let text = text.trim();
+    if text.chars().count() > NOTE_CHARACTERS_MAX {
+        return Err(format!("use at most {NOTE_CHARACTERS_MAX} characters"));
+    }
+    Ok((!text.is_empty()).then(|| text.to_owned()))
+}
+
+fn parse(text: &str, least: usize, most: usize) -> Result<String, String> {
+    if let Some(character) = text.chars().find(|c| is_unseen(*c)) {
+        return Err(unseen(character));
+    }
+    let text = text.trim();
+    let count = text.chars().count();
+    if count < least || count > most {
+        return Err(format!("use {least} to {most} characters"));
+    }
+    Ok(text.to_owned())
+}
+
+fn unseen(character: char) -> String {
+    format!("remove the character U+{:04X}: it can't be seen or turns the text around it", u32::from(character))
+}
+
+/// Control characters, line separators, zero-width characters and what turns the direction of text: two names that
+/// look the same must be the same.
+#[must_use]
+pub fn is_unseen(character: char) -> bool {
+    character.is_control()
+        || matches!(
+            u32::from(character),
+            0x00AD | 0x034F | 0x061C | 0x115F | 0x1160 | 0x17B4 | 0x17B5 | 0x180B..=0x180F
+                | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0x3164 | 0xFEFF | 0xFFA0
+                | 0xFFF0..=0xFFFB | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF
+        )
+}
+
+/// What a stranger's program says of itself, made fit to keep and show: no unseen characters, at most `most` characters.
+#[must_use]
+pub fn tame(text: &str, most: usize) -> String {
+    text.chars().filter(|c| !is_unseen(*c)).take(most).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_any_script_pass_and_unseen_characters_do_not() {
+        for good in ["ci", "été", "ключ", "مفتاح", "鍵", "a b", "<script>", "🔑", &"x".repeat(64)] {
+            assert_eq!(parse_name(good).as_deref(), Ok(good));
+        }
+        assert_eq!(parse_name("  ci ").as_deref(), Ok("ci"));
+        for bad in ["", "   ", &"x".repeat(65), "a\0b", "a\nb", "a\u{202e}b", "a\u{200b}b", "a\u{feff}", "\u{7f}", "a\u{2028}b", "a\u{2066}b"] {
+            assert!(parse_name(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn notes_may_have_lines_and_be_empty() {
+        assert_eq!(parse_note("a\r\nb").unwrap().as_deref(), Some("a\nb"));
+        assert_eq!(parse_note(" \n ").unwrap(), None);
+        assert!(parse_note("a\tb").is_err());
+        assert!(parse_note(&"x".repeat(1_001)).is_err());
+    }
+}

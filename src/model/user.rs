@@ -1,0 +1,170 @@
+//! Users: people, their names and roles.
+
+use std::fmt;
+
+use super::permission::{Own, Permissions};
+use super::time::Time;
+
+/// A user's row; never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UserId(pub i64);
+
+/// A user name, which is also the login name on hosts (POSIX portable names, with a length that `useradd` takes).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Username(String);
+
+impl Username {
+    /// Reads `[a-z_][a-z0-9_.-]{0,31}` without a dot at the end.
+    ///
+    /// # Errors
+    /// A sentence, when it is something else.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let bytes = text.as_bytes();
+        let first = bytes.first().is_some_and(|b| b.is_ascii_lowercase() || *b == b'_');
+        let rest = bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.-".contains(b));
+        if !first || !rest || bytes.len() > 32 || bytes.ends_with(b".") {
+            return Err("use 1 to 32 of a-z, 0-9, _, . and -, beginning with a letter or _ and not ending in a dot");
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Username {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a user is by office.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    Member,
+    Admin,
+}
+
+impl Role {
+    pub const ALL: [Self; 2] = [Self::Member, Self::Admin];
+
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// # Errors
+    /// A sentence, when it is neither role.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        Self::ALL.into_iter().find(|role| role.word() == text).ok_or("a role is member or admin")
+    }
+
+    /// What the role gives of our own permissions.
+    #[must_use]
+    pub fn permissions(self) -> Permissions {
+        match self {
+            Self::Member => Permissions::own_where(|own| !own.is_administrative()),
+            Self::Admin => Permissions::of(&Own::ALL),
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// A person.
+#[derive(Debug, Clone)]
+pub struct User {
+    pub id: UserId,
+    /// Stable and never reused: `sub` of RFC 7662.
+    pub subject: String,
+    pub username: Username,
+    pub display_name: String,
+    pub role: Role,
+    /// What was granted beyond the role.
+    pub granted: Permissions,
+    /// What the role was granted of services' permissions.
+    pub granted_by_role: Permissions,
+    pub disabled_at: Option<Time>,
+    pub created_at: Time,
+    /// Whether a password is set.
+    pub has_password: bool,
+}
+
+impl User {
+    #[must_use]
+    pub const fn is_enabled(&self) -> bool {
+        self.disabled_at.is_none()
+    }
+
+    /// All that the user has now.
+    #[must_use]
+    pub fn permissions(&self) -> Permissions {
+        let mut permissions = self.role.permissions();
+        permissions.extend(&self.granted);
+        permissions.extend(&self.granted_by_role);
+        permissions
+    }
+}
+
+/// What a new user is made of.
+pub struct NewUser {
+    pub username: Username,
+    pub display_name: String,
+    pub role: Role,
+    /// Without one, the user gets an invitation.
+    pub password: Option<super::password::Password>,
+}
+
+/// A change to a user; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct UserChange {
+    pub display_name: Option<String>,
+    pub role: Option<Role>,
+    pub disabled: Option<Disabled>,
+    /// All that is granted beyond the role.
+    pub granted: Option<Permissions>,
+}
+
+/// Whether something is refused for the time being.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disabled {
+    Yes,
+    No,
+}
+
+impl From<bool> for Disabled {
+    fn from(disabled: bool) -> Self {
+        if disabled { Self::Yes } else { Self::No }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn usernames_are_login_names() {
+        for good in ["a", "_", "alice", "a.b-c_d9", &"a".repeat(32), "alice-"] {
+            assert!(Username::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "Alice", "1a", "-x", ".a", "a.", "a b", "a/b", "../x", "$(id)", "ä", "a\n", "a\0", &"a".repeat(33)] {
+            assert!(Username::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn admins_have_all_and_members_their_own_things() {
+        assert_eq!(Role::Admin.permissions(), Permissions::of(&Own::ALL));
+        let member = "account:read account:write api-keys:read api-keys:write sessions:read sessions:write ssh-keys:read ssh-keys:write tokens:read tokens:write";
+        assert_eq!(Role::Member.permissions().to_string(), member);
+    }
+}
