@@ -99,7 +99,8 @@ CREATE TABLE host_shared_logins (
 
 -- Bearer credentials of every kind. Just one of user, service and host owns a credential.
 CREATE TABLE credentials (
-    id                 TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 12),
+    number             INTEGER PRIMARY KEY,      -- the order in which they were made
+    id                 TEXT NOT NULL UNIQUE CHECK (length(id) = 12),
     kind               TEXT NOT NULL CHECK (kind IN ('api-key', 'token', 'session', 'host')),
     user_id            INTEGER REFERENCES users (id),
     service_id         INTEGER REFERENCES services (id),
@@ -129,8 +130,8 @@ CREATE TABLE credentials (
     CHECK (ended_at IS NULL OR previous_digest IS NULL),
     CHECK (kind = 'api-key' OR expires_at IS NOT NULL OR kind = 'host')
 ) STRICT;
-CREATE INDEX credentials_by_user ON credentials (user_id, kind, created_at, id) WHERE user_id IS NOT NULL;
-CREATE INDEX credentials_by_service ON credentials (service_id, kind, created_at, id) WHERE service_id IS NOT NULL;
+CREATE INDEX credentials_by_user ON credentials (user_id, kind) WHERE user_id IS NOT NULL;
+CREATE INDEX credentials_by_service ON credentials (service_id) WHERE service_id IS NOT NULL;
 CREATE INDEX credentials_by_host ON credentials (host_id) WHERE host_id IS NOT NULL;
 CREATE INDEX credentials_by_end ON credentials (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX credentials_by_ended ON credentials (ended_at) WHERE ended_at IS NOT NULL;
@@ -160,7 +161,7 @@ CREATE INDEX usage_days_by_day ON usage_days (day);
 
 -- Codes: each opens one act, a stated number of times.
 CREATE TABLE codes (
-    id         TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 12),
+    id         TEXT PRIMARY KEY CHECK (length(id) = 12),
     purpose    TEXT NOT NULL CHECK (purpose IN ('set-up', 'invitation', 'password-reset', 'enrolment', 'device')),
     digest     BLOB NOT NULL CHECK (length(digest) = 32),
     user_id    INTEGER REFERENCES users (id) ON DELETE CASCADE,
@@ -190,7 +191,8 @@ CREATE TABLE device_logins (
 
 -- Public keys. The same key under two users is allowed.
 CREATE TABLE ssh_keys (
-    id              TEXT NOT NULL PRIMARY KEY CHECK (length(id) = 12),
+    number          INTEGER PRIMARY KEY,   -- the order in which they were added
+    id              TEXT NOT NULL UNIQUE CHECK (length(id) = 12),
     user_id         INTEGER NOT NULL REFERENCES users (id),
     name            TEXT NOT NULL,
     type            TEXT NOT NULL,

@@ -398,6 +398,7 @@ mod tests {
                 role: Role::Member,
                 granted: Permissions::none(),
                 granted_by_role: Permissions::none(),
+                groups: Vec::new(),
                 disabled_at: None,
                 created_at: NOW,
                 has_password: true,

@@ -93,6 +93,8 @@ pub struct User {
     pub granted: Permissions,
     /// What the role was granted of services' permissions.
     pub granted_by_role: Permissions,
+    /// Names of groups, sorted.
+    pub groups: Vec<String>,
     pub disabled_at: Option<Time>,
     pub created_at: Time,
     /// Whether a password is set.

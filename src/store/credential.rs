@@ -1,0 +1,411 @@
+//! The table `credentials` and its uses.
+
+use std::net::IpAddr;
+
+use rusqlite::{Row, params};
+
+use super::read::{Page, Select};
+use super::user::{USER_COLUMNS, invalid, read_user, rows, time, unix};
+use super::write::Write;
+use crate::model::address::Networks;
+use crate::model::credential::{Credential, Ending, Kind, LastUse, Owner, OwnerId, Previous, Record, UsageDay, Which};
+use crate::model::error::{Error, SecretSent};
+use crate::model::host::{Host, HostId};
+use crate::model::permission::Permissions;
+use crate::model::secret::{Digest, Form, Id, Presented};
+use crate::model::service::ServiceId;
+use crate::model::time::{Day, Time};
+use crate::model::user::{Disabled, UserId};
+
+/// Which credentials a list is about.
+#[derive(Debug, Clone, Copy)]
+pub struct CredentialFilter {
+    /// `None`: everybody's.
+    pub owner: Option<OwnerId>,
+    /// `None`: of every kind.
+    pub kind: Option<Kind>,
+    /// Those that were deleted, instead of those that were not.
+    pub ended: bool,
+}
+
+/// A new row.
+pub struct NewRow {
+    pub id: Id,
+    pub kind: Kind,
+    pub owner: OwnerId,
+    pub name: String,
+    pub note: Option<String>,
+    pub permissions: Permissions,
+    pub networks: Networks,
+    pub digest: Digest,
+    pub made_by: Option<Id>,
+    pub expires_at: Option<Time>,
+    pub password_at: Option<Time>,
+    pub user_agent: Option<String>,
+    pub address: Option<IpAddr>,
+}
+
+const fn owner_columns(owner: OwnerId) -> (Option<i64>, Option<i64>, Option<i64>) {
+    match owner {
+        OwnerId::User(id) => (Some(id.0), None, None),
+        OwnerId::Service(id) => (None, Some(id.0), None),
+        OwnerId::Host(id) => (None, None, Some(id.0)),
+    }
+}
+
+/// The column that names an owner of this kind, and the owner's row.
+const fn owner_column(owner: OwnerId) -> (&'static str, i64) {
+    match owner {
+        OwnerId::User(id) => ("user_id", id.0),
+        OwnerId::Service(id) => ("service_id", id.0),
+        OwnerId::Host(id) => ("host_id", id.0),
+    }
+}
+
+const RECORD_COLUMNS: &str = "c.number, c.id, c.kind, c.user_id, c.service_id, c.host_id, c.name, c.note, c.permissions, c.networks, c.created_at, c.made_by, \
+    c.expires_at, c.disabled_at, c.expired_seen_at, c.ended_at, c.ended_reason, c.rotated_at, c.previous_ends_at, c.user_agent, c.address, \
+    l.at, l.address, l.program, l.previous_at FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id";
+
+fn disabled(at: Option<i64>) -> Disabled {
+    Disabled::from(at.is_some())
+}
+
+fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Digest>> {
+    row.get_ref(column)?.as_blob_or_null()?.map(|bytes| Digest::from_stored(bytes).ok_or_else(|| invalid(column))).transpose()
+}
+
+fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Id>> {
+    row.get_ref(column)?.as_str_or_null()?.map(|text| Id::parse(text).ok_or_else(|| invalid(column))).transpose()
+}
+
+fn kind(row: &Row<'_>, column: usize) -> rusqlite::Result<Kind> {
+    Kind::from_word(row.get_ref(column)?.as_str()?).ok_or_else(|| invalid(column))
+}
+
+fn networks(row: &Row<'_>, column: usize) -> rusqlite::Result<Networks> {
+    let text = row.get_ref(column)?.as_str()?;
+    if text.is_empty() { Ok(Networks::default()) } else { Networks::from_stored(text).map_err(|_| invalid(column)) }
+}
+
+fn owner_id(row: &Row<'_>, at: usize) -> rusqlite::Result<OwnerId> {
+    match (row.get(at)?, row.get(at + 1)?, row.get(at + 2)?) {
+        (Some(user), None, None) => Ok(OwnerId::User(UserId(user))),
+        (None, Some(service), None) => Ok(OwnerId::Service(ServiceId(service))),
+        (None, None, Some(host)) => Ok(OwnerId::Host(HostId(host))),
+        _ => Err(invalid(at)),
+    }
+}
+
+fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
+    let address = |column: usize| -> rusqlite::Result<Option<IpAddr>> { Ok(row.get_ref(column)?.as_str_or_null()?.and_then(|text| text.parse().ok())) };
+    let ended = match (time(row, 15)?, row.get::<_, Option<String>>(16)?) {
+        (Some(at), Some(reason)) => Some(Ending { at, reason }),
+        _ => None,
+    };
+    let last_use = match time(row, 21)? {
+        Some(at) => Some(LastUse { at, address: address(22)?, program: row.get(23)? }),
+        None => None,
+    };
+    let record = Record {
+        id: id(row, 1)?.ok_or_else(|| invalid(1))?,
+        kind: kind(row, 2)?,
+        owner: owner_id(row, 3)?,
+        name: row.get(6)?,
+        note: row.get(7)?,
+        permissions: Permissions::from_stored(row.get_ref(8)?.as_str()?),
+        networks: networks(row, 9)?,
+        created_at: Time::from_unix(row.get(10)?),
+        made_by: id(row, 11)?,
+        expires_at: time(row, 12)?,
+        disabled: disabled(row.get(13)?),
+        seen_expired: row.get::<_, Option<i64>>(14)?.is_some(),
+        ended,
+        rotated_at: time(row, 17)?,
+        previous_ends_at: time(row, 18)?,
+        last_use,
+        previous_last_used_at: time(row, 24)?,
+        user_agent: row.get(19)?,
+        address: address(20)?,
+    };
+    Ok((row.get(0)?, record))
+}
+
+/// What verification reads: a credential and its owner, in one SELECT.
+fn lookup_sql() -> &'static str {
+    static SQL: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    SQL.get_or_init(|| {
+        format!(
+            "SELECT c.kind, c.permissions, c.networks, c.digest, c.previous_digest, c.previous_ends_at, c.expires_at, c.expired_seen_at, c.disabled_at, c.ended_at, c.password_at, \
+             c.user_id, c.service_id, c.host_id, {USER_COLUMNS} FROM credentials c LEFT JOIN users u ON u.id = c.user_id WHERE c.id = ?"
+        )
+    })
+}
+
+impl Select {
+    /// A credential and whose it is, as verification needs it.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn credential(&self, id: Id) -> Result<Option<Credential>, Error> {
+        let found = self.one(lookup_sql(), [id.as_str()], |row| {
+            let owner = owner_id(row, 11)?;
+            let user = match owner {
+                OwnerId::User(_) => Some(read_user(row, 14)?),
+                OwnerId::Service(_) | OwnerId::Host(_) => None,
+            };
+            let previous = match (digest(row, 4)?, time(row, 5)?) {
+                (Some(digest), Some(ends_at)) => Some(Previous { digest, ends_at }),
+                _ => None,
+            };
+            let credential = |owner: Owner| -> rusqlite::Result<Credential> {
+                Ok(Credential {
+                    id,
+                    kind: kind(row, 0)?,
+                    owner,
+                    permissions: Permissions::from_stored(row.get_ref(1)?.as_str()?),
+                    networks: networks(row, 2)?,
+                    digest: digest(row, 3)?,
+                    previous,
+                    expires_at: time(row, 6)?,
+                    disabled: disabled(row.get(8)?),
+                    ended: row.get::<_, Option<i64>>(9)?.is_some(),
+                    seen_expired: row.get::<_, Option<i64>>(7)?.is_some(),
+                    password_at: time(row, 10)?,
+                })
+            };
+            match user {
+                Some(user) => credential(Owner::User(user)).map(|credential| (credential, owner)),
+                // A stand-in until the owner's own row is read below.
+                None => credential(Owner::Host(Host { id: HostId(0), name: String::new(), created_at: Time::from_unix(0), last_contact_at: None })).map(|credential| (credential, owner)),
+            }
+        })?;
+        let Some((mut credential, owner)) = found else { return Ok(None) };
+        credential.owner = match owner {
+            OwnerId::User(_) => credential.owner,
+            OwnerId::Service(id) => match self.service_by_id(id)? {
+                Some(service) => Owner::Service(service),
+                None => return Ok(None),
+            },
+            OwnerId::Host(id) => match self.host_by_id(id)? {
+                Some(host) => Owner::Host(host),
+                None => return Ok(None),
+            },
+        };
+        Ok(Some(credential))
+    }
+
+    fn host_by_id(&self, id: HostId) -> Result<Option<Host>, Error> {
+        self.one("SELECT name, created_at, last_contact_at FROM hosts WHERE id = ?", [id.0], |row| {
+            Ok(Host { id, name: row.get(0)?, created_at: Time::from_unix(row.get(1)?), last_contact_at: time(row, 2)? })
+        })
+    }
+
+    /// One credential as lists show it.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn record(&self, id: Id) -> Result<Option<Record>, Error> {
+        let sql = format!("SELECT {RECORD_COLUMNS} WHERE c.id = ?");
+        Ok(self.one(&sql, [id.as_str()], read_record)?.map(|(_, record)| record))
+    }
+
+    /// Credentials, newest first; `after` is what [`Page::next`] said.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn records(&self, filter: &CredentialFilter, after: Option<i64>, limit: usize) -> Result<Page<Record>, Error> {
+        let owner = filter.owner.map_or(String::new(), |owner| format!("AND c.{} = ?3 ", owner_column(owner).0));
+        let kind = filter.kind.map_or(String::new(), |kind| format!("AND c.kind = '{}' ", kind.word()));
+        let ended = if filter.ended { "IS NOT" } else { "IS" };
+        let sql = format!("SELECT {RECORD_COLUMNS} WHERE c.number < ?1 {owner}{kind}AND c.ended_at {ended} NULL ORDER BY c.number DESC LIMIT ?2");
+        let after = after.unwrap_or(i64::MAX);
+        let found = match filter.owner {
+            Some(owner) => self.all(&sql, params![after, rows(limit), owner_column(owner).1], read_record)?,
+            None => self.all(&sql, params![after, rows(limit)], read_record)?,
+        };
+        let page = Page::of(found, limit, |(number, _)| number.to_string());
+        Ok(Page { items: page.items.into_iter().map(|(_, record)| record).collect(), next: page.next })
+    }
+
+    /// The credentials that `maker` made and that are not over.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn made_by(&self, maker: Id) -> Result<Vec<Record>, Error> {
+        let sql = format!("SELECT {RECORD_COLUMNS} WHERE c.made_by = ? AND c.ended_at IS NULL ORDER BY c.number DESC LIMIT 1000");
+        Ok(self.all(&sql, [maker.as_str()], read_record)?.into_iter().map(|(_, record)| record).collect())
+    }
+
+    /// How many API keys an owner has that are not deleted.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn api_keys_of(&self, owner: OwnerId) -> Result<i64, Error> {
+        let (column, row) = owner_column(owner);
+        self.count(&format!("SELECT count(*) FROM credentials WHERE {column} = ? AND kind = 'api-key' AND ended_at IS NULL"), [row])
+    }
+
+    /// Uses by day since `since`, oldest first; days without any are left out.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn usage(&self, id: Id, since: Day) -> Result<Vec<UsageDay>, Error> {
+        let sql = "SELECT day, uses, refused FROM usage_days WHERE credential_id = ? AND day >= ? ORDER BY day";
+        self.all(sql, params![id.as_str(), since.number()], |row| {
+            let number = |column: usize| -> rusqlite::Result<u64> { Ok(row.get::<_, i64>(column)?.unsigned_abs()) };
+            Ok(UsageDay { day: Day::from_number(row.get(0)?), uses: number(1)?, refused: number(2)? })
+        })
+    }
+
+    /// Whether a presented secret is one of a credential's, current or previous, however old: for what ends itself.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when it is not.
+    pub(super) fn demand_secret(&self, presented: &Presented, _now: Time) -> Result<(), Error> {
+        self.which_secret(presented).map(|_| ())
+    }
+
+    /// Which of a credential's secrets was presented, by form, id and digest alone.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when it is none.
+    pub fn which_secret(&self, presented: &Presented) -> Result<(Credential, Which), Error> {
+        let refused = || Error::Unauthenticated { sent: SecretSent::Yes };
+        let credential = self.credential(presented.id)?.ok_or_else(refused)?;
+        if Form::Credential(credential.kind) != presented.form {
+            return Err(refused());
+        }
+        let which = if credential.digest.is_some_and(|digest| digest.matches(&presented.digest)) {
+            Which::Current
+        } else if credential.previous.is_some_and(|previous| previous.digest.matches(&presented.digest)) {
+            Which::Previous
+        } else {
+            return Err(refused());
+        };
+        Ok((credential, which))
+    }
+
+    fn demand_free_name(&self, owner: OwnerId, name: &str, besides: Option<Id>) -> Result<(), Error> {
+        let (column, row) = owner_column(owner);
+        let sql = format!("SELECT count(*) FROM credentials WHERE {column} = ? AND kind = 'api-key' AND name = ? AND ended_at IS NULL AND id IS NOT ?");
+        if self.count(&sql, params![row, name, besides.as_ref().map(Id::as_str)])? > 0 {
+            return Err(Error::Conflict(format!("There is an API key named \"{name}\" already; choose another name, or rotate that one.")));
+        }
+        Ok(())
+    }
+}
+
+impl Write<'_> {
+    /// Adds a credential.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the owner has an API key of this name.
+    pub fn add_credential(&self, new: &NewRow) -> Result<(), Error> {
+        if new.kind == Kind::ApiKey {
+            self.demand_free_name(new.owner, &new.name, None)?;
+        }
+        let (user, service, host) = owner_columns(new.owner);
+        let sql = "INSERT INTO credentials (id, kind, user_id, service_id, host_id, name, note, permissions, networks, digest, created_at, made_by, expires_at, password_at, user_agent, address) \
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        self.execute(
+            sql,
+            params![
+                new.id.as_str(),
+                new.kind.word(),
+                user,
+                service,
+                host,
+                new.name,
+                new.note,
+                new.permissions.to_string(),
+                new.networks.to_string(),
+                new.digest.as_bytes(),
+                self.now.unix(),
+                new.made_by.as_ref().map(Id::as_str),
+                unix(new.expires_at),
+                unix(new.password_at),
+                new.user_agent,
+                new.address.map(|address| address.to_string()),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Writes what an edit changed: name, note, permissions, networks, end. A new end takes back that it was seen expired.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the owner has another API key of this name.
+    pub fn edit_credential(&self, record: &Record) -> Result<(), Error> {
+        self.demand_free_name(record.owner, &record.name, Some(record.id))?;
+        let sql = "UPDATE credentials SET name = ?, note = ?, permissions = ?, networks = ?, \
+                   expired_seen_at = CASE WHEN expires_at IS ?5 THEN expired_seen_at END, expires_at = ?5, \
+                   previous_ends_at = CASE WHEN previous_ends_at IS NULL OR ?5 IS NULL THEN previous_ends_at ELSE min(previous_ends_at, ?5) END WHERE id = ?";
+        let id = record.id;
+        self.execute(sql, params![record.name, record.note, record.permissions.to_string(), record.networks.to_string(), unix(record.expires_at), id.as_str()])?;
+        Ok(())
+    }
+
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn set_credential_disabled(&self, id: Id, disabled: Disabled) -> Result<(), Error> {
+        let at = match disabled {
+            Disabled::Yes => Some(self.now.unix()),
+            Disabled::No => None,
+        };
+        self.execute("UPDATE credentials SET disabled_at = ? WHERE id = ?", params![at, id.as_str()]).map(|_| ())
+    }
+
+    /// Gives a credential a new secret; the present one is good until `previous_ends_at`, if that is given.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn rotate_credential(&self, id: Id, digest: &Digest, previous_ends_at: Option<Time>, expires_at: Option<Time>) -> Result<(), Error> {
+        let sql = "UPDATE credentials SET previous_digest = CASE WHEN ?1 IS NULL THEN NULL ELSE digest END, previous_ends_at = ?1, digest = ?2, rotated_at = ?3, \
+                   expired_seen_at = CASE WHEN expires_at IS ?4 THEN expired_seen_at END, expires_at = ?4 WHERE id = ?5";
+        self.execute(sql, params![unix(previous_ends_at), digest.as_bytes(), self.now.unix(), unix(expires_at), id.as_str()])?;
+        let moved = "UPDATE last_uses SET previous_at = at, previous_address = address, previous_program = program, at = NULL, address = NULL, program = NULL WHERE credential_id = ?";
+        self.execute(moved, [id.as_str()])?;
+        Ok(())
+    }
+
+    /// Ends a credential at once. API keys keep a row without digests for their reason; of others nothing is kept.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn end_credential(&self, id: Id, kind: Kind, reason: &str) -> Result<(), Error> {
+        match kind {
+            Kind::ApiKey => {
+                let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, ended_at = ?, ended_reason = ? WHERE id = ? AND ended_at IS NULL";
+                self.execute(sql, params![self.now.unix(), reason, id.as_str()])?;
+            }
+            Kind::Token | Kind::Session | Kind::Host => {
+                self.execute("DELETE FROM credentials WHERE id = ?", [id.as_str()])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the secret before the last rotation.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn end_previous_secret(&self, id: Id) -> Result<(), Error> {
+        self.execute("UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL WHERE id = ?", [id.as_str()]).map(|_| ())
+    }
+
+    /// Ends the sessions of a user but `keep`; how many.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn end_sessions(&self, user: UserId, keep: Option<Id>) -> Result<usize, Error> {
+        self.execute("DELETE FROM credentials WHERE user_id = ? AND kind = 'session' AND id IS NOT ?", params![user.0, keep.as_ref().map(Id::as_str)])
+    }
+
+    /// Notes that the holder of a session typed the password now.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn set_password_at(&self, id: Id) -> Result<(), Error> {
+        self.execute("UPDATE credentials SET password_at = ? WHERE id = ?", params![self.now.unix(), id.as_str()]).map(|_| ())
+    }
+}

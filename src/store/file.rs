@@ -1,0 +1,188 @@
+//! The file itself: made whole or not at all, and looked at before anything touches it.
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::Read as _;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::migrate;
+use crate::model::policy::Policy;
+use crate::model::secret::{Id, random_bytes};
+use crate::model::time::Time;
+
+/// The schema of a new file.
+pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
+/// `application_id` in the file's header.
+const APPLICATION_ID: u32 = 0x4b43_5246;
+/// Files up to this size are checked page by page at every start.
+const QUICK_CHECK_BYTES_MAX: u64 = 32 << 20;
+/// How long one try to begin a transaction waits for another process; the writer tries again until a job's own time is up.
+pub(super) const WRITER_BUSY: Duration = Duration::from_millis(200);
+/// How long a reader waits.
+const READER_BUSY: Duration = Duration::from_millis(20);
+
+/// Why the file was not opened: one clear line.
+#[derive(Debug)]
+pub struct Refused(String);
+
+impl Refused {
+    pub(super) fn new(path: &Path, why: &str) -> Self {
+        Self(format!("{}: {why}", path.display()))
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Makes a new file beside `path`, complete and on disk, and only then gives it its name.
+pub(super) fn create(path: &Path, now: Time) -> Result<(), Refused> {
+    let refuse = |why: String| Refused::new(path, &why);
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(refuse("something is there already".to_owned()));
+    }
+    for ending in ["-wal", "-shm"] {
+        if fs::symlink_metadata(beside(path, ending)).is_ok() {
+            return Err(refuse(format!("the file is missing, but its journal ({ending}) is there: put the file back, or move the journal away to start anew")));
+        }
+    }
+    let unfinished = beside(path, &format!(".new-{}", Id::random()));
+    let made = fill(&unfinished, now).and_then(|()| {
+        // `hard_link` refuses to replace what another process put there meanwhile; `rename` would not.
+        fs::hard_link(&unfinished, path).map_err(|error| error.to_string())?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| error.to_string())
+    });
+    for ending in ["", "-wal", "-shm", "-journal"] {
+        let _ = fs::remove_file(beside(&unfinished, ending));
+    }
+    made.map_err(|why| refuse(format!("it can't be made: {why}")))
+}
+
+fn fill(path: &Path, now: Time) -> Result<(), String> {
+    let say = |error: rusqlite::Error| error.to_string();
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| error.to_string())?;
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(say)?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(say)?;
+    connection.execute_batch(&format!("BEGIN;\n{SCHEMA}\nCOMMIT;")).map_err(say)?;
+    let key: [u8; 32] = random_bytes();
+    connection.execute("INSERT INTO installation (id, created_at, digest_key) VALUES (1, ?, ?)", params![now.unix(), key]).map_err(say)?;
+    super::policy::insert(&connection, &Policy::default()).map_err(say)?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(say)?;
+    connection.close().map_err(|(_, error)| error.to_string())?;
+    File::open(path).and_then(|file| file.sync_all()).map_err(|error| error.to_string())
+}
+
+/// Looks at what is at `path` without changing a byte of it.
+pub(super) fn check(path: &Path) -> Result<(), Refused> {
+    let refuse = |why: &str| Err(Refused::new(path, why));
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) => return refuse(&format!("it can't be opened: {error}")),
+    };
+    if found.file_type().is_symlink() {
+        return refuse("this is a symbolic link; name the file itself");
+    }
+    if !found.is_file() {
+        return refuse("this is not a file");
+    }
+    if found.mode() & 0o077 != 0 {
+        return refuse("others than its owner may read or write it; run `chmod 600` on it, and consider its secrets seen");
+    }
+    let mut header = [0_u8; 100];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    if found.len() == 0 {
+        return refuse("the file is empty: this is no file of Keycroft's; move it away to start anew, or put the right one back");
+    }
+    if read.is_err() || !header.starts_with(b"SQLite format 3\0") {
+        return refuse("this is no database, or its beginning is damaged; restore a backup");
+    }
+    let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    if word(68) != APPLICATION_ID {
+        return refuse("this is a database of another program");
+    }
+    if word(60) > migrate::VERSION {
+        return refuse(&format!("it was written by a newer version of Keycroft (schema {}, this program knows {}); run that version", word(60), migrate::VERSION));
+    }
+    let page_bytes = match u64::from(u16::from_be_bytes([header[16], header[17]])) {
+        1 => 65_536,
+        bytes => bytes,
+    };
+    let journal_bytes = fs::metadata(beside(path, "-wal")).map_or(0, |journal| journal.len());
+    if journal_bytes == 0 && found.len() < u64::from(word(28)) * page_bytes {
+        return refuse("the file is cut off; restore a backup");
+    }
+    inspect(path, found.len())
+}
+
+/// Asks SQLite, on a connection that can't write, whether the file is whole.
+fn inspect(path: &Path, bytes: u64) -> Result<(), Refused> {
+    let refuse = |why: &str| Refused::new(path, why);
+    let damaged = |_| refuse("the file is damaged; restore a backup, or look at it with `sqlite3` on a copy");
+    let connection = match open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY) {
+        Ok(connection) => connection,
+        Err(error) => return Err(refuse(&format!("it can't be opened: {error}"))),
+    };
+    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(damaged)?;
+    if version > migrate::VERSION {
+        return Err(refuse("it was written by a newer version of Keycroft; run that version"));
+    }
+    if version == 0 {
+        return Err(refuse("this file was never finished; move it away to start anew"));
+    }
+    if bytes <= QUICK_CHECK_BYTES_MAX {
+        let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(damaged)?;
+        if verdict != "ok" {
+            return Err(refuse("the file is damaged; restore a backup, or look at it with `sqlite3` on a copy"));
+        }
+    }
+    Ok(())
+}
+
+/// The writer's connection.
+pub(super) fn open_to_write(path: &Path) -> Result<Connection, Refused> {
+    let refuse = |error: rusqlite::Error| Refused::new(path, &format!("it can't be opened to write: {error}"));
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY).map_err(refuse)?;
+    let set = |name: &str, value: &str| connection.pragma_update(None, name, value);
+    set("journal_mode", "WAL").map_err(refuse)?;
+    set("synchronous", "FULL").map_err(refuse)?;
+    set("foreign_keys", "ON").map_err(refuse)?;
+    set("secure_delete", "ON").map_err(refuse)?;
+    set("trusted_schema", "OFF").map_err(refuse)?;
+    set("cache_size", "-8192").map_err(refuse)?;
+    Ok(connection)
+}
+
+/// A reader's connection.
+pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY)?;
+    connection.pragma_update(None, "query_only", "ON")?;
+    connection.pragma_update(None, "trusted_schema", "OFF")?;
+    connection.pragma_update(None, "cache_size", "-2048")?;
+    Ok(connection)
+}
+
+fn open(path: &Path, flags: OpenFlags, busy: Duration) -> rusqlite::Result<Connection> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
+    // NOFOLLOW refuses a path of which any part is a link; the folders above are resolved here, the file itself is not.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let resolved = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()).join(path.file_name().unwrap_or_default());
+    let connection = Connection::open_with_flags(resolved, flags)?;
+    connection.busy_timeout(busy)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}

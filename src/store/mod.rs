@@ -1,0 +1,146 @@
+//! The only SQL: the file, one writer for everybody, readers that can only read.
+//!
+//! Nothing is written without a [`Permit`], and no permit is used without a trace: [`Store::write`] writes the act
+//! and its event in one transaction. What is no act (last use, throttle, sweeping) goes through fixed statements of
+//! this room, without an event.
+
+mod code;
+mod credential;
+mod event;
+pub mod file;
+mod group;
+mod idempotency;
+mod migrate;
+mod policy;
+mod read;
+mod service;
+mod sweep;
+mod throttle;
+mod user;
+mod uses;
+mod write;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, sync_channel};
+
+pub use code::NewCode;
+pub use credential::{CredentialFilter, NewRow};
+pub use event::{EventFilter, Verdict};
+pub use file::Refused;
+pub use read::{Page, Read, Select};
+pub use sweep::Swept;
+pub use throttle::Bucket;
+pub use uses::{Use, Uses};
+pub use write::Write;
+
+use crate::model::caller::Permit;
+use crate::model::error::Error;
+use crate::model::event::Trace;
+use crate::model::time::Time;
+use writer::{Answer, Job, Message, Writer};
+
+/// The handle that everybody shares. The writer stops when the last one is dropped, or by [`Store::close`].
+#[derive(Clone)]
+pub struct Store {
+    path: PathBuf,
+    writer: Arc<Writer>,
+    /// What was used lately and is not in the file yet.
+    pub uses: Arc<Uses>,
+}
+
+impl Store {
+    /// Makes a new file of mode 0600 at `path`; `now` becomes the installation's beginning.
+    ///
+    /// # Errors
+    /// [`Refused`] with one clear line, when something is there already or can't be written.
+    pub fn create(path: &Path, now: Time) -> Result<(), Refused> {
+        file::create(path, now)
+    }
+
+    /// Opens the file at `path`, brings it to the present schema and starts the writer.
+    ///
+    /// # Errors
+    /// [`Refused`] with one clear line, when it is no whole file of ours, others can read it, or it comes from a newer version.
+    pub fn open(path: &Path) -> Result<Self, Refused> {
+        file::check(path)?;
+        let connection = file::open_to_write(path)?;
+        migrate::run(&connection, path)?;
+        let uses = Arc::new(Uses::new());
+        let writer = Writer::start(connection, Arc::clone(&uses)).map_err(|error| Refused::new(path, &format!("its writer can't be started: {error}")))?;
+        uses.wake_through(writer.waker());
+        Ok(Self { path: path.to_owned(), writer: Arc::new(writer), uses })
+    }
+
+    /// A connection that can only read, for one thread.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be opened.
+    pub fn read(&self) -> Result<Read, Error> {
+        Read::open(&self.path)
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the writer's last commit succeeded.
+    #[must_use]
+    pub fn is_writing(&self) -> bool {
+        self.writer.is_healthy()
+    }
+
+    /// Carries out an act. The right behind `permit` is looked at again inside the transaction; the act and its event
+    /// are on disk when this returns. What `job` refuses leaves nothing behind but, for administrative acts, an event.
+    ///
+    /// # Errors
+    /// What the job answers; [`Error::Unauthenticated`] or [`Error::Forbidden`] when the right was lost meanwhile;
+    /// [`Error::Unavailable`] or [`Error::StorageFull`] when nothing could be written.
+    pub fn write<T: Send + 'static>(
+        &self,
+        permit: Permit,
+        job: impl FnOnce(&Write<'_>) -> Result<(T, Trace), Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.run(move |select| write::act(select, permit, job))
+    }
+
+    /// Runs a fixed statement that is no act.
+    fn note<T: Send + 'static>(&self, job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+        self.run(move |select| write::attempt(select, || job(select)))
+    }
+
+    fn run<T: Send + 'static>(&self, job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+        let (sender, receiver) = sync_channel::<Result<T, Error>>(1);
+        let work = move |select: Result<&Select, Error>| -> Answer {
+            let result = select.and_then(job);
+            Box::new(move |committed| {
+                // Nobody waits any more when the receiver is gone; the act stands all the same.
+                let _ = sender.send(committed.and(result));
+            })
+        };
+        self.writer.send(Message::Job(Job::new(Box::new(work))))?;
+        answer(&receiver)
+    }
+
+    /// Writes what is noted in memory, merges the journal into the file and stops the writer.
+    pub fn close(&self) {
+        self.writer.stop();
+    }
+}
+
+fn answer<T>(receiver: &Receiver<Result<T, Error>>) -> Result<T, Error> {
+    receiver.recv().unwrap_or_else(|_| Err(Error::Fault("a job of the writer panicked".to_owned())))
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode;
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Self::StorageFull,
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::unavailable(),
+            _ => Self::Fault(format!("sqlite: {error}")),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The table `policy`: one row.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, Row, params};
+
+use super::read::Select;
+use super::user::invalid;
+use super::write::Write;
+use crate::model::error::Error;
+use crate::model::policy::{Choice, LifetimeRule, Policy};
+use crate::model::time::Lifetime;
+
+const COLUMNS: &str = "api_key_lifetime_choice, api_key_lifetimes, api_key_lifetime_default, api_key_lifetime_max, token_lifetime_choice, token_lifetime_default, \
+    token_lifetime_max, session_lifetime, ssh_key_types, ssh_rsa_bits_min, ssh_key_lifetime_max, api_keys_max, ssh_keys_max";
+
+fn seconds(lifetime: Lifetime) -> Option<i64> {
+    match lifetime {
+        Lifetime::For(duration) => Some(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)),
+        Lifetime::Endless => None,
+    }
+}
+
+fn lifetime(row: &Row<'_>, column: usize) -> rusqlite::Result<Lifetime> {
+    let seconds: Option<i64> = row.get(column)?;
+    Ok(seconds.map_or(Lifetime::Endless, |seconds| Lifetime::For(Duration::from_secs(seconds.unsigned_abs()))))
+}
+
+fn choice(row: &Row<'_>, column: usize) -> rusqlite::Result<Choice> {
+    Ok(Choice::from(row.get::<_, bool>(column)?))
+}
+
+/// Writes the one row, in place of the one before.
+pub(super) fn insert(connection: &Connection, policy: &Policy) -> rusqlite::Result<()> {
+    let lifetimes: Vec<String> = policy.api_key_lifetimes.iter().map(ToString::to_string).collect();
+    let sql = format!("INSERT OR REPLACE INTO policy (id, {COLUMNS}) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    connection.execute(
+        &sql,
+        params![
+            policy.api_key.choice == Choice::Free,
+            lifetimes.join(" "),
+            seconds(policy.api_key.default),
+            seconds(policy.api_key.max),
+            policy.token.choice == Choice::Free,
+            seconds(policy.token.default),
+            seconds(policy.token.max),
+            seconds(policy.session_lifetime),
+            policy.ssh_key_types.join(" "),
+            policy.ssh_rsa_bits_min,
+            seconds(policy.ssh_key_lifetime_max),
+            policy.api_keys_max,
+            policy.ssh_keys_max,
+        ],
+    )?;
+    Ok(())
+}
+
+impl Select {
+    /// The policy as it is now; it is never kept in memory.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn policy(&self) -> Result<Policy, Error> {
+        let found = self.one(&format!("SELECT {COLUMNS} FROM policy"), [], |row| {
+            let lifetimes = row.get_ref(1)?.as_str()?.split(' ').map(Lifetime::parse).collect::<Result<Vec<_>, _>>();
+            Ok(Policy {
+                api_key: LifetimeRule { choice: choice(row, 0)?, default: lifetime(row, 2)?, max: lifetime(row, 3)? },
+                api_key_lifetimes: lifetimes.map_err(|_| invalid(1))?,
+                token: LifetimeRule { choice: choice(row, 4)?, default: lifetime(row, 5)?, max: lifetime(row, 6)? },
+                session_lifetime: lifetime(row, 7)?,
+                ssh_key_types: row.get_ref(8)?.as_str()?.split(' ').map(str::to_owned).collect(),
+                ssh_rsa_bits_min: row.get(9)?,
+                ssh_key_lifetime_max: lifetime(row, 10)?,
+                api_keys_max: row.get(11)?,
+                ssh_keys_max: row.get(12)?,
+            })
+        })?;
+        found.ok_or_else(|| Error::Fault("the file lacks its policy".to_owned()))
+    }
+}
+
+impl Write<'_> {
+    /// Puts a policy in place of the present one.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn set_policy(&self, policy: &Policy) -> Result<(), Error> {
+        Ok(insert(&self.connection, policy)?)
+    }
+}

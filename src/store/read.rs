@@ -1,0 +1,95 @@
+//! Reading: a connection that can only SELECT.
+
+use std::ops::Deref;
+use std::path::Path;
+
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
+
+use super::file;
+use crate::model::error::Error;
+
+/// What can be asked of the file; each table's file in this room adds its questions. Readers have it on a read-only
+/// connection, the writer on its own within a transaction.
+pub struct Select {
+    pub(super) connection: Connection,
+}
+
+impl Select {
+    pub(super) fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {
+        Ok(self.connection.prepare_cached(sql)?)
+    }
+
+    /// The row that `sql` finds, if it finds one.
+    pub(super) fn one<T>(&self, sql: &str, with: impl Params, read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>) -> Result<Option<T>, Error> {
+        Ok(self.statement(sql)?.query_row(with, read).optional()?)
+    }
+
+    /// All rows that `sql` finds.
+    pub(super) fn all<T>(&self, sql: &str, with: impl Params, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, Error> {
+        let mut statement = self.statement(sql)?;
+        let rows = statement.query_map(with, read)?;
+        Ok(rows.collect::<rusqlite::Result<Vec<T>>>()?)
+    }
+
+    /// The one number that `sql` counts.
+    pub(super) fn count(&self, sql: &str, with: impl Params) -> Result<i64, Error> {
+        Ok(self.statement(sql)?.query_row(with, |row| row.get(0))?)
+    }
+
+    /// Changes rows; how many. Only ever reached on the writer's connection: readers' can't.
+    pub(super) fn execute(&self, sql: &str, with: impl Params) -> Result<usize, Error> {
+        Ok(self.statement(sql)?.execute(with)?)
+    }
+
+    /// The key of keyed digests.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn digest_key(&self) -> Result<[u8; 32], Error> {
+        let key = self.one("SELECT digest_key FROM installation", [], |row| row.get(0))?;
+        key.ok_or_else(|| Error::Fault("the file lacks its installation row".to_owned()))
+    }
+
+    /// Whether the file can be read at all.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] or [`Error::Unavailable`] when it can't.
+    pub fn ping(&self) -> Result<(), Error> {
+        self.count("SELECT count(*) FROM installation", []).map(|_| ())
+    }
+}
+
+/// A read-only connection, for one thread.
+pub struct Read(Select);
+
+impl Read {
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        Ok(Self(Select { connection: file::open_to_read(path)? }))
+    }
+}
+
+impl Deref for Read {
+    type Target = Select;
+
+    fn deref(&self) -> &Select {
+        &self.0
+    }
+}
+
+/// A part of a list, newest first.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    /// What to ask for to get the next part; `None` at the end.
+    pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// Makes a page of `limit` out of up to `limit + 1` rows.
+    pub(super) fn of(mut items: Vec<T>, limit: usize, name: impl Fn(&T) -> String) -> Self {
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = if more { items.last().map(name) } else { None };
+        Self { items, next }
+    }
+}

@@ -1,0 +1,215 @@
+//! The tables `users` and `user_permissions`.
+
+use rusqlite::{Row, params};
+
+use super::read::{Page, Select};
+use super::write::Write;
+use crate::model::error::Error;
+use crate::model::permission::Permissions;
+use crate::model::secret::Id;
+use crate::model::time::Time;
+use crate::model::user::{Disabled, NewUser, Role, User, UserId, Username};
+
+/// What [`read_user`] reads, of a row of `users` called `u`.
+pub(super) const USER_COLUMNS: &str = "u.id, u.subject, u.username, u.display_name, u.role, u.disabled_at, u.created_at, u.password_hash IS NOT NULL, \
+    (SELECT group_concat(permission, ' ') FROM user_permissions WHERE user_id = u.id), \
+    (SELECT group_concat(permission, ' ') FROM role_permissions WHERE role = u.role), \
+    (SELECT group_concat(g.name, ' ' ORDER BY g.name) FROM group_members m JOIN groups g ON g.id = m.group_id WHERE m.user_id = u.id)";
+
+/// Reads the columns of [`USER_COLUMNS`] from column `at` on.
+pub(super) fn read_user(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
+    let username = row.get_ref(at + 2)?.as_str()?;
+    let words = |column: usize| -> rusqlite::Result<Permissions> { Ok(row.get_ref(column)?.as_str_or_null()?.map_or_else(Permissions::none, Permissions::from_stored)) };
+    Ok(User {
+        id: UserId(row.get(at)?),
+        subject: row.get(at + 1)?,
+        username: Username::parse(username).map_err(|_| invalid(at + 2))?,
+        display_name: row.get(at + 3)?,
+        role: Role::parse(row.get_ref(at + 4)?.as_str()?).map_err(|_| invalid(at + 4))?,
+        granted: words(at + 8)?,
+        granted_by_role: words(at + 9)?,
+        groups: row.get_ref(at + 10)?.as_str_or_null()?.map_or_else(Vec::new, |names| names.split(' ').map(str::to_owned).collect()),
+        disabled_at: time(row, at + 5)?,
+        created_at: Time::from_unix(row.get(at + 6)?),
+        has_password: row.get(at + 7)?,
+    })
+}
+
+/// A column that holds what no version of ours wrote.
+pub(super) fn invalid(column: usize) -> rusqlite::Error {
+    rusqlite::Error::InvalidColumnType(column, "a value of ours".to_owned(), rusqlite::types::Type::Text)
+}
+
+/// A column that may hold Unix seconds.
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(Time::from_unix))
+}
+
+/// Unix seconds for a column.
+pub(super) fn unix(time: Option<Time>) -> Option<i64> {
+    time.map(Time::unix)
+}
+
+impl Select {
+    /// A user by name; deleted ones are not found.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn user(&self, username: &Username) -> Result<Option<User>, Error> {
+        let sql = format!("SELECT {USER_COLUMNS} FROM users u WHERE u.username = ? AND u.deleted_at IS NULL");
+        self.one(&sql, [username.as_str()], |row| read_user(row, 0))
+    }
+
+    /// A user by row; deleted ones are not found.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn user_by_id(&self, id: UserId) -> Result<Option<User>, Error> {
+        let sql = format!("SELECT {USER_COLUMNS} FROM users u WHERE u.id = ? AND u.deleted_at IS NULL");
+        self.one(&sql, [id.0], |row| read_user(row, 0))
+    }
+
+    /// Users, newest first; `after` is what [`Page::next`] said.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn users(&self, after: Option<i64>, limit: usize) -> Result<Page<User>, Error> {
+        let sql = format!("SELECT {USER_COLUMNS} FROM users u WHERE u.deleted_at IS NULL AND u.id < ? ORDER BY u.id DESC LIMIT ?");
+        let users = self.all(&sql, params![after.unwrap_or(i64::MAX), rows(limit)], |row| read_user(row, 0))?;
+        Ok(Page::of(users, limit, |user| user.id.0.to_string()))
+    }
+
+    /// The PHC string of a user's password.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn password_hash(&self, user: UserId) -> Result<Option<String>, Error> {
+        Ok(self.one("SELECT password_hash FROM users WHERE id = ? AND deleted_at IS NULL", [user.0], |row| row.get(0))?.flatten())
+    }
+
+    /// Admins that are enabled, `besides` one user.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn admins_besides(&self, besides: Option<UserId>) -> Result<i64, Error> {
+        let sql = "SELECT count(*) FROM users WHERE role = 'admin' AND disabled_at IS NULL AND deleted_at IS NULL AND id IS NOT ?";
+        self.count(sql, [besides.map(|user| user.0)])
+    }
+
+    /// Whether a name is or was somebody's.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn name_is_reserved(&self, username: &Username) -> Result<bool, Error> {
+        Ok(self.count("SELECT count(*) FROM users WHERE username = ?", [username.as_str()])? > 0)
+    }
+}
+
+/// One row more than asked for tells whether there is more.
+pub(super) fn rows(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1
+}
+
+impl Write<'_> {
+    /// Adds a user. The password is hashed before, outside the transaction.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the name is or was somebody's.
+    pub fn add_user(&self, user: &NewUser, password_hash: Option<&str>) -> Result<UserId, Error> {
+        if self.name_is_reserved(&user.username)? {
+            return Err(Error::Conflict(format!("The user name {} is taken, or was somebody's and stays reserved; choose another.", user.username)));
+        }
+        let sql = "INSERT INTO users (subject, username, display_name, role, password_hash, created_at) VALUES (?, ?, ?, ?, ?, ?)";
+        self.execute(sql, params![Id::random().as_str(), user.username.as_str(), user.display_name, user.role.word(), password_hash, self.now.unix()])?;
+        Ok(UserId(self.connection.last_insert_rowid()))
+    }
+
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn set_display_name(&self, user: UserId, name: &str) -> Result<(), Error> {
+        self.execute("UPDATE users SET display_name = ? WHERE id = ?", params![name, user.0]).map(|_| ())
+    }
+
+    /// # Errors
+    /// [`Error::Conflict`] when the last admin would lose the role.
+    pub fn set_role(&self, user: &User, role: Role) -> Result<(), Error> {
+        if user.role == Role::Admin && role != Role::Admin {
+            self.demand_another_admin(user)?;
+        }
+        self.execute("UPDATE users SET role = ? WHERE id = ?", params![role.word(), user.id.0]).map(|_| ())
+    }
+
+    /// # Errors
+    /// [`Error::Conflict`] when the last admin would be disabled.
+    pub fn set_user_disabled(&self, user: &User, disabled: Disabled) -> Result<(), Error> {
+        let at = match disabled {
+            Disabled::Yes => {
+                self.demand_another_admin(user)?;
+                Some(user.disabled_at.unwrap_or(self.now).unix())
+            }
+            Disabled::No => None,
+        };
+        self.execute("UPDATE users SET disabled_at = ? WHERE id = ?", params![at, user.id.0]).map(|_| ())
+    }
+
+    /// Replaces what a user has beyond the role.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn set_granted(&self, user: UserId, granted: &Permissions) -> Result<(), Error> {
+        self.execute("DELETE FROM user_permissions WHERE user_id = ?", [user.0])?;
+        for word in granted.words() {
+            self.execute("INSERT INTO user_permissions (user_id, permission) VALUES (?, ?)", params![user.0, word])?;
+        }
+        Ok(())
+    }
+
+    /// Sets the password and ends every session of the user but `keep`.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn set_password(&self, user: UserId, hash: &str, keep: Option<Id>) -> Result<usize, Error> {
+        self.execute("UPDATE users SET password_hash = ? WHERE id = ?", params![hash, user.0])?;
+        self.execute("DELETE FROM known_browsers WHERE user_id = ?", [user.0])?;
+        self.execute("DELETE FROM codes WHERE user_id = ? AND purpose IN ('invitation', 'password-reset')", [user.0])?;
+        self.end_sessions(user, keep)
+    }
+
+    /// Deletes a user: all that was theirs goes, the name stays reserved.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] for the last admin.
+    pub fn delete_user(&self, user: &User) -> Result<(), Error> {
+        self.demand_another_admin(user)?;
+        self.execute("DELETE FROM credentials WHERE user_id = ?", [user.id.0])?;
+        for table in ["ssh_keys", "group_members", "user_permissions", "known_browsers", "codes"] {
+            self.execute(&format!("DELETE FROM {table} WHERE user_id = ?"), [user.id.0])?;
+        }
+        self.execute("UPDATE users SET deleted_at = ?1, disabled_at = coalesce(disabled_at, ?1), password_hash = NULL WHERE id = ?2", params![self.now.unix(), user.id.0])?;
+        Ok(())
+    }
+
+    /// Ends every credential and SSH key of a user; how many of API keys, tokens, sessions and SSH keys.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn end_all_of_user(&self, user: UserId) -> Result<[usize; 4], Error> {
+        let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, ended_at = ?, ended_reason = 'left' \
+                   WHERE user_id = ? AND kind = 'api-key' AND ended_at IS NULL";
+        let api_keys = self.execute(sql, params![self.now.unix(), user.0])?;
+        let tokens = self.execute("DELETE FROM credentials WHERE user_id = ? AND kind = 'token'", [user.0])?;
+        let sessions = self.execute("DELETE FROM credentials WHERE user_id = ? AND kind = 'session'", [user.0])?;
+        let ssh_keys = self.execute("DELETE FROM ssh_keys WHERE user_id = ?", [user.0])?;
+        self.execute("DELETE FROM codes WHERE user_id = ?", [user.0])?;
+        self.execute("DELETE FROM known_browsers WHERE user_id = ?", [user.0])?;
+        Ok([api_keys, tokens, sessions, ssh_keys])
+    }
+
+    fn demand_another_admin(&self, user: &User) -> Result<(), Error> {
+        let is_admin = user.role == Role::Admin && user.is_enabled();
+        if is_admin && self.admins_besides(Some(user.id))? == 0 {
+            return Err(Error::Conflict(format!("{} is the last admin; make somebody else an admin first.", user.username)));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,162 @@
+//! Writing: exists only inside a transaction, under a permit, and leaves an event.
+
+use std::ops::Deref;
+
+use super::read::Select;
+use crate::model::caller::{Permit, Right};
+use crate::model::credential::Credential;
+use crate::model::error::{Error, SecretSent};
+use crate::model::event::{Outcome, Trace};
+use crate::model::permission::{Permission, Permissions};
+use crate::model::time::Time;
+use crate::model::user::UserId;
+
+/// What may be changed, within one act.
+pub struct Write<'a> {
+    select: &'a Select,
+    /// The one "now" of the act.
+    pub now: Time,
+    /// What the caller may do, as it is inside this transaction. The file's owner and codes hold nothing back.
+    pub power: Power,
+    /// Whom the spent code concerns.
+    pub code_user: Option<UserId>,
+    /// The groups that the spent code gives.
+    pub code_groups: String,
+}
+
+/// How far the one who acts may reach.
+pub enum Power {
+    /// No further than this credential.
+    Credential(Box<Credential>, Permissions),
+    Unlimited,
+}
+
+impl Deref for Write<'_> {
+    type Target = Select;
+
+    fn deref(&self) -> &Select {
+        self.select
+    }
+}
+
+/// Runs `job` so that it either happens whole or leaves nothing.
+pub(super) fn attempt<T>(select: &Select, job: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    select.connection.execute_batch("SAVEPOINT job")?;
+    let result = job();
+    let end = if result.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+    if !select.connection.is_autocommit() {
+        select.connection.execute_batch(end)?;
+    }
+    result
+}
+
+/// One act and its event.
+pub(super) fn act<T>(select: &Select, permit: Permit, job: impl FnOnce(&Write<'_>) -> Result<(T, Trace), Error>) -> Result<T, Error> {
+    let result = attempt(select, || {
+        let write = open(select, &permit)?;
+        if let Some(once) = &permit.once {
+            select.demand_first_time(once)?;
+        }
+        let (value, trace) = job(&write)?;
+        let actor = permit_actor(&permit, &write);
+        select.add_event(&permit, &actor, Outcome::Done, &trace)?;
+        if let Some(once) = &permit.once {
+            select.remember_request(once, &trace.target.id, permit.now)?;
+        }
+        Ok(value)
+    });
+    if let Err(error) = &result
+        && let Some(trace) = refusal(error)
+        && !select.connection.is_autocommit()
+    {
+        attempt(select, || select.add_event(&permit, &permit.actor, Outcome::Refused, &trace))?;
+    }
+    result
+}
+
+/// The event that a refused act leaves, if it leaves one.
+fn refusal(error: &Error) -> Option<Trace> {
+    match error {
+        Error::Forbidden { missing } => Some(Trace::default().after("missing", missing)),
+        Error::NotAllowed(sentence) => Some(Trace::default().after("refused", sentence)),
+        Error::AgainstPolicy(error) => Some(Trace::default().after("policy", &error.message)),
+        Error::Unauthenticated { .. }
+        | Error::WrongPassword
+        | Error::PasswordNeeded
+        | Error::Invalid(_)
+        | Error::NotFound(_)
+        | Error::Conflict(_)
+        | Error::AlreadyDone { .. }
+        | Error::KeyReused
+        | Error::TooMany { .. }
+        | Error::Unavailable { .. }
+        | Error::StorageFull
+        | Error::Fault(_) => None,
+    }
+}
+
+fn permit_actor(permit: &Permit, write: &Write<'_>) -> crate::model::event::Actor {
+    let mut actor = permit.actor.clone();
+    if let (None, Some(user)) = (actor.user, write.code_user) {
+        actor.user = Some(user);
+        if let Ok(Some(user)) = write.user_by_id(user) {
+            actor.name = user.username.to_string();
+        }
+    }
+    actor
+}
+
+/// Looks at the right behind a permit again: what was lost between check and commit is lost.
+fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
+    let mut write = Write { select, now: permit.now, power: Power::Unlimited, code_user: None, code_groups: String::new() };
+    match &permit.right {
+        Right::Operator => {}
+        Right::Permission { permission, holder } => {
+            let refused = || Error::Unauthenticated { sent: SecretSent::Yes };
+            let credential = select.credential(holder.credential.id)?.ok_or_else(refused)?;
+            credential.check(permit.now, permit.origin.address).map_err(|_| refused())?;
+            if !still_the_same_secret(&credential, holder) {
+                return Err(refused());
+            }
+            let power = credential.power();
+            if !power.contains(&Permission::Own(*permission)) {
+                return Err(Error::Forbidden { missing: Permission::Own(*permission) });
+            }
+            write.power = Power::Credential(Box::new(credential), power);
+        }
+        Right::Password { user, hash } => {
+            let same = select.user_by_id(*user)?.is_some_and(|user| user.is_enabled()) && select.password_hash(*user)?.as_deref() == Some(hash);
+            if !same {
+                return Err(Error::WrongPassword);
+            }
+        }
+        Right::Presented(presented) => select.demand_secret(presented, permit.now)?,
+        Right::Code { presented, purpose } => {
+            let spent = select.spend_code(presented, *purpose, permit.now)?;
+            write.code_user = spent.user;
+            write.code_groups = spent.groups;
+        }
+    }
+    Ok(write)
+}
+
+/// Whether the secret that was presented is one that the credential still has.
+fn still_the_same_secret(credential: &Credential, holder: &crate::model::caller::Caller) -> bool {
+    let matches = |digest: crate::model::secret::Digest| credential.which(&digest, holder.now).is_some();
+    match holder.which {
+        crate::model::credential::Which::Current => holder.credential.digest.is_some_and(matches),
+        crate::model::credential::Which::Previous => holder.credential.previous.is_some_and(|previous| matches(previous.digest)),
+    }
+}
+
+impl Write<'_> {
+    /// # Errors
+    /// [`Error::Forbidden`] when `permissions` go beyond what the one who acts may do.
+    pub fn demand_within(&self, permissions: &Permissions) -> Result<(), Error> {
+        match &self.power {
+            Power::Unlimited => Ok(()),
+            Power::Credential(_, power) => permissions.first_missing_from(power).map_or(Ok(()), |missing: Permission| Err(Error::Forbidden { missing })),
+        }
+    }
+
+}
