@@ -152,8 +152,8 @@ mod tests {
 
     use super::*;
 
-    /// The generators of FIPS 186-4 D.1.2, and a multiple of each by way of real keys in
-    /// `super::super::tests`.
+    /// The generators of FIPS 186-4 D.1.2; real keys on all three curves are in the tests of
+    /// `ssh_key` itself.
     #[test]
     fn the_generators_are_on_their_curves_and_their_neighbours_are_not() {
         let generators = [
@@ -182,12 +182,15 @@ mod tests {
 
     #[test]
     fn coordinates_beyond_the_field_are_no_point() {
-        // x = 0 with y² = b is a point; the same x written as p is not its canonical form.
-        let mut point = vec![4; 65];
-        point[1..33].copy_from_slice(&[0xff; 32]);
-        assert!(!has_point(Kind::EcdsaP256, &point));
+        // (0, √b) is a point; with its x written as p it is not in its canonical form.
+        let point = |x: &str| {
+            let y = "66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4";
+            HEXLOWER.decode(format!("04{x}{y}").as_bytes()).unwrap()
+        };
+        let p = "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff";
+        assert!(has_point(Kind::EcdsaP256, &point(&"0".repeat(64))));
+        assert!(!has_point(Kind::EcdsaP256, &point(p)));
         assert!(!has_point(Kind::EcdsaP256, &[]));
         assert!(!has_point(Kind::EcdsaP256, &[0]));
-        assert!(!has_point(Kind::EcdsaP256, &[4; 65]));
     }
 }
