@@ -14,6 +14,7 @@ pub mod permission;
 pub mod policy;
 pub mod secret;
 pub mod service;
+pub mod ssh_key;
 pub mod text;
 pub mod time;
 pub mod user;

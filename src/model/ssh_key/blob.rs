@@ -1,0 +1,176 @@
+//! The binary key inside the base64 (RFC 4253 section 6.6): read in full, checked, rebuilt.
+
+use ssh_key::HashAlg;
+
+use super::{KeyRefusal, Kind, RSA_BITS_MAX, curve};
+
+/// The largest RSA exponent that OpenSSL verifies with for moduli of more than 3072 bits, in bits.
+const RSA_EXPONENT_BITS_MAX: u32 = 64;
+/// The longest application name of a hardware-backed key, in bytes.
+const APPLICATION_BYTES_MAX: usize = 255;
+
+/// A key's blob that passed every check which is not the policy's.
+pub(super) struct Material {
+    pub(super) kind: Kind,
+    pub(super) bits: u32,
+    pub(super) blob: Vec<u8>,
+    pub(super) fingerprint: String,
+}
+
+/// Reads a blob whose type must be `expected`, if one is.
+pub(super) fn read(blob: Vec<u8>, expected: Option<Kind>) -> Result<Material, KeyRefusal> {
+    let (kind, fields) = split(&blob, expected)?;
+    let parsed = ssh_key::PublicKey::from_bytes(&blob).map_err(|_| KeyRefusal::Malformed)?;
+    // The blob is kept only if it is, byte for byte, what the parsed key is written as: no bytes
+    // after the end, no numbers with superfluous zeros.
+    let rebuilt = parsed.to_bytes().map_err(|_| KeyRefusal::Malformed)?;
+    if rebuilt != blob || parsed.algorithm().as_str() != kind.name() {
+        return Err(KeyRefusal::Malformed);
+    }
+    let bits = check(kind, &fields)?;
+    let fingerprint = parsed.fingerprint(HashAlg::Sha256).to_string();
+    Ok(Material {
+        kind,
+        bits,
+        blob,
+        fingerprint,
+    })
+}
+
+/// The kind, and the fields after it. Every blob we accept is a row of fields, each with its
+/// length in four bytes in front.
+fn split(blob: &[u8], expected: Option<Kind>) -> Result<(Kind, Vec<&[u8]>), KeyRefusal> {
+    let (name, mut rest) = field(blob)?;
+    let kind = str::from_utf8(name).ok().and_then(Kind::from_name);
+    let kind = match (kind, expected) {
+        (Some(kind), None) => kind,
+        (Some(kind), Some(expected)) if kind == expected => kind,
+        (_, Some(_)) => return Err(KeyRefusal::TypesDiffer),
+        (None, None) => return Err(KeyRefusal::UnknownType),
+    };
+    let count = match kind {
+        Kind::Ed25519 => 1,
+        Kind::EcdsaP256 | Kind::EcdsaP384 | Kind::EcdsaP521 | Kind::Rsa | Kind::SkEd25519 => 2,
+        Kind::SkEcdsaP256 => 3,
+    };
+    let mut fields = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (value, after) = field(rest)?;
+        fields.push(value);
+        rest = after;
+    }
+    if !rest.is_empty() {
+        return Err(KeyRefusal::Malformed);
+    }
+    Ok((kind, fields))
+}
+
+/// The first field and what follows it.
+fn field(bytes: &[u8]) -> Result<(&[u8], &[u8]), KeyRefusal> {
+    let (length, rest) = bytes.split_first_chunk().ok_or(KeyRefusal::Truncated)?;
+    let length = u32::from_be_bytes(*length) as usize;
+    if length > super::PASTE_BYTES_MAX {
+        return Err(KeyRefusal::Malformed);
+    }
+    rest.split_at_checked(length).ok_or(KeyRefusal::Truncated)
+}
+
+/// What the type demands of its fields; the answer is the key's size in bits.
+fn check(kind: Kind, fields: &[&[u8]]) -> Result<u32, KeyRefusal> {
+    match (kind, fields) {
+        (Kind::Ed25519, [point]) => check_ed25519(point).map(|()| 256),
+        (Kind::SkEd25519, [point, application]) => {
+            check_ed25519(point)?;
+            check_application(application).map(|()| 256)
+        }
+        (Kind::EcdsaP256, [_, point]) => check_point(kind, point).map(|()| 256),
+        (Kind::EcdsaP384, [_, point]) => check_point(kind, point).map(|()| 384),
+        (Kind::EcdsaP521, [_, point]) => check_point(kind, point).map(|()| 521),
+        (Kind::SkEcdsaP256, [_, point, application]) => {
+            check_point(kind, point)?;
+            check_application(application).map(|()| 256)
+        }
+        (Kind::Rsa, [exponent, modulus]) => check_rsa(exponent, modulus),
+        _ => Err(KeyRefusal::Malformed),
+    }
+}
+
+/// sshd makes the same check for ECDSA when it reads a key; we make it so that the person hears of
+/// it when adding the key, not when they are locked out.
+fn check_point(kind: Kind, point: &[u8]) -> Result<(), KeyRefusal> {
+    if curve::has_point(kind, point) {
+        Ok(())
+    } else {
+        Err(KeyRefusal::InvalidPoint)
+    }
+}
+
+/// Refuses the points of small order, for which anybody can make a signature that passes
+/// (RFC 8032 section 5.1.7 does not ask; sshd doesn't check). Whether any other value is a point
+/// is not checked: what isn't one never verifies.
+fn check_ed25519(point: &[u8]) -> Result<(), KeyRefusal> {
+    const HIGH: [u8; 30] = [0xff; 30];
+    /// The two y of order 8, little-endian.
+    const ORDER_8: [[u8; 32]; 2] = [
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    let Ok(mut y) = <[u8; 32]>::try_from(point) else {
+        return Err(KeyRefusal::Malformed);
+    };
+    // The highest bit is the sign of x.
+    y[31] &= 0x7f;
+    let small = match y {
+        // y = 0 (order 4) and y = 1 (the neutral element).
+        [0 | 1, middle @ .., 0] => middle == [0; 30],
+        // y = -1 (order 2), and 0 and 1 written with p added.
+        [0xec..=0xee, middle @ .., 0x7f] => middle == HIGH,
+        _ => ORDER_8.contains(&y),
+    };
+    if small {
+        return Err(KeyRefusal::InvalidPoint);
+    }
+    Ok(())
+}
+
+/// The application of a hardware-backed key (`ssh:` as a rule): text that can be shown.
+fn check_application(application: &[u8]) -> Result<(), KeyRefusal> {
+    let is_text = application.iter().all(u8::is_ascii_graphic);
+    if application.is_empty() || application.len() > APPLICATION_BYTES_MAX || !is_text {
+        return Err(KeyRefusal::Malformed);
+    }
+    Ok(())
+}
+
+/// Both numbers positive and odd, the exponent at least 3; the answer is the modulus' size.
+fn check_rsa(exponent: &[u8], modulus: &[u8]) -> Result<u32, KeyRefusal> {
+    let exponent_bits = odd_bits(exponent).ok_or(KeyRefusal::RsaInvalid)?;
+    let bits = odd_bits(modulus).ok_or(KeyRefusal::RsaInvalid)?;
+    if bits > RSA_BITS_MAX {
+        return Err(KeyRefusal::RsaTooLong { bits });
+    }
+    // Odd and of at least two bits is at least 3.
+    if !(2..=RSA_EXPONENT_BITS_MAX).contains(&exponent_bits) || exponent_bits >= bits {
+        return Err(KeyRefusal::RsaInvalid);
+    }
+    Ok(bits)
+}
+
+/// The size in bits of a number (RFC 4251 section 5, `mpint`) that is positive and odd.
+fn odd_bits(number: &[u8]) -> Option<u32> {
+    let (&first, &last) = (number.first()?, number.last()?);
+    if first >= 0x80 || last & 1 == 0 {
+        return None;
+    }
+    let digits = if first == 0 { &number[1..] } else { number };
+    let bytes = u32::try_from(digits.len()).ok()?;
+    Some(bytes * 8 - digits.first()?.leading_zeros())
+}

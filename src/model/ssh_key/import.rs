@@ -1,0 +1,262 @@
+//! An `authorized_keys` file that somebody brings along: line by line a key, or why not.
+
+use std::fmt;
+
+use super::line::Network;
+use super::{KeyRefusal, KeyRules, Kind, PublicKey, moment, paste};
+
+/// The largest file that is looked at, in bytes.
+pub const IMPORT_BYTES_MAX: usize = 1024 * 1024;
+
+/// sshd's options, as its manual writes them; it takes them in any case.
+const OPTION_NAMES: [&str; 22] = [
+    "agent-forwarding",
+    "cert-authority",
+    "command",
+    "environment",
+    "expiry-time",
+    "from",
+    "no-agent-forwarding",
+    "no-port-forwarding",
+    "no-pty",
+    "no-touch-required",
+    "no-user-rc",
+    "no-X11-forwarding",
+    "permitlisten",
+    "permitopen",
+    "port-forwarding",
+    "principals",
+    "pty",
+    "restrict",
+    "tunnel",
+    "user-rc",
+    "verify-required",
+    "X11-forwarding",
+];
+
+/// One line of the file that is neither empty nor a comment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportLine {
+    /// Counted from 1.
+    pub number: usize,
+    /// The key, or why the line can't be taken over.
+    pub outcome: Result<ImportedKey, ImportRefusal>,
+}
+
+/// A key and those of its options that we keep.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedKey {
+    /// The key.
+    pub key: PublicKey,
+    /// The first moment, in Unix seconds, at which it is no longer good; it may be past.
+    pub expires_at: Option<i64>,
+    /// IP addresses and networks from which it may be used; none for anywhere.
+    pub addresses: Vec<String>,
+}
+
+/// Why a line can't be taken over. Like [`KeyRefusal`] it repeats nothing of the line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ImportRefusal {
+    /// The key itself is not accepted.
+    Key(KeyRefusal),
+    /// An option of sshd that is not kept here.
+    Option(&'static str),
+    /// An option that sshd does not know either.
+    UnknownOption,
+    /// Quotes or commas that sshd refuses, too.
+    BadOptions,
+    /// `from=` twice.
+    RepeatedFrom,
+    /// `from=` with names, wildcards, negations, or networks with host bits.
+    FromPattern,
+    /// `expiry-time=` in local time: which zone's can't be known.
+    LocalExpiry,
+    /// `expiry-time=` that is no time.
+    BadExpiry,
+}
+
+impl From<KeyRefusal> for ImportRefusal {
+    fn from(refusal: KeyRefusal) -> Self {
+        Self::Key(refusal)
+    }
+}
+
+impl fmt::Display for ImportRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key(refusal) => return refusal.fmt(f),
+            Self::Option(name) => {
+                return write!(f, "the option {name} can't be kept here: remove it if the key may do without");
+            }
+            Self::UnknownOption => "there is an option in front of this key that sshd does not know: remove it",
+            Self::BadOptions => "the options in front of this key are not written as sshd wants them: mind quotes and commas",
+            Self::RepeatedFrom => "the option from stands twice in front of this key: make it one list",
+            Self::FromPattern => "the option from may hold IP addresses and networks only: host names, wildcards, exceptions (!) and networks with host bits can't be kept",
+            Self::LocalExpiry => "the option expiry-time is in local time: write it in UTC with a Z at its end",
+            Self::BadExpiry => "the option expiry-time is not a date and time as sshd writes them",
+        })
+    }
+}
+
+impl std::error::Error for ImportRefusal {}
+
+/// Reads a whole `authorized_keys` file (its form is in the manual page sshd(8)). Empty lines and
+/// comments are left out.
+///
+/// # Errors
+/// When the text as a whole is refused: a private key anywhere in it, or more than
+/// [`IMPORT_BYTES_MAX`] bytes.
+pub fn parse_authorized_keys_file(
+    text: &str,
+    rules: &KeyRules,
+) -> Result<Vec<ImportLine>, KeyRefusal> {
+    if paste::holds_private_key(text) {
+        return Err(KeyRefusal::PrivateKey);
+    }
+    if text.len() > IMPORT_BYTES_MAX {
+        return Err(KeyRefusal::TooLong);
+    }
+    let lines = text.trim_start_matches('\u{feff}').split('\n');
+    let numbered = (1..).zip(lines.map(str::trim));
+    Ok(numbered
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(number, line)| ImportLine {
+            number,
+            outcome: read_line(line, rules),
+        })
+        .collect())
+}
+
+/// Whether the word in front of a key is, or begins, a list of options.
+pub(super) fn looks_like_options(word: &str) -> bool {
+    word.contains("=\"") || word.split(',').any(|name| option_name(name).is_some())
+}
+
+fn read_line(line: &str, rules: &KeyRules) -> Result<ImportedKey, ImportRefusal> {
+    let is_plain = line
+        .split_whitespace()
+        .next()
+        .is_some_and(|word| Kind::from_name(word).is_some());
+    let options_end = options_end(line);
+    let (options, rest) = line.split_at(options_end.unwrap_or(line.len()));
+    // sshd, too, looks for a key first and for options only where there is none.
+    if is_plain || !looks_like_options(options) {
+        return Ok(ImportedKey {
+            key: PublicKey::parse(line, rules)?,
+            expires_at: None,
+            addresses: Vec::new(),
+        });
+    }
+    if options_end.is_none() {
+        return Err(ImportRefusal::BadOptions);
+    }
+    let key = PublicKey::parse(rest, rules)?;
+    let Options {
+        expires_at,
+        addresses,
+    } = Options::read(options)?;
+    Ok(ImportedKey {
+        key,
+        expires_at,
+        addresses,
+    })
+}
+
+/// Where the options end: at the first space or tab outside quotes; `None` when a quote stays
+/// open.
+fn options_end(line: &str) -> Option<usize> {
+    let bytes = line.as_bytes();
+    let (mut at, mut is_quoted) = (0, false);
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b' ' | b'\t' if !is_quoted => return Some(at),
+            b'\\' if bytes.get(at + 1) == Some(&b'"') => at += 1,
+            b'"' => is_quoted = !is_quoted,
+            _ => {}
+        }
+        at += 1;
+    }
+    (!is_quoted).then_some(bytes.len())
+}
+
+/// Our spelling of an option's name, if sshd knows it.
+fn option_name(name: &str) -> Option<&'static str> {
+    OPTION_NAMES
+        .into_iter()
+        .find(|known| known.eq_ignore_ascii_case(name))
+}
+
+#[derive(Default)]
+struct Options {
+    expires_at: Option<i64>,
+    addresses: Vec<String>,
+}
+
+impl Options {
+    fn read(text: &str) -> Result<Self, ImportRefusal> {
+        let mut options = Self::default();
+        let mut rest = text;
+        loop {
+            let name_end = rest.find(['=', ',']).unwrap_or(rest.len());
+            let (name, after) = rest.split_at(name_end);
+            let name = option_name(name).ok_or(ImportRefusal::UnknownOption)?;
+            if !matches!(name, "expiry-time" | "from") {
+                return Err(ImportRefusal::Option(name));
+            }
+            let (value, after) = unquote(after)?;
+            match name {
+                "from" => options.set_addresses(&value)?,
+                _ => options.lower_expiry(&value)?,
+            }
+            if after.is_empty() {
+                return Ok(options);
+            }
+            rest = after.strip_prefix(',').ok_or(ImportRefusal::BadOptions)?;
+        }
+    }
+
+    fn set_addresses(&mut self, list: &str) -> Result<(), ImportRefusal> {
+        if !self.addresses.is_empty() {
+            return Err(ImportRefusal::RepeatedFrom);
+        }
+        for pattern in list.split(',') {
+            let network = Network::parse_exact(pattern).ok_or(ImportRefusal::FromPattern)?;
+            self.addresses.push(network.to_string());
+        }
+        Ok(())
+    }
+
+    /// sshd goes by the earliest of several times, and still takes the key at that second.
+    fn lower_expiry(&mut self, time: &str) -> Result<(), ImportRefusal> {
+        let utc = time
+            .strip_suffix(['Z', 'z'])
+            .or_else(|| time.strip_suffix("UTC"));
+        let last = moment::from_digits(utc.unwrap_or(time))
+            .filter(|&last| last > 0)
+            .ok_or(ImportRefusal::BadExpiry)?;
+        if utc.is_none() {
+            return Err(ImportRefusal::LocalExpiry);
+        }
+        let expires_at = last + 1;
+        self.expires_at = Some(
+            self.expires_at
+                .map_or(expires_at, |other| other.min(expires_at)),
+        );
+        Ok(())
+    }
+}
+
+/// The value of `="VALUE"` at the start, in which `\"` stands for a quote, and what follows it.
+fn unquote(text: &str) -> Result<(String, &str), ImportRefusal> {
+    let text = text.strip_prefix("=\"").ok_or(ImportRefusal::BadOptions)?;
+    let mut value = String::new();
+    let mut characters = text.char_indices().peekable();
+    while let Some((at, c)) = characters.next() {
+        match c {
+            '"' => return Ok((value, &text[at + 1..])),
+            '\\' if characters.next_if(|&(_, next)| next == '"').is_some() => value.push('"'),
+            c => value.push(c),
+        }
+    }
+    Err(ImportRefusal::BadOptions)
+}

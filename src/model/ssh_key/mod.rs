@@ -1,0 +1,275 @@
+//! A user's SSH public key: what is accepted, and the one line that sshd is given for it.
+//!
+//! Everything that leaves this file for sshd is built anew from the decoded key, never copied from
+//! what somebody pasted or what a database row holds.
+
+mod blob;
+mod curve;
+mod import;
+mod line;
+mod moment;
+mod paste;
+mod refusal;
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use data_encoding::BASE64;
+
+pub use import::{
+    IMPORT_BYTES_MAX, ImportLine, ImportRefusal, ImportedKey, parse_authorized_keys_file,
+};
+pub use line::{ExpiryFormat, LineRefusal, authorized_line};
+pub use refusal::KeyRefusal;
+
+/// The longest text that is looked at as one public key, in bytes.
+pub const PASTE_BYTES_MAX: usize = 16 * 1024;
+/// The longest comment that is kept, in characters.
+pub const COMMENT_CHARS_MAX: usize = 255;
+/// The smallest RSA modulus that any policy may allow, in bits.
+pub const RSA_BITS_FLOOR: u32 = 2048;
+/// The largest "smallest RSA modulus" that a policy may ask for, in bits.
+pub const RSA_BITS_MIN_CEILING: u32 = 4096;
+/// The smallest RSA modulus that is accepted when nobody chose, in bits.
+pub const RSA_BITS_MIN_DEFAULT: u32 = 3072;
+/// The largest RSA modulus that is accepted, in bits: OpenSSH's own limit.
+pub const RSA_BITS_MAX: u32 = 16_384;
+
+/// A public key that was decoded, checked and found to be in its one canonical form.
+///
+/// Two keys are equal when their comments are too; use [`PublicKey::is_same_key`] to compare
+/// what sshd would compare.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    kind: Kind,
+    bits: u32,
+    blob: Vec<u8>,
+    fingerprint: String,
+    comment: String,
+}
+
+impl PublicKey {
+    /// Reads one public key as somebody pasted it: the line of a `.pub` file (RFC 4253 section 6.6
+    /// inside base64, as OpenSSH writes it).
+    ///
+    /// # Errors
+    /// The one reason why it is not accepted. It holds no part of the text.
+    pub fn parse(text: &str, rules: &KeyRules) -> Result<Self, KeyRefusal> {
+        let paste = paste::read(text)?;
+        let key = Self::build(blob::read(paste.blob, Some(paste.kind))?, paste.comment);
+        if !rules.allows(key.kind) {
+            return Err(KeyRefusal::KindNotAllowed { kind: key.kind });
+        }
+        key.with_rsa_bits_from(rules.rsa_bits_min)
+    }
+
+    /// Reads a key back from storage: the base64 of its blob, whatever the row holds by now.
+    ///
+    /// All checks but the policy's are made again, so that a changed row can at worst be another
+    /// whole key: never an option, a second line or another type.
+    ///
+    /// # Errors
+    /// Why the row is no key; the caller leaves it out. It holds no part of the text.
+    pub fn from_stored(blob_base64: &str, comment: &str) -> Result<Self, KeyRefusal> {
+        if blob_base64.len() > PASTE_BYTES_MAX {
+            return Err(KeyRefusal::TooLong);
+        }
+        let blob = paste::decode_base64(blob_base64)?;
+        Self::build(blob::read(blob, None)?, comment).with_rsa_bits_from(RSA_BITS_FLOOR)
+    }
+
+    /// The kind of key.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The key's size in bits, as `ssh-keygen -l` says it.
+    #[must_use]
+    pub fn bits(&self) -> u32 {
+        self.bits
+    }
+
+    /// The blob of RFC 4253 section 6.6 in padded base64: what is stored and what sshd reads.
+    #[must_use]
+    pub fn base64(&self) -> String {
+        BASE64.encode(&self.blob)
+    }
+
+    /// `SHA256:` and the unpadded base64 of the blob's digest, as `ssh-keygen -l` says it.
+    #[must_use]
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
+
+    /// The comment, made safe to show; it may be empty. It never goes to sshd.
+    #[must_use]
+    pub fn comment(&self) -> &str {
+        &self.comment
+    }
+
+    /// The key as `TYPE BASE64`, without the comment.
+    #[must_use]
+    pub fn to_openssh(&self) -> String {
+        format!("{} {}", self.kind, self.base64())
+    }
+
+    /// Whether both are the same key, whatever their comments say.
+    #[must_use]
+    pub fn is_same_key(&self, other: &Self) -> bool {
+        self.blob == other.blob
+    }
+
+    fn build(material: blob::Material, comment: &str) -> Self {
+        Self {
+            kind: material.kind,
+            bits: material.bits,
+            blob: material.blob,
+            fingerprint: material.fingerprint,
+            comment: clean_comment(comment),
+        }
+    }
+
+    fn with_rsa_bits_from(self, bits_min: u32) -> Result<Self, KeyRefusal> {
+        if self.kind == Kind::Rsa && self.bits < bits_min {
+            let bits = self.bits;
+            return Err(KeyRefusal::RsaTooShort { bits, bits_min });
+        }
+        Ok(self)
+    }
+}
+
+/// The kinds of key that can be accepted, weakest assumptions first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Ed25519 (RFC 8709).
+    Ed25519,
+    /// ECDSA on NIST P-256 (RFC 5656).
+    EcdsaP256,
+    /// ECDSA on NIST P-384 (RFC 5656).
+    EcdsaP384,
+    /// ECDSA on NIST P-521 (RFC 5656).
+    EcdsaP521,
+    /// RSA (RFC 4253), which signs with SHA-2 (RFC 8332).
+    Rsa,
+    /// Ed25519 kept in a FIDO authenticator (OpenSSH PROTOCOL.u2f).
+    SkEd25519,
+    /// ECDSA on NIST P-256 kept in a FIDO authenticator (OpenSSH PROTOCOL.u2f).
+    SkEcdsaP256,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 7] = [
+        Self::Ed25519,
+        Self::EcdsaP256,
+        Self::EcdsaP384,
+        Self::EcdsaP521,
+        Self::Rsa,
+        Self::SkEd25519,
+        Self::SkEcdsaP256,
+    ];
+
+    /// OpenSSH's name of the type, as it stands in front of a key.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ed25519 => "ssh-ed25519",
+            Self::EcdsaP256 => "ecdsa-sha2-nistp256",
+            Self::EcdsaP384 => "ecdsa-sha2-nistp384",
+            Self::EcdsaP521 => "ecdsa-sha2-nistp521",
+            Self::Rsa => "ssh-rsa",
+            Self::SkEd25519 => "sk-ssh-ed25519@openssh.com",
+            Self::SkEcdsaP256 => "sk-ecdsa-sha2-nistp256@openssh.com",
+        }
+    }
+
+    /// The kind that OpenSSH calls by this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What the organisation's policy says about new keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRules {
+    kinds: BTreeSet<Kind>,
+    rsa_bits_min: u32,
+}
+
+impl KeyRules {
+    /// Rules that allow `kinds`, and RSA from `rsa_bits_min` bits on; `None` when that is not
+    /// within 2048 to 4096.
+    pub fn new(kinds: impl IntoIterator<Item = Kind>, rsa_bits_min: u32) -> Option<Self> {
+        if !(RSA_BITS_FLOOR..=RSA_BITS_MIN_CEILING).contains(&rsa_bits_min) {
+            return None;
+        }
+        let kinds = kinds.into_iter().collect();
+        Some(Self {
+            kinds,
+            rsa_bits_min,
+        })
+    }
+
+    /// Whether new keys of this kind are accepted.
+    #[must_use]
+    pub fn allows(&self, kind: Kind) -> bool {
+        self.kinds.contains(&kind)
+    }
+
+    /// The smallest RSA modulus that is accepted, in bits.
+    #[must_use]
+    pub fn rsa_bits_min(&self) -> u32 {
+        self.rsa_bits_min
+    }
+}
+
+impl Default for KeyRules {
+    fn default() -> Self {
+        Self {
+            kinds: Kind::ALL.into(),
+            rsa_bits_min: RSA_BITS_MIN_DEFAULT,
+        }
+    }
+}
+
+/// A comment as it may be shown: no control characters, nothing invisible, nothing that turns the
+/// direction of what stands beside it, at most [`COMMENT_CHARS_MAX`] characters.
+fn clean_comment(comment: &str) -> String {
+    let mut clean = String::new();
+    let words = comment.split(|c: char| c.is_whitespace() || c.is_control());
+    for word in words {
+        let word: String = word.chars().filter(|&c| !is_invisible(c)).collect();
+        if word.is_empty() {
+            continue;
+        }
+        if !clean.is_empty() {
+            clean.push(' ');
+        }
+        clean.push_str(&word);
+    }
+    let kept: String = clean.chars().take(COMMENT_CHARS_MAX).collect();
+    kept.trim_end().to_owned()
+}
+
+/// Characters that are not seen but change what is: marks and overrides of direction (UAX #9),
+/// zero-width ones, tags, annotation marks, and fillers that look like nothing.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod test_keys;
+#[cfg(test)]
+mod tests;

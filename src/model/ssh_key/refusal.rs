@@ -1,0 +1,178 @@
+//! Why a text is not accepted as a public key: one sentence each, and never a part of the text.
+
+use std::fmt;
+
+use super::{Kind, PASTE_BYTES_MAX, RSA_BITS_MAX};
+
+/// Why a text is not accepted as a public key.
+///
+/// It carries numbers and names of ours only, so that neither `Display` nor `Debug` can repeat
+/// what may have been a private key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyRefusal {
+    /// Nothing but white space.
+    Empty,
+    /// More than [`PASTE_BYTES_MAX`] bytes.
+    TooLong,
+    /// A private key in any form, or a part of one.
+    PrivateKey,
+    /// A control character other than tab and line ends.
+    ControlCharacter,
+    /// RFC 4716, as `PuTTY` saves public keys.
+    Rfc4716,
+    /// `BEGIN PUBLIC KEY`, `BEGIN RSA PUBLIC KEY` and other PEM.
+    Pem,
+    /// An X.509 certificate.
+    X509Certificate,
+    /// An OpenSSH certificate.
+    Certificate,
+    /// DSA.
+    Dsa,
+    /// An RSA modulus of fewer bits than allowed.
+    RsaTooShort {
+        /// What it has.
+        bits: u32,
+        /// What is asked.
+        bits_min: u32,
+    },
+    /// An RSA modulus of more than [`RSA_BITS_MAX`] bits.
+    RsaTooLong {
+        /// What it has.
+        bits: u32,
+    },
+    /// An RSA modulus or exponent with which RSA does not work.
+    RsaInvalid,
+    /// A point that is not on its curve, or one for which anybody could sign.
+    InvalidPoint,
+    /// More than one key.
+    SeveralKeys,
+    /// A key and something else on another line.
+    MoreThanOneLine,
+    /// A key with line breaks or spaces inside.
+    Wrapped,
+    /// `authorized_keys` options in front of the key.
+    Options,
+    /// A line of `known_hosts`: a host in front of the key.
+    KnownHosts,
+    /// A fingerprint instead of the key.
+    Fingerprint,
+    /// The base64 alone, without the type in front.
+    TypeMissing,
+    /// What should be base64 is not.
+    NotBase64,
+    /// The type inside the base64 is another than the one in front.
+    TypesDiffer,
+    /// The key ends too early.
+    Truncated,
+    /// Too much, or not in the one form in which such a key is written.
+    Malformed,
+    /// A kind that policy does not allow.
+    KindNotAllowed {
+        /// Which.
+        kind: Kind,
+    },
+    /// A key type that this program does not know.
+    UnknownType,
+    /// Something else altogether.
+    NotAKey,
+}
+
+impl fmt::Display for KeyRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sentence = match self {
+            Self::Empty => "no key was given: paste the one line of a .pub file",
+            Self::TooLong => {
+                return write!(
+                    f,
+                    "this is longer than {} KiB: paste the one line of a .pub file",
+                    PASTE_BYTES_MAX / 1024
+                );
+            }
+            Self::PrivateKey => {
+                "this is a private key: it was not stored; treat it as exposed, make a new one and paste the .pub file instead"
+            }
+            Self::ControlCharacter => {
+                "there are control characters in this key: copy it again from the .pub file as plain text"
+            }
+            Self::Rfc4716 => {
+                "this is a public key in PuTTY's (RFC 4716) format: copy the line that PuTTYgen shows for OpenSSH, or convert it with ssh-keygen -i -f FILE"
+            }
+            Self::Pem => {
+                "this is a public key in PEM format: convert it with ssh-keygen -i -m PKCS8 -f FILE and paste the result"
+            }
+            Self::X509Certificate => {
+                "this is an X.509 certificate, not an SSH key: paste the one line of a .pub file"
+            }
+            Self::Certificate => {
+                "this is an SSH certificate: paste the public key itself, from the .pub file without -cert in its name"
+            }
+            Self::Dsa => {
+                "DSA keys are too weak and sshd refuses them: make a new key with ssh-keygen -t ed25519"
+            }
+            Self::RsaTooShort { bits, bits_min } => {
+                return write!(
+                    f,
+                    "this RSA key has {bits} bits and at least {bits_min} are needed: make a new key with ssh-keygen -t ed25519"
+                );
+            }
+            Self::RsaTooLong { bits } => {
+                return write!(
+                    f,
+                    "this RSA key has {bits} bits and sshd takes at most {RSA_BITS_MAX}: make a new key with ssh-keygen -t ed25519"
+                );
+            }
+            Self::RsaInvalid => {
+                "the numbers in this RSA key cannot be right, so it cannot work: make a new key with ssh-keygen -t ed25519"
+            }
+            Self::InvalidPoint => {
+                "the point in this key is not a valid one, so it cannot work safely: copy it again or make a new key with ssh-keygen -t ed25519"
+            }
+            Self::SeveralKeys => "there are several keys in this text: add them one at a time",
+            Self::MoreThanOneLine => {
+                "there is more than one line in this text: paste only the line with the key"
+            }
+            Self::Wrapped => {
+                "this key has line breaks or spaces inside, as e-mail programs make them: copy it again from the .pub file as one line"
+            }
+            Self::Options => {
+                "there are options in front of the key: paste the key without them and set expiry and addresses here"
+            }
+            Self::KnownHosts => {
+                "this looks like a line of known_hosts: paste a key of yours, from a .pub file, without a host in front"
+            }
+            Self::Fingerprint => {
+                "this is a fingerprint, not the key: paste the one line of the .pub file"
+            }
+            Self::TypeMissing => {
+                "the key's type is missing in front of it: paste the whole line of the .pub file, which begins with ssh- or ecdsa- or sk-"
+            }
+            Self::NotBase64 => {
+                "this key does not decode as base64: copy it again from the .pub file"
+            }
+            Self::TypesDiffer => {
+                "this key says one type in front and is another inside: copy it again from the .pub file"
+            }
+            Self::Truncated => {
+                "the end of this key is missing: copy the whole line of the .pub file"
+            }
+            Self::Malformed => {
+                "this key is not put together as its type demands: copy it again from the .pub file"
+            }
+            Self::KindNotAllowed { kind } => {
+                return write!(
+                    f,
+                    "keys of type {kind} are not allowed here: use another type or ask an admin"
+                );
+            }
+            Self::UnknownType => {
+                "this type of key is not known here: make a new key with ssh-keygen -t ed25519"
+            }
+            Self::NotAKey => {
+                "this is not an OpenSSH public key: paste the one line of a .pub file, which begins with ssh- or ecdsa- or sk-"
+            }
+        };
+        f.write_str(sentence)
+    }
+}
+
+impl std::error::Error for KeyRefusal {}

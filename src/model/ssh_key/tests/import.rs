@@ -1,0 +1,138 @@
+//! Files that somebody brings along.
+
+use super::super::test_keys::*;
+use super::super::*;
+
+fn import_one(text: &str) -> Result<ImportedKey, ImportRefusal> {
+    let mut lines = parse_authorized_keys_file(text, &KeyRules::default()).unwrap();
+    assert_eq!(lines.len(), 1, "{text:?}");
+    lines.remove(0).outcome
+}
+
+#[test]
+fn a_file_is_read_line_by_line() {
+    let file = format!(
+        "\u{feff}# my keys\r\n\r\n{ED25519} laptop # 1\r\n  \t# no key\n \tfrom=\"10.0.0.0/8,192.0.2.7\",expiry-time=\"20261231235959Z\" {ECDSA_P256} desk top\n\nrestrict {ED25519}\nhello\n{DSA}"
+    );
+    let lines = parse_authorized_keys_file(&file, &KeyRules::default()).unwrap();
+    let numbers: Vec<usize> = lines.iter().map(|line| line.number).collect();
+    assert_eq!(numbers, [3, 5, 7, 8, 9]);
+    let first = lines[0].outcome.as_ref().unwrap();
+    assert_eq!(
+        (first.key.comment(), first.expires_at, first.addresses.len()),
+        ("laptop # 1", None, 0)
+    );
+    let second = lines[1].outcome.as_ref().unwrap();
+    assert_eq!(second.key.to_openssh(), ECDSA_P256);
+    assert_eq!(second.key.comment(), "desk top");
+    assert_eq!(second.expires_at, Some(1_798_761_600));
+    assert_eq!(second.addresses, ["10.0.0.0/8", "192.0.2.7"]);
+    assert_eq!(lines[2].outcome, Err(ImportRefusal::Option("restrict")));
+    assert_eq!(
+        lines[3].outcome,
+        Err(ImportRefusal::Key(KeyRefusal::NotAKey))
+    );
+    assert_eq!(lines[4].outcome, Err(ImportRefusal::Key(KeyRefusal::Dsa)));
+    assert_eq!(
+        parse_authorized_keys_file("# nothing\n", &KeyRules::default()),
+        Ok(vec![])
+    );
+    let large = "#".repeat(IMPORT_BYTES_MAX + 1);
+    assert_eq!(
+        parse_authorized_keys_file(&large, &KeyRules::default()),
+        Err(KeyRefusal::TooLong)
+    );
+}
+
+#[test]
+fn options_are_kept_or_named() {
+    let kept = |options: &str| {
+        import_one(&format!("{options} {ED25519} x"))
+            .map(|key| (key.expires_at, key.addresses.join(" ")))
+    };
+    let good = [
+        (r#"expiry-time="20300101Z""#, Some(1_893_456_001), ""),
+        (
+            r#"Expiry-Time="203001010000z",FROM="::1""#,
+            Some(1_893_456_001),
+            "::1",
+        ),
+        (
+            r#"expiry-time="20300101000000UTC""#,
+            Some(1_893_456_001),
+            "",
+        ),
+        (
+            r#"expiry-time="20310101Z",expiry-time="20300101Z",expiry-time="20320101Z""#,
+            Some(1_893_456_001),
+            "",
+        ),
+        (
+            r#"from="10.0.0.0/8,2001:db8::/32""#,
+            None,
+            "10.0.0.0/8 2001:db8::/32",
+        ),
+    ];
+    for (options, expires_at, addresses) in good {
+        assert_eq!(
+            kept(options),
+            Ok((expires_at, addresses.to_owned())),
+            "{options}"
+        );
+    }
+    let bad = [
+        (
+            r#"command="sh -c \"a, b\" #""#,
+            ImportRefusal::Option("command"),
+        ),
+        (
+            r#"from="10.0.0.1",no-x11-FORWARDING"#,
+            ImportRefusal::Option("no-X11-forwarding"),
+        ),
+        ("no-pty", ImportRefusal::Option("no-pty")),
+        ("verify-required", ImportRefusal::Option("verify-required")),
+        ("cert-authority", ImportRefusal::Option("cert-authority")),
+        (r#"surprise="x""#, ImportRefusal::UnknownOption),
+        (r#"from="10.0.0.1",surprise"#, ImportRefusal::UnknownOption),
+        (r#"from="10.0.0.1","#, ImportRefusal::UnknownOption),
+        (r#",from="10.0.0.1""#, ImportRefusal::UnknownOption),
+        (r#"from="10.0.0.1"x"#, ImportRefusal::BadOptions),
+        ("from", ImportRefusal::BadOptions),
+        ("from=10.0.0.1,no-pty", ImportRefusal::BadOptions),
+        (
+            r#"from="10.0.0.1",from="10.0.0.2""#,
+            ImportRefusal::RepeatedFrom,
+        ),
+        (r#"from="""#, ImportRefusal::FromPattern),
+        (r#"from="*.example.org""#, ImportRefusal::FromPattern),
+        (r#"from="10.0.0.*""#, ImportRefusal::FromPattern),
+        (r#"from="10.0.0.0/8,!10.0.0.1""#, ImportRefusal::FromPattern),
+        (r#"from="10.0.0.1/8""#, ImportRefusal::FromPattern),
+        (r#"from="10.0.0.1, 10.0.0.2""#, ImportRefusal::FromPattern),
+        (r#"from="10.0.0.1\",10.0.0.2""#, ImportRefusal::FromPattern),
+        (r#"expiry-time="20300101""#, ImportRefusal::LocalExpiry),
+        (r#"expiry-time="20301301Z""#, ImportRefusal::BadExpiry),
+        (r#"expiry-time="19700101Z""#, ImportRefusal::BadExpiry),
+        (r#"expiry-time="tomorrow""#, ImportRefusal::BadExpiry),
+        (r#"expiry-time="""#, ImportRefusal::BadExpiry),
+    ];
+    for (options, refusal) in bad {
+        assert_eq!(kept(options), Err(refusal), "{options}");
+    }
+    assert_eq!(
+        import_one(&format!("from=\"10.0.0.1 {ED25519}")),
+        Err(ImportRefusal::BadOptions)
+    );
+    assert_eq!(
+        import_one(&format!("no-pty,command=\"x {ED25519}")),
+        Err(ImportRefusal::BadOptions)
+    );
+    let host = import_one(&format!("gpu1 {ED25519}"));
+    assert_eq!(host, Err(ImportRefusal::Key(KeyRefusal::KnownHosts)));
+    let twice = import_one(&format!("from=\"10.0.0.1\" no-pty {ED25519}"));
+    assert_eq!(twice, Err(ImportRefusal::Key(KeyRefusal::Options)));
+    assert_eq!(
+        ImportRefusal::Option("command").to_string(),
+        "the option command can't be kept here: remove it if the key may do without"
+    );
+}

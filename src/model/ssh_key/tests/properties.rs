@@ -1,0 +1,181 @@
+//! What holds for any text at all.
+
+use proptest::prelude::*;
+
+use super::super::test_keys::*;
+use super::super::*;
+use super::line::read_by_old_sshd;
+use super::*;
+
+/// Text that is near enough to keys to reach every branch.
+fn near_key() -> impl Strategy<Value = String> {
+    let lines: Vec<&str> = READABLE.map(|(line, ..)| line).to_vec();
+    let part = prop_oneof![
+        4 => proptest::sample::select(lines),
+        1 => proptest::sample::select(vec![
+            " ", "\n", "\r", "\t", "=", ",", "\"", "\\", "#", "AAAA", "ssh-rsa", "ssh-ed25519 ", "from=\"", "\" ",
+            "expiry-time=\"20300101Z\"", "10.0.0.1", "no-pty,", "command=\"", "\u{feff}", "\0", "\u{202e}", "ü", "|1|", "@revoked ",
+        ]),
+    ];
+    let parts = proptest::collection::vec(
+        (
+            part,
+            any::<prop::sample::Index>(),
+            any::<prop::sample::Index>(),
+        ),
+        1..6,
+    );
+    (parts, 0..4).prop_map(|(parts, cut)| {
+        let mut text = String::new();
+        for (part, from, to) in parts {
+            let (from, to) = (from.index(part.len() + 1), to.index(part.len() + 1));
+            let whole = cut == 0 || from >= to || !part.is_ascii();
+            text.push_str(if whole { part } else { &part[from..to] });
+        }
+        text
+    })
+}
+
+/// Asserts that what sshd would get for this key is one line with our options only.
+fn assert_safe(
+    key: &PublicKey,
+    expires_at: Option<i64>,
+    addresses: &[String],
+) -> Result<(), TestCaseError> {
+    let line = authorized_line(key, expires_at, addresses, ExpiryFormat::Utc).unwrap();
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"+/=\",:.-_@ ".contains(&b);
+    prop_assert!(line.bytes().all(is_plain), "{}", line);
+    let words = 2 + usize::from(expires_at.is_some() || !addresses.is_empty());
+    prop_assert_eq!(line.split(' ').count(), words);
+    prop_assert!(line.ends_with(&key.to_openssh()));
+    // Our own reader finds the same again.
+    let lines = parse_authorized_keys_file(&line, &permissive()).unwrap();
+    prop_assert_eq!(lines.len(), 1);
+    let read = lines[0].outcome.as_ref().unwrap();
+    prop_assert!(read.key.is_same_key(key));
+    prop_assert_eq!(read.expires_at, expires_at);
+    prop_assert_eq!(&read.addresses, addresses);
+    // So does somebody else's, which takes options only where a comment follows the key.
+    let entries: Vec<ssh_key::authorized_keys::Entry> =
+        ssh_key::AuthorizedKeys::new(&format!("{line} x"))
+            .map(Result::unwrap)
+            .collect();
+    prop_assert_eq!(entries.len(), 1);
+    prop_assert_eq!(
+        BASE64.encode(&entries[0].public_key().to_bytes().unwrap()),
+        key.base64()
+    );
+    let options: Vec<&str> = entries[0].config_opts().iter().collect();
+    let names: Vec<&str> = options
+        .iter()
+        .map(|option| option.split_once('=').unwrap().0)
+        .collect();
+    let expected: Vec<&str> = [
+        expires_at.map(|_| "expiry-time"),
+        (!addresses.is_empty()).then_some("from"),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    prop_assert_eq!(names, expected);
+    Ok(())
+}
+
+fn network() -> impl Strategy<Value = String> {
+    prop_oneof![
+        (any::<std::net::Ipv4Addr>(), 0..=32_u8)
+            .prop_map(|(address, bits)| format!("{address}/{bits}")),
+        (any::<std::net::Ipv6Addr>(), 0..=128_u8)
+            .prop_map(|(address, bits)| format!("{address}/{bits}")),
+    ]
+    .prop_map(|text| {
+        super::super::line::Network::parse(&text)
+            .unwrap()
+            .to_string()
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_answered(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let text = String::from_utf8_lossy(&bytes);
+        let _ = parse(&text);
+        let _ = PublicKey::from_stored(&text, &text);
+        let _ = parse_authorized_keys_file(&text, &permissive());
+        let blob = BASE64.encode(&bytes);
+        let _ = PublicKey::from_stored(&blob, &text);
+    }
+
+    #[test]
+    fn any_text_is_answered(text in any::<String>()) {
+        let _ = parse(&text);
+        let _ = parse_authorized_keys_file(&text, &permissive());
+        prop_assert!(super::super::line::Network::parse(&text).is_none_or(|network| network.to_string().parse::<std::net::IpAddr>().is_ok() || text.contains('/')));
+    }
+
+    #[test]
+    fn what_is_near_a_key_is_refused_or_safe(text in near_key()) {
+        if let Ok(key) = PublicKey::parse(&text, &permissive()) {
+            assert_safe(&key, None, &[])?;
+        }
+        for line in parse_authorized_keys_file(&text, &permissive()).unwrap_or_default() {
+            if let Ok(imported) = line.outcome {
+                assert_safe(&imported.key, imported.expires_at, &imported.addresses)?;
+            }
+        }
+    }
+
+    #[test]
+    fn what_sshd_gets_is_one_line_of_ours(
+        text in proptest::sample::select(acceptable().collect::<Vec<_>>()),
+        comment in any::<String>(),
+        expires_at in proptest::option::of(40_000_000..=moment::LAST_SECONDS),
+        addresses in proptest::collection::vec(network(), 0..4),
+    ) {
+        let key = PublicKey::from_stored(base64_of(text), &comment).unwrap();
+        prop_assert!(key.comment().chars().count() <= COMMENT_CHARS_MAX);
+        prop_assert!(!key.comment().chars().any(|c| c.is_control() || is_invisible(c)));
+        prop_assert_eq!(&clean_comment(key.comment()), key.comment());
+        assert_safe(&key, expires_at, &addresses)?;
+    }
+
+    #[test]
+    fn a_changed_row_is_refused_or_another_whole_key(
+        text in proptest::sample::select(acceptable().collect::<Vec<_>>()),
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        insert in any::<bool>(),
+    ) {
+        let mut blob = blob_of(text);
+        let at = at.index(blob.len());
+        if insert { blob.insert(at, byte) } else { blob[at] = byte }
+        let stored = BASE64.encode(&blob);
+        if let Ok(key) = PublicKey::from_stored(&stored, "") {
+            prop_assert_eq!(key.base64(), stored);
+            assert_safe(&key, None, &[])?;
+        }
+        let mut row = base64_of(text).to_owned();
+        let at = at.min(row.len());
+        row.insert(at, char::from(byte));
+        if let Ok(key) = PublicKey::from_stored(&row, "") {
+            prop_assert_eq!(key.base64(), row);
+        }
+    }
+
+    #[test]
+    fn bad_addresses_never_widen(address in any::<String>(), good in network()) {
+        let key = parse(ED25519).unwrap();
+        let outcome = authorized_line(&key, None, &[good, address.clone()], ExpiryFormat::Utc);
+        prop_assert_eq!(outcome.is_ok(), super::super::line::Network::parse(&address).is_some());
+    }
+
+    #[test]
+    fn local_time_is_never_later(expires_at in 40_000_000..200_000_000_000_i64, hours in -12..=14_i64, phase in 0..365_i64) {
+        let (standard, year) = (hours * 3600, 365 * 86_400);
+        let zone = |moment: i64| standard + if (moment + phase * 86_400).rem_euclid(year) < year / 2 { 3600 } else { 0 };
+        let key = parse(ED25519).unwrap();
+        let none: [&str; 0] = [];
+        let line = authorized_line(&key, Some(expires_at), &none, ExpiryFormat::Local { utc_offset_seconds: &zone }).unwrap();
+        prop_assert_eq!(read_by_old_sshd(&line, standard), expires_at - 1);
+    }
+}

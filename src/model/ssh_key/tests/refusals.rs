@@ -1,0 +1,449 @@
+//! What is not accepted, and what is said about it.
+
+use std::collections::BTreeSet;
+
+use super::super::test_keys::*;
+use super::super::*;
+use super::*;
+
+/// A positive odd number of `bits` bits.
+fn modulus(bits: usize) -> Vec<u8> {
+    let mut number = vec![0; bits / 8 + 1];
+    number[0] = if bits.is_multiple_of(8) {
+        0
+    } else {
+        1 << (bits % 8 - 1)
+    };
+    number[1] |= if bits.is_multiple_of(8) { 0x80 } else { 0 };
+    *number.last_mut().unwrap() |= 1;
+    number
+}
+
+fn rsa(exponent: &[u8], modulus: &[u8]) -> String {
+    line("ssh-rsa", &[exponent, modulus])
+}
+
+#[test]
+fn private_keys_of_every_form_are_called_private_keys() {
+    // Put together, so that no scanner takes these lines for keys.
+    let block = |label: &str, body: &str| {
+        format!("-----BEGIN {label} KEY-----\n{body}\n-----END {label} KEY-----\n")
+    };
+    let forms = [
+        block(
+            "OPENSSH PRIVATE",
+            "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQ",
+        ),
+        block("RSA PRIVATE", "MIIEpAIBAAKCAQEA0w8WNKi4"),
+        block(
+            "RSA PRIVATE",
+            "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,F5DE\n\nQUJD",
+        ),
+        block("PRIVATE", "MIIEvAIBADANBgkqhkiG9w0BAQEFAASC"),
+        block("EC PRIVATE", "MHcCAQEEIOh/OUbLo1FOCCP8"),
+        block("ENCRYPTED PRIVATE", "MIIFHDBOBgkqhkiG9w0BBQ0w"),
+        block("DSA PRIVATE", "MIIBuwIBAAKBgQ"),
+        block("PGP PRIVATE", "lQVYBF"),
+        block("openssh private", "b3Bl"),
+        "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nQUJD\n---- END SSH2".to_owned(),
+        "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nComment: x\nPublic-Lines: 2\n"
+            .to_owned(),
+        "Private-Lines: 1\nQUJD\nPrivate-MAC: 00".to_owned(),
+        "SSH PRIVATE KEY FILE FORMAT 1.1\n\0\0".to_owned(),
+        r#"{"kty":"OKP","crv":"Ed25519","d":"QUJD"}"#.to_owned(),
+        // Without the first and last lines, as somebody cuts them.
+        "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\nQyNTUx".to_owned(),
+        "MIIEpAIBAAKCAQEA0w8WNKi4\nIqjcMuCvWApmarjM".to_owned(),
+        "\r\nMIIEvAIBADANBgkqhkiG9w0BAQEFAASC".to_owned(),
+        "MHcCAQEEIOh/OUbLo1FOCCP8iyEi".to_owned(),
+        "MC4CAQAwBQYDK2VwBCIEIHFiaS4a".to_owned(),
+        "QUJD\n-----END OPENSSH PRIVATE KEY-----".to_owned(),
+        // Beside a public key, with control characters, too long.
+        format!("{ED25519}\n{}", block("OPENSSH PRIVATE", "b3Bl")),
+        format!("\0{}", block("PRIVATE", "\u{1}")),
+        block("PRIVATE", &"QUJD".repeat(PASTE_BYTES_MAX)),
+        "ssh-ed25519 b3BlbnNzaC1rZXktdjEAAAAABG5vbmU=".to_owned(),
+    ];
+    for form in forms {
+        assert_eq!(parse(&form), Err(KeyRefusal::PrivateKey), "{form:?}");
+        let file = format!("# mine\n{ED25519}\n{form}");
+        assert_eq!(
+            parse_authorized_keys_file(&file, &permissive()),
+            Err(KeyRefusal::PrivateKey)
+        );
+    }
+    assert!(
+        KeyRefusal::PrivateKey
+            .to_string()
+            .contains("it was not stored; treat it as exposed")
+    );
+    // Words in a comment are no private key.
+    assert!(
+        parse(&format!(
+            "{ED25519} beginning of my private key collection, send it"
+        ))
+        .is_ok()
+    );
+}
+
+#[test]
+fn every_other_mistake_has_its_reason() {
+    let tables = [
+        whole_texts(),
+        lines_and_fronts(),
+        types_and_sizes(),
+        broken_base64(),
+    ];
+    let mut seen = BTreeSet::new();
+    for (text, refusal) in tables.concat() {
+        let shown: String = text.chars().take(300).collect();
+        let outcome = parse(&text).err();
+        assert_eq!(outcome, Some(refusal), "{shown:?}");
+        let said = format!("{refusal} {refusal:?}");
+        let is_repeated = text
+            .split_whitespace()
+            .any(|word| word.len() > 20 && said.contains(word));
+        assert!(!is_repeated, "{said}");
+        seen.insert(refusal.to_string());
+    }
+    // All reasons but the four that have tests of their own, each in words of its own; two sizes
+    // of RSA make two more sentences.
+    assert_eq!(seen.len(), 23 + 2);
+    assert!(
+        seen.iter()
+            .all(|sentence| sentence.len() > 30 && !sentence.contains('\n'))
+    );
+}
+
+/// Texts that are no single line of a key at all.
+fn whole_texts() -> Vec<(String, KeyRefusal)> {
+    let x509 = "-----BEGIN CERTIFICATE-----\nMIIDdzCCAl+gAwIBAgIE\n-----END CERTIFICATE-----";
+    let rfc4716 = "---- BEGIN SSH2 PUBLIC KEY ----\nComment: \"x\"\nAAAAC3NzaC1lZDI1NTE5\n---- END SSH2 PUBLIC KEY ----\n";
+    vec![
+        (String::new(), KeyRefusal::Empty),
+        (" \r\n\t \u{feff}".to_owned(), KeyRefusal::Empty),
+        ("\u{feff} \n".to_owned(), KeyRefusal::Empty),
+        (
+            format!("{ED25519} {}", "x".repeat(PASTE_BYTES_MAX)),
+            KeyRefusal::TooLong,
+        ),
+        (format!("{ED25519} a\0b"), KeyRefusal::ControlCharacter),
+        (
+            format!("{ED25519} \u{1b}[31mred"),
+            KeyRefusal::ControlCharacter,
+        ),
+        (format!("{ED25519} a\u{85}b"), KeyRefusal::ControlCharacter),
+        (ED25519.replace(' ', "\u{b}"), KeyRefusal::ControlCharacter),
+        (rfc4716.to_owned(), KeyRefusal::Rfc4716),
+        (
+            "-----BEGIN PUBLIC KEY-----\nMFkwEwYHKoZIzj0CAQYI\n-----END PUBLIC KEY-----".to_owned(),
+            KeyRefusal::Pem,
+        ),
+        (
+            "-----BEGIN RSA PUBLIC KEY-----\nMIGJAoGBAKsCxAvHG8h7\n-----END RSA PUBLIC KEY-----"
+                .to_owned(),
+            KeyRefusal::Pem,
+        ),
+        (x509.to_owned(), KeyRefusal::X509Certificate),
+        (
+            "-----BEGIN PGP MESSAGE-----\nxyz\n-----END PGP MESSAGE-----".to_owned(),
+            KeyRefusal::NotAKey,
+        ),
+        ("hello".to_owned(), KeyRefusal::NotAKey),
+        ("-----BEGIN".to_owned(), KeyRefusal::NotAKey),
+        ("dear admin,\nplease add me".to_owned(), KeyRefusal::NotAKey),
+        (ED25519.to_uppercase(), KeyRefusal::NotAKey),
+    ]
+}
+
+/// Keys with something around or between.
+fn lines_and_fronts() -> Vec<(String, KeyRefusal)> {
+    let (half, rest) = RSA_3072.split_at(200);
+    vec![
+        (
+            format!("{ED25519} a\n{ECDSA_P256} b"),
+            KeyRefusal::SeveralKeys,
+        ),
+        (format!("{ED25519}\n\n{DSA}\n"), KeyRefusal::SeveralKeys),
+        (format!("{ED25519}\r{ED25519}"), KeyRefusal::SeveralKeys),
+        (format!("{ED25519} {ECDSA_P256}"), KeyRefusal::SeveralKeys),
+        (
+            format!("from=\"10.0.0.1\" {ED25519}\nfrom=\"10.0.0.1\" {ECDSA_P256}"),
+            KeyRefusal::SeveralKeys,
+        ),
+        (format!("# my key\n{ED25519}"), KeyRefusal::MoreThanOneLine),
+        (
+            format!("{ED25519} alice\nbest regards, alice"),
+            KeyRefusal::MoreThanOneLine,
+        ),
+        (format!("{ED25519}\nregards"), KeyRefusal::MoreThanOneLine),
+        (
+            format!("{half}\n{rest} alice@example.org"),
+            KeyRefusal::Wrapped,
+        ),
+        (format!("{half}\r\n{rest}"), KeyRefusal::Wrapped),
+        (format!("{half} {rest}"), KeyRefusal::Wrapped),
+        (
+            format!("{} {}", &RSA_3072[..208], &RSA_3072[208..]),
+            KeyRefusal::Wrapped,
+        ),
+        (RSA_3072.replace(' ', "\n"), KeyRefusal::Wrapped),
+        (
+            format!("command=\"rm -rf /\" {ED25519}"),
+            KeyRefusal::Options,
+        ),
+        (
+            format!("no-pty,from=\"10.0.0.0/8\" {ED25519} alice"),
+            KeyRefusal::Options,
+        ),
+        (format!("RESTRICT {ED25519}"), KeyRefusal::Options),
+        (format!("from=\"a\\\" b\" {DSA}"), KeyRefusal::Options),
+        (format!("cert-authority {ED25519}"), KeyRefusal::Options),
+        (
+            format!("gpu1.example.org {ED25519}"),
+            KeyRefusal::KnownHosts,
+        ),
+        (
+            format!("[gpu1]:2222,10.0.0.1 {ED25519}"),
+            KeyRefusal::KnownHosts,
+        ),
+        (
+            format!("|1|JfKTdBh7rNbXkVAQCRp4OQoPfmI=|USECr3SWf1JUPsms5AqfD5QfxkM= {ED25519}"),
+            KeyRefusal::KnownHosts,
+        ),
+        (
+            format!("@cert-authority *.example.org {ED25519}"),
+            KeyRefusal::KnownHosts,
+        ),
+        (
+            "SHA256:2PCbHJmLR42T0SxXM+lo5Wng3l0I8qiokDz8hAbTKSI".to_owned(),
+            KeyRefusal::Fingerprint,
+        ),
+        (
+            "256 SHA256:2PCbHJmLR42T0SxXM+lo5Wng3l0I8qiokDz8hAbTKSI a (ED25519)".to_owned(),
+            KeyRefusal::Fingerprint,
+        ),
+        (base64_of(ED25519).to_owned(), KeyRefusal::TypeMissing),
+        (
+            format!("{} alice", base64_of(RSA_3072)),
+            KeyRefusal::TypeMissing,
+        ),
+    ]
+}
+
+/// Whole keys that are not the kind we take.
+fn types_and_sizes() -> Vec<(String, KeyRefusal)> {
+    vec![
+        (CERTIFICATE.to_owned(), KeyRefusal::Certificate),
+        (DSA.to_owned(), KeyRefusal::Dsa),
+        (
+            RSA_1024.to_owned(),
+            KeyRefusal::RsaTooShort {
+                bits: 1024,
+                bits_min: 3072,
+            },
+        ),
+        (
+            RSA_2048.to_owned(),
+            KeyRefusal::RsaTooShort {
+                bits: 2048,
+                bits_min: 3072,
+            },
+        ),
+        (
+            rsa(&[1, 0, 1], &modulus(3071)),
+            KeyRefusal::RsaTooShort {
+                bits: 3071,
+                bits_min: 3072,
+            },
+        ),
+        (
+            rsa(&[1, 0, 1], &modulus(16_385)),
+            KeyRefusal::RsaTooLong { bits: 16_385 },
+        ),
+        (
+            format!("ssh-ed25519 {}", base64_of(ECDSA_P256)),
+            KeyRefusal::TypesDiffer,
+        ),
+        (
+            format!("ssh-rsa {}", base64_of(DSA)),
+            KeyRefusal::TypesDiffer,
+        ),
+        (
+            format!("ecdsa-sha2-nistp256 {}", base64_of(CERTIFICATE)),
+            KeyRefusal::TypesDiffer,
+        ),
+        (
+            format!("ecdsa-sha2-nistp384 {}", base64_of(ECDSA_P521)),
+            KeyRefusal::TypesDiffer,
+        ),
+        (
+            "ssh-ed448 AAAACXNzaC1lZDQ0OA==".to_owned(),
+            KeyRefusal::UnknownType,
+        ),
+        (
+            "ssh-xmss@openssh.com AAAAFHNz".to_owned(),
+            KeyRefusal::UnknownType,
+        ),
+        (
+            format!("rsa-sha2-512 {}", base64_of(RSA_3072)),
+            KeyRefusal::UnknownType,
+        ),
+    ]
+}
+
+/// Keys that lost something on their way.
+fn broken_base64() -> Vec<(String, KeyRefusal)> {
+    vec![
+        ("ssh-ed25519 !!!!".to_owned(), KeyRefusal::NotBase64),
+        (ED25519.replace('+', "-"), KeyRefusal::NotBase64),
+        (ED25519.replace("AAAA", "AA==AAAA"), KeyRefusal::NotBase64),
+        (
+            format!("{}f=", &ED25519[..ED25519.len() - 2]),
+            KeyRefusal::NotBase64,
+        ),
+        (
+            ECDSA_P256.trim_end_matches('=').to_owned(),
+            KeyRefusal::Truncated,
+        ),
+        ("ssh-ed25519".to_owned(), KeyRefusal::Truncated),
+        ("ssh-ed25519 AAAA".to_owned(), KeyRefusal::Truncated),
+        (
+            ED25519[..ED25519.len() - 1].to_owned(),
+            KeyRefusal::Truncated,
+        ),
+        (
+            ED25519[..ED25519.len() - 4].to_owned(),
+            KeyRefusal::Truncated,
+        ),
+        (format!("{} alice", &RSA_3072[..208]), KeyRefusal::Truncated),
+        (format!("{ED25519}AAAA"), KeyRefusal::Malformed),
+    ]
+}
+
+#[test]
+fn keys_that_are_not_in_their_one_form_are_refused() {
+    let good = modulus(3072);
+    let mut even = good.clone();
+    *even.last_mut().unwrap() &= 0xfe;
+    let point = &blob_of(ECDSA_P256)[39..];
+    let mut off_curve = point.to_vec();
+    off_curve[64] ^= 1;
+    let mut compressed = point[..33].to_vec();
+    compressed[0] = 2 + (point[64] & 1);
+    let mut hybrid = point.to_vec();
+    hybrid[0] = 6 + (point[64] & 1);
+    let p256 = |point: &[u8]| line("ecdsa-sha2-nistp256", &[b"nistp256", point]);
+    let sk_p256 = |point: &[u8]| {
+        line(
+            "sk-ecdsa-sha2-nistp256@openssh.com",
+            &[b"nistp256", point, b"ssh:"],
+        )
+    };
+    let sk = |application: &[u8]| line("sk-ssh-ed25519@openssh.com", &[&[7; 32], application]);
+    assert_eq!(p256(point), ECDSA_P256);
+    assert_eq!(rsa(&[1, 0, 1], &good).len(), RSA_3072.len());
+    assert!(parse(&rsa(&[1, 0, 1], &good)).is_ok());
+    assert!(parse(&rsa(&[3], &good)).is_ok());
+    assert!(parse(&rsa(&[1, 0, 1], &modulus(16_384))).is_ok());
+    assert!(parse(&sk(b"ssh:laptop")).is_ok());
+    let table = [
+        (rsa(&[1], &good), KeyRefusal::RsaInvalid),
+        (rsa(&[2], &good), KeyRefusal::RsaInvalid),
+        (rsa(&[1, 0, 0], &good), KeyRefusal::RsaInvalid),
+        (rsa(&[], &good), KeyRefusal::RsaInvalid),
+        (rsa(&[0xff], &good), KeyRefusal::RsaInvalid),
+        (rsa(&[1; 9], &good), KeyRefusal::RsaInvalid),
+        (rsa(&[1, 0, 1], &even), KeyRefusal::RsaInvalid),
+        (rsa(&[1, 0, 1], &[]), KeyRefusal::RsaInvalid),
+        (rsa(&[1, 0, 1], &[3]), KeyRefusal::RsaInvalid),
+        (rsa(&[1, 0, 1], &good[1..]), KeyRefusal::RsaInvalid),
+        (rsa(&[0, 1, 0, 1], &good), KeyRefusal::Malformed),
+        (rsa(&[0], &good), KeyRefusal::Malformed),
+        (
+            rsa(&[1, 0, 1], &[&[0], &good[..]].concat()),
+            KeyRefusal::Malformed,
+        ),
+        (
+            line("ssh-rsa", &[&[1, 0, 1], &good, &[]]),
+            KeyRefusal::Malformed,
+        ),
+        (line("ssh-rsa", &[&[1, 0, 1]]), KeyRefusal::Truncated),
+        (p256(&off_curve), KeyRefusal::InvalidPoint),
+        (sk_p256(&off_curve), KeyRefusal::InvalidPoint),
+        (p256(&compressed), KeyRefusal::InvalidPoint),
+        (sk_p256(&compressed), KeyRefusal::InvalidPoint),
+        (sk_p256(&[0]), KeyRefusal::InvalidPoint),
+        (p256(&[0]), KeyRefusal::Malformed),
+        (p256(&hybrid), KeyRefusal::Malformed),
+        (p256(&point[..64]), KeyRefusal::Malformed),
+        (
+            line("ecdsa-sha2-nistp256", &[b"nistp384", point]),
+            KeyRefusal::Malformed,
+        ),
+        (
+            line(
+                "ecdsa-sha2-nistp256",
+                &[b"nistp256", &blob_of(ECDSA_P384)[39..]],
+            ),
+            KeyRefusal::Malformed,
+        ),
+        (line("ssh-ed25519", &[&[7; 31]]), KeyRefusal::Malformed),
+        (line("ssh-ed25519", &[&[7; 33]]), KeyRefusal::Malformed),
+        (line("ssh-ed25519", &[&[7; 32], b""]), KeyRefusal::Malformed),
+        (sk(b""), KeyRefusal::Malformed),
+        (sk(b"ssh:\n"), KeyRefusal::Malformed),
+        (sk(b"ssh: x"), KeyRefusal::Malformed),
+        (sk(b"\xff\xfe"), KeyRefusal::Malformed),
+        (sk(&[b'a'; 256]), KeyRefusal::Malformed),
+    ];
+    for (text, refusal) in table {
+        assert_eq!(parse(&text), Err(refusal), "{text}");
+        let stored = PublicKey::from_stored(base64_of(&text), "");
+        assert!(stored.is_err(), "{text}");
+    }
+}
+
+#[test]
+fn ed25519_points_with_which_anybody_could_sign_are_refused() {
+    // As libsodium lists them; each also with the sign bit.
+    let mut points = vec![[0; 32], [0; 32]];
+    points[1][0] = 1;
+    for low in 0xec..=0xee {
+        let mut point = [0xff; 32];
+        (point[0], point[31]) = (low, 0x7f);
+        points.push(point);
+    }
+    for hex in [
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    ] {
+        points.push(
+            data_encoding::HEXLOWER
+                .decode(hex.as_bytes())
+                .unwrap()
+                .try_into()
+                .unwrap(),
+        );
+    }
+    assert_eq!(points.len(), 7);
+    for mut point in points {
+        for sign in [0, 0x80] {
+            point[31] |= sign;
+            let plain = line("ssh-ed25519", &[&point]);
+            assert_eq!(parse(&plain), Err(KeyRefusal::InvalidPoint), "{plain}");
+            let sk = line("sk-ssh-ed25519@openssh.com", &[&point, b"ssh:"]);
+            assert_eq!(parse(&sk), Err(KeyRefusal::InvalidPoint), "{sk}");
+        }
+        point[15] ^= 1;
+        assert!(parse(&line("ssh-ed25519", &[&point])).is_ok());
+    }
+}
+
+#[test]
+fn a_refusal_holds_no_text() {
+    fn holds_no_reference<T: Copy + 'static>() {}
+    holds_no_reference::<KeyRefusal>();
+    holds_no_reference::<ImportRefusal>();
+    holds_no_reference::<LineRefusal>();
+}
