@@ -33,6 +33,7 @@ pub use read::{Page, Read, Select};
 pub use sweep::Swept;
 pub use throttle::Bucket;
 pub use uses::{Use, Uses};
+pub use write::Power;
 pub use write::Write;
 
 use crate::model::caller::Permit;

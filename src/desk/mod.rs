@@ -1,0 +1,151 @@
+//! The verbs: one function per thing that can be asked. The only user of the store.
+
+mod account;
+mod credential;
+mod event;
+mod group;
+mod policy;
+mod service;
+mod sign_in;
+mod sweep;
+mod user;
+mod verify;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+pub use account::Invited;
+pub use credential::{Issued, Rotation, Whose, WithMade};
+pub use sign_in::SignedIn;
+pub use policy::PolicyChange;
+pub use sweep::Swept;
+pub use user::EndedEverything;
+pub use verify::{Asked, Introspected};
+
+use crate::clock::Clock;
+use crate::model::caller::Caller;
+use crate::model::code::Purpose;
+use crate::model::error::Error;
+use crate::model::event::Action;
+use crate::model::permission::Own;
+use crate::model::secret::{Digest, Form, Secret};
+use crate::model::time::Time;
+use crate::store::{NewCode, Read, Refused, Store};
+
+pub use crate::store::{Bucket, CredentialFilter, EventFilter, Page, Verdict};
+
+/// What all desks of one process share: the file and the clock.
+#[derive(Clone)]
+pub struct Office {
+    store: Store,
+    clock: Clock,
+    swept_at: Arc<AtomicI64>,
+}
+
+impl Office {
+    /// Opens the file at `path`; makes it when nothing is there.
+    ///
+    /// # Errors
+    /// [`Refused`] with one clear line.
+    pub fn open_or_create(path: &Path, clock: Clock) -> Result<Self, Refused> {
+        if std::fs::symlink_metadata(path).is_err() {
+            Store::create(path, clock.now())?;
+            log::info!("made {}", path.display());
+        }
+        Self::open(path, clock)
+    }
+
+    /// Opens the file at `path`.
+    ///
+    /// # Errors
+    /// [`Refused`] with one clear line.
+    pub fn open(path: &Path, clock: Clock) -> Result<Self, Refused> {
+        let store = Store::open(path)?;
+        Ok(Self { store, swept_at: Arc::new(AtomicI64::new(clock.now().unix())), clock })
+    }
+
+    /// A desk for one thread.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn desk(&self) -> Result<Desk, Error> {
+        let read = self.store.read()?;
+        let digest_key = read.digest_key()?;
+        Ok(Desk { read, digest_key, office: self.clone() })
+    }
+
+    /// Writes what is noted in memory and closes the file.
+    pub fn close(&self) {
+        self.store.close();
+    }
+}
+
+/// Where things are asked; one for each thread, since its connection is not to be shared.
+pub struct Desk {
+    read: Read,
+    digest_key: [u8; 32],
+    office: Office,
+}
+
+impl Desk {
+    /// The present second. Read once per request and passed inward.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.office.clock.now()
+    }
+
+    const fn store(&self) -> &Store {
+        &self.office.store
+    }
+
+    /// Whether the file can be read and the writer's last commit succeeded.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn health(&self) -> Result<(), Error> {
+        self.read.ping()?;
+        if self.store().is_writing() { Ok(()) } else { Err(Error::unavailable()) }
+    }
+
+    /// A digest that only this installation can make: of an `Idempotency-Key`, a cookie, a name that is throttled.
+    #[must_use]
+    pub fn keyed(&self, parts: &[&[u8]]) -> Digest {
+        Digest::keyed(&self.digest_key, parts)
+    }
+
+    /// Starts a small sweep, at most once a minute, without waiting for it.
+    pub fn sweep_sometimes(&self, now: Time) {
+        const EVERY_SECONDS: i64 = 60;
+        let last = self.office.swept_at.load(Ordering::Relaxed);
+        let due = now.unix() - last >= EVERY_SECONDS || now.unix() < last;
+        if due && self.office.swept_at.compare_exchange(last, now.unix(), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.store().sweep_some(now, sweep::SMALL_BATCH_ROWS);
+        }
+    }
+
+    /// Notes that an administrative request was refused at the door.
+    pub fn note_refused_request(&self, caller: &Caller, missing: Own, request: &str) {
+        let target = crate::model::event::Target::new("request", request, "", None);
+        let trace = crate::model::event::Trace::of(target).after("missing", missing.word());
+        if let Err(error) = self.store().note_refusal(caller.now, Action::Request.word(), caller.actor(), caller.origin.clone(), trace) {
+            log::error!("a refused request was not noted: {error}");
+        }
+    }
+}
+
+/// A new code for `purpose`, and what is stored of it.
+fn new_code(purpose: Purpose, now: Time) -> (Secret, NewCode) {
+    let secret = Secret::generate(Form::Code);
+    let code = NewCode {
+        id: secret.id(),
+        purpose,
+        digest: secret.digest(),
+        user: None,
+        uses: 1,
+        expires_at: now.after(purpose.lifetime()),
+        made_by: None,
+        groups: String::new(),
+    };
+    (secret, code)
+}

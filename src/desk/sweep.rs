@@ -1,0 +1,56 @@
+//! Sweeping on request: removing what is over. What decides whether something is good never waits for it.
+
+use super::Desk;
+use crate::model::caller::{Caller, Permit};
+use crate::model::error::Error;
+use crate::model::event::{Action, Target, Trace};
+use crate::model::permission::Own;
+use crate::model::time::Time;
+
+pub use crate::store::Swept;
+
+/// Rows of each kind that an ordinary request's sweep removes.
+pub(super) const SMALL_BATCH_ROWS: usize = 500;
+/// Rows of each kind in one transaction of a whole sweep: other jobs come between two of them.
+const BATCH_ROWS: usize = 1_000;
+
+impl Desk {
+    /// Removes all that is over; what was removed.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::Unavailable`] when nothing could be written.
+    pub fn sweep(&self, caller: &Caller) -> Result<Swept, Error> {
+        caller.demand(Own::PolicyWrite)?;
+        let swept = self.sweep_all(caller.now)?;
+        self.store().write(caller.permit(Own::PolicyWrite, Action::Sweep)?, move |_| Ok((swept, trace(swept))))
+    }
+
+    /// The same for the file's owner.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when nothing could be written.
+    pub fn sweep_as_operator(&self) -> Result<Swept, Error> {
+        let now = self.now();
+        let swept = self.sweep_all(now)?;
+        self.store().write(Permit::by_operator(Action::Sweep, now), move |_| Ok((swept, trace(swept))))
+    }
+
+    fn sweep_all(&self, now: Time) -> Result<Swept, Error> {
+        let mut all = Swept::default();
+        loop {
+            let batch = self.store().sweep_batch(now, BATCH_ROWS)?;
+            if batch == Swept::default() {
+                return Ok(all);
+            }
+            all += batch;
+        }
+    }
+}
+
+fn trace(swept: Swept) -> Trace {
+    Trace::of(Target::new("sweep", "sweep", "", None))
+        .after("api_keys", swept.api_keys)
+        .after("tokens", swept.tokens)
+        .after("sessions", swept.sessions)
+        .after("codes", swept.codes)
+}

@@ -1,0 +1,264 @@
+//! Users, for admins and for the file's owner.
+
+use super::{Desk, Invited, new_code};
+use crate::model::caller::{Caller, Permit};
+use crate::model::code::Purpose;
+use crate::model::error::Error;
+use crate::model::event::{Action, Target, Trace};
+use crate::model::idempotency::Once;
+use crate::model::permission::{Own, Permission, Permissions};
+use crate::model::secret::Secret;
+use crate::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
+use crate::store::{Page, Write};
+
+/// What "leave" ended.
+#[derive(Debug, Clone, Copy)]
+pub struct EndedEverything {
+    pub api_keys: usize,
+    pub tokens: usize,
+    pub sessions: usize,
+    pub ssh_keys: usize,
+}
+
+impl Desk {
+    /// Users, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; faults of ours.
+    pub fn users(&self, caller: &Caller, after: Option<i64>, limit: usize) -> Result<Page<User>, Error> {
+        caller.demand(Own::UsersRead)?;
+        self.read.users(after, limit)
+    }
+
+    /// The same for the file's owner.
+    ///
+    /// # Errors
+    /// Faults of ours.
+    pub fn users_as_operator(&self, after: Option<i64>, limit: usize) -> Result<Page<User>, Error> {
+        self.read.users(after, limit)
+    }
+
+    /// One user.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Forbidden`].
+    pub fn user(&self, caller: &Caller, name: &Username) -> Result<User, Error> {
+        caller.demand(Own::UsersRead)?;
+        self.find_user(name)
+    }
+
+    /// One user, for who is to end their credentials.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Forbidden`].
+    pub fn user_to_change(&self, caller: &Caller, name: &Username) -> Result<User, Error> {
+        caller.demand(Own::UsersWrite)?;
+        self.find_user(name)
+    }
+
+    /// The same for the file's owner.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn user_as_operator(&self, name: &Username) -> Result<User, Error> {
+        self.find_user(name)
+    }
+
+    /// Adds a user; without a password, with an invitation. Takes as long as a password hash, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] for a name that is or was somebody's; [`Error::Forbidden`] to make an admin by who is less.
+    pub fn add_user(&self, caller: &Caller, user: NewUser, once: Option<Once>) -> Result<Invited, Error> {
+        caller.demand_recent_password()?;
+        let permit = caller.permit(Own::UsersWrite, Action::UserAdd)?.once(once);
+        self.add(permit, user)
+    }
+
+    /// The same for the file's owner.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] for a name that is or was somebody's.
+    pub fn add_user_as_operator(&self, user: NewUser) -> Result<Invited, Error> {
+        self.add(Permit::by_operator(Action::UserAdd, self.now()), user)
+    }
+
+    fn add(&self, permit: Permit, user: NewUser) -> Result<Invited, Error> {
+        // A name in use costs no hash.
+        if self.read.name_is_reserved(&user.username)? && permit.once.is_none() {
+            return Err(Error::Conflict(format!("The user name {} is taken, or was somebody's and stays reserved; choose another.", user.username)));
+        }
+        let hash = user.password.as_ref().map(crate::model::password::Password::hash);
+        self.store().write(permit, move |write| {
+            demand_role(write, user.role)?;
+            let id = write.add_user(&user, hash.as_deref())?;
+            let code = if hash.is_none() {
+                let (secret, mut code) = new_code(Purpose::Invitation, write.now);
+                code.user = Some(id);
+                write.add_code(&code)?;
+                Some(secret)
+            } else {
+                None
+            };
+            if user.role == Role::Admin {
+                write.end_set_up_codes()?;
+            }
+            let made = write.user_by_id(id)?.ok_or(Error::NotFound("user"))?;
+            let trace = Trace::of(target(&made)).after("role", user.role).after("invited", if code.is_some() { "yes" } else { "no" });
+            Ok((Invited { user: made, code }, trace))
+        })
+    }
+
+    /// Changes a user.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin; [`Error::Forbidden`] to give what one has not.
+    pub fn change_user(&self, caller: &Caller, name: &Username, change: UserChange) -> Result<User, Error> {
+        caller.demand_recent_password()?;
+        let permit = caller.permit(Own::UsersWrite, change.action())?;
+        self.change(permit, name, change)
+    }
+
+    /// The same for the file's owner.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin.
+    pub fn change_user_as_operator(&self, name: &Username, change: UserChange) -> Result<User, Error> {
+        let permit = Permit::by_operator(change.action(), self.now());
+        self.change(permit, name, change)
+    }
+
+    fn change(&self, permit: Permit, name: &Username, change: UserChange) -> Result<User, Error> {
+        let name = name.clone();
+        self.store().write(permit, move |write| {
+            let before = write.user(&name)?.ok_or(Error::NotFound("user"))?;
+            if let Some(display_name) = &change.display_name {
+                write.set_display_name(before.id, display_name)?;
+            }
+            if let Some(role) = change.role.filter(|role| *role != before.role) {
+                demand_role(write, role)?;
+                write.set_role(&before, role)?;
+            }
+            if let Some(granted) = &change.granted {
+                demand_grantable(write, granted)?;
+                write.demand_within(&granted.without(&before.granted))?;
+                write.set_granted(before.id, granted)?;
+            }
+            // Last, with the role that is now in the file: an admin who was just demoted may be disabled.
+            if let Some(disabled) = change.disabled {
+                let present = write.user_by_id(before.id)?.ok_or(Error::NotFound("user"))?;
+                write.set_user_disabled(&present, disabled)?;
+            }
+            let after = write.user_by_id(before.id)?.ok_or(Error::NotFound("user"))?;
+            let word = |user: &User| if user.is_enabled() { "no" } else { "yes" };
+            let trace = Trace::of(target(&after))
+                .changed("display_name", &before.display_name, &after.display_name)
+                .changed("role", before.role, after.role)
+                .changed("disabled", word(&before), word(&after))
+                .changed("permissions", &before.granted, &after.granted);
+            Ok((after, trace))
+        })
+    }
+
+    /// Deletes a user and all that is theirs. The name stays reserved.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin.
+    pub fn delete_user(&self, caller: &Caller, name: &Username) -> Result<(), Error> {
+        caller.demand_recent_password()?;
+        self.delete(caller.permit(Own::UsersWrite, Action::UserDelete)?, name)
+    }
+
+    /// The same for the file's owner.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin.
+    pub fn delete_user_as_operator(&self, name: &Username) -> Result<(), Error> {
+        self.delete(Permit::by_operator(Action::UserDelete, self.now()), name)
+    }
+
+    fn delete(&self, permit: Permit, name: &Username) -> Result<(), Error> {
+        let name = name.clone();
+        self.store().write(permit, move |write| {
+            let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;
+            write.delete_user(&user)?;
+            Ok(((), Trace::of(target(&user)).before("role", user.role)))
+        })
+    }
+
+    /// A code with which a user may choose a new password. The present one is good until then.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Forbidden`] when the user may do more than the caller, who could take their place.
+    pub fn reset_password(&self, caller: &Caller, name: &Username) -> Result<Secret, Error> {
+        caller.demand_recent_password()?;
+        self.reset(caller.permit(Own::UsersWrite, Action::UserResetPassword)?, name)
+    }
+
+    /// The same for the file's owner.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn reset_password_as_operator(&self, name: &Username) -> Result<Secret, Error> {
+        self.reset(Permit::by_operator(Action::UserResetPassword, self.now()), name)
+    }
+
+    fn reset(&self, permit: Permit, name: &Username) -> Result<Secret, Error> {
+        let name = name.clone();
+        self.store().write(permit, move |write| {
+            let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;
+            write.demand_within(&user.permissions())?;
+            let (secret, mut code) = new_code(Purpose::PasswordReset, write.now);
+            code.user = Some(user.id);
+            write.add_code(&code)?;
+            Ok((secret, Trace::of(target(&user)).after("until", code.expires_at)))
+        })
+    }
+
+    /// "Leave": disables a user and ends every credential and SSH key of theirs, in one act.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin.
+    pub fn end_everything(&self, caller: &Caller, name: &Username) -> Result<EndedEverything, Error> {
+        caller.demand_recent_password()?;
+        let name = name.clone();
+        self.store().write(caller.permit(Own::UsersWrite, Action::UserEndEverything)?, move |write| {
+            let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;
+            write.set_user_disabled(&user, Disabled::Yes)?;
+            let [api_keys, tokens, sessions, ssh_keys] = write.end_all_of_user(user.id)?;
+            let trace = Trace::of(target(&user)).after("api_keys", api_keys).after("tokens", tokens).after("sessions", sessions).after("ssh_keys", ssh_keys);
+            Ok((EndedEverything { api_keys, tokens, sessions, ssh_keys }, trace))
+        })
+    }
+}
+
+impl UserChange {
+    /// The act that this change is, when it is one alone.
+    fn action(&self) -> Action {
+        match (&self.display_name, self.role, self.disabled, &self.granted) {
+            (None, Some(_), None, None) => Action::UserRole,
+            (None, None, Some(Disabled::Yes), None) => Action::UserDisable,
+            (None, None, Some(Disabled::No), None) => Action::UserEnable,
+            (None, None, None, Some(_)) => Action::UserPermissions,
+            _ => Action::UserEdit,
+        }
+    }
+}
+
+fn target(user: &User) -> Target {
+    Target::new("user", &user.username, &user.display_name, Some(user.id))
+}
+
+/// Only who has all that admins have makes an admin.
+fn demand_role(write: &Write<'_>, role: Role) -> Result<(), Error> {
+    match role {
+        Role::Admin => write.demand_within(&Role::Admin.permissions()),
+        Role::Member => Ok(()),
+    }
+}
+
+/// What may be given beyond a role: `introspect`, `metrics`, and what services define.
+fn demand_grantable(write: &Write<'_>, granted: &Permissions) -> Result<(), Error> {
+    write.demand_defined(granted, "permissions")?;
+    let fixed = granted.iter().find(|one| matches!(one, Permission::Own(own) if !own.is_grantable()));
+    fixed.map_or(Ok(()), |one| Err(Error::field("permissions", format!("{one} comes with a role and can't be granted; only introspect, metrics and services' permissions can"))))
+}

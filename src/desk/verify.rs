@@ -1,0 +1,117 @@
+//! Verification: is this secret good, whose is it, and what may it do?
+
+use std::net::IpAddr;
+
+use super::Desk;
+use crate::model::caller::{Caller, Permit};
+use crate::model::credential::{Credential, Kind, Refusal, Which};
+use crate::model::error::{Error, SecretSent};
+use crate::model::event::{Origin, Target, Trace};
+use crate::model::permission::{Own, Permissions};
+use crate::model::secret::{Form, Presented};
+use crate::model::time::Time;
+use crate::store::Use;
+
+/// Who asks whether a secret is good: where the secret was used, and by what program.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// `None`: not known, so that a limit to addresses refuses.
+    pub address: Option<IpAddr>,
+    pub program: Option<&'a str>,
+    pub now: Time,
+}
+
+/// A secret that was found good.
+pub struct Introspected {
+    pub credential: Credential,
+    /// What it may do now.
+    pub power: Permissions,
+    pub created_at: Option<Time>,
+}
+
+const REFUSED: Error = Error::Unauthenticated { sent: SecretSent::Yes };
+
+impl Desk {
+    /// Finds out who presents a secret. Every way in goes through here: one SELECT, no write; the use is noted in memory.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`], which says nothing more, unless it is good now and of a kind that `accepts` takes.
+    pub fn recognise(&self, presented: &Presented, accepts: fn(Kind) -> bool, asked: Asked<'_>) -> Result<(Credential, Which), Error> {
+        let Form::Credential(kind) = presented.form else { return Err(REFUSED) };
+        if !accepts(kind) {
+            return Err(REFUSED);
+        }
+        let credential = self.read.credential(presented.id)?.filter(|credential| credential.kind == kind).ok_or(REFUSED)?;
+        let uses = &self.store().uses;
+        let Some(which) = credential.which(&presented.digest, asked.now) else { return Err(REFUSED) };
+        let checked = if uses.was_seen_expired(credential.id) { Err(Refusal::Expired) } else { credential.check(asked.now, asked.address) };
+        match checked {
+            Ok(()) => {
+                uses.note(Use { id: credential.id, which, at: asked.now, address: asked.address, program: asked.program });
+                Ok((credential, which))
+            }
+            Err(refusal) => {
+                if credential.is_past_its_end(asked.now) && !credential.seen_expired {
+                    uses.note_expired(credential.id, asked.now);
+                }
+                log::debug!("{} refused: {refusal:?}", credential.id);
+                uses.note_refused(credential.id, asked.now);
+                Err(REFUSED)
+            }
+        }
+    }
+
+    /// The caller behind a secret, for doors that act on somebody's behalf.
+    ///
+    /// # Errors
+    /// As [`Desk::recognise`].
+    pub fn caller(&self, presented: &Presented, accepts: fn(Kind) -> bool, origin: Origin, now: Time) -> Result<Caller, Error> {
+        let asked = Asked { address: origin.address, program: origin.program.as_deref(), now };
+        let (credential, which) = self.recognise(presented, accepts, asked)?;
+        Ok(Caller { power: credential.power(), credential, which, origin, now })
+    }
+
+    /// What a service that holds `introspect` is told of somebody's secret (RFC 7662). `None`: not active, for whatever reason.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] when the caller does not hold `introspect`; faults of ours.
+    pub fn introspect(&self, caller: &Caller, presented: Option<&Presented>, address: Option<IpAddr>) -> Result<Option<Introspected>, Error> {
+        caller.demand(Own::Introspect)?;
+        let Some(presented) = presented else { return Ok(None) };
+        let asked = Asked { address, program: Some(caller.credential.owner.name()), now: caller.now };
+        match self.recognise(presented, Kind::is_bearer, asked) {
+            Ok((credential, _)) => {
+                let created_at = self.read.record(credential.id)?.map(|record| record.created_at);
+                Ok(Some(Introspected { power: credential.power(), credential, created_at }))
+            }
+            Err(Error::Unauthenticated { .. }) => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// A secret ends itself. Only its form, id and digest count: not expiry, address or owner. The secret before a rotation
+    /// ends only itself.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when there is no such secret (any more).
+    pub fn burn(&self, presented: Presented, origin: Origin, now: Time) -> Result<(), Error> {
+        // Checked before the writer is asked, so that nonsense costs it nothing; and again within the act.
+        self.read.which_secret(&presented)?;
+        let copy = Presented { form: presented.form, id: presented.id, digest: presented.digest };
+        let permit = Permit::by_presented(presented, origin, now)?;
+        self.store().write(permit, move |write| {
+            let (credential, which) = write.which_secret(&copy)?;
+            match which {
+                Which::Current => write.end_credential(credential.id, credential.kind, "burned")?,
+                Which::Previous => write.end_previous_secret(credential.id)?,
+            }
+            let owner = credential.owner.user().map(|user| user.id);
+            let target = Target::new(credential.kind.word(), credential.id, "", owner);
+            let ended = match which {
+                Which::Current => "current",
+                Which::Previous => "previous",
+            };
+            Ok(((), Trace::of(target).after("secret", ended)))
+        })
+    }
+}
