@@ -1,1 +1,3 @@
+//! Keycroft: the rooms.
 
+pub mod http;
