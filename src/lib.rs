@@ -1,5 +1,13 @@
-//! Keycroft.
+//! Keycroft: every credential of a lab in one program and one SQLite file. The rooms, in reading order.
+
 pub mod model;
+
 pub mod clock;
+
 pub mod store;
+
 pub mod desk;
+
+pub mod wire;
+
+pub mod http;

@@ -1,0 +1,54 @@
+//! Answers every request with the same few bytes, through the real transport: the floor that
+//! `scripts/bench` measures verification against.
+//!
+//! `constant PORT [STATUS]`, on 127.0.0.1, until SIGTERM. STATUS is 204 (without a body, when
+//! nothing else is said) or 200.
+
+use std::net::TcpListener;
+use std::process::ExitCode;
+
+use keycroft::http::transport::{Admission, Lane, Settings, Stop, serve};
+use rouille::{Request, Response};
+
+fn main() -> ExitCode {
+    // `cargo bench` and `cargo test --benches` start this without a port.
+    let mut arguments = std::env::args()
+        .skip(1)
+        .filter(|word| !word.starts_with('-'));
+    let Some(port) = arguments.next().and_then(|word| word.parse().ok()) else {
+        eprintln!("usage: constant PORT [200|204]");
+        return ExitCode::SUCCESS;
+    };
+    let with_body = arguments.next().as_deref() == Some("200");
+    match run(port, with_body) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(port: u16, with_body: bool) -> std::io::Result<()> {
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    eprintln!("listening on http://{}", listener.local_addr()?);
+    serve(
+        &Settings::default(),
+        vec![listener],
+        &Stop::new(),
+        move || Ok::<_, std::convert::Infallible>(with_body),
+        |_, _| Admission {
+            lane: Lane::Quick,
+            body_bytes_max: 0,
+        },
+        respond,
+    )
+}
+
+fn respond(with_body: &bool, _: &Request) -> Response {
+    if *with_body {
+        Response::text("ok\n")
+    } else {
+        Response::empty_204()
+    }
+}

@@ -1,0 +1,3 @@
+//! The doors for machines and browsers.
+
+pub mod transport;

@@ -1,0 +1,149 @@
+//! New connections: taken, counted, and handed to the worker that has the fewest.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener as StdTcpListener, TcpStream as StdTcpStream};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::refusal::Refusal;
+use super::registry::{Phase, Place, Registry};
+use super::settings::{ACCEPTS_AT_ONCE, SEND_BUFFER_BYTES};
+
+const FULL: Refusal = Refusal::full("The server has too many connections. Try again in a moment.");
+/// How long nothing is accepted when the machine has nothing left to accept with.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// A connection on its way to its worker.
+pub struct Arrival {
+    /// The socket.
+    pub stream: Socket,
+    /// Its place among all.
+    pub place: Place,
+}
+
+/// A connected socket that does not block.
+pub enum Socket {
+    /// Known already to the first worker's runtime, which accepts.
+    Here(TcpStream),
+    /// For another worker's.
+    There(StdTcpStream),
+}
+
+/// Takes connections from one listener, on the first worker's thread.
+pub struct Door {
+    listener: TcpListener,
+    registry: Arc<Registry>,
+    workers: Vec<UnboundedSender<Arrival>>,
+    /// The phase that connections begin in.
+    first: Phase,
+    /// A descriptor that is given up for a moment when there are no others, so that whoever waits
+    /// outside learns that they will not be served.
+    spare: Option<File>,
+}
+
+impl Door {
+    /// Prepares a listening socket. What it is told here its connections inherit: no delay of
+    /// small packets, and a bounded send buffer.
+    pub fn open(
+        listener: StdTcpListener,
+        registry: &Arc<Registry>,
+        workers: &[UnboundedSender<Arrival>],
+        first: Phase,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let socket = SockRef::from(&listener);
+        socket.set_tcp_nodelay(true)?;
+        socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
+        Ok(Self {
+            listener: TcpListener::from_std(listener)?,
+            registry: Arc::clone(registry),
+            workers: workers.to_vec(),
+            first,
+            spare: File::open("/dev/null").ok(),
+        })
+    }
+
+    /// Takes connections for ever.
+    pub async fn stand(mut self) {
+        loop {
+            if let Err(error) = self.take_some().await {
+                log::warn!("no connection could be taken: {error}");
+                self.registry.shed_one();
+                self.turn_one_away().await;
+                tokio::time::sleep(BREATH).await;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+
+    async fn take_some(&mut self) -> io::Result<()> {
+        for _ in 0..ACCEPTS_AT_ONCE {
+            match self.listener.accept().await {
+                Ok((stream, peer)) => self.take(stream, peer)?,
+                // The client has left already; the next one may not have.
+                Err(error) if is_the_clients(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
+        let Some(place) = self.registry.enter(peer, self.first) else {
+            self.refuse(stream.into_std()?);
+            return Ok(());
+        };
+        let stream = match place.worker {
+            0 => Socket::Here(stream),
+            _ => Socket::There(stream.into_std()?),
+        };
+        // A worker that has ended drops the place with the message.
+        let _ = self.workers[place.worker].send(Arrival { stream, place });
+        Ok(())
+    }
+
+    /// Says 503 to whoever can be told without waiting.
+    fn refuse(&self, mut stream: StdTcpStream) {
+        if self.first == Phase::Handshake {
+            return;
+        }
+        // What was sent already is read, or else closing would destroy the answer.
+        let _ = stream.read(&mut [0; 4096]);
+        let _ = stream.write(&FULL.bytes());
+        let _ = stream.shutdown(Shutdown::Write);
+        let _ = stream.read(&mut [0; 4096]);
+    }
+
+    async fn turn_one_away(&mut self) {
+        if self.spare.take().is_some() {
+            let mut accept = pin!(self.listener.accept());
+            std::future::poll_fn(|cx| {
+                let _ = accept.as_mut().poll(cx);
+                Poll::Ready(())
+            })
+            .await;
+        }
+        self.spare = File::open("/dev/null").ok();
+    }
+}
+
+/// Whether an accept failed for a reason that is one connection's own.
+fn is_the_clients(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::TimedOut
+    )
+}

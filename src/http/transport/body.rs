@@ -1,0 +1,99 @@
+//! What a response carries: nothing, one piece, or parts that come while they are sent.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use hyper::body::{Bytes, Frame, SizeHint};
+use tokio::sync::mpsc;
+
+/// What the thread that reads a response sends of it.
+pub enum Part {
+    /// Some bytes, never none.
+    Bytes(Bytes),
+    /// The response is complete. A channel that closes without this was cut off.
+    End,
+}
+
+/// The response was cut off; the connection is closed so that the client knows.
+#[derive(Debug)]
+pub struct Broken;
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("the response was cut off")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// A response's body as hyper takes it.
+pub enum Body {
+    /// Nothing, or nothing any more.
+    Empty,
+    /// One piece.
+    Whole(Bytes),
+    /// Parts, from the thread that reads them.
+    Parts {
+        /// The parts.
+        parts: mpsc::Receiver<Part>,
+        /// What is still to come, bytes, where it is known.
+        left: Option<u64>,
+    },
+}
+
+impl Body {
+    /// A body in one piece.
+    pub fn whole(bytes: Vec<u8>) -> Self {
+        if bytes.is_empty() {
+            return Self::Empty;
+        }
+        Self::Whole(Bytes::from(bytes))
+    }
+}
+
+impl hyper::body::Body for Body {
+    type Data = Bytes;
+    type Error = Broken;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
+        match &mut *self {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *self = Self::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Self::Parts { parts, left } => match std::task::ready!(parts.poll_recv(cx)) {
+                Some(Part::Bytes(bytes)) => {
+                    if let Some(left) = left {
+                        *left = left.saturating_sub(bytes.len() as u64);
+                    }
+                    Poll::Ready(Some(Ok(Frame::data(bytes))))
+                }
+                Some(Part::End) => {
+                    *self = Self::Empty;
+                    Poll::Ready(None)
+                }
+                None => Poll::Ready(Some(Err(Broken))),
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Parts {
+                left: Some(left), ..
+            } => SizeHint::with_exact(*left),
+            Self::Parts { left: None, .. } => SizeHint::default(),
+        }
+    }
+}

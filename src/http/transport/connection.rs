@@ -1,0 +1,110 @@
+//! One connection from its first byte to its last.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use tokio::net::TcpStream;
+
+use super::accept::{self, Arrival};
+use super::registry::Registry;
+use super::service::{Desk, Service};
+use super::settings::{BUFFER_BYTES_MAX, LINGER_BYTES_MAX};
+use super::stream::{Client, Socket, Stream, Watch};
+use super::tls::Tls;
+
+/// What a worker needs to serve a connection, besides the connection.
+pub struct Host<H> {
+    /// Who answers.
+    pub desk: Rc<Desk<H>>,
+    /// All connections.
+    pub registry: Arc<Registry>,
+    /// TLS, if it is spoken.
+    pub tls: Option<Arc<Tls>>,
+    /// How long an early answer waits for the client to stop sending.
+    pub linger: Duration,
+}
+
+/// Serves a connection until it ends, one way or another.
+pub async fn run<H: 'static>(host: Rc<Host<H>>, arrival: Arrival) {
+    let Arrival { stream, place } = arrival;
+    let stream = match stream {
+        accept::Socket::Here(stream) => stream,
+        accept::Socket::There(stream) => match TcpStream::from_std(stream) {
+            Ok(stream) => stream,
+            Err(error) => {
+                log::warn!("a connection could not be served: {error}");
+                return;
+            }
+        },
+    };
+    let socket = Socket::new(stream);
+    let registry = Arc::clone(&host.registry);
+    let watch = Watch::new(Arc::clone(&place.slot), registry, socket.clone());
+    let ended = converse(&host, socket.clone(), &watch).await;
+    if ended && watch.unread.get() {
+        // Closing now would destroy the answer with a reset, since the client is still sending.
+        let drained = socket.drain(LINGER_BYTES_MAX);
+        let _ = tokio::time::timeout(host.linger, drained).await;
+    }
+    drop(place);
+}
+
+/// Handshake and requests. False when the connection was dropped on purpose or broke.
+async fn converse<H: 'static>(host: &Host<H>, socket: Socket, watch: &Rc<Watch>) -> bool {
+    let client = match &host.tls {
+        None => Client::Plain(socket),
+        Some(tls) => match attend(watch, tls.acceptor().accept(socket), |_| false).await {
+            Some(Ok(stream)) => Client::Tls(Box::new(stream)),
+            Some(Err(_)) | None => return false,
+        },
+    };
+    let service = Service {
+        desk: Rc::clone(&host.desk),
+        watch: Rc::clone(watch),
+        https: host.tls.is_some(),
+    };
+    let stream = Stream::new(client, Rc::clone(watch));
+    let connection = http1::Builder::new()
+        .header_read_timeout(None)
+        .half_close(true)
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .serve_connection(stream, service);
+    let ended = attend(watch, connection, |connection| {
+        connection.graceful_shutdown();
+        true
+    });
+    matches!(ended.await, Some(Ok(())))
+}
+
+/// Drives a future of this connection, and acts when the registry calls for attention. `finish` is
+/// called when the server stops, and says whether there is something to finish. None when the
+/// connection has to go.
+async fn attend<F: Future>(
+    watch: &Watch,
+    future: F,
+    finish: impl Fn(Pin<&mut F>) -> bool,
+) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut told = false;
+    poll_fn(|cx| {
+        watch.slot.wakes(cx.waker());
+        if watch.slot.takes_attention() {
+            if watch.slot.is_leaving() || watch.drops_when_overdue() {
+                return Poll::Ready(None);
+            }
+        }
+        if !told && watch.is_stopping() {
+            told = true;
+            if !finish(future.as_mut()) {
+                return Poll::Ready(None);
+            }
+        }
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
+}

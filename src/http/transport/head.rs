@@ -1,0 +1,248 @@
+//! A request's head as bytes: where it ends, and what hyper would let through.
+//!
+//! hyper parses every head; this only finds its end, strictly (RFC 9112, 2.2), and refuses what
+//! can be told from the line ends and the request line.
+
+use hyper::StatusCode;
+
+use super::refusal::Refusal;
+use super::settings::{HEAD_BYTES_MAX, HEADERS_MAX, LINE_BYTES_MAX};
+
+/// How far a head has been looked at, so that no byte is looked at twice.
+#[derive(Default)]
+pub struct Scan {
+    searched: usize,
+    line_start: usize,
+    lines: usize,
+}
+
+/// What was found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Not the end yet.
+    More,
+    /// A head of so many bytes.
+    Head(usize),
+    /// Not a request that is answered by anybody but us.
+    Refused(Refusal),
+}
+
+impl Scan {
+    /// Looks at the bytes received since the last call; `bytes` always begins where the head does.
+    pub fn look(&mut self, bytes: &[u8]) -> Found {
+        loop {
+            let rest = &bytes[self.searched..];
+            let Some(offset) = rest.iter().position(|&byte| byte == b'\n') else {
+                self.searched = bytes.len();
+                return self.unfinished(bytes);
+            };
+            let end = self.searched + offset;
+            if end == self.line_start || bytes[end - 1] != b'\r' {
+                return Found::Refused(Refusal::malformed("A line does not end with CR LF."));
+            }
+            let line = &bytes[self.line_start..end - 1];
+            self.searched = end + 1;
+            self.line_start = end + 1;
+            if self.searched > HEAD_BYTES_MAX {
+                return Found::Refused(TOO_LARGE);
+            }
+            if line.is_empty() {
+                if self.lines > 0 {
+                    return Found::Head(end + 1);
+                }
+                // One empty line before a request is an old client's habit (RFC 9112, 2.2).
+                if end > 1 {
+                    return Found::Refused(Refusal::malformed("There is no request line."));
+                }
+                continue;
+            }
+            if self.lines == 0
+                && let Err(refusal) = request_line(line)
+            {
+                return Found::Refused(refusal);
+            }
+            self.lines += 1;
+            if self.lines > 1 + HEADERS_MAX {
+                return Found::Refused(TOO_MANY);
+            }
+        }
+    }
+
+    /// The limits, as far as they can be told before the line's end has come.
+    fn unfinished(&self, bytes: &[u8]) -> Found {
+        if self.lines == 0 {
+            let line = &bytes[self.line_start..];
+            if line
+                .first()
+                .is_some_and(|&first| first != b'\r' && !is_token(first))
+            {
+                return Found::Refused(Refusal::malformed("This is not HTTP."));
+            }
+            if line.len() > LINE_BYTES_MAX + 1 {
+                return Found::Refused(LINE_TOO_LONG);
+            }
+        }
+        if bytes.len() >= HEAD_BYTES_MAX {
+            return Found::Refused(TOO_LARGE);
+        }
+        Found::More
+    }
+}
+
+const TOO_LARGE: Refusal = Refusal::new(
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "The head of the request is longer than 16 KB.",
+);
+const TOO_MANY: Refusal = Refusal::new(
+    StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+    "The request has more than 100 headers.",
+);
+const LINE_TOO_LONG: Refusal = Refusal::new(
+    StatusCode::URI_TOO_LONG,
+    "The request line is longer than 8 KB.",
+);
+
+/// Method, target and version (RFC 9112, 3), each with a single space between.
+fn request_line(line: &[u8]) -> Result<(), Refusal> {
+    if line.len() > LINE_BYTES_MAX {
+        return Err(LINE_TOO_LONG);
+    }
+    let mut words = line.split(|&byte| byte == b' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(Refusal::malformed(
+            "The request line is not a method, a target and a version.",
+        ));
+    };
+    if method.is_empty() || !method.iter().copied().all(is_token) {
+        return Err(Refusal::malformed("The method is not a word."));
+    }
+    match version {
+        b"HTTP/1.1" | b"HTTP/1.0" => {}
+        _ if version.starts_with(b"HTTP/") => {
+            return Err(Refusal::new(
+                StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+                "Only HTTP/1.1 and HTTP/1.0 are spoken here.",
+            ));
+        }
+        _ => return Err(Refusal::malformed("The version is not one of HTTP.")),
+    }
+    if !is_known(method) {
+        return Err(Refusal::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "This method is answered by no page of this server.",
+        ));
+    }
+    check_target(target)
+}
+
+/// The methods that a request may have: HTTP's own without TRACE and CONNECT, and WebDAV's, which
+/// a proxy forwards when it asks whether a request may pass.
+fn is_known(method: &[u8]) -> bool {
+    matches!(
+        method,
+        b"GET"
+            | b"HEAD"
+            | b"POST"
+            | b"PUT"
+            | b"PATCH"
+            | b"DELETE"
+            | b"OPTIONS"
+            | b"PROPFIND"
+            | b"PROPPATCH"
+            | b"MKCOL"
+            | b"COPY"
+            | b"MOVE"
+            | b"LOCK"
+            | b"UNLOCK"
+            | b"REPORT"
+            | b"SEARCH"
+            | b"ACL"
+            | b"BIND"
+            | b"UNBIND"
+            | b"REBIND"
+            | b"MKCALENDAR"
+            | b"ORDERPATCH"
+            | b"VERSION-CONTROL"
+            | b"CHECKOUT"
+            | b"CHECKIN"
+            | b"UNCHECKOUT"
+            | b"MKWORKSPACE"
+            | b"UPDATE"
+            | b"LABEL"
+            | b"MERGE"
+            | b"BASELINE-CONTROL"
+            | b"MKACTIVITY"
+            | b"MKREDIRECTREF"
+            | b"UPDATEREDIRECTREF"
+            | b"LINK"
+            | b"UNLINK"
+            | b"QUERY"
+    )
+}
+
+/// A target in origin form (RFC 9112, 3.2.1) with one spelling only: nothing that a proxy in
+/// front and the routes behind could read differently.
+fn check_target(target: &[u8]) -> Result<(), Refusal> {
+    let mut parts = target.splitn(2, |&byte| byte == b'?');
+    let path = parts.next().unwrap_or_default();
+    let query = parts.next().unwrap_or_default();
+    if path.first() != Some(&b'/') {
+        return Err(Refusal::malformed(
+            "The target of a request begins with a slash here.",
+        ));
+    }
+    if !path.iter().copied().all(is_plain_path) {
+        return Err(Refusal::malformed(
+            "The path has a character that no path of this server has.",
+        ));
+    }
+    let mut segments = path[1..].split(|&byte| byte == b'/').peekable();
+    while let Some(segment) = segments.next() {
+        let last = segments.peek().is_none();
+        if segment == b"." || segment == b".." || (segment.is_empty() && !last) {
+            return Err(Refusal::malformed(
+                "The path has an empty segment, or one of dots.",
+            ));
+        }
+    }
+    let visible = |&byte: &u8| byte.is_ascii_graphic() && byte != b'#';
+    if !query.iter().all(visible) {
+        return Err(Refusal::malformed(
+            "The query has a character that must be percent-encoded.",
+        ));
+    }
+    Ok(())
+}
+
+/// RFC 9110, 5.6.2.
+const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
+}
+
+/// RFC 3986, 3.3, without percent-encoding.
+const fn is_plain_path(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'/' | b'-'
+                | b'.'
+                | b'_'
+                | b'~'
+                | b'!'
+                | b'$'
+                | b'&'
+                | b'\''
+                | b'('
+                | b')'
+                | b'*'
+                | b'+'
+                | b','
+                | b';'
+                | b'='
+                | b':'
+                | b'@'
+        )
+}

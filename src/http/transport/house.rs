@@ -1,0 +1,93 @@
+//! Whoever answers: one `H` per thread, made again after a panic.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use hyper::StatusCode;
+use rouille::{Request, Response};
+
+use super::convert::Answer;
+use super::refusal::{Refusal, request_id};
+use super::{Admission, Lane};
+
+const FAULT: Refusal = Refusal::new(
+    StatusCode::INTERNAL_SERVER_ERROR,
+    "The server failed at this request. Its log says more under the Request-Id.",
+);
+
+/// Makes one `H` for the thread that calls it.
+type Open<H> = Box<dyn Fn() -> Result<H, String> + Send + Sync>;
+
+/// What the transport was given to serve, shared by all its threads.
+pub struct Plan<H> {
+    open: Open<H>,
+    admit: fn(&str, &str) -> Admission,
+    respond: fn(&H, &Request) -> Response,
+}
+
+impl<H> Plan<H> {
+    /// The three functions that `serve` was called with.
+    pub fn new<E: Display>(
+        open: impl Fn() -> Result<H, E> + Send + Sync + 'static,
+        admit: fn(&str, &str) -> Admission,
+        respond: fn(&H, &Request) -> Response,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            open: Box::new(move || open().map_err(|error| error.to_string())),
+            admit,
+            respond,
+        })
+    }
+
+    /// What the route table says of a request before its body is read.
+    pub fn admit(&self, method: &str, path: &str) -> Admission {
+        (self.admit)(method, path)
+    }
+}
+
+/// One thread's own `H`.
+pub struct House<H> {
+    /// What it was made from.
+    pub plan: Arc<Plan<H>>,
+    own: RefCell<H>,
+}
+
+impl<H> House<H> {
+    /// Opens the calling thread's `H`.
+    pub fn open(plan: &Arc<Plan<H>>) -> Result<Self, String> {
+        Ok(Self {
+            own: RefCell::new((plan.open)()?),
+            plan: Arc::clone(plan),
+        })
+    }
+
+    /// Answers. A panic is a 500 without detail, and what it may have left half done in `H` is
+    /// thrown away with it.
+    pub fn answer(&self, request: &Request, lane: Lane) -> Answer {
+        let answered = catch_unwind(AssertUnwindSafe(|| {
+            let response = (self.plan.respond)(&self.own.borrow(), request);
+            Answer::from_house(response, lane)
+        }));
+        if let Ok(Ok(answer)) = answered {
+            return answer;
+        }
+        let id = request_id();
+        match answered {
+            Ok(Err(fault)) => log::error!("{id}: {fault}"),
+            _ => {
+                log::error!("{id}: a handler panicked");
+                self.reopen(&id);
+            }
+        }
+        Answer::Ours(FAULT.answer_with_id(&id))
+    }
+
+    fn reopen(&self, id: &str) {
+        match (self.plan.open)() {
+            Ok(own) => drop(self.own.replace(own)),
+            Err(error) => log::error!("{id}: goes on with what it had: {error}"),
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! One request: admission, body, lane, answer.
+
+use std::future::Future;
+use std::io;
+use std::mem;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::task::{Context, Poll, ready};
+
+use hyper::body::{Body as _, Incoming};
+use hyper::header::HeaderMap;
+use hyper::http::request::Parts;
+use hyper::{Request, Response, StatusCode};
+
+use super::body::Body;
+use super::convert;
+use super::house::House;
+use super::pool::{Pool, Ticket};
+use super::refusal::{Refusal, close};
+use super::registry::Phase;
+use super::stream::{Framing, Watch};
+use super::{Admission, Lane, strict};
+
+const POOL_FULL: Refusal = Refusal::full("The server has too much to do. Try again in a moment.");
+const BODY_TOO_SLOW: Refusal = Refusal::new(
+    StatusCode::REQUEST_TIMEOUT,
+    "The body of the request took too long.",
+);
+const BODY_BROKEN: Refusal =
+    Refusal::malformed("The body of the request is not what its head announced.");
+
+/// What the connections of one thread share.
+pub struct Desk<H> {
+    /// The thread's own.
+    pub house: House<H>,
+    /// For what takes longer.
+    pub work: Pool<H>,
+    /// For password hashing.
+    pub hash: Pool<H>,
+}
+
+/// Answers the requests of one connection.
+pub struct Service<H> {
+    /// What it shares with the thread's other connections.
+    pub desk: Rc<Desk<H>>,
+    /// What it tells and is told by the stream.
+    pub watch: Rc<Watch>,
+    /// Whether the client came over TLS.
+    pub https: bool,
+}
+
+impl<H> Clone for Service<H> {
+    fn clone(&self) -> Self {
+        Self {
+            desk: Rc::clone(&self.desk),
+            watch: Rc::clone(&self.watch),
+            https: self.https,
+        }
+    }
+}
+
+impl<H: 'static> hyper::service::Service<Request<Incoming>> for Service<H> {
+    type Response = Response<Body>;
+    type Error = io::Error;
+    type Future = Answering<H>;
+
+    fn call(&self, request: Request<Incoming>) -> Answering<H> {
+        let (parts, body) = request.into_parts();
+        self.watch.waits_for(Phase::Busy);
+        if let Some(refusal) = self.watch.refusal.take() {
+            return self.refuse(refusal);
+        }
+        let length = body.size_hint().exact();
+        let framing = length.map_or(Framing::Last, Framing::Length);
+        self.watch.framing.set(Some(framing));
+        if let Err(refusal) = strict::check(&parts.headers) {
+            return self.refuse(refusal);
+        }
+        let admission = self
+            .desk
+            .house
+            .plan
+            .admit(parts.method.as_str(), parts.uri.path());
+        if body.is_end_stream() {
+            return self.answer(parts, Some(Vec::new()), admission.lane, Then::GoOn);
+        }
+        if length.is_some_and(|length| length > admission.body_bytes_max as u64) {
+            return self.answer(parts, None, admission.lane, Then::CloseUnread);
+        }
+        self.watch.waits_for(Phase::Body);
+        Answering::Reading(Box::new(Reading {
+            service: self.clone(),
+            parts: Some(parts),
+            body,
+            bytes: Vec::with_capacity(length.map_or(0, |length| length as usize)),
+            admission,
+            then: match framing {
+                Framing::Length(_) => Then::GoOn,
+                Framing::Last => Then::Close,
+            },
+        }))
+    }
+}
+
+/// What becomes of the connection after an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// It waits for the next request.
+    GoOn,
+    /// It ends.
+    Close,
+    /// It ends, and the client may still be sending.
+    CloseUnread,
+}
+
+impl<H: 'static> Service<H> {
+    fn refuse(&self, refusal: Refusal) -> Answering<H> {
+        self.watch.waits_for(Phase::Busy);
+        self.watch.framing.set(Some(Framing::Last));
+        self.watch.unread.set(true);
+        Answering::Ready(refusal.answer_and_close())
+    }
+
+    fn answer(&self, parts: Parts, body: Option<Vec<u8>>, lane: Lane, then: Then) -> Answering<H> {
+        if then == Then::CloseUnread {
+            self.watch.unread.set(true);
+        }
+        let request = convert::request(&parts, self.watch.slot.peer, self.https, body);
+        let pool = match lane {
+            Lane::Quick => {
+                let answer = self.desk.house.answer(&request, lane);
+                return Answering::Ready(finish(answer.into_response(parts.headers), then));
+            }
+            Lane::Work => &self.desk.work,
+            Lane::Hash => &self.desk.hash,
+        };
+        match pool.submit(request) {
+            Some(ticket) => Answering::Waiting(Box::new(Waiting {
+                ticket,
+                watch: Rc::clone(&self.watch),
+                headers: parts.headers,
+                watches: true,
+                then,
+            })),
+            None => Answering::Ready(finish(POOL_FULL.answer(), then)),
+        }
+    }
+}
+
+fn finish(mut response: Response<Body>, then: Then) -> Response<Body> {
+    if then != Then::GoOn {
+        close(response.headers_mut());
+    }
+    response
+}
+
+/// An answer in the making.
+pub enum Answering<H> {
+    /// It is made.
+    Ready(Response<Body>),
+    /// The body is being read.
+    Reading(Box<Reading<H>>),
+    /// A pool is at it.
+    Waiting(Box<Waiting>),
+    /// It was given.
+    Given,
+}
+
+/// A body being read.
+pub struct Reading<H> {
+    service: Service<H>,
+    parts: Option<Parts>,
+    body: Incoming,
+    bytes: Vec<u8>,
+    admission: Admission,
+    then: Then,
+}
+
+/// A request in a pool.
+pub struct Waiting {
+    ticket: Ticket,
+    watch: Rc<Watch>,
+    headers: HeaderMap,
+    watches: bool,
+    then: Then,
+}
+
+impl<H> Unpin for Answering<H> {}
+
+impl<H: 'static> Future for Answering<H> {
+    type Output = io::Result<Response<Body>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            match &mut *self {
+                Self::Reading(reading) => *self = ready!(reading.poll(cx)),
+                Self::Waiting(waiting) => return waiting.poll(cx),
+                Self::Ready(_) | Self::Given => break,
+            }
+        }
+        match mem::replace(&mut *self, Self::Given) {
+            Self::Ready(response) => Poll::Ready(Ok(response)),
+            // hyper does not ask again; if it did, the connection would end.
+            _ => Poll::Ready(Err(io::ErrorKind::InvalidInput.into())),
+        }
+    }
+}
+
+impl<H: 'static> Reading<H> {
+    /// What follows once the body is there, or is known never to be.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answering<H>> {
+        loop {
+            let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending if self.service.watch.body_expired.take() => {
+                    return Poll::Ready(self.service.refuse(BODY_TOO_SLOW));
+                }
+                Poll::Pending => return Poll::Pending,
+            };
+            match frame {
+                Some(Ok(frame)) => {
+                    // Trailers are let go: nothing here asks for any.
+                    let Some(data) = frame.data_ref() else {
+                        continue;
+                    };
+                    if self.bytes.len() + data.len() > self.admission.body_bytes_max {
+                        self.bytes = Vec::new();
+                        return Poll::Ready(self.answer(None, Then::CloseUnread));
+                    }
+                    self.bytes.extend_from_slice(data);
+                }
+                Some(Err(_)) => return Poll::Ready(self.service.refuse(BODY_BROKEN)),
+                None => {
+                    let bytes = mem::take(&mut self.bytes);
+                    return Poll::Ready(self.answer(Some(bytes), self.then));
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, body: Option<Vec<u8>>, then: Then) -> Answering<H> {
+        self.service.watch.waits_for(Phase::Busy);
+        match self.parts.take() {
+            Some(parts) => self.service.answer(parts, body, self.admission.lane, then),
+            None => Answering::Given,
+        }
+    }
+}
+
+impl Waiting {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Response<Body>>> {
+        if let Poll::Ready(reply) = Pin::new(&mut self.ticket.reply).poll(cx) {
+            let headers = mem::take(&mut self.headers);
+            let response = match reply {
+                Ok(answer) => answer.into_response(headers),
+                Err(_) => POOL_FULL.answer(),
+            };
+            return Poll::Ready(Ok(finish(response, self.then)));
+        }
+        if self.watches
+            && let Poll::Ready(gone) = self.watch.poll_gone(cx)
+        {
+            self.watches = false;
+            self.ticket.gone.store(true, Relaxed);
+            // A broken connection ends here; the pool sees that nobody waits.
+            gone?;
+        }
+        Poll::Pending
+    }
+}

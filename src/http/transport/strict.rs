@@ -1,0 +1,93 @@
+//! What hyper is too polite about in the headers of a request.
+
+use hyper::StatusCode;
+use hyper::header::{self, HeaderMap};
+
+use super::refusal::Refusal;
+
+/// Refuses what two readers could understand in two ways, or what is not done here.
+pub fn check(headers: &HeaderMap) -> Result<(), Refusal> {
+    // RFC 9112, 3.2: more or less than one, or an invalid one, is answered 400.
+    let mut hosts = headers.get_all(header::HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) if is_host(host.as_bytes()) => {}
+        (Some(_), None) => return Err(Refusal::malformed("The Host header is not a host.")),
+        _ => return Err(Refusal::malformed("There must be one Host header.")),
+    }
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
+        let first = encodings.next().map(|value| value.as_bytes());
+        let chunked = first.is_some_and(|value| value.eq_ignore_ascii_case(b"chunked"));
+        if !chunked || encodings.next().is_some() {
+            return Err(Refusal::malformed(
+                "The only Transfer-Encoding understood here is chunked, once.",
+            ));
+        }
+    }
+    for expectation in headers.get_all(header::EXPECT) {
+        if !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue") {
+            return Err(Refusal::new(
+                StatusCode::EXPECTATION_FAILED,
+                "The only Expect understood here is 100-continue.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A name, an IPv4 address or an IPv6 address in brackets, and a port if there is one (RFC 3986,
+/// 3.2.2 and 3.2.3, without what no host is really called).
+fn is_host(host: &[u8]) -> bool {
+    let (name, port) = if host.first() == Some(&b'[') {
+        let Some(end) = host.iter().position(|&byte| byte == b']') else {
+            return false;
+        };
+        let address = std::str::from_utf8(&host[1..end]).unwrap_or_default();
+        if address.parse::<std::net::Ipv6Addr>().is_err() {
+            return false;
+        }
+        (&host[..end], &host[end + 1..])
+    } else {
+        let end = host
+            .iter()
+            .position(|&byte| byte == b':')
+            .unwrap_or(host.len());
+        let (name, port) = host.split_at(end);
+        let plain = |&byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+        if !name.iter().all(plain) {
+            return false;
+        }
+        (name, port)
+    };
+    let port_is_right = match port {
+        [] => true,
+        [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    !name.is_empty() && name.len() <= 255 && port_is_right
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_host;
+
+    #[test]
+    fn hosts_are_names_or_addresses_with_a_port() {
+        for host in [
+            "a",
+            "keys.example.org",
+            "127.0.0.1:8420",
+            "[::1]:8420",
+            "a_b",
+            "a:",
+        ] {
+            assert!(is_host(host.as_bytes()), "{host}");
+        }
+        for host in [
+            "", ":80", "a b", "a/b", "u@h", "a:b", "a:123456", "[::1", "[x]", "[::1]x", "a,b",
+            "a:80:80", "a%41", "\u{e4}",
+        ] {
+            assert!(!is_host(host.as_bytes()), "{host}");
+        }
+    }
+}

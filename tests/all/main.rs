@@ -1,0 +1,3 @@
+//! Black-box tests, one binary for all, files by feature.
+
+mod transport;

@@ -1,0 +1,61 @@
+//! What goes through, and how it looks on the other side.
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use super::support::{Server, until};
+
+#[test]
+fn a_request_arrives_whole_and_the_connection_goes_on() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.send("POST /a/b?c=%20d HTTP/1.1\r\nHost: keys.example:80\r\nX-One: 1\r\nX-One: 2\r\nContent-Length: 5\r\n\r\nhello");
+    let answer = client.answer();
+    assert_eq!(answer.status, 200);
+    assert_eq!(
+        answer.body,
+        "POST /a/b?c=%20d from 127.0.0.1\ncontent-length: 5\nhost: keys.example:80\nx-one: 1\nx-one: 2\nbody: hello\n"
+    );
+    assert!(answer.header("date").is_some());
+    client.send("GET /again HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(client.answer().body.starts_with("GET /again "));
+}
+
+#[test]
+fn every_lane_answers() {
+    let server = Server::start();
+    server.shared.open_gate();
+    let mut client = server.connect();
+    for path in ["/quick", "/work", "/hash", "/held"] {
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        let answer = client.answer();
+        assert!(
+            answer.body.starts_with(&format!("GET {path} ")),
+            "{answer:?}"
+        );
+    }
+    // Two workers and the first thread of each pool.
+    until("houses are opened", || {
+        server.shared.opened.load(SeqCst) == 4
+    });
+}
+
+#[test]
+fn head_says_the_length_and_sends_nothing() {
+    let server = Server::start();
+    let whole = server.exchange("GET /x HTTP/1.0\r\nHost: a\r\n\r\n");
+    let body = whole.split_once("\r\n\r\n").unwrap().1;
+    let head = server.exchange("HEAD /x HTTP/1.0\r\nHost: a\r\n\r\n");
+    assert!(head.ends_with("\r\n\r\n"));
+    assert!(head.contains(&format!("content-length: {}\r\n", body.len() + 1)));
+}
+
+#[test]
+fn no_content_has_no_length() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.send("GET /empty HTTP/1.1\r\nHost: a\r\n\r\n");
+    let answer = client.answer();
+    assert_eq!(answer.status, 204);
+    assert_eq!(answer.header("content-length"), None);
+    assert_eq!(answer.header("transfer-encoding"), None);
+}
