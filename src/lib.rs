@@ -11,3 +11,5 @@ pub mod desk;
 pub mod wire;
 
 pub mod http;
+
+pub mod cli;

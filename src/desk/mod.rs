@@ -18,7 +18,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub use account::Invited;
 pub use credential::{Issued, Rotation, Whose, WithMade};
 pub use sign_in::SignedIn;
-pub use policy::PolicyChange;
 pub use sweep::Swept;
 pub use user::EndedEverything;
 pub use verify::{Asked, Introspected};

@@ -5,58 +5,8 @@ use crate::model::caller::{Caller, Permit};
 use crate::model::error::Error;
 use crate::model::event::{Action, Target, Trace};
 use crate::model::permission::Own;
-use crate::model::policy::{Choice, Policy};
-use crate::model::time::Lifetime;
+use crate::model::policy::{Choice, Policy, PolicyChange};
 use crate::store::Write;
-
-/// A change to the policy; what is `None` stays.
-#[derive(Debug, Clone, Default)]
-pub struct PolicyChange {
-    pub api_key_lifetime_choice: Option<bool>,
-    pub api_key_lifetimes: Option<Vec<Lifetime>>,
-    pub api_key_lifetime_default: Option<Lifetime>,
-    pub api_key_lifetime_max: Option<Lifetime>,
-    pub token_lifetime_choice: Option<bool>,
-    pub token_lifetime_default: Option<Lifetime>,
-    pub token_lifetime_max: Option<Lifetime>,
-    pub session_lifetime: Option<Lifetime>,
-    pub ssh_key_types: Option<Vec<String>>,
-    pub ssh_rsa_bits_min: Option<u32>,
-    pub ssh_key_lifetime_max: Option<Lifetime>,
-    pub api_keys_max: Option<u32>,
-    pub ssh_keys_max: Option<u32>,
-}
-
-impl PolicyChange {
-    /// The policy that this makes of `policy`.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with every field that does not hold together.
-    pub fn apply(self, policy: &Policy) -> Result<Policy, Error> {
-        let mut new = policy.clone();
-        set(&mut new.api_key.choice, self.api_key_lifetime_choice.map(Choice::from));
-        set(&mut new.api_key_lifetimes, self.api_key_lifetimes);
-        set(&mut new.api_key.default, self.api_key_lifetime_default);
-        set(&mut new.api_key.max, self.api_key_lifetime_max);
-        set(&mut new.token.choice, self.token_lifetime_choice.map(Choice::from));
-        set(&mut new.token.default, self.token_lifetime_default);
-        set(&mut new.token.max, self.token_lifetime_max);
-        set(&mut new.session_lifetime, self.session_lifetime);
-        set(&mut new.ssh_key_types, self.ssh_key_types);
-        set(&mut new.ssh_rsa_bits_min, self.ssh_rsa_bits_min);
-        set(&mut new.ssh_key_lifetime_max, self.ssh_key_lifetime_max);
-        set(&mut new.api_keys_max, self.api_keys_max);
-        set(&mut new.ssh_keys_max, self.ssh_keys_max);
-        new.check()?;
-        Ok(new)
-    }
-}
-
-fn set<T>(place: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *place = value;
-    }
-}
 
 /// The policy as words, for the log.
 fn words(policy: &Policy) -> Vec<(&'static str, String)> {

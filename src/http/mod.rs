@@ -1,3 +1,17 @@
-//! The doors for machines and browsers.
+//! The doors for machines and browsers: a request comes in as a value, a response goes out as a value.
 
+mod api;
+mod ask;
+mod body;
+mod gate;
+mod headers;
+mod problem;
+mod query;
+mod route;
+mod serve;
+mod service;
 pub mod transport;
+
+pub use ask::{House, Settings};
+pub use route::{ROUTES, Route, admit, respond};
+pub use serve::{ServeError, listen, serve};

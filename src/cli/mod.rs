@@ -1,0 +1,63 @@
+//! The door for shells: a client of the API, except for `serve` and what the file's owner does on the file itself.
+
+mod exit;
+mod operator;
+mod output;
+mod scan;
+mod serve;
+mod user;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Keeps API keys, tokens, sessions and SSH keys of a lab in one program and one file.
+#[derive(Parser)]
+#[command(name = "keycroft", version, max_term_width = 100, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the server: the console, the JSON API and verification
+    Serve(serve::ServeArguments),
+    /// Users: add, list, show, disable, enable, role, reset-password, delete, token
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Remove what is over, and say what was removed
+    Sweep(operator::SweepArguments),
+    /// The audit log's chain
+    #[command(subcommand)]
+    Audit(operator::AuditCommand),
+    /// Find Keycroft secrets in files, offline, by their form and checksum
+    Scan(scan::ScanArguments),
+}
+
+/// Reads the arguments, does what they say, and answers with the exit code.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let done = match arguments.command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::User(command) => user::run(command),
+        Command::Sweep(arguments) => operator::sweep(&arguments),
+        Command::Audit(command) => operator::audit(&command),
+        Command::Scan(arguments) => scan::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::from(exit::DONE),
+        Err(failure) => {
+            failure.print();
+            ExitCode::from(failure.code)
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What the file's owner does on the file itself; the log says "operator".
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::exit::{FAILED, Failure};
+use super::output;
+use crate::clock::Clock;
+use crate::desk::{Office, Verdict};
+
+/// The file, where one is named.
+#[derive(Args, Clone)]
+pub struct Database {
+    /// The database file [default: keycroft.db in $STATE_DIRECTORY or the current folder]
+    #[arg(long, env = "KEYCROFT_DB", value_name = "FILE")]
+    pub db: Option<PathBuf>,
+}
+
+impl Database {
+    /// The file that is meant.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.db.clone().unwrap_or_else(|| {
+            let folder = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).unwrap_or_default();
+            folder.join("keycroft.db")
+        })
+    }
+
+    /// Opens the file, which has to be there.
+    ///
+    /// # Errors
+    /// With one line that says why not.
+    pub fn open(&self) -> Result<Office, Failure> {
+        open(&self.path())
+    }
+
+    /// Opens the file; makes it when nothing is there.
+    ///
+    /// # Errors
+    /// With one line that says why not.
+    pub fn open_or_create(&self) -> Result<Office, Failure> {
+        Office::open_or_create(&self.path(), Clock::System).map_err(|error| Failure::new(FAILED, error.to_string()))
+    }
+}
+
+fn open(path: &Path) -> Result<Office, Failure> {
+    Office::open(path, Clock::System).map_err(|error| Failure::new(FAILED, error.to_string()).hint("run this as the file's owner, and name the file with --db FILE"))
+}
+
+#[derive(Args)]
+pub struct SweepArguments {
+    #[command(flatten)]
+    database: Database,
+}
+
+/// `keycroft sweep`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
+    let office = arguments.database.open()?;
+    let swept = office.desk()?.sweep_as_operator()?;
+    office.close();
+    output::line(&format!("api_keys\t{}\ntokens\t{}\nsessions\t{}\ncodes\t{}", swept.api_keys, swept.tokens, swept.sessions, swept.codes))
+}
+
+#[derive(Subcommand)]
+pub enum AuditCommand {
+    /// Go through the whole chain of events; print how many there are and the head, which can be kept elsewhere
+    Verify {
+        #[command(flatten)]
+        database: Database,
+    },
+}
+
+/// `keycroft audit`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn audit(command: &AuditCommand) -> Result<(), Failure> {
+    let AuditCommand::Verify { database } = command;
+    let office = database.open()?;
+    let verdict = office.desk()?.verify_events()?;
+    office.close();
+    match verdict {
+        Verdict::Whole { events, head } => output::line(&format!("{events}\t{head}")),
+        Verdict::Broken { number } => Err(Failure::new(FAILED, format!("the audit log is broken: event {number} does not follow from those before it"))),
+    }
+}

@@ -1,0 +1,23 @@
+//! `/api/v1/policy` and `/api/v1/sweep`.
+
+use super::{Answer, ok};
+use crate::http::ask::Ask;
+use crate::http::{body, query};
+use crate::model::caller::Caller;
+use crate::wire::{NothingIn, PolicyOut, PolicyPatch, SweptOut};
+
+pub fn show(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    query::none(ask)?;
+    ok(&PolicyOut::of(&ask.desk().policy(caller)?))
+}
+
+pub fn edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    let wanted: PolicyPatch = body::json(ask)?;
+    ok(&PolicyOut::of(&ask.desk().change_policy(caller, wanted.parse()?)?))
+}
+
+pub fn sweep(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    let NothingIn {} = body::json(ask)?;
+    let swept = ask.desk().sweep(caller)?;
+    ok(&SweptOut { api_keys: swept.api_keys, tokens: swept.tokens, sessions: swept.sessions, codes: swept.codes })
+}

@@ -1,0 +1,156 @@
+//! One request and the house it came to.
+
+use std::cell::Cell;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use rouille::Request;
+
+use super::problem::Problem;
+use crate::desk::{Desk, Office};
+use crate::model::address::Networks;
+use crate::model::error::Error;
+use crate::model::event::{Origin, Way};
+use crate::model::secret::{Id, random_characters};
+use crate::model::text::tame;
+use crate::model::time::Time;
+
+/// Longest program name kept of a `User-Agent`, in characters.
+const PROGRAM_CHARACTERS_MAX: usize = 200;
+
+/// What all requests of one server have in common.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where people and programs reach this server, without a slash at the end: `https://keys.lab.example`.
+    pub public_url: String,
+    /// Whether `public_url` was given; when it was not, the name that a browser used on loopback is ours too.
+    pub public_url_given: bool,
+    /// Proxies whose `X-Forwarded-For` is believed. Empty: none.
+    pub behind_proxy: Option<Networks>,
+}
+
+impl Settings {
+    /// Whether browsers reach us by TLS.
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.public_url.starts_with("https://")
+    }
+
+    fn trusts(&self, peer: IpAddr) -> bool {
+        self.behind_proxy.as_ref().is_some_and(|networks| !networks.is_everywhere() && networks.allow(peer))
+    }
+}
+
+/// What answers requests; each thread has one.
+pub struct House {
+    pub desk: Desk,
+    pub settings: Arc<Settings>,
+    /// The first part of this thread's request ids.
+    prefix: [u8; 7],
+    counter: Cell<u32>,
+}
+
+impl House {
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn open(office: &Office, settings: &Arc<Settings>) -> Result<Self, Error> {
+        let prefix = random_characters(b"0123456789abcdefghijklmnopqrstuvwxyz");
+        Ok(Self { desk: office.desk()?, settings: Arc::clone(settings), prefix, counter: Cell::new(0) })
+    }
+
+    /// A new request id: 12 characters, the first seven this thread's own.
+    #[must_use]
+    pub fn request_id(&self) -> String {
+        const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+        let mut rest = self.counter.replace(self.counter.get().wrapping_add(1));
+        let mut id = String::with_capacity(12);
+        id.extend(self.prefix.iter().map(|byte| char::from(*byte)));
+        for _ in 0..5 {
+            id.push(char::from(DIGITS[(rest % 36) as usize]));
+            rest /= 36;
+        }
+        id
+    }
+}
+
+/// One request, on its way through the house.
+pub struct Ask<'a> {
+    pub request: &'a Request,
+    pub house: &'a House,
+    /// The path without the query.
+    pub path: &'a str,
+    /// What stood in the places of the route's `{…}`.
+    pub parameters: Vec<&'a str>,
+    pub request_id: String,
+    /// The one "now" of the request.
+    pub now: Time,
+}
+
+impl Ask<'_> {
+    #[must_use]
+    pub const fn desk(&self) -> &Desk {
+        &self.house.desk
+    }
+
+    /// Where the request came from: the peer, or behind a trusted proxy the last address in `X-Forwarded-For` that no
+    /// trusted proxy has. `None` when a trusted proxy does not say.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        let peer = self.request.remote_addr().ip().to_canonical();
+        let settings = &self.house.settings;
+        if !settings.trusts(peer) {
+            return Some(peer);
+        }
+        let lines: Vec<&str> = self.request.headers().filter(|(name, _)| name.eq_ignore_ascii_case("x-forwarded-for")).map(|(_, value)| value).collect();
+        for entry in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
+            let address = parse_forwarded(entry.trim())?;
+            if !settings.trusts(address) {
+                return Some(address);
+            }
+        }
+        None
+    }
+
+    /// What the program says of itself.
+    #[must_use]
+    pub fn program(&self) -> Option<&str> {
+        self.request.header("User-Agent").map(|program| program.get(..PROGRAM_CHARACTERS_MAX).unwrap_or(program)).filter(|program| !program.is_empty())
+    }
+
+    /// From where it is asked, for the log.
+    #[must_use]
+    pub fn origin(&self, way: Way) -> Origin {
+        Origin {
+            way,
+            address: self.address(),
+            program: self.program().map(|program| tame(program, PROGRAM_CHARACTERS_MAX)),
+            request_id: Some(self.request_id.clone()),
+        }
+    }
+
+    /// The id in the path. What has not the form of an id is nobody's: not found.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn id(&self, what: &'static str) -> Result<Id, Problem> {
+        let text = self.parameters.last().copied().unwrap_or_default();
+        Ok(Id::parse(text).ok_or(Error::NotFound(what))?)
+    }
+
+    /// The part of the path in the place of the route's `number`th `{…}`, counted from 0.
+    #[must_use]
+    pub fn parameter(&self, number: usize) -> &str {
+        self.parameters.get(number).copied().unwrap_or_default()
+    }
+}
+
+/// An address in `X-Forwarded-For`, with or without a port or brackets.
+fn parse_forwarded(text: &str) -> Option<IpAddr> {
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Some(address.to_canonical());
+    }
+    if let Ok(socket) = text.parse::<std::net::SocketAddr>() {
+        return Some(socket.ip().to_canonical());
+    }
+    text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).and_then(|text| text.parse::<IpAddr>().ok())
+}

@@ -1,0 +1,166 @@
+//! One table: from what went wrong to what is answered (RFC 9457; under `/oauth/` RFC 6749, 5.2).
+
+use rouille::Response;
+
+use super::headers;
+use crate::model::error::{Error, SecretSent};
+use crate::wire::{FieldOut, OauthProblemOut, ProblemOut};
+
+/// What went wrong with a request: what the desk says, and what only doors know.
+#[derive(Debug)]
+pub enum Problem {
+    Asked(Error),
+    NoSuchPath,
+    /// The methods that are allowed.
+    Method(String),
+    /// A changing request that a browser marks as coming from another site (or without a form token of ours).
+    CrossSite,
+    BodyTooLong,
+    /// What the body should be.
+    MediaType(&'static str),
+    NotJson,
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self::Asked(error)
+    }
+}
+
+/// What a problem is answered with.
+struct Answer {
+    status: u16,
+    title: &'static str,
+    /// A word after `urn:keycroft:problem:`, where the status does not say all.
+    kind: Option<&'static str>,
+}
+
+const fn answer(status: u16, title: &'static str) -> Answer {
+    Answer { status, title, kind: None }
+}
+
+const fn kind(status: u16, title: &'static str, kind: &'static str) -> Answer {
+    Answer { status, title, kind: Some(kind) }
+}
+
+impl Problem {
+    const fn answer(&self) -> Answer {
+        match self {
+            Self::NoSuchPath => answer(404, "Not found"),
+            Self::Method(_) => answer(405, "Method not allowed"),
+            Self::CrossSite => kind(403, "Forbidden", "cross-site"),
+            Self::BodyTooLong => answer(413, "Content too large"),
+            Self::MediaType(_) => answer(415, "Unsupported media type"),
+            Self::NotJson => answer(400, "Bad request"),
+            Self::Asked(error) => match error {
+                Error::Unauthenticated { .. } => answer(401, "Unauthorized"),
+                Error::WrongPassword => kind(401, "Unauthorized", "password"),
+                Error::Forbidden { .. } => kind(403, "Forbidden", "permission"),
+                Error::NotAllowed(_) => answer(403, "Forbidden"),
+                Error::PasswordNeeded => kind(403, "Forbidden", "password"),
+                Error::Invalid(_) => answer(422, "Unprocessable content"),
+                Error::AgainstPolicy(_) => kind(422, "Against policy", "policy"),
+                Error::NotFound(_) => answer(404, "Not found"),
+                Error::Conflict(_) => answer(409, "Conflict"),
+                Error::AlreadyDone { .. } => kind(409, "Already done", "already-done"),
+                Error::KeyReused => kind(422, "Unprocessable content", "idempotency-key"),
+                Error::TooMany { .. } => answer(429, "Too many requests"),
+                Error::Unavailable { .. } => answer(503, "Service unavailable"),
+                Error::StorageFull => answer(507, "Insufficient storage"),
+                Error::Fault(_) => answer(500, "Internal server error"),
+            },
+        }
+    }
+
+    /// The status it is answered with.
+    #[must_use]
+    pub const fn status(&self) -> u16 {
+        self.answer().status
+    }
+
+    /// One sentence a person can act on.
+    #[must_use]
+    pub fn detail(&self) -> String {
+        match self {
+            Self::Asked(error) => error.to_string(),
+            Self::NoSuchPath => "There is nothing at this path; openapi.json lists what there is.".to_owned(),
+            Self::Method(allowed) => format!("This path takes {allowed}."),
+            Self::CrossSite => "Your browser says that another site sent this; do it from Keycroft's own pages.".to_owned(),
+            Self::BodyTooLong => "The body is longer than this call takes.".to_owned(),
+            Self::MediaType(wanted) => format!("Send the body as {wanted} and say so in Content-Type."),
+            Self::NotJson => "The body is not JSON.".to_owned(),
+        }
+    }
+
+    fn fields(&self) -> Vec<FieldOut> {
+        let out = |error: &crate::model::error::FieldError| FieldOut { field: error.field.clone(), message: error.message.clone() };
+        match self {
+            Self::Asked(Error::Invalid(errors)) => errors.iter().map(out).collect(),
+            Self::Asked(Error::AgainstPolicy(error)) => vec![out(error)],
+            _ => Vec::new(),
+        }
+    }
+
+    /// The answer on the JSON API.
+    #[must_use]
+    pub fn to_response(&self, request_id: &str) -> Response {
+        let Answer { status, title, kind } = self.answer();
+        let fault = status == 500;
+        let problem = ProblemOut {
+            kind: kind.map_or_else(|| "about:blank".to_owned(), |kind| format!("urn:keycroft:problem:{kind}")),
+            title: title.to_owned(),
+            status,
+            detail: (!fault).then(|| self.detail()),
+            errors: self.fields(),
+            id: match self {
+                Self::Asked(Error::AlreadyDone { id }) => Some(id.clone()),
+                _ => None,
+            },
+            request_id: fault.then(|| request_id.to_owned()),
+        };
+        self.with_headers(headers::json("application/problem+json", status, &problem))
+    }
+
+    /// The answer under `/oauth/`.
+    #[must_use]
+    pub fn to_oauth_response(&self) -> Response {
+        let status = self.status();
+        let (status, error) = match status {
+            401 => (401, "invalid_token"),
+            403 => (403, "insufficient_scope"),
+            404 => (404, "invalid_request"),
+            405 => (405, "invalid_request"),
+            413 => (413, "invalid_request"),
+            429 => (429, "slow_down"),
+            500 | 507 => (status, "server_error"),
+            503 => (503, "temporarily_unavailable"),
+            _ => (400, "invalid_request"),
+        };
+        // RFC 6749, 5.2 allows printable ASCII without quotes and backslashes.
+        let description: String = self.detail().chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')).collect();
+        let scope = match self {
+            Self::Asked(Error::Forbidden { missing }) => Some(missing.to_string()),
+            _ => None,
+        };
+        let out = OauthProblemOut { error: error.to_owned(), error_description: description, scope };
+        self.with_headers(headers::json("application/json", status, &out))
+    }
+
+    /// The headers that belong to a problem, whatever its body.
+    #[must_use]
+    pub fn with_headers(&self, mut response: Response) -> Response {
+        let mut add = |name: &'static str, value: String| response.headers.push((name.into(), value.into()));
+        match self {
+            Self::Method(allowed) => add("Allow", allowed.clone()),
+            Self::Asked(Error::Unauthenticated { sent: SecretSent::Yes }) => add("WWW-Authenticate", "Bearer realm=\"keycroft\", error=\"invalid_token\"".to_owned()),
+            Self::Asked(Error::Unauthenticated { sent: SecretSent::No } | Error::WrongPassword) => add("WWW-Authenticate", "Bearer realm=\"keycroft\"".to_owned()),
+            Self::Asked(Error::Forbidden { missing }) => {
+                add("WWW-Authenticate", format!("Bearer realm=\"keycroft\", error=\"insufficient_scope\", scope=\"{missing}\""));
+            }
+            Self::Asked(Error::TooMany { retry_after, .. } | Error::Unavailable { retry_after }) => add("Retry-After", retry_after.as_secs().max(1).to_string()),
+            Self::Asked(Error::StorageFull) => add("Retry-After", "30".to_owned()),
+            _ => {}
+        }
+        response
+    }
+}

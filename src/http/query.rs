@@ -1,0 +1,127 @@
+//! Query strings: each parameter known, each once.
+
+use std::borrow::Cow;
+
+use super::ask::Ask;
+use super::problem::Problem;
+use crate::desk::EventFilter;
+use crate::model::error::Faults;
+use crate::model::time::Time;
+
+/// Parts of lists: how many at most, and how many when nothing is said.
+const LIMIT_MAX: usize = 200;
+const LIMIT_DEFAULT: usize = 50;
+
+/// The parameters of a query string that may be given.
+pub struct Query<'a> {
+    given: Vec<(&'static str, Cow<'a, str>)>,
+    faults: Faults,
+}
+
+impl<'a> Query<'a> {
+    /// Reads the query of `ask`; what is not in `known`, or given twice, is a fault.
+    #[must_use]
+    pub fn read(ask: &'a Ask<'_>, known: &[&'static str]) -> Self {
+        let mut query = Self { given: Vec::new(), faults: Faults::default() };
+        for (name, value) in form_urlencoded::parse(ask.request.raw_query_string().as_bytes()) {
+            match known.iter().find(|one| **one == name) {
+                None => query.faults.add(&crate::model::text::tame(&name, 64), "there is no such parameter"),
+                Some(known) if query.given.iter().any(|(one, _)| one == known) => query.faults.add(known, "give this once"),
+                Some(known) => query.given.push((known, value)),
+            }
+        }
+        query
+    }
+
+    /// The value of a parameter.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.given.iter().find(|(one, _)| *one == name).map(|(_, value)| value.as_ref())
+    }
+
+    /// Notes that a parameter has a bad value.
+    pub fn fault(&mut self, name: &str, message: impl Into<String>) {
+        self.faults.add(name, message);
+    }
+
+    /// A parameter that is `true` or `false`; false when it is not given.
+    pub fn flag(&mut self, name: &str) -> bool {
+        match self.get(name) {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => {
+                self.fault(name, "write true or false");
+                false
+            }
+        }
+    }
+
+    /// A parameter that is a time.
+    pub fn time(&mut self, name: &str) -> Option<Time> {
+        match self.get(name).map(Time::parse) {
+            None => None,
+            Some(Ok(time)) => Some(time),
+            Some(Err(message)) => {
+                self.fault(name, message);
+                None
+            }
+        }
+    }
+
+    /// `limit` and `after`.
+    pub fn part(&mut self) -> Part {
+        let limit = match self.get("limit").map(str::parse::<usize>) {
+            None => LIMIT_DEFAULT,
+            Some(Ok(limit)) if (1..=LIMIT_MAX).contains(&limit) => limit,
+            Some(_) => {
+                self.fault("limit", "write a number from 1 to 200");
+                LIMIT_DEFAULT
+            }
+        };
+        let after = match self.get("after").map(str::parse::<i64>) {
+            None => None,
+            Some(Ok(after)) if after > 0 => Some(after),
+            Some(_) => {
+                self.fault("after", "write what \"next\" said");
+                None
+            }
+        };
+        Part { after, limit }
+    }
+
+    /// `action`, `since` and `until`.
+    pub fn events(&mut self) -> EventFilter {
+        EventFilter { user: None, action: self.get("action").map(str::to_owned), target: None, since: self.time("since"), until: self.time("until") }
+    }
+
+    /// # Errors
+    /// [`crate::model::error::Error::Invalid`] with every parameter at fault.
+    pub fn check(self) -> Result<(), Problem> {
+        Ok(self.faults.check()?)
+    }
+}
+
+/// Which part of a list is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Part {
+    pub after: Option<i64>,
+    pub limit: usize,
+}
+
+/// Refuses every query parameter.
+///
+/// # Errors
+/// [`crate::model::error::Error::Invalid`] when there is one.
+pub fn none(ask: &Ask<'_>) -> Result<(), Problem> {
+    Query::read(ask, &[]).check()
+}
+
+/// Reads `limit` and `after` alone.
+///
+/// # Errors
+/// [`crate::model::error::Error::Invalid`] with every parameter at fault.
+pub fn part(ask: &Ask<'_>) -> Result<Part, Problem> {
+    let mut query = Query::read(ask, &["limit", "after"]);
+    let part = query.part();
+    query.check().map(|()| part)
+}

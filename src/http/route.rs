@@ -1,0 +1,231 @@
+//! The route table: each path, what it needs, and who answers.
+
+use rouille::{Request, Response};
+
+use super::ask::{Ask, House};
+use super::problem::Problem;
+use super::service::{health, introspect, metadata, verify};
+use super::transport::{Admission, Lane};
+use super::{api, gate, headers};
+use crate::model::caller::Caller;
+use crate::model::permission::Own;
+
+/// Longest body of an ordinary call, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 * 1_024;
+
+type Open = fn(&Ask<'_>) -> Result<Response, Problem>;
+type Called = fn(&Ask<'_>, &Caller) -> Result<Response, Problem>;
+
+/// What a route needs before its handler is asked.
+#[derive(Clone, Copy)]
+pub enum Needs {
+    /// Nothing, or something that the handler finds for itself (a code, a secret of whatever kind).
+    Nothing(Open),
+    /// An API key or a token, of whatever power.
+    Bearer(Called),
+    /// An API key or a token with this permission.
+    Permission(Own, Called),
+}
+
+/// One row of the table.
+pub struct Route {
+    pub method: &'static str,
+    /// `{…}` stands for one segment.
+    pub path: &'static str,
+    pub needs: Needs,
+    pub lane: Lane,
+}
+
+const fn open(method: &'static str, path: &'static str, handler: Open) -> Route {
+    Route { method, path, needs: Needs::Nothing(handler), lane: Lane::Work }
+}
+
+const fn quick(method: &'static str, path: &'static str, handler: Open) -> Route {
+    Route { method, path, needs: Needs::Nothing(handler), lane: Lane::Quick }
+}
+
+const fn needs(method: &'static str, path: &'static str, permission: Own, handler: Called) -> Route {
+    Route { method, path, needs: Needs::Permission(permission, handler), lane: Lane::Work }
+}
+
+/// The same on the lane of password hashing.
+const fn hashing(route: Route) -> Route {
+    Route { lane: Lane::Hash, ..route }
+}
+
+/// Every route. `/verify` stands first: it is asked most.
+pub const ROUTES: &[Route] = &[
+    quick("GET", "/verify", verify::verify),
+    quick("HEAD", "/verify", verify::verify),
+    quick("POST", "/verify", verify::verify),
+    quick("PUT", "/verify", verify::verify),
+    quick("PATCH", "/verify", verify::verify),
+    quick("DELETE", "/verify", verify::verify),
+    quick("OPTIONS", "/verify", verify::verify),
+    quick("PROPFIND", "/verify", verify::verify),
+    quick("PROPPATCH", "/verify", verify::verify),
+    quick("MKCOL", "/verify", verify::verify),
+    quick("COPY", "/verify", verify::verify),
+    quick("MOVE", "/verify", verify::verify),
+    quick("LOCK", "/verify", verify::verify),
+    quick("UNLOCK", "/verify", verify::verify),
+    quick("REPORT", "/verify", verify::verify),
+    quick("SEARCH", "/verify", verify::verify),
+    Route { lane: Lane::Quick, ..needs("POST", "/oauth/introspect", Own::Introspect, introspect::introspect) },
+    open("POST", "/oauth/revoke", introspect::revoke),
+    quick("GET", "/healthz", health::healthz),
+    quick("GET", "/openapi.json", metadata::openapi),
+    quick("GET", "/.well-known/oauth-authorization-server", metadata::authorization_server),
+    open("DELETE", "/api/v1/burn", introspect::burn),
+    Route { method: "GET", path: "/api/v1/me", needs: Needs::Bearer(api::account::show), lane: Lane::Quick },
+    needs("PATCH", "/api/v1/me", Own::AccountWrite, api::account::edit),
+    hashing(needs("POST", "/api/v1/me/password", Own::AccountWrite, api::account::change_password)),
+    hashing(open("POST", "/api/v1/setup", api::account::set_up)),
+    hashing(open("POST", "/api/v1/invitation", api::account::accept_invitation)),
+    hashing(open("POST", "/api/v1/password-reset", api::account::reset_password)),
+    needs("GET", "/api/v1/api-keys", Own::ApiKeysRead, api::api_key::list_own),
+    needs("POST", "/api/v1/api-keys", Own::ApiKeysWrite, api::api_key::create_own),
+    needs("GET", "/api/v1/api-keys/{id}", Own::ApiKeysRead, api::api_key::show_own),
+    needs("PATCH", "/api/v1/api-keys/{id}", Own::ApiKeysWrite, api::api_key::edit_own),
+    needs("DELETE", "/api/v1/api-keys/{id}", Own::ApiKeysWrite, api::api_key::delete_own),
+    needs("POST", "/api/v1/api-keys/{id}/rotate", Own::ApiKeysWrite, api::api_key::rotate_own),
+    needs("GET", "/api/v1/api-keys/{id}/usage", Own::ApiKeysRead, api::api_key::usage_own),
+    needs("GET", "/api/v1/tokens", Own::TokensRead, api::token::list_own),
+    needs("POST", "/api/v1/tokens", Own::TokensWrite, api::token::create_own),
+    needs("GET", "/api/v1/tokens/{id}", Own::TokensRead, api::token::show_own),
+    needs("DELETE", "/api/v1/tokens/{id}", Own::TokensWrite, api::token::delete_own),
+    needs("GET", "/api/v1/tokens/{id}/usage", Own::TokensRead, api::token::usage_own),
+    needs("GET", "/api/v1/sessions", Own::SessionsRead, api::session::list_own),
+    needs("DELETE", "/api/v1/sessions", Own::SessionsWrite, api::session::delete_all),
+    needs("DELETE", "/api/v1/sessions/{id}", Own::SessionsWrite, api::session::delete_own),
+    open("GET", "/api/v1/events", api::event::list_events),
+    needs("GET", "/api/v1/users", Own::UsersRead, api::user::list_users),
+    hashing(needs("POST", "/api/v1/users", Own::UsersWrite, api::user::add)),
+    needs("GET", "/api/v1/users/{username}", Own::UsersRead, api::user::show),
+    needs("PATCH", "/api/v1/users/{username}", Own::UsersWrite, api::user::edit),
+    needs("DELETE", "/api/v1/users/{username}", Own::UsersWrite, api::user::delete),
+    needs("POST", "/api/v1/users/{username}/reset-password", Own::UsersWrite, api::user::reset_password),
+    needs("POST", "/api/v1/users/{username}/end-everything", Own::UsersWrite, api::user::end_everything),
+    needs("GET", "/api/v1/users/{username}/api-keys", Own::UsersRead, api::user::list_api_keys),
+    needs("DELETE", "/api/v1/users/{username}/api-keys/{id}", Own::UsersWrite, api::user::delete_api_key),
+    needs("GET", "/api/v1/users/{username}/tokens", Own::UsersRead, api::user::list_tokens),
+    needs("DELETE", "/api/v1/users/{username}/tokens/{id}", Own::UsersWrite, api::user::delete_token),
+    needs("GET", "/api/v1/users/{username}/sessions", Own::UsersRead, api::user::list_sessions),
+    needs("DELETE", "/api/v1/users/{username}/sessions/{id}", Own::UsersWrite, api::user::delete_session),
+    needs("GET", "/api/v1/policy", Own::PolicyRead, api::policy::show),
+    needs("PATCH", "/api/v1/policy", Own::PolicyWrite, api::policy::edit),
+    needs("POST", "/api/v1/sweep", Own::PolicyWrite, api::policy::sweep),
+    needs("GET", "/api/v1/groups", Own::UsersRead, api::group::list_groups),
+    needs("POST", "/api/v1/groups", Own::UsersWrite, api::group::add),
+    needs("DELETE", "/api/v1/groups/{name}", Own::UsersWrite, api::group::delete),
+    needs("PUT", "/api/v1/groups/{name}/members/{username}", Own::UsersWrite, api::group::add_member),
+    needs("DELETE", "/api/v1/groups/{name}/members/{username}", Own::UsersWrite, api::group::remove_member),
+    needs("GET", "/api/v1/services", Own::ServicesRead, api::service::list_services),
+    needs("POST", "/api/v1/services", Own::ServicesWrite, api::service::add),
+    needs("PATCH", "/api/v1/services/{name}", Own::ServicesWrite, api::service::edit),
+    needs("DELETE", "/api/v1/services/{name}", Own::ServicesWrite, api::service::delete),
+    needs("GET", "/api/v1/services/{name}/api-keys", Own::ServicesRead, api::service::list_api_keys),
+    needs("POST", "/api/v1/services/{name}/api-keys", Own::ServicesWrite, api::service::create_api_key),
+    needs("GET", "/api/v1/services/{name}/api-keys/{id}", Own::ServicesRead, api::service::show_api_key),
+    needs("PATCH", "/api/v1/services/{name}/api-keys/{id}", Own::ServicesWrite, api::service::edit_api_key),
+    needs("DELETE", "/api/v1/services/{name}/api-keys/{id}", Own::ServicesWrite, api::service::delete_api_key),
+    needs("POST", "/api/v1/services/{name}/api-keys/{id}/rotate", Own::ServicesWrite, api::service::rotate_api_key),
+];
+
+/// Holds `path` against a row's path; the segments in the places of `{…}`.
+fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
+    if pattern == path {
+        return Some(Vec::new());
+    }
+    let mut parameters = Vec::new();
+    let mut segments = path.split('/');
+    for wanted in pattern.split('/') {
+        let segment = segments.next()?;
+        if wanted.starts_with('{') {
+            if segment.is_empty() {
+                return None;
+            }
+            parameters.push(segment);
+        } else if wanted != segment {
+            return None;
+        }
+    }
+    segments.next().is_none().then_some(parameters)
+}
+
+/// The row for a request, or why there is none.
+fn find<'p>(method: &str, path: &'p str) -> Result<(&'static Route, Vec<&'p str>), Problem> {
+    // HEAD is GET whose answer has no body (RFC 9110, 9.3.2); the transport leaves it out.
+    let wanted = |route: &Route| route.method == method || (method == "HEAD" && route.method == "GET");
+    let mut allowed: Vec<&str> = Vec::new();
+    for route in ROUTES {
+        if let Some(parameters) = fit(route.path, path) {
+            if wanted(route) {
+                return Ok((route, parameters));
+            }
+            allowed.push(route.method);
+            if route.method == "GET" && !allowed.contains(&"HEAD") {
+                allowed.push("HEAD");
+            }
+        }
+    }
+    if allowed.is_empty() {
+        return Err(Problem::NoSuchPath);
+    }
+    allowed.dedup();
+    Err(Problem::Method(allowed.join(", ")))
+}
+
+/// What the transport asks of a request before it reads the body.
+#[must_use]
+pub fn admit(method: &str, path: &str) -> Admission {
+    match find(method, path) {
+        Ok((route, _)) => Admission { lane: route.lane, body_bytes_max: BODY_BYTES_MAX },
+        Err(_) => Admission { lane: Lane::Quick, body_bytes_max: BODY_BYTES_MAX },
+    }
+}
+
+/// Whether a method changes nothing (RFC 9110, 9.2.1), or is asked of `/verify`, which changes nothing by any.
+fn is_safe(method: &str, path: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS") || path == "/verify"
+}
+
+/// Answers a request.
+#[must_use]
+pub fn respond(house: &House, request: &Request) -> Response {
+    let now = house.desk.now();
+    let url = request.raw_url();
+    let path = url.split_once('?').map_or(url, |(path, _)| path);
+    let mut ask = Ask { request, house, path, parameters: Vec::new(), request_id: house.request_id(), now };
+    let answer = answer(&mut ask);
+    let response = match answer {
+        Ok(response) => response,
+        Err(problem) => refuse(&ask, &problem),
+    };
+    house.desk.sweep_sometimes(now);
+    if !is_safe(request.method(), path) {
+        log::info!("{} {} {} {}", ask.request_id, request.method(), path, response.status_code);
+    }
+    headers::finish(response, ask.request_id, &house.settings)
+}
+
+fn answer<'a>(ask: &mut Ask<'a>) -> Result<Response, Problem> {
+    let (route, parameters) = find(ask.request.method(), ask.path)?;
+    ask.parameters = parameters;
+    if !is_safe(ask.request.method(), ask.path) {
+        gate::demand_same_site(ask)?;
+    }
+    match route.needs {
+        Needs::Nothing(handler) => handler(ask),
+        Needs::Bearer(handler) => handler(ask, &gate::bearer(ask, None)?),
+        Needs::Permission(permission, handler) => handler(ask, &gate::bearer(ask, Some(permission))?),
+    }
+}
+
+/// A fault is logged once, here, with the id that the answer carries.
+fn refuse(ask: &Ask<'_>, problem: &Problem) -> Response {
+    if let Problem::Asked(crate::model::error::Error::Fault(text)) = problem {
+        log::error!("{} {} {}: {text}", ask.request_id, ask.request.method(), ask.path);
+    }
+    if ask.path.starts_with("/oauth/") { problem.to_oauth_response() } else { problem.to_response(&ask.request_id) }
+}

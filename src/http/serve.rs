@@ -1,0 +1,53 @@
+//! Listening: where, under which conditions, and until when.
+
+use std::fmt;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use super::ask::{House, Settings};
+use super::route::{admit, respond};
+use super::transport;
+use crate::desk::Office;
+
+/// Why the server did not start, in one line.
+#[derive(Debug)]
+pub struct ServeError(String);
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+/// Connections the kernel keeps waiting for us.
+const BACKLOG: i32 = 1_024;
+
+/// Opens the socket.
+///
+/// # Errors
+/// [`ServeError`], when the address can't be had.
+pub fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    let open = || -> std::io::Result<TcpListener> {
+        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(socket.into())
+    };
+    open().map_err(|error| ServeError(format!("can't listen on {address}: {error}")))
+}
+
+/// Serves until told to stop, and leaves the file whole and closed.
+///
+/// # Errors
+/// [`ServeError`], when it can't be begun.
+pub fn serve(office: &Office, settings: Settings, wire: &transport::Settings, listener: TcpListener, stop: &transport::Stop) -> Result<(), ServeError> {
+    let settings = Arc::new(settings);
+    let opened = office.clone();
+    let open = move || House::open(&opened, &settings);
+    let served = transport::serve(wire, vec![listener], stop, open, admit, respond).map_err(|error| ServeError(error.to_string()));
+    office.close();
+    served
+}

@@ -1,0 +1,76 @@
+//! `/oauth/introspect` (RFC 7662) and `/oauth/revoke` (RFC 7009).
+
+use std::net::IpAddr;
+
+use rouille::Response;
+
+use crate::http::ask::Ask;
+use crate::http::problem::Problem;
+use crate::http::{body, gate, headers};
+use crate::model::caller::Caller;
+use crate::model::error::{Error, SecretSent};
+use crate::model::event::Way;
+use crate::model::secret::{Form, Presented};
+use crate::wire::IntrospectionOut;
+
+/// Exactly these bytes for whatever is not good.
+const INACTIVE: &[u8] = b"{\"active\":false}";
+
+/// The one value of a parameter of the form; OAuth says that none may be given twice (RFC 6749, 3.1).
+fn only(form: &[(String, String)], name: &str) -> Result<Option<String>, Error> {
+    let mut values = form.iter().filter(|(one, _)| one == name).map(|(_, value)| value.clone());
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        (_, Some(_)) => Err(Error::field(name, "give this once")),
+    }
+}
+
+pub fn introspect(ask: &Ask<'_>, caller: &Caller) -> Result<Response, Problem> {
+    let form = body::form(ask)?;
+    let token = only(&form, "token")?.ok_or_else(|| Error::field("token", "this is needed"))?;
+    let address = match only(&form, "address")?.map(|text| text.parse::<IpAddr>()) {
+        None => None,
+        Some(Ok(address)) => Some(address.to_canonical()),
+        Some(Err(_)) => return Err(Error::field("address", "write an address like 10.0.0.7").into()),
+    };
+    let found = ask.desk().introspect(caller, Presented::parse(&token).as_ref(), address)?;
+    let Some(found) = found else { return Ok(headers::bytes_of("application/json", 200, INACTIVE.to_vec())) };
+    let owner = &found.credential.owner;
+    let user = owner.user();
+    let out = IntrospectionOut {
+        active: true,
+        scope: found.power.to_string(),
+        username: Some(owner.name().to_owned()),
+        sub: user.map_or_else(|| format!("service:{}", owner.name()), |user| user.subject.clone()),
+        token_type: "Bearer".to_owned(),
+        exp: found.credential.expires_at.map(crate::model::time::Time::unix),
+        iat: found.created_at.map(crate::model::time::Time::unix),
+        jti: found.credential.id.to_string(),
+        kind: found.credential.kind.word().to_owned(),
+    };
+    Ok(headers::json("application/json", 200, &out))
+}
+
+/// Whoever holds a secret may end it: the secret itself is the proof. 200 also for what is unknown (RFC 7009, 2.2).
+pub fn revoke(ask: &Ask<'_>) -> Result<Response, Problem> {
+    let form = body::form(ask)?;
+    let token = only(&form, "token")?.ok_or_else(|| Error::field("token", "this is needed"))?;
+    if let Some(presented) = Presented::parse(&token).filter(|presented| presented.form != Form::Code) {
+        match ask.desk().burn(presented, ask.origin(Way::Api), ask.now) {
+            Ok(()) | Err(Error::Unauthenticated { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(headers::empty(200))
+}
+
+/// `DELETE /api/v1/burn`: a secret ends itself.
+pub fn burn(ask: &Ask<'_>) -> Result<Response, Problem> {
+    let presented = gate::presented(ask)?;
+    if presented.form == Form::Code {
+        return Err(Error::Unauthenticated { sent: SecretSent::Yes }.into());
+    }
+    crate::http::query::none(ask)?;
+    ask.desk().burn(presented, ask.origin(Way::Api), ask.now)?;
+    Ok(headers::empty(204))
+}

@@ -1,0 +1,34 @@
+//! `/.well-known/oauth-authorization-server` (RFC 8414) and `/openapi.json`.
+
+use rouille::Response;
+
+use crate::http::ask::Ask;
+use crate::http::headers;
+use crate::http::problem::Problem;
+use crate::wire::MetadataOut;
+
+/// The description of the JSON API, kept true by a test.
+const OPENAPI: &str = include_str!("../../../openapi.json");
+
+pub fn authorization_server(ask: &Ask<'_>) -> Result<Response, Problem> {
+    let url = &ask.house.settings.public_url;
+    let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let out = MetadataOut {
+        issuer: url.clone(),
+        introspection_endpoint: format!("{url}/oauth/introspect"),
+        introspection_endpoint_auth_methods_supported: list(&["client_secret_basic", "bearer"]),
+        revocation_endpoint: format!("{url}/oauth/revoke"),
+        revocation_endpoint_auth_methods_supported: list(&["none"]),
+        device_authorization_endpoint: format!("{url}/oauth/device_authorization"),
+        token_endpoint: format!("{url}/oauth/token"),
+        token_endpoint_auth_methods_supported: list(&["none"]),
+        grant_types_supported: list(&["urn:ietf:params:oauth:grant-type:device_code"]),
+        response_types_supported: Vec::new(),
+        service_documentation: format!("{url}/openapi.json"),
+    };
+    Ok(headers::json("application/json", 200, &out))
+}
+
+pub fn openapi(_: &Ask<'_>) -> Result<Response, Problem> {
+    Ok(headers::bytes_of("application/json", 200, OPENAPI.as_bytes().to_vec()))
+}

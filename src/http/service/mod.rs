@@ -1,0 +1,6 @@
+//! For services and proxies: is this secret good, whose is it, and what may it do?
+
+pub mod health;
+pub mod introspect;
+pub mod metadata;
+pub mod verify;

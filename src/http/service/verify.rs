@@ -1,0 +1,75 @@
+//! `/verify`: forward authentication for proxies. 204, 401 or 403, and nothing else once the file could be read.
+
+use rouille::{Response, ResponseBody};
+
+use crate::desk::Asked;
+use crate::http::ask::Ask;
+use crate::http::gate::{Sent, authorization};
+use crate::http::problem::Problem;
+use crate::model::credential::{Credential, Kind};
+use crate::model::error::{Error, SecretSent};
+use crate::model::permission::{Permission, Permissions};
+use crate::model::secret::Presented;
+
+/// Answers whether the secret in a request is good; `?permission=` (repeatable) demands permissions.
+pub fn verify(ask: &Ask<'_>) -> Result<Response, Problem> {
+    let presented = match find(ask) {
+        Sent::Secret(presented) => presented,
+        Sent::Nothing => return Err(Error::Unauthenticated { sent: SecretSent::No }.into()),
+        Sent::Foreign => return Err(Error::Unauthenticated { sent: SecretSent::Yes }.into()),
+    };
+    let asked = Asked { address: ask.address(), program: ask.program(), now: ask.now };
+    let (credential, _) = ask.desk().recognise(&presented, Kind::is_bearer, asked)?;
+    let power = credential.power();
+    demand(ask.request.raw_query_string(), &power)?;
+    Ok(identity(&credential, &power))
+}
+
+/// `Authorization`, then `X-API-Key`: what is not in our form is passed over, the first that is decides.
+fn find(ask: &Ask<'_>) -> Sent {
+    let first = authorization(ask);
+    if let Sent::Secret(_) = first {
+        return first;
+    }
+    let mut lines = ask.request.headers().filter(|(name, _)| name.eq_ignore_ascii_case("x-api-key")).map(|(_, value)| value);
+    match (lines.next(), lines.next()) {
+        (None, _) => first,
+        (Some(line), None) => Presented::parse(line.trim()).map_or(Sent::Foreign, Sent::Secret),
+        (Some(_), Some(_)) => Sent::Foreign,
+    }
+}
+
+/// # Errors
+/// 403 that names the first permission that is missing; also for one that is malformed.
+fn demand(query: &str, power: &Permissions) -> Result<(), Problem> {
+    if query.is_empty() {
+        return Ok(());
+    }
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if name == "permission" {
+            let permission = Permission::parse(&value).map_err(Error::NotAllowed)?;
+            if !power.contains(&permission) {
+                return Err(Error::Forbidden { missing: permission }.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// 204 with who it is. All of these headers are always there, empty where there is nothing, so that a client's own can't
+/// survive a proxy. Without a body on purpose: an answer with one makes nginx drop its connection to us.
+fn identity(credential: &Credential, power: &Permissions) -> Response {
+    let user = credential.owner.user();
+    let groups = user.map_or_else(String::new, |user| user.groups.join(","));
+    let expires = credential.expires_at.map_or_else(String::new, |end| end.to_string());
+    let headers = vec![
+        ("Remote-User".into(), credential.owner.name().to_owned().into()),
+        ("Remote-Name".into(), credential.owner.display_name().to_owned().into()),
+        ("Remote-Groups".into(), groups.into()),
+        ("Keycroft-Credential".into(), credential.id.to_string().into()),
+        ("Keycroft-Kind".into(), credential.kind.word().into()),
+        ("Keycroft-Permissions".into(), power.to_string().into()),
+        ("Keycroft-Expires".into(), expires.into()),
+    ];
+    Response { status_code: 204, headers, data: ResponseBody::empty(), upgrade: None }
+}

@@ -1,0 +1,71 @@
+//! A person's own account.
+
+use serde::{Deserialize, Serialize};
+
+use super::text;
+use crate::model::caller::Caller;
+
+/// Who the credential belongs to, and what it may do now.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MeOut {
+    pub username: Option<String>,
+    pub display_name: String,
+    pub role: Option<String>,
+    pub kind: String,
+    pub id: String,
+    pub permissions: Vec<String>,
+    pub expires_at: Option<String>,
+    /// The service it belongs to, when it belongs to one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+}
+
+impl MeOut {
+    #[must_use]
+    pub fn of(caller: &Caller) -> Self {
+        let owner = &caller.credential.owner;
+        let user = owner.user();
+        Self {
+            username: text(user.map(|user| &user.username)),
+            display_name: owner.display_name().to_owned(),
+            role: text(user.map(|user| user.role)),
+            kind: caller.credential.kind.word().to_owned(),
+            id: caller.credential.id.to_string(),
+            permissions: caller.power.words().map(str::to_owned).collect(),
+            expires_at: text(caller.credential.expires_at),
+            service: user.is_none().then(|| owner.name().to_owned()),
+        }
+    }
+}
+
+/// A change to one's own account.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MeIn {
+    pub display_name: Option<String>,
+}
+
+/// A new password, and the present one.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordIn {
+    pub current: String,
+    pub new: String,
+}
+
+/// A password, by an invitation or a reset.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct PasswordByCodeIn {
+    pub password: String,
+}
+
+/// The first admin.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct SetUpIn {
+    pub username: String,
+    #[serde(default)]
+    pub display_name: Option<String>,
+    pub password: String,
+}

@@ -1,0 +1,313 @@
+//! API keys, tokens, sessions.
+
+use serde::{Deserialize, Serialize};
+
+use super::{present, text};
+use crate::model::address::Networks;
+use crate::model::credential::{CredentialChange, Kind, NewCredential, Record, UsageDay};
+use crate::model::device::device;
+use crate::model::error::{Error, Faults};
+use crate::model::permission::Permissions;
+use crate::model::secret::Id;
+use crate::model::text::{parse_name, parse_note};
+use crate::model::time::{Lifetime, Time, WantedEnd};
+use crate::model::user::Disabled;
+
+/// A new API key.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiKeyIn {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_addresses: Option<Vec<String>>,
+}
+
+impl ApiKeyIn {
+    /// # Errors
+    /// [`Error::Invalid`] with every field at fault.
+    pub fn parse(self) -> Result<NewCredential, Error> {
+        let mut faults = Faults::default();
+        let name = match self.name {
+            Some(name) => faults.take("name", parse_name(&name)),
+            None => {
+                faults.add("name", "give the key a name, like the program that will use it");
+                None
+            }
+        };
+        let note = self.note.and_then(|note| faults.take("note", parse_note(&note))).flatten();
+        let end = end(&mut faults, self.expires_in.as_deref(), self.expires_at.as_deref());
+        let permissions = self.permissions.and_then(|words| faults.take("permissions", Permissions::parse(&words)));
+        let networks = self.allowed_addresses.and_then(|entries| faults.take("allowed_addresses", Networks::parse(&entries)));
+        faults.check()?;
+        Ok(NewCredential { kind: Kind::ApiKey, name, note, end, permissions, networks })
+    }
+}
+
+fn end(faults: &mut Faults, expires_in: Option<&str>, expires_at: Option<&str>) -> WantedEnd {
+    match WantedEnd::parse(expires_in, expires_at) {
+        Ok(end) => end,
+        Err((field, message)) => {
+            faults.add(field, message);
+            WantedEnd::Unsaid
+        }
+    }
+}
+
+/// A change to an API key. `null` clears a note, the addresses or the end.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiKeyPatch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub note: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub expires_in: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub expires_at: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub allowed_addresses: Option<Option<Vec<String>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<bool>,
+}
+
+impl ApiKeyPatch {
+    /// # Errors
+    /// [`Error::Invalid`] with every field at fault.
+    pub fn parse(self) -> Result<CredentialChange, Error> {
+        let mut faults = Faults::default();
+        let name = self.name.and_then(|name| faults.take("name", parse_name(&name)));
+        let note = match self.note {
+            None => None,
+            Some(None) => Some(None),
+            Some(Some(note)) => faults.take("note", parse_note(&note)),
+        };
+        let end = match (self.expires_in, self.expires_at) {
+            (None, None) => None,
+            (Some(_), Some(_)) => {
+                faults.add("expires_at", "give either expires_in or expires_at, not both");
+                None
+            }
+            (Some(None), None) | (None, Some(None)) => Some(WantedEnd::In(Lifetime::Endless)),
+            (Some(Some(text)), None) => Some(end(&mut faults, Some(&text), None)),
+            (None, Some(Some(text))) => Some(end(&mut faults, None, Some(&text))),
+        };
+        let permissions = self.permissions.and_then(|words| faults.take("permissions", Permissions::parse(&words)));
+        let networks = match self.allowed_addresses {
+            None => None,
+            Some(None) => Some(Networks::default()),
+            Some(Some(entries)) => faults.take("allowed_addresses", Networks::parse(&entries)),
+        };
+        faults.check()?;
+        Ok(CredentialChange { name, note, end, permissions, networks, disabled: self.disabled.map(Disabled::from) })
+    }
+}
+
+/// How an API key is to be rotated.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RotateIn {
+    /// `0s`, `1m`, `15m`, `1h`, `6h` or `24h`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grace: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+}
+
+/// A new token.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokenIn {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allowed_addresses: Option<Vec<String>>,
+}
+
+impl TokenIn {
+    /// # Errors
+    /// [`Error::Invalid`] with every field at fault.
+    pub fn parse(self) -> Result<NewCredential, Error> {
+        let mut faults = Faults::default();
+        let name = self.name.and_then(|name| faults.take("name", parse_name(&name)));
+        let end = end(&mut faults, self.expires_in.as_deref(), None);
+        let permissions = self.permissions.and_then(|words| faults.take("permissions", Permissions::parse(&words)));
+        let networks = self.allowed_addresses.and_then(|entries| faults.take("allowed_addresses", Networks::parse(&entries)));
+        faults.check()?;
+        Ok(NewCredential { kind: Kind::Token, name, note: None, end, permissions, networks })
+    }
+}
+
+/// An API key.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ApiKeyOut {
+    pub id: String,
+    pub name: String,
+    pub note: Option<String>,
+    pub permissions: Vec<String>,
+    pub allowed_addresses: Vec<String>,
+    pub state: String,
+    pub created_at: String,
+    pub made_by: Option<String>,
+    pub expires_at: Option<String>,
+    pub last_used_at: Option<String>,
+    pub last_used_from: Option<String>,
+    pub last_used_by: Option<String>,
+    pub rotated_at: Option<String>,
+    pub previous_ends_at: Option<String>,
+    pub previous_last_used_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ended_reason: Option<String>,
+    /// Once, when it is made or rotated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+impl ApiKeyOut {
+    #[must_use]
+    pub fn of(record: &Record, now: Time) -> Self {
+        let last = record.last_use.as_ref();
+        Self {
+            id: record.id.to_string(),
+            name: record.name.clone(),
+            note: record.note.clone(),
+            permissions: record.permissions.words().map(str::to_owned).collect(),
+            allowed_addresses: record.networks.iter().collect(),
+            state: record.state(now).word().to_owned(),
+            created_at: record.created_at.to_string(),
+            made_by: text(record.made_by),
+            expires_at: text(record.expires_at),
+            last_used_at: text(last.map(|last| last.at)),
+            last_used_from: text(last.and_then(|last| last.address)),
+            last_used_by: last.and_then(|last| last.program.clone()),
+            rotated_at: text(record.rotated_at),
+            previous_ends_at: text(record.grace_ends_at(now)),
+            previous_last_used_at: text(record.previous_last_used_at),
+            ended_at: text(record.ended.as_ref().map(|ending| ending.at)),
+            ended_reason: record.ended.as_ref().map(|ending| ending.reason.clone()),
+            secret: None,
+        }
+    }
+
+    /// With the secret that was just made.
+    #[must_use]
+    pub fn with_secret(self, secret: &str) -> Self {
+        Self { secret: Some(secret.to_owned()), ..self }
+    }
+}
+
+/// A token.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TokenOut {
+    pub id: String,
+    pub name: String,
+    pub permissions: Vec<String>,
+    pub allowed_addresses: Vec<String>,
+    pub state: String,
+    pub created_at: String,
+    pub made_by: Option<String>,
+    pub expires_at: Option<String>,
+    pub last_used_at: Option<String>,
+    pub last_used_from: Option<String>,
+    pub last_used_by: Option<String>,
+    /// Once, when it is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+}
+
+impl TokenOut {
+    #[must_use]
+    pub fn of(record: &Record, now: Time) -> Self {
+        let key = ApiKeyOut::of(record, now);
+        Self {
+            id: key.id,
+            name: key.name,
+            permissions: key.permissions,
+            allowed_addresses: key.allowed_addresses,
+            state: key.state,
+            created_at: key.created_at,
+            made_by: key.made_by,
+            expires_at: key.expires_at,
+            last_used_at: key.last_used_at,
+            last_used_from: key.last_used_from,
+            last_used_by: key.last_used_by,
+            secret: None,
+        }
+    }
+
+    /// With the secret that was just made.
+    #[must_use]
+    pub fn with_secret(self, secret: &str) -> Self {
+        Self { secret: Some(secret.to_owned()), ..self }
+    }
+}
+
+/// A session.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SessionOut {
+    pub id: String,
+    pub device: String,
+    pub user_agent: Option<String>,
+    pub address: Option<String>,
+    pub created_at: String,
+    pub last_active_at: Option<String>,
+    pub expires_at: Option<String>,
+    pub current: bool,
+}
+
+impl SessionOut {
+    /// `current`: the credential that asks.
+    #[must_use]
+    pub fn of(record: &Record, current: Id) -> Self {
+        Self {
+            id: record.id.to_string(),
+            device: device(record.user_agent.as_deref().unwrap_or_default()),
+            user_agent: record.user_agent.clone(),
+            address: text(record.address),
+            created_at: record.created_at.to_string(),
+            last_active_at: text(record.last_use.as_ref().map(|last| last.at)),
+            expires_at: text(record.expires_at),
+            current: record.id == current,
+        }
+    }
+}
+
+/// Uses by day.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UsageOut {
+    pub days: Vec<UsageDayOut>,
+}
+
+/// One day.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UsageDayOut {
+    pub day: String,
+    pub uses: u64,
+    pub refused: u64,
+}
+
+impl UsageOut {
+    #[must_use]
+    pub fn of(days: &[UsageDay]) -> Self {
+        Self { days: days.iter().map(|day| UsageDayOut { day: day.day.to_string(), uses: day.uses, refused: day.refused }).collect() }
+    }
+}

@@ -1,0 +1,120 @@
+//! The organisation's rules.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::error::{Error, Faults};
+use crate::model::policy::{Choice, Policy, PolicyChange};
+use crate::model::time::Lifetime;
+
+/// The policy.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PolicyOut {
+    pub api_key_lifetime_choice: bool,
+    pub api_key_lifetimes: Vec<String>,
+    pub api_key_lifetime_default: String,
+    pub api_key_lifetime_max: String,
+    pub token_lifetime_choice: bool,
+    pub token_lifetime_default: String,
+    pub token_lifetime_max: String,
+    pub session_lifetime: String,
+    pub ssh_key_types: Vec<String>,
+    pub ssh_rsa_bits_min: u32,
+    pub ssh_key_lifetime_max: String,
+    pub api_keys_max: u32,
+    pub ssh_keys_max: u32,
+}
+
+impl PolicyOut {
+    #[must_use]
+    pub fn of(policy: &Policy) -> Self {
+        Self {
+            api_key_lifetime_choice: policy.api_key.choice == Choice::Free,
+            api_key_lifetimes: policy.api_key_lifetimes.iter().map(ToString::to_string).collect(),
+            api_key_lifetime_default: policy.api_key.default.to_string(),
+            api_key_lifetime_max: policy.api_key.max.to_string(),
+            token_lifetime_choice: policy.token.choice == Choice::Free,
+            token_lifetime_default: policy.token.default.to_string(),
+            token_lifetime_max: policy.token.max.to_string(),
+            session_lifetime: policy.session_lifetime.to_string(),
+            ssh_key_types: policy.ssh_key_types.clone(),
+            ssh_rsa_bits_min: policy.ssh_rsa_bits_min,
+            ssh_key_lifetime_max: policy.ssh_key_lifetime_max.to_string(),
+            api_keys_max: policy.api_keys_max,
+            ssh_keys_max: policy.ssh_keys_max,
+        }
+    }
+}
+
+/// A change to the policy.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PolicyPatch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_lifetime_choice: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_lifetimes: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_lifetime_default: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key_lifetime_max: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_lifetime_choice: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_lifetime_default: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_lifetime_max: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_lifetime: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh_key_types: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh_rsa_bits_min: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh_key_lifetime_max: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_keys_max: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ssh_keys_max: Option<u32>,
+}
+
+impl PolicyPatch {
+    /// # Errors
+    /// [`Error::Invalid`] with every field at fault.
+    pub fn parse(self) -> Result<PolicyChange, Error> {
+        let mut faults = Faults::default();
+        let mut lifetime = |field: &str, text: Option<String>| text.and_then(|text| faults.take(field, Lifetime::parse(&text)));
+        let api_key_lifetime_default = lifetime("api_key_lifetime_default", self.api_key_lifetime_default);
+        let api_key_lifetime_max = lifetime("api_key_lifetime_max", self.api_key_lifetime_max);
+        let token_lifetime_default = lifetime("token_lifetime_default", self.token_lifetime_default);
+        let token_lifetime_max = lifetime("token_lifetime_max", self.token_lifetime_max);
+        let session_lifetime = lifetime("session_lifetime", self.session_lifetime);
+        let ssh_key_lifetime_max = lifetime("ssh_key_lifetime_max", self.ssh_key_lifetime_max);
+        let lifetimes = |texts: Vec<String>| texts.iter().map(|text| Lifetime::parse(text)).collect::<Result<Vec<_>, _>>();
+        let api_key_lifetimes = self.api_key_lifetimes.and_then(|texts| faults.take("api_key_lifetimes", lifetimes(texts)));
+        faults.check()?;
+        Ok(PolicyChange {
+            api_key_lifetime_choice: self.api_key_lifetime_choice,
+            api_key_lifetimes,
+            api_key_lifetime_default,
+            api_key_lifetime_max,
+            token_lifetime_choice: self.token_lifetime_choice,
+            token_lifetime_default,
+            token_lifetime_max,
+            session_lifetime,
+            ssh_key_types: self.ssh_key_types,
+            ssh_rsa_bits_min: self.ssh_rsa_bits_min,
+            ssh_key_lifetime_max,
+            api_keys_max: self.api_keys_max,
+            ssh_keys_max: self.ssh_keys_max,
+        })
+    }
+}
+
+/// What a sweep removed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SweptOut {
+    pub api_keys: usize,
+    pub tokens: usize,
+    pub sessions: usize,
+    pub codes: usize,
+}

@@ -1,0 +1,184 @@
+//! Users, groups, services: what admins see and change.
+
+use serde::{Deserialize, Serialize};
+
+use super::text;
+use crate::model::error::{Error, Faults};
+use crate::model::group::Group;
+use crate::model::password::Password;
+use crate::model::permission::Permissions;
+use crate::model::service::Service;
+use crate::model::text::parse_name;
+use crate::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
+
+/// A new user. Without a password the answer has an invitation.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UserIn {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<String>,
+}
+
+impl UserIn {
+    /// # Errors
+    /// [`Error::Invalid`] with every field at fault.
+    pub fn parse(self) -> Result<NewUser, Error> {
+        let mut faults = Faults::default();
+        let username = match self.username {
+            Some(text) => faults.take("username", Username::parse(&text)),
+            None => {
+                faults.add("username", "give a user name, which is also the login name on hosts");
+                None
+            }
+        };
+        let display_name = self.display_name.and_then(|name| faults.take("display_name", parse_name(&name)));
+        let role = self.role.map_or(Some(Role::Member), |role| faults.take("role", Role::parse(&role)));
+        let password = match (&self.password, &username) {
+            (Some(password), Some(username)) => faults.take("password", Password::chosen(password, username)),
+            _ => None,
+        };
+        faults.check()?;
+        let (Some(username), Some(role)) = (username, role) else { return Err(Error::Invalid(Vec::new())) };
+        let display_name = display_name.unwrap_or_else(|| username.to_string());
+        Ok(NewUser { username, display_name, role, password })
+    }
+}
+
+/// A change to a user.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct UserPatch {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub disabled: Option<bool>,
+    /// All that is granted beyond the role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub permissions: Option<Vec<String>>,
+}
+
+impl UserPatch {
+    /// # Errors
+    /// [`Error::Invalid`] with every field at fault.
+    pub fn parse(self) -> Result<UserChange, Error> {
+        let mut faults = Faults::default();
+        let display_name = self.display_name.and_then(|name| faults.take("display_name", parse_name(&name)));
+        let role = self.role.and_then(|role| faults.take("role", Role::parse(&role)));
+        let granted = self.permissions.and_then(|words| faults.take("permissions", Permissions::parse(&words)));
+        faults.check()?;
+        Ok(UserChange { display_name, role, disabled: self.disabled.map(Disabled::from), granted })
+    }
+}
+
+/// A user.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UserOut {
+    pub username: String,
+    pub display_name: String,
+    pub role: String,
+    pub disabled: bool,
+    /// What was granted beyond the role.
+    pub permissions: Vec<String>,
+    pub groups: Vec<String>,
+    pub created_at: String,
+    pub disabled_at: Option<String>,
+    /// Whether a password is set; without one there is an invitation out.
+    pub has_password: bool,
+    /// Once, when the user is added without a password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invitation: Option<String>,
+}
+
+impl UserOut {
+    #[must_use]
+    pub fn of(user: &User) -> Self {
+        Self {
+            username: user.username.to_string(),
+            display_name: user.display_name.clone(),
+            role: user.role.to_string(),
+            disabled: !user.is_enabled(),
+            permissions: user.granted.words().map(str::to_owned).collect(),
+            groups: user.groups.clone(),
+            created_at: user.created_at.to_string(),
+            disabled_at: text(user.disabled_at),
+            has_password: user.has_password,
+            invitation: None,
+        }
+    }
+}
+
+/// A one-time link.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct LinkOut {
+    pub link: String,
+}
+
+/// What "leave" ended.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct EndedOut {
+    pub api_keys: usize,
+    pub tokens: usize,
+    pub sessions: usize,
+    pub ssh_keys: usize,
+}
+
+/// A new group.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct GroupIn {
+    pub name: String,
+}
+
+/// A group.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GroupOut {
+    pub name: String,
+    pub members: Vec<String>,
+    pub created_at: String,
+}
+
+impl GroupOut {
+    #[must_use]
+    pub fn of(group: &Group) -> Self {
+        Self { name: group.name.clone(), members: group.members.clone(), created_at: group.created_at.to_string() }
+    }
+}
+
+/// A new service.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServiceIn {
+    pub name: String,
+    #[serde(default)]
+    pub permissions: Vec<String>,
+}
+
+/// A change to a service.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServicePatch {
+    pub permissions: Vec<String>,
+}
+
+/// A service.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ServiceOut {
+    pub name: String,
+    pub permissions: Vec<String>,
+    pub created_at: String,
+}
+
+impl ServiceOut {
+    #[must_use]
+    pub fn of(service: &Service) -> Self {
+        Self { name: service.name.clone(), permissions: service.permissions.words().map(str::to_owned).collect(), created_at: service.created_at.to_string() }
+    }
+}
