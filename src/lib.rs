@@ -1,3 +1,4 @@
 //! Keycroft.
 pub mod model;
+pub mod html;
 pub mod clock;

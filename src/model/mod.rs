@@ -17,3 +17,4 @@ pub mod service;
 pub mod text;
 pub mod time;
 pub mod user;
+pub mod user_agent;
