@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::form::{self, Field, Input, acts, danger, hidden, post, radios, summary};
 use super::layout::{Frame, Section, heading, page};
 use super::table::{Pager, address, last_use, last_use_in_line, pager};
-use super::when::{self, end_in_line, some, time};
+use super::when::{self, expiry, some, time};
 use super::{chart, lifetime, permission, shown_once, standing};
 use crate::model::credential::{Kind, Record, UsageDay};
 use crate::model::permission::Permissions;
@@ -17,6 +17,8 @@ use standing::Standing;
 
 /// From how many API keys on the list has a filter.
 const FILTER_FROM: usize = 10;
+/// How many ended API keys the list names, so that the page stays small.
+const ENDED_ROWS: usize = 5;
 
 /// Whose API keys the pages are about, and so where they live.
 #[derive(Debug, Clone)]
@@ -130,7 +132,7 @@ pub struct ApiKeyList {
     pub pager: Pager,
     /// All that one of them may have at most: what "everything" means.
     pub offered: Permissions,
-    /// Those of the last 30 days that are over, newest end first; at most a page of them.
+    /// Those of the last 30 days that are over, newest end first; the page shows five.
     pub ended: Vec<Record>,
     /// How many are over.
     pub ended_total: usize,
@@ -237,12 +239,13 @@ fn empty(view: &ApiKeyList, new: &str) -> Markup {
 
 fn filter(view: &ApiKeyList, path: &str) -> Markup {
     let state = view.filter.state.map_or("", Standing::word);
+    let text = Some(&view.filter.text).filter(|text| !text.is_empty());
     html! {
-        form.bar method="get" action=(path) role="search" {
-            div.f { label for="text" { "Name" } input #text type="search" name="text" value=(view.filter.text); }
-            div.f {
-                label for="state" { "Status" }
-                select #state name="state" {
+        form.bar method="get" action=(path) {
+            label { "Name" input type="search" name="text" value=[text]; }
+            label {
+                "Status"
+                select name="state" {
                     option value="" { "Any" }
                     @for standing in Standing::LIVE { option value=(standing.word()) selected[state == standing.word()] { (standing.label()) } }
                 }
@@ -287,18 +290,18 @@ fn list_row(now: Time, view: &ApiKeyList, path: &str, row: &ApiKeyRow) -> Markup
     let own = format!("{path}/{}", record.id);
     html! {
         tr {
-            th scope="row" {
+            th {
                 a href=(own) { (record.name) }
                 small { (hint(Form::Credential(record.kind), record.id)) " · " (permission::brief(&record.permissions, &view.offered)) }
             }
-            td data-l="Status" { (standing::cell(record, now)) }
+            td { (standing::cell(record, now)) }
             td data-l="Expires" { (when::end(record.expires_at, now)) }
             td data-l="Last used" { (last_use(record.last_use.as_ref(), now)) }
-            td data-l="30 days" { (chart::small(&row.usage, now)) }
+            td data-l="Uses" { (chart::small(&row.usage, now)) }
             td data-l="Created" { (time(record.created_at, now)) }
-            td {
-                @if record.state(now) != crate::model::credential::State::Expired { a.btn href={ (own) "/rotate" } aria-label={ "Rotate " (record.name) } { "Rotate" } }
-                a.btn.no href={ (own) "/delete" } aria-label={ "Delete " (record.name) } { "Delete" }
+            td.a {
+                @if record.state(now) != crate::model::credential::State::Expired { a href={ (own) "/rotate" } aria-label={ "Rotate " (record.name) } { "Rotate" } }
+                a href={ (own) "/delete" } aria-label={ "Delete " (record.name) } { "Delete" }
             }
         }
     }
@@ -308,20 +311,15 @@ fn ended(view: &ApiKeyList, now: Time) -> Markup {
     html! {
         details {
             summary { "Ended (" (view.ended_total) ")" }
-            table {
-                thead { tr { th { "Name" } th { "Ended" } th { "Why" } th { "Last used" } } }
-                tbody {
-                    @for record in &view.ended {
-                        tr {
-                            th scope="row" { (record.name) small { (hint(Form::Credential(record.kind), record.id)) } }
-                            td data-l="Ended" { @if let Some(ending) = &record.ended { (time(ending.at, now)) } }
-                            td data-l="Why" { @if let Some(ending) = &record.ended { (ending.reason) } }
-                            td data-l="Last used" { (last_use(record.last_use.as_ref(), now)) }
-                        }
+            ul {
+                @for record in view.ended.iter().take(ENDED_ROWS) {
+                    li {
+                        bdi { (record.name) } " (" (record.id) ")"
+                        @if let Some(ending) = &record.ended { ", " (ending.reason) " " (time(ending.at, now)) }
                     }
                 }
             }
-            @if view.ended_total > view.ended.len() { p { "These are the latest " (view.ended.len()) " of them." } }
+            @if view.ended_total > ENDED_ROWS { p { "These are the latest. Your " a href="/events?action=api-key" { "events" } " have the rest." } }
         }
     }
 }
@@ -387,7 +385,7 @@ fn issued(frame: &Frame, view: &ApiKeyIssued<'_>, note: &Markup) -> Markup {
     let record = &view.record;
     let content = html! {
         h1 { "Save your key now" }
-        p.lead { bdi { (record.name) } " · expires: " (end_in_line(record.expires_at, frame.now)) }
+        p.lead { bdi { (record.name) } " · " (expiry(record.expires_at, frame.now)) }
         (note)
         (shown_once::panel(frame, "key", view.secret, &view.holder.path_of(record.id, ""), "Go to the key"))
     };

@@ -6,7 +6,7 @@ use super::api_key::Holder;
 use super::form::button;
 use super::layout::{Frame, heading, page};
 use super::table::last_use;
-use super::when::{end_in_line, exact, time, time_or_never};
+use super::when::{end_in_line, exact, expiry, time, time_or_never};
 use super::{chart, event, permission, standing};
 use crate::model::credential::{Record, Refusal, State, UsageDay};
 use crate::model::event::Event;
@@ -56,7 +56,7 @@ pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
         (chart::large(&view.usage, frame.now))
         @if !view.made.is_empty() {
             h2 { "What it made" }
-            ul { @for made in &view.made { li { (made.kind) " " bdi { (made.name) } " (" code { (made.id) } "), expires: " (end_in_line(made.expires_at, frame.now)) } } }
+            ul { @for made in &view.made { li { (made.kind) " " bdi { (made.name) } " (" code { (made.id) } "), " (expiry(made.expires_at, frame.now)) } } }
         }
         h2 { "Events" }
         (event::short_table(&view.events, frame.now))
@@ -97,7 +97,7 @@ fn facts(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let lost = record.permissions.without(&view.power);
     html! {
         dl {
-            dt { "Status" } dd { (standing::cell(record, now)) }
+            dt { "Status" } dd { (standing::pill(standing::Standing::of(record, now))) }
             dt { "Id" } dd { code { (record.id) } small { "The secret begins with " code { (hint(Form::Credential(record.kind), record.id)) } } }
             dt { "Expires" } dd { (end_in_line(record.expires_at, now)) }
             dt { "Last used" } dd { (last_use(record.last_use.as_ref(), now)) }

@@ -11,13 +11,13 @@ use crate::model::time::{Day, Time};
 /// How many days are shown.
 const DAYS: i64 = 30;
 
-/// The last 30 days in a table's cell: the sum in words, and its course when there is any.
+/// The last 30 days in a table's cell: the sum in words, and its course when there is any. The stylesheet stretches it.
 pub(super) fn small(usage: &[UsageDay], now: Time) -> Markup {
     let days = fill(usage, now);
     let sum: u64 = days.iter().map(|day| day.uses).sum();
     html! {
         (sum)
-        @if sum > 0 { svg viewBox="0 0 60 9" aria-hidden="true" { path d=(course(&days, 9, 2, |day| day.uses)) {} } }
+        @if sum > 0 { svg aria-hidden="true" { path d=(course(&days, 9, 2, |day| day.uses)) {} } }
     }
 }
 
@@ -43,7 +43,7 @@ pub(super) fn large(usage: &[UsageDay], now: Time) -> Markup {
                 summary { "Figures" }
                 table {
                     thead { tr { th { "Day" } th { "Uses" } th { "Refused" } } }
-                    tbody { @for day in figures() { tr { th scope="row" { (day.day) } td data-l="Uses" { (day.uses) } td data-l="Refused" { (day.refused) } } } }
+                    tbody { @for day in figures() { tr { th { (day.day) } td data-l="Uses" { (day.uses) } td data-l="Refused" { (day.refused) } } } }
                 }
             }
         }

@@ -98,7 +98,7 @@ fn filter(view: &EventList, path: &str) -> Markup {
     let (filter, input) = (&view.filter, &view.input);
     html! {
         (super::form::summary(input))
-        form.bar method="get" action=(path) role="search" {
+        form.bar method="get" action=(path) {
             (Field::text("action").label("What").default(&filter.action).show(input))
             (Field::text("since").label("Since (UTC)").kind("datetime-local").default(&filter.since).show(input))
             (Field::text("until").label("Until (UTC)").kind("datetime-local").default(&filter.until).show(input))
@@ -126,7 +126,7 @@ fn table(events: &[Event], now: Time) -> Markup {
 fn row(event: &Event, now: Time) -> Markup {
     html! {
         tr {
-            th scope="row" {
+            th {
                 (event.action) " " bdi { (target(event)) }
                 @for change in changes(event) { small { bdi { (change) } } }
             }

@@ -141,7 +141,7 @@ pub(super) fn page(frame: &Frame, section: Section, title: &str, content: &Marku
             nav aria-label="Main" {
                 (entries(&OWN, section))
                 @if frame.admin == AdminPages::Shown {
-                    b id="admin" { "Administration" }
+                    b { "Administration" }
                     (entries(&ADMIN, section))
                 }
             }

@@ -202,7 +202,7 @@ fn matrix_row(input: &Input, offered: &Permissions, given: &Permissions, row: &(
     let answers = [("none", "No access", true), ("read", "Read", may(read)), full];
     html! {
         tr {
-            th scope="row" { (label) }
+            th { (label) }
             @for (value, words, offered) in answers {
                 td data-l=(words) {
                     @if offered {

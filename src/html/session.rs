@@ -45,7 +45,7 @@ fn row(frame: &Frame, record: &Record, is_current: bool) -> Markup {
     let active = record.last_use.as_ref().map_or(record.created_at, |last| last.at);
     html! {
         tr {
-            th scope="row" { b { bdi { (device) } } @if is_current { " " (badge("ok", "This device")) } small { (record.id) } }
+            th { b { bdi { (device) } } @if is_current { " " (badge("ok", "This device")) } small { (record.id) } }
             td data-l="Address" {
                 @match record.address { Some(address) => (address), None => { "unknown" } }
                 @if let Some(address) = used_from { small { "last from " (address) } }

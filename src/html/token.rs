@@ -6,7 +6,7 @@ use super::api_key::what_breaks;
 use super::form::{Field, Input, acts, danger, hidden, post, summary};
 use super::layout::{Frame, Section, heading, page};
 use super::table::{Pager, last_use, pager};
-use super::when::{self, end_in_line, time};
+use super::when::{self, end_in_line, expiry, time};
 use super::{lifetime, permission, shown_once, standing};
 use crate::model::credential::{Record, UsageDay};
 use crate::model::permission::Permissions;
@@ -81,16 +81,16 @@ fn list_row(frame: &Frame, view: &TokenList, row: &TokenRow) -> Markup {
     let (record, now) = (&row.record, frame.now);
     html! {
         tr {
-            th scope="row" {
+            th {
                 b { bdi { (record.name) } }
                 small { (hint(Form::Credential(record.kind), record.id)) " · " (permission::brief(&record.permissions, &view.offered)) }
             }
-            td data-l="Status" { (standing::cell(record, now)) }
+            td { (standing::cell(record, now)) }
             td data-l="Made by" { bdi { (row.made_by) } }
             td data-l="Expires" { (when::end(record.expires_at, now)) }
             td data-l="Last used" { (last_use(record.last_use.as_ref(), now)) }
             td data-l="Created" { (time(record.created_at, now)) }
-            td { a.btn.no href={ "/tokens/" (record.id) "/delete" } aria-label={ "Delete " (record.name) } { "Delete" } }
+            td.a { a href={ "/tokens/" (record.id) "/delete" } aria-label={ "Delete " (record.name) } { "Delete" } }
         }
     }
 }
@@ -122,7 +122,7 @@ pub fn new(frame: &Frame, view: &TokenNew) -> Markup {
 pub fn created(frame: &Frame, view: &TokenIssued<'_>) -> Markup {
     let content = html! {
         h1 { "Save your token now" }
-        p.lead { bdi { (view.record.name) } " · expires: " (end_in_line(view.record.expires_at, frame.now)) }
+        p.lead { bdi { (view.record.name) } " · " (expiry(view.record.expires_at, frame.now)) }
         (shown_once::panel(frame, "token", view.secret, "/tokens", "Go to the tokens"))
         (shown_once::paste("Log in with it", "the login line", &format!("keycroft login {} --with-token", frame.public_url)))
     };

@@ -106,12 +106,12 @@ pub fn exact(time: Time) -> Markup {
     html! { time datetime=(time) data-abs { (utc(time)) } }
 }
 
-/// An end: relative, and below it exactly.
+/// An end: relative, and below it exactly, so that it needs no title.
 #[must_use]
 pub fn end(end: Option<Time>, now: Time) -> Markup {
     match end {
-        Some(end) => html! { (time(end, now)) small { (utc(end)) } },
-        None => html! { "Never" },
+        Some(end) => html! { time datetime=(end) { (relative(end, now)) } small { (utc(end)) } },
+        None => html! { "No expiry" },
     }
 }
 
@@ -120,8 +120,14 @@ pub fn end(end: Option<Time>, now: Time) -> Markup {
 pub fn end_in_line(end: Option<Time>, now: Time) -> Markup {
     match end {
         Some(end) => html! { (time(end, now)) " (" (utc(end)) ")" },
-        None => html! { "Never" },
+        None => html! { "no expiry" },
     }
+}
+
+/// The same as part of a sentence: `expires in 30 days (…)`.
+#[must_use]
+pub fn expiry(end: Option<Time>, now: Time) -> Markup {
+    html! { @if end.is_some() { "expires " } (end_in_line(end, now)) }
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ pub fn key_list(words: &Words, rows: usize) -> ApiKeyList {
         filter: Filter::default(),
         pager: Pager::Page { page: 2, pages: 10 },
         offered: offered(),
-        ended: (0..rows.min(4)).map(|n| ended(words, n)).collect(),
+        ended: (0..rows.min(9)).map(|n| ended(words, n)).collect(),
         ended_total: rows,
     }
 }
