@@ -60,6 +60,14 @@
     });
   });
 
+  // A key's file goes into the field as text: nothing is sent that is not seen.
+  all("[data-file]").forEach((label) => {
+    label.hidden = false;
+    label.addEventListener("change", async (event) => {
+      document.getElementById(label.dataset.file).value = await event.target.files[0].text();
+    });
+  });
+
   addEventListener("beforeunload", (event) => {
     if (guard && !guard.querySelector("[data-saved]").checked) event.preventDefault();
   });

@@ -136,10 +136,20 @@ pub(super) fn hidden(name: &str, value: &str) -> Markup {
     html! { input type="hidden" name=(name) value=(value); }
 }
 
-/// The values of a form before, so that it survives a detour; passwords and tokens are left out.
+/// The values of a form before, so that it survives a detour; what [`may_be_written`] refuses is left out.
 pub(super) fn carried(fields: &[(String, String)]) -> Markup {
-    let may_go = |name: &str| !name.contains("password") && !matches!(name, "form_token" | "current" | "new");
-    html! { @for (name, value) in fields.iter().filter(|(name, _)| may_go(name)) { (hidden(name, value)) } }
+    html! { @for (name, value) in fields.iter().filter(|(name, value)| may_be_written(name, value)) { (hidden(name, value)) } }
+}
+
+/// Whether a value that was sent may stand in a page: no password, no form token, and nothing in the place of a
+/// public key that could be a private one.
+pub(super) fn may_be_written(name: &str, value: &str) -> bool {
+    let name = name.strip_prefix(super::sign_in::KEPT).unwrap_or(name);
+    match name {
+        "form_token" | "current" | "new" => false,
+        "public_key" => ["ssh-", "ecdsa-", "sk-"].iter().any(|sign| value.starts_with(sign)) && value.trim_end().lines().count() == 1,
+        other => !other.contains("password"),
+    }
 }
 
 /// The acts at a form's foot.
@@ -186,6 +196,11 @@ impl<'a> Field<'a> {
         Self { kind: "password", ..Self::text(name) }
             .autocomplete(autocomplete)
             .required()
+    }
+
+    /// A password field that may stay empty.
+    pub(super) fn optional_password(name: &'a str) -> Self {
+        Self { kind: "password", autocomplete: Some("new-password"), ..Self::text(name) }
     }
 
     pub(super) fn kind(self, kind: &'a str) -> Self {
@@ -357,5 +372,10 @@ mod tests {
         assert!(!field.contains("hunter2"));
         assert!(!carried(&failed().values).into_string().contains("hunter2"));
         assert!(carried(&failed().values).into_string().contains("name=\"name\""));
+        for name in ["password", "current_password", "kept.current", "new", "form_token"] {
+            assert!(!may_be_written(name, "x"), "{name}");
+        }
+        assert!(may_be_written("kept.note", "x") && may_be_written("public_key", "ssh-ed25519 AAAA\n"));
+        assert!(!may_be_written("kept.public_key", "-----BEGIN OPENSSH PRIVATE KEY-----"));
     }
 }

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::form::{Field, Input, carried, hidden, post, summary};
+use super::form::{Field, Input, carried, hidden, may_be_written, post, summary};
 use super::layout::{Frame, Outside, Section, outside, page};
 use crate::model::password::CHARACTERS_MIN;
 use crate::model::text::NAME_CHARACTERS_MAX;
@@ -57,8 +57,7 @@ pub fn sign_in(frame: &Outside, view: &SignIn) -> Markup {
 }
 
 fn prefixed(kept: &Kept) -> Vec<(String, String)> {
-    let may_go = |name: &str| !name.contains("password") && !matches!(name, "form_token" | "current" | "new");
-    kept.fields.iter().filter(|(name, _)| may_go(name)).map(|(name, value)| (format!("{KEPT}{name}"), value.clone())).collect()
+    kept.fields.iter().map(|(name, value)| (format!("{KEPT}{name}"), value.clone())).collect()
 }
 
 /// The page after signing in with a kept form: one button sends it on, under the new session's form token.
@@ -67,7 +66,7 @@ pub fn go_on(frame: &Frame, kept: &Kept) -> Markup {
     let content = html! {
         h1 { "Go on where you were" }
         p.lead { "You are signed in again, and your form is still here. Passwords have to be typed again." }
-        @let shown: Vec<&(String, String)> = kept.fields.iter().filter(|(name, value)| is_shown(name) && !value.is_empty()).collect();
+        @let shown: Vec<&(String, String)> = kept.fields.iter().filter(|(name, value)| is_shown(name, value)).collect();
         @if !shown.is_empty() {
             dl { @for (name, value) in shown { dt { (super::form::label(name)) } dd { bdi { (value) } } } }
         }
@@ -80,8 +79,8 @@ pub fn go_on(frame: &Frame, kept: &Kept) -> Markup {
 }
 
 /// What of a kept form is worth reading again.
-fn is_shown(name: &str) -> bool {
-    !name.contains("password") && !matches!(name, "form_token" | "nonce" | "version" | "current" | "new")
+fn is_shown(name: &str, value: &str) -> bool {
+    may_be_written(name, value) && !value.is_empty() && !matches!(name, "nonce" | "version")
 }
 
 /// A form of somebody who came by a link with a code.

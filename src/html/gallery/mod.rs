@@ -2,6 +2,7 @@
 
 mod check;
 mod core;
+mod rest;
 mod samples;
 
 pub(super) use samples::event;
@@ -21,5 +22,7 @@ fn shown(list: &mut Vec<Shown>, name: &str, markup: Markup) {
 
 /// All pages, with `words` in every field that somebody else fills.
 fn pages(words: &Words) -> Vec<Shown> {
-    core::pages(words)
+    let mut list = core::pages(words);
+    list.extend(rest::pages(words));
+    list
 }
