@@ -123,7 +123,7 @@ fn request_line(line: &[u8]) -> Result<(), Refusal> {
         _ if version.starts_with(b"HTTP/") => {
             return Err(Refusal::new(
                 StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-                "Only HTTP/1.1 and HTTP/1.0 are spoken here.",
+                "Of HTTP only versions 1.1 and 1.0 are spoken here.",
             ));
         }
         _ => return Err(Refusal::malformed("The version is not one of HTTP.")),
