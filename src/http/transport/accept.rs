@@ -14,7 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::refusal::Refusal;
 use super::registry::{Phase, Place, Registry};
-use super::settings::{ACCEPTS_AT_ONCE, SEND_BUFFER_BYTES};
+use super::settings::{ACCEPTS_AT_ONCE, SEND_BUFFER_BYTES, SHED_AT_ONCE};
 
 const FULL: Refusal = Refusal::full("The server has too many connections. Try again in a moment.");
 /// How long nothing is accepted when the machine has nothing left to accept with.
@@ -75,7 +75,7 @@ impl Door {
         loop {
             if let Err(error) = self.take_some().await {
                 log::warn!("no connection could be taken: {error}");
-                self.registry.shed_one();
+                self.registry.shed(SHED_AT_ONCE);
                 self.turn_one_away().await;
                 tokio::time::sleep(BREATH).await;
             }

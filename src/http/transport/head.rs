@@ -137,8 +137,8 @@ fn request_line(line: &[u8]) -> Result<(), Refusal> {
     check_target(target)
 }
 
-/// The methods that a request may have: HTTP's own without TRACE and CONNECT, and WebDAV's, which
-/// a proxy forwards when it asks whether a request may pass.
+/// The methods that a request may have: HTTP's own without TRACE and CONNECT, and `WebDAV`'s,
+/// which a proxy forwards when it asks whether a request may pass.
 fn is_known(method: &[u8]) -> bool {
     matches!(
         method,

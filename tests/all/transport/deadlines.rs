@@ -116,8 +116,8 @@ fn a_client_that_sends_without_reading_is_dropped() {
     // The server stops reading when it cannot write, so only its deadline ends this.
     until("it is dropped", || {
         use std::io::{ErrorKind, Write};
-        match (&client.stream).write(requests.as_bytes()) {
-            Ok(_) => false,
+        match (&client.stream).write_all(requests.as_bytes()) {
+            Ok(()) => false,
             Err(error) => error.kind() != ErrorKind::WouldBlock,
         }
     });

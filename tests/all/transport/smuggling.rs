@@ -1,5 +1,6 @@
 //! Nothing inside of one request is ever answered as another.
 
+use std::fmt::Write as _;
 use std::io::Write;
 use std::thread;
 
@@ -173,7 +174,7 @@ fn fifty_thousand_pipelined_requests_are_answered_in_order() {
         for batch in 0..COUNT / 100 {
             let mut sent = String::new();
             for number in batch * 100..(batch + 1) * 100 {
-                sent.push_str(&format!("GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n"));
+                write!(sent, "GET /{number} HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
             }
             writer.write_all(sent.as_bytes()).unwrap();
         }

@@ -1,5 +1,6 @@
 //! A server with a tiny house that says what it saw, and a client that sends what it is told.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -135,9 +136,9 @@ fn respond(house: &House, request: &Request) -> Response {
     let mut headers: Vec<_> = request.headers().collect();
     headers.sort_unstable();
     for (name, value) in headers {
-        said.push_str(&format!("{name}: {value}\n"));
+        writeln!(said, "{name}: {value}").unwrap();
     }
-    said.push_str(&format!("body: {body}\n"));
+    writeln!(said, "body: {body}").unwrap();
     Response::text(said)
 }
 
@@ -396,7 +397,7 @@ impl Client {
     }
 
     fn more(&mut self) -> bool {
-        let mut buffer = [0; 65536];
+        let mut buffer = [0; 16 * 1024];
         match self.stream.read(&mut buffer) {
             Ok(0) => false,
             Ok(count) => {
