@@ -59,6 +59,11 @@ pub async fn run<H: 'static>(host: Rc<Host<H>>, arrival: Arrival) {
 
 /// Handshake and requests. False when the connection was dropped on purpose or broke.
 async fn converse<H: 'static>(host: &Host<H>, socket: Socket, watch: &Rc<Watch>) -> bool {
+    // A client that sends nothing costs no buffers.
+    let begins = attend(watch, socket.readable(), |_| false).await;
+    if !matches!(begins, Some(Ok(()))) {
+        return false;
+    }
     let client = match &host.tls {
         None => Client::Plain(socket),
         Some(tls) => match attend(watch, tls.acceptor().accept(socket), |_| false).await {

@@ -120,6 +120,15 @@ impl Table {
     }
 }
 
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// Connections that were told to make room are still on their way out.
+    ForAMoment,
+    /// Every connection is being served.
+    Really,
+}
+
 /// A connection's place in the registry; dropping it gives the place back.
 pub struct Place {
     registry: Arc<Registry>,
@@ -152,19 +161,18 @@ impl Registry {
 
     /// A place for a new connection in this phase, with the worker that has the fewest; none when
     /// the server, or what one address may have of it, is full and nobody can make room.
-    pub fn enter(self: &Arc<Self>, peer: SocketAddr, phase: Phase) -> Option<Place> {
+    pub fn enter(self: &Arc<Self>, peer: SocketAddr, phase: Phase) -> Result<Place, Full> {
         let address = counted_as(peer);
         let counted = !(self.exempt)(peer.ip().to_canonical());
         let mut table = self.table();
         if counted {
             let mine = table.per_address.get(&address).copied().unwrap_or(0);
-            if mine >= self.per_address_max && !Self::make_room(&mut table, Some(address)) {
-                return None;
+            if mine >= self.per_address_max {
+                Self::make_room(&mut table, Some(address))?;
             }
         }
-        let full = table.len() - table.leaving >= self.connections_max;
-        if full && !Self::make_room(&mut table, None) {
-            return None;
+        if table.len() - table.leaving >= self.connections_max {
+            Self::make_room(&mut table, None)?;
         }
         let slot = Arc::new(Slot {
             peer,
@@ -185,7 +193,7 @@ impl Registry {
         let worker = self.least_busy();
         self.per_worker[worker].fetch_add(1, Relaxed);
         self.look_by(self.due(phase, self.now()));
-        Some(Place {
+        Ok(Place {
             registry: Arc::clone(self),
             slot,
             worker,
@@ -217,7 +225,7 @@ impl Registry {
     pub fn shed(&self, count: usize) {
         let mut table = self.table();
         for _ in 0..count {
-            if !Self::make_room(&mut table, None) {
+            if Self::make_room(&mut table, None).is_err() {
                 return;
             }
         }
@@ -283,9 +291,9 @@ impl Registry {
 
     /// The longest idle connection, else the one whose client keeps us waiting longest in the
     /// middle of something, is told to leave.
-    fn make_room(table: &mut Table, of: Option<IpAddr>) -> bool {
+    fn make_room(table: &mut Table, of: Option<IpAddr>) -> Result<(), Full> {
         if table.leaving >= LEAVING_MAX {
-            return false;
+            return Err(Full::ForAMoment);
         }
         let chosen = table
             .slots
@@ -297,13 +305,11 @@ impl Registry {
                 let (phase, since) = slot.waiting();
                 (phase != Phase::Idle, since)
             });
-        let Some(slot) = chosen else {
-            return false;
-        };
+        let slot = chosen.ok_or(Full::Really)?;
         slot.leaving.store(true, Relaxed);
         slot.alert();
         table.leaving += 1;
-        true
+        Ok(())
     }
 
     fn least_busy(&self) -> usize {

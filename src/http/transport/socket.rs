@@ -29,6 +29,11 @@ impl Socket {
         Self(Rc::new(RefCell::new(stream)))
     }
 
+    /// Returns when the client has sent something, or has gone.
+    pub async fn readable(&self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.0.borrow().poll_read_ready(cx)).await
+    }
+
     /// Reads and throws away until the client has closed or this much has come.
     pub async fn drain(&self, bytes_max: usize) {
         let mut drained = 0;
