@@ -44,7 +44,7 @@ fn run(port: u16, with_body: bool) -> std::io::Result<()> {
         move || Ok::<_, std::convert::Infallible>(Constant { with_body }),
         |_, _| Admission {
             lane: Lane::Quick,
-            body_bytes_max: 0,
+            body_bytes_max: 64 * 1024,
         },
         respond,
     )
