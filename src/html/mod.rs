@@ -36,3 +36,4 @@ pub mod when;
 
 pub use assets::{Asset, assets};
 pub use layout::{AdminPages, Flash, Frame, Outside, Theme, Visitor};
+pub use maud::Markup;

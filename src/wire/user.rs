@@ -74,7 +74,7 @@ impl UserPatch {
         let role = self.role.and_then(|role| faults.take("role", Role::parse(&role)));
         let granted = self.permissions.and_then(|words| faults.take("permissions", Permissions::parse(&words)));
         faults.check()?;
-        Ok(UserChange { display_name, role, disabled: self.disabled.map(Disabled::from), granted })
+        Ok(UserChange { display_name, role, disabled: self.disabled.map(Disabled::from), granted, version: None })
     }
 }
 

@@ -22,6 +22,8 @@ use crate::model::caller::Caller;
 use crate::model::idempotency::Once;
 use crate::wire::ListOut;
 
+pub use user::link;
+
 /// What a handler answers.
 pub type Answer = Result<Response, Problem>;
 

@@ -17,7 +17,7 @@ fn username(ask: &Ask<'_>) -> Result<Username, Error> {
 }
 
 /// A link that opens one act, once.
-pub(super) fn link(ask: &Ask<'_>, purpose: Purpose, code: Secret) -> String {
+pub fn link(ask: &Ask<'_>, purpose: Purpose, code: Secret) -> String {
     let path = purpose.path().unwrap_or("/");
     format!("{}{path}?code={}", ask.house.settings.public_url, *code.reveal())
 }
