@@ -46,7 +46,10 @@ impl Desk {
     /// [`Error::Forbidden`]; faults of ours.
     pub fn counts_of(&self, caller: &Caller, users: &[User]) -> Result<Vec<UserCounts>, Error> {
         caller.demand(Own::UsersRead)?;
-        users.iter().map(|user| self.counts(user.id, caller.now)).collect()
+        users
+            .iter()
+            .map(|user| self.counts(user.id, caller.now))
+            .collect()
     }
 
     fn counts(&self, user: UserId, now: Time) -> Result<UserCounts, Error> {
@@ -91,17 +94,28 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
-    pub fn service_use(&self, caller: &Caller, service: &crate::model::service::Service) -> Result<(u32, Option<Time>), Error> {
+    pub fn service_use(
+        &self,
+        caller: &Caller,
+        service: &crate::model::service::Service,
+    ) -> Result<(u32, Option<Time>), Error> {
         caller.demand(Own::ServicesRead)?;
         let owner = OwnerId::Service(service.id);
-        Ok((self.read.count_live(owner, Kind::ApiKey, caller.now)?, self.read.last_active(owner)?))
+        Ok((
+            self.read.count_live(owner, Kind::ApiKey, caller.now)?,
+            self.read.last_active(owner)?,
+        ))
     }
 
     /// How many credentials of users carry a permission of a service.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
-    pub fn carriers(&self, caller: &Caller, service: &crate::model::service::Service) -> Result<u32, Error> {
+    pub fn carriers(
+        &self,
+        caller: &Caller,
+        service: &crate::model::service::Service,
+    ) -> Result<u32, Error> {
         caller.demand(Own::ServicesRead)?;
         self.read.count_carriers(&service.name)
     }
@@ -110,7 +124,11 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
-    pub fn hosts_of_group(&self, caller: &Caller, group: &crate::model::group::Group) -> Result<Vec<String>, Error> {
+    pub fn hosts_of_group(
+        &self,
+        caller: &Caller,
+        group: &crate::model::group::Group,
+    ) -> Result<Vec<String>, Error> {
         caller.demand(Own::UsersRead)?;
         self.read.hosts_of_group(group.id)
     }
@@ -119,18 +137,37 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
-    pub fn exceeding(&self, caller: &Caller, policy: &Policy, limit: usize) -> Result<(Vec<Exceeding>, usize), Error> {
+    pub fn exceeding(
+        &self,
+        caller: &Caller,
+        policy: &Policy,
+        limit: usize,
+    ) -> Result<(Vec<Exceeding>, usize), Error> {
         caller.demand(Own::PolicyRead)?;
         let mut found = Vec::new();
         let mut total = 0;
         let mut after = None;
         loop {
-            let page = self.read.records(&CredentialFilter { owner: None, kind: None, ended: false }, after, PART_ROWS)?;
+            let page = self.read.records(
+                &CredentialFilter {
+                    owner: None,
+                    kind: None,
+                    ended: false,
+                },
+                after,
+                PART_ROWS,
+            )?;
             for record in page.items {
-                let Some(why) = exceeds(&record, policy, caller.now) else { continue };
+                let Some(why) = exceeds(&record, policy, caller.now) else {
+                    continue;
+                };
                 total += 1;
                 if found.len() < limit {
-                    found.push(Exceeding { owner: self.read.owner_name(record.owner)?, record, why });
+                    found.push(Exceeding {
+                        owner: self.read.owner_name(record.owner)?,
+                        record,
+                        why,
+                    });
                 }
             }
             after = page.next.and_then(|next| next.parse().ok());
@@ -146,7 +183,11 @@ impl Desk {
     /// [`Error::Forbidden`]; faults of ours.
     pub fn facts(&self, caller: &Caller) -> Result<Facts, Error> {
         caller.demand(Own::PolicyRead)?;
-        Ok(Facts { file: self.read.file_facts(self.store().path())?, path: self.store().path().display().to_string(), writer_works: self.store().is_writing() })
+        Ok(Facts {
+            file: self.read.file_facts(self.store().path())?,
+            path: self.store().path().display().to_string(),
+            writer_works: self.store().is_writing(),
+        })
     }
 }
 

@@ -48,7 +48,9 @@ impl Select {
         let sql = format!(
             "SELECT count(*) FROM credentials WHERE {column} = ? AND kind = ? AND ended_at IS NULL AND disabled_at IS NULL AND expired_seen_at IS NULL AND (expires_at IS NULL OR expires_at > ?)"
         );
-        Ok(number(self.count(&sql, params![row, kind.word(), now.unix()])?))
+        Ok(number(
+            self.count(&sql, params![row, kind.word(), now.unix()])?,
+        ))
     }
 
     /// How many SSH keys a user has that are good at `now`.
@@ -66,7 +68,9 @@ impl Select {
     /// [`Error::Fault`] when the file can't be read.
     pub fn last_active(&self, owner: OwnerId) -> Result<Option<Time>, Error> {
         let (column, row) = owner_column(owner);
-        let sql = format!("SELECT max(l.at) FROM credentials c JOIN last_uses l ON l.credential_id = c.id WHERE c.{column} = ?");
+        let sql = format!(
+            "SELECT max(l.at) FROM credentials c JOIN last_uses l ON l.credential_id = c.id WHERE c.{column} = ?"
+        );
         Ok(self.one(&sql, [row], |row| time(row, 0))?.flatten())
     }
 
@@ -111,7 +115,13 @@ impl Select {
             name.push(ending);
             std::fs::metadata(name).map_or(0, |file| file.len())
         };
-        let (created_at, last_backup_at) = self.one("SELECT created_at, last_backup_at FROM installation", [], |row| Ok((time(row, 0)?, time(row, 1)?)))?.unwrap_or_default();
+        let (created_at, last_backup_at) = self
+            .one(
+                "SELECT created_at, last_backup_at FROM installation",
+                [],
+                |row| Ok((time(row, 0)?, time(row, 1)?)),
+            )?
+            .unwrap_or_default();
         Ok(FileFacts {
             sqlite_version: rusqlite::version().to_owned(),
             schema_version: number(self.count("PRAGMA user_version", [])?),
@@ -120,7 +130,10 @@ impl Select {
             last_backup_at,
             created_at,
             users: self.count("SELECT count(*) FROM users WHERE deleted_at IS NULL", [])?,
-            credentials: self.count("SELECT count(*) FROM credentials WHERE ended_at IS NULL", [])?,
+            credentials: self.count(
+                "SELECT count(*) FROM credentials WHERE ended_at IS NULL",
+                [],
+            )?,
             events: self.count("SELECT coalesce(max(number), 0) FROM events", [])?,
         })
     }

@@ -52,7 +52,12 @@ pub fn delete_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
 pub fn usage_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
     query::none(ask)?;
     let id = id(ask)?;
-    ok(&UsageOut::of(&ask.desk().usage(caller, &Desk::own(caller, KIND)?, KIND, id)?))
+    ok(&UsageOut::of(&ask.desk().usage(
+        caller,
+        &Desk::own(caller, KIND)?,
+        KIND,
+        id,
+    )?))
 }
 
 fn id(ask: &Ask<'_>) -> Result<crate::model::secret::Id, Problem> {
@@ -63,36 +68,67 @@ pub(super) fn list_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
     let mut query = Query::read(ask, &["limit", "after", "ended"]);
     let (part, ended) = (query.part(), query.flag("ended"));
     query.check()?;
-    list(&ask.desk().credentials(caller, &whose(ask, caller)?, KIND, ended, part.after, part.limit)?, |record| ApiKeyOut::of(record, ask.now))
+    list(
+        &ask.desk().credentials(
+            caller,
+            &whose(ask, caller)?,
+            KIND,
+            ended,
+            part.after,
+            part.limit,
+        )?,
+        |record| ApiKeyOut::of(record, ask.now),
+    )
 }
 
 pub(super) fn create_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<ApiKeyIn>(ask)?;
     let (wanted, once) = (wanted.parse()?, once(ask, caller, &bytes)?);
-    created(&issued(ask.desk().issue(caller, &whose(ask, caller)?, wanted, once)?, ask.now))
+    created(&issued(
+        ask.desk()
+            .issue(caller, &whose(ask, caller)?, wanted, once)?,
+        ask.now,
+    ))
 }
 
 pub(super) fn show_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
     query::none(ask)?;
-    ok(&ApiKeyOut::of(&ask.desk().credential(caller, &whose(ask, caller)?, KIND, id(ask)?)?, ask.now))
+    ok(&ApiKeyOut::of(
+        &ask.desk()
+            .credential(caller, &whose(ask, caller)?, KIND, id(ask)?)?,
+        ask.now,
+    ))
 }
 
 pub(super) fn edit_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
     let change = body::json::<ApiKeyPatch>(ask)?.parse()?;
-    ok(&ApiKeyOut::of(&ask.desk().edit(caller, &whose(ask, caller)?, id(ask)?, change)?, ask.now))
+    ok(&ApiKeyOut::of(
+        &ask.desk()
+            .edit(caller, &whose(ask, caller)?, id(ask)?, change)?,
+        ask.now,
+    ))
 }
 
 pub(super) fn rotate_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<RotateIn>(ask)?;
     let once = once(ask, caller, &bytes)?;
     let rotation = wanted.parse()?;
-    ok(&issued(ask.desk().rotate(caller, &whose(ask, caller)?, id(ask)?, rotation, once)?, ask.now))
+    ok(&issued(
+        ask.desk()
+            .rotate(caller, &whose(ask, caller)?, id(ask)?, rotation, once)?,
+        ask.now,
+    ))
 }
 
 pub(super) fn delete_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
     let mut query = Query::read(ask, &["with_made"]);
-    let with_made = if query.flag("with_made") { WithMade::Yes } else { WithMade::No };
+    let with_made = if query.flag("with_made") {
+        WithMade::Yes
+    } else {
+        WithMade::No
+    };
     query.check()?;
-    ask.desk().end(caller, &whose(ask, caller)?, KIND, id(ask)?, with_made)?;
+    ask.desk()
+        .end(caller, &whose(ask, caller)?, KIND, id(ask)?, with_made)?;
     no_content()
 }

@@ -26,24 +26,57 @@ const EXPORT_PART: usize = 1_000;
 
 fn typed(ask: &Ask<'_>) -> EventFilter {
     let text = |name| query(ask, name).unwrap_or_default().trim().to_owned();
-    EventFilter { action: text("action"), since: text("since"), until: text("until"), user: text("user") }
+    EventFilter {
+        action: text("action"),
+        since: text("since"),
+        until: text("until"),
+        user: text("user"),
+    }
 }
 
 fn parse(filter: &EventFilter) -> Result<(desk::EventFilter, Option<Username>), Error> {
     let mut faults = Faults::default();
-    let mut time = |name: &str, text: &str| if text.is_empty() { None } else { faults.take(name, Time::parse(&form::utc(text))) };
+    let mut time = |name: &str, text: &str| {
+        if text.is_empty() {
+            None
+        } else {
+            faults.take(name, Time::parse(&form::utc(text)))
+        }
+    };
     let (since, until) = (time("since", &filter.since), time("until", &filter.until));
-    let user = if filter.user.is_empty() { None } else { faults.take("user", Username::parse(&filter.user)) };
+    let user = if filter.user.is_empty() {
+        None
+    } else {
+        faults.take("user", Username::parse(&filter.user))
+    };
     faults.check()?;
     let action = (!filter.action.is_empty()).then(|| filter.action.clone());
-    Ok((desk::EventFilter { user: None, action, target: None, since, until }, user))
+    Ok((
+        desk::EventFilter {
+            user: None,
+            action,
+            target: None,
+            since,
+            until,
+        },
+        user,
+    ))
 }
 
-fn fetch(ask: &Ask<'_>, caller: &Caller, scope: Scope, filter: &EventFilter, after: Option<i64>, limit: usize) -> Result<Page<Event>, Error> {
+fn fetch(
+    ask: &Ask<'_>,
+    caller: &Caller,
+    scope: Scope,
+    filter: &EventFilter,
+    after: Option<i64>,
+    limit: usize,
+) -> Result<Page<Event>, Error> {
     let (wanted, user) = parse(filter)?;
     match scope {
         Scope::Own => ask.desk().own_events(caller, wanted, after, limit),
-        Scope::All => ask.desk().all_events(caller, user.as_ref(), wanted, after, limit),
+        Scope::All => ask
+            .desk()
+            .all_events(caller, user.as_ref(), wanted, after, limit),
     }
 }
 
@@ -56,8 +89,20 @@ fn list(ask: &Ask<'_>, caller: &Caller, scope: Scope) -> Answer {
         Err(Error::NotFound(_)) => (200, Vec::new(), None, Vec::new()),
         Err(error) => return Err(error.into()),
     };
-    let pager = Pager::Log { older, is_first: after.is_none() };
-    let view = EventList { scope, events, filter, input: Input { values: Vec::new(), errors }, pager };
+    let pager = Pager::Log {
+        older,
+        is_first: after.is_none(),
+    };
+    let view = EventList {
+        scope,
+        events,
+        filter,
+        input: Input {
+            values: Vec::new(),
+            errors,
+        },
+        pager,
+    };
     Ok(page(status, pages::list(&frame(ask, caller), &view)))
 }
 
@@ -70,7 +115,8 @@ fn export(ask: &Ask<'_>, caller: &Caller, scope: Scope) -> Result<Response, Prob
     loop {
         let found = fetch(ask, caller, scope, &filter, after, EXPORT_PART)?;
         for event in &found.items {
-            serde_json::to_writer(&mut lines, &EventOut::of(event)).map_err(|error| Error::Fault(error.to_string()))?;
+            serde_json::to_writer(&mut lines, &EventOut::of(event))
+                .map_err(|error| Error::Fault(error.to_string()))?;
             lines.push(b'\n');
         }
         count += found.items.len();
@@ -80,7 +126,10 @@ fn export(ask: &Ask<'_>, caller: &Caller, scope: Scope) -> Result<Response, Prob
         }
     }
     let mut response = headers::bytes_of("application/jsonl", 200, lines);
-    response.headers.push(("Content-Disposition".into(), "attachment; filename=\"keycroft-events.jsonl\"".into()));
+    response.headers.push((
+        "Content-Disposition".into(),
+        "attachment; filename=\"keycroft-events.jsonl\"".into(),
+    ));
     Ok(response)
 }
 

@@ -12,19 +12,27 @@ use crate::model::permission::Permissions;
 /// Reads a form that comes from a page of ours.
 pub fn read(ask: &Ask<'_>) -> Result<Input, Problem> {
     demand_same_origin(ask)?;
-    Ok(Input { values: body::form(ask)?, errors: Vec::new() })
+    Ok(Input {
+        values: body::form(ask)?,
+        errors: Vec::new(),
+    })
 }
 
 /// A field that may stay empty.
 pub fn filled(input: &Input, name: &str) -> Option<String> {
-    input.value(name).map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned)
+    input
+        .value(name)
+        .map(str::trim)
+        .filter(|value| !value.is_empty())
+        .map(str::to_owned)
 }
 
 /// The end that a form asks for: `expires_in`, or with `custom` the field for an exact time, which is meant as UTC.
 pub fn end(input: &Input) -> Result<(Option<String>, Option<String>), Error> {
     match filled(input, "expires_in").as_deref() {
         Some("custom") => {
-            let at = filled(input, "expires_at").ok_or_else(|| Error::field("expires_at", "choose a date and a time"))?;
+            let at = filled(input, "expires_at")
+                .ok_or_else(|| Error::field("expires_at", "choose a date and a time"))?;
             Ok((None, Some(utc(&at))))
         }
         other => Ok((other.map(str::to_owned), None)),
@@ -43,11 +51,15 @@ pub fn utc(text: &str) -> String {
 /// Lines, commas and spaces part the entries of a list.
 pub fn entries(input: &Input, name: &str) -> Vec<String> {
     let text = input.value(name).unwrap_or_default();
-    text.split(|c: char| c.is_whitespace() || c == ',').filter(|entry| !entry.is_empty()).map(str::to_owned).collect()
+    text.split(|c: char| c.is_whitespace() || c == ',')
+        .filter(|entry| !entry.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 /// The permissions that were chosen, as words.
 pub fn permissions(input: &Input, offered: &Permissions) -> Result<Vec<String>, Error> {
-    let chosen = permission::chosen(input, offered).map_err(|message| Error::field("permissions", message))?;
+    let chosen = permission::chosen(input, offered)
+        .map_err(|message| Error::field("permissions", message))?;
     Ok(chosen.words().map(str::to_owned).collect())
 }

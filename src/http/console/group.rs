@@ -17,7 +17,10 @@ const ROWS_MAX: usize = 500;
 
 fn list_page(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
     let groups = ask.desk().groups(caller, None, ROWS_MAX)?.items;
-    Ok(pages::list(&frame(ask, caller), &GroupList { groups, input }))
+    Ok(pages::list(
+        &frame(ask, caller),
+        &GroupList { groups, input },
+    ))
 }
 
 pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
@@ -25,18 +28,33 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn add(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    let name = parse_group_name(input.value("name").unwrap_or_default()).map_err(|message| Error::field("name", message));
+    let name = parse_group_name(input.value("name").unwrap_or_default())
+        .map_err(|message| Error::field("name", message));
     match name.and_then(|name| ask.desk().add_group(caller, name)) {
         Ok(group) => done(&format!("/admin/groups/{}", group.name), "added"),
-        Err(error) => again(error.into(), input, "name", |input| list_page(ask, caller, input)),
+        Err(error) => again(error.into(), input, "name", |input| {
+            list_page(ask, caller, input)
+        }),
     }
 }
 
-fn one_page(ask: &Ask<'_>, caller: &Caller, input: Input, render: fn(&crate::html::Frame, &GroupPage) -> Markup) -> Result<Markup, Problem> {
+fn one_page(
+    ask: &Ask<'_>,
+    caller: &Caller,
+    input: Input,
+    render: fn(&crate::html::Frame, &GroupPage) -> Markup,
+) -> Result<Markup, Problem> {
     caller.demand(Own::UsersRead)?;
     let group = ask.desk().group(caller, ask.parameter(0))?;
     let hosts = ask.desk().hosts_of_group(caller, &group)?;
-    Ok(render(&frame(ask, caller), &GroupPage { group, hosts, input }))
+    Ok(render(
+        &frame(ask, caller),
+        &GroupPage {
+            group,
+            hosts,
+            input,
+        },
+    ))
 }
 
 pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
@@ -44,21 +62,30 @@ pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
 }
 
 fn member(input: &Input) -> Result<Username, Error> {
-    Username::parse(input.value("username").unwrap_or_default().trim()).map_err(|message| Error::field("username", message))
+    Username::parse(input.value("username").unwrap_or_default().trim())
+        .map_err(|message| Error::field("username", message))
 }
 
 pub fn add_member(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
     let group = ask.parameter(0).to_owned();
     match member(&input).and_then(|user| ask.desk().add_group_member(caller, group.clone(), user)) {
         Ok(()) => done(&format!("/admin/groups/{group}"), "added"),
-        Err(Error::NotFound("user")) => again(Error::field("username", "there is no such user").into(), input, "username", |input| one_page(ask, caller, input, pages::show)),
-        Err(error) => again(error.into(), input, "username", |input| one_page(ask, caller, input, pages::show)),
+        Err(Error::NotFound("user")) => again(
+            Error::field("username", "there is no such user").into(),
+            input,
+            "username",
+            |input| one_page(ask, caller, input, pages::show),
+        ),
+        Err(error) => again(error.into(), input, "username", |input| {
+            one_page(ask, caller, input, pages::show)
+        }),
     }
 }
 
 pub fn remove_member(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
     let group = ask.parameter(0).to_owned();
-    ask.desk().remove_group_member(caller, group.clone(), member(&input)?)?;
+    ask.desk()
+        .remove_group_member(caller, group.clone(), member(&input)?)?;
     done(&format!("/admin/groups/{group}"), "removed")
 }
 
@@ -69,6 +96,8 @@ pub fn ask_delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
 pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
     match ask.desk().delete_group(caller, ask.parameter(0).to_owned()) {
         Ok(()) => done("/admin/groups", "removed"),
-        Err(error) => again(error.into(), input, "name", |input| one_page(ask, caller, input, pages::delete)),
+        Err(error) => again(error.into(), input, "name", |input| {
+            one_page(ask, caller, input, pages::delete)
+        }),
     }
 }

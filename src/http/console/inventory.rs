@@ -65,20 +65,42 @@ fn row(ask: &Ask<'_>, record: Record) -> Result<InventoryRow, Error> {
 }
 
 pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let wanted = query(ask, "show").as_deref().and_then(Show::from_word).unwrap_or_default();
+    let wanted = query(ask, "show")
+        .as_deref()
+        .and_then(Show::from_word)
+        .unwrap_or_default();
     let mut records = ask.desk().inventory(caller, None, None, ROWS_MAX)?.items;
     records.retain(|record| fits(record, wanted, ask.now));
     let total = records.len();
     let (records, pager) = part(records, page_number(ask));
-    let rows = records.into_iter().map(|record| row(ask, record)).collect::<Result<Vec<_>, _>>()?;
-    show(pages::list(&frame(ask, caller), &Inventory { rows, show: wanted, total, pager }))
+    let rows = records
+        .into_iter()
+        .map(|record| row(ask, record))
+        .collect::<Result<Vec<_>, _>>()?;
+    show(pages::list(
+        &frame(ask, caller),
+        &Inventory {
+            rows,
+            show: wanted,
+            total,
+            pager,
+        },
+    ))
 }
 
 /// The credentials that boxes were ticked for.
 fn chosen(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Vec<Record>, Error> {
     let mut found = Vec::new();
-    for (_, reference) in input.values.iter().filter(|(name, _)| name == "reference").take(DELETE_MAX) {
-        let id = reference.split_once('/').and_then(|(_, id)| Id::parse(id)).ok_or(Error::NotFound("credential"))?;
+    for (_, reference) in input
+        .values
+        .iter()
+        .filter(|(name, _)| name == "reference")
+        .take(DELETE_MAX)
+    {
+        let id = reference
+            .split_once('/')
+            .and_then(|(_, id)| Id::parse(id))
+            .ok_or(Error::NotFound("credential"))?;
         found.push(ask.desk().any_credential(caller, id)?);
     }
     Ok(found)
@@ -86,8 +108,14 @@ fn chosen(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Vec<Record>, 
 
 fn delete_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
     let records = chosen(ask, caller, &input)?;
-    let rows = records.into_iter().map(|record| row(ask, record)).collect::<Result<Vec<_>, _>>()?;
-    Ok(pages::delete(&frame(ask, caller), &InventoryDelete { rows, input }))
+    let rows = records
+        .into_iter()
+        .map(|record| row(ask, record))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(pages::delete(
+        &frame(ask, caller),
+        &InventoryDelete { rows, input },
+    ))
 }
 
 pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
@@ -100,17 +128,26 @@ pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
         Some(typed) if typed == records.len().to_string() => {
             caller.demand_recent_password()?;
             for record in records {
-                let whose = match record.owner {
-                    OwnerId::User(user) => Desk::of_user(user),
-                    OwnerId::Service(_) | OwnerId::Host(_) => return Err(Error::NotAllowed("Delete a service's keys on the service's page, and a host on its own.".to_owned()).into()),
-                };
-                ask.desk().end(caller, &whose, record.kind, record.id, WithMade::No)?;
+                let whose =
+                    match record.owner {
+                        OwnerId::User(user) => Desk::of_user(user),
+                        OwnerId::Service(_) | OwnerId::Host(_) => return Err(Error::NotAllowed(
+                            "Delete a service's keys on the service's page, and a host on its own."
+                                .to_owned(),
+                        )
+                        .into()),
+                    };
+                ask.desk()
+                    .end(caller, &whose, record.kind, record.id, WithMade::No)?;
             }
             done("/admin/inventory", "deleted")
         }
         Some(_) => {
-            let problem = Error::field("confirm", format!("type {} to go on", records.len())).into();
-            again(problem, input, "confirm", |input| delete_form(ask, caller, input))
+            let problem =
+                Error::field("confirm", format!("type {} to go on", records.len())).into();
+            again(problem, input, "confirm", |input| {
+                delete_form(ask, caller, input)
+            })
         }
     }
 }

@@ -47,8 +47,14 @@ pub type Act = fn(&Ask<'_>, &Caller, Input) -> Answer;
 
 /// A page as an answer.
 fn page(status: u16, markup: Markup) -> Response {
-    let mut response = headers::bytes_of("text/html; charset=utf-8", status, markup.into_string().into_bytes());
-    response.headers.push(("Content-Security-Policy".into(), CSP_PAGE.into()));
+    let mut response = headers::bytes_of(
+        "text/html; charset=utf-8",
+        status,
+        markup.into_string().into_bytes(),
+    );
+    response
+        .headers
+        .push(("Content-Security-Policy".into(), CSP_PAGE.into()));
     response
 }
 
@@ -59,7 +65,9 @@ fn show(markup: Markup) -> Answer {
 /// Leads on to `path`, so that reloading does not do it again (RFC 9110, 15.4.4).
 fn see_other(path: impl Into<String>) -> Response {
     let mut response = headers::empty(303);
-    response.headers.push(("Location".into(), path.into().into()));
+    response
+        .headers
+        .push(("Location".into(), path.into().into()));
     response
 }
 
@@ -91,12 +99,17 @@ fn flash(ask: &Ask<'_>) -> Option<Flash> {
 
 /// The first value of a parameter of the query; what pages do not know they pass over.
 fn query(ask: &Ask<'_>, name: &str) -> Option<String> {
-    form_urlencoded::parse(ask.request.raw_query_string().as_bytes()).find(|(one, _)| one == name).map(|(_, value)| value.into_owned())
+    form_urlencoded::parse(ask.request.raw_query_string().as_bytes())
+        .find(|(one, _)| one == name)
+        .map(|(_, value)| value.into_owned())
 }
 
 /// `?page=`, from 1.
 fn page_number(ask: &Ask<'_>) -> usize {
-    query(ask, "page").and_then(|text| text.parse().ok()).filter(|number| *number > 0).unwrap_or(1)
+    query(ask, "page")
+        .and_then(|text| text.parse().ok())
+        .filter(|number| *number > 0)
+        .unwrap_or(1)
 }
 
 /// The part of `rows` that page `number` shows, and the links to the others.
@@ -104,8 +117,19 @@ fn part<T>(rows: Vec<T>, number: usize) -> (Vec<T>, html::table::Pager) {
     const ROWS: usize = 20;
     let pages = rows.len().div_ceil(ROWS).max(1);
     let number = number.min(pages);
-    let part = rows.into_iter().skip((number - 1) * ROWS).take(ROWS).collect();
-    let pager = if pages > 1 { html::table::Pager::Page { page: number, pages } } else { html::table::Pager::Whole };
+    let part = rows
+        .into_iter()
+        .skip((number - 1) * ROWS)
+        .take(ROWS)
+        .collect();
+    let pager = if pages > 1 {
+        html::table::Pager::Page {
+            page: number,
+            pages,
+        }
+    } else {
+        html::table::Pager::Whole
+    };
     (part, pager)
 }
 
@@ -116,7 +140,11 @@ fn frame(ask: &Ask<'_>, caller: &Caller) -> Frame {
     Frame {
         username: owner.name().to_owned(),
         display_name: owner.display_name().to_owned(),
-        admin: if is_admin { AdminPages::Shown } else { AdminPages::Hidden },
+        admin: if is_admin {
+            AdminPages::Shown
+        } else {
+            AdminPages::Hidden
+        },
         theme: theme(ask),
         form_token: form_token(ask, caller.credential.id.as_str()),
         now: ask.now,
@@ -128,7 +156,12 @@ fn frame(ask: &Ask<'_>, caller: &Caller) -> Frame {
 
 /// What a page for somebody who is not signed in needs. `visitor`: what their forms' token is bound to.
 fn outside(ask: &Ask<'_>, visitor: &str) -> Outside {
-    Outside { theme: theme(ask), form_token: form_token(ask, visitor), flash: flash(ask), site: site(ask) }
+    Outside {
+        theme: theme(ask),
+        form_token: form_token(ask, visitor),
+        flash: flash(ask),
+        site: site(ask),
+    }
 }
 
 fn theme(ask: &Ask<'_>) -> Theme {
@@ -137,7 +170,9 @@ fn theme(ask: &Ask<'_>) -> Theme {
 
 fn site(ask: &Ask<'_>) -> String {
     let url = &ask.house.settings.public_url;
-    url.split_once("://").map_or(url.as_str(), |(_, host)| host).to_owned()
+    url.split_once("://")
+        .map_or(url.as_str(), |(_, host)| host)
+        .to_owned()
 }
 
 /// The token that forms carry: only this installation can make it, and it belongs to one session or one browser.
@@ -147,7 +182,11 @@ fn form_token(ask: &Ask<'_>, bound_to: &str) -> String {
 
 fn demand_form_token(ask: &Ask<'_>, bound_to: &str, input: &Input) -> Result<(), Problem> {
     let sent = Digest::of(input.value("form_token").unwrap_or_default().as_bytes());
-    if Digest::of(form_token(ask, bound_to).as_bytes()).matches(&sent) { Ok(()) } else { Err(Problem::CrossSite) }
+    if Digest::of(form_token(ask, bound_to).as_bytes()).matches(&sent) {
+        Ok(())
+    } else {
+        Err(Problem::CrossSite)
+    }
 }
 
 /// A word that a form carries so that sending it twice makes nothing twice.
@@ -158,15 +197,36 @@ fn nonce() -> String {
 
 /// The nonce of a form, as the promise that it is carried out once. A form without one is not ours.
 fn once(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Once, Problem> {
-    let nonce = input.value("nonce").filter(|nonce| nonce.len() == 20).ok_or(Problem::CrossSite)?;
-    let parts: [&[u8]; 4] = [b"nonce", caller.credential.owner.name().as_bytes(), ask.path.as_bytes(), nonce.as_bytes()];
-    Ok(Once { request: ask.desk().keyed(&parts), body: ask.desk().keyed(&[b"nonce"]) })
+    let nonce = input
+        .value("nonce")
+        .filter(|nonce| nonce.len() == 20)
+        .ok_or(Problem::CrossSite)?;
+    let parts: [&[u8]; 4] = [
+        b"nonce",
+        caller.credential.owner.name().as_bytes(),
+        ask.path.as_bytes(),
+        nonce.as_bytes(),
+    ];
+    Ok(Once {
+        request: ask.desk().keyed(&parts),
+        body: ask.desk().keyed(&[b"nonce"]),
+    })
 }
 
 /// Who is signed in, by the session in the cookie.
 fn signed_in(ask: &Ask<'_>) -> Result<Option<Caller>, Problem> {
-    let Some(presented) = cookie::read(ask, cookie::SESSION).as_deref().and_then(Presented::parse) else { return Ok(None) };
-    match ask.desk().caller(&presented, |kind| kind == Kind::Session, ask.origin(Way::Console), ask.now) {
+    let Some(presented) = cookie::read(ask, cookie::SESSION)
+        .as_deref()
+        .and_then(Presented::parse)
+    else {
+        return Ok(None);
+    };
+    match ask.desk().caller(
+        &presented,
+        |kind| kind == Kind::Session,
+        ask.origin(Way::Console),
+        ask.now,
+    ) {
         Ok(caller) => Ok(Some(caller)),
         Err(Error::Unauthenticated { .. }) => Ok(None),
         Err(error) => Err(error.into()),
@@ -180,7 +240,10 @@ fn signed_in(ask: &Ask<'_>) -> Result<Option<Caller>, Problem> {
 pub fn visit(ask: &Ask<'_>, handler: Page) -> Answer {
     match signed_in(ask)? {
         Some(caller) => handler(ask, &caller),
-        None => Ok(see_other(format!("/login?next={}", sign_in::escape_path(ask.request.raw_url())))),
+        None => Ok(see_other(format!(
+            "/login?next={}",
+            sign_in::escape_path(ask.request.raw_url())
+        ))),
     }
 }
 
@@ -191,10 +254,23 @@ pub fn visit(ask: &Ask<'_>, handler: Page) -> Answer {
 /// What the handler says.
 pub fn send(ask: &Ask<'_>, handler: Act) -> Answer {
     let input = form::read(ask)?;
-    let Some(mut caller) = signed_in(ask)? else { return sign_in::keep(ask, Kept { action: ask.path.to_owned(), fields: input.values }) };
+    let Some(mut caller) = signed_in(ask)? else {
+        return sign_in::keep(
+            ask,
+            Kept {
+                action: ask.path.to_owned(),
+                fields: input.values,
+            },
+        );
+    };
     demand_form_token(ask, caller.credential.id.as_str(), &input)?;
-    if let Some(typed) = input.value("current_password").filter(|typed| !typed.is_empty()) {
-        let confirmed = Password::typed(typed).map_err(|message| Error::field("password", message)).and_then(|typed| ask.desk().confirm_password(&caller, &typed));
+    if let Some(typed) = input
+        .value("current_password")
+        .filter(|typed| !typed.is_empty())
+    {
+        let confirmed = Password::typed(typed)
+            .map_err(|message| Error::field("password", message))
+            .and_then(|typed| ask.desk().confirm_password(&caller, &typed));
         match confirmed {
             Ok(()) => caller = signed_in(ask)?.ok_or(Problem::CrossSite)?,
             Err(Error::Invalid(errors)) => return Ok(demand_password(ask, &caller, input, errors)),
@@ -202,27 +278,63 @@ pub fn send(ask: &Ask<'_>, handler: Act) -> Answer {
         }
     }
     match handler(ask, &caller, input.clone()) {
-        Err(Problem::Asked(Error::PasswordNeeded)) => Ok(demand_password(ask, &caller, input, Vec::new())),
+        Err(Problem::Asked(Error::PasswordNeeded)) => {
+            Ok(demand_password(ask, &caller, input, Vec::new()))
+        }
         answer => answer,
     }
 }
 
-fn demand_password(ask: &Ask<'_>, caller: &Caller, input: Input, errors: Vec<FieldError>) -> Response {
-    let errors: Vec<FieldError> = errors.into_iter().map(|error| FieldError { field: "current_password".to_owned(), ..error }).collect();
+fn demand_password(
+    ask: &Ask<'_>,
+    caller: &Caller,
+    input: Input,
+    errors: Vec<FieldError>,
+) -> Response {
+    let errors: Vec<FieldError> = errors
+        .into_iter()
+        .map(|error| FieldError {
+            field: "current_password".to_owned(),
+            ..error
+        })
+        .collect();
     let status = if errors.is_empty() { 403 } else { 422 };
-    let cancel = ask.path.rsplit_once('/').map_or("/", |(above, _)| if above.is_empty() { "/" } else { above });
-    let kept = Kept { action: ask.path.to_owned(), fields: input.values };
-    let view = PasswordDemand { kept, cancel: cancel.to_owned(), input: Input { values: Vec::new(), errors } };
-    page(status, html::sign_in::password_demand(&frame(ask, caller), &view))
+    let cancel = ask
+        .path
+        .rsplit_once('/')
+        .map_or("/", |(above, _)| if above.is_empty() { "/" } else { above });
+    let kept = Kept {
+        action: ask.path.to_owned(),
+        fields: input.values,
+    };
+    let view = PasswordDemand {
+        kept,
+        cancel: cancel.to_owned(),
+        input: Input {
+            values: Vec::new(),
+            errors,
+        },
+    };
+    page(
+        status,
+        html::sign_in::password_demand(&frame(ask, caller), &view),
+    )
 }
 
 /// Shows a form again with what is wrong with it; what is no fault of the form goes on as it is.
-fn again(problem: Problem, mut input: Input, field: &str, render: impl FnOnce(Input) -> Result<Markup, Problem>) -> Answer {
+fn again(
+    problem: Problem,
+    mut input: Input,
+    field: &str,
+    render: impl FnOnce(Input) -> Result<Markup, Problem>,
+) -> Answer {
     let status = problem.status();
     input.errors = match problem {
         Problem::Asked(Error::Invalid(errors)) => errors,
         Problem::Asked(Error::AgainstPolicy(error)) => vec![error],
-        Problem::Asked(Error::Conflict(sentence) | Error::NotAllowed(sentence)) => vec![FieldError::new(field, sentence)],
+        Problem::Asked(Error::Conflict(sentence) | Error::NotAllowed(sentence)) => {
+            vec![FieldError::new(field, sentence)]
+        }
         other => return Err(other),
     };
     Ok(page(status, render(input)?))
@@ -234,7 +346,11 @@ pub fn error_page(ask: &Ask<'_>, problem: &Problem) -> Response {
     let view = html::error::Problem {
         status: problem.status(),
         title: problem.title().to_owned(),
-        detail: if problem.status() == 500 { "Something went wrong on our side.".to_owned() } else { problem.detail() },
+        detail: if problem.status() == 500 {
+            "Something went wrong on our side.".to_owned()
+        } else {
+            problem.detail()
+        },
         request_id: ask.request_id.clone(),
     };
     let markup = match signed_in(ask) {
@@ -247,8 +363,21 @@ pub fn error_page(ask: &Ask<'_>, problem: &Problem) -> Response {
 /// Whether a request wants a page: its path is none of the machines' doors.
 #[must_use]
 pub fn wants_page(ask: &Ask<'_>) -> bool {
-    let machines = ["/api/", "/oauth/", "/verify", "/healthz", "/metrics", "/openapi.json", "/.well-known/", "/-/"];
-    !machines.iter().any(|path| ask.path.starts_with(path)) && ask.request.header("Accept").is_some_and(|accept| accept.contains("text/html"))
+    let machines = [
+        "/api/",
+        "/oauth/",
+        "/verify",
+        "/healthz",
+        "/metrics",
+        "/openapi.json",
+        "/.well-known/",
+        "/-/",
+    ];
+    !machines.iter().any(|path| ask.path.starts_with(path))
+        && ask
+            .request
+            .header("Accept")
+            .is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// The help page, for both.
@@ -272,13 +401,19 @@ pub fn first(_: &Ask<'_>) -> Answer {
 
 /// The sign-in page for a form that is kept.
 fn sign_in_view(kept: Option<Kept>) -> SignIn {
-    SignIn { kept, ..SignIn::default() }
+    SignIn {
+        kept,
+        ..SignIn::default()
+    }
 }
 
 /// Whether a request that changes something comes from a page of ours, as W4 of the house demands: `Sec-Fetch-Site`, or
 /// where a browser does not send it, `Origin`.
 fn demand_same_origin(ask: &Ask<'_>) -> Result<(), Problem> {
-    let own = match (ask.request.header("Sec-Fetch-Site"), ask.request.header("Origin")) {
+    let own = match (
+        ask.request.header("Sec-Fetch-Site"),
+        ask.request.header("Origin"),
+    ) {
         (Some(site), _) => site == "same-origin",
         (None, Some(origin)) => gate::is_own_origin(ask, origin),
         (None, None) => false,

@@ -16,14 +16,22 @@ const EXCEEDING_MAX: usize = 200;
 
 /// A word that is another one after every change.
 fn version(policy: &Policy) -> Result<String, Error> {
-    let text = serde_json::to_vec(&PolicyOut::of(policy)).map_err(|error| Error::Fault(error.to_string()))?;
+    let text = serde_json::to_vec(&PolicyOut::of(policy))
+        .map_err(|error| Error::Fault(error.to_string()))?;
     Ok(crate::model::secret::version(&[&text]))
 }
 
 fn form_page(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
     let policy = ask.desk().policy(caller)?;
     let version = version(&policy)?;
-    Ok(pages::form(&frame(ask, caller), &PolicyForm { policy, version, input }))
+    Ok(pages::form(
+        &frame(ask, caller),
+        &PolicyForm {
+            policy,
+            version,
+            input,
+        },
+    ))
 }
 
 pub fn show_form(ask: &Ask<'_>, caller: &Caller) -> Answer {
@@ -34,12 +42,18 @@ pub fn save(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
     match try_save(ask, caller, &input) {
         Ok(Some(preview)) => Ok(page(200, pages::preview(&frame(ask, caller), &preview))),
         Ok(None) => done("/admin/policy", "saved"),
-        Err(problem) => again(problem, input, "api_key_lifetime_max", |input| form_page(ask, caller, input)),
+        Err(problem) => again(problem, input, "api_key_lifetime_max", |input| {
+            form_page(ask, caller, input)
+        }),
     }
 }
 
 /// `None` once it is saved; before that, what changes and what exceeds it.
-fn try_save(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Option<PolicyPreview>, Problem> {
+fn try_save(
+    ask: &Ask<'_>,
+    caller: &Caller,
+    input: &Input,
+) -> Result<Option<PolicyPreview>, Problem> {
     let before = ask.desk().policy(caller)?;
     if input.value("version") != Some(version(&before)?.as_str()) {
         return Err(Error::Conflict("Somebody changed the policy meanwhile; look at how it is now, and save again if you still want to.".to_owned()).into());
@@ -53,18 +67,46 @@ fn try_save(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Option<Poli
     let (found, exceeding_total) = ask.desk().exceeding(caller, &after, EXCEEDING_MAX)?;
     let exceeding = found
         .into_iter()
-        .map(|one| Exceeding { kind: one.record.kind.name(), owner: one.owner, name: one.record.name, id: one.record.id.to_string(), expires_at: one.record.expires_at, why: one.why })
+        .map(|one| Exceeding {
+            kind: one.record.kind.name(),
+            owner: one.owner,
+            name: one.record.name,
+            id: one.record.id.to_string(),
+            expires_at: one.record.expires_at,
+            why: one.why,
+        })
         .collect();
-    let fields = input.values.iter().filter(|(name, _)| name != "form_token" && name != "confirm").cloned().collect();
-    Ok(Some(PolicyPreview { before, after, exceeding, exceeding_total, fields }))
+    let fields = input
+        .values
+        .iter()
+        .filter(|(name, _)| name != "form_token" && name != "confirm")
+        .cloned()
+        .collect();
+    Ok(Some(PolicyPreview {
+        before,
+        after,
+        exceeding,
+        exceeding_total,
+        fields,
+    }))
 }
 
 fn parse(input: &Input) -> Result<PolicyChange, Error> {
     let choice = |name: &str| form::filled(input, name).map(|value| value == "true");
     let number = |name: &str| -> Result<Option<u32>, Error> {
-        form::filled(input, name).map(|text| text.parse().map_err(|_| Error::field(name, "write a whole number"))).transpose()
+        form::filled(input, name)
+            .map(|text| {
+                text.parse()
+                    .map_err(|_| Error::field(name, "write a whole number"))
+            })
+            .transpose()
     };
-    let types: Vec<String> = input.values.iter().filter(|(name, _)| name == "ssh_key_types").map(|(_, value)| value.clone()).collect();
+    let types: Vec<String> = input
+        .values
+        .iter()
+        .filter(|(name, _)| name == "ssh_key_types")
+        .map(|(_, value)| value.clone())
+        .collect();
     let text = |name: &str| form::filled(input, name);
     let patch = PolicyPatch {
         api_key_lifetime_choice: choice("api_key_lifetime_choice"),

@@ -14,15 +14,47 @@ use crate::model::secret::Id;
 const ROWS_MAX: usize = 200;
 
 pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let mut rows = ask.desk().credentials(caller, &Desk::own(caller, Kind::Session)?, Kind::Session, false, None, ROWS_MAX)?.items;
+    let mut rows = ask
+        .desk()
+        .credentials(
+            caller,
+            &Desk::own(caller, Kind::Session)?,
+            Kind::Session,
+            false,
+            None,
+            ROWS_MAX,
+        )?
+        .items;
     rows.retain(|record| record.expires_at.is_none_or(|end| end > ask.now));
-    rows.sort_by_key(|record| std::cmp::Reverse(record.last_use.as_ref().map_or(record.created_at, |last| last.at)));
-    show(pages::list(&frame(ask, caller), &SessionList { rows, current: caller.credential.id }))
+    rows.sort_by_key(|record| {
+        std::cmp::Reverse(
+            record
+                .last_use
+                .as_ref()
+                .map_or(record.created_at, |last| last.at),
+        )
+    });
+    show(pages::list(
+        &frame(ask, caller),
+        &SessionList {
+            rows,
+            current: caller.credential.id,
+        },
+    ))
 }
 
 pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    let id = input.value("id").and_then(Id::parse).ok_or(Error::NotFound("session"))?;
-    ask.desk().end(caller, &Desk::own(caller, Kind::Session)?, Kind::Session, id, WithMade::No)?;
+    let id = input
+        .value("id")
+        .and_then(Id::parse)
+        .ok_or(Error::NotFound("session"))?;
+    ask.desk().end(
+        caller,
+        &Desk::own(caller, Kind::Session)?,
+        Kind::Session,
+        id,
+        WithMade::No,
+    )?;
     if id != caller.credential.id {
         return done("/sessions", "signed-out-there");
     }
@@ -32,6 +64,7 @@ pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
 }
 
 pub fn delete_others(ask: &Ask<'_>, caller: &Caller, _: Input) -> Answer {
-    ask.desk().end_sessions(caller, Some(caller.credential.id))?;
+    ask.desk()
+        .end_sessions(caller, Some(caller.credential.id))?;
     done("/sessions", "signed-out-others")
 }
