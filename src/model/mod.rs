@@ -19,3 +19,4 @@ pub mod ssh_key;
 pub mod text;
 pub mod time;
 pub mod user;
+pub mod user_agent;
