@@ -79,7 +79,9 @@ fn course(days: &[UsageDay], height: u64, step: u64, figure: impl Fn(&UsageDay) 
             - if value == 0 {
                 0
             } else {
-                (u128::from(value) * u128::from(height) / u128::from(most)).max(1) as u64
+                u64::try_from(u128::from(value) * u128::from(height) / u128::from(most))
+                    .unwrap_or(height)
+                    .max(1)
             }
     };
     let mut path = format!("M0 {height}");

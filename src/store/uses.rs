@@ -111,7 +111,7 @@ impl Uses {
                         at: seen.at,
                         address: seen.address,
                         program: seen.program.map(str::to_owned),
-                    })
+                    });
                 }
             }
         });

@@ -117,6 +117,10 @@ fn files(folder: &str) -> Vec<(String, PathBuf)> {
     found.into_iter().map(|path| (name(&path), path)).collect()
 }
 
+fn is_rust(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "rs")
+}
+
 fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
@@ -180,7 +184,7 @@ fn rooms_named(line: &str) -> Vec<&str> {
     for (at, _) in line.match_indices("crate::") {
         let rest = &line[at + "crate::".len()..];
         let list = rest.strip_prefix('{').unwrap_or(rest);
-        let end = list.find(|c| c == '}' || c == ';').unwrap_or(list.len());
+        let end = list.find(['}', ';']).unwrap_or(list.len());
         let parts: Vec<&str> = if list.len() < rest.len() {
             list[..end].split(',').collect()
         } else {
@@ -229,7 +233,7 @@ fn faults(name: &str, text: &str) -> Vec<String> {
 fn shipped() -> Vec<(String, String)> {
     let all: Vec<(String, String)> = files("src")
         .into_iter()
-        .filter(|(name, _)| name.ends_with(".rs"))
+        .filter(|(_, path)| is_rust(path))
         .map(|(name, path)| (name, read(&path)))
         .collect();
     let mut tests = BTreeSet::new();
@@ -311,7 +315,7 @@ fn every_file_says_what_it_is_for_and_stays_short() {
     let mut found = Vec::new();
     for folder in ["src", "tests", "benches", "examples"] {
         for (name, path) in files(folder) {
-            if !name.ends_with(".rs") {
+            if !is_rust(&path) {
                 continue;
             }
             let text = read(&path);
@@ -398,12 +402,12 @@ fn every_example_is_run_or_parsed_by_a_test() {
         .flat_map(|folder| files(folder))
         .filter_map(|(_, path)| fs::read_to_string(path).ok())
         .collect();
-    for (name, _) in files("examples") {
+    for (name, file) in files("examples") {
         let path = format!("examples/{name}");
         let stem = Path::new(&name).file_stem().unwrap().to_str().unwrap();
         // Cargo builds examples/x.rs as target/*/examples/x.
         let named = tests.contains(&path)
-            || (name.ends_with(".rs") && tests.contains(&format!("--example {stem}")));
+            || (is_rust(&file) && tests.contains(&format!("--example {stem}")));
         assert!(named, "no test names {path}");
     }
 }

@@ -58,13 +58,13 @@ fn key(words: &Words, n: usize) -> SshKeyFacts {
         key_type: key_type.into(),
         bits,
         fingerprint: format!("SHA256:{}", "n7Xk2Q".repeat(7)),
-        comment: if n % 3 == 0 {
+        comment: if n.is_multiple_of(3) {
             String::new()
         } else {
             words.at(n + 1)
         },
         public_key: format!("{key_type} {} {}", "A".repeat(length), words.at(n + 1)),
-        networks: if n % 2 == 0 {
+        networks: if n.is_multiple_of(2) {
             Networks::default()
         } else {
             Networks::parse(&["10.0.0.0/8"]).unwrap()
@@ -76,7 +76,7 @@ fn key(words: &Words, n: usize) -> SshKeyFacts {
             at: NOW.before(days(1)),
             host: words.at(n),
         }),
-        used: (n % 4 == 0).then(|| HostUse {
+        used: (n.is_multiple_of(4)).then(|| HostUse {
             at: NOW.before(days(2)),
             host: words.at(n),
         }),
@@ -145,7 +145,7 @@ fn users(words: &Words, list: &mut Vec<Shown>) {
     let row = |n: usize| {
         let mut user = user(
             words,
-            if n % 4 == 0 {
+            if n.is_multiple_of(4) {
                 Role::Admin
             } else {
                 Role::Member
@@ -330,9 +330,9 @@ fn inventory(words: &Words, list: &mut Vec<Shown>) {
         name: words.at(n),
         owner: words.at(n + 1),
         access: "account:read, account:write and 19 more".into(),
-        last_used_at: (n % 2 == 0).then(|| NOW.before(days(100))),
-        expires_at: (n % 3 != 0).then(|| NOW.after(days(10))),
-        remark: (n % 4 == 0).then(|| words.at(n)),
+        last_used_at: (n.is_multiple_of(2)).then(|| NOW.before(days(100))),
+        expires_at: (!n.is_multiple_of(3)).then(|| NOW.after(days(10))),
+        remark: (n.is_multiple_of(4)).then(|| words.at(n)),
     };
     let view = |rows: usize, show: Show| Inventory {
         rows: (0..rows).map(row).collect(),
@@ -474,7 +474,7 @@ fn hosts(words: &Words, list: &mut Vec<Shown>) {
     let host = |n: usize| HostFacts {
         id: id(n).to_string(),
         name: words.at(n),
-        groups: if n % 2 == 0 {
+        groups: if n.is_multiple_of(2) {
             Vec::new()
         } else {
             vec!["staff".into(), words.at(n)]
@@ -482,7 +482,7 @@ fn hosts(words: &Words, list: &mut Vec<Shown>) {
         shared_logins: vec![("ubuntu".into(), "staff".into())],
         cache_age_max: Duration::from_secs(86_400),
         created_at: NOW.before(days(90)),
-        last_contact_at: (n % 3 != 0).then(|| NOW.before(Duration::from_secs(60))),
+        last_contact_at: (!n.is_multiple_of(3)).then(|| NOW.before(Duration::from_secs(60))),
         last_contact_from: Some("10.0.0.9".into()),
         version: Some(words.at(n)),
         copied_at: [

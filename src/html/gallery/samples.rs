@@ -139,7 +139,7 @@ pub fn record(words: &Words, n: usize) -> Record {
         kind: Kind::ApiKey,
         owner: OwnerId::User(UserId(1)),
         name: words.at(n),
-        note: (n % 3 == 0).then(|| words.at(n + 1)),
+        note: (n.is_multiple_of(3)).then(|| words.at(n + 1)),
         permissions: match n % 4 {
             0 => offered(),
             1 => Permissions::of(&[Own::ApiKeysRead, Own::TokensRead]),
@@ -148,7 +148,7 @@ pub fn record(words: &Words, n: usize) -> Record {
                 own.word().ends_with(":read") && !own.is_administrative()
             }),
         },
-        networks: if n % 2 == 0 {
+        networks: if n.is_multiple_of(2) {
             Networks::default()
         } else {
             Networks::parse(&["10.0.0.0/8", "2001:db8::/32"]).unwrap()
@@ -174,7 +174,7 @@ pub fn record(words: &Words, n: usize) -> Record {
 }
 
 fn last_use(words: &Words, n: usize) -> LastUse {
-    let program = if n % 2 == 0 {
+    let program = if n.is_multiple_of(2) {
         "curl/8.5.0".to_owned()
     } else {
         words.at(n)
