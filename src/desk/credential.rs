@@ -386,14 +386,32 @@ impl Desk {
             if record.expires_at != before.expires_at {
                 uses.forgive(id);
             }
-            let word = |disabled: Disabled| if disabled == Disabled::Yes { "yes" } else { "no" };
+            let word = |disabled: Disabled| {
+                if disabled == Disabled::Yes {
+                    "yes"
+                } else {
+                    "no"
+                }
+            };
             let trace = Trace::of(target(&record))
                 .changed("name", &before.name, &record.name)
-                .changed("note", before.note.as_deref().unwrap_or_default(), record.note.as_deref().unwrap_or_default())
+                .changed(
+                    "note",
+                    before.note.as_deref().unwrap_or_default(),
+                    record.note.as_deref().unwrap_or_default(),
+                )
                 .changed("permissions", &before.permissions, &record.permissions)
                 .changed("networks", &before.networks, &record.networks)
-                .changed("expires", shown_end(before.expires_at), shown_end(record.expires_at))
-                .changed("disabled", word(before.disabled), word(change.disabled.unwrap_or(before.disabled)));
+                .changed(
+                    "expires",
+                    shown_end(before.expires_at),
+                    shown_end(record.expires_at),
+                )
+                .changed(
+                    "disabled",
+                    word(before.disabled),
+                    word(change.disabled.unwrap_or(before.disabled)),
+                );
             Ok(((), trace))
         })?;
         find(self.read.record(id)?, owner, Kind::ApiKey)

@@ -175,10 +175,14 @@ impl Desk {
             }
             // Last, with the role that is now in the file: an admin who was just demoted may be disabled.
             if let Some(disabled) = change.disabled {
-                let present = write.user_by_id(before.id)?.ok_or(Error::NotFound("user"))?;
+                let present = write
+                    .user_by_id(before.id)?
+                    .ok_or(Error::NotFound("user"))?;
                 write.set_user_disabled(&present, disabled)?;
             }
-            let after = write.user_by_id(before.id)?.ok_or(Error::NotFound("user"))?;
+            let after = write
+                .user_by_id(before.id)?
+                .ok_or(Error::NotFound("user"))?;
             let word = |user: &User| if user.is_enabled() { "no" } else { "yes" };
             let trace = Trace::of(target(&after))
                 .changed("display_name", &before.display_name, &after.display_name)

@@ -675,7 +675,7 @@ pub fn respond(house: &House, request: &Request) -> Response {
     headers::finish(response, ask.request_id, &house.settings)
 }
 
-fn answer<'a>(ask: &mut Ask<'a>) -> Result<Response, Problem> {
+fn answer(ask: &mut Ask<'_>) -> Result<Response, Problem> {
     let (route, parameters) = find(ask.request.method(), ask.path)?;
     ask.parameters = parameters;
     if !is_safe(ask.request.method(), ask.path) {

@@ -330,9 +330,9 @@ fn inventory(words: &Words, list: &mut Vec<Shown>) {
         name: words.at(n),
         owner: words.at(n + 1),
         access: "account:read, account:write and 19 more".into(),
-        last_used_at: (n % 2 == 0).then(|| NOW.before(days(100))),
-        expires_at: (n % 3 != 0).then(|| NOW.after(days(10))),
-        remark: (n % 4 == 0).then(|| words.at(n)),
+        last_used_at: (n.is_multiple_of(2)).then(|| NOW.before(days(100))),
+        expires_at: (!n.is_multiple_of(3)).then(|| NOW.after(days(10))),
+        remark: (n.is_multiple_of(4)).then(|| words.at(n)),
     };
     let view = |rows: usize, show: Show| Inventory {
         rows: (0..rows).map(row).collect(),
@@ -482,7 +482,7 @@ fn hosts(words: &Words, list: &mut Vec<Shown>) {
         shared_logins: vec![("ubuntu".into(), "staff".into())],
         cache_age_max: Duration::from_secs(86_400),
         created_at: NOW.before(days(90)),
-        last_contact_at: (n % 3 != 0).then(|| NOW.before(Duration::from_secs(60))),
+        last_contact_at: (!n.is_multiple_of(3)).then(|| NOW.before(Duration::from_secs(60))),
         last_contact_from: Some("10.0.0.9".into()),
         version: Some(words.at(n)),
         copied_at: [

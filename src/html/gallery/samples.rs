@@ -72,6 +72,7 @@ pub fn user(words: &Words, role: Role) -> User {
         role,
         granted: Permissions::none(),
         granted_by_role: Permissions::parse(&["slurm:submit", "slurm:cancel"]).unwrap(),
+        groups: Vec::new(),
         disabled_at: None,
         created_at: NOW.before(days(300)),
         has_password: true,
@@ -138,7 +139,7 @@ pub fn record(words: &Words, n: usize) -> Record {
         kind: Kind::ApiKey,
         owner: OwnerId::User(UserId(1)),
         name: words.at(n),
-        note: (n % 3 == 0).then(|| words.at(n + 1)),
+        note: (n.is_multiple_of(3)).then(|| words.at(n + 1)),
         permissions: match n % 4 {
             0 => offered(),
             1 => Permissions::of(&[Own::ApiKeysRead, Own::TokensRead]),
