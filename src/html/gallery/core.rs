@@ -177,9 +177,9 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
             refusal: (n == 0).then_some(Refusal::Disabled),
             usage: usage(n),
             maker: if n == 0 {
-                Maker::Credential(session(words, 2))
+                Maker::Credential(Box::new(session(words, 2)))
             } else {
-                Maker::Credential(record(words, 1))
+                Maker::Credential(Box::new(record(words, 1)))
             },
             made: (5..7).map(|n| record(words, n)).collect(),
             events: (0..4).map(|n| event_with(words, n)).collect(),

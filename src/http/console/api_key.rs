@@ -292,7 +292,7 @@ pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
         None => Maker::Nobody,
         Some(id) => desk
             .maker(caller, id)?
-            .map_or_else(|| Maker::Id(id.to_string()), Maker::Credential),
+            .map_or_else(|| Maker::Id(id.to_string()), |maker| Maker::Credential(Box::new(maker))),
     };
     let view = ApiKeyPage {
         usage: desk.usage(caller, &scope.whose, KIND, record.id)?,
