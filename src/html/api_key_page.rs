@@ -19,7 +19,7 @@ use crate::model::user_agent;
 #[derive(Debug, Clone)]
 pub enum Maker {
     /// Another credential of the same owner that is still known.
-    Credential(Record),
+    Credential(Box<Record>),
     /// Something that is no longer known or belongs to somebody else, by its id.
     Id(String),
     /// The command line on the file itself, or what came before records were kept.
@@ -119,8 +119,12 @@ fn facts(frame: &Frame, view: &ApiKeyPage) -> Markup {
 
 fn made_by(maker: &Maker) -> Markup {
     match maker {
-        Maker::Credential(record) if record.user_agent.is_some() => html! { "Console, in " (user_agent::device(record.user_agent.as_deref())) },
-        Maker::Credential(record) => html! { (record.kind) " " bdi { (record.name) } " (" code { (record.id) } ")" },
+        Maker::Credential(record) if record.user_agent.is_some() => {
+            html! { "Console, in " (user_agent::device(record.user_agent.as_deref())) }
+        }
+        Maker::Credential(record) => {
+            html! { (record.kind) " " bdi { (record.name) } " (" code { (record.id) } ")" }
+        }
         Maker::Id(id) => html! { code { (id) } },
         Maker::Nobody => html! { "The server's command line" },
     }

@@ -1,12 +1,13 @@
 //! Every page in its states, for tests: well formed, escaped, small. With `KEYCROFT_GALLERY=FOLDER` they are also written there, to look at.
 
+mod admin;
 mod check;
 mod core;
 mod rest;
 mod samples;
 
-pub(super) use samples::event;
 use samples::Words;
+pub(super) use samples::event;
 
 use maud::Markup;
 
@@ -17,12 +18,16 @@ struct Shown {
 }
 
 fn shown(list: &mut Vec<Shown>, name: &str, markup: Markup) {
-    list.push(Shown { name: name.to_owned(), markup: markup.into_string() });
+    list.push(Shown {
+        name: name.to_owned(),
+        markup: markup.into_string(),
+    });
 }
 
 /// All pages, with `words` in every field that somebody else fills.
 fn pages(words: &Words) -> Vec<Shown> {
     let mut list = core::pages(words);
     list.extend(rest::pages(words));
+    list.extend(admin::pages(words));
     list
 }
