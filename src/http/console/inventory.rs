@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Answer, again, done, frame, page_number, part, query, show};
-use crate::desk::{Desk, WithMade};
+use crate::desk::{Desk, Whose, WithMade};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::inventory::{self as pages, Inventory, InventoryDelete, InventoryRow, Show};
@@ -53,7 +53,10 @@ fn row(ask: &Ask<'_>, record: Record) -> Result<InventoryRow, Error> {
     };
     Ok(InventoryRow {
         kind: record.kind.name(),
-        reference: format!("{}/{}", record.kind.word(), record.id),
+        reference: match record.owner {
+            OwnerId::User(_) => Some(format!("{}/{}", record.kind.word(), record.id)),
+            OwnerId::Service(_) | OwnerId::Host(_) => None,
+        },
         id: record.id.to_string(),
         name,
         owner: ask.desk().owner_name(record.owner)?,
@@ -90,7 +93,7 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
 
 /// The credentials that boxes were ticked for.
 fn chosen(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Vec<Record>, Error> {
-    let mut found = Vec::new();
+    let mut found: Vec<Record> = Vec::new();
     for (_, reference) in input
         .values
         .iter()
@@ -101,9 +104,20 @@ fn chosen(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Vec<Record>, 
             .split_once('/')
             .and_then(|(_, id)| Id::parse(id))
             .ok_or(Error::NotFound("credential"))?;
-        found.push(ask.desk().any_credential(caller, id)?);
+        if found.iter().all(|record| record.id != id) {
+            found.push(ask.desk().any_credential(caller, id)?);
+        }
     }
     Ok(found)
+}
+
+fn whose(record: &Record) -> Result<Whose, Error> {
+    match record.owner {
+        OwnerId::User(user) => Ok(Desk::of_user(user)),
+        OwnerId::Service(_) | OwnerId::Host(_) => Err(Error::NotAllowed(
+            "Delete a service's keys on the service's page, and a host on its own.".to_owned(),
+        )),
+    }
 }
 
 fn delete_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
@@ -126,19 +140,16 @@ pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
     match input.value("confirm").map(str::trim) {
         None => show(delete_form(ask, caller, input)?),
         Some(typed) if typed == records.len().to_string() => {
-            caller.demand_recent_password()?;
-            for record in records {
-                let whose =
-                    match record.owner {
-                        OwnerId::User(user) => Desk::of_user(user),
-                        OwnerId::Service(_) | OwnerId::Host(_) => return Err(Error::NotAllowed(
-                            "Delete a service's keys on the service's page, and a host on its own."
-                                .to_owned(),
-                        )
-                        .into()),
-                    };
-                ask.desk()
-                    .end(caller, &whose, record.kind, record.id, WithMade::No)?;
+            let chosen = records
+                .iter()
+                .map(|record| Ok((whose(record)?, record.kind, record.id)))
+                .collect::<Result<Vec<_>, Error>>()?;
+            for (whose, kind, id) in chosen {
+                match ask.desk().end(caller, &whose, kind, id, WithMade::No) {
+                    // Somebody was faster; it is gone, as it should be.
+                    Ok(_) | Err(Error::NotFound(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
             done("/admin/inventory", "deleted")
         }
