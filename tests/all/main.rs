@@ -1,4 +1,5 @@
 //! Black-box tests, one binary for all, files by feature.
 
+mod console;
 mod tidy;
 mod transport;
