@@ -5,7 +5,7 @@ use rouille::{Request, Response};
 use super::ask::{Ask, House};
 use super::console::{self, Act, Page};
 use super::problem::Problem;
-use super::service::{health, introspect, metadata, verify};
+use super::service::{health, introspect, metadata, metrics, verify};
 use super::transport::{Admission, Lane};
 use super::{api, gate, headers};
 use crate::model::caller::Caller;
@@ -129,6 +129,7 @@ pub const ROUTES: &[Route] = &[
     },
     open("POST", "/oauth/revoke", introspect::revoke),
     quick("GET", "/healthz", health::healthz),
+    open("GET", "/metrics", metrics::metrics),
     quick("GET", "/openapi.json", metadata::openapi),
     quick(
         "GET",
@@ -683,13 +684,22 @@ fn answer(ask: &mut Ask<'_>) -> Result<Response, Problem> {
     }
     match route.needs {
         Needs::Nothing(handler) => handler(ask),
-        Needs::Bearer(handler) => handler(ask, &gate::bearer(ask, None)?),
-        Needs::Permission(permission, handler) => {
-            handler(ask, &gate::bearer(ask, Some(permission))?)
-        }
+        Needs::Bearer(handler) => called(ask, None, handler),
+        Needs::Permission(permission, handler) => called(ask, Some(permission), handler),
         Needs::Page(handler) => console::visit(ask, handler),
         Needs::Form(handler) => console::send(ask, handler),
     }
+}
+
+/// Answers a caller; says when their credential ends, so that programs can tell in time.
+fn called(ask: &Ask<'_>, permission: Option<Own>, handler: Called) -> Result<Response, Problem> {
+    let caller = gate::bearer(ask, permission)?;
+    let mut response = handler(ask, &caller)?;
+    if let Some(end) = caller.credential.expires_at {
+        let header = ("Keycroft-Expires".into(), end.to_string().into());
+        response.headers.push(header);
+    }
+    Ok(response)
 }
 
 /// A fault is logged once, here, with the id that the answer carries.

@@ -30,7 +30,7 @@ pub use code::NewCode;
 pub use credential::{CredentialFilter, NewRow};
 pub use event::{EventFilter, Verdict};
 pub use file::Refused;
-pub use overview::FileFacts;
+pub use overview::{FileFacts, KindCount};
 pub use read::{Page, Read, Select};
 pub use sweep::Swept;
 pub use throttle::Bucket;
