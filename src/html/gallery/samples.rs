@@ -66,6 +66,7 @@ pub fn user(words: &Words, role: Role) -> User {
         role,
         granted: Permissions::none(),
         granted_by_role: Permissions::parse(&["slurm:submit", "slurm:cancel"]).unwrap(),
+        groups: Vec::new(),
         disabled_at: None,
         created_at: NOW.before(days(300)),
         has_password: true,
