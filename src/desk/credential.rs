@@ -363,11 +363,7 @@ impl Desk {
             caller.demand_recent_password()?;
         }
         let permit = caller.permit(whose.write, action)?;
-        let (whose, owner, uses) = (
-            whose.clone(),
-            whose.owner,
-            std::sync::Arc::clone(&self.store().uses),
-        );
+        let (whose, owner) = (whose.clone(), whose.owner);
         self.store().write(permit, move |write| {
             let before = find(write.record(id)?, whose.owner, Kind::ApiKey)?;
             let mut record = before.clone();
@@ -391,9 +387,6 @@ impl Desk {
             }
             if let Some(disabled) = change.disabled {
                 write.set_credential_disabled(id, disabled)?;
-            }
-            if record.expires_at != before.expires_at {
-                uses.forgive(id);
             }
             let word = |disabled: Disabled| {
                 if disabled == Disabled::Yes {
