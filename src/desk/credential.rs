@@ -351,11 +351,7 @@ impl Desk {
             return Err(Error::PasswordNeeded);
         }
         let permit = caller.permit(whose.write, action)?;
-        let (whose, owner, uses) = (
-            whose.clone(),
-            whose.owner,
-            std::sync::Arc::clone(&self.store().uses),
-        );
+        let (whose, owner) = (whose.clone(), whose.owner);
         self.store().write(permit, move |write| {
             let before = find(write.record(id)?, whose.owner, Kind::ApiKey)?;
             if change.version.as_ref().is_some_and(|version| *version != before.version()) {
@@ -382,9 +378,6 @@ impl Desk {
             }
             if let Some(disabled) = change.disabled {
                 write.set_credential_disabled(id, disabled)?;
-            }
-            if record.expires_at != before.expires_at {
-                uses.forgive(id);
             }
             let word = |disabled: Disabled| {
                 if disabled == Disabled::Yes {
