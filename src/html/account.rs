@@ -25,9 +25,21 @@ pub struct AccountPage {
 pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
     let user = &view.user;
     let title = view.name_input.title("Account");
-    let title = if view.password_input.errors.is_empty() { title } else { view.password_input.title("Account") };
-    let name = Field::text("display_name").default(&user.display_name).autocomplete("name").required().characters_max(NAME_CHARACTERS_MAX);
-    let themes = [(Theme::System.word(), "As my system says"), (Theme::Light.word(), "Light"), (Theme::Dark.word(), "Dark")];
+    let title = if view.password_input.errors.is_empty() {
+        title
+    } else {
+        view.password_input.title("Account")
+    };
+    let name = Field::text("display_name")
+        .default(&user.display_name)
+        .autocomplete("name")
+        .required()
+        .characters_max(NAME_CHARACTERS_MAX);
+    let themes = [
+        (Theme::System.word(), "As my system says"),
+        (Theme::Light.word(), "Light"),
+        (Theme::Dark.word(), "Dark"),
+    ];
     let content = html! {
         h1 { "Account" }
         (summary(&view.name_input))

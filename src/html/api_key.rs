@@ -72,7 +72,14 @@ pub enum Sort {
 }
 
 impl Sort {
-    pub const ALL: [Self; 6] = [Self::Attention, Self::Name, Self::Expires, Self::LastUsed, Self::Uses, Self::Created];
+    pub const ALL: [Self; 6] = [
+        Self::Attention,
+        Self::Name,
+        Self::Expires,
+        Self::LastUsed,
+        Self::Uses,
+        Self::Created,
+    ];
 
     /// The word in `?sort=`; empty for the usual order.
     #[must_use]
@@ -109,7 +116,11 @@ impl Filter {
     }
 
     fn pairs(&self) -> [(&str, &str); 3] {
-        [("text", self.text.as_str()), ("state", self.state.map_or("", Standing::word)), ("sort", self.sort.word())]
+        [
+            ("text", self.text.as_str()),
+            ("state", self.state.map_or("", Standing::word)),
+            ("sort", self.sort.word()),
+        ]
     }
 }
 
@@ -260,7 +271,11 @@ fn filter(view: &ApiKeyList, path: &str) -> Markup {
 fn rows(frame: &Frame, view: &ApiKeyList, path: &str) -> Markup {
     let column = |words: &str, sort: Sort| {
         let chosen = view.filter.sort == sort;
-        let pairs = [("text", view.filter.text.as_str()), ("state", view.filter.state.map_or("", Standing::word)), ("sort", sort.word())];
+        let pairs = [
+            ("text", view.filter.text.as_str()),
+            ("state", view.filter.state.map_or("", Standing::word)),
+            ("sort", sort.word()),
+        ];
         let order = match sort {
             Sort::Name | Sort::Expires => "ascending",
             Sort::Attention | Sort::LastUsed | Sort::Uses | Sort::Created => "descending",
@@ -330,7 +345,10 @@ fn ended(view: &ApiKeyList, now: Time) -> Markup {
 pub fn new(frame: &Frame, view: &ApiKeyNew) -> Markup {
     let input = &view.input;
     let path = view.holder.path();
-    let name = Field::text("name").required().characters_max(NAME_CHARACTERS_MAX).help("What it is for, like \"nightly backup\".");
+    let name = Field::text("name")
+        .required()
+        .characters_max(NAME_CHARACTERS_MAX)
+        .help("What it is for, like \"nightly backup\".");
     let form = html! {
         (hidden("nonce", &view.nonce))
         (name.show(input))
@@ -350,15 +368,26 @@ pub fn new(frame: &Frame, view: &ApiKeyNew) -> Markup {
         (post(frame, &format!("{path}/new"), &form))
         p.lead { "On a command line: " code { "keycroft api-key create my-script" } }
     };
-    page(frame, view.holder.section(), &input.title("New API key"), &content)
+    page(
+        frame,
+        view.holder.section(),
+        &input.title("New API key"),
+        &content,
+    )
 }
 
 fn limits_are_open(input: &Input) -> bool {
-    ["allowed_addresses", "note"].iter().any(|name| input.error(name).is_some() || input.value(name).is_some_and(|text| !text.is_empty()))
+    ["allowed_addresses", "note"].iter().any(|name| {
+        input.error(name).is_some() || input.value(name).is_some_and(|text| !text.is_empty())
+    })
 }
 
 fn note(input: &Input, present: &str) -> Markup {
-    Field::text("note").default(present).characters_max(NOTE_CHARACTERS_MAX).help("For yourself: where it is kept, who to ask.").show_lines(input, 2)
+    Field::text("note")
+        .default(present)
+        .characters_max(NOTE_CHARACTERS_MAX)
+        .help("For yourself: where it is kept, who to ask.")
+        .show_lines(input, 2)
 }
 
 /// The answer to a form that made an API key: the only page that ever shows it.
@@ -397,7 +426,12 @@ fn issued(frame: &Frame, view: &ApiKeyIssued<'_>, note: &Markup) -> Markup {
 pub fn already_created(frame: &Frame, holder: &Holder, record: Option<&Record>) -> Markup {
     let thing = record.map(|record| (holder.path_of(record.id, ""), record.name.as_str()));
     let thing = thing.as_ref().map(|(path, name)| (path.as_str(), *name));
-    page(frame, holder.section(), "Already created", &shown_once::already("API key", &holder.path(), thing))
+    page(
+        frame,
+        holder.section(),
+        "Already created",
+        &shown_once::already("API key", &holder.path(), thing),
+    )
 }
 
 /// `/api-keys/ID/edit`. Sends `version`, and the fields of [`new`] but the nonce; an empty `expires_in` lets the end stay.
@@ -453,7 +487,12 @@ pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
         (post(frame, &view.holder.path_of(record.id, "/rotate"), &form))
         p.lead { "On a command line: " code { "keycroft api-key rotate " (record.id) } }
     };
-    page(frame, view.holder.section(), &input.title(&format!("Rotate {}", record.name)), &content)
+    page(
+        frame,
+        view.holder.section(),
+        &input.title(&format!("Rotate {}", record.name)),
+        &content,
+    )
 }
 
 /// `/api-keys/ID/delete`. Sends `confirm` (the name, asked for only when it was used within a day) and `made` = `end`
@@ -479,19 +518,32 @@ pub fn delete(frame: &Frame, view: &ApiKeyDelete) -> Markup {
         (what_breaks(record, &view.usage, frame.now))
         (post(frame, &view.holder.path_of(record.id, "/delete"), &form))
     };
-    page(frame, view.holder.section(), &view.input.title(&format!("Delete {}", record.name)), &content)
+    page(
+        frame,
+        view.holder.section(),
+        &view.input.title(&format!("Delete {}", record.name)),
+        &content,
+    )
 }
 
 /// Whether deleting `record` at `now` asks for its name: when it was used within the last 24 hours.
 #[must_use]
 pub fn must_type_name(record: &Record, now: Time) -> bool {
     let day = std::time::Duration::from_secs(86_400);
-    record.kind == Kind::ApiKey && record.last_use.as_ref().is_some_and(|last| now.since(last.at) <= day)
+    record.kind == Kind::ApiKey
+        && record
+            .last_use
+            .as_ref()
+            .is_some_and(|last| now.since(last.at) <= day)
 }
 
 /// What stops working when a credential ends.
 pub(super) fn what_breaks(record: &Record, usage: &[UsageDay], now: Time) -> Markup {
-    let uses: u64 = usage.iter().filter(|day| day.day.number() > now.day().number() - 30).map(|day| day.uses).sum();
+    let uses: u64 = usage
+        .iter()
+        .filter(|day| day.day.number() > now.day().number() - 30)
+        .map(|day| day.uses)
+        .sum();
     html! {
         div.box.warn {
             @match &record.last_use {

@@ -119,8 +119,12 @@ fn facts(frame: &Frame, view: &ApiKeyPage) -> Markup {
 
 fn made_by(maker: &Maker) -> Markup {
     match maker {
-        Maker::Credential(record) if record.user_agent.is_some() => html! { "Console, in " (user_agent::device(record.user_agent.as_deref())) },
-        Maker::Credential(record) => html! { (record.kind) " " bdi { (record.name) } " (" code { (record.id) } ")" },
+        Maker::Credential(record) if record.user_agent.is_some() => {
+            html! { "Console, in " (user_agent::device(record.user_agent.as_deref())) }
+        }
+        Maker::Credential(record) => {
+            html! { (record.kind) " " bdi { (record.name) } " (" code { (record.id) } ")" }
+        }
         Maker::Id(id) => html! { code { (id) } },
         Maker::Nobody => html! { "The server's command line" },
     }

@@ -70,12 +70,23 @@ mod tests {
     #[test]
     fn the_script_keeps_to_trusted_types_and_nothing_refers_elsewhere() {
         let script = std::str::from_utf8(SCRIPT).unwrap();
-        let sinks = ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "Function(", "DOMParser", "srcdoc"];
+        let sinks = [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "Function(",
+            "DOMParser",
+            "srcdoc",
+        ];
         for sink in sinks {
             assert!(!script.contains(sink), "{sink}");
         }
         for asset in assets() {
-            let text = std::str::from_utf8(asset.bytes).unwrap().replace("http://www.w3.org/2000/svg", "");
+            let text = std::str::from_utf8(asset.bytes)
+                .unwrap()
+                .replace("http://www.w3.org/2000/svg", "");
             for outside in ["http:", "https:", "url(", "@import", "fetch("] {
                 assert!(!text.contains(outside), "{} has {outside}", asset.path);
             }

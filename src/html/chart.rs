@@ -60,7 +60,13 @@ fn fill(usage: &[UsageDay], now: Time) -> Vec<UsageDay> {
     let on = |day: Day| usage.iter().find(|usage| usage.day == day).copied();
     (today - DAYS + 1..=today)
         .map(Day::from_number)
-        .map(|day| on(day).unwrap_or(UsageDay { day, uses: 0, refused: 0 }))
+        .map(|day| {
+            on(day).unwrap_or(UsageDay {
+                day,
+                uses: 0,
+                refused: 0,
+            })
+        })
         .collect()
 }
 
@@ -68,7 +74,14 @@ fn fill(usage: &[UsageDay], now: Time) -> Vec<UsageDay> {
 fn course(days: &[UsageDay], height: u64, step: u64, figure: impl Fn(&UsageDay) -> u64) -> String {
     let most = days.iter().map(&figure).max().unwrap_or(0).max(1);
     // A day with a single use must be seen.
-    let level = |value: u64| height - if value == 0 { 0 } else { (u128::from(value) * u128::from(height) / u128::from(most)).max(1) as u64 };
+    let level = |value: u64| {
+        height
+            - if value == 0 {
+                0
+            } else {
+                (u128::from(value) * u128::from(height) / u128::from(most)).max(1) as u64
+            }
+    };
     let mut path = format!("M0 {height}");
     let mut days = days.iter().map(|day| level(figure(day))).peekable();
     while let Some(here) = days.next() {
@@ -84,15 +97,31 @@ fn course(days: &[UsageDay], height: u64, step: u64, figure: impl Fn(&UsageDay) 
 
 /// A bar a day, as an SVG path.
 fn bars(days: &[UsageDay]) -> String {
-    columns(days, days.iter().map(|day| day.uses).max().unwrap_or(0), 0, 14, |day| day.uses)
+    columns(
+        days,
+        days.iter().map(|day| day.uses).max().unwrap_or(0),
+        0,
+        14,
+        |day| day.uses,
+    )
 }
 
 fn course_refused(days: &[UsageDay]) -> String {
-    let most = days.iter().map(|day| day.uses.max(day.refused)).max().unwrap_or(0);
+    let most = days
+        .iter()
+        .map(|day| day.uses.max(day.refused))
+        .max()
+        .unwrap_or(0);
     columns(days, most, 14, 4, |day| day.refused)
 }
 
-fn columns(days: &[UsageDay], most: u64, offset: usize, width: u64, figure: impl Fn(&UsageDay) -> u64) -> String {
+fn columns(
+    days: &[UsageDay],
+    most: u64,
+    offset: usize,
+    width: u64,
+    figure: impl Fn(&UsageDay) -> u64,
+) -> String {
     let mut path = String::new();
     for (place, day) in days.iter().enumerate().filter(|(_, day)| figure(day) > 0) {
         let height = (u128::from(figure(day)) * 90 / u128::from(most.max(1))).clamp(2, 90);
@@ -108,13 +137,25 @@ mod tests {
     const NOW: Time = Time::from_unix(100 * 86_400);
 
     fn day(number: i64, uses: u64) -> UsageDay {
-        UsageDay { day: Day::from_number(number), uses, refused: 0 }
+        UsageDay {
+            day: Day::from_number(number),
+            uses,
+            refused: 0,
+        }
     }
 
     #[test]
     fn the_course_has_a_step_a_day_and_stays_short() {
-        assert_eq!(course(&[day(1, 0), day(2, 9), day(3, 9), day(4, 3)], 9, 2, |day| day.uses), "M0 9V9h2V0h4V6h2V9z");
-        assert_eq!(course(&[day(1, u64::MAX), day(2, 1)], 9, 2, |day| day.uses), "M0 9V0h2V8h2V9z");
+        assert_eq!(
+            course(&[day(1, 0), day(2, 9), day(3, 9), day(4, 3)], 9, 2, |day| {
+                day.uses
+            }),
+            "M0 9V9h2V0h4V6h2V9z"
+        );
+        assert_eq!(
+            course(&[day(1, u64::MAX), day(2, 1)], 9, 2, |day| day.uses),
+            "M0 9V0h2V8h2V9z"
+        );
     }
 
     #[test]
@@ -128,8 +169,22 @@ mod tests {
 
     #[test]
     fn the_large_one_says_the_same_figures_as_words() {
-        let markup = large(&[day(100, 5), UsageDay { day: Day::from_number(99), uses: 7, refused: 2 }], NOW).into_string();
-        assert!(markup.contains("12 uses in the last 30 days, and 2 refused; most on 1970-04-10 (7)."), "{markup}");
+        let markup = large(
+            &[
+                day(100, 5),
+                UsageDay {
+                    day: Day::from_number(99),
+                    uses: 7,
+                    refused: 2,
+                },
+            ],
+            NOW,
+        )
+        .into_string();
+        assert!(
+            markup.contains("12 uses in the last 30 days, and 2 refused; most on 1970-04-10 (7)."),
+            "{markup}"
+        );
         assert!(markup.contains("<td data-l=\"Refused\">2</td>"));
     }
 }

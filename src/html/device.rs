@@ -49,7 +49,12 @@ pub fn enter(frame: &Frame, input: &Input) -> Markup {
             div.act { button.go { "Go on" } a.btn href="/" { "Cancel" } }
         }))
     };
-    page(frame, Section::None, &input.title("Log in on a device"), &content)
+    page(
+        frame,
+        Section::None,
+        &input.title("Log in on a device"),
+        &content,
+    )
 }
 
 /// The answer to a code: who asks. Sends `code` and `expires_in` to `/device/approve`, `code` to `/device/refuse`.
@@ -75,7 +80,12 @@ pub fn ask(frame: &Frame, view: &DeviceAsk) -> Markup {
             div.act { button.go { "Approve" } button.no formaction="/device/refuse" { "This was not me" } }
         }))
     };
-    page(frame, Section::None, &view.input.title("Log in on a device"), &content)
+    page(
+        frame,
+        Section::None,
+        &view.input.title("Log in on a device"),
+        &content,
+    )
 }
 
 /// Whether both lie in the same network of the usual size: 16 bits of IPv4, 48 of IPv6; a hint for people, not a rule.
@@ -91,8 +101,14 @@ fn same_network(one: IpAddr, other: IpAddr) -> bool {
 #[must_use]
 pub fn done(frame: &Frame, answer: DeviceAnswer, computer: &str) -> Markup {
     let (title, text) = match answer {
-        DeviceAnswer::Approved => ("Approved", "The device is logged in within a few seconds. You can close this page; its token is in your list."),
-        DeviceAnswer::Refused => ("Refused", "The device gets nothing. If somebody sent you the code, tell an admin."),
+        DeviceAnswer::Approved => (
+            "Approved",
+            "The device is logged in within a few seconds. You can close this page; its token is in your list.",
+        ),
+        DeviceAnswer::Refused => (
+            "Refused",
+            "The device gets nothing. If somebody sent you the code, tell an admin.",
+        ),
     };
     let content = html! {
         h1 { (title) ": " bdi { (computer) } }
@@ -109,9 +125,15 @@ mod tests {
     #[test]
     fn networks_are_told_apart_as_a_hint() {
         let address = |text: &str| text.parse::<IpAddr>().unwrap();
-        assert!(same_network(address("10.0.3.7"), address("::ffff:10.0.9.9")));
+        assert!(same_network(
+            address("10.0.3.7"),
+            address("::ffff:10.0.9.9")
+        ));
         assert!(!same_network(address("10.0.3.7"), address("10.1.3.7")));
-        assert!(same_network(address("2001:db8::1"), address("2001:db8:0:9::1")));
+        assert!(same_network(
+            address("2001:db8::1"),
+            address("2001:db8:0:9::1")
+        ));
         assert!(!same_network(address("2001:db8::1"), address("10.0.0.1")));
     }
 }

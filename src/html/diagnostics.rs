@@ -44,6 +44,12 @@ pub fn show(frame: &Frame, groups: &[FactGroup]) -> Markup {
 
 fn text(groups: &[FactGroup]) -> String {
     let line = |fact: &Fact| format!("{}: {}\n", fact.name, fact.value);
-    let group = |group: &FactGroup| format!("{}\n{}", group.title, group.facts.iter().map(line).collect::<String>());
+    let group = |group: &FactGroup| {
+        format!(
+            "{}\n{}",
+            group.title,
+            group.facts.iter().map(line).collect::<String>()
+        )
+    };
     groups.iter().map(group).collect::<Vec<_>>().join("\n")
 }

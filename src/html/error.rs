@@ -36,12 +36,18 @@ const fn what_next(status: u16) -> &'static str {
         400 | 422 => "Go back, correct what you sent, and send it again.",
         401 => "Sign in, and try again.",
         403 => "If you need this, ask an admin of this installation.",
-        404 => "Look at the list that you came from: it may have been deleted, or belong to somebody else.",
+        404 => {
+            "Look at the list that you came from: it may have been deleted, or belong to somebody else."
+        }
         405 => "Go back and use the button of the page.",
         409 => "Go back, load the page again, and look at how things stand now.",
         413 | 414 | 431 => "Send less at once.",
         429 => "Wait a little, then try again.",
-        503 | 507 => "Nothing was changed. Try again in a moment; if it stays so, tell an admin the request's id.",
-        _ => "Nothing is wrong with what you did. Tell an admin the request's id: the server's log has the details.",
+        503 | 507 => {
+            "Nothing was changed. Try again in a moment; if it stays so, tell an admin the request's id."
+        }
+        _ => {
+            "Nothing is wrong with what you did. Tell an admin the request's id: the server's log has the details."
+        }
     }
 }

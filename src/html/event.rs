@@ -43,7 +43,12 @@ pub struct EventFilter {
 
 impl EventFilter {
     fn pairs(&self) -> [(&str, &str); 4] {
-        [("action", &self.action), ("since", &self.since), ("until", &self.until), ("user", &self.user)]
+        [
+            ("action", &self.action),
+            ("since", &self.since),
+            ("until", &self.until),
+            ("user", &self.user),
+        ]
     }
 
     fn is_empty(&self) -> bool {
@@ -144,12 +149,23 @@ fn row(event: &Event, now: Time) -> Markup {
 }
 
 fn target(event: &Event) -> &str {
-    if event.target_name.is_empty() { &event.target_id } else { &event.target_name }
+    if event.target_name.is_empty() {
+        &event.target_id
+    } else {
+        &event.target_name
+    }
 }
 
 fn from(event: &Event) -> String {
-    let program = event.program.as_deref().filter(|text| !text.is_empty()).map(user_agent::short);
-    let parts: Vec<String> = [event.address.clone(), program].into_iter().flatten().collect();
+    let program = event
+        .program
+        .as_deref()
+        .filter(|text| !text.is_empty())
+        .map(user_agent::short);
+    let parts: Vec<String> = [event.address.clone(), program]
+        .into_iter()
+        .flatten()
+        .collect();
     parts.join(" · ")
 }
 
@@ -157,7 +173,12 @@ fn from(event: &Event) -> String {
 fn changes(event: &Event) -> Vec<String> {
     let before = decode_words(&event.before);
     let after = decode_words(&event.after);
-    let earlier = |word: &str| before.iter().find(|(key, _)| key == word).map(|(_, value)| value.as_str());
+    let earlier = |word: &str| {
+        before
+            .iter()
+            .find(|(key, _)| key == word)
+            .map(|(_, value)| value.as_str())
+    };
     let mut lines: Vec<String> = after
         .iter()
         .map(|(word, value)| match earlier(word) {
@@ -165,7 +186,9 @@ fn changes(event: &Event) -> Vec<String> {
             None => format!("{word}: {value}"),
         })
         .collect();
-    let gone = before.iter().filter(|(word, _)| !after.iter().any(|(key, _)| key == word));
+    let gone = before
+        .iter()
+        .filter(|(word, _)| !after.iter().any(|(key, _)| key == word));
     lines.extend(gone.map(|(word, was)| format!("{word}: {was} → nothing")));
     lines
 }
@@ -180,6 +203,9 @@ mod tests {
         let mut event = event(1);
         event.before = "role=member\nnote=x\n".into();
         event.after = "role=admin\nname=ci\n".into();
-        assert_eq!(changes(&event), ["role: member → admin", "name: ci", "note: x → nothing"]);
+        assert_eq!(
+            changes(&event),
+            ["role: member → admin", "name: ci", "note: x → nothing"]
+        );
     }
 }

@@ -147,7 +147,12 @@ pub(super) fn may_be_written(name: &str, value: &str) -> bool {
     let name = name.strip_prefix(super::sign_in::KEPT).unwrap_or(name);
     match name {
         "form_token" | "current" | "new" => false,
-        "public_key" => ["ssh-", "ecdsa-", "sk-"].iter().any(|sign| value.starts_with(sign)) && value.trim_end().lines().count() == 1,
+        "public_key" => {
+            ["ssh-", "ecdsa-", "sk-"]
+                .iter()
+                .any(|sign| value.starts_with(sign))
+                && value.trim_end().lines().count() == 1
+        }
         other => !other.contains("password"),
     }
 }
@@ -193,14 +198,21 @@ impl<'a> Field<'a> {
 
     /// A password field, always shown empty.
     pub(super) fn password(name: &'a str, autocomplete: &'a str) -> Self {
-        Self { kind: "password", ..Self::text(name) }
-            .autocomplete(autocomplete)
-            .required()
+        Self {
+            kind: "password",
+            ..Self::text(name)
+        }
+        .autocomplete(autocomplete)
+        .required()
     }
 
     /// A password field that may stay empty.
     pub(super) fn optional_password(name: &'a str) -> Self {
-        Self { kind: "password", autocomplete: Some("new-password"), ..Self::text(name) }
+        Self {
+            kind: "password",
+            autocomplete: Some("new-password"),
+            ..Self::text(name)
+        }
     }
 
     pub(super) fn kind(self, kind: &'a str) -> Self {
@@ -216,19 +228,31 @@ impl<'a> Field<'a> {
     }
 
     pub(super) fn help(self, help: &'a str) -> Self {
-        Self { help: Some(help), ..self }
+        Self {
+            help: Some(help),
+            ..self
+        }
     }
 
     pub(super) fn autocomplete(self, autocomplete: &'a str) -> Self {
-        Self { autocomplete: Some(autocomplete), ..self }
+        Self {
+            autocomplete: Some(autocomplete),
+            ..self
+        }
     }
 
     pub(super) fn characters_max(self, most: usize) -> Self {
-        Self { characters_max: Some(most), ..self }
+        Self {
+            characters_max: Some(most),
+            ..self
+        }
     }
 
     pub(super) fn required(self) -> Self {
-        Self { required: true, ..self }
+        Self {
+            required: true,
+            ..self
+        }
     }
 
     /// The field with what was typed and what is wrong with it.
@@ -321,7 +345,16 @@ impl Tick<'_> {
 /// Several answers of which one is given.
 pub(super) fn radios(input: &Input, name: &str, default: &str, answers: &[(&str, &str)]) -> Markup {
     let chosen = input.value(name).unwrap_or(default);
-    let tick = |value: &str, words: &str| Tick { kind: "radio", name, value, words, on: value == chosen }.show();
+    let tick = |value: &str, words: &str| {
+        Tick {
+            kind: "radio",
+            name,
+            value,
+            words,
+            on: value == chosen,
+        }
+        .show()
+    };
     html! { @for (value, words) in answers { (tick(value, words)) } }
 }
 
@@ -352,30 +385,60 @@ mod tests {
 
     fn failed() -> Input {
         Input {
-            values: vec![("name".into(), "<b>".into()), ("password".into(), "hunter2".into())],
+            values: vec![
+                ("name".into(), "<b>".into()),
+                ("password".into(), "hunter2".into()),
+            ],
             errors: vec![FieldError::new("name", "use 1 to 64 characters")],
         }
     }
 
     #[test]
     fn a_field_comes_back_filled_and_says_what_is_wrong() {
-        let markup = Field::text("name").help("Any script.").show(&failed()).into_string();
+        let markup = Field::text("name")
+            .help("Any script.")
+            .show(&failed())
+            .into_string();
         assert!(markup.contains("value=\"&lt;b&gt;\""), "{markup}");
-        assert!(markup.contains("aria-describedby=\"name-help name-error\" aria-invalid=\"true\""), "{markup}");
-        assert!(summary(&failed()).into_string().contains("<a href=\"#name\">Name</a>: use 1 to 64 characters"));
+        assert!(
+            markup.contains("aria-describedby=\"name-help name-error\" aria-invalid=\"true\""),
+            "{markup}"
+        );
+        assert!(
+            summary(&failed())
+                .into_string()
+                .contains("<a href=\"#name\">Name</a>: use 1 to 64 characters")
+        );
         assert_eq!(failed().title("New API key"), "Error: New API key");
     }
 
     #[test]
     fn passwords_are_never_written() {
-        let field = Field::password("password", "current-password").show(&failed()).into_string();
+        let field = Field::password("password", "current-password")
+            .show(&failed())
+            .into_string();
         assert!(!field.contains("hunter2"));
         assert!(!carried(&failed().values).into_string().contains("hunter2"));
-        assert!(carried(&failed().values).into_string().contains("name=\"name\""));
-        for name in ["password", "current_password", "kept.current", "new", "form_token"] {
+        assert!(
+            carried(&failed().values)
+                .into_string()
+                .contains("name=\"name\"")
+        );
+        for name in [
+            "password",
+            "current_password",
+            "kept.current",
+            "new",
+            "form_token",
+        ] {
             assert!(!may_be_written(name, "x"), "{name}");
         }
-        assert!(may_be_written("kept.note", "x") && may_be_written("public_key", "ssh-ed25519 AAAA\n"));
-        assert!(!may_be_written("kept.public_key", "-----BEGIN OPENSSH PRIVATE KEY-----"));
+        assert!(
+            may_be_written("kept.note", "x") && may_be_written("public_key", "ssh-ed25519 AAAA\n")
+        );
+        assert!(!may_be_written(
+            "kept.public_key",
+            "-----BEGIN OPENSSH PRIVATE KEY-----"
+        ));
     }
 }

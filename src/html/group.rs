@@ -52,7 +52,12 @@ pub fn list(frame: &Frame, view: &GroupList) -> Markup {
             div.act { button.go { "Add group" } }
         }))
     };
-    page(frame, Section::Groups, &view.input.title("Groups"), &content)
+    page(
+        frame,
+        Section::Groups,
+        &view.input.title("Groups"),
+        &content,
+    )
 }
 
 /// `/admin/groups/NAME`. Sends `username` to `…/members/add` and `…/members/remove`.
@@ -88,7 +93,12 @@ pub fn show(frame: &Frame, view: &GroupPage) -> Markup {
             div.act { button.go { "Add member" } }
         }))
     };
-    page(frame, Section::Groups, &view.input.title(&group.name), &content)
+    page(
+        frame,
+        Section::Groups,
+        &view.input.title(&group.name),
+        &content,
+    )
 }
 
 /// `/admin/groups/NAME/delete`.
@@ -105,5 +115,10 @@ pub fn delete(frame: &Frame, view: &GroupPage) -> Markup {
         }
         (post(frame, &format!("{path}/delete"), &html! { (hidden("name", &group.name)) (danger("Delete group", "Keep it", &path)) }))
     };
-    page(frame, Section::Groups, &view.input.title(&format!("Delete {}", group.name)), &content)
+    page(
+        frame,
+        Section::Groups,
+        &view.input.title(&format!("Delete {}", group.name)),
+        &content,
+    )
 }

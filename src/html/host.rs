@@ -126,7 +126,11 @@ fn pill(host: &HostFacts, now: Time) -> Markup {
 }
 
 fn open_to(host: &HostFacts) -> String {
-    if host.groups.is_empty() { "every user".to_owned() } else { host.groups.join(", ") }
+    if host.groups.is_empty() {
+        "every user".to_owned()
+    } else {
+        host.groups.join(", ")
+    }
 }
 
 /// `/admin/hosts/ID`. Sends `version`, `name`, `groups` (a ticked box each), `shared_logins` (a line each, `ubuntu: admins`)
@@ -135,7 +139,11 @@ fn open_to(host: &HostFacts) -> String {
 pub fn show(frame: &Frame, view: &HostEdit) -> Markup {
     let (host, input, now) = (&view.host, &view.input, frame.now);
     let path = format!("/admin/hosts/{}", host.id);
-    let shared: Vec<String> = host.shared_logins.iter().map(|(login, group)| format!("{login}: {group}")).collect();
+    let shared: Vec<String> = host
+        .shared_logins
+        .iter()
+        .map(|(login, group)| format!("{login}: {group}"))
+        .collect();
     let form = html! {
         (hidden("version", &view.version))
         (Field::text("name").default(&host.name).required().show(input))
@@ -170,7 +178,13 @@ fn clock(ahead: i64) -> String {
 }
 
 fn groups(all: &[String], given: &[String], input: &Input) -> Markup {
-    let on = |group: &String| if input.is_fresh() { given.contains(group) } else { input.has("groups", group) };
+    let on = |group: &String| {
+        if input.is_fresh() {
+            given.contains(group)
+        } else {
+            input.has("groups", group)
+        }
+    };
     let boxes = html! {
         @if all.is_empty() { p { "There are no groups: every user may log in." } }
         @for group in all { (Tick { kind: "checkbox", name: "groups", value: group, words: group, on: on(group) }.show()) }
@@ -224,7 +238,12 @@ pub fn code_created(frame: &Frame, view: &CodeIssued<'_>) -> Markup {
 /// What the form of a code gets when it is sent again.
 #[must_use]
 pub fn code_already_created(frame: &Frame) -> Markup {
-    page(frame, Section::Hosts, "Already created", &super::shown_once::already("code", "/admin/hosts", None))
+    page(
+        frame,
+        Section::Hosts,
+        "Already created",
+        &super::shown_once::already("code", "/admin/hosts", None),
+    )
 }
 
 /// `/admin/hosts/ID/delete`. Sends `confirm`, the name.

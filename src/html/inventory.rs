@@ -25,7 +25,14 @@ pub enum Show {
 }
 
 impl Show {
-    pub const ALL: [Self; 6] = [Self::Everything, Self::Unused, Self::NeverUsed, Self::NoExpiry, Self::EndsSoon, Self::WeakSshKey];
+    pub const ALL: [Self; 6] = [
+        Self::Everything,
+        Self::Unused,
+        Self::NeverUsed,
+        Self::NoExpiry,
+        Self::EndsSoon,
+        Self::WeakSshKey,
+    ];
 
     /// The word in `?show=`.
     #[must_use]
@@ -158,5 +165,10 @@ pub fn delete(frame: &Frame, view: &InventoryDelete) -> Markup {
             (danger("Delete them", "Keep them", "/admin/inventory"))
         }))
     };
-    page(frame, Section::Inventory, &view.input.title(&title), &content)
+    page(
+        frame,
+        Section::Inventory,
+        &view.input.title(&title),
+        &content,
+    )
 }

@@ -17,16 +17,33 @@ pub(super) fn for_api_key(input: &Input, policy: &Policy, now: Time) -> Markup {
     match policy.api_key.choice {
         Choice::Fixed => fixed(&policy.api_key, now),
         Choice::Free => {
-            let mut options: Vec<(String, String)> = offered(policy).into_iter().map(|one| option(one, now)).collect();
+            let mut options: Vec<(String, String)> = offered(policy)
+                .into_iter()
+                .map(|one| option(one, now))
+                .collect();
             options.push((CUSTOM.to_owned(), "Exact date and time".to_owned()));
-            choice(input, &options, &policy.api_key.default.to_string(), &policy.api_key, now)
+            choice(
+                input,
+                &options,
+                &policy.api_key.default.to_string(),
+                &policy.api_key,
+                now,
+            )
         }
     }
 }
 
 /// A new end for an API key that has one: it stays unless something is chosen. Empty `expires_in` means that it stays.
-pub(super) fn for_renewal(input: &Input, policy: &Policy, present: Option<Time>, now: Time) -> Markup {
-    let stays = present.map_or_else(|| "Stays: no end".to_owned(), |end| format!("Stays: {}", utc(end)));
+pub(super) fn for_renewal(
+    input: &Input,
+    policy: &Policy,
+    present: Option<Time>,
+    now: Time,
+) -> Markup {
+    let stays = present.map_or_else(
+        || "Stays: no end".to_owned(),
+        |end| format!("Stays: {}", utc(end)),
+    );
     let mut options = vec![(String::new(), stays)];
     match policy.api_key.choice {
         Choice::Fixed => options.push(option(policy.api_key.default, now)),
@@ -39,21 +56,43 @@ pub(super) fn for_renewal(input: &Input, policy: &Policy, present: Option<Time>,
 }
 
 /// The end of an SSH key: any time up to the longest; sends the same two fields.
-pub(super) fn for_ssh_key(input: &Input, max: Lifetime, present: Option<Option<Time>>, now: Time) -> Markup {
-    let rule = LifetimeRule { choice: Choice::Free, default: max, max };
+pub(super) fn for_ssh_key(
+    input: &Input,
+    max: Lifetime,
+    present: Option<Option<Time>>,
+    now: Time,
+) -> Markup {
+    let rule = LifetimeRule {
+        choice: Choice::Free,
+        default: max,
+        max,
+    };
     let mut options = Vec::new();
     if let Some(present) = present {
-        let stays = present.map_or_else(|| "Stays: no end".to_owned(), |end| format!("Stays: {}", utc(end)));
+        let stays = present.map_or_else(
+            || "Stays: no end".to_owned(),
+            |end| format!("Stays: {}", utc(end)),
+        );
         options.push((String::new(), stays));
     }
-    let usual = [Lifetime::Endless, Lifetime::days(365), Lifetime::days(180), Lifetime::days(90), Lifetime::days(30), Lifetime::days(7)];
+    let usual = [
+        Lifetime::Endless,
+        Lifetime::days(365),
+        Lifetime::days(180),
+        Lifetime::days(90),
+        Lifetime::days(30),
+        Lifetime::days(7),
+    ];
     let within: Vec<Lifetime> = usual.into_iter().filter(|one| *one <= max).collect();
     if !within.contains(&max) {
         options.push(option(max, now));
     }
     options.extend(within.into_iter().map(|one| option(one, now)));
     options.push((CUSTOM.to_owned(), "Exact date and time".to_owned()));
-    let default = options.first().map(|(value, _)| value.clone()).unwrap_or_default();
+    let default = options
+        .first()
+        .map(|(value, _)| value.clone())
+        .unwrap_or_default();
     choice(input, &options, &default, &rule, now)
 }
 
@@ -64,8 +103,12 @@ pub(super) fn for_token(input: &Input, rule: &LifetimeRule, now: Time) -> Markup
         (Choice::Free, Lifetime::For(duration)) => (duration.as_secs() / 3_600).clamp(1, 24),
         (Choice::Free, Lifetime::Endless) => 24,
     };
-    let options: Vec<(String, String)> = (1..=longest).map(|hours| option_hours(Lifetime::hours(hours), now)).collect();
-    Field::text("expires_in").default(&rule.default.to_string()).show_choice(input, &options)
+    let options: Vec<(String, String)> = (1..=longest)
+        .map(|hours| option_hours(Lifetime::hours(hours), now))
+        .collect();
+    Field::text("expires_in")
+        .default(&rule.default.to_string())
+        .show_choice(input, &options)
 }
 
 /// What is offered, with the default, which must always be among it.
@@ -88,7 +131,10 @@ fn option(life: Lifetime, now: Time) -> (String, String) {
 
 fn option_hours(life: Lifetime, now: Time) -> (String, String) {
     let until = life.end(now).map(utc).unwrap_or_default();
-    (life.to_string(), format!("{} (until {until})", lifetime(life)))
+    (
+        life.to_string(),
+        format!("{} (until {until})", lifetime(life)),
+    )
 }
 
 fn fixed(rule: &LifetimeRule, now: Time) -> Markup {
@@ -104,10 +150,26 @@ fn fixed(rule: &LifetimeRule, now: Time) -> Markup {
     }
 }
 
-fn choice(input: &Input, options: &[(String, String)], default: &str, rule: &LifetimeRule, now: Time) -> Markup {
-    let most = rule.max.end(now).map(|end| format!("Your organisation allows {} at the longest, until {}.", lifetime(rule.max), utc(end)));
+fn choice(
+    input: &Input,
+    options: &[(String, String)],
+    default: &str,
+    rule: &LifetimeRule,
+    now: Time,
+) -> Markup {
+    let most = rule.max.end(now).map(|end| {
+        format!(
+            "Your organisation allows {} at the longest, until {}.",
+            lifetime(rule.max),
+            utc(end)
+        )
+    });
     let endless = options.iter().any(|(value, _)| value == "never");
-    let help = most.or_else(|| endless.then(|| "Without an expiry, a lost secret stays good until somebody deletes it.".to_owned()));
+    let help = most.or_else(|| {
+        endless.then(|| {
+            "Without an expiry, a lost secret stays good until somebody deletes it.".to_owned()
+        })
+    });
     let mut field = Field::text("expires_in").default(default);
     if let Some(help) = &help {
         field = field.help(help);
@@ -131,10 +193,19 @@ mod tests {
         let mut policy = Policy::default();
         policy.api_key.max = Lifetime::days(60);
         let markup = for_api_key(&Input::default(), &policy, NOW).into_string();
-        assert!(markup.contains("<option value=\"30d\" selected>30 days ("), "{markup}");
-        assert!(markup.contains("60 days (") && !markup.contains("90d") && !markup.contains("never"));
+        assert!(
+            markup.contains("<option value=\"30d\" selected>30 days ("),
+            "{markup}"
+        );
+        assert!(
+            markup.contains("60 days (") && !markup.contains("90d") && !markup.contains("never")
+        );
         assert!(markup.contains("Your organisation allows 60 days at the longest"));
-        assert!(for_api_key(&Input::default(), &Policy::default(), NOW).into_string().contains("No expiry"));
+        assert!(
+            for_api_key(&Input::default(), &Policy::default(), NOW)
+                .into_string()
+                .contains("No expiry")
+        );
     }
 
     #[test]
@@ -143,9 +214,16 @@ mod tests {
         policy.api_key.choice = Choice::Fixed;
         policy.token.choice = Choice::Fixed;
         let markup = for_api_key(&Input::default(), &policy, NOW).into_string();
-        assert!(markup.contains("Expires after 30 days (set by your organisation)"), "{markup}");
+        assert!(
+            markup.contains("Expires after 30 days (set by your organisation)"),
+            "{markup}"
+        );
         assert!(!markup.contains("<select"));
-        assert!(for_token(&Input::default(), &policy.token, NOW).into_string().contains("Expires after 24 hours"));
+        assert!(
+            for_token(&Input::default(), &policy.token, NOW)
+                .into_string()
+                .contains("Expires after 24 hours")
+        );
     }
 
     #[test]

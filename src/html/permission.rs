@@ -14,14 +14,24 @@ pub const ROW: &str = "permission.";
 
 /// Our resources that have a read and a write side, in the order in which pages show them.
 const RESOURCES: [(&str, &str, Own, Own); 9] = [
-    ("sessions", "Sessions", Own::SessionsRead, Own::SessionsWrite),
+    (
+        "sessions",
+        "Sessions",
+        Own::SessionsRead,
+        Own::SessionsWrite,
+    ),
     ("account", "Account", Own::AccountRead, Own::AccountWrite),
     ("api-keys", "API keys", Own::ApiKeysRead, Own::ApiKeysWrite),
     ("tokens", "Tokens", Own::TokensRead, Own::TokensWrite),
     ("ssh-keys", "SSH keys", Own::SshKeysRead, Own::SshKeysWrite),
     ("users", "Users and groups", Own::UsersRead, Own::UsersWrite),
     ("hosts", "Hosts", Own::HostsRead, Own::HostsWrite),
-    ("services", "Services", Own::ServicesRead, Own::ServicesWrite),
+    (
+        "services",
+        "Services",
+        Own::ServicesRead,
+        Own::ServicesWrite,
+    ),
     ("policy", "Policy", Own::PolicyRead, Own::PolicyWrite),
 ];
 
@@ -39,7 +49,12 @@ pub enum Access {
 }
 
 impl Access {
-    const ALL: [Self; 4] = [Self::Everything, Self::Unmanaging, Self::ReadOnly, Self::Choose];
+    const ALL: [Self; 4] = [
+        Self::Everything,
+        Self::Unmanaging,
+        Self::ReadOnly,
+        Self::Choose,
+    ];
 
     /// The word in the form.
     #[must_use]
@@ -73,7 +88,12 @@ pub fn chosen(input: &Input, offered: &Permissions) -> Result<Permissions, Strin
 /// # Errors
 /// A sentence, when a word is no permission.
 pub fn ticked(input: &Input) -> Result<Permissions, String> {
-    let words: Vec<&str> = input.values.iter().filter(|(name, _)| name == SINGLE).map(|(_, word)| word.as_str()).collect();
+    let words: Vec<&str> = input
+        .values
+        .iter()
+        .filter(|(name, _)| name == SINGLE)
+        .map(|(_, word)| word.as_str())
+        .collect();
     Permissions::parse(&words)
 }
 
@@ -143,7 +163,10 @@ pub(super) fn choice(input: &Input, offered: &Permissions, given: Option<&Permis
     };
     let answers = [
         (Access::Everything.word(), "Everything I may do"),
-        (Access::Unmanaging.word(), "Everything but managing credentials"),
+        (
+            Access::Unmanaging.word(),
+            "Everything but managing credentials",
+        ),
         (Access::ReadOnly.word(), "Read only"),
         (Access::Choose.word(), "Choose permissions"),
     ];
@@ -159,9 +182,15 @@ pub(super) fn matrix(input: &Input, offered: &Permissions, given: &Permissions) 
         RESOURCES
             .iter()
             .filter(move |(_, _, _, write)| write.manages_credentials() == managing)
-            .filter(|(_, _, read, write)| offered.contains(&(*read).into()) || offered.contains(&(*write).into()))
+            .filter(|(_, _, read, write)| {
+                offered.contains(&(*read).into()) || offered.contains(&(*write).into())
+            })
     };
-    let sided = |one: &Permission| RESOURCES.iter().any(|(_, _, read, write)| *one == (*read).into() || *one == (*write).into());
+    let sided = |one: &Permission| {
+        RESOURCES
+            .iter()
+            .any(|(_, _, read, write)| *one == (*read).into() || *one == (*write).into())
+    };
     let single: Vec<Permission> = offered.iter().filter(|one| !sided(one)).collect();
     html! {
         (group("rows", "Use", input, &html! {
@@ -177,7 +206,13 @@ pub(super) fn matrix(input: &Input, offered: &Permissions, given: &Permissions) 
 
 /// A box for each of `single`.
 pub(super) fn singles(input: &Input, single: &[Permission], given: &Permissions) -> Markup {
-    let on = |one: &Permission| if input.is_fresh() { given.contains(one) } else { input.has(SINGLE, one.word()) };
+    let on = |one: &Permission| {
+        if input.is_fresh() {
+            given.contains(one)
+        } else {
+            input.has(SINGLE, one.word())
+        }
+    };
     html! { @for one in single { (Tick { kind: "checkbox", name: SINGLE, value: one.word(), words: one.word(), on: on(one) }.show()) } }
 }
 
@@ -185,7 +220,12 @@ fn head() -> Markup {
     html! { thead { tr { th { "Resource" } th { "No access" } th { "Read" } th { "Read and write" } } } }
 }
 
-fn matrix_row(input: &Input, offered: &Permissions, given: &Permissions, row: &(&str, &str, Own, Own)) -> Markup {
+fn matrix_row(
+    input: &Input,
+    offered: &Permissions,
+    given: &Permissions,
+    row: &(&str, &str, Own, Own),
+) -> Markup {
     let (resource, label, read, write) = row;
     let name = format!("{ROW}{resource}");
     let has = |own: &Own| given.contains(&(*own).into());
@@ -198,8 +238,16 @@ fn matrix_row(input: &Input, offered: &Permissions, given: &Permissions, row: &(
     let chosen = input.value(&name).unwrap_or(present);
     let may = |own: &Own| offered.contains(&(*own).into());
     // Only what was given writing alone elsewhere (the API can) has this answer here.
-    let full = if present == "write" { ("write", "Write only", may(write)) } else { ("read-write", "Read and write", may(read) && may(write)) };
-    let answers = [("none", "No access", true), ("read", "Read", may(read)), full];
+    let full = if present == "write" {
+        ("write", "Write only", may(write))
+    } else {
+        ("read-write", "Read and write", may(read) && may(write))
+    };
+    let answers = [
+        ("none", "No access", true),
+        ("read", "Read", may(read)),
+        full,
+    ];
     html! {
         tr {
             th { (label) }
@@ -220,13 +268,23 @@ mod tests {
     use crate::model::user::Role;
 
     fn sent(pairs: &[(&str, &str)]) -> Input {
-        let values = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Input { values, errors: Vec::new() }
+        let values = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        Input {
+            values,
+            errors: Vec::new(),
+        }
     }
 
     #[test]
     fn every_resource_and_each_permission_has_its_place() {
-        let sided = |own: &Own| RESOURCES.iter().any(|(_, _, read, write)| read == own || write == own);
+        let sided = |own: &Own| {
+            RESOURCES
+                .iter()
+                .any(|(_, _, read, write)| read == own || write == own)
+        };
         let single: Vec<&Own> = Own::ALL.iter().filter(|own| !sided(own)).collect();
         assert_eq!(single, [&Own::AuditRead, &Own::Introspect, &Own::Metrics]);
         for (resource, _, read, write) in RESOURCES {
@@ -239,13 +297,43 @@ mod tests {
     fn what_the_form_shows_is_what_it_sends_back() {
         let all = Role::Member.permissions();
         assert_eq!(chosen(&sent(&[]), &all), Ok(all.clone()));
-        assert_eq!(chosen(&sent(&[("access", "read-only")]), &all).unwrap().to_string(), "account:read api-keys:read sessions:read ssh-keys:read tokens:read");
-        assert_eq!(chosen(&sent(&[("access", "unmanaging")]), &all).unwrap().to_string(), "account:read api-keys:read sessions:read sessions:write ssh-keys:read tokens:read");
-        let rows = sent(&[("access", "choose"), ("permission.tokens", "read-write"), ("permission.account", "read"), ("permissions", "slurm:submit")]);
-        assert_eq!(chosen(&rows, &all).unwrap().to_string(), "account:read slurm:submit tokens:read tokens:write");
+        assert_eq!(
+            chosen(&sent(&[("access", "read-only")]), &all)
+                .unwrap()
+                .to_string(),
+            "account:read api-keys:read sessions:read ssh-keys:read tokens:read"
+        );
+        assert_eq!(
+            chosen(&sent(&[("access", "unmanaging")]), &all)
+                .unwrap()
+                .to_string(),
+            "account:read api-keys:read sessions:read sessions:write ssh-keys:read tokens:read"
+        );
+        let rows = sent(&[
+            ("access", "choose"),
+            ("permission.tokens", "read-write"),
+            ("permission.account", "read"),
+            ("permissions", "slurm:submit"),
+        ]);
+        assert_eq!(
+            chosen(&rows, &all).unwrap().to_string(),
+            "account:read slurm:submit tokens:read tokens:write"
+        );
         assert!(chosen(&sent(&[("access", "all")]), &all).is_err());
-        assert!(chosen(&sent(&[("access", "choose"), ("permission.tokens", "x")]), &all).is_err());
-        assert!(chosen(&sent(&[("access", "choose"), ("permissions", "users:all")]), &all).is_err());
+        assert!(
+            chosen(
+                &sent(&[("access", "choose"), ("permission.tokens", "x")]),
+                &all
+            )
+            .is_err()
+        );
+        assert!(
+            chosen(
+                &sent(&[("access", "choose"), ("permissions", "users:all")]),
+                &all
+            )
+            .is_err()
+        );
     }
 
     #[test]
@@ -253,8 +341,14 @@ mod tests {
         let all = Role::Member.permissions();
         assert_eq!(brief(&all, &all), "everything");
         assert_eq!(brief(&read_only(&all), &all), "read only");
-        assert_eq!(brief(&Permissions::parse(&["slurm:submit"]).unwrap(), &all), "slurm:submit");
-        assert_eq!(brief(&Role::Admin.permissions(), &all), "account:read, account:write and 19 more");
+        assert_eq!(
+            brief(&Permissions::parse(&["slurm:submit"]).unwrap(), &all),
+            "slurm:submit"
+        );
+        assert_eq!(
+            brief(&Role::Admin.permissions(), &all),
+            "account:read, account:write and 19 more"
+        );
         assert_eq!(brief(&Permissions::none(), &all), "nothing");
     }
 
@@ -263,7 +357,10 @@ mod tests {
         let all = Role::Member.permissions();
         let given = Permissions::parse(&["tokens:read", "ssh-keys:write"]).unwrap();
         let markup = choice(&Input::default(), &all, Some(&given)).into_string();
-        assert!(markup.contains("name=\"permission.tokens\" value=\"read\" checked"), "{markup}");
+        assert!(
+            markup.contains("name=\"permission.tokens\" value=\"read\" checked"),
+            "{markup}"
+        );
         assert!(markup.contains("name=\"permission.ssh-keys\" value=\"write\" checked"));
         assert!(markup.contains("name=\"permission.account\" value=\"none\" checked"));
         assert!(markup.contains("name=\"access\" value=\"choose\" checked"));

@@ -48,9 +48,18 @@ pub struct PolicyPreview {
 pub fn form(frame: &Frame, view: &PolicyForm) -> Markup {
     let (policy, input) = (&view.policy, &view.input);
     let words = "Like 30d, 12h or never.";
-    let offered: Vec<String> = policy.api_key_lifetimes.iter().map(ToString::to_string).collect();
+    let offered: Vec<String> = policy
+        .api_key_lifetimes
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     let text = |name: &'static str, label: &'static str, help: &'static str, present: String| {
-        Field::text(name).label(label).help(help).default(&present).required().show(input)
+        Field::text(name)
+            .label(label)
+            .help(help)
+            .default(&present)
+            .required()
+            .show(input)
     };
     let content = html! {
         h1 { "Policy" }
@@ -86,12 +95,26 @@ fn choice(name: &str, question: &str, rule: &LifetimeRule, input: &Input) -> Mar
         Choice::Free => "true",
         Choice::Fixed => "false",
     };
-    let answers = [("true", "People may choose it"), ("false", "It is always the default below")];
-    form::group(name, question, input, &form::radios(input, name, present, &answers))
+    let answers = [
+        ("true", "People may choose it"),
+        ("false", "It is always the default below"),
+    ];
+    form::group(
+        name,
+        question,
+        input,
+        &form::radios(input, name, present, &answers),
+    )
 }
 
 fn types(policy: &Policy, input: &Input) -> Markup {
-    let on = |name: &str| if input.is_fresh() { policy.ssh_key_types.iter().any(|one| one == name) } else { input.has("ssh_key_types", name) };
+    let on = |name: &str| {
+        if input.is_fresh() {
+            policy.ssh_key_types.iter().any(|one| one == name)
+        } else {
+            input.has("ssh_key_types", name)
+        }
+    };
     html! { @for name in SSH_KEY_TYPES { (Tick { kind: "checkbox", name: "ssh_key_types", value: name, words: name, on: on(name) }.show()) } }
 }
 
@@ -137,7 +160,9 @@ pub fn preview(frame: &Frame, view: &PolicyPreview) -> Markup {
 /// What differs, rule by rule: its name, before, after.
 fn changes(before: &Policy, after: &Policy) -> Vec<(&'static str, String, String)> {
     let all = rules(before).into_iter().zip(rules(after));
-    all.filter(|((_, was), (_, is))| was != is).map(|((name, was), (_, is))| (name, was, is)).collect()
+    all.filter(|((_, was), (_, is))| was != is)
+        .map(|((name, was), (_, is))| (name, was, is))
+        .collect()
 }
 
 fn rules(policy: &Policy) -> Vec<(&'static str, String)> {
@@ -145,7 +170,12 @@ fn rules(policy: &Policy) -> Vec<(&'static str, String)> {
         Choice::Free => "people choose".to_owned(),
         Choice::Fixed => "always the default".to_owned(),
     };
-    let lifetimes = |list: &[Lifetime]| list.iter().map(|one| lifetime(*one)).collect::<Vec<_>>().join(", ");
+    let lifetimes = |list: &[Lifetime]| {
+        list.iter()
+            .map(|one| lifetime(*one))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     vec![
         ("How long an API key lives", chosen(&policy.api_key)),
         ("Offered for API keys", lifetimes(&policy.api_key_lifetimes)),
@@ -158,7 +188,10 @@ fn rules(policy: &Policy) -> Vec<(&'static str, String)> {
         ("Sessions", lifetime(policy.session_lifetime)),
         ("Types of SSH key", policy.ssh_key_types.join(", ")),
         ("Smallest RSA key", policy.ssh_rsa_bits_min.to_string()),
-        ("Longest for SSH keys", lifetime(policy.ssh_key_lifetime_max)),
+        (
+            "Longest for SSH keys",
+            lifetime(policy.ssh_key_lifetime_max),
+        ),
         ("SSH keys a user", policy.ssh_keys_max.to_string()),
     ]
 }
@@ -172,9 +205,17 @@ mod tests {
         let before = Policy::default();
         assert!(changes(&before, &before).is_empty());
         let after = Policy {
-            api_key: LifetimeRule { choice: Choice::Fixed, default: Lifetime::days(7), max: Lifetime::days(8) },
+            api_key: LifetimeRule {
+                choice: Choice::Fixed,
+                default: Lifetime::days(7),
+                max: Lifetime::days(8),
+            },
             api_key_lifetimes: vec![Lifetime::days(7)],
-            token: LifetimeRule { choice: Choice::Fixed, default: Lifetime::hours(1), max: Lifetime::hours(2) },
+            token: LifetimeRule {
+                choice: Choice::Fixed,
+                default: Lifetime::hours(1),
+                max: Lifetime::hours(2),
+            },
             session_lifetime: Lifetime::days(1),
             ssh_key_types: vec!["ssh-ed25519".into()],
             ssh_rsa_bits_min: 4_096,

@@ -97,13 +97,28 @@ pub fn show(frame: &Frame, facts: &ServiceFacts) -> Markup {
 pub fn form(frame: &Frame, view: &ServiceForm) -> Markup {
     let input = &view.input;
     let (title, path, back) = match &view.service {
-        None => ("Add service".to_owned(), "/admin/services/new".to_owned(), "/admin/services".to_owned()),
+        None => (
+            "Add service".to_owned(),
+            "/admin/services/new".to_owned(),
+            "/admin/services".to_owned(),
+        ),
         Some(service) => {
             let back = format!("/admin/services/{}", service.name);
-            (format!("Edit {}", service.name), format!("{back}/edit"), back)
+            (
+                format!("Edit {}", service.name),
+                format!("{back}/edit"),
+                back,
+            )
         }
     };
-    let present = view.service.as_ref().map(|service| service.permissions.iter().map(|one| one.word().to_owned()).collect::<Vec<_>>().join("\n"));
+    let present = view.service.as_ref().map(|service| {
+        service
+            .permissions
+            .iter()
+            .map(|one| one.word().to_owned())
+            .collect::<Vec<_>>()
+            .join("\n")
+    });
     let form = html! {
         @if view.service.is_none() {
             (Field::text("name").required().help("1 to 32 of a-z, 0-9 and -, beginning with a letter.").show(input))
@@ -135,5 +150,10 @@ pub fn delete(frame: &Frame, view: &ServiceDelete) -> Markup {
             (danger("Delete service", "Keep it", &path))
         }))
     };
-    page(frame, Section::Services, &view.input.title(&title), &content)
+    page(
+        frame,
+        Section::Services,
+        &view.input.title(&title),
+        &content,
+    )
 }

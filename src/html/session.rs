@@ -41,8 +41,15 @@ pub fn list(frame: &Frame, view: &SessionList) -> Markup {
 fn row(frame: &Frame, record: &Record, is_current: bool) -> Markup {
     let now = frame.now;
     let device = user_agent::device(record.user_agent.as_deref());
-    let used_from = record.last_use.as_ref().and_then(|last| last.address).filter(|address| Some(*address) != record.address);
-    let active = record.last_use.as_ref().map_or(record.created_at, |last| last.at);
+    let used_from = record
+        .last_use
+        .as_ref()
+        .and_then(|last| last.address)
+        .filter(|address| Some(*address) != record.address);
+    let active = record
+        .last_use
+        .as_ref()
+        .map_or(record.created_at, |last| last.at);
     html! {
         tr {
             th { b { bdi { (device) } } @if is_current { " " (badge("ok", "This device")) } small { (record.id) } }

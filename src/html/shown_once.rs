@@ -6,7 +6,13 @@ use super::layout::Frame;
 
 /// The panel with the secret: a labelled field that one click selects whole, and what to do with it. `what` is "key"
 /// or "token". No live region, so that no screen reader reads it aloud unasked.
-pub(super) fn panel(frame: &Frame, what: &str, secret: &str, go_on: &str, go_on_words: &str) -> Markup {
+pub(super) fn panel(
+    frame: &Frame,
+    what: &str,
+    secret: &str,
+    go_on: &str,
+    go_on_words: &str,
+) -> Markup {
     let url = &frame.public_url;
     html! {
         div.box.warn data-once {

@@ -52,12 +52,19 @@ pub fn sign_in(frame: &Outside, view: &SignIn) -> Markup {
         }
         p.lead { "No account, or the password forgotten? Ask an admin for a link." }
     };
-    let title = if view.problem.is_some() { "Error: Sign in".to_owned() } else { view.input.title("Sign in") };
+    let title = if view.problem.is_some() {
+        "Error: Sign in".to_owned()
+    } else {
+        view.input.title("Sign in")
+    };
     outside(frame, &title, &content)
 }
 
 fn prefixed(kept: &Kept) -> Vec<(String, String)> {
-    kept.fields.iter().map(|(name, value)| (format!("{KEPT}{name}"), value.clone())).collect()
+    kept.fields
+        .iter()
+        .map(|(name, value)| (format!("{KEPT}{name}"), value.clone()))
+        .collect()
 }
 
 /// The page after signing in with a kept form: one button sends it on, under the new session's form token.
@@ -96,7 +103,10 @@ pub struct ByCode {
 #[must_use]
 pub fn set_up(frame: &Outside, view: &ByCode) -> Markup {
     let input = &view.input;
-    let name = Field::text("display_name").autocomplete("name").required().characters_max(NAME_CHARACTERS_MAX);
+    let name = Field::text("display_name")
+        .autocomplete("name")
+        .required()
+        .characters_max(NAME_CHARACTERS_MAX);
     let content = html! {
         h1 { "Set up keycroft" }
         p.lead { "This makes the first admin. The link works once and ends within the hour." }
@@ -119,16 +129,40 @@ pub fn invitation(frame: &Outside, view: &ByCode) -> Markup {
         Some(name) => format!("Welcome, {name}"),
         None => "Welcome".to_owned(),
     };
-    by_code(frame, view, "/invitation", "Welcome", &welcome, "Choose a password, and you can sign in.", "Set password")
+    by_code(
+        frame,
+        view,
+        "/invitation",
+        "Welcome",
+        &welcome,
+        "Choose a password, and you can sign in.",
+        "Set password",
+    )
 }
 
 /// `/reset`: a person chooses a new password. Sends `password`.
 #[must_use]
 pub fn reset(frame: &Outside, view: &ByCode) -> Markup {
-    by_code(frame, view, "/reset", "New password", "New password", "Every session of yours ends with the old password.", "Set password")
+    by_code(
+        frame,
+        view,
+        "/reset",
+        "New password",
+        "New password",
+        "Every session of yours ends with the old password.",
+        "Set password",
+    )
 }
 
-fn by_code(frame: &Outside, view: &ByCode, action: &str, title: &str, headline: &str, lead: &str, act: &str) -> Markup {
+fn by_code(
+    frame: &Outside,
+    view: &ByCode,
+    action: &str,
+    title: &str,
+    headline: &str,
+    lead: &str,
+    act: &str,
+) -> Markup {
     let input = &view.input;
     let content = html! {
         h1 { bdi { (headline) } }
@@ -151,8 +185,12 @@ fn by_code(frame: &Outside, view: &ByCode, action: &str, title: &str, headline: 
 
 /// The field of a password that is to be.
 pub(super) fn new_password(name: &str, input: &Input) -> Markup {
-    let help = format!("At least {CHARACTERS_MIN} characters of any kind; several words in a row are easy to keep in mind.");
-    Field::password(name, "new-password").help(&help).show(input)
+    let help = format!(
+        "At least {CHARACTERS_MIN} characters of any kind; several words in a row are easy to keep in mind."
+    );
+    Field::password(name, "new-password")
+        .help(&help)
+        .show(input)
 }
 
 /// The password asked for before a dangerous act.
@@ -180,7 +218,12 @@ pub fn password_demand(frame: &Frame, view: &PasswordDemand) -> Markup {
             div.act { button.go { "Go on" } a.btn href=(view.cancel) { "Cancel" } }
         }))
     };
-    page(frame, Section::None, &view.input.title("Your password, please"), &content)
+    page(
+        frame,
+        Section::None,
+        &view.input.title("Your password, please"),
+        &content,
+    )
 }
 
 /// The page after signing out, and after a link that is spent or has ended.

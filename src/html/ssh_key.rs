@@ -133,7 +133,9 @@ fn row(key: &SshKeyFacts, now: Time) -> Markup {
 /// `ED25519`, `RSA 3072`, `ECDSA 256`, with `SK` before those in hardware.
 fn kind(key: &SshKeyFacts) -> String {
     let name = key.key_type.trim_end_matches("@openssh.com");
-    let (hardware, name) = name.strip_prefix("sk-").map_or(("", name), |rest| ("SK ", rest));
+    let (hardware, name) = name
+        .strip_prefix("sk-")
+        .map_or(("", name), |rest| ("SK ", rest));
     if name == "ssh-ed25519" {
         format!("{hardware}ED25519")
     } else if name == "ssh-rsa" {
@@ -157,7 +159,9 @@ fn pill(key: &SshKeyFacts, now: Time) -> Markup {
 fn last_used(key: &SshKeyFacts, now: Time) -> Markup {
     match (&key.used, &key.looked_up) {
         (Some(used), _) => html! { (time(used.at, now)) small { "on " (used.host) } },
-        (None, Some(looked_up)) => html! { "Never" small { "looked up " (time(looked_up.at, now)) " by " (looked_up.host) } },
+        (None, Some(looked_up)) => {
+            html! { "Never" small { "looked up " (time(looked_up.at, now)) " by " (looked_up.host) } }
+        }
         (None, None) => html! { "Never" },
     }
 }
@@ -182,13 +186,19 @@ pub fn new(frame: &Frame, view: &SshKeyNew) -> Markup {
         (paste("No key yet?", "the line that makes a key", "ssh-keygen -t ed25519"))
         p.lead { "Accepted: " (policy.ssh_key_types.join(", ")) ". RSA of at least " (policy.ssh_rsa_bits_min) " bits." }
     };
-    page(frame, Section::SshKeys, &input.title("Add SSH key"), &content)
+    page(
+        frame,
+        Section::SshKeys,
+        &input.title("Add SSH key"),
+        &content,
+    )
 }
 
 /// The field for the key. What was pasted comes back only when it can't have been a private key.
 fn public_key(input: &Input, present: &str, help: &str) -> Markup {
     let mut safe = input.clone();
-    safe.values.retain(|(name, value)| form::may_be_written(name, value));
+    safe.values
+        .retain(|(name, value)| form::may_be_written(name, value));
     html! {
         (Field::text("public_key").default(present).help(help).required().show_lines(&safe, 4))
         label.f data-file="public_key" hidden { "Or take it from a file " input type="file" accept=".pub"; }
@@ -242,7 +252,12 @@ pub fn edit(frame: &Frame, view: &SshKeyEdit) -> Markup {
         (summary(input))
         (post(frame, &format!("/ssh-keys/{}/edit", key.id), &form))
     };
-    page(frame, Section::SshKeys, &input.title(&format!("Edit {}", key.name)), &content)
+    page(
+        frame,
+        Section::SshKeys,
+        &input.title(&format!("Edit {}", key.name)),
+        &content,
+    )
 }
 
 /// `/ssh-keys/ID/delete`.
@@ -261,5 +276,10 @@ pub fn delete(frame: &Frame, key: &SshKeyFacts) -> Markup {
         p { (kind(key)) " · " code { (key.fingerprint) } }
         (post(frame, &format!("{path}/delete"), &danger("Delete SSH key", "Keep it", &path)))
     };
-    page(frame, Section::SshKeys, &format!("Delete {}", key.name), &content)
+    page(
+        frame,
+        Section::SshKeys,
+        &format!("Delete {}", key.name),
+        &content,
+    )
 }

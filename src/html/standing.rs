@@ -26,7 +26,13 @@ pub enum Standing {
 
 impl Standing {
     /// Those that a list of live credentials can be filtered by.
-    pub const LIVE: [Self; 5] = [Self::Active, Self::Soon, Self::Rotating, Self::Expired, Self::Disabled];
+    pub const LIVE: [Self; 5] = [
+        Self::Active,
+        Self::Soon,
+        Self::Rotating,
+        Self::Expired,
+        Self::Disabled,
+    ];
 
     /// Of `record` at `now`.
     #[must_use]
@@ -57,7 +63,9 @@ impl Standing {
     /// Reads the word of a filter.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::LIVE.into_iter().find(|standing| standing.word() == word)
+        Self::LIVE
+            .into_iter()
+            .find(|standing| standing.word() == word)
     }
 
     /// What people read.

@@ -16,7 +16,10 @@ pub enum Pager {
     /// Page `page` of `pages`, from 1; links have `?page=`.
     Page { page: usize, pages: usize },
     /// A log: `older` is what `?after=` takes; `is_first` says whether this is its newest part.
-    Log { older: Option<String>, is_first: bool },
+    Log {
+        older: Option<String>,
+        is_first: bool,
+    },
 }
 
 /// `path` with a query; pairs without a value are left out.
@@ -55,7 +58,12 @@ pub(super) fn pager(pager: &Pager, path: &str, pairs: &[(&str, &str)]) -> Markup
         address(path, &pairs)
     };
     match pager {
-        Pager::Whole | Pager::Page { pages: 0 | 1, .. } | Pager::Log { older: None, is_first: true } => html! {},
+        Pager::Whole
+        | Pager::Page { pages: 0 | 1, .. }
+        | Pager::Log {
+            older: None,
+            is_first: true,
+        } => html! {},
         Pager::Page { page, pages } => html! {
             div.act {
                 @if *page > 1 { a.btn href=(with("page", &(page - 1).to_string())) { "Previous page" } }
@@ -110,15 +118,26 @@ mod tests {
     #[test]
     fn queries_are_encoded() {
         let pairs = [("text", "a&b=ü \"<"), ("state", ""), ("page", "2")];
-        assert_eq!(address("/api-keys", &pairs), "/api-keys?text=a%26b%3D%C3%BC%20%22%3C&page=2");
+        assert_eq!(
+            address("/api-keys", &pairs),
+            "/api-keys?text=a%26b%3D%C3%BC%20%22%3C&page=2"
+        );
         assert_eq!(address("/api-keys", &[]), "/api-keys");
     }
 
     #[test]
     fn a_list_in_pages_leads_on_and_back_with_its_filters() {
-        let markup = pager(&Pager::Page { page: 2, pages: 3 }, "/x", &[("text", "a b")]).into_string();
-        assert!(markup.contains("href=\"/x?text=a%20b&amp;page=1\""), "{markup}");
+        let markup =
+            pager(&Pager::Page { page: 2, pages: 3 }, "/x", &[("text", "a b")]).into_string();
+        assert!(
+            markup.contains("href=\"/x?text=a%20b&amp;page=1\""),
+            "{markup}"
+        );
         assert!(markup.contains("href=\"/x?text=a%20b&amp;page=3\""));
-        assert!(pager(&Pager::Page { page: 1, pages: 1 }, "/x", &[]).into_string().is_empty());
+        assert!(
+            pager(&Pager::Page { page: 1, pages: 1 }, "/x", &[])
+                .into_string()
+                .is_empty()
+        );
     }
 }

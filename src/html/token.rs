@@ -99,8 +99,12 @@ fn list_row(frame: &Frame, view: &TokenList, row: &TokenRow) -> Markup {
 #[must_use]
 pub fn new(frame: &Frame, view: &TokenNew) -> Markup {
     let input = &view.input;
-    let name = Field::text("name").characters_max(NAME_CHARACTERS_MAX).help("May stay empty.");
-    let narrowed = input.value(permission::ACCESS).is_some_and(|access| access != "everything");
+    let name = Field::text("name")
+        .characters_max(NAME_CHARACTERS_MAX)
+        .help("May stay empty.");
+    let narrowed = input
+        .value(permission::ACCESS)
+        .is_some_and(|access| access != "everything");
     let form = html! {
         (hidden("nonce", &view.nonce))
         (name.show(input))
@@ -114,7 +118,12 @@ pub fn new(frame: &Frame, view: &TokenNew) -> Markup {
         (summary(input))
         (post(frame, "/tokens/new", &form))
     };
-    page(frame, Section::Tokens, &input.title("Generate token"), &content)
+    page(
+        frame,
+        Section::Tokens,
+        &input.title("Generate token"),
+        &content,
+    )
 }
 
 /// The answer to a form that made a token: the only page that ever shows it.
@@ -132,7 +141,12 @@ pub fn created(frame: &Frame, view: &TokenIssued<'_>) -> Markup {
 /// What the form of a new token gets when it is sent again.
 #[must_use]
 pub fn already_created(frame: &Frame) -> Markup {
-    page(frame, Section::Tokens, "Already created", &shown_once::already("token", "/tokens", None))
+    page(
+        frame,
+        Section::Tokens,
+        "Already created",
+        &shown_once::already("token", "/tokens", None),
+    )
 }
 
 /// `/tokens/ID/delete`.
@@ -145,5 +159,10 @@ pub fn delete(frame: &Frame, view: &TokenDelete) -> Markup {
         (what_breaks(record, &view.usage, frame.now))
         (post(frame, &format!("/tokens/{}/delete", record.id), &danger("Delete token", "Keep it", "/tokens")))
     };
-    page(frame, Section::Tokens, &format!("Delete {}", record.name), &content)
+    page(
+        frame,
+        Section::Tokens,
+        &format!("Delete {}", record.name),
+        &content,
+    )
 }

@@ -158,8 +158,17 @@ fn pill(user: &User) -> Markup {
 #[must_use]
 pub fn new(frame: &Frame, view: &UserNew) -> Markup {
     let input = &view.input;
-    let roles = [("member", "Member"), ("admin", "Admin: sees and ends what others hold, sets policy")];
-    let ways = [("invitation", "By an invitation link, which you pass on"), ("password", "With a password that I choose now")];
+    let roles = [
+        ("member", "Member"),
+        (
+            "admin",
+            "Admin: sees and ends what others hold, sets policy",
+        ),
+    ];
+    let ways = [
+        ("invitation", "By an invitation link, which you pass on"),
+        ("password", "With a password that I choose now"),
+    ];
     let form = html! {
         (hidden("nonce", &view.nonce))
         (Field::text("username").required().help("Also the login name on hosts. It can't be changed, and is never given to anybody else.").show(input))
@@ -171,7 +180,8 @@ pub fn new(frame: &Frame, view: &UserNew) -> Markup {
         }))
         (acts("Add user", "/admin/users"))
     };
-    let content = html! { h1 { "Add user" } (summary(input)) (post(frame, "/admin/users/new", &form)) };
+    let content =
+        html! { h1 { "Add user" } (summary(input)) (post(frame, "/admin/users/new", &form)) };
     page(frame, Section::Users, &input.title("Add user"), &content)
 }
 
@@ -217,7 +227,12 @@ pub fn show(frame: &Frame, view: &UserPage) -> Markup {
         h2 { "Change" }
         (change(frame, view, &path))
     };
-    page(frame, Section::Users, &view.input.title(user.username.as_str()), &content)
+    page(
+        frame,
+        Section::Users,
+        &view.input.title(user.username.as_str()),
+        &content,
+    )
 }
 
 fn path(user: &User) -> String {
@@ -311,7 +326,14 @@ fn holdings(holdings: &Holdings, frame: &Frame, path: Option<&str>) -> Markup {
 #[must_use]
 pub fn end_everything(frame: &Frame, view: &UserEnd) -> Markup {
     let lead = "Disables the user and ends all that they hold, in one act: every key, token, session and SSH key is refused at the next request.";
-    ending(frame, view, "End everything of", lead, "end-everything", "End everything")
+    ending(
+        frame,
+        view,
+        "End everything of",
+        lead,
+        "end-everything",
+        "End everything",
+    )
 }
 
 /// `/admin/users/NAME/delete`. Sends `confirm`, the user name.

@@ -5,8 +5,8 @@ mod core;
 mod rest;
 mod samples;
 
-pub(super) use samples::event;
 use samples::Words;
+pub(super) use samples::event;
 
 use maud::Markup;
 
@@ -17,7 +17,10 @@ struct Shown {
 }
 
 fn shown(list: &mut Vec<Shown>, name: &str, markup: Markup) {
-    list.push(Shown { name: name.to_owned(), markup: markup.into_string() });
+    list.push(Shown {
+        name: name.to_owned(),
+        markup: markup.into_string(),
+    });
 }
 
 /// All pages, with `words` in every field that somebody else fills.

@@ -23,7 +23,13 @@ pub struct Words(pub Vec<&'static str>);
 
 impl Words {
     pub fn benign() -> Self {
-        Self(vec!["nightly-backup", "ci deploy", "notebook", "grafana", "slurm prolog"])
+        Self(vec![
+            "nightly-backup",
+            "ci deploy",
+            "notebook",
+            "grafana",
+            "slurm prolog",
+        ])
     }
 
     /// Markup, quotes, long words, right-to-left, and what ends an attribute, an element, a comment or a script.
@@ -93,17 +99,34 @@ pub fn frame(words: &Words) -> Frame {
 }
 
 pub fn frame_after(words: &Words, flash: Flash) -> Frame {
-    Frame { flash: Some(flash), admin: AdminPages::Hidden, ..frame(words) }
+    Frame {
+        flash: Some(flash),
+        admin: AdminPages::Hidden,
+        ..frame(words)
+    }
 }
 
 pub fn outside() -> Outside {
-    Outside { theme: Theme::System, form_token: "f".repeat(43), flash: None, site: "keys.lab.example".into() }
+    Outside {
+        theme: Theme::System,
+        form_token: "f".repeat(43),
+        flash: None,
+        site: "keys.lab.example".into(),
+    }
 }
 
 /// A form come back, with `words` in it and something wrong with each of `fields`.
 pub fn failed(words: &Words, fields: &[&str]) -> Input {
-    let values = fields.iter().enumerate().map(|(n, field)| ((*field).to_owned(), words.at(n))).collect();
-    let errors = fields.iter().enumerate().map(|(n, field)| FieldError::new(field, format!("use another than {}", words.at(n)))).collect();
+    let values = fields
+        .iter()
+        .enumerate()
+        .map(|(n, field)| ((*field).to_owned(), words.at(n)))
+        .collect();
+    let errors = fields
+        .iter()
+        .enumerate()
+        .map(|(n, field)| FieldError::new(field, format!("use another than {}", words.at(n))))
+        .collect();
     Input { values, errors }
 }
 
@@ -120,9 +143,15 @@ pub fn record(words: &Words, n: usize) -> Record {
             0 => offered(),
             1 => Permissions::of(&[Own::ApiKeysRead, Own::TokensRead]),
             2 => Permissions::parse(&["slurm:submit"]).unwrap(),
-            _ => Permissions::own_where(|own| own.word().ends_with(":read") && !own.is_administrative()),
+            _ => Permissions::own_where(|own| {
+                own.word().ends_with(":read") && !own.is_administrative()
+            }),
         },
-        networks: if n % 2 == 0 { Networks::default() } else { Networks::parse(&["10.0.0.0/8", "2001:db8::/32"]).unwrap() },
+        networks: if n % 2 == 0 {
+            Networks::default()
+        } else {
+            Networks::parse(&["10.0.0.0/8", "2001:db8::/32"]).unwrap()
+        },
         created_at: NOW.before(days(back + 1)),
         made_by: Some(id(9_000)),
         expires_at: match n % 6 {
@@ -144,16 +173,35 @@ pub fn record(words: &Words, n: usize) -> Record {
 }
 
 fn last_use(words: &Words, n: usize) -> LastUse {
-    let program = if n % 2 == 0 { "curl/8.5.0".to_owned() } else { words.at(n) };
-    LastUse { at: NOW.before(Duration::from_secs(200 * (n as u64 + 1))), address: "10.0.3.7".parse().ok(), program: Some(program) }
+    let program = if n % 2 == 0 {
+        "curl/8.5.0".to_owned()
+    } else {
+        words.at(n)
+    };
+    LastUse {
+        at: NOW.before(Duration::from_secs(200 * (n as u64 + 1))),
+        address: "10.0.3.7".parse().ok(),
+        program: Some(program),
+    }
 }
 
 pub fn ended(words: &Words, n: usize) -> Record {
-    Record { ended: Some(Ending { at: NOW.before(days(2)), reason: words.at(n) }), ..record(words, n) }
+    Record {
+        ended: Some(Ending {
+            at: NOW.before(days(2)),
+            reason: words.at(n),
+        }),
+        ..record(words, n)
+    }
 }
 
 pub fn token(words: &Words, n: usize) -> Record {
-    Record { kind: Kind::Token, expires_at: Some(NOW.after(Duration::from_secs(1_800 * (n as u64 + 1)))), previous_ends_at: None, ..record(words, n) }
+    Record {
+        kind: Kind::Token,
+        expires_at: Some(NOW.after(Duration::from_secs(1_800 * (n as u64 + 1)))),
+        previous_ends_at: None,
+        ..record(words, n)
+    }
 }
 
 pub fn session(words: &Words, n: usize) -> Record {
@@ -189,14 +237,24 @@ pub fn event(n: usize) -> Event {
 }
 
 pub fn event_with(words: &Words, n: usize) -> Event {
-    let actions = ["api-key.create", "session.sign-in", "api-key.edit", "user.role", "request"];
+    let actions = [
+        "api-key.create",
+        "session.sign-in",
+        "api-key.edit",
+        "user.role",
+        "request",
+    ];
     Event {
         number: i64::try_from(n).unwrap() + 1,
         at: NOW.before(Duration::from_secs(4_000 * n as u64)),
         action: actions[n % 5].into(),
         outcome: if n % 4 == 1 { "refused" } else { "done" }.into(),
         way: "console".into(),
-        actor: if n % 4 == 1 { String::new() } else { words.at(n) },
+        actor: if n % 4 == 1 {
+            String::new()
+        } else {
+            words.at(n)
+        },
         actor_user: Some(UserId(1)),
         credential: Some(id(n).to_string()),
         target_kind: "api-key".into(),
