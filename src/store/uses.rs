@@ -152,6 +152,16 @@ impl Uses {
         }
     }
 
+    /// What was noted of a credential's secret is from now on of the one before: it was rotated.
+    pub fn rotated(&self, id: Id) {
+        for pending in lock(&self.pending)
+            .values_mut()
+            .filter(|pending| pending.id == id)
+        {
+            pending.previous = pending.current.take();
+        }
+    }
+
     fn change(&self, id: Id, day: Day, change: impl FnOnce(&mut Pending)) {
         let mut pending = lock(&self.pending);
         let first = pending.is_empty();
