@@ -7,6 +7,7 @@ mod group;
 mod policy;
 mod service;
 mod sign_in;
+mod ssh_key;
 mod sweep;
 mod user;
 mod verify;
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub use account::Invited;
 pub use credential::{Issued, Rotation, Whose, WithMade};
 pub use sign_in::SignedIn;
+pub use ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use sweep::Swept;
 pub use user::EndedEverything;
 pub use verify::{Asked, Introspected};
@@ -32,7 +34,7 @@ use crate::model::secret::{Digest, Form, Secret};
 use crate::model::time::Time;
 use crate::store::{NewCode, Read, Refused, Store};
 
-pub use crate::store::{Bucket, CredentialFilter, EventFilter, Page, Verdict};
+pub use crate::store::{Bucket, CredentialFilter, EventFilter, LoginKeys, Page, Verdict};
 
 /// What all desks of one process share: the file and the clock.
 #[derive(Clone)]

@@ -50,6 +50,8 @@ pub enum Action {
     SshKeyEdit,
     SshKeyDelete,
     SshKeyImport,
+    /// Two users have the same key.
+    SshKeyShared,
     DeviceApprove,
     DeviceRefuse,
     HostEnroll,
@@ -107,6 +109,7 @@ impl Action {
             Self::SshKeyEdit => "ssh-key.edit",
             Self::SshKeyDelete => "ssh-key.delete",
             Self::SshKeyImport => "ssh-key.import",
+            Self::SshKeyShared => "ssh-key.shared",
             Self::DeviceApprove => "device.approve",
             Self::DeviceRefuse => "device.refuse",
             Self::HostEnroll => "host.enroll",

@@ -71,7 +71,7 @@ impl Select {
         self.append(permit.now, permit.action.word(), actor, &permit.origin, outcome, trace)
     }
 
-    fn append(&self, at: Time, action: &str, actor: &Actor, origin: &Origin, outcome: Outcome, trace: &Trace) -> Result<(), Error> {
+    pub(super) fn append(&self, at: Time, action: &str, actor: &Actor, origin: &Origin, outcome: Outcome, trace: &Trace) -> Result<(), Error> {
         let last = self.one("SELECT number, hash FROM events ORDER BY number DESC LIMIT 1", [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?)))?;
         let (number, previous) = match last {
             Some((number, hash)) => (number + 1, Digest::from_stored(&hash).unwrap_or_else(chain_start)),

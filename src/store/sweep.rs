@@ -78,6 +78,7 @@ impl Select {
         self.execute(requests, params![unix - REQUEST_KEPT_SECONDS, limit])?;
         self.execute("DELETE FROM throttle WHERE since <= ?", [unix - THROTTLE_KEPT_SECONDS])?;
         self.execute("DELETE FROM known_browsers WHERE expires_at <= ?", [unix])?;
+        self.mark_expired_ssh_keys(now, limit)?;
         Ok(Swept { api_keys: ended + outlived, tokens, sessions, codes })
     }
 }

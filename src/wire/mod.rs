@@ -6,6 +6,7 @@ mod credential;
 mod event;
 mod oauth;
 mod policy;
+mod ssh_key;
 mod user;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -15,6 +16,7 @@ pub use credential::{ApiKeyIn, ApiKeyOut, ApiKeyPatch, RotateIn, SessionOut, Tok
 pub use event::EventOut;
 pub use oauth::{IntrospectionOut, MetadataOut, OauthProblemOut};
 pub use policy::{PolicyOut, PolicyPatch, SweptOut};
+pub use ssh_key::{ImportIn, ImportLineOut, ImportOut, SshKeyIn, SshKeyOut, SshKeyPatch};
 pub use user::{EndedOut, GroupIn, GroupOut, LinkOut, ServiceIn, ServiceOut, ServicePatch, UserIn, UserOut, UserPatch};
 
 /// A part of a list.
