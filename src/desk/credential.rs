@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::Desk;
 use crate::model::address::Networks;
 use crate::model::caller::Caller;
-use crate::model::credential::{Credential, CredentialChange, Kind, NewCredential, OwnerId, Record, State, UsageDay};
+use crate::model::credential::{
+    Credential, CredentialChange, Kind, NewCredential, OwnerId, Record, State, UsageDay,
+};
 use crate::model::error::Error;
 use crate::model::event::{Action, Target, Trace};
 use crate::model::idempotency::Once;
@@ -16,8 +18,8 @@ use crate::model::service::Service;
 use crate::model::text::tame;
 use crate::model::time::{Lifetime, Time, WantedEnd};
 use crate::model::user::{Disabled, UserId};
-use crate::store::{CredentialFilter, NewRow, Page, Write};
 use crate::store::Power;
+use crate::store::{CredentialFilter, NewRow, Page, Write};
 
 /// A credential and its secret, which can be looked at once.
 pub struct Issued {
@@ -57,7 +59,12 @@ const fn permissions_for(kind: Kind) -> (Own, Own) {
 }
 
 fn target(record: &Record) -> Target {
-    Target::new(record.kind.word(), record.id, &record.name, user_of(record.owner))
+    Target::new(
+        record.kind.word(),
+        record.id,
+        &record.name,
+        user_of(record.owner),
+    )
 }
 
 const fn user_of(owner: OwnerId) -> Option<UserId> {
@@ -92,7 +99,12 @@ impl Desk {
     /// [`Error::NotAllowed`] when the caller is no person.
     pub fn own(caller: &Caller, kind: Kind) -> Result<Whose, Error> {
         let (read, write) = permissions_for(kind);
-        Ok(Whose { owner: OwnerId::User(caller.user()?.id), read, write, limit: None })
+        Ok(Whose {
+            owner: OwnerId::User(caller.user()?.id),
+            read,
+            write,
+            limit: None,
+        })
     }
 
     /// The caller's own SSH keys.
@@ -101,44 +113,95 @@ impl Desk {
     /// [`Error::NotAllowed`] when the caller is no person.
     pub fn own_ssh_keys(caller: &Caller) -> Result<Whose, Error> {
         let owner = OwnerId::User(caller.user()?.id);
-        Ok(Whose { owner, read: Own::SshKeysRead, write: Own::SshKeysWrite, limit: None })
+        Ok(Whose {
+            owner,
+            read: Own::SshKeysRead,
+            write: Own::SshKeysWrite,
+            limit: None,
+        })
     }
 
     /// A service's API keys, for admins.
     #[must_use]
     pub fn of_service(service: &Service) -> Whose {
-        Whose { owner: OwnerId::Service(service.id), read: Own::ServicesRead, write: Own::ServicesWrite, limit: Some(service.power()) }
+        Whose {
+            owner: OwnerId::Service(service.id),
+            read: Own::ServicesRead,
+            write: Own::ServicesWrite,
+            limit: Some(service.power()),
+        }
     }
 
     /// Another user's credentials, for admins: to see and to end, not to make or change.
     #[must_use]
     pub const fn of_user(user: UserId) -> Whose {
-        Whose { owner: OwnerId::User(user), read: Own::UsersRead, write: Own::UsersWrite, limit: None }
+        Whose {
+            owner: OwnerId::User(user),
+            read: Own::UsersRead,
+            write: Own::UsersWrite,
+            limit: None,
+        }
     }
 
     /// Credentials of a kind, newest first.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
-    pub fn credentials(&self, caller: &Caller, whose: &Whose, kind: Kind, ended: bool, after: Option<i64>, limit: usize) -> Result<Page<Record>, Error> {
+    pub fn credentials(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        kind: Kind,
+        ended: bool,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<Record>, Error> {
         caller.demand(whose.read)?;
-        self.read.records(&CredentialFilter { owner: Some(whose.owner), kind: Some(kind), ended }, after, limit)
+        self.read.records(
+            &CredentialFilter {
+                owner: Some(whose.owner),
+                kind: Some(kind),
+                ended,
+            },
+            after,
+            limit,
+        )
     }
 
     /// Everybody's credentials, for admins.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
-    pub fn inventory(&self, caller: &Caller, kind: Option<Kind>, after: Option<i64>, limit: usize) -> Result<Page<Record>, Error> {
+    pub fn inventory(
+        &self,
+        caller: &Caller,
+        kind: Option<Kind>,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<Record>, Error> {
         caller.demand(Own::UsersRead)?;
-        self.read.records(&CredentialFilter { owner: None, kind, ended: false }, after, limit)
+        self.read.records(
+            &CredentialFilter {
+                owner: None,
+                kind,
+                ended: false,
+            },
+            after,
+            limit,
+        )
     }
 
     /// One credential.
     ///
     /// # Errors
     /// [`Error::NotFound`] also for what is somebody else's or was deleted.
-    pub fn credential(&self, caller: &Caller, whose: &Whose, kind: Kind, id: Id) -> Result<Record, Error> {
+    pub fn credential(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        kind: Kind,
+        id: Id,
+    ) -> Result<Record, Error> {
         caller.demand(whose.read)?;
         find(self.read.record(id)?, whose.owner, kind)
     }
@@ -147,7 +210,13 @@ impl Desk {
     ///
     /// # Errors
     /// As [`Desk::credential`].
-    pub fn usage(&self, caller: &Caller, whose: &Whose, kind: Kind, id: Id) -> Result<Vec<UsageDay>, Error> {
+    pub fn usage(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        kind: Kind,
+        id: Id,
+    ) -> Result<Vec<UsageDay>, Error> {
         self.credential(caller, whose, kind, id)?;
         self.usage_until(id, caller.now)
     }
@@ -158,14 +227,32 @@ impl Desk {
         let found = self.read.usage(id, first)?;
         let day = |number| crate::model::time::Day::from_number(number);
         let all = (first.number()..first.number() + DAYS).map(day);
-        Ok(all.map(|day| found.iter().find(|one| one.day == day).copied().unwrap_or(UsageDay { day, uses: 0, refused: 0 })).collect())
+        Ok(all
+            .map(|day| {
+                found
+                    .iter()
+                    .find(|one| one.day == day)
+                    .copied()
+                    .unwrap_or(UsageDay {
+                        day,
+                        uses: 0,
+                        refused: 0,
+                    })
+            })
+            .collect())
     }
 
     /// What a credential made and that still lives.
     ///
     /// # Errors
     /// As [`Desk::credential`].
-    pub fn made_by(&self, caller: &Caller, whose: &Whose, kind: Kind, id: Id) -> Result<Vec<Record>, Error> {
+    pub fn made_by(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        kind: Kind,
+        id: Id,
+    ) -> Result<Vec<Record>, Error> {
         self.credential(caller, whose, kind, id)?;
         self.read.made_by(id)
     }
@@ -174,19 +261,38 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Forbidden`] when it would do more than the caller, [`Error::AgainstPolicy`], [`Error::Conflict`] for a name in use.
-    pub fn issue(&self, caller: &Caller, whose: &Whose, wanted: NewCredential, once: Option<Once>) -> Result<Issued, Error> {
+    pub fn issue(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        wanted: NewCredential,
+        once: Option<Once>,
+    ) -> Result<Issued, Error> {
         let action = match wanted.kind {
             Kind::ApiKey => Action::ApiKeyCreate,
             Kind::Token => Action::TokenCreate,
-            Kind::Session | Kind::Host => return Err(Error::NotAllowed("These are made by signing in and by enrolling.".to_owned())),
+            Kind::Session | Kind::Host => {
+                return Err(Error::NotAllowed(
+                    "These are made by signing in and by enrolling.".to_owned(),
+                ));
+            }
         };
-        if caller.demand_recent_password().is_err() && wanted.permissions.as_ref().unwrap_or(&caller.power).manage_credentials() && wanted.kind == Kind::ApiKey {
+        if caller.demand_recent_password().is_err()
+            && wanted
+                .permissions
+                .as_ref()
+                .unwrap_or(&caller.power)
+                .manage_credentials()
+            && wanted.kind == Kind::ApiKey
+        {
             return Err(Error::PasswordNeeded);
         }
         let permit = caller.permit(whose.write, action)?.once(once);
         let (whose, origin) = (whose.clone(), caller.origin.clone());
         let (secret, id) = self.store().write(permit, move |write| {
-            let Power::Credential(maker, power) = &write.power else { return Err(Error::Fault("an API key without a maker".to_owned())) };
+            let Power::Credential(maker, power) = &write.power else {
+                return Err(Error::Fault("an API key without a maker".to_owned()));
+            };
             let limit = whose.limit.as_ref();
             let permissions = match wanted.permissions {
                 Some(permissions) => permissions,
@@ -197,14 +303,25 @@ impl Desk {
             let policy = write.policy()?;
             let expires_at = match wanted.kind {
                 Kind::Token => token_end(&policy, wanted.end, maker, write.now)?,
-                Kind::ApiKey | Kind::Session | Kind::Host => policy.api_key.end("API keys", wanted.end, write.now)?,
+                Kind::ApiKey | Kind::Session | Kind::Host => {
+                    policy.api_key.end("API keys", wanted.end, write.now)?
+                }
             };
-            if wanted.kind == Kind::ApiKey && write.api_keys_of(whose.owner)? >= i64::from(policy.api_keys_max) {
-                let message = format!("your organisation allows {} API keys; delete one that is no longer needed", policy.api_keys_max);
-                return Err(Error::AgainstPolicy(crate::model::error::FieldError::new("name", message)));
+            if wanted.kind == Kind::ApiKey
+                && write.api_keys_of(whose.owner)? >= i64::from(policy.api_keys_max)
+            {
+                let message = format!(
+                    "your organisation allows {} API keys; delete one that is no longer needed",
+                    policy.api_keys_max
+                );
+                return Err(Error::AgainstPolicy(crate::model::error::FieldError::new(
+                    "name", message,
+                )));
             }
             let secret = Secret::generate(Form::Credential(wanted.kind));
-            let name = wanted.name.unwrap_or_else(|| tame(origin.program.as_deref().unwrap_or("token"), 64));
+            let name = wanted
+                .name
+                .unwrap_or_else(|| tame(origin.program.as_deref().unwrap_or("token"), 64));
             let row = NewRow {
                 id: secret.id(),
                 kind: wanted.kind,
@@ -222,17 +339,32 @@ impl Desk {
             };
             write.add_credential(&row)?;
             let target = Target::new(row.kind.word(), row.id, &row.name, user_of(row.owner));
-            let trace = Trace::of(target).after("permissions", &row.permissions).after("networks", &row.networks).after("expires", shown_end(row.expires_at));
+            let trace = Trace::of(target)
+                .after("permissions", &row.permissions)
+                .after("networks", &row.networks)
+                .after("expires", shown_end(row.expires_at));
             Ok(((secret, row.id), trace))
         })?;
-        Ok(Issued { record: self.read.record(id)?.ok_or_else(|| not_found(Kind::ApiKey))?, secret })
+        Ok(Issued {
+            record: self
+                .read
+                .record(id)?
+                .ok_or_else(|| not_found(Kind::ApiKey))?,
+            secret,
+        })
     }
 
     /// Changes an API key.
     ///
     /// # Errors
     /// [`Error::Forbidden`] when it may or would do more than the caller; [`Error::AgainstPolicy`]; [`Error::Conflict`].
-    pub fn edit(&self, caller: &Caller, whose: &Whose, id: Id, change: CredentialChange) -> Result<Record, Error> {
+    pub fn edit(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        id: Id,
+        change: CredentialChange,
+    ) -> Result<Record, Error> {
         let only = change.is_only_disabling();
         let action = match (change.disabled, change.is_only_enabling_or_disabling()) {
             (Some(Disabled::Yes), true) => Action::ApiKeyDisable,
@@ -245,7 +377,11 @@ impl Desk {
             caller.demand_recent_password()?;
         }
         let permit = caller.permit(whose.write, action)?;
-        let (whose, owner, uses) = (whose.clone(), whose.owner, std::sync::Arc::clone(&self.store().uses));
+        let (whose, owner, uses) = (
+            whose.clone(),
+            whose.owner,
+            std::sync::Arc::clone(&self.store().uses),
+        );
         self.store().write(permit, move |write| {
             let before = find(write.record(id)?, whose.owner, Kind::ApiKey)?;
             let mut record = before.clone();
@@ -273,14 +409,32 @@ impl Desk {
             if record.expires_at != before.expires_at {
                 uses.forgive(id);
             }
-            let word = |disabled: Disabled| if disabled == Disabled::Yes { "yes" } else { "no" };
+            let word = |disabled: Disabled| {
+                if disabled == Disabled::Yes {
+                    "yes"
+                } else {
+                    "no"
+                }
+            };
             let trace = Trace::of(target(&record))
                 .changed("name", &before.name, &record.name)
-                .changed("note", before.note.as_deref().unwrap_or_default(), record.note.as_deref().unwrap_or_default())
+                .changed(
+                    "note",
+                    before.note.as_deref().unwrap_or_default(),
+                    record.note.as_deref().unwrap_or_default(),
+                )
                 .changed("permissions", &before.permissions, &record.permissions)
                 .changed("networks", &before.networks, &record.networks)
-                .changed("expires", shown_end(before.expires_at), shown_end(record.expires_at))
-                .changed("disabled", word(before.disabled), word(change.disabled.unwrap_or(before.disabled)));
+                .changed(
+                    "expires",
+                    shown_end(before.expires_at),
+                    shown_end(record.expires_at),
+                )
+                .changed(
+                    "disabled",
+                    word(before.disabled),
+                    word(change.disabled.unwrap_or(before.disabled)),
+                );
             Ok(((), trace))
         })?;
         find(self.read.record(id)?, owner, Kind::ApiKey)
@@ -290,9 +444,21 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Conflict`] when it has expired; [`Error::Forbidden`] when it may do more than the caller; [`Error::AgainstPolicy`].
-    pub fn rotate(&self, caller: &Caller, whose: &Whose, id: Id, rotation: Rotation, once: Option<Once>) -> Result<Issued, Error> {
+    pub fn rotate(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        id: Id,
+        rotation: Rotation,
+        once: Option<Once>,
+    ) -> Result<Issued, Error> {
         let permit = caller.permit(whose.write, Action::ApiKeyRotate)?.once(once);
-        if caller.demand_recent_password().is_err() && self.read.record(id)?.is_some_and(|record| record.permissions.manage_credentials()) {
+        if caller.demand_recent_password().is_err()
+            && self
+                .read
+                .record(id)?
+                .is_some_and(|record| record.permissions.manage_credentials())
+        {
             return Err(Error::PasswordNeeded);
         }
         let owner = whose.owner;
@@ -320,14 +486,27 @@ impl Desk {
                 .after("previous ends", previous_ends_at.map_or_else(|| "now".to_owned(), |end| end.to_string()));
             Ok((secret, trace))
         })?;
-        Ok(Issued { record: self.read.record(id)?.ok_or_else(|| not_found(Kind::ApiKey))?, secret })
+        Ok(Issued {
+            record: self
+                .read
+                .record(id)?
+                .ok_or_else(|| not_found(Kind::ApiKey))?,
+            secret,
+        })
     }
 
     /// Ends a credential at the next request, and what it made if `with_made`; how many were ended.
     ///
     /// # Errors
     /// [`Error::NotFound`] also for what is somebody else's.
-    pub fn end(&self, caller: &Caller, whose: &Whose, kind: Kind, id: Id, with_made: WithMade) -> Result<usize, Error> {
+    pub fn end(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        kind: Kind,
+        id: Id,
+        with_made: WithMade,
+    ) -> Result<usize, Error> {
         let action = match kind {
             Kind::ApiKey => Action::ApiKeyDelete,
             Kind::Token => Action::TokenDelete,
@@ -339,7 +518,11 @@ impl Desk {
         self.store().write(permit, move |write| {
             let record = find(write.record(id)?, owner, kind)?;
             let made = match with_made {
-                WithMade::Yes => write.made_by(id)?.into_iter().filter(|made| made.owner == owner).collect(),
+                WithMade::Yes => write
+                    .made_by(id)?
+                    .into_iter()
+                    .filter(|made| made.owner == owner)
+                    .collect(),
                 WithMade::No => Vec::new(),
             };
             for made in &made {
@@ -348,7 +531,11 @@ impl Desk {
             write.end_credential(id, kind, "deleted")?;
             let names: Vec<String> = made.iter().map(|made| made.id.to_string()).collect();
             let trace = Trace::of(target(&record));
-            let trace = if names.is_empty() { trace } else { trace.after("with", names.join(" ")) };
+            let trace = if names.is_empty() {
+                trace
+            } else {
+                trace.after("with", names.join(" "))
+            };
             Ok((made.len() + 1, trace))
         })
     }
@@ -363,7 +550,10 @@ impl Desk {
         let permit = caller.permit(Own::SessionsWrite, Action::SessionDeleteOthers)?;
         self.store().write(permit, move |write| {
             let ended = write.end_sessions(user, kept)?;
-            Ok((ended, Trace::of(Target::new("user", &name, "", Some(user))).after("ended", ended)))
+            Ok((
+                ended,
+                Trace::of(Target::new("user", &name, "", Some(user))).after("ended", ended),
+            ))
         })
     }
 }
@@ -377,7 +567,11 @@ pub enum WithMade {
 
 impl CredentialChange {
     fn is_only_enabling_or_disabling(&self) -> bool {
-        self.name.is_none() && self.note.is_none() && self.end.is_none() && self.permissions.is_none() && self.networks.is_none()
+        self.name.is_none()
+            && self.note.is_none()
+            && self.end.is_none()
+            && self.permissions.is_none()
+            && self.networks.is_none()
     }
 
     fn is_only_disabling(&self) -> bool {
@@ -386,20 +580,32 @@ impl CredentialChange {
 }
 
 fn find(record: Option<Record>, owner: OwnerId, kind: Kind) -> Result<Record, Error> {
-    record.filter(|record| record.owner == owner && record.kind == kind && record.ended.is_none()).ok_or_else(|| not_found(kind))
+    record
+        .filter(|record| record.owner == owner && record.kind == kind && record.ended.is_none())
+        .ok_or_else(|| not_found(kind))
 }
 
 /// Permissions for a new or changed credential: they exist, lie within the limit, and within what the caller may do.
-fn demand_permissions(write: &Write<'_>, permissions: &Permissions, limit: Option<&Permissions>) -> Result<(), Error> {
+fn demand_permissions(
+    write: &Write<'_>,
+    permissions: &Permissions,
+    limit: Option<&Permissions>,
+) -> Result<(), Error> {
     write.demand_defined(permissions, "permissions")?;
     if let Some(missing) = limit.and_then(|limit| permissions.first_missing_from(limit)) {
-        return Err(Error::field("permissions", format!("a service's API key can't carry {missing}")));
+        return Err(Error::field(
+            "permissions",
+            format!("a service's API key can't carry {missing}"),
+        ));
     }
     write.demand_within(permissions)
 }
 
 /// Networks for a new or changed credential: those of the caller when nothing was said.
-pub(super) fn within_maker(wanted: Option<Networks>, maker: &Credential) -> Result<Networks, Error> {
+pub(super) fn within_maker(
+    wanted: Option<Networks>,
+    maker: &Credential,
+) -> Result<Networks, Error> {
     let networks = wanted.unwrap_or_else(|| maker.networks.clone());
     if !networks.lie_within(&maker.networks) {
         return Err(Error::NotAllowed("A credential that is limited to networks can't make or change one that reaches beyond them.".to_owned()));
@@ -412,15 +618,30 @@ fn demand_within_caller(write: &Write<'_>, record: &Record) -> Result<(), Error>
     write.demand_within(&record.permissions)?;
     match &write.power {
         Power::Unlimited => Ok(()),
-        Power::Credential(caller, _) => within_maker(Some(record.networks.clone()), caller).map(|_| ()),
+        Power::Credential(caller, _) => {
+            within_maker(Some(record.networks.clone()), caller).map(|_| ())
+        }
     }
 }
 
 /// The end of a new token: whole hours within policy, and never after what made it.
-fn token_end(policy: &Policy, wanted: WantedEnd, maker: &Credential, now: Time) -> Result<Option<Time>, Error> {
+fn token_end(
+    policy: &Policy,
+    wanted: WantedEnd,
+    maker: &Credential,
+    now: Time,
+) -> Result<Option<Time>, Error> {
     match wanted {
-        WantedEnd::In(lifetime) if !is_whole_hours(lifetime) || lifetime > Lifetime::hours(24) => Err(Error::field("expires_in", "choose whole hours from 1h to 24h")),
-        WantedEnd::At(_) => Err(Error::field("expires_at", "tokens live for whole hours: give expires_in, from 1h to 24h")),
+        WantedEnd::In(lifetime) if !is_whole_hours(lifetime) || lifetime > Lifetime::hours(24) => {
+            Err(Error::field(
+                "expires_in",
+                "choose whole hours from 1h to 24h",
+            ))
+        }
+        WantedEnd::At(_) => Err(Error::field(
+            "expires_at",
+            "tokens live for whole hours: give expires_in, from 1h to 24h",
+        )),
         WantedEnd::In(_) | WantedEnd::Unsaid => {
             let end = policy.token.end("tokens", wanted, now)?;
             Ok(match (end, maker.expires_at) {

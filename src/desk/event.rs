@@ -13,28 +13,68 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
-    pub fn own_events(&self, caller: &Caller, filter: EventFilter, after: Option<i64>, limit: usize) -> Result<Page<Event>, Error> {
+    pub fn own_events(
+        &self,
+        caller: &Caller,
+        filter: EventFilter,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<Event>, Error> {
         caller.demand(Own::AccountRead)?;
-        self.read.events(&EventFilter { user: Some(caller.user()?.id), ..filter }, after, limit)
+        self.read.events(
+            &EventFilter {
+                user: Some(caller.user()?.id),
+                ..filter
+            },
+            after,
+            limit,
+        )
     }
 
     /// Everybody's events, or one user's.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotFound`] when there is no such user.
-    pub fn all_events(&self, caller: &Caller, user: Option<&Username>, filter: EventFilter, after: Option<i64>, limit: usize) -> Result<Page<Event>, Error> {
+    pub fn all_events(
+        &self,
+        caller: &Caller,
+        user: Option<&Username>,
+        filter: EventFilter,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<Event>, Error> {
         caller.demand(Own::AuditRead)?;
         let user = user.map(|name| self.find_user(name)).transpose()?;
-        self.read.events(&EventFilter { user: user.map(|user| user.id), ..filter }, after, limit)
+        self.read.events(
+            &EventFilter {
+                user: user.map(|user| user.id),
+                ..filter
+            },
+            after,
+            limit,
+        )
     }
 
     /// Events for the file's owner.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such user.
-    pub fn events_as_operator(&self, user: Option<&Username>, filter: EventFilter, after: Option<i64>, limit: usize) -> Result<Page<Event>, Error> {
+    pub fn events_as_operator(
+        &self,
+        user: Option<&Username>,
+        filter: EventFilter,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<Event>, Error> {
         let user = user.map(|name| self.find_user(name)).transpose()?;
-        self.read.events(&EventFilter { user: user.map(|user| user.id), ..filter }, after, limit)
+        self.read.events(
+            &EventFilter {
+                user: user.map(|user| user.id),
+                ..filter
+            },
+            after,
+            limit,
+        )
     }
 
     /// Goes through the whole chain of events.

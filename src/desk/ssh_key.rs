@@ -398,13 +398,13 @@ fn import_key(
         return Ok(ImportOutcome::Present { name });
     }
     let wanted = name_from_comment(&key).unwrap_or_else(|| name_from_fingerprint(&key));
-    let name = free_name(&wanted, |name| write.ssh_key_name_is_taken(owner, name, None))?;
+    let name = free_name(&wanted, |name| {
+        write.ssh_key_name_is_taken(owner, name, None)
+    })?;
     let new = NewSshKey {
         name,
         key,
-        end: imported
-            .expires_at
-            .map_or(WantedEnd::Unsaid, WantedEnd::At),
+        end: imported.expires_at.map_or(WantedEnd::Unsaid, WantedEnd::At),
         networks: Some(imported.networks).filter(|networks| !networks.is_everywhere()),
     };
     let refused = |message: String| Ok(ImportOutcome::Refused(message));
@@ -415,7 +415,9 @@ fn import_key(
         Err(Error::NotAllowed(sentence)) => return refused(sentence),
         Err(other) => return Err(other),
     };
-    Ok(ImportOutcome::Added(write.ssh_key(row.id)?.ok_or(NOT_FOUND)?))
+    Ok(ImportOutcome::Added(
+        write.ssh_key(row.id)?.ok_or(NOT_FOUND)?,
+    ))
 }
 
 fn name_from_fingerprint(key: &PublicKey) -> String {

@@ -37,20 +37,43 @@ pub struct Route {
 }
 
 const fn open(method: &'static str, path: &'static str, handler: Open) -> Route {
-    Route { method, path, needs: Needs::Nothing(handler), lane: Lane::Work }
+    Route {
+        method,
+        path,
+        needs: Needs::Nothing(handler),
+        lane: Lane::Work,
+    }
 }
 
 const fn quick(method: &'static str, path: &'static str, handler: Open) -> Route {
-    Route { method, path, needs: Needs::Nothing(handler), lane: Lane::Quick }
+    Route {
+        method,
+        path,
+        needs: Needs::Nothing(handler),
+        lane: Lane::Quick,
+    }
 }
 
-const fn needs(method: &'static str, path: &'static str, permission: Own, handler: Called) -> Route {
-    Route { method, path, needs: Needs::Permission(permission, handler), lane: Lane::Work }
+const fn needs(
+    method: &'static str,
+    path: &'static str,
+    permission: Own,
+    handler: Called,
+) -> Route {
+    Route {
+        method,
+        path,
+        needs: Needs::Permission(permission, handler),
+        lane: Lane::Work,
+    }
 }
 
 /// The same on the lane of password hashing.
 const fn hashing(route: Route) -> Route {
-    Route { lane: Lane::Hash, ..route }
+    Route {
+        lane: Lane::Hash,
+        ..route
+    }
 }
 
 /// Every route. `/verify` stands first: it is asked most.
@@ -71,74 +94,369 @@ pub const ROUTES: &[Route] = &[
     quick("UNLOCK", "/verify", verify::verify),
     quick("REPORT", "/verify", verify::verify),
     quick("SEARCH", "/verify", verify::verify),
-    Route { lane: Lane::Quick, ..needs("POST", "/oauth/introspect", Own::Introspect, introspect::introspect) },
+    Route {
+        lane: Lane::Quick,
+        ..needs(
+            "POST",
+            "/oauth/introspect",
+            Own::Introspect,
+            introspect::introspect,
+        )
+    },
     open("POST", "/oauth/revoke", introspect::revoke),
     quick("GET", "/healthz", health::healthz),
     quick("GET", "/openapi.json", metadata::openapi),
-    quick("GET", "/.well-known/oauth-authorization-server", metadata::authorization_server),
+    quick(
+        "GET",
+        "/.well-known/oauth-authorization-server",
+        metadata::authorization_server,
+    ),
     open("DELETE", "/api/v1/burn", introspect::burn),
-    Route { method: "GET", path: "/api/v1/me", needs: Needs::Bearer(api::account::show), lane: Lane::Quick },
+    Route {
+        method: "GET",
+        path: "/api/v1/me",
+        needs: Needs::Bearer(api::account::show),
+        lane: Lane::Quick,
+    },
     needs("PATCH", "/api/v1/me", Own::AccountWrite, api::account::edit),
-    hashing(needs("POST", "/api/v1/me/password", Own::AccountWrite, api::account::change_password)),
+    hashing(needs(
+        "POST",
+        "/api/v1/me/password",
+        Own::AccountWrite,
+        api::account::change_password,
+    )),
     hashing(open("POST", "/api/v1/setup", api::account::set_up)),
-    hashing(open("POST", "/api/v1/invitation", api::account::accept_invitation)),
-    hashing(open("POST", "/api/v1/password-reset", api::account::reset_password)),
-    needs("GET", "/api/v1/api-keys", Own::ApiKeysRead, api::api_key::list_own),
-    needs("POST", "/api/v1/api-keys", Own::ApiKeysWrite, api::api_key::create_own),
-    needs("GET", "/api/v1/api-keys/{id}", Own::ApiKeysRead, api::api_key::show_own),
-    needs("PATCH", "/api/v1/api-keys/{id}", Own::ApiKeysWrite, api::api_key::edit_own),
-    needs("DELETE", "/api/v1/api-keys/{id}", Own::ApiKeysWrite, api::api_key::delete_own),
-    needs("POST", "/api/v1/api-keys/{id}/rotate", Own::ApiKeysWrite, api::api_key::rotate_own),
-    needs("GET", "/api/v1/api-keys/{id}/usage", Own::ApiKeysRead, api::api_key::usage_own),
-    needs("GET", "/api/v1/tokens", Own::TokensRead, api::token::list_own),
-    needs("POST", "/api/v1/tokens", Own::TokensWrite, api::token::create_own),
-    needs("GET", "/api/v1/tokens/{id}", Own::TokensRead, api::token::show_own),
-    needs("DELETE", "/api/v1/tokens/{id}", Own::TokensWrite, api::token::delete_own),
-    needs("GET", "/api/v1/tokens/{id}/usage", Own::TokensRead, api::token::usage_own),
-    needs("GET", "/api/v1/sessions", Own::SessionsRead, api::session::list_own),
-    needs("DELETE", "/api/v1/sessions", Own::SessionsWrite, api::session::delete_all),
-    needs("DELETE", "/api/v1/sessions/{id}", Own::SessionsWrite, api::session::delete_own),
-    needs("GET", "/api/v1/ssh-keys", Own::SshKeysRead, api::ssh_key::list_own),
-    needs("POST", "/api/v1/ssh-keys", Own::SshKeysWrite, api::ssh_key::add),
-    needs("POST", "/api/v1/ssh-keys/import", Own::SshKeysWrite, api::ssh_key::import_own),
-    needs("GET", "/api/v1/ssh-keys/{id}", Own::SshKeysRead, api::ssh_key::show),
-    needs("PATCH", "/api/v1/ssh-keys/{id}", Own::SshKeysWrite, api::ssh_key::edit),
-    needs("DELETE", "/api/v1/ssh-keys/{id}", Own::SshKeysWrite, api::ssh_key::delete_own),
+    hashing(open(
+        "POST",
+        "/api/v1/invitation",
+        api::account::accept_invitation,
+    )),
+    hashing(open(
+        "POST",
+        "/api/v1/password-reset",
+        api::account::reset_password,
+    )),
+    needs(
+        "GET",
+        "/api/v1/api-keys",
+        Own::ApiKeysRead,
+        api::api_key::list_own,
+    ),
+    needs(
+        "POST",
+        "/api/v1/api-keys",
+        Own::ApiKeysWrite,
+        api::api_key::create_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/api-keys/{id}",
+        Own::ApiKeysRead,
+        api::api_key::show_own,
+    ),
+    needs(
+        "PATCH",
+        "/api/v1/api-keys/{id}",
+        Own::ApiKeysWrite,
+        api::api_key::edit_own,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/api-keys/{id}",
+        Own::ApiKeysWrite,
+        api::api_key::delete_own,
+    ),
+    needs(
+        "POST",
+        "/api/v1/api-keys/{id}/rotate",
+        Own::ApiKeysWrite,
+        api::api_key::rotate_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/api-keys/{id}/usage",
+        Own::ApiKeysRead,
+        api::api_key::usage_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/tokens",
+        Own::TokensRead,
+        api::token::list_own,
+    ),
+    needs(
+        "POST",
+        "/api/v1/tokens",
+        Own::TokensWrite,
+        api::token::create_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/tokens/{id}",
+        Own::TokensRead,
+        api::token::show_own,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/tokens/{id}",
+        Own::TokensWrite,
+        api::token::delete_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/tokens/{id}/usage",
+        Own::TokensRead,
+        api::token::usage_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/sessions",
+        Own::SessionsRead,
+        api::session::list_own,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/sessions",
+        Own::SessionsWrite,
+        api::session::delete_all,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/sessions/{id}",
+        Own::SessionsWrite,
+        api::session::delete_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/ssh-keys",
+        Own::SshKeysRead,
+        api::ssh_key::list_own,
+    ),
+    needs(
+        "POST",
+        "/api/v1/ssh-keys",
+        Own::SshKeysWrite,
+        api::ssh_key::add,
+    ),
+    needs(
+        "POST",
+        "/api/v1/ssh-keys/import",
+        Own::SshKeysWrite,
+        api::ssh_key::import_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/ssh-keys/{id}",
+        Own::SshKeysRead,
+        api::ssh_key::show,
+    ),
+    needs(
+        "PATCH",
+        "/api/v1/ssh-keys/{id}",
+        Own::SshKeysWrite,
+        api::ssh_key::edit,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/ssh-keys/{id}",
+        Own::SshKeysWrite,
+        api::ssh_key::delete_own,
+    ),
     open("GET", "/api/v1/events", api::event::list_events),
-    needs("GET", "/api/v1/users", Own::UsersRead, api::user::list_users),
-    hashing(needs("POST", "/api/v1/users", Own::UsersWrite, api::user::add)),
-    needs("GET", "/api/v1/users/{username}", Own::UsersRead, api::user::show),
-    needs("PATCH", "/api/v1/users/{username}", Own::UsersWrite, api::user::edit),
-    needs("DELETE", "/api/v1/users/{username}", Own::UsersWrite, api::user::delete),
-    needs("POST", "/api/v1/users/{username}/reset-password", Own::UsersWrite, api::user::reset_password),
-    needs("POST", "/api/v1/users/{username}/end-everything", Own::UsersWrite, api::user::end_everything),
-    needs("GET", "/api/v1/users/{username}/api-keys", Own::UsersRead, api::user::list_api_keys),
-    needs("DELETE", "/api/v1/users/{username}/api-keys/{id}", Own::UsersWrite, api::user::delete_api_key),
-    needs("GET", "/api/v1/users/{username}/tokens", Own::UsersRead, api::user::list_tokens),
-    needs("DELETE", "/api/v1/users/{username}/tokens/{id}", Own::UsersWrite, api::user::delete_token),
-    needs("GET", "/api/v1/users/{username}/sessions", Own::UsersRead, api::user::list_sessions),
-    needs("DELETE", "/api/v1/users/{username}/sessions/{id}", Own::UsersWrite, api::user::delete_session),
-    needs("GET", "/api/v1/users/{username}/ssh-keys", Own::UsersRead, api::ssh_key::list_of_user),
-    needs("POST", "/api/v1/users/{username}/ssh-keys/import", Own::UsersWrite, api::ssh_key::import_of_user),
-    needs("DELETE", "/api/v1/users/{username}/ssh-keys/{id}", Own::UsersWrite, api::ssh_key::delete_of_user),
+    needs(
+        "GET",
+        "/api/v1/users",
+        Own::UsersRead,
+        api::user::list_users,
+    ),
+    hashing(needs(
+        "POST",
+        "/api/v1/users",
+        Own::UsersWrite,
+        api::user::add,
+    )),
+    needs(
+        "GET",
+        "/api/v1/users/{username}",
+        Own::UsersRead,
+        api::user::show,
+    ),
+    needs(
+        "PATCH",
+        "/api/v1/users/{username}",
+        Own::UsersWrite,
+        api::user::edit,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/users/{username}",
+        Own::UsersWrite,
+        api::user::delete,
+    ),
+    needs(
+        "POST",
+        "/api/v1/users/{username}/reset-password",
+        Own::UsersWrite,
+        api::user::reset_password,
+    ),
+    needs(
+        "POST",
+        "/api/v1/users/{username}/end-everything",
+        Own::UsersWrite,
+        api::user::end_everything,
+    ),
+    needs(
+        "GET",
+        "/api/v1/users/{username}/api-keys",
+        Own::UsersRead,
+        api::user::list_api_keys,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/users/{username}/api-keys/{id}",
+        Own::UsersWrite,
+        api::user::delete_api_key,
+    ),
+    needs(
+        "GET",
+        "/api/v1/users/{username}/tokens",
+        Own::UsersRead,
+        api::user::list_tokens,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/users/{username}/tokens/{id}",
+        Own::UsersWrite,
+        api::user::delete_token,
+    ),
+    needs(
+        "GET",
+        "/api/v1/users/{username}/sessions",
+        Own::UsersRead,
+        api::user::list_sessions,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/users/{username}/sessions/{id}",
+        Own::UsersWrite,
+        api::user::delete_session,
+    ),
+    needs(
+        "GET",
+        "/api/v1/users/{username}/ssh-keys",
+        Own::UsersRead,
+        api::ssh_key::list_of_user,
+    ),
+    needs(
+        "POST",
+        "/api/v1/users/{username}/ssh-keys/import",
+        Own::UsersWrite,
+        api::ssh_key::import_of_user,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/users/{username}/ssh-keys/{id}",
+        Own::UsersWrite,
+        api::ssh_key::delete_of_user,
+    ),
     needs("GET", "/api/v1/policy", Own::PolicyRead, api::policy::show),
-    needs("PATCH", "/api/v1/policy", Own::PolicyWrite, api::policy::edit),
-    needs("POST", "/api/v1/sweep", Own::PolicyWrite, api::policy::sweep),
-    needs("GET", "/api/v1/groups", Own::UsersRead, api::group::list_groups),
+    needs(
+        "PATCH",
+        "/api/v1/policy",
+        Own::PolicyWrite,
+        api::policy::edit,
+    ),
+    needs(
+        "POST",
+        "/api/v1/sweep",
+        Own::PolicyWrite,
+        api::policy::sweep,
+    ),
+    needs(
+        "GET",
+        "/api/v1/groups",
+        Own::UsersRead,
+        api::group::list_groups,
+    ),
     needs("POST", "/api/v1/groups", Own::UsersWrite, api::group::add),
-    needs("DELETE", "/api/v1/groups/{name}", Own::UsersWrite, api::group::delete),
-    needs("PUT", "/api/v1/groups/{name}/members/{username}", Own::UsersWrite, api::group::add_member),
-    needs("DELETE", "/api/v1/groups/{name}/members/{username}", Own::UsersWrite, api::group::remove_member),
-    needs("GET", "/api/v1/services", Own::ServicesRead, api::service::list_services),
-    needs("POST", "/api/v1/services", Own::ServicesWrite, api::service::add),
-    needs("PATCH", "/api/v1/services/{name}", Own::ServicesWrite, api::service::edit),
-    needs("DELETE", "/api/v1/services/{name}", Own::ServicesWrite, api::service::delete),
-    needs("GET", "/api/v1/services/{name}/api-keys", Own::ServicesRead, api::service::list_api_keys),
-    needs("POST", "/api/v1/services/{name}/api-keys", Own::ServicesWrite, api::service::create_api_key),
-    needs("GET", "/api/v1/services/{name}/api-keys/{id}", Own::ServicesRead, api::service::show_api_key),
-    needs("PATCH", "/api/v1/services/{name}/api-keys/{id}", Own::ServicesWrite, api::service::edit_api_key),
-    needs("DELETE", "/api/v1/services/{name}/api-keys/{id}", Own::ServicesWrite, api::service::delete_api_key),
-    needs("POST", "/api/v1/services/{name}/api-keys/{id}/rotate", Own::ServicesWrite, api::service::rotate_api_key),
+    needs(
+        "DELETE",
+        "/api/v1/groups/{name}",
+        Own::UsersWrite,
+        api::group::delete,
+    ),
+    needs(
+        "PUT",
+        "/api/v1/groups/{name}/members/{username}",
+        Own::UsersWrite,
+        api::group::add_member,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/groups/{name}/members/{username}",
+        Own::UsersWrite,
+        api::group::remove_member,
+    ),
+    needs(
+        "GET",
+        "/api/v1/services",
+        Own::ServicesRead,
+        api::service::list_services,
+    ),
+    needs(
+        "POST",
+        "/api/v1/services",
+        Own::ServicesWrite,
+        api::service::add,
+    ),
+    needs(
+        "PATCH",
+        "/api/v1/services/{name}",
+        Own::ServicesWrite,
+        api::service::edit,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/services/{name}",
+        Own::ServicesWrite,
+        api::service::delete,
+    ),
+    needs(
+        "GET",
+        "/api/v1/services/{name}/api-keys",
+        Own::ServicesRead,
+        api::service::list_api_keys,
+    ),
+    needs(
+        "POST",
+        "/api/v1/services/{name}/api-keys",
+        Own::ServicesWrite,
+        api::service::create_api_key,
+    ),
+    needs(
+        "GET",
+        "/api/v1/services/{name}/api-keys/{id}",
+        Own::ServicesRead,
+        api::service::show_api_key,
+    ),
+    needs(
+        "PATCH",
+        "/api/v1/services/{name}/api-keys/{id}",
+        Own::ServicesWrite,
+        api::service::edit_api_key,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/services/{name}/api-keys/{id}",
+        Own::ServicesWrite,
+        api::service::delete_api_key,
+    ),
+    needs(
+        "POST",
+        "/api/v1/services/{name}/api-keys/{id}/rotate",
+        Own::ServicesWrite,
+        api::service::rotate_api_key,
+    ),
 ];
 
 /// Holds `path` against a row's path; the segments in the places of `{…}`.
@@ -165,7 +483,8 @@ fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
 /// The row for a request, or why there is none.
 fn find<'p>(method: &str, path: &'p str) -> Result<(&'static Route, Vec<&'p str>), Problem> {
     // HEAD is GET whose answer has no body (RFC 9110, 9.3.2); the transport leaves it out.
-    let wanted = |route: &Route| route.method == method || (method == "HEAD" && route.method == "GET");
+    let wanted =
+        |route: &Route| route.method == method || (method == "HEAD" && route.method == "GET");
     let mut allowed: Vec<&str> = Vec::new();
     for route in ROUTES {
         if let Some(parameters) = fit(route.path, path) {
@@ -189,8 +508,14 @@ fn find<'p>(method: &str, path: &'p str) -> Result<(&'static Route, Vec<&'p str>
 #[must_use]
 pub fn admit(method: &str, path: &str) -> Admission {
     match find(method, path) {
-        Ok((route, _)) => Admission { lane: route.lane, body_bytes_max: BODY_BYTES_MAX },
-        Err(_) => Admission { lane: Lane::Quick, body_bytes_max: BODY_BYTES_MAX },
+        Ok((route, _)) => Admission {
+            lane: route.lane,
+            body_bytes_max: BODY_BYTES_MAX,
+        },
+        Err(_) => Admission {
+            lane: Lane::Quick,
+            body_bytes_max: BODY_BYTES_MAX,
+        },
     }
 }
 
@@ -205,7 +530,14 @@ pub fn respond(house: &House, request: &Request) -> Response {
     let now = house.desk.now();
     let url = request.raw_url();
     let path = url.split_once('?').map_or(url, |(path, _)| path);
-    let mut ask = Ask { request, house, path, parameters: Vec::new(), request_id: house.request_id(), now };
+    let mut ask = Ask {
+        request,
+        house,
+        path,
+        parameters: Vec::new(),
+        request_id: house.request_id(),
+        now,
+    };
     let answer = answer(&mut ask);
     let response = match answer {
         Ok(response) => response,
@@ -213,7 +545,13 @@ pub fn respond(house: &House, request: &Request) -> Response {
     };
     house.desk.sweep_sometimes(now);
     if !is_safe(request.method(), path) {
-        log::info!("{} {} {} {}", ask.request_id, request.method(), path, response.status_code);
+        log::info!(
+            "{} {} {} {}",
+            ask.request_id,
+            request.method(),
+            path,
+            response.status_code
+        );
     }
     headers::finish(response, ask.request_id, &house.settings)
 }
@@ -227,14 +565,25 @@ fn answer<'a>(ask: &mut Ask<'a>) -> Result<Response, Problem> {
     match route.needs {
         Needs::Nothing(handler) => handler(ask),
         Needs::Bearer(handler) => handler(ask, &gate::bearer(ask, None)?),
-        Needs::Permission(permission, handler) => handler(ask, &gate::bearer(ask, Some(permission))?),
+        Needs::Permission(permission, handler) => {
+            handler(ask, &gate::bearer(ask, Some(permission))?)
+        }
     }
 }
 
 /// A fault is logged once, here, with the id that the answer carries.
 fn refuse(ask: &Ask<'_>, problem: &Problem) -> Response {
     if let Problem::Asked(crate::model::error::Error::Fault(text)) = problem {
-        log::error!("{} {} {}: {text}", ask.request_id, ask.request.method(), ask.path);
+        log::error!(
+            "{} {} {}: {text}",
+            ask.request_id,
+            ask.request.method(),
+            ask.path
+        );
     }
-    if ask.path.starts_with("/oauth/") { problem.to_oauth_response() } else { problem.to_response(&ask.request_id) }
+    if ask.path.starts_with("/oauth/") {
+        problem.to_oauth_response()
+    } else {
+        problem.to_response(&ask.request_id)
+    }
 }

@@ -203,7 +203,9 @@ impl Refusal {
             Self::Ended => "It was deleted.",
             Self::Disabled => "It is disabled; enable it to use it again.",
             Self::Expired => "It has expired; renew or rotate it.",
-            Self::Address => "It was used from an address that its allowed addresses do not contain.",
+            Self::Address => {
+                "It was used from an address that its allowed addresses do not contain."
+            }
             Self::OwnerDisabled => "Its owner is disabled.",
         }
     }
@@ -217,7 +219,10 @@ impl Credential {
             return Some(Which::Current);
         }
         let previous = self.previous.filter(|previous| previous.ends_at > now)?;
-        previous.digest.matches(presented).then_some(Which::Previous)
+        previous
+            .digest
+            .matches(presented)
+            .then_some(Which::Previous)
     }
 
     /// Whether it is good at `now` from `address` (`None`: the address is not known, so that a limit to addresses refuses).
@@ -234,7 +239,8 @@ impl Credential {
         if self.seen_expired || self.is_past_its_end(now) {
             return Err(Refusal::Expired);
         }
-        let allowed = self.networks.is_everywhere() || address.is_some_and(|address| self.networks.allow(address));
+        let allowed = self.networks.is_everywhere()
+            || address.is_some_and(|address| self.networks.allow(address));
         if !allowed {
             return Err(Refusal::Address);
         }
@@ -406,7 +412,10 @@ mod tests {
             permissions: Permissions::of(&[Own::AccountRead, Own::UsersRead]),
             networks: Networks::default(),
             digest: Some(Digest::of(b"current")),
-            previous: Some(Previous { digest: Digest::of(b"previous"), ends_at: LATER }),
+            previous: Some(Previous {
+                digest: Digest::of(b"previous"),
+                ends_at: LATER,
+            }),
             expires_at: Some(LATER),
             disabled: Disabled::No,
             ended: false,
@@ -431,7 +440,10 @@ mod tests {
         let mut limited = credential();
         limited.networks = Networks::parse(&["10.0.0.0/8"]).unwrap();
         assert_eq!(limited.check(NOW, None), Err(Refusal::Address));
-        assert_eq!(limited.check(NOW, "11.0.0.1".parse().ok()), Err(Refusal::Address));
+        assert_eq!(
+            limited.check(NOW, "11.0.0.1".parse().ok()),
+            Err(Refusal::Address)
+        );
         assert_eq!(limited.check(NOW, "10.0.0.1".parse().ok()), Ok(()));
         let mut left = credential();
         if let Owner::User(user) = &mut left.owner {
@@ -443,8 +455,14 @@ mod tests {
     #[test]
     fn the_previous_secret_is_good_until_its_own_end() {
         let credential = credential();
-        assert_eq!(credential.which(&Digest::of(b"current"), NOW), Some(Which::Current));
-        assert_eq!(credential.which(&Digest::of(b"previous"), NOW), Some(Which::Previous));
+        assert_eq!(
+            credential.which(&Digest::of(b"current"), NOW),
+            Some(Which::Current)
+        );
+        assert_eq!(
+            credential.which(&Digest::of(b"previous"), NOW),
+            Some(Which::Previous)
+        );
         assert_eq!(credential.which(&Digest::of(b"previous"), LATER), None);
         assert_eq!(credential.which(&Digest::of(b"another"), NOW), None);
     }

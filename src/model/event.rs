@@ -157,7 +157,12 @@ impl Origin {
     /// The command line on the file itself.
     #[must_use]
     pub const fn operator() -> Self {
-        Self { way: Way::Cli, address: None, program: None, request_id: None }
+        Self {
+            way: Way::Cli,
+            address: None,
+            program: None,
+            request_id: None,
+        }
     }
 }
 
@@ -175,13 +180,21 @@ impl Actor {
     /// The owner of the file, at the command line.
     #[must_use]
     pub fn operator() -> Self {
-        Self { name: "operator".to_owned(), user: None, credential: None }
+        Self {
+            name: "operator".to_owned(),
+            user: None,
+            credential: None,
+        }
     }
 
     /// Somebody who did not prove who they are.
     #[must_use]
     pub fn nobody() -> Self {
-        Self { name: String::new(), user: None, credential: None }
+        Self {
+            name: String::new(),
+            user: None,
+            credential: None,
+        }
     }
 }
 
@@ -198,8 +211,18 @@ pub struct Target {
 
 impl Target {
     #[must_use]
-    pub fn new(kind: &'static str, id: impl ToString, name: impl ToString, owner: Option<UserId>) -> Self {
-        Self { kind, id: id.to_string(), name: name.to_string(), owner }
+    pub fn new(
+        kind: &'static str,
+        id: impl ToString,
+        name: impl ToString,
+        owner: Option<UserId>,
+    ) -> Self {
+        Self {
+            kind,
+            id: id.to_string(),
+            name: name.to_string(),
+            owner,
+        }
     }
 }
 
@@ -217,7 +240,11 @@ pub struct Trace {
 impl Trace {
     #[must_use]
     pub const fn of(target: Target) -> Self {
-        Self { target, before: Vec::new(), after: Vec::new() }
+        Self {
+            target,
+            before: Vec::new(),
+            after: Vec::new(),
+        }
     }
 
     #[must_use]
@@ -236,7 +263,11 @@ impl Trace {
     #[must_use]
     pub fn changed(self, word: &'static str, before: impl ToString, after: impl ToString) -> Self {
         let (before, after) = (before.to_string(), after.to_string());
-        if before == after { self } else { self.before(word, before).after(word, after) }
+        if before == after {
+            self
+        } else {
+            self.before(word, before).after(word, after)
+        }
     }
 }
 
@@ -286,7 +317,10 @@ impl Event {
     #[must_use]
     pub fn chained(&self, previous: &Digest) -> Digest {
         let user = |id: Option<UserId>| id.map_or(0, |id| id.0).to_be_bytes();
-        let optional = |text: &Option<String>| text.as_ref().map_or_else(Vec::new, |text| [b"+", text.as_bytes()].concat());
+        let optional = |text: &Option<String>| {
+            text.as_ref()
+                .map_or_else(Vec::new, |text| [b"+", text.as_bytes()].concat())
+        };
         Digest::of_parts(&[
             previous.as_bytes(),
             &self.number.to_be_bytes(),
@@ -353,7 +387,10 @@ pub fn decode_words(text: &str) -> Vec<(String, String)> {
         }
         decoded
     };
-    text.lines().filter_map(|line| line.split_once('=')).map(|(word, value)| (word.to_owned(), decode(value))).collect()
+    text.lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(word, value)| (word.to_owned(), decode(value)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -416,6 +453,12 @@ mod tests {
     fn words_come_back_as_they_were() {
         let words: Words = vec![("name", "a=b\\n\nc\\".into()), ("note", String::new())];
         let decoded = decode_words(&encode_words(&words));
-        assert_eq!(decoded, [("name".into(), "a=b\\n\nc\\".into()), ("note".to_owned(), String::new())]);
+        assert_eq!(
+            decoded,
+            [
+                ("name".into(), "a=b\\n\nc\\".into()),
+                ("note".to_owned(), String::new())
+            ]
+        );
     }
 }

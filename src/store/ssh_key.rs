@@ -129,10 +129,7 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn ssh_keys_of(&self, owner: UserId) -> Result<i64, Error> {
-        self.count(
-            "SELECT count(*) FROM ssh_keys WHERE user_id = ?",
-            [owner.0],
-        )
+        self.count("SELECT count(*) FROM ssh_keys WHERE user_id = ?", [owner.0])
     }
 
     /// The name under which a user has this very key, if they have it; `besides` one of theirs.
@@ -145,13 +142,8 @@ impl Select {
         key: &PublicKey,
         besides: Option<Id>,
     ) -> Result<Option<String>, Error> {
-        let sql =
-            "SELECT name FROM ssh_keys WHERE user_id = ? AND fingerprint = ? AND id IS NOT ?";
-        let with = params![
-            owner.0,
-            key.fingerprint(),
-            besides.as_ref().map(Id::as_str)
-        ];
+        let sql = "SELECT name FROM ssh_keys WHERE user_id = ? AND fingerprint = ? AND id IS NOT ?";
+        let with = params![owner.0, key.fingerprint(), besides.as_ref().map(Id::as_str)];
         self.one(sql, with, |row| row.get(0))
     }
 

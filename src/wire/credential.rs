@@ -39,20 +39,45 @@ impl ApiKeyIn {
         let name = match self.name {
             Some(name) => faults.take("name", parse_name(&name)),
             None => {
-                faults.add("name", "give the key a name, like the program that will use it");
+                faults.add(
+                    "name",
+                    "give the key a name, like the program that will use it",
+                );
                 None
             }
         };
-        let note = self.note.and_then(|note| faults.take("note", parse_note(&note))).flatten();
-        let end = end(&mut faults, self.expires_in.as_deref(), self.expires_at.as_deref());
-        let permissions = self.permissions.and_then(|words| faults.take("permissions", Permissions::parse(&words)));
-        let networks = self.allowed_addresses.and_then(|entries| faults.take("allowed_addresses", Networks::parse(&entries)));
+        let note = self
+            .note
+            .and_then(|note| faults.take("note", parse_note(&note)))
+            .flatten();
+        let end = end(
+            &mut faults,
+            self.expires_in.as_deref(),
+            self.expires_at.as_deref(),
+        );
+        let permissions = self
+            .permissions
+            .and_then(|words| faults.take("permissions", Permissions::parse(&words)));
+        let networks = self
+            .allowed_addresses
+            .and_then(|entries| faults.take("allowed_addresses", Networks::parse(&entries)));
         faults.check()?;
-        Ok(NewCredential { kind: Kind::ApiKey, name, note, end, permissions, networks })
+        Ok(NewCredential {
+            kind: Kind::ApiKey,
+            name,
+            note,
+            end,
+            permissions,
+            networks,
+        })
     }
 }
 
-pub(super) fn end(faults: &mut Faults, expires_in: Option<&str>, expires_at: Option<&str>) -> WantedEnd {
+pub(super) fn end(
+    faults: &mut Faults,
+    expires_in: Option<&str>,
+    expires_at: Option<&str>,
+) -> WantedEnd {
     match WantedEnd::parse(expires_in, expires_at) {
         Ok(end) => end,
         Err((field, message)) => {
@@ -63,11 +88,18 @@ pub(super) fn end(faults: &mut Faults, expires_in: Option<&str>, expires_at: Opt
 }
 
 /// The end in a patch, where `null` is endless.
-pub(super) fn changed_end(faults: &mut Faults, expires_in: Option<Option<String>>, expires_at: Option<Option<String>>) -> Option<WantedEnd> {
+pub(super) fn changed_end(
+    faults: &mut Faults,
+    expires_in: Option<Option<String>>,
+    expires_at: Option<Option<String>>,
+) -> Option<WantedEnd> {
     match (expires_in, expires_at) {
         (None, None) => None,
         (Some(_), Some(_)) => {
-            faults.add("expires_at", "give either expires_in or expires_at, not both");
+            faults.add(
+                "expires_at",
+                "give either expires_in or expires_at, not both",
+            );
             None
         }
         (Some(None), None) | (None, Some(None)) => Some(WantedEnd::In(Lifetime::Endless)),
@@ -101,21 +133,32 @@ impl ApiKeyPatch {
     /// [`Error::Invalid`] with every field at fault.
     pub fn parse(self) -> Result<CredentialChange, Error> {
         let mut faults = Faults::default();
-        let name = self.name.and_then(|name| faults.take("name", parse_name(&name)));
+        let name = self
+            .name
+            .and_then(|name| faults.take("name", parse_name(&name)));
         let note = match self.note {
             None => None,
             Some(None) => Some(None),
             Some(Some(note)) => faults.take("note", parse_note(&note)),
         };
         let end = changed_end(&mut faults, self.expires_in, self.expires_at);
-        let permissions = self.permissions.and_then(|words| faults.take("permissions", Permissions::parse(&words)));
+        let permissions = self
+            .permissions
+            .and_then(|words| faults.take("permissions", Permissions::parse(&words)));
         let networks = match self.allowed_addresses {
             None => None,
             Some(None) => Some(Networks::default()),
             Some(Some(entries)) => faults.take("allowed_addresses", Networks::parse(&entries)),
         };
         faults.check()?;
-        Ok(CredentialChange { name, note, end, permissions, networks, disabled: self.disabled.map(Disabled::from) })
+        Ok(CredentialChange {
+            name,
+            note,
+            end,
+            permissions,
+            networks,
+            disabled: self.disabled.map(Disabled::from),
+        })
     }
 }
 
@@ -151,12 +194,25 @@ impl TokenIn {
     /// [`Error::Invalid`] with every field at fault.
     pub fn parse(self) -> Result<NewCredential, Error> {
         let mut faults = Faults::default();
-        let name = self.name.and_then(|name| faults.take("name", parse_name(&name)));
+        let name = self
+            .name
+            .and_then(|name| faults.take("name", parse_name(&name)));
         let end = end(&mut faults, self.expires_in.as_deref(), None);
-        let permissions = self.permissions.and_then(|words| faults.take("permissions", Permissions::parse(&words)));
-        let networks = self.allowed_addresses.and_then(|entries| faults.take("allowed_addresses", Networks::parse(&entries)));
+        let permissions = self
+            .permissions
+            .and_then(|words| faults.take("permissions", Permissions::parse(&words)));
+        let networks = self
+            .allowed_addresses
+            .and_then(|entries| faults.take("allowed_addresses", Networks::parse(&entries)));
         faults.check()?;
-        Ok(NewCredential { kind: Kind::Token, name, note: None, end, permissions, networks })
+        Ok(NewCredential {
+            kind: Kind::Token,
+            name,
+            note: None,
+            end,
+            permissions,
+            networks,
+        })
     }
 }
 
@@ -216,7 +272,10 @@ impl ApiKeyOut {
     /// With the secret that was just made.
     #[must_use]
     pub fn with_secret(self, secret: &str) -> Self {
-        Self { secret: Some(secret.to_owned()), ..self }
+        Self {
+            secret: Some(secret.to_owned()),
+            ..self
+        }
     }
 }
 
@@ -262,7 +321,10 @@ impl TokenOut {
     /// With the secret that was just made.
     #[must_use]
     pub fn with_secret(self, secret: &str) -> Self {
-        Self { secret: Some(secret.to_owned()), ..self }
+        Self {
+            secret: Some(secret.to_owned()),
+            ..self
+        }
     }
 }
 
@@ -313,6 +375,15 @@ pub struct UsageDayOut {
 impl UsageOut {
     #[must_use]
     pub fn of(days: &[UsageDay]) -> Self {
-        Self { days: days.iter().map(|day| UsageDayOut { day: day.day.to_string(), uses: day.uses, refused: day.refused }).collect() }
+        Self {
+            days: days
+                .iter()
+                .map(|day| UsageDayOut {
+                    day: day.day.to_string(),
+                    uses: day.uses,
+                    refused: day.refused,
+                })
+                .collect(),
+        }
     }
 }

@@ -7,9 +7,7 @@ use crate::http::ask::Ask;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
 use crate::model::secret::Id;
-use crate::wire::{
-    ImportIn, ImportLineOut, ImportOut, ListOut, SshKeyIn, SshKeyOut, SshKeyPatch,
-};
+use crate::wire::{ImportIn, ImportLineOut, ImportOut, ListOut, SshKeyIn, SshKeyOut, SshKeyPatch};
 
 fn id(ask: &Ask<'_>) -> Result<Id, Problem> {
     ask.id("SSH key")
@@ -18,7 +16,9 @@ fn id(ask: &Ask<'_>) -> Result<Id, Problem> {
 pub fn list_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let part = query::part(ask)?;
     let whose = Desk::own_ssh_keys(caller)?;
-    let page = ask.desk().ssh_keys(caller, &whose, part.after, part.limit)?;
+    let page = ask
+        .desk()
+        .ssh_keys(caller, &whose, part.after, part.limit)?;
     list(&page, |key| SshKeyOut::of(key, ask.now))
 }
 
@@ -63,7 +63,9 @@ pub fn import_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
 pub fn list_of_user(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let part = query::part(ask)?;
     let whose = whose(ask, caller)?;
-    let page = ask.desk().ssh_keys(caller, &whose, part.after, part.limit)?;
+    let page = ask
+        .desk()
+        .ssh_keys(caller, &whose, part.after, part.limit)?;
     let mut items = Vec::with_capacity(page.items.len());
     for key in &page.items {
         let shared_with = Some(ask.desk().others_with_ssh_key(caller, key)?);
