@@ -1,12 +1,11 @@
 //! Making, changing, rotating and ending API keys, tokens and sessions.
 
-use std::time::Duration;
-
 use super::Desk;
 use crate::model::address::Networks;
 use crate::model::caller::Caller;
 use crate::model::credential::{
-    Credential, CredentialChange, Kind, NewCredential, OwnerId, Record, State, UsageDay,
+    Credential, CredentialChange, Kind, NewCredential, OwnerId, Record, Refusal, Rotation, State,
+    UsageDay,
 };
 use crate::model::error::Error;
 use crate::model::event::{Action, Target, Trace};
@@ -25,27 +24,6 @@ use crate::store::{CredentialFilter, NewRow, Page, Write};
 pub struct Issued {
     pub record: Record,
     pub secret: Secret,
-}
-
-/// How an API key is to be rotated.
-#[derive(Debug, Clone, Copy)]
-pub struct Rotation {
-    /// How long the present secret stays good; zero: it ends now.
-    pub grace: Duration,
-    /// `Unsaid`: the end stays.
-    pub end: WantedEnd,
-}
-
-impl Rotation {
-    /// The graces that may be chosen.
-    pub const GRACES: [Duration; 6] = [
-        Duration::ZERO,
-        Duration::from_secs(60),
-        Duration::from_secs(15 * 60),
-        Duration::from_secs(3_600),
-        Duration::from_secs(6 * 3_600),
-        Duration::from_secs(24 * 3_600),
-    ];
 }
 
 /// The permissions that reading and changing credentials of a kind need.
@@ -189,6 +167,18 @@ impl Desk {
             after,
             limit,
         )
+    }
+
+    /// A credential of whomever, for admins.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Forbidden`].
+    pub fn any_credential(&self, caller: &Caller, id: Id) -> Result<Record, Error> {
+        caller.demand(Own::UsersRead)?;
+        self.read
+            .record(id)?
+            .filter(|record| record.ended.is_none())
+            .ok_or(Error::NotFound("credential"))
     }
 
     /// One credential.
@@ -371,10 +361,8 @@ impl Desk {
             (Some(Disabled::No), true) => Action::ApiKeyEnable,
             (Some(_) | None, _) => Action::ApiKeyEdit,
         };
-        if let Some(permissions) = &change.permissions
-            && permissions.manage_credentials()
-        {
-            caller.demand_recent_password()?;
+        if caller.demand_recent_password().is_err() && self.adds_managing(id, &change)? {
+            return Err(Error::PasswordNeeded);
         }
         let permit = caller.permit(whose.write, action)?;
         let (whose, owner, uses) = (
@@ -384,6 +372,9 @@ impl Desk {
         );
         self.store().write(permit, move |write| {
             let before = find(write.record(id)?, whose.owner, Kind::ApiKey)?;
+            if change.version.as_ref().is_some_and(|version| *version != before.version()) {
+                return Err(Error::Conflict("Somebody changed this meanwhile; look at how it is now, and save again if you still want to.".to_owned()));
+            }
             let mut record = before.clone();
             if !only {
                 demand_within_caller(write, &before)?;
@@ -438,6 +429,47 @@ impl Desk {
             Ok(((), trace))
         })?;
         find(self.read.record(id)?, owner, Kind::ApiKey)
+    }
+
+    /// Whether a change would let a key manage credentials that could not before.
+    fn adds_managing(&self, id: Id, change: &CredentialChange) -> Result<bool, Error> {
+        let Some(permissions) = &change.permissions else {
+            return Ok(false);
+        };
+        let before = self
+            .read
+            .record(id)?
+            .map_or_else(Permissions::none, |record| record.permissions);
+        Ok(permissions.without(&before).manage_credentials())
+    }
+
+    /// What a credential may do now, and why it would be refused now from any address; `None` when it is good.
+    ///
+    /// # Errors
+    /// As [`Desk::credential`].
+    pub fn power_of(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        kind: Kind,
+        id: Id,
+    ) -> Result<(Permissions, Option<Refusal>), Error> {
+        self.credential(caller, whose, kind, id)?;
+        let credential = self.read.credential(id)?.ok_or_else(|| not_found(kind))?;
+        let from = credential.networks.first_address();
+        let refusal = credential.check(caller.now, from).err();
+        Ok((credential.power(), refusal))
+    }
+
+    /// The credential that made another, if it is still known and the caller's own.
+    ///
+    /// # Errors
+    /// Faults of ours.
+    pub fn maker(&self, caller: &Caller, id: Id) -> Result<Option<Record>, Error> {
+        Ok(self
+            .read
+            .record(id)?
+            .filter(|record| record.owner == caller.credential.owner.id()))
     }
 
     /// Gives an API key a new secret.

@@ -4,6 +4,7 @@ mod account;
 mod credential;
 mod event;
 mod group;
+mod overview;
 mod policy;
 mod service;
 mod sign_in;
@@ -17,7 +18,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 pub use account::Invited;
-pub use credential::{Issued, Rotation, Whose, WithMade};
+pub use credential::{Issued, Whose, WithMade};
+pub use overview::{Exceeding, Facts, UserCounts};
 pub use sign_in::SignedIn;
 pub use ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use sweep::Swept;

@@ -3,6 +3,7 @@
 use rouille::{Request, Response};
 
 use super::ask::{Ask, House};
+use super::console::{self, Act, Page};
 use super::problem::Problem;
 use super::service::{health, introspect, metadata, verify};
 use super::transport::{Admission, Lane};
@@ -25,6 +26,10 @@ pub enum Needs {
     Bearer(Called),
     /// An API key or a token with this permission.
     Permission(Own, Called),
+    /// A session; without one, sign-in comes first.
+    Page(Page),
+    /// A session and a form of ours.
+    Form(Act),
 }
 
 /// One row of the table.
@@ -65,6 +70,25 @@ const fn needs(
         path,
         needs: Needs::Permission(permission, handler),
         lane: Lane::Work,
+    }
+}
+
+const fn page(path: &'static str, handler: Page) -> Route {
+    Route {
+        method: "GET",
+        path,
+        needs: Needs::Page(handler),
+        lane: Lane::Work,
+    }
+}
+
+/// A form. Any of them may ask for the password first, so they are on the lane of password hashing.
+const fn form(path: &'static str, handler: Act) -> Route {
+    Route {
+        method: "POST",
+        path,
+        needs: Needs::Form(handler),
+        lane: Lane::Hash,
     }
 }
 
@@ -457,6 +481,155 @@ pub const ROUTES: &[Route] = &[
         Own::ServicesWrite,
         api::service::rotate_api_key,
     ),
+    open("GET", "/", console::first),
+    quick("GET", "/-/{file}", console::statics::file),
+    open("GET", "/help", console::help),
+    open("GET", "/login", console::sign_in::ask_for_password),
+    hashing(open("POST", "/login", console::sign_in::sign_in)),
+    open("GET", "/signed-out", console::sign_in::signed_out),
+    form("/logout", console::sign_in::sign_out),
+    open("GET", "/setup", console::sign_in::show_set_up),
+    hashing(open("POST", "/setup", console::sign_in::send_set_up)),
+    open("GET", "/invitation", console::sign_in::show_invitation),
+    hashing(open(
+        "POST",
+        "/invitation",
+        console::sign_in::send_invitation,
+    )),
+    open("GET", "/reset", console::sign_in::show_reset),
+    hashing(open("POST", "/reset", console::sign_in::send_reset)),
+    page("/account", console::account::account),
+    form("/account/name", console::account::rename),
+    form("/account/password", console::account::change_password),
+    form("/account/theme", console::account::choose_theme),
+    page("/api-keys", console::api_key::list),
+    page("/api-keys/new", console::api_key::new),
+    form("/api-keys/new", console::api_key::create),
+    page("/api-keys/{id}", console::api_key::show_one),
+    page("/api-keys/{id}/edit", console::api_key::ask_edit),
+    form("/api-keys/{id}/edit", console::api_key::edit),
+    form("/api-keys/{id}/disable", console::api_key::disable),
+    form("/api-keys/{id}/enable", console::api_key::enable),
+    page("/api-keys/{id}/rotate", console::api_key::ask_rotate),
+    form("/api-keys/{id}/rotate", console::api_key::rotate),
+    page("/api-keys/{id}/delete", console::api_key::ask_delete),
+    form("/api-keys/{id}/delete", console::api_key::delete),
+    page("/tokens", console::token::list),
+    page("/tokens/new", console::token::new),
+    form("/tokens/new", console::token::create),
+    page("/tokens/{id}/delete", console::token::ask_delete),
+    form("/tokens/{id}/delete", console::token::delete),
+    page("/sessions", console::session::list),
+    form("/sessions/delete", console::session::delete),
+    form("/sessions/delete-others", console::session::delete_others),
+    page("/events", console::event::own),
+    page("/events/export", console::event::export_own),
+    page("/admin/events", console::event::all),
+    page("/admin/events/export", console::event::export_all),
+    page("/admin/users", console::user::list),
+    page("/admin/users/new", console::user::new),
+    form("/admin/users/new", console::user::add),
+    page("/admin/users/{username}", console::user::show_one),
+    form("/admin/users/{username}/edit", console::user::edit),
+    form("/admin/users/{username}/disable", console::user::disable),
+    form("/admin/users/{username}/enable", console::user::enable),
+    form(
+        "/admin/users/{username}/reset-password",
+        console::user::reset_password,
+    ),
+    page(
+        "/admin/users/{username}/end-everything",
+        console::user::ask_end_everything,
+    ),
+    form(
+        "/admin/users/{username}/end-everything",
+        console::user::end_everything,
+    ),
+    page("/admin/users/{username}/delete", console::user::ask_delete),
+    form("/admin/users/{username}/delete", console::user::delete),
+    form(
+        "/admin/users/{username}/api-keys/{id}/delete",
+        console::user::delete_api_key,
+    ),
+    form(
+        "/admin/users/{username}/tokens/{id}/delete",
+        console::user::delete_token,
+    ),
+    form(
+        "/admin/users/{username}/sessions/{id}/delete",
+        console::user::delete_session,
+    ),
+    page("/admin/policy", console::policy::show_form),
+    form("/admin/policy", console::policy::save),
+    page("/admin/inventory", console::inventory::list),
+    form("/admin/inventory/delete", console::inventory::delete),
+    page("/admin/diagnostics", console::diagnostics::list),
+    page("/admin/groups", console::group::list),
+    form("/admin/groups", console::group::add),
+    page("/admin/groups/{name}", console::group::show_one),
+    form(
+        "/admin/groups/{name}/members/add",
+        console::group::add_member,
+    ),
+    form(
+        "/admin/groups/{name}/members/remove",
+        console::group::remove_member,
+    ),
+    page("/admin/groups/{name}/delete", console::group::ask_delete),
+    form("/admin/groups/{name}/delete", console::group::delete),
+    page("/admin/services", console::service::list),
+    page("/admin/services/new", console::service::new),
+    form("/admin/services/new", console::service::add),
+    page("/admin/services/{name}", console::service::show_one),
+    page("/admin/services/{name}/edit", console::service::ask_edit),
+    form("/admin/services/{name}/edit", console::service::edit),
+    page(
+        "/admin/services/{name}/delete",
+        console::service::ask_delete,
+    ),
+    form("/admin/services/{name}/delete", console::service::delete),
+    page("/admin/services/{name}/api-keys", console::api_key::list),
+    page("/admin/services/{name}/api-keys/new", console::api_key::new),
+    form(
+        "/admin/services/{name}/api-keys/new",
+        console::api_key::create,
+    ),
+    page(
+        "/admin/services/{name}/api-keys/{id}",
+        console::api_key::show_one,
+    ),
+    page(
+        "/admin/services/{name}/api-keys/{id}/edit",
+        console::api_key::ask_edit,
+    ),
+    form(
+        "/admin/services/{name}/api-keys/{id}/edit",
+        console::api_key::edit,
+    ),
+    form(
+        "/admin/services/{name}/api-keys/{id}/disable",
+        console::api_key::disable,
+    ),
+    form(
+        "/admin/services/{name}/api-keys/{id}/enable",
+        console::api_key::enable,
+    ),
+    page(
+        "/admin/services/{name}/api-keys/{id}/rotate",
+        console::api_key::ask_rotate,
+    ),
+    form(
+        "/admin/services/{name}/api-keys/{id}/rotate",
+        console::api_key::rotate,
+    ),
+    page(
+        "/admin/services/{name}/api-keys/{id}/delete",
+        console::api_key::ask_delete,
+    ),
+    form(
+        "/admin/services/{name}/api-keys/{id}/delete",
+        console::api_key::delete,
+    ),
 ];
 
 /// Holds `path` against a row's path; the segments in the places of `{…}`.
@@ -556,7 +729,7 @@ pub fn respond(house: &House, request: &Request) -> Response {
     headers::finish(response, ask.request_id, &house.settings)
 }
 
-fn answer<'a>(ask: &mut Ask<'a>) -> Result<Response, Problem> {
+fn answer(ask: &mut Ask<'_>) -> Result<Response, Problem> {
     let (route, parameters) = find(ask.request.method(), ask.path)?;
     ask.parameters = parameters;
     if !is_safe(ask.request.method(), ask.path) {
@@ -568,6 +741,8 @@ fn answer<'a>(ask: &mut Ask<'a>) -> Result<Response, Problem> {
         Needs::Permission(permission, handler) => {
             handler(ask, &gate::bearer(ask, Some(permission))?)
         }
+        Needs::Page(handler) => console::visit(ask, handler),
+        Needs::Form(handler) => console::send(ask, handler),
     }
 }
 
@@ -583,6 +758,8 @@ fn refuse(ask: &Ask<'_>, problem: &Problem) -> Response {
     }
     if ask.path.starts_with("/oauth/") {
         problem.to_oauth_response()
+    } else if console::wants_page(ask) {
+        console::error_page(ask, problem)
     } else {
         problem.to_response(&ask.request_id)
     }

@@ -23,6 +23,8 @@ use crate::model::error::Error;
 use crate::model::idempotency::Once;
 use crate::wire::ListOut;
 
+pub use user::link;
+
 /// What a handler answers.
 pub type Answer = Result<Response, Problem>;
 

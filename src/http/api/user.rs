@@ -17,7 +17,7 @@ pub(super) fn username(ask: &Ask<'_>) -> Result<Username, Error> {
 }
 
 /// A link that opens one act, once.
-pub(super) fn link(ask: &Ask<'_>, purpose: Purpose, code: Secret) -> String {
+pub fn link(ask: &Ask<'_>, purpose: Purpose, code: Secret) -> String {
     let path = purpose.path().unwrap_or("/");
     format!(
         "{}{path}?code={}",
@@ -136,9 +136,8 @@ pub fn delete_session(ask: &Ask<'_>, caller: &Caller) -> Answer {
 
 /// Whose things are to be ended.
 pub(super) fn whose_to_end(ask: &Ask<'_>, caller: &Caller) -> Result<Whose, Problem> {
-    Ok(Desk::of_user(
-        ask.desk().user_to_change(caller, &username(ask)?)?.id,
-    ))
+    let user = ask.desk().user_to_change(caller, &username(ask)?)?;
+    Ok(Desk::of_user(user.id))
 }
 
 fn end(ask: &Ask<'_>, caller: &Caller, kind: Kind) -> Answer {
