@@ -4,6 +4,7 @@
 mod account;
 mod credential;
 mod event;
+mod explanation;
 mod oauth;
 mod policy;
 mod user;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use account::{MeIn, MeOut, PasswordByCodeIn, PasswordIn, SetUpIn};
 pub use credential::{ApiKeyIn, ApiKeyOut, ApiKeyPatch, RotateIn, SessionOut, TokenIn, TokenOut, UsageOut};
 pub use event::EventOut;
+pub use explanation::{CheckOut, ExplanationOut};
 pub use oauth::{IntrospectionOut, MetadataOut, OauthProblemOut};
 pub use policy::{PolicyOut, PolicyPatch, SweptOut};
 pub use user::{EndedOut, GroupIn, GroupOut, LinkOut, ServiceIn, ServiceOut, ServicePatch, UserIn, UserOut, UserPatch};
