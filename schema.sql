@@ -23,7 +23,6 @@ CREATE TABLE users (
     display_name  TEXT NOT NULL,
     role          TEXT NOT NULL CHECK (role IN ('member', 'admin')),
     password_hash TEXT CHECK (password_hash GLOB '$argon2id$*'),
-    theme         TEXT CHECK (theme IN ('light', 'dark')),
     created_at    INTEGER NOT NULL,
     disabled_at   INTEGER,
     deleted_at    INTEGER,

@@ -29,6 +29,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// What is answered.
+struct Constant {
+    with_body: bool,
+}
+
 fn run(port: u16, with_body: bool) -> std::io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     eprintln!("listening on http://{}", listener.local_addr()?);
@@ -36,17 +41,17 @@ fn run(port: u16, with_body: bool) -> std::io::Result<()> {
         &Settings::default(),
         vec![listener],
         &Stop::new(),
-        move || Ok::<_, std::convert::Infallible>(with_body),
+        move || Ok::<_, std::convert::Infallible>(Constant { with_body }),
         |_, _| Admission {
             lane: Lane::Quick,
-            body_bytes_max: 0,
+            body_bytes_max: 64 * 1024,
         },
         respond,
     )
 }
 
-fn respond(with_body: &bool, _: &Request) -> Response {
-    if *with_body {
+fn respond(constant: &Constant, _: &Request) -> Response {
+    if constant.with_body {
         Response::text("ok\n")
     } else {
         Response::empty_204()

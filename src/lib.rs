@@ -10,6 +10,8 @@ pub mod desk;
 
 pub mod wire;
 
+pub mod html;
+
 pub mod http;
 
 pub mod cli;

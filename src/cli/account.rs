@@ -32,8 +32,14 @@ pub fn whoami(arguments: &WhoamiArguments) -> Result<(), Failure> {
         ("server", client.connection.server.as_str().into()),
         ("credential", client.connection.credential()?.hint().into()),
         ("kind", me.kind.into()),
-        ("from", client.connection.credential()?.source.to_string().into()),
-        ("expires", Cell::time(me.expires_at.as_deref(), "never", client.now())),
+        (
+            "from",
+            client.connection.credential()?.source.to_string().into(),
+        ),
+        (
+            "expires",
+            Cell::time(me.expires_at.as_deref(), "never", client.now()),
+        ),
         ("permissions", Cell::words(&me.permissions)),
     ])
 }

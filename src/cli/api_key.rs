@@ -208,23 +208,39 @@ pub fn api_key(arguments: ApiKeyArguments) -> Result<(), Failure> {
         ApiKeyCommand::Rotate(rotate) => rotate_key(&client, rotate),
         ApiKeyCommand::Disable { key, whose } => set_disabled(&client, &whose, &key, true),
         ApiKeyCommand::Enable { key, whose } => set_disabled(&client, &whose, &key, false),
-        ApiKeyCommand::Delete { key, with_made, yes, whose } => {
+        ApiKeyCommand::Delete {
+            key,
+            with_made,
+            yes,
+            whose,
+        } => {
             let path = whose.path();
             let id = find_id(&client, &path, "API key", &key)?;
             confirm(&question(&client, &path, &id, &key), yes)?;
             let query = if with_made { "?with_made=true" } else { "" };
             client.delete(&format!("{path}/{id}{query}"))?;
-            say(&format!("deleted the API key {key} ({id}); it is refused from now on"));
+            say(&format!(
+                "deleted the API key {key} ({id}); it is refused from now on"
+            ));
             Ok(())
         }
-        ApiKeyCommand::Explain { key, question, whose } => explain(&client, &whose.path(), "API key", &key, &question),
+        ApiKeyCommand::Explain {
+            key,
+            question,
+            whose,
+        } => explain(&client, &whose.path(), "API key", &key, &question),
     }
 }
 
 /// What will break, for who is about to delete something.
 fn question(client: &Client, path: &str, id: &str, given: &str) -> String {
-    let key = client.get(&format!("{path}/{id}")).and_then(|answer| answer.parse::<ApiKeyOut>());
-    let used = match key.ok().and_then(|key| Some((key.last_used_at?, key.last_used_from, key.last_used_by))) {
+    let key = client
+        .get(&format!("{path}/{id}"))
+        .and_then(|answer| answer.parse::<ApiKeyOut>());
+    let used = match key
+        .ok()
+        .and_then(|key| Some((key.last_used_at?, key.last_used_from, key.last_used_by)))
+    {
         None => "never used, as far as is known".to_owned(),
         Some((at, from, by)) => {
             let when = Time::parse(&at).map_or(at, |time| output::relative(time, client.now()));
@@ -236,14 +252,26 @@ fn question(client: &Client, path: &str, id: &str, given: &str) -> String {
     format!("Delete {given} ({id}; {used})?")
 }
 
-const KEY_HEADINGS: [&str; 7] = ["name", "id", "state", "expires", "last used", "from", "permissions"];
+const KEY_HEADINGS: [&str; 7] = [
+    "name",
+    "id",
+    "state",
+    "expires",
+    "last used",
+    "from",
+    "permissions",
+];
 
 fn list_keys(client: &Client, path: &str) -> Result<(), Failure> {
     let listed = client.list(path)?;
     if client.connection.json {
         return output::line(&listed.json());
     }
-    let rows: Vec<Vec<Cell>> = listed.parse::<ApiKeyOut>()?.iter().map(|key| key_row(key, client.now())).collect();
+    let rows: Vec<Vec<Cell>> = listed
+        .parse::<ApiKeyOut>()?
+        .iter()
+        .map(|key| key_row(key, client.now()))
+        .collect();
     output::table(&KEY_HEADINGS, &rows)
 }
 
@@ -283,7 +311,10 @@ fn show_key(client: &Client, whose: &WhoseKeys, given: &str) -> Result<(), Failu
         ("last used by", Cell::maybe(key.last_used_by.as_deref())),
         ("rotated", time(&key.rotated_at, "never")),
         ("previous secret ends", time(&key.previous_ends_at, "-")),
-        ("previous secret last used", time(&key.previous_last_used_at, "-")),
+        (
+            "previous secret last used",
+            time(&key.previous_last_used_at, "-"),
+        ),
     ])
 }
 
@@ -305,12 +336,25 @@ fn some(words: Vec<String>) -> Option<Vec<String>> {
 
 fn create_key(client: &Client, create: Create) -> Result<(), Failure> {
     let (expires_in, expires_at) = end_of(create.expires);
-    let body = ApiKeyIn { name: Some(create.name), note: create.note, expires_in, expires_at, permissions: some(create.permissions), allowed_addresses: some(create.addresses) };
+    let body = ApiKeyIn {
+        name: Some(create.name),
+        note: create.note,
+        expires_in,
+        expires_at,
+        permissions: some(create.permissions),
+        allowed_addresses: some(create.addresses),
+    };
     hand_over(client, &create.out, &create.whose.path(), &body, "created")
 }
 
 /// Asks for a secret and puts it where it belongs; words about it go to standard error.
-fn hand_over<T: serde::Serialize>(client: &Client, out: &Out, path: &str, body: &T, done: &str) -> Result<(), Failure> {
+fn hand_over<T: serde::Serialize>(
+    client: &Client,
+    out: &Out,
+    path: &str,
+    body: &T,
+    done: &str,
+) -> Result<(), Failure> {
     let place = out.open()?;
     let answer = match client.post(path, body) {
         Ok(answer) => answer,
@@ -320,7 +364,12 @@ fn hand_over<T: serde::Serialize>(client: &Client, out: &Out, path: &str, body: 
         }
     };
     let mut key: ApiKeyOut = answer.parse()?;
-    let Some(secret) = key.secret.take().map(zeroize::Zeroizing::new) else { return Err(Failure::new(super::exit::FAILED, "the server's answer holds no secret")) };
+    let Some(secret) = key.secret.take().map(zeroize::Zeroizing::new) else {
+        return Err(Failure::new(
+            super::exit::FAILED,
+            "the server's answer holds no secret",
+        ));
+    };
     let rotate = format!("keycroft api-key rotate {} or delete {0}", key.id);
     if client.connection.json && out.out.is_none() {
         return place.put(&answer.text, &rotate);
@@ -329,9 +378,20 @@ fn hand_over<T: serde::Serialize>(client: &Client, out: &Out, path: &str, body: 
     if client.connection.json {
         return output::line(&serde_json::to_string(&key).unwrap_or_default());
     }
-    say(&format!("{done} API key {} ({}), {}, {}", key.name, key.id, key.permissions.join(" "), output::until(key.expires_at.as_deref(), client.now())));
-    let place = out.out.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
-    say(&format!("the secret was written to {place} and can't be shown again"));
+    say(&format!(
+        "{done} API key {} ({}), {}, {}",
+        key.name,
+        key.id,
+        key.permissions.join(" "),
+        output::until(key.expires_at.as_deref(), client.now())
+    ));
+    let place = out.out.as_ref().map_or_else(
+        || "standard output".to_owned(),
+        |path| path.display().to_string(),
+    );
+    say(&format!(
+        "the secret was written to {place} and can't be shown again"
+    ));
     Ok(())
 }
 
@@ -344,7 +404,14 @@ fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
         set("name", json!(name));
     }
     if let Some(note) = edit.note {
-        set("note", if note.is_empty() { Value::Null } else { json!(note) });
+        set(
+            "note",
+            if note.is_empty() {
+                Value::Null
+            } else {
+                json!(note)
+            },
+        );
     }
     let (expires_in, expires_at) = end_of(edit.expires);
     if let Some(text) = expires_in {
@@ -357,19 +424,50 @@ fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
         set("permissions", json!(edit.permissions));
     }
     if !edit.addresses.is_empty() {
-        set("allowed_addresses", if edit.addresses == ["any"] { Value::Null } else { json!(edit.addresses) });
+        set(
+            "allowed_addresses",
+            if edit.addresses == ["any"] {
+                Value::Null
+            } else {
+                json!(edit.addresses)
+            },
+        );
     }
     if body.is_empty() {
-        return Err(Failure::new(USAGE, "nothing was said to be changed").hint("keycroft api-key edit NAME --expires 30d"));
+        return Err(Failure::new(USAGE, "nothing was said to be changed")
+            .hint("keycroft api-key edit NAME --expires 30d"));
     }
-    change_key(client, &edit.whose, &edit.key, &Value::Object(body), "changed")
+    change_key(
+        client,
+        &edit.whose,
+        &edit.key,
+        &Value::Object(body),
+        "changed",
+    )
 }
 
-fn set_disabled(client: &Client, whose: &WhoseKeys, given: &str, disabled: bool) -> Result<(), Failure> {
-    change_key(client, whose, given, &json!({ "disabled": disabled }), if disabled { "disabled" } else { "enabled" })
+fn set_disabled(
+    client: &Client,
+    whose: &WhoseKeys,
+    given: &str,
+    disabled: bool,
+) -> Result<(), Failure> {
+    change_key(
+        client,
+        whose,
+        given,
+        &json!({ "disabled": disabled }),
+        if disabled { "disabled" } else { "enabled" },
+    )
 }
 
-fn change_key(client: &Client, whose: &WhoseKeys, given: &str, body: &Value, done: &str) -> Result<(), Failure> {
+fn change_key(
+    client: &Client,
+    whose: &WhoseKeys,
+    given: &str,
+    body: &Value,
+    done: &str,
+) -> Result<(), Failure> {
     let path = whose.path();
     let id = find_id(client, &path, "API key", given)?;
     let answer = client.patch(&format!("{path}/{id}"), body)?;
@@ -377,7 +475,13 @@ fn change_key(client: &Client, whose: &WhoseKeys, given: &str, body: &Value, don
         return output::line(&answer.text);
     }
     let key: ApiKeyOut = answer.parse()?;
-    say(&format!("{done} API key {} ({}), {}, {}", key.name, key.id, key.state, output::until(key.expires_at.as_deref(), client.now())));
+    say(&format!(
+        "{done} API key {} ({}), {}, {}",
+        key.name,
+        key.id,
+        key.state,
+        output::until(key.expires_at.as_deref(), client.now())
+    ));
     Ok(())
 }
 
@@ -386,17 +490,44 @@ fn rotate_key(client: &Client, rotate: Rotate) -> Result<(), Failure> {
     let id = find_id(client, &path, "API key", &rotate.key)?;
     let at_once = rotate.grace.as_deref().is_none_or(|grace| grace == "0s");
     if at_once {
-        confirm(&format!("Rotate {}? Its present secret ends at once; --grace 1h would keep it for an hour.", rotate.key), rotate.yes)?;
+        confirm(
+            &format!(
+                "Rotate {}? Its present secret ends at once; --grace 1h would keep it for an hour.",
+                rotate.key
+            ),
+            rotate.yes,
+        )?;
     }
     let (expires_in, expires_at) = end_of(rotate.expires);
-    hand_over(client, &rotate.out, &format!("{path}/{id}/rotate"), &RotateIn { grace: rotate.grace, expires_in, expires_at }, "rotated")
+    hand_over(
+        client,
+        &rotate.out,
+        &format!("{path}/{id}/rotate"),
+        &RotateIn {
+            grace: rotate.grace,
+            expires_in,
+            expires_at,
+        },
+        "rotated",
+    )
 }
 
-fn explain(client: &Client, path: &str, what: &str, given: &str, question: &Question) -> Result<(), Failure> {
+fn explain(
+    client: &Client,
+    path: &str,
+    what: &str,
+    given: &str,
+    question: &Question,
+) -> Result<(), Failure> {
     // What was deleted is in no list, but its id still says why.
     let id = match find_id(client, path, what, given) {
         Ok(id) => id,
-        Err(failure) if failure.code == super::exit::NOT_FOUND && crate::model::secret::Id::parse(given).is_some() => given.to_owned(),
+        Err(failure)
+            if failure.code == super::exit::NOT_FOUND
+                && crate::model::secret::Id::parse(given).is_some() =>
+        {
+            given.to_owned()
+        }
         Err(failure) => return Err(failure),
     };
     let mut query = form_urlencoded::Serializer::new(String::new());
@@ -416,7 +547,17 @@ fn explain(client: &Client, path: &str, what: &str, given: &str, question: &Ques
         Some(false) => "NO",
         None => "not asked",
     };
-    let rows: Vec<Vec<Cell>> = explained.checks.iter().map(|check| vec![check.check.as_str().into(), word(check.passed).into(), check.message.as_str().into()]).collect();
+    let rows: Vec<Vec<Cell>> = explained
+        .checks
+        .iter()
+        .map(|check| {
+            vec![
+                check.check.as_str().into(),
+                word(check.passed).into(),
+                check.message.as_str().into(),
+            ]
+        })
+        .collect();
     output::table(&["check", "holds", "why"], &rows)?;
     say(&explained.summary);
     Ok(())
@@ -486,11 +627,26 @@ pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
             if client.connection.json {
                 return output::line(&listed.json());
             }
-            let rows: Vec<Vec<Cell>> = listed.parse::<TokenOut>()?.iter().map(|token| token_row(token, client.now())).collect();
+            let rows: Vec<Vec<Cell>> = listed
+                .parse::<TokenOut>()?
+                .iter()
+                .map(|token| token_row(token, client.now()))
+                .collect();
             output::table(&KEY_HEADINGS, &rows)
         }
-        TokenCommand::Create { name, expires, permissions, addresses, out } => {
-            let body = TokenIn { name, expires_in: expires, permissions: some(permissions), allowed_addresses: some(addresses) };
+        TokenCommand::Create {
+            name,
+            expires,
+            permissions,
+            addresses,
+            out,
+        } => {
+            let body = TokenIn {
+                name,
+                expires_in: expires,
+                permissions: some(permissions),
+                allowed_addresses: some(addresses),
+            };
             create_token(&client, &out, &body)
         }
         TokenCommand::Delete { token, yes, whose } => {
@@ -498,10 +654,16 @@ pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
             let id = find_id(&client, &path, "token", &token)?;
             confirm(&format!("Delete the token {token} ({id})?"), yes)?;
             client.delete(&format!("{path}/{id}"))?;
-            say(&format!("deleted the token {token} ({id}); it is refused from now on"));
+            say(&format!(
+                "deleted the token {token} ({id}); it is refused from now on"
+            ));
             Ok(())
         }
-        TokenCommand::Explain { token, question, whose } => explain(&client, &whose.path("tokens"), "token", &token, &question),
+        TokenCommand::Explain {
+            token,
+            question,
+            whose,
+        } => explain(&client, &whose.path("tokens"), "token", &token, &question),
     }
 }
 
@@ -527,7 +689,12 @@ fn create_token(client: &Client, out: &Out, body: &TokenIn) -> Result<(), Failur
         }
     };
     let mut token: TokenOut = answer.parse()?;
-    let Some(secret) = token.secret.take().map(zeroize::Zeroizing::new) else { return Err(Failure::new(super::exit::FAILED, "the server's answer holds no secret")) };
+    let Some(secret) = token.secret.take().map(zeroize::Zeroizing::new) else {
+        return Err(Failure::new(
+            super::exit::FAILED,
+            "the server's answer holds no secret",
+        ));
+    };
     let lost = format!("keycroft token delete {}", token.id);
     if client.connection.json && out.out.is_none() {
         return place.put(&answer.text, &lost);
@@ -536,6 +703,11 @@ fn create_token(client: &Client, out: &Out, body: &TokenIn) -> Result<(), Failur
     if client.connection.json {
         return output::line(&serde_json::to_string(&token).unwrap_or_default());
     }
-    say(&format!("created token {} ({}), {}", token.name, token.id, output::until(token.expires_at.as_deref(), client.now())));
+    say(&format!(
+        "created token {} ({}), {}",
+        token.name,
+        token.id,
+        output::until(token.expires_at.as_deref(), client.now())
+    ));
     Ok(())
 }

@@ -10,7 +10,9 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use zeroize::Zeroizing;
 
 use super::connection::{Connection, Credential, Remote};
-use super::exit::{FAILED, Failure, INVALID, NOT_FOUND, REFUSED, SIGN_IN_NEEDED, TOO_MANY, UNREACHABLE, USAGE};
+use super::exit::{
+    FAILED, Failure, INVALID, NOT_FOUND, REFUSED, SIGN_IN_NEEDED, TOO_MANY, UNREACHABLE, USAGE,
+};
 use super::output::{relative, say};
 use crate::clock::Clock;
 use crate::model::credential::Kind;
@@ -49,7 +51,13 @@ impl Answer {
     /// # Errors
     /// When it is something else: no server of ours, or a much newer one.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
-        serde_json::from_str(&self.text).map_err(|_| Failure::new(FAILED, "the server's answer is not what this version of keycroft understands").hint("keycroft status"))
+        serde_json::from_str(&self.text).map_err(|_| {
+            Failure::new(
+                FAILED,
+                "the server's answer is not what this version of keycroft understands",
+            )
+            .hint("keycroft status")
+        })
     }
 }
 
@@ -66,8 +74,18 @@ impl Listed {
     /// # Errors
     /// As [`Answer::parse`].
     pub fn parse<T: DeserializeOwned>(&self) -> Result<Vec<T>, Failure> {
-        let parsed = self.items.iter().map(|item| serde_json::from_str(item.get())).collect::<Result<Vec<T>, _>>();
-        parsed.map_err(|_| Failure::new(FAILED, "the server's answer is not what this version of keycroft understands").hint("keycroft status"))
+        let parsed = self
+            .items
+            .iter()
+            .map(|item| serde_json::from_str(item.get()))
+            .collect::<Result<Vec<T>, _>>();
+        parsed.map_err(|_| {
+            Failure::new(
+                FAILED,
+                "the server's answer is not what this version of keycroft understands",
+            )
+            .hint("keycroft status")
+        })
     }
 
     /// The list as the API answers it; of several parts, with all items in one.
@@ -113,9 +131,18 @@ impl Client {
         let https = connection.server.is_https();
         let roots = match &connection.ca_file {
             Some(path) if https => {
-                let fail = |words: &str| Failure::new(USAGE, format!("{}: {words}", path.display()));
+                let fail =
+                    |words: &str| Failure::new(USAGE, format!("{}: {words}", path.display()));
                 let text = std::fs::read(path).map_err(|error| fail(&error.to_string()))?;
-                let certificates: Vec<_> = parse_pem(&text).filter_map(|item| if let Ok(PemItem::Certificate(certificate)) = item { Some(certificate) } else { None }).collect();
+                let certificates: Vec<_> = parse_pem(&text)
+                    .filter_map(|item| {
+                        if let Ok(PemItem::Certificate(certificate)) = item {
+                            Some(certificate)
+                        } else {
+                            None
+                        }
+                    })
+                    .collect();
                 if certificates.is_empty() {
                     return Err(fail("there is no certificate in it (PEM)"));
                 }
@@ -135,7 +162,10 @@ impl Client {
             // A proxy would read what goes by in the clear, and loopback means this machine.
             config = config.proxy(None);
         }
-        Ok(Self { connection, agent: config.build().new_agent() })
+        Ok(Self {
+            connection,
+            agent: config.build().new_agent(),
+        })
     }
 
     /// The command line's clock.
@@ -181,7 +211,9 @@ impl Client {
     }
 
     fn send<T: Serialize>(&self, method: Method, path: &str, body: &T) -> Result<Answer, Failure> {
-        let bytes = Zeroizing::new(serde_json::to_vec(body).map_err(|error| Failure::new(FAILED, error.to_string()))?);
+        let bytes = Zeroizing::new(
+            serde_json::to_vec(body).map_err(|error| Failure::new(FAILED, error.to_string()))?,
+        );
         self.ask(method, path, Some(("application/json", &bytes)))
     }
 
@@ -194,13 +226,20 @@ impl Client {
         let mut items = Vec::new();
         let mut after: Option<String> = None;
         loop {
-            let rest = after.as_deref().map_or_else(String::new, |after| format!("&after={}", encode(after)));
+            let rest = after
+                .as_deref()
+                .map_or_else(String::new, |after| format!("&after={}", encode(after)));
             let answer = self.get(&format!("{path}{mark}limit={PART_ITEMS}{rest}"))?;
             let part: ListOut<Box<RawValue>> = answer.parse()?;
             let first = after.is_none();
             items.extend(part.items);
             match part.next {
-                None if first => return Ok(Listed { items, whole: Some(answer.text) }),
+                None if first => {
+                    return Ok(Listed {
+                        items,
+                        whole: Some(answer.text),
+                    });
+                }
                 None => return Ok(Listed { items, whole: None }),
                 Some(next) => after = Some(next),
             }
@@ -211,7 +250,12 @@ impl Client {
     ///
     /// # Errors
     /// With the cause, the next command to try and the exit code of API.md.
-    pub fn ask(&self, method: Method, path: &str, body: Option<(&str, &[u8])>) -> Result<Answer, Failure> {
+    pub fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, &[u8])>,
+    ) -> Result<Answer, Failure> {
         let what = format!("{method} {}", path.split('?').next().unwrap_or(path));
         let (status, headers, text) = self.ask_any(method, path, body)?;
         if (200..300).contains(&status) {
@@ -225,22 +269,42 @@ impl Client {
     ///
     /// # Errors
     /// Exit code 7 when the server is out of reach.
-    pub fn ask_any(&self, method: Method, path: &str, body: Option<(&str, &[u8])>) -> Result<(u16, HeaderMap, Zeroizing<String>), Failure> {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.connection.server.as_str())).header(header::ACCEPT, "application/json");
+    pub fn ask_any(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, &[u8])>,
+    ) -> Result<(u16, HeaderMap, Zeroizing<String>), Failure> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.connection.server.as_str()))
+            .header(header::ACCEPT, "application/json");
         if let Some(credential) = &self.connection.credential {
             let value = Zeroizing::new(format!("Bearer {}", *credential.secret));
-            let mut value = header::HeaderValue::from_str(&value).map_err(|_| Failure::new(INVALID, "the secret has characters that no secret has"))?;
+            let mut value = header::HeaderValue::from_str(&value).map_err(|_| {
+                Failure::new(INVALID, "the secret has characters that no secret has")
+            })?;
             value.set_sensitive(true);
             request = request.header(header::AUTHORIZATION, value);
         }
         let bad = |_| Failure::new(USAGE, format!("{path:?} is no path that can be asked for"));
         let answer = match body {
-            Some((kind, bytes)) => self.agent.run(request.header(header::CONTENT_TYPE, kind).body(bytes).map_err(bad)?),
+            Some((kind, bytes)) => self.agent.run(
+                request
+                    .header(header::CONTENT_TYPE, kind)
+                    .body(bytes)
+                    .map_err(bad)?,
+            ),
             None => self.agent.run(request.body(()).map_err(bad)?),
         };
         let mut answer = answer.map_err(|error| self.unreachable(&error))?;
         let status = answer.status().as_u16();
-        let text = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string().map_err(|error| self.unreachable(&error))?;
+        let text = answer
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_string()
+            .map_err(|error| self.unreachable(&error))?;
         Ok((status, answer.headers().clone(), Zeroizing::new(text)))
     }
 
@@ -249,24 +313,43 @@ impl Client {
         let cause = match error {
             ureq::Error::HostNotFound => "there is no machine of this name".to_owned(),
             ureq::Error::Timeout(_) => "it did not answer in time".to_owned(),
-            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => "nothing listens there".to_owned(),
-            ureq::Error::BadUri(_) | ureq::Error::Http(_) => return Failure::new(USAGE, "this is no path that can be asked for"),
+            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                "nothing listens there".to_owned()
+            }
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
+                return Failure::new(USAGE, "this is no path that can be asked for");
+            }
             other => other.to_string(),
         };
-        let tls = matches!(error, ureq::Error::Rustls(_) | ureq::Error::Tls(_)) || cause.contains("certificate");
+        let tls = matches!(error, ureq::Error::Rustls(_) | ureq::Error::Tls(_))
+            || cause.contains("certificate");
         let failure = Failure::new(UNREACHABLE, format!("{server} can't be reached: {cause}"));
-        if tls { failure.hint("KEYCROFT_CA_FILE=FILE with the certificate of your lab's own authority") } else { failure.hint("keycroft status, and whether the server runs") }
+        if tls {
+            failure.hint("KEYCROFT_CA_FILE=FILE with the certificate of your lab's own authority")
+        } else {
+            failure.hint("keycroft status, and whether the server runs")
+        }
     }
 
     /// What a refusal means for who asked.
     fn failure(&self, status: u16, headers: &HeaderMap, text: &str, what: &str) -> Failure {
-        let problem: Option<ProblemOut> = serde_json::from_str(text).ok().filter(|_| is_problem(headers));
-        let Some(problem) = problem else { return self.strange(status, headers) };
+        let problem: Option<ProblemOut> = serde_json::from_str(text)
+            .ok()
+            .filter(|_| is_problem(headers));
+        let Some(problem) = problem else {
+            return self.strange(status, headers);
+        };
         let is_kind = |kind: &str| problem.kind.ends_with(kind);
         let code = match status {
             401 => SIGN_IN_NEEDED,
             403 => REFUSED,
-            404 if problem.detail.as_deref().is_some_and(|detail| detail.starts_with("There is nothing at this path")) => FAILED,
+            404 if problem
+                .detail
+                .as_deref()
+                .is_some_and(|detail| detail.starts_with("There is nothing at this path")) =>
+            {
+                FAILED
+            }
             404 => NOT_FOUND,
             422 if is_kind(":policy") => REFUSED,
             400 | 405 | 409 | 413 | 415 | 422 => INVALID,
@@ -278,10 +361,15 @@ impl Client {
             _ => Failure::new(code, words(&problem, headers)),
         };
         if status == 404 && code == FAILED {
-            failure.message = format!("{} has no {what}: it is older than this keycroft, or newer", self.connection.server.as_str());
+            failure.message = format!(
+                "{} has no {what}: it is older than this keycroft, or newer",
+                self.connection.server.as_str()
+            );
         }
         if status == 429
-            && let Some(seconds) = headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok())
+            && let Some(seconds) = headers
+                .get(header::RETRY_AFTER)
+                .and_then(|value| value.to_str().ok())
         {
             failure.hint = Some(format!("again in {seconds} seconds"));
         }
@@ -295,14 +383,31 @@ impl Client {
     fn not_signed_in(&self) -> Failure {
         let server = self.connection.server.as_str();
         let Some(credential) = &self.connection.credential else {
-            return Failure::new(SIGN_IN_NEEDED, format!("{server} asks who you are")).hint(format!("keycroft login {server}"));
+            return Failure::new(SIGN_IN_NEEDED, format!("{server} asks who you are"))
+                .hint(format!("keycroft login {server}"));
         };
-        let kind = if credential.is(Kind::ApiKey) { "API key" } else { "token" };
-        let since = credential.expires_at.filter(|end| *end <= self.now()).map_or_else(String::new, |end| format!("; it expired {}", relative(end, self.now())));
-        let message = format!("{server} does not accept the {kind} {}, which was sent from {}{since}", credential.hint(), credential.source);
+        let kind = if credential.is(Kind::ApiKey) {
+            "API key"
+        } else {
+            "token"
+        };
+        let since = credential
+            .expires_at
+            .filter(|end| *end <= self.now())
+            .map_or_else(String::new, |end| {
+                format!("; it expired {}", relative(end, self.now()))
+            });
+        let message = format!(
+            "{server} does not accept the {kind} {}, which was sent from {}{since}",
+            credential.hint(),
+            credential.source
+        );
         let failure = Failure::new(SIGN_IN_NEEDED, message);
         match &self.connection.overridden {
-            Some(context) => failure.hint(format!("unset {}, then the saved login of context {context} is used", credential.source)),
+            Some(context) => failure.hint(format!(
+                "unset {}, then the saved login of context {context} is used",
+                credential.source
+            )),
             None => failure.hint(format!("keycroft login {server}")),
         }
     }
@@ -310,19 +415,34 @@ impl Client {
     /// An answer that no server of ours gives.
     fn strange(&self, status: u16, headers: &HeaderMap) -> Failure {
         let server = self.connection.server.as_str();
-        if let Some(place) = headers.get(header::LOCATION).and_then(|value| value.to_str().ok()).filter(|_| (300..400).contains(&status)) {
+        if let Some(place) = headers
+            .get(header::LOCATION)
+            .and_then(|value| value.to_str().ok())
+            .filter(|_| (300..400).contains(&status))
+        {
             return Failure::new(FAILED, format!("{server} answers that it is elsewhere, at {place}; the secret was not sent there")).hint("--server with the server's own address");
         }
         if matches!(status, 502..=504) {
-            return Failure::new(UNREACHABLE, format!("the proxy at {server} does not reach Keycroft (status {status})"));
+            return Failure::new(
+                UNREACHABLE,
+                format!("the proxy at {server} does not reach Keycroft (status {status})"),
+            );
         }
-        Failure::new(FAILED, format!("{server} answers with status {status}, and not as Keycroft does: is it one?"))
+        Failure::new(
+            FAILED,
+            format!("{server} answers with status {status}, and not as Keycroft does: is it one?"),
+        )
     }
 
     /// Names an API key that ends soon, on standard error. (A token always does; it is named in its last hour.)
     fn notice(&self, headers: &HeaderMap) {
-        let Some(credential) = &self.connection.credential else { return };
-        let end = headers.get("Keycroft-Expires").and_then(|value| value.to_str().ok()).and_then(|text| Time::parse(text).ok());
+        let Some(credential) = &self.connection.credential else {
+            return;
+        };
+        let end = headers
+            .get("Keycroft-Expires")
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| Time::parse(text).ok());
         if let Some(end) = end
             && let Some(text) = notice(credential, end, self.now())
         {
@@ -339,24 +459,42 @@ fn notice(credential: &Credential, end: Time, now: Time) -> Option<String> {
         let soon = left <= Duration::from_secs(NOTICE_DAYS * 86_400);
         return soon.then(|| format!("keycroft: the API key {hint} ends {}\n  try: keycroft api-key edit {} --expires 30d", relative(end, now), credential.id));
     }
-    (left <= HOUR).then(|| format!("keycroft: the token {hint} ends {}\n  try: keycroft login", relative(end, now)))
+    (left <= HOUR).then(|| {
+        format!(
+            "keycroft: the token {hint} ends {}\n  try: keycroft login",
+            relative(end, now)
+        )
+    })
 }
 
 fn is_problem(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|kind| kind.starts_with("application/problem+json"))
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|kind| kind.starts_with("application/problem+json"))
 }
 
 /// The problem in words: every field that is at fault, and for a fault of the server's the id to look for in its log.
 fn words(problem: &ProblemOut, headers: &HeaderMap) -> String {
     if problem.errors.len() > 1 {
-        let all: Vec<String> = problem.errors.iter().map(|error| format!("{}: {}", error.field, error.message)).collect();
+        let all: Vec<String> = problem
+            .errors
+            .iter()
+            .map(|error| format!("{}: {}", error.field, error.message))
+            .collect();
         return all.join("; ");
     }
-    let detail = problem.detail.clone().unwrap_or_else(|| problem.title.clone());
+    let detail = problem
+        .detail
+        .clone()
+        .unwrap_or_else(|| problem.title.clone());
     if problem.status < 500 {
         return detail;
     }
-    let id = headers.get("Request-Id").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let id = headers
+        .get("Request-Id")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     format!("{detail} (request {id})")
 }
 
@@ -383,10 +521,25 @@ mod tests {
     #[test]
     fn api_keys_are_named_two_weeks_before_their_end_and_tokens_an_hour() {
         let now = Time::from_unix(1_000_000);
-        let credential = |kind| Credential::parse(&Secret::generate(Form::Credential(kind)).reveal(), Source::StandardInput).unwrap();
+        let credential = |kind| {
+            Credential::parse(
+                &Secret::generate(Form::Credential(kind)).reveal(),
+                Source::StandardInput,
+            )
+            .unwrap()
+        };
         let after = |seconds| Time::from_unix(now.unix() + seconds);
-        for (kind, seconds, named) in [(Kind::ApiKey, 14 * 86_400, true), (Kind::ApiKey, 14 * 86_400 + 1, false), (Kind::Token, 3_600, true), (Kind::Token, 3_601, false)] {
-            assert_eq!(notice(&credential(kind), after(seconds), now).is_some(), named, "{kind} {seconds}");
+        for (kind, seconds, named) in [
+            (Kind::ApiKey, 14 * 86_400, true),
+            (Kind::ApiKey, 14 * 86_400 + 1, false),
+            (Kind::Token, 3_600, true),
+            (Kind::Token, 3_601, false),
+        ] {
+            assert_eq!(
+                notice(&credential(kind), after(seconds), now).is_some(),
+                named,
+                "{kind} {seconds}"
+            );
         }
     }
 

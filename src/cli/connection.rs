@@ -51,8 +51,14 @@ impl Server {
         const FORM: &str = "write the server as https://keys.lab.example, with nothing behind it";
         let text = text.trim().trim_end_matches('/');
         let lower = text.to_ascii_lowercase();
-        let host = lower.strip_prefix("https://").or_else(|| lower.strip_prefix("http://")).ok_or(FORM)?;
-        let fine = !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
+        let host = lower
+            .strip_prefix("https://")
+            .or_else(|| lower.strip_prefix("http://"))
+            .ok_or(FORM)?;
+        let fine = !host.is_empty()
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
         if fine { Ok(Self(lower)) } else { Err(FORM) }
     }
 
@@ -80,7 +86,10 @@ impl Server {
             Some((address, _)) => address,
             None => host.split_once(':').map_or(host, |(name, _)| name),
         };
-        name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+        name == "localhost"
+            || name
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.to_canonical().is_loopback())
     }
 }
 
@@ -122,9 +131,20 @@ impl Credential {
     pub fn parse(text: &str, source: Source) -> Result<Self, Failure> {
         let text = text.trim();
         let Some(presented) = Presented::parse(text) else {
-            return Err(Failure::new(INVALID, format!("what {source} holds is no Keycroft secret, or is not whole: a secret begins with kca_ or kct_ and ends with a check")));
+            return Err(Failure::new(
+                INVALID,
+                format!(
+                    "what {source} holds is no Keycroft secret, or is not whole: a secret begins with kca_ or kct_ and ends with a check"
+                ),
+            ));
         };
-        Ok(Self { secret: Zeroizing::new(text.to_owned()), form: presented.form, id: presented.id, source, expires_at: None })
+        Ok(Self {
+            secret: Zeroizing::new(text.to_owned()),
+            form: presented.form,
+            id: presented.id,
+            source,
+            expires_at: None,
+        })
     }
 
     /// `kct_4k2m9x0q7w1z_…`.
@@ -159,7 +179,13 @@ impl Connection {
     /// # Errors
     /// Exit code 4, when there is none.
     pub fn credential(&self) -> Result<&Credential, Failure> {
-        self.credential.as_ref().ok_or_else(|| Failure::new(SIGN_IN_NEEDED, format!("you are not signed in at {}", self.server.as_str())).hint(format!("keycroft login {}", self.server.as_str())))
+        self.credential.as_ref().ok_or_else(|| {
+            Failure::new(
+                SIGN_IN_NEEDED,
+                format!("you are not signed in at {}", self.server.as_str()),
+            )
+            .hint(format!("keycroft login {}", self.server.as_str()))
+        })
     }
 }
 
@@ -174,8 +200,13 @@ impl Remote {
     #[must_use]
     pub fn is_configured(&self) -> bool {
         let named = self.server.is_some() || self.context.is_some();
-        let in_environment = [SERVER, CONTEXT, TOKEN, TOKEN_FILE].iter().any(|name| variable(name).is_some());
-        named || in_environment || Folder::find().is_some_and(|folder| folder.config().is_ok_and(|config| config.current.is_some()))
+        let in_environment = [SERVER, CONTEXT, TOKEN, TOKEN_FILE]
+            .iter()
+            .any(|name| variable(name).is_some());
+        named
+            || in_environment
+            || Folder::find()
+                .is_some_and(|folder| folder.config().is_ok_and(|config| config.current.is_some()))
     }
 
     /// Settles which server is meant, without a credential.
@@ -183,20 +214,43 @@ impl Remote {
     /// # Errors
     /// Exit code 2 for an address of another form, or plain HTTP to another machine; 4 when there is no server at all.
     pub fn server(&self) -> Result<Connection, Failure> {
-        let config = Folder::find().map(|folder| folder.config()).transpose()?.unwrap_or_default();
+        let config = Folder::find()
+            .map(|folder| folder.config())
+            .transpose()?
+            .unwrap_or_default();
         let mut connection = self.find_server(&config)?;
-        let context = connection.context.as_ref().and_then(|name| config.contexts.get(name));
-        connection.ca_file = self.ca_file.clone().or_else(|| variable(CA_FILE).map(PathBuf::from)).or_else(|| context.and_then(|context| context.ca_file.clone()));
-        connection.insecure_http = self.insecure_http || context.is_some_and(|context| context.insecure_http);
-        if !connection.server.is_https() && !connection.server.is_loopback() && !connection.insecure_http {
-            let message = format!("{} is plain HTTP to another machine: everybody on the way could read the secret", connection.server.as_str());
-            return Err(Failure::new(USAGE, message).hint(format!("https://{}, or --insecure-http if you know the way", connection.server.host())));
+        let context = connection
+            .context
+            .as_ref()
+            .and_then(|name| config.contexts.get(name));
+        connection.ca_file = self
+            .ca_file
+            .clone()
+            .or_else(|| variable(CA_FILE).map(PathBuf::from))
+            .or_else(|| context.and_then(|context| context.ca_file.clone()));
+        connection.insecure_http =
+            self.insecure_http || context.is_some_and(|context| context.insecure_http);
+        if !connection.server.is_https()
+            && !connection.server.is_loopback()
+            && !connection.insecure_http
+        {
+            let message = format!(
+                "{} is plain HTTP to another machine: everybody on the way could read the secret",
+                connection.server.as_str()
+            );
+            return Err(Failure::new(USAGE, message).hint(format!(
+                "https://{}, or --insecure-http if you know the way",
+                connection.server.host()
+            )));
         }
         Ok(connection)
     }
 
     fn find_server(&self, config: &Config) -> Result<Connection, Failure> {
-        let parse = |text: &str, source: &Source| Server::parse(text).map_err(|message| Failure::new(USAGE, format!("{source}: {message}")));
+        let parse = |text: &str, source: &Source| {
+            Server::parse(text)
+                .map_err(|message| Failure::new(USAGE, format!("{source}: {message}")))
+        };
         let found = |server: Server, server_source: Source, context: Option<String>| Connection {
             server,
             server_source,
@@ -207,29 +261,53 @@ impl Remote {
             insecure_http: false,
             json: self.json,
         };
-        let address = self.server.clone().map(|text| (text, Source::Flag("--server")));
-        let by_flag = self.context.clone().map(|name| (name, Source::Flag("--context")));
+        let address = self
+            .server
+            .clone()
+            .map(|text| (text, Source::Flag("--server")));
+        let by_flag = self
+            .context
+            .clone()
+            .map(|name| (name, Source::Flag("--context")));
         let (address, named) = match (address, by_flag) {
             (Some(address), named) => (Some(address), named),
             (None, Some(named)) => (None, Some(named)),
-            (None, None) => (variable(SERVER).map(|text| (text, Source::Variable(SERVER))), variable(CONTEXT).map(|name| (name, Source::Variable(CONTEXT)))),
+            (None, None) => (
+                variable(SERVER).map(|text| (text, Source::Variable(SERVER))),
+                variable(CONTEXT).map(|name| (name, Source::Variable(CONTEXT))),
+            ),
         };
         if let Some((text, source)) = address {
             let server = parse(&text, &source)?;
-            let context = pick_context(config, &server, named.as_ref().map(|(name, _)| name.as_str()));
+            let context = pick_context(
+                config,
+                &server,
+                named.as_ref().map(|(name, _)| name.as_str()),
+            );
             return Ok(found(server, source, context));
         }
         let (name, source) = match named {
             Some((name, source)) => (name, source),
             None => match &config.current {
                 Some(name) => (name.clone(), Source::Context(name.clone())),
-                None => return Err(Failure::new(SIGN_IN_NEEDED, "no server is known yet").hint("keycroft login https://keys.lab.example")),
+                None => {
+                    return Err(Failure::new(SIGN_IN_NEEDED, "no server is known yet")
+                        .hint("keycroft login https://keys.lab.example"));
+                }
             },
         };
         let Some(context) = config.contexts.get(&name) else {
-            return Err(Failure::new(INVALID, format!("there is no context {name}, which {source} names")).hint("keycroft context list"));
+            return Err(Failure::new(
+                INVALID,
+                format!("there is no context {name}, which {source} names"),
+            )
+            .hint("keycroft context list"));
         };
-        Ok(found(parse(&context.server, &Source::Context(name.clone()))?, source, Some(name)))
+        Ok(found(
+            parse(&context.server, &Source::Context(name.clone()))?,
+            source,
+            Some(name),
+        ))
     }
 
     /// Settles server and credential. A saved credential goes to no other server than the one it came from.
@@ -242,7 +320,13 @@ impl Remote {
         let by_flag = self.context.is_some();
         let environment = if by_flag { None } else { from_environment()? };
         if let Some(credential) = environment {
-            connection.overridden = from_context.filter(|name| Folder::find().is_some_and(|folder| folder.credentials().is_ok_and(|saved| saved.contexts.contains_key(name))));
+            connection.overridden = from_context.filter(|name| {
+                Folder::find().is_some_and(|folder| {
+                    folder
+                        .credentials()
+                        .is_ok_and(|saved| saved.contexts.contains_key(name))
+                })
+            });
             connection.credential = Some(credential);
             return Ok(connection);
         }
@@ -250,7 +334,10 @@ impl Remote {
             && let Some(saved) = folder.credentials()?.contexts.get(&name)
         {
             let mut credential = Credential::parse(&saved.secret, Source::Context(name))?;
-            credential.expires_at = saved.expires_at.as_deref().and_then(|text| Time::parse(text).ok());
+            credential.expires_at = saved
+                .expires_at
+                .as_deref()
+                .and_then(|text| Time::parse(text).ok());
             connection.credential = Some(credential);
             return Ok(connection);
         }
@@ -263,7 +350,12 @@ impl Remote {
 
 /// The context of a server that was named by its address: the one that was named besides, the current one, or the only one.
 fn pick_context(config: &Config, server: &Server, named: Option<&str>) -> Option<String> {
-    let is_of = |name: &str| config.contexts.get(name).is_some_and(|context| Server::parse(&context.server).as_ref() == Ok(server));
+    let is_of = |name: &str| {
+        config
+            .contexts
+            .get(name)
+            .is_some_and(|context| Server::parse(&context.server).as_ref() == Ok(server))
+    };
     if let Some(name) = named {
         return is_of(name).then(|| name.to_owned());
     }
@@ -281,10 +373,16 @@ fn from_environment() -> Result<Option<Credential>, Failure> {
     if let Some(text) = variable(TOKEN) {
         return Credential::parse(&Zeroizing::new(text), Source::Variable(TOKEN)).map(Some);
     }
-    let Some(path) = variable(TOKEN_FILE) else { return Ok(None) };
-    let fail = |error: std::io::Error| Failure::new(FAILED, format!("{path}, which {TOKEN_FILE} names: {error}"));
+    let Some(path) = variable(TOKEN_FILE) else {
+        return Ok(None);
+    };
+    let fail = |error: std::io::Error| {
+        Failure::new(FAILED, format!("{path}, which {TOKEN_FILE} names: {error}"))
+    };
     let file = std::fs::File::open(&path).map_err(fail)?;
-    let text = Zeroizing::new(std::io::read_to_string(std::io::Read::take(file, TOKEN_FILE_BYTES_MAX)).map_err(fail)?);
+    let text = Zeroizing::new(
+        std::io::read_to_string(std::io::Read::take(file, TOKEN_FILE_BYTES_MAX)).map_err(fail)?,
+    );
     Credential::parse(&text, Source::Variable(TOKEN_FILE)).map(Some)
 }
 
@@ -295,11 +393,28 @@ mod tests {
 
     #[test]
     fn addresses_have_one_form() {
-        for (text, server) in [("https://Keys.lab.example/", "https://keys.lab.example"), ("http://127.0.0.1:8420", "http://127.0.0.1:8420"), ("https://[::1]:8420", "https://[::1]:8420")] {
+        for (text, server) in [
+            ("https://Keys.lab.example/", "https://keys.lab.example"),
+            ("http://127.0.0.1:8420", "http://127.0.0.1:8420"),
+            ("https://[::1]:8420", "https://[::1]:8420"),
+        ] {
             assert_eq!(Server::parse(text).unwrap().as_str(), server);
         }
-        for bad in ["", "keys.lab.example", "https://", "https://a/b", "https://user@a", "https://a?b", "ftp://a", "https://a b", "https://a\n"] {
-            assert!(Server::parse(bad).is_err() || bad.ends_with('\n'), "{bad:?}");
+        for bad in [
+            "",
+            "keys.lab.example",
+            "https://",
+            "https://a/b",
+            "https://user@a",
+            "https://a?b",
+            "ftp://a",
+            "https://a b",
+            "https://a\n",
+        ] {
+            assert!(
+                Server::parse(bad).is_err() || bad.ends_with('\n'),
+                "{bad:?}"
+            );
         }
     }
 
@@ -315,21 +430,44 @@ mod tests {
             ("http://10.0.0.1", false),
             ("http://[2001:db8::1]:1", false),
         ] {
-            assert_eq!(Server::parse(text).unwrap().is_loopback(), loopback, "{text}");
+            assert_eq!(
+                Server::parse(text).unwrap().is_loopback(),
+                loopback,
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_context_is_used_for_its_own_server_alone() {
-        let context = |server: &str| Context { server: server.to_owned(), username: None, ca_file: None, insecure_http: false };
-        let mut config = Config { current: Some("a".into()), ..Config::default() };
-        for (name, server) in [("a", "https://a.example"), ("b", "https://b.example"), ("c1", "https://c.example"), ("c2", "https://c.example")] {
+        let context = |server: &str| Context {
+            server: server.to_owned(),
+            username: None,
+            ca_file: None,
+            insecure_http: false,
+        };
+        let mut config = Config {
+            current: Some("a".into()),
+            ..Config::default()
+        };
+        for (name, server) in [
+            ("a", "https://a.example"),
+            ("b", "https://b.example"),
+            ("c1", "https://c.example"),
+            ("c2", "https://c.example"),
+        ] {
             config.contexts.insert(name.into(), context(server));
         }
-        let pick = |server: &str, named: Option<&str>| pick_context(&config, &Server::parse(server).unwrap(), named);
+        let pick = |server: &str, named: Option<&str>| {
+            pick_context(&config, &Server::parse(server).unwrap(), named)
+        };
         assert_eq!(pick("https://a.example", None).as_deref(), Some("a"));
         assert_eq!(pick("https://b.example", None).as_deref(), Some("b"));
-        assert_eq!(pick("https://c.example", None), None, "two would fit: neither is guessed");
+        assert_eq!(
+            pick("https://c.example", None),
+            None,
+            "two would fit: neither is guessed"
+        );
         assert_eq!(pick("https://c.example", Some("c2")).as_deref(), Some("c2"));
         assert_eq!(pick("https://evil.example", Some("a")), None);
         assert_eq!(pick("https://evil.example", None), None);

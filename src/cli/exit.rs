@@ -35,7 +35,12 @@ pub struct Failure {
 impl Failure {
     #[must_use]
     pub fn new(code: u8, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), hint: None, problem: None }
+        Self {
+            code,
+            message: message.into(),
+            hint: None,
+            problem: None,
+        }
     }
 
     /// Ends the command without a word.
@@ -67,9 +72,14 @@ impl Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let code = match &error {
-            Error::Unauthenticated { .. } | Error::WrongPassword | Error::PasswordNeeded => SIGN_IN_NEEDED,
+            Error::Unauthenticated { .. } | Error::WrongPassword | Error::PasswordNeeded => {
+                SIGN_IN_NEEDED
+            }
             Error::Forbidden { .. } | Error::NotAllowed(_) | Error::AgainstPolicy(_) => REFUSED,
-            Error::Invalid(_) | Error::Conflict(_) | Error::AlreadyDone { .. } | Error::KeyReused => INVALID,
+            Error::Invalid(_)
+            | Error::Conflict(_)
+            | Error::AlreadyDone { .. }
+            | Error::KeyReused => INVALID,
             Error::NotFound(_) => NOT_FOUND,
             Error::TooMany { .. } => TOO_MANY,
             Error::Unavailable { .. } | Error::StorageFull | Error::Fault(_) => FAILED,

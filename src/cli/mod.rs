@@ -20,7 +20,12 @@ use clap::{Parser, Subcommand};
 
 /// Keeps API keys, tokens, sessions and SSH keys of a lab in one program and one file.
 #[derive(Parser)]
-#[command(name = "keycroft", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "keycroft",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -54,7 +59,11 @@ pub fn run() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            let code = if error.use_stderr() { exit::USAGE } else { exit::DONE };
+            let code = if error.use_stderr() {
+                exit::USAGE
+            } else {
+                exit::DONE
+            };
             let _ = error.print();
             return ExitCode::from(code);
         }

@@ -12,7 +12,7 @@ use crate::desk::{Office, Verdict};
 /// The file, where one is named.
 #[derive(Args, Clone)]
 pub struct Database {
-    /// The database file [default: keycroft.db in $STATE_DIRECTORY or the current folder]
+    /// The database file [default: keycroft.db in `$STATE_DIRECTORY` or the current folder]
     #[arg(long, env = "KEYCROFT_DB", value_name = "FILE")]
     pub db: Option<PathBuf>,
 }
@@ -22,7 +22,9 @@ impl Database {
     #[must_use]
     pub fn path(&self) -> PathBuf {
         self.db.clone().unwrap_or_else(|| {
-            let folder = std::env::var_os("STATE_DIRECTORY").map(PathBuf::from).unwrap_or_default();
+            let folder = std::env::var_os("STATE_DIRECTORY")
+                .map(PathBuf::from)
+                .unwrap_or_default();
             folder.join("keycroft.db")
         })
     }
@@ -40,12 +42,16 @@ impl Database {
     /// # Errors
     /// With one line that says why not.
     pub fn open_or_create(&self) -> Result<Office, Failure> {
-        Office::open_or_create(&self.path(), Clock::System).map_err(|error| Failure::new(FAILED, error.to_string()))
+        Office::open_or_create(&self.path(), Clock::System)
+            .map_err(|error| Failure::new(FAILED, error.to_string()))
     }
 }
 
 fn open(path: &Path) -> Result<Office, Failure> {
-    Office::open(path, Clock::System).map_err(|error| Failure::new(FAILED, error.to_string()).hint("run this as the file's owner, and name the file with --db FILE"))
+    Office::open(path, Clock::System).map_err(|error| {
+        Failure::new(FAILED, error.to_string())
+            .hint("run this as the file's owner, and name the file with --db FILE")
+    })
 }
 
 #[derive(Args)]
@@ -62,7 +68,10 @@ pub fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
     let office = arguments.database.open()?;
     let swept = office.desk()?.sweep_as_operator()?;
     office.close();
-    output::line(&format!("api_keys\t{}\ntokens\t{}\nsessions\t{}\ncodes\t{}", swept.api_keys, swept.tokens, swept.sessions, swept.codes))
+    output::line(&format!(
+        "api_keys\t{}\ntokens\t{}\nsessions\t{}\ncodes\t{}",
+        swept.api_keys, swept.tokens, swept.sessions, swept.codes
+    ))
 }
 
 #[derive(Subcommand)]
@@ -85,6 +94,9 @@ pub fn audit(command: &AuditCommand) -> Result<(), Failure> {
     office.close();
     match verdict {
         Verdict::Whole { events, head } => output::line(&format!("{events}\t{head}")),
-        Verdict::Broken { number } => Err(Failure::new(FAILED, format!("the audit log is broken: event {number} does not follow from those before it"))),
+        Verdict::Broken { number } => Err(Failure::new(
+            FAILED,
+            format!("the audit log is broken: event {number} does not follow from those before it"),
+        )),
     }
 }

@@ -60,7 +60,10 @@ pub struct Cell {
 impl<T: Into<String>> From<T> for Cell {
     fn from(text: T) -> Self {
         let whole: String = text.into();
-        Self { shown: whole.clone(), whole }
+        Self {
+            shown: whole.clone(),
+            whole,
+        }
     }
 }
 
@@ -68,9 +71,17 @@ impl Cell {
     /// A time on the wire: `in 30d (2026-12-22)` for people, `never` (or whatever `nothing` says) when there is none.
     #[must_use]
     pub fn time(time: Option<&str>, nothing: &str, now: Time) -> Self {
-        let Some(text) = time else { return Self { whole: String::new(), shown: nothing.to_owned() } };
+        let Some(text) = time else {
+            return Self {
+                whole: String::new(),
+                shown: nothing.to_owned(),
+            };
+        };
         let shown = Time::parse(text).map_or_else(|_| text.to_owned(), |time| relative(time, now));
-        Self { whole: text.to_owned(), shown }
+        Self {
+            whole: text.to_owned(),
+            shown,
+        }
     }
 
     /// Several words.
@@ -82,7 +93,13 @@ impl Cell {
     /// What may be missing; `-` for people.
     #[must_use]
     pub fn maybe(text: Option<&str>) -> Self {
-        text.map_or_else(|| Self { whole: String::new(), shown: "-".to_owned() }, Self::from)
+        text.map_or_else(
+            || Self {
+                whole: String::new(),
+                shown: "-".to_owned(),
+            },
+            Self::from,
+        )
     }
 }
 
@@ -114,7 +131,10 @@ pub fn until(expires_at: Option<&str>, now: Time) -> String {
         None => "never expires".to_owned(),
         Some(text) => match Time::parse(text) {
             // What was just made for 30 days is not said to end in 29.
-            Ok(end) if end > now => format!("expires in {} ({text})", rounded(end.since(now) + std::time::Duration::from_secs(30))),
+            Ok(end) if end > now => format!(
+                "expires in {} ({text})",
+                rounded(end.since(now) + std::time::Duration::from_secs(30))
+            ),
             Ok(_) | Err(_) => format!("expires {text}"),
         },
     }
@@ -134,12 +154,18 @@ pub fn table(headings: &[&str], rows: &[Vec<Cell>]) -> Result<(), Failure> {
         return Ok(());
     }
     let mut table = comfy_table::Table::new();
-    table.load_style(comfy_table::presets::NOTHING).set_header(headings.iter().map(|heading| heading.to_uppercase()));
+    table
+        .load_style(comfy_table::presets::NOTHING)
+        .set_header(headings.iter().map(|heading| heading.to_uppercase()));
     for row in rows {
         table.add_row(row.iter().map(|cell| tamed(&cell.shown)));
     }
     let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
-    let needed: usize = table.column_max_content_widths().iter().map(|width| usize::from(*width) + 2).sum();
+    let needed: usize = table
+        .column_max_content_widths()
+        .iter()
+        .map(|width| usize::from(*width) + 2)
+        .sum();
     if needed <= width + 2 {
         return line(&table.trim_fmt());
     }
@@ -199,15 +225,30 @@ impl Out {
     /// # Errors
     /// Exit code 6 when something is there already.
     pub fn open(&self) -> Result<Place, Failure> {
-        let Some(path) = &self.out else { return Ok(Place { file: None }) };
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| refused(path, &error))?;
-        Ok(Place { file: Some((file, path.clone())) })
+        let Some(path) = &self.out else {
+            return Ok(Place { file: None });
+        };
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|error| refused(path, &error))?;
+        Ok(Place {
+            file: Some((file, path.clone())),
+        })
     }
 }
 
 fn refused(path: &Path, error: &io::Error) -> Failure {
     if error.kind() == ErrorKind::AlreadyExists {
-        return Failure::new(INVALID, format!("{} is there already and is not overwritten; choose another name", path.display()));
+        return Failure::new(
+            INVALID,
+            format!(
+                "{} is there already and is not overwritten; choose another name",
+                path.display()
+            ),
+        );
     }
     Failure::new(FAILED, format!("{}: {error}", path.display()))
 }
@@ -220,9 +261,17 @@ impl Place {
     pub fn put(self, secret: &str, lost: &str) -> Result<(), Failure> {
         let written = match self.file {
             None => put(secret).map_err(|error| format!("standard output: {error}")),
-            Some((mut file, path)) => writeln!(file, "{secret}").and_then(|()| file.sync_all()).map_err(|error| format!("{}: {error}", path.display())),
+            Some((mut file, path)) => writeln!(file, "{secret}")
+                .and_then(|()| file.sync_all())
+                .map_err(|error| format!("{}: {error}", path.display())),
         };
-        written.map_err(|error| Failure::new(FAILED, format!("{error}; the secret was made but nobody has it")).hint(lost))
+        written.map_err(|error| {
+            Failure::new(
+                FAILED,
+                format!("{error}; the secret was made but nobody has it"),
+            )
+            .hint(lost)
+        })
     }
 
     /// Takes an empty file away again when no secret was made.
@@ -240,7 +289,15 @@ mod tests {
     #[test]
     fn times_are_said_as_people_say_them() {
         let now = Time::from_unix(1_000_000);
-        for (seconds, said) in [(1_000_000, "0s ago"), (999_941, "59s ago"), (999_940, "1m ago"), (996_400, "1h ago"), (913_600, "1d ago"), (1_000_001, "in 1s (1970-01-12)"), (3_592_000, "in 30d (1970-02-11)")] {
+        for (seconds, said) in [
+            (1_000_000, "0s ago"),
+            (999_941, "59s ago"),
+            (999_940, "1m ago"),
+            (996_400, "1h ago"),
+            (913_600, "1d ago"),
+            (1_000_001, "in 1s (1970-01-12)"),
+            (3_592_000, "in 30d (1970-02-11)"),
+        ] {
             assert_eq!(relative(Time::from_unix(seconds), now), said);
         }
     }

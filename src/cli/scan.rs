@@ -36,9 +36,16 @@ pub fn run(arguments: &ScanArguments) -> Result<(), Failure> {
         }
     }
     if unread > 0 {
-        return Err(Failure::new(FAILED, format!("{unread} could not be read; {found} found in the rest")));
+        return Err(Failure::new(
+            FAILED,
+            format!("{unread} could not be read; {found} found in the rest"),
+        ));
     }
-    if found > 0 { Err(Failure::new(FAILED, String::new())) } else { Ok(()) }
+    if found > 0 {
+        Err(Failure::new(FAILED, String::new()))
+    } else {
+        Ok(())
+    }
 }
 
 fn walk(path: &Path, found: &mut usize, unread: &mut usize) -> Result<(), Failure> {
@@ -56,7 +63,10 @@ fn walk(path: &Path, found: &mut usize, unread: &mut usize) -> Result<(), Failur
     };
     if kind.is_dir() {
         let mut entries: Vec<PathBuf> = match fs::read_dir(path) {
-            Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.path()).collect(),
+            Ok(entries) => entries
+                .filter_map(Result::ok)
+                .map(|entry| entry.path())
+                .collect(),
             Err(error) => {
                 complain(error);
                 return Ok(());
@@ -88,13 +98,20 @@ fn scan(path: &Path, mut from: impl Read) -> Result<usize, Failure> {
         };
         held.extend_from_slice(&part[..read]);
         // A secret that begins within the overlap may go on in the next part: it is looked for then.
-        let settled = if read == 0 { held.len() } else { held.len().saturating_sub(OVERLAP_BYTES) };
+        let settled = if read == 0 {
+            held.len()
+        } else {
+            held.len().saturating_sub(OVERLAP_BYTES)
+        };
         for (place, presented) in find_all(&held).filter(|(place, _)| *place < settled) {
             let line = line + held[..place].iter().filter(|byte| **byte == b'\n').count();
             output::line(&format!("{}:{line}: {}", path.display(), presented.id))?;
             found += 1;
         }
-        line += held[..settled].iter().filter(|byte| **byte == b'\n').count();
+        line += held[..settled]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count();
         held.drain(..settled);
         if read == 0 {
             return Ok(found);

@@ -27,11 +27,17 @@ impl Desk {
     pub fn rename_self(&self, caller: &Caller, display_name: String) -> Result<User, Error> {
         let user = caller.user()?.clone();
         let id = user.id;
-        self.store().write(caller.permit(Own::AccountWrite, Action::AccountEdit)?, move |write| {
-            write.set_display_name(user.id, &display_name)?;
-            let target = Target::new("user", &user.username, &display_name, Some(user.id));
-            Ok(((), Trace::of(target).changed("display_name", &user.display_name, &display_name)))
-        })?;
+        self.store().write(
+            caller.permit(Own::AccountWrite, Action::AccountEdit)?,
+            move |write| {
+                write.set_display_name(user.id, &display_name)?;
+                let target = Target::new("user", &user.username, &display_name, Some(user.id));
+                Ok((
+                    (),
+                    Trace::of(target).changed("display_name", &user.display_name, &display_name),
+                ))
+            },
+        )?;
         self.read.user_by_id(id)?.ok_or(Error::NotFound("user"))
     }
 
@@ -39,20 +45,33 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Invalid`] when the present password is wrong or the new one is too weak; [`Error::TooMany`].
-    pub fn change_password(&self, caller: &Caller, current: &Password, new: &str) -> Result<(), Error> {
+    pub fn change_password(
+        &self,
+        caller: &Caller,
+        current: &Password,
+        new: &str,
+    ) -> Result<(), Error> {
         let user = caller.user()?.clone();
         caller.demand(Own::AccountWrite)?;
-        let new = Password::chosen(new, &user.username).map_err(|message| Error::field("new", message))?;
+        let new = Password::chosen(new, &user.username)
+            .map_err(|message| Error::field("new", message))?;
         self.demand_password(&user, current, "current", &caller.origin, caller.now)?;
         let hash = new.hash();
         let keep = (caller.credential.kind == Kind::Session).then_some(caller.credential.id);
-        self.store().write(caller.permit(Own::AccountWrite, Action::PasswordChange)?, move |write| {
-            let ended = write.set_password(user.id, &hash, keep)?;
-            if let Some(session) = keep {
-                write.set_password_at(session)?;
-            }
-            Ok(((), Trace::of(Target::new("user", &user.username, "", Some(user.id))).after("sessions ended", ended)))
-        })
+        self.store().write(
+            caller.permit(Own::AccountWrite, Action::PasswordChange)?,
+            move |write| {
+                let ended = write.set_password(user.id, &hash, keep)?;
+                if let Some(session) = keep {
+                    write.set_password_at(session)?;
+                }
+                Ok((
+                    (),
+                    Trace::of(Target::new("user", &user.username, "", Some(user.id)))
+                        .after("sessions ended", ended),
+                ))
+            },
+        )
     }
 
     /// The secret of a new set-up link, when there is no admin. The link before it ends.
@@ -65,10 +84,14 @@ impl Desk {
         }
         let now = self.now();
         let (secret, code) = new_code(Purpose::SetUp, now);
-        self.store().write(Permit::by_operator(Action::SetUpLink, now), move |write| {
-            write.add_code(&code)?;
-            Ok(((), Trace::of(Target::new("code", code.id, Purpose::SetUp.word(), None))))
-        })?;
+        self.store()
+            .write(Permit::by_operator(Action::SetUpLink, now), move |write| {
+                write.add_code(&code)?;
+                Ok((
+                    (),
+                    Trace::of(Target::new("code", code.id, Purpose::SetUp.word(), None)),
+                ))
+            })?;
         Ok(Some(secret))
     }
 
@@ -76,12 +99,23 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when it is unknown, spent or over.
-    pub fn code_user(&self, presented: &Presented, purpose: Purpose, now: Time) -> Result<Option<User>, Error> {
+    pub fn code_user(
+        &self,
+        presented: &Presented,
+        purpose: Purpose,
+        now: Time,
+    ) -> Result<Option<User>, Error> {
         if presented.form != Form::Code {
-            return Err(Error::Unauthenticated { sent: SecretSent::Yes });
+            return Err(Error::Unauthenticated {
+                sent: SecretSent::Yes,
+            });
         }
         match self.read.code(presented, purpose, now)?.user {
-            Some(user) => Ok(Some(self.read.user_by_id(user)?.ok_or(Error::Unauthenticated { sent: SecretSent::Yes })?)),
+            Some(user) => Ok(Some(self.read.user_by_id(user)?.ok_or(
+                Error::Unauthenticated {
+                    sent: SecretSent::Yes,
+                },
+            )?)),
             None => Ok(None),
         }
     }
@@ -90,19 +124,43 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when the code is not good (any more); [`Error::Invalid`]; [`Error::Conflict`].
-    pub fn set_up(&self, presented: Presented, user: NewUser, origin: Origin, now: Time) -> Result<User, Error> {
+    pub fn set_up(
+        &self,
+        presented: Presented,
+        user: NewUser,
+        origin: Origin,
+        now: Time,
+    ) -> Result<User, Error> {
         self.code_user(&presented, Purpose::SetUp, now)?;
-        let hash = user.password.as_ref().ok_or_else(|| Error::field("password", "choose a password"))?.hash();
+        let hash = user
+            .password
+            .as_ref()
+            .ok_or_else(|| Error::field("password", "choose a password"))?
+            .hash();
         let permit = Permit::by_code(presented, Purpose::SetUp, Action::SetUp, origin, now)?;
         self.store().write(permit, move |write| {
             if write.admins_besides(None)? > 0 {
-                return Err(Error::Unauthenticated { sent: SecretSent::Yes });
+                return Err(Error::Unauthenticated {
+                    sent: SecretSent::Yes,
+                });
             }
-            let made = NewUser { role: Role::Admin, ..user };
+            let made = NewUser {
+                role: Role::Admin,
+                ..user
+            };
             let id = write.add_user(&made, Some(&hash))?;
             write.end_set_up_codes()?;
             let user = write.user_by_id(id)?.ok_or(Error::NotFound("user"))?;
-            Ok((user, Trace::of(Target::new("user", &made.username, &made.display_name, Some(id))).after("role", Role::Admin)))
+            Ok((
+                user,
+                Trace::of(Target::new(
+                    "user",
+                    &made.username,
+                    &made.display_name,
+                    Some(id),
+                ))
+                .after("role", Role::Admin),
+            ))
         })
     }
 
@@ -110,19 +168,36 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when the code is not good (any more); [`Error::Invalid`] for a weak password.
-    pub fn set_password_by_code(&self, presented: Presented, purpose: Purpose, password: &str, origin: Origin, now: Time) -> Result<User, Error> {
+    pub fn set_password_by_code(
+        &self,
+        presented: Presented,
+        purpose: Purpose,
+        password: &str,
+        origin: Origin,
+        now: Time,
+    ) -> Result<User, Error> {
         let action = match purpose {
             Purpose::Invitation => Action::InvitationAccept,
             Purpose::PasswordReset => Action::PasswordReset,
-            Purpose::SetUp | Purpose::Enrolment | Purpose::Device => return Err(Error::Unauthenticated { sent: SecretSent::Yes }),
+            Purpose::SetUp | Purpose::Enrolment | Purpose::Device => {
+                return Err(Error::Unauthenticated {
+                    sent: SecretSent::Yes,
+                });
+            }
         };
-        let user = self.code_user(&presented, purpose, now)?.ok_or(Error::Unauthenticated { sent: SecretSent::Yes })?;
-        let password = Password::chosen(password, &user.username).map_err(|message| Error::field("password", message))?;
+        let user = self
+            .code_user(&presented, purpose, now)?
+            .ok_or(Error::Unauthenticated {
+                sent: SecretSent::Yes,
+            })?;
+        let password = Password::chosen(password, &user.username)
+            .map_err(|message| Error::field("password", message))?;
         let hash = password.hash();
         let permit = Permit::by_code(presented, purpose, action, origin, now)?;
         self.store().write(permit, move |write| {
             let ended = write.set_password(user.id, &hash, None)?;
-            let trace = Trace::of(Target::new("user", &user.username, "", Some(user.id))).after("sessions ended", ended);
+            let trace = Trace::of(Target::new("user", &user.username, "", Some(user.id)))
+                .after("sessions ended", ended);
             Ok((user, trace))
         })
     }
@@ -131,24 +206,41 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such user; [`Error::AgainstPolicy`].
-    pub fn user_token_as_operator(&self, username: &crate::model::user::Username, end: crate::model::time::WantedEnd) -> Result<super::Issued, Error> {
+    pub fn user_token_as_operator(
+        &self,
+        username: &crate::model::user::Username,
+        end: crate::model::time::WantedEnd,
+    ) -> Result<super::Issued, Error> {
         let username = username.clone();
-        let (secret, id) = self.store().write(Permit::by_operator(Action::TokenCreate, self.now()), move |write| {
-            let user = write.user(&username)?.ok_or(Error::NotFound("user"))?;
-            if !user.is_enabled() {
-                return Err(Error::Conflict(format!("{username} is disabled; enable them first.")));
-            }
-            let expires_at = write.policy()?.token.end("tokens", end, write.now)?;
-            let secret = Secret::generate(Form::Credential(Kind::Token));
-            let id = add_token(write, &user, &secret, expires_at)?;
-            let trace = Trace::of(Target::new("token", id, "operator", Some(user.id)));
-            Ok(((secret, id), trace))
-        })?;
-        Ok(super::Issued { record: self.read.record(id)?.ok_or(Error::NotFound("token"))?, secret })
+        let (secret, id) = self.store().write(
+            Permit::by_operator(Action::TokenCreate, self.now()),
+            move |write| {
+                let user = write.user(&username)?.ok_or(Error::NotFound("user"))?;
+                if !user.is_enabled() {
+                    return Err(Error::Conflict(format!(
+                        "{username} is disabled; enable them first."
+                    )));
+                }
+                let expires_at = write.policy()?.token.end("tokens", end, write.now)?;
+                let secret = Secret::generate(Form::Credential(Kind::Token));
+                let id = add_token(write, &user, &secret, expires_at)?;
+                let trace = Trace::of(Target::new("token", id, "operator", Some(user.id)));
+                Ok(((secret, id), trace))
+            },
+        )?;
+        Ok(super::Issued {
+            record: self.read.record(id)?.ok_or(Error::NotFound("token"))?,
+            secret,
+        })
     }
 }
 
-fn add_token(write: &Write<'_>, user: &User, secret: &Secret, expires_at: Option<Time>) -> Result<Id, Error> {
+fn add_token(
+    write: &Write<'_>,
+    user: &User,
+    secret: &Secret,
+    expires_at: Option<Time>,
+) -> Result<Id, Error> {
     let row = crate::store::NewRow {
         id: secret.id(),
         kind: Kind::Token,

@@ -1,11 +1,12 @@
 //! Making, changing, rotating and ending API keys, tokens and sessions.
 
-use std::time::Duration;
-
 use super::Desk;
 use crate::model::address::Networks;
 use crate::model::caller::Caller;
-use crate::model::credential::{Credential, CredentialChange, Kind, NewCredential, OwnerId, Record, State, UsageDay};
+use crate::model::credential::{
+    Credential, CredentialChange, Kind, NewCredential, OwnerId, Record, Refusal, Rotation, State,
+    UsageDay,
+};
 use crate::model::error::Error;
 use crate::model::event::{Action, Target, Trace};
 use crate::model::idempotency::Once;
@@ -16,34 +17,13 @@ use crate::model::service::Service;
 use crate::model::text::tame;
 use crate::model::time::{Lifetime, Time, WantedEnd};
 use crate::model::user::{Disabled, UserId};
-use crate::store::{CredentialFilter, NewRow, Page, Write};
 use crate::store::Power;
+use crate::store::{CredentialFilter, NewRow, Page, Write};
 
 /// A credential and its secret, which can be looked at once.
 pub struct Issued {
     pub record: Record,
     pub secret: Secret,
-}
-
-/// How an API key is to be rotated.
-#[derive(Debug, Clone, Copy)]
-pub struct Rotation {
-    /// How long the present secret stays good; zero: it ends now.
-    pub grace: Duration,
-    /// `Unsaid`: the end stays.
-    pub end: WantedEnd,
-}
-
-impl Rotation {
-    /// The graces that may be chosen.
-    pub const GRACES: [Duration; 6] = [
-        Duration::ZERO,
-        Duration::from_secs(60),
-        Duration::from_secs(15 * 60),
-        Duration::from_secs(3_600),
-        Duration::from_secs(6 * 3_600),
-        Duration::from_secs(24 * 3_600),
-    ];
 }
 
 /// The permissions that reading and changing credentials of a kind need.
@@ -57,7 +37,12 @@ const fn permissions_for(kind: Kind) -> (Own, Own) {
 }
 
 fn target(record: &Record) -> Target {
-    Target::new(record.kind.word(), record.id, &record.name, user_of(record.owner))
+    Target::new(
+        record.kind.word(),
+        record.id,
+        &record.name,
+        user_of(record.owner),
+    )
 }
 
 const fn user_of(owner: OwnerId) -> Option<UserId> {
@@ -92,44 +77,107 @@ impl Desk {
     /// [`Error::NotAllowed`] when the caller is no person.
     pub fn own(caller: &Caller, kind: Kind) -> Result<Whose, Error> {
         let (read, write) = permissions_for(kind);
-        Ok(Whose { owner: OwnerId::User(caller.user()?.id), read, write, limit: None })
+        Ok(Whose {
+            owner: OwnerId::User(caller.user()?.id),
+            read,
+            write,
+            limit: None,
+        })
     }
 
     /// A service's API keys, for admins.
     #[must_use]
     pub fn of_service(service: &Service) -> Whose {
-        Whose { owner: OwnerId::Service(service.id), read: Own::ServicesRead, write: Own::ServicesWrite, limit: Some(service.power()) }
+        Whose {
+            owner: OwnerId::Service(service.id),
+            read: Own::ServicesRead,
+            write: Own::ServicesWrite,
+            limit: Some(service.power()),
+        }
     }
 
     /// Another user's credentials, for admins: to see and to end, not to make or change.
     #[must_use]
     pub const fn of_user(user: UserId) -> Whose {
-        Whose { owner: OwnerId::User(user), read: Own::UsersRead, write: Own::UsersWrite, limit: None }
+        Whose {
+            owner: OwnerId::User(user),
+            read: Own::UsersRead,
+            write: Own::UsersWrite,
+            limit: None,
+        }
     }
 
     /// Credentials of a kind, newest first.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
-    pub fn credentials(&self, caller: &Caller, whose: &Whose, kind: Kind, ended: bool, after: Option<i64>, limit: usize) -> Result<Page<Record>, Error> {
+    pub fn credentials(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        kind: Kind,
+        ended: bool,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<Record>, Error> {
         caller.demand(whose.read)?;
-        self.read.records(&CredentialFilter { owner: Some(whose.owner), kind: Some(kind), ended }, after, limit)
+        self.read.records(
+            &CredentialFilter {
+                owner: Some(whose.owner),
+                kind: Some(kind),
+                ended,
+            },
+            after,
+            limit,
+        )
     }
 
     /// Everybody's credentials, for admins.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
-    pub fn inventory(&self, caller: &Caller, kind: Option<Kind>, after: Option<i64>, limit: usize) -> Result<Page<Record>, Error> {
+    pub fn inventory(
+        &self,
+        caller: &Caller,
+        kind: Option<Kind>,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<Record>, Error> {
         caller.demand(Own::UsersRead)?;
-        self.read.records(&CredentialFilter { owner: None, kind, ended: false }, after, limit)
+        self.read.records(
+            &CredentialFilter {
+                owner: None,
+                kind,
+                ended: false,
+            },
+            after,
+            limit,
+        )
+    }
+
+    /// A credential of whomever, for admins.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Forbidden`].
+    pub fn any_credential(&self, caller: &Caller, id: Id) -> Result<Record, Error> {
+        caller.demand(Own::UsersRead)?;
+        self.read
+            .record(id)?
+            .filter(|record| record.ended.is_none())
+            .ok_or(Error::NotFound("credential"))
     }
 
     /// One credential.
     ///
     /// # Errors
     /// [`Error::NotFound`] also for what is somebody else's or was deleted.
-    pub fn credential(&self, caller: &Caller, whose: &Whose, kind: Kind, id: Id) -> Result<Record, Error> {
+    pub fn credential(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        kind: Kind,
+        id: Id,
+    ) -> Result<Record, Error> {
         caller.demand(whose.read)?;
         find(self.read.record(id)?, whose.owner, kind)
     }
@@ -138,7 +186,13 @@ impl Desk {
     ///
     /// # Errors
     /// As [`Desk::credential`].
-    pub fn usage(&self, caller: &Caller, whose: &Whose, kind: Kind, id: Id) -> Result<Vec<UsageDay>, Error> {
+    pub fn usage(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        kind: Kind,
+        id: Id,
+    ) -> Result<Vec<UsageDay>, Error> {
         self.credential(caller, whose, kind, id)?;
         self.usage_until(id, caller.now)
     }
@@ -149,14 +203,32 @@ impl Desk {
         let found = self.read.usage(id, first)?;
         let day = |number| crate::model::time::Day::from_number(number);
         let all = (first.number()..first.number() + DAYS).map(day);
-        Ok(all.map(|day| found.iter().find(|one| one.day == day).copied().unwrap_or(UsageDay { day, uses: 0, refused: 0 })).collect())
+        Ok(all
+            .map(|day| {
+                found
+                    .iter()
+                    .find(|one| one.day == day)
+                    .copied()
+                    .unwrap_or(UsageDay {
+                        day,
+                        uses: 0,
+                        refused: 0,
+                    })
+            })
+            .collect())
     }
 
     /// What a credential made and that still lives.
     ///
     /// # Errors
     /// As [`Desk::credential`].
-    pub fn made_by(&self, caller: &Caller, whose: &Whose, kind: Kind, id: Id) -> Result<Vec<Record>, Error> {
+    pub fn made_by(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        kind: Kind,
+        id: Id,
+    ) -> Result<Vec<Record>, Error> {
         self.credential(caller, whose, kind, id)?;
         self.read.made_by(id)
     }
@@ -165,19 +237,38 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Forbidden`] when it would do more than the caller, [`Error::AgainstPolicy`], [`Error::Conflict`] for a name in use.
-    pub fn issue(&self, caller: &Caller, whose: &Whose, wanted: NewCredential, once: Option<Once>) -> Result<Issued, Error> {
+    pub fn issue(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        wanted: NewCredential,
+        once: Option<Once>,
+    ) -> Result<Issued, Error> {
         let action = match wanted.kind {
             Kind::ApiKey => Action::ApiKeyCreate,
             Kind::Token => Action::TokenCreate,
-            Kind::Session | Kind::Host => return Err(Error::NotAllowed("These are made by signing in and by enrolling.".to_owned())),
+            Kind::Session | Kind::Host => {
+                return Err(Error::NotAllowed(
+                    "These are made by signing in and by enrolling.".to_owned(),
+                ));
+            }
         };
-        if caller.demand_recent_password().is_err() && wanted.permissions.as_ref().unwrap_or(&caller.power).manage_credentials() && wanted.kind == Kind::ApiKey {
+        if caller.demand_recent_password().is_err()
+            && wanted
+                .permissions
+                .as_ref()
+                .unwrap_or(&caller.power)
+                .manage_credentials()
+            && wanted.kind == Kind::ApiKey
+        {
             return Err(Error::PasswordNeeded);
         }
         let permit = caller.permit(whose.write, action)?.once(once);
         let (whose, origin) = (whose.clone(), caller.origin.clone());
         let (secret, id) = self.store().write(permit, move |write| {
-            let Power::Credential(maker, power) = &write.power else { return Err(Error::Fault("an API key without a maker".to_owned())) };
+            let Power::Credential(maker, power) = &write.power else {
+                return Err(Error::Fault("an API key without a maker".to_owned()));
+            };
             let limit = whose.limit.as_ref();
             let permissions = match wanted.permissions {
                 Some(permissions) => permissions,
@@ -188,14 +279,25 @@ impl Desk {
             let policy = write.policy()?;
             let expires_at = match wanted.kind {
                 Kind::Token => token_end(&policy, wanted.end, maker, write.now)?,
-                Kind::ApiKey | Kind::Session | Kind::Host => policy.api_key.end("API keys", wanted.end, write.now)?,
+                Kind::ApiKey | Kind::Session | Kind::Host => {
+                    policy.api_key.end("API keys", wanted.end, write.now)?
+                }
             };
-            if wanted.kind == Kind::ApiKey && write.api_keys_of(whose.owner)? >= i64::from(policy.api_keys_max) {
-                let message = format!("your organisation allows {} API keys; delete one that is no longer needed", policy.api_keys_max);
-                return Err(Error::AgainstPolicy(crate::model::error::FieldError::new("name", message)));
+            if wanted.kind == Kind::ApiKey
+                && write.api_keys_of(whose.owner)? >= i64::from(policy.api_keys_max)
+            {
+                let message = format!(
+                    "your organisation allows {} API keys; delete one that is no longer needed",
+                    policy.api_keys_max
+                );
+                return Err(Error::AgainstPolicy(crate::model::error::FieldError::new(
+                    "name", message,
+                )));
             }
             let secret = Secret::generate(Form::Credential(wanted.kind));
-            let name = wanted.name.unwrap_or_else(|| tame(origin.program.as_deref().unwrap_or("token"), 64));
+            let name = wanted
+                .name
+                .unwrap_or_else(|| tame(origin.program.as_deref().unwrap_or("token"), 64));
             let row = NewRow {
                 id: secret.id(),
                 kind: wanted.kind,
@@ -213,32 +315,52 @@ impl Desk {
             };
             write.add_credential(&row)?;
             let target = Target::new(row.kind.word(), row.id, &row.name, user_of(row.owner));
-            let trace = Trace::of(target).after("permissions", &row.permissions).after("networks", &row.networks).after("expires", shown_end(row.expires_at));
+            let trace = Trace::of(target)
+                .after("permissions", &row.permissions)
+                .after("networks", &row.networks)
+                .after("expires", shown_end(row.expires_at));
             Ok(((secret, row.id), trace))
         })?;
-        Ok(Issued { record: self.read.record(id)?.ok_or_else(|| not_found(Kind::ApiKey))?, secret })
+        Ok(Issued {
+            record: self
+                .read
+                .record(id)?
+                .ok_or_else(|| not_found(Kind::ApiKey))?,
+            secret,
+        })
     }
 
     /// Changes an API key.
     ///
     /// # Errors
     /// [`Error::Forbidden`] when it may or would do more than the caller; [`Error::AgainstPolicy`]; [`Error::Conflict`].
-    pub fn edit(&self, caller: &Caller, whose: &Whose, id: Id, change: CredentialChange) -> Result<Record, Error> {
+    pub fn edit(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        id: Id,
+        change: CredentialChange,
+    ) -> Result<Record, Error> {
         let only = change.is_only_disabling();
         let action = match (change.disabled, change.is_only_enabling_or_disabling()) {
             (Some(Disabled::Yes), true) => Action::ApiKeyDisable,
             (Some(Disabled::No), true) => Action::ApiKeyEnable,
             (Some(_) | None, _) => Action::ApiKeyEdit,
         };
-        if let Some(permissions) = &change.permissions
-            && permissions.manage_credentials()
-        {
-            caller.demand_recent_password()?;
+        if caller.demand_recent_password().is_err() && self.adds_managing(id, &change)? {
+            return Err(Error::PasswordNeeded);
         }
         let permit = caller.permit(whose.write, action)?;
-        let (whose, owner, uses) = (whose.clone(), whose.owner, std::sync::Arc::clone(&self.store().uses));
+        let (whose, owner, uses) = (
+            whose.clone(),
+            whose.owner,
+            std::sync::Arc::clone(&self.store().uses),
+        );
         self.store().write(permit, move |write| {
             let before = find(write.record(id)?, whose.owner, Kind::ApiKey)?;
+            if change.version.as_ref().is_some_and(|version| *version != before.version()) {
+                return Err(Error::Conflict("Somebody changed this meanwhile; look at how it is now, and save again if you still want to.".to_owned()));
+            }
             let mut record = before.clone();
             if !only {
                 demand_within_caller(write, &before)?;
@@ -264,26 +386,97 @@ impl Desk {
             if record.expires_at != before.expires_at {
                 uses.forgive(id);
             }
-            let word = |disabled: Disabled| if disabled == Disabled::Yes { "yes" } else { "no" };
+            let word = |disabled: Disabled| {
+                if disabled == Disabled::Yes {
+                    "yes"
+                } else {
+                    "no"
+                }
+            };
             let trace = Trace::of(target(&record))
                 .changed("name", &before.name, &record.name)
-                .changed("note", before.note.as_deref().unwrap_or_default(), record.note.as_deref().unwrap_or_default())
+                .changed(
+                    "note",
+                    before.note.as_deref().unwrap_or_default(),
+                    record.note.as_deref().unwrap_or_default(),
+                )
                 .changed("permissions", &before.permissions, &record.permissions)
                 .changed("networks", &before.networks, &record.networks)
-                .changed("expires", shown_end(before.expires_at), shown_end(record.expires_at))
-                .changed("disabled", word(before.disabled), word(change.disabled.unwrap_or(before.disabled)));
+                .changed(
+                    "expires",
+                    shown_end(before.expires_at),
+                    shown_end(record.expires_at),
+                )
+                .changed(
+                    "disabled",
+                    word(before.disabled),
+                    word(change.disabled.unwrap_or(before.disabled)),
+                );
             Ok(((), trace))
         })?;
         find(self.read.record(id)?, owner, Kind::ApiKey)
+    }
+
+    /// Whether a change would let a key manage credentials that could not before.
+    fn adds_managing(&self, id: Id, change: &CredentialChange) -> Result<bool, Error> {
+        let Some(permissions) = &change.permissions else {
+            return Ok(false);
+        };
+        let before = self
+            .read
+            .record(id)?
+            .map_or_else(Permissions::none, |record| record.permissions);
+        Ok(permissions.without(&before).manage_credentials())
+    }
+
+    /// What a credential may do now, and why it would be refused now from any address; `None` when it is good.
+    ///
+    /// # Errors
+    /// As [`Desk::credential`].
+    pub fn power_of(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        kind: Kind,
+        id: Id,
+    ) -> Result<(Permissions, Option<Refusal>), Error> {
+        self.credential(caller, whose, kind, id)?;
+        let credential = self.read.credential(id)?.ok_or_else(|| not_found(kind))?;
+        let from = credential.networks.first_address();
+        let refusal = credential.check(caller.now, from).err();
+        Ok((credential.power(), refusal))
+    }
+
+    /// The credential that made another, if it is still known and the caller's own.
+    ///
+    /// # Errors
+    /// Faults of ours.
+    pub fn maker(&self, caller: &Caller, id: Id) -> Result<Option<Record>, Error> {
+        Ok(self
+            .read
+            .record(id)?
+            .filter(|record| record.owner == caller.credential.owner.id()))
     }
 
     /// Gives an API key a new secret.
     ///
     /// # Errors
     /// [`Error::Conflict`] when it has expired; [`Error::Forbidden`] when it may do more than the caller; [`Error::AgainstPolicy`].
-    pub fn rotate(&self, caller: &Caller, whose: &Whose, id: Id, rotation: Rotation, once: Option<Once>) -> Result<Issued, Error> {
+    pub fn rotate(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        id: Id,
+        rotation: Rotation,
+        once: Option<Once>,
+    ) -> Result<Issued, Error> {
         let permit = caller.permit(whose.write, Action::ApiKeyRotate)?.once(once);
-        if caller.demand_recent_password().is_err() && self.read.record(id)?.is_some_and(|record| record.permissions.manage_credentials()) {
+        if caller.demand_recent_password().is_err()
+            && self
+                .read
+                .record(id)?
+                .is_some_and(|record| record.permissions.manage_credentials())
+        {
             return Err(Error::PasswordNeeded);
         }
         let owner = whose.owner;
@@ -311,14 +504,27 @@ impl Desk {
                 .after("previous ends", previous_ends_at.map_or_else(|| "now".to_owned(), |end| end.to_string()));
             Ok((secret, trace))
         })?;
-        Ok(Issued { record: self.read.record(id)?.ok_or_else(|| not_found(Kind::ApiKey))?, secret })
+        Ok(Issued {
+            record: self
+                .read
+                .record(id)?
+                .ok_or_else(|| not_found(Kind::ApiKey))?,
+            secret,
+        })
     }
 
     /// Ends a credential at the next request, and what it made if `with_made`; how many were ended.
     ///
     /// # Errors
     /// [`Error::NotFound`] also for what is somebody else's.
-    pub fn end(&self, caller: &Caller, whose: &Whose, kind: Kind, id: Id, with_made: WithMade) -> Result<usize, Error> {
+    pub fn end(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        kind: Kind,
+        id: Id,
+        with_made: WithMade,
+    ) -> Result<usize, Error> {
         let action = match kind {
             Kind::ApiKey => Action::ApiKeyDelete,
             Kind::Token => Action::TokenDelete,
@@ -330,7 +536,11 @@ impl Desk {
         self.store().write(permit, move |write| {
             let record = find(write.record(id)?, owner, kind)?;
             let made = match with_made {
-                WithMade::Yes => write.made_by(id)?.into_iter().filter(|made| made.owner == owner).collect(),
+                WithMade::Yes => write
+                    .made_by(id)?
+                    .into_iter()
+                    .filter(|made| made.owner == owner)
+                    .collect(),
                 WithMade::No => Vec::new(),
             };
             for made in &made {
@@ -339,7 +549,11 @@ impl Desk {
             write.end_credential(id, kind, "deleted")?;
             let names: Vec<String> = made.iter().map(|made| made.id.to_string()).collect();
             let trace = Trace::of(target(&record));
-            let trace = if names.is_empty() { trace } else { trace.after("with", names.join(" ")) };
+            let trace = if names.is_empty() {
+                trace
+            } else {
+                trace.after("with", names.join(" "))
+            };
             Ok((made.len() + 1, trace))
         })
     }
@@ -354,7 +568,10 @@ impl Desk {
         let permit = caller.permit(Own::SessionsWrite, Action::SessionDeleteOthers)?;
         self.store().write(permit, move |write| {
             let ended = write.end_sessions(user, kept)?;
-            Ok((ended, Trace::of(Target::new("user", &name, "", Some(user))).after("ended", ended)))
+            Ok((
+                ended,
+                Trace::of(Target::new("user", &name, "", Some(user))).after("ended", ended),
+            ))
         })
     }
 }
@@ -368,7 +585,11 @@ pub enum WithMade {
 
 impl CredentialChange {
     fn is_only_enabling_or_disabling(&self) -> bool {
-        self.name.is_none() && self.note.is_none() && self.end.is_none() && self.permissions.is_none() && self.networks.is_none()
+        self.name.is_none()
+            && self.note.is_none()
+            && self.end.is_none()
+            && self.permissions.is_none()
+            && self.networks.is_none()
     }
 
     fn is_only_disabling(&self) -> bool {
@@ -377,14 +598,23 @@ impl CredentialChange {
 }
 
 fn find(record: Option<Record>, owner: OwnerId, kind: Kind) -> Result<Record, Error> {
-    record.filter(|record| record.owner == owner && record.kind == kind && record.ended.is_none()).ok_or_else(|| not_found(kind))
+    record
+        .filter(|record| record.owner == owner && record.kind == kind && record.ended.is_none())
+        .ok_or_else(|| not_found(kind))
 }
 
 /// Permissions for a new or changed credential: they exist, lie within the limit, and within what the caller may do.
-fn demand_permissions(write: &Write<'_>, permissions: &Permissions, limit: Option<&Permissions>) -> Result<(), Error> {
+fn demand_permissions(
+    write: &Write<'_>,
+    permissions: &Permissions,
+    limit: Option<&Permissions>,
+) -> Result<(), Error> {
     write.demand_defined(permissions, "permissions")?;
     if let Some(missing) = limit.and_then(|limit| permissions.first_missing_from(limit)) {
-        return Err(Error::field("permissions", format!("a service's API key can't carry {missing}")));
+        return Err(Error::field(
+            "permissions",
+            format!("a service's API key can't carry {missing}"),
+        ));
     }
     write.demand_within(permissions)
 }
@@ -403,15 +633,30 @@ fn demand_within_caller(write: &Write<'_>, record: &Record) -> Result<(), Error>
     write.demand_within(&record.permissions)?;
     match &write.power {
         Power::Unlimited => Ok(()),
-        Power::Credential(caller, _) => within_maker(Some(record.networks.clone()), caller).map(|_| ()),
+        Power::Credential(caller, _) => {
+            within_maker(Some(record.networks.clone()), caller).map(|_| ())
+        }
     }
 }
 
 /// The end of a new token: whole hours within policy, and never after what made it.
-fn token_end(policy: &Policy, wanted: WantedEnd, maker: &Credential, now: Time) -> Result<Option<Time>, Error> {
+fn token_end(
+    policy: &Policy,
+    wanted: WantedEnd,
+    maker: &Credential,
+    now: Time,
+) -> Result<Option<Time>, Error> {
     match wanted {
-        WantedEnd::In(lifetime) if !is_whole_hours(lifetime) || lifetime > Lifetime::hours(24) => Err(Error::field("expires_in", "choose whole hours from 1h to 24h")),
-        WantedEnd::At(_) => Err(Error::field("expires_at", "tokens live for whole hours: give expires_in, from 1h to 24h")),
+        WantedEnd::In(lifetime) if !is_whole_hours(lifetime) || lifetime > Lifetime::hours(24) => {
+            Err(Error::field(
+                "expires_in",
+                "choose whole hours from 1h to 24h",
+            ))
+        }
+        WantedEnd::At(_) => Err(Error::field(
+            "expires_at",
+            "tokens live for whole hours: give expires_in, from 1h to 24h",
+        )),
         WantedEnd::In(_) | WantedEnd::Unsaid => {
             let end = policy.token.end("tokens", wanted, now)?;
             Ok(match (end, maker.expires_at) {

@@ -14,9 +14,23 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
-    pub fn groups(&self, caller: &Caller, after: Option<i64>, limit: usize) -> Result<Page<Group>, Error> {
+    pub fn groups(
+        &self,
+        caller: &Caller,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<Group>, Error> {
         caller.demand(Own::UsersRead)?;
         self.read.groups(after, limit)
+    }
+
+    /// One group.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Forbidden`].
+    pub fn group(&self, caller: &Caller, name: &str) -> Result<Group, Error> {
+        caller.demand(Own::UsersRead)?;
+        self.read.group(name)?.ok_or(Error::NotFound("group"))
     }
 
     /// Adds a group.
@@ -25,11 +39,14 @@ impl Desk {
     /// [`Error::Conflict`] for a name in use.
     pub fn add_group(&self, caller: &Caller, name: String) -> Result<Group, Error> {
         caller.demand_recent_password()?;
-        self.store().write(caller.permit(Own::UsersWrite, Action::GroupAdd)?, move |write| {
-            write.add_group(&name)?;
-            let group = write.group(&name)?.ok_or(Error::NotFound("group"))?;
-            Ok((group, Trace::of(Target::new("group", name, "", None))))
-        })
+        self.store().write(
+            caller.permit(Own::UsersWrite, Action::GroupAdd)?,
+            move |write| {
+                write.add_group(&name)?;
+                let group = write.group(&name)?.ok_or(Error::NotFound("group"))?;
+                Ok((group, Trace::of(Target::new("group", name, "", None))))
+            },
+        )
     }
 
     /// Deletes a group.
@@ -38,19 +55,28 @@ impl Desk {
     /// [`Error::NotFound`]; [`Error::Conflict`] while a host is limited to it.
     pub fn delete_group(&self, caller: &Caller, name: String) -> Result<(), Error> {
         caller.demand_recent_password()?;
-        self.store().write(caller.permit(Own::UsersWrite, Action::GroupDelete)?, move |write| {
-            let group = write.group(&name)?.ok_or(Error::NotFound("group"))?;
-            write.delete_group(&group)?;
-            let trace = Trace::of(Target::new("group", &group.name, "", None)).before("members", group.members.join(" "));
-            Ok(((), trace))
-        })
+        self.store().write(
+            caller.permit(Own::UsersWrite, Action::GroupDelete)?,
+            move |write| {
+                let group = write.group(&name)?.ok_or(Error::NotFound("group"))?;
+                write.delete_group(&group)?;
+                let trace = Trace::of(Target::new("group", &group.name, "", None))
+                    .before("members", group.members.join(" "));
+                Ok(((), trace))
+            },
+        )
     }
 
     /// Puts a user into a group.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such group or user.
-    pub fn add_group_member(&self, caller: &Caller, group: String, username: Username) -> Result<(), Error> {
+    pub fn add_group_member(
+        &self,
+        caller: &Caller,
+        group: String,
+        username: Username,
+    ) -> Result<(), Error> {
         self.change_member(caller, Action::GroupAddMember, group, username)
     }
 
@@ -58,21 +84,41 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such group or user, or they are not in it.
-    pub fn remove_group_member(&self, caller: &Caller, group: String, username: Username) -> Result<(), Error> {
+    pub fn remove_group_member(
+        &self,
+        caller: &Caller,
+        group: String,
+        username: Username,
+    ) -> Result<(), Error> {
         self.change_member(caller, Action::GroupRemoveMember, group, username)
     }
 
-    fn change_member(&self, caller: &Caller, action: Action, group: String, username: Username) -> Result<(), Error> {
+    fn change_member(
+        &self,
+        caller: &Caller,
+        action: Action,
+        group: String,
+        username: Username,
+    ) -> Result<(), Error> {
         caller.demand_recent_password()?;
-        self.store().write(caller.permit(Own::UsersWrite, action)?, move |write| {
-            let group = write.group(&group)?.ok_or(Error::NotFound("group"))?;
-            let user = write.user(&username)?.ok_or(Error::NotFound("user"))?;
-            if action == Action::GroupAddMember {
-                write.add_member(group.id, user.id)?;
-            } else if !write.remove_member(group.id, user.id)? {
-                return Err(Error::NotFound("member of this group"));
-            }
-            Ok(((), Trace::of(Target::new("group", &group.name, &user.username, Some(user.id)))))
-        })
+        self.store()
+            .write(caller.permit(Own::UsersWrite, action)?, move |write| {
+                let group = write.group(&group)?.ok_or(Error::NotFound("group"))?;
+                let user = write.user(&username)?.ok_or(Error::NotFound("user"))?;
+                if action == Action::GroupAddMember {
+                    write.add_member(group.id, user.id)?;
+                } else if !write.remove_member(group.id, user.id)? {
+                    return Err(Error::NotFound("member of this group"));
+                }
+                Ok((
+                    (),
+                    Trace::of(Target::new(
+                        "group",
+                        &group.name,
+                        &user.username,
+                        Some(user.id),
+                    )),
+                ))
+            })
     }
 }

@@ -4,6 +4,7 @@ mod account;
 mod credential;
 mod event;
 mod group;
+mod overview;
 mod policy;
 mod service;
 mod sign_in;
@@ -16,7 +17,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 pub use account::Invited;
-pub use credential::{Issued, Rotation, Whose, WithMade};
+pub use credential::{Issued, Whose, WithMade};
+pub use overview::{Exceeding, Facts, UserCounts};
 pub use sign_in::SignedIn;
 pub use sweep::Swept;
 pub use user::EndedEverything;
@@ -61,7 +63,11 @@ impl Office {
     /// [`Refused`] with one clear line.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, Refused> {
         let store = Store::open(path)?;
-        Ok(Self { store, swept_at: Arc::new(AtomicI64::new(clock.now().unix())), clock })
+        Ok(Self {
+            store,
+            swept_at: Arc::new(AtomicI64::new(clock.now().unix())),
+            clock,
+        })
     }
 
     /// A desk for one thread.
@@ -71,7 +77,11 @@ impl Office {
     pub fn desk(&self) -> Result<Desk, Error> {
         let read = self.store.read()?;
         let digest_key = read.digest_key()?;
-        Ok(Desk { read, digest_key, office: self.clone() })
+        Ok(Desk {
+            read,
+            digest_key,
+            office: self.clone(),
+        })
     }
 
     /// Writes what is noted in memory and closes the file.
@@ -104,7 +114,11 @@ impl Desk {
     /// What is wrong.
     pub fn health(&self) -> Result<(), Error> {
         self.read.ping()?;
-        if self.store().is_writing() { Ok(()) } else { Err(Error::unavailable()) }
+        if self.store().is_writing() {
+            Ok(())
+        } else {
+            Err(Error::unavailable())
+        }
     }
 
     /// A digest that only this installation can make: of an `Idempotency-Key`, a cookie, a name that is throttled.
@@ -118,7 +132,13 @@ impl Desk {
         const EVERY_SECONDS: i64 = 60;
         let last = self.office.swept_at.load(Ordering::Relaxed);
         let due = now.unix() - last >= EVERY_SECONDS || now.unix() < last;
-        if due && self.office.swept_at.compare_exchange(last, now.unix(), Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+        if due
+            && self
+                .office
+                .swept_at
+                .compare_exchange(last, now.unix(), Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        {
             self.store().sweep_some(now, sweep::SMALL_BATCH_ROWS);
         }
     }
@@ -127,7 +147,13 @@ impl Desk {
     pub fn note_refused_request(&self, caller: &Caller, missing: Own, request: &str) {
         let target = crate::model::event::Target::new("request", request, "", None);
         let trace = crate::model::event::Trace::of(target).after("missing", missing.word());
-        if let Err(error) = self.store().note_refusal(caller.now, Action::Request.word(), caller.actor(), caller.origin.clone(), trace) {
+        if let Err(error) = self.store().note_refusal(
+            caller.now,
+            Action::Request.word(),
+            caller.actor(),
+            caller.origin.clone(),
+            trace,
+        ) {
             log::error!("a refused request was not noted: {error}");
         }
     }

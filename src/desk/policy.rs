@@ -10,12 +10,26 @@ use crate::store::Write;
 
 /// The policy as words, for the log.
 fn words(policy: &Policy) -> Vec<(&'static str, String)> {
-    let choice = |choice: Choice| if choice == Choice::Free { "free" } else { "fixed" }.to_owned();
-    let lifetimes: Vec<String> = policy.api_key_lifetimes.iter().map(ToString::to_string).collect();
+    let choice = |choice: Choice| {
+        if choice == Choice::Free {
+            "free"
+        } else {
+            "fixed"
+        }
+        .to_owned()
+    };
+    let lifetimes: Vec<String> = policy
+        .api_key_lifetimes
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     vec![
         ("api_key_lifetime_choice", choice(policy.api_key.choice)),
         ("api_key_lifetimes", lifetimes.join(" ")),
-        ("api_key_lifetime_default", policy.api_key.default.to_string()),
+        (
+            "api_key_lifetime_default",
+            policy.api_key.default.to_string(),
+        ),
         ("api_key_lifetime_max", policy.api_key.max.to_string()),
         ("token_lifetime_choice", choice(policy.token.choice)),
         ("token_lifetime_default", policy.token.default.to_string()),
@@ -23,7 +37,10 @@ fn words(policy: &Policy) -> Vec<(&'static str, String)> {
         ("session_lifetime", policy.session_lifetime.to_string()),
         ("ssh_key_types", policy.ssh_key_types.join(" ")),
         ("ssh_rsa_bits_min", policy.ssh_rsa_bits_min.to_string()),
-        ("ssh_key_lifetime_max", policy.ssh_key_lifetime_max.to_string()),
+        (
+            "ssh_key_lifetime_max",
+            policy.ssh_key_lifetime_max.to_string(),
+        ),
         ("api_keys_max", policy.api_keys_max.to_string()),
         ("ssh_keys_max", policy.ssh_keys_max.to_string()),
     ]
@@ -53,7 +70,10 @@ impl Desk {
     /// [`Error::Invalid`] when the whole does not hold together; [`Error::Forbidden`].
     pub fn change_policy(&self, caller: &Caller, change: PolicyChange) -> Result<Policy, Error> {
         caller.demand_recent_password()?;
-        self.store().write(caller.permit(Own::PolicyWrite, Action::PolicyEdit)?, |write| change_policy(write, change))
+        self.store().write(
+            caller.permit(Own::PolicyWrite, Action::PolicyEdit)?,
+            |write| change_policy(write, change),
+        )
     }
 
     /// The same for the file's owner.
@@ -61,7 +81,10 @@ impl Desk {
     /// # Errors
     /// [`Error::Invalid`] when the whole does not hold together.
     pub fn change_policy_as_operator(&self, change: PolicyChange) -> Result<Policy, Error> {
-        self.store().write(Permit::by_operator(Action::PolicyEdit, self.now()), |write| change_policy(write, change))
+        self.store().write(
+            Permit::by_operator(Action::PolicyEdit, self.now()),
+            |write| change_policy(write, change),
+        )
     }
 }
 

@@ -13,7 +13,12 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
-    pub fn services(&self, caller: &Caller, after: Option<i64>, limit: usize) -> Result<Page<Service>, Error> {
+    pub fn services(
+        &self,
+        caller: &Caller,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<Service>, Error> {
         caller.demand(Own::ServicesRead)?;
         self.read.services(after, limit)
     }
@@ -40,28 +45,56 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Conflict`] for a name in use.
-    pub fn add_service(&self, caller: &Caller, name: String, permissions: Permissions) -> Result<Service, Error> {
+    pub fn add_service(
+        &self,
+        caller: &Caller,
+        name: String,
+        permissions: Permissions,
+    ) -> Result<Service, Error> {
         caller.demand_recent_password()?;
-        self.store().write(caller.permit(Own::ServicesWrite, Action::ServiceAdd)?, move |write| {
-            write.add_service(&name, &permissions)?;
-            let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;
-            Ok((service, Trace::of(Target::new("service", &name, "", None)).after("permissions", &permissions)))
-        })
+        self.store().write(
+            caller.permit(Own::ServicesWrite, Action::ServiceAdd)?,
+            move |write| {
+                write.add_service(&name, &permissions)?;
+                let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;
+                Ok((
+                    service,
+                    Trace::of(Target::new("service", &name, "", None))
+                        .after("permissions", &permissions),
+                ))
+            },
+        )
     }
 
     /// Changes what a service defines. What it no longer defines is out of everybody's power at once.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Invalid`] for permissions in another name.
-    pub fn edit_service(&self, caller: &Caller, name: String, words: Vec<String>) -> Result<Service, Error> {
+    pub fn edit_service(
+        &self,
+        caller: &Caller,
+        name: String,
+        words: Vec<String>,
+    ) -> Result<Service, Error> {
         caller.demand_recent_password()?;
-        let permissions = parse_service_permissions(&name, &words).map_err(|message| Error::field("permissions", message))?;
-        self.store().write(caller.permit(Own::ServicesWrite, Action::ServiceEdit)?, move |write| {
-            let before = write.service(&name)?.ok_or(Error::NotFound("service"))?;
-            write.set_service_permissions(&before, &permissions)?;
-            let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;
-            Ok((service, Trace::of(Target::new("service", &name, "", None)).changed("permissions", &before.permissions, &permissions)))
-        })
+        let permissions = parse_service_permissions(&name, &words)
+            .map_err(|message| Error::field("permissions", message))?;
+        self.store().write(
+            caller.permit(Own::ServicesWrite, Action::ServiceEdit)?,
+            move |write| {
+                let before = write.service(&name)?.ok_or(Error::NotFound("service"))?;
+                write.set_service_permissions(&before, &permissions)?;
+                let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;
+                Ok((
+                    service,
+                    Trace::of(Target::new("service", &name, "", None)).changed(
+                        "permissions",
+                        &before.permissions,
+                        &permissions,
+                    ),
+                ))
+            },
+        )
     }
 
     /// Deletes a service, its API keys and its permissions.
@@ -70,10 +103,17 @@ impl Desk {
     /// [`Error::NotFound`].
     pub fn delete_service(&self, caller: &Caller, name: String) -> Result<(), Error> {
         caller.demand_recent_password()?;
-        self.store().write(caller.permit(Own::ServicesWrite, Action::ServiceDelete)?, move |write| {
-            let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;
-            write.delete_service(&service)?;
-            Ok(((), Trace::of(Target::new("service", &name, "", None)).before("permissions", &service.permissions)))
-        })
+        self.store().write(
+            caller.permit(Own::ServicesWrite, Action::ServiceDelete)?,
+            move |write| {
+                let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;
+                write.delete_service(&service)?;
+                Ok((
+                    (),
+                    Trace::of(Target::new("service", &name, "", None))
+                        .before("permissions", &service.permissions),
+                ))
+            },
+        )
     }
 }

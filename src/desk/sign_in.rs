@@ -34,7 +34,14 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::WrongPassword`]; [`Error::TooMany`].
-    pub fn sign_in(&self, name: &str, password: &Password, browser: Option<&Digest>, origin: Origin, now: Time) -> Result<SignedIn, Error> {
+    pub fn sign_in(
+        &self,
+        name: &str,
+        password: &Password,
+        browser: Option<&Digest>,
+        origin: Origin,
+        now: Time,
+    ) -> Result<SignedIn, Error> {
         let user = match Username::parse(name) {
             Ok(name) => self.read.user(&name)?,
             Err(_) => None,
@@ -68,9 +75,16 @@ impl Desk {
                 user_agent: origin.program,
                 address: origin.address,
             })?;
-            Ok((expires_at, Trace::of(Target::new("session", id, "", Some(owner.id)))))
+            Ok((
+                expires_at,
+                Trace::of(Target::new("session", id, "", Some(owner.id))),
+            ))
         })?;
-        Ok(SignedIn { secret, user, expires_at })
+        Ok(SignedIn {
+            secret,
+            user,
+            expires_at,
+        })
     }
 
     /// Remembers the browser in which `user` signed in, so that others' wrong tries can't lock them out of it.
@@ -78,7 +92,8 @@ impl Desk {
     /// # Errors
     /// [`Error::Unavailable`] when nothing could be written.
     pub fn remember_browser(&self, browser: Digest, user: &User, now: Time) -> Result<(), Error> {
-        self.store().remember_browser(browser, user.id, now.after(BROWSER_LIFETIME))
+        self.store()
+            .remember_browser(browser, user.id, now.after(BROWSER_LIFETIME))
     }
 
     /// Ends the session that asks.
@@ -87,10 +102,13 @@ impl Desk {
     /// [`Error::Unavailable`] when nothing could be written.
     pub fn sign_out(&self, caller: &Caller) -> Result<(), Error> {
         let (id, user) = (caller.credential.id, caller.user()?.id);
-        self.store().write(caller.permit(Own::SessionsWrite, Action::SignOut)?, move |write| {
-            write.end_credential(id, Kind::Session, "signed out")?;
-            Ok(((), Trace::of(Target::new("session", id, "", Some(user)))))
-        })
+        self.store().write(
+            caller.permit(Own::SessionsWrite, Action::SignOut)?,
+            move |write| {
+                write.end_credential(id, Kind::Session, "signed out")?;
+                Ok(((), Trace::of(Target::new("session", id, "", Some(user)))))
+            },
+        )
     }
 
     /// Notes that the holder of the session that asks typed the right password again. Takes as long as a password hash.
@@ -101,10 +119,20 @@ impl Desk {
         let user = caller.user()?.clone();
         let hash = self.demand_password(&user, password, "password", &caller.origin, caller.now)?;
         let (id, user_id) = (caller.credential.id, user.id);
-        let permit = Permit::by_password(&user, hash, Action::SignIn, caller.origin.clone(), caller.now);
+        let permit = Permit::by_password(
+            &user,
+            hash,
+            Action::SignIn,
+            caller.origin.clone(),
+            caller.now,
+        );
         self.store().write(permit, move |write| {
             write.set_password_at(id)?;
-            Ok(((), Trace::of(Target::new("session", id, "", Some(user_id))).after("password", "typed again")))
+            Ok((
+                (),
+                Trace::of(Target::new("session", id, "", Some(user_id)))
+                    .after("password", "typed again"),
+            ))
         })
     }
 
@@ -112,7 +140,14 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Invalid`] under `field` when it is wrong; [`Error::TooMany`].
-    pub(super) fn demand_password(&self, user: &User, password: &Password, field: &str, origin: &Origin, now: Time) -> Result<String, Error> {
+    pub(super) fn demand_password(
+        &self,
+        user: &User,
+        password: &Password,
+        field: &str,
+        origin: &Origin,
+        now: Time,
+    ) -> Result<String, Error> {
         let buckets = self.buckets(user.username.as_str(), Some(user), None, origin, now)?;
         self.count_try(buckets.clone(), now)?;
         let Some(hash) = self.matching_hash(Some(user), password)? else {
@@ -124,8 +159,18 @@ impl Desk {
     }
 
     /// What a try counts for. A browser that is known has a budget of its own, apart from what others do to the name.
-    fn buckets(&self, name: &str, user: Option<&User>, browser: Option<&Digest>, origin: &Origin, now: Time) -> Result<Vec<Bucket>, Error> {
-        let bucket = |kind: &str, value: &[u8], tries_max| Bucket { name: format!("{kind}:{}", self.keyed(&[b"throttle", value]).hex()), tries_max };
+    fn buckets(
+        &self,
+        name: &str,
+        user: Option<&User>,
+        browser: Option<&Digest>,
+        origin: &Origin,
+        now: Time,
+    ) -> Result<Vec<Bucket>, Error> {
+        let bucket = |kind: &str, value: &[u8], tries_max| Bucket {
+            name: format!("{kind}:{}", self.keyed(&[b"throttle", value]).hex()),
+            tries_max,
+        };
         if let (Some(browser), Some(user)) = (browser, user)
             && self.read.knows_browser(browser, user.id, now)?
         {
@@ -133,7 +178,11 @@ impl Desk {
         }
         let mut buckets = vec![bucket("name", name.as_bytes(), TRIES_PER_NAME)];
         if let Some(address) = origin.address {
-            buckets.push(bucket("address", network_of(address).as_bytes(), TRIES_PER_ADDRESS));
+            buckets.push(bucket(
+                "address",
+                network_of(address).as_bytes(),
+                TRIES_PER_ADDRESS,
+            ));
         }
         Ok(buckets)
     }
@@ -143,13 +192,20 @@ impl Desk {
             None => Ok(()),
             Some(seconds) => {
                 let message = format!("Too many wrong passwords; try again in {seconds} seconds.");
-                Err(Error::TooMany { retry_after: Duration::from_secs(seconds), message })
+                Err(Error::TooMany {
+                    retry_after: Duration::from_secs(seconds),
+                    message,
+                })
             }
         }
     }
 
     /// Takes the same time whether the user exists, has a password, or neither.
-    fn matching_hash(&self, user: Option<&User>, password: &Password) -> Result<Option<String>, Error> {
+    fn matching_hash(
+        &self,
+        user: Option<&User>,
+        password: &Password,
+    ) -> Result<Option<String>, Error> {
         let hash = match user {
             Some(user) => self.read.password_hash(user.id)?,
             None => None,
@@ -167,12 +223,23 @@ impl Desk {
     }
 
     /// The name that was tried is kept only when it is a user's: people type passwords into the wrong field.
-    fn note_failed_sign_in(&self, user: Option<&User>, origin: Origin, now: Time) -> Result<(), Error> {
+    fn note_failed_sign_in(
+        &self,
+        user: Option<&User>,
+        origin: Origin,
+        now: Time,
+    ) -> Result<(), Error> {
         let target = match user {
             Some(user) => Target::new("user", &user.username, "", Some(user.id)),
             None => Target::new("user", "", "unknown", None),
         };
-        self.store().note_refusal(now, Action::SignIn.word(), Actor::nobody(), origin, Trace::of(target))
+        self.store().note_refusal(
+            now,
+            Action::SignIn.word(),
+            Actor::nobody(),
+            origin,
+            Trace::of(target),
+        )
     }
 }
 
@@ -182,7 +249,10 @@ fn network_of(address: std::net::IpAddr) -> String {
         std::net::IpAddr::V4(address) => address.to_string(),
         std::net::IpAddr::V6(address) => {
             let segments = address.segments();
-            format!("{:x}:{:x}:{:x}:{:x}::/64", segments[0], segments[1], segments[2], segments[3])
+            format!(
+                "{:x}:{:x}:{:x}:{:x}::/64",
+                segments[0], segments[1], segments[2], segments[3]
+            )
         }
     }
 }

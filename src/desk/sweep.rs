@@ -22,7 +22,10 @@ impl Desk {
     pub fn sweep(&self, caller: &Caller) -> Result<Swept, Error> {
         caller.demand(Own::PolicyWrite)?;
         let swept = self.sweep_all(caller.now)?;
-        self.store().write(caller.permit(Own::PolicyWrite, Action::Sweep)?, move |_| Ok((swept, trace(swept))))
+        self.store()
+            .write(caller.permit(Own::PolicyWrite, Action::Sweep)?, move |_| {
+                Ok((swept, trace(swept)))
+            })
     }
 
     /// The same for the file's owner.
@@ -32,7 +35,10 @@ impl Desk {
     pub fn sweep_as_operator(&self) -> Result<Swept, Error> {
         let now = self.now();
         let swept = self.sweep_all(now)?;
-        self.store().write(Permit::by_operator(Action::Sweep, now), move |_| Ok((swept, trace(swept))))
+        self.store()
+            .write(Permit::by_operator(Action::Sweep, now), move |_| {
+                Ok((swept, trace(swept)))
+            })
     }
 
     fn sweep_all(&self, now: Time) -> Result<Swept, Error> {

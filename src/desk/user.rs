@@ -25,7 +25,12 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
-    pub fn users(&self, caller: &Caller, after: Option<i64>, limit: usize) -> Result<Page<User>, Error> {
+    pub fn users(
+        &self,
+        caller: &Caller,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<User>, Error> {
         caller.demand(Own::UsersRead)?;
         self.read.users(after, limit)
     }
@@ -68,7 +73,12 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Conflict`] for a name that is or was somebody's; [`Error::Forbidden`] to make an admin by who is less.
-    pub fn add_user(&self, caller: &Caller, user: NewUser, once: Option<Once>) -> Result<Invited, Error> {
+    pub fn add_user(
+        &self,
+        caller: &Caller,
+        user: NewUser,
+        once: Option<Once>,
+    ) -> Result<Invited, Error> {
         caller.demand_recent_password()?;
         let permit = caller.permit(Own::UsersWrite, Action::UserAdd)?.once(once);
         self.add(permit, user)
@@ -85,9 +95,15 @@ impl Desk {
     fn add(&self, permit: Permit, user: NewUser) -> Result<Invited, Error> {
         // A name in use costs no hash.
         if self.read.name_is_reserved(&user.username)? && permit.once.is_none() {
-            return Err(Error::Conflict(format!("The user name {} is taken, or was somebody's and stays reserved; choose another.", user.username)));
+            return Err(Error::Conflict(format!(
+                "The user name {} is taken, or was somebody's and stays reserved; choose another.",
+                user.username
+            )));
         }
-        let hash = user.password.as_ref().map(crate::model::password::Password::hash);
+        let hash = user
+            .password
+            .as_ref()
+            .map(crate::model::password::Password::hash);
         self.store().write(permit, move |write| {
             demand_role(write, user.role)?;
             let id = write.add_user(&user, hash.as_deref())?;
@@ -103,7 +119,9 @@ impl Desk {
                 write.end_set_up_codes()?;
             }
             let made = write.user_by_id(id)?.ok_or(Error::NotFound("user"))?;
-            let trace = Trace::of(target(&made)).after("role", user.role).after("invited", if code.is_some() { "yes" } else { "no" });
+            let trace = Trace::of(target(&made))
+                .after("role", user.role)
+                .after("invited", if code.is_some() { "yes" } else { "no" });
             Ok((Invited { user: made, code }, trace))
         })
     }
@@ -112,7 +130,12 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin; [`Error::Forbidden`] to give what one has not.
-    pub fn change_user(&self, caller: &Caller, name: &Username, change: UserChange) -> Result<User, Error> {
+    pub fn change_user(
+        &self,
+        caller: &Caller,
+        name: &Username,
+        change: UserChange,
+    ) -> Result<User, Error> {
         caller.demand_recent_password()?;
         let permit = caller.permit(Own::UsersWrite, change.action())?;
         self.change(permit, name, change)
@@ -122,7 +145,11 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin.
-    pub fn change_user_as_operator(&self, name: &Username, change: UserChange) -> Result<User, Error> {
+    pub fn change_user_as_operator(
+        &self,
+        name: &Username,
+        change: UserChange,
+    ) -> Result<User, Error> {
         let permit = Permit::by_operator(change.action(), self.now());
         self.change(permit, name, change)
     }
@@ -131,6 +158,9 @@ impl Desk {
         let name = name.clone();
         self.store().write(permit, move |write| {
             let before = write.user(&name)?.ok_or(Error::NotFound("user"))?;
+            if change.version.as_ref().is_some_and(|version| *version != before.version()) {
+                return Err(Error::Conflict("Somebody changed this user meanwhile; look at how they are now, and save again if you still want to.".to_owned()));
+            }
             if let Some(display_name) = &change.display_name {
                 write.set_display_name(before.id, display_name)?;
             }
@@ -145,10 +175,14 @@ impl Desk {
             }
             // Last, with the role that is now in the file: an admin who was just demoted may be disabled.
             if let Some(disabled) = change.disabled {
-                let present = write.user_by_id(before.id)?.ok_or(Error::NotFound("user"))?;
+                let present = write
+                    .user_by_id(before.id)?
+                    .ok_or(Error::NotFound("user"))?;
                 write.set_user_disabled(&present, disabled)?;
             }
-            let after = write.user_by_id(before.id)?.ok_or(Error::NotFound("user"))?;
+            let after = write
+                .user_by_id(before.id)?
+                .ok_or(Error::NotFound("user"))?;
             let word = |user: &User| if user.is_enabled() { "no" } else { "yes" };
             let trace = Trace::of(target(&after))
                 .changed("display_name", &before.display_name, &after.display_name)
@@ -191,7 +225,10 @@ impl Desk {
     /// [`Error::NotFound`]; [`Error::Forbidden`] when the user may do more than the caller, who could take their place.
     pub fn reset_password(&self, caller: &Caller, name: &Username) -> Result<Secret, Error> {
         caller.demand_recent_password()?;
-        self.reset(caller.permit(Own::UsersWrite, Action::UserResetPassword)?, name)
+        self.reset(
+            caller.permit(Own::UsersWrite, Action::UserResetPassword)?,
+            name,
+        )
     }
 
     /// The same for the file's owner.
@@ -199,7 +236,10 @@ impl Desk {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn reset_password_as_operator(&self, name: &Username) -> Result<Secret, Error> {
-        self.reset(Permit::by_operator(Action::UserResetPassword, self.now()), name)
+        self.reset(
+            Permit::by_operator(Action::UserResetPassword, self.now()),
+            name,
+        )
     }
 
     fn reset(&self, permit: Permit, name: &Username) -> Result<Secret, Error> {
@@ -210,7 +250,10 @@ impl Desk {
             let (secret, mut code) = new_code(Purpose::PasswordReset, write.now);
             code.user = Some(user.id);
             write.add_code(&code)?;
-            Ok((secret, Trace::of(target(&user)).after("until", code.expires_at)))
+            Ok((
+                secret,
+                Trace::of(target(&user)).after("until", code.expires_at),
+            ))
         })
     }
 
@@ -218,16 +261,35 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin.
-    pub fn end_everything(&self, caller: &Caller, name: &Username) -> Result<EndedEverything, Error> {
+    pub fn end_everything(
+        &self,
+        caller: &Caller,
+        name: &Username,
+    ) -> Result<EndedEverything, Error> {
         caller.demand_recent_password()?;
         let name = name.clone();
-        self.store().write(caller.permit(Own::UsersWrite, Action::UserEndEverything)?, move |write| {
-            let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;
-            write.set_user_disabled(&user, Disabled::Yes)?;
-            let [api_keys, tokens, sessions, ssh_keys] = write.end_all_of_user(user.id)?;
-            let trace = Trace::of(target(&user)).after("api_keys", api_keys).after("tokens", tokens).after("sessions", sessions).after("ssh_keys", ssh_keys);
-            Ok((EndedEverything { api_keys, tokens, sessions, ssh_keys }, trace))
-        })
+        self.store().write(
+            caller.permit(Own::UsersWrite, Action::UserEndEverything)?,
+            move |write| {
+                let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;
+                write.set_user_disabled(&user, Disabled::Yes)?;
+                let [api_keys, tokens, sessions, ssh_keys] = write.end_all_of_user(user.id)?;
+                let trace = Trace::of(target(&user))
+                    .after("api_keys", api_keys)
+                    .after("tokens", tokens)
+                    .after("sessions", sessions)
+                    .after("ssh_keys", ssh_keys);
+                Ok((
+                    EndedEverything {
+                        api_keys,
+                        tokens,
+                        sessions,
+                        ssh_keys,
+                    },
+                    trace,
+                ))
+            },
+        )
     }
 }
 
@@ -259,6 +321,8 @@ fn demand_role(write: &Write<'_>, role: Role) -> Result<(), Error> {
 /// What may be given beyond a role: `introspect`, `metrics`, and what services define.
 fn demand_grantable(write: &Write<'_>, granted: &Permissions) -> Result<(), Error> {
     write.demand_defined(granted, "permissions")?;
-    let fixed = granted.iter().find(|one| matches!(one, Permission::Own(own) if !own.is_grantable()));
+    let fixed = granted
+        .iter()
+        .find(|one| matches!(one, Permission::Own(own) if !own.is_grantable()));
     fixed.map_or(Ok(()), |one| Err(Error::field("permissions", format!("{one} comes with a role and can't be granted; only introspect, metrics and services' permissions can"))))
 }

@@ -29,25 +29,50 @@ pub struct Introspected {
     pub created_at: Option<Time>,
 }
 
-const REFUSED: Error = Error::Unauthenticated { sent: SecretSent::Yes };
+const REFUSED: Error = Error::Unauthenticated {
+    sent: SecretSent::Yes,
+};
 
 impl Desk {
     /// Finds out who presents a secret. Every way in goes through here: one SELECT, no write; the use is noted in memory.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`], which says nothing more, unless it is good now and of a kind that `accepts` takes.
-    pub fn recognise(&self, presented: &Presented, accepts: fn(Kind) -> bool, asked: Asked<'_>) -> Result<(Credential, Which), Error> {
-        let Form::Credential(kind) = presented.form else { return Err(REFUSED) };
+    pub fn recognise(
+        &self,
+        presented: &Presented,
+        accepts: fn(Kind) -> bool,
+        asked: Asked<'_>,
+    ) -> Result<(Credential, Which), Error> {
+        let Form::Credential(kind) = presented.form else {
+            return Err(REFUSED);
+        };
         if !accepts(kind) {
             return Err(REFUSED);
         }
-        let credential = self.read.credential(presented.id)?.filter(|credential| credential.kind == kind).ok_or(REFUSED)?;
+        let credential = self
+            .read
+            .credential(presented.id)?
+            .filter(|credential| credential.kind == kind)
+            .ok_or(REFUSED)?;
         let uses = &self.store().uses;
-        let Some(which) = credential.which(&presented.digest, asked.now) else { return Err(REFUSED) };
-        let checked = if uses.was_seen_expired(credential.id) { Err(Refusal::Expired) } else { credential.check(asked.now, asked.address) };
+        let Some(which) = credential.which(&presented.digest, asked.now) else {
+            return Err(REFUSED);
+        };
+        let checked = if uses.was_seen_expired(credential.id) {
+            Err(Refusal::Expired)
+        } else {
+            credential.check(asked.now, asked.address)
+        };
         match checked {
             Ok(()) => {
-                uses.note(Use { id: credential.id, which, at: asked.now, address: asked.address, program: asked.program });
+                uses.note(Use {
+                    id: credential.id,
+                    which,
+                    at: asked.now,
+                    address: asked.address,
+                    program: asked.program,
+                });
                 Ok((credential, which))
             }
             Err(refusal) => {
@@ -65,24 +90,58 @@ impl Desk {
     ///
     /// # Errors
     /// As [`Desk::recognise`].
-    pub fn caller(&self, presented: &Presented, accepts: fn(Kind) -> bool, origin: Origin, now: Time) -> Result<Caller, Error> {
-        let asked = Asked { address: origin.address, program: origin.program.as_deref(), now };
+    pub fn caller(
+        &self,
+        presented: &Presented,
+        accepts: fn(Kind) -> bool,
+        origin: Origin,
+        now: Time,
+    ) -> Result<Caller, Error> {
+        let asked = Asked {
+            address: origin.address,
+            program: origin.program.as_deref(),
+            now,
+        };
         let (credential, which) = self.recognise(presented, accepts, asked)?;
-        Ok(Caller { power: credential.power(), credential, which, origin, now })
+        Ok(Caller {
+            power: credential.power(),
+            credential,
+            which,
+            origin,
+            now,
+        })
     }
 
     /// What a service that holds `introspect` is told of somebody's secret (RFC 7662). `None`: not active, for whatever reason.
     ///
     /// # Errors
     /// [`Error::Forbidden`] when the caller does not hold `introspect`; faults of ours.
-    pub fn introspect(&self, caller: &Caller, presented: Option<&Presented>, address: Option<IpAddr>) -> Result<Option<Introspected>, Error> {
+    pub fn introspect(
+        &self,
+        caller: &Caller,
+        presented: Option<&Presented>,
+        address: Option<IpAddr>,
+    ) -> Result<Option<Introspected>, Error> {
         caller.demand(Own::Introspect)?;
-        let Some(presented) = presented else { return Ok(None) };
-        let asked = Asked { address, program: Some(caller.credential.owner.name()), now: caller.now };
+        let Some(presented) = presented else {
+            return Ok(None);
+        };
+        let asked = Asked {
+            address,
+            program: Some(caller.credential.owner.name()),
+            now: caller.now,
+        };
         match self.recognise(presented, Kind::is_bearer, asked) {
             Ok((credential, _)) => {
-                let created_at = self.read.record(credential.id)?.map(|record| record.created_at);
-                Ok(Some(Introspected { power: credential.power(), credential, created_at }))
+                let created_at = self
+                    .read
+                    .record(credential.id)?
+                    .map(|record| record.created_at);
+                Ok(Some(Introspected {
+                    power: credential.power(),
+                    credential,
+                    created_at,
+                }))
             }
             Err(Error::Unauthenticated { .. }) => Ok(None),
             Err(fault) => Err(fault),
@@ -97,7 +156,11 @@ impl Desk {
     pub fn burn(&self, presented: Presented, origin: Origin, now: Time) -> Result<(), Error> {
         // Checked before the writer is asked, so that nonsense costs it nothing; and again within the act.
         self.read.which_secret(&presented)?;
-        let copy = Presented { form: presented.form, id: presented.id, digest: presented.digest };
+        let copy = Presented {
+            form: presented.form,
+            id: presented.id,
+            digest: presented.digest,
+        };
         let permit = Permit::by_presented(presented, origin, now)?;
         self.store().write(permit, move |write| {
             let (credential, which) = write.which_secret(&copy)?;

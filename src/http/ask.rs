@@ -37,7 +37,9 @@ impl Settings {
     }
 
     fn trusts(&self, peer: IpAddr) -> bool {
-        self.behind_proxy.as_ref().is_some_and(|networks| !networks.is_everywhere() && networks.allow(peer))
+        self.behind_proxy
+            .as_ref()
+            .is_some_and(|networks| !networks.is_everywhere() && networks.allow(peer))
     }
 }
 
@@ -55,7 +57,12 @@ impl House {
     /// [`Error::Fault`] when the file can't be read.
     pub fn open(office: &Office, settings: &Arc<Settings>) -> Result<Self, Error> {
         let prefix = random_characters(b"0123456789abcdefghijklmnopqrstuvwxyz");
-        Ok(Self { desk: office.desk()?, settings: Arc::clone(settings), prefix, counter: Cell::new(0) })
+        Ok(Self {
+            desk: office.desk()?,
+            settings: Arc::clone(settings),
+            prefix,
+            counter: Cell::new(0),
+        })
     }
 
     /// A new request id: 12 characters, the first seven this thread's own.
@@ -101,7 +108,12 @@ impl Ask<'_> {
         if !settings.trusts(peer) {
             return Some(peer);
         }
-        let lines: Vec<&str> = self.request.headers().filter(|(name, _)| name.eq_ignore_ascii_case("x-forwarded-for")).map(|(_, value)| value).collect();
+        let lines: Vec<&str> = self
+            .request
+            .headers()
+            .filter(|(name, _)| name.eq_ignore_ascii_case("x-forwarded-for"))
+            .map(|(_, value)| value)
+            .collect();
         for entry in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
             let address = parse_forwarded(entry.trim())?;
             if !settings.trusts(address) {
@@ -114,7 +126,10 @@ impl Ask<'_> {
     /// What the program says of itself.
     #[must_use]
     pub fn program(&self) -> Option<&str> {
-        self.request.header("User-Agent").map(|program| program.get(..PROGRAM_CHARACTERS_MAX).unwrap_or(program)).filter(|program| !program.is_empty())
+        self.request
+            .header("User-Agent")
+            .map(|program| program.get(..PROGRAM_CHARACTERS_MAX).unwrap_or(program))
+            .filter(|program| !program.is_empty())
     }
 
     /// From where it is asked, for the log.
@@ -123,7 +138,9 @@ impl Ask<'_> {
         Origin {
             way,
             address: self.address(),
-            program: self.program().map(|program| tame(program, PROGRAM_CHARACTERS_MAX)),
+            program: self
+                .program()
+                .map(|program| tame(program, PROGRAM_CHARACTERS_MAX)),
             request_id: Some(self.request_id.clone()),
         }
     }
@@ -152,5 +169,7 @@ fn parse_forwarded(text: &str) -> Option<IpAddr> {
     if let Ok(socket) = text.parse::<std::net::SocketAddr>() {
         return Some(socket.ip().to_canonical());
     }
-    text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).and_then(|text| text.parse::<IpAddr>().ok())
+    text.strip_prefix('[')
+        .and_then(|text| text.strip_suffix(']'))
+        .and_then(|text| text.parse::<IpAddr>().ok())
 }

@@ -17,7 +17,8 @@ use crate::model::text::tame;
 pub fn bytes(ask: &Ask<'_>) -> Result<Vec<u8>, Problem> {
     let mut data = ask.request.data().ok_or(Problem::BodyTooLong)?;
     let mut bytes = Vec::new();
-    data.read_to_end(&mut bytes).map_err(|error| Error::Fault(format!("a body could not be read: {error}")))?;
+    data.read_to_end(&mut bytes)
+        .map_err(|error| Error::Fault(format!("a body could not be read: {error}")))?;
     Ok(bytes)
 }
 
@@ -56,20 +57,29 @@ pub fn form(ask: &Ask<'_>) -> Result<Vec<(String, String)>, Problem> {
         Some(kind) if is_type(kind, "application/x-www-form-urlencoded") => {}
         _ => return Err(Problem::MediaType("application/x-www-form-urlencoded")),
     }
-    Ok(form_urlencoded::parse(&bytes).map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+    Ok(form_urlencoded::parse(&bytes)
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect())
 }
 
 /// Whether a `Content-Type` names `wanted`, in UTF-8 if it names a character set (RFC 9110, 8.3.1).
 fn is_type(content_type: &str, wanted: &str) -> bool {
     let mut parts = content_type.split(';').map(str::trim);
-    if !parts.next().is_some_and(|kind| kind.eq_ignore_ascii_case(wanted)) {
+    if !parts
+        .next()
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(wanted))
+    {
         return false;
     }
-    parts.filter(|part| !part.is_empty()).all(|part| match part.split_once('=') {
-        Some((name, value)) if name.eq_ignore_ascii_case("charset") => value.trim_matches('"').eq_ignore_ascii_case("utf-8"),
-        Some(_) => true,
-        None => false,
-    })
+    parts
+        .filter(|part| !part.is_empty())
+        .all(|part| match part.split_once('=') {
+            Some((name, value)) if name.eq_ignore_ascii_case("charset") => {
+                value.trim_matches('"').eq_ignore_ascii_case("utf-8")
+            }
+            Some(_) => true,
+            None => false,
+        })
 }
 
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
@@ -79,7 +89,11 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
         return Err(Problem::NotJson);
     }
     if !text.trim_ascii_start().starts_with(b"{") {
-        return Err(Error::Invalid(vec![FieldError::new("", "the body has to be a JSON object")]).into());
+        return Err(Error::Invalid(vec![FieldError::new(
+            "",
+            "the body has to be a JSON object",
+        )])
+        .into());
     }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
@@ -91,7 +105,12 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
 
 /// Says in our own words what serde said: its words can hold what was sent, which may be a secret.
 fn field_error(path: &str, message: &str) -> FieldError {
-    let quoted = |prefix: &str| message.strip_prefix(prefix).and_then(|rest| rest.split('`').next()).map(|name| tame(name, 64));
+    let quoted = |prefix: &str| {
+        message
+            .strip_prefix(prefix)
+            .and_then(|rest| rest.split('`').next())
+            .map(|name| tame(name, 64))
+    };
     if let Some(field) = quoted("unknown field `") {
         return FieldError::new(&field, "there is no such field");
     }
@@ -101,10 +120,18 @@ fn field_error(path: &str, message: &str) -> FieldError {
     if let Some(field) = quoted("duplicate field `") {
         return FieldError::new(&field, "give this once");
     }
-    let expected = message.rsplit_once(", expected ").map(|(_, rest)| rest.split(" at line ").next().unwrap_or(rest));
+    let expected = message
+        .rsplit_once(", expected ")
+        .map(|(_, rest)| rest.split(" at line ").next().unwrap_or(rest));
     let path = if path == "." { "" } else { path };
     match expected {
-        Some(expected) if expected.chars().all(|c| c.is_ascii_alphanumeric() || " _-".contains(c)) => FieldError::new(path, format!("this has the wrong type: send {expected}")),
+        Some(expected)
+            if expected
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || " _-".contains(c)) =>
+        {
+            FieldError::new(path, format!("this has the wrong type: send {expected}"))
+        }
         _ => FieldError::new(path, "this has the wrong type or a value out of range"),
     }
 }
@@ -116,18 +143,42 @@ mod tests {
 
     fn fault<T: DeserializeOwned>(text: &str) -> Option<(String, String)> {
         match parse::<T>(text.as_bytes()) {
-            Err(Problem::Asked(Error::Invalid(errors))) => errors.into_iter().next().map(|error| (error.field, error.message)),
+            Err(Problem::Asked(Error::Invalid(errors))) => errors
+                .into_iter()
+                .next()
+                .map(|error| (error.field, error.message)),
             _ => None,
         }
     }
 
     #[test]
     fn what_is_not_json_is_told_from_wrong_json() {
-        for bad in ["", "{", "nonsense", "{\"a\":1}x", "\u{0}", "{\"name\": \"\\ud800\"}x"] {
-            assert!(matches!(parse::<ApiKeyIn>(bad.as_bytes()), Err(Problem::NotJson)), "{bad:?}");
+        for bad in [
+            "",
+            "{",
+            "nonsense",
+            "{\"a\":1}x",
+            "\u{0}",
+            "{\"name\": \"\\ud800\"}x",
+        ] {
+            assert!(
+                matches!(parse::<ApiKeyIn>(bad.as_bytes()), Err(Problem::NotJson)),
+                "{bad:?}"
+            );
         }
-        for (wrong, field) in [("[]", ""), ("5", ""), ("{\"name\": 5}", "name"), ("{\"nam\": \"x\"}", "nam"), ("{\"permissions\": [1]}", "permissions[0]"), ("{\"name\":\"a\",\"name\":\"b\"}", "name")] {
-            assert_eq!(fault::<ApiKeyIn>(wrong).map(|(field, _)| field).as_deref(), Some(field), "{wrong}");
+        for (wrong, field) in [
+            ("[]", ""),
+            ("5", ""),
+            ("{\"name\": 5}", "name"),
+            ("{\"nam\": \"x\"}", "nam"),
+            ("{\"permissions\": [1]}", "permissions[0]"),
+            ("{\"name\":\"a\",\"name\":\"b\"}", "name"),
+        ] {
+            assert_eq!(
+                fault::<ApiKeyIn>(wrong).map(|(field, _)| field).as_deref(),
+                Some(field),
+                "{wrong}"
+            );
         }
     }
 
@@ -147,8 +198,14 @@ mod tests {
     #[test]
     fn content_types_are_compared_without_their_parameters() {
         assert!(is_type("application/json", "application/json"));
-        assert!(is_type("Application/JSON; charset=\"UTF-8\"", "application/json"));
-        assert!(!is_type("application/json; charset=latin1", "application/json"));
+        assert!(is_type(
+            "Application/JSON; charset=\"UTF-8\"",
+            "application/json"
+        ));
+        assert!(!is_type(
+            "application/json; charset=latin1",
+            "application/json"
+        ));
         assert!(!is_type("application/jsonx", "application/json"));
         assert!(!is_type("text/plain", "application/json"));
     }

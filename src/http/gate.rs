@@ -25,7 +25,11 @@ pub enum Sent {
 /// Finds the secret in `Authorization`: Bearer (RFC 6750, 2.1), or Basic (RFC 7617) with the secret as password or user name.
 #[must_use]
 pub fn authorization(ask: &Ask<'_>) -> Sent {
-    let mut lines = ask.request.headers().filter(|(name, _)| name.eq_ignore_ascii_case("authorization")).map(|(_, value)| value);
+    let mut lines = ask
+        .request
+        .headers()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+        .map(|(_, value)| value);
     match (lines.next(), lines.next()) {
         (None, _) => Sent::Nothing,
         (Some(line), None) => secret_in(line).map_or(Sent::Foreign, Sent::Secret),
@@ -60,8 +64,14 @@ fn secret_in(line: &str) -> Option<Presented> {
 pub fn presented(ask: &Ask<'_>) -> Result<Presented, Problem> {
     match authorization(ask) {
         Sent::Secret(presented) => Ok(presented),
-        Sent::Nothing => Err(Error::Unauthenticated { sent: SecretSent::No }.into()),
-        Sent::Foreign => Err(Error::Unauthenticated { sent: SecretSent::Yes }.into()),
+        Sent::Nothing => Err(Error::Unauthenticated {
+            sent: SecretSent::No,
+        }
+        .into()),
+        Sent::Foreign => Err(Error::Unauthenticated {
+            sent: SecretSent::Yes,
+        }
+        .into()),
     }
 }
 
@@ -71,12 +81,18 @@ pub fn presented(ask: &Ask<'_>) -> Result<Presented, Problem> {
 /// 401; 403, which names the missing permission and, when it is an administrative one, leaves an event.
 pub fn bearer(ask: &Ask<'_>, permission: Option<Own>) -> Result<Caller, Problem> {
     let presented = presented(ask)?;
-    let caller = ask.desk().caller(&presented, Kind::is_bearer, ask.origin(Way::Api), ask.now)?;
+    let caller = ask
+        .desk()
+        .caller(&presented, Kind::is_bearer, ask.origin(Way::Api), ask.now)?;
     if let Some(permission) = permission
         && let Err(error) = caller.demand(permission)
     {
         if permission.is_administrative() {
-            ask.desk().note_refused_request(&caller, permission, &format!("{} {}", ask.request.method(), ask.path));
+            ask.desk().note_refused_request(
+                &caller,
+                permission,
+                &format!("{} {}", ask.request.method(), ask.path),
+            );
         }
         return Err(error.into());
     }
@@ -105,8 +121,13 @@ pub fn is_own_origin(ask: &Ask<'_>, origin: &str) -> bool {
     if origin == settings.public_url {
         return true;
     }
-    let Some(host) = ask.request.header("Host") else { return false };
+    let Some(host) = ask.request.header("Host") else {
+        return false;
+    };
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let is_loopback = matches!(name, "localhost" | "[::1]") || name.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_loopback());
+    let is_loopback = matches!(name, "localhost" | "[::1]")
+        || name
+            .parse::<std::net::Ipv4Addr>()
+            .is_ok_and(|address| address.is_loopback());
     !settings.public_url_given && is_loopback && origin.strip_prefix("http://") == Some(host)
 }

@@ -6,11 +6,15 @@ use serde::Serialize;
 use super::ask::Settings;
 
 /// Nothing of ours on the JSON side is to be run, framed or styled.
-const CSP_NOTHING: &str = "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+const CSP_NOTHING: &str =
+    "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 /// Whether `response` brought a header of its own by this name.
 fn has(response: &Response, name: &str) -> bool {
-    response.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))
+    response
+        .headers
+        .iter()
+        .any(|(own, _)| own.eq_ignore_ascii_case(name))
 }
 
 /// Puts what every answer carries onto `response`.
@@ -31,7 +35,10 @@ pub fn finish(mut response: Response, request_id: String, settings: &Settings) -
     headers.push(("Referrer-Policy".into(), "same-origin".into()));
     headers.push(("Cross-Origin-Opener-Policy".into(), "same-origin".into()));
     if settings.is_https() {
-        headers.push(("Strict-Transport-Security".into(), "max-age=31536000".into()));
+        headers.push((
+            "Strict-Transport-Security".into(),
+            "max-age=31536000".into(),
+        ));
     }
     headers.push(("Request-Id".into(), request_id.into()));
     response
@@ -40,18 +47,29 @@ pub fn finish(mut response: Response, request_id: String, settings: &Settings) -
 /// An answer without a body.
 #[must_use]
 pub fn empty(status: u16) -> Response {
-    Response { status_code: status, headers: Vec::new(), data: ResponseBody::empty(), upgrade: None }
+    Response {
+        status_code: status,
+        headers: Vec::new(),
+        data: ResponseBody::empty(),
+        upgrade: None,
+    }
 }
 
 /// `value` as JSON.
 #[must_use]
 pub fn json<T: Serialize>(content_type: &'static str, status: u16, value: &T) -> Response {
-    let bytes = serde_json::to_vec(value).expect("our own shapes have only string keys and can be written");
+    let bytes =
+        serde_json::to_vec(value).expect("our own shapes have only string keys and can be written");
     bytes_of(content_type, status, bytes)
 }
 
 /// `bytes` as they are.
 #[must_use]
 pub fn bytes_of(content_type: &'static str, status: u16, bytes: Vec<u8>) -> Response {
-    Response { status_code: status, headers: vec![("Content-Type".into(), content_type.into())], data: ResponseBody::from_data(bytes), upgrade: None }
+    Response {
+        status_code: status,
+        headers: vec![("Content-Type".into(), content_type.into())],
+        data: ResponseBody::from_data(bytes),
+        upgrade: None,
+    }
 }

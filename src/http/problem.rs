@@ -36,11 +36,19 @@ struct Answer {
 }
 
 const fn answer(status: u16, title: &'static str) -> Answer {
-    Answer { status, title, kind: None }
+    Answer {
+        status,
+        title,
+        kind: None,
+    }
 }
 
 const fn kind(status: u16, title: &'static str, kind: &'static str) -> Answer {
-    Answer { status, title, kind: Some(kind) }
+    Answer {
+        status,
+        title,
+        kind: Some(kind),
+    }
 }
 
 impl Problem {
@@ -78,22 +86,38 @@ impl Problem {
         self.answer().status
     }
 
+    /// What happened, in a few words.
+    #[must_use]
+    pub const fn title(&self) -> &'static str {
+        self.answer().title
+    }
+
     /// One sentence a person can act on.
     #[must_use]
     pub fn detail(&self) -> String {
         match self {
             Self::Asked(error) => error.to_string(),
-            Self::NoSuchPath => "There is nothing at this path; openapi.json lists what there is.".to_owned(),
+            Self::NoSuchPath => {
+                "There is nothing at this path; openapi.json lists what there is.".to_owned()
+            }
             Self::Method(allowed) => format!("This path takes {allowed}."),
-            Self::CrossSite => "Your browser says that another site sent this; do it from Keycroft's own pages.".to_owned(),
+            Self::CrossSite => {
+                "Your browser says that another site sent this; do it from Keycroft's own pages."
+                    .to_owned()
+            }
             Self::BodyTooLong => "The body is longer than this call takes.".to_owned(),
-            Self::MediaType(wanted) => format!("Send the body as {wanted} and say so in Content-Type."),
+            Self::MediaType(wanted) => {
+                format!("Send the body as {wanted} and say so in Content-Type.")
+            }
             Self::NotJson => "The body is not JSON.".to_owned(),
         }
     }
 
     fn fields(&self) -> Vec<FieldOut> {
-        let out = |error: &crate::model::error::FieldError| FieldOut { field: error.field.clone(), message: error.message.clone() };
+        let out = |error: &crate::model::error::FieldError| FieldOut {
+            field: error.field.clone(),
+            message: error.message.clone(),
+        };
         match self {
             Self::Asked(Error::Invalid(errors)) => errors.iter().map(out).collect(),
             Self::Asked(Error::AgainstPolicy(error)) => vec![out(error)],
@@ -104,10 +128,17 @@ impl Problem {
     /// The answer on the JSON API.
     #[must_use]
     pub fn to_response(&self, request_id: &str) -> Response {
-        let Answer { status, title, kind } = self.answer();
+        let Answer {
+            status,
+            title,
+            kind,
+        } = self.answer();
         let fault = status == 500;
         let problem = ProblemOut {
-            kind: kind.map_or_else(|| "about:blank".to_owned(), |kind| format!("urn:keycroft:problem:{kind}")),
+            kind: kind.map_or_else(
+                || "about:blank".to_owned(),
+                |kind| format!("urn:keycroft:problem:{kind}"),
+            ),
             title: title.to_owned(),
             status,
             detail: (!fault).then(|| self.detail()),
@@ -137,27 +168,53 @@ impl Problem {
             _ => (400, "invalid_request"),
         };
         // RFC 6749, 5.2 allows printable ASCII without quotes and backslashes.
-        let description: String = self.detail().chars().filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\')).collect();
+        let description: String = self
+            .detail()
+            .chars()
+            .filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\'))
+            .collect();
         let scope = match self {
             Self::Asked(Error::Forbidden { missing }) => Some(missing.to_string()),
             _ => None,
         };
-        let out = OauthProblemOut { error: error.to_owned(), error_description: description, scope };
+        let out = OauthProblemOut {
+            error: error.to_owned(),
+            error_description: description,
+            scope,
+        };
         self.with_headers(headers::json("application/json", status, &out))
     }
 
     /// The headers that belong to a problem, whatever its body.
     #[must_use]
     pub fn with_headers(&self, mut response: Response) -> Response {
-        let mut add = |name: &'static str, value: String| response.headers.push((name.into(), value.into()));
+        let mut add =
+            |name: &'static str, value: String| response.headers.push((name.into(), value.into()));
         match self {
             Self::Method(allowed) => add("Allow", allowed.clone()),
-            Self::Asked(Error::Unauthenticated { sent: SecretSent::Yes }) => add("WWW-Authenticate", "Bearer realm=\"keycroft\", error=\"invalid_token\"".to_owned()),
-            Self::Asked(Error::Unauthenticated { sent: SecretSent::No } | Error::WrongPassword) => add("WWW-Authenticate", "Bearer realm=\"keycroft\"".to_owned()),
+            Self::Asked(Error::Unauthenticated {
+                sent: SecretSent::Yes,
+            }) => add(
+                "WWW-Authenticate",
+                "Bearer realm=\"keycroft\", error=\"invalid_token\"".to_owned(),
+            ),
+            Self::Asked(
+                Error::Unauthenticated {
+                    sent: SecretSent::No,
+                }
+                | Error::WrongPassword,
+            ) => add("WWW-Authenticate", "Bearer realm=\"keycroft\"".to_owned()),
             Self::Asked(Error::Forbidden { missing }) => {
-                add("WWW-Authenticate", format!("Bearer realm=\"keycroft\", error=\"insufficient_scope\", scope=\"{missing}\""));
+                add(
+                    "WWW-Authenticate",
+                    format!(
+                        "Bearer realm=\"keycroft\", error=\"insufficient_scope\", scope=\"{missing}\""
+                    ),
+                );
             }
-            Self::Asked(Error::TooMany { retry_after, .. } | Error::Unavailable { retry_after }) => add("Retry-After", retry_after.as_secs().max(1).to_string()),
+            Self::Asked(
+                Error::TooMany { retry_after, .. } | Error::Unavailable { retry_after },
+            ) => add("Retry-After", retry_after.as_secs().max(1).to_string()),
             Self::Asked(Error::StorageFull) => add("Retry-After", "30".to_owned()),
             _ => {}
         }

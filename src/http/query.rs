@@ -22,11 +22,19 @@ impl<'a> Query<'a> {
     /// Reads the query of `ask`; what is not in `known`, or given twice, is a fault.
     #[must_use]
     pub fn read(ask: &'a Ask<'_>, known: &[&'static str]) -> Self {
-        let mut query = Self { given: Vec::new(), faults: Faults::default() };
+        let mut query = Self {
+            given: Vec::new(),
+            faults: Faults::default(),
+        };
         for (name, value) in form_urlencoded::parse(ask.request.raw_query_string().as_bytes()) {
             match known.iter().find(|one| **one == name) {
-                None => query.faults.add(&crate::model::text::tame(&name, 64), "there is no such parameter"),
-                Some(known) if query.given.iter().any(|(one, _)| one == known) => query.faults.add(known, "give this once"),
+                None => query.faults.add(
+                    &crate::model::text::tame(&name, 64),
+                    "there is no such parameter",
+                ),
+                Some(known) if query.given.iter().any(|(one, _)| one == known) => {
+                    query.faults.add(known, "give this once")
+                }
                 Some(known) => query.given.push((known, value)),
             }
         }
@@ -36,7 +44,10 @@ impl<'a> Query<'a> {
     /// The value of a parameter.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.given.iter().find(|(one, _)| *one == name).map(|(_, value)| value.as_ref())
+        self.given
+            .iter()
+            .find(|(one, _)| *one == name)
+            .map(|(_, value)| value.as_ref())
     }
 
     /// Notes that a parameter has a bad value.
@@ -91,7 +102,13 @@ impl<'a> Query<'a> {
 
     /// `action`, `since` and `until`.
     pub fn events(&mut self) -> EventFilter {
-        EventFilter { user: None, action: self.get("action").map(str::to_owned), target: None, since: self.time("since"), until: self.time("until") }
+        EventFilter {
+            user: None,
+            action: self.get("action").map(str::to_owned),
+            target: None,
+            since: self.time("since"),
+            until: self.time("until"),
+        }
     }
 
     /// # Errors

@@ -3,6 +3,7 @@
 use rouille::{Request, Response};
 
 use super::ask::{Ask, House};
+use super::console::{self, Act, Page};
 use super::problem::Problem;
 use super::service::{health, introspect, metadata, verify};
 use super::transport::{Admission, Lane};
@@ -25,6 +26,10 @@ pub enum Needs {
     Bearer(Called),
     /// An API key or a token with this permission.
     Permission(Own, Called),
+    /// A session; without one, sign-in comes first.
+    Page(Page),
+    /// A session and a form of ours.
+    Form(Act),
 }
 
 /// One row of the table.
@@ -37,20 +42,62 @@ pub struct Route {
 }
 
 const fn open(method: &'static str, path: &'static str, handler: Open) -> Route {
-    Route { method, path, needs: Needs::Nothing(handler), lane: Lane::Work }
+    Route {
+        method,
+        path,
+        needs: Needs::Nothing(handler),
+        lane: Lane::Work,
+    }
 }
 
 const fn quick(method: &'static str, path: &'static str, handler: Open) -> Route {
-    Route { method, path, needs: Needs::Nothing(handler), lane: Lane::Quick }
+    Route {
+        method,
+        path,
+        needs: Needs::Nothing(handler),
+        lane: Lane::Quick,
+    }
 }
 
-const fn needs(method: &'static str, path: &'static str, permission: Own, handler: Called) -> Route {
-    Route { method, path, needs: Needs::Permission(permission, handler), lane: Lane::Work }
+const fn needs(
+    method: &'static str,
+    path: &'static str,
+    permission: Own,
+    handler: Called,
+) -> Route {
+    Route {
+        method,
+        path,
+        needs: Needs::Permission(permission, handler),
+        lane: Lane::Work,
+    }
+}
+
+const fn page(path: &'static str, handler: Page) -> Route {
+    Route {
+        method: "GET",
+        path,
+        needs: Needs::Page(handler),
+        lane: Lane::Work,
+    }
+}
+
+/// A form. Any of them may ask for the password first, so they are on the lane of password hashing.
+const fn form(path: &'static str, handler: Act) -> Route {
+    Route {
+        method: "POST",
+        path,
+        needs: Needs::Form(handler),
+        lane: Lane::Hash,
+    }
 }
 
 /// The same on the lane of password hashing.
 const fn hashing(route: Route) -> Route {
-    Route { lane: Lane::Hash, ..route }
+    Route {
+        lane: Lane::Hash,
+        ..route
+    }
 }
 
 /// Every route. `/verify` stands first: it is asked most.
@@ -71,65 +118,464 @@ pub const ROUTES: &[Route] = &[
     quick("UNLOCK", "/verify", verify::verify),
     quick("REPORT", "/verify", verify::verify),
     quick("SEARCH", "/verify", verify::verify),
-    Route { lane: Lane::Quick, ..needs("POST", "/oauth/introspect", Own::Introspect, introspect::introspect) },
+    Route {
+        lane: Lane::Quick,
+        ..needs(
+            "POST",
+            "/oauth/introspect",
+            Own::Introspect,
+            introspect::introspect,
+        )
+    },
     open("POST", "/oauth/revoke", introspect::revoke),
     quick("GET", "/healthz", health::healthz),
     quick("GET", "/openapi.json", metadata::openapi),
-    quick("GET", "/.well-known/oauth-authorization-server", metadata::authorization_server),
+    quick(
+        "GET",
+        "/.well-known/oauth-authorization-server",
+        metadata::authorization_server,
+    ),
     open("DELETE", "/api/v1/burn", introspect::burn),
-    Route { method: "GET", path: "/api/v1/me", needs: Needs::Bearer(api::account::show), lane: Lane::Quick },
+    Route {
+        method: "GET",
+        path: "/api/v1/me",
+        needs: Needs::Bearer(api::account::show),
+        lane: Lane::Quick,
+    },
     needs("PATCH", "/api/v1/me", Own::AccountWrite, api::account::edit),
-    hashing(needs("POST", "/api/v1/me/password", Own::AccountWrite, api::account::change_password)),
+    hashing(needs(
+        "POST",
+        "/api/v1/me/password",
+        Own::AccountWrite,
+        api::account::change_password,
+    )),
     hashing(open("POST", "/api/v1/setup", api::account::set_up)),
-    hashing(open("POST", "/api/v1/invitation", api::account::accept_invitation)),
-    hashing(open("POST", "/api/v1/password-reset", api::account::reset_password)),
-    needs("GET", "/api/v1/api-keys", Own::ApiKeysRead, api::api_key::list_own),
-    needs("POST", "/api/v1/api-keys", Own::ApiKeysWrite, api::api_key::create_own),
-    needs("GET", "/api/v1/api-keys/{id}", Own::ApiKeysRead, api::api_key::show_own),
-    needs("PATCH", "/api/v1/api-keys/{id}", Own::ApiKeysWrite, api::api_key::edit_own),
-    needs("DELETE", "/api/v1/api-keys/{id}", Own::ApiKeysWrite, api::api_key::delete_own),
-    needs("POST", "/api/v1/api-keys/{id}/rotate", Own::ApiKeysWrite, api::api_key::rotate_own),
-    needs("GET", "/api/v1/api-keys/{id}/usage", Own::ApiKeysRead, api::api_key::usage_own),
-    needs("GET", "/api/v1/tokens", Own::TokensRead, api::token::list_own),
-    needs("POST", "/api/v1/tokens", Own::TokensWrite, api::token::create_own),
-    needs("GET", "/api/v1/tokens/{id}", Own::TokensRead, api::token::show_own),
-    needs("DELETE", "/api/v1/tokens/{id}", Own::TokensWrite, api::token::delete_own),
-    needs("GET", "/api/v1/tokens/{id}/usage", Own::TokensRead, api::token::usage_own),
-    needs("GET", "/api/v1/sessions", Own::SessionsRead, api::session::list_own),
-    needs("DELETE", "/api/v1/sessions", Own::SessionsWrite, api::session::delete_all),
-    needs("DELETE", "/api/v1/sessions/{id}", Own::SessionsWrite, api::session::delete_own),
+    hashing(open(
+        "POST",
+        "/api/v1/invitation",
+        api::account::accept_invitation,
+    )),
+    hashing(open(
+        "POST",
+        "/api/v1/password-reset",
+        api::account::reset_password,
+    )),
+    needs(
+        "GET",
+        "/api/v1/api-keys",
+        Own::ApiKeysRead,
+        api::api_key::list_own,
+    ),
+    needs(
+        "POST",
+        "/api/v1/api-keys",
+        Own::ApiKeysWrite,
+        api::api_key::create_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/api-keys/{id}",
+        Own::ApiKeysRead,
+        api::api_key::show_own,
+    ),
+    needs(
+        "PATCH",
+        "/api/v1/api-keys/{id}",
+        Own::ApiKeysWrite,
+        api::api_key::edit_own,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/api-keys/{id}",
+        Own::ApiKeysWrite,
+        api::api_key::delete_own,
+    ),
+    needs(
+        "POST",
+        "/api/v1/api-keys/{id}/rotate",
+        Own::ApiKeysWrite,
+        api::api_key::rotate_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/api-keys/{id}/usage",
+        Own::ApiKeysRead,
+        api::api_key::usage_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/tokens",
+        Own::TokensRead,
+        api::token::list_own,
+    ),
+    needs(
+        "POST",
+        "/api/v1/tokens",
+        Own::TokensWrite,
+        api::token::create_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/tokens/{id}",
+        Own::TokensRead,
+        api::token::show_own,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/tokens/{id}",
+        Own::TokensWrite,
+        api::token::delete_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/tokens/{id}/usage",
+        Own::TokensRead,
+        api::token::usage_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/sessions",
+        Own::SessionsRead,
+        api::session::list_own,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/sessions",
+        Own::SessionsWrite,
+        api::session::delete_all,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/sessions/{id}",
+        Own::SessionsWrite,
+        api::session::delete_own,
+    ),
     open("GET", "/api/v1/events", api::event::list_events),
-    needs("GET", "/api/v1/users", Own::UsersRead, api::user::list_users),
-    hashing(needs("POST", "/api/v1/users", Own::UsersWrite, api::user::add)),
-    needs("GET", "/api/v1/users/{username}", Own::UsersRead, api::user::show),
-    needs("PATCH", "/api/v1/users/{username}", Own::UsersWrite, api::user::edit),
-    needs("DELETE", "/api/v1/users/{username}", Own::UsersWrite, api::user::delete),
-    needs("POST", "/api/v1/users/{username}/reset-password", Own::UsersWrite, api::user::reset_password),
-    needs("POST", "/api/v1/users/{username}/end-everything", Own::UsersWrite, api::user::end_everything),
-    needs("GET", "/api/v1/users/{username}/api-keys", Own::UsersRead, api::user::list_api_keys),
-    needs("DELETE", "/api/v1/users/{username}/api-keys/{id}", Own::UsersWrite, api::user::delete_api_key),
-    needs("GET", "/api/v1/users/{username}/tokens", Own::UsersRead, api::user::list_tokens),
-    needs("DELETE", "/api/v1/users/{username}/tokens/{id}", Own::UsersWrite, api::user::delete_token),
-    needs("GET", "/api/v1/users/{username}/sessions", Own::UsersRead, api::user::list_sessions),
-    needs("DELETE", "/api/v1/users/{username}/sessions/{id}", Own::UsersWrite, api::user::delete_session),
+    needs(
+        "GET",
+        "/api/v1/users",
+        Own::UsersRead,
+        api::user::list_users,
+    ),
+    hashing(needs(
+        "POST",
+        "/api/v1/users",
+        Own::UsersWrite,
+        api::user::add,
+    )),
+    needs(
+        "GET",
+        "/api/v1/users/{username}",
+        Own::UsersRead,
+        api::user::show,
+    ),
+    needs(
+        "PATCH",
+        "/api/v1/users/{username}",
+        Own::UsersWrite,
+        api::user::edit,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/users/{username}",
+        Own::UsersWrite,
+        api::user::delete,
+    ),
+    needs(
+        "POST",
+        "/api/v1/users/{username}/reset-password",
+        Own::UsersWrite,
+        api::user::reset_password,
+    ),
+    needs(
+        "POST",
+        "/api/v1/users/{username}/end-everything",
+        Own::UsersWrite,
+        api::user::end_everything,
+    ),
+    needs(
+        "GET",
+        "/api/v1/users/{username}/api-keys",
+        Own::UsersRead,
+        api::user::list_api_keys,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/users/{username}/api-keys/{id}",
+        Own::UsersWrite,
+        api::user::delete_api_key,
+    ),
+    needs(
+        "GET",
+        "/api/v1/users/{username}/tokens",
+        Own::UsersRead,
+        api::user::list_tokens,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/users/{username}/tokens/{id}",
+        Own::UsersWrite,
+        api::user::delete_token,
+    ),
+    needs(
+        "GET",
+        "/api/v1/users/{username}/sessions",
+        Own::UsersRead,
+        api::user::list_sessions,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/users/{username}/sessions/{id}",
+        Own::UsersWrite,
+        api::user::delete_session,
+    ),
     needs("GET", "/api/v1/policy", Own::PolicyRead, api::policy::show),
-    needs("PATCH", "/api/v1/policy", Own::PolicyWrite, api::policy::edit),
-    needs("POST", "/api/v1/sweep", Own::PolicyWrite, api::policy::sweep),
-    needs("GET", "/api/v1/groups", Own::UsersRead, api::group::list_groups),
+    needs(
+        "PATCH",
+        "/api/v1/policy",
+        Own::PolicyWrite,
+        api::policy::edit,
+    ),
+    needs(
+        "POST",
+        "/api/v1/sweep",
+        Own::PolicyWrite,
+        api::policy::sweep,
+    ),
+    needs(
+        "GET",
+        "/api/v1/groups",
+        Own::UsersRead,
+        api::group::list_groups,
+    ),
     needs("POST", "/api/v1/groups", Own::UsersWrite, api::group::add),
-    needs("DELETE", "/api/v1/groups/{name}", Own::UsersWrite, api::group::delete),
-    needs("PUT", "/api/v1/groups/{name}/members/{username}", Own::UsersWrite, api::group::add_member),
-    needs("DELETE", "/api/v1/groups/{name}/members/{username}", Own::UsersWrite, api::group::remove_member),
-    needs("GET", "/api/v1/services", Own::ServicesRead, api::service::list_services),
-    needs("POST", "/api/v1/services", Own::ServicesWrite, api::service::add),
-    needs("PATCH", "/api/v1/services/{name}", Own::ServicesWrite, api::service::edit),
-    needs("DELETE", "/api/v1/services/{name}", Own::ServicesWrite, api::service::delete),
-    needs("GET", "/api/v1/services/{name}/api-keys", Own::ServicesRead, api::service::list_api_keys),
-    needs("POST", "/api/v1/services/{name}/api-keys", Own::ServicesWrite, api::service::create_api_key),
-    needs("GET", "/api/v1/services/{name}/api-keys/{id}", Own::ServicesRead, api::service::show_api_key),
-    needs("PATCH", "/api/v1/services/{name}/api-keys/{id}", Own::ServicesWrite, api::service::edit_api_key),
-    needs("DELETE", "/api/v1/services/{name}/api-keys/{id}", Own::ServicesWrite, api::service::delete_api_key),
-    needs("POST", "/api/v1/services/{name}/api-keys/{id}/rotate", Own::ServicesWrite, api::service::rotate_api_key),
+    needs(
+        "DELETE",
+        "/api/v1/groups/{name}",
+        Own::UsersWrite,
+        api::group::delete,
+    ),
+    needs(
+        "PUT",
+        "/api/v1/groups/{name}/members/{username}",
+        Own::UsersWrite,
+        api::group::add_member,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/groups/{name}/members/{username}",
+        Own::UsersWrite,
+        api::group::remove_member,
+    ),
+    needs(
+        "GET",
+        "/api/v1/services",
+        Own::ServicesRead,
+        api::service::list_services,
+    ),
+    needs(
+        "POST",
+        "/api/v1/services",
+        Own::ServicesWrite,
+        api::service::add,
+    ),
+    needs(
+        "PATCH",
+        "/api/v1/services/{name}",
+        Own::ServicesWrite,
+        api::service::edit,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/services/{name}",
+        Own::ServicesWrite,
+        api::service::delete,
+    ),
+    needs(
+        "GET",
+        "/api/v1/services/{name}/api-keys",
+        Own::ServicesRead,
+        api::service::list_api_keys,
+    ),
+    needs(
+        "POST",
+        "/api/v1/services/{name}/api-keys",
+        Own::ServicesWrite,
+        api::service::create_api_key,
+    ),
+    needs(
+        "GET",
+        "/api/v1/services/{name}/api-keys/{id}",
+        Own::ServicesRead,
+        api::service::show_api_key,
+    ),
+    needs(
+        "PATCH",
+        "/api/v1/services/{name}/api-keys/{id}",
+        Own::ServicesWrite,
+        api::service::edit_api_key,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/services/{name}/api-keys/{id}",
+        Own::ServicesWrite,
+        api::service::delete_api_key,
+    ),
+    needs(
+        "POST",
+        "/api/v1/services/{name}/api-keys/{id}/rotate",
+        Own::ServicesWrite,
+        api::service::rotate_api_key,
+    ),
+    open("GET", "/", console::first),
+    quick("GET", "/-/{file}", console::statics::file),
+    open("GET", "/help", console::help),
+    open("GET", "/login", console::sign_in::ask_for_password),
+    hashing(open("POST", "/login", console::sign_in::sign_in)),
+    open("GET", "/signed-out", console::sign_in::signed_out),
+    form("/logout", console::sign_in::sign_out),
+    open("GET", "/setup", console::sign_in::show_set_up),
+    hashing(open("POST", "/setup", console::sign_in::send_set_up)),
+    open("GET", "/invitation", console::sign_in::show_invitation),
+    hashing(open(
+        "POST",
+        "/invitation",
+        console::sign_in::send_invitation,
+    )),
+    open("GET", "/reset", console::sign_in::show_reset),
+    hashing(open("POST", "/reset", console::sign_in::send_reset)),
+    page("/account", console::account::account),
+    form("/account/name", console::account::rename),
+    form("/account/password", console::account::change_password),
+    form("/account/theme", console::account::choose_theme),
+    page("/api-keys", console::api_key::list),
+    page("/api-keys/new", console::api_key::new),
+    form("/api-keys/new", console::api_key::create),
+    page("/api-keys/{id}", console::api_key::show_one),
+    page("/api-keys/{id}/edit", console::api_key::ask_edit),
+    form("/api-keys/{id}/edit", console::api_key::edit),
+    form("/api-keys/{id}/disable", console::api_key::disable),
+    form("/api-keys/{id}/enable", console::api_key::enable),
+    page("/api-keys/{id}/rotate", console::api_key::ask_rotate),
+    form("/api-keys/{id}/rotate", console::api_key::rotate),
+    page("/api-keys/{id}/delete", console::api_key::ask_delete),
+    form("/api-keys/{id}/delete", console::api_key::delete),
+    page("/tokens", console::token::list),
+    page("/tokens/new", console::token::new),
+    form("/tokens/new", console::token::create),
+    page("/tokens/{id}/delete", console::token::ask_delete),
+    form("/tokens/{id}/delete", console::token::delete),
+    page("/sessions", console::session::list),
+    form("/sessions/delete", console::session::delete),
+    form("/sessions/delete-others", console::session::delete_others),
+    page("/events", console::event::own),
+    page("/events/export", console::event::export_own),
+    page("/admin/events", console::event::all),
+    page("/admin/events/export", console::event::export_all),
+    page("/admin/users", console::user::list),
+    page("/admin/users/new", console::user::new),
+    form("/admin/users/new", console::user::add),
+    page("/admin/users/{username}", console::user::show_one),
+    form("/admin/users/{username}/edit", console::user::edit),
+    form("/admin/users/{username}/disable", console::user::disable),
+    form("/admin/users/{username}/enable", console::user::enable),
+    form(
+        "/admin/users/{username}/reset-password",
+        console::user::reset_password,
+    ),
+    page(
+        "/admin/users/{username}/end-everything",
+        console::user::ask_end_everything,
+    ),
+    form(
+        "/admin/users/{username}/end-everything",
+        console::user::end_everything,
+    ),
+    page("/admin/users/{username}/delete", console::user::ask_delete),
+    form("/admin/users/{username}/delete", console::user::delete),
+    form(
+        "/admin/users/{username}/api-keys/{id}/delete",
+        console::user::delete_api_key,
+    ),
+    form(
+        "/admin/users/{username}/tokens/{id}/delete",
+        console::user::delete_token,
+    ),
+    form(
+        "/admin/users/{username}/sessions/{id}/delete",
+        console::user::delete_session,
+    ),
+    page("/admin/policy", console::policy::show_form),
+    form("/admin/policy", console::policy::save),
+    page("/admin/inventory", console::inventory::list),
+    form("/admin/inventory/delete", console::inventory::delete),
+    page("/admin/diagnostics", console::diagnostics::list),
+    page("/admin/groups", console::group::list),
+    form("/admin/groups", console::group::add),
+    page("/admin/groups/{name}", console::group::show_one),
+    form(
+        "/admin/groups/{name}/members/add",
+        console::group::add_member,
+    ),
+    form(
+        "/admin/groups/{name}/members/remove",
+        console::group::remove_member,
+    ),
+    page("/admin/groups/{name}/delete", console::group::ask_delete),
+    form("/admin/groups/{name}/delete", console::group::delete),
+    page("/admin/services", console::service::list),
+    page("/admin/services/new", console::service::new),
+    form("/admin/services/new", console::service::add),
+    page("/admin/services/{name}", console::service::show_one),
+    page("/admin/services/{name}/edit", console::service::ask_edit),
+    form("/admin/services/{name}/edit", console::service::edit),
+    page(
+        "/admin/services/{name}/delete",
+        console::service::ask_delete,
+    ),
+    form("/admin/services/{name}/delete", console::service::delete),
+    page("/admin/services/{name}/api-keys", console::api_key::list),
+    page("/admin/services/{name}/api-keys/new", console::api_key::new),
+    form(
+        "/admin/services/{name}/api-keys/new",
+        console::api_key::create,
+    ),
+    page(
+        "/admin/services/{name}/api-keys/{id}",
+        console::api_key::show_one,
+    ),
+    page(
+        "/admin/services/{name}/api-keys/{id}/edit",
+        console::api_key::ask_edit,
+    ),
+    form(
+        "/admin/services/{name}/api-keys/{id}/edit",
+        console::api_key::edit,
+    ),
+    form(
+        "/admin/services/{name}/api-keys/{id}/disable",
+        console::api_key::disable,
+    ),
+    form(
+        "/admin/services/{name}/api-keys/{id}/enable",
+        console::api_key::enable,
+    ),
+    page(
+        "/admin/services/{name}/api-keys/{id}/rotate",
+        console::api_key::ask_rotate,
+    ),
+    form(
+        "/admin/services/{name}/api-keys/{id}/rotate",
+        console::api_key::rotate,
+    ),
+    page(
+        "/admin/services/{name}/api-keys/{id}/delete",
+        console::api_key::ask_delete,
+    ),
+    form(
+        "/admin/services/{name}/api-keys/{id}/delete",
+        console::api_key::delete,
+    ),
 ];
 
 /// Holds `path` against a row's path; the segments in the places of `{…}`.
@@ -156,7 +602,8 @@ fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
 /// The row for a request, or why there is none.
 fn find<'p>(method: &str, path: &'p str) -> Result<(&'static Route, Vec<&'p str>), Problem> {
     // HEAD is GET whose answer has no body (RFC 9110, 9.3.2); the transport leaves it out.
-    let wanted = |route: &Route| route.method == method || (method == "HEAD" && route.method == "GET");
+    let wanted =
+        |route: &Route| route.method == method || (method == "HEAD" && route.method == "GET");
     let mut allowed: Vec<&str> = Vec::new();
     for route in ROUTES {
         if let Some(parameters) = fit(route.path, path) {
@@ -180,8 +627,14 @@ fn find<'p>(method: &str, path: &'p str) -> Result<(&'static Route, Vec<&'p str>
 #[must_use]
 pub fn admit(method: &str, path: &str) -> Admission {
     match find(method, path) {
-        Ok((route, _)) => Admission { lane: route.lane, body_bytes_max: BODY_BYTES_MAX },
-        Err(_) => Admission { lane: Lane::Quick, body_bytes_max: BODY_BYTES_MAX },
+        Ok((route, _)) => Admission {
+            lane: route.lane,
+            body_bytes_max: BODY_BYTES_MAX,
+        },
+        Err(_) => Admission {
+            lane: Lane::Quick,
+            body_bytes_max: BODY_BYTES_MAX,
+        },
     }
 }
 
@@ -196,7 +649,14 @@ pub fn respond(house: &House, request: &Request) -> Response {
     let now = house.desk.now();
     let url = request.raw_url();
     let path = url.split_once('?').map_or(url, |(path, _)| path);
-    let mut ask = Ask { request, house, path, parameters: Vec::new(), request_id: house.request_id(), now };
+    let mut ask = Ask {
+        request,
+        house,
+        path,
+        parameters: Vec::new(),
+        request_id: house.request_id(),
+        now,
+    };
     let answer = answer(&mut ask);
     let response = match answer {
         Ok(response) => response,
@@ -204,12 +664,18 @@ pub fn respond(house: &House, request: &Request) -> Response {
     };
     house.desk.sweep_sometimes(now);
     if !is_safe(request.method(), path) {
-        log::info!("{} {} {} {}", ask.request_id, request.method(), path, response.status_code);
+        log::info!(
+            "{} {} {} {}",
+            ask.request_id,
+            request.method(),
+            path,
+            response.status_code
+        );
     }
     headers::finish(response, ask.request_id, &house.settings)
 }
 
-fn answer<'a>(ask: &mut Ask<'a>) -> Result<Response, Problem> {
+fn answer(ask: &mut Ask<'_>) -> Result<Response, Problem> {
     let (route, parameters) = find(ask.request.method(), ask.path)?;
     ask.parameters = parameters;
     if !is_safe(ask.request.method(), ask.path) {
@@ -218,14 +684,29 @@ fn answer<'a>(ask: &mut Ask<'a>) -> Result<Response, Problem> {
     match route.needs {
         Needs::Nothing(handler) => handler(ask),
         Needs::Bearer(handler) => handler(ask, &gate::bearer(ask, None)?),
-        Needs::Permission(permission, handler) => handler(ask, &gate::bearer(ask, Some(permission))?),
+        Needs::Permission(permission, handler) => {
+            handler(ask, &gate::bearer(ask, Some(permission))?)
+        }
+        Needs::Page(handler) => console::visit(ask, handler),
+        Needs::Form(handler) => console::send(ask, handler),
     }
 }
 
 /// A fault is logged once, here, with the id that the answer carries.
 fn refuse(ask: &Ask<'_>, problem: &Problem) -> Response {
     if let Problem::Asked(crate::model::error::Error::Fault(text)) = problem {
-        log::error!("{} {} {}: {text}", ask.request_id, ask.request.method(), ask.path);
+        log::error!(
+            "{} {} {}: {text}",
+            ask.request_id,
+            ask.request.method(),
+            ask.path
+        );
     }
-    if ask.path.starts_with("/oauth/") { problem.to_oauth_response() } else { problem.to_response(&ask.request_id) }
+    if ask.path.starts_with("/oauth/") {
+        problem.to_oauth_response()
+    } else if console::wants_page(ask) {
+        console::error_page(ask, problem)
+    } else {
+        problem.to_response(&ask.request_id)
+    }
 }

@@ -30,7 +30,11 @@ const BACKLOG: i32 = 1_024;
 /// [`ServeError`], when the address can't be had.
 pub fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     let open = || -> std::io::Result<TcpListener> {
-        let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+        let socket = socket2::Socket::new(
+            socket2::Domain::for_address(address),
+            socket2::Type::STREAM,
+            None,
+        )?;
         socket.set_reuse_address(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
@@ -43,11 +47,18 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
 ///
 /// # Errors
 /// [`ServeError`], when it can't be begun.
-pub fn serve(office: &Office, settings: Settings, wire: &transport::Settings, listener: TcpListener, stop: &transport::Stop) -> Result<(), ServeError> {
+pub fn serve(
+    office: &Office,
+    settings: Settings,
+    wire: &transport::Settings,
+    listener: TcpListener,
+    stop: &transport::Stop,
+) -> Result<(), ServeError> {
     let settings = Arc::new(settings);
     let opened = office.clone();
     let open = move || House::open(&opened, &settings);
-    let served = transport::serve(wire, vec![listener], stop, open, admit, respond).map_err(|error| ServeError(error.to_string()));
+    let served = transport::serve(wire, vec![listener], stop, open, admit, respond)
+        .map_err(|error| ServeError(error.to_string()));
     office.close();
     served
 }

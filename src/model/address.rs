@@ -63,6 +63,12 @@ impl Networks {
         !self.is_everywhere() && self.0.iter().all(contained)
     }
 
+    /// Some address that is allowed: the first of the first network; `None` when all are.
+    #[must_use]
+    pub fn first_address(&self) -> Option<IpAddr> {
+        self.0.first().map(IpNet::network)
+    }
+
     /// Each network in CIDR notation.
     pub fn iter(&self) -> impl Iterator<Item = String> + '_ {
         self.0.iter().map(ToString::to_string)
@@ -89,7 +95,9 @@ impl fmt::Display for Networks {
 pub fn parse_network(text: &str) -> Result<IpNet, String> {
     let form = || {
         let shown: String = super::text::tame(text, 64);
-        format!("\"{shown}\" is no network: write one like 10.0.0.0/8, 2001:db8::/32 or a single address")
+        format!(
+            "\"{shown}\" is no network: write one like 10.0.0.0/8, 2001:db8::/32 or a single address"
+        )
     };
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(IpNet::from(address.to_canonical()));
@@ -115,10 +123,26 @@ mod tests {
 
     #[test]
     fn lists_are_canonical() {
-        let list = networks(&["10.1.2.3/8", "127.0.0.1", "10.0.0.0/8", "::ffff:192.168.0.1", "2001:db8::1/32"]);
-        assert_eq!(list.to_string(), "10.0.0.0/8 127.0.0.1/32 192.168.0.1/32 2001:db8::/32");
+        let list = networks(&[
+            "10.1.2.3/8",
+            "127.0.0.1",
+            "10.0.0.0/8",
+            "::ffff:192.168.0.1",
+            "2001:db8::1/32",
+        ]);
+        assert_eq!(
+            list.to_string(),
+            "10.0.0.0/8 127.0.0.1/32 192.168.0.1/32 2001:db8::/32"
+        );
         assert_eq!(Networks::from_stored(&list.to_string()).unwrap(), list);
-        for bad in ["", "10.0.0.0/33", "10.0.0", "example.org", "10.0.0.0/8 ", "a\nb"] {
+        for bad in [
+            "",
+            "10.0.0.0/33",
+            "10.0.0",
+            "example.org",
+            "10.0.0.0/8 ",
+            "a\nb",
+        ] {
             assert!(Networks::parse(&[bad]).is_err(), "{bad}");
         }
         assert!(Networks::parse(&vec!["10.0.0.1"; 33]).is_err());

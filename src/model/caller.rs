@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::code::Purpose;
 use super::credential::{Credential, Kind, Which};
 use super::error::{Error, SecretSent};
 use super::event::{Action, Actor, Origin};
@@ -10,7 +11,6 @@ use super::permission::{Own, Permission, Permissions};
 use super::secret::{Form, Presented};
 use super::time::Time;
 use super::user::{User, UserId};
-use super::code::Purpose;
 
 /// How long a typed password is good for dangerous acts.
 pub const PASSWORD_WINDOW: Duration = Duration::from_secs(600);
@@ -33,14 +33,24 @@ impl Caller {
     /// # Errors
     /// [`Error::NotAllowed`] when it belongs to a service or a host, who have no things of a person.
     pub fn user(&self) -> Result<&User, Error> {
-        self.credential.owner.user().ok_or_else(|| Error::NotAllowed("This belongs to a service, which has no account of its own.".to_owned()))
+        self.credential.owner.user().ok_or_else(|| {
+            Error::NotAllowed(
+                "This belongs to a service, which has no account of its own.".to_owned(),
+            )
+        })
     }
 
     /// # Errors
     /// [`Error::Forbidden`] that names the missing permission.
     pub fn demand(&self, permission: Own) -> Result<(), Error> {
         let permission = Permission::Own(permission);
-        if self.power.contains(&permission) { Ok(()) } else { Err(Error::Forbidden { missing: permission }) }
+        if self.power.contains(&permission) {
+            Ok(())
+        } else {
+            Err(Error::Forbidden {
+                missing: permission,
+            })
+        }
     }
 
     /// A permit to do `action`, which `permission` opens.
@@ -49,8 +59,17 @@ impl Caller {
     /// [`Error::Forbidden`] that names the missing permission.
     pub fn permit(&self, permission: Own, action: Action) -> Result<Permit, Error> {
         self.demand(permission)?;
-        let right = Right::Permission { permission, holder: Box::new(self.clone()) };
-        Ok(Permit::new(self.actor(), right, action, self.origin.clone(), self.now))
+        let right = Right::Permission {
+            permission,
+            holder: Box::new(self.clone()),
+        };
+        Ok(Permit::new(
+            self.actor(),
+            right,
+            action,
+            self.origin.clone(),
+            self.now,
+        ))
     }
 
     /// Whether the act may be dangerous: at the console, a password must have been typed lately.
@@ -60,8 +79,15 @@ impl Caller {
     pub fn demand_recent_password(&self) -> Result<(), Error> {
         match self.credential.kind {
             Kind::Session => {
-                let recent = self.credential.password_at.is_some_and(|at| at.is_within_last(PASSWORD_WINDOW, self.now));
-                if recent { Ok(()) } else { Err(Error::PasswordNeeded) }
+                let recent = self
+                    .credential
+                    .password_at
+                    .is_some_and(|at| at.is_within_last(PASSWORD_WINDOW, self.now));
+                if recent {
+                    Ok(())
+                } else {
+                    Err(Error::PasswordNeeded)
+                }
             }
             Kind::ApiKey | Kind::Token | Kind::Host => Ok(()),
         }
@@ -81,13 +107,19 @@ impl Caller {
 /// What opens a permit. Closed: there is no other way to write.
 pub(crate) enum Right {
     /// A good credential with a permission; both are looked at again inside the transaction.
-    Permission { permission: Own, holder: Box<Caller> },
+    Permission {
+        permission: Own,
+        holder: Box<Caller>,
+    },
     /// A password that was right; the user and the hash are looked at again inside the transaction.
     Password { user: UserId, hash: String },
     /// A secret, of which form, id and digest alone count: it may end itself.
     Presented(Presented),
     /// A code, spent inside the transaction.
-    Code { presented: Presented, purpose: Purpose },
+    Code {
+        presented: Presented,
+        purpose: Purpose,
+    },
     /// The owner of the file, at the command line or at the start of the server.
     Operator,
 }
@@ -104,14 +136,40 @@ pub struct Permit {
 
 impl Permit {
     const fn new(actor: Actor, right: Right, action: Action, origin: Origin, now: Time) -> Self {
-        Self { actor, right, action, origin, now, once: None }
+        Self {
+            actor,
+            right,
+            action,
+            origin,
+            now,
+            once: None,
+        }
     }
 
     /// For a user whose password was just found to match `hash`.
     #[must_use]
-    pub fn by_password(user: &User, hash: String, action: Action, origin: Origin, now: Time) -> Self {
-        let actor = Actor { name: user.username.to_string(), user: Some(user.id), credential: None };
-        Self::new(actor, Right::Password { user: user.id, hash }, action, origin, now)
+    pub fn by_password(
+        user: &User,
+        hash: String,
+        action: Action,
+        origin: Origin,
+        now: Time,
+    ) -> Self {
+        let actor = Actor {
+            name: user.username.to_string(),
+            user: Some(user.id),
+            credential: None,
+        };
+        Self::new(
+            actor,
+            Right::Password {
+                user: user.id,
+                hash,
+            },
+            action,
+            origin,
+            now,
+        )
     }
 
     /// For a secret that ends itself.
@@ -120,10 +178,21 @@ impl Permit {
     /// [`Error::Unauthenticated`] for a code, which is no credential.
     pub fn by_presented(presented: Presented, origin: Origin, now: Time) -> Result<Self, Error> {
         match presented.form {
-            Form::Code => Err(Error::Unauthenticated { sent: SecretSent::Yes }),
+            Form::Code => Err(Error::Unauthenticated {
+                sent: SecretSent::Yes,
+            }),
             Form::Credential(_) => {
-                let actor = Actor { credential: Some(presented.id), ..Actor::nobody() };
-                Ok(Self::new(actor, Right::Presented(presented), Action::Burn, origin, now))
+                let actor = Actor {
+                    credential: Some(presented.id),
+                    ..Actor::nobody()
+                };
+                Ok(Self::new(
+                    actor,
+                    Right::Presented(presented),
+                    Action::Burn,
+                    origin,
+                    now,
+                ))
             }
         }
     }
@@ -132,12 +201,29 @@ impl Permit {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] for what is no code.
-    pub fn by_code(presented: Presented, purpose: Purpose, action: Action, origin: Origin, now: Time) -> Result<Self, Error> {
+    pub fn by_code(
+        presented: Presented,
+        purpose: Purpose,
+        action: Action,
+        origin: Origin,
+        now: Time,
+    ) -> Result<Self, Error> {
         match presented.form {
-            Form::Credential(_) => Err(Error::Unauthenticated { sent: SecretSent::Yes }),
+            Form::Credential(_) => Err(Error::Unauthenticated {
+                sent: SecretSent::Yes,
+            }),
             Form::Code => {
-                let actor = Actor { credential: Some(presented.id), ..Actor::nobody() };
-                Ok(Self::new(actor, Right::Code { presented, purpose }, action, origin, now))
+                let actor = Actor {
+                    credential: Some(presented.id),
+                    ..Actor::nobody()
+                };
+                Ok(Self::new(
+                    actor,
+                    Right::Code { presented, purpose },
+                    action,
+                    origin,
+                    now,
+                ))
             }
         }
     }
@@ -145,7 +231,13 @@ impl Permit {
     /// For the owner of the file.
     #[must_use]
     pub fn by_operator(action: Action, now: Time) -> Self {
-        Self::new(Actor::operator(), Right::Operator, action, Origin::operator(), now)
+        Self::new(
+            Actor::operator(),
+            Right::Operator,
+            action,
+            Origin::operator(),
+            now,
+        )
     }
 
     /// The same permit, for a request that names itself so as not to be carried out twice.

@@ -17,7 +17,13 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    pub const ALL: [Self; 5] = [Self::SetUp, Self::Invitation, Self::PasswordReset, Self::Enrolment, Self::Device];
+    pub const ALL: [Self; 5] = [
+        Self::SetUp,
+        Self::Invitation,
+        Self::PasswordReset,
+        Self::Enrolment,
+        Self::Device,
+    ];
 
     #[must_use]
     pub const fn word(self) -> &'static str {

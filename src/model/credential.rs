@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::address::Networks;
 use super::host::{Host, HostId};
@@ -203,7 +204,9 @@ impl Refusal {
             Self::Ended => "It was deleted.",
             Self::Disabled => "It is disabled; enable it to use it again.",
             Self::Expired => "It has expired; renew or rotate it.",
-            Self::Address => "It was used from an address that its allowed addresses do not contain.",
+            Self::Address => {
+                "It was used from an address that its allowed addresses do not contain."
+            }
             Self::OwnerDisabled => "Its owner is disabled.",
         }
     }
@@ -217,7 +220,10 @@ impl Credential {
             return Some(Which::Current);
         }
         let previous = self.previous.filter(|previous| previous.ends_at > now)?;
-        previous.digest.matches(presented).then_some(Which::Previous)
+        previous
+            .digest
+            .matches(presented)
+            .then_some(Which::Previous)
     }
 
     /// Whether it is good at `now` from `address` (`None`: the address is not known, so that a limit to addresses refuses).
@@ -234,7 +240,8 @@ impl Credential {
         if self.seen_expired || self.is_past_its_end(now) {
             return Err(Refusal::Expired);
         }
-        let allowed = self.networks.is_everywhere() || address.is_some_and(|address| self.networks.allow(address));
+        let allowed = self.networks.is_everywhere()
+            || address.is_some_and(|address| self.networks.allow(address));
         if !allowed {
             return Err(Refusal::Address);
         }
@@ -341,6 +348,21 @@ impl Record {
         }
     }
 
+    /// A word that is another one after every change that an edit could overwrite.
+    #[must_use]
+    pub fn version(&self) -> String {
+        let end = self.expires_at.map_or(-1, Time::unix).to_be_bytes();
+        let (permissions, networks) = (self.permissions.to_string(), self.networks.to_string());
+        let note = self.note.as_deref().unwrap_or_default();
+        super::secret::version(&[
+            self.name.as_bytes(),
+            note.as_bytes(),
+            permissions.as_bytes(),
+            networks.as_bytes(),
+            &end,
+        ])
+    }
+
     /// When the secret before the last rotation ends, if it is still good at `now`.
     #[must_use]
     pub fn grace_ends_at(&self, now: Time) -> Option<Time> {
@@ -358,6 +380,27 @@ pub struct NewCredential {
     pub networks: Option<Networks>,
 }
 
+/// How an API key is to be rotated.
+#[derive(Debug, Clone, Copy)]
+pub struct Rotation {
+    /// How long the present secret stays good; zero: it ends now.
+    pub grace: Duration,
+    /// `Unsaid`: the end stays.
+    pub end: WantedEnd,
+}
+
+impl Rotation {
+    /// The graces that may be chosen.
+    pub const GRACES: [Duration; 6] = [
+        Duration::ZERO,
+        Duration::from_secs(60),
+        Duration::from_secs(15 * 60),
+        Duration::from_secs(3_600),
+        Duration::from_secs(6 * 3_600),
+        Duration::from_secs(24 * 3_600),
+    ];
+}
+
 /// A change to an API key; what is `None` stays.
 #[derive(Default)]
 pub struct CredentialChange {
@@ -367,6 +410,8 @@ pub struct CredentialChange {
     pub permissions: Option<Permissions>,
     pub networks: Option<Networks>,
     pub disabled: Option<Disabled>,
+    /// What [`Record::version`] said when the change was thought of; another one now refuses it.
+    pub version: Option<String>,
 }
 
 /// One day of a credential's use.
@@ -406,7 +451,10 @@ mod tests {
             permissions: Permissions::of(&[Own::AccountRead, Own::UsersRead]),
             networks: Networks::default(),
             digest: Some(Digest::of(b"current")),
-            previous: Some(Previous { digest: Digest::of(b"previous"), ends_at: LATER }),
+            previous: Some(Previous {
+                digest: Digest::of(b"previous"),
+                ends_at: LATER,
+            }),
             expires_at: Some(LATER),
             disabled: Disabled::No,
             ended: false,
@@ -431,7 +479,10 @@ mod tests {
         let mut limited = credential();
         limited.networks = Networks::parse(&["10.0.0.0/8"]).unwrap();
         assert_eq!(limited.check(NOW, None), Err(Refusal::Address));
-        assert_eq!(limited.check(NOW, "11.0.0.1".parse().ok()), Err(Refusal::Address));
+        assert_eq!(
+            limited.check(NOW, "11.0.0.1".parse().ok()),
+            Err(Refusal::Address)
+        );
         assert_eq!(limited.check(NOW, "10.0.0.1".parse().ok()), Ok(()));
         let mut left = credential();
         if let Owner::User(user) = &mut left.owner {
@@ -443,8 +494,14 @@ mod tests {
     #[test]
     fn the_previous_secret_is_good_until_its_own_end() {
         let credential = credential();
-        assert_eq!(credential.which(&Digest::of(b"current"), NOW), Some(Which::Current));
-        assert_eq!(credential.which(&Digest::of(b"previous"), NOW), Some(Which::Previous));
+        assert_eq!(
+            credential.which(&Digest::of(b"current"), NOW),
+            Some(Which::Current)
+        );
+        assert_eq!(
+            credential.which(&Digest::of(b"previous"), NOW),
+            Some(Which::Previous)
+        );
         assert_eq!(credential.which(&Digest::of(b"previous"), LATER), None);
         assert_eq!(credential.which(&Digest::of(b"another"), NOW), None);
     }

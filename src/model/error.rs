@@ -17,7 +17,10 @@ pub struct FieldError {
 impl FieldError {
     #[must_use]
     pub fn new(field: &str, message: impl Into<String>) -> Self {
-        Self { field: field.to_owned(), message: message.into() }
+        Self {
+            field: field.to_owned(),
+            message: message.into(),
+        }
     }
 }
 
@@ -47,7 +50,10 @@ pub enum Error {
     /// The same `Idempotency-Key` came with another body.
     KeyReused,
     /// Asked too often.
-    TooMany { retry_after: Duration, message: String },
+    TooMany {
+        retry_after: Duration,
+        message: String,
+    },
     /// Not possible just now (queue full, file locked, stopping).
     Unavailable { retry_after: Duration },
     /// The disk is full: nothing was changed.
@@ -73,7 +79,9 @@ impl Error {
     /// Not possible just now; worth another try after a second.
     #[must_use]
     pub fn unavailable() -> Self {
-        Self::Unavailable { retry_after: Duration::from_secs(1) }
+        Self::Unavailable {
+            retry_after: Duration::from_secs(1),
+        }
     }
 }
 
@@ -128,6 +136,10 @@ impl Faults {
     /// # Errors
     /// [`Error::Invalid`] with all complaints, when there are any.
     pub fn check(self) -> Result<(), Error> {
-        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Invalid(self.0))
+        }
     }
 }

@@ -152,7 +152,12 @@ impl Origin {
     /// The command line on the file itself.
     #[must_use]
     pub const fn operator() -> Self {
-        Self { way: Way::Cli, address: None, program: None, request_id: None }
+        Self {
+            way: Way::Cli,
+            address: None,
+            program: None,
+            request_id: None,
+        }
     }
 }
 
@@ -170,13 +175,21 @@ impl Actor {
     /// The owner of the file, at the command line.
     #[must_use]
     pub fn operator() -> Self {
-        Self { name: "operator".to_owned(), user: None, credential: None }
+        Self {
+            name: "operator".to_owned(),
+            user: None,
+            credential: None,
+        }
     }
 
     /// Somebody who did not prove who they are.
     #[must_use]
     pub fn nobody() -> Self {
-        Self { name: String::new(), user: None, credential: None }
+        Self {
+            name: String::new(),
+            user: None,
+            credential: None,
+        }
     }
 }
 
@@ -193,8 +206,18 @@ pub struct Target {
 
 impl Target {
     #[must_use]
-    pub fn new(kind: &'static str, id: impl ToString, name: impl ToString, owner: Option<UserId>) -> Self {
-        Self { kind, id: id.to_string(), name: name.to_string(), owner }
+    pub fn new(
+        kind: &'static str,
+        id: impl ToString,
+        name: impl ToString,
+        owner: Option<UserId>,
+    ) -> Self {
+        Self {
+            kind,
+            id: id.to_string(),
+            name: name.to_string(),
+            owner,
+        }
     }
 }
 
@@ -212,7 +235,11 @@ pub struct Trace {
 impl Trace {
     #[must_use]
     pub const fn of(target: Target) -> Self {
-        Self { target, before: Vec::new(), after: Vec::new() }
+        Self {
+            target,
+            before: Vec::new(),
+            after: Vec::new(),
+        }
     }
 
     #[must_use]
@@ -231,7 +258,11 @@ impl Trace {
     #[must_use]
     pub fn changed(self, word: &'static str, before: impl ToString, after: impl ToString) -> Self {
         let (before, after) = (before.to_string(), after.to_string());
-        if before == after { self } else { self.before(word, before).after(word, after) }
+        if before == after {
+            self
+        } else {
+            self.before(word, before).after(word, after)
+        }
     }
 }
 
@@ -281,7 +312,10 @@ impl Event {
     #[must_use]
     pub fn chained(&self, previous: &Digest) -> Digest {
         let user = |id: Option<UserId>| id.map_or(0, |id| id.0).to_be_bytes();
-        let optional = |text: &Option<String>| text.as_ref().map_or_else(Vec::new, |text| [b"+", text.as_bytes()].concat());
+        let optional = |text: &Option<String>| {
+            text.as_ref()
+                .map_or_else(Vec::new, |text| [b"+", text.as_bytes()].concat())
+        };
         Digest::of_parts(&[
             previous.as_bytes(),
             &self.number.to_be_bytes(),
@@ -348,7 +382,10 @@ pub fn decode_words(text: &str) -> Vec<(String, String)> {
         }
         decoded
     };
-    text.lines().filter_map(|line| line.split_once('=')).map(|(word, value)| (word.to_owned(), decode(value))).collect()
+    text.lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(word, value)| (word.to_owned(), decode(value)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -380,7 +417,7 @@ mod tests {
     #[test]
     fn every_field_is_part_of_the_chain() {
         let whole = event().chained(&chain_start()).hex();
-        let changes: [fn(&mut Event); 17] = [
+        let edits: [fn(&mut Event); 17] = [
             |e| e.number = 2,
             |e| e.at = Time::from_unix(1_001),
             |e| e.action.push('x'),
@@ -399,9 +436,9 @@ mod tests {
             |e| e.before.push('x'),
             |e| e.after.push('x'),
         ];
-        for (place, change) in changes.iter().enumerate() {
+        for (place, edit) in edits.iter().enumerate() {
             let mut changed = event();
-            change(&mut changed);
+            edit(&mut changed);
             assert_ne!(changed.chained(&chain_start()).hex(), whole, "{place}");
         }
         assert_ne!(event().chained(&Digest::of(b"another")).hex(), whole);
@@ -411,6 +448,12 @@ mod tests {
     fn words_come_back_as_they_were() {
         let words: Words = vec![("name", "a=b\\n\nc\\".into()), ("note", String::new())];
         let decoded = decode_words(&encode_words(&words));
-        assert_eq!(decoded, [("name".into(), "a=b\\n\nc\\".into()), ("note".to_owned(), String::new())]);
+        assert_eq!(
+            decoded,
+            [
+                ("name".into(), "a=b\\n\nc\\".into()),
+                ("note".to_owned(), String::new())
+            ]
+        );
     }
 }

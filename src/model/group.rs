@@ -22,7 +22,9 @@ pub struct Group {
 /// A sentence, when it is something else.
 pub fn parse_group_name(text: &str) -> Result<String, &'static str> {
     let bytes = text.as_bytes();
-    let all = bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(b));
+    let all = bytes
+        .iter()
+        .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(b));
     if bytes.len() > 32 || !bytes.first().is_some_and(u8::is_ascii_lowercase) || !all {
         return Err("use 1 to 32 of a-z, 0-9, _ and -, beginning with a letter");
     }

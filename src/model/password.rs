@@ -44,10 +44,14 @@ impl Password {
     pub fn chosen(text: &str, username: &Username) -> Result<Self, &'static str> {
         let password = Self::typed(text)?;
         if text.chars().count() < CHARACTERS_MIN {
-            return Err("use at least 15 characters; several words in a row are easy to keep in mind");
+            return Err(
+                "use at least 15 characters; several words in a row are easy to keep in mind",
+            );
         }
         if is_common(text, username) {
-            return Err("this is one of the first passwords that anybody would try; choose another");
+            return Err(
+                "this is one of the first passwords that anybody would try; choose another",
+            );
         }
         Ok(password)
     }
@@ -57,13 +61,15 @@ impl Password {
     pub fn hash(&self) -> String {
         let salt: [u8; 16] = random_bytes();
         let hash = hasher().hash_password_with_salt(self.0.as_bytes(), &salt);
-        hash.expect("the parameters are constant and the length was checked").to_string()
+        hash.expect("the parameters are constant and the length was checked")
+            .to_string()
     }
 
     /// Whether this is the password that `stored` (a PHC string) was made of. Takes as long as hashing.
     #[must_use]
     pub fn matches(&self, stored: &str) -> bool {
-        PasswordHash::new(stored).is_ok_and(|hash| hasher().verify_password(self.0.as_bytes(), &hash).is_ok())
+        PasswordHash::new(stored)
+            .is_ok_and(|hash| hasher().verify_password(self.0.as_bytes(), &hash).is_ok())
     }
 
     /// Takes as long as [`Password::matches`] and says no: for user names that do not exist.
@@ -73,20 +79,33 @@ impl Password {
 }
 
 fn hasher() -> Argon2<'static> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("the parameters are constant and valid");
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)
+        .expect("the parameters are constant and valid");
     Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
 }
 
 fn is_common(text: &str, username: &Username) -> bool {
     let lower = text.to_lowercase();
-    COMMON.lines().any(|common| common == lower) || repeats(&lower) || lower.replace(username.as_str(), "").chars().count() < 4
+    COMMON.lines().any(|common| common == lower)
+        || repeats(&lower)
+        || lower.replace(username.as_str(), "").chars().count() < 4
 }
 
 /// Whether `text` is a short piece (up to 8 characters) over and over again, or runs up or down by one.
 fn repeats(text: &str) -> bool {
     let characters: Vec<char> = text.chars().collect();
-    let period = |length: usize| characters.iter().skip(length).zip(&characters).all(|(a, b)| a == b);
-    let step = |by: i64| characters.windows(2).all(|pair| i64::from(u32::from(pair[1])) - i64::from(u32::from(pair[0])) == by);
+    let period = |length: usize| {
+        characters
+            .iter()
+            .skip(length)
+            .zip(&characters)
+            .all(|(a, b)| a == b)
+    };
+    let step = |by: i64| {
+        characters
+            .windows(2)
+            .all(|pair| i64::from(u32::from(pair[1])) - i64::from(u32::from(pair[0])) == by)
+    };
     (1..=8).any(period) || step(1) || step(-1)
 }
 
@@ -100,7 +119,13 @@ mod tests {
 
     #[test]
     fn long_enough_passwords_of_any_characters_pass() {
-        for good in ["correct horse battery", "äöüäöüßéèêçñ 漢字かな", "                x", &"long passphrase ".repeat(8), "passwordpassword and more"] {
+        for good in [
+            "correct horse battery",
+            "äöüäöüßéèêçñ 漢字かな",
+            "                x",
+            &"long passphrase ".repeat(8),
+            "passwordpassword and more",
+        ] {
             assert!(chosen(good).is_ok(), "{good}");
         }
         assert!(chosen(&"ab c".repeat(32).replace("ab c", "ab1c ab2d")).is_ok());
@@ -108,7 +133,18 @@ mod tests {
 
     #[test]
     fn short_huge_and_common_ones_do_not() {
-        for bad in ["", "fourteen chars", "123456789012345", "aaaaaaaaaaaaaaaa", "abcabcabcabcabcabc", "passwordpassword", "PasswordPassword", "alicealicealice1", "abcdefghijklmnop", "qwertyuiopasdfgh"] {
+        for bad in [
+            "",
+            "fourteen chars",
+            "123456789012345",
+            "aaaaaaaaaaaaaaaa",
+            "abcabcabcabcabcabc",
+            "passwordpassword",
+            "PasswordPassword",
+            "alicealicealice1",
+            "abcdefghijklmnop",
+            "qwertyuiopasdfgh",
+        ] {
             assert!(chosen(bad).is_err(), "{bad}");
         }
         assert!(chosen(&"x y".repeat(400)).is_err());
@@ -119,7 +155,10 @@ mod tests {
     fn a_hash_matches_its_password_alone() {
         let password = chosen("correct horse battery").unwrap();
         let hash = password.hash();
-        assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
+        assert!(
+            hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"),
+            "{hash}"
+        );
         assert!(password.matches(&hash));
         assert!(!chosen("correct horse batterz").unwrap().matches(&hash));
         assert!(!password.matches("nonsense"));

@@ -134,7 +134,10 @@ impl Own {
     }
 
     fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.binary_search_by(|own| own.word().cmp(word)).ok().map(|place| Self::ALL[place])
+        Self::ALL
+            .binary_search_by(|own| own.word().cmp(word))
+            .ok()
+            .map(|place| Self::ALL[place])
     }
 
     const fn bit(self) -> u32 {
@@ -205,7 +208,9 @@ impl From<Own> for Permission {
 /// Whether `name` may name a service: 1 to 32 of `a-z0-9-`, a letter first, and none of our own resources.
 #[must_use]
 pub fn is_service_name(name: &str) -> bool {
-    let ours = Own::ALL.iter().any(|own| own.word().split(':').next() == Some(name));
+    let ours = Own::ALL
+        .iter()
+        .any(|own| own.word().split(':').next() == Some(name));
     !ours && is_word(name, b"-")
 }
 
@@ -213,7 +218,9 @@ fn is_word(word: &str, besides: &[u8]) -> bool {
     let bytes = word.as_bytes();
     bytes.len() <= 32
         && bytes.first().is_some_and(u8::is_ascii_lowercase)
-        && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || besides.contains(b))
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || besides.contains(b))
 }
 
 /// A set of permissions. Ours are bits, since verification intersects them on every request.
@@ -228,19 +235,31 @@ impl Permissions {
     /// None.
     #[must_use]
     pub const fn none() -> Self {
-        Self { own: 0, service: Vec::new() }
+        Self {
+            own: 0,
+            service: Vec::new(),
+        }
     }
 
     /// Some of our own.
     #[must_use]
     pub fn of(list: &[Own]) -> Self {
-        Self { own: list.iter().fold(0, |bits, own| bits | own.bit()), service: Vec::new() }
+        Self {
+            own: list.iter().fold(0, |bits, own| bits | own.bit()),
+            service: Vec::new(),
+        }
     }
 
     /// Those of our own for which `choose` says yes.
     #[must_use]
     pub fn own_where(choose: impl Fn(Own) -> bool) -> Self {
-        Self { own: Own::ALL.iter().filter(|own| choose(**own)).fold(0, |bits, own| bits | own.bit()), service: Vec::new() }
+        Self {
+            own: Own::ALL
+                .iter()
+                .filter(|own| choose(**own))
+                .fold(0, |bits, own| bits | own.bit()),
+            service: Vec::new(),
+        }
     }
 
     /// Reads a list of words.
@@ -297,15 +316,31 @@ impl Permissions {
     /// What both have.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        let service = self.service.iter().filter(|one| other.service.binary_search(one).is_ok()).cloned().collect();
-        Self { own: self.own & other.own, service }
+        let service = self
+            .service
+            .iter()
+            .filter(|one| other.service.binary_search(one).is_ok())
+            .cloned()
+            .collect();
+        Self {
+            own: self.own & other.own,
+            service,
+        }
     }
 
     /// What this set has and `other` has not.
     #[must_use]
     pub fn without(&self, other: &Self) -> Self {
-        let service = self.service.iter().filter(|one| other.service.binary_search(one).is_err()).cloned().collect();
-        Self { own: self.own & !other.own, service }
+        let service = self
+            .service
+            .iter()
+            .filter(|one| other.service.binary_search(one).is_err())
+            .cloned()
+            .collect();
+        Self {
+            own: self.own & !other.own,
+            service,
+        }
     }
 
     /// The first permission, in alphabetical order, that `outer` lacks; `None` when this set lies within it.
@@ -316,7 +351,11 @@ impl Permissions {
 
     #[must_use]
     pub fn lie_within(&self, outer: &Self) -> bool {
-        self.own & !outer.own == 0 && self.service.iter().all(|one| outer.service.binary_search(one).is_ok())
+        self.own & !outer.own == 0
+            && self
+                .service
+                .iter()
+                .all(|one| outer.service.binary_search(one).is_ok())
     }
 
     #[must_use]
@@ -327,7 +366,9 @@ impl Permissions {
     /// Whether any of them lets its holder make or change credentials.
     #[must_use]
     pub fn manage_credentials(&self) -> bool {
-        Own::ALL.iter().any(|own| own.manages_credentials() && self.own & own.bit() != 0)
+        Own::ALL
+            .iter()
+            .any(|own| own.manages_credentials() && self.own & own.bit() != 0)
     }
 
     /// Each, in alphabetical order.
@@ -337,7 +378,11 @@ impl Permissions {
 
     /// Each word, in alphabetical order.
     pub fn words(&self) -> impl Iterator<Item = &str> + '_ {
-        let mut own = Own::ALL.iter().filter(|own| self.own & own.bit() != 0).map(|own| own.word()).peekable();
+        let mut own = Own::ALL
+            .iter()
+            .filter(|own| self.own & own.bit() != 0)
+            .map(|own| own.word())
+            .peekable();
         let mut service = self.service.iter().map(|one| one.0.as_str()).peekable();
         std::iter::from_fn(move || match (own.peek(), service.peek()) {
             (Some(ours), Some(theirs)) if theirs < ours => service.next(),
@@ -376,7 +421,20 @@ mod tests {
     #[test]
     fn services_can_not_speak_in_our_name() {
         assert!(Permission::parse("slurm:submit").is_ok());
-        for bad in ["", ":", "api-keys:delete", "users:", "users:all", "introspect:x", "Slurm:submit", "slurm:sub mit", "slurm:a:b", "slurm", "1s:a", "account:read\n"] {
+        for bad in [
+            "",
+            ":",
+            "api-keys:delete",
+            "users:",
+            "users:all",
+            "introspect:x",
+            "Slurm:submit",
+            "slurm:sub mit",
+            "slurm:a:b",
+            "slurm",
+            "1s:a",
+            "account:read\n",
+        ] {
             assert!(Permission::parse(bad).is_err(), "{bad:?}");
         }
         assert!(!is_service_name("users"));
@@ -385,17 +443,33 @@ mod tests {
 
     #[test]
     fn sets_are_written_sorted_and_read_again() {
-        let set = Permissions::parse(&["users:read", "slurm:submit", "account:read", "zoo:feed", "slurm:submit"]).unwrap();
-        assert_eq!(set.to_string(), "account:read slurm:submit users:read zoo:feed");
+        let set = Permissions::parse(&[
+            "users:read",
+            "slurm:submit",
+            "account:read",
+            "zoo:feed",
+            "slurm:submit",
+        ])
+        .unwrap();
+        assert_eq!(
+            set.to_string(),
+            "account:read slurm:submit users:read zoo:feed"
+        );
         assert_eq!(Permissions::from_stored(&set.to_string()), set);
-        assert_eq!(Permissions::from_stored("nonsense users:read"), Permissions::of(&[Own::UsersRead]));
+        assert_eq!(
+            Permissions::from_stored("nonsense users:read"),
+            Permissions::of(&[Own::UsersRead])
+        );
     }
 
     #[test]
     fn write_does_not_contain_read() {
         let write = Permissions::of(&[Own::UsersWrite]);
         assert!(!write.contains(&Own::UsersRead.into()));
-        assert_eq!(Permissions::of(&[Own::UsersRead]).first_missing_from(&write), Some(Own::UsersRead.into()));
+        assert_eq!(
+            Permissions::of(&[Own::UsersRead]).first_missing_from(&write),
+            Some(Own::UsersRead.into())
+        );
     }
 
     #[test]

@@ -66,9 +66,21 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            api_key: LifetimeRule { choice: Choice::Free, default: Lifetime::days(30), max: Lifetime::Endless },
-            api_key_lifetimes: [7, 30, 60, 90].map(Lifetime::days).into_iter().chain([Lifetime::Endless]).collect(),
-            token: LifetimeRule { choice: Choice::Free, default: Lifetime::hours(24), max: Lifetime::hours(24) },
+            api_key: LifetimeRule {
+                choice: Choice::Free,
+                default: Lifetime::days(30),
+                max: Lifetime::Endless,
+            },
+            api_key_lifetimes: [7, 30, 60, 90]
+                .map(Lifetime::days)
+                .into_iter()
+                .chain([Lifetime::Endless])
+                .collect(),
+            token: LifetimeRule {
+                choice: Choice::Free,
+                default: Lifetime::hours(24),
+                max: Lifetime::hours(24),
+            },
             session_lifetime: Lifetime::days(7),
             ssh_key_types: SSH_KEY_TYPES.map(str::to_owned).to_vec(),
             ssh_rsa_bits_min: 3_072,
@@ -91,24 +103,74 @@ impl Policy {
                 faults.push(FieldError::new(field, message));
             }
         };
-        demand(self.api_key.default <= self.api_key.max, "api_key_lifetime_default", "the default may not be longer than api_key_lifetime_max");
-        demand(self.token.max <= TOKEN_LIFETIME_MAX && is_whole_hours(self.token.max), "token_lifetime_max", "choose whole hours from 1h to 24h");
-        demand(is_whole_hours(self.token.default), "token_lifetime_default", "choose whole hours from 1h to 24h");
-        demand(self.token.default <= self.token.max, "token_lifetime_default", "the default may not be longer than token_lifetime_max");
-        let session = self.session_lifetime >= Lifetime::For(std::time::Duration::from_secs(300)) && self.session_lifetime <= SESSION_LIFETIME_MAX;
+        demand(
+            self.api_key.default <= self.api_key.max,
+            "api_key_lifetime_default",
+            "the default may not be longer than api_key_lifetime_max",
+        );
+        demand(
+            self.token.max <= TOKEN_LIFETIME_MAX && is_whole_hours(self.token.max),
+            "token_lifetime_max",
+            "choose whole hours from 1h to 24h",
+        );
+        demand(
+            is_whole_hours(self.token.default),
+            "token_lifetime_default",
+            "choose whole hours from 1h to 24h",
+        );
+        demand(
+            self.token.default <= self.token.max,
+            "token_lifetime_default",
+            "the default may not be longer than token_lifetime_max",
+        );
+        let session = self.session_lifetime >= Lifetime::For(std::time::Duration::from_secs(300))
+            && self.session_lifetime <= SESSION_LIFETIME_MAX;
         demand(session, "session_lifetime", "choose 5m to 7d");
-        demand(!self.api_key_lifetimes.is_empty() && self.api_key_lifetimes.len() <= 12, "api_key_lifetimes", "offer 1 to 12 lifetimes");
-        demand(!self.ssh_key_types.is_empty(), "ssh_key_types", "allow at least one type of SSH key");
-        demand(self.ssh_key_types.iter().all(|name| SSH_KEY_TYPES.contains(&name.as_str())), "ssh_key_types", "choose among the types that ssh-keygen writes, like ssh-ed25519");
-        demand((2_048..=4_096).contains(&self.ssh_rsa_bits_min), "ssh_rsa_bits_min", "choose 2048 to 4096");
-        demand((1..=API_KEYS_MAX).contains(&self.api_keys_max), "api_keys_max", "choose 1 to 100000");
-        demand((1..=SSH_KEYS_MAX).contains(&self.ssh_keys_max), "ssh_keys_max", "choose 1 to 10000");
-        if faults.is_empty() { Ok(()) } else { Err(Error::Invalid(faults)) }
+        demand(
+            !self.api_key_lifetimes.is_empty() && self.api_key_lifetimes.len() <= 12,
+            "api_key_lifetimes",
+            "offer 1 to 12 lifetimes",
+        );
+        demand(
+            !self.ssh_key_types.is_empty(),
+            "ssh_key_types",
+            "allow at least one type of SSH key",
+        );
+        demand(
+            self.ssh_key_types
+                .iter()
+                .all(|name| SSH_KEY_TYPES.contains(&name.as_str())),
+            "ssh_key_types",
+            "choose among the types that ssh-keygen writes, like ssh-ed25519",
+        );
+        demand(
+            (2_048..=4_096).contains(&self.ssh_rsa_bits_min),
+            "ssh_rsa_bits_min",
+            "choose 2048 to 4096",
+        );
+        demand(
+            (1..=API_KEYS_MAX).contains(&self.api_keys_max),
+            "api_keys_max",
+            "choose 1 to 100000",
+        );
+        demand(
+            (1..=SSH_KEYS_MAX).contains(&self.ssh_keys_max),
+            "ssh_keys_max",
+            "choose 1 to 10000",
+        );
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::Invalid(faults))
+        }
     }
 
     /// The lifetimes that the page offers.
     pub fn offered(&self) -> impl Iterator<Item = Lifetime> + '_ {
-        self.api_key_lifetimes.iter().copied().filter(|lifetime| *lifetime <= self.api_key.max)
+        self.api_key_lifetimes
+            .iter()
+            .copied()
+            .filter(|lifetime| *lifetime <= self.api_key.max)
     }
 }
 
@@ -137,11 +199,17 @@ impl PolicyChange {
     /// [`Error::Invalid`] with every field that does not hold together.
     pub fn apply(self, policy: &Policy) -> Result<Policy, Error> {
         let mut new = policy.clone();
-        set(&mut new.api_key.choice, self.api_key_lifetime_choice.map(Choice::from));
+        set(
+            &mut new.api_key.choice,
+            self.api_key_lifetime_choice.map(Choice::from),
+        );
         set(&mut new.api_key_lifetimes, self.api_key_lifetimes);
         set(&mut new.api_key.default, self.api_key_lifetime_default);
         set(&mut new.api_key.max, self.api_key_lifetime_max);
-        set(&mut new.token.choice, self.token_lifetime_choice.map(Choice::from));
+        set(
+            &mut new.token.choice,
+            self.token_lifetime_choice.map(Choice::from),
+        );
         set(&mut new.token.default, self.token_lifetime_default);
         set(&mut new.token.max, self.token_lifetime_max);
         set(&mut new.session_lifetime, self.session_lifetime);
@@ -174,7 +242,12 @@ impl LifetimeRule {
     /// [`Error::AgainstPolicy`] when it lies beyond the longest, or is chosen where nothing may be chosen;
     /// [`Error::Invalid`] when it lies in the past.
     pub fn end(&self, what: &str, wanted: WantedEnd, now: Time) -> Result<Option<Time>, Error> {
-        let refuse = |message: String| Err(Error::AgainstPolicy(FieldError::new(wanted.field(), message)));
+        let refuse = |message: String| {
+            Err(Error::AgainstPolicy(FieldError::new(
+                wanted.field(),
+                message,
+            )))
+        };
         let end = match wanted {
             WantedEnd::Unsaid => self.default.end(now),
             WantedEnd::In(lifetime) => lifetime.end(now),
@@ -187,10 +260,16 @@ impl LifetimeRule {
         }
         let is_default = wanted == WantedEnd::Unsaid || wanted == WantedEnd::In(self.default);
         if self.choice == Choice::Fixed && !is_default {
-            return refuse(format!("your organisation sets how long {what} live ({}); leave this out", self.default));
+            return refuse(format!(
+                "your organisation sets how long {what} live ({}); leave this out",
+                self.default
+            ));
         }
         if !self.permits(end, now) {
-            return refuse(format!("your organisation lets {what} live {} at the longest; choose an earlier end", self.max));
+            return refuse(format!(
+                "your organisation lets {what} live {} at the longest; choose an earlier end",
+                self.max
+            ));
         }
         Ok(end)
     }
@@ -224,27 +303,66 @@ mod tests {
         policy.token.max = Lifetime::hours(25);
         policy.ssh_rsa_bits_min = 1_024;
         policy.ssh_key_types = vec!["ssh-dss".into()];
-        let Err(Error::Invalid(faults)) = policy.check() else { panic!("it was accepted") };
+        let Err(Error::Invalid(faults)) = policy.check() else {
+            panic!("it was accepted")
+        };
         let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
-        assert_eq!(fields, ["api_key_lifetime_default", "token_lifetime_max", "ssh_key_types", "ssh_rsa_bits_min"]);
+        assert_eq!(
+            fields,
+            [
+                "api_key_lifetime_default",
+                "token_lifetime_max",
+                "ssh_key_types",
+                "ssh_rsa_bits_min"
+            ]
+        );
     }
 
     #[test]
     fn ends_are_judged_to_the_second() {
-        let rule = LifetimeRule { choice: Choice::Free, default: Lifetime::days(30), max: Lifetime::days(90) };
+        let rule = LifetimeRule {
+            choice: Choice::Free,
+            default: Lifetime::days(30),
+            max: Lifetime::days(90),
+        };
         let last = Lifetime::days(90).end(NOW).unwrap();
-        assert_eq!(rule.end("API keys", WantedEnd::Unsaid, NOW), Ok(Lifetime::days(30).end(NOW)));
-        assert_eq!(rule.end("API keys", WantedEnd::At(last), NOW), Ok(Some(last)));
+        assert_eq!(
+            rule.end("API keys", WantedEnd::Unsaid, NOW),
+            Ok(Lifetime::days(30).end(NOW))
+        );
+        assert_eq!(
+            rule.end("API keys", WantedEnd::At(last), NOW),
+            Ok(Some(last))
+        );
         let late = Time::from_unix(last.unix() + 1);
-        assert!(matches!(rule.end("API keys", WantedEnd::At(late), NOW), Err(Error::AgainstPolicy(_))));
-        assert!(matches!(rule.end("API keys", WantedEnd::In(Lifetime::Endless), NOW), Err(Error::AgainstPolicy(_))));
-        assert!(matches!(rule.end("API keys", WantedEnd::At(NOW), NOW), Err(Error::Invalid(_))));
+        assert!(matches!(
+            rule.end("API keys", WantedEnd::At(late), NOW),
+            Err(Error::AgainstPolicy(_))
+        ));
+        assert!(matches!(
+            rule.end("API keys", WantedEnd::In(Lifetime::Endless), NOW),
+            Err(Error::AgainstPolicy(_))
+        ));
+        assert!(matches!(
+            rule.end("API keys", WantedEnd::At(NOW), NOW),
+            Err(Error::Invalid(_))
+        ));
     }
 
     #[test]
     fn a_fixed_lifetime_can_only_be_the_default() {
-        let rule = LifetimeRule { choice: Choice::Fixed, default: Lifetime::days(30), max: Lifetime::Endless };
-        assert!(rule.end("API keys", WantedEnd::In(Lifetime::days(30)), NOW).is_ok());
-        assert!(matches!(rule.end("API keys", WantedEnd::In(Lifetime::days(7)), NOW), Err(Error::AgainstPolicy(_))));
+        let rule = LifetimeRule {
+            choice: Choice::Fixed,
+            default: Lifetime::days(30),
+            max: Lifetime::Endless,
+        };
+        assert!(
+            rule.end("API keys", WantedEnd::In(Lifetime::days(30)), NOW)
+                .is_ok()
+        );
+        assert!(matches!(
+            rule.end("API keys", WantedEnd::In(Lifetime::days(7)), NOW),
+            Err(Error::AgainstPolicy(_))
+        ));
     }
 }

@@ -31,7 +31,10 @@ impl Id {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; ID_CHARACTERS] = text.as_bytes().try_into().ok()?;
-        bytes.iter().all(|b| b.is_ascii_digit() || b.is_ascii_lowercase()).then_some(Self(bytes))
+        bytes
+            .iter()
+            .all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
+            .then_some(Self(bytes))
     }
 
     #[must_use]
@@ -71,7 +74,10 @@ impl Form {
         if letter == b'e' {
             return Some(Self::Code);
         }
-        Kind::ALL.into_iter().find(|kind| kind.letter() == letter).map(Self::Credential)
+        Kind::ALL
+            .into_iter()
+            .find(|kind| kind.letter() == letter)
+            .map(Self::Credential)
     }
 }
 
@@ -137,16 +143,28 @@ impl Presented {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
-        if bytes.len() != TEXT_BYTES || !bytes.starts_with(b"kc") || bytes[3] != b'_' || bytes[4 + ID_CHARACTERS] != b'_' {
+        if bytes.len() != TEXT_BYTES
+            || !bytes.starts_with(b"kc")
+            || bytes[3] != b'_'
+            || bytes[4 + ID_CHARACTERS] != b'_'
+        {
             return None;
         }
         let form = Form::from_letter(bytes[2])?;
         let id = Id::parse(text.get(4..4 + ID_CHARACTERS)?)?;
         let (body, given) = bytes.split_at(TEXT_BYTES - CHECK_CHARACTERS);
-        if !body[5 + ID_CHARACTERS..].iter().all(u8::is_ascii_alphanumeric) || check(body) != given {
+        if !body[5 + ID_CHARACTERS..]
+            .iter()
+            .all(u8::is_ascii_alphanumeric)
+            || check(body) != given
+        {
             return None;
         }
-        Some(Self { form, id, digest: Digest::of(bytes) })
+        Some(Self {
+            form,
+            id,
+            digest: Digest::of(bytes),
+        })
     }
 
     /// How a secret is shown everywhere but in the one place where it is born: `kca_4k2m9x0q7w1z_…`.
@@ -164,10 +182,13 @@ pub fn hint(form: Form, id: Id) -> String {
 
 /// Every place in `text` where a whole secret stands, by form and check: the byte it begins at, and what it is.
 pub fn find_all(text: &[u8]) -> impl Iterator<Item = (usize, Presented)> + '_ {
-    text.windows(TEXT_BYTES).enumerate().filter(|(_, window)| window.starts_with(b"kc")).filter_map(|(place, window)| {
-        let presented = Presented::parse(std::str::from_utf8(window).ok()?)?;
-        Some((place, presented))
-    })
+    text.windows(TEXT_BYTES)
+        .enumerate()
+        .filter(|(_, window)| window.starts_with(b"kc"))
+        .filter_map(|(place, window)| {
+            let presented = Presented::parse(std::str::from_utf8(window).ok()?)?;
+            Some((place, presented))
+        })
 }
 
 /// A SHA-256 digest. Compared in constant time, or not at all.
@@ -230,6 +251,12 @@ impl Digest {
     }
 }
 
+/// A short word that is another one when any of `parts` is another: to notice that something changed meanwhile.
+#[must_use]
+pub fn version(parts: &[&[u8]]) -> String {
+    Digest::of_parts(parts).hex()[..16].to_owned()
+}
+
 /// Random bytes from the operating system.
 #[must_use]
 pub fn random_bytes<const N: usize>() -> [u8; N] {
@@ -247,7 +274,11 @@ pub fn random_characters<const N: usize>(alphabet: &[u8]) -> [u8; N] {
     let mut filled = 0;
     while filled < N {
         let pool: Zeroizing<[u8; 64]> = Zeroizing::new(random_bytes());
-        for byte in pool.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < fair) {
+        for byte in pool
+            .iter()
+            .map(|byte| usize::from(*byte))
+            .filter(|byte| *byte < fair)
+        {
             if filled < N {
                 characters[filled] = alphabet[byte % alphabet.len()];
                 filled += 1;
@@ -301,7 +332,10 @@ mod tests {
         for place in 0..text.len() {
             let mut bytes = text.as_bytes().to_vec();
             bytes[place] = if bytes[place] == b'0' { b'1' } else { b'0' };
-            assert!(Presented::parse(std::str::from_utf8(&bytes).unwrap()).is_none(), "{place}");
+            assert!(
+                Presented::parse(std::str::from_utf8(&bytes).unwrap()).is_none(),
+                "{place}"
+            );
         }
     }
 
@@ -310,8 +344,15 @@ mod tests {
         let first = Secret::generate(Form::Credential(Kind::Token));
         let second = Secret::generate(Form::Credential(Kind::Host));
         let ids = [first.id(), second.id()];
-        let text = format!("x={}\u{e9};{}{}", *first.reveal(), "kca_notasecret", *second.reveal());
-        let found: Vec<Id> = find_all(text.as_bytes()).map(|(_, presented)| presented.id).collect();
+        let text = format!(
+            "x={}\u{e9};{}{}",
+            *first.reveal(),
+            "kca_notasecret",
+            *second.reveal()
+        );
+        let found: Vec<Id> = find_all(text.as_bytes())
+            .map(|(_, presented)| presented.id)
+            .collect();
         assert_eq!(found, ids);
     }
 

@@ -33,7 +33,9 @@ impl Service {
 /// A sentence, when it has the wrong form or is the name of a resource of ours.
 pub fn parse_service_name(text: &str) -> Result<String, &'static str> {
     if !is_service_name(text) {
-        return Err("use 1 to 32 of a-z, 0-9 and -, beginning with a letter, and none of Keycroft's own words (users, tokens, …)");
+        return Err(
+            "use 1 to 32 of a-z, 0-9 and -, beginning with a letter, and none of Keycroft's own words (users, tokens, …)",
+        );
     }
     Ok(text.to_owned())
 }
@@ -42,9 +44,14 @@ pub fn parse_service_name(text: &str) -> Result<String, &'static str> {
 ///
 /// # Errors
 /// A sentence that names the first which does not begin with the service's name.
-pub fn parse_service_permissions<T: AsRef<str>>(name: &str, words: &[T]) -> Result<Permissions, String> {
+pub fn parse_service_permissions<T: AsRef<str>>(
+    name: &str,
+    words: &[T],
+) -> Result<Permissions, String> {
     let permissions = Permissions::parse(words)?;
-    let foreign = permissions.iter().find(|one| !matches!(one, Permission::Service(own) if own.service() == name));
+    let foreign = permissions
+        .iter()
+        .find(|one| !matches!(one, Permission::Service(own) if own.service() == name));
     match foreign {
         Some(foreign) => Err(format!("{foreign} does not begin with \"{name}:\"")),
         None => Ok(permissions),

@@ -43,7 +43,10 @@ fn parse(text: &str, least: usize, most: usize) -> Result<String, String> {
 }
 
 fn unseen(character: char) -> String {
-    format!("remove the character U+{:04X}: it can't be seen or turns the text around it", u32::from(character))
+    format!(
+        "remove the character U+{:04X}: it can't be seen or turns the text around it",
+        u32::from(character)
+    )
 }
 
 /// Control characters, line separators, zero-width characters and what turns the direction of text: two names that
@@ -71,11 +74,33 @@ mod tests {
 
     #[test]
     fn names_of_any_script_pass_and_unseen_characters_do_not() {
-        for good in ["ci", "été", "ключ", "مفتاح", "鍵", "a b", "<script>", "🔑", &"x".repeat(64)] {
+        for good in [
+            "ci",
+            "été",
+            "ключ",
+            "مفتاح",
+            "鍵",
+            "a b",
+            "<script>",
+            "🔑",
+            &"x".repeat(64),
+        ] {
             assert_eq!(parse_name(good).as_deref(), Ok(good));
         }
         assert_eq!(parse_name("  ci ").as_deref(), Ok("ci"));
-        for bad in ["", "   ", &"x".repeat(65), "a\0b", "a\nb", "a\u{202e}b", "a\u{200b}b", "a\u{feff}", "\u{7f}", "a\u{2028}b", "a\u{2066}b"] {
+        for bad in [
+            "",
+            "   ",
+            &"x".repeat(65),
+            "a\0b",
+            "a\nb",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            "a\u{feff}",
+            "\u{7f}",
+            "a\u{2028}b",
+            "a\u{2066}b",
+        ] {
             assert!(parse_name(bad).is_err(), "{bad:?}");
         }
     }

@@ -38,7 +38,11 @@ impl Time {
         let parsed = humantime::parse_rfc3339(text).map_err(|_| FORM)?;
         let since = parsed.duration_since(UNIX_EPOCH).map_err(|_| FORM)?;
         let seconds = i64::try_from(since.as_secs()).map_err(|_| FORM)?;
-        if seconds > Self::LAST.0 { Err(FORM) } else { Ok(Self(seconds)) }
+        if seconds > Self::LAST.0 {
+            Err(FORM)
+        } else {
+            Ok(Self(seconds))
+        }
     }
 
     /// This time and `duration` later; never past [`Time::LAST`].
@@ -206,12 +210,22 @@ impl WantedEnd {
     ///
     /// # Errors
     /// A field's name and a sentence, when both are given or one has the wrong form.
-    pub fn parse(expires_in: Option<&str>, expires_at: Option<&str>) -> Result<Self, (&'static str, &'static str)> {
+    pub fn parse(
+        expires_in: Option<&str>,
+        expires_at: Option<&str>,
+    ) -> Result<Self, (&'static str, &'static str)> {
         match (expires_in, expires_at) {
             (None, None) => Ok(Self::Unsaid),
-            (Some(_), Some(_)) => Err(("expires_at", "give either expires_in or expires_at, not both")),
-            (Some(text), None) => Lifetime::parse(text).map(Self::In).map_err(|message| ("expires_in", message)),
-            (None, Some(text)) => Time::parse(text).map(Self::At).map_err(|message| ("expires_at", message)),
+            (Some(_), Some(_)) => Err((
+                "expires_at",
+                "give either expires_in or expires_at, not both",
+            )),
+            (Some(text), None) => Lifetime::parse(text)
+                .map(Self::In)
+                .map_err(|message| ("expires_in", message)),
+            (None, Some(text)) => Time::parse(text)
+                .map(Self::At)
+                .map_err(|message| ("expires_at", message)),
         }
     }
 
@@ -234,7 +248,15 @@ mod tests {
         let time = Time::parse("2026-11-22T15:04:05Z").unwrap();
         assert_eq!(time.to_string(), "2026-11-22T15:04:05Z");
         assert_eq!(Time::parse("2026-11-22T15:04:05.999Z").unwrap(), time);
-        for bad in ["", "2026-11-22", "2026-11-22T15:04:05", "2026-11-22T15:04:05+01:00", "10000-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "2026-13-01T00:00:00Z"] {
+        for bad in [
+            "",
+            "2026-11-22",
+            "2026-11-22T15:04:05",
+            "2026-11-22T15:04:05+01:00",
+            "10000-01-01T00:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "2026-13-01T00:00:00Z",
+        ] {
             assert!(Time::parse(bad).is_err(), "{bad}");
         }
         assert_eq!(Time::LAST.to_string(), "9999-12-31T23:59:59Z");
@@ -255,7 +277,15 @@ mod tests {
     #[test]
     fn lifetimes_are_ordered_and_written_in_their_largest_whole_unit() {
         assert!(Lifetime::Endless > Lifetime::days(36_500));
-        for (text, written) in [("30d", "30d"), ("1d", "24h"), ("12h", "12h"), ("90s", "90s"), ("1m", "1m"), ("never", "never"), ("1w", "7d")] {
+        for (text, written) in [
+            ("30d", "30d"),
+            ("1d", "24h"),
+            ("12h", "12h"),
+            ("90s", "90s"),
+            ("1m", "1m"),
+            ("never", "never"),
+            ("1w", "7d"),
+        ] {
             assert_eq!(Lifetime::parse(text).unwrap().to_string(), written);
         }
         for bad in ["", "0s", "1ms", "-1d", "101y", "30", "soon", "Never"] {
@@ -266,12 +296,26 @@ mod tests {
     #[test]
     fn only_one_end_can_be_asked_for() {
         assert_eq!(WantedEnd::parse(None, None), Ok(WantedEnd::Unsaid));
-        assert_eq!(WantedEnd::parse(Some("1h"), Some("2027-01-01T00:00:00Z")).unwrap_err().0, "expires_at");
-        assert_eq!(WantedEnd::parse(Some("x"), None).unwrap_err().0, "expires_in");
+        assert_eq!(
+            WantedEnd::parse(Some("1h"), Some("2027-01-01T00:00:00Z"))
+                .unwrap_err()
+                .0,
+            "expires_at"
+        );
+        assert_eq!(
+            WantedEnd::parse(Some("x"), None).unwrap_err().0,
+            "expires_in"
+        );
     }
 
     #[test]
     fn days_are_written_as_dates() {
-        assert_eq!(Time::parse("2026-11-22T23:59:59Z").unwrap().day().to_string(), "2026-11-22");
+        assert_eq!(
+            Time::parse("2026-11-22T23:59:59Z")
+                .unwrap()
+                .day()
+                .to_string(),
+            "2026-11-22"
+        );
     }
 }

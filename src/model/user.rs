@@ -20,10 +20,16 @@ impl Username {
     /// A sentence, when it is something else.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let bytes = text.as_bytes();
-        let first = bytes.first().is_some_and(|b| b.is_ascii_lowercase() || *b == b'_');
-        let rest = bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.-".contains(b));
+        let first = bytes
+            .first()
+            .is_some_and(|b| b.is_ascii_lowercase() || *b == b'_');
+        let rest = bytes
+            .iter()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_.-".contains(b));
         if !first || !rest || bytes.len() > 32 || bytes.ends_with(b".") {
-            return Err("use 1 to 32 of a-z, 0-9, _, . and -, beginning with a letter or _ and not ending in a dot");
+            return Err(
+                "use 1 to 32 of a-z, 0-9, _, . and -, beginning with a letter or _ and not ending in a dot",
+            );
         }
         Ok(Self(text.to_owned()))
     }
@@ -61,7 +67,10 @@ impl Role {
     /// # Errors
     /// A sentence, when it is neither role.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        Self::ALL.into_iter().find(|role| role.word() == text).ok_or("a role is member or admin")
+        Self::ALL
+            .into_iter()
+            .find(|role| role.word() == text)
+            .ok_or("a role is member or admin")
     }
 
     /// What the role gives of our own permissions.
@@ -107,6 +116,17 @@ impl User {
         self.disabled_at.is_none()
     }
 
+    /// A word that is another one after every change that an edit could overwrite.
+    #[must_use]
+    pub fn version(&self) -> String {
+        let granted = self.granted.to_string();
+        super::secret::version(&[
+            self.display_name.as_bytes(),
+            self.role.word().as_bytes(),
+            granted.as_bytes(),
+        ])
+    }
+
     /// All that the user has now.
     #[must_use]
     pub fn permissions(&self) -> Permissions {
@@ -134,6 +154,8 @@ pub struct UserChange {
     pub disabled: Option<Disabled>,
     /// All that is granted beyond the role.
     pub granted: Option<Permissions>,
+    /// What [`User::version`] said when the change was thought of; another one now refuses it.
+    pub version: Option<String>,
 }
 
 /// Whether something is refused for the time being.
@@ -158,7 +180,22 @@ mod tests {
         for good in ["a", "_", "alice", "a.b-c_d9", &"a".repeat(32), "alice-"] {
             assert!(Username::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", "Alice", "1a", "-x", ".a", "a.", "a b", "a/b", "../x", "$(id)", "ä", "a\n", "a\0", &"a".repeat(33)] {
+        for bad in [
+            "",
+            "Alice",
+            "1a",
+            "-x",
+            ".a",
+            "a.",
+            "a b",
+            "a/b",
+            "../x",
+            "$(id)",
+            "ä",
+            "a\n",
+            "a\0",
+            &"a".repeat(33),
+        ] {
             assert!(Username::parse(bad).is_err(), "{bad:?}");
         }
     }

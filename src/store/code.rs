@@ -35,28 +35,60 @@ impl Select {
     /// # Errors
     /// [`Error::Unauthenticated`] when there is no such code, or it is spent or over.
     pub fn code(&self, presented: &Presented, purpose: Purpose, now: Time) -> Result<Code, Error> {
-        let refused = || Error::Unauthenticated { sent: SecretSent::Yes };
+        let refused = || Error::Unauthenticated {
+            sent: SecretSent::Yes,
+        };
         let sql = "SELECT digest, user_id, uses_left, expires_at FROM codes WHERE id = ? AND purpose = ? AND uses_left > 0";
         let found = self.one(sql, params![presented.id.as_str(), purpose.word()], |row| {
             let digest: [u8; 32] = row.get(0)?;
-            let code = Code { id: presented.id, purpose, user: row.get::<_, Option<i64>>(1)?.map(UserId), uses_left: row.get(2)?, expires_at: Time::from_unix(row.get(3)?) };
+            let code = Code {
+                id: presented.id,
+                purpose,
+                user: row.get::<_, Option<i64>>(1)?.map(UserId),
+                uses_left: row.get(2)?,
+                expires_at: Time::from_unix(row.get(3)?),
+            };
             Ok((digest, code))
         })?;
         let (digest, code) = found.ok_or_else(refused)?;
-        let matches = Digest::from_stored(&digest).is_some_and(|digest| digest.matches(&presented.digest));
-        if matches && code.expires_at > now { Ok(code) } else { Err(refused()) }
+        let matches =
+            Digest::from_stored(&digest).is_some_and(|digest| digest.matches(&presented.digest));
+        if matches && code.expires_at > now {
+            Ok(code)
+        } else {
+            Err(refused())
+        }
     }
 
     /// Spends one use of a code, within the act that it opens.
-    pub(super) fn spend_code(&self, presented: &Presented, purpose: Purpose, now: Time) -> Result<Spent, Error> {
+    pub(super) fn spend_code(
+        &self,
+        presented: &Presented,
+        purpose: Purpose,
+        now: Time,
+    ) -> Result<Spent, Error> {
         let code = self.code(presented, purpose, now)?;
         let spent = self.execute("UPDATE codes SET uses_left = uses_left - 1 WHERE id = ? AND purpose = ? AND uses_left > 0 AND expires_at > ?", params![code.id.as_str(), purpose.word(), now.unix()])?;
         if spent != 1 {
-            return Err(Error::Unauthenticated { sent: SecretSent::Yes });
+            return Err(Error::Unauthenticated {
+                sent: SecretSent::Yes,
+            });
         }
-        let groups = self.one("SELECT groups FROM codes WHERE id = ?", [code.id.as_str()], |row| row.get(0))?.unwrap_or_default();
-        self.execute("DELETE FROM codes WHERE id = ? AND uses_left = 0 AND purpose <> 'device'", [code.id.as_str()])?;
-        Ok(Spent { user: code.user, groups })
+        let groups = self
+            .one(
+                "SELECT groups FROM codes WHERE id = ?",
+                [code.id.as_str()],
+                |row| row.get(0),
+            )?
+            .unwrap_or_default();
+        self.execute(
+            "DELETE FROM codes WHERE id = ? AND uses_left = 0 AND purpose <> 'device'",
+            [code.id.as_str()],
+        )?;
+        Ok(Spent {
+            user: code.user,
+            groups,
+        })
     }
 }
 
@@ -76,8 +108,24 @@ impl Write<'_> {
             Purpose::Enrolment | Purpose::Device => {}
         }
         let sql = "INSERT INTO codes (id, purpose, digest, user_id, uses_left, created_at, expires_at, made_by, groups) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let (user, made_by) = (code.user.map(|user| user.0), code.made_by.as_ref().map(Id::as_str));
-        self.execute(sql, params![code.id.as_str(), code.purpose.word(), code.digest.as_bytes(), user, code.uses, self.now.unix(), code.expires_at.unix(), made_by, code.groups])?;
+        let (user, made_by) = (
+            code.user.map(|user| user.0),
+            code.made_by.as_ref().map(Id::as_str),
+        );
+        self.execute(
+            sql,
+            params![
+                code.id.as_str(),
+                code.purpose.word(),
+                code.digest.as_bytes(),
+                user,
+                code.uses,
+                self.now.unix(),
+                code.expires_at.unix(),
+                made_by,
+                code.groups
+            ],
+        )?;
         Ok(())
     }
 
@@ -86,6 +134,7 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn end_set_up_codes(&self) -> Result<(), Error> {
-        self.execute("DELETE FROM codes WHERE purpose = 'set-up'", []).map(|_| ())
+        self.execute("DELETE FROM codes WHERE purpose = 'set-up'", [])
+            .map(|_| ())
     }
 }

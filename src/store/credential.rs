@@ -8,7 +8,9 @@ use super::read::{Page, Select};
 use super::user::{USER_COLUMNS, invalid, read_user, rows, time, unix};
 use super::write::Write;
 use crate::model::address::Networks;
-use crate::model::credential::{Credential, Ending, Kind, LastUse, Owner, OwnerId, Previous, Record, UsageDay, Which};
+use crate::model::credential::{
+    Credential, Ending, Kind, LastUse, Owner, OwnerId, Previous, Record, UsageDay, Which,
+};
 use crate::model::error::{Error, SecretSent};
 use crate::model::host::{Host, HostId};
 use crate::model::permission::Permissions;
@@ -71,11 +73,17 @@ fn disabled(at: Option<i64>) -> Disabled {
 }
 
 fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Digest>> {
-    row.get_ref(column)?.as_blob_or_null()?.map(|bytes| Digest::from_stored(bytes).ok_or_else(|| invalid(column))).transpose()
+    row.get_ref(column)?
+        .as_blob_or_null()?
+        .map(|bytes| Digest::from_stored(bytes).ok_or_else(|| invalid(column)))
+        .transpose()
 }
 
 fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Id>> {
-    row.get_ref(column)?.as_str_or_null()?.map(|text| Id::parse(text).ok_or_else(|| invalid(column))).transpose()
+    row.get_ref(column)?
+        .as_str_or_null()?
+        .map(|text| Id::parse(text).ok_or_else(|| invalid(column)))
+        .transpose()
 }
 
 fn kind(row: &Row<'_>, column: usize) -> rusqlite::Result<Kind> {
@@ -84,7 +92,11 @@ fn kind(row: &Row<'_>, column: usize) -> rusqlite::Result<Kind> {
 
 fn networks(row: &Row<'_>, column: usize) -> rusqlite::Result<Networks> {
     let text = row.get_ref(column)?.as_str()?;
-    if text.is_empty() { Ok(Networks::default()) } else { Networks::from_stored(text).map_err(|_| invalid(column)) }
+    if text.is_empty() {
+        Ok(Networks::default())
+    } else {
+        Networks::from_stored(text).map_err(|_| invalid(column))
+    }
 }
 
 fn owner_id(row: &Row<'_>, at: usize) -> rusqlite::Result<OwnerId> {
@@ -97,13 +109,22 @@ fn owner_id(row: &Row<'_>, at: usize) -> rusqlite::Result<OwnerId> {
 }
 
 fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
-    let address = |column: usize| -> rusqlite::Result<Option<IpAddr>> { Ok(row.get_ref(column)?.as_str_or_null()?.and_then(|text| text.parse().ok())) };
+    let address = |column: usize| -> rusqlite::Result<Option<IpAddr>> {
+        Ok(row
+            .get_ref(column)?
+            .as_str_or_null()?
+            .and_then(|text| text.parse().ok()))
+    };
     let ended = match (time(row, 15)?, row.get::<_, Option<String>>(16)?) {
         (Some(at), Some(reason)) => Some(Ending { at, reason }),
         _ => None,
     };
     let last_use = match time(row, 21)? {
-        Some(at) => Some(LastUse { at, address: address(22)?, program: row.get(23)? }),
+        Some(at) => Some(LastUse {
+            at,
+            address: address(22)?,
+            program: row.get(23)?,
+        }),
         None => None,
     };
     let record = Record {
@@ -176,10 +197,18 @@ impl Select {
             match user {
                 Some(user) => credential(Owner::User(user)).map(|credential| (credential, owner)),
                 // A stand-in until the owner's own row is read below.
-                None => credential(Owner::Host(Host { id: HostId(0), name: String::new(), created_at: Time::from_unix(0), last_contact_at: None })).map(|credential| (credential, owner)),
+                None => credential(Owner::Host(Host {
+                    id: HostId(0),
+                    name: String::new(),
+                    created_at: Time::from_unix(0),
+                    last_contact_at: None,
+                }))
+                .map(|credential| (credential, owner)),
             }
         })?;
-        let Some((mut credential, owner)) = found else { return Ok(None) };
+        let Some((mut credential, owner)) = found else {
+            return Ok(None);
+        };
         credential.owner = match owner {
             OwnerId::User(_) => credential.owner,
             OwnerId::Service(id) => match self.service_by_id(id)? {
@@ -195,9 +224,18 @@ impl Select {
     }
 
     fn host_by_id(&self, id: HostId) -> Result<Option<Host>, Error> {
-        self.one("SELECT name, created_at, last_contact_at FROM hosts WHERE id = ?", [id.0], |row| {
-            Ok(Host { id, name: row.get(0)?, created_at: Time::from_unix(row.get(1)?), last_contact_at: time(row, 2)? })
-        })
+        self.one(
+            "SELECT name, created_at, last_contact_at FROM hosts WHERE id = ?",
+            [id.0],
+            |row| {
+                Ok(Host {
+                    id,
+                    name: row.get(0)?,
+                    created_at: Time::from_unix(row.get(1)?),
+                    last_contact_at: time(row, 2)?,
+                })
+            },
+        )
     }
 
     /// One credential as lists show it.
@@ -206,25 +244,45 @@ impl Select {
     /// [`Error::Fault`] when the file can't be read.
     pub fn record(&self, id: Id) -> Result<Option<Record>, Error> {
         let sql = format!("SELECT {RECORD_COLUMNS} WHERE c.id = ?");
-        Ok(self.one(&sql, [id.as_str()], read_record)?.map(|(_, record)| record))
+        Ok(self
+            .one(&sql, [id.as_str()], read_record)?
+            .map(|(_, record)| record))
     }
 
     /// Credentials, newest first; `after` is what [`Page::next`] said.
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
-    pub fn records(&self, filter: &CredentialFilter, after: Option<i64>, limit: usize) -> Result<Page<Record>, Error> {
-        let owner = filter.owner.map_or(String::new(), |owner| format!("AND c.{} = ?3 ", owner_column(owner).0));
-        let kind = filter.kind.map_or(String::new(), |kind| format!("AND c.kind = '{}' ", kind.word()));
+    pub fn records(
+        &self,
+        filter: &CredentialFilter,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<Record>, Error> {
+        let owner = filter.owner.map_or(String::new(), |owner| {
+            format!("AND c.{} = ?3 ", owner_column(owner).0)
+        });
+        let kind = filter.kind.map_or(String::new(), |kind| {
+            format!("AND c.kind = '{}' ", kind.word())
+        });
         let ended = if filter.ended { "IS NOT" } else { "IS" };
-        let sql = format!("SELECT {RECORD_COLUMNS} WHERE c.number < ?1 {owner}{kind}AND c.ended_at {ended} NULL ORDER BY c.number DESC LIMIT ?2");
+        let sql = format!(
+            "SELECT {RECORD_COLUMNS} WHERE c.number < ?1 {owner}{kind}AND c.ended_at {ended} NULL ORDER BY c.number DESC LIMIT ?2"
+        );
         let after = after.unwrap_or(i64::MAX);
         let found = match filter.owner {
-            Some(owner) => self.all(&sql, params![after, rows(limit), owner_column(owner).1], read_record)?,
+            Some(owner) => self.all(
+                &sql,
+                params![after, rows(limit), owner_column(owner).1],
+                read_record,
+            )?,
             None => self.all(&sql, params![after, rows(limit)], read_record)?,
         };
         let page = Page::of(found, limit, |(number, _)| number.to_string());
-        Ok(Page { items: page.items.into_iter().map(|(_, record)| record).collect(), next: page.next })
+        Ok(Page {
+            items: page.items.into_iter().map(|(_, record)| record).collect(),
+            next: page.next,
+        })
     }
 
     /// The credentials that `maker` made and that are not over.
@@ -232,8 +290,14 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn made_by(&self, maker: Id) -> Result<Vec<Record>, Error> {
-        let sql = format!("SELECT {RECORD_COLUMNS} WHERE c.made_by = ? AND c.ended_at IS NULL ORDER BY c.number DESC LIMIT 1000");
-        Ok(self.all(&sql, [maker.as_str()], read_record)?.into_iter().map(|(_, record)| record).collect())
+        let sql = format!(
+            "SELECT {RECORD_COLUMNS} WHERE c.made_by = ? AND c.ended_at IS NULL ORDER BY c.number DESC LIMIT 1000"
+        );
+        Ok(self
+            .all(&sql, [maker.as_str()], read_record)?
+            .into_iter()
+            .map(|(_, record)| record)
+            .collect())
     }
 
     /// How many API keys an owner has that are not deleted.
@@ -252,8 +316,14 @@ impl Select {
     pub fn usage(&self, id: Id, since: Day) -> Result<Vec<UsageDay>, Error> {
         let sql = "SELECT day, uses, refused FROM usage_days WHERE credential_id = ? AND day >= ? ORDER BY day";
         self.all(sql, params![id.as_str(), since.number()], |row| {
-            let number = |column: usize| -> rusqlite::Result<u64> { Ok(row.get::<_, i64>(column)?.unsigned_abs()) };
-            Ok(UsageDay { day: Day::from_number(row.get(0)?), uses: number(1)?, refused: number(2)? })
+            let number = |column: usize| -> rusqlite::Result<u64> {
+                Ok(row.get::<_, i64>(column)?.unsigned_abs())
+            };
+            Ok(UsageDay {
+                day: Day::from_number(row.get(0)?),
+                uses: number(1)?,
+                refused: number(2)?,
+            })
         })
     }
 
@@ -270,14 +340,22 @@ impl Select {
     /// # Errors
     /// [`Error::Unauthenticated`] when it is none.
     pub fn which_secret(&self, presented: &Presented) -> Result<(Credential, Which), Error> {
-        let refused = || Error::Unauthenticated { sent: SecretSent::Yes };
+        let refused = || Error::Unauthenticated {
+            sent: SecretSent::Yes,
+        };
         let credential = self.credential(presented.id)?.ok_or_else(refused)?;
         if Form::Credential(credential.kind) != presented.form {
             return Err(refused());
         }
-        let which = if credential.digest.is_some_and(|digest| digest.matches(&presented.digest)) {
+        let which = if credential
+            .digest
+            .is_some_and(|digest| digest.matches(&presented.digest))
+        {
             Which::Current
-        } else if credential.previous.is_some_and(|previous| previous.digest.matches(&presented.digest)) {
+        } else if credential
+            .previous
+            .is_some_and(|previous| previous.digest.matches(&presented.digest))
+        {
             Which::Previous
         } else {
             return Err(refused());
@@ -285,11 +363,20 @@ impl Select {
         Ok((credential, which))
     }
 
-    fn demand_free_name(&self, owner: OwnerId, name: &str, besides: Option<Id>) -> Result<(), Error> {
+    fn demand_free_name(
+        &self,
+        owner: OwnerId,
+        name: &str,
+        besides: Option<Id>,
+    ) -> Result<(), Error> {
         let (column, row) = owner_column(owner);
-        let sql = format!("SELECT count(*) FROM credentials WHERE {column} = ? AND kind = 'api-key' AND name = ? AND ended_at IS NULL AND id IS NOT ?");
+        let sql = format!(
+            "SELECT count(*) FROM credentials WHERE {column} = ? AND kind = 'api-key' AND name = ? AND ended_at IS NULL AND id IS NOT ?"
+        );
         if self.count(&sql, params![row, name, besides.as_ref().map(Id::as_str)])? > 0 {
-            return Err(Error::Conflict(format!("There is an API key named \"{name}\" already; choose another name, or rotate that one.")));
+            return Err(Error::Conflict(format!(
+                "There is an API key named \"{name}\" already; choose another name, or rotate that one."
+            )));
         }
         Ok(())
     }
@@ -341,7 +428,17 @@ impl Write<'_> {
                    expired_seen_at = CASE WHEN expires_at IS ?5 THEN expired_seen_at END, expires_at = ?5, \
                    previous_ends_at = CASE WHEN previous_ends_at IS NULL OR ?5 IS NULL THEN previous_ends_at ELSE min(previous_ends_at, ?5) END WHERE id = ?";
         let id = record.id;
-        self.execute(sql, params![record.name, record.note, record.permissions.to_string(), record.networks.to_string(), unix(record.expires_at), id.as_str()])?;
+        self.execute(
+            sql,
+            params![
+                record.name,
+                record.note,
+                record.permissions.to_string(),
+                record.networks.to_string(),
+                unix(record.expires_at),
+                id.as_str()
+            ],
+        )?;
         Ok(())
     }
 
@@ -352,17 +449,36 @@ impl Write<'_> {
             Disabled::Yes => Some(self.now.unix()),
             Disabled::No => None,
         };
-        self.execute("UPDATE credentials SET disabled_at = ? WHERE id = ?", params![at, id.as_str()]).map(|_| ())
+        self.execute(
+            "UPDATE credentials SET disabled_at = ? WHERE id = ?",
+            params![at, id.as_str()],
+        )
+        .map(|_| ())
     }
 
     /// Gives a credential a new secret; the present one is good until `previous_ends_at`, if that is given.
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
-    pub fn rotate_credential(&self, id: Id, digest: &Digest, previous_ends_at: Option<Time>, expires_at: Option<Time>) -> Result<(), Error> {
+    pub fn rotate_credential(
+        &self,
+        id: Id,
+        digest: &Digest,
+        previous_ends_at: Option<Time>,
+        expires_at: Option<Time>,
+    ) -> Result<(), Error> {
         let sql = "UPDATE credentials SET previous_digest = CASE WHEN ?1 IS NULL THEN NULL ELSE digest END, previous_ends_at = ?1, digest = ?2, rotated_at = ?3, \
                    expired_seen_at = CASE WHEN expires_at IS ?4 THEN expired_seen_at END, expires_at = ?4 WHERE id = ?5";
-        self.execute(sql, params![unix(previous_ends_at), digest.as_bytes(), self.now.unix(), unix(expires_at), id.as_str()])?;
+        self.execute(
+            sql,
+            params![
+                unix(previous_ends_at),
+                digest.as_bytes(),
+                self.now.unix(),
+                unix(expires_at),
+                id.as_str()
+            ],
+        )?;
         let moved = "UPDATE last_uses SET previous_at = at, previous_address = address, previous_program = program, at = NULL, address = NULL, program = NULL WHERE credential_id = ?";
         self.execute(moved, [id.as_str()])?;
         Ok(())
@@ -390,7 +506,11 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn end_previous_secret(&self, id: Id) -> Result<(), Error> {
-        self.execute("UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL WHERE id = ?", [id.as_str()]).map(|_| ())
+        self.execute(
+            "UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL WHERE id = ?",
+            [id.as_str()],
+        )
+        .map(|_| ())
     }
 
     /// Ends the sessions of a user but `keep`; how many.
@@ -398,7 +518,10 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn end_sessions(&self, user: UserId, keep: Option<Id>) -> Result<usize, Error> {
-        self.execute("DELETE FROM credentials WHERE user_id = ? AND kind = 'session' AND id IS NOT ?", params![user.0, keep.as_ref().map(Id::as_str)])
+        self.execute(
+            "DELETE FROM credentials WHERE user_id = ? AND kind = 'session' AND id IS NOT ?",
+            params![user.0, keep.as_ref().map(Id::as_str)],
+        )
     }
 
     /// Notes that the holder of a session typed the password now.
@@ -406,6 +529,10 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn set_password_at(&self, id: Id) -> Result<(), Error> {
-        self.execute("UPDATE credentials SET password_at = ? WHERE id = ?", params![self.now.unix(), id.as_str()]).map(|_| ())
+        self.execute(
+            "UPDATE credentials SET password_at = ? WHERE id = ?",
+            params![self.now.unix(), id.as_str()],
+        )
+        .map(|_| ())
     }
 }

@@ -42,7 +42,9 @@ const COLUMNS: &str = "number, at, action, outcome, way, actor, actor_user_id, c
 const PROGRAM_CHARACTERS_MAX: usize = 200;
 
 fn read_event(row: &Row<'_>) -> rusqlite::Result<(Event, Option<Digest>)> {
-    let user = |column: usize| -> rusqlite::Result<Option<UserId>> { Ok(row.get::<_, Option<i64>>(column)?.map(UserId)) };
+    let user = |column: usize| -> rusqlite::Result<Option<UserId>> {
+        Ok(row.get::<_, Option<i64>>(column)?.map(UserId))
+    };
     let event = Event {
         number: row.get(0)?,
         at: Time::from_unix(row.get(1)?),
@@ -67,14 +69,42 @@ fn read_event(row: &Row<'_>) -> rusqlite::Result<(Event, Option<Digest>)> {
 
 impl Select {
     /// Appends an event behind the last one of the file as it is inside this transaction.
-    pub(super) fn add_event(&self, permit: &Permit, actor: &Actor, outcome: Outcome, trace: &Trace) -> Result<(), Error> {
-        self.append(permit.now, permit.action.word(), actor, &permit.origin, outcome, trace)
+    pub(super) fn add_event(
+        &self,
+        permit: &Permit,
+        actor: &Actor,
+        outcome: Outcome,
+        trace: &Trace,
+    ) -> Result<(), Error> {
+        self.append(
+            permit.now,
+            permit.action.word(),
+            actor,
+            &permit.origin,
+            outcome,
+            trace,
+        )
     }
 
-    fn append(&self, at: Time, action: &str, actor: &Actor, origin: &Origin, outcome: Outcome, trace: &Trace) -> Result<(), Error> {
-        let last = self.one("SELECT number, hash FROM events ORDER BY number DESC LIMIT 1", [], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?)))?;
+    fn append(
+        &self,
+        at: Time,
+        action: &str,
+        actor: &Actor,
+        origin: &Origin,
+        outcome: Outcome,
+        trace: &Trace,
+    ) -> Result<(), Error> {
+        let last = self.one(
+            "SELECT number, hash FROM events ORDER BY number DESC LIMIT 1",
+            [],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?)),
+        )?;
         let (number, previous) = match last {
-            Some((number, hash)) => (number + 1, Digest::from_stored(&hash).unwrap_or_else(chain_start)),
+            Some((number, hash)) => (
+                number + 1,
+                Digest::from_stored(&hash).unwrap_or_else(chain_start),
+            ),
             None => (1, chain_start()),
         };
         let event = Event {
@@ -91,13 +121,18 @@ impl Select {
             target_name: trace.target.name.clone(),
             target_owner: trace.target.owner,
             address: origin.address.map(|address| address.to_string()),
-            program: origin.program.as_deref().map(|program| tame(program, PROGRAM_CHARACTERS_MAX)),
+            program: origin
+                .program
+                .as_deref()
+                .map(|program| tame(program, PROGRAM_CHARACTERS_MAX)),
             request_id: origin.request_id.clone(),
             before: encode_words(&trace.before),
             after: encode_words(&trace.after),
         };
         let hash = event.chained(&previous);
-        let sql = format!("INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        let sql = format!(
+            "INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        );
         self.execute(
             &sql,
             params![
@@ -128,7 +163,12 @@ impl Select {
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
-    pub fn events(&self, filter: &EventFilter, after: Option<i64>, limit: usize) -> Result<Page<Event>, Error> {
+    pub fn events(
+        &self,
+        filter: &EventFilter,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<Event>, Error> {
         let mut conditions = vec!["number < ?"];
         let mut values = vec![Value::from(after.unwrap_or(i64::MAX))];
         if let Some(user) = filter.user {
@@ -152,8 +192,13 @@ impl Select {
             values.push(Value::from(until.unix()));
         }
         values.push(Value::from(rows(limit)));
-        let sql = format!("SELECT {COLUMNS} FROM events WHERE {} ORDER BY number DESC LIMIT ?", conditions.join(" AND "));
-        let events = self.all(&sql, params_from_iter(values), |row| read_event(row).map(|(event, _)| event))?;
+        let sql = format!(
+            "SELECT {COLUMNS} FROM events WHERE {} ORDER BY number DESC LIMIT ?",
+            conditions.join(" AND ")
+        );
+        let events = self.all(&sql, params_from_iter(values), |row| {
+            read_event(row).map(|(event, _)| event)
+        })?;
         Ok(Page::of(events, limit, |event| event.number.to_string()))
     }
 
@@ -162,7 +207,8 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn verify_events(&self) -> Result<Verdict, Error> {
-        let mut statement = self.statement(&format!("SELECT {COLUMNS} FROM events ORDER BY number"))?;
+        let mut statement =
+            self.statement(&format!("SELECT {COLUMNS} FROM events ORDER BY number"))?;
         let mut found = statement.query([])?;
         let mut head = chain_start();
         let mut number = 0;
@@ -175,7 +221,10 @@ impl Select {
             }
             head = hash;
         }
-        Ok(Verdict::Whole { events: number, head: head.hex() })
+        Ok(Verdict::Whole {
+            events: number,
+            head: head.hex(),
+        })
     }
 }
 
@@ -184,7 +233,16 @@ impl super::Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::StorageFull`] when it could not be written.
-    pub fn note_refusal(&self, at: Time, action: &'static str, actor: Actor, origin: Origin, trace: Trace) -> Result<(), Error> {
-        self.note(move |select| select.append(at, action, &actor, &origin, Outcome::Refused, &trace))
+    pub fn note_refusal(
+        &self,
+        at: Time,
+        action: &'static str,
+        actor: Actor,
+        origin: Origin,
+        trace: Trace,
+    ) -> Result<(), Error> {
+        self.note(move |select| {
+            select.append(at, action, &actor, &origin, Outcome::Refused, &trace)
+        })
     }
 }

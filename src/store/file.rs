@@ -57,15 +57,22 @@ pub(super) fn create(path: &Path, now: Time) -> Result<(), Refused> {
     }
     for ending in ["-wal", "-shm"] {
         if fs::symlink_metadata(beside(path, ending)).is_ok() {
-            return Err(refuse(format!("the file is missing, but its journal ({ending}) is there: put the file back, or move the journal away to start anew")));
+            return Err(refuse(format!(
+                "the file is missing, but its journal ({ending}) is there: put the file back, or move the journal away to start anew"
+            )));
         }
     }
     let unfinished = beside(path, &format!(".new-{}", Id::random()));
     let made = fill(&unfinished, now).and_then(|()| {
         // `hard_link` refuses to replace what another process put there meanwhile; `rename` would not.
         fs::hard_link(&unfinished, path).map_err(|error| error.to_string())?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all()).map_err(|error| error.to_string())
+        let folder = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+            .unwrap_or(Path::new("."));
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(|error| error.to_string())
     });
     for ending in ["", "-wal", "-shm", "-journal"] {
         let _ = fs::remove_file(beside(&unfinished, ending));
@@ -75,16 +82,35 @@ pub(super) fn create(path: &Path, now: Time) -> Result<(), Refused> {
 
 fn fill(path: &Path, now: Time) -> Result<(), String> {
     let say = |error: rusqlite::Error| error.to_string();
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(|error| error.to_string())?;
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(say)?;
-    connection.pragma_update(None, "synchronous", "FULL").map_err(say)?;
-    connection.execute_batch(&format!("BEGIN;\n{SCHEMA}\nCOMMIT;")).map_err(say)?;
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| error.to_string())?;
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(say)?;
+    connection
+        .pragma_update(None, "synchronous", "FULL")
+        .map_err(say)?;
+    connection
+        .execute_batch(&format!("BEGIN;\n{SCHEMA}\nCOMMIT;"))
+        .map_err(say)?;
     let key: [u8; 32] = random_bytes();
-    connection.execute("INSERT INTO installation (id, created_at, digest_key) VALUES (1, ?, ?)", params![now.unix(), key]).map_err(say)?;
+    connection
+        .execute(
+            "INSERT INTO installation (id, created_at, digest_key) VALUES (1, ?, ?)",
+            params![now.unix(), key],
+        )
+        .map_err(say)?;
     super::policy::insert(&connection, &Policy::default()).map_err(say)?;
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(say)?;
+    connection
+        .pragma_update(None, "journal_mode", "WAL")
+        .map_err(say)?;
     connection.close().map_err(|(_, error)| error.to_string())?;
-    File::open(path).and_then(|file| file.sync_all()).map_err(|error| error.to_string())
+    File::open(path)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| error.to_string())
 }
 
 /// Looks at what is at `path` without changing a byte of it.
@@ -101,22 +127,32 @@ pub(super) fn check(path: &Path) -> Result<(), Refused> {
         return refuse("this is not a file");
     }
     if found.mode() & 0o077 != 0 {
-        return refuse("others than its owner may read or write it; run `chmod 600` on it, and consider its secrets seen");
+        return refuse(
+            "others than its owner may read or write it; run `chmod 600` on it, and consider its secrets seen",
+        );
     }
     let mut header = [0_u8; 100];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
     if found.len() == 0 {
-        return refuse("the file is empty: this is no file of Keycroft's; move it away to start anew, or put the right one back");
+        return refuse(
+            "the file is empty: this is no file of Keycroft's; move it away to start anew, or put the right one back",
+        );
     }
     if read.is_err() || !header.starts_with(b"SQLite format 3\0") {
         return refuse("this is no database, or its beginning is damaged; restore a backup");
     }
-    let word = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    let word = |at: usize| {
+        u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
+    };
     if word(68) != APPLICATION_ID {
         return refuse("this is a database of another program");
     }
     if word(60) > migrate::VERSION {
-        return refuse(&format!("it was written by a newer version of Keycroft (schema {}, this program knows {}); run that version", word(60), migrate::VERSION));
+        return refuse(&format!(
+            "it was written by a newer version of Keycroft (schema {}, this program knows {}); run that version",
+            word(60),
+            migrate::VERSION
+        ));
     }
     let page_bytes = match u64::from(u16::from_be_bytes([header[16], header[17]])) {
         1 => 65_536,
@@ -132,22 +168,33 @@ pub(super) fn check(path: &Path) -> Result<(), Refused> {
 /// Asks SQLite, on a connection that can't write, whether the file is whole.
 fn inspect(path: &Path, bytes: u64) -> Result<(), Refused> {
     let refuse = |why: &str| Refused::new(path, why);
-    let damaged = |_| refuse("the file is damaged; restore a backup, or look at it with `sqlite3` on a copy");
+    let damaged =
+        |_| refuse("the file is damaged; restore a backup, or look at it with `sqlite3` on a copy");
     let connection = match open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY) {
         Ok(connection) => connection,
         Err(error) => return Err(refuse(&format!("it can't be opened: {error}"))),
     };
-    let version: u32 = connection.query_row("PRAGMA user_version", [], |row| row.get(0)).map_err(damaged)?;
+    let version: u32 = connection
+        .query_row("PRAGMA user_version", [], |row| row.get(0))
+        .map_err(damaged)?;
     if version > migrate::VERSION {
-        return Err(refuse("it was written by a newer version of Keycroft; run that version"));
+        return Err(refuse(
+            "it was written by a newer version of Keycroft; run that version",
+        ));
     }
     if version == 0 {
-        return Err(refuse("this file was never finished; move it away to start anew"));
+        return Err(refuse(
+            "this file was never finished; move it away to start anew",
+        ));
     }
     if bytes <= QUICK_CHECK_BYTES_MAX {
-        let verdict: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(damaged)?;
+        let verdict: String = connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(damaged)?;
         if verdict != "ok" {
-            return Err(refuse("the file is damaged; restore a backup, or look at it with `sqlite3` on a copy"));
+            return Err(refuse(
+                "the file is damaged; restore a backup, or look at it with `sqlite3` on a copy",
+            ));
         }
     }
     Ok(())
@@ -155,7 +202,9 @@ fn inspect(path: &Path, bytes: u64) -> Result<(), Refused> {
 
 /// The writer's connection.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, Refused> {
-    let refuse = |error: rusqlite::Error| Refused::new(path, &format!("it can't be opened to write: {error}"));
+    let refuse = |error: rusqlite::Error| {
+        Refused::new(path, &format!("it can't be opened to write: {error}"))
+    };
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY).map_err(refuse)?;
     let set = |name: &str, value: &str| connection.pragma_update(None, name, value);
     set("journal_mode", "WAL").map_err(refuse)?;
@@ -177,10 +226,18 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn open(path: &Path, flags: OpenFlags, busy: Duration) -> rusqlite::Result<Connection> {
-    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
+    let flags = flags
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW
+        | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
     // NOFOLLOW refuses a path of which any part is a link; the folders above are resolved here, the file itself is not.
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let resolved = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()).join(path.file_name().unwrap_or_default());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let resolved = fs::canonicalize(folder)
+        .unwrap_or_else(|_| folder.to_owned())
+        .join(path.file_name().unwrap_or_default());
     let connection = Connection::open_with_flags(resolved, flags)?;
     connection.busy_timeout(busy)?;
     connection.set_prepared_statement_cache_capacity(128);

@@ -13,15 +13,29 @@ use crate::model::user::UserId;
 const COLUMNS: &str = "g.id, g.name, g.created_at, (SELECT group_concat(u.username, ' ' ORDER BY u.username) FROM group_members m JOIN users u ON u.id = m.user_id WHERE m.group_id = g.id) FROM groups g";
 
 fn read_group(row: &Row<'_>) -> rusqlite::Result<Group> {
-    let members = row.get_ref(3)?.as_str_or_null()?.map_or_else(Vec::new, |names| names.split(' ').map(str::to_owned).collect());
-    Ok(Group { id: GroupId(row.get(0)?), name: row.get(1)?, created_at: Time::from_unix(row.get(2)?), members })
+    let members = row
+        .get_ref(3)?
+        .as_str_or_null()?
+        .map_or_else(Vec::new, |names| {
+            names.split(' ').map(str::to_owned).collect()
+        });
+    Ok(Group {
+        id: GroupId(row.get(0)?),
+        name: row.get(1)?,
+        created_at: Time::from_unix(row.get(2)?),
+        members,
+    })
 }
 
 impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn group(&self, name: &str) -> Result<Option<Group>, Error> {
-        self.one(&format!("SELECT {COLUMNS} WHERE g.name = ?"), [name], read_group)
+        self.one(
+            &format!("SELECT {COLUMNS} WHERE g.name = ?"),
+            [name],
+            read_group,
+        )
     }
 
     /// Groups, newest first; `after` is what [`Page::next`] said.
@@ -29,7 +43,11 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn groups(&self, after: Option<i64>, limit: usize) -> Result<Page<Group>, Error> {
-        let groups = self.all(&format!("SELECT {COLUMNS} WHERE g.id < ? ORDER BY g.id DESC LIMIT ?"), params![after.unwrap_or(i64::MAX), rows(limit)], read_group)?;
+        let groups = self.all(
+            &format!("SELECT {COLUMNS} WHERE g.id < ? ORDER BY g.id DESC LIMIT ?"),
+            params![after.unwrap_or(i64::MAX), rows(limit)],
+            read_group,
+        )?;
         Ok(Page::of(groups, limit, |group| group.id.0.to_string()))
     }
 }
@@ -39,9 +57,15 @@ impl Write<'_> {
     /// [`Error::Conflict`] when there is a group of this name.
     pub fn add_group(&self, name: &str) -> Result<(), Error> {
         if self.group(name)?.is_some() {
-            return Err(Error::Conflict(format!("There is a group named {name} already.")));
+            return Err(Error::Conflict(format!(
+                "There is a group named {name} already."
+            )));
         }
-        self.execute("INSERT INTO groups (name, created_at) VALUES (?, ?)", params![name, self.now.unix()]).map(|_| ())
+        self.execute(
+            "INSERT INTO groups (name, created_at) VALUES (?, ?)",
+            params![name, self.now.unix()],
+        )
+        .map(|_| ())
     }
 
     /// # Errors
@@ -49,9 +73,12 @@ impl Write<'_> {
     pub fn delete_group(&self, group: &Group) -> Result<(), Error> {
         let hosts = self.all("SELECT h.name FROM host_groups x JOIN hosts h ON h.id = x.host_id WHERE x.group_id = ?", [group.id.0], |row| row.get::<_, String>(0))?;
         if let Some(host) = hosts.first() {
-            return Err(Error::Conflict(format!("The host {host} is limited to this group; change the host first.")));
+            return Err(Error::Conflict(format!(
+                "The host {host} is limited to this group; change the host first."
+            )));
         }
-        self.execute("DELETE FROM groups WHERE id = ?", [group.id.0]).map(|_| ())
+        self.execute("DELETE FROM groups WHERE id = ?", [group.id.0])
+            .map(|_| ())
     }
 
     /// Puts a user into a group; nothing happens when they are in it.
@@ -59,7 +86,11 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn add_member(&self, group: GroupId, user: UserId) -> Result<(), Error> {
-        self.execute("INSERT OR IGNORE INTO group_members (user_id, group_id) VALUES (?, ?)", params![user.0, group.0]).map(|_| ())
+        self.execute(
+            "INSERT OR IGNORE INTO group_members (user_id, group_id) VALUES (?, ?)",
+            params![user.0, group.0],
+        )
+        .map(|_| ())
     }
 
     /// Takes a user out of a group; whether they were in it.
@@ -67,6 +98,9 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn remove_member(&self, group: GroupId, user: UserId) -> Result<bool, Error> {
-        Ok(self.execute("DELETE FROM group_members WHERE user_id = ? AND group_id = ?", params![user.0, group.0])? > 0)
+        Ok(self.execute(
+            "DELETE FROM group_members WHERE user_id = ? AND group_id = ?",
+            params![user.0, group.0],
+        )? > 0)
     }
 }

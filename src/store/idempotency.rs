@@ -12,16 +12,31 @@ impl Select {
     /// Refuses a request that was carried out before.
     pub(super) fn demand_first_time(&self, once: &Once) -> Result<(), Error> {
         let sql = "SELECT body, made FROM requests_done WHERE request = ?";
-        let found = self.one(sql, [once.request.as_bytes()], |row| Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?)))?;
+        let found = self.one(sql, [once.request.as_bytes()], |row| {
+            Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?))
+        })?;
         match found {
             None => Ok(()),
-            Some((body, id)) if Digest::from_stored(&body).is_some_and(|body| body.matches(&once.body)) => Err(Error::AlreadyDone { id }),
+            Some((body, id))
+                if Digest::from_stored(&body).is_some_and(|body| body.matches(&once.body)) =>
+            {
+                Err(Error::AlreadyDone { id })
+            }
             Some(_) => Err(Error::KeyReused),
         }
     }
 
     pub(super) fn remember_request(&self, once: &Once, made: &str, now: Time) -> Result<(), Error> {
         let sql = "INSERT INTO requests_done (request, body, made, at) VALUES (?, ?, ?, ?)";
-        self.execute(sql, params![once.request.as_bytes(), once.body.as_bytes(), made, now.unix()]).map(|_| ())
+        self.execute(
+            sql,
+            params![
+                once.request.as_bytes(),
+                once.body.as_bytes(),
+                made,
+                now.unix()
+            ],
+        )
+        .map(|_| ())
     }
 }

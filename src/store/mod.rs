@@ -11,6 +11,7 @@ pub mod file;
 mod group;
 mod idempotency;
 mod migrate;
+mod overview;
 mod policy;
 mod read;
 mod service;
@@ -29,6 +30,7 @@ pub use code::NewCode;
 pub use credential::{CredentialFilter, NewRow};
 pub use event::{EventFilter, Verdict};
 pub use file::Refused;
+pub use overview::FileFacts;
 pub use read::{Page, Read, Select};
 pub use sweep::Swept;
 pub use throttle::Bucket;
@@ -69,9 +71,15 @@ impl Store {
         let connection = file::open_to_write(path)?;
         migrate::run(&connection, path)?;
         let uses = Arc::new(Uses::new());
-        let writer = Writer::start(connection, Arc::clone(&uses)).map_err(|error| Refused::new(path, &format!("its writer can't be started: {error}")))?;
+        let writer = Writer::start(connection, Arc::clone(&uses)).map_err(|error| {
+            Refused::new(path, &format!("its writer can't be started: {error}"))
+        })?;
         uses.wake_through(writer.waker());
-        Ok(Self { path: path.to_owned(), writer: Arc::new(writer), uses })
+        Ok(Self {
+            path: path.to_owned(),
+            writer: Arc::new(writer),
+            uses,
+        })
     }
 
     /// A connection that can only read, for one thread.
@@ -108,11 +116,17 @@ impl Store {
     }
 
     /// Runs a fixed statement that is no act.
-    fn note<T: Send + 'static>(&self, job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    fn note<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         self.run(move |select| write::attempt(select, || job(select)))
     }
 
-    fn run<T: Send + 'static>(&self, job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static) -> Result<T, Error> {
+    fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
         let (sender, receiver) = sync_channel::<Result<T, Error>>(1);
         let work = move |select: Result<&Select, Error>| -> Answer {
             let result = select.and_then(job);
@@ -132,7 +146,9 @@ impl Store {
 }
 
 fn answer<T>(receiver: &Receiver<Result<T, Error>>) -> Result<T, Error> {
-    receiver.recv().unwrap_or_else(|_| Err(Error::Fault("a job of the writer panicked".to_owned())))
+    receiver
+        .recv()
+        .unwrap_or_else(|_| Err(Error::Fault("a job of the writer panicked".to_owned())))
 }
 
 impl From<rusqlite::Error> for Error {

@@ -23,7 +23,9 @@ fn seconds(lifetime: Lifetime) -> Option<i64> {
 
 fn lifetime(row: &Row<'_>, column: usize) -> rusqlite::Result<Lifetime> {
     let seconds: Option<i64> = row.get(column)?;
-    Ok(seconds.map_or(Lifetime::Endless, |seconds| Lifetime::For(Duration::from_secs(seconds.unsigned_abs()))))
+    Ok(seconds.map_or(Lifetime::Endless, |seconds| {
+        Lifetime::For(Duration::from_secs(seconds.unsigned_abs()))
+    }))
 }
 
 fn choice(row: &Row<'_>, column: usize) -> rusqlite::Result<Choice> {
@@ -32,8 +34,14 @@ fn choice(row: &Row<'_>, column: usize) -> rusqlite::Result<Choice> {
 
 /// Writes the one row, in place of the one before.
 pub(super) fn insert(connection: &Connection, policy: &Policy) -> rusqlite::Result<()> {
-    let lifetimes: Vec<String> = policy.api_key_lifetimes.iter().map(ToString::to_string).collect();
-    let sql = format!("INSERT OR REPLACE INTO policy (id, {COLUMNS}) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    let lifetimes: Vec<String> = policy
+        .api_key_lifetimes
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let sql = format!(
+        "INSERT OR REPLACE INTO policy (id, {COLUMNS}) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    );
     connection.execute(
         &sql,
         params![
@@ -62,13 +70,31 @@ impl Select {
     /// [`Error::Fault`] when the file can't be read.
     pub fn policy(&self) -> Result<Policy, Error> {
         let found = self.one(&format!("SELECT {COLUMNS} FROM policy"), [], |row| {
-            let lifetimes = row.get_ref(1)?.as_str()?.split(' ').map(Lifetime::parse).collect::<Result<Vec<_>, _>>();
+            let lifetimes = row
+                .get_ref(1)?
+                .as_str()?
+                .split(' ')
+                .map(Lifetime::parse)
+                .collect::<Result<Vec<_>, _>>();
             Ok(Policy {
-                api_key: LifetimeRule { choice: choice(row, 0)?, default: lifetime(row, 2)?, max: lifetime(row, 3)? },
+                api_key: LifetimeRule {
+                    choice: choice(row, 0)?,
+                    default: lifetime(row, 2)?,
+                    max: lifetime(row, 3)?,
+                },
                 api_key_lifetimes: lifetimes.map_err(|_| invalid(1))?,
-                token: LifetimeRule { choice: choice(row, 4)?, default: lifetime(row, 5)?, max: lifetime(row, 6)? },
+                token: LifetimeRule {
+                    choice: choice(row, 4)?,
+                    default: lifetime(row, 5)?,
+                    max: lifetime(row, 6)?,
+                },
                 session_lifetime: lifetime(row, 7)?,
-                ssh_key_types: row.get_ref(8)?.as_str()?.split(' ').map(str::to_owned).collect(),
+                ssh_key_types: row
+                    .get_ref(8)?
+                    .as_str()?
+                    .split(' ')
+                    .map(str::to_owned)
+                    .collect(),
                 ssh_rsa_bits_min: row.get(9)?,
                 ssh_key_lifetime_max: lifetime(row, 10)?,
                 api_keys_max: row.get(11)?,

@@ -20,12 +20,22 @@ impl Select {
     }
 
     /// The row that `sql` finds, if it finds one.
-    pub(super) fn one<T>(&self, sql: &str, with: impl Params, read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>) -> Result<Option<T>, Error> {
+    pub(super) fn one<T>(
+        &self,
+        sql: &str,
+        with: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, Error> {
         Ok(self.statement(sql)?.query_row(with, read).optional()?)
     }
 
     /// All rows that `sql` finds.
-    pub(super) fn all<T>(&self, sql: &str, with: impl Params, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, Error> {
+    pub(super) fn all<T>(
+        &self,
+        sql: &str,
+        with: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Error> {
         let mut statement = self.statement(sql)?;
         let rows = statement.query_map(with, read)?;
         Ok(rows.collect::<rusqlite::Result<Vec<T>>>()?)
@@ -55,7 +65,8 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] or [`Error::Unavailable`] when it can't.
     pub fn ping(&self) -> Result<(), Error> {
-        self.count("SELECT count(*) FROM installation", []).map(|_| ())
+        self.count("SELECT count(*) FROM installation", [])
+            .map(|_| ())
     }
 }
 
@@ -64,7 +75,9 @@ pub struct Read(Select);
 
 impl Read {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self(Select { connection: file::open_to_read(path)? }))
+        Ok(Self(Select {
+            connection: file::open_to_read(path)?,
+        }))
     }
 }
 

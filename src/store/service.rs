@@ -14,21 +14,37 @@ use crate::model::user::Role;
 const COLUMNS: &str = "s.id, s.name, s.created_at, (SELECT group_concat(permission, ' ') FROM service_permissions WHERE service_id = s.id) FROM services s";
 
 fn read_service(row: &Row<'_>) -> rusqlite::Result<Service> {
-    let permissions = row.get_ref(3)?.as_str_or_null()?.map_or_else(Permissions::none, Permissions::from_stored);
-    Ok(Service { id: ServiceId(row.get(0)?), name: row.get(1)?, permissions, created_at: Time::from_unix(row.get(2)?) })
+    let permissions = row
+        .get_ref(3)?
+        .as_str_or_null()?
+        .map_or_else(Permissions::none, Permissions::from_stored);
+    Ok(Service {
+        id: ServiceId(row.get(0)?),
+        name: row.get(1)?,
+        permissions,
+        created_at: Time::from_unix(row.get(2)?),
+    })
 }
 
 impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn service(&self, name: &str) -> Result<Option<Service>, Error> {
-        self.one(&format!("SELECT {COLUMNS} WHERE s.name = ?"), [name], read_service)
+        self.one(
+            &format!("SELECT {COLUMNS} WHERE s.name = ?"),
+            [name],
+            read_service,
+        )
     }
 
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn service_by_id(&self, id: ServiceId) -> Result<Option<Service>, Error> {
-        self.one(&format!("SELECT {COLUMNS} WHERE s.id = ?"), [id.0], read_service)
+        self.one(
+            &format!("SELECT {COLUMNS} WHERE s.id = ?"),
+            [id.0],
+            read_service,
+        )
     }
 
     /// Services, newest first; `after` is what [`Page::next`] said.
@@ -36,8 +52,14 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn services(&self, after: Option<i64>, limit: usize) -> Result<Page<Service>, Error> {
-        let services = self.all(&format!("SELECT {COLUMNS} WHERE s.id < ? ORDER BY s.id DESC LIMIT ?"), params![after.unwrap_or(i64::MAX), rows(limit)], read_service)?;
-        Ok(Page::of(services, limit, |service| service.id.0.to_string()))
+        let services = self.all(
+            &format!("SELECT {COLUMNS} WHERE s.id < ? ORDER BY s.id DESC LIMIT ?"),
+            params![after.unwrap_or(i64::MAX), rows(limit)],
+            read_service,
+        )?;
+        Ok(Page::of(services, limit, |service| {
+            service.id.0.to_string()
+        }))
     }
 
     /// All that services define.
@@ -45,7 +67,9 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn defined_permissions(&self) -> Result<Permissions, Error> {
-        let words = self.all("SELECT permission FROM service_permissions", [], |row| row.get::<_, String>(0))?;
+        let words = self.all("SELECT permission FROM service_permissions", [], |row| {
+            row.get::<_, String>(0)
+        })?;
         Ok(Permissions::from_stored(&words.join(" ")))
     }
 
@@ -53,8 +77,15 @@ impl Select {
     /// A sentence under `field` in [`Error::Invalid`], when no service defines one of `permissions`.
     pub fn demand_defined(&self, permissions: &Permissions, field: &str) -> Result<(), Error> {
         let defined = self.defined_permissions()?;
-        let unknown = permissions.iter().find(|one| matches!(one, Permission::Service(_)) && !defined.contains(one));
-        unknown.map_or(Ok(()), |one| Err(Error::field(field, format!("there is no permission \"{one}\""))))
+        let unknown = permissions
+            .iter()
+            .find(|one| matches!(one, Permission::Service(_)) && !defined.contains(one));
+        unknown.map_or(Ok(()), |one| {
+            Err(Error::field(
+                field,
+                format!("there is no permission \"{one}\""),
+            ))
+        })
     }
 }
 
@@ -63,9 +94,14 @@ impl Write<'_> {
     /// [`Error::Conflict`] when there is a service of this name.
     pub fn add_service(&self, name: &str, permissions: &Permissions) -> Result<ServiceId, Error> {
         if self.service(name)?.is_some() {
-            return Err(Error::Conflict(format!("There is a service named {name} already.")));
+            return Err(Error::Conflict(format!(
+                "There is a service named {name} already."
+            )));
         }
-        self.execute("INSERT INTO services (name, created_at) VALUES (?, ?)", params![name, self.now.unix()])?;
+        self.execute(
+            "INSERT INTO services (name, created_at) VALUES (?, ?)",
+            params![name, self.now.unix()],
+        )?;
         let id = ServiceId(self.connection.last_insert_rowid());
         self.define(id, permissions)?;
         Ok(id)
@@ -75,7 +111,11 @@ impl Write<'_> {
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
-    pub fn set_service_permissions(&self, service: &Service, permissions: &Permissions) -> Result<(), Error> {
+    pub fn set_service_permissions(
+        &self,
+        service: &Service,
+        permissions: &Permissions,
+    ) -> Result<(), Error> {
         self.undefine(&service.permissions.without(permissions))?;
         self.define(service.id, &permissions.without(&service.permissions))
     }
@@ -86,13 +126,20 @@ impl Write<'_> {
     /// [`Error::Fault`] when the file can't be written.
     pub fn delete_service(&self, service: &Service) -> Result<(), Error> {
         self.undefine(&service.permissions)?;
-        self.execute("DELETE FROM credentials WHERE service_id = ?", [service.id.0])?;
-        self.execute("DELETE FROM services WHERE id = ?", [service.id.0]).map(|_| ())
+        self.execute(
+            "DELETE FROM credentials WHERE service_id = ?",
+            [service.id.0],
+        )?;
+        self.execute("DELETE FROM services WHERE id = ?", [service.id.0])
+            .map(|_| ())
     }
 
     fn define(&self, service: ServiceId, permissions: &Permissions) -> Result<(), Error> {
         for word in permissions.words() {
-            self.execute("INSERT INTO service_permissions (permission, service_id) VALUES (?, ?)", params![word, service.0])?;
+            self.execute(
+                "INSERT INTO service_permissions (permission, service_id) VALUES (?, ?)",
+                params![word, service.0],
+            )?;
         }
         Ok(())
     }
@@ -100,7 +147,10 @@ impl Write<'_> {
     fn undefine(&self, permissions: &Permissions) -> Result<(), Error> {
         for word in permissions.words() {
             self.execute("DELETE FROM user_permissions WHERE permission = ?", [word])?;
-            self.execute("DELETE FROM service_permissions WHERE permission = ?", [word])?;
+            self.execute(
+                "DELETE FROM service_permissions WHERE permission = ?",
+                [word],
+            )?;
         }
         Ok(())
     }
@@ -112,7 +162,10 @@ impl Write<'_> {
     pub fn set_role_permissions(&self, role: Role, permissions: &Permissions) -> Result<(), Error> {
         self.execute("DELETE FROM role_permissions WHERE role = ?", [role.word()])?;
         for word in permissions.words() {
-            self.execute("INSERT INTO role_permissions (role, permission) VALUES (?, ?)", params![role.word(), word])?;
+            self.execute(
+                "INSERT INTO role_permissions (role, permission) VALUES (?, ?)",
+                params![role.word(), word],
+            )?;
         }
         Ok(())
     }

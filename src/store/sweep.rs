@@ -48,13 +48,19 @@ impl Store {
     /// The same without waiting for it: for the batches that ordinary requests start.
     pub fn sweep_some(&self, now: Time, rows_max: usize) {
         let work = move |select: Result<&Select, Error>| -> super::writer::Answer {
-            if let Err(error) = select.and_then(|select| super::write::attempt(select, || select.sweep(now, rows_max))) {
+            if let Err(error) = select
+                .and_then(|select| super::write::attempt(select, || select.sweep(now, rows_max)))
+            {
                 log::warn!("sweeping: {error}");
             }
             Box::new(|_| ())
         };
         // A full queue means there is other work; the next minute will do.
-        let _ = self.writer.send(super::writer::Message::Job(super::writer::Job::new(Box::new(work))));
+        let _ = self
+            .writer
+            .send(super::writer::Message::Job(super::writer::Job::new(
+                Box::new(work),
+            )));
     }
 }
 
@@ -63,7 +69,9 @@ impl Select {
         let limit = i64::try_from(rows_max).unwrap_or(i64::MAX);
         let unix = now.unix();
         let expired = |kind: &str| {
-            let sql = format!("DELETE FROM credentials WHERE number IN (SELECT number FROM credentials WHERE expires_at <= ? AND kind = '{kind}' LIMIT ?)");
+            let sql = format!(
+                "DELETE FROM credentials WHERE number IN (SELECT number FROM credentials WHERE expires_at <= ? AND kind = '{kind}' LIMIT ?)"
+            );
             self.execute(&sql, params![unix, limit])
         };
         let tokens = expired("token")?;
@@ -71,13 +79,24 @@ impl Select {
         let old = unix - API_KEY_KEPT_SECONDS;
         let ended = self.execute("DELETE FROM credentials WHERE number IN (SELECT number FROM credentials WHERE ended_at <= ? LIMIT ?)", params![old, limit])?;
         let outlived = self.execute("DELETE FROM credentials WHERE number IN (SELECT number FROM credentials WHERE expires_at <= ? AND kind = 'api-key' LIMIT ?)", params![old, limit])?;
-        let codes = self.execute("DELETE FROM codes WHERE id IN (SELECT id FROM codes WHERE expires_at <= ? LIMIT ?)", params![unix, limit])?;
+        let codes = self.execute(
+            "DELETE FROM codes WHERE id IN (SELECT id FROM codes WHERE expires_at <= ? LIMIT ?)",
+            params![unix, limit],
+        )?;
         let usage = "DELETE FROM usage_days WHERE (credential_id, day) IN (SELECT credential_id, day FROM usage_days WHERE day <= ? LIMIT ?)";
         self.execute(usage, params![now.day().number() - USAGE_KEPT_DAYS, limit])?;
         let requests = "DELETE FROM requests_done WHERE request IN (SELECT request FROM requests_done WHERE at <= ? LIMIT ?)";
         self.execute(requests, params![unix - REQUEST_KEPT_SECONDS, limit])?;
-        self.execute("DELETE FROM throttle WHERE since <= ?", [unix - THROTTLE_KEPT_SECONDS])?;
+        self.execute(
+            "DELETE FROM throttle WHERE since <= ?",
+            [unix - THROTTLE_KEPT_SECONDS],
+        )?;
         self.execute("DELETE FROM known_browsers WHERE expires_at <= ?", [unix])?;
-        Ok(Swept { api_keys: ended + outlived, tokens, sessions, codes })
+        Ok(Swept {
+            api_keys: ended + outlived,
+            tokens,
+            sessions,
+            codes,
+        })
     }
 }

@@ -49,7 +49,10 @@ impl Store {
     pub fn forget_tries(&self, buckets: Vec<Bucket>) -> Result<(), Error> {
         self.note(move |select| {
             for bucket in &buckets {
-                select.execute("UPDATE throttle SET count = max(count - 1, 0) WHERE bucket = ?", [&bucket.name])?;
+                select.execute(
+                    "UPDATE throttle SET count = max(count - 1, 0) WHERE bucket = ?",
+                    [&bucket.name],
+                )?;
             }
             Ok(())
         })
@@ -59,7 +62,12 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::StorageFull`] when it could not be written.
-    pub fn remember_browser(&self, digest: Digest, user: UserId, expires_at: Time) -> Result<(), Error> {
+    pub fn remember_browser(
+        &self,
+        digest: Digest,
+        user: UserId,
+        expires_at: Time,
+    ) -> Result<(), Error> {
         self.note(move |select| {
             let sql = "INSERT OR REPLACE INTO known_browsers (digest, user_id, expires_at) VALUES (?, ?, ?)";
             select.execute(sql, params![digest.as_bytes(), user.0, expires_at.unix()]).map(|_| ())
@@ -69,8 +77,14 @@ impl Store {
 
 impl Select {
     fn wait_of(&self, bucket: &Bucket, now: Time) -> Result<Option<u64>, Error> {
-        let found = self.one("SELECT since, count FROM throttle WHERE bucket = ?", [&bucket.name], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, u32>(1)?)))?;
-        let Some((since, count)) = found else { return Ok(None) };
+        let found = self.one(
+            "SELECT since, count FROM throttle WHERE bucket = ?",
+            [&bucket.name],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, u32>(1)?)),
+        )?;
+        let Some((since, count)) = found else {
+            return Ok(None);
+        };
         let left = since + WINDOW_SECONDS - now.unix();
         let over = count >= bucket.tries_max && left > 0 && since <= now.unix();
         Ok(over.then_some(left.unsigned_abs()))

@@ -19,7 +19,12 @@ pub(super) const USER_COLUMNS: &str = "u.id, u.subject, u.username, u.display_na
 /// Reads the columns of [`USER_COLUMNS`] from column `at` on.
 pub(super) fn read_user(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
     let username = row.get_ref(at + 2)?.as_str()?;
-    let words = |column: usize| -> rusqlite::Result<Permissions> { Ok(row.get_ref(column)?.as_str_or_null()?.map_or_else(Permissions::none, Permissions::from_stored)) };
+    let words = |column: usize| -> rusqlite::Result<Permissions> {
+        Ok(row
+            .get_ref(column)?
+            .as_str_or_null()?
+            .map_or_else(Permissions::none, Permissions::from_stored))
+    };
     Ok(User {
         id: UserId(row.get(at)?),
         subject: row.get(at + 1)?,
@@ -28,7 +33,12 @@ pub(super) fn read_user(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
         role: Role::parse(row.get_ref(at + 4)?.as_str()?).map_err(|_| invalid(at + 4))?,
         granted: words(at + 8)?,
         granted_by_role: words(at + 9)?,
-        groups: row.get_ref(at + 10)?.as_str_or_null()?.map_or_else(Vec::new, |names| names.split(' ').map(str::to_owned).collect()),
+        groups: row
+            .get_ref(at + 10)?
+            .as_str_or_null()?
+            .map_or_else(Vec::new, |names| {
+                names.split(' ').map(str::to_owned).collect()
+            }),
         disabled_at: time(row, at + 5)?,
         created_at: Time::from_unix(row.get(at + 6)?),
         has_password: row.get(at + 7)?,
@@ -37,7 +47,11 @@ pub(super) fn read_user(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
 
 /// A column that holds what no version of ours wrote.
 pub(super) fn invalid(column: usize) -> rusqlite::Error {
-    rusqlite::Error::InvalidColumnType(column, "a value of ours".to_owned(), rusqlite::types::Type::Text)
+    rusqlite::Error::InvalidColumnType(
+        column,
+        "a value of ours".to_owned(),
+        rusqlite::types::Type::Text,
+    )
 }
 
 /// A column that may hold Unix seconds.
@@ -56,7 +70,9 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn user(&self, username: &Username) -> Result<Option<User>, Error> {
-        let sql = format!("SELECT {USER_COLUMNS} FROM users u WHERE u.username = ? AND u.deleted_at IS NULL");
+        let sql = format!(
+            "SELECT {USER_COLUMNS} FROM users u WHERE u.username = ? AND u.deleted_at IS NULL"
+        );
         self.one(&sql, [username.as_str()], |row| read_user(row, 0))
     }
 
@@ -65,7 +81,8 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn user_by_id(&self, id: UserId) -> Result<Option<User>, Error> {
-        let sql = format!("SELECT {USER_COLUMNS} FROM users u WHERE u.id = ? AND u.deleted_at IS NULL");
+        let sql =
+            format!("SELECT {USER_COLUMNS} FROM users u WHERE u.id = ? AND u.deleted_at IS NULL");
         self.one(&sql, [id.0], |row| read_user(row, 0))
     }
 
@@ -74,8 +91,14 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn users(&self, after: Option<i64>, limit: usize) -> Result<Page<User>, Error> {
-        let sql = format!("SELECT {USER_COLUMNS} FROM users u WHERE u.deleted_at IS NULL AND u.id < ? ORDER BY u.id DESC LIMIT ?");
-        let users = self.all(&sql, params![after.unwrap_or(i64::MAX), rows(limit)], |row| read_user(row, 0))?;
+        let sql = format!(
+            "SELECT {USER_COLUMNS} FROM users u WHERE u.deleted_at IS NULL AND u.id < ? ORDER BY u.id DESC LIMIT ?"
+        );
+        let users = self.all(
+            &sql,
+            params![after.unwrap_or(i64::MAX), rows(limit)],
+            |row| read_user(row, 0),
+        )?;
         Ok(Page::of(users, limit, |user| user.id.0.to_string()))
     }
 
@@ -84,7 +107,13 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn password_hash(&self, user: UserId) -> Result<Option<String>, Error> {
-        Ok(self.one("SELECT password_hash FROM users WHERE id = ? AND deleted_at IS NULL", [user.0], |row| row.get(0))?.flatten())
+        Ok(self
+            .one(
+                "SELECT password_hash FROM users WHERE id = ? AND deleted_at IS NULL",
+                [user.0],
+                |row| row.get(0),
+            )?
+            .flatten())
     }
 
     /// Admins that are enabled, `besides` one user.
@@ -101,7 +130,10 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn name_is_reserved(&self, username: &Username) -> Result<bool, Error> {
-        Ok(self.count("SELECT count(*) FROM users WHERE username = ?", [username.as_str()])? > 0)
+        Ok(self.count(
+            "SELECT count(*) FROM users WHERE username = ?",
+            [username.as_str()],
+        )? > 0)
     }
 }
 
@@ -117,17 +149,34 @@ impl Write<'_> {
     /// [`Error::Conflict`] when the name is or was somebody's.
     pub fn add_user(&self, user: &NewUser, password_hash: Option<&str>) -> Result<UserId, Error> {
         if self.name_is_reserved(&user.username)? {
-            return Err(Error::Conflict(format!("The user name {} is taken, or was somebody's and stays reserved; choose another.", user.username)));
+            return Err(Error::Conflict(format!(
+                "The user name {} is taken, or was somebody's and stays reserved; choose another.",
+                user.username
+            )));
         }
         let sql = "INSERT INTO users (subject, username, display_name, role, password_hash, created_at) VALUES (?, ?, ?, ?, ?, ?)";
-        self.execute(sql, params![Id::random().as_str(), user.username.as_str(), user.display_name, user.role.word(), password_hash, self.now.unix()])?;
+        self.execute(
+            sql,
+            params![
+                Id::random().as_str(),
+                user.username.as_str(),
+                user.display_name,
+                user.role.word(),
+                password_hash,
+                self.now.unix()
+            ],
+        )?;
         Ok(UserId(self.connection.last_insert_rowid()))
     }
 
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn set_display_name(&self, user: UserId, name: &str) -> Result<(), Error> {
-        self.execute("UPDATE users SET display_name = ? WHERE id = ?", params![name, user.0]).map(|_| ())
+        self.execute(
+            "UPDATE users SET display_name = ? WHERE id = ?",
+            params![name, user.0],
+        )
+        .map(|_| ())
     }
 
     /// # Errors
@@ -136,7 +185,11 @@ impl Write<'_> {
         if user.role == Role::Admin && role != Role::Admin {
             self.demand_another_admin(user)?;
         }
-        self.execute("UPDATE users SET role = ? WHERE id = ?", params![role.word(), user.id.0]).map(|_| ())
+        self.execute(
+            "UPDATE users SET role = ? WHERE id = ?",
+            params![role.word(), user.id.0],
+        )
+        .map(|_| ())
     }
 
     /// # Errors
@@ -149,7 +202,11 @@ impl Write<'_> {
             }
             Disabled::No => None,
         };
-        self.execute("UPDATE users SET disabled_at = ? WHERE id = ?", params![at, user.id.0]).map(|_| ())
+        self.execute(
+            "UPDATE users SET disabled_at = ? WHERE id = ?",
+            params![at, user.id.0],
+        )
+        .map(|_| ())
     }
 
     /// Replaces what a user has beyond the role.
@@ -159,7 +216,10 @@ impl Write<'_> {
     pub fn set_granted(&self, user: UserId, granted: &Permissions) -> Result<(), Error> {
         self.execute("DELETE FROM user_permissions WHERE user_id = ?", [user.0])?;
         for word in granted.words() {
-            self.execute("INSERT INTO user_permissions (user_id, permission) VALUES (?, ?)", params![user.0, word])?;
+            self.execute(
+                "INSERT INTO user_permissions (user_id, permission) VALUES (?, ?)",
+                params![user.0, word],
+            )?;
         }
         Ok(())
     }
@@ -169,9 +229,15 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn set_password(&self, user: UserId, hash: &str, keep: Option<Id>) -> Result<usize, Error> {
-        self.execute("UPDATE users SET password_hash = ? WHERE id = ?", params![hash, user.0])?;
+        self.execute(
+            "UPDATE users SET password_hash = ? WHERE id = ?",
+            params![hash, user.0],
+        )?;
         self.execute("DELETE FROM known_browsers WHERE user_id = ?", [user.0])?;
-        self.execute("DELETE FROM codes WHERE user_id = ? AND purpose IN ('invitation', 'password-reset')", [user.0])?;
+        self.execute(
+            "DELETE FROM codes WHERE user_id = ? AND purpose IN ('invitation', 'password-reset')",
+            [user.0],
+        )?;
         self.end_sessions(user, keep)
     }
 
@@ -182,8 +248,17 @@ impl Write<'_> {
     pub fn delete_user(&self, user: &User) -> Result<(), Error> {
         self.demand_another_admin(user)?;
         self.execute("DELETE FROM credentials WHERE user_id = ?", [user.id.0])?;
-        for table in ["ssh_keys", "group_members", "user_permissions", "known_browsers", "codes"] {
-            self.execute(&format!("DELETE FROM {table} WHERE user_id = ?"), [user.id.0])?;
+        for table in [
+            "ssh_keys",
+            "group_members",
+            "user_permissions",
+            "known_browsers",
+            "codes",
+        ] {
+            self.execute(
+                &format!("DELETE FROM {table} WHERE user_id = ?"),
+                [user.id.0],
+            )?;
         }
         self.execute("UPDATE users SET deleted_at = ?1, disabled_at = coalesce(disabled_at, ?1), password_hash = NULL WHERE id = ?2", params![self.now.unix(), user.id.0])?;
         Ok(())
@@ -197,8 +272,14 @@ impl Write<'_> {
         let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, ended_at = ?, ended_reason = 'left' \
                    WHERE user_id = ? AND kind = 'api-key' AND ended_at IS NULL";
         let api_keys = self.execute(sql, params![self.now.unix(), user.0])?;
-        let tokens = self.execute("DELETE FROM credentials WHERE user_id = ? AND kind = 'token'", [user.0])?;
-        let sessions = self.execute("DELETE FROM credentials WHERE user_id = ? AND kind = 'session'", [user.0])?;
+        let tokens = self.execute(
+            "DELETE FROM credentials WHERE user_id = ? AND kind = 'token'",
+            [user.0],
+        )?;
+        let sessions = self.execute(
+            "DELETE FROM credentials WHERE user_id = ? AND kind = 'session'",
+            [user.0],
+        )?;
         let ssh_keys = self.execute("DELETE FROM ssh_keys WHERE user_id = ?", [user.0])?;
         self.execute("DELETE FROM codes WHERE user_id = ?", [user.0])?;
         self.execute("DELETE FROM known_browsers WHERE user_id = ?", [user.0])?;
@@ -208,7 +289,10 @@ impl Write<'_> {
     fn demand_another_admin(&self, user: &User) -> Result<(), Error> {
         let is_admin = user.role == Role::Admin && user.is_enabled();
         if is_admin && self.admins_besides(Some(user.id))? == 0 {
-            return Err(Error::Conflict(format!("{} is the last admin; make somebody else an admin first.", user.username)));
+            return Err(Error::Conflict(format!(
+                "{} is the last admin; make somebody else an admin first.",
+                user.username
+            )));
         }
         Ok(())
     }

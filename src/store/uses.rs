@@ -49,7 +49,15 @@ pub(super) struct Pending {
 
 impl Pending {
     const fn new(id: Id, day: Day) -> Self {
-        Self { id, day, uses: 0, refused: 0, current: None, previous: None, expired_seen_at: None }
+        Self {
+            id,
+            day,
+            uses: 0,
+            refused: 0,
+            current: None,
+            previous: None,
+            expired_seen_at: None,
+        }
     }
 
     fn merge(&mut self, earlier: Self) {
@@ -72,7 +80,12 @@ pub struct Uses {
 
 impl Uses {
     pub(super) fn new() -> Self {
-        Self { pending: Mutex::default(), expired: Mutex::default(), expired_count: AtomicUsize::new(0), waker: OnceLock::new() }
+        Self {
+            pending: Mutex::default(),
+            expired: Mutex::default(),
+            expired_count: AtomicUsize::new(0),
+            waker: OnceLock::new(),
+        }
     }
 
     pub(super) fn wake_through(&self, waker: SyncSender<Message>) {
@@ -93,7 +106,13 @@ impl Uses {
                     last.at = seen.at;
                     last.address = seen.address;
                 }
-                _ => *last = Some(Last { at: seen.at, address: seen.address, program: seen.program.map(str::to_owned) }),
+                _ => {
+                    *last = Some(Last {
+                        at: seen.at,
+                        address: seen.address,
+                        program: seen.program.map(str::to_owned),
+                    })
+                }
             }
         });
     }
@@ -125,7 +144,10 @@ impl Uses {
         expired.remove(&id);
         self.expired_count.store(expired.len(), Ordering::Release);
         drop(expired);
-        for pending in lock(&self.pending).values_mut().filter(|pending| pending.id == id) {
+        for pending in lock(&self.pending)
+            .values_mut()
+            .filter(|pending| pending.id == id)
+        {
             pending.expired_seen_at = None;
         }
     }
@@ -136,7 +158,11 @@ impl Uses {
         if pending.len() >= PENDING_MAX && !pending.contains_key(&(id, day)) {
             return;
         }
-        change(pending.entry((id, day)).or_insert_with(|| Pending::new(id, day)));
+        change(
+            pending
+                .entry((id, day))
+                .or_insert_with(|| Pending::new(id, day)),
+        );
         drop(pending);
         if first && let Some(waker) = self.waker.get() {
             // A full queue means that the writer is awake; it looks again after the next note.
@@ -146,7 +172,9 @@ impl Uses {
 
     /// All that has gathered, in the order of the table.
     pub(super) fn take(&self) -> Vec<Pending> {
-        let mut all: Vec<Pending> = std::mem::take(&mut *lock(&self.pending)).into_values().collect();
+        let mut all: Vec<Pending> = std::mem::take(&mut *lock(&self.pending))
+            .into_values()
+            .collect();
         all.sort_unstable_by_key(|pending| (pending.id, pending.day));
         all
     }
@@ -167,7 +195,10 @@ impl Uses {
     pub(super) fn forget_expired(&self, part: &[Pending]) {
         if self.expired_count.load(Ordering::Acquire) > 0 {
             let mut expired = lock(&self.expired);
-            for pending in part.iter().filter(|pending| pending.expired_seen_at.is_some()) {
+            for pending in part
+                .iter()
+                .filter(|pending| pending.expired_seen_at.is_some())
+            {
                 expired.remove(&pending.id);
             }
             self.expired_count.store(expired.len(), Ordering::Release);
@@ -191,17 +222,41 @@ impl Select {
         if pending.uses + pending.refused > 0 {
             let sql = "INSERT INTO usage_days (credential_id, day, uses, refused) SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 \
                        ON CONFLICT DO UPDATE SET uses = uses + excluded.uses, refused = refused + excluded.refused";
-            self.execute(sql, params![id, pending.day.number(), pending.uses.cast_signed(), pending.refused.cast_signed()])?;
+            self.execute(
+                sql,
+                params![
+                    id,
+                    pending.day.number(),
+                    pending.uses.cast_signed(),
+                    pending.refused.cast_signed()
+                ],
+            )?;
         }
         if let Some(last) = &pending.current {
             let sql = "INSERT INTO last_uses (credential_id, at, address, program) SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 \
                        ON CONFLICT DO UPDATE SET at = excluded.at, address = excluded.address, program = excluded.program";
-            self.execute(sql, params![id, last.at.unix(), last.address.map(|a| a.to_string()), last.program])?;
+            self.execute(
+                sql,
+                params![
+                    id,
+                    last.at.unix(),
+                    last.address.map(|a| a.to_string()),
+                    last.program
+                ],
+            )?;
         }
         if let Some(last) = &pending.previous {
             let sql = "INSERT INTO last_uses (credential_id, previous_at, previous_address, previous_program) SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 \
                        ON CONFLICT DO UPDATE SET previous_at = excluded.previous_at, previous_address = excluded.previous_address, previous_program = excluded.previous_program";
-            self.execute(sql, params![id, last.at.unix(), last.address.map(|a| a.to_string()), last.program])?;
+            self.execute(
+                sql,
+                params![
+                    id,
+                    last.at.unix(),
+                    last.address.map(|a| a.to_string()),
+                    last.program
+                ],
+            )?;
         }
         Ok(())
     }

@@ -40,10 +40,17 @@ impl Deref for Write<'_> {
 }
 
 /// Runs `job` so that it either happens whole or leaves nothing.
-pub(super) fn attempt<T>(select: &Select, job: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+pub(super) fn attempt<T>(
+    select: &Select,
+    job: impl FnOnce() -> Result<T, Error>,
+) -> Result<T, Error> {
     select.connection.execute_batch("SAVEPOINT job")?;
     let result = job();
-    let end = if result.is_ok() { "RELEASE job" } else { "ROLLBACK TO job; RELEASE job" };
+    let end = if result.is_ok() {
+        "RELEASE job"
+    } else {
+        "ROLLBACK TO job; RELEASE job"
+    };
     if !select.connection.is_autocommit() {
         select.connection.execute_batch(end)?;
     }
@@ -51,7 +58,11 @@ pub(super) fn attempt<T>(select: &Select, job: impl FnOnce() -> Result<T, Error>
 }
 
 /// One act and its event.
-pub(super) fn act<T>(select: &Select, permit: Permit, job: impl FnOnce(&Write<'_>) -> Result<(T, Trace), Error>) -> Result<T, Error> {
+pub(super) fn act<T>(
+    select: &Select,
+    permit: Permit,
+    job: impl FnOnce(&Write<'_>) -> Result<(T, Trace), Error>,
+) -> Result<T, Error> {
     let result = attempt(select, || {
         let write = open(select, &permit)?;
         if let Some(once) = &permit.once {
@@ -69,7 +80,9 @@ pub(super) fn act<T>(select: &Select, permit: Permit, job: impl FnOnce(&Write<'_
         && let Some(trace) = refusal(error)
         && !select.connection.is_autocommit()
     {
-        attempt(select, || select.add_event(&permit, &permit.actor, Outcome::Refused, &trace))?;
+        attempt(select, || {
+            select.add_event(&permit, &permit.actor, Outcome::Refused, &trace)
+        })?;
     }
     result
 }
@@ -108,24 +121,41 @@ fn permit_actor(permit: &Permit, write: &Write<'_>) -> crate::model::event::Acto
 
 /// Looks at the right behind a permit again: what was lost between check and commit is lost.
 fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
-    let mut write = Write { select, now: permit.now, power: Power::Unlimited, code_user: None, code_groups: String::new() };
+    let mut write = Write {
+        select,
+        now: permit.now,
+        power: Power::Unlimited,
+        code_user: None,
+        code_groups: String::new(),
+    };
     match &permit.right {
         Right::Operator => {}
         Right::Permission { permission, holder } => {
-            let refused = || Error::Unauthenticated { sent: SecretSent::Yes };
-            let credential = select.credential(holder.credential.id)?.ok_or_else(refused)?;
-            credential.check(permit.now, permit.origin.address).map_err(|_| refused())?;
+            let refused = || Error::Unauthenticated {
+                sent: SecretSent::Yes,
+            };
+            let credential = select
+                .credential(holder.credential.id)?
+                .ok_or_else(refused)?;
+            credential
+                .check(permit.now, permit.origin.address)
+                .map_err(|_| refused())?;
             if !still_the_same_secret(&credential, holder) {
                 return Err(refused());
             }
             let power = credential.power();
             if !power.contains(&Permission::Own(*permission)) {
-                return Err(Error::Forbidden { missing: Permission::Own(*permission) });
+                return Err(Error::Forbidden {
+                    missing: Permission::Own(*permission),
+                });
             }
             write.power = Power::Credential(Box::new(credential), power);
         }
         Right::Password { user, hash } => {
-            let same = select.user_by_id(*user)?.is_some_and(|user| user.is_enabled()) && select.password_hash(*user)?.as_deref() == Some(hash);
+            let same = select
+                .user_by_id(*user)?
+                .is_some_and(|user| user.is_enabled())
+                && select.password_hash(*user)?.as_deref() == Some(hash);
             if !same {
                 return Err(Error::WrongPassword);
             }
@@ -142,10 +172,14 @@ fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
 
 /// Whether the secret that was presented is one that the credential still has.
 fn still_the_same_secret(credential: &Credential, holder: &crate::model::caller::Caller) -> bool {
-    let matches = |digest: crate::model::secret::Digest| credential.which(&digest, holder.now).is_some();
+    let matches =
+        |digest: crate::model::secret::Digest| credential.which(&digest, holder.now).is_some();
     match holder.which {
         crate::model::credential::Which::Current => holder.credential.digest.is_some_and(matches),
-        crate::model::credential::Which::Previous => holder.credential.previous.is_some_and(|previous| matches(previous.digest)),
+        crate::model::credential::Which::Previous => holder
+            .credential
+            .previous
+            .is_some_and(|previous| matches(previous.digest)),
     }
 }
 
@@ -155,8 +189,11 @@ impl Write<'_> {
     pub fn demand_within(&self, permissions: &Permissions) -> Result<(), Error> {
         match &self.power {
             Power::Unlimited => Ok(()),
-            Power::Credential(_, power) => permissions.first_missing_from(power).map_or(Ok(()), |missing: Permission| Err(Error::Forbidden { missing })),
+            Power::Credential(_, power) => permissions
+                .first_missing_from(power)
+                .map_or(Ok(()), |missing: Permission| {
+                    Err(Error::Forbidden { missing })
+                }),
         }
     }
-
 }

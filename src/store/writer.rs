@@ -36,7 +36,10 @@ pub(super) struct Job {
 
 impl Job {
     pub(super) fn new(work: Work) -> Self {
-        Self { work, since: Instant::now() }
+        Self {
+            work,
+            since: Instant::now(),
+        }
     }
 }
 
@@ -58,9 +61,22 @@ impl Writer {
         connection.set_prepared_statement_cache_capacity(128);
         let (sender, receiver) = sync_channel(QUEUE_MAX);
         let healthy = Arc::new(AtomicBool::new(true));
-        let desk = Desk { select: Select { connection }, receiver, uses, unwritten: Vec::new(), flush_at: None, healthy: Arc::clone(&healthy) };
-        let thread = thread::Builder::new().name("writer".to_owned()).spawn(move || desk.work())?;
-        Ok(Self { sender, thread: Mutex::new(Some(thread)), healthy })
+        let desk = Desk {
+            select: Select { connection },
+            receiver,
+            uses,
+            unwritten: Vec::new(),
+            flush_at: None,
+            healthy: Arc::clone(&healthy),
+        };
+        let thread = thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || desk.work())?;
+        Ok(Self {
+            sender,
+            thread: Mutex::new(Some(thread)),
+            healthy,
+        })
     }
 
     /// A sender that tells the writer that uses gather.
@@ -79,7 +95,11 @@ impl Writer {
     }
 
     pub(super) fn stop(&self) {
-        let thread = self.thread.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let thread = self
+            .thread
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
         if let Some(thread) = thread {
             // Blocks while the queue is full: what waits in it is done first.
             let _ = self.sender.send(Message::Stop);
@@ -130,13 +150,19 @@ impl Desk {
             return self.receiver.recv_timeout(Duration::ZERO);
         }
         match self.flush_at {
-            Some(at) => self.receiver.recv_timeout(at.saturating_duration_since(Instant::now())),
-            None => self.receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            Some(at) => self
+                .receiver
+                .recv_timeout(at.saturating_duration_since(Instant::now())),
+            None => self
+                .receiver
+                .recv()
+                .map_err(|_| RecvTimeoutError::Disconnected),
         }
     }
 
     fn arm(&mut self) {
-        self.flush_at.get_or_insert_with(|| Instant::now() + FLUSH_AFTER);
+        self.flush_at
+            .get_or_insert_with(|| Instant::now() + FLUSH_AFTER);
     }
 
     /// Gathers what waits and commits it at once; whether to stop afterwards.
@@ -178,7 +204,9 @@ impl Desk {
 
     /// Answers the jobs whose time is up while another process holds the file; gives back the others.
     fn refuse_late(&mut self, jobs: Vec<Job>) -> Vec<Job> {
-        let (late, waiting) = jobs.into_iter().partition(|job| job.since.elapsed() >= JOB_WAIT_MAX);
+        let (late, waiting) = jobs
+            .into_iter()
+            .partition(|job| job.since.elapsed() >= JOB_WAIT_MAX);
         self.refuse(late, &Error::unavailable());
         waiting
     }
@@ -199,16 +227,31 @@ impl Desk {
         let mut answers = Vec::with_capacity(jobs.len());
         let mut lost = false;
         for job in jobs {
-            let select = if lost { Err(Error::unavailable()) } else { Ok(&self.select) };
+            let select = if lost {
+                Err(Error::unavailable())
+            } else {
+                Ok(&self.select)
+            };
             match catch_unwind(AssertUnwindSafe(|| (job.work)(select))) {
                 Ok(answer) => answers.push(answer),
                 // The savepoint of the job that panicked is still open: undo it.
-                Err(_) => drop(self.select.connection.execute_batch("ROLLBACK TO job; RELEASE job")),
+                Err(_) => drop(
+                    self.select
+                        .connection
+                        .execute_batch("ROLLBACK TO job; RELEASE job"),
+                ),
             }
             // A full disk or an I/O error may have rolled back the whole transaction, with what other jobs did in it.
             lost |= self.select.connection.is_autocommit();
         }
-        let result = if lost { Err(Error::unavailable()) } else { self.select.connection.execute_batch("COMMIT").map_err(Error::from) };
+        let result = if lost {
+            Err(Error::unavailable())
+        } else {
+            self.select
+                .connection
+                .execute_batch("COMMIT")
+                .map_err(Error::from)
+        };
         if let Err(error) = &result {
             log::error!("a transaction was not committed: {}", reason(error));
             if !self.select.connection.is_autocommit() {
@@ -227,13 +270,18 @@ impl Desk {
             self.flush_at = None;
             self.unwritten = self.uses.take();
         }
-        let rest = self.unwritten.split_off(FLUSH_ROWS_MAX.min(self.unwritten.len()));
+        let rest = self
+            .unwritten
+            .split_off(FLUSH_ROWS_MAX.min(self.unwritten.len()));
         let part = std::mem::replace(&mut self.unwritten, rest);
         if part.is_empty() {
             return;
         }
         if let Err(error) = self.write_uses(&part) {
-            log::warn!("the last uses were not written and wait: {}", reason(&error));
+            log::warn!(
+                "the last uses were not written and wait: {}",
+                reason(&error)
+            );
             self.uses.give_back(part);
             self.uses.give_back(std::mem::take(&mut self.unwritten));
             self.arm();
@@ -245,14 +293,19 @@ impl Desk {
     fn write_uses(&self, part: &[Pending]) -> Result<(), Error> {
         let connection = &self.select.connection;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        let written = connection.execute_batch("BEGIN IMMEDIATE").map_err(Error::from).and_then(|()| {
-            let written = part.iter().try_for_each(|pending| self.select.write_use(pending));
-            let ended = written.and_then(|()| Ok(connection.execute_batch("COMMIT")?));
-            if ended.is_err() && !connection.is_autocommit() {
-                let _ = connection.execute_batch("ROLLBACK");
-            }
-            ended
-        });
+        let written = connection
+            .execute_batch("BEGIN IMMEDIATE")
+            .map_err(Error::from)
+            .and_then(|()| {
+                let written = part
+                    .iter()
+                    .try_for_each(|pending| self.select.write_use(pending));
+                let ended = written.and_then(|()| Ok(connection.execute_batch("COMMIT")?));
+                if ended.is_err() && !connection.is_autocommit() {
+                    let _ = connection.execute_batch("ROLLBACK");
+                }
+                ended
+            });
         connection.pragma_update(None, "synchronous", "FULL")?;
         written
     }
@@ -268,7 +321,8 @@ impl Desk {
         }
         let connection = self.select.connection;
         connection.flush_prepared_statement_cache();
-        if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())) {
+        if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        {
             log::warn!("the journal was not merged into the file: {error}");
         }
         if let Err((_, error)) = connection.close() {

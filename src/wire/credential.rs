@@ -4,14 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{present, text};
 use crate::model::address::Networks;
-use crate::model::credential::{CredentialChange, Kind, NewCredential, Record, UsageDay};
-use crate::model::device::device;
+use crate::model::credential::{CredentialChange, Kind, NewCredential, Record, Rotation, UsageDay};
 use crate::model::error::{Error, Faults};
 use crate::model::permission::Permissions;
 use crate::model::secret::Id;
 use crate::model::text::{parse_name, parse_note};
-use crate::model::time::{Lifetime, Time, WantedEnd};
+use crate::model::time::{Lifetime, Time, WantedEnd, parse_duration};
 use crate::model::user::Disabled;
+use crate::model::user_agent::device;
 
 /// A new API key.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -39,16 +39,37 @@ impl ApiKeyIn {
         let name = match self.name {
             Some(name) => faults.take("name", parse_name(&name)),
             None => {
-                faults.add("name", "give the key a name, like the program that will use it");
+                faults.add(
+                    "name",
+                    "give the key a name, like the program that will use it",
+                );
                 None
             }
         };
-        let note = self.note.and_then(|note| faults.take("note", parse_note(&note))).flatten();
-        let end = end(&mut faults, self.expires_in.as_deref(), self.expires_at.as_deref());
-        let permissions = self.permissions.and_then(|words| faults.take("permissions", Permissions::parse(&words)));
-        let networks = self.allowed_addresses.and_then(|entries| faults.take("allowed_addresses", Networks::parse(&entries)));
+        let note = self
+            .note
+            .and_then(|note| faults.take("note", parse_note(&note)))
+            .flatten();
+        let end = end(
+            &mut faults,
+            self.expires_in.as_deref(),
+            self.expires_at.as_deref(),
+        );
+        let permissions = self
+            .permissions
+            .and_then(|words| faults.take("permissions", Permissions::parse(&words)));
+        let networks = self
+            .allowed_addresses
+            .and_then(|entries| faults.take("allowed_addresses", Networks::parse(&entries)));
         faults.check()?;
-        Ok(NewCredential { kind: Kind::ApiKey, name, note, end, permissions, networks })
+        Ok(NewCredential {
+            kind: Kind::ApiKey,
+            name,
+            note,
+            end,
+            permissions,
+            networks,
+        })
     }
 }
 
@@ -87,7 +108,9 @@ impl ApiKeyPatch {
     /// [`Error::Invalid`] with every field at fault.
     pub fn parse(self) -> Result<CredentialChange, Error> {
         let mut faults = Faults::default();
-        let name = self.name.and_then(|name| faults.take("name", parse_name(&name)));
+        let name = self
+            .name
+            .and_then(|name| faults.take("name", parse_name(&name)));
         let note = match self.note {
             None => None,
             Some(None) => Some(None),
@@ -96,21 +119,34 @@ impl ApiKeyPatch {
         let end = match (self.expires_in, self.expires_at) {
             (None, None) => None,
             (Some(_), Some(_)) => {
-                faults.add("expires_at", "give either expires_in or expires_at, not both");
+                faults.add(
+                    "expires_at",
+                    "give either expires_in or expires_at, not both",
+                );
                 None
             }
             (Some(None), None) | (None, Some(None)) => Some(WantedEnd::In(Lifetime::Endless)),
             (Some(Some(text)), None) => Some(end(&mut faults, Some(&text), None)),
             (None, Some(Some(text))) => Some(end(&mut faults, None, Some(&text))),
         };
-        let permissions = self.permissions.and_then(|words| faults.take("permissions", Permissions::parse(&words)));
+        let permissions = self
+            .permissions
+            .and_then(|words| faults.take("permissions", Permissions::parse(&words)));
         let networks = match self.allowed_addresses {
             None => None,
             Some(None) => Some(Networks::default()),
             Some(Some(entries)) => faults.take("allowed_addresses", Networks::parse(&entries)),
         };
         faults.check()?;
-        Ok(CredentialChange { name, note, end, permissions, networks, disabled: self.disabled.map(Disabled::from) })
+        Ok(CredentialChange {
+            name,
+            note,
+            end,
+            permissions,
+            networks,
+            disabled: self.disabled.map(Disabled::from),
+            version: None,
+        })
     }
 }
 
@@ -125,6 +161,32 @@ pub struct RotateIn {
     pub expires_in: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+}
+
+impl RotateIn {
+    /// # Errors
+    /// [`Error::Invalid`] with every field at fault.
+    pub fn parse(&self) -> Result<Rotation, Error> {
+        let mut faults = Faults::default();
+        let grace = match self.grace.as_deref() {
+            None | Some("0s") => Ok(std::time::Duration::ZERO),
+            Some(text) => parse_duration(text)
+                .ok()
+                .filter(|grace| Rotation::GRACES.contains(grace))
+                .ok_or("choose 0s, 1m, 15m, 1h, 6h or 24h"),
+        };
+        let grace = faults.take("grace", grace);
+        let end = end(
+            &mut faults,
+            self.expires_in.as_deref(),
+            self.expires_at.as_deref(),
+        );
+        faults.check()?;
+        Ok(Rotation {
+            grace: grace.unwrap_or_default(),
+            end,
+        })
+    }
 }
 
 /// A new token.
@@ -146,12 +208,25 @@ impl TokenIn {
     /// [`Error::Invalid`] with every field at fault.
     pub fn parse(self) -> Result<NewCredential, Error> {
         let mut faults = Faults::default();
-        let name = self.name.and_then(|name| faults.take("name", parse_name(&name)));
+        let name = self
+            .name
+            .and_then(|name| faults.take("name", parse_name(&name)));
         let end = end(&mut faults, self.expires_in.as_deref(), None);
-        let permissions = self.permissions.and_then(|words| faults.take("permissions", Permissions::parse(&words)));
-        let networks = self.allowed_addresses.and_then(|entries| faults.take("allowed_addresses", Networks::parse(&entries)));
+        let permissions = self
+            .permissions
+            .and_then(|words| faults.take("permissions", Permissions::parse(&words)));
+        let networks = self
+            .allowed_addresses
+            .and_then(|entries| faults.take("allowed_addresses", Networks::parse(&entries)));
         faults.check()?;
-        Ok(NewCredential { kind: Kind::Token, name, note: None, end, permissions, networks })
+        Ok(NewCredential {
+            kind: Kind::Token,
+            name,
+            note: None,
+            end,
+            permissions,
+            networks,
+        })
     }
 }
 
@@ -211,7 +286,10 @@ impl ApiKeyOut {
     /// With the secret that was just made.
     #[must_use]
     pub fn with_secret(self, secret: &str) -> Self {
-        Self { secret: Some(secret.to_owned()), ..self }
+        Self {
+            secret: Some(secret.to_owned()),
+            ..self
+        }
     }
 }
 
@@ -257,7 +335,10 @@ impl TokenOut {
     /// With the secret that was just made.
     #[must_use]
     pub fn with_secret(self, secret: &str) -> Self {
-        Self { secret: Some(secret.to_owned()), ..self }
+        Self {
+            secret: Some(secret.to_owned()),
+            ..self
+        }
     }
 }
 
@@ -280,7 +361,7 @@ impl SessionOut {
     pub fn of(record: &Record, current: Id) -> Self {
         Self {
             id: record.id.to_string(),
-            device: device(record.user_agent.as_deref().unwrap_or_default()),
+            device: device(record.user_agent.as_deref()),
             user_agent: record.user_agent.clone(),
             address: text(record.address),
             created_at: record.created_at.to_string(),
@@ -308,6 +389,15 @@ pub struct UsageDayOut {
 impl UsageOut {
     #[must_use]
     pub fn of(days: &[UsageDay]) -> Self {
-        Self { days: days.iter().map(|day| UsageDayOut { day: day.day.to_string(), uses: day.uses, refused: day.refused }).collect() }
+        Self {
+            days: days
+                .iter()
+                .map(|day| UsageDayOut {
+                    day: day.day.to_string(),
+                    uses: day.uses,
+                    refused: day.refused,
+                })
+                .collect(),
+        }
     }
 }

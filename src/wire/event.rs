@@ -43,7 +43,11 @@ impl EventOut {
             way: event.way.clone(),
             actor: event.actor.clone(),
             credential: event.credential.clone(),
-            target: TargetOut { kind: event.target_kind.clone(), id: event.target_id.clone(), name: event.target_name.clone() },
+            target: TargetOut {
+                kind: event.target_kind.clone(),
+                id: event.target_id.clone(),
+                name: event.target_name.clone(),
+            },
             address: event.address.clone(),
             program: event.program.clone(),
             request_id: event.request_id.clone(),

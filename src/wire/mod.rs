@@ -12,12 +12,17 @@ mod user;
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use account::{MeIn, MeOut, PasswordByCodeIn, PasswordIn, SetUpIn};
-pub use credential::{ApiKeyIn, ApiKeyOut, ApiKeyPatch, RotateIn, SessionOut, TokenIn, TokenOut, UsageOut};
+pub use credential::{
+    ApiKeyIn, ApiKeyOut, ApiKeyPatch, RotateIn, SessionOut, TokenIn, TokenOut, UsageOut,
+};
 pub use event::EventOut;
 pub use explanation::{CheckOut, ExplanationOut};
 pub use oauth::{IntrospectionOut, MetadataOut, OauthProblemOut};
 pub use policy::{PolicyOut, PolicyPatch, SweptOut};
-pub use user::{EndedOut, GroupIn, GroupOut, LinkOut, ServiceIn, ServiceOut, ServicePatch, UserIn, UserOut, UserPatch};
+pub use user::{
+    EndedOut, GroupIn, GroupOut, LinkOut, ServiceIn, ServiceOut, ServicePatch, UserIn, UserOut,
+    UserPatch,
+};
 
 /// A part of a list.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,7 +63,9 @@ pub struct FieldOut {
 pub struct NothingIn {}
 
 /// Tells `null` (`Some(None)`) from absent (`None`).
-fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(deserializer).map(Some)
 }
 

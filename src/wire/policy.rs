@@ -29,7 +29,11 @@ impl PolicyOut {
     pub fn of(policy: &Policy) -> Self {
         Self {
             api_key_lifetime_choice: policy.api_key.choice == Choice::Free,
-            api_key_lifetimes: policy.api_key_lifetimes.iter().map(ToString::to_string).collect(),
+            api_key_lifetimes: policy
+                .api_key_lifetimes
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
             api_key_lifetime_default: policy.api_key.default.to_string(),
             api_key_lifetime_max: policy.api_key.max.to_string(),
             token_lifetime_choice: policy.token.choice == Choice::Free,
@@ -82,15 +86,26 @@ impl PolicyPatch {
     /// [`Error::Invalid`] with every field at fault.
     pub fn parse(self) -> Result<PolicyChange, Error> {
         let mut faults = Faults::default();
-        let mut lifetime = |field: &str, text: Option<String>| text.and_then(|text| faults.take(field, Lifetime::parse(&text)));
-        let api_key_lifetime_default = lifetime("api_key_lifetime_default", self.api_key_lifetime_default);
+        let mut lifetime = |field: &str, text: Option<String>| {
+            text.and_then(|text| faults.take(field, Lifetime::parse(&text)))
+        };
+        let api_key_lifetime_default =
+            lifetime("api_key_lifetime_default", self.api_key_lifetime_default);
         let api_key_lifetime_max = lifetime("api_key_lifetime_max", self.api_key_lifetime_max);
-        let token_lifetime_default = lifetime("token_lifetime_default", self.token_lifetime_default);
+        let token_lifetime_default =
+            lifetime("token_lifetime_default", self.token_lifetime_default);
         let token_lifetime_max = lifetime("token_lifetime_max", self.token_lifetime_max);
         let session_lifetime = lifetime("session_lifetime", self.session_lifetime);
         let ssh_key_lifetime_max = lifetime("ssh_key_lifetime_max", self.ssh_key_lifetime_max);
-        let lifetimes = |texts: Vec<String>| texts.iter().map(|text| Lifetime::parse(text)).collect::<Result<Vec<_>, _>>();
-        let api_key_lifetimes = self.api_key_lifetimes.and_then(|texts| faults.take("api_key_lifetimes", lifetimes(texts)));
+        let lifetimes = |texts: Vec<String>| {
+            texts
+                .iter()
+                .map(|text| Lifetime::parse(text))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        let api_key_lifetimes = self
+            .api_key_lifetimes
+            .and_then(|texts| faults.take("api_key_lifetimes", lifetimes(texts)));
         faults.check()?;
         Ok(PolicyChange {
             api_key_lifetime_choice: self.api_key_lifetime_choice,

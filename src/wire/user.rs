@@ -33,20 +33,36 @@ impl UserIn {
         let username = match self.username {
             Some(text) => faults.take("username", Username::parse(&text)),
             None => {
-                faults.add("username", "give a user name, which is also the login name on hosts");
+                faults.add(
+                    "username",
+                    "give a user name, which is also the login name on hosts",
+                );
                 None
             }
         };
-        let display_name = self.display_name.and_then(|name| faults.take("display_name", parse_name(&name)));
-        let role = self.role.map_or(Some(Role::Member), |role| faults.take("role", Role::parse(&role)));
+        let display_name = self
+            .display_name
+            .and_then(|name| faults.take("display_name", parse_name(&name)));
+        let role = self.role.map_or(Some(Role::Member), |role| {
+            faults.take("role", Role::parse(&role))
+        });
         let password = match (&self.password, &username) {
-            (Some(password), Some(username)) => faults.take("password", Password::chosen(password, username)),
+            (Some(password), Some(username)) => {
+                faults.take("password", Password::chosen(password, username))
+            }
             _ => None,
         };
         faults.check()?;
-        let (Some(username), Some(role)) = (username, role) else { return Err(Error::Invalid(Vec::new())) };
+        let (Some(username), Some(role)) = (username, role) else {
+            return Err(Error::Invalid(Vec::new()));
+        };
         let display_name = display_name.unwrap_or_else(|| username.to_string());
-        Ok(NewUser { username, display_name, role, password })
+        Ok(NewUser {
+            username,
+            display_name,
+            role,
+            password,
+        })
     }
 }
 
@@ -70,11 +86,23 @@ impl UserPatch {
     /// [`Error::Invalid`] with every field at fault.
     pub fn parse(self) -> Result<UserChange, Error> {
         let mut faults = Faults::default();
-        let display_name = self.display_name.and_then(|name| faults.take("display_name", parse_name(&name)));
-        let role = self.role.and_then(|role| faults.take("role", Role::parse(&role)));
-        let granted = self.permissions.and_then(|words| faults.take("permissions", Permissions::parse(&words)));
+        let display_name = self
+            .display_name
+            .and_then(|name| faults.take("display_name", parse_name(&name)));
+        let role = self
+            .role
+            .and_then(|role| faults.take("role", Role::parse(&role)));
+        let granted = self
+            .permissions
+            .and_then(|words| faults.take("permissions", Permissions::parse(&words)));
         faults.check()?;
-        Ok(UserChange { display_name, role, disabled: self.disabled.map(Disabled::from), granted })
+        Ok(UserChange {
+            display_name,
+            role,
+            disabled: self.disabled.map(Disabled::from),
+            granted,
+            version: None,
+        })
     }
 }
 
@@ -148,7 +176,11 @@ pub struct GroupOut {
 impl GroupOut {
     #[must_use]
     pub fn of(group: &Group) -> Self {
-        Self { name: group.name.clone(), members: group.members.clone(), created_at: group.created_at.to_string() }
+        Self {
+            name: group.name.clone(),
+            members: group.members.clone(),
+            created_at: group.created_at.to_string(),
+        }
     }
 }
 
@@ -179,6 +211,10 @@ pub struct ServiceOut {
 impl ServiceOut {
     #[must_use]
     pub fn of(service: &Service) -> Self {
-        Self { name: service.name.clone(), permissions: service.permissions.words().map(str::to_owned).collect(), created_at: service.created_at.to_string() }
+        Self {
+            name: service.name.clone(),
+            permissions: service.permissions.words().map(str::to_owned).collect(),
+            created_at: service.created_at.to_string(),
+        }
     }
 }

@@ -19,15 +19,21 @@ pub fn show(ask: &Ask<'_>, caller: &Caller) -> Answer {
 
 pub fn edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let wanted: MeIn = body::json(ask)?;
-    let Some(name) = wanted.display_name else { return ok(&MeOut::of(caller)) };
+    let Some(name) = wanted.display_name else {
+        return ok(&MeOut::of(caller));
+    };
     let name = parse_name(&name).map_err(|message| Error::field("display_name", message))?;
     let user = ask.desk().rename_self(caller, name)?;
-    ok(&MeOut { display_name: user.display_name, ..MeOut::of(caller) })
+    ok(&MeOut {
+        display_name: user.display_name,
+        ..MeOut::of(caller)
+    })
 }
 
 pub fn change_password(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let wanted: PasswordIn = body::json(ask)?;
-    let current = Password::typed(&wanted.current).map_err(|message| Error::field("current", message))?;
+    let current =
+        Password::typed(&wanted.current).map_err(|message| Error::field("current", message))?;
     ask.desk().change_password(caller, &current, &wanted.new)?;
     no_content()
 }
@@ -39,13 +45,24 @@ pub fn set_up(ask: &Ask<'_>) -> Answer {
     let wanted: SetUpIn = body::json(ask)?;
     let mut faults = Faults::default();
     let username = faults.take("username", Username::parse(&wanted.username));
-    let display_name = wanted.display_name.and_then(|name| faults.take("display_name", parse_name(&name)));
-    let password = username.as_ref().and_then(|username| faults.take("password", Password::chosen(&wanted.password, username)));
+    let display_name = wanted
+        .display_name
+        .and_then(|name| faults.take("display_name", parse_name(&name)));
+    let password = username
+        .as_ref()
+        .and_then(|username| faults.take("password", Password::chosen(&wanted.password, username)));
     faults.check()?;
     let username = username.ok_or_else(|| Error::field("username", "give a user name"))?;
     let display_name = display_name.unwrap_or_else(|| username.to_string());
-    let user = NewUser { username, display_name, role: Role::Admin, password };
-    let user = ask.desk().set_up(code, user, ask.origin(Way::Api), ask.now)?;
+    let user = NewUser {
+        username,
+        display_name,
+        role: Role::Admin,
+        password,
+    };
+    let user = ask
+        .desk()
+        .set_up(code, user, ask.origin(Way::Api), ask.now)?;
     super::created(&UserOut::of(&user))
 }
 
@@ -63,6 +80,12 @@ fn set_password(ask: &Ask<'_>, purpose: Purpose) -> Answer {
     let code = gate::presented(ask)?;
     ask.desk().code_user(&code, purpose, ask.now)?;
     let wanted: PasswordByCodeIn = body::json(ask)?;
-    ask.desk().set_password_by_code(code, purpose, &wanted.password, ask.origin(Way::Api), ask.now)?;
+    ask.desk().set_password_by_code(
+        code,
+        purpose,
+        &wanted.password,
+        ask.origin(Way::Api),
+        ask.now,
+    )?;
     no_content()
 }

@@ -1,14 +1,13 @@
 //! `/api/v1/api-keys`.
 
 use super::{Answer, Problem, created, list, no_content, ok, once};
-use crate::desk::{Desk, Issued, Rotation, Whose, WithMade};
+use crate::desk::{Desk, Issued, Whose, WithMade};
 use crate::http::ask::Ask;
 use crate::http::body;
 use crate::http::query::{self, Query};
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
-use crate::model::error::{Error, Faults};
-use crate::model::time::{Time, WantedEnd, parse_duration};
+use crate::model::time::Time;
 use crate::wire::{ApiKeyIn, ApiKeyOut, ApiKeyPatch, RotateIn, UsageOut};
 
 const KIND: Kind = Kind::ApiKey;
@@ -53,7 +52,12 @@ pub fn delete_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
 pub fn usage_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
     query::none(ask)?;
     let id = id(ask)?;
-    ok(&UsageOut::of(&ask.desk().usage(caller, &Desk::own(caller, KIND)?, KIND, id)?))
+    ok(&UsageOut::of(&ask.desk().usage(
+        caller,
+        &Desk::own(caller, KIND)?,
+        KIND,
+        id,
+    )?))
 }
 
 fn id(ask: &Ask<'_>) -> Result<crate::model::secret::Id, Problem> {
@@ -64,54 +68,67 @@ pub(super) fn list_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
     let mut query = Query::read(ask, &["limit", "after", "ended"]);
     let (part, ended) = (query.part(), query.flag("ended"));
     query.check()?;
-    list(&ask.desk().credentials(caller, &whose(ask, caller)?, KIND, ended, part.after, part.limit)?, |record| ApiKeyOut::of(record, ask.now))
+    list(
+        &ask.desk().credentials(
+            caller,
+            &whose(ask, caller)?,
+            KIND,
+            ended,
+            part.after,
+            part.limit,
+        )?,
+        |record| ApiKeyOut::of(record, ask.now),
+    )
 }
 
 pub(super) fn create_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<ApiKeyIn>(ask)?;
     let (wanted, once) = (wanted.parse()?, once(ask, caller, &bytes)?);
-    created(&issued(ask.desk().issue(caller, &whose(ask, caller)?, wanted, once)?, ask.now))
+    created(&issued(
+        ask.desk()
+            .issue(caller, &whose(ask, caller)?, wanted, once)?,
+        ask.now,
+    ))
 }
 
 pub(super) fn show_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
     query::none(ask)?;
-    ok(&ApiKeyOut::of(&ask.desk().credential(caller, &whose(ask, caller)?, KIND, id(ask)?)?, ask.now))
+    ok(&ApiKeyOut::of(
+        &ask.desk()
+            .credential(caller, &whose(ask, caller)?, KIND, id(ask)?)?,
+        ask.now,
+    ))
 }
 
 pub(super) fn edit_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
     let change = body::json::<ApiKeyPatch>(ask)?.parse()?;
-    ok(&ApiKeyOut::of(&ask.desk().edit(caller, &whose(ask, caller)?, id(ask)?, change)?, ask.now))
+    ok(&ApiKeyOut::of(
+        &ask.desk()
+            .edit(caller, &whose(ask, caller)?, id(ask)?, change)?,
+        ask.now,
+    ))
 }
 
 pub(super) fn rotate_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<RotateIn>(ask)?;
     let once = once(ask, caller, &bytes)?;
-    let rotation = parse_rotation(&wanted)?;
-    ok(&issued(ask.desk().rotate(caller, &whose(ask, caller)?, id(ask)?, rotation, once)?, ask.now))
+    let rotation = wanted.parse()?;
+    ok(&issued(
+        ask.desk()
+            .rotate(caller, &whose(ask, caller)?, id(ask)?, rotation, once)?,
+        ask.now,
+    ))
 }
 
 pub(super) fn delete_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
     let mut query = Query::read(ask, &["with_made"]);
-    let with_made = if query.flag("with_made") { WithMade::Yes } else { WithMade::No };
+    let with_made = if query.flag("with_made") {
+        WithMade::Yes
+    } else {
+        WithMade::No
+    };
     query.check()?;
-    ask.desk().end(caller, &whose(ask, caller)?, KIND, id(ask)?, with_made)?;
+    ask.desk()
+        .end(caller, &whose(ask, caller)?, KIND, id(ask)?, with_made)?;
     no_content()
-}
-
-fn parse_rotation(wanted: &RotateIn) -> Result<Rotation, Error> {
-    let mut faults = Faults::default();
-    let grace = match wanted.grace.as_deref() {
-        None | Some("0s") => Ok(std::time::Duration::ZERO),
-        Some(text) => parse_duration(text).ok().filter(|grace| Rotation::GRACES.contains(grace)).ok_or("choose 0s, 1m, 15m, 1h, 6h or 24h"),
-    };
-    let grace = faults.take("grace", grace);
-    let end = match WantedEnd::parse(wanted.expires_in.as_deref(), wanted.expires_at.as_deref()) {
-        Ok(end) => end,
-        Err((field, message)) => {
-            faults.add(field, message);
-            WantedEnd::Unsaid
-        }
-    };
-    faults.check()?;
-    Ok(Rotation { grace: grace.unwrap_or_default(), end })
 }

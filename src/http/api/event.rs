@@ -11,9 +11,19 @@ use crate::wire::EventOut;
 
 /// Own events with `account:read`; `?user=` and `?all=true` need `audit:read` instead.
 pub fn list_events(ask: &Ask<'_>) -> Answer {
-    let mut query = Query::read(ask, &["limit", "after", "action", "since", "until", "user", "all"]);
+    let mut query = Query::read(
+        ask,
+        &["limit", "after", "action", "since", "until", "user", "all"],
+    );
     let wants_all = query.get("all") == Some("true") || query.get("user").is_some();
-    let caller = gate::bearer(ask, Some(if wants_all { Own::AuditRead } else { Own::AccountRead }))?;
+    let caller = gate::bearer(
+        ask,
+        Some(if wants_all {
+            Own::AuditRead
+        } else {
+            Own::AccountRead
+        }),
+    )?;
     let (part, filter) = (query.part(), query.events());
     query.flag("all");
     let user = match query.get("user").map(Username::parse) {
@@ -28,11 +38,20 @@ pub fn list_events(ask: &Ask<'_>) -> Answer {
     answer(ask, &caller, wants_all, user.as_ref(), filter, part)
 }
 
-fn answer(ask: &Ask<'_>, caller: &Caller, wants_all: bool, user: Option<&Username>, filter: crate::desk::EventFilter, part: crate::http::query::Part) -> Answer {
+fn answer(
+    ask: &Ask<'_>,
+    caller: &Caller,
+    wants_all: bool,
+    user: Option<&Username>,
+    filter: crate::desk::EventFilter,
+    part: crate::http::query::Part,
+) -> Answer {
     let page = if wants_all {
-        ask.desk().all_events(caller, user, filter, part.after, part.limit)?
+        ask.desk()
+            .all_events(caller, user, filter, part.after, part.limit)?
     } else {
-        ask.desk().own_events(caller, filter, part.after, part.limit)?
+        ask.desk()
+            .own_events(caller, filter, part.after, part.limit)?
     };
     list(&page, EventOut::of)
 }

@@ -11,7 +11,10 @@ use crate::wire::{GroupIn, GroupOut, NothingIn};
 
 pub fn list_groups(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let part = query::part(ask)?;
-    list(&ask.desk().groups(caller, part.after, part.limit)?, GroupOut::of)
+    list(
+        &ask.desk().groups(caller, part.after, part.limit)?,
+        GroupOut::of,
+    )
 }
 
 pub fn add(ask: &Ask<'_>, caller: &Caller) -> Answer {
@@ -22,19 +25,22 @@ pub fn add(ask: &Ask<'_>, caller: &Caller) -> Answer {
 
 pub fn delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
     query::none(ask)?;
-    ask.desk().delete_group(caller, ask.parameter(0).to_owned())?;
+    ask.desk()
+        .delete_group(caller, ask.parameter(0).to_owned())?;
     no_content()
 }
 
 pub fn add_member(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let NothingIn {} = body::json(ask)?;
-    ask.desk().add_group_member(caller, ask.parameter(0).to_owned(), member(ask)?)?;
+    ask.desk()
+        .add_group_member(caller, ask.parameter(0).to_owned(), member(ask)?)?;
     no_content()
 }
 
 pub fn remove_member(ask: &Ask<'_>, caller: &Caller) -> Answer {
     query::none(ask)?;
-    ask.desk().remove_group_member(caller, ask.parameter(0).to_owned(), member(ask)?)?;
+    ask.desk()
+        .remove_group_member(caller, ask.parameter(0).to_owned(), member(ask)?)?;
     no_content()
 }
 

@@ -17,10 +17,12 @@ use super::ask::Ask;
 use super::headers;
 use super::problem::Problem;
 use crate::desk::Page;
-use crate::model::error::Error;
 use crate::model::caller::Caller;
+use crate::model::error::Error;
 use crate::model::idempotency::Once;
 use crate::wire::ListOut;
+
+pub use user::link;
 
 /// What a handler answers.
 pub type Answer = Result<Response, Problem>;
@@ -42,7 +44,10 @@ fn no_content() -> Answer {
 
 /// A part of a list.
 fn list<T, U: Serialize>(page: &Page<T>, out: impl Fn(&T) -> U) -> Answer {
-    ok(&ListOut { items: page.items.iter().map(out).collect(), next: page.next.clone() })
+    ok(&ListOut {
+        items: page.items.iter().map(out).collect(),
+        next: page.next.clone(),
+    })
 }
 
 /// The `Idempotency-Key` of a request that makes something, as digests of it and of the body.
@@ -50,10 +55,22 @@ fn list<T, U: Serialize>(page: &Page<T>, out: impl Fn(&T) -> U) -> Answer {
 /// # Errors
 /// 422 when it is not 1 to 255 visible ASCII characters.
 fn once(ask: &Ask<'_>, caller: &Caller, body: &[u8]) -> Result<Option<Once>, Problem> {
-    let Some(key) = ask.request.header("Idempotency-Key") else { return Ok(None) };
+    let Some(key) = ask.request.header("Idempotency-Key") else {
+        return Ok(None);
+    };
     if key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Error::field("Idempotency-Key", "use 1 to 255 visible ASCII characters").into());
+        return Err(
+            Error::field("Idempotency-Key", "use 1 to 255 visible ASCII characters").into(),
+        );
     }
-    let parts: [&[u8]; 4] = [b"idempotency", caller.credential.id.as_str().as_bytes(), ask.path.as_bytes(), key.as_bytes()];
-    Ok(Some(Once { request: ask.desk().keyed(&parts), body: ask.desk().keyed(&[b"body", body]) }))
+    let parts: [&[u8]; 4] = [
+        b"idempotency",
+        caller.credential.id.as_str().as_bytes(),
+        ask.path.as_bytes(),
+        key.as_bytes(),
+    ];
+    Ok(Some(Once {
+        request: ask.desk().keyed(&parts),
+        body: ask.desk().keyed(&[b"body", body]),
+    }))
 }

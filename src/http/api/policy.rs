@@ -13,11 +13,18 @@ pub fn show(ask: &Ask<'_>, caller: &Caller) -> Answer {
 
 pub fn edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let wanted: PolicyPatch = body::json(ask)?;
-    ok(&PolicyOut::of(&ask.desk().change_policy(caller, wanted.parse()?)?))
+    ok(&PolicyOut::of(
+        &ask.desk().change_policy(caller, wanted.parse()?)?,
+    ))
 }
 
 pub fn sweep(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let NothingIn {} = body::json(ask)?;
     let swept = ask.desk().sweep(caller)?;
-    ok(&SweptOut { api_keys: swept.api_keys, tokens: swept.tokens, sessions: swept.sessions, codes: swept.codes })
+    ok(&SweptOut {
+        api_keys: swept.api_keys,
+        tokens: swept.tokens,
+        sessions: swept.sessions,
+        codes: swept.codes,
+    })
 }

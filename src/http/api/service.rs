@@ -11,36 +11,55 @@ use crate::wire::{ServiceIn, ServiceOut, ServicePatch};
 
 pub fn list_services(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let part = query::part(ask)?;
-    list(&ask.desk().services(caller, part.after, part.limit)?, ServiceOut::of)
+    list(
+        &ask.desk().services(caller, part.after, part.limit)?,
+        ServiceOut::of,
+    )
 }
 
 pub fn add(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let wanted: ServiceIn = body::json(ask)?;
     let mut faults = Faults::default();
     let name = faults.take("name", parse_service_name(&wanted.name));
-    let permissions = faults.take("permissions", parse_service_permissions(&wanted.name, &wanted.permissions));
+    let permissions = faults.take(
+        "permissions",
+        parse_service_permissions(&wanted.name, &wanted.permissions),
+    );
     faults.check()?;
-    let service = ask.desk().add_service(caller, name.unwrap_or_default(), permissions.unwrap_or_default())?;
+    let service = ask.desk().add_service(
+        caller,
+        name.unwrap_or_default(),
+        permissions.unwrap_or_default(),
+    )?;
     created(&ServiceOut::of(&service))
 }
 
 pub fn edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let wanted: ServicePatch = body::json(ask)?;
-    ok(&ServiceOut::of(&ask.desk().edit_service(caller, ask.parameter(0).to_owned(), wanted.permissions)?))
+    ok(&ServiceOut::of(&ask.desk().edit_service(
+        caller,
+        ask.parameter(0).to_owned(),
+        wanted.permissions,
+    )?))
 }
 
 pub fn delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
     query::none(ask)?;
-    ask.desk().delete_service(caller, ask.parameter(0).to_owned())?;
+    ask.desk()
+        .delete_service(caller, ask.parameter(0).to_owned())?;
     no_content()
 }
 
 fn to_read(ask: &Ask<'_>, caller: &Caller) -> Result<Whose, Problem> {
-    Ok(Desk::of_service(&ask.desk().service(caller, ask.parameter(0))?))
+    Ok(Desk::of_service(
+        &ask.desk().service(caller, ask.parameter(0))?,
+    ))
 }
 
 fn to_write(ask: &Ask<'_>, caller: &Caller) -> Result<Whose, Problem> {
-    Ok(Desk::of_service(&ask.desk().service_to_change(caller, ask.parameter(0))?))
+    Ok(Desk::of_service(
+        &ask.desk().service_to_change(caller, ask.parameter(0))?,
+    ))
 }
 
 pub fn list_api_keys(ask: &Ask<'_>, caller: &Caller) -> Answer {

@@ -12,13 +12,26 @@ const KIND: Kind = Kind::Session;
 
 pub fn list_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let part = query::part(ask)?;
-    let page = ask.desk().credentials(caller, &Desk::own(caller, KIND)?, KIND, false, part.after, part.limit)?;
+    let page = ask.desk().credentials(
+        caller,
+        &Desk::own(caller, KIND)?,
+        KIND,
+        false,
+        part.after,
+        part.limit,
+    )?;
     list(&page, |record| SessionOut::of(record, caller.credential.id))
 }
 
 pub fn delete_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
     query::none(ask)?;
-    ask.desk().end(caller, &Desk::own(caller, KIND)?, KIND, ask.id(KIND.name())?, WithMade::No)?;
+    ask.desk().end(
+        caller,
+        &Desk::own(caller, KIND)?,
+        KIND,
+        ask.id(KIND.name())?,
+        WithMade::No,
+    )?;
     no_content()
 }
 

@@ -17,22 +17,34 @@ fn username(ask: &Ask<'_>) -> Result<Username, Error> {
 }
 
 /// A link that opens one act, once.
-pub(super) fn link(ask: &Ask<'_>, purpose: Purpose, code: Secret) -> String {
+pub fn link(ask: &Ask<'_>, purpose: Purpose, code: Secret) -> String {
     let path = purpose.path().unwrap_or("/");
-    format!("{}{path}?code={}", ask.house.settings.public_url, *code.reveal())
+    format!(
+        "{}{path}?code={}",
+        ask.house.settings.public_url,
+        *code.reveal()
+    )
 }
 
 pub fn list_users(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let part = query::part(ask)?;
-    list(&ask.desk().users(caller, part.after, part.limit)?, UserOut::of)
+    list(
+        &ask.desk().users(caller, part.after, part.limit)?,
+        UserOut::of,
+    )
 }
 
 pub fn add(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<UserIn>(ask)?;
     let once = once(ask, caller, &bytes)?;
     let invited = ask.desk().add_user(caller, wanted.parse()?, once)?;
-    let invitation = invited.code.map(|code| link(ask, Purpose::Invitation, code));
-    created(&UserOut { invitation, ..UserOut::of(&invited.user) })
+    let invitation = invited
+        .code
+        .map(|code| link(ask, Purpose::Invitation, code));
+    created(&UserOut {
+        invitation,
+        ..UserOut::of(&invited.user)
+    })
 }
 
 pub fn show(ask: &Ask<'_>, caller: &Caller) -> Answer {
@@ -42,7 +54,11 @@ pub fn show(ask: &Ask<'_>, caller: &Caller) -> Answer {
 
 pub fn edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let wanted: UserPatch = body::json(ask)?;
-    ok(&UserOut::of(&ask.desk().change_user(caller, &username(ask)?, wanted.parse()?)?))
+    ok(&UserOut::of(&ask.desk().change_user(
+        caller,
+        &username(ask)?,
+        wanted.parse()?,
+    )?))
 }
 
 pub fn delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
@@ -54,13 +70,20 @@ pub fn delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
 pub fn reset_password(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let NothingIn {} = body::json(ask)?;
     let code = ask.desk().reset_password(caller, &username(ask)?)?;
-    ok(&LinkOut { link: link(ask, Purpose::PasswordReset, code) })
+    ok(&LinkOut {
+        link: link(ask, Purpose::PasswordReset, code),
+    })
 }
 
 pub fn end_everything(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let NothingIn {} = body::json(ask)?;
     let ended = ask.desk().end_everything(caller, &username(ask)?)?;
-    ok(&EndedOut { api_keys: ended.api_keys, tokens: ended.tokens, sessions: ended.sessions, ssh_keys: ended.ssh_keys })
+    ok(&EndedOut {
+        api_keys: ended.api_keys,
+        tokens: ended.tokens,
+        sessions: ended.sessions,
+        ssh_keys: ended.ssh_keys,
+    })
 }
 
 fn whose(ask: &Ask<'_>, caller: &Caller) -> Result<Whose, Problem> {
@@ -73,12 +96,29 @@ pub fn list_api_keys(ask: &Ask<'_>, caller: &Caller) -> Answer {
 
 pub fn list_tokens(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let part = query::part(ask)?;
-    list(&ask.desk().credentials(caller, &whose(ask, caller)?, Kind::Token, false, part.after, part.limit)?, |record| TokenOut::of(record, ask.now))
+    list(
+        &ask.desk().credentials(
+            caller,
+            &whose(ask, caller)?,
+            Kind::Token,
+            false,
+            part.after,
+            part.limit,
+        )?,
+        |record| TokenOut::of(record, ask.now),
+    )
 }
 
 pub fn list_sessions(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let part = query::part(ask)?;
-    let page = ask.desk().credentials(caller, &whose(ask, caller)?, Kind::Session, false, part.after, part.limit)?;
+    let page = ask.desk().credentials(
+        caller,
+        &whose(ask, caller)?,
+        Kind::Session,
+        false,
+        part.after,
+        part.limit,
+    )?;
     list(&page, |record| SessionOut::of(record, caller.credential.id))
 }
 
@@ -97,6 +137,7 @@ pub fn delete_session(ask: &Ask<'_>, caller: &Caller) -> Answer {
 fn end(ask: &Ask<'_>, caller: &Caller, kind: Kind) -> Answer {
     query::none(ask)?;
     let whose = Desk::of_user(ask.desk().user_to_change(caller, &username(ask)?)?.id);
-    ask.desk().end(caller, &whose, kind, ask.id(kind.name())?, WithMade::No)?;
+    ask.desk()
+        .end(caller, &whose, kind, ask.id(kind.name())?, WithMade::No)?;
     no_content()
 }

@@ -9,5 +9,9 @@ use crate::http::problem::Problem;
 /// 200 while reads work and the writer's last commit did.
 pub fn healthz(ask: &Ask<'_>) -> Result<Response, Problem> {
     ask.desk().health()?;
-    Ok(headers::bytes_of("application/json", 200, b"{\"status\":\"ok\"}".to_vec()))
+    Ok(headers::bytes_of(
+        "application/json",
+        200,
+        b"{\"status\":\"ok\"}".to_vec(),
+    ))
 }

@@ -18,7 +18,10 @@ const INACTIVE: &[u8] = b"{\"active\":false}";
 
 /// The one value of a parameter of the form; OAuth says that none may be given twice (RFC 6749, 3.1).
 fn only(form: &[(String, String)], name: &str) -> Result<Option<String>, Error> {
-    let mut values = form.iter().filter(|(one, _)| one == name).map(|(_, value)| value.clone());
+    let mut values = form
+        .iter()
+        .filter(|(one, _)| one == name)
+        .map(|(_, value)| value.clone());
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
         (_, Some(_)) => Err(Error::field(name, "give this once")),
@@ -31,19 +34,35 @@ pub fn introspect(ask: &Ask<'_>, caller: &Caller) -> Result<Response, Problem> {
     let address = match only(&form, "address")?.map(|text| text.parse::<IpAddr>()) {
         None => None,
         Some(Ok(address)) => Some(address.to_canonical()),
-        Some(Err(_)) => return Err(Error::field("address", "write an address like 10.0.0.7").into()),
+        Some(Err(_)) => {
+            return Err(Error::field("address", "write an address like 10.0.0.7").into());
+        }
     };
-    let found = ask.desk().introspect(caller, Presented::parse(&token).as_ref(), address)?;
-    let Some(found) = found else { return Ok(headers::bytes_of("application/json", 200, INACTIVE.to_vec())) };
+    let found = ask
+        .desk()
+        .introspect(caller, Presented::parse(&token).as_ref(), address)?;
+    let Some(found) = found else {
+        return Ok(headers::bytes_of(
+            "application/json",
+            200,
+            INACTIVE.to_vec(),
+        ));
+    };
     let owner = &found.credential.owner;
     let user = owner.user();
     let out = IntrospectionOut {
         active: true,
         scope: found.power.to_string(),
         username: Some(owner.name().to_owned()),
-        sub: user.map_or_else(|| format!("service:{}", owner.name()), |user| user.subject.clone()),
+        sub: user.map_or_else(
+            || format!("service:{}", owner.name()),
+            |user| user.subject.clone(),
+        ),
         token_type: "Bearer".to_owned(),
-        exp: found.credential.expires_at.map(crate::model::time::Time::unix),
+        exp: found
+            .credential
+            .expires_at
+            .map(crate::model::time::Time::unix),
         iat: found.created_at.map(crate::model::time::Time::unix),
         jti: found.credential.id.to_string(),
         kind: found.credential.kind.word().to_owned(),
@@ -55,7 +74,9 @@ pub fn introspect(ask: &Ask<'_>, caller: &Caller) -> Result<Response, Problem> {
 pub fn revoke(ask: &Ask<'_>) -> Result<Response, Problem> {
     let form = body::form(ask)?;
     let token = only(&form, "token")?.ok_or_else(|| Error::field("token", "this is needed"))?;
-    if let Some(presented) = Presented::parse(&token).filter(|presented| presented.form != Form::Code) {
+    if let Some(presented) =
+        Presented::parse(&token).filter(|presented| presented.form != Form::Code)
+    {
         match ask.desk().burn(presented, ask.origin(Way::Api), ask.now) {
             Ok(()) | Err(Error::Unauthenticated { .. }) => {}
             Err(error) => return Err(error.into()),
@@ -68,7 +89,10 @@ pub fn revoke(ask: &Ask<'_>) -> Result<Response, Problem> {
 pub fn burn(ask: &Ask<'_>) -> Result<Response, Problem> {
     let presented = gate::presented(ask)?;
     if presented.form == Form::Code {
-        return Err(Error::Unauthenticated { sent: SecretSent::Yes }.into());
+        return Err(Error::Unauthenticated {
+            sent: SecretSent::Yes,
+        }
+        .into());
     }
     crate::http::query::none(ask)?;
     ask.desk().burn(presented, ask.origin(Way::Api), ask.now)?;

@@ -30,5 +30,9 @@ pub fn authorization_server(ask: &Ask<'_>) -> Result<Response, Problem> {
 }
 
 pub fn openapi(_: &Ask<'_>) -> Result<Response, Problem> {
-    Ok(headers::bytes_of("application/json", 200, OPENAPI.as_bytes().to_vec()))
+    Ok(headers::bytes_of(
+        "application/json",
+        200,
+        OPENAPI.as_bytes().to_vec(),
+    ))
 }

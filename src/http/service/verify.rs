@@ -15,10 +15,24 @@ use crate::model::secret::Presented;
 pub fn verify(ask: &Ask<'_>) -> Result<Response, Problem> {
     let presented = match find(ask) {
         Sent::Secret(presented) => presented,
-        Sent::Nothing => return Err(Error::Unauthenticated { sent: SecretSent::No }.into()),
-        Sent::Foreign => return Err(Error::Unauthenticated { sent: SecretSent::Yes }.into()),
+        Sent::Nothing => {
+            return Err(Error::Unauthenticated {
+                sent: SecretSent::No,
+            }
+            .into());
+        }
+        Sent::Foreign => {
+            return Err(Error::Unauthenticated {
+                sent: SecretSent::Yes,
+            }
+            .into());
+        }
     };
-    let asked = Asked { address: ask.address(), program: ask.program(), now: ask.now };
+    let asked = Asked {
+        address: ask.address(),
+        program: ask.program(),
+        now: ask.now,
+    };
     let (credential, _) = ask.desk().recognise(&presented, Kind::is_bearer, asked)?;
     let power = credential.power();
     demand(ask.request.raw_query_string(), &power)?;
@@ -31,7 +45,11 @@ fn find(ask: &Ask<'_>) -> Sent {
     if let Sent::Secret(_) = first {
         return first;
     }
-    let mut lines = ask.request.headers().filter(|(name, _)| name.eq_ignore_ascii_case("x-api-key")).map(|(_, value)| value);
+    let mut lines = ask
+        .request
+        .headers()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("x-api-key"))
+        .map(|(_, value)| value);
     match (lines.next(), lines.next()) {
         (None, _) => first,
         (Some(line), None) => Presented::parse(line.trim()).map_or(Sent::Foreign, Sent::Secret),
@@ -49,7 +67,10 @@ fn demand(query: &str, power: &Permissions) -> Result<(), Problem> {
         if name == "permission" {
             let permission = Permission::parse(&value).map_err(Error::NotAllowed)?;
             if !power.contains(&permission) {
-                return Err(Error::Forbidden { missing: permission }.into());
+                return Err(Error::Forbidden {
+                    missing: permission,
+                }
+                .into());
             }
         }
     }
@@ -61,15 +82,31 @@ fn demand(query: &str, power: &Permissions) -> Result<(), Problem> {
 fn identity(credential: &Credential, power: &Permissions) -> Response {
     let user = credential.owner.user();
     let groups = user.map_or_else(String::new, |user| user.groups.join(","));
-    let expires = credential.expires_at.map_or_else(String::new, |end| end.to_string());
+    let expires = credential
+        .expires_at
+        .map_or_else(String::new, |end| end.to_string());
     let headers = vec![
-        ("Remote-User".into(), credential.owner.name().to_owned().into()),
-        ("Remote-Name".into(), credential.owner.display_name().to_owned().into()),
+        (
+            "Remote-User".into(),
+            credential.owner.name().to_owned().into(),
+        ),
+        (
+            "Remote-Name".into(),
+            credential.owner.display_name().to_owned().into(),
+        ),
         ("Remote-Groups".into(), groups.into()),
-        ("Keycroft-Credential".into(), credential.id.to_string().into()),
+        (
+            "Keycroft-Credential".into(),
+            credential.id.to_string().into(),
+        ),
         ("Keycroft-Kind".into(), credential.kind.word().into()),
         ("Keycroft-Permissions".into(), power.to_string().into()),
         ("Keycroft-Expires".into(), expires.into()),
     ];
-    Response { status_code: 204, headers, data: ResponseBody::empty(), upgrade: None }
+    Response {
+        status_code: 204,
+        headers,
+        data: ResponseBody::empty(),
+        upgrade: None,
+    }
 }

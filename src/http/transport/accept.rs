@@ -13,12 +13,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::refusal::Refusal;
-use super::registry::{Phase, Place, Registry};
-use super::settings::{ACCEPTS_AT_ONCE, SEND_BUFFER_BYTES};
+use super::registry::{Full, Phase, Place, Registry};
+use super::settings::{ACCEPTS_AT_ONCE, SEND_BUFFER_BYTES, SHED_AT_ONCE};
 
 const FULL: Refusal = Refusal::full("The server has too many connections. Try again in a moment.");
 /// How long nothing is accepted when the machine has nothing left to accept with.
 const BREATH: Duration = Duration::from_millis(50);
+
+/// How long a new connection waits before it looks again whether those who were told to make room
+/// have gone, and how often.
+const LEAVING_LOOK: Duration = Duration::from_millis(2);
+const LEAVING_LOOKS_MAX: usize = 50;
 
 /// A connection on its way to its worker.
 pub struct Arrival {
@@ -75,7 +80,7 @@ impl Door {
         loop {
             if let Err(error) = self.take_some().await {
                 log::warn!("no connection could be taken: {error}");
-                self.registry.shed_one();
+                self.registry.shed(SHED_AT_ONCE);
                 self.turn_one_away().await;
                 tokio::time::sleep(BREATH).await;
             }
@@ -86,7 +91,7 @@ impl Door {
     async fn take_some(&mut self) -> io::Result<()> {
         for _ in 0..ACCEPTS_AT_ONCE {
             match self.listener.accept().await {
-                Ok((stream, peer)) => self.take(stream, peer)?,
+                Ok((stream, peer)) => self.take(stream, peer).await?,
                 // The client has left already; the next one may not have.
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => return Err(error),
@@ -95,8 +100,8 @@ impl Door {
         Ok(())
     }
 
-    fn take(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
-        let Some(place) = self.registry.enter(peer, self.first) else {
+    async fn take(&self, stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
+        let Ok(place) = self.place(peer).await else {
             self.refuse(stream.into_std()?);
             return Ok(());
         };
@@ -107,6 +112,17 @@ impl Door {
         // A worker that has ended drops the place with the message.
         let _ = self.workers[place.worker].send(Arrival { stream, place });
         Ok(())
+    }
+
+    /// A place in the registry, waiting for those who are leaving.
+    async fn place(&self, peer: SocketAddr) -> Result<Place, Full> {
+        for _ in 0..LEAVING_LOOKS_MAX {
+            match self.registry.enter(peer, self.first) {
+                Err(Full::ForAMoment) => tokio::time::sleep(LEAVING_LOOK).await,
+                entered => return entered,
+            }
+        }
+        Err(Full::Really)
     }
 
     /// Says 503 to whoever can be told without waiting.

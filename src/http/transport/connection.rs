@@ -11,11 +11,13 @@ use hyper::server::conn::http1;
 use tokio::net::TcpStream;
 
 use super::accept::{self, Arrival};
-use super::registry::Registry;
+use super::registry::{Phase, Registry};
 use super::service::{Desk, Service};
 use super::settings::{BUFFER_BYTES_MAX, LINGER_BYTES_MAX};
-use super::stream::{Client, Socket, Stream, Watch};
+use super::socket::{Client, Socket};
+use super::stream::Stream;
 use super::tls::Tls;
+use super::watch::Watch;
 
 /// What a worker needs to serve a connection, besides the connection.
 pub struct Host<H> {
@@ -48,14 +50,20 @@ pub async fn run<H: 'static>(host: Rc<Host<H>>, arrival: Arrival) {
     let ended = converse(&host, socket.clone(), &watch).await;
     if ended && watch.unread.get() {
         // Closing now would destroy the answer with a reset, since the client is still sending.
-        let drained = socket.drain(LINGER_BYTES_MAX);
-        let _ = tokio::time::timeout(host.linger, drained).await;
+        watch.waits_for(Phase::Idle);
+        let drained = tokio::time::timeout(host.linger, socket.drain(LINGER_BYTES_MAX));
+        attend(&watch, drained, |_| true).await;
     }
     drop(place);
 }
 
 /// Handshake and requests. False when the connection was dropped on purpose or broke.
 async fn converse<H: 'static>(host: &Host<H>, socket: Socket, watch: &Rc<Watch>) -> bool {
+    // A client that sends nothing costs no buffers.
+    let begins = attend(watch, socket.readable(), |_| false).await;
+    if !matches!(begins, Some(Ok(()))) {
+        return false;
+    }
     let client = match &host.tls {
         None => Client::Plain(socket),
         Some(tls) => match attend(watch, tls.acceptor().accept(socket), |_| false).await {
@@ -82,7 +90,8 @@ async fn converse<H: 'static>(host: &Host<H>, socket: Socket, watch: &Rc<Watch>)
 }
 
 /// Drives a future of this connection, and acts when the registry calls for attention. `finish` is
-/// called when the server stops, and says whether there is something to finish. None when the
+/// called when the connection is to end (the server stops, or it was chosen to make room while it
+/// was at work), and says whether there is something to finish. None when the
 /// connection has to go.
 async fn attend<F: Future>(
     watch: &Watch,
@@ -93,12 +102,20 @@ async fn attend<F: Future>(
     let mut told = false;
     poll_fn(|cx| {
         watch.slot.wakes(cx.waker());
+        let mut ends = watch.is_stopping();
         if watch.slot.takes_attention() {
-            if watch.slot.is_leaving() || watch.drops_when_overdue() {
+            if watch.drops_when_overdue() {
                 return Poll::Ready(None);
             }
+            if watch.slot.is_leaving() {
+                // It was waiting when it was chosen. If a request came in between, that is answered.
+                if watch.slot.phase() != Phase::Busy {
+                    return Poll::Ready(None);
+                }
+                ends = true;
+            }
         }
-        if !told && watch.is_stopping() {
+        if ends && !told {
             told = true;
             if !finish(future.as_mut()) {
                 return Poll::Ready(None);

@@ -123,7 +123,7 @@ fn request_line(line: &[u8]) -> Result<(), Refusal> {
         _ if version.starts_with(b"HTTP/") => {
             return Err(Refusal::new(
                 StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-                "Only HTTP/1.1 and HTTP/1.0 are spoken here.",
+                "Of HTTP only versions 1.1 and 1.0 are spoken here.",
             ));
         }
         _ => return Err(Refusal::malformed("The version is not one of HTTP.")),
@@ -137,8 +137,8 @@ fn request_line(line: &[u8]) -> Result<(), Refusal> {
     check_target(target)
 }
 
-/// The methods that a request may have: HTTP's own without TRACE and CONNECT, and WebDAV's, which
-/// a proxy forwards when it asks whether a request may pass.
+/// The methods that a request may have: HTTP's own without TRACE and CONNECT, and `WebDAV`'s,
+/// which a proxy forwards when it asks whether a request may pass.
 fn is_known(method: &[u8]) -> bool {
     matches!(
         method,
@@ -245,4 +245,72 @@ const fn is_plain_path(byte: u8) -> bool {
                 | b':'
                 | b'@'
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What is found when the bytes come in these pieces.
+    fn found_in_pieces(bytes: &[u8], ends: &[usize]) -> Found {
+        let mut scan = Scan::default();
+        for &end in ends {
+            let found = scan.look(&bytes[..end.min(bytes.len())]);
+            if found != Found::More {
+                return found;
+            }
+        }
+        scan.look(bytes)
+    }
+
+    #[test]
+    fn the_end_is_behind_the_empty_line() {
+        let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+        let mut bytes = head.to_vec();
+        bytes.extend_from_slice(b"body\r\n\r\n");
+        assert_eq!(Scan::default().look(&bytes), Found::Head(head.len()));
+        assert_eq!(Scan::default().look(&head[..head.len() - 1]), Found::More);
+    }
+
+    #[test]
+    fn a_carriage_return_before_the_limit_is_not_counted() {
+        let line = format!("GET /{} HTTP/1.1", "a".repeat(LINE_BYTES_MAX - 14));
+        assert_eq!(line.len(), LINE_BYTES_MAX);
+        assert_eq!(Scan::default().look(line.as_bytes()), Found::More);
+        let ending = format!("{line}\r");
+        assert_eq!(Scan::default().look(ending.as_bytes()), Found::More);
+        let longer = format!("{line}xx");
+        assert_eq!(
+            Scan::default().look(longer.as_bytes()),
+            Found::Refused(LINE_TOO_LONG)
+        );
+    }
+
+    proptest! {
+        /// Heads are found, or refused, the same way however they arrive; and what is found ends
+        /// with an empty line, with no line in it that ends otherwise.
+        #[test]
+        fn pieces_make_no_difference(
+            lines in proptest::collection::vec("[ -~\r\t]{0,12}(\r\n|\r\n|\n|\r)", 0..6),
+            first in "(GET|POST|TRACE|) ?/[a-z./%]{0,6} ?HTTP/1.[0-2](\r\n|\n)",
+            mut ends in proptest::collection::vec(0_usize..120, 0..8),
+        ) {
+            let text = format!("{first}{}\r\n", lines.concat());
+            let bytes = text.as_bytes();
+            ends.sort_unstable();
+            let whole = Scan::default().look(bytes);
+            let pieces = found_in_pieces(bytes, &ends);
+            // Which of its faults a head is refused for may depend on what was seen first.
+            let both_refused = matches!((&pieces, &whole), (Found::Refused(_), Found::Refused(_)));
+            prop_assert!(both_refused || pieces == whole, "{pieces:?}, {whole:?}");
+            if let Found::Head(length) = whole {
+                let head = &text[..length];
+                prop_assert!(head.ends_with("\r\n\r\n"));
+                prop_assert_eq!(head.matches('\n').count(), head.matches("\r\n").count());
+                prop_assert_eq!(head.find("\r\n\r\n"), Some(length - 4));
+            }
+        }
+    }
 }

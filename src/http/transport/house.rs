@@ -70,16 +70,17 @@ impl<H> House<H> {
             let response = (self.plan.respond)(&self.own.borrow(), request);
             Answer::from_house(response, lane)
         }));
-        if let Ok(Ok(answer)) = answered {
-            return answer;
-        }
+        let fault = match answered {
+            Ok(Ok(answer)) => return answer,
+            Ok(Err(fault)) => Some(fault),
+            Err(_panic) => None,
+        };
         let id = request_id();
-        match answered {
-            Ok(Err(fault)) => log::error!("{id}: {fault}"),
-            _ => {
-                log::error!("{id}: a handler panicked");
-                self.reopen(&id);
-            }
+        if let Some(fault) = fault {
+            log::error!("{id}: {fault}");
+        } else {
+            log::error!("{id}: a handler panicked");
+            self.reopen(&id);
         }
         Answer::Ours(FAULT.answer_with_id(&id))
     }

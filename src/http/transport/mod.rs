@@ -21,10 +21,12 @@ mod refusal;
 mod registry;
 mod service;
 mod settings;
+mod socket;
 mod stop;
 mod stream;
 mod strict;
 mod tls;
+mod watch;
 
 use std::fmt::Display;
 use std::io;
@@ -45,13 +47,13 @@ use house::{House, Plan};
 use pool::Pool;
 use registry::{Phase, Registry};
 use service::Desk;
+use tls::Tls;
 
 pub use settings::{Deadlines, Exempt, PoolLimits, Settings, TlsFiles};
 pub use stop::Stop;
-pub use tls::{Tls, TlsError};
 
-/// How long the pools may take to end after the last connection has.
-const POOLS_END_WITHIN: Duration = Duration::from_secs(1);
+/// How long each pool may take to end after the last connection has.
+const POOLS_END_WITHIN: Duration = Duration::from_millis(500);
 
 /// Where a request is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +121,7 @@ pub fn serve<H: 'static, E: Display>(
         within: settings.deadlines.stop,
     };
     let signals = settings.signals.then(|| all.tls.clone());
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         spawn_local(Arc::clone(&all.registry).keep_deadlines());
         if let Some(tls) = signals {
             stop::listen_for_signals(stop, tls)?;
@@ -135,8 +137,8 @@ pub fn serve<H: 'static, E: Display>(
         }
         spawn_local(ending.keep(doors, senders));
         work(first, inbox).await;
-        io::Result::Ok(())
-    })?;
+        Ok(())
+    });
     drop(runtime);
     for thread in threads {
         if thread.join().is_err() {
@@ -145,7 +147,7 @@ pub fn serve<H: 'static, E: Display>(
     }
     all.work.close(POOLS_END_WITHIN);
     all.hash.close(POOLS_END_WITHIN);
-    Ok(())
+    served
 }
 
 /// What every worker is made from.

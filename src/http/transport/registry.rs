@@ -1,7 +1,7 @@
 //! Every open connection: how many there may be, which one makes room, and whose time is up.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
@@ -120,6 +120,15 @@ impl Table {
     }
 }
 
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// Connections that were told to make room are still on their way out.
+    ForAMoment,
+    /// Every connection is being served.
+    Really,
+}
+
 /// A connection's place in the registry; dropping it gives the place back.
 pub struct Place {
     registry: Arc<Registry>,
@@ -152,19 +161,18 @@ impl Registry {
 
     /// A place for a new connection in this phase, with the worker that has the fewest; none when
     /// the server, or what one address may have of it, is full and nobody can make room.
-    pub fn enter(self: &Arc<Self>, peer: SocketAddr, phase: Phase) -> Option<Place> {
-        let address = peer.ip().to_canonical();
-        let counted = !(self.exempt)(address);
+    pub fn enter(self: &Arc<Self>, peer: SocketAddr, phase: Phase) -> Result<Place, Full> {
+        let address = counted_as(peer);
+        let counted = !(self.exempt)(peer.ip().to_canonical());
         let mut table = self.table();
         if counted {
             let mine = table.per_address.get(&address).copied().unwrap_or(0);
-            if mine >= self.per_address_max && !self.make_room(&mut table, Some(address)) {
-                return None;
+            if mine >= self.per_address_max {
+                Self::make_room(&mut table, Some(address))?;
             }
         }
-        let full = table.len() - table.leaving >= self.connections_max;
-        if full && !self.make_room(&mut table, None) {
-            return None;
+        if table.len() - table.leaving >= self.connections_max {
+            Self::make_room(&mut table, None)?;
         }
         let slot = Arc::new(Slot {
             peer,
@@ -185,7 +193,7 @@ impl Registry {
         let worker = self.least_busy();
         self.per_worker[worker].fetch_add(1, Relaxed);
         self.look_by(self.due(phase, self.now()));
-        Some(Place {
+        Ok(Place {
             registry: Arc::clone(self),
             slot,
             worker,
@@ -213,9 +221,14 @@ impl Registry {
         phase != Phase::Busy && self.due(phase, since) <= self.now()
     }
 
-    /// The longest idle connection makes room, for instance because there are no descriptors.
-    pub fn shed_one(&self) {
-        self.make_room(&mut self.table(), None);
+    /// So many connections make room, the longest idle first, because the machine has none left.
+    pub fn shed(&self, count: usize) {
+        let mut table = self.table();
+        for _ in 0..count {
+            if Self::make_room(&mut table, None).is_err() {
+                return;
+            }
+        }
     }
 
     /// Looks after deadlines for ever: asleep until the earliest.
@@ -278,27 +291,25 @@ impl Registry {
 
     /// The longest idle connection, else the one whose client keeps us waiting longest in the
     /// middle of something, is told to leave.
-    fn make_room(&self, table: &mut Table, of: Option<IpAddr>) -> bool {
+    fn make_room(table: &mut Table, of: Option<IpAddr>) -> Result<(), Full> {
         if table.leaving >= LEAVING_MAX {
-            return false;
+            return Err(Full::ForAMoment);
         }
         let chosen = table
             .slots
             .iter()
             .flatten()
             .filter(|slot| !slot.is_leaving() && slot.phase() != Phase::Busy)
-            .filter(|slot| of.is_none_or(|address| slot.peer.ip().to_canonical() == address))
+            .filter(|slot| of.is_none_or(|address| counted_as(slot.peer) == address))
             .min_by_key(|slot| {
                 let (phase, since) = slot.waiting();
                 (phase != Phase::Idle, since)
             });
-        let Some(slot) = chosen else {
-            return false;
-        };
+        let slot = chosen.ok_or(Full::Really)?;
         slot.leaving.store(true, Relaxed);
         slot.alert();
         table.leaving += 1;
-        true
+        Ok(())
     }
 
     fn least_busy(&self) -> usize {
@@ -315,7 +326,7 @@ impl Registry {
         if place.slot.is_leaving() {
             table.leaving -= 1;
         }
-        let address = place.slot.peer.ip().to_canonical();
+        let address = counted_as(place.slot.peer);
         if let Some(count) = table.per_address.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
@@ -364,6 +375,31 @@ impl Drop for Place {
     }
 }
 
+/// What a peer counts as: its IPv4 address, or the network of 64 bits that one IPv6 client has to
+/// itself.
+fn counted_as(peer: SocketAddr) -> IpAddr {
+    match peer.ip().to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_client_counts_by_its_network() {
+        let counted = |text: &str| counted_as(text.parse().unwrap()).to_string();
+        assert_eq!(counted("192.0.2.7:1"), "192.0.2.7");
+        assert_eq!(counted("[::ffff:192.0.2.7]:1"), "192.0.2.7");
+        assert_eq!(counted("[2001:db8:1:2:3:4:5:6]:1"), "2001:db8:1:2::");
+    }
 }

@@ -19,7 +19,7 @@ use super::house::House;
 use super::pool::{Pool, Ticket};
 use super::refusal::{Refusal, close};
 use super::registry::Phase;
-use super::stream::{Framing, Watch};
+use super::watch::{Framing, Watch};
 use super::{Admission, Lane, strict};
 
 const POOL_FULL: Refusal = Refusal::full("The server has too much to do. Try again in a moment.");
@@ -93,7 +93,7 @@ impl<H: 'static> hyper::service::Service<Request<Incoming>> for Service<H> {
             service: self.clone(),
             parts: Some(parts),
             body,
-            bytes: Vec::with_capacity(length.map_or(0, |length| length as usize)),
+            bytes: Vec::new(),
             admission,
             then: match framing {
                 Framing::Length(_) => Then::GoOn,

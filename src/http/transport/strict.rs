@@ -1,7 +1,7 @@
 //! What hyper is too polite about in the headers of a request.
 
 use hyper::StatusCode;
-use hyper::header::{self, HeaderMap};
+use hyper::header::{self, HeaderMap, HeaderValue};
 
 use super::refusal::Refusal;
 
@@ -16,7 +16,7 @@ pub fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     }
     if headers.contains_key(header::TRANSFER_ENCODING) {
         let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
-        let first = encodings.next().map(|value| value.as_bytes());
+        let first = encodings.next().map(HeaderValue::as_bytes);
         let chunked = first.is_some_and(|value| value.eq_ignore_ascii_case(b"chunked"));
         if !chunked || encodings.next().is_some() {
             return Err(Refusal::malformed(

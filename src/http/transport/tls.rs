@@ -79,3 +79,51 @@ fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
 fn failed(file: &Path, why: &dyn fmt::Display) -> TlsError {
     TlsError(format!("{}: {why}", file.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_file_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = TlsFiles {
+            certificate: folder.path().join("certificate.pem"),
+            key: folder.path().join("key.pem"),
+        };
+        let renew = || {
+            let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+            std::fs::write(&files.certificate, made.cert.pem()).unwrap();
+            std::fs::write(&files.key, made.signing_key.serialize_pem()).unwrap();
+        };
+        assert!(Tls::load(&files).is_err());
+        renew();
+        let tls = Tls::load(&files).unwrap();
+        let in_use = || Arc::clone(&tls.config.read().unwrap());
+        let first = in_use();
+        renew();
+        tls.reload().unwrap();
+        let second = in_use();
+        assert!(!Arc::ptr_eq(&first, &second));
+        for (file, text) in [
+            (
+                &files.certificate,
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+            ),
+            (&files.certificate, ""),
+            (&files.key, "nothing"),
+        ] {
+            renew();
+            std::fs::write(file, text).unwrap();
+            assert!(tls.reload().is_err());
+            assert!(Arc::ptr_eq(&second, &in_use()));
+        }
+        // A key that is not the certificate's.
+        renew();
+        let other = std::fs::read(&files.key).unwrap();
+        renew();
+        std::fs::write(&files.key, other).unwrap();
+        assert!(tls.reload().is_err());
+        assert!(Arc::ptr_eq(&second, &in_use()));
+    }
+}

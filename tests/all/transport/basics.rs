@@ -59,3 +59,46 @@ fn no_content_has_no_length() {
     assert_eq!(answer.header("content-length"), None);
     assert_eq!(answer.header("transfer-encoding"), None);
 }
+
+#[test]
+fn long_answers_come_in_parts() {
+    let server = Server::start();
+    let chunked = server.exchange("GET /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let (head, body) = chunked.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("transfer-encoding: chunked"));
+    assert_eq!(body.matches('x').count(), 3_000_000);
+    let old = server.exchange("GET /long HTTP/1.0\r\nHost: a\r\n\r\n");
+    let (head, body) = old.split_once("\r\n\r\n").unwrap();
+    assert!(!head.contains("transfer-encoding"));
+    assert_eq!(body.len(), 3_000_000);
+    let mut client = server.connect();
+    assert_eq!(client.get("/sized").body.len(), 3_000_000);
+    assert_eq!(client.get("/big").body.len(), 40_000_000);
+    client.send("HEAD /long HTTP/1.1\r\nHost: a\r\n\r\n");
+    let said = client.rest_until_answer();
+    assert!(
+        said.starts_with("HTTP/1.1 200 ") && said.ends_with("\r\n\r\n"),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn old_clients_are_served_too() {
+    let server = Server::start();
+    let once = server.exchange("GET /old HTTP/1.0\r\nHost: a\r\n\r\n");
+    assert!(once.starts_with("HTTP/1.0 200 "), "{once:?}");
+    let mut client = server.connect();
+    for _ in 0..2 {
+        client.send("GET /old HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\n\r\n");
+        let answer = client.answer();
+        assert_eq!(answer.header("connection"), Some("keep-alive"));
+    }
+}
+
+#[test]
+fn header_values_of_any_bytes_do_no_harm() {
+    let server = Server::start();
+    let mut client = server.connect();
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: \xff\xfe\xc3\xa4\r\n\r\n");
+    assert!(client.answer().body.contains("x: \u{fffd}\u{fffd}\u{e4}\n"));
+}

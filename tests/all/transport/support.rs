@@ -1,5 +1,6 @@
 //! A server with a tiny house that says what it saw, and a client that sends what it is told.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use keycroft::http::transport::{Admission, Deadlines, Lane, PoolLimits, Settings, Stop, serve};
 use rouille::{Request, Response, ResponseBody};
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// How long a test waits for what must happen before it fails. Nothing passes because of it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,6 +24,8 @@ pub const NEVER: Duration = Duration::from_secs(600);
 pub struct Shared {
     /// Houses opened.
     pub opened: AtomicUsize,
+    /// Houses dropped.
+    pub closed: AtomicUsize,
     /// Requests to `/held` that are being answered.
     pub held: AtomicUsize,
     /// Requests to `/held` that were answered.
@@ -53,6 +57,12 @@ pub struct House {
     not_sync: std::cell::Cell<usize>,
 }
 
+impl Drop for House {
+    fn drop(&mut self) {
+        self.shared.closed.fetch_add(1, SeqCst);
+    }
+}
+
 fn admit(_method: &str, path: &str) -> Admission {
     let lane = match path {
         "/work" | "/held" | "/long" | "/sized" | "/work-panic" | "/cut" => Lane::Work,
@@ -75,6 +85,7 @@ fn respond(house: &House, request: &Request) -> Response {
     match request.raw_url().split('?').next().unwrap_or_default() {
         "/panic" | "/work-panic" => panic!("as the test asked"),
         "/empty" => return Response::empty_204(),
+        "/thread" => return Response::text(format!("{:?}", std::thread::current().id())),
         "/held" | "/hash" => house.shared.wait_at_gate(),
         "/inject" => {
             return Response::text("").with_additional_header("X-Bad", "a\r\nSet-Cookie: b=c");
@@ -125,9 +136,9 @@ fn respond(house: &House, request: &Request) -> Response {
     let mut headers: Vec<_> = request.headers().collect();
     headers.sort_unstable();
     for (name, value) in headers {
-        said.push_str(&format!("{name}: {value}\n"));
+        writeln!(said, "{name}: {value}").unwrap();
     }
-    said.push_str(&format!("body: {body}\n"));
+    writeln!(said, "body: {body}").unwrap();
     Response::text(said)
 }
 
@@ -186,7 +197,10 @@ impl Server {
     }
 
     pub fn with(settings: Settings) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), settings)
+    }
+
+    pub fn on(listener: TcpListener, settings: Settings) -> Self {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let stop = Stop::new();
@@ -263,7 +277,10 @@ pub struct Answer {
 
 impl Client {
     pub fn to(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).unwrap();
+        Self::new(TcpStream::connect(address).unwrap())
+    }
+
+    fn new(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
@@ -271,6 +288,58 @@ impl Client {
             stream,
             read: Vec::new(),
         }
+    }
+
+    /// A client that comes from this address.
+    pub fn from(source: [u8; 4], address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Self::new(socket.into())
+    }
+
+    /// A client with so little room for answers that the server soon has to wait for it.
+    pub fn narrow(address: SocketAddr) -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        socket.connect(&address.into()).unwrap();
+        Self::new(socket.into())
+    }
+
+    /// Asks for a path, and expects the connection to go on.
+    pub fn get(&mut self, path: &str) -> Answer {
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        self.answer()
+    }
+
+    /// Leaves at once, with a reset.
+    pub fn reset(self) {
+        SockRef::from(&self.stream)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+    }
+
+    /// Sends bytes one by one with a breath between, until the server ends the connection; returns
+    /// what it said. The breath is the time in which nothing comes back.
+    pub fn trickle(mut self, mut bytes: impl Iterator<Item = u8>) -> String {
+        self.stream
+            .set_read_timeout(Some(Duration::from_millis(5)))
+            .unwrap();
+        let mut buffer = [0; 4096];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(count) => self.read.extend_from_slice(&buffer[..count]),
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    let byte = bytes.next().expect("the server ended the connection");
+                    if self.stream.write_all(&[byte]).is_err() {
+                        break;
+                    }
+                }
+                Err(_) => break,
+            }
+        }
+        self.read_text()
     }
 
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
@@ -316,13 +385,19 @@ impl Client {
         String::from_utf8_lossy(&std::mem::take(&mut self.read)).into_owned()
     }
 
+    /// The head of an answer, or what came before the connection ended.
+    pub fn rest_until_answer(&mut self) -> String {
+        while find(&self.read, b"\r\n\r\n").is_none() && self.more() {}
+        self.read_text()
+    }
+
     /// Whether the server has closed, waiting for it to.
     pub fn is_closed(&mut self) -> bool {
         !self.more()
     }
 
     fn more(&mut self) -> bool {
-        let mut buffer = [0; 65536];
+        let mut buffer = [0; 16 * 1024];
         match self.stream.read(&mut buffer) {
             Ok(0) => false,
             Ok(count) => {

@@ -1,0 +1,70 @@
+//! One's own account: name, password, looks.
+
+use maud::{Markup, html};
+
+use super::form::{Field, Input, post, radios, summary};
+use super::layout::{Frame, Section, Theme, page};
+use super::sign_in::new_password;
+use super::when::exact;
+use crate::model::text::NAME_CHARACTERS_MAX;
+use crate::model::user::User;
+
+/// The account page; of the two inputs at most one has something in it.
+#[derive(Debug, Clone)]
+pub struct AccountPage {
+    pub user: User,
+    /// Of the form for the display name.
+    pub name_input: Input,
+    /// Of the form for the password.
+    pub password_input: Input,
+}
+
+/// `/account`. Three forms: `/account/name` (`display_name`), `/account/password` (`current`, `new`),
+/// `/account/theme` (`theme`: system, light, dark).
+#[must_use]
+pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
+    let user = &view.user;
+    let title = view.name_input.title("Account");
+    let title = if view.password_input.errors.is_empty() {
+        title
+    } else {
+        view.password_input.title("Account")
+    };
+    let name = Field::text("display_name")
+        .default(&user.display_name)
+        .autocomplete("name")
+        .required()
+        .characters_max(NAME_CHARACTERS_MAX);
+    let themes = [
+        (Theme::System.word(), "As my system says"),
+        (Theme::Light.word(), "Light"),
+        (Theme::Dark.word(), "Dark"),
+    ];
+    let content = html! {
+        h1 { "Account" }
+        (summary(&view.name_input))
+        (summary(&view.password_input))
+        dl {
+            dt { "User name" } dd { (user.username) small { "Also your login name on hosts." } }
+            dt { "Role" } dd { (user.role) }
+            dt { "Since" } dd { (exact(user.created_at)) }
+        }
+        h2 { "Name" }
+        (post(frame, "/account/name", &html! { (name.show(&view.name_input)) div.act { button { "Save name" } } }))
+        h2 { "Password" }
+        p.lead { "Changing it signs you out everywhere else." }
+        (post(frame, "/account/password", &html! {
+            // Password managers want to know whose password it is.
+            input type="text" name="username" value=(user.username) autocomplete="username" readonly hidden;
+            (Field::password("current", "current-password").show(&view.password_input))
+            (new_password("new", &view.password_input))
+            div.act { button { "Change password" } }
+        }))
+        h2 { "Looks" }
+        (post(frame, "/account/theme", &html! {
+            fieldset { legend { "Theme" } (radios(&Input::default(), "theme", frame.theme.word(), &themes)) }
+            div.act { button { "Save theme" } }
+        }))
+    };
+    page(frame, Section::Account, &title, &content)
+}

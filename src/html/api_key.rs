@@ -1,0 +1,559 @@
+//! API keys: the list, and the forms that make, change, rotate and delete one.
+
+use maud::{Markup, html};
+
+use super::form::{self, Field, Input, acts, danger, hidden, post, radios, summary};
+use super::layout::{Frame, Section, heading, page};
+use super::table::{Pager, address, last_use, last_use_in_line, pager};
+use super::when::{self, expiry, some, time};
+use super::{chart, lifetime, permission, shown_once, standing};
+use crate::model::credential::{Kind, Record, UsageDay};
+use crate::model::permission::Permissions;
+use crate::model::policy::Policy;
+use crate::model::secret::{Form, Id, hint};
+use crate::model::text::{NAME_CHARACTERS_MAX, NOTE_CHARACTERS_MAX};
+use crate::model::time::Time;
+use standing::Standing;
+
+/// From how many API keys on the list has a filter.
+const FILTER_FROM: usize = 10;
+/// How many ended API keys the list names, so that the page stays small.
+const ENDED_ROWS: usize = 5;
+
+/// Whose API keys the pages are about, and so where they live.
+#[derive(Debug, Clone)]
+pub enum Holder {
+    /// The person who is signed in: `/api-keys`.
+    Me,
+    /// The service of this name: `/admin/services/NAME/api-keys`.
+    Service(String),
+}
+
+impl Holder {
+    /// The path of the list; all other pages are below it.
+    #[must_use]
+    pub fn path(&self) -> String {
+        match self {
+            Self::Me => "/api-keys".to_owned(),
+            Self::Service(name) => format!("/admin/services/{name}/api-keys"),
+        }
+    }
+
+    pub(super) fn section(&self) -> Section {
+        match self {
+            Self::Me => Section::ApiKeys,
+            Self::Service(_) => Section::Services,
+        }
+    }
+
+    pub(super) fn path_of(&self, id: Id, act: &str) -> String {
+        format!("{}/{id}{act}", self.path())
+    }
+
+    fn title(&self) -> String {
+        match self {
+            Self::Me => "API keys".to_owned(),
+            Self::Service(name) => format!("API keys of {name}"),
+        }
+    }
+}
+
+/// The order of a list: `?sort=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sort {
+    /// What needs attention first, then the newest.
+    #[default]
+    Attention,
+    Name,
+    Expires,
+    LastUsed,
+    Uses,
+    Created,
+}
+
+impl Sort {
+    pub const ALL: [Self; 6] = [
+        Self::Attention,
+        Self::Name,
+        Self::Expires,
+        Self::LastUsed,
+        Self::Uses,
+        Self::Created,
+    ];
+
+    /// The word in `?sort=`; empty for the usual order.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Attention => "",
+            Self::Name => "name",
+            Self::Expires => "expires",
+            Self::LastUsed => "last-used",
+            Self::Uses => "uses",
+            Self::Created => "created",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|sort| sort.word() == word)
+    }
+}
+
+/// What a list was asked to show: `?text=&state=&sort=`.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Part of a name; empty: all.
+    pub text: String,
+    pub state: Option<Standing>,
+    pub sort: Sort,
+}
+
+impl Filter {
+    fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.state.is_none()
+    }
+
+    fn pairs(&self) -> [(&str, &str); 3] {
+        [
+            ("text", self.text.as_str()),
+            ("state", self.state.map_or("", Standing::word)),
+            ("sort", self.sort.word()),
+        ]
+    }
+}
+
+/// One API key in a list.
+#[derive(Debug, Clone)]
+pub struct ApiKeyRow {
+    pub record: Record,
+    /// Of the last 30 days; days without a use may be missing.
+    pub usage: Vec<UsageDay>,
+}
+
+/// The list of API keys: those of one page.
+#[derive(Debug, Clone)]
+pub struct ApiKeyList {
+    pub holder: Holder,
+    pub rows: Vec<ApiKeyRow>,
+    /// How many there are before the filter.
+    pub total: usize,
+    pub filter: Filter,
+    pub pager: Pager,
+    /// All that one of them may have at most: what "everything" means.
+    pub offered: Permissions,
+    /// Those of the last 30 days that are over, newest end first; the page shows five.
+    pub ended: Vec<Record>,
+    /// How many are over.
+    pub ended_total: usize,
+}
+
+/// The form of a new API key, new or come back.
+#[derive(Debug, Clone)]
+pub struct ApiKeyNew {
+    pub holder: Holder,
+    pub policy: Policy,
+    /// What may be given at most.
+    pub offered: Permissions,
+    /// Goes along once: a second form with the same nonce makes nothing.
+    pub nonce: String,
+    /// The address of this browser, to limit the key to; `None` when it is not known.
+    pub here: Option<String>,
+    pub input: Input,
+}
+
+/// The form of a change; fields that are empty show what the key has now.
+#[derive(Debug, Clone)]
+pub struct ApiKeyEdit {
+    pub holder: Holder,
+    pub record: Record,
+    pub policy: Policy,
+    pub offered: Permissions,
+    /// What the key was when the form was made, so that nothing newer is overwritten unseen.
+    pub version: String,
+    pub input: Input,
+}
+
+/// The question how to rotate.
+#[derive(Debug, Clone)]
+pub struct ApiKeyRotate {
+    pub holder: Holder,
+    pub record: Record,
+    pub policy: Policy,
+    pub nonce: String,
+    pub input: Input,
+}
+
+/// The question whether to delete.
+#[derive(Debug, Clone)]
+pub struct ApiKeyDelete {
+    pub holder: Holder,
+    pub record: Record,
+    pub usage: Vec<UsageDay>,
+    /// What it made and what is still good, as [`Record`]s.
+    pub made: Vec<Record>,
+    pub input: Input,
+}
+
+/// A secret that was just made, by creating or by rotating.
+pub struct ApiKeyIssued<'a> {
+    pub holder: Holder,
+    pub record: Record,
+    pub secret: &'a str,
+}
+
+/// `/api-keys`.
+#[must_use]
+pub fn list(frame: &Frame, view: &ApiKeyList) -> Markup {
+    let path = view.holder.path();
+    let new = format!("{path}/new");
+    let content = html! {
+        (heading(&view.holder.title(), &html! { a.btn.go href=(new) { "New API key" } }))
+        p.lead {
+            @match view.holder {
+                Holder::Me => { "Keys let programs act as you. Treat one like your password." }
+                Holder::Service(_) => { "Keys of the service itself. They outlive the person who made them." }
+            }
+        }
+        @if view.total > FILTER_FROM || !view.filter.is_empty() { (filter(view, &path)) }
+        @if view.total == 0 {
+            (empty(view, &new))
+        } @else if view.rows.is_empty() {
+            p { "Nothing matches. " a href=(path) { "Clear the filter" } }
+        } @else {
+            (rows(frame, view, &path))
+            (pager(&view.pager, &path, &view.filter.pairs()))
+        }
+        @if !view.ended.is_empty() { (ended(view, frame.now)) }
+    };
+    page(frame, view.holder.section(), &view.holder.title(), &content)
+}
+
+fn empty(view: &ApiKeyList, new: &str) -> Markup {
+    html! {
+        div.box {
+            @match view.holder {
+                Holder::Me => {
+                    p { "No API keys yet: create one for a script, a service or a notebook." }
+                    div.act { a.btn.go href=(new) { "New API key" } }
+                    p { "Or run " code { "keycroft api-key create my-script" } }
+                }
+                Holder::Service(_) => {
+                    p { "No API keys yet: the service needs one to ask about credentials." }
+                    div.act { a.btn.go href=(new) { "New API key" } }
+                }
+            }
+        }
+    }
+}
+
+fn filter(view: &ApiKeyList, path: &str) -> Markup {
+    let state = view.filter.state.map_or("", Standing::word);
+    let text = Some(&view.filter.text).filter(|text| !text.is_empty());
+    html! {
+        form.bar method="get" action=(path) {
+            label { "Name" input type="search" name="text" value=[text]; }
+            label {
+                "Status"
+                select name="state" {
+                    option value="" { "Any" }
+                    @for standing in Standing::LIVE { option value=(standing.word()) selected[state == standing.word()] { (standing.label()) } }
+                }
+            }
+            @if view.filter.sort != Sort::Attention { (hidden("sort", view.filter.sort.word())) }
+            button { "Filter" }
+            @if !view.filter.is_empty() { a.btn href=(path) { "Clear" } }
+        }
+    }
+}
+
+fn rows(frame: &Frame, view: &ApiKeyList, path: &str) -> Markup {
+    let column = |words: &str, sort: Sort| {
+        let chosen = view.filter.sort == sort;
+        let pairs = [
+            ("text", view.filter.text.as_str()),
+            ("state", view.filter.state.map_or("", Standing::word)),
+            ("sort", sort.word()),
+        ];
+        let order = match sort {
+            Sort::Name | Sort::Expires => "ascending",
+            Sort::Attention | Sort::LastUsed | Sort::Uses | Sort::Created => "descending",
+        };
+        html! { th aria-sort=[chosen.then_some(order)] { a href=(address(path, &pairs)) { (words) } } }
+    };
+    html! {
+        table {
+            thead {
+                tr {
+                    (column("Name", Sort::Name))
+                    (column("Status", Sort::Attention))
+                    (column("Expires", Sort::Expires))
+                    (column("Last used", Sort::LastUsed))
+                    (column("Uses, 30 days", Sort::Uses))
+                    (column("Created", Sort::Created))
+                    th { "Actions" }
+                }
+            }
+            tbody { @for row in &view.rows { (list_row(frame.now, view, path, row)) } }
+        }
+    }
+}
+
+fn list_row(now: Time, view: &ApiKeyList, path: &str, row: &ApiKeyRow) -> Markup {
+    let record = &row.record;
+    let own = format!("{path}/{}", record.id);
+    html! {
+        tr {
+            th {
+                a href=(own) { (record.name) }
+                small { (hint(Form::Credential(record.kind), record.id)) " · " (permission::brief(&record.permissions, &view.offered)) }
+            }
+            td { (standing::cell(record, now)) }
+            td data-l="Expires" { (when::end(record.expires_at, now)) }
+            td data-l="Last used" { (last_use(record.last_use.as_ref(), now)) }
+            td data-l="Uses" { (chart::small(&row.usage, now)) }
+            td data-l="Created" { (time(record.created_at, now)) }
+            td.a {
+                @if record.state(now) != crate::model::credential::State::Expired { a href={ (own) "/rotate" } aria-label={ "Rotate " (record.name) } { "Rotate" } }
+                a href={ (own) "/delete" } aria-label={ "Delete " (record.name) } { "Delete" }
+            }
+        }
+    }
+}
+
+fn ended(view: &ApiKeyList, now: Time) -> Markup {
+    html! {
+        details {
+            summary { "Ended (" (view.ended_total) ")" }
+            ul {
+                @for record in view.ended.iter().take(ENDED_ROWS) {
+                    li {
+                        bdi { (record.name) } " (" (record.id) ")"
+                        @if let Some(ending) = &record.ended { ", " (ending.reason) " " (time(ending.at, now)) }
+                    }
+                }
+            }
+            @if view.ended_total > ENDED_ROWS { p { "These are the latest. Your " a href="/events?action=api-key" { "events" } " have the rest." } }
+        }
+    }
+}
+
+/// `/api-keys/new`. Sends `nonce`, `name`, `expires_in` and `expires_at` (as `lifetime` says), `access` and the rows
+/// (read by [`permission::chosen`]), `allowed_addresses` and `note`.
+#[must_use]
+pub fn new(frame: &Frame, view: &ApiKeyNew) -> Markup {
+    let input = &view.input;
+    let path = view.holder.path();
+    let name = Field::text("name")
+        .required()
+        .characters_max(NAME_CHARACTERS_MAX)
+        .help("What it is for, like \"nightly backup\".");
+    let form = html! {
+        (hidden("nonce", &view.nonce))
+        (name.show(input))
+        (lifetime::for_api_key(input, &view.policy, frame.now))
+        (permission::choice(input, &view.offered, None))
+        details open[limits_are_open(input)] {
+            summary { "More limits" }
+            (form::addresses(input, ""))
+            @if let Some(here) = &view.here { p { small { "This browser comes from " code { (here) } "." } } }
+            (note(input, ""))
+        }
+        (acts("Create key", &path))
+    };
+    let content = html! {
+        h1 { "New API key" }
+        (summary(input))
+        (post(frame, &format!("{path}/new"), &form))
+        p.lead { "On a command line: " code { "keycroft api-key create my-script" } }
+    };
+    page(
+        frame,
+        view.holder.section(),
+        &input.title("New API key"),
+        &content,
+    )
+}
+
+fn limits_are_open(input: &Input) -> bool {
+    ["allowed_addresses", "note"].iter().any(|name| {
+        input.error(name).is_some() || input.value(name).is_some_and(|text| !text.is_empty())
+    })
+}
+
+fn note(input: &Input, present: &str) -> Markup {
+    Field::text("note")
+        .default(present)
+        .characters_max(NOTE_CHARACTERS_MAX)
+        .help("For yourself: where it is kept, who to ask.")
+        .show_lines(input, 2)
+}
+
+/// The answer to a form that made an API key: the only page that ever shows it.
+#[must_use]
+pub fn created(frame: &Frame, view: &ApiKeyIssued<'_>) -> Markup {
+    issued(frame, view, &html! {})
+}
+
+/// The answer to a form that rotated an API key: the only page that ever shows its new secret.
+#[must_use]
+pub fn rotated(frame: &Frame, view: &ApiKeyIssued<'_>) -> Markup {
+    let note = html! {
+        p {
+            @match view.record.grace_ends_at(frame.now) {
+                Some(end) => { "The old secret is good until " (when::utc(end)) " (" (time(end, frame.now)) ")." }
+                None => { "The old secret is refused from now on." }
+            }
+        }
+    };
+    issued(frame, view, &note)
+}
+
+fn issued(frame: &Frame, view: &ApiKeyIssued<'_>, note: &Markup) -> Markup {
+    let record = &view.record;
+    let content = html! {
+        h1 { "Save your key now" }
+        p.lead { bdi { (record.name) } " · " (expiry(record.expires_at, frame.now)) }
+        (note)
+        (shown_once::panel(frame, "key", view.secret, &view.holder.path_of(record.id, ""), "Go to the key"))
+    };
+    page(frame, view.holder.section(), "Save your key now", &content)
+}
+
+/// What a form of a new API key or of a rotation gets when it is sent again; `record` is what it made, if that is still there.
+#[must_use]
+pub fn already_created(frame: &Frame, holder: &Holder, record: Option<&Record>) -> Markup {
+    let thing = record.map(|record| (holder.path_of(record.id, ""), record.name.as_str()));
+    let thing = thing.as_ref().map(|(path, name)| (path.as_str(), *name));
+    page(
+        frame,
+        holder.section(),
+        "Already created",
+        &shown_once::already("API key", &holder.path(), thing),
+    )
+}
+
+/// `/api-keys/ID/edit`. Sends `version`, and the fields of [`new`] but the nonce; an empty `expires_in` lets the end stay.
+#[must_use]
+pub fn edit(frame: &Frame, view: &ApiKeyEdit) -> Markup {
+    let (input, record) = (&view.input, &view.record);
+    let path = view.holder.path_of(record.id, "");
+    let addresses: Vec<String> = record.networks.iter().collect();
+    let title = format!("Edit {}", record.name);
+    let form = html! {
+        (hidden("version", &view.version))
+        (Field::text("name").default(&record.name).required().characters_max(NAME_CHARACTERS_MAX).show(input))
+        (lifetime::for_renewal(input, &view.policy, record.expires_at, frame.now))
+        (permission::choice(input, &view.offered, Some(&record.permissions)))
+        (form::addresses(input, &addresses.join("\n")))
+        (note(input, record.note.as_deref().unwrap_or("")))
+        (acts("Save", &path))
+    };
+    let content = html! {
+        h1 { "Edit " bdi { (record.name) } }
+        (summary(input))
+        (post(frame, &view.holder.path_of(record.id, "/edit"), &form))
+    };
+    page(frame, view.holder.section(), &input.title(&title), &content)
+}
+
+/// `/api-keys/ID/rotate`. Sends `nonce`, `grace` (`0s`, `1m`, `15m`, `1h`, `6h`, `24h`) and the end as in [`edit`].
+#[must_use]
+pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
+    let (input, record) = (&view.input, &view.record);
+    let graces = [
+        ("0s", "Refuse it at once"),
+        ("1m", "Good for 1 more minute"),
+        ("15m", "Good for 15 more minutes"),
+        ("1h", "Good for 1 more hour"),
+        ("6h", "Good for 6 more hours"),
+        ("24h", "Good for 24 more hours"),
+    ];
+    let form = html! {
+        (hidden("nonce", &view.nonce))
+        (form::group("grace", "The old secret", input, &html! {
+            (radios(input, "grace", "0s", &graces))
+            small { "Never past its own end. Give programs time to take up the new one, or none when the old one leaked." }
+        }))
+        (lifetime::for_renewal(input, &view.policy, record.expires_at, frame.now))
+        (acts("Rotate", &view.holder.path_of(record.id, "")))
+    };
+    let content = html! {
+        h1 { "Rotate " bdi { (record.name) } }
+        p.lead { "A new secret under the same name, id and permissions. It is shown once. Last used: " (last_use_in_line(record.last_use.as_ref(), frame.now)) "." }
+        @if record.grace_ends_at(frame.now).is_some() { p { b { "An older secret is still good: it ends at once when you rotate now." } } }
+        (summary(input))
+        (post(frame, &view.holder.path_of(record.id, "/rotate"), &form))
+        p.lead { "On a command line: " code { "keycroft api-key rotate " (record.id) } }
+    };
+    page(
+        frame,
+        view.holder.section(),
+        &input.title(&format!("Rotate {}", record.name)),
+        &content,
+    )
+}
+
+/// `/api-keys/ID/delete`. Sends `confirm` (the name, asked for only when it was used within a day) and `made` = `end`
+/// when what it made shall end too.
+#[must_use]
+pub fn delete(frame: &Frame, view: &ApiKeyDelete) -> Markup {
+    let record = &view.record;
+    let form = html! {
+        @if !view.made.is_empty() {
+            (form::group("made", "It made other credentials that are still good", &view.input, &html! {
+                ul { @for made in &view.made { li { (made.kind) " " bdi { (made.name) } " (" code { (made.id) } ")" } } }
+                (form::Tick { kind: "checkbox", name: "made", value: "end", words: "End them too", on: view.input.has("made", "end") }.show())
+            }))
+        }
+        @if must_type_name(record, frame.now) {
+            (Field::text("confirm").label("Type the key's name, since it is in use").required().show(&view.input))
+        }
+        (danger("Delete API key", "Keep it", &view.holder.path_of(record.id, "")))
+    };
+    let content = html! {
+        h1 { "Delete " bdi { (record.name) } "?" }
+        (summary(&view.input))
+        (what_breaks(record, &view.usage, frame.now))
+        (post(frame, &view.holder.path_of(record.id, "/delete"), &form))
+    };
+    page(
+        frame,
+        view.holder.section(),
+        &view.input.title(&format!("Delete {}", record.name)),
+        &content,
+    )
+}
+
+/// Whether deleting `record` at `now` asks for its name: when it was used within the last 24 hours.
+#[must_use]
+pub fn must_type_name(record: &Record, now: Time) -> bool {
+    let day = std::time::Duration::from_secs(86_400);
+    record.kind == Kind::ApiKey
+        && record
+            .last_use
+            .as_ref()
+            .is_some_and(|last| now.since(last.at) <= day)
+}
+
+/// What stops working when a credential ends.
+pub(super) fn what_breaks(record: &Record, usage: &[UsageDay], now: Time) -> Markup {
+    let uses: u64 = usage
+        .iter()
+        .filter(|day| day.day.number() > now.day().number() - 30)
+        .map(|day| day.uses)
+        .sum();
+    html! {
+        div.box.warn {
+            @match &record.last_use {
+                None => p { "It was never used. Nothing that is known of will break." },
+                Some(last) => {
+                    p { "Last used " (last_use_in_line(Some(last), now)) "." }
+                    p { "What uses it (" (some(i64::try_from(uses).unwrap_or(i64::MAX), "use")) " in the last 30 days) stops working at once." }
+                }
+            }
+            p { "Its secret is refused from the very next request on. This cannot be undone." }
+        }
+    }
+}

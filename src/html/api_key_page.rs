@@ -1,0 +1,131 @@
+//! One API key: all that is known of it.
+
+use maud::{Markup, html};
+
+use super::api_key::Holder;
+use super::form::button;
+use super::layout::{Frame, heading, page};
+use super::table::last_use;
+use super::when::{end_in_line, exact, expiry, time, time_or_never};
+use super::{chart, event, permission, standing};
+use crate::model::credential::{Record, Refusal, State, UsageDay};
+use crate::model::event::Event;
+use crate::model::permission::Permissions;
+use crate::model::secret::{Form, hint};
+use crate::model::user::Disabled;
+use crate::model::user_agent;
+
+/// What made a credential.
+#[derive(Debug, Clone)]
+pub enum Maker {
+    /// Another credential of the same owner that is still known.
+    Credential(Box<Record>),
+    /// Something that is no longer known or belongs to somebody else, by its id.
+    Id(String),
+    /// The command line on the file itself, or what came before records were kept.
+    Nobody,
+}
+
+/// The page of one API key.
+#[derive(Debug, Clone)]
+pub struct ApiKeyPage {
+    pub holder: Holder,
+    pub record: Record,
+    /// What it may do now: what it was given, and what its owner has.
+    pub power: Permissions,
+    /// Why it would be refused now, whatever the address; `None` when it is good.
+    pub refusal: Option<Refusal>,
+    pub usage: Vec<UsageDay>,
+    pub maker: Maker,
+    /// What it made and what is still good.
+    pub made: Vec<Record>,
+    /// The last events about it, newest first; about 20.
+    pub events: Vec<Event>,
+}
+
+/// `/api-keys/ID`.
+#[must_use]
+pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
+    let record = &view.record;
+    let content = html! {
+        (heading(&record.name, &buttons(frame, view)))
+        @if let Some(refusal) = view.refusal { div.box.bad { p { b { "It is refused now. " } (refusal.sentence()) } } }
+        @if let Some(end) = record.grace_ends_at(frame.now) { (rotation(frame, record, end)) }
+        (facts(frame, view))
+        h2 { "Use" }
+        (chart::large(&view.usage, frame.now))
+        @if !view.made.is_empty() {
+            h2 { "What it made" }
+            ul { @for made in &view.made { li { (made.kind) " " bdi { (made.name) } " (" code { (made.id) } "), " (expiry(made.expires_at, frame.now)) } } }
+        }
+        h2 { "Events" }
+        (event::short_table(&view.events, frame.now))
+    };
+    page(frame, view.holder.section(), &record.name, &content)
+}
+
+fn buttons(frame: &Frame, view: &ApiKeyPage) -> Markup {
+    let (record, holder) = (&view.record, &view.holder);
+    let state = record.state(frame.now);
+    html! {
+        @if state != State::Ended {
+            a.btn href=(holder.path_of(record.id, "/edit")) { "Edit" }
+            @if state != State::Expired { a.btn href=(holder.path_of(record.id, "/rotate")) { "Rotate" } }
+            @match record.disabled {
+                Disabled::Yes => (button(frame, &holder.path_of(record.id, "/enable"), None, "Enable")),
+                Disabled::No => (button(frame, &holder.path_of(record.id, "/disable"), None, "Disable")),
+            }
+            a.btn.no href=(holder.path_of(record.id, "/delete")) { "Delete" }
+        }
+    }
+}
+
+fn rotation(frame: &Frame, record: &Record, end: crate::model::time::Time) -> Markup {
+    html! {
+        div.box.warn {
+            p { b { "Two secrets are good." } " The old one ends " (end_in_line(Some(end), frame.now)) "." }
+            dl {
+                dt { "New secret" } dd { "last used: " (last_use(record.last_use.as_ref(), frame.now)) }
+                dt { "Old secret" } dd { "last used: " (time_or_never(record.previous_last_used_at, frame.now)) }
+            }
+        }
+    }
+}
+
+fn facts(frame: &Frame, view: &ApiKeyPage) -> Markup {
+    let (record, now) = (&view.record, frame.now);
+    let lost = record.permissions.without(&view.power);
+    html! {
+        dl {
+            dt { "Status" } dd { (standing::pill(standing::Standing::of(record, now))) }
+            dt { "Id" } dd { code { (record.id) } small { "The secret begins with " code { (hint(Form::Credential(record.kind), record.id)) } } }
+            dt { "Expires" } dd { (end_in_line(record.expires_at, now)) }
+            dt { "Last used" } dd { (last_use(record.last_use.as_ref(), now)) }
+            dt { "Permissions" }
+            dd {
+                (permission::full(&record.permissions))
+                @if !lost.is_empty() { small { "Not in force, since the owner does not have them now: " (lost) } }
+            }
+            dt { "Allowed addresses" }
+            dd { @if record.networks.is_everywhere() { "Everywhere" } @else { code { (record.networks) } } }
+            @if let Some(note) = &record.note { dt { "Note" } dd { @for line in note.lines() { (line) br; } } }
+            dt { "Created" } dd { (time(record.created_at, now)) " (" (exact(record.created_at)) ")" }
+            dt { "Made by" } dd { (made_by(&view.maker)) }
+            @if let Some(at) = record.rotated_at { dt { "Rotated" } dd { (time(at, now)) } }
+            @if let Some(ending) = &record.ended { dt { "Ended" } dd { (time(ending.at, now)) ": " (ending.reason) } }
+        }
+    }
+}
+
+fn made_by(maker: &Maker) -> Markup {
+    match maker {
+        Maker::Credential(record) if record.user_agent.is_some() => {
+            html! { "Console, in " (user_agent::device(record.user_agent.as_deref())) }
+        }
+        Maker::Credential(record) => {
+            html! { (record.kind) " " bdi { (record.name) } " (" code { (record.id) } ")" }
+        }
+        Maker::Id(id) => html! { code { (id) } },
+        Maker::Nobody => html! { "The server's command line" },
+    }
+}

@@ -1,0 +1,74 @@
+// Conveniences only: every page works without this file.
+(() => {
+  const all = (q) => document.querySelectorAll(q);
+  const some = (n, w) => `${n} ${w}${n === 1 ? "" : "s"}`;
+
+  // The same words as src/html/when.rs.
+  const span = (s) => {
+    const m = Math.round(s / 60), h = Math.round(s / 3600), d = Math.round(s / 86400), y = Math.round(d / 30.4);
+    if (m < 60) return some(Math.max(m, 1), "minute");
+    if (h < 36) return some(h, "hour");
+    if (d <= 120) return some(d, "day");
+    return y < 24 ? some(y, "month") : some(Math.round(d / 365), "year");
+  };
+  const tick = () => all("time").forEach((t) => {
+    const at = new Date(t.dateTime), s = (at - Date.now()) / 1000;
+    if (isNaN(at)) return;
+    t.title = `${at.toLocaleString()} (${t.dateTime})`;
+    if ("abs" in t.dataset) return;
+    t.textContent = Math.abs(s) < 30 ? "just now" : s > 0 ? `in ${span(s)}` : `${span(-s)} ago`;
+  });
+  tick();
+  setInterval(tick, 30000);
+
+  let guard = document.querySelector("[data-once]");
+  const note = document.createElement("p");
+  note.setAttribute("role", "status");
+
+  const copy = async (text) => {
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // Plain HTTP has no clipboard interface.
+      const field = document.createElement("textarea"), last = document.activeElement;
+      field.value = text;
+      document.body.append(field);
+      field.select();
+      const done = document.execCommand("copy");
+      field.remove();
+      last.focus();
+      return done;
+    }
+    return true;
+  };
+  all("[data-copy]").forEach((e) => {
+    let button = e;
+    if (e.tagName !== "A") {
+      button = document.createElement("button");
+      button.type = "button";
+      button.textContent = "Copy";
+      button.setAttribute("aria-label", `Copy ${e.dataset.copy}`);
+      e.after(button);
+    }
+    button.addEventListener("click", async (event) => {
+      event.preventDefault();
+      button.after(note);
+      note.textContent = "";
+      const done = await copy(e === button ? e.dataset.copy : e.value || e.textContent);
+      note.textContent = done ? "Copied." : "Copying failed: select the text and copy it.";
+      if (done && e.classList.contains("secret")) guard = null;
+    });
+  });
+
+  // A key's file goes into the field as text: nothing is sent that is not seen.
+  all("[data-file]").forEach((label) => {
+    label.hidden = false;
+    label.addEventListener("change", async (event) => {
+      document.getElementById(label.dataset.file).value = await event.target.files[0].text();
+    });
+  });
+
+  addEventListener("beforeunload", (event) => {
+    if (guard && !guard.querySelector("[data-saved]").checked) event.preventDefault();
+  });
+})();

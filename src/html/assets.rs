@@ -1,0 +1,95 @@
+//! The stylesheet, the script and the icon: embedded, under names that hold a hash of their content.
+
+use std::sync::LazyLock;
+
+use crate::model::secret::Digest;
+
+/// A file that pages refer to. Its path changes with its content, so it may be kept for ever.
+pub struct Asset {
+    /// `/-/app.0123456789ab.css`.
+    pub path: String,
+    pub content_type: &'static str,
+    pub bytes: &'static [u8],
+}
+
+const STYLE: &[u8] = include_bytes!("app.css");
+const SCRIPT: &[u8] = include_bytes!("app.js");
+const ICON: &[u8] = include_bytes!("icon.svg");
+
+static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
+    [
+        asset("app", "css", "text/css; charset=utf-8", STYLE),
+        asset("app", "js", "text/javascript; charset=utf-8", SCRIPT),
+        asset("icon", "svg", "image/svg+xml", ICON),
+    ]
+});
+
+/// All of them; the hashes are computed once.
+#[must_use]
+pub fn assets() -> &'static [Asset] {
+    ASSETS.as_slice()
+}
+
+pub(super) fn style_path() -> &'static str {
+    &ASSETS[0].path
+}
+
+pub(super) fn script_path() -> &'static str {
+    &ASSETS[1].path
+}
+
+pub(super) fn icon_path() -> &'static str {
+    &ASSETS[2].path
+}
+
+fn asset(name: &str, ending: &str, content_type: &'static str, bytes: &'static [u8]) -> Asset {
+    let hash = Digest::of(bytes).hex();
+    let path = format!("/-/{name}.{}.{ending}", &hash[..12]);
+    Asset {
+        path,
+        content_type,
+        bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn they_are_small_and_named_after_their_content() {
+        assert!(STYLE.len() <= 6_000, "{} bytes", STYLE.len());
+        assert!(SCRIPT.len() <= 3_000, "{} bytes", SCRIPT.len());
+        assert!(ICON.len() <= 500, "{} bytes", ICON.len());
+        for asset in assets() {
+            let hash = &Digest::of(asset.bytes).hex()[..12];
+            assert!(asset.path.starts_with("/-/") && asset.path.contains(hash));
+        }
+    }
+
+    #[test]
+    fn the_script_keeps_to_trusted_types_and_nothing_refers_elsewhere() {
+        let script = std::str::from_utf8(SCRIPT).unwrap();
+        let sinks = [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "Function(",
+            "DOMParser",
+            "srcdoc",
+        ];
+        for sink in sinks {
+            assert!(!script.contains(sink), "{sink}");
+        }
+        for asset in assets() {
+            let text = std::str::from_utf8(asset.bytes)
+                .unwrap()
+                .replace("http://www.w3.org/2000/svg", "");
+            for outside in ["http:", "https:", "url(", "@import", "fetch("] {
+                assert!(!text.contains(outside), "{} has {outside}", asset.path);
+            }
+        }
+    }
+}

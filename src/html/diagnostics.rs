@@ -1,0 +1,55 @@
+//! How the installation is: facts, and a text without secrets to pass on.
+
+use maud::{Markup, html};
+
+use super::layout::{Frame, Section, page};
+use super::standing::badge;
+
+/// One fact.
+#[derive(Debug, Clone)]
+pub struct Fact {
+    pub name: String,
+    pub value: String,
+    /// What to do about it, when it is not as it should be.
+    pub advice: Option<String>,
+}
+
+/// Facts that belong together.
+#[derive(Debug, Clone)]
+pub struct FactGroup {
+    pub title: String,
+    pub facts: Vec<Fact>,
+}
+
+/// `/admin/diagnostics`.
+#[must_use]
+pub fn show(frame: &Frame, groups: &[FactGroup]) -> Markup {
+    let content = html! {
+        h1 { "Diagnostics" }
+        @for group in groups {
+            h2 { (group.title) }
+            dl {
+                @for fact in &group.facts {
+                    dt { (fact.name) }
+                    dd { (fact.value) @if let Some(advice) = &fact.advice { " " (badge("warn", "Look at this")) small { (advice) } } }
+                }
+            }
+        }
+        h2 { "Support text" }
+        p.lead { "The same as text, to pass on. There are no secrets in it." }
+        pre data-copy="the support text" { (text(groups)) }
+    };
+    page(frame, Section::Diagnostics, "Diagnostics", &content)
+}
+
+fn text(groups: &[FactGroup]) -> String {
+    let line = |fact: &Fact| format!("{}: {}\n", fact.name, fact.value);
+    let group = |group: &FactGroup| {
+        format!(
+            "{}\n{}",
+            group.title,
+            group.facts.iter().map(line).collect::<String>()
+        )
+    };
+    groups.iter().map(group).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,53 @@
+//! When something did not work: what happened, why, and what to do next.
+
+use maud::{Markup, html};
+
+use super::layout::{Visitor, either};
+
+/// An error as a page says it.
+#[derive(Debug, Clone)]
+pub struct Problem {
+    /// The status of the answer.
+    pub status: u16,
+    /// What happened, in a few words.
+    pub title: String,
+    /// Why: one sentence.
+    pub detail: String,
+    /// By which the log knows the request.
+    pub request_id: String,
+}
+
+/// The page of an error.
+#[must_use]
+pub fn show(visitor: Visitor<'_>, problem: &Problem) -> Markup {
+    let content = html! {
+        h1 { (problem.title) }
+        p { (problem.detail) }
+        p { (what_next(problem.status)) }
+        div.act { a.btn.go href="/" { "Go to the first page" } }
+        p { small { "Status " (problem.status) " · request " code { (problem.request_id) } } }
+    };
+    either(visitor, &format!("Error: {}", problem.title), &content)
+}
+
+/// What a person can do about it.
+const fn what_next(status: u16) -> &'static str {
+    match status {
+        400 | 422 => "Go back, correct what you sent, and send it again.",
+        401 => "Sign in, and try again.",
+        403 => "If you need this, ask an admin of this installation.",
+        404 => {
+            "Look at the list that you came from: it may have been deleted, or belong to somebody else."
+        }
+        405 => "Go back and use the button of the page.",
+        409 => "Go back, load the page again, and look at how things stand now.",
+        413 | 414 | 431 => "Send less at once.",
+        429 => "Wait a little, then try again.",
+        503 | 507 => {
+            "Nothing was changed. Try again in a moment; if it stays so, tell an admin the request's id."
+        }
+        _ => {
+            "Nothing is wrong with what you did. Tell an admin the request's id: the server's log has the details."
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! Forms: fields with labels, help and errors; the summary of errors; confirmations.
+
+use maud::{Markup, html};
+
+use super::layout::Frame;
+use crate::model::error::FieldError;
+
+/// What a form was sent with and what was wrong with it; empty when the form is shown for the first time.
+/// Secrets and passwords in `values` are never written into a page.
+#[derive(Debug, Clone, Default)]
+pub struct Input {
+    /// The pairs that were sent, in their order; a name may stand there several times.
+    pub values: Vec<(String, String)>,
+    pub errors: Vec<FieldError>,
+}
+
+impl Input {
+    /// Whether nothing was sent yet, so that defaults apply.
+    #[must_use]
+    pub fn is_fresh(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// The first value sent under `name`.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.values
+            .iter()
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// Whether `name` was sent with `value`, as a ticked box is.
+    #[must_use]
+    pub fn has(&self, name: &str, value: &str) -> bool {
+        self.values
+            .iter()
+            .any(|(key, sent)| key == name && sent == value)
+    }
+
+    /// What is wrong with `name`.
+    #[must_use]
+    pub fn error(&self, name: &str) -> Option<&str> {
+        self.errors
+            .iter()
+            .find(|error| error.field == name)
+            .map(|error| error.message.as_str())
+    }
+
+    /// The title of the form's page: `Error: ` goes before it when something is wrong.
+    pub(super) fn title(&self, title: &str) -> String {
+        if self.errors.is_empty() {
+            title.to_owned()
+        } else {
+            format!("Error: {title}")
+        }
+    }
+}
+
+/// What people call a field; in labels and in the summary of errors.
+pub(super) fn label(field: &str) -> &str {
+    match field {
+        "access" | "permissions" => "Permissions",
+        "allowed_addresses" => "Allowed addresses",
+        "api_key_lifetime_choice" => "Choosing how long API keys live",
+        "api_key_lifetime_default" => "Default lifetime of API keys",
+        "api_key_lifetime_max" => "Longest lifetime of API keys",
+        "api_key_lifetimes" => "Offered lifetimes of API keys",
+        "api_keys_max" => "Most API keys",
+        "cache_age_max" => "Oldest copy to answer from",
+        "code" => "Code",
+        "confirm" => "Confirmation",
+        "current" | "current_password" => "Current password",
+        "display_name" => "Display name",
+        "expires_at" => "Date and time (UTC)",
+        "expires_in" => "Expires",
+        "grace" => "The old secret",
+        "groups" => "Groups",
+        "name" => "Name",
+        "new" => "New password",
+        "note" => "Note",
+        "password" => "Password",
+        "public_key" => "Public key",
+        "role" => "Role",
+        "session_lifetime" => "Lifetime of sessions",
+        "shared_logins" => "Shared logins",
+        "since" => "Since",
+        "ssh_key_lifetime_max" => "Longest lifetime of SSH keys",
+        "ssh_key_types" => "Types of SSH key",
+        "ssh_keys_max" => "Most SSH keys",
+        "ssh_rsa_bits_min" => "Smallest RSA key",
+        "token_lifetime_choice" => "Choosing how long tokens live",
+        "token_lifetime_default" => "Default lifetime of tokens",
+        "token_lifetime_max" => "Longest lifetime of tokens",
+        "until" => "Until",
+        "username" => "User name",
+        "uses" => "Uses",
+        other => other,
+    }
+}
+
+/// The list of all that is wrong, with a link to each field; nothing when nothing is.
+pub(super) fn summary(input: &Input) -> Markup {
+    html! {
+        @if !input.errors.is_empty() {
+            div.box.bad role="alert" {
+                h2 tabindex="-1" autofocus { "Not done yet: please look at this" }
+                ul {
+                    @for error in &input.errors {
+                        li {
+                            @if error.field.is_empty() {
+                                (error.message)
+                            } @else {
+                                a href={ "#" (error.field) } { (label(&error.field)) } ": " (error.message)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A form that changes something.
+pub(super) fn post(frame: &Frame, action: &str, content: &Markup) -> Markup {
+    html! { form method="post" action=(action) { (hidden("form_token", &frame.form_token)) (content) } }
+}
+
+/// A form of a single button that changes something.
+pub(super) fn button(frame: &Frame, action: &str, look: Option<&str>, word: &str) -> Markup {
+    post(frame, action, &html! { button class=[look] { (word) } })
+}
+
+/// A value that goes along unseen.
+pub(super) fn hidden(name: &str, value: &str) -> Markup {
+    html! { input type="hidden" name=(name) value=(value); }
+}
+
+/// The values of a form before, so that it survives a detour; what [`may_be_written`] refuses is left out.
+pub(super) fn carried(fields: &[(String, String)]) -> Markup {
+    html! { @for (name, value) in fields.iter().filter(|(name, value)| may_be_written(name, value)) { (hidden(name, value)) } }
+}
+
+/// Whether a value that was sent may stand in a page: no password, no form token, and nothing in the place of a
+/// public key that could be a private one.
+pub(super) fn may_be_written(name: &str, value: &str) -> bool {
+    let name = name.strip_prefix(super::sign_in::KEPT).unwrap_or(name);
+    match name {
+        "form_token" | "current" | "new" => false,
+        "public_key" => {
+            ["ssh-", "ecdsa-", "sk-"]
+                .iter()
+                .any(|sign| value.starts_with(sign))
+                && value.trim_end().lines().count() == 1
+        }
+        other => !other.contains("password"),
+    }
+}
+
+/// The acts at a form's foot.
+pub(super) fn acts(button: &str, cancel: &str) -> Markup {
+    html! { div.act { button.go { (button) } a.btn href=(cancel) { "Cancel" } } }
+}
+
+/// The dangerous act at the foot of a question, and the way out.
+pub(super) fn danger(button: &str, keep: &str, cancel: &str) -> Markup {
+    html! { div.act { a.btn href=(cancel) { (keep) } button.no { (button) } } }
+}
+
+/// One line of text to type.
+pub(super) struct Field<'a> {
+    name: &'a str,
+    label: &'a str,
+    kind: &'a str,
+    default: &'a str,
+    help: Option<&'a str>,
+    autocomplete: Option<&'a str>,
+    list: Option<&'a str>,
+    characters_max: Option<usize>,
+    required: bool,
+}
+
+impl<'a> Field<'a> {
+    /// A text field under the label of its name.
+    pub(super) fn text(name: &'a str) -> Self {
+        Self {
+            name,
+            label: label(name),
+            kind: "text",
+            default: "",
+            help: None,
+            autocomplete: Some("off"),
+            list: None,
+            characters_max: None,
+            required: false,
+        }
+    }
+
+    /// A password field, always shown empty.
+    pub(super) fn password(name: &'a str, autocomplete: &'a str) -> Self {
+        Self {
+            kind: "password",
+            ..Self::text(name)
+        }
+        .autocomplete(autocomplete)
+        .required()
+    }
+
+    /// A password field that may stay empty.
+    pub(super) fn optional_password(name: &'a str) -> Self {
+        Self {
+            kind: "password",
+            autocomplete: Some("new-password"),
+            ..Self::text(name)
+        }
+    }
+
+    pub(super) fn kind(self, kind: &'a str) -> Self {
+        Self { kind, ..self }
+    }
+
+    pub(super) fn label(self, label: &'a str) -> Self {
+        Self { label, ..self }
+    }
+
+    pub(super) fn default(self, default: &'a str) -> Self {
+        Self { default, ..self }
+    }
+
+    pub(super) fn help(self, help: &'a str) -> Self {
+        Self {
+            help: Some(help),
+            ..self
+        }
+    }
+
+    pub(super) fn autocomplete(self, autocomplete: &'a str) -> Self {
+        Self {
+            autocomplete: Some(autocomplete),
+            ..self
+        }
+    }
+
+    pub(super) fn characters_max(self, most: usize) -> Self {
+        Self {
+            characters_max: Some(most),
+            ..self
+        }
+    }
+
+    pub(super) fn required(self) -> Self {
+        Self {
+            required: true,
+            ..self
+        }
+    }
+
+    /// The field with what was typed and what is wrong with it.
+    pub(super) fn show(&self, input: &Input) -> Markup {
+        let typed = match self.kind {
+            "password" => None,
+            _ => Some(input.value(self.name).unwrap_or(self.default)),
+        };
+        let error = input.error(self.name);
+        html! {
+            div.f {
+                (self.head(error))
+                input id=(self.name) name=(self.name) type=(self.kind) value=[typed.filter(|text| !text.is_empty())]
+                    autocomplete=[self.autocomplete] list=[self.list] maxlength=[self.characters_max] required[self.required]
+                    aria-describedby=[self.described_by(error)] aria-invalid=[error.map(|_| "true")];
+            }
+        }
+    }
+
+    /// The same over several lines.
+    pub(super) fn show_lines(&self, input: &Input, rows: usize) -> Markup {
+        let error = input.error(self.name);
+        html! {
+            div.f {
+                (self.head(error))
+                textarea id=(self.name) name=(self.name) rows=(rows) spellcheck="false" maxlength=[self.characters_max] required[self.required]
+                    aria-describedby=[self.described_by(error)] aria-invalid=[error.map(|_| "true")] {
+                    // A line break that the browser eats, so that the first of the text's own stays.
+                    "\n" (input.value(self.name).unwrap_or(self.default))
+                }
+            }
+        }
+    }
+
+    /// The same as a choice among `options` (value, words).
+    pub(super) fn show_choice(&self, input: &Input, options: &[(String, String)]) -> Markup {
+        let error = input.error(self.name);
+        let chosen = input.value(self.name).unwrap_or(self.default);
+        html! {
+            div.f {
+                (self.head(error))
+                select id=(self.name) name=(self.name) aria-describedby=[self.described_by(error)] aria-invalid=[error.map(|_| "true")] {
+                    @for (value, words) in options {
+                        option value=(value) selected[value == chosen] { (words) }
+                    }
+                }
+            }
+        }
+    }
+
+    fn head(&self, error: Option<&str>) -> Markup {
+        html! {
+            label for=(self.name) { (self.label) }
+            @if let Some(help) = self.help { small id={ (self.name) "-help" } { (help) } }
+            @if let Some(error) = error { p.err id={ (self.name) "-error" } { "Error: " (error) } }
+        }
+    }
+
+    fn described_by(&self, error: Option<&str>) -> Option<String> {
+        let help = self.help.map(|_| format!("{}-help", self.name));
+        let error = error.map(|_| format!("{}-error", self.name));
+        match (help, error) {
+            (Some(help), Some(error)) => Some(format!("{help} {error}")),
+            (help, error) => help.or(error),
+        }
+    }
+}
+
+/// One of several answers, or a box to tick.
+pub(super) struct Tick<'a> {
+    pub kind: &'static str,
+    pub name: &'a str,
+    pub value: &'a str,
+    pub words: &'a str,
+    pub on: bool,
+}
+
+impl Tick<'_> {
+    pub(super) fn show(&self) -> Markup {
+        let id = format!("{}={}", self.name, self.value);
+        html! {
+            div.one {
+                input type=(self.kind) id=(id) name=(self.name) value=(self.value) checked[self.on];
+                label for=(id) { (self.words) }
+            }
+        }
+    }
+}
+
+/// Several answers of which one is given.
+pub(super) fn radios(input: &Input, name: &str, default: &str, answers: &[(&str, &str)]) -> Markup {
+    let chosen = input.value(name).unwrap_or(default);
+    let tick = |value: &str, words: &str| {
+        Tick {
+            kind: "radio",
+            name,
+            value,
+            words,
+            on: value == chosen,
+        }
+        .show()
+    };
+    html! { @for (value, words) in answers { (tick(value, words)) } }
+}
+
+/// A group of boxes or answers under one question.
+pub(super) fn group(id: &str, question: &str, input: &Input, content: &Markup) -> Markup {
+    let error = input.error(id);
+    let described_by = error.map(|_| format!("{id}-error"));
+    html! {
+        fieldset id=(id) aria-describedby=[described_by] {
+            legend { (question) }
+            @if let Some(error) = error { p.err id={ (id) "-error" } { "Error: " (error) } }
+            (content)
+        }
+    }
+}
+
+/// The list of addresses, one a line.
+pub(super) fn addresses(input: &Input, present: &str) -> Markup {
+    Field::text("allowed_addresses")
+        .default(present)
+        .help("Networks or addresses, one a line, like 10.0.0.0/8. Empty: from everywhere.")
+        .show_lines(input, 3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed() -> Input {
+        Input {
+            values: vec![
+                ("name".into(), "<b>".into()),
+                ("password".into(), "hunter2".into()),
+            ],
+            errors: vec![FieldError::new("name", "use 1 to 64 characters")],
+        }
+    }
+
+    #[test]
+    fn a_field_comes_back_filled_and_says_what_is_wrong() {
+        let markup = Field::text("name")
+            .help("Any script.")
+            .show(&failed())
+            .into_string();
+        assert!(markup.contains("value=\"&lt;b&gt;\""), "{markup}");
+        assert!(
+            markup.contains("aria-describedby=\"name-help name-error\" aria-invalid=\"true\""),
+            "{markup}"
+        );
+        assert!(
+            summary(&failed())
+                .into_string()
+                .contains("<a href=\"#name\">Name</a>: use 1 to 64 characters")
+        );
+        assert_eq!(failed().title("New API key"), "Error: New API key");
+    }
+
+    #[test]
+    fn passwords_are_never_written() {
+        let field = Field::password("password", "current-password")
+            .show(&failed())
+            .into_string();
+        assert!(!field.contains("hunter2"));
+        assert!(!carried(&failed().values).into_string().contains("hunter2"));
+        assert!(
+            carried(&failed().values)
+                .into_string()
+                .contains("name=\"name\"")
+        );
+        for name in [
+            "password",
+            "current_password",
+            "kept.current",
+            "new",
+            "form_token",
+        ] {
+            assert!(!may_be_written(name, "x"), "{name}");
+        }
+        assert!(
+            may_be_written("kept.note", "x") && may_be_written("public_key", "ssh-ed25519 AAAA\n")
+        );
+        assert!(!may_be_written(
+            "kept.public_key",
+            "-----BEGIN OPENSSH PRIVATE KEY-----"
+        ));
+    }
+}

@@ -1,0 +1,386 @@
+//! The pages of a person's own things.
+
+use super::samples::*;
+use super::{Shown, shown};
+use crate::html::account::{self, AccountPage};
+use crate::html::api_key::{
+    self, ApiKeyDelete, ApiKeyEdit, ApiKeyIssued, ApiKeyList, ApiKeyNew, ApiKeyRotate, ApiKeyRow,
+    Filter, Holder, Sort,
+};
+use crate::html::api_key_page::{self, ApiKeyPage, Maker};
+use crate::html::event::{self, EventFilter, EventList, Scope};
+use crate::html::form::Input;
+use crate::html::layout::Flash;
+use crate::html::session::{self, SessionList};
+use crate::html::sign_in::{self, ByCode, Kept, PasswordDemand, SignIn};
+use crate::html::table::Pager;
+use crate::html::token::{self, TokenDelete, TokenIssued, TokenList, TokenNew, TokenRow};
+use crate::model::credential::Refusal;
+use crate::model::policy::{Choice, Policy};
+use crate::model::time::Lifetime;
+use crate::model::user::Role;
+
+pub fn pages(words: &Words) -> Vec<Shown> {
+    let mut list = Vec::new();
+    doors(words, &mut list);
+    api_keys(words, &mut list);
+    api_key_forms(words, &mut list);
+    tokens(words, &mut list);
+    rest(words, &mut list);
+    list
+}
+
+fn kept(words: &Words) -> Kept {
+    let fields = [
+        ("name", words.at(0)),
+        ("note", words.at(3)),
+        ("password", words.at(1)),
+        ("form_token", words.at(2)),
+    ];
+    Kept {
+        action: "/api-keys/new".into(),
+        fields: fields
+            .map(|(name, value)| (name.to_owned(), value))
+            .to_vec(),
+    }
+}
+
+fn doors(words: &Words, list: &mut Vec<Shown>) {
+    let out = outside();
+    shown(
+        list,
+        "sign-in",
+        sign_in::sign_in(
+            &out,
+            &SignIn {
+                next: "/api-keys".into(),
+                ..SignIn::default()
+            },
+        ),
+    );
+    let failed_sign_in = SignIn {
+        next: words.at(1),
+        kept: Some(kept(words)),
+        problem: Some("The user name or the password is wrong.".into()),
+        input: Input {
+            values: vec![("username".into(), words.at(1))],
+            errors: Vec::new(),
+        },
+    };
+    shown(
+        list,
+        "sign-in-failed",
+        sign_in::sign_in(&out, &failed_sign_in),
+    );
+    shown(
+        list,
+        "set-up",
+        sign_in::set_up(
+            &out,
+            &ByCode {
+                input: failed(words, &["username", "display_name", "password"]),
+                ..ByCode::default()
+            },
+        ),
+    );
+    let by_code = ByCode {
+        username: Some("bob".into()),
+        display_name: Some(words.at(0)),
+        input: Input::default(),
+    };
+    shown(list, "invitation", sign_in::invitation(&out, &by_code));
+    shown(
+        list,
+        "reset",
+        sign_in::reset(
+            &out,
+            &ByCode {
+                input: failed(words, &["password"]),
+                ..by_code
+            },
+        ),
+    );
+    shown(
+        list,
+        "signed-out",
+        sign_in::note(&out, "Signed out", "You are signed out of this browser."),
+    );
+    shown(list, "go-on", sign_in::go_on(&frame(words), &kept(words)));
+    let demand = PasswordDemand {
+        kept: kept(words),
+        cancel: "/account".into(),
+        input: failed(words, &["current_password"]),
+    };
+    shown(
+        list,
+        "password-demand",
+        sign_in::password_demand(&frame(words), &demand),
+    );
+}
+
+pub fn key_list(words: &Words, rows: usize) -> ApiKeyList {
+    ApiKeyList {
+        holder: Holder::Me,
+        rows: (0..rows)
+            .map(|n| ApiKeyRow {
+                record: record(words, n),
+                usage: usage(n),
+            })
+            .collect(),
+        total: rows,
+        filter: Filter::default(),
+        pager: Pager::Page { page: 2, pages: 10 },
+        offered: offered(),
+        ended: (0..rows.min(9)).map(|n| ended(words, n)).collect(),
+        ended_total: rows,
+    }
+}
+
+fn api_keys(words: &Words, list: &mut Vec<Shown>) {
+    let frame = frame(words);
+    let member = frame_after(words, Flash::Done(format!("Deleted {}.", words.at(0))));
+    shown(
+        list,
+        "api-keys-empty",
+        api_key::list(&member, &key_list(words, 0)),
+    );
+    shown(
+        list,
+        "api-keys",
+        api_key::list(&frame, &key_list(words, 20)),
+    );
+    shown(
+        list,
+        "api-keys-200",
+        api_key::list(&frame, &key_list(words, 200)),
+    );
+    let mut filtered = key_list(words, 0);
+    filtered.total = 50;
+    filtered.filter = Filter {
+        text: words.at(1),
+        state: some_standing(),
+        sort: Sort::Name,
+    };
+    shown(list, "api-keys-nothing", api_key::list(&frame, &filtered));
+    filtered.rows = key_list(words, 3).rows;
+    filtered.holder = Holder::Service("slurm".into());
+    shown(
+        list,
+        "api-keys-service",
+        api_key::list(&frame_after(words, Flash::Failed(words.at(0))), &filtered),
+    );
+    for n in [0, 4] {
+        let view = ApiKeyPage {
+            holder: Holder::Me,
+            record: record(words, n),
+            power: Role::Member.permissions(),
+            refusal: (n == 0).then_some(Refusal::Disabled),
+            usage: usage(n),
+            maker: if n == 0 {
+                Maker::Credential(session(words, 2))
+            } else {
+                Maker::Credential(record(words, 1))
+            },
+            made: (5..7).map(|n| record(words, n)).collect(),
+            events: (0..4).map(|n| event_with(words, n)).collect(),
+        };
+        shown(
+            list,
+            &format!("api-key-{n}"),
+            api_key_page::show(&frame, &view),
+        );
+    }
+    let view = ApiKeyPage {
+        holder: Holder::Me,
+        record: ended(words, 1),
+        power: Role::Member.permissions(),
+        refusal: Some(Refusal::Ended),
+        usage: Vec::new(),
+        maker: Maker::Id(id(3).to_string()),
+        made: Vec::new(),
+        events: Vec::new(),
+    };
+    shown(list, "api-key-ended", api_key_page::show(&frame, &view));
+}
+
+fn api_key_forms(words: &Words, list: &mut Vec<Shown>) {
+    let frame = frame(words);
+    let mut new = ApiKeyNew {
+        holder: Holder::Me,
+        policy: Policy::default(),
+        offered: Role::Admin.permissions(),
+        nonce: "n".into(),
+        here: Some("10.0.0.5".into()),
+        input: Input::default(),
+    };
+    shown(list, "api-key-new", api_key::new(&frame, &new));
+    new.input = failed(
+        words,
+        &[
+            "name",
+            "note",
+            "allowed_addresses",
+            "expires_at",
+            "permissions",
+        ],
+    );
+    new.input.values.push(("access".into(), "choose".into()));
+    new.input
+        .values
+        .push(("expires_in".into(), "custom".into()));
+    new.offered = offered();
+    shown(list, "api-key-new-failed", api_key::new(&frame, &new));
+    new.policy.api_key.choice = Choice::Fixed;
+    new.input = Input::default();
+    shown(list, "api-key-new-fixed", api_key::new(&frame, &new));
+    let issued = ApiKeyIssued {
+        holder: Holder::Me,
+        record: record(words, 1),
+        secret: SECRET,
+    };
+    shown(list, "api-key-created", api_key::created(&frame, &issued));
+    shown(
+        list,
+        "api-key-rotated",
+        api_key::rotated(
+            &frame,
+            &ApiKeyIssued {
+                holder: Holder::Me,
+                record: record(words, 4),
+                secret: SECRET,
+            },
+        ),
+    );
+    shown(
+        list,
+        "api-key-already",
+        api_key::already_created(&frame, &Holder::Me, Some(&record(words, 1))),
+    );
+    let mut edit = ApiKeyEdit {
+        holder: Holder::Me,
+        record: record(words, 3),
+        policy: Policy::default(),
+        offered: offered(),
+        version: "v".into(),
+        input: Input::default(),
+    };
+    shown(list, "api-key-edit", api_key::edit(&frame, &edit));
+    edit.policy.api_key.max = Lifetime::days(60);
+    edit.input = failed(words, &["name", "note", "expires_in"]);
+    shown(list, "api-key-edit-failed", api_key::edit(&frame, &edit));
+    let rotate = ApiKeyRotate {
+        holder: Holder::Me,
+        record: record(words, 4),
+        policy: Policy::default(),
+        nonce: "n".into(),
+        input: Input::default(),
+    };
+    shown(list, "api-key-rotate", api_key::rotate(&frame, &rotate));
+    let delete = ApiKeyDelete {
+        holder: Holder::Me,
+        record: record(words, 0),
+        usage: usage(0),
+        made: vec![record(words, 7)],
+        input: failed(words, &["confirm"]),
+    };
+    shown(list, "api-key-delete", api_key::delete(&frame, &delete));
+}
+
+fn tokens(words: &Words, list: &mut Vec<Shown>) {
+    let frame = frame(words);
+    let view = |rows: usize| TokenList {
+        rows: (0..rows)
+            .map(|n| TokenRow {
+                record: token(words, n),
+                made_by: words.at(n + 1),
+            })
+            .collect(),
+        pager: Pager::Page { page: 1, pages: 3 },
+        offered: offered(),
+    };
+    shown(list, "tokens-empty", token::list(&frame, &view(0)));
+    shown(list, "tokens", token::list(&frame, &view(20)));
+    let new = TokenNew {
+        policy: Policy::default(),
+        offered: offered(),
+        nonce: "n".into(),
+        input: Input::default(),
+    };
+    shown(list, "token-new", token::new(&frame, &new));
+    shown(
+        list,
+        "token-new-failed",
+        token::new(
+            &frame,
+            &TokenNew {
+                input: failed(words, &["name", "expires_in"]),
+                ..new
+            },
+        ),
+    );
+    shown(
+        list,
+        "token-created",
+        token::created(
+            &frame,
+            &TokenIssued {
+                record: token(words, 0),
+                secret: SECRET,
+            },
+        ),
+    );
+    shown(list, "token-already", token::already_created(&frame));
+    shown(
+        list,
+        "token-delete",
+        token::delete(
+            &frame,
+            &TokenDelete {
+                record: token(words, 1),
+                usage: usage(1),
+            },
+        ),
+    );
+}
+
+fn rest(words: &Words, list: &mut Vec<Shown>) {
+    let frame = frame(words);
+    let sessions = |rows: usize| SessionList {
+        rows: (0..rows).map(|n| session(words, n)).collect(),
+        current: id(0),
+    };
+    shown(list, "sessions-one", session::list(&frame, &sessions(1)));
+    shown(list, "sessions", session::list(&frame, &sessions(20)));
+    let mut account = AccountPage {
+        user: user(words, Role::Admin),
+        name_input: Input::default(),
+        password_input: Input::default(),
+    };
+    shown(list, "account", account::show(&frame, &account));
+    account.password_input = failed(words, &["current", "new"]);
+    shown(list, "account-failed", account::show(&frame, &account));
+    let mut events = EventList {
+        scope: Scope::Own,
+        events: Vec::new(),
+        filter: EventFilter::default(),
+        input: Input::default(),
+        pager: Pager::Log {
+            older: Some("12".into()),
+            is_first: false,
+        },
+    };
+    shown(list, "events-empty", event::list(&frame, &events));
+    events.events = (0..20).map(|n| event_with(words, n)).collect();
+    shown(list, "events", event::list(&frame, &events));
+    events.scope = Scope::All;
+    events.filter = EventFilter {
+        action: words.at(1),
+        since: String::new(),
+        until: String::new(),
+        user: words.at(2),
+    };
+    shown(list, "events-all", event::list(&frame, &events));
+    events.input = failed(words, &["since"]);
+    events.events.clear();
+    shown(list, "events-failed", event::list(&frame, &events));
+}

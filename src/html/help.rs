@@ -1,0 +1,33 @@
+//! The help page: short, and the same for everybody.
+
+use maud::{Markup, html};
+
+use super::layout::{Visitor, either};
+
+/// `/help`.
+#[must_use]
+pub fn show(visitor: Visitor<'_>) -> Markup {
+    let content = html! {
+        h1 { "Help" }
+        p.lead { "keycroft keeps the credentials of this lab: who has which, what each may do, when each ends." }
+        h2 { "Which one do I need?" }
+        dl {
+            dt { "API key" } dd { "For a program that runs without you: a script, a service, a notebook. Shown once, lives as long as you choose." }
+            dt { "Token" } dd { "For you at a command line, for at most a day. " code { "keycroft login" } " makes one." }
+            dt { "SSH key" } dd { "Your public key. It opens your login on every host, at the next login." }
+            dt { "Session" } dd { "A browser in which you are signed in. It ends after a week at the latest." }
+        }
+        h2 { "A secret leaked" }
+        p { "Delete it or rotate it now: it is refused from the very next request on. Whoever holds a secret can end it:" }
+        pre { "keycroft burn < file-with-the-secret" }
+        h2 { "I lost a secret" }
+        p { "Nobody can show it again: keycroft keeps only a hash. Rotate the key, which gives it a new secret under the same name." }
+        h2 { "Something is refused" }
+        p { "The page of a key says whether it is good, and which link of the chain fails: deleted, disabled, expired, its owner disabled. A missing permission is named in the answer itself." }
+        h2 { "I can't sign in" }
+        p { "Ask an admin for a reset link. After too many wrong passwords, wait a minute." }
+        h2 { "For programs" }
+        p { a href="/openapi.json" { "openapi.json" } " describes everything that these pages can do." }
+    };
+    either(visitor, "Help", &content)
+}

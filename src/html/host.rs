@@ -1,0 +1,267 @@
+//! Hosts: machines whose sshd asks for SSH keys, and the codes that enrol them.
+
+use std::time::Duration;
+
+use maud::{Markup, html};
+
+use super::form::{self, Field, Input, Tick, acts, danger, hidden, post, summary};
+use super::layout::{Frame, Section, heading, page};
+use super::shown_once::paste;
+use super::standing::badge;
+use super::table::{Pager, pager};
+use super::when::{length, time, time_or_never, utc};
+use crate::model::time::{Time, short};
+
+/// A host as pages show it.
+#[derive(Debug, Clone)]
+pub struct HostFacts {
+    /// 12 characters.
+    pub id: String,
+    pub name: String,
+    /// Empty: every user may log in.
+    pub groups: Vec<String>,
+    /// A login, and a group that it is open to.
+    pub shared_logins: Vec<(String, String)>,
+    /// How old the copy may be from which the host answers when this server is out of reach.
+    pub cache_age_max: Duration,
+    pub created_at: Time,
+    pub last_contact_at: Option<Time>,
+    pub last_contact_from: Option<String>,
+    /// Of the helper, as it says.
+    pub version: Option<String>,
+    /// When it last fetched or confirmed everybody's keys.
+    pub copied_at: Option<Time>,
+    /// The host's clock less ours, in seconds, as it last said.
+    pub clock_ahead_seconds: Option<i64>,
+}
+
+/// The list of hosts.
+#[derive(Debug, Clone)]
+pub struct HostList {
+    pub hosts: Vec<HostFacts>,
+    /// Codes that can still be used.
+    pub codes: Vec<CodeFacts>,
+    pub pager: Pager,
+}
+
+/// An enrolment code that can still be used.
+#[derive(Debug, Clone)]
+pub struct CodeFacts {
+    pub id: String,
+    pub uses_left: u32,
+    pub expires_at: Time,
+    pub groups: Vec<String>,
+}
+
+/// The form of a host.
+#[derive(Debug, Clone)]
+pub struct HostEdit {
+    pub host: HostFacts,
+    /// All groups there are.
+    pub groups: Vec<String>,
+    pub version: String,
+    pub input: Input,
+}
+
+/// The form of an enrolment code.
+#[derive(Debug, Clone)]
+pub struct CodeNew {
+    /// All groups there are.
+    pub groups: Vec<String>,
+    pub nonce: String,
+    pub input: Input,
+}
+
+/// An enrolment code that was just made.
+pub struct CodeIssued<'a> {
+    pub secret: &'a str,
+    pub uses_left: u32,
+    pub expires_at: Time,
+}
+
+/// `/admin/hosts`.
+#[must_use]
+pub fn list(frame: &Frame, view: &HostList) -> Markup {
+    let now = frame.now;
+    let content = html! {
+        (heading("Hosts", &html! { a.btn.go href="/admin/hosts/enrol" { "Add host" } }))
+        p.lead { "Machines whose sshd asks keycroft who may log in." }
+        @if view.hosts.is_empty() {
+            div.box { p { "No hosts yet. Make a code, and paste three commands on the machine." } p { "Or run " code { "keycroft host enrol-code" } } }
+        } @else {
+            table {
+                thead { tr { th { "Name" } th { "Status" } th { "Last contact" } th { "Copy" } th { "Open to" } th { "Version" } } }
+                tbody { @for host in &view.hosts { (row(host, now)) } }
+            }
+            (pager(&view.pager, "/admin/hosts", &[]))
+        }
+        @if !view.codes.is_empty() {
+            h2 { "Codes that are good" }
+            ul { @for code in &view.codes { li { code { (code.id) } ": " (code.uses_left) " left, until " (utc(code.expires_at)) @if !code.groups.is_empty() { ", for " (code.groups.join(", ")) } } } }
+        }
+    };
+    page(frame, Section::Hosts, "Hosts", &content)
+}
+
+fn row(host: &HostFacts, now: Time) -> Markup {
+    html! {
+        tr {
+            th { a href={ "/admin/hosts/" (host.id) } { (host.name) } small { (host.id) } }
+            td { (pill(host, now)) }
+            td data-l="Last contact" { (time_or_never(host.last_contact_at, now)) @if let Some(from) = &host.last_contact_from { small { (from) } } }
+            td data-l="Copy" { (time_or_never(host.copied_at, now)) }
+            td data-l="Open to" { (open_to(host)) }
+            td data-l="Version" { (host.version.as_deref().unwrap_or("unknown")) }
+        }
+    }
+}
+
+/// A host is well as long as its copy would still be answered from.
+fn pill(host: &HostFacts, now: Time) -> Markup {
+    match host.copied_at {
+        None => badge("warn", "No copy yet"),
+        Some(at) if now.since(at) > host.cache_age_max => badge("bad", "Copy too old"),
+        Some(_) => badge("ok", "In touch"),
+    }
+}
+
+fn open_to(host: &HostFacts) -> String {
+    if host.groups.is_empty() {
+        "every user".to_owned()
+    } else {
+        host.groups.join(", ")
+    }
+}
+
+/// `/admin/hosts/ID`. Sends `version`, `name`, `groups` (a ticked box each), `shared_logins` (a line each, `ubuntu: admins`)
+/// and `cache_age_max` (`24h`).
+#[must_use]
+pub fn show(frame: &Frame, view: &HostEdit) -> Markup {
+    let (host, input, now) = (&view.host, &view.input, frame.now);
+    let path = format!("/admin/hosts/{}", host.id);
+    let shared: Vec<String> = host
+        .shared_logins
+        .iter()
+        .map(|(login, group)| format!("{login}: {group}"))
+        .collect();
+    let form = html! {
+        (hidden("version", &view.version))
+        (Field::text("name").default(&host.name).required().show(input))
+        (groups(&view.groups, &host.groups, input))
+        (Field::text("shared_logins").default(&shared.join("\n")).help("One a line: a login, a colon, and a group that it is open to, like ubuntu: admins.").show_lines(input, 3))
+        (Field::text("cache_age_max").default(&short(host.cache_age_max)).required().help("When this server is out of reach, the host answers from its copy up to this age. Like 24h.").show(input))
+        div.act { button.go { "Save" } }
+    };
+    let content = html! {
+        (heading(&host.name, &html! { a.btn.no href={ (path) "/delete" } { "Delete" } }))
+        (summary(input))
+        dl {
+            dt { "Status" } dd { (pill(host, now)) }
+            dt { "Last contact" } dd { (time_or_never(host.last_contact_at, now)) @if let Some(from) = &host.last_contact_from { " from " (from) } }
+            dt { "Copy of the keys" } dd { (time_or_never(host.copied_at, now)) ", good for " (length(host.cache_age_max)) }
+            dt { "Version" } dd { (host.version.as_deref().unwrap_or("unknown")) }
+            @if let Some(ahead) = host.clock_ahead_seconds { dt { "Its clock" } dd { (clock(ahead)) } }
+            dt { "Enrolled" } dd { (time(host.created_at, now)) }
+        }
+        h2 { "Change" }
+        (post(frame, &path, &form))
+    };
+    page(frame, Section::Hosts, &input.title(&host.name), &content)
+}
+
+fn clock(ahead: i64) -> String {
+    match ahead {
+        0 => "agrees with ours".to_owned(),
+        1.. => format!("{ahead} s ahead of ours"),
+        _ => format!("{} s behind ours", ahead.saturating_neg()),
+    }
+}
+
+fn groups(all: &[String], given: &[String], input: &Input) -> Markup {
+    let on = |group: &String| {
+        if input.is_fresh() {
+            given.contains(group)
+        } else {
+            input.has("groups", group)
+        }
+    };
+    let boxes = html! {
+        @if all.is_empty() { p { "There are no groups: every user may log in." } }
+        @for group in all { (Tick { kind: "checkbox", name: "groups", value: group, words: group, on: on(group) }.show()) }
+        @if !all.is_empty() { small { "None ticked: every user may log in." } }
+    };
+    form::group("groups", "Limited to members of", input, &boxes)
+}
+
+/// `/admin/hosts/enrol`. Sends `nonce`, `uses`, `expires_in` (`24h`) and `groups`.
+#[must_use]
+pub fn code_new(frame: &Frame, view: &CodeNew) -> Markup {
+    let input = &view.input;
+    let form = html! {
+        (hidden("nonce", &view.nonce))
+        (Field::text("uses").default("1").required().help("How many hosts may be enrolled with it.").show(input))
+        (Field::text("expires_in").default("24h").required().help("How long it is good, like 24h or 30d.").show(input))
+        (groups(&view.groups, &[], input))
+        (acts("Make code", "/admin/hosts"))
+    };
+    let content = html! {
+        h1 { "Add host" }
+        p.lead { "Makes an enrolment code. Whoever has it can enrol a host, which then learns everybody's public keys." }
+        (summary(input))
+        (post(frame, "/admin/hosts/enrol", &form))
+    };
+    page(frame, Section::Hosts, &input.title("Add host"), &content)
+}
+
+/// The answer to a form that made a code: the only page that ever shows it, with the three commands to paste.
+#[must_use]
+pub fn code_created(frame: &Frame, view: &CodeIssued<'_>) -> Markup {
+    let url = &frame.public_url;
+    let content = html! {
+        h1 { "Enrol the host now" }
+        p.lead { "Good for " (view.uses_left) @if view.uses_left == 1 { " host" } @else { " hosts" } ", until " (utc(view.expires_at)) "." }
+        div.box.warn data-once {
+            p { b { "This is the only time the code is shown." } " keycroft keeps a hash of it and cannot show it again." }
+            label for="secret" { "The code" }
+            input.secret #secret type="text" readonly value=(view.secret) data-copy="the code" autocomplete="off" spellcheck="false";
+            div.one { input #saved type="checkbox" data-saved; label for="saved" { "I have saved it" } }
+            div.act { a.btn.go href="/admin/hosts" { "Go to the hosts" } }
+        }
+        h2 { "On the machine, as root" }
+        p { "The first asks for the code, so that it stands in no history and in no list of processes." }
+        pre data-copy="the commands" { "read -rs CODE\nprintf %s \"$CODE\" | keycroft host enroll " (url) " --code-file -\nkeycroft host check" }
+        (paste("In cloud-init", "the lines for cloud-init", &format!("runcmd:\n  - keycroft host enroll {url} --code-file /etc/keycroft/code")))
+    };
+    page(frame, Section::Hosts, "Enrol the host now", &content)
+}
+
+/// What the form of a code gets when it is sent again.
+#[must_use]
+pub fn code_already_created(frame: &Frame) -> Markup {
+    page(
+        frame,
+        Section::Hosts,
+        "Already created",
+        &super::shown_once::already("code", "/admin/hosts", None),
+    )
+}
+
+/// `/admin/hosts/ID/delete`. Sends `confirm`, the name.
+#[must_use]
+pub fn delete(frame: &Frame, host: &HostFacts, input: &Input) -> Markup {
+    let path = format!("/admin/hosts/{}", host.id);
+    let title = format!("Delete {}", host.name);
+    let content = html! {
+        h1 { (title) "?" }
+        (summary(input))
+        div.box.warn {
+            p { "Last contact: " (time_or_never(host.last_contact_at, frame.now)) "." }
+            p { "The host's credential is refused at once. Its sshd answers from its copy for up to " (length(host.cache_age_max)) ", then no key of keycroft opens it." }
+        }
+        (post(frame, &format!("{path}/delete"), &html! {
+            (Field::text("confirm").label("Type the host's name").required().show(input))
+            (danger("Delete host", "Keep it", &path))
+        }))
+    };
+    page(frame, Section::Hosts, &input.title(&title), &content)
+}

@@ -1,0 +1,174 @@
+//! Every credential of everybody, with quick filters and one button for many.
+
+use maud::{Markup, html};
+
+use super::form::{Field, Input, danger, hidden, post, summary};
+use super::layout::{Frame, Section, page};
+use super::standing::badge;
+use super::table::{Pager, address, pager};
+use super::when::{self, some, time_or_never};
+use crate::model::time::Time;
+
+/// The quick filters: `?show=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Show {
+    #[default]
+    Everything,
+    /// Not used for 90 days, though older than that.
+    Unused,
+    NeverUsed,
+    NoExpiry,
+    /// Ends within 14 days.
+    EndsSoon,
+    /// An SSH key that policy would not accept today, or that two users have.
+    WeakSshKey,
+}
+
+impl Show {
+    pub const ALL: [Self; 6] = [
+        Self::Everything,
+        Self::Unused,
+        Self::NeverUsed,
+        Self::NoExpiry,
+        Self::EndsSoon,
+        Self::WeakSshKey,
+    ];
+
+    /// The word in `?show=`.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Everything => "",
+            Self::Unused => "unused",
+            Self::NeverUsed => "never-used",
+            Self::NoExpiry => "no-expiry",
+            Self::EndsSoon => "ends-soon",
+            Self::WeakSshKey => "weak-ssh-key",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|show| show.word() == word)
+    }
+
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Everything => "Everything",
+            Self::Unused => "Unused for 90 days",
+            Self::NeverUsed => "Never used",
+            Self::NoExpiry => "No expiry",
+            Self::EndsSoon => "Ends within 14 days",
+            Self::WeakSshKey => "Weak SSH key",
+        }
+    }
+}
+
+/// One credential or SSH key of somebody.
+#[derive(Debug, Clone)]
+pub struct InventoryRow {
+    /// `API key`, `token`, `session`, `SSH key`, `host credential`.
+    pub kind: &'static str,
+    /// What the box sends: `api-key/ID`, `token/ID`, `session/ID`, `ssh-key/ID`.
+    pub reference: String,
+    pub id: String,
+    pub name: String,
+    /// A user's, service's or host's name.
+    pub owner: String,
+    /// What it may do, in a few words; for an SSH key type and bits.
+    pub access: String,
+    pub last_used_at: Option<Time>,
+    pub expires_at: Option<Time>,
+    /// What is wrong with it, in a few words.
+    pub remark: Option<String>,
+}
+
+/// A page of the inventory.
+#[derive(Debug, Clone)]
+pub struct Inventory {
+    pub rows: Vec<InventoryRow>,
+    pub show: Show,
+    /// How many match.
+    pub total: usize,
+    pub pager: Pager,
+}
+
+/// The question whether to delete those that were ticked.
+#[derive(Debug, Clone)]
+pub struct InventoryDelete {
+    pub rows: Vec<InventoryRow>,
+    pub input: Input,
+}
+
+/// `/admin/inventory`. The form sends `reference` for each ticked box to `/admin/inventory/delete`.
+#[must_use]
+pub fn list(frame: &Frame, view: &Inventory) -> Markup {
+    let path = "/admin/inventory";
+    let content = html! {
+        h1 { "Inventory" }
+        p.lead { "Every credential of everybody. What nobody uses any more is best deleted." }
+        div.act {
+            @for show in Show::ALL {
+                a.btn href=(address(path, &[("show", show.word())])) aria-current=[(show == view.show).then_some("true")] { (show.label()) }
+            }
+        }
+        @if view.rows.is_empty() {
+            p { "Nothing matches. " @if view.show != Show::Everything { a href=(path) { "Show everything" } } }
+        } @else {
+            p { (some(i64::try_from(view.total).unwrap_or(i64::MAX), "thing")) " in all." }
+            (post(frame, "/admin/inventory/delete", &html! {
+                table {
+                    thead { tr { th { "Name" } th { "Kind" } th { "Owner" } th { "Access" } th { "Last used" } th { "Expires" } th { "Choose" } } }
+                    tbody { @for row in &view.rows { (list_row(row, frame.now)) } }
+                }
+                div.act { button.no { "Delete what is chosen" } }
+            }))
+            (pager(&view.pager, path, &[("show", view.show.word())]))
+        }
+    };
+    page(frame, Section::Inventory, "Inventory", &content)
+}
+
+fn list_row(row: &InventoryRow, now: Time) -> Markup {
+    html! {
+        tr {
+            th { bdi { (row.name) } @if let Some(remark) = &row.remark { " " (badge("warn", remark)) } small { (row.id) } }
+            td data-l="Kind" { (row.kind) }
+            td data-l="Owner" { bdi { (row.owner) } }
+            td data-l="Access" { (row.access) }
+            td data-l="Last used" { (time_or_never(row.last_used_at, now)) }
+            td data-l="Expires" { (when::end(row.expires_at, now)) }
+            td data-l="Choose" { input type="checkbox" name="reference" value=(row.reference) aria-label={ "Choose " (row.name) }; }
+        }
+    }
+}
+
+/// `/admin/inventory/delete`: what will go. Sends the references again and `confirm`, their number.
+#[must_use]
+pub fn delete(frame: &Frame, view: &InventoryDelete) -> Markup {
+    let count = i64::try_from(view.rows.len()).unwrap_or(i64::MAX);
+    let title = format!("Delete {}?", some(count, "credential"));
+    let label = format!("Type {count} to go on");
+    let content = html! {
+        h1 { (title) }
+        (summary(&view.input))
+        ul {
+            @for row in &view.rows {
+                li { (row.kind) " " bdi { (row.name) } " of " bdi { (row.owner) } " (" code { (row.id) } "), last used: " (time_or_never(row.last_used_at, frame.now)) }
+            }
+        }
+        div.box.warn { p { "Each is refused from the very next request on. This cannot be undone." } }
+        (post(frame, "/admin/inventory/delete", &html! {
+            @for row in &view.rows { (hidden("reference", &row.reference)) }
+            (Field::text("confirm").label(&label).required().show(&view.input))
+            (danger("Delete them", "Keep them", "/admin/inventory"))
+        }))
+    };
+    page(
+        frame,
+        Section::Inventory,
+        &view.input.title(&title),
+        &content,
+    )
+}

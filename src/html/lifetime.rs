@@ -1,0 +1,238 @@
+//! The question when something ends, within policy.
+
+use maud::{Markup, html};
+
+use super::form::{Field, Input};
+use super::when::{day, length, lifetime, utc};
+use crate::model::policy::{Choice, LifetimeRule, Policy};
+use crate::model::time::{Lifetime, Time};
+
+/// The answer that opens the field for an exact time.
+const CUSTOM: &str = "custom";
+
+/// The end of a new API key: a choice with dates, or the sentence that policy makes of it.
+///
+/// Sends `expires_in` (like `30d`, `never` or `custom`) and, for `custom`, `expires_at` (`2027-01-31T15:04`, meant as UTC).
+pub(super) fn for_api_key(input: &Input, policy: &Policy, now: Time) -> Markup {
+    match policy.api_key.choice {
+        Choice::Fixed => fixed(&policy.api_key, now),
+        Choice::Free => {
+            let mut options: Vec<(String, String)> = offered(policy)
+                .into_iter()
+                .map(|one| option(one, now))
+                .collect();
+            options.push((CUSTOM.to_owned(), "Exact date and time".to_owned()));
+            choice(
+                input,
+                &options,
+                &policy.api_key.default.to_string(),
+                &policy.api_key,
+                now,
+            )
+        }
+    }
+}
+
+/// A new end for an API key that has one: it stays unless something is chosen. Empty `expires_in` means that it stays.
+pub(super) fn for_renewal(
+    input: &Input,
+    policy: &Policy,
+    present: Option<Time>,
+    now: Time,
+) -> Markup {
+    let stays = present.map_or_else(
+        || "Stays: no end".to_owned(),
+        |end| format!("Stays: {}", utc(end)),
+    );
+    let mut options = vec![(String::new(), stays)];
+    match policy.api_key.choice {
+        Choice::Fixed => options.push(option(policy.api_key.default, now)),
+        Choice::Free => {
+            options.extend(offered(policy).into_iter().map(|one| option(one, now)));
+            options.push((CUSTOM.to_owned(), "Exact date and time".to_owned()));
+        }
+    }
+    choice(input, &options, "", &policy.api_key, now)
+}
+
+/// The end of an SSH key: any time up to the longest; sends the same two fields.
+pub(super) fn for_ssh_key(
+    input: &Input,
+    max: Lifetime,
+    present: Option<Option<Time>>,
+    now: Time,
+) -> Markup {
+    let rule = LifetimeRule {
+        choice: Choice::Free,
+        default: max,
+        max,
+    };
+    let mut options = Vec::new();
+    if let Some(present) = present {
+        let stays = present.map_or_else(
+            || "Stays: no end".to_owned(),
+            |end| format!("Stays: {}", utc(end)),
+        );
+        options.push((String::new(), stays));
+    }
+    let usual = [
+        Lifetime::Endless,
+        Lifetime::days(365),
+        Lifetime::days(180),
+        Lifetime::days(90),
+        Lifetime::days(30),
+        Lifetime::days(7),
+    ];
+    let within: Vec<Lifetime> = usual.into_iter().filter(|one| *one <= max).collect();
+    if !within.contains(&max) {
+        options.push(option(max, now));
+    }
+    options.extend(within.into_iter().map(|one| option(one, now)));
+    options.push((CUSTOM.to_owned(), "Exact date and time".to_owned()));
+    let default = options
+        .first()
+        .map(|(value, _)| value.clone())
+        .unwrap_or_default();
+    choice(input, &options, &default, &rule, now)
+}
+
+/// The life of a token in whole hours, or the sentence. Sends `expires_in`.
+pub(super) fn for_token(input: &Input, rule: &LifetimeRule, now: Time) -> Markup {
+    let longest = match (rule.choice, rule.max) {
+        (Choice::Fixed, _) => return fixed(rule, now),
+        (Choice::Free, Lifetime::For(duration)) => (duration.as_secs() / 3_600).clamp(1, 24),
+        (Choice::Free, Lifetime::Endless) => 24,
+    };
+    let options: Vec<(String, String)> = (1..=longest)
+        .map(|hours| option_hours(Lifetime::hours(hours), now))
+        .collect();
+    Field::text("expires_in")
+        .default(&rule.default.to_string())
+        .show_choice(input, &options)
+}
+
+/// What is offered, with the default, which must always be among it.
+fn offered(policy: &Policy) -> Vec<Lifetime> {
+    let mut offered: Vec<Lifetime> = policy.offered().collect();
+    if !offered.contains(&policy.api_key.default) {
+        offered.push(policy.api_key.default);
+    }
+    offered.sort_unstable();
+    offered
+}
+
+fn option(life: Lifetime, now: Time) -> (String, String) {
+    let words = match life.end(now) {
+        Some(end) => format!("{} ({})", lifetime(life), day(end)),
+        None => "No expiry".to_owned(),
+    };
+    (life.to_string(), words)
+}
+
+fn option_hours(life: Lifetime, now: Time) -> (String, String) {
+    let until = life.end(now).map(utc).unwrap_or_default();
+    (
+        life.to_string(),
+        format!("{} (until {until})", lifetime(life)),
+    )
+}
+
+fn fixed(rule: &LifetimeRule, now: Time) -> Markup {
+    html! {
+        p {
+            @match rule.default {
+                Lifetime::For(duration) => { "Expires after " (length(duration)) " (set by your organisation)" }
+                Lifetime::Endless => { "Never expires (set by your organisation)" }
+            }
+            @if let Some(end) = rule.default.end(now) { ": " (utc(end)) }
+            "."
+        }
+    }
+}
+
+fn choice(
+    input: &Input,
+    options: &[(String, String)],
+    default: &str,
+    rule: &LifetimeRule,
+    now: Time,
+) -> Markup {
+    let most = rule.max.end(now).map(|end| {
+        format!(
+            "Your organisation allows {} at the longest, until {}.",
+            lifetime(rule.max),
+            utc(end)
+        )
+    });
+    let endless = options.iter().any(|(value, _)| value == "never");
+    let help = most.or_else(|| {
+        endless.then(|| {
+            "Without an expiry, a lost secret stays good until somebody deletes it.".to_owned()
+        })
+    });
+    let mut field = Field::text("expires_in").default(default);
+    if let Some(help) = &help {
+        field = field.help(help);
+    }
+    html! {
+        (field.show_choice(input, options))
+        @if options.iter().any(|(value, _)| value == CUSTOM) {
+            div.custom { (Field::text("expires_at").kind("datetime-local").help("Only with \"Exact date and time\" above; in UTC.").show(input)) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_unix(1_795_359_240);
+
+    #[test]
+    fn only_what_policy_permits_is_offered() {
+        let mut policy = Policy::default();
+        policy.api_key.max = Lifetime::days(60);
+        let markup = for_api_key(&Input::default(), &policy, NOW).into_string();
+        assert!(
+            markup.contains("<option value=\"30d\" selected>30 days ("),
+            "{markup}"
+        );
+        assert!(
+            markup.contains("60 days (") && !markup.contains("90d") && !markup.contains("never")
+        );
+        assert!(markup.contains("Your organisation allows 60 days at the longest"));
+        assert!(
+            for_api_key(&Input::default(), &Policy::default(), NOW)
+                .into_string()
+                .contains("No expiry")
+        );
+    }
+
+    #[test]
+    fn a_fixed_lifetime_is_a_sentence_and_no_field() {
+        let mut policy = Policy::default();
+        policy.api_key.choice = Choice::Fixed;
+        policy.token.choice = Choice::Fixed;
+        let markup = for_api_key(&Input::default(), &policy, NOW).into_string();
+        assert!(
+            markup.contains("Expires after 30 days (set by your organisation)"),
+            "{markup}"
+        );
+        assert!(!markup.contains("<select"));
+        assert!(
+            for_token(&Input::default(), &policy.token, NOW)
+                .into_string()
+                .contains("Expires after 24 hours")
+        );
+    }
+
+    #[test]
+    fn tokens_live_one_to_as_many_hours_as_policy_says() {
+        let mut rule = Policy::default().token;
+        rule.max = Lifetime::hours(3);
+        rule.default = Lifetime::hours(2);
+        let markup = for_token(&Input::default(), &rule, NOW).into_string();
+        assert_eq!(markup.matches("<option").count(), 3);
+        assert!(markup.contains("value=\"2h\" selected"));
+    }
+}

@@ -1,0 +1,39 @@
+//! The pages: the only maud of the program. Values in, markup out; no decision about permissions is made here.
+//!
+//! Each file has the pages of one noun and the structs they are made of. Doors fill the structs and send what the
+//! functions give. Forms come back with their [`form::Input`].
+
+pub mod account;
+pub mod api_key;
+pub mod api_key_page;
+mod assets;
+mod chart;
+pub mod device;
+pub mod diagnostics;
+pub mod error;
+pub mod event;
+pub mod form;
+#[cfg(test)]
+mod gallery;
+pub mod group;
+pub mod help;
+pub mod host;
+pub mod inventory;
+pub mod layout;
+mod lifetime;
+pub mod permission;
+pub mod policy;
+pub mod service;
+pub mod session;
+mod shown_once;
+pub mod sign_in;
+pub mod ssh_key;
+pub mod standing;
+pub mod table;
+pub mod token;
+pub mod user;
+pub mod when;
+
+pub use assets::{Asset, assets};
+pub use layout::{AdminPages, Flash, Frame, Outside, Theme, Visitor};
+pub use maud::Markup;

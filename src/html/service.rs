@@ -1,0 +1,159 @@
+//! Services: programs that ask about credentials and may define permissions.
+
+use maud::{Markup, html};
+
+use super::form::{Field, Input, acts, danger, hidden, post, summary};
+use super::layout::{Frame, Section, heading, page};
+use super::permission::full;
+use super::shown_once::paste;
+use super::when::{time, time_or_never};
+use crate::model::service::Service;
+use crate::model::time::Time;
+
+/// One service.
+#[derive(Debug, Clone)]
+pub struct ServiceFacts {
+    pub service: Service,
+    /// How many API keys it has that are good.
+    pub api_keys: u32,
+    /// When one of them was last used.
+    pub last_asked_at: Option<Time>,
+}
+
+/// The form of a service, new or changed.
+#[derive(Debug, Clone)]
+pub struct ServiceForm {
+    /// `None` for a new one.
+    pub service: Option<Service>,
+    /// What the service was when the form was made; empty for a new one.
+    pub version: String,
+    pub input: Input,
+}
+
+/// The question whether to delete one.
+#[derive(Debug, Clone)]
+pub struct ServiceDelete {
+    pub facts: ServiceFacts,
+    /// How many credentials of others carry its permissions.
+    pub carriers: u32,
+    pub input: Input,
+}
+
+/// `/admin/services`.
+#[must_use]
+pub fn list(frame: &Frame, services: &[ServiceFacts]) -> Markup {
+    let content = html! {
+        (heading("Services", &html! { a.btn.go href="/admin/services/new" { "Add service" } }))
+        p.lead { "Programs in the lab that ask keycroft whether a credential is good, and may define permissions of their own." }
+        @if services.is_empty() {
+            div.box { p { "No services yet." } p { "Or run " code { "keycroft service add slurm" } } }
+        } @else {
+            table {
+                thead { tr { th { "Name" } th { "Permissions" } th { "API keys" } th { "Last asked" } th { "Added" } } }
+                tbody {
+                    @for facts in services {
+                        tr {
+                            th { a href={ "/admin/services/" (facts.service.name) } { (facts.service.name) } }
+                            td data-l="Permissions" { (facts.service.permissions) }
+                            td data-l="API keys" { (facts.api_keys) }
+                            td data-l="Last asked" { (time_or_never(facts.last_asked_at, frame.now)) }
+                            td data-l="Added" { (time(facts.service.created_at, frame.now)) }
+                        }
+                    }
+                }
+            }
+        }
+    };
+    page(frame, Section::Services, "Services", &content)
+}
+
+/// `/admin/services/NAME`.
+#[must_use]
+pub fn show(frame: &Frame, facts: &ServiceFacts) -> Markup {
+    let service = &facts.service;
+    let path = format!("/admin/services/{}", service.name);
+    let buttons = html! {
+        a.btn.go href={ (path) "/api-keys" } { "API keys (" (facts.api_keys) ")" }
+        a.btn href={ (path) "/edit" } { "Edit" }
+        a.btn.no href={ (path) "/delete" } { "Delete" }
+    };
+    let url = &frame.public_url;
+    let content = html! {
+        (heading(&service.name, &buttons))
+        dl {
+            dt { "Its permissions" } dd { (full(&service.permissions)) }
+            dt { "Last asked" } dd { (time_or_never(facts.last_asked_at, frame.now)) }
+            dt { "Added" } dd { (time(service.created_at, frame.now)) }
+        }
+        h2 { "Use it" }
+        (paste("Ask about a credential", "the line that asks", &format!("curl -H \"Authorization: Bearer $SERVICE_KEY\" --data-urlencode \"token@FILE\" {url}/oauth/introspect")))
+        (paste("Behind a proxy", "the lines for a proxy", &format!("keycroft service print nginx {0}\nkeycroft service print caddy {0}\nkeycroft service print traefik {0}", service.name)))
+    };
+    page(frame, Section::Services, &service.name, &content)
+}
+
+/// `/admin/services/new` and `/admin/services/NAME/edit`. Sends `name` (new ones alone), `permissions` (one a line) and `version`.
+#[must_use]
+pub fn form(frame: &Frame, view: &ServiceForm) -> Markup {
+    let input = &view.input;
+    let (title, path, back) = match &view.service {
+        None => (
+            "Add service".to_owned(),
+            "/admin/services/new".to_owned(),
+            "/admin/services".to_owned(),
+        ),
+        Some(service) => {
+            let back = format!("/admin/services/{}", service.name);
+            (
+                format!("Edit {}", service.name),
+                format!("{back}/edit"),
+                back,
+            )
+        }
+    };
+    let present = view.service.as_ref().map(|service| {
+        service
+            .permissions
+            .iter()
+            .map(|one| one.word().to_owned())
+            .collect::<Vec<_>>()
+            .join("\n")
+    });
+    let form = html! {
+        @if view.service.is_none() {
+            (Field::text("name").required().help("1 to 32 of a-z, 0-9 and -, beginning with a letter.").show(input))
+        } @else {
+            (hidden("version", &view.version))
+        }
+        (Field::text("permissions").default(present.as_deref().unwrap_or("")).help("One a line, each beginning with the service's name, like slurm:submit. What is taken out here leaves every credential at once.").show_lines(input, 5))
+        (acts(if view.service.is_some() { "Save" } else { "Add service" }, &back))
+    };
+    let content = html! { h1 { (title) } (summary(input)) (post(frame, &path, &form)) };
+    page(frame, Section::Services, &input.title(&title), &content)
+}
+
+/// `/admin/services/NAME/delete`. Sends `confirm`, the name.
+#[must_use]
+pub fn delete(frame: &Frame, view: &ServiceDelete) -> Markup {
+    let name = &view.facts.service.name;
+    let path = format!("/admin/services/{name}");
+    let title = format!("Delete {name}");
+    let content = html! {
+        h1 { (title) "?" }
+        (summary(&view.input))
+        div.box.warn {
+            p { "Its " (view.facts.api_keys) " API keys end: the service can ask no more. Last asked: " (time_or_never(view.facts.last_asked_at, frame.now)) "." }
+            p { (view.carriers) " credentials of others lose its permissions at once." }
+        }
+        (post(frame, &format!("{path}/delete"), &html! {
+            (Field::text("confirm").label("Type the service's name").required().show(&view.input))
+            (danger("Delete service", "Keep it", &path))
+        }))
+    };
+    page(
+        frame,
+        Section::Services,
+        &view.input.title(&title),
+        &content,
+    )
+}

@@ -1,0 +1,238 @@
+//! The ways in: signing in, setting up, invitation, reset, and the password asked for once more.
+
+use maud::{Markup, html};
+
+use super::form::{Field, Input, carried, hidden, may_be_written, post, summary};
+use super::layout::{Frame, Outside, Section, outside, page};
+use crate::model::password::CHARACTERS_MIN;
+use crate::model::text::NAME_CHARACTERS_MAX;
+
+/// A form that somebody was in the middle of when they had to do something else first.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Where it was sent, from `/`.
+    pub action: String,
+    /// What it held; passwords and the form token are left out of pages.
+    pub fields: Vec<(String, String)>,
+}
+
+/// Before the name of a kept form's field.
+pub const KEPT: &str = "kept.";
+
+/// The sign-in page.
+#[derive(Debug, Clone, Default)]
+pub struct SignIn {
+    /// Where to go afterwards, a path on this site that was checked; empty: the first page.
+    pub next: String,
+    /// The form that the session ended under; its action goes in `kept`, its fields as `kept.NAME`.
+    pub kept: Option<Kept>,
+    /// What went wrong: one sentence that does not say which part was wrong, or how long to wait.
+    pub problem: Option<String>,
+    pub input: Input,
+}
+
+/// `/login`. Sends `username`, `password`, `next`, and `kept` with `kept.…` when a form is kept.
+#[must_use]
+pub fn sign_in(frame: &Outside, view: &SignIn) -> Markup {
+    let content = html! {
+        h1 { "Sign in" }
+        @if let Some(problem) = &view.problem { div.box.bad role="alert" { p { (problem) } } }
+        @if view.kept.is_some() { div.box.warn { p { "Your session has ended. Sign in, and the form you were in goes on where it was." } } }
+        (summary(&view.input))
+        form method="post" action="/login" {
+            (hidden("form_token", &frame.form_token))
+            (hidden("next", &view.next))
+            @if let Some(kept) = &view.kept {
+                (hidden("kept", &kept.action))
+                (carried(&prefixed(kept)))
+            }
+            (Field::text("username").autocomplete("username").required().show(&view.input))
+            (Field::password("password", "current-password").show(&view.input))
+            div.act { button.go { "Sign in" } }
+        }
+        p.lead { "No account, or the password forgotten? Ask an admin for a link." }
+    };
+    let title = if view.problem.is_some() {
+        "Error: Sign in".to_owned()
+    } else {
+        view.input.title("Sign in")
+    };
+    outside(frame, &title, &content)
+}
+
+fn prefixed(kept: &Kept) -> Vec<(String, String)> {
+    kept.fields
+        .iter()
+        .map(|(name, value)| (format!("{KEPT}{name}"), value.clone()))
+        .collect()
+}
+
+/// The page after signing in with a kept form: one button sends it on, under the new session's form token.
+#[must_use]
+pub fn go_on(frame: &Frame, kept: &Kept) -> Markup {
+    let content = html! {
+        h1 { "Go on where you were" }
+        p.lead { "You are signed in again, and your form is still here. Passwords have to be typed again." }
+        @let shown: Vec<&(String, String)> = kept.fields.iter().filter(|(name, value)| is_shown(name, value)).collect();
+        @if !shown.is_empty() {
+            dl { @for (name, value) in shown { dt { (super::form::label(name)) } dd { bdi { (value) } } } }
+        }
+        (post(frame, &kept.action, &html! {
+            (carried(&kept.fields))
+            div.act { button.go { "Send the form" } a.btn href="/" { "Leave it" } }
+        }))
+    };
+    page(frame, Section::None, "Go on where you were", &content)
+}
+
+/// What of a kept form is worth reading again.
+fn is_shown(name: &str, value: &str) -> bool {
+    may_be_written(name, value) && !value.is_empty() && !matches!(name, "nonce" | "version")
+}
+
+/// A form of somebody who came by a link with a code.
+#[derive(Debug, Clone, Default)]
+pub struct ByCode {
+    /// Whose account it is; unknown at the first set-up.
+    pub username: Option<String>,
+    pub display_name: Option<String>,
+    pub input: Input,
+}
+
+/// `/setup`: the first admin. Sends `username`, `display_name`, `password`.
+#[must_use]
+pub fn set_up(frame: &Outside, view: &ByCode) -> Markup {
+    let input = &view.input;
+    let name = Field::text("display_name")
+        .autocomplete("name")
+        .required()
+        .characters_max(NAME_CHARACTERS_MAX);
+    let content = html! {
+        h1 { "Set up keycroft" }
+        p.lead { "This makes the first admin. The link works once and ends within the hour." }
+        (summary(input))
+        form method="post" action="/setup" {
+            (hidden("form_token", &frame.form_token))
+            (Field::text("username").autocomplete("username").required().help("Also the login name on hosts: a-z, 0-9, _, . and -, beginning with a letter.").show(input))
+            (name.show(input))
+            (new_password("password", input))
+            div.act { button.go { "Create admin" } }
+        }
+    };
+    outside(frame, &input.title("Set up"), &content)
+}
+
+/// `/invitation`: a new person chooses a password. Sends `password`.
+#[must_use]
+pub fn invitation(frame: &Outside, view: &ByCode) -> Markup {
+    let welcome = match &view.display_name {
+        Some(name) => format!("Welcome, {name}"),
+        None => "Welcome".to_owned(),
+    };
+    by_code(
+        frame,
+        view,
+        "/invitation",
+        "Welcome",
+        &welcome,
+        "Choose a password, and you can sign in.",
+        "Set password",
+    )
+}
+
+/// `/reset`: a person chooses a new password. Sends `password`.
+#[must_use]
+pub fn reset(frame: &Outside, view: &ByCode) -> Markup {
+    by_code(
+        frame,
+        view,
+        "/reset",
+        "New password",
+        "New password",
+        "Every session of yours ends with the old password.",
+        "Set password",
+    )
+}
+
+fn by_code(
+    frame: &Outside,
+    view: &ByCode,
+    action: &str,
+    title: &str,
+    headline: &str,
+    lead: &str,
+    act: &str,
+) -> Markup {
+    let input = &view.input;
+    let content = html! {
+        h1 { bdi { (headline) } }
+        p.lead {
+            @if let Some(username) = &view.username { "Your user name is " b { (username) } ". " }
+            (lead)
+        }
+        (summary(input))
+        form method="post" action=(action) {
+            (hidden("form_token", &frame.form_token))
+            @if let Some(username) = &view.username {
+                input type="text" name="username" value=(username) autocomplete="username" readonly hidden;
+            }
+            (new_password("password", input))
+            div.act { button.go { (act) } }
+        }
+    };
+    outside(frame, &input.title(title), &content)
+}
+
+/// The field of a password that is to be.
+pub(super) fn new_password(name: &str, input: &Input) -> Markup {
+    let help = format!(
+        "At least {CHARACTERS_MIN} characters of any kind; several words in a row are easy to keep in mind."
+    );
+    Field::password(name, "new-password")
+        .help(&help)
+        .show(input)
+}
+
+/// The password asked for before a dangerous act.
+#[derive(Debug, Clone)]
+pub struct PasswordDemand {
+    /// The form that waits; it goes on to its own action together with `current_password`.
+    pub kept: Kept,
+    /// Where "Cancel" leads.
+    pub cancel: String,
+    /// An error under `current_password`, when a wrong one was typed.
+    pub input: Input,
+}
+
+/// The page in between: sends the form before again, to its own action, with `current_password` added.
+#[must_use]
+pub fn password_demand(frame: &Frame, view: &PasswordDemand) -> Markup {
+    let content = html! {
+        h1 { "Your password, please" }
+        p.lead { "This is a dangerous act, and it is more than 10 minutes since you typed your password. Nothing of your form is lost." }
+        (summary(&view.input))
+        (post(frame, &view.kept.action, &html! {
+            (carried(&view.kept.fields))
+            input type="text" name="username_shown" value=(frame.username) autocomplete="username" readonly hidden;
+            (Field::password("current_password", "current-password").show(&view.input))
+            div.act { button.go { "Go on" } a.btn href=(view.cancel) { "Cancel" } }
+        }))
+    };
+    page(
+        frame,
+        Section::None,
+        &view.input.title("Your password, please"),
+        &content,
+    )
+}
+
+/// The page after signing out, and after a link that is spent or has ended.
+#[must_use]
+pub fn note(frame: &Outside, title: &str, text: &str) -> Markup {
+    let content = html! {
+        h1 { (title) }
+        p.lead { (text) }
+        div.act { a.btn.go href="/login" { "Sign in" } }
+    };
+    outside(frame, title, &content)
+}

@@ -1,0 +1,285 @@
+//! SSH keys: the list, one of them, and the forms.
+
+use maud::{Markup, html};
+
+use super::form::{self, Field, Input, acts, danger, hidden, post, summary};
+use super::layout::{Frame, Section, heading, page};
+use super::lifetime;
+use super::shown_once::paste;
+use super::standing::{badge, is_soon_for_ssh_key};
+use super::table::{Pager, pager};
+use super::when::{self, end_in_line, exact, time};
+use crate::model::address::Networks;
+use crate::model::policy::Policy;
+use crate::model::secret::Id;
+use crate::model::text::NAME_CHARACTERS_MAX;
+use crate::model::time::Time;
+
+/// The type whose keys are so long that the list does not hold their text: they are copied from their own page.
+const LONG_TYPE: &str = "ssh-rsa";
+
+/// What a host did with a key.
+#[derive(Debug, Clone)]
+pub struct HostUse {
+    pub at: Time,
+    pub host: String,
+}
+
+/// An SSH key as pages show it.
+#[derive(Debug, Clone)]
+pub struct SshKeyFacts {
+    pub id: Id,
+    pub name: String,
+    /// `ssh-ed25519` and so on.
+    pub key_type: String,
+    pub bits: u32,
+    /// `SHA256:…`.
+    pub fingerprint: String,
+    pub comment: String,
+    /// The line of the `.pub` file: type, base64, comment.
+    pub public_key: String,
+    pub networks: Networks,
+    pub created_at: Time,
+    pub expires_at: Option<Time>,
+    /// Whether it is over, by now or once before.
+    pub expired: bool,
+    /// When a host last asked for it: also a mere offer makes a host ask.
+    pub looked_up: Option<HostUse>,
+    /// When a host last reported a login with it.
+    pub used: Option<HostUse>,
+}
+
+/// The list of a person's SSH keys.
+#[derive(Debug, Clone)]
+pub struct SshKeyList {
+    pub rows: Vec<SshKeyFacts>,
+    pub pager: Pager,
+}
+
+/// The form of a new key.
+#[derive(Debug, Clone)]
+pub struct SshKeyNew {
+    pub policy: Policy,
+    pub input: Input,
+}
+
+/// One key.
+#[derive(Debug, Clone)]
+pub struct SshKeyPage {
+    pub key: SshKeyFacts,
+    /// The hosts that its owner may log in to now, and under which name; shown as `ssh` lines.
+    pub logins: Vec<HostLogin>,
+}
+
+/// A door that the key opens.
+#[derive(Debug, Clone)]
+pub struct HostLogin {
+    pub login: String,
+    pub host: String,
+}
+
+/// The form of a change.
+#[derive(Debug, Clone)]
+pub struct SshKeyEdit {
+    pub key: SshKeyFacts,
+    pub policy: Policy,
+    /// What the key was when the form was made, so that nothing newer is overwritten unseen.
+    pub version: String,
+    pub input: Input,
+}
+
+/// `/ssh-keys`.
+#[must_use]
+pub fn list(frame: &Frame, view: &SshKeyList) -> Markup {
+    let content = html! {
+        (heading("SSH keys", &html! { a.btn.go href="/ssh-keys/new" { "Add SSH key" } }))
+        p.lead { "A public key here opens your login on every active host, at the next login, and on every host that is added later." }
+        @if view.rows.is_empty() {
+            div.box {
+                p { "No SSH keys yet: add one and you can log in to every host you may use." }
+                div.act { a.btn.go href="/ssh-keys/new" { "Add SSH key" } }
+                p { "Or run " code { "keycroft ssh-key add ~/.ssh/id_ed25519.pub" } }
+            }
+        } @else {
+            table {
+                thead { tr { th { "Name" } th { "Status" } th { "Fingerprint" } th { "Expires" } th { "Last used" } th { "Added" } th { "Actions" } } }
+                tbody { @for key in &view.rows { (row(key, frame.now)) } }
+            }
+            (pager(&view.pager, "/ssh-keys", &[]))
+        }
+    };
+    page(frame, Section::SshKeys, "SSH keys", &content)
+}
+
+fn row(key: &SshKeyFacts, now: Time) -> Markup {
+    let own = format!("/ssh-keys/{}", key.id);
+    let text = Some(&key.public_key).filter(|_| key.key_type != LONG_TYPE);
+    html! {
+        tr {
+            th { a href=(own) { (key.name) } small { (kind(key)) @if !key.comment.is_empty() { " · " bdi { (key.comment) } } } }
+            td { (pill(key, now)) }
+            td data-l="Fingerprint" { code { (key.fingerprint) } }
+            td data-l="Expires" { (when::end(key.expires_at, now)) }
+            td data-l="Last used" { (last_used(key, now)) }
+            td data-l="Added" { (time(key.created_at, now)) }
+            td.a {
+                a href={ (own) "#key" } data-copy=[text] aria-label={ "Copy " (key.name) } { "Copy" }
+                a href={ (own) "/delete" } aria-label={ "Delete " (key.name) } { "Delete" }
+            }
+        }
+    }
+}
+
+/// `ED25519`, `RSA 3072`, `ECDSA 256`, with `SK` before those in hardware.
+fn kind(key: &SshKeyFacts) -> String {
+    let name = key.key_type.trim_end_matches("@openssh.com");
+    let (hardware, name) = name
+        .strip_prefix("sk-")
+        .map_or(("", name), |rest| ("SK ", rest));
+    if name == "ssh-ed25519" {
+        format!("{hardware}ED25519")
+    } else if name == "ssh-rsa" {
+        format!("RSA {}", key.bits)
+    } else {
+        format!("{hardware}ECDSA {}", key.bits)
+    }
+}
+
+fn pill(key: &SshKeyFacts, now: Time) -> Markup {
+    if key.expired {
+        badge("bad", "Expired")
+    } else if is_soon_for_ssh_key(key.expires_at, now) {
+        badge("warn", "Expires soon")
+    } else {
+        badge("ok", "Active")
+    }
+}
+
+/// Used is what a host reported after a login; looked up is only that a host asked.
+fn last_used(key: &SshKeyFacts, now: Time) -> Markup {
+    match (&key.used, &key.looked_up) {
+        (Some(used), _) => html! { (time(used.at, now)) small { "on " (used.host) } },
+        (None, Some(looked_up)) => {
+            html! { "Never" small { "looked up " (time(looked_up.at, now)) " by " (looked_up.host) } }
+        }
+        (None, None) => html! { "Never" },
+    }
+}
+
+/// `/ssh-keys/new`. Sends `name` (may be empty when the key has a comment), `public_key`, `expires_in`, `expires_at`
+/// and `allowed_addresses`.
+#[must_use]
+pub fn new(frame: &Frame, view: &SshKeyNew) -> Markup {
+    let input = &view.input;
+    let policy = &view.policy;
+    let form = html! {
+        (public_key(input, "", "The line of the file that ends in .pub, like ~/.ssh/id_ed25519.pub. Never the file without .pub."))
+        (Field::text("name").characters_max(NAME_CHARACTERS_MAX).help("May stay empty: then it is the key's comment.").show(input))
+        (lifetime::for_ssh_key(input, policy.ssh_key_lifetime_max, None, frame.now))
+        details open[input.error("allowed_addresses").is_some()] { summary { "More limits" } (form::addresses(input, "")) }
+        (acts("Add SSH key", "/ssh-keys"))
+    };
+    let content = html! {
+        h1 { "Add SSH key" }
+        (summary(input))
+        (post(frame, "/ssh-keys/new", &form))
+        (paste("No key yet?", "the line that makes a key", "ssh-keygen -t ed25519"))
+        p.lead { "Accepted: " (policy.ssh_key_types.join(", ")) ". RSA of at least " (policy.ssh_rsa_bits_min) " bits." }
+    };
+    page(
+        frame,
+        Section::SshKeys,
+        &input.title("Add SSH key"),
+        &content,
+    )
+}
+
+/// The field for the key. What was pasted comes back only when it can't have been a private key.
+fn public_key(input: &Input, present: &str, help: &str) -> Markup {
+    let mut safe = input.clone();
+    safe.values
+        .retain(|(name, value)| form::may_be_written(name, value));
+    html! {
+        (Field::text("public_key").default(present).help(help).required().show_lines(&safe, 4))
+        label.f data-file="public_key" hidden { "Or take it from a file " input type="file" accept=".pub"; }
+    }
+}
+
+/// `/ssh-keys/ID`; also the answer after adding one.
+#[must_use]
+pub fn show(frame: &Frame, view: &SshKeyPage) -> Markup {
+    let (key, now) = (&view.key, frame.now);
+    let own = format!("/ssh-keys/{}", key.id);
+    let buttons = html! { a.btn href={ (own) "/edit" } { "Edit" } a.btn.no href={ (own) "/delete" } { "Delete" } };
+    let content = html! {
+        (heading(&key.name, &buttons))
+        dl {
+            dt { "Status" } dd { (pill(key, now)) }
+            dt { "Type" } dd { (kind(key)) " " small { code { (key.key_type) } } }
+            dt { "Fingerprint" } dd { code { (key.fingerprint) } }
+            @if !key.comment.is_empty() { dt { "Comment" } dd { bdi { (key.comment) } } }
+            dt { "Expires" } dd { (end_in_line(key.expires_at, now)) }
+            dt { "Allowed addresses" } dd { @if key.networks.is_everywhere() { "Everywhere" } @else { code { (key.networks) } } }
+            dt { "Last used" } dd { @match &key.used { Some(used) => { (time(used.at, now)) " on " (used.host) }, None => "Never, as far as hosts have reported" } }
+            dt { "Last looked up" } dd { @match &key.looked_up { Some(looked_up) => { (time(looked_up.at, now)) " by " (looked_up.host) }, None => "Never" } }
+            dt { "Added" } dd { (time(key.created_at, now)) " (" (exact(key.created_at)) ")" }
+        }
+        h2 { "Public key" }
+        pre #key data-copy="the public key" { (key.public_key) }
+        h2 { "Log in with" }
+        p { "It works on every host at the next login." }
+        @if view.logins.is_empty() { p { "No host is enrolled yet that you may log in to." } }
+        @for (place, login) in view.logins.iter().enumerate() { pre data-copy={ "login line " (place + 1) } { "ssh " (login.login) "@" (login.host) } }
+    };
+    page(frame, Section::SshKeys, &key.name, &content)
+}
+
+/// `/ssh-keys/ID/edit`. Sends `version` and the fields of [`new`]; an empty `expires_in` lets the end stay.
+#[must_use]
+pub fn edit(frame: &Frame, view: &SshKeyEdit) -> Markup {
+    let (input, key) = (&view.input, &view.key);
+    let addresses: Vec<String> = key.networks.iter().collect();
+    let form = html! {
+        (hidden("version", &view.version))
+        (Field::text("name").default(&key.name).required().characters_max(NAME_CHARACTERS_MAX).show(input))
+        (public_key(input, &key.public_key, "Put another public key here to replace it."))
+        (lifetime::for_ssh_key(input, view.policy.ssh_key_lifetime_max, Some(key.expires_at), frame.now))
+        (form::addresses(input, &addresses.join("\n")))
+        (acts("Save", &format!("/ssh-keys/{}", key.id)))
+    };
+    let content = html! {
+        h1 { "Edit " bdi { (key.name) } }
+        (summary(input))
+        (post(frame, &format!("/ssh-keys/{}/edit", key.id), &form))
+    };
+    page(
+        frame,
+        Section::SshKeys,
+        &input.title(&format!("Edit {}", key.name)),
+        &content,
+    )
+}
+
+/// `/ssh-keys/ID/delete`.
+#[must_use]
+pub fn delete(frame: &Frame, key: &SshKeyFacts) -> Markup {
+    let path = format!("/ssh-keys/{}", key.id);
+    let content = html! {
+        h1 { "Delete " bdi { (key.name) } "?" }
+        div.box.warn {
+            @match &key.used {
+                Some(used) => p { "Last used " (time(used.at, frame.now)) " on " (used.host) "." }
+                None => p { "No host has reported a login with it." }
+            }
+            p { "It opens no host from the next login on. Logins that are open stay open. A host that can't reach this server goes by its copy until that is too old." }
+        }
+        p { (kind(key)) " · " code { (key.fingerprint) } }
+        (post(frame, &format!("{path}/delete"), &danger("Delete SSH key", "Keep it", &path)))
+    };
+    page(
+        frame,
+        Section::SshKeys,
+        &format!("Delete {}", key.name),
+        &content,
+    )
+}

@@ -1,0 +1,364 @@
+//! Users, for admins: the list, one person with all they hold, adding, ending, deleting.
+
+use maud::{Markup, html};
+
+use super::form::{self, Field, Input, acts, button, danger, hidden, post, radios, summary};
+use super::layout::{Frame, Section, heading, page};
+use super::permission::singles;
+use super::ssh_key::SshKeyFacts;
+use super::standing::{self, badge};
+use super::table::{Pager, address, last_use, pager};
+use super::when::{self, exact, some, time, time_or_never, utc};
+use crate::model::credential::{Kind, Record};
+use crate::model::permission::{Permission, Permissions};
+use crate::model::text::NAME_CHARACTERS_MAX;
+use crate::model::time::Time;
+use crate::model::user::{Role, User};
+use crate::model::user_agent;
+
+/// One person in the list.
+#[derive(Debug, Clone)]
+pub struct UserRow {
+    pub user: User,
+    /// Those that are good now.
+    pub api_keys: u32,
+    pub tokens: u32,
+    pub sessions: u32,
+    pub ssh_keys: u32,
+    /// When one of their credentials was last used.
+    pub last_active_at: Option<Time>,
+}
+
+/// The list of users.
+#[derive(Debug, Clone)]
+pub struct UserList {
+    pub rows: Vec<UserRow>,
+    /// Part of a user name or display name: `?text=`.
+    pub text: String,
+    pub pager: Pager,
+}
+
+/// The form of a new user.
+#[derive(Debug, Clone)]
+pub struct UserNew {
+    /// Goes along once: a second form with the same nonce makes nobody.
+    pub nonce: String,
+    pub input: Input,
+}
+
+/// A link that works once, shown once.
+pub struct OneTimeLink<'a> {
+    pub username: &'a str,
+    pub url: &'a str,
+    pub expires_at: Time,
+    pub purpose: LinkPurpose,
+}
+
+/// What a link is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkPurpose {
+    Invitation,
+    PasswordReset,
+}
+
+/// All that a person holds and that is still good.
+#[derive(Debug, Clone, Default)]
+pub struct Holdings {
+    pub api_keys: Vec<Record>,
+    pub tokens: Vec<Record>,
+    pub sessions: Vec<Record>,
+    pub ssh_keys: Vec<SshKeyFacts>,
+}
+
+impl Holdings {
+    fn count(&self) -> usize {
+        self.api_keys.len() + self.tokens.len() + self.sessions.len() + self.ssh_keys.len()
+    }
+}
+
+/// Whether the person may be demoted, disabled or deleted; decided elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removable {
+    Yes,
+    /// The last admin must stay.
+    LastAdmin,
+}
+
+/// One person.
+#[derive(Debug, Clone)]
+pub struct UserPage {
+    pub user: User,
+    pub groups: Vec<String>,
+    pub holdings: Holdings,
+    /// What may be granted beyond the role.
+    pub grantable: Permissions,
+    pub removable: Removable,
+    /// What the user was when the page was made, so that nothing newer is overwritten unseen.
+    pub version: String,
+    pub input: Input,
+}
+
+/// The question whether to end everything, or to delete.
+#[derive(Debug, Clone)]
+pub struct UserEnd {
+    pub user: User,
+    pub holdings: Holdings,
+    pub input: Input,
+}
+
+/// `/admin/users`.
+#[must_use]
+pub fn list(frame: &Frame, view: &UserList) -> Markup {
+    let content = html! {
+        (heading("Users", &html! { a.btn.go href="/admin/users/new" { "Add user" } }))
+        form.bar method="get" action="/admin/users" {
+            label { "Name" input type="search" name="text" value=(view.text); }
+            button { "Filter" }
+            @if !view.text.is_empty() { a.btn href="/admin/users" { "Clear" } }
+        }
+        @if view.rows.is_empty() {
+            p { "Nobody matches. " a href="/admin/users" { "Clear the filter" } }
+        } @else {
+            table {
+                thead { tr { th { "User" } th { "Status" } th { "Role" } th { "API keys" } th { "Tokens" } th { "Sessions" } th { "SSH keys" } th { "Last active" } th { "Since" } } }
+                tbody { @for row in &view.rows { (list_row(row, frame.now)) } }
+            }
+            (pager(&view.pager, "/admin/users", &[("text", &view.text)]))
+        }
+    };
+    page(frame, Section::Users, "Users", &content)
+}
+
+fn list_row(row: &UserRow, now: Time) -> Markup {
+    let user = &row.user;
+    html! {
+        tr {
+            th { a href={ "/admin/users/" (user.username) } { (user.username) } small { bdi { (user.display_name) } } }
+            td { (pill(user)) }
+            td data-l="Role" { (user.role) }
+            td data-l="API keys" { (row.api_keys) }
+            td data-l="Tokens" { (row.tokens) }
+            td data-l="Sessions" { (row.sessions) }
+            td data-l="SSH keys" { (row.ssh_keys) }
+            td data-l="Last active" { (time_or_never(row.last_active_at, now)) }
+            td data-l="Since" { (time(user.created_at, now)) }
+        }
+    }
+}
+
+fn pill(user: &User) -> Markup {
+    match (user.is_enabled(), user.has_password) {
+        (false, _) => badge("dim", "Disabled"),
+        (true, false) => badge("warn", "Invited"),
+        (true, true) => badge("ok", "Active"),
+    }
+}
+
+/// `/admin/users/new`. Sends `nonce`, `username`, `display_name`, `role`, `how` (`invitation` or `password`), `password`.
+#[must_use]
+pub fn new(frame: &Frame, view: &UserNew) -> Markup {
+    let input = &view.input;
+    let roles = [
+        ("member", "Member"),
+        (
+            "admin",
+            "Admin: sees and ends what others hold, sets policy",
+        ),
+    ];
+    let ways = [
+        ("invitation", "By an invitation link, which you pass on"),
+        ("password", "With a password that I choose now"),
+    ];
+    let form = html! {
+        (hidden("nonce", &view.nonce))
+        (Field::text("username").required().help("Also the login name on hosts. It can't be changed, and is never given to anybody else.").show(input))
+        (Field::text("display_name").characters_max(NAME_CHARACTERS_MAX).help("May stay empty: then it is the user name.").show(input))
+        (form::group("role", "Role", input, &radios(input, "role", "member", &roles)))
+        (form::group("how", "How they come in", input, &html! {
+            (radios(input, "how", "invitation", &ways))
+            (Field::optional_password("password").help("Only with the second answer; at least 15 characters.").show(input))
+        }))
+        (acts("Add user", "/admin/users"))
+    };
+    let content =
+        html! { h1 { "Add user" } (summary(input)) (post(frame, "/admin/users/new", &form)) };
+    page(frame, Section::Users, &input.title("Add user"), &content)
+}
+
+/// The answer to an invitation or a reset: the only page that ever shows the link.
+#[must_use]
+pub fn link(frame: &Frame, view: &OneTimeLink<'_>) -> Markup {
+    let (title, what) = match view.purpose {
+        LinkPurpose::Invitation => ("Invitation link", "choose a password and sign in"),
+        LinkPurpose::PasswordReset => ("Reset link", "choose a new password"),
+    };
+    let content = html! {
+        h1 { (title) }
+        p.lead { "For " b { (view.username) } ". It works once, until " (utc(view.expires_at)) " (" (time(view.expires_at, frame.now)) "): whoever opens it may " (what) "." }
+        div.box.warn data-once {
+            p { b { "This is the only time the link is shown." } " Pass it on by a way that only this person reads." }
+            label for="secret" { "The link" }
+            input.secret #secret type="text" readonly value=(view.url) data-copy="the link" autocomplete="off" spellcheck="false";
+            div.one { input #saved type="checkbox" data-saved; label for="saved" { "I have passed it on" } }
+            div.act { a.btn.go href={ "/admin/users/" (view.username) } { "Go to the user" } }
+        }
+    };
+    page(frame, Section::Users, title, &content)
+}
+
+/// `/admin/users/NAME`. Its forms go to `…/edit` (`version`, `display_name`, `role`, `permissions`), `…/disable`,
+/// `…/enable`, `…/reset-password`, and `…/KINDs/ID/delete` for each credential.
+#[must_use]
+pub fn show(frame: &Frame, view: &UserPage) -> Markup {
+    let user = &view.user;
+    let path = path(user);
+    let content = html! {
+        (heading(user.username.as_str(), &buttons(frame, view, &path)))
+        (summary(&view.input))
+        dl {
+            dt { "Status" } dd { (pill(user)) @if let Some(at) = user.disabled_at { small { "since " (utc(at)) } } }
+            dt { "Name" } dd { bdi { (user.display_name) } }
+            dt { "Groups" } dd { @if view.groups.is_empty() { "None" } @else { (view.groups.join(", ")) } }
+            dt { "Since" } dd { (exact(user.created_at)) }
+        }
+        h2 { "What they hold" }
+        (holdings(&view.holdings, frame, Some(&path)))
+        p { a href=(address("/admin/events", &[("user", user.username.as_str())])) { "Events of " (user.username) } }
+        h2 { "Change" }
+        (change(frame, view, &path))
+    };
+    page(
+        frame,
+        Section::Users,
+        &view.input.title(user.username.as_str()),
+        &content,
+    )
+}
+
+fn path(user: &User) -> String {
+    format!("/admin/users/{}", user.username)
+}
+
+fn buttons(frame: &Frame, view: &UserPage, path: &str) -> Markup {
+    html! {
+        @if view.user.is_enabled() {
+            (button(frame, &format!("{path}/reset-password"), None, if view.user.has_password { "Reset password" } else { "New invitation" }))
+        }
+        @if view.removable == Removable::Yes {
+            @if view.user.is_enabled() { (button(frame, &format!("{path}/disable"), None, "Disable")) }
+            @else { (button(frame, &format!("{path}/enable"), None, "Enable")) }
+            a.btn.no href={ (path) "/end-everything" } { "End everything" }
+            a.btn.no href={ (path) "/delete" } { "Delete" }
+        } @else {
+            span { "The last admin can't be demoted, disabled or deleted." }
+        }
+    }
+}
+
+fn change(frame: &Frame, view: &UserPage, path: &str) -> Markup {
+    let (user, input) = (&view.user, &view.input);
+    let grants: Vec<Permission> = view.grantable.iter().collect();
+    let form = html! {
+        (hidden("version", &view.version))
+        (Field::text("display_name").default(&user.display_name).required().characters_max(NAME_CHARACTERS_MAX).show(input))
+        (form::group("role", "Role", input, &radios(input, "role", user.role.word(), &[("member", "Member"), ("admin", "Admin")])))
+        @if !grants.is_empty() {
+            (form::group("permissions", "Granted beyond the role", input, &singles(input, &grants, &user.granted)))
+        }
+        div.act { button { "Save" } }
+    };
+    html! {
+        (post(frame, &format!("{path}/edit"), &form))
+        @if user.role == Role::Member && !user.granted_by_role.is_empty() { p.lead { "By role besides: " (user.granted_by_role) "." } }
+    }
+}
+
+/// What somebody holds, kind by kind; with `path` each has a button that ends it.
+fn holdings(holdings: &Holdings, frame: &Frame, path: Option<&str>) -> Markup {
+    if holdings.count() == 0 {
+        return html! { p { "Nothing that is good now." } };
+    }
+    let now = frame.now;
+    let end = |kind: &str, id: &str, name: &str, word: &str| {
+        html! { @if let Some(path) = path { td { button.no formaction={ (path) "/" (kind) "/" (id) "/delete" } aria-label={ (word) " " (name) } { (word) } } } }
+    };
+    let credential = |record: &Record, kind: &str, word: &str| {
+        let name = match record.kind {
+            Kind::Session => user_agent::device(record.user_agent.as_deref()),
+            Kind::ApiKey | Kind::Token | Kind::Host => record.name.clone(),
+        };
+        html! {
+            tr {
+                th { bdi { (name) } small { (record.kind) " · " (record.id) } }
+                td { (standing::cell(record, now)) }
+                td data-l="Expires" { (when::end(record.expires_at, now)) }
+                td data-l="Last used" { (last_use(record.last_use.as_ref(), now)) }
+                (end(kind, record.id.as_str(), &name, word))
+            }
+        }
+    };
+    let table = html! {
+        table {
+            thead { tr { th { "Name" } th { "Status" } th { "Expires" } th { "Last used" } @if path.is_some() { th { "Actions" } } } }
+            tbody {
+                @for record in &holdings.api_keys { (credential(record, "api-keys", "Delete")) }
+                @for record in &holdings.tokens { (credential(record, "tokens", "Delete")) }
+                @for record in &holdings.sessions { (credential(record, "sessions", "Sign out")) }
+                @for key in &holdings.ssh_keys {
+                    tr {
+                        th { bdi { (key.name) } small { "SSH key · " (key.fingerprint) } }
+                        td { @if key.expired { (badge("bad", "Expired")) } @else { (badge("ok", "Active")) } }
+                        td data-l="Expires" { (when::end(key.expires_at, now)) }
+                        td data-l="Last used" { @match &key.used { Some(used) => { (time(used.at, now)) small { "on " (used.host) } }, None => "Never" } }
+                        (end("ssh-keys", key.id.as_str(), &key.name, "Delete"))
+                    }
+                }
+            }
+        }
+    };
+    match path {
+        Some(path) => post(frame, path, &table),
+        None => table,
+    }
+}
+
+/// `/admin/users/NAME/end-everything`: what a person holds, and one button that ends it all. Sends `confirm`, the user name.
+#[must_use]
+pub fn end_everything(frame: &Frame, view: &UserEnd) -> Markup {
+    let lead = "Disables the user and ends all that they hold, in one act: every key, token, session and SSH key is refused at the next request.";
+    ending(
+        frame,
+        view,
+        "End everything of",
+        lead,
+        "end-everything",
+        "End everything",
+    )
+}
+
+/// `/admin/users/NAME/delete`. Sends `confirm`, the user name.
+#[must_use]
+pub fn delete(frame: &Frame, view: &UserEnd) -> Markup {
+    let lead = "Ends all that they hold and removes the account. The user name stays reserved. This cannot be undone.";
+    ending(frame, view, "Delete", lead, "delete", "Delete user")
+}
+
+fn ending(frame: &Frame, view: &UserEnd, verb: &str, lead: &str, act: &str, word: &str) -> Markup {
+    let user = &view.user;
+    let path = path(user);
+    let title = format!("{verb} {}", user.username);
+    let count = i64::try_from(view.holdings.count()).unwrap_or(i64::MAX);
+    let form = html! {
+        (Field::text("confirm").label("Type the user name").required().show(&view.input))
+        (danger(word, "Keep the user as they are", &path))
+    };
+    let content = html! {
+        h1 { (title) "?" }
+        (summary(&view.input))
+        p.lead { (lead) }
+        h2 { (some(count, "thing")) " will end" }
+        (holdings(&view.holdings, frame, None))
+        (post(frame, &format!("{path}/{act}"), &form))
+    };
+    page(frame, Section::Users, &view.input.title(&title), &content)
+}

@@ -1,0 +1,181 @@
+//! Times and lengths of time in words.
+
+use std::time::Duration;
+
+use maud::{Markup, html};
+
+use crate::model::time::{Lifetime, Time};
+
+/// `2026-11-22 15:04 UTC`.
+#[must_use]
+pub fn utc(time: Time) -> String {
+    let text = time.to_string();
+    match (text.get(..10), text.get(11..16)) {
+        (Some(day), Some(minute)) => format!("{day} {minute} UTC"),
+        _ => text,
+    }
+}
+
+/// `2026-11-22`.
+#[must_use]
+pub fn day(time: Time) -> String {
+    time.day().to_string()
+}
+
+/// `in 40 days`, `3 minutes ago`, `just now`; days up to 120 of them.
+#[must_use]
+pub fn relative(time: Time, now: Time) -> String {
+    let seconds = time.unix() - now.unix();
+    if seconds.abs() < 30 {
+        "just now".to_owned()
+    } else if seconds > 0 {
+        format!("in {}", span(seconds))
+    } else {
+        format!("{} ago", span(-seconds))
+    }
+}
+
+/// A length of time in its largest fitting unit, rounded. The script says the same words.
+fn span(seconds: i64) -> String {
+    let rounded = |unit: i64| (seconds + unit / 2) / unit;
+    let days = rounded(86_400);
+    let months = (days * 10 + 152) / 304;
+    if rounded(60) < 60 {
+        some(rounded(60).max(1), "minute")
+    } else if rounded(3_600) < 36 {
+        some(rounded(3_600), "hour")
+    } else if days <= 120 {
+        some(days, "day")
+    } else if months < 24 {
+        some(months, "month")
+    } else {
+        some((days * 2 + 365) / 730, "year")
+    }
+}
+
+/// `1 day`, `2 days`.
+#[must_use]
+pub fn some(count: i64, word: &str) -> String {
+    if count == 1 {
+        format!("1 {word}")
+    } else {
+        format!("{count} {word}s")
+    }
+}
+
+/// `30 days`, `12 hours`, `no end`.
+#[must_use]
+pub fn lifetime(lifetime: Lifetime) -> String {
+    match lifetime {
+        Lifetime::For(duration) => length(duration),
+        Lifetime::Endless => "no end".to_owned(),
+    }
+}
+
+/// A length of time exactly, in its largest whole unit: `30 days`, `24 hours`, `90 seconds`.
+#[must_use]
+pub fn length(duration: Duration) -> String {
+    let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+    let whole = |unit: i64| seconds >= unit && seconds % unit == 0;
+    if seconds > 86_400 && whole(86_400) {
+        some(seconds / 86_400, "day")
+    } else if whole(3_600) {
+        some(seconds / 3_600, "hour")
+    } else if whole(60) {
+        some(seconds / 60, "minute")
+    } else {
+        some(seconds, "second")
+    }
+}
+
+/// A time in relative words, with the exact time on hover and in the markup.
+#[must_use]
+pub fn time(time: Time, now: Time) -> Markup {
+    html! { time datetime=(time) title=(utc(time)) { (relative(time, now)) } }
+}
+
+/// A time that may never have come.
+#[must_use]
+pub fn time_or_never(at: Option<Time>, now: Time) -> Markup {
+    at.map_or_else(|| html! { "Never" }, |at| time(at, now))
+}
+
+/// A time exactly, as text; the script puts the local time in its title.
+#[must_use]
+pub fn exact(time: Time) -> Markup {
+    html! { time datetime=(time) data-abs { (utc(time)) } }
+}
+
+/// An end: relative, and below it exactly, so that it needs no title.
+#[must_use]
+pub fn end(end: Option<Time>, now: Time) -> Markup {
+    match end {
+        Some(end) => html! { time datetime=(end) { (relative(end, now)) } small { (utc(end)) } },
+        None => html! { "No expiry" },
+    }
+}
+
+/// An end in one sentence: `in 30 days (2026-12-22 15:04 UTC)`.
+#[must_use]
+pub fn end_in_line(end: Option<Time>, now: Time) -> Markup {
+    match end {
+        Some(end) => html! { (time(end, now)) " (" (utc(end)) ")" },
+        None => html! { "no expiry" },
+    }
+}
+
+/// The same as part of a sentence: `expires in 30 days (…)`.
+#[must_use]
+pub fn expiry(end: Option<Time>, now: Time) -> Markup {
+    html! { @if end.is_some() { "expires " } (end_in_line(end, now)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_said_in_the_largest_fitting_unit() {
+        let now = Time::from_unix(100_000_000);
+        let day = 86_400;
+        let said = [
+            (0, "just now"),
+            (29, "just now"),
+            (-31, "1 minute ago"),
+            (90, "in 2 minutes"),
+            (59 * 60, "in 59 minutes"),
+            (3_600, "in 1 hour"),
+            (-35 * 3_600, "35 hours ago"),
+            (36 * 3_600, "in 2 days"),
+            (30 * day - 1, "in 30 days"),
+            (40 * day, "in 40 days"),
+            (120 * day, "in 120 days"),
+            (122 * day, "in 4 months"),
+            (-400 * day, "13 months ago"),
+            (3 * 365 * day, "in 3 years"),
+        ];
+        for (seconds, words) in said {
+            let time = Time::from_unix(now.unix() + seconds);
+            assert_eq!(relative(time, now), words, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_exact() {
+        assert_eq!(lifetime(Lifetime::days(30)), "30 days");
+        assert_eq!(lifetime(Lifetime::hours(24)), "24 hours");
+        assert_eq!(lifetime(Lifetime::Endless), "no end");
+        assert_eq!(length(Duration::from_secs(90)), "90 seconds");
+        assert_eq!(length(Duration::from_secs(60)), "1 minute");
+    }
+
+    #[test]
+    fn the_exact_time_is_in_the_markup() {
+        let time_then = Time::from_unix(1_798_902_840);
+        let markup = time(time_then, Time::from_unix(1_798_902_840 - 40 * 86_400)).into_string();
+        assert_eq!(
+            markup,
+            "<time datetime=\"2027-01-02T15:14:00Z\" title=\"2027-01-02 15:14 UTC\">in 40 days</time>"
+        );
+    }
+}

@@ -1,0 +1,135 @@
+//! The client's end: a TCP stream, with or without TLS over it.
+
+use std::cell::RefCell;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use super::settings::HEAD_BYTES_MAX;
+
+thread_local! {
+    /// Where every connection of this thread reads to. What is not handed on at once is copied, so
+    /// that an idle connection holds no buffer.
+    pub static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; 2 * HEAD_BYTES_MAX]);
+}
+
+/// The TCP connection, for the TLS layer above it and for those who only want to look.
+#[derive(Clone)]
+pub struct Socket(Rc<RefCell<TcpStream>>);
+
+impl Socket {
+    /// Wraps a connected socket.
+    pub fn new(stream: TcpStream) -> Self {
+        Self(Rc::new(RefCell::new(stream)))
+    }
+
+    /// Returns when the client has sent something, or has gone.
+    pub async fn readable(&self) -> io::Result<()> {
+        std::future::poll_fn(|cx| self.0.borrow().poll_read_ready(cx)).await
+    }
+
+    /// Reads and throws away until the client has closed or this much has come.
+    pub async fn drain(&self, bytes_max: usize) {
+        let mut drained = 0;
+        while drained < bytes_max {
+            let read = std::future::poll_fn(|cx| {
+                SCRATCH.with_borrow_mut(|scratch| {
+                    let mut buffer = ReadBuf::new(scratch);
+                    let mut stream = self.0.borrow_mut();
+                    ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer))?;
+                    Poll::Ready(io::Result::Ok(buffer.filled().len()))
+                })
+            });
+            match read.await {
+                Ok(0) | Err(_) => return,
+                Ok(count) => drained += count,
+            }
+        }
+    }
+
+    /// Lets the kernel forget what it still holds for this client when the socket is closed.
+    pub fn abandon(&self) {
+        let _ = socket2::SockRef::from(&*self.0.borrow()).set_linger(Some(Duration::ZERO));
+    }
+
+    /// Looks whether the client is still there, without reading what it sent.
+    pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut byte = [0];
+        let mut buffer = ReadBuf::new(&mut byte);
+        match ready!(self.0.borrow().poll_peek(cx, &mut buffer)) {
+            // Another request waits already. Nothing can be told from here on.
+            Ok(1..) => Poll::Pending,
+            Ok(0) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A TCP stream has nothing to flush.
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(cx)
+    }
+}
+
+/// The client's end, with or without TLS.
+pub enum Client {
+    /// Plain TCP.
+    Plain(Socket),
+    /// TLS over it.
+    Tls(Box<TlsStream<Socket>>),
+}
+
+impl Client {
+    /// Reads what the client sent.
+    pub fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}

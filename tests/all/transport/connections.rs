@@ -1,0 +1,135 @@
+//! How many connections there may be, and who makes room.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
+
+use super::support::{Client, Server, settings, until};
+
+#[test]
+fn connections_are_spread_over_the_workers() {
+    let server = Server::start();
+    let mut clients: Vec<_> = (0..2).map(|_| server.connect()).collect();
+    let mut counts: HashMap<String, usize> = HashMap::new();
+    for client in &mut clients {
+        *counts.entry(client.get("/thread").body).or_default() += 1;
+    }
+    assert_eq!(counts.len(), 2, "{counts:?}");
+    clients.extend((0..62).map(|_| server.connect()));
+    counts.clear();
+    for client in &mut clients {
+        *counts.entry(client.get("/thread").body).or_default() += 1;
+    }
+    assert!(counts.values().all(|&count| count == 32), "{counts:?}");
+}
+
+#[test]
+fn the_longest_idle_makes_room() {
+    let mut settings = settings();
+    settings.connections_max = 3;
+    let server = Server::with(settings);
+    let mut clients: Vec<_> = (0..3)
+        .map(|_| {
+            let mut client = server.connect();
+            assert_eq!(client.get("/").status, 200);
+            tick();
+            client
+        })
+        .collect();
+    // The first has been heard again, so the second has been silent longest.
+    assert_eq!(clients[0].get("/").status, 200);
+    tick();
+    let mut fourth = server.connect();
+    assert_eq!(fourth.get("/").status, 200);
+    assert!(clients[1].is_closed());
+    assert_eq!(clients[0].get("/").status, 200);
+    assert_eq!(clients[2].get("/").status, 200);
+}
+
+/// Lets the registry's clock, which counts milliseconds, go on.
+fn tick() {
+    let begun = std::time::Instant::now();
+    until("time passes", || begun.elapsed().as_millis() > 2);
+}
+
+#[test]
+fn who_is_in_the_middle_of_a_head_makes_room_after_the_idle() {
+    let mut settings = settings();
+    settings.connections_max = 2;
+    settings.workers = 1;
+    let server = Server::with(settings);
+    let mut slow = server.connect();
+    slow.send("GET / HT");
+    let mut idle = server.connect();
+    assert_eq!(idle.get("/").status, 200);
+    let mut third = server.connect();
+    assert_eq!(third.get("/").status, 200);
+    assert!(idle.is_closed());
+    third.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
+    until("it is held", || server.shared.held.load(SeqCst) == 1);
+    let mut fourth = server.connect();
+    assert_eq!(fourth.get("/").status, 200);
+    assert!(slow.is_closed());
+}
+
+#[test]
+fn when_everybody_is_at_work_a_new_one_is_told() {
+    let mut settings = settings();
+    settings.connections_max = 2;
+    let server = Server::with(settings);
+    let mut clients = [server.connect(), server.connect()];
+    for client in &mut clients {
+        client.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    until("both are held", || server.shared.held.load(SeqCst) == 2);
+    let answer = server.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer:?}");
+    assert!(answer.contains("\r\nretry-after: 1\r\n"), "{answer:?}");
+    assert!(
+        answer.contains("\r\nx-content-type-options: nosniff\r\n"),
+        "{answer:?}"
+    );
+    server.shared.open_gate();
+    for client in &mut clients {
+        assert_eq!(client.answer().status, 200);
+    }
+    assert!(server.is_alive());
+}
+
+#[test]
+fn one_address_may_have_so_many() {
+    let mut settings = settings();
+    settings.connections_per_address_max = 2;
+    settings.exempt = Arc::new(|address| address == std::net::IpAddr::from([127, 0, 0, 3]));
+    let server = Server::with(settings);
+    let from = |last| Client::from([127, 0, 0, last], server.address);
+    let mut others: Vec<_> = (0..2).map(|_| from(2)).collect();
+    let mut proxies: Vec<_> = (0..8).map(|_| from(3)).collect();
+    let mut mine: Vec<_> = (0..2).map(|_| from(1)).collect();
+    for client in others.iter_mut().chain(&mut proxies).chain(&mut mine) {
+        assert_eq!(client.get("/").status, 200);
+        tick();
+    }
+    let mut third = from(1);
+    assert_eq!(third.get("/").status, 200);
+    assert!(mine[0].is_closed());
+    for client in others.iter_mut().chain(&mut proxies).chain(&mut mine[1..]) {
+        assert_eq!(client.get("/").status, 200);
+    }
+}
+
+#[test]
+fn a_storm_of_resets_passes() {
+    let server = Server::start();
+    for number in 0..1000 {
+        let mut client = server.connect();
+        match number % 4 {
+            0 => {}
+            1 => client.send("GET /"),
+            2 => client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+            _ => client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx"),
+        }
+        client.reset();
+    }
+    assert!(server.is_alive());
+}

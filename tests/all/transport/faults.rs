@@ -1,0 +1,81 @@
+//! When the house fails: a 500 without detail, and everything goes on.
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use super::support::{Answer, Server, until};
+
+fn is_a_bare_500(answer: &Answer) {
+    assert_eq!(answer.status, 500);
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/problem+json")
+    );
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(answer.header("request-id").unwrap().len(), 12);
+    assert!(answer.body.starts_with(
+        r#"{"type":"about:blank","title":"Internal Server Error","status":500,"detail":""#
+    ));
+    assert!(!answer.body.contains("asked"), "{answer:?}");
+}
+
+#[test]
+fn a_panic_is_a_500_and_the_thread_lives() {
+    let server = Server::start();
+    let mut client = server.connect();
+    for path in ["/panic", "/work-panic", "/panic", "/work-panic"] {
+        is_a_bare_500(&client.get(path));
+        assert_eq!(client.get("/fine").status, 200);
+        server.shared.open_gate();
+        assert_eq!(client.get("/work").status, 200);
+    }
+    // Two workers, two pools' first threads, and a new house for each panic.
+    until("houses are opened again", || {
+        server.shared.opened.load(SeqCst) >= 8
+    });
+}
+
+#[test]
+fn no_line_end_leaves_in_a_header() {
+    let server = Server::start();
+    let mut client = server.connect();
+    for path in ["/inject", "/inject-nul", "/inject-name"] {
+        let answer = client.get(path);
+        is_a_bare_500(&answer);
+        assert!(
+            !answer.head.to_lowercase().contains("set-cookie"),
+            "{answer:?}"
+        );
+        assert!(!answer.head.to_lowercase().contains("x-bad"), "{answer:?}");
+    }
+    assert_eq!(client.get("/fine").status, 200);
+}
+
+#[test]
+fn a_status_that_is_none_is_a_500() {
+    let server = Server::start();
+    is_a_bare_500(&server.connect().get("/status"));
+}
+
+#[test]
+fn the_house_does_not_say_how_its_answer_is_framed() {
+    let server = Server::start();
+    let mut client = server.connect();
+    let answer = client.get("/reserved");
+    assert_eq!(answer.body, "ok");
+    assert_eq!(answer.header("content-length"), Some("2"));
+    assert_eq!(answer.header("transfer-encoding"), None);
+    assert_eq!(answer.header("connection"), None);
+    assert_eq!(client.get("/fine").status, 200);
+}
+
+#[test]
+fn a_response_that_breaks_off_is_seen_to_break_off() {
+    let server = Server::start();
+    let whole = server.exchange("GET /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert!(whole.contains("transfer-encoding: chunked"));
+    assert!(whole.ends_with("\r\n0\r\n\r\n"));
+    let cut = server.exchange("GET /cut HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    assert!(cut.starts_with("HTTP/1.1 200 "));
+    assert!(!cut.ends_with("0\r\n\r\n"));
+    assert!(server.is_alive());
+}

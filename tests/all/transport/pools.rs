@@ -1,0 +1,147 @@
+//! The bounded pools: what waits, what does not fit, what nobody waits for any more.
+
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use super::support::{Server, settings, until};
+
+#[test]
+fn what_does_not_fit_is_told_to_come_again() {
+    let server = Server::start();
+    // One thread, and two that wait for it.
+    let mut first = server.connect();
+    first.send("GET /hash HTTP/1.1\r\nHost: a\r\n\r\n");
+    until("the thread is busy", || {
+        server.shared.held.load(SeqCst) == 1
+    });
+    let (told, answers) = mpsc::channel();
+    let clients: Vec<_> = (0..6)
+        .map(|_| {
+            let (mut client, told) = (server.connect(), told.clone());
+            thread::spawn(move || told.send(client.get("/hash")).unwrap())
+        })
+        .collect();
+    for _ in 0..4 {
+        let answer = answers.recv().unwrap();
+        assert_eq!(answer.status, 503);
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/problem+json")
+        );
+    }
+    // Verification does not care.
+    assert!(server.is_alive());
+    server.shared.open_gate();
+    assert_eq!(first.answer().status, 200);
+    for _ in 0..2 {
+        assert_eq!(answers.recv().unwrap().status, 200);
+    }
+    for client in clients {
+        client.join().unwrap();
+    }
+}
+
+#[test]
+fn a_refused_connection_may_ask_again() {
+    let server = Server::start();
+    let held: Vec<_> = (0..3)
+        .map(|_| {
+            let mut client = server.connect();
+            client.send("GET /hash HTTP/1.1\r\nHost: a\r\n\r\n");
+            client
+        })
+        .collect();
+    let mut client = server.connect();
+    let mut answer = None;
+    // The three may still be on their way; then this one is the third, and the gate tells.
+    until("the queue is full", || server.shared.held.load(SeqCst) == 1);
+    while answer.is_none() {
+        let mut other = server.connect();
+        other.send("GET /hash HTTP/1.1\r\nHost: a\r\n\r\n");
+        other
+            .stream
+            .set_read_timeout(Some(Duration::from_millis(50)))
+            .unwrap();
+        let mut byte = [0];
+        if matches!(other.stream.peek(&mut byte), Ok(1)) {
+            answer = Some(other.answer());
+            client = other;
+        }
+    }
+    assert_eq!(answer.unwrap().status, 503);
+    server.shared.open_gate();
+    assert_eq!(client.get("/work").status, 200);
+    drop(held);
+}
+
+#[test]
+fn what_nobody_waits_for_is_passed_over() {
+    let mut settings = settings();
+    settings.workers = 1;
+    settings.hash.patience = Duration::ZERO;
+    let server = Server::with(settings);
+    let mut first = server.connect();
+    first.send("GET /hash HTTP/1.1\r\nHost: a\r\n\r\n");
+    until("the thread is busy", || {
+        server.shared.held.load(SeqCst) == 1
+    });
+    for reset in [true, false] {
+        let mut gone = server.connect();
+        gone.send("GET /hash HTTP/1.1\r\nHost: a\r\n\r\n");
+        // There is one worker: when it has answered this, it has seen the other's request.
+        assert!(server.is_alive());
+        if reset {
+            gone.reset();
+        } else {
+            drop(gone);
+        }
+        assert!(server.is_alive());
+    }
+    server.shared.open_gate();
+    assert_eq!(first.answer().status, 200);
+    assert_eq!(server.connect().get("/hash").status, 200);
+    assert_eq!(server.shared.held.load(SeqCst), 2);
+}
+
+#[test]
+fn who_only_stopped_sending_is_answered() {
+    let server = Server::start();
+    server.shared.open_gate();
+    for path in ["/quick", "/work", "/hash", "/empty"] {
+        let mut client = server.connect();
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        client.half_close();
+        let said = client.rest();
+        assert!(said.starts_with("HTTP/1.1 20"), "{path}: {said:?}");
+    }
+}
+
+#[test]
+fn pools_grow_and_shrink_to_one_thread() {
+    let mut settings = settings();
+    settings.work.threads_max = 8;
+    settings.work.idle = Duration::from_millis(20);
+    let server = Server::with(settings);
+    let mut clients: Vec<_> = (0..8).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    until("all are held at once", || {
+        server.shared.held.load(SeqCst) == 8
+    });
+    // Two workers, the other pool's thread, and eight.
+    assert_eq!(server.shared.opened.load(SeqCst), 11);
+    assert_eq!(server.shared.closed.load(SeqCst), 0);
+    server.shared.open_gate();
+    for client in &mut clients {
+        assert_eq!(client.answer().status, 200);
+    }
+    until("seven have ended", || {
+        server.shared.closed.load(SeqCst) == 7
+    });
+    assert_eq!(clients[0].get("/work").status, 200);
+    assert_eq!(server.shared.opened.load(SeqCst), 11);
+}

@@ -1,0 +1,106 @@
+//! The end: what is under way finishes, nothing new begins.
+
+use std::net::TcpStream;
+use std::sync::atomic::Ordering::SeqCst;
+
+use super::support::{NEVER, SOON, Server, settings, until};
+
+#[test]
+fn what_is_under_way_finishes() {
+    let mut server = Server::start();
+    let mut idle = server.connect();
+    assert_eq!(idle.get("/").status, 200);
+    let mut silent = server.connect();
+    let mut half = server.connect();
+    half.send("GET / HT");
+    let mut held = server.connect();
+    held.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
+    let mut sending = server.connect();
+    sending.send("POST /sent HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\no");
+    until("it is held", || server.shared.held.load(SeqCst) == 1);
+    server.stop.now();
+    assert!(idle.is_closed());
+    assert!(silent.is_closed());
+    assert!(half.is_closed());
+    until("new connections are refused", || {
+        TcpStream::connect(server.address).is_err()
+    });
+    sending.send("k");
+    let answer = sending.answer();
+    assert!(answer.body.ends_with("body: ok\n"), "{answer:?}");
+    assert_eq!(answer.header("connection"), Some("close"));
+    server.shared.open_gate();
+    let answer = held.answer();
+    assert!(answer.body.starts_with("GET /held "), "{answer:?}");
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert!(held.is_closed());
+    server.ended().unwrap();
+    assert_eq!(
+        server.shared.closed.load(SeqCst),
+        server.shared.opened.load(SeqCst)
+    );
+}
+
+#[test]
+fn the_second_time_nothing_is_waited_for() {
+    let mut settings = settings();
+    settings.deadlines.stop = NEVER;
+    let mut server = Server::with(settings);
+    let mut held = server.connect();
+    held.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
+    until("it is held", || server.shared.held.load(SeqCst) == 1);
+    server.stop.now();
+    server.stop.now();
+    server.ended().unwrap();
+    assert!(held.is_closed());
+    assert_eq!(server.shared.let_go.load(SeqCst), 0);
+}
+
+#[test]
+fn stopping_has_a_deadline() {
+    let mut settings = settings();
+    settings.deadlines.stop = SOON;
+    let mut server = Server::with(settings);
+    let mut sending = server.connect();
+    sending.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\no");
+    assert!(server.is_alive());
+    server.stop.now();
+    server.ended().unwrap();
+    assert!(sending.is_closed());
+}
+
+#[test]
+fn a_server_may_be_told_before_it_begins() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let stop = keycroft::http::transport::Stop::new();
+    stop.now();
+    let ended = keycroft::http::transport::serve(
+        &settings(),
+        vec![listener],
+        &stop,
+        || Ok::<_, String>(()),
+        |_, _| keycroft::http::transport::Admission {
+            lane: keycroft::http::transport::Lane::Quick,
+            body_bytes_max: 0,
+        },
+        |(), _| rouille::Response::empty_204(),
+    );
+    ended.unwrap();
+}
+
+#[test]
+fn a_house_that_does_not_open_is_told_at_once() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let ended = keycroft::http::transport::serve(
+        &settings(),
+        vec![listener],
+        &keycroft::http::transport::Stop::new(),
+        || Err::<(), _>("no such file"),
+        |_, _| keycroft::http::transport::Admission {
+            lane: keycroft::http::transport::Lane::Quick,
+            body_bytes_max: 0,
+        },
+        |(), _| rouille::Response::empty_204(),
+    );
+    assert_eq!(ended.unwrap_err().to_string(), "no such file");
+}
