@@ -4,6 +4,7 @@
 mod account;
 mod credential;
 mod event;
+mod explanation;
 mod oauth;
 mod policy;
 mod ssh_key;
@@ -16,6 +17,7 @@ pub use credential::{
     ApiKeyIn, ApiKeyOut, ApiKeyPatch, RotateIn, SessionOut, TokenIn, TokenOut, UsageOut,
 };
 pub use event::EventOut;
+pub use explanation::{CheckOut, ExplanationOut};
 pub use oauth::{IntrospectionOut, MetadataOut, OauthProblemOut};
 pub use policy::{PolicyOut, PolicyPatch, SweptOut};
 pub use ssh_key::{ImportIn, ImportLineOut, ImportOut, SshKeyIn, SshKeyOut, SshKeyPatch};
