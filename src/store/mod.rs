@@ -27,13 +27,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
 
+pub use self::ssh_key::{LoginKeys, NewSshKeyRow};
 pub use code::NewCode;
 pub use credential::{CredentialFilter, NewRow};
 pub use event::{EventFilter, Verdict};
 pub use file::Refused;
 pub use overview::FileFacts;
 pub use read::{Page, Read, Select};
-pub use ssh_key::{LoginKeys, NewSshKeyRow};
 pub use sweep::Swept;
 pub use throttle::Bucket;
 pub use uses::{Use, Uses};
