@@ -15,6 +15,7 @@ mod overview;
 mod policy;
 mod read;
 mod service;
+mod ssh_key;
 mod sweep;
 mod throttle;
 mod user;
@@ -26,6 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
+pub use self::ssh_key::{LoginKeys, NewSshKeyRow};
 pub use code::NewCode;
 pub use credential::{CredentialFilter, NewRow};
 pub use event::{EventFilter, Verdict};
