@@ -640,7 +640,7 @@ fn demand_within_caller(write: &Write<'_>, record: &Record) -> Result<(), Error>
 }
 
 /// The end of a new token: whole hours within policy, and never after what made it.
-fn token_end(
+pub(super) fn token_end(
     policy: &Policy,
     wanted: WantedEnd,
     maker: &Credential,

@@ -2,6 +2,7 @@
 
 mod account;
 mod credential;
+mod device_login;
 mod event;
 mod group;
 mod overview;
@@ -19,6 +20,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub use account::Invited;
 pub use credential::{Issued, Whose, WithMade};
 pub use overview::{Exceeding, Facts, UserCounts};
+pub use device_login::{BegunLogin, Polled, WantedLogin};
 pub use sign_in::SignedIn;
 pub use sweep::Swept;
 pub use user::EndedEverything;
@@ -42,6 +44,7 @@ pub struct Office {
     store: Store,
     clock: Clock,
     swept_at: Arc<AtomicI64>,
+    paces: Arc<std::sync::Mutex<device_login::Paces>>,
 }
 
 impl Office {
@@ -67,6 +70,7 @@ impl Office {
             store,
             swept_at: Arc::new(AtomicI64::new(clock.now().unix())),
             clock,
+            paces: Arc::default(),
         })
     }
 
