@@ -5,10 +5,9 @@ use rouille::Response;
 use super::{Answer, again, done, form, frame, nonce, once, page, page_number, part, query, show};
 use crate::desk::{Desk, Issued, Whose, WithMade};
 use crate::html::api_key::{
-    self as pages, ApiKeyDelete, ApiKeyEdit, ApiKeyIssued, ApiKeyList, ApiKeyNew, ApiKeyRotate,
-    ApiKeyRow, Filter, Holder, Sort,
+    self as pages, ApiKeyDelete, ApiKeyEdit, ApiKeyIssued, ApiKeyList, ApiKeyNew, ApiKeyPage,
+    ApiKeyRotate, ApiKeyRow, Filter, Holder, Maker, Sort,
 };
-use crate::html::api_key_page::{self, ApiKeyPage, Maker};
 use crate::html::form::Input;
 use crate::html::permission::as_fields;
 use crate::html::standing::Standing;
@@ -290,9 +289,10 @@ pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let (power, refusal) = desk.power_of(caller, &scope.whose, KIND, record.id)?;
     let maker = match record.made_by {
         None => Maker::Nobody,
-        Some(id) => desk
-            .maker(caller, id)?
-            .map_or_else(|| Maker::Id(id.to_string()), Maker::Credential),
+        Some(id) => desk.maker(caller, id)?.map_or_else(
+            || Maker::Id(id.to_string()),
+            |maker| Maker::Credential(Box::new(maker)),
+        ),
     };
     let view = ApiKeyPage {
         usage: desk.usage(caller, &scope.whose, KIND, record.id)?,
@@ -304,7 +304,7 @@ pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
         maker,
         record,
     };
-    show(api_key_page::show(&frame(ask, caller), &view))
+    show(pages::show(&frame(ask, caller), &view))
 }
 
 pub fn ask_edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
