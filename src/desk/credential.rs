@@ -63,8 +63,8 @@ fn not_found(kind: Kind) -> Error {
 /// Whose credentials somebody deals with, and by which permissions.
 #[derive(Clone)]
 pub struct Whose {
-    owner: OwnerId,
-    read: Own,
+    pub(super) owner: OwnerId,
+    pub(super) read: Own,
     write: Own,
     /// What the owner's credentials may at most carry, when that is less than what the caller may do.
     limit: Option<Permissions>,

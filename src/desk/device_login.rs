@@ -88,7 +88,11 @@ impl Paces {
             }
             None if full => Some(INTERVAL),
             None => {
-                let pace = Pace { asked_at: now, interval: INTERVAL, expires_at: login.expires_at };
+                let pace = Pace {
+                    asked_at: now,
+                    interval: INTERVAL,
+                    expires_at: login.expires_at,
+                };
                 self.0.insert(login.code, pace);
                 None
             }
@@ -105,10 +109,26 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::TooMany`] when its address began many; [`Error::Unavailable`] when too many are under way.
-    pub fn begin_device_login(&self, wanted: WantedLogin, origin: &Origin, now: Time) -> Result<BegunLogin, Error> {
-        let place = origin.address.map_or_else(String::new, super::sign_in::network_of);
-        let name = format!("device:{}", self.keyed(&[b"device", place.as_bytes()]).hex());
-        if let Some(seconds) = self.store().count_try(vec![Bucket { name, tries_max: BEGUN_PER_ADDRESS }], now)? {
+    pub fn begin_device_login(
+        &self,
+        wanted: WantedLogin,
+        origin: &Origin,
+        now: Time,
+    ) -> Result<BegunLogin, Error> {
+        let place = origin
+            .address
+            .map_or_else(String::new, super::sign_in::network_of);
+        let name = format!(
+            "device:{}",
+            self.keyed(&[b"device", place.as_bytes()]).hex()
+        );
+        if let Some(seconds) = self.store().count_try(
+            vec![Bucket {
+                name,
+                tries_max: BEGUN_PER_ADDRESS,
+            }],
+            now,
+        )? {
             return Err(too_many("sign-ins were begun from your address", seconds));
         }
         let (device_code, code) = new_code(Purpose::Device, now);
@@ -121,14 +141,24 @@ impl Desk {
             lifetime: wanted.lifetime,
         };
         let user_code = self.store().begin_device_login(new, now)?;
-        Ok(BegunLogin { device_code, user_code, expires_in: Purpose::Device.lifetime(), interval: INTERVAL })
+        Ok(BegunLogin {
+            device_code,
+            user_code,
+            expires_in: Purpose::Device.lifetime(),
+            interval: INTERVAL,
+        })
     }
 
     /// A device asks whether the person answered. Writes only when there is a token to be had, which one asker alone gets.
     ///
     /// # Errors
     /// Faults of ours.
-    pub fn poll_device_login(&self, presented: Presented, origin: Origin, now: Time) -> Result<Polled, Error> {
+    pub fn poll_device_login(
+        &self,
+        presented: Presented,
+        origin: Origin,
+        now: Time,
+    ) -> Result<Polled, Error> {
         if presented.form != Form::Code {
             return Ok(Polled::Unknown);
         }
@@ -145,21 +175,33 @@ impl Desk {
             }
             Some(DeviceAnswer::Refused) => Ok(Polled::Refused),
             // Looked at before the writer is asked, so that asking again and again costs it nothing; and again within the act.
-            Some(DeviceAnswer::Approved(session)) => match approver(&self.read, &login, session, now)? {
-                None => Ok(Polled::Refused),
-                Some(_) => self.fetch(presented, login.code, origin, now),
-            },
+            Some(DeviceAnswer::Approved(session)) => {
+                match approver(&self.read, &login, session, now)? {
+                    None => Ok(Polled::Refused),
+                    Some(_) => self.fetch(presented, login.code, origin, now),
+                }
+            }
         }
     }
 
-    fn fetch(&self, presented: Presented, code: Id, origin: Origin, now: Time) -> Result<Polled, Error> {
+    fn fetch(
+        &self,
+        presented: Presented,
+        code: Id,
+        origin: Origin,
+        now: Time,
+    ) -> Result<Polled, Error> {
         let permit = Permit::by_code(presented, Purpose::Device, Action::TokenCreate, origin, now)?;
         let fetched = self.store().write(permit, move |write| {
-            let login = write.device_login_by_id(code)?.ok_or(Error::NotFound("sign-in"))?;
+            let login = write
+                .device_login_by_id(code)?
+                .ok_or(Error::NotFound("sign-in"))?;
             let Some(DeviceAnswer::Approved(session)) = login.answer else {
                 return Err(Error::Conflict("This was not approved.".to_owned()));
             };
-            let session = approver(write, &login, session, write.now)?.ok_or_else(|| Error::Conflict("Who approved this may do so no more.".to_owned()))?;
+            let session = approver(write, &login, session, write.now)?.ok_or_else(|| {
+                Error::Conflict("Who approved this may do so no more.".to_owned())
+            })?;
             let wanted = login.lifetime.map_or(WantedEnd::Unsaid, WantedEnd::In);
             let power = session.power();
             let secret = Secret::generate(Form::Credential(Kind::Token));
@@ -169,7 +211,10 @@ impl Desk {
                 owner: session.owner.id(),
                 name: tame(&format!("{} on {}", login.program, login.computer), 64),
                 note: None,
-                permissions: login.permissions.as_ref().map_or_else(|| power.clone(), |wanted| wanted.intersection(&power)),
+                permissions: login
+                    .permissions
+                    .as_ref()
+                    .map_or_else(|| power.clone(), |wanted| wanted.intersection(&power)),
                 networks: Networks::default(),
                 digest: secret.digest(),
                 made_by: Some(session.id),
@@ -183,7 +228,11 @@ impl Desk {
             let trace = Trace::of(target)
                 .after("permissions", &row.permissions)
                 .after("device", login.code)
-                .after("expires", row.expires_at.map_or_else(String::new, |end| end.to_string()));
+                .after(
+                    "expires",
+                    row.expires_at
+                        .map_or_else(String::new, |end| end.to_string()),
+                );
             Ok(((secret, row.id), trace))
         });
         match fetched {
@@ -194,7 +243,12 @@ impl Desk {
             }
             // Somebody else with the same code was first.
             Err(Error::Unauthenticated { .. }) => Ok(Polled::Unknown),
-            Err(Error::Conflict(_) | Error::NotFound(_) | Error::AgainstPolicy(_) | Error::Invalid(_)) => Ok(Polled::Refused),
+            Err(
+                Error::Conflict(_)
+                | Error::NotFound(_)
+                | Error::AgainstPolicy(_)
+                | Error::Invalid(_),
+            ) => Ok(Polled::Refused),
             Err(error) => Err(error),
         }
     }
@@ -209,13 +263,23 @@ impl Desk {
         if caller.credential.kind != Kind::Session {
             return Err(Error::NotAllowed("Sign-ins on devices are approved at the console, by a person who is signed in there.".to_owned()));
         }
-        let name = format!("device-code:{}", self.keyed(&[b"device-code", &user.0.to_be_bytes()]).hex());
-        let bucket = vec![Bucket { name, tries_max: TRIES_PER_USER }];
+        let name = format!(
+            "device-code:{}",
+            self.keyed(&[b"device-code", &user.0.to_be_bytes()]).hex()
+        );
+        let bucket = vec![Bucket {
+            name,
+            tries_max: TRIES_PER_USER,
+        }];
         if let Some(seconds) = self.store().count_try(bucket.clone(), caller.now)? {
             return Err(too_many("codes were tried", seconds));
         }
         let code = UserCode::parse(typed).ok_or(NOT_FOUND)?;
-        let login = self.read.device_login(&code, caller.now)?.filter(|login| login.answer.is_none()).ok_or(NOT_FOUND)?;
+        let login = self
+            .read
+            .device_login(&code, caller.now)?
+            .filter(|login| login.answer.is_none())
+            .ok_or(NOT_FOUND)?;
         self.store().forget_tries(bucket)?;
         Ok(login)
     }
@@ -224,7 +288,12 @@ impl Desk {
     ///
     /// # Errors
     /// As [`Desk::device_login`]; [`Error::PasswordNeeded`]; [`Error::AgainstPolicy`]; [`Error::Conflict`] when it was answered meanwhile.
-    pub fn approve_device_login(&self, caller: &Caller, typed: &str, wanted: WantedEnd) -> Result<DeviceLogin, Error> {
+    pub fn approve_device_login(
+        &self,
+        caller: &Caller,
+        typed: &str,
+        wanted: WantedEnd,
+    ) -> Result<DeviceLogin, Error> {
         caller.demand_recent_password()?;
         let permit = caller.permit(Own::TokensWrite, Action::DeviceApprove)?;
         let login = self.device_login(caller, typed)?;
@@ -237,8 +306,15 @@ impl Desk {
                 WantedEnd::In(lifetime) => Some(lifetime),
                 WantedEnd::Unsaid | WantedEnd::At(_) => None,
             };
-            let login = write.device_login(&login.user_code, write.now)?.ok_or(Error::NotFound("sign-in"))?;
-            write.answer_device_login(&login, user, DeviceAnswer::Approved(session.id), lifetime)?;
+            let login = write
+                .device_login(&login.user_code, write.now)?
+                .ok_or(Error::NotFound("sign-in"))?;
+            write.answer_device_login(
+                &login,
+                user,
+                DeviceAnswer::Approved(session.id),
+                lifetime,
+            )?;
             Ok(((), trace(&login, user)))
         })?;
         Ok(answered)
@@ -253,7 +329,9 @@ impl Desk {
         let login = self.device_login(caller, typed)?;
         let (user, answered) = (caller.user()?.id, login.clone());
         self.store().write(permit, move |write| {
-            let login = write.device_login(&login.user_code, write.now)?.ok_or(Error::NotFound("sign-in"))?;
+            let login = write
+                .device_login(&login.user_code, write.now)?
+                .ok_or(Error::NotFound("sign-in"))?;
             write.answer_device_login(&login, user, DeviceAnswer::Refused, None)?;
             Ok(((), trace(&login, user)))
         })?;
@@ -261,12 +339,20 @@ impl Desk {
     }
 
     fn paces(&self) -> std::sync::MutexGuard<'_, Paces> {
-        self.office.paces.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.office
+            .paces
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
 /// The session that a sign-in was approved with, while it is good and still its person's.
-fn approver(select: &Select, login: &DeviceLogin, session: Id, now: Time) -> Result<Option<Credential>, Error> {
+fn approver(
+    select: &Select,
+    login: &DeviceLogin,
+    session: Id,
+    now: Time,
+) -> Result<Option<Credential>, Error> {
     let session = select.credential(session)?;
     Ok(session.filter(|session| {
         let same = matches!(&session.owner, Owner::User(user) if Some(user.id) == login.user);
@@ -275,10 +361,22 @@ fn approver(select: &Select, login: &DeviceLogin, session: Id, now: Time) -> Res
 }
 
 fn trace(login: &DeviceLogin, user: crate::model::user::UserId) -> Trace {
-    let address = login.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string());
-    Trace::of(Target::new("device", login.code, &login.computer, Some(user))).after("program", &login.program).after("address", address)
+    let address = login
+        .address
+        .map_or_else(|| "unknown".to_owned(), |address| address.to_string());
+    Trace::of(Target::new(
+        "device",
+        login.code,
+        &login.computer,
+        Some(user),
+    ))
+    .after("program", &login.program)
+    .after("address", address)
 }
 
 fn too_many(what: &str, seconds: u64) -> Error {
-    Error::TooMany { retry_after: Duration::from_secs(seconds), message: format!("Too many {what}; try again in {seconds} seconds.") }
+    Error::TooMany {
+        retry_after: Duration::from_secs(seconds),
+        message: format!("Too many {what}; try again in {seconds} seconds."),
+    }
 }

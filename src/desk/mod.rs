@@ -4,6 +4,7 @@ mod account;
 mod credential;
 mod device_login;
 mod event;
+mod explain;
 mod group;
 mod overview;
 mod policy;
@@ -19,8 +20,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 pub use account::Invited;
 pub use credential::{Issued, Whose, WithMade};
-pub use overview::{Exceeding, Facts, UserCounts};
 pub use device_login::{BegunLogin, Polled, WantedLogin};
+pub use explain::{Check, Circumstances, Explanation};
+pub use overview::{Exceeding, Facts, UserCounts};
 pub use sign_in::SignedIn;
 pub use sweep::Swept;
 pub use user::EndedEverything;

@@ -5,7 +5,7 @@ use rouille::{Request, Response};
 use super::ask::{Ask, House};
 use super::console::{self, Act, Page};
 use super::problem::Problem;
-use super::service::{health, introspect, metadata, verify};
+use super::service::{device, health, introspect, metadata, verify};
 use super::transport::{Admission, Lane};
 use super::{api, gate, headers};
 use crate::model::caller::Caller;
@@ -128,6 +128,8 @@ pub const ROUTES: &[Route] = &[
         )
     },
     open("POST", "/oauth/revoke", introspect::revoke),
+    open("POST", "/oauth/device_authorization", device::authorize),
+    open("POST", "/oauth/token", device::token),
     quick("GET", "/healthz", health::healthz),
     quick("GET", "/openapi.json", metadata::openapi),
     quick(
@@ -204,6 +206,12 @@ pub const ROUTES: &[Route] = &[
     ),
     needs(
         "GET",
+        "/api/v1/api-keys/{id}/explain",
+        Own::ApiKeysRead,
+        api::explain::own_api_key,
+    ),
+    needs(
+        "GET",
         "/api/v1/tokens",
         Own::TokensRead,
         api::token::list_own,
@@ -231,6 +239,12 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/tokens/{id}/usage",
         Own::TokensRead,
         api::token::usage_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/tokens/{id}/explain",
+        Own::TokensRead,
+        api::explain::own_token,
     ),
     needs(
         "GET",
@@ -316,6 +330,18 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/users/{username}/tokens/{id}",
         Own::UsersWrite,
         api::user::delete_token,
+    ),
+    needs(
+        "GET",
+        "/api/v1/users/{username}/tokens/{id}/explain",
+        Own::UsersRead,
+        api::explain::users_token,
+    ),
+    needs(
+        "GET",
+        "/api/v1/users/{username}/api-keys/{id}/explain",
+        Own::UsersRead,
+        api::explain::users_api_key,
     ),
     needs(
         "GET",
@@ -426,6 +452,12 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/services/{name}/api-keys/{id}/rotate",
         Own::ServicesWrite,
         api::service::rotate_api_key,
+    ),
+    needs(
+        "GET",
+        "/api/v1/services/{name}/api-keys/{id}/explain",
+        Own::ServicesRead,
+        api::explain::services_api_key,
     ),
     open("GET", "/", console::first),
     quick("GET", "/-/{file}", console::statics::file),
@@ -683,13 +715,22 @@ fn answer(ask: &mut Ask<'_>) -> Result<Response, Problem> {
     }
     match route.needs {
         Needs::Nothing(handler) => handler(ask),
-        Needs::Bearer(handler) => handler(ask, &gate::bearer(ask, None)?),
-        Needs::Permission(permission, handler) => {
-            handler(ask, &gate::bearer(ask, Some(permission))?)
-        }
+        Needs::Bearer(handler) => call(ask, None, handler),
+        Needs::Permission(permission, handler) => call(ask, Some(permission), handler),
         Needs::Page(handler) => console::visit(ask, handler),
         Needs::Form(handler) => console::send(ask, handler),
     }
+}
+
+/// Answers a caller, and tells them when the credential they used ends.
+fn call(ask: &Ask<'_>, permission: Option<Own>, handler: Called) -> Result<Response, Problem> {
+    let caller = gate::bearer(ask, permission)?;
+    let mut response = handler(ask, &caller)?;
+    if let Some(end) = caller.credential.expires_at {
+        let header = ("Keycroft-Expires".into(), end.to_string().into());
+        response.headers.push(header);
+    }
+    Ok(response)
 }
 
 /// A fault is logged once, here, with the id that the answer carries.

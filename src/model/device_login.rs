@@ -34,7 +34,10 @@ impl UserCode {
             .map(|c| u8::try_from(c.to_ascii_uppercase()).unwrap_or(0))
             .collect();
         let letters: [u8; LETTERS_COUNT] = letters.try_into().ok()?;
-        letters.iter().all(|letter| LETTERS.contains(letter)).then_some(Self(letters))
+        letters
+            .iter()
+            .all(|letter| LETTERS.contains(letter))
+            .then_some(Self(letters))
     }
 
     /// The eight letters alone, as they are stored.
@@ -98,10 +101,28 @@ mod tests {
 
     #[test]
     fn codes_are_read_as_people_type_them() {
-        for typed in ["BCDF-GHJK", "bcdfghjk", " bcdf ghjk\n", "BCDF–GHJK", "b.c.d.f.g.h.j.k"] {
-            assert_eq!(UserCode::parse(typed), Some(UserCode(*b"BCDFGHJK")), "{typed:?}");
+        for typed in [
+            "BCDF-GHJK",
+            "bcdfghjk",
+            " bcdf ghjk\n",
+            "BCDF–GHJK",
+            "b.c.d.f.g.h.j.k",
+        ] {
+            assert_eq!(
+                UserCode::parse(typed),
+                Some(UserCode(*b"BCDFGHJK")),
+                "{typed:?}"
+            );
         }
-        for wrong in ["", "BCDF", "BCDF-GHJA", "BCDF-GHJ1", "BCDF-GHJKL", "ＢCDFGHJK", "BCDFGHJ\0"] {
+        for wrong in [
+            "",
+            "BCDF",
+            "BCDF-GHJA",
+            "BCDF-GHJ1",
+            "BCDF-GHJKL",
+            "ＢCDFGHJK",
+            "BCDFGHJ\0",
+        ] {
             assert_eq!(UserCode::parse(wrong), None, "{wrong:?}");
         }
     }

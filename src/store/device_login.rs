@@ -33,7 +33,10 @@ const COLUMNS: &str = "d.code_id, d.user_code, d.computer, d.program, d.address,
 
 fn read_login(row: &Row<'_>) -> rusqlite::Result<DeviceLogin> {
     let id = |column: usize| -> rusqlite::Result<Option<Id>> {
-        row.get_ref(column)?.as_str_or_null()?.map(|text| Id::parse(text).ok_or_else(|| invalid(column))).transpose()
+        row.get_ref(column)?
+            .as_str_or_null()?
+            .map(|text| Id::parse(text).ok_or_else(|| invalid(column)))
+            .transpose()
     };
     let answer = match (row.get_ref(7)?.as_str_or_null()?, id(8)?) {
         (None, _) => None,
@@ -47,9 +50,19 @@ fn read_login(row: &Row<'_>) -> rusqlite::Result<DeviceLogin> {
         user_code: UserCode::parse(row.get_ref(1)?.as_str()?).ok_or_else(|| invalid(1))?,
         computer: row.get(2)?,
         program: row.get(3)?,
-        address: row.get_ref(4)?.as_str_or_null()?.and_then(|text| text.parse().ok()),
-        permissions: row.get_ref(5)?.as_str_or_null()?.map(Permissions::from_stored),
-        lifetime: seconds.map(|seconds| Lifetime::For(std::time::Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))),
+        address: row
+            .get_ref(4)?
+            .as_str_or_null()?
+            .and_then(|text| text.parse().ok()),
+        permissions: row
+            .get_ref(5)?
+            .as_str_or_null()?
+            .map(Permissions::from_stored),
+        lifetime: seconds.map(|seconds| {
+            Lifetime::For(std::time::Duration::from_secs(
+                u64::try_from(seconds).unwrap_or(0),
+            ))
+        }),
         asked_at: time(row, 10)?.ok_or_else(|| invalid(10))?,
         expires_at: time(row, 11)?.ok_or_else(|| invalid(11))?,
         answer,
@@ -94,8 +107,14 @@ impl Select {
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
-    pub fn device_login(&self, user_code: &UserCode, now: Time) -> Result<Option<DeviceLogin>, Error> {
-        let sql = format!("SELECT {COLUMNS} WHERE d.user_code = ? AND c.uses_left > 0 AND c.expires_at > ?");
+    pub fn device_login(
+        &self,
+        user_code: &UserCode,
+        now: Time,
+    ) -> Result<Option<DeviceLogin>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} WHERE d.user_code = ? AND c.uses_left > 0 AND c.expires_at > ?"
+        );
         self.one(&sql, params![user_code.letters(), now.unix()], read_login)
     }
 
@@ -103,13 +122,25 @@ impl Select {
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
-    pub fn device_login_by_code(&self, presented: &Presented) -> Result<Option<DeviceLogin>, Error> {
-        let sql = format!("SELECT {COLUMNS} WHERE d.code_id = ? AND c.purpose = ? AND c.uses_left > 0");
-        let found = self.one(&sql, params![presented.id.as_str(), Purpose::Device.word()], |row| {
-            let digest: [u8; 32] = row.get(13)?;
-            Ok((digest, read_login(row)?))
-        })?;
-        Ok(found.and_then(|(digest, login)| Digest::from_stored(&digest).is_some_and(|digest| digest.matches(&presented.digest)).then_some(login)))
+    pub fn device_login_by_code(
+        &self,
+        presented: &Presented,
+    ) -> Result<Option<DeviceLogin>, Error> {
+        let sql =
+            format!("SELECT {COLUMNS} WHERE d.code_id = ? AND c.purpose = ? AND c.uses_left > 0");
+        let found = self.one(
+            &sql,
+            params![presented.id.as_str(), Purpose::Device.word()],
+            |row| {
+                let digest: [u8; 32] = row.get(13)?;
+                Ok((digest, read_login(row)?))
+            },
+        )?;
+        Ok(found.and_then(|(digest, login)| {
+            Digest::from_stored(&digest)
+                .is_some_and(|digest| digest.matches(&presented.digest))
+                .then_some(login)
+        }))
     }
 
     /// A sign-in by its code's id, within the act that fetches it.
@@ -117,7 +148,11 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn device_login_by_id(&self, code: Id) -> Result<Option<DeviceLogin>, Error> {
-        self.one(&format!("SELECT {COLUMNS} WHERE d.code_id = ?"), [code.as_str()], read_login)
+        self.one(
+            &format!("SELECT {COLUMNS} WHERE d.code_id = ?"),
+            [code.as_str()],
+            read_login,
+        )
     }
 }
 
@@ -126,15 +161,32 @@ impl Write<'_> {
     ///
     /// # Errors
     /// [`Error::Conflict`] when it was answered before.
-    pub fn answer_device_login(&self, login: &DeviceLogin, user: UserId, answer: DeviceAnswer, lifetime: Option<Lifetime>) -> Result<(), Error> {
+    pub fn answer_device_login(
+        &self,
+        login: &DeviceLogin,
+        user: UserId,
+        answer: DeviceAnswer,
+        lifetime: Option<Lifetime>,
+    ) -> Result<(), Error> {
         let (word, session) = match &answer {
             DeviceAnswer::Approved(session) => ("approved", Some(session.as_str())),
             DeviceAnswer::Refused => ("refused", None),
         };
         let sql = "UPDATE device_logins SET answer = ?, approved_with = ?, lifetime_seconds = ? WHERE code_id = ? AND answer IS NULL";
-        if self.execute(sql, params![word, session, seconds(lifetime), login.code.as_str()])? != 1 {
-            return Err(Error::Conflict("This was answered already; start again on the device if it still waits.".to_owned()));
+        if self.execute(
+            sql,
+            params![word, session, seconds(lifetime), login.code.as_str()],
+        )? != 1
+        {
+            return Err(Error::Conflict(
+                "This was answered already; start again on the device if it still waits."
+                    .to_owned(),
+            ));
         }
-        self.execute("UPDATE codes SET user_id = ? WHERE id = ?", params![user.0, login.code.as_str()]).map(|_| ())
+        self.execute(
+            "UPDATE codes SET user_id = ? WHERE id = ?",
+            params![user.0, login.code.as_str()],
+        )
+        .map(|_| ())
     }
 }
