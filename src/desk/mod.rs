@@ -2,7 +2,9 @@
 
 mod account;
 mod credential;
+mod device_login;
 mod event;
+mod explain;
 mod group;
 mod metrics;
 mod overview;
@@ -21,6 +23,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub use self::ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use account::Invited;
 pub use credential::{Issued, Whose, WithMade};
+pub use device_login::{BegunLogin, Polled, WantedLogin};
+pub use explain::{Check, Circumstances, Explanation};
 pub use metrics::{Counters, Figures};
 pub use overview::{Exceeding, Facts, UserCounts};
 pub use sign_in::SignedIn;
@@ -47,6 +51,7 @@ pub struct Office {
     clock: Clock,
     swept_at: Arc<AtomicI64>,
     counters: Arc<Counters>,
+    paces: Arc<std::sync::Mutex<device_login::Paces>>,
 }
 
 impl Office {
@@ -73,6 +78,7 @@ impl Office {
             swept_at: Arc::new(AtomicI64::new(clock.now().unix())),
             counters: Arc::default(),
             clock,
+            paces: Arc::default(),
         })
     }
 

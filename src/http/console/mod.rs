@@ -3,6 +3,7 @@
 pub mod account;
 pub mod api_key;
 mod cookie;
+pub mod device;
 pub mod diagnostics;
 pub mod event;
 mod form;
