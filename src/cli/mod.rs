@@ -5,6 +5,8 @@ mod operator;
 mod output;
 mod scan;
 mod serve;
+mod serve_file;
+mod systemd;
 mod user;
 
 use std::process::ExitCode;

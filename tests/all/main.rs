@@ -1,4 +1,5 @@
 //! Black-box tests, one binary for all, files by feature.
 
+mod serve;
 mod tidy;
 mod transport;

@@ -290,9 +290,10 @@ pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let (power, refusal) = desk.power_of(caller, &scope.whose, KIND, record.id)?;
     let maker = match record.made_by {
         None => Maker::Nobody,
-        Some(id) => desk
-            .maker(caller, id)?
-            .map_or_else(|| Maker::Id(id.to_string()), |maker| Maker::Credential(Box::new(maker))),
+        Some(id) => desk.maker(caller, id)?.map_or_else(
+            || Maker::Id(id.to_string()),
+            |maker| Maker::Credential(Box::new(maker)),
+        ),
     };
     let view = ApiKeyPage {
         usage: desk.usage(caller, &scope.whose, KIND, record.id)?,
