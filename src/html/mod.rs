@@ -5,7 +5,8 @@
 
 pub mod account;
 pub mod api_key;
-pub mod api_key_page;
+mod api_key_list;
+mod api_key_page;
 mod assets;
 mod chart;
 pub mod device;

@@ -5,10 +5,9 @@ use rouille::Response;
 use super::{Answer, again, done, form, frame, nonce, once, page, page_number, part, query, show};
 use crate::desk::{Desk, Issued, Whose, WithMade};
 use crate::html::api_key::{
-    self as pages, ApiKeyDelete, ApiKeyEdit, ApiKeyIssued, ApiKeyList, ApiKeyNew, ApiKeyRotate,
-    ApiKeyRow, Filter, Holder, Sort,
+    self as pages, ApiKeyDelete, ApiKeyEdit, ApiKeyIssued, ApiKeyList, ApiKeyNew, ApiKeyPage,
+    ApiKeyRotate, ApiKeyRow, Filter, Holder, Maker, Sort,
 };
-use crate::html::api_key_page::{self, ApiKeyPage, Maker};
 use crate::html::form::Input;
 use crate::html::permission::as_fields;
 use crate::html::standing::Standing;
@@ -305,7 +304,7 @@ pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
         maker,
         record,
     };
-    show(api_key_page::show(&frame(ask, caller), &view))
+    show(pages::show(&frame(ask, caller), &view))
 }
 
 pub fn ask_edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
