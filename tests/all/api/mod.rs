@@ -1,0 +1,3 @@
+//! The JSON API against the wire contract, at `http::respond`.
+
+mod matrix;
