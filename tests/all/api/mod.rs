@@ -1,3 +1,6 @@
 //! The JSON API against the wire contract, at `http::respond`.
 
+mod api_keys;
+mod bad_input;
 mod matrix;
+mod rotation;
