@@ -2,5 +2,7 @@
 
 mod api_keys;
 mod bad_input;
+mod burn;
 mod matrix;
 mod rotation;
+mod verification;
