@@ -1,5 +1,7 @@
 //! The door for shells: a client of the API, except for `serve` and what the file's owner does on the file itself.
 
+mod backup;
+mod check;
 mod exit;
 mod operator;
 mod output;
@@ -36,6 +38,14 @@ enum Command {
     /// The audit log's chain
     #[command(subcommand)]
     Audit(operator::AuditCommand),
+    /// Copy the file while the server runs, and look whether the copy is whole
+    Backup(backup::BackupArguments),
+    /// Put a backup in place: every session and token ends, and the API keys to look at are listed
+    Restore(backup::RestoreArguments),
+    /// Examine the file: what is wrong with it, and what to do about it
+    Check(check::CheckArguments),
+    /// Bring the file to the present schema, as the next start would
+    Migrate(check::MigrateArguments),
     /// Find Keycroft secrets in files, offline, by their form and checksum
     Scan(scan::ScanArguments),
 }
@@ -60,6 +70,10 @@ pub fn run() -> ExitCode {
         Command::User(command) => user::run(command),
         Command::Sweep(arguments) => operator::sweep(&arguments),
         Command::Audit(command) => operator::audit(&command),
+        Command::Backup(arguments) => backup::backup(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Migrate(arguments) => check::migrate(&arguments),
         Command::Scan(arguments) => scan::run(&arguments),
     };
     match done {

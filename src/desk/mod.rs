@@ -3,6 +3,7 @@
 mod account;
 mod credential;
 mod event;
+mod file;
 mod group;
 mod policy;
 mod service;
@@ -17,6 +18,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 pub use account::Invited;
 pub use credential::{Issued, Rotation, Whose, WithMade};
+pub use file::{BackedUp, Condition, Existing, Finding, Refused, Restored, Survivor};
 pub use sign_in::SignedIn;
 pub use sweep::Swept;
 pub use user::EndedEverything;
@@ -30,7 +32,7 @@ use crate::model::event::Action;
 use crate::model::permission::Own;
 use crate::model::secret::{Digest, Form, Secret};
 use crate::model::time::Time;
-use crate::store::{NewCode, Read, Refused, Store};
+use crate::store::{NewCode, Read, Store, Waits};
 
 pub use crate::store::{Bucket, CredentialFilter, EventFilter, Page, Verdict};
 
@@ -60,7 +62,15 @@ impl Office {
     /// # Errors
     /// [`Refused`] with one clear line.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, Refused> {
-        let store = Store::open(path)?;
+        Self::open_with(path, clock, Waits::default())
+    }
+
+    /// The same, with a writer that waits as long as `waits` says.
+    ///
+    /// # Errors
+    /// [`Refused`] with one clear line.
+    pub fn open_with(path: &Path, clock: Clock, waits: Waits) -> Result<Self, Refused> {
+        let store = Store::open_with(path, waits)?;
         Ok(Self {
             store,
             swept_at: Arc::new(AtomicI64::new(clock.now().unix())),

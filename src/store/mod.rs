@@ -4,9 +4,11 @@
 //! and its event in one transaction. What is no act (last use, throttle, sweeping) goes through fixed statements of
 //! this room, without an event.
 
+mod backup;
 mod code;
 mod credential;
 mod event;
+mod examine;
 pub mod file;
 mod group;
 mod idempotency;
@@ -25,9 +27,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
+pub use backup::{Copied, Existing, Restored, Survivor, copy, copy_to, restore};
 pub use code::NewCode;
 pub use credential::{CredentialFilter, NewRow};
 pub use event::{EventFilter, Verdict};
+pub use examine::{Condition, Finding, examine, rehearse};
 pub use file::Refused;
 pub use read::{Page, Read, Select};
 pub use sweep::Swept;
