@@ -1,3 +1,4 @@
 //! Black-box tests, one binary for all, files by feature.
 
+mod store;
 mod transport;
