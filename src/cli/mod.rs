@@ -3,6 +3,8 @@
 mod account;
 mod api_key;
 mod authorized_keys;
+mod backup;
+mod check;
 mod client;
 mod config;
 mod connection;
@@ -59,6 +61,14 @@ enum Command {
     /// The audit log's chain
     #[command(subcommand)]
     Audit(operator::AuditCommand),
+    /// Copy the file while the server runs, and look whether the copy is whole
+    Backup(backup::BackupArguments),
+    /// Put a backup in place: every session and token ends, and the API keys to look at are listed
+    Restore(backup::RestoreArguments),
+    /// Examine the file: what is wrong with it, and what to do about it
+    Check(check::CheckArguments),
+    /// Bring the file to the present schema, as the next start would
+    Migrate(check::MigrateArguments),
     /// Find Keycroft secrets in files, offline, by their form and checksum
     Scan(scan::ScanArguments),
 }
@@ -88,6 +98,10 @@ pub fn run() -> ExitCode {
         Command::User(command) => user::run(command),
         Command::Sweep(arguments) => operator::sweep(&arguments),
         Command::Audit(command) => operator::audit(&command),
+        Command::Backup(arguments) => backup::backup(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Migrate(arguments) => check::migrate(&arguments),
         Command::Scan(arguments) => scan::run(&arguments),
     };
     match done {
