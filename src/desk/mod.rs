@@ -4,6 +4,7 @@ mod account;
 mod credential;
 mod event;
 mod group;
+mod metrics;
 mod overview;
 mod policy;
 mod service;
@@ -20,6 +21,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub use self::ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use account::Invited;
 pub use credential::{Issued, Whose, WithMade};
+pub use metrics::{Counters, Figures};
 pub use overview::{Exceeding, Facts, UserCounts};
 pub use sign_in::SignedIn;
 pub use sweep::Swept;
@@ -44,6 +46,7 @@ pub struct Office {
     store: Store,
     clock: Clock,
     swept_at: Arc<AtomicI64>,
+    counters: Arc<Counters>,
 }
 
 impl Office {
@@ -68,6 +71,7 @@ impl Office {
         Ok(Self {
             store,
             swept_at: Arc::new(AtomicI64::new(clock.now().unix())),
+            counters: Arc::default(),
             clock,
         })
     }

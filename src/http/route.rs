@@ -5,7 +5,7 @@ use rouille::{Request, Response};
 use super::ask::{Ask, House};
 use super::console::{self, Act, Page};
 use super::problem::Problem;
-use super::service::{health, introspect, metadata, verify};
+use super::service::{health, introspect, metadata, metrics, verify};
 use super::transport::{Admission, Lane};
 use super::{api, gate, headers};
 use crate::model::caller::Caller;
@@ -31,6 +31,9 @@ pub enum Needs {
     /// A session and a form of ours.
     Form(Act),
 }
+
+/// Every method that the transport lets through, as proxies forward them.
+pub const ANY: &str = "*";
 
 /// One row of the table.
 pub struct Route {
@@ -102,22 +105,7 @@ const fn hashing(route: Route) -> Route {
 
 /// Every route. `/verify` stands first: it is asked most.
 pub const ROUTES: &[Route] = &[
-    quick("GET", "/verify", verify::verify),
-    quick("HEAD", "/verify", verify::verify),
-    quick("POST", "/verify", verify::verify),
-    quick("PUT", "/verify", verify::verify),
-    quick("PATCH", "/verify", verify::verify),
-    quick("DELETE", "/verify", verify::verify),
-    quick("OPTIONS", "/verify", verify::verify),
-    quick("PROPFIND", "/verify", verify::verify),
-    quick("PROPPATCH", "/verify", verify::verify),
-    quick("MKCOL", "/verify", verify::verify),
-    quick("COPY", "/verify", verify::verify),
-    quick("MOVE", "/verify", verify::verify),
-    quick("LOCK", "/verify", verify::verify),
-    quick("UNLOCK", "/verify", verify::verify),
-    quick("REPORT", "/verify", verify::verify),
-    quick("SEARCH", "/verify", verify::verify),
+    quick(ANY, "/verify", verify::verify),
     Route {
         lane: Lane::Quick,
         ..needs(
@@ -129,6 +117,7 @@ pub const ROUTES: &[Route] = &[
     },
     open("POST", "/oauth/revoke", introspect::revoke),
     quick("GET", "/healthz", health::healthz),
+    open("GET", "/metrics", metrics::metrics),
     quick("GET", "/openapi.json", metadata::openapi),
     quick(
         "GET",
@@ -481,6 +470,12 @@ pub const ROUTES: &[Route] = &[
         Own::ServicesWrite,
         api::service::rotate_api_key,
     ),
+    needs(
+        "GET",
+        "/api/v1/services/{name}/api-keys/{id}/usage",
+        Own::ServicesRead,
+        api::service::api_key_usage,
+    ),
     open("GET", "/", console::first),
     quick("GET", "/-/{file}", console::statics::file),
     open("GET", "/help", console::help),
@@ -656,8 +651,11 @@ fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
 /// The row for a request, or why there is none.
 fn find<'p>(method: &str, path: &'p str) -> Result<(&'static Route, Vec<&'p str>), Problem> {
     // HEAD is GET whose answer has no body (RFC 9110, 9.3.2); the transport leaves it out.
-    let wanted =
-        |route: &Route| route.method == method || (method == "HEAD" && route.method == "GET");
+    let wanted = |route: &Route| {
+        matches!(route.method, ANY)
+            || route.method == method
+            || (method == "HEAD" && route.method == "GET")
+    };
     let mut allowed: Vec<&str> = Vec::new();
     for route in ROUTES {
         if let Some(parameters) = fit(route.path, path) {
@@ -722,7 +720,7 @@ pub fn respond(house: &House, request: &Request) -> Response {
             "{} {} {} {}",
             ask.request_id,
             request.method(),
-            path,
+            ask.shown_path(),
             response.status_code
         );
     }
@@ -737,13 +735,22 @@ fn answer(ask: &mut Ask<'_>) -> Result<Response, Problem> {
     }
     match route.needs {
         Needs::Nothing(handler) => handler(ask),
-        Needs::Bearer(handler) => handler(ask, &gate::bearer(ask, None)?),
-        Needs::Permission(permission, handler) => {
-            handler(ask, &gate::bearer(ask, Some(permission))?)
-        }
+        Needs::Bearer(handler) => called(ask, None, handler),
+        Needs::Permission(permission, handler) => called(ask, Some(permission), handler),
         Needs::Page(handler) => console::visit(ask, handler),
         Needs::Form(handler) => console::send(ask, handler),
     }
+}
+
+/// Answers a caller; says when their credential ends, so that programs can tell in time.
+fn called(ask: &Ask<'_>, permission: Option<Own>, handler: Called) -> Result<Response, Problem> {
+    let caller = gate::bearer(ask, permission)?;
+    let mut response = handler(ask, &caller)?;
+    if let Some(end) = caller.credential.expires_at {
+        let header = ("Keycroft-Expires".into(), end.to_string().into());
+        response.headers.push(header);
+    }
+    Ok(response)
 }
 
 /// A fault is logged once, here, with the id that the answer carries.
@@ -753,7 +760,7 @@ fn refuse(ask: &Ask<'_>, problem: &Problem) -> Response {
             "{} {} {}: {text}",
             ask.request_id,
             ask.request.method(),
-            ask.path
+            ask.shown_path()
         );
     }
     if ask.path.starts_with("/oauth/") {

@@ -131,6 +131,7 @@ impl SshKeyPatch {
             key: key.transpose()?,
             end,
             networks,
+            version: None,
         })
     }
 }

@@ -3,4 +3,5 @@
 pub mod health;
 pub mod introspect;
 pub mod metadata;
+pub mod metrics;
 pub mod verify;
