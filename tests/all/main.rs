@@ -4,6 +4,7 @@ mod api;
 mod device;
 mod house;
 mod serve;
+mod ssh_key;
 mod store;
 mod tidy;
 mod transport;
