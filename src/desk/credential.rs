@@ -1,13 +1,13 @@
 //! Making, changing, rotating and ending API keys, tokens and sessions.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::Desk;
 use crate::model::address::Networks;
 use crate::model::caller::Caller;
 use crate::model::credential::{
-    Credential, CredentialChange, Kind, NewCredential, OwnerId, Record, State, UsageDay,
+    Credential, CredentialChange, Kind, NewCredential, OwnerId, Record, Refusal, Rotation, State,
+    UsageDay,
 };
 use crate::model::error::{Error, FieldError};
 use crate::model::event::{Action, Origin, Target, Trace};
@@ -26,27 +26,6 @@ use crate::store::{CredentialFilter, NewRow, Page, Write};
 pub struct Issued {
     pub record: Record,
     pub secret: Secret,
-}
-
-/// How an API key is to be rotated.
-#[derive(Debug, Clone, Copy)]
-pub struct Rotation {
-    /// How long the present secret stays good; zero: it ends now.
-    pub grace: Duration,
-    /// `Unsaid`: the end stays.
-    pub end: WantedEnd,
-}
-
-impl Rotation {
-    /// The graces that may be chosen.
-    pub const GRACES: [Duration; 6] = [
-        Duration::ZERO,
-        Duration::from_secs(60),
-        Duration::from_secs(15 * 60),
-        Duration::from_secs(3_600),
-        Duration::from_secs(6 * 3_600),
-        Duration::from_secs(24 * 3_600),
-    ];
 }
 
 /// The permissions that reading and changing credentials of a kind need.
@@ -75,7 +54,7 @@ const fn user_of(owner: OwnerId) -> Option<UserId> {
     }
 }
 
-fn shown_end(end: Option<Time>) -> String {
+pub(super) fn shown_end(end: Option<Time>) -> String {
     end.map_or_else(|| "never".to_owned(), |end| end.to_string())
 }
 
@@ -86,9 +65,9 @@ fn not_found(kind: Kind) -> Error {
 /// Whose credentials somebody deals with, and by which permissions.
 #[derive(Clone)]
 pub struct Whose {
-    owner: OwnerId,
-    read: Own,
-    write: Own,
+    pub(super) owner: OwnerId,
+    pub(super) read: Own,
+    pub(super) write: Own,
 }
 
 /// What the owner's credentials may carry, as it is inside the transaction.
@@ -167,6 +146,19 @@ impl Desk {
         })
     }
 
+    /// The caller's own SSH keys.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] when the caller is no person.
+    pub fn own_ssh_keys(caller: &Caller) -> Result<Whose, Error> {
+        let owner = OwnerId::User(caller.user()?.id);
+        Ok(Whose {
+            owner,
+            read: Own::SshKeysRead,
+            write: Own::SshKeysWrite,
+        })
+    }
+
     /// A service's API keys, for admins.
     #[must_use]
     pub const fn of_service(service: &Service) -> Whose {
@@ -233,6 +225,18 @@ impl Desk {
             after,
             limit,
         )
+    }
+
+    /// A credential of whomever, for admins.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Forbidden`].
+    pub fn any_credential(&self, caller: &Caller, id: Id) -> Result<Record, Error> {
+        caller.demand(Own::UsersRead)?;
+        self.read
+            .record(id)?
+            .filter(|record| record.ended.is_none())
+            .ok_or(Error::NotFound("credential"))
     }
 
     /// One credential.
@@ -411,13 +415,11 @@ impl Desk {
             (Some(Disabled::No), true) => Action::ApiKeyEnable,
             (Some(_) | None, _) => Action::ApiKeyEdit,
         };
-        if let Some(permissions) = &change.permissions
-            && permissions.manage_credentials()
-        {
-            caller.demand_recent_password()?;
+        if caller.demand_recent_password().is_err() && self.adds_managing(id, &change)? {
+            return Err(Error::PasswordNeeded);
         }
         let permit = caller.permit(whose.write, action)?;
-        let (owner, uses) = (whose.owner, Arc::clone(&self.store().uses));
+        let owner = whose.owner;
         self.store().write(permit, move |write| {
             // What is wrong whatever the key is comes before whether there is one.
             let bounds = Bounds::of(write, owner)?;
@@ -434,6 +436,9 @@ impl Desk {
             let end = change.end.map(|end| rule.end("API keys", end, write.now));
             let end = end.transpose()?;
             let before = find(write.record(id)?, owner, Kind::ApiKey)?;
+            if change.version.as_ref().is_some_and(|version| *version != before.version()) {
+                return Err(Error::Conflict("Somebody changed this meanwhile; look at how it is now, and save again if you still want to.".to_owned()));
+            }
             if !only {
                 bounds.demand_within_caller(write, &before)?;
             }
@@ -448,9 +453,6 @@ impl Desk {
             }
             if let Some(disabled) = change.disabled {
                 write.set_credential_disabled(id, disabled)?;
-            }
-            if record.expires_at != before.expires_at {
-                uses.forgive(id);
             }
             let word = |disabled: Disabled| {
                 if disabled == Disabled::Yes {
@@ -481,6 +483,47 @@ impl Desk {
             Ok(((), trace))
         })?;
         find(self.read.record(id)?, owner, Kind::ApiKey)
+    }
+
+    /// Whether a change would let a key manage credentials that could not before.
+    fn adds_managing(&self, id: Id, change: &CredentialChange) -> Result<bool, Error> {
+        let Some(permissions) = &change.permissions else {
+            return Ok(false);
+        };
+        let before = self
+            .read
+            .record(id)?
+            .map_or_else(Permissions::none, |record| record.permissions);
+        Ok(permissions.without(&before).manage_credentials())
+    }
+
+    /// What a credential may do now, and why it would be refused now from any address; `None` when it is good.
+    ///
+    /// # Errors
+    /// As [`Desk::credential`].
+    pub fn power_of(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        kind: Kind,
+        id: Id,
+    ) -> Result<(Permissions, Option<Refusal>), Error> {
+        self.credential(caller, whose, kind, id)?;
+        let credential = self.read.credential(id)?.ok_or_else(|| not_found(kind))?;
+        let from = credential.networks.first_address();
+        let refusal = credential.check(caller.now, from).err();
+        Ok((credential.power(), refusal))
+    }
+
+    /// The credential that made another, if it is still known and the caller's own.
+    ///
+    /// # Errors
+    /// Faults of ours.
+    pub fn maker(&self, caller: &Caller, id: Id) -> Result<Option<Record>, Error> {
+        Ok(self
+            .read
+            .record(id)?
+            .filter(|record| record.owner == caller.credential.owner.id()))
     }
 
     /// Gives an API key a new secret.
@@ -514,7 +557,9 @@ impl Desk {
             };
             let record = find(write.record(id)?, owner, Kind::ApiKey)?;
             bounds.demand_within_caller(write, &record)?;
-            if record.state(write.now) == State::Expired || uses.was_seen_expired(id) {
+            let seen = uses.seen_expired(id).own;
+            let is_over = seen.is_some() && seen == record.expires_at;
+            if record.state(write.now) == State::Expired || is_over {
                 return Err(Error::Conflict("This API key has expired; give it a new end first, or make a new one.".to_owned()));
             }
             let expires_at = match wanted {
@@ -635,7 +680,10 @@ fn find(record: Option<Record>, owner: OwnerId, kind: Kind) -> Result<Record, Er
 }
 
 /// Networks for a new or changed credential: those of the caller when nothing was said.
-fn within_maker(wanted: Option<Networks>, maker: &Credential) -> Result<Networks, Error> {
+pub(super) fn within_maker(
+    wanted: Option<Networks>,
+    maker: &Credential,
+) -> Result<Networks, Error> {
     let networks = wanted.unwrap_or_else(|| maker.networks.clone());
     if !networks.lie_within(&maker.networks) {
         return Err(Error::NotAllowed("A credential that is limited to networks can't make or change one that reaches beyond them.".to_owned()));
@@ -653,7 +701,7 @@ fn name_after(origin: &Origin) -> String {
 }
 
 /// The end of a new token: whole hours within policy, and never after what made it.
-fn token_end(
+pub(super) fn token_end(
     policy: &Policy,
     wanted: WantedEnd,
     maker: &Credential,

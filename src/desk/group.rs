@@ -25,6 +25,15 @@ impl Desk {
         self.read.groups(after, limit)
     }
 
+    /// One group.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Forbidden`].
+    pub fn group(&self, caller: &Caller, name: &str) -> Result<Group, Error> {
+        caller.demand(Own::UsersRead)?;
+        self.read.group(name)?.ok_or(Error::NotFound("group"))
+    }
+
     /// Adds a group.
     ///
     /// # Errors

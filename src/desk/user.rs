@@ -161,6 +161,9 @@ impl Desk {
                 demand_grantable(write, granted)?;
             }
             let before = write.user(&name)?.ok_or(Error::NotFound("user"))?;
+            if change.version.as_ref().is_some_and(|version| *version != before.version()) {
+                return Err(Error::Conflict("Somebody changed this user meanwhile; look at how they are now, and save again if you still want to.".to_owned()));
+            }
             if let Some(display_name) = &change.display_name {
                 write.set_display_name(before.id, display_name)?;
             }

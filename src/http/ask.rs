@@ -37,7 +37,9 @@ impl Settings {
         self.public_url.starts_with("https://")
     }
 
-    fn trusts(&self, peer: IpAddr) -> bool {
+    /// Whether `peer` is a configured proxy.
+    #[must_use]
+    pub fn trusts(&self, peer: IpAddr) -> bool {
         self.behind_proxy
             .as_ref()
             .is_some_and(|networks| !networks.is_everywhere() && networks.allow(peer))

@@ -3,6 +3,7 @@
 mod api;
 mod ask;
 mod body;
+mod console;
 mod gate;
 mod headers;
 mod problem;

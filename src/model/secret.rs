@@ -269,6 +269,12 @@ impl Digest {
     }
 }
 
+/// A short word that is another one when any of `parts` is another: to notice that something changed meanwhile.
+#[must_use]
+pub fn version(parts: &[&[u8]]) -> String {
+    Digest::of_parts(parts).hex()[..16].to_owned()
+}
+
 /// Random bytes from the operating system.
 #[must_use]
 pub fn random_bytes<const N: usize>() -> [u8; N] {

@@ -1,6 +1,7 @@
 //! Writing: exists only inside a transaction, under a permit, and leaves an event.
 
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::read::Select;
 use crate::model::caller::{Permit, Right};
@@ -39,20 +40,27 @@ impl Deref for Write<'_> {
     }
 }
 
-/// Runs `job` so that it either happens whole or leaves nothing.
+/// Runs `job` so that it either happens whole or leaves nothing. A panic in it is a fault like others.
 pub(super) fn attempt<T>(
     select: &Select,
     job: impl FnOnce() -> Result<T, Error>,
 ) -> Result<T, Error> {
-    select.connection.execute_batch("SAVEPOINT job")?;
-    let result = job();
-    let end = if result.is_ok() {
-        "RELEASE job"
-    } else {
-        "ROLLBACK TO job; RELEASE job"
+    let connection = &select.connection;
+    connection.execute_batch("SAVEPOINT job")?;
+    let result = catch_unwind(AssertUnwindSafe(job))
+        .unwrap_or_else(|_| Err(Error::Fault("a job of the writer panicked".to_owned())));
+    // A full disk or an I/O error has rolled back the whole transaction: nothing of the job is left.
+    if connection.is_autocommit() {
+        return Err(result.err().unwrap_or_else(Error::unavailable));
+    }
+    let end = match result {
+        Ok(_) => "RELEASE job",
+        Err(_) => "ROLLBACK TO job; RELEASE job",
     };
-    if !select.connection.is_autocommit() {
-        select.connection.execute_batch(end)?;
+    if let Err(error) = connection.execute_batch(end) {
+        // Half a job must never be committed with others: the whole transaction goes.
+        select.roll_back();
+        return Err(error.into());
     }
     result
 }

@@ -101,6 +101,7 @@ impl UserPatch {
             role,
             disabled: self.disabled.map(Disabled::from),
             granted,
+            version: None,
         })
     }
 }
