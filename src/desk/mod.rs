@@ -36,9 +36,9 @@ use crate::model::event::Action;
 use crate::model::permission::Own;
 use crate::model::secret::{Digest, Form, Secret};
 use crate::model::time::Time;
-use crate::store::{NewCode, Read, Refused, Store};
+use crate::store::{NewCode, Read, Store};
 
-pub use crate::store::{Bucket, CredentialFilter, EventFilter, Page, Verdict};
+pub use crate::store::{Bucket, CredentialFilter, EventFilter, Page, Refused, Verdict};
 
 /// What all desks of one process share: the file and the clock.
 #[derive(Clone)]
