@@ -3,6 +3,7 @@
 mod account;
 mod api_key;
 mod argument;
+mod authorized_keys;
 mod client;
 mod config;
 mod connection;
@@ -21,6 +22,11 @@ mod prompt;
 mod refusal;
 mod scan;
 mod serve;
+mod serve_file;
+mod ssh_key;
+mod ssh_key_import;
+mod sshd;
+mod systemd;
 mod token;
 mod user;
 mod verify;
@@ -60,6 +66,10 @@ enum Command {
     Token(token::TokenArguments),
     /// Where you are signed in at the console: list, delete, delete-others
     Session(token::SessionArguments),
+    /// SSH keys: list, add, show, edit, delete, import
+    SshKey(ssh_key::SshKeyArguments),
+    /// Print the SSH keys that open a login, from the file: for this machine's own sshd
+    AuthorizedKeys(authorized_keys::AuthorizedKeysArguments),
     /// Users: add, list, show, edit, disable, enable, role, reset-password, delete, end-everything, token
     User(user::UserArguments),
     /// Groups of users: list, add, delete, add-member, remove-member
@@ -132,6 +142,8 @@ fn answer(command: Command) -> Result<(), exit::Failure> {
         Command::ApiKey(arguments) => api_key::api_key(arguments),
         Command::Token(arguments) => token::token(arguments),
         Command::Session(arguments) => token::session(arguments),
+        Command::SshKey(arguments) => ssh_key::run(arguments),
+        Command::AuthorizedKeys(arguments) => authorized_keys::run(&arguments),
         Command::User(arguments) => user::run(arguments),
         Command::Group(arguments) => group::group(arguments),
         Command::Service(arguments) => group::service(arguments),

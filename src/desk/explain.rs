@@ -67,7 +67,9 @@ impl Desk {
         let (Some(record), Some(credential)) = (record, self.read.credential(id)?) else {
             return Err(not_found);
         };
-        let seen_expired = credential.seen_expired || self.store().uses.was_seen_expired(id);
+        let seen = self.store().uses.seen_expired(id).own;
+        let seen_expired =
+            credential.seen_expired || (seen.is_some() && seen == credential.expires_at);
         let checks = vec![
             exists(&record),
             enabled(&credential),

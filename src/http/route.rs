@@ -5,7 +5,7 @@ use rouille::{Request, Response};
 use super::ask::{Ask, House};
 use super::console::{self, Act, Page};
 use super::problem::Problem;
-use super::service::{device, health, introspect, metadata, verify};
+use super::service::{device, health, introspect, metadata, metrics, verify};
 use super::transport::{Admission, Lane};
 use super::{api, gate, headers};
 use crate::model::caller::Caller;
@@ -31,6 +31,9 @@ pub enum Needs {
     /// A session and a form of ours.
     Form(Act),
 }
+
+/// Every method that the transport lets through, as proxies forward them.
+pub const ANY: &str = "*";
 
 /// One row of the table.
 pub struct Route {
@@ -102,22 +105,7 @@ const fn hashing(route: Route) -> Route {
 
 /// Every route. `/verify` stands first: it is asked most.
 pub const ROUTES: &[Route] = &[
-    quick("GET", "/verify", verify::verify),
-    quick("HEAD", "/verify", verify::verify),
-    quick("POST", "/verify", verify::verify),
-    quick("PUT", "/verify", verify::verify),
-    quick("PATCH", "/verify", verify::verify),
-    quick("DELETE", "/verify", verify::verify),
-    quick("OPTIONS", "/verify", verify::verify),
-    quick("PROPFIND", "/verify", verify::verify),
-    quick("PROPPATCH", "/verify", verify::verify),
-    quick("MKCOL", "/verify", verify::verify),
-    quick("COPY", "/verify", verify::verify),
-    quick("MOVE", "/verify", verify::verify),
-    quick("LOCK", "/verify", verify::verify),
-    quick("UNLOCK", "/verify", verify::verify),
-    quick("REPORT", "/verify", verify::verify),
-    quick("SEARCH", "/verify", verify::verify),
+    quick(ANY, "/verify", verify::verify),
     Route {
         lane: Lane::Quick,
         ..needs(
@@ -131,6 +119,7 @@ pub const ROUTES: &[Route] = &[
     open("POST", "/oauth/device_authorization", device::authorize),
     open("POST", "/oauth/token", device::token),
     quick("GET", "/healthz", health::healthz),
+    open("GET", "/metrics", metrics::metrics),
     quick("GET", "/openapi.json", metadata::openapi),
     quick(
         "GET",
@@ -264,6 +253,42 @@ pub const ROUTES: &[Route] = &[
         Own::SessionsWrite,
         api::session::delete_own,
     ),
+    needs(
+        "GET",
+        "/api/v1/ssh-keys",
+        Own::SshKeysRead,
+        api::ssh_key::list_own,
+    ),
+    needs(
+        "POST",
+        "/api/v1/ssh-keys",
+        Own::SshKeysWrite,
+        api::ssh_key::add,
+    ),
+    needs(
+        "POST",
+        "/api/v1/ssh-keys/import",
+        Own::SshKeysWrite,
+        api::ssh_key::import_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/ssh-keys/{id}",
+        Own::SshKeysRead,
+        api::ssh_key::show,
+    ),
+    needs(
+        "PATCH",
+        "/api/v1/ssh-keys/{id}",
+        Own::SshKeysWrite,
+        api::ssh_key::edit,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/ssh-keys/{id}",
+        Own::SshKeysWrite,
+        api::ssh_key::delete_own,
+    ),
     open("GET", "/api/v1/events", api::event::list_events),
     needs(
         "GET",
@@ -354,6 +379,24 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/users/{username}/sessions/{id}",
         Own::UsersWrite,
         api::user::delete_session,
+    ),
+    needs(
+        "GET",
+        "/api/v1/users/{username}/ssh-keys",
+        Own::UsersRead,
+        api::ssh_key::list_of_user,
+    ),
+    needs(
+        "POST",
+        "/api/v1/users/{username}/ssh-keys/import",
+        Own::UsersWrite,
+        api::ssh_key::import_of_user,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/users/{username}/ssh-keys/{id}",
+        Own::UsersWrite,
+        api::ssh_key::delete_of_user,
     ),
     needs("GET", "/api/v1/policy", Own::PolicyRead, api::policy::show),
     needs(
@@ -455,6 +498,12 @@ pub const ROUTES: &[Route] = &[
     ),
     needs(
         "GET",
+        "/api/v1/services/{name}/api-keys/{id}/usage",
+        Own::ServicesRead,
+        api::service::api_key_usage,
+    ),
+    needs(
+        "GET",
         "/api/v1/services/{name}/api-keys/{id}/explain",
         Own::ServicesRead,
         api::explain::services_api_key,
@@ -476,6 +525,10 @@ pub const ROUTES: &[Route] = &[
     )),
     open("GET", "/reset", console::sign_in::show_reset),
     hashing(open("POST", "/reset", console::sign_in::send_reset)),
+    page("/device", console::device::enter),
+    form("/device", console::device::look_up),
+    form("/device/approve", console::device::approve),
+    form("/device/refuse", console::device::refuse),
     page("/account", console::account::account),
     form("/account/name", console::account::rename),
     form("/account/password", console::account::change_password),
@@ -497,6 +550,14 @@ pub const ROUTES: &[Route] = &[
     form("/tokens/new", console::token::create),
     page("/tokens/{id}/delete", console::token::ask_delete),
     form("/tokens/{id}/delete", console::token::delete),
+    page("/ssh-keys", console::ssh_key::list),
+    page("/ssh-keys/new", console::ssh_key::new),
+    form("/ssh-keys/new", console::ssh_key::add),
+    page("/ssh-keys/{id}", console::ssh_key::show_one),
+    page("/ssh-keys/{id}/edit", console::ssh_key::ask_edit),
+    form("/ssh-keys/{id}/edit", console::ssh_key::edit),
+    page("/ssh-keys/{id}/delete", console::ssh_key::ask_delete),
+    form("/ssh-keys/{id}/delete", console::ssh_key::delete),
     page("/sessions", console::session::list),
     form("/sessions/delete", console::session::delete),
     form("/sessions/delete-others", console::session::delete_others),
@@ -536,6 +597,10 @@ pub const ROUTES: &[Route] = &[
     form(
         "/admin/users/{username}/sessions/{id}/delete",
         console::user::delete_session,
+    ),
+    form(
+        "/admin/users/{username}/ssh-keys/{id}/delete",
+        console::user::delete_ssh_key,
     ),
     page("/admin/policy", console::policy::show_form),
     form("/admin/policy", console::policy::save),
@@ -634,8 +699,11 @@ fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
 /// The row for a request, or why there is none.
 fn find<'p>(method: &str, path: &'p str) -> Result<(&'static Route, Vec<&'p str>), Problem> {
     // HEAD is GET whose answer has no body (RFC 9110, 9.3.2); the transport leaves it out.
-    let wanted =
-        |route: &Route| route.method == method || (method == "HEAD" && route.method == "GET");
+    let wanted = |route: &Route| {
+        matches!(route.method, ANY)
+            || route.method == method
+            || (method == "HEAD" && route.method == "GET")
+    };
     let mut allowed: Vec<&str> = Vec::new();
     for route in ROUTES {
         if let Some(parameters) = fit(route.path, path) {
@@ -700,7 +768,7 @@ pub fn respond(house: &House, request: &Request) -> Response {
             "{} {} {} {}",
             ask.request_id,
             request.method(),
-            path,
+            ask.shown_path(),
             response.status_code
         );
     }
@@ -715,15 +783,15 @@ fn answer(ask: &mut Ask<'_>) -> Result<Response, Problem> {
     }
     match route.needs {
         Needs::Nothing(handler) => handler(ask),
-        Needs::Bearer(handler) => call(ask, None, handler),
-        Needs::Permission(permission, handler) => call(ask, Some(permission), handler),
+        Needs::Bearer(handler) => called(ask, None, handler),
+        Needs::Permission(permission, handler) => called(ask, Some(permission), handler),
         Needs::Page(handler) => console::visit(ask, handler),
         Needs::Form(handler) => console::send(ask, handler),
     }
 }
 
-/// Answers a caller, and tells them when the credential they used ends.
-fn call(ask: &Ask<'_>, permission: Option<Own>, handler: Called) -> Result<Response, Problem> {
+/// Answers a caller; says when their credential ends, so that programs can tell in time.
+fn called(ask: &Ask<'_>, permission: Option<Own>, handler: Called) -> Result<Response, Problem> {
     let caller = gate::bearer(ask, permission)?;
     let mut response = handler(ask, &caller)?;
     if let Some(end) = caller.credential.expires_at {
@@ -740,7 +808,7 @@ fn refuse(ask: &Ask<'_>, problem: &Problem) -> Response {
             "{} {} {}: {text}",
             ask.request_id,
             ask.request.method(),
-            ask.path
+            ask.shown_path()
         );
     }
     if ask.path.starts_with("/oauth/") {

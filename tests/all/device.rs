@@ -625,7 +625,8 @@ fn what_is_wrong_is_said_in_the_standards_words() {
         ("client_id", "keycroft-cli"),
         ("device_code", code),
     ];
-    let mistyped = format!("{}x", &code[..code.len() - 1]);
+    let other = if code.ends_with('x') { 'y' } else { 'x' };
+    let mistyped = format!("{}{other}", &code[..code.len() - 1]);
     let cases: &[(&str, &[(&str, &str)], &str)] = &[
         ("/oauth/device_authorization", &[], "invalid_request"),
         (

@@ -87,7 +87,7 @@ pub fn authorize(ask: &Ask<'_>) -> Result<Response, Problem> {
     let wanted = WantedLogin {
         computer: named("computer")?.unwrap_or_else(|| "a computer without a name".to_owned()),
         program: named("program")?
-            .or_else(|| ask.program().map(str::to_owned))
+            .or_else(|| ask.program().map(std::borrow::Cow::into_owned))
             .unwrap_or_else(|| "a program without a name".to_owned()),
         permissions,
         lifetime,

@@ -5,4 +5,5 @@ mod form;
 pub mod health;
 pub mod introspect;
 pub mod metadata;
+pub mod metrics;
 pub mod verify;
