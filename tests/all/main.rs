@@ -4,5 +4,6 @@ mod api;
 mod device;
 mod house;
 mod serve;
+mod store;
 mod tidy;
 mod transport;
