@@ -85,14 +85,12 @@ enum Command {
     /// The audit log's chain
     #[command(subcommand)]
     Audit(operator::AuditCommand),
-<<<<<<< HEAD
     /// Remove what is over, and say what was removed
     Sweep(policy::SweepArguments),
     /// Ask whether the secret on standard input is good; exit code 10 when it is not
     Verify(verify::VerifyArguments),
     /// End the secret on standard input, whosever it is
     Burn(verify::BurnArguments),
-=======
     /// Copy the file while the server runs, and look whether the copy is whole
     Backup(backup::BackupArguments),
     /// Put a backup in place: every session and token ends, and the API keys to look at are listed
@@ -101,7 +99,6 @@ enum Command {
     Check(check::CheckArguments),
     /// Bring the file to the present schema, as the next start would
     Migrate(check::MigrateArguments),
->>>>>>> main
     /// Find Keycroft secrets in files, offline, by their form and checksum
     Scan(scan::ScanArguments),
     /// Print the console's address and open it in a browser
@@ -133,27 +130,7 @@ pub fn run() -> ExitCode {
                 }))
             }
         }
-<<<<<<< HEAD
     });
-=======
-    };
-    let done = match arguments.command {
-        Command::Serve(arguments) => serve::run(arguments),
-        Command::Whoami(arguments) => account::whoami(&arguments),
-        Command::ApiKey(arguments) => api_key::api_key(arguments),
-        Command::Token(arguments) => api_key::token(arguments),
-        Command::SshKey(arguments) => ssh_key::run(arguments),
-        Command::AuthorizedKeys(arguments) => authorized_keys::run(&arguments),
-        Command::User(command) => user::run(command),
-        Command::Sweep(arguments) => operator::sweep(&arguments),
-        Command::Audit(command) => operator::audit(&command),
-        Command::Backup(arguments) => backup::backup(&arguments),
-        Command::Restore(arguments) => backup::restore(&arguments),
-        Command::Check(arguments) => check::check(&arguments),
-        Command::Migrate(arguments) => check::migrate(&arguments),
-        Command::Scan(arguments) => scan::run(&arguments),
-    };
->>>>>>> main
     match done {
         Ok(()) => ExitCode::from(exit::DONE),
         Err(failure) => {
@@ -186,12 +163,16 @@ fn answer(command: Command) -> Result<(), exit::Failure> {
         Command::Sweep(arguments) => policy::sweep(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Burn(arguments) => verify::burn(&arguments),
+        Command::Backup(arguments) => backup::backup(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Migrate(arguments) => check::migrate(&arguments),
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Open(arguments) => account::open(&arguments),
         Command::Api(arguments) => verify::api(&arguments),
         Command::Completions(arguments) => generate::completions(&arguments, Arguments::command()),
         Command::Man(arguments) => generate::man(&arguments, Arguments::command()),
-        Command::Version => output::line(client::PROGRAM),
+        Command::Version => output::line(concat!("keycroft ", env!("CARGO_PKG_VERSION"))),
     }
 }
 
