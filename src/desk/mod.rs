@@ -44,7 +44,7 @@ use crate::model::secret::{Digest, Form, Secret};
 use crate::model::time::Time;
 use crate::store::{NewCode, Read, Store, Waits};
 
-pub use crate::store::{Bucket, CredentialFilter, EventFilter, LoginKeys, Page, Refused, Verdict};
+pub use crate::store::{Bucket, CredentialFilter, EventFilter, LoginKeys, Page, Verdict};
 
 /// What all desks of one process share: the file and the clock.
 #[derive(Clone)]
