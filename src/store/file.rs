@@ -31,10 +31,8 @@ pub(super) const OTHERS: u32 = 0o077;
 pub(super) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 const DAMAGED: &str =
     "the file is damaged; restore a backup, or look at it with `sqlite3` on a copy";
-/// How long the look at the start waits for a process that begins or ends just now.
+/// How long the look at the start, and a reader that is alone in its process, wait for a process that begins or ends just now.
 pub(super) const INSPECTION_BUSY: Duration = Duration::from_secs(2);
-/// How long a reader that is alone in its process waits.
-const READER_ALONE_BUSY: Duration = Duration::from_secs(2);
 /// How long a reader waits.
 const READER_BUSY: Duration = Duration::from_millis(20);
 
@@ -354,7 +352,7 @@ pub(super) fn open_to_read_alone(path: &Path) -> Result<Connection, Refused> {
     };
     let opened = open_to_read(path).and_then(|connection| {
         // A server that was killed leaves its journal to be read through first.
-        connection.busy_timeout(READER_ALONE_BUSY)?;
+        connection.busy_timeout(INSPECTION_BUSY)?;
         Ok((
             number(&connection, "PRAGMA application_id")?,
             number(&connection, "PRAGMA user_version")?,

@@ -5,6 +5,7 @@ mod cli;
 mod device;
 mod house;
 mod serve;
+mod ssh_key;
 mod store;
 mod tidy;
 mod transport;
