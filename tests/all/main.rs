@@ -1,6 +1,7 @@
 //! Black-box tests, one binary for all, files by feature.
 
 mod api;
+mod cli;
 mod device;
 mod house;
 mod serve;
