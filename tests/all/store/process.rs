@@ -212,60 +212,70 @@ impl Client {
     }
 }
 
-/// Lets 32 clients of one secret write until the server is gone or `enough` says so; gives what was acknowledged:
-/// for each API key its secret and whether it was deleted again.
+/// Lets 16 clients of one secret write until the server is gone or `enough` says so; what was acknowledged.
 pub fn load(
     address: SocketAddr,
     secret: &str,
     round: usize,
     enough: &(impl Fn() -> bool + Sync),
 ) -> Vec<(String, Fate)> {
+    let acknowledged = Mutex::default();
+    load_telling(address, secret, round, enough, &acknowledged);
+    acknowledged.into_inner().unwrap()
+}
+
+/// The same, told as it goes: each API key's secret, and what became of it.
+pub fn load_telling(
+    address: SocketAddr,
+    secret: &str,
+    round: usize,
+    enough: &(impl Fn() -> bool + Sync),
+    acknowledged: &Mutex<Vec<(String, Fate)>>,
+) {
     thread::scope(|scope| {
-        let write = |writer: usize| {
+        for writer in 0..16 {
             scope.spawn(move || {
-                let mut done = Vec::new();
-                let Ok(stream) = TcpStream::connect(address) else {
-                    return done;
-                };
-                let mut client = Client {
-                    stream: BufReader::new(stream),
-                };
-                for turn in 0.. {
-                    if enough() {
-                        return done;
-                    }
-                    let body = format!("{{\"name\": \"key {round} {writer} {turn}\"}}");
-                    let Ok(made) = client.try_ask("POST", "/api/v1/api-keys", secret, &body) else {
-                        return done;
-                    };
-                    if made.status == 422 {
-                        // As many as the policy allows.
-                        assert!(made.body.contains("policy"), "{made:?}");
-                        return done;
-                    }
-                    assert_eq!(made.status, 201, "{made:?}");
-                    done.push((made.field("secret"), Fate::Lives));
-                    let last = done.len() - 1;
-                    if turn % 2 == 1 {
-                        let path = format!("/api/v1/api-keys/{}", made.field("id"));
-                        // What was asked and not acknowledged may have happened, or not.
-                        done[last].1 = Fate::Unknown;
-                        let Ok(ended) = client.try_ask("DELETE", &path, secret, "") else {
-                            return done;
-                        };
-                        assert_eq!(ended.status, 204, "{ended:?}");
-                        done[last].1 = Fate::Ended;
-                    }
-                }
-                done
-            })
+                let name = format!("key {round} {writer}");
+                // Ends with an error when the server is gone.
+                let _ = write_on(address, secret, &name, enough, acknowledged);
+            });
+        }
+    });
+}
+
+fn write_on(
+    address: SocketAddr,
+    secret: &str,
+    name: &str,
+    enough: &impl Fn() -> bool,
+    acknowledged: &Mutex<Vec<(String, Fate)>>,
+) -> std::io::Result<()> {
+    let stream = TcpStream::connect(address)?;
+    let mut client = Client {
+        stream: BufReader::new(stream),
+    };
+    for turn in 0.. {
+        if enough() {
+            break;
+        }
+        let body = format!("{{\"name\": \"{name} {turn}\"}}");
+        let made = client.try_ask("POST", "/api/v1/api-keys", secret, &body)?;
+        assert_eq!(made.status, 201, "{made:?}");
+        let place = {
+            let mut all = acknowledged.lock().unwrap();
+            all.push((made.field("secret"), Fate::Lives));
+            all.len() - 1
         };
-        let writers: Vec<_> = (0..16).map(write).collect();
-        writers
-            .into_iter()
-            .flat_map(|writer| writer.join().unwrap())
-            .collect()
-    })
+        if turn % 2 == 1 {
+            // What was asked and not acknowledged may have happened, or not.
+            acknowledged.lock().unwrap()[place].1 = Fate::Unknown;
+            let path = format!("/api/v1/api-keys/{}", made.field("id"));
+            let ended = client.try_ask("DELETE", &path, secret, "")?;
+            assert_eq!(ended.status, 204, "{ended:?}");
+            acknowledged.lock().unwrap()[place].1 = Fate::Ended;
+        }
+    }
+    Ok(())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -306,14 +316,14 @@ fn killed_while_it_writes_it_loses_nothing_that_it_acknowledged() {
     let db = folder.path().join("keycroft.db");
     let alice = new_lab(&db);
     let mut acknowledged: Vec<(String, Fate)> = Vec::new();
-    for round in 0..rounds("KEYCROFT_TEST_KILLS", 20) {
+    let (mut total, kills) = (0, rounds("KEYCROFT_TEST_KILLS", 20));
+    for round in 0..kills {
         let server = Server::start(&db);
         let mut client = server.client();
         if round == 0 {
             allow_many(&mut client, &alice);
         }
         demand_all(&mut client, &acknowledged);
-        acknowledged.clear();
         let pid = server.child.id().to_string();
         let done = thread::scope(|scope| {
             let killer = scope.spawn(move || {
@@ -332,7 +342,8 @@ fn killed_while_it_writes_it_loses_nothing_that_it_acknowledged() {
             done
         });
         assert!(!server.ended().0.success());
-        acknowledged.extend(done);
+        total += done.len();
+        acknowledged = done;
         let copy = folder.path().join("looked-at.db");
         for ending in ["", "-wal"] {
             let from = format!("{}{ending}", db.display());
@@ -348,6 +359,8 @@ fn killed_while_it_writes_it_loses_nothing_that_it_acknowledged() {
     let server = Server::start(&db);
     demand_all(&mut server.client(), &acknowledged);
     assert!(server.terminate().0.success());
+    println!("{total} API keys acknowledged, {kills} kills");
+    assert!(total > kills, "there was a load");
 }
 
 /// R13.
