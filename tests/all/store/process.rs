@@ -152,6 +152,12 @@ impl Answer {
 }
 
 impl Client {
+    /// The same client on a new connection.
+    pub fn reconnect(&mut self) {
+        let server = self.stream.get_ref().peer_addr().unwrap();
+        self.stream = BufReader::new(TcpStream::connect(server).unwrap());
+    }
+
     /// Sends a request without waiting for the answer.
     pub fn send(
         &mut self,
