@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::exit::{FAILED, Failure, USAGE};
 use super::operator::Database;
-use super::output;
+use super::output::{self, Cell};
 use crate::clock::Clock;
 use crate::desk::{BackedUp, Existing, Office, Refused, Restored, Survivor};
 use crate::model::time::Time;
@@ -75,7 +75,7 @@ pub fn restore(arguments: &RestoreArguments) -> Result<(), Failure> {
     let restored =
         Office::restore(&arguments.file, &path, existing, &Clock::System).map_err(failed)?;
     say(&path.display().to_string(), &restored);
-    let rows: Vec<Vec<String>> = restored.survivors.iter().map(row).collect();
+    let rows: Vec<Vec<Cell>> = restored.survivors.iter().map(row).collect();
     output::table(&HEADINGS, &rows)
 }
 
@@ -116,18 +116,18 @@ const HEADINGS: [&str; 9] = [
     "by",
 ];
 
-fn row(survivor: &Survivor) -> Vec<String> {
+fn row(survivor: &Survivor) -> Vec<Cell> {
     let time = |at: Option<Time>| at.map_or_else(|| "never".to_owned(), |at| at.to_string());
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     vec![
-        survivor.id.clone(),
-        survivor.kind.clone(),
-        survivor.owner.clone(),
-        survivor.name.clone(),
-        survivor.created_at.to_string(),
-        time(survivor.rotated_at),
-        time(survivor.last_used_at),
-        text(&survivor.last_used_from),
-        text(&survivor.last_used_by),
+        survivor.id.clone().into(),
+        survivor.kind.clone().into(),
+        survivor.owner.clone().into(),
+        survivor.name.clone().into(),
+        survivor.created_at.to_string().into(),
+        time(survivor.rotated_at).into(),
+        time(survivor.last_used_at).into(),
+        text(&survivor.last_used_from).into(),
+        text(&survivor.last_used_by).into(),
     ]
 }

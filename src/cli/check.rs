@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::exit::{FAILED, Failure};
 use super::operator::Database;
-use super::output;
+use super::output::{self, Cell};
 use crate::clock::Clock;
 use crate::desk::{Condition, Finding, Office};
 
@@ -29,7 +29,7 @@ pub struct MigrateArguments {
 /// With what to say and the exit code.
 pub fn check(arguments: &CheckArguments) -> Result<(), Failure> {
     let findings = Office::examine(&arguments.database.path(), &Clock::System);
-    let rows: Vec<Vec<String>> = findings.iter().map(row).collect();
+    let rows: Vec<Vec<Cell>> = findings.iter().map(row).collect();
     output::table(&["state", "what", "found"], &rows)?;
     let is_wrong = |finding: &&Finding| finding.condition == Condition::Wrong;
     match findings.iter().filter(is_wrong).count() {
@@ -39,16 +39,16 @@ pub fn check(arguments: &CheckArguments) -> Result<(), Failure> {
     }
 }
 
-fn row(finding: &Finding) -> Vec<String> {
+fn row(finding: &Finding) -> Vec<Cell> {
     let state = match finding.condition {
         Condition::Good => "good",
         Condition::Look => "look",
         Condition::Wrong => "wrong",
     };
     vec![
-        state.to_owned(),
-        finding.subject.to_owned(),
-        finding.words.clone(),
+        state.to_owned().into(),
+        finding.subject.to_owned().into(),
+        finding.words.clone().into(),
     ]
 }
 

@@ -1,12 +1,25 @@
 //! The door for shells: a client of the API, except for `serve` and what the file's owner does on the file itself.
 
+mod account;
+mod api_key;
+mod authorized_keys;
 mod backup;
 mod check;
+mod client;
+mod config;
+mod connection;
 mod exit;
+mod lookup;
 mod operator;
 mod output;
+mod prompt;
 mod scan;
 mod serve;
+mod serve_file;
+mod ssh_key;
+mod ssh_key_import;
+mod sshd;
+mod systemd;
 mod user;
 
 use std::process::ExitCode;
@@ -30,6 +43,16 @@ struct Arguments {
 enum Command {
     /// Run the server: the console, the JSON API and verification
     Serve(serve::ServeArguments),
+    /// Say who you are at the server, and what the credential in use may do
+    Whoami(account::WhoamiArguments),
+    /// API keys: list, create, show, edit, rotate, disable, enable, delete, explain
+    ApiKey(api_key::ApiKeyArguments),
+    /// Tokens: list, create, delete, explain
+    Token(api_key::TokenArguments),
+    /// SSH keys: list, add, show, edit, delete, import
+    SshKey(ssh_key::SshKeyArguments),
+    /// Print the SSH keys that open a login, from the file: for this machine's own sshd
+    AuthorizedKeys(authorized_keys::AuthorizedKeysArguments),
     /// Users: add, list, show, disable, enable, role, reset-password, delete, token
     #[command(subcommand)]
     User(user::UserCommand),
@@ -67,6 +90,11 @@ pub fn run() -> ExitCode {
     };
     let done = match arguments.command {
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Whoami(arguments) => account::whoami(&arguments),
+        Command::ApiKey(arguments) => api_key::api_key(arguments),
+        Command::Token(arguments) => api_key::token(arguments),
+        Command::SshKey(arguments) => ssh_key::run(arguments),
+        Command::AuthorizedKeys(arguments) => authorized_keys::run(&arguments),
         Command::User(command) => user::run(command),
         Command::Sweep(arguments) => operator::sweep(&arguments),
         Command::Audit(command) => operator::audit(&command),

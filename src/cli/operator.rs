@@ -12,7 +12,7 @@ use crate::desk::{Office, Verdict};
 /// The file, where one is named.
 #[derive(Args, Clone)]
 pub struct Database {
-    /// The database file [default: keycroft.db in $STATE_DIRECTORY or the current folder]
+    /// The database file [default: keycroft.db in `$STATE_DIRECTORY` or the current folder]
     #[arg(long, env = "KEYCROFT_DB", value_name = "FILE")]
     pub db: Option<PathBuf>,
 }

@@ -1,10 +1,12 @@
 //! Reading the audit log.
 
-use super::Desk;
+use super::{Desk, Whose};
 use crate::model::caller::Caller;
+use crate::model::credential::Kind;
 use crate::model::error::Error;
 use crate::model::event::Event;
 use crate::model::permission::Own;
+use crate::model::secret::Id;
 use crate::model::user::{User, Username};
 use crate::store::{EventFilter, Page, Verdict};
 
@@ -29,6 +31,32 @@ impl Desk {
             after,
             limit,
         )
+    }
+
+    /// The last events about one credential of whom `whose` says.
+    ///
+    /// # Errors
+    /// As [`Desk::credential`].
+    pub fn events_on(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        kind: Kind,
+        id: Id,
+        limit: usize,
+    ) -> Result<Vec<Event>, Error> {
+        self.credential(caller, whose, kind, id)?;
+        Ok(self
+            .read
+            .events(
+                &EventFilter {
+                    target: Some(id),
+                    ..EventFilter::default()
+                },
+                None,
+                limit,
+            )?
+            .items)
     }
 
     /// Everybody's events, or one user's.

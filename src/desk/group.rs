@@ -5,6 +5,7 @@ use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::event::{Action, Target, Trace};
 use crate::model::group::Group;
+use crate::model::idempotency::Once;
 use crate::model::permission::Own;
 use crate::model::user::Username;
 use crate::store::Page;
@@ -24,14 +25,28 @@ impl Desk {
         self.read.groups(after, limit)
     }
 
+    /// One group.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Forbidden`].
+    pub fn group(&self, caller: &Caller, name: &str) -> Result<Group, Error> {
+        caller.demand(Own::UsersRead)?;
+        self.read.group(name)?.ok_or(Error::NotFound("group"))
+    }
+
     /// Adds a group.
     ///
     /// # Errors
     /// [`Error::Conflict`] for a name in use.
-    pub fn add_group(&self, caller: &Caller, name: String) -> Result<Group, Error> {
+    pub fn add_group(
+        &self,
+        caller: &Caller,
+        name: String,
+        once: Option<Once>,
+    ) -> Result<Group, Error> {
         caller.demand_recent_password()?;
         self.store().write(
-            caller.permit(Own::UsersWrite, Action::GroupAdd)?,
+            caller.permit(Own::UsersWrite, Action::GroupAdd)?.once(once),
             move |write| {
                 write.add_group(&name)?;
                 let group = write.group(&name)?.ok_or(Error::NotFound("group"))?;

@@ -2,12 +2,17 @@
 
 mod account;
 mod credential;
+mod device_login;
 mod event;
+mod explain;
 mod file;
 mod group;
+mod metrics;
+mod overview;
 mod policy;
 mod service;
 mod sign_in;
+mod ssh_key;
 mod sweep;
 mod user;
 mod verify;
@@ -16,9 +21,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+pub use self::ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use account::Invited;
-pub use credential::{Issued, Rotation, Whose, WithMade};
+pub use credential::{Issued, Whose, WithMade};
+pub use device_login::{BegunLogin, Polled, WantedLogin};
+pub use explain::{Check, Circumstances, Explanation};
 pub use file::{BackedUp, Condition, Existing, Finding, Refused, Restored, Survivor};
+pub use metrics::{Counters, Figures};
+pub use overview::{Exceeding, Facts, UserCounts};
 pub use sign_in::SignedIn;
 pub use sweep::Swept;
 pub use user::EndedEverything;
@@ -34,7 +44,7 @@ use crate::model::secret::{Digest, Form, Secret};
 use crate::model::time::Time;
 use crate::store::{NewCode, Read, Store, Waits};
 
-pub use crate::store::{Bucket, CredentialFilter, EventFilter, Page, Verdict};
+pub use crate::store::{Bucket, CredentialFilter, EventFilter, LoginKeys, Page, Verdict};
 
 /// What all desks of one process share: the file and the clock.
 #[derive(Clone)]
@@ -42,6 +52,8 @@ pub struct Office {
     store: Store,
     clock: Clock,
     swept_at: Arc<AtomicI64>,
+    counters: Arc<Counters>,
+    paces: Arc<std::sync::Mutex<device_login::Paces>>,
 }
 
 impl Office {
@@ -74,7 +86,9 @@ impl Office {
         Ok(Self {
             store,
             swept_at: Arc::new(AtomicI64::new(clock.now().unix())),
+            counters: Arc::default(),
             clock,
+            paces: Arc::default(),
         })
     }
 

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::Desk;
+use super::metrics::Counters;
 use crate::model::caller::{Caller, Permit};
 use crate::model::credential::{Credential, Kind, Which};
 use crate::model::error::{Error, SecretSent};
@@ -63,6 +64,23 @@ impl Desk {
     /// # Errors
     /// [`Error::Unauthenticated`], which says nothing more, unless it is good now and of a kind that `accepts` takes.
     pub fn recognise(
+        &self,
+        presented: &Presented,
+        accepts: fn(Kind) -> bool,
+        asked: Asked<'_>,
+    ) -> Result<(Credential, Which), Error> {
+        let counters = &self.office.counters;
+        let answer = self.look_up(presented, accepts, asked);
+        let counter = if answer.is_ok() {
+            &counters.verified
+        } else {
+            &counters.refused
+        };
+        Counters::count(counter);
+        answer
+    }
+
+    fn look_up(
         &self,
         presented: &Presented,
         accepts: fn(Kind) -> bool,

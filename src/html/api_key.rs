@@ -1,24 +1,21 @@
-//! API keys: the list, and the forms that make, change, rotate and delete one.
+//! API keys: the forms that make, change, rotate and delete one. The list and the page of one stand beside.
 
 use maud::{Markup, html};
 
 use super::form::{self, Field, Input, acts, danger, hidden, post, radios, summary};
-use super::layout::{Frame, Section, heading, page};
-use super::table::{Pager, address, last_use, last_use_in_line, pager};
+use super::layout::{Frame, Section, page};
+use super::table::last_use_in_line;
 use super::when::{self, expiry, some, time};
-use super::{chart, lifetime, permission, shown_once, standing};
+use super::{lifetime, permission, shown_once};
 use crate::model::credential::{Kind, Record, UsageDay};
 use crate::model::permission::Permissions;
 use crate::model::policy::Policy;
-use crate::model::secret::{Form, Id, hint};
+use crate::model::secret::Id;
 use crate::model::text::{NAME_CHARACTERS_MAX, NOTE_CHARACTERS_MAX};
 use crate::model::time::Time;
-use standing::Standing;
 
-/// From how many API keys on the list has a filter.
-const FILTER_FROM: usize = 10;
-/// How many ended API keys the list names, so that the page stays small.
-const ENDED_ROWS: usize = 5;
+pub use super::api_key_list::{ApiKeyList, ApiKeyRow, Filter, Sort, list};
+pub use super::api_key_page::{ApiKeyPage, Maker, show};
 
 /// Whose API keys the pages are about, and so where they live.
 #[derive(Debug, Clone)]
@@ -50,103 +47,12 @@ impl Holder {
         format!("{}/{id}{act}", self.path())
     }
 
-    fn title(&self) -> String {
+    pub(super) fn title(&self) -> String {
         match self {
             Self::Me => "API keys".to_owned(),
             Self::Service(name) => format!("API keys of {name}"),
         }
     }
-}
-
-/// The order of a list: `?sort=`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sort {
-    /// What needs attention first, then the newest.
-    #[default]
-    Attention,
-    Name,
-    Expires,
-    LastUsed,
-    Uses,
-    Created,
-}
-
-impl Sort {
-    pub const ALL: [Self; 6] = [
-        Self::Attention,
-        Self::Name,
-        Self::Expires,
-        Self::LastUsed,
-        Self::Uses,
-        Self::Created,
-    ];
-
-    /// The word in `?sort=`; empty for the usual order.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Attention => "",
-            Self::Name => "name",
-            Self::Expires => "expires",
-            Self::LastUsed => "last-used",
-            Self::Uses => "uses",
-            Self::Created => "created",
-        }
-    }
-
-    /// Reads the word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|sort| sort.word() == word)
-    }
-}
-
-/// What a list was asked to show: `?text=&state=&sort=`.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Part of a name; empty: all.
-    pub text: String,
-    pub state: Option<Standing>,
-    pub sort: Sort,
-}
-
-impl Filter {
-    fn is_empty(&self) -> bool {
-        self.text.is_empty() && self.state.is_none()
-    }
-
-    fn pairs(&self) -> [(&str, &str); 3] {
-        [
-            ("text", self.text.as_str()),
-            ("state", self.state.map_or("", Standing::word)),
-            ("sort", self.sort.word()),
-        ]
-    }
-}
-
-/// One API key in a list.
-#[derive(Debug, Clone)]
-pub struct ApiKeyRow {
-    pub record: Record,
-    /// Of the last 30 days; days without a use may be missing.
-    pub usage: Vec<UsageDay>,
-}
-
-/// The list of API keys: those of one page.
-#[derive(Debug, Clone)]
-pub struct ApiKeyList {
-    pub holder: Holder,
-    pub rows: Vec<ApiKeyRow>,
-    /// How many there are before the filter.
-    pub total: usize,
-    pub filter: Filter,
-    pub pager: Pager,
-    /// All that one of them may have at most: what "everything" means.
-    pub offered: Permissions,
-    /// Those of the last 30 days that are over, newest end first; the page shows five.
-    pub ended: Vec<Record>,
-    /// How many are over.
-    pub ended_total: usize,
 }
 
 /// The form of a new API key, new or come back.
@@ -201,142 +107,6 @@ pub struct ApiKeyIssued<'a> {
     pub holder: Holder,
     pub record: Record,
     pub secret: &'a str,
-}
-
-/// `/api-keys`.
-#[must_use]
-pub fn list(frame: &Frame, view: &ApiKeyList) -> Markup {
-    let path = view.holder.path();
-    let new = format!("{path}/new");
-    let content = html! {
-        (heading(&view.holder.title(), &html! { a.btn.go href=(new) { "New API key" } }))
-        p.lead {
-            @match view.holder {
-                Holder::Me => { "Keys let programs act as you. Treat one like your password." }
-                Holder::Service(_) => { "Keys of the service itself. They outlive the person who made them." }
-            }
-        }
-        @if view.total > FILTER_FROM || !view.filter.is_empty() { (filter(view, &path)) }
-        @if view.total == 0 {
-            (empty(view, &new))
-        } @else if view.rows.is_empty() {
-            p { "Nothing matches. " a href=(path) { "Clear the filter" } }
-        } @else {
-            (rows(frame, view, &path))
-            (pager(&view.pager, &path, &view.filter.pairs()))
-        }
-        @if !view.ended.is_empty() { (ended(view, frame.now)) }
-    };
-    page(frame, view.holder.section(), &view.holder.title(), &content)
-}
-
-fn empty(view: &ApiKeyList, new: &str) -> Markup {
-    html! {
-        div.box {
-            @match view.holder {
-                Holder::Me => {
-                    p { "No API keys yet: create one for a script, a service or a notebook." }
-                    div.act { a.btn.go href=(new) { "New API key" } }
-                    p { "Or run " code { "keycroft api-key create my-script" } }
-                }
-                Holder::Service(_) => {
-                    p { "No API keys yet: the service needs one to ask about credentials." }
-                    div.act { a.btn.go href=(new) { "New API key" } }
-                }
-            }
-        }
-    }
-}
-
-fn filter(view: &ApiKeyList, path: &str) -> Markup {
-    let state = view.filter.state.map_or("", Standing::word);
-    let text = Some(&view.filter.text).filter(|text| !text.is_empty());
-    html! {
-        form.bar method="get" action=(path) {
-            label { "Name" input type="search" name="text" value=[text]; }
-            label {
-                "Status"
-                select name="state" {
-                    option value="" { "Any" }
-                    @for standing in Standing::LIVE { option value=(standing.word()) selected[state == standing.word()] { (standing.label()) } }
-                }
-            }
-            @if view.filter.sort != Sort::Attention { (hidden("sort", view.filter.sort.word())) }
-            button { "Filter" }
-            @if !view.filter.is_empty() { a.btn href=(path) { "Clear" } }
-        }
-    }
-}
-
-fn rows(frame: &Frame, view: &ApiKeyList, path: &str) -> Markup {
-    let column = |words: &str, sort: Sort| {
-        let chosen = view.filter.sort == sort;
-        let pairs = [
-            ("text", view.filter.text.as_str()),
-            ("state", view.filter.state.map_or("", Standing::word)),
-            ("sort", sort.word()),
-        ];
-        let order = match sort {
-            Sort::Name | Sort::Expires => "ascending",
-            Sort::Attention | Sort::LastUsed | Sort::Uses | Sort::Created => "descending",
-        };
-        html! { th aria-sort=[chosen.then_some(order)] { a href=(address(path, &pairs)) { (words) } } }
-    };
-    html! {
-        table {
-            thead {
-                tr {
-                    (column("Name", Sort::Name))
-                    (column("Status", Sort::Attention))
-                    (column("Expires", Sort::Expires))
-                    (column("Last used", Sort::LastUsed))
-                    (column("Uses, 30 days", Sort::Uses))
-                    (column("Created", Sort::Created))
-                    th { "Actions" }
-                }
-            }
-            tbody { @for row in &view.rows { (list_row(frame.now, view, path, row)) } }
-        }
-    }
-}
-
-fn list_row(now: Time, view: &ApiKeyList, path: &str, row: &ApiKeyRow) -> Markup {
-    let record = &row.record;
-    let own = format!("{path}/{}", record.id);
-    html! {
-        tr {
-            th {
-                a href=(own) { (record.name) }
-                small { (hint(Form::Credential(record.kind), record.id)) " · " (permission::brief(&record.permissions, &view.offered)) }
-            }
-            td { (standing::cell(record, now)) }
-            td data-l="Expires" { (when::end(record.expires_at, now)) }
-            td data-l="Last used" { (last_use(record.last_use.as_ref(), now)) }
-            td data-l="Uses" { (chart::small(&row.usage, now)) }
-            td data-l="Created" { (time(record.created_at, now)) }
-            td.a {
-                @if record.state(now) != crate::model::credential::State::Expired { a href={ (own) "/rotate" } aria-label={ "Rotate " (record.name) } { "Rotate" } }
-                a href={ (own) "/delete" } aria-label={ "Delete " (record.name) } { "Delete" }
-            }
-        }
-    }
-}
-
-fn ended(view: &ApiKeyList, now: Time) -> Markup {
-    html! {
-        details {
-            summary { "Ended (" (view.ended_total) ")" }
-            ul {
-                @for record in view.ended.iter().take(ENDED_ROWS) {
-                    li {
-                        bdi { (record.name) } " (" (record.id) ")"
-                        @if let Some(ending) = &record.ended { ", " (ending.reason) " " (time(ending.at, now)) }
-                    }
-                }
-            }
-            @if view.ended_total > ENDED_ROWS { p { "These are the latest. Your " a href="/events?action=api-key" { "events" } " have the rest." } }
-        }
-    }
 }
 
 /// `/api-keys/new`. Sends `nonce`, `name`, `expires_in` and `expires_at` (as `lifetime` says), `access` and the rows

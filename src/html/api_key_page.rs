@@ -19,7 +19,7 @@ use crate::model::user_agent;
 #[derive(Debug, Clone)]
 pub enum Maker {
     /// Another credential of the same owner that is still known.
-    Credential(Record),
+    Credential(Box<Record>),
     /// Something that is no longer known or belongs to somebody else, by its id.
     Id(String),
     /// The command line on the file itself, or what came before records were kept.

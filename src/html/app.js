@@ -68,7 +68,12 @@
     });
   });
 
+  all(".secret").forEach((e) => e.addEventListener("focus", () => e.select()));
+
+  // Asks once. Browsers complain about asking somebody who has touched nothing yet.
   addEventListener("beforeunload", (event) => {
-    if (guard && !guard.querySelector("[data-saved]").checked) event.preventDefault();
+    if (!guard || guard.querySelector("[data-saved]").checked || !navigator.userActivation?.hasBeenActive) return;
+    guard = null;
+    event.preventDefault();
   });
 })();

@@ -75,12 +75,8 @@ fn course(days: &[UsageDay], height: u64, step: u64, figure: impl Fn(&UsageDay) 
     let most = days.iter().map(&figure).max().unwrap_or(0).max(1);
     // A day with a single use must be seen.
     let level = |value: u64| {
-        height
-            - if value == 0 {
-                0
-            } else {
-                (u128::from(value) * u128::from(height) / u128::from(most)).max(1) as u64
-            }
+        let high = u128::from(value) * u128::from(height) / u128::from(most);
+        u128::from(height) - high.max(u128::from(value > 0))
     };
     let mut path = format!("M0 {height}");
     let mut days = days.iter().map(|day| level(figure(day))).peekable();

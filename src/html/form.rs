@@ -259,6 +259,11 @@ impl<'a> Field<'a> {
     pub(super) fn show(&self, input: &Input) -> Markup {
         let typed = match self.kind {
             "password" => None,
+            // Browsers complain about anything else in such a field, and show nothing.
+            "datetime-local" => input
+                .value(self.name)
+                .or(Some(self.default))
+                .filter(|text| is_local_time(text)),
             _ => Some(input.value(self.name).unwrap_or(self.default)),
         };
         let error = input.error(self.name);
@@ -319,6 +324,19 @@ impl<'a> Field<'a> {
             (help, error) => help.or(error),
         }
     }
+}
+
+/// `2027-01-31T15:04`, with or without seconds.
+fn is_local_time(text: &str) -> bool {
+    let form = b"dddd-dd-ddTdd:dd:dd";
+    let fits = |(byte, sign): (u8, &u8)| {
+        if *sign == b'd' {
+            byte.is_ascii_digit()
+        } else {
+            byte == *sign
+        }
+    };
+    matches!(text.len(), 16 | 19) && text.bytes().zip(form).all(fits)
 }
 
 /// One of several answers, or a box to tick.
@@ -410,6 +428,21 @@ mod tests {
                 .contains("<a href=\"#name\">Name</a>: use 1 to 64 characters")
         );
         assert_eq!(failed().title("New API key"), "Error: New API key");
+    }
+
+    #[test]
+    fn times_come_back_when_they_are_times() {
+        assert!(is_local_time("2027-01-31T15:04") && is_local_time("2027-01-31T15:04:05"));
+        for bad in [
+            "",
+            "2027-01-31",
+            "2027-01-31T15:04Z",
+            "2027-01-31 15:04",
+            "2027-01-31T15:04:0",
+            "\u{e9}027-01-31T15:0",
+        ] {
+            assert!(!is_local_time(bad), "{bad}");
+        }
     }
 
     #[test]

@@ -228,8 +228,12 @@ pub fn code_created(frame: &Frame, view: &CodeIssued<'_>) -> Markup {
             div.act { a.btn.go href="/admin/hosts" { "Go to the hosts" } }
         }
         h2 { "On the machine, as root" }
-        p { "The first asks for the code, so that it stands in no history and in no list of processes." }
-        pre data-copy="the commands" { "read -rs CODE\nprintf %s \"$CODE\" | keycroft host enroll " (url) " --code-file -\nkeycroft host check" }
+        p { "The code goes through a file that only root can read, so that it stands in no list of processes." }
+        pre data-copy="the commands" {
+            "install -m 600 /dev/null keycroft-code && cat > keycroft-code <<'END'\n" (view.secret) "\nEND\n"
+            "keycroft host enroll " (url) " --code-file keycroft-code && rm keycroft-code\n"
+            "keycroft host check"
+        }
         (paste("In cloud-init", "the lines for cloud-init", &format!("runcmd:\n  - keycroft host enroll {url} --code-file /etc/keycroft/code")))
     };
     page(frame, Section::Hosts, "Enrol the host now", &content)

@@ -116,7 +116,7 @@ pub fn list(frame: &Frame, view: &Inventory) -> Markup {
         @if view.rows.is_empty() {
             p { "Nothing matches. " @if view.show != Show::Everything { a href=(path) { "Show everything" } } }
         } @else {
-            p { (some(i64::try_from(view.total).unwrap_or(i64::MAX), "thing")) " in all." }
+            p { (view.total) " in all." }
             (post(frame, "/admin/inventory/delete", &html! {
                 table {
                     thead { tr { th { "Name" } th { "Kind" } th { "Owner" } th { "Access" } th { "Last used" } th { "Expires" } th { "Choose" } } }

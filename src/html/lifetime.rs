@@ -40,11 +40,7 @@ pub(super) fn for_renewal(
     present: Option<Time>,
     now: Time,
 ) -> Markup {
-    let stays = present.map_or_else(
-        || "Stays: no end".to_owned(),
-        |end| format!("Stays: {}", utc(end)),
-    );
-    let mut options = vec![(String::new(), stays)];
+    let mut options = vec![stays(present)];
     match policy.api_key.choice {
         Choice::Fixed => options.push(option(policy.api_key.default, now)),
         Choice::Free => {
@@ -55,26 +51,27 @@ pub(super) fn for_renewal(
     choice(input, &options, "", &policy.api_key, now)
 }
 
-/// The end of an SSH key: any time up to the longest; sends the same two fields.
-pub(super) fn for_ssh_key(
+/// The end of a new SSH key: any time up to the longest; sends the same two fields.
+pub(super) fn for_ssh_key(input: &Input, max: Lifetime, now: Time) -> Markup {
+    ssh_key_choice(input, max, Vec::new(), now)
+}
+
+/// A new end for an SSH key that has one: it stays unless something is chosen.
+pub(super) fn for_ssh_key_renewal(
     input: &Input,
     max: Lifetime,
-    present: Option<Option<Time>>,
+    present: Option<Time>,
     now: Time,
 ) -> Markup {
-    let rule = LifetimeRule {
-        choice: Choice::Free,
-        default: max,
-        max,
-    };
-    let mut options = Vec::new();
-    if let Some(present) = present {
-        let stays = present.map_or_else(
-            || "Stays: no end".to_owned(),
-            |end| format!("Stays: {}", utc(end)),
-        );
-        options.push((String::new(), stays));
-    }
+    ssh_key_choice(input, max, vec![stays(present)], now)
+}
+
+fn ssh_key_choice(
+    input: &Input,
+    max: Lifetime,
+    mut options: Vec<(String, String)>,
+    now: Time,
+) -> Markup {
     let usual = [
         Lifetime::Endless,
         Lifetime::days(365),
@@ -89,11 +86,22 @@ pub(super) fn for_ssh_key(
     }
     options.extend(within.into_iter().map(|one| option(one, now)));
     options.push((CUSTOM.to_owned(), "Exact date and time".to_owned()));
-    let default = options
-        .first()
-        .map(|(value, _)| value.clone())
-        .unwrap_or_default();
-    choice(input, &options, &default, &rule, now)
+    let default = options.first().map(|(value, _)| value.clone());
+    let rule = LifetimeRule {
+        choice: Choice::Free,
+        default: max,
+        max,
+    };
+    choice(input, &options, &default.unwrap_or_default(), &rule, now)
+}
+
+/// The answer that lets the end be what it is.
+fn stays(present: Option<Time>) -> (String, String) {
+    let words = match present {
+        Some(end) => format!("Stays: {}", utc(end)),
+        None => "Stays: no end".to_owned(),
+    };
+    (String::new(), words)
 }
 
 /// The life of a token in whole hours, or the sentence. Sends `expires_in`.

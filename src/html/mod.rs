@@ -5,7 +5,8 @@
 
 pub mod account;
 pub mod api_key;
-pub mod api_key_page;
+mod api_key_list;
+mod api_key_page;
 mod assets;
 mod chart;
 pub mod device;
@@ -36,3 +37,4 @@ pub mod when;
 
 pub use assets::{Asset, assets};
 pub use layout::{AdminPages, Flash, Frame, Outside, Theme, Visitor};
+pub use maud::Markup;

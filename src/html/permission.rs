@@ -83,6 +83,29 @@ pub fn chosen(input: &Input, offered: &Permissions) -> Result<Permissions, Strin
     }
 }
 
+/// Permissions as the fields in which the rows of [`choice`] send them: to fill a form in.
+#[must_use]
+pub fn as_fields(permissions: &Permissions) -> Vec<(String, String)> {
+    let mut fields = vec![(ACCESS.to_owned(), Access::Choose.word().to_owned())];
+    let mut rest = permissions.clone();
+    for (resource, _, read, write) in RESOURCES {
+        let has = |own: Own| permissions.contains(&own.into());
+        let answer = match (has(read), has(write)) {
+            (false, false) => continue,
+            (true, false) => "read",
+            (false, true) => "write",
+            (true, true) => "read-write",
+        };
+        fields.push((format!("{ROW}{resource}"), answer.to_owned()));
+        rest = rest.without(&Permissions::of(&[read, write]));
+    }
+    fields.extend(
+        rest.words()
+            .map(|word| (SINGLE.to_owned(), word.to_owned())),
+    );
+    fields
+}
+
 /// What was ticked one by one, as on the page of a user's grants.
 ///
 /// # Errors
@@ -276,6 +299,24 @@ mod tests {
             values,
             errors: Vec::new(),
         }
+    }
+
+    #[test]
+    fn fields_say_what_they_were_made_of() {
+        let permissions = Permissions::parse(&[
+            "account:read",
+            "api-keys:write",
+            "audit:read",
+            "slurm:submit",
+            "users:read",
+            "users:write",
+        ])
+        .unwrap();
+        let input = Input {
+            values: as_fields(&permissions),
+            errors: Vec::new(),
+        };
+        assert_eq!(chosen(&input, &Permissions::none()), Ok(permissions));
     }
 
     #[test]

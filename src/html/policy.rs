@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::form::{self, Field, Input, Tick, carried, hidden, post, summary};
 use super::layout::{Frame, Section, page};
-use super::when::{end_in_line, lifetime, some};
+use super::when::{end_in_line, lifetime};
 use crate::model::policy::{Choice, LifetimeRule, Policy, SSH_KEY_TYPES};
 use crate::model::time::{Lifetime, Time};
 
@@ -123,7 +123,6 @@ fn types(policy: &Policy, input: &Input) -> Markup {
 #[must_use]
 pub fn preview(frame: &Frame, view: &PolicyPreview) -> Markup {
     let changes = changes(&view.before, &view.after);
-    let count = i64::try_from(view.exceeding_total).unwrap_or(i64::MAX);
     let content = html! {
         h1 { "Save this policy?" }
         @if changes.is_empty() { p { "Nothing changes." } }
@@ -132,7 +131,7 @@ pub fn preview(frame: &Frame, view: &PolicyPreview) -> Markup {
         @if view.exceeding.is_empty() {
             p { "Nothing that exists exceeds it." }
         } @else {
-            p { (some(count, "thing")) " exceed the new policy. They are left as they are until they end, are edited or rotated." }
+            p { (view.exceeding_total) " in all. What exists is left as it is until it ends, or is edited or rotated." }
             table {
                 thead { tr { th { "Name" } th { "Owner" } th { "Expires" } th { "Why" } } }
                 tbody {

@@ -175,7 +175,7 @@ pub fn new(frame: &Frame, view: &SshKeyNew) -> Markup {
     let form = html! {
         (public_key(input, "", "The line of the file that ends in .pub, like ~/.ssh/id_ed25519.pub. Never the file without .pub."))
         (Field::text("name").characters_max(NAME_CHARACTERS_MAX).help("May stay empty: then it is the key's comment.").show(input))
-        (lifetime::for_ssh_key(input, policy.ssh_key_lifetime_max, None, frame.now))
+        (lifetime::for_ssh_key(input, policy.ssh_key_lifetime_max, frame.now))
         details open[input.error("allowed_addresses").is_some()] { summary { "More limits" } (form::addresses(input, "")) }
         (acts("Add SSH key", "/ssh-keys"))
     };
@@ -243,7 +243,7 @@ pub fn edit(frame: &Frame, view: &SshKeyEdit) -> Markup {
         (hidden("version", &view.version))
         (Field::text("name").default(&key.name).required().characters_max(NAME_CHARACTERS_MAX).show(input))
         (public_key(input, &key.public_key, "Put another public key here to replace it."))
-        (lifetime::for_ssh_key(input, view.policy.ssh_key_lifetime_max, Some(key.expires_at), frame.now))
+        (lifetime::for_ssh_key_renewal(input, view.policy.ssh_key_lifetime_max, key.expires_at, frame.now))
         (form::addresses(input, &addresses.join("\n")))
         (acts("Save", &format!("/ssh-keys/{}", key.id)))
     };

@@ -8,7 +8,7 @@ use super::permission::singles;
 use super::ssh_key::SshKeyFacts;
 use super::standing::{self, badge};
 use super::table::{Pager, address, last_use, pager};
-use super::when::{self, exact, some, time, time_or_never, utc};
+use super::when::{self, exact, time, time_or_never, utc};
 use crate::model::credential::{Kind, Record};
 use crate::model::permission::{Permission, Permissions};
 use crate::model::text::NAME_CHARACTERS_MAX;
@@ -347,7 +347,6 @@ fn ending(frame: &Frame, view: &UserEnd, verb: &str, lead: &str, act: &str, word
     let user = &view.user;
     let path = path(user);
     let title = format!("{verb} {}", user.username);
-    let count = i64::try_from(view.holdings.count()).unwrap_or(i64::MAX);
     let form = html! {
         (Field::text("confirm").label("Type the user name").required().show(&view.input))
         (danger(word, "Keep the user as they are", &path))
@@ -356,7 +355,7 @@ fn ending(frame: &Frame, view: &UserEnd, verb: &str, lead: &str, act: &str, word
         h1 { (title) "?" }
         (summary(&view.input))
         p.lead { (lead) }
-        h2 { (some(count, "thing")) " will end" }
+        h2 { "What will end (" (view.holdings.count()) ")" }
         (holdings(&view.holdings, frame, None))
         (post(frame, &format!("{path}/{act}"), &form))
     };

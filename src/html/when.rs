@@ -109,19 +109,19 @@ pub fn exact(time: Time) -> Markup {
 /// An end: relative, and below it exactly, so that it needs no title.
 #[must_use]
 pub fn end(end: Option<Time>, now: Time) -> Markup {
-    match end {
-        Some(end) => html! { time datetime=(end) { (relative(end, now)) } small { (utc(end)) } },
-        None => html! { "No expiry" },
-    }
+    let Some(end) = end else {
+        return html! { "No expiry" };
+    };
+    html! { time datetime=(end) { (relative(end, now)) } small { (utc(end)) } }
 }
 
 /// An end in one sentence: `in 30 days (2026-12-22 15:04 UTC)`.
 #[must_use]
 pub fn end_in_line(end: Option<Time>, now: Time) -> Markup {
-    match end {
-        Some(end) => html! { (time(end, now)) " (" (utc(end)) ")" },
-        None => html! { "no expiry" },
-    }
+    let Some(end) = end else {
+        return html! { "no expiry" };
+    };
+    html! { (time(end, now)) " (" (utc(end)) ")" }
 }
 
 /// The same as part of a sentence: `expires in 30 days (…)`.

@@ -3,6 +3,7 @@
 mod api;
 mod ask;
 mod body;
+mod console;
 mod gate;
 mod headers;
 mod problem;
@@ -13,5 +14,5 @@ mod service;
 pub mod transport;
 
 pub use ask::{House, Settings};
-pub use route::{ROUTES, Route, admit, respond};
+pub use route::{ANY, Needs, ROUTES, Route, admit, respond};
 pub use serve::{ServeError, listen, serve};

@@ -86,6 +86,12 @@ impl Problem {
         self.answer().status
     }
 
+    /// What happened, in a few words.
+    #[must_use]
+    pub const fn title(&self) -> &'static str {
+        self.answer().title
+    }
+
     /// One sentence a person can act on.
     #[must_use]
     pub fn detail(&self) -> String {

@@ -3,8 +3,9 @@
 use rouille::{Request, Response};
 
 use super::ask::{Ask, House};
+use super::console::{self, Act, Page};
 use super::problem::Problem;
-use super::service::{health, introspect, metadata, verify};
+use super::service::{device, health, introspect, metadata, metrics, verify};
 use super::transport::{Admission, Lane};
 use super::{api, gate, headers};
 use crate::model::caller::Caller;
@@ -25,7 +26,14 @@ pub enum Needs {
     Bearer(Called),
     /// An API key or a token with this permission.
     Permission(Own, Called),
+    /// A session; without one, sign-in comes first.
+    Page(Page),
+    /// A session and a form of ours.
+    Form(Act),
 }
+
+/// Every method that the transport lets through, as proxies forward them.
+pub const ANY: &str = "*";
 
 /// One row of the table.
 pub struct Route {
@@ -68,6 +76,25 @@ const fn needs(
     }
 }
 
+const fn page(path: &'static str, handler: Page) -> Route {
+    Route {
+        method: "GET",
+        path,
+        needs: Needs::Page(handler),
+        lane: Lane::Work,
+    }
+}
+
+/// A form. Any of them may ask for the password first, so they are on the lane of password hashing.
+const fn form(path: &'static str, handler: Act) -> Route {
+    Route {
+        method: "POST",
+        path,
+        needs: Needs::Form(handler),
+        lane: Lane::Hash,
+    }
+}
+
 /// The same on the lane of password hashing.
 const fn hashing(route: Route) -> Route {
     Route {
@@ -78,22 +105,7 @@ const fn hashing(route: Route) -> Route {
 
 /// Every route. `/verify` stands first: it is asked most.
 pub const ROUTES: &[Route] = &[
-    quick("GET", "/verify", verify::verify),
-    quick("HEAD", "/verify", verify::verify),
-    quick("POST", "/verify", verify::verify),
-    quick("PUT", "/verify", verify::verify),
-    quick("PATCH", "/verify", verify::verify),
-    quick("DELETE", "/verify", verify::verify),
-    quick("OPTIONS", "/verify", verify::verify),
-    quick("PROPFIND", "/verify", verify::verify),
-    quick("PROPPATCH", "/verify", verify::verify),
-    quick("MKCOL", "/verify", verify::verify),
-    quick("COPY", "/verify", verify::verify),
-    quick("MOVE", "/verify", verify::verify),
-    quick("LOCK", "/verify", verify::verify),
-    quick("UNLOCK", "/verify", verify::verify),
-    quick("REPORT", "/verify", verify::verify),
-    quick("SEARCH", "/verify", verify::verify),
+    quick(ANY, "/verify", verify::verify),
     Route {
         lane: Lane::Quick,
         ..needs(
@@ -104,7 +116,10 @@ pub const ROUTES: &[Route] = &[
         )
     },
     open("POST", "/oauth/revoke", introspect::revoke),
+    open("POST", "/oauth/device_authorization", device::authorize),
+    open("POST", "/oauth/token", device::token),
     quick("GET", "/healthz", health::healthz),
+    open("GET", "/metrics", metrics::metrics),
     quick("GET", "/openapi.json", metadata::openapi),
     quick(
         "GET",
@@ -180,6 +195,12 @@ pub const ROUTES: &[Route] = &[
     ),
     needs(
         "GET",
+        "/api/v1/api-keys/{id}/explain",
+        Own::ApiKeysRead,
+        api::explain::own_api_key,
+    ),
+    needs(
+        "GET",
         "/api/v1/tokens",
         Own::TokensRead,
         api::token::list_own,
@@ -210,6 +231,12 @@ pub const ROUTES: &[Route] = &[
     ),
     needs(
         "GET",
+        "/api/v1/tokens/{id}/explain",
+        Own::TokensRead,
+        api::explain::own_token,
+    ),
+    needs(
+        "GET",
         "/api/v1/sessions",
         Own::SessionsRead,
         api::session::list_own,
@@ -225,6 +252,42 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/sessions/{id}",
         Own::SessionsWrite,
         api::session::delete_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/ssh-keys",
+        Own::SshKeysRead,
+        api::ssh_key::list_own,
+    ),
+    needs(
+        "POST",
+        "/api/v1/ssh-keys",
+        Own::SshKeysWrite,
+        api::ssh_key::add,
+    ),
+    needs(
+        "POST",
+        "/api/v1/ssh-keys/import",
+        Own::SshKeysWrite,
+        api::ssh_key::import_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/ssh-keys/{id}",
+        Own::SshKeysRead,
+        api::ssh_key::show,
+    ),
+    needs(
+        "PATCH",
+        "/api/v1/ssh-keys/{id}",
+        Own::SshKeysWrite,
+        api::ssh_key::edit,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/ssh-keys/{id}",
+        Own::SshKeysWrite,
+        api::ssh_key::delete_own,
     ),
     open("GET", "/api/v1/events", api::event::list_events),
     needs(
@@ -295,6 +358,18 @@ pub const ROUTES: &[Route] = &[
     ),
     needs(
         "GET",
+        "/api/v1/users/{username}/tokens/{id}/explain",
+        Own::UsersRead,
+        api::explain::users_token,
+    ),
+    needs(
+        "GET",
+        "/api/v1/users/{username}/api-keys/{id}/explain",
+        Own::UsersRead,
+        api::explain::users_api_key,
+    ),
+    needs(
+        "GET",
         "/api/v1/users/{username}/sessions",
         Own::UsersRead,
         api::user::list_sessions,
@@ -304,6 +379,24 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/users/{username}/sessions/{id}",
         Own::UsersWrite,
         api::user::delete_session,
+    ),
+    needs(
+        "GET",
+        "/api/v1/users/{username}/ssh-keys",
+        Own::UsersRead,
+        api::ssh_key::list_of_user,
+    ),
+    needs(
+        "POST",
+        "/api/v1/users/{username}/ssh-keys/import",
+        Own::UsersWrite,
+        api::ssh_key::import_of_user,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/users/{username}/ssh-keys/{id}",
+        Own::UsersWrite,
+        api::ssh_key::delete_of_user,
     ),
     needs("GET", "/api/v1/policy", Own::PolicyRead, api::policy::show),
     needs(
@@ -403,6 +496,183 @@ pub const ROUTES: &[Route] = &[
         Own::ServicesWrite,
         api::service::rotate_api_key,
     ),
+    needs(
+        "GET",
+        "/api/v1/services/{name}/api-keys/{id}/usage",
+        Own::ServicesRead,
+        api::service::api_key_usage,
+    ),
+    needs(
+        "GET",
+        "/api/v1/services/{name}/api-keys/{id}/explain",
+        Own::ServicesRead,
+        api::explain::services_api_key,
+    ),
+    open("GET", "/", console::first),
+    quick("GET", "/-/{file}", console::statics::file),
+    open("GET", "/help", console::help),
+    open("GET", "/login", console::sign_in::ask_for_password),
+    hashing(open("POST", "/login", console::sign_in::sign_in)),
+    open("GET", "/signed-out", console::sign_in::signed_out),
+    form("/logout", console::sign_in::sign_out),
+    open("GET", "/setup", console::sign_in::show_set_up),
+    hashing(open("POST", "/setup", console::sign_in::send_set_up)),
+    open("GET", "/invitation", console::sign_in::show_invitation),
+    hashing(open(
+        "POST",
+        "/invitation",
+        console::sign_in::send_invitation,
+    )),
+    open("GET", "/reset", console::sign_in::show_reset),
+    hashing(open("POST", "/reset", console::sign_in::send_reset)),
+    page("/device", console::device::enter),
+    form("/device", console::device::look_up),
+    form("/device/approve", console::device::approve),
+    form("/device/refuse", console::device::refuse),
+    page("/account", console::account::account),
+    form("/account/name", console::account::rename),
+    form("/account/password", console::account::change_password),
+    form("/account/theme", console::account::choose_theme),
+    page("/api-keys", console::api_key::list),
+    page("/api-keys/new", console::api_key::new),
+    form("/api-keys/new", console::api_key::create),
+    page("/api-keys/{id}", console::api_key::show_one),
+    page("/api-keys/{id}/edit", console::api_key::ask_edit),
+    form("/api-keys/{id}/edit", console::api_key::edit),
+    form("/api-keys/{id}/disable", console::api_key::disable),
+    form("/api-keys/{id}/enable", console::api_key::enable),
+    page("/api-keys/{id}/rotate", console::api_key::ask_rotate),
+    form("/api-keys/{id}/rotate", console::api_key::rotate),
+    page("/api-keys/{id}/delete", console::api_key::ask_delete),
+    form("/api-keys/{id}/delete", console::api_key::delete),
+    page("/tokens", console::token::list),
+    page("/tokens/new", console::token::new),
+    form("/tokens/new", console::token::create),
+    page("/tokens/{id}/delete", console::token::ask_delete),
+    form("/tokens/{id}/delete", console::token::delete),
+    page("/ssh-keys", console::ssh_key::list),
+    page("/ssh-keys/new", console::ssh_key::new),
+    form("/ssh-keys/new", console::ssh_key::add),
+    page("/ssh-keys/{id}", console::ssh_key::show_one),
+    page("/ssh-keys/{id}/edit", console::ssh_key::ask_edit),
+    form("/ssh-keys/{id}/edit", console::ssh_key::edit),
+    page("/ssh-keys/{id}/delete", console::ssh_key::ask_delete),
+    form("/ssh-keys/{id}/delete", console::ssh_key::delete),
+    page("/sessions", console::session::list),
+    form("/sessions/delete", console::session::delete),
+    form("/sessions/delete-others", console::session::delete_others),
+    page("/events", console::event::own),
+    page("/events/export", console::event::export_own),
+    page("/admin/events", console::event::all),
+    page("/admin/events/export", console::event::export_all),
+    page("/admin/users", console::user::list),
+    page("/admin/users/new", console::user::new),
+    form("/admin/users/new", console::user::add),
+    page("/admin/users/{username}", console::user::show_one),
+    form("/admin/users/{username}/edit", console::user::edit),
+    form("/admin/users/{username}/disable", console::user::disable),
+    form("/admin/users/{username}/enable", console::user::enable),
+    form(
+        "/admin/users/{username}/reset-password",
+        console::user::reset_password,
+    ),
+    page(
+        "/admin/users/{username}/end-everything",
+        console::user::ask_end_everything,
+    ),
+    form(
+        "/admin/users/{username}/end-everything",
+        console::user::end_everything,
+    ),
+    page("/admin/users/{username}/delete", console::user::ask_delete),
+    form("/admin/users/{username}/delete", console::user::delete),
+    form(
+        "/admin/users/{username}/api-keys/{id}/delete",
+        console::user::delete_api_key,
+    ),
+    form(
+        "/admin/users/{username}/tokens/{id}/delete",
+        console::user::delete_token,
+    ),
+    form(
+        "/admin/users/{username}/sessions/{id}/delete",
+        console::user::delete_session,
+    ),
+    form(
+        "/admin/users/{username}/ssh-keys/{id}/delete",
+        console::user::delete_ssh_key,
+    ),
+    page("/admin/policy", console::policy::show_form),
+    form("/admin/policy", console::policy::save),
+    page("/admin/inventory", console::inventory::list),
+    form("/admin/inventory/delete", console::inventory::delete),
+    page("/admin/diagnostics", console::diagnostics::list),
+    page("/admin/groups", console::group::list),
+    form("/admin/groups", console::group::add),
+    page("/admin/groups/{name}", console::group::show_one),
+    form(
+        "/admin/groups/{name}/members/add",
+        console::group::add_member,
+    ),
+    form(
+        "/admin/groups/{name}/members/remove",
+        console::group::remove_member,
+    ),
+    page("/admin/groups/{name}/delete", console::group::ask_delete),
+    form("/admin/groups/{name}/delete", console::group::delete),
+    page("/admin/services", console::service::list),
+    page("/admin/services/new", console::service::new),
+    form("/admin/services/new", console::service::add),
+    page("/admin/services/{name}", console::service::show_one),
+    page("/admin/services/{name}/edit", console::service::ask_edit),
+    form("/admin/services/{name}/edit", console::service::edit),
+    page(
+        "/admin/services/{name}/delete",
+        console::service::ask_delete,
+    ),
+    form("/admin/services/{name}/delete", console::service::delete),
+    page("/admin/services/{name}/api-keys", console::api_key::list),
+    page("/admin/services/{name}/api-keys/new", console::api_key::new),
+    form(
+        "/admin/services/{name}/api-keys/new",
+        console::api_key::create,
+    ),
+    page(
+        "/admin/services/{name}/api-keys/{id}",
+        console::api_key::show_one,
+    ),
+    page(
+        "/admin/services/{name}/api-keys/{id}/edit",
+        console::api_key::ask_edit,
+    ),
+    form(
+        "/admin/services/{name}/api-keys/{id}/edit",
+        console::api_key::edit,
+    ),
+    form(
+        "/admin/services/{name}/api-keys/{id}/disable",
+        console::api_key::disable,
+    ),
+    form(
+        "/admin/services/{name}/api-keys/{id}/enable",
+        console::api_key::enable,
+    ),
+    page(
+        "/admin/services/{name}/api-keys/{id}/rotate",
+        console::api_key::ask_rotate,
+    ),
+    form(
+        "/admin/services/{name}/api-keys/{id}/rotate",
+        console::api_key::rotate,
+    ),
+    page(
+        "/admin/services/{name}/api-keys/{id}/delete",
+        console::api_key::ask_delete,
+    ),
+    form(
+        "/admin/services/{name}/api-keys/{id}/delete",
+        console::api_key::delete,
+    ),
 ];
 
 /// Holds `path` against a row's path; the segments in the places of `{…}`.
@@ -429,8 +699,11 @@ fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
 /// The row for a request, or why there is none.
 fn find<'p>(method: &str, path: &'p str) -> Result<(&'static Route, Vec<&'p str>), Problem> {
     // HEAD is GET whose answer has no body (RFC 9110, 9.3.2); the transport leaves it out.
-    let wanted =
-        |route: &Route| route.method == method || (method == "HEAD" && route.method == "GET");
+    let wanted = |route: &Route| {
+        matches!(route.method, ANY)
+            || route.method == method
+            || (method == "HEAD" && route.method == "GET")
+    };
     let mut allowed: Vec<&str> = Vec::new();
     for route in ROUTES {
         if let Some(parameters) = fit(route.path, path) {
@@ -495,14 +768,14 @@ pub fn respond(house: &House, request: &Request) -> Response {
             "{} {} {} {}",
             ask.request_id,
             request.method(),
-            path,
+            ask.shown_path(),
             response.status_code
         );
     }
     headers::finish(response, ask.request_id, &house.settings)
 }
 
-fn answer<'a>(ask: &mut Ask<'a>) -> Result<Response, Problem> {
+fn answer(ask: &mut Ask<'_>) -> Result<Response, Problem> {
     let (route, parameters) = find(ask.request.method(), ask.path)?;
     ask.parameters = parameters;
     if !is_safe(ask.request.method(), ask.path) {
@@ -510,11 +783,22 @@ fn answer<'a>(ask: &mut Ask<'a>) -> Result<Response, Problem> {
     }
     match route.needs {
         Needs::Nothing(handler) => handler(ask),
-        Needs::Bearer(handler) => handler(ask, &gate::bearer(ask, None)?),
-        Needs::Permission(permission, handler) => {
-            handler(ask, &gate::bearer(ask, Some(permission))?)
-        }
+        Needs::Bearer(handler) => called(ask, None, handler),
+        Needs::Permission(permission, handler) => called(ask, Some(permission), handler),
+        Needs::Page(handler) => console::visit(ask, handler),
+        Needs::Form(handler) => console::send(ask, handler),
     }
+}
+
+/// Answers a caller; says when their credential ends, so that programs can tell in time.
+fn called(ask: &Ask<'_>, permission: Option<Own>, handler: Called) -> Result<Response, Problem> {
+    let caller = gate::bearer(ask, permission)?;
+    let mut response = handler(ask, &caller)?;
+    if let Some(end) = caller.credential.expires_at {
+        let header = ("Keycroft-Expires".into(), end.to_string().into());
+        response.headers.push(header);
+    }
+    Ok(response)
 }
 
 /// A fault is logged once, here, with the id that the answer carries.
@@ -524,11 +808,13 @@ fn refuse(ask: &Ask<'_>, problem: &Problem) -> Response {
             "{} {} {}: {text}",
             ask.request_id,
             ask.request.method(),
-            ask.path
+            ask.shown_path()
         );
     }
     if ask.path.starts_with("/oauth/") {
         problem.to_oauth_response()
+    } else if console::wants_page(ask) {
+        console::error_page(ask, problem)
     } else {
         problem.to_response(&ask.request_id)
     }

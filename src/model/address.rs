@@ -63,6 +63,12 @@ impl Networks {
         !self.is_everywhere() && self.0.iter().all(contained)
     }
 
+    /// Some address that is allowed: the first of the first network; `None` when all are.
+    #[must_use]
+    pub fn first_address(&self) -> Option<IpAddr> {
+        self.0.first().map(IpNet::network)
+    }
+
     /// Each network in CIDR notation.
     pub fn iter(&self) -> impl Iterator<Item = String> + '_ {
         self.0.iter().map(ToString::to_string)

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::address::Networks;
 use super::host::{Host, HostId};
@@ -347,6 +348,21 @@ impl Record {
         }
     }
 
+    /// A word that is another one after every change that an edit could overwrite.
+    #[must_use]
+    pub fn version(&self) -> String {
+        let end = self.expires_at.map_or(-1, Time::unix).to_be_bytes();
+        let (permissions, networks) = (self.permissions.to_string(), self.networks.to_string());
+        let note = self.note.as_deref().unwrap_or_default();
+        super::secret::version(&[
+            self.name.as_bytes(),
+            note.as_bytes(),
+            permissions.as_bytes(),
+            networks.as_bytes(),
+            &end,
+        ])
+    }
+
     /// When the secret before the last rotation ends, if it is still good at `now`.
     #[must_use]
     pub fn grace_ends_at(&self, now: Time) -> Option<Time> {
@@ -364,6 +380,27 @@ pub struct NewCredential {
     pub networks: Option<Networks>,
 }
 
+/// How an API key is to be rotated.
+#[derive(Debug, Clone, Copy)]
+pub struct Rotation {
+    /// How long the present secret stays good; zero: it ends now.
+    pub grace: Duration,
+    /// `Unsaid`: the end stays.
+    pub end: WantedEnd,
+}
+
+impl Rotation {
+    /// The graces that may be chosen.
+    pub const GRACES: [Duration; 6] = [
+        Duration::ZERO,
+        Duration::from_secs(60),
+        Duration::from_secs(15 * 60),
+        Duration::from_secs(3_600),
+        Duration::from_secs(6 * 3_600),
+        Duration::from_secs(24 * 3_600),
+    ];
+}
+
 /// A change to an API key; what is `None` stays.
 #[derive(Default)]
 pub struct CredentialChange {
@@ -373,6 +410,8 @@ pub struct CredentialChange {
     pub permissions: Option<Permissions>,
     pub networks: Option<Networks>,
     pub disabled: Option<Disabled>,
+    /// What [`Record::version`] said when the change was thought of; another one now refuses it.
+    pub version: Option<String>,
 }
 
 /// One day of a credential's use.

@@ -51,6 +51,9 @@ pub enum Action {
     SshKeyAdd,
     SshKeyEdit,
     SshKeyDelete,
+    SshKeyImport,
+    /// Two users have the same key.
+    SshKeyShared,
     DeviceApprove,
     DeviceRefuse,
     HostEnroll,
@@ -109,6 +112,8 @@ impl Action {
             Self::SshKeyAdd => "ssh-key.add",
             Self::SshKeyEdit => "ssh-key.edit",
             Self::SshKeyDelete => "ssh-key.delete",
+            Self::SshKeyImport => "ssh-key.import",
+            Self::SshKeyShared => "ssh-key.shared",
             Self::DeviceApprove => "device.approve",
             Self::DeviceRefuse => "device.refuse",
             Self::HostEnroll => "host.enroll",
@@ -421,7 +426,7 @@ mod tests {
     #[test]
     fn every_field_is_part_of_the_chain() {
         let whole = event().chained(&chain_start()).hex();
-        let changes: [fn(&mut Event); 17] = [
+        let edits: [fn(&mut Event); 17] = [
             |e| e.number = 2,
             |e| e.at = Time::from_unix(1_001),
             |e| e.action.push('x'),
@@ -440,9 +445,9 @@ mod tests {
             |e| e.before.push('x'),
             |e| e.after.push('x'),
         ];
-        for (place, change) in changes.iter().enumerate() {
+        for (place, edit) in edits.iter().enumerate() {
             let mut changed = event();
-            change(&mut changed);
+            edit(&mut changed);
             assert_ne!(changed.chained(&chain_start()).hex(), whole, "{place}");
         }
         assert_ne!(event().chained(&Digest::of(b"another")).hex(), whole);

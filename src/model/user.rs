@@ -116,6 +116,17 @@ impl User {
         self.disabled_at.is_none()
     }
 
+    /// A word that is another one after every change that an edit could overwrite.
+    #[must_use]
+    pub fn version(&self) -> String {
+        let granted = self.granted.to_string();
+        super::secret::version(&[
+            self.display_name.as_bytes(),
+            self.role.word().as_bytes(),
+            granted.as_bytes(),
+        ])
+    }
+
     /// All that the user has now.
     #[must_use]
     pub fn permissions(&self) -> Permissions {
@@ -143,6 +154,8 @@ pub struct UserChange {
     pub disabled: Option<Disabled>,
     /// All that is granted beyond the role.
     pub granted: Option<Permissions>,
+    /// What [`User::version`] said when the change was thought of; another one now refuses it.
+    pub version: Option<String>,
 }
 
 /// Whether something is refused for the time being.

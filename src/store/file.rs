@@ -7,9 +7,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, params};
 
 use super::migrate;
+use crate::model::error::Error;
 use crate::model::policy::Policy;
 use crate::model::secret::{Id, random_bytes};
 use crate::model::time::Time;
@@ -30,7 +31,7 @@ pub(super) const OTHERS: u32 = 0o077;
 pub(super) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 const DAMAGED: &str =
     "the file is damaged; restore a backup, or look at it with `sqlite3` on a copy";
-/// How long the look at the start waits for a process that begins or ends just now.
+/// How long the look at the start, and a reader that is alone in its process, wait for a process that begins or ends just now.
 pub(super) const INSPECTION_BUSY: Duration = Duration::from_secs(2);
 /// How long a reader waits.
 const READER_BUSY: Duration = Duration::from_millis(20);
@@ -42,6 +43,15 @@ pub struct Refused(String);
 impl Refused {
     pub(super) fn new(path: &Path, why: &str) -> Self {
         Self(format!("{}: {why}", path.display()))
+    }
+
+    /// What went wrong after the file was opened.
+    #[must_use]
+    pub fn of(path: &Path, error: &Error) -> Self {
+        match error {
+            Error::Fault(text) => Self::new(path, text),
+            other => Self::new(path, &other.to_string()),
+        }
     }
 }
 
@@ -161,8 +171,8 @@ fn fill(path: &Path, now: Time) -> Result<(), String> {
     connection.close().map_err(|(_, error)| error.to_string())
 }
 
-/// Looks at what is at `path` without changing a byte of it.
-pub(super) fn check(path: &Path) -> Result<(), Refused> {
+/// What is at `path`: a file that nobody but its owner may read.
+fn demand_private_file(path: &Path) -> Result<fs::Metadata, Refused> {
     let refuse = |why: &str| Err(Refused::new(path, why));
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
@@ -180,6 +190,13 @@ pub(super) fn check(path: &Path) -> Result<(), Refused> {
         );
     }
     check_beside(path, found.uid())?;
+    Ok(found)
+}
+
+/// Looks at what is at `path` without changing a byte of it.
+pub(super) fn check(path: &Path) -> Result<(), Refused> {
+    let refuse = |why: &str| Err(Refused::new(path, why));
+    let found = demand_private_file(path)?;
     let mut header = [0_u8; 100];
     let mut file = match File::open(path) {
         Ok(file) => file,
@@ -326,6 +343,36 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
+/// A reader's connection to a file that no store of this process has looked at: all of [`check`] that costs nothing.
+pub(super) fn open_to_read_alone(path: &Path) -> Result<Connection, Refused> {
+    let refuse = |why: &str| Refused::new(path, why);
+    demand_private_file(path)?;
+    let number = |connection: &Connection, sql: &str| {
+        connection.query_row(sql, [], |row| row.get::<_, u32>(0))
+    };
+    let opened = open_to_read(path).and_then(|connection| {
+        // A server that was killed leaves its journal to be read through first.
+        connection.busy_timeout(INSPECTION_BUSY)?;
+        Ok((
+            number(&connection, "PRAGMA application_id")?,
+            number(&connection, "PRAGMA user_version")?,
+            connection,
+        ))
+    });
+    let (application, version, connection) =
+        opened.map_err(|error| refuse(&format!("it can't be read: {error}")))?;
+    if application != APPLICATION_ID {
+        return Err(refuse("this is a database of another program"));
+    }
+    if version != migrate::VERSION {
+        return Err(refuse(&format!(
+            "it has schema {version} and this program reads {}: start the server of this version, or use the program of that one",
+            migrate::VERSION
+        )));
+    }
+    Ok(connection)
+}
+
 pub(super) fn open(path: &Path, flags: OpenFlags, busy: Duration) -> rusqlite::Result<Connection> {
     let flags = flags
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -339,5 +386,31 @@ pub(super) fn open(path: &Path, flags: OpenFlags, busy: Duration) -> rusqlite::R
     let connection = Connection::open_with_flags(resolved, flags)?;
     connection.busy_timeout(busy)?;
     connection.set_prepared_statement_cache_capacity(128);
+    // Without this, SQLite plans a prepared statement anew whenever another value is bound that it thinks might matter:
+    // nine tenths of what a verification cost.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Read;
+    use rusqlite::StatementStatus;
+
+    #[test]
+    fn a_lookup_is_planned_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keycroft.db");
+        create(&path, Time::from_unix(1)).unwrap();
+        let read = Read::open(&path).unwrap();
+        for _ in 0..3 {
+            assert!(read.credential(Id::random()).unwrap().is_none());
+        }
+        let statement = read
+            .statement(crate::store::credential::lookup_sql())
+            .unwrap();
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+        assert_eq!(statement.get_status(StatementStatus::Run), 3);
+    }
 }

@@ -5,6 +5,7 @@ use std::ops::AddAssign;
 use rusqlite::params;
 
 use super::Store;
+use super::idempotency::REQUEST_KEPT_SECONDS;
 use super::read::Select;
 use super::write::attempt;
 use super::writer::{Done, Job, Message};
@@ -13,8 +14,6 @@ use crate::model::time::Time;
 
 /// How long ended and expired API keys are kept for their reason, in seconds.
 const API_KEY_KEPT_SECONDS: i64 = 30 * 86_400;
-/// How long a request with an `Idempotency-Key` is remembered, in seconds.
-const REQUEST_KEPT_SECONDS: i64 = 86_400;
 /// How long a throttle row can matter, in seconds.
 const THROTTLE_KEPT_SECONDS: i64 = 3_600;
 /// Days of usage that are kept, the present one included.
@@ -80,6 +79,8 @@ impl Select {
             left = left.saturating_sub(deleted);
             Ok::<usize, Error>(deleted)
         };
+        let limit = i64::try_from(rows_max).unwrap_or(i64::MAX);
+        self.mark_expired_ssh_keys(now, limit)?;
         let (unix, old) = (now.unix(), now.unix() - API_KEY_KEPT_SECONDS);
         let usage_before = now.day().number() - USAGE_KEPT_DAYS;
         Ok(Swept {

@@ -189,6 +189,16 @@ impl Uses {
         lock(&self.expired).get(&id).copied().unwrap_or_default()
     }
 
+    /// What was noted of a credential's secret is from now on of the one before: it was rotated.
+    pub fn rotated(&self, id: Id) {
+        for pending in lock(&self.pending)
+            .values_mut()
+            .filter(|pending| pending.id == id)
+        {
+            pending.previous = pending.current.take();
+        }
+    }
+
     /// Changes what is noted of a credential; a new one only while there are less than `entries_max`.
     fn change(&self, id: Id, day: Day, entries_max: usize, change: impl FnOnce(&mut Pending)) {
         let mut pending = lock(&self.pending);

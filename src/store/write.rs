@@ -8,7 +8,7 @@ use crate::model::caller::{Permit, Right};
 use crate::model::credential::Credential;
 use crate::model::error::{Error, SecretSent};
 use crate::model::event::{Outcome, Trace};
-use crate::model::permission::{Permission, Permissions};
+use crate::model::permission::{Own, Permission, Permissions};
 use crate::model::time::Time;
 use crate::model::user::UserId;
 
@@ -74,7 +74,7 @@ pub(super) fn act<T>(
     let result = attempt(select, || {
         let write = open(select, &permit)?;
         if let Some(once) = &permit.once {
-            select.demand_first_time(once)?;
+            select.demand_first_time(once, permit.now)?;
         }
         let (value, trace) = job(&write)?;
         let actor = permit_actor(&permit, &write);
@@ -192,6 +192,23 @@ fn still_the_same_secret(credential: &Credential, holder: &crate::model::caller:
 }
 
 impl Write<'_> {
+    /// As [`Write::demand_within`], for what a *user* is given or has: who may change services may also give away what
+    /// services define, since nobody has such a permission before it is given for the first time.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] when `permissions` go beyond what the one who acts may give.
+    pub fn demand_gift(&self, permissions: &Permissions) -> Result<(), Error> {
+        let manages_services = match &self.power {
+            Power::Unlimited => true,
+            Power::Credential(_, power) => power.contains(&Own::ServicesWrite.into()),
+        };
+        if manages_services {
+            self.demand_within(&permissions.own_alone())
+        } else {
+            self.demand_within(permissions)
+        }
+    }
+
     /// # Errors
     /// [`Error::Forbidden`] when `permissions` go beyond what the one who acts may do.
     pub fn demand_within(&self, permissions: &Permissions) -> Result<(), Error> {

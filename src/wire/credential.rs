@@ -2,16 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{present, text};
+use super::{given, present, text};
 use crate::model::address::Networks;
-use crate::model::credential::{CredentialChange, Kind, NewCredential, Record, UsageDay};
-use crate::model::device::device;
+use crate::model::credential::{CredentialChange, Kind, NewCredential, Record, Rotation, UsageDay};
 use crate::model::error::{Error, Faults};
 use crate::model::permission::Permissions;
 use crate::model::secret::Id;
 use crate::model::text::{parse_name, parse_note};
-use crate::model::time::{Lifetime, Time, WantedEnd};
+use crate::model::time::{Lifetime, Time, WantedEnd, parse_duration};
 use crate::model::user::Disabled;
+use crate::model::user_agent::device;
 
 /// A new API key.
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -73,7 +73,11 @@ impl ApiKeyIn {
     }
 }
 
-fn end(faults: &mut Faults, expires_in: Option<&str>, expires_at: Option<&str>) -> WantedEnd {
+pub(super) fn end(
+    faults: &mut Faults,
+    expires_in: Option<&str>,
+    expires_at: Option<&str>,
+) -> WantedEnd {
     match WantedEnd::parse(expires_in, expires_at) {
         Ok(end) => end,
         Err((field, message)) => {
@@ -83,11 +87,32 @@ fn end(faults: &mut Faults, expires_in: Option<&str>, expires_at: Option<&str>) 
     }
 }
 
+/// The end in a patch, where `null` is endless.
+pub(super) fn changed_end(
+    faults: &mut Faults,
+    expires_in: Option<Option<String>>,
+    expires_at: Option<Option<String>>,
+) -> Option<WantedEnd> {
+    match (expires_in, expires_at) {
+        (None, None) => None,
+        (Some(_), Some(_)) => {
+            faults.add(
+                "expires_at",
+                "give either expires_in or expires_at, not both",
+            );
+            None
+        }
+        (Some(None), None) | (None, Some(None)) => Some(WantedEnd::In(Lifetime::Endless)),
+        (Some(Some(text)), None) => Some(end(faults, Some(&text), None)),
+        (None, Some(Some(text))) => Some(end(faults, None, Some(&text))),
+    }
+}
+
 /// A change to an API key. `null` clears a note, the addresses or the end.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiKeyPatch {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub note: Option<Option<String>>,
@@ -95,11 +120,11 @@ pub struct ApiKeyPatch {
     pub expires_in: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub expires_at: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub permissions: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub allowed_addresses: Option<Option<Vec<String>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub disabled: Option<bool>,
 }
 
@@ -116,19 +141,7 @@ impl ApiKeyPatch {
             Some(None) => Some(None),
             Some(Some(note)) => faults.take("note", parse_note(&note)),
         };
-        let end = match (self.expires_in, self.expires_at) {
-            (None, None) => None,
-            (Some(_), Some(_)) => {
-                faults.add(
-                    "expires_at",
-                    "give either expires_in or expires_at, not both",
-                );
-                None
-            }
-            (Some(None), None) | (None, Some(None)) => Some(WantedEnd::In(Lifetime::Endless)),
-            (Some(Some(text)), None) => Some(end(&mut faults, Some(&text), None)),
-            (None, Some(Some(text))) => Some(end(&mut faults, None, Some(&text))),
-        };
+        let end = changed_end(&mut faults, self.expires_in, self.expires_at);
         let permissions = self
             .permissions
             .and_then(|words| faults.take("permissions", Permissions::parse(&words)));
@@ -145,6 +158,7 @@ impl ApiKeyPatch {
             permissions,
             networks,
             disabled: self.disabled.map(Disabled::from),
+            version: None,
         })
     }
 }
@@ -160,6 +174,32 @@ pub struct RotateIn {
     pub expires_in: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
+}
+
+impl RotateIn {
+    /// # Errors
+    /// [`Error::Invalid`] with every field at fault.
+    pub fn parse(&self) -> Result<Rotation, Error> {
+        let mut faults = Faults::default();
+        let grace = match self.grace.as_deref() {
+            None | Some("0s") => Ok(std::time::Duration::ZERO),
+            Some(text) => parse_duration(text)
+                .ok()
+                .filter(|grace| Rotation::GRACES.contains(grace))
+                .ok_or("choose 0s, 1m, 15m, 1h, 6h or 24h"),
+        };
+        let grace = faults.take("grace", grace);
+        let end = end(
+            &mut faults,
+            self.expires_in.as_deref(),
+            self.expires_at.as_deref(),
+        );
+        faults.check()?;
+        Ok(Rotation {
+            grace: grace.unwrap_or_default(),
+            end,
+        })
+    }
 }
 
 /// A new token.
@@ -334,7 +374,7 @@ impl SessionOut {
     pub fn of(record: &Record, current: Id) -> Self {
         Self {
             id: record.id.to_string(),
-            device: device(record.user_agent.as_deref().unwrap_or_default()),
+            device: device(record.user_agent.as_deref()),
             user_agent: record.user_agent.clone(),
             address: text(record.address),
             created_at: record.created_at.to_string(),

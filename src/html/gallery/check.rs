@@ -134,11 +134,8 @@ fn every_page_has_its_landmarks_one_heading_and_its_title() {
         );
         let has_errors =
             count("class=\"box bad\" role=\"alert\"") > 0 && count("aria-invalid=\"true\"") > 0;
-        assert_eq!(
-            has_errors && !page.markup.contains("<title>Error: "),
-            false,
-            "{name}"
-        );
+        let says_so = page.markup.contains("<title>Error: ");
+        assert!(says_so || !has_errors, "{name}");
         if count("<nav") == 1 {
             assert!(
                 count("Signed in as <a href=\"/account\">alice</a>") == 1,

@@ -4,15 +4,15 @@ use super::samples::*;
 use super::{Shown, shown};
 use crate::html::account::{self, AccountPage};
 use crate::html::api_key::{
-    self, ApiKeyDelete, ApiKeyEdit, ApiKeyIssued, ApiKeyList, ApiKeyNew, ApiKeyRotate, ApiKeyRow,
-    Filter, Holder, Sort,
+    self, ApiKeyDelete, ApiKeyEdit, ApiKeyIssued, ApiKeyList, ApiKeyNew, ApiKeyPage, ApiKeyRotate,
+    ApiKeyRow, Filter, Holder, Maker, Sort,
 };
-use crate::html::api_key_page::{self, ApiKeyPage, Maker};
 use crate::html::event::{self, EventFilter, EventList, Scope};
 use crate::html::form::Input;
 use crate::html::layout::Flash;
 use crate::html::session::{self, SessionList};
 use crate::html::sign_in::{self, ByCode, Kept, PasswordDemand, SignIn};
+use crate::html::standing::Standing;
 use crate::html::table::Pager;
 use crate::html::token::{self, TokenDelete, TokenIssued, TokenList, TokenNew, TokenRow};
 use crate::model::credential::Refusal;
@@ -158,7 +158,7 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
     filtered.total = 50;
     filtered.filter = Filter {
         text: words.at(1),
-        state: some_standing(),
+        state: Some(Standing::Soon),
         sort: Sort::Name,
     };
     shown(list, "api-keys-nothing", api_key::list(&frame, &filtered));
@@ -177,18 +177,14 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
             refusal: (n == 0).then_some(Refusal::Disabled),
             usage: usage(n),
             maker: if n == 0 {
-                Maker::Credential(session(words, 2))
+                Maker::Credential(Box::new(session(words, 2)))
             } else {
-                Maker::Credential(record(words, 1))
+                Maker::Credential(Box::new(record(words, 1)))
             },
             made: (5..7).map(|n| record(words, n)).collect(),
             events: (0..4).map(|n| event_with(words, n)).collect(),
         };
-        shown(
-            list,
-            &format!("api-key-{n}"),
-            api_key_page::show(&frame, &view),
-        );
+        shown(list, &format!("api-key-{n}"), api_key::show(&frame, &view));
     }
     let view = ApiKeyPage {
         holder: Holder::Me,
@@ -200,7 +196,7 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
         made: Vec::new(),
         events: Vec::new(),
     };
-    shown(list, "api-key-ended", api_key_page::show(&frame, &view));
+    shown(list, "api-key-ended", api_key::show(&frame, &view));
 }
 
 fn api_key_forms(words: &Words, list: &mut Vec<Shown>) {

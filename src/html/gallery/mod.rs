@@ -1,5 +1,6 @@
 //! Every page in its states, for tests: well formed, escaped, small. With `KEYCROFT_GALLERY=FOLDER` they are also written there, to look at.
 
+mod admin;
 mod check;
 mod core;
 mod rest;
@@ -27,5 +28,6 @@ fn shown(list: &mut Vec<Shown>, name: &str, markup: Markup) {
 fn pages(words: &Words) -> Vec<Shown> {
     let mut list = core::pages(words);
     list.extend(rest::pages(words));
+    list.extend(admin::pages(words));
     list
 }

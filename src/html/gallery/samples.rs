@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use crate::html::form::Input;
 use crate::html::layout::{AdminPages, Flash, Frame, Outside, Theme};
-use crate::html::standing::Standing;
 use crate::model::address::Networks;
 use crate::model::credential::{Ending, Kind, LastUse, OwnerId, Record, UsageDay};
 use crate::model::error::FieldError;
@@ -139,7 +138,7 @@ pub fn record(words: &Words, n: usize) -> Record {
         kind: Kind::ApiKey,
         owner: OwnerId::User(UserId(1)),
         name: words.at(n),
-        note: (n % 3 == 0).then(|| words.at(n + 1)),
+        note: n.is_multiple_of(3).then(|| words.at(n + 1)),
         permissions: match n % 4 {
             0 => offered(),
             1 => Permissions::of(&[Own::ApiKeysRead, Own::TokensRead]),
@@ -148,7 +147,7 @@ pub fn record(words: &Words, n: usize) -> Record {
                 own.word().ends_with(":read") && !own.is_administrative()
             }),
         },
-        networks: if n % 2 == 0 {
+        networks: if n.is_multiple_of(2) {
             Networks::default()
         } else {
             Networks::parse(&["10.0.0.0/8", "2001:db8::/32"]).unwrap()
@@ -174,7 +173,7 @@ pub fn record(words: &Words, n: usize) -> Record {
 }
 
 fn last_use(words: &Words, n: usize) -> LastUse {
-    let program = if n % 2 == 0 {
+    let program = if n.is_multiple_of(2) {
         "curl/8.5.0".to_owned()
     } else {
         words.at(n)
@@ -228,7 +227,7 @@ pub fn usage(n: usize) -> Vec<UsageDay> {
         .map(|day| UsageDay {
             day: Day::from_number(today - i64::try_from(day).unwrap()),
             uses: ((day * 37 + n * 11) % 97) as u64 * 3,
-            refused: u64::from(day % 9 == 0) * 4,
+            refused: u64::from(day.is_multiple_of(9)) * 4,
         })
         .collect()
 }
@@ -268,8 +267,4 @@ pub fn event_with(words: &Words, n: usize) -> Event {
         before: format!("name={}\n", words.at(n).replace('\\', "")),
         after: format!("name={}\n", words.at(n + 1).replace('\\', "")),
     }
-}
-
-pub fn some_standing() -> Option<Standing> {
-    Some(Standing::Soon)
 }

@@ -1,14 +1,13 @@
 //! `/api/v1/api-keys`.
 
 use super::{Answer, Problem, created, list, no_content, ok, once};
-use crate::desk::{Desk, Issued, Rotation, Whose, WithMade};
+use crate::desk::{Desk, Issued, Whose, WithMade};
 use crate::http::ask::Ask;
 use crate::http::body;
 use crate::http::query::{self, Query};
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
-use crate::model::error::{Error, Faults};
-use crate::model::time::{Time, WantedEnd, parse_duration};
+use crate::model::time::Time;
 use crate::wire::{ApiKeyIn, ApiKeyOut, ApiKeyPatch, RotateIn, UsageOut};
 
 const KIND: Kind = Kind::ApiKey;
@@ -51,14 +50,7 @@ pub fn delete_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn usage_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    let id = id(ask)?;
-    ok(&UsageOut::of(&ask.desk().usage(
-        caller,
-        &Desk::own(caller, KIND)?,
-        KIND,
-        id,
-    )?))
+    usage_of(ask, caller, own)
 }
 
 fn id(ask: &Ask<'_>) -> Result<crate::model::secret::Id, Problem> {
@@ -101,6 +93,14 @@ pub(super) fn show_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
     ))
 }
 
+pub(super) fn usage_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
+    query::none(ask)?;
+    let days = ask
+        .desk()
+        .usage(caller, &whose(ask, caller)?, KIND, id(ask)?)?;
+    ok(&UsageOut::of(&days))
+}
+
 pub(super) fn edit_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
     let change = body::json::<ApiKeyPatch>(ask)?.parse()?;
     ok(&ApiKeyOut::of(
@@ -113,7 +113,7 @@ pub(super) fn edit_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
 pub(super) fn rotate_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<RotateIn>(ask)?;
     let once = once(ask, caller, &bytes)?;
-    let rotation = parse_rotation(&wanted)?;
+    let rotation = wanted.parse()?;
     ok(&issued(
         ask.desk()
             .rotate(caller, &whose(ask, caller)?, id(ask)?, rotation, once)?,
@@ -132,28 +132,4 @@ pub(super) fn delete_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
     ask.desk()
         .end(caller, &whose(ask, caller)?, KIND, id(ask)?, with_made)?;
     no_content()
-}
-
-fn parse_rotation(wanted: &RotateIn) -> Result<Rotation, Error> {
-    let mut faults = Faults::default();
-    let grace = match wanted.grace.as_deref() {
-        None | Some("0s") => Ok(std::time::Duration::ZERO),
-        Some(text) => parse_duration(text)
-            .ok()
-            .filter(|grace| Rotation::GRACES.contains(grace))
-            .ok_or("choose 0s, 1m, 15m, 1h, 6h or 24h"),
-    };
-    let grace = faults.take("grace", grace);
-    let end = match WantedEnd::parse(wanted.expires_in.as_deref(), wanted.expires_at.as_deref()) {
-        Ok(end) => end,
-        Err((field, message)) => {
-            faults.add(field, message);
-            WantedEnd::Unsaid
-        }
-    };
-    faults.check()?;
-    Ok(Rotation {
-        grace: grace.unwrap_or_default(),
-        end,
-    })
 }

@@ -3,10 +3,12 @@
 pub mod account;
 pub mod api_key;
 pub mod event;
+pub mod explain;
 pub mod group;
 pub mod policy;
 pub mod service;
 pub mod session;
+pub mod ssh_key;
 pub mod token;
 pub mod user;
 
@@ -21,6 +23,8 @@ use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::idempotency::Once;
 use crate::wire::ListOut;
+
+pub use user::link;
 
 /// What a handler answers.
 pub type Answer = Result<Response, Problem>;

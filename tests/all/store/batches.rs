@@ -358,8 +358,9 @@ fn uses_are_written_after_a_while() {
 /// What was used before a rotation was not the new secret.
 #[test]
 fn uses_from_before_a_rotation_are_the_old_secrets() {
-    use keycroft::desk::{Desk, Rotation};
+    use keycroft::desk::Desk;
     use keycroft::model::credential::Kind;
+    use keycroft::model::credential::Rotation;
     use keycroft::model::time::WantedEnd;
     let lab = Lab::new();
     let old = lab.api_key(&lab.alice, "rotates", ENDLESS).unwrap();

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use keycroft::desk::{Desk, Rotation};
+use keycroft::desk::Desk;
 use keycroft::model::caller::Caller;
 use keycroft::model::code::Purpose;
+use keycroft::model::credential::Rotation;
 use keycroft::model::credential::{CredentialChange, Kind};
 use keycroft::model::error::Error;
 use keycroft::model::secret::Presented;

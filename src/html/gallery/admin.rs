@@ -1,0 +1,497 @@
+//! The admins' pages.
+
+use std::time::Duration;
+
+use super::rest::key;
+use super::samples::*;
+use super::{Shown, shown};
+use crate::html::form::Input;
+use crate::html::group::{self, GroupList, GroupPage};
+use crate::html::host::{self, CodeFacts, CodeIssued, CodeNew, HostEdit, HostFacts, HostList};
+use crate::html::inventory::{self, Inventory, InventoryDelete, InventoryRow, Show};
+use crate::html::policy::{self, Exceeding, PolicyForm, PolicyPreview};
+use crate::html::service::{self, ServiceDelete, ServiceFacts, ServiceForm};
+use crate::html::table::Pager;
+use crate::html::user::{
+    self, Holdings, LinkPurpose, OneTimeLink, Removable, UserEnd, UserList, UserNew, UserPage,
+    UserRow,
+};
+use crate::model::group::{Group, GroupId};
+use crate::model::permission::{Own, Permissions};
+use crate::model::policy::Policy;
+use crate::model::service::{Service, ServiceId};
+use crate::model::time::Lifetime;
+use crate::model::user::Role;
+
+pub fn pages(words: &Words) -> Vec<Shown> {
+    let mut list = Vec::new();
+    users(words, &mut list);
+    rules(words, &mut list);
+    inventory(words, &mut list);
+    groups(words, &mut list);
+    services(words, &mut list);
+    hosts(words, &mut list);
+    list
+}
+
+fn holdings(words: &Words, each: usize) -> Holdings {
+    Holdings {
+        api_keys: (0..each).map(|n| record(words, n)).collect(),
+        tokens: (0..each).map(|n| token(words, n + 30)).collect(),
+        sessions: (0..each).map(|n| session(words, n + 60)).collect(),
+        ssh_keys: (0..each).map(|n| key(words, n)).collect(),
+    }
+}
+
+fn users(words: &Words, list: &mut Vec<Shown>) {
+    let frame = frame(words);
+    let row = |n: usize| {
+        let mut user = user(
+            words,
+            if n.is_multiple_of(4) {
+                Role::Admin
+            } else {
+                Role::Member
+            },
+        );
+        user.display_name = words.at(n);
+        user.disabled_at = (n % 5 == 3).then(|| NOW.before(days(3)));
+        user.has_password = n % 5 != 2;
+        UserRow {
+            user,
+            api_keys: 3,
+            tokens: 1,
+            sessions: 2,
+            ssh_keys: 4,
+            last_active_at: (n % 3 != 2).then(|| NOW.before(days(1))),
+        }
+    };
+    shown(
+        list,
+        "users",
+        user::list(
+            &frame,
+            &UserList {
+                rows: (0..20).map(row).collect(),
+                text: words.at(1),
+                pager: Pager::Page { page: 1, pages: 2 },
+            },
+        ),
+    );
+    shown(
+        list,
+        "users-nobody",
+        user::list(
+            &frame,
+            &UserList {
+                rows: Vec::new(),
+                text: words.at(1),
+                pager: Pager::Whole,
+            },
+        ),
+    );
+    shown(
+        list,
+        "user-new",
+        user::new(
+            &frame,
+            &UserNew {
+                nonce: "n".into(),
+                input: Input::default(),
+            },
+        ),
+    );
+    shown(
+        list,
+        "user-new-failed",
+        user::new(
+            &frame,
+            &UserNew {
+                nonce: "n".into(),
+                input: failed(words, &["username", "display_name", "password", "role"]),
+            },
+        ),
+    );
+    let link = OneTimeLink {
+        username: "bob",
+        url: "/invitation",
+        expires_at: NOW.after(days(7)),
+        purpose: LinkPurpose::Invitation,
+    };
+    shown(list, "user-invitation", user::link(&frame, &link));
+    shown(
+        list,
+        "user-reset",
+        user::link(
+            &frame,
+            &OneTimeLink {
+                purpose: LinkPurpose::PasswordReset,
+                ..link
+            },
+        ),
+    );
+    one_user(words, list);
+}
+
+fn one_user(words: &Words, list: &mut Vec<Shown>) {
+    let frame = frame(words);
+    let mut page = UserPage {
+        user: user(words, Role::Member),
+        groups: vec!["staff".into()],
+        holdings: holdings(words, 5),
+        grantable: Permissions::parse(&["introspect", "metrics", "slurm:submit"]).unwrap(),
+        removable: Removable::Yes,
+        version: "v".into(),
+        input: Input::default(),
+    };
+    shown(list, "user", user::show(&frame, &page));
+    page.user = user(words, Role::Admin);
+    page.holdings = Holdings::default();
+    page.removable = Removable::LastAdmin;
+    page.input = failed(words, &["display_name"]);
+    shown(list, "user-last-admin", user::show(&frame, &page));
+    let end = UserEnd {
+        user: user(words, Role::Member),
+        holdings: holdings(words, 2),
+        input: failed(words, &["confirm"]),
+    };
+    shown(
+        list,
+        "user-end-everything",
+        user::end_everything(&frame, &end),
+    );
+    shown(
+        list,
+        "user-delete",
+        user::delete(
+            &frame,
+            &UserEnd {
+                holdings: Holdings::default(),
+                input: Input::default(),
+                ..end
+            },
+        ),
+    );
+    shown(list, "user-grants", user::show(&frame, &granted(words)));
+}
+
+fn granted(words: &Words) -> UserPage {
+    let mut user = user(words, Role::Member);
+    user.granted = Permissions::of(&[Own::Introspect]);
+    user.disabled_at = Some(NOW.before(days(1)));
+    UserPage {
+        user,
+        groups: Vec::new(),
+        holdings: holdings(words, 1),
+        grantable: Permissions::of(&[Own::Introspect, Own::Metrics]),
+        removable: Removable::Yes,
+        version: "v".into(),
+        input: Input::default(),
+    }
+}
+
+fn rules(words: &Words, list: &mut Vec<Shown>) {
+    let frame = frame(words);
+    let mut form = PolicyForm {
+        policy: Policy::default(),
+        version: "v".into(),
+        input: Input::default(),
+    };
+    shown(list, "policy", policy::form(&frame, &form));
+    form.input = failed(
+        words,
+        &[
+            "api_key_lifetime_default",
+            "token_lifetime_max",
+            "ssh_key_types",
+            "api_key_lifetime_choice",
+        ],
+    );
+    shown(list, "policy-failed", policy::form(&frame, &form));
+    let mut after = Policy::default();
+    after.api_key.max = Lifetime::days(90);
+    after.ssh_rsa_bits_min = 4_096;
+    let exceeding = |n: usize| Exceeding {
+        kind: "API key",
+        owner: words.at(n + 1),
+        name: words.at(n),
+        id: id(n).to_string(),
+        expires_at: [None, Some(NOW.after(days(200)))][n % 2],
+        why: "It ends later than 90 days from now.".into(),
+    };
+    let preview = PolicyPreview {
+        before: Policy::default(),
+        after,
+        exceeding: (0..20).map(exceeding).collect(),
+        exceeding_total: 33,
+        fields: vec![
+            ("api_key_lifetime_max".into(), words.at(0)),
+            ("version".into(), "v".into()),
+        ],
+    };
+    shown(list, "policy-preview", policy::preview(&frame, &preview));
+    shown(
+        list,
+        "policy-preview-none",
+        policy::preview(
+            &frame,
+            &PolicyPreview {
+                exceeding: Vec::new(),
+                exceeding_total: 0,
+                after: Policy::default(),
+                ..preview
+            },
+        ),
+    );
+}
+
+fn inventory(words: &Words, list: &mut Vec<Shown>) {
+    let frame = frame(words);
+    let row = |n: usize| InventoryRow {
+        kind: ["API key", "token", "SSH key"][n % 3],
+        reference: format!("api-key/{}", id(n)),
+        id: id(n).to_string(),
+        name: words.at(n),
+        owner: words.at(n + 1),
+        access: "account:read, account:write and 19 more".into(),
+        last_used_at: n.is_multiple_of(2).then(|| NOW.before(days(100))),
+        expires_at: (!n.is_multiple_of(3)).then(|| NOW.after(days(10))),
+        remark: n.is_multiple_of(4).then(|| words.at(n)),
+    };
+    let view = |rows: usize, show: Show| Inventory {
+        rows: (0..rows).map(row).collect(),
+        show,
+        total: rows * 7,
+        pager: Pager::Page { page: 2, pages: 7 },
+    };
+    shown(
+        list,
+        "inventory",
+        inventory::list(&frame, &view(20, Show::Everything)),
+    );
+    shown(
+        list,
+        "inventory-nothing",
+        inventory::list(&frame, &view(0, Show::WeakSshKey)),
+    );
+    shown(
+        list,
+        "inventory-delete",
+        inventory::delete(
+            &frame,
+            &InventoryDelete {
+                rows: (0..3).map(row).collect(),
+                input: failed(words, &["confirm"]),
+            },
+        ),
+    );
+}
+
+fn groups(words: &Words, list: &mut Vec<Shown>) {
+    let frame = frame(words);
+    let group = |members: usize| Group {
+        id: GroupId(1),
+        name: "staff".into(),
+        created_at: NOW.before(days(9)),
+        members: (0..members).map(|n| format!("user{n}")).collect(),
+    };
+    shown(
+        list,
+        "groups-empty",
+        group::list(
+            &frame,
+            &GroupList {
+                groups: Vec::new(),
+                input: Input::default(),
+            },
+        ),
+    );
+    shown(
+        list,
+        "groups",
+        group::list(
+            &frame,
+            &GroupList {
+                groups: (0..20).map(group).collect(),
+                input: failed(words, &["name"]),
+            },
+        ),
+    );
+    let page = |members: usize, input: Input| GroupPage {
+        group: group(members),
+        hosts: vec![words.at(0), words.at(1)],
+        input,
+    };
+    shown(
+        list,
+        "group",
+        group::show(&frame, &page(3, Input::default())),
+    );
+    shown(
+        list,
+        "group-failed",
+        group::show(&frame, &page(0, failed(words, &["username"]))),
+    );
+    shown(
+        list,
+        "group-delete",
+        group::delete(&frame, &page(3, Input::default())),
+    );
+}
+
+fn services(words: &Words, list: &mut Vec<Shown>) {
+    let frame = frame(words);
+    let service = Service {
+        id: ServiceId(1),
+        name: "slurm".into(),
+        permissions: Permissions::parse(&["slurm:submit", "slurm:cancel"]).unwrap(),
+        created_at: NOW.before(days(9)),
+    };
+    let facts = ServiceFacts {
+        service: service.clone(),
+        api_keys: 2,
+        last_asked_at: Some(NOW.before(days(1))),
+    };
+    shown(list, "services-empty", service::list(&frame, &[]));
+    shown(
+        list,
+        "services",
+        service::list(&frame, &vec![facts.clone(); 20]),
+    );
+    shown(list, "service", service::show(&frame, &facts));
+    shown(
+        list,
+        "service-new",
+        service::form(
+            &frame,
+            &ServiceForm {
+                service: None,
+                version: String::new(),
+                input: failed(words, &["name", "permissions"]),
+            },
+        ),
+    );
+    shown(
+        list,
+        "service-edit",
+        service::form(
+            &frame,
+            &ServiceForm {
+                service: Some(service),
+                version: "v".into(),
+                input: Input::default(),
+            },
+        ),
+    );
+    shown(
+        list,
+        "service-delete",
+        service::delete(
+            &frame,
+            &ServiceDelete {
+                facts,
+                carriers: 12,
+                input: failed(words, &["confirm"]),
+            },
+        ),
+    );
+}
+
+fn hosts(words: &Words, list: &mut Vec<Shown>) {
+    let frame = frame(words);
+    let host = |n: usize| HostFacts {
+        id: id(n).to_string(),
+        name: words.at(n),
+        groups: if n.is_multiple_of(2) {
+            Vec::new()
+        } else {
+            vec!["staff".into(), words.at(n)]
+        },
+        shared_logins: vec![("ubuntu".into(), "staff".into())],
+        cache_age_max: Duration::from_secs(86_400),
+        created_at: NOW.before(days(90)),
+        last_contact_at: (!n.is_multiple_of(3)).then(|| NOW.before(Duration::from_secs(60))),
+        last_contact_from: Some("10.0.0.9".into()),
+        version: Some(words.at(n)),
+        copied_at: [
+            None,
+            Some(NOW.before(days(3))),
+            Some(NOW.before(Duration::from_secs(90))),
+        ][n % 3],
+        clock_ahead_seconds: Some(-3),
+    };
+    let code = CodeFacts {
+        id: id(7).to_string(),
+        uses_left: 3,
+        expires_at: NOW.after(days(1)),
+        groups: vec!["staff".into()],
+    };
+    shown(
+        list,
+        "hosts-empty",
+        host::list(
+            &frame,
+            &HostList {
+                hosts: Vec::new(),
+                codes: Vec::new(),
+                pager: Pager::Whole,
+            },
+        ),
+    );
+    shown(
+        list,
+        "hosts",
+        host::list(
+            &frame,
+            &HostList {
+                hosts: (0..20).map(host).collect(),
+                codes: vec![code],
+                pager: Pager::Whole,
+            },
+        ),
+    );
+    let mut edit = HostEdit {
+        host: host(1),
+        groups: vec!["staff".into(), "students".into()],
+        version: "v".into(),
+        input: Input::default(),
+    };
+    shown(list, "host", host::show(&frame, &edit));
+    edit.input = failed(words, &["name", "groups", "shared_logins", "cache_age_max"]);
+    shown(list, "host-failed", host::show(&frame, &edit));
+    shown(
+        list,
+        "host-code-new",
+        host::code_new(
+            &frame,
+            &CodeNew {
+                groups: Vec::new(),
+                nonce: "n".into(),
+                input: failed(words, &["uses", "expires_in"]),
+            },
+        ),
+    );
+    let secret = "kce_4k2m9x0q7w1z_0123456789ABCDEFGHIJKLMNOPQRSTUV3jZRME";
+    shown(
+        list,
+        "host-code-created",
+        host::code_created(
+            &frame,
+            &CodeIssued {
+                secret,
+                uses_left: 1,
+                expires_at: NOW.after(days(1)),
+            },
+        ),
+    );
+    shown(
+        list,
+        "host-code-already",
+        host::code_already_created(&frame),
+    );
+    shown(
+        list,
+        "host-delete",
+        host::delete(&frame, &host(1), &failed(words, &["confirm"])),
+    );
+}

@@ -1,0 +1,67 @@
+//! `/account`.
+
+use super::{Answer, again, cookie, done, form, frame, show};
+use crate::html::account::{self as pages, AccountPage};
+use crate::html::form::Input;
+use crate::html::layout::Theme;
+use crate::http::ask::Ask;
+use crate::model::caller::Caller;
+use crate::model::error::Error;
+use crate::model::password::Password;
+use crate::model::text::parse_name;
+
+pub fn account(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    show(pages::show(
+        &frame(ask, caller),
+        &AccountPage {
+            user: caller.user()?.clone(),
+            name_input: Input::default(),
+            password_input: Input::default(),
+        },
+    ))
+}
+
+pub fn rename(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+    let name = parse_name(input.value("display_name").unwrap_or_default())
+        .map_err(|message| Error::field("display_name", message));
+    match name.and_then(|name| ask.desk().rename_self(caller, name)) {
+        Ok(_) => done("/account", "saved"),
+        Err(error) => again(error.into(), input, "display_name", |name_input| {
+            Ok(pages::show(
+                &frame(ask, caller),
+                &AccountPage {
+                    user: caller.user()?.clone(),
+                    name_input,
+                    password_input: Input::default(),
+                },
+            ))
+        }),
+    }
+}
+
+pub fn change_password(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+    let current = Password::typed(input.value("current").unwrap_or_default())
+        .map_err(|message| Error::field("current", message));
+    let new = input.value("new").unwrap_or_default();
+    match current.and_then(|current| ask.desk().change_password(caller, &current, new)) {
+        Ok(()) => done("/account", "password"),
+        Err(error) => again(error.into(), input, "current", |password_input| {
+            Ok(pages::show(
+                &frame(ask, caller),
+                &AccountPage {
+                    user: caller.user()?.clone(),
+                    name_input: Input::default(),
+                    password_input,
+                },
+            ))
+        }),
+    }
+}
+
+pub fn choose_theme(ask: &Ask<'_>, _: &Caller, input: Input) -> Answer {
+    const SECONDS: u64 = 10 * 365 * 86_400;
+    let theme = Theme::from_word(&form::filled(&input, "theme").unwrap_or_default());
+    let mut response = done("/account", "theme")?;
+    cookie::set(ask, &mut response, cookie::THEME, theme.word(), SECONDS);
+    Ok(response)
+}

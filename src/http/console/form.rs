@@ -1,0 +1,65 @@
+//! What forms send, on its way to the shapes that the JSON API takes: both doors parse by the same rules.
+
+use super::demand_same_origin;
+use crate::html::form::Input;
+use crate::html::permission;
+use crate::http::ask::Ask;
+use crate::http::body;
+use crate::http::problem::Problem;
+use crate::model::error::Error;
+use crate::model::permission::Permissions;
+
+/// Reads a form that comes from a page of ours.
+pub fn read(ask: &Ask<'_>) -> Result<Input, Problem> {
+    demand_same_origin(ask)?;
+    Ok(Input {
+        values: body::form(ask)?,
+        errors: Vec::new(),
+    })
+}
+
+/// A field that may stay empty.
+pub fn filled(input: &Input, name: &str) -> Option<String> {
+    input
+        .value(name)
+        .map(str::trim)
+        .filter(|value| !value.is_empty())
+        .map(str::to_owned)
+}
+
+/// The end that a form asks for: `expires_in`, or with `custom` the field for an exact time, which is meant as UTC.
+pub fn end(input: &Input) -> Result<(Option<String>, Option<String>), Error> {
+    match filled(input, "expires_in").as_deref() {
+        Some("custom") => {
+            let at = filled(input, "expires_at")
+                .ok_or_else(|| Error::field("expires_at", "choose a date and a time"))?;
+            Ok((None, Some(utc(&at))))
+        }
+        other => Ok((other.map(str::to_owned), None)),
+    }
+}
+
+/// What a `datetime-local` field sends, as RFC 3339.
+pub fn utc(text: &str) -> String {
+    match text.len() {
+        16 => format!("{text}:00Z"),
+        19 => format!("{text}Z"),
+        _ => text.to_owned(),
+    }
+}
+
+/// Lines, commas and spaces part the entries of a list.
+pub fn entries(input: &Input, name: &str) -> Vec<String> {
+    let text = input.value(name).unwrap_or_default();
+    text.split(|c: char| c.is_whitespace() || c == ',')
+        .filter(|entry| !entry.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The permissions that were chosen, as words.
+pub fn permissions(input: &Input, offered: &Permissions) -> Result<Vec<String>, Error> {
+    let chosen = permission::chosen(input, offered)
+        .map_err(|message| Error::field("permissions", message))?;
+    Ok(chosen.words().map(str::to_owned).collect())
+}

@@ -1,0 +1,425 @@
+//! The console: people's doors. Sessions in a cookie, forms that carry a token of the session, pages of `html`.
+
+pub mod account;
+pub mod api_key;
+mod cookie;
+pub mod device;
+pub mod diagnostics;
+pub mod event;
+mod form;
+pub mod group;
+pub mod inventory;
+pub mod policy;
+pub mod service;
+pub mod session;
+pub mod sign_in;
+pub mod ssh_key;
+pub mod statics;
+pub mod token;
+pub mod user;
+
+use rouille::Response;
+
+use super::ask::Ask;
+use super::problem::Problem;
+use super::{gate, headers};
+use crate::html::form::Input;
+use crate::html::layout::{AdminPages, Flash, Frame, Outside, Theme, Visitor};
+use crate::html::sign_in::{Kept, PasswordDemand, SignIn};
+use crate::html::{self, Markup};
+use crate::model::caller::Caller;
+use crate::model::credential::Kind;
+use crate::model::error::{Error, FieldError};
+use crate::model::event::Way;
+use crate::model::idempotency::Once;
+use crate::model::password::Password;
+use crate::model::secret::{Digest, Presented, random_characters};
+use crate::model::user::Role;
+
+/// What a page may do: load our own stylesheet, script and icon, and send forms to us.
+const CSP_PAGE: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
+    base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
+
+/// What a handler of the console answers.
+pub type Answer = Result<Response, Problem>;
+/// Shows something to who is signed in.
+pub type Page = fn(&Ask<'_>, &Caller) -> Answer;
+/// Does something for who is signed in.
+pub type Act = fn(&Ask<'_>, &Caller, Input) -> Answer;
+
+/// A page as an answer.
+fn page(status: u16, markup: Markup) -> Response {
+    let mut response = headers::bytes_of(
+        "text/html; charset=utf-8",
+        status,
+        markup.into_string().into_bytes(),
+    );
+    response
+        .headers
+        .push(("Content-Security-Policy".into(), CSP_PAGE.into()));
+    response
+}
+
+fn show(markup: Markup) -> Answer {
+    Ok(page(200, markup))
+}
+
+/// Leads on to `path`, so that reloading does not do it again (RFC 9110, 15.4.4).
+fn see_other(path: impl Into<String>) -> Response {
+    let mut response = headers::empty(303);
+    response
+        .headers
+        .push(("Location".into(), path.into().into()));
+    response
+}
+
+/// Leads on to `path`, where `word` becomes a sentence.
+fn done(path: &str, word: &str) -> Answer {
+    let sign = if path.contains('?') { '&' } else { '?' };
+    Ok(see_other(format!("{path}{sign}done={word}")))
+}
+
+/// The sentences that `?done=` may stand for; words that are none are passed over.
+fn flash(ask: &Ask<'_>) -> Option<Flash> {
+    let word = query(ask, "done")?;
+    let sentence = match word.as_str() {
+        "saved" => "Saved.",
+        "deleted" => "Deleted. It is refused from the very next request on.",
+        "deleted-ssh-key" => "Deleted. It opens no host from the next login on.",
+        "enabled" => "Enabled.",
+        "disabled" => "Disabled. It is refused from the very next request on.",
+        "signed-out-there" => "Signed out there.",
+        "signed-out-others" => "Signed out everywhere else.",
+        "password" => "Your password is changed, and every other session has ended.",
+        "added" => "Added.",
+        "removed" => "Removed.",
+        "ended" => "Everything of theirs has ended.",
+        "theme" => "Looks saved.",
+        _ => return None,
+    };
+    Some(Flash::Done(sentence.to_owned()))
+}
+
+/// The first value of a parameter of the query; what pages do not know they pass over.
+fn query(ask: &Ask<'_>, name: &str) -> Option<String> {
+    form_urlencoded::parse(ask.request.raw_query_string().as_bytes())
+        .find(|(one, _)| one == name)
+        .map(|(_, value)| value.into_owned())
+}
+
+/// `?page=`, from 1.
+fn page_number(ask: &Ask<'_>) -> usize {
+    query(ask, "page")
+        .and_then(|text| text.parse().ok())
+        .filter(|number| *number > 0)
+        .unwrap_or(1)
+}
+
+/// The part of `rows` that page `number` shows, and the links to the others.
+fn part<T>(rows: Vec<T>, number: usize) -> (Vec<T>, html::table::Pager) {
+    const ROWS: usize = 20;
+    let pages = rows.len().div_ceil(ROWS).max(1);
+    let number = number.min(pages);
+    let part = rows
+        .into_iter()
+        .skip((number - 1) * ROWS)
+        .take(ROWS)
+        .collect();
+    let pager = if pages > 1 {
+        html::table::Pager::Page {
+            page: number,
+            pages,
+        }
+    } else {
+        html::table::Pager::Whole
+    };
+    (part, pager)
+}
+
+/// What every page of a signed-in person needs.
+fn frame(ask: &Ask<'_>, caller: &Caller) -> Frame {
+    let owner = &caller.credential.owner;
+    let is_admin = owner.user().is_some_and(|user| user.role == Role::Admin);
+    Frame {
+        username: owner.name().to_owned(),
+        display_name: owner.display_name().to_owned(),
+        admin: if is_admin {
+            AdminPages::Shown
+        } else {
+            AdminPages::Hidden
+        },
+        theme: theme(ask),
+        form_token: form_token(ask, caller.credential.id.as_str()),
+        now: ask.now,
+        flash: flash(ask),
+        site: site(ask),
+        public_url: ask.house.settings.public_url.clone(),
+    }
+}
+
+/// What a page for somebody who is not signed in needs. `visitor`: what their forms' token is bound to.
+fn outside(ask: &Ask<'_>, visitor: &str) -> Outside {
+    Outside {
+        theme: theme(ask),
+        form_token: form_token(ask, visitor),
+        flash: flash(ask),
+        site: site(ask),
+    }
+}
+
+fn theme(ask: &Ask<'_>) -> Theme {
+    cookie::read(ask, cookie::THEME).map_or(Theme::System, |word| Theme::from_word(&word))
+}
+
+fn site(ask: &Ask<'_>) -> String {
+    let url = &ask.house.settings.public_url;
+    url.split_once("://")
+        .map_or(url.as_str(), |(_, host)| host)
+        .to_owned()
+}
+
+/// The token that forms carry: only this installation can make it, and it belongs to one session or one browser.
+fn form_token(ask: &Ask<'_>, bound_to: &str) -> String {
+    ask.desk().keyed(&[b"form", bound_to.as_bytes()]).hex()
+}
+
+fn demand_form_token(ask: &Ask<'_>, bound_to: &str, input: &Input) -> Result<(), Problem> {
+    let sent = Digest::of(input.value("form_token").unwrap_or_default().as_bytes());
+    if Digest::of(form_token(ask, bound_to).as_bytes()).matches(&sent) {
+        Ok(())
+    } else {
+        Err(Problem::CrossSite)
+    }
+}
+
+/// A word that a form carries so that sending it twice makes nothing twice.
+fn nonce() -> String {
+    let characters: [u8; 20] = random_characters(b"0123456789abcdefghijklmnopqrstuvwxyz");
+    characters.iter().map(|byte| char::from(*byte)).collect()
+}
+
+/// The nonce of a form, as the promise that it is carried out once. A form without one is not ours.
+fn once(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Once, Problem> {
+    let nonce = input
+        .value("nonce")
+        .filter(|nonce| nonce.len() == 20)
+        .ok_or(Problem::CrossSite)?;
+    let parts: [&[u8]; 4] = [
+        b"nonce",
+        caller.credential.owner.name().as_bytes(),
+        ask.path.as_bytes(),
+        nonce.as_bytes(),
+    ];
+    Ok(Once {
+        request: ask.desk().keyed(&parts),
+        body: ask.desk().keyed(&[b"nonce"]),
+    })
+}
+
+/// Who is signed in, by the session in the cookie.
+fn signed_in(ask: &Ask<'_>) -> Result<Option<Caller>, Problem> {
+    let Some(presented) = cookie::read(ask, cookie::SESSION)
+        .as_deref()
+        .and_then(Presented::parse)
+    else {
+        return Ok(None);
+    };
+    match ask.desk().caller(
+        &presented,
+        |kind| kind == Kind::Session,
+        ask.origin(Way::Console),
+        ask.now,
+    ) {
+        Ok(caller) => Ok(Some(caller)),
+        Err(Error::Unauthenticated { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Asks `handler` for a page, or leads to sign-in.
+///
+/// # Errors
+/// What the handler says.
+pub fn visit(ask: &Ask<'_>, handler: Page) -> Answer {
+    match signed_in(ask)? {
+        Some(caller) => handler(ask, &caller),
+        None => Ok(see_other(format!(
+            "/login?next={}",
+            sign_in::escape_path(ask.request.raw_url())
+        ))),
+    }
+}
+
+/// Lets `handler` do what a form asks for, once it is known whose form it is. A form whose session has ended is kept
+/// until its sender has signed in again; one that needs a password is kept until it was typed.
+///
+/// # Errors
+/// What the handler says.
+pub fn send(ask: &Ask<'_>, handler: Act) -> Answer {
+    let input = form::read(ask)?;
+    let Some(mut caller) = signed_in(ask)? else {
+        return sign_in::keep(
+            ask,
+            Kept {
+                action: ask.path.to_owned(),
+                fields: input.values,
+            },
+        );
+    };
+    demand_form_token(ask, caller.credential.id.as_str(), &input)?;
+    if let Some(typed) = input
+        .value("current_password")
+        .filter(|typed| !typed.is_empty())
+    {
+        let confirmed = Password::typed(typed)
+            .map_err(|message| Error::field("password", message))
+            .and_then(|typed| ask.desk().confirm_password(&caller, &typed));
+        match confirmed {
+            Ok(()) => caller = signed_in(ask)?.ok_or(Problem::CrossSite)?,
+            Err(Error::Invalid(errors)) => return Ok(demand_password(ask, &caller, input, errors)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match handler(ask, &caller, input.clone()) {
+        Err(Problem::Asked(Error::PasswordNeeded)) => {
+            Ok(demand_password(ask, &caller, input, Vec::new()))
+        }
+        answer => answer,
+    }
+}
+
+fn demand_password(
+    ask: &Ask<'_>,
+    caller: &Caller,
+    input: Input,
+    errors: Vec<FieldError>,
+) -> Response {
+    let errors: Vec<FieldError> = errors
+        .into_iter()
+        .map(|error| FieldError {
+            field: "current_password".to_owned(),
+            ..error
+        })
+        .collect();
+    let status = if errors.is_empty() { 403 } else { 422 };
+    let cancel = ask
+        .path
+        .rsplit_once('/')
+        .map_or("/", |(above, _)| if above.is_empty() { "/" } else { above });
+    let kept = Kept {
+        action: ask.path.to_owned(),
+        fields: input.values,
+    };
+    let view = PasswordDemand {
+        kept,
+        cancel: cancel.to_owned(),
+        input: Input {
+            values: Vec::new(),
+            errors,
+        },
+    };
+    page(
+        status,
+        html::sign_in::password_demand(&frame(ask, caller), &view),
+    )
+}
+
+/// Shows a form again with what is wrong with it; what is no fault of the form goes on as it is.
+fn again(
+    problem: Problem,
+    mut input: Input,
+    field: &str,
+    render: impl FnOnce(Input) -> Result<Markup, Problem>,
+) -> Answer {
+    let status = problem.status();
+    input.errors = match problem {
+        Problem::Asked(Error::Invalid(errors)) => errors,
+        Problem::Asked(Error::AgainstPolicy(error)) => vec![error],
+        Problem::Asked(Error::Conflict(sentence) | Error::NotAllowed(sentence)) => {
+            vec![FieldError::new(field, sentence)]
+        }
+        other => return Err(other),
+    };
+    Ok(page(status, render(input)?))
+}
+
+/// The page of an error, for who is signed in and who is not.
+#[must_use]
+pub fn error_page(ask: &Ask<'_>, problem: &Problem) -> Response {
+    let view = html::error::Problem {
+        status: problem.status(),
+        title: problem.title().to_owned(),
+        detail: if problem.status() == 500 {
+            "Something went wrong on our side.".to_owned()
+        } else {
+            problem.detail()
+        },
+        request_id: ask.request_id.clone(),
+    };
+    let markup = match signed_in(ask) {
+        Ok(Some(caller)) => html::error::show(Visitor::SignedIn(&frame(ask, &caller)), &view),
+        Ok(None) | Err(_) => html::error::show(Visitor::Outside(&outside(ask, "")), &view),
+    };
+    problem.with_headers(page(view.status, markup))
+}
+
+/// Whether a request wants a page: its path is none of the machines' doors.
+#[must_use]
+pub fn wants_page(ask: &Ask<'_>) -> bool {
+    let machines = [
+        "/api/",
+        "/oauth/",
+        "/verify",
+        "/healthz",
+        "/metrics",
+        "/openapi.json",
+        "/.well-known/",
+        "/-/",
+    ];
+    !machines.iter().any(|path| ask.path.starts_with(path))
+        && ask
+            .request
+            .header("Accept")
+            .is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// The help page, for both.
+///
+/// # Errors
+/// When the file can't be read.
+pub fn help(ask: &Ask<'_>) -> Answer {
+    match signed_in(ask)? {
+        Some(caller) => show(html::help::show(Visitor::SignedIn(&frame(ask, &caller)))),
+        None => show(html::help::show(Visitor::Outside(&outside(ask, "")))),
+    }
+}
+
+/// `/`: leads to the first page.
+///
+/// # Errors
+/// Never.
+pub fn first(_: &Ask<'_>) -> Answer {
+    Ok(see_other("/api-keys"))
+}
+
+/// The sign-in page for a form that is kept.
+fn sign_in_view(kept: Option<Kept>) -> SignIn {
+    SignIn {
+        kept,
+        ..SignIn::default()
+    }
+}
+
+/// Whether a request that changes something comes from a page of ours, as W4 of the house demands: `Sec-Fetch-Site`, or
+/// where a browser does not send it, `Origin`.
+fn demand_same_origin(ask: &Ask<'_>) -> Result<(), Problem> {
+    let own = match (
+        ask.request.header("Sec-Fetch-Site"),
+        ask.request.header("Origin"),
+    ) {
+        (Some(site), _) => site == "same-origin",
+        (None, Some(origin)) => gate::is_own_origin(ask, origin),
+        (None, None) => false,
+    };
+    if own { Ok(()) } else { Err(Problem::CrossSite) }
+}

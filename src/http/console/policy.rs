@@ -1,0 +1,127 @@
+//! `/admin/policy`: the rules, and what exceeds new ones before they are saved.
+
+use super::{Answer, again, done, form, frame, page, show};
+use crate::html::Markup;
+use crate::html::form::Input;
+use crate::html::policy::{self as pages, Exceeding, PolicyForm, PolicyPreview};
+use crate::http::ask::Ask;
+use crate::http::problem::Problem;
+use crate::model::caller::Caller;
+use crate::model::error::Error;
+use crate::model::policy::{Policy, PolicyChange};
+use crate::wire::{PolicyOut, PolicyPatch};
+
+/// Credentials that exceed a new policy and are named one by one.
+const EXCEEDING_MAX: usize = 200;
+
+/// A word that is another one after every change.
+fn version(policy: &Policy) -> Result<String, Error> {
+    let text = serde_json::to_vec(&PolicyOut::of(policy))
+        .map_err(|error| Error::Fault(error.to_string()))?;
+    Ok(crate::model::secret::version(&[&text]))
+}
+
+fn form_page(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
+    let policy = ask.desk().policy(caller)?;
+    let version = version(&policy)?;
+    Ok(pages::form(
+        &frame(ask, caller),
+        &PolicyForm {
+            policy,
+            version,
+            input,
+        },
+    ))
+}
+
+pub fn show_form(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    show(form_page(ask, caller, Input::default())?)
+}
+
+pub fn save(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+    match try_save(ask, caller, &input) {
+        Ok(Some(preview)) => Ok(page(200, pages::preview(&frame(ask, caller), &preview))),
+        Ok(None) => done("/admin/policy", "saved"),
+        Err(problem) => again(problem, input, "api_key_lifetime_max", |input| {
+            form_page(ask, caller, input)
+        }),
+    }
+}
+
+/// `None` once it is saved; before that, what changes and what exceeds it.
+fn try_save(
+    ask: &Ask<'_>,
+    caller: &Caller,
+    input: &Input,
+) -> Result<Option<PolicyPreview>, Problem> {
+    let before = ask.desk().policy(caller)?;
+    if input.value("version") != Some(version(&before)?.as_str()) {
+        return Err(Error::Conflict("Somebody changed the policy meanwhile; look at how it is now, and save again if you still want to.".to_owned()).into());
+    }
+    let change = parse(input)?;
+    let after = change.clone().apply(&before)?;
+    if input.value("confirm") == Some("yes") {
+        ask.desk().change_policy(caller, change)?;
+        return Ok(None);
+    }
+    let (found, exceeding_total) = ask.desk().exceeding(caller, &after, EXCEEDING_MAX)?;
+    let exceeding = found
+        .into_iter()
+        .map(|one| Exceeding {
+            kind: one.record.kind.name(),
+            owner: one.owner,
+            name: one.record.name,
+            id: one.record.id.to_string(),
+            expires_at: one.record.expires_at,
+            why: one.why,
+        })
+        .collect();
+    let fields = input
+        .values
+        .iter()
+        .filter(|(name, _)| name != "form_token" && name != "confirm")
+        .cloned()
+        .collect();
+    Ok(Some(PolicyPreview {
+        before,
+        after,
+        exceeding,
+        exceeding_total,
+        fields,
+    }))
+}
+
+fn parse(input: &Input) -> Result<PolicyChange, Error> {
+    let choice = |name: &str| form::filled(input, name).map(|value| value == "true");
+    let number = |name: &str| -> Result<Option<u32>, Error> {
+        form::filled(input, name)
+            .map(|text| {
+                text.parse()
+                    .map_err(|_| Error::field(name, "write a whole number"))
+            })
+            .transpose()
+    };
+    let types: Vec<String> = input
+        .values
+        .iter()
+        .filter(|(name, _)| name == "ssh_key_types")
+        .map(|(_, value)| value.clone())
+        .collect();
+    let text = |name: &str| form::filled(input, name);
+    let patch = PolicyPatch {
+        api_key_lifetime_choice: choice("api_key_lifetime_choice"),
+        api_key_lifetimes: Some(form::entries(input, "api_key_lifetimes")),
+        api_key_lifetime_default: text("api_key_lifetime_default"),
+        api_key_lifetime_max: text("api_key_lifetime_max"),
+        token_lifetime_choice: choice("token_lifetime_choice"),
+        token_lifetime_default: text("token_lifetime_default"),
+        token_lifetime_max: text("token_lifetime_max"),
+        session_lifetime: text("session_lifetime"),
+        ssh_key_types: Some(types),
+        ssh_rsa_bits_min: number("ssh_rsa_bits_min")?,
+        ssh_key_lifetime_max: text("ssh_key_lifetime_max"),
+        api_keys_max: number("api_keys_max")?,
+        ssh_keys_max: number("ssh_keys_max")?,
+    };
+    patch.parse()
+}

@@ -1,0 +1,155 @@
+//! `/admin/services`.
+
+use super::{Answer, again, done, form, frame, show};
+use crate::html::Markup;
+use crate::html::form::Input;
+use crate::html::service::{self as pages, ServiceDelete, ServiceFacts, ServiceForm};
+use crate::http::ask::Ask;
+use crate::http::problem::Problem;
+use crate::model::caller::Caller;
+use crate::model::error::{Error, Faults};
+use crate::model::permission::Own;
+use crate::model::service::{Service, parse_service_name, parse_service_permissions};
+
+/// Services that the list shows.
+const ROWS_MAX: usize = 500;
+
+fn facts(ask: &Ask<'_>, caller: &Caller, service: Service) -> Result<ServiceFacts, Error> {
+    let (api_keys, last_asked_at) = ask.desk().service_use(caller, &service)?;
+    Ok(ServiceFacts {
+        service,
+        api_keys,
+        last_asked_at,
+    })
+}
+
+fn find(ask: &Ask<'_>, caller: &Caller) -> Result<Service, Error> {
+    ask.desk().service(caller, ask.parameter(0))
+}
+
+pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    let services = ask.desk().services(caller, None, ROWS_MAX)?.items;
+    let rows = services
+        .into_iter()
+        .map(|service| facts(ask, caller, service))
+        .collect::<Result<Vec<_>, _>>()?;
+    show(pages::list(&frame(ask, caller), &rows))
+}
+
+pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    show(pages::show(
+        &frame(ask, caller),
+        &facts(ask, caller, find(ask, caller)?)?,
+    ))
+}
+
+pub fn new(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    caller.demand(Own::ServicesWrite)?;
+    show(pages::form(
+        &frame(ask, caller),
+        &ServiceForm {
+            service: None,
+            version: String::new(),
+            input: Input::default(),
+        },
+    ))
+}
+
+pub fn add(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+    match try_add(ask, caller, &input) {
+        Ok(service) => done(&format!("/admin/services/{}", service.name), "added"),
+        Err(error) => again(error.into(), input, "name", |input| {
+            Ok(pages::form(
+                &frame(ask, caller),
+                &ServiceForm {
+                    service: None,
+                    version: String::new(),
+                    input,
+                },
+            ))
+        }),
+    }
+}
+
+fn try_add(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Service, Error> {
+    let typed = input.value("name").unwrap_or_default().trim();
+    let mut faults = Faults::default();
+    let name = faults.take("name", parse_service_name(typed));
+    let permissions = faults.take(
+        "permissions",
+        parse_service_permissions(typed, &form::entries(input, "permissions")),
+    );
+    faults.check()?;
+    ask.desk().add_service(
+        caller,
+        name.unwrap_or_default(),
+        permissions.unwrap_or_default(),
+        None,
+    )
+}
+
+fn edit_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
+    let service = find(ask, caller)?;
+    let version = service.permissions.to_string();
+    Ok(pages::form(
+        &frame(ask, caller),
+        &ServiceForm {
+            service: Some(service),
+            version,
+            input,
+        },
+    ))
+}
+
+pub fn ask_edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    show(edit_form(ask, caller, Input::default())?)
+}
+
+pub fn edit(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+    match try_edit(ask, caller, &input) {
+        Ok(service) => done(&format!("/admin/services/{}", service.name), "saved"),
+        Err(error) => again(error.into(), input, "permissions", |input| {
+            edit_form(ask, caller, input)
+        }),
+    }
+}
+
+fn try_edit(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Service, Error> {
+    let service = find(ask, caller)?;
+    if input.value("version") != Some(service.permissions.to_string().as_str()) {
+        return Err(Error::Conflict("Somebody changed this service meanwhile; look at how it is now, and save again if you still want to.".to_owned()));
+    }
+    ask.desk()
+        .edit_service(caller, service.name, form::entries(input, "permissions"))
+}
+
+fn delete_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
+    let service = find(ask, caller)?;
+    let carriers = ask.desk().carriers(caller, &service)?;
+    Ok(pages::delete(
+        &frame(ask, caller),
+        &ServiceDelete {
+            facts: facts(ask, caller, service)?,
+            carriers,
+            input,
+        },
+    ))
+}
+
+pub fn ask_delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    show(delete_form(ask, caller, Input::default())?)
+}
+
+pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+    let name = ask.parameter(0).to_owned();
+    if input.value("confirm").unwrap_or_default().trim() != name {
+        return again(
+            Error::field("confirm", format!("type {name} to delete it")).into(),
+            input,
+            "confirm",
+            |input| delete_form(ask, caller, input),
+        );
+    }
+    ask.desk().delete_service(caller, name)?;
+    done("/admin/services", "removed")
+}

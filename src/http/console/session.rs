@@ -1,0 +1,70 @@
+//! `/sessions`.
+
+use super::{Answer, cookie, done, frame, see_other, show};
+use crate::desk::{Desk, WithMade};
+use crate::html::form::Input;
+use crate::html::session::{self as pages, SessionList};
+use crate::http::ask::Ask;
+use crate::model::caller::Caller;
+use crate::model::credential::Kind;
+use crate::model::error::Error;
+use crate::model::secret::Id;
+
+/// Sessions that are listed at most.
+const ROWS_MAX: usize = 200;
+
+pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    let mut rows = ask
+        .desk()
+        .credentials(
+            caller,
+            &Desk::own(caller, Kind::Session)?,
+            Kind::Session,
+            false,
+            None,
+            ROWS_MAX,
+        )?
+        .items;
+    rows.retain(|record| record.expires_at.is_none_or(|end| end > ask.now));
+    rows.sort_by_key(|record| {
+        std::cmp::Reverse(
+            record
+                .last_use
+                .as_ref()
+                .map_or(record.created_at, |last| last.at),
+        )
+    });
+    show(pages::list(
+        &frame(ask, caller),
+        &SessionList {
+            rows,
+            current: caller.credential.id,
+        },
+    ))
+}
+
+pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+    let id = input
+        .value("id")
+        .and_then(Id::parse)
+        .ok_or(Error::NotFound("session"))?;
+    ask.desk().end(
+        caller,
+        &Desk::own(caller, Kind::Session)?,
+        Kind::Session,
+        id,
+        WithMade::No,
+    )?;
+    if id != caller.credential.id {
+        return done("/sessions", "signed-out-there");
+    }
+    let mut response = see_other("/signed-out");
+    cookie::clear(ask, &mut response, cookie::SESSION);
+    Ok(response)
+}
+
+pub fn delete_others(ask: &Ask<'_>, caller: &Caller, _: Input) -> Answer {
+    ask.desk()
+        .end_sessions(caller, Some(caller.credential.id))?;
+    done("/sessions", "signed-out-others")
+}

@@ -1,0 +1,408 @@
+//! Signing in and out; set-up, invitation and reset.
+
+use rouille::Response;
+
+use super::{
+    Answer, cookie, demand_form_token, form, frame, nonce, outside, page, see_other, show,
+    sign_in_view, signed_in,
+};
+use crate::desk::SignedIn;
+use crate::html::form::Input;
+use crate::html::sign_in::{self as pages, ByCode, KEPT, Kept, SignIn};
+use crate::http::ask::Ask;
+use crate::http::problem::Problem;
+use crate::model::code::Purpose;
+use crate::model::error::{Error, Faults};
+use crate::model::event::Way;
+use crate::model::password::Password;
+use crate::model::secret::{Digest, Presented};
+use crate::model::text::parse_name;
+use crate::model::user::{NewUser, Role, User, Username};
+
+/// How long a browser is known, in seconds.
+const BROWSER_SECONDS: u64 = 365 * 86_400;
+/// How long a code waits in its cookie, in seconds.
+const CODE_SECONDS: u64 = 600;
+
+/// A path of this site that one may be led to: nothing that a browser could take for another site's.
+pub fn safe_path(next: &str) -> Option<&str> {
+    let is_ours = next.starts_with('/')
+        && !next.starts_with("//")
+        && !next.starts_with("/login")
+        && next.len() <= 2_000;
+    let is_plain = next
+        .bytes()
+        .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    (is_ours && is_plain).then_some(next)
+}
+
+/// A path with its query, as the value of a query parameter.
+pub fn escape_path(path: &str) -> String {
+    form_urlencoded::byte_serialize(path.as_bytes()).collect()
+}
+
+/// The cookie that sign-in forms are bound to; `true` when it is new and has to be set.
+fn browser(ask: &Ask<'_>) -> (String, bool) {
+    match cookie::read(ask, cookie::BROWSER)
+        .filter(|value| value.len() == 20 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+    {
+        Some(value) => (value, false),
+        None => (nonce(), true),
+    }
+}
+
+fn with_browser(ask: &Ask<'_>, mut response: Response, value: &str, is_new: bool) -> Response {
+    if is_new {
+        cookie::set(ask, &mut response, cookie::BROWSER, value, BROWSER_SECONDS);
+    }
+    response
+}
+
+fn form_page(ask: &Ask<'_>, status: u16, view: &SignIn) -> Response {
+    let (browser, is_new) = browser(ask);
+    with_browser(
+        ask,
+        page(status, pages::sign_in(&outside(ask, &browser), view)),
+        &browser,
+        is_new,
+    )
+}
+
+/// `GET /login`.
+pub fn ask_for_password(ask: &Ask<'_>) -> Answer {
+    let next = super::query(ask, "next")
+        .as_deref()
+        .and_then(safe_path)
+        .unwrap_or_default()
+        .to_owned();
+    if signed_in(ask)?.is_some() {
+        return Ok(see_other(if next.is_empty() {
+            "/api-keys".to_owned()
+        } else {
+            next
+        }));
+    }
+    Ok(form_page(
+        ask,
+        200,
+        &SignIn {
+            next,
+            ..SignIn::default()
+        },
+    ))
+}
+
+/// The session has ended under a form: it is kept until its sender has signed in again.
+pub fn keep(ask: &Ask<'_>, kept: Kept) -> Answer {
+    let fields = kept
+        .fields
+        .into_iter()
+        .filter(|(name, _)| name != "form_token")
+        .collect();
+    Ok(form_page(
+        ask,
+        401,
+        &sign_in_view(Some(Kept { fields, ..kept })),
+    ))
+}
+
+/// `POST /login`.
+pub fn sign_in(ask: &Ask<'_>) -> Answer {
+    let input = form::read(ask)?;
+    let (browser, _) = browser(ask);
+    demand_form_token(ask, &browser, &input)?;
+    let next = input
+        .value("next")
+        .and_then(safe_path)
+        .unwrap_or_default()
+        .to_owned();
+    let kept = kept(&input);
+    let digest = ask.desk().keyed(&[b"browser", browser.as_bytes()]);
+    match try_sign_in(ask, &input, &digest) {
+        Ok(signed_in) => begin(ask, signed_in, digest, next, kept),
+        Err(error @ (Error::WrongPassword | Error::TooMany { .. })) => {
+            let problem = Problem::from(error);
+            let input = Input {
+                values: input
+                    .values
+                    .into_iter()
+                    .filter(|(name, _)| name == "username")
+                    .collect(),
+                errors: Vec::new(),
+            };
+            let view = SignIn {
+                next,
+                kept,
+                problem: Some(problem.detail()),
+                input,
+            };
+            let mut response = form_page(ask, problem.status(), &view);
+            if problem.status() == 429 {
+                response = problem.with_headers(response);
+            }
+            Ok(response)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn try_sign_in(ask: &Ask<'_>, input: &Input, browser: &Digest) -> Result<SignedIn, Error> {
+    let name = input.value("username").unwrap_or_default();
+    // What is too long to be a password is as wrong as any other, and nothing is computed for it.
+    let password = Password::typed(input.value("password").unwrap_or_default())
+        .map_err(|_| Error::WrongPassword)?;
+    ask.desk().sign_in(
+        name,
+        &password,
+        Some(browser),
+        ask.origin(Way::Console),
+        ask.now,
+    )
+}
+
+fn kept(input: &Input) -> Option<Kept> {
+    let action = input.value("kept").and_then(safe_path)?.to_owned();
+    let fields = input
+        .values
+        .iter()
+        .filter_map(|(name, value)| Some((name.strip_prefix(KEPT)?.to_owned(), value.clone())))
+        .collect();
+    Some(Kept { action, fields })
+}
+
+/// The first answer of a session: its cookie, and where to go.
+fn begin(
+    ask: &Ask<'_>,
+    signed_in: SignedIn,
+    browser: Digest,
+    next: String,
+    kept: Option<Kept>,
+) -> Answer {
+    ask.desk()
+        .remember_browser(browser, &signed_in.user, ask.now)?;
+    let seconds = signed_in.expires_at.since(ask.now).as_secs();
+    let text = signed_in.secret.reveal();
+    let mut response = match kept {
+        Some(kept) => {
+            let presented = Presented::parse(&text)
+                .ok_or_else(|| Error::Fault("a new session has no form".to_owned()))?;
+            let caller =
+                ask.desk()
+                    .caller(&presented, |_| true, ask.origin(Way::Console), ask.now)?;
+            page(200, pages::go_on(&frame(ask, &caller), &kept))
+        }
+        None => see_other(if next.is_empty() {
+            "/api-keys".to_owned()
+        } else {
+            next
+        }),
+    };
+    cookie::set(ask, &mut response, cookie::SESSION, &text, seconds);
+    Ok(response)
+}
+
+/// `POST /logout`.
+pub fn sign_out(ask: &Ask<'_>, caller: &crate::model::caller::Caller, _: Input) -> Answer {
+    ask.desk().sign_out(caller)?;
+    let mut response = see_other("/signed-out");
+    cookie::clear(ask, &mut response, cookie::SESSION);
+    Ok(response)
+}
+
+/// `GET /signed-out`.
+pub fn signed_out(ask: &Ask<'_>) -> Answer {
+    show(pages::note(
+        &outside(ask, ""),
+        "You are signed out",
+        "The session in this browser has ended.",
+    ))
+}
+
+/// `GET /setup`, `/invitation`, `/reset`: takes the code out of the address into a cookie, then shows the form.
+fn by_code(ask: &Ask<'_>, purpose: Purpose) -> Answer {
+    if let Some(code) = super::query(ask, "code") {
+        let mut response = see_other(ask.path);
+        // A cookie may hold what a code is made of, and nothing else is a code.
+        if Presented::parse(&code).is_some() {
+            cookie::set(ask, &mut response, cookie::CODE, &code, CODE_SECONDS);
+        }
+        return Ok(response);
+    }
+    match holder(ask, purpose)? {
+        Some((_, user)) => Ok(code_form(
+            ask,
+            purpose,
+            user.as_ref(),
+            Input::default(),
+            200,
+        )),
+        None => Ok(page(
+            404,
+            pages::note(
+                &outside(ask, ""),
+                "This link is no longer good",
+                "It was used before, has ended, or was never whole. Ask an admin for a new one.",
+            ),
+        )),
+    }
+}
+
+/// The code in the cookie, if it is good, and whom it concerns.
+fn holder(ask: &Ask<'_>, purpose: Purpose) -> Result<Option<(Presented, Option<User>)>, Problem> {
+    let Some(presented) = cookie::read(ask, cookie::CODE)
+        .as_deref()
+        .and_then(Presented::parse)
+    else {
+        return Ok(None);
+    };
+    match ask.desk().code_user(&presented, purpose, ask.now) {
+        Ok(user) => Ok(Some((presented, user))),
+        Err(Error::Unauthenticated { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn code_form(
+    ask: &Ask<'_>,
+    purpose: Purpose,
+    user: Option<&User>,
+    input: Input,
+    status: u16,
+) -> Response {
+    let (browser, is_new) = browser(ask);
+    let frame = outside(ask, &browser);
+    let view = ByCode {
+        username: user.map(|user| user.username.to_string()),
+        display_name: user.map(|user| user.display_name.clone()),
+        input,
+    };
+    let markup = match purpose {
+        Purpose::SetUp => pages::set_up(&frame, &view),
+        Purpose::Invitation => pages::invitation(&frame, &view),
+        Purpose::PasswordReset | Purpose::Enrolment | Purpose::Device => {
+            pages::reset(&frame, &view)
+        }
+    };
+    with_browser(ask, page(status, markup), &browser, is_new)
+}
+
+fn send_code(ask: &Ask<'_>, purpose: Purpose) -> Answer {
+    let input = form::read(ask)?;
+    let (browser, _) = browser(ask);
+    demand_form_token(ask, &browser, &input)?;
+    let Some((presented, user)) = holder(ask, purpose)? else {
+        return by_code(ask, purpose);
+    };
+    let done = match purpose {
+        Purpose::SetUp => set_up(ask, presented, &input),
+        _ => ask
+            .desk()
+            .set_password_by_code(
+                presented,
+                purpose,
+                input.value("password").unwrap_or_default(),
+                ask.origin(Way::Console),
+                ask.now,
+            )
+            .map(|_| ()),
+    };
+    match done {
+        Ok(()) => {
+            let note = pages::note(
+                &outside(ask, &browser),
+                "Your password is set",
+                "Sign in with it now.",
+            );
+            let mut response = page(200, note);
+            cookie::clear(ask, &mut response, cookie::CODE);
+            Ok(response)
+        }
+        Err(Error::Invalid(errors)) => Ok(code_form(
+            ask,
+            purpose,
+            user.as_ref(),
+            Input { errors, ..input },
+            422,
+        )),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn set_up(ask: &Ask<'_>, presented: Presented, input: &Input) -> Result<(), Error> {
+    let mut faults = Faults::default();
+    let username = faults.take(
+        "username",
+        Username::parse(input.value("username").unwrap_or_default()),
+    );
+    let display_name = form::filled(input, "display_name")
+        .and_then(|name| faults.take("display_name", parse_name(&name)));
+    let password = username.as_ref().and_then(|username| {
+        faults.take(
+            "password",
+            Password::chosen(input.value("password").unwrap_or_default(), username),
+        )
+    });
+    faults.check()?;
+    let username = username.ok_or_else(|| Error::field("username", "give a user name"))?;
+    let display_name = display_name.unwrap_or_else(|| username.to_string());
+    let user = NewUser {
+        username,
+        display_name,
+        role: Role::Admin,
+        password,
+    };
+    ask.desk()
+        .set_up(presented, user, ask.origin(Way::Console), ask.now)
+        .map(|_| ())
+}
+
+pub fn show_set_up(ask: &Ask<'_>) -> Answer {
+    by_code(ask, Purpose::SetUp)
+}
+
+pub fn send_set_up(ask: &Ask<'_>) -> Answer {
+    send_code(ask, Purpose::SetUp)
+}
+
+pub fn show_invitation(ask: &Ask<'_>) -> Answer {
+    by_code(ask, Purpose::Invitation)
+}
+
+pub fn send_invitation(ask: &Ask<'_>) -> Answer {
+    send_code(ask, Purpose::Invitation)
+}
+
+pub fn show_reset(ask: &Ask<'_>) -> Answer {
+    by_code(ask, Purpose::PasswordReset)
+}
+
+pub fn send_reset(ask: &Ask<'_>) -> Answer {
+    send_code(ask, Purpose::PasswordReset)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::safe_path;
+
+    #[test]
+    fn next_never_leaves_the_site() {
+        for good in ["/", "/api-keys", "/api-keys?state=active&text=a%2Fb"] {
+            assert_eq!(safe_path(good), Some(good));
+        }
+        for bad in [
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "https://evil.example",
+            "evil",
+            "/a b",
+            "/a\r\nx",
+            "/\t/evil",
+            "javascript:alert(1)",
+            "/login?next=/login",
+            "/é",
+        ] {
+            assert_eq!(safe_path(bad), None, "{bad}");
+        }
+    }
+}

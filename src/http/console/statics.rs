@@ -1,0 +1,23 @@
+//! The stylesheet, the script and the icon.
+
+use rouille::Response;
+
+use super::Answer;
+use crate::html;
+use crate::http::ask::Ask;
+use crate::http::headers;
+use crate::http::problem::Problem;
+
+/// A file whose name holds a hash of its content: it may be kept for ever.
+pub fn file(ask: &Ask<'_>) -> Answer {
+    let asset = html::assets()
+        .iter()
+        .find(|asset| asset.path == ask.path)
+        .ok_or(Problem::NoSuchPath)?;
+    let mut response: Response = headers::bytes_of(asset.content_type, 200, asset.bytes.to_vec());
+    response.headers.push((
+        "Cache-Control".into(),
+        "public, max-age=31536000, immutable".into(),
+    ));
+    Ok(response)
+}

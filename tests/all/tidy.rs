@@ -1,0 +1,413 @@
+//! Holds the rules of ARCHITECTURE.md: which word may be said in which room, and how files look.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines of one file at most.
+const LINES_MAX: usize = 520;
+
+/// A word of the code, and the beginnings of the paths below `src/` where it may be said. Comments and tests are free.
+struct Rule {
+    word: &'static str,
+    places: &'static [&'static str],
+}
+
+const fn only(word: &'static str, places: &'static [&'static str]) -> Rule {
+    Rule { word, places }
+}
+
+const TRANSPORT: &[&str] = &["http/transport/"];
+
+/// Who may say what. A word stands for itself, not for a part of a longer one; `::` at its end asks for a path that
+/// begins with it (a package, not one of our own modules of the same name).
+const RULES: &[Rule] = &[
+    // Media: each has one room.
+    only("rusqlite", &["store/"]),
+    only("SELECT", &["store/"]),
+    only("INSERT", &["store/"]),
+    only("PRAGMA", &["store/"]),
+    only("maud", &["html/"]),
+    only("rouille", &["http/"]),
+    only("hyper", TRANSPORT),
+    only("tokio", TRANSPORT),
+    only("rustls", TRANSPORT),
+    only("tokio_rustls", TRANSPORT),
+    only("async", TRANSPORT),
+    only("await", TRANSPORT),
+    only("socket2", &["http/transport/", "http/serve.rs"]),
+    only("TcpListener", &["http/", "cli/serve.rs", "cli/systemd.rs"]),
+    only("serde", &["wire/", "http/", "cli/"]),
+    only("serde_json", &["http/", "cli/"]),
+    only("form_urlencoded", &["http/"]),
+    only("clap", &["cli/"]),
+    only("ureq", &["cli/"]),
+    only("toml", &["cli/"]),
+    only("rpassword", &["cli/"]),
+    only("comfy_table", &["cli/"]),
+    only("simplelog", &["cli/"]),
+    only("sd_notify", &["cli/systemd.rs"]),
+    only("listenfd", &["cli/systemd.rs"]),
+    // The one wall clock. `Instant` measures how long, never when.
+    only("SystemTime", &["clock.rs"]),
+    only("Instant", &["http/transport/", "store/writer.rs", "cli/"]),
+    // Randomness and secrets.
+    only("getrandom", &["model/secret.rs"]),
+    only("subtle", &["model/secret.rs"]),
+    only("crc32fast", &["model/secret.rs"]),
+    only("ring", &["model/secret.rs", "http/transport/tls.rs"]),
+    only("argon2", &["model/password.rs"]),
+    only("zeroize", &["model/", "cli/"]),
+    only("ssh_key::", &["model/ssh_key/"]),
+    only("ipnet", &["model/address.rs"]),
+    only("humantime", &["model/time.rs"]),
+    // Words that are nowhere wanted.
+    only("todo", &[]),
+    only("unimplemented", &[]),
+    only("dbg", &[]),
+    only("unsafe", &[]),
+    only("println", &["cli/"]),
+    only("print!", &["cli/"]),
+    only("eprintln", &["cli/", "main.rs"]),
+    only("eprint!", &["cli/"]),
+    only("unwrap()", &[]),
+];
+
+/// Which rooms a room may name. `cli` opens the file through the desk and hands it over.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("clock", &["model"]),
+    ("store", &["model"]),
+    ("desk", &["model", "store", "clock"]),
+    ("wire", &["model"]),
+    ("html", &["model"]),
+    ("http", &["model", "wire", "desk", "html"]),
+    ("cli", &["model", "wire", "desk", "http", "clock"]),
+];
+
+/// Names that say nothing of what is inside.
+const NAMELESS: &[&str] = &[
+    "util", "utils", "helper", "helpers", "misc", "prelude", "common", "types", "traits",
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// All files below `folder` of the project, sorted, with their paths from there.
+fn files(folder: &str) -> Vec<(String, PathBuf)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        let Ok(entries) = fs::read_dir(folder) else {
+            return;
+        };
+        for entry in entries {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, found);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    let top = root().join(folder);
+    let mut found = Vec::new();
+    walk(&top, &mut found);
+    found.sort();
+    let name = |path: &PathBuf| path.strip_prefix(&top).unwrap().display().to_string();
+    found.into_iter().map(|path| (name(&path), path)).collect()
+}
+
+fn is_rust(path: &Path) -> bool {
+    path.extension().is_some_and(|end| end == "rs")
+}
+
+fn read(path: &Path) -> String {
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// Modules of a file that exist in tests alone: `#[cfg(test)] mod name;`.
+fn test_modules(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let module = |line: &str| {
+        let line = line.strip_prefix("pub ").unwrap_or(line);
+        let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
+        Some(line.strip_prefix("mod ")?.strip_suffix(';')?.to_owned())
+    };
+    lines
+        .windows(2)
+        .filter(|pair| pair[0] == "#[cfg(test)]")
+        .filter_map(|pair| module(pair[1]))
+        .collect()
+}
+
+/// What of a file is code that ships: without comments, and without what `#[cfg(test)]` stands before. With line numbers.
+fn code(text: &str) -> Vec<(usize, &str)> {
+    let mut kept = Vec::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((place, line)) = lines.next() {
+        if line.trim() == "#[cfg(test)]" {
+            let indent = &line[..line.len() - line.trim_start().len()];
+            let end = format!("{indent}}}");
+            let ends = |line: &str| line == end || (line.ends_with(';') && !line.starts_with("  "));
+            let _ = lines.by_ref().find(|(_, line)| ends(line));
+            continue;
+        }
+        let comment = line
+            .match_indices("//")
+            .find(|(at, _)| *at == 0 || !line[..*at].ends_with(':'));
+        kept.push((place + 1, &line[..comment.map_or(line.len(), |(at, _)| at)]));
+    }
+    kept
+}
+
+fn is_word(character: char) -> bool {
+    character.is_alphanumeric() || character == '_'
+}
+
+/// Whether `line` says `word`.
+fn says(line: &str, word: &str) -> bool {
+    line.match_indices(word).any(|(at, _)| {
+        let before = line[..at].chars().next_back();
+        let after = line[at + word.len()..].chars().next();
+        let begins = match before {
+            Some(':') => !word.ends_with("::"),
+            Some(character) => !is_word(character),
+            None => true,
+        };
+        begins && !(word.ends_with(is_word) && after.is_some_and(is_word))
+    })
+}
+
+/// The rooms that a line names: `crate::desk`, and each of `crate::{desk, store}`.
+fn rooms_named(line: &str) -> Vec<&str> {
+    let mut named = Vec::new();
+    for (at, _) in line.match_indices("crate::") {
+        let rest = &line[at + "crate::".len()..];
+        let list = rest.strip_prefix('{').unwrap_or(rest);
+        let end = list.find(['}', ';']).unwrap_or(list.len());
+        let parts: Vec<&str> = if list.len() < rest.len() {
+            list[..end].split(',').collect()
+        } else {
+            vec![list]
+        };
+        for part in parts {
+            let part = part.trim();
+            let end = part.find(|c| !is_word(c)).unwrap_or(part.len());
+            named.push(&part[..end]);
+        }
+    }
+    named
+}
+
+/// What is wrong with a file of `src/` by the two tables.
+fn faults(name: &str, text: &str) -> Vec<String> {
+    let room = name.split(['/', '.']).next().unwrap_or_default();
+    let allowed = ROOMS.iter().find(|(own, _)| *own == room);
+    let mut found = Vec::new();
+    for (number, line) in code(text) {
+        for rule in RULES {
+            let may = rule.places.iter().any(|place| name.starts_with(place));
+            if !may && says(line, rule.word) {
+                found.push(format!(
+                    "src/{name}:{number}: `{}` may not be said here",
+                    rule.word
+                ));
+            }
+        }
+        let Some((_, allowed)) = allowed else {
+            continue;
+        };
+        for other in rooms_named(line) {
+            let is_room = ROOMS.iter().any(|(own, _)| *own == other);
+            if is_room && other != room && !allowed.contains(&other) {
+                found.push(format!(
+                    "src/{name}:{number}: `{room}` never names `{other}`"
+                ));
+            }
+        }
+    }
+    found
+}
+
+/// The files of `src/` that ship, without those that are tests alone.
+fn shipped() -> Vec<(String, String)> {
+    let all: Vec<(String, String)> = files("src")
+        .into_iter()
+        .filter(|(_, path)| is_rust(path))
+        .map(|(name, path)| (name, read(&path)))
+        .collect();
+    let mut tests = BTreeSet::new();
+    for (name, text) in &all {
+        let folder = match name.rsplit_once('/') {
+            Some((folder, "mod.rs")) => format!("{folder}/"),
+            Some(_) => format!("{}/", name.trim_end_matches(".rs")),
+            None => String::new(),
+        };
+        for module in test_modules(text) {
+            tests.insert(format!("{folder}{module}"));
+        }
+    }
+    let is_test = |name: &str| {
+        tests
+            .iter()
+            .any(|test| name == format!("{test}.rs") || name.starts_with(&format!("{test}/")))
+    };
+    all.into_iter().filter(|(name, _)| !is_test(name)).collect()
+}
+
+#[test]
+fn every_word_is_said_in_its_room() {
+    let files = shipped();
+    assert!(files.len() > 80, "only {} files were found", files.len());
+    let found: Vec<String> = files
+        .iter()
+        .flat_map(|(name, text)| faults(name, text))
+        .collect();
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn the_tables_catch_what_they_are_for() {
+    let caught = |name: &str, text: &str| !faults(name, text).is_empty();
+    assert!(caught("desk/user.rs", "use rusqlite::Row;"));
+    assert!(caught("http/api/user.rs", "let now = SystemTime::now();"));
+    assert!(caught("http/gate.rs", "    async fn gate() {}"));
+    assert!(caught("model/user.rs", "use crate::store::Store;"));
+    assert!(caught(
+        "http/gate.rs",
+        "use crate::{desk::Desk, store::Store};"
+    ));
+    assert!(caught("desk/user.rs", "let user = found.unwrap();"));
+    assert!(caught(
+        "desk/user.rs",
+        "        ssh_key::PublicKey::from_bytes(b);"
+    ));
+    assert!(caught("html/user.rs", "let sql = \"SELECT 1\";"));
+    assert!(!caught(
+        "store/user.rs",
+        "let sql = \"SELECT 1\"; use rusqlite::Row;"
+    ));
+    assert!(!caught(
+        "desk/user.rs",
+        "use crate::model::ssh_key::SshKey;"
+    ));
+    assert!(!caught(
+        "desk/user.rs",
+        "let word = \"hyperbole\"; // rusqlite, said in a comment"
+    ));
+    assert!(!caught("desk/user.rs", "found.unwrap_or_default()"));
+    assert!(!caught(
+        "desk/user.rs",
+        "#[cfg(test)]\nmod tests {\n    fn a() { b.unwrap(); }\n}"
+    ));
+    assert!(caught(
+        "desk/user.rs",
+        "#[cfg(test)]\nmod tests {\n}\nfn a() { b.unwrap(); }"
+    ));
+    assert!(caught(
+        "desk/user.rs",
+        "#[cfg(test)]\nmod tests;\nfn a() { b.unwrap(); }"
+    ));
+}
+
+#[test]
+fn every_file_says_what_it_is_for_and_stays_short() {
+    let mut found = Vec::new();
+    for folder in ["src", "tests", "benches", "examples"] {
+        for (name, path) in files(folder) {
+            if !is_rust(&path) {
+                continue;
+            }
+            let text = read(&path);
+            let name = format!("{folder}/{name}");
+            if !text.starts_with("//! ") {
+                found.push(format!("{name}: begins with `//!` and one sentence"));
+            }
+            let lines = text.lines().count();
+            if lines > LINES_MAX {
+                found.push(format!("{name}: {lines} lines, at most {LINES_MAX}"));
+            }
+            let stem = path.file_stem().unwrap().to_str().unwrap();
+            if NAMELESS.contains(&stem) {
+                found.push(format!("{name}: a name that says nothing"));
+            }
+        }
+    }
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+#[test]
+fn nothing_is_left_unfinished_or_ignored() {
+    // Put together here, so that this file does not find itself.
+    let marks =
+        [["TO", "DO"], ["FIX", "ME"], ["XX", "X"], ["HA", "CK"]].map(|parts| parts.concat());
+    let ignored = ["#[ign", "ore"].concat();
+    let mut found = Vec::new();
+    for folder in ["src", "tests", "benches", "examples", "scripts", "docs"] {
+        for (name, path) in files(folder) {
+            let Ok(text) = fs::read_to_string(&path) else {
+                continue;
+            };
+            for (place, line) in text.lines().enumerate() {
+                if marks.iter().any(|mark| says(line, mark)) || line.contains(&ignored) {
+                    found.push(format!("{folder}/{name}:{}: {}", place + 1, line.trim()));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+}
+
+/// Links to files in a Markdown text: `](path)`.
+fn links(text: &str) -> Vec<&str> {
+    text.match_indices("](")
+        .filter_map(|(at, _)| {
+            let rest = &text[at + 2..];
+            let link = &rest[..rest.find(')')?];
+            let link = link.split('#').next().unwrap_or_default();
+            (!link.is_empty() && !link.contains("://")).then_some(link)
+        })
+        .collect()
+}
+
+#[test]
+fn every_page_is_linked_and_every_link_leads_somewhere() {
+    let mut pages: Vec<PathBuf> = ["README", "ARCHITECTURE", "CHANGELOG", "SECURITY"]
+        .map(|name| root().join(format!("{name}.md")))
+        .into();
+    pages.extend(files("docs").into_iter().map(|(_, path)| path));
+    let mut linked = BTreeSet::new();
+    for page in pages
+        .iter()
+        .filter(|page| page.extension().is_some_and(|end| end == "md"))
+    {
+        for link in links(&read(page)) {
+            let target = page.parent().unwrap().join(link);
+            assert!(target.exists(), "{}: {link} is not there", page.display());
+            linked.insert(target.canonicalize().unwrap());
+        }
+    }
+    for (name, path) in files("docs") {
+        assert!(
+            linked.contains(&path.canonicalize().unwrap()),
+            "no page links to docs/{name}"
+        );
+    }
+}
+
+#[test]
+fn every_example_is_run_or_parsed_by_a_test() {
+    let tests: String = ["scripts/test.d", "tests"]
+        .iter()
+        .flat_map(|folder| files(folder))
+        .filter_map(|(_, path)| fs::read_to_string(path).ok())
+        .collect();
+    for (name, file) in files("examples") {
+        let path = format!("examples/{name}");
+        let stem = Path::new(&name).file_stem().unwrap().to_str().unwrap();
+        // Cargo builds examples/x.rs as target/*/examples/x.
+        let named = tests.contains(&path)
+            || (is_rust(&file) && tests.contains(&format!("--example {stem}")));
+        assert!(named, "no test names {path}");
+    }
+}
