@@ -1,8 +1,11 @@
 //! Black-box tests, one binary for all, files by feature.
 
 mod api;
+mod cli;
 mod device;
 mod house;
 mod serve;
+mod ssh_key;
+mod store;
 mod tidy;
 mod transport;
