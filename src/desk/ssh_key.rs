@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::credential::{shown_end, within_maker};
+use super::credential::shown_end;
+use super::issue::within_maker;
 use super::{Desk, Whose};
 use crate::clock::Clock;
 use crate::model::address::Networks;
