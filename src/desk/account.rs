@@ -110,6 +110,9 @@ impl Desk {
                 sent: SecretSent::Yes,
             });
         }
+        if self.read.is_code_over(presented, now)? {
+            self.store().remove_code_that_is_over(presented.id, now)?;
+        }
         match self.read.code(presented, purpose, now)?.user {
             Some(user) => Ok(Some(self.read.user_by_id(user)?.ok_or(
                 Error::Unauthenticated {

@@ -4,6 +4,7 @@ use super::Desk;
 use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::event::{Action, Target, Trace};
+use crate::model::idempotency::Once;
 use crate::model::permission::{Own, Permissions};
 use crate::model::service::{Service, parse_service_permissions};
 use crate::store::Page;
@@ -50,9 +51,12 @@ impl Desk {
         caller: &Caller,
         name: String,
         permissions: Permissions,
+        once: Option<Once>,
     ) -> Result<Service, Error> {
         self.store().write(
-            caller.permit_with_password(Own::ServicesWrite, Action::ServiceAdd)?,
+            caller
+                .permit_with_password(Own::ServicesWrite, Action::ServiceAdd)?
+                .once(once),
             move |write| {
                 write.add_service(&name, &permissions)?;
                 let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;

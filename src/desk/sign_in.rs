@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Desk;
+use super::metrics::Counters;
 use crate::model::address::Networks;
 use crate::model::caller::{Caller, Permit};
 use crate::model::credential::{Kind, OwnerId};
@@ -50,6 +51,7 @@ impl Desk {
         self.count_try(buckets.clone(), now)?;
         let hash = self.matching_hash(user.as_ref(), password)?;
         let (Some(user), Some(hash)) = (user.clone(), hash) else {
+            Counters::count(&self.office.counters.sign_ins_refused);
             self.note_failed_sign_in(user.as_ref(), origin, now)?;
             return Err(Error::WrongPassword);
         };
@@ -80,6 +82,7 @@ impl Desk {
                 Trace::of(Target::new("session", id, "", Some(owner.id))),
             ))
         })?;
+        Counters::count(&self.office.counters.signed_in);
         Ok(SignedIn {
             secret,
             user,
@@ -255,7 +258,7 @@ impl Desk {
 }
 
 /// An IPv6 customer has a whole /64: its addresses count as one.
-fn network_of(address: std::net::IpAddr) -> String {
+pub(super) fn network_of(address: std::net::IpAddr) -> String {
     match address.to_canonical() {
         std::net::IpAddr::V4(address) => address.to_string(),
         std::net::IpAddr::V6(address) => {

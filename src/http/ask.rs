@@ -1,5 +1,6 @@
 //! One request and the house it came to.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use crate::desk::{Desk, Office};
 use crate::model::address::Networks;
 use crate::model::error::Error;
 use crate::model::event::{Origin, Way};
-use crate::model::secret::{Id, random_characters};
+use crate::model::secret::{Id, hide_secrets, random_characters};
 use crate::model::text::tame;
 use crate::model::time::Time;
 
@@ -36,7 +37,9 @@ impl Settings {
         self.public_url.starts_with("https://")
     }
 
-    fn trusts(&self, peer: IpAddr) -> bool {
+    /// Whether `peer` is a configured proxy.
+    #[must_use]
+    pub fn trusts(&self, peer: IpAddr) -> bool {
         self.behind_proxy
             .as_ref()
             .is_some_and(|networks| !networks.is_everywhere() && networks.allow(peer))
@@ -123,13 +126,25 @@ impl Ask<'_> {
         None
     }
 
-    /// What the program says of itself.
+    /// What the program says of itself, fit to keep and show.
     #[must_use]
-    pub fn program(&self) -> Option<&str> {
-        self.request
-            .header("User-Agent")
-            .map(|program| program.get(..PROGRAM_CHARACTERS_MAX).unwrap_or(program))
-            .filter(|program| !program.is_empty())
+    pub fn program(&self) -> Option<Cow<'_, str>> {
+        let said = self.request.header("User-Agent")?;
+        let plain = said.len() <= PROGRAM_CHARACTERS_MAX
+            && said.bytes().all(|byte| matches!(byte, b' '..=b'~'))
+            && matches!(hide_secrets(said), Cow::Borrowed(_));
+        let program = if plain {
+            Cow::Borrowed(said)
+        } else {
+            Cow::Owned(tame(said, PROGRAM_CHARACTERS_MAX))
+        };
+        (!program.is_empty()).then_some(program)
+    }
+
+    /// The path as it may be logged: a secret that somebody put into it is no more than hinted at.
+    #[must_use]
+    pub fn shown_path(&self) -> Cow<'_, str> {
+        hide_secrets(self.path)
     }
 
     /// From where it is asked, for the log.
@@ -138,9 +153,7 @@ impl Ask<'_> {
         Origin {
             way,
             address: self.address(),
-            program: self
-                .program()
-                .map(|program| tame(program, PROGRAM_CHARACTERS_MAX)),
+            program: self.program().map(Cow::into_owned),
             request_id: Some(self.request_id.clone()),
         }
     }
@@ -172,4 +185,26 @@ fn parse_forwarded(text: &str) -> Option<IpAddr> {
     text.strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'))
         .and_then(|text| text.parse::<IpAddr>().ok())
+        .map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forwarded_addresses_may_have_ports_and_brackets() {
+        for text in [
+            "10.0.0.1",
+            "10.0.0.1:80",
+            "::ffff:10.0.0.1",
+            "[::ffff:10.0.0.1]",
+            "[::ffff:10.0.0.1]:80",
+        ] {
+            assert_eq!(parse_forwarded(text), "10.0.0.1".parse().ok(), "{text}");
+        }
+        for text in ["", "unknown", "10.0.0.1:x", "[10.0.0.1"] {
+            assert_eq!(parse_forwarded(text), None, "{text}");
+        }
+    }
 }

@@ -7,9 +7,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, params};
 
 use super::migrate;
+use crate::model::error::Error;
 use crate::model::policy::Policy;
 use crate::model::secret::{Id, random_bytes};
 use crate::model::time::Time;
@@ -22,6 +23,16 @@ const APPLICATION_ID: u32 = 0x4b43_5246;
 const QUICK_CHECK_BYTES_MAX: u64 = 32 << 20;
 /// How long one try to begin a transaction waits for another process; the writer tries again until a job's own time is up.
 pub(super) const WRITER_BUSY: Duration = Duration::from_millis(200);
+/// A journal that grew beyond this, in bytes, is cut back when it begins anew.
+const JOURNAL_BYTES_KEPT: &str = "16777216";
+/// The rights of everybody but the owner.
+pub(super) const OTHERS: u32 = 0o077;
+/// What SQLite may keep beside a file.
+pub(super) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+const DAMAGED: &str =
+    "the file is damaged; restore a backup, or look at it with `sqlite3` on a copy";
+/// How long the look at the start, and a reader that is alone in its process, wait for a process that begins or ends just now.
+pub(super) const INSPECTION_BUSY: Duration = Duration::from_secs(2);
 /// How long a reader waits.
 const READER_BUSY: Duration = Duration::from_millis(20);
 
@@ -33,6 +44,15 @@ impl Refused {
     pub(super) fn new(path: &Path, why: &str) -> Self {
         Self(format!("{}: {why}", path.display()))
     }
+
+    /// What went wrong after the file was opened.
+    #[must_use]
+    pub fn of(path: &Path, error: &Error) -> Self {
+        match error {
+            Error::Fault(text) => Self::new(path, text),
+            other => Self::new(path, &other.to_string()),
+        }
+    }
 }
 
 impl fmt::Display for Refused {
@@ -43,53 +63,94 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
 }
 
-/// Makes a new file beside `path`, complete and on disk, and only then gives it its name.
+/// Makes a new file at `path`, where there must be nothing.
 pub(super) fn create(path: &Path, now: Time) -> Result<(), Refused> {
-    let refuse = |why: String| Refused::new(path, &why);
+    demand_nothing_at(path)?;
+    let unfinished = Unfinished::beside(path)?;
+    fill(&unfinished.path, now)
+        .and_then(|()| unfinished.publish(path))
+        .map_err(|why| Refused::new(path, &format!("it can't be made: {why}")))
+}
+
+/// Refuses a path where a file is, or was: a journal alone tells that the file was taken away.
+pub(super) fn demand_nothing_at(path: &Path) -> Result<(), Refused> {
     if fs::symlink_metadata(path).is_ok() {
-        return Err(refuse("something is there already".to_owned()));
+        return Err(Refused::new(path, "something is there already"));
     }
     for ending in ["-wal", "-shm"] {
         if fs::symlink_metadata(beside(path, ending)).is_ok() {
-            return Err(refuse(format!(
-                "the file is missing, but its journal ({ending}) is there: put the file back, or move the journal away to start anew"
-            )));
+            return Err(Refused::new(
+                path,
+                &format!(
+                    "the file is missing, but its journal ({ending}) is there: put the file back, or move the journal away to start anew"
+                ),
+            ));
         }
     }
-    let unfinished = beside(path, &format!(".new-{}", Id::random()));
-    let made = fill(&unfinished, now).and_then(|()| {
-        // `hard_link` refuses to replace what another process put there meanwhile; `rename` would not.
-        fs::hard_link(&unfinished, path).map_err(|error| error.to_string())?;
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|error| error.to_string())
-    });
-    for ending in ["", "-wal", "-shm", "-journal"] {
-        let _ = fs::remove_file(beside(&unfinished, ending));
+    Ok(())
+}
+
+/// A file in the making, of mode 0600, beside the path that it will have once it is whole. Removed when it is dropped.
+pub(super) struct Unfinished {
+    pub(super) path: PathBuf,
+}
+
+impl Unfinished {
+    pub(super) fn beside(path: &Path) -> Result<Self, Refused> {
+        let unfinished = beside(path, &format!(".new-{}", Id::random()));
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&unfinished)
+            .map_err(|error| {
+                Refused::new(path, &format!("nothing can be made beside it: {error}"))
+            })?;
+        Ok(Self { path: unfinished })
     }
-    made.map_err(|why| refuse(format!("it can't be made: {why}")))
+
+    /// Puts what is whole onto the disk, and only then gives it its name.
+    pub(super) fn publish(self, path: &Path) -> Result<(), String> {
+        let say = |error: std::io::Error| error.to_string();
+        File::open(&self.path)
+            .and_then(|file| file.sync_all())
+            .map_err(say)?;
+        // `hard_link` refuses to replace what another process put there meanwhile; `rename` would not.
+        fs::hard_link(&self.path, path).map_err(say)?;
+        sync_folder(path).map_err(say)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+        for ending in BESIDE {
+            let _ = fs::remove_file(beside(&self.path, ending));
+        }
+    }
+}
+
+/// Puts the names in a file's folder onto the disk.
+pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// The folder that a file lies in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 fn fill(path: &Path, now: Time) -> Result<(), String> {
     let say = |error: rusqlite::Error| error.to_string();
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| error.to_string())?;
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(say)?;
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY).map_err(say)?;
     connection
         .pragma_update(None, "synchronous", "FULL")
         .map_err(say)?;
@@ -107,14 +168,11 @@ fn fill(path: &Path, now: Time) -> Result<(), String> {
     connection
         .pragma_update(None, "journal_mode", "WAL")
         .map_err(say)?;
-    connection.close().map_err(|(_, error)| error.to_string())?;
-    File::open(path)
-        .and_then(|file| file.sync_all())
-        .map_err(|error| error.to_string())
+    connection.close().map_err(|(_, error)| error.to_string())
 }
 
-/// Looks at what is at `path` without changing a byte of it.
-pub(super) fn check(path: &Path) -> Result<(), Refused> {
+/// What is at `path`: a file that nobody but its owner may read.
+fn demand_private_file(path: &Path) -> Result<fs::Metadata, Refused> {
     let refuse = |why: &str| Err(Refused::new(path, why));
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
@@ -126,13 +184,25 @@ pub(super) fn check(path: &Path) -> Result<(), Refused> {
     if !found.is_file() {
         return refuse("this is not a file");
     }
-    if found.mode() & 0o077 != 0 {
+    if found.mode() & OTHERS != 0 {
         return refuse(
             "others than its owner may read or write it; run `chmod 600` on it, and consider its secrets seen",
         );
     }
+    check_beside(path, found.uid())?;
+    Ok(found)
+}
+
+/// Looks at what is at `path` without changing a byte of it.
+pub(super) fn check(path: &Path) -> Result<(), Refused> {
+    let refuse = |why: &str| Err(Refused::new(path, why));
+    let found = demand_private_file(path)?;
     let mut header = [0_u8; 100];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) => return refuse(&format!("it can't be opened: {error}")),
+    };
+    let read = file.read_exact(&mut header);
     if found.len() == 0 {
         return refuse(
             "the file is empty: this is no file of Keycroft's; move it away to start anew, or put the right one back",
@@ -159,24 +229,51 @@ pub(super) fn check(path: &Path) -> Result<(), Refused> {
         bytes => bytes,
     };
     let journal_bytes = fs::metadata(beside(path, "-wal")).map_or(0, |journal| journal.len());
-    if journal_bytes == 0 && found.len() < u64::from(word(28)) * page_bytes {
+    // Last: a server that stops just now makes the file longer before it removes the journal.
+    let bytes = file.metadata().map_or(0, |file| file.len());
+    if journal_bytes == 0 && bytes < u64::from(word(28)) * page_bytes {
         return refuse("the file is cut off; restore a backup");
     }
-    inspect(path, found.len())
+    drop(file);
+    inspect(path, bytes)
+}
+
+/// What SQLite keeps beside the file is as much to be guarded: who writes a journal writes the file.
+fn check_beside(path: &Path, owner: u32) -> Result<(), Refused> {
+    for ending in BESIDE {
+        let path = beside(path, ending);
+        let Ok(found) = fs::symlink_metadata(&path) else {
+            continue;
+        };
+        if !found.is_file() {
+            return Err(Refused::new(
+                &path,
+                "this is not a file; look who made it, and move it away",
+            ));
+        }
+        if found.uid() != owner {
+            return Err(Refused::new(
+                &path,
+                "this belongs to somebody else than the file; look who made it, and move it away",
+            ));
+        }
+        if found.mode() & OTHERS != 0 {
+            return Err(Refused::new(
+                &path,
+                "others than its owner may read or write it; run `chmod 600` on it",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Asks SQLite, on a connection that can't write, whether the file is whole.
 fn inspect(path: &Path, bytes: u64) -> Result<(), Refused> {
     let refuse = |why: &str| Refused::new(path, why);
-    let damaged =
-        |_| refuse("the file is damaged; restore a backup, or look at it with `sqlite3` on a copy");
-    let connection = match open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY) {
-        Ok(connection) => connection,
-        Err(error) => return Err(refuse(&format!("it can't be opened: {error}"))),
-    };
-    let version: u32 = connection
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(damaged)?;
+    let unread = |error: rusqlite::Error| refuse(&why_unread(&error));
+    let connection =
+        open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, INSPECTION_BUSY).map_err(unread)?;
+    let version = migrate::version(&connection).map_err(unread)?;
     if version > migrate::VERSION {
         return Err(refuse(
             "it was written by a newer version of Keycroft; run that version",
@@ -190,14 +287,27 @@ fn inspect(path: &Path, bytes: u64) -> Result<(), Refused> {
     if bytes <= QUICK_CHECK_BYTES_MAX {
         let verdict: String = connection
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .map_err(damaged)?;
+            .map_err(unread)?;
         if verdict != "ok" {
-            return Err(refuse(
-                "the file is damaged; restore a backup, or look at it with `sqlite3` on a copy",
-            ));
+            return Err(refuse(DAMAGED));
         }
     }
     Ok(())
+}
+
+/// Damage is only what SQLite calls so; a lock or a full disk must not send anybody to their backups.
+fn why_unread(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => DAMAGED.to_owned(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another process has locked it; end that one, or try again".to_owned()
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+            "it can't be opened: its folder must be writable, since the journal lies beside the file".to_owned()
+        }
+        _ => format!("it can't be read: {error}"),
+    }
 }
 
 /// The writer's connection.
@@ -206,6 +316,13 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Refused> {
         Refused::new(path, &format!("it can't be opened to write: {error}"))
     };
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY).map_err(refuse)?;
+    // SQLite goes on with what it may only read; then nothing could be revoked.
+    if connection.is_readonly("main").map_err(refuse)? {
+        return Err(Refused::new(
+            path,
+            "it can't be written; give its owner leave to write it, on a disk that can be written",
+        ));
+    }
     let set = |name: &str, value: &str| connection.pragma_update(None, name, value);
     set("journal_mode", "WAL").map_err(refuse)?;
     set("synchronous", "FULL").map_err(refuse)?;
@@ -213,6 +330,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Refused> {
     set("secure_delete", "ON").map_err(refuse)?;
     set("trusted_schema", "OFF").map_err(refuse)?;
     set("cache_size", "-8192").map_err(refuse)?;
+    set("journal_size_limit", JOURNAL_BYTES_KEPT).map_err(refuse)?;
     Ok(connection)
 }
 
@@ -225,21 +343,74 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn open(path: &Path, flags: OpenFlags, busy: Duration) -> rusqlite::Result<Connection> {
+/// A reader's connection to a file that no store of this process has looked at: all of [`check`] that costs nothing.
+pub(super) fn open_to_read_alone(path: &Path) -> Result<Connection, Refused> {
+    let refuse = |why: &str| Refused::new(path, why);
+    demand_private_file(path)?;
+    let number = |connection: &Connection, sql: &str| {
+        connection.query_row(sql, [], |row| row.get::<_, u32>(0))
+    };
+    let opened = open_to_read(path).and_then(|connection| {
+        // A server that was killed leaves its journal to be read through first.
+        connection.busy_timeout(INSPECTION_BUSY)?;
+        Ok((
+            number(&connection, "PRAGMA application_id")?,
+            number(&connection, "PRAGMA user_version")?,
+            connection,
+        ))
+    });
+    let (application, version, connection) =
+        opened.map_err(|error| refuse(&format!("it can't be read: {error}")))?;
+    if application != APPLICATION_ID {
+        return Err(refuse("this is a database of another program"));
+    }
+    if version != migrate::VERSION {
+        return Err(refuse(&format!(
+            "it has schema {version} and this program reads {}: start the server of this version, or use the program of that one",
+            migrate::VERSION
+        )));
+    }
+    Ok(connection)
+}
+
+pub(super) fn open(path: &Path, flags: OpenFlags, busy: Duration) -> rusqlite::Result<Connection> {
     let flags = flags
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
     // NOFOLLOW refuses a path of which any part is a link; the folders above are resolved here, the file itself is not.
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let resolved = fs::canonicalize(folder)
         .unwrap_or_else(|_| folder.to_owned())
         .join(path.file_name().unwrap_or_default());
     let connection = Connection::open_with_flags(resolved, flags)?;
     connection.busy_timeout(busy)?;
     connection.set_prepared_statement_cache_capacity(128);
+    // Without this, SQLite plans a prepared statement anew whenever another value is bound that it thinks might matter:
+    // nine tenths of what a verification cost.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Read;
+    use rusqlite::StatementStatus;
+
+    #[test]
+    fn a_lookup_is_planned_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keycroft.db");
+        create(&path, Time::from_unix(1)).unwrap();
+        let read = Read::open(&path).unwrap();
+        for _ in 0..3 {
+            assert!(read.credential(Id::random()).unwrap().is_none());
+        }
+        let statement = read
+            .statement(crate::store::credential::lookup_sql())
+            .unwrap();
+        assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+        assert_eq!(statement.get_status(StatementStatus::Run), 3);
+    }
 }

@@ -38,7 +38,66 @@ fn number(count: i64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
+/// How many credentials of a kind there are in a state.
+#[derive(Debug, Clone)]
+pub struct KindCount {
+    pub kind: String,
+    pub active: i64,
+    pub disabled: i64,
+    pub expired: i64,
+    /// Of the active ones, those that end within 1, 7 and 14 days.
+    pub ending: [i64; 3],
+}
+
 impl Select {
+    /// How many credentials there are, by kind and state.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn count_credentials(&self, now: Time) -> Result<Vec<KindCount>, Error> {
+        let sql = "SELECT kind, \
+                   sum(NOT over AND disabled_at IS NULL), sum(NOT over AND disabled_at IS NOT NULL), sum(over), \
+                   sum(NOT over AND disabled_at IS NULL AND expires_at <= ?1 + 86400), \
+                   sum(NOT over AND disabled_at IS NULL AND expires_at <= ?1 + 7 * 86400), \
+                   sum(NOT over AND disabled_at IS NULL AND expires_at <= ?1 + 14 * 86400) \
+                   FROM (SELECT kind, disabled_at, expires_at, \
+                   expired_seen_at IS NOT NULL OR (expires_at IS NOT NULL AND expires_at <= ?1) AS over \
+                   FROM credentials WHERE ended_at IS NULL) GROUP BY kind ORDER BY kind";
+        self.all(sql, [now.unix()], |row| {
+            let number = |column: usize| -> rusqlite::Result<i64> {
+                Ok(row.get::<_, Option<i64>>(column)?.unwrap_or(0))
+            };
+            Ok(KindCount {
+                kind: row.get(0)?,
+                active: number(1)?,
+                disabled: number(2)?,
+                expired: number(3)?,
+                ending: [number(4)?, number(5)?, number(6)?],
+            })
+        })
+    }
+
+    /// How many SSH keys there are that are good at `now`.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn count_ssh_keys(&self, now: Time) -> Result<i64, Error> {
+        let sql = "SELECT count(*) FROM ssh_keys WHERE expired_seen_at IS NULL AND (expires_at IS NULL OR expires_at > ?)";
+        self.count(sql, [now.unix()])
+    }
+
+    /// When each host was last heard of.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn last_contacts(&self) -> Result<Vec<(String, Option<Time>)>, Error> {
+        self.all(
+            "SELECT name, last_contact_at FROM hosts ORDER BY name",
+            [],
+            |row| Ok((row.get(0)?, time(row, 1)?)),
+        )
+    }
+
     /// How many credentials of a kind an owner has that are good at `now`.
     ///
     /// # Errors

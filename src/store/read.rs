@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
-use super::file;
+use super::file::{self, Refused};
 use crate::model::error::Error;
 
 /// What can be asked of the file; each table's file in this room adds its questions. Readers have it on a read-only
@@ -48,7 +48,20 @@ impl Select {
 
     /// Changes rows; how many. Only ever reached on the writer's connection: readers' can't.
     pub(super) fn execute(&self, sql: &str, with: impl Params) -> Result<usize, Error> {
+        // Without its transaction a statement would be committed alone, the act without its event.
+        if self.connection.is_autocommit() {
+            return Err(Error::unavailable());
+        }
         Ok(self.statement(sql)?.execute(with)?)
+    }
+
+    /// Undoes the open transaction, if there is one.
+    pub(super) fn roll_back(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            log::error!("a transaction was not rolled back: {error}");
+        }
     }
 
     /// The key of keyed digests.
@@ -77,6 +90,16 @@ impl Read {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         Ok(Self(Select {
             connection: file::open_to_read(path)?,
+        }))
+    }
+
+    /// Opens the file at `path` without a store: no writer, no migration, no look at every page.
+    ///
+    /// # Errors
+    /// [`Refused`] with one clear line, when it is no file of ours, others can read it, or another version wrote it.
+    pub fn of_file(path: &Path) -> Result<Self, Refused> {
+        Ok(Self(Select {
+            connection: file::open_to_read_alone(path)?,
         }))
     }
 }

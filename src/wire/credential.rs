@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{present, text};
+use super::{given, present, text};
 use crate::model::address::Networks;
 use crate::model::credential::{CredentialChange, Kind, NewCredential, Record, Rotation, UsageDay};
 use crate::model::error::{Error, Faults};
@@ -73,7 +73,11 @@ impl ApiKeyIn {
     }
 }
 
-fn end(faults: &mut Faults, expires_in: Option<&str>, expires_at: Option<&str>) -> WantedEnd {
+pub(super) fn end(
+    faults: &mut Faults,
+    expires_in: Option<&str>,
+    expires_at: Option<&str>,
+) -> WantedEnd {
     match WantedEnd::parse(expires_in, expires_at) {
         Ok(end) => end,
         Err((field, message)) => {
@@ -83,11 +87,32 @@ fn end(faults: &mut Faults, expires_in: Option<&str>, expires_at: Option<&str>) 
     }
 }
 
+/// The end in a patch, where `null` is endless.
+pub(super) fn changed_end(
+    faults: &mut Faults,
+    expires_in: Option<Option<String>>,
+    expires_at: Option<Option<String>>,
+) -> Option<WantedEnd> {
+    match (expires_in, expires_at) {
+        (None, None) => None,
+        (Some(_), Some(_)) => {
+            faults.add(
+                "expires_at",
+                "give either expires_in or expires_at, not both",
+            );
+            None
+        }
+        (Some(None), None) | (None, Some(None)) => Some(WantedEnd::In(Lifetime::Endless)),
+        (Some(Some(text)), None) => Some(end(faults, Some(&text), None)),
+        (None, Some(Some(text))) => Some(end(faults, None, Some(&text))),
+    }
+}
+
 /// A change to an API key. `null` clears a note, the addresses or the end.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiKeyPatch {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub note: Option<Option<String>>,
@@ -95,11 +120,11 @@ pub struct ApiKeyPatch {
     pub expires_in: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub expires_at: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub permissions: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub allowed_addresses: Option<Option<Vec<String>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub disabled: Option<bool>,
 }
 
@@ -116,19 +141,7 @@ impl ApiKeyPatch {
             Some(None) => Some(None),
             Some(Some(note)) => faults.take("note", parse_note(&note)),
         };
-        let end = match (self.expires_in, self.expires_at) {
-            (None, None) => None,
-            (Some(_), Some(_)) => {
-                faults.add(
-                    "expires_at",
-                    "give either expires_in or expires_at, not both",
-                );
-                None
-            }
-            (Some(None), None) | (None, Some(None)) => Some(WantedEnd::In(Lifetime::Endless)),
-            (Some(Some(text)), None) => Some(end(&mut faults, Some(&text), None)),
-            (None, Some(Some(text))) => Some(end(&mut faults, None, Some(&text))),
-        };
+        let end = changed_end(&mut faults, self.expires_in, self.expires_at);
         let permissions = self
             .permissions
             .and_then(|words| faults.take("permissions", Permissions::parse(&words)));

@@ -4,18 +4,24 @@
 mod account;
 mod credential;
 mod event;
+mod explanation;
 mod oauth;
 mod policy;
+mod ssh_key;
 mod user;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use self::ssh_key::{ImportIn, ImportLineOut, ImportOut, SshKeyIn, SshKeyOut, SshKeyPatch};
 pub use account::{MeIn, MeOut, PasswordByCodeIn, PasswordIn, SetUpIn};
 pub use credential::{
     ApiKeyIn, ApiKeyOut, ApiKeyPatch, RotateIn, SessionOut, TokenIn, TokenOut, UsageOut,
 };
 pub use event::EventOut;
-pub use oauth::{IntrospectionOut, MetadataOut, OauthProblemOut};
+pub use explanation::{CheckOut, ExplanationOut};
+pub use oauth::{
+    DeviceAuthorizationOut, IntrospectionOut, MetadataOut, OauthProblemOut, TokenGrantOut,
+};
 pub use policy::{PolicyOut, PolicyPatch, SweptOut};
 pub use user::{
     EndedOut, GroupIn, GroupOut, LinkOut, ServiceIn, ServiceOut, ServicePatch, UserIn, UserOut,
@@ -65,6 +71,13 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// A field that may be absent but not `null`, which would say nothing clear.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 fn text<T: ToString>(value: Option<T>) -> Option<String> {

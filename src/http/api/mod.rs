@@ -3,10 +3,12 @@
 pub mod account;
 pub mod api_key;
 pub mod event;
+pub mod explain;
 pub mod group;
 pub mod policy;
 pub mod service;
 pub mod session;
+pub mod ssh_key;
 pub mod token;
 pub mod user;
 

@@ -4,10 +4,12 @@ use std::net::IpAddr;
 
 use rouille::Response;
 
+use super::form::only;
 use crate::http::ask::Ask;
 use crate::http::problem::Problem;
 use crate::http::{body, gate, headers};
 use crate::model::caller::Caller;
+use crate::model::credential::Owner;
 use crate::model::error::{Error, SecretSent};
 use crate::model::event::Way;
 use crate::model::secret::{Form, Presented};
@@ -16,21 +18,9 @@ use crate::wire::IntrospectionOut;
 /// Exactly these bytes for whatever is not good.
 const INACTIVE: &[u8] = b"{\"active\":false}";
 
-/// The one value of a parameter of the form; OAuth says that none may be given twice (RFC 6749, 3.1).
-fn only(form: &[(String, String)], name: &str) -> Result<Option<String>, Error> {
-    let mut values = form
-        .iter()
-        .filter(|(one, _)| one == name)
-        .map(|(_, value)| value.clone());
-    match (values.next(), values.next()) {
-        (value, None) => Ok(value),
-        (_, Some(_)) => Err(Error::field(name, "give this once")),
-    }
-}
-
 pub fn introspect(ask: &Ask<'_>, caller: &Caller) -> Result<Response, Problem> {
     let form = body::form(ask)?;
-    let token = only(&form, "token")?.ok_or_else(|| Error::field("token", "this is needed"))?;
+    let token = only(&form, "token")?.unwrap_or_default();
     let address = match only(&form, "address")?.map(|text| text.parse::<IpAddr>()) {
         None => None,
         Some(Ok(address)) => Some(address.to_canonical()),
@@ -49,15 +39,11 @@ pub fn introspect(ask: &Ask<'_>, caller: &Caller) -> Result<Response, Problem> {
         ));
     };
     let owner = &found.credential.owner;
-    let user = owner.user();
     let out = IntrospectionOut {
         active: true,
         scope: found.power.to_string(),
         username: Some(owner.name().to_owned()),
-        sub: user.map_or_else(
-            || format!("service:{}", owner.name()),
-            |user| user.subject.clone(),
-        ),
+        sub: subject(owner),
         token_type: "Bearer".to_owned(),
         exp: found
             .credential
@@ -68,6 +54,15 @@ pub fn introspect(ask: &Ask<'_>, caller: &Caller) -> Result<Response, Problem> {
         kind: found.credential.kind.word().to_owned(),
     };
     Ok(headers::json("application/json", 200, &out))
+}
+
+/// Stable and never given to anybody else: rows of users and of services are never reused, unlike a service's name.
+fn subject(owner: &Owner) -> String {
+    match owner {
+        Owner::User(user) => user.subject.clone(),
+        Owner::Service(service) => format!("service-{}", service.id.0),
+        Owner::Host(host) => format!("host-{}", host.id.0),
+    }
 }
 
 /// Whoever holds a secret may end it: the secret itself is the proof. 200 also for what is unknown (RFC 7009, 2.2).

@@ -1,0 +1,414 @@
+//! The client of the JSON API: one request, one answer, and words for what went wrong.
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
+use ureq::http::{HeaderMap, Method, Request, header};
+use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
+use zeroize::Zeroizing;
+
+use super::connection::{Connection, Credential, Remote};
+use super::exit::{FAILED, Failure, INVALID, USAGE};
+use super::output::{relative, say};
+use crate::clock::Clock;
+use crate::model::credential::Kind;
+use crate::model::time::Time;
+use crate::wire::ListOut;
+
+/// How long connecting may take.
+const CONNECT_TIME: Duration = Duration::from_secs(10);
+/// How long a whole request may take: a password's hash may have to wait its turn.
+const REQUEST_TIME: Duration = Duration::from_secs(60);
+/// Longest answer, in bytes.
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// Items asked for at once.
+const PART_ITEMS: usize = 200;
+/// From how many days before an API key's end on it is named.
+const NOTICE_DAYS: u64 = 14;
+
+/// What is sent as `User-Agent`.
+pub const PROGRAM: &str = concat!("keycroft/", env!("CARGO_PKG_VERSION"));
+
+/// A server and a credential, ready to ask.
+pub struct Client {
+    pub connection: Connection,
+    agent: ureq::Agent,
+}
+
+/// An answer that said yes.
+pub struct Answer {
+    pub text: Zeroizing<String>,
+}
+
+impl Answer {
+    /// The answer's JSON as one of the shapes of the wire.
+    ///
+    /// # Errors
+    /// When it is something else: no server of ours, or a much newer one.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
+        serde_json::from_str(&self.text).map_err(|_| {
+            Failure::new(
+                FAILED,
+                "the server's answer is not what this version of keycroft understands",
+            )
+            .hint("keycroft status")
+        })
+    }
+}
+
+/// A whole list, gathered part by part.
+pub struct Listed {
+    items: Vec<Box<RawValue>>,
+    /// What the server wrote, when it came in one part.
+    whole: Option<Zeroizing<String>>,
+}
+
+impl Listed {
+    /// The items as one of the shapes of the wire.
+    ///
+    /// # Errors
+    /// As [`Answer::parse`].
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<Vec<T>, Failure> {
+        let parsed = self
+            .items
+            .iter()
+            .map(|item| serde_json::from_str(item.get()))
+            .collect::<Result<Vec<T>, _>>();
+        parsed.map_err(|_| {
+            Failure::new(
+                FAILED,
+                "the server's answer is not what this version of keycroft understands",
+            )
+            .hint("keycroft status")
+        })
+    }
+
+    /// The list as the API answers it; of several parts, with all items in one.
+    #[must_use]
+    pub fn json(&self) -> String {
+        if let Some(whole) = &self.whole {
+            return whole.to_string();
+        }
+        let items: Vec<&str> = self.items.iter().map(|item| item.get()).collect();
+        format!("{{\"items\":[{}],\"next\":null}}", items.join(","))
+    }
+
+    /// The items alone, as they were written.
+    pub fn raw(&self) -> impl Iterator<Item = &str> {
+        self.items.iter().map(|item| item.get())
+    }
+}
+
+impl Remote {
+    /// A client with a credential.
+    ///
+    /// # Errors
+    /// Exit code 4 when there is none; 2 for an unusable address.
+    pub fn client(&self) -> Result<Client, Failure> {
+        let connection = self.connection()?;
+        connection.credential()?;
+        Client::new(connection)
+    }
+}
+
+impl Client {
+    /// # Errors
+    /// When the certificates to trust can't be read.
+    pub fn new(connection: Connection) -> Result<Self, Failure> {
+        let https = connection.server.is_https();
+        let roots = match &connection.ca_file {
+            Some(path) if https => {
+                let fail =
+                    |words: &str| Failure::new(USAGE, format!("{}: {words}", path.display()));
+                let text = std::fs::read(path).map_err(|error| fail(&error.to_string()))?;
+                let certificates: Vec<_> = parse_pem(&text)
+                    .filter_map(|item| {
+                        if let Ok(PemItem::Certificate(certificate)) = item {
+                            Some(certificate)
+                        } else {
+                            None
+                        }
+                    })
+                    .collect();
+                if certificates.is_empty() {
+                    return Err(fail("there is no certificate in it (PEM)"));
+                }
+                RootCerts::from(certificates)
+            }
+            Some(_) | None => RootCerts::PlatformVerifier,
+        };
+        let mut config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(PROGRAM)
+            .timeout_connect(Some(CONNECT_TIME))
+            .timeout_global(Some(REQUEST_TIME))
+            .tls_config(TlsConfig::builder().root_certs(roots).build());
+        if !https {
+            // A proxy would read what goes by in the clear, and loopback means this machine.
+            config = config.proxy(None);
+        }
+        Ok(Self {
+            connection,
+            agent: config.build().new_agent(),
+        })
+    }
+
+    /// The command line's clock.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        Clock::System.now()
+    }
+
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn get(&self, path: &str) -> Result<Answer, Failure> {
+        self.ask(Method::GET, path, None)
+    }
+
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn delete(&self, path: &str) -> Result<Answer, Failure> {
+        self.ask(Method::DELETE, path, None)
+    }
+
+    /// Sends `body` as JSON.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn post<T: Serialize>(&self, path: &str, body: &T) -> Result<Answer, Failure> {
+        self.send(Method::POST, path, body)
+    }
+
+    /// Sends `body` as JSON.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn patch<T: Serialize>(&self, path: &str, body: &T) -> Result<Answer, Failure> {
+        self.send(Method::PATCH, path, body)
+    }
+
+    /// Asks for something to be put where `path` says, without a body.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn put(&self, path: &str) -> Result<Answer, Failure> {
+        self.ask(Method::PUT, path, Some(("application/json", b"{}")))
+    }
+
+    fn send<T: Serialize>(&self, method: Method, path: &str, body: &T) -> Result<Answer, Failure> {
+        let bytes = Zeroizing::new(
+            serde_json::to_vec(body).map_err(|error| Failure::new(FAILED, error.to_string()))?,
+        );
+        self.ask(method, path, Some(("application/json", &bytes)))
+    }
+
+    /// Sends a form, as OAuth wants it, and answers with whatever status came.
+    ///
+    /// # Errors
+    /// Exit code 7 when the server is out of reach.
+    pub fn form(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<(u16, Zeroizing<String>), Failure> {
+        let pairs: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{name}={}", encode(value)))
+            .collect();
+        let body = Zeroizing::new(pairs.join("&"));
+        let (status, _, text) = self.ask_any(
+            Method::POST,
+            path,
+            Some(("application/x-www-form-urlencoded", body.as_bytes())),
+        )?;
+        Ok((status, text))
+    }
+
+    /// The same server, asked without a credential.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn without_credential(&self) -> Result<Self, Failure> {
+        Self::new(self.connection.without_credential())
+    }
+
+    /// All items of a list. `path` may have a query.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn list(&self, path: &str) -> Result<Listed, Failure> {
+        let mark = if path.contains('?') { '&' } else { '?' };
+        let path = format!("{path}{mark}limit={PART_ITEMS}");
+        let (mut all, mut next) = self.part(&path)?;
+        while let Some(after) = next {
+            let (part, further) = self.part(&format!("{path}&after={}", encode(&after)))?;
+            all.items.extend(part.items);
+            all.whole = None;
+            next = further;
+        }
+        Ok(all)
+    }
+
+    /// One part of a list, and what to ask for to get the next.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn part(&self, path: &str) -> Result<(Listed, Option<String>), Failure> {
+        let answer = self.get(path)?;
+        let part: ListOut<Box<RawValue>> = answer.parse()?;
+        let listed = Listed {
+            items: part.items,
+            whole: Some(answer.text),
+        };
+        Ok((listed, part.next))
+    }
+
+    /// Asks with the credential, if there is one, and answers with what was answered when that was yes.
+    ///
+    /// # Errors
+    /// With the cause, the next command to try and the exit code of API.md.
+    pub fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, &[u8])>,
+    ) -> Result<Answer, Failure> {
+        let what = format!("{method} {}", path.split('?').next().unwrap_or(path));
+        let (status, headers, text) = self.ask_any(method, path, body)?;
+        if (200..300).contains(&status) {
+            self.notice(&headers);
+            return Ok(Answer { text });
+        }
+        Err(self.failure(status, &headers, &text, &what))
+    }
+
+    /// The same, whatever the status.
+    ///
+    /// # Errors
+    /// Exit code 7 when the server is out of reach.
+    pub fn ask_any(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, &[u8])>,
+    ) -> Result<(u16, HeaderMap, Zeroizing<String>), Failure> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.connection.server.as_str()))
+            .header(header::ACCEPT, "application/json");
+        if let Some(credential) = &self.connection.credential {
+            let value = Zeroizing::new(format!("Bearer {}", *credential.secret));
+            let mut value = header::HeaderValue::from_str(&value).map_err(|_| {
+                Failure::new(INVALID, "the secret has characters that no secret has")
+            })?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        let bad = |_| Failure::new(USAGE, format!("{path:?} is no path that can be asked for"));
+        let answer = match body {
+            Some((kind, bytes)) => self.agent.run(
+                request
+                    .header(header::CONTENT_TYPE, kind)
+                    .body(bytes)
+                    .map_err(bad)?,
+            ),
+            None => self.agent.run(request.body(()).map_err(bad)?),
+        };
+        let mut answer = answer.map_err(|error| self.unreachable(&error))?;
+        let status = answer.status().as_u16();
+        let text = answer
+            .body_mut()
+            .with_config()
+            .limit(ANSWER_BYTES_MAX)
+            .read_to_string()
+            .map_err(|error| self.unreachable(&error))?;
+        Ok((status, answer.headers().clone(), Zeroizing::new(text)))
+    }
+
+    /// Names an API key that ends soon, on standard error. (A token always does; it is named in its last hour.)
+    fn notice(&self, headers: &HeaderMap) {
+        let Some(credential) = &self.connection.credential else {
+            return;
+        };
+        let end = headers
+            .get("Keycroft-Expires")
+            .and_then(|value| value.to_str().ok())
+            .and_then(|text| Time::parse(text).ok());
+        if let Some(end) = end
+            && let Some(text) = notice(credential, end, self.now())
+        {
+            say(&text);
+        }
+    }
+}
+
+fn notice(credential: &Credential, end: Time, now: Time) -> Option<String> {
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let left = end.since(now);
+    let hint = credential.hint();
+    if credential.is(Kind::ApiKey) {
+        let soon = left <= Duration::from_secs(NOTICE_DAYS * 86_400);
+        return soon.then(|| format!("keycroft: the API key {hint} ends {}\n  try: keycroft api-key edit {} --expires 30d", relative(end, now), credential.id));
+    }
+    (left <= HOUR).then(|| {
+        format!(
+            "keycroft: the token {hint} ends {}\n  try: keycroft login",
+            relative(end, now)
+        )
+    })
+}
+
+/// A path's segment or a query's value, percent-encoded (RFC 3986, 2.1).
+#[must_use]
+pub fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::connection::Source;
+    use crate::model::secret::{Form, Secret};
+
+    #[test]
+    fn api_keys_are_named_two_weeks_before_their_end_and_tokens_an_hour() {
+        let now = Time::from_unix(1_000_000);
+        let credential = |kind| {
+            Credential::parse(
+                &Secret::generate(Form::Credential(kind)).reveal(),
+                Source::StandardInput,
+            )
+            .unwrap()
+        };
+        let after = |seconds| Time::from_unix(now.unix() + seconds);
+        for (kind, seconds, named) in [
+            (Kind::ApiKey, 14 * 86_400, true),
+            (Kind::ApiKey, 14 * 86_400 + 1, false),
+            (Kind::Token, 3_600, true),
+            (Kind::Token, 3_601, false),
+        ] {
+            assert_eq!(
+                notice(&credential(kind), after(seconds), now).is_some(),
+                named,
+                "{kind} {seconds}"
+            );
+        }
+    }
+
+    #[test]
+    fn values_can_not_leave_their_segment() {
+        assert_eq!(encode("a/../b?c=d&e#é"), "a%2F..%2Fb%3Fc%3Dd%26e%23%C3%A9");
+    }
+}

@@ -1,0 +1,63 @@
+//! Figures for those who watch over the installation; no names of people in them.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::Desk;
+use crate::model::error::Error;
+use crate::model::time::Time;
+use crate::store::{FileFacts, KindCount};
+
+/// What this process has counted since it began.
+#[derive(Default)]
+pub struct Counters {
+    pub verified: AtomicU64,
+    pub refused: AtomicU64,
+    pub signed_in: AtomicU64,
+    pub sign_ins_refused: AtomicU64,
+    pub ssh_lookups: AtomicU64,
+}
+
+impl Counters {
+    pub(super) fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// The figures of one moment.
+pub struct Figures {
+    pub verified: u64,
+    pub refused: u64,
+    pub signed_in: u64,
+    pub sign_ins_refused: u64,
+    pub ssh_lookups: u64,
+    pub credentials: Vec<KindCount>,
+    pub ssh_keys: i64,
+    pub users: i64,
+    /// The last contact of each host, by name.
+    pub hosts: Vec<(String, Option<Time>)>,
+    pub file: FileFacts,
+}
+
+impl Desk {
+    /// The figures of now. Whether they may be seen is the door's to find out.
+    ///
+    /// # Errors
+    /// Faults of ours.
+    pub fn figures(&self, now: Time) -> Result<Figures, Error> {
+        let counters = &self.office.counters;
+        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let file = self.read.file_facts(self.store().path())?;
+        Ok(Figures {
+            verified: of(&counters.verified),
+            refused: of(&counters.refused),
+            signed_in: of(&counters.signed_in),
+            sign_ins_refused: of(&counters.sign_ins_refused),
+            ssh_lookups: of(&counters.ssh_lookups),
+            credentials: self.read.count_credentials(now)?,
+            ssh_keys: self.read.count_ssh_keys(now)?,
+            users: file.users,
+            hosts: self.read.last_contacts()?,
+            file,
+        })
+    }
+}

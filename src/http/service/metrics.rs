@@ -1,0 +1,179 @@
+//! `/metrics`: figures in Prometheus' text format (version 0.0.4). No names of people, no secrets.
+
+use std::fmt::Write as _;
+
+use rouille::Response;
+
+use crate::desk::Figures;
+use crate::http::ask::Ask;
+use crate::http::problem::Problem;
+use crate::http::{gate, headers};
+use crate::model::permission::Own;
+use crate::model::time::Time;
+
+/// For who holds `metrics`, and for programs on this machine that no proxy stands before.
+pub fn metrics(ask: &Ask<'_>) -> Result<Response, Problem> {
+    if !is_local(ask) {
+        gate::bearer(ask, Some(Own::Metrics))?;
+    }
+    let text = render(&ask.desk().figures(ask.now)?);
+    Ok(headers::bytes_of(
+        "text/plain; version=0.0.4; charset=utf-8",
+        200,
+        text.into_bytes(),
+    ))
+}
+
+/// A loopback peer that is no configured proxy and forwards for nobody.
+fn is_local(ask: &Ask<'_>) -> bool {
+    let forwarding = [
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
+        "via",
+    ];
+    let forwards = ask
+        .request
+        .headers()
+        .any(|(name, _)| forwarding.iter().any(|one| name.eq_ignore_ascii_case(one)));
+    let peer = ask.request.remote_addr().ip().to_canonical();
+    peer.is_loopback() && !forwards && !ask.house.settings.trusts(peer)
+}
+
+/// One family of samples, as the text format wants it.
+struct Text(String);
+
+impl Text {
+    fn family(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl std::fmt::Display) {
+        self.0.push_str(name);
+        for (place, (label, text)) in labels.iter().enumerate() {
+            let escaped = text
+                .replace('\\', "\\\\")
+                .replace('"', "\\\"")
+                .replace('\n', "\\n");
+            let open = if place == 0 { '{' } else { ',' };
+            let _ = write!(self.0, "{open}{label}=\"{escaped}\"");
+        }
+        let close = if labels.is_empty() { "" } else { "}" };
+        let _ = writeln!(self.0, "{close} {value}");
+    }
+}
+
+fn render(figures: &Figures) -> String {
+    let mut text = Text(String::new());
+    text.family("keycroft_build_info", "gauge", "The running program.");
+    text.sample(
+        "keycroft_build_info",
+        &[("version", env!("CARGO_PKG_VERSION"))],
+        1,
+    );
+    text.family(
+        "keycroft_verify_total",
+        "counter",
+        "Secrets checked since the start.",
+    );
+    text.sample(
+        "keycroft_verify_total",
+        &[("result", "good")],
+        figures.verified,
+    );
+    text.sample(
+        "keycroft_verify_total",
+        &[("result", "refused")],
+        figures.refused,
+    );
+    text.family(
+        "keycroft_login_total",
+        "counter",
+        "Sign-ins to the console since the start.",
+    );
+    text.sample(
+        "keycroft_login_total",
+        &[("result", "good")],
+        figures.signed_in,
+    );
+    text.sample(
+        "keycroft_login_total",
+        &[("result", "refused")],
+        figures.sign_ins_refused,
+    );
+    text.family(
+        "keycroft_ssh_lookups_total",
+        "counter",
+        "SSH keys that hosts asked for since the start.",
+    );
+    text.sample("keycroft_ssh_lookups_total", &[], figures.ssh_lookups);
+    text.family(
+        "keycroft_credentials",
+        "gauge",
+        "Credentials by kind and state.",
+    );
+    for count in &figures.credentials {
+        for (state, number) in [
+            ("active", count.active),
+            ("disabled", count.disabled),
+            ("expired", count.expired),
+        ] {
+            text.sample(
+                "keycroft_credentials",
+                &[("kind", &count.kind), ("state", state)],
+                number,
+            );
+        }
+    }
+    text.family(
+        "keycroft_credentials_expiring",
+        "gauge",
+        "Active credentials that end within so many days.",
+    );
+    for count in &figures.credentials {
+        for (within, number) in ["1d", "7d", "14d"].into_iter().zip(count.ending) {
+            text.sample(
+                "keycroft_credentials_expiring",
+                &[("kind", &count.kind), ("within", within)],
+                number,
+            );
+        }
+    }
+    text.family("keycroft_ssh_keys", "gauge", "SSH keys that are good.");
+    text.sample("keycroft_ssh_keys", &[], figures.ssh_keys);
+    text.family("keycroft_users", "gauge", "Users, disabled ones included.");
+    text.sample("keycroft_users", &[], figures.users);
+    text.family(
+        "keycroft_hosts_last_seen_seconds",
+        "gauge",
+        "When a host was last heard of, in Unix seconds; 0 for never.",
+    );
+    for (host, at) in &figures.hosts {
+        text.sample(
+            "keycroft_hosts_last_seen_seconds",
+            &[("host", host)],
+            at.map_or(0, Time::unix),
+        );
+    }
+    text.family("keycroft_db_bytes", "gauge", "The size of the file.");
+    text.sample("keycroft_db_bytes", &[], figures.file.bytes);
+    text.family(
+        "keycroft_wal_bytes",
+        "gauge",
+        "The size of the file's journal.",
+    );
+    text.sample("keycroft_wal_bytes", &[], figures.file.journal_bytes);
+    text.family(
+        "keycroft_last_backup_timestamp_seconds",
+        "gauge",
+        "When a backup was last made, in Unix seconds; 0 for never.",
+    );
+    text.sample(
+        "keycroft_last_backup_timestamp_seconds",
+        &[],
+        figures.file.last_backup_at.map_or(0, Time::unix),
+    );
+    text.0
+}
