@@ -38,7 +38,7 @@ impl Place {
             .filter(|path| {
                 let name = path.to_string_lossy();
                 let is_empty = || fs::symlink_metadata(path).unwrap().len() == 0;
-                !name.ends_with("-shm") && !(name.ends_with("-wal") && is_empty())
+                !name.ends_with("-shm") && (!name.ends_with("-wal") || !is_empty())
             })
             .map(|path| {
                 let found = fs::symlink_metadata(&path).unwrap();
@@ -277,22 +277,22 @@ fn whatever_the_umask_files_are_their_owners_alone() {
         .args([&db, &backup])
         .status();
     assert!(made.unwrap().success());
-    let mut seen = Vec::new();
+    let mut all = Vec::new();
     for entry in fs::read_dir(folder.path()).unwrap() {
         let entry = entry.unwrap();
         let name = entry.file_name().into_string().unwrap();
         let mode = entry.metadata().unwrap().permissions().mode() & 0o7777;
         assert_eq!(mode, 0o600, "{name}");
-        seen.push(name);
+        all.push(name);
     }
-    seen.sort_unstable();
+    all.sort_unstable();
     let expected = [
         "backup.db",
         "keycroft.db",
         "keycroft.db-shm",
         "keycroft.db-wal",
     ];
-    assert_eq!(seen, expected);
+    assert_eq!(all, expected);
     assert!(server.terminate().0.success());
 }
 
