@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use super::process::{keycroft, new_lab, run, said};
+use super::process::{keycroft, keycroft_that_ends, new_lab, run, said};
 
 /// A file with an admin in a folder of its own.
 struct Place {
@@ -64,7 +64,7 @@ impl Place {
             &["backup", "-"],
             &["migrate"],
         ] {
-            let output = keycroft(&self.db, arguments).output().unwrap();
+            let output = keycroft_that_ends(&self.db, arguments).output().unwrap();
             let said = String::from_utf8(output.stderr).unwrap();
             assert_eq!(
                 output.status.code(),
@@ -223,7 +223,7 @@ fn a_file_taken_away_is_not_replaced_by_an_empty_one() {
         &["serve", "--listen", "127.0.0.1:0"][..],
         &["user", "add", "eve", "--admin"],
     ] {
-        let output = keycroft(&place.db, arguments).output().unwrap();
+        let output = keycroft_that_ends(&place.db, arguments).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");
