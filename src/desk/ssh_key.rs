@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::credential::{shown_end, within_maker};
+use super::credential::shown_end;
+use super::issue::within_maker;
 use super::{Desk, Whose};
 use crate::clock::Clock;
 use crate::model::address::Networks;
@@ -36,6 +37,10 @@ pub struct ImportedLine {
 }
 
 /// Taken, or why not.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most lines are taken, and there are few at a time"
+)]
 pub enum ImportOutcome {
     Added(SshKey),
     /// The user has this key, under this name.
@@ -213,7 +218,11 @@ impl Desk {
     /// # Errors
     /// [`Error::NotFound`] also for what is somebody else's.
     pub fn delete_ssh_key(&self, caller: &Caller, whose: &Whose, id: Id) -> Result<(), Error> {
-        let permit = caller.permit(whose.write, Action::SshKeyDelete)?;
+        let permit = if whose.write.is_administrative() {
+            caller.permit_with_password(whose.write, Action::SshKeyDelete)?
+        } else {
+            caller.permit(whose.write, Action::SshKeyDelete)?
+        };
         let owner = user_of(whose)?;
         self.store().write(permit, move |write| {
             let name = write.ssh_key_name(owner, id)?.ok_or(NOT_FOUND)?;

@@ -134,13 +134,13 @@ fn space(path: &Path) -> Finding {
         ),
         Ok(disk) => {
             let free = disk.f_bavail.saturating_mul(disk.f_frsize);
-            let (condition, advice) = if free < SPACE_BYTES_MIN {
-                let advice = ": soon nothing can be written, and nothing be revoked; free some";
-                (Condition::Wrong, advice)
-            } else if free < SPACE_BYTES_ENOUGH {
-                (Condition::Look, ": free some")
-            } else {
-                (Condition::Good, "")
+            let (condition, advice) = match free {
+                ..SPACE_BYTES_MIN => (
+                    Condition::Wrong,
+                    ": soon nothing can be written, and nothing be revoked; free some",
+                ),
+                SPACE_BYTES_MIN..SPACE_BYTES_ENOUGH => (Condition::Look, ": free some"),
+                _ => (Condition::Good, ""),
             };
             finding(
                 "space",

@@ -1,6 +1,8 @@
 //! Black-box tests, one binary for all, files by feature.
 
 mod api;
+mod cli;
+mod console;
 mod device;
 mod house;
 mod serve;
