@@ -55,7 +55,7 @@ impl Desk {
         caller.demand(Own::AccountWrite)?;
         let new = Password::chosen(new, &user.username)
             .map_err(|message| Error::field("new", message))?;
-        self.demand_password(&user, current, "current", &caller.origin, caller.now)?;
+        self.demand_password(&user, current, "current", caller)?;
         let hash = new.hash();
         let keep = (caller.credential.kind == Kind::Session).then_some(caller.credential.id);
         self.store().write(

@@ -213,7 +213,11 @@ impl Desk {
     /// # Errors
     /// [`Error::NotFound`] also for what is somebody else's.
     pub fn delete_ssh_key(&self, caller: &Caller, whose: &Whose, id: Id) -> Result<(), Error> {
-        let permit = caller.permit(whose.write, Action::SshKeyDelete)?;
+        let permit = if whose.write.is_administrative() {
+            caller.permit_with_password(whose.write, Action::SshKeyDelete)?
+        } else {
+            caller.permit(whose.write, Action::SshKeyDelete)?
+        };
         let owner = user_of(whose)?;
         self.store().write(permit, move |write| {
             let name = write.ssh_key_name(owner, id)?.ok_or(NOT_FOUND)?;

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use super::ask::{House, Settings};
-use super::route::{admit, respond};
+use super::respond::{admit, respond};
 use super::transport;
 use crate::desk::Office;
 

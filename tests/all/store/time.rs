@@ -157,7 +157,7 @@ fn a_code_seen_over_stays_so() {
     let spent = lab.desk.set_password_by_code(
         present(),
         Purpose::PasswordReset,
-        "correct horse battery staple",
+        "blue teapots sing at dawn",
         origin(),
         NOW,
     );
