@@ -2,7 +2,10 @@
 
 mod account;
 mod credential;
+mod device_login;
 mod event;
+mod explain;
+mod file;
 mod group;
 mod metrics;
 mod overview;
@@ -21,6 +24,9 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub use self::ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use account::Invited;
 pub use credential::{Issued, Whose, WithMade};
+pub use device_login::{BegunLogin, Polled, WantedLogin};
+pub use explain::{Check, Circumstances, Explanation};
+pub use file::{BackedUp, Condition, Existing, Finding, Refused, Restored, Survivor};
 pub use metrics::{Counters, Figures};
 pub use overview::{Exceeding, Facts, UserCounts};
 pub use sign_in::SignedIn;
@@ -36,7 +42,7 @@ use crate::model::event::Action;
 use crate::model::permission::Own;
 use crate::model::secret::{Digest, Form, Secret};
 use crate::model::time::Time;
-use crate::store::{NewCode, Read, Refused, Store};
+use crate::store::{NewCode, Read, Store, Waits};
 
 pub use crate::store::{Bucket, CredentialFilter, EventFilter, LoginKeys, Page, Verdict};
 
@@ -47,6 +53,7 @@ pub struct Office {
     clock: Clock,
     swept_at: Arc<AtomicI64>,
     counters: Arc<Counters>,
+    paces: Arc<std::sync::Mutex<device_login::Paces>>,
 }
 
 impl Office {
@@ -67,12 +74,21 @@ impl Office {
     /// # Errors
     /// [`Refused`] with one clear line.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, Refused> {
-        let store = Store::open(path)?;
+        Self::open_with(path, clock, Waits::default())
+    }
+
+    /// The same, with a writer that waits as long as `waits` says.
+    ///
+    /// # Errors
+    /// [`Refused`] with one clear line.
+    pub fn open_with(path: &Path, clock: Clock, waits: Waits) -> Result<Self, Refused> {
+        let store = Store::open_with(path, waits)?;
         Ok(Self {
             store,
             swept_at: Arc::new(AtomicI64::new(clock.now().unix())),
             counters: Arc::default(),
             clock,
+            paces: Arc::default(),
         })
     }
 

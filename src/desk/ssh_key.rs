@@ -90,6 +90,25 @@ impl Desk {
         self.find_ssh_key(user_of(whose)?, id, caller.now)
     }
 
+    /// Everybody's SSH keys, for admins.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; faults of ours.
+    pub fn all_ssh_keys(&self, caller: &Caller, limit: usize) -> Result<Vec<SshKey>, Error> {
+        caller.demand(Own::UsersRead)?;
+        let keys = self.read.all_ssh_keys(limit)?.into_iter();
+        Ok(keys.map(|key| self.seen(key, caller.now)).collect())
+    }
+
+    /// An SSH key of whomever, for admins.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Forbidden`].
+    pub fn any_ssh_key(&self, caller: &Caller, id: Id) -> Result<SshKey, Error> {
+        caller.demand(Own::UsersRead)?;
+        self.read.ssh_key(id)?.ok_or(NOT_FOUND)
+    }
+
     /// The other users who have this very key, for admins.
     ///
     /// # Errors
@@ -194,7 +213,11 @@ impl Desk {
     /// # Errors
     /// [`Error::NotFound`] also for what is somebody else's.
     pub fn delete_ssh_key(&self, caller: &Caller, whose: &Whose, id: Id) -> Result<(), Error> {
-        let permit = caller.permit(whose.write, Action::SshKeyDelete)?;
+        let permit = if whose.write.is_administrative() {
+            caller.permit_with_password(whose.write, Action::SshKeyDelete)?
+        } else {
+            caller.permit(whose.write, Action::SshKeyDelete)?
+        };
         let owner = user_of(whose)?;
         self.store().write(permit, move |write| {
             let name = write.ssh_key_name(owner, id)?.ok_or(NOT_FOUND)?;

@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 
+use super::Store;
 use super::read::Select;
 use super::write::Write;
 use crate::model::code::{Code, Purpose};
@@ -60,6 +61,20 @@ impl Select {
         }
     }
 
+    /// Whether a code's end has come. Its secret has to be right.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn is_code_over(&self, presented: &Presented, now: Time) -> Result<bool, Error> {
+        let sql = "SELECT digest FROM codes WHERE id = ? AND expires_at <= ?";
+        let digest = self.one(sql, params![presented.id.as_str(), now.unix()], |row| {
+            row.get::<_, [u8; 32]>(0)
+        })?;
+        Ok(digest
+            .and_then(|digest| Digest::from_stored(&digest))
+            .is_some_and(|digest| digest.matches(&presented.digest)))
+    }
+
     /// Spends one use of a code, within the act that it opens.
     pub(super) fn spend_code(
         &self,
@@ -90,6 +105,45 @@ impl Select {
             groups,
         })
     }
+
+    /// The row of a new code.
+    pub(super) fn insert_code(&self, code: &NewCode, now: Time) -> Result<(), Error> {
+        let sql = "INSERT INTO codes (id, purpose, digest, user_id, uses_left, created_at, expires_at, made_by, groups) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let (user, made_by) = (
+            code.user.map(|user| user.0),
+            code.made_by.as_ref().map(Id::as_str),
+        );
+        self.execute(
+            sql,
+            params![
+                code.id.as_str(),
+                code.purpose.word(),
+                code.digest.as_bytes(),
+                user,
+                code.uses,
+                now.unix(),
+                code.expires_at.unix(),
+                made_by,
+                code.groups
+            ],
+        )?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Removes a code whose end was seen to have come, so that it stays over when the clock goes back.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::StorageFull`] when nothing could be written.
+    pub fn remove_code_that_is_over(&self, id: Id, now: Time) -> Result<(), Error> {
+        self.note(move |select| {
+            let sql = "DELETE FROM codes WHERE id = ? AND expires_at <= ?";
+            select
+                .execute(sql, params![id.as_str(), now.unix()])
+                .map(|_| ())
+        })
+    }
 }
 
 impl Write<'_> {
@@ -107,26 +161,7 @@ impl Write<'_> {
             }
             Purpose::Enrolment | Purpose::Device => {}
         }
-        let sql = "INSERT INTO codes (id, purpose, digest, user_id, uses_left, created_at, expires_at, made_by, groups) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let (user, made_by) = (
-            code.user.map(|user| user.0),
-            code.made_by.as_ref().map(Id::as_str),
-        );
-        self.execute(
-            sql,
-            params![
-                code.id.as_str(),
-                code.purpose.word(),
-                code.digest.as_bytes(),
-                user,
-                code.uses,
-                self.now.unix(),
-                code.expires_at.unix(),
-                made_by,
-                code.groups
-            ],
-        )?;
-        Ok(())
+        self.insert_code(code, self.now)
     }
 
     /// Ends all set-up codes: there is an admin now.

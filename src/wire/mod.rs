@@ -19,7 +19,9 @@ pub use credential::{
 };
 pub use event::EventOut;
 pub use explanation::{CheckOut, ExplanationOut};
-pub use oauth::{IntrospectionOut, MetadataOut, OauthProblemOut};
+pub use oauth::{
+    DeviceAuthorizationOut, IntrospectionOut, MetadataOut, OauthProblemOut, TokenGrantOut,
+};
 pub use policy::{PolicyOut, PolicyPatch, SweptOut};
 pub use user::{
     EndedOut, GroupIn, GroupOut, LinkOut, ServiceIn, ServiceOut, ServicePatch, UserIn, UserOut,

@@ -1,6 +1,8 @@
 //! Requests that could be read in two ways are answered once and the connection is closed.
 
-use super::support::{Server, find};
+use std::io::Write;
+
+use super::support::{NEVER, Server, find, settings, until};
 
 /// Sends a request with another behind it: the first is refused with this status, and the second
 /// is never read.
@@ -337,11 +339,55 @@ fn refusals_carry_the_security_headers_and_nothing_else() {
 }
 
 #[test]
-fn an_answer_is_not_destroyed_by_what_is_still_being_sent() {
-    let server = Server::start();
+fn who_is_still_sending_when_refused_may_go_on_for_a_while() {
+    let mut settings = settings();
+    settings.deadlines.linger = NEVER;
+    let server = Server::with(settings);
+    for (head, status) in [("POST /none", 413), ("POST //", 400)] {
+        let mut client = server.connect();
+        client.send(format!(
+            "{head} HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n"
+        ));
+        assert_eq!(client.answer().status, status);
+        // A closed socket would answer the first of these with a reset, and the next ones fail.
+        for _ in 0..50_000 {
+            client.send("x");
+        }
+        client.half_close();
+        assert!(client.is_closed());
+    }
+    // Not for ever.
     let mut client = server.connect();
-    // More than fits between the two, so that it is still coming when the answer is there.
-    client.send("POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n");
-    client.send(vec![b'x'; 200_000]);
-    assert!(client.rest().starts_with("HTTP/1.1 413 "));
+    client.send("POST // HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(client.answer().status, 400);
+    let sending = client.stream.try_clone().unwrap();
+    until("it is cut off", || {
+        (&sending).write_all(&[b'x'; 1000]).is_err()
+    });
+}
+
+#[test]
+fn what_comes_behind_a_body_is_held_to_the_same_rules() {
+    let server = Server::start();
+    for second in [
+        "GET //a HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET / HTTP/1.1\nHost: a\n\n",
+    ] {
+        for together in [true, false] {
+            let mut client = server.connect();
+            let first = "POST /first HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+            if together {
+                client.send(format!("{first}hello{second}"));
+                assert!(client.answer().body.ends_with("body: hello\n"));
+            } else {
+                client.send(first);
+                client.send("hel");
+                client.send("lo");
+                assert!(client.answer().body.ends_with("body: hello\n"));
+                client.send(second);
+            }
+            let said = client.rest();
+            assert!(said.starts_with("HTTP/1.1 400 "), "{said:?}");
+        }
+    }
 }
