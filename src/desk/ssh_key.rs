@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::credential::{shown_end, within_maker};
+use super::credential::shown_end;
+use super::issue::within_maker;
 use super::{Desk, Whose};
 use crate::clock::Clock;
 use crate::model::address::Networks;
@@ -36,6 +37,10 @@ pub struct ImportedLine {
 }
 
 /// Taken, or why not.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most lines are taken, and there are few at a time"
+)]
 pub enum ImportOutcome {
     Added(Box<SshKey>),
     /// The user has this key, under this name.

@@ -136,7 +136,7 @@ fn space(path: &Path) -> Finding {
                     Condition::Wrong,
                     ": soon nothing can be written, and nothing be revoked; free some",
                 ),
-                ..SPACE_BYTES_ENOUGH => (Condition::Look, ": free some"),
+                SPACE_BYTES_MIN..SPACE_BYTES_ENOUGH => (Condition::Look, ": free some"),
                 _ => (Condition::Good, ""),
             };
             finding(

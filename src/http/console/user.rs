@@ -2,7 +2,7 @@
 
 use super::{
     Answer, again, done, form, frame, nonce, nonce_again, once, page, page_number, part, query,
-    show, ssh_key,
+    show,
 };
 use crate::desk::{Desk, WithMade};
 use crate::html::Markup;

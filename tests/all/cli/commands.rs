@@ -209,7 +209,7 @@ fn users_groups_services_policy_and_sweep_through_the_api() {
         "{}",
         at.out
     );
-    assert_eq!(plain(&at.err), "added member carol at http://127.0.0.1:PORT\nthey choose a password within 7 days at this link, which works once:".replace("1:PORT", &lab.url[lab.url.len() - 5..].to_owned()).replace("127.0.0.", "127.0.0.1:").replace("1:1:", "1:"));
+    assert_eq!(plain(&at.err), "added member carol at http://127.0.0.1:PORT\nthey choose a password within 7 days at this link, which works once:".replace("1:PORT", &lab.url[lab.url.len() - 5..]).replace("127.0.0.", "127.0.0.1:").replace("1:1:", "1:"));
     for (line, said) in [
         ("user disable carol", "disabled carol"),
         ("user enable carol", "enabled carol"),

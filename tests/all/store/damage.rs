@@ -38,7 +38,7 @@ impl Place {
             .filter(|path| {
                 let name = path.to_string_lossy();
                 let is_empty = || fs::symlink_metadata(path).unwrap().len() == 0;
-                !name.ends_with("-shm") && !(name.ends_with("-wal") && is_empty())
+                !(name.ends_with("-shm") || name.ends_with("-wal") && is_empty())
             })
             .map(|path| {
                 let found = fs::symlink_metadata(&path).unwrap();

@@ -112,7 +112,7 @@ fn every_form_is_found() {
             }
         }
     }
-    assert!(!needle.is_in(secret[..17].as_bytes()));
+    assert!(!needle.is_in(&secret.as_bytes()[..17]));
 }
 
 /// Asks for what shows a secret, which is planted; nothing else in the answer may hold one.
