@@ -25,6 +25,7 @@ pub use self::ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use account::Invited;
 pub use credential::{Issued, Whose, WithMade};
 pub use device_login::{BegunLogin, Polled, WantedLogin};
+pub use event::Download;
 pub use explain::{Check, Circumstances, Explanation};
 pub use file::{BackedUp, Condition, Existing, Finding, Refused, Restored, Survivor};
 pub use metrics::{Counters, Figures};
@@ -54,6 +55,7 @@ pub struct Office {
     swept_at: Arc<AtomicI64>,
     counters: Arc<Counters>,
     paces: Arc<std::sync::Mutex<device_login::Paces>>,
+    downloads: Arc<std::sync::Mutex<event::Downloads>>,
 }
 
 impl Office {
@@ -89,6 +91,7 @@ impl Office {
             counters: Arc::default(),
             clock,
             paces: Arc::default(),
+            downloads: Arc::default(),
         })
     }
 
