@@ -26,6 +26,7 @@ pub use self::ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use account::Invited;
 pub use credential::{Whose, WithMade};
 pub use device_login::{BegunLogin, Polled, WantedLogin};
+pub use event::Download;
 pub use explain::{Check, Circumstances, Explanation};
 pub use file::{BackedUp, Condition, Existing, Finding, Refused, Restored, Survivor};
 pub use issue::Issued;
@@ -56,6 +57,7 @@ pub struct Office {
     swept_at: Arc<AtomicI64>,
     counters: Arc<Counters>,
     paces: Arc<std::sync::Mutex<device_login::Paces>>,
+    downloads: Arc<std::sync::Mutex<event::Downloads>>,
 }
 
 impl Office {
@@ -91,6 +93,7 @@ impl Office {
             counters: Arc::default(),
             clock,
             paces: Arc::default(),
+            downloads: Arc::default(),
         })
     }
 
