@@ -1,5 +1,6 @@
 //! Exit codes and the words that go with them.
 
+use super::output::say;
 use crate::model::error::Error;
 
 pub const DONE: u8 = 0;
@@ -9,17 +10,26 @@ pub const NOT_FOUND: u8 = 3;
 pub const SIGN_IN_NEEDED: u8 = 4;
 pub const REFUSED: u8 = 5;
 pub const INVALID: u8 = 6;
-#[allow(dead_code, reason = "for the client's commands")]
 pub const UNREACHABLE: u8 = 7;
 pub const TOO_MANY: u8 = 8;
+pub const NOT_ACTIVE: u8 = 10;
+pub const INTERRUPTED: u8 = 130;
+
+/// What `keycroft help exit-codes` would say, at the end of every command's long help.
+pub const HELP: &str = "Exit codes: 0 done, 1 other failure (scan: found something), 2 wrong usage or a confirmation that can't be asked, \
+3 not found, 4 sign-in needed or expired, 5 refused by permission or policy, 6 invalid or conflict, 7 server out of reach, \
+8 too many requests, 10 verify: not active, 130 interrupted.";
 
 /// Why a command failed: what to say on standard error, and the exit code.
 #[derive(Debug)]
 pub struct Failure {
     pub code: u8,
+    /// Nothing is said when it is empty.
     pub message: String,
     /// The next command to try.
     pub hint: Option<String>,
+    /// The server's own words (RFC 9457), for who asked for JSON: said instead of the message.
+    pub problem: Option<String>,
 }
 
 impl Failure {
@@ -29,7 +39,14 @@ impl Failure {
             code,
             message: message.into(),
             hint: None,
+            problem: None,
         }
+    }
+
+    /// Ends the command without a word.
+    #[must_use]
+    pub fn quiet(code: u8) -> Self {
+        Self::new(code, "")
     }
 
     #[must_use]
@@ -39,11 +56,15 @@ impl Failure {
     }
 
     pub fn print(&self) {
+        if let Some(problem) = &self.problem {
+            say(problem);
+            return;
+        }
         if !self.message.is_empty() {
-            eprintln!("keycroft: {}", self.message);
+            say(&format!("keycroft: {}", self.message));
         }
         if let Some(hint) = &self.hint {
-            eprintln!("  try: {hint}");
+            say(&format!("  try: {hint}"));
         }
     }
 }

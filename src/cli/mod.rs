@@ -1,8 +1,15 @@
 //! The door for shells: a client of the API, except for `serve` and what the file's owner does on the file itself.
 
+mod account;
+mod api_key;
+mod client;
+mod config;
+mod connection;
 mod exit;
+mod lookup;
 mod operator;
 mod output;
+mod prompt;
 mod scan;
 mod serve;
 mod user;
@@ -28,6 +35,12 @@ struct Arguments {
 enum Command {
     /// Run the server: the console, the JSON API and verification
     Serve(serve::ServeArguments),
+    /// Say who you are at the server, and what the credential in use may do
+    Whoami(account::WhoamiArguments),
+    /// API keys: list, create, show, edit, rotate, disable, enable, delete, explain
+    ApiKey(api_key::ApiKeyArguments),
+    /// Tokens: list, create, delete, explain
+    Token(api_key::TokenArguments),
     /// Users: add, list, show, disable, enable, role, reset-password, delete, token
     #[command(subcommand)]
     User(user::UserCommand),
@@ -57,6 +70,9 @@ pub fn run() -> ExitCode {
     };
     let done = match arguments.command {
         Command::Serve(arguments) => serve::run(arguments),
+        Command::Whoami(arguments) => account::whoami(&arguments),
+        Command::ApiKey(arguments) => api_key::api_key(arguments),
+        Command::Token(arguments) => api_key::token(arguments),
         Command::User(command) => user::run(command),
         Command::Sweep(arguments) => operator::sweep(&arguments),
         Command::Audit(command) => operator::audit(&command),

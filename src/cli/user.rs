@@ -226,18 +226,18 @@ pub fn run(command: UserCommand) -> Result<(), Failure> {
 
 const HEADINGS: [&str; 5] = ["name", "display name", "role", "state", "created"];
 
-fn row(user: &User) -> Vec<String> {
+fn row(user: &User) -> Vec<output::Cell> {
     let state = if user.is_enabled() {
         "enabled"
     } else {
         "disabled"
     };
     vec![
-        user.username.to_string(),
-        user.display_name.clone(),
-        user.role.to_string(),
-        state.to_owned(),
-        user.created_at.to_string(),
+        user.username.to_string().into(),
+        user.display_name.as_str().into(),
+        user.role.to_string().into(),
+        state.into(),
+        user.created_at.to_string().into(),
     ]
 }
 
@@ -254,7 +254,7 @@ fn list(database: &Database) -> Result<(), Failure> {
             }
         }
     })?;
-    let rows: Vec<Vec<String>> = users.iter().map(row).collect();
+    let rows: Vec<Vec<output::Cell>> = users.iter().map(row).collect();
     output::table(&HEADINGS, &rows)
 }
 

@@ -52,7 +52,7 @@ const fn user_of(owner: OwnerId) -> Option<UserId> {
     }
 }
 
-fn shown_end(end: Option<Time>) -> String {
+pub(super) fn shown_end(end: Option<Time>) -> String {
     end.map_or_else(|| "never".to_owned(), |end| end.to_string())
 }
 
@@ -63,9 +63,9 @@ fn not_found(kind: Kind) -> Error {
 /// Whose credentials somebody deals with, and by which permissions.
 #[derive(Clone)]
 pub struct Whose {
-    owner: OwnerId,
-    read: Own,
-    write: Own,
+    pub(super) owner: OwnerId,
+    pub(super) read: Own,
+    pub(super) write: Own,
     /// What the owner's credentials may at most carry, when that is less than what the caller may do.
     limit: Option<Permissions>,
 }
@@ -81,6 +81,20 @@ impl Desk {
             owner: OwnerId::User(caller.user()?.id),
             read,
             write,
+            limit: None,
+        })
+    }
+
+    /// The caller's own SSH keys.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] when the caller is no person.
+    pub fn own_ssh_keys(caller: &Caller) -> Result<Whose, Error> {
+        let owner = OwnerId::User(caller.user()?.id);
+        Ok(Whose {
+            owner,
+            read: Own::SshKeysRead,
+            write: Own::SshKeysWrite,
             limit: None,
         })
     }
@@ -620,7 +634,10 @@ fn demand_permissions(
 }
 
 /// Networks for a new or changed credential: those of the caller when nothing was said.
-fn within_maker(wanted: Option<Networks>, maker: &Credential) -> Result<Networks, Error> {
+pub(super) fn within_maker(
+    wanted: Option<Networks>,
+    maker: &Credential,
+) -> Result<Networks, Error> {
     let networks = wanted.unwrap_or_else(|| maker.networks.clone());
     if !networks.lie_within(&maker.networks) {
         return Err(Error::NotAllowed("A credential that is limited to networks can't make or change one that reaches beyond them.".to_owned()));

@@ -9,6 +9,7 @@ mod overview;
 mod policy;
 mod service;
 mod sign_in;
+mod ssh_key;
 mod sweep;
 mod user;
 mod verify;
@@ -22,6 +23,7 @@ pub use credential::{Issued, Whose, WithMade};
 pub use metrics::{Counters, Figures};
 pub use overview::{Exceeding, Facts, UserCounts};
 pub use sign_in::SignedIn;
+pub use ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use sweep::Swept;
 pub use user::EndedEverything;
 pub use verify::{Asked, Introspected};
@@ -36,7 +38,7 @@ use crate::model::secret::{Digest, Form, Secret};
 use crate::model::time::Time;
 use crate::store::{NewCode, Read, Refused, Store};
 
-pub use crate::store::{Bucket, CredentialFilter, EventFilter, Page, Verdict};
+pub use crate::store::{Bucket, CredentialFilter, EventFilter, LoginKeys, Page, Verdict};
 
 /// What all desks of one process share: the file and the clock.
 #[derive(Clone)]

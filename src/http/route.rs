@@ -251,6 +251,42 @@ pub const ROUTES: &[Route] = &[
         Own::SessionsWrite,
         api::session::delete_own,
     ),
+    needs(
+        "GET",
+        "/api/v1/ssh-keys",
+        Own::SshKeysRead,
+        api::ssh_key::list_own,
+    ),
+    needs(
+        "POST",
+        "/api/v1/ssh-keys",
+        Own::SshKeysWrite,
+        api::ssh_key::add,
+    ),
+    needs(
+        "POST",
+        "/api/v1/ssh-keys/import",
+        Own::SshKeysWrite,
+        api::ssh_key::import_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/ssh-keys/{id}",
+        Own::SshKeysRead,
+        api::ssh_key::show,
+    ),
+    needs(
+        "PATCH",
+        "/api/v1/ssh-keys/{id}",
+        Own::SshKeysWrite,
+        api::ssh_key::edit,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/ssh-keys/{id}",
+        Own::SshKeysWrite,
+        api::ssh_key::delete_own,
+    ),
     open("GET", "/api/v1/events", api::event::list_events),
     needs(
         "GET",
@@ -329,6 +365,24 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/users/{username}/sessions/{id}",
         Own::UsersWrite,
         api::user::delete_session,
+    ),
+    needs(
+        "GET",
+        "/api/v1/users/{username}/ssh-keys",
+        Own::UsersRead,
+        api::ssh_key::list_of_user,
+    ),
+    needs(
+        "POST",
+        "/api/v1/users/{username}/ssh-keys/import",
+        Own::UsersWrite,
+        api::ssh_key::import_of_user,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/users/{username}/ssh-keys/{id}",
+        Own::UsersWrite,
+        api::ssh_key::delete_of_user,
     ),
     needs("GET", "/api/v1/policy", Own::PolicyRead, api::policy::show),
     needs(

@@ -49,6 +49,9 @@ pub enum Action {
     SshKeyAdd,
     SshKeyEdit,
     SshKeyDelete,
+    SshKeyImport,
+    /// Two users have the same key.
+    SshKeyShared,
     DeviceApprove,
     DeviceRefuse,
     HostEnroll,
@@ -105,6 +108,8 @@ impl Action {
             Self::SshKeyAdd => "ssh-key.add",
             Self::SshKeyEdit => "ssh-key.edit",
             Self::SshKeyDelete => "ssh-key.delete",
+            Self::SshKeyImport => "ssh-key.import",
+            Self::SshKeyShared => "ssh-key.shared",
             Self::DeviceApprove => "device.approve",
             Self::DeviceRefuse => "device.refuse",
             Self::HostEnroll => "host.enroll",

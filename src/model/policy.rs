@@ -1,6 +1,7 @@
 //! The organisation's rules: who may choose lifetimes, the longest ones, SSH key rules.
 
 use super::error::{Error, FieldError};
+use super::ssh_key::{self, KeyRules};
 use super::time::{Lifetime, Time, WantedEnd};
 
 /// The types of SSH key that a policy may allow, by their names on the wire.
@@ -165,6 +166,29 @@ impl Policy {
         }
     }
 
+    /// What is asked of a new SSH key.
+    #[must_use]
+    pub fn ssh_key_rules(&self) -> KeyRules {
+        let kinds = self
+            .ssh_key_types
+            .iter()
+            .filter_map(|name| ssh_key::Kind::from_name(name));
+        let bits_min = self
+            .ssh_rsa_bits_min
+            .clamp(ssh_key::RSA_BITS_FLOOR, ssh_key::RSA_BITS_MIN_CEILING);
+        KeyRules::new(kinds, bits_min).unwrap_or_default()
+    }
+
+    /// How long SSH keys may live; as long as that when nothing is said.
+    #[must_use]
+    pub const fn ssh_key_lifetime(&self) -> LifetimeRule {
+        LifetimeRule {
+            choice: Choice::Free,
+            default: self.ssh_key_lifetime_max,
+            max: self.ssh_key_lifetime_max,
+        }
+    }
+
     /// The lifetimes that the page offers.
     pub fn offered(&self) -> impl Iterator<Item = Lifetime> + '_ {
         self.api_key_lifetimes
@@ -294,6 +318,21 @@ mod tests {
     #[test]
     fn the_default_policy_holds_together() {
         assert_eq!(Policy::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn the_types_on_the_wire_are_those_that_can_be_read() {
+        assert_eq!(SSH_KEY_TYPES, ssh_key::Kind::ALL.map(ssh_key::Kind::name));
+        assert_eq!(Policy::default().ssh_key_rules(), KeyRules::default());
+        let strict = Policy {
+            ssh_key_types: vec!["ssh-rsa".into()],
+            ssh_rsa_bits_min: 4_096,
+            ..Policy::default()
+        };
+        assert_eq!(
+            Some(strict.ssh_key_rules()),
+            KeyRules::new([ssh_key::Kind::Rsa], 4_096)
+        );
     }
 
     #[test]

@@ -86,7 +86,7 @@ impl Select {
         )
     }
 
-    fn append(
+    pub(super) fn append(
         &self,
         at: Time,
         action: &str,

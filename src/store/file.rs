@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::migrate;
+use crate::model::error::Error;
 use crate::model::policy::Policy;
 use crate::model::secret::{Id, random_bytes};
 use crate::model::time::Time;
@@ -22,6 +23,8 @@ const APPLICATION_ID: u32 = 0x4b43_5246;
 const QUICK_CHECK_BYTES_MAX: u64 = 32 << 20;
 /// How long one try to begin a transaction waits for another process; the writer tries again until a job's own time is up.
 pub(super) const WRITER_BUSY: Duration = Duration::from_millis(200);
+/// How long a reader that is alone in its process waits.
+const READER_ALONE_BUSY: Duration = Duration::from_secs(2);
 /// How long a reader waits.
 const READER_BUSY: Duration = Duration::from_millis(20);
 
@@ -32,6 +35,15 @@ pub struct Refused(String);
 impl Refused {
     pub(super) fn new(path: &Path, why: &str) -> Self {
         Self(format!("{}: {why}", path.display()))
+    }
+
+    /// What went wrong after the file was opened.
+    #[must_use]
+    pub fn of(path: &Path, error: &Error) -> Self {
+        match error {
+            Error::Fault(text) => Self::new(path, text),
+            other => Self::new(path, &other.to_string()),
+        }
     }
 }
 
@@ -113,8 +125,8 @@ fn fill(path: &Path, now: Time) -> Result<(), String> {
         .map_err(|error| error.to_string())
 }
 
-/// Looks at what is at `path` without changing a byte of it.
-pub(super) fn check(path: &Path) -> Result<(), Refused> {
+/// What is at `path`: a file that nobody but its owner may read.
+fn demand_private_file(path: &Path) -> Result<fs::Metadata, Refused> {
     let refuse = |why: &str| Err(Refused::new(path, why));
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
@@ -131,6 +143,13 @@ pub(super) fn check(path: &Path) -> Result<(), Refused> {
             "others than its owner may read or write it; run `chmod 600` on it, and consider its secrets seen",
         );
     }
+    Ok(found)
+}
+
+/// Looks at what is at `path` without changing a byte of it.
+pub(super) fn check(path: &Path) -> Result<(), Refused> {
+    let refuse = |why: &str| Err(Refused::new(path, why));
+    let found = demand_private_file(path)?;
     let mut header = [0_u8; 100];
     let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
     if found.len() == 0 {
@@ -222,6 +241,36 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "query_only", "ON")?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     connection.pragma_update(None, "cache_size", "-2048")?;
+    Ok(connection)
+}
+
+/// A reader's connection to a file that no store of this process has looked at: all of [`check`] that costs nothing.
+pub(super) fn open_to_read_alone(path: &Path) -> Result<Connection, Refused> {
+    let refuse = |why: &str| Refused::new(path, why);
+    demand_private_file(path)?;
+    let number = |connection: &Connection, sql: &str| {
+        connection.query_row(sql, [], |row| row.get::<_, u32>(0))
+    };
+    let opened = open_to_read(path).and_then(|connection| {
+        // A server that was killed leaves its journal to be read through first.
+        connection.busy_timeout(READER_ALONE_BUSY)?;
+        Ok((
+            number(&connection, "PRAGMA application_id")?,
+            number(&connection, "PRAGMA user_version")?,
+            connection,
+        ))
+    });
+    let (application, version, connection) =
+        opened.map_err(|error| refuse(&format!("it can't be read: {error}")))?;
+    if application != APPLICATION_ID {
+        return Err(refuse("this is a database of another program"));
+    }
+    if version != migrate::VERSION {
+        return Err(refuse(&format!(
+            "it has schema {version} and this program reads {}: start the server of this version, or use the program of that one",
+            migrate::VERSION
+        )));
+    }
     Ok(connection)
 }
 

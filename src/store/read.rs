@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
-use super::file;
+use super::file::{self, Refused};
 use crate::model::error::Error;
 
 /// What can be asked of the file; each table's file in this room adds its questions. Readers have it on a read-only
@@ -77,6 +77,16 @@ impl Read {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         Ok(Self(Select {
             connection: file::open_to_read(path)?,
+        }))
+    }
+
+    /// Opens the file at `path` without a store: no writer, no migration, no look at every page.
+    ///
+    /// # Errors
+    /// [`Refused`] with one clear line, when it is no file of ours, others can read it, or another version wrote it.
+    pub fn of_file(path: &Path) -> Result<Self, Refused> {
+        Ok(Self(Select {
+            connection: file::open_to_read_alone(path)?,
         }))
     }
 }

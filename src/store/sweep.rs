@@ -92,6 +92,7 @@ impl Select {
             [unix - THROTTLE_KEPT_SECONDS],
         )?;
         self.execute("DELETE FROM known_browsers WHERE expires_at <= ?", [unix])?;
+        self.mark_expired_ssh_keys(now, limit)?;
         Ok(Swept {
             api_keys: ended + outlived,
             tokens,

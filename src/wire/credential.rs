@@ -73,13 +73,38 @@ impl ApiKeyIn {
     }
 }
 
-fn end(faults: &mut Faults, expires_in: Option<&str>, expires_at: Option<&str>) -> WantedEnd {
+pub(super) fn end(
+    faults: &mut Faults,
+    expires_in: Option<&str>,
+    expires_at: Option<&str>,
+) -> WantedEnd {
     match WantedEnd::parse(expires_in, expires_at) {
         Ok(end) => end,
         Err((field, message)) => {
             faults.add(field, message);
             WantedEnd::Unsaid
         }
+    }
+}
+
+/// The end in a patch, where `null` is endless.
+pub(super) fn changed_end(
+    faults: &mut Faults,
+    expires_in: Option<Option<String>>,
+    expires_at: Option<Option<String>>,
+) -> Option<WantedEnd> {
+    match (expires_in, expires_at) {
+        (None, None) => None,
+        (Some(_), Some(_)) => {
+            faults.add(
+                "expires_at",
+                "give either expires_in or expires_at, not both",
+            );
+            None
+        }
+        (Some(None), None) | (None, Some(None)) => Some(WantedEnd::In(Lifetime::Endless)),
+        (Some(Some(text)), None) => Some(end(faults, Some(&text), None)),
+        (None, Some(Some(text))) => Some(end(faults, None, Some(&text))),
     }
 }
 
@@ -116,19 +141,7 @@ impl ApiKeyPatch {
             Some(None) => Some(None),
             Some(Some(note)) => faults.take("note", parse_note(&note)),
         };
-        let end = match (self.expires_in, self.expires_at) {
-            (None, None) => None,
-            (Some(_), Some(_)) => {
-                faults.add(
-                    "expires_at",
-                    "give either expires_in or expires_at, not both",
-                );
-                None
-            }
-            (Some(None), None) | (None, Some(None)) => Some(WantedEnd::In(Lifetime::Endless)),
-            (Some(Some(text)), None) => Some(end(&mut faults, Some(&text), None)),
-            (None, Some(Some(text))) => Some(end(&mut faults, None, Some(&text))),
-        };
+        let end = changed_end(&mut faults, self.expires_in, self.expires_at);
         let permissions = self
             .permissions
             .and_then(|words| faults.take("permissions", Permissions::parse(&words)));

@@ -4,8 +4,10 @@
 mod account;
 mod credential;
 mod event;
+mod explanation;
 mod oauth;
 mod policy;
+mod ssh_key;
 mod user;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -15,8 +17,10 @@ pub use credential::{
     ApiKeyIn, ApiKeyOut, ApiKeyPatch, RotateIn, SessionOut, TokenIn, TokenOut, UsageOut,
 };
 pub use event::EventOut;
+pub use explanation::{CheckOut, ExplanationOut};
 pub use oauth::{IntrospectionOut, MetadataOut, OauthProblemOut};
 pub use policy::{PolicyOut, PolicyPatch, SweptOut};
+pub use ssh_key::{ImportIn, ImportLineOut, ImportOut, SshKeyIn, SshKeyOut, SshKeyPatch};
 pub use user::{
     EndedOut, GroupIn, GroupOut, LinkOut, ServiceIn, ServiceOut, ServicePatch, UserIn, UserOut,
     UserPatch,

@@ -7,6 +7,7 @@ pub mod group;
 pub mod policy;
 pub mod service;
 pub mod session;
+pub mod ssh_key;
 pub mod token;
 pub mod user;
 

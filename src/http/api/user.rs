@@ -12,7 +12,7 @@ use crate::model::secret::Secret;
 use crate::model::user::Username;
 use crate::wire::{EndedOut, LinkOut, NothingIn, SessionOut, TokenOut, UserIn, UserOut, UserPatch};
 
-fn username(ask: &Ask<'_>) -> Result<Username, Error> {
+pub(super) fn username(ask: &Ask<'_>) -> Result<Username, Error> {
     Username::parse(ask.parameter(0)).map_err(|_| Error::NotFound("user"))
 }
 
@@ -86,7 +86,7 @@ pub fn end_everything(ask: &Ask<'_>, caller: &Caller) -> Answer {
     })
 }
 
-fn whose(ask: &Ask<'_>, caller: &Caller) -> Result<Whose, Problem> {
+pub(super) fn whose(ask: &Ask<'_>, caller: &Caller) -> Result<Whose, Problem> {
     Ok(Desk::of_user(ask.desk().user(caller, &username(ask)?)?.id))
 }
 
@@ -134,9 +134,15 @@ pub fn delete_session(ask: &Ask<'_>, caller: &Caller) -> Answer {
     end(ask, caller, Kind::Session)
 }
 
+/// Whose things are to be ended.
+pub(super) fn whose_to_end(ask: &Ask<'_>, caller: &Caller) -> Result<Whose, Problem> {
+    let user = ask.desk().user_to_change(caller, &username(ask)?)?;
+    Ok(Desk::of_user(user.id))
+}
+
 fn end(ask: &Ask<'_>, caller: &Caller, kind: Kind) -> Answer {
     query::none(ask)?;
-    let whose = Desk::of_user(ask.desk().user_to_change(caller, &username(ask)?)?.id);
+    let whose = whose_to_end(ask, caller)?;
     ask.desk()
         .end(caller, &whose, kind, ask.id(kind.name())?, WithMade::No)?;
     no_content()

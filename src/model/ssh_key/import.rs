@@ -1,9 +1,11 @@
 //! An `authorized_keys` file that somebody brings along: line by line a key, or why not.
 
 use std::fmt;
+use std::net::IpAddr;
 
-use super::line::Network;
 use super::{KeyRefusal, KeyRules, Kind, PublicKey, moment, paste};
+use crate::model::address::{NETWORKS_MAX, Networks, parse_network};
+use crate::model::time::Time;
 
 /// The largest file that is looked at, in bytes.
 pub const IMPORT_BYTES_MAX: usize = 1024 * 1024;
@@ -48,10 +50,10 @@ pub struct ImportLine {
 pub struct ImportedKey {
     /// The key.
     pub key: PublicKey,
-    /// The first moment, in Unix seconds, at which it is no longer good; it may be past.
-    pub expires_at: Option<i64>,
-    /// IP addresses and networks from which it may be used; none for anywhere.
-    pub addresses: Vec<String>,
+    /// The first moment at which it is no longer good; it may be past.
+    pub expires_at: Option<Time>,
+    /// From where it may be used.
+    pub networks: Networks,
 }
 
 /// Why a line can't be taken over. Like [`KeyRefusal`] it repeats nothing of the line.
@@ -69,6 +71,8 @@ pub enum ImportRefusal {
     RepeatedFrom,
     /// `from=` with names, wildcards, negations, or networks with host bits.
     FromPattern,
+    /// `from=` with more networks than are kept.
+    FromTooLong,
     /// `expiry-time=` in local time: which zone's can't be known.
     LocalExpiry,
     /// `expiry-time=` that is no time.
@@ -92,6 +96,9 @@ impl fmt::Display for ImportRefusal {
             Self::BadOptions => "the options in front of this key are not written as sshd wants them: mind quotes and commas",
             Self::RepeatedFrom => "the option from stands twice in front of this key: make it one list",
             Self::FromPattern => "the option from may hold IP addresses and networks only: host names, wildcards, exceptions (!) and networks with host bits can't be kept",
+            Self::FromTooLong => {
+                return write!(f, "the option from holds more than {NETWORKS_MAX} networks: put them together into fewer");
+            }
             Self::LocalExpiry => "the option expiry-time is in local time: write it in UTC with a Z at its end",
             Self::BadExpiry => "the option expiry-time is not a date and time as sshd writes them",
         })
@@ -144,7 +151,7 @@ fn read_line(line: &str, rules: &KeyRules) -> Result<ImportedKey, ImportRefusal>
         return Ok(ImportedKey {
             key: PublicKey::parse(line, rules)?,
             expires_at: None,
-            addresses: Vec::new(),
+            networks: Networks::default(),
         });
     }
     if options_end.is_none() {
@@ -153,12 +160,12 @@ fn read_line(line: &str, rules: &KeyRules) -> Result<ImportedKey, ImportRefusal>
     let key = PublicKey::parse(rest, rules)?;
     let Options {
         expires_at,
-        addresses,
+        networks,
     } = Options::read(options)?;
     Ok(ImportedKey {
         key,
         expires_at,
-        addresses,
+        networks,
     })
 }
 
@@ -188,8 +195,8 @@ fn option_name(name: &str) -> Option<&'static str> {
 
 #[derive(Default)]
 struct Options {
-    expires_at: Option<i64>,
-    addresses: Vec<String>,
+    expires_at: Option<Time>,
+    networks: Networks,
 }
 
 impl Options {
@@ -205,7 +212,7 @@ impl Options {
             }
             let (value, after) = unquote(after)?;
             match name {
-                "from" => options.set_addresses(&value)?,
+                "from" => options.set_networks(&value)?,
                 _ => options.lower_expiry(&value)?,
             }
             if after.is_empty() {
@@ -215,14 +222,15 @@ impl Options {
         }
     }
 
-    fn set_addresses(&mut self, list: &str) -> Result<(), ImportRefusal> {
-        if !self.addresses.is_empty() {
+    fn set_networks(&mut self, list: &str) -> Result<(), ImportRefusal> {
+        if !self.networks.is_everywhere() {
             return Err(ImportRefusal::RepeatedFrom);
         }
-        for pattern in list.split(',') {
-            let network = Network::parse_exact(pattern).ok_or(ImportRefusal::FromPattern)?;
-            self.addresses.push(network.to_string());
+        let entries: Vec<&str> = list.split(',').collect();
+        if !entries.iter().all(|entry| is_whole_network(entry)) {
+            return Err(ImportRefusal::FromPattern);
         }
+        self.networks = Networks::parse(&entries).map_err(|_| ImportRefusal::FromTooLong)?;
         Ok(())
     }
 
@@ -232,18 +240,28 @@ impl Options {
             .strip_suffix(['Z', 'z'])
             .or_else(|| time.strip_suffix("UTC"));
         let last = moment::from_digits(utc.unwrap_or(time))
-            .filter(|&last| last > 0)
+            .filter(|last| last.unix() > 0)
             .ok_or(ImportRefusal::BadExpiry)?;
         if utc.is_none() {
             return Err(ImportRefusal::LocalExpiry);
         }
-        let expires_at = last + 1;
+        let expires_at = Time::from_unix(last.unix() + 1);
         self.expires_at = Some(
             self.expires_at
                 .map_or(expires_at, |other| other.min(expires_at)),
         );
         Ok(())
     }
+}
+
+/// Whether this is an address, or a network without host bits: with host bits sshd refuses the
+/// whole list, so nobody can say what was meant.
+fn is_whole_network(entry: &str) -> bool {
+    let address = entry.split('/').next().unwrap_or_default();
+    let written = address
+        .parse()
+        .map(|address: IpAddr| address.to_canonical());
+    parse_network(entry).is_ok_and(|network| written == Ok(network.network()))
 }
 
 /// The value of `="VALUE"` at the start, in which `\"` stands for a quote, and what follows it.

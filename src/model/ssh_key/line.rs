@@ -1,9 +1,10 @@
 //! The line of `authorized_keys` that sshd is given: a decoded key and options of our own.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 
 use super::{PublicKey, moment};
+use crate::model::address::Networks;
+use crate::model::time::Time;
 
 /// How this host's sshd reads `expiry-time=`.
 #[derive(Clone, Copy)]
@@ -18,21 +19,14 @@ pub enum ExpiryFormat<'a> {
     },
 }
 
-/// Why no line is written; the key is then left out, which is the safe side.
+/// No line is written, which is the safe side: the expiry is in 1970, where sshd would take it for
+/// none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LineRefusal {
-    /// One of the addresses is not an address or a network.
-    Address,
-    /// The expiry is in 1970 or before, where sshd would take it for none.
-    Expiry,
-}
+pub struct LineRefusal;
 
 impl fmt::Display for LineRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Address => "an allowed address of this key is not an IP address or network",
-            Self::Expiry => "this key's expiry is too long ago to be written for sshd",
-        })
+        f.write_str("this key's expiry is too long ago to be written for sshd")
     }
 }
 
@@ -41,33 +35,27 @@ impl std::error::Error for LineRefusal {}
 /// The line, without a line end: `expiry-time="…",from="…" TYPE BASE64`. It has only what was
 /// decoded and what stands here: no comment, no text that was stored.
 ///
-/// `expires_at` is in Unix seconds, and the first moment at which the key is no longer good. sshd
-/// takes a key until its clock is *past* the time it was told (auth2-pubkeyfile.c: refused if
-/// `valid_before < now`), so it is told one second less. `addresses` are IP addresses or networks
-/// (RFC 4632, RFC 4291), none for anywhere.
+/// `expires_at` is the first moment at which the key is no longer good. sshd takes a key until its
+/// clock is *past* the time it was told (auth2-pubkeyfile.c: refused if `valid_before < now`), so
+/// it is told one second less. Networks are written without host bits, with which sshd would
+/// refuse the whole list, and IPv4 never inside IPv6: it compares clients by their IPv4 address.
 ///
 /// # Errors
-/// When one of the addresses or the expiry can't be written as it was meant.
-pub fn authorized_line<A: AsRef<str>>(
+/// When the expiry can't be written as it was meant.
+pub fn authorized_line(
     key: &PublicKey,
-    expires_at: Option<i64>,
-    addresses: &[A],
+    expires_at: Option<Time>,
+    networks: &Networks,
     format: ExpiryFormat<'_>,
 ) -> Result<String, LineRefusal> {
     let mut options = Vec::with_capacity(2);
     if let Some(expires_at) = expires_at {
-        options.push(format!(
-            r#"expiry-time="{}""#,
-            expiry_time(expires_at, format)?
-        ));
+        let time = expiry_time(expires_at, format)?;
+        options.push(format!(r#"expiry-time="{time}""#));
     }
-    if !addresses.is_empty() {
-        let networks: Option<Vec<String>> = addresses
-            .iter()
-            .map(|address| Network::parse(address.as_ref()).map(|network| network.to_string()))
-            .collect();
-        let networks = networks.ok_or(LineRefusal::Address)?;
-        options.push(format!(r#"from="{}""#, networks.join(",")));
+    if !networks.is_everywhere() {
+        let list: Vec<String> = networks.iter().collect();
+        options.push(format!(r#"from="{}""#, list.join(",")));
     }
     if options.is_empty() {
         return Ok(key.to_openssh());
@@ -75,22 +63,20 @@ pub fn authorized_line<A: AsRef<str>>(
     Ok(format!("{} {}", options.join(","), key.to_openssh()))
 }
 
-fn expiry_time(expires_at: i64, format: ExpiryFormat<'_>) -> Result<String, LineRefusal> {
+fn expiry_time(expires_at: Time, format: ExpiryFormat<'_>) -> Result<String, LineRefusal> {
     /// 0 means "never" to sshd; a year keeps clear of it in every time zone.
     const EARLIEST_SECONDS: i64 = 366 * 86_400;
-    if expires_at < EARLIEST_SECONDS {
-        return Err(LineRefusal::Expiry);
+    if expires_at.unix() < EARLIEST_SECONDS {
+        return Err(LineRefusal);
     }
-    // Nothing later than the year 9999 can be said; earlier than meant is safe.
-    let last = (expires_at - 1).min(moment::LAST_SECONDS);
-    let text = match format {
-        ExpiryFormat::Utc => moment::digits(last).map(|digits| digits + "Z"),
+    let last = expires_at.unix() - 1;
+    Ok(match format {
+        ExpiryFormat::Utc => moment::digits(Time::from_unix(last)) + "Z",
         ExpiryFormat::Local { utc_offset_seconds } => {
             let ahead = standard_offset_seconds(last, utc_offset_seconds);
-            moment::digits(last.saturating_add(ahead).min(moment::LAST_SECONDS))
+            moment::digits(Time::from_unix(last.saturating_add(ahead)))
         }
-    };
-    text.ok_or(LineRefusal::Expiry)
+    })
 }
 
 /// What sshd before 9.1 takes for the zone's offset when it reads a local time: it calls `mktime`
@@ -103,90 +89,4 @@ fn standard_offset_seconds(around: i64, utc_offset_seconds: &dyn Fn(i64) -> i64)
         .map(|step| utc_offset_seconds(around.saturating_add(step * STEP_SECONDS)))
         .min()
         .unwrap_or(0)
-}
-
-/// An address or a network, written as sshd's `from=` wants it: host bits zero (others make it
-/// refuse the whole list), no length for a single address, IPv4 never inside IPv6 (it compares
-/// clients by their IPv4 address).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Network {
-    address: IpAddr,
-    prefix_bits: u8,
-}
-
-impl Network {
-    /// Reads `ADDRESS` or `ADDRESS/BITS`. Host bits are cleared: the network stays the same.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        Self::parse_as_written(text).map(Self::clear)
-    }
-
-    /// Reads one that is written as a network, without host bits.
-    pub(super) fn parse_exact(text: &str) -> Option<Self> {
-        let network = Self::parse_as_written(text)?;
-        let cleared = network.clear();
-        (cleared.address == network.address.to_canonical()).then_some(cleared)
-    }
-
-    fn parse_as_written(text: &str) -> Option<Self> {
-        let (address, prefix) = match text.split_once('/') {
-            Some((address, prefix)) => (address, Some(prefix)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().ok()?;
-        let bits = if address.is_ipv4() { 32 } else { 128 };
-        let Some(prefix) = prefix else {
-            return Some(Self {
-                address,
-                prefix_bits: bits,
-            });
-        };
-        // "+8" and "08" would be read too.
-        let is_plain =
-            prefix == "0" || prefix.bytes().all(|b| b.is_ascii_digit()) && !prefix.starts_with('0');
-        let prefix_bits = prefix.parse().ok().filter(|_| is_plain)?;
-        (prefix_bits <= bits).then_some(Self {
-            address,
-            prefix_bits,
-        })
-    }
-
-    fn clear(self) -> Self {
-        match self.address {
-            IpAddr::V4(address) => {
-                let mask = u32::MAX
-                    .checked_shl(32 - u32::from(self.prefix_bits))
-                    .unwrap_or(0);
-                Self {
-                    address: IpAddr::from((address.to_bits() & mask).to_be_bytes()),
-                    ..self
-                }
-            }
-            IpAddr::V6(address) => {
-                let mask = u128::MAX
-                    .checked_shl(128 - u32::from(self.prefix_bits))
-                    .unwrap_or(0);
-                let address = Ipv6Addr::from_bits(address.to_bits() & mask);
-                match address.to_ipv4_mapped() {
-                    Some(address) if self.prefix_bits >= 96 => Self {
-                        address: address.into(),
-                        prefix_bits: self.prefix_bits - 96,
-                    },
-                    _ => Self {
-                        address: address.into(),
-                        ..self
-                    },
-                }
-            }
-        }
-    }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let is_single = self.prefix_bits == if self.address.is_ipv4() { 32 } else { 128 };
-        if is_single {
-            return write!(f, "{}", self.address);
-        }
-        write!(f, "{}/{}", self.address, self.prefix_bits)
-    }
 }

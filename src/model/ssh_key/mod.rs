@@ -9,6 +9,7 @@ mod import;
 mod line;
 mod moment;
 mod paste;
+mod record;
 mod refusal;
 
 use std::collections::BTreeSet;
@@ -20,6 +21,7 @@ pub use import::{
     IMPORT_BYTES_MAX, ImportLine, ImportRefusal, ImportedKey, parse_authorized_keys_file,
 };
 pub use line::{ExpiryFormat, LineRefusal, authorized_line};
+pub use record::{HostUse, NewSshKey, SshKey, SshKeyChange, free_name, name_from_comment};
 pub use refusal::KeyRefusal;
 
 /// The longest text that is looked at as one public key, in bytes.
@@ -57,10 +59,19 @@ impl PublicKey {
     pub fn parse(text: &str, rules: &KeyRules) -> Result<Self, KeyRefusal> {
         let paste = paste::read(text)?;
         let key = Self::build(blob::read(paste.blob, Some(paste.kind))?, paste.comment);
-        if !rules.allows(key.kind) {
-            return Err(KeyRefusal::KindNotAllowed { kind: key.kind });
+        key.check(rules)?;
+        Ok(key)
+    }
+
+    /// Whether the rules allow it.
+    ///
+    /// # Errors
+    /// The rule that does not.
+    pub fn check(&self, rules: &KeyRules) -> Result<(), KeyRefusal> {
+        if !rules.allows(self.kind) {
+            return Err(KeyRefusal::KindNotAllowed { kind: self.kind });
         }
-        key.with_rsa_bits_from(rules.rsa_bits_min)
+        self.check_rsa_bits(rules.rsa_bits_min)
     }
 
     /// Reads a key back from storage: the base64 of its blob, whatever the row holds by now.
@@ -75,7 +86,9 @@ impl PublicKey {
             return Err(KeyRefusal::TooLong);
         }
         let blob = paste::decode_base64(blob_base64)?;
-        Self::build(blob::read(blob, None)?, comment).with_rsa_bits_from(RSA_BITS_FLOOR)
+        let key = Self::build(blob::read(blob, None)?, comment);
+        key.check_rsa_bits(RSA_BITS_FLOOR)?;
+        Ok(key)
     }
 
     /// The kind of key.
@@ -130,12 +143,12 @@ impl PublicKey {
         }
     }
 
-    fn with_rsa_bits_from(self, bits_min: u32) -> Result<Self, KeyRefusal> {
+    fn check_rsa_bits(&self, bits_min: u32) -> Result<(), KeyRefusal> {
         if self.kind == Kind::Rsa && self.bits < bits_min {
             let bits = self.bits;
             return Err(KeyRefusal::RsaTooShort { bits, bits_min });
         }
-        Ok(self)
+        Ok(())
     }
 }
 

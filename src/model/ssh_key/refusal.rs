@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Kind, PASTE_BYTES_MAX, RSA_BITS_MAX};
+use super::{Kind, PASTE_BYTES_MAX, RSA_BITS_FLOOR, RSA_BITS_MAX};
 
 /// Why a text is not accepted as a public key.
 ///
@@ -75,6 +75,18 @@ pub enum KeyRefusal {
     UnknownType,
     /// Something else altogether.
     NotAKey,
+}
+
+impl KeyRefusal {
+    /// Whether another policy would have taken the key.
+    #[must_use]
+    pub fn is_by_policy(self) -> bool {
+        match self {
+            Self::KindNotAllowed { .. } => true,
+            Self::RsaTooShort { bits, .. } => bits >= RSA_BITS_FLOOR,
+            _ => false,
+        }
+    }
 }
 
 impl fmt::Display for KeyRefusal {

@@ -2,6 +2,7 @@
 
 use super::super::test_keys::*;
 use super::super::*;
+use crate::model::time::Time;
 
 fn import_one(text: &str) -> Result<ImportedKey, ImportRefusal> {
     let mut lines = parse_authorized_keys_file(text, &KeyRules::default()).unwrap();
@@ -19,14 +20,18 @@ fn a_file_is_read_line_by_line() {
     assert_eq!(numbers, [3, 5, 7, 8, 9]);
     let first = lines[0].outcome.as_ref().unwrap();
     assert_eq!(
-        (first.key.comment(), first.expires_at, first.addresses.len()),
-        ("laptop # 1", None, 0)
+        (
+            first.key.comment(),
+            first.expires_at,
+            first.networks.is_everywhere()
+        ),
+        ("laptop # 1", None, true)
     );
     let second = lines[1].outcome.as_ref().unwrap();
     assert_eq!(second.key.to_openssh(), ECDSA_P256);
     assert_eq!(second.key.comment(), "desk top");
-    assert_eq!(second.expires_at, Some(1_798_761_600));
-    assert_eq!(second.addresses, ["10.0.0.0/8", "192.0.2.7"]);
+    assert_eq!(second.expires_at.map(Time::unix), Some(1_798_761_600));
+    assert_eq!(second.networks.to_string(), "10.0.0.0/8 192.0.2.7/32");
     assert_eq!(lines[2].outcome, Err(ImportRefusal::Option("restrict")));
     assert_eq!(
         lines[3].outcome,
@@ -48,14 +53,14 @@ fn a_file_is_read_line_by_line() {
 fn options_are_kept_or_named() {
     let kept = |options: &str| {
         import_one(&format!("{options} {ED25519} x"))
-            .map(|key| (key.expires_at, key.addresses.join(" ")))
+            .map(|key| (key.expires_at.map(Time::unix), key.networks.to_string()))
     };
     let good = [
         (r#"expiry-time="20300101Z""#, Some(1_893_456_001), ""),
         (
             r#"Expiry-Time="203001010000z",FROM="::1""#,
             Some(1_893_456_001),
-            "::1",
+            "::1/128",
         ),
         (
             r#"expiry-time="20300101000000UTC""#,
@@ -127,6 +132,9 @@ fn options_are_kept_or_named() {
         import_one(&format!("no-pty,command=\"x {ED25519}")),
         Err(ImportRefusal::BadOptions)
     );
+    let list = vec!["10.0.0.1"; 33].join(",");
+    let options = format!("from=\"{list}\"");
+    assert_eq!(kept(&options), Err(ImportRefusal::FromTooLong));
     let host = import_one(&format!("gpu1 {ED25519}"));
     assert_eq!(host, Err(ImportRefusal::Key(KeyRefusal::KnownHosts)));
     let twice = import_one(&format!("from=\"10.0.0.1\" no-pty {ED25519}"));

@@ -3,18 +3,22 @@
 use super::super::test_keys::*;
 use super::super::*;
 use super::*;
+use crate::model::address::Networks;
+use crate::model::time::Time;
 
 #[test]
 fn the_line_for_sshd_to_the_letter() {
     let key = parse(&format!("{ED25519} alice@example.org")).unwrap();
-    let none: [&str; 0] = [];
-    let line = |expires_at, addresses: &[&str]| {
-        authorized_line(&key, expires_at, addresses, ExpiryFormat::Utc)
+    let line = |expires_at: Option<i64>, addresses: &[&str]| {
+        let networks = Networks::parse(addresses).unwrap();
+        authorized_line(
+            &key,
+            expires_at.map(Time::from_unix),
+            &networks,
+            ExpiryFormat::Utc,
+        )
     };
-    assert_eq!(
-        authorized_line(&key, None, &none, ExpiryFormat::Utc).unwrap(),
-        ED25519
-    );
+    assert_eq!(line(None, &[]).unwrap(), ED25519);
     // 2027-01-01T00:00:00Z is the first moment without; sshd takes the second it is told.
     assert_eq!(
         line(Some(1_798_761_600), &[]).unwrap(),
@@ -22,18 +26,17 @@ fn the_line_for_sshd_to_the_letter() {
     );
     assert_eq!(
         line(Some(1_798_761_600), &["10.0.0.0/8", "2001:db8::1"]).unwrap(),
-        format!(r#"expiry-time="20261231235959Z",from="10.0.0.0/8,2001:db8::1" {ED25519}"#)
+        format!(r#"expiry-time="20261231235959Z",from="10.0.0.0/8,2001:db8::1/128" {ED25519}"#)
     );
     let addresses = [
-        ("192.0.2.7", "192.0.2.7"),
-        ("192.0.2.7/32", "192.0.2.7"),
+        ("192.0.2.7", "192.0.2.7/32"),
         ("192.0.2.7/24", "192.0.2.0/24"),
         ("255.255.255.255/1", "128.0.0.0/1"),
         ("10.1.2.3/0", "0.0.0.0/0"),
-        ("2001:DB8:0:0::1/128", "2001:db8::1"),
+        ("2001:DB8:0:0::1/128", "2001:db8::1/128"),
         ("2001:db8:ffff::/33", "2001:db8:8000::/33"),
         ("::/0", "::/0"),
-        ("::ffff:10.1.2.3", "10.1.2.3"),
+        ("::ffff:10.1.2.3", "10.1.2.3/32"),
         ("::ffff:10.1.2.3/104", "10.0.0.0/8"),
     ];
     for (address, written) in addresses {
@@ -43,45 +46,16 @@ fn the_line_for_sshd_to_the_letter() {
             "{address}"
         );
     }
-    let bad = [
-        "",
-        "*",
-        "10.0.0.0/33",
-        "10.0.0.0/",
-        "10.0.0.0/+8",
-        "10.0.0.0/08",
-        "10.0.0.0/8/8",
-        "::/129",
-        "10.0.0",
-        "10.0.0.01",
-        " 10.0.0.1",
-        "10.0.0.1 ",
-        "10.0.0.1,10.0.0.2",
-        "!10.0.0.1",
-        "example.org",
-        "fe80::1%eth0",
-        "10.0.0.1\" ssh-rsa",
-        "10.0.0.1\n",
-        "\",command=\"sh",
-    ];
-    for address in bad {
-        assert_eq!(
-            line(None, &["192.0.2.7", address]),
-            Err(LineRefusal::Address),
-            "{address:?}"
-        );
-    }
     for expires_at in [i64::MIN, -1, 0, 1, 86_400] {
-        assert_eq!(line(Some(expires_at), &[]), Err(LineRefusal::Expiry));
+        assert_eq!(line(Some(expires_at), &[]), Err(LineRefusal));
     }
-    let last = format!(r#"expiry-time="99991231235959Z" {ED25519}"#);
+    let last = format!(r#"expiry-time="99991231235958Z" {ED25519}"#);
     assert_eq!(line(Some(i64::MAX), &[]).unwrap(), last);
-    assert_eq!(line(Some(moment::LAST_SECONDS + 1), &[]).unwrap(), last);
 }
 
 /// One hour ahead, and two from April to September, as in much of Europe.
 fn berlin(unix_seconds: i64) -> i64 {
-    let digits = moment::digits(unix_seconds).unwrap_or_default();
+    let digits = moment::digits(Time::from_unix(unix_seconds));
     let is_summer = digits
         .get(4..6)
         .is_some_and(|month| ("04".."10").contains(&month));
@@ -92,13 +66,13 @@ fn berlin(unix_seconds: i64) -> i64 {
 pub(super) fn read_by_old_sshd(line: &str, standard_seconds: i64) -> i64 {
     let digits = &line[r#"expiry-time=""#.len()..][..14];
     assert_eq!(&line[r#"expiry-time=""#.len() + 14..][..2], "\" ");
-    moment::from_digits(digits).unwrap() - standard_seconds
+    moment::from_digits(digits).unwrap().unix() - standard_seconds
 }
 
 #[test]
 fn local_time_is_written_as_old_sshd_reads_it_in_summer_too() {
     let key = parse(ED25519).unwrap();
-    let none: [&str; 0] = [];
+    let none = Networks::default();
     let sydney = |moment: i64| 39_600 - (berlin(moment) - 3600);
     let zones: [(&dyn Fn(i64) -> i64, i64); 4] = [
         (&berlin, 3600),
@@ -112,7 +86,8 @@ fn local_time_is_written_as_old_sshd_reads_it_in_summer_too() {
             let format = ExpiryFormat::Local {
                 utc_offset_seconds: zone,
             };
-            let line = authorized_line(&key, Some(expires_at), &none, format).unwrap();
+            let end = Some(Time::from_unix(expires_at));
+            let line = authorized_line(&key, end, &none, format).unwrap();
             assert_eq!(read_by_old_sshd(&line, standard), expires_at - 1);
         }
     }
@@ -120,8 +95,9 @@ fn local_time_is_written_as_old_sshd_reads_it_in_summer_too() {
     let format = ExpiryFormat::Local {
         utc_offset_seconds: &berlin,
     };
-    let line = authorized_line(&key, Some(1_814_436_000), &none, format).unwrap();
+    let end = Some(Time::from_unix(1_814_436_000));
+    let line = authorized_line(&key, end, &none, format).unwrap();
     assert_eq!(line, format!(r#"expiry-time="20270701105959" {ED25519}"#));
-    let far = authorized_line(&key, Some(i64::MAX), &none, format).unwrap();
+    let far = authorized_line(&key, Some(Time::LAST), &none, format).unwrap();
     assert_eq!(far, format!(r#"expiry-time="99991231235959" {ED25519}"#));
 }

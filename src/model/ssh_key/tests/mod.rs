@@ -7,6 +7,7 @@ mod refusals;
 
 use super::test_keys::*;
 use super::*;
+use crate::model::address::Networks;
 
 fn parse(text: &str) -> Result<PublicKey, KeyRefusal> {
     PublicKey::parse(text, &KeyRules::default())
@@ -152,9 +153,8 @@ fn what_storage_holds_is_never_trusted() {
     // A comment from storage is made safe again and goes nowhere but onto a page.
     let key = PublicKey::from_stored(ed25519, "a\nssh-ed25519 AAAA b\u{202e}c").unwrap();
     assert_eq!(key.comment(), "a ssh-ed25519 AAAA bc");
-    let none: [&str; 0] = [];
     assert_eq!(
-        authorized_line(&key, None, &none, ExpiryFormat::Utc).unwrap(),
+        authorized_line(&key, None, &Networks::default(), ExpiryFormat::Utc).unwrap(),
         ED25519
     );
 }

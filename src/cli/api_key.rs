@@ -1,0 +1,713 @@
+//! `keycroft api-key` and `keycroft token`.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::client::{Client, encode};
+use super::connection::Remote;
+use super::exit::{Failure, USAGE};
+use super::lookup::find_id;
+use super::output::{self, Cell, Out, say};
+use super::prompt::confirm;
+use crate::model::time::Time;
+use crate::wire::{ApiKeyIn, ApiKeyOut, ExplanationOut, RotateIn, TokenIn, TokenOut};
+
+/// Whose API keys or tokens are meant.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Whose {
+    /// Another user's, for admins: to list, show why refused, delete
+    #[arg(long, value_name = "USERNAME")]
+    user: Option<String>,
+}
+
+/// Whose API keys are meant.
+#[derive(Args, Clone, Debug, Default)]
+pub struct WhoseKeys {
+    #[command(flatten)]
+    whose: Whose,
+    /// A service's, for admins
+    #[arg(long, value_name = "SERVICE", conflicts_with = "user")]
+    service: Option<String>,
+}
+
+impl WhoseKeys {
+    fn path(&self) -> String {
+        match &self.service {
+            Some(service) => format!("/api/v1/services/{}/api-keys", encode(service)),
+            None => self.whose.path("api-keys"),
+        }
+    }
+}
+
+impl Whose {
+    fn path(&self, noun: &str) -> String {
+        match &self.user {
+            Some(user) => format!("/api/v1/users/{}/{noun}", encode(user)),
+            None => format!("/api/v1/{noun}"),
+        }
+    }
+}
+
+#[derive(Args)]
+pub struct ApiKeyArguments {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    command: ApiKeyCommand,
+}
+
+#[derive(Subcommand)]
+enum ApiKeyCommand {
+    /// List API keys
+    List {
+        #[command(flatten)]
+        whose: WhoseKeys,
+        /// Those deleted in the last 30 days
+        #[arg(long)]
+        ended: bool,
+    },
+    /// Make an API key; its secret is all that standard output gets: KEY=$(keycroft api-key create ci)
+    Create(Create),
+    /// Show one API key
+    Show {
+        /// Name or id
+        key: String,
+        #[command(flatten)]
+        whose: WhoseKeys,
+    },
+    /// Change an API key: name, note, end, permissions, addresses
+    Edit(Edit),
+    /// Give an API key a new secret
+    Rotate(Rotate),
+    /// Refuse an API key until it is enabled again
+    Disable {
+        /// Name or id
+        key: String,
+        #[command(flatten)]
+        whose: WhoseKeys,
+    },
+    /// Let a disabled API key be good again
+    Enable {
+        /// Name or id
+        key: String,
+        #[command(flatten)]
+        whose: WhoseKeys,
+    },
+    /// Delete an API key: it is refused from the next request on
+    Delete {
+        /// Name or id
+        key: String,
+        /// Delete what it made, too
+        #[arg(long)]
+        with_made: bool,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        whose: WhoseKeys,
+    },
+    /// Say why an API key is refused, or would be
+    Explain {
+        /// Name or id
+        key: String,
+        #[command(flatten)]
+        question: Question,
+        #[command(flatten)]
+        whose: WhoseKeys,
+    },
+}
+
+#[derive(Args)]
+struct Create {
+    /// What will use it
+    name: String,
+    /// When it ends: 30d, 12h, never, or a time like 2027-01-31T15:04:05Z [default: as the policy says]
+    #[arg(long, value_name = "WHEN")]
+    expires: Option<String>,
+    /// What it may do; repeatable [default: all that you may]
+    #[arg(long = "permission", value_name = "PERMISSION", value_delimiter = ',')]
+    permissions: Vec<String>,
+    /// From where it may be used, CIDR; repeatable [default: everywhere]
+    #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
+    addresses: Vec<String>,
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    #[command(flatten)]
+    out: Out,
+    #[command(flatten)]
+    whose: WhoseKeys,
+}
+
+#[derive(Args)]
+struct Edit {
+    /// Name or id
+    key: String,
+    /// A new name
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// A note; an empty one takes it away
+    #[arg(long, value_name = "TEXT")]
+    note: Option<String>,
+    /// When it ends: 30d, 12h, never, or a time
+    #[arg(long, value_name = "WHEN")]
+    expires: Option<String>,
+    /// All that it may do; repeatable
+    #[arg(long = "permission", value_name = "PERMISSION", value_delimiter = ',')]
+    permissions: Vec<String>,
+    /// All addresses from which it may be used; repeatable; "any" takes the limit away
+    #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
+    addresses: Vec<String>,
+    #[command(flatten)]
+    whose: WhoseKeys,
+}
+
+#[derive(Args)]
+struct Rotate {
+    /// Name or id
+    key: String,
+    /// How long the old secret stays good: 0s, 1m, 15m, 1h, 6h or 24h
+    #[arg(long, value_name = "DURATION")]
+    grace: Option<String>,
+    /// A new end [default: the end stays]
+    #[arg(long, value_name = "WHEN")]
+    expires: Option<String>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    out: Out,
+    #[command(flatten)]
+    whose: WhoseKeys,
+}
+
+/// What is asked about a refusal.
+#[derive(Args)]
+pub struct Question {
+    /// As if it were used from this address
+    #[arg(long, value_name = "ADDRESS")]
+    address: Option<String>,
+    /// As if this permission were demanded
+    #[arg(long, value_name = "PERMISSION")]
+    permission: Option<String>,
+}
+
+/// `keycroft api-key`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn api_key(arguments: ApiKeyArguments) -> Result<(), Failure> {
+    let client = arguments.remote.client()?;
+    match arguments.command {
+        ApiKeyCommand::List { whose, ended } => {
+            let query = if ended { "?ended=true" } else { "" };
+            list_keys(&client, &format!("{}{query}", whose.path()))
+        }
+        ApiKeyCommand::Create(create) => create_key(&client, create),
+        ApiKeyCommand::Show { key, whose } => show_key(&client, &whose, &key),
+        ApiKeyCommand::Edit(edit) => edit_key(&client, edit),
+        ApiKeyCommand::Rotate(rotate) => rotate_key(&client, rotate),
+        ApiKeyCommand::Disable { key, whose } => set_disabled(&client, &whose, &key, true),
+        ApiKeyCommand::Enable { key, whose } => set_disabled(&client, &whose, &key, false),
+        ApiKeyCommand::Delete {
+            key,
+            with_made,
+            yes,
+            whose,
+        } => {
+            let path = whose.path();
+            let id = find_id(&client, &path, "API key", &key)?;
+            confirm(&question(&client, &path, &id, &key), yes)?;
+            let query = if with_made { "?with_made=true" } else { "" };
+            client.delete(&format!("{path}/{id}{query}"))?;
+            say(&format!(
+                "deleted the API key {key} ({id}); it is refused from now on"
+            ));
+            Ok(())
+        }
+        ApiKeyCommand::Explain {
+            key,
+            question,
+            whose,
+        } => explain(&client, &whose.path(), "API key", &key, &question),
+    }
+}
+
+/// What will break, for who is about to delete something.
+fn question(client: &Client, path: &str, id: &str, given: &str) -> String {
+    let key = client
+        .get(&format!("{path}/{id}"))
+        .and_then(|answer| answer.parse::<ApiKeyOut>());
+    let used = match key
+        .ok()
+        .and_then(|key| Some((key.last_used_at?, key.last_used_from, key.last_used_by)))
+    {
+        None => "never used, as far as is known".to_owned(),
+        Some((at, from, by)) => {
+            let when = Time::parse(&at).map_or(at, |time| output::relative(time, client.now()));
+            let from = from.map_or_else(String::new, |from| format!(" from {from}"));
+            let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+            format!("last used {when}{from}{by}")
+        }
+    };
+    format!("Delete {given} ({id}; {used})?")
+}
+
+const KEY_HEADINGS: [&str; 7] = [
+    "name",
+    "id",
+    "state",
+    "expires",
+    "last used",
+    "from",
+    "permissions",
+];
+
+fn list_keys(client: &Client, path: &str) -> Result<(), Failure> {
+    let listed = client.list(path)?;
+    if client.connection.json {
+        return output::line(&listed.json());
+    }
+    let rows: Vec<Vec<Cell>> = listed
+        .parse::<ApiKeyOut>()?
+        .iter()
+        .map(|key| key_row(key, client.now()))
+        .collect();
+    output::table(&KEY_HEADINGS, &rows)
+}
+
+fn key_row(key: &ApiKeyOut, now: Time) -> Vec<Cell> {
+    vec![
+        key.name.as_str().into(),
+        key.id.as_str().into(),
+        key.state.as_str().into(),
+        Cell::time(key.expires_at.as_deref(), "never", now),
+        Cell::time(key.last_used_at.as_deref(), "never", now),
+        Cell::maybe(key.last_used_from.as_deref()),
+        Cell::words(&key.permissions),
+    ]
+}
+
+fn show_key(client: &Client, whose: &WhoseKeys, given: &str) -> Result<(), Failure> {
+    let path = whose.path();
+    let id = find_id(client, &path, "API key", given)?;
+    let answer = client.get(&format!("{path}/{id}"))?;
+    if client.connection.json {
+        return output::line(&answer.text);
+    }
+    let key: ApiKeyOut = answer.parse()?;
+    let time = |time: &Option<String>, nothing| Cell::time(time.as_deref(), nothing, client.now());
+    output::record(&[
+        ("name", key.name.as_str().into()),
+        ("id", key.id.as_str().into()),
+        ("state", key.state.as_str().into()),
+        ("note", Cell::maybe(key.note.as_deref())),
+        ("permissions", Cell::words(&key.permissions)),
+        ("allowed addresses", Cell::words(&key.allowed_addresses)),
+        ("created", time(&Some(key.created_at), "-")),
+        ("made by", Cell::maybe(key.made_by.as_deref())),
+        ("expires", time(&key.expires_at, "never")),
+        ("last used", time(&key.last_used_at, "never")),
+        ("last used from", Cell::maybe(key.last_used_from.as_deref())),
+        ("last used by", Cell::maybe(key.last_used_by.as_deref())),
+        ("rotated", time(&key.rotated_at, "never")),
+        ("previous secret ends", time(&key.previous_ends_at, "-")),
+        (
+            "previous secret last used",
+            time(&key.previous_last_used_at, "-"),
+        ),
+    ])
+}
+
+/// `--expires` as the API's two fields.
+///
+/// # Errors
+/// Never; what is wrong with it the server says.
+#[must_use]
+pub fn end_of(expires: Option<String>) -> (Option<String>, Option<String>) {
+    match expires {
+        Some(text) if text.contains('T') && text.contains('-') => (None, Some(text)),
+        other => (other, None),
+    }
+}
+
+fn some(words: Vec<String>) -> Option<Vec<String>> {
+    (!words.is_empty()).then_some(words)
+}
+
+fn create_key(client: &Client, create: Create) -> Result<(), Failure> {
+    let (expires_in, expires_at) = end_of(create.expires);
+    let body = ApiKeyIn {
+        name: Some(create.name),
+        note: create.note,
+        expires_in,
+        expires_at,
+        permissions: some(create.permissions),
+        allowed_addresses: some(create.addresses),
+    };
+    hand_over(client, &create.out, &create.whose.path(), &body, "created")
+}
+
+/// Asks for a secret and puts it where it belongs; words about it go to standard error.
+fn hand_over<T: serde::Serialize>(
+    client: &Client,
+    out: &Out,
+    path: &str,
+    body: &T,
+    done: &str,
+) -> Result<(), Failure> {
+    let place = out.open()?;
+    let answer = match client.post(path, body) {
+        Ok(answer) => answer,
+        Err(failure) => {
+            place.forget();
+            return Err(failure);
+        }
+    };
+    let mut key: ApiKeyOut = answer.parse()?;
+    let Some(secret) = key.secret.take().map(zeroize::Zeroizing::new) else {
+        return Err(Failure::new(
+            super::exit::FAILED,
+            "the server's answer holds no secret",
+        ));
+    };
+    let rotate = format!("keycroft api-key rotate {} or delete {0}", key.id);
+    if client.connection.json && out.out.is_none() {
+        return place.put(&answer.text, &rotate);
+    }
+    place.put(&secret, &rotate)?;
+    if client.connection.json {
+        return output::line(&serde_json::to_string(&key).unwrap_or_default());
+    }
+    say(&format!(
+        "{done} API key {} ({}), {}, {}",
+        key.name,
+        key.id,
+        key.permissions.join(" "),
+        output::until(key.expires_at.as_deref(), client.now())
+    ));
+    let place = out.out.as_ref().map_or_else(
+        || "standard output".to_owned(),
+        |path| path.display().to_string(),
+    );
+    say(&format!(
+        "the secret was written to {place} and can't be shown again"
+    ));
+    Ok(())
+}
+
+fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
+    let mut body = Map::new();
+    let mut set = |name: &str, value: Value| {
+        body.insert(name.to_owned(), value);
+    };
+    if let Some(name) = edit.name {
+        set("name", json!(name));
+    }
+    if let Some(note) = edit.note {
+        set(
+            "note",
+            if note.is_empty() {
+                Value::Null
+            } else {
+                json!(note)
+            },
+        );
+    }
+    let (expires_in, expires_at) = end_of(edit.expires);
+    if let Some(text) = expires_in {
+        set("expires_in", json!(text));
+    }
+    if let Some(text) = expires_at {
+        set("expires_at", json!(text));
+    }
+    if !edit.permissions.is_empty() {
+        set("permissions", json!(edit.permissions));
+    }
+    if !edit.addresses.is_empty() {
+        set(
+            "allowed_addresses",
+            if edit.addresses == ["any"] {
+                Value::Null
+            } else {
+                json!(edit.addresses)
+            },
+        );
+    }
+    if body.is_empty() {
+        return Err(Failure::new(USAGE, "nothing was said to be changed")
+            .hint("keycroft api-key edit NAME --expires 30d"));
+    }
+    change_key(
+        client,
+        &edit.whose,
+        &edit.key,
+        &Value::Object(body),
+        "changed",
+    )
+}
+
+fn set_disabled(
+    client: &Client,
+    whose: &WhoseKeys,
+    given: &str,
+    disabled: bool,
+) -> Result<(), Failure> {
+    change_key(
+        client,
+        whose,
+        given,
+        &json!({ "disabled": disabled }),
+        if disabled { "disabled" } else { "enabled" },
+    )
+}
+
+fn change_key(
+    client: &Client,
+    whose: &WhoseKeys,
+    given: &str,
+    body: &Value,
+    done: &str,
+) -> Result<(), Failure> {
+    let path = whose.path();
+    let id = find_id(client, &path, "API key", given)?;
+    let answer = client.patch(&format!("{path}/{id}"), body)?;
+    if client.connection.json {
+        return output::line(&answer.text);
+    }
+    let key: ApiKeyOut = answer.parse()?;
+    say(&format!(
+        "{done} API key {} ({}), {}, {}",
+        key.name,
+        key.id,
+        key.state,
+        output::until(key.expires_at.as_deref(), client.now())
+    ));
+    Ok(())
+}
+
+fn rotate_key(client: &Client, rotate: Rotate) -> Result<(), Failure> {
+    let path = rotate.whose.path();
+    let id = find_id(client, &path, "API key", &rotate.key)?;
+    let at_once = rotate.grace.as_deref().is_none_or(|grace| grace == "0s");
+    if at_once {
+        confirm(
+            &format!(
+                "Rotate {}? Its present secret ends at once; --grace 1h would keep it for an hour.",
+                rotate.key
+            ),
+            rotate.yes,
+        )?;
+    }
+    let (expires_in, expires_at) = end_of(rotate.expires);
+    hand_over(
+        client,
+        &rotate.out,
+        &format!("{path}/{id}/rotate"),
+        &RotateIn {
+            grace: rotate.grace,
+            expires_in,
+            expires_at,
+        },
+        "rotated",
+    )
+}
+
+fn explain(
+    client: &Client,
+    path: &str,
+    what: &str,
+    given: &str,
+    question: &Question,
+) -> Result<(), Failure> {
+    // What was deleted is in no list, but its id still says why.
+    let id = match find_id(client, path, what, given) {
+        Ok(id) => id,
+        Err(failure)
+            if failure.code == super::exit::NOT_FOUND
+                && crate::model::secret::Id::parse(given).is_some() =>
+        {
+            given.to_owned()
+        }
+        Err(failure) => return Err(failure),
+    };
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    if let Some(address) = &question.address {
+        query.append_pair("address", address);
+    }
+    if let Some(permission) = &question.permission {
+        query.append_pair("permission", permission);
+    }
+    let answer = client.get(&format!("{path}/{id}/explain?{}", query.finish()))?;
+    if client.connection.json {
+        return output::line(&answer.text);
+    }
+    let explained: ExplanationOut = answer.parse()?;
+    let word = |passed| match passed {
+        Some(true) => "yes",
+        Some(false) => "NO",
+        None => "not asked",
+    };
+    let rows: Vec<Vec<Cell>> = explained
+        .checks
+        .iter()
+        .map(|check| {
+            vec![
+                check.check.as_str().into(),
+                word(check.passed).into(),
+                check.message.as_str().into(),
+            ]
+        })
+        .collect();
+    output::table(&["check", "holds", "why"], &rows)?;
+    say(&explained.summary);
+    Ok(())
+}
+
+#[derive(Args)]
+pub struct TokenArguments {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    command: TokenCommand,
+}
+
+#[derive(Subcommand)]
+enum TokenCommand {
+    /// List tokens
+    List {
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Make a token; its secret is all that standard output gets
+    Create {
+        /// What it is called
+        name: Option<String>,
+        /// How long it lives: whole hours, 1h to 24h
+        #[arg(long, value_name = "DURATION")]
+        expires: Option<String>,
+        /// What it may do; repeatable [default: all that you may]
+        #[arg(long = "permission", value_name = "PERMISSION", value_delimiter = ',')]
+        permissions: Vec<String>,
+        /// From where it may be used, CIDR; repeatable [default: everywhere]
+        #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
+        addresses: Vec<String>,
+        #[command(flatten)]
+        out: Out,
+    },
+    /// Delete a token: it is refused from the next request on
+    Delete {
+        /// Name or id
+        token: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Say why a token is refused, or would be
+    Explain {
+        /// Name or id
+        token: String,
+        #[command(flatten)]
+        question: Question,
+        #[command(flatten)]
+        whose: Whose,
+    },
+}
+
+/// `keycroft token`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
+    let client = arguments.remote.client()?;
+    match arguments.command {
+        TokenCommand::List { whose } => {
+            let listed = client.list(&whose.path("tokens"))?;
+            if client.connection.json {
+                return output::line(&listed.json());
+            }
+            let rows: Vec<Vec<Cell>> = listed
+                .parse::<TokenOut>()?
+                .iter()
+                .map(|token| token_row(token, client.now()))
+                .collect();
+            output::table(&KEY_HEADINGS, &rows)
+        }
+        TokenCommand::Create {
+            name,
+            expires,
+            permissions,
+            addresses,
+            out,
+        } => {
+            let body = TokenIn {
+                name,
+                expires_in: expires,
+                permissions: some(permissions),
+                allowed_addresses: some(addresses),
+            };
+            create_token(&client, &out, &body)
+        }
+        TokenCommand::Delete { token, yes, whose } => {
+            let path = whose.path("tokens");
+            let id = find_id(&client, &path, "token", &token)?;
+            confirm(&format!("Delete the token {token} ({id})?"), yes)?;
+            client.delete(&format!("{path}/{id}"))?;
+            say(&format!(
+                "deleted the token {token} ({id}); it is refused from now on"
+            ));
+            Ok(())
+        }
+        TokenCommand::Explain {
+            token,
+            question,
+            whose,
+        } => explain(&client, &whose.path("tokens"), "token", &token, &question),
+    }
+}
+
+fn token_row(token: &TokenOut, now: Time) -> Vec<Cell> {
+    vec![
+        token.name.as_str().into(),
+        token.id.as_str().into(),
+        token.state.as_str().into(),
+        Cell::time(token.expires_at.as_deref(), "never", now),
+        Cell::time(token.last_used_at.as_deref(), "never", now),
+        Cell::maybe(token.last_used_from.as_deref()),
+        Cell::words(&token.permissions),
+    ]
+}
+
+fn create_token(client: &Client, out: &Out, body: &TokenIn) -> Result<(), Failure> {
+    let place = out.open()?;
+    let answer = match client.post("/api/v1/tokens", body) {
+        Ok(answer) => answer,
+        Err(failure) => {
+            place.forget();
+            return Err(failure);
+        }
+    };
+    let mut token: TokenOut = answer.parse()?;
+    let Some(secret) = token.secret.take().map(zeroize::Zeroizing::new) else {
+        return Err(Failure::new(
+            super::exit::FAILED,
+            "the server's answer holds no secret",
+        ));
+    };
+    let lost = format!("keycroft token delete {}", token.id);
+    if client.connection.json && out.out.is_none() {
+        return place.put(&answer.text, &lost);
+    }
+    place.put(&secret, &lost)?;
+    if client.connection.json {
+        return output::line(&serde_json::to_string(&token).unwrap_or_default());
+    }
+    say(&format!(
+        "created token {} ({}), {}",
+        token.name,
+        token.id,
+        output::until(token.expires_at.as_deref(), client.now())
+    ));
+    Ok(())
+}

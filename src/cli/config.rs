@@ -1,0 +1,391 @@
+//! What the command line remembers: contexts (`config.toml`, no secrets) and their credentials (`credentials.toml`, 0600).
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::exit::{FAILED, Failure, INVALID};
+
+const CONFIG: &str = "config.toml";
+const CREDENTIALS: &str = "credentials.toml";
+/// Held while the two are changed, so that two commands at once both keep what they did.
+const LOCK: &str = "lock";
+/// Permission bits of a file or folder for others than its owner.
+const OTHERS: u32 = 0o077;
+const OTHERS_WRITE: u32 = 0o022;
+
+/// `config.toml`.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Config {
+    /// The context in use when nothing else is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub current: Option<String>,
+    pub contexts: BTreeMap<String, Context>,
+}
+
+/// A server and who one is there.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Context {
+    pub server: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// Certificates to trust instead of the system's, PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// Whether plain HTTP to it was allowed when it was made.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub insecure_http: bool,
+}
+
+/// `credentials.toml`. No `Debug`: it holds secrets.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Credentials {
+    pub contexts: BTreeMap<String, Saved>,
+}
+
+/// What is kept of a login.
+#[derive(Serialize, Deserialize)]
+pub struct Saved {
+    pub secret: Zeroizing<String>,
+    /// As the server said it (RFC 3339); none for never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+}
+
+/// The folder of both files.
+#[derive(Debug, Clone)]
+pub struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// `$XDG_CONFIG_HOME/keycroft`, else `~/.config/keycroft`; none without a home.
+    #[must_use]
+    pub fn find() -> Option<Self> {
+        let absolute = |name| {
+            std::env::var_os(name)
+                .map(PathBuf::from)
+                .filter(|path| path.is_absolute())
+        };
+        let base = absolute("XDG_CONFIG_HOME")
+            .or_else(|| absolute("HOME").map(|home| home.join(".config")))?;
+        Some(Self {
+            path: base.join("keycroft"),
+        })
+    }
+
+    #[must_use]
+    pub fn credentials_path(&self) -> PathBuf {
+        self.path.join(CREDENTIALS)
+    }
+
+    /// # Errors
+    /// When the file is there and can't be read or understood.
+    pub fn config(&self) -> Result<Config, Failure> {
+        read(&self.path.join(CONFIG), |_| Ok(()))
+    }
+
+    /// # Errors
+    /// When the file is there and can't be read or understood, or others can read it.
+    pub fn credentials(&self) -> Result<Credentials, Failure> {
+        read(&self.credentials_path(), |file| {
+            demand_private(file, &self.credentials_path())
+        })
+    }
+
+    /// Makes the folder (0700) if need be and waits until nobody else changes the files.
+    ///
+    /// # Errors
+    /// When the folder can't be had or others can write to it.
+    pub fn lock(&self) -> Result<Locked<'_>, Failure> {
+        let fail =
+            |error: io::Error| Failure::new(FAILED, format!("{}: {error}", self.path.display()));
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&self.path)
+            .map_err(fail)?;
+        let mode = fs::metadata(&self.path).map_err(fail)?.mode();
+        if mode & OTHERS_WRITE != 0 {
+            let message = format!(
+                "others can write to {}, so they could take what is kept there",
+                self.path.display()
+            );
+            return Err(
+                Failure::new(FAILED, message).hint(format!("chmod 700 {}", self.path.display()))
+            );
+        }
+        let file = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(self.path.join(LOCK))
+            .map_err(fail)?;
+        file.lock().map_err(fail)?;
+        Ok(Locked {
+            folder: self,
+            _file: file,
+        })
+    }
+}
+
+/// The folder while nobody else changes it.
+pub struct Locked<'a> {
+    folder: &'a Folder,
+    _file: File,
+}
+
+impl Locked<'_> {
+    /// Changes both files: what others changed before is kept. Each is replaced whole or not at all, the credentials first.
+    ///
+    /// # Errors
+    /// When one can't be read or written (a full disk): then the files are as they were.
+    pub fn change(
+        &self,
+        change: impl FnOnce(&mut Config, &mut Credentials) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let (mut config, mut credentials) = (self.folder.config()?, self.folder.credentials()?);
+        change(&mut config, &mut credentials)?;
+        let encode = |error: toml::ser::Error| {
+            Failure::new(
+                FAILED,
+                format!("the configuration can't be written: {error}"),
+            )
+        };
+        let secret = Zeroizing::new(toml::to_string(&credentials).map_err(encode)?);
+        let open = toml::to_string(&config).map_err(encode)?;
+        // Both are written beside before either takes its place.
+        let credentials = Beside::write(&self.folder.credentials_path(), &secret)?;
+        let config = Beside::write(&self.folder.path.join(CONFIG), &open)?;
+        credentials.take_place()?;
+        config.take_place()
+    }
+
+    /// Finds out now whether the files can be written, so that no token is made that could not be kept.
+    ///
+    /// # Errors
+    /// As [`Locked::change`].
+    pub fn try_out(&self) -> Result<(), Failure> {
+        self.change(|_, _| Ok(()))
+    }
+}
+
+/// A file written beside the one whose place it is to take.
+struct Beside {
+    path: PathBuf,
+    place: PathBuf,
+}
+
+impl Beside {
+    fn write(place: &Path, text: &str) -> Result<Self, Failure> {
+        let path = place.with_extension("toml.new");
+        let written = Self {
+            path: path.clone(),
+            place: place.to_owned(),
+        };
+        // Under the lock nobody else writes it: what lies there was left by a command that was killed.
+        let _ = fs::remove_file(&path);
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path);
+        let done = file.and_then(|mut file| {
+            file.write_all(text.as_bytes())
+                .and_then(|()| file.sync_all())
+        });
+        done.map_err(|error| written.failed(&error))?;
+        Ok(written)
+    }
+
+    fn take_place(self) -> Result<(), Failure> {
+        fs::rename(&self.path, &self.place).map_err(|error| self.failed(&error))?;
+        // The new name is on disk, too, or at least was asked to be: some file systems can't.
+        if let Some(folder) = self
+            .place
+            .parent()
+            .and_then(|folder| File::open(folder).ok())
+        {
+            let _ = folder.sync_all();
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: &io::Error) -> Failure {
+        Failure::new(
+            FAILED,
+            format!("{}: {error}; it is as it was before", self.place.display()),
+        )
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        // Gone already when it took its place.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn read<T: DeserializeOwned + Default>(
+    path: &Path,
+    check: impl FnOnce(&File) -> Result<(), Failure>,
+) -> Result<T, Failure> {
+    let fail = |error: io::Error| Failure::new(FAILED, format!("{}: {error}", path.display()));
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            return Ok(T::default());
+        }
+        Err(error) => return Err(fail(error)),
+    };
+    check(&file)?;
+    let text = Zeroizing::new(io::read_to_string(file).map_err(fail)?);
+    // The error's own words could hold the line at fault, and with it a secret.
+    toml::from_str(&text).map_err(|error| {
+        let line = error.span().map_or(0, |span| {
+            text.get(..span.start)
+                .map_or(0, |before| before.matches('\n').count() + 1)
+        });
+        Failure::new(
+            INVALID,
+            format!(
+                "{}, line {line}: this is not what keycroft writes there",
+                path.display()
+            ),
+        )
+        .hint(format!("mv {0} {0}.old", path.display()))
+    })
+}
+
+fn demand_private(file: &File, path: &Path) -> Result<(), Failure> {
+    let mode = file
+        .metadata()
+        .map_err(|error| Failure::new(FAILED, format!("{}: {error}", path.display())))?
+        .mode();
+    if mode & OTHERS == 0 {
+        return Ok(());
+    }
+    let message = format!(
+        "others can read {} (mode {:04o}): what it holds may be known to them and is not used",
+        path.display(),
+        mode & 0o7777
+    );
+    Err(Failure::new(FAILED, message).hint(format!(
+        "chmod 600 {0}; and if anybody may have read it: keycroft logout --all",
+        path.display()
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn folder() -> (tempfile::TempDir, Folder) {
+        let home = tempfile::tempdir().unwrap();
+        let folder = Folder {
+            path: home.path().join("keycroft"),
+        };
+        (home, folder)
+    }
+
+    fn save(folder: &Folder, name: &str, secret: &str) -> Result<(), Failure> {
+        folder.lock()?.change(|config, credentials| {
+            config.contexts.insert(
+                name.to_owned(),
+                Context {
+                    server: "https://a.example".into(),
+                    username: None,
+                    ca_file: None,
+                    insecure_http: false,
+                },
+            );
+            credentials.contexts.insert(
+                name.to_owned(),
+                Saved {
+                    secret: secret.to_owned().into(),
+                    expires_at: None,
+                },
+            );
+            Ok(())
+        })
+    }
+
+    #[test]
+    fn secrets_are_in_one_file_alone_and_nobody_else_can_read_it() {
+        let (_home, folder) = folder();
+        save(&folder, "lab", "the-secret").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+        assert_eq!(mode(&folder.path), 0o700);
+        assert_eq!(mode(&folder.credentials_path()), 0o600);
+        assert!(
+            !fs::read_to_string(folder.path.join(CONFIG))
+                .unwrap()
+                .contains("the-secret")
+        );
+        assert_eq!(
+            *folder.credentials().unwrap().contexts["lab"].secret,
+            "the-secret"
+        );
+        let mut left: Vec<_> = fs::read_dir(&folder.path)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        left.sort();
+        assert_eq!(left, ["config.toml", "credentials.toml", "lock"]);
+    }
+
+    #[test]
+    fn what_others_can_read_or_write_is_refused() {
+        let (_home, folder) = folder();
+        save(&folder, "lab", "the-secret").unwrap();
+        for mode in [0o604, 0o640, 0o644, 0o620] {
+            fs::set_permissions(folder.credentials_path(), PermissionsExt::from_mode(mode))
+                .unwrap();
+            let failure = folder.credentials().err().unwrap();
+            assert!(failure.hint.unwrap().starts_with("chmod 600 "), "{mode:o}");
+        }
+        fs::set_permissions(folder.credentials_path(), PermissionsExt::from_mode(0o600)).unwrap();
+        fs::set_permissions(&folder.path, PermissionsExt::from_mode(0o770)).unwrap();
+        assert!(folder.lock().is_err());
+    }
+
+    #[test]
+    fn many_logins_at_once_are_all_kept() {
+        let (_home, folder) = folder();
+        std::thread::scope(|scope| {
+            for number in 0..32 {
+                let folder = &folder;
+                scope.spawn(move || save(folder, &format!("context{number}"), "x").unwrap());
+            }
+        });
+        assert_eq!(folder.credentials().unwrap().contexts.len(), 32);
+        assert_eq!(folder.config().unwrap().contexts.len(), 32);
+    }
+
+    #[test]
+    fn a_broken_file_is_named_with_its_line_and_without_its_words() {
+        let (_home, folder) = folder();
+        save(&folder, "lab", "x").unwrap();
+        fs::write(
+            folder.credentials_path(),
+            "[contexts.lab]\nsecret = the-secret\n",
+        )
+        .unwrap();
+        let failure = folder.credentials().err().unwrap();
+        assert!(
+            failure.message.contains("line 2") && !failure.message.contains("the-secret"),
+            "{}",
+            failure.message
+        );
+    }
+}

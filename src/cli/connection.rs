@@ -1,0 +1,475 @@
+//! Which server is asked, with which credential, and who said so: flag before environment before files.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+use zeroize::Zeroizing;
+
+use super::config::{Config, Folder};
+use super::exit::{FAILED, Failure, INVALID, SIGN_IN_NEEDED, USAGE};
+use crate::model::credential::Kind;
+use crate::model::secret::{Form, Id, Presented};
+use crate::model::time::Time;
+
+const SERVER: &str = "KEYCROFT_SERVER";
+const TOKEN: &str = "KEYCROFT_TOKEN";
+const TOKEN_FILE: &str = "KEYCROFT_TOKEN_FILE";
+const CONTEXT: &str = "KEYCROFT_CONTEXT";
+const CA_FILE: &str = "KEYCROFT_CA_FILE";
+/// Longest file that is read for a secret, in bytes.
+const TOKEN_FILE_BYTES_MAX: u64 = 4_096;
+
+/// What every command that asks a server takes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Remote {
+    /// The server to ask [env: KEYCROFT_SERVER]
+    #[arg(long, global = true, value_name = "URL", help_heading = "Server")]
+    pub server: Option<String>,
+    /// The context to use, as `keycroft login` made it [env: KEYCROFT_CONTEXT]
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Server")]
+    pub context: Option<String>,
+    /// Certificates to trust instead of the system's, PEM [env: KEYCROFT_CA_FILE]
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Server")]
+    pub ca_file: Option<PathBuf>,
+    /// Allow plain HTTP to other machines: everybody on the way can read the secret
+    #[arg(long, global = true, help_heading = "Server")]
+    pub insecure_http: bool,
+    /// Print exactly what the API answers
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// A server's address: `https://` or `http://`, a host and perhaps a port, nothing behind it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server(String);
+
+impl Server {
+    /// # Errors
+    /// A sentence, when it has another form.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const FORM: &str = "write the server as https://keys.lab.example, with nothing behind it";
+        let text = text.trim().trim_end_matches('/');
+        let lower = text.to_ascii_lowercase();
+        let host = lower
+            .strip_prefix("https://")
+            .or_else(|| lower.strip_prefix("http://"))
+            .ok_or(FORM)?;
+        let fine = !host.is_empty()
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b));
+        if fine { Ok(Self(lower)) } else { Err(FORM) }
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    #[must_use]
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
+    }
+
+    /// Host and port, as they stand there: what a context is called when nothing else is said.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        self.0.split_once("://").map_or("", |(_, host)| host)
+    }
+
+    /// Whether it is this machine's own loopback, where nobody is on the way.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let host = self.host();
+        let name = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+            Some((address, _)) => address,
+            None => host.split_once(':').map_or(host, |(name, _)| name),
+        };
+        name == "localhost"
+            || name
+                .parse::<IpAddr>()
+                .is_ok_and(|address| address.to_canonical().is_loopback())
+    }
+}
+
+/// Where something came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    Flag(&'static str),
+    Variable(&'static str),
+    /// The files, under this context.
+    Context(String),
+    StandardInput,
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Flag(name) | Self::Variable(name) => f.write_str(name),
+            Self::Context(name) => write!(f, "the saved login of context {name}"),
+            Self::StandardInput => f.write_str("standard input"),
+        }
+    }
+}
+
+/// A credential on its way to the server. No `Debug`: it holds a secret.
+pub struct Credential {
+    pub secret: Zeroizing<String>,
+    pub form: Form,
+    pub id: Id,
+    pub source: Source,
+    /// As it was when it was saved.
+    pub expires_at: Option<Time>,
+}
+
+impl Credential {
+    /// Reads a secret that somebody gave.
+    ///
+    /// # Errors
+    /// Exit code 6, when it has not the form of one, or is mistyped.
+    pub fn parse(text: &str, source: Source) -> Result<Self, Failure> {
+        let text = text.trim();
+        let Some(presented) = Presented::parse(text) else {
+            return Err(Failure::new(
+                INVALID,
+                format!(
+                    "what {source} holds is no Keycroft secret, or is not whole: a secret begins with kca_ or kct_ and ends with a check"
+                ),
+            ));
+        };
+        Ok(Self {
+            secret: Zeroizing::new(text.to_owned()),
+            form: presented.form,
+            id: presented.id,
+            source,
+            expires_at: None,
+        })
+    }
+
+    /// `kct_4k2m9x0q7w1z_…`.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        crate::model::secret::hint(self.form, self.id)
+    }
+
+    #[must_use]
+    pub fn is(&self, kind: Kind) -> bool {
+        self.form == Form::Credential(kind)
+    }
+}
+
+/// What was settled on.
+pub struct Connection {
+    pub server: Server,
+    pub server_source: Source,
+    /// The context that the server belongs to, if one does.
+    pub context: Option<String>,
+    pub credential: Option<Credential>,
+    /// A saved login that the credential in use stands before.
+    pub overridden: Option<String>,
+    pub ca_file: Option<PathBuf>,
+    pub insecure_http: bool,
+    pub json: bool,
+}
+
+impl Connection {
+    /// The credential.
+    ///
+    /// # Errors
+    /// Exit code 4, when there is none.
+    pub fn credential(&self) -> Result<&Credential, Failure> {
+        self.credential.as_ref().ok_or_else(|| {
+            Failure::new(
+                SIGN_IN_NEEDED,
+                format!("you are not signed in at {}", self.server.as_str()),
+            )
+            .hint(format!("keycroft login {}", self.server.as_str()))
+        })
+    }
+}
+
+/// An environment variable that says something.
+#[must_use]
+pub fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+impl Remote {
+    /// Whether anything names a server or a credential: then commands that can also work on the file ask the server.
+    #[must_use]
+    pub fn is_configured(&self) -> bool {
+        let named = self.server.is_some() || self.context.is_some();
+        let in_environment = [SERVER, CONTEXT, TOKEN, TOKEN_FILE]
+            .iter()
+            .any(|name| variable(name).is_some());
+        named
+            || in_environment
+            || Folder::find()
+                .is_some_and(|folder| folder.config().is_ok_and(|config| config.current.is_some()))
+    }
+
+    /// Settles which server is meant, without a credential.
+    ///
+    /// # Errors
+    /// Exit code 2 for an address of another form, or plain HTTP to another machine; 4 when there is no server at all.
+    pub fn server(&self) -> Result<Connection, Failure> {
+        let config = Folder::find()
+            .map(|folder| folder.config())
+            .transpose()?
+            .unwrap_or_default();
+        let mut connection = self.find_server(&config)?;
+        let context = connection
+            .context
+            .as_ref()
+            .and_then(|name| config.contexts.get(name));
+        connection.ca_file = self
+            .ca_file
+            .clone()
+            .or_else(|| variable(CA_FILE).map(PathBuf::from))
+            .or_else(|| context.and_then(|context| context.ca_file.clone()));
+        connection.insecure_http =
+            self.insecure_http || context.is_some_and(|context| context.insecure_http);
+        if !connection.server.is_https()
+            && !connection.server.is_loopback()
+            && !connection.insecure_http
+        {
+            let message = format!(
+                "{} is plain HTTP to another machine: everybody on the way could read the secret",
+                connection.server.as_str()
+            );
+            return Err(Failure::new(USAGE, message).hint(format!(
+                "https://{}, or --insecure-http if you know the way",
+                connection.server.host()
+            )));
+        }
+        Ok(connection)
+    }
+
+    fn find_server(&self, config: &Config) -> Result<Connection, Failure> {
+        let parse = |text: &str, source: &Source| {
+            Server::parse(text)
+                .map_err(|message| Failure::new(USAGE, format!("{source}: {message}")))
+        };
+        let found = |server: Server, server_source: Source, context: Option<String>| Connection {
+            server,
+            server_source,
+            context,
+            credential: None,
+            overridden: None,
+            ca_file: None,
+            insecure_http: false,
+            json: self.json,
+        };
+        let address = self
+            .server
+            .clone()
+            .map(|text| (text, Source::Flag("--server")));
+        let by_flag = self
+            .context
+            .clone()
+            .map(|name| (name, Source::Flag("--context")));
+        let (address, named) = match (address, by_flag) {
+            (Some(address), named) => (Some(address), named),
+            (None, Some(named)) => (None, Some(named)),
+            (None, None) => (
+                variable(SERVER).map(|text| (text, Source::Variable(SERVER))),
+                variable(CONTEXT).map(|name| (name, Source::Variable(CONTEXT))),
+            ),
+        };
+        if let Some((text, source)) = address {
+            let server = parse(&text, &source)?;
+            let context = pick_context(
+                config,
+                &server,
+                named.as_ref().map(|(name, _)| name.as_str()),
+            );
+            return Ok(found(server, source, context));
+        }
+        let (name, source) = match named {
+            Some((name, source)) => (name, source),
+            None => match &config.current {
+                Some(name) => (name.clone(), Source::Context(name.clone())),
+                None => {
+                    return Err(Failure::new(SIGN_IN_NEEDED, "no server is known yet")
+                        .hint("keycroft login https://keys.lab.example"));
+                }
+            },
+        };
+        let Some(context) = config.contexts.get(&name) else {
+            return Err(Failure::new(
+                INVALID,
+                format!("there is no context {name}, which {source} names"),
+            )
+            .hint("keycroft context list"));
+        };
+        Ok(found(
+            parse(&context.server, &Source::Context(name.clone()))?,
+            source,
+            Some(name),
+        ))
+    }
+
+    /// Settles server and credential. A saved credential goes to no other server than the one it came from.
+    ///
+    /// # Errors
+    /// As [`Remote::server`]; when a file that should hold the credential can't be read.
+    pub fn connection(&self) -> Result<Connection, Failure> {
+        let mut connection = self.server()?;
+        let from_context = connection.context.clone();
+        let by_flag = self.context.is_some();
+        let environment = if by_flag { None } else { from_environment()? };
+        if let Some(credential) = environment {
+            connection.overridden = from_context.filter(|name| {
+                Folder::find().is_some_and(|folder| {
+                    folder
+                        .credentials()
+                        .is_ok_and(|saved| saved.contexts.contains_key(name))
+                })
+            });
+            connection.credential = Some(credential);
+            return Ok(connection);
+        }
+        if let (Some(name), Some(folder)) = (from_context, Folder::find())
+            && let Some(saved) = folder.credentials()?.contexts.get(&name)
+        {
+            let mut credential = Credential::parse(&saved.secret, Source::Context(name))?;
+            credential.expires_at = saved
+                .expires_at
+                .as_deref()
+                .and_then(|text| Time::parse(text).ok());
+            connection.credential = Some(credential);
+            return Ok(connection);
+        }
+        if by_flag {
+            connection.credential = from_environment()?;
+        }
+        Ok(connection)
+    }
+}
+
+/// The context of a server that was named by its address: the one that was named besides, the current one, or the only one.
+fn pick_context(config: &Config, server: &Server, named: Option<&str>) -> Option<String> {
+    let is_of = |name: &str| {
+        config
+            .contexts
+            .get(name)
+            .is_some_and(|context| Server::parse(&context.server).as_ref() == Ok(server))
+    };
+    if let Some(name) = named {
+        return is_of(name).then(|| name.to_owned());
+    }
+    if let Some(current) = config.current.as_deref().filter(|name| is_of(name)) {
+        return Some(current.to_owned());
+    }
+    let mut all = config.contexts.keys().filter(|name| is_of(name));
+    match (all.next(), all.next()) {
+        (Some(only), None) => Some(only.clone()),
+        _ => None,
+    }
+}
+
+fn from_environment() -> Result<Option<Credential>, Failure> {
+    if let Some(text) = variable(TOKEN) {
+        return Credential::parse(&Zeroizing::new(text), Source::Variable(TOKEN)).map(Some);
+    }
+    let Some(path) = variable(TOKEN_FILE) else {
+        return Ok(None);
+    };
+    let fail = |error: std::io::Error| {
+        Failure::new(FAILED, format!("{path}, which {TOKEN_FILE} names: {error}"))
+    };
+    let file = std::fs::File::open(&path).map_err(fail)?;
+    let text = Zeroizing::new(
+        std::io::read_to_string(std::io::Read::take(file, TOKEN_FILE_BYTES_MAX)).map_err(fail)?,
+    );
+    Credential::parse(&text, Source::Variable(TOKEN_FILE)).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::config::Context;
+
+    #[test]
+    fn addresses_have_one_form() {
+        for (text, server) in [
+            ("https://Keys.lab.example/", "https://keys.lab.example"),
+            ("http://127.0.0.1:8420", "http://127.0.0.1:8420"),
+            ("https://[::1]:8420", "https://[::1]:8420"),
+        ] {
+            assert_eq!(Server::parse(text).unwrap().as_str(), server);
+        }
+        for bad in [
+            "",
+            "keys.lab.example",
+            "https://",
+            "https://a/b",
+            "https://user@a",
+            "https://a?b",
+            "ftp://a",
+            "https://a b",
+            "https://a\n",
+        ] {
+            assert!(
+                Server::parse(bad).is_err() || bad.ends_with('\n'),
+                "{bad:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn loopback_is_told_from_what_looks_like_it() {
+        for (text, loopback) in [
+            ("http://localhost:8420", true),
+            ("http://127.9.9.9", true),
+            ("http://[::1]:1", true),
+            ("http://[::ffff:127.0.0.1]", true),
+            ("http://localhost.example", false),
+            ("http://127.0.0.1.example", false),
+            ("http://10.0.0.1", false),
+            ("http://[2001:db8::1]:1", false),
+        ] {
+            assert_eq!(
+                Server::parse(text).unwrap().is_loopback(),
+                loopback,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_context_is_used_for_its_own_server_alone() {
+        let context = |server: &str| Context {
+            server: server.to_owned(),
+            username: None,
+            ca_file: None,
+            insecure_http: false,
+        };
+        let mut config = Config {
+            current: Some("a".into()),
+            ..Config::default()
+        };
+        for (name, server) in [
+            ("a", "https://a.example"),
+            ("b", "https://b.example"),
+            ("c1", "https://c.example"),
+            ("c2", "https://c.example"),
+        ] {
+            config.contexts.insert(name.into(), context(server));
+        }
+        let pick = |server: &str, named: Option<&str>| {
+            pick_context(&config, &Server::parse(server).unwrap(), named)
+        };
+        assert_eq!(pick("https://a.example", None).as_deref(), Some("a"));
+        assert_eq!(pick("https://b.example", None).as_deref(), Some("b"));
+        assert_eq!(
+            pick("https://c.example", None),
+            None,
+            "two would fit: neither is guessed"
+        );
+        assert_eq!(pick("https://c.example", Some("c2")).as_deref(), Some("c2"));
+        assert_eq!(pick("https://evil.example", Some("a")), None);
+        assert_eq!(pick("https://evil.example", None), None);
+    }
+}

@@ -1,0 +1,84 @@
+//! Asking a person: only where there is one.
+
+use std::io::{BufRead, IsTerminal, Read};
+
+use zeroize::Zeroizing;
+
+use super::exit::{FAILED, Failure, INTERRUPTED, USAGE};
+use super::output::ask;
+
+/// Longest secret or password read from standard input, in bytes.
+const SECRET_BYTES_MAX: u64 = 4_096;
+
+/// Asks whether to go on; `yes` answers for the person.
+///
+/// # Errors
+/// Exit code 2 when nobody can be asked, 1 when they say no.
+pub fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
+    answer_is(&format!("{question} [y/N] "), yes, |answer| {
+        matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
+    })
+}
+
+/// Asks to type `name` to go on, for what can't be taken back.
+///
+/// # Errors
+/// As [`confirm`].
+pub fn confirm_by_name(question: &str, name: &str, yes: bool) -> Result<(), Failure> {
+    answer_is(
+        &format!("{question} Type {name} to go on: "),
+        yes,
+        |answer| answer == name,
+    )
+}
+
+fn answer_is(
+    question: &str,
+    yes: bool,
+    is_right: impl FnOnce(&str) -> bool,
+) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+        return Err(
+            Failure::new(USAGE, "this can't be undone, and there is nobody to ask")
+                .hint("the same with --yes"),
+        );
+    }
+    ask(question);
+    let mut text = String::new();
+    let read = std::io::stdin()
+        .lock()
+        .read_line(&mut text)
+        .map_err(|error| Failure::new(FAILED, format!("standard input: {error}")))?;
+    if read > 0 && is_right(text.trim()) {
+        Ok(())
+    } else {
+        Err(Failure::new(FAILED, "nothing was done"))
+    }
+}
+
+/// A secret from standard input; on a terminal typed or pasted without being shown.
+///
+/// # Errors
+/// Exit code 130 for Ctrl-C, 2 when nothing came.
+pub fn secret(question: &str) -> Result<Zeroizing<String>, Failure> {
+    let mut text = Zeroizing::new(String::new());
+    if std::io::stdin().is_terminal() {
+        *text = rpassword::prompt_password(question).map_err(|error| match error.kind() {
+            std::io::ErrorKind::Interrupted => Failure::quiet(INTERRUPTED),
+            _ => Failure::new(FAILED, format!("the terminal: {error}")),
+        })?;
+    } else {
+        let mut input = std::io::stdin().lock().take(SECRET_BYTES_MAX);
+        input
+            .read_line(&mut text)
+            .map_err(|error| Failure::new(FAILED, format!("standard input: {error}")))?;
+    }
+    let trimmed = Zeroizing::new(text.trim_end_matches(['\n', '\r']).to_owned());
+    if trimmed.is_empty() {
+        return Err(Failure::new(USAGE, "nothing came on standard input"));
+    }
+    Ok(trimmed)
+}

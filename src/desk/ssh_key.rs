@@ -1,0 +1,427 @@
+//! SSH keys: a person's own, another's for admins, and those that open a login.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::credential::{shown_end, within_maker};
+use super::{Desk, Whose};
+use crate::clock::Clock;
+use crate::model::address::Networks;
+use crate::model::caller::Caller;
+use crate::model::credential::OwnerId;
+use crate::model::error::{Error, FieldError};
+use crate::model::event::{Action, Target, Trace};
+use crate::model::idempotency::Once;
+use crate::model::permission::Own;
+use crate::model::policy::Policy;
+use crate::model::secret::Id;
+use crate::model::ssh_key::{
+    ImportLine, ImportedKey, KeyRefusal, NewSshKey, PublicKey, SshKey, SshKeyChange, free_name,
+    name_from_comment, parse_authorized_keys_file,
+};
+use crate::model::time::{Time, WantedEnd};
+use crate::model::user::{User, UserId, Username};
+use crate::store::{LoginKeys, NewSshKeyRow, Page, Power, Read, Refused, Write};
+
+const NOT_FOUND: Error = Error::NotFound("SSH key");
+/// What they are called in sentences about lifetimes.
+const WHAT: &str = "SSH keys";
+/// Characters of a fingerprint, behind `SHA256:`, in the name of a key that has neither name nor comment.
+const NAME_FINGERPRINT_CHARACTERS: usize = 8;
+
+/// What became of one line of an `authorized_keys` file.
+pub struct ImportedLine {
+    /// Counted from 1.
+    pub number: usize,
+    pub outcome: ImportOutcome,
+}
+
+/// Taken, or why not.
+pub enum ImportOutcome {
+    Added(SshKey),
+    /// The user has this key, under this name.
+    Present {
+        name: String,
+    },
+    /// One sentence a person can act on; nothing of the line.
+    Refused(String),
+}
+
+/// The keys that open `login` now, from the file alone: without a server, a writer, or a look at the whole file.
+///
+/// # Errors
+/// With one line that says why the file can't be read.
+pub fn login_keys_of_file(
+    path: &Path,
+    clock: &Clock,
+    login: &Username,
+) -> Result<LoginKeys, Refused> {
+    let read = Read::of_file(path)?;
+    read.login_keys(login, clock.now())
+        .map_err(|error| Refused::of(path, &error))
+}
+
+impl Desk {
+    /// SSH keys, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; faults of ours.
+    pub fn ssh_keys(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<SshKey>, Error> {
+        caller.demand(whose.read)?;
+        let page = self.read.ssh_keys(user_of(whose)?, after, limit)?;
+        let items = page.items.into_iter();
+        Ok(Page {
+            items: items.map(|key| self.seen(key, caller.now)).collect(),
+            next: page.next,
+        })
+    }
+
+    /// One SSH key.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] also for what is somebody else's.
+    pub fn ssh_key(&self, caller: &Caller, whose: &Whose, id: Id) -> Result<SshKey, Error> {
+        caller.demand(whose.read)?;
+        self.find_ssh_key(user_of(whose)?, id, caller.now)
+    }
+
+    /// The other users who have this very key, for admins.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; faults of ours.
+    pub fn others_with_ssh_key(&self, caller: &Caller, key: &SshKey) -> Result<Vec<String>, Error> {
+        caller.demand(Own::UsersRead)?;
+        self.read.others_with_ssh_key(key.owner, &key.key)
+    }
+
+    /// Adds an SSH key.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] for a name in use, and for a key that the user has; [`Error::AgainstPolicy`];
+    /// [`Error::NotAllowed`] beyond the caller's own networks.
+    pub fn add_ssh_key(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        new: NewSshKey,
+        once: Option<Once>,
+    ) -> Result<SshKey, Error> {
+        let permit = caller.permit(whose.write, Action::SshKeyAdd)?.once(once);
+        let owner = user_of(whose)?;
+        let id = self.store().write(permit, move |write| {
+            let policy = write.policy()?;
+            let row = insert(write, &policy, owner, new)?;
+            let trace = Trace::of(Target::new("ssh-key", row.id, &row.name, Some(owner)))
+                .after("fingerprint", row.key.fingerprint())
+                .after("networks", &row.networks)
+                .after("expires", shown_end(row.expires_at));
+            Ok((row.id, trace))
+        })?;
+        self.find_ssh_key(owner, id, caller.now)
+    }
+
+    /// Changes an SSH key.
+    ///
+    /// # Errors
+    /// As [`Desk::add_ssh_key`]; [`Error::NotFound`].
+    pub fn edit_ssh_key(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        id: Id,
+        change: SshKeyChange,
+    ) -> Result<SshKey, Error> {
+        let permit = caller.permit(whose.write, Action::SshKeyEdit)?;
+        let owner = user_of(whose)?;
+        let uses = Arc::clone(&self.store().uses);
+        self.store().write(permit, move |write| {
+            let found = write.ssh_key(id)?;
+            let before = found.filter(|key| key.owner == owner).ok_or(NOT_FOUND)?;
+            within_power(write, Some(before.networks.clone()))?;
+            let after = changed(write, &before, change)?;
+            write.edit_ssh_key(&before, &after)?;
+            if after.expires_at != before.expires_at {
+                uses.forgive(id);
+            }
+            if !after.key.is_same_key(&before.key) {
+                report_if_shared(write, &after)?;
+            }
+            let (old, new) = (before.key.fingerprint(), after.key.fingerprint());
+            let trace = Trace::of(Target::new("ssh-key", id, &after.name, Some(owner)))
+                .changed("name", &before.name, &after.name)
+                .changed("fingerprint", old, new)
+                .changed("networks", &before.networks, &after.networks)
+                .changed(
+                    "expires",
+                    shown_end(before.expires_at),
+                    shown_end(after.expires_at),
+                );
+            Ok(((), trace))
+        })?;
+        self.find_ssh_key(owner, id, caller.now)
+    }
+
+    /// Deletes an SSH key: it opens nothing from the next login on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] also for what is somebody else's.
+    pub fn delete_ssh_key(&self, caller: &Caller, whose: &Whose, id: Id) -> Result<(), Error> {
+        let permit = caller.permit(whose.write, Action::SshKeyDelete)?;
+        let owner = user_of(whose)?;
+        self.store().write(permit, move |write| {
+            let name = write.ssh_key_name(owner, id)?.ok_or(NOT_FOUND)?;
+            let key = write.ssh_key(id)?;
+            write.delete_ssh_key(id)?;
+            let fingerprint = key.map_or_else(String::new, |key| key.key.fingerprint().to_owned());
+            let trace = Trace::of(Target::new("ssh-key", id, name, Some(owner)))
+                .before("fingerprint", fingerprint);
+            Ok(((), trace))
+        })
+    }
+
+    /// Takes over the keys of the caller's own `authorized_keys` file; line by line what became of each.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the text as a whole is refused; [`Error::Forbidden`].
+    pub fn import_own_ssh_keys(
+        &self,
+        caller: &Caller,
+        text: &str,
+        once: Option<Once>,
+    ) -> Result<Vec<ImportedLine>, Error> {
+        let user = caller.user()?.clone();
+        self.import_ssh_keys(caller, Own::SshKeysWrite, user, text, once)
+    }
+
+    /// The same for another user, by an admin: who must not be able to do more than the admin, since a key opens a login.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Forbidden`]; [`Error::Invalid`] when the text as a whole is refused.
+    pub fn import_ssh_keys_of(
+        &self,
+        caller: &Caller,
+        name: &Username,
+        text: &str,
+        once: Option<Once>,
+    ) -> Result<Vec<ImportedLine>, Error> {
+        caller.demand_recent_password()?;
+        let user = self.user_to_change(caller, name)?;
+        self.import_ssh_keys(caller, Own::UsersWrite, user, text, once)
+    }
+
+    fn import_ssh_keys(
+        &self,
+        caller: &Caller,
+        permission: Own,
+        user: User,
+        text: &str,
+        once: Option<Once>,
+    ) -> Result<Vec<ImportedLine>, Error> {
+        let permit = caller.permit(permission, Action::SshKeyImport)?.once(once);
+        let rules = self.read.policy()?.ssh_key_rules();
+        let lines = parse_authorized_keys_file(text, &rules)
+            .map_err(|refusal| Error::field("text", refusal.to_string()))?;
+        let is_other = permission == Own::UsersWrite;
+        self.store().write(permit, move |write| {
+            if is_other {
+                let present = write.user_by_id(user.id)?.ok_or(Error::NotFound("user"))?;
+                write.demand_within(&present.permissions())?;
+            }
+            let policy = write.policy()?;
+            let lines = lines.into_iter();
+            let imported: Vec<ImportedLine> = lines
+                .map(|line| import_line(write, &policy, user.id, line))
+                .collect::<Result<_, Error>>()?;
+            let added: Vec<&SshKey> = imported.iter().filter_map(ImportedLine::added).collect();
+            let ids: Vec<&str> = added.iter().map(|key| key.id.as_str()).collect();
+            let target = Target::new("user", &user.username, &user.display_name, Some(user.id));
+            let trace = Trace::of(target)
+                .after("added", ids.join(" "))
+                .after("lines", imported.len());
+            Ok((imported, trace))
+        })
+    }
+
+    fn find_ssh_key(&self, owner: UserId, id: Id, now: Time) -> Result<SshKey, Error> {
+        let found = self.read.ssh_key(id)?;
+        let key = found.filter(|key| key.owner == owner).ok_or(NOT_FOUND)?;
+        Ok(self.seen(key, now))
+    }
+
+    /// What was once seen expired stays so: noted in memory at once, in the file soon after.
+    fn seen(&self, mut key: SshKey, now: Time) -> SshKey {
+        let uses = &self.store().uses;
+        if key.is_expired(now) && !key.seen_expired {
+            uses.note_expired(key.id, now);
+        }
+        key.seen_expired = key.seen_expired || uses.was_seen_expired(key.id);
+        key
+    }
+}
+
+impl ImportedLine {
+    fn added(&self) -> Option<&SshKey> {
+        match &self.outcome {
+            ImportOutcome::Added(key) => Some(key),
+            ImportOutcome::Present { .. } | ImportOutcome::Refused(_) => None,
+        }
+    }
+}
+
+fn user_of(whose: &Whose) -> Result<UserId, Error> {
+    match whose.owner {
+        OwnerId::User(user) => Ok(user),
+        OwnerId::Service(_) | OwnerId::Host(_) => Err(NOT_FOUND),
+    }
+}
+
+fn demand_allowed(key: &PublicKey, policy: &Policy) -> Result<(), Error> {
+    let refuse = |refusal: KeyRefusal| {
+        Error::AgainstPolicy(FieldError::new("public_key", refusal.to_string()))
+    };
+    key.check(&policy.ssh_key_rules()).map_err(refuse)
+}
+
+/// Networks for a new or changed key: those of the one who acts when nothing was said, and never beyond them.
+fn within_power(write: &Write<'_>, wanted: Option<Networks>) -> Result<Networks, Error> {
+    match &write.power {
+        Power::Credential(maker, _) => within_maker(wanted, maker),
+        Power::Unlimited => Ok(wanted.unwrap_or_default()),
+    }
+}
+
+fn insert(
+    write: &Write<'_>,
+    policy: &Policy,
+    owner: UserId,
+    new: NewSshKey,
+) -> Result<NewSshKeyRow, Error> {
+    demand_allowed(&new.key, policy)?;
+    let networks = within_power(write, new.networks)?;
+    let expires_at = policy.ssh_key_lifetime().end(WHAT, new.end, write.now)?;
+    if write.ssh_keys_of(owner)? >= i64::from(policy.ssh_keys_max) {
+        let message = format!(
+            "your organisation allows {} SSH keys; delete one that is no longer needed",
+            policy.ssh_keys_max
+        );
+        return Err(Error::AgainstPolicy(FieldError::new("public_key", message)));
+    }
+    let made_by = match &write.power {
+        Power::Credential(maker, _) => Some(maker.id),
+        Power::Unlimited => None,
+    };
+    let row = NewSshKeyRow {
+        id: Id::random(),
+        owner,
+        name: new.name,
+        key: new.key,
+        networks,
+        made_by,
+        expires_at,
+    };
+    write.add_ssh_key(&row)?;
+    let found = write.ssh_key(row.id)?;
+    report_if_shared(write, &found.ok_or(NOT_FOUND)?)?;
+    Ok(row)
+}
+
+/// The key that `change` makes of `before`, within policy and within what the one who acts may do.
+fn changed(write: &Write<'_>, before: &SshKey, change: SshKeyChange) -> Result<SshKey, Error> {
+    let policy = write.policy()?;
+    let rule = policy.ssh_key_lifetime();
+    let mut after = before.clone();
+    if let Some(name) = change.name {
+        after.name = name;
+    }
+    if let Some(networks) = change.networks {
+        after.networks = within_power(write, Some(networks))?;
+    }
+    if let Some(end) = change.end {
+        after.expires_at = rule.end(WHAT, end, write.now)?;
+    }
+    if let Some(key) = change.key {
+        demand_allowed(&key, &policy)?;
+        // Another key is a new key: its end has to be one that a new key might have.
+        if change.end.is_none() && !rule.permits(before.expires_at, write.now) {
+            let message = format!(
+                "your organisation lets {WHAT} live {} at the longest, and this one ends later; give a new end",
+                rule.max
+            );
+            return Err(Error::AgainstPolicy(FieldError::new("expires_in", message)));
+        }
+        after.key = key;
+    }
+    Ok(after)
+}
+
+fn report_if_shared(write: &Write<'_>, key: &SshKey) -> Result<(), Error> {
+    let mut users = write.others_with_ssh_key(key.owner, &key.key)?;
+    if users.is_empty() {
+        return Ok(());
+    }
+    if let Some(owner) = write.user_by_id(key.owner)? {
+        users.push(owner.username.to_string());
+    }
+    users.sort_unstable();
+    write.report_shared_ssh_key(key.id, &key.key, &users.join(" "))
+}
+
+/// One line; what is wrong with it stops no other.
+fn import_line(
+    write: &Write<'_>,
+    policy: &Policy,
+    owner: UserId,
+    line: ImportLine,
+) -> Result<ImportedLine, Error> {
+    let number = line.number;
+    let outcome = match line.outcome {
+        Ok(key) => import_key(write, policy, owner, key)?,
+        Err(refusal) => ImportOutcome::Refused(refusal.to_string()),
+    };
+    Ok(ImportedLine { number, outcome })
+}
+
+fn import_key(
+    write: &Write<'_>,
+    policy: &Policy,
+    owner: UserId,
+    imported: ImportedKey,
+) -> Result<ImportOutcome, Error> {
+    let key = imported.key;
+    if let Some(name) = write.ssh_key_named_with(owner, &key, None)? {
+        return Ok(ImportOutcome::Present { name });
+    }
+    let wanted = name_from_comment(&key).unwrap_or_else(|| name_from_fingerprint(&key));
+    let name = free_name(&wanted, |name| {
+        write.ssh_key_name_is_taken(owner, name, None)
+    })?;
+    let new = NewSshKey {
+        name,
+        key,
+        end: imported.expires_at.map_or(WantedEnd::Unsaid, WantedEnd::At),
+        networks: Some(imported.networks).filter(|networks| !networks.is_everywhere()),
+    };
+    let refused = |message: String| Ok(ImportOutcome::Refused(message));
+    let row = match insert(write, policy, owner, new) {
+        Ok(row) => row,
+        Err(Error::AgainstPolicy(error)) => return refused(error.message),
+        Err(Error::Invalid(_)) => return refused("this key's expiry-time is over".to_owned()),
+        Err(Error::NotAllowed(sentence)) => return refused(sentence),
+        Err(other) => return Err(other),
+    };
+    Ok(ImportOutcome::Added(
+        write.ssh_key(row.id)?.ok_or(NOT_FOUND)?,
+    ))
+}
+
+fn name_from_fingerprint(key: &PublicKey) -> String {
+    let digest = key.fingerprint().trim_start_matches("SHA256:");
+    let start: String = digest.chars().take(NAME_FINGERPRINT_CHARACTERS).collect();
+    format!("{} {start}", key.kind())
+}

@@ -1,0 +1,174 @@
+//! An SSH key as it is kept: whose it is, what it is called, how long and from where it opens a login.
+
+use super::{COMMENT_CHARS_MAX, PublicKey};
+use crate::model::address::Networks;
+use crate::model::secret::Id;
+use crate::model::text::{NAME_CHARACTERS_MAX, parse_name};
+use crate::model::time::{Time, WantedEnd};
+use crate::model::user::UserId;
+
+/// What a host did with a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostUse {
+    /// When.
+    pub at: Time,
+    /// The host's name.
+    pub host: String,
+}
+
+/// A user's SSH key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SshKey {
+    /// Public, and never used again.
+    pub id: Id,
+    /// Whose login it opens.
+    pub owner: UserId,
+    /// Unique among the owner's keys.
+    pub name: String,
+    /// The key itself, decoded anew whenever it is read.
+    pub key: PublicKey,
+    /// From where it may be used.
+    pub networks: Networks,
+    /// When it was added.
+    pub created_at: Time,
+    /// The first second at which it is no longer good.
+    pub expires_at: Option<Time>,
+    /// Whether it was once seen expired: then it stays so, whatever the clock says later.
+    pub seen_expired: bool,
+    /// The credential that added it.
+    pub made_by: Option<Id>,
+    /// When a host last asked for it: a mere offer makes a host ask, too.
+    pub looked_up: Option<HostUse>,
+    /// When a host last reported a login with it.
+    pub used: Option<HostUse>,
+}
+
+impl SshKey {
+    /// Whether it opens nothing any more.
+    #[must_use]
+    pub fn is_expired(&self, now: Time) -> bool {
+        self.seen_expired || self.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// `TYPE BASE64 COMMENT`, as in a `.pub` file.
+    #[must_use]
+    pub fn public_line(&self) -> String {
+        let line = format!("{} {}", self.key.to_openssh(), self.key.comment());
+        line.trim_end().to_owned()
+    }
+}
+
+/// What a new SSH key is made of.
+#[derive(Clone, Debug)]
+pub struct NewSshKey {
+    /// The name that was given, or the key's comment.
+    pub name: String,
+    /// The key.
+    pub key: PublicKey,
+    /// Unsaid: as long as the organisation allows.
+    pub end: WantedEnd,
+    /// `None`: as far as the caller may reach.
+    pub networks: Option<Networks>,
+}
+
+/// A change to an SSH key; what is `None` stays.
+#[derive(Clone, Debug, Default)]
+pub struct SshKeyChange {
+    /// Another name.
+    pub name: Option<String>,
+    /// Another key in its place.
+    pub key: Option<PublicKey>,
+    /// Another end.
+    pub end: Option<WantedEnd>,
+    /// Other networks.
+    pub networks: Option<Networks>,
+}
+
+/// The name that a key's comment makes; `None` when it makes none.
+#[must_use]
+pub fn name_from_comment(key: &PublicKey) -> Option<String> {
+    let start: String = key.comment().chars().take(NAME_CHARACTERS_MAX).collect();
+    parse_name(&start).ok()
+}
+
+/// The first name like `wanted` that is not `taken`: `laptop`, `laptop (2)`, `laptop (3)` and so on.
+pub fn free_name<E>(
+    wanted: &str,
+    mut taken: impl FnMut(&str) -> Result<bool, E>,
+) -> Result<String, E> {
+    let mut name = wanted.to_owned();
+    for number in 2_u32.. {
+        if !taken(&name)? {
+            break;
+        }
+        let ending = format!(" ({number})");
+        let kept = NAME_CHARACTERS_MAX - ending.len();
+        let start: String = wanted.chars().take(kept).collect();
+        name = start.trim_end().to_owned() + &ending;
+    }
+    Ok(name)
+}
+
+const _: () = assert!(NAME_CHARACTERS_MAX <= COMMENT_CHARS_MAX);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ssh_key::KeyRules;
+    use crate::model::ssh_key::test_keys::ED25519;
+
+    fn key(comment: &str) -> PublicKey {
+        PublicKey::parse(&format!("{ED25519} {comment}"), &KeyRules::default()).unwrap()
+    }
+
+    #[test]
+    fn a_comment_makes_a_name_that_a_person_could_have_given() {
+        assert_eq!(
+            name_from_comment(&key("alice@laptop")).as_deref(),
+            Some("alice@laptop")
+        );
+        assert_eq!(name_from_comment(&key("")), None);
+        assert_eq!(name_from_comment(&key(" \u{200b} ")), None);
+        let long = name_from_comment(&key(&"é".repeat(100))).unwrap();
+        assert_eq!(long, "é".repeat(64));
+    }
+
+    #[test]
+    fn a_taken_name_gets_a_number_and_stays_a_name() {
+        let free = |taken: &[&str], wanted: &str| {
+            free_name::<()>(wanted, |name| Ok(taken.contains(&name))).unwrap()
+        };
+        assert_eq!(free(&[], "laptop"), "laptop");
+        assert_eq!(free(&["laptop"], "laptop"), "laptop (2)");
+        assert_eq!(free(&["laptop", "laptop (2)"], "laptop"), "laptop (3)");
+        let long = "é".repeat(64);
+        let other = free(&[&long], &long);
+        assert_eq!(parse_name(&other).as_deref(), Ok(other.as_str()));
+        assert_eq!(other, "é".repeat(60) + " (2)");
+    }
+
+    #[test]
+    fn the_end_is_the_first_second_without_it() {
+        let end = Time::from_unix(1_000);
+        let mut key = SshKey {
+            id: Id::random(),
+            owner: UserId(1),
+            name: "laptop".into(),
+            key: key("me"),
+            networks: Networks::default(),
+            created_at: Time::from_unix(0),
+            expires_at: Some(end),
+            seen_expired: false,
+            made_by: None,
+            looked_up: None,
+            used: None,
+        };
+        assert!(!key.is_expired(Time::from_unix(999)));
+        assert!(key.is_expired(end));
+        key.seen_expired = true;
+        assert!(key.is_expired(Time::from_unix(0)));
+        assert_eq!(key.public_line(), format!("{ED25519} me"));
+        key.key = PublicKey::parse(ED25519, &KeyRules::default()).unwrap();
+        assert_eq!(key.public_line(), ED25519);
+    }
+}

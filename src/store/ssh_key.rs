@@ -1,0 +1,330 @@
+//! The tables `ssh_keys` and `ssh_key_uses`.
+//!
+//! A row is decoded anew whenever it is read. One that is no whole key any more is left out, and said in the log.
+
+use rusqlite::{Row, params};
+
+use super::read::{Page, Select};
+use super::user::{invalid, rows, time, unix};
+use super::write::Write;
+use crate::model::address::Networks;
+use crate::model::error::Error;
+use crate::model::event::{Action, Actor, Origin, Outcome, Target, Trace, Way};
+use crate::model::secret::Id;
+use crate::model::ssh_key::{HostUse, PublicKey, SshKey};
+use crate::model::time::Time;
+use crate::model::user::{UserId, Username};
+
+const COLUMNS: &str = "k.number, k.id, k.user_id, k.name, k.key, k.comment, k.networks, k.created_at, k.expires_at, \
+    k.expired_seen_at, k.made_by, l.looked_up_at, l.looked_up_host, l.used_at, l.used_host \
+    FROM ssh_keys k LEFT JOIN ssh_key_uses l ON l.ssh_key_id = k.id";
+
+/// A row of the table: its number, and the key unless it is damaged.
+type Found = (i64, Option<SshKey>);
+
+fn host_use(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<HostUse>> {
+    match (time(row, at)?, row.get(at + 1)?) {
+        (Some(at), Some(host)) => Ok(Some(HostUse { at, host })),
+        _ => Ok(None),
+    }
+}
+
+/// Whatever a row holds, reading it is no failure: one changed row must not take all others away.
+fn read_found(row: &Row<'_>) -> rusqlite::Result<Found> {
+    let number = row.get(0)?;
+    let key = read_ssh_key(row).ok();
+    if key.is_none() {
+        log::warn!("the SSH key in row {number} is damaged; it is left out");
+    }
+    Ok((number, key))
+}
+
+fn read_ssh_key(row: &Row<'_>) -> rusqlite::Result<SshKey> {
+    let id = |column: usize| -> rusqlite::Result<Option<Id>> {
+        let text = row.get_ref(column)?.as_str_or_null()?;
+        text.map(|text| Id::parse(text).ok_or_else(|| invalid(column)))
+            .transpose()
+    };
+    let (key, comment) = (row.get_ref(4)?.as_str()?, row.get_ref(5)?.as_str()?);
+    let networks = row.get_ref(6)?.as_str()?;
+    Ok(SshKey {
+        id: id(1)?.ok_or_else(|| invalid(1))?,
+        owner: UserId(row.get(2)?),
+        name: row.get(3)?,
+        key: PublicKey::from_stored(key, comment).map_err(|_| invalid(4))?,
+        networks: Networks::from_stored(networks).map_err(|_| invalid(6))?,
+        created_at: Time::from_unix(row.get(7)?),
+        expires_at: time(row, 8)?,
+        seen_expired: row.get::<_, Option<i64>>(9)?.is_some(),
+        made_by: id(10)?,
+        looked_up: host_use(row, 11)?,
+        used: host_use(row, 13)?,
+    })
+}
+
+/// A new row.
+pub struct NewSshKeyRow {
+    pub id: Id,
+    pub owner: UserId,
+    pub name: String,
+    pub key: PublicKey,
+    pub networks: Networks,
+    pub made_by: Option<Id>,
+    pub expires_at: Option<Time>,
+}
+
+/// What opens a login.
+#[derive(Debug, Default)]
+pub struct LoginKeys {
+    pub keys: Vec<SshKey>,
+    /// Rows that are left out because they hold no whole key.
+    pub damaged: usize,
+}
+
+impl Select {
+    /// SSH keys of a user, newest first; `after` is what [`Page::next`] said.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn ssh_keys(
+        &self,
+        owner: UserId,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<SshKey>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} WHERE k.user_id = ? AND k.number < ? ORDER BY k.number DESC LIMIT ?"
+        );
+        let with = params![owner.0, after.unwrap_or(i64::MAX), rows(limit)];
+        let page = Page::of(self.all(&sql, with, read_found)?, limit, |(number, _)| {
+            number.to_string()
+        });
+        Ok(Page {
+            items: page.items.into_iter().filter_map(|(_, key)| key).collect(),
+            next: page.next,
+        })
+    }
+
+    /// One SSH key.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn ssh_key(&self, id: Id) -> Result<Option<SshKey>, Error> {
+        let sql = format!("SELECT {COLUMNS} WHERE k.id = ?");
+        let found = self.one(&sql, [id.as_str()], read_found)?;
+        Ok(found.and_then(|(_, key)| key))
+    }
+
+    /// The name of a user's SSH key, also of one that is damaged, so that it can be deleted.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn ssh_key_name(&self, owner: UserId, id: Id) -> Result<Option<String>, Error> {
+        let sql = "SELECT name FROM ssh_keys WHERE user_id = ? AND id = ?";
+        self.one(sql, params![owner.0, id.as_str()], |row| row.get(0))
+    }
+
+    /// How many SSH keys a user has.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn ssh_keys_of(&self, owner: UserId) -> Result<i64, Error> {
+        self.count("SELECT count(*) FROM ssh_keys WHERE user_id = ?", [owner.0])
+    }
+
+    /// The name under which a user has this very key, if they have it; `besides` one of theirs.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn ssh_key_named_with(
+        &self,
+        owner: UserId,
+        key: &PublicKey,
+        besides: Option<Id>,
+    ) -> Result<Option<String>, Error> {
+        let sql = "SELECT name FROM ssh_keys WHERE user_id = ? AND fingerprint = ? AND id IS NOT ?";
+        let with = params![owner.0, key.fingerprint(), besides.as_ref().map(Id::as_str)];
+        self.one(sql, with, |row| row.get(0))
+    }
+
+    /// Whether a user has an SSH key of this name; `besides` one of theirs.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn ssh_key_name_is_taken(
+        &self,
+        owner: UserId,
+        name: &str,
+        besides: Option<Id>,
+    ) -> Result<bool, Error> {
+        let sql = "SELECT count(*) FROM ssh_keys WHERE user_id = ? AND name = ? AND id IS NOT ?";
+        let with = params![owner.0, name, besides.as_ref().map(Id::as_str)];
+        Ok(self.count(sql, with)? > 0)
+    }
+
+    /// The names of the other users who have this very key.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn others_with_ssh_key(
+        &self,
+        owner: UserId,
+        key: &PublicKey,
+    ) -> Result<Vec<String>, Error> {
+        let sql = "SELECT u.username FROM ssh_keys k JOIN users u ON u.id = k.user_id \
+                   WHERE k.fingerprint = ? AND k.user_id <> ? ORDER BY u.username LIMIT 100";
+        self.all(sql, params![key.fingerprint(), owner.0], |row| row.get(0))
+    }
+
+    /// The keys that open the login of an enabled user at `now`, in the order in which they were added.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn login_keys(&self, login: &Username, now: Time) -> Result<LoginKeys, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} WHERE k.user_id = (SELECT id FROM users WHERE username = ? AND disabled_at IS NULL \
+             AND deleted_at IS NULL) ORDER BY k.number"
+        );
+        let found = self.all(&sql, [login.as_str()], read_found)?;
+        let damaged = found.iter().filter(|(_, key)| key.is_none()).count();
+        let live = found
+            .into_iter()
+            .filter_map(|(_, key)| key)
+            .filter(|key| !key.is_expired(now));
+        Ok(LoginKeys {
+            keys: live.collect(),
+            damaged,
+        })
+    }
+
+    /// Notes that keys whose end has come were seen expired.
+    pub(super) fn mark_expired_ssh_keys(&self, now: Time, limit: i64) -> Result<usize, Error> {
+        let sql = "UPDATE ssh_keys SET expired_seen_at = ?1 WHERE number IN \
+                   (SELECT number FROM ssh_keys WHERE expires_at <= ?1 AND expired_seen_at IS NULL LIMIT ?2)";
+        self.execute(sql, params![now.unix(), limit])
+    }
+}
+
+impl Write<'_> {
+    /// Adds an SSH key.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the owner has this key, or another of this name.
+    pub fn add_ssh_key(&self, new: &NewSshKeyRow) -> Result<(), Error> {
+        self.demand_new_ssh_key(new.owner, &new.key, None)?;
+        self.demand_free_ssh_key_name(new.owner, &new.name, None)?;
+        let sql = "INSERT INTO ssh_keys (id, user_id, name, type, bits, key, fingerprint, comment, networks, created_at, expires_at, made_by) \
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        self.execute(
+            sql,
+            params![
+                new.id.as_str(),
+                new.owner.0,
+                new.name,
+                new.key.kind().name(),
+                new.key.bits(),
+                new.key.base64(),
+                new.key.fingerprint(),
+                new.key.comment(),
+                new.networks.to_string(),
+                self.now.unix(),
+                unix(new.expires_at),
+                new.made_by.as_ref().map(Id::as_str),
+            ],
+        )?;
+        Ok(())
+    }
+
+    /// Writes what an edit changed: name, key, networks, end. A new end takes back that it was seen expired; of
+    /// another key nothing was used yet.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the owner has another of this name, or the new key under another name.
+    pub fn edit_ssh_key(&self, before: &SshKey, after: &SshKey) -> Result<(), Error> {
+        self.demand_new_ssh_key(after.owner, &after.key, Some(after.id))?;
+        self.demand_free_ssh_key_name(after.owner, &after.name, Some(after.id))?;
+        let sql = "UPDATE ssh_keys SET name = ?1, type = ?2, bits = ?3, key = ?4, fingerprint = ?5, comment = ?6, networks = ?7, \
+                   expired_seen_at = CASE WHEN expires_at IS ?8 THEN expired_seen_at END, expires_at = ?8 WHERE id = ?9";
+        self.execute(
+            sql,
+            params![
+                after.name,
+                after.key.kind().name(),
+                after.key.bits(),
+                after.key.base64(),
+                after.key.fingerprint(),
+                after.key.comment(),
+                after.networks.to_string(),
+                unix(after.expires_at),
+                after.id.as_str(),
+            ],
+        )?;
+        if !after.key.is_same_key(&before.key) {
+            self.execute(
+                "DELETE FROM ssh_key_uses WHERE ssh_key_id = ?",
+                [after.id.as_str()],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Deletes an SSH key.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn delete_ssh_key(&self, id: Id) -> Result<(), Error> {
+        self.execute("DELETE FROM ssh_keys WHERE id = ?", [id.as_str()])
+            .map(|_| ())
+    }
+
+    /// Tells admins, and nobody else, that several users have the same key: in an event without an actor, since what
+    /// others have is no business of who adds a key.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn report_shared_ssh_key(&self, id: Id, key: &PublicKey, users: &str) -> Result<(), Error> {
+        let origin = Origin {
+            way: Way::Api,
+            ..Origin::operator()
+        };
+        let trace = Trace::of(Target::new("ssh-key", id, key.fingerprint(), None));
+        let action = Action::SshKeyShared.word();
+        let trace = trace.after("users", users);
+        self.append(
+            self.now,
+            action,
+            &Actor::nobody(),
+            &origin,
+            Outcome::Done,
+            &trace,
+        )
+    }
+
+    fn demand_new_ssh_key(
+        &self,
+        owner: UserId,
+        key: &PublicKey,
+        besides: Option<Id>,
+    ) -> Result<(), Error> {
+        match self.ssh_key_named_with(owner, key, besides)? {
+            Some(name) => Err(Error::Conflict(format!(
+                "This key is there already, under the name \"{name}\"."
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn demand_free_ssh_key_name(
+        &self,
+        owner: UserId,
+        name: &str,
+        besides: Option<Id>,
+    ) -> Result<(), Error> {
+        if self.ssh_key_name_is_taken(owner, name, besides)? {
+            return Err(Error::Conflict(format!(
+                "There is an SSH key named \"{name}\" already; choose another name."
+            )));
+        }
+        Ok(())
+    }
+}
