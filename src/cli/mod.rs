@@ -2,6 +2,7 @@
 
 mod account;
 mod api_key;
+mod authorized_keys;
 mod client;
 mod config;
 mod connection;
@@ -12,6 +13,9 @@ mod output;
 mod prompt;
 mod scan;
 mod serve;
+mod ssh_key;
+mod ssh_key_import;
+mod sshd;
 mod user;
 
 use std::process::ExitCode;
@@ -41,6 +45,10 @@ enum Command {
     ApiKey(api_key::ApiKeyArguments),
     /// Tokens: list, create, delete, explain
     Token(api_key::TokenArguments),
+    /// SSH keys: list, add, show, edit, delete, import
+    SshKey(ssh_key::SshKeyArguments),
+    /// Print the SSH keys that open a login, from the file: for this machine's own sshd
+    AuthorizedKeys(authorized_keys::AuthorizedKeysArguments),
     /// Users: add, list, show, disable, enable, role, reset-password, delete, token
     #[command(subcommand)]
     User(user::UserCommand),
@@ -73,6 +81,8 @@ pub fn run() -> ExitCode {
         Command::Whoami(arguments) => account::whoami(&arguments),
         Command::ApiKey(arguments) => api_key::api_key(arguments),
         Command::Token(arguments) => api_key::token(arguments),
+        Command::SshKey(arguments) => ssh_key::run(arguments),
+        Command::AuthorizedKeys(arguments) => authorized_keys::run(&arguments),
         Command::User(command) => user::run(command),
         Command::Sweep(arguments) => operator::sweep(&arguments),
         Command::Audit(command) => operator::audit(&command),

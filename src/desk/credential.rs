@@ -1,5 +1,7 @@
 //! Making, changing, rotating and ending API keys, tokens and sessions.
 
+use std::sync::Arc;
+
 use super::Desk;
 use crate::model::address::Networks;
 use crate::model::caller::Caller;
@@ -7,8 +9,8 @@ use crate::model::credential::{
     Credential, CredentialChange, Kind, NewCredential, OwnerId, Record, Refusal, Rotation, State,
     UsageDay,
 };
-use crate::model::error::Error;
-use crate::model::event::{Action, Target, Trace};
+use crate::model::error::{Error, FieldError};
+use crate::model::event::{Action, Origin, Target, Trace};
 use crate::model::idempotency::Once;
 use crate::model::permission::{Own, Permissions};
 use crate::model::policy::{Policy, is_whole_hours};
@@ -66,8 +68,68 @@ pub struct Whose {
     pub(super) owner: OwnerId,
     pub(super) read: Own,
     pub(super) write: Own,
-    /// What the owner's credentials may at most carry, when that is less than what the caller may do.
+}
+
+/// What the owner's credentials may carry, as it is inside the transaction.
+struct Bounds {
+    /// The most, when that is less than what the caller may do.
     limit: Option<Permissions>,
+    /// What they may carry though the caller may not: what the service itself defines.
+    defined: Permissions,
+}
+
+impl Bounds {
+    /// # Errors
+    /// [`Error::NotFound`] when the service was deleted meanwhile.
+    fn of(write: &Write<'_>, owner: OwnerId) -> Result<Self, Error> {
+        match owner {
+            OwnerId::Service(id) => {
+                let service = write.service_by_id(id)?.ok_or(Error::NotFound("service"))?;
+                Ok(Self {
+                    limit: Some(service.power()),
+                    defined: service.permissions,
+                })
+            }
+            OwnerId::User(_) | OwnerId::Host(_) => Ok(Self {
+                limit: None,
+                defined: Permissions::none(),
+            }),
+        }
+    }
+
+    /// What a new credential carries when nothing is said: all that the caller may give.
+    fn all_of(&self, power: &Permissions) -> Permissions {
+        let Some(limit) = &self.limit else {
+            return power.clone();
+        };
+        let mut all = power.intersection(limit);
+        all.extend(&self.defined);
+        all
+    }
+
+    /// Permissions for a new or changed credential: they exist, lie within the limit, and within what the caller may do.
+    fn demand(&self, write: &Write<'_>, permissions: &Permissions) -> Result<(), Error> {
+        write.demand_defined(permissions, "permissions")?;
+        let limit = self.limit.as_ref();
+        if let Some(missing) = limit.and_then(|limit| permissions.first_missing_from(limit)) {
+            return Err(Error::field(
+                "permissions",
+                format!("a service's API key can't carry {missing}"),
+            ));
+        }
+        write.demand_within(&permissions.without(&self.defined))
+    }
+
+    /// A credential may be changed or rotated only by one that may do as much.
+    fn demand_within_caller(&self, write: &Write<'_>, record: &Record) -> Result<(), Error> {
+        write.demand_within(&record.permissions.without(&self.defined))?;
+        match &write.power {
+            Power::Unlimited => Ok(()),
+            Power::Credential(caller, _) => {
+                within_maker(Some(record.networks.clone()), caller).map(|_| ())
+            }
+        }
+    }
 }
 
 impl Desk {
@@ -81,7 +143,6 @@ impl Desk {
             owner: OwnerId::User(caller.user()?.id),
             read,
             write,
-            limit: None,
         })
     }
 
@@ -95,18 +156,16 @@ impl Desk {
             owner,
             read: Own::SshKeysRead,
             write: Own::SshKeysWrite,
-            limit: None,
         })
     }
 
     /// A service's API keys, for admins.
     #[must_use]
-    pub fn of_service(service: &Service) -> Whose {
+    pub const fn of_service(service: &Service) -> Whose {
         Whose {
             owner: OwnerId::Service(service.id),
             read: Own::ServicesRead,
             write: Own::ServicesWrite,
-            limit: Some(service.power()),
         }
     }
 
@@ -117,7 +176,6 @@ impl Desk {
             owner: OwnerId::User(user),
             read: Own::UsersRead,
             write: Own::UsersWrite,
-            limit: None,
         }
     }
 
@@ -283,12 +341,12 @@ impl Desk {
             let Power::Credential(maker, power) = &write.power else {
                 return Err(Error::Fault("an API key without a maker".to_owned()));
             };
-            let limit = whose.limit.as_ref();
+            let bounds = Bounds::of(write, whose.owner)?;
             let permissions = match wanted.permissions {
                 Some(permissions) => permissions,
-                None => limit.map_or_else(|| power.clone(), |limit| power.intersection(limit)),
+                None => bounds.all_of(power),
             };
-            demand_permissions(write, &permissions, limit)?;
+            bounds.demand(write, &permissions)?;
             let networks = within_maker(wanted.networks, maker)?;
             let policy = write.policy()?;
             let expires_at = match wanted.kind {
@@ -304,14 +362,10 @@ impl Desk {
                     "your organisation allows {} API keys; delete one that is no longer needed",
                     policy.api_keys_max
                 );
-                return Err(Error::AgainstPolicy(crate::model::error::FieldError::new(
-                    "name", message,
-                )));
+                return Err(Error::AgainstPolicy(FieldError::new("name", message)));
             }
             let secret = Secret::generate(Form::Credential(wanted.kind));
-            let name = wanted
-                .name
-                .unwrap_or_else(|| tame(origin.program.as_deref().unwrap_or("token"), 64));
+            let name = wanted.name.unwrap_or_else(|| name_after(&origin));
             let row = NewRow {
                 id: secret.id(),
                 kind: wanted.kind,
@@ -365,40 +419,40 @@ impl Desk {
             return Err(Error::PasswordNeeded);
         }
         let permit = caller.permit(whose.write, action)?;
-        let (whose, owner, uses) = (
-            whose.clone(),
-            whose.owner,
-            std::sync::Arc::clone(&self.store().uses),
-        );
+        let owner = whose.owner;
         self.store().write(permit, move |write| {
-            let before = find(write.record(id)?, whose.owner, Kind::ApiKey)?;
+            // What is wrong whatever the key is comes before whether there is one.
+            let bounds = Bounds::of(write, owner)?;
+            if let Some(permissions) = &change.permissions {
+                bounds.demand(write, permissions)?;
+            }
+            let networks = match (change.networks, &write.power) {
+                (Some(networks), Power::Credential(maker, _)) => {
+                    Some(within_maker(Some(networks), maker)?)
+                }
+                (networks, _) => networks,
+            };
+            let rule = write.policy()?.api_key;
+            let end = change.end.map(|end| rule.end("API keys", end, write.now));
+            let end = end.transpose()?;
+            let before = find(write.record(id)?, owner, Kind::ApiKey)?;
             if change.version.as_ref().is_some_and(|version| *version != before.version()) {
                 return Err(Error::Conflict("Somebody changed this meanwhile; look at how it is now, and save again if you still want to.".to_owned()));
             }
-            let mut record = before.clone();
             if !only {
-                demand_within_caller(write, &before)?;
+                bounds.demand_within_caller(write, &before)?;
             }
+            let mut record = before.clone();
             record.name = change.name.unwrap_or(record.name);
             record.note = change.note.unwrap_or(record.note);
-            if let Some(permissions) = change.permissions {
-                demand_permissions(write, &permissions, whose.limit.as_ref())?;
-                record.permissions = permissions;
-            }
-            if let (Some(networks), Power::Credential(maker, _)) = (change.networks, &write.power) {
-                record.networks = within_maker(Some(networks), maker)?;
-            }
-            if let Some(end) = change.end {
-                record.expires_at = write.policy()?.api_key.end("API keys", end, write.now)?;
-            }
+            record.permissions = change.permissions.unwrap_or(record.permissions);
+            record.networks = networks.unwrap_or(record.networks);
+            record.expires_at = end.unwrap_or(record.expires_at);
             if !only {
                 write.edit_credential(&record)?;
             }
             if let Some(disabled) = change.disabled {
                 write.set_credential_disabled(id, disabled)?;
-            }
-            if record.expires_at != before.expires_at {
-                uses.forgive(id);
             }
             let word = |disabled: Disabled| {
                 if disabled == Disabled::Yes {
@@ -493,26 +547,34 @@ impl Desk {
         {
             return Err(Error::PasswordNeeded);
         }
-        let owner = whose.owner;
+        let (owner, uses) = (whose.owner, Arc::clone(&self.store().uses));
         let secret = self.store().write(permit, move |write| {
+            let bounds = Bounds::of(write, owner)?;
+            let rule = write.policy()?.api_key;
+            let wanted = match rotation.end {
+                WantedEnd::Unsaid => None,
+                wanted => Some(rule.end("API keys", wanted, write.now)?),
+            };
             let record = find(write.record(id)?, owner, Kind::ApiKey)?;
-            demand_within_caller(write, &record)?;
-            if record.state(write.now) == State::Expired {
+            bounds.demand_within_caller(write, &record)?;
+            let seen = uses.seen_expired(id).own;
+            let is_over = seen.is_some() && seen == record.expires_at;
+            if record.state(write.now) == State::Expired || is_over {
                 return Err(Error::Conflict("This API key has expired; give it a new end first, or make a new one.".to_owned()));
             }
-            let rule = write.policy()?.api_key;
-            let expires_at = match rotation.end {
-                WantedEnd::Unsaid if rule.permits(record.expires_at, write.now) => record.expires_at,
-                WantedEnd::Unsaid => {
+            let expires_at = match wanted {
+                Some(end) => end,
+                None if rule.permits(record.expires_at, write.now) => record.expires_at,
+                None => {
                     let message = format!("your organisation lets API keys live {} at the longest, and this one ends later; give a new end", rule.max);
-                    return Err(Error::AgainstPolicy(crate::model::error::FieldError::new("expires_in", message)));
+                    return Err(Error::AgainstPolicy(FieldError::new("expires_in", message)));
                 }
-                wanted => rule.end("API keys", wanted, write.now)?,
             };
             let grace_end = write.now.after(rotation.grace);
             let previous_ends_at = (!rotation.grace.is_zero()).then(|| record.expires_at.map_or(grace_end, |end| end.min(grace_end)));
             let secret = Secret::generate_for(Form::Credential(record.kind), id);
             write.rotate_credential(id, &secret.digest(), previous_ends_at, expires_at)?;
+            uses.rotated(id);
             let trace = Trace::of(target(&record))
                 .changed("expires", shown_end(record.expires_at), shown_end(expires_at))
                 .after("previous ends", previous_ends_at.map_or_else(|| "now".to_owned(), |end| end.to_string()));
@@ -617,22 +679,6 @@ fn find(record: Option<Record>, owner: OwnerId, kind: Kind) -> Result<Record, Er
         .ok_or_else(|| not_found(kind))
 }
 
-/// Permissions for a new or changed credential: they exist, lie within the limit, and within what the caller may do.
-fn demand_permissions(
-    write: &Write<'_>,
-    permissions: &Permissions,
-    limit: Option<&Permissions>,
-) -> Result<(), Error> {
-    write.demand_defined(permissions, "permissions")?;
-    if let Some(missing) = limit.and_then(|limit| permissions.first_missing_from(limit)) {
-        return Err(Error::field(
-            "permissions",
-            format!("a service's API key can't carry {missing}"),
-        ));
-    }
-    write.demand_within(permissions)
-}
-
 /// Networks for a new or changed credential: those of the caller when nothing was said.
 pub(super) fn within_maker(
     wanted: Option<Networks>,
@@ -645,14 +691,12 @@ pub(super) fn within_maker(
     Ok(networks)
 }
 
-/// A credential may be changed or rotated only by one that may do as much.
-fn demand_within_caller(write: &Write<'_>, record: &Record) -> Result<(), Error> {
-    write.demand_within(&record.permissions)?;
-    match &write.power {
-        Power::Unlimited => Ok(()),
-        Power::Credential(caller, _) => {
-            within_maker(Some(record.networks.clone()), caller).map(|_| ())
-        }
+/// What a token is called that was given no name: after the program that asked for it.
+fn name_after(origin: &Origin) -> String {
+    let program = tame(origin.program.as_deref().unwrap_or_default(), 64);
+    match program.trim() {
+        "" => "token".to_owned(),
+        program => program.to_owned(),
     }
 }
 

@@ -5,6 +5,7 @@ use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::event::{Action, Target, Trace};
 use crate::model::group::Group;
+use crate::model::idempotency::Once;
 use crate::model::permission::Own;
 use crate::model::user::Username;
 use crate::store::Page;
@@ -37,10 +38,15 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Conflict`] for a name in use.
-    pub fn add_group(&self, caller: &Caller, name: String) -> Result<Group, Error> {
+    pub fn add_group(
+        &self,
+        caller: &Caller,
+        name: String,
+        once: Option<Once>,
+    ) -> Result<Group, Error> {
         caller.demand_recent_password()?;
         self.store().write(
-            caller.permit(Own::UsersWrite, Action::GroupAdd)?,
+            caller.permit(Own::UsersWrite, Action::GroupAdd)?.once(once),
             move |write| {
                 write.add_group(&name)?;
                 let group = write.group(&name)?.ok_or(Error::NotFound("group"))?;

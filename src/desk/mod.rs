@@ -18,12 +18,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+pub use self::ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use account::Invited;
 pub use credential::{Issued, Whose, WithMade};
 pub use metrics::{Counters, Figures};
 pub use overview::{Exceeding, Facts, UserCounts};
 pub use sign_in::SignedIn;
-pub use ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use sweep::Swept;
 pub use user::EndedEverything;
 pub use verify::{Asked, Introspected};

@@ -4,6 +4,7 @@ use super::Desk;
 use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::event::{Action, Target, Trace};
+use crate::model::idempotency::Once;
 use crate::model::permission::{Own, Permissions};
 use crate::model::service::{Service, parse_service_permissions};
 use crate::store::Page;
@@ -50,10 +51,13 @@ impl Desk {
         caller: &Caller,
         name: String,
         permissions: Permissions,
+        once: Option<Once>,
     ) -> Result<Service, Error> {
         caller.demand_recent_password()?;
         self.store().write(
-            caller.permit(Own::ServicesWrite, Action::ServiceAdd)?,
+            caller
+                .permit(Own::ServicesWrite, Action::ServiceAdd)?
+                .once(once),
             move |write| {
                 write.add_service(&name, &permissions)?;
                 let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;

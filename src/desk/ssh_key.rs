@@ -1,7 +1,6 @@
 //! SSH keys: a person's own, another's for admins, and those that open a login.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use super::credential::{shown_end, within_maker};
 use super::{Desk, Whose};
@@ -21,7 +20,7 @@ use crate::model::ssh_key::{
 };
 use crate::model::time::{Time, WantedEnd};
 use crate::model::user::{User, UserId, Username};
-use crate::store::{LoginKeys, NewSshKeyRow, Page, Power, Read, Refused, Write};
+use crate::store::{Ends, LoginKeys, NewSshKeyRow, Page, Power, Read, Refused, Write};
 
 const NOT_FOUND: Error = Error::NotFound("SSH key");
 /// What they are called in sentences about lifetimes.
@@ -139,16 +138,12 @@ impl Desk {
     ) -> Result<SshKey, Error> {
         let permit = caller.permit(whose.write, Action::SshKeyEdit)?;
         let owner = user_of(whose)?;
-        let uses = Arc::clone(&self.store().uses);
         self.store().write(permit, move |write| {
             let found = write.ssh_key(id)?;
             let before = found.filter(|key| key.owner == owner).ok_or(NOT_FOUND)?;
             within_power(write, Some(before.networks.clone()))?;
             let after = changed(write, &before, change)?;
             write.edit_ssh_key(&before, &after)?;
-            if after.expires_at != before.expires_at {
-                uses.forgive(id);
-            }
             if !after.key.is_same_key(&before.key) {
                 report_if_shared(write, &after)?;
             }
@@ -257,10 +252,15 @@ impl Desk {
     /// What was once seen expired stays so: noted in memory at once, in the file soon after.
     fn seen(&self, mut key: SshKey, now: Time) -> SshKey {
         let uses = &self.store().uses;
+        let seen = uses.seen_expired(key.id).own;
         if key.is_expired(now) && !key.seen_expired {
-            uses.note_expired(key.id, now);
+            let ends = Ends {
+                own: key.expires_at,
+                previous: None,
+            };
+            uses.note_expired(key.id, ends, now);
         }
-        key.seen_expired = key.seen_expired || uses.was_seen_expired(key.id);
+        key.seen_expired = key.seen_expired || (seen.is_some() && seen == key.expires_at);
         key
     }
 }

@@ -157,6 +157,9 @@ impl Desk {
     fn change(&self, permit: Permit, name: &Username, change: UserChange) -> Result<User, Error> {
         let name = name.clone();
         self.store().write(permit, move |write| {
+            if let Some(granted) = &change.granted {
+                demand_grantable(write, granted)?;
+            }
             let before = write.user(&name)?.ok_or(Error::NotFound("user"))?;
             if change.version.as_ref().is_some_and(|version| *version != before.version()) {
                 return Err(Error::Conflict("Somebody changed this user meanwhile; look at how they are now, and save again if you still want to.".to_owned()));
@@ -169,8 +172,7 @@ impl Desk {
                 write.set_role(&before, role)?;
             }
             if let Some(granted) = &change.granted {
-                demand_grantable(write, granted)?;
-                write.demand_within(&granted.without(&before.granted))?;
+                write.demand_gift(&granted.without(&before.granted))?;
                 write.set_granted(before.id, granted)?;
             }
             // Last, with the role that is now in the file: an admin who was just demoted may be disabled.
@@ -178,6 +180,11 @@ impl Desk {
                 let present = write
                     .user_by_id(before.id)?
                     .ok_or(Error::NotFound("user"))?;
+                if disabled == Disabled::No && !present.is_enabled() {
+                    // All that is theirs is good again: no less than making them anew.
+                    demand_role(write, present.role)?;
+                    write.demand_gift(&present.granted)?;
+                }
                 write.set_user_disabled(&present, disabled)?;
             }
             let after = write
@@ -246,7 +253,7 @@ impl Desk {
         let name = name.clone();
         self.store().write(permit, move |write| {
             let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;
-            write.demand_within(&user.permissions())?;
+            write.demand_gift(&user.permissions())?;
             let (secret, mut code) = new_code(Purpose::PasswordReset, write.now);
             code.user = Some(user.id);
             write.add_code(&code)?;

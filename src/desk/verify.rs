@@ -5,13 +5,13 @@ use std::net::IpAddr;
 use super::Desk;
 use super::metrics::Counters;
 use crate::model::caller::{Caller, Permit};
-use crate::model::credential::{Credential, Kind, Refusal, Which};
+use crate::model::credential::{Credential, Kind, Which};
 use crate::model::error::{Error, SecretSent};
 use crate::model::event::{Origin, Target, Trace};
 use crate::model::permission::{Own, Permissions};
 use crate::model::secret::{Form, Presented};
 use crate::model::time::Time;
-use crate::store::Use;
+use crate::store::{Ends, Use};
 
 /// Who asks whether a secret is good: where the secret was used, and by what program.
 #[derive(Clone, Copy)]
@@ -33,6 +33,30 @@ pub struct Introspected {
 const REFUSED: Error = Error::Unauthenticated {
     sent: SecretSent::Yes,
 };
+
+/// A credential with what was seen of it and is not in the file yet.
+fn as_seen(credential: Credential, seen: Ends) -> Credential {
+    Credential {
+        seen_expired: credential.seen_expired
+            || (seen.own.is_some() && seen.own == credential.expires_at),
+        previous: credential
+            .previous
+            .filter(|previous| seen.previous != Some(previous.ends_at)),
+        ..credential
+    }
+}
+
+/// The ends of a credential that are seen to have come for the first time.
+fn newly_over(credential: &Credential, now: Time) -> Ends {
+    let own = credential
+        .expires_at
+        .filter(|end| *end <= now && !credential.seen_expired);
+    let previous = credential.previous.map(|previous| previous.ends_at);
+    Ends {
+        own,
+        previous: previous.filter(|end| *end <= now),
+    }
+}
 
 impl Desk {
     /// Finds out who presents a secret. Every way in goes through here: one SELECT, no write; the use is noted in memory.
@@ -68,20 +92,23 @@ impl Desk {
         if !accepts(kind) {
             return Err(REFUSED);
         }
+        let uses = &self.store().uses;
+        // Asked before the row is read: what memory forgets meanwhile is in the row.
+        let seen = uses.seen_expired(presented.id);
         let credential = self
             .read
             .credential(presented.id)?
             .filter(|credential| credential.kind == kind)
+            .map(|credential| as_seen(credential, seen))
             .ok_or(REFUSED)?;
-        let uses = &self.store().uses;
+        let over = newly_over(&credential, asked.now);
+        if over != Ends::default() {
+            uses.note_expired(credential.id, over, asked.now);
+        }
         let Some(which) = credential.which(&presented.digest, asked.now) else {
             return Err(REFUSED);
         };
-        let checked = if uses.was_seen_expired(credential.id) {
-            Err(Refusal::Expired)
-        } else {
-            credential.check(asked.now, asked.address)
-        };
+        let checked = credential.check(asked.now, asked.address);
         match checked {
             Ok(()) => {
                 uses.note(Use {
@@ -94,9 +121,6 @@ impl Desk {
                 Ok((credential, which))
             }
             Err(refusal) => {
-                if credential.is_past_its_end(asked.now) && !credential.seen_expired {
-                    uses.note_expired(credential.id, asked.now);
-                }
                 log::debug!("{} refused: {refusal:?}", credential.id);
                 uses.note_refused(credential.id, asked.now);
                 Err(REFUSED)

@@ -1,5 +1,6 @@
 //! One request and the house it came to.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use crate::desk::{Desk, Office};
 use crate::model::address::Networks;
 use crate::model::error::Error;
 use crate::model::event::{Origin, Way};
-use crate::model::secret::{Id, random_characters};
+use crate::model::secret::{Id, TEXT_BYTES as SECRET_BYTES, find_all, random_characters};
 use crate::model::text::tame;
 use crate::model::time::Time;
 
@@ -125,13 +126,24 @@ impl Ask<'_> {
         None
     }
 
-    /// What the program says of itself.
+    /// What the program says of itself, fit to keep and show.
     #[must_use]
-    pub fn program(&self) -> Option<&str> {
-        self.request
-            .header("User-Agent")
-            .map(|program| program.get(..PROGRAM_CHARACTERS_MAX).unwrap_or(program))
-            .filter(|program| !program.is_empty())
+    pub fn program(&self) -> Option<Cow<'_, str>> {
+        let said = self.request.header("User-Agent")?;
+        let plain = said.len() <= PROGRAM_CHARACTERS_MAX
+            && said.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        let program = if plain {
+            Cow::Borrowed(said)
+        } else {
+            Cow::Owned(tame(said, PROGRAM_CHARACTERS_MAX))
+        };
+        (!program.is_empty()).then_some(program)
+    }
+
+    /// The path as it may be logged: a secret that somebody put into it is no more than hinted at.
+    #[must_use]
+    pub fn shown_path(&self) -> Cow<'_, str> {
+        shown_path(self.path)
     }
 
     /// From where it is asked, for the log.
@@ -140,9 +152,7 @@ impl Ask<'_> {
         Origin {
             way,
             address: self.address(),
-            program: self
-                .program()
-                .map(|program| tame(program, PROGRAM_CHARACTERS_MAX)),
+            program: self.program().map(Cow::into_owned),
             request_id: Some(self.request_id.clone()),
         }
     }
@@ -163,6 +173,21 @@ impl Ask<'_> {
     }
 }
 
+fn shown_path(path: &str) -> Cow<'_, str> {
+    let mut shown = String::new();
+    let mut rest = 0;
+    for (place, presented) in find_all(path.as_bytes()) {
+        shown.push_str(path.get(rest..place).unwrap_or_default());
+        shown.push_str(&presented.hint());
+        rest = place + SECRET_BYTES;
+    }
+    if rest == 0 {
+        return Cow::Borrowed(path);
+    }
+    shown.push_str(path.get(rest..).unwrap_or_default());
+    Cow::Owned(shown)
+}
+
 /// An address in `X-Forwarded-For`, with or without a port or brackets.
 fn parse_forwarded(text: &str) -> Option<IpAddr> {
     if let Ok(address) = text.parse::<IpAddr>() {
@@ -174,4 +199,38 @@ fn parse_forwarded(text: &str) -> Option<IpAddr> {
     text.strip_prefix('[')
         .and_then(|text| text.strip_suffix(']'))
         .and_then(|text| text.parse::<IpAddr>().ok())
+        .map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::credential::Kind;
+    use crate::model::secret::{Form, Secret};
+
+    #[test]
+    fn a_secret_in_a_path_is_only_hinted_at() {
+        assert_eq!(shown_path("/api/v1/me"), "/api/v1/me");
+        let secret = Secret::generate(Form::Credential(Kind::ApiKey)).reveal();
+        let path = format!("/api/v1/api-keys/{}/rotate", *secret);
+        let shown = shown_path(&path);
+        assert!(!shown.contains(&secret[17..]), "{shown}");
+        assert_eq!(shown, format!("/api/v1/api-keys/{}…/rotate", &secret[..17]));
+    }
+
+    #[test]
+    fn forwarded_addresses_may_have_ports_and_brackets() {
+        for text in [
+            "10.0.0.1",
+            "10.0.0.1:80",
+            "::ffff:10.0.0.1",
+            "[::ffff:10.0.0.1]",
+            "[::ffff:10.0.0.1]:80",
+        ] {
+            assert_eq!(parse_forwarded(text), "10.0.0.1".parse().ok(), "{text}");
+        }
+        for text in ["", "unknown", "10.0.0.1:x", "[10.0.0.1"] {
+            assert_eq!(parse_forwarded(text), None, "{text}");
+        }
+    }
 }

@@ -50,13 +50,15 @@ pub fn json_with_bytes<T: DeserializeOwned>(ask: &Ask<'_>) -> Result<(T, Vec<u8>
 /// The fields of a form (`application/x-www-form-urlencoded`), in order.
 ///
 /// # Errors
-/// 413 and 415.
+/// 413 and 415, and a query parameter.
 pub fn form(ask: &Ask<'_>) -> Result<Vec<(String, String)>, Problem> {
     let bytes = bytes(ask)?;
     match ask.request.header("Content-Type") {
+        None if bytes.is_empty() => {}
         Some(kind) if is_type(kind, "application/x-www-form-urlencoded") => {}
-        _ => return Err(Problem::MediaType("application/x-www-form-urlencoded")),
+        Some(_) | None => return Err(Problem::MediaType("application/x-www-form-urlencoded")),
     }
+    query::none(ask)?;
     Ok(form_urlencoded::parse(&bytes)
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect())

@@ -17,44 +17,67 @@ const AUTHORIZATION_BYTES_MAX: usize = 1_024;
 /// What the `Authorization` header of a request holds.
 pub enum Sent {
     Nothing,
-    /// Something that is no secret of ours, or more than one.
+    /// Something that is no secret of ours.
     Foreign,
+    /// More than one secret of ours: nobody can say which was meant.
+    Several,
     Secret(Presented),
 }
 
 /// Finds the secret in `Authorization`: Bearer (RFC 6750, 2.1), or Basic (RFC 7617) with the secret as password or user name.
 #[must_use]
 pub fn authorization(ask: &Ask<'_>) -> Sent {
-    let mut lines = ask
-        .request
-        .headers()
-        .filter(|(name, _)| name.eq_ignore_ascii_case("authorization"))
-        .map(|(_, value)| value);
-    match (lines.next(), lines.next()) {
-        (None, _) => Sent::Nothing,
-        (Some(line), None) => secret_in(line).map_or(Sent::Foreign, Sent::Secret),
-        (Some(_), Some(_)) => Sent::Foreign,
-    }
+    sent(ask, "Authorization", secrets_in)
 }
 
-fn secret_in(line: &str) -> Option<Presented> {
+/// Finds the secret in `X-API-Key`.
+#[must_use]
+pub fn api_key_header(ask: &Ask<'_>) -> Sent {
+    sent(ask, "X-API-Key", |line| {
+        [Presented::parse(line.trim()), None]
+    })
+}
+
+/// What all the lines of one header hold together.
+fn sent(ask: &Ask<'_>, name: &str, read: fn(&str) -> [Option<Presented>; 2]) -> Sent {
+    let mut found = Sent::Nothing;
+    for (_, line) in ask
+        .request
+        .headers()
+        .filter(|(own, _)| own.eq_ignore_ascii_case(name))
+    {
+        if let Sent::Nothing = found {
+            found = Sent::Foreign;
+        }
+        for presented in read(line).into_iter().flatten() {
+            found = match found {
+                Sent::Nothing | Sent::Foreign => Sent::Secret(presented),
+                Sent::Secret(_) | Sent::Several => Sent::Several,
+            };
+        }
+    }
+    found
+}
+
+fn secrets_in(line: &str) -> [Option<Presented>; 2] {
+    basic_or_bearer(line).unwrap_or([None, None])
+}
+
+fn basic_or_bearer(line: &str) -> Option<[Option<Presented>; 2]> {
     if line.len() > AUTHORIZATION_BYTES_MAX {
         return None;
     }
     let (scheme, rest) = line.split_once(' ')?;
     let rest = rest.trim();
     if scheme.eq_ignore_ascii_case("bearer") {
-        return Presented::parse(rest);
+        return Some([Presented::parse(rest), None]);
     }
     if !scheme.eq_ignore_ascii_case("basic") {
         return None;
     }
     let decoded = String::from_utf8(BASE64.decode(rest.as_bytes()).ok()?).ok()?;
     let (user, password) = decoded.split_once(':')?;
-    match (Presented::parse(user), Presented::parse(password)) {
-        (Some(one), None) | (None, Some(one)) => Some(one),
-        (Some(_), Some(_)) | (None, None) => None,
-    }
+    Some([Presented::parse(user), Presented::parse(password)])
 }
 
 /// The secret in `Authorization`, of whatever kind.
@@ -68,7 +91,7 @@ pub fn presented(ask: &Ask<'_>) -> Result<Presented, Problem> {
             sent: SecretSent::No,
         }
         .into()),
-        Sent::Foreign => Err(Error::Unauthenticated {
+        Sent::Foreign | Sent::Several => Err(Error::Unauthenticated {
             sent: SecretSent::Yes,
         }
         .into()),
@@ -91,7 +114,7 @@ pub fn bearer(ask: &Ask<'_>, permission: Option<Own>) -> Result<Caller, Problem>
             ask.desk().note_refused_request(
                 &caller,
                 permission,
-                &format!("{} {}", ask.request.method(), ask.path),
+                &format!("{} {}", ask.request.method(), ask.shown_path()),
             );
         }
         return Err(error.into());

@@ -32,6 +32,9 @@ pub enum Needs {
     Form(Act),
 }
 
+/// Every method that the transport lets through, as proxies forward them.
+pub const ANY: &str = "*";
+
 /// One row of the table.
 pub struct Route {
     pub method: &'static str,
@@ -102,22 +105,7 @@ const fn hashing(route: Route) -> Route {
 
 /// Every route. `/verify` stands first: it is asked most.
 pub const ROUTES: &[Route] = &[
-    quick("GET", "/verify", verify::verify),
-    quick("HEAD", "/verify", verify::verify),
-    quick("POST", "/verify", verify::verify),
-    quick("PUT", "/verify", verify::verify),
-    quick("PATCH", "/verify", verify::verify),
-    quick("DELETE", "/verify", verify::verify),
-    quick("OPTIONS", "/verify", verify::verify),
-    quick("PROPFIND", "/verify", verify::verify),
-    quick("PROPPATCH", "/verify", verify::verify),
-    quick("MKCOL", "/verify", verify::verify),
-    quick("COPY", "/verify", verify::verify),
-    quick("MOVE", "/verify", verify::verify),
-    quick("LOCK", "/verify", verify::verify),
-    quick("UNLOCK", "/verify", verify::verify),
-    quick("REPORT", "/verify", verify::verify),
-    quick("SEARCH", "/verify", verify::verify),
+    quick(ANY, "/verify", verify::verify),
     Route {
         lane: Lane::Quick,
         ..needs(
@@ -482,6 +470,12 @@ pub const ROUTES: &[Route] = &[
         Own::ServicesWrite,
         api::service::rotate_api_key,
     ),
+    needs(
+        "GET",
+        "/api/v1/services/{name}/api-keys/{id}/usage",
+        Own::ServicesRead,
+        api::service::api_key_usage,
+    ),
     open("GET", "/", console::first),
     quick("GET", "/-/{file}", console::statics::file),
     open("GET", "/help", console::help),
@@ -657,8 +651,11 @@ fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
 /// The row for a request, or why there is none.
 fn find<'p>(method: &str, path: &'p str) -> Result<(&'static Route, Vec<&'p str>), Problem> {
     // HEAD is GET whose answer has no body (RFC 9110, 9.3.2); the transport leaves it out.
-    let wanted =
-        |route: &Route| route.method == method || (method == "HEAD" && route.method == "GET");
+    let wanted = |route: &Route| {
+        matches!(route.method, ANY)
+            || route.method == method
+            || (method == "HEAD" && route.method == "GET")
+    };
     let mut allowed: Vec<&str> = Vec::new();
     for route in ROUTES {
         if let Some(parameters) = fit(route.path, path) {
@@ -723,7 +720,7 @@ pub fn respond(house: &House, request: &Request) -> Response {
             "{} {} {} {}",
             ask.request_id,
             request.method(),
-            path,
+            ask.shown_path(),
             response.status_code
         );
     }
@@ -763,7 +760,7 @@ fn refuse(ask: &Ask<'_>, problem: &Problem) -> Response {
             "{} {} {}: {text}",
             ask.request_id,
             ask.request.method(),
-            ask.path
+            ask.shown_path()
         );
     }
     if ask.path.starts_with("/oauth/") {

@@ -313,6 +313,15 @@ impl Permissions {
         }
     }
 
+    /// Keycroft's own among them.
+    #[must_use]
+    pub const fn own_alone(&self) -> Self {
+        Self {
+            own: self.own,
+            service: Vec::new(),
+        }
+    }
+
     /// What both have.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {

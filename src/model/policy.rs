@@ -1,7 +1,7 @@
 //! The organisation's rules: who may choose lifetimes, the longest ones, SSH key rules.
 
 use super::error::{Error, FieldError};
-use super::ssh_key::{self, KeyRules};
+use super::ssh_key::{KeyRules, Kind, RSA_BITS_FLOOR, RSA_BITS_MIN_CEILING};
 use super::time::{Lifetime, Time, WantedEnd};
 
 /// The types of SSH key that a policy may allow, by their names on the wire.
@@ -172,10 +172,10 @@ impl Policy {
         let kinds = self
             .ssh_key_types
             .iter()
-            .filter_map(|name| ssh_key::Kind::from_name(name));
+            .filter_map(|name| Kind::from_name(name));
         let bits_min = self
             .ssh_rsa_bits_min
-            .clamp(ssh_key::RSA_BITS_FLOOR, ssh_key::RSA_BITS_MIN_CEILING);
+            .clamp(RSA_BITS_FLOOR, RSA_BITS_MIN_CEILING);
         KeyRules::new(kinds, bits_min).unwrap_or_default()
     }
 
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn the_types_on_the_wire_are_those_that_can_be_read() {
-        assert_eq!(SSH_KEY_TYPES, ssh_key::Kind::ALL.map(ssh_key::Kind::name));
+        assert_eq!(SSH_KEY_TYPES, Kind::ALL.map(Kind::name));
         assert_eq!(Policy::default().ssh_key_rules(), KeyRules::default());
         let strict = Policy {
             ssh_key_types: vec!["ssh-rsa".into()],
@@ -331,7 +331,7 @@ mod tests {
         };
         assert_eq!(
             Some(strict.ssh_key_rules()),
-            KeyRules::new([ssh_key::Kind::Rsa], 4_096)
+            KeyRules::new([Kind::Rsa], 4_096)
         );
     }
 

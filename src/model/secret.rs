@@ -14,7 +14,7 @@ const ID_CHARACTERS: usize = 12;
 const SECRET_CHARACTERS: usize = 32;
 const CHECK_CHARACTERS: usize = 6;
 /// `kc`, the letter, `_`, the id, `_`, the secret, the check.
-const TEXT_BYTES: usize = 4 + ID_CHARACTERS + 1 + SECRET_CHARACTERS + CHECK_CHARACTERS;
+pub const TEXT_BYTES: usize = 4 + ID_CHARACTERS + 1 + SECRET_CHARACTERS + CHECK_CHARACTERS;
 
 /// The public name of a credential or a code: 12 characters of `0-9a-z`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -68,6 +68,10 @@ const RECORD_COLUMNS: &str = "c.number, c.id, c.kind, c.user_id, c.service_id, c
     c.expires_at, c.disabled_at, c.expired_seen_at, c.ended_at, c.ended_reason, c.rotated_at, c.previous_ends_at, c.user_agent, c.address, \
     l.at, l.address, l.program, l.previous_at FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id";
 
+/// The tokens that the credential `?1` made, those that these made, and so on.
+const TOKENS_MADE: &str = "WITH RECURSIVE made (id) AS (SELECT id FROM credentials WHERE made_by = ?1 AND kind = 'token' \
+    UNION SELECT c.id FROM credentials c JOIN made ON c.made_by = made.id WHERE c.kind = 'token')";
+
 fn disabled(at: Option<i64>) -> Disabled {
     Disabled::from(at.is_some())
 }
@@ -439,7 +443,7 @@ impl Write<'_> {
                 id.as_str()
             ],
         )?;
-        Ok(())
+        self.end_tokens_with(id, record.expires_at)
     }
 
     /// # Errors
@@ -481,14 +485,31 @@ impl Write<'_> {
         )?;
         let moved = "UPDATE last_uses SET previous_at = at, previous_address = address, previous_program = program, at = NULL, address = NULL, program = NULL WHERE credential_id = ?";
         self.execute(moved, [id.as_str()])?;
-        Ok(())
+        self.end_tokens_with(id, expires_at)
     }
 
-    /// Ends a credential at once. API keys keep a row without digests for their reason; of others nothing is kept.
+    /// A token never outlives the credential that made it: when that gets an earlier end, so do the tokens, and theirs.
+    fn end_tokens_with(&self, maker: Id, end: Option<Time>) -> Result<(), Error> {
+        let Some(end) = end else { return Ok(()) };
+        let sql = format!(
+            "{TOKENS_MADE} UPDATE credentials SET expires_at = ?2 WHERE kind = 'token' AND expires_at > ?2 AND id IN made"
+        );
+        self.execute(&sql, params![maker.as_str(), end.unix()])
+            .map(|_| ())
+    }
+
+    /// Ends a credential at once, and the tokens that an API key or a token made, and those that they made. API keys
+    /// keep a row without digests for their reason; of others nothing is kept.
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn end_credential(&self, id: Id, kind: Kind, reason: &str) -> Result<(), Error> {
+        if kind.is_bearer() {
+            let sql = format!(
+                "{TOKENS_MADE} DELETE FROM credentials WHERE kind = 'token' AND id IN made"
+            );
+            self.execute(&sql, [id.as_str()])?;
+        }
         match kind {
             Kind::ApiKey => {
                 let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, ended_at = ?, ended_reason = ? WHERE id = ? AND ended_at IS NULL";

@@ -23,6 +23,16 @@ const APPLICATION_ID: u32 = 0x4b43_5246;
 const QUICK_CHECK_BYTES_MAX: u64 = 32 << 20;
 /// How long one try to begin a transaction waits for another process; the writer tries again until a job's own time is up.
 pub(super) const WRITER_BUSY: Duration = Duration::from_millis(200);
+/// A journal that grew beyond this, in bytes, is cut back when it begins anew.
+const JOURNAL_BYTES_KEPT: &str = "16777216";
+/// The rights of everybody but the owner.
+const OTHERS: u32 = 0o077;
+/// What SQLite may keep beside a file.
+const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+const DAMAGED: &str =
+    "the file is damaged; restore a backup, or look at it with `sqlite3` on a copy";
+/// How long the look at the start waits for a process that begins or ends just now.
+const INSPECTION_BUSY: Duration = Duration::from_secs(2);
 /// How long a reader that is alone in its process waits.
 const READER_ALONE_BUSY: Duration = Duration::from_secs(2);
 /// How long a reader waits.
@@ -138,11 +148,12 @@ fn demand_private_file(path: &Path) -> Result<fs::Metadata, Refused> {
     if !found.is_file() {
         return refuse("this is not a file");
     }
-    if found.mode() & 0o077 != 0 {
+    if found.mode() & OTHERS != 0 {
         return refuse(
             "others than its owner may read or write it; run `chmod 600` on it, and consider its secrets seen",
         );
     }
+    check_beside(path, found.uid())?;
     Ok(found)
 }
 
@@ -151,7 +162,11 @@ pub(super) fn check(path: &Path) -> Result<(), Refused> {
     let refuse = |why: &str| Err(Refused::new(path, why));
     let found = demand_private_file(path)?;
     let mut header = [0_u8; 100];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut header));
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) => return refuse(&format!("it can't be opened: {error}")),
+    };
+    let read = file.read_exact(&mut header);
     if found.len() == 0 {
         return refuse(
             "the file is empty: this is no file of Keycroft's; move it away to start anew, or put the right one back",
@@ -178,24 +193,51 @@ pub(super) fn check(path: &Path) -> Result<(), Refused> {
         bytes => bytes,
     };
     let journal_bytes = fs::metadata(beside(path, "-wal")).map_or(0, |journal| journal.len());
-    if journal_bytes == 0 && found.len() < u64::from(word(28)) * page_bytes {
+    // Last: a server that stops just now makes the file longer before it removes the journal.
+    let bytes = file.metadata().map_or(0, |file| file.len());
+    if journal_bytes == 0 && bytes < u64::from(word(28)) * page_bytes {
         return refuse("the file is cut off; restore a backup");
     }
-    inspect(path, found.len())
+    drop(file);
+    inspect(path, bytes)
+}
+
+/// What SQLite keeps beside the file is as much to be guarded: who writes a journal writes the file.
+fn check_beside(path: &Path, owner: u32) -> Result<(), Refused> {
+    for ending in BESIDE {
+        let path = beside(path, ending);
+        let Ok(found) = fs::symlink_metadata(&path) else {
+            continue;
+        };
+        if !found.is_file() {
+            return Err(Refused::new(
+                &path,
+                "this is not a file; look who made it, and move it away",
+            ));
+        }
+        if found.uid() != owner {
+            return Err(Refused::new(
+                &path,
+                "this belongs to somebody else than the file; look who made it, and move it away",
+            ));
+        }
+        if found.mode() & OTHERS != 0 {
+            return Err(Refused::new(
+                &path,
+                "others than its owner may read or write it; run `chmod 600` on it",
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Asks SQLite, on a connection that can't write, whether the file is whole.
 fn inspect(path: &Path, bytes: u64) -> Result<(), Refused> {
     let refuse = |why: &str| Refused::new(path, why);
-    let damaged =
-        |_| refuse("the file is damaged; restore a backup, or look at it with `sqlite3` on a copy");
-    let connection = match open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY) {
-        Ok(connection) => connection,
-        Err(error) => return Err(refuse(&format!("it can't be opened: {error}"))),
-    };
-    let version: u32 = connection
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(damaged)?;
+    let unread = |error: rusqlite::Error| refuse(&why_unread(&error));
+    let connection =
+        open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, INSPECTION_BUSY).map_err(unread)?;
+    let version = migrate::version(&connection).map_err(unread)?;
     if version > migrate::VERSION {
         return Err(refuse(
             "it was written by a newer version of Keycroft; run that version",
@@ -209,14 +251,27 @@ fn inspect(path: &Path, bytes: u64) -> Result<(), Refused> {
     if bytes <= QUICK_CHECK_BYTES_MAX {
         let verdict: String = connection
             .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .map_err(damaged)?;
+            .map_err(unread)?;
         if verdict != "ok" {
-            return Err(refuse(
-                "the file is damaged; restore a backup, or look at it with `sqlite3` on a copy",
-            ));
+            return Err(refuse(DAMAGED));
         }
     }
     Ok(())
+}
+
+/// Damage is only what SQLite calls so; a lock or a full disk must not send anybody to their backups.
+fn why_unread(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => DAMAGED.to_owned(),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            "another process has locked it; end that one, or try again".to_owned()
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
+            "it can't be opened: its folder must be writable, since the journal lies beside the file".to_owned()
+        }
+        _ => format!("it can't be read: {error}"),
+    }
 }
 
 /// The writer's connection.
@@ -225,6 +280,13 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Refused> {
         Refused::new(path, &format!("it can't be opened to write: {error}"))
     };
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY).map_err(refuse)?;
+    // SQLite goes on with what it may only read; then nothing could be revoked.
+    if connection.is_readonly("main").map_err(refuse)? {
+        return Err(Refused::new(
+            path,
+            "it can't be written; give its owner leave to write it, on a disk that can be written",
+        ));
+    }
     let set = |name: &str, value: &str| connection.pragma_update(None, name, value);
     set("journal_mode", "WAL").map_err(refuse)?;
     set("synchronous", "FULL").map_err(refuse)?;
@@ -232,6 +294,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Refused> {
     set("secure_delete", "ON").map_err(refuse)?;
     set("trusted_schema", "OFF").map_err(refuse)?;
     set("cache_size", "-8192").map_err(refuse)?;
+    set("journal_size_limit", JOURNAL_BYTES_KEPT).map_err(refuse)?;
     Ok(connection)
 }
 

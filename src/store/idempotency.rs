@@ -8,13 +8,18 @@ use crate::model::idempotency::Once;
 use crate::model::secret::Digest;
 use crate::model::time::Time;
 
+/// How long a request with an `Idempotency-Key` is remembered, in seconds.
+pub(super) const REQUEST_KEPT_SECONDS: i64 = 86_400;
+
 impl Select {
     /// Refuses a request that was carried out before.
-    pub(super) fn demand_first_time(&self, once: &Once) -> Result<(), Error> {
-        let sql = "SELECT body, made FROM requests_done WHERE request = ?";
-        let found = self.one(sql, [once.request.as_bytes()], |row| {
-            Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?))
-        })?;
+    pub(super) fn demand_first_time(&self, once: &Once, now: Time) -> Result<(), Error> {
+        let sql = "SELECT body, made FROM requests_done WHERE request = ? AND at > ?";
+        let found = self.one(
+            sql,
+            params![once.request.as_bytes(), now.unix() - REQUEST_KEPT_SECONDS],
+            |row| Ok((row.get::<_, [u8; 32]>(0)?, row.get::<_, String>(1)?)),
+        )?;
         match found {
             None => Ok(()),
             Some((body, id))
@@ -27,7 +32,8 @@ impl Select {
     }
 
     pub(super) fn remember_request(&self, once: &Once, made: &str, now: Time) -> Result<(), Error> {
-        let sql = "INSERT INTO requests_done (request, body, made, at) VALUES (?, ?, ?, ?)";
+        let sql =
+            "INSERT OR REPLACE INTO requests_done (request, body, made, at) VALUES (?, ?, ?, ?)";
         self.execute(
             sql,
             params![

@@ -1,37 +1,226 @@
 //! Brings files of earlier versions to the present schema, one step and one transaction a version.
 
 use std::path::Path;
+use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::file::Refused;
+use super::file::{Refused, WRITER_BUSY};
+
+/// What brings a file of version `n` (counted from 1) to `n + 1`. A step never changes once it was released.
+const STEPS: &[&str] = &[];
 
 /// The version that `schema.sql` describes.
 pub(super) const VERSION: u32 = 1;
 
-/// What brings a file of version `n` (counted from 1) to `n + 1`.
-const STEPS: [&str; VERSION as usize - 1] = [];
+const _: () = assert!(
+    STEPS.len() + 1 == VERSION as usize,
+    "every version has its step"
+);
+
+/// How long to wait for another process that does the same.
+const BUSY: Duration = Duration::from_secs(30);
 
 /// Runs the steps that the file lacks. Killed at any moment, the next start goes on where the last whole step ended.
 pub(super) fn run(connection: &Connection, path: &Path) -> Result<(), Refused> {
     let refuse = |error: rusqlite::Error| {
         Refused::new(
             path,
-            &format!("it can't be brought to the present schema: {error}"),
+            &format!("it can't be brought to the present schema and is as it was: {error}"),
         )
     };
-    let version: u32 = connection
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(refuse)?;
-    for (place, step) in STEPS
-        .iter()
-        .enumerate()
-        .skip(version.saturating_sub(1) as usize)
-    {
-        let next = place + 2;
-        let sql = format!("BEGIN IMMEDIATE;\n{step}\nPRAGMA user_version = {next};\nCOMMIT;");
-        connection.execute_batch(&sql).map_err(refuse)?;
-        log::info!("schema brought to version {next}");
+    let from = version(connection).map_err(refuse)?;
+    bring(connection, STEPS).map_err(refuse)?;
+    if from < VERSION {
+        log::info!("schema brought from version {from} to {VERSION}");
     }
     Ok(())
+}
+
+/// The version that a file has.
+pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+fn bring(connection: &Connection, steps: &[&str]) -> rusqlite::Result<()> {
+    loop {
+        let from = version(connection)?;
+        let Some(step) = (from as usize)
+            .checked_sub(1)
+            .and_then(|place| steps.get(place))
+        else {
+            return Ok(());
+        };
+        // A step may make a table anew in place of an old one; dropping that must not delete what refers to it.
+        connection.pragma_update(None, "foreign_keys", "OFF")?;
+        connection.busy_timeout(BUSY)?;
+        let done = take(connection, from, step);
+        connection.busy_timeout(WRITER_BUSY)?;
+        connection.pragma_update(None, "foreign_keys", "ON")?;
+        done?;
+    }
+}
+
+fn take(connection: &Connection, from: u32, step: &str) -> rusqlite::Result<()> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    if version(&transaction)? != from {
+        // Another process was faster.
+        return Ok(());
+    }
+    transaction.execute_batch(step)?;
+    let stray =
+        transaction.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| {
+            row.get::<_, i64>(0)
+        })?;
+    if stray > 0 {
+        let why = format!("{stray} rows refer to what is gone");
+        return Err(rusqlite::Error::ToSqlConversionFailure(why.into()));
+    }
+    transaction.pragma_update(None, "user_version", from + 1)?;
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    const OLD: &str = "PRAGMA journal_mode = WAL;
+        CREATE TABLE parents (id INTEGER PRIMARY KEY, name TEXT NOT NULL) STRICT;
+        CREATE TABLE children (id INTEGER PRIMARY KEY, parent INTEGER NOT NULL REFERENCES parents (id) ON DELETE CASCADE) STRICT;
+        INSERT INTO parents SELECT value, 'parent ' || value FROM generate_series(1, 300);
+        INSERT INTO children SELECT value, value FROM generate_series(1, 300);
+        PRAGMA user_version = 1;";
+    const WIDEN: &str =
+        "ALTER TABLE parents ADD COLUMN note TEXT; UPDATE parents SET note = 'note of ' || name;";
+    /// Makes the table anew, as SQLite advises for changes that ALTER TABLE can't make.
+    const REBUILD: &str = "CREATE TABLE parents_new (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, note TEXT NOT NULL) STRICT;
+        INSERT INTO parents_new SELECT * FROM parents; DROP TABLE parents; ALTER TABLE parents_new RENAME TO parents;";
+    const STEPS: &[&str] = &[WIDEN, REBUILD, "CREATE INDEX by_note ON parents (note);"];
+
+    fn old_file(folder: &TempDir) -> Connection {
+        let connection = open(&folder.path().join("file"));
+        let series = OLD.replace("generate_series(1, 300)", "series");
+        let with = "CREATE TEMP TABLE series AS WITH RECURSIVE r(value) AS (SELECT 1 UNION ALL SELECT value + 1 FROM r WHERE value < 300) SELECT value FROM r;";
+        connection
+            .execute_batch(&format!("{with}{series}"))
+            .unwrap();
+        connection
+    }
+
+    fn open(path: &Path) -> Connection {
+        let connection = Connection::open(path).unwrap();
+        connection
+            .pragma_update(None, "foreign_keys", "ON")
+            .unwrap();
+        // So small that the pages of a step reach the file before its commit.
+        connection.pragma_update(None, "cache_size", 2).unwrap();
+        connection
+    }
+
+    /// All that must be the same after the steps, however they came about.
+    fn content(connection: &Connection) -> String {
+        let sql = "SELECT (SELECT group_concat(id || name || note, char(10) ORDER BY id) FROM parents) || (SELECT group_concat(id || parent ORDER BY id) FROM children)
+            || (SELECT group_concat(name ORDER BY name) FROM sqlite_schema)";
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+
+    fn whole(connection: &Connection) -> bool {
+        let verdict: String = connection
+            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+            .unwrap();
+        verdict == "ok"
+    }
+
+    #[test]
+    fn steps_keep_what_refers_to_a_table_made_anew() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = old_file(&folder);
+        bring(&connection, STEPS).unwrap();
+        assert_eq!(version(&connection).unwrap(), 4);
+        let children: i64 = connection
+            .query_row("SELECT count(*) FROM children", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(children, 300);
+        let on: bool = connection
+            .query_row("PRAGMA foreign_keys", [], |row| row.get(0))
+            .unwrap();
+        assert!(on, "foreign keys are enforced again");
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_file_as_it_was_and_the_next_start_goes_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = old_file(&folder);
+        let broken = &[
+            WIDEN,
+            "DELETE FROM children; INSERT INTO nowhere VALUES (1);",
+        ];
+        assert!(bring(&connection, broken).is_err());
+        assert_eq!(version(&connection).unwrap(), 2);
+        let stray = &[WIDEN, "DELETE FROM parents WHERE id = 7;"];
+        let error = bring(&connection, stray).unwrap_err();
+        assert!(error.to_string().contains("1 rows refer"), "{error}");
+        assert_eq!(version(&connection).unwrap(), 2);
+        bring(&connection, STEPS).unwrap();
+        let expected = tempfile::tempdir().unwrap();
+        let straight = old_file(&expected);
+        bring(&straight, STEPS).unwrap();
+        assert_eq!(content(&connection), content(&straight));
+    }
+
+    #[test]
+    fn killed_at_any_moment_the_next_start_finishes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = old_file(&folder);
+        let copies = tempfile::tempdir().unwrap();
+        let taken = Arc::new(AtomicUsize::new(0));
+        let (from, to, count) = (
+            folder.path().to_owned(),
+            copies.path().to_owned(),
+            Arc::clone(&taken),
+        );
+        // What a process that is killed now would leave: the file and its journal as the system has them.
+        let take_copy = move || {
+            let place = to.join(count.fetch_add(1, Ordering::Relaxed).to_string());
+            fs::create_dir(&place).unwrap();
+            for name in ["file", "file-wal"] {
+                fs::copy(from.join(name), place.join(name)).unwrap();
+            }
+            false
+        };
+        connection.progress_handler(500, Some(take_copy)).unwrap();
+        bring(&connection, STEPS).unwrap();
+        connection
+            .progress_handler(0, None::<fn() -> bool>)
+            .unwrap();
+        let finished = content(&connection);
+        let mut found = [0; 5];
+        for number in 0..taken.load(Ordering::Relaxed) {
+            let killed = open(&copies.path().join(number.to_string()).join("file"));
+            found[version(&killed).unwrap() as usize] += 1;
+            bring(&killed, STEPS).unwrap();
+            assert_eq!(content(&killed), finished, "killed at {number}");
+            assert!(whole(&killed));
+        }
+        assert!(
+            found[1] > 0 && found[2] > 0 && found[3] > 0,
+            "killed within each step: {found:?}"
+        );
+    }
+
+    #[test]
+    fn a_file_of_the_present_version_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = old_file(&folder);
+        bring(&connection, STEPS).unwrap();
+        let before = fs::read(folder.path().join("file-wal")).unwrap();
+        bring(&connection, STEPS).unwrap();
+        assert_eq!(fs::read(folder.path().join("file-wal")).unwrap(), before);
+    }
 }

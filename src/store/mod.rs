@@ -25,18 +25,18 @@ mod writer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::mpsc::sync_channel;
 
+pub use self::ssh_key::{LoginKeys, NewSshKeyRow};
 pub use code::NewCode;
 pub use credential::{CredentialFilter, NewRow};
 pub use event::{EventFilter, Verdict};
 pub use file::Refused;
 pub use overview::{FileFacts, KindCount};
 pub use read::{Page, Read, Select};
-pub use ssh_key::{LoginKeys, NewSshKeyRow};
 pub use sweep::Swept;
 pub use throttle::Bucket;
-pub use uses::{Use, Uses};
+pub use uses::{Ends, Use, Uses};
 pub use write::Power;
 pub use write::Write;
 
@@ -44,7 +44,9 @@ use crate::model::caller::Permit;
 use crate::model::error::Error;
 use crate::model::event::Trace;
 use crate::model::time::Time;
-use writer::{Answer, Job, Message, Writer};
+use writer::{Answer, Done, Job, Message, Writer};
+
+pub use writer::Waits;
 
 /// The handle that everybody shares. The writer stops when the last one is dropped, or by [`Store::close`].
 #[derive(Clone)]
@@ -69,11 +71,19 @@ impl Store {
     /// # Errors
     /// [`Refused`] with one clear line, when it is no whole file of ours, others can read it, or it comes from a newer version.
     pub fn open(path: &Path) -> Result<Self, Refused> {
+        Self::open_with(path, Waits::default())
+    }
+
+    /// The same, with a writer that waits as long as `waits` says.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_with(path: &Path, waits: Waits) -> Result<Self, Refused> {
         file::check(path)?;
         let connection = file::open_to_write(path)?;
         migrate::run(&connection, path)?;
         let uses = Arc::new(Uses::new());
-        let writer = Writer::start(connection, Arc::clone(&uses)).map_err(|error| {
+        let writer = Writer::start(connection, Arc::clone(&uses), waits).map_err(|error| {
             Refused::new(path, &format!("its writer can't be started: {error}"))
         })?;
         uses.wake_through(writer.waker());
@@ -130,15 +140,20 @@ impl Store {
         job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (sender, receiver) = sync_channel::<Result<T, Error>>(1);
-        let work = move |select: Result<&Select, Error>| -> Answer {
+        let work = move |select: Result<&Select, Error>| {
             let result = select.and_then(job);
-            Box::new(move |committed| {
+            let failure = result.as_ref().err().cloned();
+            let answer: Answer = Box::new(move |committed| {
                 // Nobody waits any more when the receiver is gone; the act stands all the same.
                 let _ = sender.send(committed.and(result));
-            })
+            });
+            Done { answer, failure }
         };
         self.writer.send(Message::Job(Job::new(Box::new(work))))?;
-        answer(&receiver)
+        // Nobody will answer when the writer has stopped meanwhile: the job was not begun.
+        receiver
+            .recv()
+            .unwrap_or_else(|_| Err(Error::unavailable()))
     }
 
     /// Writes what is noted in memory, merges the journal into the file and stops the writer.
@@ -147,19 +162,21 @@ impl Store {
     }
 }
 
-fn answer<T>(receiver: &Receiver<Result<T, Error>>) -> Result<T, Error> {
-    receiver
-        .recv()
-        .unwrap_or_else(|_| Err(Error::Fault("a job of the writer panicked".to_owned())))
-}
-
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode;
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::StorageFull,
+            // The index of the journal could not grow: it lies on the same disk.
+            Some(ErrorCode::SystemIoFailure) if is_shared_memory_full(&error) => Self::StorageFull,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::unavailable(),
             _ => Self::Fault(format!("sqlite: {error}")),
         }
     }
+}
+
+fn is_shared_memory_full(error: &rusqlite::Error) -> bool {
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE)
 }

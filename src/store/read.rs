@@ -48,7 +48,20 @@ impl Select {
 
     /// Changes rows; how many. Only ever reached on the writer's connection: readers' can't.
     pub(super) fn execute(&self, sql: &str, with: impl Params) -> Result<usize, Error> {
+        // Without its transaction a statement would be committed alone, the act without its event.
+        if self.connection.is_autocommit() {
+            return Err(Error::unavailable());
+        }
         Ok(self.statement(sql)?.execute(with)?)
+    }
+
+    /// Undoes the open transaction, if there is one.
+    pub(super) fn roll_back(&self) {
+        if !self.connection.is_autocommit()
+            && let Err(error) = self.connection.execute_batch("ROLLBACK")
+        {
+            log::error!("a transaction was not rolled back: {error}");
+        }
     }
 
     /// The key of keyed digests.

@@ -91,11 +91,17 @@ impl Select {
 
 impl Write<'_> {
     /// # Errors
-    /// [`Error::Conflict`] when there is a service of this name.
+    /// [`Error::Conflict`] when there is a service of this name, or was a user.
     pub fn add_service(&self, name: &str, permissions: &Permissions) -> Result<ServiceId, Error> {
         if self.service(name)?.is_some() {
             return Err(Error::Conflict(format!(
                 "There is a service named {name} already."
+            )));
+        }
+        // Proxies hand the owner's name to applications: a service must not pass for a person.
+        if self.count("SELECT count(*) FROM users WHERE username = ?", [name])? > 0 {
+            return Err(Error::Conflict(format!(
+                "{name} is or was a user's name; choose another name for the service."
             )));
         }
         self.execute(
@@ -146,6 +152,12 @@ impl Write<'_> {
 
     fn undefine(&self, permissions: &Permissions) -> Result<(), Error> {
         for word in permissions.words() {
+            // Out of what credentials were given too: were it defined again later, it would be another one.
+            self.execute(
+                "UPDATE credentials SET permissions = trim(replace(' ' || permissions || ' ', ' ' || ?1 || ' ', ' ')) \
+                 WHERE instr(' ' || permissions || ' ', ' ' || ?1 || ' ') > 0",
+                [word],
+            )?;
             self.execute("DELETE FROM user_permissions WHERE permission = ?", [word])?;
             self.execute(
                 "DELETE FROM service_permissions WHERE permission = ?",

@@ -5,14 +5,15 @@ use std::ops::AddAssign;
 use rusqlite::params;
 
 use super::Store;
+use super::idempotency::REQUEST_KEPT_SECONDS;
 use super::read::Select;
+use super::write::attempt;
+use super::writer::{Done, Job, Message};
 use crate::model::error::Error;
 use crate::model::time::Time;
 
 /// How long ended and expired API keys are kept for their reason, in seconds.
 const API_KEY_KEPT_SECONDS: i64 = 30 * 86_400;
-/// How long a request with an `Idempotency-Key` is remembered, in seconds.
-const REQUEST_KEPT_SECONDS: i64 = 86_400;
 /// How long a throttle row can matter, in seconds.
 const THROTTLE_KEPT_SECONDS: i64 = 3_600;
 /// Days of usage that are kept, the present one included.
@@ -47,20 +48,19 @@ impl Store {
 
     /// The same without waiting for it: for the batches that ordinary requests start.
     pub fn sweep_some(&self, now: Time, rows_max: usize) {
-        let work = move |select: Result<&Select, Error>| -> super::writer::Answer {
-            if let Err(error) = select
-                .and_then(|select| super::write::attempt(select, || select.sweep(now, rows_max)))
-            {
+        let work = move |select: Result<&Select, Error>| {
+            let swept = select.and_then(|select| attempt(select, || select.sweep(now, rows_max)));
+            let failure = swept.err();
+            if let Some(error) = &failure {
                 log::warn!("sweeping: {error}");
             }
-            Box::new(|_| ())
+            Done {
+                answer: Box::new(|_| ()),
+                failure,
+            }
         };
         // A full queue means there is other work; the next minute will do.
-        let _ = self
-            .writer
-            .send(super::writer::Message::Job(super::writer::Job::new(
-                Box::new(work),
-            )));
+        let _ = self.writer.send(Message::Job(Job::new(Box::new(work))));
     }
 }
 

@@ -125,13 +125,13 @@ impl Select {
         self.count(sql, [besides.map(|user| user.0)])
     }
 
-    /// Whether a name is or was somebody's.
+    /// Whether a name is or was somebody's, or is a service's: proxies hand either to applications.
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn name_is_reserved(&self, username: &Username) -> Result<bool, Error> {
         Ok(self.count(
-            "SELECT count(*) FROM users WHERE username = ?",
+            "SELECT (SELECT count(*) FROM users WHERE username = ?1) + (SELECT count(*) FROM services WHERE name = ?1)",
             [username.as_str()],
         )? > 0)
     }

@@ -15,7 +15,8 @@ use crate::model::error::Error;
 use crate::model::secret::Id;
 use crate::model::time::{Day, Time};
 
-/// Credentials whose uses are kept in memory at most; the uses of more are not counted until these are written.
+/// Credentials whose uses are kept in memory at most; the uses of more are not counted until these are written. That one
+/// was seen expired is always kept.
 const PENDING_MAX: usize = 200_000;
 
 /// One use of a credential.
@@ -44,7 +45,39 @@ pub(super) struct Pending {
     refused: u64,
     current: Option<Last>,
     previous: Option<Last>,
-    expired_seen_at: Option<Time>,
+    expired: Option<Expired>,
+}
+
+/// That a credential was seen expired.
+#[derive(Clone, Copy)]
+struct Expired {
+    ends: Ends,
+    seen_at: Time,
+}
+
+/// Ends that were seen to have come. A credential that has another end by now was renewed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// The credential's own.
+    pub own: Option<Time>,
+    /// That of the secret before the last rotation.
+    pub previous: Option<Time>,
+}
+
+impl Ends {
+    fn or(self, earlier: Self) -> Self {
+        Self {
+            own: self.own.or(earlier.own),
+            previous: self.previous.or(earlier.previous),
+        }
+    }
+
+    fn without(self, written: Self) -> Self {
+        Self {
+            own: self.own.filter(|_| self.own != written.own),
+            previous: self.previous.filter(|_| self.previous != written.previous),
+        }
+    }
 }
 
 impl Pending {
@@ -56,7 +89,7 @@ impl Pending {
             refused: 0,
             current: None,
             previous: None,
-            expired_seen_at: None,
+            expired: None,
         }
     }
 
@@ -65,15 +98,21 @@ impl Pending {
         self.refused += earlier.refused;
         self.current = self.current.take().or(earlier.current);
         self.previous = self.previous.take().or(earlier.previous);
-        self.expired_seen_at = earlier.expired_seen_at.or(self.expired_seen_at);
+        self.expired = match (self.expired, earlier.expired) {
+            (Some(later), Some(earlier)) => Some(Expired {
+                ends: later.ends.or(earlier.ends),
+                ..earlier
+            }),
+            (one, other) => one.or(other),
+        };
     }
 }
 
 /// The notes of all threads.
 pub struct Uses {
     pending: Mutex<HashMap<(Id, Day), Pending>>,
-    /// Credentials seen expired that the file does not know of yet.
-    expired: Mutex<HashMap<Id, Time>>,
+    /// The ends of credentials seen expired that the file does not know of yet.
+    expired: Mutex<HashMap<Id, Ends>>,
     expired_count: AtomicUsize,
     waker: OnceLock<SyncSender<Message>>,
 }
@@ -94,7 +133,7 @@ impl Uses {
 
     /// Notes that a credential was found good.
     pub fn note(&self, seen: Use<'_>) {
-        self.change(seen.id, seen.at.day(), |pending| {
+        self.change(seen.id, seen.at.day(), PENDING_MAX, |pending| {
             pending.uses += 1;
             let last = match seen.which {
                 Which::Current => &mut pending.current,
@@ -119,43 +158,52 @@ impl Uses {
 
     /// Notes that a credential was presented with its right secret and refused.
     pub fn note_refused(&self, id: Id, at: Time) {
-        self.change(id, at.day(), |pending| pending.refused += 1);
+        self.change(id, at.day(), PENDING_MAX, |pending| pending.refused += 1);
     }
 
-    /// Notes that a credential was seen expired: from now on it is, whatever the clock says.
-    pub fn note_expired(&self, id: Id, at: Time) {
+    /// Notes that ends of a credential were seen to have come: from now on they have, whatever the clock says, until it
+    /// is given others.
+    pub fn note_expired(&self, id: Id, ends: Ends, seen_at: Time) {
         {
             let mut expired = lock(&self.expired);
-            expired.entry(id).or_insert(at);
+            let known = expired.entry(id).or_default();
+            *known = ends.or(*known);
             self.expired_count.store(expired.len(), Ordering::Release);
         }
-        self.change(id, at.day(), |pending| pending.expired_seen_at = Some(at));
+        self.change(id, seen_at.day(), usize::MAX, |pending| {
+            let known = pending.expired.map_or(Ends::default(), |known| known.ends);
+            pending.expired = Some(Expired {
+                ends: ends.or(known),
+                seen_at,
+            });
+        });
     }
 
-    /// Whether it was seen expired and the file does not know yet.
+    /// The ends that were seen to have come, while the file does not know yet. To be asked before the credential is
+    /// read from the file: what is forgotten here is in the file by then.
     #[must_use]
-    pub fn was_seen_expired(&self, id: Id) -> bool {
-        self.expired_count.load(Ordering::Acquire) > 0 && lock(&self.expired).contains_key(&id)
+    pub fn seen_expired(&self, id: Id) -> Ends {
+        if self.expired_count.load(Ordering::Acquire) == 0 {
+            return Ends::default();
+        }
+        lock(&self.expired).get(&id).copied().unwrap_or_default()
     }
 
-    /// Takes back that a credential was seen expired: it was renewed.
-    pub fn forgive(&self, id: Id) {
-        let mut expired = lock(&self.expired);
-        expired.remove(&id);
-        self.expired_count.store(expired.len(), Ordering::Release);
-        drop(expired);
+    /// What was noted of a credential's secret is from now on of the one before: it was rotated.
+    pub fn rotated(&self, id: Id) {
         for pending in lock(&self.pending)
             .values_mut()
             .filter(|pending| pending.id == id)
         {
-            pending.expired_seen_at = None;
+            pending.previous = pending.current.take();
         }
     }
 
-    fn change(&self, id: Id, day: Day, change: impl FnOnce(&mut Pending)) {
+    /// Changes what is noted of a credential; a new one only while there are less than `entries_max`.
+    fn change(&self, id: Id, day: Day, entries_max: usize, change: impl FnOnce(&mut Pending)) {
         let mut pending = lock(&self.pending);
         let first = pending.is_empty();
-        if pending.len() >= PENDING_MAX && !pending.contains_key(&(id, day)) {
+        if pending.len() >= entries_max && !pending.contains_key(&(id, day)) {
             return;
         }
         change(
@@ -165,9 +213,14 @@ impl Uses {
         );
         drop(pending);
         if first && let Some(waker) = self.waker.get() {
-            // A full queue means that the writer is awake; it looks again after the next note.
+            // A full queue means that the writer is awake: it looks here after the jobs that it has.
             let _ = waker.try_send(Message::Uses);
         }
+    }
+
+    /// Whether there is anything to write.
+    pub(super) fn have_gathered(&self) -> bool {
+        !lock(&self.pending).is_empty()
     }
 
     /// All that has gathered, in the order of the table.
@@ -195,11 +248,16 @@ impl Uses {
     pub(super) fn forget_expired(&self, part: &[Pending]) {
         if self.expired_count.load(Ordering::Acquire) > 0 {
             let mut expired = lock(&self.expired);
-            for pending in part
-                .iter()
-                .filter(|pending| pending.expired_seen_at.is_some())
-            {
-                expired.remove(&pending.id);
+            for pending in part {
+                // Not an end that was seen meanwhile.
+                if let Some(written) = &pending.expired
+                    && let Some(known) = expired.get_mut(&pending.id)
+                {
+                    *known = known.without(written.ends);
+                    if *known == Ends::default() {
+                        expired.remove(&pending.id);
+                    }
+                }
             }
             self.expired_count.store(expired.len(), Ordering::Release);
         }
@@ -215,9 +273,15 @@ impl Select {
     /// Adds what has gathered for one credential; passes over one that is gone.
     pub(super) fn write_use(&self, pending: &Pending) -> Result<(), Error> {
         let id = pending.id.as_str();
-        if let Some(at) = pending.expired_seen_at {
-            self.execute("UPDATE credentials SET expired_seen_at = ? WHERE id = ? AND expired_seen_at IS NULL AND expires_at <= ?", params![at.unix(), id, at.unix()])?;
-            self.execute("UPDATE ssh_keys SET expired_seen_at = ? WHERE id = ? AND expired_seen_at IS NULL AND expires_at <= ?", params![at.unix(), id, at.unix()])?;
+        if let Some(Expired { ends, seen_at }) = pending.expired {
+            for table in ["credentials", "ssh_keys"] {
+                let sql = format!(
+                    "UPDATE {table} SET expired_seen_at = ? WHERE id = ? AND expired_seen_at IS NULL AND expires_at = ?"
+                );
+                self.execute(&sql, params![seen_at.unix(), id, ends.own.map(Time::unix)])?;
+            }
+            let over = "UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL WHERE id = ? AND previous_ends_at = ?";
+            self.execute(over, params![id, ends.previous.map(Time::unix)])?;
         }
         if pending.uses + pending.refused > 0 {
             let sql = "INSERT INTO usage_days (credential_id, day, uses, refused) SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 \
@@ -233,31 +297,27 @@ impl Select {
             )?;
         }
         if let Some(last) = &pending.current {
-            let sql = "INSERT INTO last_uses (credential_id, at, address, program) SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 \
+            let sql = "INSERT INTO last_uses (credential_id, at, address, program) SELECT id, ?2, ?3, ?4 FROM credentials \
+                       WHERE id = ?1 AND (rotated_at IS NULL OR rotated_at <= ?2) \
                        ON CONFLICT DO UPDATE SET at = excluded.at, address = excluded.address, program = excluded.program";
-            self.execute(
-                sql,
-                params![
-                    id,
-                    last.at.unix(),
-                    last.address.map(|a| a.to_string()),
-                    last.program
-                ],
-            )?;
+            if self.write_last(sql, id, last)? == 0 {
+                // It was rotated meanwhile: what was the current secret then is the previous one now.
+                self.write_last(PREVIOUS, id, last)?;
+            }
         }
         if let Some(last) = &pending.previous {
-            let sql = "INSERT INTO last_uses (credential_id, previous_at, previous_address, previous_program) SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 \
-                       ON CONFLICT DO UPDATE SET previous_at = excluded.previous_at, previous_address = excluded.previous_address, previous_program = excluded.previous_program";
-            self.execute(
-                sql,
-                params![
-                    id,
-                    last.at.unix(),
-                    last.address.map(|a| a.to_string()),
-                    last.program
-                ],
-            )?;
+            self.write_last(PREVIOUS, id, last)?;
         }
         Ok(())
     }
+
+    fn write_last(&self, sql: &str, id: &str, last: &Last) -> Result<usize, Error> {
+        let address = last.address.map(|address| address.to_string());
+        self.execute(sql, params![id, last.at.unix(), address, last.program])
+    }
 }
+
+const PREVIOUS: &str = "INSERT INTO last_uses (credential_id, previous_at, previous_address, previous_program) \
+     SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 \
+     ON CONFLICT DO UPDATE SET previous_at = excluded.previous_at, previous_address = excluded.previous_address, \
+     previous_program = excluded.previous_program WHERE excluded.previous_at >= coalesce(previous_at, 0)";

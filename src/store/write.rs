@@ -1,13 +1,14 @@
 //! Writing: exists only inside a transaction, under a permit, and leaves an event.
 
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::read::Select;
 use crate::model::caller::{Permit, Right};
 use crate::model::credential::Credential;
 use crate::model::error::{Error, SecretSent};
 use crate::model::event::{Outcome, Trace};
-use crate::model::permission::{Permission, Permissions};
+use crate::model::permission::{Own, Permission, Permissions};
 use crate::model::time::Time;
 use crate::model::user::UserId;
 
@@ -39,20 +40,27 @@ impl Deref for Write<'_> {
     }
 }
 
-/// Runs `job` so that it either happens whole or leaves nothing.
+/// Runs `job` so that it either happens whole or leaves nothing. A panic in it is a fault like others.
 pub(super) fn attempt<T>(
     select: &Select,
     job: impl FnOnce() -> Result<T, Error>,
 ) -> Result<T, Error> {
-    select.connection.execute_batch("SAVEPOINT job")?;
-    let result = job();
-    let end = if result.is_ok() {
-        "RELEASE job"
-    } else {
-        "ROLLBACK TO job; RELEASE job"
+    let connection = &select.connection;
+    connection.execute_batch("SAVEPOINT job")?;
+    let result = catch_unwind(AssertUnwindSafe(job))
+        .unwrap_or_else(|_| Err(Error::Fault("a job of the writer panicked".to_owned())));
+    // A full disk or an I/O error has rolled back the whole transaction: nothing of the job is left.
+    if connection.is_autocommit() {
+        return Err(result.err().unwrap_or_else(Error::unavailable));
+    }
+    let end = match result {
+        Ok(_) => "RELEASE job",
+        Err(_) => "ROLLBACK TO job; RELEASE job",
     };
-    if !select.connection.is_autocommit() {
-        select.connection.execute_batch(end)?;
+    if let Err(error) = connection.execute_batch(end) {
+        // Half a job must never be committed with others: the whole transaction goes.
+        select.roll_back();
+        return Err(error.into());
     }
     result
 }
@@ -66,7 +74,7 @@ pub(super) fn act<T>(
     let result = attempt(select, || {
         let write = open(select, &permit)?;
         if let Some(once) = &permit.once {
-            select.demand_first_time(once)?;
+            select.demand_first_time(once, permit.now)?;
         }
         let (value, trace) = job(&write)?;
         let actor = permit_actor(&permit, &write);
@@ -184,6 +192,23 @@ fn still_the_same_secret(credential: &Credential, holder: &crate::model::caller:
 }
 
 impl Write<'_> {
+    /// As [`Write::demand_within`], for what a *user* is given or has: who may change services may also give away what
+    /// services define, since nobody has such a permission before it is given for the first time.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] when `permissions` go beyond what the one who acts may give.
+    pub fn demand_gift(&self, permissions: &Permissions) -> Result<(), Error> {
+        let manages_services = match &self.power {
+            Power::Unlimited => true,
+            Power::Credential(_, power) => power.contains(&Own::ServicesWrite.into()),
+        };
+        if manages_services {
+            self.demand_within(&permissions.own_alone())
+        } else {
+            self.demand_within(permissions)
+        }
+    }
+
     /// # Errors
     /// [`Error::Forbidden`] when `permissions` go beyond what the one who acts may do.
     pub fn demand_within(&self, permissions: &Permissions) -> Result<(), Error> {

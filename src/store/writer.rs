@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -19,15 +19,36 @@ const QUEUE_MAX: usize = 4_096;
 const BATCH_MAX: usize = 256;
 /// Last uses in one transaction: small, since each commit makes readers forget what they have read.
 const FLUSH_ROWS_MAX: usize = 250;
-/// How long uses gather before they are written.
-const FLUSH_AFTER: Duration = Duration::from_secs(5);
-/// How long a job may wait for a file that another process has locked.
-const JOB_WAIT_MAX: Duration = Duration::from_millis(4_500);
+
+/// How long the writer waits for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits {
+    /// How long a job may wait for a file that another process has locked.
+    pub job_max: Duration,
+    /// How long uses gather before they are written, and how long to wait before trying again what failed.
+    pub flush_after: Duration,
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self {
+            job_max: Duration::from_millis(4_500),
+            flush_after: Duration::from_secs(5),
+        }
+    }
+}
 
 /// Told whether the transaction came onto the disk.
 pub(super) type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
 /// Runs within the open transaction; or, given an error, runs nothing and answers with that.
-type Work = Box<dyn FnOnce(Result<&Select, Error>) -> Answer + Send>;
+type Work = Box<dyn FnOnce(Result<&Select, Error>) -> Done + Send>;
+
+/// A job that has run.
+pub(super) struct Done {
+    pub(super) answer: Answer,
+    /// Why it failed, if it did.
+    pub(super) failure: Option<Error>,
+}
 
 pub(super) struct Job {
     work: Work,
@@ -57,7 +78,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, uses: Arc<Uses>) -> std::io::Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        uses: Arc<Uses>,
+        waits: Waits,
+    ) -> std::io::Result<Self> {
         connection.set_prepared_statement_cache_capacity(128);
         let (sender, receiver) = sync_channel(QUEUE_MAX);
         let healthy = Arc::new(AtomicBool::new(true));
@@ -65,8 +90,11 @@ impl Writer {
             select: Select { connection },
             receiver,
             uses,
+            waits,
             unwritten: Vec::new(),
             flush_at: None,
+            probe_at: None,
+            is_relaxed: false,
             healthy: Arc::clone(&healthy),
         };
         let thread = thread::Builder::new()
@@ -94,13 +122,10 @@ impl Writer {
         self.healthy.load(Ordering::Relaxed)
     }
 
+    /// Returns when the file is closed, whoever asked for it first.
     pub(super) fn stop(&self) {
-        let thread = self
-            .thread
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-            .take();
-        if let Some(thread) = thread {
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take() {
             // Blocks while the queue is full: what waits in it is done first.
             let _ = self.sender.send(Message::Stop);
             if thread.join().is_err() {
@@ -121,9 +146,14 @@ struct Desk {
     select: Select,
     receiver: Receiver<Message>,
     uses: Arc<Uses>,
+    waits: Waits,
     /// Uses taken out of memory that are not in the file yet, sorted.
     unwritten: Vec<Pending>,
     flush_at: Option<Instant>,
+    /// When to look whether writing works again.
+    probe_at: Option<Instant>,
+    /// Whether a commit would not wait for the disk.
+    is_relaxed: bool,
     healthy: Arc<AtomicBool>,
 }
 
@@ -138,21 +168,26 @@ impl Desk {
                 }
                 Ok(Message::Uses) => self.arm(),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => self.flush(),
+                Err(RecvTimeoutError::Timeout) => self.flush_or_probe(),
             }
         }
         self.finish();
     }
 
-    /// The next message; times out when uses are to be written.
+    /// The next message; times out when uses are to be written, or to see whether writing works again.
     fn next(&self) -> Result<Message, RecvTimeoutError> {
         if !self.unwritten.is_empty() {
             return self.receiver.recv_timeout(Duration::ZERO);
         }
-        match self.flush_at {
+        let until = match (self.flush_at, self.probe_at) {
+            (Some(flush), Some(probe)) => Some(flush.min(probe)),
+            (one, other) => one.or(other),
+        };
+        match until {
             Some(at) => self
                 .receiver
                 .recv_timeout(at.saturating_duration_since(Instant::now())),
+            // Without an end: an idle server never wakes up.
             None => self
                 .receiver
                 .recv()
@@ -161,37 +196,76 @@ impl Desk {
     }
 
     fn arm(&mut self) {
-        self.flush_at
-            .get_or_insert_with(|| Instant::now() + FLUSH_AFTER);
+        let at = Instant::now() + self.waits.flush_after;
+        self.flush_at.get_or_insert(at);
+    }
+
+    fn flush_or_probe(&mut self) {
+        let now = Instant::now();
+        if !self.unwritten.is_empty() || self.flush_at.is_some_and(|at| at <= now) {
+            self.flush();
+        }
+        if self.probe_at.is_some_and(|at| at <= now) {
+            self.probe();
+        }
+    }
+
+    /// Notes whether writing works. While it does not, the writer looks by itself: those who ask for its health may
+    /// have stopped to send it anything to write.
+    fn note_health(&mut self, works: bool) {
+        if works && !self.healthy.swap(works, Ordering::Relaxed) {
+            log::info!("the file can be written again");
+        }
+        self.healthy.store(works, Ordering::Relaxed);
+        self.probe_at = (!works).then(|| Instant::now() + self.waits.flush_after);
+    }
+
+    fn probe(&mut self) {
+        let probed = self.begin().and_then(|()| {
+            let touched = "UPDATE installation SET created_at = created_at; COMMIT";
+            Ok(self.select.connection.execute_batch(touched)?)
+        });
+        self.select.roll_back();
+        self.note_health(probed.is_ok());
+    }
+
+    /// Begins a transaction whose commit waits for the disk.
+    fn begin(&mut self) -> Result<(), Error> {
+        self.select.roll_back();
+        let connection = &self.select.connection;
+        if self.is_relaxed {
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            self.is_relaxed = false;
+        }
+        Ok(connection.execute_batch("BEGIN IMMEDIATE")?)
     }
 
     /// Gathers what waits and commits it at once; whether to stop afterwards.
     fn batch(&mut self, first: Job) -> bool {
         let mut jobs = vec![first];
-        let mut stop = self.gather(&mut jobs);
-        loop {
-            match self.select.connection.execute_batch("BEGIN IMMEDIATE") {
-                Ok(()) => break,
-                Err(error) => {
-                    let error = Error::from(error);
-                    stop |= self.gather(&mut jobs);
-                    if matches!(error, Error::Unavailable { .. }) {
-                        jobs = self.refuse_late(jobs);
-                        if !jobs.is_empty() {
-                            continue;
-                        }
-                    }
-                    self.refuse(jobs, &error);
-                    return stop;
-                }
+        let mut stop = self.gather(&mut jobs, BATCH_MAX);
+        while let Err(error) = self.begin() {
+            // Others waited as long behind these: their time must not begin anew.
+            stop |= self.gather(&mut jobs, QUEUE_MAX);
+            let busy = matches!(error, Error::Unavailable { .. });
+            let late = |job: &Job| !busy || job.since.elapsed() >= self.waits.job_max;
+            let (late, waiting) = jobs.into_iter().partition(late);
+            jobs = waiting;
+            self.refuse(late, error);
+            if jobs.is_empty() {
+                return stop;
             }
         }
         self.commit(jobs);
+        if self.flush_at.is_none() && self.uses.have_gathered() {
+            // The message that says so did not fit into the queue.
+            self.arm();
+        }
         stop
     }
 
-    fn gather(&mut self, jobs: &mut Vec<Job>) -> bool {
-        while jobs.len() < BATCH_MAX {
+    fn gather(&mut self, jobs: &mut Vec<Job>, jobs_max: usize) -> bool {
+        while jobs.len() < jobs_max {
             match self.receiver.try_recv() {
                 Ok(Message::Job(job)) => jobs.push(job),
                 Ok(Message::Uses) => self.arm(),
@@ -202,66 +276,62 @@ impl Desk {
         false
     }
 
-    /// Answers the jobs whose time is up while another process holds the file; gives back the others.
-    fn refuse_late(&mut self, jobs: Vec<Job>) -> Vec<Job> {
-        let (late, waiting) = jobs
-            .into_iter()
-            .partition(|job| job.since.elapsed() >= JOB_WAIT_MAX);
-        self.refuse(late, &Error::unavailable());
-        waiting
-    }
-
     /// Answers jobs that were never begun.
-    fn refuse(&self, jobs: Vec<Job>, error: &Error) {
+    fn refuse(&mut self, jobs: Vec<Job>, error: Error) {
         if jobs.is_empty() {
             return;
         }
-        self.healthy.store(false, Ordering::Relaxed);
-        log::error!("nothing can be written: {}", reason(error));
+        log::error!("nothing can be written: {}", reason(&error));
+        self.note_health(false);
+        let answer = not_written(error);
         for job in jobs {
-            (job.work)(Err(error.clone()))(Ok(()));
+            ((job.work)(Err(answer.clone())).answer)(Ok(()));
         }
     }
 
     fn commit(&mut self, jobs: Vec<Job>) {
         let mut answers = Vec::with_capacity(jobs.len());
-        let mut lost = false;
+        // Why the whole transaction is gone, once it is.
+        let mut lost = None;
         for job in jobs {
-            let select = if lost {
-                Err(Error::unavailable())
-            } else {
-                Ok(&self.select)
-            };
+            let select = lost.clone().map_or(Ok(&self.select), Err);
             match catch_unwind(AssertUnwindSafe(|| (job.work)(select))) {
-                Ok(answer) => answers.push(answer),
-                // The savepoint of the job that panicked is still open: undo it.
-                Err(_) => drop(
-                    self.select
-                        .connection
-                        .execute_batch("ROLLBACK TO job; RELEASE job"),
-                ),
-            }
-            // A full disk or an I/O error may have rolled back the whole transaction, with what other jobs did in it.
-            lost |= self.select.connection.is_autocommit();
-        }
-        let result = if lost {
-            Err(Error::unavailable())
-        } else {
-            self.select
-                .connection
-                .execute_batch("COMMIT")
-                .map_err(Error::from)
-        };
-        if let Err(error) = &result {
-            log::error!("a transaction was not committed: {}", reason(error));
-            if !self.select.connection.is_autocommit() {
-                let _ = self.select.connection.execute_batch("ROLLBACK");
+                Ok(done) => {
+                    answers.push(done.answer);
+                    // A full disk or an I/O error rolls back everything, with what other jobs did in it.
+                    if lost.is_none() && self.select.connection.is_autocommit() {
+                        lost = Some(self.note_lost(done.failure));
+                    }
+                }
+                // Jobs catch their own panics within their savepoints. What this one left, nobody knows.
+                Err(_) => {
+                    self.select.roll_back();
+                    lost.get_or_insert_with(Error::unavailable);
+                }
             }
         }
-        self.healthy.store(result.is_ok(), Ordering::Relaxed);
+        let result = lost.map_or_else(|| self.end(), Err);
+        self.note_health(result.is_ok());
         for answer in answers {
             answer(result.clone());
         }
+    }
+
+    fn note_lost(&self, failure: Option<Error>) -> Error {
+        let failure = failure.unwrap_or_else(Error::unavailable);
+        log::error!("a transaction was rolled back: {}", reason(&failure));
+        not_written(failure)
+    }
+
+    fn end(&self) -> Result<(), Error> {
+        self.select
+            .connection
+            .execute_batch("COMMIT")
+            .map_err(|error| {
+                log::error!("a transaction was not committed: {error}");
+                self.select.roll_back();
+                not_written(error.into())
+            })
     }
 
     /// Writes some of the uses that have gathered, without waiting for the disk: a power cut may forget them.
@@ -277,36 +347,39 @@ impl Desk {
         if part.is_empty() {
             return;
         }
-        if let Err(error) = self.write_uses(&part) {
-            log::warn!(
-                "the last uses were not written and wait: {}",
-                reason(&error)
-            );
-            self.uses.give_back(part);
-            self.uses.give_back(std::mem::take(&mut self.unwritten));
-            self.arm();
-        } else {
-            self.uses.forget_expired(&part);
+        match self.write_uses(&part) {
+            Ok(()) => {
+                self.uses.forget_expired(&part);
+                self.note_health(true);
+            }
+            Err(error) => {
+                log::warn!(
+                    "the last uses were not written and wait: {}",
+                    reason(&error)
+                );
+                self.uses.give_back(part);
+                self.uses.give_back(std::mem::take(&mut self.unwritten));
+                self.arm();
+                // Another process that has the file for a moment is no fault.
+                if !matches!(error, Error::Unavailable { .. }) {
+                    self.note_health(false);
+                }
+            }
         }
     }
 
-    fn write_uses(&self, part: &[Pending]) -> Result<(), Error> {
+    fn write_uses(&mut self, part: &[Pending]) -> Result<(), Error> {
+        self.select.roll_back();
         let connection = &self.select.connection;
+        // Before a job is begun, `begin` undoes this.
+        self.is_relaxed = true;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        let written = connection
-            .execute_batch("BEGIN IMMEDIATE")
-            .map_err(Error::from)
-            .and_then(|()| {
-                let written = part
-                    .iter()
-                    .try_for_each(|pending| self.select.write_use(pending));
-                let ended = written.and_then(|()| Ok(connection.execute_batch("COMMIT")?));
-                if ended.is_err() && !connection.is_autocommit() {
-                    let _ = connection.execute_batch("ROLLBACK");
-                }
-                ended
-            });
-        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        let written = part
+            .iter()
+            .try_for_each(|pending| self.select.write_use(pending))
+            .and_then(|()| Ok(connection.execute_batch("COMMIT")?));
+        self.select.roll_back();
         written
     }
 
@@ -319,15 +392,33 @@ impl Desk {
                 break;
             }
         }
+        // What came behind the message to stop.
+        while let Ok(message) = self.receiver.try_recv() {
+            if let Message::Job(job) = message {
+                ((job.work)(Err(Error::unavailable())).answer)(Ok(()));
+            }
+        }
         let connection = self.select.connection;
         connection.flush_prepared_statement_cache();
-        if let Err(error) = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
-        {
-            log::warn!("the journal was not merged into the file: {error}");
+        let merged = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| {
+            row.get::<_, bool>(0)
+        });
+        match merged {
+            Ok(false) => {}
+            Ok(true) => log::info!("the journal stays beside the file: somebody still reads"),
+            Err(error) => log::warn!("the journal was not merged into the file: {error}"),
         }
         if let Err((_, error)) = connection.close() {
             log::warn!("the file was not closed: {error}");
         }
+    }
+}
+
+/// What is answered when nothing was written: the disk is full, or it is not possible just now. The reason was logged.
+fn not_written(error: Error) -> Error {
+    match error {
+        Error::StorageFull => Error::StorageFull,
+        _ => Error::unavailable(),
     }
 }
 

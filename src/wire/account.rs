@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::text;
+use super::{given, text};
 use crate::model::caller::Caller;
 
 /// Who the credential belongs to, and what it may do now.
@@ -42,6 +42,7 @@ impl MeOut {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct MeIn {
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub display_name: Option<String>,
 }
 

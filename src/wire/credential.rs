@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{present, text};
+use super::{given, present, text};
 use crate::model::address::Networks;
 use crate::model::credential::{CredentialChange, Kind, NewCredential, Record, Rotation, UsageDay};
 use crate::model::error::{Error, Faults};
@@ -112,7 +112,7 @@ pub(super) fn changed_end(
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiKeyPatch {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub note: Option<Option<String>>,
@@ -120,11 +120,11 @@ pub struct ApiKeyPatch {
     pub expires_in: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub expires_at: Option<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub permissions: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub allowed_addresses: Option<Option<Vec<String>>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub disabled: Option<bool>,
 }
 

@@ -12,6 +12,7 @@ mod user;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+pub use self::ssh_key::{ImportIn, ImportLineOut, ImportOut, SshKeyIn, SshKeyOut, SshKeyPatch};
 pub use account::{MeIn, MeOut, PasswordByCodeIn, PasswordIn, SetUpIn};
 pub use credential::{
     ApiKeyIn, ApiKeyOut, ApiKeyPatch, RotateIn, SessionOut, TokenIn, TokenOut, UsageOut,
@@ -20,7 +21,6 @@ pub use event::EventOut;
 pub use explanation::{CheckOut, ExplanationOut};
 pub use oauth::{IntrospectionOut, MetadataOut, OauthProblemOut};
 pub use policy::{PolicyOut, PolicyPatch, SweptOut};
-pub use ssh_key::{ImportIn, ImportLineOut, ImportOut, SshKeyIn, SshKeyOut, SshKeyPatch};
 pub use user::{
     EndedOut, GroupIn, GroupOut, LinkOut, ServiceIn, ServiceOut, ServicePatch, UserIn, UserOut,
     UserPatch,
@@ -69,6 +69,13 @@ fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(deserializer).map(Some)
+}
+
+/// A field that may be absent but not `null`, which would say nothing clear.
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 fn text<T: ToString>(value: Option<T>) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::text;
+use super::{given, text};
 use crate::model::error::{Error, Faults};
 use crate::model::group::Group;
 use crate::model::password::Password;
@@ -70,14 +70,14 @@ impl UserIn {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UserPatch {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub display_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub role: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub disabled: Option<bool>,
     /// All that is granted beyond the role.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub permissions: Option<Vec<String>>,
 }
 

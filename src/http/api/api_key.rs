@@ -50,14 +50,7 @@ pub fn delete_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn usage_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    let id = id(ask)?;
-    ok(&UsageOut::of(&ask.desk().usage(
-        caller,
-        &Desk::own(caller, KIND)?,
-        KIND,
-        id,
-    )?))
+    usage_of(ask, caller, own)
 }
 
 fn id(ask: &Ask<'_>) -> Result<crate::model::secret::Id, Problem> {
@@ -98,6 +91,14 @@ pub(super) fn show_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
             .credential(caller, &whose(ask, caller)?, KIND, id(ask)?)?,
         ask.now,
     ))
+}
+
+pub(super) fn usage_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {
+    query::none(ask)?;
+    let days = ask
+        .desk()
+        .usage(caller, &whose(ask, caller)?, KIND, id(ask)?)?;
+    ok(&UsageOut::of(&days))
 }
 
 pub(super) fn edit_of(ask: &Ask<'_>, caller: &Caller, whose: Find) -> Answer {

@@ -1,6 +1,6 @@
 //! `/api/v1/groups`.
 
-use super::{Answer, created, list, no_content};
+use super::{Answer, created, list, no_content, once};
 use crate::http::ask::Ask;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
@@ -18,9 +18,10 @@ pub fn list_groups(ask: &Ask<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn add(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let wanted: GroupIn = body::json(ask)?;
+    let (wanted, bytes) = body::json_with_bytes::<GroupIn>(ask)?;
     let name = parse_group_name(&wanted.name).map_err(|message| Error::field("name", message))?;
-    created(&GroupOut::of(&ask.desk().add_group(caller, name)?))
+    let once = once(ask, caller, &bytes)?;
+    created(&GroupOut::of(&ask.desk().add_group(caller, name, once)?))
 }
 
 pub fn delete(ask: &Ask<'_>, caller: &Caller) -> Answer {

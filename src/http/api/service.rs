@@ -1,6 +1,6 @@
 //! `/api/v1/services`.
 
-use super::{Answer, Problem, api_key, created, list, no_content, ok};
+use super::{Answer, Problem, api_key, created, list, no_content, ok, once};
 use crate::desk::{Desk, Whose};
 use crate::http::ask::Ask;
 use crate::http::{body, query};
@@ -18,7 +18,7 @@ pub fn list_services(ask: &Ask<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn add(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let wanted: ServiceIn = body::json(ask)?;
+    let (wanted, bytes) = body::json_with_bytes::<ServiceIn>(ask)?;
     let mut faults = Faults::default();
     let name = faults.take("name", parse_service_name(&wanted.name));
     let permissions = faults.take(
@@ -26,10 +26,12 @@ pub fn add(ask: &Ask<'_>, caller: &Caller) -> Answer {
         parse_service_permissions(&wanted.name, &wanted.permissions),
     );
     faults.check()?;
+    let once = once(ask, caller, &bytes)?;
     let service = ask.desk().add_service(
         caller,
         name.unwrap_or_default(),
         permissions.unwrap_or_default(),
+        once,
     )?;
     created(&ServiceOut::of(&service))
 }
@@ -72,6 +74,10 @@ pub fn create_api_key(ask: &Ask<'_>, caller: &Caller) -> Answer {
 
 pub fn show_api_key(ask: &Ask<'_>, caller: &Caller) -> Answer {
     api_key::show_of(ask, caller, to_read)
+}
+
+pub fn api_key_usage(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    api_key::usage_of(ask, caller, to_read)
 }
 
 pub fn edit_api_key(ask: &Ask<'_>, caller: &Caller) -> Answer {

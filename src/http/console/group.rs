@@ -30,7 +30,7 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
 pub fn add(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
     let name = parse_group_name(input.value("name").unwrap_or_default())
         .map_err(|message| Error::field("name", message));
-    match name.and_then(|name| ask.desk().add_group(caller, name)) {
+    match name.and_then(|name| ask.desk().add_group(caller, name, None)) {
         Ok(group) => done(&format!("/admin/groups/{}", group.name), "added"),
         Err(error) => again(error.into(), input, "name", |input| {
             list_page(ask, caller, input)

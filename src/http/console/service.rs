@@ -84,6 +84,7 @@ fn try_add(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Service, Err
         caller,
         name.unwrap_or_default(),
         permissions.unwrap_or_default(),
+        None,
     )
 }
 

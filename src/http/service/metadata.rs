@@ -3,20 +3,21 @@
 use rouille::Response;
 
 use crate::http::ask::Ask;
-use crate::http::headers;
 use crate::http::problem::Problem;
+use crate::http::{headers, query};
 use crate::wire::MetadataOut;
 
 /// The description of the JSON API, kept true by a test.
 const OPENAPI: &str = include_str!("../../../openapi.json");
 
 pub fn authorization_server(ask: &Ask<'_>) -> Result<Response, Problem> {
+    query::none(ask)?;
     let url = &ask.house.settings.public_url;
     let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let out = MetadataOut {
         issuer: url.clone(),
         introspection_endpoint: format!("{url}/oauth/introspect"),
-        introspection_endpoint_auth_methods_supported: list(&["client_secret_basic", "bearer"]),
+        introspection_endpoint_auth_methods_supported: list(&["client_secret_basic", "Bearer"]),
         revocation_endpoint: format!("{url}/oauth/revoke"),
         revocation_endpoint_auth_methods_supported: list(&["none"]),
         device_authorization_endpoint: format!("{url}/oauth/device_authorization"),
@@ -29,7 +30,8 @@ pub fn authorization_server(ask: &Ask<'_>) -> Result<Response, Problem> {
     Ok(headers::json("application/json", 200, &out))
 }
 
-pub fn openapi(_: &Ask<'_>) -> Result<Response, Problem> {
+pub fn openapi(ask: &Ask<'_>) -> Result<Response, Problem> {
+    query::none(ask)?;
     Ok(headers::bytes_of(
         "application/json",
         200,

@@ -4,12 +4,12 @@ use rouille::{Response, ResponseBody};
 
 use crate::desk::Asked;
 use crate::http::ask::Ask;
-use crate::http::gate::{Sent, authorization};
+use crate::http::gate::{Sent, api_key_header, authorization};
 use crate::http::problem::Problem;
 use crate::model::credential::{Credential, Kind};
 use crate::model::error::{Error, SecretSent};
 use crate::model::permission::{Permission, Permissions};
-use crate::model::secret::Presented;
+use crate::model::text::is_unseen;
 
 /// Answers whether the secret in a request is good; `?permission=` (repeatable) demands permissions.
 pub fn verify(ask: &Ask<'_>) -> Result<Response, Problem> {
@@ -21,16 +21,17 @@ pub fn verify(ask: &Ask<'_>) -> Result<Response, Problem> {
             }
             .into());
         }
-        Sent::Foreign => {
+        Sent::Foreign | Sent::Several => {
             return Err(Error::Unauthenticated {
                 sent: SecretSent::Yes,
             }
             .into());
         }
     };
+    let program = ask.program();
     let asked = Asked {
         address: ask.address(),
-        program: ask.program(),
+        program: program.as_deref(),
         now: ask.now,
     };
     let (credential, _) = ask.desk().recognise(&presented, Kind::is_bearer, asked)?;
@@ -41,19 +42,13 @@ pub fn verify(ask: &Ask<'_>) -> Result<Response, Problem> {
 
 /// `Authorization`, then `X-API-Key`: what is not in our form is passed over, the first that is decides.
 fn find(ask: &Ask<'_>) -> Sent {
-    let first = authorization(ask);
-    if let Sent::Secret(_) = first {
-        return first;
-    }
-    let mut lines = ask
-        .request
-        .headers()
-        .filter(|(name, _)| name.eq_ignore_ascii_case("x-api-key"))
-        .map(|(_, value)| value);
-    match (lines.next(), lines.next()) {
-        (None, _) => first,
-        (Some(line), None) => Presented::parse(line.trim()).map_or(Sent::Foreign, Sent::Secret),
-        (Some(_), Some(_)) => Sent::Foreign,
+    match authorization(ask) {
+        Sent::Nothing => api_key_header(ask),
+        Sent::Foreign => match api_key_header(ask) {
+            Sent::Nothing => Sent::Foreign,
+            other => other,
+        },
+        decided => decided,
     }
 }
 
@@ -77,6 +72,11 @@ fn demand(query: &str, power: &Permissions) -> Result<(), Problem> {
     Ok(())
 }
 
+/// A name without what can't stand in a header or be seen, whatever the file holds.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !is_unseen(*c)).collect()
+}
+
 /// 204 with who it is. All of these headers are always there, empty where there is nothing, so that a client's own can't
 /// survive a proxy. Without a body on purpose: an answer with one makes nginx drop its connection to us.
 fn identity(credential: &Credential, power: &Permissions) -> Response {
@@ -92,7 +92,7 @@ fn identity(credential: &Credential, power: &Permissions) -> Response {
         ),
         (
             "Remote-Name".into(),
-            credential.owner.display_name().to_owned().into(),
+            shown(credential.owner.display_name()).into(),
         ),
         ("Remote-Groups".into(), groups.into()),
         (

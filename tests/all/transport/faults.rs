@@ -53,7 +53,9 @@ fn no_line_end_leaves_in_a_header() {
 #[test]
 fn a_status_that_is_none_is_a_500() {
     let server = Server::start();
-    is_a_bare_500(&server.connect().get("/status"));
+    for path in ["/status-99", "/status-101", "/status-600"] {
+        is_a_bare_500(&server.connect().get(path));
+    }
 }
 
 #[test]

@@ -51,7 +51,13 @@ fn a_head_has_a_hundred_headers() {
         format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{more}\r\n")
     };
     assert!(server.exchange(head(100)).starts_with("HTTP/1.1 200 "));
-    assert!(server.exchange(head(101)).starts_with("HTTP/1.1 431 "));
+    let answer = server.exchange(head(101));
+    assert!(answer.starts_with("HTTP/1.1 431 "), "{answer:?}");
+    // It is ours, not hyper's.
+    assert!(
+        answer.contains("\r\nx-content-type-options: nosniff\r\n"),
+        "{answer:?}"
+    );
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use super::support::{Server, settings, until};
+use super::support::{PATIENCE, Server, settings, until};
 
 #[test]
 fn what_does_not_fit_is_told_to_come_again() {
@@ -20,11 +20,15 @@ fn what_does_not_fit_is_told_to_come_again() {
     let clients: Vec<_> = (0..6)
         .map(|_| {
             let (mut client, told) = (server.connect(), told.clone());
-            thread::spawn(move || told.send(client.get("/hash")).unwrap())
+            thread::spawn(move || {
+                told.send(client.get("/hash")).unwrap();
+                // The connection goes on, also one that was told.
+                assert_eq!(client.get("/quick").status, 200);
+            })
         })
         .collect();
     for _ in 0..4 {
-        let answer = answers.recv().unwrap();
+        let answer = answers.recv_timeout(PATIENCE).unwrap();
         assert_eq!(answer.status, 503);
         assert_eq!(answer.header("retry-after"), Some("1"));
         assert_eq!(
@@ -37,44 +41,11 @@ fn what_does_not_fit_is_told_to_come_again() {
     server.shared.open_gate();
     assert_eq!(first.answer().status, 200);
     for _ in 0..2 {
-        assert_eq!(answers.recv().unwrap().status, 200);
+        assert_eq!(answers.recv_timeout(PATIENCE).unwrap().status, 200);
     }
     for client in clients {
         client.join().unwrap();
     }
-}
-
-#[test]
-fn a_refused_connection_may_ask_again() {
-    let server = Server::start();
-    let held: Vec<_> = (0..3)
-        .map(|_| {
-            let mut client = server.connect();
-            client.send("GET /hash HTTP/1.1\r\nHost: a\r\n\r\n");
-            client
-        })
-        .collect();
-    let mut client = server.connect();
-    let mut answer = None;
-    // The three may still be on their way; then this one is the third, and the gate tells.
-    until("the queue is full", || server.shared.held.load(SeqCst) == 1);
-    while answer.is_none() {
-        let mut other = server.connect();
-        other.send("GET /hash HTTP/1.1\r\nHost: a\r\n\r\n");
-        other
-            .stream
-            .set_read_timeout(Some(Duration::from_millis(50)))
-            .unwrap();
-        let mut byte = [0];
-        if matches!(other.stream.peek(&mut byte), Ok(1)) {
-            answer = Some(other.answer());
-            client = other;
-        }
-    }
-    assert_eq!(answer.unwrap().status, 503);
-    server.shared.open_gate();
-    assert_eq!(client.get("/work").status, 200);
-    drop(held);
 }
 
 #[test]
@@ -100,6 +71,27 @@ fn what_nobody_waits_for_is_passed_over() {
         }
         assert!(server.is_alive());
     }
+    server.shared.open_gate();
+    assert_eq!(first.answer().status, 200);
+    assert_eq!(server.connect().get("/hash").status, 200);
+    assert_eq!(server.shared.held.load(SeqCst), 2);
+}
+
+#[test]
+fn who_broke_the_connection_is_passed_over_at_once() {
+    let mut settings = settings();
+    settings.workers = 1;
+    let server = Server::with(settings);
+    let mut first = server.connect();
+    first.send("GET /hash HTTP/1.1\r\nHost: a\r\n\r\n");
+    until("the thread is busy", || {
+        server.shared.held.load(SeqCst) == 1
+    });
+    let mut gone = server.connect();
+    gone.send("GET /hash HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(server.is_alive());
+    gone.reset();
+    assert!(server.is_alive());
     server.shared.open_gate();
     assert_eq!(first.answer().status, 200);
     assert_eq!(server.connect().get("/hash").status, 200);

@@ -16,7 +16,12 @@ fn what_is_under_way_finishes() {
     let mut held = server.connect();
     held.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut sending = server.connect();
-    sending.send("POST /sent HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\no");
+    // It is told to go on, so the server has its head.
+    sending.send(
+        "POST /sent HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
+    );
+    assert_eq!(sending.answer().status, 100);
+    sending.send("o");
     until("it is held", || server.shared.held.load(SeqCst) == 1);
     server.stop.now();
     assert!(idle.is_closed());
@@ -62,8 +67,8 @@ fn stopping_has_a_deadline() {
     settings.deadlines.stop = SOON;
     let mut server = Server::with(settings);
     let mut sending = server.connect();
-    sending.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\no");
-    assert!(server.is_alive());
+    sending.send("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    assert_eq!(sending.answer().status, 100);
     server.stop.now();
     server.ended().unwrap();
     assert!(sending.is_closed());

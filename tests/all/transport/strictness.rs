@@ -339,9 +339,14 @@ fn refusals_carry_the_security_headers_and_nothing_else() {
 #[test]
 fn an_answer_is_not_destroyed_by_what_is_still_being_sent() {
     let server = Server::start();
-    let mut client = server.connect();
     // More than fits between the two, so that it is still coming when the answer is there.
-    client.send("POST /none HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n");
-    client.send(vec![b'x'; 200_000]);
-    assert!(client.rest().starts_with("HTTP/1.1 413 "));
+    for (head, status) in [("POST /none", 413), ("POST //", 400)] {
+        let mut client = server.connect();
+        client.send(format!(
+            "{head} HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n"
+        ));
+        client.send(vec![b'x'; 200_000]);
+        let said = client.rest();
+        assert!(said.starts_with(&format!("HTTP/1.1 {status} ")), "{said:?}");
+    }
 }

@@ -92,7 +92,9 @@ fn respond(house: &House, request: &Request) -> Response {
         }
         "/inject-nul" => return Response::text("").with_additional_header("X-Bad", "a\0b"),
         "/inject-name" => return Response::text("").with_additional_header("X-Bad: a\r\nX", "b"),
-        "/status" => return Response::text("").with_status_code(99),
+        "/status-99" => return Response::text("").with_status_code(99),
+        "/status-101" => return Response::text("").with_status_code(101),
+        "/status-600" => return Response::text("").with_status_code(600),
         "/reserved" => {
             return Response::text("ok")
                 .with_additional_header("Content-Length", "1")

@@ -1,0 +1,389 @@
+//! `keycroft ssh-key`. A private key is told here, before anything is sent.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::api_key::end_of;
+use super::client::{Client, encode};
+use super::connection::Remote;
+use super::exit::{FAILED, Failure, INVALID, NOT_FOUND, USAGE};
+use super::lookup::find_id;
+use super::output::{self, Cell, say};
+use super::prompt::confirm;
+use super::ssh_key_import::{self, Import};
+use crate::model::ssh_key::{KeyRefusal, KeyRules, Kind, PublicKey, RSA_BITS_FLOOR};
+use crate::model::time::Time;
+use crate::wire::{SshKeyIn, SshKeyOut};
+
+const WHAT: &str = "SSH key";
+/// What is read of a file that should hold one key, in bytes.
+const FILE_BYTES_MAX: u64 = 64 * 1_024;
+
+#[derive(Args)]
+pub struct SshKeyArguments {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    command: SshKeyCommand,
+}
+
+#[derive(Subcommand)]
+enum SshKeyCommand {
+    /// List SSH keys
+    List {
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Add an SSH key: it opens your login on every host from the next login on
+    Add(Add),
+    /// Show one SSH key
+    Show {
+        /// Name or id
+        key: String,
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Change an SSH key: name, end, addresses, or the key itself
+    Edit(Edit),
+    /// Delete an SSH key: it opens nothing from the next login on
+    Delete {
+        /// Name or id
+        key: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        whose: Whose,
+    },
+    /// Take over an `authorized_keys` file, or those in a folder of home directories; says line by line what was taken
+    Import(Import),
+}
+
+/// Whose SSH keys are meant.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Whose {
+    /// Another user's, for admins: to list, show, delete
+    #[arg(long, value_name = "USERNAME")]
+    user: Option<String>,
+}
+
+impl Whose {
+    fn path(&self) -> String {
+        path_of(self.user.as_deref())
+    }
+}
+
+/// The path of a user's SSH keys; of one's own without a name.
+pub fn path_of(user: Option<&str>) -> String {
+    match user {
+        Some(user) => format!("/api/v1/users/{}/ssh-keys", encode(user)),
+        None => "/api/v1/ssh-keys".to_owned(),
+    }
+}
+
+#[derive(Args)]
+struct Add {
+    /// The .pub file; - for standard input
+    #[arg(value_name = "FILE", required_unless_present = "agent")]
+    file: Option<PathBuf>,
+    /// Take the key that ssh-agent holds
+    #[arg(long, conflicts_with = "file")]
+    agent: bool,
+    /// What it is called [default: its comment]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// When it ends: 30d, 12h, never, or a time like 2027-01-31T15:04:05Z [default: as late as the policy lets it]
+    #[arg(long, value_name = "WHEN")]
+    expires: Option<String>,
+    /// From where it may be used, CIDR; repeatable [default: everywhere]
+    #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
+    addresses: Vec<String>,
+}
+
+#[derive(Args)]
+struct Edit {
+    /// Name or id
+    key: String,
+    /// A new name
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Another key in its place: its .pub file; - for standard input
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// When it ends: 30d, 12h, never, or a time
+    #[arg(long, value_name = "WHEN")]
+    expires: Option<String>,
+    /// All addresses from which it may be used; repeatable; "any" takes the limit away
+    #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
+    addresses: Vec<String>,
+}
+
+/// `keycroft ssh-key`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn run(arguments: SshKeyArguments) -> Result<(), Failure> {
+    let client = arguments.remote.client()?;
+    match arguments.command {
+        SshKeyCommand::List { whose } => list(&client, &whose),
+        SshKeyCommand::Add(add) => add_key(&client, add),
+        SshKeyCommand::Show { key, whose } => show(&client, &whose, &key),
+        SshKeyCommand::Edit(edit) => edit_key(&client, edit),
+        SshKeyCommand::Delete { key, yes, whose } => delete(&client, &whose, &key, yes),
+        SshKeyCommand::Import(import) => ssh_key_import::run(&client, &import),
+    }
+}
+
+const HEADINGS: [&str; 7] = [
+    "name",
+    "id",
+    "type",
+    "fingerprint",
+    "state",
+    "expires",
+    "last used",
+];
+
+fn list(client: &Client, whose: &Whose) -> Result<(), Failure> {
+    let listed = client.list(&whose.path())?;
+    if client.connection.json {
+        return output::line(&listed.json());
+    }
+    let keys: Vec<SshKeyOut> = listed.parse()?;
+    let rows: Vec<Vec<Cell>> = keys.iter().map(|key| row(key, client.now())).collect();
+    output::table(&HEADINGS, &rows)
+}
+
+fn row(key: &SshKeyOut, now: Time) -> Vec<Cell> {
+    vec![
+        key.name.as_str().into(),
+        key.id.as_str().into(),
+        kind(key).into(),
+        key.fingerprint.as_str().into(),
+        key.state.as_str().into(),
+        Cell::time(key.expires_at.as_deref(), "never", now),
+        Cell::time(key.last_used_at.as_deref(), "never", now),
+    ]
+}
+
+/// RSA alone comes in several sizes.
+fn kind(key: &SshKeyOut) -> String {
+    match key.kind.as_str() {
+        "ssh-rsa" => format!("{} {}", key.kind, key.bits),
+        _ => key.kind.clone(),
+    }
+}
+
+/// One key, and its JSON as the API writes it. Another's is found in their list: there is no path to it alone.
+fn find(client: &Client, whose: &Whose, given: &str) -> Result<(SshKeyOut, String), Failure> {
+    let path = whose.path();
+    let id = find_id(client, &path, WHAT, given)?;
+    if whose.user.is_none() {
+        let answer = client.get(&format!("{path}/{id}"))?;
+        return Ok((answer.parse()?, answer.text.to_string()));
+    }
+    let keys: Vec<SshKeyOut> = client.list(&path)?.parse()?;
+    let key = keys
+        .into_iter()
+        .find(|key| key.id == id)
+        .ok_or_else(|| Failure::new(NOT_FOUND, format!("there is no {WHAT} {given:?}")))?;
+    let text = serde_json::to_string(&key).unwrap_or_default();
+    Ok((key, text))
+}
+
+fn show(client: &Client, whose: &Whose, given: &str) -> Result<(), Failure> {
+    let (key, text) = find(client, whose, given)?;
+    if client.connection.json {
+        return output::line(&text);
+    }
+    let time = |time: &Option<String>, nothing| Cell::time(time.as_deref(), nothing, client.now());
+    let mut rows = vec![
+        ("name", key.name.as_str().into()),
+        ("id", key.id.as_str().into()),
+        ("state", key.state.as_str().into()),
+        ("public key", key.public_key.as_str().into()),
+        ("type", kind(&key).into()),
+        ("fingerprint", key.fingerprint.as_str().into()),
+        ("comment", key.comment.as_str().into()),
+        ("allowed addresses", Cell::words(&key.allowed_addresses)),
+        ("added", time(&Some(key.created_at), "-")),
+        ("expires", time(&key.expires_at, "never")),
+        ("last looked up", time(&key.last_looked_up_at, "never")),
+        ("last used", time(&key.last_used_at, "never")),
+        ("last used on", Cell::maybe(key.last_used_host.as_deref())),
+    ];
+    if let Some(others) = &key.shared_with {
+        rows.push(("also of", Cell::words(others)));
+    }
+    output::record(&rows)
+}
+
+fn add_key(client: &Client, add: Add) -> Result<(), Failure> {
+    let public_key = match &add.file {
+        Some(file) => from_file(file)?,
+        None => from_agent()?,
+    };
+    let (expires_in, expires_at) = end_of(add.expires);
+    let body = SshKeyIn {
+        name: add.name,
+        public_key: Some(public_key),
+        expires_in,
+        expires_at,
+        allowed_addresses: (!add.addresses.is_empty()).then_some(add.addresses),
+    };
+    let answer = client.post("/api/v1/ssh-keys", &body)?;
+    told(client, &answer.text, &answer.parse()?, "added")
+}
+
+/// Says what became of a key; its JSON is all that standard output gets, if it is asked for.
+fn told(client: &Client, text: &str, key: &SshKeyOut, done: &str) -> Result<(), Failure> {
+    if client.connection.json {
+        return output::line(text);
+    }
+    say(&format!(
+        "{done} SSH key {} ({}), {} {}, {}",
+        key.name,
+        key.id,
+        kind(key),
+        key.fingerprint,
+        output::until(key.expires_at.as_deref(), client.now())
+    ));
+    Ok(())
+}
+
+fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
+    let mut body = Map::new();
+    let mut set = |name: &str, value: Value| {
+        body.insert(name.to_owned(), value);
+    };
+    if let Some(name) = edit.name {
+        set("name", json!(name));
+    }
+    if let Some(file) = &edit.file {
+        set("public_key", json!(from_file(file)?));
+    }
+    let (expires_in, expires_at) = end_of(edit.expires);
+    if let Some(text) = expires_in {
+        set("expires_in", json!(text));
+    }
+    if let Some(text) = expires_at {
+        set("expires_at", json!(text));
+    }
+    match edit.addresses.as_slice() {
+        [] => {}
+        [any] if any == "any" => set("allowed_addresses", Value::Null),
+        addresses => set("allowed_addresses", json!(addresses)),
+    }
+    if body.is_empty() {
+        let failure = Failure::new(USAGE, "nothing was said to be changed");
+        return Err(failure.hint("keycroft ssh-key edit NAME --expires 30d"));
+    }
+    let path = path_of(None);
+    let id = find_id(client, &path, WHAT, &edit.key)?;
+    let answer = client.patch(&format!("{path}/{id}"), &Value::Object(body))?;
+    told(client, &answer.text, &answer.parse()?, "changed")
+}
+
+fn delete(client: &Client, whose: &Whose, given: &str, yes: bool) -> Result<(), Failure> {
+    let path = whose.path();
+    let id = find_id(client, &path, WHAT, given)?;
+    if !yes {
+        confirm(&question(client, whose, &id, given), yes)?;
+    }
+    client.delete(&format!("{path}/{id}"))?;
+    say(&format!(
+        "deleted the SSH key {given} ({id}); it opens nothing from the next login on"
+    ));
+    Ok(())
+}
+
+/// What will break, for who is about to delete it.
+fn question(client: &Client, whose: &Whose, id: &str, given: &str) -> String {
+    let used = match find(client, whose, id).map(|(key, _)| (key.last_used_at, key.last_used_host))
+    {
+        Ok((Some(at), host)) => {
+            let when = Time::parse(&at).map_or(at, |time| output::relative(time, client.now()));
+            let host = host.map_or_else(String::new, |host| format!(" on {host}"));
+            format!("last used {when}{host}")
+        }
+        Ok((None, _)) | Err(_) => "never used, as far as is known".to_owned(),
+    };
+    format!("Delete {given} ({id}; {used})?")
+}
+
+/// Rules that take all that any policy may take: the server knows which of it is wanted.
+pub fn any_rules() -> KeyRules {
+    KeyRules::new(Kind::ALL, RSA_BITS_FLOOR).unwrap_or_default()
+}
+
+/// The public key in a file, or on standard input; what is none is not sent.
+fn from_file(file: &Path) -> Result<String, Failure> {
+    let name = file.display();
+    let fail = |error: std::io::Error| Failure::new(USAGE, format!("{name}: {error}"));
+    let mut bytes = Vec::new();
+    if file.as_os_str() == "-" {
+        let mut input = std::io::stdin().lock().take(FILE_BYTES_MAX);
+        input.read_to_end(&mut bytes).map_err(fail)?;
+    } else {
+        let mut input = File::open(file).map_err(fail)?.take(FILE_BYTES_MAX);
+        input.read_to_end(&mut bytes).map_err(fail)?;
+    }
+    let text = zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
+    zeroize::Zeroize::zeroize(&mut bytes);
+    match PublicKey::parse(&text, &any_rules()) {
+        Ok(key) => Ok(line_of(&key)),
+        Err(KeyRefusal::PrivateKey) => Err(is_private(file)),
+        Err(refusal) => Err(Failure::new(INVALID, format!("{name}: {refusal}"))),
+    }
+}
+
+fn line_of(key: &PublicKey) -> String {
+    format!("{} {}", key.to_openssh(), key.comment())
+        .trim_end()
+        .to_owned()
+}
+
+fn is_private(file: &Path) -> Failure {
+    let failure = Failure::new(
+        INVALID,
+        format!("{}: this is a private key; it was not sent", file.display()),
+    );
+    let public = PathBuf::from(format!("{}.pub", file.display()));
+    if public.is_file() {
+        failure.hint(format!("keycroft ssh-key add {}", public.display()))
+    } else {
+        failure.hint("the .pub file beside it, or ssh-keygen -y to make one")
+    }
+}
+
+/// The one key that ssh-agent holds.
+fn from_agent() -> Result<String, Failure> {
+    let told = Command::new("ssh-add")
+        .arg("-L")
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| Failure::new(FAILED, format!("ssh-add: {error}")))?;
+    let text = String::from_utf8_lossy(&told.stdout);
+    let keys: Vec<PublicKey> = text
+        .lines()
+        .filter_map(|line| PublicKey::parse(line, &any_rules()).ok())
+        .collect();
+    match (keys.first(), keys.len()) {
+        (Some(key), 1) => Ok(line_of(key)),
+        (Some(_), count) => Err(Failure::new(
+            INVALID,
+            format!("ssh-agent holds {count} keys: say which"),
+        )
+        .hint("ssh-add -L | grep COMMENT | keycroft ssh-key add -")),
+        (None, _) => Err(Failure::new(
+            NOT_FOUND,
+            "ssh-agent holds no key that can be added, or there is none",
+        )
+        .hint("keycroft ssh-key add ~/.ssh/id_ed25519.pub")),
+    }
+}

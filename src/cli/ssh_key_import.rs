@@ -1,0 +1,276 @@
+//! `keycroft ssh-key import`: files that sshd went by until now, told line by line.
+
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::client::Client;
+use super::exit::{Failure, INVALID, NOT_FOUND, USAGE};
+use super::output::{self, Cell, say};
+use super::ssh_key::{any_rules, path_of};
+use crate::model::ssh_key::{
+    IMPORT_BYTES_MAX, KeyRefusal, PASTE_BYTES_MAX, parse_authorized_keys_file,
+};
+use crate::model::user::Username;
+use crate::wire::{ImportIn, ImportLineOut, ImportOut};
+
+/// What is sent in one request, in bytes before it becomes JSON: well below what the server takes.
+const PART_BYTES: usize = 24 * 1_024;
+const REFUSED: &str = "refused";
+
+#[derive(Args)]
+pub struct Import {
+    /// An `authorized_keys` file; - for standard input; or a folder of home directories like /home, for admins
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+    /// Take the file's keys over for this user, for admins
+    #[arg(long, value_name = "USERNAME")]
+    user: Option<String>,
+}
+
+/// What became of one file.
+struct Told {
+    file: String,
+    /// `None`: one's own.
+    user: Option<String>,
+    lines: Vec<ImportLineOut>,
+}
+
+/// Takes over what `import` says.
+///
+/// # Errors
+/// Exit code 6 when a line was not taken; otherwise with what to say.
+pub fn run(client: &Client, import: &Import) -> Result<(), Failure> {
+    let told = if import.path.is_dir() {
+        if import.user.is_some() {
+            let failure = Failure::new(USAGE, "a folder says itself whose each file is");
+            return Err(failure.hint("the same without --user, or the file itself"));
+        }
+        import_homes(client, &import.path)?
+    } else {
+        let text = read(&import.path)?;
+        let user = import.user.clone();
+        let lines = import_text(client, user.as_deref(), &text)
+            .map_err(|failure| named(failure, &import.path))?;
+        vec![Told {
+            file: import.path.display().to_string(),
+            user,
+            lines,
+        }]
+    };
+    show(client, &told)
+}
+
+fn named(mut failure: Failure, path: &Path) -> Failure {
+    if failure.code == INVALID {
+        failure.message = format!("{}: {}", path.display(), failure.message);
+    }
+    failure
+}
+
+/// `FOLDER/NAME/.ssh/authorized_keys` of everybody; whoever is not known here, or whose file can't be read, is said
+/// and passed over.
+fn import_homes(client: &Client, folder: &Path) -> Result<Vec<Told>, Failure> {
+    let fail =
+        |error: std::io::Error| Failure::new(USAGE, format!("{}: {error}", folder.display()));
+    let mut homes: Vec<PathBuf> = fs::read_dir(folder)
+        .map_err(fail)?
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .collect();
+    homes.sort();
+    let mut all = Vec::new();
+    for home in homes {
+        let path = home.join(".ssh/authorized_keys");
+        let name = home.file_name().and_then(|name| name.to_str());
+        let Some(user) = name.and_then(|name| Username::parse(name).ok()) else {
+            continue;
+        };
+        if fs::symlink_metadata(&path).is_err() {
+            continue;
+        }
+        let lines = read(&path).and_then(|text| import_text(client, Some(user.as_str()), &text));
+        let lines = match lines {
+            Ok(lines) => lines,
+            Err(failure) if matches!(failure.code, NOT_FOUND | USAGE | INVALID) => {
+                vec![refused(0, failure.message)]
+            }
+            Err(failure) => return Err(failure),
+        };
+        all.push(Told {
+            file: path.display().to_string(),
+            user: Some(user.to_string()),
+            lines,
+        });
+    }
+    Ok(all)
+}
+
+/// A whole file that is no larger than one that is looked at. A pipe somebody left in place of it is not waited for.
+fn read(path: &Path) -> Result<String, Failure> {
+    let fail =
+        |error: &dyn std::fmt::Display| Failure::new(USAGE, format!("{}: {error}", path.display()));
+    let bytes_max = IMPORT_BYTES_MAX as u64 + 1;
+    let mut bytes = Vec::new();
+    if path.as_os_str() == "-" {
+        let mut input = std::io::stdin().lock().take(bytes_max);
+        input
+            .read_to_end(&mut bytes)
+            .map_err(|error| fail(&error))?;
+    } else {
+        let found = fs::metadata(path).map_err(|error| fail(&error))?;
+        if !found.is_file() {
+            return Err(fail(&"this is not a file"));
+        }
+        let file = fs::File::open(path).map_err(|error| fail(&error))?;
+        let mut input = file.take(bytes_max);
+        input
+            .read_to_end(&mut bytes)
+            .map_err(|error| fail(&error))?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Sends a file in parts. A private key anywhere in it stops all before anything is sent.
+fn import_text(
+    client: &Client,
+    user: Option<&str>,
+    text: &str,
+) -> Result<Vec<ImportLineOut>, Failure> {
+    match parse_authorized_keys_file(text, &any_rules()) {
+        Ok(_) => {}
+        Err(KeyRefusal::PrivateKey) => {
+            let message = "there is a private key in this file; nothing of it was sent";
+            return Err(Failure::new(INVALID, message));
+        }
+        Err(refusal) => return Err(Failure::new(INVALID, refusal.to_string())),
+    }
+    let path = format!("{}/import", path_of(user));
+    let mut all = Vec::new();
+    for part in parts(text) {
+        if let Some(line) = part.too_long {
+            all.push(refused(line, KeyRefusal::TooLong.to_string()));
+            continue;
+        }
+        let answer = client.post(&path, &ImportIn { text: part.text })?;
+        let told: ImportOut = answer.parse()?;
+        all.extend(told.lines.into_iter().map(|line| ImportLineOut {
+            line: line.line + part.lines_before,
+            ..line
+        }));
+    }
+    Ok(all)
+}
+
+fn refused(line: usize, message: String) -> ImportLineOut {
+    ImportLineOut {
+        line,
+        outcome: REFUSED.to_owned(),
+        id: None,
+        name: None,
+        fingerprint: None,
+        message: Some(message),
+    }
+}
+
+#[derive(Default)]
+struct Part {
+    text: String,
+    /// Lines of the file before this part.
+    lines_before: usize,
+    /// Or the number of a line that is too long to be a key.
+    too_long: Option<usize>,
+}
+
+/// The text in parts of whole lines.
+fn parts(text: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut part = Part::default();
+    for (before, line) in text.split_inclusive('\n').enumerate() {
+        let is_long = line.len() > PASTE_BYTES_MAX;
+        if !part.text.is_empty() && (is_long || part.text.len() + line.len() > PART_BYTES) {
+            parts.push(std::mem::take(&mut part));
+        }
+        if is_long {
+            parts.push(Part {
+                too_long: Some(before + 1),
+                ..Part::default()
+            });
+            continue;
+        }
+        if part.text.is_empty() {
+            part.lines_before = before;
+        }
+        part.text.push_str(line);
+    }
+    if !part.text.is_empty() {
+        parts.push(part);
+    }
+    parts
+}
+
+const HEADINGS: [&str; 5] = ["user", "file and line", "outcome", "name", "why not"];
+
+fn show(client: &Client, told: &[Told]) -> Result<(), Failure> {
+    let lines = || told.iter().flat_map(|file| &file.lines);
+    let count = |outcome: &str| lines().filter(|line| line.outcome == outcome).count();
+    if client.connection.json {
+        let files: Vec<serde_json::Value> = told
+            .iter()
+            .map(|file| {
+                serde_json::json!({"file": file.file, "username": file.user, "lines": file.lines})
+            })
+            .collect();
+        output::line(&serde_json::json!({ "items": files }).to_string())?;
+    } else {
+        let rows: Vec<Vec<Cell>> = told
+            .iter()
+            .flat_map(|file| file.lines.iter().map(|line| row(file, line)))
+            .collect();
+        output::table(&HEADINGS, &rows)?;
+    }
+    let (added, present, refused) = (count("added"), count("present"), count(REFUSED));
+    say(&format!(
+        "{added} added, {present} there already, {refused} not taken"
+    ));
+    if refused > 0 {
+        return Err(Failure::new(INVALID, "not everything was taken over"));
+    }
+    Ok(())
+}
+
+fn row(file: &Told, line: &ImportLineOut) -> Vec<Cell> {
+    let place = match line.line {
+        0 => file.file.clone(),
+        number => format!("{}:{number}", file.file),
+    };
+    vec![
+        Cell::maybe(file.user.as_deref()),
+        place.into(),
+        line.outcome.as_str().into(),
+        Cell::maybe(line.name.as_deref()),
+        Cell::maybe(line.message.as_deref()),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_whole_lines_and_know_their_place() {
+        let line = "x".repeat(10_000);
+        let long = "y".repeat(PASTE_BYTES_MAX);
+        let text = format!("{line}\n\n{line}\n{line}\n{long}\nlast");
+        let parts = parts(&text);
+        let places: Vec<(usize, Option<usize>)> = parts
+            .iter()
+            .map(|part| (part.lines_before, part.too_long))
+            .collect();
+        assert_eq!(places, [(0, None), (3, None), (0, Some(5)), (5, None)]);
+        let sent: String = parts.iter().map(|part| part.text.as_str()).collect();
+        assert_eq!(sent, format!("{line}\n\n{line}\n{line}\nlast"));
+        assert!(super::parts("").is_empty());
+    }
+}

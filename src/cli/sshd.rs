@@ -1,0 +1,136 @@
+//! This machine's own sshd: which it is, and how it reads the time at which a key ends.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use clap::ValueEnum;
+use time::{OffsetDateTime, UtcOffset};
+
+use super::exit::{FAILED, Failure};
+use crate::clock::Clock;
+use crate::model::ssh_key::ExpiryFormat;
+
+/// Where sshd is, by distribution; the first that is there is asked.
+const SSHD_PATHS: [&str; 4] = [
+    "/usr/sbin/sshd",
+    "/usr/local/sbin/sshd",
+    "/usr/bin/sshd",
+    "/run/current-system/sw/bin/sshd",
+];
+/// The first version that reads times in UTC.
+const UTC_FROM: (u32, u32) = (9, 1);
+
+/// How this machine's sshd reads `expiry-time=`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExpiryTime {
+    /// Ask the sshd of this machine for its version
+    Auto,
+    /// In UTC, with a Z
+    Utc,
+    /// In local time, which every version reads
+    Local,
+}
+
+impl ExpiryTime {
+    /// What is to be written.
+    ///
+    /// # Errors
+    /// When local time is needed and the time zone can't be known.
+    pub fn expiries(self) -> Result<Expiries, Failure> {
+        let is_utc = match self {
+            Self::Auto => version().is_some_and(|version| version >= UTC_FROM),
+            Self::Utc => true,
+            Self::Local => false,
+        };
+        if is_utc {
+            return Ok(Expiries::Utc);
+        }
+        // A version that is not known reads local time in any case.
+        match offset_seconds(Clock::System.now().unix()) {
+            Some(_) => Ok(Expiries::Local),
+            None => Err(Failure::new(
+                FAILED,
+                "the time zone of this machine can't be found out, so that the end of a key can't be written",
+            )
+            .hint("--expiry-time utc, if this machine has OpenSSH 9.1 or later")),
+        }
+    }
+}
+
+/// In which form the ends of keys are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiries {
+    Utc,
+    Local,
+}
+
+impl Expiries {
+    /// The same for the line of a key.
+    #[must_use]
+    pub fn format(self) -> ExpiryFormat<'static> {
+        match self {
+            Self::Utc => ExpiryFormat::Utc,
+            // Beyond the years that can be said, any moment will do that is not later than meant.
+            Self::Local => ExpiryFormat::Local {
+                utc_offset_seconds: &|moment| offset_seconds(moment).unwrap_or_default(),
+            },
+        }
+    }
+}
+
+/// How far local time is ahead of UTC at a moment.
+fn offset_seconds(moment: i64) -> Option<i64> {
+    let moment = OffsetDateTime::from_unix_timestamp(moment).ok()?;
+    let offset = UtcOffset::local_offset_at(moment).ok()?;
+    Some(i64::from(offset.whole_seconds()))
+}
+
+/// The version of this machine's sshd. Before 9.2 it does not know `-V`, and says its version in the complaint.
+fn version() -> Option<(u32, u32)> {
+    let path = SSHD_PATHS.iter().find(|path| Path::new(path).is_file())?;
+    let said = Command::new(path)
+        .arg("-V")
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    parse_version(&said.stderr).or_else(|| parse_version(&said.stdout))
+}
+
+/// Major and minor of `OpenSSH_9.2p1`.
+fn parse_version(said: &[u8]) -> Option<(u32, u32)> {
+    let said = String::from_utf8_lossy(said);
+    let (_, version) = said.split_once("OpenSSH_")?;
+    let (major, rest) = version.split_once('.')?;
+    let minor: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_from_what_sshd_says_of_itself() {
+        let said = [
+            ("OpenSSH_9.2, OpenSSL 3.0.19 27 Jan 2026\n", Some((9, 2))),
+            ("OpenSSH_10.0p2 Debian-7, OpenSSL 3.5.1\n", Some((10, 0))),
+            (
+                "unknown option -- V\nOpenSSH_8.9p1 Ubuntu-3ubuntu0.10, OpenSSL 3.0.2\nusage: sshd [-46DdeiqTt]",
+                Some((8, 9)),
+            ),
+            ("OpenSSH_9", None),
+            ("OpenSSH_for.Windows", None),
+            ("", None),
+        ];
+        for (text, version) in said {
+            assert_eq!(parse_version(text.as_bytes()), version, "{text}");
+        }
+        assert!((8, 9) < UTC_FROM && (9, 1) >= UTC_FROM && (10, 0) >= UTC_FROM);
+    }
+
+    #[test]
+    fn what_is_said_needs_no_question() {
+        assert_eq!(ExpiryTime::Utc.expiries().unwrap(), Expiries::Utc);
+    }
+}
