@@ -4,6 +4,7 @@ mod account;
 mod credential;
 mod event;
 mod group;
+mod host;
 mod metrics;
 mod overview;
 mod policy;
@@ -21,6 +22,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub use self::ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use account::Invited;
 pub use credential::{Issued, Whose, WithMade};
+pub use host::{AsOf, HostKeys};
 pub use metrics::{Counters, Figures};
 pub use overview::{Exceeding, Facts, UserCounts};
 pub use sign_in::SignedIn;
@@ -38,7 +40,7 @@ use crate::model::secret::{Digest, Form, Secret};
 use crate::model::time::Time;
 use crate::store::{NewCode, Read, Refused, Store};
 
-pub use crate::store::{Bucket, CredentialFilter, EventFilter, LoginKeys, Page, Verdict};
+pub use crate::store::{Bucket, CredentialFilter, EventFilter, LoginKeys, Page, Verdict, Wanted};
 
 /// What all desks of one process share: the file and the clock.
 #[derive(Clone)]
@@ -47,6 +49,7 @@ pub struct Office {
     clock: Clock,
     swept_at: Arc<AtomicI64>,
     counters: Arc<Counters>,
+    copies: host::Copies,
 }
 
 impl Office {
@@ -72,6 +75,7 @@ impl Office {
             store,
             swept_at: Arc::new(AtomicI64::new(clock.now().unix())),
             counters: Arc::default(),
+            copies: host::Copies::default(),
             clock,
         })
     }

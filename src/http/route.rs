@@ -7,12 +7,15 @@ use super::console::{self, Act, Page};
 use super::problem::Problem;
 use super::service::{health, introspect, metadata, metrics, verify};
 use super::transport::{Admission, Lane};
-use super::{api, gate, headers};
+use super::{api, gate, headers, host};
 use crate::model::caller::Caller;
 use crate::model::permission::Own;
 
 /// Longest body of an ordinary call, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1_024;
+
+/// Asked for one login it is quick; for everybody's keys it may be long.
+const AUTHORIZED_KEYS: &str = "/api/v1/hosts/self/authorized-keys";
 
 type Open = fn(&Ask<'_>) -> Result<Response, Problem>;
 type Called = fn(&Ask<'_>, &Caller) -> Result<Response, Problem>;
@@ -26,6 +29,8 @@ pub enum Needs {
     Bearer(Called),
     /// An API key or a token with this permission.
     Permission(Own, Called),
+    /// A host credential.
+    Host(Called),
     /// A session; without one, sign-in comes first.
     Page(Page),
     /// A session and a form of ours.
@@ -73,6 +78,15 @@ const fn needs(
         path,
         needs: Needs::Permission(permission, handler),
         lane: Lane::Work,
+    }
+}
+
+const fn of_host(method: &'static str, path: &'static str, handler: Called, lane: Lane) -> Route {
+    Route {
+        method,
+        path,
+        needs: Needs::Host(handler),
+        lane,
     }
 }
 
@@ -410,6 +424,51 @@ pub const ROUTES: &[Route] = &[
         Own::UsersWrite,
         api::group::remove_member,
     ),
+    open("POST", "/api/v1/hosts/enroll", host::enroll),
+    of_host("GET", AUTHORIZED_KEYS, host::authorized_keys, Lane::Quick),
+    of_host(
+        "POST",
+        "/api/v1/hosts/self/logins",
+        host::report_logins,
+        Lane::Work,
+    ),
+    needs(
+        "GET",
+        "/api/v1/hosts/enrolment-codes",
+        Own::HostsRead,
+        api::host::list_codes,
+    ),
+    needs(
+        "POST",
+        "/api/v1/hosts/enrolment-codes",
+        Own::HostsWrite,
+        api::host::create_code,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/hosts/enrolment-codes/{id}",
+        Own::HostsWrite,
+        api::host::delete_code,
+    ),
+    needs(
+        "GET",
+        "/api/v1/hosts",
+        Own::HostsRead,
+        api::host::list_hosts,
+    ),
+    needs("GET", "/api/v1/hosts/{id}", Own::HostsRead, api::host::show),
+    needs(
+        "PATCH",
+        "/api/v1/hosts/{id}",
+        Own::HostsWrite,
+        api::host::edit,
+    ),
+    needs(
+        "DELETE",
+        "/api/v1/hosts/{id}",
+        Own::HostsWrite,
+        api::host::delete,
+    ),
     needs(
         "GET",
         "/api/v1/services",
@@ -675,10 +734,15 @@ fn find<'p>(method: &str, path: &'p str) -> Result<(&'static Route, Vec<&'p str>
     Err(Problem::Method(allowed.join(", ")))
 }
 
-/// What the transport asks of a request before it reads the body.
+/// What the transport asks of a request before it reads the body. `target`: path and query.
 #[must_use]
-pub fn admit(method: &str, path: &str) -> Admission {
+pub fn admit(method: &str, target: &str) -> Admission {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     match find(method, path) {
+        Ok((route, _)) if route.path == AUTHORIZED_KEYS && query.is_empty() => Admission {
+            lane: Lane::Work,
+            body_bytes_max: BODY_BYTES_MAX,
+        },
         Ok((route, _)) => Admission {
             lane: route.lane,
             body_bytes_max: BODY_BYTES_MAX,
@@ -737,6 +801,7 @@ fn answer(ask: &mut Ask<'_>) -> Result<Response, Problem> {
         Needs::Nothing(handler) => handler(ask),
         Needs::Bearer(handler) => called(ask, None, handler),
         Needs::Permission(permission, handler) => called(ask, Some(permission), handler),
+        Needs::Host(handler) => host::called(ask, handler),
         Needs::Page(handler) => console::visit(ask, handler),
         Needs::Form(handler) => console::send(ask, handler),
     }

@@ -10,6 +10,7 @@ use super::user::{invalid, rows, time};
 use super::write::Write;
 use crate::model::code::Purpose;
 use crate::model::error::{Error, FieldError};
+use crate::model::event::{Action, Actor, Origin, Outcome, Trace};
 use crate::model::host::{
     AcceptedLogin, EnrolmentCode, Host, HostId, HostRecord, LoginKey, SharedLogin,
 };
@@ -273,6 +274,20 @@ impl Write<'_> {
                    WHERE used_at IS NULL OR used_at <= excluded.used_at";
         self.execute(sql, params![key.as_str(), login.at.unix(), host])
             .map(|_| ())
+    }
+
+    /// Adds the event of a login, one of several that a host reports at once.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn add_login_event(
+        &self,
+        actor: &Actor,
+        origin: &Origin,
+        trace: &Trace,
+    ) -> Result<(), Error> {
+        let action = Action::HostLogin.word();
+        self.append(self.now, action, actor, origin, Outcome::Done, trace)
     }
 
     /// Limits a host to groups; the first name that is no group's.

@@ -4,6 +4,7 @@ pub mod account;
 pub mod api_key;
 pub mod event;
 pub mod group;
+pub mod host;
 pub mod policy;
 pub mod service;
 pub mod session;
