@@ -180,12 +180,11 @@ CREATE TABLE device_logins (
     computer         TEXT NOT NULL,
     program          TEXT NOT NULL,
     address          TEXT,
-    lifetime_seconds INTEGER,                -- as the device wished, then as the person chose
-    polled_at        INTEGER,
-    interval_seconds INTEGER NOT NULL DEFAULT 5,
+    permissions      TEXT,                   -- as the device wished; NULL: all that the person has
+    lifetime_seconds INTEGER,                -- as the device wished, then as the person chose; NULL: as the policy says
     answer           TEXT CHECK (answer IN ('approved', 'refused')),
-    approved_by      INTEGER REFERENCES users (id) ON DELETE CASCADE,
-    approved_with    TEXT                    -- the session
+    approved_with    TEXT,                   -- the session
+    CHECK ((answer IS 'approved') = (approved_with IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 
 -- Public keys. The same key under two users is allowed.

@@ -13,9 +13,11 @@ mod output;
 mod prompt;
 mod scan;
 mod serve;
+mod serve_file;
 mod ssh_key;
 mod ssh_key_import;
 mod sshd;
+mod systemd;
 mod user;
 
 use std::process::ExitCode;

@@ -1,48 +1,40 @@
 //! `keycroft serve`.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 
 use clap::Args;
-use ipnet::IpNet;
 
 use super::exit::{FAILED, Failure, USAGE};
 use super::operator::Database;
+use super::serve_file::ServeFile;
+use super::systemd;
 use crate::http::transport::{Settings as Wire, Stop, TlsFiles};
 use crate::http::{self, Settings};
 use crate::model::address::Networks;
 use crate::model::code::Purpose;
 
+/// Where to listen when nothing else is said.
+const LISTEN: &str = "127.0.0.1:8420";
+
 #[derive(Args)]
 pub struct ServeArguments {
+    /// A file that says the same as these flags [default: keycroft.toml in `$CONFIGURATION_DIRECTORY` or the current folder]
+    #[arg(long, env = "KEYCROFT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(flatten)]
     database: Database,
-    /// Where to listen; port 0 takes a free one
-    #[arg(
-        long,
-        env = "KEYCROFT_LISTEN",
-        default_value = "127.0.0.1:8420",
-        value_name = "ADDR:PORT"
-    )]
-    listen: SocketAddr,
+    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8420]
+    #[arg(long, env = "KEYCROFT_LISTEN", value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
     /// Where people and programs reach this server [default: http(s):// and where it listens]
     #[arg(long, env = "KEYCROFT_PUBLIC_URL", value_name = "URL")]
     public_url: Option<String>,
     /// Certificate chain for TLS, PEM; read again on SIGHUP
-    #[arg(
-        long,
-        env = "KEYCROFT_TLS_CERT",
-        value_name = "FILE",
-        requires = "tls_key"
-    )]
+    #[arg(long, env = "KEYCROFT_TLS_CERT", value_name = "FILE")]
     tls_cert: Option<PathBuf>,
     /// Private key for TLS, PEM
-    #[arg(
-        long,
-        env = "KEYCROFT_TLS_KEY",
-        value_name = "FILE",
-        requires = "tls_cert"
-    )]
+    #[arg(long, env = "KEYCROFT_TLS_KEY", value_name = "FILE")]
     tls_key: Option<PathBuf>,
     /// Network of a proxy whose X-Forwarded-For is to be believed; repeatable
     #[arg(
@@ -51,18 +43,124 @@ pub struct ServeArguments {
         value_name = "CIDR",
         value_delimiter = ','
     )]
-    behind_proxy: Vec<IpNet>,
+    behind_proxy: Vec<String>,
     /// Allow plain HTTP on other addresses than loopback: everybody on the way can read every secret
-    #[arg(long, env = "KEYCROFT_INSECURE_HTTP")]
-    insecure_http: bool,
-    /// How much to log: error, warn, info, debug
     #[arg(
         long,
-        env = "KEYCROFT_LOG",
-        default_value = "info",
-        value_name = "LEVEL"
+        env = "KEYCROFT_INSECURE_HTTP",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        value_name = "true|false"
     )]
+    insecure_http: Option<bool>,
+    /// How much to log: off, error, warn, info, debug [default: info]
+    #[arg(long, env = "KEYCROFT_LOG", value_name = "LEVEL")]
+    log: Option<String>,
+}
+
+/// What flags, environment and file come to.
+struct Wanted {
+    database: Database,
+    listen: SocketAddr,
+    public_url: Option<String>,
+    tls: Option<TlsFiles>,
+    behind_proxy: Option<Networks>,
+    insecure_http: bool,
     log: log::LevelFilter,
+}
+
+impl ServeArguments {
+    /// A flag beats the environment (that is clap's doing), which beats the file.
+    ///
+    /// # Errors
+    /// With one line that says what is wrong where.
+    fn settle(self) -> Result<Wanted, Failure> {
+        let wrong = |message: String| Failure::new(USAGE, message);
+        let file = ServeFile::read(self.config.as_deref())?;
+        let tls = match (
+            self.tls_cert.or(file.tls_cert),
+            self.tls_key.or(file.tls_key),
+        ) {
+            (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+            (None, None) => None,
+            (Some(_), None) => return Err(wrong("tls-cert needs tls-key besides".to_owned())),
+            (None, Some(_)) => return Err(wrong("tls-key needs tls-cert besides".to_owned())),
+        };
+        let proxies = if self.behind_proxy.is_empty() {
+            file.behind_proxy
+        } else {
+            self.behind_proxy
+        };
+        let networks = Networks::parse(&proxies)
+            .map_err(|message| wrong(format!("behind-proxy: {message}")))?;
+        let level = self.log.or(file.log);
+        let log = match level.as_deref().map(str::parse) {
+            None => log::LevelFilter::Info,
+            Some(Ok(level)) => level,
+            Some(Err(_)) => {
+                return Err(wrong(
+                    "log: write off, error, warn, info, debug or trace".to_owned(),
+                ));
+            }
+        };
+        let public_url = self.public_url.or(file.public_url);
+        Ok(Wanted {
+            database: Database {
+                db: self.database.db.or(file.db),
+            },
+            listen: match self.listen.or(file.listen) {
+                Some(address) => address,
+                None => LISTEN.parse().expect("it is an address and a port"),
+            },
+            public_url: public_url.as_deref().map(parse_public_url).transpose()?,
+            tls,
+            behind_proxy: (!networks.is_everywhere()).then_some(networks),
+            insecure_http: self.insecure_http.or(file.insecure_http).unwrap_or(false),
+            log,
+        })
+    }
+}
+
+impl Wanted {
+    /// # Errors
+    /// Plain HTTP is for loopback, unless a proxy or the person who runs this takes care of the way.
+    fn demand_safe_way(&self, address: SocketAddr) -> Result<(), Failure> {
+        let safe = address.ip().to_canonical().is_loopback()
+            || self.tls.is_some()
+            || self.insecure_http
+            || self.behind_proxy.is_some();
+        if safe {
+            return Ok(());
+        }
+        let message =
+            format!("plain HTTP on {address} would show every secret to everybody on the way");
+        Err(Failure::new(USAGE, message)
+            .hint("give --tls-cert and --tls-key, or --behind-proxy CIDR, or --insecure-http"))
+    }
+
+    /// The sockets: those that were handed over, else one of our own. With where the first of them is.
+    ///
+    /// # Errors
+    /// When an address can't be had or its way is not safe.
+    fn listen(&self) -> Result<(Vec<TcpListener>, SocketAddr), Failure> {
+        let mut listeners = systemd::inherited()?;
+        if listeners.is_empty() {
+            self.demand_safe_way(self.listen)?;
+            let own = http::listen(self.listen)
+                .map_err(|error| Failure::new(FAILED, error.to_string()))?;
+            listeners.push(own);
+        }
+        let mut first = None;
+        for listener in &listeners {
+            let address = listener
+                .local_addr()
+                .map_err(|error| Failure::new(FAILED, error.to_string()))?;
+            self.demand_safe_way(address)?;
+            first = first.or(Some(address));
+        }
+        Ok((listeners, first.unwrap_or(self.listen)))
+    }
 }
 
 /// Serves until told to stop.
@@ -70,66 +168,52 @@ pub struct ServeArguments {
 /// # Errors
 /// With what to say and the exit code.
 pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
-    start_log(arguments.log);
-    let tls = match (&arguments.tls_cert, &arguments.tls_key) {
-        (Some(certificate), Some(key)) => Some(TlsFiles {
-            certificate: certificate.clone(),
-            key: key.clone(),
-        }),
-        _ => None,
+    let wanted = arguments.settle()?;
+    start_log(wanted.log);
+    let (listeners, address) = wanted.listen()?;
+    let office = wanted.database.open_or_create()?;
+    let scheme = if wanted.tls.is_some() {
+        "https"
+    } else {
+        "http"
     };
-    let encrypted = tls.is_some() || arguments.insecure_http || !arguments.behind_proxy.is_empty();
-    if !arguments.listen.ip().is_loopback() && !encrypted {
-        let message = format!(
-            "plain HTTP on {} would show every secret to everybody on the way",
-            arguments.listen
-        );
-        return Err(Failure::new(USAGE, message)
-            .hint("give --tls-cert and --tls-key, or --behind-proxy CIDR, or --insecure-http"));
-    }
-    let fail = |error: http::ServeError| Failure::new(FAILED, error.to_string());
-    let office = arguments.database.open_or_create()?;
-    let listener = http::listen(arguments.listen).map_err(fail)?;
-    let address = listener
-        .local_addr()
-        .map_err(|error| Failure::new(FAILED, error.to_string()))?;
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let public_url = match &arguments.public_url {
-        Some(url) => parse_public_url(url)?,
-        None => format!("{scheme}://{address}"),
+    let settings = Settings {
+        public_url_given: wanted.public_url.is_some(),
+        public_url: wanted
+            .public_url
+            .unwrap_or_else(|| format!("{scheme}://{address}")),
+        behind_proxy: wanted.behind_proxy,
     };
-    let networks: Vec<String> = arguments
-        .behind_proxy
-        .iter()
-        .map(ToString::to_string)
-        .collect();
-    let networks = Networks::parse(&networks)
-        .map_err(|message| Failure::new(USAGE, format!("--behind-proxy: {message}")))?;
-    let behind_proxy = (!networks.is_everywhere()).then_some(networks);
     if let Some(code) = office.desk()?.set_up_code()? {
         // One of the two places where a secret is ever written down: there is nobody yet who could be shown it otherwise.
         eprintln!(
-            "no admin yet: make one within an hour at {public_url}{}?code={}",
+            "no admin yet: make one within an hour at {}{}?code={}",
+            settings.public_url,
             Purpose::SetUp.path().unwrap_or("/"),
             *code.reveal()
         );
     }
-    eprintln!("listening on {scheme}://{address}");
-    let exempt = behind_proxy.clone();
-    let mut wire = Wire {
-        tls,
+    for listener in &listeners {
+        if let Ok(address) = listener.local_addr() {
+            eprintln!("listening on {scheme}://{address}");
+        }
+    }
+    let exempt = settings.behind_proxy.clone();
+    let wire = Wire {
+        tls: wanted.tls,
         signals: true,
+        exempt: std::sync::Arc::new(move |peer| {
+            peer.is_loopback() || exempt.as_ref().is_some_and(|networks| networks.allow(peer))
+        }),
         ..Wire::default()
     };
-    wire.exempt = std::sync::Arc::new(move |peer| {
-        peer.is_loopback() || exempt.as_ref().is_some_and(|networks| networks.allow(peer))
-    });
-    let settings = Settings {
-        public_url,
-        public_url_given: arguments.public_url.is_some(),
-        behind_proxy,
-    };
-    http::serve(&office, settings, &wire, listener, &Stop::default()).map_err(fail)
+    systemd::ready();
+    systemd::watch(address)
+        .map_err(|error| Failure::new(FAILED, format!("the watchdog: {error}")))?;
+    let served = http::serve(&office, settings, &wire, listeners, &Stop::default());
+    systemd::stopping();
+    office.close();
+    served.map_err(|error| Failure::new(FAILED, error.to_string()))
 }
 
 /// `http://` or `https://`, a host, perhaps a port; nothing behind it.

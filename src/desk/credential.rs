@@ -701,7 +701,7 @@ fn name_after(origin: &Origin) -> String {
 }
 
 /// The end of a new token: whole hours within policy, and never after what made it.
-fn token_end(
+pub(super) fn token_end(
     policy: &Policy,
     wanted: WantedEnd,
     maker: &Credential,

@@ -2,7 +2,9 @@
 
 mod account;
 mod credential;
+mod device_login;
 mod event;
+mod explain;
 mod group;
 mod host;
 mod metrics;
@@ -22,6 +24,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 pub use self::ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use account::Invited;
 pub use credential::{Issued, Whose, WithMade};
+pub use device_login::{BegunLogin, Polled, WantedLogin};
+pub use explain::{Check, Circumstances, Explanation};
 pub use host::{AsOf, HostKeys};
 pub use metrics::{Counters, Figures};
 pub use overview::{Exceeding, Facts, UserCounts};
@@ -50,6 +54,7 @@ pub struct Office {
     swept_at: Arc<AtomicI64>,
     counters: Arc<Counters>,
     copies: host::Copies,
+    paces: Arc<std::sync::Mutex<device_login::Paces>>,
 }
 
 impl Office {
@@ -77,6 +82,7 @@ impl Office {
             counters: Arc::default(),
             copies: host::Copies::default(),
             clock,
+            paces: Arc::default(),
         })
     }
 

@@ -247,7 +247,7 @@ impl Desk {
 }
 
 /// An IPv6 customer has a whole /64: its addresses count as one.
-fn network_of(address: std::net::IpAddr) -> String {
+pub(super) fn network_of(address: std::net::IpAddr) -> String {
     match address.to_canonical() {
         std::net::IpAddr::V4(address) => address.to_string(),
         std::net::IpAddr::V6(address) => {

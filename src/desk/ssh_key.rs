@@ -90,6 +90,25 @@ impl Desk {
         self.find_ssh_key(user_of(whose)?, id, caller.now)
     }
 
+    /// Everybody's SSH keys, for admins.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; faults of ours.
+    pub fn all_ssh_keys(&self, caller: &Caller, limit: usize) -> Result<Vec<SshKey>, Error> {
+        caller.demand(Own::UsersRead)?;
+        let keys = self.read.all_ssh_keys(limit)?.into_iter();
+        Ok(keys.map(|key| self.seen(key, caller.now)).collect())
+    }
+
+    /// An SSH key of whomever, for admins.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Forbidden`].
+    pub fn any_ssh_key(&self, caller: &Caller, id: Id) -> Result<SshKey, Error> {
+        caller.demand(Own::UsersRead)?;
+        self.read.ssh_key(id)?.ok_or(NOT_FOUND)
+    }
+
     /// The other users who have this very key, for admins.
     ///
     /// # Errors
@@ -141,6 +160,9 @@ impl Desk {
         self.store().write(permit, move |write| {
             let found = write.ssh_key(id)?;
             let before = found.filter(|key| key.owner == owner).ok_or(NOT_FOUND)?;
+            if change.version.as_ref().is_some_and(|version| *version != before.version()) {
+                return Err(Error::Conflict("Somebody changed this meanwhile; look at how it is now, and save again if you still want to.".to_owned()));
+            }
             within_power(write, Some(before.networks.clone()))?;
             let after = changed(write, &before, change)?;
             write.edit_ssh_key(&before, &after)?;

@@ -7,7 +7,9 @@ use maud::{Markup, html};
 use super::form::{Field, Input, hidden, post, summary};
 use super::layout::{Frame, Section, page};
 use super::lifetime;
+use super::permission::full;
 use super::when::{exact, time};
+use crate::model::permission::Permissions;
 use crate::model::policy::Policy;
 use crate::model::time::Time;
 use crate::model::user_agent;
@@ -24,6 +26,8 @@ pub struct DeviceAsk {
     pub address: Option<IpAddr>,
     /// Where this browser comes from.
     pub here: Option<IpAddr>,
+    /// What the token may carry at most; `None`: everything that the person may do.
+    pub access: Option<Permissions>,
     pub asked_at: Time,
     /// The choice of lifetimes is that of tokens.
     pub policy: Policy,
@@ -70,7 +74,7 @@ pub fn ask(frame: &Frame, view: &DeviceAsk) -> Markup {
             dt { "Computer" } dd { bdi { (view.computer) } small { "as it calls itself" } }
             dt { "Address" } dd { @match view.address { Some(address) => (address), None => "unknown" } }
             dt { "Program" } dd { bdi { (user_agent::short(&view.program)) } }
-            dt { "Access" } dd { "Everything you may do" }
+            dt { "Access" } dd { @match &view.access { Some(access) => (full(access)), None => "Everything you may do" } }
             dt { "Asked" } dd { (time(view.asked_at, frame.now)) " (" (exact(view.asked_at)) ")" }
         }
         @if elsewhere { div.box.warn { p { b { "It asks from another network than this browser." } " This is usual over SSH to a host elsewhere, and also how thieves ask." } } }

@@ -15,5 +15,5 @@ mod service;
 pub mod transport;
 
 pub use ask::{House, Settings};
-pub use route::{ROUTES, Route, admit, respond};
+pub use route::{ANY, Needs, ROUTES, Route, admit, respond};
 pub use serve::{ServeError, listen, serve};

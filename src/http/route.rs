@@ -5,7 +5,7 @@ use rouille::{Request, Response};
 use super::ask::{Ask, House};
 use super::console::{self, Act, Page};
 use super::problem::Problem;
-use super::service::{health, introspect, metadata, metrics, verify};
+use super::service::{device, health, introspect, metadata, metrics, verify};
 use super::transport::{Admission, Lane};
 use super::{api, gate, headers, host};
 use crate::model::caller::Caller;
@@ -130,6 +130,8 @@ pub const ROUTES: &[Route] = &[
         )
     },
     open("POST", "/oauth/revoke", introspect::revoke),
+    open("POST", "/oauth/device_authorization", device::authorize),
+    open("POST", "/oauth/token", device::token),
     quick("GET", "/healthz", health::healthz),
     open("GET", "/metrics", metrics::metrics),
     quick("GET", "/openapi.json", metadata::openapi),
@@ -207,6 +209,12 @@ pub const ROUTES: &[Route] = &[
     ),
     needs(
         "GET",
+        "/api/v1/api-keys/{id}/explain",
+        Own::ApiKeysRead,
+        api::explain::own_api_key,
+    ),
+    needs(
+        "GET",
         "/api/v1/tokens",
         Own::TokensRead,
         api::token::list_own,
@@ -234,6 +242,12 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/tokens/{id}/usage",
         Own::TokensRead,
         api::token::usage_own,
+    ),
+    needs(
+        "GET",
+        "/api/v1/tokens/{id}/explain",
+        Own::TokensRead,
+        api::explain::own_token,
     ),
     needs(
         "GET",
@@ -355,6 +369,18 @@ pub const ROUTES: &[Route] = &[
         "/api/v1/users/{username}/tokens/{id}",
         Own::UsersWrite,
         api::user::delete_token,
+    ),
+    needs(
+        "GET",
+        "/api/v1/users/{username}/tokens/{id}/explain",
+        Own::UsersRead,
+        api::explain::users_token,
+    ),
+    needs(
+        "GET",
+        "/api/v1/users/{username}/api-keys/{id}/explain",
+        Own::UsersRead,
+        api::explain::users_api_key,
     ),
     needs(
         "GET",
@@ -535,6 +561,12 @@ pub const ROUTES: &[Route] = &[
         Own::ServicesRead,
         api::service::api_key_usage,
     ),
+    needs(
+        "GET",
+        "/api/v1/services/{name}/api-keys/{id}/explain",
+        Own::ServicesRead,
+        api::explain::services_api_key,
+    ),
     open("GET", "/", console::first),
     quick("GET", "/-/{file}", console::statics::file),
     open("GET", "/help", console::help),
@@ -552,6 +584,10 @@ pub const ROUTES: &[Route] = &[
     )),
     open("GET", "/reset", console::sign_in::show_reset),
     hashing(open("POST", "/reset", console::sign_in::send_reset)),
+    page("/device", console::device::enter),
+    form("/device", console::device::look_up),
+    form("/device/approve", console::device::approve),
+    form("/device/refuse", console::device::refuse),
     page("/account", console::account::account),
     form("/account/name", console::account::rename),
     form("/account/password", console::account::change_password),
@@ -573,6 +609,14 @@ pub const ROUTES: &[Route] = &[
     form("/tokens/new", console::token::create),
     page("/tokens/{id}/delete", console::token::ask_delete),
     form("/tokens/{id}/delete", console::token::delete),
+    page("/ssh-keys", console::ssh_key::list),
+    page("/ssh-keys/new", console::ssh_key::new),
+    form("/ssh-keys/new", console::ssh_key::add),
+    page("/ssh-keys/{id}", console::ssh_key::show_one),
+    page("/ssh-keys/{id}/edit", console::ssh_key::ask_edit),
+    form("/ssh-keys/{id}/edit", console::ssh_key::edit),
+    page("/ssh-keys/{id}/delete", console::ssh_key::ask_delete),
+    form("/ssh-keys/{id}/delete", console::ssh_key::delete),
     page("/sessions", console::session::list),
     form("/sessions/delete", console::session::delete),
     form("/sessions/delete-others", console::session::delete_others),
@@ -612,6 +656,10 @@ pub const ROUTES: &[Route] = &[
     form(
         "/admin/users/{username}/sessions/{id}/delete",
         console::user::delete_session,
+    ),
+    form(
+        "/admin/users/{username}/ssh-keys/{id}/delete",
+        console::user::delete_ssh_key,
     ),
     page("/admin/policy", console::policy::show_form),
     form("/admin/policy", console::policy::save),

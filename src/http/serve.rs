@@ -43,7 +43,7 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     open().map_err(|error| ServeError(format!("can't listen on {address}: {error}")))
 }
 
-/// Serves until told to stop, and leaves the file whole and closed.
+/// Serves until told to stop. The office stays open, and is for the caller to close.
 ///
 /// # Errors
 /// [`ServeError`], when it can't be begun.
@@ -51,14 +51,12 @@ pub fn serve(
     office: &Office,
     settings: Settings,
     wire: &transport::Settings,
-    listener: TcpListener,
+    listeners: Vec<TcpListener>,
     stop: &transport::Stop,
 ) -> Result<(), ServeError> {
     let settings = Arc::new(settings);
     let opened = office.clone();
     let open = move || House::open(&opened, &settings);
-    let served = transport::serve(wire, vec![listener], stop, open, admit, respond)
-        .map_err(|error| ServeError(error.to_string()));
-    office.close();
-    served
+    transport::serve(wire, listeners, stop, open, admit, respond)
+        .map_err(|error| ServeError(error.to_string()))
 }

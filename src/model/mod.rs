@@ -4,6 +4,7 @@ pub mod address;
 pub mod caller;
 pub mod code;
 pub mod credential;
+pub mod device_login;
 pub mod error;
 pub mod event;
 pub mod group;

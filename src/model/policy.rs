@@ -100,7 +100,8 @@ impl Policy {
     pub fn check(&self) -> Result<(), Error> {
         let mut faults = Vec::new();
         let mut demand = |holds: bool, field: &str, message: &str| {
-            if !holds {
+            // One complaint for each field is enough.
+            if !holds && !faults.iter().any(|fault: &FieldError| fault.field == field) {
                 faults.push(FieldError::new(field, message));
             }
         };

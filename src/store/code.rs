@@ -90,6 +90,30 @@ impl Select {
             groups,
         })
     }
+
+    /// The row of a new code.
+    pub(super) fn insert_code(&self, code: &NewCode, now: Time) -> Result<(), Error> {
+        let sql = "INSERT INTO codes (id, purpose, digest, user_id, uses_left, created_at, expires_at, made_by, groups) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let (user, made_by) = (
+            code.user.map(|user| user.0),
+            code.made_by.as_ref().map(Id::as_str),
+        );
+        self.execute(
+            sql,
+            params![
+                code.id.as_str(),
+                code.purpose.word(),
+                code.digest.as_bytes(),
+                user,
+                code.uses,
+                now.unix(),
+                code.expires_at.unix(),
+                made_by,
+                code.groups
+            ],
+        )?;
+        Ok(())
+    }
 }
 
 impl Write<'_> {
@@ -107,26 +131,7 @@ impl Write<'_> {
             }
             Purpose::Enrolment | Purpose::Device => {}
         }
-        let sql = "INSERT INTO codes (id, purpose, digest, user_id, uses_left, created_at, expires_at, made_by, groups) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
-        let (user, made_by) = (
-            code.user.map(|user| user.0),
-            code.made_by.as_ref().map(Id::as_str),
-        );
-        self.execute(
-            sql,
-            params![
-                code.id.as_str(),
-                code.purpose.word(),
-                code.digest.as_bytes(),
-                user,
-                code.uses,
-                self.now.unix(),
-                code.expires_at.unix(),
-                made_by,
-                code.groups
-            ],
-        )?;
-        Ok(())
+        self.insert_code(code, self.now)
     }
 
     /// Ends all set-up codes: there is an admin now.

@@ -156,7 +156,7 @@ fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
 }
 
 /// What verification reads: a credential and its owner, in one SELECT.
-fn lookup_sql() -> &'static str {
+pub(super) fn lookup_sql() -> &'static str {
     static SQL: std::sync::OnceLock<String> = std::sync::OnceLock::new();
     SQL.get_or_init(|| {
         format!(

@@ -6,6 +6,7 @@
 
 mod code;
 mod credential;
+mod device_login;
 mod event;
 pub mod file;
 mod group;
@@ -32,6 +33,7 @@ use std::sync::mpsc::sync_channel;
 pub use self::ssh_key::{LoginKeys, NewSshKeyRow};
 pub use code::NewCode;
 pub use credential::{CredentialFilter, NewRow};
+pub use device_login::NewDeviceLogin;
 pub use event::{EventFilter, Verdict};
 pub use file::Refused;
 pub use host::Wanted;

@@ -107,6 +107,16 @@ impl Select {
         })
     }
 
+    /// Everybody's SSH keys, newest first, `limit` at most.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn all_ssh_keys(&self, limit: usize) -> Result<Vec<SshKey>, Error> {
+        let sql = format!("SELECT {COLUMNS} ORDER BY k.number DESC LIMIT ?");
+        let found = self.all(&sql, [rows(limit)], read_found)?;
+        Ok(found.into_iter().filter_map(|(_, key)| key).collect())
+    }
+
     /// One SSH key.
     ///
     /// # Errors

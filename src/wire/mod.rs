@@ -24,7 +24,9 @@ pub use host::{
     AuthorizedKeysOut, EnrollIn, EnrollOut, EnrolmentCodeIn, EnrolmentCodeOut, HostOut, HostPatch,
     LOGINS_MAX, LoginIn, LoginKeyOut,
 };
-pub use oauth::{IntrospectionOut, MetadataOut, OauthProblemOut};
+pub use oauth::{
+    DeviceAuthorizationOut, IntrospectionOut, MetadataOut, OauthProblemOut, TokenGrantOut,
+};
 pub use policy::{PolicyOut, PolicyPatch, SweptOut};
 pub use user::{
     EndedOut, GroupIn, GroupOut, LinkOut, ServiceIn, ServiceOut, ServicePatch, UserIn, UserOut,

@@ -32,6 +32,30 @@ pub struct OauthProblemOut {
     pub scope: Option<String>,
 }
 
+/// How a device goes on with signing in (RFC 8628, 3.2). No `Debug`: it holds a secret.
+#[derive(Serialize, Deserialize)]
+pub struct DeviceAuthorizationOut {
+    /// For the device alone.
+    pub device_code: String,
+    /// For the person to type.
+    pub user_code: String,
+    pub verification_uri: String,
+    /// Seconds.
+    pub expires_in: u64,
+    /// Seconds between two questions.
+    pub interval: u64,
+}
+
+/// A token (RFC 6749, 5.1). No `Debug`: it holds a secret.
+#[derive(Serialize, Deserialize)]
+pub struct TokenGrantOut {
+    pub access_token: String,
+    pub token_type: String,
+    /// Seconds.
+    pub expires_in: u64,
+    pub scope: String,
+}
+
 /// What this server offers (RFC 8414, 2).
 #[derive(Debug, Serialize, Deserialize)]
 pub struct MetadataOut {

@@ -127,6 +127,7 @@ impl SshKeyPatch {
         };
         faults.check()?;
         Ok(SshKeyChange {
+            version: None,
             name,
             key: key.transpose()?,
             end,

@@ -127,6 +127,7 @@ fn devices(words: &Words, list: &mut Vec<Shown>) {
         program: words.at(1),
         address: "192.0.2.7".parse().ok(),
         here: "10.0.0.5".parse().ok(),
+        access: None,
         asked_at: NOW.before(Duration::from_secs(60)),
         policy: Policy::default(),
         input: Input::default(),

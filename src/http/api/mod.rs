@@ -3,6 +3,7 @@
 pub mod account;
 pub mod api_key;
 pub mod event;
+pub mod explain;
 pub mod group;
 pub mod host;
 pub mod policy;

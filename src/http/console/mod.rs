@@ -3,6 +3,7 @@
 pub mod account;
 pub mod api_key;
 mod cookie;
+pub mod device;
 pub mod diagnostics;
 pub mod event;
 mod form;
@@ -12,6 +13,7 @@ pub mod policy;
 pub mod service;
 pub mod session;
 pub mod sign_in;
+pub mod ssh_key;
 pub mod statics;
 pub mod token;
 pub mod user;
@@ -83,6 +85,7 @@ fn flash(ask: &Ask<'_>) -> Option<Flash> {
     let sentence = match word.as_str() {
         "saved" => "Saved.",
         "deleted" => "Deleted. It is refused from the very next request on.",
+        "deleted-ssh-key" => "Deleted. It opens no host from the next login on.",
         "enabled" => "Enabled.",
         "disabled" => "Disabled. It is refused from the very next request on.",
         "signed-out-there" => "Signed out there.",

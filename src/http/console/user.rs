@@ -1,6 +1,8 @@
 //! `/admin/users`.
 
-use super::{Answer, again, done, form, frame, nonce, once, page, page_number, part, query, show};
+use super::{
+    Answer, again, done, form, frame, nonce, once, page, page_number, part, query, show, ssh_key,
+};
 use crate::desk::{Desk, WithMade};
 use crate::html::Markup;
 use crate::html::form::Input;
@@ -139,11 +141,14 @@ fn holdings(ask: &Ask<'_>, caller: &Caller, user: &User) -> Result<Holdings, Pro
         records.retain(|record| record.state(ask.now) != State::Expired);
         Ok(records)
     };
+    let keys = ask.desk().ssh_keys(caller, &whose, None, HELD_MAX)?.items;
+    let keys = keys.iter().filter(|key| !key.is_expired(ask.now));
+    let ssh_keys = keys.map(|key| ssh_key::facts(key, ask.now)).collect();
     Ok(Holdings {
         api_keys: live(Kind::ApiKey)?,
         tokens: live(Kind::Token)?,
         sessions: live(Kind::Session)?,
-        ssh_keys: Vec::new(),
+        ssh_keys,
     })
 }
 
@@ -320,4 +325,12 @@ pub fn delete_token(ask: &Ask<'_>, caller: &Caller, _: Input) -> Answer {
 
 pub fn delete_session(ask: &Ask<'_>, caller: &Caller, _: Input) -> Answer {
     end_one(ask, caller, Kind::Session)
+}
+
+pub fn delete_ssh_key(ask: &Ask<'_>, caller: &Caller, _: Input) -> Answer {
+    let user = find(ask, caller)?;
+    let id = Id::parse(ask.parameter(1)).ok_or(Error::NotFound("SSH key"))?;
+    ask.desk()
+        .delete_ssh_key(caller, &Desk::of_user(user.id), id)?;
+    done(&path(&user), "deleted-ssh-key")
 }

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use rouille::Response;
 
+use super::form::only;
 use crate::http::ask::Ask;
 use crate::http::problem::Problem;
 use crate::http::{body, gate, headers};
@@ -16,18 +17,6 @@ use crate::wire::IntrospectionOut;
 
 /// Exactly these bytes for whatever is not good.
 const INACTIVE: &[u8] = b"{\"active\":false}";
-
-/// The one value of a parameter of the form; OAuth says that none may be given twice (RFC 6749, 3.1).
-fn only(form: &[(String, String)], name: &str) -> Result<Option<String>, Error> {
-    let mut values = form
-        .iter()
-        .filter(|(one, _)| one == name)
-        .map(|(_, value)| value.clone());
-    match (values.next(), values.next()) {
-        (value, None) => Ok(value),
-        (_, Some(_)) => Err(Error::field(name, "give this once")),
-    }
-}
 
 pub fn introspect(ask: &Ask<'_>, caller: &Caller) -> Result<Response, Problem> {
     let form = body::form(ask)?;

@@ -237,6 +237,13 @@ impl KeyRules {
         self.kinds.contains(&kind)
     }
 
+    /// Whether such a key could be added today.
+    #[must_use]
+    pub fn allow(&self, key: &PublicKey) -> bool {
+        let is_long_enough = key.kind() != Kind::Rsa || key.bits() >= self.rsa_bits_min;
+        self.allows(key.kind()) && is_long_enough
+    }
+
     /// The smallest RSA modulus that is accepted, in bits.
     #[must_use]
     pub fn rsa_bits_min(&self) -> u32 {

@@ -2,7 +2,7 @@
 
 use super::{COMMENT_CHARS_MAX, PublicKey};
 use crate::model::address::Networks;
-use crate::model::secret::Id;
+use crate::model::secret::{Id, version};
 use crate::model::text::{NAME_CHARACTERS_MAX, parse_name};
 use crate::model::time::{Time, WantedEnd};
 use crate::model::user::UserId;
@@ -50,6 +50,19 @@ impl SshKey {
         self.seen_expired || self.expires_at.is_some_and(|end| end <= now)
     }
 
+    /// A word that is another one after every change that an edit could overwrite.
+    #[must_use]
+    pub fn version(&self) -> String {
+        let end = self.expires_at.map_or(-1, Time::unix).to_be_bytes();
+        let (line, networks) = (self.public_line(), self.networks.to_string());
+        version(&[
+            self.name.as_bytes(),
+            line.as_bytes(),
+            networks.as_bytes(),
+            &end,
+        ])
+    }
+
     /// `TYPE BASE64 COMMENT`, as in a `.pub` file.
     #[must_use]
     pub fn public_line(&self) -> String {
@@ -82,6 +95,8 @@ pub struct SshKeyChange {
     pub end: Option<WantedEnd>,
     /// Other networks.
     pub networks: Option<Networks>,
+    /// What [`SshKey::version`] said when the change was thought of; another one now refuses it.
+    pub version: Option<String>,
 }
 
 /// The name that a key's comment makes; `None` when it makes none.

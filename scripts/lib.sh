@@ -1,0 +1,156 @@
+# What the scripts share. Sourced, never run: `. "$(dirname "$0")/lib.sh"` (from test.d/: `../lib.sh`).
+#
+# A script of test.d/ prints one line for each check (`ok …` or `FAILED …`) through `check`, `ok` and `failed`, and ends
+# with 0 (all well), 1 (something failed) or 77 (a part of this machine is missing; scripts/test decides what that means).
+
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+target=${CARGO_TARGET_DIR:-$root/target}
+tools=$target/tools
+export DEBIAN_FRONTEND=noninteractive
+
+# mold or lld link faster, where there is one. In CI alone: cargo builds everything anew when these flags change, and nobody
+# wants that between two commands at their desk.
+fast_linker() {
+    [ "${CI:-}" = true ] || return 0
+    [ -z "${RUSTFLAGS:-}" ] && [ -z "${CARGO_ENCODED_RUSTFLAGS:-}" ] || return 0
+    local linker
+    for linker in mold lld; do
+        if command -v "$linker" >/dev/null || command -v "ld.$linker" >/dev/null; then
+            export RUSTFLAGS="-C link-arg=-fuse-ld=$linker"
+            return 0
+        fi
+    done
+}
+
+may_install() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null
+}
+
+# need COMMAND PACKAGE: the command is there, or gets installed from Debian's package; else the script ends with 77.
+need() {
+    PATH=$PATH:/usr/sbin:/sbin
+    command -v "$1" >/dev/null && return 0
+    if may_install; then
+        echo "installing Debian's package $2 for $1" >&2
+        { [ -n "${apt_updated:-}" ] || apt-get update -qq; } >&2 && apt_updated=1
+        apt-get install -y -qq --no-install-recommends "$2" >&2 && command -v "$1" >/dev/null && return 0
+    fi
+    echo "missing: $1 (Debian's package $2); install it, or run this as root on Debian" >&2
+    exit 77
+}
+
+# python_package NAME==VERSION COMMAND: the command, from a virtual environment of its own below target/tools; prints its path.
+python_package() {
+    local folder=$tools/${1//==/-}
+    if [ ! -x "$folder/bin/$2" ]; then
+        need python3 python3 >&2
+        python3 -c 'import ensurepip' 2>/dev/null || need pyvenv python3-venv >&2
+        echo "installing $1 from PyPI" >&2
+        if ! { python3 -m venv "$folder" && "$folder/bin/pip" install -q --disable-pip-version-check "$1"; } >&2; then
+            rm -rf "$folder"
+            echo "missing: $2 (PyPI's package $1), which could not be installed" >&2
+            exit 77
+        fi
+    fi
+    echo "$folder/bin/$2"
+}
+
+# node_package NAME@VERSION...: packages from npm, below target/tools/node; prints the folder that holds node_modules.
+node_packages() {
+    local folder=$tools/node
+    need npm npm >&2
+    mkdir -p "$folder"
+    if ! (cd "$folder" && npm install --silent --no-fund --no-audit --ignore-scripts "$@") >&2; then
+        echo "missing: npm's packages $*, which could not be installed" >&2
+        exit 77
+    fi
+    echo "$folder"
+}
+
+# --- checks ---
+
+failures=0
+
+ok() {
+    echo "ok      $*"
+}
+
+failed() {
+    echo "FAILED  $*"
+    failures=$((failures + 1))
+}
+
+# check NAME COMMAND...: one line, by the command's exit code. What it printed is shown when it failed.
+check() {
+    local name=$1 said
+    shift
+    if said=$("$@" 2>&1); then
+        ok "$name"
+    else
+        failed "$name"
+        printf '%s\n' "$said" | sed 's/^/    /'
+    fi
+}
+
+# same NAME EXPECTED FOUND
+same() {
+    if [ "$2" = "$3" ]; then
+        ok "$1"
+    else
+        failed "$1: expected \"$2\", found \"$3\""
+    fi
+}
+
+# To be said last: ends with 1 when a check failed.
+finish() {
+    [ "$failures" = 0 ]
+}
+
+# --- a server of one's own ---
+
+keycroft=${KEYCROFT_BIN:-$target/debug/keycroft}
+work=$(mktemp -d)
+started=()
+
+clean_up() {
+    local code=$? pid
+    for pid in ${started[@]+"${started[@]}"}; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    rm -rf "$work"
+    exit "$code"
+}
+trap clean_up EXIT
+
+# wait_for SECONDS COMMAND...: until the command succeeds.
+wait_for() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.05
+    done
+}
+
+# serve [FLAGS...]: starts a server on a free port with $work/keycroft.db; sets $server (its pid) and $url; log in $work/log.
+serve() {
+    : >"$work/log"
+    "$keycroft" serve --db "$work/keycroft.db" --listen 127.0.0.1:0 "$@" 2>"$work/log" &
+    server=$!
+    started+=("$server")
+    if ! wait_for 30 grep -q 'listening on' "$work/log"; then
+        cat "$work/log"
+        failed "the server starts"
+        exit 1
+    fi
+    url=$(sed -n 's/.*listening on //p' "$work/log")
+}
+
+# stop: SIGTERM; its exit code is that of the server.
+stop() {
+    kill "$server"
+    wait "$server"
+}

@@ -1,0 +1,382 @@
+//! Signing in on a device without a browser (RFC 8628): the device asks, a person answers at the console, the device fetches a token.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::credential::token_end;
+use super::{Desk, Issued, new_code};
+use crate::model::address::Networks;
+use crate::model::caller::{Caller, Permit};
+use crate::model::code::Purpose;
+use crate::model::credential::{Credential, Kind, Owner};
+use crate::model::device_login::{DeviceAnswer, DeviceLogin, UserCode};
+use crate::model::error::Error;
+use crate::model::event::{Action, Origin, Target, Trace};
+use crate::model::permission::{Own, Permissions};
+use crate::model::secret::{Form, Id, Presented, Secret};
+use crate::model::text::tame;
+use crate::model::time::{Lifetime, Time, WantedEnd};
+use crate::store::{Bucket, NewDeviceLogin, NewRow, Select};
+
+/// What a device waits between two questions at first, and what is added each time it did not (RFC 8628, 3.5).
+pub const INTERVAL: Duration = Duration::from_secs(5);
+/// Sign-ins that one address may begin in a minute.
+const BEGUN_PER_ADDRESS: u32 = 30;
+/// Codes that one person may type wrongly in a minute.
+const TRIES_PER_USER: u32 = 10;
+/// Devices whose pace is kept in mind at once.
+const PACES_MAX: usize = 20_000;
+
+/// What a device asks for.
+#[derive(Debug, Clone)]
+pub struct WantedLogin {
+    /// What it calls itself.
+    pub computer: String,
+    pub program: String,
+    /// What the token is to carry at most; `None`: all that the person has.
+    pub permissions: Option<Permissions>,
+    pub lifetime: Option<Lifetime>,
+}
+
+/// A sign-in that was begun.
+pub struct BegunLogin {
+    /// For the device alone.
+    pub device_code: Secret,
+    /// For the person to type.
+    pub user_code: UserCode,
+    pub expires_in: Duration,
+    pub interval: Duration,
+}
+
+/// What a device that asks again is told (RFC 8628, 3.5).
+pub enum Polled {
+    Pending,
+    /// Pending, and asked too soon: from now on wait this long.
+    SlowDown(Duration),
+    Refused,
+    Expired,
+    /// There is no such sign-in, or its token was fetched already.
+    Unknown,
+    Token(Box<Issued>),
+}
+
+/// When devices asked last, and how long each has to wait. Kept in memory: a restart forgets it, and nothing is lost.
+#[derive(Default)]
+pub struct Paces(HashMap<Id, Pace>);
+
+struct Pace {
+    asked_at: Time,
+    interval: Duration,
+    expires_at: Time,
+}
+
+impl Paces {
+    /// Notes that a device asks; how long it has to wait from now on, when this was too soon.
+    fn ask(&mut self, login: &DeviceLogin, now: Time) -> Option<Duration> {
+        if self.0.len() >= PACES_MAX {
+            self.0.retain(|_, pace| pace.expires_at > now);
+        }
+        let full = self.0.len() >= PACES_MAX;
+        match self.0.get_mut(&login.code) {
+            Some(pace) => {
+                let too_soon = now >= pace.asked_at && now.since(pace.asked_at) < pace.interval;
+                pace.asked_at = now;
+                if too_soon {
+                    pace.interval += INTERVAL;
+                }
+                too_soon.then_some(pace.interval)
+            }
+            None if full => Some(INTERVAL),
+            None => {
+                let pace = Pace {
+                    asked_at: now,
+                    interval: INTERVAL,
+                    expires_at: login.expires_at,
+                };
+                self.0.insert(login.code, pace);
+                None
+            }
+        }
+    }
+
+    fn forget(&mut self, code: Id) {
+        self.0.remove(&code);
+    }
+}
+
+impl Desk {
+    /// Begins a sign-in on a device. Nobody has proved anything yet: it is no act and leaves no event.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] when its address began many; [`Error::Unavailable`] when too many are under way.
+    pub fn begin_device_login(
+        &self,
+        wanted: WantedLogin,
+        origin: &Origin,
+        now: Time,
+    ) -> Result<BegunLogin, Error> {
+        let place = origin
+            .address
+            .map_or_else(String::new, super::sign_in::network_of);
+        let name = format!(
+            "device:{}",
+            self.keyed(&[b"device", place.as_bytes()]).hex()
+        );
+        if let Some(seconds) = self.store().count_try(
+            vec![Bucket {
+                name,
+                tries_max: BEGUN_PER_ADDRESS,
+            }],
+            now,
+        )? {
+            return Err(too_many("sign-ins were begun from your address", seconds));
+        }
+        let (device_code, code) = new_code(Purpose::Device, now);
+        let new = NewDeviceLogin {
+            code,
+            computer: tame(&wanted.computer, 64),
+            program: tame(&wanted.program, 64),
+            address: origin.address,
+            permissions: wanted.permissions,
+            lifetime: wanted.lifetime,
+        };
+        let user_code = self.store().begin_device_login(new, now)?;
+        Ok(BegunLogin {
+            device_code,
+            user_code,
+            expires_in: Purpose::Device.lifetime(),
+            interval: INTERVAL,
+        })
+    }
+
+    /// A device asks whether the person answered. Writes only when there is a token to be had, which one asker alone gets.
+    ///
+    /// # Errors
+    /// Faults of ours.
+    pub fn poll_device_login(
+        &self,
+        presented: Presented,
+        origin: Origin,
+        now: Time,
+    ) -> Result<Polled, Error> {
+        if presented.form != Form::Code {
+            return Ok(Polled::Unknown);
+        }
+        let Some(login) = self.read.device_login_by_code(&presented)? else {
+            return Ok(Polled::Unknown);
+        };
+        if login.expires_at <= now {
+            return Ok(Polled::Expired);
+        }
+        match login.answer {
+            None => {
+                let slower = self.paces().ask(&login, now);
+                Ok(slower.map_or(Polled::Pending, Polled::SlowDown))
+            }
+            Some(DeviceAnswer::Refused) => Ok(Polled::Refused),
+            // Looked at before the writer is asked, so that asking again and again costs it nothing; and again within the act.
+            Some(DeviceAnswer::Approved(session)) => {
+                match approver(&self.read, &login, session, now)? {
+                    None => Ok(Polled::Refused),
+                    Some(_) => self.fetch(presented, login.code, origin, now),
+                }
+            }
+        }
+    }
+
+    fn fetch(
+        &self,
+        presented: Presented,
+        code: Id,
+        origin: Origin,
+        now: Time,
+    ) -> Result<Polled, Error> {
+        let permit = Permit::by_code(presented, Purpose::Device, Action::TokenCreate, origin, now)?;
+        let fetched = self.store().write(permit, move |write| {
+            let login = write
+                .device_login_by_id(code)?
+                .ok_or(Error::NotFound("sign-in"))?;
+            let Some(DeviceAnswer::Approved(session)) = login.answer else {
+                return Err(Error::Conflict("This was not approved.".to_owned()));
+            };
+            let session = approver(write, &login, session, write.now)?.ok_or_else(|| {
+                Error::Conflict("Who approved this may do so no more.".to_owned())
+            })?;
+            let wanted = login.lifetime.map_or(WantedEnd::Unsaid, WantedEnd::In);
+            let power = session.power();
+            let secret = Secret::generate(Form::Credential(Kind::Token));
+            let row = NewRow {
+                id: secret.id(),
+                kind: Kind::Token,
+                owner: session.owner.id(),
+                name: tame(&format!("{} on {}", login.program, login.computer), 64),
+                note: None,
+                permissions: login
+                    .permissions
+                    .as_ref()
+                    .map_or_else(|| power.clone(), |wanted| wanted.intersection(&power)),
+                networks: Networks::default(),
+                digest: secret.digest(),
+                made_by: Some(session.id),
+                expires_at: token_end(&write.policy()?, wanted, &session, write.now)?,
+                password_at: None,
+                user_agent: None,
+                address: None,
+            };
+            write.add_credential(&row)?;
+            let target = Target::new(row.kind.word(), row.id, &row.name, login.user);
+            let trace = Trace::of(target)
+                .after("permissions", &row.permissions)
+                .after("device", login.code)
+                .after(
+                    "expires",
+                    row.expires_at
+                        .map_or_else(String::new, |end| end.to_string()),
+                );
+            Ok(((secret, row.id), trace))
+        });
+        match fetched {
+            Ok((secret, id)) => {
+                self.paces().forget(code);
+                let record = self.read.record(id)?.ok_or(Error::NotFound("token"))?;
+                Ok(Polled::Token(Box::new(Issued { record, secret })))
+            }
+            // Somebody else with the same code was first.
+            Err(Error::Unauthenticated { .. }) => Ok(Polled::Unknown),
+            Err(
+                Error::Conflict(_)
+                | Error::NotFound(_)
+                | Error::AgainstPolicy(_)
+                | Error::Invalid(_),
+            ) => Ok(Polled::Refused),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The sign-in behind a code that a person typed, for the page that asks them.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is none that still waits; [`Error::TooMany`]; [`Error::NotAllowed`] for who has no session.
+    pub fn device_login(&self, caller: &Caller, typed: &str) -> Result<DeviceLogin, Error> {
+        const NOT_FOUND: Error = Error::NotFound("code, or it is over: start again on the device");
+        let user = caller.user()?.id;
+        if caller.credential.kind != Kind::Session {
+            return Err(Error::NotAllowed("Sign-ins on devices are approved at the console, by a person who is signed in there.".to_owned()));
+        }
+        let name = format!(
+            "device-code:{}",
+            self.keyed(&[b"device-code", &user.0.to_be_bytes()]).hex()
+        );
+        let bucket = vec![Bucket {
+            name,
+            tries_max: TRIES_PER_USER,
+        }];
+        if let Some(seconds) = self.store().count_try(bucket.clone(), caller.now)? {
+            return Err(too_many("codes were tried", seconds));
+        }
+        let code = UserCode::parse(typed).ok_or(NOT_FOUND)?;
+        let login = self
+            .read
+            .device_login(&code, caller.now)?
+            .filter(|login| login.answer.is_none())
+            .ok_or(NOT_FOUND)?;
+        self.store().forget_tries(bucket)?;
+        Ok(login)
+    }
+
+    /// A person lets the device in as themselves. The token that it fetches never outlives their session.
+    ///
+    /// # Errors
+    /// As [`Desk::device_login`]; [`Error::PasswordNeeded`]; [`Error::AgainstPolicy`]; [`Error::Conflict`] when it was answered meanwhile.
+    pub fn approve_device_login(
+        &self,
+        caller: &Caller,
+        typed: &str,
+        wanted: WantedEnd,
+    ) -> Result<DeviceLogin, Error> {
+        caller.demand_recent_password()?;
+        let permit = caller.permit(Own::TokensWrite, Action::DeviceApprove)?;
+        let login = self.device_login(caller, typed)?;
+        let (user, session) = (caller.user()?.id, caller.credential.clone());
+        let answered = login.clone();
+        self.store().write(permit, move |write| {
+            // What the policy forbids is said to the person now, and not to the device later.
+            token_end(&write.policy()?, wanted, &session, write.now)?;
+            let lifetime = match wanted {
+                WantedEnd::In(lifetime) => Some(lifetime),
+                WantedEnd::Unsaid | WantedEnd::At(_) => None,
+            };
+            let login = write
+                .device_login(&login.user_code, write.now)?
+                .ok_or(Error::NotFound("sign-in"))?;
+            write.answer_device_login(
+                &login,
+                user,
+                DeviceAnswer::Approved(session.id),
+                lifetime,
+            )?;
+            Ok(((), trace(&login, user)))
+        })?;
+        Ok(answered)
+    }
+
+    /// A person says that this was not them.
+    ///
+    /// # Errors
+    /// As [`Desk::device_login`]; [`Error::Conflict`] when it was answered meanwhile.
+    pub fn refuse_device_login(&self, caller: &Caller, typed: &str) -> Result<DeviceLogin, Error> {
+        let permit = caller.permit(Own::TokensWrite, Action::DeviceRefuse)?;
+        let login = self.device_login(caller, typed)?;
+        let (user, answered) = (caller.user()?.id, login.clone());
+        self.store().write(permit, move |write| {
+            let login = write
+                .device_login(&login.user_code, write.now)?
+                .ok_or(Error::NotFound("sign-in"))?;
+            write.answer_device_login(&login, user, DeviceAnswer::Refused, None)?;
+            Ok(((), trace(&login, user)))
+        })?;
+        Ok(answered)
+    }
+
+    fn paces(&self) -> std::sync::MutexGuard<'_, Paces> {
+        self.office
+            .paces
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// The session that a sign-in was approved with, while it is good and still its person's.
+fn approver(
+    select: &Select,
+    login: &DeviceLogin,
+    session: Id,
+    now: Time,
+) -> Result<Option<Credential>, Error> {
+    let session = select.credential(session)?;
+    Ok(session.filter(|session| {
+        let same = matches!(&session.owner, Owner::User(user) if Some(user.id) == login.user);
+        same && session.kind == Kind::Session && session.check(now, None).is_ok()
+    }))
+}
+
+fn trace(login: &DeviceLogin, user: crate::model::user::UserId) -> Trace {
+    let address = login
+        .address
+        .map_or_else(|| "unknown".to_owned(), |address| address.to_string());
+    Trace::of(Target::new(
+        "device",
+        login.code,
+        &login.computer,
+        Some(user),
+    ))
+    .after("program", &login.program)
+    .after("address", address)
+}
+
+fn too_many(what: &str, seconds: u64) -> Error {
+    Error::TooMany {
+        retry_after: Duration::from_secs(seconds),
+        message: format!("Too many {what}; try again in {seconds} seconds."),
+    }
+}

@@ -1,0 +1,102 @@
+//! `/device`: letting a command line in (RFC 8628, 3.3).
+
+use super::{Answer, again, form, frame, page, query, show};
+use crate::html::Markup;
+use crate::html::device::{self as pages, DeviceAnswer, DeviceAsk};
+use crate::html::form::Input;
+use crate::http::ask::Ask;
+use crate::http::problem::Problem;
+use crate::model::caller::Caller;
+use crate::model::device_login::DeviceLogin;
+use crate::model::error::Error;
+use crate::model::time::WantedEnd;
+
+/// The code is typed, or compared and sent by hand: a link that holds it approves nothing.
+pub fn enter(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    let values = query(ask, "code")
+        .map(|code| ("code".to_owned(), code))
+        .into_iter()
+        .collect();
+    let input = Input {
+        values,
+        errors: Vec::new(),
+    };
+    show(pages::enter(&frame(ask, caller), &input))
+}
+
+fn code(input: &Input) -> &str {
+    input.value("code").unwrap_or_default()
+}
+
+pub fn look_up(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+    match ask.desk().device_login(caller, code(&input)) {
+        Ok(login) => show(question(ask, caller, login, Input::default())?),
+        Err(Error::NotFound(_)) => {
+            let sentence = "no sign-in waits under this code: it is mistyped, was answered, or is older than 5 minutes";
+            again(
+                Error::field("code", sentence).into(),
+                input,
+                "code",
+                |input| Ok(pages::enter(&frame(ask, caller), &input)),
+            )
+        }
+        Err(error) => again(error.into(), input, "code", |input| {
+            Ok(pages::enter(&frame(ask, caller), &input))
+        }),
+    }
+}
+
+fn question(
+    ask: &Ask<'_>,
+    caller: &Caller,
+    login: DeviceLogin,
+    mut input: Input,
+) -> Result<Markup, Problem> {
+    if let (true, Some(lifetime)) = (input.is_fresh(), login.lifetime) {
+        input
+            .values
+            .push(("expires_in".to_owned(), lifetime.to_string()));
+    }
+    let view = DeviceAsk {
+        user_code: login.user_code.to_string(),
+        computer: login.computer,
+        program: login.program,
+        address: login.address,
+        here: ask.address(),
+        access: login.permissions,
+        asked_at: login.asked_at,
+        policy: ask.desk().present_policy()?,
+        input,
+    };
+    Ok(pages::ask(&frame(ask, caller), &view))
+}
+
+pub fn approve(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+    let (expires_in, _) = form::end(&input)?;
+    let wanted = WantedEnd::parse(expires_in.as_deref(), None)
+        .map_err(|(field, message)| Error::field(field, message));
+    match wanted.and_then(|wanted| {
+        ask.desk()
+            .approve_device_login(caller, code(&input), wanted)
+    }) {
+        Ok(login) => Ok(page(
+            200,
+            pages::done(&frame(ask, caller), DeviceAnswer::Approved, &login.computer),
+        )),
+        Err(error @ (Error::Invalid(_) | Error::AgainstPolicy(_))) => {
+            let login = ask.desk().device_login(caller, code(&input))?;
+            again(error.into(), input, "expires_in", |input| {
+                question(ask, caller, login, input)
+            })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+pub fn refuse(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+    let login = ask.desk().refuse_device_login(caller, code(&input))?;
+    Ok(page(
+        200,
+        pages::done(&frame(ask, caller), DeviceAnswer::Refused, &login.computer),
+    ))
+}

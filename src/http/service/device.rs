@@ -1,0 +1,168 @@
+//! `/oauth/device_authorization` and `/oauth/token`: signing in on a device without a browser (RFC 8628).
+
+use rouille::Response;
+
+use super::form::{Form, only};
+use crate::desk::{Polled, WantedLogin};
+use crate::http::ask::Ask;
+use crate::http::problem::Problem;
+use crate::http::{body, headers};
+use crate::model::error::Error;
+use crate::model::event::Way;
+use crate::model::permission::Permissions;
+use crate::model::policy::is_whole_hours;
+use crate::model::secret::{Form as SecretForm, Presented};
+use crate::model::time::Lifetime;
+use crate::wire::{DeviceAuthorizationOut, OauthProblemOut, TokenGrantOut};
+
+/// The one client there is: public, without a secret (RFC 6749, 2.1).
+const CLIENT: &str = "keycroft-cli";
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+
+/// 400 with a word of the standard and a sentence (RFC 6749, 5.2; RFC 8628, 3.5).
+fn refuse(error: &str, description: &str) -> Response {
+    let out = OauthProblemOut {
+        error: error.to_owned(),
+        error_description: description.to_owned(),
+        scope: None,
+    };
+    headers::json("application/json", 400, &out)
+}
+
+/// The answer to who is not the one client.
+fn foreign_client(form: &Form) -> Result<Option<Response>, Error> {
+    Ok(match only(form, "client_id")?.as_deref() {
+        Some(CLIENT) => None,
+        Some(_) => Some(refuse(
+            "invalid_client",
+            "There is one client, keycroft-cli.",
+        )),
+        None => Some(refuse(
+            "invalid_request",
+            "client_id is needed: keycroft-cli.",
+        )),
+    })
+}
+
+/// A device begins to sign in. `computer`, `program` and `lifetime` are our extensions.
+pub fn authorize(ask: &Ask<'_>) -> Result<Response, Problem> {
+    let form = body::form(ask)?;
+    if let Some(refusal) = foreign_client(&form)? {
+        return Ok(refusal);
+    }
+    let permissions = match only(&form, "scope")?.filter(|scope| !scope.is_empty()) {
+        None => None,
+        Some(scope) => {
+            let words: Vec<&str> = scope.split(' ').filter(|word| !word.is_empty()).collect();
+            match Permissions::parse(&words) {
+                Ok(permissions) => Some(permissions),
+                Err(_) => {
+                    return Ok(refuse(
+                        "invalid_scope",
+                        "The scope has a word that is no permission.",
+                    ));
+                }
+            }
+        }
+    };
+    let lifetime = match only(&form, "lifetime")?.filter(|text| !text.is_empty()) {
+        None => None,
+        Some(text) => match Lifetime::parse(&text) {
+            Ok(lifetime) if is_whole_hours(lifetime) && lifetime <= Lifetime::hours(24) => {
+                Some(lifetime)
+            }
+            Ok(_) | Err(_) => {
+                return Ok(refuse(
+                    "invalid_request",
+                    "lifetime: choose whole hours from 1h to 24h.",
+                ));
+            }
+        },
+    };
+    let named = |name: &str| -> Result<Option<String>, Error> {
+        Ok(only(&form, name)?
+            .map(|text| text.trim().to_owned())
+            .filter(|text| !text.is_empty()))
+    };
+    let wanted = WantedLogin {
+        computer: named("computer")?.unwrap_or_else(|| "a computer without a name".to_owned()),
+        program: named("program")?
+            .or_else(|| ask.program().map(std::borrow::Cow::into_owned))
+            .unwrap_or_else(|| "a program without a name".to_owned()),
+        permissions,
+        lifetime,
+    };
+    let begun = ask
+        .desk()
+        .begin_device_login(wanted, &ask.origin(Way::Api), ask.now)?;
+    let out = DeviceAuthorizationOut {
+        user_code: begun.user_code.to_string(),
+        verification_uri: format!("{}/device", ask.house.settings.public_url),
+        expires_in: begun.expires_in.as_secs(),
+        interval: begun.interval.as_secs(),
+        device_code: begun.device_code.reveal().to_string(),
+    };
+    Ok(headers::json("application/json", 200, &out))
+}
+
+/// The device asks for its token.
+pub fn token(ask: &Ask<'_>) -> Result<Response, Problem> {
+    let form = body::form(ask)?;
+    match only(&form, "grant_type")?.as_deref() {
+        Some(GRANT) => {}
+        Some(_) => {
+            return Ok(refuse(
+                "unsupported_grant_type",
+                "Only the device code grant is offered.",
+            ));
+        }
+        None => return Ok(refuse("invalid_request", "grant_type is needed.")),
+    }
+    if let Some(refusal) = foreign_client(&form)? {
+        return Ok(refusal);
+    }
+    let Some(code) = only(&form, "device_code")? else {
+        return Ok(refuse("invalid_request", "device_code is needed."));
+    };
+    let unknown = || {
+        refuse(
+            "invalid_grant",
+            "This device code is unknown, or its token was fetched already.",
+        )
+    };
+    let Some(presented) =
+        Presented::parse(&code).filter(|presented| presented.form == SecretForm::Code)
+    else {
+        return Ok(unknown());
+    };
+    Ok(
+        match ask
+            .desk()
+            .poll_device_login(presented, ask.origin(Way::Api), ask.now)?
+        {
+            Polled::Pending => refuse("authorization_pending", "Nobody has answered yet."),
+            Polled::SlowDown(interval) => refuse(
+                "slow_down",
+                &format!("Ask every {} seconds.", interval.as_secs()),
+            ),
+            Polled::Refused => refuse(
+                "access_denied",
+                "The person said no, or may not do this any more.",
+            ),
+            Polled::Expired => refuse("expired_token", "This took too long; begin again."),
+            Polled::Unknown => unknown(),
+            Polled::Token(issued) => {
+                let record = issued.record;
+                let out = TokenGrantOut {
+                    token_type: "Bearer".to_owned(),
+                    expires_in: record
+                        .expires_at
+                        .map_or(0, |end| end.since(ask.now).as_secs()),
+                    scope: record.permissions.to_string(),
+                    access_token: issued.secret.reveal().to_string(),
+                };
+                headers::json("application/json", 200, &out)
+            }
+        },
+    )
+}

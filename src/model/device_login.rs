@@ -1,0 +1,129 @@
+//! A sign-in of the command line under way (RFC 8628): what the device shows, and what the person is asked.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use super::permission::Permissions;
+use super::secret::{Id, random_characters};
+use super::time::{Lifetime, Time};
+use super::user::UserId;
+
+/// No vowels, so that no words come out, and nothing that is taken for a digit (RFC 8628, 6.1).
+const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
+const LETTERS_COUNT: usize = 8;
+
+/// What a person types: eight letters, shown as `BCDF-GHJK`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct UserCode([u8; LETTERS_COUNT]);
+
+impl UserCode {
+    #[must_use]
+    pub fn random() -> Self {
+        Self(random_characters(LETTERS))
+    }
+
+    /// Reads what was typed: in capitals or not, with dashes and spaces or without. `None` when it can be no code.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() > 64 {
+            return None;
+        }
+        let letters: Vec<u8> = text
+            .chars()
+            .filter(|c| !c.is_whitespace() && !matches!(c, '-' | '–' | '.'))
+            .map(|c| u8::try_from(c.to_ascii_uppercase()).unwrap_or(0))
+            .collect();
+        let letters: [u8; LETTERS_COUNT] = letters.try_into().ok()?;
+        letters
+            .iter()
+            .all(|letter| LETTERS.contains(letter))
+            .then_some(Self(letters))
+    }
+
+    /// The eight letters alone, as they are stored.
+    #[must_use]
+    pub fn letters(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("a user code is made of ASCII letters alone")
+    }
+}
+
+impl fmt::Display for UserCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (first, second) = self.letters().split_at(LETTERS_COUNT / 2);
+        write!(f, "{first}-{second}")
+    }
+}
+
+/// What the person said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeviceAnswer {
+    /// The session it was said with.
+    Approved(Id),
+    Refused,
+}
+
+/// A sign-in under way.
+#[derive(Debug, Clone)]
+pub struct DeviceLogin {
+    /// The device code's id.
+    pub code: Id,
+    pub user_code: UserCode,
+    /// What the computer calls itself; believed by nobody.
+    pub computer: String,
+    pub program: String,
+    /// Where the device asked from.
+    pub address: Option<IpAddr>,
+    /// What the token is to carry at most; `None`: all that the person has.
+    pub permissions: Option<Permissions>,
+    /// As the device wished, then as the person chose; `None`: as the policy says.
+    pub lifetime: Option<Lifetime>,
+    pub asked_at: Time,
+    pub expires_at: Time,
+    pub answer: Option<DeviceAnswer>,
+    /// Who answered yes.
+    pub user: Option<UserId>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_eight_letters_without_vowels() {
+        for _ in 0..200 {
+            let code = UserCode::random();
+            assert_eq!(code.letters().len(), 8);
+            assert!(!code.letters().contains(['A', 'E', 'I', 'O', 'U', 'Y']));
+            assert_eq!(UserCode::parse(&code.to_string()), Some(code));
+        }
+        assert_eq!(UserCode(*b"BCDFGHJK").to_string(), "BCDF-GHJK");
+    }
+
+    #[test]
+    fn codes_are_read_as_people_type_them() {
+        for typed in [
+            "BCDF-GHJK",
+            "bcdfghjk",
+            " bcdf ghjk\n",
+            "BCDF–GHJK",
+            "b.c.d.f.g.h.j.k",
+        ] {
+            assert_eq!(
+                UserCode::parse(typed),
+                Some(UserCode(*b"BCDFGHJK")),
+                "{typed:?}"
+            );
+        }
+        for wrong in [
+            "",
+            "BCDF",
+            "BCDF-GHJA",
+            "BCDF-GHJ1",
+            "BCDF-GHJKL",
+            "ＢCDFGHJK",
+            "BCDFGHJ\0",
+        ] {
+            assert_eq!(UserCode::parse(wrong), None, "{wrong:?}");
+        }
+    }
+}

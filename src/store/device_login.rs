@@ -1,0 +1,192 @@
+//! The table `device_logins`, beside the codes that open them.
+
+use rusqlite::{Row, params};
+
+use super::Store;
+use super::code::NewCode;
+use super::read::Select;
+use super::user::{invalid, time};
+use super::write::Write;
+use crate::model::code::Purpose;
+use crate::model::device_login::{DeviceAnswer, DeviceLogin, UserCode};
+use crate::model::error::Error;
+use crate::model::permission::Permissions;
+use crate::model::secret::{Digest, Id, Presented};
+use crate::model::time::{Lifetime, Time};
+use crate::model::user::UserId;
+
+/// Sign-ins that may be under way at once, so that nobody can fill the file with them.
+const UNDER_WAY_MAX: i64 = 10_000;
+
+/// What a device asks for.
+pub struct NewDeviceLogin {
+    pub code: NewCode,
+    pub computer: String,
+    pub program: String,
+    pub address: Option<std::net::IpAddr>,
+    pub permissions: Option<Permissions>,
+    pub lifetime: Option<Lifetime>,
+}
+
+const COLUMNS: &str = "d.code_id, d.user_code, d.computer, d.program, d.address, d.permissions, d.lifetime_seconds, d.answer, d.approved_with, \
+    c.user_id, c.created_at, c.expires_at, c.uses_left, c.digest FROM device_logins d JOIN codes c ON c.id = d.code_id";
+
+fn read_login(row: &Row<'_>) -> rusqlite::Result<DeviceLogin> {
+    let id = |column: usize| -> rusqlite::Result<Option<Id>> {
+        row.get_ref(column)?
+            .as_str_or_null()?
+            .map(|text| Id::parse(text).ok_or_else(|| invalid(column)))
+            .transpose()
+    };
+    let answer = match (row.get_ref(7)?.as_str_or_null()?, id(8)?) {
+        (None, _) => None,
+        (Some("approved"), Some(session)) => Some(DeviceAnswer::Approved(session)),
+        (Some("refused"), _) => Some(DeviceAnswer::Refused),
+        (Some(_), _) => return Err(invalid(7)),
+    };
+    let seconds: Option<i64> = row.get(6)?;
+    Ok(DeviceLogin {
+        code: id(0)?.ok_or_else(|| invalid(0))?,
+        user_code: UserCode::parse(row.get_ref(1)?.as_str()?).ok_or_else(|| invalid(1))?,
+        computer: row.get(2)?,
+        program: row.get(3)?,
+        address: row
+            .get_ref(4)?
+            .as_str_or_null()?
+            .and_then(|text| text.parse().ok()),
+        permissions: row
+            .get_ref(5)?
+            .as_str_or_null()?
+            .map(Permissions::from_stored),
+        lifetime: seconds.map(|seconds| {
+            Lifetime::For(std::time::Duration::from_secs(
+                u64::try_from(seconds).unwrap_or(0),
+            ))
+        }),
+        asked_at: time(row, 10)?.ok_or_else(|| invalid(10))?,
+        expires_at: time(row, 11)?.ok_or_else(|| invalid(11))?,
+        answer,
+        user: row.get::<_, Option<i64>>(9)?.map(UserId),
+    })
+}
+
+fn seconds(lifetime: Option<Lifetime>) -> Option<i64> {
+    match lifetime {
+        Some(Lifetime::For(duration)) => i64::try_from(duration.as_secs()).ok(),
+        Some(Lifetime::Endless) | None => None,
+    }
+}
+
+impl Store {
+    /// Notes that a device wants to sign in, which is no act yet; the code that its person is to type.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when too many are under way, or nothing could be written.
+    pub fn begin_device_login(&self, new: NewDeviceLogin, now: Time) -> Result<UserCode, Error> {
+        self.note(move |select| {
+            let sql = "SELECT count(*) FROM device_logins d JOIN codes c ON c.id = d.code_id WHERE c.expires_at > ?";
+            if select.count(sql, [now.unix()])? >= UNDER_WAY_MAX {
+                return Err(Error::unavailable());
+            }
+            let mut user_code = UserCode::random();
+            while select.count("SELECT count(*) FROM device_logins WHERE user_code = ?", [user_code.letters()])? > 0 {
+                user_code = UserCode::random();
+            }
+            select.insert_code(&new.code, now)?;
+            let sql = "INSERT INTO device_logins (code_id, user_code, computer, program, address, permissions, lifetime_seconds) VALUES (?, ?, ?, ?, ?, ?, ?)";
+            let address = new.address.map(|address| address.to_string());
+            let permissions = new.permissions.as_ref().map(ToString::to_string);
+            select.execute(sql, params![new.code.id.as_str(), user_code.letters(), new.computer, new.program, address, permissions, seconds(new.lifetime)])?;
+            Ok(user_code)
+        })
+    }
+}
+
+impl Select {
+    /// A sign-in that can still be answered or fetched, by the code that a person typed.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn device_login(
+        &self,
+        user_code: &UserCode,
+        now: Time,
+    ) -> Result<Option<DeviceLogin>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} WHERE d.user_code = ? AND c.uses_left > 0 AND c.expires_at > ?"
+        );
+        self.one(&sql, params![user_code.letters(), now.unix()], read_login)
+    }
+
+    /// The sign-in that a device code belongs to, over or not; `None` when there is none, or it was fetched.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn device_login_by_code(
+        &self,
+        presented: &Presented,
+    ) -> Result<Option<DeviceLogin>, Error> {
+        let sql =
+            format!("SELECT {COLUMNS} WHERE d.code_id = ? AND c.purpose = ? AND c.uses_left > 0");
+        let found = self.one(
+            &sql,
+            params![presented.id.as_str(), Purpose::Device.word()],
+            |row| {
+                let digest: [u8; 32] = row.get(13)?;
+                Ok((digest, read_login(row)?))
+            },
+        )?;
+        Ok(found.and_then(|(digest, login)| {
+            Digest::from_stored(&digest)
+                .is_some_and(|digest| digest.matches(&presented.digest))
+                .then_some(login)
+        }))
+    }
+
+    /// A sign-in by its code's id, within the act that fetches it.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn device_login_by_id(&self, code: Id) -> Result<Option<DeviceLogin>, Error> {
+        self.one(
+            &format!("SELECT {COLUMNS} WHERE d.code_id = ?"),
+            [code.as_str()],
+            read_login,
+        )
+    }
+}
+
+impl Write<'_> {
+    /// Writes down what the person said. Whether nobody said anything before is part of the statement.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when it was answered before.
+    pub fn answer_device_login(
+        &self,
+        login: &DeviceLogin,
+        user: UserId,
+        answer: DeviceAnswer,
+        lifetime: Option<Lifetime>,
+    ) -> Result<(), Error> {
+        let (word, session) = match &answer {
+            DeviceAnswer::Approved(session) => ("approved", Some(session.as_str())),
+            DeviceAnswer::Refused => ("refused", None),
+        };
+        let sql = "UPDATE device_logins SET answer = ?, approved_with = ?, lifetime_seconds = ? WHERE code_id = ? AND answer IS NULL";
+        if self.execute(
+            sql,
+            params![word, session, seconds(lifetime), login.code.as_str()],
+        )? != 1
+        {
+            return Err(Error::Conflict(
+                "This was answered already; start again on the device if it still waits."
+                    .to_owned(),
+            ));
+        }
+        self.execute(
+            "UPDATE codes SET user_id = ? WHERE id = ?",
+            params![user.0, login.code.as_str()],
+        )
+        .map(|_| ())
+    }
+}

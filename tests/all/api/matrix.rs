@@ -1,0 +1,880 @@
+//! Every route of the table, asked by everybody who should be refused, and by who should not.
+
+use keycroft::http::{Needs, ROUTES, Route};
+use keycroft::model::credential::Kind;
+use keycroft::model::secret::{Form, Id, Secret};
+use keycroft::model::user::Role;
+use serde_json::{Value, json};
+
+use crate::house::{Answer, Asking, Site, id, secret, unknown_secret};
+
+/// What a route is declared to be. A route without a row fails the test.
+struct Declared {
+    method: &'static str,
+    path: &'static str,
+    /// The permission that opens it; `""`: none but a good credential; `"-"`: no credential at all.
+    permission: &'static str,
+    /// What is good to send.
+    body: fn() -> Value,
+    /// What is answered to who may.
+    good: u16,
+}
+
+const fn row(
+    method: &'static str,
+    path: &'static str,
+    permission: &'static str,
+    good: u16,
+    body: fn() -> Value,
+) -> Declared {
+    Declared {
+        method,
+        path,
+        permission,
+        body,
+        good,
+    }
+}
+
+fn none() -> Value {
+    Value::Null
+}
+
+const PASSWORDS: fn() -> Value =
+    || json!({"current": crate::house::PASSWORD, "new": "another long password"});
+const LINK: fn() -> Value = || json!({"password": "another long password"});
+
+const DECLARED: &[Declared] = &[
+    row("*", "/verify", "", 204, none),
+    row("POST", "/oauth/introspect", "introspect", 200, none),
+    row("POST", "/oauth/revoke", "-", 400, none),
+    row("GET", "/healthz", "-", 200, none),
+    row("GET", "/openapi.json", "-", 200, none),
+    row(
+        "GET",
+        "/.well-known/oauth-authorization-server",
+        "-",
+        200,
+        none,
+    ),
+    row("DELETE", "/api/v1/burn", "burn", 204, none),
+    row("GET", "/api/v1/me", "", 200, none),
+    row(
+        "PATCH",
+        "/api/v1/me",
+        "account:write",
+        200,
+        || json!({"display_name": "Al"}),
+    ),
+    row(
+        "POST",
+        "/api/v1/me/password",
+        "account:write",
+        204,
+        PASSWORDS,
+    ),
+    row("POST", "/api/v1/setup", "code", 401, none),
+    row("POST", "/api/v1/invitation", "code", 401, LINK),
+    row("POST", "/api/v1/password-reset", "code", 401, LINK),
+    row("GET", "/api/v1/api-keys", "api-keys:read", 200, none),
+    row(
+        "POST",
+        "/api/v1/api-keys",
+        "api-keys:write",
+        201,
+        || json!({"name": "new"}),
+    ),
+    row("GET", "/api/v1/api-keys/{id}", "api-keys:read", 200, none),
+    row(
+        "PATCH",
+        "/api/v1/api-keys/{id}",
+        "api-keys:write",
+        200,
+        || json!({"note": "n"}),
+    ),
+    row(
+        "DELETE",
+        "/api/v1/api-keys/{id}",
+        "api-keys:write",
+        204,
+        none,
+    ),
+    row(
+        "POST",
+        "/api/v1/api-keys/{id}/rotate",
+        "api-keys:write",
+        200,
+        none,
+    ),
+    row(
+        "GET",
+        "/api/v1/api-keys/{id}/usage",
+        "api-keys:read",
+        200,
+        none,
+    ),
+    row("GET", "/api/v1/tokens", "tokens:read", 200, none),
+    row("POST", "/api/v1/tokens", "tokens:write", 201, none),
+    row("GET", "/api/v1/tokens/{id}", "tokens:read", 200, none),
+    row("DELETE", "/api/v1/tokens/{id}", "tokens:write", 204, none),
+    row("GET", "/api/v1/tokens/{id}/usage", "tokens:read", 200, none),
+    row("GET", "/api/v1/sessions", "sessions:read", 200, none),
+    row("DELETE", "/api/v1/sessions", "sessions:write", 204, none),
+    row(
+        "DELETE",
+        "/api/v1/sessions/{id}",
+        "sessions:write",
+        204,
+        none,
+    ),
+    row("GET", "/api/v1/events", "account:read", 200, none),
+    row("GET", "/api/v1/users", "users:read", 200, none),
+    row(
+        "POST",
+        "/api/v1/users",
+        "users:write",
+        201,
+        || json!({"username": "carol"}),
+    ),
+    row("GET", "/api/v1/users/{username}", "users:read", 200, none),
+    row(
+        "PATCH",
+        "/api/v1/users/{username}",
+        "users:write",
+        200,
+        || json!({"display_name": "B"}),
+    ),
+    row(
+        "DELETE",
+        "/api/v1/users/{username}",
+        "users:write",
+        204,
+        none,
+    ),
+    row(
+        "POST",
+        "/api/v1/users/{username}/reset-password",
+        "users:write",
+        200,
+        none,
+    ),
+    row(
+        "POST",
+        "/api/v1/users/{username}/end-everything",
+        "users:write",
+        200,
+        none,
+    ),
+    row(
+        "GET",
+        "/api/v1/users/{username}/api-keys",
+        "users:read",
+        200,
+        none,
+    ),
+    row(
+        "DELETE",
+        "/api/v1/users/{username}/api-keys/{id}",
+        "users:write",
+        204,
+        none,
+    ),
+    row(
+        "GET",
+        "/api/v1/users/{username}/tokens",
+        "users:read",
+        200,
+        none,
+    ),
+    row(
+        "DELETE",
+        "/api/v1/users/{username}/tokens/{id}",
+        "users:write",
+        204,
+        none,
+    ),
+    row(
+        "GET",
+        "/api/v1/users/{username}/sessions",
+        "users:read",
+        200,
+        none,
+    ),
+    row(
+        "DELETE",
+        "/api/v1/users/{username}/sessions/{id}",
+        "users:write",
+        204,
+        none,
+    ),
+    row("GET", "/api/v1/policy", "policy:read", 200, none),
+    row(
+        "PATCH",
+        "/api/v1/policy",
+        "policy:write",
+        200,
+        || json!({"api_keys_max": 9}),
+    ),
+    row("POST", "/api/v1/sweep", "policy:write", 200, none),
+    row("GET", "/api/v1/groups", "users:read", 200, none),
+    row(
+        "POST",
+        "/api/v1/groups",
+        "users:write",
+        201,
+        || json!({"name": "newcomers"}),
+    ),
+    row("DELETE", "/api/v1/groups/{name}", "users:write", 204, none),
+    row(
+        "PUT",
+        "/api/v1/groups/{name}/members/{username}",
+        "users:write",
+        204,
+        none,
+    ),
+    row(
+        "DELETE",
+        "/api/v1/groups/{name}/members/{username}",
+        "users:write",
+        204,
+        none,
+    ),
+    row("GET", "/api/v1/services", "services:read", 200, none),
+    row(
+        "POST",
+        "/api/v1/services",
+        "services:write",
+        201,
+        || json!({"name": "zoo", "permissions": ["zoo:feed"]}),
+    ),
+    row(
+        "PATCH",
+        "/api/v1/services/{name}",
+        "services:write",
+        200,
+        || json!({"permissions": ["lab:use"]}),
+    ),
+    row(
+        "DELETE",
+        "/api/v1/services/{name}",
+        "services:write",
+        204,
+        none,
+    ),
+    row(
+        "GET",
+        "/api/v1/services/{name}/api-keys",
+        "services:read",
+        200,
+        none,
+    ),
+    row(
+        "POST",
+        "/api/v1/services/{name}/api-keys",
+        "services:write",
+        201,
+        || json!({"name": "new"}),
+    ),
+    row(
+        "GET",
+        "/api/v1/services/{name}/api-keys/{id}",
+        "services:read",
+        200,
+        none,
+    ),
+    row(
+        "PATCH",
+        "/api/v1/services/{name}/api-keys/{id}",
+        "services:write",
+        200,
+        || json!({"note": "n"}),
+    ),
+    row(
+        "DELETE",
+        "/api/v1/services/{name}/api-keys/{id}",
+        "services:write",
+        204,
+        none,
+    ),
+    row(
+        "POST",
+        "/api/v1/services/{name}/api-keys/{id}/rotate",
+        "services:write",
+        200,
+        none,
+    ),
+    row(
+        "GET",
+        "/api/v1/services/{name}/api-keys/{id}/usage",
+        "services:read",
+        200,
+        none,
+    ),
+];
+
+impl Declared {
+    fn of(route: &Route) -> &'static Self {
+        DECLARED
+            .iter()
+            .find(|row| row.method == route.method && row.path == route.path)
+            .unwrap_or_else(|| {
+                panic!(
+                    "{} {} has no row in this test: declare it",
+                    route.method, route.path
+                )
+            })
+    }
+
+    fn method(&self) -> &'static str {
+        if self.method == "*" {
+            "GET"
+        } else {
+            self.method
+        }
+    }
+
+    /// Whether a good API key or token is what opens it.
+    fn takes_credentials(&self) -> bool {
+        !matches!(self.permission, "-" | "code" | "burn")
+    }
+
+    fn needs_permission(&self) -> bool {
+        self.takes_credentials() && !self.permission.is_empty()
+    }
+}
+
+/// A site with one of everything: what `{…}` may stand for.
+struct Full {
+    site: Site,
+    api_key: String,
+    token: String,
+    session: String,
+    service_key: String,
+    bobs: [String; 3],
+}
+
+impl Full {
+    fn new() -> Self {
+        let site = Site::new();
+        site.set_password("alice");
+        site.set_password("bob");
+        let make = |path: &str, bearer: &str, body: Value| {
+            let answer = site.ask("POST", path).bearer(bearer).json(&body).send();
+            assert!(
+                matches!(answer.status, 200 | 201),
+                "{path}: {}",
+                answer.text()
+            );
+            answer.json()
+        };
+        let api_key = id(&make(
+            "/api/v1/api-keys",
+            &site.alice,
+            json!({"name": "alice's"}),
+        ));
+        let token = id(&make("/api/v1/tokens", &site.alice, json!({})));
+        let bobs_key = id(&make(
+            "/api/v1/api-keys",
+            &site.bob,
+            json!({"name": "bob's"}),
+        ));
+        let bobs_token = id(&make("/api/v1/tokens", &site.bob, json!({})));
+        let session = crate::house::id_of(&site.sign_in("alice"));
+        let bobs_session = crate::house::id_of(&site.sign_in("bob"));
+        make("/api/v1/groups", &site.alice, json!({"name": "staff"}));
+        site.ask("PUT", "/api/v1/groups/staff/members/bob")
+            .bearer(&site.alice)
+            .send()
+            .expect(204);
+        make(
+            "/api/v1/services",
+            &site.alice,
+            json!({"name": "lab", "permissions": ["lab:use"]}),
+        );
+        let service_key = id(&make(
+            "/api/v1/services/lab/api-keys",
+            &site.alice,
+            json!({"name": "first"}),
+        ));
+        Self {
+            site,
+            api_key,
+            token,
+            session,
+            service_key,
+            bobs: [bobs_key, bobs_token, bobs_session],
+        }
+    }
+
+    /// The path of a row with things in it that are there, and are alice's or in her care.
+    fn path(&self, pattern: &str) -> String {
+        let [bobs_key, bobs_token, bobs_session] = &self.bobs;
+        let id = match pattern {
+            p if p.starts_with("/api/v1/users/{username}/api-keys") => bobs_key,
+            p if p.starts_with("/api/v1/users/{username}/tokens") => bobs_token,
+            p if p.starts_with("/api/v1/users/{username}/sessions") => bobs_session,
+            p if p.starts_with("/api/v1/api-keys") => &self.api_key,
+            p if p.starts_with("/api/v1/tokens") => &self.token,
+            p if p.starts_with("/api/v1/sessions") => &self.session,
+            p if p.starts_with("/api/v1/services") => &self.service_key,
+            _ => "",
+        };
+        let name = if pattern.starts_with("/api/v1/groups") {
+            "staff"
+        } else {
+            "lab"
+        };
+        let path = pattern
+            .replace("{id}", id)
+            .replace("{username}", "bob")
+            .replace("{name}", name);
+        assert!(!path.contains('{'), "{pattern}: say what stands for it");
+        path
+    }
+
+    fn asking(&self, row: &Declared) -> Asking<'_> {
+        let asking = self.site.ask(row.method(), &self.path(row.path));
+        let body = (row.body)();
+        if body.is_null() {
+            asking
+        } else {
+            asking.json(&body)
+        }
+    }
+}
+
+/// What every answer of ours carries.
+fn check_headers(what: &str, answer: &Answer) {
+    assert_eq!(
+        answer.header("X-Content-Type-Options"),
+        Some("nosniff"),
+        "{what}"
+    );
+    assert_eq!(
+        answer.header("Request-Id").map(str::len),
+        Some(12),
+        "{what}"
+    );
+    assert!(answer.header("Content-Security-Policy").is_some(), "{what}");
+    assert!(answer.header("Cache-Control").is_some(), "{what}");
+    assert_eq!(answer.header("Access-Control-Allow-Origin"), None, "{what}");
+    if answer.status == 204 {
+        assert!(answer.body.is_empty(), "{what}");
+    }
+}
+
+/// 401 that says nothing more.
+fn check_unauthenticated(row: &Declared, who: &str, answer: &Answer, sent: bool) {
+    let what = format!("{} {} by {who}", row.method, row.path);
+    assert_eq!(answer.status, 401, "{what}: {}", answer.text());
+    let challenge = if sent {
+        "Bearer realm=\"keycroft\", error=\"invalid_token\""
+    } else {
+        "Bearer realm=\"keycroft\""
+    };
+    assert_eq!(answer.header("WWW-Authenticate"), Some(challenge), "{what}");
+    let body = if row.path.starts_with("/oauth/") {
+        json!({"error": "invalid_token", "error_description": "Send a valid API key or token: none was sent, or the one that was sent is not good now."})
+    } else {
+        json!({"type": "about:blank", "title": "Unauthorized", "status": 401,
+            "detail": "Send a valid API key or token: none was sent, or the one that was sent is not good now."})
+    };
+    assert_eq!(answer.json(), body, "{what}");
+    check_headers(&what, answer);
+}
+
+#[test]
+fn the_table_and_the_declarations_are_the_same() {
+    for route in ROUTES {
+        let row = Declared::of(route);
+        let permission = match route.needs {
+            Needs::Permission(permission, _) => permission.word(),
+            Needs::Bearer(_) => "",
+            Needs::Host(_) => "host",
+            Needs::Nothing(_) | Needs::Page(_) | Needs::Form(_) => continue,
+        };
+        assert_eq!(row.permission, permission, "{} {}", row.method, row.path);
+    }
+    for row in DECLARED {
+        let found = ROUTES
+            .iter()
+            .any(|route| route.method == row.method && route.path == row.path);
+        assert!(
+            found,
+            "{} {} is declared but not in the table",
+            row.method, row.path
+        );
+    }
+}
+
+/// Everybody who is nobody: each gets the same 401, and nothing changes.
+#[test]
+fn who_has_no_good_credential_is_refused_by_every_route_alike() {
+    let full = Full::new();
+    let site = &full.site;
+    let code = Secret::generate(Form::Code).reveal();
+    let session = site.sign_in("alice");
+    let expired =
+        secret(&site.api_key(&site.alice, &json!({"name": "expired", "expires_in": "1s"})));
+    let deleted = site.api_key(&site.alice, &json!({"name": "deleted"}));
+    site.ask("DELETE", &format!("/api/v1/api-keys/{}", id(&deleted)))
+        .bearer(&site.alice)
+        .send()
+        .expect(204);
+    let disabled = site.api_key(&site.alice, &json!({"name": "disabled"}));
+    site.ask("PATCH", &format!("/api/v1/api-keys/{}", id(&disabled)))
+        .bearer(&site.alice)
+        .json(&json!({"disabled": true}))
+        .send()
+        .expect(200);
+    let elsewhere = secret(&site.api_key(
+        &site.alice,
+        &json!({"name": "elsewhere", "allowed_addresses": ["10.0.0.0/8"]}),
+    ));
+    site.add_user("dora", Role::Admin);
+    let left = site.token("dora");
+    site.ask("PATCH", "/api/v1/users/dora")
+        .bearer(&site.alice)
+        .json(&json!({"disabled": true}))
+        .send()
+        .expect(200);
+    site.add_user("emil", Role::Admin);
+    let gone = site.token("emil");
+    site.ask("DELETE", "/api/v1/users/emil")
+        .bearer(&site.alice)
+        .send()
+        .expect(204);
+    site.pass(1);
+    let typo = format!("{}x", &site.alice[..site.alice.len() - 1]);
+    let nobodies: Vec<(&str, String)> = vec![
+        ("nonsense", "nonsense".to_owned()),
+        ("a typo", typo),
+        ("an unknown API key", unknown_secret(Kind::ApiKey)),
+        ("an unknown token", unknown_secret(Kind::Token)),
+        ("an unknown session", unknown_secret(Kind::Session)),
+        ("an unknown host credential", unknown_secret(Kind::Host)),
+        ("an unknown code", code.to_string()),
+        ("an expired key", expired),
+        ("a deleted key", secret(&deleted)),
+        ("a disabled key", secret(&disabled)),
+        ("a key from a wrong address", elsewhere),
+        ("a disabled user", left),
+        ("a deleted user", gone),
+        ("a session", session),
+    ];
+    let before = site.snapshot();
+    for row in DECLARED.iter().filter(|row| row.permission != "-") {
+        check_unauthenticated(row, "nobody", &full.asking(row).send(), false);
+        // A secret ends itself, whatever else is wrong with it: burning has tests of its own.
+        for (who, secret) in nobodies
+            .iter()
+            .filter(|(who, _)| row.permission != "burn" || who.contains("unknown"))
+        {
+            check_unauthenticated(row, who, &full.asking(row).bearer(secret).send(), true);
+            check_unauthenticated(row, who, &full.asking(row).basic("x", secret).send(), true);
+        }
+        let twice = full.asking(row).basic(&site.alice, &site.alice).send();
+        check_unauthenticated(row, "two secrets", &twice, true);
+        let twice = full
+            .asking(row)
+            .bearer(&site.alice)
+            .bearer(&site.alice)
+            .send();
+        check_unauthenticated(row, "two headers", &twice, true);
+    }
+    assert_eq!(site.snapshot(), before);
+}
+
+/// Good credentials that may do all but the one thing.
+#[test]
+fn too_few_permissions_are_named_by_every_route() {
+    let full = Full::new();
+    let site = &full.site;
+    let all = site
+        .ask("GET", "/api/v1/me")
+        .bearer(&site.alice)
+        .send()
+        .expect(200)
+        .json();
+    let all: Vec<&str> = all["permissions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|word| word.as_str().unwrap())
+        .collect();
+    assert_eq!(all.len(), 21);
+    for row in DECLARED.iter().filter(|row| row.needs_permission()) {
+        let others: Vec<&str> = all
+            .iter()
+            .copied()
+            .filter(|word| *word != row.permission)
+            .collect();
+        let key = site.narrow(&site.alice, &others);
+        let before = site.snapshot();
+        let what = format!("{} {}", row.method, row.path);
+        let answer = full.asking(row).bearer(&key).send();
+        assert_eq!(answer.status, 403, "{what}: {}", answer.text());
+        let challenge = format!(
+            "Bearer realm=\"keycroft\", error=\"insufficient_scope\", scope=\"{}\"",
+            row.permission
+        );
+        assert_eq!(
+            answer.header("WWW-Authenticate"),
+            Some(challenge.as_str()),
+            "{what}"
+        );
+        let body = answer.json();
+        let detail = if row.path.starts_with("/oauth/") {
+            &body["error_description"]
+        } else {
+            &body["detail"]
+        };
+        assert_eq!(
+            detail,
+            &format!(
+                "This needs the permission {}, which this credential does not have.",
+                row.permission
+            ),
+            "{what}"
+        );
+        check_headers(&what, &answer);
+        assert_eq!(site.snapshot(), before, "{what}");
+    }
+}
+
+/// Bob asks for alice's things: as if they never were.
+#[test]
+fn what_belongs_to_somebody_else_is_answered_as_what_never_was() {
+    let full = Full::new();
+    let site = &full.site;
+    let paths = ["/api/v1/api-keys/", "/api/v1/tokens/", "/api/v1/sessions/"];
+    let before = site.snapshot();
+    let mut asked = 0;
+    for row in DECLARED.iter().filter(|row| {
+        row.path.contains("{id}") && paths.iter().any(|path| row.path.starts_with(path))
+    }) {
+        let never = Id::random().to_string();
+        let mut answers = Vec::new();
+        for id in [
+            full.path(row.path),
+            row.path.replace("{id}", &never),
+            row.path.replace("{id}", "x"),
+        ] {
+            let asking = site.ask(row.method(), &id).bearer(&site.bob);
+            let body = (row.body)();
+            let answer = if body.is_null() {
+                asking.send()
+            } else {
+                asking.json(&body).send()
+            };
+            assert_eq!(
+                answer.status,
+                404,
+                "{} {}: {}",
+                row.method,
+                row.path,
+                answer.text()
+            );
+            answers.push(without_id(answer));
+        }
+        assert_eq!(answers[0], answers[1], "{} {}", row.method, row.path);
+        assert_eq!(answers[1], answers[2], "{} {}", row.method, row.path);
+        asked += 1;
+    }
+    assert!(asked >= 9, "{asked}");
+    // In an admin's care only what is the named user's: alice's key is not bob's.
+    for (kind, id) in [
+        ("api-keys", &full.api_key),
+        ("tokens", &full.token),
+        ("sessions", &full.session),
+    ] {
+        let wrong = site
+            .ask("DELETE", &format!("/api/v1/users/bob/{kind}/{id}"))
+            .bearer(&site.alice)
+            .send();
+        let never = site
+            .ask(
+                "DELETE",
+                &format!("/api/v1/users/bob/{kind}/{}", Id::random()),
+            )
+            .bearer(&site.alice)
+            .send();
+        assert_eq!(wrong.status, 404);
+        assert_eq!(without_id(wrong), without_id(never));
+    }
+    // A kind under another kind's path, and a person's key under a service's.
+    for path in [
+        format!("/api/v1/tokens/{}", full.api_key),
+        format!("/api/v1/api-keys/{}", full.token),
+        format!("/api/v1/services/lab/api-keys/{}", full.api_key),
+    ] {
+        site.ask("GET", &path)
+            .bearer(&site.alice)
+            .send()
+            .expect(404);
+        site.ask("DELETE", &path)
+            .bearer(&site.alice)
+            .send()
+            .expect(404);
+    }
+    assert_eq!(site.snapshot(), before);
+}
+
+fn without_id(answer: Answer) -> (u16, Vec<(String, String)>, Vec<u8>) {
+    let headers = answer
+        .headers
+        .into_iter()
+        .filter(|(name, _)| name != "Request-Id")
+        .collect();
+    (answer.status, headers, answer.body)
+}
+
+/// Members are refused what is administrative, and every such try is written down.
+#[test]
+fn a_member_may_do_nothing_administrative_and_each_try_is_an_event() {
+    let full = Full::new();
+    let site = &full.site;
+    let administrative = |row: &&Declared| {
+        row.needs_permission()
+            && [
+                "users:",
+                "hosts:",
+                "services:",
+                "policy:",
+                "audit:",
+                "introspect",
+            ]
+            .iter()
+            .any(|word| row.permission.starts_with(word))
+    };
+    for row in DECLARED.iter().filter(administrative) {
+        let what = format!("{} {}", row.method, row.path);
+        let before = site.snapshot();
+        full.asking(row).bearer(&site.bob).send().expect(403);
+        assert_eq!(site.snapshot(), before, "{what}");
+        let event = &site.events()[1];
+        assert_eq!(event["outcome"], "refused", "{what}");
+        assert_eq!(event["actor"], "bob", "{what}");
+        assert_eq!(event["after"]["missing"], row.permission, "{what}");
+        assert_eq!(
+            event["target"]["id"],
+            format!("{} {}", row.method(), full.path(row.path)),
+            "{what}"
+        );
+    }
+    for query in ["?all=true", "?user=alice", "?user=bob"] {
+        let answer = site
+            .ask("GET", &format!("/api/v1/events{query}"))
+            .bearer(&site.bob)
+            .send();
+        assert_eq!(answer.status, 403, "{query}");
+    }
+}
+
+/// Each route does for an admin what it is declared to do, and only the permission that it names is needed for it.
+#[test]
+fn who_may_is_answered_as_declared() {
+    for row in DECLARED {
+        let full = Full::new();
+        let site = &full.site;
+        let what = format!("{} {}", row.method, row.path);
+        let answer = full.asking(row).bearer(&site.alice).send();
+        assert_eq!(answer.status, row.good, "{what}: {}", answer.text());
+        check_headers(&what, &answer);
+        let content = if row.good < 300 {
+            "application/json"
+        } else {
+            "application/problem+json"
+        };
+        if !answer.body.is_empty() && !row.path.starts_with("/oauth/") {
+            assert_eq!(answer.header("Content-Type"), Some(content), "{what}");
+        }
+        if answer.text().contains("\"secret\"") {
+            assert_eq!(answer.header("Cache-Control"), Some("no-store"), "{what}");
+        }
+    }
+}
+
+#[test]
+fn a_browser_that_says_another_site_sent_it_is_refused_by_every_changing_route() {
+    let full = Full::new();
+    let site = &full.site;
+    let before = site.snapshot();
+    for row in DECLARED
+        .iter()
+        .filter(|row| !matches!(row.method, "GET" | "*"))
+    {
+        let what = format!("{} {}", row.method, row.path);
+        for (name, value) in [
+            ("Sec-Fetch-Site", "cross-site"),
+            ("Sec-Fetch-Site", "same-site"),
+            ("Origin", "https://evil.example"),
+            ("Origin", "null"),
+        ] {
+            let answer = full
+                .asking(row)
+                .bearer(&site.alice)
+                .header("Host", "127.0.0.1:8420")
+                .header(name, value)
+                .send();
+            assert_eq!(
+                answer.status,
+                403,
+                "{what} {name}: {value}: {}",
+                answer.text()
+            );
+        }
+    }
+    assert_eq!(site.snapshot(), before);
+    for row in DECLARED.iter().filter(|row| row.method == "GET") {
+        let answer = full
+            .asking(row)
+            .bearer(&site.alice)
+            .header("Sec-Fetch-Site", "cross-site")
+            .send();
+        assert_eq!(answer.status, row.good, "{} {}", row.method, row.path);
+    }
+}
+
+/// 404 and 405 come before everything else.
+#[test]
+fn unknown_paths_and_methods_are_told_first() {
+    let full = Full::new();
+    let site = &full.site;
+    for path in [
+        "/api/v1",
+        "/api/v1/",
+        "/api/v1/api-keys/",
+        "/api/v1/nothing",
+        "/api/v2/me",
+        "/API/v1/me",
+        "/api/v1/me/x",
+        "/oauth/",
+        "/verify/",
+        "/verifyx",
+    ] {
+        let answer = site.ask("GET", path).send();
+        assert_eq!(answer.status, 404, "{path}");
+        check_headers(path, &answer);
+    }
+    for row in DECLARED.iter().filter(|row| row.method != "*") {
+        let path = full.path(row.path);
+        let answer = site.ask("PROPFIND", &path).send();
+        assert_eq!(answer.status, 405, "{path}");
+        let allowed: Vec<&str> = answer.header("Allow").unwrap().split(", ").collect();
+        assert!(allowed.contains(&row.method), "{path}: {allowed:?}");
+        assert_eq!(
+            allowed.contains(&"GET"),
+            allowed.contains(&"HEAD"),
+            "{path}: {allowed:?}"
+        );
+        for other in ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            let status = site.ask(other, &path).send().status;
+            assert_eq!(
+                status == 405,
+                !allowed.contains(&other),
+                "{other} {path}: {status}"
+            );
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! The JSON API against the wire contract, at `http::respond`.
+
+mod administration;
+mod api_keys;
+mod bad_input;
+mod burn;
+mod idempotency;
+mod matrix;
+mod rotation;
+mod tokens;
+mod users;
+mod verification;

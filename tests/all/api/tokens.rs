@@ -1,0 +1,295 @@
+//! Tokens and sessions: short-lived, listed, ended early.
+
+use serde_json::{Value, json};
+
+use crate::house::{PASSWORD, Site, id, id_of, secret};
+
+fn make(site: &Site, bearer: &str, body: &Value) -> Value {
+    site.ask("POST", "/api/v1/tokens")
+        .bearer(bearer)
+        .json(body)
+        .send()
+        .expect(201)
+        .json()
+}
+
+#[test]
+fn a_token_lives_for_whole_hours_and_never_longer_than_what_made_it() {
+    let site = Site::new();
+    let key = secret(&site.api_key(&site.bob, &json!({"name": "k", "expires_in": "never"})));
+    let made = make(
+        &site,
+        &key,
+        &json!({"name": " laptop ", "expires_in": "2h", "permissions": ["account:read"], "allowed_addresses": ["127.0.0.1"]}),
+    );
+    let expected = json!({
+        "id": id(&made), "name": "laptop", "permissions": ["account:read"], "allowed_addresses": ["127.0.0.1/32"], "state": "active",
+        "created_at": "2026-11-22T12:00:00Z", "made_by": id_of(&key), "expires_at": "2026-11-22T14:00:00Z",
+        "last_used_at": null, "last_used_from": null, "last_used_by": null,
+    });
+    assert_eq!(
+        site.ask("GET", &format!("/api/v1/tokens/{}", id(&made)))
+            .bearer(&key)
+            .send()
+            .expect(200)
+            .json(),
+        expected
+    );
+    assert_eq!(
+        site.ask("GET", "/api/v1/tokens?limit=1")
+            .bearer(&key)
+            .send()
+            .expect(200)
+            .json()["items"][0],
+        expected
+    );
+    for (hours, end) in [
+        ("1h", "2026-11-22T13:00:00Z"),
+        ("24h", "2026-11-23T12:00:00Z"),
+        ("1d", "2026-11-23T12:00:00Z"),
+        ("60m", "2026-11-22T13:00:00Z"),
+    ] {
+        assert_eq!(
+            make(&site, &key, &json!({"expires_in": hours}))["expires_at"],
+            end
+        );
+    }
+    assert_eq!(
+        make(&site, &key, &json!({}))["expires_at"],
+        "2026-11-23T12:00:00Z"
+    );
+    assert_eq!(
+        make(&site, &key, &Value::Object(serde_json::Map::new()))["name"],
+        "token"
+    );
+    let named = site
+        .ask("POST", "/api/v1/tokens")
+        .bearer(&key)
+        .header("User-Agent", "lab-cli/1.0 \u{202e}x")
+        .send()
+        .expect(201)
+        .json();
+    assert_eq!(named["name"], "lab-cli/1.0 x");
+    let short = secret(&site.api_key(&site.bob, &json!({"name": "short", "expires_in": "30m"})));
+    let token = make(&site, &short, &json!({"expires_in": "24h"}));
+    assert_eq!(token["expires_at"], "2026-11-22T12:30:00Z");
+    site.pass(1_799);
+    site.ask("GET", "/verify")
+        .bearer(&secret(&token))
+        .send()
+        .expect(204);
+    site.pass(1);
+    site.ask("GET", "/verify")
+        .bearer(&secret(&token))
+        .send()
+        .expect(401);
+}
+
+#[test]
+fn the_policy_says_how_long_tokens_live() {
+    let site = Site::new();
+    let policy = |change: Value| {
+        site.ask("PATCH", "/api/v1/policy")
+            .bearer(&site.alice)
+            .json(&change)
+            .send()
+            .expect(200);
+    };
+    policy(json!({"token_lifetime_max": "8h", "token_lifetime_default": "4h"}));
+    assert_eq!(
+        make(&site, &site.bob, &json!({}))["expires_at"],
+        "2026-11-22T16:00:00Z"
+    );
+    make(&site, &site.bob, &json!({"expires_in": "8h"}));
+    let answer = site
+        .ask("POST", "/api/v1/tokens")
+        .bearer(&site.bob)
+        .json(&json!({"expires_in": "9h"}))
+        .send()
+        .expect(422);
+    assert_eq!(
+        (answer.fields(), &answer.json()["type"]),
+        (
+            vec!["expires_in".to_owned()],
+            &json!("urn:keycroft:problem:policy")
+        )
+    );
+    policy(json!({"token_lifetime_choice": false}));
+    site.ask("POST", "/api/v1/tokens")
+        .bearer(&site.bob)
+        .json(&json!({"expires_in": "1h"}))
+        .send()
+        .expect(422);
+    make(&site, &site.bob, &json!({"expires_in": "4h"}));
+    assert_eq!(
+        make(&site, &site.bob, &json!({}))["expires_at"],
+        "2026-11-22T16:00:00Z"
+    );
+}
+
+#[test]
+fn a_token_can_be_ended_at_once_and_is_then_nowhere() {
+    let mut site = Site::new();
+    let made = make(&site, &site.bob, &json!({}));
+    site.ask("GET", "/verify")
+        .bearer(&secret(&made))
+        .send()
+        .expect(204);
+    site.reopen();
+    let path = format!("/api/v1/tokens/{}", id(&made));
+    let usage = site
+        .ask("GET", &format!("{path}/usage"))
+        .bearer(&site.bob)
+        .send()
+        .expect(200)
+        .json();
+    assert_eq!(
+        usage["days"][29],
+        json!({"day": "2026-11-22", "uses": 1, "refused": 0})
+    );
+    // It may end itself through the list as well.
+    site.ask("DELETE", &path)
+        .bearer(&secret(&made))
+        .send()
+        .expect(204);
+    site.ask("GET", "/verify")
+        .bearer(&secret(&made))
+        .send()
+        .expect(401);
+    for (method, tail) in [("GET", ""), ("DELETE", ""), ("GET", "/usage")] {
+        site.ask(method, &format!("{path}{tail}"))
+            .bearer(&site.bob)
+            .send()
+            .expect(404);
+    }
+    assert!(!site.dump(|table| table != "events").contains(&id(&made)));
+    for method in ["PATCH", "PUT", "POST"] {
+        assert_eq!(
+            site.ask(method, &path)
+                .bearer(&site.bob)
+                .send()
+                .expect(405)
+                .header("Allow"),
+            Some("GET, HEAD, DELETE")
+        );
+    }
+}
+
+#[test]
+fn sessions_are_listed_and_ended_but_open_nothing_here() {
+    let mut site = Site::new();
+    site.set_password("bob");
+    let sessions = [
+        site.sign_in("bob"),
+        site.sign_in("bob"),
+        site.sign_in("bob"),
+    ];
+    let list = |site: &Site, path: &str, bearer: &str| {
+        site.ask("GET", path)
+            .bearer(bearer)
+            .send()
+            .expect(200)
+            .json()["items"]
+            .as_array()
+            .unwrap()
+            .clone()
+    };
+    site.reopen();
+    let found = list(&site, "/api/v1/sessions", &site.bob);
+    assert_eq!(found.len(), 3);
+    assert_eq!(
+        found[2],
+        json!({"id": id_of(&sessions[0]), "device": "Firefox on Linux", "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "address": "127.0.0.1", "created_at": "2026-11-22T12:00:00Z", "last_active_at": null, "expires_at": "2026-11-29T12:00:00Z", "current": false})
+    );
+    assert_eq!(
+        list(&site, "/api/v1/users/bob/sessions", &site.alice),
+        found
+    );
+    assert!(list(&site, "/api/v1/sessions", &site.alice).is_empty());
+    for session in &sessions {
+        site.ask("GET", "/api/v1/me")
+            .bearer(session)
+            .send()
+            .expect(401);
+        site.ask("GET", "/verify")
+            .bearer(session)
+            .send()
+            .expect(401);
+    }
+    site.ask(
+        "DELETE",
+        &format!("/api/v1/sessions/{}", id_of(&sessions[0])),
+    )
+    .bearer(&site.bob)
+    .send()
+    .expect(204);
+    site.ask(
+        "DELETE",
+        &format!("/api/v1/users/bob/sessions/{}", id_of(&sessions[1])),
+    )
+    .bearer(&site.alice)
+    .send()
+    .expect(204);
+    assert_eq!(list(&site, "/api/v1/sessions", &site.bob).len(), 1);
+    site.ask("DELETE", "/api/v1/sessions")
+        .bearer(&site.bob)
+        .send()
+        .expect(204);
+    assert!(list(&site, "/api/v1/sessions", &site.bob).is_empty());
+}
+
+#[test]
+fn a_new_password_ends_all_sessions() {
+    let site = Site::new();
+    site.set_password("bob");
+    site.sign_in("bob");
+    site.sign_in("bob");
+    let new = "quite another battery";
+    site.ask("POST", "/api/v1/me/password")
+        .bearer(&site.bob)
+        .json(&json!({"current": PASSWORD, "new": new}))
+        .send()
+        .expect(204);
+    let sessions = site
+        .ask("GET", "/api/v1/sessions")
+        .bearer(&site.bob)
+        .send()
+        .expect(200)
+        .json();
+    assert_eq!(sessions["items"], json!([]));
+    // The token that asked lives on, and the old password opens nothing.
+    site.ask("POST", "/api/v1/me/password")
+        .bearer(&site.bob)
+        .json(&json!({"current": PASSWORD, "new": "a third long password"}))
+        .send()
+        .expect(422);
+    site.ask("POST", "/api/v1/me/password")
+        .bearer(&site.bob)
+        .json(&json!({"current": new, "new": "a third long password"}))
+        .send()
+        .expect(204);
+    // Guessing is throttled, whatever credential guesses.
+    let guess = |n: usize| {
+        site.ask("POST", "/api/v1/me/password")
+            .bearer(&site.bob)
+            .json(&json!({"current": format!("guess number {n}"), "new": new}))
+            .send()
+    };
+    let mut refused = None;
+    for n in 0..12 {
+        let answer = guess(n);
+        if answer.status == 429 {
+            refused = Some((n, answer));
+            break;
+        }
+        assert_eq!(answer.status, 422);
+    }
+    let (n, answer) = refused.unwrap();
+    // Ten a minute, of which the old password above was one.
+    assert_eq!(n, 9);
+    let seconds: u32 = answer.header("Retry-After").unwrap().parse().unwrap();
+    assert!((1..=60).contains(&seconds));
+    site.pass(60);
+    guess(99).expect(422);
+}

@@ -1,0 +1,382 @@
+//! A house to ask: a temporary file, a clock that stands still, and the users alice (admin) and bob (member).
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use keycroft::clock::Clock;
+use keycroft::desk::{Desk, Office};
+use keycroft::http::{House, Settings, admit, respond};
+use keycroft::model::address::Networks;
+use keycroft::model::credential::Kind;
+use keycroft::model::event::{Origin, Way};
+use keycroft::model::password::Password;
+use keycroft::model::secret::{Form, Id, Presented, Secret};
+use keycroft::model::time::{Time, WantedEnd};
+use keycroft::model::user::{NewUser, Role, Username};
+use rusqlite::types::ValueRef;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// A password that may be one.
+pub const PASSWORD: &str = "correct horse battery";
+
+/// One installation in a folder of its own.
+pub struct Site {
+    pub office: Office,
+    pub clock: Clock,
+    pub settings: Arc<Settings>,
+    pub house: House,
+    /// Tokens with all that the user may do, made by the file's owner.
+    pub alice: String,
+    pub bob: String,
+    folder: TempDir,
+}
+
+impl Site {
+    /// With alice (admin) and bob (member), without passwords.
+    pub fn new() -> Self {
+        Self::behind(&[])
+    }
+
+    /// The same behind proxies in these networks.
+    pub fn behind(proxies: &[&str]) -> Self {
+        let mut site = Self::empty(proxies);
+        site.add_user("alice", Role::Admin);
+        site.add_user("bob", Role::Member);
+        site.alice = site.token("alice");
+        site.bob = site.token("bob");
+        site
+    }
+
+    /// Without any user.
+    pub fn empty(proxies: &[&str]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(Time::parse("2026-11-22T12:00:00Z").unwrap());
+        let settings = Arc::new(Settings {
+            public_url: "http://127.0.0.1:8420".to_owned(),
+            public_url_given: false,
+            behind_proxy: (!proxies.is_empty()).then(|| Networks::parse(proxies).unwrap()),
+        });
+        let office =
+            Office::open_or_create(&folder.path().join("keycroft.db"), clock.clone()).unwrap();
+        let house = House::open(&office, &settings).unwrap();
+        let (alice, bob) = (String::new(), String::new());
+        Self {
+            office,
+            clock,
+            settings,
+            house,
+            alice,
+            bob,
+            folder,
+        }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("keycroft.db")
+    }
+
+    /// Closes the file, which writes what was noted in memory, and opens it again.
+    pub fn reopen(&mut self) {
+        self.office.close();
+        self.office = Office::open(&self.path(), self.clock.clone()).unwrap();
+        self.house = self.open_house();
+    }
+
+    /// A house for another thread.
+    pub fn open_house(&self) -> House {
+        House::open(&self.office, &self.settings).unwrap()
+    }
+
+    pub fn desk(&self) -> &Desk {
+        &self.house.desk
+    }
+
+    pub fn add_user(&self, name: &str, role: Role) {
+        let username = Username::parse(name).unwrap();
+        let user = NewUser {
+            display_name: format!("{name} (display)"),
+            username,
+            role,
+            password: None,
+        };
+        self.desk().add_user_as_operator(user).unwrap();
+    }
+
+    /// A new token with all that the user may do, for as long as the policy says (24 hours).
+    pub fn token(&self, name: &str) -> String {
+        let name = Username::parse(name).unwrap();
+        let issued = self.desk().user_token_as_operator(&name, WantedEnd::Unsaid);
+        let issued = issued.unwrap();
+        issued.secret.reveal().to_string()
+    }
+
+    /// Gives a user [`PASSWORD`].
+    pub fn set_password(&self, name: &str) {
+        let username = Username::parse(name).unwrap();
+        let code = self.desk().reset_password_as_operator(&username).unwrap();
+        let code = code.reveal();
+        let answer = self
+            .ask("POST", "/api/v1/password-reset")
+            .bearer(&code)
+            .json(&serde_json::json!({"password": PASSWORD}))
+            .send();
+        assert_eq!(answer.status, 204, "{}", answer.text());
+    }
+
+    /// Begins a session of a user who has [`PASSWORD`]; its secret.
+    pub fn sign_in(&self, name: &str) -> String {
+        let password = Password::typed(PASSWORD).unwrap();
+        let origin = Origin {
+            way: Way::Console,
+            address: Some("127.0.0.1".parse().unwrap()),
+            program: Some(
+                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned(),
+            ),
+            request_id: None,
+        };
+        let now = self.clock.now();
+        let session = self.desk().sign_in(name, &password, None, origin, now);
+        session.unwrap().secret.reveal().to_string()
+    }
+
+    /// Turns the clock forward.
+    pub fn pass(&self, seconds: i64) {
+        let now = self.clock.now().unix();
+        self.clock.turn_to(Time::from_unix(now + seconds));
+    }
+
+    pub fn ask(&self, method: &str, path: &str) -> Asking<'_> {
+        Asking::new(&self.house, method, path)
+    }
+
+    /// Makes an API key of the caller's; the answer.
+    pub fn api_key(&self, bearer: &str, body: &Value) -> Value {
+        let answer = self
+            .ask("POST", "/api/v1/api-keys")
+            .bearer(bearer)
+            .json(body)
+            .send();
+        assert_eq!(answer.status, 201, "{}", answer.text());
+        answer.json()
+    }
+
+    /// An API key of the caller's with these permissions; its secret.
+    pub fn narrow(&self, bearer: &str, permissions: &[&str]) -> String {
+        let name = format!("narrow {}", Id::random());
+        let body = serde_json::json!({"name": name, "permissions": permissions});
+        secret(&self.api_key(bearer, &body))
+    }
+
+    /// All rows of all tables but those of what is no act, as text: two equal snapshots mean that nothing was changed.
+    pub fn snapshot(&self) -> String {
+        self.dump(|table| {
+            !matches!(
+                table,
+                "events" | "last_uses" | "usage_days" | "throttle" | "sqlite_sequence"
+            )
+        })
+    }
+
+    /// The rows of some tables as text.
+    pub fn dump(&self, wanted: impl Fn(&str) -> bool) -> String {
+        use std::fmt::Write;
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let connection = rusqlite::Connection::open_with_flags(self.path(), flags).unwrap();
+        let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name";
+        let mut tables = connection.prepare(sql).unwrap();
+        let tables = tables.query_map([], |row| row.get::<_, String>(0)).unwrap();
+        let mut text = String::new();
+        for table in tables.map(Result::unwrap).filter(|table| wanted(table)) {
+            let mut rows = connection
+                .prepare(&format!("SELECT * FROM {table}"))
+                .unwrap();
+            let columns = rows.column_count();
+            let mut rows = rows.query([]).unwrap();
+            while let Some(row) = rows.next().unwrap() {
+                write!(text, "{table}:").unwrap();
+                for column in 0..columns {
+                    match row.get_ref(column).unwrap() {
+                        ValueRef::Text(bytes) => {
+                            write!(text, " {}", String::from_utf8_lossy(bytes))
+                        }
+                        other => write!(text, " {other:?}"),
+                    }
+                    .unwrap();
+                }
+                text.push('\n');
+            }
+        }
+        text
+    }
+
+    /// The newest events, as the API shows them to alice.
+    pub fn events(&self) -> Vec<Value> {
+        let answer = self
+            .ask("GET", "/api/v1/events?all=true&limit=200")
+            .bearer(&self.token("alice"))
+            .send();
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["items"].as_array().unwrap().clone()
+    }
+}
+
+/// The secret in an answer.
+pub fn secret(made: &Value) -> String {
+    made["secret"].as_str().unwrap().to_owned()
+}
+
+/// The id in an answer.
+pub fn id(made: &Value) -> String {
+    made["id"].as_str().unwrap().to_owned()
+}
+
+/// The id within a secret.
+pub fn id_of(secret: &str) -> String {
+    Presented::parse(secret).unwrap().id.to_string()
+}
+
+/// A secret in the right form that never was anybody's.
+pub fn unknown_secret(kind: Kind) -> String {
+    Secret::generate(Form::Credential(kind))
+        .reveal()
+        .to_string()
+}
+
+/// One request in the making.
+#[derive(Clone)]
+pub struct Asking<'a> {
+    house: &'a House,
+    method: String,
+    url: String,
+    headers: Vec<(String, String)>,
+    body: Vec<u8>,
+    peer: IpAddr,
+}
+
+impl<'a> Asking<'a> {
+    pub fn new(house: &'a House, method: &str, url: &str) -> Self {
+        Self {
+            house,
+            method: method.to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: Vec::new(),
+            peer: "127.0.0.1".parse().unwrap(),
+        }
+    }
+
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn bearer(self, secret: &str) -> Self {
+        self.header("Authorization", &format!("Bearer {secret}"))
+    }
+
+    pub fn basic(self, user: &str, password: &str) -> Self {
+        let encoded = data_encoding::BASE64.encode(format!("{user}:{password}").as_bytes());
+        self.header("Authorization", &format!("Basic {encoded}"))
+    }
+
+    pub fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self.header("Content-Type", content_type)
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.body("application/json", body.to_string())
+    }
+
+    pub fn form(self, pairs: &[(&str, &str)]) -> Self {
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(pairs)
+            .finish();
+        self.body("application/x-www-form-urlencoded", body)
+    }
+
+    pub fn from(mut self, peer: &str) -> Self {
+        self.peer = peer.parse().unwrap();
+        self
+    }
+
+    /// Asks as the transport does: a body over the route's limit is never read.
+    pub fn send(self) -> Answer {
+        let peer = SocketAddr::new(self.peer, 40_000);
+        let path = self.url.split('?').next().unwrap_or_default();
+        let limit = admit(&self.method, path).body_bytes_max;
+        let over = self.body.len() > limit;
+        let request = rouille::Request::fake_http_from(
+            peer,
+            self.method,
+            self.url,
+            self.headers,
+            if over { Vec::new() } else { self.body },
+        );
+        if over {
+            drop(request.data());
+        }
+        let response = respond(self.house, &request);
+        let mut body = Vec::new();
+        let (mut reader, _) = response.data.into_reader_and_size();
+        reader.read_to_end(&mut body).unwrap();
+        let headers = response.headers.into_iter();
+        Answer {
+            status: response.status_code,
+            headers: headers
+                .map(|(n, v)| (n.into_owned(), v.into_owned()))
+                .collect(),
+            body,
+        }
+    }
+}
+
+/// What was answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// The header, which must not be there twice.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut found = self
+            .headers
+            .iter()
+            .filter(|(own, _)| own.eq_ignore_ascii_case(name));
+        let first = found.next().map(|(_, value)| value.as_str());
+        assert!(found.next().is_none(), "{name} is there twice");
+        first
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("not JSON: {}", self.text()))
+    }
+
+    /// Asserts the status.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.text());
+        self
+    }
+
+    /// The fields that an error names.
+    pub fn fields(&self) -> Vec<String> {
+        let errors = self.json()["errors"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        errors
+            .iter()
+            .map(|error| error["field"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}

@@ -1,0 +1,226 @@
+//! The program itself: where `serve` is told things, what it refuses to do, and how it gets on with systemd.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+/// How long a test waits for what must happen before it fails. Nothing passes because of it.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// `keycroft serve` in a folder of its own, with nothing in its environment.
+fn command(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keycroft"));
+    prepare(&mut command, folder);
+    command.arg("serve");
+    command
+}
+
+fn prepare(command: &mut Command, folder: &Path) {
+    command
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .stderr(Stdio::piped());
+}
+
+/// A server that runs; ended when dropped.
+struct Server {
+    child: Child,
+    /// What it said until it listened.
+    said: String,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        let address = loop {
+            let begin = said.len();
+            assert_ne!(lines.read_line(&mut said).unwrap(), 0, "{said}");
+            if let Some((_, url)) = said[begin..].split_once("listening on http") {
+                let (_, address) = url.split_once("://").unwrap();
+                break address.trim().parse().unwrap();
+            }
+        };
+        // Nobody reads on; what it says later must not make it wait.
+        std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+        Self {
+            child,
+            said,
+            address,
+        }
+    }
+
+    fn is_healthy(&self) -> bool {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream
+            .write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.starts_with("HTTP/1.1 200 ")
+    }
+
+    /// SIGTERM; the exit code.
+    fn end(&mut self) -> Option<i32> {
+        let killed = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The exit code and the one line of a `serve` that refuses.
+fn refused(command: &mut Command) -> (i32, String) {
+    let Output { status, stderr, .. } = command.output().unwrap();
+    (status.code().unwrap(), String::from_utf8(stderr).unwrap())
+}
+
+#[test]
+fn a_flag_beats_the_environment_beats_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("keycroft.toml"),
+        "db = 'file.db'\nlisten = '127.0.0.3:0'\npublic-url = 'https://keys.example'\n",
+    )
+    .unwrap();
+    let mut server = Server::start(&mut command(folder.path()));
+    assert_eq!(server.address.ip().to_string(), "127.0.0.3");
+    assert!(
+        server.said.contains("at https://keys.example/"),
+        "{}",
+        server.said
+    );
+    assert!(folder.path().join("file.db").exists());
+    assert_eq!(server.end(), Some(0));
+
+    let mut with_environment = command(folder.path());
+    with_environment
+        .env("KEYCROFT_LISTEN", "127.0.0.4:0")
+        .env("KEYCROFT_DB", "environment.db");
+    let server = Server::start(&mut with_environment);
+    assert_eq!(server.address.ip().to_string(), "127.0.0.4");
+    assert!(folder.path().join("environment.db").exists());
+
+    with_environment.args(["--listen", "127.0.0.5:0", "--db", "flag.db"]);
+    let server = Server::start(&mut with_environment);
+    assert_eq!(server.address.ip().to_string(), "127.0.0.5");
+    assert!(folder.path().join("flag.db").exists());
+    assert!(server.is_healthy());
+}
+
+#[test]
+fn what_the_file_says_wrongly_is_refused_and_nothing_is_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("other.toml");
+    for (text, word) in [
+        (
+            "log = 'warn'\nport = 80\n",
+            "other.toml:2: unknown field `port`",
+        ),
+        ("tls-cert = 'a.pem'\n", "tls-cert needs tls-key"),
+        ("behind-proxy = ['here']\n", "behind-proxy: "),
+        ("public-url = 'keys'\n", "public-url: "),
+        ("log = 'loud'\n", "log: "),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let (code, said) = refused(command(folder.path()).args(["--config", "other.toml"]));
+        assert_eq!(code, 2, "{said}");
+        assert!(said.contains(word), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+    let (code, said) = refused(command(folder.path()).args(["--config", "nowhere.toml"]));
+    assert_eq!((code, said.contains("nowhere.toml")), (1, true), "{said}");
+    assert!(!folder.path().join("keycroft.db").exists());
+}
+
+#[test]
+fn plain_http_is_for_loopback() {
+    let folder = tempfile::tempdir().unwrap();
+    let everywhere = ["--listen", "0.0.0.0:0"];
+    let (code, said) = refused(command(folder.path()).args(everywhere));
+    assert_eq!(code, 2);
+    assert!(said.contains("plain HTTP on 0.0.0.0:0"), "{said}");
+    assert!(!folder.path().join("keycroft.db").exists());
+    std::fs::write(folder.path().join("keycroft.toml"), "insecure-http = true").unwrap();
+    let (code, _) = refused(
+        command(folder.path())
+            .args(everywhere)
+            .arg("--insecure-http=false"),
+    );
+    assert_eq!(code, 2);
+}
+
+/// `keycroft serve` with a socket that somebody else opened, as systemd would hand it over.
+fn with_socket(folder: &Path, listener: TcpListener) -> Command {
+    let mut command = Command::new("sh");
+    prepare(&mut command, folder);
+    command
+        .args(["-c", "LISTEN_FDS=1 LISTEN_PID=$$ exec \"$@\" 3<&0", "sh"])
+        .args([env!("CARGO_BIN_EXE_keycroft"), "serve"])
+        .stdin(Stdio::from(OwnedFd::from(listener)));
+    command
+}
+
+#[test]
+fn a_socket_that_is_handed_over_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("127.0.0.6:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut server = Server::start(&mut with_socket(folder.path(), listener));
+    assert_eq!(server.address, address);
+    assert!(server.is_healthy());
+    assert_eq!(server.end(), Some(0));
+}
+
+#[test]
+fn a_socket_that_is_handed_over_is_no_way_round_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let listener = TcpListener::bind("0.0.0.0:0").unwrap();
+    let (code, said) = refused(&mut with_socket(folder.path(), listener));
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("plain HTTP on 0.0.0.0"), "{said}");
+}
+
+#[test]
+fn systemd_hears_of_readiness_of_life_and_of_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let heard = UnixDatagram::bind(&path).unwrap();
+    heard.set_read_timeout(Some(PATIENCE)).unwrap();
+    let next = || {
+        let mut bytes = [0; 256];
+        let count = heard.recv(&mut bytes).unwrap();
+        String::from_utf8(bytes[..count].to_vec()).unwrap()
+    };
+    let mut server = Server::start(
+        command(folder.path())
+            .args(["--listen", "127.0.0.1:0"])
+            .env("NOTIFY_SOCKET", &path)
+            .env("WATCHDOG_USEC", "3000000"),
+    );
+    assert_eq!(next().trim(), "READY=1");
+    assert_eq!(next().trim(), "WATCHDOG=1");
+    assert_eq!(server.end(), Some(0));
+    let mut last = next();
+    while last.trim() == "WATCHDOG=1" {
+        last = next();
+    }
+    assert_eq!(last.trim(), "STOPPING=1");
+}
