@@ -7,6 +7,7 @@ mod client;
 mod config;
 mod connection;
 mod exit;
+mod host;
 mod lookup;
 mod operator;
 mod output;
@@ -51,6 +52,8 @@ enum Command {
     SshKey(ssh_key::SshKeyArguments),
     /// Print the SSH keys that open a login, from the file: for this machine's own sshd
     AuthorizedKeys(authorized_keys::AuthorizedKeysArguments),
+    /// Hosts: enrol-code, list, show, edit, delete; on a host: enroll, authorized-keys, sync, check, report-logins
+    Host(host::HostArguments),
     /// Users: add, list, show, disable, enable, role, reset-password, delete, token
     #[command(subcommand)]
     User(user::UserCommand),
@@ -85,6 +88,7 @@ pub fn run() -> ExitCode {
         Command::Token(arguments) => api_key::token(arguments),
         Command::SshKey(arguments) => ssh_key::run(arguments),
         Command::AuthorizedKeys(arguments) => authorized_keys::run(&arguments),
+        Command::Host(arguments) => host::run(arguments),
         Command::User(command) => user::run(command),
         Command::Sweep(arguments) => operator::sweep(&arguments),
         Command::Audit(command) => operator::audit(&command),
