@@ -325,17 +325,11 @@ impl Desk {
                 ));
             }
         };
-        if caller.demand_recent_password().is_err()
-            && wanted
-                .permissions
-                .as_ref()
-                .unwrap_or(&caller.power)
-                .manage_credentials()
-            && wanted.kind == Kind::ApiKey
-        {
-            return Err(Error::PasswordNeeded);
-        }
         let permit = caller.permit(whose.write, action)?.once(once);
+        let asked = wanted.permissions.as_ref().unwrap_or(&caller.power);
+        if whose.write.is_administrative() || asked.manage_credentials() {
+            caller.demand_recent_password()?;
+        }
         let (whose, origin) = (whose.clone(), caller.origin.clone());
         let (secret, id) = self.store().write(permit, move |write| {
             let Power::Credential(maker, power) = &write.power else {
@@ -415,10 +409,12 @@ impl Desk {
             (Some(Disabled::No), true) => Action::ApiKeyEnable,
             (Some(_) | None, _) => Action::ApiKeyEdit,
         };
-        if caller.demand_recent_password().is_err() && self.adds_managing(id, &change)? {
+        let permit = caller.permit(whose.write, action)?;
+        if caller.demand_recent_password().is_err()
+            && (whose.write.is_administrative() || self.opens_more(id, &change)?)
+        {
             return Err(Error::PasswordNeeded);
         }
-        let permit = caller.permit(whose.write, action)?;
         let owner = whose.owner;
         self.store().write(permit, move |write| {
             // What is wrong whatever the key is comes before whether there is one.
@@ -436,8 +432,12 @@ impl Desk {
             let end = change.end.map(|end| rule.end("API keys", end, write.now));
             let end = end.transpose()?;
             let before = find(write.record(id)?, owner, Kind::ApiKey)?;
-            if change.version.as_ref().is_some_and(|version| *version != before.version()) {
-                return Err(Error::Conflict("Somebody changed this meanwhile; look at how it is now, and save again if you still want to.".to_owned()));
+            if change
+                .version
+                .as_ref()
+                .is_some_and(|version| *version != before.version())
+            {
+                return Err(Error::changed_meanwhile("this"));
             }
             if !only {
                 bounds.demand_within_caller(write, &before)?;
@@ -485,16 +485,24 @@ impl Desk {
         find(self.read.record(id)?, owner, Kind::ApiKey)
     }
 
-    /// Whether a change would let a key manage credentials that could not before.
-    fn adds_managing(&self, id: Id, change: &CredentialChange) -> Result<bool, Error> {
-        let Some(permissions) = &change.permissions else {
+    /// Whether a change would let a key manage credentials that could not before, or let one that can be used for longer,
+    /// from elsewhere, or at all.
+    fn opens_more(&self, id: Id, change: &CredentialChange) -> Result<bool, Error> {
+        let Some(before) = self.read.record(id)? else {
             return Ok(false);
         };
-        let before = self
-            .read
-            .record(id)?
-            .map_or_else(Permissions::none, |record| record.permissions);
-        Ok(permissions.without(&before).manage_credentials())
+        let permissions = change.permissions.as_ref().unwrap_or(&before.permissions);
+        if permissions
+            .without(&before.permissions)
+            .manage_credentials()
+        {
+            return Ok(true);
+        }
+        let networks = change.networks.as_ref().unwrap_or(&before.networks);
+        let opens = change.end.is_some()
+            || *networks != before.networks
+            || change.disabled == Some(Disabled::No);
+        Ok(opens && permissions.manage_credentials())
     }
 
     /// What a credential may do now, and why it would be refused now from any address; `None` when it is good.
@@ -539,12 +547,12 @@ impl Desk {
         once: Option<Once>,
     ) -> Result<Issued, Error> {
         let permit = caller.permit(whose.write, Action::ApiKeyRotate)?.once(once);
-        if caller.demand_recent_password().is_err()
-            && self
-                .read
-                .record(id)?
-                .is_some_and(|record| record.permissions.manage_credentials())
-        {
+        let is_dangerous = || -> Result<bool, Error> {
+            let record = self.read.record(id)?;
+            let manages = record.is_some_and(|record| record.permissions.manage_credentials());
+            Ok(manages || whose.write.is_administrative())
+        };
+        if caller.demand_recent_password().is_err() && is_dangerous()? {
             return Err(Error::PasswordNeeded);
         }
         let (owner, uses) = (whose.owner, Arc::clone(&self.store().uses));
@@ -607,7 +615,11 @@ impl Desk {
             Kind::Session => Action::SessionDelete,
             Kind::Host => Action::HostDelete,
         };
-        let permit = caller.permit(whose.write, action)?;
+        let permit = if whose.write.is_administrative() {
+            caller.permit_with_password(whose.write, action)?
+        } else {
+            caller.permit(whose.write, action)?
+        };
         let owner = whose.owner;
         self.store().write(permit, move |write| {
             let record = find(write.record(id)?, owner, kind)?;

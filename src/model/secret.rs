@@ -1,5 +1,6 @@
 //! Secrets: their form, their random source, their digests. What believes a secret is elsewhere.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use ring::{digest, hmac};
@@ -14,7 +15,7 @@ const ID_CHARACTERS: usize = 12;
 const SECRET_CHARACTERS: usize = 32;
 const CHECK_CHARACTERS: usize = 6;
 /// `kc`, the letter, `_`, the id, `_`, the secret, the check.
-pub const TEXT_BYTES: usize = 4 + ID_CHARACTERS + 1 + SECRET_CHARACTERS + CHECK_CHARACTERS;
+const TEXT_BYTES: usize = 4 + ID_CHARACTERS + 1 + SECRET_CHARACTERS + CHECK_CHARACTERS;
 
 /// The public name of a credential or a code: 12 characters of `0-9a-z`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -191,6 +192,23 @@ pub fn find_all(text: &[u8]) -> impl Iterator<Item = (usize, Presented)> + '_ {
         })
 }
 
+/// `text` with every whole secret in it replaced by its hint: for what strangers send and we show, log or keep.
+#[must_use]
+pub fn hide_secrets(text: &str) -> Cow<'_, str> {
+    let mut shown = String::new();
+    let mut rest = 0;
+    for (place, presented) in find_all(text.as_bytes()) {
+        shown.push_str(text.get(rest..place).unwrap_or_default());
+        shown.push_str(&presented.hint());
+        rest = place + TEXT_BYTES;
+    }
+    if rest == 0 {
+        return Cow::Borrowed(text);
+    }
+    shown.push_str(text.get(rest..).unwrap_or_default());
+    Cow::Owned(shown)
+}
+
 /// A SHA-256 digest. Compared in constant time, or not at all.
 #[derive(Clone, Copy)]
 pub struct Digest([u8; 32]);
@@ -365,6 +383,15 @@ mod tests {
     fn every_character_of_the_alphabet_is_drawn() {
         let drawn: [u8; 4_096] = random_characters(BASE62);
         assert!(BASE62.iter().all(|character| drawn.contains(character)));
+    }
+
+    #[test]
+    fn secrets_within_a_text_are_only_hinted_at() {
+        assert!(matches!(hide_secrets("/api/v1/me"), Cow::Borrowed(_)));
+        let secret = Secret::generate(Form::Credential(Kind::ApiKey)).reveal();
+        let text = format!("ä/{}/{}ö", *secret, *secret);
+        let hint = format!("{}…", &secret[..17]);
+        assert_eq!(hide_secrets(&text), format!("ä/{hint}/{hint}ö"));
     }
 
     proptest! {

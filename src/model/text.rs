@@ -1,5 +1,9 @@
 //! Names, notes and other words that people type and pages show.
 
+use std::borrow::Cow;
+
+use super::secret::hide_secrets;
+
 /// Longest name, in characters.
 pub const NAME_CHARACTERS_MAX: usize = 64;
 /// Longest note, in characters.
@@ -23,6 +27,7 @@ pub fn parse_note(text: &str) -> Result<Option<String>, String> {
     if let Some(character) = characters.find(|c| is_unseen(*c)) {
         return Err(unseen(character));
     }
+    demand_no_secret(&text)?;
     let text = text.trim();
     if text.chars().count() > NOTE_CHARACTERS_MAX {
         return Err(format!("use at most {NOTE_CHARACTERS_MAX} characters"));
@@ -34,12 +39,24 @@ fn parse(text: &str, least: usize, most: usize) -> Result<String, String> {
     if let Some(character) = text.chars().find(|c| is_unseen(*c)) {
         return Err(unseen(character));
     }
+    demand_no_secret(text)?;
     let text = text.trim();
     let count = text.chars().count();
     if count < least || count > most {
         return Err(format!("use {least} to {most} characters"));
     }
     Ok(text.to_owned())
+}
+
+/// People paste into the wrong field, and names are shown to others.
+fn demand_no_secret(text: &str) -> Result<(), String> {
+    match hide_secrets(text) {
+        Cow::Borrowed(_) => Ok(()),
+        Cow::Owned(_) => Err(
+            "this holds a secret of Keycroft's: treat it as exposed, and write something else"
+                .to_owned(),
+        ),
+    }
 }
 
 fn unseen(character: char) -> String {
@@ -62,10 +79,11 @@ pub fn is_unseen(character: char) -> bool {
         )
 }
 
-/// What a stranger's program says of itself, made fit to keep and show: no unseen characters, at most `most` characters.
+/// What a stranger says, made fit to keep and show: no unseen characters, no whole secret, at most `most` characters.
 #[must_use]
 pub fn tame(text: &str, most: usize) -> String {
-    text.chars().filter(|c| !is_unseen(*c)).take(most).collect()
+    let seen: String = text.chars().filter(|c| !is_unseen(*c)).collect();
+    hide_secrets(&seen).chars().take(most).collect()
 }
 
 #[cfg(test)]
@@ -102,6 +120,19 @@ mod tests {
             "a\u{2066}b",
         ] {
             assert!(parse_name(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_neither_names_nor_repeated() {
+        use crate::model::credential::Kind;
+        use crate::model::secret::{Form, Secret};
+        let secret = Secret::generate(Form::Credential(Kind::Token)).reveal();
+        assert!(parse_name(&format!("a{}", *secret)).is_err());
+        assert!(parse_note(&format!("see\n{}", *secret)).is_err());
+        let (front, back) = secret.split_at(30);
+        for said in [secret.to_string(), format!("{front}\u{200b}{back}")] {
+            assert_eq!(tame(&said, 100), format!("{}…", &secret[..17]));
         }
     }
 

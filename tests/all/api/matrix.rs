@@ -44,6 +44,13 @@ const PASSWORDS: fn() -> Value =
     || json!({"current": crate::house::PASSWORD, "new": "another long password"});
 const LINK: fn() -> Value = || json!({"password": "another long password"});
 
+/// Public keys whose private halves nobody has.
+const KEYS: [&str; 3] = [
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf alice",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINGlrJoBX6wu97NBZzY1USoVEfQf430RGyZ/A57sXU9Y bob",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGq58euPfTOI9PnVhvZumf1UCA3yxEbw5YZosJwIoW1Q new",
+];
+
 const DECLARED: &[Declared] = &[
     row("*", "/verify", "", 204, none),
     row("POST", "/oauth/introspect", "introspect", 200, none),
@@ -310,7 +317,103 @@ const DECLARED: &[Declared] = &[
         200,
         none,
     ),
+    row("GET", "/metrics", "local", 200, none),
+    row("POST", "/oauth/device_authorization", "-", 400, none),
+    row("POST", "/oauth/token", "-", 400, none),
+    row(
+        "GET",
+        "/api/v1/api-keys/{id}/explain",
+        "api-keys:read",
+        200,
+        none,
+    ),
+    row(
+        "GET",
+        "/api/v1/tokens/{id}/explain",
+        "tokens:read",
+        200,
+        none,
+    ),
+    row(
+        "GET",
+        "/api/v1/users/{username}/api-keys/{id}/explain",
+        "users:read",
+        200,
+        none,
+    ),
+    row(
+        "GET",
+        "/api/v1/users/{username}/tokens/{id}/explain",
+        "users:read",
+        200,
+        none,
+    ),
+    row(
+        "GET",
+        "/api/v1/services/{name}/api-keys/{id}/explain",
+        "services:read",
+        200,
+        none,
+    ),
+    row("GET", "/api/v1/ssh-keys", "ssh-keys:read", 200, none),
+    row(
+        "POST",
+        "/api/v1/ssh-keys",
+        "ssh-keys:write",
+        201,
+        || json!({"public_key": KEYS[2]}),
+    ),
+    row(
+        "POST",
+        "/api/v1/ssh-keys/import",
+        "ssh-keys:write",
+        200,
+        || json!({"text": KEYS[2]}),
+    ),
+    row("GET", "/api/v1/ssh-keys/{id}", "ssh-keys:read", 200, none),
+    row(
+        "PATCH",
+        "/api/v1/ssh-keys/{id}",
+        "ssh-keys:write",
+        200,
+        || json!({"name": "n"}),
+    ),
+    row(
+        "DELETE",
+        "/api/v1/ssh-keys/{id}",
+        "ssh-keys:write",
+        204,
+        none,
+    ),
+    row(
+        "GET",
+        "/api/v1/users/{username}/ssh-keys",
+        "users:read",
+        200,
+        none,
+    ),
+    row(
+        "DELETE",
+        "/api/v1/users/{username}/ssh-keys/{id}",
+        "users:write",
+        204,
+        none,
+    ),
+    row(
+        "POST",
+        "/api/v1/users/{username}/ssh-keys/import",
+        "users:write",
+        200,
+        || json!({"text": KEYS[2]}),
+    ),
 ];
+
+/// The JSON API and what services ask; pages are the console's.
+fn is_for_machines(path: &str) -> bool {
+    let roots = ["/api/", "/oauth/", "/.well-known/"];
+    roots.iter().any(|root| path.starts_with(root))
+        || matches!(path, "/verify" | "/healthz" | "/metrics" | "/openapi.json")
+}
 
 impl Declared {
     fn of(route: &Route) -> &'static Self {
@@ -335,7 +438,7 @@ impl Declared {
 
     /// Whether a good API key or token is what opens it.
     fn takes_credentials(&self) -> bool {
-        !matches!(self.permission, "-" | "code" | "burn")
+        !matches!(self.permission, "-" | "code" | "burn" | "local")
     }
 
     fn needs_permission(&self) -> bool {
@@ -350,7 +453,8 @@ struct Full {
     token: String,
     session: String,
     service_key: String,
-    bobs: [String; 3],
+    ssh_key: String,
+    bobs: [String; 4],
 }
 
 impl Full {
@@ -381,6 +485,15 @@ impl Full {
         let bobs_token = id(&make("/api/v1/tokens", &site.bob, json!({})));
         let session = crate::house::id_of(&site.sign_in("alice"));
         let bobs_session = crate::house::id_of(&site.sign_in("bob"));
+        let add = |bearer: &str, key: &str| {
+            id(&make(
+                "/api/v1/ssh-keys",
+                bearer,
+                json!({"public_key": key}),
+            ))
+        };
+        let ssh_key = add(&site.alice, KEYS[0]);
+        let bobs_ssh_key = add(&site.bob, KEYS[1]);
         make("/api/v1/groups", &site.alice, json!({"name": "staff"}));
         site.ask("PUT", "/api/v1/groups/staff/members/bob")
             .bearer(&site.alice)
@@ -402,17 +515,20 @@ impl Full {
             token,
             session,
             service_key,
-            bobs: [bobs_key, bobs_token, bobs_session],
+            ssh_key,
+            bobs: [bobs_key, bobs_token, bobs_session, bobs_ssh_key],
         }
     }
 
     /// The path of a row with things in it that are there, and are alice's or in her care.
     fn path(&self, pattern: &str) -> String {
-        let [bobs_key, bobs_token, bobs_session] = &self.bobs;
+        let [bobs_key, bobs_token, bobs_session, bobs_ssh_key] = &self.bobs;
         let id = match pattern {
             p if p.starts_with("/api/v1/users/{username}/api-keys") => bobs_key,
             p if p.starts_with("/api/v1/users/{username}/tokens") => bobs_token,
             p if p.starts_with("/api/v1/users/{username}/sessions") => bobs_session,
+            p if p.starts_with("/api/v1/users/{username}/ssh-keys") => bobs_ssh_key,
+            p if p.starts_with("/api/v1/ssh-keys") => &self.ssh_key,
             p if p.starts_with("/api/v1/api-keys") => &self.api_key,
             p if p.starts_with("/api/v1/tokens") => &self.token,
             p if p.starts_with("/api/v1/sessions") => &self.session,
@@ -485,7 +601,7 @@ fn check_unauthenticated(row: &Declared, who: &str, answer: &Answer, sent: bool)
 
 #[test]
 fn the_table_and_the_declarations_are_the_same() {
-    for route in ROUTES {
+    for route in ROUTES.iter().filter(|route| is_for_machines(route.path)) {
         let row = Declared::of(route);
         let permission = match route.needs {
             Needs::Permission(permission, _) => permission.word(),
@@ -563,7 +679,10 @@ fn who_has_no_good_credential_is_refused_by_every_route_alike() {
         ("a session", session),
     ];
     let before = site.snapshot();
-    for row in DECLARED.iter().filter(|row| row.permission != "-") {
+    for row in DECLARED
+        .iter()
+        .filter(|row| !matches!(row.permission, "-" | "local"))
+    {
         check_unauthenticated(row, "nobody", &full.asking(row).send(), false);
         // A secret ends itself, whatever else is wrong with it: burning has tests of its own.
         for (who, secret) in nobodies
@@ -647,7 +766,12 @@ fn too_few_permissions_are_named_by_every_route() {
 fn what_belongs_to_somebody_else_is_answered_as_what_never_was() {
     let full = Full::new();
     let site = &full.site;
-    let paths = ["/api/v1/api-keys/", "/api/v1/tokens/", "/api/v1/sessions/"];
+    let paths = [
+        "/api/v1/api-keys/",
+        "/api/v1/tokens/",
+        "/api/v1/sessions/",
+        "/api/v1/ssh-keys/",
+    ];
     let before = site.snapshot();
     let mut asked = 0;
     for row in DECLARED.iter().filter(|row| {
@@ -687,6 +811,7 @@ fn what_belongs_to_somebody_else_is_answered_as_what_never_was() {
         ("api-keys", &full.api_key),
         ("tokens", &full.token),
         ("sessions", &full.session),
+        ("ssh-keys", &full.ssh_key),
     ] {
         let wrong = site
             .ask("DELETE", &format!("/api/v1/users/bob/{kind}/{id}"))
@@ -786,7 +911,7 @@ fn who_may_is_answered_as_declared() {
         } else {
             "application/problem+json"
         };
-        if !answer.body.is_empty() && !row.path.starts_with("/oauth/") {
+        if !answer.body.is_empty() && row.path != "/metrics" && !row.path.starts_with("/oauth/") {
             assert_eq!(answer.header("Content-Type"), Some(content), "{what}");
         }
         if answer.text().contains("\"secret\"") {
