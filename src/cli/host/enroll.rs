@@ -12,7 +12,7 @@ use clap::Args;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::super::connection::{Credential, Remote, Server as Address, Source};
+use super::super::connection::{CA_FILE, Credential, Remote, Server as Address, Source, variable};
 use super::super::exit::{FAILED, Failure, INVALID, REFUSED, USAGE};
 use super::super::output::say;
 use super::super::sshd::{self, ExpiryTime};
@@ -178,7 +178,8 @@ fn join(
         Failure::new(USAGE, format!("{name:?}: {message}")).hint("--name NAME")
     })?;
     let code = read_code(&wanted.code_file)?;
-    let own_authority = match &remote.ca_file {
+    let given = remote.ca_file.clone();
+    let own_authority = match &given.or_else(|| variable(CA_FILE).map(PathBuf::from)) {
         None => false,
         Some(path) => {
             let pem = read_file(path)?;
