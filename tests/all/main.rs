@@ -4,6 +4,7 @@ mod api;
 mod cli;
 mod console;
 mod device;
+mod host;
 mod house;
 mod serve;
 mod ssh_key;
