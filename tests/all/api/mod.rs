@@ -6,6 +6,7 @@ mod bad_input;
 mod burn;
 mod idempotency;
 mod matrix;
+mod openapi;
 mod rotation;
 mod tokens;
 mod users;
