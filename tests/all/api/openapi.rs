@@ -124,6 +124,8 @@ fn the_shapes_are_those_of_the_wire() {
     check("FirstAdmin", fields::<wire::SetUpIn>());
     check("NewApiKey", fields::<wire::ApiKeyIn>());
     check("ApiKeyChange", fields::<wire::ApiKeyPatch>());
+    check("NewServiceApiKey", fields::<wire::ApiKeyIn>());
+    check("ServiceApiKeyChange", fields::<wire::ApiKeyPatch>());
     check("ApiKey", fields::<wire::ApiKeyOut>());
     check("Rotation", fields::<wire::RotateIn>());
     check("NewToken", fields::<wire::TokenIn>());
