@@ -132,7 +132,7 @@ CREATE TABLE credentials (
 CREATE INDEX credentials_by_user ON credentials (user_id, kind) WHERE user_id IS NOT NULL;
 CREATE INDEX credentials_by_service ON credentials (service_id) WHERE service_id IS NOT NULL;
 CREATE INDEX credentials_by_host ON credentials (host_id) WHERE host_id IS NOT NULL;
-CREATE INDEX credentials_by_end ON credentials (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX credentials_by_end ON credentials (kind, expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX credentials_by_ended ON credentials (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX credentials_by_maker ON credentials (made_by) WHERE made_by IS NOT NULL;
 CREATE UNIQUE INDEX api_key_names ON credentials (user_id, name) WHERE kind = 'api-key' AND user_id IS NOT NULL AND ended_at IS NULL;
@@ -280,13 +280,16 @@ CREATE TABLE throttle (
     since  INTEGER NOT NULL,
     count  INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX throttle_by_time ON throttle (since);
 
 -- Browsers in which a user signed in before: a digest of their cookie.
 CREATE TABLE known_browsers (
-    digest     BLOB PRIMARY KEY CHECK (length(digest) = 32),
+    digest     BLOB NOT NULL CHECK (length(digest) = 32),
     user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    expires_at INTEGER NOT NULL
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (digest, user_id)
 ) STRICT, WITHOUT ROWID;
+CREATE INDEX known_browsers_by_end ON known_browsers (expires_at);
 
 -- Where notices go. The signing key must be kept to sign.
 CREATE TABLE webhook (

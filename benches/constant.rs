@@ -47,6 +47,7 @@ fn run(port: u16, with_body: bool) -> std::io::Result<()> {
             body_bytes_max: 64 * 1024,
         },
         respond,
+        || (),
     )
 }
 

@@ -1,4 +1,4 @@
-//! `keycroft api-key` and `keycroft token`.
+//! `keycroft api-key`.
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -6,19 +6,12 @@ use serde_json::{Map, Value, json};
 use super::client::{Client, encode};
 use super::connection::Remote;
 use super::exit::{Failure, USAGE};
+use super::explain::{Question, Whose, explain};
 use super::lookup::find_id;
 use super::output::{self, Cell, Out, say};
 use super::prompt::confirm;
 use crate::model::time::Time;
-use crate::wire::{ApiKeyIn, ApiKeyOut, ExplanationOut, RotateIn, TokenIn, TokenOut};
-
-/// Whose API keys or tokens are meant.
-#[derive(Args, Clone, Debug, Default)]
-pub struct Whose {
-    /// Another user's, for admins: to list, show why refused, delete
-    #[arg(long, value_name = "USERNAME")]
-    user: Option<String>,
-}
+use crate::wire::{ApiKeyIn, ApiKeyOut, RotateIn};
 
 /// Whose API keys are meant.
 #[derive(Args, Clone, Debug, Default)]
@@ -35,15 +28,6 @@ impl WhoseKeys {
         match &self.service {
             Some(service) => format!("/api/v1/services/{}/api-keys", encode(service)),
             None => self.whose.path("api-keys"),
-        }
-    }
-}
-
-impl Whose {
-    fn path(&self, noun: &str) -> String {
-        match &self.user {
-            Some(user) => format!("/api/v1/users/{}/{noun}", encode(user)),
-            None => format!("/api/v1/{noun}"),
         }
     }
 }
@@ -180,17 +164,6 @@ struct Rotate {
     whose: WhoseKeys,
 }
 
-/// What is asked about a refusal.
-#[derive(Args)]
-pub struct Question {
-    /// As if it were used from this address
-    #[arg(long, value_name = "ADDRESS")]
-    address: Option<String>,
-    /// As if this permission were demanded
-    #[arg(long, value_name = "PERMISSION")]
-    permission: Option<String>,
-}
-
 /// `keycroft api-key`.
 ///
 /// # Errors
@@ -252,7 +225,7 @@ fn question(client: &Client, path: &str, id: &str, given: &str) -> String {
     format!("Delete {given} ({id}; {used})?")
 }
 
-const KEY_HEADINGS: [&str; 7] = [
+pub const KEY_HEADINGS: [&str; 7] = [
     "name",
     "id",
     "state",
@@ -330,7 +303,8 @@ pub fn end_of(expires: Option<String>) -> (Option<String>, Option<String>) {
     }
 }
 
-fn some(words: Vec<String>) -> Option<Vec<String>> {
+/// A list that says something.
+pub fn some(words: Vec<String>) -> Option<Vec<String>> {
     (!words.is_empty()).then_some(words)
 }
 
@@ -510,204 +484,4 @@ fn rotate_key(client: &Client, rotate: Rotate) -> Result<(), Failure> {
         },
         "rotated",
     )
-}
-
-fn explain(
-    client: &Client,
-    path: &str,
-    what: &str,
-    given: &str,
-    question: &Question,
-) -> Result<(), Failure> {
-    // What was deleted is in no list, but its id still says why.
-    let id = match find_id(client, path, what, given) {
-        Ok(id) => id,
-        Err(failure)
-            if failure.code == super::exit::NOT_FOUND
-                && crate::model::secret::Id::parse(given).is_some() =>
-        {
-            given.to_owned()
-        }
-        Err(failure) => return Err(failure),
-    };
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    if let Some(address) = &question.address {
-        query.append_pair("address", address);
-    }
-    if let Some(permission) = &question.permission {
-        query.append_pair("permission", permission);
-    }
-    let answer = client.get(&format!("{path}/{id}/explain?{}", query.finish()))?;
-    if client.connection.json {
-        return output::line(&answer.text);
-    }
-    let explained: ExplanationOut = answer.parse()?;
-    let word = |passed| match passed {
-        Some(true) => "yes",
-        Some(false) => "NO",
-        None => "not asked",
-    };
-    let rows: Vec<Vec<Cell>> = explained
-        .checks
-        .iter()
-        .map(|check| {
-            vec![
-                check.check.as_str().into(),
-                word(check.passed).into(),
-                check.message.as_str().into(),
-            ]
-        })
-        .collect();
-    output::table(&["check", "holds", "why"], &rows)?;
-    say(&explained.summary);
-    Ok(())
-}
-
-#[derive(Args)]
-pub struct TokenArguments {
-    #[command(flatten)]
-    remote: Remote,
-    #[command(subcommand)]
-    command: TokenCommand,
-}
-
-#[derive(Subcommand)]
-enum TokenCommand {
-    /// List tokens
-    List {
-        #[command(flatten)]
-        whose: Whose,
-    },
-    /// Make a token; its secret is all that standard output gets
-    Create {
-        /// What it is called
-        name: Option<String>,
-        /// How long it lives: whole hours, 1h to 24h
-        #[arg(long, value_name = "DURATION")]
-        expires: Option<String>,
-        /// What it may do; repeatable [default: all that you may]
-        #[arg(long = "permission", value_name = "PERMISSION", value_delimiter = ',')]
-        permissions: Vec<String>,
-        /// From where it may be used, CIDR; repeatable [default: everywhere]
-        #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
-        addresses: Vec<String>,
-        #[command(flatten)]
-        out: Out,
-    },
-    /// Delete a token: it is refused from the next request on
-    Delete {
-        /// Name or id
-        token: String,
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
-        #[command(flatten)]
-        whose: Whose,
-    },
-    /// Say why a token is refused, or would be
-    Explain {
-        /// Name or id
-        token: String,
-        #[command(flatten)]
-        question: Question,
-        #[command(flatten)]
-        whose: Whose,
-    },
-}
-
-/// `keycroft token`.
-///
-/// # Errors
-/// With what to say and the exit code.
-pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
-    let client = arguments.remote.client()?;
-    match arguments.command {
-        TokenCommand::List { whose } => {
-            let listed = client.list(&whose.path("tokens"))?;
-            if client.connection.json {
-                return output::line(&listed.json());
-            }
-            let rows: Vec<Vec<Cell>> = listed
-                .parse::<TokenOut>()?
-                .iter()
-                .map(|token| token_row(token, client.now()))
-                .collect();
-            output::table(&KEY_HEADINGS, &rows)
-        }
-        TokenCommand::Create {
-            name,
-            expires,
-            permissions,
-            addresses,
-            out,
-        } => {
-            let body = TokenIn {
-                name,
-                expires_in: expires,
-                permissions: some(permissions),
-                allowed_addresses: some(addresses),
-            };
-            create_token(&client, &out, &body)
-        }
-        TokenCommand::Delete { token, yes, whose } => {
-            let path = whose.path("tokens");
-            let id = find_id(&client, &path, "token", &token)?;
-            confirm(&format!("Delete the token {token} ({id})?"), yes)?;
-            client.delete(&format!("{path}/{id}"))?;
-            say(&format!(
-                "deleted the token {token} ({id}); it is refused from now on"
-            ));
-            Ok(())
-        }
-        TokenCommand::Explain {
-            token,
-            question,
-            whose,
-        } => explain(&client, &whose.path("tokens"), "token", &token, &question),
-    }
-}
-
-fn token_row(token: &TokenOut, now: Time) -> Vec<Cell> {
-    vec![
-        token.name.as_str().into(),
-        token.id.as_str().into(),
-        token.state.as_str().into(),
-        Cell::time(token.expires_at.as_deref(), "never", now),
-        Cell::time(token.last_used_at.as_deref(), "never", now),
-        Cell::maybe(token.last_used_from.as_deref()),
-        Cell::words(&token.permissions),
-    ]
-}
-
-fn create_token(client: &Client, out: &Out, body: &TokenIn) -> Result<(), Failure> {
-    let place = out.open()?;
-    let answer = match client.post("/api/v1/tokens", body) {
-        Ok(answer) => answer,
-        Err(failure) => {
-            place.forget();
-            return Err(failure);
-        }
-    };
-    let mut token: TokenOut = answer.parse()?;
-    let Some(secret) = token.secret.take().map(zeroize::Zeroizing::new) else {
-        return Err(Failure::new(
-            super::exit::FAILED,
-            "the server's answer holds no secret",
-        ));
-    };
-    let lost = format!("keycroft token delete {}", token.id);
-    if client.connection.json && out.out.is_none() {
-        return place.put(&answer.text, &lost);
-    }
-    place.put(&secret, &lost)?;
-    if client.connection.json {
-        return output::line(&serde_json::to_string(&token).unwrap_or_default());
-    }
-    say(&format!(
-        "created token {} ({}), {}",
-        token.name,
-        token.id,
-        output::until(token.expires_at.as_deref(), client.now())
-    ));
-    Ok(())
 }

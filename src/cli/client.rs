@@ -10,14 +10,12 @@ use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use zeroize::Zeroizing;
 
 use super::connection::{Connection, Credential, Remote};
-use super::exit::{
-    FAILED, Failure, INVALID, NOT_FOUND, REFUSED, SIGN_IN_NEEDED, TOO_MANY, UNREACHABLE, USAGE,
-};
+use super::exit::{FAILED, Failure, INVALID, USAGE};
 use super::output::{relative, say};
 use crate::clock::Clock;
 use crate::model::credential::Kind;
 use crate::model::time::Time;
-use crate::wire::{ListOut, ProblemOut};
+use crate::wire::ListOut;
 
 /// How long connecting may take.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
@@ -41,7 +39,6 @@ pub struct Client {
 
 /// An answer that said yes.
 pub struct Answer {
-    pub status: u16,
     pub text: Zeroizing<String>,
 }
 
@@ -113,14 +110,6 @@ impl Remote {
         let connection = self.connection()?;
         connection.credential()?;
         Client::new(connection)
-    }
-
-    /// A client that asks without a credential.
-    ///
-    /// # Errors
-    /// Exit code 2 for an unusable address; 4 when no server is known.
-    pub fn anonymous(&self) -> Result<Client, Failure> {
-        Client::new(self.server()?)
     }
 }
 
@@ -217,33 +206,65 @@ impl Client {
         self.ask(method, path, Some(("application/json", &bytes)))
     }
 
+    /// Sends a form, as OAuth wants it, and answers with whatever status came.
+    ///
+    /// # Errors
+    /// Exit code 7 when the server is out of reach.
+    pub fn form(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> Result<(u16, Zeroizing<String>), Failure> {
+        let pairs: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| format!("{name}={}", encode(value)))
+            .collect();
+        let body = Zeroizing::new(pairs.join("&"));
+        let (status, _, text) = self.ask_any(
+            Method::POST,
+            path,
+            Some(("application/x-www-form-urlencoded", body.as_bytes())),
+        )?;
+        Ok((status, text))
+    }
+
+    /// The same server, asked without a credential.
+    ///
+    /// # Errors
+    /// As [`Client::new`].
+    pub fn without_credential(&self) -> Result<Self, Failure> {
+        Self::new(self.connection.without_credential())
+    }
+
     /// All items of a list. `path` may have a query.
     ///
     /// # Errors
     /// As [`Client::ask`].
     pub fn list(&self, path: &str) -> Result<Listed, Failure> {
         let mark = if path.contains('?') { '&' } else { '?' };
-        let mut items = Vec::new();
-        let mut after: Option<String> = None;
-        loop {
-            let rest = after
-                .as_deref()
-                .map_or_else(String::new, |after| format!("&after={}", encode(after)));
-            let answer = self.get(&format!("{path}{mark}limit={PART_ITEMS}{rest}"))?;
-            let part: ListOut<Box<RawValue>> = answer.parse()?;
-            let first = after.is_none();
-            items.extend(part.items);
-            match part.next {
-                None if first => {
-                    return Ok(Listed {
-                        items,
-                        whole: Some(answer.text),
-                    });
-                }
-                None => return Ok(Listed { items, whole: None }),
-                Some(next) => after = Some(next),
-            }
+        let path = format!("{path}{mark}limit={PART_ITEMS}");
+        let (mut all, mut next) = self.part(&path)?;
+        while let Some(after) = next {
+            let (part, further) = self.part(&format!("{path}&after={}", encode(&after)))?;
+            all.items.extend(part.items);
+            all.whole = None;
+            next = further;
         }
+        Ok(all)
+    }
+
+    /// One part of a list, and what to ask for to get the next.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn part(&self, path: &str) -> Result<(Listed, Option<String>), Failure> {
+        let answer = self.get(path)?;
+        let part: ListOut<Box<RawValue>> = answer.parse()?;
+        let listed = Listed {
+            items: part.items,
+            whole: Some(answer.text),
+        };
+        Ok((listed, part.next))
     }
 
     /// Asks with the credential, if there is one, and answers with what was answered when that was yes.
@@ -260,7 +281,7 @@ impl Client {
         let (status, headers, text) = self.ask_any(method, path, body)?;
         if (200..300).contains(&status) {
             self.notice(&headers);
-            return Ok(Answer { status, text });
+            return Ok(Answer { text });
         }
         Err(self.failure(status, &headers, &text, &what))
     }
@@ -308,132 +329,6 @@ impl Client {
         Ok((status, answer.headers().clone(), Zeroizing::new(text)))
     }
 
-    fn unreachable(&self, error: &ureq::Error) -> Failure {
-        let server = self.connection.server.as_str();
-        let cause = match error {
-            ureq::Error::HostNotFound => "there is no machine of this name".to_owned(),
-            ureq::Error::Timeout(_) => "it did not answer in time".to_owned(),
-            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-                "nothing listens there".to_owned()
-            }
-            ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
-                return Failure::new(USAGE, "this is no path that can be asked for");
-            }
-            other => other.to_string(),
-        };
-        let tls = matches!(error, ureq::Error::Rustls(_) | ureq::Error::Tls(_))
-            || cause.contains("certificate");
-        let failure = Failure::new(UNREACHABLE, format!("{server} can't be reached: {cause}"));
-        if tls {
-            failure.hint("KEYCROFT_CA_FILE=FILE with the certificate of your lab's own authority")
-        } else {
-            failure.hint("keycroft status, and whether the server runs")
-        }
-    }
-
-    /// What a refusal means for who asked.
-    fn failure(&self, status: u16, headers: &HeaderMap, text: &str, what: &str) -> Failure {
-        let problem: Option<ProblemOut> = serde_json::from_str(text)
-            .ok()
-            .filter(|_| is_problem(headers));
-        let Some(problem) = problem else {
-            return self.strange(status, headers);
-        };
-        let is_kind = |kind: &str| problem.kind.ends_with(kind);
-        let code = match status {
-            401 => SIGN_IN_NEEDED,
-            403 => REFUSED,
-            404 if problem
-                .detail
-                .as_deref()
-                .is_some_and(|detail| detail.starts_with("There is nothing at this path")) =>
-            {
-                FAILED
-            }
-            404 => NOT_FOUND,
-            422 if is_kind(":policy") => REFUSED,
-            400 | 405 | 409 | 413 | 415 | 422 => INVALID,
-            429 => TOO_MANY,
-            _ => FAILED,
-        };
-        let mut failure = match status {
-            401 => self.not_signed_in(),
-            _ => Failure::new(code, words(&problem, headers)),
-        };
-        if status == 404 && code == FAILED {
-            failure.message = format!(
-                "{} has no {what}: it is older than this keycroft, or newer",
-                self.connection.server.as_str()
-            );
-        }
-        if status == 429
-            && let Some(seconds) = headers
-                .get(header::RETRY_AFTER)
-                .and_then(|value| value.to_str().ok())
-        {
-            failure.hint = Some(format!("again in {seconds} seconds"));
-        }
-        if self.connection.json {
-            failure.problem = Some(text.to_owned());
-        }
-        failure
-    }
-
-    /// Which credential was sent, from where, and what stands behind it.
-    fn not_signed_in(&self) -> Failure {
-        let server = self.connection.server.as_str();
-        let Some(credential) = &self.connection.credential else {
-            return Failure::new(SIGN_IN_NEEDED, format!("{server} asks who you are"))
-                .hint(format!("keycroft login {server}"));
-        };
-        let kind = if credential.is(Kind::ApiKey) {
-            "API key"
-        } else {
-            "token"
-        };
-        let since = credential
-            .expires_at
-            .filter(|end| *end <= self.now())
-            .map_or_else(String::new, |end| {
-                format!("; it expired {}", relative(end, self.now()))
-            });
-        let message = format!(
-            "{server} does not accept the {kind} {}, which was sent from {}{since}",
-            credential.hint(),
-            credential.source
-        );
-        let failure = Failure::new(SIGN_IN_NEEDED, message);
-        match &self.connection.overridden {
-            Some(context) => failure.hint(format!(
-                "unset {}, then the saved login of context {context} is used",
-                credential.source
-            )),
-            None => failure.hint(format!("keycroft login {server}")),
-        }
-    }
-
-    /// An answer that no server of ours gives.
-    fn strange(&self, status: u16, headers: &HeaderMap) -> Failure {
-        let server = self.connection.server.as_str();
-        if let Some(place) = headers
-            .get(header::LOCATION)
-            .and_then(|value| value.to_str().ok())
-            .filter(|_| (300..400).contains(&status))
-        {
-            return Failure::new(FAILED, format!("{server} answers that it is elsewhere, at {place}; the secret was not sent there")).hint("--server with the server's own address");
-        }
-        if matches!(status, 502..=504) {
-            return Failure::new(
-                UNREACHABLE,
-                format!("the proxy at {server} does not reach Keycroft (status {status})"),
-            );
-        }
-        Failure::new(
-            FAILED,
-            format!("{server} answers with status {status}, and not as Keycroft does: is it one?"),
-        )
-    }
-
     /// Names an API key that ends soon, on standard error. (A token always does; it is named in its last hour.)
     fn notice(&self, headers: &HeaderMap) {
         let Some(credential) = &self.connection.credential else {
@@ -465,37 +360,6 @@ fn notice(credential: &Credential, end: Time, now: Time) -> Option<String> {
             relative(end, now)
         )
     })
-}
-
-fn is_problem(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|kind| kind.starts_with("application/problem+json"))
-}
-
-/// The problem in words: every field that is at fault, and for a fault of the server's the id to look for in its log.
-fn words(problem: &ProblemOut, headers: &HeaderMap) -> String {
-    if problem.errors.len() > 1 {
-        let all: Vec<String> = problem
-            .errors
-            .iter()
-            .map(|error| format!("{}: {}", error.field, error.message))
-            .collect();
-        return all.join("; ");
-    }
-    let detail = problem
-        .detail
-        .clone()
-        .unwrap_or_else(|| problem.title.clone());
-    if problem.status < 500 {
-        return detail;
-    }
-    let id = headers
-        .get("Request-Id")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    format!("{detail} (request {id})")
 }
 
 /// A path's segment or a query's value, percent-encoded (RFC 3986, 2.1).

@@ -174,6 +174,30 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// The same server, asked with `credential`.
+    #[must_use]
+    pub fn with(&self, credential: Credential) -> Self {
+        Self {
+            credential: Some(credential),
+            ..self.without_credential()
+        }
+    }
+
+    /// The same server, asked without a credential.
+    #[must_use]
+    pub fn without_credential(&self) -> Self {
+        Self {
+            server: self.server.clone(),
+            server_source: self.server_source.clone(),
+            context: self.context.clone(),
+            credential: None,
+            overridden: None,
+            ca_file: self.ca_file.clone(),
+            insecure_http: self.insecure_http,
+            json: self.json,
+        }
+    }
+
     /// The credential.
     ///
     /// # Errors
@@ -196,17 +220,28 @@ pub fn variable(name: &str) -> Option<String> {
 }
 
 impl Remote {
-    /// Whether anything names a server or a credential: then commands that can also work on the file ask the server.
+    /// Whether a flag names a server.
     #[must_use]
-    pub fn is_configured(&self) -> bool {
-        let named = self.server.is_some() || self.context.is_some();
-        let in_environment = [SERVER, CONTEXT, TOKEN, TOKEN_FILE]
+    pub const fn is_named_by_flag(&self) -> bool {
+        self.server.is_some() || self.context.is_some()
+    }
+
+    /// Whether the environment names a server or a credential.
+    #[must_use]
+    pub fn is_named_by_environment() -> bool {
+        [SERVER, CONTEXT, TOKEN, TOKEN_FILE]
             .iter()
-            .any(|name| variable(name).is_some());
-        named
-            || in_environment
-            || Folder::find()
-                .is_some_and(|folder| folder.config().is_ok_and(|config| config.current.is_some()))
+            .any(|name| variable(name).is_some())
+    }
+
+    /// Whether a saved login is in use, or may be: a file that can't be read is no reason to work on another thing.
+    #[must_use]
+    pub fn is_signed_in() -> bool {
+        Folder::find().is_some_and(|folder| {
+            folder
+                .config()
+                .map_or(true, |config| config.current.is_some())
+        })
     }
 
     /// Settles which server is meant, without a credential.

@@ -48,10 +48,10 @@ pub fn find_id(client: &Client, path: &str, what: &str, given: &str) -> Result<S
             );
             Err(Failure::new(INVALID, message).hint("the id instead of the name"))
         }
-        (None, _) => Err(Failure::new(
-            NOT_FOUND,
-            format!("there is no {what} {given:?}"),
-        )),
+        (None, _) => Err(
+            Failure::new(NOT_FOUND, format!("there is no {what} {given:?}"))
+                .hint("the list shows what there is"),
+        ),
     }
 }
 

@@ -2,15 +2,26 @@
 
 mod account;
 mod api_key;
+mod argument;
 mod authorized_keys;
+mod backup;
+mod check;
 mod client;
 mod config;
 mod connection;
+mod event;
 mod exit;
+mod explain;
+mod generate;
+mod group;
+mod login;
 mod lookup;
 mod operator;
 mod output;
+mod place;
+mod policy;
 mod prompt;
+mod refusal;
 mod scan;
 mod serve;
 mod serve_file;
@@ -18,20 +29,18 @@ mod ssh_key;
 mod ssh_key_import;
 mod sshd;
 mod systemd;
+mod token;
 mod user;
+mod verify;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Keeps API keys, tokens, sessions and SSH keys of a lab in one program and one file.
 #[derive(Parser)]
-#[command(
-    name = "keycroft",
-    version,
-    max_term_width = 100,
-    arg_required_else_help = true
-)]
+#[command(name = "keycroft", version, max_term_width = 100, arg_required_else_help = true, after_long_help = exit::HELP)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -41,60 +50,138 @@ struct Arguments {
 enum Command {
     /// Run the server: the console, the JSON API and verification
     Serve(serve::ServeArguments),
+    /// Sign in at a server, by a code that you approve at its console
+    Login(login::LoginArguments),
+    /// End the saved token at the server and forget it
+    Logout(login::LogoutArguments),
     /// Say who you are at the server, and what the credential in use may do
-    Whoami(account::WhoamiArguments),
+    Whoami(account::RemoteArguments),
+    /// Say which server would be asked, with which credential, who said so, and whether it works
+    Status(account::RemoteArguments),
+    /// The servers you signed in at: list, use, remove
+    Context(account::ContextArguments),
+    /// Print the secret in use, for other programs
+    AuthToken(account::AuthTokenArguments),
     /// API keys: list, create, show, edit, rotate, disable, enable, delete, explain
     ApiKey(api_key::ApiKeyArguments),
     /// Tokens: list, create, delete, explain
-    Token(api_key::TokenArguments),
+    Token(token::TokenArguments),
+    /// Where you are signed in at the console: list, delete, delete-others
+    Session(token::SessionArguments),
     /// SSH keys: list, add, show, edit, delete, import
-    SshKey(ssh_key::SshKeyArguments),
+    SshKey(self::ssh_key::SshKeyArguments),
     /// Print the SSH keys that open a login, from the file: for this machine's own sshd
     AuthorizedKeys(authorized_keys::AuthorizedKeysArguments),
-    /// Users: add, list, show, disable, enable, role, reset-password, delete, token
-    #[command(subcommand)]
-    User(user::UserCommand),
-    /// Remove what is over, and say what was removed
-    Sweep(operator::SweepArguments),
+    /// Users: add, list, show, edit, disable, enable, role, reset-password, delete, end-everything, token
+    User(user::UserArguments),
+    /// Groups of users: list, add, delete, add-member, remove-member
+    Group(group::GroupArguments),
+    /// Services and the permissions they define: list, add, edit, delete
+    Service(group::ServiceArguments),
+    /// The organisation's rules: show, set
+    Policy(policy::PolicyArguments),
+    /// The audit log: list, export
+    Event(event::EventArguments),
     /// The audit log's chain
     #[command(subcommand)]
     Audit(operator::AuditCommand),
+    /// Remove what is over, and say what was removed
+    Sweep(policy::SweepArguments),
+    /// Ask whether the secret on standard input is good; exit code 10 when it is not
+    Verify(verify::VerifyArguments),
+    /// End the secret on standard input, whosever it is
+    Burn(verify::BurnArguments),
+    /// Copy the file while the server runs, and look whether the copy is whole
+    Backup(backup::BackupArguments),
+    /// Put a backup in place: every session and token ends, and the API keys to look at are listed
+    Restore(backup::RestoreArguments),
+    /// Examine the file: what is wrong with it, and what to do about it
+    Check(check::CheckArguments),
+    /// Bring the file to the present schema, as the next start would
+    Migrate(check::MigrateArguments),
     /// Find Keycroft secrets in files, offline, by their form and checksum
     Scan(scan::ScanArguments),
+    /// Print the console's address and open it in a browser
+    Open(account::OpenArguments),
+    /// Ask the API anything: keycroft api GET /api/v1/me
+    Api(verify::ApiArguments),
+    /// Print completions for a shell
+    Completions(generate::CompletionsArguments),
+    /// Print the manual, or write a page for every command into a folder
+    Man(generate::ManArguments),
+    /// Print the version
+    Version,
 }
 
 /// Reads the arguments, does what they say, and answers with the exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => {
-            let code = if error.use_stderr() {
-                exit::USAGE
-            } else {
-                exit::DONE
-            };
-            let _ = error.print();
-            return ExitCode::from(code);
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let done = argument::refuse_secrets(&arguments).and_then(|()| {
+        match Arguments::try_parse_from(arguments) {
+            Ok(arguments) => answer(arguments.command),
+            Err(error) => {
+                // Nobody who listens is no failure.
+                let _ = error.print();
+                Err(exit::Failure::quiet(if error.use_stderr() {
+                    exit::USAGE
+                } else {
+                    exit::DONE
+                }))
+            }
         }
-    };
-    let done = match arguments.command {
-        Command::Serve(arguments) => serve::run(arguments),
-        Command::Whoami(arguments) => account::whoami(&arguments),
-        Command::ApiKey(arguments) => api_key::api_key(arguments),
-        Command::Token(arguments) => api_key::token(arguments),
-        Command::SshKey(arguments) => ssh_key::run(arguments),
-        Command::AuthorizedKeys(arguments) => authorized_keys::run(&arguments),
-        Command::User(command) => user::run(command),
-        Command::Sweep(arguments) => operator::sweep(&arguments),
-        Command::Audit(command) => operator::audit(&command),
-        Command::Scan(arguments) => scan::run(&arguments),
-    };
+    });
     match done {
         Ok(()) => ExitCode::from(exit::DONE),
         Err(failure) => {
             failure.print();
             ExitCode::from(failure.code)
         }
+    }
+}
+
+fn answer(command: Command) -> Result<(), exit::Failure> {
+    match command {
+        Command::Serve(arguments) => serve::run(arguments),
+        Command::Login(arguments) => login::login(arguments),
+        Command::Logout(arguments) => login::logout(&arguments),
+        Command::Whoami(arguments) => account::whoami(&arguments),
+        Command::Status(arguments) => account::status(&arguments),
+        Command::Context(arguments) => account::context(arguments),
+        Command::AuthToken(arguments) => account::auth_token(&arguments),
+        Command::ApiKey(arguments) => api_key::api_key(arguments),
+        Command::Token(arguments) => token::token(arguments),
+        Command::Session(arguments) => token::session(arguments),
+        Command::SshKey(arguments) => self::ssh_key::run(arguments),
+        Command::AuthorizedKeys(arguments) => authorized_keys::run(&arguments),
+        Command::User(arguments) => user::run(arguments),
+        Command::Group(arguments) => group::group(arguments),
+        Command::Service(arguments) => group::service(arguments),
+        Command::Policy(arguments) => policy::run(arguments),
+        Command::Event(arguments) => event::run(arguments),
+        Command::Audit(command) => operator::audit(&command),
+        Command::Sweep(arguments) => policy::sweep(&arguments),
+        Command::Verify(arguments) => verify::verify(&arguments),
+        Command::Burn(arguments) => verify::burn(&arguments),
+        Command::Backup(arguments) => backup::backup(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Migrate(arguments) => check::migrate(&arguments),
+        Command::Scan(arguments) => scan::run(&arguments),
+        Command::Open(arguments) => account::open(&arguments),
+        Command::Api(arguments) => verify::api(&arguments),
+        Command::Completions(arguments) => generate::completions(&arguments, Arguments::command()),
+        Command::Man(arguments) => generate::man(&arguments, Arguments::command()),
+        Command::Version => output::line(concat!("keycroft ", env!("CARGO_PKG_VERSION"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tree_holds_together() {
+        Arguments::command().debug_assert();
     }
 }

@@ -54,26 +54,6 @@ fn open(path: &Path) -> Result<Office, Failure> {
     })
 }
 
-#[derive(Args)]
-pub struct SweepArguments {
-    #[command(flatten)]
-    database: Database,
-}
-
-/// `keycroft sweep`.
-///
-/// # Errors
-/// With what to say and the exit code.
-pub fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
-    let office = arguments.database.open()?;
-    let swept = office.desk()?.sweep_as_operator()?;
-    office.close();
-    output::line(&format!(
-        "api_keys\t{}\ntokens\t{}\nsessions\t{}\ncodes\t{}",
-        swept.api_keys, swept.tokens, swept.sessions, swept.codes
-    ))
-}
-
 #[derive(Subcommand)]
 pub enum AuditCommand {
     /// Go through the whole chain of events; print how many there are and the head, which can be kept elsewhere

@@ -193,11 +193,10 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
             *code.reveal()
         );
     }
-    for listener in &listeners {
-        if let Ok(address) = listener.local_addr() {
-            eprintln!("listening on {scheme}://{address}");
-        }
-    }
+    let addresses: Vec<SocketAddr> = listeners
+        .iter()
+        .filter_map(|listener| listener.local_addr().ok())
+        .collect();
     let exempt = settings.behind_proxy.clone();
     let wire = Wire {
         tls: wanted.tls,
@@ -207,10 +206,16 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
         }),
         ..Wire::default()
     };
-    systemd::ready();
-    systemd::watch(address)
-        .map_err(|error| Failure::new(FAILED, format!("the watchdog: {error}")))?;
-    let served = http::serve(&office, settings, &wire, listeners, &Stop::default());
+    let ready = || {
+        for address in addresses {
+            eprintln!("listening on {scheme}://{address}");
+        }
+        systemd::ready();
+        if let Err(error) = systemd::watch(address) {
+            log::error!("the watchdog: {error}");
+        }
+    };
+    let served = http::serve(&office, settings, &wire, listeners, &Stop::default(), ready);
     systemd::stopping();
     office.close();
     served.map_err(|error| Failure::new(FAILED, error.to_string()))

@@ -188,6 +188,9 @@ fn parts(text: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut part = Part::default();
     for (before, line) in text.split_inclusive('\n').enumerate() {
+        // Comments are no business of the server; their lines are counted.
+        let is_comment = line.trim_start().starts_with('#');
+        let line = if is_comment { "\n" } else { line };
         let is_long = line.len() > PASTE_BYTES_MAX;
         if !part.text.is_empty() && (is_long || part.text.len() + line.len() > PART_BYTES) {
             parts.push(std::mem::take(&mut part));
@@ -262,7 +265,7 @@ mod tests {
     fn parts_are_whole_lines_and_know_their_place() {
         let line = "x".repeat(10_000);
         let long = "y".repeat(PASTE_BYTES_MAX);
-        let text = format!("{line}\n\n{line}\n{line}\n{long}\nlast");
+        let text = format!("{line}\n #{long}\n{line}\n{line}\n{long}\nlast");
         let parts = parts(&text);
         let places: Vec<(usize, Option<usize>)> = parts
             .iter()

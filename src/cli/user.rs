@@ -1,23 +1,32 @@
-//! `keycroft user`.
+//! `keycroft user`: on the file itself as its owner, or through the API as an admin.
 
-use std::io::{BufRead, IsTerminal};
-
-use clap::Subcommand;
+use clap::{Args, Subcommand};
+use serde::de::DeserializeOwned;
 
 use super::exit::{Failure, INVALID, USAGE};
-use super::operator::Database;
-use super::output;
-use crate::desk::Desk;
+use super::output::{self, Cell, Out, say};
+use super::place::{At, File, Missing, Place, json};
+use super::prompt;
 use crate::model::code::Purpose;
-use crate::model::password::Password;
 use crate::model::secret::Secret;
-use crate::model::time::WantedEnd;
-use crate::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
+use crate::model::time::{Time, WantedEnd};
+use crate::model::user::Username;
+use crate::wire::{EndedOut, LinkOut, NothingIn, UserIn, UserOut, UserPatch};
+
+#[derive(Args)]
+#[command(after_help = super::place::HELP)]
+pub struct UserArguments {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: UserCommand,
+}
 
 #[derive(Subcommand)]
-pub enum UserCommand {
+enum UserCommand {
     /// Add a user; prints a one-time invitation link, unless a password is given
     Add {
+        /// The user name, which is also the login name on hosts
         name: String,
         /// Make them an admin
         #[arg(long)]
@@ -28,59 +37,37 @@ pub enum UserCommand {
         /// Read the password from standard input
         #[arg(long)]
         password_stdin: bool,
-        /// Where the invitation link leads
-        #[arg(
-            long,
-            env = "KEYCROFT_PUBLIC_URL",
-            default_value = "http://127.0.0.1:8420"
-        )]
-        public_url: String,
         #[command(flatten)]
-        database: Database,
+        link: Link,
     },
     /// List users
-    List {
-        #[command(flatten)]
-        database: Database,
-    },
+    List,
     /// Show one user
-    Show {
+    Show { name: String },
+    /// Change the name that people read, or what is granted beyond the role
+    Edit {
         name: String,
-        #[command(flatten)]
-        database: Database,
+        #[arg(long, value_name = "NAME")]
+        display_name: Option<String>,
+        /// All that is granted beyond the role (introspect, metrics, services' permissions); repeatable; "none" takes all away
+        #[arg(long = "permission", value_name = "PERMISSION", value_delimiter = ',')]
+        permissions: Vec<String>,
     },
     /// Refuse all of a user's credentials from the next request on
-    Disable {
-        name: String,
-        #[command(flatten)]
-        database: Database,
-    },
+    Disable { name: String },
     /// Let a disabled user's credentials be good again
-    Enable {
-        name: String,
-        #[command(flatten)]
-        database: Database,
-    },
+    Enable { name: String },
     /// Change a user's role
     Role {
         name: String,
         /// member or admin
         role: String,
-        #[command(flatten)]
-        database: Database,
     },
     /// Print a one-time link with which the user chooses a new password
     ResetPassword {
         name: String,
-        /// Where the link leads
-        #[arg(
-            long,
-            env = "KEYCROFT_PUBLIC_URL",
-            default_value = "http://127.0.0.1:8420"
-        )]
-        public_url: String,
         #[command(flatten)]
-        database: Database,
+        link: Link,
     },
     /// Delete a user and all that is theirs; the name stays reserved
     Delete {
@@ -88,239 +75,390 @@ pub enum UserCommand {
         /// Do not ask
         #[arg(long)]
         yes: bool,
-        #[command(flatten)]
-        database: Database,
     },
-    /// Print a token with all of a user's permissions, so that an installation can be automated
+    /// Disable a user and end everything they hold (through the API)
+    EndEverything {
+        name: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Print a token with all of a user's permissions, so that an installation can be automated (on the file)
     Token {
         name: String,
         /// How long it lives: whole hours, 1h to 24h
         #[arg(long, value_name = "DURATION")]
         expires: Option<String>,
         #[command(flatten)]
-        database: Database,
+        out: Out,
     },
 }
 
-/// Does what the command says, on the file.
+/// Where a link leads that is made on the file; a server knows its own address.
+#[derive(Args)]
+struct Link {
+    /// Where the link leads, when it is made on the file
+    #[arg(
+        long,
+        env = "KEYCROFT_PUBLIC_URL",
+        default_value = "http://127.0.0.1:8420",
+        value_name = "URL"
+    )]
+    public_url: String,
+}
+
+impl Link {
+    fn with(&self, purpose: Purpose, code: Secret) -> String {
+        let path = purpose.path().unwrap_or("/");
+        format!(
+            "{}{path}?code={}",
+            self.public_url.trim_end_matches('/'),
+            *code.reveal()
+        )
+    }
+}
+
+/// What came out, and the same as the API writes it.
+struct Shown<T> {
+    value: T,
+    json: String,
+}
+
+impl<T: serde::Serialize> Shown<T> {
+    fn of(value: T) -> Result<Self, Failure> {
+        Ok(Self {
+            json: json(&value)?,
+            value,
+        })
+    }
+}
+
+fn answered<T: DeserializeOwned>(answer: &super::client::Answer) -> Result<Shown<T>, Failure> {
+    Ok(Shown {
+        value: answer.parse()?,
+        json: answer.text.to_string(),
+    })
+}
+
+/// `keycroft user`.
 ///
 /// # Errors
 /// With what to say and the exit code.
-pub fn run(command: UserCommand) -> Result<(), Failure> {
-    match command {
+pub fn run(arguments: UserArguments) -> Result<(), Failure> {
+    let makes_first = matches!(arguments.command, UserCommand::Add { admin: true, .. });
+    let named =
+        arguments.place.names_file() && matches!(arguments.command, UserCommand::Add { .. });
+    let at = arguments.place.settle(if makes_first || named {
+        Missing::Make
+    } else {
+        Missing::Refuse
+    })?;
+    match arguments.command {
         UserCommand::Add {
             name,
             admin,
             display_name,
             password_stdin,
-            public_url,
-            database,
+            link,
         } => {
-            let username = parse(&name)?;
             let password = if password_stdin {
-                Some(read_password(&username)?)
+                Some(prompt::secret("Password (it is not shown): ")?.to_string())
             } else {
                 None
             };
-            let display_name = match display_name {
-                Some(text) => crate::model::text::parse_name(&text).map_err(|message| {
-                    Failure::new(INVALID, format!("the display name: {message}"))
-                })?,
-                None => username.to_string(),
+            let role = if admin { "admin" } else { "member" }.to_owned();
+            add(
+                &at,
+                UserIn {
+                    username: Some(name),
+                    display_name,
+                    role: Some(role),
+                    password,
+                },
+                &link,
+            )
+        }
+        UserCommand::List => list(&at),
+        UserCommand::Show { name } => show(&at, &name),
+        UserCommand::Edit {
+            name,
+            display_name,
+            permissions,
+        } => {
+            let permissions = match permissions.as_slice() {
+                [] => None,
+                [none] if none == "none" => Some(Vec::new()),
+                _ => Some(permissions),
             };
-            let role = if admin { Role::Admin } else { Role::Member };
-            let office = database.open_or_create()?;
-            let invited = office.desk()?.add_user_as_operator(NewUser {
-                username,
-                display_name,
-                role,
-                password,
-            })?;
-            office.close();
-            eprintln!("added {} {}", invited.user.role, invited.user.username);
-            match invited.code {
-                Some(code) => print_link(&public_url, Purpose::Invitation, code),
-                None => Ok(()),
+            if display_name.is_none() && permissions.is_none() {
+                return Err(Failure::new(USAGE, "nothing was said to be changed")
+                    .hint(format!("keycroft user edit {name} --permission introspect")));
             }
+            change(
+                &at,
+                &name,
+                UserPatch {
+                    display_name,
+                    permissions,
+                    ..UserPatch::default()
+                },
+                "changed",
+            )
         }
-        UserCommand::List { database } => list(&database),
-        UserCommand::Show { name, database } => {
-            let user = on_desk(&database, |desk| Ok(desk.user_as_operator(&parse(&name)?)?))?;
-            output::table(&HEADINGS, &[row(&user)])
-        }
-        UserCommand::Disable { name, database } => change(
+        UserCommand::Disable { name } => change(
+            &at,
             &name,
-            &database,
-            UserChange {
-                disabled: Some(Disabled::Yes),
-                ..UserChange::default()
+            UserPatch {
+                disabled: Some(true),
+                ..UserPatch::default()
             },
             "disabled",
         ),
-        UserCommand::Enable { name, database } => change(
+        UserCommand::Enable { name } => change(
+            &at,
             &name,
-            &database,
-            UserChange {
-                disabled: Some(Disabled::No),
-                ..UserChange::default()
+            UserPatch {
+                disabled: Some(false),
+                ..UserPatch::default()
             },
             "enabled",
         ),
-        UserCommand::Role {
-            name,
-            role,
-            database,
-        } => {
-            let role = Role::parse(&role).map_err(|message| Failure::new(USAGE, message))?;
-            change(
+        UserCommand::Role { name, role } => change(
+            &at,
+            &name,
+            UserPatch {
+                role: Some(role),
+                ..UserPatch::default()
+            },
+            "changed the role of",
+        ),
+        UserCommand::ResetPassword { name, link } => reset_password(&at, &name, &link),
+        UserCommand::Delete { name, yes } => {
+            prompt::confirm_by_name(
+                &format!("Delete {name} and all that is theirs, {}?", at.name()),
                 &name,
-                &database,
-                UserChange {
-                    role: Some(role),
-                    ..UserChange::default()
-                },
-                "changed the role of",
-            )
-        }
-        UserCommand::ResetPassword {
-            name,
-            public_url,
-            database,
-        } => {
-            let code = on_desk(&database, |desk| {
-                Ok(desk.reset_password_as_operator(&parse(&name)?)?)
-            })?;
-            print_link(&public_url, Purpose::PasswordReset, code)
-        }
-        UserCommand::Delete {
-            name,
-            yes,
-            database,
-        } => {
-            confirm_deletion(&name, yes)?;
-            on_desk(&database, |desk| {
-                Ok(desk.delete_user_as_operator(&parse(&name)?)?)
-            })?;
-            eprintln!("deleted {name}");
+                yes,
+            )?;
+            match &at {
+                At::File(file) => file.desk.delete_user_as_operator(&username(&name)?)?,
+                At::Server(client) => client.delete(&path(&name)?).map(|_| ())?,
+            }
+            say(&format!("deleted {name} {}", at.name()));
             Ok(())
         }
-        UserCommand::Token {
-            name,
-            expires,
-            database,
-        } => {
-            let end = WantedEnd::parse(expires.as_deref(), None)
-                .map_err(|(_, message)| Failure::new(INVALID, format!("--expires: {message}")))?;
-            let issued = on_desk(&database, |desk| {
-                Ok(desk.user_token_as_operator(&parse(&name)?, end)?)
-            })?;
-            let expires = issued
-                .record
-                .expires_at
-                .map_or_else(String::new, |end| format!(", expires {end}"));
-            eprintln!("made a token of {name} ({}){expires}", issued.record.id);
-            output::line(&issued.secret.reveal())
-        }
+        UserCommand::EndEverything { name, yes } => end_everything(&at, &name, yes),
+        UserCommand::Token { name, expires, out } => token(&at, &name, expires.as_deref(), &out),
     }
 }
 
-const HEADINGS: [&str; 5] = ["name", "display name", "role", "state", "created"];
-
-fn row(user: &User) -> Vec<output::Cell> {
-    let state = if user.is_enabled() {
-        "enabled"
-    } else {
-        "disabled"
-    };
-    vec![
-        user.username.to_string().into(),
-        user.display_name.as_str().into(),
-        user.role.to_string().into(),
-        state.into(),
-        user.created_at.to_string().into(),
-    ]
-}
-
-fn list(database: &Database) -> Result<(), Failure> {
-    let users = on_desk(database, |desk| {
-        let mut users = Vec::new();
-        let mut after = None;
-        loop {
-            let page = desk.users_as_operator(after, 200)?;
-            users.extend(page.items);
-            after = page.next.and_then(|next| next.parse().ok());
-            if after.is_none() {
-                return Ok(users);
-            }
-        }
-    })?;
-    let rows: Vec<Vec<output::Cell>> = users.iter().map(row).collect();
-    output::table(&HEADINGS, &rows)
-}
-
-fn change(name: &str, database: &Database, change: UserChange, done: &str) -> Result<(), Failure> {
-    on_desk(database, |desk| {
-        Ok(desk.change_user_as_operator(&parse(name)?, change)?)
-    })?;
-    eprintln!("{done} {name}");
-    Ok(())
-}
-
-fn on_desk<T>(
-    database: &Database,
-    ask: impl FnOnce(&Desk) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let office = database.open()?;
-    let answer = ask(&office.desk()?);
-    office.close();
-    answer
-}
-
-fn parse(name: &str) -> Result<Username, Failure> {
+fn username(name: &str) -> Result<Username, Failure> {
     Username::parse(name)
         .map_err(|message| Failure::new(INVALID, format!("the user name: {message}")))
 }
 
-fn read_password(username: &Username) -> Result<Password, Failure> {
-    let mut text = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut text)
-        .map_err(|error| Failure::new(USAGE, format!("standard input: {error}")))?;
-    let text = text.trim_end_matches(['\n', '\r']);
-    Password::chosen(text, username)
-        .map_err(|message| Failure::new(INVALID, format!("the password: {message}")))
+/// A user's path; only names that can be one get this far, so that nothing else is asked for.
+fn path(name: &str) -> Result<String, Failure> {
+    Ok(format!("/api/v1/users/{}", username(name)?))
 }
 
-fn print_link(public_url: &str, purpose: Purpose, code: Secret) -> Result<(), Failure> {
-    let path = purpose.path().unwrap_or("/");
-    output::line(&format!(
-        "{}{path}?code={}",
-        public_url.trim_end_matches('/'),
-        *code.reveal()
-    ))
+fn row(user: &UserOut, now: Time) -> Vec<Cell> {
+    let state = if user.disabled { "disabled" } else { "enabled" };
+    vec![
+        user.username.as_str().into(),
+        user.display_name.as_str().into(),
+        user.role.as_str().into(),
+        state.into(),
+        Cell::time(Some(&user.created_at), "-", now),
+        Cell::words(&user.groups),
+        Cell::words(&user.permissions),
+    ]
 }
 
-fn confirm_deletion(name: &str, yes: bool) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
+const HEADINGS: [&str; 7] = [
+    "name",
+    "display name",
+    "role",
+    "state",
+    "created",
+    "groups",
+    "granted",
+];
+
+fn now() -> Time {
+    crate::clock::Clock::System.now()
+}
+
+fn add(at: &At, wanted: UserIn, link: &Link) -> Result<(), Failure> {
+    let added: Shown<UserOut> = match at {
+        At::Server(client) => answered(&client.post("/api/v1/users", &wanted)?)?,
+        At::File(file) => {
+            let invited = file.desk.add_user_as_operator(wanted.parse()?)?;
+            let invitation = invited
+                .code
+                .map(|code| link.with(Purpose::Invitation, code));
+            Shown::of(UserOut {
+                invitation,
+                ..UserOut::of(&invited.user)
+            })?
+        }
+    };
+    say(&format!(
+        "added {} {} {}",
+        added.value.role,
+        added.value.username,
+        at.name()
+    ));
+    if at.json() {
+        return output::line(&added.json);
     }
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::new(
-            USAGE,
-            format!("deleting {name} can't be undone, and there is nobody to ask"),
-        )
-        .hint(format!("keycroft user delete {name} --yes")));
+    match added.value.invitation {
+        None => Ok(()),
+        Some(invitation) => {
+            say("they choose a password within 7 days at this link, which works once:");
+            output::line(&invitation)
+        }
     }
-    eprint!("Delete {name} and all that is theirs? Type the name to go on: ");
-    let mut text = String::new();
-    std::io::stdin()
-        .lock()
-        .read_line(&mut text)
-        .map_err(|error| Failure::new(USAGE, format!("standard input: {error}")))?;
-    if text.trim() == name {
-        Ok(())
-    } else {
-        Err(Failure::new(super::exit::FAILED, "nothing was deleted"))
+}
+
+fn list(at: &At) -> Result<(), Failure> {
+    let users: Vec<UserOut> = match at {
+        At::Server(client) => {
+            let listed = client.list("/api/v1/users")?;
+            if at.json() {
+                return output::line(&listed.json());
+            }
+            listed.parse()?
+        }
+        At::File(file) => all_on(file)?,
+    };
+    if at.json() {
+        return output::line(&json(&crate::wire::ListOut {
+            items: users,
+            next: None,
+        })?);
     }
+    let rows: Vec<Vec<Cell>> = users.iter().map(|user| row(user, now())).collect();
+    output::table(&HEADINGS, &rows)
+}
+
+fn all_on(file: &File) -> Result<Vec<UserOut>, Failure> {
+    let mut users = Vec::new();
+    let mut after = None;
+    loop {
+        let page = file.desk.users_as_operator(after, 200)?;
+        users.extend(page.items.iter().map(UserOut::of));
+        after = page.next.and_then(|next| next.parse().ok());
+        if after.is_none() {
+            return Ok(users);
+        }
+    }
+}
+
+fn show(at: &At, name: &str) -> Result<(), Failure> {
+    let user: Shown<UserOut> = match at {
+        At::Server(client) => answered(&client.get(&path(name)?)?)?,
+        At::File(file) => Shown::of(UserOut::of(&file.desk.user_as_operator(&username(name)?)?))?,
+    };
+    if at.json() {
+        return output::line(&user.json);
+    }
+    let rows: Vec<(&str, Cell)> = HEADINGS.into_iter().zip(row(&user.value, now())).collect();
+    output::record(&rows)
+}
+
+fn change(at: &At, name: &str, patch: UserPatch, done: &str) -> Result<(), Failure> {
+    let user: Shown<UserOut> = match at {
+        At::Server(client) => answered(&client.patch(&path(name)?, &patch)?)?,
+        At::File(file) => Shown::of(UserOut::of(
+            &file
+                .desk
+                .change_user_as_operator(&username(name)?, patch.parse()?)?,
+        ))?,
+    };
+    if at.json() {
+        return output::line(&user.json);
+    }
+    say(&format!("{done} {name} {}", at.name()));
+    Ok(())
+}
+
+fn reset_password(at: &At, name: &str, link: &Link) -> Result<(), Failure> {
+    let made: Shown<LinkOut> = match at {
+        At::Server(client) => {
+            answered(&client.post(&format!("{}/reset-password", path(name)?), &NothingIn {})?)?
+        }
+        At::File(file) => Shown::of(LinkOut {
+            link: link.with(
+                Purpose::PasswordReset,
+                file.desk.reset_password_as_operator(&username(name)?)?,
+            ),
+        })?,
+    };
+    if at.json() {
+        return output::line(&made.json);
+    }
+    say(&format!(
+        "{name} chooses a new password within a day at this link, which works once:"
+    ));
+    output::line(&made.value.link)
+}
+
+fn end_everything(at: &At, name: &str, yes: bool) -> Result<(), Failure> {
+    let At::Server(client) = at else {
+        return Err(
+            Failure::new(USAGE, "this is an admin's act and goes through the API")
+                .hint("keycroft login; on the file: keycroft user disable, or delete"),
+        );
+    };
+    prompt::confirm_by_name(
+        &format!("Disable {name} and end every credential and SSH key of theirs?"),
+        name,
+        yes,
+    )?;
+    let ended: Shown<EndedOut> =
+        answered(&client.post(&format!("{}/end-everything", path(name)?), &NothingIn {})?)?;
+    if at.json() {
+        return output::line(&ended.json);
+    }
+    let EndedOut {
+        api_keys,
+        tokens,
+        sessions,
+        ssh_keys,
+    } = ended.value;
+    say(&format!(
+        "disabled {name} and ended {api_keys} API keys, {tokens} tokens, {sessions} sessions and {ssh_keys} SSH keys"
+    ));
+    Ok(())
+}
+
+fn token(at: &At, name: &str, expires: Option<&str>, out: &Out) -> Result<(), Failure> {
+    let At::File(file) = at else {
+        return Err(
+            Failure::new(USAGE, "only the file's owner makes tokens for others")
+                .hint(format!("keycroft user token {name} --db FILE")),
+        );
+    };
+    let end = WantedEnd::parse(expires, None)
+        .map_err(|(_, message)| Failure::new(INVALID, format!("--expires: {message}")))?;
+    let place = out.open()?;
+    let issued =
+        match username(name).and_then(|name| Ok(file.desk.user_token_as_operator(&name, end)?)) {
+            Ok(issued) => issued,
+            Err(failure) => {
+                place.forget();
+                return Err(failure);
+            }
+        };
+    let expires = issued.record.expires_at.map(|end| end.to_string());
+    let id = issued.record.id;
+    place.put(
+        &issued.secret.reveal(),
+        &format!("keycroft token delete {id} --user {name}"),
+    )?;
+    say(&format!(
+        "made a token of {name} ({id}), {}",
+        output::until(expires.as_deref(), now())
+    ));
+    Ok(())
 }

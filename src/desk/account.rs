@@ -55,7 +55,7 @@ impl Desk {
         caller.demand(Own::AccountWrite)?;
         let new = Password::chosen(new, &user.username)
             .map_err(|message| Error::field("new", message))?;
-        self.demand_password(&user, current, "current", &caller.origin, caller.now)?;
+        self.demand_password(&user, current, "current", caller)?;
         let hash = new.hash();
         let keep = (caller.credential.kind == Kind::Session).then_some(caller.credential.id);
         self.store().write(
@@ -109,6 +109,9 @@ impl Desk {
             return Err(Error::Unauthenticated {
                 sent: SecretSent::Yes,
             });
+        }
+        if self.read.is_code_over(presented, now)? {
+            self.store().remove_code_that_is_over(presented.id, now)?;
         }
         match self.read.code(presented, purpose, now)?.user {
             Some(user) => Ok(Some(self.read.user_by_id(user)?.ok_or(

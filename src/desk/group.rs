@@ -44,9 +44,10 @@ impl Desk {
         name: String,
         once: Option<Once>,
     ) -> Result<Group, Error> {
-        caller.demand_recent_password()?;
         self.store().write(
-            caller.permit(Own::UsersWrite, Action::GroupAdd)?.once(once),
+            caller
+                .permit_with_password(Own::UsersWrite, Action::GroupAdd)?
+                .once(once),
             move |write| {
                 write.add_group(&name)?;
                 let group = write.group(&name)?.ok_or(Error::NotFound("group"))?;
@@ -60,9 +61,8 @@ impl Desk {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] while a host is limited to it.
     pub fn delete_group(&self, caller: &Caller, name: String) -> Result<(), Error> {
-        caller.demand_recent_password()?;
         self.store().write(
-            caller.permit(Own::UsersWrite, Action::GroupDelete)?,
+            caller.permit_with_password(Own::UsersWrite, Action::GroupDelete)?,
             move |write| {
                 let group = write.group(&name)?.ok_or(Error::NotFound("group"))?;
                 write.delete_group(&group)?;
@@ -106,9 +106,9 @@ impl Desk {
         group: String,
         username: Username,
     ) -> Result<(), Error> {
-        caller.demand_recent_password()?;
-        self.store()
-            .write(caller.permit(Own::UsersWrite, action)?, move |write| {
+        self.store().write(
+            caller.permit_with_password(Own::UsersWrite, action)?,
+            move |write| {
                 let group = write.group(&group)?.ok_or(Error::NotFound("group"))?;
                 let user = write.user(&username)?.ok_or(Error::NotFound("user"))?;
                 if action == Action::GroupAddMember {
@@ -125,6 +125,7 @@ impl Desk {
                         Some(user.id),
                     )),
                 ))
-            })
+            },
+        )
     }
 }

@@ -5,7 +5,9 @@ mod credential;
 mod device_login;
 mod event;
 mod explain;
+mod file;
 mod group;
+mod issue;
 mod metrics;
 mod overview;
 mod policy;
@@ -22,9 +24,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 pub use self::ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use account::Invited;
-pub use credential::{Issued, Whose, WithMade};
+pub use credential::{Whose, WithMade};
 pub use device_login::{BegunLogin, Polled, WantedLogin};
 pub use explain::{Check, Circumstances, Explanation};
+pub use file::{BackedUp, Condition, Existing, Finding, Refused, Restored, Survivor};
+pub use issue::Issued;
 pub use metrics::{Counters, Figures};
 pub use overview::{Exceeding, Facts, UserCounts};
 pub use sign_in::SignedIn;
@@ -40,7 +44,7 @@ use crate::model::event::Action;
 use crate::model::permission::Own;
 use crate::model::secret::{Digest, Form, Secret};
 use crate::model::time::Time;
-use crate::store::{NewCode, Read, Refused, Store};
+use crate::store::{NewCode, Read, Store, Waits};
 
 pub use crate::store::{Bucket, CredentialFilter, EventFilter, LoginKeys, Page, Verdict};
 
@@ -72,7 +76,15 @@ impl Office {
     /// # Errors
     /// [`Refused`] with one clear line.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, Refused> {
-        let store = Store::open(path)?;
+        Self::open_with(path, clock, Waits::default())
+    }
+
+    /// The same, with a writer that waits as long as `waits` says.
+    ///
+    /// # Errors
+    /// [`Refused`] with one clear line.
+    pub fn open_with(path: &Path, clock: Clock, waits: Waits) -> Result<Self, Refused> {
+        let store = Store::open_with(path, waits)?;
         Ok(Self {
             store,
             swept_at: Arc::new(AtomicI64::new(clock.now().unix())),

@@ -69,9 +69,8 @@ impl Desk {
     /// # Errors
     /// [`Error::Invalid`] when the whole does not hold together; [`Error::Forbidden`].
     pub fn change_policy(&self, caller: &Caller, change: PolicyChange) -> Result<Policy, Error> {
-        caller.demand_recent_password()?;
         self.store().write(
-            caller.permit(Own::PolicyWrite, Action::PolicyEdit)?,
+            caller.permit_with_password(Own::PolicyWrite, Action::PolicyEdit)?,
             |write| change_policy(write, change),
         )
     }

@@ -53,10 +53,9 @@ impl Desk {
         permissions: Permissions,
         once: Option<Once>,
     ) -> Result<Service, Error> {
-        caller.demand_recent_password()?;
         self.store().write(
             caller
-                .permit(Own::ServicesWrite, Action::ServiceAdd)?
+                .permit_with_password(Own::ServicesWrite, Action::ServiceAdd)?
                 .once(once),
             move |write| {
                 write.add_service(&name, &permissions)?;
@@ -80,11 +79,10 @@ impl Desk {
         name: String,
         words: Vec<String>,
     ) -> Result<Service, Error> {
-        caller.demand_recent_password()?;
         let permissions = parse_service_permissions(&name, &words)
             .map_err(|message| Error::field("permissions", message))?;
         self.store().write(
-            caller.permit(Own::ServicesWrite, Action::ServiceEdit)?,
+            caller.permit_with_password(Own::ServicesWrite, Action::ServiceEdit)?,
             move |write| {
                 let before = write.service(&name)?.ok_or(Error::NotFound("service"))?;
                 write.set_service_permissions(&before, &permissions)?;
@@ -106,9 +104,8 @@ impl Desk {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn delete_service(&self, caller: &Caller, name: String) -> Result<(), Error> {
-        caller.demand_recent_password()?;
         self.store().write(
-            caller.permit(Own::ServicesWrite, Action::ServiceDelete)?,
+            caller.permit_with_password(Own::ServicesWrite, Action::ServiceDelete)?,
             move |write| {
                 let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;
                 write.delete_service(&service)?;

@@ -16,7 +16,7 @@ use crate::model::time::{Lifetime, Time};
 use crate::model::user::{User, Username};
 use crate::store::{Bucket, NewRow};
 
-/// Wrong passwords in a minute: for one name, and in one browser that is known.
+/// Wrong passwords in a minute: for one name, for one person in a browser that is known, and in one session.
 const TRIES_PER_NAME: u32 = 10;
 /// Wrong passwords in a minute from one address.
 const TRIES_PER_ADDRESS: u32 = 50;
@@ -120,7 +120,7 @@ impl Desk {
     /// [`Error::Invalid`] when it is wrong; [`Error::TooMany`].
     pub fn confirm_password(&self, caller: &Caller, password: &Password) -> Result<(), Error> {
         let user = caller.user()?.clone();
-        let hash = self.demand_password(&user, password, "password", &caller.origin, caller.now)?;
+        let hash = self.demand_password(&user, password, "password", caller)?;
         let (id, user_id) = (caller.credential.id, user.id);
         let permit = Permit::by_password(
             &user,
@@ -139,7 +139,8 @@ impl Desk {
         })
     }
 
-    /// The hash that a user's typed password matches.
+    /// The hash that a user's typed password matches. A session has a budget of its own, which nobody else can use up:
+    /// whoever has one typed the password before.
     ///
     /// # Errors
     /// [`Error::Invalid`] under `field` when it is wrong; [`Error::TooMany`].
@@ -148,10 +149,16 @@ impl Desk {
         user: &User,
         password: &Password,
         field: &str,
-        origin: &Origin,
-        now: Time,
+        caller: &Caller,
     ) -> Result<String, Error> {
-        let buckets = self.buckets(user.username.as_str(), Some(user), None, origin, now)?;
+        let (origin, now) = (&caller.origin, caller.now);
+        let session = (caller.credential.kind == Kind::Session).then_some(caller.credential.id);
+        let buckets = match session {
+            Some(session) => {
+                vec![self.bucket("session", session.as_str().as_bytes(), TRIES_PER_NAME)]
+            }
+            None => self.buckets(user.username.as_str(), Some(user), None, origin, now)?,
+        };
         self.count_try(buckets.clone(), now)?;
         let Some(hash) = self.matching_hash(Some(user), password)? else {
             self.note_failed_sign_in(Some(user), origin.clone(), now)?;
@@ -170,24 +177,28 @@ impl Desk {
         origin: &Origin,
         now: Time,
     ) -> Result<Vec<Bucket>, Error> {
-        let bucket = |kind: &str, value: &[u8], tries_max| Bucket {
-            name: format!("{kind}:{}", self.keyed(&[b"throttle", value]).hex()),
-            tries_max,
-        };
         if let (Some(browser), Some(user)) = (browser, user)
             && self.read.knows_browser(browser, user.id, now)?
         {
-            return Ok(vec![bucket("browser", browser.as_bytes(), TRIES_PER_NAME)]);
+            let value = [
+                browser.as_bytes().as_slice(),
+                user.username.as_str().as_bytes(),
+            ]
+            .concat();
+            return Ok(vec![self.bucket("browser", &value, TRIES_PER_NAME)]);
         }
-        let mut buckets = vec![bucket("name", name.as_bytes(), TRIES_PER_NAME)];
+        let mut buckets = vec![self.bucket("name", name.as_bytes(), TRIES_PER_NAME)];
         if let Some(address) = origin.address {
-            buckets.push(bucket(
-                "address",
-                network_of(address).as_bytes(),
-                TRIES_PER_ADDRESS,
-            ));
+            buckets.push(self.bucket("address", network_of(address).as_bytes(), TRIES_PER_ADDRESS));
         }
         Ok(buckets)
+    }
+
+    fn bucket(&self, kind: &str, value: &[u8], tries_max: u32) -> Bucket {
+        Bucket {
+            name: format!("{kind}:{}", self.keyed(&[b"throttle", value]).hex()),
+            tries_max,
+        }
     }
 
     fn count_try(&self, buckets: Vec<Bucket>, now: Time) -> Result<(), Error> {

@@ -9,10 +9,10 @@ use crate::model::time::Time;
 
 pub use crate::store::Swept;
 
-/// Rows of each kind that an ordinary request's sweep removes.
+/// Rows that an ordinary request's sweep removes.
 pub(super) const SMALL_BATCH_ROWS: usize = 500;
-/// Rows of each kind in one transaction of a whole sweep: other jobs come between two of them.
-const BATCH_ROWS: usize = 1_000;
+/// Rows in one transaction of a whole sweep: other jobs come between two of them.
+const BATCH_ROWS: usize = 500;
 
 impl Desk {
     /// Removes all that is over; what was removed.

@@ -79,8 +79,9 @@ impl Desk {
         user: NewUser,
         once: Option<Once>,
     ) -> Result<Invited, Error> {
-        caller.demand_recent_password()?;
-        let permit = caller.permit(Own::UsersWrite, Action::UserAdd)?.once(once);
+        let permit = caller
+            .permit_with_password(Own::UsersWrite, Action::UserAdd)?
+            .once(once);
         self.add(permit, user)
     }
 
@@ -136,8 +137,7 @@ impl Desk {
         name: &Username,
         change: UserChange,
     ) -> Result<User, Error> {
-        caller.demand_recent_password()?;
-        let permit = caller.permit(Own::UsersWrite, change.action())?;
+        let permit = caller.permit_with_password(Own::UsersWrite, change.action())?;
         self.change(permit, name, change)
     }
 
@@ -161,8 +161,12 @@ impl Desk {
                 demand_grantable(write, granted)?;
             }
             let before = write.user(&name)?.ok_or(Error::NotFound("user"))?;
-            if change.version.as_ref().is_some_and(|version| *version != before.version()) {
-                return Err(Error::Conflict("Somebody changed this user meanwhile; look at how they are now, and save again if you still want to.".to_owned()));
+            if change
+                .version
+                .as_ref()
+                .is_some_and(|version| *version != before.version())
+            {
+                return Err(Error::changed_meanwhile("this user"));
             }
             if let Some(display_name) = &change.display_name {
                 write.set_display_name(before.id, display_name)?;
@@ -205,8 +209,10 @@ impl Desk {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin.
     pub fn delete_user(&self, caller: &Caller, name: &Username) -> Result<(), Error> {
-        caller.demand_recent_password()?;
-        self.delete(caller.permit(Own::UsersWrite, Action::UserDelete)?, name)
+        self.delete(
+            caller.permit_with_password(Own::UsersWrite, Action::UserDelete)?,
+            name,
+        )
     }
 
     /// The same for the file's owner.
@@ -230,12 +236,14 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Forbidden`] when the user may do more than the caller, who could take their place.
-    pub fn reset_password(&self, caller: &Caller, name: &Username) -> Result<Secret, Error> {
-        caller.demand_recent_password()?;
-        self.reset(
-            caller.permit(Own::UsersWrite, Action::UserResetPassword)?,
-            name,
-        )
+    pub fn reset_password(
+        &self,
+        caller: &Caller,
+        name: &Username,
+        once: Option<Once>,
+    ) -> Result<Secret, Error> {
+        let permit = caller.permit_with_password(Own::UsersWrite, Action::UserResetPassword)?;
+        self.reset(permit.once(once), name)
     }
 
     /// The same for the file's owner.
@@ -273,10 +281,9 @@ impl Desk {
         caller: &Caller,
         name: &Username,
     ) -> Result<EndedEverything, Error> {
-        caller.demand_recent_password()?;
         let name = name.clone();
         self.store().write(
-            caller.permit(Own::UsersWrite, Action::UserEndEverything)?,
+            caller.permit_with_password(Own::UsersWrite, Action::UserEndEverything)?,
             move |write| {
                 let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;
                 write.set_user_disabled(&user, Disabled::Yes)?;

@@ -70,8 +70,8 @@ impl Show {
 pub struct InventoryRow {
     /// `API key`, `token`, `session`, `SSH key`, `host credential`.
     pub kind: &'static str,
-    /// What the box sends: `api-key/ID`, `token/ID`, `session/ID`, `ssh-key/ID`.
-    pub reference: String,
+    /// What the box sends: `api-key/ID`, `token/ID`, `session/ID`, `ssh-key/ID`; `None` for what is deleted elsewhere.
+    pub reference: Option<String>,
     pub id: String,
     pub name: String,
     /// A user's, service's or host's name.
@@ -139,7 +139,10 @@ fn list_row(row: &InventoryRow, now: Time) -> Markup {
             td data-l="Access" { (row.access) }
             td data-l="Last used" { (time_or_never(row.last_used_at, now)) }
             td data-l="Expires" { (when::end(row.expires_at, now)) }
-            td data-l="Choose" { input type="checkbox" name="reference" value=(row.reference) aria-label={ "Choose " (row.name) }; }
+            td data-l="Choose" {
+                @if let Some(reference) = &row.reference { input type="checkbox" name="reference" value=(reference) aria-label={ "Choose " (row.name) }; }
+                @else { "–" }
+            }
         }
     }
 }
@@ -160,7 +163,7 @@ pub fn delete(frame: &Frame, view: &InventoryDelete) -> Markup {
         }
         div.box.warn { p { "Each is refused from the very next request on. This cannot be undone." } }
         (post(frame, "/admin/inventory/delete", &html! {
-            @for row in &view.rows { (hidden("reference", &row.reference)) }
+            @for reference in view.rows.iter().filter_map(|row| row.reference.as_ref()) { (hidden("reference", reference)) }
             (Field::text("confirm").label(&label).required().show(&view.input))
             (danger("Delete them", "Keep them", "/admin/inventory"))
         }))

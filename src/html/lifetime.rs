@@ -15,7 +15,7 @@ const CUSTOM: &str = "custom";
 /// Sends `expires_in` (like `30d`, `never` or `custom`) and, for `custom`, `expires_at` (`2027-01-31T15:04`, meant as UTC).
 pub(super) fn for_api_key(input: &Input, policy: &Policy, now: Time) -> Markup {
     match policy.api_key.choice {
-        Choice::Fixed => fixed(&policy.api_key, now),
+        Choice::Fixed => fixed(input, &policy.api_key, now),
         Choice::Free => {
             let mut options: Vec<(String, String)> = offered(policy)
                 .into_iter()
@@ -107,7 +107,7 @@ fn stays(present: Option<Time>) -> (String, String) {
 /// The life of a token in whole hours, or the sentence. Sends `expires_in`.
 pub(super) fn for_token(input: &Input, rule: &LifetimeRule, now: Time) -> Markup {
     let longest = match (rule.choice, rule.max) {
-        (Choice::Fixed, _) => return fixed(rule, now),
+        (Choice::Fixed, _) => return fixed(input, rule, now),
         (Choice::Free, Lifetime::For(duration)) => (duration.as_secs() / 3_600).clamp(1, 24),
         (Choice::Free, Lifetime::Endless) => 24,
     };
@@ -145,9 +145,10 @@ fn option_hours(life: Lifetime, now: Time) -> (String, String) {
     )
 }
 
-fn fixed(rule: &LifetimeRule, now: Time) -> Markup {
+fn fixed(input: &Input, rule: &LifetimeRule, now: Time) -> Markup {
     html! {
-        p {
+        @if let Some(error) = input.error("expires_in").or(input.error("expires_at")) { p.err { "Error: " (error) } }
+        p #expires_in {
             @match rule.default {
                 Lifetime::For(duration) => { "Expires after " (length(duration)) " (set by your organisation)" }
                 Lifetime::Endless => { "Never expires (set by your organisation)" }

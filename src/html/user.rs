@@ -95,6 +95,8 @@ pub struct UserPage {
     pub removable: Removable,
     /// What the user was when the page was made, so that nothing newer is overwritten unseen.
     pub version: String,
+    /// Goes along with the form for a link: sent twice, it makes one.
+    pub nonce: String,
     pub input: Input,
 }
 
@@ -206,6 +208,19 @@ pub fn link(frame: &Frame, view: &OneTimeLink<'_>) -> Markup {
     page(frame, Section::Users, title, &content)
 }
 
+/// What the form for a link gets when it is sent again.
+#[must_use]
+pub fn link_already_made(frame: &Frame, username: &str) -> Markup {
+    let path = format!("/admin/users/{username}");
+    let content = html! {
+        h1 { "Already made" }
+        p.lead { "This form was sent before. The link for " b { (username) } " was made then, and cannot be shown again; no second one was made." }
+        p { "If you did not pass it on, make a new one: the one before ends with it." }
+        div.act { a.btn.go href=(path) { "Go to the user" } }
+    };
+    page(frame, Section::Users, "Already made", &content)
+}
+
 /// `/admin/users/NAME`. Its forms go to `…/edit` (`version`, `display_name`, `role`, `permissions`), `…/disable`,
 /// `…/enable`, `…/reset-password`, and `…/KINDs/ID/delete` for each credential.
 #[must_use]
@@ -242,7 +257,10 @@ fn path(user: &User) -> String {
 fn buttons(frame: &Frame, view: &UserPage, path: &str) -> Markup {
     html! {
         @if view.user.is_enabled() {
-            (button(frame, &format!("{path}/reset-password"), None, if view.user.has_password { "Reset password" } else { "New invitation" }))
+            (post(frame, &format!("{path}/reset-password"), &html! {
+                (hidden("nonce", &view.nonce))
+                button { @if view.user.has_password { "Reset password" } @else { "New invitation" } }
+            }))
         }
         @if view.removable == Removable::Yes {
             @if view.user.is_enabled() { (button(frame, &format!("{path}/disable"), None, "Disable")) }

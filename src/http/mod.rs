@@ -8,11 +8,13 @@ mod gate;
 mod headers;
 mod problem;
 mod query;
+mod respond;
 mod route;
 mod serve;
 mod service;
 pub mod transport;
 
 pub use ask::{House, Settings};
-pub use route::{ANY, Needs, ROUTES, Route, admit, respond};
+pub use respond::{admit, respond};
+pub use route::{ANY, Needs, ROUTES, Route};
 pub use serve::{ServeError, listen, serve};

@@ -1,21 +1,20 @@
 //! The route table: each path, what it needs, and who answers.
 
-use rouille::{Request, Response};
+use rouille::Response;
 
-use super::ask::{Ask, House};
+use super::api;
+use super::ask::Ask;
 use super::console::{self, Act, Page};
 use super::problem::Problem;
 use super::service::{device, health, introspect, metadata, metrics, verify};
-use super::transport::{Admission, Lane};
-use super::{api, gate, headers};
+use super::transport::Lane;
 use crate::model::caller::Caller;
 use crate::model::permission::Own;
 
-/// Longest body of an ordinary call, in bytes.
-pub const BODY_BYTES_MAX: usize = 64 * 1_024;
-
-type Open = fn(&Ask<'_>) -> Result<Response, Problem>;
-type Called = fn(&Ask<'_>, &Caller) -> Result<Response, Problem>;
+/// Answers anybody.
+pub type Open = fn(&Ask<'_>) -> Result<Response, Problem>;
+/// Answers a caller.
+pub type Called = fn(&Ask<'_>, &Caller) -> Result<Response, Problem>;
 
 /// What a route needs before its handler is asked.
 #[derive(Clone, Copy)]
@@ -103,411 +102,87 @@ const fn hashing(route: Route) -> Route {
     }
 }
 
-/// Every route. `/verify` stands first: it is asked most.
+/// Every route, a line each; of two that fit, the first answers. `/verify` stands first: it is asked most.
+#[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
     quick(ANY, "/verify", verify::verify),
-    Route {
-        lane: Lane::Quick,
-        ..needs(
-            "POST",
-            "/oauth/introspect",
-            Own::Introspect,
-            introspect::introspect,
-        )
-    },
+    Route { lane: Lane::Quick, ..needs("POST", "/oauth/introspect", Own::Introspect, introspect::introspect) },
     open("POST", "/oauth/revoke", introspect::revoke),
     open("POST", "/oauth/device_authorization", device::authorize),
     open("POST", "/oauth/token", device::token),
     quick("GET", "/healthz", health::healthz),
     open("GET", "/metrics", metrics::metrics),
     quick("GET", "/openapi.json", metadata::openapi),
-    quick(
-        "GET",
-        "/.well-known/oauth-authorization-server",
-        metadata::authorization_server,
-    ),
+    quick("GET", "/.well-known/oauth-authorization-server", metadata::authorization_server),
     open("DELETE", "/api/v1/burn", introspect::burn),
-    Route {
-        method: "GET",
-        path: "/api/v1/me",
-        needs: Needs::Bearer(api::account::show),
-        lane: Lane::Quick,
-    },
+    Route { method: "GET", path: "/api/v1/me", needs: Needs::Bearer(api::account::show), lane: Lane::Quick },
     needs("PATCH", "/api/v1/me", Own::AccountWrite, api::account::edit),
-    hashing(needs(
-        "POST",
-        "/api/v1/me/password",
-        Own::AccountWrite,
-        api::account::change_password,
-    )),
+    hashing(needs("POST", "/api/v1/me/password", Own::AccountWrite, api::account::change_password)),
     hashing(open("POST", "/api/v1/setup", api::account::set_up)),
-    hashing(open(
-        "POST",
-        "/api/v1/invitation",
-        api::account::accept_invitation,
-    )),
-    hashing(open(
-        "POST",
-        "/api/v1/password-reset",
-        api::account::reset_password,
-    )),
-    needs(
-        "GET",
-        "/api/v1/api-keys",
-        Own::ApiKeysRead,
-        api::api_key::list_own,
-    ),
-    needs(
-        "POST",
-        "/api/v1/api-keys",
-        Own::ApiKeysWrite,
-        api::api_key::create_own,
-    ),
-    needs(
-        "GET",
-        "/api/v1/api-keys/{id}",
-        Own::ApiKeysRead,
-        api::api_key::show_own,
-    ),
-    needs(
-        "PATCH",
-        "/api/v1/api-keys/{id}",
-        Own::ApiKeysWrite,
-        api::api_key::edit_own,
-    ),
-    needs(
-        "DELETE",
-        "/api/v1/api-keys/{id}",
-        Own::ApiKeysWrite,
-        api::api_key::delete_own,
-    ),
-    needs(
-        "POST",
-        "/api/v1/api-keys/{id}/rotate",
-        Own::ApiKeysWrite,
-        api::api_key::rotate_own,
-    ),
-    needs(
-        "GET",
-        "/api/v1/api-keys/{id}/usage",
-        Own::ApiKeysRead,
-        api::api_key::usage_own,
-    ),
-    needs(
-        "GET",
-        "/api/v1/api-keys/{id}/explain",
-        Own::ApiKeysRead,
-        api::explain::own_api_key,
-    ),
-    needs(
-        "GET",
-        "/api/v1/tokens",
-        Own::TokensRead,
-        api::token::list_own,
-    ),
-    needs(
-        "POST",
-        "/api/v1/tokens",
-        Own::TokensWrite,
-        api::token::create_own,
-    ),
-    needs(
-        "GET",
-        "/api/v1/tokens/{id}",
-        Own::TokensRead,
-        api::token::show_own,
-    ),
-    needs(
-        "DELETE",
-        "/api/v1/tokens/{id}",
-        Own::TokensWrite,
-        api::token::delete_own,
-    ),
-    needs(
-        "GET",
-        "/api/v1/tokens/{id}/usage",
-        Own::TokensRead,
-        api::token::usage_own,
-    ),
-    needs(
-        "GET",
-        "/api/v1/tokens/{id}/explain",
-        Own::TokensRead,
-        api::explain::own_token,
-    ),
-    needs(
-        "GET",
-        "/api/v1/sessions",
-        Own::SessionsRead,
-        api::session::list_own,
-    ),
-    needs(
-        "DELETE",
-        "/api/v1/sessions",
-        Own::SessionsWrite,
-        api::session::delete_all,
-    ),
-    needs(
-        "DELETE",
-        "/api/v1/sessions/{id}",
-        Own::SessionsWrite,
-        api::session::delete_own,
-    ),
-    needs(
-        "GET",
-        "/api/v1/ssh-keys",
-        Own::SshKeysRead,
-        api::ssh_key::list_own,
-    ),
-    needs(
-        "POST",
-        "/api/v1/ssh-keys",
-        Own::SshKeysWrite,
-        api::ssh_key::add,
-    ),
-    needs(
-        "POST",
-        "/api/v1/ssh-keys/import",
-        Own::SshKeysWrite,
-        api::ssh_key::import_own,
-    ),
-    needs(
-        "GET",
-        "/api/v1/ssh-keys/{id}",
-        Own::SshKeysRead,
-        api::ssh_key::show,
-    ),
-    needs(
-        "PATCH",
-        "/api/v1/ssh-keys/{id}",
-        Own::SshKeysWrite,
-        api::ssh_key::edit,
-    ),
-    needs(
-        "DELETE",
-        "/api/v1/ssh-keys/{id}",
-        Own::SshKeysWrite,
-        api::ssh_key::delete_own,
-    ),
+    hashing(open("POST", "/api/v1/invitation", api::account::accept_invitation)),
+    hashing(open("POST", "/api/v1/password-reset", api::account::reset_password)),
+    needs("GET", "/api/v1/api-keys", Own::ApiKeysRead, api::api_key::list_own),
+    needs("POST", "/api/v1/api-keys", Own::ApiKeysWrite, api::api_key::create_own),
+    needs("GET", "/api/v1/api-keys/{id}", Own::ApiKeysRead, api::api_key::show_own),
+    needs("PATCH", "/api/v1/api-keys/{id}", Own::ApiKeysWrite, api::api_key::edit_own),
+    needs("DELETE", "/api/v1/api-keys/{id}", Own::ApiKeysWrite, api::api_key::delete_own),
+    needs("POST", "/api/v1/api-keys/{id}/rotate", Own::ApiKeysWrite, api::api_key::rotate_own),
+    needs("GET", "/api/v1/api-keys/{id}/usage", Own::ApiKeysRead, api::api_key::usage_own),
+    needs("GET", "/api/v1/api-keys/{id}/explain", Own::ApiKeysRead, api::explain::own_api_key),
+    needs("GET", "/api/v1/tokens", Own::TokensRead, api::token::list_own),
+    needs("POST", "/api/v1/tokens", Own::TokensWrite, api::token::create_own),
+    needs("GET", "/api/v1/tokens/{id}", Own::TokensRead, api::token::show_own),
+    needs("DELETE", "/api/v1/tokens/{id}", Own::TokensWrite, api::token::delete_own),
+    needs("GET", "/api/v1/tokens/{id}/usage", Own::TokensRead, api::token::usage_own),
+    needs("GET", "/api/v1/tokens/{id}/explain", Own::TokensRead, api::explain::own_token),
+    needs("GET", "/api/v1/sessions", Own::SessionsRead, api::session::list_own),
+    needs("DELETE", "/api/v1/sessions", Own::SessionsWrite, api::session::delete_all),
+    needs("DELETE", "/api/v1/sessions/{id}", Own::SessionsWrite, api::session::delete_own),
+    needs("GET", "/api/v1/ssh-keys", Own::SshKeysRead, api::ssh_key::list_own),
+    needs("POST", "/api/v1/ssh-keys", Own::SshKeysWrite, api::ssh_key::add),
+    needs("POST", "/api/v1/ssh-keys/import", Own::SshKeysWrite, api::ssh_key::import_own),
+    needs("GET", "/api/v1/ssh-keys/{id}", Own::SshKeysRead, api::ssh_key::show),
+    needs("PATCH", "/api/v1/ssh-keys/{id}", Own::SshKeysWrite, api::ssh_key::edit),
+    needs("DELETE", "/api/v1/ssh-keys/{id}", Own::SshKeysWrite, api::ssh_key::delete_own),
     open("GET", "/api/v1/events", api::event::list_events),
-    needs(
-        "GET",
-        "/api/v1/users",
-        Own::UsersRead,
-        api::user::list_users,
-    ),
-    hashing(needs(
-        "POST",
-        "/api/v1/users",
-        Own::UsersWrite,
-        api::user::add,
-    )),
-    needs(
-        "GET",
-        "/api/v1/users/{username}",
-        Own::UsersRead,
-        api::user::show,
-    ),
-    needs(
-        "PATCH",
-        "/api/v1/users/{username}",
-        Own::UsersWrite,
-        api::user::edit,
-    ),
-    needs(
-        "DELETE",
-        "/api/v1/users/{username}",
-        Own::UsersWrite,
-        api::user::delete,
-    ),
-    needs(
-        "POST",
-        "/api/v1/users/{username}/reset-password",
-        Own::UsersWrite,
-        api::user::reset_password,
-    ),
-    needs(
-        "POST",
-        "/api/v1/users/{username}/end-everything",
-        Own::UsersWrite,
-        api::user::end_everything,
-    ),
-    needs(
-        "GET",
-        "/api/v1/users/{username}/api-keys",
-        Own::UsersRead,
-        api::user::list_api_keys,
-    ),
-    needs(
-        "DELETE",
-        "/api/v1/users/{username}/api-keys/{id}",
-        Own::UsersWrite,
-        api::user::delete_api_key,
-    ),
-    needs(
-        "GET",
-        "/api/v1/users/{username}/tokens",
-        Own::UsersRead,
-        api::user::list_tokens,
-    ),
-    needs(
-        "DELETE",
-        "/api/v1/users/{username}/tokens/{id}",
-        Own::UsersWrite,
-        api::user::delete_token,
-    ),
-    needs(
-        "GET",
-        "/api/v1/users/{username}/tokens/{id}/explain",
-        Own::UsersRead,
-        api::explain::users_token,
-    ),
-    needs(
-        "GET",
-        "/api/v1/users/{username}/api-keys/{id}/explain",
-        Own::UsersRead,
-        api::explain::users_api_key,
-    ),
-    needs(
-        "GET",
-        "/api/v1/users/{username}/sessions",
-        Own::UsersRead,
-        api::user::list_sessions,
-    ),
-    needs(
-        "DELETE",
-        "/api/v1/users/{username}/sessions/{id}",
-        Own::UsersWrite,
-        api::user::delete_session,
-    ),
-    needs(
-        "GET",
-        "/api/v1/users/{username}/ssh-keys",
-        Own::UsersRead,
-        api::ssh_key::list_of_user,
-    ),
-    needs(
-        "POST",
-        "/api/v1/users/{username}/ssh-keys/import",
-        Own::UsersWrite,
-        api::ssh_key::import_of_user,
-    ),
-    needs(
-        "DELETE",
-        "/api/v1/users/{username}/ssh-keys/{id}",
-        Own::UsersWrite,
-        api::ssh_key::delete_of_user,
-    ),
+    needs("GET", "/api/v1/users", Own::UsersRead, api::user::list_users),
+    hashing(needs("POST", "/api/v1/users", Own::UsersWrite, api::user::add)),
+    needs("GET", "/api/v1/users/{username}", Own::UsersRead, api::user::show),
+    needs("PATCH", "/api/v1/users/{username}", Own::UsersWrite, api::user::edit),
+    needs("DELETE", "/api/v1/users/{username}", Own::UsersWrite, api::user::delete),
+    needs("POST", "/api/v1/users/{username}/reset-password", Own::UsersWrite, api::user::reset_password),
+    needs("POST", "/api/v1/users/{username}/end-everything", Own::UsersWrite, api::user::end_everything),
+    needs("GET", "/api/v1/users/{username}/api-keys", Own::UsersRead, api::user::list_api_keys),
+    needs("DELETE", "/api/v1/users/{username}/api-keys/{id}", Own::UsersWrite, api::user::delete_api_key),
+    needs("GET", "/api/v1/users/{username}/tokens", Own::UsersRead, api::user::list_tokens),
+    needs("DELETE", "/api/v1/users/{username}/tokens/{id}", Own::UsersWrite, api::user::delete_token),
+    needs("GET", "/api/v1/users/{username}/tokens/{id}/explain", Own::UsersRead, api::explain::users_token),
+    needs("GET", "/api/v1/users/{username}/api-keys/{id}/explain", Own::UsersRead, api::explain::users_api_key),
+    needs("GET", "/api/v1/users/{username}/sessions", Own::UsersRead, api::user::list_sessions),
+    needs("DELETE", "/api/v1/users/{username}/sessions/{id}", Own::UsersWrite, api::user::delete_session),
+    needs("GET", "/api/v1/users/{username}/ssh-keys", Own::UsersRead, api::ssh_key::list_of_user),
+    needs("POST", "/api/v1/users/{username}/ssh-keys/import", Own::UsersWrite, api::ssh_key::import_of_user),
+    needs("DELETE", "/api/v1/users/{username}/ssh-keys/{id}", Own::UsersWrite, api::ssh_key::delete_of_user),
     needs("GET", "/api/v1/policy", Own::PolicyRead, api::policy::show),
-    needs(
-        "PATCH",
-        "/api/v1/policy",
-        Own::PolicyWrite,
-        api::policy::edit,
-    ),
-    needs(
-        "POST",
-        "/api/v1/sweep",
-        Own::PolicyWrite,
-        api::policy::sweep,
-    ),
-    needs(
-        "GET",
-        "/api/v1/groups",
-        Own::UsersRead,
-        api::group::list_groups,
-    ),
+    needs("PATCH", "/api/v1/policy", Own::PolicyWrite, api::policy::edit),
+    needs("POST", "/api/v1/sweep", Own::PolicyWrite, api::policy::sweep),
+    needs("GET", "/api/v1/groups", Own::UsersRead, api::group::list_groups),
     needs("POST", "/api/v1/groups", Own::UsersWrite, api::group::add),
-    needs(
-        "DELETE",
-        "/api/v1/groups/{name}",
-        Own::UsersWrite,
-        api::group::delete,
-    ),
-    needs(
-        "PUT",
-        "/api/v1/groups/{name}/members/{username}",
-        Own::UsersWrite,
-        api::group::add_member,
-    ),
-    needs(
-        "DELETE",
-        "/api/v1/groups/{name}/members/{username}",
-        Own::UsersWrite,
-        api::group::remove_member,
-    ),
-    needs(
-        "GET",
-        "/api/v1/services",
-        Own::ServicesRead,
-        api::service::list_services,
-    ),
-    needs(
-        "POST",
-        "/api/v1/services",
-        Own::ServicesWrite,
-        api::service::add,
-    ),
-    needs(
-        "PATCH",
-        "/api/v1/services/{name}",
-        Own::ServicesWrite,
-        api::service::edit,
-    ),
-    needs(
-        "DELETE",
-        "/api/v1/services/{name}",
-        Own::ServicesWrite,
-        api::service::delete,
-    ),
-    needs(
-        "GET",
-        "/api/v1/services/{name}/api-keys",
-        Own::ServicesRead,
-        api::service::list_api_keys,
-    ),
-    needs(
-        "POST",
-        "/api/v1/services/{name}/api-keys",
-        Own::ServicesWrite,
-        api::service::create_api_key,
-    ),
-    needs(
-        "GET",
-        "/api/v1/services/{name}/api-keys/{id}",
-        Own::ServicesRead,
-        api::service::show_api_key,
-    ),
-    needs(
-        "PATCH",
-        "/api/v1/services/{name}/api-keys/{id}",
-        Own::ServicesWrite,
-        api::service::edit_api_key,
-    ),
-    needs(
-        "DELETE",
-        "/api/v1/services/{name}/api-keys/{id}",
-        Own::ServicesWrite,
-        api::service::delete_api_key,
-    ),
-    needs(
-        "POST",
-        "/api/v1/services/{name}/api-keys/{id}/rotate",
-        Own::ServicesWrite,
-        api::service::rotate_api_key,
-    ),
-    needs(
-        "GET",
-        "/api/v1/services/{name}/api-keys/{id}/usage",
-        Own::ServicesRead,
-        api::service::api_key_usage,
-    ),
-    needs(
-        "GET",
-        "/api/v1/services/{name}/api-keys/{id}/explain",
-        Own::ServicesRead,
-        api::explain::services_api_key,
-    ),
+    needs("DELETE", "/api/v1/groups/{name}", Own::UsersWrite, api::group::delete),
+    needs("PUT", "/api/v1/groups/{name}/members/{username}", Own::UsersWrite, api::group::add_member),
+    needs("DELETE", "/api/v1/groups/{name}/members/{username}", Own::UsersWrite, api::group::remove_member),
+    needs("GET", "/api/v1/services", Own::ServicesRead, api::service::list_services),
+    needs("POST", "/api/v1/services", Own::ServicesWrite, api::service::add),
+    needs("PATCH", "/api/v1/services/{name}", Own::ServicesWrite, api::service::edit),
+    needs("DELETE", "/api/v1/services/{name}", Own::ServicesWrite, api::service::delete),
+    needs("GET", "/api/v1/services/{name}/api-keys", Own::ServicesRead, api::service::list_api_keys),
+    needs("POST", "/api/v1/services/{name}/api-keys", Own::ServicesWrite, api::service::create_api_key),
+    needs("GET", "/api/v1/services/{name}/api-keys/{id}", Own::ServicesRead, api::service::show_api_key),
+    needs("PATCH", "/api/v1/services/{name}/api-keys/{id}", Own::ServicesWrite, api::service::edit_api_key),
+    needs("DELETE", "/api/v1/services/{name}/api-keys/{id}", Own::ServicesWrite, api::service::delete_api_key),
+    needs("POST", "/api/v1/services/{name}/api-keys/{id}/rotate", Own::ServicesWrite, api::service::rotate_api_key),
+    needs("GET", "/api/v1/services/{name}/api-keys/{id}/usage", Own::ServicesRead, api::service::api_key_usage),
+    needs("GET", "/api/v1/services/{name}/api-keys/{id}/explain", Own::ServicesRead, api::explain::services_api_key),
     open("GET", "/", console::first),
     quick("GET", "/-/{file}", console::statics::file),
     open("GET", "/help", console::help),
@@ -518,11 +193,7 @@ pub const ROUTES: &[Route] = &[
     open("GET", "/setup", console::sign_in::show_set_up),
     hashing(open("POST", "/setup", console::sign_in::send_set_up)),
     open("GET", "/invitation", console::sign_in::show_invitation),
-    hashing(open(
-        "POST",
-        "/invitation",
-        console::sign_in::send_invitation,
-    )),
+    hashing(open("POST", "/invitation", console::sign_in::send_invitation)),
     open("GET", "/reset", console::sign_in::show_reset),
     hashing(open("POST", "/reset", console::sign_in::send_reset)),
     page("/device", console::device::enter),
@@ -572,36 +243,15 @@ pub const ROUTES: &[Route] = &[
     form("/admin/users/{username}/edit", console::user::edit),
     form("/admin/users/{username}/disable", console::user::disable),
     form("/admin/users/{username}/enable", console::user::enable),
-    form(
-        "/admin/users/{username}/reset-password",
-        console::user::reset_password,
-    ),
-    page(
-        "/admin/users/{username}/end-everything",
-        console::user::ask_end_everything,
-    ),
-    form(
-        "/admin/users/{username}/end-everything",
-        console::user::end_everything,
-    ),
+    form("/admin/users/{username}/reset-password", console::user::reset_password),
+    page("/admin/users/{username}/end-everything", console::user::ask_end_everything),
+    form("/admin/users/{username}/end-everything", console::user::end_everything),
     page("/admin/users/{username}/delete", console::user::ask_delete),
     form("/admin/users/{username}/delete", console::user::delete),
-    form(
-        "/admin/users/{username}/api-keys/{id}/delete",
-        console::user::delete_api_key,
-    ),
-    form(
-        "/admin/users/{username}/tokens/{id}/delete",
-        console::user::delete_token,
-    ),
-    form(
-        "/admin/users/{username}/sessions/{id}/delete",
-        console::user::delete_session,
-    ),
-    form(
-        "/admin/users/{username}/ssh-keys/{id}/delete",
-        console::user::delete_ssh_key,
-    ),
+    form("/admin/users/{username}/api-keys/{id}/delete", console::user::delete_api_key),
+    form("/admin/users/{username}/tokens/{id}/delete", console::user::delete_token),
+    form("/admin/users/{username}/sessions/{id}/delete", console::user::delete_session),
+    form("/admin/users/{username}/ssh-keys/{id}/delete", console::user::delete_ssh_key),
     page("/admin/policy", console::policy::show_form),
     form("/admin/policy", console::policy::save),
     page("/admin/inventory", console::inventory::list),
@@ -610,14 +260,8 @@ pub const ROUTES: &[Route] = &[
     page("/admin/groups", console::group::list),
     form("/admin/groups", console::group::add),
     page("/admin/groups/{name}", console::group::show_one),
-    form(
-        "/admin/groups/{name}/members/add",
-        console::group::add_member,
-    ),
-    form(
-        "/admin/groups/{name}/members/remove",
-        console::group::remove_member,
-    ),
+    form("/admin/groups/{name}/members/add", console::group::add_member),
+    form("/admin/groups/{name}/members/remove", console::group::remove_member),
     page("/admin/groups/{name}/delete", console::group::ask_delete),
     form("/admin/groups/{name}/delete", console::group::delete),
     page("/admin/services", console::service::list),
@@ -626,213 +270,18 @@ pub const ROUTES: &[Route] = &[
     page("/admin/services/{name}", console::service::show_one),
     page("/admin/services/{name}/edit", console::service::ask_edit),
     form("/admin/services/{name}/edit", console::service::edit),
-    page(
-        "/admin/services/{name}/delete",
-        console::service::ask_delete,
-    ),
+    page("/admin/services/{name}/delete", console::service::ask_delete),
     form("/admin/services/{name}/delete", console::service::delete),
     page("/admin/services/{name}/api-keys", console::api_key::list),
     page("/admin/services/{name}/api-keys/new", console::api_key::new),
-    form(
-        "/admin/services/{name}/api-keys/new",
-        console::api_key::create,
-    ),
-    page(
-        "/admin/services/{name}/api-keys/{id}",
-        console::api_key::show_one,
-    ),
-    page(
-        "/admin/services/{name}/api-keys/{id}/edit",
-        console::api_key::ask_edit,
-    ),
-    form(
-        "/admin/services/{name}/api-keys/{id}/edit",
-        console::api_key::edit,
-    ),
-    form(
-        "/admin/services/{name}/api-keys/{id}/disable",
-        console::api_key::disable,
-    ),
-    form(
-        "/admin/services/{name}/api-keys/{id}/enable",
-        console::api_key::enable,
-    ),
-    page(
-        "/admin/services/{name}/api-keys/{id}/rotate",
-        console::api_key::ask_rotate,
-    ),
-    form(
-        "/admin/services/{name}/api-keys/{id}/rotate",
-        console::api_key::rotate,
-    ),
-    page(
-        "/admin/services/{name}/api-keys/{id}/delete",
-        console::api_key::ask_delete,
-    ),
-    form(
-        "/admin/services/{name}/api-keys/{id}/delete",
-        console::api_key::delete,
-    ),
+    form("/admin/services/{name}/api-keys/new", console::api_key::create),
+    page("/admin/services/{name}/api-keys/{id}", console::api_key::show_one),
+    page("/admin/services/{name}/api-keys/{id}/edit", console::api_key::ask_edit),
+    form("/admin/services/{name}/api-keys/{id}/edit", console::api_key::edit),
+    form("/admin/services/{name}/api-keys/{id}/disable", console::api_key::disable),
+    form("/admin/services/{name}/api-keys/{id}/enable", console::api_key::enable),
+    page("/admin/services/{name}/api-keys/{id}/rotate", console::api_key::ask_rotate),
+    form("/admin/services/{name}/api-keys/{id}/rotate", console::api_key::rotate),
+    page("/admin/services/{name}/api-keys/{id}/delete", console::api_key::ask_delete),
+    form("/admin/services/{name}/api-keys/{id}/delete", console::api_key::delete),
 ];
-
-/// Holds `path` against a row's path; the segments in the places of `{…}`.
-fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
-    if pattern == path {
-        return Some(Vec::new());
-    }
-    let mut parameters = Vec::new();
-    let mut segments = path.split('/');
-    for wanted in pattern.split('/') {
-        let segment = segments.next()?;
-        if wanted.starts_with('{') {
-            if segment.is_empty() {
-                return None;
-            }
-            parameters.push(segment);
-        } else if wanted != segment {
-            return None;
-        }
-    }
-    segments.next().is_none().then_some(parameters)
-}
-
-/// The row for a request, or why there is none.
-fn find<'p>(method: &str, path: &'p str) -> Result<(&'static Route, Vec<&'p str>), Problem> {
-    // HEAD is GET whose answer has no body (RFC 9110, 9.3.2); the transport leaves it out.
-    let wanted = |route: &Route| {
-        matches!(route.method, ANY)
-            || route.method == method
-            || (method == "HEAD" && route.method == "GET")
-    };
-    // A word of ours stands before what may stand in its place: `import` is the name of no key.
-    let mut fewest = usize::MAX;
-    let mut found = None;
-    let mut allowed: Vec<&str> = Vec::new();
-    for route in ROUTES {
-        let Some(parameters) = fit(route.path, path) else {
-            continue;
-        };
-        if parameters.len() > fewest {
-            continue;
-        }
-        if parameters.len() < fewest {
-            fewest = parameters.len();
-            found = None;
-            allowed.clear();
-        }
-        if wanted(route) && parameters.is_empty() {
-            return Ok((route, parameters));
-        }
-        if wanted(route) && found.is_none() {
-            found = Some((route, parameters));
-        }
-        allowed.push(route.method);
-        if route.method == "GET" {
-            allowed.push("HEAD");
-        }
-    }
-    if let Some(found) = found {
-        return Ok(found);
-    }
-    if allowed.is_empty() {
-        return Err(Problem::NoSuchPath);
-    }
-    Err(Problem::Method(allowed.join(", ")))
-}
-
-/// What the transport asks of a request before it reads the body.
-#[must_use]
-pub fn admit(method: &str, path: &str) -> Admission {
-    match find(method, path) {
-        Ok((route, _)) => Admission {
-            lane: route.lane,
-            body_bytes_max: BODY_BYTES_MAX,
-        },
-        Err(_) => Admission {
-            lane: Lane::Quick,
-            body_bytes_max: BODY_BYTES_MAX,
-        },
-    }
-}
-
-/// Whether a method changes nothing (RFC 9110, 9.2.1), or is asked of `/verify`, which changes nothing by any.
-fn is_safe(method: &str, path: &str) -> bool {
-    matches!(method, "GET" | "HEAD" | "OPTIONS") || path == "/verify"
-}
-
-/// Answers a request.
-#[must_use]
-pub fn respond(house: &House, request: &Request) -> Response {
-    let now = house.desk.now();
-    let url = request.raw_url();
-    let path = url.split_once('?').map_or(url, |(path, _)| path);
-    let mut ask = Ask {
-        request,
-        house,
-        path,
-        parameters: Vec::new(),
-        request_id: house.request_id(),
-        now,
-    };
-    let answer = answer(&mut ask);
-    let response = match answer {
-        Ok(response) => response,
-        Err(problem) => refuse(&ask, &problem),
-    };
-    house.desk.sweep_sometimes(now);
-    if !is_safe(request.method(), path) {
-        log::info!(
-            "{} {} {} {}",
-            ask.request_id,
-            request.method(),
-            ask.shown_path(),
-            response.status_code
-        );
-    }
-    headers::finish(response, ask.request_id, &house.settings)
-}
-
-fn answer(ask: &mut Ask<'_>) -> Result<Response, Problem> {
-    let (route, parameters) = find(ask.request.method(), ask.path)?;
-    ask.parameters = parameters;
-    if !is_safe(ask.request.method(), ask.path) {
-        gate::demand_same_site(ask)?;
-    }
-    match route.needs {
-        Needs::Nothing(handler) => handler(ask),
-        Needs::Bearer(handler) => called(ask, None, handler),
-        Needs::Permission(permission, handler) => called(ask, Some(permission), handler),
-        Needs::Page(handler) => console::visit(ask, handler),
-        Needs::Form(handler) => console::send(ask, handler),
-    }
-}
-
-/// Answers a caller; says when their credential ends, so that programs can tell in time.
-fn called(ask: &Ask<'_>, permission: Option<Own>, handler: Called) -> Result<Response, Problem> {
-    let caller = gate::bearer(ask, permission)?;
-    let mut response = handler(ask, &caller)?;
-    if let Some(end) = caller.credential.expires_at {
-        let header = ("Keycroft-Expires".into(), end.to_string().into());
-        response.headers.push(header);
-    }
-    Ok(response)
-}
-
-/// A fault is logged once, here, with the id that the answer carries.
-fn refuse(ask: &Ask<'_>, problem: &Problem) -> Response {
-    if let Problem::Asked(crate::model::error::Error::Fault(text)) = problem {
-        log::error!(
-            "{} {} {}: {text}",
-            ask.request_id,
-            ask.request.method(),
-            ask.shown_path()
-        );
-    }
-    if ask.path.starts_with("/oauth/") {
-        problem.to_oauth_response()
-    } else if console::wants_page(ask) {
-        console::error_page(ask, problem)
-    } else {
-        problem.to_response(&ask.request_id)
-    }
-}

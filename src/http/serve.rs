@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use super::ask::{House, Settings};
-use super::route::{admit, respond};
+use super::respond::{admit, respond};
 use super::transport;
 use crate::desk::Office;
 
@@ -43,7 +43,7 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     open().map_err(|error| ServeError(format!("can't listen on {address}: {error}")))
 }
 
-/// Serves until told to stop. The office stays open, and is for the caller to close.
+/// Serves until told to stop; says by `ready` when it does. The office stays open, and is for the caller to close.
 ///
 /// # Errors
 /// [`ServeError`], when it can't be begun.
@@ -53,10 +53,11 @@ pub fn serve(
     wire: &transport::Settings,
     listeners: Vec<TcpListener>,
     stop: &transport::Stop,
+    ready: impl FnOnce(),
 ) -> Result<(), ServeError> {
     let settings = Arc::new(settings);
     let opened = office.clone();
     let open = move || House::open(&opened, &settings);
-    transport::serve(wire, listeners, stop, open, admit, respond)
+    transport::serve(wire, listeners, stop, open, admit, respond, ready)
         .map_err(|error| ServeError(error.to_string()))
 }

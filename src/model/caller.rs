@@ -72,6 +72,16 @@ impl Caller {
         ))
     }
 
+    /// The same for a dangerous act: first the permission, so that nobody types a password for what they may not do.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::PasswordNeeded`].
+    pub fn permit_with_password(&self, permission: Own, action: Action) -> Result<Permit, Error> {
+        let permit = self.permit(permission, action)?;
+        self.demand_recent_password()?;
+        Ok(permit)
+    }
+
     /// Whether the act may be dangerous: at the console, a password must have been typed lately.
     ///
     /// # Errors

@@ -62,6 +62,9 @@ pub enum Error {
     Fault(String),
 }
 
+/// How the sentence of [`Error::changed_meanwhile`] begins.
+const CHANGED: &str = "Somebody changed";
+
 /// Whether a request that was refused carried a secret at all (RFC 6750, 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretSent {
@@ -74,6 +77,20 @@ impl Error {
     #[must_use]
     pub fn field(field: &str, message: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError::new(field, message)])
+    }
+
+    /// Somebody else was faster: `what` is not as it was when the form was made.
+    #[must_use]
+    pub fn changed_meanwhile(what: &str) -> Self {
+        Self::Conflict(format!(
+            "{CHANGED} {what} meanwhile; look at how it is now, and save again if you still want to."
+        ))
+    }
+
+    /// Whether this is [`Error::changed_meanwhile`], which is about no field in particular.
+    #[must_use]
+    pub fn is_changed_meanwhile(&self) -> bool {
+        matches!(self, Self::Conflict(sentence) if sentence.starts_with(CHANGED))
     }
 
     /// Not possible just now; worth another try after a second.

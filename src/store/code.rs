@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 
+use super::Store;
 use super::read::Select;
 use super::write::Write;
 use crate::model::code::{Code, Purpose};
@@ -60,6 +61,20 @@ impl Select {
         }
     }
 
+    /// Whether a code's end has come. Its secret has to be right.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn is_code_over(&self, presented: &Presented, now: Time) -> Result<bool, Error> {
+        let sql = "SELECT digest FROM codes WHERE id = ? AND expires_at <= ?";
+        let digest = self.one(sql, params![presented.id.as_str(), now.unix()], |row| {
+            row.get::<_, [u8; 32]>(0)
+        })?;
+        Ok(digest
+            .and_then(|digest| Digest::from_stored(&digest))
+            .is_some_and(|digest| digest.matches(&presented.digest)))
+    }
+
     /// Spends one use of a code, within the act that it opens.
     pub(super) fn spend_code(
         &self,
@@ -113,6 +128,21 @@ impl Select {
             ],
         )?;
         Ok(())
+    }
+}
+
+impl Store {
+    /// Removes a code whose end was seen to have come, so that it stays over when the clock goes back.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::StorageFull`] when nothing could be written.
+    pub fn remove_code_that_is_over(&self, id: Id, now: Time) -> Result<(), Error> {
+        self.note(move |select| {
+            let sql = "DELETE FROM codes WHERE id = ? AND expires_at <= ?";
+            select
+                .execute(sql, params![id.as_str(), now.unix()])
+                .map(|_| ())
+        })
     }
 }
 

@@ -26,15 +26,13 @@ pub(super) const WRITER_BUSY: Duration = Duration::from_millis(200);
 /// A journal that grew beyond this, in bytes, is cut back when it begins anew.
 const JOURNAL_BYTES_KEPT: &str = "16777216";
 /// The rights of everybody but the owner.
-const OTHERS: u32 = 0o077;
+pub(super) const OTHERS: u32 = 0o077;
 /// What SQLite may keep beside a file.
-const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
+pub(super) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 const DAMAGED: &str =
     "the file is damaged; restore a backup, or look at it with `sqlite3` on a copy";
-/// How long the look at the start waits for a process that begins or ends just now.
-const INSPECTION_BUSY: Duration = Duration::from_secs(2);
-/// How long a reader that is alone in its process waits.
-const READER_ALONE_BUSY: Duration = Duration::from_secs(2);
+/// How long the look at the start, and a reader that is alone in its process, wait for a process that begins or ends just now.
+pub(super) const INSPECTION_BUSY: Duration = Duration::from_secs(2);
 /// How long a reader waits.
 const READER_BUSY: Duration = Duration::from_millis(20);
 
@@ -65,53 +63,94 @@ impl fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-fn beside(path: &Path, ending: &str) -> PathBuf {
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
     PathBuf::from(name)
 }
 
-/// Makes a new file beside `path`, complete and on disk, and only then gives it its name.
+/// Makes a new file at `path`, where there must be nothing.
 pub(super) fn create(path: &Path, now: Time) -> Result<(), Refused> {
-    let refuse = |why: String| Refused::new(path, &why);
+    demand_nothing_at(path)?;
+    let unfinished = Unfinished::beside(path)?;
+    fill(&unfinished.path, now)
+        .and_then(|()| unfinished.publish(path))
+        .map_err(|why| Refused::new(path, &format!("it can't be made: {why}")))
+}
+
+/// Refuses a path where a file is, or was: a journal alone tells that the file was taken away.
+pub(super) fn demand_nothing_at(path: &Path) -> Result<(), Refused> {
     if fs::symlink_metadata(path).is_ok() {
-        return Err(refuse("something is there already".to_owned()));
+        return Err(Refused::new(path, "something is there already"));
     }
     for ending in ["-wal", "-shm"] {
         if fs::symlink_metadata(beside(path, ending)).is_ok() {
-            return Err(refuse(format!(
-                "the file is missing, but its journal ({ending}) is there: put the file back, or move the journal away to start anew"
-            )));
+            return Err(Refused::new(
+                path,
+                &format!(
+                    "the file is missing, but its journal ({ending}) is there: put the file back, or move the journal away to start anew"
+                ),
+            ));
         }
     }
-    let unfinished = beside(path, &format!(".new-{}", Id::random()));
-    let made = fill(&unfinished, now).and_then(|()| {
-        // `hard_link` refuses to replace what another process put there meanwhile; `rename` would not.
-        fs::hard_link(&unfinished, path).map_err(|error| error.to_string())?;
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(|error| error.to_string())
-    });
-    for ending in ["", "-wal", "-shm", "-journal"] {
-        let _ = fs::remove_file(beside(&unfinished, ending));
+    Ok(())
+}
+
+/// A file in the making, of mode 0600, beside the path that it will have once it is whole. Removed when it is dropped.
+pub(super) struct Unfinished {
+    pub(super) path: PathBuf,
+}
+
+impl Unfinished {
+    pub(super) fn beside(path: &Path) -> Result<Self, Refused> {
+        let unfinished = beside(path, &format!(".new-{}", Id::random()));
+        OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&unfinished)
+            .map_err(|error| {
+                Refused::new(path, &format!("nothing can be made beside it: {error}"))
+            })?;
+        Ok(Self { path: unfinished })
     }
-    made.map_err(|why| refuse(format!("it can't be made: {why}")))
+
+    /// Puts what is whole onto the disk, and only then gives it its name.
+    pub(super) fn publish(self, path: &Path) -> Result<(), String> {
+        let say = |error: std::io::Error| error.to_string();
+        File::open(&self.path)
+            .and_then(|file| file.sync_all())
+            .map_err(say)?;
+        // `hard_link` refuses to replace what another process put there meanwhile; `rename` would not.
+        fs::hard_link(&self.path, path).map_err(say)?;
+        sync_folder(path).map_err(say)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+        for ending in BESIDE {
+            let _ = fs::remove_file(beside(&self.path, ending));
+        }
+    }
+}
+
+/// Puts the names in a file's folder onto the disk.
+pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// The folder that a file lies in.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    path.parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."))
 }
 
 fn fill(path: &Path, now: Time) -> Result<(), String> {
     let say = |error: rusqlite::Error| error.to_string();
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(|error| error.to_string())?;
-    let connection =
-        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(say)?;
+    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY).map_err(say)?;
     connection
         .pragma_update(None, "synchronous", "FULL")
         .map_err(say)?;
@@ -129,10 +168,7 @@ fn fill(path: &Path, now: Time) -> Result<(), String> {
     connection
         .pragma_update(None, "journal_mode", "WAL")
         .map_err(say)?;
-    connection.close().map_err(|(_, error)| error.to_string())?;
-    File::open(path)
-        .and_then(|file| file.sync_all())
-        .map_err(|error| error.to_string())
+    connection.close().map_err(|(_, error)| error.to_string())
 }
 
 /// What is at `path`: a file that nobody but its owner may read.
@@ -316,7 +352,7 @@ pub(super) fn open_to_read_alone(path: &Path) -> Result<Connection, Refused> {
     };
     let opened = open_to_read(path).and_then(|connection| {
         // A server that was killed leaves its journal to be read through first.
-        connection.busy_timeout(READER_ALONE_BUSY)?;
+        connection.busy_timeout(INSPECTION_BUSY)?;
         Ok((
             number(&connection, "PRAGMA application_id")?,
             number(&connection, "PRAGMA user_version")?,
@@ -337,16 +373,13 @@ pub(super) fn open_to_read_alone(path: &Path) -> Result<Connection, Refused> {
     Ok(connection)
 }
 
-fn open(path: &Path, flags: OpenFlags, busy: Duration) -> rusqlite::Result<Connection> {
+pub(super) fn open(path: &Path, flags: OpenFlags, busy: Duration) -> rusqlite::Result<Connection> {
     let flags = flags
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
     // NOFOLLOW refuses a path of which any part is a link; the folders above are resolved here, the file itself is not.
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let resolved = fs::canonicalize(folder)
         .unwrap_or_else(|_| folder.to_owned())
         .join(path.file_name().unwrap_or_default());

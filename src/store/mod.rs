@@ -4,10 +4,12 @@
 //! and its event in one transaction. What is no act (last use, throttle, sweeping) goes through fixed statements of
 //! this room, without an event.
 
+mod backup;
 mod code;
 mod credential;
 mod device_login;
 mod event;
+mod examine;
 pub mod file;
 mod group;
 mod idempotency;
@@ -29,10 +31,12 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 pub use self::ssh_key::{LoginKeys, NewSshKeyRow};
+pub use backup::{Copied, Existing, Restored, Survivor, copy, copy_to, restore};
 pub use code::NewCode;
 pub use credential::{CredentialFilter, NewRow};
 pub use device_login::NewDeviceLogin;
 pub use event::{EventFilter, Verdict};
+pub use examine::{Condition, Finding, examine, rehearse};
 pub use file::Refused;
 pub use overview::{FileFacts, KindCount};
 pub use read::{Page, Read, Select};

@@ -26,6 +26,8 @@ pub struct Swept {
     pub tokens: usize,
     pub sessions: usize,
     pub codes: usize,
+    /// Rows that are no credentials: uses of days long past, counted tries and the like.
+    pub others: usize,
 }
 
 impl AddAssign for Swept {
@@ -34,11 +36,12 @@ impl AddAssign for Swept {
         self.tokens += more.tokens;
         self.sessions += more.sessions;
         self.codes += more.codes;
+        self.others += more.others;
     }
 }
 
 impl Store {
-    /// Removes at most `rows_max` rows of each kind; all zero when nothing is left to remove.
+    /// Removes at most `rows_max` rows and what hangs on them; all zero when nothing is left to remove.
     ///
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::StorageFull`] when nothing could be written.
@@ -66,38 +69,50 @@ impl Store {
 
 impl Select {
     fn sweep(&self, now: Time, rows_max: usize) -> Result<Swept, Error> {
-        let limit = i64::try_from(rows_max).unwrap_or(i64::MAX);
-        let unix = now.unix();
-        let expired = |kind: &str| {
+        let mut left = rows_max;
+        let mut delete = |table: &str, key: &str, which: &str, before: i64| {
             let sql = format!(
-                "DELETE FROM credentials WHERE number IN (SELECT number FROM credentials WHERE expires_at <= ? AND kind = '{kind}' LIMIT ?)"
+                "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {which} <= ? LIMIT ?)"
             );
-            self.execute(&sql, params![unix, limit])
+            let limit = i64::try_from(left).unwrap_or(i64::MAX);
+            let deleted = self.execute(&sql, params![before, limit])?;
+            left = left.saturating_sub(deleted);
+            Ok::<usize, Error>(deleted)
         };
-        let tokens = expired("token")?;
-        let sessions = expired("session")?;
-        let old = unix - API_KEY_KEPT_SECONDS;
-        let ended = self.execute("DELETE FROM credentials WHERE number IN (SELECT number FROM credentials WHERE ended_at <= ? LIMIT ?)", params![old, limit])?;
-        let outlived = self.execute("DELETE FROM credentials WHERE number IN (SELECT number FROM credentials WHERE expires_at <= ? AND kind = 'api-key' LIMIT ?)", params![old, limit])?;
-        let codes = self.execute(
-            "DELETE FROM codes WHERE id IN (SELECT id FROM codes WHERE expires_at <= ? LIMIT ?)",
-            params![unix, limit],
-        )?;
-        let usage = "DELETE FROM usage_days WHERE (credential_id, day) IN (SELECT credential_id, day FROM usage_days WHERE day <= ? LIMIT ?)";
-        self.execute(usage, params![now.day().number() - USAGE_KEPT_DAYS, limit])?;
-        let requests = "DELETE FROM requests_done WHERE request IN (SELECT request FROM requests_done WHERE at <= ? LIMIT ?)";
-        self.execute(requests, params![unix - REQUEST_KEPT_SECONDS, limit])?;
-        self.execute(
-            "DELETE FROM throttle WHERE since <= ?",
-            [unix - THROTTLE_KEPT_SECONDS],
-        )?;
-        self.execute("DELETE FROM known_browsers WHERE expires_at <= ?", [unix])?;
+        let limit = i64::try_from(rows_max).unwrap_or(i64::MAX);
         self.mark_expired_ssh_keys(now, limit)?;
+        let (unix, old) = (now.unix(), now.unix() - API_KEY_KEPT_SECONDS);
+        let usage_before = now.day().number() - USAGE_KEPT_DAYS;
         Ok(Swept {
-            api_keys: ended + outlived,
-            tokens,
-            sessions,
-            codes,
+            tokens: delete(
+                "credentials",
+                "number",
+                "kind = 'token' AND expires_at",
+                unix,
+            )?,
+            sessions: delete(
+                "credentials",
+                "number",
+                "kind = 'session' AND expires_at",
+                unix,
+            )?,
+            api_keys: delete("credentials", "number", "ended_at", old)?
+                + delete(
+                    "credentials",
+                    "number",
+                    "kind = 'api-key' AND expires_at",
+                    old,
+                )?,
+            codes: delete("codes", "id", "expires_at", unix)?,
+            others: delete("usage_days", "credential_id, day", "day", usage_before)?
+                + delete(
+                    "requests_done",
+                    "request",
+                    "at",
+                    unix - REQUEST_KEPT_SECONDS,
+                )?
+                + delete("throttle", "bucket", "since", unix - THROTTLE_KEPT_SECONDS)?
+                + delete("known_browsers", "digest", "expires_at", unix)?,
         })
     }
 }

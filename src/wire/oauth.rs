@@ -51,8 +51,9 @@ pub struct DeviceAuthorizationOut {
 pub struct TokenGrantOut {
     pub access_token: String,
     pub token_type: String,
-    /// Seconds.
-    pub expires_in: u64,
+    /// Seconds; absent for what never expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<u64>,
     pub scope: String,
 }
 

@@ -127,11 +127,11 @@ impl SshKeyPatch {
         };
         faults.check()?;
         Ok(SshKeyChange {
-            version: None,
             name,
             key: key.transpose()?,
             end,
             networks,
+            version: None,
         })
     }
 }

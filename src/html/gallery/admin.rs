@@ -142,9 +142,15 @@ fn one_user(words: &Words, list: &mut Vec<Shown>) {
         grantable: Permissions::parse(&["introspect", "metrics", "slurm:submit"]).unwrap(),
         removable: Removable::Yes,
         version: "v".into(),
+        nonce: "1795360440-aaaaaaaaaaaaaaaaaaaa".into(),
         input: Input::default(),
     };
     shown(list, "user", user::show(&frame, &page));
+    shown(
+        list,
+        "user-link-already-made",
+        user::link_already_made(&frame, "carol"),
+    );
     page.user = user(words, Role::Admin);
     page.holdings = Holdings::default();
     page.removable = Removable::LastAdmin;
@@ -186,6 +192,7 @@ fn granted(words: &Words) -> UserPage {
         grantable: Permissions::of(&[Own::Introspect, Own::Metrics]),
         removable: Removable::Yes,
         version: "v".into(),
+        nonce: "1795360440-aaaaaaaaaaaaaaaaaaaa".into(),
         input: Input::default(),
     }
 }
@@ -249,7 +256,7 @@ fn inventory(words: &Words, list: &mut Vec<Shown>) {
     let frame = frame(words);
     let row = |n: usize| InventoryRow {
         kind: ["API key", "token", "SSH key"][n % 3],
-        reference: format!("api-key/{}", id(n)),
+        reference: Some(format!("api-key/{}", id(n))),
         id: id(n).to_string(),
         name: words.at(n),
         owner: words.at(n + 1),

@@ -69,7 +69,7 @@ pub fn delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
 
 pub fn reset_password(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let NothingIn {} = body::json(ask)?;
-    let code = ask.desk().reset_password(caller, &username(ask)?)?;
+    let code = ask.desk().reset_password(caller, &username(ask)?, None)?;
     ok(&LinkOut {
         link: link(ask, Purpose::PasswordReset, code),
     })

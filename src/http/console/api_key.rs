@@ -2,7 +2,10 @@
 
 use rouille::Response;
 
-use super::{Answer, again, done, form, frame, nonce, once, page, page_number, part, query, show};
+use super::{
+    Answer, again, done, form, frame, nonce, nonce_again, once, page, page_number, part, query,
+    show,
+};
 use crate::desk::{Desk, Issued, Whose, WithMade};
 use crate::html::api_key::{
     self as pages, ApiKeyDelete, ApiKeyEdit, ApiKeyIssued, ApiKeyList, ApiKeyNew, ApiKeyPage,
@@ -157,7 +160,7 @@ fn sort(
 pub fn new(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let scope = scope(ask, caller)?;
     let input = prefilled(ask, caller, &scope)?;
-    show(new_form(ask, caller, scope, input, nonce())?)
+    show(new_form(ask, caller, scope, input, nonce(ask))?)
 }
 
 fn prefilled(ask: &Ask<'_>, caller: &Caller, scope: &Scope) -> Result<Input, Problem> {
@@ -221,9 +224,8 @@ pub fn create(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
             pages::created,
         )),
         Err(Problem::Asked(Error::AlreadyDone { id })) => already(ask, caller, &scope, &id),
-        // The same nonce again: what was refused was not remembered.
         Err(problem) => again(problem, input, "name", |input| {
-            let nonce = input.value("nonce").unwrap_or_default().to_owned();
+            let nonce = nonce_again(ask, caller, &input);
             new_form(ask, caller, scope, input, nonce)
         }),
     }
@@ -400,7 +402,7 @@ pub fn ask_rotate(ask: &Ask<'_>, caller: &Caller) -> Answer {
         scope,
         record,
         Input::default(),
-        nonce(),
+        nonce(ask),
     )?)
 }
 
@@ -437,7 +439,7 @@ pub fn rotate(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
         )),
         Err(Problem::Asked(Error::AlreadyDone { id })) => already(ask, caller, &scope, &id),
         Err(problem) => again(problem, input, "grace", |input| {
-            let nonce = input.value("nonce").unwrap_or_default().to_owned();
+            let nonce = nonce_again(ask, caller, &input);
             rotate_form(ask, caller, scope, record, input, nonce)
         }),
     }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::{Answer, again, done, frame, page_number, part, query, show};
-use crate::desk::{Desk, WithMade};
+use crate::desk::{Desk, Whose, WithMade};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::inventory::{self as pages, Inventory, InventoryDelete, InventoryRow, Show};
@@ -88,9 +88,10 @@ impl Thing {
     }
 
     fn row(&self, owner: String, now: Time) -> InventoryRow {
-        let row = |kind, reference: String, id: Id, name, access, remark| InventoryRow {
+        let row = |kind, word: &str, id: Id, name, access, remark| InventoryRow {
             kind,
-            reference,
+            // What belongs to a service or a host is ended on their own pages.
+            reference: matches!(self.owner(), OwnerId::User(_)).then(|| format!("{word}/{id}")),
             id: id.to_string(),
             name,
             owner,
@@ -100,17 +101,14 @@ impl Thing {
             remark,
         };
         match self {
-            Self::Credential(record) => {
-                let reference = format!("{}/{}", record.kind.word(), record.id);
-                row(
-                    record.kind.name(),
-                    reference,
-                    record.id,
-                    name(record),
-                    access(record),
-                    remark(record, now),
-                )
-            }
+            Self::Credential(record) => row(
+                record.kind.name(),
+                record.kind.word(),
+                record.id,
+                name(record),
+                access(record),
+                remark(record, now),
+            ),
             Self::SshKey(key, weakness) => {
                 let access = format!("{} {}", key.key.kind().name(), key.key.bits());
                 let remark = match (weakness, key.is_expired(now)) {
@@ -121,7 +119,7 @@ impl Thing {
                 };
                 row(
                     "SSH key",
-                    format!("ssh-key/{}", key.id),
+                    "ssh-key",
                     key.id,
                     key.name.clone(),
                     access,
@@ -211,25 +209,28 @@ fn rows(ask: &Ask<'_>, things: &[Thing]) -> Result<Vec<InventoryRow>, Error> {
     things.iter().map(row).collect()
 }
 
-/// The things that boxes were ticked for.
+/// The things that boxes were ticked for, each once.
 fn chosen(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Vec<Thing>, Error> {
+    const NOT_FOUND: Error = Error::NotFound("credential");
     let references = input.values.iter().filter(|(name, _)| name == "reference");
-    let mut found = Vec::new();
+    let mut found: Vec<(Id, Thing)> = Vec::new();
     for (_, reference) in references.take(DELETE_MAX) {
-        let (kind, id) = reference
-            .split_once('/')
-            .ok_or(Error::NotFound("credential"))?;
-        let id = Id::parse(id).ok_or(Error::NotFound("credential"))?;
-        found.push(if kind == "ssh-key" {
+        let (kind, id) = reference.split_once('/').ok_or(NOT_FOUND)?;
+        let id = Id::parse(id).ok_or(NOT_FOUND)?;
+        if found.iter().any(|(known, _)| *known == id) {
+            continue;
+        }
+        let thing = if kind == "ssh-key" {
             Thing::SshKey(
                 Box::new(ask.desk().any_ssh_key(caller, id)?),
                 Weakness::None,
             )
         } else {
             Thing::Credential(Box::new(ask.desk().any_credential(caller, id)?))
-        });
+        };
+        found.push((id, thing));
     }
-    Ok(found)
+    Ok(found.into_iter().map(|(_, thing)| thing).collect())
 }
 
 fn delete_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
@@ -248,10 +249,18 @@ pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
     match input.value("confirm").map(str::trim) {
         None => show(delete_form(ask, caller, input)?),
         Some(typed) if typed == things.len().to_string() => {
-            caller.demand_recent_password()?;
-            things
+            // All of them or none: what can't be ended here is said before anything is.
+            let owned = things
                 .iter()
-                .try_for_each(|thing| end(ask, caller, thing))?;
+                .map(|thing| Ok((whose(thing)?, thing)))
+                .collect::<Result<Vec<_>, Error>>()?;
+            for (whose, thing) in owned {
+                match end(ask, caller, &whose, thing) {
+                    // Somebody was faster; it is gone, as it should be.
+                    Ok(()) | Err(Error::NotFound(_)) => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
             done("/admin/inventory", "deleted")
         }
         Some(_) => {
@@ -263,20 +272,21 @@ pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
     }
 }
 
-fn end(ask: &Ask<'_>, caller: &Caller, thing: &Thing) -> Result<(), Problem> {
-    let OwnerId::User(user) = thing.owner() else {
-        return Err(Error::NotAllowed(
+fn whose(thing: &Thing) -> Result<Whose, Error> {
+    match thing.owner() {
+        OwnerId::User(user) => Ok(Desk::of_user(user)),
+        OwnerId::Service(_) | OwnerId::Host(_) => Err(Error::NotAllowed(
             "Delete a service's API keys on the service's page, and a host on its own.".to_owned(),
-        )
-        .into());
-    };
-    let whose = Desk::of_user(user);
+        )),
+    }
+}
+
+fn end(ask: &Ask<'_>, caller: &Caller, whose: &Whose, thing: &Thing) -> Result<(), Error> {
     match thing {
         Thing::Credential(record) => ask
             .desk()
-            .end(caller, &whose, record.kind, record.id, WithMade::No)
-            .map(|_| ())?,
-        Thing::SshKey(key, _) => ask.desk().delete_ssh_key(caller, &whose, key.id)?,
+            .end(caller, whose, record.kind, record.id, WithMade::No)
+            .map(|_| ()),
+        Thing::SshKey(key, _) => ask.desk().delete_ssh_key(caller, whose, key.id),
     }
-    Ok(())
 }

@@ -33,6 +33,7 @@ use crate::model::error::{Error, FieldError};
 use crate::model::event::Way;
 use crate::model::idempotency::Once;
 use crate::model::password::Password;
+use crate::model::permission::Permission;
 use crate::model::secret::{Digest, Presented, random_characters};
 use crate::model::user::Role;
 
@@ -192,18 +193,41 @@ fn demand_form_token(ask: &Ask<'_>, bound_to: &str, input: &Input) -> Result<(),
     }
 }
 
-/// A word that a form carries so that sending it twice makes nothing twice.
-fn nonce() -> String {
+/// A random word of a cookie.
+fn random_word() -> String {
     let characters: [u8; 20] = random_characters(b"0123456789abcdefghijklmnopqrstuvwxyz");
     characters.iter().map(|byte| char::from(*byte)).collect()
 }
 
+/// A word that a form carries so that sending it twice makes nothing twice: when it was made (Unix seconds), and 20
+/// random characters.
+fn nonce(ask: &Ask<'_>) -> String {
+    format!("{}-{}", ask.now.unix(), random_word())
+}
+
+/// The nonce of a form that comes back: its own, since what was refused was not remembered; a new one when it is too old.
+fn nonce_again(ask: &Ask<'_>, caller: &Caller, input: &Input) -> String {
+    match once(ask, caller, input) {
+        Ok(_) => input.value("nonce").unwrap_or_default().to_owned(),
+        Err(_) => nonce(ask),
+    }
+}
+
+/// How long a form may lie open. What it made is remembered for a day, so that later nobody knew that it was sent before.
+const FORM_SECONDS: i64 = 23 * 3_600;
+
 /// The nonce of a form, as the promise that it is carried out once. A form without one is not ours.
 fn once(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Once, Problem> {
-    let nonce = input
-        .value("nonce")
-        .filter(|nonce| nonce.len() == 20)
-        .ok_or(Problem::CrossSite)?;
+    let nonce = input.value("nonce").ok_or(Problem::CrossSite)?;
+    let (made_at, word) = nonce.split_once('-').ok_or(Problem::CrossSite)?;
+    let made_at: i64 = made_at.parse().map_err(|_| Problem::CrossSite)?;
+    if word.len() != 20 || !word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err(Problem::CrossSite);
+    }
+    if ask.now.unix().saturating_sub(made_at) > FORM_SECONDS {
+        let sentence = "This form lay open for a day, and may have been sent before; look it over, and send it once more.";
+        return Err(Error::field("", sentence).into());
+    }
     let parts: [&[u8]; 4] = [
         b"nonce",
         caller.credential.owner.name().as_bytes(),
@@ -236,13 +260,26 @@ fn signed_in(ask: &Ask<'_>) -> Result<Option<Caller>, Problem> {
     }
 }
 
+/// Notes that somebody asked for what only admins may.
+fn note_refusal(ask: &Ask<'_>, caller: &Caller, answer: Answer) -> Answer {
+    if let Err(Problem::Asked(Error::Forbidden {
+        missing: Permission::Own(missing),
+    })) = &answer
+        && missing.is_administrative()
+    {
+        let request = format!("{} {}", ask.request.method(), ask.path);
+        ask.desk().note_refused_request(caller, *missing, &request);
+    }
+    answer
+}
+
 /// Asks `handler` for a page, or leads to sign-in.
 ///
 /// # Errors
 /// What the handler says.
 pub fn visit(ask: &Ask<'_>, handler: Page) -> Answer {
     match signed_in(ask)? {
-        Some(caller) => handler(ask, &caller),
+        Some(caller) => note_refusal(ask, &caller, handler(ask, &caller)),
         None => Ok(see_other(format!(
             "/login?next={}",
             sign_in::escape_path(ask.request.raw_url())
@@ -258,6 +295,10 @@ pub fn visit(ask: &Ask<'_>, handler: Page) -> Answer {
 pub fn send(ask: &Ask<'_>, handler: Act) -> Answer {
     let input = form::read(ask)?;
     let Some(mut caller) = signed_in(ask)? else {
+        // Who is out need not come in to go out.
+        if ask.path == "/logout" {
+            return Ok(see_other("/signed-out"));
+        }
         return sign_in::keep(
             ask,
             Kept {
@@ -277,6 +318,13 @@ pub fn send(ask: &Ask<'_>, handler: Act) -> Answer {
         match confirmed {
             Ok(()) => caller = signed_in(ask)?.ok_or(Problem::CrossSite)?,
             Err(Error::Invalid(errors)) => return Ok(demand_password(ask, &caller, input, errors)),
+            Err(error @ (Error::TooMany { .. } | Error::Unavailable { .. })) => {
+                let errors = vec![FieldError::new("current_password", error.to_string())];
+                let mut page = demand_password(ask, &caller, input, errors);
+                let problem = Problem::from(error);
+                page.status_code = problem.status();
+                return Ok(problem.with_headers(page));
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -284,7 +332,7 @@ pub fn send(ask: &Ask<'_>, handler: Act) -> Answer {
         Err(Problem::Asked(Error::PasswordNeeded)) => {
             Ok(demand_password(ask, &caller, input, Vec::new()))
         }
-        answer => answer,
+        answer => note_refusal(ask, &caller, answer),
     }
 }
 
@@ -334,6 +382,9 @@ fn again(
     let status = problem.status();
     input.errors = match problem {
         Problem::Asked(Error::Invalid(errors)) => errors,
+        Problem::Asked(error) if error.is_changed_meanwhile() => {
+            vec![FieldError::new("", error.to_string())]
+        }
         Problem::Asked(Error::AgainstPolicy(error)) => vec![error],
         Problem::Asked(Error::Conflict(sentence) | Error::NotAllowed(sentence)) => {
             vec![FieldError::new(field, sentence)]

@@ -56,7 +56,7 @@ fn try_save(
 ) -> Result<Option<PolicyPreview>, Problem> {
     let before = ask.desk().policy(caller)?;
     if input.value("version") != Some(version(&before)?.as_str()) {
-        return Err(Error::Conflict("Somebody changed the policy meanwhile; look at how it is now, and save again if you still want to.".to_owned()).into());
+        return Err(Error::changed_meanwhile("the policy").into());
     }
     let change = parse(input)?;
     let after = change.clone().apply(&before)?;

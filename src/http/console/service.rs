@@ -117,7 +117,7 @@ pub fn edit(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
 fn try_edit(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Service, Error> {
     let service = find(ask, caller)?;
     if input.value("version") != Some(service.permissions.to_string().as_str()) {
-        return Err(Error::Conflict("Somebody changed this service meanwhile; look at how it is now, and save again if you still want to.".to_owned()));
+        return Err(Error::changed_meanwhile("this service"));
     }
     ask.desk()
         .edit_service(caller, service.name, form::entries(input, "permissions"))

@@ -3,7 +3,7 @@
 use rouille::Response;
 
 use super::{
-    Answer, cookie, demand_form_token, form, frame, nonce, outside, page, see_other, show,
+    Answer, cookie, demand_form_token, form, frame, outside, page, random_word, see_other, show,
     sign_in_view, signed_in,
 };
 use crate::desk::SignedIn;
@@ -47,7 +47,7 @@ fn browser(ask: &Ask<'_>) -> (String, bool) {
         .filter(|value| value.len() == 20 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     {
         Some(value) => (value, false),
-        None => (nonce(), true),
+        None => (random_word(), true),
     }
 }
 

@@ -1,6 +1,8 @@
 //! `/tokens`.
 
-use super::{Answer, again, done, form, frame, nonce, once, page, page_number, part, show};
+use super::{
+    Answer, again, done, form, frame, nonce, nonce_again, once, page, page_number, part, show,
+};
 use crate::desk::{Desk, Issued, WithMade};
 use crate::html::form::Input;
 use crate::html::token::{self as pages, TokenDelete, TokenIssued, TokenList, TokenNew, TokenRow};
@@ -61,7 +63,7 @@ fn maker(ask: &Ask<'_>, caller: &Caller, record: &Record) -> Result<String, Prob
 }
 
 pub fn new(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    show(new_form(ask, caller, Input::default(), nonce())?)
+    show(new_form(ask, caller, Input::default(), nonce(ask))?)
 }
 
 fn new_form(
@@ -101,7 +103,7 @@ pub fn create(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
             Ok(page(409, pages::already_created(&frame(ask, caller))))
         }
         Err(problem) => again(problem, input, "name", |input| {
-            let nonce = input.value("nonce").unwrap_or_default().to_owned();
+            let nonce = nonce_again(ask, caller, &input);
             new_form(ask, caller, input, nonce)
         }),
     }

@@ -1,7 +1,8 @@
 //! `/admin/users`.
 
 use super::{
-    Answer, again, done, form, frame, nonce, once, page, page_number, part, query, show, ssh_key,
+    Answer, again, done, form, frame, nonce, nonce_again, once, page, page_number, part, query,
+    show,
 };
 use crate::desk::{Desk, WithMade};
 use crate::html::Markup;
@@ -67,7 +68,7 @@ pub fn new(ask: &Ask<'_>, caller: &Caller) -> Answer {
     show(pages::new(
         &frame(ask, caller),
         &UserNew {
-            nonce: nonce(),
+            nonce: nonce(ask),
             input: Input::default(),
         },
     ))
@@ -83,7 +84,7 @@ pub fn add(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
             done(&format!("/admin/users/{id}"), "added")
         }
         Err(problem) => again(problem, input, "username", |input| {
-            let nonce = input.value("nonce").unwrap_or_default().to_owned();
+            let nonce = nonce_again(ask, caller, &input);
             Ok(pages::new(&frame(ask, caller), &UserNew { nonce, input }))
         }),
     }
@@ -143,7 +144,9 @@ fn holdings(ask: &Ask<'_>, caller: &Caller, user: &User) -> Result<Holdings, Pro
     };
     let keys = ask.desk().ssh_keys(caller, &whose, None, HELD_MAX)?.items;
     let keys = keys.iter().filter(|key| !key.is_expired(ask.now));
-    let ssh_keys = keys.map(|key| ssh_key::facts(key, ask.now)).collect();
+    let ssh_keys = keys
+        .map(|key| super::ssh_key::facts(key, ask.now))
+        .collect();
     Ok(Holdings {
         api_keys: live(Kind::ApiKey)?,
         tokens: live(Kind::Token)?,
@@ -164,6 +167,7 @@ fn one_page(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Prob
             Removable::LastAdmin
         },
         version: user.version(),
+        nonce: nonce(ask),
         user,
         input,
     };
@@ -178,9 +182,13 @@ pub fn edit(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
     let user = find(ask, caller)?;
     match try_edit(ask, caller, &user, &input) {
         Ok(_) => done(&path(&user), "saved"),
-        Err(error) => again(error.into(), input, "display_name", |input| {
-            one_page(ask, caller, input)
-        }),
+        Err(error) => {
+            let is_role = form::filled(&input, "role").is_some_and(|role| role != user.role.word());
+            let field = if is_role { "role" } else { "display_name" };
+            again(error.into(), input, field, |input| {
+                one_page(ask, caller, input)
+            })
+        }
     }
 }
 
@@ -236,10 +244,31 @@ pub fn enable(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
 }
 
 /// A reset link; for who has no password yet, the same under the name of an invitation.
-pub fn reset_password(ask: &Ask<'_>, caller: &Caller, _: Input) -> Answer {
+pub fn reset_password(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
     let user = find(ask, caller)?;
-    let code = ask.desk().reset_password(caller, &user.username)?;
-    Ok(link(ask, caller, &user, Purpose::PasswordReset, code))
+    let code = once(ask, caller, &input).and_then(|once| {
+        Ok(ask
+            .desk()
+            .reset_password(caller, &user.username, Some(once))?)
+    });
+    match code {
+        Ok(code) => Ok(link(ask, caller, &user, Purpose::PasswordReset, code)),
+        Err(Problem::Asked(Error::AlreadyDone { .. })) => Ok(page(
+            409,
+            pages::link_already_made(&frame(ask, caller), user.username.as_str()),
+        )),
+        Err(problem) => again(problem, input, "", |input| {
+            let errors = input.errors;
+            one_page(
+                ask,
+                caller,
+                Input {
+                    values: Vec::new(),
+                    errors,
+                },
+            )
+        }),
+    }
 }
 
 fn end_form(

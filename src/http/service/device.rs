@@ -155,9 +155,7 @@ pub fn token(ask: &Ask<'_>) -> Result<Response, Problem> {
                 let record = issued.record;
                 let out = TokenGrantOut {
                     token_type: "Bearer".to_owned(),
-                    expires_in: record
-                        .expires_at
-                        .map_or(0, |end| end.since(ask.now).as_secs()),
+                    expires_in: record.expires_at.map(|end| end.since(ask.now).as_secs()),
                     scope: record.permissions.to_string(),
                     access_token: issued.secret.reveal().to_string(),
                 };

@@ -81,6 +81,8 @@ pub struct Admission {
 /// `open` makes one `H` for each thread that answers, on that thread; it is called again after a
 /// panic and when a pool grows. `admit` is given method and path of a request; `respond` answers it.
 ///
+/// `ready` is called once all doors stand open and signals are heard.
+///
 /// # Errors
 ///
 /// When `open` fails for a thread that is needed from the start, or a listener, a thread, a runtime
@@ -92,6 +94,7 @@ pub fn serve<H: 'static, E: Display>(
     open: impl Fn() -> Result<H, E> + Send + Sync + 'static,
     admit: fn(&str, &str) -> Admission,
     respond: fn(&H, &Request) -> Response,
+    ready: impl FnOnce(),
 ) -> io::Result<()> {
     let tls = match &settings.tls {
         Some(files) => Some(Arc::new(Tls::load(files).map_err(io::Error::other)?)),
@@ -136,6 +139,7 @@ pub fn serve<H: 'static, E: Display>(
             doors.push(spawn_local(door.stand()));
         }
         spawn_local(ending.keep(doors, senders));
+        ready();
         work(first, inbox).await;
         Ok(())
     });

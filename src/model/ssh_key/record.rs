@@ -2,7 +2,7 @@
 
 use super::{COMMENT_CHARS_MAX, PublicKey};
 use crate::model::address::Networks;
-use crate::model::secret::{Id, version};
+use crate::model::secret::{self, Id};
 use crate::model::text::{NAME_CHARACTERS_MAX, parse_name};
 use crate::model::time::{Time, WantedEnd};
 use crate::model::user::UserId;
@@ -54,10 +54,10 @@ impl SshKey {
     #[must_use]
     pub fn version(&self) -> String {
         let end = self.expires_at.map_or(-1, Time::unix).to_be_bytes();
-        let (line, networks) = (self.public_line(), self.networks.to_string());
-        version(&[
+        let networks = self.networks.to_string();
+        secret::version(&[
             self.name.as_bytes(),
-            line.as_bytes(),
+            self.key.fingerprint().as_bytes(),
             networks.as_bytes(),
             &end,
         ])
@@ -107,6 +107,9 @@ pub fn name_from_comment(key: &PublicKey) -> Option<String> {
 }
 
 /// The first name like `wanted` that is not `taken`: `laptop`, `laptop (2)`, `laptop (3)` and so on.
+///
+/// # Errors
+/// What `taken` says when it can't tell.
 pub fn free_name<E>(
     wanted: &str,
     mut taken: impl FnMut(&str) -> Result<bool, E>,

@@ -215,7 +215,17 @@ impl Server {
                     not_sync: std::cell::Cell::new(0),
                 })
             };
-            move || serve(&settings, vec![listener], &stop, open, admit, respond)
+            move || {
+                serve(
+                    &settings,
+                    vec![listener],
+                    &stop,
+                    open,
+                    admit,
+                    respond,
+                    || (),
+                )
+            }
         });
         Self {
             address,

@@ -1,0 +1,274 @@
+//! `keycroft event`: reading the audit log.
+
+use clap::{Args, Subcommand};
+
+use super::client::encode;
+use super::exit::{Failure, INVALID};
+use super::output::{self, Cell};
+use super::place::{At, File, Missing, Place, json};
+use crate::clock::Clock;
+use crate::desk::EventFilter;
+use crate::model::time::{Time, parse_duration};
+use crate::model::user::Username;
+use crate::wire::EventOut;
+
+/// Events asked for at once.
+const PART: usize = 200;
+/// Events that a list shows when nothing is said.
+const LIST: usize = 50;
+
+#[derive(Args)]
+#[command(after_help = super::place::HELP)]
+pub struct EventArguments {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: EventCommand,
+}
+
+#[derive(Subcommand)]
+enum EventCommand {
+    /// List events, newest first
+    List {
+        #[command(flatten)]
+        filter: Filter,
+        /// How many at most
+        #[arg(long, value_name = "NUMBER", default_value_t = LIST)]
+        limit: usize,
+    },
+    /// Print all events as JSON, one a line, newest first
+    Export {
+        #[command(flatten)]
+        filter: Filter,
+    },
+}
+
+#[derive(Args)]
+struct Filter {
+    /// Only this, like api-key.create
+    #[arg(long, value_name = "ACTION")]
+    action: Option<String>,
+    /// From then on: a time like 2026-11-22T15:04:05Z, or how long ago, like 24h
+    #[arg(long, value_name = "WHEN")]
+    since: Option<String>,
+    /// Up to then
+    #[arg(long, value_name = "WHEN")]
+    until: Option<String>,
+    /// Only those by or on this user, for admins
+    #[arg(long, value_name = "USERNAME", conflicts_with = "all")]
+    user: Option<String>,
+    /// Everybody's, for admins (on the file it is always everybody's)
+    #[arg(long)]
+    all: bool,
+}
+
+/// What is asked for, understood.
+struct Wanted {
+    action: Option<String>,
+    since: Option<Time>,
+    until: Option<Time>,
+    user: Option<String>,
+    all: bool,
+}
+
+impl Filter {
+    fn parse(self) -> Result<Wanted, Failure> {
+        let now = Clock::System.now();
+        let time = |name: &str, text: Option<String>| match text {
+            None => Ok(None),
+            Some(text) => match (Time::parse(&text), parse_duration(&text)) {
+                (Ok(time), _) => Ok(Some(time)),
+                (_, Ok(ago)) => Ok(Some(now.before(ago))),
+                (Err(message), Err(_)) => Err(Failure::new(
+                    INVALID,
+                    format!("{name}: {message}, or how long ago, like 24h"),
+                )),
+            },
+        };
+        Ok(Wanted {
+            action: self.action,
+            since: time("--since", self.since)?,
+            until: time("--until", self.until)?,
+            user: self.user,
+            all: self.all,
+        })
+    }
+}
+
+/// `keycroft event`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn run(arguments: EventArguments) -> Result<(), Failure> {
+    match arguments.command {
+        EventCommand::List { filter, limit } => {
+            let wanted = filter.parse()?;
+            list(&arguments.place.settle(Missing::Refuse)?, &wanted, limit)
+        }
+        EventCommand::Export { filter } => {
+            let wanted = filter.parse()?;
+            let at = arguments.place.settle(Missing::Refuse)?;
+            each(&at, &wanted, usize::MAX, |_, text| output::line(text))
+        }
+    }
+}
+
+fn list(at: &At, wanted: &Wanted, limit: usize) -> Result<(), Failure> {
+    let mut rows: Vec<Vec<Cell>> = Vec::new();
+    let mut texts: Vec<String> = Vec::new();
+    let now = Clock::System.now();
+    let json = at.json();
+    each(at, wanted, limit, |event, text| {
+        if json {
+            texts.push(text.to_owned());
+        } else {
+            rows.push(row(event, now));
+        }
+        Ok(())
+    })?;
+    if json {
+        return output::line(&format!(
+            "{{\"items\":[{}],\"next\":null}}",
+            texts.join(",")
+        ));
+    }
+    output::table(
+        &[
+            "number", "when", "action", "outcome", "by", "with", "on", "name", "way", "address",
+        ],
+        &rows,
+    )
+}
+
+fn row(event: &EventOut, now: Time) -> Vec<Cell> {
+    vec![
+        event.number.to_string().into(),
+        Cell::time(Some(&event.at), "-", now),
+        event.action.as_str().into(),
+        event.outcome.as_str().into(),
+        event.actor.as_str().into(),
+        Cell::maybe(event.credential.as_deref()),
+        format!("{} {}", event.target.kind, event.target.id).into(),
+        event.target.name.as_str().into(),
+        event.way.as_str().into(),
+        Cell::maybe(event.address.as_deref()),
+    ]
+}
+
+/// Hands on event after event, part by part: a log of any length takes little memory.
+fn each(
+    at: &At,
+    wanted: &Wanted,
+    limit: usize,
+    mut take: impl FnMut(&EventOut, &str) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut after: Option<String> = None;
+    let mut left = limit;
+    while left > 0 {
+        let part = left.min(PART);
+        let (items, next) = match at {
+            At::Server(client) => {
+                let (listed, next) = client.part(&format!(
+                    "/api/v1/events{}",
+                    query(wanted, part, after.as_deref())
+                ))?;
+                let events: Vec<EventOut> = listed.parse()?;
+                let texts: Vec<String> = listed.raw().map(str::to_owned).collect();
+                (events.into_iter().zip(texts).collect::<Vec<_>>(), next)
+            }
+            At::File(file) => on_file(file, wanted, part, after.as_deref())?,
+        };
+        for (event, text) in &items {
+            take(event, text)?;
+        }
+        left = left.saturating_sub(items.len());
+        after = next;
+        if after.is_none() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+fn query(wanted: &Wanted, limit: usize, after: Option<&str>) -> String {
+    let mut query = format!("?limit={limit}");
+    let mut add = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            query.push_str(&format!("&{name}={}", encode(&value)));
+        }
+    };
+    add("after", after.map(str::to_owned));
+    add("action", wanted.action.clone());
+    add("since", wanted.since.map(|time| time.to_string()));
+    add("until", wanted.until.map(|time| time.to_string()));
+    add("user", wanted.user.clone());
+    add("all", wanted.all.then(|| "true".to_owned()));
+    query
+}
+
+type Part = (Vec<(EventOut, String)>, Option<String>);
+
+fn on_file(
+    file: &File,
+    wanted: &Wanted,
+    limit: usize,
+    after: Option<&str>,
+) -> Result<Part, Failure> {
+    let user = match wanted.user.as_deref().map(Username::parse) {
+        None => None,
+        Some(Ok(user)) => Some(user),
+        Some(Err(message)) => return Err(Failure::new(INVALID, format!("--user: {message}"))),
+    };
+    let filter = EventFilter {
+        user: None,
+        action: wanted.action.clone(),
+        target: None,
+        since: wanted.since,
+        until: wanted.until,
+    };
+    let page = file.desk.events_as_operator(
+        user.as_ref(),
+        filter,
+        after.and_then(|after| after.parse().ok()),
+        limit,
+    )?;
+    let mut items = Vec::new();
+    for event in &page.items {
+        let event = EventOut::of(event);
+        let text = json(&event)?;
+        items.push((event, text));
+    }
+    Ok((items, page.next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_may_be_said_as_how_long_ago() {
+        let filter = |since: &str| {
+            Filter {
+                action: None,
+                since: Some(since.into()),
+                until: None,
+                user: None,
+                all: false,
+            }
+            .parse()
+        };
+        let since = filter("24h").ok().unwrap().since.unwrap();
+        let now = Clock::System.now();
+        assert!(now.since(since) >= std::time::Duration::from_secs(86_400));
+        assert_eq!(
+            filter("2026-11-22T15:04:05Z")
+                .ok()
+                .unwrap()
+                .since
+                .unwrap()
+                .to_string(),
+            "2026-11-22T15:04:05Z"
+        );
+        assert!(filter("yesterday").is_err());
+    }
+}

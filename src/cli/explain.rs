@@ -1,0 +1,96 @@
+//! Whose credentials are meant, and why one of them is refused.
+
+use clap::Args;
+
+use super::client::{Client, encode};
+use super::exit::Failure;
+use super::lookup::find_id;
+use super::output::{self, Cell, say};
+use crate::wire::ExplanationOut;
+
+/// Whose API keys or tokens are meant.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Whose {
+    /// Another user's, for admins: to list, show why refused, delete
+    #[arg(long, value_name = "USERNAME")]
+    pub user: Option<String>,
+}
+
+impl Whose {
+    /// The path of the list.
+    #[must_use]
+    pub fn path(&self, noun: &str) -> String {
+        match &self.user {
+            Some(user) => format!("/api/v1/users/{}/{noun}", encode(user)),
+            None => format!("/api/v1/{noun}"),
+        }
+    }
+}
+
+/// What is asked about a refusal.
+#[derive(Args)]
+pub struct Question {
+    /// As if it were used from this address
+    #[arg(long, value_name = "ADDRESS")]
+    address: Option<String>,
+    /// As if this permission were demanded
+    #[arg(long, value_name = "PERMISSION")]
+    permission: Option<String>,
+}
+
+/// Prints the chain of checks.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn explain(
+    client: &Client,
+    path: &str,
+    what: &str,
+    given: &str,
+    question: &Question,
+) -> Result<(), Failure> {
+    // What was deleted is in no list, but its id still says why.
+    let id = match find_id(client, path, what, given) {
+        Ok(id) => id,
+        Err(failure)
+            if failure.code == super::exit::NOT_FOUND
+                && crate::model::secret::Id::parse(given).is_some() =>
+        {
+            given.to_owned()
+        }
+        Err(failure) => return Err(failure),
+    };
+    let mut query = Vec::new();
+    for (name, value) in [
+        ("address", &question.address),
+        ("permission", &question.permission),
+    ] {
+        if let Some(value) = value {
+            query.push(format!("{name}={}", encode(value)));
+        }
+    }
+    let answer = client.get(&format!("{path}/{id}/explain?{}", query.join("&")))?;
+    if client.connection.json {
+        return output::line(&answer.text);
+    }
+    let explained: ExplanationOut = answer.parse()?;
+    let word = |passed| match passed {
+        Some(true) => "yes",
+        Some(false) => "NO",
+        None => "not asked",
+    };
+    let rows: Vec<Vec<Cell>> = explained
+        .checks
+        .iter()
+        .map(|check| {
+            vec![
+                check.check.as_str().into(),
+                word(check.passed).into(),
+                check.message.as_str().into(),
+            ]
+        })
+        .collect();
+    output::table(&["check", "holds", "why"], &rows)?;
+    say(&explained.summary);
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! `keycroft completions` and `keycroft man`, out of the same tree that reads the arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Command};
+use clap_complete::Shell;
+
+use super::exit::{FAILED, Failure};
+use super::output;
+
+#[derive(Args)]
+pub struct CompletionsArguments {
+    /// bash, zsh, fish, elvish or powershell
+    shell: Shell,
+}
+
+#[derive(Args)]
+pub struct ManArguments {
+    /// Write a page for every command into this folder, instead of the first page to standard output
+    dir: Option<PathBuf>,
+}
+
+/// `keycroft completions`.
+///
+/// # Errors
+/// When standard output can't be written.
+pub fn completions(arguments: &CompletionsArguments, mut command: Command) -> Result<(), Failure> {
+    let mut text = Vec::new();
+    clap_complete::generate(arguments.shell, &mut command, "keycroft", &mut text);
+    output::line(String::from_utf8_lossy(&text).trim_end())
+}
+
+/// `keycroft man`.
+///
+/// # Errors
+/// When a page can't be written.
+pub fn man(arguments: &ManArguments, command: Command) -> Result<(), Failure> {
+    let Some(folder) = &arguments.dir else {
+        let mut text = Vec::new();
+        clap_mangen::Man::new(command)
+            .render(&mut text)
+            .map_err(|error| Failure::new(FAILED, error.to_string()))?;
+        return output::line(String::from_utf8_lossy(&text).trim_end());
+    };
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(command, folder))
+        .map_err(|error| Failure::new(FAILED, format!("{}: {error}", folder.display())))
+}

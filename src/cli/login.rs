@@ -1,0 +1,385 @@
+//! `keycroft login` and `logout`: where the command line gets its credential, and how it lets go of it.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use clap::Args;
+use zeroize::Zeroizing;
+
+use super::client::{Client, PROGRAM};
+use super::config::{Context, Folder, Saved};
+use super::connection::{Connection, Credential, Remote, Server, Source};
+use super::exit::{FAILED, Failure, INVALID, REFUSED, SIGN_IN_NEEDED, USAGE};
+use super::output::{say, until};
+use super::prompt;
+use crate::model::credential::Kind;
+use crate::wire::{DeviceAuthorizationOut, MeOut, OauthProblemOut, TokenGrantOut};
+
+const CLIENT_ID: &str = "keycroft-cli";
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// What is added to the wait each time the server says so, when it does not say itself (RFC 8628, 3.5).
+const SLOWER: Duration = Duration::from_secs(5);
+/// Longest time between two questions, whatever a server says.
+const INTERVAL_MAX: Duration = Duration::from_secs(60);
+
+#[derive(Args)]
+pub struct LoginArguments {
+    /// The server, like https://keys.lab.example [default: that of the context in use]
+    url: Option<String>,
+    /// Read a token or an API key from standard input instead of asking at the console
+    #[arg(long)]
+    with_token: bool,
+    /// How long the token is to live: whole hours, 1h to 24h; the person who approves may choose another
+    #[arg(long, value_name = "DURATION", conflicts_with = "with_token")]
+    expires: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+#[derive(Args)]
+pub struct LogoutArguments {
+    /// Log out of every context
+    #[arg(long, conflicts_with_all = ["context", "server"])]
+    all: bool,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// `keycroft login`.
+///
+/// # Errors
+/// With what to say and the exit code; then nothing is kept.
+pub fn login(arguments: LoginArguments) -> Result<(), Failure> {
+    let folder = Folder::find().ok_or_else(|| {
+        Failure::new(
+            FAILED,
+            "there is no place to keep a login: neither XDG_CONFIG_HOME nor HOME is set",
+        )
+        .hint("KEYCROFT_TOKEN_FILE=FILE")
+    })?;
+    let (connection, name) = target(&arguments, &folder)?;
+    // Whether it can be kept is found out before there is anything to keep.
+    folder.lock()?.try_out()?;
+    let credential = if arguments.with_token {
+        pasted()?
+    } else {
+        by_device(
+            Client::new(connection.without_credential())?,
+            arguments.expires.as_deref(),
+        )?
+    };
+    let client = Client::new(connection.with(credential))?;
+    let kept = keep(&client, &folder, &name);
+    if let Err(failure) = kept {
+        if !arguments.with_token {
+            // It was made for this login alone, and nobody would have it.
+            let _ = client.delete("/api/v1/burn");
+        }
+        return Err(failure);
+    }
+    kept
+}
+
+/// The server that is meant, and what its context is to be called.
+fn target(arguments: &LoginArguments, folder: &Folder) -> Result<(Connection, String), Failure> {
+    let config = folder.config()?;
+    let mut remote = arguments.remote.clone();
+    if let Some(url) = &arguments.url {
+        if remote.server.is_some() {
+            return Err(Failure::new(USAGE, "the server is given twice"));
+        }
+        remote.server = Some(url.clone());
+    }
+    // Here --context names what is to be made, unless it is the only thing that is said.
+    let named = remote.context.clone();
+    if remote.server.is_some() {
+        remote.context = None;
+    }
+    let is_known = named
+        .as_ref()
+        .is_none_or(|name| config.contexts.contains_key(name));
+    if remote.server.is_none() && !is_known {
+        return Err(
+            Failure::new(USAGE, "a new context needs its server").hint(format!(
+                "keycroft login https://keys.lab.example --context {}",
+                named.unwrap_or_default()
+            )),
+        );
+    }
+    let connection = remote.server()?;
+    let name = match named {
+        Some(name) => parse_context_name(&name)?,
+        None => connection
+            .context
+            .clone()
+            .unwrap_or_else(|| connection.server.host().to_owned()),
+    };
+    let taken = config
+        .contexts
+        .get(&name)
+        .is_some_and(|context| Server::parse(&context.server).as_ref() != Ok(&connection.server));
+    if taken {
+        return Err(Failure::new(
+            INVALID,
+            format!("the context {name} belongs to another server"),
+        )
+        .hint("another name with --context, or: keycroft context remove"));
+    }
+    Ok((connection, name))
+}
+
+/// 1 to 64 letters, digits, `.`, `-`, `_`, `:`, `[` and `]`.
+fn parse_context_name(name: &str) -> Result<String, Failure> {
+    let fine = (1..=64).contains(&name.len())
+        && !name.starts_with('-')
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"._:[]-".contains(&b));
+    if fine {
+        Ok(name.to_owned())
+    } else {
+        Err(Failure::new(
+            USAGE,
+            "a context's name has 1 to 64 letters, digits, dots, dashes and underscores",
+        ))
+    }
+}
+
+fn pasted() -> Result<Credential, Failure> {
+    let credential = Credential::parse(
+        &prompt::secret("Token or API key (it is not shown): ")?,
+        Source::StandardInput,
+    )?;
+    if credential.is(Kind::Token) || credential.is(Kind::ApiKey) {
+        return Ok(credential);
+    }
+    Err(Failure::new(
+        INVALID,
+        format!("{} is neither a token nor an API key", credential.hint()),
+    ))
+}
+
+/// Asks for a token by a code that a person approves at the console (RFC 8628).
+fn by_device(client: Client, expires: Option<&str>) -> Result<Credential, Failure> {
+    let computer = computer_name();
+    let mut form = vec![
+        ("client_id", CLIENT_ID),
+        ("computer", &computer),
+        ("program", PROGRAM),
+    ];
+    if let Some(expires) = expires {
+        form.push(("lifetime", expires));
+    }
+    let (status, text) = client.form("/oauth/device_authorization", &form)?;
+    if status != 200 {
+        return Err(oauth_failure(&client, status, &text, INVALID));
+    }
+    let begun: DeviceAuthorizationOut =
+        serde_json::from_str(&text).map_err(|_| strange(&client))?;
+    say(&format!(
+        "Open {}\nand type the code {}",
+        begun.verification_uri, begun.user_code
+    ));
+    say(&format!(
+        "Approve it only if the page names this computer, {computer}. Waiting … (Ctrl-C to stop)"
+    ));
+    let secret = wait(&client, &begun)?;
+    Credential::parse(&secret, Source::Flag("this login"))
+}
+
+fn wait(client: &Client, begun: &DeviceAuthorizationOut) -> Result<Zeroizing<String>, Failure> {
+    let mut interval = Duration::from_secs(begun.interval.clamp(1, INTERVAL_MAX.as_secs()));
+    let form = [
+        ("grant_type", GRANT),
+        ("client_id", CLIENT_ID),
+        ("device_code", begun.device_code.as_str()),
+    ];
+    let mut left = Duration::from_secs(begun.expires_in.clamp(1, 3_600));
+    loop {
+        sleep(interval);
+        let answered = client.form("/oauth/token", &form);
+        left = left.saturating_sub(interval);
+        let (status, text) = match answered {
+            Ok(answered) => answered,
+            // A server that starts again, or a moment without a network, ends nothing (RFC 8628, 3.5).
+            Err(failure) if failure.code == super::exit::UNREACHABLE && !left.is_zero() => {
+                interval = (interval * 2).min(INTERVAL_MAX);
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
+        if status == 200 {
+            let granted: TokenGrantOut =
+                serde_json::from_str(&text).map_err(|_| strange(client))?;
+            return Ok(Zeroizing::new(granted.access_token));
+        }
+        let problem: OauthProblemOut = serde_json::from_str(&text).map_err(|_| strange(client))?;
+        match problem.error.as_str() {
+            "authorization_pending" => {}
+            "slow_down" => interval = (interval + SLOWER).min(INTERVAL_MAX),
+            "access_denied" => return Err(Failure::new(REFUSED, "it was refused at the console")),
+            "expired_token" => {
+                return Err(Failure::new(SIGN_IN_NEEDED, "nobody approved it in time")
+                    .hint("keycroft login"));
+            }
+            "temporarily_unavailable" if !left.is_zero() => {}
+            _ => return Err(oauth_failure(client, status, &text, FAILED)),
+        }
+    }
+}
+
+fn oauth_failure(client: &Client, status: u16, text: &str, code: u8) -> Failure {
+    let Ok(problem) = serde_json::from_str::<OauthProblemOut>(text) else {
+        return strange(client);
+    };
+    let code = match status {
+        429 => super::exit::TOO_MANY,
+        500.. => FAILED,
+        _ => code,
+    };
+    let mut failure = Failure::new(code, problem.error_description);
+    if client.connection.json {
+        failure.problem = Some(text.to_owned());
+    }
+    failure
+}
+
+fn strange(client: &Client) -> Failure {
+    Failure::new(
+        FAILED,
+        format!(
+            "{} does not answer as Keycroft does: is it one?",
+            client.connection.server.as_str()
+        ),
+    )
+}
+
+/// What this computer calls itself.
+fn computer_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::fs::read_to_string("/etc/hostname"))
+        .unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() {
+        "a computer without a name".to_owned()
+    } else {
+        name.to_owned()
+    }
+}
+
+/// Looks who it is and keeps the login, now in use.
+fn keep(client: &Client, folder: &Folder, name: &str) -> Result<(), Failure> {
+    let answer = client.get("/api/v1/me")?;
+    let me: MeOut = answer.parse()?;
+    let who = me
+        .username
+        .clone()
+        .or_else(|| me.service.clone())
+        .unwrap_or_default();
+    let connection = &client.connection;
+    let context = Context {
+        server: connection.server.as_str().to_owned(),
+        username: Some(who.clone()),
+        ca_file: connection
+            .ca_file
+            .as_ref()
+            .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+        insecure_http: connection.insecure_http,
+    };
+    let saved = Saved {
+        secret: connection.credential()?.secret.clone(),
+        expires_at: me.expires_at.clone(),
+    };
+    folder.lock()?.change(|config, credentials| {
+        config.contexts.insert(name.to_owned(), context);
+        config.current = Some(name.to_owned());
+        credentials.contexts.insert(name.to_owned(), saved);
+        Ok(())
+    })?;
+    if connection.json {
+        super::output::line(&answer.text)?;
+    }
+    let credential = connection.credential()?;
+    say(&format!(
+        "signed in at {} as {who} with {}, {} (context {name})",
+        connection.server.as_str(),
+        credential.hint(),
+        until(me.expires_at.as_deref(), client.now())
+    ));
+    Ok(())
+}
+
+/// `keycroft logout`.
+///
+/// # Errors
+/// With what to say and the exit code. A login whose token could not be ended on the server is forgotten all the same.
+pub fn logout(arguments: &LogoutArguments) -> Result<(), Failure> {
+    let folder =
+        Folder::find().ok_or_else(|| Failure::new(SIGN_IN_NEEDED, "there is no saved login"))?;
+    let names: Vec<String> = if arguments.all {
+        folder.credentials()?.contexts.into_keys().collect()
+    } else {
+        vec![arguments.remote.server()?.context.ok_or_else(|| {
+            Failure::new(SIGN_IN_NEEDED, "there is no saved login for this server")
+                .hint("keycroft context list")
+        })?]
+    };
+    let mut worst = None;
+    for name in &names {
+        if let Err(failure) = end(arguments, &folder, name) {
+            say(&format!("keycroft: {}", failure.message));
+            worst = Some(failure.code);
+        }
+    }
+    if names.is_empty() {
+        say("there was no saved login");
+    }
+    worst.map_or(Ok(()), |code| Err(Failure::quiet(code)))
+}
+
+/// Forgets one login; a token ends on the server first.
+fn end(arguments: &LogoutArguments, folder: &Folder, name: &str) -> Result<(), Failure> {
+    let remote = Remote {
+        context: Some(name.to_owned()),
+        server: None,
+        ..arguments.remote.clone()
+    };
+    let Some(saved) = folder.credentials()?.contexts.remove(name) else {
+        say(&format!("{name}: there was no saved login"));
+        return Ok(());
+    };
+    let ended = remote.server().and_then(|connection| {
+        let credential = Credential::parse(&saved.secret, Source::Context(name.to_owned()))?;
+        let (hint, is_token) = (credential.hint(), credential.is(Kind::Token));
+        if !is_token {
+            return Ok(format!(
+                "forgot {hint}, which stays good; to end it: keycroft burn"
+            ));
+        }
+        match Client::new(connection.with(credential))?.delete("/api/v1/burn") {
+            Ok(_) => Ok(format!("ended {hint} at the server and forgot it")),
+            // It is over already.
+            Err(failure) if failure.code == SIGN_IN_NEEDED => {
+                Ok(format!("forgot {hint}, which was over already"))
+            }
+            Err(failure) => Err(failure),
+        }
+    });
+    folder.lock()?.change(|_, credentials| {
+        credentials.contexts.remove(name);
+        Ok(())
+    })?;
+    match ended {
+        Ok(words) => {
+            say(&format!("{name}: {words}"));
+            Ok(())
+        }
+        Err(failure) => Err(Failure::new(
+            failure.code,
+            format!(
+                "{name}: forgotten here, but not ended at the server, where it stays good until its end: {}",
+                failure.message
+            ),
+        )),
+    }
+}

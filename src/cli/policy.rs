@@ -1,0 +1,235 @@
+//! `keycroft policy` and `keycroft sweep`.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value};
+
+use super::exit::{Failure, INVALID, USAGE};
+use super::output::{self, Cell, say};
+use super::place::{At, Missing, Place, json};
+use crate::wire::{NothingIn, PolicyOut, PolicyPatch, SweptOut};
+
+#[derive(Args)]
+#[command(after_help = super::place::HELP)]
+pub struct PolicyArguments {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: PolicyCommand,
+}
+
+#[derive(Subcommand)]
+enum PolicyCommand {
+    /// Show the organisation's rules
+    Show,
+    /// Change some of them: keycroft policy set `api_key_lifetime_max=90d` `token_lifetime_choice=false`
+    Set {
+        /// Lists have commas between their words; lifetimes are like 30d, 12h or never
+        #[arg(required = true, value_name = "KEY=VALUE")]
+        changes: Vec<String>,
+    },
+}
+
+/// How a rule's value is written.
+#[derive(Clone, Copy)]
+enum Form {
+    YesNo,
+    Number,
+    Words,
+    Word,
+}
+
+/// Every rule, in the order in which the API answers them.
+const RULES: [(&str, Form); 13] = [
+    ("api_key_lifetime_choice", Form::YesNo),
+    ("api_key_lifetimes", Form::Words),
+    ("api_key_lifetime_default", Form::Word),
+    ("api_key_lifetime_max", Form::Word),
+    ("token_lifetime_choice", Form::YesNo),
+    ("token_lifetime_default", Form::Word),
+    ("token_lifetime_max", Form::Word),
+    ("session_lifetime", Form::Word),
+    ("ssh_key_types", Form::Words),
+    ("ssh_rsa_bits_min", Form::Number),
+    ("ssh_key_lifetime_max", Form::Word),
+    ("api_keys_max", Form::Number),
+    ("ssh_keys_max", Form::Number),
+];
+
+/// `keycroft policy`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn run(arguments: PolicyArguments) -> Result<(), Failure> {
+    match arguments.command {
+        PolicyCommand::Show => {
+            let at = arguments.place.settle(Missing::Refuse)?;
+            let text = match &at {
+                At::Server(client) => client.get("/api/v1/policy")?.text.to_string(),
+                At::File(file) => json(&PolicyOut::of(&file.desk.present_policy()?))?,
+            };
+            if at.json() {
+                output::line(&text)
+            } else {
+                print(&text)
+            }
+        }
+        PolicyCommand::Set { changes } => {
+            let patch = read(&changes)?;
+            let at = arguments.place.settle(Missing::Refuse)?;
+            let text = match &at {
+                At::Server(client) => client.patch("/api/v1/policy", &patch)?.text.to_string(),
+                At::File(file) => json(&PolicyOut::of(
+                    &file.desk.change_policy_as_operator(patch.parse()?)?,
+                ))?,
+            };
+            if at.json() {
+                return output::line(&text);
+            }
+            say(&format!(
+                "changed the policy {}; what exists already stays as it is",
+                at.name()
+            ));
+            Ok(())
+        }
+    }
+}
+
+fn read(changes: &[String]) -> Result<PolicyPatch, Failure> {
+    let mut patch = Map::new();
+    for change in changes {
+        let (key, value) = change
+            .split_once('=')
+            .ok_or_else(|| Failure::new(USAGE, format!("{change:?} is not KEY=VALUE")))?;
+        let Some((_, form)) = RULES.iter().find(|(name, _)| *name == key) else {
+            let names: Vec<&str> = RULES.iter().map(|(name, _)| *name).collect();
+            return Err(Failure::new(USAGE, format!("there is no rule {key:?}"))
+                .hint(format!("one of {}", names.join(", "))));
+        };
+        let bad = |wanted: &str| Failure::new(INVALID, format!("{key}: write {wanted}"));
+        let value = match form {
+            Form::YesNo => Value::Bool(value.parse().map_err(|_| bad("true or false"))?),
+            Form::Number => Value::from(value.parse::<u32>().map_err(|_| bad("a number"))?),
+            Form::Words => value
+                .split(',')
+                .map(str::trim)
+                .filter(|word| !word.is_empty())
+                .map(Value::from)
+                .collect(),
+            Form::Word => Value::from(value),
+        };
+        if patch.insert(key.to_owned(), value).is_some() {
+            return Err(Failure::new(USAGE, format!("{key} is given twice")));
+        }
+    }
+    serde_json::from_value(Value::Object(patch))
+        .map_err(|error| Failure::new(INVALID, error.to_string()))
+}
+
+/// As `policy set` takes them.
+fn print(text: &str) -> Result<(), Failure> {
+    let policy: Map<String, Value> = serde_json::from_str(text)
+        .map_err(|_| Failure::new(super::exit::FAILED, "the server's answer is no policy"))?;
+    let shown = |value: &Value| match value {
+        Value::Array(words) => words
+            .iter()
+            .filter_map(Value::as_str)
+            .collect::<Vec<_>>()
+            .join(","),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let rows: Vec<(&str, Cell)> = RULES
+        .iter()
+        .filter_map(|(name, _)| Some((*name, shown(policy.get(*name)?).into())))
+        .collect();
+    output::record(&rows)
+}
+
+#[derive(Args)]
+#[command(after_help = super::place::HELP)]
+pub struct SweepArguments {
+    #[command(flatten)]
+    place: Place,
+}
+
+/// `keycroft sweep`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
+    let at = arguments.place.settle(Missing::Refuse)?;
+    let (swept, text) = match &at {
+        At::Server(client) => {
+            let answer = client.post("/api/v1/sweep", &NothingIn {})?;
+            (answer.parse::<SweptOut>()?, answer.text.to_string())
+        }
+        At::File(file) => {
+            let swept = file.desk.sweep_as_operator()?;
+            let swept = SweptOut {
+                api_keys: swept.api_keys,
+                tokens: swept.tokens,
+                sessions: swept.sessions,
+                codes: swept.codes,
+            };
+            let text = json(&swept)?;
+            (swept, text)
+        }
+    };
+    if at.json() {
+        return output::line(&text);
+    }
+    let count = |count: usize| Cell::from(count.to_string());
+    output::record(&[
+        ("api_keys", count(swept.api_keys)),
+        ("tokens", count(swept.tokens)),
+        ("sessions", count(swept.sessions)),
+        ("codes", count(swept.codes)),
+    ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::policy::Policy;
+
+    #[test]
+    fn every_rule_can_be_written_as_it_is_shown() {
+        let shown = serde_json::to_value(PolicyOut::of(&Policy::default())).unwrap();
+        let names: Vec<&str> = RULES.iter().map(|(name, _)| *name).collect();
+        let mut known: Vec<&String> = shown.as_object().unwrap().keys().collect();
+        known.sort();
+        let mut sorted = names.clone();
+        sorted.sort_unstable();
+        assert_eq!(known, sorted);
+        let changes = [
+            "api_key_lifetimes=7d, 30d",
+            "token_lifetime_choice=false",
+            "api_keys_max=5",
+            "session_lifetime=1d",
+        ]
+        .map(str::to_owned);
+        let patch = read(&changes).unwrap();
+        assert_eq!(
+            (
+                patch.api_key_lifetimes,
+                patch.token_lifetime_choice,
+                patch.api_keys_max,
+                patch.session_lifetime.as_deref()
+            ),
+            (
+                Some(vec!["7d".into(), "30d".into()]),
+                Some(false),
+                Some(5),
+                Some("1d")
+            )
+        );
+        for bad in [
+            "x",
+            "x=1",
+            "api_keys_max=many",
+            "token_lifetime_choice=perhaps",
+        ] {
+            assert!(read(&[bad.to_owned()]).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What a server's refusal means for who asked: the cause, the next command, the exit code.
+
+use ureq::http::{HeaderMap, header};
+
+use super::client::Client;
+use super::exit::{
+    FAILED, Failure, INVALID, NOT_FOUND, REFUSED, SIGN_IN_NEEDED, TOO_MANY, UNREACHABLE, USAGE,
+};
+use super::output::relative;
+use crate::model::credential::Kind;
+use crate::wire::ProblemOut;
+
+impl Client {
+    /// Why the server could not be asked.
+    #[must_use]
+    pub fn unreachable(&self, error: &ureq::Error) -> Failure {
+        let server = self.connection.server.as_str();
+        let cause = match error {
+            ureq::Error::HostNotFound => "there is no machine of this name".to_owned(),
+            ureq::Error::Timeout(_) => "it did not answer in time".to_owned(),
+            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                "nothing listens there".to_owned()
+            }
+            ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
+                return Failure::new(USAGE, "this is no path that can be asked for");
+            }
+            other => other.to_string(),
+        };
+        let tls = matches!(error, ureq::Error::Rustls(_) | ureq::Error::Tls(_))
+            || cause.contains("certificate");
+        let failure = Failure::new(UNREACHABLE, format!("{server} can't be reached: {cause}"));
+        if tls {
+            failure.hint("KEYCROFT_CA_FILE=FILE with the certificate of your lab's own authority")
+        } else {
+            failure.hint("keycroft status, and whether the server runs")
+        }
+    }
+
+    /// What a refusal means for who asked.
+    #[must_use]
+    pub fn failure(&self, status: u16, headers: &HeaderMap, text: &str, what: &str) -> Failure {
+        let problem: Option<ProblemOut> = serde_json::from_str(text)
+            .ok()
+            .filter(|_| is_problem(headers));
+        let Some(problem) = problem else {
+            return self.strange(status, headers);
+        };
+        let is_kind = |kind: &str| problem.kind.ends_with(kind);
+        let code = match status {
+            401 => SIGN_IN_NEEDED,
+            403 => REFUSED,
+            404 if problem
+                .detail
+                .as_deref()
+                .is_some_and(|detail| detail.starts_with("There is nothing at this path")) =>
+            {
+                FAILED
+            }
+            404 => NOT_FOUND,
+            422 if is_kind(":policy") => REFUSED,
+            400 | 405 | 409 | 413 | 415 | 422 => INVALID,
+            429 => TOO_MANY,
+            _ => FAILED,
+        };
+        let mut failure = match status {
+            401 => self.not_signed_in(),
+            _ => Failure::new(code, words(&problem, headers)),
+        };
+        if status == 404 && code == FAILED {
+            failure.message = format!(
+                "{} has no {what}: it is older than this keycroft, or newer",
+                self.connection.server.as_str()
+            );
+        }
+        if status == 429
+            && let Some(seconds) = headers
+                .get(header::RETRY_AFTER)
+                .and_then(|value| value.to_str().ok())
+        {
+            failure.hint = Some(format!("again in {seconds} seconds"));
+        }
+        if self.connection.json {
+            failure.problem = Some(text.to_owned());
+        }
+        failure
+    }
+
+    /// Which credential was sent, from where, and what stands behind it.
+    fn not_signed_in(&self) -> Failure {
+        let server = self.connection.server.as_str();
+        let Some(credential) = &self.connection.credential else {
+            return Failure::new(SIGN_IN_NEEDED, format!("{server} asks who you are"))
+                .hint(format!("keycroft login {server}"));
+        };
+        let kind = if credential.is(Kind::ApiKey) {
+            "API key"
+        } else {
+            "token"
+        };
+        let since = credential
+            .expires_at
+            .filter(|end| *end <= self.now())
+            .map_or_else(String::new, |end| {
+                format!("; it expired {}", relative(end, self.now()))
+            });
+        let message = format!(
+            "{server} does not accept the {kind} {}, which was sent from {}{since}",
+            credential.hint(),
+            credential.source
+        );
+        let failure = Failure::new(SIGN_IN_NEEDED, message);
+        match &self.connection.overridden {
+            Some(context) => failure.hint(format!(
+                "unset {}, then the saved login of context {context} is used",
+                credential.source
+            )),
+            None => failure.hint(format!("keycroft login {server}")),
+        }
+    }
+
+    /// An answer that no server of ours gives.
+    fn strange(&self, status: u16, headers: &HeaderMap) -> Failure {
+        let server = self.connection.server.as_str();
+        if let Some(place) = headers
+            .get(header::LOCATION)
+            .and_then(|value| value.to_str().ok())
+            .filter(|_| (300..400).contains(&status))
+        {
+            return Failure::new(FAILED, format!("{server} answers that it is elsewhere, at {place}; the secret was not sent there")).hint("--server with the server's own address");
+        }
+        if matches!(status, 502..=504) {
+            return Failure::new(
+                UNREACHABLE,
+                format!("the proxy at {server} does not reach Keycroft (status {status})"),
+            );
+        }
+        Failure::new(
+            FAILED,
+            format!("{server} answers with status {status}, and not as Keycroft does: is it one?"),
+        )
+    }
+}
+
+fn is_problem(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|kind| kind.starts_with("application/problem+json"))
+}
+
+/// The problem in words: every field that is at fault, and for a fault of the server's the id to look for in its log.
+fn words(problem: &ProblemOut, headers: &HeaderMap) -> String {
+    if problem.errors.len() > 1 {
+        let all: Vec<String> = problem
+            .errors
+            .iter()
+            .map(|error| format!("{}: {}", error.field, error.message))
+            .collect();
+        return all.join("; ");
+    }
+    let detail = problem
+        .detail
+        .clone()
+        .unwrap_or_else(|| problem.title.clone());
+    if problem.status < 500 {
+        return detail;
+    }
+    let id = headers
+        .get("Request-Id")
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    format!("{detail} (request {id})")
+}

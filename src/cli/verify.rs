@@ -1,0 +1,198 @@
+//! `keycroft verify` and `keycroft burn`: about a secret on standard input. `keycroft api`: whatever else the API has.
+
+use std::io::Read;
+
+use clap::Args;
+use serde_json::json;
+use ureq::http::{HeaderMap, Method};
+use zeroize::Zeroizing;
+
+use super::client::{Client, encode};
+use super::connection::{Credential, Remote, Source};
+use super::exit::{FAILED, Failure, NOT_ACTIVE, SIGN_IN_NEEDED, USAGE};
+use super::output::{self, Cell, say};
+use super::prompt;
+
+/// Longest body that `api` sends, in bytes.
+const INPUT_BYTES_MAX: u64 = 8 << 20;
+
+#[derive(Args)]
+pub struct VerifyArguments {
+    /// A permission that it must carry; repeatable, all are needed
+    #[arg(long = "permission", value_name = "PERMISSION")]
+    permissions: Vec<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// `keycroft verify`: asks `/verify` with the secret on standard input.
+///
+/// # Errors
+/// Exit code 10 when it is not active, 5 when it lacks a permission.
+pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
+    let client = with_secret(&arguments.remote)?;
+    let query: Vec<String> = arguments
+        .permissions
+        .iter()
+        .map(|permission| format!("permission={}", encode(permission)))
+        .collect();
+    let (status, headers, text) =
+        client.ask_any(Method::GET, &format!("/verify?{}", query.join("&")), None)?;
+    match status {
+        204 => {}
+        401 => return Err(Failure::new(NOT_ACTIVE, "not active")),
+        _ => return Err(client.failure(status, &headers, &text, "GET /verify")),
+    }
+    let value = |name: &str| {
+        headers
+            .get(name)
+            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+            .unwrap_or_default()
+    };
+    let words = |name: &str, mark: char| -> Vec<String> {
+        value(name)
+            .split(mark)
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect()
+    };
+    let expires = Some(value("Keycroft-Expires")).filter(|text| !text.is_empty());
+    if client.connection.json {
+        let out = json!({
+            "active": true, "username": value("Remote-User"), "display_name": value("Remote-Name"), "groups": words("Remote-Groups", ','),
+            "id": value("Keycroft-Credential"), "kind": value("Keycroft-Kind"), "permissions": words("Keycroft-Permissions", ' '), "expires_at": expires,
+        });
+        return output::line(&out.to_string());
+    }
+    output::record(&[
+        ("username", value("Remote-User").into()),
+        ("display name", value("Remote-Name").into()),
+        ("groups", Cell::words(&words("Remote-Groups", ','))),
+        ("id", value("Keycroft-Credential").into()),
+        ("kind", value("Keycroft-Kind").into()),
+        ("permissions", value("Keycroft-Permissions").into()),
+        (
+            "expires",
+            Cell::time(expires.as_deref(), "never", client.now()),
+        ),
+    ])
+}
+
+#[derive(Args)]
+pub struct BurnArguments {
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// `keycroft burn`: the secret on standard input ends itself.
+///
+/// # Errors
+/// Exit code 10 when there is no such secret (any more).
+pub fn burn(arguments: &BurnArguments) -> Result<(), Failure> {
+    let client = with_secret(&arguments.remote)?;
+    let hint = client.connection.credential()?.hint();
+    match client.delete("/api/v1/burn") {
+        Ok(_) => {
+            say(&format!("ended {hint}; it is refused from now on"));
+            Ok(())
+        }
+        Err(failure) if failure.code == SIGN_IN_NEEDED => Err(Failure::new(
+            NOT_ACTIVE,
+            format!("{hint} is unknown here, or over already"),
+        )),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// A client whose credential is what stands on standard input, whatever else is configured.
+fn with_secret(remote: &Remote) -> Result<Client, Failure> {
+    let connection = remote.server()?;
+    let credential = Credential::parse(
+        &prompt::secret("Secret (it is not shown): ")?,
+        Source::StandardInput,
+    )
+    .map_err(|failure| Failure {
+        code: NOT_ACTIVE,
+        ..failure
+    })?;
+    Client::new(connection.with(credential))
+}
+
+#[derive(Args)]
+pub struct ApiArguments {
+    /// GET, POST, PUT, PATCH or DELETE
+    method: String,
+    /// Like /api/v1/me; openapi.json lists what there is
+    path: String,
+    /// The body: a file with JSON, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    input: Option<String>,
+    #[command(flatten)]
+    remote: Remote,
+}
+
+/// `keycroft api`: one request with your credential; what is answered goes to standard output, whatever the status.
+///
+/// # Errors
+/// With the exit code that the status means.
+pub fn api(arguments: &ApiArguments) -> Result<(), Failure> {
+    let method = match arguments.method.to_ascii_uppercase().as_str() {
+        "GET" => Method::GET,
+        "POST" => Method::POST,
+        "PUT" => Method::PUT,
+        "PATCH" => Method::PATCH,
+        "DELETE" => Method::DELETE,
+        _ => {
+            return Err(Failure::new(
+                USAGE,
+                "the method is GET, POST, PUT, PATCH or DELETE",
+            ));
+        }
+    };
+    // What does not begin with a slash could lead the credential to another host.
+    if !arguments.path.starts_with('/') || arguments.path.starts_with("//") {
+        return Err(Failure::new(
+            USAGE,
+            "the path begins with one slash, like /api/v1/me",
+        ));
+    }
+    let body = arguments.input.as_deref().map(read_input).transpose()?;
+    let client = arguments.remote.client()?;
+    let sent = body
+        .as_ref()
+        .map(|body| ("application/json", body.as_slice()));
+    let (status, headers, text): (u16, HeaderMap, Zeroizing<String>) =
+        client.ask_any(method.clone(), &arguments.path, sent)?;
+    if !text.is_empty() {
+        output::line(&text)?;
+    }
+    if (200..300).contains(&status) {
+        return Ok(());
+    }
+    let failure = client.failure(status, &headers, &text, method.as_str());
+    // The answer was printed: it is not said twice.
+    Err(if failure.problem.is_some() {
+        Failure::quiet(failure.code)
+    } else {
+        failure
+    })
+}
+
+fn read_input(name: &str) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let fail = |error: std::io::Error| Failure::new(FAILED, format!("{name}: {error}"));
+    let mut bytes = Zeroizing::new(Vec::new());
+    if name == "-" {
+        std::io::stdin()
+            .lock()
+            .take(INPUT_BYTES_MAX)
+            .read_to_end(&mut bytes)
+            .map_err(fail)?;
+    } else {
+        std::fs::File::open(name)
+            .map_err(fail)?
+            .take(INPUT_BYTES_MAX)
+            .read_to_end(&mut bytes)
+            .map_err(fail)?;
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,175 @@
+//! From a request to a response: finds the row, asks what it needs, and puts on every answer what it carries.
+
+use rouille::{Request, Response};
+
+use super::ask::{Ask, House};
+use super::problem::Problem;
+use super::route::{ANY, Called, Needs, ROUTES, Route};
+use super::transport::{Admission, Lane};
+use super::{console, gate, headers};
+use crate::model::permission::Own;
+
+/// Longest body of an ordinary call, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 * 1_024;
+
+/// Holds `path` against a row's path; the segments in the places of `{…}`.
+fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
+    if pattern == path {
+        return Some(Vec::new());
+    }
+    let mut parameters = Vec::new();
+    let mut segments = path.split('/');
+    for wanted in pattern.split('/') {
+        let segment = segments.next()?;
+        if wanted.starts_with('{') {
+            if segment.is_empty() {
+                return None;
+            }
+            parameters.push(segment);
+        } else if wanted != segment {
+            return None;
+        }
+    }
+    segments.next().is_none().then_some(parameters)
+}
+
+/// The row for a request, or why there is none.
+fn find<'p>(method: &str, path: &'p str) -> Result<(&'static Route, Vec<&'p str>), Problem> {
+    // HEAD is GET whose answer has no body (RFC 9110, 9.3.2); the transport leaves it out.
+    let wanted = |route: &Route| {
+        matches!(route.method, ANY)
+            || route.method == method
+            || (method == "HEAD" && route.method == "GET")
+    };
+    // A word of ours stands before what may stand in its place: `import` is the name of no key.
+    let mut fewest = usize::MAX;
+    let mut found = None;
+    let mut allowed: Vec<&str> = Vec::new();
+    for route in ROUTES {
+        let Some(parameters) = fit(route.path, path) else {
+            continue;
+        };
+        if parameters.len() > fewest {
+            continue;
+        }
+        if parameters.len() < fewest {
+            fewest = parameters.len();
+            found = None;
+            allowed.clear();
+        }
+        if wanted(route) && parameters.is_empty() {
+            return Ok((route, parameters));
+        }
+        if wanted(route) && found.is_none() {
+            found = Some((route, parameters));
+        }
+        allowed.push(route.method);
+        if route.method == "GET" {
+            allowed.push("HEAD");
+        }
+    }
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    if allowed.is_empty() {
+        return Err(Problem::NoSuchPath);
+    }
+    Err(Problem::Method(allowed.join(", ")))
+}
+
+/// What the transport asks of a request before it reads the body.
+#[must_use]
+pub fn admit(method: &str, path: &str) -> Admission {
+    match find(method, path) {
+        Ok((route, _)) => Admission {
+            lane: route.lane,
+            body_bytes_max: BODY_BYTES_MAX,
+        },
+        Err(_) => Admission {
+            lane: Lane::Quick,
+            body_bytes_max: BODY_BYTES_MAX,
+        },
+    }
+}
+
+/// Whether a method changes nothing (RFC 9110, 9.2.1), or is asked of `/verify`, which changes nothing by any.
+fn is_safe(method: &str, path: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS") || path == "/verify"
+}
+
+/// Answers a request.
+#[must_use]
+pub fn respond(house: &House, request: &Request) -> Response {
+    let now = house.desk.now();
+    let url = request.raw_url();
+    let path = url.split_once('?').map_or(url, |(path, _)| path);
+    let mut ask = Ask {
+        request,
+        house,
+        path,
+        parameters: Vec::new(),
+        request_id: house.request_id(),
+        now,
+    };
+    let answer = answer(&mut ask);
+    let response = match answer {
+        Ok(response) => response,
+        Err(problem) => refuse(&ask, &problem),
+    };
+    house.desk.sweep_sometimes(now);
+    if !is_safe(request.method(), path) {
+        log::info!(
+            "{} {} {} {}",
+            ask.request_id,
+            request.method(),
+            ask.shown_path(),
+            response.status_code
+        );
+    }
+    headers::finish(response, ask.request_id, &house.settings)
+}
+
+fn answer(ask: &mut Ask<'_>) -> Result<Response, Problem> {
+    let (route, parameters) = find(ask.request.method(), ask.path)?;
+    ask.parameters = parameters;
+    if !is_safe(ask.request.method(), ask.path) {
+        gate::demand_same_site(ask)?;
+    }
+    match route.needs {
+        Needs::Nothing(handler) => handler(ask),
+        Needs::Bearer(handler) => called(ask, None, handler),
+        Needs::Permission(permission, handler) => called(ask, Some(permission), handler),
+        Needs::Page(handler) => console::visit(ask, handler),
+        Needs::Form(handler) => console::send(ask, handler),
+    }
+}
+
+/// Answers a caller; says when their credential ends, so that programs can tell in time.
+fn called(ask: &Ask<'_>, permission: Option<Own>, handler: Called) -> Result<Response, Problem> {
+    let caller = gate::bearer(ask, permission)?;
+    let mut response = handler(ask, &caller)?;
+    if let Some(end) = caller.credential.expires_at {
+        let header = ("Keycroft-Expires".into(), end.to_string().into());
+        response.headers.push(header);
+    }
+    Ok(response)
+}
+
+/// A fault is logged once, here, with the id that the answer carries.
+fn refuse(ask: &Ask<'_>, problem: &Problem) -> Response {
+    if let Problem::Asked(crate::model::error::Error::Fault(text)) = problem {
+        log::error!(
+            "{} {} {}: {text}",
+            ask.request_id,
+            ask.request.method(),
+            ask.shown_path()
+        );
+    }
+    if ask.path.starts_with("/oauth/") {
+        problem.to_oauth_response()
+    } else if console::wants_page(ask) {
+        console::error_page(ask, problem)
+    } else {
+        problem.to_response(&ask.request_id)
+    }
+}

@@ -1,0 +1,309 @@
+//! Copies of the file: made while it is in use, and put back in its place.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use rusqlite::backup::{Backup, StepResult};
+use rusqlite::{Connection, OpenFlags};
+
+use super::file::{self, BESIDE, INSPECTION_BUSY, Refused, Unfinished, beside};
+use super::migrate;
+use super::read::Select;
+use super::user::time;
+use super::write::Write as WriteAct;
+use crate::model::caller::Permit;
+use crate::model::error::Error;
+use crate::model::event::{Outcome, Target, Trace};
+use crate::model::time::Time;
+
+/// A copy that was made and found whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Copied {
+    pub bytes: u64,
+    /// Whether the file has the present schema, so that the backup can be noted in it.
+    pub is_present_version: bool,
+}
+
+/// What is done when something is where a backup is to be restored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    Refuse,
+    MoveAside,
+}
+
+/// A backup that was put in place.
+#[derive(Debug)]
+pub struct Restored {
+    /// When the backup was made, if it was made by us.
+    pub made_at: Option<Time>,
+    /// Where the file went that was there.
+    pub moved_to: Option<PathBuf>,
+    pub tokens: usize,
+    pub sessions: usize,
+    pub codes: usize,
+    /// What is good again as it was then, whatever was done to it since: newest use first.
+    pub survivors: Vec<Survivor>,
+}
+
+/// A credential that a restored file holds to be good.
+#[derive(Debug, Clone)]
+pub struct Survivor {
+    pub id: String,
+    /// The word for its kind.
+    pub kind: String,
+    pub owner: String,
+    pub name: String,
+    pub created_at: Time,
+    pub rotated_at: Option<Time>,
+    pub last_used_at: Option<Time>,
+    pub last_used_from: Option<String>,
+    pub last_used_by: Option<String>,
+}
+
+/// Copies the file at `from`, as it is at one moment, to a new file `to`.
+///
+/// # Errors
+/// [`Refused`], when something is at `to`, or the copy is not whole.
+pub fn copy(from: &Path, to: &Path, now: Time) -> Result<Copied, Refused> {
+    file::demand_nothing_at(to)?;
+    let unfinished = Unfinished::beside(to)?;
+    let copied = copy_into(from, &unfinished.path, now)?;
+    unfinished
+        .publish(to)
+        .map_err(|why| Refused::new(to, &format!("the backup can't be written: {why}")))?;
+    Ok(copied)
+}
+
+/// Writes such a copy to `out`. It is made beside the file first.
+///
+/// # Errors
+/// As [`copy`].
+pub fn copy_to(from: &Path, out: &mut dyn Write, now: Time) -> Result<Copied, Refused> {
+    let unfinished = Unfinished::beside(from)?;
+    let copied = copy_into(from, &unfinished.path, now)?;
+    File::open(&unfinished.path)
+        .and_then(|mut file| std::io::copy(&mut file, out))
+        .and_then(|_| out.flush())
+        .map_err(|error| Refused::new(from, &format!("the backup can't be written: {error}")))?;
+    Ok(copied)
+}
+
+fn copy_into(from: &Path, to: &Path, now: Time) -> Result<Copied, Refused> {
+    file::check(from)?;
+    let refuse = |error: rusqlite::Error| Refused::new(from, &format!("can't be copied: {error}"));
+    let copy = copy_pages(from, to).map_err(refuse)?;
+    copy.execute("UPDATE installation SET last_backup_at = ?", [now.unix()])
+        .map_err(refuse)?;
+    let is_present_version = migrate::version(&copy).map_err(refuse)? == migrate::VERSION;
+    demand_whole(from, &copy)?;
+    copy.close().map_err(|(_, error)| refuse(error))?;
+    let bytes = fs::metadata(to).map_or(0, |file| file.len());
+    Ok(Copied {
+        bytes,
+        is_present_version,
+    })
+}
+
+/// All pages in one read transaction: others go on writing, and the copy has nothing of it.
+pub(super) fn copy_pages(from: &Path, to: &Path) -> rusqlite::Result<Connection> {
+    let source = file::open(from, OpenFlags::SQLITE_OPEN_READ_ONLY, INSPECTION_BUSY)?;
+    let mut copy = file::open(to, OpenFlags::SQLITE_OPEN_READ_WRITE, INSPECTION_BUSY)?;
+    let step = Backup::new(&source, &mut copy)?.step(-1)?;
+    if !matches!(step, StepResult::Done) {
+        return Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
+            Some("another process has locked it".to_owned()),
+        ));
+    }
+    // One file without a journal, which can be read where nothing can be written.
+    copy.pragma_update(None, "journal_mode", "DELETE")?;
+    copy.pragma_update(None, "secure_delete", "ON")?;
+    copy.pragma_update(None, "foreign_keys", "ON")?;
+    Ok(copy)
+}
+
+fn demand_whole(path: &Path, connection: &Connection) -> Result<(), Refused> {
+    let verdict: String = connection
+        .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
+        .map_err(|error| Refused::new(path, &format!("the copy can't be read: {error}")))?;
+    if verdict == "ok" {
+        Ok(())
+    } else {
+        Err(Refused::new(
+            path,
+            &format!("the copy is damaged and was thrown away: {verdict}"),
+        ))
+    }
+}
+
+/// Puts a backup at `path`, with every session, token and code ended.
+///
+/// # Errors
+/// [`Refused`], when the backup is not whole, something is at `path` and not to be moved aside, or a server runs on it.
+pub fn restore(
+    backup: &Path,
+    path: &Path,
+    existing: Existing,
+    permit: &Permit,
+) -> Result<Restored, Refused> {
+    file::check(backup)?;
+    if existing == Existing::Refuse {
+        file::demand_nothing_at(path)?;
+    }
+    demand_unused(path)?;
+    let refuse = |error: Error| Refused::new(path, &format!("can't be restored: {}", say(&error)));
+    let unfinished = Unfinished::beside(path)?;
+    let connection = copy_pages(backup, &unfinished.path).map_err(|error| refuse(error.into()))?;
+    migrate::run(&connection, backup)?;
+    demand_whole(backup, &connection)?;
+    let select = Select { connection };
+    let mut restored = select.end_what_is_short_lived(permit).map_err(refuse)?;
+    select
+        .connection
+        .pragma_update(None, "journal_mode", "WAL")
+        .map_err(|error| refuse(error.into()))?;
+    select
+        .connection
+        .close()
+        .map_err(|(_, error)| refuse(error.into()))?;
+    restored.moved_to = move_aside(path, permit.now)?;
+    unfinished
+        .publish(path)
+        .map_err(|why| Refused::new(path, &format!("can't be put in place: {why}")))?;
+    Ok(restored)
+}
+
+fn say(error: &Error) -> String {
+    match error {
+        Error::Fault(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Refuses a file that a process has open: it would go on with the old one, and nobody would see.
+fn demand_unused(path: &Path) -> Result<(), Refused> {
+    use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
+    /// Where every connection of SQLite holds a lock for reading while it is open.
+    const SHARED_FIRST: u64 = 0x4000_0002;
+    const SHARED_BYTES: u64 = 510;
+    let Ok(file) = File::open(path) else {
+        return Ok(());
+    };
+    let mut asked = Flock::from(FlockType::WriteLock);
+    asked.offset_type = FlockOffsetType::Set;
+    asked.start = SHARED_FIRST;
+    asked.length = SHARED_BYTES;
+    let held = fcntl_getlk(&file, &asked)
+        .map_err(|error| Refused::new(path, &format!("its locks can't be read: {error}")))?;
+    match held {
+        None => Ok(()),
+        Some(lock) => {
+            let process = lock
+                .pid
+                .map_or_else(String::new, |pid| format!(" {}", pid.as_raw_nonzero()));
+            Err(Refused::new(
+                path,
+                &format!("process{process} has it open; stop the server first"),
+            ))
+        }
+    }
+}
+
+/// Gives what is at `path`, and its journal, another name.
+fn move_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, Refused> {
+    let stamp: String = now
+        .to_string()
+        .chars()
+        .filter(|character| !matches!(character, '-' | ':'))
+        .collect();
+    let aside = beside(path, &format!(".before-{stamp}"));
+    let refuse =
+        |error: std::io::Error| Refused::new(path, &format!("can't be moved aside: {error}"));
+    let mut moved = None;
+    // The file first: when it is gone and its journal is not, no start makes a new one.
+    for ending in ["", BESIDE[0], BESIDE[1], BESIDE[2]] {
+        let (from, to) = (beside(path, ending), beside(&aside, ending));
+        if fs::symlink_metadata(&from).is_err() {
+            continue;
+        }
+        if fs::symlink_metadata(&to).is_ok() {
+            return Err(Refused::new(&to, "something is there already"));
+        }
+        fs::rename(&from, &to).map_err(refuse)?;
+        moved = Some(aside.clone());
+    }
+    if moved.is_some() {
+        file::sync_folder(path).map_err(refuse)?;
+    }
+    Ok(moved)
+}
+
+impl Select {
+    /// Ends what a thief of the backup, or somebody locked out since it was made, could go on with; one act, one event.
+    fn end_what_is_short_lived(&self, permit: &Permit) -> Result<Restored, Error> {
+        self.connection.execute_batch("BEGIN IMMEDIATE")?;
+        let made_at = self
+            .one("SELECT last_backup_at FROM installation", [], |row| {
+                time(row, 0)
+            })?
+            .flatten();
+        let tokens = self.execute("DELETE FROM credentials WHERE kind = 'token'", [])?;
+        let sessions = self.execute("DELETE FROM credentials WHERE kind = 'session'", [])?;
+        let codes = self.execute("DELETE FROM codes", [])?;
+        let survivors = self.survivors(permit.now)?;
+        let trace = Trace::of(Target::new("file", "backup", "", None))
+            .after(
+                "made",
+                made_at.map_or_else(|| "unknown".to_owned(), |at| at.to_string()),
+            )
+            .after("tokens", tokens)
+            .after("sessions", sessions)
+            .after("codes", codes);
+        self.add_event(permit, &permit.actor, Outcome::Done, &trace)?;
+        self.connection.execute_batch("COMMIT")?;
+        Ok(Restored {
+            made_at,
+            moved_to: None,
+            tokens,
+            sessions,
+            codes,
+            survivors,
+        })
+    }
+
+    fn survivors(&self, now: Time) -> Result<Vec<Survivor>, Error> {
+        let sql = "SELECT c.id, c.kind, coalesce(u.username, s.name, h.name), c.name, c.created_at, c.rotated_at, l.at, l.address, l.program \
+                   FROM credentials c LEFT JOIN users u ON u.id = c.user_id LEFT JOIN services s ON s.id = c.service_id \
+                   LEFT JOIN hosts h ON h.id = c.host_id LEFT JOIN last_uses l ON l.credential_id = c.id \
+                   WHERE c.ended_at IS NULL AND c.kind IN ('api-key', 'host') AND (c.expires_at IS NULL OR c.expires_at > ?) \
+                   ORDER BY l.at DESC, c.number DESC";
+        self.all(sql, [now.unix()], |row| {
+            Ok(Survivor {
+                id: row.get(0)?,
+                kind: row.get(1)?,
+                owner: row.get(2)?,
+                name: row.get(3)?,
+                created_at: Time::from_unix(row.get(4)?),
+                rotated_at: time(row, 5)?,
+                last_used_at: time(row, 6)?,
+                last_used_from: row.get(7)?,
+                last_used_by: row.get(8)?,
+            })
+        })
+    }
+}
+
+impl WriteAct<'_> {
+    /// Notes that a backup was made now.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn set_backed_up(&self) -> Result<(), Error> {
+        self.execute(
+            "UPDATE installation SET last_backup_at = ?",
+            [self.now.unix()],
+        )
+        .map(|_| ())
+    }
+}

@@ -1,0 +1,325 @@
+//! Examining the file: what is wrong with it, and what to do about it, without changing anything.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::event::Verdict;
+use super::file::{self, INSPECTION_BUSY, OTHERS, Refused, SCHEMA, Unfinished, beside};
+use super::migrate;
+use super::read::Select;
+use crate::model::error::Error;
+use crate::model::time::Time;
+
+/// What was looked at, how it is, and words to act on.
+#[derive(Debug)]
+pub struct Finding {
+    pub subject: &'static str,
+    pub condition: Condition,
+    pub words: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    Good,
+    /// Nothing is broken; somebody should look at it.
+    Look,
+    Wrong,
+}
+
+/// Free space below which something is wrong, in bytes.
+const SPACE_BYTES_MIN: u64 = 16 << 20;
+/// Free space below which somebody should look, in bytes.
+const SPACE_BYTES_ENOUGH: u64 = 256 << 20;
+/// A journal beyond this is not merged for a reason that somebody should find, in bytes.
+const JOURNAL_BYTES_MAX: u64 = 64 << 20;
+/// Days after which a backup is old.
+const BACKUP_DAYS_MAX: i64 = 7;
+/// How far the last event may lie in the future, in seconds: clocks are set back a little all the time.
+const CLOCK_SECONDS_BACK_MAX: i64 = 60;
+
+fn finding(subject: &'static str, condition: Condition, words: impl Into<String>) -> Finding {
+    Finding {
+        subject,
+        condition,
+        words: words.into(),
+    }
+}
+
+/// Examines the file at `path`.
+#[must_use]
+pub fn examine(path: &Path, now: Time) -> Vec<Finding> {
+    let mut findings = vec![folder(path), space(path)];
+    let opened = file::check(path).and_then(|()| {
+        file::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, INSPECTION_BUSY)
+            .map_err(|error| Refused::new(path, &format!("it can't be opened: {error}")))
+    });
+    let select = match opened {
+        Ok(connection) => Select { connection },
+        Err(refused) => {
+            findings.insert(0, finding("file", Condition::Wrong, refused.to_string()));
+            return findings;
+        }
+    };
+    let words = format!("{}, mode 0600", path.display());
+    findings.insert(0, finding("file", Condition::Good, words));
+    findings.push(journal(path));
+    let looks: [(&'static str, fn(&Select, Time) -> Result<Finding, Error>); 7] = [
+        ("pages", pages),
+        ("schema", |select, _| schema(select)),
+        ("references", references),
+        ("rows", rows),
+        ("audit log", audit_log),
+        ("clock", clock),
+        ("backup", backup),
+    ];
+    for (subject, look) in looks {
+        findings.push(look(&select, now).unwrap_or_else(|error| {
+            let words = match error {
+                Error::Fault(text) => text,
+                other => other.to_string(),
+            };
+            finding(
+                subject,
+                Condition::Wrong,
+                format!("can't be read: {words}; restore a backup"),
+            )
+        }));
+    }
+    findings
+}
+
+fn folder(path: &Path) -> Finding {
+    let folder = file::folder_of(path);
+    let shown = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
+    let shown = shown.display();
+    let Ok(found) = fs::metadata(folder) else {
+        return finding(
+            "folder",
+            Condition::Wrong,
+            format!("{shown} can't be looked at"),
+        );
+    };
+    let mode = found.mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        let words = format!(
+            "others may write in {shown} (mode {mode:04o}) and so replace the file; run `chmod 700` on it, or move the file"
+        );
+        return finding("folder", Condition::Wrong, words);
+    }
+    if mode & OTHERS != 0 {
+        let words = format!(
+            "others may look into {shown} (mode {mode:04o}); `chmod 700` keeps them from its names"
+        );
+        return finding("folder", Condition::Look, words);
+    }
+    finding(
+        "folder",
+        Condition::Good,
+        format!("{shown}, mode {mode:04o}"),
+    )
+}
+
+fn space(path: &Path) -> Finding {
+    match rustix::fs::statvfs(file::folder_of(path)) {
+        Err(error) => finding(
+            "space",
+            Condition::Look,
+            format!("free space can't be read: {error}"),
+        ),
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            let (condition, advice) = match free {
+                ..SPACE_BYTES_MIN => (
+                    Condition::Wrong,
+                    ": soon nothing can be written, and nothing be revoked; free some",
+                ),
+                SPACE_BYTES_MIN..SPACE_BYTES_ENOUGH => (Condition::Look, ": free some"),
+                _ => (Condition::Good, ""),
+            };
+            finding(
+                "space",
+                condition,
+                format!("{} MiB free{advice}", free >> 20),
+            )
+        }
+    }
+}
+
+fn journal(path: &Path) -> Finding {
+    let bytes = fs::metadata(beside(path, "-wal")).map_or(0, |journal| journal.len());
+    if bytes > JOURNAL_BYTES_MAX {
+        let words = format!(
+            "{} MiB: some process has been reading the file all the while; find and end it",
+            bytes >> 20
+        );
+        return finding("journal", Condition::Look, words);
+    }
+    finding("journal", Condition::Good, format!("{} KiB", bytes >> 10))
+}
+
+fn pages(select: &Select, _: Time) -> Result<Finding, Error> {
+    let found = select.all("PRAGMA integrity_check(5)", [], |row| {
+        row.get::<_, String>(0)
+    })?;
+    if found == ["ok"] {
+        return Ok(finding("pages", Condition::Good, "whole"));
+    }
+    let words = format!(
+        "damaged ({}); restore a backup, and look at the disk",
+        found.join("; ")
+    );
+    Ok(finding("pages", Condition::Wrong, words))
+}
+
+fn schema(select: &Select) -> Result<Finding, Error> {
+    let version = migrate::version(&select.connection)?;
+    if version < migrate::VERSION {
+        let words = format!(
+            "version {version}; the next start brings it to {}, or `keycroft migrate` does",
+            migrate::VERSION
+        );
+        return Ok(finding("schema", Condition::Look, words));
+    }
+    let new = Connection::open_in_memory()?;
+    new.execute_batch(SCHEMA)?;
+    let differing = differences(&schema_of(&select.connection)?, &schema_of(&new)?);
+    if differing.is_empty() {
+        return Ok(finding(
+            "schema",
+            Condition::Good,
+            format!("version {version}"),
+        ));
+    }
+    let words = format!(
+        "not as this version makes it: {}; somebody changed it by hand: restore a backup",
+        differing.join(", ")
+    );
+    Ok(finding("schema", Condition::Wrong, words))
+}
+
+/// What a file consists of: name and definition, without comments and spacing.
+pub(super) fn schema_of(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut statement = connection.prepare(
+        "SELECT name, coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY name",
+    )?;
+    let found = statement.query_map([], |row| {
+        Ok((row.get::<_, String>(0)?, bare(&row.get::<_, String>(1)?)))
+    })?;
+    found.collect()
+}
+
+fn bare(sql: &str) -> String {
+    let code = sql
+        .lines()
+        .map(|line| line.split_once("--").map_or(line, |(code, _)| code));
+    code.flat_map(str::split_whitespace)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+fn differences(found: &[(String, String)], wanted: &[(String, String)]) -> Vec<String> {
+    let missing = wanted.iter().filter(|one| !found.contains(one));
+    let strange = found
+        .iter()
+        .filter(|one| !wanted.iter().any(|(name, _)| *name == one.0));
+    missing
+        .chain(strange)
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+fn references(select: &Select, _: Time) -> Result<Finding, Error> {
+    let stray = select.count("SELECT count(*) FROM pragma_foreign_key_check", [])?;
+    if stray == 0 {
+        return Ok(finding("references", Condition::Good, "whole"));
+    }
+    let words = format!("{stray} rows refer to what is gone; restore a backup");
+    Ok(finding("references", Condition::Wrong, words))
+}
+
+fn rows(select: &Select, _: Time) -> Result<Finding, Error> {
+    select.digest_key()?;
+    select.policy()?;
+    if select.admins_besides(None)? == 0 {
+        let words = "there is no admin: start the server and follow the link it prints, or `keycroft user add NAME --admin`";
+        return Ok(finding("rows", Condition::Look, words));
+    }
+    Ok(finding(
+        "rows",
+        Condition::Good,
+        "installation, policy and an admin are there",
+    ))
+}
+
+fn audit_log(select: &Select, _: Time) -> Result<Finding, Error> {
+    Ok(match select.verify_events()? {
+        Verdict::Whole { events, head } => finding(
+            "audit log",
+            Condition::Good,
+            format!("{events} events, head {head}"),
+        ),
+        Verdict::Broken { number } => {
+            let words = format!(
+                "event {number} does not follow from those before it: somebody changed the log; keep the file, and compare it with a backup"
+            );
+            finding("audit log", Condition::Wrong, words)
+        }
+    })
+}
+
+fn clock(select: &Select, now: Time) -> Result<Finding, Error> {
+    let sql = "SELECT max(created_at, coalesce((SELECT at FROM events ORDER BY number DESC LIMIT 1), 0)) FROM installation";
+    let last = Time::from_unix(select.count(sql, [])?);
+    if last.unix() > now.unix() + CLOCK_SECONDS_BACK_MAX {
+        let words = format!(
+            "it says {now}, but the last event is of {last}: set the clock, else what has ended may be taken for good"
+        );
+        return Ok(finding("clock", Condition::Wrong, words));
+    }
+    Ok(finding(
+        "clock",
+        Condition::Good,
+        format!("{now}, last event {last}"),
+    ))
+}
+
+fn backup(select: &Select, now: Time) -> Result<Finding, Error> {
+    let sql = "SELECT last_backup_at FROM installation";
+    let at = select
+        .one(sql, [], |row| row.get::<_, Option<i64>>(0))?
+        .flatten()
+        .map(Time::from_unix);
+    let Some(at) = at else {
+        return Ok(finding(
+            "backup",
+            Condition::Look,
+            "there is none yet; run `keycroft backup FILE`",
+        ));
+    };
+    if now.day().number() - at.day().number() > BACKUP_DAYS_MAX {
+        let words = format!("the last is of {at}; run `keycroft backup FILE`");
+        return Ok(finding("backup", Condition::Look, words));
+    }
+    Ok(finding(
+        "backup",
+        Condition::Good,
+        format!("the last is of {at}"),
+    ))
+}
+
+/// Brings a copy of the file to the present schema, to see whether it can be done; from which version to which.
+///
+/// # Errors
+/// [`Refused`], when it can't.
+pub fn rehearse(path: &Path) -> Result<(u32, u32), Refused> {
+    file::check(path)?;
+    let unfinished = Unfinished::beside(path)?;
+    let refuse = |error: rusqlite::Error| Refused::new(path, &format!("can't be copied: {error}"));
+    let copy = super::backup::copy_pages(path, &unfinished.path).map_err(refuse)?;
+    let from = migrate::version(&copy).map_err(refuse)?;
+    migrate::run(&copy, path)?;
+    Ok((from, migrate::VERSION))
+}

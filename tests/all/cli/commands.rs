@@ -1,0 +1,360 @@
+//! Each command's transcript: what it writes, what it says, how it ends.
+
+use serde_json::Value;
+
+use super::support::{Lab, Run, plain};
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+#[test]
+fn api_keys_from_birth_to_end() {
+    let lab = Lab::signed_in();
+    let made = lab.run("api-key create ci --expires 30d --permission api-keys:read,account:read --address 127.0.0.0/8 --note deploys");
+    assert_eq!(plain(&made.out), "kca_SECRET");
+    assert_eq!(
+        plain(&made.err),
+        "created API key ci (ID), account:read api-keys:read, expires in 30d (TIME)\n\
+         the secret was written to standard output and can't be shown again"
+    );
+    assert_eq!(
+        plain(&lab.good("api-key list")),
+        "ci\tID\tactive\tTIME\t\t\taccount:read api-keys:read"
+    );
+    assert_eq!(
+        plain(&lab.good("api-key show ci")),
+        "name\tci\nid\tID\nstate\tactive\nnote\tdeploys\npermissions\taccount:read api-keys:read\nallowed addresses\t127.0.0.0/8\ncreated\tTIME\nmade by\tID\nexpires\tTIME\n\
+         last used\t\nlast used from\t\nlast used by\t\nrotated\t\nprevious secret ends\t\nprevious secret last used\t"
+    );
+    let edited = lab.run("api-key edit ci --name deploy --expires never --address any");
+    assert_eq!(
+        (edited.code, plain(&edited.err).as_str()),
+        (0, "changed API key deploy (ID), active, never expires")
+    );
+    assert_eq!(
+        json(&lab.good("api-key show deploy --json"))["allowed_addresses"],
+        Value::Array(Vec::new())
+    );
+    let disabled = lab.run("api-key disable deploy");
+    assert_eq!(
+        (disabled.code, plain(&disabled.err).as_str()),
+        (0, "disabled API key deploy (ID), disabled, never expires")
+    );
+    let explained = lab.run("api-key explain deploy --address 10.0.0.1 --permission users:read");
+    assert_eq!(explained.code, 0);
+    assert_eq!(
+        plain(&explained.out),
+        "exists\tyes\tIt exists.\nenabled\tNO\tIt is disabled; enable it to use it again.\nnot_expired\tyes\tIt never expires.\naddress_allowed\tyes\tIt may be used from everywhere.\n\
+         owner_enabled\tyes\tIts owner, alice, is enabled.\npermission_held\tNO\tIt was not given users:read."
+    );
+    assert_eq!(
+        explained.err,
+        "It is refused. It is disabled; enable it to use it again.\n"
+    );
+    lab.good("api-key enable deploy");
+    let rotated = lab.run("api-key rotate deploy --grace 1h");
+    assert_eq!(plain(&rotated.out), "kca_SECRET");
+    assert_ne!(rotated.out, made.out);
+    for secret in [&made.out, &rotated.out] {
+        assert_eq!(
+            lab.command()
+                .args(["verify", "--server", &lab.url])
+                .fed(secret.trim())
+                .code,
+            0,
+            "both are good during the grace"
+        );
+    }
+    let deleted = lab.run("api-key delete deploy --yes");
+    assert_eq!(
+        (deleted.code, plain(&deleted.err).as_str()),
+        (
+            0,
+            "deleted the API key deploy (ID); it is refused from now on"
+        )
+    );
+    assert_eq!(
+        lab.command().args(["verify"]).fed(rotated.out.trim()).code,
+        10
+    );
+    assert_eq!(
+        plain(&lab.good("api-key list --ended")),
+        "deploy\tID\tactive\t\t\t\taccount:read api-keys:read".replace("active", "ended")
+    );
+}
+
+#[test]
+fn json_is_what_the_api_answers() {
+    let lab = Lab::signed_in();
+    let made = json(&lab.good("api-key create a --json"));
+    assert!(made["secret"].as_str().unwrap().starts_with("kca_"));
+    lab.good("api-key create b");
+    for (command, path) in [
+        ("whoami", "/api/v1/me"),
+        ("status", "/api/v1/me"),
+        ("api-key list", "/api/v1/api-keys?limit=200"),
+        ("token list", "/api/v1/tokens?limit=200"),
+        ("session list", "/api/v1/sessions?limit=200"),
+        ("user list", "/api/v1/users?limit=200"),
+        ("user show bob", "/api/v1/users/bob"),
+        ("group list", "/api/v1/groups?limit=200"),
+        ("service list", "/api/v1/services?limit=200"),
+        ("policy show", "/api/v1/policy"),
+    ] {
+        let (mine, theirs) = (
+            lab.good(&format!("{command} --json")),
+            lab.good(&format!("api GET {path}")),
+        );
+        let forget = |text: &str| {
+            // The last use is noted while we look.
+            let mut value = json(text);
+            value["items"]
+                .as_array_mut()
+                .into_iter()
+                .flatten()
+                .for_each(|item| {
+                    for name in ["last_used_at", "last_used_by", "last_used_from"] {
+                        item.as_object_mut().unwrap().remove(name);
+                    }
+                });
+            value
+        };
+        assert_eq!(forget(&mine), forget(&theirs), "{command}");
+    }
+    let id = made["id"].as_str().unwrap();
+    assert_eq!(
+        lab.good("api-key show a --json"),
+        lab.good(&format!("api GET /api/v1/api-keys/{id}"))
+    );
+    let events = json(&lab.good("event list --json --limit 3"));
+    assert_eq!(events["items"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn long_lists_come_whole() {
+    let lab = Lab::signed_in();
+    let desk = lab.desk();
+    for number in 0..450 {
+        let name = keycroft::model::user::Username::parse(&format!("u{number}")).unwrap();
+        desk.add_user_as_operator(keycroft::model::user::NewUser {
+            display_name: name.to_string(),
+            username: name,
+            role: keycroft::model::user::Role::Member,
+            password: None,
+        })
+        .unwrap();
+    }
+    assert_eq!(lab.good("user list").lines().count(), 452);
+    let all = json(&lab.good("user list --json"));
+    assert_eq!(
+        (all["items"].as_array().unwrap().len(), &all["next"]),
+        (452, &Value::Null)
+    );
+    assert_eq!(
+        lab.good("event export --all").lines().count(),
+        453 + usize::from(lab.good("event export --all").contains("token.create")) - 1 + 1
+    );
+}
+
+#[test]
+fn tokens_and_sessions() {
+    let lab = Lab::signed_in();
+    let made = lab.run("token create deploy --expires 2h --permission account:read");
+    assert_eq!(plain(&made.out), "kct_SECRET");
+    assert_eq!(
+        plain(&made.err),
+        "created token deploy (ID), expires in 2h (TIME)"
+    );
+    assert!(
+        plain(&lab.good("token list")).starts_with("deploy\tID\tactive\tTIME\t\t\taccount:read\n")
+    );
+    let explained = lab.run("token explain deploy --permission account:read");
+    assert_eq!(
+        (explained.code, explained.err.as_str()),
+        (0, "It is good.\n")
+    );
+    lab.good("token delete deploy --yes");
+    assert_eq!(lab.command().args(["verify"]).fed(made.out.trim()).code, 10);
+
+    let desk = lab.desk();
+    let (first, second) = (
+        lab.at_console(&desk, "alice"),
+        lab.at_console(&desk, "alice"),
+    );
+    let listed = lab.good("session list");
+    assert_eq!(
+        plain(&listed),
+        "Firefox on Linux\tID\t127.0.0.1\tTIME\tTIME\tTIME\n"
+            .repeat(2)
+            .replace("TIME\tTIME\tTIME", "TIME\t\tTIME")
+            .trim_end()
+    );
+    lab.good(&format!("session delete {} --yes", first.credential.id));
+    assert!(
+        lab.good("session list")
+            .contains(second.credential.id.as_str())
+    );
+    lab.good("session delete-others --yes");
+    assert_eq!(lab.good("session list"), "");
+}
+
+#[test]
+fn users_groups_services_policy_and_sweep_through_the_api() {
+    let lab = Lab::signed_in();
+    let at = lab.run("user add carol --display-name Carol");
+    assert!(
+        at.out
+            .starts_with(&format!("{}/invitation?code=kce_", lab.url)),
+        "{}",
+        at.out
+    );
+    assert_eq!(plain(&at.err), "added member carol at http://127.0.0.1:PORT\nthey choose a password within 7 days at this link, which works once:".replace("1:PORT", &lab.url[lab.url.len() - 5..]).replace("127.0.0.", "127.0.0.1:").replace("1:1:", "1:"));
+    for (line, said) in [
+        ("user disable carol", "disabled carol"),
+        ("user enable carol", "enabled carol"),
+        ("user role carol admin", "changed the role of carol"),
+        ("user edit carol --permission introspect", "changed carol"),
+        ("group add lab", "added the group lab"),
+        ("group add-member lab carol bob", "carol is in lab"),
+        ("group remove-member lab bob", "bob is out of lab"),
+        (
+            "service add slurm --permission slurm:submit",
+            "added the service slurm",
+        ),
+        (
+            "service edit slurm --add-permission slurm:cancel",
+            "changed the service slurm",
+        ),
+        (
+            "policy set api_key_lifetime_max=90d api_key_lifetime_default=30d",
+            "changed the policy",
+        ),
+        (
+            "user end-everything carol --yes",
+            "disabled carol and ended 0 API keys",
+        ),
+        ("user delete carol --yes", "deleted carol"),
+    ] {
+        let done = lab.run(line);
+        assert!(
+            done.code == 0 && done.err.starts_with(said),
+            "{line}: {done:?}"
+        );
+    }
+    assert_eq!(plain(&lab.good("group list")), "lab\tTIME\t");
+    assert_eq!(
+        plain(&lab.good("service list")),
+        "slurm\tTIME\tslurm:cancel slurm:submit"
+    );
+    assert!(
+        lab.good("policy show")
+            .contains("api_key_lifetime_max\t90d\n")
+    );
+    assert!(
+        lab.bad("api-key create long --expires 91d", 5)
+            .contains("90d at the longest")
+    );
+    assert_eq!(
+        plain(
+            &lab.run("api-key create worker --service slurm --permission slurm:submit")
+                .out
+        ),
+        "kca_SECRET"
+    );
+    assert!(
+        lab.good("api-key list --service slurm")
+            .starts_with("worker\t")
+    );
+    assert!(lab.good("api-key list --user bob").is_empty());
+    lab.good("service edit slurm --remove-permission slurm:cancel");
+    lab.good("service delete slurm --yes");
+    lab.good("group delete lab --yes");
+    assert_eq!(
+        lab.good("sweep"),
+        "api_keys\t0\ntokens\t0\nsessions\t0\ncodes\t0\n"
+    );
+    let exported = lab.good("event export --all --action policy.edit");
+    assert_eq!(
+        json(exported.trim())["after"]["api_key_lifetime_max"],
+        "90d"
+    );
+    assert_eq!(
+        lab.good("event export --all --since 2999-01-01T00:00:00Z"),
+        ""
+    );
+}
+
+#[test]
+fn verify_and_burn_take_the_secret_from_standard_input() {
+    let lab = Lab::signed_in();
+    let secret = lab.good("api-key create ci --permission account:read --expires never");
+    let secret = secret.trim();
+    let good = lab
+        .command()
+        .args(["verify", "--permission", "account:read"])
+        .fed(secret);
+    assert_eq!(
+        (good.code, plain(&good.out).as_str()),
+        (
+            0,
+            "username\talice\ndisplay name\talice\ngroups\t\nid\tID\nkind\tapi-key\npermissions\taccount:read\nexpires\t"
+        )
+    );
+    let as_json = lab.command().args(["verify", "--json"]).fed(secret);
+    assert_eq!(
+        json(&as_json.out)["permissions"],
+        Value::from(vec!["account:read"])
+    );
+    assert_eq!(
+        lab.command()
+            .args(["verify", "--permission", "users:read"])
+            .fed(secret)
+            .code,
+        5
+    );
+    let burned = lab.command().args(["burn"]).fed(secret);
+    assert_eq!(
+        (burned.code, plain(&burned.err).as_str()),
+        (0, "ended kca_ID_…; it is refused from now on")
+    );
+    let verified = lab.command().args(["verify"]).fed(secret);
+    assert_eq!(
+        (verified.code, verified.err.as_str()),
+        (10, "keycroft: not active\n")
+    );
+    assert_eq!(lab.command().args(["burn"]).fed(secret).code, 10);
+    assert_eq!(lab.command().args(["verify"]).fed("nonsense").code, 10);
+    assert_eq!(lab.command().args(["verify"]).fed("").code, 2);
+}
+
+#[test]
+fn the_small_ones() {
+    let lab = Lab::signed_in();
+    assert_eq!(lab.good("open api-keys"), format!("{}/api-keys\n", lab.url));
+    assert!(lab.bad("open ../x", 2).contains("no such page"));
+    assert_eq!(
+        lab.good("version"),
+        format!("keycroft {}\n", env!("CARGO_PKG_VERSION"))
+    );
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(
+            lab.good(&format!("completions {shell}"))
+                .contains("delete-others"),
+            "{shell}"
+        );
+    }
+    assert!(lab.good("man").contains("keycroft"));
+    lab.good("man pages");
+    let page = std::fs::read_to_string(lab.path("pages/keycroft-api-key-create.1")).unwrap();
+    assert!(page.contains("\\-\\-expires"), "{page}");
+    assert!(lab.good("help").contains("api-key"));
+    let body = lab
+        .command()
+        .args(["api", "POST", "/api/v1/groups", "--input", "-"])
+        .fed("{\"name\": \"made\"}");
+    assert_eq!(
+        (body.code, json(&body.out)["name"].as_str()),
+        (0, Some("made"))
+    );
+}

@@ -1,0 +1,242 @@
+//! Each exit code, and what is said with it.
+
+use super::support::{Lab, Run, plain};
+
+#[test]
+fn every_code_that_api_md_lists() {
+    let mut lab = Lab::signed_in();
+    lab.good("api-key create ci");
+    // 2: wrong usage, a confirmation that can't be asked.
+    for line in [
+        "",
+        "nonsense",
+        "api-key",
+        "api-key show",
+        "api-key create ci --expires",
+        "policy set nonsense=1",
+        "policy set nonsense",
+        "api-key edit ci",
+        "whoami --server nonsense",
+        "api GET https://evil.example/",
+    ] {
+        lab.bad(line, 2);
+    }
+    for line in [
+        "api-key delete ci",
+        "api-key rotate ci",
+        "user delete bob",
+        "user end-everything bob",
+        "session delete-others",
+    ] {
+        assert!(lab.bad(line, 2).contains("--yes"), "{line}");
+    }
+    // 3: not found.
+    assert_eq!(
+        lab.bad("api-key show nobody", 3),
+        "keycroft: there is no API key \"nobody\"\n  try: the list shows what there is\n"
+    );
+    for line in [
+        "user show nobody",
+        "token delete nobody --yes",
+        "context use nowhere",
+        "api-key explain abcdefghijkl",
+        "session delete abcdefghijkl --yes",
+        "group delete none --yes",
+    ] {
+        lab.bad(line, 3);
+    }
+    // 5: permission, policy.
+    let bob = lab.token("bob");
+    let refused = lab
+        .command()
+        .args(["user", "list"])
+        .with("KEYCROFT_TOKEN", &bob)
+        .done();
+    assert_eq!(
+        (refused.code, refused.err.as_str()),
+        (
+            5,
+            "keycroft: This needs the permission users:read, which this credential does not have.\n"
+        )
+    );
+    // 6: invalid, conflict.
+    assert!(lab.bad("api-key create ci", 6).contains("ci"));
+    assert!(
+        lab.bad("api-key create b --expires nonsense", 6)
+            .contains("expires_in")
+    );
+    assert!(
+        lab.bad("event list --since yesterday", 6)
+            .contains("--since")
+    );
+    lab.bad("token create x --expires 25h", 6);
+    // 4: sign-in needed or over.
+    assert!(
+        lab.command()
+            .args(["whoami"])
+            .with("HOME", "/nonexistent")
+            .done()
+            .err
+            .contains("no server is known yet")
+    );
+    assert_eq!(
+        lab.command()
+            .args(["whoami"])
+            .with("HOME", "/nonexistent")
+            .done()
+            .code,
+        4
+    );
+    assert_eq!(
+        lab.command()
+            .args(["whoami"])
+            .with("HOME", "/nonexistent")
+            .with("KEYCROFT_SERVER", &lab.url)
+            .done()
+            .code,
+        4
+    );
+    // 7: out of reach.
+    lab.stop_server();
+    let gone = lab.bad("whoami", 7);
+    assert!(gone.contains("nothing listens there"), "{gone}");
+    lab.bad("status --server https://127.0.0.1:1", 4).clear();
+}
+
+#[test]
+fn a_refused_credential_is_named_with_its_source() {
+    let lab = Lab::signed_in();
+    let old = lab.good("api-key create old --expires never");
+    lab.good("api-key delete old --yes");
+    let by_variable = lab
+        .command()
+        .args(["whoami"])
+        .with("KEYCROFT_TOKEN", old.trim())
+        .done();
+    assert_eq!(by_variable.code, 4);
+    let expected = "does not accept the API key kca_ID_…, which was sent from KEYCROFT_TOKEN\n  try: unset KEYCROFT_TOKEN, then the saved login of context lab is used";
+    assert!(
+        plain(&by_variable.err).ends_with(expected),
+        "{}",
+        plain(&by_variable.err)
+    );
+    std::fs::write(lab.path("token"), &old).unwrap();
+    let by_file = lab
+        .command()
+        .args(["whoami"])
+        .with("KEYCROFT_TOKEN_FILE", lab.path("token"))
+        .done();
+    assert!(
+        by_file
+            .err
+            .contains("which was sent from KEYCROFT_TOKEN_FILE"),
+        "{}",
+        by_file.err
+    );
+    lab.good("logout");
+    assert!(
+        lab.bad("whoami", 4)
+            .contains("keycroft login http://127.0.0.1:")
+    );
+}
+
+#[test]
+fn too_many_requests() {
+    let lab = Lab::new();
+    // Thirty sign-ins a minute may be begun from one address.
+    let form = "client_id=keycroft-cli";
+    for _ in 0..30 {
+        assert!(ask(&lab.url, form).starts_with("HTTP/1.1 200"));
+    }
+    let done = lab.command().args(["login", &lab.url]).done();
+    assert_eq!(done.code, 8, "{done:?}");
+    assert!(done.err.contains("try again in"), "{}", done.err);
+}
+
+fn ask(url: &str, form: &str) -> String {
+    use std::io::{Read, Write};
+    let host = url.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    write!(stream, "POST /oauth/device_authorization HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{form}", form.len()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn secrets_among_the_arguments_are_refused_and_not_repeated() {
+    let lab = Lab::signed_in();
+    let secret = lab.good("api-key create ci");
+    let secret = secret.trim();
+    for (arguments, right) in [
+        (vec!["verify", secret], "keycroft verify < FILE"),
+        (vec!["burn", secret], "keycroft burn < FILE"),
+        (
+            vec!["login", "--with-token", secret],
+            "keycroft login --with-token < FILE",
+        ),
+        (
+            vec!["whoami", "--token", secret],
+            "KEYCROFT_TOKEN_FILE=FILE",
+        ),
+        (
+            vec!["serve", "--nonsense", secret],
+            "KEYCROFT_TOKEN_FILE=FILE",
+        ),
+    ] {
+        let done = lab.command().args(&arguments).done();
+        assert_eq!((done.code, done.out.as_str()), (2, ""));
+        assert!(
+            done.err.contains(right) && !done.err.contains(&secret[20..]),
+            "{}",
+            done.err
+        );
+    }
+}
+
+#[test]
+fn a_server_that_is_none_of_ours() {
+    use std::io::{Read, Write};
+    let lab = Lab::signed_in();
+    let answers = [
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+            1,
+            "not what this version of keycroft understands",
+        ),
+        (
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n",
+            1,
+            "not as Keycroft does",
+        ),
+        (
+            "HTTP/1.1 302 Found\r\nLocation: https://evil.example/\r\nContent-Length: 0\r\n\r\n",
+            1,
+            "the secret was not sent there",
+        ),
+        (
+            "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+            7,
+            "does not reach Keycroft",
+        ),
+        ("nonsense\r\n\r\n", 7, "can't be reached"),
+    ];
+    let token = lab.token("bob");
+    for (answer, code, said) in answers {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer.as_bytes());
+        });
+        let done = lab
+            .command()
+            .args(["whoami", "--server", &url])
+            .with("KEYCROFT_TOKEN", &token)
+            .done();
+        server.join().unwrap();
+        assert_eq!(done.code, code, "{answer}: {done:?}");
+        assert!(done.err.contains(said), "{answer}: {}", done.err);
+    }
+}

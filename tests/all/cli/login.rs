@@ -1,0 +1,299 @@
+//! Where the command line's credential comes from, where it is kept, and how it is let go.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use super::support::{Lab, Run, by_shell, plain};
+
+const FOLDER: &str = "home/.config/keycroft";
+
+#[test]
+fn flag_before_environment_before_files() {
+    let lab = Lab::signed_in();
+    lab.sign_in("bob", "bobs");
+    let who = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = lab.command();
+        command
+            .args(["whoami"])
+            .args(arguments)
+            .envs(variables.iter().copied());
+        let done = command.done();
+        done.out
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("username\t"))
+            .map_or(done.err.clone(), str::to_owned)
+    };
+    let token = lab.token("alice");
+    assert_eq!(who(&[], &[]), "bob", "the last login is in use");
+    assert_eq!(who(&[], &[("KEYCROFT_CONTEXT", "lab")]), "alice");
+    assert_eq!(who(&[], &[("KEYCROFT_TOKEN", &token)]), "alice");
+    assert_eq!(
+        who(&["--context", "bobs"], &[("KEYCROFT_CONTEXT", "lab")]),
+        "bob"
+    );
+    assert_eq!(
+        who(&["--context", "bobs"], &[("KEYCROFT_TOKEN", &token)]),
+        "bob",
+        "a flag beats the environment"
+    );
+    assert_eq!(
+        who(
+            &["--server", &lab.url],
+            &[("KEYCROFT_SERVER", "https://nowhere.example")]
+        ),
+        "bob"
+    );
+    let elsewhere = who(&["--server", "http://127.0.0.1:1"], &[]);
+    assert!(
+        elsewhere.contains("you are not signed in at http://127.0.0.1:1"),
+        "a saved login goes to no other server: {elsewhere}"
+    );
+    lab.good("context use lab");
+    assert_eq!(who(&[], &[]), "alice");
+    assert_eq!(
+        plain(&lab.good("context list")).replace(&lab.url[17..], "PORT"),
+        "\tbobs\thttp://127.0.0.1:PORT\tbob\tkct_ID_…\tTIME\n*\tlab\thttp://127.0.0.1:PORT\talice\tkct_ID_…\tTIME"
+    );
+    lab.good("context remove lab");
+    assert!(lab.bad("whoami", 4).contains("no server is known"));
+}
+
+#[test]
+fn status_says_where_everything_comes_from() {
+    let lab = Lab::signed_in();
+    let status = lab.good("status");
+    for line in [
+        format!("server\t{}", lab.url),
+        "server from\tthe saved login of context lab".into(),
+        "reached\tyes".into(),
+        "credential from\tthe saved login of context lab".into(),
+        "username\talice".into(),
+    ] {
+        assert!(status.lines().any(|one| one == line), "{line} in {status}");
+    }
+    let token = lab.token("bob");
+    let status = lab
+        .command()
+        .args(["status"])
+        .with("KEYCROFT_TOKEN", &token)
+        .done()
+        .out;
+    for line in [
+        "credential from\tKEYCROFT_TOKEN",
+        "stands before\tthe saved login of context lab",
+        "username\tbob",
+    ] {
+        assert!(status.lines().any(|one| one == line), "{line} in {status}");
+    }
+}
+
+#[test]
+fn plain_http_to_another_machine_is_refused() {
+    let lab = Lab::signed_in();
+    for url in [
+        "http://10.0.0.1:8420",
+        "http://keys.lab.example",
+        "http://localhost.example",
+    ] {
+        let done = lab.command().args(["whoami", "--server", url]).done();
+        assert_eq!(done.code, 2);
+        assert!(done.err.contains("--insecure-http"), "{}", done.err);
+    }
+}
+
+#[test]
+fn what_is_pasted_is_checked_before_it_is_kept() {
+    let lab = Lab::new();
+    let login = |text: &str| {
+        lab.command()
+            .args(["login", &lab.url, "--with-token"])
+            .fed(text)
+    };
+    let token = lab.token("bob");
+    let mistyped = format!(
+        "{}{}",
+        &token[..54],
+        if token.ends_with('a') { 'b' } else { 'a' }
+    );
+    for (text, code) in [("nonsense", 6), (mistyped.as_str(), 6), ("", 2)] {
+        assert_eq!(login(text).code, code, "{text}");
+    }
+    let over = lab.token("bob");
+    assert_eq!(
+        lab.command()
+            .args(["burn", "--server", &lab.url])
+            .fed(&over)
+            .code,
+        0
+    );
+    assert_eq!(login(&over).code, 4);
+    assert!(
+        !fs::read_to_string(lab.path(FOLDER).join("config.toml"))
+            .unwrap()
+            .contains("127.0.0.1"),
+        "nothing was kept"
+    );
+    assert_eq!(login(&token).code, 0);
+    assert_eq!(lab.good("auth-token").trim(), token);
+    let as_json: serde_json::Value = serde_json::from_str(&lab.good("auth-token --json")).unwrap();
+    assert_eq!(
+        (
+            as_json["access_token"].as_str(),
+            as_json["token_type"].as_str()
+        ),
+        (Some(token.as_str()), Some("Bearer"))
+    );
+    assert!((86_000..=86_400).contains(&as_json["expires_in"].as_u64().unwrap()));
+}
+
+#[test]
+fn secrets_rest_in_one_private_file() {
+    let lab = Lab::signed_in();
+    let (folder, file) = (lab.path(FOLDER), lab.path(FOLDER).join("credentials.toml"));
+    let mode = |path: &std::path::Path| fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!((mode(&folder), mode(&file)), (0o700, 0o600));
+    assert!(
+        !fs::read_to_string(folder.join("config.toml"))
+            .unwrap()
+            .contains("kct_")
+    );
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o640)).unwrap();
+    let refused = lab.bad("whoami", 1);
+    assert!(
+        refused.contains("others can read") && refused.contains("chmod 600"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn logging_out_ends_a_token_and_forgets_an_api_key() {
+    let lab = Lab::signed_in();
+    let token = lab.good("auth-token");
+    let key = lab.good("api-key create mine --expires never");
+    let done = lab
+        .command()
+        .args(["login", &lab.url, "--with-token", "--context", "key"])
+        .fed(key.trim());
+    assert_eq!(done.code, 0);
+    let done = lab.run("logout --all");
+    assert_eq!(
+        (done.code, plain(&done.err).as_str()),
+        (
+            0,
+            "key: forgot kca_ID_…, which stays good; to end it: keycroft burn\nlab: ended kct_ID_… at the server and forgot it"
+        )
+    );
+    let verify = |secret: &str| {
+        lab.command()
+            .args(["verify", "--server", &lab.url])
+            .fed(secret.trim())
+            .code
+    };
+    assert_eq!((verify(&token), verify(&key)), (10, 0));
+    assert!(
+        !fs::read_to_string(lab.path(FOLDER).join("credentials.toml"))
+            .unwrap()
+            .contains("kc")
+    );
+    assert_eq!(lab.run("logout --all").err, "there was no saved login\n");
+}
+
+#[test]
+fn a_logout_that_the_server_does_not_hear_of_says_so() {
+    let mut lab = Lab::signed_in();
+    lab.stop_server();
+    let done = lab.run("logout");
+    assert_eq!(done.code, 7);
+    assert!(
+        done.err
+            .contains("forgotten here, but not ended at the server"),
+        "{}",
+        done.err
+    );
+    assert!(
+        !fs::read_to_string(lab.path(FOLDER).join("credentials.toml"))
+            .unwrap()
+            .contains("kct_")
+    );
+}
+
+#[test]
+fn a_full_disk_leaves_the_files_as_they_were() {
+    let lab = Lab::signed_in();
+    let read = || {
+        (
+            fs::read(lab.path(FOLDER).join("config.toml")).unwrap(),
+            fs::read(lab.path(FOLDER).join("credentials.toml")).unwrap(),
+        )
+    };
+    let before = read();
+    let arguments = ["login", &lab.url, "--with-token", "--context", "other"];
+    let done = by_shell(lab.folder.path(), "trap '' XFSZ; ulimit -f 0;", &arguments)
+        .fed(&lab.token("bob"));
+    assert_eq!(done.code, 1, "{done:?}");
+    assert!(done.err.contains("it is as it was before"), "{}", done.err);
+    assert_eq!(read(), before);
+    let mut left: Vec<_> = fs::read_dir(lab.path(FOLDER))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    left.sort();
+    assert_eq!(
+        left,
+        ["config.toml", "credentials.toml", "lock"],
+        "nothing half done is left"
+    );
+}
+
+#[test]
+fn two_logins_at_once_are_both_kept() {
+    let lab = Lab::new();
+    let tokens: Vec<String> = (0..8)
+        .map(|number| lab.token(if number % 2 == 0 { "alice" } else { "bob" }))
+        .collect();
+    std::thread::scope(|scope| {
+        for (number, token) in tokens.iter().enumerate() {
+            let lab = &lab;
+            scope.spawn(move || {
+                let done = lab
+                    .command()
+                    .args([
+                        "login",
+                        &lab.url,
+                        "--with-token",
+                        "--context",
+                        &format!("c{number}"),
+                    ])
+                    .fed(token);
+                assert_eq!(done.code, 0, "{done:?}");
+            });
+        }
+    });
+    for (number, token) in tokens.iter().enumerate() {
+        assert_eq!(
+            lab.good(&format!("auth-token --context c{number}")).trim(),
+            token
+        );
+    }
+}
+
+#[test]
+fn without_a_home_the_environment_is_enough() {
+    let lab = Lab::new();
+    let token = lab.token("bob");
+    let mut command = lab.command();
+    command
+        .env_remove("HOME")
+        .args(["whoami"])
+        .with("KEYCROFT_SERVER", &lab.url)
+        .with("KEYCROFT_TOKEN", &token);
+    assert!(command.done().out.starts_with("username\tbob\n"));
+    let login = lab
+        .command()
+        .env_remove("HOME")
+        .args(["login", &lab.url, "--with-token"])
+        .fed(&token);
+    assert_eq!(login.code, 1);
+    assert!(login.err.contains("KEYCROFT_TOKEN_FILE"));
+}

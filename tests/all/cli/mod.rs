@@ -1,0 +1,9 @@
+//! The command line as people and scripts meet it: the real program, a real server.
+
+mod commands;
+mod device_login;
+mod exit_codes;
+mod login;
+mod on_the_file;
+mod output;
+mod support;

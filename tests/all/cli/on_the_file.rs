@@ -1,0 +1,136 @@
+//! The file or the server: which of the two is meant.
+
+use super::support::{Lab, Run, command, plain};
+
+#[test]
+fn the_first_commands_work_on_the_file_in_the_current_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |arguments: &[&str]| command(folder.path()).args(arguments).done();
+    let none = run(&["user", "list"]);
+    assert_eq!(
+        (none.code, none.err.lines().next()),
+        (
+            4,
+            Some("keycroft: you are signed in nowhere, and there is no keycroft.db here")
+        )
+    );
+    assert_eq!(
+        run(&["user", "add", "bob"]).code,
+        4,
+        "no file is made for who is no admin"
+    );
+    assert!(!folder.path().join("keycroft.db").exists());
+    let added = run(&["user", "add", "alice", "--admin"]);
+    assert_eq!(
+        (added.code, plain(&added.err).as_str()),
+        (
+            0,
+            "made keycroft.db\nadded admin alice in keycroft.db\nthey choose a password within 7 days at this link, which works once:"
+        )
+    );
+    assert_eq!(
+        plain(&added.out),
+        "http://127.0.0.1:8420/invitation?code=kce_SECRET"
+    );
+    assert_eq!(run(&["user", "add", "bob"]).code, 0);
+    assert_eq!(
+        plain(&run(&["user", "list"]).out),
+        "bob\tbob\tmember\tenabled\tTIME\t\t\nalice\talice\tadmin\tenabled\tTIME\t\t"
+    );
+    assert_eq!(
+        run(&["user", "role", "alice", "member"]).code,
+        6,
+        "the last admin stays one"
+    );
+    for line in [
+        ["user", "disable", "bob"].as_slice(),
+        &["user", "show", "bob"],
+        &["policy", "set", "api_keys_max=5"],
+        &["policy", "show"],
+        &["event", "list"],
+        &["sweep"],
+        &["audit", "verify"],
+        &["user", "delete", "bob", "--yes"],
+    ] {
+        let done = run(line);
+        assert_eq!(done.code, 0, "{line:?}: {done:?}");
+    }
+    assert!(
+        run(&["event", "export"])
+            .out
+            .lines()
+            .all(|line| line.contains("\"actor\":\"operator\""))
+    );
+    assert_eq!(run(&["user", "end-everything", "alice", "--yes"]).code, 2);
+}
+
+#[test]
+fn a_login_in_use_means_the_server_and_a_flag_the_file() {
+    let lab = Lab::signed_in();
+    let at = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = lab.command();
+        command
+            .args(["user", "disable", "bob"])
+            .args(arguments)
+            .envs(variables.iter().copied());
+        let done = command.done();
+        assert_eq!(done.code, 0, "{done:?}");
+        done.err.contains("in keycroft.db")
+    };
+    let token = lab.token("alice");
+    assert!(
+        !at(&[], &[]),
+        "signed in: the server, though keycroft.db lies here"
+    );
+    assert!(at(&["--db", "keycroft.db"], &[]));
+    assert!(at(&[], &[("KEYCROFT_DB", "keycroft.db")]));
+    assert!(!at(
+        &["--context", "lab"],
+        &[("KEYCROFT_DB", "keycroft.db")]
+    ));
+    assert!(at(
+        &[],
+        &[("KEYCROFT_DB", "keycroft.db"), ("KEYCROFT_TOKEN", &token)]
+    ));
+    assert!(!at(
+        &[],
+        &[
+            ("KEYCROFT_SERVER", &lab.url),
+            ("KEYCROFT_TOKEN", &token),
+            ("STATE_DIRECTORY", ".")
+        ]
+    ));
+    assert_eq!(
+        lab.run("user list --db keycroft.db --context lab").code,
+        2,
+        "both at once is nothing"
+    );
+    lab.good("logout");
+    lab.good("context remove lab");
+    assert!(at(&[], &[]), "signed in nowhere: the file that lies here");
+    // The log tells who it was.
+    let events = lab.good("event list --action user.disable");
+    let (operator, alice) = (
+        events.matches("\toperator\t").count(),
+        events.matches("\talice\t").count(),
+    );
+    assert_eq!((operator, alice), (3, 3), "{events}");
+}
+
+#[test]
+fn the_shapes_are_the_same_on_both() {
+    let lab = Lab::signed_in();
+    for line in [
+        "user list --json",
+        "user show bob --json",
+        "policy show --json",
+        "policy show",
+        "user show bob",
+    ] {
+        assert_eq!(
+            lab.good(line),
+            lab.good(&format!("{line} --db keycroft.db")),
+            "{line}"
+        );
+    }
+}

@@ -1,0 +1,172 @@
+//! Where what is written goes: pipes that close, files that are there, places that are full.
+
+use std::os::unix::fs::MetadataExt;
+use std::process::Stdio;
+
+use super::support::{Lab, Run, plain};
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let lab = Lab::signed_in();
+    let folder = lab.folder.path().display().to_string();
+    for line in [
+        "event export --all",
+        "user list",
+        "api-key list",
+        "man",
+        "completions bash",
+        "whoami",
+        "help",
+    ] {
+        // The reader is gone before the first line is written.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = lab
+            .command()
+            .args(line.split(' '))
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(
+            output.status.code() == Some(0) && said.is_empty(),
+            "{line}: {:?} {said} in {folder}",
+            output.status
+        );
+    }
+    // And when nobody listens to the words either.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = lab
+        .command()
+        .args(["api-key", "show", "nobody"])
+        .stderr(writer)
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(3));
+}
+
+#[test]
+fn a_secret_that_nobody_takes_is_told_of() {
+    let lab = Lab::signed_in();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = lab
+        .command()
+        .args(["api-key", "create", "ci"])
+        .stdout(writer)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(
+        said.contains("nobody has it") && said.contains("keycroft api-key rotate"),
+        "{said}"
+    );
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = lab
+        .command()
+        .args(["token", "create", "x"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    let output = lab
+        .command()
+        .args(["whoami"])
+        .stdout(full)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "a full disk is no success");
+}
+
+#[test]
+fn a_secret_goes_into_a_new_private_file() {
+    let lab = Lab::signed_in();
+    let done = lab.run("api-key create ci --out secret");
+    assert_eq!((done.code, done.out.as_str()), (0, ""));
+    let text = std::fs::read_to_string(lab.path("secret")).unwrap();
+    assert_eq!(plain(&text), "kca_SECRET");
+    assert_eq!(
+        std::fs::metadata(lab.path("secret")).unwrap().mode() & 0o777,
+        0o600
+    );
+    let again = lab.bad("api-key create other --out secret", 6);
+    assert!(again.contains("is not overwritten"), "{again}");
+    assert_eq!(std::fs::read_to_string(lab.path("secret")).unwrap(), text);
+    lab.bad("api-key show other", 3);
+    lab.bad("api-key create ci --out unused", 6);
+    assert!(
+        !lab.path("unused").exists(),
+        "no empty file is left when no key was made"
+    );
+    let json = lab.good("api-key create j --json --out j");
+    assert!(
+        !json.contains("secret")
+            && std::fs::read_to_string(lab.path("j"))
+                .unwrap()
+                .starts_with("kca_"),
+        "{json}"
+    );
+}
+
+#[test]
+fn problems_are_json_for_who_asked_for_json() {
+    let lab = Lab::signed_in();
+    let token = lab.token("bob");
+    let done = lab
+        .command()
+        .args(["user", "list", "--json"])
+        .with("KEYCROFT_TOKEN", &token)
+        .done();
+    let problem: serde_json::Value = serde_json::from_str(&done.err).unwrap();
+    assert_eq!((done.code, problem["status"].as_u64()), (5, Some(403)));
+}
+
+#[test]
+fn keys_that_end_soon_are_named() {
+    let lab = Lab::signed_in();
+    for (days, named) in [(20, false), (10, true)] {
+        let key = lab.good(&format!("api-key create k{days} --expires {days}d"));
+        let done = lab
+            .command()
+            .args(["whoami"])
+            .with("KEYCROFT_TOKEN", key.trim())
+            .done();
+        assert_eq!(done.code, 0);
+        assert_eq!(
+            plain(&done.err).contains("the API key kca_ID_… ends in"),
+            named,
+            "{days}: {}",
+            done.err
+        );
+    }
+}
+
+#[test]
+fn hostile_names_can_not_move_the_cursor() {
+    let lab = Lab::signed_in();
+    let done = lab
+        .command()
+        .args(["api-key", "create", "a\u{1b}[2J"])
+        .done();
+    assert_eq!(done.code, 6);
+    assert!(!done.err.contains('\u{1b}'), "{:?}", done.err);
+    let name = "x".repeat(64);
+    lab.good(&format!("api-key create {name}"));
+    let odd = "تجربة <b>'\"";
+    assert_eq!(
+        lab.command().args(["api-key", "create", odd]).done().code,
+        0
+    );
+    assert_eq!(lab.command().args(["api-key", "show", odd]).done().code, 0);
+    assert!(lab.good("api-key list").contains(odd));
+}

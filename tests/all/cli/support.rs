@@ -1,0 +1,303 @@
+//! A real server and the real command line, each in a temporary folder.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use keycroft::clock::Clock;
+use keycroft::desk::{Desk, Office};
+use keycroft::model::caller::Caller;
+use keycroft::model::event::{Origin, Way};
+use keycroft::model::password::Password;
+use keycroft::model::secret::Presented;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_keycroft");
+pub const PASSWORD: &str = "long grass over quiet water";
+
+/// A folder with a file, a home for the command line, and a server over the file.
+pub struct Lab {
+    pub folder: tempfile::TempDir,
+    server: Child,
+    pub url: String,
+}
+
+/// What a command did.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Done {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+impl Lab {
+    /// With alice, an admin, and bob.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("home")).unwrap();
+        for arguments in [
+            ["user", "add", "alice", "--admin", "--password-stdin"].as_slice(),
+            &["user", "add", "bob", "--password-stdin"],
+        ] {
+            let done = command(folder.path())
+                .args(arguments)
+                .arg("--db=keycroft.db")
+                .fed(PASSWORD);
+            assert_eq!((done.code, done.out.as_str()), (0, ""), "{done:?}");
+        }
+        let (server, url) = serve(folder.path());
+        Self {
+            folder,
+            server,
+            url,
+        }
+    }
+
+    /// With alice signed in, by a token of hers.
+    pub fn signed_in() -> Self {
+        let lab = Self::new();
+        lab.sign_in("alice", "lab");
+        lab
+    }
+
+    pub fn sign_in(&self, name: &str, context: &str) {
+        let token = self.token(name);
+        let done = self
+            .command()
+            .args(["login", &self.url, "--with-token", "--context", context])
+            .fed(&token);
+        assert_eq!(done.code, 0, "{done:?}");
+    }
+
+    /// A token with all that a user may do.
+    pub fn token(&self, name: &str) -> String {
+        let done = self
+            .command()
+            .args(["user", "token", name, "--db=keycroft.db"])
+            .done();
+        assert_eq!(done.code, 0, "{done:?}");
+        done.out.trim_end().to_owned()
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn command(&self) -> Command {
+        command(self.folder.path())
+    }
+
+    pub fn run(&self, line: &str) -> Done {
+        self.command().args(line.split(' ')).done()
+    }
+
+    /// Runs a line that has to succeed; what it wrote to standard output.
+    pub fn good(&self, line: &str) -> String {
+        let done = self.run(line);
+        assert_eq!(done.code, 0, "{line}: {done:?}");
+        done.out
+    }
+
+    /// Runs a line that has to fail with `code`; what it said.
+    pub fn bad(&self, line: &str, code: i32) -> String {
+        let done = self.run(line);
+        assert_eq!(
+            (done.code, done.out.as_str()),
+            (code, ""),
+            "{line}: {done:?}"
+        );
+        done.err
+    }
+
+    pub fn stop_server(&mut self) {
+        self.server.kill().unwrap();
+        self.server.wait().unwrap();
+    }
+
+    /// The desk over the same file, as the console's pages use it.
+    pub fn desk(&self) -> Desk {
+        Office::open(&self.path("keycroft.db"), Clock::System)
+            .unwrap()
+            .desk()
+            .unwrap()
+    }
+
+    /// A person signed in at the console.
+    pub fn at_console(&self, desk: &Desk, name: &str) -> Caller {
+        let origin = || Origin {
+            way: Way::Console,
+            address: Some([127, 0, 0, 1].into()),
+            program: Some(
+                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into(),
+            ),
+            request_id: None,
+        };
+        let signed_in = desk
+            .sign_in(
+                name,
+                &Password::typed(PASSWORD).unwrap(),
+                None,
+                origin(),
+                desk.now(),
+            )
+            .unwrap();
+        desk.caller(
+            &Presented::parse(&signed_in.secret.reveal()).unwrap(),
+            |_| true,
+            origin(),
+            desk.now(),
+        )
+        .unwrap()
+    }
+}
+
+fn serve(folder: &Path) -> (Child, String) {
+    let mut server = command(folder)
+        .args(["serve", "--listen=127.0.0.1:0", "--db=keycroft.db"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(server.stderr.take().unwrap()).lines();
+    let url = loop {
+        let line = lines
+            .next()
+            .expect("the server says where it listens")
+            .unwrap();
+        if let Some(url) = line.strip_prefix("listening on ") {
+            break url.to_owned();
+        }
+    };
+    // What it logs goes nowhere, but must not fill a pipe.
+    std::thread::spawn(move || lines.for_each(drop));
+    (server, url)
+}
+
+/// The program, in `folder` as current folder, with `folder/home` as home and nothing else of this environment.
+pub fn command(folder: &Path) -> Command {
+    let mut command = Command::new(PROGRAM);
+    command
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder.join("home"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// The program by way of a shell, which sets limits first.
+pub fn by_shell(folder: &Path, before: &str, arguments: &[&str]) -> Command {
+    let mut shell = Command::new("/bin/sh");
+    shell
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder.join("home"))
+        .env("PATH", "/usr/bin:/bin");
+    shell
+        .arg("-c")
+        .arg(format!("{before} exec \"$0\" \"$@\""))
+        .arg(PROGRAM)
+        .args(arguments);
+    shell
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    shell
+}
+
+pub trait Run {
+    fn done(&mut self) -> Done;
+    /// With `text` on standard input.
+    fn fed(&mut self, text: &str) -> Done;
+    fn with(&mut self, name: &str, value: impl AsRef<OsStr>) -> &mut Self;
+}
+
+impl Run for Command {
+    fn done(&mut self) -> Done {
+        let output = self.output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Done {
+            code: output.status.code().unwrap_or(-1),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+
+    fn fed(&mut self, text: &str) -> Done {
+        let mut child = self.stdin(Stdio::piped()).spawn().unwrap();
+        // A program that refuses before it reads closes its end; that is not this test's matter.
+        let _ = writeln!(child.stdin.take().unwrap(), "{text}");
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        Done {
+            code: output.status.code().unwrap_or(-1),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+
+    fn with(&mut self, name: &str, value: impl AsRef<OsStr>) -> &mut Self {
+        self.env(name, value.as_ref())
+    }
+}
+
+/// Times, ids, secrets and addresses replaced by words, so that the rest can be compared.
+pub fn plain(text: &str) -> String {
+    let mut plain = String::new();
+    for (number, line) in text.lines().enumerate() {
+        if number > 0 {
+            plain.push('\n');
+        }
+        let mut word = String::new();
+        for character in line.chars().chain(['\n']) {
+            if character.is_ascii_alphanumeric() || "-:_…".contains(character) {
+                word.push(character);
+            } else {
+                plain.push_str(&plain_word(&word));
+                word.clear();
+                if character != '\n' {
+                    plain.push(character);
+                }
+            }
+        }
+    }
+    plain
+}
+
+fn plain_word(word: &str) -> String {
+    let is_id = |word: &str| {
+        word.len() == 12
+            && word
+                .bytes()
+                .all(|b| b.is_ascii_digit() || b.is_ascii_lowercase())
+            && word.bytes().any(|b| b.is_ascii_digit())
+    };
+    let is_secret =
+        |word: &str| word.len() == 55 && word.starts_with("kc") && word.as_bytes()[3] == b'_';
+    let is_hint = |word: &str| word.starts_with("kc") && word.ends_with("_…");
+    let is_time =
+        |word: &str| word.len() == 20 && word.as_bytes()[10] == b'T' && word.ends_with('Z');
+    let is_day =
+        |word: &str| word.len() == 10 && word.as_bytes()[4] == b'-' && word.as_bytes()[7] == b'-';
+    match word {
+        word if is_secret(word) => format!("{}SECRET", &word[..4]),
+        word if is_hint(word) => format!("{}ID_…", &word[..4]),
+        word if is_time(word) => "TIME".to_owned(),
+        word if is_day(word) => "DAY".to_owned(),
+        word if is_id(word) => "ID".to_owned(),
+        word => match word
+            .strip_prefix("1:")
+            .filter(|port| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()))
+        {
+            Some(_) => "1:PORT".to_owned(),
+            None => word.to_owned(),
+        },
+    }
+}

@@ -1,0 +1,202 @@
+//! Admins' pages: closed to members, and what admins do there.
+
+use keycroft::http::ROUTES;
+
+use super::markup::Form;
+use super::site::{BOB, Site};
+
+fn admin_paths(method: &str) -> Vec<String> {
+    ROUTES
+        .iter()
+        .filter(|route| route.method == method && route.path.starts_with("/admin/"))
+        .map(|route| {
+            let path = route.path.replace("{username}", "alice");
+            path.replace("{name}", "slurm")
+                .replace("{id}", "4k2m9x0q7w1z")
+        })
+        .collect()
+}
+
+#[test]
+fn members_are_refused_by_a_page_that_names_the_permission() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let pages = admin_paths("GET");
+    assert!(pages.len() > 15, "{pages:?}");
+    for path in pages {
+        let page = bob.get(&path);
+        assert_eq!(page.status, 403, "{path}: {}", page.text());
+        assert!(
+            page.has("<h1>Forbidden</h1>") && page.has(":read") | page.has(":write"),
+            "{path}"
+        );
+        assert!(
+            page.has("Signed in as <a href=\"/account\">bob</a>"),
+            "{path}"
+        );
+        assert!(!page.has("Administration"), "{path}");
+    }
+}
+
+#[test]
+fn members_forms_change_nothing_and_leave_an_event() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    let service = alice
+        .open("/admin/services/new")
+        .form("/admin/services/new");
+    alice.submit_and_follow(&service.set("name", "slurm").set("permissions", "slurm:a"));
+    let group = alice.open("/admin/groups").form("/admin/groups");
+    alice.submit_and_follow(&group.set("name", "slurm"));
+    let mut bob = site.signed_in("bob");
+    let own = bob.open("/account").form("/logout");
+    let nonce = format!("{}-aaaaaaaaaaaaaaaaaaaa", site.clock.now().unix());
+    let done = "SELECT count(*) FROM events WHERE outcome = 'done'";
+    let refused = "SELECT count(*) FROM events WHERE outcome = 'refused'";
+    let (before, mut count) = (site.count(done), site.count(refused));
+    for path in admin_paths("POST") {
+        let form = Form {
+            action: path.clone(),
+            ..own.clone()
+        };
+        let form = form
+            .set("nonce", &nonce)
+            .set("name", "x")
+            .set("username", "bob");
+        let form = form
+            .set("confirm", "alice")
+            .set("reference", "session/4k2m9x0q7w1z");
+        let page = bob.submit(&form);
+        assert_eq!(page.status, 403, "{path}: {}", page.text());
+        assert!(site.count(refused) > count, "{path} left no event");
+        count = site.count(refused);
+    }
+    assert_eq!(site.count(done), before);
+    assert!(alice.is_signed_in());
+    let page = alice.open("/admin/events");
+    assert!(
+        page.has("POST /admin/users/alice/disable"),
+        "{}",
+        page.text()
+    );
+}
+
+#[test]
+fn a_persons_things_are_seen_and_ended_but_never_taken() {
+    let site = Site::new();
+    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    let (id, secret) = bob.make_key("bobs key");
+    let page = alice.open("/admin/users/bob");
+    assert!(page.has("bobs key") && page.has("Firefox on Linux") && !page.has(&secret[17..]));
+    // Neither her own pages nor a service's open what is his.
+    for act in ["", "/edit", "/rotate", "/delete"] {
+        assert_eq!(alice.get(&format!("/api-keys/{id}{act}")).status, 404);
+    }
+    let own = alice.open("/account").form("/logout");
+    let form = Form {
+        action: format!("/admin/users/bob/api-keys/{id}/delete"),
+        ..own
+    };
+    let page = alice.submit_and_follow(&form);
+    assert!(!page.has("bobs key"));
+    let header = format!("Bearer {secret}");
+    let page = alice.send("GET", "/verify", &[("Authorization", &header)], "");
+    assert_eq!(page.status, 401);
+}
+
+#[test]
+fn everything_of_somebody_ends_in_one_act() {
+    let site = Site::new();
+    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    let (_, secret) = bob.make_key("key");
+    let path = "/admin/users/bob/end-everything";
+    let page = alice.open(path);
+    assert!(page.has("What will end (2)"), "{}", page.text());
+    let events = site.count("SELECT count(*) FROM events");
+    alice.submit_and_follow(&page.form(path).set("confirm", "bob"));
+    assert_eq!(site.count("SELECT count(*) FROM events"), events + 1);
+    assert!(!bob.is_signed_in());
+    let header = format!("Bearer {secret}");
+    let page = alice.send("GET", "/verify", &[("Authorization", &header)], "");
+    assert_eq!(page.status, 401);
+    assert_eq!(site.browser().sign_in("bob", BOB).status, 401);
+}
+
+#[test]
+fn the_inventory_finds_and_deletes_by_the_number_typed() {
+    let site = Site::new();
+    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    for name in ["one", "two", "three"] {
+        let form = bob.open("/api-keys/new").form("/api-keys/new");
+        bob.submit(&form.set("name", name).set("expires_in", "never"))
+            .expect(200);
+    }
+    let (soon, _) = bob.make_key("ends in thirty days");
+    let page = alice.open("/admin/inventory?show=no-expiry");
+    assert!(
+        page.has("three") && !page.has("ends in thirty"),
+        "{}",
+        page.text()
+    );
+    let page = alice.open("/admin/inventory");
+    let mut references: Vec<String> = super::markup::elements(&page.text())
+        .iter()
+        .filter(|element| element.attribute("name") == Some("reference"))
+        .filter_map(|element| element.attribute("value").map(str::to_owned))
+        .filter(|value| value.starts_with("api-key/") && !value.ends_with(&soon))
+        .collect();
+    assert_eq!(references.len(), 3);
+    let mut form = page.form("/admin/inventory/delete");
+    form.fields.retain(|(name, _)| name == "form_token");
+    // Ticked twice by hand, it is still one.
+    references.push(references[0].clone());
+    for reference in &references {
+        form.fields.push(("reference".into(), reference.clone()));
+    }
+    let page = alice.submit(&form).expect(200);
+    assert_eq!(
+        site.count("SELECT count(*) FROM credentials WHERE ended_at IS NOT NULL"),
+        0
+    );
+    let question = page.form("/admin/inventory/delete");
+    let wrong = alice
+        .submit(&question.clone().set("confirm", "4"))
+        .expect(422);
+    let question = wrong.form("/admin/inventory/delete");
+    alice.submit_and_follow(&question.set("confirm", "3"));
+    assert_eq!(
+        site.count("SELECT count(*) FROM credentials WHERE ended_at IS NOT NULL"),
+        3
+    );
+    assert!(alice.open("/admin/inventory").has("ends in thirty"));
+}
+
+#[test]
+fn an_inventory_form_that_can_not_be_carried_out_whole_does_nothing() {
+    let site = Site::new();
+    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    let (key, _) = bob.make_key("bobs");
+    let service = alice
+        .open("/admin/services/new")
+        .form("/admin/services/new");
+    alice.submit_and_follow(&service.set("name", "slurm").set("permissions", "slurm:a"));
+    let new = "/admin/services/slurm/api-keys/new";
+    let form = alice.open(new).form(new).set("name", "gate");
+    let gate = alice.submit(&form).expect(200).secret()[4..16].to_owned();
+    let own = alice.open("/account").form("/logout");
+    let mut form = Form {
+        action: "/admin/inventory/delete".into(),
+        ..own
+    };
+    for id in [&key, &gate] {
+        form.fields
+            .push(("reference".into(), format!("api-key/{id}")));
+    }
+    let page = alice.submit(&form.set("confirm", "2"));
+    assert_eq!(page.status, 403, "{}", page.text());
+    assert!(page.has("Delete a service"), "{}", page.text());
+    assert_eq!(
+        site.count("SELECT count(*) FROM credentials WHERE ended_at IS NOT NULL"),
+        0
+    );
+}

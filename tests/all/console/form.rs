@@ -1,0 +1,387 @@
+//! Forms: what is refused comes back filled, and says what to do.
+
+use super::browser::Browser;
+use super::markup::{self, Form};
+use super::site::{ALICE, BOB, Site};
+
+/// Sends a form that has to be refused for `fields`, and to come back with all that was typed.
+#[track_caller]
+fn demand_refused(browser: &mut Browser<'_>, form: &Form, status: u16, fields: &[&str]) -> Form {
+    let page = browser.submit(form);
+    let what = format!("{} {:?}: {}", form.action, form.fields, page.text());
+    assert_eq!(page.status, status, "{what}");
+    assert_eq!(markup::errors(&page.text()), fields, "{what}");
+    assert!(page.has("<title>Error: "), "{what}");
+    assert_eq!(page.text().matches("role=\"alert\"").count(), 1, "{what}");
+    for field in fields {
+        assert!(
+            page.has(&format!("id=\"{field}-error\"")),
+            "{field}: {what}"
+        );
+    }
+    let again = page.form(&form.action);
+    for (name, value) in &form.fields {
+        let came_back = again
+            .fields
+            .iter()
+            .any(|(own, sent)| own == name && sent == value);
+        let is_password = name.contains("password") || name == "current" || name == "new";
+        // A choice that was never offered can't be shown as chosen.
+        let is_choice = ["expires_in", "grace", "access", "role", "how"].contains(&name.as_str());
+        if is_password {
+            assert!(
+                !value.is_empty() && !page.has(value) || value.is_empty(),
+                "{name}: {what}"
+            );
+        } else if !is_choice && name != "expires_at" {
+            assert!(came_back, "{name} was lost: {what}");
+        }
+    }
+    again
+}
+
+const LONG: &str = "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww";
+
+#[test]
+fn every_refusal_of_a_new_key_names_its_field() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    bob.make_key("taken");
+    let form = bob.open("/api-keys/new").form("/api-keys/new");
+    let form = form
+        .set("name", "fine")
+        .set("note", "a note")
+        .set("allowed_addresses", "10.0.0.0/8");
+    assert_eq!(LONG.len(), 65);
+    let bad: [(u16, &str, &str, &str); 21] = [
+        (422, "name", "name", ""),
+        (422, "name", "name", "   "),
+        (422, "name", "name", LONG),
+        (422, "name", "name", "a\nb"),
+        (422, "name", "name", "a\0b"),
+        (422, "name", "name", "a\u{202e}b"),
+        (422, "name", "name", "a\u{200b}b"),
+        (409, "name", "name", "taken"),
+        (422, "note", "note", "a\u{202e}b"),
+        (
+            422,
+            "allowed_addresses",
+            "allowed_addresses",
+            "not an address",
+        ),
+        (422, "allowed_addresses", "allowed_addresses", "10.0.0.0/33"),
+        (422, "expires_in", "expires_in", "1x"),
+        (422, "expires_in", "expires_in", "0s"),
+        (422, "expires_in", "expires_in", "11d"),
+        (422, "expires_at", "expires_at", "2020-01-01T00:00"),
+        (422, "expires_at", "expires_at", "10000-01-01T00:00"),
+        (422, "expires_at", "expires_at", "2026-13-40T00:00"),
+        (422, "expires_at", "expires_at", ""),
+        (422, "expires_at", "expires_at", "tomorrow"),
+        (422, "permissions", "access", "whatever"),
+        (422, "permissions", "permissions", "nonsense"),
+    ];
+    let mut made = site.count("SELECT count(*) FROM credentials");
+    for (status, field, set, value) in bad {
+        if set == "expires_in" && value == "11d" {
+            // Not offered, but within the policy: it is as good as the same by its date.
+            let page = bob.submit(&form.clone().set(set, value).set("name", "eleven"));
+            assert_eq!(page.status, 200, "{}", page.text());
+            made += 1;
+            continue;
+        }
+        let mut form = form.clone().set(set, value);
+        if set == "expires_at" {
+            form = form.set("expires_in", "custom");
+        }
+        if set == "permissions" {
+            form = form.set("access", "choose");
+        }
+        // The nonce was spent by the one that was good.
+        let fresh = bob.open("/api-keys/new").form("/api-keys/new");
+        form = form.set("nonce", fresh.value("nonce").unwrap());
+        if value == "nonsense" {
+            // No box of the form sends it, so there is none to come back.
+            let page = bob.submit(&form).expect(422);
+            assert_eq!(markup::errors(&page.text()), ["permissions"]);
+            continue;
+        }
+        demand_refused(&mut bob, &form, status, &[field]);
+    }
+    assert_eq!(site.count("SELECT count(*) FROM credentials"), made);
+    // Several at once.
+    let fresh = bob.open("/api-keys/new").form("/api-keys/new");
+    let form = fresh
+        .set("name", "")
+        .set("allowed_addresses", "x")
+        .set("note", "\u{202e}");
+    let page = bob.submit(&form).expect(422);
+    let mut named = markup::errors(&page.text());
+    named.sort();
+    assert_eq!(named, ["allowed_addresses", "name", "note"]);
+}
+
+#[test]
+fn what_the_policy_does_not_permit_is_not_offered_and_refused_when_sent() {
+    let site = Site::new();
+    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    let policy = alice.open("/admin/policy").form("/admin/policy");
+    let policy = policy
+        .set("api_key_lifetime_max", "30d")
+        .set("api_key_lifetimes", "7d 30d");
+    let preview = alice.submit(
+        &policy
+            .set("token_lifetime_max", "8h")
+            .set("token_lifetime_default", "8h"),
+    );
+    alice.submit_and_follow(&preview.expect(200).form("/admin/policy"));
+    let page = bob.open("/api-keys/new");
+    assert!(!page.has("value=\"never\"") && !page.has("value=\"60d\"") && page.has("value=\"7d\""));
+    let form = page.form("/api-keys/new").set("name", "key");
+    demand_refused(
+        &mut bob,
+        &form.clone().set("expires_in", "never"),
+        422,
+        &["expires_in"],
+    );
+    demand_refused(
+        &mut bob,
+        &form.clone().set("expires_in", "60d"),
+        422,
+        &["expires_in"],
+    );
+    let late = form
+        .clone()
+        .set("expires_in", "custom")
+        .set("expires_at", "2027-06-01T00:00");
+    demand_refused(&mut bob, &late, 422, &["expires_at"]);
+    let page = bob.open("/tokens/new");
+    assert!(!page.has("value=\"9h\"") && page.has("value=\"8h\""));
+    let token = page.form("/tokens/new");
+    demand_refused(
+        &mut bob,
+        &token.clone().set("expires_in", "9h"),
+        422,
+        &["expires_in"],
+    );
+    demand_refused(
+        &mut bob,
+        &token.set("expires_in", "90m"),
+        422,
+        &["expires_in"],
+    );
+    // No choice at all: a sentence in its place, and the default whatever is sent.
+    let policy = alice.open("/admin/policy").form("/admin/policy");
+    let preview = alice.submit(&policy.set("api_key_lifetime_choice", "false"));
+    alice.submit_and_follow(&preview.expect(200).form("/admin/policy"));
+    let page = bob.open("/api-keys/new");
+    assert!(page.has("set by your organisation"), "{}", page.text());
+    let fixed = page.form("/api-keys/new").set("name", "fixed");
+    assert_eq!(fixed.value("expires_in"), None);
+    let page = bob.submit(&fixed.clone().set("expires_in", "7d"));
+    assert_eq!(page.status, 422, "{}", page.text());
+    markup::errors(&page.text());
+    bob.submit(&fixed).expect(200).secret();
+}
+
+#[test]
+fn editing_rotating_and_deleting_come_back_too() {
+    let mut site = Site::new();
+    let mut bob = site.signed_in("bob");
+    bob.make_key("taken");
+    let (id, secret) = bob.make_key("key");
+    let edit = format!("/api-keys/{id}/edit");
+    let form = bob.open(&edit).form(&edit).set("note", "a new note");
+    demand_refused(&mut bob, &form.clone().set("name", "taken"), 409, &["name"]);
+    demand_refused(&mut bob, &form.clone().set("name", ""), 422, &["name"]);
+    demand_refused(
+        &mut bob,
+        &form.clone().set("allowed_addresses", "x"),
+        422,
+        &["allowed_addresses"],
+    );
+    demand_refused(
+        &mut bob,
+        &form.clone().set("expires_in", "1y1x"),
+        422,
+        &["expires_in"],
+    );
+    let rotate = format!("/api-keys/{id}/rotate");
+    let form = bob.open(&rotate).form(&rotate);
+    demand_refused(&mut bob, &form.set("grace", "2h"), 422, &["grace"]);
+    // A key in use is deleted by its name alone.
+    let header = format!("Bearer {secret}");
+    site.browser()
+        .send("GET", "/verify", &[("Authorization", &header)], "");
+    // The use is noted in memory first, and in the file a little later.
+    let cookies = bob.cookies.clone();
+    site.reopen();
+    let mut bob = site.browser_with(cookies);
+    let delete = format!("/api-keys/{id}/delete");
+    let form = bob.open(&delete).form(&delete);
+    demand_refused(
+        &mut bob,
+        &form.clone().set("confirm", "keys"),
+        422,
+        &["confirm"],
+    );
+    let page = bob.submit_and_follow(&form.set("confirm", "key"));
+    assert!(page.has("Deleted. It is refused from the very next request on."));
+    let status = site
+        .browser()
+        .send("GET", "/verify", &[("Authorization", &header)], "")
+        .status;
+    assert_eq!(status, 401);
+    // Gone: neither its page nor its forms.
+    for path in ["", "/edit", "/rotate", "/delete"] {
+        assert_eq!(bob.get(&format!("/api-keys/{id}{path}")).status, 404);
+    }
+    // An expired one says what to do.
+    let form = bob.open("/api-keys/new").form("/api-keys/new");
+    let page = bob.submit(&form.set("name", "short").set("expires_in", "1h"));
+    let short = page.expect(200).secret()[4..16].to_owned();
+    let rotate = format!("/api-keys/{short}/rotate");
+    let form = bob.open(&rotate).form(&rotate);
+    site.pass(3_600);
+    let page = bob.submit(&form.set("current_password", BOB));
+    assert_eq!(page.status, 409, "{}", page.text());
+    assert!(page.has("This API key has expired; give it a new end first, or make a new one."));
+}
+
+#[test]
+fn forms_of_admins_come_back_too() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    let form = alice.open("/admin/users/new").form("/admin/users/new");
+    let form = form.set("display_name", "Some Body");
+    for name in ["", "Alice", "-x", "x.", "a b", LONG] {
+        demand_refused(
+            &mut alice,
+            &form.clone().set("username", name),
+            422,
+            &["username"],
+        );
+    }
+    demand_refused(
+        &mut alice,
+        &form.clone().set("username", "bob"),
+        409,
+        &["username"],
+    );
+    let form = form.set("username", "carol");
+    demand_refused(
+        &mut alice,
+        &form.clone().set("display_name", "a\u{202e}b"),
+        422,
+        &["display_name"],
+    );
+    demand_refused(
+        &mut alice,
+        &form.clone().set("role", "king"),
+        422,
+        &["role"],
+    );
+    let with = form.set("how", "password");
+    demand_refused(
+        &mut alice,
+        &with.clone().set("password", "short"),
+        422,
+        &["password"],
+    );
+    demand_refused(&mut alice, &with.set("password", ""), 422, &["password"]);
+    let own = alice.open("/account").form("/account/name");
+    demand_refused(
+        &mut alice,
+        &own.clone().set("display_name", ""),
+        422,
+        &["display_name"],
+    );
+    demand_refused(
+        &mut alice,
+        &own.set("display_name", LONG),
+        422,
+        &["display_name"],
+    );
+    let edit = alice
+        .open("/admin/users/alice")
+        .form("/admin/users/alice/edit");
+    demand_refused(&mut alice, &edit.set("role", "member"), 409, &["role"]);
+    let group = alice.open("/admin/groups").form("/admin/groups");
+    demand_refused(
+        &mut alice,
+        &group.clone().set("name", "Not A Name"),
+        422,
+        &["name"],
+    );
+    alice.submit_and_follow(&group.clone().set("name", "gpu"));
+    demand_refused(&mut alice, &group.set("name", "gpu"), 409, &["name"]);
+    let add = alice
+        .open("/admin/groups/gpu")
+        .form("/admin/groups/gpu/members/add");
+    demand_refused(
+        &mut alice,
+        &add.clone().set("username", "nobody"),
+        422,
+        &["username"],
+    );
+    demand_refused(
+        &mut alice,
+        &add.set("username", "No Body"),
+        422,
+        &["username"],
+    );
+    let service = alice
+        .open("/admin/services/new")
+        .form("/admin/services/new");
+    demand_refused(
+        &mut alice,
+        &service.clone().set("name", "Slurm"),
+        422,
+        &["name"],
+    );
+    let service = service.set("name", "slurm");
+    demand_refused(
+        &mut alice,
+        &service.clone().set("permissions", "other:submit"),
+        422,
+        &["permissions"],
+    );
+    alice.submit_and_follow(&service.set("permissions", "slurm:submit"));
+    for (field, value) in [
+        ("api_key_lifetime_max", "soon"),
+        ("api_key_lifetimes", "7d soon"),
+        ("api_key_lifetime_default", "400000d"),
+        ("token_lifetime_max", "48h"),
+        ("token_lifetime_default", "90m"),
+        ("session_lifetime", "8d"),
+        ("ssh_rsa_bits_min", "many"),
+        ("ssh_rsa_bits_min", "1024"),
+        ("ssh_key_lifetime_max", "x"),
+        ("api_keys_max", "-1"),
+        ("ssh_keys_max", "0"),
+    ] {
+        let policy = alice.open("/admin/policy").form("/admin/policy");
+        demand_refused(&mut alice, &policy.set(field, value), 422, &[field]);
+    }
+    for (page, action) in [
+        ("/admin/users/bob/delete", "/admin/users/bob/delete"),
+        (
+            "/admin/users/bob/end-everything",
+            "/admin/users/bob/end-everything",
+        ),
+        (
+            "/admin/services/slurm/delete",
+            "/admin/services/slurm/delete",
+        ),
+    ] {
+        let form = alice.open(page).form(action).set("confirm", "bobby");
+        demand_refused(&mut alice, &form, 422, &["confirm"]);
+    }
+    // The last admin stays, by every door.
+    for act in ["delete", "end-everything"] {
+        let path = format!("/admin/users/alice/{act}");
+        let form = alice.open(&path).form(&path).set("confirm", "alice");
+        demand_refused(&mut alice, &form, 409, &["confirm"]);
+    }
+    assert!(alice.is_signed_in());
+}

@@ -1,0 +1,126 @@
+//! W2: what every answer carries, errors too.
+
+use keycroft::http::ROUTES;
+
+use super::browser::Page;
+use super::site::Site;
+
+#[track_caller]
+fn demand_headers(page: &Page, https: bool) {
+    let what = format!("{} {}", page.status, page.url);
+    let policy = page.header("Content-Security-Policy").expect(&what);
+    assert!(policy.starts_with("default-src 'none'"), "{what}");
+    for part in ["form-action '", "base-uri 'none'", "frame-ancestors 'none'"] {
+        assert!(policy.contains(part), "{what}: {part}");
+    }
+    assert!(!policy.contains("unsafe"), "{what}");
+    assert_eq!(
+        page.header("X-Content-Type-Options"),
+        Some("nosniff"),
+        "{what}"
+    );
+    assert_eq!(
+        page.header("Referrer-Policy"),
+        Some("same-origin"),
+        "{what}"
+    );
+    let opener = page.header("Cross-Origin-Opener-Policy");
+    assert_eq!(opener, Some("same-origin"), "{what}");
+    let strict = page.header("Strict-Transport-Security");
+    assert_eq!(strict.is_some(), https, "{what}");
+    let cache = page.header("Cache-Control");
+    let kept = page.url.starts_with("/-/") && page.status == 200;
+    let wanted = if kept {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-store"
+    };
+    assert_eq!(cache, Some(wanted), "{what}");
+    assert!(page.header("Request-Id").is_some(), "{what}");
+    let is_page = page.text().starts_with("<!DOCTYPE html>");
+    let content_type = page.header("Content-Type").unwrap_or_default();
+    assert_eq!(
+        is_page,
+        content_type == "text/html; charset=utf-8",
+        "{what}"
+    );
+    if is_page {
+        assert!(
+            policy.contains("require-trusted-types-for 'script'"),
+            "{what}"
+        );
+    }
+}
+
+#[test]
+fn every_answer_of_every_route_carries_them() {
+    for url in ["http://127.0.0.1:8420", "https://keys.lab.example"] {
+        let https = url.starts_with("https");
+        let site = Site::empty(url);
+        let mut browsers = vec![site.browser()];
+        if !https {
+            for (name, role, password) in [
+                (
+                    "alice",
+                    keycroft::model::user::Role::Admin,
+                    super::site::ALICE,
+                ),
+                ("bob", keycroft::model::user::Role::Member, super::site::BOB),
+            ] {
+                site.add_user(name, role, Some(password));
+                browsers.push(site.signed_in(name));
+            }
+        }
+        for browser in &mut browsers {
+            for route in ROUTES {
+                let path = route.path.replace('{', "").replace('}', "");
+                for path in [path.clone(), format!("{path}?done=saved&page=2&after=x")] {
+                    demand_headers(&browser.send(route.method, &path, &[], ""), https);
+                    let headers = [
+                        ("Sec-Fetch-Site", "same-origin"),
+                        ("Content-Type", "application/x-www-form-urlencoded"),
+                    ];
+                    let page = browser.send(route.method, &path, &headers, "a=b");
+                    demand_headers(&page, https);
+                }
+                demand_headers(&browser.send("PATCH", &path, &[], ""), https);
+            }
+            for path in [
+                "/nowhere",
+                "/-/app.css",
+                "/api/v1/nowhere",
+                "/admin/users/../x",
+            ] {
+                demand_headers(&browser.get(path), https);
+            }
+            for asset in keycroft::html::assets() {
+                let page = browser.get(&asset.path);
+                demand_headers(&page, https);
+                assert_eq!(page.header("Content-Type"), Some(asset.content_type));
+            }
+        }
+    }
+}
+
+#[test]
+fn people_get_pages_and_machines_problems() {
+    let site = Site::new();
+    let mut browser = site.browser();
+    let page = browser.get("/nowhere");
+    assert_eq!(page.status, 404);
+    assert!(page.has("<h1>Not found</h1>"), "{}", page.text());
+    let page = browser.send("GET", "/nowhere", &[("Accept", "*/*")], "");
+    assert_eq!(
+        page.header("Content-Type"),
+        Some("application/problem+json")
+    );
+    let page = browser.get("/api/v1/nowhere");
+    assert_eq!(
+        page.header("Content-Type"),
+        Some("application/problem+json")
+    );
+    // Pages of errors name who is signed in, as every page does.
+    let mut bob = site.signed_in("bob");
+    let page = bob.get("/nowhere");
+    assert!(page.has("Signed in as <a href=\"/account\">bob</a>"));
+}

@@ -1,0 +1,198 @@
+//! W1: whatever people and programs call themselves and their things, the pages keep their structure.
+
+use keycroft::http::ROUTES;
+
+use super::markup::{self, structure};
+use super::site::{ALICE, Site};
+
+/// Each fits into a name (64 characters, no control characters).
+const HOSTILE: [&str; 10] = [
+    "<script>alert(1)</script>",
+    "\"><img src=x onerror=alert(1)>",
+    "' onmouseover='alert(1)' x='",
+    "</textarea></title></style></option><h1>x</h1>",
+    "<!--",
+    "]]>&lt;b&gt;&amp;&#x3c;u&#62;",
+    "javascript:alert(1)//\\",
+    "\" autofocus onfocus=\"alert(1)\" \"",
+    "{{7*7}}${7*7}`%3Cscript%3E`",
+    "مفتاح النسخ الاحتياطي <bdo dir=rtl>",
+];
+
+/// Puts `words` wherever somebody may, looks at every page there is, and tells the structure of each.
+fn look(words: &[&str]) -> Vec<(String, Vec<String>, String)> {
+    let mut site = Site::new();
+    let word = |number: usize| words[number % words.len()];
+    let mut alice = site.signed_in("alice");
+    let name = alice.open("/account").form("/account/name");
+    alice.submit_and_follow(&name.set("display_name", word(0)));
+    let mut first = None;
+    for number in 0..words.len() {
+        let form = alice.open("/api-keys/new").form("/api-keys/new");
+        let form = form.set("name", &format!("{number}{}", word(number)));
+        let page = alice
+            .submit(&form.set("note", word(number + 1)))
+            .expect(200);
+        first.get_or_insert_with(|| page.secret()[4..16].to_owned());
+        let form = alice.open("/tokens/new").form("/tokens/new");
+        alice.submit(&form.set("name", word(number))).expect(200);
+        let mut other = site.browser();
+        other.agent = format!("{} {number}", word(number));
+        other.sign_in("alice", ALICE).expect(303);
+        let mut wrong = site.browser();
+        wrong.agent = word(number).to_owned();
+        wrong.sign_in("alice", word(number)).expect(401);
+    }
+    let id = first.unwrap();
+    // What used a key names itself too.
+    let form = alice
+        .open("/api-keys/new")
+        .form("/api-keys/new")
+        .set("name", "used");
+    let secret = alice.submit(&form).expect(200).secret();
+    let header = format!("Bearer {secret}");
+    let headers = [("Authorization", header.as_str()), ("User-Agent", word(1))];
+    alice.send("GET", "/verify", &headers, "").expect(204);
+    let cookies = alice.cookies.clone();
+    site.reopen();
+    let mut alice = site.browser_with(cookies);
+    let user = alice.open("/admin/users/new").form("/admin/users/new");
+    let user = user.set("username", "carol").set("display_name", word(2));
+    alice.submit(&user).expect(200);
+    let service = alice
+        .open("/admin/services/new")
+        .form("/admin/services/new");
+    alice.submit_and_follow(
+        &service
+            .set("name", "slurm")
+            .set("permissions", "slurm:submit"),
+    );
+    let key = "/admin/services/slurm/api-keys/new";
+    let form = alice
+        .open(key)
+        .form(key)
+        .set("name", word(3))
+        .set("note", word(4));
+    let gate = alice.submit(&form).expect(200).secret()[4..16].to_owned();
+    let group = alice.open("/admin/groups").form("/admin/groups");
+    alice.submit_and_follow(&group.set("name", "slurm"));
+
+    let mut pages = Vec::new();
+    for route in ROUTES.iter().filter(|route| route.method == "GET") {
+        let of_service = route.path.starts_with("/admin/services/");
+        let path = route
+            .path
+            .replace("{id}", if of_service { &gate } else { &id });
+        let path = path
+            .replace("{name}", "slurm")
+            .replace("{username}", "carol");
+        for path in [path.clone(), path.replace("carol", "alice")] {
+            let page = alice.get(&path);
+            if page.text().starts_with("<!DOCTYPE") {
+                pages.push((path, page));
+            }
+        }
+    }
+    let used = format!("/api-keys/{}", &secret[4..16]);
+    for path in [used.clone(), format!("{used}/delete")] {
+        pages.push((path.clone(), alice.open(&path)));
+    }
+    // What comes back: filters, forms, errors, sign-in.
+    let sought = format!("nowhere {}", word(5));
+    let query: String = form_urlencoded::byte_serialize(sought.as_bytes()).collect();
+    for path in [
+        format!("/api-keys?text={query}&sort={query}"),
+        format!("/events?action={query}&since={query}"),
+        format!("/admin/events?user={query}&action={query}"),
+        format!("/admin/users?text={query}"),
+        format!("/api-keys/new?name={query}&expires={query}&permissions={query}"),
+        format!("/account?done={query}"),
+        format!("/{query}"),
+    ] {
+        pages.push((path.replace(&query, "Q"), alice.get(&path)));
+    }
+    for (path, field) in [
+        ("/api-keys/new", "allowed_addresses"),
+        ("/api-keys/new", "expires_in"),
+        ("/tokens/new", "expires_in"),
+        ("/admin/users/new", "username"),
+        ("/admin/groups", "name"),
+        ("/admin/services/new", "permissions"),
+        ("/admin/policy", "session_lifetime"),
+    ] {
+        let mut form = alice.open(path).form(path);
+        for (_, value) in &mut form.fields {
+            if value.is_empty() {
+                word(6).clone_into(value);
+            }
+        }
+        let page = alice.submit(&form.set(field, &format!("\u{1}{}", word(7))));
+        assert_eq!(page.status, 422, "{path} {field}: {}", page.text());
+        pages.push((format!("{path} {field}"), page));
+    }
+    site.pass(601);
+    let form = alice
+        .open("/admin/users/carol")
+        .form("/admin/users/carol/edit");
+    let page = alice.submit(&form.set("display_name", word(8)).set("extra", word(0)));
+    pages.push(("password".into(), page.expect(403)));
+    site.pass(604_800);
+    let page = alice.submit(&form_of(word(0), word(1))).expect(401);
+    let form = page
+        .form("/login")
+        .set("username", "alice")
+        .set("password", ALICE);
+    pages.push(("kept".into(), page));
+    pages.push(("go on".into(), alice.submit(&form).expect(200)));
+    pages
+        .into_iter()
+        .map(|(path, page)| {
+            (
+                path.replace(&id, "ID")
+                    .replace(&gate, "ID")
+                    .replace(&secret[4..16], "ID"),
+                structure(&page.text()),
+                page.text(),
+            )
+        })
+        .collect()
+}
+
+fn form_of(one: &str, two: &str) -> markup::Form {
+    let fields = [
+        ("name", one),
+        ("note", two),
+        ("nonce", "aaaaaaaaaaaaaaaaaaaa"),
+    ];
+    markup::Form {
+        action: "/api-keys/new".into(),
+        fields: fields
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+    }
+}
+
+#[test]
+fn hostile_words_leave_every_page_as_it_is() {
+    let plain = look(&["plain words"; HOSTILE.len()]);
+    let hostile = look(&HOSTILE);
+    assert!(plain.len() > 55, "{}", plain.len());
+    assert_eq!(plain.len(), hostile.len());
+    for ((path, left, _), (other, right, text)) in plain.iter().zip(&hostile) {
+        assert_eq!(path, other);
+        let differ = left
+            .iter()
+            .zip(right)
+            .position(|(left, right)| left != right);
+        assert_eq!(
+            (differ, left.len()),
+            (None, right.len()),
+            "{path}: {:?} became {:?}",
+            differ.map(|place| &left[place]),
+            differ.map(|place| &right[place])
+        );
+        for word in HOSTILE.iter().filter(|word| word.contains(['<', '"'])) {
+            assert!(!text.contains(word), "{path}: {word} stands as it is");
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The console as browsers see it: requests with cookies and forms, answers as pages.
+
+mod admin;
+mod browser;
+mod code;
+mod cross_site;
+mod form;
+mod header;
+mod hostile;
+mod kept;
+mod markup;
+mod session;
+mod shown_once;
+mod sign_in;
+mod site;
+mod size;
+mod step_up;

@@ -1,0 +1,118 @@
+//! An installation to look at: a temporary file, a clock that stands still, alice (admin) and bob (member).
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use keycroft::clock::Clock;
+use keycroft::desk::{Desk, Office};
+use keycroft::http::{House, Settings};
+use keycroft::model::password::Password;
+use keycroft::model::time::Time;
+use keycroft::model::user::{NewUser, Role, Username};
+use tempfile::TempDir;
+
+use super::browser::Browser;
+
+pub const ALICE: &str = "alice likes green tea";
+pub const BOB: &str = "bob likes black coffee";
+
+/// One installation in a folder of its own.
+pub struct Site {
+    pub clock: Clock,
+    pub house: House,
+    office: Office,
+    settings: Arc<Settings>,
+    folder: TempDir,
+}
+
+impl Site {
+    /// With alice and bob, on plain HTTP and loopback.
+    pub fn new() -> Self {
+        let site = Self::empty("http://127.0.0.1:8420");
+        site.add_user("alice", Role::Admin, Some(ALICE));
+        site.add_user("bob", Role::Member, Some(BOB));
+        site
+    }
+
+    /// Without any user.
+    pub fn empty(public_url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::manual(Time::parse("2026-11-22T12:00:00Z").unwrap());
+        let settings = Arc::new(Settings {
+            public_url: public_url.to_owned(),
+            public_url_given: public_url.starts_with("https:"),
+            behind_proxy: None,
+        });
+        let path = folder.path().join("keycroft.db");
+        let office = Office::open_or_create(&path, clock.clone()).unwrap();
+        Self {
+            house: House::open(&office, &settings).unwrap(),
+            clock,
+            office,
+            settings,
+            folder,
+        }
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.folder.path().join("keycroft.db")
+    }
+
+    /// Closes the file and opens it again, as a restart does.
+    pub fn reopen(&mut self) {
+        self.office.close();
+        self.office = Office::open(&self.path(), self.clock.clone()).unwrap();
+        self.house = House::open(&self.office, &self.settings).unwrap();
+    }
+
+    /// The same browser after a restart.
+    pub fn browser_with(&self, cookies: BTreeMap<String, String>) -> Browser<'_> {
+        let mut browser = self.browser();
+        browser.cookies = cookies;
+        browser
+    }
+
+    pub fn desk(&self) -> &Desk {
+        &self.house.desk
+    }
+
+    pub fn add_user(&self, name: &str, role: Role, password: Option<&str>) {
+        let username = Username::parse(name).unwrap();
+        let password = password.map(|password| Password::chosen(password, &username).unwrap());
+        let user = NewUser {
+            display_name: format!("{name} of the lab"),
+            username,
+            role,
+            password,
+        };
+        self.desk().add_user_as_operator(user).unwrap();
+    }
+
+    /// Turns the clock forward.
+    pub fn pass(&self, seconds: i64) {
+        let now = self.clock.now().unix();
+        self.clock.turn_to(Time::from_unix(now + seconds));
+    }
+
+    /// A browser that was never here.
+    pub fn browser(&self) -> Browser<'_> {
+        Browser::new(&self.house)
+    }
+
+    /// A browser in which `name` just signed in.
+    pub fn signed_in(&self, name: &str) -> Browser<'_> {
+        let mut browser = self.browser();
+        let password = if name == "alice" { ALICE } else { BOB };
+        let page = browser.sign_in(name, password);
+        assert_eq!(page.status, 303, "{}", page.text());
+        browser
+    }
+
+    /// One number out of the file.
+    pub fn count(&self, sql: &str) -> i64 {
+        let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
+        let file = rusqlite::Connection::open_with_flags(self.path(), flags).unwrap();
+        file.query_row(sql, [], |row| row.get(0)).unwrap()
+    }
+}

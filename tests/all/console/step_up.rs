@@ -1,0 +1,264 @@
+//! What is dangerous needs a password typed within the last ten minutes; the form waits for it.
+
+use keycroft::model::time::Time;
+
+use super::browser::{Browser, Page};
+use super::markup::Form;
+use super::site::{ALICE, BOB, Site};
+
+/// Sends a form ten minutes after the password was typed: it has to be asked for, and to go on with it.
+#[track_caller]
+fn demand_then_go_on(site: &Site, browser: &mut Browser<'_>, form: &Form, password: &str) -> Page {
+    site.pass(601);
+    let events = site.count("SELECT count(*) FROM events WHERE outcome = 'done'");
+    let demand = browser.submit(form).expect(403);
+    assert!(demand.has("Your password, please"), "{}", demand.text());
+    assert_eq!(
+        site.count("SELECT count(*) FROM events WHERE outcome = 'done'"),
+        events,
+        "{}: nothing is done before",
+        form.action
+    );
+    let waiting = demand.form(&form.action);
+    for (name, value) in &form.fields {
+        if name != "form_token" && !name.contains("password") {
+            assert!(
+                waiting.fields.contains(&(name.clone(), value.clone())),
+                "{}: {name} is lost",
+                form.action
+            );
+        }
+    }
+    let wrong = browser.submit(&waiting.clone().set("current_password", "not what it is"));
+    assert_eq!(wrong.status, 422, "{}", form.action);
+    assert!(wrong.has("this is not your password"), "{}", wrong.text());
+    browser.submit(&wrong.form(&form.action).set("current_password", password))
+}
+
+#[test]
+fn every_act_of_an_admin_asks() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    let mut go = |url: &str, action: &str, fields: &[(&str, &str)]| -> Page {
+        let mut form = alice.open(url).form(action);
+        for (name, value) in fields {
+            form = form.set(name, value);
+        }
+        let page = demand_then_go_on(&site, &mut alice, &form, ALICE);
+        assert!(
+            matches!(page.status, 200 | 303),
+            "{action}: {}",
+            page.text()
+        );
+        page
+    };
+    go(
+        "/admin/users/new",
+        "/admin/users/new",
+        &[("username", "carol")],
+    );
+    let edit = [("display_name", "Carol C."), ("role", "member")];
+    go("/admin/users/carol", "/admin/users/carol/edit", &edit);
+    go(
+        "/admin/users/carol",
+        "/admin/users/carol/reset-password",
+        &[],
+    );
+    go("/admin/users/carol", "/admin/users/carol/disable", &[]);
+    go("/admin/users/carol", "/admin/users/carol/enable", &[]);
+    go("/admin/groups", "/admin/groups", &[("name", "gpu")]);
+    let carol = [("username", "carol")];
+    go("/admin/groups/gpu", "/admin/groups/gpu/members/add", &carol);
+    go(
+        "/admin/groups/gpu",
+        "/admin/groups/gpu/members/remove",
+        &carol,
+    );
+    go("/admin/groups/gpu/delete", "/admin/groups/gpu/delete", &[]);
+    let slurm = [("name", "slurm"), ("permissions", "slurm:submit")];
+    go("/admin/services/new", "/admin/services/new", &slurm);
+    let more = [("permissions", "slurm:submit slurm:cancel")];
+    go(
+        "/admin/services/slurm/edit",
+        "/admin/services/slurm/edit",
+        &more,
+    );
+    let keys = "/admin/services/slurm/api-keys";
+    let new = format!("{keys}/new");
+    let page = go(&new, &new, &[("name", "gate")]);
+    let id = page.secret()[4..16].to_owned();
+    go(
+        &format!("{keys}/{id}/edit"),
+        &format!("{keys}/{id}/edit"),
+        &[("note", "n")],
+    );
+    go(
+        &format!("{keys}/{id}/rotate"),
+        &format!("{keys}/{id}/rotate"),
+        &[],
+    );
+    go(
+        &format!("{keys}/{id}"),
+        &format!("{keys}/{id}/disable"),
+        &[],
+    );
+    go(&format!("{keys}/{id}"), &format!("{keys}/{id}/enable"), &[]);
+    go(
+        &format!("{keys}/{id}/delete"),
+        &format!("{keys}/{id}/delete"),
+        &[],
+    );
+    let confirm = [("confirm", "slurm")];
+    go(
+        "/admin/services/slurm/delete",
+        "/admin/services/slurm/delete",
+        &confirm,
+    );
+    let confirm = [("confirm", "carol")];
+    let end = "/admin/users/carol/end-everything";
+    go(end, end, &confirm);
+    go(
+        "/admin/users/carol/delete",
+        "/admin/users/carol/delete",
+        &confirm,
+    );
+}
+
+#[test]
+fn saving_a_policy_asks_and_looking_at_what_it_changes_does_not() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    site.pass(601);
+    let form = alice.open("/admin/policy").form("/admin/policy");
+    let preview = alice.submit(&form.set("api_keys_max", "7")).expect(200);
+    let page = demand_then_go_on(&site, &mut alice, &preview.form("/admin/policy"), ALICE);
+    assert_eq!(page.header("Location"), Some("/admin/policy?done=saved"));
+    let form = alice.open("/admin/policy").form("/admin/policy");
+    assert_eq!(form.value("api_keys_max"), Some("7"));
+}
+
+#[test]
+fn ending_what_others_hold_asks() {
+    let site = Site::new();
+    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    let (key, _) = bob.make_key("bobs");
+    let form = bob.open("/tokens/new").form("/tokens/new");
+    let token = bob.submit(&form).secret()[4..16].to_owned();
+    let session = bob.cookies["keycroft-session"][4..16].to_owned();
+    for (kind, id) in [("api-keys", key), ("tokens", token), ("sessions", session)] {
+        let action = format!("/admin/users/bob/{kind}/{id}/delete");
+        let token = alice.open("/account").form("/logout");
+        let form = Form {
+            action,
+            fields: vec![(
+                "form_token".into(),
+                token.value("form_token").unwrap().into(),
+            )],
+        };
+        let page = demand_then_go_on(&site, &mut alice, &form, ALICE);
+        assert_eq!(page.status, 303, "{}", page.text());
+    }
+    assert!(!bob.is_signed_in());
+}
+
+#[test]
+fn making_or_widening_what_manages_others_asks_and_the_rest_does_not() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let key = |bob: &mut Browser<'_>, name: &str, access: &str| {
+        let form = bob.open("/api-keys/new").form("/api-keys/new");
+        form.set("name", name).set("access", access)
+    };
+    let form = key(&mut bob, "all", "everything");
+    let page = demand_then_go_on(&site, &mut bob, &form, BOB);
+    let all = page.secret()[4..16].to_owned();
+    // A token is as good as a key for making more.
+    let form = bob.open("/tokens/new").form("/tokens/new");
+    demand_then_go_on(&site, &mut bob, &form, BOB).secret();
+    let rotate = format!("/api-keys/{all}/rotate");
+    let form = bob.open(&rotate).form(&rotate);
+    demand_then_go_on(&site, &mut bob, &form, BOB).secret();
+    site.pass(601);
+    let form = key(&mut bob, "reader", "read-only");
+    let reader = bob.submit(&form).expect(200).secret()[4..16].to_owned();
+    let form = bob.open("/tokens/new").form("/tokens/new");
+    bob.submit(&form.set("access", "unmanaging"))
+        .expect(200)
+        .secret();
+    let edit = format!("/api-keys/{reader}/edit");
+    let form = bob.open(&edit).form(&edit);
+    bob.submit_and_follow(&form.clone().set("note", "still a reader"));
+    let form = bob.open(&edit).form(&edit).set("access", "everything");
+    assert_eq!(demand_then_go_on(&site, &mut bob, &form, BOB).status, 303);
+    // What a key that manages others may be used from, and for how long, is part of it; its name is not.
+    site.pass(601);
+    let form = bob.open(&edit).form(&edit).set("name", "a manager");
+    bob.submit_and_follow(&form);
+    for (field, value) in [("allowed_addresses", "10.0.0.0/8"), ("expires_in", "90d")] {
+        let form = bob.open(&edit).form(&edit).set(field, value);
+        assert_eq!(
+            demand_then_go_on(&site, &mut bob, &form, BOB).status,
+            303,
+            "{field}"
+        );
+    }
+    site.pass(601);
+    let page = bob.open(&format!("/api-keys/{reader}"));
+    let page = bob.submit_and_follow(&page.form(&format!("/api-keys/{reader}/disable")));
+    let form = page.form(&format!("/api-keys/{reader}/enable"));
+    assert_eq!(demand_then_go_on(&site, &mut bob, &form, BOB).status, 303);
+    // Ending never asks: it has to be quick.
+    site.pass(601);
+    let delete = format!("/api-keys/{all}/delete");
+    let form = bob.open(&delete).form(&delete);
+    bob.submit_and_follow(&form);
+    let mut other = site.signed_in("bob");
+    let form = bob.open("/sessions").form("/sessions/delete-others");
+    bob.submit_and_follow(&form);
+    assert!(!other.is_signed_in());
+}
+
+#[test]
+fn ten_minutes_are_ten_minutes_and_the_future_is_not_recent() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    site.pass(600);
+    let form = alice.open("/admin/users/new").form("/admin/users/new");
+    let added = alice.submit(&form.set("username", "carol"));
+    assert_eq!(added.status, 200, "{}", added.text());
+    let page = alice.open("/admin/users/carol");
+    site.clock
+        .turn_to(Time::parse("2026-11-22T11:59:59Z").unwrap());
+    let page = alice.submit(&page.form("/admin/users/carol/disable"));
+    assert_eq!(page.status, 403, "the clock went back");
+    assert!(page.has("Your password, please"));
+}
+
+#[test]
+fn a_new_users_password_waits_nowhere() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    let form = alice.open("/admin/users/new").form("/admin/users/new");
+    let form = form.set("username", "carol").set("how", "password");
+    site.pass(601);
+    let demand = alice.submit(&form.set("password", "carol likes cold milk"));
+    assert_eq!(demand.status, 403);
+    assert!(!demand.has("carol likes cold milk"));
+    // So it is asked for again, with the rest of the form as it was.
+    let form = demand
+        .form("/admin/users/new")
+        .set("current_password", ALICE);
+    let page = alice.submit(&form);
+    assert_eq!(page.status, 422, "{}", page.text());
+    let form = page.form("/admin/users/new");
+    assert_eq!(form.value("username"), Some("carol"));
+    assert_eq!(form.value("how"), Some("password"));
+    let page = alice.submit_and_follow(&form.set("password", "carol likes cold milk"));
+    assert!(page.has("Added."));
+    assert_eq!(
+        site.browser()
+            .sign_in("carol", "carol likes cold milk")
+            .status,
+        303
+    );
+}

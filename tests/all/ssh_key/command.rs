@@ -1,0 +1,355 @@
+//! `keycroft ssh-key` against a running server.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::keys::*;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_keycroft");
+
+/// A server with alice (admin) and bob (member), ended when this is dropped.
+struct Server {
+    child: Child,
+    url: String,
+    folder: TempDir,
+    alice: String,
+    bob: String,
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let db = folder.path().join("keycroft.db");
+        let on_file = |arguments: &[&str]| {
+            let told = Command::new(PROGRAM)
+                .args(arguments)
+                .arg("--db")
+                .arg(&db)
+                .env_clear()
+                .output()
+                .unwrap();
+            assert!(told.status.success(), "{}", text(&told.stderr));
+            text(&told.stdout).trim().to_owned()
+        };
+        on_file(&["user", "add", "alice", "--admin"]);
+        on_file(&["user", "add", "bob"]);
+        let (alice, bob) = (
+            on_file(&["user", "token", "alice"]),
+            on_file(&["user", "token", "bob"]),
+        );
+        let mut child = Command::new(PROGRAM)
+            .args(["serve", "--listen", "127.0.0.1:0", "--db"])
+            .arg(&db)
+            .env_clear()
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        let url = loop {
+            line.clear();
+            assert!(said.read_line(&mut line).unwrap() > 0, "the server ended");
+            if let Some((_, url)) = line.trim().split_once("listening on ") {
+                break url.to_owned();
+            }
+        };
+        // What it says further is read, so that it never has to wait for us.
+        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        Self {
+            child,
+            url,
+            folder,
+            alice,
+            bob,
+        }
+    }
+
+    fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn run(&self, token: &str, arguments: &[&str], input: &str) -> Output {
+        let mut child = Command::new(PROGRAM)
+            .arg("ssh-key")
+            .args(arguments)
+            .env_clear()
+            .env("HOME", self.folder.path())
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("KEYCROFT_SERVER", &self.url)
+            .env("KEYCROFT_TOKEN", token)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // One that refuses before it reads closes the pipe.
+        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+        child.wait_with_output().unwrap()
+    }
+
+    /// Runs what has to succeed; standard output.
+    #[track_caller]
+    fn bob(&self, arguments: &[&str]) -> String {
+        let told = self.run(&self.bob, arguments, "");
+        assert!(told.status.success(), "{}", text(&told.stderr));
+        text(&told.stdout)
+    }
+
+    /// Runs what has to fail with this exit code; standard error.
+    #[track_caller]
+    fn fails(&self, arguments: &[&str], code: i32) -> String {
+        let told = self.run(&self.bob, arguments, "");
+        assert_eq!(told.status.code(), Some(code), "{}", text(&told.stderr));
+        text(&told.stderr)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn shown(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+#[test]
+fn a_key_is_added_shown_changed_and_deleted() {
+    let server = Server::start();
+    let file = server.file("id_ed25519.pub", &format!("{ED25519} bob@laptop\n"));
+    let told = server.run(&server.bob, &["add", shown(&file)], "");
+    assert!(told.status.success() && told.stdout.is_empty());
+    let said = text(&told.stderr);
+    assert!(
+        said.contains("added SSH key bob@laptop") && said.contains("SHA256:2PCbHJmL"),
+        "{said}"
+    );
+    let told = server.run(
+        &server.bob,
+        &[
+            "--json",
+            "add",
+            "-",
+            "--name",
+            "desk",
+            "--expires",
+            "30d",
+            "--address",
+            "10.0.0.0/8,::1",
+        ],
+        RSA_3072,
+    );
+    assert!(told.status.success(), "{}", text(&told.stderr));
+    let key: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!(key["name"], "desk");
+    let list = server.bob(&["list"]);
+    let rows: Vec<Vec<&str>> = list
+        .lines()
+        .map(|line| line.split('\t').collect())
+        .collect();
+    assert_eq!(
+        (rows.len(), rows[0][0], rows[1][0]),
+        (2, "desk", "bob@laptop")
+    );
+    assert_eq!(rows[0][2], "ssh-rsa 3072");
+    let listed: Value = serde_json::from_str(&server.bob(&["list", "--json"])).unwrap();
+    assert_eq!(listed["items"][0], key);
+    assert!(server.bob(&["show", "desk"]).contains("10.0.0.0/8 ::1/128"));
+    assert_eq!(
+        serde_json::from_str::<Value>(&server.bob(&["show", "desk", "--json"])).unwrap(),
+        key
+    );
+    let other = server.file("other.pub", ECDSA_P256);
+    server.bob(&[
+        "edit",
+        "desk",
+        "--name",
+        "new desk",
+        "--expires",
+        "never",
+        "--address",
+        "any",
+        "--file",
+        shown(&other),
+    ]);
+    let shown = server.bob(&["show", "new desk"]);
+    assert!(
+        shown.contains(ECDSA_P256) && !shown.contains("10.0.0.0"),
+        "{shown}"
+    );
+    server.fails(&["delete", "new desk"], 2);
+    server.bob(&["delete", "new desk", "--yes"]);
+    server.fails(&["show", "new desk"], 3);
+    server.fails(&["delete", "bob@laptop", "--yes", "--user", "alice"], 5);
+    let told = server.run(&server.alice, &["list", "--user", "bob"], "");
+    assert!(text(&told.stdout).starts_with("bob@laptop\t"));
+    let told = server.run(&server.alice, &["show", "bob@laptop", "--user", "bob"], "");
+    assert!(
+        text(&told.stdout).contains("also of"),
+        "{}",
+        text(&told.stderr)
+    );
+    let told = server.run(
+        &server.alice,
+        &["delete", "bob@laptop", "--user", "bob", "--yes"],
+        "",
+    );
+    assert!(told.status.success());
+    assert!(server.bob(&["list"]).is_empty());
+}
+
+#[test]
+fn mistakes_have_their_exit_codes() {
+    let server = Server::start();
+    server.fails(&["add"], 2);
+    server.fails(&["add", "/nowhere/key.pub"], 2);
+    server.fails(&["edit", "x"], 2);
+    server.fails(&["show", "nothing"], 3);
+    let key = server.file("key.pub", &format!("{ED25519} laptop"));
+    server.bob(&["add", shown(&key)]);
+    assert!(
+        server
+            .fails(&["add", shown(&key), "--name", "x"], 6)
+            .contains("under the name \"laptop\"")
+    );
+    let dsa = server.file("dsa.pub", DSA);
+    assert!(
+        server
+            .fails(&["add", shown(&dsa)], 6)
+            .contains("DSA keys are too weak")
+    );
+    let short = server.file("rsa.pub", RSA_2048);
+    assert!(
+        server
+            .fails(&["add", shown(&short), "--name", "x"], 5)
+            .contains("at least 3072")
+    );
+    let other = server.file("other.pub", ECDSA_P256);
+    assert!(
+        server
+            .fails(&["add", shown(&other)], 6)
+            .contains("give the key a name")
+    );
+}
+
+#[test]
+fn a_private_key_is_not_sent() {
+    let server = Server::start();
+    let label = "OPENSSH PRIVATE";
+    let private = format!("-----BEGIN {label} KEY-----\nb3BlbnNz\n-----END {label} KEY-----\n");
+    let file = server.file("id_ed25519", &private);
+    server.file("id_ed25519.pub", ED25519);
+    // A server that is not there: it is not even asked.
+    let mut away = server.run(
+        &server.bob,
+        &["--server", "http://127.0.0.1:1", "add", shown(&file)],
+        "",
+    );
+    assert_eq!(away.status.code(), Some(6), "{}", text(&away.stderr));
+    let said = text(&away.stderr);
+    assert!(
+        said.contains("this is a private key; it was not sent") && said.contains("id_ed25519.pub"),
+        "{said}"
+    );
+    let keys = server.file("authorized_keys", &format!("{ED25519} a\n{private}"));
+    away = server.run(
+        &server.bob,
+        &["--server", "http://127.0.0.1:1", "import", shown(&keys)],
+        "",
+    );
+    assert_eq!(away.status.code(), Some(6), "{}", text(&away.stderr));
+    assert!(text(&away.stderr).contains("nothing of it was sent"));
+}
+
+#[test]
+fn files_are_imported_line_by_line() {
+    let server = Server::start();
+    let good = server.file("good", &format!("# mine\n{ED25519} laptop\n"));
+    let told = server.run(&server.bob, &["import", shown(&good)], "");
+    assert!(told.status.success(), "{}", text(&told.stderr));
+    assert_eq!(
+        text(&told.stdout),
+        format!("\t{}:2\tadded\tlaptop\t\n", shown(&good))
+    );
+    assert_eq!(
+        text(&told.stderr),
+        "1 added, 0 there already, 0 not taken\n"
+    );
+    let mixed = format!("{ED25519} again\nno-pty {ECDSA_P256} x\n{ECDSA_P384}\n");
+    let told = server.run(&server.bob, &["import", "-"], &mixed);
+    assert_eq!(told.status.code(), Some(6));
+    let rows = text(&told.stdout);
+    let rows: Vec<Vec<&str>> = rows
+        .lines()
+        .map(|line| line.split('\t').collect())
+        .collect();
+    assert_eq!(rows[0][1..4], ["-:1", "present", "laptop"]);
+    assert_eq!(rows[1][1..3], ["-:2", "refused"]);
+    assert!(rows[1][4].contains("the option no-pty"));
+    assert_eq!(rows[2][2], "added");
+}
+
+#[test]
+fn a_folder_of_homes_is_imported_by_an_admin() {
+    let server = Server::start();
+    server.file("home/alice/.ssh/authorized_keys", &format!("{ED25519} a\n"));
+    // Longer than one request takes.
+    let comment = "x".repeat(12_000);
+    let bobs = format!("{ECDSA_P256} {comment}\n#\n{ECDSA_P384} {comment}\n{RSA_3072} {comment}\n");
+    server.file("home/bob/.ssh/authorized_keys", &bobs);
+    server.file(
+        "home/carol/.ssh/authorized_keys",
+        &format!("{ECDSA_P521} c\n"),
+    );
+    server.file("home/lost+found/.ssh/authorized_keys", "x");
+    fs::create_dir_all(server.folder.path().join("home/dave")).unwrap();
+    let home = server.folder.path().join("home");
+    server.fails(&["import", shown(&home)], 5);
+    let told = server.run(&server.alice, &["import", shown(&home)], "");
+    assert_eq!(told.status.code(), Some(6), "{}", text(&told.stderr));
+    let rows = text(&told.stdout);
+    let rows: Vec<Vec<&str>> = rows
+        .lines()
+        .map(|line| line.split('\t').collect())
+        .collect();
+    let told: Vec<(&str, &str)> = rows.iter().map(|row| (row[0], row[2])).collect();
+    assert_eq!(
+        told,
+        [
+            ("alice", "added"),
+            ("bob", "added"),
+            ("bob", "added"),
+            ("bob", "added"),
+            ("carol", "refused")
+        ]
+    );
+    assert!(rows[2][1].ends_with("authorized_keys:3") && rows[3][1].ends_with("authorized_keys:4"));
+    assert!(rows[4][4].contains("no such user"), "{:?}", rows[4]);
+    assert_eq!(server.bob(&["list"]).lines().count(), 3);
+    let again = server.run(
+        &server.alice,
+        &[
+            "import",
+            shown(&home.join("carol/.ssh/authorized_keys")),
+            "--user",
+            "bob",
+        ],
+        "",
+    );
+    assert!(again.status.success());
+    assert_eq!(server.bob(&["list"]).lines().count(), 4);
+}

@@ -1,0 +1,396 @@
+//! `keycroft authorized-keys`: what a workstation's sshd is told, from the file alone, whatever the file holds.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use keycroft::clock::Clock;
+use keycroft::desk::login_keys_of_file;
+use keycroft::model::ssh_key::{ExpiryFormat, KeyRules, PublicKey, authorized_line};
+use keycroft::model::time::Time;
+use keycroft::model::user::{Role, Username};
+use proptest::prelude::*;
+use rusqlite::{Connection, params};
+use serde_json::json;
+
+use super::keys::*;
+use super::{add, added, one};
+use crate::house::Site;
+
+/// Asks the program; the clock is the system's.
+fn ask(db: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_keycroft"))
+        .arg("authorized-keys")
+        .arg("--db")
+        .arg(db)
+        .args(arguments)
+        .env_clear()
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+#[track_caller]
+fn lines(db: &Path, arguments: &[&str]) -> Vec<String> {
+    let told = ask(db, arguments);
+    let error = String::from_utf8_lossy(&told.stderr).into_owned();
+    assert!(told.status.success(), "{error}");
+    let text = String::from_utf8(told.stdout).unwrap();
+    assert!(text.is_empty() || text.ends_with('\n'));
+    text.lines().map(str::to_owned).collect()
+}
+
+/// With bob's keys, good for long by any clock; the end of one of them.
+fn site() -> Site {
+    let site = Site::new();
+    added(&site, &site.bob, "plain", &format!("{ED25519} a comment"));
+    let body = json!({"name": "limited", "public_key": RSA_3072, "expires_at": "2099-01-01T00:00:00Z", "allowed_addresses": ["10.0.0.0/8", "::1"]});
+    add(&site, &site.bob, &body).expect(201);
+    let over = json!({"name": "over", "public_key": ECDSA_P384, "expires_in": "1s"});
+    add(&site, &site.bob, &over).expect(201);
+    added(&site, &site.alice, "hers", ECDSA_P256);
+    // By the program's clock, the system's, one second is long over.
+    let connection = Connection::open(site.path()).unwrap();
+    connection
+        .execute("UPDATE ssh_keys SET expires_at = 1 WHERE name = 'over'", [])
+        .unwrap();
+    site
+}
+
+const LIMITED_OPTIONS: &str = "expiry-time=\"20981231235959Z\",from=\"10.0.0.0/8,::1/128\"";
+
+#[test]
+fn live_keys_of_the_user_are_told_and_no_others() {
+    let site = site();
+    let utc = ["--expiry-time", "utc", "--"];
+    let ask = |user: &str| lines(&site.path(), &[&utc[..], &[user]].concat());
+    assert_eq!(
+        ask("bob"),
+        [ED25519.to_owned(), format!("{LIMITED_OPTIONS} {RSA_3072}")]
+    );
+    assert_eq!(ask("alice"), [ECDSA_P256]);
+    site.add_user("carol", Role::Member);
+    assert!(ask("carol").is_empty());
+    // Auto finds this machine's sshd, or falls back on local time: a line either way.
+    assert_eq!(lines(&site.path(), &["bob"]).len(), 2);
+    let local = lines(&site.path(), &["--expiry-time", "local", "bob"]);
+    assert!(local[1].starts_with("expiry-time=\"2098") && !local[1].contains("Z\","));
+}
+
+#[test]
+fn only_the_offered_key_is_told() {
+    let site = site();
+    let fingerprint = |line: &str| {
+        let key = PublicKey::parse(line, &KeyRules::default()).unwrap();
+        key.fingerprint().to_owned()
+    };
+    let ask = |key: &str, fingerprint: &str| {
+        lines(
+            &site.path(),
+            &["--expiry-time", "utc", "--", "bob", key, fingerprint],
+        )
+    };
+    assert_eq!(ask("ssh-ed25519", &fingerprint(ED25519)), [ED25519]);
+    assert_eq!(ask("ssh-rsa", &fingerprint(RSA_3072)).len(), 1);
+    let hers = fingerprint(ECDSA_P256);
+    assert!(ask("ecdsa-sha2-nistp256", &hers).is_empty());
+    assert!(ask("ssh-ed25519", "SHA256:").is_empty());
+    assert!(ask("ssh-ed25519", "SHA256:$(id)").is_empty());
+    // With FingerprintHash md5, sshd says what is not kept: then it looks for itself.
+    assert_eq!(ask("ssh-ed25519", "MD5:00:11").len(), 2);
+}
+
+#[test]
+fn what_ended_is_not_told_from_the_next_lookup_on() {
+    let site = site();
+    let count = || lines(&site.path(), &["--", "bob"]).len();
+    assert_eq!(count(), 2);
+    let body = json!({"name": "third", "public_key": ECDSA_P521});
+    let id = add(&site, &site.bob, &body).expect(201).json()["id"].clone();
+    assert_eq!(count(), 3);
+    one(&site, "DELETE", &site.bob, &id, None).expect(204);
+    assert_eq!(count(), 2);
+    let disable = |disabled: bool| {
+        site.ask("PATCH", "/api/v1/users/bob")
+            .bearer(&site.alice)
+            .json(&json!({"disabled": disabled}))
+            .send()
+            .expect(200)
+    };
+    disable(true);
+    assert_eq!(count(), 0);
+    disable(false);
+    assert_eq!(count(), 2);
+    // Seen expired once, it is over though its end lies ahead (again).
+    let connection = Connection::open(site.path()).unwrap();
+    connection
+        .execute(
+            "UPDATE ssh_keys SET expired_seen_at = 1 WHERE name = 'limited'",
+            [],
+        )
+        .unwrap();
+    assert_eq!(count(), 1);
+    site.ask("DELETE", "/api/v1/users/bob")
+        .bearer(&site.alice)
+        .send()
+        .expect(204);
+    assert_eq!(count(), 0);
+}
+
+#[test]
+fn hostile_names_get_nothing_and_do_no_harm() {
+    let site = site();
+    let long = "a".repeat(300);
+    let before = site.dump(|_| true);
+    for name in [
+        "nobody",
+        "-x",
+        "--help",
+        "-",
+        "--",
+        "",
+        "../",
+        "$(id)",
+        "`id`",
+        "bob;",
+        "bob\n",
+        "Bob",
+        "bob ",
+        "%u",
+        "' OR 1=1 --",
+        "é",
+        &long,
+    ] {
+        let told = ask(&site.path(), &["--", name]);
+        assert!(told.status.success(), "{name:?}");
+        assert!(told.stdout.is_empty(), "{name:?}");
+        assert!(told.stderr.is_empty(), "{name:?}");
+    }
+    // Also without the dashes that keep names from being flags.
+    for name in ["-x", "../", "$(id)"] {
+        let told = ask(&site.path(), &[name]);
+        assert!(told.status.success() && told.stdout.is_empty(), "{name:?}");
+    }
+    let hostile = std::os::unix::ffi::OsStrExt::from_bytes(b"bob\xff");
+    let told = Command::new(env!("CARGO_BIN_EXE_keycroft"))
+        .args(["authorized-keys", "--db"])
+        .arg(site.path())
+        .arg("--")
+        .arg::<&std::ffi::OsStr>(hostile)
+        .output()
+        .unwrap();
+    assert!(told.status.success() && told.stdout.is_empty());
+    assert_eq!(site.dump(|_| true), before);
+}
+
+#[test]
+fn a_fault_is_not_nobody() {
+    let site = site();
+    let path = site.path();
+    let folder = path.parent().unwrap();
+    let refused = |path: &Path, says: &str| {
+        let told = ask(path, &["--", "bob"]);
+        let error = String::from_utf8_lossy(&told.stderr).into_owned();
+        assert_eq!(told.status.code(), Some(1), "{error}");
+        assert!(told.stdout.is_empty());
+        assert!(error.contains(says), "{error}");
+    };
+    refused(&folder.join("none.db"), "can't be opened");
+    refused(folder, "not a file");
+    let link = folder.join("link.db");
+    symlink(&path, &link).unwrap();
+    refused(&link, "symbolic link");
+    let copy = folder.join("copy.db");
+    fs::copy(&path, &copy).unwrap();
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o640)).unwrap();
+    refused(&copy, "others than its owner");
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap();
+    let version = |number: u32| {
+        let connection = Connection::open(&copy).unwrap();
+        connection
+            .pragma_update(None, "user_version", number)
+            .unwrap();
+    };
+    version(99);
+    refused(&copy, "schema 99");
+    version(0);
+    refused(&copy, "schema 0");
+    fs::write(
+        &copy,
+        "not a database at all, but long enough to be looked at",
+    )
+    .unwrap();
+    refused(&copy, "can't be read");
+    let foreign = folder.join("foreign.db");
+    let connection = Connection::open(&foreign).unwrap();
+    connection.execute_batch("CREATE TABLE users (id)").unwrap();
+    drop(connection);
+    fs::set_permissions(&foreign, fs::Permissions::from_mode(0o600)).unwrap();
+    refused(&foreign, "another program");
+    for wrong in [&["bob", "ssh-ed25519"][..], &[], &["bob", "a", "b", "c"]] {
+        let told = ask(&path, wrong);
+        assert_eq!(told.status.code(), Some(2));
+        assert!(told.stdout.is_empty());
+    }
+}
+
+#[test]
+fn a_changed_row_yields_no_line_of_its_own() {
+    let site = site();
+    let connection = Connection::open(site.path()).unwrap();
+    let set = |column: &str, value: &str| {
+        let sql = format!("UPDATE ssh_keys SET {column} = ? WHERE name = 'plain'");
+        connection.execute(&sql, [value]).unwrap();
+    };
+    let plain = |key: &str| {
+        let told = ask(&site.path(), &["--expiry-time", "utc", "--", "bob"]);
+        assert!(told.status.success());
+        let mut expected = vec![format!("{LIMITED_OPTIONS} {RSA_3072}")];
+        if !key.is_empty() {
+            expected.insert(0, key.to_owned());
+        }
+        let text = String::from_utf8(told.stdout).unwrap();
+        assert_eq!(text.lines().collect::<Vec<_>>(), expected);
+        assert_eq!(told.stderr.is_empty(), !key.is_empty());
+    };
+    let good = ED25519.split(' ').nth(1).unwrap();
+    set("comment", &format!("x\n{ECDSA_P256} evil"));
+    plain(ED25519);
+    set("type", &format!("command=\"id\" ssh-rsa\n{ECDSA_P256}"));
+    plain(ED25519);
+    let rows = [
+        ("key", format!("{good}\n{ECDSA_P256}")),
+        ("key", format!("{good} evil")),
+        ("key", format!("command=\"id\" {good}")),
+        ("key", String::new()),
+        ("key", DSA.split(' ').nth(1).unwrap().to_owned()),
+        ("key", RSA_1024.split(' ').nth(1).unwrap().to_owned()),
+        ("networks", "10.0.0.0/8\",command=\"id".to_owned()),
+        ("networks", "*".to_owned()),
+        ("id", "../../etc/pas".to_owned()),
+    ];
+    for (column, value) in rows {
+        let sql = format!("SELECT {column} FROM ssh_keys WHERE name = 'plain'");
+        let before: String = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
+        // The constraint on ids is lifted, as somebody who changes rows would do.
+        connection
+            .execute_batch("PRAGMA ignore_check_constraints = ON")
+            .unwrap();
+        set(column, &value);
+        plain("");
+        set(column, &before);
+        plain(ED25519);
+    }
+    // Over the API it is left out, too, and can be deleted.
+    set("key", "evil");
+    let listed = super::all(&site, &site.bob);
+    assert_eq!(listed.len(), 2);
+    let id: String = connection
+        .query_row("SELECT id FROM ssh_keys WHERE name = 'plain'", [], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    one(&site, "GET", &site.bob, &json!(id), None).expect(404);
+    one(&site, "DELETE", &site.bob, &json!(id), None).expect(204);
+}
+
+#[test]
+fn the_file_is_read_while_the_server_writes_and_after_it_was_killed() {
+    let mut site = site();
+    // Nothing but the journal knows of this one yet.
+    added(&site, &site.bob, "late", ECDSA_P521);
+    assert_eq!(lines(&site.path(), &["--", "bob"]).len(), 3);
+    // A copy of file and journal is what a killed server leaves behind.
+    let folder = tempfile::tempdir().unwrap();
+    let copy = folder.path().join("keycroft.db");
+    for ending in ["", "-wal"] {
+        let from = format!("{}{ending}", site.path().display());
+        let to = format!("{}{ending}", copy.display());
+        fs::copy(from, &to).unwrap();
+        fs::set_permissions(to, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    let before = fs::read(&copy).unwrap();
+    assert_eq!(lines(&copy, &["--", "bob"]).len(), 3);
+    assert_eq!(
+        fs::read(&copy).unwrap(),
+        before,
+        "reading changes no byte of it"
+    );
+    site.reopen();
+    site.office.close();
+    assert_eq!(lines(&site.path(), &["--", "bob"]).len(), 3);
+    for ending in ["", "-wal", "-shm"] {
+        let path = format!("{}{ending}", site.path().display());
+        if let Ok(found) = fs::metadata(path) {
+            assert_eq!(found.permissions().mode() & 0o077, 0);
+        }
+    }
+}
+
+/// Text that could make a line end, begin an option, or end a quote.
+fn hostile() -> impl Strategy<Value = String> {
+    let parts = proptest::collection::vec(
+        prop_oneof![
+            Just("\n".to_owned()),
+            Just("\r".to_owned()),
+            Just("\0".to_owned()),
+            Just(" ".to_owned()),
+            Just("\"".to_owned()),
+            Just(",".to_owned()),
+            Just("command=\"id\"".to_owned()),
+            Just("10.0.0.0/8".to_owned()),
+            Just("AAAAC3NzaC1lZDI1NTE5AAAAI".to_owned()),
+            Just(ED25519.to_owned()),
+            Just(ECDSA_P256.split(' ').nth(1).unwrap().to_owned()),
+            ".{0,8}",
+        ],
+        0..5,
+    );
+    parts.prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    /// What sshd is given is one line a row, of a key that decodes and options of ours, whatever text stands in the row.
+    #[test]
+    fn whatever_the_database_holds(
+        columns in proptest::collection::vec((0..6_usize, hostile()), 1..4),
+        expires_at in proptest::option::of(any::<i64>()),
+    ) {
+        thread_local! {
+            static SITE: Site = site();
+        }
+        SITE.with(|site| {
+            let connection = Connection::open(site.path()).unwrap();
+            connection.execute_batch("BEGIN; DELETE FROM ssh_keys WHERE name <> 'plain' AND user_id = (SELECT id FROM users WHERE username = 'bob')").unwrap();
+            let sql = "UPDATE ssh_keys SET key = ?, comment = '', type = 'ssh-ed25519', networks = '', fingerprint = 'SHA256:x', expires_at = ?, made_by = NULL WHERE name = 'plain'";
+            connection.execute(sql, params![ED25519.split(' ').nth(1), expires_at]).unwrap();
+            for (column, value) in &columns {
+                let column = ["key", "comment", "type", "networks", "fingerprint", "made_by"][*column];
+                let sql = format!("UPDATE ssh_keys SET {column} = ? WHERE name = 'plain'");
+                connection.execute(&sql, [value]).unwrap();
+            }
+            connection.execute_batch("COMMIT").unwrap();
+            let clock = Clock::manual(Time::from_unix(1_800_000_000));
+            let found = login_keys_of_file(&site.path(), &clock, &Username::parse("bob").unwrap()).unwrap();
+            prop_assert!(found.keys.len() <= 1);
+            for key in &found.keys {
+                prop_assert!(expires_at.is_none_or(|end| end > 1_800_000_000));
+                let line = authorized_line(&key.key, key.expires_at, &key.networks, ExpiryFormat::Utc).unwrap();
+                let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"+/=\",:.-_@ ".contains(&b);
+                prop_assert!(line.bytes().all(is_plain), "{}", line);
+                let words: Vec<&str> = line.split(' ').collect();
+                let key_words = &words[words.len() - 2..];
+                prop_assert_eq!(key_words.join(" "), key.key.to_openssh());
+                prop_assert!(PublicKey::parse(&key_words.join(" "), &KeyRules::default()).is_ok());
+                prop_assert!(words.len() <= 3);
+                if let [options, _, _] = words.as_slice() {
+                    let names: Vec<&str> = options.split("\",").map(|option| option.split('=').next().unwrap()).collect();
+                    prop_assert!(matches!(names.as_slice(), ["expiry-time" | "from"] | ["expiry-time", "from"]), "{}", line);
+                }
+            }
+            Ok(())
+        })?;
+    }
+}

@@ -1,0 +1,151 @@
+//! Bringing along what is there.
+
+use serde_json::{Value, json};
+
+use super::keys::*;
+use super::{added, all, policy};
+use crate::house::{Answer, Site};
+
+fn import(site: &Site, path: &str, bearer: &str, text: &str) -> Answer {
+    site.ask("POST", path)
+        .bearer(bearer)
+        .json(&json!({"text": text}))
+        .send()
+}
+
+const OWN: &str = "/api/v1/ssh-keys/import";
+const BOBS: &str = "/api/v1/users/bob/ssh-keys/import";
+
+#[test]
+fn each_line_is_told_by_its_number() {
+    let site = Site::new();
+    added(&site, &site.bob, "laptop", ED25519);
+    let text = format!(
+        "# my keys\n\n{ED25519} again\n{ECDSA_P256} laptop\nfrom=\"10.0.0.0/8\",expiry-time=\"20270101Z\" {ECDSA_P384} laptop\n\
+         {ECDSA_P521}\ncommand=\"x\" {SK_ED25519}\n{DSA}\nexpiry-time=\"20200101Z\" {SK_ECDSA_P256} old\n{ECDSA_P521} twice"
+    );
+    let told = import(&site, OWN, &site.bob, &text).expect(200).json();
+    let lines: Vec<(u64, &str, Option<&str>)> = told["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| {
+            (
+                line["line"].as_u64().unwrap(),
+                line["outcome"].as_str().unwrap(),
+                line["name"].as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            (3, "present", Some("laptop")),
+            (4, "added", Some("laptop (2)")),
+            (5, "added", Some("laptop (3)")),
+            (6, "added", Some("ecdsa-sha2-nistp521 FMOX8ABW")),
+            (7, "refused", None),
+            (8, "refused", None),
+            (9, "refused", None),
+            (10, "present", Some("ecdsa-sha2-nistp521 FMOX8ABW")),
+        ]
+    );
+    let counts = (&told["added"], &told["present"], &told["refused"]);
+    assert_eq!(counts, (&json!(3), &json!(2), &json!(3)));
+    let message = |line: usize| told["lines"][line]["message"].as_str().unwrap().to_owned();
+    assert!(message(4).contains("the option command"));
+    assert!(message(5).contains("DSA"));
+    assert!(message(6).contains("expiry-time is over"));
+    let keys = all(&site, &site.bob);
+    assert_eq!(keys.len(), 4);
+    assert_eq!(keys[1]["allowed_addresses"], json!(["10.0.0.0/8"]));
+    assert_eq!(keys[1]["expires_at"], "2027-01-01T00:00:01Z");
+    assert_eq!(told["lines"][2]["id"], keys[1]["id"]);
+    assert_eq!(told["lines"][2]["fingerprint"], keys[1]["fingerprint"]);
+    let events = site.events();
+    let event = events
+        .iter()
+        .find(|event| event["action"] == "ssh-key.import")
+        .unwrap();
+    assert!(
+        event["after"]
+            .to_string()
+            .contains(keys[1]["id"].as_str().unwrap())
+    );
+}
+
+#[test]
+fn policy_is_told_line_by_line() {
+    let site = Site::new();
+    policy(
+        &site,
+        &json!({"ssh_keys_max": 1, "ssh_key_lifetime_max": "30d"}),
+    );
+    let text =
+        format!("expiry-time=\"20280101Z\" {ECDSA_P256} long\n{ED25519} one\n{ECDSA_P384} two");
+    let told = import(&site, OWN, &site.bob, &text).expect(200).json();
+    let outcomes: Vec<Value> = told["lines"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| line["outcome"].clone())
+        .collect();
+    assert_eq!(outcomes, ["refused", "added", "refused"]);
+    assert!(
+        told["lines"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("30d")
+    );
+    assert!(
+        told["lines"][2]["message"]
+            .as_str()
+            .unwrap()
+            .contains("allows 1 SSH keys")
+    );
+    assert_eq!(
+        all(&site, &site.bob)[0]["expires_at"],
+        "2026-12-22T12:00:00Z"
+    );
+}
+
+#[test]
+fn an_admin_imports_for_another_who_may_not_do_more() {
+    let site = Site::new();
+    let text = format!("{ED25519} old laptop");
+    import(&site, BOBS, &site.bob, &text).expect(403);
+    let told = import(&site, BOBS, &site.alice, &text).expect(200).json();
+    assert_eq!(told["added"], 1);
+    assert_eq!(all(&site, &site.bob)[0]["name"], "old laptop");
+    let own = site.ask("GET", "/api/v1/events").bearer(&site.bob).send();
+    assert!(own.text().contains("ssh-key.import"));
+    // A helper of the admins can't give themselves an admin's login.
+    let helper = site.narrow(&site.alice, &["users:read", "users:write"]);
+    let alices = "/api/v1/users/alice/ssh-keys/import";
+    let refused = import(&site, alices, &helper, &format!("{ECDSA_P256} x"));
+    assert_eq!(refused.status, 403);
+    assert!(all(&site, &site.alice).is_empty());
+    let nobodys = "/api/v1/users/nobody/ssh-keys/import";
+    import(&site, nobodys, &site.alice, &text).expect(404);
+}
+
+#[test]
+fn what_is_no_file_at_all_is_refused() {
+    let site = Site::new();
+    for body in [
+        json!({}),
+        json!({"text": 5}),
+        json!({"text": "", "name": "x"}),
+    ] {
+        let answer = site.ask("POST", OWN).bearer(&site.bob).json(&body).send();
+        answer.expect(422);
+    }
+    let told = import(&site, OWN, &site.bob, "# nothing\n")
+        .expect(200)
+        .json();
+    assert_eq!(told["lines"], json!([]));
+    let told = import(&site, OWN, &site.bob, "\0\u{1}\n\"quoted")
+        .expect(200)
+        .json();
+    assert_eq!(told["refused"], 2);
+}

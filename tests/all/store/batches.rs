@@ -1,0 +1,395 @@
+//! Jobs of the writer: each whole or not at all, whatever happens to those beside it.
+
+use std::sync::mpsc::{channel, sync_channel};
+use std::sync::{Arc, Barrier};
+use std::thread;
+use std::time::Duration;
+
+use keycroft::model::error::Error;
+use keycroft::store::{EventFilter, Store, Verdict, Waits};
+
+use super::support::{
+    ENDLESS, Lab, NOW, add_group, bare_store, for_seconds, groups_and_events, permit, trace,
+};
+
+/// R14.
+#[test]
+fn a_job_that_panics_leaves_nothing_and_the_next_write_works() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = bare_store(folder.path(), Waits::default());
+    let read = store.read().unwrap();
+    let panicked = store.write(permit(), |write| {
+        write.add_group("half")?;
+        assert!(write.group("half")?.is_none(), "the test's own panic");
+        Ok(((), trace("half")))
+    });
+    assert!(matches!(panicked, Err(Error::Fault(_))), "{panicked:?}");
+    assert_eq!(groups_and_events(&read), (vec![], 0));
+    add_group(&store, "next").unwrap();
+    assert_eq!(groups_and_events(&read), (vec!["next".to_owned()], 1));
+    assert!(store.is_writing());
+}
+
+/// R14, R4: in one transaction with others.
+#[test]
+fn jobs_that_fail_take_nothing_from_those_in_the_same_transaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = bare_store(folder.path(), Waits::default());
+    let read = store.read().unwrap();
+    let gate = Gate::shut(&store);
+    let jobs: Vec<_> = (0..40)
+        .map(|number| {
+            let store = store.clone();
+            thread::spawn(move || {
+                store.write(permit(), move |write| {
+                    write.add_group(&format!("group-{number:02}"))?;
+                    match number % 4 {
+                        0 => Ok(((), trace("good"))),
+                        1 => Err(Error::NotAllowed("the job says no".to_owned())),
+                        2 => Err(Error::Fault("the job failed".to_owned())),
+                        _ => panic!("the test's own panic"),
+                    }
+                })
+            })
+        })
+        .collect();
+    gate.open();
+    let answers: Vec<_> = jobs.into_iter().map(|job| job.join().unwrap()).collect();
+    for (number, answer) in answers.iter().enumerate() {
+        match number % 4 {
+            0 => assert!(answer.is_ok(), "{answer:?}"),
+            1 => assert!(matches!(answer, Err(Error::NotAllowed(_))), "{answer:?}"),
+            _ => assert!(matches!(answer, Err(Error::Fault(_))), "{answer:?}"),
+        }
+    }
+    let (groups, events) = groups_and_events(&read);
+    assert_eq!(groups.len(), 10);
+    // The gate's, the ten that were done, and the ten that were refused.
+    assert_eq!(events, 21);
+    assert!(matches!(
+        read.verify_events().unwrap(),
+        Verdict::Whole { events: 21, .. }
+    ));
+}
+
+/// Holds the writer within a job, so that others gather behind it.
+struct Gate {
+    opener: std::sync::mpsc::SyncSender<()>,
+    held: thread::JoinHandle<()>,
+}
+
+impl Gate {
+    fn shut(store: &Store) -> Self {
+        let (opener, opened) = sync_channel(1);
+        let (entered, inside) = channel();
+        let store = store.clone();
+        let held = thread::spawn(move || {
+            let done = store.write(permit(), move |_| {
+                entered.send(()).unwrap();
+                opened.recv().unwrap();
+                Ok(((), trace("gate")))
+            });
+            done.unwrap();
+        });
+        inside.recv().unwrap();
+        Self { opener, held }
+    }
+
+    fn open(self) {
+        self.opener.send(()).unwrap();
+        self.held.join().unwrap();
+    }
+}
+
+/// R4.
+#[test]
+fn when_the_event_cannot_be_written_the_act_did_not_happen() {
+    let lab = Lab::new();
+    let before = lab.number("SELECT count(*) FROM credentials");
+    lab.stranger()
+        .execute_batch("CREATE TRIGGER no_events BEFORE INSERT ON events BEGIN SELECT raise(FAIL, 'the test says no'); END")
+        .unwrap();
+    for failing in ["FAIL", "ABORT", "ROLLBACK"] {
+        lab.stranger()
+            .execute_batch(&format!("DROP TRIGGER no_events; CREATE TRIGGER no_events BEFORE INSERT ON events BEGIN SELECT raise({failing}, 'the test says no'); END"))
+            .unwrap();
+        let made = lab.api_key(&lab.bob, "unheard", ENDLESS);
+        assert!(
+            matches!(made, Err(Error::Fault(_) | Error::Unavailable { .. })),
+            "{failing}: {made:?}"
+        );
+        let role = keycroft::model::user::UserChange {
+            disabled: Some(keycroft::model::user::Disabled::Yes),
+            ..Default::default()
+        };
+        let bob = keycroft::model::user::Username::parse("bob").unwrap();
+        assert!(lab.desk.change_user_as_operator(&bob, role).is_err());
+        assert!(lab.is_good(&lab.bob), "{failing}: bob is not disabled");
+    }
+    assert_eq!(lab.number("SELECT count(*) FROM credentials"), before);
+    lab.stranger()
+        .execute_batch("DROP TRIGGER no_events")
+        .unwrap();
+    assert!(lab.api_key(&lab.bob, "heard", ENDLESS).is_ok());
+    assert!(matches!(
+        lab.desk.verify_events().unwrap(),
+        Verdict::Whole { .. }
+    ));
+}
+
+/// An error that rolls back the whole transaction answers yes to nobody in it.
+#[test]
+fn what_a_lost_transaction_held_is_answered_with_no() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = bare_store(folder.path(), Waits::default());
+    let read = store.read().unwrap();
+    let trigger = "CREATE TRIGGER lost BEFORE INSERT ON groups WHEN new.name = 'lost' BEGIN SELECT raise(ROLLBACK, 'the test takes all'); END";
+    rusqlite::Connection::open(store.path())
+        .unwrap()
+        .execute_batch(trigger)
+        .unwrap();
+    let gate = Gate::shut(&store);
+    let barrier = Arc::new(Barrier::new(21));
+    let jobs: Vec<_> = (0..20)
+        .map(|number| {
+            let (store, barrier) = (store.clone(), Arc::clone(&barrier));
+            thread::spawn(move || {
+                barrier.wait();
+                let name = if number == 10 {
+                    "lost".to_owned()
+                } else {
+                    format!("group-{number}")
+                };
+                (name.clone(), add_group(&store, &name))
+            })
+        })
+        .collect();
+    barrier.wait();
+    gate.open();
+    let answers: Vec<_> = jobs.into_iter().map(|job| job.join().unwrap()).collect();
+    let (groups, events) = groups_and_events(&read);
+    for (name, answer) in &answers {
+        assert_eq!(answer.is_ok(), groups.contains(name), "{name}: {answer:?}");
+    }
+    assert!(!groups.contains(&"lost".to_owned()));
+    let committed = answers.iter().filter(|(_, answer)| answer.is_ok()).count();
+    let gate_stands = events - committed;
+    assert!(gate_stands <= 1, "no event without its act");
+    add_group(&store, "after").unwrap();
+    assert!(store.is_writing());
+}
+
+/// One connection closes while others ask: each gets an answer, and what was answered yes is in the file.
+#[test]
+fn stopping_answers_everybody() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = bare_store(folder.path(), Waits::default());
+    let begun = Arc::new(Barrier::new(9));
+    let askers: Vec<_> = (0..8)
+        .map(|asker| {
+            let (store, begun) = (store.clone(), Arc::clone(&begun));
+            thread::spawn(move || {
+                let mut done = Vec::new();
+                begun.wait();
+                for number in 0.. {
+                    let name = format!("group-{asker}-{number}");
+                    match add_group(&store, &name) {
+                        Ok(()) => done.push(name),
+                        Err(Error::Unavailable { .. }) => return done,
+                        Err(other) => panic!("{other:?}"),
+                    }
+                }
+                done
+            })
+        })
+        .collect();
+    begun.wait();
+    add_group(&store, "first").unwrap();
+    let closers: Vec<_> = (0..3)
+        .map(|_| {
+            let store = store.clone();
+            thread::spawn(move || {
+                store.close();
+                // Whoever returns from closing finds the file closed.
+                assert!(!store.path().with_extension("db-wal").exists());
+            })
+        })
+        .collect();
+    for closer in closers {
+        closer.join().unwrap();
+    }
+    let done: Vec<String> = askers.into_iter().flat_map(|a| a.join().unwrap()).collect();
+    let reopened = Store::open(store.path()).unwrap();
+    let read = reopened.read().unwrap();
+    for name in &done {
+        assert!(read.group(name).unwrap().is_some(), "{name} was lost");
+    }
+    let all = read.events(&EventFilter::default(), None, 10_000).unwrap();
+    assert_eq!(all.items.len(), done.len() + 1);
+}
+
+/// R12.
+#[test]
+fn a_hundred_thousand_expired_rows_are_swept_while_others_write() {
+    let lab = Lab::new();
+    let live = lab
+        .api_key(&lab.alice, "live", for_seconds(86_400))
+        .unwrap();
+    let some = plant_expired(&lab, 100_000);
+    for secret in &some {
+        assert!(!lab.is_good(secret));
+    }
+    let office = lab.office.clone();
+    let sweeper = thread::spawn(move || office.desk().unwrap().sweep_as_operator().unwrap());
+    let connection = lab.stranger();
+    let left = || -> i64 {
+        let sql = "SELECT count(*) FROM credentials WHERE name = 'planted'";
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let mut between = 0;
+    for number in 0.. {
+        let begun = left();
+        lab.api_key(&lab.bob, &format!("between-{number}"), ENDLESS)
+            .or_else(|error| match error {
+                // As many as the policy allows.
+                Error::AgainstPolicy(_) => Ok(String::new()),
+                other => Err(other),
+            })
+            .unwrap();
+        assert!(lab.is_good(&live));
+        assert!(some.iter().all(|secret| !lab.is_good(secret)));
+        if begun == 0 {
+            break;
+        }
+        if left() > 0 {
+            between += 1;
+        }
+    }
+    let swept = sweeper.join().unwrap();
+    assert_eq!(swept.tokens, 60_000);
+    assert_eq!(swept.sessions, 30_000);
+    assert_eq!(swept.api_keys, 10_000);
+    assert!(
+        between >= 10,
+        "only {between} writes came between the batches"
+    );
+    assert_eq!(
+        lab.number("SELECT count(*) FROM last_uses WHERE credential_id LIKE 'planted%'"),
+        0
+    );
+}
+
+/// Expired credentials of three kinds; gives the secrets of some.
+fn plant_expired(lab: &Lab, count: usize) -> Vec<String> {
+    use keycroft::model::secret::{Form, Secret};
+    let mut connection = lab.stranger();
+    connection
+        .pragma_update(None, "foreign_keys", "OFF")
+        .unwrap();
+    let transaction = connection.transaction().unwrap();
+    let mut secrets = Vec::new();
+    {
+        let mut insert = transaction
+            .prepare("INSERT INTO credentials (id, kind, user_id, name, permissions, networks, digest, created_at, expires_at) VALUES (?, ?, 1, 'planted', '', '', ?, ?, ?)")
+            .unwrap();
+        let mut used = transaction
+            .prepare(
+                "INSERT INTO usage_days (credential_id, day, uses, refused) VALUES (?, ?, 1, 0)",
+            )
+            .unwrap();
+        for number in 0..count {
+            let kind = match number % 10 {
+                0..6 => keycroft::model::credential::Kind::Token,
+                6..9 => keycroft::model::credential::Kind::Session,
+                _ => keycroft::model::credential::Kind::ApiKey,
+            };
+            let end = NOW.unix() - 31 * 86_400 - 1;
+            let (id, digest) = if number < 5 {
+                let secret = Secret::generate(Form::Credential(kind));
+                let (id, digest) = (secret.id().to_string(), secret.digest());
+                secrets.push(secret.reveal().to_string());
+                (id, digest.as_bytes().to_vec())
+            } else {
+                (format!("p{number:011}"), vec![0; 32])
+            };
+            // A name is unique among a user's API keys.
+            let unnamed = rusqlite::params![id, kind.word(), digest, end - 60, end];
+            if kind == keycroft::model::credential::Kind::ApiKey {
+                let sql = "INSERT INTO credentials (id, kind, user_id, name, permissions, networks, created_at, expires_at, ended_at, ended_reason) VALUES (?, 'api-key', 1, 'planted', '', '', ?, ?, ?, 'deleted')";
+                transaction
+                    .prepare_cached(sql)
+                    .unwrap()
+                    .execute(rusqlite::params![id, end - 60, end, end])
+                    .unwrap();
+            } else {
+                insert.execute(unnamed).unwrap();
+            }
+            for day in 0..3 {
+                used.execute(rusqlite::params![id, NOW.day().number() - day])
+                    .unwrap();
+            }
+        }
+    }
+    transaction.commit().unwrap();
+    secrets
+}
+
+/// Uses reach the file by themselves, with a message that found no room in the queue too.
+#[test]
+fn uses_are_written_after_a_while() {
+    let lab = Lab::with(Waits {
+        flush_after: Duration::from_millis(10),
+        ..Waits::default()
+    });
+    for _ in 0..7 {
+        assert!(lab.is_good(&lab.alice));
+    }
+    let id = &lab.alice[4..16];
+    let uses = format!(
+        "SELECT coalesce((SELECT sum(uses) FROM usage_days WHERE credential_id = '{id}'), 0)"
+    );
+    super::process::until("the uses are in the file", || lab.number(&uses) == 7);
+    let last = format!(
+        "SELECT at FROM last_uses WHERE credential_id = '{id}' AND address = '127.0.0.1' AND program = 'test'"
+    );
+    assert_eq!(lab.number(&last), NOW.unix());
+}
+
+/// What was used before a rotation was not the new secret.
+#[test]
+fn uses_from_before_a_rotation_are_the_old_secrets() {
+    use keycroft::desk::Desk;
+    use keycroft::model::credential::Kind;
+    use keycroft::model::credential::Rotation;
+    use keycroft::model::time::WantedEnd;
+    let lab = Lab::new();
+    let old = lab.api_key(&lab.alice, "rotates", ENDLESS).unwrap();
+    assert!(lab.is_good(&old));
+    lab.turn_to(NOW.unix() + 10);
+    let alice = lab.caller(&lab.alice).unwrap();
+    let whose = Desk::own(&alice, Kind::ApiKey).unwrap();
+    let rotation = Rotation {
+        grace: Duration::from_secs(3_600),
+        end: WantedEnd::Unsaid,
+    };
+    let id = keycroft::model::secret::Presented::parse(&old).unwrap().id;
+    let new = lab.desk.rotate(&alice, &whose, id, rotation, None).unwrap();
+    let new = new.secret.reveal().to_string();
+    let lab = lab.restart();
+    let record = |lab: &Lab| {
+        let alice = lab.caller(&lab.alice).unwrap();
+        lab.desk
+            .credential(&alice, &whose, Kind::ApiKey, id)
+            .unwrap()
+    };
+    assert!(record(&lab).last_use.is_none(), "the new one was not used");
+    assert_eq!(record(&lab).previous_last_used_at, Some(NOW));
+    lab.turn_to(NOW.unix() + 20);
+    assert!(lab.is_good(&new) && lab.is_good(&old));
+    let lab = lab.restart();
+    assert_eq!(record(&lab).last_use.unwrap().at.unix(), NOW.unix() + 20);
+    assert_eq!(
+        record(&lab).previous_last_used_at.unwrap().unix(),
+        NOW.unix() + 20
+    );
+}

@@ -1,0 +1,328 @@
+//! R5 and K5: what is no whole file of ours, or not ours alone, is refused in one clear line and left as it is.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use super::process::{keycroft, new_lab, run, said};
+
+/// A file with an admin in a folder of its own.
+struct Place {
+    folder: tempfile::TempDir,
+    db: PathBuf,
+}
+
+impl Place {
+    fn new() -> Self {
+        let place = Self::empty();
+        new_lab(&place.db);
+        place
+    }
+
+    fn empty() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let db = folder.path().join("keycroft.db");
+        Self { folder, db }
+    }
+
+    fn beside(&self, ending: &str) -> PathBuf {
+        PathBuf::from(format!("{}{ending}", self.db.display()))
+    }
+
+    /// All that is in the folder: names, rights and bytes.
+    fn content(&self) -> Vec<(PathBuf, u32, Vec<u8>)> {
+        let mut all: Vec<_> = fs::read_dir(self.folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            // SQLite's index of a journal is made anew by whoever reads it, and an empty journal with it.
+            .filter(|path| {
+                let name = path.to_string_lossy();
+                let is_empty = || fs::symlink_metadata(path).unwrap().len() == 0;
+                !(name.ends_with("-shm") || name.ends_with("-wal") && is_empty())
+            })
+            .map(|path| {
+                let found = fs::symlink_metadata(&path).unwrap();
+                let bytes = if found.is_file() {
+                    fs::read(&path).unwrap()
+                } else {
+                    Vec::new()
+                };
+                (path, found.permissions().mode(), bytes)
+            })
+            .collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Every command refuses it, in one clear line, and changes nothing.
+    fn demand_refused(&self, what: &str, words: &str) {
+        let before = self.content();
+        for arguments in [
+            &["serve", "--listen", "127.0.0.1:0"][..],
+            &["user", "list"],
+            &["audit", "verify"],
+            &["backup", "-"],
+            &["migrate"],
+        ] {
+            let output = keycroft(&self.db, arguments).output().unwrap();
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(
+                output.status.code(),
+                Some(1),
+                "{what}: {arguments:?}: {said}"
+            );
+            assert!(output.stdout.is_empty(), "{what}: {arguments:?}");
+            let lines: Vec<&str> = said
+                .lines()
+                .filter(|line| !line.starts_with("  try: "))
+                .collect();
+            assert_eq!(lines.len(), 1, "{what}: {arguments:?}: {said}");
+            assert!(
+                lines[0].starts_with("keycroft: "),
+                "{what}: {arguments:?}: {said}"
+            );
+            assert!(said.contains(words), "{what}: {arguments:?}: {said}");
+            assert!(
+                self.content() == before,
+                "{what}: {arguments:?} changed something"
+            );
+        }
+        let check = run(&self.db, &["check"]);
+        assert_eq!(check.status.code(), Some(1), "{what}");
+        let found = String::from_utf8(check.stdout).unwrap();
+        assert!(
+            found.starts_with("wrong\tfile\t") && found.contains(words),
+            "{what}: {found}"
+        );
+        assert!(self.content() == before, "{what}: check changed something");
+    }
+}
+
+/// Bytes that look random and are the same in each run.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    (0..length)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state.to_le_bytes()[3]
+        })
+        .collect()
+}
+
+#[test]
+fn a_damaged_file_is_refused_and_left_alone() {
+    let whole = Place::new();
+    let bytes = fs::read(&whole.db).unwrap();
+    let cases: [(&str, Vec<u8>, &str); 10] = [
+        ("empty", Vec::new(), "the file is empty"),
+        ("50 bytes", bytes[..50].to_vec(), "no database"),
+        ("its header alone", bytes[..100].to_vec(), "cut off"),
+        ("one page", bytes[..4_096].to_vec(), "cut off"),
+        ("half", bytes[..bytes.len() / 2].to_vec(), "cut off"),
+        (
+            "without its last byte",
+            bytes[..bytes.len() - 1].to_vec(),
+            "cut off",
+        ),
+        ("random bytes", noise(bytes.len()), "no database"),
+        (
+            "random bytes behind the header",
+            [&bytes[..100], &noise(bytes.len() - 100)].concat(),
+            "damaged",
+        ),
+        (
+            "text",
+            b"hello, this is no database at all\n".repeat(300),
+            "no database",
+        ),
+        (
+            "its second page overwritten",
+            [&bytes[..4_096], &noise(4_096), &bytes[8_192..]].concat(),
+            "damaged",
+        ),
+    ];
+    for (what, bytes, words) in cases {
+        fs::write(&whole.db, bytes).unwrap();
+        whole.demand_refused(what, words);
+    }
+}
+
+/// Any page overwritten is found, in any place.
+#[test]
+fn a_page_of_noise_is_never_served() {
+    let place = Place::new();
+    let bytes = fs::read(&place.db).unwrap();
+    for page in 1..bytes.len() / 4_096 {
+        let at = page * 4_096;
+        let damaged = [&bytes[..at], &noise(4_096), &bytes[at + 4_096..]].concat();
+        fs::write(&place.db, damaged).unwrap();
+        let output = run(&place.db, &["check"]);
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "page {page}: {said}");
+        let panicked = String::from_utf8_lossy(&output.stderr).contains("panicked");
+        assert!(!panicked, "page {page}");
+    }
+}
+
+#[test]
+fn what_is_no_file_of_ours_is_refused_and_left_alone() {
+    let place = Place::empty();
+    let other = rusqlite::Connection::open(&place.db).unwrap();
+    other
+        .execute_batch("CREATE TABLE t (a); INSERT INTO t VALUES (1)")
+        .unwrap();
+    other.close().unwrap();
+    fs::set_permissions(&place.db, fs::Permissions::from_mode(0o600)).unwrap();
+    place.demand_refused("another program's", "another program");
+
+    let place = Place::empty();
+    fs::create_dir(&place.db).unwrap();
+    place.demand_refused("a directory", "not a file");
+
+    let place = Place::new();
+    let real = place.folder.path().join("real.db");
+    fs::rename(&place.db, &real).unwrap();
+    symlink(&real, &place.db).unwrap();
+    place.demand_refused("a symbolic link", "symbolic link");
+
+    let place = Place::empty();
+    symlink(place.folder.path().join("nowhere"), &place.db).unwrap();
+    place.demand_refused("a dangling link", "symbolic link");
+}
+
+#[test]
+fn a_newer_file_is_refused_and_left_alone() {
+    let place = Place::new();
+    let newer = rusqlite::Connection::open(&place.db).unwrap();
+    newer.pragma_update(None, "user_version", 99).unwrap();
+    newer.close().unwrap();
+    place.demand_refused("of a newer version", "newer version");
+
+    // The same, while only the journal knows.
+    let place = Place::new();
+    let newer = rusqlite::Connection::open(&place.db).unwrap();
+    newer.pragma_update(None, "user_version", 99).unwrap();
+    let journal = fs::read(place.beside("-wal")).unwrap();
+    let file = fs::read(&place.db).unwrap();
+    drop(newer);
+    fs::write(&place.db, file).unwrap();
+    fs::write(place.beside("-wal"), journal).unwrap();
+    fs::set_permissions(place.beside("-wal"), fs::Permissions::from_mode(0o600)).unwrap();
+    place.demand_refused("of a newer version in its journal", "newer version");
+}
+
+#[test]
+fn a_file_taken_away_is_not_replaced_by_an_empty_one() {
+    let place = Place::new();
+    fs::write(place.beside("-wal"), noise(5_000)).unwrap();
+    fs::remove_file(&place.db).unwrap();
+    let before = place.content();
+    for arguments in [
+        &["serve", "--listen", "127.0.0.1:0"][..],
+        &["user", "add", "eve", "--admin"],
+    ] {
+        let output = keycroft(&place.db, arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+        assert!(
+            said.contains("the file is missing, but its journal"),
+            "{said}"
+        );
+        assert!(place.content() == before);
+    }
+}
+
+/// K5.
+#[test]
+fn what_others_can_read_or_write_is_refused() {
+    for mode in [0o640, 0o604, 0o620, 0o602, 0o610, 0o666] {
+        let place = Place::new();
+        fs::set_permissions(&place.db, fs::Permissions::from_mode(mode)).unwrap();
+        place.demand_refused(&format!("of mode {mode:o}"), "chmod 600");
+    }
+    for ending in ["-wal", "-shm", "-journal"] {
+        let place = Place::new();
+        fs::write(place.beside(ending), "").unwrap();
+        fs::set_permissions(place.beside(ending), fs::Permissions::from_mode(0o644)).unwrap();
+        place.demand_refused(&format!("with others' {ending}"), "chmod 600");
+        fs::remove_file(place.beside(ending)).unwrap();
+        symlink("/dev/null", place.beside(ending)).unwrap();
+        place.demand_refused(&format!("with a link as {ending}"), "not a file");
+    }
+}
+
+/// K5.
+#[test]
+fn whatever_the_umask_files_are_their_owners_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("keycroft.db");
+    let backup = folder.path().join("backup.db");
+    let mut command = std::process::Command::new("sh");
+    command
+        .args([
+            "-c",
+            "umask 0 && exec \"$0\" \"$@\"",
+            env!("CARGO_BIN_EXE_keycroft"),
+        ])
+        .args(["serve", "--listen", "127.0.0.1:0", "--db"])
+        .arg(&db);
+    let server = super::process::Server::spawn(command);
+    said(&db, &["user", "add", "alice", "--admin"]);
+    let shell = "umask 0 && exec \"$0\" backup \"$2\" --db \"$1\"";
+    let made = std::process::Command::new("sh")
+        .args(["-c", shell, env!("CARGO_BIN_EXE_keycroft")])
+        .args([&db, &backup])
+        .status();
+    assert!(made.unwrap().success());
+    let mut seen = Vec::new();
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode, 0o600, "{name}");
+        seen.push(name);
+    }
+    seen.sort_unstable();
+    let expected = [
+        "backup.db",
+        "keycroft.db",
+        "keycroft.db-shm",
+        "keycroft.db-wal",
+    ];
+    assert_eq!(seen, expected);
+    assert!(server.terminate().0.success());
+}
+
+/// Two starts at once: one makes the file, the other uses it or says that something is there.
+#[test]
+fn two_first_starts_make_one_file() {
+    for _ in 0..5 {
+        let place = Place::empty();
+        let starts: Vec<_> = (0..4)
+            .map(|number| {
+                let name = format!("admin{number}");
+                keycroft(&place.db, &["user", "add", &name, "--admin"])
+                    .stdout(std::process::Stdio::null())
+                    .stderr(std::process::Stdio::piped())
+                    .spawn()
+                    .unwrap()
+            })
+            .collect();
+        let done = starts
+            .into_iter()
+            .map(|start| start.wait_with_output().unwrap())
+            .filter(|output| output.status.success())
+            .count();
+        assert!(done >= 1);
+        let users = said(&place.db, &["user", "list"]);
+        assert_eq!(users.lines().count(), done, "{users}");
+        let names: Vec<_> = fs::read_dir(place.folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(names, [Path::new("keycroft.db").as_os_str()]);
+    }
+}

@@ -1,0 +1,173 @@
+//! R3: a disk that is full, or that can't be written.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::process::{Client, Server, until};
+
+/// A mount of its own, seen by the processes in its namespace alone. `None`, when this machine lets nobody have one.
+fn in_own_mount(options: &str, folder: &Path, script: &str) -> Option<Command> {
+    let flags = ["-m", "-rm"].into_iter().find(|flags| {
+        let tried = Command::new("unshare")
+            .args([flags, "sh", "-c", "mount -t tmpfs none \"$0\""])
+            .arg(folder)
+            .output();
+        tried.is_ok_and(|output| output.status.success())
+    })?;
+    let mut command = Command::new("unshare");
+    let shell = format!("set -e; mount -t tmpfs -o {options},mode=700 none \"$1\"; {script}");
+    command
+        .args([flags, "sh", "-c", &shell, env!("CARGO_BIN_EXE_keycroft")])
+        .arg(folder);
+    Some(command)
+}
+
+/// Fills what is left of a disk.
+fn fill(path: &Path) {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .unwrap();
+    for size in [65_536, 4_096, 512, 1] {
+        while file.write_all(&vec![0; size]).is_ok() {}
+    }
+}
+
+#[test]
+fn a_full_disk_refuses_writes_serves_reads_and_heals() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "\"$0\" user add alice --admin --db \"$1/keycroft.db\" >&2; \"$0\" user token alice --db \"$1/keycroft.db\" > \"$1/token\"; \
+                  exec \"$0\" serve --listen 127.0.0.1:0 --db \"$1/keycroft.db\"";
+    let Some(command) = in_own_mount("size=4m", folder.path(), script) else {
+        eprintln!("not tested: this machine gives nobody a mount of their own");
+        return;
+    };
+    let server = Server::spawn(command);
+    let inside = PathBuf::from(format!(
+        "/proc/{}/root{}",
+        server.child.id(),
+        folder.path().display()
+    ));
+    let alice = fs::read_to_string(inside.join("token"))
+        .unwrap()
+        .trim()
+        .to_owned();
+    let mut client = server.client();
+    super::process::allow_many(&mut client, &alice);
+    let mut acknowledged = Vec::new();
+    let mut make = |client: &mut Client, name: String| {
+        let wait = client
+            .stream
+            .get_ref()
+            .set_read_timeout(Some(Duration::from_secs(10)));
+        wait.unwrap();
+        let answer = client.ask(
+            "POST",
+            "/api/v1/api-keys",
+            &alice,
+            &format!("{{\"name\": \"{name}\"}}"),
+        );
+        if answer.status == 201 {
+            acknowledged.push(answer.field("secret"));
+        }
+        answer
+    };
+    assert_eq!(make(&mut client, "before".to_owned()).status, 201);
+    for round in 0..3 {
+        let filler = inside.join("filler");
+        fill(&filler);
+        let mut refused = 0;
+        let mut tries = 0;
+        // The journal has room of its own from earlier writes; it runs out.
+        while refused < 10 {
+            tries += 1;
+            assert!(tries < 20_000, "the disk never was full");
+            let answer = make(&mut client, format!("full {round} {tries}"));
+            match answer.status {
+                201 => fill(&filler),
+                503 | 507 => refused += 1,
+                _ => panic!("{answer:?}"),
+            }
+            if answer.status != 201 {
+                assert!(
+                    answer.head.to_lowercase().contains("retry-after"),
+                    "{answer:?}"
+                );
+                assert_eq!(client.verify(&alice), 204);
+                assert_eq!(
+                    server.client().verify(&alice),
+                    204,
+                    "on a connection of its own"
+                );
+                assert_eq!(
+                    server
+                        .client()
+                        .ask("GET", "/api/v1/api-keys", &alice, "")
+                        .status,
+                    200
+                );
+            }
+        }
+        assert_eq!(client.ask("GET", "/healthz", &alice, "").status, 503);
+        fs::remove_file(&filler).unwrap();
+        if round == 0 {
+            // By itself, without being asked to write.
+            until("it is healthy again", || {
+                client.ask("GET", "/healthz", &alice, "").status == 200
+            });
+        }
+        assert_eq!(make(&mut client, format!("healed {round}")).status, 201);
+        assert_eq!(client.ask("GET", "/healthz", &alice, "").status, 200);
+    }
+    for key in &acknowledged {
+        assert_eq!(client.verify(key), 204);
+    }
+    // A copy, since SQLite does not find its way through `/proc`.
+    let copies = tempfile::tempdir().unwrap();
+    let db = copies.path().join("keycroft.db");
+    for name in ["keycroft.db", "keycroft.db-wal"] {
+        fs::copy(inside.join(name), copies.path().join(name)).unwrap();
+    }
+    let made = super::support::number(
+        &db,
+        "SELECT count(*) FROM credentials WHERE kind = 'api-key'",
+    );
+    assert_eq!(
+        made,
+        i64::try_from(acknowledged.len()).unwrap(),
+        "nothing but what was acknowledged"
+    );
+    let events = super::support::number(
+        &db,
+        "SELECT count(*) FROM events WHERE action = 'api-key.create' AND outcome = 'done'",
+    );
+    assert_eq!(events, made);
+    super::process::said(&db, &["audit", "verify"]);
+    let sound = super::support::number(&db, "SELECT (SELECT * FROM pragma_integrity_check) = 'ok'");
+    assert_eq!(sound, 1);
+    assert!(server.terminate().0.success());
+}
+
+#[test]
+fn on_a_disk_that_cannot_be_written_it_refuses_to_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "\"$0\" user add alice --admin --db \"$1/keycroft.db\" >&2; mount -o remount,ro \"$1\"; \
+                  exec \"$0\" serve --listen 127.0.0.1:0 --db \"$1/keycroft.db\"";
+    let Some(mut command) = in_own_mount("size=4m", folder.path(), script) else {
+        eprintln!("not tested: this machine gives nobody a mount of their own");
+        return;
+    };
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    let last = said.lines().last().unwrap();
+    assert!(
+        last.starts_with("keycroft: ") && last.contains("writ"),
+        "{said}"
+    );
+    assert!(!said.contains("listening"), "{said}");
+}

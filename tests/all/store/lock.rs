@@ -1,0 +1,87 @@
+//! R6: a file that another process has locked.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use keycroft::model::error::Error;
+use keycroft::store::Waits;
+
+use super::support::{ENDLESS, Lab};
+
+#[test]
+fn a_write_waits_as_long_as_it_may_and_reads_go_on() {
+    let lab = Lab::with(Waits {
+        job_max: Duration::from_millis(600),
+        ..Waits::default()
+    });
+    let key = lab.api_key(&lab.alice, "before", ENDLESS).unwrap();
+    let stranger = lab.stranger();
+    stranger.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let begun = Instant::now();
+    let answers: Vec<_> = thread::scope(|scope| {
+        let ask = |number: usize| {
+            let (office, alice) = (lab.office.clone(), &lab.alice);
+            scope.spawn(move || {
+                let desk = office.desk().unwrap();
+                let name = format!("locked-{number}");
+                super::support::api_key(&desk, alice, &name, ENDLESS)
+            })
+        };
+        let asking: Vec<_> = (0..20).map(ask).collect();
+        while asking.iter().any(|asker| !asker.is_finished()) {
+            assert!(lab.is_good(&key));
+        }
+        asking
+            .into_iter()
+            .map(|asker| asker.join().unwrap())
+            .collect()
+    });
+    // Not before its time; that it is not long after is what the waits say.
+    assert!(begun.elapsed() >= Duration::from_millis(600));
+    for answer in answers {
+        assert!(
+            matches!(answer, Err(Error::Unavailable { .. })),
+            "{answer:?}"
+        );
+    }
+    assert!(lab.desk.health().is_err());
+    stranger.execute_batch("ROLLBACK").unwrap();
+    assert_eq!(
+        lab.number("SELECT count(*) FROM credentials WHERE name LIKE 'locked%'"),
+        0
+    );
+    lab.api_key(&lab.alice, "after", ENDLESS).unwrap();
+    assert!(lab.desk.health().is_ok());
+}
+
+#[test]
+fn a_write_that_waited_is_done_when_the_lock_ends() {
+    let lab = Lab::new();
+    let stranger = lab.stranger();
+    stranger.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let office = lab.office.clone();
+    let alice = lab.alice.clone();
+    let asked = thread::spawn(move || {
+        super::support::api_key(&office.desk().unwrap(), &alice, "waited", ENDLESS)
+    });
+    // Long enough that it has found the lock, which takes a try of 200 ms.
+    thread::sleep(Duration::from_millis(400));
+    stranger.execute_batch("COMMIT").unwrap();
+    let key = asked.join().unwrap().unwrap();
+    assert!(lab.is_good(&key));
+}
+
+/// Those who ask for its health may stop to send it anything: it has to find out by itself.
+#[test]
+fn it_heals_without_being_asked_to_write() {
+    let lab = Lab::with(Waits {
+        job_max: Duration::ZERO,
+        flush_after: Duration::from_millis(10),
+    });
+    let stranger = lab.stranger();
+    stranger.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    assert!(lab.api_key(&lab.alice, "locked", ENDLESS).is_err());
+    assert!(lab.desk.health().is_err());
+    stranger.execute_batch("ROLLBACK").unwrap();
+    super::process::until("it is healthy again", || lab.desk.health().is_ok());
+}

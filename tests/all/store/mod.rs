@@ -1,0 +1,14 @@
+//! The file holds: damage, full disks, locks, clocks, kills, backups, and what is never found in it.
+
+mod backup;
+mod batches;
+mod damage;
+mod disk;
+mod lock;
+mod owner;
+mod power;
+mod process;
+mod secrets;
+mod support;
+mod time;
+mod version;

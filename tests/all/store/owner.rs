@@ -1,0 +1,290 @@
+//! What the file's owner asks of the program: restore, check, migrate.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use keycroft::clock::Clock;
+use keycroft::desk::Office;
+use keycroft::model::password::Password;
+use keycroft::model::time::Time;
+use keycroft::model::user::{NewUser, Role, Username};
+use rusqlite::Connection;
+
+use super::process::{Server, new_lab, run, said};
+use super::support::{number, origin};
+
+const PASSWORD: &str = "blue teapots sing at dawn";
+
+struct Backed {
+    folder: tempfile::TempDir,
+    db: PathBuf,
+    backup: PathBuf,
+    alice: String,
+    session: String,
+}
+
+/// A file with an admin, a session and an invitation, and a backup of it.
+fn backed() -> Backed {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("keycroft.db");
+    let alice = new_lab(&db);
+    let office = Office::open(&db, Clock::System).unwrap();
+    let desk = office.desk().unwrap();
+    let username = Username::parse("bob").unwrap();
+    let password = Password::chosen(PASSWORD, &username).unwrap();
+    let bob = NewUser {
+        username,
+        display_name: "Bob".to_owned(),
+        role: Role::Member,
+        password: Some(password),
+    };
+    desk.add_user_as_operator(bob).unwrap();
+    let typed = Password::typed(PASSWORD).unwrap();
+    let signed_in = desk
+        .sign_in("bob", &typed, None, origin(), desk.now())
+        .unwrap();
+    let session = signed_in.secret.reveal().to_string();
+    super::support::api_key(&desk, &alice, "ci", super::support::ENDLESS).unwrap();
+    drop(desk);
+    office.close();
+    let backup = folder.path().join("backup.db");
+    said(&db, &["backup", backup.to_str().unwrap()]);
+    Backed {
+        folder,
+        db,
+        backup,
+        alice,
+        session,
+    }
+}
+
+#[test]
+fn restoring_ends_what_is_short_lived_and_names_what_lives_on() {
+    let backed = backed();
+    let backup = backed.backup.to_str().unwrap();
+    let kept = fs::read(&backed.db).unwrap();
+    let refused = run(&backed.db, &["restore", backup]);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    let said_why = String::from_utf8(refused.stderr).unwrap();
+    assert!(said_why.contains("--yes"), "{said_why}");
+    assert_eq!(fs::read(&backed.db).unwrap(), kept);
+
+    let done = run(&backed.db, &["restore", backup, "--yes"]);
+    assert!(done.status.success(), "{done:?}");
+    let words = String::from_utf8(done.stderr).unwrap();
+    assert!(
+        words.contains("ended 1 tokens, 1 sessions and 1 codes"),
+        "{words}"
+    );
+    let listed = String::from_utf8(done.stdout).unwrap();
+    let columns: Vec<&str> = listed.trim_end().split('\t').collect();
+    assert_eq!(columns[1..4], ["api-key", "alice", "ci"], "{listed}");
+    assert_eq!(columns[6], "never", "when it was last used");
+    let aside: Vec<PathBuf> = fs::read_dir(backed.folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.to_string_lossy().contains("keycroft.db.before-"))
+        .collect();
+    assert_eq!(fs::read(&aside[0]).unwrap(), kept, "what was there is kept");
+    let of_the_short_lived = "SELECT (SELECT count(*) FROM credentials WHERE kind IN ('token', 'session')) + (SELECT count(*) FROM codes)";
+    assert_eq!(number(&backed.db, of_the_short_lived), 0);
+    let event = "SELECT count(*) FROM events WHERE action = 'file.restore' AND actor = 'operator'";
+    assert_eq!(number(&backed.db, event), 1);
+    let mode = fs::metadata(&backed.db).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o600);
+
+    let server = Server::start(&backed.db);
+    assert_eq!(server.client().verify(&backed.alice), 401);
+    let office = Office::open(&aside[0], Clock::System).unwrap();
+    let desk = office.desk().unwrap();
+    assert!(
+        super::support::caller(&desk, &backed.alice).is_ok(),
+        "it was good before"
+    );
+    assert!(backed.session.starts_with("kcs_"));
+}
+
+#[test]
+fn nothing_is_restored_under_a_running_server_or_from_a_damaged_backup() {
+    let backed = backed();
+    let backup = backed.backup.to_str().unwrap();
+    let server = Server::start(&backed.db);
+    let refused = run(&backed.db, &["restore", backup, "--yes"]);
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    let words = String::from_utf8(refused.stderr).unwrap();
+    let process = format!("process {} has it open", server.child.id());
+    assert!(words.contains(&process), "{words}");
+    assert_eq!(server.client().verify(&backed.alice), 204);
+    assert!(server.terminate().0.success());
+
+    let kept = fs::read(&backed.db).unwrap();
+    let mut damaged = fs::read(&backed.backup).unwrap();
+    damaged[4_096..12_288].fill(7);
+    fs::write(&backed.backup, damaged).unwrap();
+    for existing in [&["--yes"][..], &[]] {
+        let mut arguments = vec!["restore", backup];
+        arguments.extend(existing);
+        let elsewhere = backed.folder.path().join("elsewhere.db");
+        let to = if existing.is_empty() {
+            &elsewhere
+        } else {
+            &backed.db
+        };
+        let refused = run(to, &arguments);
+        assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+        assert!(!elsewhere.exists());
+        assert_eq!(fs::read(&backed.db).unwrap(), kept);
+    }
+    fs::set_permissions(&backed.backup, fs::Permissions::from_mode(0o644)).unwrap();
+    let refused = run(
+        &backed.folder.path().join("elsewhere.db"),
+        &["restore", backup],
+    );
+    let words = String::from_utf8(refused.stderr).unwrap();
+    assert!(words.contains("chmod 600"), "{words}");
+}
+
+/// A damaged file can be replaced: that is what backups are for.
+#[test]
+fn a_damaged_file_makes_room_for_its_backup() {
+    let backed = backed();
+    fs::write(&backed.db, b"nothing of it is left").unwrap();
+    let journal = PathBuf::from(format!("{}-wal", backed.db.display()));
+    fs::write(&journal, b"nor of its journal").unwrap();
+    said(
+        &backed.db,
+        &["restore", backed.backup.to_str().unwrap(), "--yes"],
+    );
+    assert!(!journal.exists());
+    assert!(said(&backed.db, &["user", "list"]).contains("alice"));
+}
+
+fn found(db: &Path) -> (Option<i32>, String) {
+    let output = run(db, &["check"]);
+    (
+        output.status.code(),
+        String::from_utf8(output.stdout).unwrap(),
+    )
+}
+
+/// One thing is done to a file by hand; what `check` has to say of it.
+fn demand_found(what: &str, damage: &str, subject: &str, words: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("keycroft.db");
+    new_lab(&db);
+    assert_eq!(found(&db).0, Some(0), "{what}: before");
+    let by_hand = Connection::open(&db).unwrap();
+    by_hand.pragma_update(None, "foreign_keys", "OFF").unwrap();
+    by_hand.execute_batch(damage).unwrap();
+    by_hand.close().unwrap();
+    let (code, said) = found(&db);
+    assert_eq!(code, Some(1), "{what}: {said}");
+    let line = said.lines().find(|line| line.starts_with("wrong\t"));
+    let line = line.unwrap_or_default();
+    assert!(
+        line.starts_with(&format!("wrong\t{subject}\t")),
+        "{what}: {said}"
+    );
+    assert!(line.contains(words), "{what}: {said}");
+}
+
+#[test]
+fn check_finds_what_was_done_to_the_file_by_hand() {
+    let unguarded = "DROP TRIGGER events_stay; DROP TRIGGER events_last;";
+    let guarded = "CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT raise(ABORT, 'events are never changed'); END;
+                   CREATE TRIGGER events_last BEFORE DELETE ON events BEGIN SELECT raise(ABORT, 'events are never deleted'); END;";
+    demand_found(
+        "an event was changed",
+        &format!("{unguarded} UPDATE events SET actor = 'nobody' WHERE number = 1; {guarded}"),
+        "audit log",
+        "event 1 ",
+    );
+    demand_found(
+        "an event was deleted",
+        &format!("{unguarded} DELETE FROM events WHERE number = 1; {guarded}"),
+        "audit log",
+        "event 1 ",
+    );
+    demand_found(
+        "a trigger was dropped",
+        "DROP TRIGGER events_stay",
+        "schema",
+        "events_stay",
+    );
+    demand_found(
+        "a table was added",
+        "CREATE TABLE strange (a)",
+        "schema",
+        "strange",
+    );
+    demand_found(
+        "a row refers to what is gone",
+        "INSERT INTO group_members (user_id, group_id) VALUES (1, 99)",
+        "references",
+        "1 rows",
+    );
+    demand_found(
+        "the policy is gone",
+        "DELETE FROM policy",
+        "rows",
+        "lacks its policy",
+    );
+    demand_found(
+        "the installation is of the future",
+        "UPDATE installation SET created_at = 20000000000",
+        "clock",
+        "set the clock",
+    );
+}
+
+#[test]
+fn check_finds_a_clock_before_the_last_event_and_an_open_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("keycroft.db");
+    new_lab(&db);
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let (code, said) = found(&db);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("wrong\tfolder\tothers may write"), "{said}");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
+
+    let ahead = Clock::manual(Time::from_unix(20_000_000_000));
+    let office = Office::open(&db, ahead).unwrap();
+    office.desk().unwrap().sweep_as_operator().unwrap();
+    office.close();
+    let (code, said) = found(&db);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("wrong\tclock\t"), "{said}");
+}
+
+#[test]
+fn check_goes_on_beside_a_server_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("keycroft.db");
+    let alice = new_lab(&db);
+    let server = Server::start(&db);
+    assert_eq!(server.client().verify(&alice), 204);
+    let (code, said) = found(&db);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("look\tbackup\t"), "{said}");
+    assert!(server.terminate().0.success());
+    let before = fs::read(&db).unwrap();
+    assert_eq!(found(&db).0, Some(0));
+    assert_eq!(fs::read(&db).unwrap(), before);
+}
+
+#[test]
+fn migrating_a_file_of_the_present_schema_does_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("keycroft.db");
+    new_lab(&db);
+    let before = fs::read(&db).unwrap();
+    for arguments in [&["migrate"][..], &["migrate", "--dry-run"]] {
+        let output = run(&db, arguments);
+        assert!(output.status.success(), "{output:?}");
+        let words = String::from_utf8(output.stderr).unwrap();
+        assert!(words.contains("nothing to do"), "{words}");
+        assert_eq!(fs::read(&db).unwrap(), before);
+    }
+}

@@ -1,0 +1,477 @@
+//! The real binary as a process of its own: kills (R1), the end (R13), and nothing to do (P6).
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::support::number;
+
+/// How long a test waits for what must happen before it fails. Nothing passes because of it.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Waits until it is so.
+pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < PATIENCE, "{what} never came true");
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// The program with a file, not yet told what to do.
+pub fn keycroft(db: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keycroft"));
+    command.args(arguments).arg("--db").arg(db).env_clear();
+    command
+}
+
+/// Runs the program to its end.
+pub fn run(db: &Path, arguments: &[&str]) -> Output {
+    keycroft(db, arguments).output().unwrap()
+}
+
+/// Runs the program, which must succeed; what it wrote to standard output.
+pub fn said(db: &Path, arguments: &[&str]) -> String {
+    let output = run(db, arguments);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .trim_end()
+        .to_owned()
+}
+
+/// Makes a file with an admin alice; gives a token of hers.
+pub fn new_lab(db: &Path) -> String {
+    said(db, &["user", "add", "alice", "--admin"]);
+    said(db, &["user", "token", "alice"])
+}
+
+/// A running server.
+pub struct Server {
+    pub child: Child,
+    pub address: SocketAddr,
+    log: Arc<Mutex<String>>,
+    reader: Option<thread::JoinHandle<()>>,
+}
+
+impl Server {
+    pub fn start(db: &Path) -> Self {
+        Self::spawn(keycroft(db, &["serve", "--listen", "127.0.0.1:0"]))
+    }
+
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stderr.take().unwrap());
+        let log = Arc::new(Mutex::new(String::new()));
+        let mut first = String::new();
+        let address = loop {
+            first.clear();
+            assert!(
+                lines.read_line(&mut first).unwrap() > 0,
+                "it did not start: {}",
+                log.lock().unwrap()
+            );
+            log.lock().unwrap().push_str(&first);
+            if let Some(url) = first.trim_end().strip_prefix("listening on http://") {
+                break url.parse().unwrap();
+            }
+        };
+        let kept = Arc::clone(&log);
+        let reader = thread::spawn(move || {
+            for line in lines.lines().map_while(Result::ok) {
+                let mut kept = kept.lock().unwrap();
+                kept.push_str(&line);
+                kept.push('\n');
+            }
+        });
+        Self {
+            child,
+            address,
+            log,
+            reader: Some(reader),
+        }
+    }
+
+    pub fn signal(&self, name: &str) {
+        let done = Command::new("kill")
+            .args([&format!("-{name}"), &self.child.id().to_string()])
+            .status();
+        assert!(done.unwrap().success());
+    }
+
+    /// Ends it; what it logged.
+    pub fn ended(mut self) -> (std::process::ExitStatus, String) {
+        let status = self.child.wait().unwrap();
+        self.reader.take().unwrap().join().unwrap();
+        let log = self.log.lock().unwrap().clone();
+        (status, log)
+    }
+
+    pub fn terminate(self) -> (std::process::ExitStatus, String) {
+        self.signal("TERM");
+        self.ended()
+    }
+
+    pub fn client(&self) -> Client {
+        Client {
+            stream: BufReader::new(TcpStream::connect(self.address).unwrap()),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One connection.
+pub struct Client {
+    pub stream: BufReader<TcpStream>,
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Answer {
+    /// A field of the JSON body.
+    pub fn field(&self, name: &str) -> String {
+        let value: serde_json::Value = serde_json::from_str(&self.body).unwrap();
+        value[name].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+impl Client {
+    /// The same client on a new connection.
+    pub fn reconnect(&mut self) {
+        let server = self.stream.get_ref().peer_addr().unwrap();
+        self.stream = BufReader::new(TcpStream::connect(server).unwrap());
+    }
+
+    /// Sends a request without waiting for the answer.
+    pub fn send(
+        &mut self,
+        method: &str,
+        path: &str,
+        secret: &str,
+        body: &str,
+    ) -> std::io::Result<()> {
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {secret}\r\nUser-Agent: store-test\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        self.stream.get_mut().write_all(request.as_bytes())
+    }
+
+    /// Reads an answer; an error when the server is gone.
+    pub fn answer(&mut self) -> std::io::Result<Answer> {
+        let mut head = String::new();
+        loop {
+            let mut line = String::new();
+            if self.stream.read_line(&mut line)? == 0 {
+                return Err(std::io::ErrorKind::UnexpectedEof.into());
+            }
+            if line == "\r\n" {
+                break;
+            }
+            head.push_str(&line);
+        }
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length")
+                .then(|| value.trim().parse().unwrap())
+        });
+        let mut body = vec![0; length.unwrap_or(0)];
+        self.stream.read_exact(&mut body)?;
+        let status = head[9..12].parse().unwrap();
+        let body = String::from_utf8(body).unwrap();
+        Ok(Answer { status, head, body })
+    }
+
+    pub fn try_ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        secret: &str,
+        body: &str,
+    ) -> std::io::Result<Answer> {
+        self.send(method, path, secret, body)?;
+        self.answer()
+    }
+
+    pub fn ask(&mut self, method: &str, path: &str, secret: &str, body: &str) -> Answer {
+        self.try_ask(method, path, secret, body).unwrap()
+    }
+
+    pub fn verify(&mut self, secret: &str) -> u16 {
+        self.ask("GET", "/verify", secret, "").status
+    }
+}
+
+/// Lets 16 clients of one secret write until the server is gone or `enough` says so; what was acknowledged.
+pub fn load(
+    address: SocketAddr,
+    secret: &str,
+    round: usize,
+    enough: &(impl Fn() -> bool + Sync),
+) -> Vec<(String, Fate)> {
+    let acknowledged = Mutex::default();
+    load_telling(address, secret, round, enough, &acknowledged);
+    acknowledged.into_inner().unwrap()
+}
+
+/// The same, told as it goes: each API key's secret, and what became of it.
+pub fn load_telling(
+    address: SocketAddr,
+    secret: &str,
+    round: usize,
+    enough: &(impl Fn() -> bool + Sync),
+    acknowledged: &Mutex<Vec<(String, Fate)>>,
+) {
+    thread::scope(|scope| {
+        for writer in 0..16 {
+            scope.spawn(move || {
+                let name = format!("key {round} {writer}");
+                // Ends with an error when the server is gone.
+                let _ = write_on(address, secret, &name, enough, acknowledged);
+            });
+        }
+    });
+}
+
+fn write_on(
+    address: SocketAddr,
+    secret: &str,
+    name: &str,
+    enough: &impl Fn() -> bool,
+    acknowledged: &Mutex<Vec<(String, Fate)>>,
+) -> std::io::Result<()> {
+    let stream = TcpStream::connect(address)?;
+    let mut client = Client {
+        stream: BufReader::new(stream),
+    };
+    for turn in 0.. {
+        if enough() {
+            break;
+        }
+        let body = format!("{{\"name\": \"{name} {turn}\"}}");
+        let made = client.try_ask("POST", "/api/v1/api-keys", secret, &body)?;
+        assert_eq!(made.status, 201, "{made:?}");
+        let place = {
+            let mut all = acknowledged.lock().unwrap();
+            all.push((made.field("secret"), Fate::Lives));
+            all.len() - 1
+        };
+        if turn % 2 == 1 {
+            // What was asked and not acknowledged may have happened, or not.
+            acknowledged.lock().unwrap()[place].1 = Fate::Unknown;
+            let path = format!("/api/v1/api-keys/{}", made.field("id"));
+            let ended = client.try_ask("DELETE", &path, secret, "")?;
+            assert_eq!(ended.status, 204, "{ended:?}");
+            acknowledged.lock().unwrap()[place].1 = Fate::Ended;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Lives,
+    Ended,
+    Unknown,
+}
+
+/// Lifts the policy's limit on how many API keys one may have.
+pub fn allow_many(client: &mut Client, secret: &str) {
+    let body = r#"{"api_keys_max": 100000}"#;
+    let allowed = client.ask("PATCH", "/api/v1/policy", secret, body);
+    assert_eq!(allowed.status, 200, "{allowed:?}");
+}
+
+/// Holds what was acknowledged against what verifies; how many.
+pub fn demand_all(client: &mut Client, acknowledged: &[(String, Fate)]) {
+    for (key, fate) in acknowledged {
+        let status = client.verify(key);
+        match fate {
+            Fate::Lives => assert_eq!(status, 204, "an acknowledged key was lost"),
+            Fate::Ended => assert_eq!(status, 401, "an acknowledged deletion was lost"),
+            Fate::Unknown => assert!(status == 204 || status == 401, "{status}"),
+        }
+    }
+}
+
+/// How often to do what has a long form, from the environment.
+pub fn rounds(variable: &str, short: usize) -> usize {
+    std::env::var(variable).map_or(short, |value| value.parse().unwrap())
+}
+
+/// R1. `KEYCROFT_TEST_KILLS=200` is the long form.
+#[test]
+fn killed_while_it_writes_it_loses_nothing_that_it_acknowledged() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("keycroft.db");
+    let alice = new_lab(&db);
+    let mut acknowledged: Vec<(String, Fate)> = Vec::new();
+    let (mut total, kills) = (0, rounds("KEYCROFT_TEST_KILLS", 20));
+    for round in 0..kills {
+        let server = Server::start(&db);
+        let mut client = server.client();
+        if round == 0 {
+            allow_many(&mut client, &alice);
+        }
+        demand_all(&mut client, &acknowledged);
+        let pid = server.child.id().to_string();
+        let done = thread::scope(|scope| {
+            let killer = scope.spawn(move || {
+                // At another moment each time: in the midst of the first writes, or of a later checkpoint.
+                thread::sleep(Duration::from_millis(15 + (round as u64 * 37) % 250));
+                assert!(
+                    Command::new("kill")
+                        .args(["-KILL", &pid])
+                        .status()
+                        .unwrap()
+                        .success()
+                );
+            });
+            let done = load(server.address, &alice, round, &|| false);
+            killer.join().unwrap();
+            done
+        });
+        assert!(!server.ended().0.success());
+        total += done.len();
+        acknowledged = done;
+        let copy = folder.path().join("looked-at.db");
+        for ending in ["", "-wal"] {
+            let from = format!("{}{ending}", db.display());
+            std::fs::copy(from, format!("{}{ending}", copy.display())).unwrap();
+        }
+        let sound: String = rusqlite::Connection::open(&copy)
+            .unwrap()
+            .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+            .unwrap();
+        assert_eq!(sound, "ok", "round {round}");
+        said(&db, &["audit", "verify"]);
+    }
+    let server = Server::start(&db);
+    demand_all(&mut server.client(), &acknowledged);
+    assert!(server.terminate().0.success());
+    println!("{total} API keys acknowledged, {kills} kills");
+    assert!(total > kills, "there was a load");
+}
+
+/// R13.
+#[test]
+fn told_to_stop_it_finishes_what_is_under_way_and_leaves_one_whole_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("keycroft.db");
+    let alice = new_lab(&db);
+    let server = Server::start(&db);
+    allow_many(&mut server.client(), &alice);
+    // So that all of them are under way when it is told to stop.
+    let stranger = rusqlite::Connection::open(&db).unwrap();
+    stranger.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let mut under_way: Vec<Client> = (0..20).map(|_| server.client()).collect();
+    for (number, client) in under_way.iter_mut().enumerate() {
+        let body = format!("{{\"name\": \"under way {number}\"}}");
+        client
+            .send("POST", "/api/v1/api-keys", &alice, &body)
+            .unwrap();
+    }
+    until("the server has read them", || unread(server.address) == 0);
+    server.signal("TERM");
+    until("it takes no more connections", || {
+        TcpStream::connect(server.address).is_err()
+    });
+    stranger.execute_batch("ROLLBACK").unwrap();
+    let answers: Vec<_> = under_way
+        .iter_mut()
+        .map(|client| client.answer().unwrap().status)
+        .collect();
+    assert_eq!(answers, [201; 20]);
+    drop(stranger);
+    let (status, log) = server.ended();
+    assert!(status.success(), "{log}");
+    for ending in ["-wal", "-shm"] {
+        let beside = PathBuf::from(format!("{}{ending}", db.display()));
+        assert!(!beside.exists(), "{ending} is left: {log}");
+    }
+    let stored = "SELECT count(*) FROM credentials WHERE name LIKE 'under way%'";
+    assert_eq!(number(&db, stored), 20);
+    // Its last use was in memory alone.
+    assert_eq!(
+        number(&db, "SELECT count(*) FROM last_uses WHERE at IS NOT NULL"),
+        1
+    );
+}
+
+/// Bytes that lie in the system for a server that has not read them.
+fn unread(server: SocketAddr) -> u64 {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let mine = format!(":{:04X}", server.port());
+    table
+        .lines()
+        .filter_map(|line| {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            let received = words.get(4)?.split_once(':')?.1;
+            // 01 is an established connection, whether it was accepted or still waits to be.
+            let counts = words[1].ends_with(&mine) && words[3] == "01";
+            counts.then(|| u64::from_str_radix(received, 16).unwrap())
+        })
+        .sum()
+}
+
+/// P6: nothing wakes up when there is nothing to do.
+#[test]
+fn an_idle_server_sleeps() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("keycroft.db");
+    let alice = new_lab(&db);
+    let server = Server::start(&db);
+    for _ in 0..10 {
+        assert_eq!(server.client().verify(&alice), 204);
+        assert_eq!(
+            server
+                .client()
+                .ask("GET", "/api/v1/api-keys", &alice, "")
+                .status,
+            200
+        );
+    }
+    let pid = server.child.id();
+    // What was asked is written after 5 seconds, connections that were closed are forgotten before.
+    let seen = || {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
+        let mut switches: Vec<(String, String)> = tasks
+            .map(|task| {
+                let path = task.unwrap().path();
+                let status = std::fs::read_to_string(path.join("status")).unwrap();
+                let line = |word| {
+                    status
+                        .lines()
+                        .find(|line| line.starts_with(word))
+                        .unwrap()
+                        .to_owned()
+                };
+                (line("Name"), line("voluntary_ctxt_switches"))
+            })
+            .collect();
+        switches.sort_unstable();
+        switches
+    };
+    let mut before = seen();
+    until("it sleeps for 3 seconds", || {
+        thread::sleep(Duration::from_secs(3));
+        let after = seen();
+        std::mem::replace(&mut before, after.clone()) == after
+    });
+}

@@ -1,0 +1,420 @@
+//! S1: secrets of every kind are planted through every door, and found nowhere afterwards.
+
+use std::fs;
+use std::path::Path;
+
+use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
+use keycroft::clock::Clock;
+use keycroft::desk::Office;
+use keycroft::model::password::Password;
+use keycroft::model::user::Username;
+
+use super::process::{Answer, Client, Server, keycroft, said};
+use super::support::origin;
+
+const ALICES_PASSWORD: &str = "blue teapots sing at dawn";
+const WRONG_PASSWORD: &str = "quiet otters mend old nets";
+const NEW_PASSWORD: &str = "seven lanterns over a pond";
+
+/// Everything that one secret may look like.
+struct Needle {
+    name: String,
+    forms: Vec<Vec<u8>>,
+}
+
+impl Needle {
+    fn of(name: &str, secret: &str) -> Self {
+        // Of one of our secrets, what is secret: the id before it is public, the check behind it tells nothing.
+        let core = match secret.split('_').collect::<Vec<_>>()[..] {
+            [_, _, rest] => &rest[..32],
+            _ => secret,
+        };
+        let mut forms: Vec<Vec<u8>> = Vec::new();
+        for text in [core.to_owned(), core.chars().rev().collect()] {
+            let bytes = text.as_bytes();
+            forms.push(bytes.to_vec());
+            forms.push(HEXLOWER.encode(bytes).into_bytes());
+            forms.push(HEXUPPER.encode(bytes).into_bytes());
+            forms.push(text.replace(' ', "%20").into_bytes());
+            forms.push(text.replace(' ', "+").into_bytes());
+            for shift in 0..3 {
+                let padded = [&[0; 3][..shift], bytes].concat();
+                for encoded in [BASE64.encode(&padded), BASE64URL_NOPAD.encode(&padded)] {
+                    // The characters that depend on these bytes alone, not on what stands before or behind.
+                    let begin = (shift * 8).div_ceil(6);
+                    let end = padded.len() * 8 / 6;
+                    forms.push(encoded.as_bytes()[begin..end].to_vec());
+                }
+            }
+        }
+        Self {
+            name: name.to_owned(),
+            forms,
+        }
+    }
+
+    fn is_in(&self, hay: &[u8]) -> bool {
+        let found = |form: &Vec<u8>| hay.windows(form.len()).any(|window| window == form);
+        self.forms.iter().any(found)
+    }
+}
+
+/// What was planted, and what was found where.
+#[derive(Default)]
+struct Search {
+    needles: Vec<Needle>,
+    found: Vec<String>,
+    looked_at: usize,
+}
+
+impl Search {
+    fn plant(&mut self, name: &str, secret: &str) {
+        assert!(secret.len() >= 20, "{name}: {secret:?}");
+        self.needles.push(Needle::of(name, secret));
+    }
+
+    fn look(&mut self, place: &str, hay: &[u8]) {
+        self.looked_at += hay.len();
+        for needle in &self.needles {
+            if needle.is_in(hay) {
+                self.found.push(format!("{} in {place}", needle.name));
+            }
+        }
+    }
+
+    fn look_at_file(&mut self, path: &Path) {
+        self.look(&path.display().to_string(), &fs::read(path).unwrap());
+    }
+
+    fn look_at_folder(&mut self, folder: &Path) {
+        for entry in fs::read_dir(folder).unwrap() {
+            self.look_at_file(&entry.unwrap().path());
+        }
+    }
+}
+
+/// The search would find what is there.
+#[test]
+fn every_form_is_found() {
+    let secret = "kca_0123456789ab_0123456789abcdefghijklmnopqrstuvXXXXXX";
+    let needle = Needle::of("planted", secret);
+    let core = &secret[17..49];
+    for text in [core.to_owned(), core.chars().rev().collect::<String>()] {
+        for before in ["", "a", "ab", "abc"] {
+            for behind in ["", "x", "xy", "xyz"] {
+                let around = format!("{before}{text}{behind}");
+                assert!(needle.is_in(around.as_bytes()));
+                assert!(
+                    needle.is_in(BASE64.encode(around.as_bytes()).as_bytes()),
+                    "{around}"
+                );
+                assert!(needle.is_in(HEXLOWER.encode(around.as_bytes()).as_bytes()));
+            }
+        }
+    }
+    assert!(!needle.is_in(&secret.as_bytes()[..17]));
+}
+
+/// Asks for what shows a secret, which is planted; nothing else in the answer may hold one.
+fn shown(
+    search: &mut Search,
+    client: &mut Client,
+    name: &str,
+    path: &str,
+    secret: &str,
+    body: &str,
+) -> (String, String) {
+    let answer = client.ask("POST", path, secret, body);
+    assert!(
+        answer.status == 200 || answer.status == 201,
+        "{name}: {answer:?}"
+    );
+    search.look(name, answer.head.as_bytes());
+    assert!(
+        answer
+            .head
+            .to_lowercase()
+            .contains("cache-control: no-store"),
+        "{name}"
+    );
+    let new = answer.field("secret");
+    search.plant(name, &new);
+    (answer.field("id"), new)
+}
+
+#[test]
+fn secrets_are_found_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("keycroft.db");
+    let mut search = Search::default();
+    for (name, text) in [
+        ("password", ALICES_PASSWORD),
+        ("wrong password", WRONG_PASSWORD),
+        ("new password", NEW_PASSWORD),
+    ] {
+        search.plant(name, text);
+    }
+    add_with_password(&db, "alice", ALICES_PASSWORD);
+    let token = said(&db, &["user", "token", "alice"]);
+    search.plant("token of the operator's", &token);
+    for (name, arguments) in [
+        ("invitation", ["user", "add", "bob"]),
+        ("reset code", ["user", "reset-password", "alice"]),
+    ] {
+        let link = said(&db, &arguments);
+        search.plant(name, link.split_once("code=").unwrap().1);
+    }
+    let reset = said(&db, &["user", "reset-password", "bob"]);
+    let reset = reset.split_once("code=").unwrap().1;
+    search.plant("code that is spent", reset);
+    let session = sign_in(&db);
+    search.plant("session", &session);
+
+    let mut command = keycroft(&db, &["serve", "--listen", "127.0.0.1:0"]);
+    command.args(["--log", "debug"]);
+    let server = Server::spawn(command);
+    let mut client = server.client();
+    let (key_id, key) = shown(
+        &mut search,
+        &mut client,
+        "API key",
+        "/api/v1/api-keys",
+        &token,
+        r#"{"name": "one"}"#,
+    );
+    let rotate = format!("/api/v1/api-keys/{key_id}/rotate");
+    let (_, rotated) = shown(
+        &mut search,
+        &mut client,
+        "rotated API key",
+        &rotate,
+        &token,
+        r#"{"grace": "1h"}"#,
+    );
+    let (_, other) = shown(
+        &mut search,
+        &mut client,
+        "token",
+        "/api/v1/tokens",
+        &token,
+        "{}",
+    );
+    for secret in [&key, &rotated, &other] {
+        assert_eq!(client.verify(secret), 204);
+    }
+    let answers = misuse(&mut client, &token, &key, &session, reset);
+    for (place, answer) in &answers {
+        search.look(place, answer.head.as_bytes());
+        search.look(place, answer.body.as_bytes());
+    }
+    let events = client.ask("GET", "/api/v1/events?all=true&limit=200", &token, "");
+    assert_eq!(events.status, 200);
+    search.look("events", events.body.as_bytes());
+    let export = client.ask("GET", "/api/v1/api-keys", &token, "");
+    search.look("list", export.body.as_bytes());
+
+    let process = format!("/proc/{}", server.child.id());
+    for name in ["cmdline", "environ"] {
+        search.look_at_file(&Path::new(&process).join(name));
+    }
+    assert!(
+        fs::metadata(folder.path().join("keycroft.db-wal"))
+            .unwrap()
+            .len()
+            > 0,
+        "the journal was looked at"
+    );
+    search.look_at_folder(folder.path());
+    let backup = folder.path().join("backup.db");
+    said(&db, &["backup", backup.to_str().unwrap()]);
+    search.look_at_folder(folder.path());
+    let (status, log) = server.terminate();
+    assert!(status.success());
+    search.look("log", log.as_bytes());
+    assert!(
+        log.contains("POST /api/v1/api-keys 201"),
+        "the log was looked at: {log}"
+    );
+    search.look_at_folder(folder.path());
+    assert!(search.looked_at > 1_000_000);
+    assert!(search.found.is_empty(), "{:#?}", search.found);
+}
+
+fn add_with_password(db: &Path, name: &str, password: &str) {
+    use std::io::Write;
+    let mut child = keycroft(db, &["user", "add", name, "--admin", "--password-stdin"])
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    writeln!(child.stdin.take().unwrap(), "{password}").unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+/// A session, and failed sign-ins: with a wrong password, and with the password in place of the name.
+fn sign_in(db: &Path) -> String {
+    let office = Office::open(db, Clock::System).unwrap();
+    let desk = office.desk().unwrap();
+    let typed = |text| Password::typed(text).unwrap();
+    for (name, password) in [
+        ("alice", WRONG_PASSWORD),
+        (ALICES_PASSWORD, ALICES_PASSWORD),
+        ("nobody", WRONG_PASSWORD),
+    ] {
+        assert!(
+            desk.sign_in(name, &typed(password), None, origin(), desk.now())
+                .is_err()
+        );
+    }
+    assert!(Username::parse("alice").is_ok());
+    let signed_in = desk.sign_in("alice", &typed(ALICES_PASSWORD), None, origin(), desk.now());
+    let secret = signed_in.unwrap().secret.reveal().to_string();
+    drop(desk);
+    office.close();
+    secret
+}
+
+/// Secrets in all the wrong places: people paste them anywhere.
+fn misuse(
+    client: &mut Client,
+    token: &str,
+    key: &str,
+    session: &str,
+    code: &str,
+) -> Vec<(String, Answer)> {
+    let with = |name: &str, value: &str| format!("{{\"{name}\": \"{value}\"}}");
+    let requests: Vec<(&str, String, &str, String)> = vec![
+        (
+            "GET",
+            format!("/api/v1/api-keys/{key}"),
+            token,
+            String::new(),
+        ),
+        (
+            "DELETE",
+            format!("/api/v1/api-keys/{key}"),
+            token,
+            String::new(),
+        ),
+        (
+            "DELETE",
+            format!("/api/v1/tokens/{token}"),
+            token,
+            String::new(),
+        ),
+        (
+            "DELETE",
+            format!("/api/v1/users/{key}"),
+            token,
+            String::new(),
+        ),
+        ("POST", format!("/api/v1/{key}"), token, String::new()),
+        (
+            "POST",
+            format!("/api/v1/users/{key}/reset-password"),
+            key,
+            String::new(),
+        ),
+        (
+            "GET",
+            format!("/verify?permission={key}"),
+            token,
+            String::new(),
+        ),
+        (
+            "GET",
+            format!("/api/v1/api-keys?after={key}"),
+            token,
+            String::new(),
+        ),
+        (
+            "POST",
+            format!("/api/v1/sweep?token={token}"),
+            token,
+            String::new(),
+        ),
+        (
+            "GET",
+            format!("/api/v1/events?action={key}"),
+            token,
+            String::new(),
+        ),
+        (
+            "POST",
+            "/api/v1/api-keys".to_owned(),
+            session,
+            with("name", "x"),
+        ),
+        ("POST", "/api/v1/api-keys".to_owned(), token, with(key, "x")),
+        (
+            "POST",
+            "/api/v1/api-keys".to_owned(),
+            token,
+            with("expires_in", key),
+        ),
+        (
+            "POST",
+            "/api/v1/api-keys".to_owned(),
+            token,
+            format!("{{\"name\": \"n\", \"permissions\": [\"{key}\"]}}"),
+        ),
+        (
+            "POST",
+            "/api/v1/api-keys".to_owned(),
+            token,
+            format!("{{\"name\": \"n\", \"allowed_addresses\": [\"{key}\"]}}"),
+        ),
+        (
+            "POST",
+            "/api/v1/users".to_owned(),
+            token,
+            with("username", key),
+        ),
+        (
+            "POST",
+            "/api/v1/me/password".to_owned(),
+            token,
+            format!("{{\"current\": \"{WRONG_PASSWORD}\", \"new\": \"{NEW_PASSWORD}\"}}"),
+        ),
+        (
+            "POST",
+            "/api/v1/me/password".to_owned(),
+            token,
+            format!("{{\"current\": \"{ALICES_PASSWORD}\", \"new\": \"{NEW_PASSWORD}\"}}"),
+        ),
+        (
+            "POST",
+            "/api/v1/password-reset".to_owned(),
+            token,
+            format!("{{\"code\": \"{code}\", \"password\": \"{NEW_PASSWORD}\"}}"),
+        ),
+        (
+            "POST",
+            "/api/v1/password-reset".to_owned(),
+            code,
+            with("password", NEW_PASSWORD),
+        ),
+        ("DELETE", "/api/v1/burn".to_owned(), code, String::new()),
+        (
+            "POST",
+            "/oauth/introspect".to_owned(),
+            token,
+            format!("token={key}"),
+        ),
+        ("GET", format!("/{key}"), token, String::new()),
+        ("BREW", format!("/{key}"), token, String::new()),
+        ("DELETE", "/api/v1/burn".to_owned(), session, String::new()),
+    ];
+    requests
+        .into_iter()
+        .map(|(method, path, secret, body)| {
+            let answer = client.try_ask(method, &path, secret, &body);
+            if answer.as_ref().map_or(true, |answer| {
+                answer.head.to_lowercase().contains("connection: close")
+            }) {
+                client.reconnect();
+            }
+            (format!("the answer to {method} {path}"), answer)
+        })
+        .filter_map(|(place, answer)| Some((place, answer.ok()?)))
+        .collect()
+}

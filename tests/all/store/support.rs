@@ -1,0 +1,201 @@
+//! A lab: a file with a manual clock, an admin alice and a member bob, asked at the desk.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use keycroft::clock::Clock;
+use keycroft::desk::{Desk, Office};
+use keycroft::model::caller::{Caller, Permit};
+use keycroft::model::credential::{Kind, NewCredential};
+use keycroft::model::error::Error;
+use keycroft::model::event::{Action, Origin, Target, Trace, Way};
+use keycroft::model::secret::Presented;
+use keycroft::model::time::{Lifetime, Time, WantedEnd};
+use keycroft::model::user::{NewUser, Role, Username};
+use keycroft::store::{Read, Store, Waits};
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+/// When every lab begins.
+pub const NOW: Time = Time::from_unix(1_800_000_000);
+
+pub struct Lab {
+    pub folder: TempDir,
+    pub path: PathBuf,
+    pub clock: Clock,
+    pub office: Office,
+    pub desk: Desk,
+    /// A token of alice's, good for 24 hours.
+    pub alice: String,
+    pub bob: String,
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        Self::with(Waits::default())
+    }
+
+    pub fn with(waits: Waits) -> Self {
+        Self::in_folder(tempfile::tempdir().unwrap(), waits)
+    }
+
+    pub fn in_folder(folder: TempDir, waits: Waits) -> Self {
+        let path = folder.path().join("keycroft.db");
+        let clock = Clock::manual(NOW);
+        Store::create(&path, NOW).unwrap();
+        let office = Office::open_with(&path, clock.clone(), waits).unwrap();
+        let desk = office.desk().unwrap();
+        let alice = add_user(&desk, "alice", Role::Admin);
+        let bob = add_user(&desk, "bob", Role::Member);
+        Self {
+            folder,
+            path,
+            clock,
+            office,
+            desk,
+            alice,
+            bob,
+        }
+    }
+
+    /// Closes the file and opens it anew, as a restart does.
+    pub fn restart(self) -> Self {
+        self.office.close();
+        let Self {
+            folder,
+            path,
+            clock,
+            alice,
+            bob,
+            ..
+        } = self;
+        let office = Office::open(&path, clock.clone()).unwrap();
+        let desk = office.desk().unwrap();
+        Self {
+            folder,
+            path,
+            clock,
+            office,
+            desk,
+            alice,
+            bob,
+        }
+    }
+
+    pub fn turn_to(&self, unix: i64) {
+        self.clock.turn_to(Time::from_unix(unix));
+    }
+
+    pub fn caller(&self, secret: &str) -> Result<Caller, Error> {
+        caller(&self.desk, secret)
+    }
+
+    pub fn is_good(&self, secret: &str) -> bool {
+        match self.caller(secret) {
+            Ok(_) => true,
+            Err(Error::Unauthenticated { .. }) => false,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    pub fn api_key(&self, owner: &str, name: &str, end: WantedEnd) -> Result<String, Error> {
+        api_key(&self.desk, owner, name, end)
+    }
+
+    /// A connection of somebody else's.
+    pub fn stranger(&self) -> Connection {
+        Connection::open(&self.path).unwrap()
+    }
+
+    pub fn number(&self, sql: &str) -> i64 {
+        number(&self.path, sql)
+    }
+}
+
+fn add_user(desk: &Desk, name: &str, role: Role) -> String {
+    let username = Username::parse(name).unwrap();
+    let user = NewUser {
+        username: username.clone(),
+        display_name: name.to_owned(),
+        role,
+        password: None,
+    };
+    desk.add_user_as_operator(user).unwrap();
+    let issued = desk.user_token_as_operator(&username, WantedEnd::Unsaid);
+    issued.unwrap().secret.reveal().to_string()
+}
+
+pub fn caller(desk: &Desk, secret: &str) -> Result<Caller, Error> {
+    let presented = Presented::parse(secret).expect("a secret in our form");
+    desk.caller(&presented, Kind::is_bearer, origin(), desk.now())
+}
+
+pub fn origin() -> Origin {
+    Origin {
+        way: Way::Api,
+        address: "127.0.0.1".parse().ok(),
+        program: Some("test".to_owned()),
+        request_id: None,
+    }
+}
+
+pub fn api_key(desk: &Desk, owner: &str, name: &str, end: WantedEnd) -> Result<String, Error> {
+    let caller = caller(desk, owner)?;
+    let wanted = NewCredential {
+        kind: Kind::ApiKey,
+        name: Some(name.to_owned()),
+        note: None,
+        end,
+        permissions: None,
+        networks: None,
+    };
+    let whose = Desk::own(&caller, Kind::ApiKey)?;
+    let issued = desk.issue(&caller, &whose, wanted, None)?;
+    Ok(issued.secret.reveal().to_string())
+}
+
+pub const fn for_seconds(seconds: u64) -> WantedEnd {
+    WantedEnd::In(Lifetime::For(Duration::from_secs(seconds)))
+}
+
+pub const ENDLESS: WantedEnd = WantedEnd::In(Lifetime::Endless);
+
+/// What a connection of its own finds.
+pub fn number(path: &Path, sql: &str) -> i64 {
+    let connection = Connection::open(path).unwrap();
+    connection.query_row(sql, [], |row| row.get(0)).unwrap()
+}
+
+/// A store of a new file, below the desk: for jobs that no desk would ask for.
+pub fn bare_store(folder: &Path, waits: Waits) -> Store {
+    let path = folder.join("keycroft.db");
+    Store::create(&path, NOW).unwrap();
+    Store::open_with(&path, waits).unwrap()
+}
+
+/// Adds a group as the operator: the smallest act there is.
+pub fn add_group(store: &Store, name: &str) -> Result<(), Error> {
+    let name = name.to_owned();
+    store.write(permit(), move |write| {
+        write.add_group(&name)?;
+        Ok(((), trace(&name)))
+    })
+}
+
+pub fn permit() -> Permit {
+    Permit::by_operator(Action::GroupAdd, NOW)
+}
+
+pub fn trace(name: &str) -> Trace {
+    Trace::of(Target::new("group", name, name, None))
+}
+
+/// The groups and how many events there are, as a reader finds them.
+pub fn groups_and_events(read: &Read) -> (Vec<String>, usize) {
+    let groups = read.groups(None, 200).unwrap().items;
+    let events = read.events(&keycroft::store::EventFilter::default(), None, 200);
+    (
+        groups.into_iter().map(|group| group.name).collect(),
+        events.unwrap().items.len(),
+    )
+}

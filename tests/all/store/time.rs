@@ -1,0 +1,211 @@
+//! R7: the end of a credential is exact to the second, and is never taken back by a clock.
+
+use std::time::Duration;
+
+use keycroft::desk::Desk;
+use keycroft::model::caller::Caller;
+use keycroft::model::code::Purpose;
+use keycroft::model::credential::Rotation;
+use keycroft::model::credential::{CredentialChange, Kind};
+use keycroft::model::error::Error;
+use keycroft::model::secret::Presented;
+use keycroft::model::time::{Time, WantedEnd};
+
+use super::support::{ENDLESS, Lab, NOW, for_seconds, origin};
+
+const YEAR: i64 = 31_556_952;
+
+fn id(secret: &str) -> keycroft::model::secret::Id {
+    Presented::parse(secret).unwrap().id
+}
+
+fn renew(lab: &Lab, caller: &Caller, secret: &str, end: WantedEnd) -> Result<(), Error> {
+    let whose = Desk::own(caller, Kind::ApiKey).unwrap();
+    let change = CredentialChange {
+        end: Some(end),
+        ..CredentialChange::default()
+    };
+    lab.desk
+        .edit(caller, &whose, id(secret), change)
+        .map(|_| ())
+}
+
+#[test]
+fn an_end_is_exact_to_the_second() {
+    let lab = Lab::new();
+    let key = lab.api_key(&lab.alice, "short", for_seconds(100)).unwrap();
+    lab.turn_to(NOW.unix() + 99);
+    assert!(lab.is_good(&key));
+    lab.turn_to(NOW.unix() + 100);
+    assert!(!lab.is_good(&key));
+}
+
+#[test]
+fn what_was_seen_expired_stays_so_when_the_clock_goes_back_and_over_a_restart() {
+    let lab = Lab::new();
+    let seen = lab.api_key(&lab.alice, "seen", for_seconds(100)).unwrap();
+    let unseen = lab.api_key(&lab.alice, "unseen", for_seconds(100)).unwrap();
+    lab.turn_to(NOW.unix() + 100);
+    assert!(!lab.is_good(&seen));
+    lab.turn_to(NOW.unix() + 1);
+    assert!(!lab.is_good(&seen), "in memory at once");
+    assert!(lab.is_good(&unseen), "nobody saw this one expired");
+    let lab = lab.restart();
+    assert!(!lab.is_good(&seen), "in the file after a restart");
+    assert!(lab.is_good(&unseen));
+    let lab = lab.restart();
+    assert!(!lab.is_good(&seen));
+}
+
+/// The order of memory and file matters: neither may miss it while one hands over to the other.
+#[test]
+fn what_was_seen_expired_stays_so_while_it_is_written() {
+    let lab = Lab::with(keycroft::store::Waits {
+        flush_after: Duration::from_millis(1),
+        ..Default::default()
+    });
+    for round in 0..20 {
+        lab.turn_to(NOW.unix());
+        let name = format!("round-{round}");
+        let key = lab.api_key(&lab.alice, &name, for_seconds(60)).unwrap();
+        lab.turn_to(NOW.unix() + 60);
+        assert!(!lab.is_good(&key));
+        lab.turn_to(NOW.unix());
+        let marked = format!(
+            "SELECT count(*) FROM credentials WHERE id = '{}' AND expired_seen_at IS NOT NULL",
+            id(&key)
+        );
+        let reader = lab.stranger();
+        loop {
+            assert!(!lab.is_good(&key), "good again in round {round}");
+            let written: i64 = reader.query_row(&marked, [], |row| row.get(0)).unwrap();
+            if written == 1 {
+                break;
+            }
+        }
+        assert!(!lab.is_good(&key));
+    }
+}
+
+#[test]
+fn a_new_end_takes_it_back_at_once_and_an_expired_use_meanwhile_does_not() {
+    let lab = Lab::new();
+    let key = lab
+        .api_key(&lab.alice, "renewed", for_seconds(100))
+        .unwrap();
+    lab.turn_to(NOW.unix() + 100);
+    assert!(!lab.is_good(&key));
+    let alice = lab.caller(&lab.alice).unwrap();
+    renew(&lab, &alice, &key, for_seconds(50)).unwrap();
+    assert!(
+        lab.is_good(&key),
+        "renewed, though memory has seen it expired"
+    );
+    let lab = lab.restart();
+    assert!(
+        lab.is_good(&key),
+        "and what memory wrote at the end does not end it"
+    );
+    lab.turn_to(NOW.unix() + 150);
+    assert!(!lab.is_good(&key));
+    lab.turn_to(NOW.unix() + 101);
+    assert!(!lab.is_good(&key));
+    let alice = lab.caller(&lab.alice).unwrap();
+    renew(&lab, &alice, &key, ENDLESS).unwrap();
+    assert!(lab.is_good(&key));
+}
+
+#[test]
+fn the_secret_before_a_rotation_stays_over_too() {
+    let lab = Lab::new();
+    let old = lab.api_key(&lab.alice, "rotates", ENDLESS).unwrap();
+    let alice = lab.caller(&lab.alice).unwrap();
+    let whose = Desk::own(&alice, Kind::ApiKey).unwrap();
+    let rotation = Rotation {
+        grace: Duration::from_secs(60),
+        end: WantedEnd::Unsaid,
+    };
+    let rotated = lab.desk.rotate(&alice, &whose, id(&old), rotation, None);
+    let new = rotated.unwrap().secret.reveal().to_string();
+    lab.turn_to(NOW.unix() + 59);
+    assert!(lab.is_good(&old) && lab.is_good(&new));
+    lab.turn_to(NOW.unix() + 60);
+    assert!(!lab.is_good(&old) && lab.is_good(&new));
+    lab.turn_to(NOW.unix() + 1);
+    assert!(!lab.is_good(&old), "in memory at once");
+    let lab = lab.restart();
+    assert!(!lab.is_good(&old), "in the file after a restart");
+    assert!(lab.is_good(&new));
+    let kept = format!(
+        "SELECT count(*) FROM credentials WHERE id = '{}' AND previous_digest IS NOT NULL",
+        id(&old)
+    );
+    assert_eq!(lab.number(&kept), 0);
+}
+
+#[test]
+fn a_code_seen_over_stays_so() {
+    let lab = Lab::new();
+    let bob = keycroft::model::user::Username::parse("bob").unwrap();
+    let code = lab.desk.reset_password_as_operator(&bob).unwrap().reveal();
+    let present = || Presented::parse(&code).unwrap();
+    let asked = |now: Time| lab.desk.code_user(&present(), Purpose::PasswordReset, now);
+    assert!(asked(NOW).is_ok());
+    let end = NOW.after(Purpose::PasswordReset.lifetime());
+    assert!(asked(end).is_err());
+    assert!(asked(NOW).is_err(), "the clock went back");
+    let spent = lab.desk.set_password_by_code(
+        present(),
+        Purpose::PasswordReset,
+        "blue teapots sing at dawn",
+        origin(),
+        NOW,
+    );
+    assert!(spent.is_err());
+}
+
+#[test]
+fn whatever_the_clock_does_the_program_lives_and_what_is_endless_is_good() {
+    let mut lab = Lab::new();
+    let endless = lab.api_key(&lab.alice, "endless", ENDLESS).unwrap();
+    for jump in [
+        12 * YEAR,
+        -55 * YEAR,
+        500 * YEAR,
+        -60 * YEAR,
+        20_000 * YEAR,
+        0,
+    ] {
+        lab.turn_to(NOW.unix().saturating_add(jump));
+        let now = lab.desk.now();
+        assert!(lab.is_good(&endless), "{now}");
+        lab.desk.sweep_sometimes(now);
+        let caller = lab.caller(&endless).unwrap();
+        let whose = Desk::own(&caller, Kind::ApiKey).unwrap();
+        let name = format!("made at {}", now.unix());
+        let made = lab.api_key(&endless, &name, for_seconds(3_600));
+        match made {
+            Ok(key) => assert_eq!(lab.is_good(&key), now < Time::LAST, "{now}"),
+            // At the end of all time no end lies ahead.
+            Err(error) => assert_eq!(now, Time::LAST, "{error:?}"),
+        }
+        let listed = lab
+            .desk
+            .credentials(&caller, &whose, Kind::ApiKey, false, None, 50);
+        assert!(!listed.unwrap().items.is_empty());
+        assert_eq!(
+            lab.desk
+                .usage(&caller, &whose, Kind::ApiKey, id(&endless))
+                .unwrap()
+                .len(),
+            30
+        );
+        lab.desk.sweep_as_operator().unwrap();
+        lab = lab.restart();
+        assert!(lab.is_good(&endless), "after a restart at {now}");
+    }
+    assert!(matches!(
+        lab.desk.verify_events().unwrap(),
+        keycroft::desk::Verdict::Whole { .. }
+    ));
+}
