@@ -90,6 +90,18 @@ impl Cell {
         Self::from(words.join(" "))
     }
 
+    /// Permissions: for people, in a table, a few by name and many by number.
+    #[must_use]
+    pub fn permissions(words: &[String]) -> Self {
+        let whole = words.join(" ");
+        let shown = match words.len() {
+            0 => "none".to_owned(),
+            1..=2 => whole.clone(),
+            many => format!("{many} permissions"),
+        };
+        Self { whole, shown }
+    }
+
     /// What may be missing; `-` for people.
     #[must_use]
     pub fn maybe(text: Option<&str>) -> Self {
