@@ -6,8 +6,8 @@ db=$work/keycroft.db
 # new_lab: a file with alice, an admin; sets $secret, a token of hers.
 new_lab() {
     rm -f "$db" "$db"-*
-    "$keycroft" user add alice --admin --db "$db" >/dev/null
-    secret=$("$keycroft" user token alice --db "$db")
+    "$keycroft" user add alice --admin --db "$db" >/dev/null 2>&1
+    secret=$("$keycroft" user token alice --db "$db" 2>/dev/null)
 }
 
 # abuse WHAT [NUMBER]...: prints its lines.
