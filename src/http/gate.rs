@@ -123,6 +123,17 @@ pub fn bearer(ask: &Ask<'_>, permission: Option<Own>) -> Result<Caller, Problem>
     Ok(caller)
 }
 
+/// The host behind a host credential, which is good at the hosts' own doors alone.
+///
+/// # Errors
+/// 401.
+pub fn host(ask: &Ask<'_>) -> Result<Caller, Problem> {
+    let presented = presented(ask)?;
+    let origin = ask.origin(Way::Host);
+    let is_host = |kind| kind == Kind::Host;
+    Ok(ask.desk().caller(&presented, is_host, origin, ask.now)?)
+}
+
 /// Refuses a changing request that a browser marks as coming from another site.
 ///
 /// # Errors

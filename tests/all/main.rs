@@ -5,6 +5,7 @@ mod attack;
 mod cli;
 mod console;
 mod device;
+mod host;
 mod house;
 mod serve;
 mod ssh_key;
