@@ -301,7 +301,7 @@ impl Desk {
     }
 
     /// What was once seen expired stays so: noted in memory at once, in the file soon after.
-    fn seen(&self, mut key: SshKey, now: Time) -> SshKey {
+    pub(super) fn seen(&self, mut key: SshKey, now: Time) -> SshKey {
         let uses = &self.store().uses;
         let seen = uses.seen_expired(key.id).own;
         key.seen_expired = key.seen_expired || (seen.is_some() && seen == key.expires_at);
