@@ -14,6 +14,7 @@ mod exit;
 mod explain;
 mod generate;
 mod group;
+mod host;
 mod login;
 mod lookup;
 mod operator;
@@ -69,13 +70,15 @@ enum Command {
     /// Where you are signed in at the console: list, delete, delete-others
     Session(token::SessionArguments),
     /// SSH keys: list, add, show, edit, delete, import
-    SshKey(ssh_key::SshKeyArguments),
+    SshKey(self::ssh_key::SshKeyArguments),
     /// Print the SSH keys that open a login, from the file: for this machine's own sshd
     AuthorizedKeys(authorized_keys::AuthorizedKeysArguments),
     /// Users: add, list, show, edit, disable, enable, role, reset-password, delete, end-everything, token
     User(user::UserArguments),
     /// Groups of users: list, add, delete, add-member, remove-member
     Group(group::GroupArguments),
+    /// Hosts: enrol-code, list, show, edit, delete; on a host: enroll, authorized-keys, sync, check, report-logins
+    Host(host::HostArguments),
     /// Services and the permissions they define: list, add, edit, delete
     Service(group::ServiceArguments),
     /// The organisation's rules: show, set
@@ -152,10 +155,11 @@ fn answer(command: Command) -> Result<(), exit::Failure> {
         Command::ApiKey(arguments) => api_key::api_key(arguments),
         Command::Token(arguments) => token::token(arguments),
         Command::Session(arguments) => token::session(arguments),
-        Command::SshKey(arguments) => ssh_key::run(arguments),
+        Command::SshKey(arguments) => self::ssh_key::run(arguments),
         Command::AuthorizedKeys(arguments) => authorized_keys::run(&arguments),
         Command::User(arguments) => user::run(arguments),
         Command::Group(arguments) => group::group(arguments),
+        Command::Host(arguments) => host::run(arguments),
         Command::Service(arguments) => group::service(arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Event(arguments) => event::run(arguments),

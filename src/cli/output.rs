@@ -156,7 +156,7 @@ pub fn until(expires_at: Option<&str>, now: Time) -> String {
 /// tab-separated whole values without headings.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn table(headings: &[&str], rows: &[Vec<Cell>]) -> Result<(), Failure> {
     if !io::stdout().is_terminal() {
         for row in rows {
@@ -200,7 +200,7 @@ fn blocks(headings: &[&str], rows: &[Vec<Cell>]) -> Result<(), Failure> {
 /// One thing: a line a value, `name<tab>value` for programs.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn record(rows: &[(&str, Cell)]) -> Result<(), Failure> {
     let to_people = io::stdout().is_terminal();
     for (name, cell) in rows {
