@@ -149,8 +149,10 @@ serve() {
     url=$(sed -n 's/.*listening on //p' "$work/log")
 }
 
-# stop: SIGTERM; its exit code is that of the server.
-stop() {
+# ends_well: SIGTERM, and the server has to end with 0.
+ends_well() {
+    local code=0
     kill "$server"
-    wait "$server"
+    wait "$server" || code=$?
+    same "the server ends well" 0 "$code"
 }

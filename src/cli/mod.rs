@@ -71,7 +71,7 @@ enum Command {
     /// Where you are signed in at the console: list, delete, delete-others
     Session(token::SessionArguments),
     /// SSH keys: list, add, show, edit, delete, import
-    SshKey(ssh_key::SshKeyArguments),
+    SshKey(self::ssh_key::SshKeyArguments),
     /// Print the SSH keys that open a login, from the file: for this machine's own sshd
     AuthorizedKeys(authorized_keys::AuthorizedKeysArguments),
     /// Users: add, list, show, edit, disable, enable, role, reset-password, delete, end-everything, token
@@ -156,7 +156,7 @@ fn answer(command: Command) -> Result<(), exit::Failure> {
         Command::ApiKey(arguments) => api_key::api_key(arguments),
         Command::Token(arguments) => token::token(arguments),
         Command::Session(arguments) => token::session(arguments),
-        Command::SshKey(arguments) => ssh_key::run(arguments),
+        Command::SshKey(arguments) => self::ssh_key::run(arguments),
         Command::AuthorizedKeys(arguments) => authorized_keys::run(&arguments),
         Command::User(arguments) => user::run(arguments),
         Command::Group(arguments) => group::group(arguments),

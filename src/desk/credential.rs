@@ -1,32 +1,16 @@
-//! Making, changing, rotating and ending API keys, tokens and sessions.
-
-use std::sync::Arc;
+//! Looking at and ending API keys, tokens and sessions.
 
 use super::Desk;
-use crate::model::address::Networks;
 use crate::model::caller::Caller;
-use crate::model::credential::{
-    Credential, CredentialChange, Kind, NewCredential, OwnerId, Record, Refusal, Rotation, State,
-    UsageDay,
-};
-use crate::model::error::{Error, FieldError};
-use crate::model::event::{Action, Origin, Target, Trace};
-use crate::model::idempotency::Once;
+use crate::model::credential::{Kind, OwnerId, Record, Refusal, UsageDay};
+use crate::model::error::Error;
+use crate::model::event::{Action, Target, Trace};
 use crate::model::permission::{Own, Permissions};
-use crate::model::policy::{Policy, is_whole_hours};
-use crate::model::secret::{Form, Id, Secret};
+use crate::model::secret::Id;
 use crate::model::service::Service;
-use crate::model::text::tame;
-use crate::model::time::{Lifetime, Time, WantedEnd};
-use crate::model::user::{Disabled, UserId};
-use crate::store::Power;
-use crate::store::{CredentialFilter, NewRow, Page, Write};
-
-/// A credential and its secret, which can be looked at once.
-pub struct Issued {
-    pub record: Record,
-    pub secret: Secret,
-}
+use crate::model::time::Time;
+use crate::model::user::UserId;
+use crate::store::{CredentialFilter, Page};
 
 /// The permissions that reading and changing credentials of a kind need.
 const fn permissions_for(kind: Kind) -> (Own, Own) {
@@ -38,7 +22,7 @@ const fn permissions_for(kind: Kind) -> (Own, Own) {
     }
 }
 
-fn target(record: &Record) -> Target {
+pub(super) fn target(record: &Record) -> Target {
     Target::new(
         record.kind.word(),
         record.id,
@@ -47,7 +31,7 @@ fn target(record: &Record) -> Target {
     )
 }
 
-const fn user_of(owner: OwnerId) -> Option<UserId> {
+pub(super) const fn user_of(owner: OwnerId) -> Option<UserId> {
     match owner {
         OwnerId::User(user) => Some(user),
         OwnerId::Service(_) | OwnerId::Host(_) => None,
@@ -58,7 +42,7 @@ pub(super) fn shown_end(end: Option<Time>) -> String {
     end.map_or_else(|| "never".to_owned(), |end| end.to_string())
 }
 
-fn not_found(kind: Kind) -> Error {
+pub(super) fn not_found(kind: Kind) -> Error {
     Error::NotFound(kind.name())
 }
 
@@ -68,68 +52,6 @@ pub struct Whose {
     pub(super) owner: OwnerId,
     pub(super) read: Own,
     pub(super) write: Own,
-}
-
-/// What the owner's credentials may carry, as it is inside the transaction.
-struct Bounds {
-    /// The most, when that is less than what the caller may do.
-    limit: Option<Permissions>,
-    /// What they may carry though the caller may not: what the service itself defines.
-    defined: Permissions,
-}
-
-impl Bounds {
-    /// # Errors
-    /// [`Error::NotFound`] when the service was deleted meanwhile.
-    fn of(write: &Write<'_>, owner: OwnerId) -> Result<Self, Error> {
-        match owner {
-            OwnerId::Service(id) => {
-                let service = write.service_by_id(id)?.ok_or(Error::NotFound("service"))?;
-                Ok(Self {
-                    limit: Some(service.power()),
-                    defined: service.permissions,
-                })
-            }
-            OwnerId::User(_) | OwnerId::Host(_) => Ok(Self {
-                limit: None,
-                defined: Permissions::none(),
-            }),
-        }
-    }
-
-    /// What a new credential carries when nothing is said: all that the caller may give.
-    fn all_of(&self, power: &Permissions) -> Permissions {
-        let Some(limit) = &self.limit else {
-            return power.clone();
-        };
-        let mut all = power.intersection(limit);
-        all.extend(&self.defined);
-        all
-    }
-
-    /// Permissions for a new or changed credential: they exist, lie within the limit, and within what the caller may do.
-    fn demand(&self, write: &Write<'_>, permissions: &Permissions) -> Result<(), Error> {
-        write.demand_defined(permissions, "permissions")?;
-        let limit = self.limit.as_ref();
-        if let Some(missing) = limit.and_then(|limit| permissions.first_missing_from(limit)) {
-            return Err(Error::field(
-                "permissions",
-                format!("a service's API key can't carry {missing}"),
-            ));
-        }
-        write.demand_within(&permissions.without(&self.defined))
-    }
-
-    /// A credential may be changed or rotated only by one that may do as much.
-    fn demand_within_caller(&self, write: &Write<'_>, record: &Record) -> Result<(), Error> {
-        write.demand_within(&record.permissions.without(&self.defined))?;
-        match &write.power {
-            Power::Unlimited => Ok(()),
-            Power::Credential(caller, _) => {
-                within_maker(Some(record.networks.clone()), caller).map(|_| ())
-            }
-        }
-    }
 }
 
 impl Desk {
@@ -305,206 +227,6 @@ impl Desk {
         self.read.made_by(id)
     }
 
-    /// Makes an API key or a token.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`] when it would do more than the caller, [`Error::AgainstPolicy`], [`Error::Conflict`] for a name in use.
-    pub fn issue(
-        &self,
-        caller: &Caller,
-        whose: &Whose,
-        wanted: NewCredential,
-        once: Option<Once>,
-    ) -> Result<Issued, Error> {
-        let action = match wanted.kind {
-            Kind::ApiKey => Action::ApiKeyCreate,
-            Kind::Token => Action::TokenCreate,
-            Kind::Session | Kind::Host => {
-                return Err(Error::NotAllowed(
-                    "These are made by signing in and by enrolling.".to_owned(),
-                ));
-            }
-        };
-        let permit = caller.permit(whose.write, action)?.once(once);
-        let asked = wanted.permissions.as_ref().unwrap_or(&caller.power);
-        if whose.write.is_administrative() || asked.manage_credentials() {
-            caller.demand_recent_password()?;
-        }
-        let (whose, origin) = (whose.clone(), caller.origin.clone());
-        let (secret, id) = self.store().write(permit, move |write| {
-            let Power::Credential(maker, power) = &write.power else {
-                return Err(Error::Fault("an API key without a maker".to_owned()));
-            };
-            let bounds = Bounds::of(write, whose.owner)?;
-            let permissions = match wanted.permissions {
-                Some(permissions) => permissions,
-                None => bounds.all_of(power),
-            };
-            bounds.demand(write, &permissions)?;
-            let networks = within_maker(wanted.networks, maker)?;
-            let policy = write.policy()?;
-            let expires_at = match wanted.kind {
-                Kind::Token => token_end(&policy, wanted.end, maker, write.now)?,
-                Kind::ApiKey | Kind::Session | Kind::Host => {
-                    policy.api_key.end("API keys", wanted.end, write.now)?
-                }
-            };
-            if wanted.kind == Kind::ApiKey
-                && write.api_keys_of(whose.owner)? >= i64::from(policy.api_keys_max)
-            {
-                let message = format!(
-                    "your organisation allows {} API keys; delete one that is no longer needed",
-                    policy.api_keys_max
-                );
-                return Err(Error::AgainstPolicy(FieldError::new("name", message)));
-            }
-            let secret = Secret::generate(Form::Credential(wanted.kind));
-            let name = wanted.name.unwrap_or_else(|| name_after(&origin));
-            let row = NewRow {
-                id: secret.id(),
-                kind: wanted.kind,
-                owner: whose.owner,
-                name: name.clone(),
-                note: wanted.note,
-                permissions,
-                networks,
-                digest: secret.digest(),
-                made_by: Some(maker.id),
-                expires_at,
-                password_at: None,
-                user_agent: None,
-                address: None,
-            };
-            write.add_credential(&row)?;
-            let target = Target::new(row.kind.word(), row.id, &row.name, user_of(row.owner));
-            let trace = Trace::of(target)
-                .after("permissions", &row.permissions)
-                .after("networks", &row.networks)
-                .after("expires", shown_end(row.expires_at));
-            Ok(((secret, row.id), trace))
-        })?;
-        Ok(Issued {
-            record: self
-                .read
-                .record(id)?
-                .ok_or_else(|| not_found(Kind::ApiKey))?,
-            secret,
-        })
-    }
-
-    /// Changes an API key.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`] when it may or would do more than the caller; [`Error::AgainstPolicy`]; [`Error::Conflict`].
-    pub fn edit(
-        &self,
-        caller: &Caller,
-        whose: &Whose,
-        id: Id,
-        change: CredentialChange,
-    ) -> Result<Record, Error> {
-        let only = change.is_only_disabling();
-        let action = match (change.disabled, change.is_only_enabling_or_disabling()) {
-            (Some(Disabled::Yes), true) => Action::ApiKeyDisable,
-            (Some(Disabled::No), true) => Action::ApiKeyEnable,
-            (Some(_) | None, _) => Action::ApiKeyEdit,
-        };
-        let permit = caller.permit(whose.write, action)?;
-        if caller.demand_recent_password().is_err()
-            && (whose.write.is_administrative() || self.opens_more(id, &change)?)
-        {
-            return Err(Error::PasswordNeeded);
-        }
-        let owner = whose.owner;
-        self.store().write(permit, move |write| {
-            // What is wrong whatever the key is comes before whether there is one.
-            let bounds = Bounds::of(write, owner)?;
-            if let Some(permissions) = &change.permissions {
-                bounds.demand(write, permissions)?;
-            }
-            let networks = match (change.networks, &write.power) {
-                (Some(networks), Power::Credential(maker, _)) => {
-                    Some(within_maker(Some(networks), maker)?)
-                }
-                (networks, _) => networks,
-            };
-            let rule = write.policy()?.api_key;
-            let end = change.end.map(|end| rule.end("API keys", end, write.now));
-            let end = end.transpose()?;
-            let before = find(write.record(id)?, owner, Kind::ApiKey)?;
-            if change
-                .version
-                .as_ref()
-                .is_some_and(|version| *version != before.version())
-            {
-                return Err(Error::changed_meanwhile("this"));
-            }
-            if !only {
-                bounds.demand_within_caller(write, &before)?;
-            }
-            let mut record = before.clone();
-            record.name = change.name.unwrap_or(record.name);
-            record.note = change.note.unwrap_or(record.note);
-            record.permissions = change.permissions.unwrap_or(record.permissions);
-            record.networks = networks.unwrap_or(record.networks);
-            record.expires_at = end.unwrap_or(record.expires_at);
-            if !only {
-                write.edit_credential(&record)?;
-            }
-            if let Some(disabled) = change.disabled {
-                write.set_credential_disabled(id, disabled)?;
-            }
-            let word = |disabled: Disabled| {
-                if disabled == Disabled::Yes {
-                    "yes"
-                } else {
-                    "no"
-                }
-            };
-            let trace = Trace::of(target(&record))
-                .changed("name", &before.name, &record.name)
-                .changed(
-                    "note",
-                    before.note.as_deref().unwrap_or_default(),
-                    record.note.as_deref().unwrap_or_default(),
-                )
-                .changed("permissions", &before.permissions, &record.permissions)
-                .changed("networks", &before.networks, &record.networks)
-                .changed(
-                    "expires",
-                    shown_end(before.expires_at),
-                    shown_end(record.expires_at),
-                )
-                .changed(
-                    "disabled",
-                    word(before.disabled),
-                    word(change.disabled.unwrap_or(before.disabled)),
-                );
-            Ok(((), trace))
-        })?;
-        find(self.read.record(id)?, owner, Kind::ApiKey)
-    }
-
-    /// Whether a change would let a key manage credentials that could not before, or let one that can be used for longer,
-    /// from elsewhere, or at all.
-    fn opens_more(&self, id: Id, change: &CredentialChange) -> Result<bool, Error> {
-        let Some(before) = self.read.record(id)? else {
-            return Ok(false);
-        };
-        let permissions = change.permissions.as_ref().unwrap_or(&before.permissions);
-        if permissions
-            .without(&before.permissions)
-            .manage_credentials()
-        {
-            return Ok(true);
-        }
-        let networks = change.networks.as_ref().unwrap_or(&before.networks);
-        let opens = change.end.is_some()
-            || *networks != before.networks
-            || change.disabled == Some(Disabled::No);
-        Ok(opens && permissions.manage_credentials())
-    }
-
     /// What a credential may do now, and why it would be refused now from any address; `None` when it is good.
     ///
     /// # Errors
@@ -532,69 +254,6 @@ impl Desk {
             .read
             .record(id)?
             .filter(|record| record.owner == caller.credential.owner.id()))
-    }
-
-    /// Gives an API key a new secret.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] when it has expired; [`Error::Forbidden`] when it may do more than the caller; [`Error::AgainstPolicy`].
-    pub fn rotate(
-        &self,
-        caller: &Caller,
-        whose: &Whose,
-        id: Id,
-        rotation: Rotation,
-        once: Option<Once>,
-    ) -> Result<Issued, Error> {
-        let permit = caller.permit(whose.write, Action::ApiKeyRotate)?.once(once);
-        let is_dangerous = || -> Result<bool, Error> {
-            let record = self.read.record(id)?;
-            let manages = record.is_some_and(|record| record.permissions.manage_credentials());
-            Ok(manages || whose.write.is_administrative())
-        };
-        if caller.demand_recent_password().is_err() && is_dangerous()? {
-            return Err(Error::PasswordNeeded);
-        }
-        let (owner, uses) = (whose.owner, Arc::clone(&self.store().uses));
-        let secret = self.store().write(permit, move |write| {
-            let bounds = Bounds::of(write, owner)?;
-            let rule = write.policy()?.api_key;
-            let wanted = match rotation.end {
-                WantedEnd::Unsaid => None,
-                wanted => Some(rule.end("API keys", wanted, write.now)?),
-            };
-            let record = find(write.record(id)?, owner, Kind::ApiKey)?;
-            bounds.demand_within_caller(write, &record)?;
-            let seen = uses.seen_expired(id).own;
-            let is_over = seen.is_some() && seen == record.expires_at;
-            if record.state(write.now) == State::Expired || is_over {
-                return Err(Error::Conflict("This API key has expired; give it a new end first, or make a new one.".to_owned()));
-            }
-            let expires_at = match wanted {
-                Some(end) => end,
-                None if rule.permits(record.expires_at, write.now) => record.expires_at,
-                None => {
-                    let message = format!("your organisation lets API keys live {} at the longest, and this one ends later; give a new end", rule.max);
-                    return Err(Error::AgainstPolicy(FieldError::new("expires_in", message)));
-                }
-            };
-            let grace_end = write.now.after(rotation.grace);
-            let previous_ends_at = (!rotation.grace.is_zero()).then(|| record.expires_at.map_or(grace_end, |end| end.min(grace_end)));
-            let secret = Secret::generate_for(Form::Credential(record.kind), id);
-            write.rotate_credential(id, &secret.digest(), previous_ends_at, expires_at)?;
-            uses.rotated(id);
-            let trace = Trace::of(target(&record))
-                .changed("expires", shown_end(record.expires_at), shown_end(expires_at))
-                .after("previous ends", previous_ends_at.map_or_else(|| "now".to_owned(), |end| end.to_string()));
-            Ok((secret, trace))
-        })?;
-        Ok(Issued {
-            record: self
-                .read
-                .record(id)?
-                .ok_or_else(|| not_found(Kind::ApiKey))?,
-            secret,
-        })
     }
 
     /// Ends a credential at the next request, and what it made if `with_made`; how many were ended.
@@ -671,71 +330,8 @@ pub enum WithMade {
     No,
 }
 
-impl CredentialChange {
-    fn is_only_enabling_or_disabling(&self) -> bool {
-        self.name.is_none()
-            && self.note.is_none()
-            && self.end.is_none()
-            && self.permissions.is_none()
-            && self.networks.is_none()
-    }
-
-    fn is_only_disabling(&self) -> bool {
-        self.disabled == Some(Disabled::Yes) && self.is_only_enabling_or_disabling()
-    }
-}
-
-fn find(record: Option<Record>, owner: OwnerId, kind: Kind) -> Result<Record, Error> {
+pub(super) fn find(record: Option<Record>, owner: OwnerId, kind: Kind) -> Result<Record, Error> {
     record
         .filter(|record| record.owner == owner && record.kind == kind && record.ended.is_none())
         .ok_or_else(|| not_found(kind))
-}
-
-/// Networks for a new or changed credential: those of the caller when nothing was said.
-pub(super) fn within_maker(
-    wanted: Option<Networks>,
-    maker: &Credential,
-) -> Result<Networks, Error> {
-    let networks = wanted.unwrap_or_else(|| maker.networks.clone());
-    if !networks.lie_within(&maker.networks) {
-        return Err(Error::NotAllowed("A credential that is limited to networks can't make or change one that reaches beyond them.".to_owned()));
-    }
-    Ok(networks)
-}
-
-/// What a token is called that was given no name: after the program that asked for it.
-fn name_after(origin: &Origin) -> String {
-    let program = tame(origin.program.as_deref().unwrap_or_default(), 64);
-    match program.trim() {
-        "" => "token".to_owned(),
-        program => program.to_owned(),
-    }
-}
-
-/// The end of a new token: whole hours within policy, and never after what made it.
-pub(super) fn token_end(
-    policy: &Policy,
-    wanted: WantedEnd,
-    maker: &Credential,
-    now: Time,
-) -> Result<Option<Time>, Error> {
-    match wanted {
-        WantedEnd::In(lifetime) if !is_whole_hours(lifetime) || lifetime > Lifetime::hours(24) => {
-            Err(Error::field(
-                "expires_in",
-                "choose whole hours from 1h to 24h",
-            ))
-        }
-        WantedEnd::At(_) => Err(Error::field(
-            "expires_at",
-            "tokens live for whole hours: give expires_in, from 1h to 24h",
-        )),
-        WantedEnd::In(_) | WantedEnd::Unsaid => {
-            let end = policy.token.end("tokens", wanted, now)?;
-            Ok(match (end, maker.expires_at) {
-                (Some(end), Some(maker)) => Some(end.min(maker)),
-                (end, maker) => end.or(maker),
-            })
-        }
-    }
 }

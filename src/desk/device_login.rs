@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::credential::token_end;
+use super::issue::token_end;
 use super::{Desk, Issued, new_code};
 use crate::model::address::Networks;
 use crate::model::caller::{Caller, Permit};

@@ -8,6 +8,7 @@ mod explain;
 mod file;
 mod group;
 mod host;
+mod issue;
 mod metrics;
 mod overview;
 mod policy;
@@ -24,11 +25,13 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 pub use self::ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use account::Invited;
-pub use credential::{Issued, Whose, WithMade};
+pub use credential::{Whose, WithMade};
 pub use device_login::{BegunLogin, Polled, WantedLogin};
+pub use event::Download;
 pub use explain::{Check, Circumstances, Explanation};
 pub use file::{BackedUp, Condition, Existing, Finding, Refused, Restored, Survivor};
 pub use host::{AsOf, HostKeys};
+pub use issue::Issued;
 pub use metrics::{Counters, Figures};
 pub use overview::{Exceeding, Facts, UserCounts};
 pub use sign_in::SignedIn;
@@ -57,6 +60,7 @@ pub struct Office {
     counters: Arc<Counters>,
     copies: host::Copies,
     paces: Arc<std::sync::Mutex<device_login::Paces>>,
+    downloads: Arc<std::sync::Mutex<event::Downloads>>,
 }
 
 impl Office {
@@ -93,6 +97,7 @@ impl Office {
             copies: host::Copies::default(),
             clock,
             paces: Arc::default(),
+            downloads: Arc::default(),
         })
     }
 

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::credential::{shown_end, within_maker};
+use super::credential::shown_end;
+use super::issue::within_maker;
 use super::{Desk, Whose};
 use crate::clock::Clock;
 use crate::model::address::Networks;
@@ -36,8 +37,12 @@ pub struct ImportedLine {
 }
 
 /// Taken, or why not.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "most lines are taken, and there are few at a time"
+)]
 pub enum ImportOutcome {
-    Added(SshKey),
+    Added(Box<SshKey>),
     /// The user has this key, under this name.
     Present {
         name: String,
@@ -436,9 +441,8 @@ fn import_key(
         Err(Error::NotAllowed(sentence)) => return refused(sentence),
         Err(other) => return Err(other),
     };
-    Ok(ImportOutcome::Added(
-        write.ssh_key(row.id)?.ok_or(NOT_FOUND)?,
-    ))
+    let added = write.ssh_key(row.id)?.ok_or(NOT_FOUND)?;
+    Ok(ImportOutcome::Added(Box::new(added)))
 }
 
 fn name_from_fingerprint(key: &PublicKey) -> String {

@@ -33,7 +33,7 @@ impl<'a> Query<'a> {
                     "there is no such parameter",
                 ),
                 Some(known) if query.given.iter().any(|(one, _)| one == known) => {
-                    query.faults.add(known, "give this once")
+                    query.faults.add(known, "give this once");
                 }
                 Some(known) => query.given.push((known, value)),
             }

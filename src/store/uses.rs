@@ -154,7 +154,7 @@ impl Uses {
                         at: seen.at,
                         address: seen.address,
                         program: seen.program.map(str::to_owned),
-                    })
+                    });
                 }
             }
         });

@@ -301,7 +301,7 @@ impl Desk {
                     answers.push(done.answer);
                     // A full disk or an I/O error rolls back everything, with what other jobs did in it.
                     if lost.is_none() && self.select.connection.is_autocommit() {
-                        lost = Some(self.note_lost(done.failure));
+                        lost = Some(Self::note_lost(done.failure));
                     }
                 }
                 // Jobs catch their own panics within their savepoints. What this one left, nobody knows.
@@ -318,7 +318,7 @@ impl Desk {
         }
     }
 
-    fn note_lost(&self, failure: Option<Error>) -> Error {
+    fn note_lost(failure: Option<Error>) -> Error {
         let failure = failure.unwrap_or_else(Error::unavailable);
         log::error!("a transaction was rolled back: {}", reason(&failure));
         not_written(failure)
@@ -463,11 +463,11 @@ mod tests {
         connection.commit_hook(Some(count)).unwrap();
         let writer = Writer::start(connection, Arc::new(Uses::new()), Waits::default()).unwrap();
         let (entered, inside) = channel();
-        let (opener, opened) = channel::<()>();
+        let (gate, opens) = channel::<()>();
         let (told, answers) = channel();
         let held = add(&told, move || {
             entered.send(()).unwrap();
-            opened.recv().unwrap();
+            opens.recv().unwrap();
         });
         assert!(writer.send(held).is_ok());
         inside.recv().unwrap();
@@ -475,7 +475,7 @@ mod tests {
             assert!(writer.send(add(&told, || ())).is_ok());
         }
         assert_eq!(commits.load(Ordering::SeqCst), 0);
-        opener.send(()).unwrap();
+        gate.send(()).unwrap();
         let answered: Vec<Result<(), Error>> = answers.iter().take(BATCH_MAX + 11).collect();
         assert!(answered.iter().all(Result::is_ok));
         // The one that was held, as many as go into one transaction, and the rest.
@@ -509,11 +509,11 @@ mod tests {
         let connection = file::open_to_write(&path).unwrap();
         let writer = Writer::start(connection, Arc::new(Uses::new()), Waits::default()).unwrap();
         let (entered, inside) = channel();
-        let (opener, opened) = channel::<()>();
+        let (gate, opens) = channel::<()>();
         let (told, answers) = channel();
         let held = add(&told, move || {
             entered.send(()).unwrap();
-            opened.recv().unwrap();
+            opens.recv().unwrap();
         });
         assert!(writer.send(held).is_ok());
         inside.recv().unwrap();
@@ -522,15 +522,9 @@ mod tests {
         }
         let refused = writer.send(add(&told, || ()));
         assert!(matches!(refused, Err(Error::Unavailable { .. })));
-        opener.send(()).unwrap();
-        assert_eq!(
-            answers
-                .iter()
-                .take(QUEUE_MAX + 1)
-                .filter(Result::is_ok)
-                .count(),
-            QUEUE_MAX + 1
-        );
+        gate.send(()).unwrap();
+        let done = answers.iter().take(QUEUE_MAX + 1);
+        assert_eq!(done.flatten().count(), QUEUE_MAX + 1);
     }
 
     /// A panic outside of a job's own savepoint may have left anything: nothing of the transaction is kept.
@@ -543,10 +537,10 @@ mod tests {
         let writer = Writer::start(connection, Arc::new(Uses::new()), Waits::default()).unwrap();
         let (told, answers) = channel();
         let (entered, inside) = channel();
-        let (opener, opened) = channel::<()>();
+        let (gate, opens) = channel::<()>();
         let held = add(&told, move || {
             entered.send(()).unwrap();
-            opened.recv().unwrap();
+            opens.recv().unwrap();
         });
         assert!(writer.send(held).is_ok());
         inside.recv().unwrap();
@@ -563,7 +557,7 @@ mod tests {
                 .is_ok()
         );
         assert!(writer.send(add(&told, || ())).is_ok());
-        opener.send(()).unwrap();
+        gate.send(()).unwrap();
         let answered: Vec<bool> = answers
             .iter()
             .take(3)

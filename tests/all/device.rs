@@ -39,7 +39,7 @@ impl Lab {
             behind_proxy: None,
         };
         let lab = Self {
-            folder: folder,
+            folder,
             office,
             clock,
             settings: Arc::new(settings),

@@ -1,6 +1,7 @@
 //! Black-box tests, one binary for all, files by feature.
 
 mod api;
+mod attack;
 mod cli;
 mod console;
 mod device;

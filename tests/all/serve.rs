@@ -108,6 +108,7 @@ fn a_flag_beats_the_environment_beats_the_file() {
         server.said
     );
     assert!(folder.path().join("file.db").exists());
+    assert!(server.is_healthy());
     assert_eq!(server.end(), Some(0));
 
     let mut with_environment = command(folder.path());

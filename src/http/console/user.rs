@@ -2,7 +2,7 @@
 
 use super::{
     Answer, again, done, form, frame, nonce, nonce_again, once, page, page_number, part, query,
-    show, ssh_key,
+    show,
 };
 use crate::desk::{Desk, WithMade};
 use crate::html::Markup;
@@ -144,7 +144,9 @@ fn holdings(ask: &Ask<'_>, caller: &Caller, user: &User) -> Result<Holdings, Pro
     };
     let keys = ask.desk().ssh_keys(caller, &whose, None, HELD_MAX)?.items;
     let keys = keys.iter().filter(|key| !key.is_expired(ask.now));
-    let ssh_keys = keys.map(|key| ssh_key::facts(key, ask.now)).collect();
+    let ssh_keys = keys
+        .map(|key| super::ssh_key::facts(key, ask.now))
+        .collect();
     Ok(Holdings {
         api_keys: live(Kind::ApiKey)?,
         tokens: live(Kind::Token)?,

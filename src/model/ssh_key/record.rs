@@ -107,6 +107,9 @@ pub fn name_from_comment(key: &PublicKey) -> Option<String> {
 }
 
 /// The first name like `wanted` that is not `taken`: `laptop`, `laptop (2)`, `laptop (3)` and so on.
+///
+/// # Errors
+/// What `taken` says when it can't tell.
 pub fn free_name<E>(
     wanted: &str,
     mut taken: impl FnMut(&str) -> Result<bool, E>,

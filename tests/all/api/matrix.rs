@@ -449,7 +449,7 @@ const DECLARED: &[Declared] = &[
 ];
 
 /// The JSON API and what services ask; pages are the console's.
-fn is_for_machines(path: &str) -> bool {
+pub(super) fn is_for_machines(path: &str) -> bool {
     let roots = ["/api/", "/oauth/", "/.well-known/"];
     roots.iter().any(|root| path.starts_with(root))
         || matches!(path, "/verify" | "/healthz" | "/metrics" | "/openapi.json")

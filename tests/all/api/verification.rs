@@ -637,7 +637,7 @@ fn every_dead_secret_is_byte_for_byte_the_same() {
         .unwrap()
         .reveal();
     let dead: Vec<String> = [&deleted, &disabled, &expired, &rotated, &burned]
-        .map(|made| secret(made))
+        .map(secret)
         .into_iter()
         .chain([left, off, site.sign_in("bob"), code.to_string()])
         .collect();

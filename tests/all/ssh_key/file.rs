@@ -387,7 +387,7 @@ proptest! {
                 prop_assert!(words.len() <= 3);
                 if let [options, _, _] = words.as_slice() {
                     let names: Vec<&str> = options.split("\",").map(|option| option.split('=').next().unwrap()).collect();
-                    prop_assert!(matches!(names.as_slice(), ["expiry-time"] | ["from"] | ["expiry-time", "from"]), "{}", line);
+                    prop_assert!(matches!(names.as_slice(), ["expiry-time" | "from"] | ["expiry-time", "from"]), "{}", line);
                 }
             }
             Ok(())
