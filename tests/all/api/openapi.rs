@@ -114,6 +114,15 @@ fn the_shapes_are_those_of_the_wire() {
         let described: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
         assert_eq!(described, fields.iter().copied().collect(), "{name}");
     };
+    check("Host", fields::<wire::HostOut>());
+    check("HostChange", fields::<wire::HostPatch>());
+    check("NewEnrolmentCode", fields::<wire::EnrolmentCodeIn>());
+    check("EnrolmentCode", fields::<wire::EnrolmentCodeOut>());
+    check("Enrolment", fields::<wire::EnrollIn>());
+    check("EnrolledHost", fields::<wire::EnrollOut>());
+    check("AuthorizedKeys", fields::<wire::AuthorizedKeysOut>());
+    check("LoginKey", fields::<wire::LoginKeyOut>());
+    check("AcceptedLogin", fields::<wire::LoginIn>());
     check("Problem", fields::<wire::ProblemOut>());
     check("FieldProblem", fields::<wire::FieldOut>());
     check("OauthProblem", fields::<wire::OauthProblemOut>());
