@@ -22,6 +22,7 @@ mod output;
 mod place;
 mod policy;
 mod prompt;
+mod proxy;
 mod refusal;
 mod scan;
 mod serve;
@@ -79,7 +80,7 @@ enum Command {
     Group(group::GroupArguments),
     /// Hosts: enrol-code, list, show, edit, delete; on a host: enroll, authorized-keys, sync, check, report-logins
     Host(host::HostArguments),
-    /// Services and the permissions they define: list, add, edit, delete
+    /// Services and the permissions they define: list, add, edit, delete; print the block for a proxy
     Service(group::ServiceArguments),
     /// The organisation's rules: show, set
     Policy(policy::PolicyArguments),

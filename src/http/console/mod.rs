@@ -8,6 +8,7 @@ pub mod diagnostics;
 pub mod event;
 mod form;
 pub mod group;
+pub mod host;
 pub mod inventory;
 pub mod policy;
 pub mod service;
