@@ -660,7 +660,7 @@ fn a_right_lost_between_check_and_commit_is_lost() {
                     "PATCH",
                     "/api/v1/users/bob",
                     &json!({"role": "member"}),
-                ))
+                ));
             },
             true,
         ),
@@ -673,7 +673,7 @@ fn a_right_lost_between_check_and_commit_is_lost() {
                     "PATCH",
                     "/api/v1/users/bob",
                     &json!({"disabled": true}),
-                ))
+                ));
             },
             false,
         ),
@@ -686,7 +686,7 @@ fn a_right_lost_between_check_and_commit_is_lost() {
                     "DELETE",
                     "/api/v1/users/bob",
                     &json!({}),
-                ))
+                ));
             },
             false,
         ),
@@ -699,7 +699,7 @@ fn a_right_lost_between_check_and_commit_is_lost() {
                     "POST",
                     "/api/v1/users/bob/end-everything",
                     &json!({}),
-                ))
+                ));
             },
             false,
         ),
@@ -712,7 +712,7 @@ fn a_right_lost_between_check_and_commit_is_lost() {
                     "DELETE",
                     &format!("/api/v1/users/bob/api-keys/{id}"),
                     &json!({}),
-                ))
+                ));
             },
             false,
         ),
@@ -725,7 +725,7 @@ fn a_right_lost_between_check_and_commit_is_lost() {
                     "PATCH",
                     &format!("/api/v1/api-keys/{id}"),
                     &json!({"disabled": true}),
-                ))
+                ));
             },
             false,
         ),
@@ -738,7 +738,7 @@ fn a_right_lost_between_check_and_commit_is_lost() {
                     "POST",
                     &format!("/api/v1/api-keys/{id}/rotate"),
                     &json!({}),
-                ))
+                ));
             },
             false,
         ),
@@ -751,7 +751,7 @@ fn a_right_lost_between_check_and_commit_is_lost() {
                     "PATCH",
                     &format!("/api/v1/api-keys/{id}"),
                     &json!({"permissions": ["api-keys:write"]}),
-                ))
+                ));
             },
             true,
         ),
@@ -764,7 +764,7 @@ fn a_right_lost_between_check_and_commit_is_lost() {
                     "PATCH",
                     &format!("/api/v1/api-keys/{id}"),
                     &json!({"allowed_addresses": ["10.0.0.0/8"]}),
-                ))
+                ));
             },
             false,
         ),

@@ -73,7 +73,7 @@ fn every_answer_of_every_route_carries_them() {
         }
         for browser in &mut browsers {
             for route in ROUTES {
-                let path = route.path.replace('{', "").replace('}', "");
+                let path = route.path.replace(['{', '}'], "");
                 for path in [path.clone(), format!("{path}?done=saved&page=2&after=x")] {
                     demand_headers(&browser.send(route.method, &path, &[], ""), https);
                     let headers = [

@@ -40,7 +40,7 @@ fn look(words: &[&str]) -> Vec<(String, Vec<String>, String)> {
         other.agent = format!("{} {number}", word(number));
         other.sign_in("alice", ALICE).expect(303);
         let mut wrong = site.browser();
-        wrong.agent = word(number).to_owned();
+        word(number).clone_into(&mut wrong.agent);
         wrong.sign_in("alice", word(number)).expect(401);
     }
     let id = first.unwrap();
