@@ -112,7 +112,7 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn all_ssh_keys(&self, limit: usize) -> Result<Vec<SshKey>, Error> {
-        let sql = format!("SELECT {COLUMNS} ORDER BY k.number DESC LIMIT ?");
+        let sql = format!("SELECT {COLUMNS} {TABLES} ORDER BY k.number DESC LIMIT ?");
         let found = self.all(&sql, [rows(limit)], read_found)?;
         Ok(found.into_iter().filter_map(|(_, key)| key).collect())
     }
