@@ -100,6 +100,7 @@ pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn edit(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+    caller.demand(Own::HostsWrite)?;
     match try_edit(ask, caller, &input) {
         Ok(host) => done(&format!("/admin/hosts/{}", host.host.public_id), "saved"),
         Err(problem) => again(problem, input, "name", |input| {
@@ -167,6 +168,7 @@ pub fn new_code(ask: &Ask<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn create_code(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+    caller.demand(Own::HostsWrite)?;
     match try_create(ask, caller, &input) {
         Ok((secret, code)) => {
             let text = secret.reveal();
@@ -231,10 +233,12 @@ fn delete_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, P
 }
 
 pub fn ask_delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    caller.demand(Own::HostsWrite)?;
     show(delete_form(ask, caller, Input::default())?)
 }
 
 pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+    caller.demand(Own::HostsWrite)?;
     let host = find(ask, caller)?.host;
     if input.value("confirm").unwrap_or_default().trim() != host.name {
         return again(

@@ -6,6 +6,7 @@ mod code;
 mod cross_site;
 mod form;
 mod header;
+mod host;
 mod hostile;
 mod kept;
 mod markup;
