@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::host_notes::Noted;
 use super::read::Select;
 use super::uses::{Pending, Uses};
 use crate::model::error::Error;
@@ -344,10 +345,11 @@ impl Desk {
             .unwritten
             .split_off(FLUSH_ROWS_MAX.min(self.unwritten.len()));
         let part = std::mem::replace(&mut self.unwritten, rest);
-        if part.is_empty() {
+        let noted = self.uses.take_host_notes();
+        if part.is_empty() && noted.is_empty() {
             return;
         }
-        match self.write_uses(&part) {
+        match self.write_uses(&part, &noted) {
             Ok(()) => {
                 self.uses.forget_expired(&part);
                 self.note_health(true);
@@ -358,6 +360,7 @@ impl Desk {
                     reason(&error)
                 );
                 self.uses.give_back(part);
+                self.uses.give_back_host_notes(noted);
                 self.uses.give_back(std::mem::take(&mut self.unwritten));
                 self.arm();
                 // Another process that has the file for a moment is no fault.
@@ -368,7 +371,7 @@ impl Desk {
         }
     }
 
-    fn write_uses(&mut self, part: &[Pending]) -> Result<(), Error> {
+    fn write_uses(&mut self, part: &[Pending], noted: &Noted) -> Result<(), Error> {
         self.select.roll_back();
         let connection = &self.select.connection;
         // Before a job is begun, `begin` undoes this.
@@ -378,6 +381,7 @@ impl Desk {
         let written = part
             .iter()
             .try_for_each(|pending| self.select.write_use(pending))
+            .and_then(|()| self.select.write_host_notes(noted))
             .and_then(|()| Ok(connection.execute_batch("COMMIT")?));
         self.select.roll_back();
         written
@@ -385,6 +389,10 @@ impl Desk {
 
     fn finish(mut self) {
         self.unwritten.append(&mut self.uses.take());
+        if self.unwritten.is_empty() {
+            // What hosts asked for goes with the first part, also when there is no other.
+            self.flush();
+        }
         while !self.unwritten.is_empty() {
             let before = self.unwritten.len();
             self.flush();

@@ -246,6 +246,46 @@ const DECLARED: &[Declared] = &[
         204,
         none,
     ),
+    row("GET", "/api/v1/hosts", "hosts:read", 200, none),
+    row("GET", "/api/v1/hosts/{id}", "hosts:read", 200, none),
+    row(
+        "PATCH",
+        "/api/v1/hosts/{id}",
+        "hosts:write",
+        200,
+        || json!({"cache_age_max": "1h"}),
+    ),
+    row("DELETE", "/api/v1/hosts/{id}", "hosts:write", 204, none),
+    row(
+        "GET",
+        "/api/v1/hosts/enrolment-codes",
+        "hosts:read",
+        200,
+        none,
+    ),
+    row(
+        "POST",
+        "/api/v1/hosts/enrolment-codes",
+        "hosts:write",
+        201,
+        none,
+    ),
+    row(
+        "DELETE",
+        "/api/v1/hosts/enrolment-codes/{id}",
+        "hosts:write",
+        204,
+        none,
+    ),
+    row("POST", "/api/v1/hosts/enroll", "code", 401, none),
+    row(
+        "GET",
+        "/api/v1/hosts/self/authorized-keys",
+        "host",
+        401,
+        none,
+    ),
+    row("POST", "/api/v1/hosts/self/logins", "host", 401, none),
     row("GET", "/api/v1/services", "services:read", 200, none),
     row(
         "POST",
@@ -409,7 +449,7 @@ const DECLARED: &[Declared] = &[
 ];
 
 /// The JSON API and what services ask; pages are the console's.
-fn is_for_machines(path: &str) -> bool {
+pub(super) fn is_for_machines(path: &str) -> bool {
     let roots = ["/api/", "/oauth/", "/.well-known/"];
     roots.iter().any(|root| path.starts_with(root))
         || matches!(path, "/verify" | "/healthz" | "/metrics" | "/openapi.json")
@@ -438,7 +478,7 @@ impl Declared {
 
     /// Whether a good API key or token is what opens it.
     fn takes_credentials(&self) -> bool {
-        !matches!(self.permission, "-" | "code" | "burn" | "local")
+        !matches!(self.permission, "-" | "code" | "burn" | "local" | "host")
     }
 
     fn needs_permission(&self) -> bool {
@@ -454,6 +494,8 @@ struct Full {
     session: String,
     service_key: String,
     ssh_key: String,
+    host: String,
+    host_code: String,
     bobs: [String; 4],
 }
 
@@ -509,6 +551,16 @@ impl Full {
             &site.alice,
             json!({"name": "first"}),
         ));
+        let codes = "/api/v1/hosts/enrolment-codes";
+        let code = secret(&make(codes, &site.alice, json!({})));
+        let host = site
+            .ask("POST", "/api/v1/hosts/enroll")
+            .bearer(&code)
+            .json(&json!({"name": "gpu1"}))
+            .send()
+            .expect(201)
+            .json();
+        let host_code = id(&make(codes, &site.alice, json!({})));
         Self {
             site,
             api_key,
@@ -516,6 +568,8 @@ impl Full {
             session,
             service_key,
             ssh_key,
+            host: id(&host),
+            host_code,
             bobs: [bobs_key, bobs_token, bobs_session, bobs_ssh_key],
         }
     }
@@ -532,6 +586,8 @@ impl Full {
             p if p.starts_with("/api/v1/api-keys") => &self.api_key,
             p if p.starts_with("/api/v1/tokens") => &self.token,
             p if p.starts_with("/api/v1/sessions") => &self.session,
+            p if p.starts_with("/api/v1/hosts/enrolment") => &self.host_code,
+            p if p.starts_with("/api/v1/hosts") => &self.host,
             p if p.starts_with("/api/v1/services") => &self.service_key,
             _ => "",
         };
@@ -606,6 +662,7 @@ fn the_table_and_the_declarations_are_the_same() {
         let permission = match route.needs {
             Needs::Permission(permission, _) => permission.word(),
             Needs::Bearer(_) => "",
+            Needs::Host(_) => "host",
             Needs::Nothing(_) | Needs::Page(_) | Needs::Form(_) => continue,
         };
         assert_eq!(row.permission, permission, "{} {}", row.method, row.path);
