@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use keycroft::http::{ANY, Needs, ROUTES};
 use serde_json::Value;
 
-use super::matrix::is_for_machines;
+use super::declared::is_for_machines;
 
 const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
 
