@@ -98,7 +98,7 @@ fn facts(frame: &Frame, view: &ApiKeyPage) -> Markup {
     html! {
         dl {
             dt { "Status" } dd { (standing::pill(standing::Standing::of(record, now))) }
-            dt { "Id" } dd { code { (record.id) } small { "The secret begins with " code { (hint(Form::Credential(record.kind), record.id)) } } }
+            dt { "Id" } dd { code data-copy="id" { (record.id) } small { "The secret begins with " code { (hint(Form::Credential(record.kind), record.id)) } } }
             dt { "Expires" } dd { (end_in_line(record.expires_at, now)) }
             dt { "Last used" } dd { (last_use(record.last_use.as_ref(), now)) }
             dt { "Permissions" }

@@ -23,13 +23,13 @@
 
   let guard = document.querySelector("[data-once]");
   const note = document.createElement("p");
-  note.setAttribute("role", "status");
+  note.role = "status";
 
   const copy = async (text) => {
     try {
       await navigator.clipboard.writeText(text);
     } catch {
-      // Plain HTTP has no clipboard interface.
+      // Plain HTTP.
       const field = document.createElement("textarea"), last = document.activeElement;
       field.value = text;
       document.body.append(field);
@@ -44,33 +44,38 @@
   all("[data-copy]").forEach((e) => {
     let button = e;
     if (e.tagName !== "A") {
-      button = document.createElement("button");
-      button.type = "button";
-      button.textContent = "Copy";
-      button.setAttribute("aria-label", `Copy ${e.dataset.copy}`);
+      button = Object.assign(document.createElement("button"), {
+        type: "button", textContent: "Copy", ariaLabel: `Copy ${e.dataset.copy}`,
+      });
       e.after(button);
     }
-    button.addEventListener("click", async (event) => {
+    button.onclick = async (event) => {
       event.preventDefault();
       button.after(note);
       note.textContent = "";
       const done = await copy(e === button ? e.dataset.copy : e.value || e.textContent);
       note.textContent = done ? "Copied." : "Copying failed: select the text and copy it.";
       if (done && e.classList.contains("secret")) guard = null;
-    });
+    };
   });
 
-  // A key's file goes into the field as text: nothing is sent that is not seen.
   all("[data-file]").forEach((label) => {
     label.hidden = false;
-    label.addEventListener("change", async (event) => {
+    label.onchange = async (event) => {
       document.getElementById(label.dataset.file).value = await event.target.files[0].text();
-    });
+    };
   });
 
-  all(".secret").forEach((e) => e.addEventListener("focus", () => e.select()));
+  all(".secret").forEach((e) => (e.onfocus = () => e.select()));
 
-  // Asks once. Browsers complain about asking somebody who has touched nothing yet.
+  // The answer to a second click would hide the secret in the first.
+  addEventListener("submit", (event) => {
+    const form = event.target, last = form.sent;
+    form.sent = Date.now();
+    if (form.sent - last < 3e3) event.preventDefault();
+  });
+
+  // Asks once; browsers complain when nothing was touched yet.
   addEventListener("beforeunload", (event) => {
     if (!guard || guard.querySelector("[data-saved]").checked || !navigator.userActivation?.hasBeenActive) return;
     guard = null;

@@ -4,9 +4,9 @@ use rouille::{Request, Response};
 
 use super::ask::{Ask, House};
 use super::problem::Problem;
-use super::route::{ANY, Called, Needs, ROUTES, Route};
+use super::route::{ANY, AUTHORIZED_KEYS, Called, Needs, ROUTES, Route};
 use super::transport::{Admission, Lane};
-use super::{console, gate, headers};
+use super::{console, gate, headers, host};
 use crate::model::permission::Own;
 
 /// Longest body of an ordinary call, in bytes.
@@ -77,10 +77,15 @@ fn find<'p>(method: &str, path: &'p str) -> Result<(&'static Route, Vec<&'p str>
     Err(Problem::Method(allowed.join(", ")))
 }
 
-/// What the transport asks of a request before it reads the body.
+/// What the transport asks of a request before it reads the body. `target`: path and query.
 #[must_use]
-pub fn admit(method: &str, path: &str) -> Admission {
+pub fn admit(method: &str, target: &str) -> Admission {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     match find(method, path) {
+        Ok((route, _)) if route.path == AUTHORIZED_KEYS && query.is_empty() => Admission {
+            lane: Lane::Work,
+            body_bytes_max: BODY_BYTES_MAX,
+        },
         Ok((route, _)) => Admission {
             lane: route.lane,
             body_bytes_max: BODY_BYTES_MAX,
@@ -139,6 +144,7 @@ fn answer(ask: &mut Ask<'_>) -> Result<Response, Problem> {
         Needs::Nothing(handler) => handler(ask),
         Needs::Bearer(handler) => called(ask, None, handler),
         Needs::Permission(permission, handler) => called(ask, Some(permission), handler),
+        Needs::Host(handler) => host::called(ask, handler),
         Needs::Page(handler) => console::visit(ask, handler),
         Needs::Form(handler) => console::send(ask, handler),
     }

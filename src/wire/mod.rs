@@ -5,6 +5,7 @@ mod account;
 mod credential;
 mod event;
 mod explanation;
+mod host;
 mod oauth;
 mod policy;
 mod ssh_key;
@@ -19,6 +20,10 @@ pub use credential::{
 };
 pub use event::EventOut;
 pub use explanation::{CheckOut, ExplanationOut};
+pub use host::{
+    AuthorizedKeysOut, EnrollIn, EnrollOut, EnrolmentCodeIn, EnrolmentCodeOut, HostOut, HostPatch,
+    LOGINS_MAX, LoginIn, LoginKeyOut,
+};
 pub use oauth::{
     DeviceAuthorizationOut, IntrospectionOut, MetadataOut, OauthProblemOut, TokenGrantOut,
 };

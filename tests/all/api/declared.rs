@@ -319,35 +319,35 @@ pub(super) const DECLARED: &[Declared] = &[
     row("POST", "/oauth/token", "-", 400, none),
     row(
         "GET",
-        "/api/v1/api-keys/{id}/explain",
+        "/api/v1/api-keys/explain/{id}",
         "api-keys:read",
         200,
         none,
     ),
     row(
         "GET",
-        "/api/v1/tokens/{id}/explain",
+        "/api/v1/tokens/explain/{id}",
         "tokens:read",
         200,
         none,
     ),
     row(
         "GET",
-        "/api/v1/users/{username}/api-keys/{id}/explain",
+        "/api/v1/users/{username}/api-keys/explain/{id}",
         "users:read",
         200,
         none,
     ),
     row(
         "GET",
-        "/api/v1/users/{username}/tokens/{id}/explain",
+        "/api/v1/users/{username}/tokens/explain/{id}",
         "users:read",
         200,
         none,
     ),
     row(
         "GET",
-        "/api/v1/services/{name}/api-keys/{id}/explain",
+        "/api/v1/services/{name}/api-keys/explain/{id}",
         "services:read",
         200,
         none,
@@ -403,6 +403,16 @@ pub(super) const DECLARED: &[Declared] = &[
         200,
         || json!({"text": KEYS[2]}),
     ),
+    row("GET", "/api/v1/hosts", "hosts:read", 200, none),
+    row("GET", "/api/v1/hosts/{id}", "hosts:read", 200, none),
+    row("PATCH", "/api/v1/hosts/{id}", "hosts:write", 200, || json!({"cache_age_max": "1h"})),
+    row("DELETE", "/api/v1/hosts/{id}", "hosts:write", 204, none),
+    row("GET", "/api/v1/hosts/enrolment-codes", "hosts:read", 200, none),
+    row("POST", "/api/v1/hosts/enrolment-codes", "hosts:write", 201, none),
+    row("DELETE", "/api/v1/hosts/enrolment-codes/{id}", "hosts:write", 204, none),
+    row("POST", "/api/v1/hosts/enroll", "code", 401, none),
+    row("GET", "/api/v1/hosts/self/authorized-keys", "host", 401, none),
+    row("POST", "/api/v1/hosts/self/logins", "host", 401, none),
 ];
 
 /// The JSON API and what services ask; pages are the console's.
@@ -435,7 +445,7 @@ impl Declared {
 
     /// Whether a good API key or token is what opens it.
     pub(super) fn takes_credentials(&self) -> bool {
-        !matches!(self.permission, "-" | "code" | "burn" | "local")
+        !matches!(self.permission, "-" | "code" | "burn" | "local" | "host")
     }
 
     pub(super) fn needs_permission(&self) -> bool {

@@ -161,6 +161,15 @@ fn the_shapes_are_those_of_the_wire() {
     );
     check("TokenGrant", fields::<wire::TokenGrantOut>());
     check("Metadata", fields::<wire::MetadataOut>());
+    check("Host", fields::<wire::HostOut>());
+    check("HostChange", fields::<wire::HostPatch>());
+    check("NewEnrolmentCode", fields::<wire::EnrolmentCodeIn>());
+    check("EnrolmentCode", fields::<wire::EnrolmentCodeOut>());
+    check("Enrolment", fields::<wire::EnrollIn>());
+    check("Enrolled", fields::<wire::EnrollOut>());
+    check("AuthorizedKeys", fields::<wire::AuthorizedKeysOut>());
+    check("LoginKey", fields::<wire::LoginKeyOut>());
+    check("Login", fields::<wire::LoginIn>());
     check("Nothing", fields::<wire::NothingIn>());
 }
 

@@ -2,7 +2,7 @@
 
 use super::browser::Browser;
 use super::markup::{self, Form};
-use super::site::{ALICE, BOB, Site};
+use super::site::{BOB, Site};
 
 /// Sends a form that has to be refused for `fields`, and to come back with all that was typed.
 #[track_caller]

@@ -29,6 +29,17 @@ pub fn keycroft(db: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// The same, killed when it does not end by itself: for what must refuse to start.
+pub fn keycroft_that_ends(db: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("timeout");
+    command
+        .args(["-s", "KILL", "60", env!("CARGO_BIN_EXE_keycroft")])
+        .args(arguments)
+        .arg("--db")
+        .arg(db);
+    command
+}
+
 /// Runs the program to its end.
 pub fn run(db: &Path, arguments: &[&str]) -> Output {
     keycroft(db, arguments).output().unwrap()

@@ -1,0 +1,587 @@
+// People's ways through the console, each feature of a hosted platform's pages and what ours has besides.
+import { check, command, demand, equal, freePort, profile, quiet, serve, signIn, verify } from "./harness.mjs";
+
+export const ALICE = "alice likes green tea", BOB = "bob likes black coffee";
+
+const heading = (page) => page.locator("h1").innerText();
+const press = (page, name) => page.getByRole("button", { name, exact: true }).click();
+const follow = (page, name) => page.getByRole("main").getByRole("link", { name, exact: true }).first().click();
+
+async function make(page, name, more = async () => {}) {
+  await page.goto("/api-keys/new");
+  await page.getByLabel("Name").fill(name);
+  await more();
+  await press(page, "Create key");
+  equal(await heading(page), "Save your key now");
+  const secret = await page.getByLabel("Your key").inputValue();
+  demand(/^kca_[0-9a-z]{12}_[0-9A-Za-z]{38}$/.test(secret), `a secret: ${secret.slice(0, 5)}`);
+  return secret;
+}
+
+/** The key's page, by its name in the list. */
+async function openKey(page, name) {
+  await page.goto(`/api-keys?text=${encodeURIComponent(name)}`);
+  await page.getByRole("rowheader", { name }).getByRole("link", { name }).click();
+  equal(await heading(page), name);
+}
+
+export async function all(site) {
+  const alice = await profile(site.url, { permissions: ["clipboard-read", "clipboard-write"] });
+  const page = await alice.newPage();
+
+  await check("first start: the set-up link makes the first admin, its code leaves the address at once", async () => {
+    await page.goto(site.setUp);
+    equal(new URL(page.url()).pathname + new URL(page.url()).search, "/setup");
+    await page.getByLabel("User name").fill("alice");
+    await page.getByLabel("Display name").fill("Alice Liddell");
+    await page.getByLabel("Password").fill("too short");
+    await press(page, "Create admin");
+    const link = page.getByRole("alert").getByRole("link", { name: "Password" });
+    await link.click();
+    equal(await page.evaluate(() => document.activeElement.id), "password", "the summary leads to the field");
+    equal(await page.getByLabel("Password").inputValue(), "", "a password does not come back");
+    equal(await page.getByLabel("User name").inputValue(), "alice", "the rest does");
+    await page.getByLabel("Password").fill(ALICE);
+    await press(page, "Create admin");
+    await follow(page, "Sign in");
+    await page.goto(site.setUp);
+    demand((await page.locator("h1").innerText()).includes("no longer good"), "it works once");
+    await signIn(page, "alice", ALICE);
+    equal(await heading(page), "API keys");
+    demand(await page.getByText("Signed in as").isVisible(), "it names who is signed in");
+  });
+
+  let secret;
+  await check("API key: create with name, exact date, permissions, note, addresses; shown once", async () => {
+    demand(await page.getByText("No API keys yet").isVisible(), "the empty list says what to do");
+    secret = await make(page, "nightly backup", async () => {
+      const offered = await page.getByLabel("Expires").locator("option").allInnerTexts();
+      equal(offered.map((words) => words.split(" (")[0]), ["7 days", "30 days", "60 days", "90 days", "No expiry", "Exact date and time"]);
+      equal(await page.getByLabel("Expires").inputValue(), "30d", "30 days are preselected");
+      await page.getByLabel("Expires").selectOption("custom");
+      await page.getByLabel("Date and time (UTC)").fill("2031-01-31T15:04");
+      await page.getByLabel("Choose permissions").check();
+      await page.getByLabel("Tokens: Read", { exact: true }).check();
+      await page.getByLabel("API keys: No access").check();
+      await page.getByText("More limits").click();
+      await page.getByLabel("Allowed addresses").fill("127.0.0.0/8\n::1");
+      await page.getByLabel("Note").fill("kept in the vault");
+    });
+    equal(await verify(site.url, secret), 204);
+  });
+
+  await check("shown once: the copy button, and lines to paste", async () => {
+    await page.getByRole("button", { name: "Copy key" }).click();
+    equal(await page.getByRole("status").innerText(), "Copied.");
+    equal(await page.evaluate(() => navigator.clipboard.readText()), secret);
+    for (const [title, words] of [["Environment", `export KEYCROFT_TOKEN=${secret}`], ["curl", `curl -H "Authorization: Bearer $KEYCROFT_TOKEN" ${site.url}/api/v1/me`]]) {
+      await page.locator("summary", { hasText: title }).click();
+      demand((await page.getByText(words).first().innerText()).includes(words), title);
+    }
+    // One click selects the whole of it.
+    await page.getByLabel("Your key").click();
+    equal(await page.evaluate(() => getSelection().toString()), secret);
+  });
+
+  await check("shown once: reload, back, forward and a second tab show it never again, and make no second key", async () => {
+    const tab = await alice.newPage();
+    const shown = await make(tab, "reloaded", () => tab.getByLabel("Read only").check());
+    await tab.getByLabel("I have saved it").check();
+    const hidden = async (where) => demand(!(await tab.content()).includes(shown.slice(17)), `the secret is there after ${where}`);
+    await tab.reload();
+    equal(await heading(tab), "Already created");
+    await hidden("reload");
+    await tab.goBack();
+    await hidden("back");
+    // Nothing of it was kept, so that the browser has only its own page to show.
+    const forward = await tab.goForward().catch((error) => String(error));
+    demand(String(forward).includes("ERR_CACHE_MISS"), `forward: ${forward}`);
+    await tab.close();
+    const second = await alice.newPage();
+    await second.goto("/api-keys/new");
+    demand(!(await second.content()).includes(shown.slice(17)), "second tab");
+    await second.goto("/api-keys?text=reloaded");
+    equal(await second.locator("tbody tr").count(), 1, "one key");
+    await second.close();
+  });
+
+  await check("shown once: leaving asks once until it was copied or ticked as saved", async () => {
+    alice.asked.length = 0;
+    await make(page, "asks");
+    await page.locator("h1").click();
+    await page.goto("/api-keys");
+    equal(alice.asked, ["beforeunload"], "it asks");
+    await make(page, "copied");
+    await page.getByRole("button", { name: "Copy key" }).click();
+    await page.getByRole("status").getByText("Copied.").waitFor();
+    await page.goto("/api-keys");
+    await make(page, "ticked");
+    await page.getByLabel("I have saved it").check();
+    await page.goto("/api-keys");
+    equal(alice.asked, ["beforeunload"], "it does not ask");
+  });
+
+  await check("API key: sending twice at once makes one", async () => {
+    await page.goto("/api-keys/new");
+    await page.getByLabel("Name").fill("double click");
+    await page.getByRole("button", { name: "Create key" }).dblclick();
+    await page.getByLabel("I have saved it").check();
+    equal(await heading(page), "Save your key now", "the secret is there");
+    await page.goto("/api-keys?text=double");
+    equal(await page.locator("tbody tr").count(), 1);
+  });
+
+  await check("API key: permissions in one click without what manages credentials", async () => {
+    await make(page, "harmless", () => page.getByLabel("Everything but managing credentials").check());
+    await openKey(page, "harmless");
+    const words = await page.getByRole("main").innerText();
+    demand(/sessions:write/.test(words) && !/(account|api-keys|tokens|ssh-keys|users|policy|services|hosts):write/.test(words), words);
+  });
+
+  await check("API key: view, copy its id, edit, uses per day", async () => {
+    await openKey(page, "nightly backup");
+    const words = await page.getByRole("main").innerText();
+    for (const part of ["kept in the vault", "127.0.0.0/8", "2031-01-31 15:04", "tokens:read", "Active"]) {
+      demand(words.includes(part), `${part} is missing: ${words}`);
+    }
+    await page.getByRole("button", { name: /^Copy .*id/ }).click();
+    equal(await page.evaluate(() => navigator.clipboard.readText()), secret.slice(4, 16));
+    demand((await page.locator("svg").count()) === 1, "a chart");
+    await follow(page, "Edit");
+    await page.getByLabel("Name").fill("nightly backup of node 7");
+    await press(page, "Save");
+    equal(await page.getByRole("status").innerText(), "Saved.");
+    await openKey(page, "nightly backup of node 7");
+  });
+
+  await check("API key: disable and enable, at the next request", async () => {
+    await press(page, "Disable");
+    equal(await verify(site.url, secret), 401);
+    await press(page, "Enable");
+    equal(await verify(site.url, secret), 204);
+  });
+
+  let second;
+  await check("API key: rotate with grace for the old one", async () => {
+    await follow(page, "Rotate");
+    await page.getByLabel("Good for 1 more hour").check();
+    await press(page, "Rotate");
+    second = await page.getByLabel("Your key").inputValue();
+    demand(second !== secret && second.slice(0, 16) === secret.slice(0, 16), "a new secret, the same id");
+    equal([await verify(site.url, secret), await verify(site.url, second)], [204, 204]);
+    await page.reload();
+    demand(!(await page.content()).includes(second.slice(17)), "reloading shows it again");
+    equal([await verify(site.url, secret), await verify(site.url, second)], [204, 204], "reloading rotated again");
+    await openKey(page, "nightly backup of node 7");
+    demand((await page.getByRole("main").innerText()).includes("Rotating"), "the page says so");
+    await follow(page, "Rotate");
+    await page.getByLabel("Refuse it at once").check();
+    await press(page, "Rotate");
+    const third = await page.getByLabel("Your key").inputValue();
+    equal([await verify(site.url, secret), await verify(site.url, second), await verify(site.url, third)], [401, 401, 204]);
+    second = third;
+  });
+
+  await check("API key: what is refused comes back filled, with a summary that leads to the field", async () => {
+    await page.goto("/api-keys/new");
+    await page.getByLabel("Name").fill("harmless");
+    await page.getByText("More limits").click();
+    await page.getByLabel("Note").fill("what I typed");
+    await press(page, "Create key");
+    demand((await page.title()).startsWith("Error: "), "the title says so");
+    equal(await page.getByLabel("Note").inputValue(), "what I typed");
+    equal(await page.evaluate(() => document.activeElement.closest("[role=alert]") !== null), true, "the summary has the focus");
+    await page.getByRole("alert").getByRole("link", { name: "Name" }).click();
+    equal(await page.evaluate(() => document.activeElement.id), "name");
+    equal(await page.getByLabel("Name").getAttribute("aria-invalid"), "true");
+  });
+
+  await check("API key: delete says what will break and asks for the name of one in use", async () => {
+    // The use is in memory first; a page shows it once it is in the file.
+    for (let tries = 0; ; tries += 1) {
+      await page.goto(`/api-keys/${second.slice(4, 16)}/delete`);
+      if (await page.getByLabel("Type the key's name").count()) break;
+      demand(tries < 100, "the use never came into the file");
+      await page.waitForTimeout(200);
+    }
+    demand((await page.getByRole("main").innerText()).includes("from 127.0.0.1"), "from where it was used");
+    await page.getByLabel("Type the key's name").fill("something else");
+    await press(page, "Delete API key");
+    demand(await page.getByRole("alert").isVisible(), "a wrong name is refused");
+    equal(await verify(site.url, second), 204);
+    await page.getByLabel("Type the key's name").fill("nightly backup of node 7");
+    await press(page, "Delete API key");
+    equal(await verify(site.url, second), 401);
+    demand((await page.getByRole("status").innerText()).startsWith("Deleted."), "it says so");
+    equal(await page.getByRole("rowheader", { name: "nightly backup" }).count(), 0);
+  });
+
+  await check("token: generate for 1 to 24 hours, shown once, listed, ended early", async () => {
+    await page.goto("/tokens/new");
+    const hours = await page.getByLabel("Expires").locator("option").count();
+    equal([hours, await page.getByLabel("Expires").inputValue()], [24, "24h"], "24 choices, 24 hours preselected");
+    await page.getByLabel("Expires").selectOption({ index: 1 });
+    await page.getByLabel("Name").fill("for the laptop");
+    await press(page, "Generate token");
+    const token = await page.getByLabel("Your token").inputValue();
+    demand(token.startsWith("kct_"), "a token");
+    equal(await verify(site.url, token), 204);
+    await page.goto("/tokens");
+    demand((await page.getByRole("row", { name: /for the laptop/ }).innerText()).includes("in 2 hours"), "2 hours");
+    await page.getByRole("row", { name: /for the laptop/ }).getByRole("link", { name: /Delete/ }).click();
+    await press(page, "Delete token");
+    equal(await verify(site.url, token), 401);
+  });
+
+  await check("sessions: two browsers; the one that is signed out is at sign-in at its next click", async () => {
+    const other = await profile(site.url, { userAgent: "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1" });
+    const phone = await other.newPage();
+    await signIn(phone, "alice", ALICE);
+    await page.goto("/sessions");
+    equal(await page.locator("tbody tr").count(), 2);
+    equal(await page.getByText("This device", { exact: true }).count(), 1);
+    await page.getByRole("row", { name: /Safari/ }).getByRole("button", { name: /Sign out/ }).click();
+    equal(await page.getByRole("status").innerText(), "Signed out there.");
+    await phone.getByRole("link", { name: "Tokens" }).click();
+    equal(await heading(phone), "Sign in");
+    await phone.getByLabel("User name").fill("alice");
+    await phone.getByLabel("Password").fill(ALICE);
+    await press(phone, "Sign in");
+    equal(await heading(phone), "Tokens", "and comes back to where it went");
+    await page.goto("/sessions");
+    await press(page, "Sign out everywhere else");
+    await phone.reload();
+    equal(await heading(phone), "Sign in");
+    equal(await page.locator("tbody tr").count(), 1);
+    // A form that was open when the session ended is still there after signing in.
+    await signIn(phone, "alice", ALICE);
+    await phone.goto("/api-keys/new");
+    await phone.getByLabel("Name").fill("from the phone");
+    await page.goto("/sessions");
+    await press(page, "Sign out everywhere else");
+    await press(phone, "Create key");
+    await phone.getByLabel("User name").fill("alice");
+    await phone.getByLabel("Password").fill(ALICE);
+    await press(phone, "Sign in");
+    equal(await heading(phone), "Go on where you were");
+    demand(await phone.getByText("from the phone").isVisible(), "the form is shown");
+    await press(phone, "Send the form");
+    equal(await heading(phone), "Save your key now");
+    quiet(other);
+    await other.close();
+  });
+
+  await check("events: what one did, filtered, and as JSON lines", async () => {
+    await page.goto("/events");
+    await page.getByLabel("What").fill("api-key.rotate");
+    await press(page, "Filter");
+    equal(await page.locator("tbody tr").count(), 2);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download JSON lines" }).click()]);
+    equal(download.suggestedFilename(), "keycroft-events.jsonl");
+  });
+
+  await check("account: name, looks without a flash, password", async () => {
+    await page.goto("/account");
+    await page.getByLabel("Display name").fill("Alice L.");
+    await page.getByRole("button", { name: "Save name" }).click();
+    equal(await page.getByLabel("Display name").inputValue(), "Alice L.");
+    await page.getByLabel("Dark").check();
+    await page.getByRole("button", { name: "Save theme" }).click();
+    equal(await page.locator("html").getAttribute("data-theme"), "dark");
+    equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(20, 23, 26)");
+    await page.getByLabel("As my system says").check();
+    await page.getByRole("button", { name: "Save theme" }).click();
+    await page.getByLabel("Current password").fill(ALICE);
+    await page.getByLabel("New password").fill(`${ALICE} now`);
+    await page.getByRole("button", { name: "Change password" }).click();
+    demand((await page.getByRole("status").innerText()).startsWith("Your password is changed"), "it says so");
+    await page.getByLabel("Current password").fill(`${ALICE} now`);
+    await page.getByLabel("New password").fill(ALICE);
+    await page.getByRole("button", { name: "Change password" }).click();
+  });
+
+  const guest = await profile(site.url);
+  const his = await guest.newPage();
+  await check("users: invite; the invited person chooses a password and is in", async () => {
+    await page.goto("/admin/users/new");
+    await page.getByLabel("User name").fill("bob");
+    await page.getByLabel("Display name").fill("Bob the Builder");
+    await press(page, "Add user");
+    const link = await page.getByRole("textbox", { name: "The link" }).inputValue();
+    await page.getByRole("button", { name: "Copy the link" }).click();
+    equal(await page.evaluate(() => navigator.clipboard.readText()), link);
+    await his.goto(link);
+    equal(new URL(his.url()).search, "", "the code left the address");
+    equal(await heading(his), "Welcome, Bob the Builder");
+    await his.getByLabel("Password").fill(BOB);
+    await press(his, "Set password");
+    await follow(his, "Sign in");
+    await signIn(his, "bob", BOB);
+    equal(await heading(his), "API keys");
+    equal(await his.getByText("Administration").count(), 0);
+    await his.goto("/admin/users");
+    equal(await heading(his), "Forbidden");
+    demand((await his.getByRole("main").innerText()).includes("users:read"), "it names what is missing");
+  });
+
+  await check("users: role, permissions, disable, enable, reset, each felt at the next click", async () => {
+    await page.goto("/admin/users/bob");
+    await page.getByLabel("Admin", { exact: false }).first().check();
+    await press(page, "Save");
+    await his.goto("/admin/users");
+    equal(await heading(his), "Users");
+    await page.goto("/admin/users/bob");
+    await page.getByLabel("Member", { exact: false }).first().check();
+    await page.getByLabel("introspect").check();
+    await press(page, "Save");
+    await his.reload();
+    equal(await heading(his), "Forbidden");
+    await his.goto("/api-keys/new");
+    demand(await his.getByLabel("introspect").count(), "what was granted is offered");
+    await page.goto("/admin/users/bob");
+    await press(page, "Disable");
+    await his.goto("/api-keys");
+    equal(await heading(his), "Sign in");
+    await page.goto("/admin/users/bob");
+    await press(page, "Enable");
+    await press(page, "Reset password");
+    const link = await page.getByRole("textbox", { name: "The link" }).inputValue();
+    await page.reload();
+    demand(!(await page.content()).includes(link.slice(-30)), "reloading shows it again");
+    await his.goto(link);
+    await his.getByLabel("Password").fill(BOB);
+    await press(his, "Set password");
+    await signIn(his, "bob", BOB);
+  });
+
+  await check("policy: what exceeds it is shown before it is saved; what it forbids is not offered", async () => {
+    const endless = await (async () => {
+      await his.goto("/api-keys/new");
+      await his.getByLabel("Name").fill("for ever");
+      await his.getByLabel("Expires").selectOption("never");
+      await press(his, "Create key");
+      return his.getByLabel("Your key").inputValue();
+    })();
+    await page.goto("/admin/policy");
+    await page.getByLabel("At the longest, one lives").first().fill("60d");
+    await page.getByLabel("The page offers").fill("7d 30d 60d");
+    await page.getByLabel("At the longest, one lives").nth(1).fill("8h");
+    await page.getByLabel("When nothing is said, one lives").nth(1).fill("8h");
+    await press(page, "See what changes");
+    const words = await page.getByRole("main").innerText();
+    demand(words.includes("for ever") && words.includes("bob"), `what exceeds it: ${words}`);
+    await press(page, "Save policy");
+    equal(await verify(site.url, endless), 204, "what exists goes on");
+    await his.goto("/api-keys/new");
+    equal(await his.getByLabel("Expires").locator("option").count(), 4, "7, 30, 60 days and a date");
+    await his.goto("/tokens/new");
+    equal(await his.getByLabel("Expires").locator("option").count(), 8);
+    await page.goto("/admin/policy");
+    await page.getByLabel("It is always the default below").first().check();
+    await press(page, "See what changes");
+    await press(page, "Save policy");
+    await his.goto("/api-keys/new");
+    demand(await his.getByText("Expires after 30 days (set by your organisation)").isVisible(), "a sentence in place of the choice");
+    await page.goto("/admin/policy");
+    await page.getByLabel("People may choose it").first().check();
+    await press(page, "See what changes");
+    await press(page, "Save policy");
+  });
+
+  await check("groups and services: add, change, a service's own key, delete", async () => {
+    await page.goto("/admin/groups");
+    await page.getByLabel("Name").fill("gpu");
+    await page.getByRole("main").getByRole("button", { name: /Add/ }).click();
+    await page.getByLabel("User name").fill("bob");
+    await page.getByRole("main").getByRole("button", { name: /^Add/ }).click();
+    demand(await page.getByRole("button", { name: "Remove bob" }).count(), "bob is in it");
+    await page.goto("/admin/services/new");
+    await page.getByLabel("Name").fill("slurm");
+    await page.getByLabel("Permissions").fill("slurm:submit\nslurm:cancel");
+    await page.getByRole("main").locator("form button.go").click();
+    await page.goto("/admin/services/slurm/api-keys/new");
+    await page.getByLabel("Name").fill("gate");
+    await press(page, "Create key");
+    const key = await page.getByLabel("Your key").inputValue();
+    equal(await verify(site.url, key), 204);
+    await page.goto("/admin/services/slurm/delete");
+    await page.getByLabel("Type the service's name").fill("slurm");
+    await page.getByRole("button", { name: /^Delete/ }).click();
+    equal(await verify(site.url, key), 401);
+  });
+
+  await check("users: end everything, then delete; the person is out of all at once", async () => {
+    await page.goto("/admin/users/bob/end-everything");
+    await page.getByLabel("Type the user name").fill("bob");
+    await press(page, "End everything");
+    await his.goto("/tokens");
+    equal(await heading(his), "Sign in");
+    await page.goto("/admin/users/bob/delete");
+    await page.getByLabel("Type the user name").fill("bob");
+    await press(page, "Delete user");
+    equal(await page.getByRole("rowheader", { name: "bob" }).count(), 0);
+    await page.goto("/admin/users/alice");
+    demand(await page.getByText("The last admin can't be demoted, disabled or deleted.").isVisible(), "the last admin stays");
+  });
+
+  await check("the browser had nothing to complain about", async () => {
+    quiet(alice);
+    quiet(guest);
+  });
+  await alice.close();
+  await guest.close();
+}
+
+/** From creation to deletion without a line of script. */
+export async function withoutScript(site) {
+  await check("without JavaScript: sign in, create, use, edit, rotate, delete, sign out", async () => {
+    const context = await profile(site.url, { javaScriptEnabled: false });
+    const page = await context.newPage();
+    await signIn(page, "alice", ALICE);
+    const secret = await make(page, "no script", () => page.getByLabel("Read only").check());
+    equal(await page.getByRole("button", { name: "Copy key" }).count(), 0, "no button that does nothing");
+    equal(await verify(site.url, secret), 204);
+    await page.reload();
+    equal(await heading(page), "Already created");
+    await openKey(page, "no script");
+    await follow(page, "Edit");
+    await page.getByLabel("Note").fill("edited without script");
+    await press(page, "Save");
+    await page.getByRole("main").getByText("edited without script", { exact: true }).waitFor();
+    await follow(page, "Rotate");
+    await press(page, "Rotate");
+    const second = await page.getByLabel("Your key").inputValue();
+    equal([await verify(site.url, secret), await verify(site.url, second)], [401, 204]);
+    await page.goto("/tokens/new");
+    await press(page, "Generate token");
+    const token = await page.getByLabel("Your token").inputValue();
+    equal(await verify(site.url, token), 204);
+    for (const [path, button] of [[`/tokens/${token.slice(4, 16)}/delete`, "Delete token"], [`/api-keys/${second.slice(4, 16)}/delete`, "Delete API key"]]) {
+      await page.goto(path);
+      const name = page.getByLabel("Type the key's name");
+      if (await name.count()) await name.fill("no script");
+      await press(page, button);
+      // The use came into the file between the question and the answer.
+      if (await name.count()) {
+        await name.fill("no script");
+        await press(page, button);
+      }
+    }
+    equal([await verify(site.url, second), await verify(site.url, token)], [401, 401]);
+    await page.goto("/account");
+    await page.getByLabel("Dark").check();
+    await page.getByRole("button", { name: "Save theme" }).click();
+    equal(await page.locator("html").getAttribute("data-theme"), "dark");
+    await press(page, "Sign out");
+    equal(await heading(page), "You are signed out");
+    await page.goto("/api-keys");
+    equal(await heading(page), "Sign in");
+    quiet(context);
+    await context.close();
+  });
+}
+
+/** From creation to deletion without a pointer; what has the focus is always seen. */
+export async function byKeyboard(site) {
+  await check("by keyboard only: sign in, create, copy, delete, sign out; the focus is seen at every step", async () => {
+    const context = await profile(site.url, { permissions: ["clipboard-read", "clipboard-write"] });
+    const page = await context.newPage();
+    const key = (name) => page.keyboard.press(name);
+    // Goes on from field to field until the one with this name has the focus.
+    const reach = async (wanted) => {
+      for (let steps = 0; steps < 120; steps += 1) {
+        await key("Tab");
+        const at = await page.evaluate(() => {
+          const one = document.activeElement, style = getComputedStyle(one), box = one.getBoundingClientRect();
+          const label = one.getAttribute("aria-label") ?? one.labels?.[0]?.innerText ?? one.innerText;
+          const seen = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) > 0;
+          const inside = box.bottom > 0 && box.top < innerHeight && box.right > 0 && box.left < innerWidth;
+          return { label: (label ?? "").trim(), body: one === document.body, seen, inside };
+        });
+        if (at.body) continue;
+        demand(at.seen, `the focus on "${at.label}" can't be seen`);
+        demand(at.inside, `the focus on "${at.label}" is out of view`);
+        if (wanted.test(at.label)) return;
+      }
+      throw new Error(`no way to ${wanted} by keyboard`);
+    };
+    const settled = () => page.waitForLoadState();
+    await page.goto("/login");
+    await reach(/^Skip to content$/);
+    await key("Enter");
+    await reach(/^User name$/);
+    await page.keyboard.type("alice");
+    await key("Tab");
+    await page.keyboard.type(ALICE);
+    await key("Enter");
+    await page.waitForURL("**/api-keys");
+    await reach(/^Skip to content$/);
+    await key("Enter");
+    await reach(/^New API key$/);
+    await key("Enter");
+    await page.waitForURL("**/api-keys/new");
+    await reach(/^Name$/);
+    await page.keyboard.type("by keyboard");
+    await reach(/^Everything I may do$/);
+    await key("ArrowDown");
+    await key("ArrowDown");
+    equal(await page.getByLabel("Read only").isChecked(), true);
+    await reach(/^Create key$/);
+    await key("Enter");
+    await page.getByLabel("Your key").waitFor();
+    const secret = await page.getByLabel("Your key").inputValue();
+    await reach(/^Copy key$/);
+    await key("Enter");
+    await page.getByRole("status").getByText("Copied.").waitFor();
+    equal(await page.evaluate(() => navigator.clipboard.readText()), secret);
+    await reach(/^Go to the key$/);
+    await key("Enter");
+    await page.waitForURL(`**/api-keys/${secret.slice(4, 16)}`);
+    await reach(/^Delete/);
+    await key("Enter");
+    await page.waitForURL("**/delete");
+    await reach(/^Delete API key$/);
+    await key("Enter");
+    await page.waitForURL("**/api-keys?done=deleted");
+    equal(await verify(site.url, secret), 401);
+    await settled();
+    await reach(/^Sign out$/);
+    await key("Enter");
+    await page.waitForURL("**/signed-out");
+    quiet(context);
+    await context.close();
+  });
+}
+
+/** A lab's plain HTTP on a name of its own: no clipboard interface, no fetch metadata, forms go by Origin. */
+export async function onPlainHttp() {
+  await check("plain HTTP on another name: signing in, forms and copying work there too", async () => {
+    const port = await freePort();
+    const flags = ["--public-url", `http://keys.lab:${port}`, "--insecure-http"];
+    const site = await serve("lab", flags, port);
+    const url = `http://keys.lab:${port}`;
+    demand(site.setUp.startsWith(`${url}/setup?code=`), site.setUp);
+    const context = await profile(url);
+    const page = await context.newPage();
+    await page.goto(site.setUp);
+    await page.getByLabel("User name").fill("alice");
+    await page.getByLabel("Display name").fill("Alice");
+    await page.getByLabel("Password").fill(ALICE);
+    await press(page, "Create admin");
+    await signIn(page, "alice", ALICE);
+    const secret = await make(page, "plain");
+    equal(await page.evaluate(() => [typeof navigator.clipboard, isSecureContext]), ["undefined", false]);
+    await page.getByRole("button", { name: "Copy key" }).click();
+    equal(await page.getByRole("status").innerText(), "Copied.");
+    equal(await page.evaluate(() => document.activeElement.innerText), "Copy", "the focus is where it was");
+    await page.getByLabel("I have saved it").check();
+    await page.goto("/api-keys/new");
+    await page.getByLabel("Name").focus();
+    await page.keyboard.press("Control+V");
+    equal(await page.getByLabel("Name").inputValue(), secret);
+    // What a browser says of every answer with this header when there is no TLS.
+    context.wrong = context.wrong.filter((line) => !line.includes("Cross-Origin-Opener-Policy header has been ignored"));
+    quiet(context);
+    await context.close();
+  });
+}

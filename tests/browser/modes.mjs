@@ -1,0 +1,195 @@
+// Every page there is, found by following links: no fault that axe knows of, and nothing to scroll sideways at 320 pixels.
+import { axe, check, command, demand, profile, quiet, signIn } from "./harness.mjs";
+import { ALICE } from "./journeys.mjs";
+
+const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+const WIDE = { width: 1200, height: 800 }, NARROW = { width: 320, height: 640 };
+const MODES = [
+  ["light", { colorScheme: "light", forcedColors: "none" }, WIDE],
+  ["dark", { colorScheme: "dark", forcedColors: "none" }, WIDE],
+  ["320 px", { colorScheme: "light", forcedColors: "none" }, NARROW],
+  ["forced colours", { colorScheme: "dark", forcedColors: "active" }, NARROW],
+];
+
+// What people and programs may call themselves and their things.
+const WORDS = [
+  "<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "' onmouseover='alert(1)",
+  "W".repeat(64), "مفتاح النسخ الاحتياطي الليلي للمجموعة كلها بلا استثناء", "</textarea></title><h1>x</h1>",
+  "nightly backup", "训练集群的密钥", "javascript:alert(1)", "a".repeat(31) + "-" + "b".repeat(32),
+];
+
+/** 200 keys, 30 people, and some of everything else, with hostile words in every field that takes them. */
+export async function fill(site) {
+  const token = await command("user", "token", "alice", "--db", site.db);
+  const ask = async (method, path, body) => {
+    const answer = await fetch(`${site.url}/api/v1${path}`, {
+      method, headers: { Authorization: `Bearer ${token}`, ...(body && { "Content-Type": "application/json" }) }, body: JSON.stringify(body),
+    });
+    demand(answer.ok, `${method} ${path}: ${answer.status} ${answer.ok ? "" : await answer.text()}`);
+    return answer.status === 204 ? null : answer.json();
+  };
+  const many = async (count, act) => {
+    const numbers = [...Array(count).keys()];
+    await Promise.all([...Array(16)].map(async () => {
+      while (numbers.length) await act(numbers.shift());
+    }));
+  };
+  const word = (number) => WORDS[number % WORDS.length];
+  const named = (number) => `${word(number).slice(0, 60)} ${number}`;
+  await ask("PATCH", "/me", { display_name: word(0) });
+  await ask("PATCH", "/policy", { api_key_lifetime_max: "never" });
+  await many(200, async (number) => {
+    const made = await ask("POST", "/api-keys", {
+      name: named(number), note: word(number + 1), expires_in: ["never", "2d", "30d", "1h"][number % 4],
+      allowed_addresses: number % 7 ? [] : ["10.0.0.0/8", "2001:db8:1234:5678::/64", "127.0.0.0/8"],
+      permissions: number % 3 ? ["tokens:read", "account:read"] : undefined,
+    });
+    if (number % 5 === 0) {
+      await fetch(`${site.url}/verify`, { headers: { Authorization: `Bearer ${made.secret}`, "User-Agent": encodeURI(word(number)) } });
+    }
+    if (number % 11 === 0) await ask("PATCH", `/api-keys/${made.id}`, { disabled: true });
+    if (number % 13 === 0) await ask("POST", `/api-keys/${made.id}/rotate`, { grace: "1h" });
+    if (number % 17 === 0) await ask("DELETE", `/api-keys/${made.id}`);
+  });
+  await many(30, (number) => ask("POST", "/users", { username: `person-${number}`, display_name: word(number) }));
+  await many(25, (number) => ask("POST", "/tokens", { name: named(number) }));
+  await ask("PATCH", "/users/person-3", { disabled: true });
+  for (const name of ["cpu", "w".repeat(32)]) {
+    await ask("POST", "/groups", { name });
+    for (const person of [1, 2, 3]) await ask("PUT", `/groups/${name}/members/person-${person}`);
+  }
+  await ask("POST", "/services", { name: "slurm", permissions: ["slurm:submit", "slurm:cancel"] });
+  await ask("POST", "/services/slurm/api-keys", { name: word(3), permissions: ["introspect"] });
+  await ask("PATCH", "/users/person-1", { permissions: ["introspect", "slurm:submit"] });
+}
+
+/** A page's path without what makes two of a kind different. */
+function kind(path) {
+  return path.replace(/\?.*/, "").replace(/\/[0-9a-z]{12}(?=\/|$)/, "/ID")
+    .replace(/(users|groups|services)\/(?!new$)[^/]+/, "$1/NAME");
+}
+
+/** Pages by following links from `start`, one of each kind. */
+async function* pages(page, start) {
+  const seen = new Set(start.map(kind)), left = [...start];
+  while (left.length) {
+    const path = left.shift();
+    const answer = await page.goto(path);
+    const links = await page.locator("a[href^='/']").evaluateAll((all) => all.map((one) => one.getAttribute("href")));
+    for (const link of links.filter((link) => !/\/export|^\/-\/|\.json$/.test(link))) {
+      if (!seen.has(kind(link))) {
+        seen.add(kind(link));
+        left.push(link);
+      }
+    }
+    yield [kind(path), answer.status(), path];
+  }
+}
+
+/** What is wrong with the page that is shown, in every mode. */
+async function faults(page) {
+  const found = [];
+  for (const [name, media, viewport] of MODES) {
+    await page.emulateMedia(media);
+    await page.setViewportSize(viewport);
+    if (viewport === NARROW) {
+      await page.evaluate(() => document.querySelectorAll("details").forEach((one) => (one.open = true)));
+      const [scroll, inner] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+      if (scroll > inner) found.push(`${name}: ${scroll} pixels wide`);
+    }
+    const result = await page.evaluate((tags) => axe.run(document, {
+      runOnly: { type: "tag", values: tags }, resultTypes: ["violations"], elementRef: false,
+    }), TAGS);
+    for (const violation of result.violations) {
+      const nodes = violation.nodes.slice(0, 3).map((node) => `${node.html.slice(0, 160)} (${node.failureSummary?.split("\n")[1]?.trim()})`);
+      found.push(`${name}: ${violation.id}: ${violation.help}: ${nodes.join("; ")}`);
+    }
+  }
+  return found;
+}
+
+async function look(page, name) {
+  await page.evaluate(axe.source);
+  const found = await faults(page);
+  demand(found.length === 0, `${name}:\n          ${found.join("\n          ")}`);
+}
+
+export async function all(site) {
+  await check("200 keys and 30 people, with hostile names", () => fill(site));
+  // axe is put into the page from outside, which the page's own policy would not let in.
+  const context = await profile(site.url, { bypassCSP: true });
+  const page = await context.newPage();
+  let count = 0;
+  for (const path of ["/login", "/signed-out", "/help", "/setup", "/invitation", "/nowhere"]) {
+    await check(`every mode: ${path} (signed out)`, async () => {
+      await page.goto(path);
+      await look(page, path);
+    });
+    count += 1;
+  }
+  await check("every mode: sign-in that failed", async () => {
+    await page.goto("/login");
+    await page.getByLabel("User name").fill(WORDS[0]);
+    await page.getByLabel("Password").fill("wrong");
+    await page.getByRole("button", { name: "Sign in" }).click();
+    await page.getByRole("alert").waitFor();
+    await look(page, "failed");
+  });
+  await signIn(page, "alice", ALICE);
+  const crawler = await context.newPage();
+  const missing = [];
+  for await (const [name, status, path] of pages(crawler, ["/api-keys", "/api-keys?page=2", "/nowhere", "/admin/users/person-1", "/admin/groups/cpu", "/admin/services/slurm", "/api-keys/new"])) {
+    if (status === 404 && name !== "/nowhere") {
+      missing.push(name);
+      continue;
+    }
+    await check(`every mode: ${name}`, async () => {
+      demand(status === 200 || status === 404, `${path}: ${status}`);
+      await look(crawler, path);
+    });
+    count += 1;
+  }
+  await check("every link of the pages leads somewhere", () => demand(missing.length === 0, missing.join(" ")));
+  await check("the crawl found the pages", () => demand(count > 35, `only ${count}`));
+  await forms(page);
+  await check("no page complained, nothing was asked of other machines", () => quiet(context));
+  await context.close();
+}
+
+/** What forms answer: what they made, and what was wrong with them. */
+async function forms(page) {
+  const send = async (path, name, fill) => check(`every mode: ${name}`, async () => {
+    await page.emulateMedia({ colorScheme: "light", forcedColors: "none" });
+    await page.setViewportSize(WIDE);
+    await page.goto(path);
+    await page.evaluate(() => document.querySelectorAll("main form").forEach((form) => (form.noValidate = true)));
+    await fill();
+    await page.getByRole("main").locator("form[method=post] button").last().click();
+    await page.waitForLoadState();
+    await look(page, name);
+    await page.evaluate(() => document.querySelector("[data-saved]")?.click());
+  });
+  const type = (field, words) => page.locator(`[name="${field}"]`).first().fill(words);
+  const wrong = ["W".repeat(64), "\u202e".repeat(3)];
+  await send("/api-keys/new", "new API key: shown once", () => type("name", `${WORDS[0]} shown`));
+  await send("/tokens/new", "token: shown once", () => type("name", WORDS[1]));
+  await send("/admin/users/new", "invitation: shown once", () => type("username", "zoe"));
+  await send("/api-keys/new", "new API key: everything wrong", async () => {
+    await page.locator("details").evaluateAll((all) => all.forEach((one) => (one.open = true)));
+    await type("name", wrong[1]);
+    await type("note", wrong[1]);
+    await type("allowed_addresses", wrong[0]);
+  });
+  await send("/admin/users/new", "new user: everything wrong", async () => {
+    await type("username", wrong[0]);
+    await type("display_name", wrong[1]);
+  });
+  await send("/admin/policy", "policy: everything wrong", async () => {
+    for (const field of ["api_key_lifetime_max", "token_lifetime_max", "session_lifetime", "api_keys_max"]) await type(field, wrong[0]);
+  });
+  await send("/admin/policy", "policy: what exceeds it", () => type("api_key_lifetime_max", "31d"));
+  await send("/admin/groups", "new group: wrong", () => type("name", wrong[0]));
+  await send("/admin/services/new", "new service: wrong", () => type("name", wrong[0]));
+  await send("/admin/users/person-1/delete", "delete a user: wrong name", () => type("confirm", wrong[0]));
+  await send("/admin/inventory", "inventory: what will go", () => page.getByRole("checkbox").first().check());
+}

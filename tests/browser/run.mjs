@@ -1,0 +1,33 @@
+// node run.mjs: the journeys, then every page in every mode. node run.mjs pictures FOLDER GALLERY: pictures to look at.
+// node run.mjs screenshot FILE: the README's.
+import { check, finish, launch, serve } from "./harness.mjs";
+import * as journeys from "./journeys.mjs";
+
+const limit = setTimeout(() => {
+  console.log("FAILED  the browser tests took longer than 4 minutes");
+  process.exit(1);
+}, 240_000);
+limit.unref();
+
+await launch();
+const [mode, ...rest] = process.argv.slice(2);
+try {
+  if (mode === "pictures") {
+    const pictures = await import("./pictures.mjs");
+    await pictures.take(...rest);
+  } else if (mode === "screenshot") {
+    const pictures = await import("./pictures.mjs");
+    await pictures.screenshot(...rest);
+  } else {
+    const site = await serve("main");
+    await journeys.all(site);
+    await journeys.withoutScript(site);
+    await journeys.byKeyboard(site);
+    await journeys.onPlainHttp();
+    const modes = await import("./modes.mjs");
+    await modes.all(site);
+  }
+} catch (error) {
+  await check("the tests ran to their end", () => Promise.reject(error));
+}
+await finish();
