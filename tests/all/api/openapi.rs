@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use keycroft::http::{ANY, Needs, ROUTES};
 use serde_json::Value;
 
-use super::matrix::is_for_machines;
+use super::declared::is_for_machines;
 
 const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
 
@@ -114,15 +114,6 @@ fn the_shapes_are_those_of_the_wire() {
         let described: BTreeSet<&str> = properties.keys().map(String::as_str).collect();
         assert_eq!(described, fields.iter().copied().collect(), "{name}");
     };
-    check("Host", fields::<wire::HostOut>());
-    check("HostChange", fields::<wire::HostPatch>());
-    check("NewEnrolmentCode", fields::<wire::EnrolmentCodeIn>());
-    check("EnrolmentCode", fields::<wire::EnrolmentCodeOut>());
-    check("Enrolment", fields::<wire::EnrollIn>());
-    check("EnrolledHost", fields::<wire::EnrollOut>());
-    check("AuthorizedKeys", fields::<wire::AuthorizedKeysOut>());
-    check("LoginKey", fields::<wire::LoginKeyOut>());
-    check("AcceptedLogin", fields::<wire::LoginIn>());
     check("Problem", fields::<wire::ProblemOut>());
     check("FieldProblem", fields::<wire::FieldOut>());
     check("OauthProblem", fields::<wire::OauthProblemOut>());
@@ -170,6 +161,15 @@ fn the_shapes_are_those_of_the_wire() {
     );
     check("TokenGrant", fields::<wire::TokenGrantOut>());
     check("Metadata", fields::<wire::MetadataOut>());
+    check("Host", fields::<wire::HostOut>());
+    check("HostChange", fields::<wire::HostPatch>());
+    check("NewEnrolmentCode", fields::<wire::EnrolmentCodeIn>());
+    check("EnrolmentCode", fields::<wire::EnrolmentCodeOut>());
+    check("Enrolment", fields::<wire::EnrollIn>());
+    check("Enrolled", fields::<wire::EnrollOut>());
+    check("AuthorizedKeys", fields::<wire::AuthorizedKeysOut>());
+    check("LoginKey", fields::<wire::LoginKeyOut>());
+    check("Login", fields::<wire::LoginIn>());
     check("Nothing", fields::<wire::NothingIn>());
 }
 
