@@ -4,11 +4,16 @@ import { ALICE } from "./journeys.mjs";
 
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 const WIDE = { width: 1200, height: 800 }, NARROW = { width: 320, height: 640 };
+/** Between the two: about the smallest width at which a table is a table. */
+const MIDDLE = { width: 970, height: 800 };
+const ALL = { type: "tag", values: TAGS };
+// The same page in other colours has the same elements: only what looks at colours is asked again.
+const COLOURS = { type: "rule", values: ["color-contrast", "link-in-text-block"] };
 const MODES = [
-  ["light", { colorScheme: "light", forcedColors: "none" }, WIDE],
-  ["dark", { colorScheme: "dark", forcedColors: "none" }, WIDE],
-  ["320 px", { colorScheme: "light", forcedColors: "none" }, NARROW],
-  ["forced colours", { colorScheme: "dark", forcedColors: "active" }, NARROW],
+  ["light", { colorScheme: "light", forcedColors: "none" }, WIDE, ALL],
+  ["dark", { colorScheme: "dark", forcedColors: "none" }, MIDDLE, COLOURS],
+  ["320 px", { colorScheme: "light", forcedColors: "none" }, NARROW, ALL],
+  ["forced colours", { colorScheme: "dark", forcedColors: "active" }, NARROW, COLOURS],
 ];
 
 // What people and programs may call themselves and their things.
@@ -89,17 +94,17 @@ async function* pages(page, start) {
 /** What is wrong with the page that is shown, in every mode. */
 async function faults(page) {
   const found = [];
-  for (const [name, media, viewport] of MODES) {
+  for (const [name, media, viewport, rules] of MODES) {
     await page.emulateMedia(media);
     await page.setViewportSize(viewport);
     if (viewport === NARROW) {
       await page.evaluate(() => document.querySelectorAll("details").forEach((one) => (one.open = true)));
-      const [scroll, inner] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-      if (scroll > inner) found.push(`${name}: ${scroll} pixels wide`);
     }
-    const result = await page.evaluate((tags) => axe.run(document, {
-      runOnly: { type: "tag", values: tags }, resultTypes: ["violations"], elementRef: false,
-    }), TAGS);
+    const [scroll, inner] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    if (scroll > inner) found.push(`${name}: ${scroll} pixels wide on ${inner}`);
+    const result = await page.evaluate((runOnly) => axe.run(document, {
+      runOnly, resultTypes: ["violations"], elementRef: false,
+    }), rules);
     for (const violation of result.violations) {
       const nodes = violation.nodes.slice(0, 3).map((node) => `${node.html.slice(0, 160)} (${node.failureSummary?.split("\n")[1]?.trim()})`);
       found.push(`${name}: ${violation.id}: ${violation.help}: ${nodes.join("; ")}`);

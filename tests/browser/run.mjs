@@ -3,10 +3,11 @@
 import { check, finish, launch, serve } from "./harness.mjs";
 import * as journeys from "./journeys.mjs";
 
+// They take two minutes on two quiet cores; what hangs is not waited for.
 const limit = setTimeout(() => {
-  console.log("FAILED  the browser tests took longer than 4 minutes");
+  console.log("FAILED  the browser tests did not end");
   process.exit(1);
-}, 240_000);
+}, 600_000);
 limit.unref();
 
 await launch();
