@@ -70,8 +70,12 @@ impl Office {
     /// [`Refused`] with one clear line.
     pub fn open_or_create(path: &Path, clock: Clock) -> Result<Self, Refused> {
         if std::fs::symlink_metadata(path).is_err() {
-            Store::create(path, clock.now())?;
-            log::info!("made {}", path.display());
+            match Store::create(path, clock.now()) {
+                Ok(()) => log::info!("made {}", path.display()),
+                // Another process was faster; what it made is looked at like any other file.
+                Err(_) if std::fs::symlink_metadata(path).is_ok() => {}
+                Err(refused) => return Err(refused),
+            }
         }
         Self::open(path, clock)
     }

@@ -37,10 +37,6 @@ pub struct ImportedLine {
 }
 
 /// Taken, or why not.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most lines are taken, and there are few at a time"
-)]
 pub enum ImportOutcome {
     Added(Box<SshKey>),
     /// The user has this key, under this name.

@@ -284,9 +284,10 @@ CREATE INDEX throttle_by_time ON throttle (since);
 
 -- Browsers in which a user signed in before: a digest of their cookie.
 CREATE TABLE known_browsers (
-    digest     BLOB PRIMARY KEY CHECK (length(digest) = 32),
+    digest     BLOB NOT NULL CHECK (length(digest) = 32),
     user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    expires_at INTEGER NOT NULL
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (digest, user_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX known_browsers_by_end ON known_browsers (expires_at);
 

@@ -145,7 +145,7 @@ fn check_sshd(findings: &mut Findings, wanted: &Check) -> Result<(), Failure> {
     match fs::symlink_metadata(&own) {
         Err(_) => findings.bad(&format!("{} is not there", own.display()))?,
         Ok(found) if found.uid() != 0 || found.mode() & 0o022 != 0 => {
-            findings.bad(&format!("others than root may change {}", own.display()))?
+            findings.bad(&format!("others than root may change {}", own.display()))?;
         }
         Ok(_) => findings.ok(&format!("{} is there", own.display()))?,
     }

@@ -200,3 +200,26 @@ fn an_inventory_form_that_can_not_be_carried_out_whole_does_nothing() {
         0
     );
 }
+
+#[test]
+fn what_a_service_permits_is_granted_by_who_may_define_it() {
+    let site = Site::new();
+    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    let service = alice
+        .open("/admin/services/new")
+        .form("/admin/services/new");
+    let service = service.set("name", "slurm");
+    alice.submit_and_follow(&service.set("permissions", "slurm:submit"));
+    assert!(!bob.open("/api-keys/new").has("slurm:submit"));
+    let form = alice.open("/admin/users/bob").form("/admin/users/bob/edit");
+    alice.submit_and_follow(&form.set("permissions", "slurm:submit"));
+    assert!(bob.open("/api-keys/new").has("slurm:submit"));
+    // Nor does it keep her from letting him choose a new password.
+    let form = alice
+        .open("/admin/users/bob")
+        .form("/admin/users/bob/reset-password");
+    alice.submit(&form).expect(200).secret();
+    let form = alice.open("/admin/users/bob").form("/admin/users/bob/edit");
+    alice.submit_and_follow(&form.without("permissions"));
+    assert!(!bob.open("/api-keys/new").has("slurm:submit"));
+}
