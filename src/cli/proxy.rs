@@ -57,7 +57,7 @@ pub struct Print {
 /// Exit code 2 for a name, an address or a permission that is none.
 pub fn print(wanted: &Print) -> Result<(), Failure> {
     let wrong = |what: &str, why: &str| Failure::new(USAGE, format!("{what}: {why}"));
-    parse_service_name(&wanted.name).map_err(|why| wrong(&wanted.name, &why.to_string()))?;
+    parse_service_name(&wanted.name).map_err(|why| wrong(&wanted.name, why))?;
     for address in [&wanted.listen, &wanted.application, &wanted.keycroft] {
         let fits = |b: u8| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b);
         if address.is_empty() || !address.bytes().all(fits) {
