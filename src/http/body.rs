@@ -145,6 +145,15 @@ fn field_error(path: &str, message: &str) -> FieldError {
         .rsplit_once(", expected ")
         .map(|(_, rest)| rest.split(" at line ").next().unwrap_or(rest));
     let path = if path == "." { "" } else { path };
+    // serde's words, in those that people know.
+    let expected = expected.map(|word| match word {
+        "a string" => "text",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        word if word.starts_with("struct") => "an object",
+        word => word,
+    });
     match expected {
         Some(expected)
             if expected
@@ -206,7 +215,7 @@ mod tests {
     #[test]
     fn what_was_sent_is_never_repeated() {
         let (_, message) = fault::<ApiKeyIn>("{\"permissions\": \"kca_secretsecret\"}").unwrap();
-        assert_eq!(message, "this has the wrong type: send a sequence");
+        assert_eq!(message, "this has the wrong type: send a list");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{given, text};
+use super::{given, text, whole};
 use crate::model::error::{Error, Faults};
 use crate::model::group::parse_group_name;
 use crate::model::host::{
@@ -143,7 +143,7 @@ fn shared_list(faults: &mut Faults, shared: BTreeMap<String, Vec<String>>) -> Ve
 #[serde(deny_unknown_fields, default)]
 pub struct EnrolmentCodeIn {
     /// 1, when absent.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     pub uses: Option<u32>,
     /// `24h`, when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
