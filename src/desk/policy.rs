@@ -75,6 +75,27 @@ impl Desk {
         )
     }
 
+    /// The same for who looked at the policy before: nothing newer than `seen` is overwritten.
+    ///
+    /// # Errors
+    /// [`Error::changed_meanwhile`]; as [`Desk::change_policy`].
+    pub fn change_policy_from(
+        &self,
+        caller: &Caller,
+        seen: Policy,
+        change: PolicyChange,
+    ) -> Result<Policy, Error> {
+        self.store().write(
+            caller.permit_with_password(Own::PolicyWrite, Action::PolicyEdit)?,
+            move |write| {
+                if write.policy()? != seen {
+                    return Err(Error::changed_meanwhile("the policy"));
+                }
+                change_policy(write, change)
+            },
+        )
+    }
+
     /// The same for the file's owner.
     ///
     /// # Errors

@@ -71,6 +71,8 @@ impl Desk {
 
     /// Changes what a service defines. What it no longer defines is out of everybody's power at once.
     ///
+    /// `seen`: what it defined when the caller looked; nothing newer is overwritten.
+    ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Invalid`] for permissions in another name.
     pub fn edit_service(
@@ -78,6 +80,7 @@ impl Desk {
         caller: &Caller,
         name: String,
         words: Vec<String>,
+        seen: Option<Permissions>,
     ) -> Result<Service, Error> {
         let permissions = parse_service_permissions(&name, &words)
             .map_err(|message| Error::field("permissions", message))?;
@@ -85,6 +88,9 @@ impl Desk {
             caller.permit_with_password(Own::ServicesWrite, Action::ServiceEdit)?,
             move |write| {
                 let before = write.service(&name)?.ok_or(Error::NotFound("service"))?;
+                if seen.is_some_and(|seen| seen != before.permissions) {
+                    return Err(Error::changed_meanwhile("this service"));
+                }
                 write.set_service_permissions(&before, &permissions)?;
                 let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;
                 Ok((

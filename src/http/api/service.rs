@@ -42,6 +42,7 @@ pub fn edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
         caller,
         ask.parameter(0).to_owned(),
         wanted.permissions,
+        None,
     )?))
 }
 

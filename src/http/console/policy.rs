@@ -61,7 +61,7 @@ fn try_save(
     let change = parse(input)?;
     let after = change.clone().apply(&before)?;
     if input.value("confirm") == Some("yes") {
-        ask.desk().change_policy(caller, change)?;
+        ask.desk().change_policy_from(caller, before, change)?;
         return Ok(None);
     }
     let (found, exceeding_total) = ask.desk().exceeding(caller, &after, EXCEEDING_MAX)?;

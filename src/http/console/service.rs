@@ -119,8 +119,12 @@ fn try_edit(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Service, Er
     if input.value("version") != Some(service.permissions.to_string().as_str()) {
         return Err(Error::changed_meanwhile("this service"));
     }
-    ask.desk()
-        .edit_service(caller, service.name, form::entries(input, "permissions"))
+    ask.desk().edit_service(
+        caller,
+        service.name,
+        form::entries(input, "permissions"),
+        Some(service.permissions),
+    )
 }
 
 fn delete_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {

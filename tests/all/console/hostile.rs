@@ -19,6 +19,9 @@ const HOSTILE: [&str; 10] = [
     "مفتاح النسخ الاحتياطي <bdo dir=rtl>",
 ];
 
+const PUBLIC_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBBpqyW1fvacRHCtkye3PKhpS+qYgMZZJBwd2sqCr8Lq";
+
 /// Puts `words` wherever somebody may, looks at every page there is, and tells the structure of each.
 fn look(words: &[&str]) -> Vec<(String, Vec<String>, String)> {
     let mut site = Site::new();
@@ -77,7 +80,27 @@ fn look(words: &[&str]) -> Vec<(String, Vec<String>, String)> {
     let group = alice.open("/admin/groups").form("/admin/groups");
     alice.submit_and_follow(&group.set("name", "slurm"));
 
+    let ssh = alice
+        .open("/ssh-keys/new")
+        .form("/ssh-keys/new")
+        .set("name", word(1));
+    let line = format!("{PUBLIC_KEY} {}", word(2));
+    let page = alice.submit(&ssh.set("public_key", &line));
+    let ssh = page
+        .header("Location")
+        .map(str::to_owned)
+        .unwrap_or_else(|| panic!("{}", page.text()));
+    let ssh = ssh.split('?').next().unwrap().to_owned();
+
     let mut pages = Vec::new();
+    for path in [
+        ssh.clone(),
+        format!("{ssh}/edit"),
+        format!("{ssh}/delete"),
+        format!("{ssh}?done=added"),
+    ] {
+        pages.push((path.clone(), alice.open(&path)));
+    }
     for route in ROUTES.iter().filter(|route| route.method == "GET") {
         let of_service = route.path.starts_with("/admin/services/");
         let path = route
@@ -150,6 +173,7 @@ fn look(words: &[&str]) -> Vec<(String, Vec<String>, String)> {
             (
                 path.replace(&id, "ID")
                     .replace(&gate, "ID")
+                    .replace(&ssh, "SSH")
                     .replace(&secret[4..16], "ID"),
                 structure(&page.text()),
                 page.text(),

@@ -1,5 +1,10 @@
 //! What was in the middle is kept, what is stale overwrites nothing, what is no form of ours does no harm.
 
+use keycroft::model::event::Origin;
+use keycroft::model::permission::Permissions;
+use keycroft::model::policy::PolicyChange;
+use keycroft::model::secret::Presented;
+
 use super::markup::{self, Form};
 use super::site::{ALICE, BOB, Site};
 
@@ -266,4 +271,37 @@ fn another_persons_things_are_not_found() {
     }
     let page = bob.get(&format!("/api-keys/new?from={id}"));
     assert_eq!(page.status, 404);
+}
+
+#[test]
+fn what_changed_between_the_look_and_the_save_is_not_overwritten() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    let service = alice
+        .open("/admin/services/new")
+        .form("/admin/services/new");
+    let service = service.set("name", "slurm").set("permissions", "slurm:a");
+    alice.submit_and_follow(&service);
+    let session = Presented::parse(&alice.cookies["keycroft-session"]).unwrap();
+    let (desk, origin) = (site.desk(), Origin::operator());
+    let caller = desk.caller(&session, |_| true, origin, site.clock.now());
+    let caller = caller.unwrap();
+    let seen = desk.policy(&caller).unwrap();
+    let fewer = |api_keys_max| PolicyChange {
+        api_keys_max: Some(api_keys_max),
+        ..PolicyChange::default()
+    };
+    desk.change_policy_from(&caller, seen.clone(), fewer(5))
+        .unwrap();
+    let late = desk.change_policy_from(&caller, seen, fewer(6));
+    assert!(late.unwrap_err().is_changed_meanwhile());
+    assert_eq!(desk.policy(&caller).unwrap().api_keys_max, 5);
+    let edit = |word: &str, seen: Option<&str>| {
+        let seen = seen.map(|seen| Permissions::parse(&[seen]).unwrap());
+        desk.edit_service(&caller, "slurm".into(), vec![word.into()], seen)
+    };
+    edit("slurm:b", Some("slurm:a")).unwrap();
+    let late = edit("slurm:c", Some("slurm:a"));
+    assert!(late.unwrap_err().is_changed_meanwhile());
+    edit("slurm:d", None).unwrap();
 }
