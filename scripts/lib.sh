@@ -156,3 +156,11 @@ ends_well() {
     wait "$server" || code=$?
     same "the server ends well" 0 "$code"
 }
+
+# A secret with another last character than its own.
+mistyped() {
+    case $1 in
+        *x) echo "${1%?}y" ;;
+        *) echo "${1%?}x" ;;
+    esac
+}

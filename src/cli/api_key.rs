@@ -256,7 +256,7 @@ fn key_row(key: &ApiKeyOut, now: Time) -> Vec<Cell> {
         Cell::time(key.expires_at.as_deref(), "never", now),
         Cell::time(key.last_used_at.as_deref(), "never", now),
         Cell::maybe(key.last_used_from.as_deref()),
-        Cell::words(&key.permissions),
+        Cell::permissions(&key.permissions),
     ]
 }
 

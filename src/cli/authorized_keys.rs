@@ -18,7 +18,7 @@ use crate::model::user::Username;
 
 #[derive(Args)]
 pub struct AuthorizedKeysArguments {
-    /// Who wants to log in (%u of sshd_config)
+    /// Who wants to log in (%u of `sshd_config`)
     #[arg(value_name = "USER", allow_hyphen_values = true)]
     login: OsString,
     /// The type of the key that is offered (%t)

@@ -118,27 +118,8 @@ impl Client {
     /// When the certificates to trust can't be read.
     pub fn new(connection: Connection) -> Result<Self, Failure> {
         let https = connection.server.is_https();
-        let roots = match &connection.ca_file {
-            Some(path) if https => {
-                let fail =
-                    |words: &str| Failure::new(USAGE, format!("{}: {words}", path.display()));
-                let text = std::fs::read(path).map_err(|error| fail(&error.to_string()))?;
-                let certificates: Vec<_> = parse_pem(&text)
-                    .filter_map(|item| {
-                        if let Ok(PemItem::Certificate(certificate)) = item {
-                            Some(certificate)
-                        } else {
-                            None
-                        }
-                    })
-                    .collect();
-                if certificates.is_empty() {
-                    return Err(fail("there is no certificate in it (PEM)"));
-                }
-                RootCerts::from(certificates)
-            }
-            Some(_) | None => RootCerts::PlatformVerifier,
-        };
+        let authority = connection.ca_file.as_deref().filter(|_| https);
+        let tls = trusting(authority)?;
         let mut config = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -146,7 +127,7 @@ impl Client {
             .user_agent(PROGRAM)
             .timeout_connect(Some(CONNECT_TIME))
             .timeout_global(Some(REQUEST_TIME))
-            .tls_config(TlsConfig::builder().root_certs(roots).build());
+            .tls_config(tls);
         if !https {
             // A proxy would read what goes by in the clear, and loopback means this machine.
             config = config.proxy(None);
@@ -360,6 +341,32 @@ fn notice(credential: &Credential, end: Time, now: Time) -> Option<String> {
             relative(end, now)
         )
     })
+}
+
+/// TLS that trusts the certificates in a file, or the system's.
+///
+/// # Errors
+/// When the file can't be read, or there is none in it.
+pub fn trusting(authority: Option<&std::path::Path>) -> Result<TlsConfig, Failure> {
+    let Some(path) = authority else {
+        return Ok(TlsConfig::builder()
+            .root_certs(RootCerts::PlatformVerifier)
+            .build());
+    };
+    let fail = |words: &str| Failure::new(USAGE, format!("{}: {words}", path.display()));
+    let text = std::fs::read(path).map_err(|error| fail(&error.to_string()))?;
+    let certificates: Vec<_> = parse_pem(&text)
+        .filter_map(|item| match item {
+            Ok(PemItem::Certificate(certificate)) => Some(certificate),
+            _ => None,
+        })
+        .collect();
+    if certificates.is_empty() {
+        return Err(fail("there is no certificate in it (PEM)"));
+    }
+    Ok(TlsConfig::builder()
+        .root_certs(RootCerts::from(certificates))
+        .build())
 }
 
 /// A path's segment or a query's value, percent-encoded (RFC 3986, 2.1).

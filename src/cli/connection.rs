@@ -16,7 +16,7 @@ const SERVER: &str = "KEYCROFT_SERVER";
 const TOKEN: &str = "KEYCROFT_TOKEN";
 const TOKEN_FILE: &str = "KEYCROFT_TOKEN_FILE";
 const CONTEXT: &str = "KEYCROFT_CONTEXT";
-const CA_FILE: &str = "KEYCROFT_CA_FILE";
+pub const CA_FILE: &str = "KEYCROFT_CA_FILE";
 /// Longest file that is read for a secret, in bytes.
 const TOKEN_FILE_BYTES_MAX: u64 = 4_096;
 

@@ -69,7 +69,7 @@ pub fn explain(
             query.push(format!("{name}={}", encode(value)));
         }
     }
-    let answer = client.get(&format!("{path}/{id}/explain?{}", query.join("&")))?;
+    let answer = client.get(&format!("{path}/explain/{id}?{}", query.join("&")))?;
     if client.connection.json {
         return output::line(&answer.text);
     }

@@ -152,6 +152,8 @@ enum ServiceCommand {
         )]
         removed: Vec<String>,
     },
+    /// Print the block for a proxy that asks Keycroft about each request to an application
+    Print(super::proxy::Print),
     /// Delete a service, its API keys and its permissions
     Delete {
         name: String,
@@ -167,8 +169,12 @@ enum ServiceCommand {
 /// With what to say and the exit code.
 pub fn service(arguments: ServiceArguments) -> Result<(), Failure> {
     const PATH: &str = "/api/v1/services";
+    if let ServiceCommand::Print(wanted) = &arguments.command {
+        return super::proxy::print(wanted);
+    }
     let client = arguments.remote.client()?;
     match arguments.command {
+        ServiceCommand::Print(wanted) => super::proxy::print(&wanted),
         ServiceCommand::List => {
             let listed = client.list(PATH)?;
             if client.connection.json {

@@ -14,6 +14,7 @@ mod exit;
 mod explain;
 mod generate;
 mod group;
+mod host;
 mod login;
 mod lookup;
 mod operator;
@@ -21,6 +22,7 @@ mod output;
 mod place;
 mod policy;
 mod prompt;
+mod proxy;
 mod refusal;
 mod scan;
 mod serve;
@@ -76,7 +78,9 @@ enum Command {
     User(user::UserArguments),
     /// Groups of users: list, add, delete, add-member, remove-member
     Group(group::GroupArguments),
-    /// Services and the permissions they define: list, add, edit, delete
+    /// Hosts: enrol-code, list, show, edit, delete; on a host: enroll, authorized-keys, sync, check, report-logins
+    Host(host::HostArguments),
+    /// Services and the permissions they define: list, add, edit, delete; print the block for a proxy
     Service(group::ServiceArguments),
     /// The organisation's rules: show, set
     Policy(policy::PolicyArguments),
@@ -156,6 +160,7 @@ fn answer(command: Command) -> Result<(), exit::Failure> {
         Command::AuthorizedKeys(arguments) => authorized_keys::run(&arguments),
         Command::User(arguments) => user::run(arguments),
         Command::Group(arguments) => group::group(arguments),
+        Command::Host(arguments) => host::run(arguments),
         Command::Service(arguments) => group::service(arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Event(arguments) => event::run(arguments),

@@ -90,6 +90,18 @@ impl Cell {
         Self::from(words.join(" "))
     }
 
+    /// Permissions: for people, in a table, a few by name and many by number.
+    #[must_use]
+    pub fn permissions(words: &[String]) -> Self {
+        let whole = words.join(" ");
+        let shown = match words.len() {
+            0 => "none".to_owned(),
+            1..=2 => whole.clone(),
+            many => format!("{many} permissions"),
+        };
+        Self { whole, shown }
+    }
+
     /// What may be missing; `-` for people.
     #[must_use]
     pub fn maybe(text: Option<&str>) -> Self {
@@ -144,7 +156,7 @@ pub fn until(expires_at: Option<&str>, now: Time) -> String {
 /// tab-separated whole values without headings.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn table(headings: &[&str], rows: &[Vec<Cell>]) -> Result<(), Failure> {
     if !io::stdout().is_terminal() {
         for row in rows {
@@ -188,7 +200,7 @@ fn blocks(headings: &[&str], rows: &[Vec<Cell>]) -> Result<(), Failure> {
 /// One thing: a line a value, `name<tab>value` for programs.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn record(rows: &[(&str, Cell)]) -> Result<(), Failure> {
     let to_people = io::stdout().is_terminal();
     for (name, cell) in rows {

@@ -85,10 +85,16 @@ fn offset_seconds(moment: i64) -> Option<i64> {
     Some(i64::from(offset.whole_seconds()))
 }
 
+/// Where this machine's sshd is.
+#[must_use]
+pub fn program() -> Option<&'static str> {
+    let mut paths = SSHD_PATHS.into_iter();
+    paths.find(|path| Path::new(path).is_file())
+}
+
 /// The version of this machine's sshd. Before 9.2 it does not know `-V`, and says its version in the complaint.
 fn version() -> Option<(u32, u32)> {
-    let path = SSHD_PATHS.iter().find(|path| Path::new(path).is_file())?;
-    let said = Command::new(path)
+    let said = Command::new(program()?)
         .arg("-V")
         .env_clear()
         .stdin(Stdio::null())

@@ -125,7 +125,7 @@ fn token_row(token: &TokenOut, now: Time) -> Vec<Cell> {
         Cell::time(token.expires_at.as_deref(), "never", now),
         Cell::time(token.last_used_at.as_deref(), "never", now),
         Cell::maybe(token.last_used_from.as_deref()),
-        Cell::words(&token.permissions),
+        Cell::permissions(&token.permissions),
     ]
 }
 

@@ -55,12 +55,16 @@ impl Desk {
         caller.demand(Own::AccountWrite)?;
         let new = Password::chosen(new, &user.username)
             .map_err(|message| Error::field("new", message))?;
-        self.demand_password(&user, current, "current", caller)?;
+        let matched = self.demand_password(&user, current, "current", caller)?;
         let hash = new.hash();
         let keep = (caller.credential.kind == Kind::Session).then_some(caller.credential.id);
         self.store().write(
             caller.permit(Own::AccountWrite, Action::PasswordChange)?,
             move |write| {
+                // A reset that came between took the old password's right away.
+                if write.password_hash(user.id)? != Some(matched) {
+                    return Err(Error::field("current", "this is not your password"));
+                }
                 let ended = write.set_password(user.id, &hash, keep)?;
                 if let Some(session) = keep {
                     write.set_password_at(session)?;

@@ -1,5 +1,8 @@
 //! Reading the audit log.
 
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::{Desk, Whose};
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
@@ -7,10 +10,47 @@ use crate::model::error::Error;
 use crate::model::event::Event;
 use crate::model::permission::Own;
 use crate::model::secret::Id;
-use crate::model::user::{User, Username};
+use crate::model::user::{User, UserId, Username};
 use crate::store::{EventFilter, Page, Verdict};
 
+/// Downloads under way at once: each holds its lines in memory, and one of few threads for as long as its reader is slow.
+const DOWNLOADS_MAX: usize = 8;
+
+/// Who is downloading the log just now.
+pub type Downloads = HashSet<UserId>;
+
+/// One person's turn to download the log; over when it is dropped.
+pub struct Download {
+    user: UserId,
+    all: Arc<Mutex<Downloads>>,
+}
+
+impl Drop for Download {
+    fn drop(&mut self) {
+        lock(&self.all).remove(&self.user);
+    }
+}
+
+fn lock(downloads: &Mutex<Downloads>) -> std::sync::MutexGuard<'_, Downloads> {
+    downloads.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Desk {
+    /// The caller's turn to download the log: one at a time for each person, and a few for all.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] while the caller's last download, or too many others', is under way.
+    pub fn begin_download(&self, caller: &Caller) -> Result<Download, Error> {
+        let user = caller.user()?.id;
+        let all = Arc::clone(&self.office.downloads);
+        let mut downloads = lock(&all);
+        if downloads.len() >= DOWNLOADS_MAX || !downloads.insert(user) {
+            return Err(Error::unavailable());
+        }
+        drop(downloads);
+        Ok(Download { user, all })
+    }
+
     /// The caller's own events: by them, and on what is theirs.
     ///
     /// # Errors

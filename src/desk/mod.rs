@@ -7,6 +7,7 @@ mod event;
 mod explain;
 mod file;
 mod group;
+mod host;
 mod issue;
 mod metrics;
 mod overview;
@@ -26,8 +27,10 @@ pub use self::ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use account::Invited;
 pub use credential::{Whose, WithMade};
 pub use device_login::{BegunLogin, Polled, WantedLogin};
+pub use event::Download;
 pub use explain::{Check, Circumstances, Explanation};
 pub use file::{BackedUp, Condition, Existing, Finding, Refused, Restored, Survivor};
+pub use host::{AsOf, HostKeys};
 pub use issue::Issued;
 pub use metrics::{Counters, Figures};
 pub use overview::{Exceeding, Facts, UserCounts};
@@ -46,7 +49,7 @@ use crate::model::secret::{Digest, Form, Secret};
 use crate::model::time::Time;
 use crate::store::{NewCode, Read, Store, Waits};
 
-pub use crate::store::{Bucket, CredentialFilter, EventFilter, LoginKeys, Page, Verdict};
+pub use crate::store::{Bucket, CredentialFilter, EventFilter, LoginKeys, Page, Verdict, Wanted};
 
 /// What all desks of one process share: the file and the clock.
 #[derive(Clone)]
@@ -55,7 +58,9 @@ pub struct Office {
     clock: Clock,
     swept_at: Arc<AtomicI64>,
     counters: Arc<Counters>,
+    copies: host::Copies,
     paces: Arc<std::sync::Mutex<device_login::Paces>>,
+    downloads: Arc<std::sync::Mutex<event::Downloads>>,
 }
 
 impl Office {
@@ -65,8 +70,12 @@ impl Office {
     /// [`Refused`] with one clear line.
     pub fn open_or_create(path: &Path, clock: Clock) -> Result<Self, Refused> {
         if std::fs::symlink_metadata(path).is_err() {
-            Store::create(path, clock.now())?;
-            log::info!("made {}", path.display());
+            match Store::create(path, clock.now()) {
+                Ok(()) => log::info!("made {}", path.display()),
+                // Another process was faster; what it made is looked at like any other file.
+                Err(_) if std::fs::symlink_metadata(path).is_ok() => {}
+                Err(refused) => return Err(refused),
+            }
         }
         Self::open(path, clock)
     }
@@ -89,8 +98,10 @@ impl Office {
             store,
             swept_at: Arc::new(AtomicI64::new(clock.now().unix())),
             counters: Arc::default(),
+            copies: host::Copies::default(),
             clock,
             paces: Arc::default(),
+            downloads: Arc::default(),
         })
     }
 

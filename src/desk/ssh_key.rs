@@ -37,12 +37,8 @@ pub struct ImportedLine {
 }
 
 /// Taken, or why not.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most lines are taken, and there are few at a time"
-)]
 pub enum ImportOutcome {
-    Added(SshKey),
+    Added(Box<SshKey>),
     /// The user has this key, under this name.
     Present {
         name: String,
@@ -305,7 +301,7 @@ impl Desk {
     }
 
     /// What was once seen expired stays so: noted in memory at once, in the file soon after.
-    fn seen(&self, mut key: SshKey, now: Time) -> SshKey {
+    pub(super) fn seen(&self, mut key: SshKey, now: Time) -> SshKey {
         let uses = &self.store().uses;
         let seen = uses.seen_expired(key.id).own;
         key.seen_expired = key.seen_expired || (seen.is_some() && seen == key.expires_at);
@@ -441,9 +437,8 @@ fn import_key(
         Err(Error::NotAllowed(sentence)) => return refused(sentence),
         Err(other) => return Err(other),
     };
-    Ok(ImportOutcome::Added(
-        write.ssh_key(row.id)?.ok_or(NOT_FOUND)?,
-    ))
+    let added = write.ssh_key(row.id)?.ok_or(NOT_FOUND)?;
+    Ok(ImportOutcome::Added(Box::new(added)))
 }
 
 fn name_from_fingerprint(key: &PublicKey) -> String {

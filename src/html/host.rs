@@ -31,8 +31,6 @@ pub struct HostFacts {
     pub version: Option<String>,
     /// When it last fetched or confirmed everybody's keys.
     pub copied_at: Option<Time>,
-    /// The host's clock less ours, in seconds, as it last said.
-    pub clock_ahead_seconds: Option<i64>,
 }
 
 /// The list of hosts.
@@ -97,7 +95,12 @@ pub fn list(frame: &Frame, view: &HostList) -> Markup {
         }
         @if !view.codes.is_empty() {
             h2 { "Codes that are good" }
-            ul { @for code in &view.codes { li { code { (code.id) } ": " (code.uses_left) " left, until " (utc(code.expires_at)) @if !code.groups.is_empty() { ", for " (code.groups.join(", ")) } } } }
+            @for code in &view.codes {
+                (post(frame, &format!("/admin/hosts/codes/{}/delete", code.id), &html! {
+                    code { (code.id) } ": " (code.uses_left) " left, until " (utc(code.expires_at)) @if !code.groups.is_empty() { ", for " (code.groups.join(", ")) } " "
+                    button.no aria-label={ "Delete the code " (code.id) } { "Delete" }
+                }))
+            }
         }
     };
     page(frame, Section::Hosts, "Hosts", &content)
@@ -160,21 +163,12 @@ pub fn show(frame: &Frame, view: &HostEdit) -> Markup {
             dt { "Last contact" } dd { (time_or_never(host.last_contact_at, now)) @if let Some(from) = &host.last_contact_from { " from " (from) } }
             dt { "Copy of the keys" } dd { (time_or_never(host.copied_at, now)) ", good for " (length(host.cache_age_max)) }
             dt { "Version" } dd { (host.version.as_deref().unwrap_or("unknown")) }
-            @if let Some(ahead) = host.clock_ahead_seconds { dt { "Its clock" } dd { (clock(ahead)) } }
             dt { "Enrolled" } dd { (time(host.created_at, now)) }
         }
         h2 { "Change" }
         (post(frame, &path, &form))
     };
     page(frame, Section::Hosts, &input.title(&host.name), &content)
-}
-
-fn clock(ahead: i64) -> String {
-    match ahead {
-        0 => "agrees with ours".to_owned(),
-        1.. => format!("{ahead} s ahead of ours"),
-        _ => format!("{} s behind ours", ahead.saturating_neg()),
-    }
 }
 
 fn groups(all: &[String], given: &[String], input: &Input) -> Markup {
@@ -260,7 +254,7 @@ pub fn delete(frame: &Frame, host: &HostFacts, input: &Input) -> Markup {
         (summary(input))
         div.box.warn {
             p { "Last contact: " (time_or_never(host.last_contact_at, frame.now)) "." }
-            p { "The host's credential is refused at once. Its sshd answers from its copy for up to " (length(host.cache_age_max)) ", then no key of keycroft opens it." }
+            p { "The host's credential is refused at once, and no key of keycroft opens it from the next login on. Only while it cannot reach this server does it answer from its copy, for up to " (length(host.cache_age_max)) "." }
         }
         (post(frame, &format!("{path}/delete"), &html! {
             (Field::text("confirm").label("Type the host's name").required().show(input))

@@ -30,6 +30,21 @@ pub fn json<T: DeserializeOwned>(ask: &Ask<'_>) -> Result<T, Problem> {
     json_with_bytes(ask).map(|(value, _)| value)
 }
 
+/// A JSON list, by the same rules.
+///
+/// # Errors
+/// As [`json`].
+pub fn json_list<T: DeserializeOwned>(ask: &Ask<'_>) -> Result<Vec<T>, Problem> {
+    let bytes = bytes(ask)?;
+    match ask.request.header("Content-Type") {
+        Some(kind) if is_type(kind, "application/json") => {}
+        Some(_) | None => return Err(Problem::MediaType("application/json")),
+    }
+    let value = parse_as(&bytes, b"[", "the body has to be a JSON list")?;
+    query::none(ask)?;
+    Ok(value)
+}
+
 /// As [`json`], with the bytes that were read.
 ///
 /// # Errors
@@ -85,17 +100,21 @@ fn is_type(content_type: &str, wanted: &str) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
+    parse_as(text, b"{", "the body has to be a JSON object")
+}
+
+fn parse_as<T: DeserializeOwned>(
+    text: &[u8],
+    begins_with: &[u8],
+    form: &'static str,
+) -> Result<T, Problem> {
     // Once without looking at the meaning, so that "not JSON" is never mistaken for "wrong JSON".
     serde_json::from_slice::<serde::de::IgnoredAny>(text).map_err(|_| Problem::NotJson)?;
     if std::str::from_utf8(text).is_err() {
         return Err(Problem::NotJson);
     }
-    if !text.trim_ascii_start().starts_with(b"{") {
-        return Err(Error::Invalid(vec![FieldError::new(
-            "",
-            "the body has to be a JSON object",
-        )])
-        .into());
+    if !text.trim_ascii_start().starts_with(begins_with) {
+        return Err(Error::Invalid(vec![FieldError::new("", form)]).into());
     }
     let mut deserializer = serde_json::Deserializer::from_slice(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
@@ -126,6 +145,15 @@ fn field_error(path: &str, message: &str) -> FieldError {
         .rsplit_once(", expected ")
         .map(|(_, rest)| rest.split(" at line ").next().unwrap_or(rest));
     let path = if path == "." { "" } else { path };
+    // serde's words, in those that people know.
+    let expected = expected.map(|word| match word {
+        "a string" => "text",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        word if word.starts_with("struct") => "an object",
+        word => word,
+    });
     match expected {
         Some(expected)
             if expected
@@ -187,7 +215,7 @@ mod tests {
     #[test]
     fn what_was_sent_is_never_repeated() {
         let (_, message) = fault::<ApiKeyIn>("{\"permissions\": \"kca_secretsecret\"}").unwrap();
-        assert_eq!(message, "this has the wrong type: send a sequence");
+        assert_eq!(message, "this has the wrong type: send a list");
     }
 
     #[test]

@@ -110,7 +110,8 @@ pub fn bearer(ask: &Ask<'_>, permission: Option<Own>) -> Result<Caller, Problem>
     if let Some(permission) = permission
         && let Err(error) = caller.demand(permission)
     {
-        if permission.is_administrative() {
+        // Asking about credentials is no administrative act, and is answered on the lane that never waits for the writer.
+        if permission.is_administrative() && permission != Own::Introspect {
             ask.desk().note_refused_request(
                 &caller,
                 permission,
@@ -120,6 +121,17 @@ pub fn bearer(ask: &Ask<'_>, permission: Option<Own>) -> Result<Caller, Problem>
         return Err(error.into());
     }
     Ok(caller)
+}
+
+/// The host behind a host credential, which is good at the hosts' own doors alone.
+///
+/// # Errors
+/// 401.
+pub fn host(ask: &Ask<'_>) -> Result<Caller, Problem> {
+    let presented = presented(ask)?;
+    let origin = ask.origin(Way::Host);
+    let is_host = |kind| kind == Kind::Host;
+    Ok(ask.desk().caller(&presented, is_host, origin, ask.now)?)
 }
 
 /// Refuses a changing request that a browser marks as coming from another site.
@@ -147,10 +159,20 @@ pub fn is_own_origin(ask: &Ask<'_>, origin: &str) -> bool {
     let Some(host) = ask.request.header("Host") else {
         return false;
     };
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let is_loopback = matches!(name, "localhost" | "[::1]")
+    !settings.public_url_given
+        && is_loopback_name(host)
+        && origin.strip_prefix("http://") == Some(host)
+}
+
+/// Whether a `Host` names this machine to itself, whatever its port: no name that a stranger's DNS could answer for.
+#[must_use]
+pub fn is_loopback_name(host: &str) -> bool {
+    let name = host
+        .rsplit_once(':')
+        .filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()))
+        .map_or(host, |(name, _)| name);
+    matches!(name, "localhost" | "[::1]")
         || name
             .parse::<std::net::Ipv4Addr>()
-            .is_ok_and(|address| address.is_loopback());
-    !settings.public_url_given && is_loopback && origin.strip_prefix("http://") == Some(host)
+            .is_ok_and(|address| address.is_loopback())
 }

@@ -6,6 +6,7 @@ mod body;
 mod console;
 mod gate;
 mod headers;
+mod host;
 mod problem;
 mod query;
 mod respond;

@@ -4,9 +4,9 @@ use rouille::{Request, Response};
 
 use super::ask::{Ask, House};
 use super::problem::Problem;
-use super::route::{ANY, Called, Needs, ROUTES, Route};
+use super::route::{ANY, AUTHORIZED_KEYS, Called, Needs, ROUTES, Route};
 use super::transport::{Admission, Lane};
-use super::{console, gate, headers};
+use super::{console, gate, headers, host};
 use crate::model::permission::Own;
 
 /// Longest body of an ordinary call, in bytes.
@@ -41,29 +41,51 @@ fn find<'p>(method: &str, path: &'p str) -> Result<(&'static Route, Vec<&'p str>
             || route.method == method
             || (method == "HEAD" && route.method == "GET")
     };
+    // A word of ours stands before what may stand in its place: `import` is the name of no key.
+    let mut fewest = usize::MAX;
+    let mut found = None;
     let mut allowed: Vec<&str> = Vec::new();
     for route in ROUTES {
-        if let Some(parameters) = fit(route.path, path) {
-            if wanted(route) {
-                return Ok((route, parameters));
-            }
-            allowed.push(route.method);
-            if route.method == "GET" && !allowed.contains(&"HEAD") {
-                allowed.push("HEAD");
-            }
+        let Some(parameters) = fit(route.path, path) else {
+            continue;
+        };
+        if parameters.len() > fewest {
+            continue;
         }
+        if parameters.len() < fewest {
+            fewest = parameters.len();
+            found = None;
+            allowed.clear();
+        }
+        if wanted(route) && parameters.is_empty() {
+            return Ok((route, parameters));
+        }
+        if wanted(route) && found.is_none() {
+            found = Some((route, parameters));
+        }
+        allowed.push(route.method);
+        if route.method == "GET" {
+            allowed.push("HEAD");
+        }
+    }
+    if let Some(found) = found {
+        return Ok(found);
     }
     if allowed.is_empty() {
         return Err(Problem::NoSuchPath);
     }
-    allowed.dedup();
     Err(Problem::Method(allowed.join(", ")))
 }
 
-/// What the transport asks of a request before it reads the body.
+/// What the transport asks of a request before it reads the body. `target`: path and query.
 #[must_use]
-pub fn admit(method: &str, path: &str) -> Admission {
+pub fn admit(method: &str, target: &str) -> Admission {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
     match find(method, path) {
+        Ok((route, _)) if route.path == AUTHORIZED_KEYS && query.is_empty() => Admission {
+            lane: Lane::Work,
+            body_bytes_max: BODY_BYTES_MAX,
+        },
         Ok((route, _)) => Admission {
             lane: route.lane,
             body_bytes_max: BODY_BYTES_MAX,
@@ -122,6 +144,7 @@ fn answer(ask: &mut Ask<'_>) -> Result<Response, Problem> {
         Needs::Nothing(handler) => handler(ask),
         Needs::Bearer(handler) => called(ask, None, handler),
         Needs::Permission(permission, handler) => called(ask, Some(permission), handler),
+        Needs::Host(handler) => host::called(ask, handler),
         Needs::Page(handler) => console::visit(ask, handler),
         Needs::Form(handler) => console::send(ask, handler),
     }

@@ -5,6 +5,7 @@ use rouille::Response;
 use super::api;
 use super::ask::Ask;
 use super::console::{self, Act, Page};
+use super::host;
 use super::problem::Problem;
 use super::service::{device, health, introspect, metadata, metrics, verify};
 use super::transport::Lane;
@@ -25,11 +26,16 @@ pub enum Needs {
     Bearer(Called),
     /// An API key or a token with this permission.
     Permission(Own, Called),
+    /// A host credential.
+    Host(Called),
     /// A session; without one, sign-in comes first.
     Page(Page),
     /// A session and a form of ours.
     Form(Act),
 }
+
+/// Asked for one login it is quick; for everybody's keys it may be long.
+pub const AUTHORIZED_KEYS: &str = "/api/v1/hosts/self/authorized-keys";
 
 /// Every method that the transport lets through, as proxies forward them.
 pub const ANY: &str = "*";
@@ -72,6 +78,15 @@ const fn needs(
         path,
         needs: Needs::Permission(permission, handler),
         lane: Lane::Work,
+    }
+}
+
+const fn of_host(method: &'static str, path: &'static str, handler: Called, lane: Lane) -> Route {
+    Route {
+        method,
+        path,
+        needs: Needs::Host(handler),
+        lane,
     }
 }
 
@@ -128,13 +143,13 @@ pub const ROUTES: &[Route] = &[
     needs("DELETE", "/api/v1/api-keys/{id}", Own::ApiKeysWrite, api::api_key::delete_own),
     needs("POST", "/api/v1/api-keys/{id}/rotate", Own::ApiKeysWrite, api::api_key::rotate_own),
     needs("GET", "/api/v1/api-keys/{id}/usage", Own::ApiKeysRead, api::api_key::usage_own),
-    needs("GET", "/api/v1/api-keys/{id}/explain", Own::ApiKeysRead, api::explain::own_api_key),
+    needs("GET", "/api/v1/api-keys/explain/{id}", Own::ApiKeysRead, api::explain::own_api_key),
     needs("GET", "/api/v1/tokens", Own::TokensRead, api::token::list_own),
     needs("POST", "/api/v1/tokens", Own::TokensWrite, api::token::create_own),
     needs("GET", "/api/v1/tokens/{id}", Own::TokensRead, api::token::show_own),
     needs("DELETE", "/api/v1/tokens/{id}", Own::TokensWrite, api::token::delete_own),
     needs("GET", "/api/v1/tokens/{id}/usage", Own::TokensRead, api::token::usage_own),
-    needs("GET", "/api/v1/tokens/{id}/explain", Own::TokensRead, api::explain::own_token),
+    needs("GET", "/api/v1/tokens/explain/{id}", Own::TokensRead, api::explain::own_token),
     needs("GET", "/api/v1/sessions", Own::SessionsRead, api::session::list_own),
     needs("DELETE", "/api/v1/sessions", Own::SessionsWrite, api::session::delete_all),
     needs("DELETE", "/api/v1/sessions/{id}", Own::SessionsWrite, api::session::delete_own),
@@ -156,8 +171,8 @@ pub const ROUTES: &[Route] = &[
     needs("DELETE", "/api/v1/users/{username}/api-keys/{id}", Own::UsersWrite, api::user::delete_api_key),
     needs("GET", "/api/v1/users/{username}/tokens", Own::UsersRead, api::user::list_tokens),
     needs("DELETE", "/api/v1/users/{username}/tokens/{id}", Own::UsersWrite, api::user::delete_token),
-    needs("GET", "/api/v1/users/{username}/tokens/{id}/explain", Own::UsersRead, api::explain::users_token),
-    needs("GET", "/api/v1/users/{username}/api-keys/{id}/explain", Own::UsersRead, api::explain::users_api_key),
+    needs("GET", "/api/v1/users/{username}/tokens/explain/{id}", Own::UsersRead, api::explain::users_token),
+    needs("GET", "/api/v1/users/{username}/api-keys/explain/{id}", Own::UsersRead, api::explain::users_api_key),
     needs("GET", "/api/v1/users/{username}/sessions", Own::UsersRead, api::user::list_sessions),
     needs("DELETE", "/api/v1/users/{username}/sessions/{id}", Own::UsersWrite, api::user::delete_session),
     needs("GET", "/api/v1/users/{username}/ssh-keys", Own::UsersRead, api::ssh_key::list_of_user),
@@ -171,6 +186,16 @@ pub const ROUTES: &[Route] = &[
     needs("DELETE", "/api/v1/groups/{name}", Own::UsersWrite, api::group::delete),
     needs("PUT", "/api/v1/groups/{name}/members/{username}", Own::UsersWrite, api::group::add_member),
     needs("DELETE", "/api/v1/groups/{name}/members/{username}", Own::UsersWrite, api::group::remove_member),
+    open("POST", "/api/v1/hosts/enroll", host::enroll),
+    of_host("GET", AUTHORIZED_KEYS, host::authorized_keys, Lane::Quick),
+    of_host("POST", "/api/v1/hosts/self/logins", host::report_logins, Lane::Work),
+    needs("GET", "/api/v1/hosts/enrolment-codes", Own::HostsRead, api::host::list_codes),
+    needs("POST", "/api/v1/hosts/enrolment-codes", Own::HostsWrite, api::host::create_code),
+    needs("DELETE", "/api/v1/hosts/enrolment-codes/{id}", Own::HostsWrite, api::host::delete_code),
+    needs("GET", "/api/v1/hosts", Own::HostsRead, api::host::list_hosts),
+    needs("GET", "/api/v1/hosts/{id}", Own::HostsRead, api::host::show),
+    needs("PATCH", "/api/v1/hosts/{id}", Own::HostsWrite, api::host::edit),
+    needs("DELETE", "/api/v1/hosts/{id}", Own::HostsWrite, api::host::delete),
     needs("GET", "/api/v1/services", Own::ServicesRead, api::service::list_services),
     needs("POST", "/api/v1/services", Own::ServicesWrite, api::service::add),
     needs("PATCH", "/api/v1/services/{name}", Own::ServicesWrite, api::service::edit),
@@ -182,7 +207,7 @@ pub const ROUTES: &[Route] = &[
     needs("DELETE", "/api/v1/services/{name}/api-keys/{id}", Own::ServicesWrite, api::service::delete_api_key),
     needs("POST", "/api/v1/services/{name}/api-keys/{id}/rotate", Own::ServicesWrite, api::service::rotate_api_key),
     needs("GET", "/api/v1/services/{name}/api-keys/{id}/usage", Own::ServicesRead, api::service::api_key_usage),
-    needs("GET", "/api/v1/services/{name}/api-keys/{id}/explain", Own::ServicesRead, api::explain::services_api_key),
+    needs("GET", "/api/v1/services/{name}/api-keys/explain/{id}", Own::ServicesRead, api::explain::services_api_key),
     open("GET", "/", console::first),
     quick("GET", "/-/{file}", console::statics::file),
     open("GET", "/help", console::help),
@@ -264,6 +289,14 @@ pub const ROUTES: &[Route] = &[
     form("/admin/groups/{name}/members/remove", console::group::remove_member),
     page("/admin/groups/{name}/delete", console::group::ask_delete),
     form("/admin/groups/{name}/delete", console::group::delete),
+    page("/admin/hosts", console::host::list),
+    page("/admin/hosts/enrol", console::host::new_code),
+    form("/admin/hosts/enrol", console::host::create_code),
+    form("/admin/hosts/codes/{id}/delete", console::host::delete_code),
+    page("/admin/hosts/{id}", console::host::show_one),
+    form("/admin/hosts/{id}", console::host::edit),
+    page("/admin/hosts/{id}/delete", console::host::ask_delete),
+    form("/admin/hosts/{id}/delete", console::host::delete),
     page("/admin/services", console::service::list),
     page("/admin/services/new", console::service::new),
     form("/admin/services/new", console::service::add),

@@ -31,7 +31,7 @@ impl Networks {
         Ok(Self(networks))
     }
 
-    /// Reads what [`Networks::to_string`] wrote.
+    /// Reads what `to_string` wrote.
     ///
     /// # Errors
     /// A sentence, when it is something else.

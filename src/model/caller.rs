@@ -121,6 +121,8 @@ pub(crate) enum Right {
         permission: Own,
         holder: Box<Caller>,
     },
+    /// A good host credential, looked at again inside the transaction: a host reports what it saw.
+    Host(Box<Caller>),
     /// A password that was right; the user and the hash are looked at again inside the transaction.
     Password { user: UserId, hash: String },
     /// A secret, of which form, id and digest alone count: it may end itself.
@@ -153,6 +155,25 @@ impl Permit {
             origin,
             now,
             once: None,
+        }
+    }
+
+    /// For a host that reports what it saw.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for any other credential.
+    pub fn by_host(caller: &Caller, action: Action) -> Result<Self, Error> {
+        match caller.credential.kind {
+            Kind::Host => Ok(Self::new(
+                caller.actor(),
+                Right::Host(Box::new(caller.clone())),
+                action,
+                caller.origin.clone(),
+                caller.now,
+            )),
+            Kind::ApiKey | Kind::Token | Kind::Session => Err(Error::Unauthenticated {
+                sent: SecretSent::Yes,
+            }),
         }
     }
 

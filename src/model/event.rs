@@ -61,6 +61,7 @@ pub enum Action {
     HostDelete,
     HostLogin,
     EnrolmentCodeCreate,
+    EnrolmentCodeDelete,
     /// An administrative request refused at the door, by what it asked for.
     Request,
 }
@@ -121,6 +122,7 @@ impl Action {
             Self::HostDelete => "host.delete",
             Self::HostLogin => "host.login",
             Self::EnrolmentCodeCreate => "host.enrol-code",
+            Self::EnrolmentCodeDelete => "host.delete-enrol-code",
             Self::Request => "request",
         }
     }

@@ -1,16 +1,188 @@
 //! Hosts: machines whose sshd asks for SSH keys.
 
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::secret::Id;
+use super::ssh_key::SshKey;
 use super::time::Time;
+use super::user::Username;
 
 /// A host's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HostId(pub i64);
 
-/// A machine.
+/// How old a host's copy may be, when nothing else is said.
+pub const CACHE_AGE_DEFAULT: Duration = Duration::from_secs(86_400);
+/// The longest age that may be chosen for it.
+pub const CACHE_AGE_MAX: Duration = Duration::from_secs(365 * 86_400);
+/// The most hosts that one enrolment code may be good for.
+pub const ENROLMENT_USES_MAX: u32 = 1_000;
+/// The longest that an enrolment code may be good.
+pub const ENROLMENT_LIFETIME_MAX: Duration = Duration::from_secs(365 * 86_400);
+
+/// A machine, as verification knows it.
 #[derive(Debug, Clone)]
 pub struct Host {
     pub id: HostId,
+    /// Public; also the id of the credential that it was enrolled with.
+    pub public_id: Id,
     pub name: String,
+    /// How old the copy may be from which the host answers when the server is out of reach; zero: it never does.
+    pub cache_age_max: Duration,
     pub created_at: Time,
     pub last_contact_at: Option<Time>,
+}
+
+/// A machine, as lists and pages know it.
+#[derive(Debug, Clone)]
+pub struct HostRecord {
+    pub host: Host,
+    /// Names, sorted; empty: every user may log in under their own name.
+    pub groups: Vec<String>,
+    /// Sorted.
+    pub shared_logins: Vec<SharedLogin>,
+    pub last_contact_from: Option<String>,
+    /// Of the helper, as it says.
+    pub version: Option<String>,
+    /// When it last fetched or confirmed everybody's keys.
+    pub copied_at: Option<Time>,
+}
+
+impl HostRecord {
+    /// A word that is another one after every change that an edit could overwrite.
+    #[must_use]
+    pub fn version_word(&self) -> String {
+        let shared = shown(&self.shared_logins);
+        let age = self.host.cache_age_max.as_secs().to_be_bytes();
+        super::secret::version(&[
+            self.host.name.as_bytes(),
+            self.groups.join(" ").as_bytes(),
+            shared.as_bytes(),
+            &age,
+        ])
+    }
+}
+
+/// A login that several people share, and a group that it is open to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedLogin {
+    pub login: Username,
+    pub group: String,
+}
+
+/// Shared logins for the log: `ubuntu:admins root:ops`.
+#[must_use]
+pub fn shown(shared: &[SharedLogin]) -> String {
+    let words: Vec<String> = shared
+        .iter()
+        .map(|one| format!("{}:{}", one.login, one.group))
+        .collect();
+    words.join(" ")
+}
+
+/// A change to a host; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct HostChange {
+    pub name: Option<String>,
+    pub groups: Option<Vec<String>>,
+    pub shared_logins: Option<Vec<SharedLogin>>,
+    pub cache_age_max: Option<Duration>,
+    /// What [`HostRecord::version_word`] said when the change was thought of; another one now refuses it.
+    pub version: Option<String>,
+}
+
+/// What an enrolment code is made of.
+#[derive(Debug, Clone)]
+pub struct NewEnrolmentCode {
+    pub uses: u32,
+    pub lifetime: Duration,
+    /// The groups that hosts enrolled with it are limited to.
+    pub groups: Vec<String>,
+}
+
+/// An enrolment code that is still good.
+#[derive(Debug, Clone)]
+pub struct EnrolmentCode {
+    pub id: Id,
+    pub uses_left: u32,
+    pub created_at: Time,
+    pub expires_at: Time,
+    pub groups: Vec<String>,
+    pub made_by: Option<Id>,
+}
+
+/// A key, and a login that it opens on a host.
+#[derive(Debug, Clone)]
+pub struct LoginKey {
+    pub login: String,
+    /// Whose key it is.
+    pub username: String,
+    pub key: SshKey,
+}
+
+/// A login that a host's sshd accepted.
+#[derive(Debug, Clone)]
+pub struct AcceptedLogin {
+    pub login: String,
+    pub fingerprint: String,
+    pub address: Option<IpAddr>,
+    pub at: Time,
+}
+
+/// Reads a host's name: 1 to 64 of `a-z0-9_.-`, a letter or digit first.
+///
+/// # Errors
+/// A sentence, when it is something else.
+pub fn parse_host_name(text: &str) -> Result<String, &'static str> {
+    let bytes = text.as_bytes();
+    let fits = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let all = bytes.iter().all(|b| fits(b) || b"_.-".contains(b));
+    if bytes.len() > 64 || !bytes.first().is_some_and(fits) || !all {
+        return Err("use 1 to 64 of a-z, 0-9, _, . and -, beginning with a letter or a digit");
+    }
+    Ok(text.to_owned())
+}
+
+/// Whether a text has the form of an SSH key's fingerprint: `SHA256:` and 43 characters of base64.
+#[must_use]
+pub fn is_fingerprint(text: &str) -> bool {
+    text.strip_prefix("SHA256:").is_some_and(|digest| {
+        digest.len() == 43
+            && digest
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'+' || b == b'/')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_machines() {
+        for name in ["gpu1", "login.cluster.example", "0", "a_b-c"] {
+            assert_eq!(parse_host_name(name).as_deref(), Ok(name));
+        }
+        let long = "a".repeat(65);
+        for name in ["", "GPU1", "-a", ".a", "a b", "a/b", "é", "a\n", &long] {
+            assert!(parse_host_name(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn fingerprints_have_one_form() {
+        assert!(is_fingerprint(
+            "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+        ));
+        for text in [
+            "",
+            "SHA256:",
+            "MD5:00:11",
+            "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'",
+        ] {
+            assert!(!is_fingerprint(text), "{text}");
+        }
+    }
 }

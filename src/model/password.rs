@@ -1,8 +1,7 @@
 //! Passwords: what may be one, and how it is kept (Argon2id, RFC 9106).
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
-use argon2::{Algorithm, Argon2, Params, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::Zeroizing;
 
 use super::secret::random_bytes;
@@ -20,6 +19,12 @@ const COMMON: &str = include_str!("common-passwords.txt");
 const MEMORY_KIB: u32 = 19 * 1_024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
+/// Bytes of a hash.
+const HASH_BYTES: usize = 32;
+/// What is reserved for the memory, in KiB, though only as much as is needed is touched. The system's allocator gives what
+/// is larger than 32 MiB back to the machine as soon as it is freed; of what is smaller it keeps some for each thread,
+/// which after a storm of sign-ins was 160 MiB.
+const RESERVED_KIB: usize = 33 * 1_024;
 
 /// A password somebody typed. Wiped when dropped; never printed.
 pub struct Password(Zeroizing<String>);
@@ -60,16 +65,55 @@ impl Password {
     #[must_use]
     pub fn hash(&self) -> String {
         let salt: [u8; 16] = random_bytes();
-        let hash = hasher().hash_password_with_salt(self.0.as_bytes(), &salt);
-        hash.expect("the parameters are constant and the length was checked")
-            .to_string()
+        let params = params();
+        let hash = PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&params).expect("the parameters are constant and valid"),
+            salt: Some(Salt::new(&salt).expect("16 bytes are a salt")),
+            hash: self.output(Algorithm::Argon2id, Version::V0x13, params, &salt),
+        };
+        hash.to_string()
     }
 
     /// Whether this is the password that `stored` (a PHC string) was made of. Takes as long as hashing.
     #[must_use]
     pub fn matches(&self, stored: &str) -> bool {
-        PasswordHash::new(stored)
-            .is_ok_and(|hash| hasher().verify_password(self.0.as_bytes(), &hash).is_ok())
+        let Ok(stored) = PasswordHash::new(stored) else {
+            return false;
+        };
+        let (Ok(algorithm), Ok(params)) = (
+            Algorithm::try_from(stored.algorithm.as_str()),
+            Params::try_from(&stored),
+        ) else {
+            return false;
+        };
+        let (Some(Ok(version)), Some(salt), Some(expected)) = (
+            stored.version.map(Version::try_from),
+            stored.salt,
+            stored.hash,
+        ) else {
+            return false;
+        };
+        // Outputs are compared in constant time.
+        self.output(algorithm, version, params, &salt) == Some(expected)
+    }
+
+    fn output(
+        &self,
+        algorithm: Algorithm,
+        version: Version,
+        params: Params,
+        salt: &[u8],
+    ) -> Option<Output> {
+        let count = params.block_count();
+        let mut memory = Vec::with_capacity(count.max(RESERVED_KIB));
+        memory.resize(count, Block::default());
+        let mut output = [0; HASH_BYTES];
+        Argon2::new(algorithm, version, params)
+            .hash_password_into_with_memory(self.0.as_bytes(), salt, &mut output, &mut memory)
+            .ok()?;
+        Output::new(&output).ok()
     }
 
     /// Takes as long as [`Password::matches`] and says no: for user names that do not exist.
@@ -78,10 +122,9 @@ impl Password {
     }
 }
 
-fn hasher() -> Argon2<'static> {
-    let params = Params::new(MEMORY_KIB, PASSES, LANES, None)
-        .expect("the parameters are constant and valid");
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+fn params() -> Params {
+    Params::new(MEMORY_KIB, PASSES, LANES, Some(HASH_BYTES))
+        .expect("the parameters are constant and valid")
 }
 
 fn is_common(text: &str, username: &Username) -> bool {
@@ -161,7 +204,32 @@ mod tests {
         );
         assert!(password.matches(&hash));
         assert!(!chosen("correct horse batterz").unwrap().matches(&hash));
-        assert!(!password.matches("nonsense"));
+        for nonsense in [
+            "nonsense",
+            "",
+            "$argon2id$",
+            "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA",
+            "$scrypt$ln=16$c2FsdHNhbHQ$aGFzaGhhc2g",
+        ] {
+            assert!(!password.matches(nonsense), "{nonsense}");
+        }
         assert_ne!(hash, password.hash());
+    }
+
+    /// Files hold hashes that the crate's own hasher made, and may hold some of other parameters.
+    #[test]
+    fn hashes_of_other_makers_and_parameters_match_too() {
+        use argon2::PasswordHasher;
+        let password = chosen("correct horse battery").unwrap();
+        for (memory, passes, lanes) in [(MEMORY_KIB, PASSES, LANES), (64, 1, 2)] {
+            let params = Params::new(memory, passes, lanes, None).unwrap();
+            let maker = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+            let hash = maker
+                .hash_password_with_salt(b"correct horse battery", b"some salt of 16b")
+                .unwrap()
+                .to_string();
+            assert!(password.matches(&hash), "{hash}");
+            assert!(!chosen("correct horse batterz").unwrap().matches(&hash));
+        }
     }
 }

@@ -203,7 +203,9 @@ impl Select {
                 // A stand-in until the owner's own row is read below.
                 None => credential(Owner::Host(Host {
                     id: HostId(0),
+                    public_id: id,
                     name: String::new(),
+                    cache_age_max: std::time::Duration::ZERO,
                     created_at: Time::from_unix(0),
                     last_contact_at: None,
                 }))
@@ -225,21 +227,6 @@ impl Select {
             },
         };
         Ok(Some(credential))
-    }
-
-    fn host_by_id(&self, id: HostId) -> Result<Option<Host>, Error> {
-        self.one(
-            "SELECT name, created_at, last_contact_at FROM hosts WHERE id = ?",
-            [id.0],
-            |row| {
-                Ok(Host {
-                    id,
-                    name: row.get(0)?,
-                    created_at: Time::from_unix(row.get(1)?),
-                    last_contact_at: time(row, 2)?,
-                })
-            },
-        )
     }
 
     /// One credential as lists show it.

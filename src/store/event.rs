@@ -171,10 +171,6 @@ impl Select {
     ) -> Result<Page<Event>, Error> {
         let mut conditions = vec!["number < ?"];
         let mut values = vec![Value::from(after.unwrap_or(i64::MAX))];
-        if let Some(user) = filter.user {
-            conditions.push("(actor_user_id = ? OR target_owner_id = ?)");
-            values.extend([Value::from(user.0), Value::from(user.0)]);
-        }
         if let Some(action) = &filter.action {
             conditions.push("action = ?");
             values.push(Value::from(action.clone()));
@@ -192,10 +188,27 @@ impl Select {
             values.push(Value::from(until.unix()));
         }
         values.push(Value::from(rows(limit)));
-        let sql = format!(
-            "SELECT {COLUMNS} FROM events WHERE {} ORDER BY number DESC LIMIT ?",
-            conditions.join(" AND ")
-        );
+        let conditions = conditions.join(" AND ");
+        let mut source = format!("events WHERE {conditions}");
+        if let Some(user) = filter.user {
+            // The newest by each index, then the newest of both: one condition with OR would sort all that a user ever did,
+            // for every page.
+            let by = |column: &str| {
+                format!(
+                    "SELECT number FROM (SELECT number FROM events WHERE {column} = ? AND {conditions} ORDER BY number DESC LIMIT ?)"
+                )
+            };
+            source = format!(
+                "events WHERE number IN ({} UNION {})",
+                by("actor_user_id"),
+                by("target_owner_id")
+            );
+            let mut once = vec![Value::from(user.0)];
+            once.append(&mut values);
+            values = [once.clone(), once].concat();
+            values.push(Value::from(rows(limit)));
+        }
+        let sql = format!("SELECT {COLUMNS} FROM {source} ORDER BY number DESC LIMIT ?");
         let events = self.all(&sql, params_from_iter(values), |row| {
             read_event(row).map(|(event, _)| event)
         })?;

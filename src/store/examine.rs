@@ -48,6 +48,9 @@ fn finding(subject: &'static str, condition: Condition, words: impl Into<String>
     }
 }
 
+/// Looks at one thing within the file.
+type Look = fn(&Select, Time) -> Result<Finding, Error>;
+
 /// Examines the file at `path`.
 #[must_use]
 pub fn examine(path: &Path, now: Time) -> Vec<Finding> {
@@ -66,7 +69,7 @@ pub fn examine(path: &Path, now: Time) -> Vec<Finding> {
     let words = format!("{}, mode 0600", path.display());
     findings.insert(0, finding("file", Condition::Good, words));
     findings.push(journal(path));
-    let looks: [(&'static str, fn(&Select, Time) -> Result<Finding, Error>); 7] = [
+    let looks: [(&'static str, Look); 7] = [
         ("pages", pages),
         ("schema", |select, _| schema(select)),
         ("references", references),

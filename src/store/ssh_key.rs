@@ -15,12 +15,14 @@ use crate::model::ssh_key::{HostUse, PublicKey, SshKey};
 use crate::model::time::Time;
 use crate::model::user::{UserId, Username};
 
-const COLUMNS: &str = "k.number, k.id, k.user_id, k.name, k.key, k.comment, k.networks, k.created_at, k.expires_at, \
-    k.expired_seen_at, k.made_by, l.looked_up_at, l.looked_up_host, l.used_at, l.used_host \
-    FROM ssh_keys k LEFT JOIN ssh_key_uses l ON l.ssh_key_id = k.id";
+pub(super) const COLUMNS: &str = "k.number, k.id, k.user_id, k.name, k.key, k.comment, k.networks, k.created_at, k.expires_at, \
+    k.expired_seen_at, k.made_by, l.looked_up_at, l.looked_up_host, l.used_at, l.used_host";
+/// How many columns those are.
+pub(super) const COLUMNS_COUNT: usize = 15;
+pub(super) const TABLES: &str = "FROM ssh_keys k LEFT JOIN ssh_key_uses l ON l.ssh_key_id = k.id";
 
 /// A row of the table: its number, and the key unless it is damaged.
-type Found = (i64, Option<SshKey>);
+pub(super) type Found = (i64, Option<SshKey>);
 
 fn host_use(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<HostUse>> {
     match (time(row, at)?, row.get(at + 1)?) {
@@ -30,7 +32,7 @@ fn host_use(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<HostUse>> {
 }
 
 /// Whatever a row holds, reading it is no failure: one changed row must not take all others away.
-fn read_found(row: &Row<'_>) -> rusqlite::Result<Found> {
+pub(super) fn read_found(row: &Row<'_>) -> rusqlite::Result<Found> {
     let number = row.get(0)?;
     let key = read_ssh_key(row).ok();
     if key.is_none() {
@@ -93,7 +95,7 @@ impl Select {
         limit: usize,
     ) -> Result<Page<SshKey>, Error> {
         let sql = format!(
-            "SELECT {COLUMNS} WHERE k.user_id = ? AND k.number < ? ORDER BY k.number DESC LIMIT ?"
+            "SELECT {COLUMNS} {TABLES} WHERE k.user_id = ? AND k.number < ? ORDER BY k.number DESC LIMIT ?"
         );
         let with = params![owner.0, after.unwrap_or(i64::MAX), rows(limit)];
         let page = Page::of(self.all(&sql, with, read_found)?, limit, |(number, _)| {
@@ -110,7 +112,7 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn all_ssh_keys(&self, limit: usize) -> Result<Vec<SshKey>, Error> {
-        let sql = format!("SELECT {COLUMNS} ORDER BY k.number DESC LIMIT ?");
+        let sql = format!("SELECT {COLUMNS} {TABLES} ORDER BY k.number DESC LIMIT ?");
         let found = self.all(&sql, [rows(limit)], read_found)?;
         Ok(found.into_iter().filter_map(|(_, key)| key).collect())
     }
@@ -120,7 +122,7 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn ssh_key(&self, id: Id) -> Result<Option<SshKey>, Error> {
-        let sql = format!("SELECT {COLUMNS} WHERE k.id = ?");
+        let sql = format!("SELECT {COLUMNS} {TABLES} WHERE k.id = ?");
         let found = self.one(&sql, [id.as_str()], read_found)?;
         Ok(found.and_then(|(_, key)| key))
     }
@@ -192,7 +194,7 @@ impl Select {
     /// [`Error::Fault`] when the file can't be read.
     pub fn login_keys(&self, login: &Username, now: Time) -> Result<LoginKeys, Error> {
         let sql = format!(
-            "SELECT {COLUMNS} WHERE k.user_id = (SELECT id FROM users WHERE username = ? AND disabled_at IS NULL \
+            "SELECT {COLUMNS} {TABLES} WHERE k.user_id = (SELECT id FROM users WHERE username = ? AND disabled_at IS NULL \
              AND deleted_at IS NULL) ORDER BY k.number"
         );
         let found = self.all(&sql, [login.as_str()], read_found)?;

@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::params;
 
+use super::host_notes::{HostContact, HostNotes, Noted};
 use super::read::Select;
 use super::writer::Message;
 use crate::model::credential::Which;
@@ -115,6 +116,8 @@ pub struct Uses {
     expired: Mutex<HashMap<Id, Ends>>,
     expired_count: AtomicUsize,
     waker: OnceLock<SyncSender<Message>>,
+    /// What hosts asked for.
+    hosts: HostNotes,
 }
 
 impl Uses {
@@ -124,6 +127,7 @@ impl Uses {
             expired: Mutex::default(),
             expired_count: AtomicUsize::new(0),
             waker: OnceLock::new(),
+            hosts: HostNotes::default(),
         }
     }
 
@@ -212,15 +216,45 @@ impl Uses {
                 .or_insert_with(|| Pending::new(id, day)),
         );
         drop(pending);
-        if first && let Some(waker) = self.waker.get() {
+        if first {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = self.waker.get() {
             // A full queue means that the writer is awake: it looks here after the jobs that it has.
             let _ = waker.try_send(Message::Uses);
         }
     }
 
+    /// Notes that a host was in touch.
+    pub fn note_host(&self, contact: HostContact) {
+        if self.hosts.note_contact(contact) {
+            self.wake();
+        }
+    }
+
+    /// Notes that a host looked keys up.
+    pub fn note_looked_up(&self, keys: &[Id], host: &str, at: Time) {
+        if self.hosts.note_looked_up(keys, host, at) {
+            self.wake();
+        }
+    }
+
+    /// What hosts asked for, out of memory.
+    pub(super) fn take_host_notes(&self) -> Noted {
+        self.hosts.take()
+    }
+
+    /// Puts back what could not be written.
+    pub(super) fn give_back_host_notes(&self, noted: Noted) {
+        self.hosts.give_back(noted);
+    }
+
     /// Whether there is anything to write.
     pub(super) fn have_gathered(&self) -> bool {
-        !lock(&self.pending).is_empty()
+        !lock(&self.pending).is_empty() || self.hosts.have_gathered()
     }
 
     /// All that has gathered, in the order of the table.
@@ -264,7 +298,7 @@ impl Uses {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Every change leaves the map whole, so a panic elsewhere in a holder does no harm.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -139,18 +139,7 @@ fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
     match &permit.right {
         Right::Operator => {}
         Right::Permission { permission, holder } => {
-            let refused = || Error::Unauthenticated {
-                sent: SecretSent::Yes,
-            };
-            let credential = select
-                .credential(holder.credential.id)?
-                .ok_or_else(refused)?;
-            credential
-                .check(permit.now, permit.origin.address)
-                .map_err(|_| refused())?;
-            if !still_the_same_secret(&credential, holder) {
-                return Err(refused());
-            }
+            let credential = still_good(select, permit, holder)?;
             let power = credential.power();
             if !power.contains(&Permission::Own(*permission)) {
                 return Err(Error::Forbidden {
@@ -158,6 +147,10 @@ fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
                 });
             }
             write.power = Power::Credential(Box::new(credential), power);
+        }
+        Right::Host(holder) => {
+            let credential = still_good(select, permit, holder)?;
+            write.power = Power::Credential(Box::new(credential), Permissions::none());
         }
         Right::Password { user, hash } => {
             let same = select
@@ -176,6 +169,28 @@ fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
         }
     }
     Ok(write)
+}
+
+/// The credential behind a permit as it is now, when it is still good.
+fn still_good(
+    select: &Select,
+    permit: &Permit,
+    holder: &crate::model::caller::Caller,
+) -> Result<Credential, Error> {
+    let refused = || Error::Unauthenticated {
+        sent: SecretSent::Yes,
+    };
+    let credential = select
+        .credential(holder.credential.id)?
+        .ok_or_else(refused)?;
+    credential
+        .check(permit.now, permit.origin.address)
+        .map_err(|_| refused())?;
+    if still_the_same_secret(&credential, holder) {
+        Ok(credential)
+    } else {
+        Err(refused())
+    }
 }
 
 /// Whether the secret that was presented is one that the credential still has.

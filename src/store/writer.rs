@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::host_notes::Noted;
 use super::read::Select;
 use super::uses::{Pending, Uses};
 use crate::model::error::Error;
@@ -300,7 +301,7 @@ impl Desk {
                     answers.push(done.answer);
                     // A full disk or an I/O error rolls back everything, with what other jobs did in it.
                     if lost.is_none() && self.select.connection.is_autocommit() {
-                        lost = Some(self.note_lost(done.failure));
+                        lost = Some(Self::note_lost(done.failure));
                     }
                 }
                 // Jobs catch their own panics within their savepoints. What this one left, nobody knows.
@@ -317,7 +318,7 @@ impl Desk {
         }
     }
 
-    fn note_lost(&self, failure: Option<Error>) -> Error {
+    fn note_lost(failure: Option<Error>) -> Error {
         let failure = failure.unwrap_or_else(Error::unavailable);
         log::error!("a transaction was rolled back: {}", reason(&failure));
         not_written(failure)
@@ -344,10 +345,11 @@ impl Desk {
             .unwritten
             .split_off(FLUSH_ROWS_MAX.min(self.unwritten.len()));
         let part = std::mem::replace(&mut self.unwritten, rest);
-        if part.is_empty() {
+        let noted = self.uses.take_host_notes();
+        if part.is_empty() && noted.is_empty() {
             return;
         }
-        match self.write_uses(&part) {
+        match self.write_uses(&part, &noted) {
             Ok(()) => {
                 self.uses.forget_expired(&part);
                 self.note_health(true);
@@ -358,6 +360,7 @@ impl Desk {
                     reason(&error)
                 );
                 self.uses.give_back(part);
+                self.uses.give_back_host_notes(noted);
                 self.uses.give_back(std::mem::take(&mut self.unwritten));
                 self.arm();
                 // Another process that has the file for a moment is no fault.
@@ -368,7 +371,7 @@ impl Desk {
         }
     }
 
-    fn write_uses(&mut self, part: &[Pending]) -> Result<(), Error> {
+    fn write_uses(&mut self, part: &[Pending], noted: &Noted) -> Result<(), Error> {
         self.select.roll_back();
         let connection = &self.select.connection;
         // Before a job is begun, `begin` undoes this.
@@ -378,6 +381,7 @@ impl Desk {
         let written = part
             .iter()
             .try_for_each(|pending| self.select.write_use(pending))
+            .and_then(|()| self.select.write_host_notes(noted))
             .and_then(|()| Ok(connection.execute_batch("COMMIT")?));
         self.select.roll_back();
         written
@@ -385,6 +389,10 @@ impl Desk {
 
     fn finish(mut self) {
         self.unwritten.append(&mut self.uses.take());
+        if self.unwritten.is_empty() {
+            // What hosts asked for goes with the first part, also when there is no other.
+            self.flush();
+        }
         while !self.unwritten.is_empty() {
             let before = self.unwritten.len();
             self.flush();
@@ -455,11 +463,11 @@ mod tests {
         connection.commit_hook(Some(count)).unwrap();
         let writer = Writer::start(connection, Arc::new(Uses::new()), Waits::default()).unwrap();
         let (entered, inside) = channel();
-        let (opener, opened) = channel::<()>();
+        let (gate, opens) = channel::<()>();
         let (told, answers) = channel();
         let held = add(&told, move || {
             entered.send(()).unwrap();
-            opened.recv().unwrap();
+            opens.recv().unwrap();
         });
         assert!(writer.send(held).is_ok());
         inside.recv().unwrap();
@@ -467,7 +475,7 @@ mod tests {
             assert!(writer.send(add(&told, || ())).is_ok());
         }
         assert_eq!(commits.load(Ordering::SeqCst), 0);
-        opener.send(()).unwrap();
+        gate.send(()).unwrap();
         let answered: Vec<Result<(), Error>> = answers.iter().take(BATCH_MAX + 11).collect();
         assert!(answered.iter().all(Result::is_ok));
         // The one that was held, as many as go into one transaction, and the rest.
@@ -501,11 +509,11 @@ mod tests {
         let connection = file::open_to_write(&path).unwrap();
         let writer = Writer::start(connection, Arc::new(Uses::new()), Waits::default()).unwrap();
         let (entered, inside) = channel();
-        let (opener, opened) = channel::<()>();
+        let (gate, opens) = channel::<()>();
         let (told, answers) = channel();
         let held = add(&told, move || {
             entered.send(()).unwrap();
-            opened.recv().unwrap();
+            opens.recv().unwrap();
         });
         assert!(writer.send(held).is_ok());
         inside.recv().unwrap();
@@ -514,11 +522,9 @@ mod tests {
         }
         let refused = writer.send(add(&told, || ()));
         assert!(matches!(refused, Err(Error::Unavailable { .. })));
-        opener.send(()).unwrap();
-        assert_eq!(
-            answers.iter().take(QUEUE_MAX + 1).flatten().count(),
-            QUEUE_MAX + 1
-        );
+        gate.send(()).unwrap();
+        let done = answers.iter().take(QUEUE_MAX + 1);
+        assert_eq!(done.flatten().count(), QUEUE_MAX + 1);
     }
 
     /// A panic outside of a job's own savepoint may have left anything: nothing of the transaction is kept.
@@ -531,10 +537,10 @@ mod tests {
         let writer = Writer::start(connection, Arc::new(Uses::new()), Waits::default()).unwrap();
         let (told, answers) = channel();
         let (entered, inside) = channel();
-        let (opener, opened) = channel::<()>();
+        let (gate, opens) = channel::<()>();
         let held = add(&told, move || {
             entered.send(()).unwrap();
-            opened.recv().unwrap();
+            opens.recv().unwrap();
         });
         assert!(writer.send(held).is_ok());
         inside.recv().unwrap();
@@ -551,7 +557,7 @@ mod tests {
                 .is_ok()
         );
         assert!(writer.send(add(&told, || ())).is_ok());
-        opener.send(()).unwrap();
+        gate.send(()).unwrap();
         let answered: Vec<bool> = answers
             .iter()
             .take(3)

@@ -5,11 +5,15 @@ mod account;
 mod credential;
 mod event;
 mod explanation;
+mod host;
 mod oauth;
 mod policy;
 mod ssh_key;
 mod user;
 
+use std::fmt;
+
+use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 pub use self::ssh_key::{ImportIn, ImportLineOut, ImportOut, SshKeyIn, SshKeyOut, SshKeyPatch};
@@ -19,6 +23,10 @@ pub use credential::{
 };
 pub use event::EventOut;
 pub use explanation::{CheckOut, ExplanationOut};
+pub use host::{
+    AuthorizedKeysOut, EnrollIn, EnrollOut, EnrolmentCodeIn, EnrolmentCodeOut, HostOut, HostPatch,
+    LOGINS_MAX, LoginIn, LoginKeyOut,
+};
 pub use oauth::{
     DeviceAuthorizationOut, IntrospectionOut, MetadataOut, OauthProblemOut, TokenGrantOut,
 };
@@ -78,6 +86,52 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
+}
+
+/// A whole number. JSON does not tell 3 from 3.0 (RFC 8259, 6), and some programs write the one for the other.
+struct Whole(u32);
+
+impl<'de> Deserialize<'de> for Whole {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number;
+
+        impl Visitor<'_> for Number {
+            type Value = Whole;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a whole number")
+            }
+
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Whole, E> {
+                let whole = u32::try_from(number);
+                whole
+                    .map(Whole)
+                    .map_err(|_| E::invalid_value(Unexpected::Unsigned(number), &self))
+            }
+
+            fn visit_f64<E: de::Error>(self, number: f64) -> Result<Whole, E> {
+                let wrong = || E::invalid_value(Unexpected::Float(number), &self);
+                if number.fract() != 0.0 || !(0.0..=f64::from(u32::MAX)).contains(&number) {
+                    return Err(wrong());
+                }
+                format!("{number:.0}")
+                    .parse()
+                    .map(Whole)
+                    .map_err(|_| wrong())
+            }
+        }
+
+        deserializer.deserialize_u32(Number)
+    }
+}
+
+/// As [`given`].
+fn given_whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    Whole::deserialize(deserializer).map(|whole| Some(whole.0))
+}
+
+fn whole<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    Ok(Option::<Whole>::deserialize(deserializer)?.map(|whole| whole.0))
 }
 
 fn text<T: ToString>(value: Option<T>) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::given;
+use super::{given, given_whole};
 
 use crate::model::error::{Error, Faults};
 use crate::model::policy::{Choice, Policy, PolicyChange};
@@ -73,13 +73,22 @@ pub struct PolicyPatch {
     pub session_lifetime: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub ssh_key_types: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "given_whole"
+    )]
     pub ssh_rsa_bits_min: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub ssh_key_lifetime_max: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "given_whole"
+    )]
     pub api_keys_max: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    #[serde(
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "given_whole"
+    )]
     pub ssh_keys_max: Option<u32>,
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::credential::{changed_end, end};
-use super::{present, text};
+use super::{given, present, text};
 use crate::model::address::Networks;
 use crate::model::error::{Error, Faults, FieldError};
 use crate::model::ssh_key::{
@@ -95,10 +95,10 @@ fn against_policy(refusal: KeyRefusal) -> Error {
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SshKeyPatch {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub name: Option<String>,
     /// Another key in its place.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub public_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub expires_in: Option<Option<String>>,

@@ -1,9 +1,11 @@
 //! Black-box tests, one binary for all, files by feature.
 
 mod api;
+mod attack;
 mod cli;
 mod console;
 mod device;
+mod host;
 mod house;
 mod serve;
 mod ssh_key;

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Lines of one file at most, its tests included.
+/// Lines of one file at most, with its unit tests.
 const LINES_MAX: usize = 600;
+/// The same for a file of tests: tables of cases, which grow long as rustfmt writes them.
+const TEST_LINES_MAX: usize = 1_200;
 
 /// Files that are longer, and why that is better than two of them.
 const LONG: &[(&str, &str)] = &[
@@ -336,9 +338,14 @@ fn every_file_says_what_it_is_for_and_stays_short() {
                 found.push(format!("{name}: begins with `//!` and one sentence"));
             }
             let lines = text.lines().count();
+            let most = if folder == "tests" {
+                TEST_LINES_MAX
+            } else {
+                LINES_MAX
+            };
             let may_be_long = LONG.iter().any(|(file, _)| *file == name);
-            if lines > LINES_MAX && !may_be_long {
-                found.push(format!("{name}: {lines} lines, at most {LINES_MAX}"));
+            if lines > most && !may_be_long {
+                found.push(format!("{name}: {lines} lines, at most {most}"));
             }
             let stem = path.file_stem().unwrap().to_str().unwrap();
             if NAMELESS.contains(&stem) {

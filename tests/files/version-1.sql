@@ -23,7 +23,6 @@ CREATE TABLE users (
     display_name  TEXT NOT NULL,
     role          TEXT NOT NULL CHECK (role IN ('member', 'admin')),
     password_hash TEXT CHECK (password_hash GLOB '$argon2id$*'),
-    theme         TEXT CHECK (theme IN ('light', 'dark')),
     created_at    INTEGER NOT NULL,
     disabled_at   INTEGER,
     deleted_at    INTEGER,
@@ -181,12 +180,11 @@ CREATE TABLE device_logins (
     computer         TEXT NOT NULL,
     program          TEXT NOT NULL,
     address          TEXT,
-    lifetime_seconds INTEGER,                -- as the device wished, then as the person chose
-    polled_at        INTEGER,
-    interval_seconds INTEGER NOT NULL DEFAULT 5,
+    permissions      TEXT,                   -- as the device wished; NULL: all that the person has
+    lifetime_seconds INTEGER,                -- as the device wished, then as the person chose; NULL: as the policy says
     answer           TEXT CHECK (answer IN ('approved', 'refused')),
-    approved_by      INTEGER REFERENCES users (id) ON DELETE CASCADE,
-    approved_with    TEXT                    -- the session
+    approved_with    TEXT,                   -- the session
+    CHECK ((answer IS 'approved') = (approved_with IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
 
 -- Public keys. The same key under two users is allowed.
@@ -286,9 +284,10 @@ CREATE INDEX throttle_by_time ON throttle (since);
 
 -- Browsers in which a user signed in before: a digest of their cookie.
 CREATE TABLE known_browsers (
-    digest     BLOB PRIMARY KEY CHECK (length(digest) = 32),
+    digest     BLOB NOT NULL CHECK (length(digest) = 32),
     user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    expires_at INTEGER NOT NULL
+    expires_at INTEGER NOT NULL,
+    PRIMARY KEY (digest, user_id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX known_browsers_by_end ON known_browsers (expires_at);
 
@@ -304,10 +303,10 @@ PRAGMA user_version = 1;
 
 -- data: a file as version 1 wrote it. The secrets are in tests/all/store/version.rs and good nowhere else.
 INSERT INTO installation (id, created_at, digest_key, last_backup_at) VALUES (1, 1795369739, X'aca8d1fcdf5c6d5b1a1d690bcd7a762a972060b6a3d9a5fc2911afd5095c4ae7', NULL);
-INSERT INTO users (id, subject, username, display_name, role, password_hash, theme, created_at, disabled_at, deleted_at) VALUES (1, 'kforlnclklu1', 'alice', 'Älice, "the first"', 'admin', '$argon2id$v=19$m=19456,t=2,p=1$aOxGc3niJQdmY9wFVx9LQQ$OT9d0hTIUUInWY2RYH60XrApjonow3Qw3LaGSMzQaD8', NULL, 1795369739, NULL, NULL);
-INSERT INTO users (id, subject, username, display_name, role, password_hash, theme, created_at, disabled_at, deleted_at) VALUES (2, 'pe23gbaye1g5', 'bob', 'bob', 'member', '$argon2id$v=19$m=19456,t=2,p=1$yb1lEssjuN4dad1ykTcUKw$vlHV79RKaLKzHOtzCGhTMbVr/E3PyNiZgYYP68STJew', NULL, 1795369739, NULL, NULL);
-INSERT INTO users (id, subject, username, display_name, role, password_hash, theme, created_at, disabled_at, deleted_at) VALUES (3, 'etlkzylo8m9n', 'carol', 'carol', 'member', NULL, NULL, 1795369739, 1795369741, 1795369741);
-INSERT INTO users (id, subject, username, display_name, role, password_hash, theme, created_at, disabled_at, deleted_at) VALUES (4, '5ix4eojn6cg5', 'dave', 'dave', 'member', NULL, NULL, 1795369739, 1795369741, NULL);
+INSERT INTO users (id, subject, username, display_name, role, password_hash, created_at, disabled_at, deleted_at) VALUES (1, 'kforlnclklu1', 'alice', 'Älice, "the first"', 'admin', '$argon2id$v=19$m=19456,t=2,p=1$aOxGc3niJQdmY9wFVx9LQQ$OT9d0hTIUUInWY2RYH60XrApjonow3Qw3LaGSMzQaD8', 1795369739, NULL, NULL);
+INSERT INTO users (id, subject, username, display_name, role, password_hash, created_at, disabled_at, deleted_at) VALUES (2, 'pe23gbaye1g5', 'bob', 'bob', 'member', '$argon2id$v=19$m=19456,t=2,p=1$yb1lEssjuN4dad1ykTcUKw$vlHV79RKaLKzHOtzCGhTMbVr/E3PyNiZgYYP68STJew', 1795369739, NULL, NULL);
+INSERT INTO users (id, subject, username, display_name, role, password_hash, created_at, disabled_at, deleted_at) VALUES (3, 'etlkzylo8m9n', 'carol', 'carol', 'member', NULL, 1795369739, 1795369741, 1795369741);
+INSERT INTO users (id, subject, username, display_name, role, password_hash, created_at, disabled_at, deleted_at) VALUES (4, '5ix4eojn6cg5', 'dave', 'dave', 'member', NULL, 1795369739, 1795369741, NULL);
 INSERT INTO groups (id, name, created_at) VALUES (1, 'gpu', 1795369740);
 INSERT INTO group_members (user_id, group_id) VALUES (1, 1);
 INSERT INTO group_members (user_id, group_id) VALUES (2, 1);

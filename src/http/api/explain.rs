@@ -1,4 +1,5 @@
-//! "Why was it refused?": `/explain` behind an API key or a token.
+//! "Why was it refused?": `/explain/{id}` beside API keys and tokens: also of one that
+//! was deleted, which at its own path is no more.
 
 use std::net::IpAddr;
 

@@ -5,6 +5,7 @@ pub mod api_key;
 pub mod event;
 pub mod explain;
 pub mod group;
+pub mod host;
 pub mod policy;
 pub mod service;
 pub mod session;

@@ -1,9 +1,11 @@
 //! `/events` and `/admin/events`.
 
-use rouille::Response;
+use std::io::{Cursor, Read};
+
+use rouille::{Response, ResponseBody};
 
 use super::{Answer, form, frame, page, query};
-use crate::desk::{self, Page};
+use crate::desk::{self, Download, Page};
 use crate::html::event::{self as pages, EventFilter, EventList, Scope};
 use crate::html::form::Input;
 use crate::html::table::Pager;
@@ -106,9 +108,22 @@ fn list(ask: &Ask<'_>, caller: &Caller, scope: Scope) -> Answer {
     Ok(page(status, pages::list(&frame(ask, caller), &view)))
 }
 
+/// The lines of a download, whose turn lasts until they are sent.
+struct Lines {
+    bytes: Cursor<Vec<u8>>,
+    _turn: Download,
+}
+
+impl Read for Lines {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        self.bytes.read(into)
+    }
+}
+
 /// JSON lines, newest first.
 fn export(ask: &Ask<'_>, caller: &Caller, scope: Scope) -> Result<Response, Problem> {
     let filter = typed(ask);
+    let turn = ask.desk().begin_download(caller)?;
     let mut lines = Vec::new();
     let mut after = None;
     let mut count = 0;
@@ -125,7 +140,13 @@ fn export(ask: &Ask<'_>, caller: &Caller, scope: Scope) -> Result<Response, Prob
             break;
         }
     }
-    let mut response = headers::bytes_of("application/jsonl", 200, lines);
+    let size = lines.len();
+    let lines = Lines {
+        bytes: Cursor::new(lines),
+        _turn: turn,
+    };
+    let mut response = headers::bytes_of("application/jsonl", 200, Vec::new());
+    response.data = ResponseBody::from_reader_and_size(lines, size);
     response.headers.push((
         "Content-Disposition".into(),
         "attachment; filename=\"keycroft-events.jsonl\"".into(),

@@ -8,6 +8,7 @@ pub mod diagnostics;
 pub mod event;
 mod form;
 pub mod group;
+pub mod host;
 pub mod inventory;
 pub mod policy;
 pub mod service;
@@ -267,7 +268,7 @@ fn note_refusal(ask: &Ask<'_>, caller: &Caller, answer: Answer) -> Answer {
     })) = &answer
         && missing.is_administrative()
     {
-        let request = format!("{} {}", ask.request.method(), ask.path);
+        let request = format!("{} {}", ask.request.method(), ask.shown_path());
         ask.desk().note_refused_request(caller, *missing, &request);
     }
     answer

@@ -24,7 +24,8 @@ pub fn metrics(ask: &Ask<'_>) -> Result<Response, Problem> {
     ))
 }
 
-/// A loopback peer that is no configured proxy and forwards for nobody.
+/// A loopback peer that is no configured proxy and forwards for nobody. It asks by a name of this machine or by the public
+/// one: a page whose own name was turned to loopback (DNS rebinding) sends its own.
 fn is_local(ask: &Ask<'_>) -> bool {
     let forwarding = [
         "forwarded",
@@ -39,7 +40,12 @@ fn is_local(ask: &Ask<'_>) -> bool {
         .headers()
         .any(|(name, _)| forwarding.iter().any(|one| name.eq_ignore_ascii_case(one)));
     let peer = ask.request.remote_addr().ip().to_canonical();
-    peer.is_loopback() && !forwards && !ask.house.settings.trusts(peer)
+    let settings = &ask.house.settings;
+    let named_so = ask.request.header("Host").is_none_or(|host| {
+        let public = settings.public_url.split_once("://");
+        gate::is_loopback_name(host) || public.is_some_and(|(_, public)| public == host)
+    });
+    peer.is_loopback() && !forwards && named_so && !settings.trusts(peer)
 }
 
 /// One family of samples, as the text format wants it.

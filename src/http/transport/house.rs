@@ -41,9 +41,9 @@ impl<H> Plan<H> {
         })
     }
 
-    /// What the route table says of a request before its body is read.
-    pub fn admit(&self, method: &str, path: &str) -> Admission {
-        (self.admit)(method, path)
+    /// What the route table says of a request before its body is read; `target` is path and query.
+    pub fn admit(&self, method: &str, target: &str) -> Admission {
+        (self.admit)(method, target)
     }
 }
 

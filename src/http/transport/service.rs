@@ -77,11 +77,11 @@ impl<H: 'static> hyper::service::Service<Request<Incoming>> for Service<H> {
         if let Err(refusal) = strict::check(&parts.headers) {
             return self.refuse(refusal);
         }
-        let admission = self
-            .desk
-            .house
-            .plan
-            .admit(parts.method.as_str(), parts.uri.path());
+        let target = parts
+            .uri
+            .path_and_query()
+            .map_or("/", |target| target.as_str());
+        let admission = self.desk.house.plan.admit(parts.method.as_str(), target);
         if body.is_end_stream() {
             return self.answer(parts, Some(Vec::new()), admission.lane, Then::GoOn);
         }

@@ -312,6 +312,24 @@ fn the_policy_is_changed_field_by_field() {
         ask(&site, "GET", "/api/v1/policy", &Value::Null, 200),
         expected
     );
+    // JSON does not tell 9 from 9.0; and what was meant is said in words that people know.
+    let whole = site
+        .ask("PATCH", "/api/v1/policy")
+        .bearer(&site.alice)
+        .body("application/json", "{\"api_keys_max\": 9.0}")
+        .send()
+        .expect(200);
+    assert_eq!(whole.json()["api_keys_max"], 9);
+    for (body, message) in [
+        (json!({"api_keys_max": "9"}), "a whole number"),
+        (json!({"api_key_lifetimes": "30d"}), "a list"),
+        (json!({"api_key_lifetime_choice": 1}), "true or false"),
+        (json!({"session_lifetime": 7}), "text"),
+    ] {
+        let problem = ask(&site, "PATCH", "/api/v1/policy", &body, 422);
+        let said = format!("this has the wrong type: send {message}");
+        assert_eq!(problem["errors"][0]["message"], said);
+    }
 }
 
 #[test]

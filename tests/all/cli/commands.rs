@@ -151,10 +151,8 @@ fn long_lists_come_whole() {
         (all["items"].as_array().unwrap().len(), &all["next"]),
         (452, &Value::Null)
     );
-    assert_eq!(
-        lab.good("event export --all").lines().count(),
-        453 + usize::from(lab.good("event export --all").contains("token.create")) - 1 + 1
-    );
+    // Each user's event, and that of the token with which alice signed in.
+    assert_eq!(lab.good("event export --all").lines().count(), 453);
 }
 
 #[test]
@@ -209,7 +207,10 @@ fn users_groups_services_policy_and_sweep_through_the_api() {
         "{}",
         at.out
     );
-    assert_eq!(plain(&at.err), "added member carol at http://127.0.0.1:PORT\nthey choose a password within 7 days at this link, which works once:".replace("1:PORT", &lab.url[lab.url.len() - 5..]).replace("127.0.0.", "127.0.0.1:").replace("1:1:", "1:"));
+    assert_eq!(
+        plain(&at.err),
+        "added member carol at http://127.0.0.1:PORT\nthey choose a password within 7 days at this link, which works once:"
+    );
     for (line, said) in [
         ("user disable carol", "disabled carol"),
         ("user enable carol", "enabled carol"),

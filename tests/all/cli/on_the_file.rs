@@ -30,7 +30,7 @@ fn the_first_commands_work_on_the_file_in_the_current_folder() {
     );
     assert_eq!(
         plain(&added.out),
-        "http://127.0.0.1:8420/invitation?code=kce_SECRET"
+        "http://127.0.0.1:PORT/invitation?code=kce_SECRET"
     );
     assert_eq!(run(&["user", "add", "bob"]).code, 0);
     assert_eq!(
@@ -114,7 +114,7 @@ fn a_login_in_use_means_the_server_and_a_flag_the_file() {
         events.matches("\toperator\t").count(),
         events.matches("\talice\t").count(),
     );
-    assert_eq!((operator, alice), (3, 3), "{events}");
+    assert_eq!((operator, alice), (4, 3), "{events}");
 }
 
 #[test]

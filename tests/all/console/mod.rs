@@ -1,17 +1,18 @@
 //! The console as browsers see it: requests with cookies and forms, answers as pages.
 
 mod admin;
-mod browser;
+pub mod browser;
 mod code;
 mod cross_site;
 mod form;
 mod header;
+mod host;
 mod hostile;
 mod kept;
 mod markup;
 mod session;
 mod shown_once;
 mod sign_in;
-mod site;
+pub mod site;
 mod size;
 mod step_up;

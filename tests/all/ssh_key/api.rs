@@ -1,5 +1,7 @@
 //! What one does with keys over the API.
 
+use keycroft::desk::login_keys_of_file;
+use keycroft::model::user::Username;
 use serde_json::{Value, json};
 
 use super::keys::*;
@@ -389,6 +391,29 @@ fn what_was_seen_expired_stays_so_when_the_clock_goes_back() {
     let renewed = json!({"expires_in": "1h"});
     one(&site, "PATCH", &site.bob, &id, Some(&renewed)).expect(200);
     assert_eq!(state(&site), "active");
+}
+
+#[test]
+fn sweeping_notes_what_nobody_looked_at() {
+    let site = Site::new();
+    let body = json!({"name": "short", "public_key": ED25519, "expires_in": "1h"});
+    let id = add(&site, &site.bob, &body).expect(201).json()["id"].clone();
+    let bob = Username::parse("bob").unwrap();
+    let opening = || {
+        let found = login_keys_of_file(&site.path(), &site.clock, &bob).unwrap();
+        found.keys.len()
+    };
+    site.pass(3_600);
+    assert_eq!(opening(), 0);
+    site.pass(-1);
+    assert_eq!(opening(), 1, "reading the file notes nothing");
+    site.pass(1);
+    let swept = site.ask("POST", "/api/v1/sweep").bearer(&site.alice).send();
+    swept.expect(200);
+    site.pass(-1);
+    assert_eq!(opening(), 0);
+    let key = one(&site, "GET", &site.bob, &id, None).expect(200).json();
+    assert_eq!(key["state"], "expired");
 }
 
 #[test]

@@ -74,29 +74,29 @@ fn jobs_that_fail_take_nothing_from_those_in_the_same_transaction() {
 
 /// Holds the writer within a job, so that others gather behind it.
 struct Gate {
-    opener: std::sync::mpsc::SyncSender<()>,
+    gate: std::sync::mpsc::SyncSender<()>,
     held: thread::JoinHandle<()>,
 }
 
 impl Gate {
     fn shut(store: &Store) -> Self {
-        let (opener, opened) = sync_channel(1);
+        let (gate, opens) = sync_channel(1);
         let (entered, inside) = channel();
         let store = store.clone();
         let held = thread::spawn(move || {
             let done = store.write(permit(), move |_| {
                 entered.send(()).unwrap();
-                opened.recv().unwrap();
+                opens.recv().unwrap();
                 Ok(((), trace("gate")))
             });
             done.unwrap();
         });
         inside.recv().unwrap();
-        Self { opener, held }
+        Self { gate, held }
     }
 
     fn open(self) {
-        self.opener.send(()).unwrap();
+        self.gate.send(()).unwrap();
         self.held.join().unwrap();
     }
 }

@@ -132,12 +132,12 @@ fn a_full_disk_refuses_writes_serves_reads_and_heals() {
     for name in ["keycroft.db", "keycroft.db-wal"] {
         fs::copy(inside.join(name), copies.path().join(name)).unwrap();
     }
-    let made = super::support::number(
+    let stored = super::support::number(
         &db,
         "SELECT count(*) FROM credentials WHERE kind = 'api-key'",
     );
     assert_eq!(
-        made,
+        stored,
         i64::try_from(acknowledged.len()).unwrap(),
         "nothing but what was acknowledged"
     );
@@ -145,7 +145,7 @@ fn a_full_disk_refuses_writes_serves_reads_and_heals() {
         &db,
         "SELECT count(*) FROM events WHERE action = 'api-key.create' AND outcome = 'done'",
     );
-    assert_eq!(events, made);
+    assert_eq!(events, stored);
     super::process::said(&db, &["audit", "verify"]);
     let sound = super::support::number(&db, "SELECT (SELECT * FROM pragma_integrity_check) = 'ok'");
     assert_eq!(sound, 1);

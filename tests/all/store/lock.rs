@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use keycroft::model::error::Error;
 use keycroft::store::Waits;
 
-use super::support::{ENDLESS, Lab};
+use super::support::{ENDLESS, Lab, add_group, bare_store};
 
 #[test]
 fn a_write_waits_as_long_as_it_may_and_reads_go_on() {
@@ -74,14 +74,16 @@ fn a_write_that_waited_is_done_when_the_lock_ends() {
 /// Those who ask for its health may stop to send it anything: it has to find out by itself.
 #[test]
 fn it_heals_without_being_asked_to_write() {
-    let lab = Lab::with(Waits {
+    let folder = tempfile::tempdir().unwrap();
+    let waits = Waits {
         job_max: Duration::ZERO,
         flush_after: Duration::from_millis(10),
-    });
-    let stranger = lab.stranger();
+    };
+    let store = bare_store(folder.path(), waits);
+    let stranger = rusqlite::Connection::open(store.path()).unwrap();
     stranger.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    assert!(lab.api_key(&lab.alice, "locked", ENDLESS).is_err());
-    assert!(lab.desk.health().is_err());
+    assert!(add_group(&store, "locked").is_err());
+    assert!(!store.is_writing());
     stranger.execute_batch("ROLLBACK").unwrap();
-    super::process::until("it is healthy again", || lab.desk.health().is_ok());
+    super::process::until("it is healthy again", || store.is_writing());
 }

@@ -6,7 +6,6 @@ mod damage;
 mod disk;
 mod lock;
 mod owner;
-mod power;
 mod process;
 mod secrets;
 mod support;

@@ -29,6 +29,17 @@ pub fn keycroft(db: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// The same, killed when it does not end by itself: for what must refuse to start.
+pub fn keycroft_that_ends(db: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("timeout");
+    command
+        .args(["-s", "KILL", "60", env!("CARGO_BIN_EXE_keycroft")])
+        .args(arguments)
+        .arg("--db")
+        .arg(db);
+    command
+}
+
 /// Runs the program to its end.
 pub fn run(db: &Path, arguments: &[&str]) -> Output {
     keycroft(db, arguments).output().unwrap()
@@ -218,19 +229,8 @@ impl Client {
     }
 }
 
-/// Lets 16 clients of one secret write until the server is gone or `enough` says so; what was acknowledged.
-pub fn load(
-    address: SocketAddr,
-    secret: &str,
-    round: usize,
-    enough: &(impl Fn() -> bool + Sync),
-) -> Vec<(String, Fate)> {
-    let acknowledged = Mutex::default();
-    load_telling(address, secret, round, enough, &acknowledged);
-    acknowledged.into_inner().unwrap()
-}
-
-/// The same, told as it goes: each API key's secret, and what became of it.
+/// Lets 16 clients of one secret write until the server is gone or `enough` says so. Told as it goes what was
+/// acknowledged: each API key's secret, and what became of it.
 pub fn load_telling(
     address: SocketAddr,
     secret: &str,
@@ -331,22 +331,19 @@ fn killed_while_it_writes_it_loses_nothing_that_it_acknowledged() {
         }
         demand_all(&mut client, &acknowledged);
         let pid = server.child.id().to_string();
-        let done = thread::scope(|scope| {
-            let killer = scope.spawn(move || {
+        let told = Mutex::new(Vec::new());
+        thread::scope(|scope| {
+            let told = &told;
+            scope.spawn(move || {
                 // At another moment each time: in the midst of the first writes, or of a later checkpoint.
-                thread::sleep(Duration::from_millis(15 + (round as u64 * 37) % 250));
-                assert!(
-                    Command::new("kill")
-                        .args(["-KILL", &pid])
-                        .status()
-                        .unwrap()
-                        .success()
-                );
+                let enough = 1 + (round * 37) % 120;
+                until("there is a load", || told.lock().unwrap().len() >= enough);
+                let killed = Command::new("kill").args(["-KILL", &pid]).status();
+                assert!(killed.unwrap().success());
             });
-            let done = load(server.address, &alice, round, &|| false);
-            killer.join().unwrap();
-            done
+            load_telling(server.address, &alice, round, &|| false, told);
         });
+        let done = told.into_inner().unwrap();
         assert!(!server.ended().0.success());
         total += done.len();
         acknowledged = done;

@@ -1,0 +1,184 @@
+"""The command line at a pseudo-terminal. One line for each check: `ok …` or `FAILED …`."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+import time
+
+PROGRAM = os.path.abspath(sys.argv[1])
+PATIENCE = 30
+failed = 0
+
+
+def check(name, holds, shown=""):
+    global failed
+    if holds:
+        print(f"ok {name}")
+    else:
+        failed += 1
+        print(f"FAILED {name}: {shown!r}")
+
+
+class Lab:
+    """A folder with a file, a home, and a server."""
+
+    def __init__(self):
+        self.folder = tempfile.TemporaryDirectory()
+        os.mkdir(f"{self.folder.name}/home")
+        self.env = {"HOME": f"{self.folder.name}/home", "PATH": os.environ["PATH"], "TERM": "xterm-256color"}
+        self.run("user", "add", "alice", "--admin", "--db=keycroft.db")
+        self.server = subprocess.Popen(
+            [PROGRAM, "serve", "--listen=127.0.0.1:0", "--db=keycroft.db"],
+            cwd=self.folder.name, env=self.env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        )
+        self.url = next(line.split()[-1] for line in self.server.stderr if line.startswith("listening on"))
+        self.token = self.run("user", "token", "alice", "--db=keycroft.db").stdout.strip()
+        self.run("login", self.url, "--with-token", "--context=lab", text=self.token + "\n")
+
+    def run(self, *arguments, text=""):
+        return subprocess.run([PROGRAM, *arguments], cwd=self.folder.name, env=self.env, input=text, capture_output=True, text=True, check=True)
+
+    def terminal(self, *arguments, columns=80, env=None):
+        return Terminal([PROGRAM, *arguments], self.folder.name, {**self.env, **(env or {})}, columns)
+
+    def close(self):
+        self.server.send_signal(signal.SIGTERM)
+        self.server.wait(PATIENCE)
+        self.folder.cleanup()
+
+
+class Terminal:
+    """A program at a terminal of its own."""
+
+    def __init__(self, command, folder, env, columns):
+        self.pid, self.fd = pty.fork()
+        if self.pid == 0:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            os.chdir(folder)
+            os.execve(command[0], command, env)
+        self.text = ""
+
+    def read(self):
+        """What came meanwhile; False at the end."""
+        ready, _, _ = select.select([self.fd], [], [], PATIENCE)
+        if not ready:
+            raise TimeoutError(self.text)
+        try:
+            part = os.read(self.fd, 65536)
+        except OSError:
+            return False
+        self.text += part.decode()
+        return bool(part)
+
+    def wait_for(self, words):
+        while words not in self.text and self.read():
+            pass
+        return words in self.text
+
+    def hidden(self):
+        """Waits until what is typed is not shown."""
+        end = time.monotonic() + PATIENCE
+        while termios.tcgetattr(self.fd)[3] & termios.ECHO and time.monotonic() < end:
+            time.sleep(0.01)
+
+    def type(self, text):
+        os.write(self.fd, text.encode())
+
+    def end(self):
+        """The exit code as a shell says it."""
+        while self.read():
+            pass
+        _, status = os.waitpid(self.pid, 0)
+        return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def prompts(lab):
+    lab.run("api-key", "create", "ci", "--expires=30d")
+    asked = lab.terminal("api-key", "delete", "ci")
+    asked.wait_for("[y/N]")
+    check("a deletion says what it would break", "never used" in asked.text, asked.text)
+    asked.type("n\n")
+    check("no is no", asked.end() == 1 and "nothing was done" in asked.text, asked.text)
+    asked = lab.terminal("api-key", "delete", "ci")
+    asked.wait_for("[y/N]")
+    asked.type("\x03")
+    check("Ctrl-C at a question: 130", asked.end() == 130, asked.text)
+    check("and nothing was done", "ci" in lab.run("api-key", "list").stdout)
+    asked = lab.terminal("api-key", "delete", "ci")
+    asked.wait_for("[y/N]")
+    asked.type("y\n")
+    check("yes is yes", asked.end() == 0 and lab.run("api-key", "list").stdout == "", asked.text)
+    asked = lab.terminal("user", "delete", "alice")
+    asked.wait_for("Type alice")
+    asked.type("y\n")
+    check("deleting a user wants the name", asked.end() == 1, asked.text)
+
+
+def hidden(lab):
+    asked = lab.terminal("verify")
+    asked.wait_for("it is not shown")
+    asked.hidden()
+    asked.type("\x03")
+    check("Ctrl-C at a hidden question: 130", asked.end() == 130, asked.text)
+    asked = lab.terminal("verify")
+    asked.wait_for("it is not shown")
+    asked.hidden()
+    asked.type(lab.token + "\n")
+    code = asked.end()
+    check("a pasted secret is not shown", code == 0 and lab.token not in asked.text and "alice" in asked.text, asked.text)
+
+
+def device(lab):
+    login = lab.terminal("login", lab.url, "--context=other")
+    login.wait_for("Waiting")
+    check("a login shows where to go and a code", re.search(r"type the code [B-Z]{4}-[B-Z]{4}", login.text), login.text)
+    login.type("\x03")
+    check("Ctrl-C while it waits: 130", login.end() == 130, login.text)
+    check("and nothing is kept", "other" not in lab.run("context", "list").stdout)
+
+
+def tables(lab):
+    lab.run("api-key", "create", "a-name-of-some-length", "--expires=30d")
+    wide = lab.terminal("api-key", "list", columns=120)
+    check("a wide window has a table", wide.end() == 0 and "NAME" in wide.text and re.search(r"in (29|30)d", wide.text), wide.text)
+    narrow = lab.terminal("api-key", "list", columns=40)
+    code = narrow.end()
+    check("40 columns have a line a value", code == 0 and "name: a-name-of-some-length" in narrow.text, narrow.text)
+    usage = lab.terminal("api-key", "--help", columns=40)
+    usage.end()
+    lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in usage.text.splitlines()]
+    longest = max(len(line) for line in lines if not line.startswith("Usage:"))
+    check("help fits 40 columns", longest <= 40, longest)
+    for name in ("whoami", "api-key"):
+        arguments = (name,) if name == "whoami" else (name, "list")
+        plain = lab.terminal(*arguments, env={"NO_COLOR": "1"})
+        check(f"NO_COLOR: {name} has no escape code", plain.end() == 0 and "\x1b" not in plain.text, plain.text)
+    for arguments in (("nonsense",), ("--help",)):
+        plain = lab.terminal(*arguments, env={"NO_COLOR": "1"})
+        plain.end()
+        check(f"NO_COLOR: {arguments[0]} has no escape code", "\x1b" not in plain.text, plain.text)
+
+
+def heads(lab):
+    for command in ("event export --all", "api-key list", "man", "completions zsh"):
+        done = subprocess.run(
+            ["sh", "-c", f'"$0" {command} | head -1', PROGRAM], cwd=lab.folder.name, env=lab.env, capture_output=True, text=True, check=True
+        )
+        check(f"{command} | head", "panicked" not in done.stderr and done.stderr == "", done.stderr)
+
+
+lab = Lab()
+try:
+    for part in (prompts, hidden, device, tables, heads):
+        part(lab)
+finally:
+    lab.close()
+sys.exit(1 if failed else 0)

@@ -1,0 +1,231 @@
+//! What admins do with hosts.
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+
+use super::super::client::Client;
+use super::super::exit::{Failure, USAGE};
+use super::super::lookup::find_id;
+use super::super::output::{self, Cell, Out, say, until};
+use super::super::prompt::confirm_by_name;
+use crate::wire::{EnrolmentCodeIn, EnrolmentCodeOut, HostOut, HostPatch};
+
+const PATH: &str = "/api/v1/hosts";
+
+#[derive(Args)]
+pub struct EnrolCode {
+    /// How many machines may be enrolled with it
+    #[arg(long, default_value_t = 1)]
+    uses: u32,
+    /// How long it is good, like 24h or 30d
+    #[arg(long, default_value = "24h", value_name = "DURATION")]
+    expires: String,
+    /// Limit the hosts enrolled with it to members of this group; repeatable
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+    #[command(flatten)]
+    out: Out,
+}
+
+/// `keycroft host enrol-code`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn enrol_code(client: &Client, wanted: EnrolCode) -> Result<(), Failure> {
+    let place = wanted.out.open()?;
+    let body = EnrolmentCodeIn {
+        uses: Some(wanted.uses),
+        expires_in: Some(wanted.expires),
+        groups: (!wanted.groups.is_empty()).then_some(wanted.groups),
+    };
+    let answer = match client.post("/api/v1/hosts/enrolment-codes", &body) {
+        Ok(answer) => answer,
+        Err(failure) => {
+            place.forget();
+            return Err(failure);
+        }
+    };
+    if client.connection.json {
+        return output::line(&answer.text);
+    }
+    let made: EnrolmentCodeOut = answer.parse()?;
+    place.put(
+        made.secret.as_deref().unwrap_or_default(),
+        "keycroft host enrol-code once more",
+    )?;
+    let hosts = if made.uses_left == 1 { "host" } else { "hosts" };
+    say(&format!(
+        "an enrolment code for {} {hosts}; {}",
+        made.uses_left,
+        until(Some(&made.expires_at), client.now())
+    ));
+    say(&format!(
+        "  on the machine, as root: keycroft host enroll {} --code-file FILE",
+        client.connection.server.as_str()
+    ));
+    Ok(())
+}
+
+fn open_to(host: &HostOut) -> String {
+    if host.groups.is_empty() {
+        "everybody".to_owned()
+    } else {
+        host.groups.join(" ")
+    }
+}
+
+fn shared(host: &HostOut) -> String {
+    let logins: Vec<String> = host
+        .shared_logins
+        .iter()
+        .flat_map(|(login, groups)| groups.iter().map(move |group| format!("{login}:{group}")))
+        .collect();
+    logins.join(" ")
+}
+
+/// `keycroft host list`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn list(client: &Client) -> Result<(), Failure> {
+    let listed = client.list(PATH)?;
+    if client.connection.json {
+        return output::line(&listed.json());
+    }
+    let now = client.now();
+    let hosts: Vec<HostOut> = listed.parse()?;
+    let rows: Vec<Vec<Cell>> = hosts
+        .iter()
+        .map(|host| {
+            vec![
+                host.name.as_str().into(),
+                host.id.as_str().into(),
+                open_to(host).into(),
+                Cell::time(host.last_contact_at.as_deref(), "never", now),
+                Cell::time(host.copied_at.as_deref(), "never", now),
+                Cell::maybe(host.version.as_deref()),
+            ]
+        })
+        .collect();
+    let headings = ["name", "id", "open to", "last contact", "copy", "version"];
+    output::table(&headings, &rows)
+}
+
+/// `keycroft host show`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn show(client: &Client, given: &str) -> Result<(), Failure> {
+    let id = find_id(client, PATH, "host", given)?;
+    let answer = client.get(&format!("{PATH}/{id}"))?;
+    if client.connection.json {
+        return output::line(&answer.text);
+    }
+    let now = client.now();
+    let host: HostOut = answer.parse()?;
+    output::record(&[
+        ("name", host.name.as_str().into()),
+        ("id", host.id.as_str().into()),
+        ("open to", open_to(&host).into()),
+        ("shared logins", shared(&host).into()),
+        ("copy good for", host.cache_age_max.as_str().into()),
+        (
+            "last contact",
+            Cell::time(host.last_contact_at.as_deref(), "never", now),
+        ),
+        ("from", Cell::maybe(host.last_contact_from.as_deref())),
+        ("version", Cell::maybe(host.version.as_deref())),
+        ("copy", Cell::time(host.copied_at.as_deref(), "never", now)),
+        ("enrolled", Cell::time(Some(&host.created_at), "", now)),
+    ])
+}
+
+#[derive(Args)]
+pub struct Edit {
+    /// Name or id
+    host: String,
+    /// Another name
+    #[arg(long)]
+    name: Option<String>,
+    /// Limit it to members of this group; repeatable, in place of all groups before
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// Let every user log in
+    #[arg(long, conflicts_with = "groups")]
+    everybody: bool,
+    /// Open a shared login to a group; repeatable, in place of all before
+    #[arg(long = "shared-login", value_name = "LOGIN:GROUP")]
+    shared_logins: Vec<String>,
+    /// Close all shared logins
+    #[arg(long, conflicts_with = "shared_logins")]
+    no_shared_logins: bool,
+    /// How old its copy may be when the server is out of reach, like 24h; 0s: never answer from it
+    #[arg(long, value_name = "DURATION")]
+    cache_age_max: Option<String>,
+}
+
+/// `keycroft host edit`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn edit(client: &Client, wanted: Edit) -> Result<(), Failure> {
+    let shared_logins = parse_shared(&wanted.shared_logins)?;
+    let patch = HostPatch {
+        name: wanted.name,
+        groups: (wanted.everybody || !wanted.groups.is_empty()).then_some(wanted.groups),
+        shared_logins: (wanted.no_shared_logins || !shared_logins.is_empty())
+            .then_some(shared_logins),
+        cache_age_max: wanted.cache_age_max,
+    };
+    let nothing = patch.name.is_none()
+        && patch.groups.is_none()
+        && patch.shared_logins.is_none()
+        && patch.cache_age_max.is_none();
+    if nothing {
+        return Err(Failure::new(USAGE, "say what is to change").hint("keycroft host edit --help"));
+    }
+    let id = find_id(client, PATH, "host", &wanted.host)?;
+    let answer = client.patch(&format!("{PATH}/{id}"), &patch)?;
+    if client.connection.json {
+        return output::line(&answer.text);
+    }
+    let host: HostOut = answer.parse()?;
+    say(&format!("saved {} ({})", host.name, host.id));
+    Ok(())
+}
+
+fn parse_shared(given: &[String]) -> Result<BTreeMap<String, Vec<String>>, Failure> {
+    let mut shared = BTreeMap::<String, Vec<String>>::new();
+    for pair in given {
+        let Some((login, group)) = pair.split_once(':') else {
+            return Err(Failure::new(
+                USAGE,
+                format!("{pair}: write a login, a colon and a group, like ubuntu:admins"),
+            ));
+        };
+        let groups = shared.entry(login.to_owned()).or_default();
+        groups.push(group.to_owned());
+    }
+    Ok(shared)
+}
+
+/// `keycroft host delete`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn delete(client: &Client, given: &str, yes: bool) -> Result<(), Failure> {
+    let id = find_id(client, PATH, "host", given)?;
+    let host: HostOut = client.get(&format!("{PATH}/{id}"))?.parse()?;
+    let question = format!(
+        "Delete the host {}? Its sshd gets no keys from here any more.",
+        host.name
+    );
+    confirm_by_name(&question, &host.name, yes)?;
+    client.delete(&format!("{PATH}/{id}"))?;
+    say(&format!(
+        "deleted the host {} ({id}); its credential is refused",
+        host.name
+    ));
+    Ok(())
+}

@@ -1,0 +1,287 @@
+//! A host asks the server: with deadlines of its own, since sshd waits behind it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use ureq::http::{HeaderMap, header};
+use zeroize::Zeroizing;
+
+use super::super::client::{encode, trusting};
+use super::super::exit::{FAILED, Failure, REFUSED, UNREACHABLE};
+use super::super::output::say;
+use super::super::sshd::ExpiryTime;
+use super::copy::Copy;
+use super::folder::{COPY, Folder, Place, Settings, expiry_word};
+use crate::clock::Clock;
+use crate::wire::{AuthorizedKeysOut, LoginIn};
+
+/// What is sent as `User-Agent`: the server shows it as the helper's version.
+const PROGRAM: &str = concat!("keycroft-host/", env!("CARGO_PKG_VERSION"));
+/// Longest answer, in bytes.
+const ANSWER_BYTES_MAX: u64 = 64 << 20;
+/// How long refreshing the copy may take.
+const SYNC_TIME: Duration = Duration::from_secs(30);
+/// A copy that was confirmed this lately is not written again for the new time alone.
+const CONFIRMED_LATELY: Duration = Duration::from_secs(10);
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub enum Refusal {
+    /// The server said no, and it is the server's to say: this host is none any more. The copy is no way round it.
+    Definite(String),
+    /// The server can't be reached, or what answers is no server of ours in good health.
+    Unreachable(String),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Definite(why) => Self::new(REFUSED, why),
+            Refusal::Unreachable(why) => Self::new(UNREACHABLE, why),
+        }
+    }
+}
+
+/// An answer that said yes.
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: Zeroizing<String>,
+}
+
+impl Answer {
+    /// # Errors
+    /// When it is something else: whatever answers is no server of ours.
+    pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+        serde_json::from_str(&self.text).map_err(|_| {
+            Refusal::Unreachable("what answers there does not answer as Keycroft does".to_owned())
+        })
+    }
+
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+}
+
+/// A server, and what is shown to it.
+pub struct Server {
+    url: String,
+    secret: Zeroizing<String>,
+    agent: ureq::Agent,
+}
+
+impl Server {
+    /// `time`: for a whole request, from looking up the name to the last byte.
+    ///
+    /// # Errors
+    /// When the certificates to trust can't be read.
+    pub fn new(
+        url: &str,
+        authority: Option<&Path>,
+        secret: Zeroizing<String>,
+        time: Duration,
+    ) -> Result<Self, Failure> {
+        let is_https = url.starts_with("https://");
+        let mut config = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            .user_agent(PROGRAM)
+            .timeout_global(Some(time))
+            .tls_config(trusting(authority.filter(|_| is_https))?)
+            // What stands in root's or sshd's environment is no way for who may log in.
+            .proxy(None);
+        if !is_https {
+            config = config.https_only(false);
+        }
+        Ok(Self {
+            url: url.to_owned(),
+            secret,
+            agent: config.build().new_agent(),
+        })
+    }
+
+    /// The server that this host belongs to.
+    ///
+    /// # Errors
+    /// When the host is not enrolled.
+    pub fn of(folder: &Folder, settings: &Settings, time: Duration) -> Result<Self, Failure> {
+        let secret = folder.credential()?.ok_or_else(|| {
+            Failure::new(
+                FAILED,
+                "there is no host credential: this machine is not enrolled",
+            )
+            .hint("keycroft host enroll URL --code-file FILE, as root")
+        })?;
+        let authority = folder.authority();
+        let authority = settings.own_authority.then_some(authority.as_path());
+        Self::new(&settings.server, authority, secret, time)
+    }
+
+    /// # Errors
+    /// [`Refusal`].
+    pub fn get(&self, path: &str, tag: Option<&str>) -> Result<Answer, Refusal> {
+        let bearer = Zeroizing::new(format!("Bearer {}", *self.secret));
+        let mut request = self
+            .agent
+            .get(format!("{}{path}", self.url))
+            .header(header::AUTHORIZATION, bearer.as_str());
+        if let Some(tag) = tag.filter(|tag| !tag.is_empty()) {
+            request = request.header(header::IF_NONE_MATCH, tag);
+        }
+        answer(request.call())
+    }
+
+    /// # Errors
+    /// [`Refusal`].
+    pub fn post(&self, path: &str, body: &str) -> Result<Answer, Refusal> {
+        let bearer = Zeroizing::new(format!("Bearer {}", *self.secret));
+        let request = self
+            .agent
+            .post(format!("{}{path}", self.url))
+            .header(header::AUTHORIZATION, bearer.as_str())
+            .header(header::CONTENT_TYPE, "application/json");
+        answer(request.send(body))
+    }
+
+    /// Everybody's keys; 304 when they are as `tag` says.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn everybodys_keys(&self, tag: Option<&str>) -> Result<Answer, Refusal> {
+        self.get("/api/v1/hosts/self/authorized-keys", tag)
+    }
+
+    /// The keys of one login.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn keys_of(
+        &self,
+        login: &str,
+        fingerprint: Option<&str>,
+    ) -> Result<AuthorizedKeysOut, Refusal> {
+        let mut path = format!(
+            "/api/v1/hosts/self/authorized-keys?username={}",
+            encode(login)
+        );
+        if let Some(fingerprint) = fingerprint {
+            path.push_str("&fingerprint=");
+            path.push_str(&encode(fingerprint));
+        }
+        self.get(&path, None)?.parse()
+    }
+
+    /// Reports logins.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub fn report(&self, logins: &[LoginIn]) -> Result<(), Refusal> {
+        let body = serde_json::to_string(logins)
+            .map_err(|error| Refusal::Unreachable(error.to_string()))?;
+        self.post("/api/v1/hosts/self/logins", &body).map(|_| ())
+    }
+}
+
+fn answer(
+    answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<Answer, Refusal> {
+    let unreachable = |error: ureq::Error| Refusal::Unreachable(error.to_string());
+    let mut answered = answered.map_err(unreachable)?;
+    let status = answered.status().as_u16();
+    let text = answered
+        .body_mut()
+        .with_config()
+        .limit(ANSWER_BYTES_MAX)
+        .read_to_string()
+        .map_err(unreachable)?;
+    let text = Zeroizing::new(text);
+    let headers = answered.headers().clone();
+    let is_problem = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|kind| kind.starts_with("application/problem+json"));
+    match status {
+        200..300 | 304 => Ok(Answer {
+            status,
+            headers,
+            text,
+        }),
+        // In our own words alone: a proxy's own 401 or 404 is no word of the server's.
+        401 if is_problem => Err(Refusal::Definite(
+            "the server does not accept this host's credential or code (any more)".to_owned(),
+        )),
+        400..500 if is_problem && !matches!(status, 408 | 429) => {
+            let problem: Result<crate::wire::ProblemOut, _> = serde_json::from_str(&text);
+            let why = problem.map_or_else(
+                |_| format!("the server refuses with status {status}"),
+                |problem| problem.detail.unwrap_or(problem.title),
+            );
+            Err(Refusal::Definite(why))
+        }
+        _ => Err(Refusal::Unreachable(format!(
+            "the server answers with status {status}"
+        ))),
+    }
+}
+
+/// What became of a copy.
+pub enum Synced {
+    Fetched { keys: usize },
+    Unchanged { keys: usize },
+}
+
+/// Refreshes the copy.
+///
+/// # Errors
+/// When the server says no or can't be reached, or the copy can't be written.
+pub fn refresh(folder: &Folder, settings: &Settings) -> Result<Synced, Failure> {
+    let server = Server::of(folder, settings, SYNC_TIME)?;
+    // One that can't be used is fetched anew; why is said where it matters.
+    let present = folder.read(COPY).ok().flatten();
+    let present = present.and_then(|bytes| Copy::decode(&bytes).ok());
+    // Before asking: what changes while the answer travels makes the copy older, never younger.
+    let now = Clock::System.now();
+    let tag = present.as_ref().map(|copy| copy.tag.as_str());
+    let answer = server.everybodys_keys(tag)?;
+    if let (304, Some(mut copy)) = (answer.status, present) {
+        let keys = copy.keys;
+        if copy.fetched_at > now || now.since(copy.fetched_at) > CONFIRMED_LATELY {
+            copy.fetched_at = now;
+            folder.write(COPY, copy.encode().as_bytes())?;
+        }
+        return Ok(Synced::Unchanged { keys });
+    }
+    let keys: AuthorizedKeysOut = answer.parse()?;
+    let (copy, left_out) = Copy::of(&keys, answer.header("ETag").unwrap_or_default(), now);
+    folder.write(COPY, copy.encode().as_bytes())?;
+    if left_out > 0 {
+        say(&format!(
+            "keycroft: {left_out} keys that the server sent are not whole; they are left out"
+        ));
+    }
+    Ok(Synced::Fetched { keys: copy.keys })
+}
+
+/// `keycroft host sync`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn sync(place: &Place) -> Result<(), Failure> {
+    let folder = Folder::open(place)?;
+    folder.tidy();
+    let mut settings = folder.settings()?;
+    // sshd may have been replaced by a newer one.
+    let present = expiry_word(ExpiryTime::Auto.expiries()?);
+    if settings.expiry_time != present {
+        present.clone_into(&mut settings.expiry_time);
+        folder.write_settings(&settings)?;
+    }
+    match refresh(&folder, &settings)? {
+        Synced::Fetched { keys } => say(&format!("fetched {keys} keys")),
+        Synced::Unchanged { keys } => say(&format!("nothing changed; {keys} keys")),
+    }
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! `keycroft host authorized-keys`: what sshd asks at each login.
+//!
+//! Standard output gets whole key lines or nothing. The server is asked first, and not for long; then the copy is. A
+//! fault is no "nobody": the exit code says so, and the machine's log says why. sshd never waits for more than seconds.
+
+use std::ffi::OsString;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::super::exit::{FAILED, Failure};
+use super::super::output::line;
+use super::super::sshd::Expiries;
+use super::asking::{Refusal, Server};
+use super::copy::{Copy, TrustedKey};
+use super::folder::{COPY, Folder, Place, Settings};
+use super::machine;
+use crate::clock::Clock;
+use crate::model::host::is_fingerprint;
+use crate::model::ssh_key::authorized_line;
+use crate::model::time::Time;
+use crate::model::user::Username;
+
+/// How long the server may take, all in all.
+const SERVER_TIME: Duration = Duration::from_millis(300);
+/// However it goes wrong (a disk that does not answer), sshd waits no longer than this.
+const WHOLE_TIME: Duration = Duration::from_secs(3);
+/// A copy older than this is refreshed behind sshd's back.
+const REFRESH_AFTER: Duration = Duration::from_secs(60);
+
+#[derive(Args)]
+pub struct AuthorizedKeys {
+    #[command(flatten)]
+    place: Place,
+    /// Who wants to log in (%u)
+    #[arg(allow_hyphen_values = true)]
+    login: OsString,
+    /// The type of the key that is offered (%t)
+    #[arg(value_name = "TYPE", allow_hyphen_values = true)]
+    key_type: Option<OsString>,
+    /// The fingerprint of the key that is offered (%f): with it, only this key is looked for
+    #[arg(allow_hyphen_values = true)]
+    fingerprint: Option<OsString>,
+}
+
+/// `keycroft host authorized-keys`.
+///
+/// # Errors
+/// With what to say and the exit code, for faults; a login that is nobody's is none.
+pub fn run(wanted: &AuthorizedKeys) -> Result<(), Failure> {
+    watch();
+    let answered = look_up(wanted);
+    if let Err(failure) = &answered {
+        machine::log(&failure.message);
+    }
+    answered
+}
+
+/// Ends the process when nothing else does.
+fn watch() {
+    thread::spawn(|| {
+        thread::sleep(WHOLE_TIME);
+        machine::log("no answer in time: ended without one");
+        std::process::exit(i32::from(FAILED));
+    });
+}
+
+fn look_up(wanted: &AuthorizedKeys) -> Result<(), Failure> {
+    let Some(login) = wanted
+        .login
+        .to_str()
+        .and_then(|name| Username::parse(name).ok())
+    else {
+        // No login of ours has such a name.
+        return Ok(());
+    };
+    let folder = Folder::open(&wanted.place)?;
+    let settings = folder.settings()?;
+    let offered = wanted
+        .fingerprint
+        .as_ref()
+        .map(|text| text.to_string_lossy());
+    // sshd may say the fingerprint in another digest than ours; then it gets every key of the login, and compares.
+    let fingerprint = offered.as_deref().filter(|text| is_fingerprint(text));
+    let now = Clock::System.now();
+    let keys = find(&folder, &settings, &login, fingerprint, now)?;
+    let lines = lines(&keys, &login, fingerprint, now, &settings)?;
+    if lines.is_empty() {
+        return Ok(());
+    }
+    line(&lines.join("\n"))
+}
+
+/// The keys of a login: as the server says, or when it can't be asked, as the copy does.
+///
+/// # Errors
+/// When the server says no, or neither can be asked.
+pub fn find(
+    folder: &Folder,
+    settings: &Settings,
+    login: &Username,
+    fingerprint: Option<&str>,
+    now: Time,
+) -> Result<Vec<TrustedKey>, Failure> {
+    let server = Server::of(folder, settings, SERVER_TIME)?;
+    match server.keys_of(login.as_str(), fingerprint) {
+        Ok(answer) => {
+            refresh_behind(folder, now);
+            Ok(answer.items.iter().filter_map(TrustedKey::of).collect())
+        }
+        Err(Refusal::Definite(why)) => Err(Failure::new(
+            FAILED,
+            format!("{why}: no keys are given to sshd"),
+        )),
+        Err(Refusal::Unreachable(why)) => {
+            let keys = from_copy(folder, login, now).map_err(|failure| {
+                Failure::new(
+                    FAILED,
+                    format!("{}: {why}; {}", settings.server, failure.message),
+                )
+            })?;
+            machine::log(&format!(
+                "{}: {why}; answered from the copy",
+                settings.server
+            ));
+            Ok(keys)
+        }
+    }
+}
+
+/// The keys of a login as the copy has them.
+///
+/// # Errors
+/// Why the copy is not answered from.
+pub fn from_copy(folder: &Folder, login: &Username, now: Time) -> Result<Vec<TrustedKey>, Failure> {
+    let bytes = folder
+        .read(COPY)?
+        .ok_or_else(|| Failure::new(FAILED, "there is no copy of the keys yet"))?;
+    let copy = Copy::decode(&bytes).map_err(|why| Failure::new(FAILED, why.to_string()))?;
+    copy.check(now)
+        .map_err(|why| Failure::new(FAILED, why.to_string()))?;
+    Ok(copy.keys_of(login))
+}
+
+/// The lines for this machine's sshd.
+///
+/// # Errors
+/// When the end of a key can't be written as it was meant.
+pub fn lines(
+    keys: &[TrustedKey],
+    login: &Username,
+    fingerprint: Option<&str>,
+    now: Time,
+    settings: &Settings,
+) -> Result<Vec<String>, Failure> {
+    let asked_for = keys.iter().filter(|key| {
+        key.login == *login
+            && fingerprint.is_none_or(|wanted| key.key.fingerprint() == wanted)
+            && key.expires_at.is_none_or(|end| end > now)
+    });
+    let asked_for: Vec<&TrustedKey> = asked_for.collect();
+    // Most keys have no end; then nobody has to know which sshd this is.
+    let expiries = if asked_for.iter().any(|key| key.expires_at.is_some()) {
+        settings.expiries()?
+    } else {
+        Expiries::Utc
+    };
+    let line = |key: &&TrustedKey| {
+        authorized_line(&key.key, key.expires_at, &key.networks, expiries.format()).ok()
+    };
+    Ok(asked_for.iter().filter_map(line).collect())
+}
+
+/// Lets another process refresh the copy, which sshd does not wait for.
+fn refresh_behind(folder: &Folder, now: Time) {
+    use std::os::unix::fs::MetadataExt;
+    use std::os::unix::process::CommandExt;
+
+    let written = std::fs::symlink_metadata(folder.path(COPY)).map_or(0, |found| found.mtime());
+    if now.since(Time::from_unix(written)) < REFRESH_AFTER {
+        return;
+    }
+    let Ok(program) = std::env::current_exe() else {
+        return;
+    };
+    let started = Command::new(program)
+        .args(["host", "sync", "--folder"])
+        .arg(&folder.place().folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn();
+    if let Err(error) = started {
+        machine::log(&format!("the copy is not refreshed: {error}"));
+    }
+}

@@ -1,0 +1,335 @@
+//! The host's copy of everybody's keys: text, so that one login is found without reading all of it as anything.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::model::address::Networks;
+use crate::model::secret::Digest;
+use crate::model::ssh_key::PublicKey;
+use crate::model::time::Time;
+use crate::model::user::Username;
+use crate::wire::{AuthorizedKeysOut, LoginKeyOut};
+
+/// The first line.
+const FIRST: &str = "keycroft-copy 1";
+/// How far this machine's clock may have been turned back since the copy was fetched.
+const AHEAD_MAX: Duration = Duration::from_secs(60);
+
+/// A key that may be told to sshd: decoded anew, whatever stood where it came from.
+#[derive(Debug, Clone)]
+pub struct TrustedKey {
+    pub login: Username,
+    pub key: PublicKey,
+    pub expires_at: Option<Time>,
+    pub networks: Networks,
+}
+
+impl TrustedKey {
+    /// Reads a key as the server sends it; `None` when any part of it is not whole.
+    #[must_use]
+    pub fn of(item: &LoginKeyOut) -> Option<Self> {
+        let expires_at = match &item.expires_at {
+            None => None,
+            Some(text) => Some(Time::parse(text).ok()?),
+        };
+        let key = PublicKey::from_stored(&item.key, "").ok()?;
+        let is_said = key.fingerprint() == item.fingerprint && key.kind().name() == item.kind;
+        Some(Self {
+            login: Username::parse(&item.login).ok()?,
+            key: Some(key).filter(|_| is_said)?,
+            expires_at,
+            networks: Networks::parse(&item.allowed_addresses).ok()?,
+        })
+    }
+
+    fn write(&self, text: &mut String) {
+        let end = self
+            .expires_at
+            .map_or_else(|| "-".to_owned(), |end| end.unix().to_string());
+        let networks = if self.networks.is_everywhere() {
+            "-".to_owned()
+        } else {
+            self.networks.iter().collect::<Vec<_>>().join(",")
+        };
+        // Writing into a text can't fail.
+        let _ = writeln!(
+            text,
+            "{}\t{}\t{end}\t{networks}",
+            self.login,
+            self.key.base64()
+        );
+    }
+
+    fn read(line: &str) -> Option<Self> {
+        let mut fields = line.split('\t');
+        let login = Username::parse(fields.next()?).ok()?;
+        let key = PublicKey::from_stored(fields.next()?, "").ok()?;
+        let expires_at = match fields.next()? {
+            "-" => None,
+            text => Some(Time::from_unix(text.parse().ok()?)),
+        };
+        let networks = match fields.next()? {
+            "-" => Networks::default(),
+            list => Networks::parse(&list.split(',').collect::<Vec<_>>()).ok()?,
+        };
+        fields.next().is_none().then_some(Self {
+            login,
+            key,
+            expires_at,
+            networks,
+        })
+    }
+}
+
+/// Why a copy is not answered from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unusable {
+    /// Cut off, or not written by this program.
+    Damaged,
+    /// Fetched later than now: the clock was turned back, or the copy was not.
+    FromTheFuture,
+    /// Older than an admin allows.
+    TooOld { age: Duration, max: Duration },
+}
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Damaged => f.write_str("the copy is cut off or damaged"),
+            Self::FromTheFuture => f.write_str("the copy is from the future"),
+            Self::TooOld { age, max } => write!(
+                f,
+                "the copy is {} s old, and may be {} s old at most",
+                age.as_secs(),
+                max.as_secs()
+            ),
+        }
+    }
+}
+
+/// A copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Copy {
+    /// When it was fetched or last found to be as the server has it.
+    pub fetched_at: Time,
+    pub cache_age_max: Duration,
+    /// What the server calls this state of things.
+    pub tag: String,
+    /// How many keys are in it.
+    pub keys: usize,
+    /// A line a key.
+    lines: String,
+}
+
+impl Copy {
+    /// A copy of an answer; keys that are not whole are left out. How many were.
+    #[must_use]
+    pub fn of(answer: &AuthorizedKeysOut, tag: &str, fetched_at: Time) -> (Self, usize) {
+        let trusted: Vec<TrustedKey> = answer.items.iter().filter_map(TrustedKey::of).collect();
+        let mut lines = String::new();
+        for key in &trusted {
+            key.write(&mut lines);
+        }
+        let is_tag = tag.bytes().all(|b| b.is_ascii_graphic());
+        let copy = Self {
+            fetched_at,
+            cache_age_max: Duration::from_secs(answer.cache_age_max),
+            tag: if is_tag {
+                tag.to_owned()
+            } else {
+                String::new()
+            },
+            keys: trusted.len(),
+            lines,
+        };
+        let left_out = answer.items.len() - trusted.len();
+        (copy, left_out)
+    }
+
+    /// As a file.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        let mut text = format!(
+            "{FIRST}\nfetched_at {}\ncache_age_max {}\ntag {}\nkeys {}\n{}",
+            self.fetched_at.unix(),
+            self.cache_age_max.as_secs(),
+            self.tag,
+            self.keys,
+            self.lines
+        );
+        let digest = Digest::of(text.as_bytes()).hex();
+        let _ = writeln!(text, "end {digest}");
+        text
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`Unusable::Damaged`] when any byte of it is not as it was written.
+    pub fn decode(bytes: &[u8]) -> Result<Self, Unusable> {
+        let text = std::str::from_utf8(bytes).map_err(|_| Unusable::Damaged)?;
+        Self::read(text).ok_or(Unusable::Damaged)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let whole = text.strip_suffix('\n')?;
+        let end = whole.rfind("\nend ")? + 1;
+        let digest = whole.get(end + "end ".len()..)?;
+        if Digest::of(text.get(..end)?.as_bytes()).hex() != digest {
+            return None;
+        }
+        let mut rest = text.get(..end)?.strip_prefix(FIRST)?.strip_prefix('\n')?;
+        let mut field = |name: &str| {
+            let (line, after) = rest.split_once('\n')?;
+            rest = after;
+            line.strip_prefix(name)?.strip_prefix(' ')
+        };
+        Some(Self {
+            fetched_at: Time::from_unix(field("fetched_at")?.parse().ok()?),
+            cache_age_max: Duration::from_secs(field("cache_age_max")?.parse().ok()?),
+            tag: field("tag")?.to_owned(),
+            keys: field("keys")?.parse().ok()?,
+            lines: rest.to_owned(),
+        })
+    }
+
+    /// Whether it may be answered from at `now`.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self, now: Time) -> Result<(), Unusable> {
+        if self.fetched_at > now.after(AHEAD_MAX) {
+            return Err(Unusable::FromTheFuture);
+        }
+        let age = now.since(self.fetched_at);
+        if age >= self.cache_age_max {
+            let max = self.cache_age_max;
+            return Err(Unusable::TooOld { age, max });
+        }
+        Ok(())
+    }
+
+    /// The keys that open a login.
+    #[must_use]
+    pub fn keys_of(&self, login: &Username) -> Vec<TrustedKey> {
+        let start = format!("{login}\t");
+        self.lines
+            .lines()
+            .filter(|line| line.starts_with(&start))
+            .filter_map(TrustedKey::read)
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf";
+    const FINGERPRINT: &str = "SHA256:2PCbHJmLR42T0SxXM+lo5Wng3l0I8qiokDz8hAbTKSI";
+
+    fn item(login: &str, expires_at: Option<&str>) -> LoginKeyOut {
+        LoginKeyOut {
+            login: login.to_owned(),
+            username: "alice".to_owned(),
+            kind: "ssh-ed25519".to_owned(),
+            key: KEY.to_owned(),
+            fingerprint: FINGERPRINT.to_owned(),
+            expires_at: expires_at.map(str::to_owned),
+            allowed_addresses: vec!["10.0.0.0/8".to_owned(), "fd00::/8".to_owned()],
+        }
+    }
+
+    fn copy() -> Copy {
+        let answer = AuthorizedKeysOut {
+            items: vec![
+                item("alice", None),
+                item("ubuntu", Some("2027-01-01T00:00:00Z")),
+            ],
+            cache_age_max: 600,
+        };
+        let (copy, left_out) = Copy::of(&answer, "\"abc\"", Time::from_unix(1_000_000));
+        assert_eq!(left_out, 0);
+        copy
+    }
+
+    fn login(name: &str) -> Username {
+        Username::parse(name).unwrap()
+    }
+
+    #[test]
+    fn a_copy_comes_back_with_everybodys_keys() {
+        let read = Copy::decode(copy().encode().as_bytes()).unwrap();
+        assert_eq!(read, copy());
+        assert_eq!(read.keys, 2);
+        let found = read.keys_of(&login("ubuntu"));
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].key.fingerprint(), FINGERPRINT);
+        assert_eq!(
+            found[0].expires_at,
+            Time::parse("2027-01-01T00:00:00Z").ok()
+        );
+        assert_eq!(found[0].networks.to_string(), "10.0.0.0/8 fd00::/8");
+        assert!(read.keys_of(&login("alic")).is_empty());
+        assert!(read.keys_of(&login("root")).is_empty());
+    }
+
+    #[test]
+    fn a_copy_that_lost_or_changed_a_byte_is_refused() {
+        let text = copy().encode();
+        for length in 0..text.len() {
+            assert_eq!(
+                Copy::decode(&text.as_bytes()[..length]),
+                Err(Unusable::Damaged),
+                "{length}"
+            );
+        }
+        for place in 0..text.len() {
+            let mut changed = text.clone().into_bytes();
+            changed[place] ^= 1;
+            assert_eq!(Copy::decode(&changed), Err(Unusable::Damaged), "{place}");
+        }
+        assert!(Copy::decode(format!("{text}alice\tx\n").as_bytes()).is_err());
+        assert!(Copy::decode(b"").is_err());
+    }
+
+    #[test]
+    fn a_copy_is_good_until_its_age_and_never_before_it_was_fetched() {
+        let copy = copy();
+        let at = |seconds: i64| copy.check(Time::from_unix(1_000_000 + seconds));
+        assert_eq!(at(0), Ok(()));
+        assert_eq!(at(599), Ok(()));
+        assert!(matches!(at(600), Err(Unusable::TooOld { .. })));
+        assert_eq!(at(-60), Ok(()));
+        assert_eq!(at(-61), Err(Unusable::FromTheFuture));
+        let never = Copy {
+            cache_age_max: Duration::ZERO,
+            ..copy.clone()
+        };
+        assert!(never.check(Time::from_unix(1_000_000)).is_err());
+    }
+
+    #[test]
+    fn what_is_not_whole_is_left_out() {
+        let change: [fn(&mut LoginKeyOut); 7] = [
+            |item| item.login = "alice\nroot".to_owned(),
+            |item| item.key.push_str("\ncommand=\"sh\""),
+            |item| item.key = "AAAA".to_owned(),
+            |item| item.kind = "ssh-rsa".to_owned(),
+            |item| item.fingerprint = "SHA256:other".to_owned(),
+            |item| item.expires_at = Some("soon".to_owned()),
+            |item| item.allowed_addresses = vec!["*\",command=\"sh".to_owned()],
+        ];
+        for (place, change) in change.iter().enumerate() {
+            let mut bad = item("alice", None);
+            change(&mut bad);
+            assert!(TrustedKey::of(&bad).is_none(), "{place}");
+            let answer = AuthorizedKeysOut {
+                items: vec![bad, item("bob", None)],
+                cache_age_max: 1,
+            };
+            let (copy, left_out) = Copy::of(&answer, "\"x\"", Time::from_unix(0));
+            assert_eq!((copy.keys, left_out), (1, 1));
+        }
+    }
+}

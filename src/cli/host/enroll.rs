@@ -1,0 +1,488 @@
+//! `keycroft host enroll`: makes a machine a host. Running it again finishes what an earlier run left, and changes nothing else.
+
+use std::fs::{self, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{OpenOptionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use zeroize::Zeroizing;
+
+use super::super::connection::{CA_FILE, Credential, Remote, Server as Address, Source, variable};
+use super::super::exit::{FAILED, Failure, INVALID, REFUSED, USAGE};
+use super::super::output::say;
+use super::super::sshd::{self, ExpiryTime};
+use super::asking::{Refusal, Server, Synced, refresh};
+use super::folder::{Folder, Place, Settings, USER, expiry_word, own_user};
+use super::machine::{self, MachineUser, run as run_program, unsafe_part};
+use crate::model::host::parse_host_name;
+use crate::model::secret::{Form, Id};
+use crate::wire::EnrollOut;
+
+/// How long the server may take to enrol.
+const ENROLL_TIME: Duration = Duration::from_secs(30);
+/// Longest code file and certificate file, in bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+/// The sshd drop-in: 10, since the first line that says something wins, and others' are higher.
+pub const DROP_IN: &str = "10-keycroft.conf";
+/// Whose key is looked up to see whether that works: a name that nobody gets.
+const NOBODY: &str = "keycroft-check";
+/// A fingerprint that no key has.
+const NO_FINGERPRINT: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+#[derive(Args)]
+pub struct Enroll {
+    /// The server, like <https://keys.lab.example>
+    #[arg(value_name = "URL")]
+    url: String,
+    /// The file that holds the enrolment code, or - for standard input
+    #[arg(long, value_name = "FILE|-")]
+    code_file: PathBuf,
+    /// What the host is to be called [default: what the machine calls itself]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    place: Place,
+    /// Where sshd's configuration is
+    #[arg(long, default_value = "/etc/ssh", value_name = "FOLDER")]
+    sshd_folder: PathBuf,
+    /// The program that sshd is to run [default: this one]
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
+    /// Leave telling the running sshd to somebody else
+    #[arg(long)]
+    no_reload: bool,
+}
+
+/// `keycroft host enroll`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn run(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
+    if own_user() != 0 {
+        return Err(Failure::new(
+            REFUSED,
+            "sshd believes root alone: run this as root",
+        ));
+    }
+    let address = parse_address(&wanted.url, remote)?;
+    let program = find_program(wanted)?;
+    if sshd::program().is_none() {
+        return Err(Failure::new(FAILED, "there is no sshd on this machine")
+            .hint("apt-get install openssh-server"));
+    }
+    let user = find_user()?;
+    let folder = Folder::make(&wanted.place, user.id, user.group)?;
+    let settings = join(wanted, remote, &address, &folder)?;
+    match refresh(&folder, &settings)? {
+        Synced::Fetched { keys } => say(&format!("fetched everybody's keys: {keys}")),
+        Synced::Unchanged { keys } => say(&format!("everybody's keys are here: {keys}")),
+    }
+    set_sshd_up(wanted, &program)?;
+    prove(&program, &user, &wanted.place)?;
+    reload(wanted);
+    say(&format!(
+        "{} is a host of {} now",
+        settings.name, settings.server
+    ));
+    say(
+        "  next: refresh the copy every few minutes (examples/systemd/keycroft-host-sync.timer), and keycroft host check",
+    );
+    Ok(())
+}
+
+fn parse_address(url: &str, remote: &Remote) -> Result<Address, Failure> {
+    let address = Address::parse(url).map_err(|message| Failure::new(USAGE, message))?;
+    if address.is_https() || address.is_loopback() || remote.insecure_http {
+        return Ok(address);
+    }
+    let message = format!(
+        "{url} is plain HTTP to another machine: whoever is on the way could say who may log in here"
+    );
+    Err(Failure::new(USAGE, message).hint(format!("https://{}", address.host())))
+}
+
+/// The program that sshd runs: nobody but root may be able to change it.
+fn find_program(wanted: &Enroll) -> Result<PathBuf, Failure> {
+    let path = match &wanted.program {
+        Some(path) => path.clone(),
+        None => std::env::current_exe()
+            .map_err(|error| Failure::new(FAILED, format!("this program: {error}")))?,
+    };
+    if let Some(part) = unsafe_part(&path) {
+        return Err(Failure::new(
+            FAILED,
+            format!("sshd would not run {}, since {part}", path.display()),
+        )
+        .hint("install -m 755 keycroft /usr/local/bin/keycroft, and run that one"));
+    }
+    let text = path.to_string_lossy();
+    if !path.is_absolute() || text.contains(|c: char| c.is_whitespace() || c == '"' || c == '%') {
+        return Err(Failure::new(
+            USAGE,
+            "sshd needs an absolute path without spaces, quotes and %",
+        ));
+    }
+    Ok(path)
+}
+
+/// The helper's own user, made when it is missing.
+fn find_user() -> Result<MachineUser, Failure> {
+    if let Some(user) = machine::user(USER) {
+        return Ok(user);
+    }
+    run_program(
+        "useradd",
+        &[
+            "--system",
+            "--user-group",
+            "--no-create-home",
+            "--home-dir",
+            "/nonexistent",
+            "--shell",
+            "/usr/sbin/nologin",
+            USER,
+        ],
+    )?;
+    say(&format!("made the system user {USER}"));
+    machine::user(USER)
+        .ok_or_else(|| Failure::new(FAILED, format!("the user {USER} was made but is not there")))
+}
+
+/// Sees to it that there is a host credential that the server accepts; spends the code only when there is none.
+fn join(
+    wanted: &Enroll,
+    remote: &Remote,
+    address: &Address,
+    folder: &Folder,
+) -> Result<Settings, Failure> {
+    let expiry_time = expiry_word(ExpiryTime::Auto.expiries()?).to_owned();
+    if let Some(settings) = joined(address, folder)? {
+        say(&format!(
+            "this machine is enrolled already, as {}",
+            settings.name
+        ));
+        let settings = Settings {
+            expiry_time,
+            ..settings
+        };
+        folder.write_settings(&settings)?;
+        return Ok(settings);
+    }
+    let name = wanted.name.clone().unwrap_or_else(machine::name);
+    let name = parse_host_name(&name).map_err(|message| {
+        Failure::new(USAGE, format!("{name:?}: {message}")).hint("--name NAME")
+    })?;
+    let code = read_code(&wanted.code_file)?;
+    let given = remote.ca_file.clone();
+    let own_authority = match &given.or_else(|| variable(CA_FILE).map(PathBuf::from)) {
+        None => false,
+        Some(path) => {
+            let pem = read_file(path)?;
+            super::super::client::trusting(Some(path))?;
+            folder.write_authority(&pem)?;
+            true
+        }
+    };
+    let authority = folder.authority();
+    let authority = own_authority.then_some(authority.as_path());
+    let server = Server::new(address.as_str(), authority, code, ENROLL_TIME)?;
+    let answer = server
+        .post("/api/v1/hosts/enroll", &json!({ "name": name }).to_string())
+        .map_err(refused_to_enroll)?;
+    let enrolled: EnrollOut = answer.parse().map_err(Failure::from)?;
+    // Before anything else: the code may be spent, and nobody can have this secret again.
+    folder.write_credential(&Zeroizing::new(enrolled.secret))?;
+    let settings = Settings {
+        server: address.as_str().to_owned(),
+        id: enrolled.id,
+        name: enrolled.name,
+        expiry_time,
+        own_authority,
+    };
+    folder.write_settings(&settings)?;
+    say(&format!(
+        "enrolled as {} ({}); its credential is in {}",
+        settings.name,
+        settings.id,
+        folder.path("credential").display()
+    ));
+    Ok(settings)
+}
+
+fn refused_to_enroll(refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::Definite(why) => Failure::new(REFUSED, format!("not enrolled: {why}"))
+            .hint("a new code: keycroft host enrol-code, or the page Hosts"),
+        unreachable @ Refusal::Unreachable(_) => unreachable.into(),
+    }
+}
+
+/// The settings of an earlier run whose credential the server still accepts.
+fn joined(address: &Address, folder: &Folder) -> Result<Option<Settings>, Failure> {
+    if folder.credential()?.is_none() {
+        return Ok(None);
+    }
+    let Ok(settings) = folder.settings() else {
+        return Ok(None);
+    };
+    if settings.server != address.as_str() {
+        let message = format!("this machine is a host of {} already", settings.server);
+        return Err(Failure::new(INVALID, message).hint(format!(
+            "rm -r {}, if it is to leave that one",
+            folder.place().folder.display()
+        )));
+    }
+    match Server::of(folder, &settings, ENROLL_TIME)?.keys_of(NOBODY, None) {
+        Ok(_) => Ok(Some(settings)),
+        Err(Refusal::Definite(_)) => {
+            say("the server does not accept the credential of an earlier enrolment any more");
+            Ok(None)
+        }
+        Err(unreachable) => Err(unreachable.into()),
+    }
+}
+
+fn read_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let fail = |error: std::io::Error| Failure::new(USAGE, format!("{}: {error}", path.display()));
+    let mut bytes = Zeroizing::new(Vec::new());
+    let source: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(fs::File::open(path).map_err(fail)?)
+    };
+    source
+        .take(FILE_BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(fail)?;
+    Ok(bytes)
+}
+
+fn read_code(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    if path.to_string_lossy().starts_with("kce_") {
+        return Err(Failure::new(
+            USAGE,
+            "a code as an argument is seen by everybody on this machine: consider it spent",
+        )
+        .hint("put a new one into a file: --code-file FILE, or - for standard input"));
+    }
+    let bytes = read_file(path)?;
+    let fail = || {
+        Failure::new(
+            INVALID,
+            format!(
+                "{} holds no enrolment code: one begins with kce_ and ends with a check",
+                path.display()
+            ),
+        )
+    };
+    let text = std::str::from_utf8(&bytes).map_err(|_| fail())?;
+    let code = Credential::parse(text, Source::StandardInput).map_err(|_| fail())?;
+    if code.form == Form::Code {
+        Ok(code.secret)
+    } else {
+        Err(fail())
+    }
+}
+
+/// The drop-in that makes sshd ask the program.
+#[must_use]
+pub fn drop_in(program: &Path, place: &Place) -> String {
+    let folder = if place.folder == Path::new("/var/lib/keycroft-host") {
+        String::new()
+    } else {
+        format!(" --folder {}", place.folder.display())
+    };
+    format!(
+        "# Written by `keycroft host enroll`. sshd asks Keycroft which keys open a login.\n\
+         # Keys in ~/.ssh/authorized_keys go on opening it besides: `keycroft host check` names them.\n\
+         AuthorizedKeysCommand {}{folder} -- %u %t %f\n\
+         AuthorizedKeysCommandUser {USER}\n",
+        command(program)
+    )
+}
+
+fn command(program: &Path) -> String {
+    format!("{} host authorized-keys", program.display())
+}
+
+/// Writes the drop-in, and takes it back when sshd does not take it.
+fn set_sshd_up(wanted: &Enroll, program: &Path) -> Result<(), Failure> {
+    let folder = wanted.sshd_folder.join("sshd_config.d");
+    let path = folder.join(DROP_IN);
+    let text = drop_in(program, &wanted.place);
+    let before = fs::read_to_string(&path).ok();
+    if before.as_deref() == Some(&text) {
+        say(&format!("{} is there already", path.display()));
+    } else {
+        fs::create_dir_all(&folder)
+            .and_then(|()| put(&path, &text))
+            .map_err(|error| Failure::new(FAILED, format!("{}: {error}", path.display())))?;
+    }
+    let proved = demand_sshd_takes_it(wanted, program);
+    match (&proved, before) {
+        (Ok(()), before) if before.as_deref() != Some(&text) => {
+            say(&format!("wrote {}", path.display()));
+        }
+        (Err(_), Some(before)) => {
+            let _ = put(&path, &before);
+        }
+        (Err(_), None) => {
+            let _ = fs::remove_file(&path);
+        }
+        (Ok(()), _) => {}
+    }
+    proved
+}
+
+fn put(path: &Path, text: &str) -> std::io::Result<()> {
+    let unfinished = path.with_file_name(format!(".keycroft-{}", Id::random()));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .open(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    chown(&unfinished, Some(0), Some(0))?;
+    fs::rename(&unfinished, path)
+}
+
+fn demand_sshd_takes_it(wanted: &Enroll, program: &Path) -> Result<(), Failure> {
+    // sshd will not even look at its configuration without it; its own unit makes it at each start.
+    if !Path::new("/run/sshd").exists() {
+        let _ = fs::create_dir_all("/run/sshd");
+    }
+    let said = effective(&wanted.sshd_folder)?;
+    let wins = said
+        .lines()
+        .find_map(|line| line.strip_prefix("authorizedkeyscommand "))
+        .unwrap_or("none");
+    if !wins.starts_with(&command(program)) {
+        let message = format!(
+            "sshd does not take the drop-in: it would ask \"{wins}\"; another line comes first, or sshd_config does not include sshd_config.d"
+        );
+        return Err(Failure::new(FAILED, message).hint(format!(
+            "grep -rn 'AuthorizedKeysCommand\\|Include' {}",
+            wanted.sshd_folder.display()
+        )));
+    }
+    Ok(())
+}
+
+/// What sshd's configuration comes to, once it is known to be valid.
+///
+/// # Errors
+/// With what sshd says of it.
+pub fn effective(sshd_folder: &Path) -> Result<String, Failure> {
+    let program =
+        sshd::program().ok_or_else(|| Failure::new(FAILED, "there is no sshd on this machine"))?;
+    let file = sshd_folder.join("sshd_config");
+    let file = file.to_string_lossy();
+    run_program(program, &["-t", "-f", &file])?;
+    run_program(
+        program,
+        &[
+            "-T",
+            "-f",
+            &file,
+            "-C",
+            "user=root,host=localhost,addr=127.0.0.1",
+        ],
+    )
+}
+
+/// Looks a login up as sshd would: as the helper's own user, without an environment.
+fn prove(program: &Path, user: &MachineUser, place: &Place) -> Result<(), Failure> {
+    let looked_up = look_up_as(program, user, place, NOBODY, NO_FINGERPRINT)?;
+    if looked_up.is_empty() {
+        say(&format!("a look-up as {USER} works"));
+        return Ok(());
+    }
+    Err(Failure::new(
+        FAILED,
+        "a look-up of nobody's key gives one: this is no server to believe",
+    ))
+}
+
+/// What sshd would get for a login.
+///
+/// # Errors
+/// With what the helper said.
+pub fn look_up_as(
+    program: &Path,
+    user: &MachineUser,
+    place: &Place,
+    login: &str,
+    fingerprint: &str,
+) -> Result<String, Failure> {
+    let said = Command::new(program)
+        .args(["host", "authorized-keys", "--folder"])
+        .arg(&place.folder)
+        .args(["--", login, "ssh-ed25519", fingerprint])
+        .env_clear()
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .uid(user.id)
+        .gid(user.group)
+        .output()
+        .map_err(|error| Failure::new(FAILED, format!("{}: {error}", program.display())))?;
+    if said.status.success() {
+        return Ok(String::from_utf8_lossy(&said.stdout).into_owned());
+    }
+    let words = String::from_utf8_lossy(&said.stderr).trim().to_owned();
+    let words = words.trim_start_matches("keycroft: ").to_owned();
+    Err(Failure::new(
+        FAILED,
+        format!("a look-up as {USER} fails: {words}"),
+    ))
+}
+
+/// Tells the running sshd, where systemd knows it.
+fn reload(wanted: &Enroll) {
+    if wanted.no_reload {
+        return;
+    }
+    let runs_systemd = Path::new("/run/systemd/system").exists();
+    let told = runs_systemd
+        && ["ssh.service", "sshd.service"]
+            .iter()
+            .any(|unit| run_program("systemctl", &["reload", unit]).is_ok());
+    if told {
+        say("told the running sshd");
+    } else {
+        say("the running sshd was not told: reload it (kill -HUP, or restart it)");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_drop_in_names_the_program_and_its_own_user() {
+        let place = |folder: &str| Place {
+            folder: PathBuf::from(folder),
+        };
+        let text = drop_in(
+            Path::new("/usr/bin/keycroft"),
+            &place("/var/lib/keycroft-host"),
+        );
+        assert!(text.ends_with(
+            "AuthorizedKeysCommand /usr/bin/keycroft host authorized-keys -- %u %t %f\nAuthorizedKeysCommandUser keycroft-host\n"
+        ));
+        let text = drop_in(Path::new("/usr/bin/keycroft"), &place("/srv/host"));
+        assert!(text.contains("host authorized-keys --folder /srv/host -- %u %t %f\n"));
+    }
+
+    #[test]
+    fn a_code_given_as_an_argument_is_refused() {
+        let failure = read_code(Path::new("kce_4k2m9x0q7w1z_x")).err().unwrap();
+        assert_eq!(failure.code, USAGE);
+        assert!(!failure.message.contains("kce_4k"), "{}", failure.message);
+    }
+}

@@ -1,0 +1,388 @@
+//! The helper's own folder on a host: the credential, the settings and the copy, which nobody else may read or change.
+//!
+//! sshd believes what is answered from here, so a file that somebody else could have written is refused, whoever it is.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::super::connection::Credential;
+use super::super::connection::Source;
+use super::super::exit::{FAILED, Failure, INVALID};
+use super::super::sshd::{Expiries, ExpiryTime};
+use crate::model::credential::Kind;
+use crate::model::secret::Id;
+
+/// The user whom the helper runs as.
+pub const USER: &str = "keycroft-host";
+/// What the copy of everybody's keys may have, in bytes.
+const FILE_BYTES_MAX: u64 = 64 << 20;
+/// How the name of a file begins that is not finished.
+const UNFINISHED: &str = ".new-";
+
+const SETTINGS: &str = "host.toml";
+const CREDENTIAL: &str = "credential";
+const AUTHORITY: &str = "ca.pem";
+pub const COPY: &str = "copy";
+
+/// Where the helper keeps its things.
+#[derive(Args, Clone, Debug)]
+pub struct Place {
+    /// The helper's own folder
+    #[arg(
+        long,
+        env = "KEYCROFT_HOST_FOLDER",
+        default_value = "/var/lib/keycroft-host",
+        value_name = "FOLDER"
+    )]
+    pub folder: PathBuf,
+}
+
+/// What the helper was told when it was enrolled. Nothing here is secret.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Settings {
+    pub server: String,
+    pub id: String,
+    pub name: String,
+    /// `utc` or `local`: how this machine's sshd reads `expiry-time=`.
+    pub expiry_time: String,
+    /// Whether the server's certificate is to be held against `ca.pem` instead of the system's.
+    #[serde(default)]
+    pub own_authority: bool,
+}
+
+impl Settings {
+    /// How this machine's sshd reads `expiry-time=`.
+    ///
+    /// # Errors
+    /// When local time is needed and can't be known.
+    pub fn expiries(&self) -> Result<Expiries, Failure> {
+        match self.expiry_time.as_str() {
+            "utc" => Ok(Expiries::Utc),
+            "local" => ExpiryTime::Local.expiries(),
+            _ => ExpiryTime::Auto.expiries(),
+        }
+    }
+}
+
+/// The word of the settings for it.
+#[must_use]
+pub fn expiry_word(expiries: Expiries) -> &'static str {
+    match expiries {
+        Expiries::Utc => "utc",
+        Expiries::Local => "local",
+    }
+}
+
+/// The folder, once it is known to be nobody else's.
+pub struct Folder {
+    path: PathBuf,
+    owner: (u32, u32),
+}
+
+fn failed(path: &Path, why: impl std::fmt::Display) -> Failure {
+    Failure::new(FAILED, format!("{}: {why}", path.display()))
+}
+
+/// The user whom this process runs as.
+#[must_use]
+pub fn own_user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+impl Folder {
+    /// Looks at the folder: a real one, of mode 0700, owned by who runs this (root may look into another's).
+    ///
+    /// # Errors
+    /// With what is wrong with it.
+    pub fn open(place: &Place) -> Result<Self, Failure> {
+        let path = place.folder.clone();
+        let found = fs::symlink_metadata(&path).map_err(|error| {
+            failed(&path, error).hint("keycroft host enroll URL --code-file FILE, as root")
+        })?;
+        if !found.is_dir() {
+            return Err(failed(&path, "this is no folder (or a symbolic link)"));
+        }
+        if found.mode() & 0o077 != 0 {
+            return Err(failed(&path, "others may look into it").hint(format!(
+                "chmod 700 {0}, and consider what is in it seen",
+                path.display()
+            )));
+        }
+        let me = own_user();
+        if me != 0 && found.uid() != me {
+            return Err(failed(&path, "it is owned by somebody else"));
+        }
+        Ok(Self {
+            path,
+            owner: (found.uid(), found.gid()),
+        })
+    }
+
+    /// Makes the folder for a user, or gives it to them; it is opened when that went well.
+    ///
+    /// # Errors
+    /// When it can't be made, or something else is there.
+    pub fn make(place: &Place, user: u32, group: u32) -> Result<Self, Failure> {
+        let path = &place.folder;
+        if fs::symlink_metadata(path).is_err() {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+            made.map_err(|error| failed(path, error))?;
+            std::os::unix::fs::lchown(path, Some(user), Some(group))
+                .map_err(|error| failed(path, error))?;
+        }
+        let folder = Self::open(place)?;
+        if folder.owner.0 != user {
+            return Err(failed(path, format!("it is not owned by {USER}"))
+                .hint(format!("chown {USER}: {}", path.display())));
+        }
+        Ok(folder)
+    }
+
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The folder as it was named.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        Place {
+            folder: self.path.clone(),
+        }
+    }
+
+    #[must_use]
+    pub fn owner(&self) -> (u32, u32) {
+        self.owner
+    }
+
+    /// Reads a file that is a real one, of mode 0600, and the folder owner's. `None` when nothing is there.
+    ///
+    /// # Errors
+    /// With what is wrong with it.
+    pub fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+        let path = self.path(name);
+        let seen = match fs::symlink_metadata(&path) {
+            Ok(seen) => seen,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed(&path, error)),
+        };
+        if !seen.is_file() {
+            return Err(failed(&path, "this is no file (or a symbolic link)"));
+        }
+        let mut file = File::open(&path).map_err(|error| failed(&path, error))?;
+        let opened = file.metadata().map_err(|error| failed(&path, error))?;
+        if (opened.dev(), opened.ino()) != (seen.dev(), seen.ino()) || !opened.is_file() {
+            return Err(failed(&path, "it was exchanged while it was opened"));
+        }
+        if opened.uid() != self.owner.0 {
+            return Err(failed(
+                &path,
+                "it is owned by somebody else than its folder",
+            ));
+        }
+        if opened.mode() & 0o077 != 0 {
+            return Err(failed(&path, "others may read or write it"));
+        }
+        let mut bytes = Zeroizing::new(Vec::new());
+        let read = Read::by_ref(&mut file)
+            .take(FILE_BYTES_MAX + 1)
+            .read_to_end(&mut bytes);
+        read.map_err(|error| failed(&path, error))?;
+        if bytes.len() as u64 > FILE_BYTES_MAX {
+            return Err(failed(&path, "it is too long"));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Puts a file in the place of another, whole or not at all, of mode 0600 and the folder owner's.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        let unfinished = self.path(&format!("{UNFINISHED}{}", Id::random()));
+        let path = self.path(name);
+        let write = || -> std::io::Result<()> {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&unfinished)?;
+            if own_user() != self.owner.0 {
+                fchown(&file, Some(self.owner.0), Some(self.owner.1))?;
+            }
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&unfinished, &path)?;
+            File::open(&self.path)?.sync_all()
+        };
+        write().map_err(|error| {
+            let _ = fs::remove_file(&unfinished);
+            failed(&path, error)
+        })
+    }
+
+    /// Removes what a crash left unfinished more than ten minutes ago.
+    pub fn tidy(&self) {
+        const OLD_SECONDS: i64 = 600;
+        let now = crate::clock::Clock::System.now().unix();
+        let Ok(entries) = fs::read_dir(&self.path) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let is_ours = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+            let is_old = entry
+                .metadata()
+                .is_ok_and(|found| now - found.mtime() > OLD_SECONDS);
+            if is_ours && is_old {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// # Errors
+    /// When there are none, or they can't be understood.
+    pub fn settings(&self) -> Result<Settings, Failure> {
+        let path = self.path(SETTINGS);
+        let bytes = self.read(SETTINGS)?.ok_or_else(|| {
+            failed(&path, "it is not there: this machine is not enrolled")
+                .hint("keycroft host enroll URL --code-file FILE, as root")
+        })?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| failed(&path, error))?;
+        toml::from_str(text).map_err(|error| failed(&path, error.message()))
+    }
+
+    /// # Errors
+    /// When they can't be written.
+    pub fn write_settings(&self, settings: &Settings) -> Result<(), Failure> {
+        let text = toml::to_string(settings).map_err(|error| failed(&self.path, error))?;
+        self.write(SETTINGS, text.as_bytes())
+    }
+
+    /// The host credential. `None` when there is none.
+    ///
+    /// # Errors
+    /// When it can't be read, or is none.
+    pub fn credential(&self) -> Result<Option<Zeroizing<String>>, Failure> {
+        let path = self.path(CREDENTIAL);
+        let Some(bytes) = self.read(CREDENTIAL)? else {
+            return Ok(None);
+        };
+        let text = std::str::from_utf8(&bytes).map_err(|error| failed(&path, error))?;
+        let source = Source::Variable("the file of the host credential");
+        let credential = Credential::parse(text, source)?;
+        if credential.is(Kind::Host) {
+            Ok(Some(credential.secret))
+        } else {
+            Err(Failure::new(
+                INVALID,
+                format!("{}: this is no host credential", path.display()),
+            ))
+        }
+    }
+
+    /// # Errors
+    /// When it can't be written.
+    pub fn write_credential(&self, secret: &str) -> Result<(), Failure> {
+        self.write(CREDENTIAL, format!("{secret}\n").as_bytes())
+    }
+
+    /// The certificate of the lab's own authority.
+    #[must_use]
+    pub fn authority(&self) -> PathBuf {
+        self.path(AUTHORITY)
+    }
+
+    /// # Errors
+    /// When it can't be written.
+    pub fn write_authority(&self, pem: &[u8]) -> Result<(), Failure> {
+        self.write(AUTHORITY, pem)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn folder() -> (tempfile::TempDir, Place) {
+        let outer = tempfile::tempdir().unwrap();
+        let place = Place {
+            folder: outer.path().join("host"),
+        };
+        fs::create_dir(&place.folder).unwrap();
+        set_mode(&place.folder, 0o700);
+        (outer, place)
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_file_comes_back_as_it_was_written_and_is_nobody_elses() {
+        let (_outer, place) = folder();
+        let folder = Folder::open(&place).unwrap();
+        assert!(folder.read(COPY).unwrap().is_none());
+        folder.write(COPY, b"one").unwrap();
+        folder.write(COPY, b"two").unwrap();
+        assert_eq!(folder.read(COPY).unwrap().unwrap().as_slice(), b"two");
+        let mode = fs::metadata(folder.path(COPY)).unwrap().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read_dir(&place.folder).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_others_may_read_or_could_have_put_there_is_refused() {
+        let (outer, place) = folder();
+        let folder = Folder::open(&place).unwrap();
+        folder.write(COPY, b"keys").unwrap();
+        set_mode(&folder.path(COPY), 0o640);
+        assert!(folder.read(COPY).is_err());
+        set_mode(&folder.path(COPY), 0o602);
+        assert!(folder.read(COPY).is_err());
+        fs::remove_file(folder.path(COPY)).unwrap();
+        let elsewhere = outer.path().join("elsewhere");
+        fs::write(&elsewhere, b"keys").unwrap();
+        set_mode(&elsewhere, 0o600);
+        symlink(&elsewhere, folder.path(COPY)).unwrap();
+        assert!(folder.read(COPY).is_err());
+        fs::remove_file(folder.path(COPY)).unwrap();
+        fs::create_dir(folder.path(COPY)).unwrap();
+        assert!(folder.read(COPY).is_err());
+
+        set_mode(&place.folder, 0o750);
+        assert!(Folder::open(&place).is_err());
+        set_mode(&place.folder, 0o700);
+        let link = Place {
+            folder: outer.path().join("link"),
+        };
+        symlink(&place.folder, &link.folder).unwrap();
+        assert!(Folder::open(&link).is_err());
+    }
+
+    #[test]
+    fn somebody_elses_file_is_refused() {
+        if own_user() != 0 {
+            // Only root can give a file away.
+            return;
+        }
+        let (_outer, place) = folder();
+        let folder = Folder::open(&place).unwrap();
+        folder.write(COPY, b"keys").unwrap();
+        std::os::unix::fs::lchown(folder.path(COPY), Some(65_534), None).unwrap();
+        assert!(folder.read(COPY).is_err());
+        std::os::unix::fs::lchown(&place.folder, Some(65_534), None).unwrap();
+        // Root may look into another's folder; what root writes there is that other's.
+        let folder = Folder::open(&place).unwrap();
+        folder.write(COPY, b"keys").unwrap();
+        assert_eq!(fs::metadata(folder.path(COPY)).unwrap().uid(), 65_534);
+    }
+}

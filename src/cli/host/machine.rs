@@ -1,0 +1,147 @@
+//! This machine: its users, its log, and who could have changed a file that sshd believes.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::super::exit::{FAILED, Failure};
+use crate::model::text::tame;
+
+/// Longest line in the log, in characters.
+const LOG_CHARACTERS_MAX: usize = 400;
+
+/// Says something in the machine's log: sshd throws away what its command says on standard error.
+pub fn log(text: &str) {
+    const AUTH_WARNING: u8 = (10 << 3) | 4;
+    let line = format!(
+        "<{AUTH_WARNING}>keycroft-host[{}]: {}",
+        std::process::id(),
+        tame(text, LOG_CHARACTERS_MAX)
+    );
+    if let Ok(socket) = UnixDatagram::unbound() {
+        let _ = socket.set_nonblocking(true);
+        let _ = socket.send_to(line.as_bytes(), "/dev/log");
+    }
+}
+
+/// A user of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineUser {
+    pub name: String,
+    pub id: u32,
+    pub group: u32,
+    pub home: PathBuf,
+}
+
+fn parse_user(line: &str) -> Option<MachineUser> {
+    let fields: Vec<&str> = line.trim_end().split(':').collect();
+    let [name, _, id, group, _, home, _] = fields.as_slice() else {
+        return None;
+    };
+    Some(MachineUser {
+        name: (*name).to_owned(),
+        id: id.parse().ok()?,
+        group: group.parse().ok()?,
+        home: PathBuf::from(home),
+    })
+}
+
+/// A user by name, wherever this machine has its users from.
+#[must_use]
+pub fn user(name: &str) -> Option<MachineUser> {
+    let said = Command::new("getent")
+        .args(["passwd", "--", name])
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8_lossy(&said.stdout).into_owned();
+    parse_user(text.lines().next()?).filter(|user| user.name == name)
+}
+
+/// The users of this machine's own file.
+#[must_use]
+pub fn users() -> Vec<MachineUser> {
+    let text = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    text.lines().filter_map(parse_user).collect()
+}
+
+/// What this machine calls itself, in lower case.
+#[must_use]
+pub fn name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    name.trim().to_ascii_lowercase()
+}
+
+/// Runs a program; what it says, on standard output and standard error, when it fails.
+///
+/// # Errors
+/// With what it said.
+pub fn run(program: &str, arguments: &[&str]) -> Result<String, Failure> {
+    let said = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| Failure::new(FAILED, format!("{program}: {error}")))?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+    if said.status.success() {
+        return Ok(text(&said.stdout));
+    }
+    let words = [text(&said.stderr), text(&said.stdout)].join(" ");
+    Err(Failure::new(
+        FAILED,
+        format!("{program} {}: {}", arguments.join(" "), words.trim()),
+    ))
+}
+
+/// The first part of a path that others than root could change: sshd demands that there is none (auth.c,
+/// `safe_path`).
+#[must_use]
+pub fn unsafe_part(path: &Path) -> Option<String> {
+    let Ok(path) = fs::canonicalize(path) else {
+        return Some(format!("{} is not there", path.display()));
+    };
+    for part in path.ancestors() {
+        let Ok(found) = fs::symlink_metadata(part) else {
+            return Some(format!("{} can't be looked at", part.display()));
+        };
+        if found.uid() != 0 {
+            return Some(format!("{} is not owned by root", part.display()));
+        }
+        if found.mode() & 0o022 != 0 {
+            return Some(format!("others than root may write {}", part.display()));
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_are_read_as_they_stand_in_the_file() {
+        let user = parse_user("alice:x:1000:1001:Alice,,,:/home/alice:/bin/bash\n").unwrap();
+        assert_eq!(
+            (user.name.as_str(), user.id, user.group),
+            ("alice", 1000, 1001)
+        );
+        assert_eq!(user.home, Path::new("/home/alice"));
+        for line in ["", "# comment", "alice:x:-1:0::/:/bin/sh", "a:b:c"] {
+            assert!(parse_user(line).is_none(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_others_may_write_is_named() {
+        assert!(unsafe_part(Path::new("/nowhere/at/all")).is_some());
+        let folder = tempfile::tempdir().unwrap();
+        let said = unsafe_part(folder.path()).unwrap();
+        // The folder of all temporary files is writable for everybody.
+        assert!(
+            said.contains("may write") || said.contains("owned"),
+            "{said}"
+        );
+    }
+}

@@ -1,0 +1,80 @@
+//! `keycroft host`: what admins do with hosts, and what a host does itself.
+
+mod admin;
+mod asking;
+mod authorized_keys;
+mod check;
+mod copy;
+mod enroll;
+mod folder;
+mod logins;
+mod machine;
+
+use clap::{Args, Subcommand};
+
+use super::connection::Remote;
+use super::exit::Failure;
+
+#[derive(Args)]
+pub struct HostArguments {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    command: HostCommand,
+}
+
+#[derive(Subcommand)]
+enum HostCommand {
+    /// Make an enrolment code, which the machine spends to become a host (admin)
+    EnrolCode(admin::EnrolCode),
+    /// List hosts (admin)
+    List,
+    /// Show one host (admin)
+    Show {
+        /// Name or id
+        host: String,
+    },
+    /// Change a host: its name, who may log in there, how old its copy may be (admin)
+    Edit(admin::Edit),
+    /// Delete a host: its credential is refused from the very next request on (admin)
+    Delete {
+        /// Name or id
+        host: String,
+        /// Do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// On the machine, as root: spend an enrolment code and set sshd up
+    Enroll(enroll::Enroll),
+    /// On the machine, by sshd: print the lines of the key that is offered for a login
+    AuthorizedKeys(authorized_keys::AuthorizedKeys),
+    /// On the machine: refresh the copy from which it answers when the server is out of reach
+    Sync {
+        #[command(flatten)]
+        place: folder::Place,
+    },
+    /// On the machine, as root: look whether all is in order, and print what sshd would get
+    Check(check::Check),
+    /// On the machine: tell the server of logins that sshd accepted
+    ReportLogins(logins::ReportLogins),
+}
+
+/// `keycroft host`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn run(arguments: HostArguments) -> Result<(), Failure> {
+    let remote = arguments.remote;
+    match arguments.command {
+        HostCommand::EnrolCode(wanted) => admin::enrol_code(&remote.client()?, wanted),
+        HostCommand::List => admin::list(&remote.client()?),
+        HostCommand::Show { host } => admin::show(&remote.client()?, &host),
+        HostCommand::Edit(wanted) => admin::edit(&remote.client()?, wanted),
+        HostCommand::Delete { host, yes } => admin::delete(&remote.client()?, &host, yes),
+        HostCommand::Enroll(wanted) => enroll::run(&wanted, &remote),
+        HostCommand::AuthorizedKeys(wanted) => authorized_keys::run(&wanted),
+        HostCommand::Sync { place } => asking::sync(&place),
+        HostCommand::Check(wanted) => check::run(&wanted),
+        HostCommand::ReportLogins(wanted) => logins::run(&wanted),
+    }
+}

@@ -1,0 +1,452 @@
+//! Hosts: what admins do with them, how they are enrolled, and what they ask for.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::{Desk, Issued, new_code};
+use crate::model::address::Networks;
+use crate::model::caller::{Caller, Permit};
+use crate::model::code::Purpose;
+use crate::model::credential::{Kind, Owner, OwnerId};
+use crate::model::error::{Error, FieldError};
+use crate::model::event::{Action, Origin, Target, Trace};
+use crate::model::host::{
+    AcceptedLogin, CACHE_AGE_DEFAULT, EnrolmentCode, Host, HostChange, HostId, HostRecord,
+    LoginKey, NewEnrolmentCode, SharedLogin, shown,
+};
+use crate::model::idempotency::Once;
+use crate::model::permission::{Own, Permissions};
+use crate::model::secret::{Form, Id, Presented, Secret};
+use crate::model::time::Time;
+use crate::model::user::Username;
+use crate::store::{HostContact, NewRow, Page, Wanted, Write};
+
+const NOT_FOUND: Error = Error::NotFound("host");
+/// Enrolment codes that a list shows.
+const CODES_MAX: usize = 200;
+
+/// What is known of what each host was last told: so that asking again costs nothing while nothing changed.
+pub(super) type Copies = Arc<Mutex<HashMap<HostId, Copy>>>;
+
+/// What a host was told of everybody's keys.
+#[derive(Debug, Clone)]
+pub struct Copy {
+    tag: String,
+    as_of: AsOf,
+}
+
+/// When an answer about everybody's keys was true, and until when it will be if nothing happens.
+#[derive(Debug, Clone)]
+pub struct AsOf {
+    event: i64,
+    since: Time,
+    until: Option<Time>,
+}
+
+/// Keys that open logins on a host.
+pub struct HostKeys {
+    pub keys: Vec<LoginKey>,
+    pub as_of: AsOf,
+}
+
+/// The host behind a host credential.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] when it is another kind of credential.
+fn host_of(caller: &Caller) -> Result<&Host, Error> {
+    match &caller.credential.owner {
+        Owner::Host(host) => Ok(host),
+        Owner::User(_) | Owner::Service(_) => Err(Error::Unauthenticated {
+            sent: crate::model::error::SecretSent::Yes,
+        }),
+    }
+}
+
+/// For admins.
+impl Desk {
+    /// Hosts, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; faults of ours.
+    pub fn hosts(
+        &self,
+        caller: &Caller,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<HostRecord>, Error> {
+        caller.demand(Own::HostsRead)?;
+        self.read.hosts(after, limit)
+    }
+
+    /// One host.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Forbidden`].
+    pub fn host(&self, caller: &Caller, id: Id) -> Result<HostRecord, Error> {
+        caller.demand(Own::HostsRead)?;
+        self.read.host(id)?.ok_or(NOT_FOUND)
+    }
+
+    /// Changes a host. Who may log in there is another question from the next login on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] for a name in use, a shared login that is a user's own, or when somebody
+    /// else changed it meanwhile; [`Error::Invalid`] for a group that is none.
+    pub fn edit_host(
+        &self,
+        caller: &Caller,
+        id: Id,
+        change: HostChange,
+    ) -> Result<HostRecord, Error> {
+        caller.demand_recent_password()?;
+        let permit = caller.permit(Own::HostsWrite, Action::HostEdit)?;
+        self.store().write(permit, move |write| {
+            let before = write.host(id)?.ok_or(NOT_FOUND)?;
+            if change.version.is_some_and(|version| version != before.version_word()) {
+                return Err(Error::Conflict("Somebody changed this host meanwhile; look at how it is now, and save again if you still want to.".to_owned()));
+            }
+            let mut after = before.clone();
+            if let Some(name) = change.name {
+                after.host.name = name;
+            }
+            if let Some(mut groups) = change.groups {
+                groups.sort_unstable();
+                groups.dedup();
+                after.groups = groups;
+            }
+            if let Some(shared_logins) = change.shared_logins {
+                demand_nobodys_own(write, &before.shared_logins, &shared_logins)?;
+                after.shared_logins = shared_logins;
+            }
+            if let Some(age) = change.cache_age_max {
+                after.host.cache_age_max = age;
+            }
+            write.edit_host(&after)?;
+            let trace = Trace::of(Target::new("host", id, &after.host.name, None))
+                .changed("name", &before.host.name, &after.host.name)
+                .changed("groups", before.groups.join(" "), after.groups.join(" "))
+                .changed("shared_logins", shown(&before.shared_logins), shown(&after.shared_logins))
+                .changed(
+                    "cache_age_max",
+                    before.host.cache_age_max.as_secs(),
+                    after.host.cache_age_max.as_secs(),
+                );
+            let saved = write.host(id)?.ok_or(NOT_FOUND)?;
+            Ok((saved, trace))
+        })
+    }
+
+    /// Deletes a host: its credential is refused from the very next request on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn delete_host(&self, caller: &Caller, id: Id) -> Result<(), Error> {
+        caller.demand_recent_password()?;
+        let permit = caller.permit(Own::HostsWrite, Action::HostDelete)?;
+        let copies = Arc::clone(&self.office.copies);
+        self.store().write(permit, move |write| {
+            let host = write.host(id)?.ok_or(NOT_FOUND)?;
+            write.delete_host(host.host.id)?;
+            lock(&copies).remove(&host.host.id);
+            let trace = Trace::of(Target::new("host", id, &host.host.name, None))
+                .before("groups", host.groups.join(" "))
+                .before("shared_logins", shown(&host.shared_logins));
+            Ok(((), trace))
+        })
+    }
+
+    /// Enrolment codes that are still good, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; faults of ours.
+    pub fn enrolment_codes(&self, caller: &Caller) -> Result<Vec<EnrolmentCode>, Error> {
+        caller.demand(Own::HostsRead)?;
+        self.read.enrolment_codes(caller.now, CODES_MAX)
+    }
+
+    /// Makes an enrolment code.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a group that is none.
+    pub fn add_enrolment_code(
+        &self,
+        caller: &Caller,
+        new: NewEnrolmentCode,
+        once: Option<Once>,
+    ) -> Result<(Secret, EnrolmentCode), Error> {
+        caller.demand_recent_password()?;
+        let permit = caller
+            .permit(Own::HostsWrite, Action::EnrolmentCodeCreate)?
+            .once(once);
+        let (secret, mut row) = new_code(Purpose::Enrolment, caller.now);
+        let mut groups = new.groups;
+        groups.sort_unstable();
+        groups.dedup();
+        row.uses = new.uses;
+        row.expires_at = caller.now.after(new.lifetime);
+        row.made_by = Some(caller.credential.id);
+        row.groups = groups.join(" ");
+        let code = EnrolmentCode {
+            id: row.id,
+            uses_left: row.uses,
+            created_at: caller.now,
+            expires_at: row.expires_at,
+            groups,
+            made_by: row.made_by,
+        };
+        let made = code.clone();
+        self.store().write(permit, move |write| {
+            for name in &code.groups {
+                if write.group(name)?.is_none() {
+                    let message = format!("there is no group {name}");
+                    return Err(Error::Invalid(vec![FieldError::new("groups", message)]));
+                }
+            }
+            write.add_code(&row)?;
+            let trace = Trace::of(Target::new("enrolment-code", code.id, "", None))
+                .after("uses", code.uses_left)
+                .after("expires", code.expires_at)
+                .after("groups", code.groups.join(" "));
+            Ok(((), trace))
+        })?;
+        Ok((secret, made))
+    }
+
+    /// Deletes an enrolment code: it opens nothing any more.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] also for one that is spent or over.
+    pub fn delete_enrolment_code(&self, caller: &Caller, id: Id) -> Result<(), Error> {
+        caller.demand_recent_password()?;
+        let permit = caller.permit(Own::HostsWrite, Action::EnrolmentCodeDelete)?;
+        self.store().write(permit, move |write| {
+            if !write.delete_enrolment_code(id)? {
+                return Err(Error::NotFound("enrolment code"));
+            }
+            Ok(((), Trace::of(Target::new("enrolment-code", id, "", None))))
+        })
+    }
+}
+
+/// A shared login that is also a user's own name would take it from them. What is shared already may stay.
+fn demand_nobodys_own(
+    write: &Write<'_>,
+    before: &[SharedLogin],
+    after: &[SharedLogin],
+) -> Result<(), Error> {
+    for shared in after {
+        let is_new = before.iter().all(|one| one.login != shared.login);
+        if is_new && shared.login.as_str() != "root" && write.user(&shared.login)?.is_some() {
+            return Err(Error::Conflict(format!(
+                "{} is a user's own login; it can't be shared.",
+                shared.login
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// For hosts.
+impl Desk {
+    /// Whether a code enrols a host now, without spending it.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when it does not.
+    pub fn demand_enrolment_code(&self, presented: &Presented, now: Time) -> Result<(), Error> {
+        self.read
+            .code(presented, Purpose::Enrolment, now)
+            .map(|_| ())
+    }
+
+    /// Enrols a host by a code, which is spent only if that succeeds.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when the code is not good; [`Error::Conflict`] for a name in use.
+    pub fn enroll_host(
+        &self,
+        presented: Presented,
+        name: String,
+        origin: Origin,
+        now: Time,
+    ) -> Result<Issued, Error> {
+        let secret = Secret::generate(Form::Credential(Kind::Host));
+        let (id, digest) = (secret.id(), secret.digest());
+        let (program, address) = (origin.program.clone(), origin.address);
+        let permit = Permit::by_code(
+            presented,
+            Purpose::Enrolment,
+            Action::HostEnroll,
+            origin,
+            now,
+        )?;
+        self.store().write(permit, move |write| {
+            let groups: Vec<String> = write
+                .code_groups
+                .split_ascii_whitespace()
+                .map(str::to_owned)
+                .collect();
+            let host = write.add_host(id, &name, CACHE_AGE_DEFAULT, &groups)?;
+            write.add_credential(&NewRow {
+                id,
+                kind: Kind::Host,
+                owner: OwnerId::Host(host),
+                name: name.clone(),
+                note: None,
+                permissions: Permissions::none(),
+                networks: Networks::default(),
+                digest,
+                made_by: None,
+                expires_at: None,
+                password_at: None,
+                user_agent: program,
+                address,
+            })?;
+            let trace =
+                Trace::of(Target::new("host", id, &name, None)).after("groups", groups.join(" "));
+            Ok(((), trace))
+        })?;
+        let record = self.read.record(id)?.ok_or(NOT_FOUND)?;
+        Ok(Issued { record, secret })
+    }
+
+    /// What a host was last told of everybody's keys, if that is still so.
+    ///
+    /// # Errors
+    /// Faults of ours.
+    pub fn copy_tag(&self, caller: &Caller) -> Result<Option<String>, Error> {
+        let host = host_of(caller)?;
+        let Some(copy) = lock(&self.office.copies).get(&host.id).cloned() else {
+            return Ok(None);
+        };
+        let holds = copy.as_of.event == self.read.last_event_number()?
+            && copy.as_of.since <= caller.now
+            && copy.as_of.until.is_none_or(|until| caller.now < until);
+        Ok(holds.then_some(copy.tag))
+    }
+
+    /// Remembers what a host is told.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when the caller is no host.
+    pub fn remember_copy(&self, caller: &Caller, tag: &str, as_of: AsOf) -> Result<(), Error> {
+        let tag = tag.to_owned();
+        let host = host_of(caller)?.id;
+        lock(&self.office.copies).insert(host, Copy { tag, as_of });
+        Ok(())
+    }
+
+    /// The keys that open logins on the caller's own machine now.
+    ///
+    /// # Errors
+    /// Faults of ours.
+    pub fn host_keys(&self, caller: &Caller, wanted: &Wanted) -> Result<HostKeys, Error> {
+        let host = host_of(caller)?;
+        // Before the keys: what changes between the two is asked for again.
+        let event = self.read.last_event_number()?;
+        let mut keys = self.read.host_keys(host.id, wanted)?;
+        for found in &mut keys {
+            found.key = self.seen(found.key.clone(), caller.now);
+        }
+        keys.retain(|found| !found.key.is_expired(caller.now));
+        if wanted.login.is_some() {
+            let ids: Vec<Id> = keys.iter().map(|found| found.key.id).collect();
+            self.store()
+                .uses
+                .note_looked_up(&ids, &host.name, caller.now);
+        }
+        let until = keys.iter().filter_map(|found| found.key.expires_at).min();
+        let since = caller.now;
+        Ok(HostKeys {
+            keys,
+            as_of: AsOf {
+                event,
+                since,
+                until,
+            },
+        })
+    }
+
+    /// Notes that a host is in touch; `copied`: that it has everybody's keys as they are now.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when the caller is no host.
+    pub fn note_contact(&self, caller: &Caller, copied: bool) -> Result<(), Error> {
+        self.store().uses.note_host(HostContact {
+            host: host_of(caller)?.id,
+            at: caller.now,
+            address: caller.origin.address,
+            version: caller.origin.program.clone(),
+            copied,
+        });
+        Ok(())
+    }
+
+    /// The host that calls.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when the caller is no host.
+    pub fn calling_host<'a>(&self, caller: &'a Caller) -> Result<&'a Host, Error> {
+        host_of(caller)
+    }
+
+    /// Takes a host's word for logins that its sshd accepted: an event each.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when nothing could be written.
+    pub fn report_logins(&self, caller: &Caller, logins: Vec<AcceptedLogin>) -> Result<(), Error> {
+        let host = host_of(caller)?.clone();
+        let permit = Permit::by_host(caller, Action::HostLogin)?;
+        if logins.is_empty() {
+            return Ok(());
+        }
+        let (actor, origin) = (caller.actor(), caller.origin.clone());
+        self.store().write(permit, move |write| {
+            let mut logins = logins.into_iter();
+            let last = logins.next_back();
+            for login in logins {
+                let trace = report_login(write, &host, login)?;
+                write.add_login_event(&actor, &origin, &trace)?;
+            }
+            let trace = match last {
+                Some(login) => report_login(write, &host, login)?,
+                None => Trace::default(),
+            };
+            Ok(((), trace))
+        })
+    }
+}
+
+fn report_login(write: &Write<'_>, host: &Host, mut login: AcceptedLogin) -> Result<Trace, Error> {
+    // A host's clock may be ahead; nothing was used in the future.
+    login.at = login.at.min(write.now);
+    let found = match Username::parse(&login.login) {
+        Ok(name) => write.host_keys(
+            host.id,
+            &Wanted {
+                login: Some(name),
+                fingerprint: Some(login.fingerprint.clone()),
+            },
+        )?,
+        Err(_) => Vec::new(),
+    };
+    for one in &found {
+        write.note_login(one.key.id, &host.name, &login)?;
+    }
+    let target = match found.as_slice() {
+        [one] => Target::new("ssh-key", one.key.id, &one.key.name, Some(one.key.owner)),
+        // A key of nobody's, or of several who share the login.
+        _ => Target::new("login", &login.login, &login.fingerprint, None),
+    };
+    let address = login.address.map_or_else(String::new, |at| at.to_string());
+    Ok(Trace::of(target)
+        .after("host", &host.name)
+        .after("login", &login.login)
+        .after("fingerprint", &login.fingerprint)
+        .after("address", address)
+        .after("at", login.at))
+}
+
+fn lock(copies: &Mutex<HashMap<HostId, Copy>>) -> std::sync::MutexGuard<'_, HashMap<HostId, Copy>> {
+    // Every change leaves the map whole.
+    copies.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,253 @@
+//! `/admin/hosts`.
+
+use std::collections::BTreeMap;
+
+use super::{
+    Answer, again, done, form, frame, nonce, nonce_again, once, page, page_number, part, show,
+};
+use crate::html::Markup;
+use crate::html::form::Input;
+use crate::html::host::{
+    self as pages, CodeFacts, CodeIssued, CodeNew, HostEdit, HostFacts, HostList,
+};
+use crate::http::ask::Ask;
+use crate::http::problem::Problem;
+use crate::model::caller::Caller;
+use crate::model::error::Error;
+use crate::model::host::HostRecord;
+use crate::model::permission::Own;
+use crate::wire::{EnrolmentCodeIn, HostPatch};
+
+/// Hosts that the list looks at.
+const ROWS_MAX: usize = 1_000;
+/// Groups that a form offers.
+const GROUPS_MAX: usize = 500;
+
+fn facts(record: HostRecord) -> HostFacts {
+    HostFacts {
+        id: record.host.public_id.to_string(),
+        name: record.host.name,
+        groups: record.groups,
+        shared_logins: record
+            .shared_logins
+            .into_iter()
+            .map(|shared| (shared.login.to_string(), shared.group))
+            .collect(),
+        cache_age_max: record.host.cache_age_max,
+        created_at: record.host.created_at,
+        last_contact_at: record.host.last_contact_at,
+        last_contact_from: record.last_contact_from,
+        version: record.version,
+        copied_at: record.copied_at,
+    }
+}
+
+fn find(ask: &Ask<'_>, caller: &Caller) -> Result<HostRecord, Problem> {
+    Ok(ask.desk().host(caller, ask.id("host")?)?)
+}
+
+fn group_names(ask: &Ask<'_>, caller: &Caller) -> Result<Vec<String>, Error> {
+    let mut names: Vec<String> = ask
+        .desk()
+        .groups(caller, None, GROUPS_MAX)?
+        .items
+        .into_iter()
+        .map(|group| group.name)
+        .collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
+pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    let hosts = ask.desk().hosts(caller, None, ROWS_MAX)?.items;
+    let (hosts, pager) = part(hosts, page_number(ask));
+    let codes = ask.desk().enrolment_codes(caller)?;
+    let codes = codes
+        .into_iter()
+        .map(|code| CodeFacts {
+            id: code.id.to_string(),
+            uses_left: code.uses_left,
+            expires_at: code.expires_at,
+            groups: code.groups,
+        })
+        .collect();
+    let hosts = hosts.into_iter().map(facts).collect();
+    show(pages::list(
+        &frame(ask, caller),
+        &HostList {
+            hosts,
+            codes,
+            pager,
+        },
+    ))
+}
+
+fn edit_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
+    let record = find(ask, caller)?;
+    Ok(pages::show(
+        &frame(ask, caller),
+        &HostEdit {
+            version: record.version_word(),
+            host: facts(record),
+            groups: group_names(ask, caller)?,
+            input,
+        },
+    ))
+}
+
+pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    show(edit_form(ask, caller, Input::default())?)
+}
+
+pub fn edit(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+    caller.demand(Own::HostsWrite)?;
+    match try_edit(ask, caller, &input) {
+        Ok(host) => done(&format!("/admin/hosts/{}", host.host.public_id), "saved"),
+        Err(problem) => again(problem, input, "name", |input| {
+            edit_form(ask, caller, input)
+        }),
+    }
+}
+
+fn try_edit(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<HostRecord, Problem> {
+    let id = ask.id("host")?;
+    let patch = HostPatch {
+        name: Some(form::filled(input, "name").unwrap_or_default()),
+        groups: Some(chosen(input)),
+        shared_logins: Some(shared(input)?),
+        cache_age_max: Some(form::filled(input, "cache_age_max").unwrap_or_default()),
+    };
+    let mut change = patch.parse()?;
+    // Without one the form is not ours.
+    let version = input.value("version").ok_or(Problem::CrossSite)?;
+    change.version = Some(version.to_owned());
+    Ok(ask.desk().edit_host(caller, id, change)?)
+}
+
+/// The groups that are ticked.
+fn chosen(input: &Input) -> Vec<String> {
+    let ticked = input.values.iter().filter(|(name, _)| name == "groups");
+    ticked.map(|(_, value)| value.clone()).collect()
+}
+
+/// `ubuntu: admins`, a line each.
+fn shared(input: &Input) -> Result<BTreeMap<String, Vec<String>>, Error> {
+    let mut shared = BTreeMap::<String, Vec<String>>::new();
+    let text = input.value("shared_logins").unwrap_or_default();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let Some((login, group)) = line.split_once(':') else {
+            let message = "write a login, a colon and a group, like ubuntu: admins, one a line";
+            return Err(Error::field("shared_logins", message));
+        };
+        let groups = shared.entry(login.trim().to_owned()).or_default();
+        groups.push(group.trim().to_owned());
+    }
+    Ok(shared)
+}
+
+fn code_form(
+    ask: &Ask<'_>,
+    caller: &Caller,
+    input: Input,
+    nonce: String,
+) -> Result<Markup, Problem> {
+    let groups = group_names(ask, caller)?;
+    Ok(pages::code_new(
+        &frame(ask, caller),
+        &CodeNew {
+            groups,
+            nonce,
+            input,
+        },
+    ))
+}
+
+pub fn new_code(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    caller.demand(Own::HostsWrite)?;
+    show(code_form(ask, caller, Input::default(), nonce(ask))?)
+}
+
+pub fn create_code(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+    caller.demand(Own::HostsWrite)?;
+    match try_create(ask, caller, &input) {
+        Ok((secret, code)) => {
+            let text = secret.reveal();
+            Ok(page(
+                200,
+                pages::code_created(
+                    &frame(ask, caller),
+                    &CodeIssued {
+                        secret: &text,
+                        uses_left: code.uses_left,
+                        expires_at: code.expires_at,
+                    },
+                ),
+            ))
+        }
+        Err(Problem::Asked(Error::AlreadyDone { .. })) => {
+            Ok(page(409, pages::code_already_created(&frame(ask, caller))))
+        }
+        Err(problem) => again(problem, input, "uses", |input| {
+            let nonce = nonce_again(ask, caller, &input);
+            code_form(ask, caller, input, nonce)
+        }),
+    }
+}
+
+fn try_create(
+    ask: &Ask<'_>,
+    caller: &Caller,
+    input: &Input,
+) -> Result<
+    (
+        crate::model::secret::Secret,
+        crate::model::host::EnrolmentCode,
+    ),
+    Problem,
+> {
+    let once = once(ask, caller, input)?;
+    let uses = form::filled(input, "uses").unwrap_or_default();
+    let uses: u32 = uses
+        .parse()
+        .map_err(|_| Error::field("uses", "write a number"))?;
+    let wanted = EnrolmentCodeIn {
+        uses: Some(uses),
+        expires_in: Some(form::filled(input, "expires_in").unwrap_or_default()),
+        groups: Some(chosen(input)),
+    };
+    let made = ask
+        .desk()
+        .add_enrolment_code(caller, wanted.parse()?, Some(once))?;
+    Ok(made)
+}
+
+pub fn delete_code(ask: &Ask<'_>, caller: &Caller, _input: Input) -> Answer {
+    let id = ask.id("enrolment code")?;
+    ask.desk().delete_enrolment_code(caller, id)?;
+    done("/admin/hosts", "deleted")
+}
+
+fn delete_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
+    let host = facts(find(ask, caller)?);
+    Ok(pages::delete(&frame(ask, caller), &host, &input))
+}
+
+pub fn ask_delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    caller.demand(Own::HostsWrite)?;
+    show(delete_form(ask, caller, Input::default())?)
+}
+
+pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+    caller.demand(Own::HostsWrite)?;
+    let host = find(ask, caller)?.host;
+    if input.value("confirm").unwrap_or_default().trim() != host.name {
+        return again(
+            Error::field("confirm", format!("type {} to delete it", host.name)).into(),
+            input,
+            "confirm",
+            |input| delete_form(ask, caller, input),
+        );
+    }
+    ask.desk().delete_host(caller, host.public_id)?;
+    done("/admin/hosts", "removed")
+}

@@ -1,0 +1,314 @@
+//! The tables `hosts`, `host_groups` and `host_shared_logins`, and what opens which login on a host.
+
+use std::time::Duration;
+
+use rusqlite::{Row, params};
+
+use super::read::{Page, Select};
+use super::ssh_key::{COLUMNS, COLUMNS_COUNT, TABLES, read_found};
+use super::user::{invalid, rows, time};
+use super::write::Write;
+use crate::model::code::Purpose;
+use crate::model::error::{Error, FieldError};
+use crate::model::event::{Action, Actor, Origin, Outcome, Trace};
+use crate::model::host::{
+    AcceptedLogin, EnrolmentCode, Host, HostId, HostRecord, LoginKey, SharedLogin,
+};
+use crate::model::secret::Id;
+use crate::model::time::Time;
+use crate::model::user::Username;
+
+const HOST: &str =
+    "h.id, h.public_id, h.name, h.cache_age_max_seconds, h.created_at, h.last_contact_at";
+const RECORD: &str = "h.last_contact_from, h.version, h.copied_at, \
+    (SELECT group_concat(g.name, ' ' ORDER BY g.name) FROM host_groups x JOIN groups g ON g.id = x.group_id WHERE x.host_id = h.id), \
+    (SELECT group_concat(s.login || ' ' || g.name, ' ' ORDER BY s.login, g.name) FROM host_shared_logins s JOIN groups g ON g.id = s.group_id WHERE s.host_id = h.id)";
+
+fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Id> {
+    Id::parse(row.get_ref(column)?.as_str()?).ok_or_else(|| invalid(column))
+}
+
+fn words(row: &Row<'_>, column: usize) -> rusqlite::Result<Vec<String>> {
+    let text = row.get_ref(column)?.as_str_or_null()?.unwrap_or_default();
+    Ok(text.split_ascii_whitespace().map(str::to_owned).collect())
+}
+
+fn read_host(row: &Row<'_>) -> rusqlite::Result<Host> {
+    Ok(Host {
+        id: HostId(row.get(0)?),
+        public_id: id(row, 1)?,
+        name: row.get(2)?,
+        cache_age_max: Duration::from_secs(row.get::<_, i64>(3)?.unsigned_abs()),
+        created_at: Time::from_unix(row.get(4)?),
+        last_contact_at: time(row, 5)?,
+    })
+}
+
+fn read_record(row: &Row<'_>) -> rusqlite::Result<HostRecord> {
+    let mut shared_logins = Vec::new();
+    for pair in words(row, 10)?.chunks_exact(2) {
+        shared_logins.push(SharedLogin {
+            login: Username::parse(&pair[0]).map_err(|_| invalid(10))?,
+            group: pair[1].clone(),
+        });
+    }
+    Ok(HostRecord {
+        host: read_host(row)?,
+        last_contact_from: row.get(6)?,
+        version: row.get(7)?,
+        copied_at: time(row, 8)?,
+        groups: words(row, 9)?,
+        shared_logins,
+    })
+}
+
+/// Which of a host's keys are asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// `None`: of every login.
+    pub login: Option<Username>,
+    /// `None`: every key.
+    pub fingerprint: Option<String>,
+}
+
+/// Who may use which login on host `?1`, as a table `logins (login, user_id, username)`: users their own, unless the host
+/// is limited to groups that they are not in or shares the login; and members of groups the logins shared with them.
+/// `root` is nobody's own: it has to be shared.
+fn logins(one: bool) -> String {
+    let (own, shared) = if one {
+        ("AND u.username = ?2", "AND s.login = ?2")
+    } else {
+        ("AND ?2 IS NULL", "AND ?2 IS NULL")
+    };
+    format!(
+        "WITH logins (login, user_id, username) AS (SELECT u.username, u.id, u.username FROM users u \
+         WHERE u.disabled_at IS NULL AND u.deleted_at IS NULL AND u.username <> 'root' {own} \
+         AND (NOT EXISTS (SELECT 1 FROM host_groups x WHERE x.host_id = ?1) OR EXISTS \
+         (SELECT 1 FROM host_groups x JOIN group_members m ON m.group_id = x.group_id WHERE x.host_id = ?1 AND m.user_id = u.id)) \
+         AND NOT EXISTS (SELECT 1 FROM host_shared_logins s WHERE s.host_id = ?1 AND s.login = u.username) \
+         UNION SELECT s.login, u.id, u.username FROM host_shared_logins s JOIN group_members m ON m.group_id = s.group_id \
+         JOIN users u ON u.id = m.user_id WHERE s.host_id = ?1 AND u.disabled_at IS NULL AND u.deleted_at IS NULL {shared})"
+    )
+}
+
+impl Select {
+    /// A host as verification knows it.
+    pub(super) fn host_by_id(&self, id: HostId) -> Result<Option<Host>, Error> {
+        let sql = format!("SELECT {HOST} FROM hosts h WHERE h.id = ?");
+        self.one(&sql, [id.0], read_host)
+    }
+
+    /// One host.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn host(&self, id: Id) -> Result<Option<HostRecord>, Error> {
+        let sql = format!("SELECT {HOST}, {RECORD} FROM hosts h WHERE h.public_id = ?");
+        self.one(&sql, [id.as_str()], read_record)
+    }
+
+    /// Hosts, newest first; `after` is what [`Page::next`] said.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn hosts(&self, after: Option<i64>, limit: usize) -> Result<Page<HostRecord>, Error> {
+        let sql = format!(
+            "SELECT {HOST}, {RECORD} FROM hosts h WHERE h.id < ? ORDER BY h.id DESC LIMIT ?"
+        );
+        let with = params![after.unwrap_or(i64::MAX), rows(limit)];
+        let hosts = self.all(&sql, with, read_record)?;
+        Ok(Page::of(hosts, limit, |one| one.host.id.0.to_string()))
+    }
+
+    /// Enrolment codes that are good at `now`, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn enrolment_codes(&self, now: Time, limit: usize) -> Result<Vec<EnrolmentCode>, Error> {
+        let sql = "SELECT id, uses_left, created_at, expires_at, groups, made_by FROM codes \
+                   WHERE purpose = 'enrolment' AND uses_left > 0 AND expires_at > ? ORDER BY created_at DESC, id LIMIT ?";
+        self.all(sql, params![now.unix(), rows(limit)], |row| {
+            let made_by: Option<String> = row.get(5)?;
+            Ok(EnrolmentCode {
+                id: id(row, 0)?,
+                uses_left: row.get(1)?,
+                created_at: Time::from_unix(row.get(2)?),
+                expires_at: Time::from_unix(row.get(3)?),
+                groups: words(row, 4)?,
+                made_by: made_by.as_deref().and_then(Id::parse),
+            })
+        })
+    }
+
+    /// The number of the last event: every change of who may log in where leaves one.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn last_event_number(&self) -> Result<i64, Error> {
+        self.count("SELECT coalesce(max(number), 0) FROM events", [])
+    }
+
+    /// The keys that open logins on a host, those past their end too, by login and in the order in which they were added.
+    /// Rows that hold no whole key are left out.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn host_keys(&self, host: HostId, wanted: &Wanted) -> Result<Vec<LoginKey>, Error> {
+        let sql = format!(
+            "{} SELECT {COLUMNS}, o.login, o.username {TABLES} JOIN logins o ON o.user_id = k.user_id \
+             WHERE {} ORDER BY o.login, k.number",
+            logins(wanted.login.is_some()),
+            if wanted.fingerprint.is_some() {
+                "k.fingerprint = ?3"
+            } else {
+                "?3 IS NULL"
+            },
+        );
+        let login = wanted.login.as_ref().map(Username::as_str);
+        let found = self.all(&sql, params![host.0, login, wanted.fingerprint], |row| {
+            let (_, key) = read_found(row)?;
+            let (login, username) = (row.get(COLUMNS_COUNT)?, row.get(COLUMNS_COUNT + 1)?);
+            Ok(key.map(|key| LoginKey {
+                login,
+                username,
+                key,
+            }))
+        })?;
+        Ok(found.into_iter().flatten().collect())
+    }
+}
+
+fn seconds(age: Duration) -> i64 {
+    i64::try_from(age.as_secs()).unwrap_or(i64::MAX)
+}
+
+fn no_group(field: &str, name: &str) -> Error {
+    Error::Invalid(vec![FieldError::new(
+        field,
+        format!("there is no group {name}"),
+    )])
+}
+
+impl Write<'_> {
+    /// Adds a host.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] for a name in use, and when a group that it would be limited to is gone: without it the host
+    /// would be open to all.
+    pub fn add_host(
+        &self,
+        id: Id,
+        name: &str,
+        cache_age_max: Duration,
+        groups: &[String],
+    ) -> Result<HostId, Error> {
+        self.demand_free_host_name(name, None)?;
+        let sql = "INSERT INTO hosts (public_id, name, cache_age_max_seconds, created_at) VALUES (?, ?, ?, ?)";
+        let age = seconds(cache_age_max);
+        self.execute(sql, params![id.as_str(), name, age, self.now.unix()])?;
+        let host = self
+            .host(id)?
+            .ok_or_else(|| Error::Fault("a new host has no row".to_owned()))?;
+        match self.limit_host(host.host.id, groups)? {
+            None => Ok(host.host.id),
+            Some(gone) => Err(Error::Conflict(format!(
+                "The group {gone}, to which this code limits hosts, is gone; ask for a new code."
+            ))),
+        }
+    }
+
+    /// Writes what an edit changed: name, age, groups, shared logins.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] for a name in use; [`Error::Invalid`] for a group that is none.
+    pub fn edit_host(&self, after: &HostRecord) -> Result<(), Error> {
+        let host = after.host.id;
+        self.demand_free_host_name(&after.host.name, Some(host))?;
+        let sql = "UPDATE hosts SET name = ?, cache_age_max_seconds = ? WHERE id = ?";
+        let age = seconds(after.host.cache_age_max);
+        self.execute(sql, params![after.host.name, age, host.0])?;
+        let sql = "UPDATE credentials SET name = ? WHERE host_id = ?";
+        self.execute(sql, params![after.host.name, host.0])?;
+        self.execute("DELETE FROM host_groups WHERE host_id = ?", [host.0])?;
+        if let Some(gone) = self.limit_host(host, &after.groups)? {
+            return Err(no_group("groups", &gone));
+        }
+        self.execute("DELETE FROM host_shared_logins WHERE host_id = ?", [host.0])?;
+        for shared in &after.shared_logins {
+            let group = self
+                .group(&shared.group)?
+                .ok_or_else(|| no_group("shared_logins", &shared.group))?;
+            let sql = "INSERT OR IGNORE INTO host_shared_logins (host_id, login, group_id) VALUES (?, ?, ?)";
+            self.execute(sql, params![host.0, shared.login.as_str(), group.id.0])?;
+        }
+        Ok(())
+    }
+
+    /// Deletes a host and ends its credential.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn delete_host(&self, host: HostId) -> Result<(), Error> {
+        self.execute("DELETE FROM credentials WHERE host_id = ?", [host.0])?;
+        self.execute("DELETE FROM hosts WHERE id = ?", [host.0])
+            .map(|_| ())
+    }
+
+    /// Deletes an enrolment code; whether there was one that was still good.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn delete_enrolment_code(&self, id: Id) -> Result<bool, Error> {
+        let sql = "DELETE FROM codes WHERE id = ? AND purpose = ? AND expires_at > ?";
+        let word = Purpose::Enrolment.word();
+        Ok(self.execute(sql, params![id.as_str(), word, self.now.unix()])? > 0)
+    }
+
+    /// Notes that a host reports a login with a key, unless a later one is known.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn note_login(&self, key: Id, host: &str, login: &AcceptedLogin) -> Result<(), Error> {
+        let sql = "INSERT INTO ssh_key_uses (ssh_key_id, used_at, used_host) VALUES (?1, ?2, ?3) \
+                   ON CONFLICT DO UPDATE SET used_at = excluded.used_at, used_host = excluded.used_host \
+                   WHERE used_at IS NULL OR used_at <= excluded.used_at";
+        self.execute(sql, params![key.as_str(), login.at.unix(), host])
+            .map(|_| ())
+    }
+
+    /// Adds the event of a login, one of several that a host reports at once.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn add_login_event(
+        &self,
+        actor: &Actor,
+        origin: &Origin,
+        trace: &Trace,
+    ) -> Result<(), Error> {
+        let action = Action::HostLogin.word();
+        self.append(self.now, action, actor, origin, Outcome::Done, trace)
+    }
+
+    /// Limits a host to groups; the first name that is no group's.
+    fn limit_host(&self, host: HostId, groups: &[String]) -> Result<Option<String>, Error> {
+        for name in groups {
+            let Some(group) = self.group(name)? else {
+                return Ok(Some(name.clone()));
+            };
+            let sql = "INSERT OR IGNORE INTO host_groups (host_id, group_id) VALUES (?, ?)";
+            self.execute(sql, params![host.0, group.id.0])?;
+        }
+        Ok(None)
+    }
+
+    fn demand_free_host_name(&self, name: &str, besides: Option<HostId>) -> Result<(), Error> {
+        let sql = "SELECT count(*) FROM hosts WHERE name = ? AND id IS NOT ?";
+        if self.count(sql, params![name, besides.map(|host| host.0)])? > 0 {
+            return Err(Error::Conflict(format!(
+                "There is a host named {name} already; choose another name, or delete that host first."
+            )));
+        }
+        Ok(())
+    }
+}

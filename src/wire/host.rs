@@ -1,0 +1,305 @@
+//! Hosts: for admins, and for hosts themselves.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{given, text, whole};
+use crate::model::error::{Error, Faults};
+use crate::model::group::parse_group_name;
+use crate::model::host::{
+    AcceptedLogin, CACHE_AGE_MAX, ENROLMENT_LIFETIME_MAX, ENROLMENT_USES_MAX, EnrolmentCode,
+    HostChange, HostRecord, LoginKey, NewEnrolmentCode, SharedLogin, is_fingerprint,
+    parse_host_name,
+};
+use crate::model::text::tame;
+use crate::model::time::{Time, parse_duration, short};
+use crate::model::user::Username;
+
+/// Logins that one report may hold.
+pub const LOGINS_MAX: usize = 200;
+/// Longest login that is kept of a report, in characters: sshd may have accepted one that is none of ours.
+const LOGIN_CHARACTERS_MAX: usize = 64;
+
+/// A host.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HostOut {
+    pub id: String,
+    pub name: String,
+    /// Empty: every user may log in under their own name.
+    pub groups: Vec<String>,
+    /// A login, and the groups that it is open to.
+    pub shared_logins: BTreeMap<String, Vec<String>>,
+    /// Like `24h`.
+    pub cache_age_max: String,
+    pub created_at: String,
+    pub last_contact_at: Option<String>,
+    pub last_contact_from: Option<String>,
+    /// Of the helper, as it says.
+    pub version: Option<String>,
+    /// When it last fetched or confirmed everybody's keys.
+    pub copied_at: Option<String>,
+}
+
+impl HostOut {
+    #[must_use]
+    pub fn of(record: &HostRecord) -> Self {
+        let mut shared_logins = BTreeMap::<String, Vec<String>>::new();
+        for shared in &record.shared_logins {
+            let groups = shared_logins.entry(shared.login.to_string()).or_default();
+            groups.push(shared.group.clone());
+        }
+        Self {
+            id: record.host.public_id.to_string(),
+            name: record.host.name.clone(),
+            groups: record.groups.clone(),
+            shared_logins,
+            cache_age_max: short(record.host.cache_age_max),
+            created_at: record.host.created_at.to_string(),
+            last_contact_at: text(record.host.last_contact_at),
+            last_contact_from: record.last_contact_from.clone(),
+            version: record.version.clone(),
+            copied_at: text(record.copied_at),
+        }
+    }
+}
+
+/// A change to a host.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HostPatch {
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub groups: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub shared_logins: Option<BTreeMap<String, Vec<String>>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub cache_age_max: Option<String>,
+}
+
+impl HostPatch {
+    /// # Errors
+    /// [`Error::Invalid`] with every field at fault.
+    pub fn parse(self) -> Result<HostChange, Error> {
+        let mut faults = Faults::default();
+        let name = self
+            .name
+            .and_then(|name| faults.take("name", parse_host_name(&name)));
+        let groups = self
+            .groups
+            .map(|names| group_names(&mut faults, "groups", names));
+        let shared_logins = self
+            .shared_logins
+            .map(|shared| shared_list(&mut faults, shared));
+        let cache_age_max = self.cache_age_max.and_then(|text| {
+            // Zero is a length of time here: never answer from the copy.
+            let parsed = if text == "0s" {
+                Ok(std::time::Duration::ZERO)
+            } else {
+                parse_duration(&text)
+            };
+            let age = faults.take("cache_age_max", parsed)?;
+            if age > CACHE_AGE_MAX {
+                faults.add("cache_age_max", "write 0s to 365d");
+            }
+            Some(age)
+        });
+        faults.check()?;
+        Ok(HostChange {
+            name,
+            groups,
+            shared_logins,
+            cache_age_max,
+            version: None,
+        })
+    }
+}
+
+fn group_names(faults: &mut Faults, field: &str, names: Vec<String>) -> Vec<String> {
+    let mut groups = Vec::with_capacity(names.len());
+    for name in names {
+        groups.extend(faults.take(field, parse_group_name(&name)));
+    }
+    groups
+}
+
+fn shared_list(faults: &mut Faults, shared: BTreeMap<String, Vec<String>>) -> Vec<SharedLogin> {
+    let mut list = Vec::new();
+    for (login, groups) in shared {
+        let Some(login) = faults.take("shared_logins", Username::parse(&login)) else {
+            continue;
+        };
+        for group in group_names(faults, "shared_logins", groups) {
+            let login = login.clone();
+            list.push(SharedLogin { login, group });
+        }
+    }
+    list
+}
+
+/// A new enrolment code.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EnrolmentCodeIn {
+    /// 1, when absent.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
+    pub uses: Option<u32>,
+    /// `24h`, when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<Vec<String>>,
+}
+
+impl EnrolmentCodeIn {
+    /// # Errors
+    /// [`Error::Invalid`] with every field at fault.
+    pub fn parse(self) -> Result<NewEnrolmentCode, Error> {
+        let mut faults = Faults::default();
+        let uses = self.uses.unwrap_or(1);
+        if !(1..=ENROLMENT_USES_MAX).contains(&uses) {
+            faults.add("uses", format!("write 1 to {ENROLMENT_USES_MAX}"));
+        }
+        let lifetime = parse_duration(self.expires_in.as_deref().unwrap_or("24h"));
+        let lifetime = faults.take("expires_in", lifetime).unwrap_or_default();
+        if lifetime > ENROLMENT_LIFETIME_MAX {
+            faults.add("expires_in", "a code may be good for 365d at the longest");
+        }
+        let groups = group_names(&mut faults, "groups", self.groups.unwrap_or_default());
+        faults.check()?;
+        Ok(NewEnrolmentCode {
+            uses,
+            lifetime,
+            groups,
+        })
+    }
+}
+
+/// An enrolment code.
+#[derive(Serialize, Deserialize)]
+pub struct EnrolmentCodeOut {
+    pub id: String,
+    /// Once, when it is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub secret: Option<String>,
+    pub uses_left: u32,
+    pub created_at: String,
+    pub expires_at: String,
+    pub groups: Vec<String>,
+    pub made_by: Option<String>,
+}
+
+impl EnrolmentCodeOut {
+    #[must_use]
+    pub fn of(code: &EnrolmentCode) -> Self {
+        Self {
+            id: code.id.to_string(),
+            secret: None,
+            uses_left: code.uses_left,
+            created_at: code.created_at.to_string(),
+            expires_at: code.expires_at.to_string(),
+            groups: code.groups.clone(),
+            made_by: text(code.made_by),
+        }
+    }
+}
+
+/// What a machine is to be called.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnrollIn {
+    pub name: String,
+}
+
+/// An enrolled host. No `Debug`: it holds a secret.
+#[derive(Serialize, Deserialize)]
+pub struct EnrollOut {
+    pub id: String,
+    pub name: String,
+    pub secret: String,
+}
+
+/// The keys that open logins on a host.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AuthorizedKeysOut {
+    pub items: Vec<LoginKeyOut>,
+    /// How old the host's copy may be, in seconds.
+    pub cache_age_max: u64,
+}
+
+/// A key, and the login that it opens.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct LoginKeyOut {
+    pub login: String,
+    pub username: String,
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Base64.
+    pub key: String,
+    pub fingerprint: String,
+    pub expires_at: Option<String>,
+    pub allowed_addresses: Vec<String>,
+}
+
+impl LoginKeyOut {
+    #[must_use]
+    pub fn of(found: &LoginKey) -> Self {
+        Self {
+            login: found.login.clone(),
+            username: found.username.clone(),
+            kind: found.key.key.kind().to_string(),
+            key: found.key.key.base64(),
+            fingerprint: found.key.key.fingerprint().to_owned(),
+            expires_at: text(found.key.expires_at),
+            allowed_addresses: found.key.networks.iter().collect(),
+        }
+    }
+}
+
+/// A login that a host's sshd accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginIn {
+    pub login: String,
+    pub fingerprint: String,
+    pub address: String,
+    pub at: String,
+}
+
+impl LoginIn {
+    /// # Errors
+    /// [`Error::Invalid`] with every field at fault, each named by its place in the list.
+    pub fn parse_all(logins: &[Self]) -> Result<Vec<AcceptedLogin>, Error> {
+        let mut faults = Faults::default();
+        if logins.len() > LOGINS_MAX {
+            faults.add("", format!("send at most {LOGINS_MAX} logins at once"));
+        }
+        let mut parsed = Vec::with_capacity(logins.len());
+        for (number, login) in logins.iter().enumerate() {
+            let field = |name: &str| format!("[{number}].{name}");
+            if !is_fingerprint(&login.fingerprint) {
+                faults.add(&field("fingerprint"), "write SHA256: and 43 characters");
+            }
+            let address = match login.address.as_str() {
+                "" => None,
+                text => {
+                    let parsed = text.parse::<std::net::IpAddr>();
+                    let parsed = parsed.map_err(|_| "write an IP address");
+                    faults.take(&field("address"), parsed)
+                }
+            };
+            let at = faults.take(&field("at"), Time::parse(&login.at));
+            if let Some(at) = at {
+                parsed.push(AcceptedLogin {
+                    login: tame(&login.login, LOGIN_CHARACTERS_MAX),
+                    fingerprint: login.fingerprint.clone(),
+                    address,
+                    at,
+                });
+            }
+        }
+        faults.check()?;
+        Ok(parsed)
+    }
+}

@@ -1,0 +1,413 @@
+//! Fields of what people own: names, notes, ends, permissions, addresses, passwords.
+
+use serde_json::{Value, json};
+
+use super::{BAD_NAMES, Ground, check_refusal, no_strings, too_long};
+use crate::house::PASSWORD;
+
+#[test]
+fn names_and_notes_and_display_names() {
+    let ground = Ground::new();
+    let key = format!("/api/v1/api-keys/{}", ground.key);
+    let mut names: Vec<Value> = BAD_NAMES.iter().map(|name| json!(name)).collect();
+    names.push(json!(too_long()));
+    names.push(json!("🔑".repeat(65)));
+    names.extend(no_strings());
+    for name in &names {
+        ground.refuse("POST", "/api/v1/api-keys", &json!({"name": name}), "name");
+        ground.refuse("PATCH", &key, &json!({"name": name}), "name");
+        ground.refuse("POST", "/api/v1/tokens", &json!({"name": name}), "name");
+        ground.refuse(
+            "POST",
+            "/api/v1/services/lab/api-keys",
+            &json!({"name": name}),
+            "name",
+        );
+        ground.refuse(
+            "PATCH",
+            "/api/v1/me",
+            &json!({"display_name": name}),
+            "display_name",
+        );
+        ground.refuse(
+            "PATCH",
+            "/api/v1/users/bob",
+            &json!({"display_name": name}),
+            "display_name",
+        );
+        ground.refuse(
+            "POST",
+            "/api/v1/users",
+            &json!({"username": "carol", "display_name": name}),
+            "display_name",
+        );
+    }
+    ground.refuse("POST", "/api/v1/api-keys", &json!({}), "name");
+    ground.refuse("POST", "/api/v1/api-keys", &json!({"name": null}), "name");
+    for field in ["name", "permissions", "disabled"] {
+        ground.refuse("PATCH", &key, &json!({field: null}), field);
+    }
+    ground.refuse(
+        "PATCH",
+        "/api/v1/me",
+        &json!({"display_name": null}),
+        "display_name",
+    );
+    let mut notes: Vec<Value> = BAD_NAMES[3..]
+        .iter()
+        .filter(|note| !note.contains('\n'))
+        .map(|note| json!(note))
+        .collect();
+    notes.push(json!("x".repeat(1_001)));
+    notes.extend(no_strings());
+    for note in &notes {
+        ground.refuse(
+            "POST",
+            "/api/v1/api-keys",
+            &json!({"name": "n", "note": note}),
+            "note",
+        );
+        ground.refuse("PATCH", &key, &json!({"note": note}), "note");
+    }
+}
+
+#[test]
+fn ends_that_can_not_be() {
+    let ground = Ground::new();
+    let key = format!("/api/v1/api-keys/{}", ground.key);
+    let rotate = format!("{key}/rotate");
+    let mut lengths: Vec<Value> = [
+        "",
+        " ",
+        "30",
+        "-1d",
+        "0s",
+        "0d",
+        "1ms",
+        "soon",
+        "Never",
+        "101y",
+        "36501d",
+        "99999999999999999999d",
+        "30d\0",
+        "30\u{200b}d",
+        "P30D",
+    ]
+    .map(|text| json!(text))
+    .to_vec();
+    lengths.extend(no_strings());
+    lengths.push(json!(86_400));
+    let mut times: Vec<Value> = [
+        "",
+        "2026-11-22",
+        "2026-11-22T12:00:00",
+        "2026-11-22T12:00:00+01:00",
+        "22.11.2026",
+        "tomorrow",
+        "10000-01-01T00:00:00Z",
+        "+10000-01-01T00:00:00Z",
+        "1969-12-31T23:59:59Z",
+        "2026-13-01T00:00:00Z",
+        "2027-02-30T00:00:00Z",
+        "2027-01-01T25:00:00Z",
+        "2026-11-22T12:00:00Z\0",
+    ]
+    .map(|text| json!(text))
+    .to_vec();
+    // Past, and now.
+    times.extend(
+        [
+            "1970-01-01T00:00:00Z",
+            "2026-11-22T11:59:59Z",
+            "2026-11-22T12:00:00Z",
+        ]
+        .map(|text| json!(text)),
+    );
+    times.extend(no_strings());
+    times.push(json!(1_900_000_000));
+    for (field, values) in [("expires_in", &lengths), ("expires_at", &times)] {
+        for value in values {
+            ground.refuse(
+                "POST",
+                "/api/v1/api-keys",
+                &json!({"name": "n", field: value}),
+                field,
+            );
+            ground.refuse(
+                "POST",
+                "/api/v1/services/lab/api-keys",
+                &json!({"name": "n", field: value}),
+                field,
+            );
+            ground.refuse("PATCH", &key, &json!({field: value}), field);
+            ground.refuse("POST", &rotate, &json!({field: value}), field);
+        }
+    }
+    let both = json!({"name": "n", "expires_in": "1d", "expires_at": "2027-01-01T00:00:00Z"});
+    ground.refuse("POST", "/api/v1/api-keys", &both, "expires_at");
+    let both = json!({"expires_in": "1d", "expires_at": "2027-01-01T00:00:00Z"});
+    ground.refuse("PATCH", &key, &both, "expires_at");
+    ground.refuse("POST", &rotate, &both, "expires_at");
+    ground.refuse(
+        "PATCH",
+        &key,
+        &json!({"expires_in": null, "expires_at": null}),
+        "expires_at",
+    );
+    for grace in ["", "0", "1s", "2m", "61s", "24h1s", "25h", "never", "-1m"]
+        .map(|grace| json!(grace))
+        .iter()
+        .chain(&no_strings())
+    {
+        ground.refuse("POST", &rotate, &json!({"grace": grace}), "grace");
+    }
+    // Tokens: whole hours from one to twenty-four.
+    for life in ["30m", "90m", "0h", "25h", "2d", "1h1s", "never", "", "24"]
+        .map(|life| json!(life))
+        .iter()
+        .chain(&no_strings())
+    {
+        ground.refuse(
+            "POST",
+            "/api/v1/tokens",
+            &json!({"expires_in": life}),
+            "expires_in",
+        );
+    }
+    ground.refuse(
+        "POST",
+        "/api/v1/tokens",
+        &json!({"expires_at": "2026-11-22T13:00:00Z"}),
+        "expires_at",
+    );
+    // The last second that can be written is one.
+    let last = ground.site.api_key(
+        &ground.site.alice,
+        &json!({"name": "last", "expires_at": "9999-12-31T23:59:59Z"}),
+    );
+    assert_eq!(last["expires_at"], "9999-12-31T23:59:59Z");
+}
+
+#[test]
+fn permissions_and_addresses() {
+    let ground = Ground::new();
+    let key = format!("/api/v1/api-keys/{}", ground.key);
+    let words = [
+        "",
+        "users",
+        "users:",
+        "users:all",
+        "account:read ",
+        "account:read account:write",
+        "Account:read",
+        "*",
+        "zoo:feed",
+        "lab:other",
+        "a\0:b",
+        "x:\u{202e}y",
+    ];
+    let lists = words.map(|word| json!(["account:read", word]));
+    for permissions in &lists {
+        ground.refuse(
+            "POST",
+            "/api/v1/api-keys",
+            &json!({"name": "n", "permissions": permissions}),
+            "permissions",
+        );
+        ground.refuse(
+            "PATCH",
+            &key,
+            &json!({"permissions": permissions}),
+            "permissions",
+        );
+        ground.refuse(
+            "POST",
+            "/api/v1/tokens",
+            &json!({"permissions": permissions}),
+            "permissions",
+        );
+        ground.refuse(
+            "POST",
+            "/api/v1/services/lab/api-keys",
+            &json!({"name": "n", "permissions": permissions}),
+            "permissions",
+        );
+        ground.refuse(
+            "PATCH",
+            "/api/v1/users/bob",
+            &json!({"permissions": permissions}),
+            "permissions",
+        );
+    }
+    for (value, field) in [
+        (json!("account:read"), "permissions"),
+        (json!(5), "permissions"),
+        (json!({}), "permissions"),
+        (json!([5]), "permissions[0]"),
+        (json!(["account:read", null]), "permissions[1]"),
+    ] {
+        ground.refuse(
+            "POST",
+            "/api/v1/api-keys",
+            &json!({"name": "n", "permissions": value}),
+            field,
+        );
+        ground.refuse("PATCH", &key, &json!({"permissions": value}), field);
+    }
+    // What a service's key can't carry, and what can't be granted beyond a role.
+    ground.refuse(
+        "POST",
+        "/api/v1/services/lab/api-keys",
+        &json!({"name": "n", "permissions": ["users:read"]}),
+        "permissions",
+    );
+    ground.refuse(
+        "PATCH",
+        "/api/v1/users/bob",
+        &json!({"permissions": ["users:read"]}),
+        "permissions",
+    );
+    ground.refuse(
+        "PATCH",
+        "/api/v1/users/bob",
+        &json!({"permissions": ["account:read"]}),
+        "permissions",
+    );
+    for network in [
+        "",
+        " ",
+        "10.0.0.0/33",
+        "10.0.0",
+        "10.0.0.1-10.0.0.9",
+        "example.org",
+        "::1/129",
+        "10.0.0.0/8 ",
+        "fe80::1%eth0",
+        "a\0",
+        "0.0.0.0/0/0",
+    ] {
+        let list = json!(["10.0.0.0/8", network]);
+        ground.refuse(
+            "POST",
+            "/api/v1/api-keys",
+            &json!({"name": "n", "allowed_addresses": list}),
+            "allowed_addresses",
+        );
+        ground.refuse(
+            "PATCH",
+            &key,
+            &json!({"allowed_addresses": list}),
+            "allowed_addresses",
+        );
+        ground.refuse(
+            "POST",
+            "/api/v1/tokens",
+            &json!({"allowed_addresses": list}),
+            "allowed_addresses",
+        );
+    }
+    let many: Vec<String> = (0..33).map(|n| format!("10.0.{n}.0/24")).collect();
+    ground.refuse(
+        "POST",
+        "/api/v1/api-keys",
+        &json!({"name": "n", "allowed_addresses": many}),
+        "allowed_addresses",
+    );
+    ground.refuse(
+        "POST",
+        "/api/v1/api-keys",
+        &json!({"name": "n", "allowed_addresses": "10.0.0.0/8"}),
+        "allowed_addresses",
+    );
+}
+
+#[test]
+fn codes_and_passwords() {
+    let mut ground = Ground::new();
+    ground.site.set_password("alice");
+    ground.settle();
+    let wrong = [
+        json!("another password of mine"),
+        json!(""),
+        json!("x".repeat(1_024)),
+    ];
+    for current in &wrong {
+        ground.refuse(
+            "POST",
+            "/api/v1/me/password",
+            &json!({"current": current, "new": "another long password"}),
+            "current",
+        );
+    }
+    ground.refuse(
+        "POST",
+        "/api/v1/me/password",
+        &json!({"current": "x".repeat(1_025), "new": "another long password"}),
+        "current",
+    );
+    ground.refuse(
+        "POST",
+        "/api/v1/me/password",
+        &json!({"new": "another long password"}),
+        "current",
+    );
+    ground.refuse(
+        "POST",
+        "/api/v1/me/password",
+        &json!({"current": PASSWORD}),
+        "new",
+    );
+    for new in ["", "short", "alicealicealice", &"x".repeat(1_025)] {
+        ground.refuse(
+            "POST",
+            "/api/v1/me/password",
+            &json!({"current": PASSWORD, "new": new}),
+            "new",
+        );
+    }
+    let site = &ground.site;
+    let name = keycroft::model::user::Username::parse("bob").unwrap();
+    let code = site
+        .desk()
+        .reset_password_as_operator(&name)
+        .unwrap()
+        .reveal();
+    let before = site.snapshot();
+    for (body, field) in [
+        (json!({}), "password"),
+        (json!({"password": 5}), "password"),
+        (json!({"password": "short"}), "password"),
+        (json!({"password": "bobbobbobbobbob"}), "password"),
+        (json!({"password": PASSWORD, "x": 1}), "x"),
+    ] {
+        let answer = site
+            .ask("POST", "/api/v1/password-reset")
+            .bearer(&code)
+            .json(&body)
+            .send();
+        check_refusal(&body.to_string(), &answer, field);
+        // Not spent by a mistake.
+        assert_eq!(site.snapshot(), before, "{body}");
+    }
+    site.ask("POST", "/api/v1/invitation")
+        .bearer(&code)
+        .json(&json!({"password": PASSWORD}))
+        .send()
+        .expect(401);
+    site.ask("POST", "/api/v1/setup")
+        .bearer(&code)
+        .json(&json!({"username": "x", "password": PASSWORD}))
+        .send()
+        .expect(401);
+    assert_eq!(site.snapshot(), before);
+    site.ask("POST", "/api/v1/password-reset")
+        .bearer(&code)
+        .json(&json!({"password": PASSWORD}))
+        .send()
+        .expect(204);
+    site.ask("POST", "/api/v1/password-reset")
+        .bearer(&code)
+        .json(&json!({"password": PASSWORD}))
+        .send()
+        .expect(401);
+}

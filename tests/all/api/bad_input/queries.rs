@@ -1,0 +1,105 @@
+//! Query strings.
+
+use super::{Ground, check_refusal};
+
+#[test]
+fn queries() {
+    let ground = Ground::new();
+    let site = &ground.site;
+    let refuse = |path: &str, field: &str| {
+        let answer = site.ask("GET", path).bearer(&site.alice).send();
+        check_refusal(path, &answer, field);
+    };
+    for list in [
+        "/api/v1/api-keys",
+        "/api/v1/tokens",
+        "/api/v1/sessions",
+        "/api/v1/events",
+        "/api/v1/users",
+        "/api/v1/users/bob/api-keys",
+        "/api/v1/users/bob/tokens",
+        "/api/v1/users/bob/sessions",
+        "/api/v1/groups",
+        "/api/v1/services",
+        "/api/v1/services/lab/api-keys",
+    ] {
+        for limit in [
+            "0",
+            "201",
+            "-1",
+            "1.5",
+            "x",
+            "",
+            "%00",
+            "99999999999999999999",
+        ] {
+            refuse(&format!("{list}?limit={limit}"), "limit");
+        }
+        for after in ["", "x", "0", "-5", "99999999999999999999", "%ff", "1;drop"] {
+            refuse(&format!("{list}?after={after}"), "after");
+        }
+        refuse(&format!("{list}?limit=1&limit=2"), "limit");
+        refuse(&format!("{list}?nonsense"), "nonsense");
+        refuse(&format!("{list}?LIMIT=1"), "LIMIT");
+        assert_eq!(
+            site.ask(
+                "GET",
+                &format!("{list}?limit=200&after=9223372036854775807")
+            )
+            .bearer(&site.alice)
+            .send()
+            .status,
+            200,
+            "{list}"
+        );
+    }
+    for value in ["1", "yes", "", "TRUE"] {
+        refuse(&format!("/api/v1/api-keys?ended={value}"), "ended");
+        refuse(&format!("/api/v1/events?all={value}"), "all");
+        let answer = site
+            .ask(
+                "DELETE",
+                &format!("/api/v1/api-keys/{}?with_made={value}", ground.key),
+            )
+            .bearer(&site.alice)
+            .send();
+        check_refusal("with_made", &answer, "with_made");
+    }
+    for time in ["2026", "now", "10000-01-01T00:00:00Z", ""] {
+        refuse(&format!("/api/v1/events?since={time}"), "since");
+        refuse(&format!("/api/v1/events?until={time}"), "until");
+    }
+    refuse("/api/v1/events?user=A%00", "user");
+    site.ask("GET", "/api/v1/events?user=nobody")
+        .bearer(&site.alice)
+        .send()
+        .expect(404);
+    for path in [
+        "/api/v1/me",
+        "/api/v1/policy",
+        "/healthz",
+        "/openapi.json",
+        "/.well-known/oauth-authorization-server",
+        "/api/v1/users/bob",
+        &format!("/api/v1/api-keys/{}", ground.key),
+        &format!("/api/v1/api-keys/{}/usage", ground.key),
+    ] {
+        refuse(&format!("{path}?nonsense=1"), "nonsense");
+        // A name that can't be seen is not repeated.
+        let answer = site
+            .ask("GET", &format!("{path}?a%00%E2%80%AEb=1"))
+            .bearer(&site.alice)
+            .send();
+        check_refusal(path, &answer, "ab");
+    }
+    for path in ["/oauth/introspect", "/oauth/revoke"] {
+        let answer = site
+            .ask("POST", &format!("{path}?token=x"))
+            .bearer(&site.alice)
+            .form(&[("token", "x")])
+            .send()
+            .expect(400);
+        assert_eq!(answer.json()["error"], "invalid_request");
+    }
+    ground.check_unchanged("queries");
+}

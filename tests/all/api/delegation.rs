@@ -1,0 +1,227 @@
+//! S4: who may change users or services, and no more, gives nobody more.
+
+use keycroft::model::user::Role;
+use serde_json::json;
+
+use super::escalation::{ask, lacks, may};
+use crate::house::{Site, id, secret};
+
+#[test]
+fn who_may_only_change_users_gives_nobody_more() {
+    let site = Site::new();
+    site.add_user("dora", Role::Admin);
+    may(
+        &site,
+        &site.alice,
+        "POST",
+        "/api/v1/services",
+        &json!({"name": "lab", "permissions": ["lab:use"]}),
+    );
+    let narrow = site.narrow(&site.alice, &["users:read", "users:write"]);
+    lacks(
+        &site,
+        &narrow,
+        "POST",
+        "/api/v1/users",
+        &json!({"username": "mine", "role": "admin"}),
+        "permission",
+    );
+    lacks(
+        &site,
+        &narrow,
+        "POST",
+        "/api/v1/users",
+        &json!({"username": "mine", "role": "admin", "password": crate::house::PASSWORD}),
+        "permission",
+    );
+    lacks(
+        &site,
+        &narrow,
+        "PATCH",
+        "/api/v1/users/bob",
+        &json!({"role": "admin"}),
+        "permission",
+    );
+    lacks(
+        &site,
+        &narrow,
+        "PATCH",
+        "/api/v1/users/bob",
+        &json!({"permissions": ["introspect"]}),
+        "introspect",
+    );
+    lacks(
+        &site,
+        &narrow,
+        "PATCH",
+        "/api/v1/users/bob",
+        &json!({"permissions": ["lab:use"]}),
+        "lab:use",
+    );
+    // A link to somebody's password is their power.
+    lacks(
+        &site,
+        &narrow,
+        "POST",
+        "/api/v1/users/dora/reset-password",
+        &json!({}),
+        "permission",
+    );
+    lacks(
+        &site,
+        &narrow,
+        "POST",
+        "/api/v1/users/bob/reset-password",
+        &json!({}),
+        "permission",
+    );
+    may(
+        &site,
+        &narrow,
+        "PATCH",
+        "/api/v1/users/dora",
+        &json!({"disabled": true}),
+    );
+    lacks(
+        &site,
+        &narrow,
+        "PATCH",
+        "/api/v1/users/dora",
+        &json!({"disabled": false}),
+        "permission",
+    );
+    assert_eq!(
+        ask(&site, &narrow, "DELETE", "/api/v1/users/alice", &json!({})).0,
+        409
+    );
+    may(
+        &site,
+        &narrow,
+        "POST",
+        "/api/v1/users",
+        &json!({"username": "member"}),
+    );
+    may(
+        &site,
+        &narrow,
+        "PATCH",
+        "/api/v1/users/dora",
+        &json!({"role": "member"}),
+    );
+    // Taking away needs no more.
+    may(
+        &site,
+        &site.alice,
+        "PATCH",
+        "/api/v1/users/bob",
+        &json!({"permissions": ["introspect", "lab:use"]}),
+    );
+    may(
+        &site,
+        &narrow,
+        "PATCH",
+        "/api/v1/users/bob",
+        &json!({"permissions": ["introspect"]}),
+    );
+    may(
+        &site,
+        &narrow,
+        "PATCH",
+        "/api/v1/users/bob",
+        &json!({"permissions": []}),
+    );
+}
+
+#[test]
+fn who_may_only_change_services_gives_them_only_their_own() {
+    let site = Site::new();
+    may(
+        &site,
+        &site.alice,
+        "POST",
+        "/api/v1/services",
+        &json!({"name": "lab", "permissions": ["lab:use"]}),
+    );
+    let narrow = site.narrow(&site.alice, &["services:read", "services:write"]);
+    let keys = "/api/v1/services/lab/api-keys";
+    for power in ["introspect", "metrics"] {
+        lacks(
+            &site,
+            &narrow,
+            "POST",
+            keys,
+            &json!({"name": "n", "permissions": [power]}),
+            power,
+        );
+    }
+    let own = may(&site, &narrow, "POST", keys, &json!({"name": "own"}));
+    assert_eq!(own["permissions"], json!(["lab:use"]));
+    let wide = may(
+        &site,
+        &site.alice,
+        "POST",
+        keys,
+        &json!({"name": "wide", "permissions": ["introspect"]}),
+    );
+    let path = format!("{keys}/{}", id(&wide));
+    lacks(
+        &site,
+        &narrow,
+        "PATCH",
+        &path,
+        &json!({"name": "x"}),
+        "introspect",
+    );
+    lacks(
+        &site,
+        &narrow,
+        "POST",
+        &format!("{path}/rotate"),
+        &json!({}),
+        "introspect",
+    );
+    lacks(
+        &site,
+        &narrow,
+        "PATCH",
+        &format!("{keys}/{}", id(&own)),
+        &json!({"permissions": ["introspect", "lab:use"]}),
+        "introspect",
+    );
+    may(&site, &narrow, "PATCH", &path, &json!({"disabled": true}));
+    lacks(
+        &site,
+        &narrow,
+        "PATCH",
+        &path,
+        &json!({"disabled": false}),
+        "introspect",
+    );
+    // What it defines is in nobody's own power by that.
+    lacks(
+        &site,
+        &narrow,
+        "POST",
+        "/api/v1/api-keys",
+        &json!({"name": "n", "permissions": ["lab:use"]}),
+        "api-keys:write",
+    );
+    lacks(
+        &site,
+        &site.alice,
+        "POST",
+        "/api/v1/api-keys",
+        &json!({"name": "n", "permissions": ["lab:use"]}),
+        "lab:use",
+    );
+    // A service's key opens nothing of a person's or an admin's.
+    for (method, path, missing) in [
+        ("GET", "/api/v1/api-keys", "api-keys:read"),
+        ("POST", "/api/v1/tokens", "tokens:write"),
+        ("GET", "/api/v1/users", "users:read"),
+        ("POST", keys, "services:write"),
+        ("PATCH", "/api/v1/me", "account:write"),
+    ] {
+        lacks(&site, &secret(&own), method, path, &json!({}), missing);
+    }
+}

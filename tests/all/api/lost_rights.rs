@@ -1,0 +1,227 @@
+//! S4: a right that is lost between check and commit is lost.
+
+use keycroft::desk::Desk;
+use keycroft::model::caller::Caller;
+use keycroft::model::credential::{Kind, NewCredential, Rotation};
+use keycroft::model::error::Error;
+use keycroft::model::event::{Origin, Way};
+use keycroft::model::permission::Permissions;
+use keycroft::model::secret::{Id, Presented};
+use keycroft::model::time::WantedEnd;
+use keycroft::model::user::{UserChange, Username};
+use serde_json::json;
+
+use crate::house::{Site, id_of};
+
+use super::escalation::may;
+
+/// Somebody who was found good, before what follows.
+fn caller(site: &Site, bearer: &str) -> Caller {
+    let presented = Presented::parse(bearer).unwrap();
+    let origin = Origin {
+        way: Way::Api,
+        address: Some("127.0.0.1".parse().unwrap()),
+        program: None,
+        request_id: None,
+    };
+    site.desk()
+        .caller(&presented, Kind::is_bearer, origin, site.desk().now())
+        .unwrap()
+}
+
+fn wanted(name: &str, permissions: &[&str]) -> NewCredential {
+    NewCredential {
+        kind: Kind::ApiKey,
+        name: Some(name.to_owned()),
+        note: None,
+        end: WantedEnd::Unsaid,
+        permissions: Some(Permissions::parse(permissions).unwrap()),
+        networks: None,
+    }
+}
+
+/// What `caller`, checked before, is told when the act is to be committed.
+fn issue(site: &Site, caller: &Caller, permissions: &[&str]) -> Result<(), Error> {
+    let whose = Desk::own(caller, Kind::ApiKey).unwrap();
+    site.desk()
+        .issue(caller, &whose, wanted("late", permissions), None)
+        .map(|_| ())
+}
+
+/// How bob loses a right: who asks for what (`{id}`: his key), and whether he is left with less or with nothing.
+const LOSSES: [(&str, &str, &str, &str, &str, bool); 9] = [
+    (
+        "demoted",
+        "alice",
+        "PATCH",
+        "/users/bob",
+        "{\"role\": \"member\"}",
+        true,
+    ),
+    (
+        "disabled",
+        "alice",
+        "PATCH",
+        "/users/bob",
+        "{\"disabled\": true}",
+        false,
+    ),
+    ("deleted", "alice", "DELETE", "/users/bob", "{}", false),
+    (
+        "left",
+        "alice",
+        "POST",
+        "/users/bob/end-everything",
+        "{}",
+        false,
+    ),
+    (
+        "key deleted",
+        "alice",
+        "DELETE",
+        "/users/bob/api-keys/{id}",
+        "{}",
+        false,
+    ),
+    (
+        "key disabled",
+        "bob",
+        "PATCH",
+        "/api-keys/{id}",
+        "{\"disabled\": true}",
+        false,
+    ),
+    (
+        "key rotated",
+        "bob",
+        "POST",
+        "/api-keys/{id}/rotate",
+        "{}",
+        false,
+    ),
+    (
+        "key narrowed",
+        "bob",
+        "PATCH",
+        "/api-keys/{id}",
+        "{\"permissions\": [\"api-keys:write\"]}",
+        true,
+    ),
+    (
+        "address gone",
+        "bob",
+        "PATCH",
+        "/api-keys/{id}",
+        "{\"allowed_addresses\": [\"10.0.0.0/8\"]}",
+        false,
+    ),
+];
+
+#[test]
+fn a_right_lost_between_check_and_commit_is_lost() {
+    for (what, who, method, path, body, forbidden) in LOSSES {
+        let site = Site::new();
+        may(
+            &site,
+            &site.alice,
+            "PATCH",
+            "/api/v1/users/bob",
+            &json!({"role": "admin"}),
+        );
+        let key = site.narrow(
+            &site.token("bob"),
+            &["api-keys:write", "users:read", "users:write"],
+        );
+        let caller = caller(&site, &key);
+        let path = format!("/api/v1{}", path.replace("{id}", &id_of(&key)));
+        let body = serde_json::from_str(body).unwrap();
+        may(&site, &site.token(who), method, &path, &body);
+        let before = site.snapshot();
+        let refused = issue(&site, &caller, &["users:read"]).unwrap_err();
+        match (forbidden, &refused) {
+            (true, Error::Forbidden { .. }) | (false, Error::Unauthenticated { .. }) => {}
+            _ => panic!("{what}: {refused:?}"),
+        }
+        let name = Username::parse("alice").unwrap();
+        let change = UserChange {
+            display_name: Some("x".to_owned()),
+            ..UserChange::default()
+        };
+        let act = site.desk().change_user(&caller, &name, change);
+        assert!(
+            matches!(
+                act,
+                Err(Error::Forbidden { .. } | Error::Unauthenticated { .. })
+            ),
+            "{what}"
+        );
+        assert_eq!(site.snapshot(), before, "{what}");
+    }
+}
+
+#[test]
+fn a_permission_that_a_service_dropped_meanwhile_is_given_to_nobody() {
+    let site = Site::new();
+    may(
+        &site,
+        &site.alice,
+        "POST",
+        "/api/v1/services",
+        &json!({"name": "lab", "permissions": ["lab:use"]}),
+    );
+    may(
+        &site,
+        &site.alice,
+        "PATCH",
+        "/api/v1/users/bob",
+        &json!({"permissions": ["lab:use"]}),
+    );
+    let bob = caller(&site, &site.token("bob"));
+    let alice = caller(&site, &site.alice);
+    let service = site.desk().service(&alice, "lab").unwrap();
+    may(
+        &site,
+        &site.alice,
+        "PATCH",
+        "/api/v1/services/lab",
+        &json!({"permissions": []}),
+    );
+    assert!(matches!(
+        issue(&site, &bob, &["lab:use"]),
+        Err(Error::Invalid(_) | Error::Forbidden { .. })
+    ));
+    let late = site.desk().issue(
+        &alice,
+        &Desk::of_service(&service),
+        wanted("late", &["lab:use"]),
+        None,
+    );
+    assert!(matches!(late, Err(Error::Invalid(_))));
+    // Nor is a key made for a service that is gone.
+    may(
+        &site,
+        &site.alice,
+        "DELETE",
+        "/api/v1/services/lab",
+        &json!({}),
+    );
+    let late = site.desk().issue(
+        &alice,
+        &Desk::of_service(&service),
+        wanted("late", &[]),
+        None,
+    );
+    assert!(matches!(late, Err(Error::NotFound(_))));
+    let rotation = Rotation {
+        grace: std::time::Duration::ZERO,
+        end: WantedEnd::Unsaid,
+    };
+    let late = site.desk().rotate(
+        &alice,
+        &Desk::of_service(&service),
+        Id::random(),
+        rotation,
+        None,
+    );
+    assert!(matches!(late, Err(Error::NotFound(_))));
+}

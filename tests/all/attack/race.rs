@@ -1,0 +1,38 @@
+//! Rights that are lost between the look and the act.
+
+use serde_json::json;
+
+use crate::house::{Asking, PASSWORD, Site};
+
+/// Whoever knows an old password and holds a token must not win against a reset that was done while theirs was computed.
+#[test]
+fn an_old_password_does_not_outlive_a_reset_in_flight() {
+    for round in 0..5 {
+        let site = Site::new();
+        site.set_password("bob");
+        let username = keycroft::model::user::Username::parse("bob").unwrap();
+        let code = site.desk().reset_password_as_operator(&username).unwrap();
+        let code = code.reveal();
+        let house = site.open_house();
+        let (changed, reset) = std::thread::scope(|scope| {
+            let changing = scope.spawn(|| {
+                let house = house;
+                Asking::new(&house, "POST", "/api/v1/me/password")
+                    .bearer(&site.bob)
+                    .json(&json!({"current": PASSWORD, "new": "the attacker's own words"}))
+                    .send()
+                    .status
+            });
+            let reset = site.ask("POST", "/api/v1/password-reset").bearer(&code);
+            let reset = reset.json(&json!({"password": "what bob chose instead"}));
+            let reset = reset.send().status;
+            (changing.join().unwrap(), reset)
+        });
+        // Whoever was first made the other's proof worthless: the password that was shown, or the link.
+        let outcome = (changed, reset);
+        assert!(
+            matches!(outcome, (422, 204) | (204, 401)),
+            "round {round}: {outcome:?}"
+        );
+    }
+}

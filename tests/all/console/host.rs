@@ -1,0 +1,109 @@
+//! Admins' pages of hosts: a code shown once, a host that it enrols, who may log in there, its end.
+
+use keycroft::http::respond;
+use rouille::Request;
+
+use super::site::Site;
+
+/// A machine spends a code; the status.
+fn enroll(site: &Site, code: &str, name: &str) -> u16 {
+    let headers = vec![
+        ("Authorization".to_owned(), format!("Bearer {code}")),
+        ("Content-Type".to_owned(), "application/json".to_owned()),
+    ];
+    let body = format!("{{\"name\":\"{name}\"}}").into_bytes();
+    let peer = "127.0.0.1:40000".parse().unwrap();
+    let request = Request::fake_http_from(
+        peer,
+        "POST",
+        "/api/v1/hosts/enroll".to_owned(),
+        headers,
+        body,
+    );
+    respond(&site.house, &request).status_code
+}
+
+#[test]
+fn a_host_is_added_changed_and_deleted() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    let group = alice.open("/admin/groups").form("/admin/groups");
+    alice.submit_and_follow(&group.set("name", "staff"));
+    assert!(alice.open("/admin/hosts").has("No hosts yet"));
+    let form = alice.open("/admin/hosts/enrol").form("/admin/hosts/enrol");
+    let wrong = alice.submit(&form.clone().set("uses", "many"));
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.has("write a number"), "{}", wrong.text());
+    let made = alice.submit(&form.clone().set("uses", "2")).expect(200);
+    let code = made.secret();
+    assert!(code.starts_with("kce_"), "{code}");
+    assert_eq!(made.header("Cache-Control"), Some("no-store"));
+    // Sent again, the form makes no second code and shows none.
+    let again = alice.submit(&form.set("uses", "2"));
+    assert_eq!(again.status, 409);
+    assert!(!again.text().contains("kce_"), "{}", again.text());
+    assert_eq!(
+        site.count("SELECT count(*) FROM codes WHERE purpose = 'enrolment'"),
+        1
+    );
+    assert!(!alice.open("/admin/hosts").text().contains(&code));
+
+    assert_eq!(enroll(&site, &code, "gpu1"), 201);
+    let page = alice.open("/admin/hosts");
+    assert!(
+        page.has("gpu1") && page.has("every user") && page.has("1 left"),
+        "{}",
+        page.text()
+    );
+    let codes = page.text();
+    let (_, rest) = codes.split_once("/admin/hosts/codes/").unwrap();
+    let delete = format!("/admin/hosts/codes/{}/delete", &rest[..12]);
+    alice.submit_and_follow(&page.form(&delete));
+    assert_eq!(enroll(&site, &code, "gpu2"), 401);
+
+    let id = codes
+        .split("href=\"/admin/hosts/")
+        .map(|rest| &rest[..rest.len().min(12)])
+        .find(|id| {
+            id.len() == 12
+                && id
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+        })
+        .unwrap()
+        .to_owned();
+    let path = format!("/admin/hosts/{id}");
+    let form = alice.open(&path).form(&path);
+    let stale = form.clone();
+    let bad = alice.submit(&form.clone().set("shared_logins", "ubuntu"));
+    assert_eq!(bad.status, 422);
+    assert!(bad.has("like ubuntu: admins"), "{}", bad.text());
+    let saved = alice.submit_and_follow(
+        &form
+            .set("groups", "staff")
+            .set("shared_logins", "ubuntu: staff")
+            .set("cache_age_max", "1h"),
+    );
+    assert!(
+        saved.has("Saved.") && saved.has("ubuntu: staff") && saved.has("1h"),
+        "{}",
+        saved.text()
+    );
+    assert_eq!(site.count("SELECT count(*) FROM host_groups"), 1);
+    assert!(alice.open("/admin/groups/staff").has("Hosts: gpu1"));
+    // What somebody else changed meanwhile is not overwritten.
+    let late = alice.submit(&stale.set("cache_age_max", "2h"));
+    assert_eq!(late.status, 409);
+    assert_eq!(site.count("SELECT cache_age_max_seconds FROM hosts"), 3_600);
+
+    let delete = format!("{path}/delete");
+    let form = alice.open(&delete).form(&delete);
+    let unsure = alice.submit(&form.clone().set("confirm", "gpu"));
+    assert_eq!(unsure.status, 422);
+    alice.submit_and_follow(&form.set("confirm", "gpu1"));
+    assert_eq!(site.count("SELECT count(*) FROM hosts"), 0);
+    assert_eq!(
+        site.count("SELECT count(*) FROM credentials WHERE kind = 'host'"),
+        0
+    );
+}

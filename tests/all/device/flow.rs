@@ -1,0 +1,257 @@
+//! The way from code to token, and who gets it.
+
+use keycroft::desk::Desk;
+use keycroft::model::credential::Kind;
+use keycroft::model::error::Error;
+use keycroft::model::time::Lifetime;
+use serde_json::Value;
+
+use super::support::{Lab, START, hours, text};
+
+#[test]
+fn the_whole_way() {
+    let lab = Lab::new();
+    let begun = lab.begin();
+    assert_eq!(
+        (&begun["expires_in"], &begun["interval"]),
+        (&300.into(), &5.into())
+    );
+    assert_eq!(
+        text(&begun, "verification_uri"),
+        "https://keys.lab.example/device"
+    );
+    assert!(text(&begun, "device_code").starts_with("kce_"));
+    assert_eq!(lab.polled(&begun), "authorization_pending");
+
+    let alice = lab.at_console("alice");
+    let shown = lab
+        .desk()
+        .device_login(&alice, &text(&begun, "user_code").to_lowercase())
+        .unwrap();
+    assert_eq!(
+        (
+            shown.computer.as_str(),
+            shown.program.as_str(),
+            shown.lifetime,
+            shown.asked_at
+        ),
+        ("gpu1", "keycroft/1", Some(Lifetime::hours(8)), START)
+    );
+    assert!(shown.address.is_some());
+    lab.desk()
+        .approve_device_login(&alice, text(&begun, "user_code"), hours(2))
+        .unwrap();
+
+    let (status, granted) = lab.poll(&begun);
+    assert_eq!(status, 200, "{granted}");
+    assert_eq!(
+        (text(&granted, "token_type"), &granted["expires_in"]),
+        ("Bearer", &7_200.into())
+    );
+    let caller = lab.with(text(&granted, "access_token"));
+    assert_eq!(caller.credential.kind, Kind::Token);
+    assert_eq!(caller.credential.owner.name(), "alice");
+    assert_eq!(caller.power, alice.power);
+    let record = lab
+        .desk()
+        .credential(
+            &caller,
+            &Desk::own(&caller, Kind::Token).unwrap(),
+            Kind::Token,
+            caller.credential.id,
+        )
+        .unwrap();
+    assert_eq!(
+        (record.name.as_str(), record.made_by),
+        ("keycroft/1 on gpu1", Some(alice.credential.id))
+    );
+    assert_eq!(lab.polled(&begun), "invalid_grant", "it is spent");
+
+    let events = lab
+        .desk()
+        .own_events(&caller, keycroft::desk::EventFilter::default(), None, 10)
+        .unwrap()
+        .items;
+    let told: Vec<(&str, &str)> = events
+        .iter()
+        .map(|event| (event.action.as_str(), event.actor.as_str()))
+        .collect();
+    assert_eq!(
+        told[..2],
+        [("token.create", "alice"), ("device.approve", "alice")]
+    );
+}
+
+#[test]
+fn a_person_says_no() {
+    let lab = Lab::new();
+    let begun = lab.begin();
+    let alice = lab.at_console("alice");
+    lab.desk()
+        .refuse_device_login(&alice, text(&begun, "user_code"))
+        .unwrap();
+    assert_eq!(lab.polled(&begun), "access_denied");
+    assert!(
+        matches!(
+            lab.desk()
+                .approve_device_login(&alice, text(&begun, "user_code"), hours(1)),
+            Err(Error::NotFound(_))
+        ),
+        "an answer stands"
+    );
+    assert_eq!(lab.polled(&begun), "access_denied");
+}
+
+#[test]
+fn who_asks_too_often_is_slowed_down_by_five_seconds_each_time() {
+    let lab = Lab::new();
+    let begun = lab.begin();
+    assert_eq!(
+        lab.polled(&begun),
+        "authorization_pending",
+        "the first question is never too soon"
+    );
+    lab.turn(4);
+    assert_eq!(lab.polled(&begun), "slow_down");
+    lab.turn(9);
+    assert_eq!(lab.polled(&begun), "slow_down", "ten seconds from now on");
+    lab.turn(15);
+    assert_eq!(lab.polled(&begun), "authorization_pending");
+    let other = lab.begin();
+    assert_eq!(
+        lab.polled(&other),
+        "authorization_pending",
+        "each device has its own pace"
+    );
+}
+
+#[test]
+fn asking_writes_nothing_until_there_is_an_answer() {
+    let lab = Lab::new();
+    let begun = lab.begin();
+    let wal = lab.office.desk().unwrap();
+    let before = std::fs::metadata(lab.folder.path().join("keycroft.db-wal"))
+        .unwrap()
+        .len();
+    for _ in 0..20 {
+        lab.turn(6);
+        assert_eq!(lab.polled(&begun), "authorization_pending");
+    }
+    assert_eq!(
+        std::fs::metadata(lab.folder.path().join("keycroft.db-wal"))
+            .unwrap()
+            .len(),
+        before
+    );
+    drop(wal);
+}
+
+#[test]
+fn after_five_minutes_it_is_over() {
+    let lab = Lab::new();
+    let begun = lab.begin();
+    let alice = lab.at_console("alice");
+    lab.turn(299);
+    lab.desk()
+        .device_login(&alice, text(&begun, "user_code"))
+        .unwrap();
+    lab.turn(1);
+    assert_eq!(lab.polled(&begun), "expired_token");
+    assert!(matches!(
+        lab.desk().device_login(&alice, text(&begun, "user_code")),
+        Err(Error::NotFound(_))
+    ));
+
+    let late = lab.begin();
+    lab.desk()
+        .approve_device_login(&alice, text(&late, "user_code"), hours(1))
+        .unwrap();
+    lab.turn(300);
+    assert_eq!(
+        lab.polled(&late),
+        "expired_token",
+        "approved, but fetched too late"
+    );
+}
+
+#[test]
+fn one_of_fifty_gets_the_token() {
+    let lab = Lab::new();
+    let begun = lab.begin();
+    let alice = lab.at_console("alice");
+    lab.desk()
+        .approve_device_login(&alice, text(&begun, "user_code"), hours(1))
+        .unwrap();
+    let start = std::sync::Barrier::new(50);
+    let answers: Vec<(u16, Value)> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..50)
+            .map(|_| {
+                scope.spawn(|| {
+                    start.wait();
+                    lab.poll(&begun)
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    assert_eq!(
+        answers.iter().filter(|(status, _)| *status == 200).count(),
+        1
+    );
+    assert!(
+        answers
+            .iter()
+            .filter(|(status, _)| *status != 200)
+            .all(|(status, body)| *status == 400 && text(body, "error") == "invalid_grant")
+    );
+    let tokens = lab
+        .desk()
+        .credentials(
+            &alice,
+            &Desk::own(&alice, Kind::Token).unwrap(),
+            Kind::Token,
+            false,
+            None,
+            10,
+        )
+        .unwrap()
+        .items;
+    assert_eq!(tokens.len(), 1);
+}
+
+#[test]
+fn one_of_fifty_answers_stands() {
+    let lab = Lab::new();
+    let begun = lab.begin();
+    let (alice, bob) = (lab.at_console("alice"), lab.at_console("bob"));
+    let start = std::sync::Barrier::new(8);
+    let done: Vec<bool> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..8)
+            .map(|number| {
+                let (who, begun, lab, start) = (
+                    if number % 2 == 0 { &alice } else { &bob },
+                    &begun,
+                    &lab,
+                    &start,
+                );
+                scope.spawn(move || {
+                    start.wait();
+                    let code = text(begun, "user_code");
+                    if number < 4 {
+                        lab.desk().approve_device_login(who, code, hours(1)).is_ok()
+                    } else {
+                        lab.desk().refuse_device_login(who, code).is_ok()
+                    }
+                })
+            })
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    assert_eq!(done.iter().filter(|done| **done).count(), 1);
+}

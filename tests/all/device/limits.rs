@@ -1,0 +1,318 @@
+//! What an approval is worth, and what is refused.
+
+use keycroft::model::caller::Caller;
+use keycroft::model::error::Error;
+use keycroft::model::time::{Lifetime, Time, WantedEnd};
+use keycroft::model::user::{Disabled, Role, UserChange, Username};
+
+use super::support::{GRANT, Lab, START, hours, text};
+
+#[test]
+fn approving_needs_a_session_and_a_password_typed_lately() {
+    let lab = Lab::new();
+    let begun = lab.begin();
+    let alice = lab.at_console("alice");
+    let secret = lab
+        .desk()
+        .user_token_as_operator(&Username::parse("alice").unwrap(), WantedEnd::Unsaid)
+        .unwrap()
+        .secret
+        .reveal();
+    let by_token = lab.with(&secret);
+    assert!(matches!(
+        lab.desk()
+            .approve_device_login(&by_token, text(&begun, "user_code"), hours(1)),
+        Err(Error::NotAllowed(_))
+    ));
+    let later = Caller {
+        now: Time::from_unix(START.unix() + 601),
+        ..alice.clone()
+    };
+    assert_eq!(
+        lab.desk()
+            .approve_device_login(&later, text(&begun, "user_code"), hours(1))
+            .err(),
+        Some(Error::PasswordNeeded)
+    );
+    assert_eq!(lab.polled(&begun), "authorization_pending");
+}
+
+#[test]
+fn the_approval_is_worth_no_more_than_who_gave_it() {
+    // Signed out, disabled or demoted between yes and fetching.
+    let lab = Lab::new();
+    let (alice, bob) = (lab.at_console("alice"), lab.at_console("bob"));
+    let begun = lab.begin();
+    lab.desk()
+        .approve_device_login(&bob, text(&begun, "user_code"), hours(1))
+        .unwrap();
+    lab.desk().sign_out(&bob).unwrap();
+    assert_eq!(lab.polled(&begun), "access_denied");
+
+    let bob = lab.at_console("bob");
+    let begun = lab.begin();
+    lab.desk()
+        .approve_device_login(&bob, text(&begun, "user_code"), hours(1))
+        .unwrap();
+    let name = Username::parse("bob").unwrap();
+    lab.desk()
+        .change_user(
+            &alice,
+            &name,
+            UserChange {
+                disabled: Some(Disabled::Yes),
+                ..UserChange::default()
+            },
+        )
+        .unwrap();
+    assert_eq!(lab.polled(&begun), "access_denied");
+
+    lab.desk()
+        .change_user(
+            &alice,
+            &name,
+            UserChange {
+                disabled: Some(Disabled::No),
+                role: Some(Role::Admin),
+                ..UserChange::default()
+            },
+        )
+        .unwrap();
+    let bob = lab.at_console("bob");
+    let begun = lab.begin();
+    lab.desk()
+        .approve_device_login(&bob, text(&begun, "user_code"), hours(1))
+        .unwrap();
+    lab.desk()
+        .change_user(
+            &alice,
+            &name,
+            UserChange {
+                role: Some(Role::Member),
+                ..UserChange::default()
+            },
+        )
+        .unwrap();
+    let (_, granted) = lab.poll(&begun);
+    assert!(!text(&granted, "scope").contains("users:"), "{granted}");
+}
+
+#[test]
+fn a_token_never_outlives_the_session_and_obeys_policy() {
+    let lab = Lab::new();
+    let alice = lab.at_console("alice");
+    lab.desk()
+        .change_policy(
+            &alice,
+            keycroft::model::policy::PolicyChange {
+                session_lifetime: Some(Lifetime::hours(3)),
+                token_lifetime_max: Some(Lifetime::hours(4)),
+                token_lifetime_default: Some(Lifetime::hours(4)),
+                ..Default::default()
+            },
+        )
+        .unwrap();
+    let bob = lab.at_console("bob");
+    let begun = lab.begin();
+    let code = text(&begun, "user_code");
+    assert!(matches!(
+        lab.desk().approve_device_login(&bob, code, hours(5)),
+        Err(Error::AgainstPolicy(_))
+    ));
+    assert!(matches!(
+        lab.desk().approve_device_login(
+            &bob,
+            code,
+            WantedEnd::At(Time::from_unix(START.unix() + 60))
+        ),
+        Err(Error::Invalid(_))
+    ));
+    lab.desk()
+        .approve_device_login(&bob, code, hours(4))
+        .unwrap();
+    assert_eq!(lab.poll(&begun).1["expires_in"], 3 * 3_600);
+}
+
+#[test]
+fn a_scope_makes_the_token_less_and_never_more() {
+    let lab = Lab::new();
+    let (status, begun) = lab.post(
+        "/oauth/device_authorization",
+        &[
+            ("client_id", "keycroft-cli"),
+            ("scope", "api-keys:read users:write"),
+        ],
+    );
+    assert_eq!(status, 200);
+    let bob = lab.at_console("bob");
+    lab.desk()
+        .approve_device_login(&bob, text(&begun, "user_code"), WantedEnd::Unsaid)
+        .unwrap();
+    assert_eq!(text(&lab.poll(&begun).1, "scope"), "api-keys:read");
+}
+
+#[test]
+fn codes_can_not_be_guessed_by_trying() {
+    let lab = Lab::new();
+    let begun = lab.begin();
+    let alice = lab.at_console("alice");
+    for _ in 0..10 {
+        assert!(matches!(
+            lab.desk().device_login(&alice, "BBBB-BBBB"),
+            Err(Error::NotFound(_))
+        ));
+    }
+    assert!(matches!(
+        lab.desk().device_login(&alice, text(&begun, "user_code")),
+        Err(Error::TooMany { .. })
+    ));
+    assert!(
+        lab.desk()
+            .device_login(&lab.at_console("bob"), text(&begun, "user_code"))
+            .is_ok(),
+        "others are not hindered"
+    );
+    lab.turn(60);
+    let later = Caller {
+        now: lab.clock.now(),
+        ..alice
+    };
+    assert!(
+        lab.desk()
+            .device_login(&later, text(&begun, "user_code"))
+            .is_ok()
+    );
+}
+
+#[test]
+fn one_address_can_not_begin_without_end() {
+    let lab = Lab::new();
+    for _ in 0..30 {
+        lab.begin();
+    }
+    let (status, body) = lab.post(
+        "/oauth/device_authorization",
+        &[("client_id", "keycroft-cli")],
+    );
+    assert_eq!((status, text(&body, "error")), (429, "slow_down"));
+    lab.turn(60);
+    lab.begin();
+}
+
+#[test]
+fn what_is_wrong_is_said_in_the_standards_words() {
+    let lab = Lab::new();
+    let begun = lab.begin();
+    let code = text(&begun, "device_code");
+    let token = [
+        ("grant_type", GRANT),
+        ("client_id", "keycroft-cli"),
+        ("device_code", code),
+    ];
+    let other = if code.ends_with('x') { 'y' } else { 'x' };
+    let mistyped = format!("{}{other}", &code[..code.len() - 1]);
+    let cases: &[(&str, &[(&str, &str)], &str)] = &[
+        ("/oauth/device_authorization", &[], "invalid_request"),
+        (
+            "/oauth/device_authorization",
+            &[("client_id", "other")],
+            "invalid_client",
+        ),
+        (
+            "/oauth/device_authorization",
+            &[("client_id", "keycroft-cli"), ("client_id", "keycroft-cli")],
+            "invalid_request",
+        ),
+        (
+            "/oauth/device_authorization",
+            &[("client_id", "keycroft-cli"), ("scope", "nonsense")],
+            "invalid_scope",
+        ),
+        (
+            "/oauth/device_authorization",
+            &[("client_id", "keycroft-cli"), ("lifetime", "90m")],
+            "invalid_request",
+        ),
+        (
+            "/oauth/device_authorization",
+            &[("client_id", "keycroft-cli"), ("lifetime", "never")],
+            "invalid_request",
+        ),
+        ("/oauth/token", &token[1..], "invalid_request"),
+        (
+            "/oauth/token",
+            &[("grant_type", "password"), token[1], token[2]],
+            "unsupported_grant_type",
+        ),
+        ("/oauth/token", &[token[0], token[2]], "invalid_request"),
+        (
+            "/oauth/token",
+            &[token[0], ("client_id", "other"), token[2]],
+            "invalid_client",
+        ),
+        ("/oauth/token", &token[..2], "invalid_request"),
+        (
+            "/oauth/token",
+            &[token[0], token[1], ("device_code", "nonsense")],
+            "invalid_grant",
+        ),
+        (
+            "/oauth/token",
+            &[token[0], token[1], ("device_code", &mistyped)],
+            "invalid_grant",
+        ),
+    ];
+    for (path, form, error) in cases {
+        let (status, body) = lab.post(path, form);
+        assert_eq!(
+            (status, text(&body, "error")),
+            (400, *error),
+            "{path} {form:?}"
+        );
+        assert!(
+            !body.to_string().contains(code),
+            "an answer never repeats what was sent"
+        );
+    }
+    let token = lab
+        .desk()
+        .user_token_as_operator(&Username::parse("alice").unwrap(), WantedEnd::Unsaid)
+        .unwrap()
+        .secret
+        .reveal();
+    let (_, body) = lab.post(
+        "/oauth/token",
+        &[
+            ("grant_type", GRANT),
+            ("client_id", "keycroft-cli"),
+            ("device_code", &token),
+        ],
+    );
+    assert_eq!(
+        text(&body, "error"),
+        "invalid_grant",
+        "a token is no device code"
+    );
+}
+
+#[test]
+fn names_that_devices_give_themselves_are_tamed() {
+    let lab = Lab::new();
+    let (_, begun) = lab.post(
+        "/oauth/device_authorization",
+        &[
+            ("client_id", "keycroft-cli"),
+            ("computer", &format!("a\u{202e}b\u{0}{}", "x".repeat(500))),
+            ("program", "\u{1b}[2J"),
+        ],
+    );
+    let shown = lab
+        .desk()
+        .device_login(&lab.at_console("alice"), text(&begun, "user_code"))
+        .unwrap();
+    assert_eq!(
+        (shown.computer.chars().count(), shown.program.as_str()),
+        (64, "[2J")
+    );
+    assert!(shown.computer.starts_with("abx"));
+}

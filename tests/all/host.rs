@@ -1,0 +1,620 @@
+//! Hosts over the API: codes, enrolment, the keys a host gets, what it reports, and what its credential is good for.
+
+use std::sync::Barrier;
+
+use keycroft::model::time::Time;
+use serde_json::{Value, json};
+
+use crate::house::{Answer, Asking, Site, id, secret, unknown_secret};
+
+const ALICES: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf alice";
+const BOBS: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINGlrJoBX6wu97NBZzY1USoVEfQf430RGyZ/A57sXU9Y bob";
+const PRINT: &str = "SHA256:2PCbHJmLR42T0SxXM+lo5Wng3l0I8qiokDz8hAbTKSI";
+const KEYS: &str = "/api/v1/hosts/self/authorized-keys";
+const CODES: &str = "/api/v1/hosts/enrolment-codes";
+const ENROLL: &str = "/api/v1/hosts/enroll";
+const LOGINS: &str = "/api/v1/hosts/self/logins";
+
+fn ask(site: &Site, bearer: &str, method: &str, path: &str, body: &Value, status: u16) -> Value {
+    let asking = site.ask(method, path).bearer(bearer);
+    let answer = if body.is_null() {
+        asking.send()
+    } else {
+        asking.json(body).send()
+    };
+    assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+    if answer.body.is_empty() {
+        Value::Null
+    } else {
+        answer.json()
+    }
+}
+
+fn code(site: &Site, body: &Value) -> Value {
+    ask(site, &site.alice, "POST", CODES, body, 201)
+}
+
+fn enroll(site: &Site, code: &str, name: &str) -> Answer {
+    let asking = site.ask("POST", ENROLL).bearer(code);
+    asking.json(&json!({ "name": name })).send()
+}
+
+/// An enrolled host: its id and its credential.
+fn host(site: &Site, name: &str) -> (String, String) {
+    let made = enroll(site, &secret(&code(site, &json!({}))), name).expect(201);
+    (id(&made.json()), secret(&made.json()))
+}
+
+fn add_key(site: &Site, bearer: &str, line: &str, more: &Value) -> String {
+    let mut body = json!({"public_key": line});
+    for (name, value) in more.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    id(&ask(site, bearer, "POST", "/api/v1/ssh-keys", &body, 201))
+}
+
+/// `login username` of each key that a host gets.
+fn logins(site: &Site, credential: &str, query: &str) -> Vec<String> {
+    let path = format!("{KEYS}{query}");
+    let answer = ask(site, credential, "GET", &path, &Value::Null, 200);
+    let items = answer["items"].as_array().unwrap().clone();
+    let word = |item: &Value, name: &str| item[name].as_str().unwrap().to_owned();
+    items
+        .iter()
+        .map(|item| format!("{} {}", word(item, "login"), word(item, "username")))
+        .collect()
+}
+
+fn encoded(fingerprint: &str) -> String {
+    fingerprint.replace('+', "%2B").replace('/', "%2F")
+}
+
+#[test]
+fn a_code_enrols_as_many_hosts_as_it_says() {
+    let site = Site::new();
+    let made = code(&site, &json!({"uses": 2, "expires_in": "1h"}));
+    assert_eq!(made["uses_left"], 2);
+    assert_eq!(made["expires_at"], "2026-11-22T13:00:00Z");
+    let secret = secret(&made);
+    assert!(secret.starts_with("kce_"));
+    let host = enroll(&site, &secret, "gpu1").expect(201);
+    assert_eq!(host.header("Cache-Control"), Some("no-store"));
+    let host = host.json();
+    assert!(crate::house::secret(&host).starts_with("kch_"));
+    let listed = ask(&site, &site.alice, "GET", CODES, &Value::Null, 200);
+    assert_eq!(listed["items"][0]["uses_left"], 1);
+    assert!(listed["items"][0].get("secret").is_none());
+    // A name that is taken or wrong spends nothing.
+    enroll(&site, &secret, "gpu1").expect(409);
+    let answer = enroll(&site, &secret, "GPU 2").expect(422);
+    assert_eq!(answer.fields(), ["name"]);
+    enroll(&site, &secret, "gpu2").expect(201);
+    enroll(&site, &secret, "gpu3").expect(401);
+    let hosts = ask(
+        &site,
+        &site.alice,
+        "GET",
+        "/api/v1/hosts",
+        &Value::Null,
+        200,
+    );
+    let names: Vec<&str> = hosts["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|host| host["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["gpu2", "gpu1"]);
+    let actions: Vec<String> = site
+        .events()
+        .iter()
+        .map(|event| event["action"].as_str().unwrap().to_owned())
+        .filter(|action| action.starts_with("host."))
+        .collect();
+    assert_eq!(actions, ["host.enroll", "host.enroll", "host.enrol-code"]);
+}
+
+#[test]
+fn wrong_spent_expired_deleted_and_foreign_codes_enrol_nobody() {
+    let site = Site::new();
+    let before = site.snapshot();
+    let unknown = keycroft::model::secret::Secret::generate(keycroft::model::secret::Form::Code);
+    enroll(&site, &unknown.reveal(), "gpu1").expect(401);
+    enroll(&site, &site.alice, "gpu1").expect(401);
+    site.ask("POST", ENROLL)
+        .json(&json!({"name": "gpu1"}))
+        .send()
+        .expect(401);
+    assert_eq!(site.snapshot(), before);
+    // A code for another act.
+    let invited = json!({"username": "carol"});
+    let invited = ask(&site, &site.alice, "POST", "/api/v1/users", &invited, 201);
+    let link = invited["invitation"].as_str().unwrap();
+    let (_, invitation) = link.split_once("code=").unwrap();
+    enroll(&site, invitation, "gpu1").expect(401);
+    let deleted = code(&site, &json!({}));
+    let path = format!("{CODES}/{}", id(&deleted));
+    ask(&site, &site.alice, "DELETE", &path, &Value::Null, 204);
+    ask(&site, &site.alice, "DELETE", &path, &Value::Null, 404);
+    enroll(&site, &secret(&deleted), "gpu1").expect(401);
+    let short = secret(&code(&site, &json!({"expires_in": "1m"})));
+    site.pass(60);
+    enroll(&site, &short, "gpu1").expect(401);
+    // A code is no credential anywhere else.
+    let good = secret(&code(&site, &json!({})));
+    for path in ["/api/v1/me", "/api/v1/hosts", KEYS, "/verify"] {
+        site.ask("GET", path).bearer(&good).send().expect(401);
+    }
+}
+
+#[test]
+fn bad_codes_and_edits_are_refused_by_name() {
+    let site = Site::new();
+    let (host, _) = host(&site, "gpu1");
+    let host = format!("/api/v1/hosts/{host}");
+    for (method, path, body, field) in [
+        ("POST", CODES, json!({"uses": 0}), "uses"),
+        ("POST", CODES, json!({"uses": 1001}), "uses"),
+        ("POST", CODES, json!({"uses": "2"}), "uses"),
+        ("POST", CODES, json!({"expires_in": "never"}), "expires_in"),
+        ("POST", CODES, json!({"expires_in": "366d"}), "expires_in"),
+        ("POST", CODES, json!({"groups": ["none"]}), "groups"),
+        ("POST", CODES, json!({"groups": ["A B"]}), "groups"),
+        ("POST", CODES, json!({"name": "x"}), "name"),
+        ("PATCH", &host, json!({"name": ""}), "name"),
+        ("PATCH", &host, json!({"groups": ["none"]}), "groups"),
+        (
+            "PATCH",
+            &host,
+            json!({"shared_logins": {"UBUNTU": ["x"]}}),
+            "shared_logins",
+        ),
+        (
+            "PATCH",
+            &host,
+            json!({"shared_logins": {"ubuntu": ["none"]}}),
+            "shared_logins",
+        ),
+        (
+            "PATCH",
+            &host,
+            json!({"cache_age_max": "2y"}),
+            "cache_age_max",
+        ),
+        (
+            "PATCH",
+            &host,
+            json!({"cache_age_max": "soon"}),
+            "cache_age_max",
+        ),
+    ] {
+        let asking = site.ask(method, path).bearer(&site.alice).json(&body);
+        let answer = asking.send().expect(422);
+        assert_eq!(answer.fields(), [field], "{body}");
+    }
+    for path in ["/api/v1/hosts/zzzzzzzzzzzz", "/api/v1/hosts/x"] {
+        ask(&site, &site.alice, "GET", path, &Value::Null, 404);
+        ask(&site, &site.alice, "DELETE", path, &Value::Null, 404);
+        ask(&site, &site.alice, "PATCH", path, &json!({}), 404);
+    }
+}
+
+#[test]
+fn only_one_of_many_gets_the_last_use() {
+    let site = Site::new();
+    for round in 0..10 {
+        let code = secret(&code(&site, &json!({})));
+        let barrier = Barrier::new(8);
+        let enrolled: usize = std::thread::scope(|scope| {
+            let tries: Vec<_> = (0..8)
+                .map(|number| {
+                    let (site, barrier, code) = (&site, &barrier, &code);
+                    let (office, settings) = (site.office.clone(), site.settings.clone());
+                    scope.spawn(move || {
+                        let house = keycroft::http::House::open(&office, &settings).unwrap();
+                        barrier.wait();
+                        let body = json!({"name": format!("gpu-{round}-{number}")});
+                        let asking = Asking::new(&house, "POST", ENROLL).bearer(code);
+                        let status = asking.json(&body).send().status;
+                        assert!(matches!(status, 201 | 401), "{status}");
+                        usize::from(status == 201)
+                    })
+                })
+                .collect();
+            tries.into_iter().map(|one| one.join().unwrap()).sum()
+        });
+        assert_eq!(enrolled, 1);
+    }
+}
+
+#[test]
+fn a_host_gets_the_live_keys_of_enabled_users() {
+    let site = Site::new();
+    let (_, credential) = host(&site, "gpu1");
+    add_key(
+        &site,
+        &site.alice,
+        ALICES,
+        &json!({"expires_in": "1h", "allowed_addresses": ["10.0.0.0/8"]}),
+    );
+    add_key(&site, &site.bob, BOBS, &json!({}));
+    let answer = ask(&site, &credential, "GET", KEYS, &Value::Null, 200);
+    assert_eq!(answer["cache_age_max"], 86_400);
+    assert_eq!(
+        answer["items"][0],
+        json!({
+            "login": "alice", "username": "alice", "type": "ssh-ed25519",
+            "key": ALICES.split(' ').nth(1).unwrap(), "fingerprint": PRINT,
+            "expires_at": "2026-11-22T13:00:00Z", "allowed_addresses": ["10.0.0.0/8"],
+        })
+    );
+    assert_eq!(logins(&site, &credential, ""), ["alice alice", "bob bob"]);
+    let one = format!("?username=alice&fingerprint={}", encoded(PRINT));
+    assert_eq!(logins(&site, &credential, &one), ["alice alice"]);
+    assert_eq!(
+        logins(&site, &credential, "?username=alice"),
+        ["alice alice"]
+    );
+    for query in [
+        format!("?username=bob&fingerprint={}", encoded(PRINT)),
+        "?username=nobody".to_owned(),
+        "?username=root".to_owned(),
+        "?username=".to_owned(),
+        "?username=..%2F".to_owned(),
+        "?username=alice%00".to_owned(),
+        "?username=%24(id)".to_owned(),
+        format!("?username={}", "a".repeat(300)),
+        "?username=alice&fingerprint=SHA256:x".to_owned(),
+        "?username=alice&fingerprint=MD5:00".to_owned(),
+    ] {
+        assert_eq!(logins(&site, &credential, &query), [""; 0], "{query}");
+    }
+    for query in ["?fingerprint=x", "?user=alice", "?username=a&username=b"] {
+        ask(
+            &site,
+            &credential,
+            "GET",
+            &format!("{KEYS}{query}"),
+            &Value::Null,
+            422,
+        );
+    }
+    let alice = json!({"disabled": true});
+    site.add_user("dora", keycroft::model::user::Role::Admin);
+    let dora = site.token("dora");
+    ask(&site, &dora, "PATCH", "/api/v1/users/alice", &alice, 200);
+    assert_eq!(logins(&site, &credential, ""), ["bob bob"]);
+    ask(
+        &site,
+        &dora,
+        "PATCH",
+        "/api/v1/users/alice",
+        &json!({"disabled": false}),
+        200,
+    );
+    assert_eq!(logins(&site, &credential, ""), ["alice alice", "bob bob"]);
+    // At the very second of its end it is over, and stays so when the clock goes back.
+    site.pass(3_600);
+    assert_eq!(logins(&site, &credential, ""), ["bob bob"]);
+    site.pass(-3_600);
+    assert_eq!(logins(&site, &credential, ""), ["bob bob"]);
+    ask(
+        &site,
+        &dora,
+        "DELETE",
+        "/api/v1/users/bob",
+        &Value::Null,
+        204,
+    );
+    assert_eq!(logins(&site, &credential, ""), [""; 0]);
+}
+
+#[test]
+fn root_is_nobodys_own_login() {
+    let site = Site::new();
+    let (host, credential) = host(&site, "gpu1");
+    site.add_user("root", keycroft::model::user::Role::Member);
+    add_key(&site, &site.token("root"), ALICES, &json!({}));
+    assert_eq!(logins(&site, &credential, ""), [""; 0]);
+    assert_eq!(logins(&site, &credential, "?username=root"), [""; 0]);
+    add_key(&site, &site.bob, BOBS, &json!({}));
+    group(&site, "ops", &["bob"]);
+    let body = json!({"shared_logins": {"root": ["ops"]}});
+    ask(
+        &site,
+        &site.alice,
+        "PATCH",
+        &format!("/api/v1/hosts/{host}"),
+        &body,
+        200,
+    );
+    assert_eq!(logins(&site, &credential, "?username=root"), ["root bob"]);
+}
+
+fn group(site: &Site, name: &str, members: &[&str]) {
+    ask(
+        site,
+        &site.alice,
+        "POST",
+        "/api/v1/groups",
+        &json!({ "name": name }),
+        201,
+    );
+    for member in members {
+        let path = format!("/api/v1/groups/{name}/members/{member}");
+        ask(site, &site.alice, "PUT", &path, &Value::Null, 204);
+    }
+}
+
+#[test]
+fn groups_limit_hosts_and_open_shared_logins() {
+    let site = Site::new();
+    let (id, credential) = host(&site, "gpu1");
+    let (_, other) = host(&site, "gpu2");
+    add_key(&site, &site.alice, ALICES, &json!({}));
+    add_key(&site, &site.bob, BOBS, &json!({}));
+    group(&site, "staff", &["alice"]);
+    group(&site, "guests", &["bob"]);
+    let path = format!("/api/v1/hosts/{id}");
+    let edit = |body: Value, status: u16| ask(&site, &site.alice, "PATCH", &path, &body, status);
+    let saved = edit(
+        json!({"groups": ["staff", "staff"], "shared_logins": {"ubuntu": ["guests", "staff"], "root": ["staff"]}, "cache_age_max": "0s", "name": "gpu9"}),
+        200,
+    );
+    assert_eq!(saved["groups"], json!(["staff"]));
+    assert_eq!(
+        saved["shared_logins"],
+        json!({"ubuntu": ["guests", "staff"], "root": ["staff"]})
+    );
+    assert_eq!(
+        (&saved["cache_age_max"], &saved["name"]),
+        (&json!("0s"), &json!("gpu9"))
+    );
+    assert_eq!(
+        logins(&site, &credential, ""),
+        ["alice alice", "root alice", "ubuntu alice", "ubuntu bob"]
+    );
+    assert_eq!(logins(&site, &credential, "?username=bob"), [""; 0]);
+    assert_eq!(logins(&site, &credential, "?username=ubuntu").len(), 2);
+    assert_eq!(logins(&site, &other, ""), ["alice alice", "bob bob"]);
+    // A group that limits a host can't go, or the host would be open to all.
+    ask(
+        &site,
+        &site.alice,
+        "DELETE",
+        "/api/v1/groups/staff",
+        &Value::Null,
+        409,
+    );
+    ask(
+        &site,
+        &site.alice,
+        "DELETE",
+        "/api/v1/groups/guests",
+        &Value::Null,
+        204,
+    );
+    assert_eq!(
+        logins(&site, &credential, "?username=ubuntu"),
+        ["ubuntu alice"]
+    );
+    let path = "/api/v1/groups/staff/members/alice";
+    ask(&site, &site.alice, "DELETE", path, &Value::Null, 204);
+    assert_eq!(logins(&site, &credential, ""), [""; 0]);
+    // A user's own login can't be shared; one that came later does not get into the shared one.
+    edit(json!({"shared_logins": {"bob": ["staff"]}}), 409);
+    site.add_user("ubuntu", keycroft::model::user::Role::Member);
+    edit(json!({"groups": []}), 200);
+    add_key(&site, &site.token("ubuntu"), ALICES, &json!({}));
+    assert_eq!(logins(&site, &credential, "?username=ubuntu"), [""; 0]);
+    edit(json!({"name": "gpu2"}), 409);
+}
+
+#[test]
+fn a_code_for_a_group_that_is_gone_enrols_nobody() {
+    let site = Site::new();
+    group(&site, "staff", &["alice"]);
+    let limited = secret(&code(&site, &json!({"groups": ["staff"], "uses": 2})));
+    let credential = secret(&enroll(&site, &limited, "gpu1").expect(201).json());
+    add_key(&site, &site.alice, ALICES, &json!({}));
+    add_key(&site, &site.bob, BOBS, &json!({}));
+    assert_eq!(logins(&site, &credential, ""), ["alice alice"]);
+    let hosts = ask(
+        &site,
+        &site.alice,
+        "GET",
+        "/api/v1/hosts",
+        &Value::Null,
+        200,
+    );
+    let path = format!(
+        "/api/v1/hosts/{}",
+        hosts["items"][0]["id"].as_str().unwrap()
+    );
+    ask(&site, &site.alice, "DELETE", &path, &Value::Null, 204);
+    ask(
+        &site,
+        &site.alice,
+        "DELETE",
+        "/api/v1/groups/staff",
+        &Value::Null,
+        204,
+    );
+    enroll(&site, &limited, "gpu1").expect(409);
+}
+
+#[test]
+fn asking_again_costs_nothing_until_something_changed() {
+    let site = Site::new();
+    let (id, credential) = host(&site, "gpu1");
+    let key = add_key(&site, &site.alice, ALICES, &json!({"expires_in": "1h"}));
+    let get = |tag: &str| {
+        let asking = site.ask("GET", KEYS).bearer(&credential);
+        asking.header("If-None-Match", tag).send()
+    };
+    let tag = get("\"other\"")
+        .expect(200)
+        .header("ETag")
+        .unwrap()
+        .to_owned();
+    let same = get(&tag).expect(304);
+    assert_eq!(
+        (same.body.len(), same.header("ETag")),
+        (0, Some(tag.as_str()))
+    );
+    get(&format!("W/{tag}, \"x\"")).expect(304);
+    // What has nothing to do with keys changes nothing.
+    site.api_key(&site.bob, &json!({"name": "ci"}));
+    get(&tag).expect(304);
+    let changed = |what: &str, tag: &str| {
+        let answer = get(tag);
+        assert_eq!(answer.status, 200, "{what}");
+        answer.header("ETag").unwrap().to_owned()
+    };
+    let path = format!("/api/v1/hosts/{id}");
+    ask(
+        &site,
+        &site.alice,
+        "PATCH",
+        &path,
+        &json!({"cache_age_max": "1h"}),
+        200,
+    );
+    let tag = changed("another age", &tag);
+    let path = format!("/api/v1/ssh-keys/{key}");
+    ask(
+        &site,
+        &site.alice,
+        "PATCH",
+        &path,
+        &json!({"allowed_addresses": ["::1"]}),
+        200,
+    );
+    let tag = changed("other addresses", &tag);
+    add_key(&site, &site.bob, BOBS, &json!({}));
+    let tag = changed("another key", &tag);
+    site.pass(3_600);
+    let tag = changed("the end of a key", &tag);
+    get(&tag).expect(304);
+    site.pass(-10);
+    get(&tag).expect(304);
+}
+
+#[test]
+fn what_hosts_ask_and_report_is_told_apart() {
+    let mut site = Site::new();
+    let (host, credential) = host(&site, "gpu1");
+    let key = add_key(&site, &site.alice, ALICES, &json!({}));
+    let asking = site.ask("GET", &format!("{KEYS}?username=alice"));
+    let asking = asking
+        .bearer(&credential)
+        .header("User-Agent", "keycroft-host/1");
+    asking.send().expect(200);
+    site.reopen();
+    let path = format!("/api/v1/ssh-keys/{key}");
+    let seen = ask(&site, &site.alice, "GET", &path, &Value::Null, 200);
+    assert_eq!(seen["last_looked_up_at"], "2026-11-22T12:00:00Z");
+    assert_eq!(seen["last_used_at"], Value::Null);
+    let path = format!("/api/v1/hosts/{host}");
+    let known = ask(&site, &site.alice, "GET", &path, &Value::Null, 200);
+    assert_eq!(known["last_contact_at"], "2026-11-22T12:00:00Z");
+    assert_eq!(known["last_contact_from"], "127.0.0.1");
+    assert_eq!(known["version"], "keycroft-host/1");
+    assert_eq!(known["copied_at"], Value::Null);
+    site.pass(60);
+    logins(&site, &credential, "");
+    site.reopen();
+    let known = ask(&site, &site.alice, "GET", &path, &Value::Null, 200);
+    assert_eq!(known["copied_at"], "2026-11-22T12:01:00Z");
+
+    let login = |login: &str, print: &str, at: &str| json!({"login": login, "fingerprint": print, "address": "10.0.0.7", "at": at});
+    let report = json!([
+        login("alice", PRINT, "2026-11-22T12:00:30Z"),
+        login("bob", PRINT, "2026-11-22T12:00:40Z"),
+        login("alice", PRINT, "2027-01-01T00:00:00Z"),
+    ]);
+    ask(&site, &credential, "POST", LOGINS, &report, 204);
+    let path = format!("/api/v1/ssh-keys/{key}");
+    let seen = ask(&site, &site.alice, "GET", &path, &Value::Null, 200);
+    // What a host says of the future happened now at the latest.
+    assert_eq!(seen["last_used_at"], "2026-11-22T12:01:00Z");
+    assert_eq!(seen["last_used_host"], "gpu1");
+    let own = "/api/v1/events?action=host.login";
+    let own = ask(&site, &site.alice, "GET", own, &Value::Null, 200);
+    assert_eq!(own["items"].as_array().unwrap().len(), 2);
+    let all = "/api/v1/events?action=host.login&all=true";
+    let all = ask(&site, &site.alice, "GET", all, &Value::Null, 200);
+    assert_eq!(all["items"].as_array().unwrap().len(), 3);
+    ask(&site, &credential, "POST", LOGINS, &json!([]), 204);
+    for (body, field) in [
+        (
+            json!([login("alice", "x", "2026-11-22T12:00:30Z")]),
+            "[0].fingerprint",
+        ),
+        (json!([login("alice", PRINT, "yesterday")]), "[0].at"),
+        (
+            json!([login("alice", PRINT, "2026-11-22T12:00:30Z"), {"login": "x"}]),
+            "fingerprint",
+        ),
+        (json!({}), ""),
+    ] {
+        let asking = site.ask("POST", LOGINS).bearer(&credential).json(&body);
+        assert_eq!(asking.send().expect(422).fields(), [field], "{body}");
+    }
+    let many = Value::Array(vec![login("alice", PRINT, "2026-11-22T12:00:30Z"); 201]);
+    ask(&site, &credential, "POST", LOGINS, &many, 422);
+    assert_eq!(
+        Time::parse("2026-11-22T12:01:00Z").unwrap(),
+        site.clock.now()
+    );
+}
+
+#[test]
+fn a_host_credential_is_good_at_the_hosts_doors_alone_and_ends_with_its_host() {
+    let site = Site::new();
+    let (host, credential) = host(&site, "gpu1");
+    for (method, path) in [
+        ("GET", "/verify"),
+        ("GET", "/api/v1/me"),
+        ("GET", "/api/v1/hosts"),
+        ("GET", "/api/v1/ssh-keys"),
+        ("GET", "/api/v1/users"),
+        ("POST", CODES),
+        ("POST", ENROLL),
+        ("POST", "/oauth/introspect"),
+    ] {
+        let answer = site.ask(method, path).bearer(&credential).send();
+        assert_eq!(answer.status, 401, "{method} {path}");
+    }
+    let introspect = site.ask("POST", "/oauth/introspect").bearer(&site.alice);
+    let answer = introspect
+        .form(&[("token", &credential)])
+        .send()
+        .expect(200);
+    assert_eq!(answer.text(), "{\"active\":false}");
+    let others = [
+        site.alice.clone(),
+        unknown_secret(keycroft::model::credential::Kind::Host),
+        secret(&code(&site, &json!({}))),
+    ];
+    for other in &others {
+        site.ask("GET", KEYS).bearer(other).send().expect(401);
+        let asking = site.ask("POST", LOGINS).bearer(other).json(&json!([]));
+        asking.send().expect(401);
+    }
+    site.ask("GET", KEYS).send().expect(401);
+    logins(&site, &credential, "");
+    let path = format!("/api/v1/hosts/{host}");
+    ask(&site, &site.bob, "DELETE", &path, &Value::Null, 403);
+    ask(&site, &site.alice, "DELETE", &path, &Value::Null, 204);
+    site.ask("GET", KEYS).bearer(&credential).send().expect(401);
+    ask(&site, &site.alice, "DELETE", &path, &Value::Null, 404);
+    let burnt = self::host(&site, "gpu1").1;
+    site.ask("DELETE", "/api/v1/burn")
+        .bearer(&burnt)
+        .send()
+        .expect(204);
+    site.ask("GET", KEYS).bearer(&burnt).send().expect(401);
+}
