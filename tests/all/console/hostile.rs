@@ -88,8 +88,7 @@ fn look(words: &[&str]) -> Vec<(String, Vec<String>, String)> {
     let page = alice.submit(&ssh.set("public_key", &line));
     let ssh = page
         .header("Location")
-        .map(str::to_owned)
-        .unwrap_or_else(|| panic!("{}", page.text()));
+        .map_or_else(|| panic!("{}", page.text()), str::to_owned);
     let ssh = ssh.split('?').next().unwrap().to_owned();
 
     let mut pages = Vec::new();
