@@ -294,8 +294,7 @@ impl Desk {
         typed: &str,
         wanted: WantedEnd,
     ) -> Result<DeviceLogin, Error> {
-        caller.demand_recent_password()?;
-        let permit = caller.permit(Own::TokensWrite, Action::DeviceApprove)?;
+        let permit = caller.permit_with_password(Own::TokensWrite, Action::DeviceApprove)?;
         let login = self.device_login(caller, typed)?;
         let (user, session) = (caller.user()?.id, caller.credential.clone());
         let answered = login.clone();

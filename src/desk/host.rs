@@ -98,8 +98,7 @@ impl Desk {
         id: Id,
         change: HostChange,
     ) -> Result<HostRecord, Error> {
-        caller.demand_recent_password()?;
-        let permit = caller.permit(Own::HostsWrite, Action::HostEdit)?;
+        let permit = caller.permit_with_password(Own::HostsWrite, Action::HostEdit)?;
         self.store().write(permit, move |write| {
             let before = write.host(id)?.ok_or(NOT_FOUND)?;
             if change.version.is_some_and(|version| version != before.version_word()) {
@@ -141,8 +140,7 @@ impl Desk {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn delete_host(&self, caller: &Caller, id: Id) -> Result<(), Error> {
-        caller.demand_recent_password()?;
-        let permit = caller.permit(Own::HostsWrite, Action::HostDelete)?;
+        let permit = caller.permit_with_password(Own::HostsWrite, Action::HostDelete)?;
         let copies = Arc::clone(&self.office.copies);
         self.store().write(permit, move |write| {
             let host = write.host(id)?.ok_or(NOT_FOUND)?;
@@ -174,9 +172,8 @@ impl Desk {
         new: NewEnrolmentCode,
         once: Option<Once>,
     ) -> Result<(Secret, EnrolmentCode), Error> {
-        caller.demand_recent_password()?;
         let permit = caller
-            .permit(Own::HostsWrite, Action::EnrolmentCodeCreate)?
+            .permit_with_password(Own::HostsWrite, Action::EnrolmentCodeCreate)?
             .once(once);
         let (secret, mut row) = new_code(Purpose::Enrolment, caller.now);
         let mut groups = new.groups;
@@ -217,8 +214,7 @@ impl Desk {
     /// # Errors
     /// [`Error::NotFound`] also for one that is spent or over.
     pub fn delete_enrolment_code(&self, caller: &Caller, id: Id) -> Result<(), Error> {
-        caller.demand_recent_password()?;
-        let permit = caller.permit(Own::HostsWrite, Action::EnrolmentCodeDelete)?;
+        let permit = caller.permit_with_password(Own::HostsWrite, Action::EnrolmentCodeDelete)?;
         self.store().write(permit, move |write| {
             if !write.delete_enrolment_code(id)? {
                 return Err(Error::NotFound("enrolment code"));

@@ -256,8 +256,8 @@ impl Desk {
         text: &str,
         once: Option<Once>,
     ) -> Result<Vec<ImportedLine>, Error> {
-        caller.demand_recent_password()?;
         let user = self.user_to_change(caller, name)?;
+        caller.demand_recent_password()?;
         self.import_ssh_keys(caller, Own::UsersWrite, user, text, once)
     }
 

@@ -1,5 +1,6 @@
 //! What is dangerous needs a password typed within the last ten minutes; the form waits for it.
 
+use keycroft::http::{Needs, ROUTES};
 use keycroft::model::time::Time;
 
 use super::browser::{Browser, Page};
@@ -261,4 +262,44 @@ fn a_new_users_password_waits_nowhere() {
             .status,
         303
     );
+}
+
+/// Nobody types a password for what they may not do.
+#[test]
+fn who_lacks_the_permission_is_told_so_and_not_asked_for_a_password() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    site.pass(601);
+    let form_token = bob.open("/account").form("/logout");
+    let form_token = form_token.value("form_token").unwrap().to_owned();
+    let forms = ROUTES
+        .iter()
+        .filter(|route| matches!(route.needs, Needs::Form(_)) && route.path.starts_with("/admin/"));
+    let mut asked = 0;
+    for route in forms {
+        let action = route
+            .path
+            .split('/')
+            .map(|part| match part {
+                "{username}" => "alice",
+                _ if part.starts_with('{') => "000000000000",
+                _ => part,
+            })
+            .collect::<Vec<_>>()
+            .join("/");
+        let form = Form {
+            action: action.clone(),
+            fields: vec![
+                ("form_token".into(), form_token.clone()),
+                (
+                    "nonce".into(),
+                    format!("{}-{}", site.desk().now().unix(), "a".repeat(20)),
+                ),
+            ],
+        };
+        let page = bob.submit(&form);
+        assert!(!page.has("Your password, please"), "{action}");
+        asked += 1;
+    }
+    assert!(asked > 20, "{asked}");
 }
