@@ -27,7 +27,7 @@ pub fn show(visitor: Visitor<'_>) -> Markup {
         h2 { "I can't sign in" }
         p { "Ask an admin for a reset link. After too many wrong passwords, wait a minute." }
         h2 { "For programs" }
-        p { a href="/openapi.json" { "openapi.json" } " describes everything that these pages can do." }
+        p { a href="/api" { "The JSON API" } " can do everything that these pages can." }
     };
     either(visitor, "Help", &content)
 }

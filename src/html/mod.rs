@@ -24,6 +24,7 @@ pub mod layout;
 mod lifetime;
 pub mod permission;
 pub mod policy;
+pub mod reference;
 pub mod service;
 pub mod session;
 mod shown_once;

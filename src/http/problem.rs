@@ -98,7 +98,7 @@ impl Problem {
         match self {
             Self::Asked(error) => error.to_string(),
             Self::NoSuchPath => {
-                "There is nothing at this path; openapi.json lists what there is.".to_owned()
+                "There is nothing at this path; /api lists what there is.".to_owned()
             }
             Self::Method(allowed) => format!("This path takes {allowed}."),
             Self::CrossSite => {

@@ -211,6 +211,7 @@ pub const ROUTES: &[Route] = &[
     open("GET", "/", console::first),
     quick("GET", "/-/{file}", console::statics::file),
     open("GET", "/help", console::help),
+    open("GET", "/api", console::reference::read),
     open("GET", "/login", console::sign_in::ask_for_password),
     hashing(open("POST", "/login", console::sign_in::sign_in)),
     open("GET", "/signed-out", console::sign_in::signed_out),

@@ -125,7 +125,7 @@ export async function all(site) {
   const context = await profile(site.url, { bypassCSP: true });
   const page = await context.newPage();
   let count = 0;
-  for (const path of ["/login", "/signed-out", "/help", "/setup", "/invitation", "/nowhere"]) {
+  for (const path of ["/login", "/signed-out", "/help", "/api", "/setup", "/invitation", "/nowhere"]) {
     await check(`every mode: ${path} (signed out)`, async () => {
       await page.goto(path);
       await look(page, path);

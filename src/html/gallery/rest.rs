@@ -10,6 +10,7 @@ use crate::html::error::{self, Problem};
 use crate::html::form::Input;
 use crate::html::help;
 use crate::html::layout::Visitor;
+use crate::html::reference::{self, Call, Part, Subject};
 use crate::html::ssh_key::{
     self, HostLogin, HostUse, SshKeyEdit, SshKeyFacts, SshKeyList, SshKeyNew, SshKeyPage,
 };
@@ -183,4 +184,24 @@ fn others(words: &Words, list: &mut Vec<Shown>) {
     );
     shown(list, "help", help::show(Visitor::SignedIn(&frame)));
     shown(list, "help-outside", help::show(Visitor::Outside(&out)));
+    let part = |n: usize| Part {
+        name: words.at(n),
+        description: words.at(n + 1),
+        is_required: n.is_multiple_of(2),
+    };
+    let call = Call {
+        method: "POST".into(),
+        path: "/api/v1/api-keys".into(),
+        summary: words.at(0),
+        description: words.at(1),
+        parameters: vec![part(2)],
+        body: vec![part(3), part(4)],
+        answer: vec![part(5)],
+    };
+    let subjects = [Subject {
+        name: words.at(2),
+        calls: vec![call.clone(), call],
+    }];
+    let visitor = Visitor::SignedIn(&frame);
+    shown(list, "reference", reference::show(visitor, &subjects));
 }

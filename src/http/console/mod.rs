@@ -11,6 +11,7 @@ pub mod group;
 pub mod host;
 pub mod inventory;
 pub mod policy;
+pub mod reference;
 pub mod service;
 pub mod session;
 pub mod sign_in;

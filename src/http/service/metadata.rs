@@ -8,7 +8,7 @@ use crate::http::{headers, query};
 use crate::wire::MetadataOut;
 
 /// The description of the JSON API, kept true by a test.
-const OPENAPI: &str = include_str!("../../../openapi.json");
+pub const OPENAPI: &str = include_str!("../../../openapi.json");
 
 pub fn authorization_server(ask: &Ask<'_>) -> Result<Response, Problem> {
     query::none(ask)?;
