@@ -259,6 +259,7 @@ CREATE TABLE events (
 CREATE INDEX events_by_actor ON events (actor_user_id, number) WHERE actor_user_id IS NOT NULL;
 CREATE INDEX events_by_owner ON events (target_owner_id, number) WHERE target_owner_id IS NOT NULL;
 CREATE INDEX events_by_action ON events (action, number);
+CREATE INDEX events_by_target ON events (target_id, number);
 
 CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT raise(ABORT, 'events are never changed'); END;
 CREATE TRIGGER events_last BEFORE DELETE ON events BEGIN SELECT raise(ABORT, 'events are never deleted'); END;

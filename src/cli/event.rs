@@ -48,6 +48,9 @@ struct Filter {
     /// Only this, like api-key.create
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
+    /// Only those on this thing: the id of a credential, an SSH key or a host, or the name of a user, group or service
+    #[arg(long, value_name = "ID")]
+    target: Option<String>,
     /// From then on: a time like 2026-11-22T15:04:05Z, or how long ago, like 24h
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
@@ -65,6 +68,7 @@ struct Filter {
 /// What is asked for, understood.
 struct Wanted {
     action: Option<String>,
+    target: Option<String>,
     since: Option<Time>,
     until: Option<Time>,
     user: Option<String>,
@@ -87,6 +91,7 @@ impl Filter {
         };
         Ok(Wanted {
             action: self.action,
+            target: self.target,
             since: time("--since", self.since)?,
             until: time("--until", self.until)?,
             user: self.user,
@@ -199,6 +204,7 @@ fn query(wanted: &Wanted, limit: usize, after: Option<&str>) -> String {
     };
     add("after", after.map(str::to_owned));
     add("action", wanted.action.clone());
+    add("target", wanted.target.clone());
     add("since", wanted.since.map(|time| time.to_string()));
     add("until", wanted.until.map(|time| time.to_string()));
     add("user", wanted.user.clone());
@@ -222,7 +228,7 @@ fn on_file(
     let filter = EventFilter {
         user: None,
         action: wanted.action.clone(),
-        target: None,
+        target: wanted.target.clone(),
         since: wanted.since,
         until: wanted.until,
     };
@@ -250,6 +256,7 @@ mod tests {
         let filter = |since: &str| {
             Filter {
                 action: None,
+                target: None,
                 since: Some(since.into()),
                 until: None,
                 user: None,

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::exit::{Failure, INVALID, USAGE};
 use super::output::{self, Cell, say};
 use super::place::{At, Missing, Place, json};
-use crate::wire::{NothingIn, PolicyOut, PolicyPatch, SweptOut};
+use crate::wire::{ExceedingOut, NothingIn, PolicyOut, PolicyPatch, PolicyPreviewOut, SweptOut};
 
 #[derive(Args)]
 #[command(after_help = super::place::HELP)]
@@ -26,6 +26,9 @@ enum PolicyCommand {
         /// Lists have commas between their words; lifetimes are like 30d, 12h or never
         #[arg(required = true, value_name = "KEY=VALUE")]
         changes: Vec<String>,
+        /// Change nothing; show what exceeds the rules as they would be
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -73,9 +76,12 @@ pub fn run(arguments: PolicyArguments) -> Result<(), Failure> {
                 print(&text)
             }
         }
-        PolicyCommand::Set { changes } => {
+        PolicyCommand::Set { changes, dry_run } => {
             let patch = read(&changes)?;
             let at = arguments.place.settle(Missing::Refuse)?;
+            if dry_run {
+                return preview(&at, patch);
+            }
             let text = match &at {
                 At::Server(client) => client.patch("/api/v1/policy", &patch)?.text.to_string(),
                 At::File(file) => json(&PolicyOut::of(
@@ -92,6 +98,49 @@ pub fn run(arguments: PolicyArguments) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// Credentials that a preview on the file names one by one, as the server's does.
+const EXCEEDING_MAX: usize = 200;
+
+fn preview(at: &At, patch: PolicyPatch) -> Result<(), Failure> {
+    let (preview, text) = match at {
+        At::Server(client) => {
+            let answer = client.post("/api/v1/policy/preview", &patch)?;
+            (answer.parse::<PolicyPreviewOut>()?, answer.text.to_string())
+        }
+        At::File(file) => {
+            let preview = file
+                .desk
+                .preview_policy_as_operator(patch.parse()?, EXCEEDING_MAX)?;
+            let out = PolicyPreviewOut::of(&preview.after, preview.named(), preview.total);
+            let text = json(&out)?;
+            (out, text)
+        }
+    };
+    if at.json() {
+        return output::line(&text);
+    }
+    let row = |one: &ExceedingOut| -> Vec<Cell> {
+        vec![
+            one.kind.clone().into(),
+            one.id.clone().into(),
+            one.name.clone().into(),
+            one.owner.clone().into(),
+            one.expires_at
+                .clone()
+                .unwrap_or_else(|| "never".to_owned())
+                .into(),
+            one.why.clone().into(),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = preview.exceeding.iter().map(row).collect();
+    output::table(&["kind", "id", "name", "owner", "expires", "why"], &rows)?;
+    say(&format!(
+        "{} exceed the rules as they would be, and would stay as they are; nothing was changed",
+        preview.exceeding_total
+    ));
+    Ok(())
 }
 
 fn read(changes: &[String]) -> Result<PolicyPatch, Failure> {

@@ -1,5 +1,7 @@
 //! Looking at and ending API keys, tokens and sessions.
 
+use std::collections::HashMap;
+
 use super::Desk;
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, OwnerId, Record, Refusal, UsageDay};
@@ -115,7 +117,7 @@ impl Desk {
         limit: usize,
     ) -> Result<Page<Record>, Error> {
         caller.demand(whose.read)?;
-        self.read.records(
+        self.records(
             &CredentialFilter {
                 owner: Some(whose.owner),
                 kind: Some(kind),
@@ -124,41 +126,6 @@ impl Desk {
             after,
             limit,
         )
-    }
-
-    /// Everybody's credentials, for admins.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
-    pub fn inventory(
-        &self,
-        caller: &Caller,
-        kind: Option<Kind>,
-        after: Option<i64>,
-        limit: usize,
-    ) -> Result<Page<Record>, Error> {
-        caller.demand(Own::UsersRead)?;
-        self.read.records(
-            &CredentialFilter {
-                owner: None,
-                kind,
-                ended: false,
-            },
-            after,
-            limit,
-        )
-    }
-
-    /// A credential of whomever, for admins.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Forbidden`].
-    pub fn any_credential(&self, caller: &Caller, id: Id) -> Result<Record, Error> {
-        caller.demand(Own::UsersRead)?;
-        self.read
-            .record(id)?
-            .filter(|record| record.ended.is_none())
-            .ok_or(Error::NotFound("credential"))
     }
 
     /// One credential.
@@ -173,7 +140,7 @@ impl Desk {
         id: Id,
     ) -> Result<Record, Error> {
         caller.demand(whose.read)?;
-        find(self.read.record(id)?, whose.owner, kind)
+        find(self.record(id)?, whose.owner, kind)
     }
 
     /// Uses of one credential in the 30 days up to today, oldest first, days without any included.
@@ -188,28 +155,27 @@ impl Desk {
         id: Id,
     ) -> Result<Vec<UsageDay>, Error> {
         self.credential(caller, whose, kind, id)?;
-        self.usage_until(id, caller.now)
+        let mut usages = self.usages_until(&[id], caller.now)?;
+        Ok(usages.remove(&id).unwrap_or_default())
     }
 
-    fn usage_until(&self, id: Id, now: Time) -> Result<Vec<UsageDay>, Error> {
-        const DAYS: i64 = 30;
-        let first = crate::model::time::Day::from_number(now.day().number() - DAYS + 1);
-        let found = self.read.usage(id, first)?;
-        let day = |number| crate::model::time::Day::from_number(number);
-        let all = (first.number()..first.number() + DAYS).map(day);
-        Ok(all
-            .map(|day| {
-                found
-                    .iter()
-                    .find(|one| one.day == day)
-                    .copied()
-                    .unwrap_or(UsageDay {
-                        day,
-                        uses: 0,
-                        refused: 0,
-                    })
-            })
-            .collect())
+    /// The same of many credentials that [`Desk::credentials`] gave, each its 30 days.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; faults of ours.
+    pub fn usages(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        records: &[Record],
+    ) -> Result<HashMap<Id, Vec<UsageDay>>, Error> {
+        caller.demand(whose.read)?;
+        let ids: Vec<Id> = records
+            .iter()
+            .filter(|record| record.owner == whose.owner)
+            .map(|record| record.id)
+            .collect();
+        self.usages_until(&ids, caller.now)
     }
 
     /// What a credential made and that still lives.
@@ -224,7 +190,10 @@ impl Desk {
         id: Id,
     ) -> Result<Vec<Record>, Error> {
         self.credential(caller, whose, kind, id)?;
-        self.read.made_by(id)
+        self.settled(|| {
+            let made = self.read.made_by(id)?.into_iter();
+            Ok(made.map(|record| self.as_noted(record)).collect())
+        })
     }
 
     /// What a credential may do now, and why it would be refused now from any address; `None` when it is good.
@@ -245,15 +214,19 @@ impl Desk {
         Ok((credential.power(), refusal))
     }
 
-    /// The credential that made another, if it is still known and the caller's own.
+    /// The credentials that made others, by their ids: those that are still known and the caller's own.
     ///
     /// # Errors
     /// Faults of ours.
-    pub fn maker(&self, caller: &Caller, id: Id) -> Result<Option<Record>, Error> {
-        Ok(self
-            .read
-            .record(id)?
-            .filter(|record| record.owner == caller.credential.owner.id()))
+    pub fn makers(
+        &self,
+        caller: &Caller,
+        ids: impl IntoIterator<Item = Id>,
+    ) -> Result<HashMap<Id, Record>, Error> {
+        let ids: Vec<Id> = ids.into_iter().collect();
+        let mut found = self.read.records_of(&ids)?;
+        found.retain(|_, record| record.owner == caller.credential.owner.id());
+        Ok(found)
     }
 
     /// Ends a credential at the next request, and what it made if `with_made`; how many were ended.

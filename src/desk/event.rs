@@ -6,28 +6,78 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{Desk, Whose};
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
-use crate::model::error::Error;
+use crate::model::error::{Error, SecretSent};
 use crate::model::event::Event;
 use crate::model::permission::Own;
 use crate::model::secret::Id;
 use crate::model::user::{User, UserId, Username};
 use crate::store::{EventFilter, Page, Verdict};
 
-/// Downloads under way at once: each holds its lines in memory, and one of few threads for as long as its reader is slow.
+/// Downloads under way at once: each holds one of few threads for as long as its reader is slow, and a connection.
 const DOWNLOADS_MAX: usize = 8;
 
 /// Who is downloading the log just now.
 pub type Downloads = HashSet<UserId>;
 
-/// One person's turn to download the log; over when it is dropped.
+/// One person's turn to download the log, with a connection of its own; over when it is dropped.
 pub struct Download {
+    caller: Caller,
+    desk: Desk,
+    /// Of whose events; `None`: the caller's own.
+    scope: DownloadScope,
+    filter: EventFilter,
+    _turn: Turn,
+}
+
+/// Whose events are downloaded.
+pub enum DownloadScope {
+    /// The caller's.
+    Own,
+    /// Everybody's, or one user's.
+    All(Option<Username>),
+}
+
+/// A place among the downloads under way.
+struct Turn {
     user: UserId,
     all: Arc<Mutex<Downloads>>,
 }
 
-impl Drop for Download {
+impl Drop for Turn {
     fn drop(&mut self) {
         lock(&self.all).remove(&self.user);
+    }
+}
+
+impl Download {
+    /// The next part, newest first. The right to it is looked at again for each: who is signed out meanwhile gets no more.
+    ///
+    /// # Errors
+    /// As the list that it is a download of; [`Error::Unauthenticated`] once the caller's credential is no longer good.
+    pub fn part(&self, after: Option<i64>, limit: usize) -> Result<Page<Event>, Error> {
+        let (now, id) = (self.desk.now(), self.caller.credential.id);
+        let credential = self
+            .desk
+            .read
+            .credential(id)?
+            .filter(|one| one.check(now, self.caller.origin.address).is_ok())
+            .ok_or(Error::Unauthenticated {
+                sent: SecretSent::Yes,
+            })?;
+        let caller = Caller {
+            power: credential.power(),
+            credential,
+            now,
+            ..self.caller.clone()
+        };
+        let filter = self.filter.clone();
+        match &self.scope {
+            DownloadScope::Own => self.desk.own_events(&caller, filter, after, limit),
+            DownloadScope::All(user) => {
+                self.desk
+                    .all_events(&caller, user.as_ref(), filter, after, limit)
+            }
+        }
     }
 }
 
@@ -40,7 +90,12 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Unavailable`] while the caller's last download, or too many others', is under way.
-    pub fn begin_download(&self, caller: &Caller) -> Result<Download, Error> {
+    pub fn begin_download(
+        &self,
+        caller: &Caller,
+        scope: DownloadScope,
+        filter: EventFilter,
+    ) -> Result<Download, Error> {
         let user = caller.user()?.id;
         let all = Arc::clone(&self.office.downloads);
         let mut downloads = lock(&all);
@@ -48,7 +103,14 @@ impl Desk {
             return Err(Error::unavailable());
         }
         drop(downloads);
-        Ok(Download { user, all })
+        let turn = Turn { user, all };
+        Ok(Download {
+            caller: caller.clone(),
+            desk: self.office.desk()?,
+            scope,
+            filter,
+            _turn: turn,
+        })
     }
 
     /// The caller's own events: by them, and on what is theirs.
@@ -90,7 +152,7 @@ impl Desk {
             .read
             .events(
                 &EventFilter {
-                    target: Some(id),
+                    target: Some(id.to_string()),
                     ..EventFilter::default()
                 },
                 None,

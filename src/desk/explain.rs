@@ -61,7 +61,6 @@ impl Desk {
         caller.demand(whose.read)?;
         let not_found = Error::NotFound(kind.name());
         let record = self
-            .read
             .record(id)?
             .filter(|record| record.owner == whose.owner && record.kind == kind);
         let (Some(record), Some(credential)) = (record, self.read.credential(id)?) else {

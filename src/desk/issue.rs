@@ -265,7 +265,7 @@ impl Desk {
                 );
             Ok(((), trace))
         })?;
-        find(self.read.record(id)?, owner, Kind::ApiKey)
+        find(self.record(id)?, owner, Kind::ApiKey)
     }
 
     /// Whether a change would let a key manage credentials that could not before, or let one that can be used for longer,
@@ -343,10 +343,7 @@ impl Desk {
             Ok((secret, trace))
         })?;
         Ok(Issued {
-            record: self
-                .read
-                .record(id)?
-                .ok_or_else(|| not_found(Kind::ApiKey))?,
+            record: self.record(id)?.ok_or_else(|| not_found(Kind::ApiKey))?,
             secret,
         })
     }

@@ -1,14 +1,19 @@
 //! What admins look over: who holds how much, what exceeds a policy, how the installation is.
 
+use std::collections::HashMap;
+
 use super::Desk;
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, OwnerId, Record};
 use crate::model::error::Error;
+use crate::model::inventory::{Item, Weakness};
 use crate::model::permission::Own;
-use crate::model::policy::Policy;
-use crate::model::time::Time;
+use crate::model::policy::{Policy, PolicyChange};
+use crate::model::service::Service;
+use crate::model::ssh_key::{KeyRules, SshKey};
+use crate::model::time::{Lifetime, Time};
 use crate::model::user::{User, UserId};
-use crate::store::{CredentialFilter, FileFacts};
+use crate::store::{CredentialFilter, FileFacts, Held};
 
 /// How much a user holds that is good now.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,12 +25,40 @@ pub struct UserCounts {
     pub last_active_at: Option<Time>,
 }
 
-/// A credential that a policy would not permit to be made.
+/// How a service's API keys are used.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ServiceUse {
+    /// Those that are good.
+    pub api_keys: u32,
+    pub last_used_at: Option<Time>,
+}
+
+/// A credential or an SSH key that a policy would not permit to be made.
 #[derive(Debug, Clone)]
 pub struct Exceeding {
-    pub record: Record,
+    pub item: Item,
     pub owner: String,
     pub why: String,
+}
+
+/// What a change of the policy would do.
+#[derive(Debug, Clone)]
+pub struct Preview {
+    pub before: Policy,
+    pub after: Policy,
+    /// What exceeds the rules as they would be; the newest.
+    pub exceeding: Vec<Exceeding>,
+    /// How many do.
+    pub total: usize,
+}
+
+impl Preview {
+    /// What exceeds it, its owner's name, and why.
+    pub fn named(&self) -> impl Iterator<Item = (&Item, &str, &str)> {
+        self.exceeding
+            .iter()
+            .map(|one| (&one.item, one.owner.as_str(), one.why.as_str()))
+    }
 }
 
 /// How the installation is.
@@ -46,21 +79,38 @@ impl Desk {
     /// [`Error::Forbidden`]; faults of ours.
     pub fn counts_of(&self, caller: &Caller, users: &[User]) -> Result<Vec<UserCounts>, Error> {
         caller.demand(Own::UsersRead)?;
-        users
-            .iter()
-            .map(|user| self.counts(user.id, caller.now))
-            .collect()
+        let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
+        let (held, ssh_keys) = self.settled(|| {
+            let mut held = self.read.held_by_users(&ids, caller.now)?;
+            self.add_noted(&mut held);
+            Ok((held, self.read.count_ssh_keys_of(&ids, caller.now)?))
+        })?;
+        let mut counts = HashMap::<i64, UserCounts>::new();
+        for one in held {
+            let counts = counts.entry(one.owner).or_default();
+            counts.last_active_at = counts.last_active_at.max(one.last_used_at);
+            match one.kind {
+                Kind::ApiKey => counts.api_keys += u32::from(one.is_live),
+                Kind::Token => counts.tokens += u32::from(one.is_live),
+                Kind::Session => counts.sessions += u32::from(one.is_live),
+                Kind::Host => {}
+            }
+        }
+        let of = |user: &User| UserCounts {
+            ssh_keys: ssh_keys.get(&user.id).copied().unwrap_or_default(),
+            ..counts.get(&user.id.0).copied().unwrap_or_default()
+        };
+        Ok(users.iter().map(of).collect())
     }
 
-    fn counts(&self, user: UserId, now: Time) -> Result<UserCounts, Error> {
-        let of = |kind| self.read.count_live(OwnerId::User(user), kind, now);
-        Ok(UserCounts {
-            api_keys: of(Kind::ApiKey)?,
-            tokens: of(Kind::Token)?,
-            sessions: of(Kind::Session)?,
-            ssh_keys: self.read.count_live_ssh_keys(user, now)?,
-            last_active_at: self.read.last_active(OwnerId::User(user))?,
-        })
+    /// What is noted of their last uses and not in the file yet.
+    fn add_noted(&self, held: &mut [Held]) {
+        for one in held {
+            let noted = self.store().uses.noted(one.id);
+            for last in [noted.current, noted.previous].into_iter().flatten() {
+                one.last_used_at = one.last_used_at.max(Some(last.at));
+            }
+        }
     }
 
     /// Whether somebody else is an admin, so that `user` may be demoted, disabled or deleted.
@@ -82,40 +132,38 @@ impl Desk {
         Ok(grantable)
     }
 
-    /// The name of an owner, for lists.
-    ///
-    /// # Errors
-    /// Faults of ours.
-    pub fn owner_name(&self, owner: OwnerId) -> Result<String, Error> {
-        self.read.owner_name(owner)
-    }
-
-    /// How many API keys a service has that are good, and when one was last used.
+    /// How many API keys each of `services` has that are good, and when one was last used.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
-    pub fn service_use(
+    pub fn service_uses(
         &self,
         caller: &Caller,
-        service: &crate::model::service::Service,
-    ) -> Result<(u32, Option<Time>), Error> {
+        services: &[Service],
+    ) -> Result<Vec<ServiceUse>, Error> {
         caller.demand(Own::ServicesRead)?;
-        let owner = OwnerId::Service(service.id);
-        Ok((
-            self.read.count_live(owner, Kind::ApiKey, caller.now)?,
-            self.read.last_active(owner)?,
-        ))
+        let ids: Vec<i64> = services.iter().map(|service| service.id.0).collect();
+        let held = self.settled(|| {
+            let mut held = self.read.held_by_services(&ids, caller.now)?;
+            self.add_noted(&mut held);
+            Ok(held)
+        })?;
+        let of = |id: &i64| {
+            let own = || held.iter().filter(|one| one.owner == *id);
+            ServiceUse {
+                api_keys: u32::try_from(own().filter(|one| one.is_live).count())
+                    .unwrap_or(u32::MAX),
+                last_used_at: own().filter_map(|one| one.last_used_at).max(),
+            }
+        };
+        Ok(ids.iter().map(of).collect())
     }
 
     /// How many credentials of users carry a permission of a service.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
-    pub fn carriers(
-        &self,
-        caller: &Caller,
-        service: &crate::model::service::Service,
-    ) -> Result<u32, Error> {
+    pub fn carriers(&self, caller: &Caller, service: &Service) -> Result<u32, Error> {
         caller.demand(Own::ServicesRead)?;
         self.read.count_carriers(&service.name)
     }
@@ -133,46 +181,85 @@ impl Desk {
         self.read.hosts_of_group(group.id)
     }
 
-    /// The API keys and sessions that a stricter policy would not permit to be made now, at most `limit`, and how many there are.
+    /// What a change of the policy would do, without doing it: the rules as they would be, and what exceeds them, of which
+    /// at most `limit` are named.
     ///
     /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
-    pub fn exceeding(
+    /// [`Error::Invalid`] when the whole would not hold together; [`Error::Forbidden`].
+    pub fn preview_policy(
         &self,
         caller: &Caller,
-        policy: &Policy,
+        change: PolicyChange,
         limit: usize,
-    ) -> Result<(Vec<Exceeding>, usize), Error> {
+    ) -> Result<Preview, Error> {
         caller.demand(Own::PolicyRead)?;
+        self.preview(change, limit, caller.now)
+    }
+
+    /// The same for the file's owner.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the whole would not hold together.
+    pub fn preview_policy_as_operator(
+        &self,
+        change: PolicyChange,
+        limit: usize,
+    ) -> Result<Preview, Error> {
+        self.preview(change, limit, self.now())
+    }
+
+    fn preview(&self, change: PolicyChange, limit: usize, now: Time) -> Result<Preview, Error> {
+        let before = self.read.policy()?;
+        let after = change.apply(&before)?;
         let mut found = Vec::new();
         let mut total = 0;
-        let mut after = None;
-        loop {
-            let page = self.read.records(
-                &CredentialFilter {
-                    owner: None,
-                    kind: None,
-                    ended: false,
-                },
-                after,
-                PART_ROWS,
-            )?;
-            for record in page.items {
-                let Some(why) = exceeds(&record, policy, caller.now) else {
-                    continue;
-                };
+        let mut take = |item: Item, why: Option<String>| {
+            if let Some(why) = why {
                 total += 1;
                 if found.len() < limit {
-                    found.push(Exceeding {
-                        owner: self.read.owner_name(record.owner)?,
-                        record,
-                        why,
-                    });
+                    found.push((item, why));
                 }
             }
+        };
+        for record in self.all_records()? {
+            let why = exceeds(&record, &after, now);
+            take(Item::Credential(Box::new(record)), why);
+        }
+        let rules = after.ssh_key_rules();
+        for key in self.read.all_ssh_keys(usize::MAX)? {
+            let why = ssh_key_exceeds(&key, &rules, &after, now);
+            take(Item::SshKey(Box::new(key), Weakness::None), why);
+        }
+        let owners: Vec<OwnerId> = found.iter().map(|(item, _)| item.owner()).collect();
+        let names = self.read.owner_names(&owners)?;
+        let exceeding = found.into_iter().map(|(item, why)| Exceeding {
+            owner: names.get(&item.owner()).cloned().unwrap_or_default(),
+            item,
+            why,
+        });
+        Ok(Preview {
+            before,
+            after,
+            exceeding: exceeding.collect(),
+            total,
+        })
+    }
+
+    /// Every credential that was not deleted, newest first.
+    fn all_records(&self) -> Result<Vec<Record>, Error> {
+        let filter = CredentialFilter {
+            owner: None,
+            kind: None,
+            ended: false,
+        };
+        let mut records = Vec::new();
+        let mut after = None;
+        loop {
+            let page = self.read.records(&filter, after, PART_ROWS)?;
+            records.extend(page.items);
             after = page.next.and_then(|next| next.parse().ok());
             if after.is_none() {
-                return Ok((found, total));
+                return Ok(records);
             }
         }
     }
@@ -191,17 +278,33 @@ impl Desk {
     }
 }
 
-fn exceeds(record: &Record, policy: &Policy, now: Time) -> Option<String> {
-    let over = |limit: crate::model::time::Lifetime| match (record.expires_at, limit.end(now)) {
+/// Whether an end is later than what may be chosen now.
+fn is_over(end: Option<Time>, limit: Lifetime, now: Time) -> bool {
+    match (end, limit.end(now)) {
         (_, None) => false,
         (None, Some(_)) => true,
         (Some(end), Some(last)) => end > last,
-    };
+    }
+}
+
+fn exceeds(record: &Record, policy: &Policy, now: Time) -> Option<String> {
     let (what, limit) = match record.kind {
         Kind::ApiKey => ("API keys live", policy.api_key.max),
         Kind::Token => ("Tokens live", policy.token.max),
         Kind::Session => ("Sessions live", policy.session_lifetime),
         Kind::Host => return None,
     };
-    over(limit).then(|| format!("{what} {limit} at the longest."))
+    is_over(record.expires_at, limit, now).then(|| format!("{what} {limit} at the longest."))
+}
+
+fn ssh_key_exceeds(key: &SshKey, rules: &KeyRules, policy: &Policy, now: Time) -> Option<String> {
+    if !rules.allows(key.key.kind()) {
+        return Some(format!("{} is not allowed.", key.key.kind().name()));
+    }
+    if !rules.allow(&key.key) {
+        let bits = policy.ssh_rsa_bits_min;
+        return Some(format!("RSA keys have {bits} bits at the least."));
+    }
+    let limit = policy.ssh_key_lifetime_max;
+    is_over(key.expires_at, limit, now).then(|| format!("SSH keys live {limit} at the longest."))
 }

@@ -11,6 +11,7 @@ use crate::model::caller::Caller;
 use crate::model::credential::OwnerId;
 use crate::model::error::{Error, FieldError};
 use crate::model::event::{Action, Target, Trace};
+use crate::model::host::HostLogin;
 use crate::model::idempotency::Once;
 use crate::model::permission::Own;
 use crate::model::policy::Policy;
@@ -91,25 +92,6 @@ impl Desk {
         self.find_ssh_key(user_of(whose)?, id, caller.now)
     }
 
-    /// Everybody's SSH keys, for admins.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
-    pub fn all_ssh_keys(&self, caller: &Caller, limit: usize) -> Result<Vec<SshKey>, Error> {
-        caller.demand(Own::UsersRead)?;
-        let keys = self.read.all_ssh_keys(limit)?.into_iter();
-        Ok(keys.map(|key| self.seen(key, caller.now)).collect())
-    }
-
-    /// An SSH key of whomever, for admins.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Forbidden`].
-    pub fn any_ssh_key(&self, caller: &Caller, id: Id) -> Result<SshKey, Error> {
-        caller.demand(Own::UsersRead)?;
-        self.read.ssh_key(id)?.ok_or(NOT_FOUND)
-    }
-
     /// The other users who have this very key, for admins.
     ///
     /// # Errors
@@ -117,6 +99,15 @@ impl Desk {
     pub fn others_with_ssh_key(&self, caller: &Caller, key: &SshKey) -> Result<Vec<String>, Error> {
         caller.demand(Own::UsersRead)?;
         self.read.others_with_ssh_key(key.owner, &key.key)
+    }
+
+    /// Where the caller's SSH keys open a login now, and which one.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::NotAllowed`] when the caller is no person; faults of ours.
+    pub fn logins(&self, caller: &Caller) -> Result<Vec<HostLogin>, Error> {
+        caller.demand(Own::SshKeysRead)?;
+        self.read.logins_of(caller.user()?.id)
     }
 
     /// Adds an SSH key.

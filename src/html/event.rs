@@ -29,11 +29,13 @@ impl Scope {
     }
 }
 
-/// What a log was asked to show, as it was typed: `?action=&since=&until=&user=`.
+/// What a log was asked to show, as it was typed: `?action=&target=&since=&until=&user=`.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
-    /// `api-key.create`, or its beginning `api-key`.
+    /// `api-key.create`.
     pub action: String,
+    /// The id of a credential, an SSH key or a host; the name of what has no id.
+    pub target: String,
     /// `2026-11-22T15:04`, meant as UTC, as `until` is.
     pub since: String,
     pub until: String,
@@ -42,9 +44,10 @@ pub struct EventFilter {
 }
 
 impl EventFilter {
-    fn pairs(&self) -> [(&str, &str); 4] {
+    fn pairs(&self) -> [(&str, &str); 5] {
         [
             ("action", &self.action),
+            ("target", &self.target),
             ("since", &self.since),
             ("until", &self.until),
             ("user", &self.user),

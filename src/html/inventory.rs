@@ -7,61 +7,18 @@ use super::layout::{Frame, Section, page};
 use super::standing::badge;
 use super::table::{Pager, address, pager};
 use super::when::{self, some, time_or_never};
+use crate::model::inventory::Show;
 use crate::model::time::Time;
 
-/// The quick filters: `?show=`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Show {
-    #[default]
-    Everything,
-    /// Not used for 90 days, though older than that.
-    Unused,
-    NeverUsed,
-    NoExpiry,
-    /// Ends within 14 days.
-    EndsSoon,
-    /// An SSH key that policy would not accept today, or that two users have.
-    WeakSshKey,
-}
-
-impl Show {
-    pub const ALL: [Self; 6] = [
-        Self::Everything,
-        Self::Unused,
-        Self::NeverUsed,
-        Self::NoExpiry,
-        Self::EndsSoon,
-        Self::WeakSshKey,
-    ];
-
-    /// The word in `?show=`.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Everything => "",
-            Self::Unused => "unused",
-            Self::NeverUsed => "never-used",
-            Self::NoExpiry => "no-expiry",
-            Self::EndsSoon => "ends-soon",
-            Self::WeakSshKey => "weak-ssh-key",
-        }
-    }
-
-    /// Reads the word.
-    #[must_use]
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|show| show.word() == word)
-    }
-
-    const fn label(self) -> &'static str {
-        match self {
-            Self::Everything => "Everything",
-            Self::Unused => "Unused for 90 days",
-            Self::NeverUsed => "Never used",
-            Self::NoExpiry => "No expiry",
-            Self::EndsSoon => "Ends within 14 days",
-            Self::WeakSshKey => "Weak SSH key",
-        }
+/// The quick filters, in words.
+const fn label(show: Show) -> &'static str {
+    match show {
+        Show::Everything => "Everything",
+        Show::Unused => "Unused for 90 days",
+        Show::NeverUsed => "Never used",
+        Show::NoExpiry => "No expiry",
+        Show::EndsSoon => "Ends within 14 days",
+        Show::WeakSshKey => "Weak SSH key",
     }
 }
 
@@ -110,7 +67,7 @@ pub fn list(frame: &Frame, view: &Inventory) -> Markup {
         p.lead { "Every credential of everybody. What nobody uses any more is best deleted." }
         div.act {
             @for show in Show::ALL {
-                a.btn href=(address(path, &[("show", show.word())])) aria-current=[(show == view.show).then_some("true")] { (show.label()) }
+                a.btn href=(address(path, &[("show", show.word())])) aria-current=[(show == view.show).then_some("true")] { (label(show)) }
             }
         }
         @if view.rows.is_empty() {

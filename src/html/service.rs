@@ -43,7 +43,7 @@ pub struct ServiceDelete {
 #[must_use]
 pub fn list(frame: &Frame, services: &[ServiceFacts]) -> Markup {
     let content = html! {
-        (heading("Services", &html! { a.btn.go href="/admin/services/new" { "Add service" } }))
+        (heading("Services", &html! { a.btn.go href="/admin/new-service" { "Add service" } }))
         p.lead { "Programs in the lab that ask keycroft whether a credential is good, and may define permissions of their own." }
         @if services.is_empty() {
             div.box { p { "No services yet." } p { "Or run " code { "keycroft service add slurm" } } }
@@ -92,14 +92,14 @@ pub fn show(frame: &Frame, facts: &ServiceFacts) -> Markup {
     page(frame, Section::Services, &service.name, &content)
 }
 
-/// `/admin/services/new` and `/admin/services/NAME/edit`. Sends `name` (new ones alone), `permissions` (one a line) and `version`.
+/// `/admin/new-service` and `/admin/services/NAME/edit`. Sends `name` (new ones alone), `permissions` (one a line) and `version`.
 #[must_use]
 pub fn form(frame: &Frame, view: &ServiceForm) -> Markup {
     let input = &view.input;
     let (title, path, back) = match &view.service {
         None => (
             "Add service".to_owned(),
-            "/admin/services/new".to_owned(),
+            "/admin/new-service".to_owned(),
             "/admin/services".to_owned(),
         ),
         Some(service) => {

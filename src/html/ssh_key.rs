@@ -10,6 +10,7 @@ use super::standing::{badge, is_soon_for_ssh_key};
 use super::table::{Pager, pager};
 use super::when::{self, end_in_line, exact, time};
 use crate::model::address::Networks;
+use crate::model::host::HostLogin;
 use crate::model::policy::Policy;
 use crate::model::secret::Id;
 use crate::model::text::NAME_CHARACTERS_MAX;
@@ -69,13 +70,6 @@ pub struct SshKeyPage {
     pub key: SshKeyFacts,
     /// The hosts that its owner may log in to now, and under which name; shown as `ssh` lines.
     pub logins: Vec<HostLogin>,
-}
-
-/// A door that the key opens.
-#[derive(Debug, Clone)]
-pub struct HostLogin {
-    pub login: String,
-    pub host: String,
 }
 
 /// The form of a change.

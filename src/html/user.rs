@@ -112,7 +112,7 @@ pub struct UserEnd {
 #[must_use]
 pub fn list(frame: &Frame, view: &UserList) -> Markup {
     let content = html! {
-        (heading("Users", &html! { a.btn.go href="/admin/users/new" { "Add user" } }))
+        (heading("Users", &html! { a.btn.go href="/admin/new-user" { "Add user" } }))
         form.bar method="get" action="/admin/users" {
             label { "Name" input type="search" name="text" value=(view.text); }
             button { "Filter" }
@@ -156,7 +156,7 @@ fn pill(user: &User) -> Markup {
     }
 }
 
-/// `/admin/users/new`. Sends `nonce`, `username`, `display_name`, `role`, `how` (`invitation` or `password`), `password`.
+/// `/admin/new-user`. Sends `nonce`, `username`, `display_name`, `role`, `how` (`invitation` or `password`), `password`.
 #[must_use]
 pub fn new(frame: &Frame, view: &UserNew) -> Markup {
     let input = &view.input;
@@ -183,7 +183,7 @@ pub fn new(frame: &Frame, view: &UserNew) -> Markup {
         (acts("Add user", "/admin/users"))
     };
     let content =
-        html! { h1 { "Add user" } (summary(input)) (post(frame, "/admin/users/new", &form)) };
+        html! { h1 { "Add user" } (summary(input)) (post(frame, "/admin/new-user", &form)) };
     page(frame, Section::Users, &input.title("Add user"), &content)
 }
 

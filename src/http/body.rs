@@ -67,13 +67,23 @@ pub fn json_with_bytes<T: DeserializeOwned>(ask: &Ask<'_>) -> Result<(T, Vec<u8>
 /// # Errors
 /// 413 and 415, and a query parameter.
 pub fn form(ask: &Ask<'_>) -> Result<Vec<(String, String)>, Problem> {
+    form_beside(ask, "")
+}
+
+/// The same of a form whose address may have this very query.
+///
+/// # Errors
+/// As [`form`].
+pub fn form_beside(ask: &Ask<'_>, query: &str) -> Result<Vec<(String, String)>, Problem> {
     let bytes = bytes(ask)?;
     match ask.request.header("Content-Type") {
         None if bytes.is_empty() => {}
         Some(kind) if is_type(kind, "application/x-www-form-urlencoded") => {}
         Some(_) | None => return Err(Problem::MediaType("application/x-www-form-urlencoded")),
     }
-    query::none(ask)?;
+    if ask.request.raw_query_string() != query {
+        query::none(ask)?;
+    }
     Ok(form_urlencoded::parse(&bytes)
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect())

@@ -79,16 +79,21 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// `limit` and `after`.
-    pub fn part(&mut self) -> Part {
-        let limit = match self.get("limit").map(str::parse::<usize>) {
+    /// `limit`.
+    pub fn limit(&mut self) -> usize {
+        match self.get("limit").map(str::parse::<usize>) {
             None => LIMIT_DEFAULT,
             Some(Ok(limit)) if (1..=LIMIT_MAX).contains(&limit) => limit,
             Some(_) => {
                 self.fault("limit", "write a number from 1 to 200");
                 LIMIT_DEFAULT
             }
-        };
+        }
+    }
+
+    /// `limit` and `after`.
+    pub fn part(&mut self) -> Part {
+        let limit = self.limit();
         let after = match self.get("after").map(str::parse::<i64>) {
             None => None,
             Some(Ok(after)) if after > 0 => Some(after),
@@ -100,12 +105,12 @@ impl<'a> Query<'a> {
         Part { after, limit }
     }
 
-    /// `action`, `since` and `until`.
+    /// `action`, `target`, `since` and `until`.
     pub fn events(&mut self) -> EventFilter {
         EventFilter {
             user: None,
             action: self.get("action").map(str::to_owned),
-            target: None,
+            target: self.get("target").map(str::to_owned),
             since: self.time("since"),
             until: self.time("until"),
         }

@@ -3,6 +3,7 @@
 use rouille::{Request, Response};
 
 use super::ask::{Ask, House};
+use super::console::STEP_UP;
 use super::problem::Problem;
 use super::route::{ANY, AUTHORIZED_KEYS, Called, Needs, ROUTES, Route};
 use super::transport::{Admission, Lane};
@@ -34,7 +35,10 @@ fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
 }
 
 /// The row for a request, or why there is none.
-fn find<'p>(method: &str, path: &'p str) -> Result<(&'static Route, Vec<&'p str>), Problem> {
+pub(super) fn find<'p>(
+    method: &str,
+    path: &'p str,
+) -> Result<(&'static Route, Vec<&'p str>), Problem> {
     // HEAD is GET whose answer has no body (RFC 9110, 9.3.2); the transport leaves it out.
     let wanted = |route: &Route| {
         matches!(route.method, ANY)
@@ -84,6 +88,10 @@ pub fn admit(method: &str, target: &str) -> Admission {
     match find(method, path) {
         Ok((route, _)) if route.path == AUTHORIZED_KEYS && query.is_empty() => Admission {
             lane: Lane::Work,
+            body_bytes_max: BODY_BYTES_MAX,
+        },
+        Ok((route, _)) if matches!(route.needs, Needs::Form(_)) && query == STEP_UP => Admission {
+            lane: Lane::Hash,
             body_bytes_max: BODY_BYTES_MAX,
         },
         Ok((route, _)) => Admission {

@@ -99,13 +99,14 @@ const fn page(path: &'static str, handler: Page) -> Route {
     }
 }
 
-/// A form. Any of them may ask for the password first, so they are on the lane of password hashing.
+/// A form. One that comes with the password that was asked for changes to the lane of password hashing
+/// ([`super::respond::admit`]); nothing else may wait behind a storm of sign-ins.
 const fn form(path: &'static str, handler: Act) -> Route {
     Route {
         method: "POST",
         path,
         needs: Needs::Form(handler),
-        lane: Lane::Hash,
+        lane: Lane::Work,
     }
 }
 
@@ -156,6 +157,7 @@ pub const ROUTES: &[Route] = &[
     needs("GET", "/api/v1/ssh-keys", Own::SshKeysRead, api::ssh_key::list_own),
     needs("POST", "/api/v1/ssh-keys", Own::SshKeysWrite, api::ssh_key::add),
     needs("POST", "/api/v1/ssh-keys/import", Own::SshKeysWrite, api::ssh_key::import_own),
+    needs("GET", "/api/v1/ssh-keys/logins", Own::SshKeysRead, api::ssh_key::list_logins),
     needs("GET", "/api/v1/ssh-keys/{id}", Own::SshKeysRead, api::ssh_key::show),
     needs("PATCH", "/api/v1/ssh-keys/{id}", Own::SshKeysWrite, api::ssh_key::edit),
     needs("DELETE", "/api/v1/ssh-keys/{id}", Own::SshKeysWrite, api::ssh_key::delete_own),
@@ -180,6 +182,9 @@ pub const ROUTES: &[Route] = &[
     needs("DELETE", "/api/v1/users/{username}/ssh-keys/{id}", Own::UsersWrite, api::ssh_key::delete_of_user),
     needs("GET", "/api/v1/policy", Own::PolicyRead, api::policy::show),
     needs("PATCH", "/api/v1/policy", Own::PolicyWrite, api::policy::edit),
+    needs("POST", "/api/v1/policy/preview", Own::PolicyRead, api::policy::preview),
+    needs("GET", "/api/v1/diagnostics", Own::PolicyRead, api::diagnostics::show),
+    needs("GET", "/api/v1/credentials", Own::UsersRead, api::inventory::list_all),
     needs("POST", "/api/v1/sweep", Own::PolicyWrite, api::policy::sweep),
     needs("GET", "/api/v1/groups", Own::UsersRead, api::group::list_groups),
     needs("POST", "/api/v1/groups", Own::UsersWrite, api::group::add),
@@ -198,6 +203,7 @@ pub const ROUTES: &[Route] = &[
     needs("DELETE", "/api/v1/hosts/{id}", Own::HostsWrite, api::host::delete),
     needs("GET", "/api/v1/services", Own::ServicesRead, api::service::list_services),
     needs("POST", "/api/v1/services", Own::ServicesWrite, api::service::add),
+    needs("GET", "/api/v1/services/{name}", Own::ServicesRead, api::service::show),
     needs("PATCH", "/api/v1/services/{name}", Own::ServicesWrite, api::service::edit),
     needs("DELETE", "/api/v1/services/{name}", Own::ServicesWrite, api::service::delete),
     needs("GET", "/api/v1/services/{name}/api-keys", Own::ServicesRead, api::service::list_api_keys),
@@ -228,7 +234,7 @@ pub const ROUTES: &[Route] = &[
     form("/device/refuse", console::device::refuse),
     page("/account", console::account::account),
     form("/account/name", console::account::rename),
-    form("/account/password", console::account::change_password),
+    hashing(form("/account/password", console::account::change_password)),
     form("/account/theme", console::account::choose_theme),
     page("/api-keys", console::api_key::list),
     page("/api-keys/new", console::api_key::new),
@@ -263,8 +269,8 @@ pub const ROUTES: &[Route] = &[
     page("/admin/events", console::event::all),
     page("/admin/events/export", console::event::export_all),
     page("/admin/users", console::user::list),
-    page("/admin/users/new", console::user::new),
-    form("/admin/users/new", console::user::add),
+    page("/admin/new-user", console::user::new),
+    hashing(form("/admin/new-user", console::user::add)),
     page("/admin/users/{username}", console::user::show_one),
     form("/admin/users/{username}/edit", console::user::edit),
     form("/admin/users/{username}/disable", console::user::disable),
@@ -299,8 +305,8 @@ pub const ROUTES: &[Route] = &[
     page("/admin/hosts/{id}/delete", console::host::ask_delete),
     form("/admin/hosts/{id}/delete", console::host::delete),
     page("/admin/services", console::service::list),
-    page("/admin/services/new", console::service::new),
-    form("/admin/services/new", console::service::add),
+    page("/admin/new-service", console::service::new),
+    form("/admin/new-service", console::service::add),
     page("/admin/services/{name}", console::service::show_one),
     page("/admin/services/{name}/edit", console::service::ask_edit),
     form("/admin/services/{name}/edit", console::service::edit),

@@ -71,6 +71,14 @@ pub struct SharedLogin {
     pub group: String,
 }
 
+/// A login that somebody may use on a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostLogin {
+    pub login: String,
+    /// The host's name.
+    pub host: String,
+}
+
 /// Shared logins for the log: `ubuntu:admins root:ops`.
 #[must_use]
 pub fn shown(shared: &[SharedLogin]) -> String {

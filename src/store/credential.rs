@@ -9,14 +9,14 @@ use super::user::{USER_COLUMNS, invalid, read_user, rows, time, unix};
 use super::write::Write;
 use crate::model::address::Networks;
 use crate::model::credential::{
-    Credential, Ending, Kind, LastUse, Owner, OwnerId, Previous, Record, UsageDay, Which,
+    Credential, Ending, Kind, LastUse, Owner, OwnerId, Previous, Record, Which,
 };
 use crate::model::error::{Error, SecretSent};
 use crate::model::host::{Host, HostId};
 use crate::model::permission::Permissions;
 use crate::model::secret::{Digest, Form, Id, Presented};
 use crate::model::service::ServiceId;
-use crate::model::time::{Day, Time};
+use crate::model::time::Time;
 use crate::model::user::{Disabled, UserId};
 
 /// Which credentials a list is about.
@@ -64,7 +64,7 @@ const fn owner_column(owner: OwnerId) -> (&'static str, i64) {
     }
 }
 
-const RECORD_COLUMNS: &str = "c.number, c.id, c.kind, c.user_id, c.service_id, c.host_id, c.name, c.note, c.permissions, c.networks, c.created_at, c.made_by, \
+pub(super) const RECORD_COLUMNS: &str = "c.number, c.id, c.kind, c.user_id, c.service_id, c.host_id, c.name, c.note, c.permissions, c.networks, c.created_at, c.made_by, \
     c.expires_at, c.disabled_at, c.expired_seen_at, c.ended_at, c.ended_reason, c.rotated_at, c.previous_ends_at, c.user_agent, c.address, \
     l.at, l.address, l.program, l.previous_at FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id";
 
@@ -112,7 +112,7 @@ fn owner_id(row: &Row<'_>, at: usize) -> rusqlite::Result<OwnerId> {
     }
 }
 
-fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
+pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
     let address = |column: usize| -> rusqlite::Result<Option<IpAddr>> {
         Ok(row
             .get_ref(column)?
@@ -298,24 +298,6 @@ impl Select {
     pub fn api_keys_of(&self, owner: OwnerId) -> Result<i64, Error> {
         let (column, row) = owner_column(owner);
         self.count(&format!("SELECT count(*) FROM credentials WHERE {column} = ? AND kind = 'api-key' AND ended_at IS NULL"), [row])
-    }
-
-    /// Uses by day since `since`, oldest first; days without any are left out.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
-    pub fn usage(&self, id: Id, since: Day) -> Result<Vec<UsageDay>, Error> {
-        let sql = "SELECT day, uses, refused FROM usage_days WHERE credential_id = ? AND day >= ? ORDER BY day";
-        self.all(sql, params![id.as_str(), since.number()], |row| {
-            let number = |column: usize| -> rusqlite::Result<u64> {
-                Ok(row.get::<_, i64>(column)?.unsigned_abs())
-            };
-            Ok(UsageDay {
-                day: Day::from_number(row.get(0)?),
-                uses: number(1)?,
-                refused: number(2)?,
-            })
-        })
     }
 
     /// Whether a presented secret is one of a credential's, current or previous, however old: for what ends itself.

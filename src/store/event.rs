@@ -8,7 +8,7 @@ use super::user::rows;
 use crate::model::caller::Permit;
 use crate::model::error::Error;
 use crate::model::event::{Actor, Event, Origin, Outcome, Trace, chain_start, encode_words};
-use crate::model::secret::{Digest, Id};
+use crate::model::secret::Digest;
 use crate::model::text::tame;
 use crate::model::time::Time;
 use crate::model::user::UserId;
@@ -19,8 +19,8 @@ pub struct EventFilter {
     /// Those by this user or on something of theirs.
     pub user: Option<UserId>,
     pub action: Option<String>,
-    /// Those on one thing.
-    pub target: Option<Id>,
+    /// Those on one thing: an id, or a name of what has none.
+    pub target: Option<String>,
     /// From this second on.
     pub since: Option<Time>,
     /// Up to and without this second.
@@ -171,13 +171,19 @@ impl Select {
     ) -> Result<Page<Event>, Error> {
         let mut conditions = vec!["number < ?"];
         let mut values = vec![Value::from(after.unwrap_or(i64::MAX))];
-        if let Some(action) = &filter.action {
-            conditions.push("action = ?");
-            values.push(Value::from(action.clone()));
-        }
-        if let Some(target) = filter.target {
-            conditions.push("target_id = ?");
-            values.push(Value::from(target.to_string()));
+        // Few events are on one thing: the others' indexes, and the way along the whole log, are barred with a plus.
+        let (source, plain) = match &filter.target {
+            Some(target) => {
+                conditions.push("target_id = ?");
+                values.push(Value::from(target.clone()));
+                ("events INDEXED BY events_by_target", "+")
+            }
+            None => ("events", ""),
+        };
+        let action = format!("{plain}action = ?");
+        if let Some(word) = &filter.action {
+            conditions.push(&action);
+            values.push(Value::from(word.clone()));
         }
         if let Some(since) = filter.since {
             conditions.push("at >= ?");
@@ -187,10 +193,14 @@ impl Select {
             conditions.push("at < ?");
             values.push(Value::from(until.unix()));
         }
+        if let (Some(user), Some(_)) = (filter.user, &filter.target) {
+            conditions.push("(+actor_user_id = ? OR +target_owner_id = ?)");
+            values.extend([Value::from(user.0), Value::from(user.0)]);
+        }
         values.push(Value::from(rows(limit)));
         let conditions = conditions.join(" AND ");
-        let mut source = format!("events WHERE {conditions}");
-        if let Some(user) = filter.user {
+        let mut source = format!("{source} WHERE {conditions}");
+        if let (Some(user), None) = (filter.user, &filter.target) {
             // The newest by each index, then the newest of both: one condition with OR would sort all that a user ever did,
             // for every page.
             let by = |column: &str| {

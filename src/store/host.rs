@@ -12,11 +12,11 @@ use crate::model::code::Purpose;
 use crate::model::error::{Error, FieldError};
 use crate::model::event::{Action, Actor, Origin, Outcome, Trace};
 use crate::model::host::{
-    AcceptedLogin, EnrolmentCode, Host, HostId, HostRecord, LoginKey, SharedLogin,
+    AcceptedLogin, EnrolmentCode, Host, HostId, HostLogin, HostRecord, LoginKey, SharedLogin,
 };
 use crate::model::secret::Id;
 use crate::model::time::Time;
-use crate::model::user::Username;
+use crate::model::user::{UserId, Username};
 
 const HOST: &str =
     "h.id, h.public_id, h.name, h.cache_age_max_seconds, h.created_at, h.last_contact_at";
@@ -146,6 +146,27 @@ impl Select {
     /// [`Error::Fault`] when the file can't be read.
     pub fn last_event_number(&self) -> Result<i64, Error> {
         self.count("SELECT coalesce(max(number), 0) FROM events", [])
+    }
+
+    /// Where a user may log in now, and as whom: the same rules as those of [`Select::host_keys`], from the other side.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn logins_of(&self, user: UserId) -> Result<Vec<HostLogin>, Error> {
+        let sql = "SELECT h.name AS host, u.username AS login FROM users u JOIN hosts h \
+                   WHERE u.id = ?1 AND u.disabled_at IS NULL AND u.deleted_at IS NULL AND u.username <> 'root' \
+                   AND (NOT EXISTS (SELECT 1 FROM host_groups x WHERE x.host_id = h.id) OR EXISTS \
+                   (SELECT 1 FROM host_groups x JOIN group_members m ON m.group_id = x.group_id WHERE x.host_id = h.id AND m.user_id = u.id)) \
+                   AND NOT EXISTS (SELECT 1 FROM host_shared_logins s WHERE s.host_id = h.id AND s.login = u.username) \
+                   UNION SELECT h.name, s.login FROM host_shared_logins s JOIN hosts h ON h.id = s.host_id \
+                   JOIN group_members m ON m.group_id = s.group_id JOIN users u ON u.id = m.user_id \
+                   WHERE u.id = ?1 AND u.disabled_at IS NULL AND u.deleted_at IS NULL ORDER BY host, login";
+        self.all(sql, [user.0], |row| {
+            Ok(HostLogin {
+                host: row.get(0)?,
+                login: row.get(1)?,
+            })
+        })
     }
 
     /// The keys that open logins on a host, those past their end too, by login and in the order in which they were added.

@@ -2,15 +2,11 @@
 
 use std::path::Path;
 
-use rusqlite::params;
-
 use super::read::Select;
 use super::user::time;
-use crate::model::credential::{Kind, OwnerId};
 use crate::model::error::Error;
 use crate::model::group::GroupId;
 use crate::model::time::Time;
-use crate::model::user::UserId;
 
 /// How the file is.
 #[derive(Debug, Clone)]
@@ -24,14 +20,6 @@ pub struct FileFacts {
     pub users: i64,
     pub credentials: i64,
     pub events: i64,
-}
-
-const fn owner_column(owner: OwnerId) -> (&'static str, i64) {
-    match owner {
-        OwnerId::User(id) => ("user_id", id.0),
-        OwnerId::Service(id) => ("service_id", id.0),
-        OwnerId::Host(id) => ("host_id", id.0),
-    }
 }
 
 fn number(count: i64) -> u32 {
@@ -96,54 +84,6 @@ impl Select {
             [],
             |row| Ok((row.get(0)?, time(row, 1)?)),
         )
-    }
-
-    /// How many credentials of a kind an owner has that are good at `now`.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
-    pub fn count_live(&self, owner: OwnerId, kind: Kind, now: Time) -> Result<u32, Error> {
-        let (column, row) = owner_column(owner);
-        let sql = format!(
-            "SELECT count(*) FROM credentials WHERE {column} = ? AND kind = ? AND ended_at IS NULL AND disabled_at IS NULL AND expired_seen_at IS NULL AND (expires_at IS NULL OR expires_at > ?)"
-        );
-        Ok(number(
-            self.count(&sql, params![row, kind.word(), now.unix()])?,
-        ))
-    }
-
-    /// How many SSH keys a user has that are good at `now`.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
-    pub fn count_live_ssh_keys(&self, user: UserId, now: Time) -> Result<u32, Error> {
-        let sql = "SELECT count(*) FROM ssh_keys WHERE user_id = ? AND expired_seen_at IS NULL AND (expires_at IS NULL OR expires_at > ?)";
-        Ok(number(self.count(sql, params![user.0, now.unix()])?))
-    }
-
-    /// When one of an owner's credentials was last used.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
-    pub fn last_active(&self, owner: OwnerId) -> Result<Option<Time>, Error> {
-        let (column, row) = owner_column(owner);
-        let sql = format!(
-            "SELECT max(l.at) FROM credentials c JOIN last_uses l ON l.credential_id = c.id WHERE c.{column} = ?"
-        );
-        Ok(self.one(&sql, [row], |row| time(row, 0))?.flatten())
-    }
-
-    /// The name of an owner; empty when they are gone.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
-    pub fn owner_name(&self, owner: OwnerId) -> Result<String, Error> {
-        let (sql, row) = match owner {
-            OwnerId::User(id) => ("SELECT username FROM users WHERE id = ?", id.0),
-            OwnerId::Service(id) => ("SELECT name FROM services WHERE id = ?", id.0),
-            OwnerId::Host(id) => ("SELECT name FROM hosts WHERE id = ?", id.0),
-        };
-        Ok(self.one(sql, [row], |row| row.get(0))?.unwrap_or_default())
     }
 
     /// How many credentials of users carry a permission of the service `name`.

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::params;
 
-use super::host_notes::{HostContact, HostNotes, Noted};
+use super::host_notes::{self, HostContact, HostNotes};
 use super::read::Select;
 use super::writer::Message;
-use crate::model::credential::Which;
+use crate::model::credential::{LastUse, UsageDay, Which};
 use crate::model::error::Error;
 use crate::model::secret::Id;
 use crate::model::time::{Day, Time};
@@ -31,21 +31,16 @@ pub struct Use<'a> {
     pub program: Option<&'a str>,
 }
 
-/// When and by whom last.
-struct Last {
-    at: Time,
-    address: Option<IpAddr>,
-    program: Option<String>,
-}
-
-/// What has gathered for one credential on one day.
+/// What has gathered for one credential.
+#[derive(Clone)]
 pub(super) struct Pending {
     id: Id,
-    day: Day,
-    uses: u64,
-    refused: u64,
-    current: Option<Last>,
-    previous: Option<Last>,
+    /// The last day on which there was anything.
+    today: UsageDay,
+    /// Those before, when nothing could be written since; each once.
+    earlier: Vec<UsageDay>,
+    current: Option<LastUse>,
+    previous: Option<LastUse>,
     expired: Option<Expired>,
 }
 
@@ -81,22 +76,48 @@ impl Ends {
     }
 }
 
+const fn unused(day: Day) -> UsageDay {
+    UsageDay {
+        day,
+        uses: 0,
+        refused: 0,
+    }
+}
+
 impl Pending {
     const fn new(id: Id, day: Day) -> Self {
         Self {
             id,
-            day,
-            uses: 0,
-            refused: 0,
+            today: unused(day),
+            earlier: Vec::new(),
             current: None,
             previous: None,
             expired: None,
         }
     }
 
+    /// The counts of a day.
+    fn on(&mut self, day: Day) -> &mut UsageDay {
+        if self.today.day != day {
+            let known = self.earlier.iter().position(|one| one.day == day);
+            let day = known.map_or(unused(day), |place| self.earlier.swap_remove(place));
+            self.earlier.push(std::mem::replace(&mut self.today, day));
+        }
+        &mut self.today
+    }
+
+    fn days(&self) -> impl Iterator<Item = UsageDay> {
+        self.earlier.iter().chain([&self.today]).copied()
+    }
+
     fn merge(&mut self, earlier: Self) {
-        self.uses += earlier.uses;
-        self.refused += earlier.refused;
+        let today = self.today.day;
+        for day in earlier.days() {
+            let known = self.on(day.day);
+            known.uses += day.uses;
+            known.refused += day.refused;
+        }
+        self.on(today);
         self.current = self.current.take().or(earlier.current);
         self.previous = self.previous.take().or(earlier.previous);
         self.expired = match (self.expired, earlier.expired) {
@@ -109,9 +130,44 @@ impl Pending {
     }
 }
 
+/// What is noted of one credential and not in the file yet.
+#[derive(Debug, Clone, Default)]
+pub struct Noted {
+    pub current: Option<LastUse>,
+    /// Of the secret before the last rotation.
+    pub previous: Option<LastUse>,
+    /// In no order; a day may be there twice.
+    pub days: Vec<UsageDay>,
+}
+
+impl Noted {
+    fn add(&mut self, pending: &Pending) {
+        let later = |one: Option<LastUse>, other: &Option<LastUse>| match (one, other) {
+            (Some(one), Some(other)) if one.at <= other.at => Some(other.clone()),
+            (Some(one), _) => Some(one),
+            (None, other) => other.clone(),
+        };
+        self.current = later(self.current.take(), &pending.current);
+        self.previous = later(self.previous.take(), &pending.previous);
+        self.days.extend(pending.days());
+    }
+}
+
+/// What waits to be written.
+#[derive(Default)]
+struct Gathered {
+    pending: HashMap<Id, Pending>,
+    /// What the writer took and is writing, in the order of ids.
+    taken: Arc<HashMap<Id, Pending>>,
+    /// The last id of those that the file knows by now.
+    written_to: Option<Id>,
+}
+
 /// The notes of all threads.
 pub struct Uses {
-    pending: Mutex<HashMap<(Id, Day), Pending>>,
+    gathered: Mutex<Gathered>,
+    /// One more when a commit of uses begins, and one more when it is over and they are forgotten: odd meanwhile.
+    turns: AtomicU64,
     /// The ends of credentials seen expired that the file does not know of yet.
     expired: Mutex<HashMap<Id, Ends>>,
     expired_count: AtomicUsize,
@@ -123,7 +179,8 @@ pub struct Uses {
 impl Uses {
     pub(super) fn new() -> Self {
         Self {
-            pending: Mutex::default(),
+            gathered: Mutex::default(),
+            turns: AtomicU64::new(0),
             expired: Mutex::default(),
             expired_count: AtomicUsize::new(0),
             waker: OnceLock::new(),
@@ -138,7 +195,7 @@ impl Uses {
     /// Notes that a credential was found good.
     pub fn note(&self, seen: Use<'_>) {
         self.change(seen.id, seen.at.day(), PENDING_MAX, |pending| {
-            pending.uses += 1;
+            pending.on(seen.at.day()).uses += 1;
             let last = match seen.which {
                 Which::Current => &mut pending.current,
                 Which::Previous => &mut pending.previous,
@@ -150,7 +207,7 @@ impl Uses {
                     last.address = seen.address;
                 }
                 _ => {
-                    *last = Some(Last {
+                    *last = Some(LastUse {
                         at: seen.at,
                         address: seen.address,
                         program: seen.program.map(str::to_owned),
@@ -162,7 +219,47 @@ impl Uses {
 
     /// Notes that a credential was presented with its right secret and refused.
     pub fn note_refused(&self, id: Id, at: Time) {
-        self.change(id, at.day(), PENDING_MAX, |pending| pending.refused += 1);
+        self.change(id, at.day(), PENDING_MAX, |pending| {
+            pending.on(at.day()).refused += 1;
+        });
+    }
+
+    /// What is noted of a credential and not in the file yet.
+    #[must_use]
+    pub fn noted(&self, id: Id) -> Noted {
+        let gathered = lock(&self.gathered);
+        let mut noted = Noted::default();
+        if gathered.written_to.is_none_or(|written| id > written)
+            && let Some(taken) = gathered.taken.get(&id)
+        {
+            noted.add(taken);
+        }
+        if let Some(pending) = gathered.pending.get(&id) {
+            noted.add(pending);
+        }
+        noted
+    }
+
+    /// Runs `read`, which reads the file and then asks [`Uses::noted`], so that nothing is missed or counted twice
+    /// because it came into the file meanwhile. While the writer is at it without a pause, the last answer has to do:
+    /// it may count a use of this very moment twice.
+    ///
+    /// # Errors
+    /// What `read` answers.
+    pub fn settled<T>(&self, read: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        const TRIES_MAX: usize = 20;
+        for _ in 1..TRIES_MAX {
+            let turn = self.turns.load(Ordering::SeqCst);
+            if turn % 2 == 1 {
+                std::thread::yield_now();
+                continue;
+            }
+            let found = read()?;
+            if self.turns.load(Ordering::SeqCst) == turn {
+                return Ok(found);
+            }
+        }
+        read()
     }
 
     /// Notes that ends of a credential were seen to have come: from now on they have, whatever the clock says, until it
@@ -195,27 +292,21 @@ impl Uses {
 
     /// What was noted of a credential's secret is from now on of the one before: it was rotated.
     pub fn rotated(&self, id: Id) {
-        for pending in lock(&self.pending)
-            .values_mut()
-            .filter(|pending| pending.id == id)
-        {
+        if let Some(pending) = lock(&self.gathered).pending.get_mut(&id) {
             pending.previous = pending.current.take();
         }
     }
 
     /// Changes what is noted of a credential; a new one only while there are less than `entries_max`.
     fn change(&self, id: Id, day: Day, entries_max: usize, change: impl FnOnce(&mut Pending)) {
-        let mut pending = lock(&self.pending);
+        let mut gathered = lock(&self.gathered);
+        let pending = &mut gathered.pending;
         let first = pending.is_empty();
-        if pending.len() >= entries_max && !pending.contains_key(&(id, day)) {
+        if pending.len() >= entries_max && !pending.contains_key(&id) {
             return;
         }
-        change(
-            pending
-                .entry((id, day))
-                .or_insert_with(|| Pending::new(id, day)),
-        );
-        drop(pending);
+        change(pending.entry(id).or_insert_with(|| Pending::new(id, day)));
+        drop(gathered);
         if first {
             self.wake();
         }
@@ -243,43 +334,77 @@ impl Uses {
     }
 
     /// What hosts asked for, out of memory.
-    pub(super) fn take_host_notes(&self) -> Noted {
+    pub(super) fn take_host_notes(&self) -> host_notes::Noted {
         self.hosts.take()
     }
 
     /// Puts back what could not be written.
-    pub(super) fn give_back_host_notes(&self, noted: Noted) {
+    pub(super) fn give_back_host_notes(&self, noted: host_notes::Noted) {
         self.hosts.give_back(noted);
     }
 
     /// Whether there is anything to write.
     pub(super) fn have_gathered(&self) -> bool {
-        !lock(&self.pending).is_empty() || self.hosts.have_gathered()
+        !lock(&self.gathered).pending.is_empty() || self.hosts.have_gathered()
     }
 
-    /// All that has gathered, in the order of the table.
-    pub(super) fn take(&self) -> Vec<Pending> {
-        let mut all: Vec<Pending> = std::mem::take(&mut *lock(&self.pending))
-            .into_values()
-            .collect();
-        all.sort_unstable_by_key(|pending| (pending.id, pending.day));
-        all
+    /// All that has gathered, for the writer, who writes it in the order of the table. It stays to be seen here until
+    /// it is written. To be asked once what was taken before is written or given back.
+    pub(super) fn take(&self) -> Arc<HashMap<Id, Pending>> {
+        let mut gathered = lock(&self.gathered);
+        gathered.taken = Arc::new(std::mem::take(&mut gathered.pending));
+        gathered.written_to = None;
+        Arc::clone(&gathered.taken)
     }
 
-    /// Puts back what could not be written, under what has gathered since.
-    pub(super) fn give_back(&self, part: Vec<Pending>) {
-        let mut pending = lock(&self.pending);
-        for earlier in part {
-            if let Some(later) = pending.get_mut(&(earlier.id, earlier.day)) {
+    /// A commit begins: until [`Uses::commit_ended`] what is written may be both here and in the file.
+    pub(super) fn commit_begins(&self) {
+        self.turns.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The commit is over. `written`: what the file knows now, in the order of ids, and whether that is all.
+    pub(super) fn commit_ended(&self, written: &[&Pending], left: usize) {
+        self.forget_expired(written);
+        // Dropped once nobody waits for the lock any more.
+        let mut all = Arc::default();
+        {
+            let mut gathered = lock(&self.gathered);
+            if let Some(last) = written.last() {
+                gathered.written_to = Some(last.id);
+            }
+            if left == 0 {
+                all = std::mem::take(&mut gathered.taken);
+                gathered.written_to = None;
+            }
+        }
+        self.turns.fetch_add(1, Ordering::SeqCst);
+        drop::<Arc<HashMap<Id, Pending>>>(all);
+    }
+
+    /// Nothing was written.
+    pub(super) fn commit_failed(&self) {
+        self.turns.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Puts back what was taken and not written, under what has gathered since. The writer has let go of it.
+    pub(super) fn give_back(&self) {
+        let mut gathered = lock(&self.gathered);
+        let written_to = gathered.written_to.take();
+        let taken = Arc::unwrap_or_clone(std::mem::take(&mut gathered.taken));
+        for (id, earlier) in taken {
+            if written_to.is_some_and(|written| id <= written) {
+                continue;
+            }
+            if let Some(later) = gathered.pending.get_mut(&id) {
                 later.merge(earlier);
             } else {
-                pending.insert((earlier.id, earlier.day), earlier);
+                gathered.pending.insert(id, earlier);
             }
         }
     }
 
     /// The file knows these now.
-    pub(super) fn forget_expired(&self, part: &[Pending]) {
+    fn forget_expired(&self, part: &[&Pending]) {
         if self.expired_count.load(Ordering::Acquire) > 0 {
             let mut expired = lock(&self.expired);
             for pending in part {
@@ -317,16 +442,16 @@ impl Select {
             let over = "UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL WHERE id = ? AND previous_ends_at = ?";
             self.execute(over, params![id, ends.previous.map(Time::unix)])?;
         }
-        if pending.uses + pending.refused > 0 {
+        for day in pending.days().filter(|day| day.uses + day.refused > 0) {
             let sql = "INSERT INTO usage_days (credential_id, day, uses, refused) SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 \
                        ON CONFLICT DO UPDATE SET uses = uses + excluded.uses, refused = refused + excluded.refused";
             self.execute(
                 sql,
                 params![
                     id,
-                    pending.day.number(),
-                    pending.uses.cast_signed(),
-                    pending.refused.cast_signed()
+                    day.day.number(),
+                    day.uses.cast_signed(),
+                    day.refused.cast_signed()
                 ],
             )?;
         }
@@ -345,7 +470,7 @@ impl Select {
         Ok(())
     }
 
-    fn write_last(&self, sql: &str, id: &str, last: &Last) -> Result<usize, Error> {
+    fn write_last(&self, sql: &str, id: &str, last: &LastUse) -> Result<usize, Error> {
         let address = last.address.map(|address| address.to_string());
         self.execute(sql, params![id, last.at.unix(), address, last.program])
     }

@@ -1,5 +1,6 @@
 //! The one writer: takes jobs from a queue and commits what has gathered as one transaction (group commit).
 
+use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -13,6 +14,7 @@ use super::host_notes::Noted;
 use super::read::Select;
 use super::uses::{Pending, Uses};
 use crate::model::error::Error;
+use crate::model::secret::Id;
 
 /// Jobs that may wait; one more is refused.
 const QUEUE_MAX: usize = 4_096;
@@ -92,7 +94,8 @@ impl Writer {
             receiver,
             uses,
             waits,
-            unwritten: Vec::new(),
+            taken: Arc::default(),
+            unwritten: VecDeque::new(),
             flush_at: None,
             probe_at: None,
             is_relaxed: false,
@@ -148,8 +151,10 @@ struct Desk {
     receiver: Receiver<Message>,
     uses: Arc<Uses>,
     waits: Waits,
-    /// Uses taken out of memory that are not in the file yet, sorted.
-    unwritten: Vec<Pending>,
+    /// Uses that are being written.
+    taken: Arc<HashMap<Id, Pending>>,
+    /// Those of them that are not in the file yet, in the order of the table.
+    unwritten: VecDeque<Id>,
     flush_at: Option<Instant>,
     /// When to look whether writing works again.
     probe_at: Option<Instant>,
@@ -335,33 +340,45 @@ impl Desk {
             })
     }
 
-    /// Writes some of the uses that have gathered, without waiting for the disk: a power cut may forget them.
-    fn flush(&mut self) {
+    /// Takes all that has gathered, once what was taken before is done with.
+    fn take_uses(&mut self) {
         if self.unwritten.is_empty() {
             self.flush_at = None;
-            self.unwritten = self.uses.take();
+            self.taken = self.uses.take();
+            let mut ids: Vec<Id> = self.taken.keys().copied().collect();
+            ids.sort_unstable();
+            self.unwritten = ids.into();
         }
-        let rest = self
-            .unwritten
-            .split_off(FLUSH_ROWS_MAX.min(self.unwritten.len()));
-        let part = std::mem::replace(&mut self.unwritten, rest);
+    }
+
+    /// Writes some of the uses that have gathered, without waiting for the disk: a power cut may forget them.
+    fn flush(&mut self) {
+        self.take_uses();
+        let taken = Arc::clone(&self.taken);
+        let count = FLUSH_ROWS_MAX.min(self.unwritten.len());
+        let ids = self.unwritten.drain(..count);
+        let part: Vec<&Pending> = ids.filter_map(|id| taken.get(&id)).collect();
         let noted = self.uses.take_host_notes();
         if part.is_empty() && noted.is_empty() {
             return;
         }
         match self.write_uses(&part, &noted) {
             Ok(()) => {
-                self.uses.forget_expired(&part);
+                if self.unwritten.is_empty() {
+                    self.taken = Arc::default();
+                }
+                self.uses.commit_ended(&part, self.unwritten.len());
                 self.note_health(true);
             }
             Err(error) => {
-                log::warn!(
-                    "the last uses were not written and wait: {}",
-                    reason(&error)
-                );
-                self.uses.give_back(part);
+                log::warn!("last uses were not written and wait: {}", reason(&error));
+                self.uses.commit_failed();
+                self.unwritten.clear();
+                self.taken = Arc::default();
+                drop(part);
+                drop(taken);
+                self.uses.give_back();
                 self.uses.give_back_host_notes(noted);
-                self.uses.give_back(std::mem::take(&mut self.unwritten));
                 self.arm();
                 // Another process that has the file for a moment is no fault.
                 if !matches!(error, Error::Unavailable { .. }) {
@@ -371,35 +388,43 @@ impl Desk {
         }
     }
 
-    fn write_uses(&mut self, part: &[Pending], noted: &Noted) -> Result<(), Error> {
+    /// Writes a part. [`Uses`] is told that a commit begins; what came of it is to be said to it.
+    fn write_uses(&mut self, part: &[&Pending], noted: &Noted) -> Result<(), Error> {
+        let written = self.begin_uses().and_then(|()| {
+            part.iter()
+                .try_for_each(|pending| self.select.write_use(pending))
+                .and_then(|()| self.select.write_host_notes(noted))
+        });
+        self.uses.commit_begins();
+        let written = written.and_then(|()| Ok(self.select.connection.execute_batch("COMMIT")?));
+        self.select.roll_back();
+        written
+    }
+
+    /// Begins a transaction whose commit does not wait for the disk.
+    fn begin_uses(&mut self) -> Result<(), Error> {
         self.select.roll_back();
         let connection = &self.select.connection;
         // Before a job is begun, `begin` undoes this.
         self.is_relaxed = true;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        connection.execute_batch("BEGIN IMMEDIATE")?;
-        let written = part
-            .iter()
-            .try_for_each(|pending| self.select.write_use(pending))
-            .and_then(|()| self.select.write_host_notes(noted))
-            .and_then(|()| Ok(connection.execute_batch("COMMIT")?));
-        self.select.roll_back();
-        written
+        Ok(connection.execute_batch("BEGIN IMMEDIATE")?)
+    }
+
+    /// Writes part after part until nothing is left of what was taken, or nothing can be written.
+    fn flush_all(&mut self) {
+        self.flush();
+        // What can't be written is given back: then nothing is left here, either.
+        while !self.unwritten.is_empty() {
+            self.flush();
+        }
     }
 
     fn finish(mut self) {
-        self.unwritten.append(&mut self.uses.take());
-        if self.unwritten.is_empty() {
-            // What hosts asked for goes with the first part, also when there is no other.
-            self.flush();
-        }
-        while !self.unwritten.is_empty() {
-            let before = self.unwritten.len();
-            self.flush();
-            if self.unwritten.len() >= before {
-                break;
-            }
-        }
+        // What was taken before, and then what has gathered since. What hosts asked for goes with the first part, also
+        // when there is no other.
+        self.flush_all();
+        self.flush_all();
         // What came behind the message to stop.
         while let Ok(message) = self.receiver.try_recv() {
             if let Message::Job(job) = message {

@@ -364,6 +364,8 @@ pub struct SessionOut {
     pub address: Option<String>,
     pub created_at: String,
     pub last_active_at: Option<String>,
+    /// From where; `address` is where it began.
+    pub last_active_from: Option<String>,
     pub expires_at: Option<String>,
     pub current: bool,
 }
@@ -372,13 +374,15 @@ impl SessionOut {
     /// `current`: the credential that asks.
     #[must_use]
     pub fn of(record: &Record, current: Id) -> Self {
+        let last = record.last_use.as_ref();
         Self {
             id: record.id.to_string(),
             device: device(record.user_agent.as_deref()),
             user_agent: record.user_agent.clone(),
             address: text(record.address),
             created_at: record.created_at.to_string(),
-            last_active_at: text(record.last_use.as_ref().map(|last| last.at)),
+            last_active_at: text(last.map(|last| last.at)),
+            last_active_from: text(last.and_then(|last| last.address)),
             expires_at: text(record.expires_at),
             current: record.id == current,
         }

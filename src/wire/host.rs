@@ -9,7 +9,7 @@ use crate::model::error::{Error, Faults};
 use crate::model::group::parse_group_name;
 use crate::model::host::{
     AcceptedLogin, CACHE_AGE_MAX, ENROLMENT_LIFETIME_MAX, ENROLMENT_USES_MAX, EnrolmentCode,
-    HostChange, HostRecord, LoginKey, NewEnrolmentCode, SharedLogin, is_fingerprint,
+    HostChange, HostLogin, HostRecord, LoginKey, NewEnrolmentCode, SharedLogin, is_fingerprint,
     parse_host_name,
 };
 use crate::model::text::tame;
@@ -60,6 +60,24 @@ impl HostOut {
             last_contact_from: record.last_contact_from.clone(),
             version: record.version.clone(),
             copied_at: text(record.copied_at),
+        }
+    }
+}
+
+/// A login that one may use on a host.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct HostLoginOut {
+    pub login: String,
+    /// The host's name.
+    pub host: String,
+}
+
+impl HostLoginOut {
+    #[must_use]
+    pub fn of(login: &HostLogin) -> Self {
+        Self {
+            login: login.login.clone(),
+            host: login.host.clone(),
         }
     }
 }

@@ -3,9 +3,11 @@
 
 mod account;
 mod credential;
+mod diagnostics;
 mod event;
 mod explanation;
 mod host;
+mod inventory;
 mod oauth;
 mod policy;
 mod ssh_key;
@@ -21,16 +23,18 @@ pub use account::{MeIn, MeOut, PasswordByCodeIn, PasswordIn, SetUpIn};
 pub use credential::{
     ApiKeyIn, ApiKeyOut, ApiKeyPatch, RotateIn, SessionOut, TokenIn, TokenOut, UsageOut,
 };
+pub use diagnostics::{AdviceOut, DiagnosticsOut};
 pub use event::EventOut;
 pub use explanation::{CheckOut, ExplanationOut};
 pub use host::{
-    AuthorizedKeysOut, EnrollIn, EnrollOut, EnrolmentCodeIn, EnrolmentCodeOut, HostOut, HostPatch,
-    LOGINS_MAX, LoginIn, LoginKeyOut,
+    AuthorizedKeysOut, EnrollIn, EnrollOut, EnrolmentCodeIn, EnrolmentCodeOut, HostLoginOut,
+    HostOut, HostPatch, LOGINS_MAX, LoginIn, LoginKeyOut,
 };
+pub use inventory::CredentialOut;
 pub use oauth::{
     DeviceAuthorizationOut, IntrospectionOut, MetadataOut, OauthProblemOut, TokenGrantOut,
 };
-pub use policy::{PolicyOut, PolicyPatch, SweptOut};
+pub use policy::{ExceedingOut, PolicyOut, PolicyPatch, PolicyPreviewOut, SweptOut};
 pub use user::{
     EndedOut, GroupIn, GroupOut, LinkOut, ServiceIn, ServiceOut, ServicePatch, UserIn, UserOut,
     UserPatch,

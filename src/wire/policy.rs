@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{given, given_whole};
+use super::{given, given_whole, text};
 
 use crate::model::error::{Error, Faults};
+use crate::model::inventory::Item;
 use crate::model::policy::{Choice, Policy, PolicyChange};
 use crate::model::time::Lifetime;
 
@@ -133,6 +134,60 @@ impl PolicyPatch {
             api_keys_max: self.api_keys_max,
             ssh_keys_max: self.ssh_keys_max,
         })
+    }
+}
+
+/// What a change of the policy would do.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PolicyPreviewOut {
+    /// The rules as they would be.
+    pub policy: PolicyOut,
+    /// What exceeds them and would be left as it is: the newest.
+    pub exceeding: Vec<ExceedingOut>,
+    /// How many do.
+    pub exceeding_total: usize,
+}
+
+impl PolicyPreviewOut {
+    /// `exceeding`: what exceeds it, its owner's name, and why.
+    pub fn of<'a>(
+        policy: &Policy,
+        exceeding: impl Iterator<Item = (&'a Item, &'a str, &'a str)>,
+        exceeding_total: usize,
+    ) -> Self {
+        Self {
+            policy: PolicyOut::of(policy),
+            exceeding: exceeding
+                .map(|(item, owner, why)| ExceedingOut::of(item, owner, why))
+                .collect(),
+            exceeding_total,
+        }
+    }
+}
+
+/// A credential or SSH key that a policy would not permit to be made.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ExceedingOut {
+    /// `api-key`, `token`, `session`, `ssh-key`.
+    pub kind: String,
+    pub id: String,
+    pub name: String,
+    pub owner: String,
+    pub expires_at: Option<String>,
+    /// The rule, as a sentence.
+    pub why: String,
+}
+
+impl ExceedingOut {
+    fn of(item: &Item, owner: &str, why: &str) -> Self {
+        Self {
+            kind: item.word().to_owned(),
+            id: item.id().to_string(),
+            name: item.name().to_owned(),
+            owner: owner.to_owned(),
+            expires_at: text(item.expires_at()),
+            why: why.to_owned(),
+        }
     }
 }
 

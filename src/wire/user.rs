@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{given, text};
+use super::{given, present, text};
 use crate::model::error::{Error, Faults};
 use crate::model::group::Group;
 use crate::model::password::Password;
 use crate::model::permission::Permissions;
 use crate::model::service::Service;
 use crate::model::text::parse_name;
+use crate::model::time::Time;
 use crate::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
 
 /// A new user. Without a password the answer has an invitation.
@@ -206,6 +207,19 @@ pub struct ServiceOut {
     pub name: String,
     pub permissions: Vec<String>,
     pub created_at: String,
+    /// How many API keys it has that are good; where services are read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_keys: Option<u32>,
+    /// When one of them was last used; likewise, `null` for never.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "present"
+    )]
+    pub last_used_at: Option<Option<String>>,
+    /// How many credentials of users carry a permission of its; where one service is read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub carriers: Option<u32>,
 }
 
 impl ServiceOut {
@@ -215,6 +229,19 @@ impl ServiceOut {
             name: service.name.clone(),
             permissions: service.permissions.words().map(str::to_owned).collect(),
             created_at: service.created_at.to_string(),
+            api_keys: None,
+            last_used_at: None,
+            carriers: None,
+        }
+    }
+
+    /// With how many API keys it has and when one was last used.
+    #[must_use]
+    pub fn used(self, api_keys: u32, last_used_at: Option<Time>) -> Self {
+        Self {
+            api_keys: Some(api_keys),
+            last_used_at: Some(text(last_used_at)),
+            ..self
         }
     }
 }

@@ -309,7 +309,7 @@ export async function all(site) {
   const guest = await profile(site.url);
   const his = await guest.newPage();
   await check("users: invite; the invited person chooses a password and is in", async () => {
-    await page.goto("/admin/users/new");
+    await page.goto("/admin/new-user");
     await page.getByLabel("User name").fill("bob");
     await page.getByLabel("Display name").fill("Bob the Builder");
     await press(page, "Add user");
@@ -401,7 +401,7 @@ export async function all(site) {
     await page.getByLabel("User name").fill("bob");
     await page.getByRole("main").getByRole("button", { name: /^Add/ }).click();
     demand(await page.getByRole("button", { name: "Remove bob" }).count(), "bob is in it");
-    await page.goto("/admin/services/new");
+    await page.goto("/admin/new-service");
     await page.getByLabel("Name").fill("slurm");
     await page.getByLabel("Permissions").fill("slurm:submit\nslurm:cancel");
     await page.getByRole("main").locator("form button.go").click();

@@ -178,14 +178,14 @@ async function forms(page) {
   const wrong = ["W".repeat(64), "\u202e".repeat(3)];
   await send("/api-keys/new", "new API key: shown once", () => type("name", `${WORDS[0]} shown`));
   await send("/tokens/new", "token: shown once", () => type("name", WORDS[1]));
-  await send("/admin/users/new", "invitation: shown once", () => type("username", "zoe"));
+  await send("/admin/new-user", "invitation: shown once", () => type("username", "zoe"));
   await send("/api-keys/new", "new API key: everything wrong", async () => {
     await page.locator("details").evaluateAll((all) => all.forEach((one) => (one.open = true)));
     await type("name", wrong[1]);
     await type("note", wrong[1]);
     await type("allowed_addresses", wrong[0]);
   });
-  await send("/admin/users/new", "new user: everything wrong", async () => {
+  await send("/admin/new-user", "new user: everything wrong", async () => {
     await type("username", wrong[0]);
     await type("display_name", wrong[1]);
   });
@@ -194,7 +194,7 @@ async function forms(page) {
   });
   await send("/admin/policy", "policy: what exceeds it", () => type("api_key_lifetime_max", "31d"));
   await send("/admin/groups", "new group: wrong", () => type("name", wrong[0]));
-  await send("/admin/services/new", "new service: wrong", () => type("name", wrong[0]));
+  await send("/admin/new-service", "new service: wrong", () => type("name", wrong[0]));
   await send("/admin/users/person-1/delete", "delete a user: wrong name", () => type("confirm", wrong[0]));
   await send("/admin/inventory", "inventory: what will go", () => page.getByRole("checkbox").first().check());
 }

@@ -8,7 +8,7 @@ use super::{Shown, shown};
 use crate::html::form::Input;
 use crate::html::group::{self, GroupList, GroupPage};
 use crate::html::host::{self, CodeFacts, CodeIssued, CodeNew, HostEdit, HostFacts, HostList};
-use crate::html::inventory::{self, Inventory, InventoryDelete, InventoryRow, Show};
+use crate::html::inventory::{self, Inventory, InventoryDelete, InventoryRow};
 use crate::html::policy::{self, Exceeding, PolicyForm, PolicyPreview};
 use crate::html::service::{self, ServiceDelete, ServiceFacts, ServiceForm};
 use crate::html::table::Pager;
@@ -17,6 +17,7 @@ use crate::html::user::{
     UserRow,
 };
 use crate::model::group::{Group, GroupId};
+use crate::model::inventory::Show;
 use crate::model::permission::{Own, Permissions};
 use crate::model::policy::Policy;
 use crate::model::service::{Service, ServiceId};

@@ -370,6 +370,7 @@ fn rest(words: &Words, list: &mut Vec<Shown>) {
     shown(list, "events", event::list(&frame, &events));
     events.scope = Scope::All;
     events.filter = EventFilter {
+        target: String::new(),
         action: words.at(1),
         since: String::new(),
         until: String::new(),

@@ -12,10 +12,11 @@ use crate::html::help;
 use crate::html::layout::Visitor;
 use crate::html::reference::{self, Call, Part, Subject};
 use crate::html::ssh_key::{
-    self, HostLogin, HostUse, SshKeyEdit, SshKeyFacts, SshKeyList, SshKeyNew, SshKeyPage,
+    self, HostUse, SshKeyEdit, SshKeyFacts, SshKeyList, SshKeyNew, SshKeyPage,
 };
 use crate::html::table::Pager;
 use crate::model::address::Networks;
+use crate::model::host::HostLogin;
 use crate::model::policy::Policy;
 use crate::model::time::Lifetime;
 

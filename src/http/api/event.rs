@@ -13,7 +13,9 @@ use crate::wire::EventOut;
 pub fn list_events(ask: &Ask<'_>) -> Answer {
     let mut query = Query::read(
         ask,
-        &["limit", "after", "action", "since", "until", "user", "all"],
+        &[
+            "limit", "after", "action", "target", "since", "until", "user", "all",
+        ],
     );
     let wants_all = query.get("all") == Some("true") || query.get("user").is_some();
     let caller = gate::bearer(

@@ -2,10 +2,12 @@
 
 pub mod account;
 pub mod api_key;
+pub mod diagnostics;
 pub mod event;
 pub mod explain;
 pub mod group;
 pub mod host;
+pub mod inventory;
 pub mod policy;
 pub mod service;
 pub mod session;

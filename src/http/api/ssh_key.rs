@@ -7,7 +7,9 @@ use crate::http::ask::Ask;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
 use crate::model::secret::Id;
-use crate::wire::{ImportIn, ImportLineOut, ImportOut, ListOut, SshKeyIn, SshKeyOut, SshKeyPatch};
+use crate::wire::{
+    HostLoginOut, ImportIn, ImportLineOut, ImportOut, ListOut, SshKeyIn, SshKeyOut, SshKeyPatch,
+};
 
 fn id(ask: &Ask<'_>) -> Result<Id, Problem> {
     ask.id("SSH key")
@@ -36,6 +38,16 @@ pub fn show(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let whose = Desk::own_ssh_keys(caller)?;
     let key = ask.desk().ssh_key(caller, &whose, id(ask)?)?;
     ok(&SshKeyOut::of(&key, ask.now))
+}
+
+/// Where one's keys open a login.
+pub fn list_logins(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    query::none(ask)?;
+    let logins = ask.desk().logins(caller)?;
+    ok(&ListOut {
+        items: logins.iter().map(HostLoginOut::of).collect(),
+        next: None,
+    })
 }
 
 pub fn edit(ask: &Ask<'_>, caller: &Caller) -> Answer {

@@ -1,5 +1,7 @@
 //! `/api-keys`, and the API keys of services.
 
+use std::collections::HashMap;
+
 use rouille::Response;
 
 use super::{
@@ -17,7 +19,7 @@ use crate::html::standing::Standing;
 use crate::http::ask::Ask;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
-use crate::model::credential::{CredentialChange, Kind, Record};
+use crate::model::credential::{CredentialChange, Kind, Record, UsageDay};
 use crate::model::error::Error;
 use crate::model::permission::Permissions;
 use crate::model::secret::Id;
@@ -26,7 +28,7 @@ use crate::wire::{ApiKeyIn, ApiKeyPatch, RotateIn};
 
 const KIND: Kind = Kind::ApiKey;
 /// API keys that one list looks at.
-const ROWS_MAX: usize = 2_000;
+const ROWS_MAX: usize = crate::model::policy::API_KEYS_MAX as usize;
 /// Ended ones that are counted.
 const ENDED_MAX: usize = 200;
 /// Events on the page of one key.
@@ -98,16 +100,21 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
                 .is_none_or(|state| Standing::of(record, ask.now) == state)
         })
         .collect();
-    sort(ask, caller, &scope, &mut records, filter.sort)?;
+    let mut usages = HashMap::new();
+    // Only this order has to know the uses of all.
+    if filter.sort == Sort::Uses {
+        usages = ask.desk().usages(caller, &scope.whose, &records)?;
+    }
+    sort(&mut records, filter.sort, &usages, ask.now);
     let (records, pager) = part(records, page_number(ask));
-    let row = |record: Record| -> Result<ApiKeyRow, Problem> {
-        let usage = ask.desk().usage(caller, &scope.whose, KIND, record.id)?;
-        Ok(ApiKeyRow { record, usage })
+    if filter.sort != Sort::Uses {
+        usages = ask.desk().usages(caller, &scope.whose, &records)?;
+    }
+    let row = |record: Record| ApiKeyRow {
+        usage: usages.remove(&record.id).unwrap_or_default(),
+        record,
     };
-    let rows = records
-        .into_iter()
-        .map(row)
-        .collect::<Result<Vec<_>, _>>()?;
+    let rows = records.into_iter().map(row).collect();
     let ended_total = ended.len();
     let view = ApiKeyList {
         holder: scope.holder,
@@ -123,16 +130,15 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
 }
 
 fn sort(
-    ask: &Ask<'_>,
-    caller: &Caller,
-    scope: &Scope,
     records: &mut [Record],
     sort: Sort,
-) -> Result<(), Problem> {
+    usages: &HashMap<Id, Vec<UsageDay>>,
+    now: crate::model::time::Time,
+) {
     let never = crate::model::time::Time::LAST;
     match sort {
         // The list came newest first, and sorting keeps that order among equals.
-        Sort::Attention => records.sort_by_key(|record| match Standing::of(record, ask.now) {
+        Sort::Attention => records.sort_by_key(|record| match Standing::of(record, now) {
             Standing::Expired => 0,
             Standing::Soon => 1,
             Standing::Rotating => 2,
@@ -145,15 +151,13 @@ fn sort(
             .sort_by_key(|record| std::cmp::Reverse(record.last_use.as_ref().map(|last| last.at))),
         Sort::Created => records.sort_by_key(|record| std::cmp::Reverse(record.created_at)),
         Sort::Uses => {
-            let mut uses = std::collections::HashMap::new();
-            for record in records.iter() {
-                let days = ask.desk().usage(caller, &scope.whose, KIND, record.id)?;
-                uses.insert(record.id, days.iter().map(|day| day.uses).sum::<u64>());
-            }
-            records.sort_by_key(|record| std::cmp::Reverse(uses.get(&record.id).copied()));
+            let sum = |record: &Record| -> u64 {
+                let days = usages.get(&record.id).into_iter().flatten();
+                days.map(|day| day.uses).sum()
+            };
+            records.sort_by_cached_key(|record| std::cmp::Reverse(sum(record)));
         }
     }
-    Ok(())
 }
 
 /// `/api-keys/new`; `?name=&permissions=&expires=` and `?from=ID` fill it in.
@@ -291,7 +295,7 @@ pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let (power, refusal) = desk.power_of(caller, &scope.whose, KIND, record.id)?;
     let maker = match record.made_by {
         None => Maker::Nobody,
-        Some(id) => desk.maker(caller, id)?.map_or_else(
+        Some(id) => desk.makers(caller, [id])?.remove(&id).map_or_else(
             || Maker::Id(id.to_string()),
             |maker| Maker::Credential(Box::new(maker)),
         ),

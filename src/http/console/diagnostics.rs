@@ -1,95 +1,102 @@
-//! `/admin/diagnostics`: how the installation is.
+//! `/admin/diagnostics`: how the installation is, as the API answers it.
 
 use super::{Answer, frame, show};
 use crate::html::diagnostics::{self as pages, Fact, FactGroup};
+use crate::http::api::diagnostics::facts;
 use crate::http::ask::Ask;
 use crate::model::caller::Caller;
-
-fn fact(name: &str, value: impl ToString) -> Fact {
-    Fact {
-        name: name.to_owned(),
-        value: value.to_string(),
-        advice: None,
-    }
-}
-
-fn advised(name: &str, value: impl ToString, advice: Option<&str>) -> Fact {
-    Fact {
-        advice: advice.map(str::to_owned),
-        ..fact(name, value)
-    }
-}
+use crate::wire::DiagnosticsOut;
 
 pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let facts = ask.desk().facts(caller)?;
-    let file = facts.file;
-    let backup = match file.last_backup_at {
-        Some(at) if ask.now.since(at).as_secs() > 7 * 86_400 => advised(
-            "Last backup",
-            at,
-            Some("more than a week ago: run keycroft backup"),
-        ),
-        Some(at) => fact("Last backup", at),
-        None => advised(
-            "Last backup",
-            "never",
-            Some("run keycroft backup FILE, and keep the file elsewhere"),
-        ),
+    let out = facts(ask, caller)?;
+    show(pages::show(&frame(ask, caller), &groups(&out)))
+}
+
+fn groups(out: &DiagnosticsOut) -> [FactGroup; 3] {
+    // `about` is the name of the field in the API's answer.
+    let fact = |name: &str, about: &str, value: &dyn ToString| Fact {
+        name: name.to_owned(),
+        value: value.to_string(),
+        advice: out
+            .advice
+            .iter()
+            .find(|advice| advice.about == about)
+            .map(|advice| advice.message.clone()),
     };
-    let program = vec![
-        fact("Version", env!("CARGO_PKG_VERSION")),
-        fact("SQLite", file.sqlite_version),
-        fact("Schema", file.schema_version),
-        fact("Time", ask.now),
-    ];
-    let data = vec![
-        fact("File", facts.path),
-        fact("Size", format!("{} bytes", file.bytes)),
-        fact("Journal", format!("{} bytes", file.journal_bytes)),
-        advised(
-            "Writing",
-            if facts.writer_works {
-                "works"
-            } else {
-                "failed last"
-            },
-            (!facts.writer_works).then_some("look at the server's log, and at the disk"),
-        ),
-        backup,
-        fact("Users", file.users),
-        fact("Credentials", file.credentials),
-        fact("Events", file.events),
-    ];
-    let address = ask
-        .address()
-        .map_or_else(|| "unknown".to_owned(), |address| address.to_string());
-    let peer = ask.request.remote_addr().ip().to_string();
-    let settings = &ask.house.settings;
-    let unsaid = address == "unknown";
-    let way = vec![
-        advised(
-            "Your address",
-            address,
-            unsaid.then_some("the proxy is trusted but does not send X-Forwarded-For"),
-        ),
-        fact("By way of", peer),
-        fact("Public URL", &settings.public_url),
-        advised(
-            "Encrypted",
-            if settings.is_https() { "yes" } else { "no" },
-            (!settings.is_https()).then_some("plain HTTP is for this machine alone"),
-        ),
-    ];
     let group = |title: &str, facts: Vec<Fact>| FactGroup {
         title: title.to_owned(),
         facts,
     };
-    show(pages::show(
-        &frame(ask, caller),
-        &[
-            group("Program", program),
-            group("Data", data),
-            group("Your request", way),
-        ],
-    ))
+    let words = |yes: bool, words: [&'static str; 2]| words[usize::from(!yes)];
+    let backup = out.last_backup_at.as_deref().unwrap_or("never");
+    let address = out.address.as_deref().unwrap_or("unknown");
+    [
+        group(
+            "Program",
+            vec![
+                fact("Version", "version", &out.version),
+                fact("SQLite", "sqlite_version", &out.sqlite_version),
+                fact("Schema", "schema_version", &out.schema_version),
+                fact("Time", "now", &out.now),
+            ],
+        ),
+        group(
+            "Data",
+            vec![
+                fact("File", "path", &out.path),
+                fact("Size", "bytes", &bytes(out.bytes)),
+                fact("Journal", "journal_bytes", &bytes(out.journal_bytes)),
+                fact(
+                    "Writing",
+                    "writing",
+                    &words(out.writing, ["works", "failed last"]),
+                ),
+                fact("Last backup", "last_backup_at", &backup),
+                fact("Users", "users", &out.users),
+                fact("Credentials", "credentials", &out.credentials),
+                fact("Events", "events", &out.events),
+            ],
+        ),
+        group(
+            "Your request",
+            vec![
+                fact("Your address", "address", &address),
+                fact("By way of", "peer", &out.peer),
+                fact("Public URL", "public_url", &out.public_url),
+                fact(
+                    "Encrypted",
+                    "encrypted",
+                    &words(out.encrypted, ["yes", "no"]),
+                ),
+            ],
+        ),
+    ]
+}
+
+/// `1.4 MB`.
+fn bytes(count: u64) -> String {
+    const UNITS: [(u64, &str); 3] = [(1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "KB")];
+    let Some((unit, word)) = UNITS.into_iter().find(|(unit, _)| count >= *unit) else {
+        return format!("{count} bytes");
+    };
+    format!("{}.{} {word}", count / unit, count % unit * 10 / unit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_readable() {
+        for (count, words) in [
+            (0, "0 bytes"),
+            (999, "999 bytes"),
+            (1_000, "1.0 KB"),
+            (286_720, "286.7 KB"),
+            (1_999_999, "1.9 MB"),
+            (3_450_000_000, "3.4 GB"),
+        ] {
+            assert_eq!(bytes(count), words);
+        }
+    }
 }

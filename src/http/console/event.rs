@@ -5,7 +5,7 @@ use std::io::{Cursor, Read};
 use rouille::{Response, ResponseBody};
 
 use super::{Answer, form, frame, page, query};
-use crate::desk::{self, Download, Page};
+use crate::desk::{self, Download, DownloadScope, Page};
 use crate::html::event::{self as pages, EventFilter, EventList, Scope};
 use crate::html::form::Input;
 use crate::html::table::Pager;
@@ -21,8 +21,6 @@ use crate::wire::EventOut;
 
 /// Events on one page.
 const ROWS: usize = 50;
-/// Events in one download.
-const EXPORT_MAX: usize = 100_000;
 /// Events fetched at once for a download.
 const EXPORT_PART: usize = 1_000;
 
@@ -30,6 +28,7 @@ fn typed(ask: &Ask<'_>) -> EventFilter {
     let text = |name| query(ask, name).unwrap_or_default().trim().to_owned();
     EventFilter {
         action: text("action"),
+        target: text("target"),
         since: text("since"),
         until: text("until"),
         user: text("user"),
@@ -52,12 +51,12 @@ fn parse(filter: &EventFilter) -> Result<(desk::EventFilter, Option<Username>), 
         faults.take("user", Username::parse(&filter.user))
     };
     faults.check()?;
-    let action = (!filter.action.is_empty()).then(|| filter.action.clone());
+    let given = |text: &String| (!text.is_empty()).then(|| text.clone());
     Ok((
         desk::EventFilter {
             user: None,
-            action,
-            target: None,
+            action: given(&filter.action),
+            target: given(&filter.target),
             since,
             until,
         },
@@ -108,45 +107,65 @@ fn list(ask: &Ask<'_>, caller: &Caller, scope: Scope) -> Answer {
     Ok(page(status, pages::list(&frame(ask, caller), &view)))
 }
 
-/// The lines of a download, whose turn lasts until they are sent.
+/// The lines of a download, made as they are read: however long the log is, one part of it is in memory.
 struct Lines {
+    download: Download,
     bytes: Cursor<Vec<u8>>,
-    _turn: Download,
+    /// Where the next part begins; `None` at the end.
+    after: Option<i64>,
+}
+
+impl Lines {
+    fn begin(download: Download) -> Result<Self, Error> {
+        let first = download.part(None, EXPORT_PART)?;
+        let mut lines = Self {
+            download,
+            bytes: Cursor::default(),
+            after: None,
+        };
+        lines.fill(&first)?;
+        Ok(lines)
+    }
+
+    fn fill(&mut self, part: &Page<Event>) -> Result<(), Error> {
+        let mut bytes = Vec::new();
+        for event in &part.items {
+            serde_json::to_writer(&mut bytes, &EventOut::of(event))
+                .map_err(|error| Error::Fault(error.to_string()))?;
+            bytes.push(b'\n');
+        }
+        self.bytes = Cursor::new(bytes);
+        self.after = part.next.as_ref().and_then(|next| next.parse().ok());
+        Ok(())
+    }
 }
 
 impl Read for Lines {
     fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
-        self.bytes.read(into)
+        loop {
+            let count = self.bytes.read(into)?;
+            let Some(after) = self.after.filter(|_| count == 0 && !into.is_empty()) else {
+                return Ok(count);
+            };
+            // An error cuts the answer off, so that nobody takes a part for the whole.
+            self.download
+                .part(Some(after), EXPORT_PART)
+                .and_then(|part| self.fill(&part))
+                .map_err(|error| std::io::Error::other(error.to_string()))?;
+        }
     }
 }
 
 /// JSON lines, newest first.
 fn export(ask: &Ask<'_>, caller: &Caller, scope: Scope) -> Result<Response, Problem> {
-    let filter = typed(ask);
-    let turn = ask.desk().begin_download(caller)?;
-    let mut lines = Vec::new();
-    let mut after = None;
-    let mut count = 0;
-    loop {
-        let found = fetch(ask, caller, scope, &filter, after, EXPORT_PART)?;
-        for event in &found.items {
-            serde_json::to_writer(&mut lines, &EventOut::of(event))
-                .map_err(|error| Error::Fault(error.to_string()))?;
-            lines.push(b'\n');
-        }
-        count += found.items.len();
-        after = found.next.and_then(|next| next.parse().ok());
-        if after.is_none() || count >= EXPORT_MAX {
-            break;
-        }
-    }
-    let size = lines.len();
-    let lines = Lines {
-        bytes: Cursor::new(lines),
-        _turn: turn,
+    let (filter, user) = parse(&typed(ask))?;
+    let scope = match scope {
+        Scope::Own => DownloadScope::Own,
+        Scope::All => DownloadScope::All(user),
     };
+    let lines = Lines::begin(ask.desk().begin_download(caller, scope, filter)?)?;
     let mut response = headers::bytes_of("application/jsonl", 200, Vec::new());
-    response.data = ResponseBody::from_reader_and_size(lines, size);
+    response.data = ResponseBody::from_reader(lines);
     response.headers.push((
         "Content-Disposition".into(),
         "attachment; filename=\"keycroft-events.jsonl\"".into(),

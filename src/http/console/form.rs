@@ -1,6 +1,6 @@
 //! What forms send, on its way to the shapes that the JSON API takes: both doors parse by the same rules.
 
-use super::demand_same_origin;
+use super::{STEP_UP, demand_same_origin};
 use crate::html::form::Input;
 use crate::html::permission;
 use crate::http::ask::Ask;
@@ -13,7 +13,7 @@ use crate::model::permission::Permissions;
 pub fn read(ask: &Ask<'_>) -> Result<Input, Problem> {
     demand_same_origin(ask)?;
     Ok(Input {
-        values: body::form(ask)?,
+        values: body::form_beside(ask, STEP_UP)?,
         errors: Vec::new(),
     })
 }

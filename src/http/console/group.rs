@@ -13,7 +13,7 @@ use crate::model::permission::Own;
 use crate::model::user::Username;
 
 /// Groups that the list shows.
-const ROWS_MAX: usize = 500;
+const ROWS_MAX: usize = 10_000;
 
 fn list_page(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
     let groups = ask.desk().groups(caller, None, ROWS_MAX)?.items;

@@ -19,9 +19,9 @@ use crate::model::permission::Own;
 use crate::wire::{EnrolmentCodeIn, HostPatch};
 
 /// Hosts that the list looks at.
-const ROWS_MAX: usize = 1_000;
+const ROWS_MAX: usize = 10_000;
 /// Groups that a form offers.
-const GROUPS_MAX: usize = 500;
+const GROUPS_MAX: usize = 10_000;
 
 fn facts(record: HostRecord) -> HostFacts {
     HostFacts {

@@ -24,6 +24,8 @@ use rouille::Response;
 
 use super::ask::Ask;
 use super::problem::Problem;
+use super::respond::find;
+use super::route::Needs;
 use super::{gate, headers};
 use crate::html::form::Input;
 use crate::html::layout::{AdminPages, Flash, Frame, Outside, Theme, Visitor};
@@ -42,6 +44,10 @@ use crate::model::user::Role;
 /// What a page may do: load our own stylesheet, script and icon, and send forms to us.
 const CSP_PAGE: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
     base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
+
+/// The query of a form that comes with the password it was asked for: known before the body is read, so that only these
+/// wait for those who hash passwords.
+pub const STEP_UP: &str = "with-password";
 
 /// What a handler of the console answers.
 pub type Answer = Result<Response, Problem>;
@@ -98,6 +104,10 @@ fn flash(ask: &Ask<'_>) -> Option<Flash> {
         "removed" => "Removed.",
         "ended" => "Everything of theirs has ended.",
         "theme" => "Looks saved.",
+        "nothing-chosen" => {
+            let sentence = "Nothing was chosen: tick the boxes of what is to go.";
+            return Some(Flash::Failed(sentence.to_owned()));
+        }
         _ => return None,
     };
     Some(Flash::Done(sentence.to_owned()))
@@ -310,10 +320,10 @@ pub fn send(ask: &Ask<'_>, handler: Act) -> Answer {
         );
     };
     demand_form_token(ask, caller.credential.id.as_str(), &input)?;
-    if let Some(typed) = input
+    let typed = input
         .value("current_password")
-        .filter(|typed| !typed.is_empty())
-    {
+        .filter(|_| ask.request.raw_query_string() == STEP_UP);
+    if let Some(typed) = typed.filter(|typed| !typed.is_empty()) {
         let confirmed = Password::typed(typed)
             .map_err(|message| Error::field("password", message))
             .and_then(|typed| ask.desk().confirm_password(&caller, &typed));
@@ -352,17 +362,13 @@ fn demand_password(
         })
         .collect();
     let status = if errors.is_empty() { 403 } else { 422 };
-    let cancel = ask
-        .path
-        .rsplit_once('/')
-        .map_or("/", |(above, _)| if above.is_empty() { "/" } else { above });
     let kept = Kept {
-        action: ask.path.to_owned(),
+        action: format!("{}?{STEP_UP}", ask.path),
         fields: input.values,
     };
     let view = PasswordDemand {
         kept,
-        cancel: cancel.to_owned(),
+        cancel: page_above(ask.path).to_owned(),
         input: Input {
             values: Vec::new(),
             errors,
@@ -372,6 +378,21 @@ fn demand_password(
         status,
         html::sign_in::password_demand(&frame(ask, caller), &view),
     )
+}
+
+/// The nearest page above a form's path; its own page when there is none above.
+fn page_above(path: &str) -> &str {
+    fn above(path: &str) -> Option<&str> {
+        path.rsplit_once('/').map(|(above, _)| above)
+    }
+    let is_page = |path: &&str| {
+        let found = find("GET", path);
+        found.is_ok_and(|(route, _)| matches!(route.needs, Needs::Page(_)))
+    };
+    std::iter::successors(above(path), |path| above(path))
+        .chain([path])
+        .find(is_page)
+        .unwrap_or("/")
 }
 
 /// Shows a form again with what is wrong with it; what is no fault of the form goes on as it is.

@@ -4,15 +4,13 @@ use super::{Answer, again, done, form, frame, page, show};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::policy::{self as pages, Exceeding, PolicyForm, PolicyPreview};
+use crate::http::api::policy::EXCEEDING_MAX;
 use crate::http::ask::Ask;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::policy::{Policy, PolicyChange};
 use crate::wire::{PolicyOut, PolicyPatch};
-
-/// Credentials that exceed a new policy and are named one by one.
-const EXCEEDING_MAX: usize = 200;
 
 /// A word that is another one after every change.
 fn version(policy: &Policy) -> Result<String, Error> {
@@ -59,23 +57,19 @@ fn try_save(
         return Err(Error::changed_meanwhile("the policy").into());
     }
     let change = parse(input)?;
-    let after = change.clone().apply(&before)?;
     if input.value("confirm") == Some("yes") {
         ask.desk().change_policy_from(caller, before, change)?;
         return Ok(None);
     }
-    let (found, exceeding_total) = ask.desk().exceeding(caller, &after, EXCEEDING_MAX)?;
-    let exceeding = found
-        .into_iter()
-        .map(|one| Exceeding {
-            kind: one.record.kind.name(),
-            owner: one.owner,
-            name: one.record.name,
-            id: one.record.id.to_string(),
-            expires_at: one.record.expires_at,
-            why: one.why,
-        })
-        .collect();
+    let preview = ask.desk().preview_policy(caller, change, EXCEEDING_MAX)?;
+    let exceeding = preview.exceeding.into_iter().map(|one| Exceeding {
+        kind: one.item.kind(),
+        owner: one.owner,
+        name: one.item.name().to_owned(),
+        id: one.item.id().to_string(),
+        expires_at: one.item.expires_at(),
+        why: one.why,
+    });
     let fields = input
         .values
         .iter()
@@ -83,10 +77,10 @@ fn try_save(
         .cloned()
         .collect();
     Ok(Some(PolicyPreview {
-        before,
-        after,
-        exceeding,
-        exceeding_total,
+        exceeding: exceeding.collect(),
+        exceeding_total: preview.total,
+        before: preview.before,
+        after: preview.after,
         fields,
     }))
 }

@@ -1,6 +1,7 @@
 //! `/admin/services`.
 
 use super::{Answer, again, done, form, frame, show};
+use crate::desk::ServiceUse;
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::service::{self as pages, ServiceDelete, ServiceFacts, ServiceForm};
@@ -12,15 +13,25 @@ use crate::model::permission::Own;
 use crate::model::service::{Service, parse_service_name, parse_service_permissions};
 
 /// Services that the list shows.
-const ROWS_MAX: usize = 500;
+const ROWS_MAX: usize = 10_000;
 
-fn facts(ask: &Ask<'_>, caller: &Caller, service: Service) -> Result<ServiceFacts, Error> {
-    let (api_keys, last_asked_at) = ask.desk().service_use(caller, &service)?;
-    Ok(ServiceFacts {
+fn facts(
+    ask: &Ask<'_>,
+    caller: &Caller,
+    services: Vec<Service>,
+) -> Result<Vec<ServiceFacts>, Error> {
+    let uses = ask.desk().service_uses(caller, &services)?;
+    let facts = |(service, used): (Service, ServiceUse)| ServiceFacts {
         service,
-        api_keys,
-        last_asked_at,
-    })
+        api_keys: used.api_keys,
+        last_asked_at: used.last_used_at,
+    };
+    Ok(services.into_iter().zip(uses).map(facts).collect())
+}
+
+fn facts_of(ask: &Ask<'_>, caller: &Caller, service: Service) -> Result<ServiceFacts, Error> {
+    let facts = facts(ask, caller, vec![service])?;
+    facts.into_iter().next().ok_or(Error::NotFound("service"))
 }
 
 fn find(ask: &Ask<'_>, caller: &Caller) -> Result<Service, Error> {
@@ -29,17 +40,14 @@ fn find(ask: &Ask<'_>, caller: &Caller) -> Result<Service, Error> {
 
 pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let services = ask.desk().services(caller, None, ROWS_MAX)?.items;
-    let rows = services
-        .into_iter()
-        .map(|service| facts(ask, caller, service))
-        .collect::<Result<Vec<_>, _>>()?;
+    let rows = facts(ask, caller, services)?;
     show(pages::list(&frame(ask, caller), &rows))
 }
 
 pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
     show(pages::show(
         &frame(ask, caller),
-        &facts(ask, caller, find(ask, caller)?)?,
+        &facts_of(ask, caller, find(ask, caller)?)?,
     ))
 }
 
@@ -133,7 +141,7 @@ fn delete_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, P
     Ok(pages::delete(
         &frame(ask, caller),
         &ServiceDelete {
-            facts: facts(ask, caller, service)?,
+            facts: facts_of(ask, caller, service)?,
             carriers,
             input,
         },

@@ -15,7 +15,7 @@ use crate::model::time::Time;
 use crate::wire::{SshKeyIn, SshKeyPatch};
 
 /// SSH keys that the list looks at.
-const ROWS_MAX: usize = 1_000;
+const ROWS_MAX: usize = crate::model::policy::SSH_KEYS_MAX as usize;
 
 /// A key as pages show it.
 pub(super) fn facts(key: &SshKey, now: Time) -> SshKeyFacts {
@@ -100,7 +100,7 @@ fn try_add(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<SshKey, Prob
 
 pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let key = facts(&find(ask, caller)?, ask.now);
-    let logins = Vec::new();
+    let logins = ask.desk().logins(caller)?;
     show(pages::show(
         &frame(ask, caller),
         &SshKeyPage { key, logins },

@@ -1,5 +1,7 @@
 //! `/tokens`.
 
+use std::collections::HashMap;
+
 use super::{
     Answer, again, done, form, frame, nonce, nonce_again, once, page, page_number, part, show,
 };
@@ -11,11 +13,12 @@ use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, Record};
 use crate::model::error::Error;
+use crate::model::secret::Id;
 use crate::wire::TokenIn;
 
 const KIND: Kind = Kind::Token;
 /// Tokens that the list looks at.
-const ROWS_MAX: usize = 1_000;
+const ROWS_MAX: usize = 10_000;
 
 pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let mut records = ask
@@ -31,15 +34,15 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
         .items;
     records.retain(|record| record.expires_at.is_none_or(|end| end > ask.now));
     let (records, pager) = part(records, page_number(ask));
+    let makers = records.iter().filter_map(|record| record.made_by);
+    let makers = ask.desk().makers(caller, makers)?;
     let rows = records
         .into_iter()
-        .map(|record| {
-            Ok(TokenRow {
-                made_by: maker(ask, caller, &record)?,
-                record,
-            })
+        .map(|record| TokenRow {
+            made_by: maker(&record, &makers),
+            record,
         })
-        .collect::<Result<_, Problem>>()?;
+        .collect();
     show(pages::list(
         &frame(ask, caller),
         &TokenList {
@@ -51,15 +54,15 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
 }
 
 /// Where a token came from, in words.
-fn maker(ask: &Ask<'_>, caller: &Caller, record: &Record) -> Result<String, Problem> {
+fn maker(record: &Record, makers: &HashMap<Id, Record>) -> String {
     let Some(id) = record.made_by else {
-        return Ok("the command line on the server".to_owned());
+        return "the command line on the server".to_owned();
     };
-    Ok(match ask.desk().maker(caller, id)? {
+    match makers.get(&id) {
         Some(maker) if maker.kind == Kind::Session => "console".to_owned(),
         Some(maker) => format!("{} {}", maker.kind, maker.name),
         None => format!("{id}, which has ended"),
-    })
+    }
 }
 
 pub fn new(ask: &Ask<'_>, caller: &Caller) -> Answer {

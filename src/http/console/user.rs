@@ -24,7 +24,7 @@ use crate::model::user::{Disabled, User, UserChange, Username};
 use crate::wire::{UserIn, UserPatch};
 
 /// Users that a list looks at.
-const ROWS_MAX: usize = 5_000;
+const ROWS_MAX: usize = 100_000;
 /// Credentials of a kind on the page of one user.
 const HELD_MAX: usize = 200;
 

@@ -219,6 +219,9 @@ pub(super) const DECLARED: &[Declared] = &[
         200,
         || json!({"api_keys_max": 9}),
     ),
+    row("POST", "/api/v1/policy/preview", "policy:read", 200, || json!({"api_keys_max": 9})),
+    row("GET", "/api/v1/diagnostics", "policy:read", 200, none),
+    row("GET", "/api/v1/credentials", "users:read", 200, none),
     row("POST", "/api/v1/sweep", "policy:write", 200, none),
     row("GET", "/api/v1/groups", "users:read", 200, none),
     row(
@@ -244,6 +247,7 @@ pub(super) const DECLARED: &[Declared] = &[
         none,
     ),
     row("GET", "/api/v1/services", "services:read", 200, none),
+    row("GET", "/api/v1/services/{name}", "services:read", 200, none),
     row(
         "POST",
         "/api/v1/services",
@@ -367,6 +371,7 @@ pub(super) const DECLARED: &[Declared] = &[
         200,
         || json!({"text": KEYS[2]}),
     ),
+    row("GET", "/api/v1/ssh-keys/logins", "ssh-keys:read", 200, none),
     row("GET", "/api/v1/ssh-keys/{id}", "ssh-keys:read", 200, none),
     row(
         "PATCH",

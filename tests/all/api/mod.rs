@@ -12,6 +12,7 @@ mod introspection;
 mod lost_rights;
 mod matrix;
 mod openapi;
+mod overview;
 mod races;
 mod rotation;
 mod tokens;

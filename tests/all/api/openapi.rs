@@ -148,6 +148,12 @@ fn the_shapes_are_those_of_the_wire() {
     check("Ended", fields::<wire::EndedOut>());
     check("PolicyChange", fields::<wire::PolicyPatch>());
     check("Policy", fields::<wire::PolicyOut>());
+    check("PolicyPreview", fields::<wire::PolicyPreviewOut>());
+    check("Exceeding", fields::<wire::ExceedingOut>());
+    check("Credential", fields::<wire::CredentialOut>());
+    check("Diagnostics", fields::<wire::DiagnosticsOut>());
+    check("Advice", fields::<wire::AdviceOut>());
+    check("HostLogin", fields::<wire::HostLoginOut>());
     check("Swept", fields::<wire::SweptOut>());
     check("NewGroup", fields::<wire::GroupIn>());
     check("Group", fields::<wire::GroupOut>());

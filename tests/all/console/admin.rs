@@ -42,9 +42,7 @@ fn members_are_refused_by_a_page_that_names_the_permission() {
 fn members_forms_change_nothing_and_leave_an_event() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
-    let service = alice
-        .open("/admin/services/new")
-        .form("/admin/services/new");
+    let service = alice.open("/admin/new-service").form("/admin/new-service");
     alice.submit_and_follow(&service.set("name", "slurm").set("permissions", "slurm:a"));
     let group = alice.open("/admin/groups").form("/admin/groups");
     alice.submit_and_follow(&group.set("name", "slurm"));
@@ -176,9 +174,7 @@ fn an_inventory_form_that_can_not_be_carried_out_whole_does_nothing() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     let (key, _) = bob.make_key("bobs");
-    let service = alice
-        .open("/admin/services/new")
-        .form("/admin/services/new");
+    let service = alice.open("/admin/new-service").form("/admin/new-service");
     alice.submit_and_follow(&service.set("name", "slurm").set("permissions", "slurm:a"));
     let new = "/admin/services/slurm/api-keys/new";
     let form = alice.open(new).form(new).set("name", "gate");
@@ -205,9 +201,7 @@ fn an_inventory_form_that_can_not_be_carried_out_whole_does_nothing() {
 fn what_a_service_permits_is_granted_by_who_may_define_it() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
-    let service = alice
-        .open("/admin/services/new")
-        .form("/admin/services/new");
+    let service = alice.open("/admin/new-service").form("/admin/new-service");
     let service = service.set("name", "slurm");
     alice.submit_and_follow(&service.set("permissions", "slurm:submit"));
     assert!(!bob.open("/api-keys/new").has("slurm:submit"));

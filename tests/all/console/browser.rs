@@ -182,7 +182,9 @@ impl Page {
     #[track_caller]
     pub fn form(&self, action: &str) -> Form {
         let forms = markup::forms(&self.text());
-        let found = forms.into_iter().find(|form| form.action == action);
+        // A form that asks for the password has a mark behind its address.
+        let is_it = |form: &Form| form.action.trim_end_matches("?with-password") == action;
+        let found = forms.into_iter().find(is_it);
         found.unwrap_or_else(|| panic!("no form for {action} on {}: {}", self.url, self.text()))
     }
 

@@ -84,7 +84,7 @@ fn the_first_admin_comes_by_the_set_up_link() {
 fn an_invitation_leads_to_a_password_of_ones_own() {
     let site = Site::new();
     let fields = [("username", "carol"), ("display_name", "Carol C.")];
-    let link = link_for(&site, "/admin/users/new", "/admin/users/new", &fields);
+    let link = link_for(&site, "/admin/new-user", "/admin/new-user", &fields);
     assert_eq!(site.browser().sign_in("carol", NEW).status, 401);
     let mut carol = site.browser();
     let page = follow(&mut carol, &link, "/invitation").expect(200);

@@ -59,12 +59,10 @@ fn look(words: &[&str]) -> Vec<(String, Vec<String>, String)> {
     let cookies = alice.cookies.clone();
     site.reopen();
     let mut alice = site.browser_with(cookies);
-    let user = alice.open("/admin/users/new").form("/admin/users/new");
+    let user = alice.open("/admin/new-user").form("/admin/new-user");
     let user = user.set("username", "carol").set("display_name", word(2));
     alice.submit(&user).expect(200);
-    let service = alice
-        .open("/admin/services/new")
-        .form("/admin/services/new");
+    let service = alice.open("/admin/new-service").form("/admin/new-service");
     alice.submit_and_follow(
         &service
             .set("name", "slurm")
@@ -137,9 +135,9 @@ fn look(words: &[&str]) -> Vec<(String, Vec<String>, String)> {
         ("/api-keys/new", "allowed_addresses"),
         ("/api-keys/new", "expires_in"),
         ("/tokens/new", "expires_in"),
-        ("/admin/users/new", "username"),
+        ("/admin/new-user", "username"),
         ("/admin/groups", "name"),
-        ("/admin/services/new", "permissions"),
+        ("/admin/new-service", "permissions"),
         ("/admin/policy", "session_lifetime"),
     ] {
         let mut form = alice.open(path).form(path);

@@ -52,9 +52,7 @@ fn a_stale_form_overwrites_nothing() {
         "Bob Two",
     )];
     pairs.push(("/admin/policy", "/admin/policy", "api_keys_max", "11", "12"));
-    let service = alice
-        .open("/admin/services/new")
-        .form("/admin/services/new");
+    let service = alice.open("/admin/new-service").form("/admin/new-service");
     alice.submit_and_follow(&service.set("name", "slurm").set("permissions", "slurm:a"));
     pairs.push((
         "/admin/services/slurm/edit",
@@ -141,7 +139,7 @@ fn passwords_of_a_kept_form_are_not_kept() {
     let form = bob.open("/account").form("/account/password");
     let form = form.set("current", BOB).set("new", "bob likes white tea");
     let mut alice = site.signed_in("alice");
-    let add = alice.open("/admin/users/new").form("/admin/users/new");
+    let add = alice.open("/admin/new-user").form("/admin/new-user");
     let add = add.set("username", "carol").set("how", "password");
     let add = add.set("password", "carol likes cold milk");
     site.pass(604_800);
@@ -277,9 +275,7 @@ fn another_persons_things_are_not_found() {
 fn what_changed_between_the_look_and_the_save_is_not_overwritten() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
-    let service = alice
-        .open("/admin/services/new")
-        .form("/admin/services/new");
+    let service = alice.open("/admin/new-service").form("/admin/new-service");
     let service = service.set("name", "slurm").set("permissions", "slurm:a");
     alice.submit_and_follow(&service);
     let session = Presented::parse(&alice.cookies["keycroft-session"]).unwrap();

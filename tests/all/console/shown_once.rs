@@ -186,8 +186,8 @@ fn a_link_is_shown_once_and_a_second_sending_makes_no_second_one() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let form = alice
-        .open("/admin/users/new")
-        .form("/admin/users/new")
+        .open("/admin/new-user")
+        .form("/admin/new-user")
         .set("username", "carol");
     let page = alice.submit(&form).expect(200);
     let link = page.secret();

@@ -8,7 +8,7 @@ use keycroft::clock::Clock;
 use keycroft::desk::{Desk, Office};
 use keycroft::http::{House, Settings};
 use keycroft::model::password::Password;
-use keycroft::model::time::Time;
+use keycroft::model::time::{Time, WantedEnd};
 use keycroft::model::user::{NewUser, Role, Username};
 use tempfile::TempDir;
 
@@ -21,8 +21,8 @@ pub const BOB: &str = "bob likes black coffee";
 pub struct Site {
     pub clock: Clock,
     pub house: House,
-    office: Office,
-    settings: Arc<Settings>,
+    pub office: Office,
+    pub settings: Arc<Settings>,
     folder: TempDir,
 }
 
@@ -87,6 +87,13 @@ impl Site {
             password,
         };
         self.desk().add_user_as_operator(user).unwrap();
+    }
+
+    /// A token with all that a user may do.
+    pub fn token(&self, name: &str) -> String {
+        let name = Username::parse(name).unwrap();
+        let issued = self.desk().user_token_as_operator(&name, WantedEnd::Unsaid);
+        issued.unwrap().secret.reveal().to_string()
     }
 
     /// Turns the clock forward.

@@ -54,8 +54,8 @@ fn every_act_of_an_admin_asks() {
         page
     };
     go(
-        "/admin/users/new",
-        "/admin/users/new",
+        "/admin/new-user",
+        "/admin/new-user",
         &[("username", "carol")],
     );
     let edit = [("display_name", "Carol C."), ("role", "member")];
@@ -77,7 +77,7 @@ fn every_act_of_an_admin_asks() {
     );
     go("/admin/groups/gpu/delete", "/admin/groups/gpu/delete", &[]);
     let slurm = [("name", "slurm"), ("permissions", "slurm:submit")];
-    go("/admin/services/new", "/admin/services/new", &slurm);
+    go("/admin/new-service", "/admin/new-service", &slurm);
     let more = [("permissions", "slurm:submit slurm:cancel")];
     go(
         "/admin/services/slurm/edit",
@@ -224,7 +224,7 @@ fn ten_minutes_are_ten_minutes_and_the_future_is_not_recent() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     site.pass(600);
-    let form = alice.open("/admin/users/new").form("/admin/users/new");
+    let form = alice.open("/admin/new-user").form("/admin/new-user");
     let added = alice.submit(&form.set("username", "carol"));
     assert_eq!(added.status, 200, "{}", added.text());
     let page = alice.open("/admin/users/carol");
@@ -239,7 +239,7 @@ fn ten_minutes_are_ten_minutes_and_the_future_is_not_recent() {
 fn a_new_users_password_waits_nowhere() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
-    let form = alice.open("/admin/users/new").form("/admin/users/new");
+    let form = alice.open("/admin/new-user").form("/admin/new-user");
     let form = form.set("username", "carol").set("how", "password");
     site.pass(601);
     let demand = alice.submit(&form.set("password", "carol likes cold milk"));
@@ -247,11 +247,11 @@ fn a_new_users_password_waits_nowhere() {
     assert!(!demand.has("carol likes cold milk"));
     // So it is asked for again, with the rest of the form as it was.
     let form = demand
-        .form("/admin/users/new")
+        .form("/admin/new-user")
         .set("current_password", ALICE);
     let page = alice.submit(&form);
     assert_eq!(page.status, 422, "{}", page.text());
-    let form = page.form("/admin/users/new");
+    let form = page.form("/admin/new-user");
     assert_eq!(form.value("username"), Some("carol"));
     assert_eq!(form.value("how"), Some("password"));
     let page = alice.submit_and_follow(&form.set("password", "carol likes cold milk"));

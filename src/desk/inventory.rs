@@ -1,0 +1,130 @@
+//! The inventory: what everybody has, part by part.
+
+use super::Desk;
+use crate::model::caller::Caller;
+use crate::model::credential::OwnerId;
+use crate::model::error::Error;
+use crate::model::inventory::{Item, Place, Show, Weakness};
+use crate::model::permission::Own;
+use crate::model::policy::Policy;
+use crate::model::secret::Id;
+use crate::store::Listed;
+
+/// A thing of the inventory and its owner's name.
+#[derive(Debug, Clone)]
+pub struct Owned {
+    pub item: Item,
+    /// Empty when they are gone.
+    pub owner: String,
+}
+
+/// A part of the inventory.
+#[derive(Debug, Clone)]
+pub struct Inventory {
+    pub items: Vec<Owned>,
+    /// Where the next part begins; `None` at the end.
+    pub next: Option<Place>,
+}
+
+impl Desk {
+    /// The part of the inventory behind `after`, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; faults of ours.
+    pub fn inventory_after(
+        &self,
+        caller: &Caller,
+        show: Show,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Result<Inventory, Error> {
+        caller.demand(Own::UsersRead)?;
+        self.settled(|| {
+            let policy = self.read.policy()?;
+            let mut listed = self
+                .read
+                .inventory(show, &policy, caller.now, after, 0, limit)?;
+            let more = listed.len() > limit;
+            listed.truncate(limit);
+            let next = listed.last().filter(|_| more).map(|last| last.place);
+            let items = self.owned(caller, &policy, &listed, show)?;
+            Ok(Inventory { items, next })
+        })
+    }
+
+    /// Page `number` of the inventory, from 1, of `rows` each; the last one when there are fewer. How many things and
+    /// how many pages there are.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; faults of ours.
+    pub fn inventory_page(
+        &self,
+        caller: &Caller,
+        show: Show,
+        number: usize,
+        rows: usize,
+    ) -> Result<(Vec<Owned>, usize), Error> {
+        caller.demand(Own::UsersRead)?;
+        self.settled(|| {
+            let policy = self.read.policy()?;
+            let total = self.read.count_inventory(show, &policy, caller.now)?;
+            let last = total.div_ceil(rows).max(1);
+            let skipped = (number.min(last) - 1) * rows;
+            let mut listed = self
+                .read
+                .inventory(show, &policy, caller.now, None, skipped, rows)?;
+            listed.truncate(rows);
+            Ok((self.owned(caller, &policy, &listed, show)?, total))
+        })
+    }
+
+    /// The very things of the inventory that `ids` name, in their order; those that are gone are left out.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; faults of ours.
+    pub fn inventory_of(&self, caller: &Caller, ids: &[Id]) -> Result<Vec<Owned>, Error> {
+        caller.demand(Own::UsersRead)?;
+        let policy = self.read.policy()?;
+        let listed: Vec<Listed> = ids.iter().map(|id| Listed::unknown(*id)).collect();
+        self.settled(|| self.owned(caller, &policy, &listed, Show::Everything))
+    }
+
+    fn owned(
+        &self,
+        caller: &Caller,
+        policy: &Policy,
+        listed: &[Listed],
+        show: Show,
+    ) -> Result<Vec<Owned>, Error> {
+        let ids: Vec<Id> = listed.iter().map(|one| one.id).collect();
+        let mut records = self.read.records_of(&ids)?;
+        let mut keys = self.read.ssh_keys_by_id(&ids)?;
+        let rules = policy.ssh_key_rules();
+        let item = |one: &Listed| {
+            if let Some(record) = records.remove(&one.id) {
+                let record = self.as_noted(record);
+                return (record.ended.is_none()).then(|| Item::Credential(Box::new(record)));
+            }
+            let key = self.seen(keys.remove(&one.id)?, caller.now);
+            let weakness = match (rules.allow(&key.key), one.is_shared) {
+                (false, _) => Weakness::AgainstPolicy,
+                (true, true) => Weakness::Shared,
+                (true, false) => Weakness::None,
+            };
+            Some(Item::SshKey(Box::new(key), weakness))
+        };
+        // A use that is not in the file yet may have taken one of them out of what is asked for.
+        let items: Vec<Item> = listed
+            .iter()
+            .filter_map(item)
+            .filter(|item| item.fits(show, caller.now))
+            .collect();
+        let owners: Vec<OwnerId> = items.iter().map(Item::owner).collect();
+        let names = self.read.owner_names(&owners)?;
+        let owned = |item: Item| Owned {
+            owner: names.get(&item.owner()).cloned().unwrap_or_default(),
+            item,
+        };
+        Ok(items.into_iter().map(owned).collect())
+    }
+}

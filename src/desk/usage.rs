@@ -1,0 +1,106 @@
+//! Credentials with their uses: what the file knows, and what is noted in memory and will be there in some seconds.
+
+use std::collections::HashMap;
+
+use super::Desk;
+use crate::model::credential::{LastUse, Record, UsageDay};
+use crate::model::error::Error;
+use crate::model::secret::Id;
+use crate::model::time::{Day, Time};
+use crate::store::{CredentialFilter, Page};
+
+/// Days that are shown, today included.
+const DAYS: i64 = 30;
+
+/// The later of two uses.
+fn later(one: Option<LastUse>, other: Option<LastUse>) -> Option<LastUse> {
+    match (one, other) {
+        (Some(one), Some(other)) if one.at > other.at => Some(one),
+        (one, None) => one,
+        (_, other) => other,
+    }
+}
+
+impl Desk {
+    /// Reads the file and, through [`Desk::as_noted`] and [`Desk::all_days`], what is noted beside it, as one whole.
+    pub(super) fn settled<T>(&self, read: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        self.store().uses.settled(read)
+    }
+
+    /// A record with what is noted of it: its last uses, and that it was seen expired.
+    pub(super) fn as_noted(&self, record: Record) -> Record {
+        let uses = &self.store().uses;
+        let noted = uses.noted(record.id);
+        let seen = uses.seen_expired(record.id).own;
+        // What the writer took before a rotation was a use of what is the previous secret by now.
+        let is_of_previous =
+            |last: &LastUse| record.rotated_at.is_some_and(|rotated| last.at < rotated);
+        let (current, moved) = match noted.current {
+            Some(last) if is_of_previous(&last) => (None, Some(last)),
+            current => (current, None),
+        };
+        let previous = later(moved, noted.previous).map(|last| last.at);
+        Record {
+            last_use: later(record.last_use, current),
+            previous_last_used_at: record.previous_last_used_at.max(previous),
+            seen_expired: record.seen_expired || (seen.is_some() && seen == record.expires_at),
+            ..record
+        }
+    }
+
+    /// A record as it is now.
+    pub(super) fn record(&self, id: Id) -> Result<Option<Record>, Error> {
+        self.settled(|| Ok(self.read.record(id)?.map(|record| self.as_noted(record))))
+    }
+
+    /// Records as they are now; as [`crate::store::Select::records`].
+    pub(super) fn records(
+        &self,
+        filter: &CredentialFilter,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<Record>, Error> {
+        self.settled(|| {
+            let page = self.read.records(filter, after, limit)?;
+            let items = page.items.into_iter();
+            Ok(Page {
+                items: items.map(|record| self.as_noted(record)).collect(),
+                next: page.next,
+            })
+        })
+    }
+
+    /// Uses of many credentials in the 30 days up to today, oldest first, days without any included.
+    pub(super) fn usages_until(
+        &self,
+        ids: &[Id],
+        now: Time,
+    ) -> Result<HashMap<Id, Vec<UsageDay>>, Error> {
+        let first = Day::from_number(now.day().number() - DAYS + 1);
+        self.settled(|| {
+            let mut known = self.read.usages(ids, first)?;
+            let whole = |id: &Id| (*id, self.all_days(*id, known.remove(id), first));
+            Ok(ids.iter().map(whole).collect())
+        })
+    }
+
+    /// Every day from `first` on, with what is `known` in the file and what is noted beside it.
+    fn all_days(&self, id: Id, known: Option<Vec<UsageDay>>, first: Day) -> Vec<UsageDay> {
+        let mut days: Vec<UsageDay> = (0..DAYS)
+            .map(|number| UsageDay {
+                day: Day::from_number(first.number() + number),
+                uses: 0,
+                refused: 0,
+            })
+            .collect();
+        let noted = self.store().uses.noted(id).days;
+        for one in known.into_iter().flatten().chain(noted) {
+            let place = usize::try_from(one.day.number() - first.number());
+            if let Some(day) = place.ok().and_then(|place| days.get_mut(place)) {
+                day.uses += one.uses;
+                day.refused += one.refused;
+            }
+        }
+        days
+    }
+}

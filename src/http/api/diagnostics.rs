@@ -1,0 +1,85 @@
+//! `/api/v1/diagnostics`; the console's page shows the same.
+
+use super::{Answer, ok};
+use crate::http::ask::Ask;
+use crate::http::query;
+use crate::model::caller::Caller;
+use crate::model::error::Error;
+use crate::model::time::Time;
+use crate::wire::{AdviceOut, DiagnosticsOut};
+
+/// From when on a backup is called old, in seconds.
+const BACKUP_SECONDS: u64 = 7 * 86_400;
+
+pub fn show(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    query::none(ask)?;
+    ok(&facts(ask, caller)?)
+}
+
+/// How the installation is.
+///
+/// # Errors
+/// [`Error::Forbidden`]; faults of ours.
+pub fn facts(ask: &Ask<'_>, caller: &Caller) -> Result<DiagnosticsOut, Error> {
+    let facts = ask.desk().facts(caller)?;
+    let settings = &ask.house.settings;
+    let address = ask.address();
+    let mut advice = Vec::new();
+    let mut advise = |holds: bool, about: &str, message: &str| {
+        if !holds {
+            advice.push(AdviceOut {
+                about: about.to_owned(),
+                message: message.to_owned(),
+            });
+        }
+    };
+    advise(
+        facts.writer_works,
+        "writing",
+        "The last write failed: look at the server's log, and at the disk.",
+    );
+    let backup = facts.file.last_backup_at;
+    advise(
+        backup.is_some(),
+        "last_backup_at",
+        "Run keycroft backup FILE, and keep the file elsewhere.",
+    );
+    advise(
+        backup.is_none_or(|at| ask.now.since(at).as_secs() <= BACKUP_SECONDS),
+        "last_backup_at",
+        "More than a week ago: run keycroft backup.",
+    );
+    advise(
+        address.is_some(),
+        "address",
+        "The proxy is trusted, but does not send X-Forwarded-For.",
+    );
+    let is_for_here = ["http://127.", "http://localhost", "http://[::1]"]
+        .iter()
+        .any(|beginning| settings.public_url.starts_with(beginning));
+    advise(
+        settings.is_https() || is_for_here,
+        "encrypted",
+        "Plain HTTP is for one machine alone: give a certificate, or put a proxy in front.",
+    );
+    let file = facts.file;
+    Ok(DiagnosticsOut {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        sqlite_version: file.sqlite_version,
+        schema_version: file.schema_version,
+        now: ask.now.to_string(),
+        path: facts.path,
+        bytes: file.bytes,
+        journal_bytes: file.journal_bytes,
+        writing: facts.writer_works,
+        last_backup_at: file.last_backup_at.as_ref().map(Time::to_string),
+        users: file.users,
+        credentials: file.credentials,
+        events: file.events,
+        address: address.map(|address| address.to_string()),
+        peer: ask.request.remote_addr().ip().to_string(),
+        public_url: settings.public_url.clone(),
+        encrypted: settings.is_https(),
+        advice,
+    })
+}

@@ -1,0 +1,43 @@
+//! `/api/v1/credentials`: what everybody has.
+
+use super::{Answer, ok};
+use crate::http::ask::Ask;
+use crate::http::query::Query;
+use crate::model::caller::Caller;
+use crate::model::inventory::{Place, Show};
+use crate::wire::{CredentialOut, ListOut};
+
+pub fn list_all(ask: &Ask<'_>, caller: &Caller) -> Answer {
+    let mut query = Query::read(ask, &["limit", "after", "show"]);
+    let limit = query.limit();
+    let after = match query.get("after").map(Place::parse) {
+        None => None,
+        Some(Some(place)) => Some(place),
+        Some(None) => {
+            query.fault("after", "write what \"next\" said");
+            None
+        }
+    };
+    let show = match query.get("show") {
+        None => Show::Everything,
+        Some(word) => Show::from_word(word)
+            .filter(|show| *show != Show::Everything)
+            .unwrap_or_else(|| {
+                query.fault(
+                    "show",
+                    "choose unused, never-used, no-expiry, ends-soon or weak-ssh-key",
+                );
+                Show::Everything
+            }),
+    };
+    query.check()?;
+    let found = ask.desk().inventory_after(caller, show, after, limit)?;
+    let out = found
+        .items
+        .iter()
+        .map(|owned| CredentialOut::of(&owned.item, &owned.owner, ask.now));
+    ok(&ListOut {
+        items: out.collect(),
+        next: found.next.map(Place::text),
+    })
+}

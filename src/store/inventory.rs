@@ -1,0 +1,323 @@
+//! Credentials and SSH keys of everybody: which there are, and many of them with one statement.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+
+use rusqlite::{Row, params, params_from_iter};
+
+use super::credential::{RECORD_COLUMNS, read_record};
+use super::read::Select;
+use super::ssh_key::{COLUMNS, TABLES, read_found};
+use super::user::{invalid, rows, time};
+use crate::model::credential::{Kind, OwnerId, Record, UsageDay};
+use crate::model::error::Error;
+use crate::model::inventory::{Place, SOON, Show, UNUSED};
+use crate::model::policy::Policy;
+use crate::model::secret::Id;
+use crate::model::ssh_key::SshKey;
+use crate::model::time::{Day, Time};
+use crate::model::user::UserId;
+
+/// A thing of the inventory: where it stands, and what else is known without reading all of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed {
+    pub place: Place,
+    pub id: Id,
+    /// An SSH key that several users have.
+    pub is_shared: bool,
+}
+
+impl Listed {
+    /// One that nobody looked up yet.
+    #[must_use]
+    pub const fn unknown(id: Id) -> Self {
+        Self {
+            place: Place {
+                created_at: Time::from_unix(0),
+                is_ssh_key: false,
+                number: 0,
+            },
+            id,
+            is_shared: false,
+        }
+    }
+}
+
+/// One credential of an owner, as far as counting needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct Held {
+    /// The owner's row.
+    pub owner: i64,
+    pub id: Id,
+    pub kind: Kind,
+    /// Whether it is neither over nor disabled.
+    pub is_live: bool,
+    pub last_used_at: Option<Time>,
+}
+
+/// A list for `json_each`, of what needs no escapes: numbers, ids, names of types.
+fn json<T: Display>(items: impl IntoIterator<Item = T>) -> String {
+    let quoted: Vec<String> = items
+        .into_iter()
+        .map(|item| format!("\"{item}\""))
+        .collect();
+    format!("[{}]", quoted.join(","))
+}
+
+fn numbers(items: impl IntoIterator<Item = i64>) -> String {
+    let plain: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    format!("[{}]", plain.join(","))
+}
+
+fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Id> {
+    Id::parse(row.get_ref(column)?.as_str()?).ok_or_else(|| invalid(column))
+}
+
+/// Whether somebody else has the key `k`, too.
+const SHARED: &str = "EXISTS (SELECT 1 FROM ssh_keys o WHERE o.fingerprint = k.fingerprint AND o.user_id <> k.user_id)";
+
+/// The conditions on credentials `c` and on SSH keys `k`, each with its uses as `l`. `?1` is now; `?2` the types that
+/// policy allows, `?3` the bits that it demands of RSA.
+fn conditions(show: Show) -> (String, String) {
+    let weak = format!(
+        "(k.type NOT IN (SELECT value FROM json_each(?2)) OR (k.type = 'ssh-rsa' AND k.bits < ?3) OR {SHARED})"
+    );
+    // Named by every statement, whatever it asks for.
+    let named = "?1 IS NOT NULL AND ?2 IS NOT NULL AND ?3 IS NOT NULL";
+    let both = |credential: String, key: String| {
+        (
+            format!("{named} AND c.ended_at IS NULL AND {credential}"),
+            format!("{named} AND {key}"),
+        )
+    };
+    let (unused, soon) = (UNUSED.as_secs(), SOON.as_secs());
+    match show {
+        Show::Everything => both("1".to_owned(), "1".to_owned()),
+        Show::Unused => both(
+            format!("coalesce(l.at, c.created_at) < ?1 - {unused}"),
+            format!("coalesce(l.used_at, l.looked_up_at, k.created_at) < ?1 - {unused}"),
+        ),
+        Show::NeverUsed => both(
+            "l.at IS NULL".to_owned(),
+            "l.used_at IS NULL AND l.looked_up_at IS NULL".to_owned(),
+        ),
+        Show::NoExpiry => both(
+            "c.expires_at IS NULL".to_owned(),
+            "k.expires_at IS NULL".to_owned(),
+        ),
+        Show::EndsSoon => both(
+            format!("c.expires_at > ?1 AND c.expires_at <= ?1 + {soon}"),
+            format!("k.expires_at > ?1 AND k.expires_at <= ?1 + {soon}"),
+        ),
+        Show::WeakSshKey => both("0".to_owned(), weak),
+    }
+}
+
+fn sources(show: Show) -> (String, String) {
+    let (credentials, keys) = conditions(show);
+    (
+        format!(
+            "FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id WHERE {credentials}"
+        ),
+        format!("{TABLES} WHERE {keys}"),
+    )
+}
+
+impl Select {
+    /// A part of the inventory, newest first: behind `after`, or without the first `skipped`.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn inventory(
+        &self,
+        show: Show,
+        policy: &Policy,
+        now: Time,
+        after: Option<Place>,
+        skipped: usize,
+        limit: usize,
+    ) -> Result<Vec<Listed>, Error> {
+        let (credentials, keys) = sources(show);
+        let sql = format!(
+            "SELECT * FROM (SELECT c.created_at AS at, 0 AS tbl, c.number AS number, c.id, 0 {credentials} \
+             UNION ALL SELECT k.created_at, 1, k.number, k.id, {SHARED} {keys}) \
+             WHERE ?4 IS NULL OR (at, tbl, number) < (?4, ?5, ?6) ORDER BY at DESC, tbl DESC, number DESC LIMIT ?7 OFFSET ?8"
+        );
+        let with = params![
+            now.unix(),
+            json(&policy.ssh_key_types),
+            policy.ssh_rsa_bits_min,
+            after.map(|after| after.created_at.unix()),
+            after.map(|after| after.is_ssh_key),
+            after.map(|after| after.number),
+            rows(limit),
+            i64::try_from(skipped).unwrap_or(i64::MAX),
+        ];
+        self.all(&sql, with, |row| {
+            Ok(Listed {
+                place: Place {
+                    created_at: Time::from_unix(row.get(0)?),
+                    is_ssh_key: row.get(1)?,
+                    number: row.get(2)?,
+                },
+                id: id(row, 3)?,
+                is_shared: row.get(4)?,
+            })
+        })
+    }
+
+    /// How much there is of the inventory.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn count_inventory(&self, show: Show, policy: &Policy, now: Time) -> Result<usize, Error> {
+        let (credentials, keys) = sources(show);
+        let sql = format!("SELECT (SELECT count(*) {credentials}) + (SELECT count(*) {keys})");
+        let with = params![
+            now.unix(),
+            json(&policy.ssh_key_types),
+            policy.ssh_rsa_bits_min,
+        ];
+        Ok(usize::try_from(self.count(&sql, with)?).unwrap_or_default())
+    }
+
+    /// Credentials by their ids; those that are gone are left out.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn records_of(&self, ids: &[Id]) -> Result<HashMap<Id, Record>, Error> {
+        let sql = format!("SELECT {RECORD_COLUMNS} WHERE c.id IN (SELECT value FROM json_each(?))");
+        let found = self.all(&sql, [json(ids)], read_record)?;
+        Ok(found
+            .into_iter()
+            .map(|(_, record)| (record.id, record))
+            .collect())
+    }
+
+    /// SSH keys by their ids; those that are gone or damaged are left out.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn ssh_keys_by_id(&self, ids: &[Id]) -> Result<HashMap<Id, SshKey>, Error> {
+        let sql =
+            format!("SELECT {COLUMNS} {TABLES} WHERE k.id IN (SELECT value FROM json_each(?))");
+        let found = self.all(&sql, [json(ids)], read_found)?;
+        Ok(found
+            .into_iter()
+            .filter_map(|(_, key)| key.map(|key| (key.id, key)))
+            .collect())
+    }
+
+    /// Uses by day since `since`, of many credentials; days without any are left out.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn usages(&self, ids: &[Id], since: Day) -> Result<HashMap<Id, Vec<UsageDay>>, Error> {
+        let sql = "SELECT credential_id, day, uses, refused FROM usage_days \
+                   WHERE credential_id IN (SELECT value FROM json_each(?)) AND day >= ?";
+        let found = self.all(sql, params![json(ids), since.number()], |row| {
+            let number = |column: usize| -> rusqlite::Result<u64> {
+                Ok(row.get::<_, i64>(column)?.unsigned_abs())
+            };
+            let day = UsageDay {
+                day: Day::from_number(row.get(1)?),
+                uses: number(2)?,
+                refused: number(3)?,
+            };
+            Ok((id(row, 0)?, day))
+        })?;
+        let mut usages = HashMap::<Id, Vec<UsageDay>>::new();
+        for (id, day) in found {
+            usages.entry(id).or_default().push(day);
+        }
+        Ok(usages)
+    }
+
+    /// What many owners of one kind hold and held lately; `column` names them.
+    fn held(&self, column: &str, owners: String, now: Time) -> Result<Vec<Held>, Error> {
+        let sql = format!(
+            "SELECT c.{column}, c.id, c.kind, c.ended_at IS NULL AND c.disabled_at IS NULL AND c.expired_seen_at IS NULL \
+             AND (c.expires_at IS NULL OR c.expires_at > ?2), l.at \
+             FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id \
+             WHERE c.{column} IN (SELECT value FROM json_each(?1))"
+        );
+        self.all(&sql, params![owners, now.unix()], |row| {
+            Ok(Held {
+                owner: row.get(0)?,
+                id: id(row, 1)?,
+                kind: Kind::from_word(row.get_ref(2)?.as_str()?).ok_or_else(|| invalid(2))?,
+                is_live: row.get(3)?,
+                last_used_at: time(row, 4)?,
+            })
+        })
+    }
+
+    /// What many users hold and held lately.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn held_by_users(&self, users: &[UserId], now: Time) -> Result<Vec<Held>, Error> {
+        self.held("user_id", numbers(users.iter().map(|user| user.0)), now)
+    }
+
+    /// What many services, given by their rows, hold and held lately.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn held_by_services(&self, services: &[i64], now: Time) -> Result<Vec<Held>, Error> {
+        self.held("service_id", numbers(services.iter().copied()), now)
+    }
+
+    /// How many SSH keys that are good at `now` each of many users has; those who have none are left out.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn count_ssh_keys_of(
+        &self,
+        users: &[UserId],
+        now: Time,
+    ) -> Result<HashMap<UserId, u32>, Error> {
+        let sql = "SELECT user_id, count(*) FROM ssh_keys WHERE user_id IN (SELECT value FROM json_each(?)) \
+                   AND expired_seen_at IS NULL AND (expires_at IS NULL OR expires_at > ?) GROUP BY user_id";
+        let users = numbers(users.iter().map(|user| user.0));
+        let found = self.all(sql, params![users, now.unix()], |row| {
+            Ok((UserId(row.get(0)?), row.get(1)?))
+        })?;
+        Ok(found.into_iter().collect())
+    }
+
+    /// The names of many owners; those who are gone are left out.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn owner_names(&self, owners: &[OwnerId]) -> Result<HashMap<OwnerId, String>, Error> {
+        let mut lists: [Vec<i64>; 3] = Default::default();
+        for owner in owners {
+            match owner {
+                OwnerId::User(id) => lists[0].push(id.0),
+                OwnerId::Service(id) => lists[1].push(id.0),
+                OwnerId::Host(id) => lists[2].push(id.0),
+            }
+        }
+        let sql = "SELECT 0, id, username FROM users WHERE id IN (SELECT value FROM json_each(?)) \
+                   UNION ALL SELECT 1, id, name FROM services WHERE id IN (SELECT value FROM json_each(?)) \
+                   UNION ALL SELECT 2, id, name FROM hosts WHERE id IN (SELECT value FROM json_each(?))";
+        let found = self.all(sql, params_from_iter(lists.map(numbers)), |row| {
+            let (kind, id): (i64, i64) = (row.get(0)?, row.get(1)?);
+            Ok((kind, id, row.get::<_, String>(2)?))
+        })?;
+        let known: HashMap<(i64, i64), String> = found
+            .into_iter()
+            .map(|(kind, id, name)| ((kind, id), name))
+            .collect();
+        let name = |owner: &OwnerId| {
+            let key = match owner {
+                OwnerId::User(id) => (0, id.0),
+                OwnerId::Service(id) => (1, id.0),
+                OwnerId::Host(id) => (2, id.0),
+            };
+            known.get(&key).map(|name| (*owner, name.clone()))
+        };
+        Ok(owners.iter().filter_map(name).collect())
+    }
+}

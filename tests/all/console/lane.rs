@@ -1,0 +1,179 @@
+//! What waits behind a storm of sign-ins, and what never does.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use keycroft::http::transport::{Lane, PoolLimits, Settings, Stop, serve};
+use keycroft::http::{House, Needs, ROUTES, admit, listen, respond};
+use rouille::{Request, Response};
+
+use super::markup;
+use super::site::{ALICE, Site};
+
+/// Only forms that check or set a password, and any other once it comes with the password it was asked for.
+#[test]
+fn only_forms_that_hash_wait_for_those_who_hash() {
+    let hashing = [
+        "/login",
+        "/setup",
+        "/invitation",
+        "/reset",
+        "/account/password",
+        "/admin/new-user",
+    ];
+    let mut forms = 0;
+    for route in ROUTES
+        .iter()
+        .filter(|route| !route.path.starts_with("/api/"))
+    {
+        let is_form = matches!(route.needs, Needs::Form(_));
+        let path = route.path.replace(['{', '}'], "");
+        let expected = hashing.contains(&route.path) && route.method == "POST";
+        let lane = |target: &str| admit(route.method, target).lane == Lane::Hash;
+        assert_eq!(lane(&path), expected, "{} {path}", route.method);
+        let with_password = format!("{path}?with-password");
+        assert_eq!(
+            lane(&with_password),
+            expected || is_form,
+            "{} {with_password}",
+            route.method
+        );
+        forms += usize::from(is_form);
+    }
+    assert!(forms > 40, "{forms}");
+}
+
+/// A password that comes without the mark is not looked at: it would be hashed where nobody may wait for that.
+#[test]
+fn a_password_beside_the_way_is_not_checked() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    site.pass(601);
+    let form = alice.open("/admin/groups").form("/admin/groups");
+    let form = form.set("name", "gpu").set("current_password", ALICE);
+    let page = alice.submit(&form).expect(403);
+    assert!(page.has("Your password, please"));
+    let again = page.form("/admin/groups");
+    alice.submit_and_follow(&again.set("current_password", ALICE));
+}
+
+/// Holds every sign-in until the test lets it go.
+#[derive(Default)]
+struct Gate {
+    held: AtomicUsize,
+    open: Mutex<bool>,
+    opens: Condvar,
+}
+
+struct Held {
+    house: House,
+    gate: Arc<Gate>,
+}
+
+fn respond_or_hold(held: &Held, request: &Request) -> Response {
+    if request.raw_url() == "/login" && request.method() == "POST" {
+        held.gate.held.fetch_add(1, Ordering::SeqCst);
+        let mut open = held.gate.open.lock().unwrap();
+        while !*open {
+            open = held.gate.opens.wait(open).unwrap();
+        }
+    }
+    respond(&held.house, request)
+}
+
+#[test]
+fn a_leaked_key_can_be_deleted_in_a_storm_of_sign_ins() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    let (id, secret) = alice.make_key("leaked");
+    let path = format!("/api-keys/{id}/delete");
+    let fields = alice.open(&path).form(&path).fields;
+    let session = format!("keycroft-session={}", alice.cookies["keycroft-session"]);
+    let form = |path: &str, cookie: &str, fields: &[(String, String)]| {
+        let body = markup::encode(fields);
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: 127.0.0.1:8420\r\nConnection: close\r\nSec-Fetch-Site: same-origin\r\nCookie: {cookie}\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let gate = Arc::new(Gate::default());
+    let settings = Settings {
+        hash: PoolLimits {
+            threads_max: 1,
+            queue_max: 2,
+            idle: Duration::from_secs(60),
+            patience: Duration::from_secs(60),
+        },
+        signals: false,
+        ..Settings::default()
+    };
+    let stop = Stop::default();
+    let ask = |text: String| -> String {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(text.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    thread::scope(|scope| {
+        let shared = Arc::clone(&gate);
+        let (office, site_settings) = (site.office.clone(), Arc::clone(&site.settings));
+        let server = {
+            let stop = stop.clone();
+            scope.spawn(move || {
+                let open = move || {
+                    House::open(&office, &site_settings).map(|house| Held {
+                        house,
+                        gate: Arc::clone(&shared),
+                    })
+                };
+                serve(
+                    &settings,
+                    vec![listener],
+                    &stop,
+                    open,
+                    admit,
+                    respond_or_hold,
+                    || (),
+                )
+                .unwrap();
+            })
+        };
+        // One is hashing, two wait, and every other is told to come again: then the lane is full.
+        let (told, answers) = std::sync::mpsc::channel();
+        for number in 0..8 {
+            let told = told.clone();
+            let login = form("/login", "", &[("username".into(), "alice".into())]);
+            let ask = &ask;
+            scope.spawn(move || told.send(ask(login)).unwrap());
+            while number == 0 && gate.held.load(Ordering::SeqCst) == 0 {
+                thread::sleep(Duration::from_millis(1));
+            }
+        }
+        for _ in 0..5 {
+            let answer = answers.recv().unwrap();
+            assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        }
+        let answer = ask(form(&path, &session, &fields));
+        assert!(answer.starts_with("HTTP/1.1 303"), "{answer}");
+        let verified = ask(format!(
+            "GET /verify HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer {secret}\r\n\r\n"
+        ));
+        assert!(verified.starts_with("HTTP/1.1 401"), "{verified}");
+        *gate.open.lock().unwrap() = true;
+        gate.opens.notify_all();
+        for _ in 0..3 {
+            answers.recv().unwrap();
+        }
+        stop.now();
+        server.join().unwrap();
+    });
+    assert_eq!(gate.held.load(Ordering::SeqCst), 3);
+}
