@@ -7,8 +7,9 @@ own_machine() {
     need unshare util-linux
     need ip iproute2
     if [ -z "${machine_of:-}" ]; then
-        unshare --mount --net --uts true 2>/dev/null || { echo "missing: namespaces (unshare --mount --net --uts)"; exit 77; }
-        KEYCROFT_BIN=$keycroft machine_of=$$ unshare --mount --net --uts -- "$0"
+        unshare --mount --net --uts --pid --fork --mount-proc true 2>/dev/null || { echo "missing: namespaces (unshare --mount --net --uts --pid)"; exit 77; }
+        # What is still running when the script ends, ends with it.
+        KEYCROFT_BIN=$keycroft machine_of=$$ unshare --mount --net --uts --pid --fork --kill-child --mount-proc -- "$0"
         exit
     fi
     unset machine_of
