@@ -104,6 +104,7 @@ machines_sshd() {
     if [ -d /run/log/journal ]; then
         "$(command -v sshd)" -D &
     else
+        : >"$work/sshd.log"
         "$(command -v sshd)" -D -E "$work/sshd.log" &
     fi
     echo $! >"$work/unit-ssh.pid"
