@@ -1,0 +1,184 @@
+# A machine to try things on that may be spoilt: this one's folders behind copies that are thrown away, in a network and under
+# a name of its own. Sourced behind lib.sh by the scripts that type what a page of docs/ says.
+
+# own_machine NAME FOLDER...: from here on this script runs on such a machine, called NAME. Changes below the folders are gone at the end.
+own_machine() {
+    [ "$(id -u)" = 0 ] || { echo "missing: root, as whom this is to be followed"; exit 77; }
+    need unshare util-linux
+    need ip iproute2
+    if [ -z "${machine_of:-}" ]; then
+        unshare --mount --net --uts --pid --fork --mount-proc true 2>/dev/null || { echo "missing: namespaces (unshare --mount --net --uts --pid)"; exit 77; }
+        # What is still running when the script ends, ends with it.
+        KEYCROFT_BIN=$keycroft machine_of=$$ unshare --mount --net --uts --pid --fork --kill-child --mount-proc -- "$0"
+        exit
+    fi
+    unset machine_of
+    hostname "$1"
+    shift
+    ip link set lo up
+    mkdir "$work/layers"
+    mount -t tmpfs tmpfs "$work/layers"
+    mounted=("$work/layers")
+    trap leave_machine EXIT
+    local folder layer
+    for folder in "$@"; do
+        layer=$work/layers/$folder
+        mkdir -p "$layer/upper" "$layer/work"
+        chmod --reference="/$folder" "$layer/upper"
+        mount -t overlay overlay -o "lowerdir=/$folder,upperdir=$layer/upper,workdir=$layer/work" "/$folder" 2>/dev/null ||
+            { echo "missing: overlay mounts"; exit 77; }
+        mounted+=("/$folder")
+    done
+    mount -t tmpfs -o mode=755 tmpfs /run
+    mounted+=(/run)
+}
+
+leave_machine() {
+    local code=$? file pid
+    set +e
+    for file in "$work"/unit-*.pid; do
+        [ ! -e "$file" ] || kill "$(cat "$file")" 2>/dev/null
+    done
+    for pid in ${started[@]+"${started[@]}"}; do
+        kill "$pid" 2>/dev/null
+        wait "$pid" 2>/dev/null
+    done
+    started=()
+    cd /
+    umount -l "${mounted[@]}" 2>/dev/null
+    (exit "$code")
+    clean_up
+}
+
+# blocks PAGE NAME: the page's blocks of commands, as $work/NAME1, $work/NAME2, …; prints how many there are.
+blocks() {
+    awk -v to="$work/$2" '/^ *```sh$/ { indent = index($0, "`"); inside = 1; file = to (++number); printf "" >file; next }
+        inside && /^ *```$/ { inside = 0; close(file); next }
+        inside { print substr($0, indent) >file }' "$1"
+    ls "$work/$2"* | wc -l
+}
+
+# person NAME: somebody with an account on this machine, who may log in with a key.
+person() {
+    useradd --create-home --shell /bin/bash "$1"
+    usermod -p '*' "$1"
+}
+
+# as PERSON COMMAND...: in their home, with nothing of this environment.
+as() {
+    setpriv --reuid "$1" --regid "$(id -g "$1")" --init-groups -- \
+        env -i HOME="/home/$1" USER="$1" PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin sh -c 'cd && exec "$@"' sh "${@:2}"
+}
+
+# machines_journal: a real systemd-journald, which hears what programs say to the machine's log.
+machines_journal() {
+    local name folder=$work/dev id
+    need journalctl systemd
+    mkdir "$folder"
+    mount -t tmpfs -o mode=755 tmpfs "$folder"
+    for name in null zero full random urandom tty; do
+        : >"$folder/$name"
+        mount --bind "/dev/$name" "$folder/$name"
+    done
+    mkdir "$folder/pts" "$folder/shm"
+    mount --bind /dev/pts "$folder/pts"
+    ln -s pts/ptmx "$folder/ptmx"
+    ln -s /proc/self/fd "$folder/fd"
+    ln -s /run/systemd/journal/dev-log "$folder/log"
+    mount --move "$folder" /dev
+    [ -s /etc/machine-id ] || tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id
+    id=$(cat /etc/machine-id)
+    install -d -m 755 /run/systemd/journal
+    install -d -g systemd-journal -m 2755 /run/log/journal "/run/log/journal/$id"
+    /lib/systemd/systemd-journald 2>/dev/null &
+    started+=("$!")
+    wait_for 30 test -S /run/systemd/journal/dev-log || { failed "the journal starts"; exit 1; }
+}
+
+# machines_sshd: starts the machine's own sshd, by its own /etc/ssh; it says what it does to the journal, if there is one.
+machines_sshd() {
+    ssh-keygen -A >/dev/null
+    mkdir -p /run/sshd
+    # What Debian's sshd does with PAM needs rights that a container may not give.
+    sed -i 's/^UsePAM yes/UsePAM no/' /etc/ssh/sshd_config
+    if [ -d /run/log/journal ]; then
+        "$(command -v sshd)" -D &
+    else
+        : >"$work/sshd.log"
+        "$(command -v sshd)" -D -E "$work/sshd.log" &
+    fi
+    echo $! >"$work/unit-ssh.pid"
+    started+=("$!")
+    wait_for 30 sshd_listens || { sshd_said; failed "sshd starts"; exit 1; }
+}
+
+sshd_said() {
+    if [ -d /run/log/journal ]; then
+        journalctl --quiet --output=cat _COMM=sshd
+    else
+        cat "$work/sshd.log"
+    fi
+}
+
+sshd_listens() {
+    sshd_said | grep -q 'Server listening'
+}
+
+# machines_systemctl: one thing is not there, systemd. This does what the pages ask of it: a service is started as the unit says
+# and as whom it says; of a timer the service, once; and who runs already is told to read its files again.
+machines_systemctl() {
+    {
+        printf '#!/bin/bash\nwork=%s\n' "$work"
+        declare -f sshd_said
+        cat <<'END'
+run() {
+    local unit=$1 user group
+    user=$(sed -n 's/^User=//p' "$unit") group=$(sed -n 's/^SupplementaryGroups=//p' "$unit")
+    exec setpriv --reuid "$user" --regid "$(id -g "$user")" --groups "$(id -g "$user")${group:+,$group}" -- \
+        env -i PATH=/usr/local/bin:/usr/bin:/bin $(sed -n 's/^ExecStart=//p' "$unit")
+}
+start() {
+    (run "/etc/systemd/system/$1.service") 2>"$work/unit-$1.log" &
+    echo $! >"$work/unit-$1.pid"
+    while ! grep -q 'listening on' "$work/unit-$1.log"; do
+        kill -0 "$(cat "$work/unit-$1.pid")" || exit 1
+        sleep 0.05
+    done
+}
+listening() {
+    sshd_said | grep -c 'Server listening'
+}
+case "$*" in
+    daemon-reload) ;;
+    'reload ssh' | 'reload ssh.service')
+        # As systemd does, until it listens again.
+        before=$(listening)
+        kill -HUP "$(cat "$work/unit-ssh.pid")"
+        while [ "$(listening)" -le "$before" ]; do sleep 0.05; done ;;
+    'reload nginx') nginx -s reload ;;
+    'enable --now '*.timer)
+        shift 2
+        for timer; do
+            (run "/etc/systemd/system/${timer%.timer}.service") >>"$work/timers.log" 2>&1 || exit 1
+        done ;;
+    'disable --now '*.timer) ;;
+    'enable --now keycroft') start keycroft ;;
+    *) echo "systemctl $*: not here" >&2; exit 1 ;;
+esac
+END
+    } >/usr/local/sbin/systemctl
+    chmod 755 /usr/local/sbin/systemctl
+}
+
+# typed PERSON FILE [VARIABLE=VALUE...]: a block, as that person at a shell of theirs, in the folder "play" of their home.
+typed() {
+    local name=$1 file=$2
+    shift 2
+    chmod 755 "$work"
+    as "$name" env "$@" bash -c 'mkdir -p play && cd play && . "$1"' bash "$file"
+}
+
+# sign_in PERSON URL TOKEN: what `keycroft login` does, without somebody at a console to approve it.
+sign_in() {
+    as "$1" keycroft login "$2" --with-token <<<"$3" 2>/dev/null
+}
