@@ -178,7 +178,7 @@ impl Desk {
         self.usages_until(&ids, caller.now)
     }
 
-    /// What a credential made and that still lives.
+    /// What a credential made and that still lives, what that made, and so on.
     ///
     /// # Errors
     /// As [`Desk::credential`].
@@ -194,6 +194,24 @@ impl Desk {
             let made = self.read.made_by(id)?.into_iter();
             Ok(made.map(|record| self.as_noted(record)).collect())
         })
+    }
+
+    /// The SSH keys that a credential made, or what it made: their ids and names.
+    ///
+    /// # Errors
+    /// As [`Desk::credential`].
+    pub fn ssh_keys_made_by(
+        &self,
+        caller: &Caller,
+        whose: &Whose,
+        kind: Kind,
+        id: Id,
+    ) -> Result<Vec<(Id, String)>, Error> {
+        self.credential(caller, whose, kind, id)?;
+        match whose.owner {
+            OwnerId::User(user) => self.read.ssh_keys_made_by(id, user),
+            OwnerId::Service(_) | OwnerId::Host(_) => Ok(Vec::new()),
+        }
     }
 
     /// What a credential may do now, and why it would be refused now from any address; `None` when it is good.
@@ -263,18 +281,27 @@ impl Desk {
                     .collect(),
                 WithMade::No => Vec::new(),
             };
+            let ssh_keys = match (with_made, owner) {
+                (WithMade::Yes, OwnerId::User(user)) => write.ssh_keys_made_by(id, user)?,
+                _ => Vec::new(),
+            };
+            for (ssh_key, _) in &ssh_keys {
+                write.delete_ssh_key(*ssh_key)?;
+            }
             for made in &made {
                 write.end_credential(made.id, made.kind, "deleted")?;
             }
             write.end_credential(id, kind, "deleted")?;
-            let names: Vec<String> = made.iter().map(|made| made.id.to_string()).collect();
+            let made = made.iter().map(|made| made.id);
+            let ssh_keys = ssh_keys.iter().map(|(id, _)| *id);
+            let names: Vec<String> = made.chain(ssh_keys).map(|id| id.to_string()).collect();
             let trace = Trace::of(target(&record));
             let trace = if names.is_empty() {
                 trace
             } else {
                 trace.after("with", names.join(" "))
             };
-            Ok((made.len() + 1, trace))
+            Ok((names.len() + 1, trace))
         })
     }
 

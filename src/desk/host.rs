@@ -181,7 +181,6 @@ impl Desk {
         groups.dedup();
         row.uses = new.uses;
         row.expires_at = caller.now.after(new.lifetime);
-        row.made_by = Some(caller.credential.id);
         row.groups = groups.join(" ");
         let code = EnrolmentCode {
             id: row.id,
@@ -189,10 +188,12 @@ impl Desk {
             created_at: caller.now,
             expires_at: row.expires_at,
             groups,
-            made_by: row.made_by,
+            made_by: Some(caller.credential.id),
         };
         let made = code.clone();
         self.store().write(permit, move |write| {
+            write.demand_no_networks()?;
+            row.maker = write.code_maker()?;
             for name in &code.groups {
                 if write.group(name)?.is_none() {
                     let message = format!("there is no group {name}");

@@ -7,7 +7,7 @@ use super::credential::{Whose, find, not_found, shown_end, target, user_of};
 use crate::model::address::Networks;
 use crate::model::caller::Caller;
 use crate::model::credential::{
-    Credential, CredentialChange, Kind, NewCredential, OwnerId, Record, Rotation, State,
+    Credential, CredentialChange, Kind, NewCredential, OwnerId, Record, Rotation, State, Which,
 };
 use crate::model::error::{Error, FieldError};
 use crate::model::event::{Action, Origin, Target, Trace};
@@ -114,6 +114,7 @@ impl Desk {
             caller.demand_recent_password()?;
         }
         let (whose, origin) = (whose.clone(), caller.origin.clone());
+        let which = caller.which;
         let (secret, id) = self.store().write(permit, move |write| {
             let Power::Credential(maker, power) = &write.power else {
                 return Err(Error::Fault("an API key without a maker".to_owned()));
@@ -127,7 +128,15 @@ impl Desk {
             let networks = within_maker(wanted.networks, maker)?;
             let policy = write.policy()?;
             let expires_at = match wanted.kind {
-                Kind::Token => token_end(&policy, wanted.end, maker, write.now)?,
+                Kind::Token => {
+                    let end = token_end(&policy, wanted.end, maker, write.now)?;
+                    // What the secret before a rotation makes ends with that secret, not with the key.
+                    let previous = maker.previous.filter(|_| which == Which::Previous);
+                    match (end, previous.map(|previous| previous.ends_at)) {
+                        (Some(end), Some(previous)) => Some(end.min(previous)),
+                        (end, previous) => end.or(previous),
+                    }
+                }
                 Kind::ApiKey | Kind::Session | Kind::Host => {
                     policy.api_key.end("API keys", wanted.end, write.now)?
                 }
@@ -193,6 +202,7 @@ impl Desk {
             (Some(_) | None, _) => Action::ApiKeyEdit,
         };
         let permit = caller.permit(whose.write, action)?;
+        demand_present_secret(caller, id)?;
         if caller.demand_recent_password().is_err()
             && (whose.write.is_administrative() || self.opens_more(id, &change)?)
         {
@@ -301,6 +311,7 @@ impl Desk {
         once: Option<Once>,
     ) -> Result<Issued, Error> {
         let permit = caller.permit(whose.write, Action::ApiKeyRotate)?.once(once);
+        demand_present_secret(caller, id)?;
         let is_dangerous = || -> Result<bool, Error> {
             let record = self.read.record(id)?;
             let manages = record.is_some_and(|record| record.permissions.manage_credentials());
@@ -361,6 +372,17 @@ impl CredentialChange {
     fn is_only_disabling(&self) -> bool {
         self.disabled == Some(Disabled::Yes) && self.is_only_enabling_or_disabling()
     }
+}
+
+/// A key is not changed or rotated by the secret that it had before: whoever still holds that one would prolong it, or
+/// throw out who holds the new one.
+fn demand_present_secret(caller: &Caller, id: Id) -> Result<(), Error> {
+    if caller.which == Which::Previous && caller.credential.id == id {
+        return Err(Error::NotAllowed(
+            "This is the secret from before the last rotation; use the new one.".to_owned(),
+        ));
+    }
+    Ok(())
 }
 
 /// Networks for a new or changed credential: those of the caller when nothing was said.

@@ -207,7 +207,7 @@ fn new_code(purpose: Purpose, now: Time) -> (Secret, NewCode) {
         user: None,
         uses: 1,
         expires_at: now.after(purpose.lifetime()),
-        made_by: None,
+        maker: None,
         groups: String::new(),
     };
     (secret, code)

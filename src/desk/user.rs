@@ -106,11 +106,13 @@ impl Desk {
             .as_ref()
             .map(crate::model::password::Password::hash);
         self.store().write(permit, move |write| {
+            write.demand_no_networks()?;
             demand_role(write, user.role)?;
             let id = write.add_user(&user, hash.as_deref())?;
             let code = if hash.is_none() {
                 let (secret, mut code) = new_code(Purpose::Invitation, write.now);
                 code.user = Some(id);
+                code.maker = write.code_maker()?;
                 write.add_code(&code)?;
                 Some(secret)
             } else {
@@ -173,10 +175,17 @@ impl Desk {
             }
             if let Some(role) = change.role.filter(|role| *role != before.role) {
                 demand_role(write, role)?;
+                if role == Role::Admin {
+                    write.demand_no_networks()?;
+                }
                 write.set_role(&before, role)?;
             }
             if let Some(granted) = &change.granted {
-                write.demand_gift(&granted.without(&before.granted))?;
+                let new = granted.without(&before.granted);
+                write.demand_gift(&new)?;
+                if !new.is_empty() {
+                    write.demand_no_networks()?;
+                }
                 write.set_granted(before.id, granted)?;
             }
             // Last, with the role that is now in the file: an admin who was just demoted may be disabled.
@@ -186,6 +195,7 @@ impl Desk {
                     .ok_or(Error::NotFound("user"))?;
                 if disabled == Disabled::No && !present.is_enabled() {
                     // All that is theirs is good again: no less than making them anew.
+                    write.demand_no_networks()?;
                     demand_role(write, present.role)?;
                     write.demand_gift(&present.granted)?;
                 }
@@ -261,9 +271,11 @@ impl Desk {
         let name = name.clone();
         self.store().write(permit, move |write| {
             let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;
+            write.demand_no_networks()?;
             write.demand_gift(&user.permissions())?;
             let (secret, mut code) = new_code(Purpose::PasswordReset, write.now);
             code.user = Some(user.id);
+            code.maker = write.code_maker()?;
             write.add_code(&code)?;
             Ok((
                 secret,

@@ -99,6 +99,8 @@ pub struct ApiKeyDelete {
     pub usage: Vec<UsageDay>,
     /// What it made and what is still good, as [`Record`]s.
     pub made: Vec<Record>,
+    /// The SSH keys among what it made: ids and names.
+    pub ssh_keys: Vec<(Id, String)>,
     pub input: Input,
 }
 
@@ -271,9 +273,12 @@ pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
 pub fn delete(frame: &Frame, view: &ApiKeyDelete) -> Markup {
     let record = &view.record;
     let form = html! {
-        @if !view.made.is_empty() {
-            (form::group("made", "It made other credentials that are still good", &view.input, &html! {
-                ul { @for made in &view.made { li { (made.kind) " " bdi { (made.name) } " (" code { (made.id) } ")" } } }
+        @if !view.made.is_empty() || !view.ssh_keys.is_empty() {
+            (form::group("made", "It, or what it made, made other credentials that are still good", &view.input, &html! {
+                ul {
+                    @for made in &view.made { li { (made.kind) " " bdi { (made.name) } " (" code { (made.id) } ")" } }
+                    @for (id, name) in &view.ssh_keys { li { "SSH key " bdi { (name) } " (" code { (id) } ")" } }
+                }
                 (form::Tick { kind: "checkbox", name: "made", value: "end", words: "End them too", on: view.input.has("made", "end") }.show())
             }))
         }

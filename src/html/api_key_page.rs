@@ -11,7 +11,7 @@ use super::{chart, event, permission, standing};
 use crate::model::credential::{Record, Refusal, State, UsageDay};
 use crate::model::event::Event;
 use crate::model::permission::Permissions;
-use crate::model::secret::{Form, hint};
+use crate::model::secret::{Form, Id, hint};
 use crate::model::user::Disabled;
 use crate::model::user_agent;
 
@@ -39,6 +39,8 @@ pub struct ApiKeyPage {
     pub maker: Maker,
     /// What it made and what is still good.
     pub made: Vec<Record>,
+    /// The SSH keys among what it made: ids and names.
+    pub ssh_keys: Vec<(Id, String)>,
     /// The last events about it, newest first; about 20.
     pub events: Vec<Event>,
 }
@@ -54,9 +56,12 @@ pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
         (facts(frame, view))
         h2 { "Use" }
         (chart::large(&view.usage, frame.now))
-        @if !view.made.is_empty() {
+        @if !view.made.is_empty() || !view.ssh_keys.is_empty() {
             h2 { "What it made" }
-            ul { @for made in &view.made { li { (made.kind) " " bdi { (made.name) } " (" code { (made.id) } "), " (expiry(made.expires_at, frame.now)) } } }
+            ul {
+                @for made in &view.made { li { (made.kind) " " bdi { (made.name) } " (" code { (made.id) } "), " (expiry(made.expires_at, frame.now)) } }
+                @for (id, name) in &view.ssh_keys { li { "SSH key " bdi { (name) } " (" code { (id) } ")" } }
+            }
         }
         h2 { "Events" }
         (event::short_table(&view.events, frame.now))

@@ -3,13 +3,15 @@
 use rusqlite::params;
 
 use super::Store;
+use super::credential::made_under;
 use super::read::Select;
-use super::write::Write;
+use super::write::{Power, Write, may_give};
 use crate::model::code::{Code, Purpose};
 use crate::model::error::{Error, SecretSent};
+use crate::model::permission::{Own, Permissions};
 use crate::model::secret::{Digest, Id, Presented};
 use crate::model::time::Time;
-use crate::model::user::UserId;
+use crate::model::user::{Role, User, UserId};
 
 /// A new code.
 pub struct NewCode {
@@ -19,9 +21,18 @@ pub struct NewCode {
     pub user: Option<UserId>,
     pub uses: u32,
     pub expires_at: Time,
-    pub made_by: Option<Id>,
+    /// What made it; `None`: the file's owner.
+    pub maker: Option<CodeMaker>,
     /// Names with a space between them.
     pub groups: String,
+}
+
+/// The credential that made a code: what it gives in the end is never more than its maker may give.
+pub struct CodeMaker {
+    pub credential: Id,
+    pub user: UserId,
+    /// What that credential could do.
+    pub power: Permissions,
 }
 
 /// What a spent code was for.
@@ -54,11 +65,55 @@ impl Select {
         let (digest, code) = found.ok_or_else(refused)?;
         let matches =
             Digest::from_stored(&digest).is_some_and(|digest| digest.matches(&presented.digest));
-        if matches && code.expires_at > now {
+        if matches && code.expires_at > now && self.may_still_give(&code)? {
             Ok(code)
         } else {
             Err(refused())
         }
+    }
+
+    /// Whether who made a code could make it now: a right that is lost takes along the links that were made by it, and
+    /// a link to somebody who may do more than then opens no more than then.
+    fn may_still_give(&self, code: &Code) -> Result<bool, Error> {
+        let needed = match code.purpose {
+            Purpose::Invitation | Purpose::PasswordReset => Own::UsersWrite,
+            Purpose::Enrolment => Own::HostsWrite,
+            Purpose::SetUp | Purpose::Device => return Ok(true),
+        };
+        let sql = "SELECT c.maker_id, c.power, m.disabled_at IS NOT NULL FROM codes c LEFT JOIN credentials m ON m.id = c.made_by \
+                   WHERE c.id = ? AND c.maker_id IS NOT NULL";
+        let maker = self.one(sql, [code.id.as_str()], |row| {
+            let power: String = row.get(1)?;
+            Ok((UserId(row.get(0)?), power, row.get::<_, bool>(2)?))
+        })?;
+        let Some((maker, power, is_disabled)) = maker else {
+            return Ok(true);
+        };
+        let Some(maker) = self.user_by_id(maker)?.filter(User::is_enabled) else {
+            return Ok(false);
+        };
+        let power = Permissions::from_stored(&power).intersection(&maker.permissions());
+        if is_disabled || !power.contains(&needed.into()) {
+            return Ok(false);
+        }
+        let Some(user) = code.user else {
+            return Ok(true);
+        };
+        let Some(user) = self.user_by_id(user)? else {
+            return Ok(false);
+        };
+        let gives = match (code.purpose, user.role) {
+            // A new member may do what members may, whoever invites them.
+            (Purpose::Invitation, Role::Member) => user.granted.clone(),
+            (_, Role::Member | Role::Admin) => user.permissions(),
+        };
+        Ok(may_give(&power, &gives))
+    }
+
+    /// Ends the links and codes that go back to a credential.
+    pub(super) fn end_codes_made_by(&self, maker: Id) -> Result<(), Error> {
+        let sql = "DELETE FROM codes WHERE made_by = ?1 OR made_under = ?1";
+        self.execute(sql, [maker.as_str()]).map(|_| ())
     }
 
     /// Whether a code's end has come. Its secret has to be right.
@@ -108,13 +163,18 @@ impl Select {
 
     /// The row of a new code.
     pub(super) fn insert_code(&self, code: &NewCode, now: Time) -> Result<(), Error> {
-        let sql = "INSERT INTO codes (id, purpose, digest, user_id, uses_left, created_at, expires_at, made_by, groups) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let sql = format!(
+            "INSERT INTO codes (id, purpose, digest, user_id, uses_left, created_at, expires_at, made_by, groups, maker_id, power, made_under) \
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?8, ?, ?, ?, {})",
+            made_under("?8")
+        );
+        let maker = code.maker.as_ref();
         let (user, made_by) = (
             code.user.map(|user| user.0),
-            code.made_by.as_ref().map(Id::as_str),
+            maker.map(|maker| maker.credential.to_string()),
         );
         self.execute(
-            sql,
+            &sql,
             params![
                 code.id.as_str(),
                 code.purpose.word(),
@@ -124,7 +184,9 @@ impl Select {
                 now.unix(),
                 code.expires_at.unix(),
                 made_by,
-                code.groups
+                code.groups,
+                maker.map(|maker| maker.user.0),
+                maker.map(|maker| maker.power.to_string()),
             ],
         )?;
         Ok(())
@@ -147,6 +209,24 @@ impl Store {
 }
 
 impl Write<'_> {
+    /// Who makes a code now.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] for who has no account.
+    pub fn code_maker(&self) -> Result<Option<CodeMaker>, Error> {
+        let Power::Credential(credential, power) = &self.power else {
+            return Ok(None);
+        };
+        let user = credential.owner.user().ok_or_else(|| {
+            Error::NotAllowed("Only a person's credential makes links and codes.".to_owned())
+        })?;
+        Ok(Some(CodeMaker {
+            credential: credential.id,
+            user: user.id,
+            power: power.clone(),
+        }))
+    }
+
     /// Adds a code. A new set-up code, invitation or reset takes the place of those before it.
     ///
     /// # Errors

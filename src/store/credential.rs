@@ -68,6 +68,17 @@ pub(super) const RECORD_COLUMNS: &str = "c.number, c.id, c.kind, c.user_id, c.se
     c.expires_at, c.disabled_at, c.expired_seen_at, c.ended_at, c.ended_reason, c.rotated_at, c.previous_ends_at, c.user_agent, c.address, \
     l.at, l.address, l.program, l.previous_at FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id";
 
+/// The API key that something goes back to which `maker` makes: an API key itself, or what made a token.
+pub(super) fn made_under(maker: &str) -> String {
+    format!(
+        "(SELECT CASE kind WHEN 'api-key' THEN id WHEN 'token' THEN made_under END FROM credentials WHERE id = {maker})"
+    )
+}
+
+/// The credential `?1`, all credentials that go back to it, and so on: also by way of tokens that are gone.
+const MADE: &str = "WITH RECURSIVE made (id) AS (VALUES (?1) \
+    UNION SELECT c.id FROM credentials c JOIN made ON c.made_by = made.id OR c.made_under = made.id)";
+
 /// The tokens that the credential `?1` made, those that these made, and so on.
 const TOKENS_MADE: &str = "WITH RECURSIVE made (id) AS (SELECT id FROM credentials WHERE made_by = ?1 AND kind = 'token' \
     UNION SELECT c.id FROM credentials c JOIN made ON c.made_by = made.id WHERE c.kind = 'token')";
@@ -276,19 +287,32 @@ impl Select {
         })
     }
 
-    /// The credentials that `maker` made and that are not over.
+    /// The credentials that `maker` made and that are not over, those that these made, and so on.
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn made_by(&self, maker: Id) -> Result<Vec<Record>, Error> {
         let sql = format!(
-            "SELECT {RECORD_COLUMNS} WHERE c.made_by = ? AND c.ended_at IS NULL ORDER BY c.number DESC LIMIT 1000"
+            "{MADE} SELECT {RECORD_COLUMNS} WHERE c.id IN made AND c.id <> ?1 AND c.ended_at IS NULL ORDER BY c.number DESC"
         );
         Ok(self
             .all(&sql, [maker.as_str()], read_record)?
             .into_iter()
             .map(|(_, record)| record)
             .collect())
+    }
+
+    /// The SSH keys of a user that `maker` made, or what it made: their ids and names.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn ssh_keys_made_by(&self, maker: Id, owner: UserId) -> Result<Vec<(Id, String)>, Error> {
+        let sql = format!(
+            "{MADE} SELECT id, name FROM ssh_keys WHERE user_id = ?2 AND (made_by IN made OR made_under IN made) ORDER BY number DESC"
+        );
+        self.all(&sql, params![maker.as_str(), owner.0], |row| {
+            Ok((id(row, 0)?.ok_or_else(|| invalid(0))?, row.get(1)?))
+        })
     }
 
     /// How many API keys an owner has that are not deleted.
@@ -365,10 +389,13 @@ impl Write<'_> {
             self.demand_free_name(new.owner, &new.name, None)?;
         }
         let (user, service, host) = owner_columns(new.owner);
-        let sql = "INSERT INTO credentials (id, kind, user_id, service_id, host_id, name, note, permissions, networks, digest, created_at, made_by, expires_at, password_at, user_agent, address) \
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let sql = format!(
+            "INSERT INTO credentials (id, kind, user_id, service_id, host_id, name, note, permissions, networks, digest, created_at, made_by, expires_at, password_at, user_agent, address, made_under) \
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?12, ?, ?, ?, ?, {})",
+            made_under("?12")
+        );
         self.execute(
-            sql,
+            &sql,
             params![
                 new.id.as_str(),
                 new.kind.word(),
@@ -467,8 +494,9 @@ impl Write<'_> {
             .map(|_| ())
     }
 
-    /// Ends a credential at once, and the tokens that an API key or a token made, and those that they made. API keys
-    /// keep a row without digests for their reason; of others nothing is kept.
+    /// Ends a credential at once, and the tokens that an API key or a token made, and those that they made; of an API key
+    /// also the links and codes that go back to it. API keys keep a row without digests for their reason; of others
+    /// nothing is kept.
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
@@ -481,6 +509,7 @@ impl Write<'_> {
         }
         match kind {
             Kind::ApiKey => {
+                self.end_codes_made_by(id)?;
                 let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, ended_at = ?, ended_reason = ? WHERE id = ? AND ended_at IS NULL";
                 self.execute(sql, params![self.now.unix(), reason, id.as_str()])?;
             }

@@ -35,7 +35,7 @@ use std::sync::mpsc::sync_channel;
 
 pub use self::ssh_key::{LoginKeys, NewSshKeyRow};
 pub use backup::{Copied, Existing, Restored, Survivor, copy, copy_to, restore};
-pub use code::NewCode;
+pub use code::{CodeMaker, NewCode};
 pub use credential::{CredentialFilter, NewRow};
 pub use device_login::NewDeviceLogin;
 pub use event::{EventFilter, Verdict};

@@ -4,6 +4,7 @@
 
 use rusqlite::{Row, params};
 
+use super::credential::made_under;
 use super::read::{Page, Select};
 use super::user::{invalid, rows, time, unix};
 use super::write::Write;
@@ -225,10 +226,13 @@ impl Write<'_> {
     pub fn add_ssh_key(&self, new: &NewSshKeyRow) -> Result<(), Error> {
         self.demand_new_ssh_key(new.owner, &new.key, None)?;
         self.demand_free_ssh_key_name(new.owner, &new.name, None)?;
-        let sql = "INSERT INTO ssh_keys (id, user_id, name, type, bits, key, fingerprint, comment, networks, created_at, expires_at, made_by) \
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let sql = format!(
+            "INSERT INTO ssh_keys (id, user_id, name, type, bits, key, fingerprint, comment, networks, created_at, expires_at, made_by, made_under) \
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?12, {})",
+            made_under("?12")
+        );
         self.execute(
-            sql,
+            &sql,
             params![
                 new.id.as_str(),
                 new.owner.0,

@@ -206,6 +206,21 @@ fn still_the_same_secret(credential: &Credential, holder: &crate::model::caller:
     }
 }
 
+/// What of `permissions` has to lie within `power` for a user to be given them: who may change services may also give
+/// away what services define.
+fn gift(power: &Permissions, permissions: &Permissions) -> Permissions {
+    if power.contains(&Own::ServicesWrite.into()) {
+        permissions.own_alone()
+    } else {
+        permissions.clone()
+    }
+}
+
+/// Whether `power` is enough to give a user `permissions`.
+pub(super) fn may_give(power: &Permissions, permissions: &Permissions) -> bool {
+    gift(power, permissions).lie_within(power)
+}
+
 impl Write<'_> {
     /// As [`Write::demand_within`], for what a *user* is given or has: who may change services may also give away what
     /// services define, since nobody has such a permission before it is given for the first time.
@@ -213,14 +228,23 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Forbidden`] when `permissions` go beyond what the one who acts may give.
     pub fn demand_gift(&self, permissions: &Permissions) -> Result<(), Error> {
-        let manages_services = match &self.power {
-            Power::Unlimited => true,
-            Power::Credential(_, power) => power.contains(&Own::ServicesWrite.into()),
-        };
-        if manages_services {
-            self.demand_within(&permissions.own_alone())
-        } else {
-            self.demand_within(permissions)
+        match &self.power {
+            Power::Unlimited => Ok(()),
+            Power::Credential(_, power) => self.demand_within(&gift(power, permissions)),
+        }
+    }
+
+    /// An account is good from everywhere, and so are a link to its password and a host's credential: who is limited to
+    /// networks must not reach beyond them by opening one.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] when the one who acts is limited to networks.
+    pub fn demand_no_networks(&self) -> Result<(), Error> {
+        match &self.power {
+            Power::Credential(credential, _) if !credential.networks.is_everywhere() => {
+                Err(Error::NotAllowed("A credential that is limited to addresses can't open what is good from everywhere: an account, a role, a link, a host. Use one without the limit.".to_owned()))
+            }
+            Power::Credential(..) | Power::Unlimited => Ok(()),
         }
     }
 

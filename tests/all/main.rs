@@ -7,6 +7,7 @@ mod console;
 mod device;
 mod host;
 mod house;
+mod race;
 mod serve;
 mod ssh_key;
 mod store;

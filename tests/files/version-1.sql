@@ -113,6 +113,7 @@ CREATE TABLE credentials (
     previous_ends_at   INTEGER,
     created_at         INTEGER NOT NULL,
     made_by            TEXT,                     -- the credential that made it
+    made_under         TEXT,                     -- the API key that this goes back to: what made it, or made the token that made it
     expires_at         INTEGER,
     expired_seen_at    INTEGER,                  -- once seen expired, it stays so when the clock goes back
     disabled_at        INTEGER,
@@ -135,6 +136,7 @@ CREATE INDEX credentials_by_host ON credentials (host_id) WHERE host_id IS NOT N
 CREATE INDEX credentials_by_end ON credentials (kind, expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX credentials_by_ended ON credentials (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX credentials_by_maker ON credentials (made_by) WHERE made_by IS NOT NULL;
+CREATE INDEX credentials_made_under ON credentials (made_under) WHERE made_under IS NOT NULL;
 CREATE UNIQUE INDEX api_key_names ON credentials (user_id, name) WHERE kind = 'api-key' AND user_id IS NOT NULL AND ended_at IS NULL;
 CREATE UNIQUE INDEX service_api_key_names ON credentials (service_id, name) WHERE service_id IS NOT NULL AND ended_at IS NULL;
 
@@ -168,10 +170,15 @@ CREATE TABLE codes (
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
     made_by    TEXT,
-    groups     TEXT NOT NULL DEFAULT ''   -- enrolment: the groups a new host is limited to
+    made_under TEXT,                      -- as a credential's
+    maker_id   INTEGER REFERENCES users (id) ON DELETE CASCADE,   -- whose credential made it; NULL: the file's owner
+    power      TEXT,                      -- what that credential could do then: a code never gives more
+    groups     TEXT NOT NULL DEFAULT '',  -- enrolment: the groups a new host is limited to
+    CHECK ((maker_id IS NULL) = (power IS NULL))
 ) STRICT;
 CREATE INDEX codes_by_end ON codes (expires_at);
 CREATE INDEX codes_by_user ON codes (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX codes_made_under ON codes (made_under) WHERE made_under IS NOT NULL;
 
 -- A sign-in of the command line under way (RFC 8628): what the person is shown, and what they said.
 CREATE TABLE device_logins (
@@ -203,11 +210,20 @@ CREATE TABLE ssh_keys (
     expires_at      INTEGER,
     expired_seen_at INTEGER,
     made_by         TEXT,
+    made_under      TEXT,            -- as a credential's
     UNIQUE (user_id, name),
     UNIQUE (user_id, fingerprint)
 ) STRICT;
 CREATE INDEX ssh_keys_by_fingerprint ON ssh_keys (fingerprint);
+CREATE INDEX ssh_keys_made_under ON ssh_keys (made_under) WHERE made_under IS NOT NULL;
 CREATE INDEX ssh_keys_by_end ON ssh_keys (expires_at) WHERE expires_at IS NOT NULL;
+
+-- When the row of an API key goes, what it made goes back to what made that key: "end what it made" finds all of it.
+CREATE TRIGGER made_under_goes_up BEFORE DELETE ON credentials WHEN OLD.kind = 'api-key' BEGIN
+    UPDATE credentials SET made_under = OLD.made_under WHERE made_under = OLD.id;
+    UPDATE codes SET made_under = OLD.made_under WHERE made_under = OLD.id;
+    UPDATE ssh_keys SET made_under = OLD.made_under WHERE made_under = OLD.id;
+END;
 
 CREATE TABLE ssh_key_uses (
     ssh_key_id        TEXT PRIMARY KEY REFERENCES ssh_keys (id) ON DELETE CASCADE,

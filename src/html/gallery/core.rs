@@ -182,6 +182,7 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
                 Maker::Credential(Box::new(record(words, 1)))
             },
             made: (5..7).map(|n| record(words, n)).collect(),
+            ssh_keys: vec![(id(71), words.at(71))],
             events: (0..4).map(|n| event_with(words, n)).collect(),
         };
         shown(list, &format!("api-key-{n}"), api_key::show(&frame, &view));
@@ -194,6 +195,7 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
         usage: Vec::new(),
         maker: Maker::Id(id(3).to_string()),
         made: Vec::new(),
+        ssh_keys: Vec::new(),
         events: Vec::new(),
     };
     shown(list, "api-key-ended", api_key::show(&frame, &view));
@@ -277,6 +279,7 @@ fn api_key_forms(words: &Words, list: &mut Vec<Shown>) {
         record: record(words, 0),
         usage: usage(0),
         made: vec![record(words, 7)],
+        ssh_keys: vec![(id(72), words.at(72))],
         input: failed(words, &["confirm"]),
     };
     shown(list, "api-key-delete", api_key::delete(&frame, &delete));

@@ -303,6 +303,7 @@ pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let view = ApiKeyPage {
         usage: desk.usage(caller, &scope.whose, KIND, record.id)?,
         made: desk.made_by(caller, &scope.whose, KIND, record.id)?,
+        ssh_keys: desk.ssh_keys_made_by(caller, &scope.whose, KIND, record.id)?,
         events: desk.events_on(caller, &scope.whose, KIND, record.id, EVENTS)?,
         power,
         refusal,
@@ -482,6 +483,9 @@ fn delete_form(
 ) -> Result<crate::html::Markup, Problem> {
     let usage = ask.desk().usage(caller, &scope.whose, KIND, record.id)?;
     let made = ask.desk().made_by(caller, &scope.whose, KIND, record.id)?;
+    let ssh_keys = ask
+        .desk()
+        .ssh_keys_made_by(caller, &scope.whose, KIND, record.id)?;
     Ok(pages::delete(
         &frame(ask, caller),
         &ApiKeyDelete {
@@ -489,6 +493,7 @@ fn delete_form(
             record,
             usage,
             made,
+            ssh_keys,
             input,
         },
     ))

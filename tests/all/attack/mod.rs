@@ -3,4 +3,5 @@
 mod audit;
 mod budget;
 mod door;
+mod escalation;
 mod race;

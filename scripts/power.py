@@ -1,0 +1,326 @@
+#!/usr/bin/env python3
+"""R2: what a power cut leaves. Standard library alone.
+
+power.py load URL SECRET TRACE SECONDS ROUND    writes with 16 clients, and puts into the trace what was acknowledged
+power.py replay TRACE KEYCROFT CUTS [LIE]       rebuilds the disk for CUTS moments, and looks at each with the program itself
+
+The trace is what scripts/power.c writes, and between it, as records of type A, what the server or a command said was done.
+At a cut there is for sure: of each file what was synced, of the folder the names that were synced. Of what came later any
+part may be there: nothing, all, the beginning, or any sectors of any of it. LIE (files, wal, folder) makes the disk say
+"synced" without having done it: then the replay has to find something missing, or it proves nothing.
+"""
+
+import http.client
+import json
+import os
+import random
+import shutil
+import sqlite3
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.parse
+
+HEAD = struct.Struct("=cQQII")
+CLIENTS = 16
+
+
+def acknowledge(trace, *words):
+    text = " ".join(words).encode()
+    record = HEAD.pack(b"A", 0, 0, len(text), 0) + text
+    assert os.write(trace, record) == len(record)
+
+
+# --- the load ---
+
+
+def load(url, secret, trace, seconds, round_):
+    trace = os.open(trace, os.O_WRONLY | os.O_APPEND)
+    peer = urllib.parse.urlsplit(url).netloc
+    end = time.monotonic() + seconds
+    failures = []
+
+    def ask(server, method, path, body, expected):
+        headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+        server.request(method, path, json.dumps(body) if body is not None else None, headers)
+        answer = server.getresponse()
+        text = answer.read()
+        assert answer.status == expected, (answer.status, text)
+        return json.loads(text) if text else None
+
+    def client(number):
+        server = http.client.HTTPConnection(peer, timeout=60)
+        turn = 0
+        while time.monotonic() < end:
+            turn += 1
+            name = f"{round_} {number} {turn} " + "x" * random.randrange(40)
+            made = ask(server, "POST", "/api/v1/api-keys", {"name": name, "permissions": []}, 201)["id"]
+            acknowledge(trace, "lives", made)
+            what = turn % 3
+            if what == 1:
+                acknowledge(trace, "unknown", made)
+                ask(server, "DELETE", f"/api/v1/api-keys/{made}", None, 204)
+                acknowledge(trace, "ended", made)
+            elif what == 2:
+                acknowledge(trace, "unknown", made)
+                ask(server, "PATCH", f"/api/v1/api-keys/{made}", {"disabled": True}, 200)
+                acknowledge(trace, "disabled", made)
+
+    def guarded(number):
+        try:
+            client(number)
+        except (OSError, http.client.HTTPException) as error:
+            # The server is killed in the last round: what was not answered was not promised.
+            if round_ != "killed":
+                failures.append(repr(error))
+        except AssertionError as error:
+            failures.append(repr(error))
+
+    threads = [threading.Thread(target=guarded, args=(number,)) for number in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        sys.exit("\n".join(failures))
+
+
+# --- the disk ---
+
+
+class File:
+    """What is surely on the disk of one file, and what was asked for since."""
+
+    def __init__(self):
+        self.sure = bytearray()
+        self.pending = []
+
+    def synced(self):
+        for change in self.pending:
+            apply(self.sure, change)
+        self.pending = []
+
+
+def apply(content, change):
+    offset, data = change
+    if data is None:
+        if offset <= len(content):
+            del content[offset:]
+        else:
+            content.extend(bytes(offset - len(content)))
+        return
+    if offset > len(content):
+        content.extend(bytes(offset - len(content)))
+    content[offset : offset + len(data)] = data
+
+
+def sectors(change, size):
+    """One write as the sectors that it is made of."""
+    offset, data = change
+    if data is None:
+        return [change]
+    parts, at = [], 0
+    while at < len(data):
+        step = size - (offset + at) % size
+        parts.append((offset + at, data[at : at + step]))
+        at += step
+    return parts
+
+
+MODES = ("nothing", "everything", "beginning", "any writes", "any sectors of 512", "any sectors of 4096", "one torn at 512", "one torn at 4096")
+
+
+def left_of(file, mode, chance):
+    """The content after a cut."""
+    content, pending = bytearray(file.sure), file.pending
+    if mode == "everything":
+        kept = pending
+    elif mode == "beginning":
+        kept = pending[: chance.randint(0, len(pending))]
+    elif mode == "any writes":
+        kept = [change for change in pending if chance.random() < 0.5]
+    elif mode.startswith("any sectors"):
+        share = chance.choice((0.1, 0.5, 0.9))
+        size = int(mode.rsplit(" ", 1)[1])
+        kept = [part for change in pending for part in sectors(change, size) if chance.random() < share]
+    elif mode.startswith("one torn"):
+        place = chance.randint(0, len(pending))
+        parts = sectors(pending[place], int(mode.rsplit(" ", 1)[1])) if place < len(pending) else []
+        kept = pending[:place] + parts[: chance.randint(0, len(parts))]
+    else:
+        kept = []
+    for change in kept:
+        apply(content, change)
+    return content
+
+
+class Disk:
+    def __init__(self, lie):
+        self.lie = lie
+        self.files = {}
+        self.sure = {}
+        self.names = {}
+        self.pending = []
+        self.promised = {}
+        self.whole = []
+
+    def play(self, kind, number, offset, first, second):
+        if kind == b"C":
+            self.files[number] = File()
+            self.name(("set", first.decode(), self.files[number]))
+        elif kind == b"W":
+            self.files[number].pending.append((offset, second))
+        elif kind == b"T":
+            self.files[number].pending.append((offset, None))
+        elif kind == b"S":
+            is_wal = any(name.endswith("-wal") and file is self.files[number] for name, file in self.names.items())
+            if self.lie != "files" and not (self.lie == "wal" and is_wal):
+                self.files[number].synced()
+        elif kind == b"D":
+            if self.lie != "folder":
+                self.sure, self.pending = dict(self.names), []
+        elif kind in (b"L", b"R"):
+            self.name(("set", second.decode(), self.names[first.decode()]))
+            if kind == b"R":
+                self.name(("gone", first.decode(), None))
+        elif kind == b"U":
+            self.name(("gone", first.decode(), None))
+        elif kind == b"A":
+            words = first.decode().split()
+            if words[0] == "whole":
+                # Whatever was promised before the backup began, which is what was promised when it was whole: nobody wrote.
+                self.whole.append((words[1], dict(self.promised)))
+            else:
+                self.promised[words[1]] = words[0]
+        else:
+            sys.exit(f"no such record: {kind}")
+
+    def name(self, change):
+        self.pending.append(change)
+        rename(self.names, change)
+
+    def cut(self, folder, mode, chance):
+        names = dict(self.sure)
+        many = {"nothing": 0, "everything": len(self.pending)}.get(mode, chance.randint(0, len(self.pending)))
+        for change in self.pending[:many]:
+            rename(names, change)
+        for name, file in names.items():
+            # Shared memory: SQLite makes it anew when nobody else has the file open.
+            if not name.endswith("-shm"):
+                with open(os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT, 0o600), "wb") as out:
+                    out.write(left_of(file, mode, chance))
+
+
+def rename(names, change):
+    what, name, file = change
+    if what == "set":
+        names[name] = file
+    else:
+        names.pop(name, None)
+
+
+# --- looking ---
+
+
+def read(trace):
+    with open(trace, "rb") as file:
+        while head := file.read(HEAD.size):
+            kind, number, offset, first, second = HEAD.unpack(head)
+            yield kind, number, offset, file.read(first), file.read(second)
+
+
+def missing_from(path, promised):
+    """What was promised and is not so in a file, as SQLite itself finds it."""
+    db = sqlite3.connect(path)
+    try:
+        sound = db.execute("PRAGMA integrity_check").fetchone()[0]
+        if sound != "ok":
+            return "damaged", [sound]
+        found = {row[0]: row[1:] for row in db.execute("SELECT id, ended_at IS NOT NULL, disabled_at IS NOT NULL FROM credentials")}
+        users = {row[0] for row in db.execute("SELECT username FROM users")}
+    except sqlite3.Error as error:
+        return "damaged", [repr(error)]
+    finally:
+        db.close()
+    lost = []
+    for name, state in promised.items():
+        if state == "user":
+            so = name in users
+        elif name not in found:
+            so = False
+        else:
+            ended, disabled = found[name]
+            so = {"unknown": True, "lives": not ended and not disabled, "ended": ended, "disabled": disabled}[state]
+        if not so:
+            lost.append(f"{name} {state}")
+    return "missing", lost
+
+
+def look(disk, keycroft, mode, chance):
+    """What is wrong with the disk after a cut now: nothing, or a sentence."""
+    with tempfile.TemporaryDirectory() as folder:
+        disk.cut(folder, mode, chance)
+        db = os.path.join(folder, "keycroft.db")
+        if not os.path.exists(db):
+            return "missing: the file itself" if disk.promised else None
+        # A copy is looked at by SQLite, so that the program finds the file as the cut left it.
+        copy = os.path.join(folder, "copy")
+        os.mkdir(copy)
+        for name in os.listdir(folder):
+            if name.startswith("keycroft.db") and ".new-" not in name:
+                shutil.copy(os.path.join(folder, name), copy)
+        how, lost = missing_from(os.path.join(copy, "keycroft.db"), disk.promised)
+        if lost:
+            return f"{how}: {len(lost)}, {lost[0]}"
+        shutil.rmtree(copy)
+        said = subprocess.run([keycroft, "check", "--db", db], capture_output=True, text=True, timeout=120)
+        if said.returncode != 0:
+            return f"damaged: the program says {said.stdout} {said.stderr}"
+        for name, promised in disk.whole:
+            if not os.path.exists(os.path.join(folder, name)):
+                return f"missing: the backup {name}"
+            how, lost = missing_from(os.path.join(folder, name), promised)
+            if lost:
+                return f"{how}: in the backup {name} {len(lost)}, {lost[0]}"
+    return None
+
+
+def replay(trace, keycroft, cuts, lie):
+    kinds = [(record[0], len(record[4])) for record in read(trace)]
+    chance = random.Random(len(kinds))
+    # Half of the cuts anywhere; half close to where it is decided: syncs, cut files, names, and what stands at a beginning.
+    close = [place for place, (kind, _) in enumerate(kinds) if kind in (b"S", b"D", b"T", b"C", b"L", b"R", b"U")]
+    wanted = {}
+    while len(wanted) < min(cuts, len(kinds)):
+        place = chance.randrange(len(kinds)) if chance.random() < 0.5 else chance.choice(close) + chance.randint(-1, 1)
+        wanted.setdefault(max(place, 0), chance.choice(MODES))
+    disk, wrong, promises = Disk(lie), [], 0
+    for place, record in enumerate(read(trace)):
+        disk.play(*record)
+        if place in wanted:
+            found = look(disk, keycroft, wanted[place], chance)
+            promises = max(promises, len(disk.promised))
+            if found:
+                wrong.append(f"cut {place} of {len(kinds)}, {wanted[place]}: {found}")
+                if lie:
+                    break
+    syncs = sum(kind == b"S" for kind, _ in kinds)
+    written = sum(size for _, size in kinds)
+    lost, damaged = sum(" missing: " in one for one in wrong), sum(" damaged: " in one for one in wrong)
+    print(f"{len(wanted)} power cuts in {len(kinds)} records ({syncs} syncs, {written >> 20} MiB, {promises} promises): {lost} with something missing, {damaged} damaged")
+    for one in wrong[:10]:
+        print(one, file=sys.stderr)
+    return 1 if wrong else 0
+
+
+if sys.argv[1] == "load":
+    load(sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]), sys.argv[6])
+elif sys.argv[1] == "replay":
+    sys.exit(replay(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5] if len(sys.argv) > 5 else None))
+elif sys.argv[1] == "acknowledge":
+    acknowledge(os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), *sys.argv[3:])
+else:
+    sys.exit(f"no such act: {sys.argv[1]}")

@@ -1,0 +1,502 @@
+//! S4: ways to more than one was given that lead through a link, a limit, a rotation or what a credential made.
+
+use keycroft::model::user::{Role, Username};
+use serde_json::{Value, json};
+
+use crate::house::{PASSWORD, Site, id, id_of, secret};
+
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf thief";
+
+fn ask(site: &Site, bearer: &str, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    let asking = site.ask(method, path).bearer(bearer);
+    let answer = if body.is_null() {
+        asking.send()
+    } else {
+        asking.json(body).send()
+    };
+    let said = if answer.body.is_empty() {
+        Value::Null
+    } else {
+        answer.json()
+    };
+    (answer.status, said)
+}
+
+#[track_caller]
+fn may(site: &Site, bearer: &str, method: &str, path: &str, body: &Value) -> Value {
+    let (status, said) = ask(site, bearer, method, path, body);
+    assert!(status < 300, "{method} {path}: {status} {said}");
+    said
+}
+
+fn is_good(site: &Site, secret: &str) -> bool {
+    site.ask("GET", "/verify").bearer(secret).send().status == 204
+}
+
+/// The code in a link that an answer holds.
+fn code_of(made: &Value) -> String {
+    let link = ["invitation", "link"]
+        .iter()
+        .find_map(|name| made[*name].as_str())
+        .unwrap_or_else(|| panic!("no link: {made}"));
+    link.split_once("code=").unwrap().1.to_owned()
+}
+
+fn reset_link(site: &Site, bearer: &str, user: &str) -> String {
+    let path = format!("/api/v1/users/{user}/reset-password");
+    code_of(&may(site, bearer, "POST", &path, &json!({})))
+}
+
+fn spend(site: &Site, door: &str, code: &str) -> u16 {
+    let body = json!({ "password": PASSWORD });
+    ask(site, code, "POST", door, &body).0
+}
+
+const RESET: &str = "/api/v1/password-reset";
+const INVITATION: &str = "/api/v1/invitation";
+const ENROLL: &str = "/api/v1/hosts/enroll";
+
+/// A site with a second admin, dora; a token of hers.
+fn with_dora() -> (Site, String) {
+    let site = Site::new();
+    site.add_user("dora", Role::Admin);
+    let dora = site.token("dora");
+    (site, dora)
+}
+
+fn change(site: &Site, user: &str, change: &Value) {
+    let path = format!("/api/v1/users/{user}");
+    may(site, &site.alice, "PATCH", &path, change);
+}
+
+/// Each way for dora to lose the right that her links stand on.
+const LOSSES: &[(&str, fn(&Site))] = &[
+    ("demoted", |site| {
+        change(site, "dora", &json!({"role": "member"}))
+    }),
+    ("disabled", |site| {
+        change(site, "dora", &json!({"disabled": true}))
+    }),
+    ("deleted", |site| {
+        may(
+            site,
+            &site.alice,
+            "DELETE",
+            "/api/v1/users/dora",
+            &Value::Null,
+        );
+    }),
+    ("gone", |site| {
+        may(
+            site,
+            &site.alice,
+            "POST",
+            "/api/v1/users/dora/end-everything",
+            &json!({}),
+        );
+    }),
+];
+
+#[test]
+fn a_link_dies_with_the_right_of_who_made_it() {
+    for (loss, lose) in LOSSES {
+        let (site, dora) = with_dora();
+        let reset_of_an_admin = reset_link(&site, &dora, "alice");
+        let reset_of_a_member = reset_link(&site, &dora, "bob");
+        let body = json!({"username": "new-admin", "role": "admin"});
+        let invited = code_of(&may(&site, &dora, "POST", "/api/v1/users", &body));
+        let host = may(
+            &site,
+            &dora,
+            "POST",
+            "/api/v1/hosts/enrolment-codes",
+            &json!({}),
+        );
+        lose(&site);
+        let before = site.snapshot();
+        assert_eq!(spend(&site, RESET, &reset_of_an_admin), 401, "{loss}");
+        assert_eq!(spend(&site, RESET, &reset_of_a_member), 401, "{loss}");
+        assert_eq!(spend(&site, INVITATION, &invited), 401, "{loss}");
+        let (status, _) = ask(
+            &site,
+            &secret(&host),
+            "POST",
+            ENROLL,
+            &json!({"name": "gpu1"}),
+        );
+        assert_eq!(status, 401, "{loss}");
+        assert_eq!(site.snapshot(), before, "{loss}");
+    }
+}
+
+#[test]
+fn a_link_outlives_the_session_or_token_it_was_made_with_and_works_once() {
+    let (site, dora) = with_dora();
+    let reset = reset_link(&site, &dora, "bob");
+    let body = json!({"username": "carol"});
+    let invited = code_of(&may(&site, &dora, "POST", "/api/v1/users", &body));
+    // As `keycroft logout` does.
+    may(&site, &dora, "DELETE", "/api/v1/burn", &Value::Null);
+    assert_eq!(spend(&site, RESET, &reset), 204);
+    assert_eq!(spend(&site, RESET, &reset), 401);
+    assert_eq!(spend(&site, INVITATION, &invited), 204);
+}
+
+#[test]
+fn a_link_to_who_may_do_more_than_then_opens_nothing() {
+    let site = Site::new();
+    let service = json!({"name": "lab", "permissions": ["lab:use"]});
+    may(&site, &site.alice, "POST", "/api/v1/services", &service);
+    // As much as a member, and the right to change users.
+    let mut permissions: Vec<String> = Role::Member
+        .permissions()
+        .words()
+        .map(str::to_owned)
+        .collect();
+    permissions.push("users:write".to_owned());
+    let words: Vec<&str> = permissions.iter().map(String::as_str).collect();
+    for gain in [
+        json!({"role": "admin"}),
+        json!({"permissions": ["introspect"]}),
+        json!({"permissions": ["lab:use"]}),
+    ] {
+        let helpdesk = site.narrow(&site.alice, &words);
+        let reset = reset_link(&site, &helpdesk, "bob");
+        change(&site, "bob", &gain);
+        assert_eq!(spend(&site, RESET, &reset), 401, "{gain}");
+        change(&site, "bob", &json!({"role": "member", "permissions": []}));
+        assert_eq!(spend(&site, RESET, &reset), 204, "{gain}: and back");
+        // The same through an invitation: a member's, then an admin's.
+        let name = format!("new{}", site.events().len());
+        let body = json!({ "username": name });
+        let invited = code_of(&may(&site, &helpdesk, "POST", "/api/v1/users", &body));
+        change(&site, &name, &gain);
+        assert_eq!(spend(&site, INVITATION, &invited), 401, "{gain}");
+    }
+}
+
+#[test]
+fn a_link_ends_with_the_api_key_that_it_goes_back_to() {
+    let site = Site::new();
+    let all = || {
+        site.api_key(
+            &site.alice,
+            &json!({"name": format!("k{}", site.events().len())}),
+        )
+    };
+    for end in ["delete", "burn", "revoke", "disable"] {
+        let key = all();
+        let token = may(&site, &secret(&key), "POST", "/api/v1/tokens", &json!({}));
+        let links = [reset_link(&site, &secret(&key), "bob"), {
+            site.add_user(&format!("carol-{end}"), Role::Member);
+            reset_link(&site, &secret(&token), &format!("carol-{end}"))
+        }];
+        let path = format!("/api/v1/api-keys/{}", id(&key));
+        match end {
+            "delete" => may(&site, &site.alice, "DELETE", &path, &Value::Null),
+            "burn" => may(&site, &secret(&key), "DELETE", "/api/v1/burn", &Value::Null),
+            "revoke" => {
+                let asking = site.ask("POST", "/oauth/revoke");
+                asking.form(&[("token", &secret(&key))]).send().expect(200);
+                Value::Null
+            }
+            _ => may(
+                &site,
+                &site.alice,
+                "PATCH",
+                &path,
+                &json!({"disabled": true}),
+            ),
+        };
+        // A disabled key's tokens live on; so does what they made.
+        let through_the_token = if end == "disable" { 204 } else { 401 };
+        assert_eq!(spend(&site, RESET, &links[0]), 401, "{end}");
+        assert_eq!(spend(&site, RESET, &links[1]), through_the_token, "{end}");
+    }
+}
+
+/// An account is good from everywhere: who is limited to addresses would leave them by opening one.
+#[test]
+fn who_is_limited_to_addresses_opens_nothing_that_is_good_from_everywhere() {
+    let (site, _) = with_dora();
+    let service = json!({"name": "lab", "permissions": ["lab:use"]});
+    may(&site, &site.alice, "POST", "/api/v1/services", &service);
+    change(&site, "dora", &json!({"disabled": true}));
+    let limit = json!({"name": "limited", "allowed_addresses": ["127.0.0.0/8"]});
+    let limited = secret(&site.api_key(&site.alice, &limit));
+    let users = "/api/v1/users";
+    for (method, path, body) in [
+        ("POST", users, json!({"username": "eve"})),
+        (
+            "POST",
+            users,
+            json!({"username": "eve", "password": PASSWORD}),
+        ),
+        ("POST", users, json!({"username": "eve", "role": "admin"})),
+        ("POST", "/api/v1/users/bob/reset-password", json!({})),
+        ("POST", "/api/v1/users/alice/reset-password", json!({})),
+        ("PATCH", "/api/v1/users/bob", json!({"role": "admin"})),
+        (
+            "PATCH",
+            "/api/v1/users/bob",
+            json!({"permissions": ["introspect"]}),
+        ),
+        (
+            "PATCH",
+            "/api/v1/users/bob",
+            json!({"permissions": ["lab:use"]}),
+        ),
+        ("PATCH", "/api/v1/users/dora", json!({"disabled": false})),
+        ("POST", "/api/v1/hosts/enrolment-codes", json!({})),
+        (
+            "POST",
+            "/api/v1/ssh-keys",
+            json!({"public_key": KEY, "allowed_addresses": ["::/0"]}),
+        ),
+        (
+            "POST",
+            "/api/v1/services/lab/api-keys",
+            json!({"name": "k", "allowed_addresses": ["::/0"]}),
+        ),
+    ] {
+        let before = site.snapshot();
+        let (status, said) = ask(&site, &limited, method, path, &body);
+        assert_eq!(status, 403, "{method} {path} {body}: {said}");
+        assert_eq!(site.snapshot(), before, "{method} {path} {body}");
+    }
+    // Taking away needs no more, and what it makes carries its limit.
+    may(
+        &site,
+        &limited,
+        "PATCH",
+        "/api/v1/users/bob",
+        &json!({"disabled": true}),
+    );
+    let key = may(
+        &site,
+        &limited,
+        "POST",
+        "/api/v1/ssh-keys",
+        &json!({"public_key": KEY}),
+    );
+    assert_eq!(key["allowed_addresses"], json!(["127.0.0.0/8"]));
+}
+
+/// "End what it made" is all of it: also what came of a token that is gone, and of a key whose row is gone.
+#[test]
+fn ending_what_a_key_made_leaves_nothing_of_it() {
+    let site = Site::new();
+    let endless = |name: &str| json!({"name": name, "expires_in": "never"});
+    let root = site.api_key(&site.bob, &endless("root"));
+    let child = may(
+        &site,
+        &secret(&root),
+        "POST",
+        "/api/v1/api-keys",
+        &endless("child"),
+    );
+    let token = may(&site, &secret(&child), "POST", "/api/v1/tokens", &json!({}));
+    let deep = may(
+        &site,
+        &secret(&token),
+        "POST",
+        "/api/v1/api-keys",
+        &endless("deep"),
+    );
+    let ssh_key = may(
+        &site,
+        &secret(&deep),
+        "POST",
+        "/api/v1/ssh-keys",
+        &json!({"public_key": KEY}),
+    );
+    let other = site.api_key(&site.bob, &endless("other"));
+    // The token that made it is over and swept; the child is deleted, and its row goes after its 30 days.
+    may(
+        &site,
+        &site.token("bob"),
+        "DELETE",
+        &format!("/api/v1/api-keys/{}", id(&child)),
+        &Value::Null,
+    );
+    site.pass(31 * 86_400);
+    may(
+        &site,
+        &site.token("alice"),
+        "POST",
+        "/api/v1/sweep",
+        &json!({}),
+    );
+    let rows = site.dump(|table| table == "credentials");
+    // The id is the column behind the number.
+    let is_there = |id: &str| rows.lines().any(|row| row.split(' ').nth(2) == Some(id));
+    assert!(is_there(&id(&deep)) && !is_there(&id(&child)) && !is_there(&id(&token)));
+    assert!(is_good(&site, &secret(&deep)));
+
+    let bob = site.token("bob");
+    let path = format!("/api/v1/api-keys/{}?with_made=true", id(&root));
+    may(&site, &bob, "DELETE", &path, &Value::Null);
+    assert!(!is_good(&site, &secret(&root)) && !is_good(&site, &secret(&deep)));
+    assert!(is_good(&site, &secret(&other)), "what others made lives");
+    let (status, _) = ask(
+        &site,
+        &bob,
+        "GET",
+        &format!("/api/v1/ssh-keys/{}", id(&ssh_key)),
+        &Value::Null,
+    );
+    assert_eq!(status, 404);
+    let event = &site.events()[0];
+    let said = event.to_string();
+    assert!(
+        said.contains(&id(&deep)) && said.contains(&id(&ssh_key)),
+        "{said}"
+    );
+}
+
+/// A service's key, or another person's, is nobody's to end by ending what made it.
+#[test]
+fn ending_what_a_key_made_reaches_nobody_else() {
+    let site = Site::new();
+    may(
+        &site,
+        &site.alice,
+        "POST",
+        "/api/v1/services",
+        &json!({"name": "lab", "permissions": []}),
+    );
+    let key = site.api_key(&site.alice, &json!({"name": "k"}));
+    let body = json!({"name": "gate"});
+    let gate = may(
+        &site,
+        &secret(&key),
+        "POST",
+        "/api/v1/services/lab/api-keys",
+        &body,
+    );
+    let path = format!("/api/v1/api-keys/{}?with_made=true", id(&key));
+    may(&site, &site.alice, "DELETE", &path, &Value::Null);
+    assert!(is_good(&site, &secret(&gate)));
+}
+
+/// Whoever holds the old secret of a key that was rotated may use it while the grace lasts, and no longer.
+#[test]
+fn the_secret_before_a_rotation_prolongs_nothing_and_throws_nobody_out() {
+    let site = Site::new();
+    let old = site.api_key(&site.bob, &json!({"name": "k", "expires_in": "7d"}));
+    let path = format!("/api/v1/api-keys/{}", id(&old));
+    let rotate = format!("{path}/rotate");
+    let new = may(&site, &site.bob, "POST", &rotate, &json!({"grace": "1h"}));
+    assert!(is_good(&site, &secret(&old)));
+    let before = site.snapshot();
+    for (method, path, body) in [
+        ("POST", &rotate, json!({"grace": "24h"})),
+        ("PATCH", &path, json!({"expires_in": "never"})),
+        ("PATCH", &path, json!({"allowed_addresses": ["10.0.0.0/8"]})),
+        ("PATCH", &path, json!({"disabled": true})),
+    ] {
+        let (status, said) = ask(&site, &secret(&old), method, path, &body);
+        assert_eq!(status, 403, "{method} {path} {body}: {said}");
+    }
+    assert_eq!(site.snapshot(), before);
+    let token = may(&site, &secret(&old), "POST", "/api/v1/tokens", &json!({}));
+    assert_eq!(
+        token["expires_at"], "2026-11-22T13:00:00Z",
+        "with the grace"
+    );
+    let of_it = may(&site, &secret(&token), "POST", "/api/v1/tokens", &json!({}));
+    assert_eq!(of_it["expires_at"], "2026-11-22T13:00:00Z");
+    site.pass(3_600);
+    for gone in [secret(&old), secret(&token), secret(&of_it)] {
+        assert!(!is_good(&site, &gone));
+    }
+    assert!(is_good(&site, &secret(&new)));
+    may(&site, &secret(&new), "POST", &rotate, &json!({}));
+}
+
+/// Keys in bulk are keys: the same limits, line by line.
+#[test]
+fn an_import_carries_the_limit_of_who_imports() {
+    let site = Site::new();
+    let limit = json!({"name": "limited", "allowed_addresses": ["127.0.0.0/8"]});
+    let limited = secret(&site.api_key(&site.bob, &limit));
+    let asking = site.ask("POST", "/api/v1/ssh-keys/import").bearer(&limited);
+    let line = format!("{KEY}\n");
+    asking.json(&json!({ "text": line })).send();
+    let listed = may(&site, &site.bob, "GET", "/api/v1/ssh-keys", &Value::Null);
+    for key in listed["items"].as_array().unwrap() {
+        assert_eq!(key["allowed_addresses"], json!(["127.0.0.0/8"]), "{key}");
+    }
+    // For others, only who may change users.
+    let (status, said) = ask(
+        &site,
+        &site.bob,
+        "POST",
+        "/api/v1/users/alice/ssh-keys/import",
+        &json!({ "text": line }),
+    );
+    assert_eq!(status, 403, "{said}");
+}
+
+/// A code opens one act, as nobody: it is no credential, and no other code.
+#[test]
+fn a_code_is_no_credential_and_opens_no_other_door() {
+    let site = Site::new();
+    let reset = reset_link(&site, &site.alice, "bob");
+    let body = json!({"username": "carol"});
+    let invited = code_of(&may(&site, &site.alice, "POST", "/api/v1/users", &body));
+    let host = secret(&may(
+        &site,
+        &site.alice,
+        "POST",
+        "/api/v1/hosts/enrolment-codes",
+        &json!({}),
+    ));
+    for code in [&reset, &invited, &host] {
+        assert!(!is_good(&site, code));
+        assert_eq!(ask(&site, code, "GET", "/api/v1/me", &Value::Null).0, 401);
+        assert_eq!(
+            ask(&site, code, "DELETE", "/api/v1/burn", &Value::Null).0,
+            401
+        );
+        let body = json!({"username": "eve", "password": PASSWORD});
+        assert_eq!(ask(&site, code, "POST", "/api/v1/setup", &body).0, 401);
+    }
+    for (door, wrong) in [
+        (RESET, &invited),
+        (RESET, &host),
+        (INVITATION, &reset),
+        (INVITATION, &host),
+    ] {
+        assert_eq!(spend(&site, door, wrong), 401, "{door}");
+    }
+    assert_eq!(
+        ask(&site, &reset, "POST", ENROLL, &json!({"name": "gpu1"})).0,
+        401
+    );
+    assert_eq!(spend(&site, RESET, &reset), 204);
+}
+
+/// The name of who was deleted is nobody's way back.
+#[test]
+fn a_name_that_was_deleted_comes_back_to_nobody() {
+    let (site, dora) = with_dora();
+    let key = site.api_key(&dora, &json!({"name": "k"}));
+    may(
+        &site,
+        &site.alice,
+        "DELETE",
+        "/api/v1/users/dora",
+        &Value::Null,
+    );
+    let body = json!({"username": "dora"});
+    assert_eq!(
+        ask(&site, &site.alice, "POST", "/api/v1/users", &body).0,
+        409
+    );
+    assert!(!is_good(&site, &secret(&key)));
+    let dora = Username::parse("dora").unwrap();
+    assert!(site.desk().reset_password_as_operator(&dora).is_err());
+    assert_eq!(id_of(&secret(&key)), id(&key));
+}

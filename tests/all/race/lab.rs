@@ -1,0 +1,383 @@
+//! What is raced in: a site with a host, browsers that are signed in, and the doors that each kind of thing opens.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::Command;
+
+use keycroft::clock::Clock;
+use keycroft::desk::login_keys_of_file;
+use keycroft::http::House;
+use keycroft::model::user::Username;
+use serde_json::{Value, json};
+
+use crate::console::browser::Browser;
+use crate::house::{Asking, Site, id, id_of, secret};
+
+const BOBS: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINGlrJoBX6wu97NBZzY1USoVEfQf430RGyZ/A57sXU9Y bob";
+const PRINT: &str = "SHA256:96q0MBNCEVakRjsOfGdlS5x5bgOIwfNKtHxRJaqkcmY";
+
+/// Something that opens doors.
+pub struct Held {
+    pub id: String,
+    pub secret: String,
+    /// Whose it is, when it is a person's.
+    pub user: String,
+    opens: Opens,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Opens {
+    Bearer,
+    Console,
+    Host,
+    /// A login at every host and on the file's own machine.
+    Login,
+    /// A login at one host.
+    LoginHere,
+}
+
+/// The doors of a thread of one's own.
+pub struct Doors {
+    house: House,
+    asker: String,
+    host: String,
+    path: PathBuf,
+}
+
+pub struct Lab {
+    pub site: Site,
+    asker: String,
+    /// A host, for the door of SSH keys.
+    pub host_id: String,
+    host: String,
+    cookies: BTreeMap<String, String>,
+    made: usize,
+    admission: Option<String>,
+    with_password: BTreeSet<String>,
+}
+
+type Tried = Vec<(&'static str, bool)>;
+
+impl Doors {
+    pub fn open(&self, held: &Held) -> Tried {
+        tried(&self.house, &self.asker, &self.host, &self.path, held)
+    }
+}
+
+fn tried(house: &House, asker: &str, host: &str, path: &std::path::Path, held: &Held) -> Tried {
+    let status = |method: &str, url: &str| {
+        let asking = Asking::new(house, method, url).bearer(&held.secret);
+        asking.send().status
+    };
+    match held.opens {
+        Opens::Bearer => {
+            let form = Asking::new(house, "POST", "/oauth/introspect").bearer(asker);
+            let said = form.form(&[("token", &held.secret)]).send().json();
+            vec![
+                ("verify", status("GET", "/verify") == 204),
+                ("introspection", said["active"] == true),
+                ("the API", status("GET", "/api/v1/me") == 200),
+            ]
+        }
+        Opens::Console => {
+            let cookies = BTreeMap::from([("keycroft-session".to_owned(), held.secret.clone())]);
+            let mut browser = Browser::new(house);
+            browser.cookies = cookies;
+            vec![("the console", browser.is_signed_in())]
+        }
+        Opens::Host => vec![(
+            "keys for hosts",
+            status("GET", "/api/v1/hosts/self/authorized-keys") == 200,
+        )],
+        Opens::Login | Opens::LoginHere => {
+            let items = |query: &str| {
+                let url = format!("/api/v1/hosts/self/authorized-keys{query}");
+                let answer = Asking::new(house, "GET", &url).bearer(host).send();
+                let items = answer.expect(200).json()["items"].clone();
+                let items = items.as_array().unwrap().clone();
+                items
+                    .iter()
+                    .any(|item| item["username"] == held.user.as_str())
+            };
+            let encoded = PRINT.replace('+', "%2B").replace('/', "%2F");
+            let login = Username::parse(&held.user).unwrap();
+            let of_file = login_keys_of_file(path, &Clock::System, &login).unwrap();
+            let mut tried = vec![
+                (
+                    "a host's question",
+                    items(&format!("?username={}&fingerprint={encoded}", held.user)),
+                ),
+                ("a host's copy", items("")),
+            ];
+            if held.opens == Opens::Login {
+                tried.push(("the file", !of_file.keys.is_empty()));
+            }
+            tried
+        }
+    }
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        let site = Site::new();
+        for name in ["alice", "bob"] {
+            site.set_password(name);
+        }
+        let asker = site.narrow(&site.alice, &["introspect"]);
+        let mut lab = Self {
+            asker,
+            host_id: String::new(),
+            host: String::new(),
+            cookies: BTreeMap::from([("keycroft-session".to_owned(), site.sign_in("alice"))]),
+            made: 0,
+            admission: None,
+            with_password: BTreeSet::from(["alice".to_owned(), "bob".to_owned()]),
+            site,
+        };
+        let many = json!({"api_keys_max": 100_000, "ssh_keys_max": 1_000});
+        lab.alice("PATCH", "/api/v1/policy", &many, 200);
+        let host = lab.enroll("watched");
+        (lab.host_id, lab.host) = (host.id, host.secret);
+        lab
+    }
+
+    /// Doors for another thread.
+    pub fn doors(&self) -> Doors {
+        Doors {
+            house: self.site.open_house(),
+            asker: self.asker.clone(),
+            host: self.host.clone(),
+            path: self.site.path(),
+        }
+    }
+
+    pub fn doors_here(&self, held: &Held) -> Tried {
+        let path = self.site.path();
+        tried(&self.site.house, &self.asker, &self.host, &path, held)
+    }
+
+    /// A name that was not given yet.
+    pub fn name(&mut self) -> String {
+        self.made += 1;
+        format!("n{}", self.made)
+    }
+
+    pub fn ask(&self, bearer: &str, method: &str, path: &str, body: &Value, status: u16) -> Value {
+        let asking = self.site.ask(method, path).bearer(bearer);
+        let asking = if body.is_null() {
+            asking
+        } else {
+            asking.json(body)
+        };
+        let answer = asking.send().expect(status);
+        if answer.body.is_empty() {
+            Value::Null
+        } else {
+            answer.json()
+        }
+    }
+
+    /// As an admin.
+    pub fn alice(&self, method: &str, path: &str, body: &Value, status: u16) -> Value {
+        self.ask(&self.site.alice, method, path, body, status)
+    }
+
+    /// As the one whose thing it is.
+    pub fn owner(&self, held: &Held, method: &str, path: &str, body: &Value, status: u16) -> Value {
+        self.ask(&self.site.token(&held.user), method, path, body, status)
+    }
+
+    /// Sends a form of the console with this session, and whatever else the form needs.
+    fn press_with(
+        &self,
+        cookies: &BTreeMap<String, String>,
+        action: &str,
+        fields: &[(&str, &str)],
+    ) {
+        let mut browser = Browser::new(&self.site.house);
+        browser.cookies.clone_from(cookies);
+        let mut form = browser.open("/account").form("/logout");
+        action.clone_into(&mut form.action);
+        for (name, value) in fields {
+            form.fields.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        let page = browser.submit(&form);
+        assert!(
+            matches!(page.status, 200 | 303),
+            "{action}: {} {}",
+            page.status,
+            page.text()
+        );
+    }
+
+    /// At the console, as an admin.
+    pub fn press(&self, action: &str, fields: &[(&str, &str)]) {
+        self.press_with(&self.cookies, action, fields);
+    }
+
+    /// At the console, in a session that is shown.
+    pub fn press_in(&self, session: &str, action: &str, fields: &[(&str, &str)]) {
+        let cookies = BTreeMap::from([("keycroft-session".to_owned(), session.to_owned())]);
+        self.press_with(&cookies, action, fields);
+    }
+
+    /// At the console, as the one whose thing it is.
+    pub fn press_as_owner(&self, held: &Held, action: &str, fields: &[(&str, &str)]) {
+        self.press_in(&self.site.sign_in(&held.user), action, fields);
+    }
+
+    /// The real program on the file itself, beside the server.
+    pub fn on_the_file(&self, arguments: &[&str]) {
+        let done = Command::new(env!("CARGO_BIN_EXE_keycroft"))
+            .args(arguments)
+            .arg("--db")
+            .arg(self.site.path())
+            .env_clear()
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{arguments:?}: {done:?}");
+    }
+
+    /// Somebody who was not there before.
+    pub fn newcomer(&mut self) -> String {
+        let name = self.name();
+        let body = json!({"username": name});
+        self.alice("POST", "/api/v1/users", &body, 201);
+        name
+    }
+
+    pub fn key_of(&mut self, user: &str) -> Held {
+        let secret = self
+            .site
+            .narrow(&self.site.token(user), &["account:read", "tokens:write"]);
+        Held::bearer(&secret, user)
+    }
+
+    pub fn key_name(&self, held: &Held) -> String {
+        let path = format!("/api/v1/api-keys/{}", held.id);
+        let key = self.owner(held, "GET", &path, &Value::Null, 200);
+        key["name"].as_str().unwrap().to_owned()
+    }
+
+    pub fn key(&mut self) -> Held {
+        self.key_of("bob")
+    }
+
+    pub fn token_of(&mut self, user: &str) -> Held {
+        Held::bearer(&self.site.token(user), user)
+    }
+
+    pub fn token(&mut self) -> Held {
+        self.token_of("bob")
+    }
+
+    /// A token that an API key made: its own secret, and the key's id.
+    pub fn token_of_a_key(&mut self) -> Held {
+        let key = self.key();
+        let made = self.ask(&key.secret, "POST", "/api/v1/tokens", &json!({}), 201);
+        Held {
+            id: key.id,
+            ..Held::bearer(&secret(&made), "bob")
+        }
+    }
+
+    pub fn session_of(&mut self, user: &str) -> Held {
+        if !self.with_password.contains(user) {
+            self.site.set_password(user);
+            self.with_password.insert(user.to_owned());
+        }
+        let secret = self.site.sign_in(user);
+        Held {
+            opens: Opens::Console,
+            ..Held::bearer(&secret, user)
+        }
+    }
+
+    pub fn session(&mut self) -> Held {
+        self.session_of("bob")
+    }
+
+    pub fn enroll(&mut self, name: &str) -> Held {
+        let code = self.alice("POST", "/api/v1/hosts/enrolment-codes", &json!({}), 201);
+        let body = json!({ "name": name });
+        let made = self.ask(&secret(&code), "POST", "/api/v1/hosts/enroll", &body, 201);
+        Held {
+            id: id(&made),
+            secret: secret(&made),
+            user: String::new(),
+            opens: Opens::Host,
+        }
+    }
+
+    pub fn host(&mut self) -> Held {
+        let name = self.name();
+        self.enroll(&name)
+    }
+
+    pub fn ssh_key_of(&mut self, user: &str) -> Held {
+        let body = json!({"public_key": BOBS});
+        let made = self.ask(
+            &self.site.token(user),
+            "POST",
+            "/api/v1/ssh-keys",
+            &body,
+            201,
+        );
+        Held {
+            id: id(&made),
+            secret: String::new(),
+            user: user.to_owned(),
+            opens: Opens::Login,
+        }
+    }
+
+    pub fn ssh_key(&mut self) -> Held {
+        self.ssh_key_of("bob")
+    }
+
+    /// Bob's login at the watched host, for as long as that admits the group `staff`, of which bob is.
+    pub fn admission(&mut self) -> Held {
+        if self.admission.is_none() {
+            for name in ["staff", "others"] {
+                self.alice("POST", "/api/v1/groups", &json!({ "name": name }), 201);
+            }
+            self.admission = Some(self.ssh_key().id);
+        }
+        let member = "/api/v1/groups/staff/members/bob";
+        self.alice("PUT", member, &Value::Null, 204);
+        let host = format!("/api/v1/hosts/{}", self.host_id);
+        self.alice("PATCH", &host, &json!({"groups": ["staff"]}), 200);
+        Held {
+            id: String::new(),
+            secret: String::new(),
+            user: "bob".to_owned(),
+            opens: Opens::LoginHere,
+        }
+    }
+
+    /// The service's key, and the service's name in place of a user's.
+    pub fn service_key(&mut self) -> Held {
+        let name = self.name();
+        self.alice(
+            "POST",
+            "/api/v1/services",
+            &json!({"name": name, "permissions": []}),
+            201,
+        );
+        let path = format!("/api/v1/services/{name}/api-keys");
+        let made = self.alice("POST", &path, &json!({"name": "gate"}), 201);
+        Held::bearer(&secret(&made), &name)
+    }
+}
+
+impl Held {
+    fn bearer(secret: &str, user: &str) -> Self {
+        Self {
+            id: id_of(secret),
+            secret: secret.to_owned(),
+            user: user.to_owned(),
+            opens: Opens::Bearer,
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! All of a person that is ended at once: disabled, left, deleted; by the API, at the console, and on the file itself.
+
+use serde_json::{Value, json};
+
+use super::lab::{Held, Lab};
+use super::{Race, race_for, rounds};
+
+/// Each way to end all of a person.
+const ENDS: &[(&str, fn(&mut Lab, &Held))] = &[
+    ("disabled", |lab, held| {
+        let path = format!("/api/v1/users/{}", held.user);
+        lab.alice("PATCH", &path, &json!({"disabled": true}), 200);
+    }),
+    ("left", |lab, held| {
+        let path = format!("/api/v1/users/{}/end-everything", held.user);
+        lab.alice("POST", &path, &json!({}), 200);
+    }),
+    ("deleted", |lab, held| {
+        let path = format!("/api/v1/users/{}", held.user);
+        lab.alice("DELETE", &path, &Value::Null, 204);
+    }),
+    ("disabled at the console", |lab, held| {
+        lab.press(&format!("/admin/users/{}/disable", held.user), &[]);
+    }),
+    ("left at the console", |lab, held| {
+        let action = format!("/admin/users/{}/end-everything", held.user);
+        lab.press(&action, &[("confirm", &held.user)]);
+    }),
+    ("deleted at the console", |lab, held| {
+        let action = format!("/admin/users/{}/delete", held.user);
+        lab.press(&action, &[("confirm", &held.user)]);
+    }),
+    ("disabled on the file", |lab, held| {
+        lab.on_the_file(&["user", "disable", &held.user]);
+    }),
+    ("deleted on the file", |lab, held| {
+        lab.on_the_file(&["user", "delete", &held.user, "--yes"]);
+    }),
+];
+
+fn race_all(make: fn(&mut Lab) -> Held) {
+    let races: Vec<Race> = ENDS
+        .iter()
+        .map(|(what, end)| Race {
+            what,
+            make,
+            end: *end,
+        })
+        .collect();
+    // Of each kind, eight ways.
+    race_for(rounds() / 2, &races);
+}
+
+#[test]
+fn all_api_keys_of_a_person_are_refused_from_the_answer_on() {
+    race_all(|lab| {
+        let user = lab.newcomer();
+        lab.key_of(&user)
+    });
+}
+
+#[test]
+fn all_tokens_of_a_person_are_refused_from_the_answer_on() {
+    race_all(|lab| {
+        let user = lab.newcomer();
+        lab.token_of(&user)
+    });
+}
+
+#[test]
+fn all_sessions_of_a_person_are_refused_from_the_answer_on() {
+    race_all(|lab| {
+        let user = lab.newcomer();
+        lab.session_of(&user)
+    });
+}
+
+#[test]
+fn all_ssh_keys_of_a_person_open_no_login_from_the_answer_on() {
+    race_all(|lab| {
+        let user = lab.newcomer();
+        lab.ssh_key_of(&user)
+    });
+}
