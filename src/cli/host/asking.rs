@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::super::client::{encode, trusting};
 use super::super::exit::{FAILED, Failure, REFUSED, UNREACHABLE};
 use super::super::output::say;
+use super::super::refusal::{about_tls, cause};
 use super::super::sshd::ExpiryTime;
 use super::copy::Copy;
 use super::folder::{COPY, Folder, Place, Settings, expiry_word};
@@ -131,7 +132,7 @@ impl Server {
         if let Some(tag) = tag.filter(|tag| !tag.is_empty()) {
             request = request.header(header::IF_NONE_MATCH, tag);
         }
-        answer(request.call())
+        answer(&self.url, request.call())
     }
 
     /// # Errors
@@ -143,7 +144,7 @@ impl Server {
             .post(format!("{}{path}", self.url))
             .header(header::AUTHORIZATION, bearer.as_str())
             .header(header::CONTENT_TYPE, "application/json");
-        answer(request.send(body))
+        answer(&self.url, request.send(body))
     }
 
     /// Everybody's keys; 304 when they are as `tag` says.
@@ -186,9 +187,14 @@ impl Server {
 }
 
 fn answer(
+    url: &str,
     answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
 ) -> Result<Answer, Refusal> {
-    let unreachable = |error: ureq::Error| Refusal::Unreachable(error.to_string());
+    let unreachable = |error: ureq::Error| {
+        let cause = cause(&error);
+        let host = url.split_once("://").map_or(url, |(_, host)| host);
+        Refusal::Unreachable(about_tls(&cause, host).map_or(cause, |(words, _)| words))
+    };
     let mut answered = answered.map_err(unreachable)?;
     let status = answered.status().as_u16();
     let text = answered
