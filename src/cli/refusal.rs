@@ -20,8 +20,12 @@ impl Client {
         }
         let cause = cause(error);
         let host = self.connection.server.host();
-        let (cause, hint) = about_tls(&cause, host)
-            .unwrap_or_else(|| (cause, "keycroft status, and whether the server runs".to_owned()));
+        let (cause, hint) = about_tls(&cause, host).unwrap_or_else(|| {
+            (
+                cause,
+                "keycroft status, and whether the server runs".to_owned(),
+            )
+        });
         Failure::new(UNREACHABLE, format!("{server} can't be reached: {cause}")).hint(hint)
     }
 
@@ -138,9 +142,14 @@ pub fn cause(error: &ureq::Error) -> String {
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
             "nothing listens there".to_owned()
         }
+        // An answer that is no text at all.
+        ureq::Error::Io(error) if error.to_string().contains("valid UTF-8") => NOT_OURS.to_owned(),
         other => other.to_string(),
     }
 }
+
+/// What is said of an answer that no server of ours gives.
+pub const NOT_OURS: &str = "what answers there does not answer as Keycroft does";
 
 /// What went wrong with TLS (or for want of it), in words, and what to do about it. The library's own words are looked at, since they reach us by
 /// more than one way and in more than one type.
@@ -151,10 +160,14 @@ pub fn about_tls(cause: &str, host: &str) -> Option<(String, String)> {
     let says = |words: &[&str]| words.iter().any(|word| cause.contains(word));
     if says(&["http parse fail"]) {
         let hint = format!("https://{host}, if it speaks TLS");
-        return Some(("what answers there does not speak plain HTTP".to_owned(), hint));
+        return Some((
+            "what answers there does not speak plain HTTP".to_owned(),
+            hint,
+        ));
     }
     if says(&["received corrupt message"]) {
-        let hint = format!("http://{host}, if it is on this machine; or the port where it speaks TLS");
+        let hint =
+            format!("http://{host}, if it is on this machine; or the port where it speaks TLS");
         return Some(("it does not speak TLS there".to_owned(), hint));
     }
     if !says(&["certificate"]) {

@@ -24,8 +24,8 @@ pub use credential::{
 pub use event::EventOut;
 pub use explanation::{CheckOut, ExplanationOut};
 pub use host::{
-    AuthorizedKeysOut, EnrollIn, EnrollOut, EnrolmentCodeIn, EnrolmentCodeOut, HostOut, HostPatch,
-    LOGINS_MAX, LoginIn, LoginKeyOut,
+    AuthorizedKeysOut, CLOCK_HEADER, EnrollIn, EnrollOut, EnrolmentCodeIn, EnrolmentCodeOut,
+    HostOut, HostPatch, LOGINS_MAX, LoginIn, LoginKeyOut,
 };
 pub use oauth::{
     DeviceAuthorizationOut, IntrospectionOut, MetadataOut, OauthProblemOut, TokenGrantOut,

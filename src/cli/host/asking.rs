@@ -10,12 +10,12 @@ use zeroize::Zeroizing;
 use super::super::client::{encode, trusting};
 use super::super::exit::{FAILED, Failure, REFUSED, UNREACHABLE};
 use super::super::output::say;
-use super::super::refusal::{about_tls, cause};
+use super::super::refusal::{NOT_OURS, about_tls, cause};
 use super::super::sshd::ExpiryTime;
 use super::copy::Copy;
 use super::folder::{COPY, Folder, Place, Settings, expiry_word};
 use crate::clock::Clock;
-use crate::wire::{AuthorizedKeysOut, LoginIn};
+use crate::wire::{AuthorizedKeysOut, CLOCK_HEADER, LoginIn};
 
 /// What is sent as `User-Agent`: the server shows it as the helper's version.
 const PROGRAM: &str = concat!("keycroft-host/", env!("CARGO_PKG_VERSION"));
@@ -55,9 +55,7 @@ impl Answer {
     /// # Errors
     /// When it is something else: whatever answers is no server of ours.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
-        serde_json::from_str(&self.text).map_err(|_| {
-            Refusal::Unreachable("what answers there does not answer as Keycroft does".to_owned())
-        })
+        serde_json::from_str(&self.text).map_err(|_| Refusal::Unreachable(NOT_OURS.to_owned()))
     }
 
     #[must_use]
@@ -128,7 +126,8 @@ impl Server {
         let mut request = self
             .agent
             .get(format!("{}{path}", self.url))
-            .header(header::AUTHORIZATION, bearer.as_str());
+            .header(header::AUTHORIZATION, bearer.as_str())
+            .header(CLOCK_HEADER, Clock::System.now().to_string());
         if let Some(tag) = tag.filter(|tag| !tag.is_empty()) {
             request = request.header(header::IF_NONE_MATCH, tag);
         }
@@ -143,6 +142,7 @@ impl Server {
             .agent
             .post(format!("{}{path}", self.url))
             .header(header::AUTHORIZATION, bearer.as_str())
+            .header(CLOCK_HEADER, Clock::System.now().to_string())
             .header(header::CONTENT_TYPE, "application/json");
         answer(&self.url, request.send(body))
     }

@@ -16,14 +16,13 @@ use super::enroll::{DROP_IN, effective};
 use super::folder::{COPY, Folder, Place, Settings, USER, own_user};
 use super::machine::{self, MachineUser, unsafe_part};
 use crate::clock::Clock;
+use crate::model::host::CLOCK_SECONDS_MAX;
 use crate::model::time::Time;
 use crate::model::user::Username;
 use crate::wire::AuthorizedKeysOut;
 
 /// How long the server may take.
 const SERVER_TIME: Duration = Duration::from_secs(5);
-/// How far two clocks may be apart.
-const CLOCK_SECONDS_MAX: i64 = 5;
 /// From which id on users are people.
 const PEOPLE_FROM: u32 = 1_000;
 

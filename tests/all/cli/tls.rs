@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
-};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 
 use super::support::{Done, Lab, Run};
 
@@ -28,7 +26,10 @@ fn certified(folder: &Path, by: &Issuer<'_, KeyPair>, name: &str, year: i32) -> 
     let certificate = params.signed_by(&key, by).unwrap();
     std::fs::write(folder.join("server.pem"), certificate.pem()).unwrap();
     std::fs::write(folder.join("server.key"), key.serialize_pem()).unwrap();
-    vec!["--tls-cert=server.pem".into(), "--tls-key=server.key".into()]
+    vec![
+        "--tls-cert=server.pem".into(),
+        "--tls-key=server.key".into(),
+    ]
 }
 
 fn lab_until(year: i32) -> Lab {
@@ -74,7 +75,11 @@ fn the_right_authority_is_believed_and_no_other() {
         refused(&foreign, 7, "try: KEYCROFT_CA_FILE=FILE");
     }
     // The system's own authorities know nothing of this lab.
-    refused(&whoami(&lab, &lab.url, None), 7, "try: KEYCROFT_CA_FILE=FILE");
+    refused(
+        &whoami(&lab, &lab.url, None),
+        7,
+        "try: KEYCROFT_CA_FILE=FILE",
+    );
     let by_name = lab.url.replace("127.0.0.1", "localhost");
     refused(
         &whoami(&lab, &by_name, Some("lab.pem")),
