@@ -15,25 +15,18 @@ impl Client {
     #[must_use]
     pub fn unreachable(&self, error: &ureq::Error) -> Failure {
         let server = self.connection.server.as_str();
-        let cause = match error {
-            ureq::Error::HostNotFound => "there is no machine of this name".to_owned(),
-            ureq::Error::Timeout(_) => "it did not answer in time".to_owned(),
-            ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-                "nothing listens there".to_owned()
-            }
-            ureq::Error::BadUri(_) | ureq::Error::Http(_) => {
-                return Failure::new(USAGE, "this is no path that can be asked for");
-            }
-            other => other.to_string(),
-        };
-        let tls = matches!(error, ureq::Error::Rustls(_) | ureq::Error::Tls(_))
-            || cause.contains("certificate");
-        let failure = Failure::new(UNREACHABLE, format!("{server} can't be reached: {cause}"));
-        if tls {
-            failure.hint("KEYCROFT_CA_FILE=FILE with the certificate of your lab's own authority")
-        } else {
-            failure.hint("keycroft status, and whether the server runs")
+        if matches!(error, ureq::Error::BadUri(_) | ureq::Error::Http(_)) {
+            return Failure::new(USAGE, "this is no path that can be asked for");
         }
+        let cause = cause(error);
+        let host = self.connection.server.host();
+        let (cause, hint) = about_tls(&cause, host).unwrap_or_else(|| {
+            (
+                cause,
+                "keycroft status, and whether the server runs".to_owned(),
+            )
+        });
+        Failure::new(UNREACHABLE, format!("{server} can't be reached: {cause}")).hint(hint)
     }
 
     /// What a refusal means for who asked.
@@ -139,6 +132,71 @@ impl Client {
             format!("{server} answers with status {status}, and not as Keycroft does: is it one?"),
         )
     }
+}
+
+/// Why a server could not be asked, in words.
+pub fn cause(error: &ureq::Error) -> String {
+    match error {
+        ureq::Error::HostNotFound => "there is no machine of this name".to_owned(),
+        ureq::Error::Timeout(_) => "it did not answer in time".to_owned(),
+        ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            "nothing listens there".to_owned()
+        }
+        // An answer that is no text at all.
+        ureq::Error::Io(error) if error.to_string().contains("valid UTF-8") => NOT_OURS.to_owned(),
+        other => other.to_string(),
+    }
+}
+
+/// What is said of an answer that no server of ours gives.
+pub const NOT_OURS: &str = "what answers there does not answer as Keycroft does";
+
+/// What went wrong with TLS (or for want of it), in words, and what to do about it. The library's own words are looked at, since they reach us by
+/// more than one way and in more than one type.
+pub fn about_tls(cause: &str, host: &str) -> Option<(String, String)> {
+    const AUTHORITY: &str =
+        "KEYCROFT_CA_FILE=FILE, or --ca-file, with the certificate of your lab's own authority";
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let says = |words: &[&str]| words.iter().any(|word| cause.contains(word));
+    if says(&["http parse fail"]) {
+        let hint = format!("https://{host}, if it speaks TLS");
+        return Some((
+            "what answers there does not speak plain HTTP".to_owned(),
+            hint,
+        ));
+    }
+    if says(&["received corrupt message"]) {
+        let hint =
+            format!("http://{host}, if it is on this machine; or the port where it speaks TLS");
+        return Some(("it does not speak TLS there".to_owned(), hint));
+    }
+    if !says(&["certificate"]) {
+        return None;
+    }
+    let (words, hint) = if says(&["not valid for name", "NotValidForName"]) {
+        (
+            format!("its certificate is for another name than {name}"),
+            "the name that stands in the certificate".to_owned(),
+        )
+    } else if says(&["expired", "Expired"]) {
+        (
+            "its certificate is over, or this machine's clock is wrong".to_owned(),
+            "date, and a new certificate on the server".to_owned(),
+        )
+    } else if says(&["not valid yet", "NotValidYet"]) {
+        (
+            "its certificate is not good yet, or this machine's clock is wrong".to_owned(),
+            "date".to_owned(),
+        )
+    } else if says(&["UnknownIssuer", "BadSignature"]) {
+        (
+            "its certificate is from an authority that is not trusted here".to_owned(),
+            AUTHORITY.to_owned(),
+        )
+    } else {
+        (cause.to_owned(), AUTHORITY.to_owned())
+    };
+    Some((words, hint))
 }
 
 fn is_problem(headers: &HeaderMap) -> bool {

@@ -363,17 +363,23 @@ impl Desk {
         })
     }
 
-    /// Notes that a host is in touch; `copied`: that it has everybody's keys as they are now.
+    /// Notes that a host is in touch; `copied`: that it has everybody's keys as they are now; `clock`: what its clock says.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when the caller is no host.
-    pub fn note_contact(&self, caller: &Caller, copied: bool) -> Result<(), Error> {
+    pub fn note_contact(
+        &self,
+        caller: &Caller,
+        copied: bool,
+        clock: Option<Time>,
+    ) -> Result<(), Error> {
         self.store().uses.note_host(HostContact {
             host: host_of(caller)?.id,
             at: caller.now,
             address: caller.origin.address,
             version: caller.origin.program.clone(),
             copied,
+            clock,
         });
         Ok(())
     }

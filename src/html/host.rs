@@ -10,6 +10,7 @@ use super::shown_once::paste;
 use super::standing::badge;
 use super::table::{Pager, pager};
 use super::when::{length, time, time_or_never, utc};
+use crate::model::host::CLOCK_SECONDS_MAX;
 use crate::model::time::{Time, short};
 
 /// A host as pages show it.
@@ -31,6 +32,8 @@ pub struct HostFacts {
     pub version: Option<String>,
     /// When it last fetched or confirmed everybody's keys.
     pub copied_at: Option<Time>,
+    /// Its clock against ours at the last contact; behind, when negative. `None`: it did not say.
+    pub clock_ahead_seconds: Option<i64>,
 }
 
 /// The list of hosts.
@@ -119,12 +122,34 @@ fn row(host: &HostFacts, now: Time) -> Markup {
     }
 }
 
-/// A host is well as long as its copy would still be answered from.
+/// A host is well as long as its copy would still be answered from, and its clock agrees.
 fn pill(host: &HostFacts, now: Time) -> Markup {
     match host.copied_at {
         None => badge("warn", "No copy yet"),
         Some(at) if now.since(at) > host.cache_age_max => badge("bad", "Copy too old"),
+        Some(_) if is_off(host) => badge("warn", "Clock is off"),
         Some(_) => badge("ok", "In touch"),
+    }
+}
+
+fn is_off(host: &HostFacts) -> bool {
+    let apart = host.clock_ahead_seconds.unwrap_or_default().unsigned_abs();
+    apart > CLOCK_SECONDS_MAX.unsigned_abs()
+}
+
+fn clock(host: &HostFacts) -> String {
+    let Some(ahead) = host.clock_ahead_seconds else {
+        return "It has not said yet what time it is there.".to_owned();
+    };
+    let apart = length(Duration::from_secs(ahead.unsigned_abs()));
+    match ahead {
+        _ if !is_off(host) => "Agreed with this server's at the last contact.".to_owned(),
+        1.. => format!(
+            "Was {apart} ahead of this server's at the last contact: keys end too early there."
+        ),
+        _ => format!(
+            "Was {apart} behind this server's at the last contact: keys end too late there."
+        ),
     }
 }
 
@@ -162,6 +187,7 @@ pub fn show(frame: &Frame, view: &HostEdit) -> Markup {
             dt { "Status" } dd { (pill(host, now)) }
             dt { "Last contact" } dd { (time_or_never(host.last_contact_at, now)) @if let Some(from) = &host.last_contact_from { " from " (from) } }
             dt { "Copy of the keys" } dd { (time_or_never(host.copied_at, now)) ", good for " (length(host.cache_age_max)) }
+            dt { "Clock" } dd { (clock(host)) }
             dt { "Version" } dd { (host.version.as_deref().unwrap_or("unknown")) }
             dt { "Enrolled" } dd { (time(host.created_at, now)) }
         }
@@ -262,4 +288,43 @@ pub fn delete(frame: &Frame, host: &HostFacts, input: &Input) -> Markup {
         }))
     };
     page(frame, Section::Hosts, &input.title(&title), &content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clocks_are_told_in_words_and_unknown_ones_are_said_to_be() {
+        let said = |clock_ahead_seconds| {
+            let host = HostFacts {
+                id: "abcdefghijkl".into(),
+                name: "gpu1".into(),
+                groups: Vec::new(),
+                shared_logins: Vec::new(),
+                cache_age_max: Duration::from_secs(600),
+                created_at: Time::from_unix(0),
+                last_contact_at: None,
+                last_contact_from: None,
+                version: None,
+                copied_at: Some(Time::from_unix(0)),
+                clock_ahead_seconds,
+            };
+            let pill = pill(&host, Time::from_unix(1)).into_string();
+            (clock(&host), pill.contains("Clock is off"))
+        };
+        for (ahead, begins, is_off) in [
+            (None, "It has not said yet", false),
+            (Some(0), "Agreed with", false),
+            (Some(5), "Agreed with", false),
+            (Some(-5), "Agreed with", false),
+            (Some(6), "Was 6 seconds ahead", true),
+            (Some(-90), "Was 90 seconds behind", true),
+            (Some(i64::MIN), "Was ", true),
+        ] {
+            let (words, off) = said(ahead);
+            assert!(words.starts_with(begins), "{ahead:?}: {words}");
+            assert_eq!(off, is_off, "{ahead:?}");
+        }
+    }
 }

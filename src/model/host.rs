@@ -16,6 +16,8 @@ pub struct HostId(pub i64);
 pub const CACHE_AGE_DEFAULT: Duration = Duration::from_secs(86_400);
 /// The longest age that may be chosen for it.
 pub const CACHE_AGE_MAX: Duration = Duration::from_secs(365 * 86_400);
+/// How far two clocks may be apart, in seconds, until it is said that they are: keys would end at the wrong time.
+pub const CLOCK_SECONDS_MAX: i64 = 5;
 /// The most hosts that one enrolment code may be good for.
 pub const ENROLMENT_USES_MAX: u32 = 1_000;
 /// The longest that an enrolment code may be good.
@@ -47,6 +49,8 @@ pub struct HostRecord {
     pub version: Option<String>,
     /// When it last fetched or confirmed everybody's keys.
     pub copied_at: Option<Time>,
+    /// How far its clock was ahead of ours at the last contact, in seconds; behind, when negative. `None`: it did not say.
+    pub clock_ahead_seconds: Option<i64>,
 }
 
 impl HostRecord {

@@ -20,7 +20,7 @@ use crate::model::user::{UserId, Username};
 
 const HOST: &str =
     "h.id, h.public_id, h.name, h.cache_age_max_seconds, h.created_at, h.last_contact_at";
-const RECORD: &str = "h.last_contact_from, h.version, h.copied_at, \
+const RECORD: &str = "h.last_contact_from, h.version, h.copied_at, h.clock_ahead_seconds, \
     (SELECT group_concat(g.name, ' ' ORDER BY g.name) FROM host_groups x JOIN groups g ON g.id = x.group_id WHERE x.host_id = h.id), \
     (SELECT group_concat(s.login || ' ' || g.name, ' ' ORDER BY s.login, g.name) FROM host_shared_logins s JOIN groups g ON g.id = s.group_id WHERE s.host_id = h.id)";
 
@@ -46,9 +46,9 @@ fn read_host(row: &Row<'_>) -> rusqlite::Result<Host> {
 
 fn read_record(row: &Row<'_>) -> rusqlite::Result<HostRecord> {
     let mut shared_logins = Vec::new();
-    for pair in words(row, 10)?.chunks_exact(2) {
+    for pair in words(row, 11)?.chunks_exact(2) {
         shared_logins.push(SharedLogin {
-            login: Username::parse(&pair[0]).map_err(|_| invalid(10))?,
+            login: Username::parse(&pair[0]).map_err(|_| invalid(11))?,
             group: pair[1].clone(),
         });
     }
@@ -57,7 +57,8 @@ fn read_record(row: &Row<'_>) -> rusqlite::Result<HostRecord> {
         last_contact_from: row.get(6)?,
         version: row.get(7)?,
         copied_at: time(row, 8)?,
-        groups: words(row, 9)?,
+        clock_ahead_seconds: row.get(9)?,
+        groups: words(row, 10)?,
         shared_logins,
     })
 }

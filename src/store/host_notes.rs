@@ -26,6 +26,8 @@ pub struct HostContact {
     pub version: Option<String>,
     /// Whether it has everybody's keys as they are now.
     pub copied: bool,
+    /// What its clock said.
+    pub clock: Option<Time>,
 }
 
 /// What has gathered, by host and by key.
@@ -100,7 +102,7 @@ impl Select {
     /// Writes what has gathered; passes over hosts and keys that are gone.
     pub(super) fn write_host_notes(&self, noted: &Noted) -> Result<(), Error> {
         let sql = "UPDATE hosts SET last_contact_at = ?2, last_contact_from = ?3, version = coalesce(?4, version), \
-                   copied_at = coalesce(?5, copied_at) WHERE id = ?1";
+                   copied_at = coalesce(?5, copied_at), clock_ahead_seconds = ?6 WHERE id = ?1";
         for (contact, copied) in noted.contacts.values() {
             self.execute(
                 sql,
@@ -110,6 +112,9 @@ impl Select {
                     contact.address.map(|address| address.to_string()),
                     contact.version,
                     copied.map(Time::unix),
+                    contact
+                        .clock
+                        .map(|clock| clock.unix().saturating_sub(contact.at.unix())),
                 ],
             )?;
         }

@@ -16,6 +16,8 @@ use crate::model::text::tame;
 use crate::model::time::{Time, parse_duration, short};
 use crate::model::user::Username;
 
+/// The header in which a host says what time it is there (RFC 3339).
+pub const CLOCK_HEADER: &str = "Keycroft-Time";
 /// Logins that one report may hold.
 pub const LOGINS_MAX: usize = 200;
 /// Longest login that is kept of a report, in characters: sshd may have accepted one that is none of ours.
@@ -39,6 +41,8 @@ pub struct HostOut {
     pub version: Option<String>,
     /// When it last fetched or confirmed everybody's keys.
     pub copied_at: Option<String>,
+    /// At the last contact; negative: behind; `null`: it did not say.
+    pub clock_ahead_seconds: Option<i64>,
 }
 
 impl HostOut {
@@ -60,6 +64,7 @@ impl HostOut {
             last_contact_from: record.last_contact_from.clone(),
             version: record.version.clone(),
             copied_at: text(record.copied_at),
+            clock_ahead_seconds: record.clock_ahead_seconds,
         }
     }
 }

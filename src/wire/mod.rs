@@ -27,8 +27,8 @@ pub use diagnostics::{AdviceOut, DiagnosticsOut};
 pub use event::EventOut;
 pub use explanation::{CheckOut, ExplanationOut};
 pub use host::{
-    AuthorizedKeysOut, EnrollIn, EnrollOut, EnrolmentCodeIn, EnrolmentCodeOut, HostLoginOut,
-    HostOut, HostPatch, LOGINS_MAX, LoginIn, LoginKeyOut,
+    AuthorizedKeysOut, CLOCK_HEADER, EnrollIn, EnrollOut, EnrolmentCodeIn, EnrolmentCodeOut,
+    HostLoginOut, HostOut, HostPatch, LOGINS_MAX, LoginIn, LoginKeyOut,
 };
 pub use inventory::CredentialOut;
 pub use oauth::{

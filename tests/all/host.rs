@@ -503,6 +503,32 @@ fn asking_again_costs_nothing_until_something_changed() {
 }
 
 #[test]
+fn a_hosts_clock_is_known_as_far_as_it_says() {
+    let mut site = Site::new();
+    let (host, credential) = host(&site, "gpu1");
+    let path = format!("/api/v1/hosts/{host}");
+    for (said, ahead) in [
+        (Some("2026-11-22T12:00:00Z"), json!(0)),
+        (Some("2026-11-22T12:01:30Z"), json!(90)),
+        (Some("2026-11-22T11:00:00Z"), json!(-3600)),
+        (Some("noon"), Value::Null),
+        (Some("2026-11-22T12:00:05Z"), json!(5)),
+        // The last contact counts: what was said before it is no longer known.
+        (None, Value::Null),
+    ] {
+        let asking = site.ask("GET", KEYS);
+        let mut asking = asking.bearer(&credential);
+        if let Some(said) = said {
+            asking = asking.header("Keycroft-Time", said);
+        }
+        asking.send().expect(200);
+        site.reopen();
+        let known = ask(&site, &site.alice, "GET", &path, &Value::Null, 200);
+        assert_eq!(known["clock_ahead_seconds"], ahead, "{said:?}");
+    }
+}
+
+#[test]
 fn what_hosts_ask_and_report_is_told_apart() {
     let mut site = Site::new();
     let (host, credential) = host(&site, "gpu1");
@@ -523,6 +549,7 @@ fn what_hosts_ask_and_report_is_told_apart() {
     assert_eq!(known["last_contact_from"], "127.0.0.1");
     assert_eq!(known["version"], "keycroft-host/1");
     assert_eq!(known["copied_at"], Value::Null);
+    assert_eq!(known["clock_ahead_seconds"], Value::Null);
     site.pass(60);
     logins(&site, &credential, "");
     site.reopen();

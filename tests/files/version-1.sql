@@ -78,7 +78,8 @@ CREATE TABLE hosts (
     last_contact_at       INTEGER,
     last_contact_from     TEXT,
     version               TEXT,     -- of the helper, as it says
-    copied_at             INTEGER   -- when it last fetched or confirmed everybody's keys
+    copied_at             INTEGER,  -- when it last fetched or confirmed everybody's keys
+    clock_ahead_seconds   INTEGER   -- its clock against ours at the last contact; NULL: it did not say
 ) STRICT;
 
 -- Without a row here every user may log in; with rows, only members of these groups.

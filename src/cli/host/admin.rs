@@ -9,6 +9,7 @@ use super::super::exit::{Failure, USAGE};
 use super::super::lookup::find_id;
 use super::super::output::{self, Cell, Out, say, until};
 use super::super::prompt::confirm_by_name;
+use crate::model::host::CLOCK_SECONDS_MAX;
 use crate::wire::{EnrolmentCodeIn, EnrolmentCodeOut, HostOut, HostPatch};
 
 const PATH: &str = "/api/v1/hosts";
@@ -137,8 +138,20 @@ pub fn show(client: &Client, given: &str) -> Result<(), Failure> {
         ("from", Cell::maybe(host.last_contact_from.as_deref())),
         ("version", Cell::maybe(host.version.as_deref())),
         ("copy", Cell::time(host.copied_at.as_deref(), "never", now)),
+        ("clock", clock(&host).into()),
         ("enrolled", Cell::time(Some(&host.created_at), "", now)),
     ])
+}
+
+fn clock(host: &HostOut) -> String {
+    match host.clock_ahead_seconds {
+        None => "unknown".to_owned(),
+        Some(ahead) if ahead.unsigned_abs() <= CLOCK_SECONDS_MAX.unsigned_abs() => {
+            "agrees".to_owned()
+        }
+        Some(ahead @ 1..) => format!("{ahead} s ahead of the server's"),
+        Some(behind) => format!("{} s behind the server's", behind.unsigned_abs()),
+    }
 }
 
 #[derive(Args)]

@@ -10,11 +10,12 @@ use zeroize::Zeroizing;
 use super::super::client::{encode, trusting};
 use super::super::exit::{FAILED, Failure, REFUSED, UNREACHABLE};
 use super::super::output::say;
+use super::super::refusal::{NOT_OURS, about_tls, cause};
 use super::super::sshd::ExpiryTime;
 use super::copy::Copy;
 use super::folder::{COPY, Folder, Place, Settings, expiry_word};
 use crate::clock::Clock;
-use crate::wire::{AuthorizedKeysOut, LoginIn};
+use crate::wire::{AuthorizedKeysOut, CLOCK_HEADER, LoginIn};
 
 /// What is sent as `User-Agent`: the server shows it as the helper's version.
 const PROGRAM: &str = concat!("keycroft-host/", env!("CARGO_PKG_VERSION"));
@@ -54,9 +55,7 @@ impl Answer {
     /// # Errors
     /// When it is something else: whatever answers is no server of ours.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
-        serde_json::from_str(&self.text).map_err(|_| {
-            Refusal::Unreachable("what answers there does not answer as Keycroft does".to_owned())
-        })
+        serde_json::from_str(&self.text).map_err(|_| Refusal::Unreachable(NOT_OURS.to_owned()))
     }
 
     #[must_use]
@@ -127,11 +126,12 @@ impl Server {
         let mut request = self
             .agent
             .get(format!("{}{path}", self.url))
-            .header(header::AUTHORIZATION, bearer.as_str());
+            .header(header::AUTHORIZATION, bearer.as_str())
+            .header(CLOCK_HEADER, Clock::System.now().to_string());
         if let Some(tag) = tag.filter(|tag| !tag.is_empty()) {
             request = request.header(header::IF_NONE_MATCH, tag);
         }
-        answer(request.call())
+        answer(&self.url, request.call())
     }
 
     /// # Errors
@@ -142,8 +142,9 @@ impl Server {
             .agent
             .post(format!("{}{path}", self.url))
             .header(header::AUTHORIZATION, bearer.as_str())
+            .header(CLOCK_HEADER, Clock::System.now().to_string())
             .header(header::CONTENT_TYPE, "application/json");
-        answer(request.send(body))
+        answer(&self.url, request.send(body))
     }
 
     /// Everybody's keys; 304 when they are as `tag` says.
@@ -186,9 +187,14 @@ impl Server {
 }
 
 fn answer(
+    url: &str,
     answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
 ) -> Result<Answer, Refusal> {
-    let unreachable = |error: ureq::Error| Refusal::Unreachable(error.to_string());
+    let unreachable = |error: ureq::Error| {
+        let cause = cause(&error);
+        let host = url.split_once("://").map_or(url, |(_, host)| host);
+        Refusal::Unreachable(about_tls(&cause, host).map_or(cause, |(words, _)| words))
+    };
     let mut answered = answered.map_err(unreachable)?;
     let status = answered.status().as_u16();
     let text = answered

@@ -16,13 +16,13 @@ use super::enroll::{DROP_IN, effective};
 use super::folder::{COPY, Folder, Place, Settings, USER, own_user};
 use super::machine::{self, MachineUser, unsafe_part};
 use crate::clock::Clock;
+use crate::model::host::CLOCK_SECONDS_MAX;
 use crate::model::time::Time;
 use crate::model::user::Username;
+use crate::wire::AuthorizedKeysOut;
 
 /// How long the server may take.
 const SERVER_TIME: Duration = Duration::from_secs(5);
-/// How far two clocks may be apart.
-const CLOCK_SECONDS_MAX: i64 = 5;
 /// From which id on users are people.
 const PEOPLE_FROM: u32 = 1_000;
 
@@ -209,10 +209,11 @@ fn check_server(
     let name = &settings.server;
     let before = Clock::System.now();
     let asked = Server::of(folder, settings, SERVER_TIME).map(|server| {
-        server.get(
+        let answer = server.get(
             "/api/v1/hosts/self/authorized-keys?username=keycroft-check",
             None,
-        )
+        )?;
+        answer.parse::<AuthorizedKeysOut>().map(|_| answer)
     });
     match asked {
         Err(failure) => findings.bad(&failure.to_string())?,

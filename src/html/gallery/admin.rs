@@ -426,6 +426,7 @@ fn hosts(words: &Words, list: &mut Vec<Shown>) {
             Some(NOW.before(days(3))),
             Some(NOW.before(Duration::from_secs(90))),
         ][n % 3],
+        clock_ahead_seconds: [Some(0), None, Some(-90)][n % 3],
     };
     let code = CodeFacts {
         id: id(7).to_string(),

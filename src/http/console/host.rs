@@ -39,6 +39,7 @@ fn facts(record: HostRecord) -> HostFacts {
         last_contact_from: record.last_contact_from,
         version: record.version,
         copied_at: record.copied_at,
+        clock_ahead_seconds: record.clock_ahead_seconds,
     }
 }
 

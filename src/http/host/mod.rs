@@ -12,8 +12,9 @@ use crate::model::error::{Error, SecretSent};
 use crate::model::event::Way;
 use crate::model::host::{is_fingerprint, parse_host_name};
 use crate::model::secret::{Digest, Form};
+use crate::model::time::Time;
 use crate::model::user::Username;
-use crate::wire::{AuthorizedKeysOut, EnrollIn, EnrollOut, LoginIn, LoginKeyOut};
+use crate::wire::{AuthorizedKeysOut, CLOCK_HEADER, EnrollIn, EnrollOut, LoginIn, LoginKeyOut};
 
 type Answer = Result<Response, Problem>;
 
@@ -49,12 +50,18 @@ pub fn authorized_keys(ask: &Ask<'_>, caller: &Caller) -> Answer {
         && let Some(tag) = ask.desk().copy_tag(caller)?
         && has_tag(ask, &tag)
     {
-        ask.desk().note_contact(caller, true)?;
+        ask.desk().note_contact(caller, true, clock(ask))?;
         return Ok(tagged(headers::empty(304), &tag));
     }
     let found = ask.desk().host_keys(caller, &wanted)?;
     let items = found.keys.iter().map(LoginKeyOut::of).collect();
     answer(ask, caller, items, is_whole.then_some(found.as_of))
+}
+
+/// What the host's clock says, when it says it.
+fn clock(ask: &Ask<'_>) -> Option<Time> {
+    let said = ask.request.header(CLOCK_HEADER)?;
+    Time::parse(said).ok()
 }
 
 /// What is asked for; `None` when it is what nobody can have: a name or a fingerprint that is none.
@@ -92,7 +99,8 @@ fn answer(
     let text =
         serde_json::to_vec(&out).expect("our own shapes have only string keys and can be written");
     let tag = format!("\"{}\"", &Digest::of(&text).hex()[..32]);
-    ask.desk().note_contact(caller, whole.is_some())?;
+    ask.desk()
+        .note_contact(caller, whole.is_some(), clock(ask))?;
     if let Some(as_of) = whole {
         ask.desk().remember_copy(caller, &tag, as_of)?;
     }
@@ -124,7 +132,7 @@ fn has_tag(ask: &Ask<'_>, tag: &str) -> bool {
 pub fn report_logins(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let logins: Vec<LoginIn> = body::json_list(ask)?;
     let logins = LoginIn::parse_all(&logins)?;
-    ask.desk().note_contact(caller, false)?;
+    ask.desk().note_contact(caller, false, clock(ask))?;
     ask.desk().report_logins(caller, logins)?;
     Ok(headers::empty(204))
 }

@@ -7,3 +7,4 @@ mod login;
 mod on_the_file;
 mod output;
 mod support;
+mod tls;

@@ -40,6 +40,11 @@ impl Drop for Lab {
 impl Lab {
     /// With alice, an admin, and bob.
     pub fn new() -> Self {
+        Self::serving(|_| Vec::new())
+    }
+
+    /// The same, with more arguments for `serve`, made once there is a folder for what they name.
+    pub fn serving(more: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("home")).unwrap();
         for arguments in [
@@ -52,7 +57,8 @@ impl Lab {
                 .fed(PASSWORD);
             assert_eq!((done.code, done.out.as_str()), (0, ""), "{done:?}");
         }
-        let (server, url) = serve(folder.path());
+        let more = more(folder.path());
+        let (server, url) = serve(folder.path(), &more);
         Self {
             folder,
             server,
@@ -158,9 +164,10 @@ impl Lab {
     }
 }
 
-fn serve(folder: &Path) -> (Child, String) {
+fn serve(folder: &Path, more: &[String]) -> (Child, String) {
     let mut server = command(folder)
         .args(["serve", "--listen=127.0.0.1:0", "--db=keycroft.db"])
+        .args(more)
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
