@@ -431,3 +431,61 @@ fn every_example_is_run_or_parsed_by_a_test() {
         assert!(named, "no test names {path}");
     }
 }
+
+/// What a page names in code marks within tables: names of tests, of test modules, and of scripts.
+fn named_in_tables(text: &str) -> Vec<&str> {
+    let (_, promises) = text.split_once("## Promises").unwrap();
+    let (promises, _) = promises.split_once("\n## ").unwrap();
+    promises
+        .lines()
+        .filter_map(|line| line.trim_end().strip_suffix(" |")?.rsplit_once(" | "))
+        .flat_map(|(_, held_by)| held_by.split('`').skip(1).step_by(2))
+        .collect()
+}
+
+/// Whether there is such a test, module or script.
+fn is_held(name: &str, tests: &str) -> bool {
+    if name.starts_with("scripts/") {
+        return root().join(name).is_file();
+    }
+    match name.split_once("::") {
+        // `transport::smuggling`, `model::secret`: a file that holds tests.
+        Some((folder, file)) => ["src", "tests/all"].iter().any(|top| {
+            let paths = [
+                format!("{top}/{folder}/{file}.rs"),
+                format!("{top}/{folder}/{file}/mod.rs"),
+            ];
+            paths.iter().any(|path| {
+                fs::read_to_string(root().join(path)).is_ok_and(|text| text.contains("#[test]"))
+            })
+        }),
+        None => tests.contains(&format!("#[test]\nfn {name}()")),
+    }
+}
+
+#[test]
+fn every_promise_names_a_test_that_exists() {
+    let all: Vec<String> = ["src", "tests/all"]
+        .iter()
+        .flat_map(|folder| files(folder))
+        .filter(|(_, path)| is_rust(path))
+        .map(|(_, path)| {
+            let text = read(&path);
+            let lines: Vec<&str> = text.lines().map(str::trim).collect();
+            lines.join("\n")
+        })
+        .collect();
+    let tests = all.join("\n");
+    let security = read(&root().join("SECURITY.md"));
+    let named = named_in_tables(&security);
+    assert!(named.len() > 40, "only {} were found", named.len());
+    let missing: Vec<&&str> = named.iter().filter(|name| !is_held(name, &tests)).collect();
+    assert!(missing.is_empty(), "there is no {missing:?}");
+    // Each line of the table has at least one.
+    let rows = security.split_once("## Promises").unwrap().1;
+    let rows = rows.split_once("\n## ").unwrap().0;
+    for row in rows.lines().filter(|line| line.starts_with("| ")).skip(2) {
+        assert!(row.contains('`'), "nothing holds: {row}");
+    }
+    assert!(!is_held("there_is_no_such_test", &tests) && !is_held("model::nothing", &tests));
+}

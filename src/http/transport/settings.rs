@@ -16,7 +16,7 @@ pub const HEADERS_MAX: usize = 100;
 pub const BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// A socket's send buffer as asked of the kernel, bytes. It bounds what a client that never reads
 /// costs, and makes the write deadline a minimum rate (a third of this within the deadline).
-pub const SEND_BUFFER_BYTES: usize = 128 * 1024;
+pub const SEND_BUFFER_BYTES: usize = 64 * 1024;
 /// Connections waiting to be accepted are the kernel's; this many are taken at once before the
 /// other tasks of the thread have their turn.
 pub const ACCEPTS_AT_ONCE: usize = 64;

@@ -2,6 +2,7 @@
 
 mod backup;
 mod batches;
+mod compressed;
 mod damage;
 mod disk;
 mod lock;

@@ -184,6 +184,35 @@ impl Client {
         self.stream.get_mut().write_all(request.as_bytes())
     }
 
+    /// Sends a form as nobody.
+    pub fn form(&mut self, path: &str, fields: &str) -> Answer {
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{fields}",
+            fields.len()
+        );
+        self.stream.get_mut().write_all(request.as_bytes()).unwrap();
+        self.answer().unwrap()
+    }
+
+    /// Asks for a page of the console in a session, on a connection for it alone: the answer ends with that.
+    pub fn page(&mut self, path: &str, session: &str) -> Answer {
+        self.reconnect();
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: localhost\r\nCookie: keycroft-session={session}\r\nConnection: close\r\n\r\n"
+        );
+        self.stream.get_mut().write_all(request.as_bytes()).unwrap();
+        let mut text = String::new();
+        self.stream.read_to_string(&mut text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let answer = Answer {
+            status: head[9..12].parse().unwrap(),
+            head: head.to_owned(),
+            body: body.to_owned(),
+        };
+        self.reconnect();
+        answer
+    }
+
     /// Reads an answer; an error when the server is gone.
     pub fn answer(&mut self) -> std::io::Result<Answer> {
         let mut head = String::new();

@@ -10,11 +10,14 @@ use keycroft::desk::Office;
 use keycroft::model::password::Password;
 use keycroft::model::user::Username;
 
+use super::compressed::{compressed, streams};
 use super::process::{Answer, Client, Server, keycroft, said};
 use super::support::origin;
 
 const ALICES_PASSWORD: &str = "blue teapots sing at dawn";
 const WRONG_PASSWORD: &str = "quiet otters mend old nets";
+/// Stands for a private key; not one line of it may stay anywhere.
+const PRIVATE: &str = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmVub25lq8Zt4VvR2nXwPyKd";
 const NEW_PASSWORD: &str = "seven lanterns over a pond";
 
 /// Everything that one secret may look like.
@@ -99,6 +102,17 @@ impl Search {
         for name in found(&self.needles, hay) {
             self.found.push(format!("{name} in {place}"));
         }
+        for stream in streams(hay) {
+            let (kind, at) = (stream.kind, stream.place);
+            for name in found(&self.needles, &stream.inflated) {
+                self.found
+                    .push(format!("{name} in {place}, {kind} at byte {at}"));
+            }
+            // Nothing of ours compresses anything. (A few bytes that happen to be deflate's prove nothing.)
+            if kind != "deflate" {
+                self.found.push(format!("{kind} at byte {at} of {place}"));
+            }
+        }
     }
 
     fn look_at_file(&mut self, path: &Path) {
@@ -132,6 +146,39 @@ fn every_form_is_found() {
         }
     }
     assert!(!needle.is_in(&secret.as_bytes()[..17]));
+}
+
+/// And in what is compressed, wherever that begins and in whatever it was written before.
+#[test]
+fn what_is_compressed_is_found() {
+    let secret = "kca_0123456789ab_Zk3v9QmT0aXr7LwB2yHc5NdJ8sGf4PeUXXXXXX";
+    let around = format!("{{\"one\": 1, \"secret\": \"{secret}\", \"more\": \"and more\"}}");
+    let written = [
+        around.clone(),
+        BASE64.encode(around.as_bytes()),
+        HEXLOWER.encode(around.as_bytes()),
+        around.chars().rev().collect(),
+    ];
+    for text in written {
+        for (kind, bytes) in compressed(text.as_bytes()) {
+            for before in [0, 1, 777] {
+                let mut search = Search::default();
+                search.plant("planted", secret);
+                let hay = [&vec![b'.'; before], &bytes[..], b"and what is behind it"].concat();
+                search.look("hay", &hay);
+                let expected = format!("planted in hay, {kind} at byte {before}");
+                assert!(
+                    search.found.contains(&expected),
+                    "{expected}: {:?}",
+                    search.found
+                );
+            }
+        }
+    }
+    let mut search = Search::default();
+    search.plant("planted", secret);
+    search.look("hay", around.replace("9QmT", "9QmU").as_bytes());
+    assert!(search.found.is_empty());
 }
 
 /// Asks for what shows a secret, which is planted; nothing else in the answer may hold one.
@@ -188,6 +235,8 @@ fn secrets_are_found_nowhere() {
     search.plant("code that is spent", reset);
     let session = sign_in(&db);
     search.plant("session", &session);
+    let second = sign_in(&db);
+    search.plant("second session", &second);
 
     let mut command = keycroft(&db, &["serve", "--listen", "127.0.0.1:0"]);
     command.args(["--log", "debug"]);
@@ -226,11 +275,23 @@ fn secrets_are_found_nowhere() {
         search.look(place, answer.head.as_bytes());
         search.look(place, answer.body.as_bytes());
     }
-    let events = client.ask("GET", "/api/v1/events?all=true&limit=200", &token, "");
-    assert_eq!(events.status, 200);
-    search.look("events", events.body.as_bytes());
-    let export = client.ask("GET", "/api/v1/api-keys", &token, "");
-    search.look("list", export.body.as_bytes());
+    others(&mut search, &mut client, &token);
+    for list in ["events?all=true&limit=200", "api-keys", "tokens", "sessions", "hosts", "hosts/enrolment-codes", "services", "services/gate/api-keys", "users", "users/bob/sessions"] {
+        let answer = client.ask("GET", &format!("/api/v1/{list}"), &token, "");
+        assert_eq!(answer.status, 200, "{list}");
+        search.look(list, answer.body.as_bytes());
+    }
+    client.reconnect();
+    for page in ["account", "api-keys", "tokens", "sessions", "ssh-keys", "events", "events/export", "admin/users", "admin/hosts", "admin/services/gate", "admin/inventory", "admin/diagnostics", "admin/events/export", "nowhere", &format!("api-keys/{key}")] {
+        let answer = client.page(&format!("/{page}"), &second);
+        assert!(matches!(answer.status, 200 | 404), "{page}: {answer:?}");
+        search.look(page, answer.body.as_bytes());
+        search.look(page, answer.head.as_bytes());
+    }
+    let mut exported = keycroft(&db, &["event", "export"]);
+    search.look("export", &exported.output().unwrap().stdout);
+    let metrics = client.ask("GET", "/metrics", &token, "");
+    search.look("metrics", metrics.body.as_bytes());
 
     let process = format!("/proc/{}", server.child.id());
     for name in ["cmdline", "environ"] {
@@ -257,6 +318,32 @@ fn secrets_are_found_nowhere() {
     search.look_at_folder(folder.path());
     assert!(search.looked_at > 1_000_000);
     assert!(search.found.is_empty(), "{:#?}", search.found);
+}
+
+/// A host's credential and its code, a service's key, a device's code, a private key that was pasted by mistake.
+fn others(search: &mut Search, client: &mut Client, token: &str) {
+    let codes = "/api/v1/hosts/enrolment-codes";
+    let (_, code) = shown(search, client, "enrolment code", codes, token, "{}");
+    let (_, other) = shown(search, client, "unspent enrolment code", codes, token, "{}");
+    assert_ne!(code, other);
+    let enroll = "/api/v1/hosts/enroll";
+    let (_, host) = shown(search, client, "host's credential", enroll, &code, r#"{"name": "gpu1"}"#);
+    let copy = client.ask("GET", "/api/v1/hosts/self/authorized-keys", &host, "");
+    assert_eq!(copy.status, 200);
+    search.look("a host's copy", copy.body.as_bytes());
+    let service = client.ask("POST", "/api/v1/services", token, r#"{"name": "gate", "permissions": []}"#);
+    assert_eq!(service.status, 201);
+    let keys = "/api/v1/services/gate/api-keys";
+    let (_, gate) = shown(search, client, "service's key", keys, token, r#"{"name": "g"}"#);
+    assert_eq!(client.verify(&gate), 204);
+    let form = client.form("/oauth/device_authorization", "client_id=keycroft-cli");
+    assert_eq!(form.status, 200, "{form:?}");
+    search.plant("device code", &form.field("device_code"));
+    let pasted = format!("{{\"name\": \"oops\", \"public_key\": \"-----BEGIN OPENSSH PRIVATE KEY-----\\n{PRIVATE}\\n-----END OPENSSH PRIVATE KEY-----\\n\"}}");
+    search.plant("private key", PRIVATE);
+    let refused = client.ask("POST", "/api/v1/ssh-keys", token, &pasted);
+    assert_eq!(refused.status, 422);
+    search.look("the answer to a private key", refused.body.as_bytes());
 }
 
 fn add_with_password(db: &Path, name: &str, password: &str) {
