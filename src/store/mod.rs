@@ -19,6 +19,7 @@ mod migrate;
 mod overview;
 mod policy;
 mod read;
+mod recent;
 mod service;
 mod ssh_key;
 mod sweep;
@@ -54,6 +55,7 @@ use crate::model::caller::Permit;
 use crate::model::error::Error;
 use crate::model::event::Trace;
 use crate::model::time::Time;
+use recent::Recent;
 use writer::{Answer, Done, Job, Message, Writer};
 
 pub use writer::Waits;
@@ -65,6 +67,8 @@ pub struct Store {
     writer: Arc<Writer>,
     /// What was used lately and is not in the file yet.
     pub uses: Arc<Uses>,
+    /// What was looked up lately. Last: it goes after the writer's connection.
+    recent: Arc<Recent>,
 }
 
 impl Store {
@@ -93,7 +97,9 @@ impl Store {
         let connection = file::open_to_write(path)?;
         migrate::run(&connection, path)?;
         let uses = Arc::new(Uses::new());
-        let writer = Writer::start(connection, Arc::clone(&uses), waits).map_err(|error| {
+        let recent = Arc::new(Recent::of(path));
+        let parts = (Arc::clone(&uses), Arc::clone(&recent));
+        let writer = Writer::start(connection, parts.0, parts.1, waits).map_err(|error| {
             Refused::new(path, &format!("its writer can't be started: {error}"))
         })?;
         uses.wake_through(writer.waker());
@@ -101,6 +107,7 @@ impl Store {
             path: path.to_owned(),
             writer: Arc::new(writer),
             uses,
+            recent,
         })
     }
 
@@ -109,7 +116,7 @@ impl Store {
     /// # Errors
     /// [`Error::Fault`] when the file can't be opened.
     pub fn read(&self) -> Result<Read, Error> {
-        Read::open(&self.path)
+        Read::open(&self.path, Arc::clone(&self.recent))
     }
 
     #[must_use]

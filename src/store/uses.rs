@@ -35,18 +35,18 @@ pub struct Use<'a> {
 struct Last {
     at: Time,
     address: Option<IpAddr>,
-    program: Option<String>,
+    program: Option<Box<str>>,
 }
 
-/// What has gathered for one credential on one day.
+/// What has gathered for one credential on one day. What is rare is boxed: there may be many of these.
 pub(super) struct Pending {
     id: Id,
     day: Day,
     uses: u64,
     refused: u64,
     current: Option<Last>,
-    previous: Option<Last>,
-    expired: Option<Expired>,
+    previous: Option<Box<Last>>,
+    expired: Option<Box<Expired>>,
 }
 
 /// That a credential was seen expired.
@@ -82,6 +82,11 @@ impl Ends {
 }
 
 impl Pending {
+    /// Whether it is more than that something was used: then it changes what is looked up.
+    pub(super) const fn ends_something(&self) -> bool {
+        self.expired.is_some()
+    }
+
     const fn new(id: Id, day: Day) -> Self {
         Self {
             id,
@@ -99,11 +104,11 @@ impl Pending {
         self.refused += earlier.refused;
         self.current = self.current.take().or(earlier.current);
         self.previous = self.previous.take().or(earlier.previous);
-        self.expired = match (self.expired, earlier.expired) {
-            (Some(later), Some(earlier)) => Some(Expired {
+        self.expired = match (self.expired.take(), earlier.expired) {
+            (Some(later), Some(earlier)) => Some(Box::new(Expired {
                 ends: later.ends.or(earlier.ends),
-                ..earlier
-            }),
+                ..*earlier
+            })),
             (one, other) => one.or(other),
         };
     }
@@ -140,8 +145,8 @@ impl Uses {
         self.change(seen.id, seen.at.day(), PENDING_MAX, |pending| {
             pending.uses += 1;
             let last = match seen.which {
-                Which::Current => &mut pending.current,
-                Which::Previous => &mut pending.previous,
+                Which::Current => pending.current.as_mut(),
+                Which::Previous => pending.previous.as_deref_mut(),
             };
             match last {
                 // The common case allocates nothing.
@@ -150,11 +155,15 @@ impl Uses {
                     last.address = seen.address;
                 }
                 _ => {
-                    *last = Some(Last {
+                    let last = Last {
                         at: seen.at,
                         address: seen.address,
-                        program: seen.program.map(str::to_owned),
-                    });
+                        program: seen.program.map(Box::from),
+                    };
+                    match seen.which {
+                        Which::Current => pending.current = Some(last),
+                        Which::Previous => pending.previous = Some(Box::new(last)),
+                    }
                 }
             }
         });
@@ -175,11 +184,12 @@ impl Uses {
             self.expired_count.store(expired.len(), Ordering::Release);
         }
         self.change(id, seen_at.day(), usize::MAX, |pending| {
-            let known = pending.expired.map_or(Ends::default(), |known| known.ends);
-            pending.expired = Some(Expired {
+            let known = pending.expired.as_ref();
+            let known = known.map_or(Ends::default(), |known| known.ends);
+            pending.expired = Some(Box::new(Expired {
                 ends: ends.or(known),
                 seen_at,
-            });
+            }));
         });
     }
 
@@ -199,7 +209,7 @@ impl Uses {
             .values_mut()
             .filter(|pending| pending.id == id)
         {
-            pending.previous = pending.current.take();
+            pending.previous = pending.current.take().map(Box::new);
         }
     }
 
@@ -307,7 +317,8 @@ impl Select {
     /// Adds what has gathered for one credential; passes over one that is gone.
     pub(super) fn write_use(&self, pending: &Pending) -> Result<(), Error> {
         let id = pending.id.as_str();
-        if let Some(Expired { ends, seen_at }) = pending.expired {
+        if let Some(expired) = &pending.expired {
+            let Expired { ends, seen_at } = **expired;
             for table in ["credentials", "ssh_keys"] {
                 let sql = format!(
                     "UPDATE {table} SET expired_seen_at = ? WHERE id = ? AND expired_seen_at IS NULL AND expires_at = ?"

@@ -11,6 +11,7 @@ use rusqlite::Connection;
 
 use super::host_notes::Noted;
 use super::read::Select;
+use super::recent::Recent;
 use super::uses::{Pending, Uses};
 use crate::model::error::Error;
 
@@ -82,6 +83,7 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         uses: Arc<Uses>,
+        recent: Arc<Recent>,
         waits: Waits,
     ) -> std::io::Result<Self> {
         connection.set_prepared_statement_cache_capacity(128);
@@ -91,6 +93,7 @@ impl Writer {
             select: Select { connection },
             receiver,
             uses,
+            recent,
             waits,
             unwritten: Vec::new(),
             flush_at: None,
@@ -147,6 +150,7 @@ struct Desk {
     select: Select,
     receiver: Receiver<Message>,
     uses: Arc<Uses>,
+    recent: Arc<Recent>,
     waits: Waits,
     /// Uses taken out of memory that are not in the file yet, sorted.
     unwritten: Vec<Pending>,
@@ -238,7 +242,7 @@ impl Desk {
             connection.pragma_update(None, "synchronous", "FULL")?;
             self.is_relaxed = false;
         }
-        Ok(connection.execute_batch("BEGIN IMMEDIATE")?)
+        self.select.mark_out("BEGIN IMMEDIATE")
     }
 
     /// Gathers what waits and commits it at once; whether to stop afterwards.
@@ -325,14 +329,11 @@ impl Desk {
     }
 
     fn end(&self) -> Result<(), Error> {
-        self.select
-            .connection
-            .execute_batch("COMMIT")
-            .map_err(|error| {
-                log::error!("a transaction was not committed: {error}");
-                self.select.roll_back();
-                not_written(error.into())
-            })
+        self.select.mark_out("COMMIT").map_err(|error| {
+            log::error!("a transaction was not committed: {}", reason(&error));
+            self.select.roll_back();
+            not_written(error)
+        })
     }
 
     /// Writes some of the uses that have gathered, without waiting for the disk: a power cut may forget them.
@@ -378,12 +379,18 @@ impl Desk {
         self.is_relaxed = true;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
+        // From here on nobody else commits. Hosts and what expired are looked up; that something was used is not.
+        let plain = noted.is_empty() && !part.iter().any(Pending::ends_something);
+        let before = self.recent.mark().filter(|_| plain);
         let written = part
             .iter()
             .try_for_each(|pending| self.select.write_use(pending))
             .and_then(|()| self.select.write_host_notes(noted))
             .and_then(|()| Ok(connection.execute_batch("COMMIT")?));
         self.select.roll_back();
+        if let (Ok(()), Some(before)) = (&written, before) {
+            self.recent.carry_over(&before);
+        }
         written
     }
 
@@ -461,7 +468,7 @@ mod tests {
             false
         };
         connection.commit_hook(Some(count)).unwrap();
-        let writer = Writer::start(connection, Arc::new(Uses::new()), Waits::default()).unwrap();
+        let writer = start(connection);
         let (entered, inside) = channel();
         let (gate, opens) = channel::<()>();
         let (told, answers) = channel();
@@ -480,6 +487,12 @@ mod tests {
         assert!(answered.iter().all(Result::is_ok));
         // The one that was held, as many as go into one transaction, and the rest.
         assert_eq!(commits.load(Ordering::SeqCst), 3);
+    }
+
+    fn start(connection: Connection) -> Writer {
+        let path = connection.path().expect("this is no database in memory");
+        let recent = Arc::new(Recent::of(path.as_ref()));
+        Writer::start(connection, Arc::new(Uses::new()), recent, Waits::default()).unwrap()
     }
 
     /// A job that writes one row and tells what it was answered.
@@ -507,7 +520,7 @@ mod tests {
         let path = folder.path().join("keycroft.db");
         file::create(&path, Time::from_unix(0)).unwrap();
         let connection = file::open_to_write(&path).unwrap();
-        let writer = Writer::start(connection, Arc::new(Uses::new()), Waits::default()).unwrap();
+        let writer = start(connection);
         let (entered, inside) = channel();
         let (gate, opens) = channel::<()>();
         let (told, answers) = channel();
@@ -534,7 +547,7 @@ mod tests {
         let path = folder.path().join("keycroft.db");
         file::create(&path, Time::from_unix(0)).unwrap();
         let connection = file::open_to_write(&path).unwrap();
-        let writer = Writer::start(connection, Arc::new(Uses::new()), Waits::default()).unwrap();
+        let writer = start(connection);
         let (told, answers) = channel();
         let (entered, inside) = channel();
         let (gate, opens) = channel::<()>();
