@@ -1,7 +1,6 @@
 //! hyper's request to rouille's, and rouille's response back.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::fmt;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -14,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::Lane;
 use super::body::{Body, Part};
-use super::settings::{PART_BYTES, PARTS_WAITING_MAX, WHOLE_BYTES_MAX, WRITTEN_HEADERS_MAX};
+use super::settings::{PART_BYTES, PARTS_WAITING_MAX, WHOLE_BYTES_MAX};
 
 /// A request as the house reads it. Without a body given (`None`: it was over the limit and not
 /// read) its data counts as taken.
@@ -55,7 +54,7 @@ pub enum Answer {
         /// The status.
         status: StatusCode,
         /// Its headers; each was checked when it was made.
-        headers: Vec<(HeaderName, HeaderValue)>,
+        headers: HeaderMap,
         /// What is sent.
         body: Body,
         /// What comes after `body`'s first part, read by whoever made the answer.
@@ -95,16 +94,21 @@ impl fmt::Display for Fault {
 
 impl Answer {
     /// Takes a response apart, and reads its body if it is short or its lane has no thread for
-    /// reading on.
-    pub fn from_house(response: rouille::Response, lane: Lane) -> Result<Self, Fault> {
+    /// reading on. `headers`: a map that may have been used before.
+    pub fn from_house(
+        response: rouille::Response,
+        lane: Lane,
+        mut headers: HeaderMap,
+    ) -> Result<Self, Fault> {
         let status = StatusCode::from_u16(response.status_code)
             .ok()
             .filter(|status| (200..600).contains(&status.as_u16()))
             .ok_or(Fault::Status(response.status_code))?;
-        let mut headers = Vec::with_capacity(response.headers.len());
+        headers.clear();
+        headers.reserve(response.headers.len());
         for (name, value) in response.headers {
-            if let Some(pair) = header(name, value)? {
-                headers.push(pair);
+            if let Some((name, value)) = header(name, value)? {
+                headers.append(name, value);
             }
         }
         let (reader, size) = response.data.into_reader_and_size();
@@ -125,8 +129,8 @@ impl Answer {
         }
     }
 
-    /// hyper's response, in a map that may have been used before.
-    pub fn into_response(self, mut map: HeaderMap) -> Response<Body> {
+    /// hyper's response.
+    pub fn into_response(self) -> Response<Body> {
         let (status, headers, body) = match self {
             Self::Ours(response) => return response,
             Self::House {
@@ -136,14 +140,9 @@ impl Answer {
                 ..
             } => (status, headers, body),
         };
-        map.clear();
-        map.reserve(headers.len());
-        for (name, value) in headers {
-            map.append(name, value);
-        }
         let mut response = Response::new(body);
         *response.status_mut() = status;
-        *response.headers_mut() = map;
+        *response.headers_mut() = headers;
         response
     }
 }
@@ -181,18 +180,8 @@ fn header(
     name: Cow<'static, str>,
     value: Cow<'static, str>,
 ) -> Result<Option<(HeaderName, HeaderValue)>, Fault> {
-    let parsed = match (&name, &value) {
-        (Cow::Borrowed(name), Cow::Borrowed(value)) => {
-            written(name, |header| header.value_of(value))
-        }
-        (Cow::Borrowed(name), Cow::Owned(_)) => {
-            written(name, |header| Some((header.parsed.clone(), None)))
-        }
-        (Cow::Owned(name), _) => HeaderName::from_bytes(name.as_bytes())
-            .ok()
-            .map(|name| (name, None)),
-    };
-    let Some((parsed, known)) = parsed else {
+    let known = known_name(&name).or_else(|| HeaderName::from_bytes(name.as_bytes()).ok());
+    let Some(parsed) = known else {
         return Err(Fault::Header(name.into_owned()));
     };
     if matches!(
@@ -205,73 +194,37 @@ fn header(
     ) {
         return Ok(None);
     }
-    let value = known.map_or_else(|| parse_value(value), Some);
-    match value {
-        Some(value) => Ok(Some((parsed, value))),
-        None => Err(Fault::Header(name.into_owned())),
-    }
-}
-
-fn parse_value(value: Cow<'static, str>) -> Option<HeaderValue> {
     let bytes = match value {
         Cow::Borrowed(value) => Bytes::from_static(value.as_bytes()),
         Cow::Owned(value) => Bytes::from(value),
     };
-    HeaderValue::from_maybe_shared(bytes).ok()
-}
-
-/// A header that some line of this program writes: read once by each thread.
-struct Written {
-    name: &'static str,
-    parsed: HeaderName,
-    /// The value that was last written beside it, as far as it is written in the program too.
-    value: Option<(&'static str, HeaderValue)>,
-}
-
-impl Written {
-    fn value_of(&mut self, text: &'static str) -> Option<(HeaderName, Option<HeaderValue>)> {
-        let known = self.value.as_ref();
-        // A text at the same place is the same text.
-        let value = match known.filter(|(own, _)| std::ptr::eq(*own, text)) {
-            Some((_, value)) => value.clone(),
-            None => {
-                let value = parse_value(Cow::Borrowed(text))?;
-                self.value = Some((text, value.clone()));
-                value
-            }
-        };
-        Some((self.parsed.clone(), Some(value)))
+    match HeaderValue::from_maybe_shared(bytes) {
+        Ok(value) => Ok(Some((parsed, value))),
+        Err(_) => Err(Fault::Header(name.into_owned())),
     }
 }
 
-/// Does something with the header called `name`; `None` when that is no name.
-fn written<T>(name: &'static str, act: impl FnOnce(&mut Written) -> Option<T>) -> Option<T> {
-    thread_local! {
-        /// The headers, and which one was asked for last: answers of one kind have theirs in the same order.
-        static KNOWN: RefCell<(Vec<Written>, usize)> = const { RefCell::new((Vec::new(), 0)) };
-    }
-    KNOWN.with_borrow_mut(|(known, last)| {
-        let is_it = |header: &Written| std::ptr::eq(header.name, name);
-        let next = (*last + 1) % known.len().max(1);
-        let found = if known.get(next).is_some_and(is_it) {
-            Some(next)
-        } else {
-            known.iter().position(is_it)
-        };
-        if let Some(place) = found {
-            *last = place;
-            return act(&mut known[place]);
+/// The names that answers to verification carry, read when this was compiled; others are read each time.
+fn known_name(name: &str) -> Option<HeaderName> {
+    Some(match name {
+        "Remote-User" => const { HeaderName::from_static("remote-user") },
+        "Remote-Name" => const { HeaderName::from_static("remote-name") },
+        "Remote-Groups" => const { HeaderName::from_static("remote-groups") },
+        "Keycroft-Credential" => const { HeaderName::from_static("keycroft-credential") },
+        "Keycroft-Kind" => const { HeaderName::from_static("keycroft-kind") },
+        "Keycroft-Permissions" => const { HeaderName::from_static("keycroft-permissions") },
+        "Keycroft-Expires" => const { HeaderName::from_static("keycroft-expires") },
+        "Content-Type" => header::CONTENT_TYPE,
+        "Content-Security-Policy" => header::CONTENT_SECURITY_POLICY,
+        "Cache-Control" => header::CACHE_CONTROL,
+        "X-Content-Type-Options" => header::X_CONTENT_TYPE_OPTIONS,
+        "Referrer-Policy" => header::REFERRER_POLICY,
+        "Cross-Origin-Opener-Policy" => {
+            const { HeaderName::from_static("cross-origin-opener-policy") }
         }
-        let mut new = Written {
-            name,
-            parsed: HeaderName::from_bytes(name.as_bytes()).ok()?,
-            value: None,
-        };
-        let done = act(&mut new);
-        if known.len() < WRITTEN_HEADERS_MAX {
-            known.push(new);
-        }
-        done
+        "Strict-Transport-Security" => header::STRICT_TRANSPORT_SECURITY,
+        "Request-Id" => const { HeaderName::from_static("request-id") },
+        _ => return None,
     })
 }
 

@@ -28,8 +28,6 @@ pub const PART_BYTES: usize = 64 * 1024;
 pub const PARTS_WAITING_MAX: usize = 2;
 /// What is read and thrown away after an early answer, so that closing does not destroy it, bytes.
 pub const LINGER_BYTES_MAX: usize = 256 * 1024;
-/// Headers that a thread knows by the place in the program where they are written.
-pub const WRITTEN_HEADERS_MAX: usize = 64;
 /// Connections that make room at once when the machine has no descriptor left for a new one.
 pub const SHED_AT_ONCE: usize = 16;
 /// Connections that were told to make room and have not gone yet.
