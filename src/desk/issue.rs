@@ -115,7 +115,7 @@ impl Desk {
         }
         let (whose, origin) = (whose.clone(), caller.origin.clone());
         let which = caller.which;
-        let (secret, id) = self.store().write(permit, move |write| {
+        let (secret, record) = self.store().write(permit, move |write| {
             let Power::Credential(maker, power) = &write.power else {
                 return Err(Error::Fault("an API key without a maker".to_owned()));
             };
@@ -173,15 +173,12 @@ impl Desk {
                 .after("permissions", &row.permissions)
                 .after("networks", &row.networks)
                 .after("expires", shown_end(row.expires_at));
-            Ok(((secret, row.id), trace))
+            // Read here, where it is still at hand: a reader would have to look for it after the commit.
+            let record = write.record(row.id)?;
+            let record = record.ok_or_else(|| not_found(Kind::ApiKey))?;
+            Ok(((secret, record), trace))
         })?;
-        Ok(Issued {
-            record: self
-                .read
-                .record(id)?
-                .ok_or_else(|| not_found(Kind::ApiKey))?,
-            secret,
-        })
+        Ok(Issued { record, secret })
     }
 
     /// Changes an API key.

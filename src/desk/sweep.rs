@@ -11,8 +11,8 @@ pub use crate::store::Swept;
 
 /// Rows that an ordinary request's sweep removes.
 pub(super) const SMALL_BATCH_ROWS: usize = 500;
-/// Rows in one transaction of a whole sweep: other jobs come between two of them.
-const BATCH_ROWS: usize = 500;
+/// Rows in one transaction of a whole sweep: other jobs come between two of them, and wait for one.
+const BATCH_ROWS: usize = 100;
 
 impl Desk {
     /// Removes all that is over; what was removed.

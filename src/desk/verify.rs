@@ -27,7 +27,6 @@ pub struct Introspected {
     pub credential: Credential,
     /// What it may do now.
     pub power: Permissions,
-    pub created_at: Option<Time>,
 }
 
 const REFUSED: Error = Error::Unauthenticated {
@@ -59,7 +58,8 @@ fn newly_over(credential: &Credential, now: Time) -> Ends {
 }
 
 impl Desk {
-    /// Finds out who presents a secret. Every way in goes through here: one SELECT, no write; the use is noted in memory.
+    /// Finds out who presents a secret. Every way in goes through here: one SELECT at most, no write; the use
+    /// is noted in memory.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`], which says nothing more, unless it is good now and of a kind that `accepts` takes.
@@ -97,7 +97,7 @@ impl Desk {
         let seen = uses.seen_expired(presented.id);
         let credential = self
             .read
-            .credential(presented.id)?
+            .credential_now(presented.id)?
             .filter(|credential| credential.kind == kind)
             .map(|credential| as_seen(credential, seen))
             .ok_or(REFUSED)?;
@@ -174,17 +174,10 @@ impl Desk {
             now: caller.now,
         };
         match self.recognise(presented, Kind::is_bearer, asked) {
-            Ok((credential, _)) => {
-                let created_at = self
-                    .read
-                    .record(credential.id)?
-                    .map(|record| record.created_at);
-                Ok(Some(Introspected {
-                    power: credential.power(),
-                    credential,
-                    created_at,
-                }))
-            }
+            Ok((credential, _)) => Ok(Some(Introspected {
+                power: credential.power(),
+                credential,
+            })),
             Err(Error::Unauthenticated { .. }) => Ok(None),
             Err(fault) => Err(fault),
         }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::Networks;
@@ -86,17 +87,17 @@ pub enum OwnerId {
     Host(HostId),
 }
 
-/// Whose a credential is, as they are now.
+/// Whose a credential is, as they are now. Shared, since one owner stands behind many credentials.
 #[derive(Debug, Clone)]
 pub enum Owner {
-    User(User),
-    Service(Service),
-    Host(Host),
+    User(Arc<User>),
+    Service(Arc<Service>),
+    Host(Arc<Host>),
 }
 
 impl Owner {
     #[must_use]
-    pub const fn id(&self) -> OwnerId {
+    pub fn id(&self) -> OwnerId {
         match self {
             Self::User(user) => OwnerId::User(user.id),
             Self::Service(service) => OwnerId::Service(service.id),
@@ -125,7 +126,7 @@ impl Owner {
     }
 
     #[must_use]
-    pub const fn is_enabled(&self) -> bool {
+    pub fn is_enabled(&self) -> bool {
         match self {
             Self::User(user) => user.is_enabled(),
             Self::Service(_) | Self::Host(_) => true,
@@ -143,7 +144,7 @@ impl Owner {
     }
 
     #[must_use]
-    pub const fn user(&self) -> Option<&User> {
+    pub fn user(&self) -> Option<&User> {
         match self {
             Self::User(user) => Some(user),
             Self::Service(_) | Self::Host(_) => None,
@@ -177,6 +178,7 @@ pub struct Credential {
     /// `None` once it was deleted.
     pub digest: Option<Digest>,
     pub previous: Option<Previous>,
+    pub created_at: Time,
     pub expires_at: Option<Time>,
     pub disabled: Disabled,
     pub ended: bool,
@@ -435,7 +437,7 @@ mod tests {
         Credential {
             id: Id::random(),
             kind: Kind::ApiKey,
-            owner: Owner::User(User {
+            owner: Owner::User(Arc::new(User {
                 id: UserId(1),
                 subject: "s".into(),
                 username: Username::parse("alice").unwrap(),
@@ -447,7 +449,7 @@ mod tests {
                 disabled_at: None,
                 created_at: NOW,
                 has_password: true,
-            }),
+            })),
             permissions: Permissions::of(&[Own::AccountRead, Own::UsersRead]),
             networks: Networks::default(),
             digest: Some(Digest::of(b"current")),
@@ -455,6 +457,7 @@ mod tests {
                 digest: Digest::of(b"previous"),
                 ends_at: LATER,
             }),
+            created_at: NOW,
             expires_at: Some(LATER),
             disabled: Disabled::No,
             ended: false,
@@ -486,7 +489,7 @@ mod tests {
         assert_eq!(limited.check(NOW, "10.0.0.1".parse().ok()), Ok(()));
         let mut left = credential();
         if let Owner::User(user) = &mut left.owner {
-            user.disabled_at = Some(NOW);
+            Arc::make_mut(user).disabled_at = Some(NOW);
         }
         assert_eq!(left.check(NOW, None), Err(Refusal::OwnerDisabled));
     }

@@ -300,8 +300,11 @@ impl Permissions {
 
     /// Adds all of `other`.
     pub fn extend(&mut self, other: &Self) {
-        for permission in other.iter() {
-            self.insert(permission);
+        self.own |= other.own;
+        for service in &other.service {
+            if let Err(place) = self.service.binary_search(service) {
+                self.service.insert(place, service.clone());
+            }
         }
     }
 
@@ -383,6 +386,20 @@ impl Permissions {
     /// Each, in alphabetical order.
     pub fn iter(&self) -> impl Iterator<Item = Permission> + '_ {
         self.words().filter_map(|word| Permission::parse(word).ok())
+    }
+
+    /// What `to_string` gives, in memory that is asked for once: verification says it each time.
+    #[must_use]
+    pub fn joined(&self) -> String {
+        let bytes = self.words().map(|word| word.len() + 1).sum();
+        let mut text = String::with_capacity(bytes);
+        for word in self.words() {
+            if !text.is_empty() {
+                text.push(' ');
+            }
+            text.push_str(word);
+        }
+        text
     }
 
     /// Each word, in alphabetical order.

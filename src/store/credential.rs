@@ -1,6 +1,7 @@
 //! The table `credentials` and its uses.
 
 use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
 use rusqlite::{Row, params};
 
@@ -12,7 +13,7 @@ use crate::model::credential::{
     Credential, Ending, Kind, LastUse, Owner, OwnerId, Previous, Record, Which,
 };
 use crate::model::error::{Error, SecretSent};
-use crate::model::host::{Host, HostId};
+use crate::model::host::HostId;
 use crate::model::permission::Permissions;
 use crate::model::secret::{Digest, Form, Id, Presented};
 use crate::model::service::ServiceId;
@@ -166,15 +167,61 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
     Ok((row.get(0)?, record))
 }
 
-/// What verification reads: a credential and its owner, in one SELECT.
+/// What verification reads of a row of `credentials` called `c`.
+const LOOKUP_COLUMNS: &str = "c.kind, c.permissions, c.networks, c.digest, c.previous_digest, c.previous_ends_at, c.expires_at, c.expired_seen_at, c.disabled_at, c.ended_at, \
+    c.password_at, c.created_at, c.user_id, c.service_id, c.host_id";
+/// How many these are.
+const LOOKUP_WIDTH: usize = 15;
+
+/// A credential and the user whose it is, in one SELECT.
 pub(super) fn lookup_sql() -> &'static str {
-    static SQL: std::sync::OnceLock<String> = std::sync::OnceLock::new();
+    static SQL: OnceLock<String> = OnceLock::new();
     SQL.get_or_init(|| {
-        format!(
-            "SELECT c.kind, c.permissions, c.networks, c.digest, c.previous_digest, c.previous_ends_at, c.expires_at, c.expired_seen_at, c.disabled_at, c.ended_at, c.password_at, \
-             c.user_id, c.service_id, c.host_id, {USER_COLUMNS} FROM credentials c LEFT JOIN users u ON u.id = c.user_id WHERE c.id = ?"
-        )
+        format!("SELECT {LOOKUP_COLUMNS}, {USER_COLUMNS} FROM credentials c LEFT JOIN users u ON u.id = c.user_id WHERE c.id = ?")
     })
+}
+
+/// The credential alone.
+pub(super) fn bare_lookup_sql() -> &'static str {
+    static SQL: OnceLock<String> = OnceLock::new();
+    SQL.get_or_init(|| format!("SELECT {LOOKUP_COLUMNS} FROM credentials c WHERE c.id = ?"))
+}
+
+/// Reads [`LOOKUP_COLUMNS`]: whose the credential is, and what makes it once the owner is known.
+fn read_lookup(
+    row: &Row<'_>,
+    id: Id,
+) -> rusqlite::Result<(OwnerId, impl FnOnce(Owner) -> Credential + use<>)> {
+    let kind = kind(row, 0)?;
+    let permissions = Permissions::from_stored(row.get_ref(1)?.as_str()?);
+    let networks = networks(row, 2)?;
+    let current = digest(row, 3)?;
+    let previous = match (digest(row, 4)?, time(row, 5)?) {
+        (Some(digest), Some(ends_at)) => Some(Previous { digest, ends_at }),
+        _ => None,
+    };
+    let expires_at = time(row, 6)?;
+    let seen_expired = time(row, 7)?.is_some();
+    let disabled = disabled(row.get(8)?);
+    let ended = time(row, 9)?.is_some();
+    let password_at = time(row, 10)?;
+    let created_at = Time::from_unix(row.get(11)?);
+    let make = move |owner| Credential {
+        id,
+        kind,
+        owner,
+        permissions,
+        networks,
+        digest: current,
+        previous,
+        created_at,
+        expires_at,
+        disabled,
+        ended,
+        seen_expired,
+        password_at,
+    };
+    Ok((owner_id(row, 12)?, make))
 }
 
 impl Select {
@@ -184,60 +231,39 @@ impl Select {
     /// [`Error::Fault`] when the file can't be read.
     pub fn credential(&self, id: Id) -> Result<Option<Credential>, Error> {
         let found = self.one(lookup_sql(), [id.as_str()], |row| {
-            let owner = owner_id(row, 11)?;
+            let (owner, make) = read_lookup(row, id)?;
             let user = match owner {
-                OwnerId::User(_) => Some(read_user(row, 14)?),
+                OwnerId::User(_) => Some(Owner::User(Arc::new(read_user(row, LOOKUP_WIDTH)?))),
                 OwnerId::Service(_) | OwnerId::Host(_) => None,
             };
-            let previous = match (digest(row, 4)?, time(row, 5)?) {
-                (Some(digest), Some(ends_at)) => Some(Previous { digest, ends_at }),
-                _ => None,
-            };
-            let credential = |owner: Owner| -> rusqlite::Result<Credential> {
-                Ok(Credential {
-                    id,
-                    kind: kind(row, 0)?,
-                    owner,
-                    permissions: Permissions::from_stored(row.get_ref(1)?.as_str()?),
-                    networks: networks(row, 2)?,
-                    digest: digest(row, 3)?,
-                    previous,
-                    expires_at: time(row, 6)?,
-                    disabled: disabled(row.get(8)?),
-                    ended: row.get::<_, Option<i64>>(9)?.is_some(),
-                    seen_expired: row.get::<_, Option<i64>>(7)?.is_some(),
-                    password_at: time(row, 10)?,
-                })
-            };
-            match user {
-                Some(user) => credential(Owner::User(user)).map(|credential| (credential, owner)),
-                // A stand-in until the owner's own row is read below.
-                None => credential(Owner::Host(Host {
-                    id: HostId(0),
-                    public_id: id,
-                    name: String::new(),
-                    cache_age_max: std::time::Duration::ZERO,
-                    created_at: Time::from_unix(0),
-                    last_contact_at: None,
-                }))
-                .map(|credential| (credential, owner)),
-            }
+            Ok((owner, user, make))
         })?;
-        let Some((mut credential, owner)) = found else {
+        let Some((owner, user, make)) = found else {
             return Ok(None);
         };
-        credential.owner = match owner {
-            OwnerId::User(_) => credential.owner,
-            OwnerId::Service(id) => match self.service_by_id(id)? {
-                Some(service) => Owner::Service(service),
-                None => return Ok(None),
-            },
-            OwnerId::Host(id) => match self.host_by_id(id)? {
-                Some(host) => Owner::Host(host),
-                None => return Ok(None),
-            },
+        let owner = match user {
+            Some(user) => Some(user),
+            None => self.owner(owner)?,
         };
-        Ok(Some(credential))
+        Ok(owner.map(make))
+    }
+
+    /// The same in two steps: whose the credential is, and what makes it once the owner is known. Between the two, others
+    /// may write.
+    pub(super) fn bare_credential(
+        &self,
+        id: Id,
+    ) -> Result<Option<(OwnerId, impl FnOnce(Owner) -> Credential + use<>)>, Error> {
+        self.one(bare_lookup_sql(), [id.as_str()], |row| read_lookup(row, id))
+    }
+
+    /// Whoever owns credentials.
+    pub(super) fn owner(&self, id: OwnerId) -> Result<Option<Owner>, Error> {
+        Ok(match id {
+            OwnerId::User(id) => self.user_by_id(id)?.map(Arc::new).map(Owner::User),
+            OwnerId::Service(id) => self.service_by_id(id)?.map(Arc::new).map(Owner::Service),
+            OwnerId::Host(id) => self.host_by_id(id)?.map(Arc::new).map(Owner::Host),
+        })
     }
 
     /// One credential as lists show it.

@@ -329,7 +329,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Refused> {
     set("foreign_keys", "ON").map_err(refuse)?;
     set("secure_delete", "ON").map_err(refuse)?;
     set("trusted_schema", "OFF").map_err(refuse)?;
-    set("cache_size", "-8192").map_err(refuse)?;
+    set("cache_size", "-4096").map_err(refuse)?;
     set("journal_size_limit", JOURNAL_BYTES_KEPT).map_err(refuse)?;
     Ok(connection)
 }
@@ -403,7 +403,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keycroft.db");
         create(&path, Time::from_unix(1)).unwrap();
-        let read = Read::open(&path).unwrap();
+        let read = Read::of_file(&path).unwrap();
         for _ in 0..3 {
             assert!(read.credential(Id::random()).unwrap().is_none());
         }

@@ -20,6 +20,7 @@ mod migrate;
 mod overview;
 mod policy;
 mod read;
+mod recent;
 mod service;
 mod ssh_key;
 mod sweep;
@@ -56,6 +57,7 @@ use crate::model::caller::Permit;
 use crate::model::error::Error;
 use crate::model::event::Trace;
 use crate::model::time::Time;
+use recent::Recent;
 use writer::{Answer, Done, Job, Message, Writer};
 
 pub use writer::Waits;
@@ -67,6 +69,8 @@ pub struct Store {
     writer: Arc<Writer>,
     /// What was used lately and is not in the file yet.
     pub uses: Arc<Uses>,
+    /// What was looked up lately. Last: it goes after the writer's connection.
+    recent: Arc<Recent>,
 }
 
 impl Store {
@@ -95,7 +99,9 @@ impl Store {
         let connection = file::open_to_write(path)?;
         migrate::run(&connection, path)?;
         let uses = Arc::new(Uses::new());
-        let writer = Writer::start(connection, Arc::clone(&uses), waits).map_err(|error| {
+        let recent = Arc::new(Recent::of(path));
+        let parts = (Arc::clone(&uses), Arc::clone(&recent));
+        let writer = Writer::start(connection, parts.0, parts.1, waits).map_err(|error| {
             Refused::new(path, &format!("its writer can't be started: {error}"))
         })?;
         uses.wake_through(writer.waker());
@@ -103,6 +109,7 @@ impl Store {
             path: path.to_owned(),
             writer: Arc::new(writer),
             uses,
+            recent,
         })
     }
 
@@ -111,7 +118,7 @@ impl Store {
     /// # Errors
     /// [`Error::Fault`] when the file can't be opened.
     pub fn read(&self) -> Result<Read, Error> {
-        Read::open(&self.path)
+        Read::open(&self.path, Arc::clone(&self.recent))
     }
 
     #[must_use]

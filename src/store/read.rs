@@ -2,10 +2,12 @@
 
 use std::ops::Deref;
 use std::path::Path;
+use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
 use super::file::{self, Refused};
+use super::recent::Recent;
 use crate::model::error::Error;
 
 /// What can be asked of the file; each table's file in this room adds its questions. Readers have it on a read-only
@@ -55,6 +57,12 @@ impl Select {
         Ok(self.statement(sql)?.execute(with)?)
     }
 
+    /// Begins or ends a transaction or a savepoint, by a statement that is prepared once: this is done for every job.
+    pub(super) fn mark_out(&self, sql: &'static str) -> Result<(), Error> {
+        self.statement(sql)?.execute([])?;
+        Ok(())
+    }
+
     /// Undoes the open transaction, if there is one.
     pub(super) fn roll_back(&self) {
         if !self.connection.is_autocommit()
@@ -84,13 +92,24 @@ impl Select {
 }
 
 /// A read-only connection, for one thread.
-pub struct Read(Select);
+pub struct Read {
+    select: Select,
+    /// What the store's readers share. Last: it goes after the connection.
+    recent: Option<Arc<Recent>>,
+}
 
 impl Read {
-    pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self(Select {
-            connection: file::open_to_read(path)?,
-        }))
+    pub(super) fn open(path: &Path, recent: Arc<Recent>) -> Result<Self, Error> {
+        Ok(Self {
+            select: Select {
+                connection: file::open_to_read(path)?,
+            },
+            recent: Some(recent),
+        })
+    }
+
+    pub(super) fn recent(&self) -> Option<&Recent> {
+        self.recent.as_deref()
     }
 
     /// Opens the file at `path` without a store: no writer, no migration, no look at every page.
@@ -98,9 +117,12 @@ impl Read {
     /// # Errors
     /// [`Refused`] with one clear line, when it is no file of ours, others can read it, or another version wrote it.
     pub fn of_file(path: &Path) -> Result<Self, Refused> {
-        Ok(Self(Select {
-            connection: file::open_to_read_alone(path)?,
-        }))
+        Ok(Self {
+            select: Select {
+                connection: file::open_to_read_alone(path)?,
+            },
+            recent: None,
+        })
     }
 }
 
@@ -108,7 +130,7 @@ impl Deref for Read {
     type Target = Select;
 
     fn deref(&self) -> &Select {
-        &self.0
+        &self.select
     }
 }
 

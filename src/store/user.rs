@@ -10,11 +10,12 @@ use crate::model::secret::Id;
 use crate::model::time::Time;
 use crate::model::user::{Disabled, NewUser, Role, User, UserId, Username};
 
-/// What [`read_user`] reads, of a row of `users` called `u`.
+/// What [`read_user`] reads, of a row of `users` called `u`. It sorts the groups: here that would take a table made and
+/// thrown away each time, a third of what verification reads.
 pub(super) const USER_COLUMNS: &str = "u.id, u.subject, u.username, u.display_name, u.role, u.disabled_at, u.created_at, u.password_hash IS NOT NULL, \
     (SELECT group_concat(permission, ' ') FROM user_permissions WHERE user_id = u.id), \
     (SELECT group_concat(permission, ' ') FROM role_permissions WHERE role = u.role), \
-    (SELECT group_concat(g.name, ' ' ORDER BY g.name) FROM group_members m JOIN groups g ON g.id = m.group_id WHERE m.user_id = u.id)";
+    (SELECT group_concat(g.name, ' ') FROM group_members m JOIN groups g ON g.id = m.group_id WHERE m.user_id = u.id)";
 
 /// Reads the columns of [`USER_COLUMNS`] from column `at` on.
 pub(super) fn read_user(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
@@ -33,16 +34,18 @@ pub(super) fn read_user(row: &Row<'_>, at: usize) -> rusqlite::Result<User> {
         role: Role::parse(row.get_ref(at + 4)?.as_str()?).map_err(|_| invalid(at + 4))?,
         granted: words(at + 8)?,
         granted_by_role: words(at + 9)?,
-        groups: row
-            .get_ref(at + 10)?
-            .as_str_or_null()?
-            .map_or_else(Vec::new, |names| {
-                names.split(' ').map(str::to_owned).collect()
-            }),
+        groups: sorted_words(row.get_ref(at + 10)?.as_str_or_null()?),
         disabled_at: time(row, at + 5)?,
         created_at: Time::from_unix(row.get(at + 6)?),
         has_password: row.get(at + 7)?,
     })
+}
+
+fn sorted_words(text: Option<&str>) -> Vec<String> {
+    let words = text.unwrap_or_default().split_ascii_whitespace();
+    let mut words: Vec<String> = words.map(str::to_owned).collect();
+    words.sort_unstable();
+    words
 }
 
 /// A column that holds what no version of ours wrote.

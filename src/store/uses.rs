@@ -31,7 +31,7 @@ pub struct Use<'a> {
     pub program: Option<&'a str>,
 }
 
-/// What has gathered for one credential.
+/// What has gathered for one credential. What is rare is boxed: there may be many of these.
 #[derive(Clone)]
 pub(super) struct Pending {
     id: Id,
@@ -40,8 +40,8 @@ pub(super) struct Pending {
     /// Those before, when nothing could be written since; each once.
     earlier: Vec<UsageDay>,
     current: Option<LastUse>,
-    previous: Option<LastUse>,
-    expired: Option<Expired>,
+    previous: Option<Box<LastUse>>,
+    expired: Option<Box<Expired>>,
 }
 
 /// That a credential was seen expired.
@@ -85,6 +85,11 @@ const fn unused(day: Day) -> UsageDay {
 }
 
 impl Pending {
+    /// Whether it is more than that something was used: then it changes what is looked up.
+    pub(super) const fn ends_something(&self) -> bool {
+        self.expired.is_some()
+    }
+
     const fn new(id: Id, day: Day) -> Self {
         Self {
             id,
@@ -120,11 +125,11 @@ impl Pending {
         self.on(today);
         self.current = self.current.take().or(earlier.current);
         self.previous = self.previous.take().or(earlier.previous);
-        self.expired = match (self.expired, earlier.expired) {
-            (Some(later), Some(earlier)) => Some(Expired {
+        self.expired = match (self.expired.take(), earlier.expired) {
+            (Some(later), Some(earlier)) => Some(Box::new(Expired {
                 ends: later.ends.or(earlier.ends),
-                ..earlier
-            }),
+                ..*earlier
+            })),
             (one, other) => one.or(other),
         };
     }
@@ -142,13 +147,13 @@ pub struct Noted {
 
 impl Noted {
     fn add(&mut self, pending: &Pending) {
-        let later = |one: Option<LastUse>, other: &Option<LastUse>| match (one, other) {
+        let later = |one: Option<LastUse>, other: Option<&LastUse>| match (one, other) {
             (Some(one), Some(other)) if one.at <= other.at => Some(other.clone()),
             (Some(one), _) => Some(one),
-            (None, other) => other.clone(),
+            (None, other) => other.cloned(),
         };
-        self.current = later(self.current.take(), &pending.current);
-        self.previous = later(self.previous.take(), &pending.previous);
+        self.current = later(self.current.take(), pending.current.as_ref());
+        self.previous = later(self.previous.take(), pending.previous.as_deref());
         self.days.extend(pending.days());
     }
 }
@@ -197,8 +202,8 @@ impl Uses {
         self.change(seen.id, seen.at.day(), PENDING_MAX, |pending| {
             pending.on(seen.at.day()).uses += 1;
             let last = match seen.which {
-                Which::Current => &mut pending.current,
-                Which::Previous => &mut pending.previous,
+                Which::Current => pending.current.as_mut(),
+                Which::Previous => pending.previous.as_deref_mut(),
             };
             match last {
                 // The common case allocates nothing.
@@ -207,11 +212,15 @@ impl Uses {
                     last.address = seen.address;
                 }
                 _ => {
-                    *last = Some(LastUse {
+                    let last = LastUse {
                         at: seen.at,
                         address: seen.address,
                         program: seen.program.map(str::to_owned),
-                    });
+                    };
+                    match seen.which {
+                        Which::Current => pending.current = Some(last),
+                        Which::Previous => pending.previous = Some(Box::new(last)),
+                    }
                 }
             }
         });
@@ -272,11 +281,12 @@ impl Uses {
             self.expired_count.store(expired.len(), Ordering::Release);
         }
         self.change(id, seen_at.day(), usize::MAX, |pending| {
-            let known = pending.expired.map_or(Ends::default(), |known| known.ends);
-            pending.expired = Some(Expired {
+            let known = pending.expired.as_ref();
+            let known = known.map_or(Ends::default(), |known| known.ends);
+            pending.expired = Some(Box::new(Expired {
                 ends: ends.or(known),
                 seen_at,
-            });
+            }));
         });
     }
 
@@ -293,7 +303,7 @@ impl Uses {
     /// What was noted of a credential's secret is from now on of the one before: it was rotated.
     pub fn rotated(&self, id: Id) {
         if let Some(pending) = lock(&self.gathered).pending.get_mut(&id) {
-            pending.previous = pending.current.take();
+            pending.previous = pending.current.take().map(Box::new);
         }
     }
 
@@ -432,7 +442,8 @@ impl Select {
     /// Adds what has gathered for one credential; passes over one that is gone.
     pub(super) fn write_use(&self, pending: &Pending) -> Result<(), Error> {
         let id = pending.id.as_str();
-        if let Some(Expired { ends, seen_at }) = pending.expired {
+        if let Some(expired) = &pending.expired {
+            let Expired { ends, seen_at } = **expired;
             for table in ["credentials", "ssh_keys"] {
                 let sql = format!(
                     "UPDATE {table} SET expired_seen_at = ? WHERE id = ? AND expired_seen_at IS NULL AND expires_at = ?"

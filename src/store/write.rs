@@ -46,21 +46,21 @@ pub(super) fn attempt<T>(
     job: impl FnOnce() -> Result<T, Error>,
 ) -> Result<T, Error> {
     let connection = &select.connection;
-    connection.execute_batch("SAVEPOINT job")?;
+    select.mark_out("SAVEPOINT job")?;
     let result = catch_unwind(AssertUnwindSafe(job))
         .unwrap_or_else(|_| Err(Error::Fault("a job of the writer panicked".to_owned())));
     // A full disk or an I/O error has rolled back the whole transaction: nothing of the job is left.
     if connection.is_autocommit() {
         return Err(result.err().unwrap_or_else(Error::unavailable));
     }
-    let end = match result {
-        Ok(_) => "RELEASE job",
-        Err(_) => "ROLLBACK TO job; RELEASE job",
+    let undone = match result {
+        Ok(_) => Ok(()),
+        Err(_) => select.mark_out("ROLLBACK TO job"),
     };
-    if let Err(error) = connection.execute_batch(end) {
+    if let Err(error) = undone.and_then(|()| select.mark_out("RELEASE job")) {
         // Half a job must never be committed with others: the whole transaction goes.
         select.roll_back();
-        return Err(error.into());
+        return Err(error);
     }
     result
 }

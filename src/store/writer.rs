@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use super::host_notes::Noted;
 use super::read::Select;
+use super::recent::Recent;
 use super::uses::{Pending, Uses};
 use crate::model::error::Error;
 use crate::model::secret::Id;
@@ -84,6 +85,7 @@ impl Writer {
     pub(super) fn start(
         connection: Connection,
         uses: Arc<Uses>,
+        recent: Arc<Recent>,
         waits: Waits,
     ) -> std::io::Result<Self> {
         connection.set_prepared_statement_cache_capacity(128);
@@ -93,6 +95,7 @@ impl Writer {
             select: Select { connection },
             receiver,
             uses,
+            recent,
             waits,
             taken: Arc::default(),
             unwritten: VecDeque::new(),
@@ -150,6 +153,7 @@ struct Desk {
     select: Select,
     receiver: Receiver<Message>,
     uses: Arc<Uses>,
+    recent: Arc<Recent>,
     waits: Waits,
     /// Uses that are being written.
     taken: Arc<HashMap<Id, Pending>>,
@@ -243,7 +247,7 @@ impl Desk {
             connection.pragma_update(None, "synchronous", "FULL")?;
             self.is_relaxed = false;
         }
-        Ok(connection.execute_batch("BEGIN IMMEDIATE")?)
+        self.select.mark_out("BEGIN IMMEDIATE")
     }
 
     /// Gathers what waits and commits it at once; whether to stop afterwards.
@@ -330,14 +334,11 @@ impl Desk {
     }
 
     fn end(&self) -> Result<(), Error> {
-        self.select
-            .connection
-            .execute_batch("COMMIT")
-            .map_err(|error| {
-                log::error!("a transaction was not committed: {error}");
-                self.select.roll_back();
-                not_written(error.into())
-            })
+        self.select.mark_out("COMMIT").map_err(|error| {
+            log::error!("a transaction was not committed: {}", reason(&error));
+            self.select.roll_back();
+            not_written(error)
+        })
     }
 
     /// Takes all that has gathered, once what was taken before is done with.
@@ -390,14 +391,24 @@ impl Desk {
 
     /// Writes a part. [`Uses`] is told that a commit begins; what came of it is to be said to it.
     fn write_uses(&mut self, part: &[&Pending], noted: &Noted) -> Result<(), Error> {
-        let written = self.begin_uses().and_then(|()| {
+        let begun = self.begin_uses();
+        // From here on nobody else commits. Hosts and what expired are looked up; that something was used is not.
+        let plain = noted.is_empty() && !part.iter().any(|pending| pending.ends_something());
+        let before = self.recent.mark().filter(|_| begun.is_ok() && plain);
+        let rows_changed = self.select.connection.total_changes();
+        let written = begun.and_then(|()| {
             part.iter()
                 .try_for_each(|pending| self.select.write_use(pending))
                 .and_then(|()| self.select.write_host_notes(noted))
         });
+        // A transaction that changed no row leaves no trace in the journal: the next commit would be somebody else's.
+        let before = before.filter(|_| self.select.connection.total_changes() > rows_changed);
         self.uses.commit_begins();
         let written = written.and_then(|()| Ok(self.select.connection.execute_batch("COMMIT")?));
         self.select.roll_back();
+        if let (Ok(()), Some(before)) = (&written, before) {
+            self.recent.carry_over(&before);
+        }
         written
     }
 
@@ -486,7 +497,7 @@ mod tests {
             false
         };
         connection.commit_hook(Some(count)).unwrap();
-        let writer = Writer::start(connection, Arc::new(Uses::new()), Waits::default()).unwrap();
+        let writer = start(connection);
         let (entered, inside) = channel();
         let (gate, opens) = channel::<()>();
         let (told, answers) = channel();
@@ -505,6 +516,12 @@ mod tests {
         assert!(answered.iter().all(Result::is_ok));
         // The one that was held, as many as go into one transaction, and the rest.
         assert_eq!(commits.load(Ordering::SeqCst), 3);
+    }
+
+    fn start(connection: Connection) -> Writer {
+        let path = connection.path().expect("this is no database in memory");
+        let recent = Arc::new(Recent::of(path.as_ref()));
+        Writer::start(connection, Arc::new(Uses::new()), recent, Waits::default()).unwrap()
     }
 
     /// A job that writes one row and tells what it was answered.
@@ -532,7 +549,7 @@ mod tests {
         let path = folder.path().join("keycroft.db");
         file::create(&path, Time::from_unix(0)).unwrap();
         let connection = file::open_to_write(&path).unwrap();
-        let writer = Writer::start(connection, Arc::new(Uses::new()), Waits::default()).unwrap();
+        let writer = start(connection);
         let (entered, inside) = channel();
         let (gate, opens) = channel::<()>();
         let (told, answers) = channel();
@@ -559,7 +576,7 @@ mod tests {
         let path = folder.path().join("keycroft.db");
         file::create(&path, Time::from_unix(0)).unwrap();
         let connection = file::open_to_write(&path).unwrap();
-        let writer = Writer::start(connection, Arc::new(Uses::new()), Waits::default()).unwrap();
+        let writer = start(connection);
         let (told, answers) = channel();
         let (entered, inside) = channel();
         let (gate, opens) = channel::<()>();

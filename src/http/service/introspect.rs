@@ -13,6 +13,7 @@ use crate::model::credential::Owner;
 use crate::model::error::{Error, SecretSent};
 use crate::model::event::Way;
 use crate::model::secret::{Form, Presented};
+use crate::model::time::Time;
 use crate::wire::IntrospectionOut;
 
 /// Exactly these bytes for whatever is not good.
@@ -41,16 +42,13 @@ pub fn introspect(ask: &Ask<'_>, caller: &Caller) -> Result<Response, Problem> {
     let owner = &found.credential.owner;
     let out = IntrospectionOut {
         active: true,
-        scope: found.power.to_string(),
+        scope: found.power.joined(),
         username: Some(owner.name().to_owned()),
         sub: subject(owner),
         token_type: "Bearer".to_owned(),
-        exp: found
-            .credential
-            .expires_at
-            .map(crate::model::time::Time::unix),
-        iat: found.created_at.map(crate::model::time::Time::unix),
-        jti: found.credential.id.to_string(),
+        exp: found.credential.expires_at.map(Time::unix),
+        iat: Some(found.credential.created_at.unix()),
+        jti: found.credential.id.as_str().to_owned(),
         kind: found.credential.kind.word().to_owned(),
     };
     Ok(headers::json("application/json", 200, &out))

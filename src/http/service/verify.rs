@@ -74,6 +74,9 @@ fn demand(query: &str, power: &Permissions) -> Result<(), Problem> {
 
 /// A name without what can't stand in a header or be seen, whatever the file holds.
 fn shown(name: &str) -> String {
+    if name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return name.to_owned();
+    }
     name.chars().filter(|c| !is_unseen(*c)).collect()
 }
 
@@ -97,10 +100,10 @@ fn identity(credential: &Credential, power: &Permissions) -> Response {
         ("Remote-Groups".into(), groups.into()),
         (
             "Keycroft-Credential".into(),
-            credential.id.to_string().into(),
+            credential.id.as_str().to_owned().into(),
         ),
         ("Keycroft-Kind".into(), credential.kind.word().into()),
-        ("Keycroft-Permissions".into(), power.to_string().into()),
+        ("Keycroft-Permissions".into(), power.joined().into()),
         ("Keycroft-Expires".into(), expires.into()),
     ];
     Response {

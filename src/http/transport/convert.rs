@@ -54,7 +54,7 @@ pub enum Answer {
         /// The status.
         status: StatusCode,
         /// Its headers; each was checked when it was made.
-        headers: Vec<(HeaderName, HeaderValue)>,
+        headers: HeaderMap,
         /// What is sent.
         body: Body,
         /// What comes after `body`'s first part, read by whoever made the answer.
@@ -94,16 +94,21 @@ impl fmt::Display for Fault {
 
 impl Answer {
     /// Takes a response apart, and reads its body if it is short or its lane has no thread for
-    /// reading on.
-    pub fn from_house(response: rouille::Response, lane: Lane) -> Result<Self, Fault> {
+    /// reading on. `headers`: a map that may have been used before.
+    pub fn from_house(
+        response: rouille::Response,
+        lane: Lane,
+        mut headers: HeaderMap,
+    ) -> Result<Self, Fault> {
         let status = StatusCode::from_u16(response.status_code)
             .ok()
             .filter(|status| (200..600).contains(&status.as_u16()))
             .ok_or(Fault::Status(response.status_code))?;
-        let mut headers = Vec::with_capacity(response.headers.len());
+        headers.clear();
+        headers.reserve(response.headers.len());
         for (name, value) in response.headers {
-            if let Some(pair) = header(name, value)? {
-                headers.push(pair);
+            if let Some((name, value)) = header(name, value)? {
+                headers.append(name, value);
             }
         }
         let (reader, size) = response.data.into_reader_and_size();
@@ -124,8 +129,8 @@ impl Answer {
         }
     }
 
-    /// hyper's response, in a map that may have been used before.
-    pub fn into_response(self, mut map: HeaderMap) -> Response<Body> {
+    /// hyper's response.
+    pub fn into_response(self) -> Response<Body> {
         let (status, headers, body) = match self {
             Self::Ours(response) => return response,
             Self::House {
@@ -135,13 +140,9 @@ impl Answer {
                 ..
             } => (status, headers, body),
         };
-        map.clear();
-        for (name, value) in headers {
-            map.append(name, value);
-        }
         let mut response = Response::new(body);
         *response.status_mut() = status;
-        *response.headers_mut() = map;
+        *response.headers_mut() = headers;
         response
     }
 }
@@ -179,7 +180,8 @@ fn header(
     name: Cow<'static, str>,
     value: Cow<'static, str>,
 ) -> Result<Option<(HeaderName, HeaderValue)>, Fault> {
-    let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
+    let known = known_name(&name).or_else(|| HeaderName::from_bytes(name.as_bytes()).ok());
+    let Some(parsed) = known else {
         return Err(Fault::Header(name.into_owned()));
     };
     if matches!(
@@ -200,6 +202,30 @@ fn header(
         Ok(value) => Ok(Some((parsed, value))),
         Err(_) => Err(Fault::Header(name.into_owned())),
     }
+}
+
+/// The names that answers to verification carry, read when this was compiled; others are read each time.
+fn known_name(name: &str) -> Option<HeaderName> {
+    Some(match name {
+        "Remote-User" => const { HeaderName::from_static("remote-user") },
+        "Remote-Name" => const { HeaderName::from_static("remote-name") },
+        "Remote-Groups" => const { HeaderName::from_static("remote-groups") },
+        "Keycroft-Credential" => const { HeaderName::from_static("keycroft-credential") },
+        "Keycroft-Kind" => const { HeaderName::from_static("keycroft-kind") },
+        "Keycroft-Permissions" => const { HeaderName::from_static("keycroft-permissions") },
+        "Keycroft-Expires" => const { HeaderName::from_static("keycroft-expires") },
+        "Content-Type" => header::CONTENT_TYPE,
+        "Content-Security-Policy" => header::CONTENT_SECURITY_POLICY,
+        "Cache-Control" => header::CACHE_CONTROL,
+        "X-Content-Type-Options" => header::X_CONTENT_TYPE_OPTIONS,
+        "Referrer-Policy" => header::REFERRER_POLICY,
+        "Cross-Origin-Opener-Policy" => {
+            const { HeaderName::from_static("cross-origin-opener-policy") }
+        }
+        "Strict-Transport-Security" => header::STRICT_TRANSPORT_SECURITY,
+        "Request-Id" => const { HeaderName::from_static("request-id") },
+        _ => return None,
+    })
 }
 
 fn body(

@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use hyper::StatusCode;
+use hyper::header::HeaderMap;
 use rouille::{Request, Response};
 
 use super::convert::Answer;
@@ -64,11 +65,11 @@ impl<H> House<H> {
     }
 
     /// Answers. A panic is a 500 without detail, and what it may have left half done in `H` is
-    /// thrown away with it.
-    pub fn answer(&self, request: &Request, lane: Lane) -> Answer {
+    /// thrown away with it. `headers`: a map that may have been used before.
+    pub fn answer(&self, request: &Request, lane: Lane, headers: HeaderMap) -> Answer {
         let answered = catch_unwind(AssertUnwindSafe(|| {
             let response = (self.plan.respond)(&self.own.borrow(), request);
-            Answer::from_house(response, lane)
+            Answer::from_house(response, lane, headers)
         }));
         let fault = match answered {
             Ok(Ok(answer)) => return answer,

@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use hyper::header::HeaderMap;
 use rouille::Request;
 use tokio::sync::oneshot;
 
@@ -18,6 +19,8 @@ use super::settings::PoolLimits;
 /// A request that waits for a thread.
 struct Job {
     request: Request,
+    /// To be used again for the answer.
+    headers: HeaderMap,
     reply: oneshot::Sender<Answer>,
     gone: Arc<AtomicBool>,
     since: Instant,
@@ -98,11 +101,12 @@ impl<H: 'static> Pool<H> {
     }
 
     /// Takes a request, or nothing when as many wait as may.
-    pub fn submit(&self, request: Request) -> Option<Ticket> {
+    pub fn submit(&self, request: Request, headers: HeaderMap) -> Option<Ticket> {
         let (sender, reply) = oneshot::channel();
         let gone = Arc::new(AtomicBool::new(false));
         let job = Job {
             request,
+            headers,
             reply: sender,
             gone: Arc::clone(&gone),
             since: Instant::now(),
@@ -177,7 +181,7 @@ impl<H> Shared<H> {
             if left || job.reply.is_closed() {
                 continue;
             }
-            let mut answer = house.answer(&job.request, self.lane);
+            let mut answer = house.answer(&job.request, self.lane, job.headers);
             let rest = answer.take_rest();
             if job.reply.send(answer).is_ok()
                 && let Some(rest) = rest

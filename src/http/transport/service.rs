@@ -9,7 +9,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::task::{Context, Poll, ready};
 
 use hyper::body::{Body as _, Incoming};
-use hyper::header::HeaderMap;
 use hyper::http::request::Parts;
 use hyper::{Request, Response, StatusCode};
 
@@ -129,17 +128,16 @@ impl<H: 'static> Service<H> {
         let request = convert::request(&parts, self.watch.slot.peer, self.https, body);
         let pool = match lane {
             Lane::Quick => {
-                let answer = self.desk.house.answer(&request, lane);
-                return Answering::Ready(finish(answer.into_response(parts.headers), then));
+                let answer = self.desk.house.answer(&request, lane, parts.headers);
+                return Answering::Ready(finish(answer.into_response(), then));
             }
             Lane::Work => &self.desk.work,
             Lane::Hash => &self.desk.hash,
         };
-        match pool.submit(request) {
+        match pool.submit(request, parts.headers) {
             Some(ticket) => Answering::Waiting(Box::new(Waiting {
                 ticket,
                 watch: Rc::clone(&self.watch),
-                headers: parts.headers,
                 watches: true,
                 then,
             })),
@@ -181,7 +179,6 @@ pub struct Reading<H> {
 pub struct Waiting {
     ticket: Ticket,
     watch: Rc<Watch>,
-    headers: HeaderMap,
     watches: bool,
     then: Then,
 }
@@ -251,9 +248,8 @@ impl<H: 'static> Reading<H> {
 impl Waiting {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Response<Body>>> {
         if let Poll::Ready(reply) = Pin::new(&mut self.ticket.reply).poll(cx) {
-            let headers = mem::take(&mut self.headers);
             let response = match reply {
-                Ok(answer) => answer.into_response(headers),
+                Ok(answer) => answer.into_response(),
                 Err(_) => POOL_FULL.answer(),
             };
             return Poll::Ready(Ok(finish(response, self.then)));

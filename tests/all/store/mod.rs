@@ -8,6 +8,7 @@ mod disk;
 mod lock;
 mod owner;
 mod process;
+mod recent;
 mod secrets;
 mod support;
 mod time;
