@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { command, profile, serve, signIn } from "./harness.mjs";
+import { command, led, profile, serve, signIn } from "./harness.mjs";
 import { ALICE } from "./journeys.mjs";
 
 const LOOKS = [
@@ -42,7 +42,7 @@ export async function screenshot(path) {
   await page.getByLabel("User name").fill("alice");
   await page.getByLabel("Display name").fill("Alice Liddell");
   await page.getByLabel("Password").fill(ALICE);
-  await page.getByRole("button", { name: "Create admin" }).click();
+  await led(page, () => page.getByRole("button", { name: "Create admin" }).click());
   const token = await command("user", "token", "alice", "--db", site.db);
   const ask = async (method, path, body) => {
     const answer = await fetch(`${site.url}/api/v1${path}`, {
