@@ -1,5 +1,6 @@
 //! Reading: a connection that can only SELECT.
 
+use std::cell::Cell;
 use std::ops::Deref;
 use std::path::Path;
 
@@ -12,10 +13,25 @@ use crate::model::error::Error;
 /// connection, the writer on its own within a transaction.
 pub struct Select {
     pub(super) connection: Connection,
+    asked: Cell<u64>,
 }
 
 impl Select {
+    pub(super) const fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            asked: Cell::new(0),
+        }
+    }
+
+    /// How many statements this connection was asked, ever: what grows with the rows of a list is seen by it.
+    #[must_use]
+    pub const fn statements_asked(&self) -> u64 {
+        self.asked.get()
+    }
+
     pub(super) fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {
+        self.asked.set(self.asked.get() + 1);
         Ok(self.connection.prepare_cached(sql)?)
     }
 
@@ -88,9 +104,7 @@ pub struct Read(Select);
 
 impl Read {
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        Ok(Self(Select {
-            connection: file::open_to_read(path)?,
-        }))
+        Ok(Self(Select::new(file::open_to_read(path)?)))
     }
 
     /// Opens the file at `path` without a store: no writer, no migration, no look at every page.
@@ -98,9 +112,7 @@ impl Read {
     /// # Errors
     /// [`Refused`] with one clear line, when it is no file of ours, others can read it, or another version wrote it.
     pub fn of_file(path: &Path) -> Result<Self, Refused> {
-        Ok(Self(Select {
-            connection: file::open_to_read_alone(path)?,
-        }))
+        Ok(Self(Select::new(file::open_to_read_alone(path)?)))
     }
 }
 

@@ -6,6 +6,8 @@ const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-prac
 const WIDE = { width: 1200, height: 800 }, NARROW = { width: 320, height: 640 };
 /** Between the two: about the smallest width at which a table is a table. */
 const MIDDLE = { width: 970, height: 800 };
+/** At none of these is there anything to scroll sideways; the stylesheet changes its mind near some of them. */
+const WIDTHS = [320, 480, 960, 961, 1184, 1200, 1600];
 const ALL = { type: "tag", values: TAGS };
 // The same page in other colours has the same elements: only what looks at colours is asked again.
 const COLOURS = { type: "rule", values: ["color-contrast", "link-in-text-block"] };
@@ -94,6 +96,11 @@ async function* pages(page, start) {
 /** What is wrong with the page that is shown, in every mode. */
 async function faults(page) {
   const found = [];
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: 800 });
+    const scroll = await page.evaluate(() => document.documentElement.scrollWidth);
+    if (scroll > width) found.push(`${scroll} pixels wide on ${width}`);
+  }
   for (const [name, media, viewport, rules] of MODES) {
     await page.emulateMedia(media);
     await page.setViewportSize(viewport);
