@@ -146,6 +146,12 @@ impl Desk {
         &self.office.store
     }
 
+    /// How many statements this desk has asked the file, ever.
+    #[must_use]
+    pub fn statements_asked(&self) -> u64 {
+        self.read.statements_asked()
+    }
+
     /// Whether the file can be read and the writer's last commit succeeded.
     ///
     /// # Errors

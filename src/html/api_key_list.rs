@@ -159,7 +159,7 @@ fn filter(view: &ApiKeyList, path: &str) -> Markup {
     let state = view.filter.state.map_or("", Standing::word);
     let text = Some(&view.filter.text).filter(|text| !text.is_empty());
     html! {
-        form.bar method="get" action=(path) {
+        form.bar action=(path) {
             label { "Name" input type="search" name="text" value=[text]; }
             label {
                 "Status"
@@ -214,7 +214,7 @@ fn list_row(now: Time, view: &ApiKeyList, path: &str, row: &ApiKeyRow) -> Markup
         tr {
             th {
                 a href=(own) { (record.name) }
-                small { (hint(Form::Credential(record.kind), record.id)) " · " (permission::brief(&record.permissions, &view.offered)) }
+                small { (hint(Form::Credential(record.kind), record.id)) br; (permission::brief(&record.permissions, &view.offered)) }
             }
             td { (standing::cell(record, now)) }
             td data-l="Expires" { (when::end(record.expires_at, now)) }
@@ -241,7 +241,7 @@ fn ended(view: &ApiKeyList, now: Time) -> Markup {
                     }
                 }
             }
-            @if view.ended_total > ENDED_ROWS { p { "These are the latest. Your " a href="/events?action=api-key" { "events" } " have the rest." } }
+            @if view.ended_total > ENDED_ROWS { p { "These are the latest. Your " a href="/events?action=api-key.delete" { "events" } " have the rest." } }
         }
     }
 }

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::api_key::Holder;
 use super::form::button;
 use super::layout::{Frame, heading, page};
-use super::table::last_use;
+use super::table::{address, last_use};
 use super::when::{end_in_line, exact, expiry, time, time_or_never};
 use super::{chart, event, permission, standing};
 use crate::model::credential::{Record, Refusal, State, UsageDay};
@@ -65,8 +65,18 @@ pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
         }
         h2 { "Events" }
         (event::short_table(&view.events, frame.now))
+        @if !view.events.is_empty() { p { a href=(events(view)) { "All events about it" } } }
     };
     page(frame, view.holder.section(), &record.name, &content)
+}
+
+/// Where all events about it are.
+fn events(view: &ApiKeyPage) -> String {
+    let path = match view.holder {
+        Holder::Me => "/events",
+        Holder::Service(_) => "/admin/events",
+    };
+    address(path, &[("target", view.record.id.as_str())])
 }
 
 fn buttons(frame: &Frame, view: &ApiKeyPage) -> Markup {

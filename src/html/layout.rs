@@ -142,7 +142,7 @@ pub(super) fn page(frame: &Frame, section: Section, title: &str, content: &Marku
                 (entries(&OWN, section))
                 @if frame.admin == AdminPages::Shown {
                     b { "Administration" }
-                    (entries(&ADMIN, section))
+                    (administration(section))
                 }
             }
             main #main tabindex="-1" {
@@ -207,6 +207,17 @@ fn entries(list: &[(Section, &str, &str)], current: Section) -> Markup {
             @for (section, path, word) in list {
                 li { a href=(path) aria-current=[(*section == current).then_some("page")] { (word) } }
             }
+        }
+    }
+}
+
+/// Folded on a phone, with the name of the page one is on; the stylesheet unfolds it where there is room.
+fn administration(current: Section) -> Markup {
+    let here = ADMIN.iter().find(|(section, ..)| *section == current);
+    html! {
+        details {
+            summary { "Administration" @if let Some((_, _, word)) = here { ": " (word) } }
+            (entries(&ADMIN, current))
         }
     }
 }

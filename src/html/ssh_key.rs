@@ -19,6 +19,9 @@ use crate::model::time::Time;
 /// The type whose keys are so long that the list does not hold their text: they are copied from their own page.
 const LONG_TYPE: &str = "ssh-rsa";
 
+/// Lines to log in with that a page shows.
+const LOGINS_MAX: usize = 50;
+
 /// What a host did with a key.
 #[derive(Debug, Clone)]
 pub struct HostUse {
@@ -221,11 +224,28 @@ pub fn show(frame: &Frame, view: &SshKeyPage) -> Markup {
         h2 { "Public key" }
         pre #key data-copy="the public key" { (key.public_key) }
         h2 { "Log in with" }
-        p { "It works on every host at the next login." }
-        @if view.logins.is_empty() { p { "No host is enrolled yet that you may log in to." } }
-        @for (place, login) in view.logins.iter().enumerate() { pre data-copy={ "login line " (place + 1) } { "ssh " (login.login) "@" (login.host) } }
+        (logins(key, &view.logins))
     };
     page(frame, Section::SshKeys, &key.name, &content)
+}
+
+/// The lines to log in with.
+fn logins(key: &SshKeyFacts, logins: &[HostLogin]) -> Markup {
+    html! {
+        @if key.expired {
+            p { "It has expired and opens no host. Give it a new end, and it works at the next login." }
+        } @else if logins.is_empty() {
+            p { "There is no host yet that you may log in to. Once one is enrolled, its line is here." }
+        } @else {
+            p { "It works at the next login, on every host that you may use." }
+            ul {
+                @for login in logins.iter().take(LOGINS_MAX) {
+                    li { code data-copy={ "the line for " (login.login) " on " (login.host) } { "ssh " (login.login) "@" (login.host) } }
+                }
+            }
+            @if logins.len() > LOGINS_MAX { p { "And " (logins.len() - LOGINS_MAX) " more: " code { "keycroft api GET /api/v1/ssh-keys/logins" } } }
+        }
+    }
 }
 
 /// `/ssh-keys/ID/edit`. Sends `version` and the fields of [`new`]; an empty `expires_in` lets the end stay.

@@ -157,7 +157,7 @@ pub fn restore(
     let connection = copy_pages(backup, &unfinished.path).map_err(|error| refuse(error.into()))?;
     migrate::run(&connection, backup)?;
     demand_whole(backup, &connection)?;
-    let select = Select { connection };
+    let select = Select::new(connection);
     let mut restored = select.end_what_is_short_lived(permit).map_err(refuse)?;
     select
         .connection

@@ -60,7 +60,7 @@ pub fn examine(path: &Path, now: Time) -> Vec<Finding> {
             .map_err(|error| Refused::new(path, &format!("it can't be opened: {error}")))
     });
     let select = match opened {
-        Ok(connection) => Select { connection },
+        Ok(connection) => Select::new(connection),
         Err(refused) => {
             findings.insert(0, finding("file", Condition::Wrong, refused.to_string()));
             return findings;

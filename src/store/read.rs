@@ -1,5 +1,6 @@
 //! Reading: a connection that can only SELECT.
 
+use std::cell::Cell;
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,10 +15,25 @@ use crate::model::error::Error;
 /// connection, the writer on its own within a transaction.
 pub struct Select {
     pub(super) connection: Connection,
+    asked: Cell<u64>,
 }
 
 impl Select {
+    pub(super) const fn new(connection: Connection) -> Self {
+        Self {
+            connection,
+            asked: Cell::new(0),
+        }
+    }
+
+    /// How many statements this connection was asked, ever: what grows with the rows of a list is seen by it.
+    #[must_use]
+    pub const fn statements_asked(&self) -> u64 {
+        self.asked.get()
+    }
+
     pub(super) fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {
+        self.asked.set(self.asked.get() + 1);
         Ok(self.connection.prepare_cached(sql)?)
     }
 
@@ -101,9 +117,7 @@ pub struct Read {
 impl Read {
     pub(super) fn open(path: &Path, recent: Arc<Recent>) -> Result<Self, Error> {
         Ok(Self {
-            select: Select {
-                connection: file::open_to_read(path)?,
-            },
+            select: Select::new(file::open_to_read(path)?),
             recent: Some(recent),
         })
     }
@@ -118,9 +132,7 @@ impl Read {
     /// [`Refused`] with one clear line, when it is no file of ours, others can read it, or another version wrote it.
     pub fn of_file(path: &Path) -> Result<Self, Refused> {
         Ok(Self {
-            select: Select {
-                connection: file::open_to_read_alone(path)?,
-            },
+            select: Select::new(file::open_to_read_alone(path)?),
             recent: None,
         })
     }

@@ -92,7 +92,7 @@ impl Writer {
         let (sender, receiver) = sync_channel(QUEUE_MAX);
         let healthy = Arc::new(AtomicBool::new(true));
         let desk = Desk {
-            select: Select { connection },
+            select: Select::new(connection),
             receiver,
             uses,
             recent,

@@ -90,7 +90,8 @@ export async function launch() {
 /** A browser profile of its own; what goes wrong in it is kept in `.wrong`. */
 export async function profile(url, options = {}) {
   const context = await browser.newContext({ baseURL: url, viewport: { width: 1200, height: 800 }, ...options });
-  context.setDefaultTimeout(15_000);
+  // On a busy machine all takes long; what hangs is still found.
+  context.setDefaultTimeout(60_000);
   context.wrong = [];
   context.asked = [];
   context.on("page", (page) => {
@@ -114,6 +115,23 @@ export async function profile(url, options = {}) {
   return context;
 }
 
+/** Does what leads to another page, and waits until that is there. */
+export async function led(page, act) {
+  await Promise.all([page.waitForEvent("load"), act()]);
+}
+
+/** Waits until a script's condition holds in the page. */
+export async function until(page, condition, argument) {
+  await page.waitForFunction(condition, argument);
+}
+
+/** Presses a button that copies, and waits until it has; what is on the clipboard. */
+export async function copied(page, button) {
+  await page.evaluate(() => document.querySelector("[role=status]")?.remove());
+  await button.click();
+  await page.getByRole("status").getByText("Copied.").waitFor();
+}
+
 export function quiet(context) {
   equal(context.wrong, [], "the browser complained");
 }
@@ -122,7 +140,7 @@ export async function signIn(page, name, password) {
   await page.goto("/login");
   await page.getByLabel("User name").fill(name);
   await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await led(page, () => page.getByRole("button", { name: "Sign in" }).click());
   await page.waitForURL((url) => !url.pathname.startsWith("/login"));
 }
 

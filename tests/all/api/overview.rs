@@ -396,10 +396,11 @@ fn a_service_says_how_it_is_used_and_who_carries_its_permissions() {
         &site.token("bob"),
         &json!({"name": "jobs", "permissions": ["slurm:submit"]}),
     );
+    // The key, and the token that made it.
     let after = get(&site, "/api/v1/services/slurm");
     assert_eq!(
         (&after["last_used_at"], &after["carriers"]),
-        (&json!("2026-11-22T12:00:00Z"), &json!(1))
+        (&json!("2026-11-22T12:00:00Z"), &json!(2))
     );
     let listed = get(&site, "/api/v1/services");
     assert_eq!(listed["items"][0]["last_used_at"], "2026-11-22T12:00:00Z");

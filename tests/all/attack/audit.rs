@@ -106,3 +106,60 @@ fn nobody_downloads_twice_at_once() {
     drop(first);
     assert_eq!(ask(&bob).status_code, 200);
 }
+
+/// However long the log is, a download is all of it; one part at a time is in memory, and each is asked for anew.
+#[test]
+fn a_download_is_the_whole_log() {
+    const EVENTS: i64 = 100_500;
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    let file = rusqlite::Connection::open(site.path()).unwrap();
+    let sql = "WITH RECURSIVE n (x) AS (SELECT 1 + (SELECT max(number) FROM events) UNION ALL SELECT x + 1 FROM n WHERE x < ?1) \
+               INSERT INTO events (number, at, action, outcome, way, actor, target_kind, target_id, target_name, before, after, hash) \
+               SELECT x, 1795000000, 'sweep', 'done', 'cli', 'operator', 'sweep', 'sweep', '', '', '', zeroblob(32) FROM n";
+    file.execute(sql, [EVENTS]).unwrap();
+    let page = alice.open("/admin/events/export");
+    assert_eq!(page.header("Content-Type"), Some("application/jsonl"));
+    let text = page.text();
+    assert!(text.ends_with('\n'));
+    let mut expected = EVENTS;
+    for line in text.lines() {
+        let beginning = format!("{{\"number\":{expected},");
+        assert!(line.starts_with(&beginning), "{beginning}: {line}");
+        expected -= 1;
+    }
+    assert_eq!(expected, 0);
+}
+
+/// Who is signed out in the middle of a download gets no more of it; and it has no end that looks like one.
+#[test]
+fn a_download_ends_with_the_session() {
+    use std::io::Read;
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let file = rusqlite::Connection::open(site.path()).unwrap();
+    for number in 0..1_100 {
+        let sql = "INSERT INTO events (number, at, action, outcome, way, actor, actor_user_id, target_kind, target_id, target_name, before, after, hash) \
+                   SELECT 1 + max(number), 1795000000, 'sweep', 'done', 'cli', 'bob', (SELECT id FROM users WHERE username = 'bob'), 'sweep', ?1, '', '', '', zeroblob(32) FROM events";
+        file.execute(sql, [number]).unwrap();
+    }
+    let cookie = format!("keycroft-session={}", bob.cookies["keycroft-session"]);
+    let headers = vec![
+        ("Host".to_owned(), "127.0.0.1:8420".to_owned()),
+        ("Cookie".to_owned(), cookie),
+    ];
+    let peer = "127.0.0.1:40000".parse().unwrap();
+    let request =
+        rouille::Request::fake_http_from(peer, "GET", "/events/export", headers, Vec::new());
+    let response = keycroft::http::respond(&site.house, &request);
+    assert_eq!(response.status_code, 200);
+    let (mut reader, _) = response.data.into_reader_and_size();
+    let mut some = [0; 100];
+    reader.read_exact(&mut some).unwrap();
+    let form = bob.open("/account").form("/logout");
+    bob.submit_and_follow(&form);
+    let mut rest = Vec::new();
+    assert!(reader.read_to_end(&mut rest).is_err());
+    let lines = rest.iter().filter(|byte| **byte == b'\n').count();
+    assert_eq!(lines, 1_000, "what was fetched before");
+}

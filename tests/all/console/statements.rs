@@ -1,0 +1,60 @@
+//! P7: what a list asks the file does not grow with its rows.
+
+use super::browser::Browser;
+use super::site::Site;
+
+fn asked(site: &Site, browser: &mut Browser<'_>, path: &str) -> u64 {
+    // The first time a connection reads, SQLite and we look at more.
+    browser.open(path);
+    let before = site.desk().statements_asked();
+    browser.open(path);
+    site.desk().statements_asked() - before
+}
+
+#[test]
+fn twenty_rows_ask_no_more_than_two() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    let lists = [
+        "/api-keys",
+        "/api-keys?sort=uses",
+        "/tokens",
+        "/ssh-keys",
+        "/sessions",
+        "/events",
+        "/admin/users",
+        "/admin/groups",
+        "/admin/services",
+        "/admin/hosts",
+        "/admin/inventory",
+        "/admin/inventory?show=never-used",
+        "/admin/events",
+    ];
+    let fill = |alice: &mut Browser<'_>, from: usize, to: usize| {
+        for number in from..to {
+            let (_, secret) = alice.make_key(&format!("key {number}"));
+            let header = format!("Bearer {secret}");
+            let verified = alice.send("GET", "/verify", &[("Authorization", &header)], "");
+            assert_eq!(verified.status, 204);
+            let form = alice.open("/tokens/new").form("/tokens/new");
+            alice.submit(&form).expect(200);
+            let form = alice.open("/admin/groups").form("/admin/groups");
+            alice.submit_and_follow(&form.set("name", &format!("group{number}")));
+            let form = alice.open("/admin/new-service").form("/admin/new-service");
+            alice.submit_and_follow(&form.set("name", &format!("service{number}")));
+            let user = format!("user{number}");
+            site.add_user(&user, keycroft::model::user::Role::Member, None);
+        }
+    };
+    fill(&mut alice, 0, 2);
+    let few: Vec<u64> = lists
+        .iter()
+        .map(|path| asked(&site, &mut alice, path))
+        .collect();
+    fill(&mut alice, 2, 20);
+    for (path, few) in lists.iter().zip(few) {
+        let many = asked(&site, &mut alice, path);
+        assert!(many <= few && many <= 12, "{path}: {few} became {many}");
+        assert!(many >= 2, "{path}: nothing was counted");
+    }
+}
