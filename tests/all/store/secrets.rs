@@ -270,26 +270,51 @@ fn secrets_are_found_nowhere() {
     for secret in [&key, &rotated, &other] {
         assert_eq!(client.verify(secret), 204);
     }
-    let answers = misuse(&mut client, &token, &key, &session, reset);
-    for (place, answer) in &answers {
-        search.look(place, answer.head.as_bytes());
-        search.look(place, answer.body.as_bytes());
-    }
     others(&mut search, &mut client, &token);
-    for list in ["events?all=true&limit=200", "api-keys", "tokens", "sessions", "hosts", "hosts/enrolment-codes", "services", "services/gate/api-keys", "users", "users/bob/sessions"] {
-        let answer = client.ask("GET", &format!("/api/v1/{list}"), &token, "");
-        assert_eq!(answer.status, 200, "{list}");
-        search.look(list, answer.body.as_bytes());
-    }
-    client.reconnect();
-    for page in ["account", "api-keys", "tokens", "sessions", "ssh-keys", "events", "events/export", "admin/users", "admin/hosts", "admin/services/gate", "admin/inventory", "admin/diagnostics", "admin/events/export", "nowhere", &format!("api-keys/{key}")] {
+    // Before the misuse, which ends the sessions.
+    for page in [
+        "account",
+        "api-keys",
+        "tokens",
+        "sessions",
+        "ssh-keys",
+        "events",
+        "events/export",
+        "admin/users",
+        "admin/hosts",
+        "admin/services/gate",
+        "admin/inventory",
+        "admin/diagnostics",
+        "admin/events/export",
+        "nowhere",
+        &format!("api-keys/{key}"),
+    ] {
         let answer = client.page(&format!("/{page}"), &second);
         assert!(matches!(answer.status, 200 | 404), "{page}: {answer:?}");
         search.look(page, answer.body.as_bytes());
         search.look(page, answer.head.as_bytes());
     }
-    let mut exported = keycroft(&db, &["event", "export"]);
-    search.look("export", &exported.output().unwrap().stdout);
+    let answers = misuse(&mut client, &token, &key, &session, reset);
+    for (place, answer) in &answers {
+        search.look(place, answer.head.as_bytes());
+        search.look(place, answer.body.as_bytes());
+    }
+    for list in [
+        "events?all=true&limit=200",
+        "api-keys",
+        "tokens",
+        "sessions",
+        "hosts",
+        "hosts/enrolment-codes",
+        "services",
+        "services/gate/api-keys",
+        "users",
+        "users/bob/sessions",
+    ] {
+        let answer = client.ask("GET", &format!("/api/v1/{list}"), &token, "");
+        assert_eq!(answer.status, 200, "{list}");
+        search.look(list, answer.body.as_bytes());
+    }
     let metrics = client.ask("GET", "/metrics", &token, "");
     search.look("metrics", metrics.body.as_bytes());
 
@@ -305,6 +330,8 @@ fn secrets_are_found_nowhere() {
         "the journal was looked at"
     );
     search.look_at_folder(folder.path());
+    let mut exported = keycroft(&db, &["event", "export"]);
+    search.look("export", &exported.output().unwrap().stdout);
     let backup = folder.path().join("backup.db");
     said(&db, &["backup", backup.to_str().unwrap()]);
     search.look_at_folder(folder.path());
@@ -327,19 +354,40 @@ fn others(search: &mut Search, client: &mut Client, token: &str) {
     let (_, other) = shown(search, client, "unspent enrolment code", codes, token, "{}");
     assert_ne!(code, other);
     let enroll = "/api/v1/hosts/enroll";
-    let (_, host) = shown(search, client, "host's credential", enroll, &code, r#"{"name": "gpu1"}"#);
+    let (_, host) = shown(
+        search,
+        client,
+        "host's credential",
+        enroll,
+        &code,
+        r#"{"name": "gpu1"}"#,
+    );
     let copy = client.ask("GET", "/api/v1/hosts/self/authorized-keys", &host, "");
     assert_eq!(copy.status, 200);
     search.look("a host's copy", copy.body.as_bytes());
-    let service = client.ask("POST", "/api/v1/services", token, r#"{"name": "gate", "permissions": []}"#);
+    let service = client.ask(
+        "POST",
+        "/api/v1/services",
+        token,
+        r#"{"name": "gate", "permissions": []}"#,
+    );
     assert_eq!(service.status, 201);
     let keys = "/api/v1/services/gate/api-keys";
-    let (_, gate) = shown(search, client, "service's key", keys, token, r#"{"name": "g"}"#);
+    let (_, gate) = shown(
+        search,
+        client,
+        "service's key",
+        keys,
+        token,
+        r#"{"name": "g"}"#,
+    );
     assert_eq!(client.verify(&gate), 204);
     let form = client.form("/oauth/device_authorization", "client_id=keycroft-cli");
     assert_eq!(form.status, 200, "{form:?}");
     search.plant("device code", &form.field("device_code"));
-    let pasted = format!("{{\"name\": \"oops\", \"public_key\": \"-----BEGIN OPENSSH PRIVATE KEY-----\\n{PRIVATE}\\n-----END OPENSSH PRIVATE KEY-----\\n\"}}");
+    let pasted = format!(
+        "{{\"name\": \"oops\", \"public_key\": \"-----BEGIN OPENSSH PRIVATE KEY-----\\n{PRIVATE}\\n-----END OPENSSH PRIVATE KEY-----\\n\"}}"
+    );
     search.plant("private key", PRIVATE);
     let refused = client.ask("POST", "/api/v1/ssh-keys", token, &pasted);
     assert_eq!(refused.status, 422);
