@@ -127,6 +127,11 @@ impl Server {
         self.ended()
     }
 
+    /// What it wrote to standard error until now.
+    pub fn said_so_far(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
     pub fn client(&self) -> Client {
         Client {
             stream: BufReader::new(TcpStream::connect(self.address).unwrap()),

@@ -270,29 +270,8 @@ fn secrets_are_found_nowhere() {
     for secret in [&key, &rotated, &other] {
         assert_eq!(client.verify(secret), 204);
     }
-    let answers = misuse(&mut client, &token, &key, &session, reset);
-    for (place, answer) in &answers {
-        search.look(place, answer.head.as_bytes());
-        search.look(place, answer.body.as_bytes());
-    }
     others(&mut search, &mut client, &token);
-    for list in [
-        "events?all=true&limit=200",
-        "api-keys",
-        "tokens",
-        "sessions",
-        "hosts",
-        "hosts/enrolment-codes",
-        "services",
-        "services/gate/api-keys",
-        "users",
-        "users/bob/sessions",
-    ] {
-        let answer = client.ask("GET", &format!("/api/v1/{list}"), &token, "");
-        assert_eq!(answer.status, 200, "{list}");
-        search.look(list, answer.body.as_bytes());
-    }
-    client.reconnect();
+    // Before the misuse, which ends the sessions.
     for page in [
         "account",
         "api-keys",
@@ -315,8 +294,27 @@ fn secrets_are_found_nowhere() {
         search.look(page, answer.body.as_bytes());
         search.look(page, answer.head.as_bytes());
     }
-    let mut exported = keycroft(&db, &["event", "export"]);
-    search.look("export", &exported.output().unwrap().stdout);
+    let answers = misuse(&mut client, &token, &key, &session, reset);
+    for (place, answer) in &answers {
+        search.look(place, answer.head.as_bytes());
+        search.look(place, answer.body.as_bytes());
+    }
+    for list in [
+        "events?all=true&limit=200",
+        "api-keys",
+        "tokens",
+        "sessions",
+        "hosts",
+        "hosts/enrolment-codes",
+        "services",
+        "services/gate/api-keys",
+        "users",
+        "users/bob/sessions",
+    ] {
+        let answer = client.ask("GET", &format!("/api/v1/{list}"), &token, "");
+        assert_eq!(answer.status, 200, "{list}");
+        search.look(list, answer.body.as_bytes());
+    }
     let metrics = client.ask("GET", "/metrics", &token, "");
     search.look("metrics", metrics.body.as_bytes());
 
@@ -332,6 +330,8 @@ fn secrets_are_found_nowhere() {
         "the journal was looked at"
     );
     search.look_at_folder(folder.path());
+    let mut exported = keycroft(&db, &["event", "export"]);
+    search.look("export", &exported.output().unwrap().stdout);
     let backup = folder.path().join("backup.db");
     said(&db, &["backup", backup.to_str().unwrap()]);
     search.look_at_folder(folder.path());
@@ -571,4 +571,38 @@ fn misuse(
         })
         .filter_map(|(place, answer)| Some((place, answer.ok()?)))
         .collect()
+}
+
+/// The link that makes the first admin is said on standard error, and nowhere else.
+#[test]
+fn the_set_up_code_stands_in_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("keycroft.db");
+    let mut command = keycroft(&db, &["serve", "--listen", "127.0.0.1:0"]);
+    command.args(["--log", "debug"]);
+    let server = Server::spawn(command);
+    let said_so_far = server.said_so_far();
+    let (_, code) = said_so_far.split_once("code=").unwrap();
+    let code = &code[..55];
+    let mut search = Search::default();
+    search.plant("set-up code", code);
+    let mut client = server.client();
+    let wrong = client.ask("POST", "/api/v1/setup", code, "{}");
+    assert_eq!(wrong.status, 422, "{wrong:?}");
+    search.look("a refusal", wrong.body.as_bytes());
+    let body = format!("{{\"username\": \"alice\", \"password\": \"{NEW_PASSWORD}\"}}");
+    let made = client.ask("POST", "/api/v1/setup", code, &body);
+    assert_eq!(made.status, 201, "{made:?}");
+    search.look("the answer", made.body.as_bytes());
+    let process = format!("/proc/{}", server.child.id());
+    for name in ["cmdline", "environ"] {
+        search.look_at_file(&Path::new(&process).join(name));
+    }
+    search.look_at_folder(folder.path());
+    let (status, log) = server.terminate();
+    assert!(status.success());
+    search.look_at_folder(folder.path());
+    assert_eq!(log.matches(code).count(), 1, "said once: {log}");
+    search.look("the rest of the log", log.replace(code, "").as_bytes());
+    assert!(search.found.is_empty(), "{:#?}", search.found);
 }
