@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::api_key::Holder;
+use super::explain::{self, Chain};
 use super::form::button;
 use super::layout::{Frame, heading, page};
 use super::table::last_use;
@@ -39,6 +40,8 @@ pub struct ApiKeyPage {
     pub maker: Maker,
     /// What it made and what is still good.
     pub made: Vec<Record>,
+    /// Each check that it goes through, and which of them fails.
+    pub chain: Chain,
     /// The last events about it, newest first; about 20.
     pub events: Vec<Event>,
 }
@@ -54,6 +57,7 @@ pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
         (facts(frame, view))
         h2 { "Use" }
         (chart::large(&view.usage, frame.now))
+        (explain::section(&view.holder.path_of(record.id, ""), &view.chain))
         @if !view.made.is_empty() {
             h2 { "What it made" }
             ul { @for made in &view.made { li { (made.kind) " " bdi { (made.name) } " (" code { (made.id) } "), " (expiry(made.expires_at, frame.now)) } } }
