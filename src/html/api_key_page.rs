@@ -65,7 +65,8 @@ pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
         h2 { "Events" }
         (event::short_table(&view.events, frame.now))
     };
-    page(frame, view.holder.section(), &record.name, &content)
+    let title = view.chain.input.title(&record.name);
+    page(frame, view.holder.section(), &title, &content)
 }
 
 fn buttons(frame: &Frame, view: &ApiKeyPage) -> Markup {
@@ -101,7 +102,7 @@ fn facts(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let lost = record.permissions.without(&view.power);
     html! {
         dl {
-            dt { "Status" } dd { (standing::pill(standing::Standing::of(record, now))) }
+            dt { "Status" } dd { (standing::pill(record, now)) }
             dt { "Id" } dd { code data-copy="id" { (record.id) } small { "The secret begins with " code { (hint(Form::Credential(record.kind), record.id)) } } }
             dt { "Expires" } dd { (end_in_line(record.expires_at, now)) }
             dt { "Last used" } dd { (last_use(record.last_use.as_ref(), now)) }

@@ -10,6 +10,7 @@ pub mod event;
 pub mod group;
 pub mod host;
 pub mod idempotency;
+pub mod notice;
 pub mod password;
 pub mod permission;
 pub mod policy;

@@ -126,7 +126,6 @@ pub fn key_list(words: &Words, rows: usize) -> ApiKeyList {
             .map(|n| ApiKeyRow {
                 record: record(words, n),
                 usage: usage(n),
-                chain: chain(words, n),
             })
             .collect(),
         total: rows,
@@ -178,6 +177,7 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
             power: Role::Member.permissions(),
             refusal: (n == 0).then_some(Refusal::Disabled),
             usage: usage(n),
+            chain: chain(words, n),
             maker: if n == 0 {
                 Maker::Credential(Box::new(session(words, 2)))
             } else {
