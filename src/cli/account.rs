@@ -8,6 +8,7 @@ use super::client::{Client, PROGRAM};
 use super::config::Folder;
 use super::connection::{Connection, Credential, Remote, variable};
 use super::exit::{FAILED, Failure, NOT_FOUND, SIGN_IN_NEEDED, USAGE};
+use super::notice;
 use super::output::{self, Cell, relative, say};
 use crate::wire::{MeOut, TokenGrantOut};
 
@@ -120,7 +121,11 @@ pub fn status(arguments: &RemoteArguments) -> Result<(), Failure> {
             Failure::new(SIGN_IN_NEEDED, format!("you are not signed in at {server}"))
                 .hint(format!("keycroft login {server}")),
         ),
-        Some(me) => me.map(|_| ()),
+        Some(me) => {
+            me?;
+            notice::of_everything(&client);
+            Ok(())
+        }
     }
 }
 

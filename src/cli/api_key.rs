@@ -8,6 +8,7 @@ use super::connection::Remote;
 use super::exit::{Failure, USAGE};
 use super::explain::{Question, Whose, explain};
 use super::lookup::find_id;
+use super::notice;
 use super::output::{self, Cell, Out, say};
 use super::prompt::confirm;
 use crate::model::time::Time;
@@ -245,7 +246,9 @@ fn list_keys(client: &Client, path: &str) -> Result<(), Failure> {
         .iter()
         .map(|key| key_row(key, client.now()))
         .collect();
-    output::table(&KEY_HEADINGS, &rows)
+    output::table(&KEY_HEADINGS, &rows)?;
+    notice::of_list(client, "api-key", &listed);
+    Ok(())
 }
 
 fn key_row(key: &ApiKeyOut, now: Time) -> Vec<Cell> {

@@ -9,11 +9,11 @@ use ureq::http::{HeaderMap, Method, Request, header};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use zeroize::Zeroizing;
 
-use super::connection::{Connection, Credential, Remote};
+use super::connection::{Connection, Remote};
 use super::exit::{FAILED, Failure, INVALID, USAGE};
-use super::output::{relative, say};
+use super::notice;
+use super::output::say;
 use crate::clock::Clock;
-use crate::model::credential::Kind;
 use crate::model::time::Time;
 use crate::wire::ListOut;
 
@@ -25,8 +25,6 @@ const REQUEST_TIME: Duration = Duration::from_secs(60);
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
 /// Items asked for at once.
 const PART_ITEMS: usize = 200;
-/// From how many days before an API key's end on it is named.
-const NOTICE_DAYS: u64 = 14;
 
 /// What is sent as `User-Agent`.
 pub const PROGRAM: &str = concat!("keycroft/", env!("CARGO_PKG_VERSION"));
@@ -310,7 +308,7 @@ impl Client {
         Ok((status, answer.headers().clone(), Zeroizing::new(text)))
     }
 
-    /// Names an API key that ends soon, on standard error. (A token always does; it is named in its last hour.)
+    /// Names the credential in use on standard error, when it ends soon.
     fn notice(&self, headers: &HeaderMap) {
         let Some(credential) = &self.connection.credential else {
             return;
@@ -320,27 +318,11 @@ impl Client {
             .and_then(|value| value.to_str().ok())
             .and_then(|text| Time::parse(text).ok());
         if let Some(end) = end
-            && let Some(text) = notice(credential, end, self.now())
+            && let Some(text) = notice::of_credential(credential, end, self.now())
         {
             say(&text);
         }
     }
-}
-
-fn notice(credential: &Credential, end: Time, now: Time) -> Option<String> {
-    const HOUR: Duration = Duration::from_secs(3_600);
-    let left = end.since(now);
-    let hint = credential.hint();
-    if credential.is(Kind::ApiKey) {
-        let soon = left <= Duration::from_secs(NOTICE_DAYS * 86_400);
-        return soon.then(|| format!("keycroft: the API key {hint} ends {}\n  try: keycroft api-key edit {} --expires 30d", relative(end, now), credential.id));
-    }
-    (left <= HOUR).then(|| {
-        format!(
-            "keycroft: the token {hint} ends {}\n  try: keycroft login",
-            relative(end, now)
-        )
-    })
 }
 
 /// TLS that trusts the certificates in a file, or the system's.
@@ -386,33 +368,6 @@ pub fn encode(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::connection::Source;
-    use crate::model::secret::{Form, Secret};
-
-    #[test]
-    fn api_keys_are_named_two_weeks_before_their_end_and_tokens_an_hour() {
-        let now = Time::from_unix(1_000_000);
-        let credential = |kind| {
-            Credential::parse(
-                &Secret::generate(Form::Credential(kind)).reveal(),
-                Source::StandardInput,
-            )
-            .unwrap()
-        };
-        let after = |seconds| Time::from_unix(now.unix() + seconds);
-        for (kind, seconds, named) in [
-            (Kind::ApiKey, 14 * 86_400, true),
-            (Kind::ApiKey, 14 * 86_400 + 1, false),
-            (Kind::Token, 3_600, true),
-            (Kind::Token, 3_601, false),
-        ] {
-            assert_eq!(
-                notice(&credential(kind), after(seconds), now).is_some(),
-                named,
-                "{kind} {seconds}"
-            );
-        }
-    }
 
     #[test]
     fn values_can_not_leave_their_segment() {

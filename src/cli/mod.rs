@@ -17,6 +17,7 @@ mod group;
 mod host;
 mod login;
 mod lookup;
+mod notice;
 mod operator;
 mod output;
 mod place;

@@ -13,6 +13,7 @@ use super::client::{Client, encode};
 use super::connection::Remote;
 use super::exit::{FAILED, Failure, INVALID, NOT_FOUND, USAGE};
 use super::lookup::find_id;
+use super::notice;
 use super::output::{self, Cell, say};
 use super::prompt::confirm;
 use super::ssh_key_import::{self, Import};
@@ -156,7 +157,9 @@ fn list(client: &Client, whose: &Whose) -> Result<(), Failure> {
     }
     let keys: Vec<SshKeyOut> = listed.parse()?;
     let rows: Vec<Vec<Cell>> = keys.iter().map(|key| row(key, client.now())).collect();
-    output::table(&HEADINGS, &rows)
+    output::table(&HEADINGS, &rows)?;
+    notice::of_list(client, "ssh-key", &listed);
+    Ok(())
 }
 
 fn row(key: &SshKeyOut, now: Time) -> Vec<Cell> {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{Desk, Whose};
 use crate::model::caller::Caller;
 use crate::model::credential::{Credential, Kind, Record};
-use crate::model::error::Error;
+use crate::model::error::{Error, FieldError};
 use crate::model::permission::Permission;
 use crate::model::secret::Id;
 use crate::model::time::Time;
@@ -18,6 +18,32 @@ pub struct Circumstances {
     pub address: Option<IpAddr>,
     /// What was demanded.
     pub permission: Option<Permission>,
+}
+
+impl Circumstances {
+    /// Reads what somebody typed.
+    ///
+    /// # Errors
+    /// A sentence for each of `address` and `permission` that is none.
+    pub fn parse(address: Option<&str>, permission: Option<&str>) -> Result<Self, Vec<FieldError>> {
+        let mut faults = Vec::new();
+        let address = address.map(str::parse::<IpAddr>).and_then(|parsed| {
+            let said = FieldError::new("address", "write an address like 10.0.0.7");
+            parsed.map_err(|_| faults.push(said)).ok()
+        });
+        let permission = permission.map(Permission::parse).and_then(|parsed| {
+            parsed
+                .map_err(|message| faults.push(FieldError::new("permission", message)))
+                .ok()
+        });
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        Ok(Self {
+            address: address.map(|address| address.to_canonical()),
+            permission,
+        })
+    }
 }
 
 /// One link of the chain.

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::api_key::Holder;
+use super::explain::{self, Chain};
 use super::form::button;
 use super::layout::{Frame, heading, page};
 use super::table::{address, last_use};
@@ -41,6 +42,8 @@ pub struct ApiKeyPage {
     pub made: Vec<Record>,
     /// The SSH keys among what it made: ids and names.
     pub ssh_keys: Vec<(Id, String)>,
+    /// Each check that it goes through, and which of them fails.
+    pub chain: Chain,
     /// The last events about it, newest first; about 20.
     pub events: Vec<Event>,
 }
@@ -56,6 +59,7 @@ pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
         (facts(frame, view))
         h2 { "Use" }
         (chart::large(&view.usage, frame.now))
+        (explain::section(&view.holder.path_of(record.id, ""), &view.chain))
         @if !view.made.is_empty() || !view.ssh_keys.is_empty() {
             h2 { "What it made" }
             ul {
@@ -67,7 +71,8 @@ pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
         (event::short_table(&view.events, frame.now))
         @if !view.events.is_empty() { p { a href=(events(view)) { "All events about it" } } }
     };
-    page(frame, view.holder.section(), &record.name, &content)
+    let title = view.chain.input.title(&record.name);
+    page(frame, view.holder.section(), &title, &content)
 }
 
 /// Where all events about it are.
@@ -112,7 +117,7 @@ fn facts(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let lost = record.permissions.without(&view.power);
     html! {
         dl {
-            dt { "Status" } dd { (standing::pill(standing::Standing::of(record, now))) }
+            dt { "Status" } dd { (standing::pill(record, now)) }
             dt { "Id" } dd { code data-copy="id" { (record.id) } small { "The secret begins with " code { (hint(Form::Credential(record.kind), record.id)) } } }
             dt { "Expires" } dd { (end_in_line(record.expires_at, now)) }
             dt { "Last used" } dd { (last_use(record.last_use.as_ref(), now)) }

@@ -13,6 +13,7 @@ pub mod device;
 pub mod diagnostics;
 pub mod error;
 pub mod event;
+pub mod explain;
 pub mod form;
 #[cfg(test)]
 mod gallery;

@@ -6,7 +6,7 @@ use super::form::{self, Field, Input, acts, danger, hidden, post, summary};
 use super::layout::{Frame, Section, heading, page};
 use super::lifetime;
 use super::shown_once::paste;
-use super::standing::{badge, is_soon_for_ssh_key};
+use super::standing::{badge, soon_words};
 use super::table::{Pager, pager};
 use super::when::{self, end_in_line, exact, time};
 use crate::model::address::Networks;
@@ -145,8 +145,8 @@ fn kind(key: &SshKeyFacts) -> String {
 fn pill(key: &SshKeyFacts, now: Time) -> Markup {
     if key.expired {
         badge("bad", "Expired")
-    } else if is_soon_for_ssh_key(key.expires_at, now) {
-        badge("warn", "Expires soon")
+    } else if let Some(words) = soon_words(key.expires_at, now) {
+        badge("warn", &words)
     } else {
         badge("ok", "Active")
     }

@@ -6,11 +6,10 @@ use maud::{Markup, html};
 
 use super::when::relative;
 use crate::model::credential::{Kind, Record, State};
+use crate::model::notice::Notice;
 use crate::model::time::Time;
 
-/// From when on before its end a credential is marked.
-const SOON: Duration = Duration::from_secs(14 * 86_400);
-/// The same for tokens, which never live longer than a day.
+/// From when on before its end a token is marked: it never lives longer than a day.
 const SOON_TOKEN: Duration = Duration::from_secs(3_600);
 
 /// What a list says of a credential, and what it can be filtered by: finer than [`State`].
@@ -42,7 +41,7 @@ impl Standing {
             State::Expired => Self::Expired,
             State::Disabled => Self::Disabled,
             State::Active if record.grace_ends_at(now).is_some() => Self::Rotating,
-            State::Active if is_soon(record.kind, record.expires_at, now) => Self::Soon,
+            State::Active if soon(record.kind, record.expires_at, now).is_some() => Self::Soon,
             State::Active => Self::Active,
         }
     }
@@ -104,24 +103,30 @@ impl Standing {
     }
 }
 
-/// Whether something of `kind` that ends at `end` is marked as ending soon.
-fn is_soon(kind: Kind, end: Option<Time>, now: Time) -> bool {
-    let window = match kind {
-        Kind::ApiKey => SOON,
-        Kind::Token => SOON_TOKEN,
-        Kind::Session | Kind::Host => return false,
-    };
-    end.is_some_and(|end| end.since(now) <= window)
+/// How soon something of `kind` ends, in words, when it is marked for that.
+fn soon(kind: Kind, end: Option<Time>, now: Time) -> Option<String> {
+    match kind {
+        Kind::ApiKey => soon_words(end, now),
+        Kind::Token => {
+            let is_soon = end.is_some_and(|end| end.since(now) <= SOON_TOKEN);
+            is_soon.then(|| "Ends within an hour".to_owned())
+        }
+        Kind::Session | Kind::Host => None,
+    }
 }
 
-/// Whether an SSH key that ends at `end` is marked as ending soon.
-pub(super) fn is_soon_for_ssh_key(end: Option<Time>, now: Time) -> bool {
-    is_soon(Kind::ApiKey, end, now)
+/// How soon an API key or an SSH key ends: within 14 days, 7 days or a day.
+pub(super) fn soon_words(end: Option<Time>, now: Time) -> Option<String> {
+    Notice::of(end, now).map(|notice| format!("Ends {}", notice.words()))
 }
 
 /// The word in its border.
-pub(super) fn pill(standing: Standing) -> Markup {
-    badge(standing.class(), standing.label())
+pub(super) fn pill(record: &Record, now: Time) -> Markup {
+    let standing = Standing::of(record, now);
+    match soon(record.kind, record.expires_at, now) {
+        Some(words) if standing == Standing::Soon => badge(standing.class(), &words),
+        _ => badge(standing.class(), standing.label()),
+    }
 }
 
 /// A word in a border; `class` is ok, warn, bad or dim.
@@ -132,7 +137,32 @@ pub(super) fn badge(class: &str, word: &str) -> Markup {
 /// The word, and what belongs to it: until when the old secret is good.
 pub(super) fn cell(record: &Record, now: Time) -> Markup {
     html! {
-        (pill(Standing::of(record, now)))
+        (pill(record, now))
         @if let Some(end) = record.grace_ends_at(now) { small { "old secret ends " (relative(end, now)) } }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_of_the_three_has_its_words() {
+        const DAY: i64 = 86_400;
+        let now = Time::from_unix(1_000_000);
+        let said = |kind, seconds| soon(kind, Some(Time::from_unix(now.unix() + seconds)), now);
+        for (seconds, words) in [
+            (15 * DAY, None),
+            (14 * DAY, Some("Ends within 14 days")),
+            (7 * DAY, Some("Ends within 7 days")),
+            (DAY, Some("Ends within a day")),
+        ] {
+            assert_eq!(said(Kind::ApiKey, seconds).as_deref(), words, "{seconds}");
+        }
+        assert_eq!(said(Kind::Token, 3_601), None);
+        assert_eq!(
+            said(Kind::Token, 3_600).as_deref(),
+            Some("Ends within an hour")
+        );
     }
 }

@@ -11,6 +11,7 @@ pub mod group;
 pub mod host;
 pub mod idempotency;
 pub mod inventory;
+pub mod notice;
 pub mod password;
 pub mod permission;
 pub mod policy;

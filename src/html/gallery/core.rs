@@ -8,6 +8,7 @@ use crate::html::api_key::{
     ApiKeyRow, Filter, Holder, Maker, Sort,
 };
 use crate::html::event::{self, EventFilter, EventList, Scope};
+use crate::html::explain::{Chain, Link};
 use crate::html::form::Input;
 use crate::html::layout::Flash;
 use crate::html::session::{self, SessionList};
@@ -176,6 +177,7 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
             power: Role::Member.permissions(),
             refusal: (n == 0).then_some(Refusal::Disabled),
             usage: usage(n),
+            chain: chain(words, n),
             maker: if n == 0 {
                 Maker::Credential(Box::new(session(words, 2)))
             } else {
@@ -193,12 +195,34 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
         power: Role::Member.permissions(),
         refusal: Some(Refusal::Ended),
         usage: Vec::new(),
+        chain: chain(words, 1),
         maker: Maker::Id(id(3).to_string()),
         made: Vec::new(),
         ssh_keys: Vec::new(),
         events: Vec::new(),
     };
     shown(list, "api-key-ended", api_key::show(&frame, &view));
+}
+
+fn chain(words: &Words, n: usize) -> Chain {
+    let link = |name, holds| Link {
+        name,
+        holds,
+        sentence: words.at(n),
+    };
+    let input = if n == 0 {
+        Input::default()
+    } else {
+        failed(words, &["address", "permission"])
+    };
+    Chain {
+        links: vec![
+            link("exists", Some(true)),
+            link("enabled", Some(false)),
+            link("permission_held", None),
+        ],
+        input,
+    }
 }
 
 fn api_key_forms(words: &Words, list: &mut Vec<Shown>) {

@@ -1,8 +1,6 @@
 //! "Why was it refused?": `/explain/{id}` beside API keys and tokens: also of one that
 //! was deleted, which at its own path is no more.
 
-use std::net::IpAddr;
-
 use super::{Answer, Problem, ok};
 use crate::desk::{Circumstances, Desk, Explanation, Whose};
 use crate::http::ask::Ask;
@@ -10,7 +8,6 @@ use crate::http::query::Query;
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
 use crate::model::error::Error;
-use crate::model::permission::Permission;
 use crate::model::user::Username;
 use crate::wire::{CheckOut, ExplanationOut};
 
@@ -54,22 +51,12 @@ fn explain(
     whose: fn(&Ask<'_>, &Caller) -> Result<Whose, Problem>,
 ) -> Answer {
     let mut query = Query::read(ask, &["address", "permission"]);
-    let address = match query.get("address").map(str::parse::<IpAddr>) {
-        None => None,
-        Some(Ok(address)) => Some(address.to_canonical()),
-        Some(Err(_)) => {
-            query.fault("address", "write an address like 10.0.0.7");
-            None
+    let asked = Circumstances::parse(query.get("address"), query.get("permission"));
+    if let Err(faults) = &asked {
+        for fault in faults {
+            query.fault(&fault.field, fault.message.clone());
         }
-    };
-    let permission = match query.get("permission").map(Permission::parse) {
-        None => None,
-        Some(Ok(permission)) => Some(permission),
-        Some(Err(message)) => {
-            query.fault("permission", message);
-            None
-        }
-    };
+    }
     query.check()?;
     let whose = whose(ask, caller)?;
     let explanation = ask.desk().explain(
@@ -77,10 +64,7 @@ fn explain(
         &whose,
         kind,
         ask.id(kind.name())?,
-        &Circumstances {
-            address,
-            permission,
-        },
+        &asked.unwrap_or_default(),
     )?;
     ok(&out(&explanation))
 }

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use rouille::Response;
 
 use super::{
-    Answer, again, done, form, frame, nonce, nonce_again, once, page, page_number, part, query,
-    show,
+    Answer, again, done, explain, form, frame, nonce, nonce_again, once, page, page_number, part,
+    query, show,
 };
 use crate::desk::{Desk, Issued, Whose, WithMade};
 use crate::html::api_key::{
@@ -301,6 +301,7 @@ pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
         ),
     };
     let view = ApiKeyPage {
+        chain: explain::chain(ask, caller, &scope.whose, KIND, record.id)?,
         usage: desk.usage(caller, &scope.whose, KIND, record.id)?,
         made: desk.made_by(caller, &scope.whose, KIND, record.id)?,
         ssh_keys: desk.ssh_keys_made_by(caller, &scope.whose, KIND, record.id)?,

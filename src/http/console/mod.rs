@@ -6,6 +6,7 @@ mod cookie;
 pub mod device;
 pub mod diagnostics;
 pub mod event;
+pub mod explain;
 mod form;
 pub mod group;
 pub mod host;

@@ -7,6 +7,7 @@ mod burn;
 mod declared;
 mod delegation;
 mod escalation;
+mod explain;
 mod idempotency;
 mod introspection;
 mod lost_rights;

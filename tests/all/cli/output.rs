@@ -134,7 +134,12 @@ fn problems_are_json_for_who_asked_for_json() {
 #[test]
 fn keys_that_end_soon_are_named() {
     let lab = Lab::signed_in();
-    for (days, named) in [(20, false), (10, true)] {
+    for (days, named) in [
+        (20, None),
+        (10, Some("within 14 days: in ")),
+        (5, Some("within 7 days: in ")),
+        (1, Some("within a day: in ")),
+    ] {
         let key = lab.good(&format!("api-key create k{days} --expires {days}d"));
         let done = lab
             .command()
@@ -142,13 +147,43 @@ fn keys_that_end_soon_are_named() {
             .with("KEYCROFT_TOKEN", key.trim())
             .done();
         assert_eq!(done.code, 0);
-        assert_eq!(
-            plain(&done.err).contains("the API key kca_ID_… ends in"),
-            named,
-            "{days}: {}",
-            done.err
-        );
+        match named {
+            None => assert_eq!(done.err, "", "{days}"),
+            Some(words) => assert!(
+                plain(&done.err).contains(&format!("the API key kca_ID_… ends {words}")),
+                "{days}: {}",
+                done.err
+            ),
+        }
     }
+    // Others, too, where one looks: in the list, and by `status`; and SSH keys.
+    let key =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf laptop";
+    let added = lab
+        .command()
+        .args(["ssh-key", "add", "-", "--expires", "6d"])
+        .fed(key);
+    assert_eq!(added.code, 0, "{added:?}");
+    let ssh = "the SSH key laptop (ID) ends within 7 days: in ";
+    let listed = lab.run("ssh-key list");
+    assert!(plain(&listed.err).contains(ssh), "{}", listed.err);
+    let listed = plain(&lab.run("api-key list").err);
+    for words in [
+        "k10 (ID) ends within 14 days",
+        "k5 (ID) ends within 7 days",
+        "k1 (ID) ends within a day",
+    ] {
+        assert!(listed.contains(words), "{words}: {listed}");
+    }
+    assert!(!listed.contains("k20"), "{listed}");
+    let status = plain(&lab.run("status").err);
+    assert!(
+        status.contains(ssh) && status.contains("k1 (ID) ends within a day"),
+        "{status}"
+    );
+    // What is disabled is missed by nobody.
+    lab.good("api-key disable k1");
+    assert!(!lab.run("api-key list").err.contains("k1 ("));
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod admin;
 pub mod browser;
 mod code;
 mod cross_site;
+mod explain;
 mod form;
 mod header;
 mod host;

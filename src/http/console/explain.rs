@@ -1,0 +1,49 @@
+//! "Why was it refused?" on the page of a credential.
+
+use super::query;
+use crate::desk::{Circumstances, Whose};
+use crate::html::explain::{Chain, Link};
+use crate::html::form::Input;
+use crate::http::ask::Ask;
+use crate::http::problem::Problem;
+use crate::model::caller::Caller;
+use crate::model::credential::Kind;
+use crate::model::secret::Id;
+
+/// Why a credential is refused, or would be: where and for what is in the query.
+///
+/// # Errors
+/// 404 for what is somebody else's; faults of ours.
+pub fn chain(
+    ask: &Ask<'_>,
+    caller: &Caller,
+    whose: &Whose,
+    kind: Kind,
+    id: Id,
+) -> Result<Chain, Problem> {
+    let mut input = Input::default();
+    for name in ["address", "permission"] {
+        let given = query(ask, name).unwrap_or_default();
+        input
+            .values
+            .push((name.to_owned(), given.trim().to_owned()));
+    }
+    let typed = |name| input.value(name).filter(|text| !text.is_empty());
+    let asked = Circumstances::parse(typed("address"), typed("permission"));
+    let (circumstances, errors) = match asked {
+        Ok(circumstances) => (circumstances, Vec::new()),
+        Err(errors) => (Circumstances::default(), errors),
+    };
+    input.errors = errors;
+    let desk = ask.desk();
+    let explained = desk.explain(caller, whose, kind, id, &circumstances)?;
+    let links = explained.checks.into_iter().map(|check| Link {
+        name: check.name,
+        holds: check.holds,
+        sentence: check.sentence,
+    });
+    Ok(Chain {
+        links: links.collect(),
+        input,
+    })
+}

@@ -1,0 +1,66 @@
+//! That something ends soon: within 14 days, 7 days or a day.
+
+use std::time::Duration;
+
+use super::time::Time;
+
+const DAY: u64 = 86_400;
+
+/// How soon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    Fortnight,
+    Week,
+    Day,
+}
+
+impl Notice {
+    /// Of what ends at `end`; `None` for what is over, or ends later than in 14 days, or never.
+    #[must_use]
+    pub fn of(end: Option<Time>, now: Time) -> Option<Self> {
+        let end = end.filter(|end| *end > now)?;
+        let left = end.since(now);
+        let within = |days| left <= Duration::from_secs(days * DAY);
+        match () {
+            () if within(1) => Some(Self::Day),
+            () if within(7) => Some(Self::Week),
+            () if within(14) => Some(Self::Fortnight),
+            () => None,
+        }
+    }
+
+    /// "ends …".
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Fortnight => "within 14 days",
+            Self::Week => "within 7 days",
+            Self::Day => "within a day",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_begins_at_its_second_and_what_is_over_has_none() {
+        let now = Time::from_unix(1_000_000);
+        let at = |seconds| Notice::of(Some(Time::from_unix(now.unix() + seconds)), now);
+        for (seconds, notice) in [
+            (14 * 86_400 + 1, None),
+            (14 * 86_400, Some(Notice::Fortnight)),
+            (7 * 86_400 + 1, Some(Notice::Fortnight)),
+            (7 * 86_400, Some(Notice::Week)),
+            (86_401, Some(Notice::Week)),
+            (86_400, Some(Notice::Day)),
+            (1, Some(Notice::Day)),
+            (0, None),
+            (-1, None),
+        ] {
+            assert_eq!(at(seconds), notice, "{seconds}");
+        }
+        assert_eq!(Notice::of(None, now), None);
+    }
+}

@@ -1,0 +1,320 @@
+//! "Why was it refused?": each link of the chain that can fail, and that what is said is what verification does.
+
+use serde_json::{Value, json};
+
+use crate::house::{Site, id, secret};
+use keycroft::model::user::Role;
+
+const LINKS: [&str; 6] = [
+    "exists",
+    "enabled",
+    "not_expired",
+    "address_allowed",
+    "owner_enabled",
+    "permission_held",
+];
+
+/// A key of bob's and who asks about it: he himself, and alice, an admin.
+struct Case {
+    site: Site,
+    key: Value,
+}
+
+impl Case {
+    fn new() -> Self {
+        let site = Site::new();
+        let bob = site.token("bob");
+        let key = site.api_key(
+            &bob,
+            &json!({"name": "key", "expires_in": "1d", "permissions": ["account:read"], "allowed_addresses": ["10.0.0.0/8"]}),
+        );
+        Self { site, key }
+    }
+
+    fn edit(&self, bearer: &str, method: &str, path: &str, body: &Value) {
+        let asking = self.site.ask(method, path).bearer(bearer);
+        let answer = if body.is_null() {
+            asking.send()
+        } else {
+            asking.json(body).send()
+        };
+        assert!((200..300).contains(&answer.status), "{}", answer.text());
+    }
+
+    /// What is said of the key, as an admin sees it.
+    fn explain(&self, query: &str) -> Value {
+        let path = format!(
+            "/api/v1/users/bob/api-keys/explain/{}?{query}",
+            id(&self.key)
+        );
+        let alice = self.site.token("alice");
+        self.site
+            .ask("GET", &path)
+            .bearer(&alice)
+            .send()
+            .expect(200)
+            .json()
+    }
+
+    /// What verification says of it at 10.0.0.7 when account:read is demanded.
+    fn verify(&self, permission: &str) -> u16 {
+        let path = format!("/verify?permission={permission}");
+        let asking = self.site.ask("GET", &path).bearer(&secret(&self.key));
+        asking.from("10.0.0.7").send().status
+    }
+
+    /// Demands that just `link` fails, and that verification refuses with `status`.
+    fn fails(&self, link: &str, query: &str, words: &str, status: u16) {
+        let said = self.explain(query);
+        let links: Vec<&str> = said["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|check| check["check"].as_str().unwrap())
+            .collect();
+        assert_eq!(links, LINKS);
+        for check in said["checks"].as_array().unwrap() {
+            let passed = check["check"] != link;
+            assert_eq!(check["passed"], json!(passed), "{link}: {check}");
+        }
+        assert_eq!(
+            (&said["good"], &said["failed"]),
+            (&json!(false), &json!(link))
+        );
+        let summary = said["summary"].as_str().unwrap();
+        assert!(
+            summary.starts_with("It is refused. ") && summary.contains(words),
+            "{summary}"
+        );
+        assert_eq!(self.verify("account:read"), status, "{link}");
+    }
+}
+
+const ALL: &str = "address=10.0.0.7&permission=account:read";
+
+#[test]
+fn a_good_key_passes_every_link() {
+    let case = Case::new();
+    let said = case.explain(ALL);
+    assert_eq!(
+        (&said["good"], &said["failed"], &said["summary"]),
+        (&json!(true), &Value::Null, &json!("It is good."))
+    );
+    assert!(
+        said["checks"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .all(|check| check["passed"] == true)
+    );
+    assert_eq!(case.verify("account:read"), 204);
+    // What was not asked is not claimed.
+    let said = case.explain("");
+    assert_eq!(said["summary"], "It is good, as far as was asked.");
+    for check in said["checks"].as_array().unwrap() {
+        let untold =
+            ["address_allowed", "permission_held"].contains(&check["check"].as_str().unwrap());
+        assert_eq!(
+            check["passed"],
+            if untold { Value::Null } else { json!(true) },
+            "{check}"
+        );
+    }
+}
+
+#[test]
+fn exists_fails_for_what_was_deleted() {
+    let case = Case::new();
+    let path = format!("/api/v1/api-keys/{}", id(&case.key));
+    case.edit(&case.site.token("bob"), "DELETE", &path, &Value::Null);
+    case.fails("exists", ALL, "It was ended at 2026-11-22T12:00:00Z", 401);
+}
+
+#[test]
+fn enabled_fails_for_what_was_disabled() {
+    let case = Case::new();
+    let path = format!("/api/v1/api-keys/{}", id(&case.key));
+    case.edit(
+        &case.site.token("bob"),
+        "PATCH",
+        &path,
+        &json!({"disabled": true}),
+    );
+    case.fails("enabled", ALL, "enable it to use it again", 401);
+}
+
+#[test]
+fn not_expired_fails_after_the_end_and_stays_so_when_the_clock_goes_back() {
+    let case = Case::new();
+    case.site.pass(86_399);
+    assert_eq!(case.explain(ALL)["good"], true);
+    assert_eq!(case.verify("account:read"), 204);
+    case.site.pass(1);
+    case.fails(
+        "not_expired",
+        ALL,
+        "It expired at 2026-11-23T12:00:00Z",
+        401,
+    );
+    case.site.pass(-3_600);
+    case.fails("not_expired", ALL, "the clock went back", 401);
+}
+
+#[test]
+fn address_allowed_fails_for_another_address() {
+    let case = Case::new();
+    let query = "address=192.0.2.1&permission=account:read";
+    let said = case.explain(query);
+    assert_eq!(said["failed"], "address_allowed");
+    assert!(
+        said["summary"]
+            .as_str()
+            .unwrap()
+            .contains("It may be used from 10.0.0.0/8, and 192.0.2.1 lies outside"),
+        "{said}"
+    );
+    let asking = case.site.ask("GET", "/verify").bearer(&secret(&case.key));
+    assert_eq!(asking.from("192.0.2.1").send().status, 401);
+    assert_eq!(case.verify("account:read"), 204);
+    // IPv4 in IPv6's clothes is the same address.
+    assert_eq!(
+        case.explain("address=::ffff:10.0.0.7&permission=account:read")["good"],
+        true
+    );
+}
+
+#[test]
+fn owner_enabled_fails_for_a_disabled_owner() {
+    let case = Case::new();
+    case.edit(
+        &case.site.alice,
+        "PATCH",
+        "/api/v1/users/bob",
+        &json!({"disabled": true}),
+    );
+    case.fails("owner_enabled", ALL, "Its owner, bob, is disabled", 401);
+}
+
+#[test]
+fn permission_held_fails_for_what_was_not_given_and_for_what_the_owner_lost() {
+    let case = Case::new();
+    let query = "address=10.0.0.7&permission=tokens:read";
+    let said = case.explain(query);
+    assert_eq!(said["failed"], "permission_held");
+    assert!(
+        said["summary"]
+            .as_str()
+            .unwrap()
+            .contains("It was not given tokens:read"),
+        "{said}"
+    );
+    assert_eq!(case.verify("tokens:read"), 403);
+    // Given once, by somebody who was an admin then.
+    let site = Site::new();
+    site.add_user("carol", Role::Admin);
+    let key = site.api_key(
+        &site.token("carol"),
+        &json!({"name": "key", "permissions": ["users:read"]}),
+    );
+    let case = Case { site, key };
+    case.edit(
+        &case.site.alice,
+        "PATCH",
+        "/api/v1/users/carol",
+        &json!({"role": "member"}),
+    );
+    let path = format!(
+        "/api/v1/users/carol/api-keys/explain/{}?permission=users:read",
+        id(&case.key)
+    );
+    let said = case
+        .site
+        .ask("GET", &path)
+        .bearer(&case.site.alice)
+        .send()
+        .expect(200)
+        .json();
+    assert_eq!(said["failed"], "permission_held");
+    assert!(
+        said["summary"]
+            .as_str()
+            .unwrap()
+            .contains("its owner does not have it now"),
+        "{said}"
+    );
+    assert_eq!(case.verify("users:read"), 403);
+}
+
+#[test]
+fn the_first_link_that_fails_is_named_when_several_do() {
+    let case = Case::new();
+    let path = format!("/api/v1/api-keys/{}", id(&case.key));
+    case.edit(
+        &case.site.token("bob"),
+        "PATCH",
+        &path,
+        &json!({"disabled": true}),
+    );
+    case.edit(
+        &case.site.alice,
+        "PATCH",
+        "/api/v1/users/bob",
+        &json!({"disabled": true}),
+    );
+    case.site.pass(86_400);
+    let said = case.explain("address=192.0.2.1&permission=users:read");
+    assert_eq!(said["failed"], "enabled");
+    let failed: Vec<&str> = said["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|check| check["passed"] == false)
+        .map(|check| check["check"].as_str().unwrap())
+        .collect();
+    assert_eq!(failed, &LINKS[1..]);
+}
+
+#[test]
+fn who_may_ask() {
+    let case = Case::new();
+    let own = format!("/api/v1/api-keys/explain/{}", id(&case.key));
+    let bob = case.site.token("bob");
+    case.site.ask("GET", &own).bearer(&bob).send().expect(200);
+    // Another's is as if it were not there; and so is what never was.
+    let theirs = case
+        .site
+        .ask("GET", &own)
+        .bearer(&case.site.alice)
+        .send()
+        .expect(404)
+        .json();
+    let never = case
+        .site
+        .ask("GET", "/api/v1/api-keys/explain/abcdefghijkl")
+        .bearer(&case.site.alice)
+        .send()
+        .expect(404)
+        .json();
+    assert_eq!(theirs, never);
+    let narrow = case.site.narrow(&bob, &["account:read"]);
+    case.site
+        .ask("GET", &own)
+        .bearer(&narrow)
+        .send()
+        .expect(403);
+    for (query, field) in [
+        ("address=here", "address"),
+        ("permission=all", "permission"),
+        ("port=1", "port"),
+    ] {
+        let path = format!("{own}?{query}");
+        let said = case
+            .site
+            .ask("GET", &path)
+            .bearer(&bob)
+            .send()
+            .expect(422)
+            .json();
+        assert_eq!(said["errors"][0]["field"], field);
+    }
+}

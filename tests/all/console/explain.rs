@@ -1,0 +1,62 @@
+//! "Why was it refused?" on the page of an API key.
+
+use super::site::Site;
+
+#[test]
+fn the_page_of_a_key_says_which_link_fails() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    let (id, _) = alice.make_key("ci");
+    let path = format!("/api-keys/{id}");
+    let page = alice.open(&path);
+    for words in [
+        "Why was it refused?",
+        "Not expired",
+        "Its owner, alice, is enabled.",
+        "Say what it was to do",
+    ] {
+        assert!(page.has(words), "{words}: {}", page.text());
+    }
+    // Nothing fails, and nothing is claimed that was not asked.
+    assert!(!page.text().contains(">No</b>") && page.has("Not asked"));
+
+    let held = alice.open(&format!("{path}?address=10.0.0.7&permission=account:read"));
+    assert!(held.has("It carries account:read"), "{}", held.text());
+    let not = alice.open(&format!("{path}?permission=slurm:submit"));
+    assert!(not.has("It was not given slurm:submit.") && not.text().contains(">No</b>"));
+    let wrong = alice.open(&format!("{path}?address=%3Cb%3E&permission=everything"));
+    assert!(
+        wrong.has("write an address like 10.0.0.7"),
+        "{}",
+        wrong.text()
+    );
+    assert!(
+        wrong.text().contains("value=\"&lt;b&gt;\""),
+        "{}",
+        wrong.text()
+    );
+
+    let form = page.form(&format!("{path}/disable"));
+    alice.submit_and_follow(&form);
+    let disabled = alice.open(&path);
+    assert!(disabled.has("It is disabled; enable it to use it again."));
+    let form = alice
+        .open(&format!("{path}/delete"))
+        .form(&format!("{path}/delete"));
+    alice.submit_and_follow(&form);
+    // What was deleted has no page any more; the list says when it ended and why.
+    assert_eq!(alice.get(&path).status, 404);
+    assert!(alice.open("/api-keys").has("Ended"));
+}
+
+#[test]
+fn of_anothers_key_nothing_is_said() {
+    let site = Site::new();
+    let (id, _) = site.signed_in("alice").make_key("ci");
+    let mut bob = site.signed_in("bob");
+    assert_eq!(
+        bob.get(&format!("/api-keys/{id}?permission=account:read"))
+            .status,
+        404
+    );
+}
