@@ -388,11 +388,11 @@ impl Permissions {
         self.words().filter_map(|word| Permission::parse(word).ok())
     }
 
-    /// What `to_string` gives, in memory that is asked for once: verification says it each time.
+    /// The words with a space between them, in memory that is asked for once: verification says them each time.
     #[must_use]
     pub fn joined(&self) -> String {
-        let bytes = self.words().map(|word| word.len() + 1).sum();
-        let mut text = String::with_capacity(bytes);
+        let bytes: usize = self.words().map(|word| word.len() + 1).sum();
+        let mut text = String::with_capacity(bytes.saturating_sub(1));
         for word in self.words() {
             if !text.is_empty() {
                 text.push(' ');
@@ -421,13 +421,7 @@ impl Permissions {
 impl fmt::Display for Permissions {
     /// The words, sorted, with a space between them (as `scope` in RFC 6749, 3.3).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (place, word) in self.words().enumerate() {
-            if place > 0 {
-                f.write_str(" ")?;
-            }
-            f.write_str(word)?;
-        }
-        Ok(())
+        f.write_str(&self.joined())
     }
 }
 

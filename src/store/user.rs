@@ -10,8 +10,8 @@ use crate::model::secret::Id;
 use crate::model::time::Time;
 use crate::model::user::{Disabled, NewUser, Role, User, UserId, Username};
 
-/// What [`read_user`] reads, of a row of `users` called `u`. It sorts the groups: here that would take a table made and
-/// thrown away each time, a third of what verification reads.
+/// What [`read_user`] reads, of a row of `users` called `u`. It sorts the groups: here that would take a table made
+/// and thrown away each time, for a page cache of its own.
 pub(super) const USER_COLUMNS: &str = "u.id, u.subject, u.username, u.display_name, u.role, u.disabled_at, u.created_at, u.password_hash IS NOT NULL, \
     (SELECT group_concat(permission, ' ') FROM user_permissions WHERE user_id = u.id), \
     (SELECT group_concat(permission, ' ') FROM role_permissions WHERE role = u.role), \

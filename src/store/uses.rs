@@ -454,19 +454,18 @@ impl Select {
             self.execute(over, params![id, ends.previous.map(Time::unix)])?;
         }
         for day in pending.days().filter(|day| day.uses + day.refused > 0) {
-            let sql = "INSERT INTO usage_days (credential_id, day, uses, refused) SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 \
-                       ON CONFLICT DO UPDATE SET uses = uses + excluded.uses, refused = refused + excluded.refused";
-            self.execute(
-                sql,
-                params![
-                    id,
-                    day.day.number(),
-                    day.uses.cast_signed(),
-                    day.refused.cast_signed()
-                ],
-            )?;
+            let (uses, refused) = (day.uses.cast_signed(), day.refused.cast_signed());
+            let counted = params![id, day.day.number(), uses, refused];
+            // Nearly always there is a row already, and to change it costs a third of looking for the credential first.
+            let more = "UPDATE usage_days SET uses = uses + ?3, refused = refused + ?4 WHERE credential_id = ?1 AND day = ?2";
+            if self.execute(more, counted)? == 0 {
+                let first = "INSERT INTO usage_days (credential_id, day, uses, refused) SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1";
+                self.execute(first, counted)?;
+            }
         }
-        if let Some(last) = &pending.current {
+        if let Some(last) = &pending.current
+            && self.write_last(AGAIN, id, last)? == 0
+        {
             let sql = "INSERT INTO last_uses (credential_id, at, address, program) SELECT id, ?2, ?3, ?4 FROM credentials \
                        WHERE id = ?1 AND (rotated_at IS NULL OR rotated_at <= ?2) \
                        ON CONFLICT DO UPDATE SET at = excluded.at, address = excluded.address, program = excluded.program";
@@ -486,6 +485,10 @@ impl Select {
         self.execute(sql, params![id, last.at.unix(), address, last.program])
     }
 }
+
+/// For what was used before, and not rotated since it was used now.
+const AGAIN: &str = "UPDATE last_uses SET at = ?2, address = ?3, program = ?4 WHERE credential_id = ?1 \
+     AND NOT EXISTS (SELECT 1 FROM credentials WHERE id = ?1 AND rotated_at > ?2)";
 
 const PREVIOUS: &str = "INSERT INTO last_uses (credential_id, previous_at, previous_address, previous_program) \
      SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 \
