@@ -1,5 +1,7 @@
 //! The one writer: takes jobs from a queue and commits what has gathered as one transaction (group commit).
 
+mod flush;
+
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +12,6 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
-use super::host_notes::Noted;
 use super::read::Select;
 use super::recent::Recent;
 use super::uses::{Pending, Uses};
@@ -339,96 +340,6 @@ impl Desk {
             self.select.roll_back();
             not_written(error)
         })
-    }
-
-    /// Takes all that has gathered, once what was taken before is done with.
-    fn take_uses(&mut self) {
-        if self.unwritten.is_empty() {
-            self.flush_at = None;
-            self.taken = self.uses.take();
-            let mut ids: Vec<Id> = self.taken.keys().copied().collect();
-            ids.sort_unstable();
-            self.unwritten = ids.into();
-        }
-    }
-
-    /// Writes some of the uses that have gathered, without waiting for the disk: a power cut may forget them.
-    fn flush(&mut self) {
-        self.take_uses();
-        let taken = Arc::clone(&self.taken);
-        let count = FLUSH_ROWS_MAX.min(self.unwritten.len());
-        let ids = self.unwritten.drain(..count);
-        let part: Vec<&Pending> = ids.filter_map(|id| taken.get(&id)).collect();
-        let noted = self.uses.take_host_notes();
-        if part.is_empty() && noted.is_empty() {
-            return;
-        }
-        match self.write_uses(&part, &noted) {
-            Ok(()) => {
-                if self.unwritten.is_empty() {
-                    self.taken = Arc::default();
-                }
-                self.uses.commit_ended(&part, self.unwritten.len());
-                self.note_health(true);
-            }
-            Err(error) => {
-                log::warn!("last uses were not written and wait: {}", reason(&error));
-                self.uses.commit_failed();
-                self.unwritten.clear();
-                self.taken = Arc::default();
-                drop(part);
-                drop(taken);
-                self.uses.give_back();
-                self.uses.give_back_host_notes(noted);
-                self.arm();
-                // Another process that has the file for a moment is no fault.
-                if !matches!(error, Error::Unavailable { .. }) {
-                    self.note_health(false);
-                }
-            }
-        }
-    }
-
-    /// Writes a part. [`Uses`] is told that a commit begins; what came of it is to be said to it.
-    fn write_uses(&mut self, part: &[&Pending], noted: &Noted) -> Result<(), Error> {
-        let begun = self.begin_uses();
-        // From here on nobody else commits. Hosts and what expired are looked up; that something was used is not.
-        let plain = noted.is_empty() && !part.iter().any(|pending| pending.ends_something());
-        let before = self.recent.mark().filter(|_| begun.is_ok() && plain);
-        let rows_changed = self.select.connection.total_changes();
-        let written = begun.and_then(|()| {
-            part.iter()
-                .try_for_each(|pending| self.select.write_use(pending))
-                .and_then(|()| self.select.write_host_notes(noted))
-        });
-        // A transaction that changed no row leaves no trace in the journal: the next commit would be somebody else's.
-        let before = before.filter(|_| self.select.connection.total_changes() > rows_changed);
-        self.uses.commit_begins();
-        let written = written.and_then(|()| Ok(self.select.connection.execute_batch("COMMIT")?));
-        self.select.roll_back();
-        if let (Ok(()), Some(before)) = (&written, before) {
-            self.recent.carry_over(&before);
-        }
-        written
-    }
-
-    /// Begins a transaction whose commit does not wait for the disk.
-    fn begin_uses(&mut self) -> Result<(), Error> {
-        self.select.roll_back();
-        let connection = &self.select.connection;
-        // Before a job is begun, `begin` undoes this.
-        self.is_relaxed = true;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
-        Ok(connection.execute_batch("BEGIN IMMEDIATE")?)
-    }
-
-    /// Writes part after part until nothing is left of what was taken, or nothing can be written.
-    fn flush_all(&mut self) {
-        self.flush();
-        // What can't be written is given back: then nothing is left here, either.
-        while !self.unwritten.is_empty() {
-            self.flush();
-        }
     }
 
     fn finish(mut self) {
