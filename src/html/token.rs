@@ -83,7 +83,7 @@ fn list_row(frame: &Frame, view: &TokenList, row: &TokenRow) -> Markup {
         tr {
             th {
                 b { bdi { (record.name) } }
-                small { (hint(Form::Credential(record.kind), record.id)) " · " (permission::brief(&record.permissions, &view.offered)) }
+                small { (hint(Form::Credential(record.kind), record.id)) br; (permission::brief(&record.permissions, &view.offered)) }
             }
             td { (standing::cell(record, now)) }
             td data-l="Made by" { bdi { (row.made_by) } }

@@ -207,7 +207,7 @@ pub struct ServiceOut {
     pub name: String,
     pub permissions: Vec<String>,
     pub created_at: String,
-    /// How many API keys it has that are good; where services are read.
+    /// How many API keys it has that are good; where one service is read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_keys: Option<u32>,
     /// When one of them was last used; likewise, `null` for never.
@@ -217,7 +217,7 @@ pub struct ServiceOut {
         deserialize_with = "present"
     )]
     pub last_used_at: Option<Option<String>>,
-    /// How many credentials of users carry a permission of its; where one service is read.
+    /// How many credentials of users carry a permission of its; likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub carriers: Option<u32>,
 }

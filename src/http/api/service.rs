@@ -1,27 +1,23 @@
 //! `/api/v1/services`.
 
-use super::{Answer, Problem, api_key, created, no_content, ok, once};
-use crate::desk::{Desk, ServiceUse, Whose};
+use super::{Answer, Problem, api_key, created, list, no_content, ok, once};
+use crate::desk::{Desk, Whose};
 use crate::http::ask::Ask;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
 use crate::model::error::Faults;
-use crate::model::service::{Service, parse_service_name, parse_service_permissions};
-use crate::wire::{ListOut, ServiceIn, ServiceOut, ServicePatch};
+use crate::model::service::{parse_service_name, parse_service_permissions};
+use crate::wire::{ServiceIn, ServiceOut, ServicePatch};
 
 pub fn list_services(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let part = query::part(ask)?;
-    let page = ask.desk().services(caller, part.after, part.limit)?;
-    let uses = ask.desk().service_uses(caller, &page.items)?;
-    let out = |(service, used): (&Service, ServiceUse)| {
-        ServiceOut::of(service).used(used.api_keys, used.last_used_at)
-    };
-    ok(&ListOut {
-        items: page.items.iter().zip(uses).map(out).collect(),
-        next: page.next,
-    })
+    list(
+        &ask.desk().services(caller, part.after, part.limit)?,
+        ServiceOut::of,
+    )
 }
 
+/// With how it is used, which lists leave out.
 pub fn show(ask: &Ask<'_>, caller: &Caller) -> Answer {
     query::none(ask)?;
     let service = ask.desk().service(caller, ask.parameter(0))?;

@@ -402,9 +402,9 @@ fn a_service_says_how_it_is_used_and_who_carries_its_permissions() {
         (&after["last_used_at"], &after["carriers"]),
         (&json!("2026-11-22T12:00:00Z"), &json!(2))
     );
+    // A list says what there is, and no more.
     let listed = get(&site, "/api/v1/services");
-    assert_eq!(listed["items"][0]["last_used_at"], "2026-11-22T12:00:00Z");
-    assert_eq!(listed["items"][0].get("carriers"), None);
+    assert_eq!(listed["items"][0].as_object().unwrap().len(), 3);
     site.ask("GET", "/api/v1/services/nobody")
         .bearer(&site.alice)
         .send()

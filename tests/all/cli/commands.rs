@@ -80,7 +80,7 @@ fn api_keys_from_birth_to_end() {
     );
     assert_eq!(
         plain(&lab.good("api-key list --ended")),
-        "deploy\tID\tactive\t\t\t\taccount:read api-keys:read".replace("active", "ended")
+        "deploy\tID\tended\t\tTIME\t127.0.0.1\taccount:read api-keys:read"
     );
 }
 
@@ -195,6 +195,37 @@ fn tokens_and_sessions() {
     );
     lab.good("session delete-others --yes");
     assert_eq!(lab.good("session list"), "");
+}
+
+/// On the server and on its file: what exceeds new rules, without any change.
+#[test]
+fn a_policy_is_tried_before_it_is_set() {
+    let lab = Lab::signed_in();
+    lab.good("api-key create endless --expires never --permission account:read");
+    let before = lab.good("policy show");
+    let change = "policy set api_key_lifetime_max=90d --dry-run";
+    for line in [change.to_owned(), format!("{change} --db keycroft.db")] {
+        let tried = lab.run(&line);
+        assert_eq!(
+            (tried.code, plain(&tried.out).as_str()),
+            (
+                0,
+                "api-key\tID\tendless\talice\tnever\tAPI keys live 90d at the longest."
+            ),
+            "{tried:?}"
+        );
+        assert_eq!(
+            plain(&tried.err),
+            "1 exceed the rules as they would be, and would stay as they are; nothing was changed"
+        );
+    }
+    lab.bad("policy set session_lifetime=8d --dry-run", 6);
+    assert_eq!(lab.good("policy show"), before);
+    let events = lab.good("event list --all --target policy");
+    assert_eq!(events, "", "nothing happened to the policy");
+    lab.good("policy set api_keys_max=5000");
+    let events = lab.good("event list --all --target policy");
+    assert_eq!(events.lines().count(), 1, "{events}");
 }
 
 #[test]
