@@ -73,10 +73,10 @@ fn change(site: &Site, user: &str, change: &Value) {
 /// Each way for dora to lose the right that her links stand on.
 const LOSSES: &[(&str, fn(&Site))] = &[
     ("demoted", |site| {
-        change(site, "dora", &json!({"role": "member"}))
+        change(site, "dora", &json!({"role": "member"}));
     }),
     ("disabled", |site| {
-        change(site, "dora", &json!({"disabled": true}))
+        change(site, "dora", &json!({"disabled": true}));
     }),
     ("deleted", |site| {
         may(
