@@ -33,6 +33,7 @@ mod ssh_key_import;
 mod sshd;
 mod systemd;
 mod token;
+mod topic;
 mod user;
 mod verify;
 
@@ -123,6 +124,9 @@ enum Command {
 pub fn run() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let done = argument::refuse_secrets(&arguments).and_then(|()| {
+        if let Some(said) = topic::asked(&arguments) {
+            return said;
+        }
         match Arguments::try_parse_from(arguments) {
             Ok(arguments) => answer(arguments.command),
             Err(error) => {
