@@ -22,13 +22,13 @@ enum At {
 use At::{Either, Here, Nothing, Server, Stranger};
 
 /// Commands that only hold others.
-const GROUPS: [&str; 12] = [
-    "api-key", "audit", "context", "event", "group", "host", "policy", "service", "session",
-    "ssh-key", "token", "user",
+const GROUPS: [&str; 13] = [
+    "api-key", "audit", "config", "context", "event", "group", "host", "policy", "service",
+    "session", "ssh-key", "token", "user",
 ];
 
 /// A command, what it needs besides, and where it works.
-const TABLE: [(&str, &str, At); 81] = [
+const TABLE: [(&str, &str, At); 82] = [
     ("api", "GET /api/v1/me", Server),
     ("api-key create", "x", Server),
     ("api-key delete", "x --yes", Server),
@@ -46,6 +46,7 @@ const TABLE: [(&str, &str, At); 81] = [
     ("burn", "", Stranger),
     ("check", "--db none.db", Here(1)),
     ("completions", "bash", Nothing),
+    ("config show", "", Nothing),
     ("context list", "", Nothing),
     ("context remove", "none", Here(3)),
     ("context use", "none", Here(3)),
