@@ -83,6 +83,11 @@ impl Folder {
     }
 
     #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    #[must_use]
     pub fn credentials_path(&self) -> PathBuf {
         self.path.join(CREDENTIALS)
     }

@@ -15,7 +15,7 @@ pub const TOO_MANY: u8 = 8;
 pub const NOT_ACTIVE: u8 = 10;
 pub const INTERRUPTED: u8 = 130;
 
-/// What `keycroft help exit-codes` would say, at the end of every command's long help.
+/// What `keycroft help exit-codes` says, shortly, at the end of every command's long help.
 pub const HELP: &str = "Exit codes: 0 done, 1 other failure (scan: found something), 2 wrong usage or a confirmation that can't be asked, \
 3 not found, 4 sign-in needed or expired, 5 refused by permission or policy, 6 invalid or conflict, 7 server out of reach, \
 8 too many requests, 10 verify: not active, 130 interrupted.";

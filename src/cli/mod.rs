@@ -28,11 +28,13 @@ mod refusal;
 mod scan;
 mod serve;
 mod serve_file;
+mod settings;
 mod ssh_key;
 mod ssh_key_import;
 mod sshd;
 mod systemd;
 mod token;
+mod topic;
 mod user;
 mod verify;
 
@@ -63,6 +65,8 @@ enum Command {
     Status(account::RemoteArguments),
     /// The servers you signed in at: list, use, remove
     Context(account::ContextArguments),
+    /// What is set, and who said so: show
+    Config(settings::ConfigArguments),
     /// Print the secret in use, for other programs
     AuthToken(account::AuthTokenArguments),
     /// API keys: list, create, show, edit, rotate, disable, enable, delete, explain
@@ -123,6 +127,9 @@ enum Command {
 pub fn run() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let done = argument::refuse_secrets(&arguments).and_then(|()| {
+        if let Some(said) = topic::asked(&arguments) {
+            return said;
+        }
         match Arguments::try_parse_from(arguments) {
             Ok(arguments) => answer(arguments.command),
             Err(error) => {
@@ -153,6 +160,7 @@ fn answer(command: Command) -> Result<(), exit::Failure> {
         Command::Whoami(arguments) => account::whoami(&arguments),
         Command::Status(arguments) => account::status(&arguments),
         Command::Context(arguments) => account::context(arguments),
+        Command::Config(arguments) => settings::run(&arguments),
         Command::AuthToken(arguments) => account::auth_token(&arguments),
         Command::ApiKey(arguments) => api_key::api_key(arguments),
         Command::Token(arguments) => token::token(arguments),

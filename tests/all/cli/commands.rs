@@ -381,6 +381,12 @@ fn the_small_ones() {
     let page = std::fs::read_to_string(lab.path("pages/keycroft-api-key-create.1")).unwrap();
     assert!(page.contains("\\-\\-expires"), "{page}");
     assert!(lab.good("help").contains("api-key"));
+    assert!(lab.good("help exit-codes").contains("\n130  interrupted\n"));
+    let environment = lab.good("help environment");
+    for name in ["KEYCROFT_SERVER", "KEYCROFT_TOKEN_FILE", "NO_COLOR"] {
+        assert!(environment.contains(name), "{name}");
+    }
+    lab.bad("help nonsense", 2);
     let body = lab
         .command()
         .args(["api", "POST", "/api/v1/groups", "--input", "-"])

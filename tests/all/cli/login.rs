@@ -297,3 +297,43 @@ fn without_a_home_the_environment_is_enough() {
     assert_eq!(login.code, 1);
     assert!(login.err.contains("KEYCROFT_TOKEN_FILE"));
 }
+
+#[test]
+fn each_setting_is_shown_with_its_source() {
+    let lab = Lab::signed_in();
+    let shown = plain(&lab.good("config show"));
+    for line in [
+        "server\thttp://127.0.0.1:PORT\tthe saved login of context lab",
+        "context\tlab\tthe saved login of context lab",
+        "credential\tkct_ID_…\tthe saved login of context lab",
+        "ca_file\t\tdefault: the system's",
+        "insecure_http\tfalse\tdefault",
+    ] {
+        assert!(shown.lines().any(|one| one == line), "{line}: {shown}");
+    }
+    let by_others = lab
+        .command()
+        .args(["config", "show", "--server", &lab.url, "--json"])
+        .with("KEYCROFT_TOKEN", lab.token("bob"))
+        .with("KEYCROFT_CA_FILE", "ca.pem")
+        .done();
+    let said: serde_json::Value = serde_json::from_str(&by_others.out).unwrap();
+    assert_eq!(said["server"]["source"], "--server");
+    assert_eq!(said["credential"]["source"], "KEYCROFT_TOKEN");
+    assert_eq!(
+        (&said["ca_file"]["value"], &said["ca_file"]["source"]),
+        (&"ca.pem".into(), &"KEYCROFT_CA_FILE".into())
+    );
+    let nowhere = lab
+        .command()
+        .args(["config", "show"])
+        .with("HOME", "/nonexistent")
+        .done();
+    assert_eq!(
+        (nowhere.code, nowhere.out.as_str()),
+        (
+            0,
+            "folder\t/nonexistent/.config/keycroft\tHOME\nserver\t\tdefault\n"
+        )
+    );
+}

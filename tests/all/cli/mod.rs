@@ -7,4 +7,5 @@ mod login;
 mod on_the_file;
 mod output;
 mod support;
+mod table;
 mod tls;

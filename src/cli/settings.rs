@@ -1,0 +1,115 @@
+//! `keycroft config show`: each setting with its value, and who said so.
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::config::Folder;
+use super::connection::{CA_FILE, Remote, Source, variable};
+use super::exit::{Failure, SIGN_IN_NEEDED};
+use super::output;
+
+#[derive(Args)]
+pub struct ConfigArguments {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    command: ConfigCommand,
+}
+
+#[derive(Subcommand)]
+enum ConfigCommand {
+    /// Show each setting with its value and its source; nothing is asked of a server
+    Show,
+}
+
+/// A name, a value and a source.
+struct Setting(&'static str, Option<String>, String);
+
+/// `keycroft config`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn run(arguments: &ConfigArguments) -> Result<(), Failure> {
+    let ConfigCommand::Show = arguments.command;
+    let remote = &arguments.remote;
+    let settings = settings(remote)?;
+    if remote.json {
+        let members: Map<String, Value> = settings
+            .iter()
+            .map(|Setting(name, value, source)| {
+                (
+                    (*name).to_owned(),
+                    json!({"value": value, "source": source}),
+                )
+            })
+            .collect();
+        return output::line(&Value::Object(members).to_string());
+    }
+    let rows: Vec<_> = settings
+        .into_iter()
+        .map(|Setting(name, value, source)| {
+            vec![name.into(), value.unwrap_or_default().into(), source.into()]
+        })
+        .collect();
+    output::table(&["setting", "value", "source"], &rows)
+}
+
+fn settings(remote: &Remote) -> Result<Vec<Setting>, Failure> {
+    const DEFAULT: &str = "default";
+    let home = match variable("XDG_CONFIG_HOME") {
+        Some(_) => "XDG_CONFIG_HOME",
+        None => "HOME",
+    };
+    let folder = Folder::find().map(|folder| folder.path().display().to_string());
+    let mut settings = vec![Setting("folder", folder, home.to_owned())];
+    let connection = match remote.connection() {
+        Ok(connection) => connection,
+        // No server is an answer, too.
+        Err(failure) if failure.code == SIGN_IN_NEEDED => {
+            settings.push(Setting("server", None, DEFAULT.to_owned()));
+            return Ok(settings);
+        }
+        Err(failure) => return Err(failure),
+    };
+    let server_source = connection.server_source.to_string();
+    let in_context = match &connection.context {
+        Some(name) => Source::Context(name.clone()).to_string(),
+        None => DEFAULT.to_owned(),
+    };
+    let ca_source = match () {
+        () if connection.ca_file.is_none() => "default: the system's".to_owned(),
+        () if remote.ca_file.is_some() => Source::Flag("--ca-file").to_string(),
+        () if variable(CA_FILE).is_some() => Source::Variable(CA_FILE).to_string(),
+        () => in_context.clone(),
+    };
+    let insecure_source = match () {
+        () if remote.insecure_http => Source::Flag("--insecure-http").to_string(),
+        () if connection.insecure_http => in_context,
+        () => DEFAULT.to_owned(),
+    };
+    let credential = connection.credential.as_ref();
+    settings.extend([
+        Setting(
+            "server",
+            Some(connection.server.as_str().to_owned()),
+            server_source.clone(),
+        ),
+        Setting("context", connection.context.clone(), server_source),
+        Setting(
+            "credential",
+            credential.map(super::connection::Credential::hint),
+            credential.map_or_else(|| DEFAULT.to_owned(), |one| one.source.to_string()),
+        ),
+        Setting(
+            "ca_file",
+            connection.ca_file.map(|path| path.display().to_string()),
+            ca_source,
+        ),
+        Setting(
+            "insecure_http",
+            Some(connection.insecure_http.to_string()),
+            insecure_source,
+        ),
+    ]);
+    Ok(settings)
+}

@@ -1,0 +1,213 @@
+//! Every command with the codes by which it may fail before it has done anything: a new command without a row fails here.
+
+use std::collections::BTreeSet;
+
+use super::support::{Lab, Run};
+
+/// Where a command does its work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum At {
+    /// At a server: 4 when one is signed in nowhere, 7 when it is out of reach.
+    Server,
+    /// At a server or on the file: the same, where there is no file.
+    Either,
+    /// Asks a server without a credential: 7 when it is out of reach.
+    Stranger,
+    /// On the file, or on this machine: the code when it is not there.
+    Here(i32),
+    /// Needs nothing.
+    Nothing,
+}
+
+use At::{Either, Here, Nothing, Server, Stranger};
+
+/// Commands that only hold others.
+const GROUPS: [&str; 13] = [
+    "api-key", "audit", "config", "context", "event", "group", "host", "policy", "service",
+    "session", "ssh-key", "token", "user",
+];
+
+/// A command, what it needs besides, and where it works.
+const TABLE: [(&str, &str, At); 82] = [
+    ("api", "GET /api/v1/me", Server),
+    ("api-key create", "x", Server),
+    ("api-key delete", "x --yes", Server),
+    ("api-key disable", "x", Server),
+    ("api-key edit", "x --name y", Server),
+    ("api-key enable", "x", Server),
+    ("api-key explain", "x", Server),
+    ("api-key list", "", Server),
+    ("api-key rotate", "x --yes", Server),
+    ("api-key show", "x", Server),
+    ("audit verify", "", Here(1)),
+    ("auth-token", "", Server),
+    ("authorized-keys", "--db none.db alice", Here(1)),
+    ("backup", "--db none.db copy.db", Here(1)),
+    ("burn", "", Stranger),
+    ("check", "--db none.db", Here(1)),
+    ("completions", "bash", Nothing),
+    ("config show", "", Nothing),
+    ("context list", "", Nothing),
+    ("context remove", "none", Here(3)),
+    ("context use", "none", Here(3)),
+    ("event export", "", Either),
+    ("event list", "", Either),
+    ("group add", "x", Server),
+    ("group add-member", "x bob", Server),
+    ("group delete", "x --yes", Server),
+    ("group list", "", Server),
+    ("group remove-member", "x bob", Server),
+    ("host authorized-keys", "--folder none -- alice", Here(1)),
+    ("host check", "--folder none", Here(1)),
+    ("host delete", "x --yes", Server),
+    ("host edit", "x --name y", Server),
+    ("host enrol-code", "", Server),
+    (
+        "host enroll",
+        "http://127.0.0.1:1 --code-file none",
+        Here(-1),
+    ),
+    ("host list", "", Server),
+    ("host report-logins", "--folder none", Here(1)),
+    ("host show", "x", Server),
+    ("host sync", "--folder none", Here(1)),
+    ("login", "URL", Stranger),
+    ("logout", "", Here(-1)),
+    ("man", "", Nothing),
+    ("migrate", "--db none.db", Here(1)),
+    ("open", "", Here(4)),
+    ("policy set", "api_keys_max=9", Either),
+    ("policy show", "", Either),
+    ("restore", "none.db --yes --db new.db", Here(-1)),
+    ("scan", "none", Here(-1)),
+    ("serve", "--listen nonsense", Here(-1)),
+    ("service add", "x", Server),
+    ("service delete", "x --yes", Server),
+    ("service edit", "x --add-permission x:y", Server),
+    ("service list", "", Server),
+    ("service print", "nginx x", Nothing),
+    ("session delete", "x --yes", Server),
+    ("session delete-others", "--yes", Server),
+    ("session list", "", Server),
+    ("ssh-key add", "key.pub", Server),
+    ("ssh-key delete", "x --yes", Server),
+    ("ssh-key edit", "x --name y", Server),
+    ("ssh-key import", "key.pub", Server),
+    ("ssh-key list", "", Server),
+    ("ssh-key show", "x", Server),
+    ("status", "", Here(-1)),
+    ("sweep", "", Either),
+    ("token create", "x", Server),
+    ("token delete", "x --yes", Server),
+    ("token explain", "x", Server),
+    ("token list", "", Server),
+    ("user add", "x", Either),
+    ("user delete", "x --yes", Either),
+    ("user disable", "x", Either),
+    ("user edit", "x --display-name y", Either),
+    ("user enable", "x", Either),
+    ("user end-everything", "x --yes", Either),
+    ("user list", "", Either),
+    ("user reset-password", "x", Either),
+    ("user role", "x admin", Either),
+    ("user show", "x", Either),
+    ("user token", "x", Here(-1)),
+    ("verify", "", Stranger),
+    ("version", "", Nothing),
+    ("whoami", "", Server),
+];
+
+fn rows() -> impl Iterator<Item = &'static (&'static str, &'static str, At)> {
+    TABLE.iter()
+}
+
+fn words(command: &str, more: &str) -> Vec<String> {
+    let all = format!("{command} {more}");
+    all.split_ascii_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn every_command_has_a_row_and_every_row_is_a_command() {
+    let lab = Lab::new();
+    lab.good("man pages");
+    let pages: BTreeSet<String> = std::fs::read_dir(lab.path("pages"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let page = |name: &str| format!("keycroft-{}.1", name.replace(' ', "-"));
+    let mut known: BTreeSet<String> = rows().map(|(name, _, _)| page(name)).collect();
+    known.extend(GROUPS.iter().map(|name| page(name)));
+    known.insert("keycroft.1".to_owned());
+    assert_eq!(pages, known);
+}
+
+#[test]
+fn what_no_command_knows_is_wrong_usage() {
+    let lab = Lab::new();
+    for (command, more, _) in rows() {
+        let done = lab
+            .command()
+            .args(words(command, "--there-is-no-such-flag"))
+            .args(words("", more))
+            .done();
+        assert_eq!(done.out, "", "{command}");
+        if command.ends_with("authorized-keys") {
+            // Whatever sshd was asked for is a login, also one that looks like a flag: nobody has it.
+            continue;
+        }
+        assert_eq!(
+            (done.code, done.out.as_str()),
+            (2, ""),
+            "{command}: {done:?}"
+        );
+        let help = lab.command().args(words(command, "--help")).done();
+        assert!(
+            help.code == 0 && help.out.contains("Usage: keycroft"),
+            "{command}"
+        );
+    }
+}
+
+#[test]
+fn without_a_sign_in_without_a_server_and_without_a_file() {
+    let mut lab = Lab::new();
+    std::fs::write(
+        lab.path("key.pub"),
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf x\n",
+    )
+    .unwrap();
+    let token = lab.token("alice");
+    lab.stop_server();
+    let elsewhere = lab.path("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::fs::copy(lab.path("key.pub"), elsewhere.join("key.pub")).unwrap();
+    for (command, more, at) in rows() {
+        let more = more.replace("URL", &lab.url);
+        let run = |environment: &[(&str, &str)]| {
+            let mut run = lab.command();
+            run.args(words(command, &more)).current_dir(&elsewhere);
+            for (name, value) in environment {
+                run.env(name, value);
+            }
+            run.fed(&token)
+        };
+        let gone = [("KEYCROFT_SERVER", lab.url.as_str())];
+        let both = [gone[0], ("KEYCROFT_TOKEN", token.as_str())];
+        match at {
+            Server | Either => {
+                assert_eq!(
+                    run(&[]).code,
+                    4,
+                    "{command}, signed in nowhere: {:?}",
+                    run(&[])
+                );
+                assert_eq!(run(&both).code, 7, "{command}, no server: {:?}", run(&both));
+            }
+            Stranger => assert_eq!(run(&gone).code, 7, "{command}: {:?}", run(&gone)),
+            // The code depends on more than can be said here: it is no success.
+            Here(-1) => assert_ne!(run(&gone).code, 0, "{command}: {:?}", run(&gone)),
+            Here(code) => assert_eq!(run(&[]).code, *code, "{command}: {:?}", run(&[])),
+            Nothing => assert_eq!(run(&[]).code, 0, "{command}: {:?}", run(&[])),
+        }
+    }
+}
