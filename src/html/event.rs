@@ -108,7 +108,7 @@ fn filter(view: &EventList, path: &str) -> Markup {
         (super::form::summary(input))
         form.bar method="get" action=(path) {
             (Field::text("action").label("What").default(&filter.action).show(input))
-            (Field::text("target").label("On what (id or name)").default(&filter.target).show(input))
+            (Field::text("target").label("Id or name").default(&filter.target).show(input))
             (Field::text("since").label("Since (UTC)").kind("datetime-local").default(&filter.since).show(input))
             (Field::text("until").label("Until (UTC)").kind("datetime-local").default(&filter.until).show(input))
             @if view.scope == Scope::All { (Field::text("user").label("User").default(&filter.user).show(input)) }

@@ -268,6 +268,11 @@ export async function all(site) {
     await page.getByLabel("What").fill("api-key.rotate");
     await press(page, "Filter");
     equal(await page.locator("tbody tr").count(), 2);
+    await page.getByLabel("What").fill("");
+    await page.getByLabel("Id or name").fill(secret.slice(4, 16));
+    await press(page, "Filter");
+    demand((await page.locator("tbody tr").count()) > 5, "all that happened to the key, and it alone");
+    equal(await page.locator("tbody tr").filter({ hasNotText: "nightly backup" }).count(), 0);
     const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "Download JSON lines" }).click()]);
     equal(download.suggestedFilename(), "keycroft-events.jsonl");
   });

@@ -36,7 +36,7 @@ export async function take(folder, gallery) {
 /** What a list of keys looks like after some weeks of use. */
 export async function screenshot(path) {
   const site = await serve("screenshot");
-  const context = await profile(site.url, { viewport: { width: 1200, height: 700 }, colorScheme: "light" });
+  const context = await profile(site.url, { viewport: { width: 1220, height: 700 }, colorScheme: "light" });
   const page = await context.newPage();
   await page.goto(site.setUp);
   await page.getByLabel("User name").fill("alice");
@@ -83,7 +83,7 @@ file.commit()`;
   // As behind a name of one's own, not on a port of this very run; and no taller than its content.
   await page.evaluate(() => (document.querySelector(".brand + small").textContent = "keys.lab.example"));
   const height = await page.evaluate(() => Math.ceil(document.querySelector("table").getBoundingClientRect().bottom) + 24);
-  await page.setViewportSize({ width: 1200, height });
+  await page.setViewportSize({ width: 1220, height });
   writeFileSync(path, await page.screenshot());
   console.log(`ok      ${path}`);
 }

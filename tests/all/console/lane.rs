@@ -57,6 +57,28 @@ fn a_password_beside_the_way_is_not_checked() {
     let form = form.set("name", "gpu").set("current_password", ALICE);
     let page = alice.submit(&form).expect(403);
     assert!(page.has("Your password, please"));
+    // Cancelling leads to the nearest page above, from wherever one came.
+    assert!(page.has("href=\"/admin/groups\">Cancel"), "{}", page.text());
+    for (action, cancel) in [
+        ("/admin/new-user", "/admin/new-user"),
+        ("/admin/users/bob/disable", "/admin/users/bob"),
+        (
+            "/admin/users/bob/api-keys/000000000000/delete",
+            "/admin/users/bob",
+        ),
+    ] {
+        let mut form = form.clone();
+        action.clone_into(&mut form.action);
+        form = form
+            .set("username", "x")
+            .set("nonce", "1795348800-00000000000000000000");
+        let page = alice.submit(&form).expect(403);
+        assert!(
+            page.has(&format!("href=\"{cancel}\">Cancel")),
+            "{}",
+            page.text()
+        );
+    }
     let again = page.form("/admin/groups");
     alice.submit_and_follow(&again.set("current_password", ALICE));
 }
