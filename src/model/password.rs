@@ -187,6 +187,7 @@ mod tests {
             "alicealicealice1",
             "abcdefghijklmnop",
             "qwertyuiopasdfgh",
+            "ponmlkjihgfedcba",
         ] {
             assert!(chosen(bad).is_err(), "{bad}");
         }
