@@ -254,12 +254,7 @@ fn read<T: DeserializeOwned + Default>(
     };
     check(&file)?;
     let text = Zeroizing::new(io::read_to_string(file).map_err(fail)?);
-    // The error's own words could hold the line at fault, and with it a secret.
-    toml::from_str(&text).map_err(|error| {
-        let line = error.span().map_or(0, |span| {
-            text.get(..span.start)
-                .map_or(0, |before| before.matches('\n').count() + 1)
-        });
+    parse(&text).map_err(|line| {
         Failure::new(
             INVALID,
             format!(
@@ -268,6 +263,21 @@ fn read<T: DeserializeOwned + Default>(
             ),
         )
         .hint(format!("mv {0} {0}.old", path.display()))
+    })
+}
+
+/// Reads the text of one of the files.
+///
+/// # Errors
+/// The line that is wrong, counted from 1, and nothing else: the error's own words could hold that line, and with it a secret.
+pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, usize> {
+    toml::from_str(text).map_err(|error| {
+        let place = error.span().map_or(0, |span| span.start).min(text.len());
+        text.as_bytes()[..place]
+            .iter()
+            .filter(|byte| **byte == b'\n')
+            .count()
+            + 1
     })
 }
 

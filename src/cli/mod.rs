@@ -41,6 +41,17 @@ mod verify;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+/// What reads files that others may have written. For nobody but the tests that try every sort of bytes on it (`fuzz/`):
+/// through a process for each try they would come to a thousandth of them.
+#[doc(hidden)]
+pub mod readers {
+    pub use super::config::{Config, Credentials, parse as parse_saved};
+    pub use super::host::copy::{Copy, TrustedKey, Unusable};
+    pub use super::host::logins::in_line as login_in_line;
+    pub use super::scan::find as find_secrets;
+    pub use super::serve_file::ServeFile;
+}
+
 use clap::{CommandFactory, Parser, Subcommand};
 
 /// Keeps API keys, tokens, sessions and SSH keys of a lab in one program and one file.

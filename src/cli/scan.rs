@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::exit::{FAILED, Failure};
 use super::output;
-use crate::model::secret::find_all;
+use crate::model::secret::{Id, find_all};
 
 /// What is read of a file at once, and what of it is kept so that no secret is cut in two.
 const PART_BYTES: usize = 1 << 20;
@@ -85,8 +85,26 @@ fn walk(path: &Path, found: &mut usize, unread: &mut usize) -> Result<(), Failur
     Ok(())
 }
 
-fn scan(path: &Path, mut from: impl Read) -> Result<usize, Failure> {
+fn scan(path: &Path, from: impl Read) -> Result<usize, Failure> {
     let mut found = 0;
+    let tell = |line: usize, id: Id| {
+        found += 1;
+        output::line(&format!("{}:{line}: {id}", path.display()))
+    };
+    let unread = |error| Failure::new(FAILED, format!("{}: {error}", path.display()));
+    find(from, tell, unread)?;
+    Ok(found)
+}
+
+/// Tells of every secret in what `from` gives: its line, counted from 1, and its id.
+///
+/// # Errors
+/// What `tell` said, or `unread` when no more could be read.
+pub fn find<E>(
+    mut from: impl Read,
+    mut tell: impl FnMut(usize, Id) -> Result<(), E>,
+    unread: impl Fn(std::io::Error) -> E,
+) -> Result<(), E> {
     let mut line = 1;
     let mut held: Vec<u8> = Vec::new();
     let mut part = vec![0; PART_BYTES];
@@ -94,7 +112,7 @@ fn scan(path: &Path, mut from: impl Read) -> Result<usize, Failure> {
         let read = match from.read(&mut part) {
             Ok(read) => read,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(Failure::new(FAILED, format!("{}: {error}", path.display()))),
+            Err(error) => return Err(unread(error)),
         };
         held.extend_from_slice(&part[..read]);
         // A secret that begins within the overlap may go on in the next part: it is looked for then.
@@ -105,8 +123,7 @@ fn scan(path: &Path, mut from: impl Read) -> Result<usize, Failure> {
         };
         for (place, presented) in find_all(&held).filter(|(place, _)| *place < settled) {
             let line = line + held[..place].iter().filter(|byte| **byte == b'\n').count();
-            output::line(&format!("{}:{line}: {}", path.display(), presented.id))?;
-            found += 1;
+            tell(line, presented.id)?;
         }
         line += held[..settled]
             .iter()
@@ -114,7 +131,7 @@ fn scan(path: &Path, mut from: impl Read) -> Result<usize, Failure> {
             .count();
         held.drain(..settled);
         if read == 0 {
-            return Ok(found);
+            return Ok(());
         }
     }
 }

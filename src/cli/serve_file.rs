@@ -51,7 +51,7 @@ impl ServeFile {
 
     /// # Errors
     /// The line that is wrong, counted from 1, and what is wrong with it.
-    fn parse(text: &str) -> Result<Self, (usize, String)> {
+    pub fn parse(text: &str) -> Result<Self, (usize, String)> {
         toml::from_str(text).map_err(|error| {
             let place = error.span().map_or(0, |span| span.start).min(text.len());
             let before = &text.as_bytes()[..place];

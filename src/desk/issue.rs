@@ -430,3 +430,96 @@ pub(super) fn token_end(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::credential::Owner;
+    use crate::model::secret::Digest;
+    use crate::model::service::{Service, ServiceId};
+
+    const NOW: Time = Time::from_unix(1_000_000);
+
+    fn maker(expires_at: Option<Time>, networks: Networks) -> Credential {
+        Credential {
+            id: Id::random(),
+            kind: Kind::ApiKey,
+            owner: Owner::Service(Arc::new(Service {
+                id: ServiceId(1),
+                name: "slurm".into(),
+                permissions: Permissions::none(),
+                created_at: NOW,
+            })),
+            permissions: Permissions::none(),
+            networks,
+            digest: Some(Digest::of(b"maker")),
+            previous: None,
+            created_at: NOW,
+            expires_at,
+            disabled: Disabled::No,
+            ended: false,
+            seen_expired: false,
+            password_at: None,
+        }
+    }
+
+    #[test]
+    fn what_is_limited_to_networks_makes_nothing_that_reaches_beyond() {
+        let networks = |list: &[&str]| Networks::parse(list).unwrap();
+        let limited = maker(None, networks(&["10.0.0.0/8"]));
+        let unsaid = within_maker(None, &limited).unwrap();
+        assert_eq!(unsaid, limited.networks);
+        let narrower = networks(&["10.1.0.0/16"]);
+        assert_eq!(within_maker(Some(narrower.clone()), &limited), Ok(narrower));
+        for beyond in [&[][..], &["0.0.0.0/0"], &["10.0.0.0/8", "::1"]] {
+            let refused = within_maker(Some(networks(beyond)), &limited);
+            assert!(matches!(refused, Err(Error::NotAllowed(_))), "{beyond:?}");
+        }
+    }
+
+    proptest! {
+        /// Whatever is asked for and whatever the policy: within a day, within the policy, and within its maker's life.
+        #[test]
+        fn a_token_never_outlives_what_made_it(
+            default in 1..=24_u64,
+            max in 1..=24_u64,
+            wanted in proptest::option::of(prop_oneof![
+                4 => (1..=30_u64).prop_map(|hours| hours * 3_600),
+                1 => 1..200_000_u64,
+            ]),
+            makers_end in proptest::option::of(NOW.unix() + 1..NOW.unix() + 200_000),
+        ) {
+            let mut policy = Policy::default();
+            policy.token.default = Lifetime::hours(default.min(max));
+            policy.token.max = Lifetime::hours(max);
+            let makers_end = makers_end.map(Time::from_unix);
+            let asked = wanted.map_or(WantedEnd::Unsaid, |seconds| {
+                WantedEnd::In(Lifetime::For(Duration::from_secs(seconds)))
+            });
+            match token_end(&policy, asked, &maker(makers_end, Networks::default()), NOW) {
+                Ok(end) => {
+                    let end = end.expect("a token has an end");
+                    prop_assert!(end > NOW);
+                    prop_assert!(end <= NOW.after(Duration::from_secs(max * 3_600)));
+                    prop_assert!(makers_end.is_none_or(|makers| end <= makers));
+                    let seconds = wanted.unwrap_or(default.min(max) * 3_600);
+                    let last = NOW.after(Duration::from_secs(seconds));
+                    prop_assert_eq!(end, makers_end.map_or(last, |makers| makers.min(last)));
+                }
+                Err(error) => {
+                    let seconds = wanted.expect("the default is always given");
+                    let is_whole = seconds % 3_600 == 0 && seconds <= 24 * 3_600;
+                    match error {
+                        Error::Invalid(_) => prop_assert!(!is_whole),
+                        Error::AgainstPolicy(_) => prop_assert!(seconds > max * 3_600),
+                        other => prop_assert!(false, "{other}"),
+                    }
+                }
+            }
+        }
+    }
+}

@@ -116,6 +116,7 @@ pub fn parse_network(text: &str) -> Result<IpNet, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn networks(list: &[&str]) -> Networks {
         Networks::parse(list).unwrap()
@@ -167,5 +168,46 @@ mod tests {
         assert!(!networks(&[]).lie_within(&outer));
         assert!(!networks(&["10.1.0.0/16", "11.0.0.0/8"]).lie_within(&outer));
         assert!(!networks(&["0.0.0.0/0"]).lie_within(&outer));
+    }
+
+    /// Networks near one another, so that some lie within others.
+    fn near() -> impl Strategy<Value = Networks> {
+        let four =
+            (0..4_u8, 0..=2_u8, 0..=32_u8).prop_map(|(a, b, bits)| format!("10.{a}.{b}.0/{bits}"));
+        let six = (0..4_u16, 0..=128_u8).prop_map(|(a, bits)| format!("fd00:{a}::/{bits}"));
+        proptest::collection::vec(prop_oneof![four, six], 0..4)
+            .prop_map(|entries| Networks::parse(&entries).unwrap())
+    }
+
+    proptest! {
+        /// A child that lies within its parent, and a grandchild within the child, reach no address that the parent does not.
+        #[test]
+        fn within_is_never_beyond(
+            lists in proptest::collection::vec(near(), 3),
+            a in 0..6_u8,
+            b in any::<u16>(),
+        ) {
+            let [b1, b2] = b.to_be_bytes();
+            let addresses = [
+                IpAddr::from([10, a, b1, b2]),
+                IpAddr::from([10, a, 0, 0]),
+                IpAddr::from([0xfd00, u16::from(a), b, 0, 0, 0, 0, b]),
+                IpAddr::from([b1, b2, a, 0]),
+            ];
+            for inner in &lists {
+                prop_assert!(inner.lie_within(inner));
+                prop_assert!(inner.lie_within(&Networks::default()));
+                for outer in &lists {
+                    if inner.lie_within(outer) {
+                        prop_assert!(addresses.iter().all(|one| !inner.allow(*one) || outer.allow(*one)));
+                        for other in lists.iter().filter(|other| outer.lie_within(other)) {
+                            prop_assert!(inner.lie_within(other));
+                        }
+                    } else {
+                        prop_assert!(!outer.is_everywhere());
+                    }
+                }
+            }
+        }
     }
 }

@@ -278,3 +278,94 @@ impl Permit {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::address::Networks;
+    use crate::model::credential::Owner;
+    use crate::model::secret::Secret;
+    use crate::model::service::{Service, ServiceId};
+    use crate::model::user::Disabled;
+
+    const NOW: Time = Time::from_unix(1_000_000);
+
+    fn presented(form: Form) -> Presented {
+        Presented::parse(&Secret::generate(form).reveal()).unwrap()
+    }
+
+    fn caller(kind: Kind, password_at: Option<Time>) -> Caller {
+        let service = Service {
+            id: ServiceId(1),
+            name: "slurm".into(),
+            permissions: Permissions::none(),
+            created_at: NOW,
+        };
+        let secret = presented(Form::Credential(kind));
+        Caller {
+            credential: Credential {
+                id: secret.id,
+                kind,
+                owner: Owner::Service(service.into()),
+                permissions: Permissions::none(),
+                networks: Networks::default(),
+                digest: Some(secret.digest),
+                previous: None,
+                created_at: NOW,
+                expires_at: None,
+                disabled: Disabled::No,
+                ended: false,
+                seen_expired: false,
+                password_at,
+            },
+            power: Permissions::of(&[Own::Metrics]),
+            which: Which::Current,
+            origin: Origin::operator(),
+            now: NOW,
+        }
+    }
+
+    #[test]
+    fn a_code_and_a_credential_open_different_permits_and_are_named_in_them() {
+        let origin = Origin::operator;
+        let code = presented(Form::Code);
+        let id = code.id;
+        let permit = Permit::by_code(code, Purpose::SetUp, Action::UserAdd, origin(), NOW);
+        assert_eq!(permit.ok().unwrap().actor.credential, Some(id));
+        for kind in Kind::ALL {
+            let secret = presented(Form::Credential(kind));
+            let id = secret.id;
+            let permit = Permit::by_presented(secret, origin(), NOW).ok().unwrap();
+            assert_eq!(permit.actor.credential, Some(id));
+            let secret = presented(Form::Credential(kind));
+            let permit = Permit::by_code(secret, Purpose::SetUp, Action::UserAdd, origin(), NOW);
+            assert!(matches!(permit, Err(Error::Unauthenticated { .. })));
+            let by_host = Permit::by_host(&caller(kind, None), Action::HostLogin);
+            assert_eq!(by_host.is_ok(), kind == Kind::Host, "{kind}");
+        }
+        let permit = Permit::by_presented(presented(Form::Code), origin(), NOW);
+        assert!(matches!(permit, Err(Error::Unauthenticated { .. })));
+    }
+
+    #[test]
+    fn a_permit_needs_the_permission_and_at_the_console_a_password_typed_lately() {
+        let at = |away: i64| Some(Time::from_unix(NOW.unix() + away));
+        let ask = |kind, password_at| {
+            caller(kind, password_at)
+                .permit_with_password(Own::Metrics, Action::Sweep)
+                .map(|permit| permit.actor.name)
+        };
+        for good in [at(0), at(-600)] {
+            assert_eq!(ask(Kind::Session, good).as_deref(), Ok("slurm"));
+        }
+        for bad in [None, at(-601), at(1)] {
+            let refused = ask(Kind::Session, bad);
+            assert!(matches!(refused, Err(Error::PasswordNeeded)), "{bad:?}");
+        }
+        // Who holds a key has no password to type.
+        assert_eq!(ask(Kind::ApiKey, None).as_deref(), Ok("slurm"));
+        let missing = caller(Kind::ApiKey, None).permit(Own::UsersWrite, Action::UserAdd);
+        let expected = Permission::Own(Own::UsersWrite);
+        assert!(matches!(missing, Err(Error::Forbidden { missing }) if missing == expected));
+    }
+}

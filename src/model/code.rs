@@ -74,3 +74,27 @@ pub struct Code {
     pub uses_left: u32,
     pub expires_at: Time,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_purpose_has_its_word_its_lifetime_and_its_page() {
+        const HOUR: u64 = 60 * 60;
+        let table = [
+            ("set-up", HOUR, Some("/setup")),
+            ("invitation", 7 * 24 * HOUR, Some("/invitation")),
+            ("password-reset", 24 * HOUR, Some("/reset")),
+            ("enrolment", 24 * HOUR, None),
+            ("device", 5 * 60, None),
+        ];
+        for (purpose, (word, seconds, path)) in Purpose::ALL.into_iter().zip(table) {
+            assert_eq!(purpose.word(), word);
+            assert_eq!(Purpose::from_word(word), Some(purpose));
+            assert_eq!(purpose.lifetime().as_secs(), seconds, "{word}");
+            assert_eq!(purpose.path(), path, "{word}");
+        }
+        assert_eq!(Purpose::from_word("setup"), None);
+    }
+}

@@ -176,10 +176,19 @@ mod tests {
         for name in ["gpu1", "login.cluster.example", "0", "a_b-c"] {
             assert_eq!(parse_host_name(name).as_deref(), Ok(name));
         }
+        assert!(parse_host_name(&"a".repeat(64)).is_ok());
         let long = "a".repeat(65);
         for name in ["", "GPU1", "-a", ".a", "a b", "a/b", "é", "a\n", &long] {
             assert!(parse_host_name(name).is_err(), "{name:?}");
         }
+    }
+
+    #[test]
+    fn limits_are_those_of_the_manual() {
+        const DAY: u64 = 24 * 60 * 60;
+        assert_eq!(CACHE_AGE_DEFAULT.as_secs(), DAY);
+        assert_eq!(CACHE_AGE_MAX.as_secs(), 365 * DAY);
+        assert_eq!(ENROLMENT_LIFETIME_MAX.as_secs(), 365 * DAY);
     }
 
     #[test]

@@ -190,6 +190,7 @@ mod tests {
             "abcdefghijklmnop",
             "qwertyuiopasdfgh",
             "correcthorsebatterystaple",
+            "ponmlkjihgfedcba",
         ] {
             assert!(chosen(bad).is_err(), "{bad}");
         }

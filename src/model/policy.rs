@@ -313,6 +313,7 @@ impl LifetimeRule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const NOW: Time = Time::from_unix(1_000_000);
 
@@ -404,5 +405,88 @@ mod tests {
             rule.end("API keys", WantedEnd::In(Lifetime::days(7)), NOW),
             Err(Error::AgainstPolicy(_))
         ));
+    }
+
+    #[test]
+    fn a_change_sets_what_it_says_and_leaves_the_rest() {
+        let old = Policy::default();
+        assert_eq!(PolicyChange::default().apply(&old), Ok(old.clone()));
+        let change = PolicyChange {
+            api_key_lifetime_choice: Some(false),
+            api_key_lifetimes: Some(vec![Lifetime::days(1)]),
+            api_key_lifetime_default: Some(Lifetime::days(2)),
+            api_key_lifetime_max: Some(Lifetime::days(3)),
+            token_lifetime_choice: Some(false),
+            token_lifetime_default: Some(Lifetime::hours(4)),
+            token_lifetime_max: Some(Lifetime::hours(5)),
+            session_lifetime: Some(Lifetime::hours(6)),
+            ssh_key_types: Some(vec!["ssh-ed25519".into()]),
+            ssh_rsa_bits_min: Some(4_096),
+            ssh_key_lifetime_max: Some(Lifetime::days(7)),
+            api_keys_max: Some(8),
+            ssh_keys_max: Some(9),
+        };
+        let rule = |default, max| LifetimeRule {
+            choice: Choice::Fixed,
+            default,
+            max,
+        };
+        let new = Policy {
+            api_key: rule(Lifetime::days(2), Lifetime::days(3)),
+            api_key_lifetimes: vec![Lifetime::days(1)],
+            token: rule(Lifetime::hours(4), Lifetime::hours(5)),
+            session_lifetime: Lifetime::hours(6),
+            ssh_key_types: vec!["ssh-ed25519".into()],
+            ssh_rsa_bits_min: 4_096,
+            ssh_key_lifetime_max: Lifetime::days(7),
+            api_keys_max: 8,
+            ssh_keys_max: 9,
+        };
+        assert_eq!(change.apply(&old), Ok(new));
+    }
+
+    #[test]
+    fn whole_hours_are_those_without_a_rest() {
+        let seconds = |seconds| Lifetime::For(std::time::Duration::from_secs(seconds));
+        for whole in [3_600, 7_200, 86_400] {
+            assert!(is_whole_hours(seconds(whole)), "{whole}");
+        }
+        for other in [0, 1, 3_599, 3_601, 5_400, 86_399] {
+            assert!(!is_whole_hours(seconds(other)), "{other}");
+        }
+        assert!(!is_whole_hours(Lifetime::Endless));
+    }
+
+    fn lifetime() -> impl Strategy<Value = Lifetime> {
+        prop_oneof![
+            4 => (1..100_000_u64).prop_map(|seconds| Lifetime::For(std::time::Duration::from_secs(seconds))),
+            1 => Just(Lifetime::Endless),
+        ]
+    }
+
+    proptest! {
+        /// Whatever is asked for and whatever the rule says: an end that is given lies in the future and within the longest.
+        #[test]
+        fn no_end_is_past_or_beyond_the_longest(
+            (default, max) in (lifetime(), lifetime()).prop_map(|(a, b)| (a.min(b), a.max(b))),
+            free in any::<bool>(),
+            wanted in prop_oneof![
+                Just(WantedEnd::Unsaid),
+                lifetime().prop_map(WantedEnd::In),
+                (-100_000..100_000_i64).prop_map(|away| WantedEnd::At(Time::from_unix(NOW.unix() + away))),
+            ],
+        ) {
+            let rule = LifetimeRule { choice: Choice::from(free), default, max };
+            let Ok(end) = rule.end("API keys", wanted, NOW) else {
+                return Ok(());
+            };
+            prop_assert!(end.is_none_or(|end| end > NOW));
+            prop_assert!(rule.permits(end, NOW));
+            match max.end(NOW) {
+                Some(last) => prop_assert!(end.is_some_and(|end| end <= last)),
+                None => prop_assert!(max == Lifetime::Endless),
+            }
+            prop_assert!(free || end == default.end(NOW), "nothing may be chosen");
+        }
     }
 }

@@ -286,8 +286,7 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
 /// `N` characters, each drawn evenly from `alphabet`.
 #[must_use]
 pub fn random_characters<const N: usize>(alphabet: &[u8]) -> [u8; N] {
-    // Bytes from `fair` on would favour the first characters of the alphabet: they are thrown away.
-    let fair = 256 - 256 % alphabet.len();
+    let fair = fair_bytes(alphabet.len());
     let mut characters = [0; N];
     let mut filled = 0;
     while filled < N {
@@ -304,6 +303,12 @@ pub fn random_characters<const N: usize>(alphabet: &[u8]) -> [u8; N] {
         }
     }
     characters
+}
+
+/// How many of the 256 bytes can be dealt out evenly over so many characters. Those from there on would favour the first
+/// characters of the alphabet: they are thrown away.
+const fn fair_bytes(characters: usize) -> usize {
+    256 - 256 % characters
 }
 
 /// CRC-32 (IEEE 802.3) of `body` in base62, most significant first, padded with `0`.
@@ -377,6 +382,14 @@ mod tests {
     #[test]
     fn parts_can_not_be_shifted_into_one_another() {
         assert!(!Digest::of_parts(&[b"ab", b"c"]).matches(&Digest::of_parts(&[b"a", b"bc"])));
+    }
+
+    #[test]
+    fn no_character_is_drawn_more_often_than_another() {
+        for (characters, fair) in [(62, 248), (36, 252), (20, 240), (64, 256)] {
+            assert_eq!(fair_bytes(characters), fair);
+            assert_eq!(fair % characters, 0);
+        }
     }
 
     #[test]

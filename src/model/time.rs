@@ -306,6 +306,13 @@ mod tests {
             WantedEnd::parse(Some("x"), None).unwrap_err().0,
             "expires_in"
         );
+        for (end, field) in [
+            (WantedEnd::Unsaid, "expires_in"),
+            (WantedEnd::In(Lifetime::Endless), "expires_in"),
+            (WantedEnd::At(Time::LAST), "expires_at"),
+        ] {
+            assert_eq!(end.field(), field);
+        }
     }
 
     #[test]

@@ -313,6 +313,10 @@ fn why_unread(error: &rusqlite::Error) -> String {
 /// The writer's connection.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, Refused> {
     let refuse = |error: rusqlite::Error| {
+        // SQLite reads some of a schema only when it may write; its words would hold those of the damaged file.
+        if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) {
+            return Refused::new(path, DAMAGED);
+        }
         Refused::new(path, &format!("it can't be opened to write: {error}"))
     };
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY).map_err(refuse)?;
@@ -397,6 +401,30 @@ mod tests {
     use super::*;
     use crate::store::Read;
     use rusqlite::StatementStatus;
+
+    #[test]
+    fn a_schema_that_only_a_writer_reads_is_damage_in_our_own_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keycroft.db");
+        create(&path, Time::from_unix(1)).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        // The column is called another thing than its own CHECK says.
+        let column = b"(length(digest_key) = 32)";
+        let places: Vec<usize> = bytes
+            .windows(column.len())
+            .enumerate()
+            .filter_map(|(place, window)| (window == column).then_some(place))
+            .collect();
+        assert!(!places.is_empty());
+        for place in places {
+            bytes[place + 8] = b'\n';
+        }
+        fs::write(&path, &bytes).unwrap();
+        assert!(check(&path).is_ok(), "a reader does not look at it");
+        let said = open_to_write(&path).err().unwrap().to_string();
+        assert!(said.ends_with(DAMAGED), "{said}");
+        assert_eq!(fs::read(&path).unwrap(), bytes);
+    }
 
     #[test]
     fn a_lookup_is_planned_once() {

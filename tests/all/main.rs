@@ -5,6 +5,7 @@ mod attack;
 mod cli;
 mod console;
 mod device;
+mod fuzz;
 mod host;
 mod house;
 mod race;

@@ -327,7 +327,11 @@ fn the_tables_catch_what_they_are_for() {
 #[test]
 fn every_file_says_what_it_is_for_and_stays_short() {
     let mut found = Vec::new();
-    for folder in ["src", "tests", "benches", "examples"] {
+    let fuzz = ["fuzz/properties", "fuzz/fuzz_targets"];
+    for folder in ["src", "tests", "benches", "examples"]
+        .into_iter()
+        .chain(fuzz)
+    {
         for (name, path) in files(folder) {
             if !is_rust(&path) {
                 continue;
@@ -363,7 +367,15 @@ fn nothing_is_left_unfinished_or_ignored() {
         [["TO", "DO"], ["FIX", "ME"], ["XX", "X"], ["HA", "CK"]].map(|parts| parts.concat());
     let ignored = ["#[ign", "ore"].concat();
     let mut found = Vec::new();
-    for folder in ["src", "tests", "benches", "examples", "scripts", "docs"] {
+    for folder in [
+        "src",
+        "tests",
+        "benches",
+        "examples",
+        "fuzz/properties",
+        "scripts",
+        "docs",
+    ] {
         for (name, path) in files(folder) {
             let Ok(text) = fs::read_to_string(&path) else {
                 continue;

@@ -153,7 +153,8 @@ struct Entry {
 }
 
 /// The login that a line tells of.
-fn in_line(line: &[u8], now: Time) -> Option<LoginIn> {
+#[must_use]
+pub fn in_line(line: &[u8], now: Time) -> Option<LoginIn> {
     if line.len() > LINE_BYTES_MAX {
         return None;
     }

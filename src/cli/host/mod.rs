@@ -4,10 +4,10 @@ mod admin;
 mod asking;
 mod authorized_keys;
 mod check;
-mod copy;
+pub(super) mod copy;
 mod enroll;
 mod folder;
-mod logins;
+pub(super) mod logins;
 mod machine;
 
 use clap::{Args, Subcommand};

@@ -101,3 +101,18 @@ fn local_time_is_written_as_old_sshd_reads_it_in_summer_too() {
     let far = authorized_line(&key, Some(Time::LAST), &none, format).unwrap();
     assert_eq!(far, format!(r#"expiry-time="99991231235959" {ED25519}"#));
 }
+
+#[test]
+fn an_end_within_the_first_year_is_not_written_and_the_first_after_it_is() {
+    let key = parse(ED25519).unwrap();
+    let none = Networks::default();
+    let line = |seconds| {
+        let end = Some(Time::from_unix(seconds));
+        authorized_line(&key, end, &none, ExpiryFormat::Utc)
+    };
+    for seconds in [0, 1, 86_400, 366 * 86_400 - 1] {
+        assert_eq!(line(seconds), Err(LineRefusal), "{seconds}");
+    }
+    let first = format!(r#"expiry-time="19710101235959Z" {ED25519}"#);
+    assert_eq!(line(366 * 86_400), Ok(first));
+}

@@ -1,0 +1,159 @@
+//! A file that is said to be a database of ours (R5, K2): refused in one line and left as it is, or read without harm.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use keycroft::clock::Clock;
+use keycroft::desk::{Condition, Finding, Office, login_keys_of_file};
+use keycroft::http::{House, Settings};
+use keycroft::model::ssh_key::{ExpiryFormat, authorized_line};
+use keycroft::model::time::Time;
+use keycroft::model::user::Username;
+use rusqlite::Connection;
+
+use super::key;
+use crate::house::Asking;
+
+/// A whole file, as the first version wrote it: what the bytes are put into.
+const WHOLE: &str = include_str!("../../tests/files/version-1.sql");
+const SECRET: &str = "kca_qps8acxuyyn0_Jypu64AIsFo4OxKAgTG9xbiLhuw2hi5G1zw9Hz";
+
+fn whole() -> &'static [u8] {
+    static BYTES: OnceLock<Vec<u8>> = OnceLock::new();
+    BYTES.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("whole.db");
+        let file = Connection::open(&path).unwrap();
+        file.pragma_update(None, "foreign_keys", "OFF").unwrap();
+        // Small pages and no free space: more of the bytes count.
+        let sql = format!(
+            "PRAGMA page_size = 1024; BEGIN; {WHOLE} COMMIT; PRAGMA journal_mode = WAL; VACUUM;"
+        );
+        file.execute_batch(&sql).unwrap();
+        file.close().unwrap();
+        fs::read(&path).unwrap()
+    })
+}
+
+/// The whole file with changes, five bytes each: where (three bytes), how, and with what. Or behind a `!` the file itself.
+fn changed(bytes: &[u8]) -> Vec<u8> {
+    if let Some(file) = bytes.strip_prefix(b"!") {
+        return file.to_vec();
+    }
+    let mut file = whole().to_vec();
+    for change in bytes.chunks_exact(5) {
+        let [first, second, third, how, with] = *change else {
+            continue;
+        };
+        let place = u32::from_be_bytes([0, first, second, third]) as usize % file.len().max(1);
+        match how % 8 {
+            0 => file.truncate(place),
+            1 => file.extend(std::iter::repeat_n(with, place % 4_096)),
+            2 => {
+                let end = (place + 64).min(file.len());
+                file[place..end].fill(with);
+            }
+            // The header, which everything goes by.
+            3 => {
+                if let Some(byte) = file.get_mut(place % 100) {
+                    *byte = with;
+                }
+            }
+            _ => {
+                if let Some(byte) = file.get_mut(place) {
+                    *byte = with;
+                }
+            }
+        }
+    }
+    file
+}
+
+pub fn database(bytes: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keycroft.db");
+    let file = changed(bytes);
+    fs::write(&path, &file).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    let clock = Clock::manual(Time::from_unix(1_795_369_800));
+    match Office::open(&path, clock.clone()) {
+        Err(refused) => {
+            let said = refused.to_string();
+            assert!(!said.contains(['\n', '\0']), "{said}");
+            assert!(said.len() < 1_000, "{said}");
+            assert_eq!(fs::read(&path).unwrap(), file, "{said}");
+            let beside = fs::read_dir(folder.path()).unwrap();
+            let beside: Vec<_> = beside.map(|entry| entry.unwrap().file_name()).collect();
+            assert!(!said.contains("newer") || file[60..64] != [0, 0, 0, 1]);
+            assert!(
+                beside == ["keycroft.db"] || is_opened_by_sqlite(&said),
+                "{said} {beside:?}"
+            );
+            let findings = Office::examine(&path, &clock);
+            let is_wrong = |finding: &Finding| finding.condition == Condition::Wrong;
+            assert!(findings.iter().any(is_wrong), "{said} {findings:?}");
+            lines_for_sshd(&path, &clock);
+            assert_eq!(fs::read(&path).unwrap(), file, "looking at it changed it");
+        }
+        Ok(office) => {
+            ask(&office);
+            let findings = Office::examine(&path, &clock);
+            assert!(findings.iter().all(|finding| !finding.words.is_empty()));
+            lines_for_sshd(&path, &clock);
+            office.close();
+        }
+    }
+}
+
+/// Whether SQLite itself had to look, which puts its empty journal beside the file.
+fn is_opened_by_sqlite(said: &str) -> bool {
+    ["is damaged;", "can't be", "newer", "never finished"]
+        .iter()
+        .any(|word| said.contains(word))
+}
+
+/// K2: whatever the rows hold.
+fn lines_for_sshd(path: &Path, clock: &Clock) {
+    for login in ["alice", "bob", "carol", "ubuntu"] {
+        let login = Username::parse(login).unwrap();
+        let Ok(found) = login_keys_of_file(path, clock, &login) else {
+            continue;
+        };
+        for key in found.keys {
+            let format = ExpiryFormat::Utc;
+            if let Ok(line) = authorized_line(&key.key, key.expires_at, &key.networks, format) {
+                key::assert_one_line(&line, &key.key, key.expires_at, &key.networks);
+            }
+        }
+    }
+}
+
+/// Answers, if only that something is wrong; nobody but who has a secret is believed to be somebody.
+fn ask(office: &Office) {
+    let settings = Arc::new(Settings {
+        public_url: "http://127.0.0.1:8420".to_owned(),
+        public_url_given: false,
+        behind_proxy: None,
+    });
+    let Ok(house) = House::open(office, &settings) else {
+        return;
+    };
+    for path in [
+        "/verify",
+        "/api/v1/me",
+        "/api/v1/api-keys",
+        "/api/v1/events?all=true",
+    ] {
+        let answer = Asking::new(&house, "GET", path).bearer(SECRET).send();
+        assert!((200..=503).contains(&answer.status));
+        for (name, value) in &answer.headers {
+            assert!(!value.contains(['\r', '\n', '\0']), "{name}: {value}");
+        }
+        let stranger = Asking::new(&house, "GET", path)
+            .bearer(&SECRET.replace("kca_", "kct_"))
+            .send();
+        assert!((400..=503).contains(&stranger.status));
+    }
+}

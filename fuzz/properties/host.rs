@@ -1,0 +1,168 @@
+//! What the command line reads of files: the host's copy, logs, settings, and whatever is scanned.
+
+use std::io::{self, Read};
+
+use keycroft::cli::readers::{
+    Config, Copy, Credentials, ServeFile, find_secrets, login_in_line, parse_saved,
+};
+use keycroft::model::host::is_fingerprint;
+use keycroft::model::secret::{Digest, Id};
+use keycroft::model::ssh_key::{ExpiryFormat, authorized_line};
+use keycroft::model::time::Time;
+use keycroft::model::user::Username;
+use keycroft::wire::AuthorizedKeysOut;
+
+use super::{key, text};
+
+/// A server's answer (JSON), a whole file, or one whose last line is still to be written.
+pub fn host_copy(bytes: &[u8]) {
+    if let Ok(answer) = serde_json::from_slice::<AuthorizedKeysOut>(bytes) {
+        let (copy, left_out) = Copy::of(&answer, "\"tag\"", Time::from_unix(1_000_000));
+        assert_eq!(copy.keys + left_out, answer.items.len());
+        assert_eq!(Copy::decode(copy.encode().as_bytes()).as_ref(), Ok(&copy));
+        let logins = answer.items.iter().map(|item| item.login.as_str());
+        let found: usize = keys_of(&copy, logins);
+        assert!(found >= copy.keys, "a key got lost on its way to the file");
+    }
+    let content = String::from_utf8_lossy(bytes);
+    let signed = format!("{content}end {}\n", Digest::of(content.as_bytes()).hex());
+    for file in [bytes, signed.as_bytes()] {
+        let Ok(copy) = Copy::decode(file) else {
+            continue;
+        };
+        assert_eq!(Copy::decode(copy.encode().as_bytes()).as_ref(), Ok(&copy));
+        for now in [0, 1_000_000, 1_795_369_800, i64::MAX] {
+            let now = Time::from_unix(now);
+            if copy.check(now).is_ok() {
+                assert!(now.since(copy.fetched_at) < copy.cache_age_max);
+                assert!(copy.fetched_at.unix() <= now.unix() + 60);
+            }
+        }
+        let lines = content.split(['\n', '\r']);
+        keys_of(&copy, lines.filter_map(|line| line.split('\t').next()));
+    }
+}
+
+/// How many keys open these logins, each looked at.
+fn keys_of<'a>(copy: &Copy, logins: impl Iterator<Item = &'a str>) -> usize {
+    let mut count = 0;
+    for login in logins.filter_map(|login| Username::parse(login).ok()) {
+        for found in copy.keys_of(&login) {
+            assert_eq!(found.login, login);
+            let format = ExpiryFormat::Utc;
+            if let Ok(line) = authorized_line(&found.key, found.expires_at, &found.networks, format)
+            {
+                key::assert_one_line(&line, &found.key, found.expires_at, &found.networks);
+            }
+            count += 1;
+        }
+    }
+    count
+}
+
+/// A line of a log: what strangers can have written into it is no login.
+pub fn login_line(bytes: &[u8]) {
+    let now = Time::from_unix(1_795_369_800);
+    let Some(login) = login_in_line(bytes, now) else {
+        return;
+    };
+    assert!(is_fingerprint(&login.fingerprint));
+    assert!(login.address.parse::<std::net::IpAddr>().is_ok());
+    assert!(Time::parse(&login.at).is_ok());
+    assert!(!login.login.contains(' '));
+    let line = std::str::from_utf8(bytes).unwrap();
+    if line.starts_with('{') {
+        let entry: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(entry["_UID"], "0");
+        let program = entry["_COMM"].as_str().unwrap();
+        assert!(matches!(program, "sshd" | "sshd-session"));
+        let message = entry["MESSAGE"].as_str().unwrap();
+        assert!(message.starts_with(&format!("Accepted publickey for {} from ", login.login)));
+    } else {
+        // Nothing stands before it, or the first tag of the line, which is sshd's.
+        let message = if line.starts_with("Accepted ") {
+            line
+        } else {
+            let (head, message) = line.split_once("]: ").unwrap();
+            let tag = head.rsplit(' ').next().unwrap();
+            assert!(tag.starts_with("sshd[") || tag.starts_with("sshd-session["));
+            message
+        };
+        let said = format!("Accepted publickey for {} from ", login.login);
+        assert!(message.starts_with(&said), "{line}");
+    }
+}
+
+pub fn settings_file(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let lines = text.matches('\n').count() + 1;
+    if let Err((line, message)) = ServeFile::parse(&text) {
+        assert!((1..=lines).contains(&line), "{line} of {lines}");
+        assert!(!message.contains('\n') && !message.is_empty());
+    }
+    match parse_saved::<Config>(&text) {
+        Ok(config) => {
+            let written = toml::to_string(&config).unwrap();
+            let again: Config = parse_saved(&written).unwrap();
+            assert_eq!(toml::to_string(&again).unwrap(), written);
+        }
+        Err(line) => assert!((1..=lines).contains(&line)),
+    }
+    match parse_saved::<Credentials>(&text) {
+        Ok(credentials) => {
+            let written = toml::to_string(&credentials).unwrap();
+            let again: Credentials = parse_saved(&written).unwrap();
+            assert_eq!(toml::to_string(&again).unwrap(), written);
+        }
+        Err(line) => assert!((1..=lines).contains(&line)),
+    }
+}
+
+/// Gives a few bytes at a time, and now and then is interrupted, as pipes do.
+struct Pipe<'a> {
+    rest: &'a [u8],
+    most: usize,
+    is_interrupted: bool,
+}
+
+impl Read for Pipe<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.is_interrupted = !self.is_interrupted;
+        if self.is_interrupted {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        let length = self.most.min(self.rest.len()).min(into.len());
+        let (given, rest) = self.rest.split_at(length);
+        into[..length].copy_from_slice(given);
+        self.rest = rest;
+        Ok(length)
+    }
+}
+
+/// The first byte says how many come at a time.
+pub fn scan(bytes: &[u8]) {
+    let Some((most, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let bytes = text::with_checks(bytes);
+    let expected: Vec<(usize, Id)> = text::places(&bytes)
+        .into_iter()
+        .map(|place| {
+            let line = 1 + bytes[..place].iter().filter(|byte| **byte == b'\n').count();
+            let id = std::str::from_utf8(&bytes[place + 4..place + 16]).unwrap();
+            (line, Id::parse(id).unwrap())
+        })
+        .collect();
+    let pipe = Pipe {
+        rest: &bytes,
+        most: usize::from(*most).max(1),
+        is_interrupted: false,
+    };
+    let mut found = Vec::new();
+    let tell = |line, id| {
+        found.push((line, id));
+        Ok::<(), io::Error>(())
+    };
+    find_secrets(pipe, tell, |error| error).unwrap();
+    assert_eq!(found, expected);
+}

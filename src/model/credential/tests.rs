@@ -1,0 +1,238 @@
+//! What holds for credentials: the chain of checks, words, power, ends, addresses.
+
+use super::*;
+use crate::model::permission::Own;
+use crate::model::user::{Role, Username};
+use proptest::prelude::*;
+
+const NOW: Time = Time::from_unix(1_000_000);
+const LATER: Time = Time::from_unix(1_000_001);
+
+fn credential() -> Credential {
+    Credential {
+        id: Id::random(),
+        kind: Kind::ApiKey,
+        owner: Owner::User(Arc::new(User {
+            id: UserId(1),
+            subject: "s".into(),
+            username: Username::parse("alice").unwrap(),
+            display_name: "Alice".into(),
+            role: Role::Member,
+            granted: Permissions::none(),
+            granted_by_role: Permissions::none(),
+            groups: Vec::new(),
+            disabled_at: None,
+            created_at: NOW,
+            has_password: true,
+        })),
+
+        permissions: Permissions::of(&[Own::AccountRead, Own::UsersRead]),
+        networks: Networks::default(),
+        digest: Some(Digest::of(b"current")),
+        previous: Some(Previous {
+            digest: Digest::of(b"previous"),
+            ends_at: LATER,
+        }),
+        created_at: NOW,
+        expires_at: Some(LATER),
+        disabled: Disabled::No,
+        ended: false,
+        seen_expired: false,
+        password_at: None,
+    }
+}
+
+#[test]
+fn each_link_of_the_chain_refuses() {
+    assert_eq!(credential().check(NOW, None), Ok(()));
+    assert_eq!(credential().check(LATER, None), Err(Refusal::Expired));
+    let mut seen = credential();
+    seen.seen_expired = true;
+    assert_eq!(seen.check(NOW, None), Err(Refusal::Expired));
+    let mut disabled = credential();
+    disabled.disabled = Disabled::Yes;
+    assert_eq!(disabled.check(NOW, None), Err(Refusal::Disabled));
+    let mut ended = credential();
+    ended.digest = None;
+    assert_eq!(ended.check(NOW, None), Err(Refusal::Ended));
+    let mut limited = credential();
+    limited.networks = Networks::parse(&["10.0.0.0/8"]).unwrap();
+    assert_eq!(limited.check(NOW, None), Err(Refusal::Address));
+    assert_eq!(
+        limited.check(NOW, "11.0.0.1".parse().ok()),
+        Err(Refusal::Address)
+    );
+    assert_eq!(limited.check(NOW, "10.0.0.1".parse().ok()), Ok(()));
+    let mut left = credential();
+    if let Owner::User(user) = &mut left.owner {
+        Arc::make_mut(user).disabled_at = Some(NOW);
+    }
+    assert_eq!(left.check(NOW, None), Err(Refusal::OwnerDisabled));
+}
+
+#[test]
+fn the_previous_secret_is_good_until_its_own_end() {
+    let credential = credential();
+    assert_eq!(
+        credential.which(&Digest::of(b"current"), NOW),
+        Some(Which::Current)
+    );
+    assert_eq!(
+        credential.which(&Digest::of(b"previous"), NOW),
+        Some(Which::Previous)
+    );
+    assert_eq!(credential.which(&Digest::of(b"previous"), LATER), None);
+    assert_eq!(credential.which(&Digest::of(b"another"), NOW), None);
+}
+
+#[test]
+fn each_kind_has_its_words_and_is_a_bearer_or_not() {
+    let table = [
+        (b'a', "api-key", "API key", true),
+        (b't', "token", "token", true),
+        (b's', "session", "session", false),
+        (b'h', "host", "host credential", false),
+    ];
+    for (kind, (letter, word, name, bearer)) in Kind::ALL.into_iter().zip(table) {
+        assert_eq!(kind.letter(), letter);
+        assert_eq!(kind.word(), word);
+        assert_eq!(Kind::from_word(word), Some(kind));
+        assert_eq!(kind.to_string(), name);
+        assert_eq!(kind.is_bearer(), bearer, "{name}");
+    }
+}
+
+#[test]
+fn graces_are_those_that_are_offered() {
+    let minutes = Rotation::GRACES.map(|grace| grace.as_secs() / 60);
+    assert_eq!(minutes, [0, 1, 15, 60, 6 * 60, 24 * 60]);
+}
+
+#[test]
+fn a_state_is_the_first_that_counts() {
+    let active = Record {
+        id: Id::random(),
+        kind: Kind::ApiKey,
+        owner: OwnerId::User(UserId(1)),
+        name: "ci".into(),
+        note: None,
+        permissions: Permissions::none(),
+        networks: Networks::default(),
+        created_at: NOW,
+        made_by: None,
+        expires_at: Some(LATER),
+        disabled: Disabled::No,
+        seen_expired: false,
+        ended: None,
+        rotated_at: None,
+        previous_ends_at: Some(LATER),
+        last_use: None,
+        previous_last_used_at: None,
+        user_agent: None,
+        address: None,
+    };
+    assert_eq!(active.state(NOW), State::Active);
+    assert_eq!(active.grace_ends_at(NOW), Some(LATER));
+    assert_eq!(active.grace_ends_at(LATER), None);
+    let disabled = Record {
+        disabled: Disabled::Yes,
+        ..active
+    };
+    assert_eq!(disabled.state(NOW), State::Disabled);
+    assert_eq!(disabled.state(LATER), State::Expired);
+    // What was once seen expired stays so when the clock goes back.
+    let seen = Record {
+        seen_expired: true,
+        ..disabled
+    };
+    assert_eq!(seen.state(NOW), State::Expired);
+    let ended = Record {
+        ended: Some(Ending {
+            at: NOW,
+            reason: "deleted".into(),
+        }),
+        ..seen
+    };
+    assert_eq!(ended.state(NOW), State::Ended);
+    let endless = Record {
+        expires_at: None,
+        seen_expired: false,
+        disabled: Disabled::No,
+        ended: None,
+        ..ended
+    };
+    assert_eq!(endless.state(Time::LAST), State::Active);
+}
+
+#[test]
+fn power_shrinks_with_the_owner() {
+    assert_eq!(credential().power(), Permissions::of(&[Own::AccountRead]));
+    let mut session = credential();
+    session.kind = Kind::Session;
+    assert_eq!(session.power(), Role::Member.permissions());
+    let mut host = credential();
+    host.kind = Kind::Host;
+    assert!(host.power().is_empty());
+}
+
+fn permissions() -> impl Strategy<Value = Permissions> {
+    let words = ["slurm:cancel", "slurm:submit", "wiki:edit"];
+    let own = proptest::collection::vec(proptest::sample::select(Own::ALL.to_vec()), 0..21);
+    let service = proptest::sample::subsequence(words.to_vec(), 0..=words.len());
+    (own, service).prop_map(|(own, service)| {
+        let mut permissions = Permissions::parse(&service).unwrap();
+        permissions.extend(&Permissions::of(&own));
+        permissions
+    })
+}
+
+proptest! {
+    /// Whatever was given: no credential may more than its owner, nor more than it was given unless it is a session.
+    #[test]
+    fn power_never_exceeds_what_was_given_nor_the_owner(
+        given in permissions(),
+        granted in permissions(),
+        admin in any::<bool>(),
+        kind in proptest::sample::select(Kind::ALL.to_vec()),
+    ) {
+        let mut credential = credential();
+        credential.kind = kind;
+        credential.permissions = given.clone();
+        if let Owner::User(user) = &mut credential.owner {
+            let user = Arc::make_mut(user);
+            user.role = if admin { Role::Admin } else { Role::Member };
+            user.granted = granted;
+        }
+        let (power, owner) = (credential.power(), credential.owner.permissions());
+        prop_assert!(power.lie_within(&owner));
+        prop_assert!(kind == Kind::Session || power.lie_within(&given));
+        let holds_both = |one: &crate::model::permission::Permission| given.contains(one) && owner.contains(one);
+        if kind.is_bearer() {
+            prop_assert_eq!(given.iter().filter(holds_both).count(), power.iter().count());
+        }
+    }
+
+    /// Good before its end, over at its very second and ever after.
+    #[test]
+    fn an_end_is_exact_to_the_second(end in 0..=Time::LAST.unix(), away in -100_000_000..100_000_000_i64) {
+        let mut credential = credential();
+        credential.expires_at = Some(Time::from_unix(end));
+        for now in [end - 1, end, end + 1, end + away].map(Time::from_unix) {
+            let is_over = now.unix() >= end;
+            prop_assert_eq!(credential.check(now, None).is_err(), is_over);
+            prop_assert_eq!(credential.is_past_its_end(now), is_over);
+            credential.previous = Some(Previous { digest: Digest::of(b"previous"), ends_at: Time::from_unix(end) });
+            prop_assert_eq!(credential.which(&Digest::of(b"previous"), now).is_none(), is_over);
+        }
+    }
+
+    /// A limit to addresses refuses all others, and whoever does not say where they are.
+    #[test]
+    fn only_allowed_addresses_are_good(address in any::<IpAddr>(), network in any::<IpAddr>(), bits in 0..=32_u8) {
+        let mut credential = credential();
+        credential.networks = Networks::parse(&[format!("{network}/{bits}")]).unwrap();
+        let expected = credential.networks.allow(address);
+        prop_assert_eq!(credential.check(NOW, Some(address)).is_ok(), expected);
+        prop_assert_eq!(credential.check(NOW, None), Err(Refusal::Address));
+    }
+}
