@@ -343,7 +343,7 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY)?;
     connection.pragma_update(None, "query_only", "ON")?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
-    connection.pragma_update(None, "cache_size", "-2048")?;
+    connection.pragma_update(None, "cache_size", "-1024")?;
     Ok(connection)
 }
 

@@ -20,7 +20,7 @@ use crate::model::credential::{Credential, Owner, OwnerId};
 use crate::model::error::Error;
 use crate::model::secret::Id;
 
-/// Credentials kept at most, for all threads together: some 5 MB. More are looked up each time.
+/// Credentials kept at most, for all threads together: some 4 MB. More are looked up each time.
 const CREDENTIALS_MAX: usize = 16_384;
 /// Bytes of the header that the index begins with.
 const HEADER_BYTES: usize = 48;
@@ -49,7 +49,8 @@ pub(super) struct Recent {
 
 struct Known {
     as_of: Mark,
-    credentials: HashMap<Id, Credential>,
+    /// Boxed: a table has twice the room that it needs.
+    credentials: HashMap<Id, Box<Credential>>,
     owners: HashMap<OwnerId, Owner>,
 }
 
@@ -124,7 +125,7 @@ impl Read {
             return self.credential(id);
         };
         if let Some(found) = recent.known(&mark).credentials.get(&id) {
-            return Ok(Some(found.clone()));
+            return Ok(Some(Credential::clone(found)));
         }
         let Some((owner, make)) = self.bare_credential(id)? else {
             return Ok(None);
@@ -145,7 +146,7 @@ impl Read {
         let mut known = recent.known(&mark);
         if known.credentials.len() < CREDENTIALS_MAX {
             known.owners.insert(owner, found);
-            known.credentials.insert(id, credential.clone());
+            known.credentials.insert(id, Box::new(credential.clone()));
         }
         Ok(Some(credential))
     }

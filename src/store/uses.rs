@@ -456,7 +456,7 @@ impl Select {
         for day in pending.days().filter(|day| day.uses + day.refused > 0) {
             let (uses, refused) = (day.uses.cast_signed(), day.refused.cast_signed());
             let counted = params![id, day.day.number(), uses, refused];
-            // Nearly always there is a row already, and to change it costs a third of looking for the credential first.
+            // Nearly always there is a row already, and then nobody has to look whether there is such a credential.
             let more = "UPDATE usage_days SET uses = uses + ?3, refused = refused + ?4 WHERE credential_id = ?1 AND day = ?2";
             if self.execute(more, counted)? == 0 {
                 let first = "INSERT INTO usage_days (credential_id, day, uses, refused) SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1";
