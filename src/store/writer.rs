@@ -367,12 +367,10 @@ impl Desk {
                 if self.unwritten.is_empty() {
                     self.taken = Arc::default();
                 }
-                self.uses.commit_ended(&part, self.unwritten.len());
                 self.note_health(true);
             }
             Err(error) => {
                 log::warn!("last uses were not written and wait: {}", reason(&error));
-                self.uses.commit_failed();
                 self.unwritten.clear();
                 self.taken = Arc::default();
                 drop(part);
@@ -388,15 +386,14 @@ impl Desk {
         }
     }
 
-    /// Writes a part. [`Uses`] is told that a commit begins; what came of it is to be said to it.
     fn write_uses(&mut self, part: &[&Pending], noted: &Noted) -> Result<(), Error> {
         let written = self.begin_uses().and_then(|()| {
             part.iter()
                 .try_for_each(|pending| self.select.write_use(pending))
                 .and_then(|()| self.select.write_host_notes(noted))
         });
-        self.uses.commit_begins();
-        let written = written.and_then(|()| Ok(self.select.connection.execute_batch("COMMIT")?));
+        let commit = || Ok(self.select.connection.execute_batch("COMMIT")?);
+        let written = written.and_then(|()| self.uses.commit(part, self.unwritten.len(), commit));
         self.select.roll_back();
         written
     }
