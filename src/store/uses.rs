@@ -173,6 +173,8 @@ pub struct Uses {
     gathered: Mutex<Gathered>,
     /// One more when a commit of uses begins, and one more when it is over and they are forgotten: odd meanwhile.
     turns: AtomicU64,
+    /// Held during such a commit.
+    committing: Mutex<()>,
     /// The ends of credentials seen expired that the file does not know of yet.
     expired: Mutex<HashMap<Id, Ends>>,
     expired_count: AtomicUsize,
@@ -186,6 +188,7 @@ impl Uses {
         Self {
             gathered: Mutex::default(),
             turns: AtomicU64::new(0),
+            committing: Mutex::default(),
             expired: Mutex::default(),
             expired_count: AtomicUsize::new(0),
             waker: OnceLock::new(),
@@ -250,14 +253,14 @@ impl Uses {
     }
 
     /// Runs `read`, which reads the file and then asks [`Uses::noted`], so that nothing is missed or counted twice
-    /// because it came into the file meanwhile. While the writer is at it without a pause, the last answer has to do:
-    /// it may count a use of this very moment twice.
+    /// because it came into the file meanwhile: again, when uses were committed under it; and while the writer is at it
+    /// without a pause, it has to wait. Not to be asked within `read`.
     ///
     /// # Errors
     /// What `read` answers.
     pub fn settled<T>(&self, read: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
-        const TRIES_MAX: usize = 20;
-        for _ in 1..TRIES_MAX {
+        const TRIES: usize = 3;
+        for _ in 0..TRIES {
             let turn = self.turns.load(Ordering::SeqCst);
             if turn % 2 == 1 {
                 std::thread::yield_now();
@@ -268,6 +271,7 @@ impl Uses {
                 return Ok(found);
             }
         }
+        let _alone = lock(&self.committing);
         read()
     }
 
@@ -367,33 +371,32 @@ impl Uses {
         Arc::clone(&gathered.taken)
     }
 
-    /// A commit begins: until [`Uses::commit_ended`] what is written may be both here and in the file.
-    pub(super) fn commit_begins(&self) {
+    /// Commits: until this is over, what is `written` may be both here and in the file, and whoever asks about it waits
+    /// or asks again. `written` is in the order of ids; `left`: how many of what was taken are not in it.
+    pub(super) fn commit(
+        &self,
+        written: &[&Pending],
+        left: usize,
+        commit: impl FnOnce() -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let alone = lock(&self.committing);
         self.turns.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// The commit is over. `written`: what the file knows now, in the order of ids, and whether that is all.
-    pub(super) fn commit_ended(&self, written: &[&Pending], left: usize) {
-        self.forget_expired(written);
+        let committed = commit();
         // Dropped once nobody waits for the lock any more.
         let mut all = Arc::default();
-        {
+        if committed.is_ok() {
+            self.forget_expired(written);
             let mut gathered = lock(&self.gathered);
-            if let Some(last) = written.last() {
-                gathered.written_to = Some(last.id);
-            }
+            gathered.written_to = written.last().map(|last| last.id).or(gathered.written_to);
             if left == 0 {
                 all = std::mem::take(&mut gathered.taken);
                 gathered.written_to = None;
             }
         }
         self.turns.fetch_add(1, Ordering::SeqCst);
+        drop(alone);
         drop::<Arc<HashMap<Id, Pending>>>(all);
-    }
-
-    /// Nothing was written.
-    pub(super) fn commit_failed(&self) {
-        self.turns.fetch_add(1, Ordering::SeqCst);
+        committed
     }
 
     /// Puts back what was taken and not written, under what has gathered since. The writer has let go of it.

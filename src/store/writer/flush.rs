@@ -36,12 +36,10 @@ impl Desk {
                 if self.unwritten.is_empty() {
                     self.taken = Arc::default();
                 }
-                self.uses.commit_ended(&part, self.unwritten.len());
                 self.note_health(true);
             }
             Err(error) => {
                 log::warn!("last uses were not written and wait: {}", reason(&error));
-                self.uses.commit_failed();
                 self.unwritten.clear();
                 self.taken = Arc::default();
                 drop(part);
@@ -57,7 +55,6 @@ impl Desk {
         }
     }
 
-    /// Writes a part. [`Uses`] is told that a commit begins; what came of it is to be said to it.
     fn write_uses(&mut self, part: &[&Pending], noted: &Noted) -> Result<(), Error> {
         let begun = self.begin_uses();
         // From here on nobody else commits. Hosts and what expired are looked up; that something was used is not.
@@ -71,8 +68,8 @@ impl Desk {
         });
         // A transaction that changed no row leaves no trace in the journal: the next commit would be somebody else's.
         let before = before.filter(|_| self.select.connection.total_changes() > rows_changed);
-        self.uses.commit_begins();
-        let written = written.and_then(|()| Ok(self.select.connection.execute_batch("COMMIT")?));
+        let commit = || Ok(self.select.connection.execute_batch("COMMIT")?);
+        let written = written.and_then(|()| self.uses.commit(part, self.unwritten.len(), commit));
         self.select.roll_back();
         if let (Ok(()), Some(before)) = (&written, before) {
             self.recent.carry_over(&before);
