@@ -108,7 +108,7 @@ const FORMS: &[&str] = &[
     "/admin/groups",
     "/admin/groups/gpu/members/add",
     "/admin/hosts/enrol",
-    "/admin/services/new",
+    "/admin/new-service",
     "/admin/services/slurm/edit",
     "/admin/services/slurm/api-keys/new",
     "/admin/users/carol/edit",

@@ -79,15 +79,24 @@ fn course(days: &[UsageDay], height: u64, step: u64, figure: impl Fn(&UsageDay) 
         u128::from(height) - high.max(u128::from(value > 0))
     };
     let mut path = format!("M0 {height}");
+    let bottom = u128::from(height);
+    let mut before = bottom;
     let mut days = days.iter().map(|day| level(figure(day))).peekable();
     while let Some(here) = days.next() {
         let mut width = step;
         while days.next_if_eq(&here).is_some() {
             width += step;
         }
-        let _ = write!(path, "V{here}h{width}");
+        if here != before {
+            let _ = write!(path, "V{here}");
+        }
+        let _ = write!(path, "h{width}");
+        before = here;
     }
-    let _ = write!(path, "V{height}z");
+    if before != bottom {
+        let _ = write!(path, "V{height}");
+    }
+    path.push('z');
     path
 }
 
@@ -146,7 +155,7 @@ mod tests {
             course(&[day(1, 0), day(2, 9), day(3, 9), day(4, 3)], 9, 2, |day| {
                 day.uses
             }),
-            "M0 9V9h2V0h4V6h2V9z"
+            "M0 9h2V0h4V6h2V9z"
         );
         assert_eq!(
             course(&[day(1, u64::MAX), day(2, 1)], 9, 2, |day| day.uses),

@@ -466,6 +466,7 @@ fn is_held(name: &str, tests: &str) -> bool {
             let paths = [
                 format!("{top}/{folder}/{file}.rs"),
                 format!("{top}/{folder}/{file}/mod.rs"),
+                format!("{top}/{folder}/{file}/tests.rs"),
             ];
             paths.iter().any(|path| {
                 fs::read_to_string(root().join(path)).is_ok_and(|text| text.contains("#[test]"))

@@ -55,6 +55,7 @@ fn twenty_rows_ask_no_more_than_two() {
     for (path, few) in lists.iter().zip(few) {
         let many = asked(&site, &mut alice, path);
         assert!(many <= few && many <= 12, "{path}: {few} became {many}");
-        assert!(many >= 2, "{path}: nothing was counted");
+        // Who is signed in may come out of memory; the rows never do.
+        assert!(many >= 1, "{path}: nothing was counted");
     }
 }
