@@ -42,7 +42,11 @@ pub(super) fn already(what: &str, list: &str, thing: Option<(&str, &str)>) -> Ma
     html! {
         h1 { "Already created" }
         p.lead { "This form was sent before. The " (what) " was created then, and its secret cannot be shown again; no second one was made." }
-        p { "If you did not save the secret, delete the " (what) " or rotate it, and start again." }
+        p {
+            "If you did not save the secret, "
+            // What has a page of its own can be rotated there; the others live shortly.
+            @if thing.is_some() { "rotate the " (what) ", which gives it a new one." } @else { "delete the " (what) " and make another." }
+        }
         div.act {
             @if let Some((path, name)) = thing { a.btn.go href=(path) { "Open " bdi { (name) } } }
             a.btn href=(list) { "Back to the list" }

@@ -1,4 +1,5 @@
-// Pictures to look at: every page in every state (empty, full, hostile, failed), light, dark and 320 pixels wide; and the README's.
+// Pictures to look at: every page in every state (empty, full, hostile, failed), light, dark, 320 pixels wide and in forced
+// colours; and the README's.
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,9 +7,10 @@ import { command, led, profile, serve, signIn } from "./harness.mjs";
 import { ALICE } from "./journeys.mjs";
 
 const LOOKS = [
-  ["light", { colorScheme: "light" }, { width: 1200, height: 700 }],
-  ["dark", { colorScheme: "dark" }, { width: 1200, height: 700 }],
-  ["320", { colorScheme: "light" }, { width: 320, height: 640 }],
+  ["light", { colorScheme: "light", forcedColors: "none" }, { width: 1200, height: 700 }],
+  ["dark", { colorScheme: "dark", forcedColors: "none" }, { width: 1200, height: 700 }],
+  ["320", { colorScheme: "light", forcedColors: "none" }, { width: 320, height: 640 }],
+  ["forced", { colorScheme: "dark", forcedColors: "active" }, { width: 1200, height: 700 }],
 ];
 const TYPES = { html: "text/html; charset=utf-8", css: "text/css", js: "text/javascript", svg: "image/svg+xml" };
 
