@@ -379,3 +379,41 @@ fn too_many(what: &str, seconds: u64) -> Error {
         message: format!("Too many {what}; try again in {seconds} seconds."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_unix(1_000_000);
+
+    fn login(expires_at: Time) -> DeviceLogin {
+        DeviceLogin {
+            code: Id::random(),
+            user_code: UserCode::random(),
+            computer: "laptop".into(),
+            program: "keycroft".into(),
+            address: None,
+            permissions: None,
+            lifetime: None,
+            asked_at: NOW,
+            expires_at,
+            answer: None,
+            user: None,
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_those_who_ask_is_bounded_and_makes_room_for_itself() {
+        let later = NOW.after(INTERVAL);
+        let mut paces = Paces::default();
+        for _ in 0..PACES_MAX {
+            assert_eq!(paces.ask(&login(later), NOW), None);
+        }
+        let one_more = login(later);
+        assert_eq!(paces.ask(&one_more, NOW), Some(INTERVAL));
+        assert_eq!(paces.0.len(), PACES_MAX);
+        // Those that are over make room.
+        assert_eq!(paces.ask(&one_more, later), None);
+        assert_eq!(paces.0.len(), 1);
+    }
+}

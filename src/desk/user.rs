@@ -352,3 +352,51 @@ fn demand_grantable(write: &Write<'_>, granted: &Permissions) -> Result<(), Erro
         .find(|one| matches!(one, Permission::Own(own) if !own.is_grantable()));
     fixed.map_or(Ok(()), |one| Err(Error::field("permissions", format!("{one} comes with a role and can't be granted; only introspect, metrics and services' permissions can"))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_of_one_thing_is_called_by_its_name() {
+        let none = UserChange::default;
+        let role = Some(Role::Admin);
+        let granted = Some(Permissions::none());
+        let changes = [
+            (UserChange { role, ..none() }, Action::UserRole),
+            (
+                UserChange {
+                    disabled: Some(Disabled::Yes),
+                    ..none()
+                },
+                Action::UserDisable,
+            ),
+            (
+                UserChange {
+                    disabled: Some(Disabled::No),
+                    ..none()
+                },
+                Action::UserEnable,
+            ),
+            (UserChange { granted, ..none() }, Action::UserPermissions),
+            (
+                UserChange {
+                    display_name: Some("Bob".into()),
+                    ..none()
+                },
+                Action::UserEdit,
+            ),
+            (
+                UserChange {
+                    role,
+                    disabled: Some(Disabled::No),
+                    ..none()
+                },
+                Action::UserEdit,
+            ),
+        ];
+        for (change, action) in changes {
+            assert_eq!(change.action().word(), action.word());
+        }
+    }
+}

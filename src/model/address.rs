@@ -146,6 +146,7 @@ mod tests {
         ] {
             assert!(Networks::parse(&[bad]).is_err(), "{bad}");
         }
+        assert!(Networks::parse(&vec!["10.0.0.1"; 32]).is_ok());
         assert!(Networks::parse(&vec!["10.0.0.1"; 33]).is_err());
     }
 

@@ -426,6 +426,13 @@ mod tests {
     }
 
     #[test]
+    fn ways_have_the_words_that_people_filter_by() {
+        let ways = [Way::Console, Way::Api, Way::Cli, Way::Host];
+        assert_eq!(ways.map(Way::word), ["console", "api", "cli", "host"]);
+        assert_eq!(Origin::operator().way, Way::Cli);
+    }
+
+    #[test]
     fn every_field_is_part_of_the_chain() {
         let whole = event().chained(&chain_start()).hex();
         let edits: [fn(&mut Event); 17] = [

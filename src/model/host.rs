@@ -192,6 +192,17 @@ mod tests {
     }
 
     #[test]
+    fn shared_logins_are_shown_with_whom_they_are_open_to() {
+        let open = |login: &str, group: &str| SharedLogin {
+            login: Username::parse(login).unwrap(),
+            group: group.into(),
+        };
+        assert_eq!(shown(&[]), "");
+        let shared = [open("ubuntu", "admins"), open("root", "ops")];
+        assert_eq!(shown(&shared), "ubuntu:admins root:ops");
+    }
+
+    #[test]
     fn fingerprints_have_one_form() {
         assert!(is_fingerprint(
             "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"

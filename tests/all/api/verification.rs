@@ -469,3 +469,33 @@ fn a_services_key_is_nobody_else_and_outlives_who_made_it() {
         .send()
         .expect(401);
 }
+
+/// Verification refuses it, and who asks why must not be told that it is good: before the mark is in the file and after.
+#[test]
+fn what_was_seen_expired_is_explained_so_when_the_clock_goes_back() {
+    let mut site = Site::new();
+    let key = site.api_key(
+        &site.alice,
+        &serde_json::json!({"name": "short", "expires_in": "1h"}),
+    );
+    let (id, secret) = (key["id"].as_str().unwrap(), secret(&key));
+    let explained = |site: &Site| {
+        let path = format!("/api/v1/api-keys/explain/{id}");
+        let answer = site.ask("GET", &path).bearer(&site.alice).send();
+        answer.expect(200).json()["failed"].clone()
+    };
+    assert!(explained(&site).is_null());
+    site.pass(3_600);
+    site.ask("GET", "/verify")
+        .bearer(&secret)
+        .send()
+        .expect(401);
+    site.pass(-3_600);
+    site.ask("GET", "/verify")
+        .bearer(&secret)
+        .send()
+        .expect(401);
+    assert_eq!(explained(&site), "not_expired");
+    site.reopen();
+    assert_eq!(explained(&site), "not_expired");
+}
