@@ -39,6 +39,9 @@ pub struct Context {
     /// Certificates to trust instead of the system's, PEM.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ca_file: Option<PathBuf>,
+    /// Says the secret on its standard output: a program and its arguments, run by no shell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential_command: Option<Vec<String>>,
     /// Whether plain HTTP to it was allowed when it was made.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub insecure_http: bool,
@@ -96,6 +99,33 @@ impl Folder {
     /// When the file is there and can't be read or understood.
     pub fn config(&self) -> Result<Config, Failure> {
         read(&self.path.join(CONFIG), |_| Ok(()))
+    }
+
+    /// The program that keeps the credential of a context, if it has one.
+    ///
+    /// # Errors
+    /// As [`Folder::config`]; when others could change what is run.
+    pub fn credential_command(&self, context: &str) -> Result<Option<Vec<String>>, Failure> {
+        let mut config = self.config()?;
+        let Some(command) = config
+            .contexts
+            .remove(context)
+            .and_then(|context| context.credential_command)
+        else {
+            return Ok(None);
+        };
+        for path in [&self.path, &self.path.join(CONFIG)] {
+            let fail = |error| Failure::new(FAILED, format!("{}: {error}", path.display()));
+            if fs::metadata(path).map_err(fail)?.mode() & OTHERS_WRITE != 0 {
+                let message = format!(
+                    "others can write to {}, so they could choose what is run",
+                    path.display()
+                );
+                let hint = format!("chmod go-w {}", path.display());
+                return Err(Failure::new(FAILED, message).hint(hint));
+            }
+        }
+        Ok(Some(command))
     }
 
     /// # Errors
@@ -321,6 +351,7 @@ mod tests {
                     server: "https://a.example".into(),
                     username: None,
                     ca_file: None,
+                    credential_command: None,
                     insecure_http: false,
                 },
             );

@@ -38,6 +38,9 @@ pub struct Remote {
     /// Print exactly what the API answers
     #[arg(long, global = true)]
     pub json: bool,
+    /// Print one field of what the API answers, as it is; of a list, one line an item
+    #[arg(long, global = true, value_name = "NAME")]
+    pub field: Option<String>,
 }
 
 /// A server's address: `https://` or `http://`, a host and perhaps a port, nothing behind it.
@@ -100,6 +103,8 @@ pub enum Source {
     Variable(&'static str),
     /// The files, under this context.
     Context(String),
+    /// What the `credential_command` of this context said.
+    Command(String),
     StandardInput,
 }
 
@@ -108,6 +113,7 @@ impl std::fmt::Display for Source {
         match self {
             Self::Flag(name) | Self::Variable(name) => f.write_str(name),
             Self::Context(name) => write!(f, "the saved login of context {name}"),
+            Self::Command(name) => write!(f, "the credential_command of context {name}"),
             Self::StandardInput => f.write_str("standard input"),
         }
     }
@@ -365,6 +371,12 @@ impl Remote {
             connection.credential = Some(credential);
             return Ok(connection);
         }
+        if let Some(name) = &from_context
+            && let Some(credential) = from_command(name)?
+        {
+            connection.credential = Some(credential);
+            return Ok(connection);
+        }
         if let (Some(name), Some(folder)) = (from_context, Folder::find())
             && let Some(saved) = folder.credentials()?.contexts.get(&name)
         {
@@ -402,6 +414,40 @@ fn pick_context(config: &Config, server: &Server, named: Option<&str>) -> Option
         (Some(only), None) => Some(only.clone()),
         _ => None,
     }
+}
+
+/// What the `credential_command` of a context says: a program that keeps the secret (a keyring, a password store).
+///
+/// # Errors
+/// When it can't be run, does not succeed, or says something that is no secret; when others could change what is run.
+fn from_command(context: &str) -> Result<Option<Credential>, Failure> {
+    let Some(folder) = Folder::find() else {
+        return Ok(None);
+    };
+    let Some(command) = folder.credential_command(context)? else {
+        return Ok(None);
+    };
+    let fail = |why: String| {
+        Failure::new(
+            SIGN_IN_NEEDED,
+            format!("the credential_command of context {context}: {why}"),
+        )
+    };
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(fail("it names no program".to_owned()));
+    };
+    let said = std::process::Command::new(program)
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|error| fail(format!("{program}: {error}")))?;
+    let text = Zeroizing::new(said.stdout);
+    if !said.status.success() {
+        return Err(fail(format!("{program} ended with {}", said.status)));
+    }
+    let text = std::str::from_utf8(&text).map_err(|_| fail("it says no text".to_owned()))?;
+    Credential::parse(text, Source::Command(context.to_owned())).map(Some)
 }
 
 fn from_environment() -> Result<Option<Credential>, Failure> {
@@ -479,6 +525,7 @@ mod tests {
             server: server.to_owned(),
             username: None,
             ca_file: None,
+            credential_command: None,
             insecure_http: false,
         };
         let mut config = Config {

@@ -284,6 +284,8 @@ fn keep(client: &Client, folder: &Folder, name: &str) -> Result<(), Failure> {
             .ca_file
             .as_ref()
             .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
+        // What is kept here from now on takes the place of what another program kept.
+        credential_command: None,
         insecure_http: connection.insecure_http,
     };
     let saved = Saved {

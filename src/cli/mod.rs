@@ -12,6 +12,7 @@ mod connection;
 mod event;
 mod exit;
 mod explain;
+mod field;
 mod generate;
 mod group;
 mod host;
@@ -140,6 +141,9 @@ pub fn run() -> ExitCode {
     let done = argument::refuse_secrets(&arguments).and_then(|()| {
         if let Some(said) = topic::asked(&arguments) {
             return said;
+        }
+        if let Some(done) = field::asked(&arguments) {
+            return done;
         }
         match Arguments::try_parse_from(arguments) {
             Ok(arguments) => answer(arguments.command),

@@ -337,3 +337,74 @@ fn each_setting_is_shown_with_its_source() {
         )
     );
 }
+
+/// A keyring or a password store keeps the secret: the file says how to ask it.
+#[test]
+fn another_program_may_keep_the_secret() {
+    let lab = Lab::signed_in();
+    let token = lab.token("bob");
+    let secret = lab.path("secret");
+    fs::write(&secret, format!("{token}\n")).unwrap();
+    let config = lab.path("home/.config/keycroft/config.toml");
+    let before = fs::read_to_string(&config).unwrap();
+    let with = |command: &str| {
+        fs::write(&config, format!("{before}credential_command = {command}\n")).unwrap();
+    };
+    with(&format!("[\"cat\", {:?}]", secret.to_str().unwrap()));
+    assert!(lab.good("whoami").starts_with("username\tbob\n"));
+    assert!(
+        plain(&lab.good("config show"))
+            .contains("credential\tkct_ID_…\tthe credential_command of context lab")
+    );
+    // The environment stands before every file.
+    let alice = lab.token("alice");
+    let mut by_variable = lab.command();
+    by_variable.args(["whoami"]).with("KEYCROFT_TOKEN", &alice);
+    assert!(by_variable.done().out.starts_with("username\talice\n"));
+    with("[\"false\"]");
+    assert!(
+        lab.bad("whoami", 4)
+            .contains("the credential_command of context lab: false ended")
+    );
+    with("[\"/nonexistent/keyring\"]");
+    assert!(lab.bad("whoami", 4).contains("/nonexistent/keyring"));
+    with("[\"echo\", \"no secret\"]");
+    assert!(
+        lab.bad("whoami", 6)
+            .contains("the credential_command of context lab")
+    );
+    with("[]");
+    assert!(lab.bad("whoami", 4).contains("it names no program"));
+    // What others could change is not run.
+    with("[\"cat\", \"/dev/null\"]");
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o666)).unwrap();
+    assert!(
+        lab.bad("whoami", 1)
+            .contains("they could choose what is run")
+    );
+}
+
+#[test]
+fn one_field_is_said_as_it_is() {
+    let lab = Lab::signed_in();
+    assert_eq!(lab.good("whoami --field username"), "alice\n");
+    let made = lab
+        .command()
+        .args(["api-key", "create", "one", "--field=id"])
+        .done();
+    assert_eq!((made.code, made.out.trim().len()), (0, 12), "{}", made.err);
+    lab.good("api-key create two");
+    assert_eq!(lab.good("api-key list --field name"), "two\none\n");
+    assert_eq!(
+        lab.good("event list --field target.name").lines().next(),
+        Some("two")
+    );
+    let none = lab.bad("whoami --field nothing", 6);
+    assert!(
+        none.contains("there is no field nothing in the answer"),
+        "{none}"
+    );
+    assert!(none.contains("username"), "it says which there are: {none}");
+    lab.bad("api-key show nobody --field id", 3);
+    lab.bad("whoami --field= ", 2);
+}
