@@ -32,6 +32,9 @@ pub struct LoginArguments {
     /// How long the token is to live: whole hours, 1h to 24h; the person who approves may choose another
     #[arg(long, value_name = "DURATION", conflicts_with = "with_token")]
     expires: Option<String>,
+    /// Also draw the address of the page, for a telephone to read
+    #[arg(long, conflicts_with = "with_token")]
+    qr: bool,
     #[command(flatten)]
     remote: Remote,
 }
@@ -63,10 +66,7 @@ pub fn login(arguments: LoginArguments) -> Result<(), Failure> {
     let credential = if arguments.with_token {
         pasted()?
     } else {
-        by_device(
-            Client::new(connection.without_credential())?,
-            arguments.expires.as_deref(),
-        )?
+        by_device(Client::new(connection.without_credential())?, &arguments)?
     };
     let client = Client::new(connection.with(credential))?;
     let kept = keep(&client, &folder, &name);
@@ -160,14 +160,14 @@ fn pasted() -> Result<Credential, Failure> {
 }
 
 /// Asks for a token by a code that a person approves at the console (RFC 8628).
-fn by_device(client: Client, expires: Option<&str>) -> Result<Credential, Failure> {
+fn by_device(client: Client, arguments: &LoginArguments) -> Result<Credential, Failure> {
     let computer = computer_name();
     let mut form = vec![
         ("client_id", CLIENT_ID),
         ("computer", &computer),
         ("program", PROGRAM),
     ];
-    if let Some(expires) = expires {
+    if let Some(expires) = arguments.expires.as_deref() {
         form.push(("lifetime", expires));
     }
     let (status, text) = client.form("/oauth/device_authorization", &form)?;
@@ -180,11 +180,27 @@ fn by_device(client: Client, expires: Option<&str>) -> Result<Credential, Failur
         "Open {}\nand type the code {}",
         begun.verification_uri, begun.user_code
     ));
+    if arguments.qr {
+        say(&drawn(&begun.verification_uri)?);
+    }
     say(&format!(
         "Approve it only if the page names this computer, {computer}. Waiting … (Ctrl-C to stop)"
     ));
     let secret = wait(&client, &begun)?;
     Credential::parse(&secret, Source::Flag("this login"))
+}
+
+/// An address as a QR code, two of its squares in a character: light on the terminal's dark, with the quiet zone around it
+/// that readers need. The code to type is not in it: who approves is to compare it.
+fn drawn(address: &str) -> Result<String, Failure> {
+    use qrcode::render::unicode::Dense1x2;
+
+    let code = qrcode::QrCode::new(address)
+        .map_err(|error| Failure::new(FAILED, format!("{address} can't be drawn: {error}")))?;
+    let mut picture = code.render::<Dense1x2>();
+    picture.dark_color(Dense1x2::Light);
+    picture.light_color(Dense1x2::Dark);
+    Ok(picture.build())
 }
 
 fn wait(client: &Client, begun: &DeviceAuthorizationOut) -> Result<Zeroizing<String>, Failure> {
@@ -383,5 +399,40 @@ fn end(arguments: &LogoutArguments, folder: &Folder, name: &str) -> Result<(), F
                 failure.message
             ),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each character is two squares, one above the other: together the code, with four light ones on every side.
+    #[test]
+    fn an_address_is_drawn_whole() {
+        let address = "https://keys.lab.example/device";
+        let mut squares: Vec<Vec<bool>> = Vec::new();
+        for line in drawn(address).unwrap().lines() {
+            let two = |glyph: char| match glyph {
+                ' ' => (true, true),
+                '\u{2584}' => (true, false),
+                '\u{2580}' => (false, true),
+                _ => (false, false),
+            };
+            let (upper, lower): (Vec<bool>, Vec<bool>) = line.chars().map(two).unzip();
+            squares.extend([upper, lower]);
+        }
+        let code = qrcode::QrCode::new(address).unwrap();
+        let width = code.width();
+        let dark: Vec<bool> = (0..width * width)
+            .map(|place| squares[4 + place / width][4 + place % width])
+            .collect();
+        let wanted: Vec<bool> = code
+            .to_colors()
+            .iter()
+            .map(|color| *color == qrcode::Color::Dark)
+            .collect();
+        assert!(dark == wanted);
+        let edge = |line: &Vec<bool>| line.iter().all(|dark| !dark);
+        assert!(squares[..4].iter().all(edge) && squares[4 + width..8 + width].iter().all(edge));
     }
 }
