@@ -4,10 +4,10 @@ use clap::{Args, Subcommand};
 
 use super::client::{Client, encode};
 use super::connection::Remote;
-use super::exit::{Failure, NOT_FOUND, USAGE};
+use super::exit::{FAILED, Failure, NOT_FOUND, USAGE};
 use super::output::{self, Cell, say};
 use super::prompt::confirm;
-use crate::wire::{GroupIn, GroupOut, ServiceIn, ServiceOut, ServicePatch};
+use crate::wire::{GroupIn, GroupOut, RolesPatch, ServiceIn, ServiceOut, ServicePatch};
 
 #[derive(Args)]
 pub struct GroupArguments {
@@ -151,6 +151,12 @@ enum ServiceCommand {
             conflicts_with = "permissions"
         )]
         removed: Vec<String>,
+        /// Give a permission of its to everybody of a role, like member=slurm:submit; repeatable
+        #[arg(long, value_name = "ROLE=PERMISSION")]
+        give: Vec<String>,
+        /// Take one from everybody of a role; who was given it by name keeps it; repeatable
+        #[arg(long, value_name = "ROLE=PERMISSION")]
+        take: Vec<String>,
     },
     /// Print the block for a proxy that asks Keycroft about each request to an application
     Print(super::proxy::Print),
@@ -205,23 +211,31 @@ pub fn service(arguments: ServiceArguments) -> Result<(), Failure> {
             permissions,
             added,
             removed,
+            give,
+            take,
         } => {
-            let permissions = if added.is_empty() && removed.is_empty() {
-                permissions
-            } else {
-                changed(&client, PATH, &name, &added, &removed)?
+            let path = format!("{PATH}/{}", encode(&name));
+            let permissions = match (
+                permissions.is_empty(),
+                added.is_empty() && removed.is_empty(),
+            ) {
+                (false, _) => Some(permissions),
+                (true, true) => None,
+                (true, false) => Some(changed(&client, &path, &added, &removed)?),
             };
-            if permissions.is_empty() && added.is_empty() && removed.is_empty() {
+            let roles = if give.is_empty() && take.is_empty() {
+                None
+            } else {
+                Some(regiven(&client, &path, &give, &take)?)
+            };
+            if permissions.is_none() && roles.is_none() {
                 return Err(
                     Failure::new(USAGE, "nothing was said to be changed").hint(format!(
                         "keycroft service edit {name} --add-permission {name}:submit"
                     )),
                 );
             }
-            let answer = client.patch(
-                &format!("{PATH}/{}", encode(&name)),
-                &ServicePatch { permissions },
-            )?;
+            let answer = client.patch(&path, &ServicePatch { permissions, roles })?;
             done(
                 &client,
                 &answer.text,
@@ -240,33 +254,82 @@ pub fn service(arguments: ServiceArguments) -> Result<(), Failure> {
     }
 }
 
+/// All that a service is to define.
 fn changed(
     client: &Client,
     path: &str,
-    name: &str,
     added: &[String],
     removed: &[String],
 ) -> Result<Vec<String>, Failure> {
-    let all: Vec<ServiceOut> = client.list(path)?.parse()?;
-    let service = all
-        .into_iter()
-        .find(|service| service.name == name)
-        .ok_or_else(|| {
-            Failure::new(NOT_FOUND, format!("there is no service {name:?}"))
-                .hint("keycroft service list")
-        })?;
-    if let Some(missing) = removed
-        .iter()
-        .find(|one| !service.permissions.contains(one))
-    {
-        return Err(Failure::new(
+    let service: ServiceOut = client.get(path)?.parse()?;
+    exchange(service.permissions, added, removed).map_err(|missing| {
+        let name = &service.name;
+        Failure::new(
             NOT_FOUND,
             format!("the service {name} does not define {missing}"),
-        ));
+        )
+    })
+}
+
+/// What roles are to have of a service. `give` and `take`: `ROLE=PERMISSION` each.
+fn regiven(
+    client: &Client,
+    path: &str,
+    give: &[String],
+    take: &[String],
+) -> Result<RolesPatch, Failure> {
+    let service: ServiceOut = client.get(path)?.parse()?;
+    let had = service.roles.ok_or_else(|| {
+        Failure::new(
+            FAILED,
+            "the server does not say what roles have: it is older than this program",
+        )
+    })?;
+    let known = ["member=", "admin="];
+    if let Some(strange) = give
+        .iter()
+        .chain(take)
+        .find(|one| !known.iter().any(|role| one.starts_with(role)))
+    {
+        return Err(Failure::new(
+            USAGE,
+            format!("{strange}: there are the roles member and admin"),
+        )
+        .hint(format!("--give member={}:submit", service.name)));
     }
-    let kept = service
-        .permissions
-        .into_iter()
-        .filter(|one| !removed.contains(one));
+    let of = |role: &str, had: Vec<String>| -> Result<Option<Vec<String>>, Failure> {
+        let words = |all: &[String]| -> Vec<String> {
+            let own = all.iter().filter_map(|one| one.split_once('='));
+            own.filter(|(to, _)| *to == role)
+                .map(|(_, word)| word.to_owned())
+                .collect()
+        };
+        let (give, take) = (words(give), words(take));
+        if give.is_empty() && take.is_empty() {
+            return Ok(None);
+        }
+        exchange(had, &give, &take).map(Some).map_err(|missing| {
+            Failure::new(
+                NOT_FOUND,
+                format!("the role {role} does not have {missing}"),
+            )
+        })
+    };
+    Ok(RolesPatch {
+        member: of("member", had.member)?,
+        admin: of("admin", had.admin)?,
+    })
+}
+
+/// A list with some words more and others less; the first that is to go and is not there.
+fn exchange(
+    words: Vec<String>,
+    added: &[String],
+    removed: &[String],
+) -> Result<Vec<String>, String> {
+    if let Some(missing) = removed.iter().find(|one| !words.contains(one)) {
+        return Err(missing.clone());
+    }
+    let kept = words.into_iter().filter(|one| !removed.contains(one));
     Ok(kept.chain(added.iter().cloned()).collect())
 }

@@ -6,8 +6,9 @@ use crate::model::error::Error;
 use crate::model::event::{Action, Target, Trace};
 use crate::model::idempotency::Once;
 use crate::model::permission::{Own, Permissions};
-use crate::model::service::{Service, parse_service_permissions};
-use crate::store::Page;
+use crate::model::service::{ByRole, Service, ServiceChange};
+use crate::model::user::Role;
+use crate::store::{Page, Write};
 
 impl Desk {
     /// Services, newest first.
@@ -69,40 +70,58 @@ impl Desk {
         )
     }
 
-    /// Changes what a service defines. What it no longer defines is out of everybody's power at once.
-    ///
-    /// `seen`: what it defined when the caller looked; nothing newer is overwritten.
+    /// What everybody of a role has of a service's permissions.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Invalid`] for permissions in another name.
+    /// [`Error::Forbidden`]; faults of ours.
+    pub fn given_by_role(&self, caller: &Caller, service: &Service) -> Result<ByRole, Error> {
+        caller.demand(Own::ServicesRead)?;
+        self.read.given_by_role(service.id)
+    }
+
+    /// Changes what a service defines, and what roles have of it. What it no longer defines, and what a role no longer
+    /// has, is out of everybody's power at once.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Forbidden`], also when what people have is changed and the caller may not change
+    /// users; [`Error::Invalid`] for what a role is to have and the service does not define.
     pub fn edit_service(
         &self,
         caller: &Caller,
         name: String,
-        words: Vec<String>,
-        seen: Option<Permissions>,
-    ) -> Result<Service, Error> {
-        let permissions = parse_service_permissions(&name, &words)
-            .map_err(|message| Error::field("permissions", message))?;
-        self.store().write(
-            caller.permit_with_password(Own::ServicesWrite, Action::ServiceEdit)?,
-            move |write| {
-                let before = write.service(&name)?.ok_or(Error::NotFound("service"))?;
-                if seen.is_some_and(|seen| seen != before.permissions) {
-                    return Err(Error::changed_meanwhile("this service"));
-                }
-                write.set_service_permissions(&before, &permissions)?;
-                let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;
-                Ok((
-                    service,
-                    Trace::of(Target::new("service", &name, "", None)).changed(
-                        "permissions",
-                        &before.permissions,
-                        &permissions,
-                    ),
-                ))
-            },
-        )
+        change: ServiceChange,
+    ) -> Result<(Service, ByRole), Error> {
+        let permit = caller.permit_with_password(Own::ServicesWrite, Action::ServiceEdit)?;
+        self.store().write(permit, move |write| {
+            let before = write.service(&name)?.ok_or(Error::NotFound("service"))?;
+            let had = write.given_by_role(before.id)?;
+            let seen = change.seen.as_ref();
+            if seen.is_some_and(|(permissions, by_role)| {
+                *permissions != before.permissions || *by_role != had
+            }) {
+                return Err(Error::changed_meanwhile("this service"));
+            }
+            let permissions = change
+                .permissions
+                .unwrap_or_else(|| before.permissions.clone());
+            let kept = had.within(&permissions);
+            let given = ByRole {
+                member: change.member.unwrap_or_else(|| kept.member.clone()),
+                admin: change.admin.unwrap_or_else(|| kept.admin.clone()),
+            };
+            write.set_service_permissions(&before, &permissions)?;
+            for role in Role::ALL {
+                let (kept, given) = (kept.of(role), given.of(role));
+                demand_given(write, &permissions, role, kept, given)?;
+                write.give_to_role(before.id, role, given)?;
+            }
+            let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;
+            let trace = Trace::of(Target::new("service", &name, "", None))
+                .changed("permissions", &before.permissions, &permissions)
+                .changed("members have", &had.member, &given.member)
+                .changed("admins have", &had.admin, &given.admin);
+            Ok(((service, given), trace))
+        })
     }
 
     /// Deletes a service, its API keys and its permissions.
@@ -123,4 +142,29 @@ impl Desk {
             },
         )
     }
+}
+
+/// What a role is given anew must be defined, and is a gift to each of its users: no less than giving it to one.
+fn demand_given(
+    write: &Write<'_>,
+    defined: &Permissions,
+    role: Role,
+    kept: &Permissions,
+    given: &Permissions,
+) -> Result<(), Error> {
+    if let Some(unknown) = given.first_missing_from(defined) {
+        return Err(Error::field(
+            &format!("roles.{}", role.word()),
+            format!("the service does not define {unknown}"),
+        ));
+    }
+    if kept == given {
+        return Ok(());
+    }
+    write.demand_within(&Permissions::of(&[Own::UsersWrite]))?;
+    let new = given.without(kept);
+    if !new.is_empty() {
+        write.demand_no_networks()?;
+    }
+    write.demand_gift(&new)
 }

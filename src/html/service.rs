@@ -7,7 +7,8 @@ use super::layout::{Frame, Section, heading, page};
 use super::permission::full;
 use super::shown_once::paste;
 use super::when::{time, time_or_never};
-use crate::model::service::Service;
+use crate::model::permission::Permissions;
+use crate::model::service::{ByRole, Service};
 use crate::model::time::Time;
 
 /// One service.
@@ -25,6 +26,8 @@ pub struct ServiceFacts {
 pub struct ServiceForm {
     /// `None` for a new one.
     pub service: Option<Service>,
+    /// What everybody of a role has of it.
+    pub by_role: ByRole,
     /// What the service was when the form was made; empty for a new one.
     pub version: String,
     pub input: Input,
@@ -69,7 +72,7 @@ pub fn list(frame: &Frame, services: &[ServiceFacts]) -> Markup {
 
 /// `/admin/services/NAME`.
 #[must_use]
-pub fn show(frame: &Frame, facts: &ServiceFacts) -> Markup {
+pub fn show(frame: &Frame, facts: &ServiceFacts, by_role: &ByRole) -> Markup {
     let service = &facts.service;
     let path = format!("/admin/services/{}", service.name);
     let buttons = html! {
@@ -82,6 +85,8 @@ pub fn show(frame: &Frame, facts: &ServiceFacts) -> Markup {
         (heading(&service.name, &buttons))
         dl {
             dt { "Its permissions" } dd { (full(&service.permissions)) }
+            dt { "Every member has" } dd { (full(&by_role.member)) }
+            dt { "Every admin has" } dd { (full(&by_role.admin)) small { "Others have what they are given, user by user." } }
             dt { "Last asked" } dd { (time_or_never(facts.last_asked_at, frame.now)) }
             dt { "Added" } dd { (time(service.created_at, frame.now)) }
         }
@@ -92,7 +97,13 @@ pub fn show(frame: &Frame, facts: &ServiceFacts) -> Markup {
     page(frame, Section::Services, &service.name, &content)
 }
 
-/// `/admin/new-service` and `/admin/services/NAME/edit`. Sends `name` (new ones alone), `permissions` (one a line) and `version`.
+/// One permission a line.
+fn lines(permissions: &Permissions) -> String {
+    permissions.words().collect::<Vec<_>>().join("\n")
+}
+
+/// `/admin/new-service` and `/admin/services/NAME/edit`. Sends `permissions` (one a line); new ones `name`, others
+/// `roles.member`, `roles.admin` (likewise) and `version`.
 #[must_use]
 pub fn form(frame: &Frame, view: &ServiceForm) -> Markup {
     let input = &view.input;
@@ -111,14 +122,10 @@ pub fn form(frame: &Frame, view: &ServiceForm) -> Markup {
             )
         }
     };
-    let present = view.service.as_ref().map(|service| {
-        service
-            .permissions
-            .iter()
-            .map(|one| one.word().to_owned())
-            .collect::<Vec<_>>()
-            .join("\n")
-    });
+    let present = view
+        .service
+        .as_ref()
+        .map(|service| lines(&service.permissions));
     let form = html! {
         @if view.service.is_none() {
             (Field::text("name").required().help("1 to 32 of a-z, 0-9 and -, beginning with a letter.").show(input))
@@ -126,6 +133,10 @@ pub fn form(frame: &Frame, view: &ServiceForm) -> Markup {
             (hidden("version", &view.version))
         }
         (Field::text("permissions").default(present.as_deref().unwrap_or("")).help("One a line, each beginning with the service's name, like slurm:submit. What is taken out here leaves every credential at once.").show_lines(input, 5))
+        @if view.service.is_some() {
+            (Field::text("roles.member").label("Every member has").default(&lines(&view.by_role.member)).help("Which of these members have by their role, one a line. Others are given them user by user.").show_lines(input, 3))
+            (Field::text("roles.admin").label("Every admin has").default(&lines(&view.by_role.admin)).help("The same for admins.").show_lines(input, 3))
+        }
         (acts(if view.service.is_some() { "Save" } else { "Add service" }, &back))
     };
     let content = html! { h1 { (title) } (summary(input)) (post(frame, &path, &form)) };

@@ -80,19 +80,6 @@ impl Standing {
         }
     }
 
-    /// What needs a person's attention comes first in a list: smaller is first.
-    #[must_use]
-    pub const fn urgency(self) -> u8 {
-        match self {
-            Self::Expired => 0,
-            Self::Soon => 1,
-            Self::Rotating => 2,
-            Self::Active => 3,
-            Self::Disabled => 4,
-            Self::Ended => 5,
-        }
-    }
-
     const fn class(self) -> &'static str {
         match self {
             Self::Active => "ok",

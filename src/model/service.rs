@@ -2,6 +2,7 @@
 
 use super::permission::{Own, Permission, Permissions, is_service_name};
 use super::time::Time;
+use super::user::Role;
 
 /// A service's row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -25,6 +26,45 @@ impl Service {
         power.extend(&self.permissions);
         power
     }
+}
+
+/// What everybody of a role has of a service's permissions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ByRole {
+    pub member: Permissions,
+    pub admin: Permissions,
+}
+
+impl ByRole {
+    #[must_use]
+    pub const fn of(&self, role: Role) -> &Permissions {
+        match role {
+            Role::Member => &self.member,
+            Role::Admin => &self.admin,
+        }
+    }
+
+    /// The same, without what is not in `defined`.
+    #[must_use]
+    pub fn within(&self, defined: &Permissions) -> Self {
+        Self {
+            member: self.member.intersection(defined),
+            admin: self.admin.intersection(defined),
+        }
+    }
+}
+
+/// A change to a service; what is `None` stays.
+#[derive(Debug, Clone, Default)]
+pub struct ServiceChange {
+    /// All that it defines from now on.
+    pub permissions: Option<Permissions>,
+    /// All that members have of it by their role.
+    pub member: Option<Permissions>,
+    /// The same for admins.
+    pub admin: Option<Permissions>,
+    /// What was there when who changes it looked; nothing newer is overwritten.
+    pub seen: Option<(Permissions, ByRole)>,
 }
 
 /// Reads a service's name.

@@ -7,7 +7,7 @@ use super::user::rows;
 use super::write::Write;
 use crate::model::error::Error;
 use crate::model::permission::{Permission, Permissions};
-use crate::model::service::{Service, ServiceId};
+use crate::model::service::{ByRole, Service, ServiceId};
 use crate::model::time::Time;
 use crate::model::user::Role;
 
@@ -60,6 +60,25 @@ impl Select {
         Ok(Page::of(services, limit, |service| {
             service.id.0.to_string()
         }))
+    }
+
+    /// What everybody of a role has of a service's permissions.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn given_by_role(&self, service: ServiceId) -> Result<ByRole, Error> {
+        let given = |role: Role| -> Result<Permissions, Error> {
+            let sql = "SELECT r.permission FROM role_permissions r JOIN service_permissions p ON p.permission = r.permission \
+                       WHERE r.role = ? AND p.service_id = ?";
+            let words = self.all(sql, params![role.word(), service.0], |row| {
+                row.get::<_, String>(0)
+            })?;
+            Ok(Permissions::from_stored(&words.join(" ")))
+        };
+        Ok(ByRole {
+            member: given(Role::Member)?,
+            admin: given(Role::Admin)?,
+        })
     }
 
     /// All that services define.
@@ -167,12 +186,19 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Replaces what a role has of services' permissions.
+    /// Sets what a role has of a service's permissions.
     ///
     /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
-    pub fn set_role_permissions(&self, role: Role, permissions: &Permissions) -> Result<(), Error> {
-        self.execute("DELETE FROM role_permissions WHERE role = ?", [role.word()])?;
+    /// [`Error::Fault`] when the file can't be written, also when the service does not define one of them.
+    pub fn give_to_role(
+        &self,
+        service: ServiceId,
+        role: Role,
+        permissions: &Permissions,
+    ) -> Result<(), Error> {
+        let taken = "DELETE FROM role_permissions WHERE role = ? AND permission IN \
+                     (SELECT permission FROM service_permissions WHERE service_id = ?)";
+        self.execute(taken, params![role.word(), service.0])?;
         for word in permissions.words() {
             self.execute(
                 "INSERT INTO role_permissions (role, permission) VALUES (?, ?)",

@@ -7,7 +7,7 @@ use crate::model::error::{Error, Faults};
 use crate::model::group::Group;
 use crate::model::password::Password;
 use crate::model::permission::Permissions;
-use crate::model::service::Service;
+use crate::model::service::{ByRole, Service, ServiceChange, parse_service_permissions};
 use crate::model::text::parse_name;
 use crate::model::time::Time;
 use crate::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
@@ -195,10 +195,52 @@ pub struct ServiceIn {
 }
 
 /// A change to a service.
-#[derive(Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct ServicePatch {
-    pub permissions: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub permissions: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub roles: Option<RolesPatch>,
+}
+
+/// What everybody of a role is to have of a service's permissions; a role that is absent keeps what it has.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RolesPatch {
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub member: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub admin: Option<Vec<String>>,
+}
+
+impl ServicePatch {
+    /// `name`: the service's, with which its permissions begin.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every field at fault.
+    pub fn parse(self, name: &str) -> Result<ServiceChange, Error> {
+        let mut faults = Faults::default();
+        let mut read = |field: &str, words: Option<Vec<String>>| {
+            words.and_then(|words| faults.take(field, parse_service_permissions(name, &words)))
+        };
+        let roles = self.roles.unwrap_or_default();
+        let change = ServiceChange {
+            permissions: read("permissions", self.permissions),
+            member: read("roles.member", roles.member),
+            admin: read("roles.admin", roles.admin),
+            seen: None,
+        };
+        faults.check()?;
+        Ok(change)
+    }
+}
+
+/// What everybody of a role has of a service's permissions.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RolesOut {
+    pub member: Vec<String>,
+    pub admin: Vec<String>,
 }
 
 /// A service.
@@ -207,6 +249,9 @@ pub struct ServiceOut {
     pub name: String,
     pub permissions: Vec<String>,
     pub created_at: String,
+    /// What everybody of a role has of them; where one service is read or changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub roles: Option<RolesOut>,
     /// How many API keys it has that are good; where one service is read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_keys: Option<u32>,
@@ -229,9 +274,23 @@ impl ServiceOut {
             name: service.name.clone(),
             permissions: service.permissions.words().map(str::to_owned).collect(),
             created_at: service.created_at.to_string(),
+            roles: None,
             api_keys: None,
             last_used_at: None,
             carriers: None,
+        }
+    }
+
+    /// With what everybody of a role has of it.
+    #[must_use]
+    pub fn given(self, by_role: &ByRole) -> Self {
+        let words = |role: Role| by_role.of(role).words().map(str::to_owned).collect();
+        Self {
+            roles: Some(RolesOut {
+                member: words(Role::Member),
+                admin: words(Role::Admin),
+            }),
+            ..self
         }
     }
 

@@ -20,7 +20,7 @@ use crate::model::group::{Group, GroupId};
 use crate::model::inventory::Show;
 use crate::model::permission::{Own, Permissions};
 use crate::model::policy::Policy;
-use crate::model::service::{Service, ServiceId};
+use crate::model::service::{ByRole, Service, ServiceId};
 use crate::model::time::Lifetime;
 use crate::model::user::Role;
 
@@ -355,6 +355,10 @@ fn services(words: &Words, list: &mut Vec<Shown>) {
         permissions: Permissions::parse(&["slurm:submit", "slurm:cancel"]).unwrap(),
         created_at: NOW.before(days(9)),
     };
+    let by_role = ByRole {
+        member: Permissions::parse(&["slurm:submit"]).unwrap(),
+        admin: service.permissions.clone(),
+    };
     let facts = ServiceFacts {
         service: service.clone(),
         api_keys: 2,
@@ -366,7 +370,7 @@ fn services(words: &Words, list: &mut Vec<Shown>) {
         "services",
         service::list(&frame, &vec![facts.clone(); 20]),
     );
-    shown(list, "service", service::show(&frame, &facts));
+    shown(list, "service", service::show(&frame, &facts, &by_role));
     shown(
         list,
         "service-new",
@@ -374,6 +378,7 @@ fn services(words: &Words, list: &mut Vec<Shown>) {
             &frame,
             &ServiceForm {
                 service: None,
+                by_role: ByRole::default(),
                 version: String::new(),
                 input: failed(words, &["name", "permissions"]),
             },
@@ -386,6 +391,7 @@ fn services(words: &Words, list: &mut Vec<Shown>) {
             &frame,
             &ServiceForm {
                 service: Some(service),
+                by_role,
                 version: "v".into(),
                 input: Input::default(),
             },

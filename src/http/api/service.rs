@@ -25,9 +25,12 @@ pub fn show(ask: &Ask<'_>, caller: &Caller) -> Answer {
         .desk()
         .service_uses(caller, std::slice::from_ref(&service))?;
     let used = uses.first().copied().unwrap_or_default();
+    let by_role = ask.desk().given_by_role(caller, &service)?;
     ok(&ServiceOut {
         carriers: Some(ask.desk().carriers(caller, &service)?),
-        ..ServiceOut::of(&service).used(used.api_keys, used.last_used_at)
+        ..ServiceOut::of(&service)
+            .given(&by_role)
+            .used(used.api_keys, used.last_used_at)
     })
 }
 
@@ -51,13 +54,10 @@ pub fn add(ask: &Ask<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let wanted: ServicePatch = body::json(ask)?;
-    ok(&ServiceOut::of(&ask.desk().edit_service(
-        caller,
-        ask.parameter(0).to_owned(),
-        wanted.permissions,
-        None,
-    )?))
+    let name = ask.parameter(0);
+    let change = body::json::<ServicePatch>(ask)?.parse(name)?;
+    let (service, by_role) = ask.desk().edit_service(caller, name.to_owned(), change)?;
+    ok(&ServiceOut::of(&service).given(&by_role))
 }
 
 pub fn delete(ask: &Ask<'_>, caller: &Caller) -> Answer {

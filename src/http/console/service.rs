@@ -9,8 +9,10 @@ use crate::http::ask::Ask;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::error::{Error, Faults};
-use crate::model::permission::Own;
-use crate::model::service::{Service, parse_service_name, parse_service_permissions};
+use crate::model::permission::{Own, Permissions};
+use crate::model::service::{
+    ByRole, Service, ServiceChange, parse_service_name, parse_service_permissions,
+};
 
 /// Services that the list shows.
 const ROWS_MAX: usize = 10_000;
@@ -45,10 +47,9 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    show(pages::show(
-        &frame(ask, caller),
-        &facts_of(ask, caller, find(ask, caller)?)?,
-    ))
+    let facts = facts_of(ask, caller, find(ask, caller)?)?;
+    let by_role = ask.desk().given_by_role(caller, &facts.service)?;
+    show(pages::show(&frame(ask, caller), &facts, &by_role))
 }
 
 pub fn new(ask: &Ask<'_>, caller: &Caller) -> Answer {
@@ -57,6 +58,7 @@ pub fn new(ask: &Ask<'_>, caller: &Caller) -> Answer {
         &frame(ask, caller),
         &ServiceForm {
             service: None,
+            by_role: ByRole::default(),
             version: String::new(),
             input: Input::default(),
         },
@@ -71,6 +73,7 @@ pub fn add(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
                 &frame(ask, caller),
                 &ServiceForm {
                     service: None,
+                    by_role: ByRole::default(),
                     version: String::new(),
                     input,
                 },
@@ -96,14 +99,23 @@ fn try_add(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Service, Err
     )
 }
 
+/// What the form says that it was made of.
+fn version(service: &Service, by_role: &ByRole) -> String {
+    format!(
+        "{}/{}/{}",
+        service.permissions, by_role.member, by_role.admin
+    )
+}
+
 fn edit_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
     let service = find(ask, caller)?;
-    let version = service.permissions.to_string();
+    let by_role = ask.desk().given_by_role(caller, &service)?;
     Ok(pages::form(
         &frame(ask, caller),
         &ServiceForm {
+            version: version(&service, &by_role),
             service: Some(service),
-            version,
+            by_role,
             input,
         },
     ))
@@ -124,15 +136,37 @@ pub fn edit(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
 
 fn try_edit(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Service, Error> {
     let service = find(ask, caller)?;
-    if input.value("version") != Some(service.permissions.to_string().as_str()) {
+    let by_role = ask.desk().given_by_role(caller, &service)?;
+    if input.value("version") != Some(version(&service, &by_role).as_str()) {
         return Err(Error::changed_meanwhile("this service"));
     }
-    ask.desk().edit_service(
-        caller,
-        service.name,
-        form::entries(input, "permissions"),
-        Some(service.permissions),
-    )
+    let mut faults = Faults::default();
+    let mut read = |field: &str| {
+        let words = form::entries(input, field);
+        faults.take(field, parse_service_permissions(&service.name, &words))
+    };
+    let (permissions, member, admin) = (
+        read("permissions"),
+        read("roles.member"),
+        read("roles.admin"),
+    );
+    faults.check()?;
+    // What is taken out of the first box is meant to go from everywhere.
+    let gone = permissions
+        .as_ref()
+        .map(|left| service.permissions.without(left));
+    let but_gone = |given: Permissions| {
+        gone.as_ref()
+            .map_or(given.clone(), |gone| given.without(gone))
+    };
+    let change = ServiceChange {
+        permissions,
+        member: member.map(but_gone),
+        admin: admin.map(but_gone),
+        seen: Some((service.permissions, by_role)),
+    };
+    let (service, _) = ask.desk().edit_service(caller, service.name, change)?;
+    Ok(service)
 }
 
 fn delete_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {

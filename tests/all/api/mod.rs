@@ -16,6 +16,7 @@ mod openapi;
 mod overview;
 mod races;
 mod rotation;
+mod services;
 mod tokens;
 mod users;
 mod verification;

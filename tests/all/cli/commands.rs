@@ -259,6 +259,14 @@ fn users_groups_services_policy_and_sweep_through_the_api() {
             "changed the service slurm",
         ),
         (
+            "service edit slurm --give member=slurm:cancel --give admin=slurm:cancel",
+            "changed the service slurm",
+        ),
+        (
+            "service edit slurm --give member=slurm:submit --take admin=slurm:cancel",
+            "changed the service slurm",
+        ),
+        (
             "policy set api_key_lifetime_max=90d api_key_lifetime_default=30d",
             "changed the policy",
         ),
@@ -299,6 +307,35 @@ fn users_groups_services_policy_and_sweep_through_the_api() {
             .starts_with("worker\t")
     );
     assert!(lab.good("api-key list --user bob").is_empty());
+    let given = lab.good("service edit slurm --give member=slurm:cancel --json");
+    let given: serde_json::Value = serde_json::from_str(&given).unwrap();
+    assert_eq!(
+        given["roles"],
+        serde_json::json!({"member": ["slurm:cancel", "slurm:submit"], "admin": []})
+    );
+    for (line, code, said) in [
+        (
+            "--take admin=slurm:submit",
+            3,
+            "the role admin does not have slurm:submit",
+        ),
+        (
+            "--give owner=slurm:submit",
+            2,
+            "there are the roles member and admin",
+        ),
+        (
+            "--give slurm:submit",
+            2,
+            "there are the roles member and admin",
+        ),
+        ("--give member=slurm:hold", 6, "does not define slurm:hold"),
+    ] {
+        let refused = lab.bad(&format!("service edit slurm {line}"), code);
+        assert!(refused.contains(said), "{line}: {refused}");
+    }
+    let refused = lab.bad("service edit slurm", 2);
+    assert!(refused.contains("nothing was said to be changed"));
     lab.good("service edit slurm --remove-permission slurm:cancel");
     lab.good("service delete slurm --yes");
     lab.good("group delete lab --yes");

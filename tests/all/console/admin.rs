@@ -217,3 +217,33 @@ fn what_a_service_permits_is_granted_by_who_may_define_it() {
     alice.submit_and_follow(&form.without("permissions"));
     assert!(!bob.open("/api-keys/new").has("slurm:submit"));
 }
+
+#[test]
+fn a_role_is_given_what_a_service_permits() {
+    let site = Site::new();
+    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    let service = alice.open("/admin/new-service").form("/admin/new-service");
+    let service = service.set("name", "slurm");
+    alice.submit_and_follow(&service.set("permissions", "slurm:submit\r\nslurm:cancel"));
+    let at = "/admin/services/slurm/edit";
+    let stale = alice.open(at).form(at);
+    let form = alice.open(at).form(at);
+    let page = alice.submit_and_follow(&form.set("roles.member", "slurm:submit"));
+    assert!(page.has("Every member has"), "{}", page.text());
+    assert!(bob.open("/api-keys/new").has("slurm:submit"));
+    assert!(!bob.open("/api-keys/new").has("slurm:cancel"));
+    // A form from before it overwrites nothing; one with a word that is not defined says so at its field.
+    alice.submit(&stale).expect(409);
+    let form = alice.open(at).form(at);
+    let page = alice.submit(&form.clone().set("roles.admin", "slurm:hold"));
+    assert!(
+        page.status == 422 && page.has("does not define slurm:hold"),
+        "{}",
+        page.text()
+    );
+    // What is no longer defined need not be taken out of each box by hand.
+    alice.submit_and_follow(&form.set("permissions", "slurm:cancel"));
+    assert!(!bob.open("/api-keys/new").has("slurm:submit"));
+    let form = alice.open(at).form(at);
+    assert_eq!(form.value("roles.member"), Some(""));
+}

@@ -4,6 +4,7 @@ use keycroft::model::event::Origin;
 use keycroft::model::permission::Permissions;
 use keycroft::model::policy::PolicyChange;
 use keycroft::model::secret::Presented;
+use keycroft::model::service::{ByRole, ServiceChange};
 
 use super::markup::{self, Form};
 use super::site::{ALICE, BOB, Site};
@@ -293,8 +294,13 @@ fn what_changed_between_the_look_and_the_save_is_not_overwritten() {
     assert!(late.unwrap_err().is_changed_meanwhile());
     assert_eq!(desk.policy(&caller).unwrap().api_keys_max, 5);
     let edit = |word: &str, seen: Option<&str>| {
-        let seen = seen.map(|seen| Permissions::parse(&[seen]).unwrap());
-        desk.edit_service(&caller, "slurm".into(), vec![word.into()], seen)
+        let one = |word| Permissions::parse(&[word]).unwrap();
+        let change = ServiceChange {
+            permissions: Some(one(word)),
+            seen: seen.map(|seen| (one(seen), ByRole::default())),
+            ..ServiceChange::default()
+        };
+        desk.edit_service(&caller, "slurm".into(), change)
     };
     edit("slurm:b", Some("slurm:a")).unwrap();
     let late = edit("slurm:c", Some("slurm:a"));

@@ -1,0 +1,333 @@
+//! Services: what they define, their own API keys, and who has their permissions, user by user or by role.
+
+use serde_json::{Value, json};
+
+use crate::house::{Site, id, secret};
+
+use super::administration::ask;
+
+const SLURM: &str = "/api/v1/services/slurm";
+
+fn slurm(site: &Site) {
+    let new = json!({"name": "slurm", "permissions": ["slurm:submit", "slurm:cancel"]});
+    ask(site, "POST", "/api/v1/services", &new, 201);
+}
+
+/// What `/verify` says to whoever is to be able to do this.
+fn verify(site: &Site, bearer: &str, permission: &str) -> u16 {
+    let path = format!("/verify?permission={permission}");
+    site.ask("GET", &path).bearer(bearer).send().status
+}
+
+#[test]
+fn services_define_permissions_and_have_keys() {
+    let site = Site::new();
+    let made = ask(
+        &site,
+        "POST",
+        "/api/v1/services",
+        &json!({"name": "slurm", "permissions": ["slurm:submit", "slurm:cancel", "slurm:submit"]}),
+        201,
+    );
+    assert_eq!(
+        made,
+        json!({"name": "slurm", "permissions": ["slurm:cancel", "slurm:submit"], "created_at": "2026-11-22T12:00:00Z"})
+    );
+    ask(
+        &site,
+        "POST",
+        "/api/v1/services",
+        &json!({"name": "slurm"}),
+        409,
+    );
+    assert_eq!(
+        ask(&site, "GET", "/api/v1/services", &Value::Null, 200)["items"][0],
+        made
+    );
+    // A service's own key, with what it defines itself: nobody had to have it before.
+    let keys = "/api/v1/services/slurm/api-keys";
+    let key = ask(
+        &site,
+        "POST",
+        keys,
+        &json!({"name": "k", "permissions": ["slurm:submit"], "expires_in": "1h"}),
+        201,
+    );
+    ask(&site, "POST", keys, &json!({"name": "k"}), 409);
+    let path = format!("{keys}/{}", id(&key));
+    assert_eq!(
+        ask(&site, "GET", &path, &Value::Null, 200)["permissions"],
+        json!(["slurm:submit"])
+    );
+    assert_eq!(
+        ask(
+            &site,
+            "PATCH",
+            &path,
+            &json!({"permissions": ["introspect", "slurm:cancel"], "name": "renamed"}),
+            200
+        )["permissions"],
+        json!(["introspect", "slurm:cancel"])
+    );
+    let new = ask(
+        &site,
+        "POST",
+        &format!("{path}/rotate"),
+        &json!({"grace": "1m"}),
+        200,
+    );
+    for one in [&key, &new] {
+        let answer = site
+            .ask("GET", "/verify?permission=slurm:cancel")
+            .bearer(&secret(one))
+            .send()
+            .expect(204);
+        assert_eq!(answer.header("Remote-User"), Some("slurm"));
+    }
+    assert_eq!(
+        ask(&site, "GET", &format!("{path}/usage"), &Value::Null, 200)["days"]
+            .as_array()
+            .unwrap()
+            .len(),
+        30
+    );
+    assert_eq!(
+        ask(&site, "GET", keys, &Value::Null, 200)["items"]
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    ask(&site, "DELETE", &path, &Value::Null, 204);
+    assert_eq!(
+        ask(
+            &site,
+            "GET",
+            &format!("{keys}?ended=true"),
+            &Value::Null,
+            200
+        )["items"][0]["id"],
+        key["id"]
+    );
+    site.ask("GET", "/verify")
+        .bearer(&secret(&new))
+        .send()
+        .expect(401);
+    // Granted, used, taken away.
+    ask(
+        &site,
+        "PATCH",
+        "/api/v1/users/bob",
+        &json!({"permissions": ["slurm:submit", "metrics"]}),
+        200,
+    );
+    let token = site.token("bob");
+    site.ask("GET", "/verify?permission=slurm:submit")
+        .bearer(&token)
+        .send()
+        .expect(204);
+    ask(
+        &site,
+        "PATCH",
+        "/api/v1/users/bob",
+        &json!({"permissions": []}),
+        200,
+    );
+    site.ask("GET", "/verify?permission=slurm:submit")
+        .bearer(&token)
+        .send()
+        .expect(403);
+    ask(
+        &site,
+        "PATCH",
+        "/api/v1/users/bob",
+        &json!({"permissions": ["slurm:submit"]}),
+        200,
+    );
+    // Who has such a permission can still be helped by an admin who has not, and rotate what had one that is gone.
+    ask(
+        &site,
+        "POST",
+        "/api/v1/users/bob/reset-password",
+        &Value::Null,
+        200,
+    );
+    let had = site.api_key(&token, &json!({"name": "had"}));
+    assert!(
+        had["permissions"]
+            .as_array()
+            .unwrap()
+            .contains(&json!("slurm:submit"))
+    );
+    ask(&site, "DELETE", "/api/v1/services/slurm", &Value::Null, 204);
+    assert_eq!(
+        ask(&site, "GET", "/api/v1/users/bob", &Value::Null, 200)["permissions"],
+        json!([])
+    );
+    site.ask("GET", "/verify?permission=slurm:submit")
+        .bearer(&token)
+        .send()
+        .expect(403);
+    site.ask("POST", &format!("/api/v1/api-keys/{}/rotate", id(&had)))
+        .bearer(&token)
+        .send()
+        .expect(200);
+    for (method, path) in [
+        ("GET", keys),
+        ("POST", keys),
+        ("DELETE", "/api/v1/services/slurm"),
+        ("PATCH", "/api/v1/services/slurm"),
+    ] {
+        let body = if method == "PATCH" {
+            json!({"permissions": []})
+        } else {
+            json!({"name": "x"})
+        };
+        ask(&site, method, path, &body, 404);
+    }
+}
+
+#[test]
+fn a_role_is_given_what_a_service_permits() {
+    let site = Site::new();
+    slurm(&site);
+    let nobody = json!({"member": [], "admin": []});
+    assert_eq!(ask(&site, "GET", SLURM, &Value::Null, 200)["roles"], nobody);
+    let before = site.token("bob");
+    let give = json!({"roles": {"member": ["slurm:submit"]}});
+    let given = json!({"member": ["slurm:submit"], "admin": []});
+    assert_eq!(ask(&site, "PATCH", SLURM, &give, 200)["roles"], given);
+    assert_eq!(ask(&site, "GET", SLURM, &Value::Null, 200)["roles"], given);
+
+    // Every member has it, also who comes later; no admin has; what a token carries was settled when it was made.
+    let bob = site.token("bob");
+    assert_eq!(verify(&site, &bob, "slurm:submit"), 204);
+    assert_eq!(verify(&site, &bob, "slurm:cancel"), 403);
+    assert_eq!(verify(&site, &before, "slurm:submit"), 403);
+    assert_eq!(verify(&site, &site.token("alice"), "slurm:submit"), 403);
+    let dave = json!({"username": "dave", "password": "dave likes green tea"});
+    ask(&site, "POST", "/api/v1/users", &dave, 201);
+    assert_eq!(verify(&site, &site.token("dave"), "slurm:submit"), 204);
+
+    // The other role's is its own, and what is not named stays.
+    let admins = json!({"roles": {"admin": ["slurm:cancel"]}});
+    let both = json!({"member": ["slurm:submit"], "admin": ["slurm:cancel"]});
+    assert_eq!(ask(&site, "PATCH", SLURM, &admins, 200)["roles"], both);
+    assert_eq!(verify(&site, &site.token("alice"), "slurm:cancel"), 204);
+    let key = site.api_key(
+        &bob,
+        &json!({"name": "job", "permissions": ["slurm:submit"]}),
+    );
+    assert_eq!(verify(&site, &secret(&key), "slurm:submit"), 204);
+
+    // Taken, it is out of what members hold at the next question.
+    let take = json!({"roles": {"member": []}});
+    ask(&site, "PATCH", SLURM, &take, 200);
+    assert_eq!(verify(&site, &bob, "slurm:submit"), 403);
+    assert_eq!(verify(&site, &secret(&key), "slurm:submit"), 403);
+    let events = "/api/v1/events?action=service.edit";
+    let said = ask(&site, "GET", events, &Value::Null, 200)["items"].to_string();
+    assert!(said.contains("members have"), "{said}");
+
+    // Who was given it by name keeps it.
+    let by_name = json!({"permissions": ["slurm:submit"]});
+    ask(&site, "PATCH", "/api/v1/users/bob", &by_name, 200);
+    ask(&site, "PATCH", SLURM, &give, 200);
+    ask(&site, "PATCH", SLURM, &take, 200);
+    assert_eq!(verify(&site, &bob, "slurm:submit"), 204);
+}
+
+#[test]
+fn what_a_service_no_longer_defines_is_out_of_every_role() {
+    let site = Site::new();
+    slurm(&site);
+    let all = ["slurm:cancel", "slurm:submit"];
+    let give = json!({"roles": {"member": all, "admin": all}});
+    ask(&site, "PATCH", SLURM, &give, 200);
+    let bob = site.token("bob");
+    assert_eq!(verify(&site, &bob, "slurm:cancel"), 204);
+    let fewer = json!({"permissions": ["slurm:submit"]});
+    let left = json!({"member": ["slurm:submit"], "admin": ["slurm:submit"]});
+    assert_eq!(ask(&site, "PATCH", SLURM, &fewer, 200)["roles"], left);
+    assert_eq!(verify(&site, &bob, "slurm:cancel"), 403);
+    assert_eq!(verify(&site, &bob, "slurm:submit"), 204);
+    // Defined once more, it has to be given once more.
+    let more = json!({"permissions": all});
+    assert_eq!(ask(&site, "PATCH", SLURM, &more, 200)["roles"], left);
+    assert_eq!(verify(&site, &bob, "slurm:cancel"), 403);
+    // Defined and given in one go; deleted with the service.
+    let both = json!({"permissions": ["slurm:hold"], "roles": {"member": ["slurm:hold"]}});
+    let now = json!({"member": ["slurm:hold"], "admin": []});
+    assert_eq!(ask(&site, "PATCH", SLURM, &both, 200)["roles"], now);
+    assert_eq!(verify(&site, &site.token("bob"), "slurm:hold"), 204);
+    ask(&site, "DELETE", SLURM, &Value::Null, 204);
+    let again = json!({"name": "slurm", "permissions": ["slurm:hold"]});
+    ask(&site, "POST", "/api/v1/services", &again, 201);
+    assert_eq!(verify(&site, &site.token("bob"), "slurm:hold"), 403);
+}
+
+#[test]
+fn a_role_is_given_nothing_but_what_the_service_defines() {
+    let site = Site::new();
+    slurm(&site);
+    for (words, field) in [
+        (json!({"member": ["slurm:hold"]}), "roles.member"),
+        (json!({"admin": ["slurm:hold"]}), "roles.admin"),
+        (json!({"member": ["users:write"]}), "roles.member"),
+        (json!({"member": ["other:submit"]}), "roles.member"),
+        (json!({"member": ["slurm:"]}), "roles.member"),
+    ] {
+        let refused = ask(&site, "PATCH", SLURM, &json!({"roles": words}), 422);
+        assert_eq!(refused["errors"][0]["field"], field, "{refused}");
+    }
+    for words in [
+        json!({"roles": {"owner": []}}),
+        json!({"roles": null}),
+        json!({"roles": {"member": null}}),
+        json!({"roles": ["slurm:submit"]}),
+    ] {
+        let status = site.ask("PATCH", SLURM).bearer(&site.alice).json(&words);
+        assert!(matches!(status.send().status, 400 | 422), "{words}");
+    }
+    let nobody = json!({"member": [], "admin": []});
+    assert_eq!(ask(&site, "GET", SLURM, &Value::Null, 200)["roles"], nobody);
+}
+
+/// To give a role something is to give it to each of its users: no less is asked for.
+#[test]
+fn who_may_not_change_users_gives_no_role_anything() {
+    let site = Site::new();
+    slurm(&site);
+    let own = |extra: Value| {
+        let mut key = json!({"name": "gate", "expires_in": "1h"});
+        let (all, more) = (key.as_object_mut().unwrap(), extra.as_object().unwrap());
+        all.extend(more.clone());
+        secret(&site.api_key(&site.token("alice"), &key))
+    };
+    let give = json!({"roles": {"member": ["slurm:submit"]}});
+    let patch = |bearer: &str, body: &Value| {
+        let asking = site.ask("PATCH", SLURM).bearer(bearer).json(body);
+        asking.send().status
+    };
+    let narrow = own(json!({"name": "narrow", "permissions": ["services:read", "services:write"]}));
+    assert_eq!(patch(&narrow, &give), 403);
+    let near = own(json!({"name": "near", "allowed_addresses": ["127.0.0.1/32"]}));
+    assert_eq!(patch(&near, &give), 403);
+    // What changes nothing for anybody, they may send; and what a service defines is theirs to change.
+    assert_eq!(patch(&narrow, &json!({"roles": {"member": []}})), 200);
+    let more = json!({"permissions": ["slurm:submit", "slurm:cancel", "slurm:hold"]});
+    assert_eq!(patch(&narrow, &more), 200);
+    let users = [
+        "services:read",
+        "services:write",
+        "users:read",
+        "users:write",
+    ];
+    let wide = own(json!({"name": "wide", "permissions": users}));
+    assert_eq!(patch(&wide, &give), 200);
+    // Taking is a change to what people have, too; with a limit to addresses one may take, and take back nothing.
+    let take = json!({"roles": {"member": []}});
+    assert_eq!(patch(&narrow, &take), 403);
+    assert_eq!(patch(&near, &take), 200);
+    assert_eq!(patch(&site.bob, &give), 403, "a member");
+}
