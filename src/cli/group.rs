@@ -1,5 +1,7 @@
 //! `keycroft group` and `keycroft service`, for admins.
 
+use std::collections::BTreeMap;
+
 use clap::{Args, Subcommand};
 
 use super::client::{Client, encode};
@@ -7,7 +9,7 @@ use super::connection::Remote;
 use super::exit::{FAILED, Failure, NOT_FOUND, USAGE};
 use super::output::{self, Cell, say};
 use super::prompt::confirm;
-use crate::wire::{GroupIn, GroupOut, RolesPatch, ServiceIn, ServiceOut, ServicePatch};
+use crate::wire::{GroupIn, GroupOut, ServiceIn, ServiceOut, ServicePatch};
 
 #[derive(Args)]
 pub struct GroupArguments {
@@ -277,7 +279,7 @@ fn regiven(
     path: &str,
     give: &[String],
     take: &[String],
-) -> Result<RolesPatch, Failure> {
+) -> Result<BTreeMap<String, Vec<String>>, Failure> {
     let service: ServiceOut = client.get(path)?.parse()?;
     let had = service.roles.ok_or_else(|| {
         Failure::new(
@@ -297,28 +299,26 @@ fn regiven(
         )
         .hint(format!("--give member={}:submit", service.name)));
     }
-    let of = |role: &str, had: Vec<String>| -> Result<Option<Vec<String>>, Failure> {
+    let mut roles = BTreeMap::new();
+    for (role, had) in [("member", had.member), ("admin", had.admin)] {
         let words = |all: &[String]| -> Vec<String> {
-            let own = all.iter().filter_map(|one| one.split_once('='));
-            own.filter(|(to, _)| *to == role)
-                .map(|(_, word)| word.to_owned())
-                .collect()
+            let pairs = all.iter().filter_map(|one| one.split_once('='));
+            let own = pairs.filter(|(to, _)| *to == role);
+            own.map(|(_, word)| word.to_owned()).collect()
         };
         let (give, take) = (words(give), words(take));
         if give.is_empty() && take.is_empty() {
-            return Ok(None);
+            continue;
         }
-        exchange(had, &give, &take).map(Some).map_err(|missing| {
+        let has = exchange(had, &give, &take).map_err(|missing| {
             Failure::new(
                 NOT_FOUND,
                 format!("the role {role} does not have {missing}"),
             )
-        })
-    };
-    Ok(RolesPatch {
-        member: of("member", had.member)?,
-        admin: of("admin", had.admin)?,
-    })
+        })?;
+        roles.insert(role.to_owned(), has);
+    }
+    Ok(roles)
 }
 
 /// A list with some words more and others less; the first that is to go and is not there.

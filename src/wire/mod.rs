@@ -36,8 +36,8 @@ pub use oauth::{
 };
 pub use policy::{ExceedingOut, PolicyOut, PolicyPatch, PolicyPreviewOut, SweptOut};
 pub use user::{
-    EndedOut, GroupIn, GroupOut, LinkOut, RolesOut, RolesPatch, ServiceIn, ServiceOut,
-    ServicePatch, UserIn, UserOut, UserPatch,
+    EndedOut, GroupIn, GroupOut, LinkOut, RolesOut, ServiceIn, ServiceOut, ServicePatch, UserIn,
+    UserOut, UserPatch,
 };
 
 /// A part of a list.

@@ -1,5 +1,7 @@
 //! Users, groups, services: what admins see and change.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{given, present, text};
@@ -201,17 +203,8 @@ pub struct ServicePatch {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub permissions: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
-    pub roles: Option<RolesPatch>,
-}
-
-/// What everybody of a role is to have of a service's permissions; a role that is absent keeps what it has.
-#[derive(Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RolesPatch {
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
-    pub member: Option<Vec<String>>,
-    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
-    pub admin: Option<Vec<String>>,
+    /// What everybody of a role is to have of them; a role that is absent keeps what it has.
+    pub roles: Option<BTreeMap<String, Vec<String>>>,
 }
 
 impl ServicePatch {
@@ -224,13 +217,17 @@ impl ServicePatch {
         let mut read = |field: &str, words: Option<Vec<String>>| {
             words.and_then(|words| faults.take(field, parse_service_permissions(name, &words)))
         };
-        let roles = self.roles.unwrap_or_default();
+        let mut roles = self.roles.unwrap_or_default();
         let change = ServiceChange {
             permissions: read("permissions", self.permissions),
-            member: read("roles.member", roles.member),
-            admin: read("roles.admin", roles.admin),
+            member: read("roles.member", roles.remove(Role::Member.word())),
+            admin: read("roles.admin", roles.remove(Role::Admin.word())),
             seen: None,
         };
+        for strange in roles.keys() {
+            let message = "there is no such role: member and admin there are";
+            faults.add(&format!("roles.{strange}"), message);
+        }
         faults.check()?;
         Ok(change)
     }

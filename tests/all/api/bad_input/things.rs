@@ -149,7 +149,17 @@ fn users_groups_services_and_policy() {
             "permissions",
         );
     }
-    ground.refuse("PATCH", "/api/v1/services/lab", &json!({}), "permissions");
+    for (roles, field) in [
+        (json!(null), "roles"),
+        (json!(["lab:use"]), "roles"),
+        (json!({"owner": ["lab:use"]}), "roles.owner"),
+        (json!({"member": null}), "roles.member"),
+        (json!({"member": "lab:use"}), "roles.member"),
+        (json!({"admin": ["lab:a b"]}), "roles.admin"),
+    ] {
+        let body = json!({ "roles": roles });
+        ground.refuse("PATCH", "/api/v1/services/lab", &body, field);
+    }
     let policy = [
         ("api_key_lifetime_choice", json!("yes")),
         ("api_key_lifetimes", json!([])),
