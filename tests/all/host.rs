@@ -17,23 +17,8 @@ const CODES: &str = "/api/v1/hosts/enrolment-codes";
 const ENROLL: &str = "/api/v1/hosts/enroll";
 const LOGINS: &str = "/api/v1/hosts/self/logins";
 
-fn ask(site: &Site, bearer: &str, method: &str, path: &str, body: &Value, status: u16) -> Value {
-    let asking = site.ask(method, path).bearer(bearer);
-    let answer = if body.is_null() {
-        asking.send()
-    } else {
-        asking.json(body).send()
-    };
-    assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
-    if answer.body.is_empty() {
-        Value::Null
-    } else {
-        answer.json()
-    }
-}
-
 fn code(site: &Site, body: &Value) -> Value {
-    ask(site, &site.alice, "POST", CODES, body, 201)
+    site.asked(&site.alice, "POST", CODES, body, 201)
 }
 
 fn enroll(site: &Site, code: &str, name: &str) -> Answer {
@@ -52,13 +37,13 @@ fn add_key(site: &Site, bearer: &str, line: &str, more: &Value) -> String {
     for (name, value) in more.as_object().unwrap() {
         body[name] = value.clone();
     }
-    id(&ask(site, bearer, "POST", "/api/v1/ssh-keys", &body, 201))
+    id(&site.asked(bearer, "POST", "/api/v1/ssh-keys", &body, 201))
 }
 
 /// `login username` of each key that a host gets.
 fn logins(site: &Site, credential: &str, query: &str) -> Vec<String> {
     let path = format!("{KEYS}{query}");
-    let answer = ask(site, credential, "GET", &path, &Value::Null, 200);
+    let answer = site.asked(credential, "GET", &path, &Value::Null, 200);
     let items = answer["items"].as_array().unwrap().clone();
     let word = |item: &Value, name: &str| item[name].as_str().unwrap().to_owned();
     items
@@ -83,7 +68,7 @@ fn a_code_enrols_as_many_hosts_as_it_says() {
     assert_eq!(host.header("Cache-Control"), Some("no-store"));
     let host = host.json();
     assert!(crate::house::secret(&host).starts_with("kch_"));
-    let listed = ask(&site, &site.alice, "GET", CODES, &Value::Null, 200);
+    let listed = site.asked(&site.alice, "GET", CODES, &Value::Null, 200);
     assert_eq!(listed["items"][0]["uses_left"], 1);
     assert!(listed["items"][0].get("secret").is_none());
     // A name that is taken or wrong spends nothing.
@@ -92,14 +77,7 @@ fn a_code_enrols_as_many_hosts_as_it_says() {
     assert_eq!(answer.fields(), ["name"]);
     enroll(&site, &secret, "gpu2").expect(201);
     enroll(&site, &secret, "gpu3").expect(401);
-    let hosts = ask(
-        &site,
-        &site.alice,
-        "GET",
-        "/api/v1/hosts",
-        &Value::Null,
-        200,
-    );
+    let hosts = site.asked(&site.alice, "GET", "/api/v1/hosts", &Value::Null, 200);
     let names: Vec<&str> = hosts["items"]
         .as_array()
         .unwrap()
@@ -130,14 +108,14 @@ fn wrong_spent_expired_deleted_and_foreign_codes_enrol_nobody() {
     assert_eq!(site.snapshot(), before);
     // A code for another act.
     let invited = json!({"username": "carol"});
-    let invited = ask(&site, &site.alice, "POST", "/api/v1/users", &invited, 201);
+    let invited = site.asked(&site.alice, "POST", "/api/v1/users", &invited, 201);
     let link = invited["invitation"].as_str().unwrap();
     let (_, invitation) = link.split_once("code=").unwrap();
     enroll(&site, invitation, "gpu1").expect(401);
     let deleted = code(&site, &json!({}));
     let path = format!("{CODES}/{}", id(&deleted));
-    ask(&site, &site.alice, "DELETE", &path, &Value::Null, 204);
-    ask(&site, &site.alice, "DELETE", &path, &Value::Null, 404);
+    site.asked(&site.alice, "DELETE", &path, &Value::Null, 204);
+    site.asked(&site.alice, "DELETE", &path, &Value::Null, 404);
     enroll(&site, &secret(&deleted), "gpu1").expect(401);
     let short = secret(&code(&site, &json!({"expires_in": "1m"})));
     site.pass(60);
@@ -195,9 +173,9 @@ fn bad_codes_and_edits_are_refused_by_name() {
         assert_eq!(answer.fields(), [field], "{body}");
     }
     for path in ["/api/v1/hosts/zzzzzzzzzzzz", "/api/v1/hosts/x"] {
-        ask(&site, &site.alice, "GET", path, &Value::Null, 404);
-        ask(&site, &site.alice, "DELETE", path, &Value::Null, 404);
-        ask(&site, &site.alice, "PATCH", path, &json!({}), 404);
+        site.asked(&site.alice, "GET", path, &Value::Null, 404);
+        site.asked(&site.alice, "DELETE", path, &Value::Null, 404);
+        site.asked(&site.alice, "PATCH", path, &json!({}), 404);
     }
 }
 
@@ -240,7 +218,7 @@ fn a_host_gets_the_live_keys_of_enabled_users() {
         &json!({"expires_in": "1h", "allowed_addresses": ["10.0.0.0/8"]}),
     );
     add_key(&site, &site.bob, BOBS, &json!({}));
-    let answer = ask(&site, &credential, "GET", KEYS, &Value::Null, 200);
+    let answer = site.asked(&credential, "GET", KEYS, &Value::Null, 200);
     assert_eq!(answer["cache_age_max"], 86_400);
     assert_eq!(
         answer["items"][0],
@@ -272,8 +250,7 @@ fn a_host_gets_the_live_keys_of_enabled_users() {
         assert_eq!(logins(&site, &credential, &query), [""; 0], "{query}");
     }
     for query in ["?fingerprint=x", "?user=alice", "?username=a&username=b"] {
-        ask(
-            &site,
+        site.asked(
             &credential,
             "GET",
             &format!("{KEYS}{query}"),
@@ -284,10 +261,9 @@ fn a_host_gets_the_live_keys_of_enabled_users() {
     let alice = json!({"disabled": true});
     site.add_user("dora", keycroft::model::user::Role::Admin);
     let dora = site.token("dora");
-    ask(&site, &dora, "PATCH", "/api/v1/users/alice", &alice, 200);
+    site.asked(&dora, "PATCH", "/api/v1/users/alice", &alice, 200);
     assert_eq!(logins(&site, &credential, ""), ["bob bob"]);
-    ask(
-        &site,
+    site.asked(
         &dora,
         "PATCH",
         "/api/v1/users/alice",
@@ -300,14 +276,7 @@ fn a_host_gets_the_live_keys_of_enabled_users() {
     assert_eq!(logins(&site, &credential, ""), ["bob bob"]);
     site.pass(-3_600);
     assert_eq!(logins(&site, &credential, ""), ["bob bob"]);
-    ask(
-        &site,
-        &dora,
-        "DELETE",
-        "/api/v1/users/bob",
-        &Value::Null,
-        204,
-    );
+    site.asked(&dora, "DELETE", "/api/v1/users/bob", &Value::Null, 204);
     assert_eq!(logins(&site, &credential, ""), [""; 0]);
 }
 
@@ -322,8 +291,7 @@ fn root_is_nobodys_own_login() {
     add_key(&site, &site.bob, BOBS, &json!({}));
     group(&site, "ops", &["bob"]);
     let body = json!({"shared_logins": {"root": ["ops"]}});
-    ask(
-        &site,
+    site.asked(
         &site.alice,
         "PATCH",
         &format!("/api/v1/hosts/{host}"),
@@ -334,8 +302,7 @@ fn root_is_nobodys_own_login() {
 }
 
 fn group(site: &Site, name: &str, members: &[&str]) {
-    ask(
-        site,
+    site.asked(
         &site.alice,
         "POST",
         "/api/v1/groups",
@@ -344,7 +311,7 @@ fn group(site: &Site, name: &str, members: &[&str]) {
     );
     for member in members {
         let path = format!("/api/v1/groups/{name}/members/{member}");
-        ask(site, &site.alice, "PUT", &path, &Value::Null, 204);
+        site.asked(&site.alice, "PUT", &path, &Value::Null, 204);
     }
 }
 
@@ -358,7 +325,7 @@ fn groups_limit_hosts_and_open_shared_logins() {
     group(&site, "staff", &["alice"]);
     group(&site, "guests", &["bob"]);
     let path = format!("/api/v1/hosts/{id}");
-    let edit = |body: Value, status: u16| ask(&site, &site.alice, "PATCH", &path, &body, status);
+    let edit = |body: Value, status: u16| site.asked(&site.alice, "PATCH", &path, &body, status);
     let saved = edit(
         json!({"groups": ["staff", "staff"], "shared_logins": {"ubuntu": ["guests", "staff"], "root": ["staff"]}, "cache_age_max": "0s", "name": "gpu9"}),
         200,
@@ -380,16 +347,14 @@ fn groups_limit_hosts_and_open_shared_logins() {
     assert_eq!(logins(&site, &credential, "?username=ubuntu").len(), 2);
     assert_eq!(logins(&site, &other, ""), ["alice alice", "bob bob"]);
     // A group that limits a host can't go, or the host would be open to all.
-    ask(
-        &site,
+    site.asked(
         &site.alice,
         "DELETE",
         "/api/v1/groups/staff",
         &Value::Null,
         409,
     );
-    ask(
-        &site,
+    site.asked(
         &site.alice,
         "DELETE",
         "/api/v1/groups/guests",
@@ -401,7 +366,7 @@ fn groups_limit_hosts_and_open_shared_logins() {
         ["ubuntu alice"]
     );
     let path = "/api/v1/groups/staff/members/alice";
-    ask(&site, &site.alice, "DELETE", path, &Value::Null, 204);
+    site.asked(&site.alice, "DELETE", path, &Value::Null, 204);
     assert_eq!(logins(&site, &credential, ""), [""; 0]);
     // A user's own login can't be shared; one that came later does not get into the shared one.
     edit(json!({"shared_logins": {"bob": ["staff"]}}), 409);
@@ -421,21 +386,13 @@ fn a_code_for_a_group_that_is_gone_enrols_nobody() {
     add_key(&site, &site.alice, ALICES, &json!({}));
     add_key(&site, &site.bob, BOBS, &json!({}));
     assert_eq!(logins(&site, &credential, ""), ["alice alice"]);
-    let hosts = ask(
-        &site,
-        &site.alice,
-        "GET",
-        "/api/v1/hosts",
-        &Value::Null,
-        200,
-    );
+    let hosts = site.asked(&site.alice, "GET", "/api/v1/hosts", &Value::Null, 200);
     let path = format!(
         "/api/v1/hosts/{}",
         hosts["items"][0]["id"].as_str().unwrap()
     );
-    ask(&site, &site.alice, "DELETE", &path, &Value::Null, 204);
-    ask(
-        &site,
+    site.asked(&site.alice, "DELETE", &path, &Value::Null, 204);
+    site.asked(
         &site.alice,
         "DELETE",
         "/api/v1/groups/staff",
@@ -474,8 +431,7 @@ fn asking_again_costs_nothing_until_something_changed() {
         answer.header("ETag").unwrap().to_owned()
     };
     let path = format!("/api/v1/hosts/{id}");
-    ask(
-        &site,
+    site.asked(
         &site.alice,
         "PATCH",
         &path,
@@ -484,8 +440,7 @@ fn asking_again_costs_nothing_until_something_changed() {
     );
     let tag = changed("another age", &tag);
     let path = format!("/api/v1/ssh-keys/{key}");
-    ask(
-        &site,
+    site.asked(
         &site.alice,
         "PATCH",
         &path,
@@ -523,7 +478,7 @@ fn a_hosts_clock_is_known_as_far_as_it_says() {
         }
         asking.send().expect(200);
         site.reopen();
-        let known = ask(&site, &site.alice, "GET", &path, &Value::Null, 200);
+        let known = site.asked(&site.alice, "GET", &path, &Value::Null, 200);
         assert_eq!(known["clock_ahead_seconds"], ahead, "{said:?}");
     }
 }
@@ -540,11 +495,11 @@ fn what_hosts_ask_and_report_is_told_apart() {
     asking.send().expect(200);
     site.reopen();
     let path = format!("/api/v1/ssh-keys/{key}");
-    let seen = ask(&site, &site.alice, "GET", &path, &Value::Null, 200);
+    let seen = site.asked(&site.alice, "GET", &path, &Value::Null, 200);
     assert_eq!(seen["last_looked_up_at"], "2026-11-22T12:00:00Z");
     assert_eq!(seen["last_used_at"], Value::Null);
     let path = format!("/api/v1/hosts/{host}");
-    let known = ask(&site, &site.alice, "GET", &path, &Value::Null, 200);
+    let known = site.asked(&site.alice, "GET", &path, &Value::Null, 200);
     assert_eq!(known["last_contact_at"], "2026-11-22T12:00:00Z");
     assert_eq!(known["last_contact_from"], "127.0.0.1");
     assert_eq!(known["version"], "keycroft-host/1");
@@ -553,7 +508,7 @@ fn what_hosts_ask_and_report_is_told_apart() {
     site.pass(60);
     logins(&site, &credential, "");
     site.reopen();
-    let known = ask(&site, &site.alice, "GET", &path, &Value::Null, 200);
+    let known = site.asked(&site.alice, "GET", &path, &Value::Null, 200);
     assert_eq!(known["copied_at"], "2026-11-22T12:01:00Z");
 
     let login = |login: &str, print: &str, at: &str| json!({"login": login, "fingerprint": print, "address": "10.0.0.7", "at": at});
@@ -562,19 +517,19 @@ fn what_hosts_ask_and_report_is_told_apart() {
         login("bob", PRINT, "2026-11-22T12:00:40Z"),
         login("alice", PRINT, "2027-01-01T00:00:00Z"),
     ]);
-    ask(&site, &credential, "POST", LOGINS, &report, 204);
+    site.asked(&credential, "POST", LOGINS, &report, 204);
     let path = format!("/api/v1/ssh-keys/{key}");
-    let seen = ask(&site, &site.alice, "GET", &path, &Value::Null, 200);
+    let seen = site.asked(&site.alice, "GET", &path, &Value::Null, 200);
     // What a host says of the future happened now at the latest.
     assert_eq!(seen["last_used_at"], "2026-11-22T12:01:00Z");
     assert_eq!(seen["last_used_host"], "gpu1");
     let own = "/api/v1/events?action=host.login";
-    let own = ask(&site, &site.alice, "GET", own, &Value::Null, 200);
+    let own = site.asked(&site.alice, "GET", own, &Value::Null, 200);
     assert_eq!(own["items"].as_array().unwrap().len(), 2);
     let all = "/api/v1/events?action=host.login&all=true";
-    let all = ask(&site, &site.alice, "GET", all, &Value::Null, 200);
+    let all = site.asked(&site.alice, "GET", all, &Value::Null, 200);
     assert_eq!(all["items"].as_array().unwrap().len(), 3);
-    ask(&site, &credential, "POST", LOGINS, &json!([]), 204);
+    site.asked(&credential, "POST", LOGINS, &json!([]), 204);
     for (body, field) in [
         (
             json!([login("alice", "x", "2026-11-22T12:00:30Z")]),
@@ -591,7 +546,7 @@ fn what_hosts_ask_and_report_is_told_apart() {
         assert_eq!(asking.send().expect(422).fields(), [field], "{body}");
     }
     let many = Value::Array(vec![login("alice", PRINT, "2026-11-22T12:00:30Z"); 201]);
-    ask(&site, &credential, "POST", LOGINS, &many, 422);
+    site.asked(&credential, "POST", LOGINS, &many, 422);
     assert_eq!(
         Time::parse("2026-11-22T12:01:00Z").unwrap(),
         site.clock.now()
@@ -634,10 +589,10 @@ fn a_host_credential_is_good_at_the_hosts_doors_alone_and_ends_with_its_host() {
     site.ask("GET", KEYS).send().expect(401);
     logins(&site, &credential, "");
     let path = format!("/api/v1/hosts/{host}");
-    ask(&site, &site.bob, "DELETE", &path, &Value::Null, 403);
-    ask(&site, &site.alice, "DELETE", &path, &Value::Null, 204);
+    site.asked(&site.bob, "DELETE", &path, &Value::Null, 403);
+    site.asked(&site.alice, "DELETE", &path, &Value::Null, 204);
     site.ask("GET", KEYS).bearer(&credential).send().expect(401);
-    ask(&site, &site.alice, "DELETE", &path, &Value::Null, 404);
+    site.asked(&site.alice, "DELETE", &path, &Value::Null, 404);
     let burnt = self::host(&site, "gpu1").1;
     site.ask("DELETE", "/api/v1/burn")
         .bearer(&burnt)

@@ -151,6 +151,30 @@ impl Site {
         Asking::new(&self.house, method, path)
     }
 
+    /// Asks as `bearer` and asserts the status: what was answered, null without a body. `body`: null for none.
+    #[track_caller]
+    pub fn asked(
+        &self,
+        bearer: &str,
+        method: &str,
+        path: &str,
+        body: &Value,
+        status: u16,
+    ) -> Value {
+        let asking = self.ask(method, path).bearer(bearer);
+        let answer = if body.is_null() {
+            asking.send()
+        } else {
+            asking.json(body).send()
+        };
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
+        if answer.body.is_empty() {
+            Value::Null
+        } else {
+            answer.json()
+        }
+    }
+
     /// Makes an API key of the caller's; the answer.
     pub fn api_key(&self, bearer: &str, body: &Value) -> Value {
         let answer = self
@@ -333,6 +357,16 @@ impl<'a> Asking<'a> {
     }
 }
 
+/// The header of that name, which must not be there twice.
+pub fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    let mut found = headers
+        .iter()
+        .filter(|(own, _)| own.eq_ignore_ascii_case(name));
+    let first = found.next().map(|(_, value)| value.as_str());
+    assert!(found.next().is_none(), "{name} is there twice");
+    first
+}
+
 /// What was answered.
 #[derive(Debug)]
 pub struct Answer {
@@ -344,13 +378,7 @@ pub struct Answer {
 impl Answer {
     /// The header, which must not be there twice.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut found = self
-            .headers
-            .iter()
-            .filter(|(own, _)| own.eq_ignore_ascii_case(name));
-        let first = found.next().map(|(_, value)| value.as_str());
-        assert!(found.next().is_none(), "{name} is there twice");
-        first
+        header(&self.headers, name)
     }
 
     pub fn text(&self) -> String {

@@ -4,19 +4,9 @@ use serde_json::{Value, json};
 
 use crate::house::{PASSWORD, Site, id, secret};
 
+/// What alice is answered.
 pub fn ask(site: &Site, method: &str, path: &str, body: &Value, status: u16) -> Value {
-    let asking = site.ask(method, path).bearer(&site.alice);
-    let answer = if body.is_null() {
-        asking.send()
-    } else {
-        asking.json(body).send()
-    };
-    assert_eq!(answer.status, status, "{method} {path}: {}", answer.text());
-    if answer.body.is_empty() {
-        Value::Null
-    } else {
-        answer.json()
-    }
+    site.asked(&site.alice, method, path, body, status)
 }
 
 #[test]

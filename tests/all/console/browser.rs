@@ -5,6 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use keycroft::http::{House, admit, respond};
 
+use crate::house::header;
+
 use super::markup::{self, Form};
 
 pub struct Browser<'a> {
@@ -152,13 +154,7 @@ impl<'a> Browser<'a> {
 impl Page {
     /// The header, which must not be there twice.
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut found = self
-            .headers
-            .iter()
-            .filter(|(own, _)| own.eq_ignore_ascii_case(name));
-        let first = found.next().map(|(_, value)| value.as_str());
-        assert!(found.next().is_none(), "{name} is there twice");
-        first
+        header(&self.headers, name)
     }
 
     /// The line that sets this cookie.

@@ -30,6 +30,16 @@ fn link_for(site: &Site, page: &str, action: &str, fields: &[(&str, &str)]) -> S
     alice.submit(&form).expect(200).secret()
 }
 
+/// A link with which bob chooses a new password.
+fn reset_link(site: &Site) -> String {
+    link_for(
+        site,
+        "/admin/users/bob",
+        "/admin/users/bob/reset-password",
+        &[],
+    )
+}
+
 #[test]
 fn the_first_admin_comes_by_the_set_up_link() {
     let site = Site::empty("http://127.0.0.1:8420");
@@ -112,18 +122,8 @@ fn an_invitation_leads_to_a_password_of_ones_own() {
 fn a_reset_ends_every_session_and_the_old_password() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
-    let link = link_for(
-        &site,
-        "/admin/users/bob",
-        "/admin/users/bob/reset-password",
-        &[],
-    );
-    let second = link_for(
-        &site,
-        "/admin/users/bob",
-        "/admin/users/bob/reset-password",
-        &[],
-    );
+    let link = reset_link(&site);
+    let second = reset_link(&site);
     assert!(
         bob.is_signed_in(),
         "the old password is good until the new one is set"
@@ -146,12 +146,7 @@ fn a_reset_ends_every_session_and_the_old_password() {
 #[test]
 fn a_code_opens_its_own_door_for_its_own_time() {
     let site = Site::new();
-    let link = link_for(
-        &site,
-        "/admin/users/bob",
-        "/admin/users/bob/reset-password",
-        &[],
-    );
+    let link = reset_link(&site);
     let code = link.split_once("code=").unwrap().1;
     for path in ["/setup", "/invitation"] {
         let mut browser = site.browser();
@@ -185,12 +180,7 @@ fn a_code_opens_its_own_door_for_its_own_time() {
 #[test]
 fn the_form_of_a_code_is_bound_to_its_browser() {
     let site = Site::new();
-    let link = link_for(
-        &site,
-        "/admin/users/bob",
-        "/admin/users/bob/reset-password",
-        &[],
-    );
+    let link = reset_link(&site);
     let mut one = site.browser();
     let form = follow(&mut one, &link, "/reset")
         .form("/reset")
