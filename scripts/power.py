@@ -3,6 +3,8 @@
 
 power.py load URL SECRET TRACE SECONDS ROUND    writes with 16 clients, and puts into the trace what was acknowledged
 power.py replay TRACE KEYCROFT CUTS [LIE]       rebuilds the disk for CUTS moments, and looks at each with the program itself
+power.py window TRACE KEYCROFT CUTS BEGIN END [LIE]     the same for what lies between two marks: CUTS 0 is every record in every way
+power.py acknowledge TRACE WORD...              puts a promise or a mark into the trace
 
 The trace is what scripts/power.c writes, and between it, as records of type A, what the server or a command said was done.
 At a cut there is for sure: of each file what was synced, of the folder the names that were synced. Of what came later any
@@ -157,6 +159,10 @@ def left_of(file, mode, chance):
     return content
 
 
+# Records after which more is sure, or other names are.
+DECIDING = (b"S", b"D", b"T", b"C", b"L", b"R", b"U")
+
+
 class Disk:
     def __init__(self, lie):
         self.lie = lie
@@ -165,7 +171,11 @@ class Disk:
         self.names = {}
         self.pending = []
         self.promised = {}
-        self.whole = []
+        # By the name of a file: what it has to hold, and whether it has to be there.
+        self.copies = {}
+        # What keycroft.db may hold in place of what was promised, all of it.
+        self.instead = None
+        self.marks = {}
 
     def play(self, kind, number, offset, first, second):
         if kind == b"C":
@@ -189,14 +199,23 @@ class Disk:
         elif kind == b"U":
             self.name(("gone", first.decode(), None))
         elif kind == b"A":
-            words = first.decode().split()
-            if words[0] == "whole":
-                # Whatever was promised before the backup began, which is what was promised when it was whole: nobody wrote.
-                self.whole.append((words[1], dict(self.promised)))
-            else:
-                self.promised[words[1]] = words[0]
+            self.hear(*first.decode().split())
         else:
             sys.exit(f"no such record: {kind}")
+
+    def hear(self, word, of):
+        if word == "whole":
+            # What was promised when the copy was begun; else now, when nobody wrote.
+            self.copies[of] = (self.copies[of][0] if of in self.copies else dict(self.promised), True)
+        elif word == "appearing":
+            # What is done while it is copied may be in it or not: what lives may have been ended, but is there.
+            self.copies[of] = ({name: "unknown" if state in ("lives", "disabled") else state for name, state in self.promised.items()}, False)
+        elif word == "restoring":
+            self.instead = as_restored(self.copies[of][0])
+        elif word == "restored":
+            self.promised, self.instead = as_restored(self.copies[of][0]), None
+        elif word != "mark":
+            self.promised[of] = word
 
     def name(self, change):
         self.pending.append(change)
@@ -212,6 +231,11 @@ class Disk:
             if not name.endswith("-shm"):
                 with open(os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT, 0o600), "wb") as out:
                     out.write(left_of(file, mode, chance))
+
+
+def as_restored(promised):
+    """A restore ends the tokens, of which there is one, alice's."""
+    return {name: "gone" if state == "token" else state for name, state in promised.items()}
 
 
 def rename(names, change):
@@ -249,11 +273,13 @@ def missing_from(path, promised):
     for name, state in promised.items():
         if state == "user":
             so = name in users
+        elif state == "gone":
+            so = name not in found
         elif name not in found:
             so = False
         else:
             ended, disabled = found[name]
-            so = {"unknown": True, "lives": not ended and not disabled, "ended": ended, "disabled": disabled}[state]
+            so = {"unknown": True, "lives": not ended and not disabled, "token": not ended, "ended": ended, "disabled": disabled}[state]
         if not so:
             lost.append(f"{name} {state}")
     return "missing", lost
@@ -269,48 +295,69 @@ def look(disk, keycroft, mode, chance):
         # A copy is looked at by SQLite, so that the program finds the file as the cut left it.
         copy = os.path.join(folder, "copy")
         os.mkdir(copy)
-        for name in os.listdir(folder):
-            if name.startswith("keycroft.db") and ".new-" not in name:
-                shutil.copy(os.path.join(folder, name), copy)
+        for ending in ("", "-wal", "-journal"):
+            if os.path.exists(db + ending):
+                shutil.copy(db + ending, copy)
         how, lost = missing_from(os.path.join(copy, "keycroft.db"), disk.promised)
+        if lost and disk.instead is not None:
+            how, lost = missing_from(os.path.join(copy, "keycroft.db"), disk.instead)
         if lost:
             return f"{how}: {len(lost)}, {lost[0]}"
         shutil.rmtree(copy)
         said = subprocess.run([keycroft, "check", "--db", db], capture_output=True, text=True, timeout=120)
         if said.returncode != 0:
             return f"damaged: the program says {said.stdout} {said.stderr}"
-        for name, promised in disk.whole:
-            if not os.path.exists(os.path.join(folder, name)):
-                return f"missing: the backup {name}"
-            how, lost = missing_from(os.path.join(folder, name), promised)
-            if lost:
-                return f"{how}: in the backup {name} {len(lost)}, {lost[0]}"
+        for name, (promised, is_sure) in disk.copies.items():
+            if os.path.exists(os.path.join(folder, name)):
+                how, lost = missing_from(os.path.join(folder, name), promised)
+                if lost:
+                    return f"{how}: in {name} {len(lost)}, {lost[0]}"
+            elif is_sure:
+                return f"missing: {name}"
     return None
 
 
 def replay(trace, keycroft, cuts, lie):
-    kinds = [(record[0], len(record[4])) for record in read(trace)]
+    kinds = [record[0] for record in read(trace)]
     chance = random.Random(len(kinds))
     # Half of the cuts anywhere; half close to where it is decided: syncs, cut files, names, and what stands at a beginning.
-    close = [place for place, (kind, _) in enumerate(kinds) if kind in (b"S", b"D", b"T", b"C", b"L", b"R", b"U")]
+    close = [place for place, kind in enumerate(kinds) if kind in DECIDING]
     wanted = {}
     while len(wanted) < min(cuts, len(kinds)):
         place = chance.randrange(len(kinds)) if chance.random() < 0.5 else chance.choice(close) + chance.randint(-1, 1)
-        wanted.setdefault(max(place, 0), chance.choice(MODES))
-    disk, wrong, promises = Disk(lie), [], 0
+        wanted.setdefault(max(place, 0), [chance.choice(MODES)])
+    return cut_at(trace, keycroft, wanted, chance, lie)
+
+
+def window(trace, keycroft, cuts, begin, end, lie):
+    places = {}
+    for place, record in enumerate(read(trace)):
+        if record[0] == b"A":
+            places[record[3].decode()] = place
+    first, last = places[f"mark {begin}"], places[f"mark {end}"]
+    chance = random.Random(last - first)
+    every = [(place, mode) for place in range(first, last + 1) for mode in MODES]
+    wanted = {}
+    for place, mode in every if cuts == 0 else chance.sample(every, min(cuts, len(every))):
+        wanted.setdefault(place, []).append(mode)
+    return cut_at(trace, keycroft, wanted, chance, lie)
+
+
+def cut_at(trace, keycroft, wanted, chance, lie):
+    disk, wrong, promises, records, syncs, written = Disk(lie), [], 0, 0, 0, 0
     for place, record in enumerate(read(trace)):
         disk.play(*record)
-        if place in wanted:
-            found = look(disk, keycroft, wanted[place], chance)
+        records, syncs, written = records + 1, syncs + (record[0] == b"S"), written + len(record[4])
+        for mode in wanted.get(place, ()):
+            found = look(disk, keycroft, mode, chance)
             promises = max(promises, len(disk.promised))
             if found:
-                wrong.append(f"cut {place} of {len(kinds)}, {wanted[place]}: {found}")
-                if lie:
-                    break
-    syncs = sum(kind == b"S" for kind, _ in kinds)
-    written = sum(size for _, size in kinds)
+                wrong.append(f"cut {place}, {mode}: {found}")
+        if lie and wrong:
+            break
     lost, damaged = sum(" missing: " in one for one in wrong), sum(" damaged: " in one for one in wrong)
-    print(f"{len(wanted)} power cuts in {len(kinds)} records ({syncs} syncs, {written >> 20} MiB, {promises} promises): {lost} with something missing, {damaged} damaged")
+    cuts = sum(len(modes) for modes in wanted.values())
+    print(f"{cuts} power cuts in {records} records ({syncs} syncs, {written >> 20} MiB, {promises} promises): {lost} with something missing, {damaged} damaged")
     for one in wrong[:10]:
         print(one, file=sys.stderr)
     return 1 if wrong else 0
@@ -320,6 +367,8 @@ if sys.argv[1] == "load":
     load(sys.argv[2], sys.argv[3], sys.argv[4], float(sys.argv[5]), sys.argv[6])
 elif sys.argv[1] == "replay":
     sys.exit(replay(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5] if len(sys.argv) > 5 else None))
+elif sys.argv[1] == "window":
+    sys.exit(window(sys.argv[2], sys.argv[3], int(sys.argv[4]), sys.argv[5], sys.argv[6], sys.argv[7] if len(sys.argv) > 7 else None))
 elif sys.argv[1] == "acknowledge":
     acknowledge(os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600), *sys.argv[3:])
 else:

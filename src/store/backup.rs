@@ -167,10 +167,16 @@ pub fn restore(
         .connection
         .close()
         .map_err(|(_, error)| refuse(error.into()))?;
-    restored.moved_to = move_aside(path, permit.now)?;
-    unfinished
-        .publish(path)
-        .map_err(|why| Refused::new(path, &format!("can't be put in place: {why}")))?;
+    if existing == Existing::MoveAside {
+        restored.moved_to = keep_aside(path, permit.now)?;
+    }
+    if restored.moved_to.is_none() {
+        unfinished.publish(path)
+    } else {
+        demand_unused(path)?;
+        unfinished.replace(path)
+    }
+    .map_err(|why| Refused::new(path, &format!("can't be put in place: {why}")))?;
     Ok(restored)
 }
 
@@ -210,8 +216,9 @@ fn demand_unused(path: &Path) -> Result<(), Refused> {
     }
 }
 
-/// Gives what is at `path`, and its journal, another name.
-fn move_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, Refused> {
+/// Gives what is at `path`, and its journal, a second name, and makes it one file without a journal, which another may replace
+/// at one stroke: whatever a power cut leaves, something whole is in its place, and no journal lies beside what it is not of.
+fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, Refused> {
     let stamp: String = now
         .to_string()
         .chars()
@@ -219,24 +226,62 @@ fn move_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, Refused> {
         .collect();
     let aside = beside(path, &format!(".before-{stamp}"));
     let refuse =
-        |error: std::io::Error| Refused::new(path, &format!("can't be moved aside: {error}"));
-    let mut moved = None;
-    // The file first: when it is gone and its journal is not, no start makes a new one.
-    for ending in ["", BESIDE[0], BESIDE[1], BESIDE[2]] {
+        |error: std::io::Error| Refused::new(path, &format!("can't be kept aside: {error}"));
+    let mut kept = Vec::new();
+    for ending in ["", "-wal", "-journal"] {
         let (from, to) = (beside(path, ending), beside(&aside, ending));
-        if fs::symlink_metadata(&from).is_err() {
-            continue;
+        if fs::symlink_metadata(&from).is_ok() {
+            if fs::symlink_metadata(&to).is_ok() {
+                return Err(Refused::new(&to, "something is there already"));
+            }
+            fs::hard_link(&from, &to).map_err(refuse)?;
+            kept.push(to);
         }
-        if fs::symlink_metadata(&to).is_ok() {
-            return Err(Refused::new(&to, "something is there already"));
+    }
+    file::sync_folder(path).map_err(refuse)?;
+    if let Err(why) = fold_in_journal(path) {
+        for name in kept {
+            let _ = fs::remove_file(name);
         }
-        fs::rename(&from, &to).map_err(refuse)?;
-        moved = Some(aside.clone());
+        return Err(Refused::new(
+            path,
+            &format!("its journal can't be read: {why}"),
+        ));
     }
-    if moved.is_some() {
-        file::sync_folder(path).map_err(refuse)?;
+    for ending in BESIDE {
+        if fs::symlink_metadata(beside(path, ending)).is_ok() {
+            fs::remove_file(beside(path, ending)).map_err(refuse)?;
+        }
     }
-    Ok(moved)
+    // Before the other comes: it would be read with the journal of this one.
+    file::sync_folder(path).map_err(refuse)?;
+    Ok((!kept.is_empty()).then_some(aside))
+}
+
+/// Writes what only the journal holds into the file itself. A damaged file stays as it is.
+fn fold_in_journal(path: &Path) -> rusqlite::Result<()> {
+    use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+    let has = |ending| fs::metadata(beside(path, ending)).is_ok_and(|journal| journal.len() > 0);
+    if !has("") || !has("-wal") && !has("-journal") {
+        return Ok(());
+    }
+    let fold = || {
+        let connection = file::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, INSPECTION_BUSY)?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
+        connection.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0))
+    };
+    match fold() {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(rusqlite::Error::SqliteFailure(
+            rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY),
+            Some("another process has locked it".to_owned()),
+        )),
+        Err(error) => match error.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => Ok(()),
+            _ => Err(error),
+        },
+    }
 }
 
 impl Select {

@@ -117,13 +117,25 @@ impl Unfinished {
 
     /// Puts what is whole onto the disk, and only then gives it its name.
     pub(super) fn publish(self, path: &Path) -> Result<(), String> {
-        let say = |error: std::io::Error| error.to_string();
+        // `hard_link` refuses to replace what another process put there meanwhile; `rename` would not.
+        self.put(path, |from, to| fs::hard_link(from, to))
+    }
+
+    /// The same in the place of the file that is there, at one stroke.
+    pub(super) fn replace(self, path: &Path) -> Result<(), String> {
+        self.put(path, |from, to| fs::rename(from, to))
+    }
+
+    fn put(
+        &self,
+        path: &Path,
+        give: impl Fn(&Path, &Path) -> std::io::Result<()>,
+    ) -> Result<(), String> {
         File::open(&self.path)
             .and_then(|file| file.sync_all())
-            .map_err(say)?;
-        // `hard_link` refuses to replace what another process put there meanwhile; `rename` would not.
-        fs::hard_link(&self.path, path).map_err(say)?;
-        sync_folder(path).map_err(say)
+            .and_then(|()| give(&self.path, path))
+            .and_then(|()| sync_folder(path))
+            .map_err(|error| error.to_string())
     }
 }
 

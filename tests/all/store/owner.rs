@@ -81,12 +81,8 @@ fn restoring_ends_what_is_short_lived_and_names_what_lives_on() {
     let columns: Vec<&str> = listed.trim_end().split('\t').collect();
     assert_eq!(columns[1..4], ["api-key", "alice", "ci"], "{listed}");
     assert_eq!(columns[6], "never", "when it was last used");
-    let aside: Vec<PathBuf> = fs::read_dir(backed.folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.to_string_lossy().contains("keycroft.db.before-"))
-        .collect();
-    assert_eq!(fs::read(&aside[0]).unwrap(), kept, "what was there is kept");
+    let aside = kept_aside(&backed);
+    assert_eq!(fs::read(&aside).unwrap(), kept, "what was there is kept");
     let of_the_short_lived = "SELECT (SELECT count(*) FROM credentials WHERE kind IN ('token', 'session')) + (SELECT count(*) FROM codes)";
     assert_eq!(number(&backed.db, of_the_short_lived), 0);
     let event = "SELECT count(*) FROM events WHERE action = 'file.restore' AND actor = 'operator'";
@@ -96,7 +92,7 @@ fn restoring_ends_what_is_short_lived_and_names_what_lives_on() {
 
     let server = Server::start(&backed.db);
     assert_eq!(server.client().verify(&backed.alice), 401);
-    let office = Office::open(&aside[0], Clock::System).unwrap();
+    let office = Office::open(&aside, Clock::System).unwrap();
     let desk = office.desk().unwrap();
     assert!(
         super::support::caller(&desk, &backed.alice).is_ok(),
@@ -158,6 +154,46 @@ fn a_damaged_file_makes_room_for_its_backup() {
     );
     assert!(!journal.exists());
     assert!(said(&backed.db, &["user", "list"]).contains("alice"));
+    for (ending, kept) in [
+        ("", "nothing of it is left"),
+        ("-wal", "nor of its journal"),
+    ] {
+        let aside = format!("{}{ending}", kept_aside(&backed).display());
+        assert_eq!(fs::read_to_string(aside).unwrap(), kept);
+    }
+}
+
+/// Where a restore left the file that was there.
+fn kept_aside(backed: &Backed) -> PathBuf {
+    let names = fs::read_dir(backed.folder.path()).unwrap();
+    let mut names = names.map(|entry| entry.unwrap().path());
+    let is_aside = |path: &PathBuf| {
+        let name = path.to_string_lossy().into_owned();
+        name.contains("keycroft.db.before-") && name.ends_with('Z')
+    };
+    names.find(is_aside).unwrap()
+}
+
+#[test]
+fn what_only_the_journal_held_is_in_the_file_that_is_kept_and_not_in_the_restored_one() {
+    let backed = backed();
+    let mut server = Server::start(&backed.db);
+    let carol = r#"{"username": "carol"}"#;
+    let made = server
+        .client()
+        .ask("POST", "/api/v1/users", &backed.alice, carol);
+    assert_eq!(made.status, 201);
+    server.child.kill().unwrap();
+    server.ended();
+    let journal = PathBuf::from(format!("{}-wal", backed.db.display()));
+    assert!(fs::metadata(&journal).unwrap().len() > 0);
+    let backup = backed.backup.to_str().unwrap();
+    said(&backed.db, &["restore", backup, "--yes"]);
+    assert!(!journal.exists());
+    assert!(!said(&backed.db, &["user", "list"]).contains("carol"));
+    let alone = backed.folder.path().join("alone.db");
+    fs::copy(kept_aside(&backed), &alone).unwrap();
+    assert!(said(&alone, &["user", "list"]).contains("carol"));
 }
 
 fn found(db: &Path) -> (Option<i32>, String) {
