@@ -173,10 +173,7 @@ impl Desk {
                 .after("permissions", &row.permissions)
                 .after("networks", &row.networks)
                 .after("expires", shown_end(row.expires_at));
-            // Read here, where it is still at hand: a reader would have to look for it after the commit.
-            let record = write.record(row.id)?;
-            let record = record.ok_or_else(|| not_found(Kind::ApiKey))?;
-            Ok(((secret, record), trace))
+            Ok(((secret, row.record(write.now)), trace))
         })?;
         Ok(Issued { record, secret })
     }

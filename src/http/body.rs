@@ -10,13 +10,16 @@ use super::query;
 use crate::model::error::{Error, FieldError};
 use crate::model::text::tame;
 
+/// Most bodies have room in so many bytes.
+const USUAL_BYTES: usize = 512;
+
 /// A body as bytes.
 ///
 /// # Errors
 /// [`Problem::BodyTooLong`] when the transport did not read it because of its length.
 pub fn bytes(ask: &Ask<'_>) -> Result<Vec<u8>, Problem> {
     let mut data = ask.request.data().ok_or(Problem::BodyTooLong)?;
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
     data.read_to_end(&mut bytes)
         .map_err(|error| Error::Fault(format!("a body could not be read: {error}")))?;
     Ok(bytes)
@@ -62,19 +65,26 @@ pub fn json_with_bytes<T: DeserializeOwned>(ask: &Ask<'_>) -> Result<(T, Vec<u8>
     Ok((value, bytes))
 }
 
-/// The fields of a form (`application/x-www-form-urlencoded`), in order.
+/// A form (`application/x-www-form-urlencoded`) as it was sent.
 ///
 /// # Errors
 /// 413 and 415, and a query parameter.
-pub fn form(ask: &Ask<'_>) -> Result<Vec<(String, String)>, Problem> {
-    form_beside(ask, "")
+pub fn form(ask: &Ask<'_>) -> Result<Vec<u8>, Problem> {
+    form_bytes_beside(ask, "")
 }
 
-/// The same of a form whose address may have this very query.
+/// The fields of a form whose address may have this very query, in order.
 ///
 /// # Errors
 /// As [`form`].
 pub fn form_beside(ask: &Ask<'_>, query: &str) -> Result<Vec<(String, String)>, Problem> {
+    let bytes = form_bytes_beside(ask, query)?;
+    Ok(form_urlencoded::parse(&bytes)
+        .map(|(name, value)| (name.into_owned(), value.into_owned()))
+        .collect())
+}
+
+fn form_bytes_beside(ask: &Ask<'_>, query: &str) -> Result<Vec<u8>, Problem> {
     let bytes = bytes(ask)?;
     match ask.request.header("Content-Type") {
         None if bytes.is_empty() => {}
@@ -84,13 +94,14 @@ pub fn form_beside(ask: &Ask<'_>, query: &str) -> Result<Vec<(String, String)>, 
     if ask.request.raw_query_string() != query {
         query::none(ask)?;
     }
-    Ok(form_urlencoded::parse(&bytes)
-        .map(|(name, value)| (name.into_owned(), value.into_owned()))
-        .collect())
+    Ok(bytes)
 }
 
 /// Whether a `Content-Type` names `wanted`, in UTF-8 if it names a character set (RFC 9110, 8.3.1).
 fn is_type(content_type: &str, wanted: &str) -> bool {
+    if content_type == wanted {
+        return true;
+    }
     let mut parts = content_type.split(';').map(str::trim);
     if !parts
         .next()

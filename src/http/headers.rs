@@ -9,6 +9,10 @@ use super::ask::Settings;
 const CSP_NOTHING: &str =
     "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
+/// Most answers have room in so many bytes, and so many headers.
+const USUAL_BYTES: usize = 512;
+const USUAL_HEADERS: usize = 10;
+
 /// Whether `response` brought a header of its own by this name.
 fn has(response: &Response, name: &str) -> bool {
     response
@@ -58,17 +62,20 @@ pub fn empty(status: u16) -> Response {
 /// `value` as JSON.
 #[must_use]
 pub fn json<T: Serialize>(content_type: &'static str, status: u16, value: &T) -> Response {
-    let bytes =
-        serde_json::to_vec(value).expect("our own shapes have only string keys and can be written");
+    let mut bytes = Vec::with_capacity(USUAL_BYTES);
+    serde_json::to_writer(&mut bytes, value)
+        .expect("our own shapes have only string keys and can be written");
     bytes_of(content_type, status, bytes)
 }
 
 /// `bytes` as they are.
 #[must_use]
 pub fn bytes_of(content_type: &'static str, status: u16, bytes: Vec<u8>) -> Response {
+    let mut headers = Vec::with_capacity(USUAL_HEADERS);
+    headers.push(("Content-Type".into(), content_type.into()));
     Response {
         status_code: status,
-        headers: vec![("Content-Type".into(), content_type.into())],
+        headers,
         data: ResponseBody::from_data(bytes),
         upgrade: None,
     }

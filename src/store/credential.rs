@@ -1,10 +1,13 @@
 //! The table `credentials` and its uses.
 
+mod new_row;
+
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use rusqlite::{Row, params};
 
+pub use self::new_row::NewRow;
 use super::read::{Page, Select};
 use super::user::{USER_COLUMNS, invalid, read_user, rows, time, unix};
 use super::write::Write;
@@ -29,23 +32,6 @@ pub struct CredentialFilter {
     pub kind: Option<Kind>,
     /// Those that were deleted, instead of those that were not.
     pub ended: bool,
-}
-
-/// A new row.
-pub struct NewRow {
-    pub id: Id,
-    pub kind: Kind,
-    pub owner: OwnerId,
-    pub name: String,
-    pub note: Option<String>,
-    pub permissions: Permissions,
-    pub networks: Networks,
-    pub digest: Digest,
-    pub made_by: Option<Id>,
-    pub expires_at: Option<Time>,
-    pub password_at: Option<Time>,
-    pub user_agent: Option<String>,
-    pub address: Option<IpAddr>,
 }
 
 const fn owner_columns(owner: OwnerId) -> (Option<i64>, Option<i64>, Option<i64>) {
@@ -224,6 +210,18 @@ fn read_lookup(
     Ok((owner_id(row, 12)?, make))
 }
 
+/// Counted in an index that holds just these: by the index of all that a user has, each row would be looked at.
+fn api_keys_of_sql(owner: OwnerId) -> String {
+    let index = match owner {
+        OwnerId::User(_) => "INDEXED BY api_key_names",
+        OwnerId::Service(_) | OwnerId::Host(_) => "",
+    };
+    let (column, _) = owner_column(owner);
+    format!(
+        "SELECT count(*) FROM credentials {index} WHERE {column} = ? AND kind = 'api-key' AND ended_at IS NULL"
+    )
+}
+
 impl Select {
     /// A credential and whose it is, as verification needs it.
     ///
@@ -346,8 +344,9 @@ impl Select {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
     pub fn api_keys_of(&self, owner: OwnerId) -> Result<i64, Error> {
-        let (column, row) = owner_column(owner);
-        self.count(&format!("SELECT count(*) FROM credentials WHERE {column} = ? AND kind = 'api-key' AND ended_at IS NULL"), [row])
+        let (_, row) = owner_column(owner);
+        let sql = api_keys_of_sql(owner);
+        self.count(&sql, [row])
     }
 
     /// Whether a presented secret is one of a credential's, current or previous, however old: for what ends itself.

@@ -346,6 +346,9 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, Refused> {
     set("secure_delete", "ON").map_err(refuse)?;
     set("trusted_schema", "OFF").map_err(refuse)?;
     set("cache_size", "-4096").map_err(refuse)?;
+    // Before a job changes a page, SQLite copies it, to undo the job alone. Beyond 64 KiB these copies would go into a file
+    // of their own: two system calls a page, and another file with what is in the database.
+    set("temp_store", "MEMORY").map_err(refuse)?;
     set("journal_size_limit", JOURNAL_BYTES_KEPT).map_err(refuse)?;
     Ok(connection)
 }

@@ -1,17 +1,19 @@
 //! What OAuth's standards name.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-/// What introspection says of a secret that is good (RFC 7662, 2.2).
+/// What introspection says of a secret that is good (RFC 7662, 2.2). It is asked often, and so borrows its words.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct IntrospectionOut {
+pub struct IntrospectionOut<'a> {
     pub active: bool,
     pub scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub username: Option<String>,
+    pub username: Option<Cow<'a, str>>,
     /// Stable and never reused.
-    pub sub: String,
-    pub token_type: String,
+    pub sub: Cow<'a, str>,
+    pub token_type: Cow<'a, str>,
     /// Unix seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exp: Option<i64>,
@@ -19,8 +21,8 @@ pub struct IntrospectionOut {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iat: Option<i64>,
     /// The credential's id.
-    pub jti: String,
-    pub kind: String,
+    pub jti: Cow<'a, str>,
+    pub kind: Cow<'a, str>,
 }
 
 /// An error (RFC 6749, 5.2).

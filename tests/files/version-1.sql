@@ -101,7 +101,7 @@ CREATE TABLE host_shared_logins (
 CREATE TABLE credentials (
     number             INTEGER PRIMARY KEY,      -- the order in which they were made
     id                 TEXT NOT NULL UNIQUE CHECK (length(id) = 12),
-    kind               TEXT NOT NULL CHECK (kind IN ('api-key', 'token', 'session', 'host')),
+    kind               TEXT NOT NULL CHECK (kind = 'api-key' OR kind = 'token' OR kind = 'session' OR kind = 'host'),
     user_id            INTEGER REFERENCES users (id),
     service_id         INTEGER REFERENCES services (id),
     host_id            INTEGER REFERENCES hosts (id),
@@ -258,7 +258,7 @@ CREATE TABLE events (
     at              INTEGER NOT NULL,
     action          TEXT NOT NULL,
     outcome         TEXT NOT NULL CHECK (outcome IN ('done', 'refused')),
-    way             TEXT NOT NULL CHECK (way IN ('console', 'api', 'cli', 'host')),
+    way             TEXT NOT NULL CHECK (way = 'console' OR way = 'api' OR way = 'cli' OR way = 'host'),
     actor           TEXT NOT NULL,
     actor_user_id   INTEGER,
     credential_id   TEXT,

@@ -2,7 +2,7 @@
 
 use rouille::Response;
 
-use super::form::{Form, only};
+use super::form::{self, Form, only};
 use crate::desk::{Polled, WantedLogin};
 use crate::http::ask::Ask;
 use crate::http::problem::Problem;
@@ -30,8 +30,8 @@ fn refuse(error: &str, description: &str) -> Response {
 }
 
 /// The answer to who is not the one client.
-fn foreign_client(form: &Form) -> Result<Option<Response>, Error> {
-    Ok(match only(form, "client_id")?.as_deref() {
+fn foreign_client(form: &Form<'_>) -> Result<Option<Response>, Error> {
+    Ok(match only(form, "client_id")? {
         Some(CLIENT) => None,
         Some(_) => Some(refuse(
             "invalid_client",
@@ -46,7 +46,8 @@ fn foreign_client(form: &Form) -> Result<Option<Response>, Error> {
 
 /// A device begins to sign in. `computer`, `program` and `lifetime` are our extensions.
 pub fn authorize(ask: &Ask<'_>) -> Result<Response, Problem> {
-    let form = body::form(ask)?;
+    let bytes = body::form(ask)?;
+    let form = form::read(&bytes);
     if let Some(refusal) = foreign_client(&form)? {
         return Ok(refusal);
     }
@@ -67,7 +68,7 @@ pub fn authorize(ask: &Ask<'_>) -> Result<Response, Problem> {
     };
     let lifetime = match only(&form, "lifetime")?.filter(|text| !text.is_empty()) {
         None => None,
-        Some(text) => match Lifetime::parse(&text) {
+        Some(text) => match Lifetime::parse(text) {
             Ok(lifetime) if is_whole_hours(lifetime) && lifetime <= Lifetime::hours(24) => {
                 Some(lifetime)
             }
@@ -107,8 +108,9 @@ pub fn authorize(ask: &Ask<'_>) -> Result<Response, Problem> {
 
 /// The device asks for its token.
 pub fn token(ask: &Ask<'_>) -> Result<Response, Problem> {
-    let form = body::form(ask)?;
-    match only(&form, "grant_type")?.as_deref() {
+    let bytes = body::form(ask)?;
+    let form = form::read(&bytes);
+    match only(&form, "grant_type")? {
         Some(GRANT) => {}
         Some(_) => {
             return Ok(refuse(
@@ -131,7 +133,7 @@ pub fn token(ask: &Ask<'_>) -> Result<Response, Problem> {
         )
     };
     let Some(presented) =
-        Presented::parse(&code).filter(|presented| presented.form == SecretForm::Code)
+        Presented::parse(code).filter(|presented| presented.form == SecretForm::Code)
     else {
         return Ok(unknown());
     };

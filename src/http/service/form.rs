@@ -1,19 +1,27 @@
 //! Forms as OAuth sends them.
 
+use std::borrow::Cow;
+
 use crate::model::error::Error;
 
 /// Names and values in order.
-pub type Form = [(String, String)];
+pub type Form<'a> = [(Cow<'a, str>, Cow<'a, str>)];
+
+/// Reads a form; what was sent without an escape is not copied.
+#[must_use]
+pub fn read(bytes: &[u8]) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
+    form_urlencoded::parse(bytes).collect()
+}
 
 /// The one value of a parameter; OAuth says that none may be given twice (RFC 6749, 3.1).
 ///
 /// # Errors
 /// [`Error::Invalid`] when it is.
-pub fn only(form: &Form, name: &str) -> Result<Option<String>, Error> {
+pub fn only<'a>(form: &'a Form<'_>, name: &str) -> Result<Option<&'a str>, Error> {
     let mut values = form
         .iter()
         .filter(|(one, _)| one == name)
-        .map(|(_, value)| value.clone());
+        .map(|(_, value)| value.as_ref());
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
         (_, Some(_)) => Err(Error::field(name, "give this once")),

@@ -1,10 +1,11 @@
 //! `/oauth/introspect` (RFC 7662) and `/oauth/revoke` (RFC 7009).
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use rouille::Response;
 
-use super::form::only;
+use super::form::{self, only};
 use crate::http::ask::Ask;
 use crate::http::problem::Problem;
 use crate::http::{body, gate, headers};
@@ -20,9 +21,10 @@ use crate::wire::IntrospectionOut;
 const INACTIVE: &[u8] = b"{\"active\":false}";
 
 pub fn introspect(ask: &Ask<'_>, caller: &Caller) -> Result<Response, Problem> {
-    let form = body::form(ask)?;
+    let bytes = body::form(ask)?;
+    let form = form::read(&bytes);
     let token = only(&form, "token")?.unwrap_or_default();
-    let address = match only(&form, "address")?.map(|text| text.parse::<IpAddr>()) {
+    let address = match only(&form, "address")?.map(str::parse::<IpAddr>) {
         None => None,
         Some(Ok(address)) => Some(address.to_canonical()),
         Some(Err(_)) => {
@@ -31,7 +33,7 @@ pub fn introspect(ask: &Ask<'_>, caller: &Caller) -> Result<Response, Problem> {
     };
     let found = ask
         .desk()
-        .introspect(caller, Presented::parse(&token).as_ref(), address)?;
+        .introspect(caller, Presented::parse(token).as_ref(), address)?;
     let Some(found) = found else {
         return Ok(headers::bytes_of(
             "application/json",
@@ -43,32 +45,33 @@ pub fn introspect(ask: &Ask<'_>, caller: &Caller) -> Result<Response, Problem> {
     let out = IntrospectionOut {
         active: true,
         scope: found.power.joined(),
-        username: Some(owner.name().to_owned()),
+        username: Some(owner.name().into()),
         sub: subject(owner),
-        token_type: "Bearer".to_owned(),
+        token_type: "Bearer".into(),
         exp: found.credential.expires_at.map(Time::unix),
         iat: Some(found.credential.created_at.unix()),
-        jti: found.credential.id.as_str().to_owned(),
-        kind: found.credential.kind.word().to_owned(),
+        jti: found.credential.id.as_str().into(),
+        kind: found.credential.kind.word().into(),
     };
     Ok(headers::json("application/json", 200, &out))
 }
 
 /// Stable and never given to anybody else: rows of users and of services are never reused, unlike a service's name.
-fn subject(owner: &Owner) -> String {
+fn subject(owner: &Owner) -> Cow<'_, str> {
     match owner {
-        Owner::User(user) => user.subject.clone(),
-        Owner::Service(service) => format!("service-{}", service.id.0),
-        Owner::Host(host) => format!("host-{}", host.id.0),
+        Owner::User(user) => user.subject.as_str().into(),
+        Owner::Service(service) => format!("service-{}", service.id.0).into(),
+        Owner::Host(host) => format!("host-{}", host.id.0).into(),
     }
 }
 
 /// Whoever holds a secret may end it: the secret itself is the proof. 200 also for what is unknown (RFC 7009, 2.2).
 pub fn revoke(ask: &Ask<'_>) -> Result<Response, Problem> {
-    let form = body::form(ask)?;
+    let bytes = body::form(ask)?;
+    let form = form::read(&bytes);
     let token = only(&form, "token")?.ok_or_else(|| Error::field("token", "this is needed"))?;
     if let Some(presented) =
-        Presented::parse(&token).filter(|presented| presented.form != Form::Code)
+        Presented::parse(token).filter(|presented| presented.form != Form::Code)
     {
         match ask.desk().burn(presented, ask.origin(Way::Api), ask.now) {
             Ok(()) | Err(Error::Unauthenticated { .. }) => {}

@@ -44,7 +44,10 @@ pub fn request(
 
 /// A header's value; bytes that are not UTF-8 mean nothing here and become U+FFFD.
 fn text(value: &HeaderValue) -> String {
-    String::from_utf8_lossy(value.as_bytes()).into_owned()
+    match std::str::from_utf8(value.as_bytes()) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(value.as_bytes()).into_owned(),
+    }
 }
 
 /// An answer on its way from the thread that gave it to the connection.
