@@ -104,3 +104,26 @@ impl Desk {
         days
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_uses_the_later_one_is_shown_and_of_two_at_once_the_noted_one() {
+        let used = |at: i64, program: &str| {
+            Some(LastUse {
+                at: Time::from_unix(at),
+                address: None,
+                program: Some(program.to_owned()),
+            })
+        };
+        let shown = |one, other| later(one, other).and_then(|last| last.program);
+        assert_eq!(shown(used(2, "file"), used(1, "noted")).unwrap(), "file");
+        assert_eq!(shown(used(1, "file"), used(2, "noted")).unwrap(), "noted");
+        assert_eq!(shown(used(1, "file"), used(1, "noted")).unwrap(), "noted");
+        assert_eq!(shown(used(1, "file"), None).unwrap(), "file");
+        assert_eq!(shown(None, used(1, "noted")).unwrap(), "noted");
+        assert!(later(None, None).is_none());
+    }
+}

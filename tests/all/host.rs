@@ -461,6 +461,24 @@ fn asking_again_costs_nothing_until_something_changed() {
 }
 
 #[test]
+fn long_after_the_end_of_a_key_nobody_is_told_that_nothing_changed() {
+    let site = Site::new();
+    let (_, credential) = host(&site, "gpu1");
+    add_key(&site, &site.alice, ALICES, &json!({"expires_in": "1h"}));
+    let get = |tag: &str| {
+        let asking = site.ask("GET", KEYS).bearer(&credential);
+        asking.header("If-None-Match", tag).send()
+    };
+    let told = get("\"other\"").expect(200);
+    let tag = told.header("ETag").unwrap();
+    site.pass(3_599);
+    get(tag).expect(304);
+    site.pass(3_600);
+    let now = get(tag).expect(200).json();
+    assert_eq!(now["items"], json!([]));
+}
+
+#[test]
 fn a_hosts_clock_is_known_as_far_as_it_says() {
     let mut site = Site::new();
     let (host, credential) = host(&site, "gpu1");

@@ -4,6 +4,7 @@ mod api;
 mod attack;
 mod cli;
 mod console;
+mod desk;
 mod device;
 mod fuzz;
 mod host;

@@ -189,3 +189,29 @@ fn a_key_may_rotate_itself_with_its_present_secret_alone() {
     assert!(works(&site, &secret(&new)));
     assert!(works(&site, &secret(&newest)));
 }
+
+#[test]
+fn what_is_still_in_memory_is_told_of_the_right_secret() {
+    let site = Site::new();
+    let old = site.api_key(&site.alice, &json!({"name": "key"}));
+    assert!(works(&site, &secret(&old)));
+    site.pass(10);
+    let new = rotate(&site, &old, &json!({"grace": "1h"}));
+    let told = || {
+        let shown = show(&site, &old);
+        [
+            shown["last_used_at"].clone(),
+            shown["previous_last_used_at"].clone(),
+        ]
+    };
+    assert_eq!(told(), [Value::Null, json!("2026-11-22T12:00:00Z")]);
+    // In the second of the rotation, it was the new one.
+    assert!(works(&site, &secret(&new)));
+    assert_eq!(told()[0], "2026-11-22T12:00:10Z");
+    site.pass(10);
+    assert!(works(&site, &secret(&new)));
+    assert_eq!(
+        told(),
+        [json!("2026-11-22T12:00:20Z"), json!("2026-11-22T12:00:00Z")]
+    );
+}

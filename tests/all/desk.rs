@@ -1,0 +1,337 @@
+//! The desk asked directly: what pages show and no answer of the API holds, and locks behind other locks.
+
+use keycroft::desk::{Desk, DownloadScope, EventFilter};
+use keycroft::model::caller::Caller;
+use keycroft::model::credential::Kind;
+use keycroft::model::error::Error;
+use keycroft::model::event::{Origin, Way};
+use keycroft::model::inventory::Show;
+use keycroft::model::password::Password;
+use keycroft::model::permission::{Own, Permission};
+use keycroft::model::policy::PolicyChange;
+use keycroft::model::secret::{Id, Presented};
+use keycroft::model::ssh_key::SshKeyChange;
+use keycroft::model::time::Lifetime;
+use keycroft::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
+use serde_json::json;
+
+use crate::house::{PASSWORD, Site, secret};
+
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINGlrJoBX6wu97NBZzY1USoVEfQf430RGyZ/A57sXU9Y bob";
+
+fn origin() -> Origin {
+    Origin {
+        way: Way::Api,
+        address: Some([127, 0, 0, 1].into()),
+        program: None,
+        request_id: None,
+    }
+}
+
+fn caller(site: &Site, secret: &str) -> Caller {
+    let presented = Presented::parse(secret).unwrap();
+    let now = site.clock.now();
+    let caller = site.desk().caller(&presented, |_| true, origin(), now);
+    caller.unwrap()
+}
+
+fn id_of(secret: &str) -> Id {
+    Presented::parse(secret).unwrap().id
+}
+
+fn name(name: &str) -> Username {
+    Username::parse(name).unwrap()
+}
+
+fn give_role(site: &Site, user: &str, role: Role) {
+    let change = UserChange {
+        role: Some(role),
+        ..UserChange::default()
+    };
+    let changed = site.desk().change_user_as_operator(&name(user), change);
+    assert_eq!(changed.unwrap().role, role);
+}
+
+#[test]
+fn a_set_up_link_is_worth_nothing_once_somebody_was_made_admin() {
+    let site = Site::empty(&[]);
+    site.add_user("bob", Role::Member);
+    let link = site.desk().set_up_code().unwrap().unwrap().reveal();
+    give_role(&site, "bob", Role::Admin);
+    site.ask("POST", "/api/v1/setup")
+        .bearer(&link)
+        .json(&json!({"username": "mallory", "password": PASSWORD}))
+        .send()
+        .expect(401);
+}
+
+#[test]
+fn who_sets_up_is_an_admin() {
+    let site = Site::empty(&[]);
+    let link = site.desk().set_up_code().unwrap().unwrap().reveal();
+    let user = NewUser {
+        display_name: "Founder".to_owned(),
+        username: name("founder"),
+        role: Role::Member,
+        password: Some(Password::chosen(PASSWORD, &name("founder")).unwrap()),
+    };
+    let link = Presented::parse(&link).unwrap();
+    let made = site.desk().set_up(link, user, origin(), site.clock.now());
+    assert_eq!(made.unwrap().role, Role::Admin);
+}
+
+#[test]
+fn a_download_ends_with_the_right_to_it() {
+    let site = Site::new();
+    site.add_user("carol", Role::Admin);
+    let alice = caller(&site, &site.alice);
+    let begin = || {
+        let scope = DownloadScope::All(None);
+        site.desk()
+            .begin_download(&alice, scope, EventFilter::default())
+    };
+    let download = begin().unwrap();
+    assert!(!download.part(None, 10).unwrap().items.is_empty());
+    give_role(&site, "alice", Role::Member);
+    let refused = download.part(None, 10).err().unwrap();
+    let missing = Permission::Own(Own::AuditRead);
+    assert!(matches!(refused, Error::Forbidden { missing: one } if one == missing));
+}
+
+#[test]
+fn the_operator_reads_one_users_events() {
+    let site = Site::new();
+    site.api_key(&site.bob, &json!({"name": "ci"}));
+    let read = |user: Option<&Username>| {
+        let page = site
+            .desk()
+            .events_as_operator(user, EventFilter::default(), None, 100);
+        page.unwrap().items.len()
+    };
+    let of = ["alice", "bob"].map(|user| read(Some(&name(user))));
+    assert!(of.iter().all(|count| *count > 0 && *count < read(None)));
+}
+
+#[test]
+fn a_keys_page_knows_what_the_key_did_and_made() {
+    let site = Site::new();
+    let parent = site.narrow(
+        &site.bob,
+        &[
+            "account:read",
+            "api-keys:read",
+            "api-keys:write",
+            "ssh-keys:write",
+        ],
+    );
+    let child = site.narrow(&parent, &["account:read"]);
+    site.ask("POST", "/api/v1/ssh-keys")
+        .bearer(&parent)
+        .json(&json!({"public_key": KEY, "name": "laptop"}))
+        .send()
+        .expect(201);
+    let bob = caller(&site, &site.bob);
+    let whose = Desk::own(&bob, Kind::ApiKey).unwrap();
+    let (desk, made_id) = (site.desk(), id_of(&parent));
+    let of = |id| desk.credential(&bob, &whose, Kind::ApiKey, id).unwrap();
+    let days = desk
+        .usages(&bob, &whose, &[of(made_id), of(id_of(&child))])
+        .unwrap();
+    let uses = |id| -> u64 { days[&id].iter().map(|day| u64::from(day.uses)).sum() };
+    assert_eq!((uses(made_id), uses(id_of(&child))), (2, 0));
+    let made = desk.made_by(&bob, &whose, Kind::ApiKey, made_id).unwrap();
+    let made: Vec<Id> = made.iter().map(|record| record.id).collect();
+    assert_eq!(made, [id_of(&child)]);
+    let keys = desk
+        .ssh_keys_made_by(&bob, &whose, Kind::ApiKey, made_id)
+        .unwrap();
+    assert_eq!(keys[0].1, "laptop");
+    let (power, refusal) = desk
+        .power_of(&bob, &whose, Kind::ApiKey, id_of(&child))
+        .unwrap();
+    assert!(power.contains(&Permission::Own(Own::AccountRead)) && refusal.is_none());
+    let events = desk
+        .events_on(&bob, &whose, Kind::ApiKey, made_id, 10)
+        .unwrap();
+    assert_eq!(events.len(), 1);
+    let makers = desk.makers(&bob, [made_id]).unwrap();
+    assert_eq!(makers.into_keys().collect::<Vec<_>>(), [made_id]);
+    // Somebody else's are not told, even to an admin.
+    let alice = caller(&site, &site.alice);
+    assert!(desk.makers(&alice, [made_id]).unwrap().is_empty());
+    let theirs = Desk::own(&alice, Kind::ApiKey).unwrap();
+    let days = desk.usages(&alice, &theirs, &[of(made_id)]).unwrap();
+    assert!(days.is_empty());
+}
+
+#[test]
+fn the_list_of_users_counts_what_each_has() {
+    let site = Site::new();
+    site.narrow(&site.bob, &["account:read"]);
+    site.set_password("bob");
+    for _ in 0..2 {
+        site.sign_in("bob");
+    }
+    let tokens = [(); 2].map(|()| site.token("bob"));
+    site.ask("POST", "/api/v1/ssh-keys")
+        .bearer(&tokens[0])
+        .json(&json!({"public_key": KEY}))
+        .send()
+        .expect(201);
+    let alice = caller(&site, &site.alice);
+    let bob = site.desk().user(&alice, &name("bob")).unwrap();
+    let counts = &site.desk().counts_of(&alice, &[bob]).unwrap()[0];
+    assert_eq!(
+        (
+            counts.api_keys,
+            counts.tokens,
+            counts.sessions,
+            counts.ssh_keys
+        ),
+        (1, 3, 2, 1)
+    );
+}
+
+#[test]
+fn only_the_last_admin_may_not_be_lost() {
+    let site = Site::new();
+    let user = |of: &str| -> User { site.desk().user_as_operator(&name(of)).unwrap() };
+    let may_lose = |of: &str| site.desk().may_lose(&user(of)).unwrap();
+    assert!(may_lose("bob") && !may_lose("alice"));
+    give_role(&site, "bob", Role::Admin);
+    assert!(may_lose("bob") && may_lose("alice"));
+    let change = UserChange {
+        disabled: Some(Disabled::Yes),
+        ..UserChange::default()
+    };
+    let disabled = site.desk().change_user_as_operator(&name("bob"), change);
+    assert!(!disabled.unwrap().is_enabled());
+    assert!(may_lose("bob") && !may_lose("alice"));
+}
+
+#[test]
+fn what_may_be_granted_beyond_a_role() {
+    let grantable = Site::new().desk().grantable().unwrap();
+    assert!(grantable.contains(&Permission::Own(Own::Introspect)));
+    assert!(!grantable.contains(&Permission::Own(Own::UsersWrite)));
+}
+
+#[test]
+fn what_the_operator_makes_of_the_policy_is_said_and_holds() {
+    let site = Site::new();
+    let max = Lifetime::hours(11);
+    let change = PolicyChange {
+        token_lifetime_default: Some(Lifetime::hours(7)),
+        token_lifetime_max: Some(max),
+        ..PolicyChange::default()
+    };
+    let said = site.desk().change_policy_as_operator(change).unwrap();
+    assert_eq!(said.token.max, max);
+    let alice = caller(&site, &site.alice);
+    assert_eq!(site.desk().policy(&alice).unwrap().token.max, max);
+}
+
+#[test]
+fn a_preview_names_no_more_than_it_was_asked_for() {
+    let site = Site::new();
+    for _ in 0..3 {
+        site.narrow(&site.bob, &["account:read"]);
+    }
+    let alice = caller(&site, &site.alice);
+    let preview = || PolicyChange {
+        api_key_lifetimes: Some(vec![Lifetime::days(1)]),
+        api_key_lifetime_default: Some(Lifetime::days(1)),
+        api_key_lifetime_max: Some(Lifetime::days(1)),
+        ..PolicyChange::default()
+    };
+    for limit in [1, 2] {
+        let preview = site.desk().preview_policy(&alice, preview(), limit);
+        assert_eq!(preview.unwrap().named().count(), limit);
+    }
+}
+
+#[test]
+fn pages_of_the_inventory_follow_one_another() {
+    let site = Site::new();
+    for _ in 0..3 {
+        site.narrow(&site.bob, &["account:read"]);
+    }
+    let alice = caller(&site, &site.alice);
+    let (desk, show) = (site.desk(), Show::Everything);
+    let whole = desk.inventory_after(&alice, show, None, 100).unwrap();
+    let count = whole.items.len();
+    assert!(count >= 5 && whole.next.is_none());
+    let exact = desk.inventory_after(&alice, show, None, count).unwrap();
+    assert!(exact.next.is_none());
+    let part = desk.inventory_after(&alice, show, None, count - 1).unwrap();
+    assert!(part.next.is_some());
+    let rows = |number| {
+        let (rows, total) = desk.inventory_page(&alice, show, number, 2).unwrap();
+        assert_eq!(total, count);
+        format!("{rows:?}")
+    };
+    assert!(rows(1) != rows(2) && rows(2) != rows(3));
+}
+
+#[test]
+fn a_key_that_was_too_late_once_is_good_again_with_a_later_end() {
+    let site = Site::new();
+    let key = secret(&site.api_key(&site.bob, &json!({"name": "ci", "expires_in": "1h"})));
+    site.pass(3_600);
+    let presented = Presented::parse(&key).unwrap();
+    let now = site.clock.now();
+    let refused = site.desk().caller(&presented, |_| true, origin(), now);
+    assert!(refused.is_err());
+    let path = format!("/api/v1/api-keys/{}", id_of(&key));
+    site.ask("PATCH", &path)
+        .bearer(&site.bob)
+        .json(&json!({"expires_in": "2h"}))
+        .send()
+        .expect(200);
+    let path = format!("/api/v1/api-keys/explain/{}", id_of(&key));
+    let said = site.ask("GET", &path).bearer(&site.bob).send().expect(200);
+    let said = said.json();
+    assert_eq!(said["good"], true, "{said}");
+}
+
+#[test]
+fn a_change_of_an_ssh_key_that_changed_meanwhile_is_refused() {
+    let site = Site::new();
+    let added = site
+        .ask("POST", "/api/v1/ssh-keys")
+        .bearer(&site.bob)
+        .json(&json!({"public_key": KEY, "name": "laptop"}))
+        .send()
+        .expect(201)
+        .json();
+    let bob = caller(&site, &site.bob);
+    let whose = Desk::own_ssh_keys(&bob).unwrap();
+    let id = Id::parse(added["id"].as_str().unwrap()).unwrap();
+    let edit = |name: &str, version: Option<String>| {
+        let change = SshKeyChange {
+            name: Some(name.to_owned()),
+            version,
+            ..SshKeyChange::default()
+        };
+        site.desk().edit_ssh_key(&bob, &whose, id, change)
+    };
+    let seen = edit("one", None).unwrap().version();
+    let changed = edit("two", Some(seen.clone())).unwrap();
+    let refused = edit("three", Some(seen)).err().unwrap();
+    assert!(matches!(refused, Error::Conflict(_)));
+    edit("three", Some(changed.version())).unwrap();
+}
+
+#[test]
+fn a_sweep_is_noted_with_what_it_took() {
+    let site = Site::new();
+    let swept = site.desk().sweep_as_operator().unwrap();
+    let event = &site.events()[1];
+    assert_eq!(
+        (&event["action"], &event["target"]["kind"]),
+        (&json!("sweep"), &json!("sweep"))
+    );
+    let tokens = swept.tokens.to_string();
+    assert!(event.to_string().contains(&format!("\"{tokens}\"")));
+}
