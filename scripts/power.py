@@ -3,7 +3,7 @@
 
 power.py load URL SECRET TRACE SECONDS ROUND    writes with 16 clients, and puts into the trace what was acknowledged
 power.py replay TRACE KEYCROFT CUTS [LIE]       rebuilds the disk for CUTS moments, and looks at each with the program itself
-power.py window TRACE KEYCROFT CUTS BEGIN END [LIE]     the same for what lies between two marks: CUTS 0 is every record in every way
+power.py window TRACE KEYCROFT CUTS BEGIN END [LIE]     the same for what lies between two marks: CUTS 0 is every record, in every way where it is decided
 power.py acknowledge TRACE WORD...              puts a promise or a mark into the trace
 
 The trace is what scripts/power.c writes, and between it, as records of type A, what the server or a command said was done.
@@ -330,13 +330,15 @@ def replay(trace, keycroft, cuts, lie):
 
 
 def window(trace, keycroft, cuts, begin, end, lie):
-    places = {}
+    places, close = {}, set()
     for place, record in enumerate(read(trace)):
+        if record[0] in DECIDING:
+            close.update((place - 1, place, place + 1))
         if record[0] == b"A":
             places[record[3].decode()] = place
     first, last = places[f"mark {begin}"], places[f"mark {end}"]
     chance = random.Random(last - first)
-    every = [(place, mode) for place in range(first, last + 1) for mode in MODES]
+    every = [(place, mode) for place in range(first, last + 1) for mode in (MODES if place in close else (chance.choice(MODES),))]
     wanted = {}
     for place, mode in every if cuts == 0 else chance.sample(every, min(cuts, len(every))):
         wanted.setdefault(place, []).append(mode)

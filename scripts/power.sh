@@ -107,7 +107,7 @@ restore_trace() {
     promise mark end
 }
 
-# window_cuts CUTS BEGIN END [LIE]: between two marks; CUTS 0 is every record in every way.
+# window_cuts CUTS BEGIN END [LIE]: between two marks; CUTS 0 is every record, in every way where it is decided.
 window_cuts() {
     python3 "$root/scripts/power.py" window "$trace" "$keycroft" "$@" 2>"$work/cuts"
 }
