@@ -335,3 +335,58 @@ fn a_sweep_is_noted_with_what_it_took() {
     let tokens = swept.tokens.to_string();
     assert!(event.to_string().contains(&format!("\"{tokens}\"")));
 }
+
+#[test]
+fn a_closed_office_writes_nothing_more() {
+    let site = Site::new();
+    site.office.close();
+    site.ask("POST", "/api/v1/api-keys")
+        .bearer(&site.bob)
+        .json(&json!({"name": "late"}))
+        .send()
+        .expect(503);
+}
+
+#[test]
+fn what_was_seen_expired_is_listed_so_when_the_clock_goes_back() {
+    let site = Site::new();
+    let key = secret(&site.api_key(&site.bob, &json!({"name": "ci", "expires_in": "1h"})));
+    let state = || {
+        let path = format!("/api/v1/api-keys/{}", id_of(&key));
+        let shown = site.ask("GET", &path).bearer(&site.bob).send().expect(200);
+        shown.json()["state"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(state(), "active");
+    site.pass(3_600);
+    let presented = Presented::parse(&key).unwrap();
+    let now = site.clock.now();
+    let refused = site.desk().caller(&presented, |_| true, origin(), now);
+    assert!(refused.is_err());
+    site.pass(-60);
+    assert_eq!(state(), "expired");
+}
+
+#[test]
+fn the_log_says_whether_a_key_was_disabled_or_enabled() {
+    let site = Site::new();
+    let key = site.narrow(&site.bob, &["account:read"]);
+    let path = format!("/api/v1/api-keys/{}", id_of(&key));
+    let bob = caller(&site, &site.bob);
+    let whose = Desk::own(&bob, Kind::ApiKey).unwrap();
+    for (disabled, said) in [(true, "yes"), (false, "no")] {
+        site.ask("PATCH", &path)
+            .bearer(&site.bob)
+            .json(&json!({ "disabled": disabled }))
+            .send()
+            .expect(200);
+        let events = site
+            .desk()
+            .events_on(&bob, &whose, Kind::ApiKey, id_of(&key), 1)
+            .unwrap();
+        let after = &events[0].after;
+        assert!(
+            after.contains("disabled") && after.contains(said),
+            "{after}"
+        );
+    }
+}
