@@ -1,6 +1,6 @@
 //! The desk asked directly: what pages show and no answer of the API holds, and locks behind other locks.
 
-use keycroft::desk::{Desk, DownloadScope, EventFilter};
+use keycroft::desk::{Desk, DownloadScope, EventFilter, WithMade};
 use keycroft::model::caller::Caller;
 use keycroft::model::credential::Kind;
 use keycroft::model::error::Error;
@@ -138,7 +138,7 @@ fn a_keys_page_knows_what_the_key_did_and_made() {
     let days = desk
         .usages(&bob, &whose, &[of(made_id), of(id_of(&child))])
         .unwrap();
-    let uses = |id| -> u64 { days[&id].iter().map(|day| u64::from(day.uses)).sum() };
+    let uses = |id| -> u64 { days[&id].iter().map(|day| day.uses).sum() };
     assert_eq!((uses(made_id), uses(id_of(&child))), (2, 0));
     let made = desk.made_by(&bob, &whose, Kind::ApiKey, made_id).unwrap();
     let made: Vec<Id> = made.iter().map(|record| record.id).collect();
@@ -389,4 +389,31 @@ fn the_log_says_whether_a_key_was_disabled_or_enabled() {
             "{after}"
         );
     }
+}
+
+#[test]
+fn who_ends_a_key_with_what_it_made_is_told_how_many_and_an_edit_logs_both_ends() {
+    let site = Site::new();
+    let may = ["account:read", "api-keys:read", "api-keys:write"];
+    let parent = site.narrow(&site.bob, &may);
+    for _ in 0..2 {
+        site.narrow(&parent, &["account:read"]);
+    }
+    let bob = caller(&site, &site.bob);
+    let whose = Desk::own(&bob, Kind::ApiKey).unwrap();
+    site.ask("PATCH", &format!("/api/v1/api-keys/{}", id_of(&parent)))
+        .bearer(&site.bob)
+        .json(&json!({"expires_in": "2h"}))
+        .send()
+        .expect(200);
+    let events = site
+        .desk()
+        .events_on(&bob, &whose, Kind::ApiKey, id_of(&parent), 1)
+        .unwrap();
+    assert!(events[0].before.contains("20") && events[0].before.contains("T12:00:00Z"));
+    assert!(events[0].after.contains("2026-11-22T14:00:00Z"));
+    let ended = site
+        .desk()
+        .end(&bob, &whose, Kind::ApiKey, id_of(&parent), WithMade::Yes);
+    assert_eq!(ended.unwrap(), 3);
 }
