@@ -211,4 +211,11 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn the_first_address_is_one_that_is_allowed() {
+        assert_eq!(Networks::default().first_address(), None);
+        let list = networks(&["10.1.2.0/24", "192.0.2.7"]);
+        assert_eq!(list.first_address(), Some([10, 1, 2, 0].into()));
+    }
 }

@@ -126,4 +126,11 @@ mod tests {
             assert_eq!(UserCode::parse(wrong), None, "{wrong:?}");
         }
     }
+
+    #[test]
+    fn what_is_typed_is_read_up_to_sixty_four_bytes() {
+        let typed = |bytes: usize| UserCode::parse(&format!("BCDFGHJK{}", "-".repeat(bytes - 8)));
+        assert!(typed(63).is_some() && typed(64).is_some());
+        assert!(typed(65).is_none() && typed(66).is_none());
+    }
 }

@@ -160,3 +160,19 @@ impl Faults {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_complaints_the_first_is_said_and_how_many_there_are_besides() {
+        let said = |count: usize| {
+            let errors = vec![FieldError::new("name", "too long"); count];
+            Error::Invalid(errors).to_string()
+        };
+        assert_eq!(said(1), "name: too long");
+        assert_eq!(said(3), "name: too long (and 2 more)");
+        assert_eq!(said(0), "What was sent is not valid.");
+    }
+}

@@ -222,4 +222,10 @@ mod tests {
             assert_eq!(Place::parse(bad), None, "{bad}");
         }
     }
+
+    #[test]
+    fn unused_is_ninety_days_and_soon_is_fourteen() {
+        assert_eq!(UNUSED.as_secs(), 7_776_000);
+        assert_eq!(SOON.as_secs(), 1_209_600);
+    }
 }

@@ -489,4 +489,13 @@ mod tests {
             prop_assert!(free || end == default.end(NOW), "nothing may be chosen");
         }
     }
+
+    #[test]
+    fn what_is_offered_is_what_may_be_chosen() {
+        let mut policy = Policy::default();
+        let all: Vec<Lifetime> = policy.offered().collect();
+        assert_eq!(all, policy.api_key_lifetimes);
+        policy.api_key.max = all[0];
+        assert_eq!(policy.offered().collect::<Vec<_>>(), [all[0]]);
+    }
 }

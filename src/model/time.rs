@@ -325,4 +325,19 @@ mod tests {
             "2026-11-22"
         );
     }
+
+    #[test]
+    fn what_is_out_of_range_is_moved_to_its_end() {
+        assert_eq!(Time::from_unix(-1).unix(), 0);
+        assert_eq!(Time::from_unix(i64::MIN).unix(), 0);
+        assert_eq!(Time::from_unix(1).unix(), 1);
+        assert_eq!(Time::from_unix(i64::MAX), Time::LAST);
+    }
+
+    #[test]
+    fn the_longest_lifetime_has_a_hundred_years() {
+        assert_eq!(Lifetime::parse("36500d"), Ok(Lifetime::days(36_500)));
+        assert!(Lifetime::parse("36501d").is_err());
+        assert_eq!(Lifetime::parse("48h"), Ok(Lifetime::days(2)));
+    }
 }

@@ -1,6 +1,6 @@
 //! The desk asked directly: what pages show and no answer of the API holds, and locks behind other locks.
 
-use keycroft::desk::{Desk, DownloadScope, EventFilter};
+use keycroft::desk::{Desk, DownloadScope, EventFilter, WithMade};
 use keycroft::model::caller::Caller;
 use keycroft::model::credential::Kind;
 use keycroft::model::error::Error;
@@ -138,7 +138,7 @@ fn a_keys_page_knows_what_the_key_did_and_made() {
     let days = desk
         .usages(&bob, &whose, &[of(made_id), of(id_of(&child))])
         .unwrap();
-    let uses = |id| -> u64 { days[&id].iter().map(|day| u64::from(day.uses)).sum() };
+    let uses = |id| -> u64 { days[&id].iter().map(|day| day.uses).sum() };
     assert_eq!((uses(made_id), uses(id_of(&child))), (2, 0));
     let made = desk.made_by(&bob, &whose, Kind::ApiKey, made_id).unwrap();
     let made: Vec<Id> = made.iter().map(|record| record.id).collect();
@@ -334,4 +334,86 @@ fn a_sweep_is_noted_with_what_it_took() {
     );
     let tokens = swept.tokens.to_string();
     assert!(event.to_string().contains(&format!("\"{tokens}\"")));
+}
+
+#[test]
+fn a_closed_office_writes_nothing_more() {
+    let site = Site::new();
+    site.office.close();
+    site.ask("POST", "/api/v1/api-keys")
+        .bearer(&site.bob)
+        .json(&json!({"name": "late"}))
+        .send()
+        .expect(503);
+}
+
+#[test]
+fn what_was_seen_expired_is_listed_so_when_the_clock_goes_back() {
+    let site = Site::new();
+    let key = secret(&site.api_key(&site.bob, &json!({"name": "ci", "expires_in": "1h"})));
+    let state = || {
+        let path = format!("/api/v1/api-keys/{}", id_of(&key));
+        let shown = site.ask("GET", &path).bearer(&site.bob).send().expect(200);
+        shown.json()["state"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(state(), "active");
+    site.pass(3_600);
+    let presented = Presented::parse(&key).unwrap();
+    let now = site.clock.now();
+    let refused = site.desk().caller(&presented, |_| true, origin(), now);
+    assert!(refused.is_err());
+    site.pass(-60);
+    assert_eq!(state(), "expired");
+}
+
+#[test]
+fn the_log_says_whether_a_key_was_disabled_or_enabled() {
+    let site = Site::new();
+    let key = site.narrow(&site.bob, &["account:read"]);
+    let path = format!("/api/v1/api-keys/{}", id_of(&key));
+    let bob = caller(&site, &site.bob);
+    let whose = Desk::own(&bob, Kind::ApiKey).unwrap();
+    for (disabled, said) in [(true, "yes"), (false, "no")] {
+        site.ask("PATCH", &path)
+            .bearer(&site.bob)
+            .json(&json!({ "disabled": disabled }))
+            .send()
+            .expect(200);
+        let events = site
+            .desk()
+            .events_on(&bob, &whose, Kind::ApiKey, id_of(&key), 1)
+            .unwrap();
+        let after = &events[0].after;
+        assert!(
+            after.contains("disabled") && after.contains(said),
+            "{after}"
+        );
+    }
+}
+
+#[test]
+fn who_ends_a_key_with_what_it_made_is_told_how_many_and_an_edit_logs_both_ends() {
+    let site = Site::new();
+    let may = ["account:read", "api-keys:read", "api-keys:write"];
+    let parent = site.narrow(&site.bob, &may);
+    for _ in 0..2 {
+        site.narrow(&parent, &["account:read"]);
+    }
+    let bob = caller(&site, &site.bob);
+    let whose = Desk::own(&bob, Kind::ApiKey).unwrap();
+    site.ask("PATCH", &format!("/api/v1/api-keys/{}", id_of(&parent)))
+        .bearer(&site.bob)
+        .json(&json!({"expires_in": "2h"}))
+        .send()
+        .expect(200);
+    let events = site
+        .desk()
+        .events_on(&bob, &whose, Kind::ApiKey, id_of(&parent), 1)
+        .unwrap();
+    assert!(events[0].before.contains("20") && events[0].before.contains("T12:00:00Z"));
+    assert!(events[0].after.contains("2026-11-22T14:00:00Z"));
+    let ended = site
+        .desk()
+        .end(&bob, &whose, Kind::ApiKey, id_of(&parent), WithMade::Yes);
+    assert_eq!(ended.unwrap(), 3);
 }

@@ -236,3 +236,17 @@ proptest! {
         prop_assert_eq!(credential.check(NOW, None), Err(Refusal::Address));
     }
 }
+
+#[test]
+fn each_refusal_has_a_sentence_of_its_own() {
+    let all = [
+        Refusal::Ended,
+        Refusal::Disabled,
+        Refusal::Expired,
+        Refusal::Address,
+        Refusal::OwnerDisabled,
+    ];
+    let sentences: std::collections::HashSet<_> = all.map(Refusal::sentence).into();
+    assert_eq!(sentences.len(), all.len());
+    assert!(sentences.iter().all(|one| one.ends_with('.')));
+}

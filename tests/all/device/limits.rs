@@ -1,5 +1,6 @@
 //! What an approval is worth, and what is refused.
 
+use keycroft::desk::EventFilter;
 use keycroft::model::caller::Caller;
 use keycroft::model::error::Error;
 use keycroft::model::time::{Lifetime, Time, WantedEnd};
@@ -315,4 +316,24 @@ fn names_that_devices_give_themselves_are_tamed() {
         (64, "[2J")
     );
     assert!(shown.computer.starts_with("abx"));
+}
+
+#[test]
+fn the_log_names_the_computer_and_the_program() {
+    let lab = Lab::new();
+    let (alice, bob) = (lab.at_console("alice"), lab.at_console("bob"));
+    let begun = lab.begin();
+    lab.desk()
+        .approve_device_login(&bob, text(&begun, "user_code"), hours(1))
+        .unwrap();
+    let events = lab
+        .desk()
+        .all_events(&alice, None, EventFilter::default(), None, 1)
+        .unwrap();
+    let event = &events.items[0];
+    assert_eq!(
+        (event.target_kind.as_str(), event.target_name.as_str()),
+        ("device", "gpu1")
+    );
+    assert!(event.after.contains("keycroft/1"));
 }
