@@ -30,3 +30,18 @@ pub fn parse_group_name(text: &str) -> Result<String, &'static str> {
     }
     Ok(text.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_has_a_plain_name_of_up_to_32_characters() {
+        for good in ["a", "hpc-users", "a_b-9", &"a".repeat(32)] {
+            assert_eq!(parse_group_name(good).as_deref(), Ok(good));
+        }
+        for bad in ["", "9a", "_a", "A", "a,b", "a b", "ä", &"a".repeat(33)] {
+            assert!(parse_group_name(bad).is_err(), "{bad}");
+        }
+    }
+}

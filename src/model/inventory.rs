@@ -209,6 +209,11 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::address::Networks;
+    use crate::model::credential::{Kind, LastUse};
+    use crate::model::permission::Permissions;
+    use crate::model::ssh_key::{HostUse, KeyRules, PublicKey};
+    use crate::model::user::{Disabled, UserId};
 
     #[test]
     fn a_place_comes_back_as_it_was() {
@@ -218,6 +223,11 @@ mod tests {
             number: 12,
         };
         assert_eq!(Place::parse(&place.text()), Some(place));
+        let of_a_credential = Place {
+            is_ssh_key: false,
+            ..place
+        };
+        assert_eq!(Place::parse(&of_a_credential.text()), Some(of_a_credential));
         for bad in ["", "-", "7", "7-1", "x-1-12", "7-2-12", "7-1-", "7-1-x"] {
             assert_eq!(Place::parse(bad), None, "{bad}");
         }
@@ -227,5 +237,145 @@ mod tests {
     fn unused_is_ninety_days_and_soon_is_fourteen() {
         assert_eq!(UNUSED.as_secs(), 7_776_000);
         assert_eq!(SOON.as_secs(), 1_209_600);
+    }
+
+    const MADE: Time = Time::from_unix(1_795_000_000);
+
+    fn token() -> Record {
+        Record {
+            id: Id::random(),
+            kind: Kind::Token,
+            owner: OwnerId::User(UserId(1)),
+            name: "ci".into(),
+            note: None,
+            permissions: Permissions::none(),
+            networks: Networks::default(),
+            created_at: MADE,
+            made_by: None,
+            expires_at: None,
+            disabled: Disabled::No,
+            seen_expired: false,
+            ended: None,
+            rotated_at: None,
+            previous_ends_at: None,
+            last_use: None,
+            previous_last_used_at: None,
+            user_agent: None,
+            address: None,
+        }
+    }
+
+    fn ssh_key() -> SshKey {
+        const TEXT: &str =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf";
+        SshKey {
+            id: Id::random(),
+            owner: UserId(1),
+            name: "laptop".into(),
+            key: PublicKey::parse(TEXT, &KeyRules::default()).unwrap(),
+            networks: Networks::default(),
+            created_at: MADE,
+            expires_at: None,
+            seen_expired: false,
+            made_by: None,
+            looked_up: None,
+            used: None,
+        }
+    }
+
+    fn used(at: Time) -> Option<LastUse> {
+        Some(LastUse {
+            at,
+            address: None,
+            program: None,
+        })
+    }
+
+    /// A token and an SSH key with the same end.
+    fn both(expires_at: Option<Time>) -> [Item; 2] {
+        [
+            Item::Credential(Box::new(Record {
+                expires_at,
+                ..token()
+            })),
+            Item::SshKey(
+                Box::new(SshKey {
+                    expires_at,
+                    ..ssh_key()
+                }),
+                Weakness::None,
+            ),
+        ]
+    }
+
+    #[test]
+    fn each_thing_says_what_it_is() {
+        let said = both(Some(MADE)).map(|item| {
+            assert_eq!(item.owner(), OwnerId::User(UserId(1)));
+            assert_eq!((item.created_at(), item.expires_at()), (MADE, Some(MADE)));
+            format!("{}, {}, {}", item.word(), item.kind(), item.name())
+        });
+        assert_eq!(said, ["token, token, ci", "ssh-key, SSH key, laptop"]);
+    }
+
+    #[test]
+    fn an_ended_thing_is_expired_from_its_end_on() {
+        let last = Time::from_unix(MADE.unix() - 1);
+        for item in both(Some(MADE)) {
+            assert_eq!(item.state(last), State::Active);
+            assert_eq!(item.state(MADE), State::Expired);
+        }
+    }
+
+    #[test]
+    fn what_was_made_or_used_ninety_days_ago_is_not_yet_unused() {
+        let (ninety, later) = (MADE.after(UNUSED), Time::from_unix(MADE.unix() + 7_776_001));
+        for item in both(None) {
+            assert_eq!(item.last_used_at(), None);
+            assert!(item.fits(Show::NeverUsed, ninety) && item.fits(Show::Everything, ninety));
+            assert!(!item.fits(Show::Unused, ninety) && item.fits(Show::Unused, later));
+        }
+        let of_token = Item::Credential(Box::new(Record {
+            last_use: used(ninety),
+            ..token()
+        }));
+        let looked_up = Some(HostUse {
+            at: ninety,
+            host: "node".into(),
+        });
+        let of_key = Item::SshKey(
+            Box::new(SshKey {
+                looked_up,
+                ..ssh_key()
+            }),
+            Weakness::Shared,
+        );
+        for item in [of_token, of_key] {
+            assert_eq!(item.last_used_at(), Some(ninety));
+            assert!(!item.fits(Show::NeverUsed, later) && !item.fits(Show::Unused, later));
+            assert!(item.fits(Show::Unused, later.after(UNUSED)));
+        }
+    }
+
+    #[test]
+    fn near_is_an_end_that_is_to_come_within_fourteen_days() {
+        let ends_soon = |seconds: i64| {
+            let now = Time::from_unix(MADE.unix() - seconds);
+            both(Some(MADE)).map(|item| item.fits(Show::EndsSoon, now))
+        };
+        assert_eq!(ends_soon(1_209_601), [false; 2]);
+        assert_eq!(ends_soon(1_209_600), [true; 2]);
+        assert_eq!(ends_soon(1), [true; 2]);
+        assert_eq!(ends_soon(0), [false; 2]);
+        for item in both(None) {
+            assert!(item.fits(Show::NoExpiry, MADE) && !item.fits(Show::EndsSoon, MADE));
+        }
+        for item in both(Some(MADE)) {
+            assert!(!item.fits(Show::NoExpiry, MADE) && !item.fits(Show::WeakSshKey, MADE));
+        }
+        let weak = |weakness| Item::SshKey(Box::new(ssh_key()), weakness);
+        for weakness in [Weakness::AgainstPolicy, Weakness::Shared] {
+            assert!(weak(weakness).fits(Show::WeakSshKey, MADE));
+        }
     }
 }

@@ -501,4 +501,47 @@ mod tests {
         assert!(a.intersection(&b).lie_within(&a) && a.intersection(&b).lie_within(&b));
         assert!(!a.lie_within(&b));
     }
+
+    #[test]
+    fn a_set_manages_credentials_when_one_of_it_does() {
+        for own in Own::ALL {
+            let alone = Permissions::of(&[own]);
+            assert_eq!(
+                alone.manage_credentials(),
+                own.manages_credentials(),
+                "{alone}"
+            );
+        }
+        assert!(Permissions::of(&[Own::UsersRead, Own::UsersWrite]).manage_credentials());
+        assert!(!Permissions::none().manage_credentials());
+        assert!(!Permissions::from_stored("slurm:submit").manage_credentials());
+    }
+
+    #[test]
+    fn beyond_a_role_only_asking_and_figures_are_given() {
+        let given = Permissions::own_where(Own::is_grantable);
+        assert_eq!(given.to_string(), "introspect metrics");
+    }
+
+    #[test]
+    fn a_set_is_what_was_put_into_it_even_twice() {
+        let twice = Permissions::of(&[Own::Metrics, Own::Metrics]);
+        assert_eq!(twice.to_string(), "metrics");
+        let mixed = Permissions::from_stored("metrics slurm:submit");
+        assert_eq!(mixed.own_alone(), twice);
+        assert_eq!(mixed.joined().capacity(), mixed.joined().len());
+        let [first, second] = mixed.iter().collect::<Vec<_>>().try_into().unwrap();
+        assert_eq!(first.to_string(), "metrics");
+        assert_eq!(second.to_string(), "slurm:submit");
+    }
+
+    #[test]
+    fn services_are_named_with_digits_and_dashes_too() {
+        for good in ["s3", "job-2", "a", &"a".repeat(32)] {
+            assert!(is_service_name(good), "{good}");
+        }
+        for bad in ["", "3s", "-a", "a_b", "A", &"a".repeat(33)] {
+            assert!(!is_service_name(bad), "{bad}");
+        }
+    }
 }

@@ -498,4 +498,31 @@ mod tests {
         policy.api_key.max = all[0];
         assert_eq!(policy.offered().collect::<Vec<_>>(), [all[0]]);
     }
+
+    #[test]
+    fn sessions_and_the_offer_have_two_ends_each() {
+        let faulty = |change: &dyn Fn(&mut Policy)| {
+            let mut policy = Policy::default();
+            change(&mut policy);
+            match policy.check() {
+                Ok(()) => None,
+                Err(Error::Invalid(faults)) => Some(faults[0].field.clone()),
+                Err(other) => panic!("{other}"),
+            }
+        };
+        let session = Some("session_lifetime".to_owned());
+        assert_eq!(faulty(&|p| p.session_lifetime = minutes(4)), session);
+        assert_eq!(faulty(&|p| p.session_lifetime = minutes(5)), None);
+        assert_eq!(faulty(&|p| p.session_lifetime = Lifetime::days(7)), None);
+        assert_eq!(faulty(&|p| p.session_lifetime = Lifetime::days(8)), session);
+        let offer = Some("api_key_lifetimes".to_owned());
+        assert_eq!(faulty(&|p| p.api_key_lifetimes.clear()), offer);
+        let day = Lifetime::days(1);
+        assert_eq!(faulty(&|p| p.api_key_lifetimes = vec![day; 12]), None);
+        assert_eq!(faulty(&|p| p.api_key_lifetimes = vec![day; 13]), offer);
+    }
+
+    fn minutes(count: u64) -> Lifetime {
+        Lifetime::For(std::time::Duration::from_secs(count * 60))
+    }
 }

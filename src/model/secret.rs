@@ -418,4 +418,48 @@ mod tests {
             prop_assert!(Presented::parse(&text).is_none_or(|presented| text.contains(presented.id.as_str())));
         }
     }
+
+    #[test]
+    fn every_part_is_looked_at_and_a_piece_is_no_secret() {
+        let text = Secret::generate(Form::Credential(Kind::ApiKey)).reveal();
+        for length in 0..text.len() {
+            assert!(Presented::parse(&text[..length]).is_none(), "{length}");
+        }
+        assert!(Presented::parse(&format!("{}0", *text)).is_none());
+        // With a check that is right for what stands in front of it.
+        let with = |place: usize, byte: u8| {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes[place] = byte;
+            let body = TEXT_BYTES - CHECK_CHARACTERS;
+            let right = check(&bytes[..body]);
+            bytes[body..].copy_from_slice(&right);
+            Presented::parse(std::str::from_utf8(&bytes).unwrap()).is_some()
+        };
+        assert!(with(6, b'7'));
+        for (place, byte) in [
+            (0, b'K'),
+            (1, b'x'),
+            (2, b'z'),
+            (3, b'-'),
+            (4, b'A'),
+            (4 + ID_CHARACTERS, b'-'),
+            (5 + ID_CHARACTERS, b'_'),
+        ] {
+            assert!(!with(place, byte), "{place}");
+        }
+    }
+
+    #[test]
+    fn a_version_is_another_one_for_other_parts() {
+        let one = version(&[b"ab", b"c"]);
+        assert_eq!(one.len(), 16);
+        assert_eq!(one, version(&[b"ab", b"c"]));
+        assert_ne!(one, version(&[b"a", b"bc"]));
+    }
+
+    #[test]
+    fn an_id_is_written_as_it_is_read() {
+        let id = Id::parse("0123456789ab").unwrap();
+        assert_eq!(format!("{id} {id:?}"), "0123456789ab 0123456789ab");
+    }
 }

@@ -112,4 +112,35 @@ mod tests {
             assert!(parse_service_name(bad).is_err(), "{bad}");
         }
     }
+
+    #[test]
+    fn a_service_asks_reads_figures_and_carries_what_it_defines() {
+        let permissions = parse_service_permissions("slurm", &["slurm:submit"]).unwrap();
+        let service = Service {
+            id: ServiceId(1),
+            name: "slurm".into(),
+            permissions,
+            created_at: Time::from_unix(1),
+        };
+        assert_eq!(
+            service.power().to_string(),
+            "introspect metrics slurm:submit"
+        );
+    }
+
+    #[test]
+    fn each_role_has_its_own_and_nothing_that_is_not_defined() {
+        let by_role = ByRole {
+            member: Permissions::from_stored("slurm:submit"),
+            admin: Permissions::from_stored("slurm:cancel slurm:submit"),
+        };
+        let said =
+            |by_role: &ByRole| [Role::Member, Role::Admin].map(|role| by_role.of(role).to_string());
+        assert_eq!(
+            said(&by_role),
+            ["slurm:submit", "slurm:cancel slurm:submit"]
+        );
+        let within = by_role.within(&Permissions::from_stored("slurm:cancel"));
+        assert_eq!(said(&within), ["", "slurm:cancel"]);
+    }
 }

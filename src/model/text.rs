@@ -143,4 +143,17 @@ mod tests {
         assert!(parse_note("a\tb").is_err());
         assert!(parse_note(&"x".repeat(1_001)).is_err());
     }
+
+    #[test]
+    fn the_longest_note_has_a_thousand_characters() {
+        let longest = "é".repeat(NOTE_CHARACTERS_MAX);
+        assert_eq!(parse_note(&longest), Ok(Some(longest)));
+    }
+
+    #[test]
+    fn a_character_that_can_not_be_seen_is_named() {
+        let said = parse_name("a\u{202e}b").unwrap_err();
+        assert!(said.contains("U+202E:"), "{said}");
+        assert_eq!(parse_note("a\u{202e}b"), Err(said));
+    }
 }

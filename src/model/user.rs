@@ -206,4 +206,38 @@ mod tests {
         let member = "account:read account:write api-keys:read api-keys:write sessions:read sessions:write ssh-keys:read ssh-keys:write tokens:read tokens:write";
         assert_eq!(Role::Member.permissions().to_string(), member);
     }
+
+    #[test]
+    fn an_edit_notices_whatever_it_could_overwrite() {
+        let user = User {
+            id: UserId(1),
+            subject: "s".into(),
+            username: Username::parse("alice").unwrap(),
+            display_name: "Alice".into(),
+            role: Role::Member,
+            granted: Permissions::none(),
+            granted_by_role: Permissions::none(),
+            groups: Vec::new(),
+            disabled_at: None,
+            created_at: Time::from_unix(1),
+            has_password: true,
+        };
+        let changes: [fn(&mut User); 3] = [
+            |user| user.display_name = "Alice B".into(),
+            |user| user.role = Role::Admin,
+            |user| user.granted = Permissions::of(&[Own::Metrics]),
+        ];
+        let mut seen = vec![user.version()];
+        for change in changes {
+            let mut changed = user.clone();
+            change(&mut changed);
+            seen.push(changed.version());
+        }
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 4);
+        assert_eq!(user.version(), user.clone().version());
+        assert_eq!(user.role.to_string(), "member");
+        assert_eq!(Role::Admin.to_string(), "admin");
+    }
 }

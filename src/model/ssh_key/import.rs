@@ -278,3 +278,22 @@ fn unquote(text: &str) -> Result<(String, &str), ImportRefusal> {
     }
     Err(ImportRefusal::BadOptions)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backslash_hides_a_quote_and_nothing_else() {
+        for (line, end) in [
+            (r"no-pty ssh-rsa", Some(6)),
+            (r"no-pty\ ssh-rsa", Some(7)),
+            (r#"from="a\ b" ssh-rsa"#, Some(11)),
+            (r#"from="a\"b" ssh-rsa"#, Some(11)),
+            // As sshd reads it: the second backslash hides the quote.
+            (r#"from="a\\" ssh-rsa"#, None),
+        ] {
+            assert_eq!(options_end(line), end, "{line}");
+        }
+    }
+}

@@ -144,3 +144,14 @@ fn options_are_kept_or_named() {
         "the option command can't be kept here: remove it if the key may do without"
     );
 }
+
+#[test]
+fn a_file_is_looked_at_up_to_a_mebibyte() {
+    let file = |bytes: usize| {
+        let text = format!("{ED25519}\n#");
+        let rest = "x".repeat(bytes - text.len());
+        parse_authorized_keys_file(&(text + &rest), &KeyRules::default()).map(|lines| lines.len())
+    };
+    assert_eq!(file(1_048_576), Ok(1));
+    assert_eq!(file(1_048_577), Err(KeyRefusal::TooLong));
+}

@@ -186,3 +186,57 @@ fn comments_are_made_safe_to_show() {
     let stored = PublicKey::from_stored(base64_of(ED25519), "a\r\n\0\u{7}b\u{9b}c").unwrap();
     assert_eq!(stored.comment(), "a b c");
 }
+
+#[test]
+fn two_keys_are_the_same_by_their_blob_alone() {
+    let key = parse(&format!("{ED25519} one")).unwrap();
+    assert!(key.is_same_key(&parse(&format!("{ED25519} two")).unwrap()));
+    assert!(!key.is_same_key(&parse(ECDSA_P256).unwrap()));
+}
+
+#[test]
+fn rules_judge_a_key_that_is_there_as_one_that_is_brought() {
+    let rules = |kinds: &[Kind], bits_min| KeyRules::new(kinds.iter().copied(), bits_min).unwrap();
+    for (text, ..) in READABLE {
+        let Ok(key) = PublicKey::parse(text, &permissive()) else {
+            continue;
+        };
+        for kind in Kind::ALL {
+            for bits_min in [2_048, 3_072, 4_096] {
+                let rules = rules(&[kind], bits_min);
+                assert_eq!(rules.allow(&key), key.check(&rules).is_ok(), "{text}");
+            }
+        }
+    }
+    let (short, long) = (parse(RSA_3072).unwrap(), rules(&[Kind::Rsa], 3_073));
+    assert!(rules(&[Kind::Rsa], 3_072).allow(&short) && !long.allow(&short));
+    assert!(!rules(&[Kind::Ed25519], 2_048).allow(&short));
+    assert!(rules(&[Kind::Ed25519], 4_096).allow(&parse(ED25519).unwrap()));
+}
+
+#[test]
+fn stored_texts_are_looked_at_up_to_their_longest() {
+    let stored = |bytes: usize| PublicKey::from_stored(&"A".repeat(bytes), "").err();
+    assert_eq!(stored(PASTE_BYTES_MAX + 4), Some(KeyRefusal::TooLong));
+    assert!(stored(PASTE_BYTES_MAX).is_some_and(|refusal| refusal != KeyRefusal::TooLong));
+}
+
+#[test]
+fn the_application_of_a_hardware_key_has_up_to_255_bytes() {
+    let name = Kind::SkEd25519.name();
+    let point = &blob_of(ED25519)[19..];
+    let with = |bytes: usize| parse(&line(name, &[point, "x".repeat(bytes).as_bytes()]));
+    assert!(with(1).is_ok() && with(255).is_ok());
+    assert_eq!(with(0), Err(KeyRefusal::Malformed));
+    assert_eq!(with(256), Err(KeyRefusal::Malformed));
+}
+
+#[test]
+fn a_field_that_no_text_could_hold_is_malformed_and_not_cut_off() {
+    let mut blob = blob_of(ED25519);
+    blob[15..19].copy_from_slice(&u32::MAX.to_be_bytes());
+    let text = |blob: &[u8]| format!("ssh-ed25519 {}", BASE64.encode(blob));
+    assert_eq!(parse(&text(&blob)), Err(KeyRefusal::Malformed));
+    blob[15..19].copy_from_slice(&33_u32.to_be_bytes());
+    assert_eq!(parse(&text(&blob)), Err(KeyRefusal::Truncated));
+}
