@@ -296,4 +296,18 @@ mod tests {
             assert_eq!(options_end(line), end, "{line}");
         }
     }
+
+    #[test]
+    fn a_value_ends_at_the_first_quote_that_is_not_hidden() {
+        for (text, value, rest) in [
+            (r#"="a b",no-pty"#, "a b", ",no-pty"),
+            (r#"="a\"b""#, r#"a"b"#, ""),
+            (r#"="a\b\c""#, r"a\b\c", ""),
+        ] {
+            assert_eq!(unquote(text), Ok((value.to_owned(), rest)), "{text}");
+        }
+        for bad in ["", "a", r#"="a"#, r#"="a\""#] {
+            assert_eq!(unquote(bad), Err(ImportRefusal::BadOptions), "{bad}");
+        }
+    }
 }

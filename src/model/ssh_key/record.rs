@@ -133,7 +133,7 @@ const _: () = assert!(NAME_CHARACTERS_MAX <= COMMENT_CHARS_MAX);
 mod tests {
     use super::*;
     use crate::model::ssh_key::KeyRules;
-    use crate::model::ssh_key::test_keys::ED25519;
+    use crate::model::ssh_key::test_keys::{ECDSA_P256, ED25519};
 
     fn key(comment: &str) -> PublicKey {
         PublicKey::parse(&format!("{ED25519} {comment}"), &KeyRules::default()).unwrap()
@@ -188,5 +188,33 @@ mod tests {
         assert_eq!(key.public_line(), format!("{ED25519} me"));
         key.key = PublicKey::parse(ED25519, &KeyRules::default()).unwrap();
         assert_eq!(key.public_line(), ED25519);
+    }
+
+    #[test]
+    fn an_edit_notices_whatever_it_could_overwrite() {
+        let made = SshKey {
+            id: Id::random(),
+            owner: UserId(1),
+            name: "laptop".into(),
+            key: key("me"),
+            networks: Networks::default(),
+            created_at: Time::from_unix(1),
+            expires_at: None,
+            seen_expired: false,
+            made_by: None,
+            looked_up: None,
+            used: None,
+        };
+        let mut changed = [(); 4].map(|()| made.clone());
+        changed[0].name = "desktop".into();
+        changed[1].key = PublicKey::parse(ECDSA_P256, &KeyRules::default()).unwrap();
+        changed[2].networks = Networks::parse(&["10.0.0.0/8"]).unwrap();
+        changed[3].expires_at = Some(Time::from_unix(2));
+        let mut seen: Vec<String> = changed.iter().map(SshKey::version).collect();
+        seen.push(made.version());
+        assert_eq!(made.version(), made.clone().version());
+        seen.sort();
+        seen.dedup();
+        assert_eq!(seen.len(), 5);
     }
 }

@@ -116,3 +116,8 @@ fn an_end_within_the_first_year_is_not_written_and_the_first_after_it_is() {
     let first = format!(r#"expiry-time="19710101235959Z" {ED25519}"#);
     assert_eq!(line(366 * 86_400), Ok(first));
 }
+
+#[test]
+fn why_no_line_is_written_is_said() {
+    assert!(LineRefusal.to_string().contains("too long ago"));
+}

@@ -49,6 +49,12 @@ fn private_keys_of_every_form_are_called_private_keys() {
         "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nComment: x\nPublic-Lines: 2\n"
             .to_owned(),
         "Private-Lines: 1\nQUJD\nPrivate-MAC: 00".to_owned(),
+        // One of the signs alone.
+        "Private-Lines: 1\nQUJD".to_owned(),
+        "QUJD\nPrivate-MAC: 00".to_owned(),
+        "DEK-Info: AES-128-CBC,F5DE\n\nQUJD".to_owned(),
+        format!("{}1QUJD", ["AGE", "SECRET", "KEY-"].join("-")),
+        "BEGIN PRIVATE KEY".to_owned(),
         "SSH PRIVATE KEY FILE FORMAT 1.1\n\0\0".to_owned(),
         r#"{"kty":"OKP","crv":"Ed25519","d":"QUJD"}"#.to_owned(),
         // Without the first and last lines, as somebody cuts them.
@@ -57,6 +63,9 @@ fn private_keys_of_every_form_are_called_private_keys() {
         "\r\nMIIEvAIBADANBgkqhkiG9w0BAQEFAASC".to_owned(),
         "MHcCAQEEIOh/OUbLo1FOCCP8iyEi".to_owned(),
         "MC4CAQAwBQYDK2VwBCIEIHFiaS4a".to_owned(),
+        // The length of the whole in one byte, and in three.
+        "MIGfAgEAAoGBQUJD".to_owned(),
+        "MIMBAAACAQACQUJD".to_owned(),
         "QUJD\n-----END OPENSSH PRIVATE KEY-----".to_owned(),
         // Beside a public key, with control characters, too long.
         format!("{ED25519}\n{}", block("OPENSSH PRIVATE", "b3Bl")),
@@ -150,6 +159,11 @@ fn whole_texts() -> Vec<(String, KeyRefusal)> {
             KeyRefusal::NotAKey,
         ),
         ("hello".to_owned(), KeyRefusal::NotAKey),
+        // A JSON web key, but the public one.
+        (
+            r#"{"kty":"OKP","crv":"Ed25519","x":"QUJD"}"#.to_owned(),
+            KeyRefusal::NotAKey,
+        ),
         ("-----BEGIN".to_owned(), KeyRefusal::NotAKey),
         ("dear admin,\nplease add me".to_owned(), KeyRefusal::NotAKey),
         (ED25519.to_uppercase(), KeyRefusal::NotAKey),
@@ -185,6 +199,10 @@ fn lines_and_fronts() -> Vec<(String, KeyRefusal)> {
         (format!("{half} {rest}"), KeyRefusal::Wrapped),
         (
             format!("{} {}", &RSA_3072[..208], &RSA_3072[208..]),
+            KeyRefusal::Wrapped,
+        ),
+        (
+            format!("{} {}", &RSA_3072[..206], &RSA_3072[206..]),
             KeyRefusal::Wrapped,
         ),
         (RSA_3072.replace(' ', "\n"), KeyRefusal::Wrapped),
@@ -446,4 +464,37 @@ fn a_refusal_holds_no_text() {
     holds_no_reference::<KeyRefusal>();
     holds_no_reference::<ImportRefusal>();
     holds_no_reference::<LineRefusal>();
+}
+
+#[test]
+fn a_type_in_a_comment_is_no_second_key() {
+    for comment in ["ssh-ed25519 of alice", "of AAAA", "my ssh-key"] {
+        assert!(parse(&format!("{ED25519} {comment}")).is_ok(), "{comment}");
+    }
+}
+
+#[test]
+fn the_longest_paste_is_read() {
+    let rest = PASTE_BYTES_MAX - ED25519.len() - 1;
+    assert!(parse(&format!("{ED25519} {}", "x".repeat(rest))).is_ok());
+    let longer = parse(&format!("{ED25519} {}", "x".repeat(rest + 1)));
+    assert_eq!(longer, Err(KeyRefusal::TooLong));
+}
+
+#[test]
+fn what_another_policy_would_take_is_told_from_what_none_takes() {
+    let kind = Kind::Rsa;
+    let short = |bits| KeyRefusal::RsaTooShort {
+        bits,
+        bits_min: 4_096,
+    };
+    assert!(KeyRefusal::KindNotAllowed { kind }.is_by_policy());
+    assert!(short(RSA_BITS_FLOOR).is_by_policy());
+    for never in [
+        short(RSA_BITS_FLOOR - 1),
+        KeyRefusal::Dsa,
+        KeyRefusal::Empty,
+    ] {
+        assert!(!never.is_by_policy(), "{never}");
+    }
 }
