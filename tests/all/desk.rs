@@ -10,12 +10,12 @@ use keycroft::model::password::Password;
 use keycroft::model::permission::{Own, Permission};
 use keycroft::model::policy::PolicyChange;
 use keycroft::model::secret::{Id, Presented};
-use keycroft::model::ssh_key::SshKeyChange;
-use keycroft::model::time::Lifetime;
+use keycroft::model::ssh_key::{KeyRules, NewSshKey, PublicKey, SshKeyChange};
+use keycroft::model::time::{Lifetime, Time, WantedEnd};
 use keycroft::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
 use serde_json::json;
 
-use crate::house::{PASSWORD, Site, secret};
+use crate::house::{PASSWORD, Site, secret, unknown_secret};
 
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINGlrJoBX6wu97NBZzY1USoVEfQf430RGyZ/A57sXU9Y bob";
@@ -416,4 +416,119 @@ fn who_ends_a_key_with_what_it_made_is_told_how_many_and_an_edit_logs_both_ends(
         .desk()
         .end(&bob, &whose, Kind::ApiKey, id_of(&parent), WithMade::Yes);
     assert_eq!(ended.unwrap(), 3);
+}
+
+/// What was read by one policy may meet another one in the file.
+#[test]
+fn an_ssh_key_is_judged_by_the_policy_of_the_moment_it_is_written() {
+    let site = Site::new();
+    let bob = caller(&site, &site.bob);
+    let whose = Desk::own_ssh_keys(&bob).unwrap();
+    let key = PublicKey::parse(KEY, &KeyRules::default()).unwrap();
+    let add = |name: &str| {
+        let new = NewSshKey {
+            name: name.to_owned(),
+            key: key.clone(),
+            end: WantedEnd::Unsaid,
+            networks: None,
+        };
+        site.desk().add_ssh_key(&bob, &whose, new, None)
+    };
+    let only = |kind: &str| {
+        let change = PolicyChange {
+            ssh_key_types: Some(vec![kind.to_owned()]),
+            ..PolicyChange::default()
+        };
+        site.desk().change_policy_as_operator(change).unwrap()
+    };
+    only("ssh-rsa");
+    let refused = add("laptop").err().unwrap();
+    assert!(matches!(refused, Error::AgainstPolicy(_)));
+    only("ssh-ed25519");
+    let added = add("laptop").unwrap();
+    only("ssh-rsa");
+    let change = SshKeyChange {
+        key: Some(key.clone()),
+        ..SshKeyChange::default()
+    };
+    let refused = site.desk().edit_ssh_key(&bob, &whose, added.id, change);
+    assert!(matches!(refused.err().unwrap(), Error::AgainstPolicy(_)));
+}
+
+#[test]
+fn the_log_says_what_may_be_chosen_and_what_is_fixed() {
+    let site = Site::new();
+    for (choice, before, after) in [(false, "free", "fixed"), (true, "fixed", "free")] {
+        let change = PolicyChange {
+            api_key_lifetime_choice: Some(choice),
+            ..PolicyChange::default()
+        };
+        site.desk().change_policy_as_operator(change).unwrap();
+        let events = site.events();
+        let event = events.iter().find(|event| event["action"] == "policy.edit");
+        let event = event.unwrap();
+        assert_eq!(event["before"]["api_key_lifetime_choice"], before);
+        assert_eq!(event["after"]["api_key_lifetime_choice"], after);
+    }
+}
+
+#[test]
+fn what_this_process_did_is_counted() {
+    let site = Site::new();
+    site.set_password("bob");
+    let counted = || {
+        let figures = site.desk().figures(site.clock.now()).unwrap();
+        [
+            figures.verified,
+            figures.refused,
+            figures.signed_in,
+            figures.sign_ins_refused,
+        ]
+    };
+    let sign_in = |password: &str| {
+        let password = Password::typed(password).unwrap();
+        let now = site.clock.now();
+        site.desk().sign_in("bob", &password, None, origin(), now)
+    };
+    let start = counted();
+    let more = |expected: [u64; 4]| {
+        let now = counted();
+        let grown: Vec<u64> = now.iter().zip(start).map(|(now, old)| now - old).collect();
+        assert_eq!(grown, expected);
+    };
+    caller(&site, &site.bob);
+    more([1, 0, 0, 0]);
+    let unknown = unknown_secret(Kind::Token);
+    let presented = Presented::parse(&unknown).unwrap();
+    let now = site.clock.now();
+    let refused = site.desk().caller(&presented, |_| true, origin(), now);
+    assert!(refused.is_err());
+    more([1, 1, 0, 0]);
+    sign_in(PASSWORD).unwrap();
+    more([1, 1, 1, 0]);
+    assert!(sign_in("not the password").is_err());
+    more([1, 1, 1, 1]);
+}
+
+#[test]
+fn requests_sweep_once_a_minute_and_when_the_clock_went_back() {
+    let site = Site::new();
+    // When both tokens are over.
+    let end = site.clock.now().unix() + 86_400;
+    let tokens_after = |second: i64| {
+        site.desk().sweep_sometimes(Time::from_unix(second));
+        // Whatever is written waits for what was asked for before.
+        let unchanged = PolicyChange::default();
+        site.desk().change_policy_as_operator(unchanged).unwrap();
+        let rows = site.dump(|table| table == "credentials");
+        rows.matches(" token ").count()
+    };
+    assert_eq!(tokens_after(end - 30), 2);
+    assert_eq!(tokens_after(end), 2, "thirty seconds later");
+    assert_eq!(tokens_after(end + 29), 2);
+    assert_eq!(tokens_after(end + 30), 0);
+    site.token("bob");
+    assert_eq!(tokens_after(end + 30), 1, "at the same second");
+    assert_eq!(tokens_after(end + 89), 1);
+    assert_eq!(tokens_after(end + 29), 0, "the clock went back");
 }
