@@ -7,7 +7,7 @@ use crate::model::credential::{LastUse, Record, UsageDay};
 use crate::model::error::Error;
 use crate::model::secret::Id;
 use crate::model::time::{Day, Time};
-use crate::store::{CredentialFilter, Page};
+use crate::store::{CredentialFilter, Noted, Page};
 
 /// Days that are shown, today included.
 const DAYS: i64 = 30;
@@ -21,6 +21,24 @@ fn later(one: Option<LastUse>, other: Option<LastUse>) -> Option<LastUse> {
     }
 }
 
+/// A record with what memory holds of it, and the end at which it was seen.
+fn with_noted(record: Record, noted: Noted, seen: Option<Time>) -> Record {
+    // What the writer took before a rotation was a use of what is the previous secret by now.
+    let is_of_previous =
+        |last: &LastUse| record.rotated_at.is_some_and(|rotated| last.at < rotated);
+    let (current, moved) = match noted.current {
+        Some(last) if is_of_previous(&last) => (None, Some(last)),
+        current => (current, None),
+    };
+    let previous = later(moved, noted.previous).map(|last| last.at);
+    Record {
+        last_use: later(record.last_use, current),
+        previous_last_used_at: record.previous_last_used_at.max(previous),
+        seen_expired: record.seen_expired || (seen.is_some() && seen == record.expires_at),
+        ..record
+    }
+}
+
 impl Desk {
     /// Reads the file and, through [`Desk::as_noted`] and [`Desk::all_days`], what is noted beside it, as one whole.
     pub(super) fn settled<T>(&self, read: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
@@ -30,22 +48,8 @@ impl Desk {
     /// A record with what is noted of it: its last uses, and that it was seen expired.
     pub(super) fn as_noted(&self, record: Record) -> Record {
         let uses = &self.store().uses;
-        let noted = uses.noted(record.id);
-        let seen = uses.seen_expired(record.id).own;
-        // What the writer took before a rotation was a use of what is the previous secret by now.
-        let is_of_previous =
-            |last: &LastUse| record.rotated_at.is_some_and(|rotated| last.at < rotated);
-        let (current, moved) = match noted.current {
-            Some(last) if is_of_previous(&last) => (None, Some(last)),
-            current => (current, None),
-        };
-        let previous = later(moved, noted.previous).map(|last| last.at);
-        Record {
-            last_use: later(record.last_use, current),
-            previous_last_used_at: record.previous_last_used_at.max(previous),
-            seen_expired: record.seen_expired || (seen.is_some() && seen == record.expires_at),
-            ..record
-        }
+        let (noted, seen) = (uses.noted(record.id), uses.seen_expired(record.id).own);
+        with_noted(record, noted, seen)
     }
 
     /// A record as it is now.
@@ -108,6 +112,10 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::address::Networks;
+    use crate::model::credential::{Kind, OwnerId};
+    use crate::model::permission::Permissions;
+    use crate::model::user::{Disabled, UserId};
 
     #[test]
     fn of_two_uses_the_later_one_is_shown_and_of_two_at_once_the_noted_one() {
@@ -125,5 +133,64 @@ mod tests {
         assert_eq!(shown(used(1, "file"), None).unwrap(), "file");
         assert_eq!(shown(None, used(1, "noted")).unwrap(), "noted");
         assert!(later(None, None).is_none());
+    }
+
+    fn record() -> Record {
+        Record {
+            id: Id::random(),
+            kind: Kind::ApiKey,
+            owner: OwnerId::User(UserId(1)),
+            name: "ci".into(),
+            note: None,
+            permissions: Permissions::none(),
+            networks: Networks::default(),
+            created_at: Time::from_unix(1),
+            made_by: None,
+            expires_at: Some(Time::from_unix(50)),
+            disabled: Disabled::No,
+            seen_expired: false,
+            ended: None,
+            rotated_at: Some(Time::from_unix(10)),
+            previous_ends_at: None,
+            last_use: None,
+            previous_last_used_at: None,
+            user_agent: None,
+            address: None,
+        }
+    }
+
+    fn used(at: i64) -> Option<LastUse> {
+        Some(LastUse {
+            at: Time::from_unix(at),
+            address: None,
+            program: None,
+        })
+    }
+
+    /// The writer may have taken a use before the rotation and not have written it yet.
+    #[test]
+    fn a_use_before_the_rotation_was_one_of_the_secret_before() {
+        let shown = |current, previous| {
+            let mut noted = Noted::default();
+            (noted.current, noted.previous) = (current, previous);
+            let shown = with_noted(record(), noted, None);
+            let unix = |time: Option<Time>| time.map(Time::unix);
+            let last = shown.last_use.map(|last| last.at);
+            (unix(last), unix(shown.previous_last_used_at))
+        };
+        assert_eq!(shown(used(9), None), (None, Some(9)));
+        assert_eq!(shown(used(9), used(8)), (None, Some(9)));
+        assert_eq!(shown(used(9), used(11)), (None, Some(11)));
+        assert_eq!(shown(used(10), used(8)), (Some(10), Some(8)));
+        assert_eq!(shown(None, None), (None, None));
+    }
+
+    #[test]
+    fn an_end_that_was_seen_is_shown_while_it_is_the_end() {
+        let seen = |at: Option<i64>| {
+            let at = at.map(Time::from_unix);
+            with_noted(record(), Noted::default(), at).seen_expired
+        };
+        assert!(seen(Some(50)) && !seen(Some(49)) && !seen(None));
     }
 }
