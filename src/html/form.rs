@@ -82,6 +82,8 @@ pub(super) fn label(field: &str) -> &str {
         "password" => "Password",
         "public_key" => "Public key",
         "role" => "Role",
+        "roles.admin" => "Every admin has",
+        "roles.member" => "Every member has",
         "session_lifetime" => "Lifetime of sessions",
         "shared_logins" => "Shared logins",
         "since" => "Since",

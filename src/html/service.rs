@@ -134,8 +134,8 @@ pub fn form(frame: &Frame, view: &ServiceForm) -> Markup {
         }
         (Field::text("permissions").default(present.as_deref().unwrap_or("")).help("One a line, each beginning with the service's name, like slurm:submit. What is taken out here leaves every credential at once.").show_lines(input, 5))
         @if view.service.is_some() {
-            (Field::text("roles.member").label("Every member has").default(&lines(&view.by_role.member)).help("Which of these members have by their role, one a line. Others are given them user by user.").show_lines(input, 3))
-            (Field::text("roles.admin").label("Every admin has").default(&lines(&view.by_role.admin)).help("The same for admins.").show_lines(input, 3))
+            (Field::text("roles.member").default(&lines(&view.by_role.member)).help("Which of these members have by their role, one a line. Others are given them user by user.").show_lines(input, 3))
+            (Field::text("roles.admin").default(&lines(&view.by_role.admin)).help("The same for admins.").show_lines(input, 3))
         }
         (acts(if view.service.is_some() { "Save" } else { "Add service" }, &back))
     };

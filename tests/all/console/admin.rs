@@ -236,6 +236,7 @@ fn a_role_is_given_what_a_service_permits() {
     alice.submit(&stale).expect(409);
     let form = alice.open(at).form(at);
     let page = alice.submit(&form.clone().set("roles.admin", "slurm:hold"));
+    assert!(page.has(">Every admin has</a>: the service does not"));
     assert!(
         page.status == 422 && page.has("does not define slurm:hold"),
         "{}",
