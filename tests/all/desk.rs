@@ -532,3 +532,42 @@ fn requests_sweep_once_a_minute_and_when_the_clock_went_back() {
     assert_eq!(tokens_after(end + 89), 1);
     assert_eq!(tokens_after(end + 29), 0, "the clock went back");
 }
+
+#[test]
+fn the_set_up_link_goes_with_the_first_admin_and_not_with_a_member() {
+    let site = Site::empty(&[]);
+    let links = || {
+        site.dump(|table| table == "codes")
+            .matches("set-up")
+            .count()
+    };
+    site.desk().set_up_code().unwrap().unwrap();
+    assert_eq!(links(), 1);
+    site.add_user("bob", Role::Member);
+    assert_eq!(links(), 1);
+    site.add_user("alice", Role::Admin);
+    assert_eq!(links(), 0);
+}
+
+#[test]
+fn who_is_limited_to_networks_disables_users_and_enables_none() {
+    let site = Site::new();
+    let body = json!({
+        "name": "near", "permissions": ["users:read", "users:write"], "allowed_addresses": ["127.0.0.1"],
+    });
+    let near = caller(&site, &secret(&site.api_key(&site.alice, &body)));
+    let turn = |by: &Caller, disabled: Disabled| {
+        let change = UserChange {
+            disabled: Some(disabled),
+            ..UserChange::default()
+        };
+        site.desk().change_user(by, &name("bob"), change)
+    };
+    // What is as it should be is no gift.
+    assert!(turn(&near, Disabled::No).unwrap().is_enabled());
+    assert!(!turn(&near, Disabled::Yes).unwrap().is_enabled());
+    let refused = turn(&near, Disabled::No).err().unwrap();
+    assert!(matches!(refused, Error::NotAllowed(_)));
+    let alice = caller(&site, &site.alice);
+    assert!(turn(&alice, Disabled::No).unwrap().is_enabled());
+}
