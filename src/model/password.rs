@@ -107,7 +107,9 @@ impl Password {
         salt: &[u8],
     ) -> Option<Output> {
         #[cfg(test)]
-        COMPUTED_KIB.set(COMPUTED_KIB.get() + params.m_cost() * params.t_cost());
+        {
+            COMPUTED_KIB.set(COMPUTED_KIB.get() + params.m_cost() * params.t_cost());
+        }
         let count = params.block_count();
         let mut memory = Vec::with_capacity(count.max(RESERVED_KIB));
         memory.resize(count, Block::default());
