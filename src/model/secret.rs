@@ -286,23 +286,24 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
 /// `N` characters, each drawn evenly from `alphabet`.
 #[must_use]
 pub fn random_characters<const N: usize>(alphabet: &[u8]) -> [u8; N] {
-    let fair = fair_bytes(alphabet.len());
     let mut characters = [0; N];
     let mut filled = 0;
     while filled < N {
         let pool: Zeroizing<[u8; 64]> = Zeroizing::new(random_bytes());
-        for byte in pool
-            .iter()
-            .map(|byte| usize::from(*byte))
-            .filter(|byte| *byte < fair)
-        {
+        for character in pool.iter().filter_map(|byte| dealt(*byte, alphabet)) {
             if filled < N {
-                characters[filled] = alphabet[byte % alphabet.len()];
+                characters[filled] = character;
                 filled += 1;
             }
         }
     }
     characters
+}
+
+/// The character that a random byte stands for; `None` for a byte that is thrown away.
+fn dealt(byte: u8, alphabet: &[u8]) -> Option<u8> {
+    let byte = usize::from(byte);
+    (byte < fair_bytes(alphabet.len())).then(|| alphabet[byte % alphabet.len()])
 }
 
 /// How many of the 256 bytes can be dealt out evenly over so many characters. Those from there on would favour the first
@@ -389,6 +390,13 @@ mod tests {
         for (characters, fair) in [(62, 248), (36, 252), (20, 240), (64, 256)] {
             assert_eq!(fair_bytes(characters), fair);
             assert_eq!(fair % characters, 0);
+        }
+        for alphabet in [BASE62.as_slice(), &BASE62[..36], &BASE62[..20]] {
+            let dealt: Vec<u8> = (0..=255).filter_map(|byte| dealt(byte, alphabet)).collect();
+            for character in alphabet {
+                let times = dealt.iter().filter(|one| *one == character).count();
+                assert_eq!(times, 256 / alphabet.len(), "{character}");
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use keycroft::model::inventory::Show;
 use keycroft::model::password::Password;
 use keycroft::model::permission::{Own, Permission};
 use keycroft::model::policy::PolicyChange;
-use keycroft::model::secret::{Id, Presented};
+use keycroft::model::secret::{Digest, Id, Presented};
 use keycroft::model::ssh_key::{KeyRules, NewSshKey, PublicKey, SshKeyChange};
 use keycroft::model::time::{Lifetime, Time, WantedEnd};
 use keycroft::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
@@ -570,4 +570,30 @@ fn who_is_limited_to_networks_disables_users_and_enables_none() {
     assert!(matches!(refused, Error::NotAllowed(_)));
     let alice = caller(&site, &site.alice);
     assert!(turn(&alice, Disabled::No).unwrap().is_enabled());
+}
+
+#[test]
+fn a_browser_is_known_for_a_year() {
+    const YEAR_SECONDS: i64 = 31_536_000;
+    let site = Site::new();
+    site.set_password("bob");
+    let browser = Digest::of(b"bob's browser");
+    let bob = site.desk().user_as_operator(&name("bob")).unwrap();
+    site.desk()
+        .remember_browser(Digest::of(b"bob's browser"), &bob, site.clock.now())
+        .unwrap();
+    let sign_in = |password: &str, browser: Option<&Digest>| {
+        let password = Password::typed(password).unwrap();
+        let now = site.clock.now();
+        let desk = site.desk();
+        desk.sign_in("bob", &password, browser, origin(), now).err()
+    };
+    let refused = |error: Option<Error>| matches!(error, Some(Error::TooMany { .. }));
+    site.pass(YEAR_SECONDS - 1);
+    // Somebody tries until the name has no more tries.
+    while !refused(sign_in("not the password", None)) {}
+    assert!(refused(sign_in(PASSWORD, None)));
+    assert!(sign_in(PASSWORD, Some(&browser)).is_none());
+    site.pass(1);
+    assert!(refused(sign_in(PASSWORD, Some(&browser))));
 }
