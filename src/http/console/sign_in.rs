@@ -15,7 +15,7 @@ use crate::model::code::Purpose;
 use crate::model::error::{Error, Faults};
 use crate::model::event::Way;
 use crate::model::password::Password;
-use crate::model::secret::{Digest, Presented};
+use crate::model::secret::{Digest, Presented, find_all, hide_secrets};
 use crate::model::text::parse_name;
 use crate::model::user::{NewUser, Role, User, Username};
 
@@ -24,7 +24,8 @@ const BROWSER_SECONDS: u64 = 365 * 86_400;
 /// How long a code waits in its cookie, in seconds.
 const CODE_SECONDS: u64 = 600;
 
-/// A path of this site that one may be led to: nothing that a browser could take for another site's.
+/// A path of this site that one may be led to: nothing that a browser could take for another site's, and nothing with a
+/// secret in it, which would stand in the browser's history and in a proxy's log.
 pub fn safe_path(next: &str) -> Option<&str> {
     let is_ours = next.starts_with('/')
         && !next.starts_with("//")
@@ -33,12 +34,13 @@ pub fn safe_path(next: &str) -> Option<&str> {
     let is_plain = next
         .bytes()
         .all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    (is_ours && is_plain).then_some(next)
+    let is_open = find_all(next.as_bytes()).next().is_none();
+    (is_ours && is_plain && is_open).then_some(next)
 }
 
-/// A path with its query, as the value of a query parameter.
+/// A path with its query, as the value of a query parameter; secrets in it are hidden.
 pub fn escape_path(path: &str) -> String {
-    form_urlencoded::byte_serialize(path.as_bytes()).collect()
+    form_urlencoded::byte_serialize(hide_secrets(path).as_bytes()).collect()
 }
 
 /// The cookie that sign-in forms are bound to; `true` when it is new and has to be set.
@@ -382,7 +384,18 @@ pub fn send_reset(ask: &Ask<'_>) -> Answer {
 
 #[cfg(test)]
 mod tests {
-    use super::safe_path;
+    use super::{escape_path, safe_path};
+    use crate::model::secret::{Form, Secret};
+
+    #[test]
+    fn next_never_holds_a_secret() {
+        let secret = Secret::generate(Form::Code);
+        let (id, text) = (secret.id(), secret.reveal());
+        let path = format!("/api-keys?text=x{}y", text.as_str());
+        assert_eq!(safe_path(&path), None);
+        let next = escape_path(&path);
+        assert!(!next.contains(text.as_str()) && next.contains(id.as_str()));
+    }
 
     #[test]
     fn next_never_leaves_the_site() {
