@@ -1,4 +1,4 @@
--- Keycroft's file, version 1: what a new file gets. Older files are brought here by src/store/migrate.rs.
+-- Keycroft's file, version 2: what a new file gets. Older files are brought here by src/store/migrate.rs.
 --
 -- Times are Unix seconds (UTC). A missing end means never. Ids of 12 characters (0-9a-z) are public.
 -- Lists of words (permissions, networks) are sorted and have one space between two words.
@@ -317,4 +317,4 @@ CREATE TABLE webhook (
     created_at  INTEGER NOT NULL
 ) STRICT;
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

@@ -5,13 +5,85 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::file::{Refused, WRITER_BUSY};
+use super::file::{Refused, SCHEMA, WRITER_BUSY};
 
-/// What brings a file of version `n` (counted from 1) to `n + 1`. A step never changes once it was released.
-const STEPS: &[&str] = &[];
+/// Migrates the schema by one version, inside the transaction of that version.
+type Step = fn(&Transaction) -> rusqlite::Result<()>;
 
-/// The version that `schema.sql` describes.
-pub(super) const VERSION: u32 = 1;
+/// Step `n` (counted from 1) migrates version `n` to `n + 1`. A released step never changes.
+const STEPS: &[Step] = &[to_version_2];
+
+/// The version of `schema.sql`.
+pub(super) const VERSION: u32 = 2;
+
+/// Columns that version 2 renamed: table, name in version 1, name in version 2.
+const RENAMED_IN_2: &[(&str, &str, &str)] = &[];
+
+/// Recreates every table from `schema.sql` and copies the rows, so that a migrated schema equals a new one to the letter.
+/// Before version 3, this step gets a frozen copy of the schema of version 2.
+fn to_version_2(transaction: &Transaction) -> rusqlite::Result<()> {
+    recreate(transaction, SCHEMA, RENAMED_IN_2)
+}
+
+/// Recreates all tables from `schema` and copies the columns that both sides have. A new column takes its default, a new
+/// table starts empty. Tables of other programs (`_litestream_…`) are left alone.
+/// Source: "Making Other Kinds Of Table Schema Changes", <https://sqlite.org/lang_altertable.html#otheralter>.
+fn recreate(
+    transaction: &Transaction,
+    schema: &str,
+    renamed: &[(&str, &str, &str)],
+) -> rusqlite::Result<()> {
+    let names = |sql: &str| -> rusqlite::Result<Vec<String>> {
+        let mut statement = transaction.prepare(sql)?;
+        let found = statement.query_map([], |row| row.get(0))?;
+        found.collect()
+    };
+    // Without this, renaming a table also rewrites the references to it in the others.
+    transaction.pragma_update(None, "legacy_alter_table", "ON")?;
+    for kind in ["trigger", "index"] {
+        let sql =
+            format!("SELECT name FROM sqlite_schema WHERE type = '{kind}' AND sql IS NOT NULL");
+        for name in names(&sql)? {
+            transaction.execute_batch(&format!("DROP {kind} \"{name}\""))?;
+        }
+    }
+    let tables = names(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT GLOB 'sqlite_*' AND name NOT GLOB '_litestream_*'",
+    )?;
+    for table in &tables {
+        transaction.execute_batch(&format!("ALTER TABLE {table} RENAME TO old_{table}"))?;
+    }
+    transaction.execute_batch(schema)?;
+    let columns = |table: &str| names(&format!("SELECT name FROM pragma_table_info('{table}')"));
+    for table in &tables {
+        let old = columns(&format!("old_{table}"))?;
+        let (mut from, mut to) = (Vec::new(), Vec::new());
+        for column in columns(table)? {
+            let source = renamed
+                .iter()
+                .find(|(of, _, new)| of == table && *new == column)
+                .map_or(column.as_str(), |(_, old, _)| old);
+            if old.iter().any(|one| one == source) {
+                from.push(source.to_owned());
+                to.push(column);
+            }
+        }
+        if !to.is_empty() {
+            transaction.execute_batch(&format!(
+                "INSERT INTO {table} ({}) SELECT {} FROM old_{table}",
+                to.join(", "),
+                from.join(", ")
+            ))?;
+        }
+        // A number once given to a deleted row is never given again (AUTOINCREMENT).
+        transaction.execute_batch(&format!(
+            "DELETE FROM sqlite_sequence WHERE name = '{table}';
+             UPDATE sqlite_sequence SET name = '{table}' WHERE name = 'old_{table}';
+             DROP TABLE old_{table};"
+        ))?;
+    }
+    transaction.pragma_update(None, "legacy_alter_table", "OFF")
+}
 
 const _: () = assert!(
     STEPS.len() + 1 == VERSION as usize,
@@ -42,10 +114,10 @@ pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-fn bring(connection: &Connection, steps: &[&str]) -> rusqlite::Result<()> {
+fn bring(connection: &Connection, steps: &[Step]) -> rusqlite::Result<()> {
     loop {
         let from = version(connection)?;
-        let Some(step) = (from as usize)
+        let Some(&step) = (from as usize)
             .checked_sub(1)
             .and_then(|place| steps.get(place))
         else {
@@ -61,13 +133,13 @@ fn bring(connection: &Connection, steps: &[&str]) -> rusqlite::Result<()> {
     }
 }
 
-fn take(connection: &Connection, from: u32, step: &str) -> rusqlite::Result<()> {
+fn take(connection: &Connection, from: u32, step: Step) -> rusqlite::Result<()> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     if version(&transaction)? != from {
         // Another process was faster.
         return Ok(());
     }
-    transaction.execute_batch(step)?;
+    step(&transaction)?;
     let stray =
         transaction.query_row("SELECT count(*) FROM pragma_foreign_key_check", [], |row| {
             row.get::<_, i64>(0)
@@ -96,12 +168,19 @@ mod tests {
         INSERT INTO parents SELECT value, 'parent ' || value FROM generate_series(1, 300);
         INSERT INTO children SELECT value, value FROM generate_series(1, 300);
         PRAGMA user_version = 1;";
-    const WIDEN: &str =
-        "ALTER TABLE parents ADD COLUMN note TEXT; UPDATE parents SET note = 'note of ' || name;";
-    /// Makes the table anew, as SQLite advises for changes that ALTER TABLE can't make.
-    const REBUILD: &str = "CREATE TABLE parents_new (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, note TEXT NOT NULL) STRICT;
-        INSERT INTO parents_new SELECT * FROM parents; DROP TABLE parents; ALTER TABLE parents_new RENAME TO parents;";
-    const STEPS: &[&str] = &[WIDEN, REBUILD, "CREATE INDEX by_note ON parents (note);"];
+    fn widen(transaction: &Transaction) -> rusqlite::Result<()> {
+        transaction.execute_batch(
+            "ALTER TABLE parents ADD COLUMN note TEXT; UPDATE parents SET note = 'note of ' || name;",
+        )
+    }
+    /// Recreates the table, as SQLite advises for changes that ALTER TABLE can't make.
+    fn rebuild(transaction: &Transaction) -> rusqlite::Result<()> {
+        transaction.execute_batch("CREATE TABLE parents_new (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, note TEXT NOT NULL) STRICT;
+        INSERT INTO parents_new SELECT * FROM parents; DROP TABLE parents; ALTER TABLE parents_new RENAME TO parents;")
+    }
+    const STEPS: &[Step] = &[widen, rebuild, |transaction| {
+        transaction.execute_batch("CREATE INDEX by_note ON parents (note);")
+    }];
 
     fn old_file(folder: &TempDir) -> Connection {
         let connection = open(&folder.path().join("file"));
@@ -157,13 +236,14 @@ mod tests {
     fn a_step_that_fails_leaves_the_file_as_it_was_and_the_next_start_goes_on() {
         let folder = tempfile::tempdir().unwrap();
         let connection = old_file(&folder);
-        let broken = &[
-            WIDEN,
-            "DELETE FROM children; INSERT INTO nowhere VALUES (1);",
-        ];
+        let broken: &[Step] = &[widen, |transaction| {
+            transaction.execute_batch("DELETE FROM children; INSERT INTO nowhere VALUES (1);")
+        }];
         assert!(bring(&connection, broken).is_err());
         assert_eq!(version(&connection).unwrap(), 2);
-        let stray = &[WIDEN, "DELETE FROM parents WHERE id = 7;"];
+        let stray: &[Step] = &[widen, |transaction| {
+            transaction.execute_batch("DELETE FROM parents WHERE id = 7;")
+        }];
         let error = bring(&connection, stray).unwrap_err();
         assert!(error.to_string().contains("1 rows refer"), "{error}");
         assert_eq!(version(&connection).unwrap(), 2);
@@ -212,6 +292,54 @@ mod tests {
             found[1] > 0 && found[2] > 0 && found[3] > 0,
             "killed within each step: {found:?}"
         );
+    }
+
+    #[test]
+    fn recreate_copies_shared_and_renamed_columns_and_keeps_other_programs_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = open(&folder.path().join("file"));
+        connection
+            .execute_batch(
+                "CREATE TABLE things (id INTEGER PRIMARY KEY AUTOINCREMENT, made_by TEXT, dropped TEXT) STRICT;
+                 CREATE INDEX by_maker ON things (made_by);
+                 INSERT INTO things VALUES (1, 'alice', 'x'), (9, 'bob', 'y'); DELETE FROM things WHERE id = 9;
+                 CREATE TABLE parts (thing INTEGER NOT NULL REFERENCES things (id) ON DELETE CASCADE) STRICT;
+                 INSERT INTO parts VALUES (1);
+                 CREATE TRIGGER things_stay BEFORE DELETE ON things BEGIN SELECT raise(ABORT, 'stays'); END;
+                 CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER);
+                 INSERT INTO _litestream_seq VALUES (1, 42);
+                 PRAGMA foreign_keys = OFF; PRAGMA user_version = 1;",
+            )
+            .unwrap();
+        const NEW: &str = "CREATE TABLE things (id INTEGER PRIMARY KEY AUTOINCREMENT, created_by TEXT, more INTEGER NOT NULL DEFAULT 7) STRICT;
+             CREATE TABLE parts (thing INTEGER NOT NULL REFERENCES things (id) ON DELETE CASCADE) STRICT;
+             CREATE INDEX by_creator ON things (created_by);";
+        bring(
+            &connection,
+            &[|transaction| recreate(transaction, NEW, &[("things", "made_by", "created_by")])],
+        )
+        .unwrap();
+        let row: (i64, String, i64, i64, i64) = connection
+            .query_row(
+                "SELECT id, created_by, more, (SELECT count(*) FROM parts), (SELECT seq FROM _litestream_seq) FROM things",
+                [],
+                |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?)),
+            )
+            .unwrap();
+        assert_eq!(row, (1, "alice".to_owned(), 7, 1, 42));
+        connection
+            .execute_batch("INSERT INTO things (created_by) VALUES ('carol')")
+            .unwrap();
+        assert_eq!(connection.last_insert_rowid(), 10, "9 was given before");
+        let fresh = Connection::open_in_memory().unwrap();
+        fresh.execute_batch(NEW).unwrap();
+        let schema = |of: &Connection| -> Vec<String> {
+            let sql = "SELECT sql FROM sqlite_schema WHERE name NOT GLOB '_litestream*' AND name NOT GLOB 'sqlite_*' ORDER BY name";
+            let mut statement = of.prepare(sql).unwrap();
+            let found = statement.query_map([], |row| row.get(0)).unwrap();
+            found.map(Result::unwrap).collect()
+        };
+        assert_eq!(schema(&connection), schema(&fresh));
     }
 
     #[test]

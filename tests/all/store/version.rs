@@ -37,28 +37,54 @@ fn write(sql: &str, path: &Path) {
     file.close().unwrap();
 }
 
-/// Every value of every table that the file had at first.
-fn content(path: &Path, tables: &[String]) -> Vec<(String, Vec<Vec<Value>>)> {
+/// The columns of `table` in version 1 that a later version renamed: table, old name, new name.
+const RENAMED: &[(&str, &str, &str)] = &[];
+
+type Table = (String, Vec<String>);
+
+/// Every value of these columns.
+fn content(path: &Path, tables: &[Table]) -> Vec<(String, Vec<Vec<Value>>)> {
     let file = Connection::open(path).unwrap();
-    let rows = |table: &String| {
-        let mut statement = file
-            .prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))
-            .unwrap();
-        let columns = statement.column_count();
+    let rows = |(table, columns): &Table| {
+        let sql = format!("SELECT {} FROM {table} ORDER BY 1, 2", columns.join(", "));
+        let mut statement = file.prepare(&sql).unwrap();
         let rows = statement.query_map([], |row| {
-            (0..columns).map(|column| row.get(column)).collect()
+            (0..columns.len()).map(|column| row.get(column)).collect()
         });
         (table.clone(), rows.unwrap().map(Result::unwrap).collect())
     };
     tables.iter().map(rows).collect()
 }
 
-fn tables(path: &Path) -> Vec<String> {
+fn tables(path: &Path) -> Vec<Table> {
     let file = Connection::open(path).unwrap();
-    let sql = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name";
-    let mut statement = file.prepare(sql).unwrap();
-    let names = statement.query_map([], |row| row.get(0)).unwrap();
-    names.map(Result::unwrap).collect()
+    let names = |sql: &str| -> Vec<String> {
+        let mut statement = file.prepare(sql).unwrap();
+        let names = statement.query_map([], |row| row.get(0)).unwrap();
+        names.map(Result::unwrap).collect()
+    };
+    let columns = |table: String| {
+        let columns = names(&format!("SELECT name FROM pragma_table_info('{table}')"));
+        (table, columns)
+    };
+    let tables = names(
+        "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name",
+    );
+    tables.into_iter().map(columns).collect()
+}
+
+/// These tables with the names that their columns have now.
+fn renamed(tables: &[Table]) -> Vec<Table> {
+    let rename = |(table, columns): &Table| {
+        let columns = columns.iter().map(|column| {
+            let new = RENAMED
+                .iter()
+                .find(|(of, old, _)| of == table && old == column);
+            new.map_or(column.clone(), |(_, _, new)| (*new).to_owned())
+        });
+        (table.clone(), columns.collect())
+    };
+    tables.iter().map(rename).collect()
 }
 
 #[test]
@@ -76,15 +102,13 @@ fn a_file_of_version_1_keeps_all_that_is_in_it() {
     );
     let office = Office::open(&path, Clock::manual(THEN)).unwrap();
     office.close();
-    // A later version that has more columns compares those that were there.
-    assert_eq!(content(&path, &tables), before);
+    assert_eq!(content(&path, &renamed(&tables)), before);
     let findings = Office::examine(&path, &Clock::manual(THEN));
     for finding in &findings {
         assert_ne!(
             finding.condition,
             Condition::Wrong,
-            "{}: {}. A released schema changes by a step in src/store/migrate.rs; while version 1 is not released, \
-             put schema.sql in place of what stands above `-- data` in tests/files/version-1.sql",
+            "{}: {}. A schema changes by a step in src/store/migrate.rs",
             finding.subject,
             finding.words
         );
