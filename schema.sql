@@ -1,7 +1,7 @@
 -- Keycroft's file, version 2: what a new file gets. Older files are brought here by src/store/migrate.rs.
 --
 -- Times are Unix seconds (UTC). A missing end means never. Ids of 12 characters (0-9a-z) are public.
--- Lists of words (permissions, networks) are sorted and have one space between two words.
+-- Lists of words (permissions, allowed_addresses) are sorted and have one space between two words.
 -- Of a secret only its SHA-256 is kept; of a password only its Argon2id hash (a PHC string).
 
 PRAGMA application_id = 0x4b435246;  -- "KCRF"
@@ -108,13 +108,13 @@ CREATE TABLE credentials (
     name               TEXT NOT NULL,
     note               TEXT,
     permissions        TEXT NOT NULL,            -- as given; its power is these and what its owner has now
-    networks           TEXT NOT NULL,            -- empty: from everywhere
+    allowed_addresses  TEXT NOT NULL,            -- empty: from everywhere
     digest             BLOB CHECK (length(digest) = 32),
     previous_digest    BLOB CHECK (length(previous_digest) = 32),
     previous_ends_at   INTEGER,
     created_at         INTEGER NOT NULL,
-    made_by            TEXT,                     -- the credential that made it
-    made_under         TEXT,                     -- the API key that this goes back to: what made it, or made the token that made it
+    created_by         TEXT,                     -- the credential that made it
+    root_api_key       TEXT,                     -- the API key that this goes back to: what made it, or made the token that made it
     expires_at         INTEGER,
     expired_seen_at    INTEGER,                  -- once seen expired, it stays so when the clock goes back
     disabled_at        INTEGER,
@@ -136,8 +136,8 @@ CREATE INDEX credentials_by_service ON credentials (service_id) WHERE service_id
 CREATE INDEX credentials_by_host ON credentials (host_id) WHERE host_id IS NOT NULL;
 CREATE INDEX credentials_by_end ON credentials (kind, expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX credentials_by_ended ON credentials (ended_at) WHERE ended_at IS NOT NULL;
-CREATE INDEX credentials_by_maker ON credentials (made_by) WHERE made_by IS NOT NULL;
-CREATE INDEX credentials_made_under ON credentials (made_under) WHERE made_under IS NOT NULL;
+CREATE INDEX credentials_by_creator ON credentials (created_by) WHERE created_by IS NOT NULL;
+CREATE INDEX credentials_by_root_api_key ON credentials (root_api_key) WHERE root_api_key IS NOT NULL;
 CREATE UNIQUE INDEX api_key_names ON credentials (user_id, name) WHERE kind = 'api-key' AND user_id IS NOT NULL AND ended_at IS NULL;
 CREATE UNIQUE INDEX service_api_key_names ON credentials (service_id, name) WHERE service_id IS NOT NULL AND ended_at IS NULL;
 
@@ -164,22 +164,22 @@ CREATE INDEX usage_days_by_day ON usage_days (day);
 -- Codes: each opens one act, a stated number of times.
 CREATE TABLE codes (
     id         TEXT PRIMARY KEY CHECK (length(id) = 12),
-    purpose    TEXT NOT NULL CHECK (purpose IN ('set-up', 'invitation', 'password-reset', 'enrolment', 'device')),
+    purpose    TEXT NOT NULL CHECK (purpose IN ('set-up', 'invitation', 'password-reset', 'enrollment', 'device')),
     digest     BLOB NOT NULL CHECK (length(digest) = 32),
     user_id    INTEGER REFERENCES users (id) ON DELETE CASCADE,
     uses_left  INTEGER NOT NULL CHECK (uses_left >= 0),
     created_at INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
-    made_by    TEXT,
-    made_under TEXT,                      -- as a credential's
-    maker_id   INTEGER REFERENCES users (id) ON DELETE CASCADE,   -- whose credential made it; NULL: the file's owner
+    created_by TEXT,
+    root_api_key TEXT,                    -- as a credential's
+    creator_id INTEGER REFERENCES users (id) ON DELETE CASCADE,   -- whose credential made it; NULL: the file's owner
     power      TEXT,                      -- what that credential could do then: a code never gives more
-    groups     TEXT NOT NULL DEFAULT '',  -- enrolment: the groups a new host is limited to
-    CHECK ((maker_id IS NULL) = (power IS NULL))
+    groups     TEXT NOT NULL DEFAULT '',  -- enrollment: the groups a new host is limited to
+    CHECK ((creator_id IS NULL) = (power IS NULL))
 ) STRICT;
 CREATE INDEX codes_by_end ON codes (expires_at);
 CREATE INDEX codes_by_user ON codes (user_id) WHERE user_id IS NOT NULL;
-CREATE INDEX codes_made_under ON codes (made_under) WHERE made_under IS NOT NULL;
+CREATE INDEX codes_by_root_api_key ON codes (root_api_key) WHERE root_api_key IS NOT NULL;
 
 -- A sign-in of the command line under way (RFC 8628): what the person is shown, and what they said.
 CREATE TABLE device_logins (
@@ -206,24 +206,24 @@ CREATE TABLE ssh_keys (
     key             TEXT NOT NULL,   -- base64 of the wire form, without type and comment
     fingerprint     TEXT NOT NULL,   -- SHA256:…
     comment         TEXT NOT NULL,
-    networks        TEXT NOT NULL,
+    allowed_addresses TEXT NOT NULL,
     created_at      INTEGER NOT NULL,
     expires_at      INTEGER,
     expired_seen_at INTEGER,
-    made_by         TEXT,
-    made_under      TEXT,            -- as a credential's
+    created_by      TEXT,
+    root_api_key    TEXT,            -- as a credential's
     UNIQUE (user_id, name),
     UNIQUE (user_id, fingerprint)
 ) STRICT;
 CREATE INDEX ssh_keys_by_fingerprint ON ssh_keys (fingerprint);
-CREATE INDEX ssh_keys_made_under ON ssh_keys (made_under) WHERE made_under IS NOT NULL;
+CREATE INDEX ssh_keys_by_root_api_key ON ssh_keys (root_api_key) WHERE root_api_key IS NOT NULL;
 CREATE INDEX ssh_keys_by_end ON ssh_keys (expires_at) WHERE expires_at IS NOT NULL;
 
 -- When the row of an API key goes, what it made goes back to what made that key: "end what it made" finds all of it.
-CREATE TRIGGER made_under_goes_up BEFORE DELETE ON credentials WHEN OLD.kind = 'api-key' BEGIN
-    UPDATE credentials SET made_under = OLD.made_under WHERE made_under = OLD.id;
-    UPDATE codes SET made_under = OLD.made_under WHERE made_under = OLD.id;
-    UPDATE ssh_keys SET made_under = OLD.made_under WHERE made_under = OLD.id;
+CREATE TRIGGER root_api_key_goes_up BEFORE DELETE ON credentials WHEN OLD.kind = 'api-key' BEGIN
+    UPDATE credentials SET root_api_key = OLD.root_api_key WHERE root_api_key = OLD.id;
+    UPDATE codes SET root_api_key = OLD.root_api_key WHERE root_api_key = OLD.id;
+    UPDATE ssh_keys SET root_api_key = OLD.root_api_key WHERE root_api_key = OLD.id;
 END;
 
 CREATE TABLE ssh_key_uses (
@@ -258,7 +258,7 @@ CREATE TABLE events (
     at              INTEGER NOT NULL,
     action          TEXT NOT NULL,
     outcome         TEXT NOT NULL CHECK (outcome IN ('done', 'refused')),
-    way             TEXT NOT NULL CHECK (way = 'console' OR way = 'api' OR way = 'cli' OR way = 'host'),
+    channel         TEXT NOT NULL CHECK (channel = 'console' OR channel = 'api' OR channel = 'cli' OR channel = 'host'),
     actor           TEXT NOT NULL,
     actor_user_id   INTEGER,
     credential_id   TEXT,

@@ -4,7 +4,7 @@
 
 use std::process::ExitCode;
 
-/// Whose the secret is; `None` when it is not good or lacks a permission.
+/// Scope the secret is; `None` when it is not good or lacks a permission.
 ///
 /// # Errors
 /// When nobody could say: then nobody is to be let in either.

@@ -3,7 +3,7 @@
 // The house is made for many tests, of which these are few.
 #[allow(dead_code)]
 #[path = "../tests/all/house.rs"]
-mod house;
+mod fixture;
 #[path = "properties/mod.rs"]
 mod properties;
 

@@ -6,7 +6,7 @@ pub mod clock;
 
 pub mod store;
 
-pub mod desk;
+pub mod app;
 
 pub mod wire;
 

@@ -5,16 +5,16 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use keycroft::app::{AppState, Condition, Finding, login_keys_of_file};
 use keycroft::clock::Clock;
-use keycroft::desk::{Condition, Finding, Office, login_keys_of_file};
-use keycroft::http::{House, Settings};
+use keycroft::http::{ServerState, Settings};
 use keycroft::model::ssh_key::{ExpiryFormat, authorized_line};
 use keycroft::model::time::Time;
 use keycroft::model::user::Username;
 use rusqlite::Connection;
 
 use super::key;
-use crate::house::Asking;
+use crate::fixture::Asking;
 
 /// A whole file, as the first version wrote it: what the bytes are put into.
 const WHOLE: &str = include_str!("../../tests/files/version-1.sql");
@@ -78,7 +78,7 @@ pub fn database(bytes: &[u8]) {
     fs::write(&path, &file).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     let clock = Clock::manual(Time::from_unix(1_795_369_800));
-    match Office::open(&path, clock.clone()) {
+    match AppState::open(&path, clock.clone()) {
         Err(refused) => {
             let said = refused.to_string();
             assert!(!said.contains(['\n', '\0']), "{said}");
@@ -91,18 +91,25 @@ pub fn database(bytes: &[u8]) {
                 beside == ["keycroft.db"] || is_opened_by_sqlite(&said),
                 "{said} {beside:?}"
             );
-            let findings = Office::examine(&path, &clock);
+            let findings = AppState::examine(&path, &clock);
             let is_wrong = |finding: &Finding| finding.condition == Condition::Wrong;
-            assert!(findings.iter().any(is_wrong), "{said} {findings:?}");
+            // `check` does not rehearse a pending migration; `migrate --dry-run` does.
+            let is_older = findings
+                .iter()
+                .any(|finding| finding.subject == "schema" && finding.condition == Condition::Look);
+            assert!(
+                is_older || findings.iter().any(is_wrong),
+                "{said} {findings:?}"
+            );
             lines_for_sshd(&path, &clock);
             assert_eq!(fs::read(&path).unwrap(), file, "looking at it changed it");
         }
-        Ok(office) => {
-            ask(&office);
-            let findings = Office::examine(&path, &clock);
+        Ok(app_state) => {
+            ask(&app_state);
+            let findings = AppState::examine(&path, &clock);
             assert!(findings.iter().all(|finding| !finding.words.is_empty()));
             lines_for_sshd(&path, &clock);
-            office.close();
+            app_state.close();
         }
     }
 }
@@ -123,21 +130,23 @@ fn lines_for_sshd(path: &Path, clock: &Clock) {
         };
         for key in found.keys {
             let format = ExpiryFormat::Utc;
-            if let Ok(line) = authorized_line(&key.key, key.expires_at, &key.networks, format) {
-                key::assert_one_line(&line, &key.key, key.expires_at, &key.networks);
+            if let Ok(line) =
+                authorized_line(&key.key, key.expires_at, &key.allowed_addresses, format)
+            {
+                key::assert_one_line(&line, &key.key, key.expires_at, &key.allowed_addresses);
             }
         }
     }
 }
 
 /// Answers, if only that something is wrong; nobody but who has a secret is believed to be somebody.
-fn ask(office: &Office) {
+fn ask(app_state: &AppState) {
     let settings = Arc::new(Settings {
         public_url: "http://127.0.0.1:8420".to_owned(),
         public_url_given: false,
         behind_proxy: None,
     });
-    let Ok(house) = House::open(office, &settings) else {
+    let Ok(server_state) = ServerState::open(app_state, &settings) else {
         return;
     };
     for path in [
@@ -146,12 +155,14 @@ fn ask(office: &Office) {
         "/api/v1/api-keys",
         "/api/v1/events?all=true",
     ] {
-        let answer = Asking::new(&house, "GET", path).bearer(SECRET).send();
+        let answer = Asking::new(&server_state, "GET", path)
+            .bearer(SECRET)
+            .send();
         assert!((200..=503).contains(&answer.status));
         for (name, value) in &answer.headers {
             assert!(!value.contains(['\r', '\n', '\0']), "{name}: {value}");
         }
-        let stranger = Asking::new(&house, "GET", path)
+        let stranger = Asking::new(&server_state, "GET", path)
             .bearer(&SECRET.replace("kca_", "kct_"))
             .send();
         assert!((400..=503).contains(&stranger.status));

@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use data_encoding::BASE64;
 use keycroft::model::user::Role;
 
-use crate::house::{Answer, Asking, Site, id_of, secret};
+use crate::fixture::{Answer, Asking, Site, id_of, secret};
 
 /// Where the one key of [`forwarded`] may be used from.
 const ALLOWED: &str = "203.0.113.7";

@@ -50,9 +50,18 @@ fn keys_of<'a>(copy: &Copy, logins: impl Iterator<Item = &'a str>) -> usize {
         for found in copy.keys_of(&login) {
             assert_eq!(found.login, login);
             let format = ExpiryFormat::Utc;
-            if let Ok(line) = authorized_line(&found.key, found.expires_at, &found.networks, format)
-            {
-                key::assert_one_line(&line, &found.key, found.expires_at, &found.networks);
+            if let Ok(line) = authorized_line(
+                &found.key,
+                found.expires_at,
+                &found.allowed_addresses,
+                format,
+            ) {
+                key::assert_one_line(
+                    &line,
+                    &found.key,
+                    found.expires_at,
+                    &found.allowed_addresses,
+                );
             }
             count += 1;
         }

@@ -1,12 +1,12 @@
 //! SSH keys: pasted, brought along in a file, and as sshd is told of them.
 
 use data_encoding::BASE64;
-use keycroft::model::address::Networks;
+use keycroft::model::address::AllowedAddresses;
 use keycroft::model::ssh_key::{
     COMMENT_CHARS_MAX, ExpiryFormat, KeyRules, Kind, PublicKey, RSA_BITS_FLOOR, authorized_line,
     parse_authorized_keys_file,
 };
-use keycroft::model::text::is_unseen;
+use keycroft::model::text::is_invisible;
 use keycroft::model::time::Time;
 
 /// The fields of a blob (RFC 4253, 6.6): each with its length in four bytes before it, to the very end.
@@ -32,7 +32,12 @@ fn value<'a>(options: &mut &'a str, name: &str) -> Option<&'a str> {
 }
 
 /// K2: one line, our own options, one whole key of an accepted type, and nothing else.
-pub fn assert_one_line(line: &str, key: &PublicKey, expires_at: Option<Time>, networks: &Networks) {
+pub fn assert_one_line(
+    line: &str,
+    key: &PublicKey,
+    expires_at: Option<Time>,
+    allowed_addresses: &AllowedAddresses,
+) {
     assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
     let words: Vec<&str> = line.split(' ').collect();
     let (options, name, encoded) = match words.as_slice() {
@@ -53,10 +58,13 @@ pub fn assert_one_line(line: &str, key: &PublicKey, expires_at: Option<Time>, ne
         }
     }
     let from = value(&mut rest, "from");
-    assert_eq!(from.is_none(), networks.is_everywhere(), "{line}");
+    assert_eq!(from.is_none(), allowed_addresses.is_everywhere(), "{line}");
     if let Some(from) = from {
         let entries: Vec<&str> = from.split(',').collect();
-        assert_eq!(Networks::parse(&entries).as_ref(), Ok(networks));
+        assert_eq!(
+            AllowedAddresses::parse(&entries).as_ref(),
+            Ok(allowed_addresses)
+        );
         let may = |b: u8| b.is_ascii_hexdigit() || b"./:,".contains(&b);
         assert!(from.bytes().all(may), "{from}");
     }
@@ -80,12 +88,16 @@ pub fn assert_one_line(line: &str, key: &PublicKey, expires_at: Option<Time>, ne
 /// What holds for a key however it came.
 fn assert_key(key: &PublicKey) {
     assert!(key.comment().chars().count() <= COMMENT_CHARS_MAX);
-    assert!(!key.comment().chars().any(is_unseen), "{}", key.comment());
+    assert!(
+        !key.comment().chars().any(is_invisible),
+        "{}",
+        key.comment()
+    );
     let digest = key.fingerprint().strip_prefix("SHA256:").unwrap();
     assert_eq!(digest.len(), 43);
     let stored = PublicKey::from_stored(&key.base64(), key.comment()).unwrap();
     assert_eq!(&stored, key);
-    let everywhere = Networks::default();
+    let everywhere = AllowedAddresses::default();
     let line = authorized_line(key, None, &everywhere, ExpiryFormat::Utc).unwrap();
     assert_one_line(&line, key, None, &everywhere);
     assert_eq!(line, key.to_openssh());
@@ -142,12 +154,12 @@ pub fn authorized_keys_file(bytes: &[u8]) {
                 let before = read.split(&imported.key.base64()).next().unwrap();
                 let mark = |word: &str| before.to_ascii_lowercase().contains(word);
                 assert_eq!(mark("expiry-time=\""), imported.expires_at.is_some());
-                assert_eq!(mark("from=\""), !imported.networks.is_everywhere());
+                assert_eq!(mark("from=\""), !imported.allowed_addresses.is_everywhere());
                 assert!(!mark("command=\"") && !mark("restrict") && !mark("no-"));
                 let written = authorized_line(
                     &imported.key,
                     imported.expires_at,
-                    &imported.networks,
+                    &imported.allowed_addresses,
                     ExpiryFormat::Utc,
                 );
                 if let Ok(written) = written {
@@ -155,13 +167,13 @@ pub fn authorized_keys_file(bytes: &[u8]) {
                         &written,
                         &imported.key,
                         imported.expires_at,
-                        &imported.networks,
+                        &imported.allowed_addresses,
                     );
                     let again = parse_authorized_keys_file(&written, &widest()).unwrap();
                     let again = again[0].outcome.as_ref().unwrap();
                     assert!(again.key.is_same_key(&imported.key));
                     assert_eq!(again.expires_at, imported.expires_at);
-                    assert_eq!(again.networks, imported.networks);
+                    assert_eq!(again.allowed_addresses, imported.allowed_addresses);
                 }
             }
             Err(refusal) => assert!(!refusal.to_string().contains('\n')),
@@ -170,11 +182,11 @@ pub fn authorized_keys_file(bytes: &[u8]) {
 }
 
 /// A row as a database may hold it by now, its columns with NULs between them: the key (its base64, or with a `!` before
-/// it the blob itself), the comment, the networks, the end.
+/// it the blob itself), the comment, the allowed_addresses, the end.
 pub fn authorized_keys_line(bytes: &[u8]) {
     let mut columns = bytes.splitn(4, |byte| *byte == 0);
     let end = columns.next().unwrap_or_default();
-    let networks = String::from_utf8_lossy(columns.next().unwrap_or_default());
+    let allowed_addresses = String::from_utf8_lossy(columns.next().unwrap_or_default());
     let comment = String::from_utf8_lossy(columns.next().unwrap_or_default());
     let key = columns.next().unwrap_or_default();
     let key = match key.strip_prefix(b"!") {
@@ -189,7 +201,7 @@ pub fn authorized_keys_line(bytes: &[u8]) {
         .ok()
         .and_then(|text| text.parse().ok())
         .map(Time::from_unix);
-    let networks = Networks::from_stored(&networks).unwrap_or_default();
+    let allowed_addresses = AllowedAddresses::from_stored(&allowed_addresses).unwrap_or_default();
     let zone = |_| -3_600;
     let formats = [
         ExpiryFormat::Utc,
@@ -198,8 +210,8 @@ pub fn authorized_keys_line(bytes: &[u8]) {
         },
     ];
     for format in formats {
-        match authorized_line(&key, expires_at, &networks, format) {
-            Ok(line) => assert_one_line(&line, &key, expires_at, &networks),
+        match authorized_line(&key, expires_at, &allowed_addresses, format) {
+            Ok(line) => assert_one_line(&line, &key, expires_at, &allowed_addresses),
             // Only a time that sshd would take for none is not written.
             Err(_) => assert!(expires_at.is_some_and(|end| end.unix() < 366 * 86_400)),
         }

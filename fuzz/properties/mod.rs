@@ -24,7 +24,7 @@ pub const ALL: &[(&str, Property)] = &[
     ("json", request::json),
     ("login_line", host::login_line),
     ("names", text::names),
-    ("networks", text::networks),
+    ("allowed_addresses", text::allowed_addresses),
     ("next", door::next),
     ("query", request::query),
     ("scan", host::scan),

@@ -107,7 +107,7 @@ const FORMS: &[&str] = &[
     "/ssh-keys/{ssh}/edit",
     "/admin/groups",
     "/admin/groups/gpu/members/add",
-    "/admin/hosts/enrol",
+    "/admin/hosts/enroll",
     "/admin/new-service",
     "/admin/services/slurm/edit",
     "/admin/services/slurm/api-keys/new",
@@ -166,7 +166,7 @@ const TAKES_JSON: &[(&str, &str)] = &[
     ("POST", "/api/v1/services"),
     ("PATCH", "/api/v1/services/slurm"),
     ("POST", "/api/v1/services/slurm/api-keys"),
-    ("POST", "/api/v1/hosts/enrolment-codes"),
+    ("POST", "/api/v1/hosts/enrollment-codes"),
     ("POST", "/api/v1/users/carol/end-everything"),
     ("POST", "/api/v1/setup"),
     ("POST", "/api/v1/sweep"),
@@ -241,7 +241,7 @@ pub fn wire(bytes: &[u8]) {
     let _ = comes_back::<wire::PolicyPatch>(bytes).map(wire::PolicyPatch::parse);
     let _ = comes_back::<wire::MeIn>(bytes);
     let _ = comes_back::<wire::HostPatch>(bytes).map(wire::HostPatch::parse);
-    let _ = comes_back::<wire::EnrolmentCodeIn>(bytes).map(wire::EnrolmentCodeIn::parse);
+    let _ = comes_back::<wire::EnrollmentCodeIn>(bytes).map(wire::EnrollmentCodeIn::parse);
     let _ = comes_back::<wire::EnrollIn>(bytes);
     if let Some(logins) = comes_back::<Vec<wire::LoginIn>>(bytes)
         && let Ok(parsed) = wire::LoginIn::parse_all(&logins)

@@ -1,8 +1,8 @@
-//! Small texts: secrets, codes, names, networks, times.
+//! Small texts: secrets, codes, names, allowed_addresses, times.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use keycroft::model::address::{NETWORKS_MAX, Networks};
+use keycroft::model::address::{AllowedAddresses, NETWORKS_MAX};
 use keycroft::model::device_login::UserCode;
 use keycroft::model::group::parse_group_name;
 use keycroft::model::host::{is_fingerprint, parse_host_name};
@@ -10,7 +10,7 @@ use keycroft::model::permission::{Permission, Permissions, is_service_name};
 use keycroft::model::secret::{Digest, Presented, find_all, hide_secrets};
 use keycroft::model::service::parse_service_name;
 use keycroft::model::text::{
-    NAME_CHARACTERS_MAX, NOTE_CHARACTERS_MAX, is_unseen, parse_name, parse_note, tame,
+    NAME_CHARACTERS_MAX, NOTE_CHARACTERS_MAX, is_invisible, parse_name, parse_note, sanitize,
 };
 use keycroft::model::time::{Lifetime, Time, WantedEnd, parse_duration};
 use keycroft::model::user::Username;
@@ -169,7 +169,7 @@ pub fn names(bytes: &[u8]) {
 fn permissions(text: &str) {
     for word in text.split(' ') {
         if let Ok(permission) = Permission::parse(word) {
-            assert_eq!(permission.word(), word);
+            assert_eq!(permission.as_str(), word);
             let may = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.:".contains(c);
             assert!(word.len() <= 65 && word.chars().all(may), "{word:?}");
         }
@@ -190,16 +190,16 @@ fn shown(text: &str) {
     };
     if let Ok(name) = parse_name(text) {
         assert!(is_fit(&name, NAME_CHARACTERS_MAX) && !name.is_empty());
-        assert!(!name.chars().any(is_unseen));
+        assert!(!name.chars().any(is_invisible));
         assert_eq!(parse_name(&name).as_deref(), Ok(name.as_str()));
     }
     if let Ok(Some(note)) = parse_note(text) {
         assert!(is_fit(&note, NOTE_CHARACTERS_MAX) && !note.is_empty());
-        assert!(!note.chars().any(|c| c != '\n' && is_unseen(c)));
+        assert!(!note.chars().any(|c| c != '\n' && is_invisible(c)));
         assert_eq!(parse_note(&note), Ok(Some(note)));
     }
-    let tamed = tame(text, 70);
-    assert!(is_fit(&tamed, 70) && !tamed.chars().any(is_unseen));
+    let tamed = sanitize(text, 70);
+    assert!(is_fit(&tamed, 70) && !tamed.chars().any(is_invisible));
     assert!(device(Some(text)).chars().count() <= 40);
 }
 
@@ -227,7 +227,7 @@ fn address_of(is_four: bool, bits: u128) -> IpAddr {
 }
 
 /// Two lists with a `|` between them, entries with white space or commas between.
-pub fn networks(bytes: &[u8]) {
+pub fn allowed_addresses(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let (one, other) = text.split_once('|').unwrap_or((&text, ""));
     let read = |text: &str| {
@@ -235,7 +235,7 @@ pub fn networks(bytes: &[u8]) {
             .split(|c: char| c.is_whitespace() || c == ',')
             .filter(|entry| !entry.is_empty())
             .collect();
-        Networks::parse(&entries)
+        AllowedAddresses::parse(&entries)
             .inspect_err(|why| assert!(!why.contains('\n') && why.len() < 600, "{why}"))
     };
     let (Ok(inner), Ok(outer)) = (read(one), read(other)) else {
@@ -247,7 +247,10 @@ pub fn networks(bytes: &[u8]) {
         IpAddr::V6(Ipv6Addr::LOCALHOST),
     ];
     for list in [&inner, &outer] {
-        assert_eq!(Networks::from_stored(&list.to_string()).as_ref(), Ok(list));
+        assert_eq!(
+            AllowedAddresses::from_stored(&list.to_string()).as_ref(),
+            Ok(list)
+        );
         let written: Vec<String> = list.iter().collect();
         assert!(written.len() <= NETWORKS_MAX);
         assert_eq!(list.is_everywhere(), written.is_empty());

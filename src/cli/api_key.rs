@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::client::{Client, encode};
 use super::connection::Remote;
 use super::exit::{Failure, USAGE};
-use super::explain::{Question, Whose, explain};
+use super::explain::{KeyOwner, Question, explain};
 use super::lookup::find_id;
 use super::notice;
 use super::output::{self, Cell, Out, say};
@@ -14,11 +14,11 @@ use super::prompt::confirm;
 use crate::model::time::Time;
 use crate::wire::{ApiKeyIn, ApiKeyOut, RotateIn};
 
-/// Whose API keys are meant.
+/// Scope API keys are meant.
 #[derive(Args, Clone, Debug, Default)]
 pub struct WhoseKeys {
     #[command(flatten)]
-    whose: Whose,
+    owner: KeyOwner,
     /// A service's, for admins
     #[arg(long, value_name = "SERVICE", conflicts_with = "user")]
     service: Option<String>,
@@ -28,7 +28,7 @@ impl WhoseKeys {
     fn path(&self) -> String {
         match &self.service {
             Some(service) => format!("/api/v1/services/{}/api-keys", encode(service)),
-            None => self.whose.path("api-keys"),
+            None => self.owner.path("api-keys"),
         }
     }
 }
@@ -46,7 +46,7 @@ enum ApiKeyCommand {
     /// List API keys
     List {
         #[command(flatten)]
-        whose: WhoseKeys,
+        owner: WhoseKeys,
         /// Those deleted in the last 30 days
         #[arg(long)]
         ended: bool,
@@ -58,7 +58,7 @@ enum ApiKeyCommand {
         /// Name or id
         key: String,
         #[command(flatten)]
-        whose: WhoseKeys,
+        owner: WhoseKeys,
     },
     /// Change an API key: name, note, end, permissions, addresses
     Edit(Edit),
@@ -69,14 +69,14 @@ enum ApiKeyCommand {
         /// Name or id
         key: String,
         #[command(flatten)]
-        whose: WhoseKeys,
+        owner: WhoseKeys,
     },
     /// Let a disabled API key be good again
     Enable {
         /// Name or id
         key: String,
         #[command(flatten)]
-        whose: WhoseKeys,
+        owner: WhoseKeys,
     },
     /// Delete an API key: it is refused from the next request on
     Delete {
@@ -89,7 +89,7 @@ enum ApiKeyCommand {
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
-        whose: WhoseKeys,
+        owner: WhoseKeys,
     },
     /// Say why an API key is refused, or would be
     Explain {
@@ -98,7 +98,7 @@ enum ApiKeyCommand {
         #[command(flatten)]
         question: Question,
         #[command(flatten)]
-        whose: WhoseKeys,
+        owner: WhoseKeys,
     },
 }
 
@@ -120,7 +120,7 @@ struct Create {
     #[command(flatten)]
     out: Out,
     #[command(flatten)]
-    whose: WhoseKeys,
+    owner: WhoseKeys,
 }
 
 #[derive(Args)]
@@ -143,7 +143,7 @@ struct Edit {
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
     addresses: Vec<String>,
     #[command(flatten)]
-    whose: WhoseKeys,
+    owner: WhoseKeys,
 }
 
 #[derive(Args)]
@@ -162,7 +162,7 @@ struct Rotate {
     #[command(flatten)]
     out: Out,
     #[command(flatten)]
-    whose: WhoseKeys,
+    owner: WhoseKeys,
 }
 
 /// `keycroft api-key`.
@@ -172,23 +172,23 @@ struct Rotate {
 pub fn api_key(arguments: ApiKeyArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
-        ApiKeyCommand::List { whose, ended } => {
+        ApiKeyCommand::List { owner, ended } => {
             let query = if ended { "?ended=true" } else { "" };
-            list_keys(&client, &format!("{}{query}", whose.path()))
+            list_keys(&client, &format!("{}{query}", owner.path()))
         }
         ApiKeyCommand::Create(create) => create_key(&client, create),
-        ApiKeyCommand::Show { key, whose } => show_key(&client, &whose, &key),
+        ApiKeyCommand::Show { key, owner } => show_key(&client, &owner, &key),
         ApiKeyCommand::Edit(edit) => edit_key(&client, edit),
         ApiKeyCommand::Rotate(rotate) => rotate_key(&client, rotate),
-        ApiKeyCommand::Disable { key, whose } => set_disabled(&client, &whose, &key, true),
-        ApiKeyCommand::Enable { key, whose } => set_disabled(&client, &whose, &key, false),
+        ApiKeyCommand::Disable { key, owner } => set_disabled(&client, &owner, &key, true),
+        ApiKeyCommand::Enable { key, owner } => set_disabled(&client, &owner, &key, false),
         ApiKeyCommand::Delete {
             key,
             with_made,
             yes,
-            whose,
+            owner,
         } => {
-            let path = whose.path();
+            let path = owner.path();
             let id = find_id(&client, &path, "API key", &key)?;
             confirm(&question(&client, &path, &id, &key), yes)?;
             let query = if with_made { "?with_made=true" } else { "" };
@@ -201,8 +201,8 @@ pub fn api_key(arguments: ApiKeyArguments) -> Result<(), Failure> {
         ApiKeyCommand::Explain {
             key,
             question,
-            whose,
-        } => explain(&client, &whose.path(), "API key", &key, &question),
+            owner,
+        } => explain(&client, &owner.path(), "API key", &key, &question),
     }
 }
 
@@ -263,8 +263,8 @@ fn key_row(key: &ApiKeyOut, now: Time) -> Vec<Cell> {
     ]
 }
 
-fn show_key(client: &Client, whose: &WhoseKeys, given: &str) -> Result<(), Failure> {
-    let path = whose.path();
+fn show_key(client: &Client, owner: &WhoseKeys, given: &str) -> Result<(), Failure> {
+    let path = owner.path();
     let id = find_id(client, &path, "API key", given)?;
     let answer = client.get(&format!("{path}/{id}"))?;
     if client.connection.json {
@@ -280,7 +280,7 @@ fn show_key(client: &Client, whose: &WhoseKeys, given: &str) -> Result<(), Failu
         ("permissions", Cell::words(&key.permissions)),
         ("allowed addresses", Cell::words(&key.allowed_addresses)),
         ("created", time(&Some(key.created_at), "-")),
-        ("made by", Cell::maybe(key.made_by.as_deref())),
+        ("made by", Cell::maybe(key.created_by.as_deref())),
         ("expires", time(&key.expires_at, "never")),
         ("last used", time(&key.last_used_at, "never")),
         ("last used from", Cell::maybe(key.last_used_from.as_deref())),
@@ -321,7 +321,7 @@ fn create_key(client: &Client, create: Create) -> Result<(), Failure> {
         permissions: some(create.permissions),
         allowed_addresses: some(create.addresses),
     };
-    hand_over(client, &create.out, &create.whose.path(), &body, "created")
+    hand_over(client, &create.out, &create.owner.path(), &body, "created")
 }
 
 /// Asks for a secret and puts it where it belongs; words about it go to standard error.
@@ -416,7 +416,7 @@ fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
     }
     change_key(
         client,
-        &edit.whose,
+        &edit.owner,
         &edit.key,
         &Value::Object(body),
         "changed",
@@ -425,13 +425,13 @@ fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
 
 fn set_disabled(
     client: &Client,
-    whose: &WhoseKeys,
+    owner: &WhoseKeys,
     given: &str,
     disabled: bool,
 ) -> Result<(), Failure> {
     change_key(
         client,
-        whose,
+        owner,
         given,
         &json!({ "disabled": disabled }),
         if disabled { "disabled" } else { "enabled" },
@@ -440,12 +440,12 @@ fn set_disabled(
 
 fn change_key(
     client: &Client,
-    whose: &WhoseKeys,
+    owner: &WhoseKeys,
     given: &str,
     body: &Value,
     done: &str,
 ) -> Result<(), Failure> {
-    let path = whose.path();
+    let path = owner.path();
     let id = find_id(client, &path, "API key", given)?;
     let answer = client.patch(&format!("{path}/{id}"), body)?;
     if client.connection.json {
@@ -463,7 +463,7 @@ fn change_key(
 }
 
 fn rotate_key(client: &Client, rotate: Rotate) -> Result<(), Failure> {
-    let path = rotate.whose.path();
+    let path = rotate.owner.path();
     let id = find_id(client, &path, "API key", &rotate.key)?;
     let at_once = rotate.grace.as_deref().is_none_or(|grace| grace == "0s");
     if at_once {

@@ -11,8 +11,8 @@ use super::exit::{FAILED, Failure};
 use super::operator::Database;
 use super::output::{line, say};
 use super::sshd::{Expiries, ExpiryTime};
+use crate::app::{LoginKeys, login_keys_of_file};
 use crate::clock::Clock;
-use crate::desk::{LoginKeys, login_keys_of_file};
 use crate::model::ssh_key::{SshKey, authorized_line};
 use crate::model::user::Username;
 
@@ -94,7 +94,12 @@ fn lines(keys: &[&SshKey], expiry_time: ExpiryTime) -> Result<Vec<String>, Failu
     };
     let mut lines = Vec::with_capacity(keys.len());
     for key in keys {
-        match authorized_line(&key.key, key.expires_at, &key.networks, expiries.format()) {
+        match authorized_line(
+            &key.key,
+            key.expires_at,
+            &key.allowed_addresses,
+            expiries.format(),
+        ) {
             Ok(line) => lines.push(line),
             Err(refusal) => say(&format!("keycroft: {}: {refusal}", key.id)),
         }

@@ -8,8 +8,8 @@ use clap::Args;
 use super::exit::{FAILED, Failure, USAGE};
 use super::operator::Database;
 use super::output::{self, Cell};
+use crate::app::{AppState, BackedUp, Existing, OpenError, Restored, Survivor};
 use crate::clock::Clock;
-use crate::desk::{BackedUp, Existing, Office, Refused, Restored, Survivor};
 use crate::model::time::Time;
 
 #[derive(Args)]
@@ -42,9 +42,9 @@ pub fn backup(arguments: &BackupArguments) -> Result<(), Failure> {
             let failure = Failure::new(USAGE, "a terminal is no place for a backup");
             return Err(failure.hint("keycroft backup FILE"));
         }
-        Office::back_up_to(&path, &mut stdout().lock(), &Clock::System)
+        AppState::back_up_to(&path, &mut stdout().lock(), &Clock::System)
     } else {
-        Office::back_up(&path, &arguments.file, &Clock::System)
+        AppState::back_up(&path, &arguments.file, &Clock::System)
     };
     let BackedUp { bytes, unnoted } = done.map_err(failed)?;
     eprintln!("backed up {}: {bytes} bytes, whole", path.display());
@@ -73,13 +73,13 @@ pub fn restore(arguments: &RestoreArguments) -> Result<(), Failure> {
         )));
     }
     let restored =
-        Office::restore(&arguments.file, &path, existing, &Clock::System).map_err(failed)?;
+        AppState::restore(&arguments.file, &path, existing, &Clock::System).map_err(failed)?;
     say(&path.display().to_string(), &restored);
     let rows: Vec<Vec<Cell>> = restored.survivors.iter().map(row).collect();
     output::table(&HEADINGS, &rows)
 }
 
-fn failed(refused: Refused) -> Failure {
+fn failed(refused: OpenError) -> Failure {
     Failure::new(FAILED, refused.to_string())
 }
 

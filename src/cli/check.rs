@@ -5,8 +5,8 @@ use clap::Args;
 use super::exit::{FAILED, Failure};
 use super::operator::Database;
 use super::output::{self, Cell};
+use crate::app::{AppState, Condition, Finding};
 use crate::clock::Clock;
-use crate::desk::{Condition, Finding, Office};
 
 #[derive(Args)]
 pub struct CheckArguments {
@@ -28,7 +28,7 @@ pub struct MigrateArguments {
 /// # Errors
 /// With what to say and the exit code.
 pub fn check(arguments: &CheckArguments) -> Result<(), Failure> {
-    let findings = Office::examine(&arguments.database.path(), &Clock::System);
+    let findings = AppState::examine(&arguments.database.path(), &Clock::System);
     let rows: Vec<Vec<Cell>> = findings.iter().map(row).collect();
     output::table(&["state", "what", "found"], &rows)?;
     let is_wrong = |finding: &&Finding| finding.condition == Condition::Wrong;
@@ -58,7 +58,7 @@ fn row(finding: &Finding) -> Vec<Cell> {
 /// With what to say and the exit code.
 pub fn migrate(arguments: &MigrateArguments) -> Result<(), Failure> {
     let path = arguments.database.path();
-    let (from, to) = Office::rehearse_migration(&path)
+    let (from, to) = AppState::rehearse_migration(&path)
         .map_err(|refused| Failure::new(FAILED, refused.to_string()))?;
     if from == to {
         eprintln!("{} has schema {to}: nothing to do", path.display());

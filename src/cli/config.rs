@@ -132,7 +132,7 @@ impl Folder {
     /// When the file is there and can't be read or understood, or others can read it.
     pub fn credentials(&self) -> Result<Credentials, Failure> {
         read(&self.credentials_path(), |file| {
-            demand_private(file, &self.credentials_path())
+            require_private(file, &self.credentials_path())
         })
     }
 
@@ -311,7 +311,7 @@ pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, usize> {
     })
 }
 
-fn demand_private(file: &File, path: &Path) -> Result<(), Failure> {
+fn require_private(file: &File, path: &Path) -> Result<(), Failure> {
     let mode = file
         .metadata()
         .map_err(|error| Failure::new(FAILED, format!("{}: {error}", path.display())))?

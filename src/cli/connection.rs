@@ -165,7 +165,7 @@ impl Credential {
     }
 }
 
-/// What was settled on.
+/// What was consistent_read on.
 pub struct Connection {
     pub server: Server,
     pub server_source: Source,

@@ -5,9 +5,9 @@ use clap::{Args, Subcommand};
 use super::client::encode;
 use super::exit::{Failure, INVALID};
 use super::output::{self, Cell};
-use super::place::{At, File, Missing, Place, json};
+use super::place::{Backend, File, Missing, Place, json};
+use crate::app::EventFilter;
 use crate::clock::Clock;
-use crate::desk::EventFilter;
 use crate::model::time::{Time, parse_duration};
 use crate::model::user::Username;
 use crate::wire::EventOut;
@@ -118,7 +118,7 @@ pub fn run(arguments: EventArguments) -> Result<(), Failure> {
     }
 }
 
-fn list(at: &At, wanted: &Wanted, limit: usize) -> Result<(), Failure> {
+fn list(at: &Backend, wanted: &Wanted, limit: usize) -> Result<(), Failure> {
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     let mut texts: Vec<String> = Vec::new();
     let now = Clock::System.now();
@@ -155,14 +155,14 @@ fn row(event: &EventOut, now: Time) -> Vec<Cell> {
         Cell::maybe(event.credential.as_deref()),
         format!("{} {}", event.target.kind, event.target.id).into(),
         event.target.name.as_str().into(),
-        event.way.as_str().into(),
+        event.channel.as_str().into(),
         Cell::maybe(event.address.as_deref()),
     ]
 }
 
 /// Hands on event after event, part by part: a log of any length takes little memory.
 fn each(
-    at: &At,
+    at: &Backend,
     wanted: &Wanted,
     limit: usize,
     mut take: impl FnMut(&EventOut, &str) -> Result<(), Failure>,
@@ -172,7 +172,7 @@ fn each(
     while left > 0 {
         let part = left.min(PART);
         let (items, next) = match at {
-            At::Server(client) => {
+            Backend::Server(client) => {
                 let (listed, next) = client.part(&format!(
                     "/api/v1/events{}",
                     query(wanted, part, after.as_deref())
@@ -181,7 +181,7 @@ fn each(
                 let texts: Vec<String> = listed.raw().map(str::to_owned).collect();
                 (events.into_iter().zip(texts).collect::<Vec<_>>(), next)
             }
-            At::File(file) => on_file(file, wanted, part, after.as_deref())?,
+            Backend::File(file) => on_file(file, wanted, part, after.as_deref())?,
         };
         for (event, text) in &items {
             take(event, text)?;
@@ -232,7 +232,7 @@ fn on_file(
         since: wanted.since,
         until: wanted.until,
     };
-    let page = file.desk.events_as_operator(
+    let page = file.app.events_as_operator(
         user.as_ref(),
         filter,
         after.and_then(|after| after.parse().ok()),

@@ -1,4 +1,4 @@
-//! Whose credentials are meant, and why one of them is refused.
+//! Scope credentials are meant, and why one of them is refused.
 
 use clap::Args;
 
@@ -8,15 +8,15 @@ use super::lookup::find_id;
 use super::output::{self, Cell, say};
 use crate::wire::ExplanationOut;
 
-/// Whose API keys or tokens are meant.
+/// Scope API keys or tokens are meant.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Whose {
+pub struct KeyOwner {
     /// Another user's, for admins: to list, show why refused, delete
     #[arg(long, value_name = "USERNAME")]
     pub user: Option<String>,
 }
 
-impl Whose {
+impl KeyOwner {
     /// The path of the list.
     #[must_use]
     pub fn path(&self, noun: &str) -> String {

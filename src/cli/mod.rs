@@ -95,7 +95,7 @@ enum Command {
     User(user::UserArguments),
     /// Groups of users: list, add, delete, add-member, remove-member
     Group(group::GroupArguments),
-    /// Hosts: enrol-code, list, show, edit, delete; on a host: enroll, authorized-keys, sync, check, report-logins
+    /// Hosts: enroll-code, list, show, edit, delete; on a host: enroll, authorized-keys, sync, check, report-logins
     Host(host::HostArguments),
     /// Services and the permissions they define: list, add, edit, delete; print the block for a proxy
     Service(group::ServiceArguments),

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 
 use super::exit::{FAILED, Failure};
 use super::output;
+use crate::app::{AppState, Verdict};
 use crate::clock::Clock;
-use crate::desk::{Office, Verdict};
 
 /// The file, where one is named.
 #[derive(Args, Clone)]
@@ -33,7 +33,7 @@ impl Database {
     ///
     /// # Errors
     /// With one line that says why not.
-    pub fn open(&self) -> Result<Office, Failure> {
+    pub fn open(&self) -> Result<AppState, Failure> {
         open(&self.path())
     }
 
@@ -41,14 +41,14 @@ impl Database {
     ///
     /// # Errors
     /// With one line that says why not.
-    pub fn open_or_create(&self) -> Result<Office, Failure> {
-        Office::open_or_create(&self.path(), Clock::System)
+    pub fn open_or_create(&self) -> Result<AppState, Failure> {
+        AppState::open_or_create(&self.path(), Clock::System)
             .map_err(|error| Failure::new(FAILED, error.to_string()))
     }
 }
 
-fn open(path: &Path) -> Result<Office, Failure> {
-    Office::open(path, Clock::System).map_err(|error| {
+fn open(path: &Path) -> Result<AppState, Failure> {
+    AppState::open(path, Clock::System).map_err(|error| {
         Failure::new(FAILED, error.to_string())
             .hint("run this as the file's owner, and name the file with --db FILE")
     })
@@ -69,9 +69,9 @@ pub enum AuditCommand {
 /// With what to say and the exit code.
 pub fn audit(command: &AuditCommand) -> Result<(), Failure> {
     let AuditCommand::Verify { database } = command;
-    let office = database.open()?;
-    let verdict = office.desk()?.verify_events()?;
-    office.close();
+    let app_state = database.open()?;
+    let verdict = app_state.app()?.verify_events()?;
+    app_state.close();
     match verdict {
         Verdict::Whole { events, head } => output::line(&format!("{events}\t{head}")),
         Verdict::Broken { number } => Err(Failure::new(

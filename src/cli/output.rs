@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use super::exit::{DONE, FAILED, Failure, INVALID};
-use crate::model::text::is_unseen;
+use crate::model::text::is_invisible;
 use crate::model::time::Time;
 
 /// Says `text` and a line end on standard error. Nobody listening is no failure.
@@ -25,7 +25,7 @@ pub fn ask(text: &str) {
 fn tamed(text: &str) -> String {
     let mut tamed = String::with_capacity(text.len());
     for character in text.chars() {
-        if is_unseen(character) && character != '\n' {
+        if is_invisible(character) && character != '\n' {
             tamed.extend(character.escape_unicode());
         } else {
             tamed.push(character);

@@ -9,8 +9,8 @@ use super::client::Client;
 use super::connection::{Remote, variable};
 use super::exit::{FAILED, Failure, SIGN_IN_NEEDED};
 use super::output::say;
+use crate::app::{App, AppState};
 use crate::clock::Clock;
-use crate::desk::{Desk, Office};
 
 /// The file's name where none is said.
 const FILE: &str = "keycroft.db";
@@ -38,16 +38,16 @@ pub const HELP: &str = "On a file or through a server: --db names a file, --serv
 KEYCROFT_SERVER, KEYCROFT_CONTEXT, KEYCROFT_TOKEN or KEYCROFT_TOKEN_FILE a server. Without any of these it is keycroft.db in STATE_DIRECTORY if \
 that is set, else the server that you are signed in at, else keycroft.db in the current folder (which `user add --admin` makes).";
 
-/// What was settled on.
-pub enum At {
+/// What was consistent_read on.
+pub enum Backend {
     File(Box<File>),
     Server(Box<Client>),
 }
 
 /// The open file.
 pub struct File {
-    office: Office,
-    pub desk: Desk,
+    app_state: AppState,
+    pub app: App,
     path: PathBuf,
     pub json: bool,
 }
@@ -90,9 +90,9 @@ impl Place {
     ///
     /// # Errors
     /// With one line that says why not, and what to try.
-    pub fn settle(&self, missing: Missing) -> Result<At, Failure> {
+    pub fn settle(&self, missing: Missing) -> Result<Backend, Failure> {
         let Some(path) = self.file() else {
-            return Ok(At::Server(Box::new(self.remote.client()?)));
+            return Ok(Backend::Server(Box::new(self.remote.client()?)));
         };
         let is_there = std::fs::symlink_metadata(&path).is_ok();
         if !is_there && missing == Missing::Refuse && !self.names_file() {
@@ -105,29 +105,29 @@ impl Place {
             )
             .hint("keycroft login https://keys.lab.example, or --db FILE"));
         }
-        let fail = |error: crate::desk::Refused| Failure::new(FAILED, error.to_string());
-        let office = if missing == Missing::Make {
-            Office::open_or_create(&path, Clock::System)
+        let fail = |error: crate::app::OpenError| Failure::new(FAILED, error.to_string());
+        let app_state = if missing == Missing::Make {
+            AppState::open_or_create(&path, Clock::System)
         } else {
-            Office::open(&path, Clock::System)
+            AppState::open(&path, Clock::System)
         };
-        let office = office.map_err(fail).map_err(|failure| {
+        let app_state = app_state.map_err(fail).map_err(|failure| {
             failure.hint("run this as the file's owner; --db FILE names another")
         })?;
         if !is_there {
             say(&format!("made {}", path.display()));
         }
-        let desk = office.desk()?;
-        Ok(At::File(Box::new(File {
-            office,
-            desk,
+        let app = app_state.app()?;
+        Ok(Backend::File(Box::new(File {
+            app_state,
+            app,
             path,
             json: self.remote.json,
         })))
     }
 }
 
-impl At {
+impl Backend {
     #[must_use]
     pub fn json(&self) -> bool {
         match self {
@@ -153,7 +153,7 @@ fn shown(path: &Path) -> String {
 impl Drop for File {
     /// Leaves the file whole and closed, however the command ends.
     fn drop(&mut self) {
-        self.office.close();
+        self.app_state.close();
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::exit::{Failure, INVALID, USAGE};
 use super::output::{self, Cell, say};
-use super::place::{At, Missing, Place, json};
+use super::place::{Backend, Missing, Place, json};
 use crate::wire::{ExceedingOut, NothingIn, PolicyOut, PolicyPatch, PolicyPreviewOut, SweptOut};
 
 #[derive(Args)]
@@ -67,8 +67,8 @@ pub fn run(arguments: PolicyArguments) -> Result<(), Failure> {
         PolicyCommand::Show => {
             let at = arguments.place.settle(Missing::Refuse)?;
             let text = match &at {
-                At::Server(client) => client.get("/api/v1/policy")?.text.to_string(),
-                At::File(file) => json(&PolicyOut::of(&file.desk.present_policy()?))?,
+                Backend::Server(client) => client.get("/api/v1/policy")?.text.to_string(),
+                Backend::File(file) => json(&PolicyOut::of(&file.app.present_policy()?))?,
             };
             if at.json() {
                 output::line(&text)
@@ -83,9 +83,9 @@ pub fn run(arguments: PolicyArguments) -> Result<(), Failure> {
                 return preview(&at, patch);
             }
             let text = match &at {
-                At::Server(client) => client.patch("/api/v1/policy", &patch)?.text.to_string(),
-                At::File(file) => json(&PolicyOut::of(
-                    &file.desk.change_policy_as_operator(patch.parse()?)?,
+                Backend::Server(client) => client.patch("/api/v1/policy", &patch)?.text.to_string(),
+                Backend::File(file) => json(&PolicyOut::of(
+                    &file.app.change_policy_as_operator(patch.parse()?)?,
                 ))?,
             };
             if at.json() {
@@ -103,15 +103,15 @@ pub fn run(arguments: PolicyArguments) -> Result<(), Failure> {
 /// Credentials that a preview on the file names one by one, as the server's does.
 const EXCEEDING_MAX: usize = 200;
 
-fn preview(at: &At, patch: PolicyPatch) -> Result<(), Failure> {
+fn preview(at: &Backend, patch: PolicyPatch) -> Result<(), Failure> {
     let (preview, text) = match at {
-        At::Server(client) => {
+        Backend::Server(client) => {
             let answer = client.post("/api/v1/policy/preview", &patch)?;
             (answer.parse::<PolicyPreviewOut>()?, answer.text.to_string())
         }
-        At::File(file) => {
+        Backend::File(file) => {
             let preview = file
-                .desk
+                .app
                 .preview_policy_as_operator(patch.parse()?, EXCEEDING_MAX)?;
             let out = PolicyPreviewOut::of(&preview.after, preview.named(), preview.total);
             let text = json(&out)?;
@@ -208,12 +208,12 @@ pub struct SweepArguments {
 pub fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
     let at = arguments.place.settle(Missing::Refuse)?;
     let (swept, text) = match &at {
-        At::Server(client) => {
+        Backend::Server(client) => {
             let answer = client.post("/api/v1/sweep", &NothingIn {})?;
             (answer.parse::<SweptOut>()?, answer.text.to_string())
         }
-        At::File(file) => {
-            let swept = file.desk.sweep_as_operator()?;
+        Backend::File(file) => {
+            let swept = file.app.sweep_as_operator()?;
             let swept = SweptOut {
                 api_keys: swept.api_keys,
                 tokens: swept.tokens,

@@ -116,20 +116,20 @@ pub fn find<E>(
         };
         held.extend_from_slice(&part[..read]);
         // A secret that begins within the overlap may go on in the next part: it is looked for then.
-        let settled = if read == 0 {
+        let consistent_read = if read == 0 {
             held.len()
         } else {
             held.len().saturating_sub(OVERLAP_BYTES)
         };
-        for (place, presented) in find_all(&held).filter(|(place, _)| *place < settled) {
+        for (place, presented) in find_all(&held).filter(|(place, _)| *place < consistent_read) {
             let line = line + held[..place].iter().filter(|byte| **byte == b'\n').count();
             tell(line, presented.id)?;
         }
-        line += held[..settled]
+        line += held[..consistent_read]
             .iter()
             .filter(|byte| **byte == b'\n')
             .count();
-        held.drain(..settled);
+        held.drain(..consistent_read);
         if read == 0 {
             return Ok(());
         }

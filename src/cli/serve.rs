@@ -11,7 +11,7 @@ use super::serve_file::ServeFile;
 use super::systemd;
 use crate::http::transport::{Settings as Wire, Stop, TlsFiles};
 use crate::http::{self, Settings};
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 use crate::model::code::Purpose;
 
 /// Where to listen when nothing else is said.
@@ -65,7 +65,7 @@ struct Wanted {
     listen: SocketAddr,
     public_url: Option<String>,
     tls: Option<TlsFiles>,
-    behind_proxy: Option<Networks>,
+    behind_proxy: Option<AllowedAddresses>,
     insecure_http: bool,
     log: log::LevelFilter,
 }
@@ -92,7 +92,7 @@ impl ServeArguments {
         } else {
             self.behind_proxy
         };
-        let networks = Networks::parse(&proxies)
+        let allowed_addresses = AllowedAddresses::parse(&proxies)
             .map_err(|message| wrong(format!("behind-proxy: {message}")))?;
         let level = self.log.or(file.log);
         let log = match level.as_deref().map(str::parse) {
@@ -115,7 +115,7 @@ impl ServeArguments {
             },
             public_url: public_url.as_deref().map(parse_public_url).transpose()?,
             tls,
-            behind_proxy: (!networks.is_everywhere()).then_some(networks),
+            behind_proxy: (!allowed_addresses.is_everywhere()).then_some(allowed_addresses),
             insecure_http: self.insecure_http.or(file.insecure_http).unwrap_or(false),
             log,
         })
@@ -125,7 +125,7 @@ impl ServeArguments {
 impl Wanted {
     /// # Errors
     /// Plain HTTP is for loopback, unless a proxy or the person who runs this takes care of the way.
-    fn demand_safe_way(&self, address: SocketAddr) -> Result<(), Failure> {
+    fn require_safe_way(&self, address: SocketAddr) -> Result<(), Failure> {
         let safe = address.ip().to_canonical().is_loopback()
             || self.tls.is_some()
             || self.insecure_http
@@ -146,7 +146,7 @@ impl Wanted {
     fn listen(&self) -> Result<(Vec<TcpListener>, SocketAddr), Failure> {
         let mut listeners = systemd::inherited()?;
         if listeners.is_empty() {
-            self.demand_safe_way(self.listen)?;
+            self.require_safe_way(self.listen)?;
             let own = http::listen(self.listen)
                 .map_err(|error| Failure::new(FAILED, error.to_string()))?;
             listeners.push(own);
@@ -156,7 +156,7 @@ impl Wanted {
             let address = listener
                 .local_addr()
                 .map_err(|error| Failure::new(FAILED, error.to_string()))?;
-            self.demand_safe_way(address)?;
+            self.require_safe_way(address)?;
             first = first.or(Some(address));
         }
         Ok((listeners, first.unwrap_or(self.listen)))
@@ -171,7 +171,7 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
     let wanted = arguments.settle()?;
     start_log(wanted.log);
     let (listeners, address) = wanted.listen()?;
-    let office = wanted.database.open_or_create()?;
+    let app_state = wanted.database.open_or_create()?;
     let scheme = if wanted.tls.is_some() {
         "https"
     } else {
@@ -184,7 +184,7 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
             .unwrap_or_else(|| format!("{scheme}://{address}")),
         behind_proxy: wanted.behind_proxy,
     };
-    if let Some(code) = office.desk()?.set_up_code()? {
+    if let Some(code) = app_state.app()?.set_up_code()? {
         // One of the two places where a secret is ever written down: there is nobody yet who could be shown it otherwise.
         eprintln!(
             "no admin yet: make one within an hour at {}{}?code={}",
@@ -202,7 +202,10 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
         tls: wanted.tls,
         signals: true,
         exempt: std::sync::Arc::new(move |peer| {
-            peer.is_loopback() || exempt.as_ref().is_some_and(|networks| networks.allow(peer))
+            peer.is_loopback()
+                || exempt
+                    .as_ref()
+                    .is_some_and(|allowed_addresses| allowed_addresses.allow(peer))
         }),
         ..Wire::default()
     };
@@ -215,9 +218,16 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
             log::error!("the watchdog: {error}");
         }
     };
-    let served = http::serve(&office, settings, &wire, listeners, &Stop::default(), ready);
+    let served = http::serve(
+        &app_state,
+        settings,
+        &wire,
+        listeners,
+        &Stop::default(),
+        ready,
+    );
     systemd::stopping();
-    office.close();
+    app_state.close();
     served.map_err(|error| Failure::new(FAILED, error.to_string()))
 }
 
@@ -265,7 +275,7 @@ impl<W: std::io::Write> std::io::Write for Escaped<W> {
         let text = String::from_utf8_lossy(bytes);
         let mut escaped = String::with_capacity(text.len());
         for character in text.chars() {
-            if crate::model::text::is_unseen(character) {
+            if crate::model::text::is_invisible(character) {
                 escaped.extend(character.escape_unicode());
             } else {
                 escaped.push(character);

@@ -38,7 +38,7 @@ enum SshKeyCommand {
     /// List SSH keys
     List {
         #[command(flatten)]
-        whose: Whose,
+        scope: UserScope,
     },
     /// Add an SSH key: it opens your login on every host from the next login on
     Add(Add),
@@ -47,7 +47,7 @@ enum SshKeyCommand {
         /// Name or id
         key: String,
         #[command(flatten)]
-        whose: Whose,
+        scope: UserScope,
     },
     /// Change an SSH key: name, end, addresses, or the key itself
     Edit(Edit),
@@ -59,21 +59,21 @@ enum SshKeyCommand {
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
-        whose: Whose,
+        scope: UserScope,
     },
     /// Take over an `authorized_keys` file, or those in a folder of home directories; says line by line what was taken
     Import(Import),
 }
 
-/// Whose SSH keys are meant.
+/// Scope SSH keys are meant.
 #[derive(Args, Clone, Debug, Default)]
-pub struct Whose {
+pub struct UserScope {
     /// Another user's, for admins: to list, show, delete
     #[arg(long, value_name = "USERNAME")]
     user: Option<String>,
 }
 
-impl Whose {
+impl UserScope {
     fn path(&self) -> String {
         path_of(self.user.as_deref())
     }
@@ -131,11 +131,11 @@ struct Edit {
 pub fn run(arguments: SshKeyArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
-        SshKeyCommand::List { whose } => list(&client, &whose),
+        SshKeyCommand::List { scope } => list(&client, &scope),
         SshKeyCommand::Add(add) => add_key(&client, add),
-        SshKeyCommand::Show { key, whose } => show(&client, &whose, &key),
+        SshKeyCommand::Show { key, scope } => show(&client, &scope, &key),
         SshKeyCommand::Edit(edit) => edit_key(&client, edit),
-        SshKeyCommand::Delete { key, yes, whose } => delete(&client, &whose, &key, yes),
+        SshKeyCommand::Delete { key, yes, scope } => delete(&client, &scope, &key, yes),
         SshKeyCommand::Import(import) => ssh_key_import::run(&client, &import),
     }
 }
@@ -150,8 +150,8 @@ const HEADINGS: [&str; 7] = [
     "last used",
 ];
 
-fn list(client: &Client, whose: &Whose) -> Result<(), Failure> {
-    let listed = client.list(&whose.path())?;
+fn list(client: &Client, scope: &UserScope) -> Result<(), Failure> {
+    let listed = client.list(&scope.path())?;
     if client.connection.json {
         return output::line(&listed.json());
     }
@@ -183,10 +183,10 @@ fn kind(key: &SshKeyOut) -> String {
 }
 
 /// One key, and its JSON as the API writes it. Another's is found in their list: there is no path to it alone.
-fn find(client: &Client, whose: &Whose, given: &str) -> Result<(SshKeyOut, String), Failure> {
-    let path = whose.path();
+fn find(client: &Client, scope: &UserScope, given: &str) -> Result<(SshKeyOut, String), Failure> {
+    let path = scope.path();
     let id = find_id(client, &path, WHAT, given)?;
-    if whose.user.is_none() {
+    if scope.user.is_none() {
         let answer = client.get(&format!("{path}/{id}"))?;
         return Ok((answer.parse()?, answer.text.to_string()));
     }
@@ -199,8 +199,8 @@ fn find(client: &Client, whose: &Whose, given: &str) -> Result<(SshKeyOut, Strin
     Ok((key, text))
 }
 
-fn show(client: &Client, whose: &Whose, given: &str) -> Result<(), Failure> {
-    let (key, text) = find(client, whose, given)?;
+fn show(client: &Client, scope: &UserScope, given: &str) -> Result<(), Failure> {
+    let (key, text) = find(client, scope, given)?;
     if client.connection.json {
         return output::line(&text);
     }
@@ -292,11 +292,11 @@ fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
     told(client, &answer.text, &answer.parse()?, "changed")
 }
 
-fn delete(client: &Client, whose: &Whose, given: &str, yes: bool) -> Result<(), Failure> {
-    let path = whose.path();
+fn delete(client: &Client, scope: &UserScope, given: &str, yes: bool) -> Result<(), Failure> {
+    let path = scope.path();
     let id = find_id(client, &path, WHAT, given)?;
     if !yes {
-        confirm(&question(client, whose, &id, given), yes)?;
+        confirm(&question(client, scope, &id, given), yes)?;
     }
     client.delete(&format!("{path}/{id}"))?;
     say(&format!(
@@ -306,8 +306,8 @@ fn delete(client: &Client, whose: &Whose, given: &str, yes: bool) -> Result<(), 
 }
 
 /// What will break, for who is about to delete it.
-fn question(client: &Client, whose: &Whose, id: &str, given: &str) -> String {
-    let used = match find(client, whose, id).map(|(key, _)| (key.last_used_at, key.last_used_host))
+fn question(client: &Client, scope: &UserScope, id: &str, given: &str) -> String {
+    let used = match find(client, scope, id).map(|(key, _)| (key.last_used_at, key.last_used_host))
     {
         Ok((Some(at), host)) => {
             let when = Time::parse(&at).map_or(at, |time| output::relative(time, client.now()));

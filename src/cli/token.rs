@@ -6,7 +6,7 @@ use super::api_key::{KEY_HEADINGS, some};
 use super::client::Client;
 use super::connection::Remote;
 use super::exit::Failure;
-use super::explain::{Question, Whose, explain};
+use super::explain::{KeyOwner, Question, explain};
 use super::lookup::find_id;
 use super::output::{self, Cell, Out, say};
 use super::prompt::confirm;
@@ -26,7 +26,7 @@ enum TokenCommand {
     /// List tokens
     List {
         #[command(flatten)]
-        whose: Whose,
+        owner: KeyOwner,
     },
     /// Make a token; its secret is all that standard output gets
     Create {
@@ -52,7 +52,7 @@ enum TokenCommand {
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
-        whose: Whose,
+        owner: KeyOwner,
     },
     /// Say why a token is refused, or would be
     Explain {
@@ -61,7 +61,7 @@ enum TokenCommand {
         #[command(flatten)]
         question: Question,
         #[command(flatten)]
-        whose: Whose,
+        owner: KeyOwner,
     },
 }
 
@@ -72,8 +72,8 @@ enum TokenCommand {
 pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
-        TokenCommand::List { whose } => {
-            let listed = client.list(&whose.path("tokens"))?;
+        TokenCommand::List { owner } => {
+            let listed = client.list(&owner.path("tokens"))?;
             if client.connection.json {
                 return output::line(&listed.json());
             }
@@ -99,8 +99,8 @@ pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
             };
             create_token(&client, &out, &body)
         }
-        TokenCommand::Delete { token, yes, whose } => {
-            let path = whose.path("tokens");
+        TokenCommand::Delete { token, yes, owner } => {
+            let path = owner.path("tokens");
             let id = find_id(&client, &path, "token", &token)?;
             confirm(&format!("Delete the token {token} ({id})?"), yes)?;
             client.delete(&format!("{path}/{id}"))?;
@@ -112,8 +112,8 @@ pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
         TokenCommand::Explain {
             token,
             question,
-            whose,
-        } => explain(&client, &whose.path("tokens"), "token", &token, &question),
+            owner,
+        } => explain(&client, &owner.path("tokens"), "token", &token, &question),
     }
 }
 
@@ -175,7 +175,7 @@ enum SessionCommand {
     /// List where you are signed in at the console
     List {
         #[command(flatten)]
-        whose: Whose,
+        owner: KeyOwner,
     },
     /// Sign one out: it is refused from the next request on
     Delete {
@@ -185,7 +185,7 @@ enum SessionCommand {
         #[arg(long)]
         yes: bool,
         #[command(flatten)]
-        whose: Whose,
+        owner: KeyOwner,
     },
     /// Sign out everywhere at the console
     DeleteOthers {
@@ -202,8 +202,8 @@ enum SessionCommand {
 pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
-        SessionCommand::List { whose } => {
-            let listed = client.list(&whose.path("sessions"))?;
+        SessionCommand::List { owner } => {
+            let listed = client.list(&owner.path("sessions"))?;
             if client.connection.json {
                 return output::line(&listed.json());
             }
@@ -234,9 +234,9 @@ pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
         SessionCommand::Delete {
             session,
             yes,
-            whose,
+            owner,
         } => {
-            let path = whose.path("sessions");
+            let path = owner.path("sessions");
             let id = find_id(&client, &path, "session", &session)?;
             confirm(&format!("Sign out {id}?"), yes)?;
             client.delete(&format!("{path}/{id}"))?;

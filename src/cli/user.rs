@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 
 use super::exit::{Failure, INVALID, USAGE};
 use super::output::{self, Cell, Out, say};
-use super::place::{At, File, Missing, Place, json};
+use super::place::{Backend, File, Missing, Place, json};
 use super::prompt;
 use crate::model::code::Purpose;
 use crate::model::secret::Secret;
@@ -240,8 +240,8 @@ pub fn run(arguments: UserArguments) -> Result<(), Failure> {
                 yes,
             )?;
             match &at {
-                At::File(file) => file.desk.delete_user_as_operator(&username(&name)?)?,
-                At::Server(client) => client.delete(&path(&name)?).map(|_| ())?,
+                Backend::File(file) => file.app.delete_user_as_operator(&username(&name)?)?,
+                Backend::Server(client) => client.delete(&path(&name)?).map(|_| ())?,
             }
             say(&format!("deleted {name} {}", at.name()));
             Ok(())
@@ -288,11 +288,11 @@ fn now() -> Time {
     crate::clock::Clock::System.now()
 }
 
-fn add(at: &At, wanted: UserIn, link: &Link) -> Result<(), Failure> {
+fn add(at: &Backend, wanted: UserIn, link: &Link) -> Result<(), Failure> {
     let added: Shown<UserOut> = match at {
-        At::Server(client) => answered(&client.post("/api/v1/users", &wanted)?)?,
-        At::File(file) => {
-            let invited = file.desk.add_user_as_operator(wanted.parse()?)?;
+        Backend::Server(client) => answered(&client.post("/api/v1/users", &wanted)?)?,
+        Backend::File(file) => {
+            let invited = file.app.add_user_as_operator(wanted.parse()?)?;
             let invitation = invited
                 .code
                 .map(|code| link.with(Purpose::Invitation, code));
@@ -320,16 +320,16 @@ fn add(at: &At, wanted: UserIn, link: &Link) -> Result<(), Failure> {
     }
 }
 
-fn list(at: &At) -> Result<(), Failure> {
+fn list(at: &Backend) -> Result<(), Failure> {
     let users: Vec<UserOut> = match at {
-        At::Server(client) => {
+        Backend::Server(client) => {
             let listed = client.list("/api/v1/users")?;
             if at.json() {
                 return output::line(&listed.json());
             }
             listed.parse()?
         }
-        At::File(file) => all_on(file)?,
+        Backend::File(file) => all_on(file)?,
     };
     if at.json() {
         return output::line(&json(&crate::wire::ListOut {
@@ -345,7 +345,7 @@ fn all_on(file: &File) -> Result<Vec<UserOut>, Failure> {
     let mut users = Vec::new();
     let mut after = None;
     loop {
-        let page = file.desk.users_as_operator(after, 200)?;
+        let page = file.app.users_as_operator(after, 200)?;
         users.extend(page.items.iter().map(UserOut::of));
         after = page.next.and_then(|next| next.parse().ok());
         if after.is_none() {
@@ -354,10 +354,12 @@ fn all_on(file: &File) -> Result<Vec<UserOut>, Failure> {
     }
 }
 
-fn show(at: &At, name: &str) -> Result<(), Failure> {
+fn show(at: &Backend, name: &str) -> Result<(), Failure> {
     let user: Shown<UserOut> = match at {
-        At::Server(client) => answered(&client.get(&path(name)?)?)?,
-        At::File(file) => Shown::of(UserOut::of(&file.desk.user_as_operator(&username(name)?)?))?,
+        Backend::Server(client) => answered(&client.get(&path(name)?)?)?,
+        Backend::File(file) => {
+            Shown::of(UserOut::of(&file.app.user_as_operator(&username(name)?)?))?
+        }
     };
     if at.json() {
         return output::line(&user.json);
@@ -366,12 +368,12 @@ fn show(at: &At, name: &str) -> Result<(), Failure> {
     output::record(&rows)
 }
 
-fn change(at: &At, name: &str, patch: UserPatch, done: &str) -> Result<(), Failure> {
+fn change(at: &Backend, name: &str, patch: UserPatch, done: &str) -> Result<(), Failure> {
     let user: Shown<UserOut> = match at {
-        At::Server(client) => answered(&client.patch(&path(name)?, &patch)?)?,
-        At::File(file) => Shown::of(UserOut::of(
+        Backend::Server(client) => answered(&client.patch(&path(name)?, &patch)?)?,
+        Backend::File(file) => Shown::of(UserOut::of(
             &file
-                .desk
+                .app
                 .change_user_as_operator(&username(name)?, patch.parse()?)?,
         ))?,
     };
@@ -382,15 +384,15 @@ fn change(at: &At, name: &str, patch: UserPatch, done: &str) -> Result<(), Failu
     Ok(())
 }
 
-fn reset_password(at: &At, name: &str, link: &Link) -> Result<(), Failure> {
+fn reset_password(at: &Backend, name: &str, link: &Link) -> Result<(), Failure> {
     let made: Shown<LinkOut> = match at {
-        At::Server(client) => {
+        Backend::Server(client) => {
             answered(&client.post(&format!("{}/reset-password", path(name)?), &NothingIn {})?)?
         }
-        At::File(file) => Shown::of(LinkOut {
+        Backend::File(file) => Shown::of(LinkOut {
             link: link.with(
                 Purpose::PasswordReset,
-                file.desk.reset_password_as_operator(&username(name)?)?,
+                file.app.reset_password_as_operator(&username(name)?)?,
             ),
         })?,
     };
@@ -403,8 +405,8 @@ fn reset_password(at: &At, name: &str, link: &Link) -> Result<(), Failure> {
     output::line(&made.value.link)
 }
 
-fn end_everything(at: &At, name: &str, yes: bool) -> Result<(), Failure> {
-    let At::Server(client) = at else {
+fn end_everything(at: &Backend, name: &str, yes: bool) -> Result<(), Failure> {
+    let Backend::Server(client) = at else {
         return Err(
             Failure::new(USAGE, "this is an admin's act and goes through the API")
                 .hint("keycroft login; on the file: keycroft user disable, or delete"),
@@ -432,8 +434,8 @@ fn end_everything(at: &At, name: &str, yes: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn token(at: &At, name: &str, expires: Option<&str>, out: &Out) -> Result<(), Failure> {
-    let At::File(file) = at else {
+fn token(at: &Backend, name: &str, expires: Option<&str>, out: &Out) -> Result<(), Failure> {
+    let Backend::File(file) = at else {
         return Err(
             Failure::new(USAGE, "only the file's owner makes tokens for others")
                 .hint(format!("keycroft user token {name} --db FILE")),
@@ -443,7 +445,7 @@ fn token(at: &At, name: &str, expires: Option<&str>, out: &Out) -> Result<(), Fa
         .map_err(|(_, message)| Failure::new(INVALID, format!("--expires: {message}")))?;
     let place = out.open()?;
     let issued =
-        match username(name).and_then(|name| Ok(file.desk.user_token_as_operator(&name, end)?)) {
+        match username(name).and_then(|name| Ok(file.app.user_token_as_operator(&name, end)?)) {
             Ok(issued) => issued,
             Err(failure) => {
                 place.forget();

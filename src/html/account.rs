@@ -36,9 +36,9 @@ pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
         .required()
         .characters_max(NAME_CHARACTERS_MAX);
     let themes = [
-        (Theme::System.word(), "As my system says"),
-        (Theme::Light.word(), "Light"),
-        (Theme::Dark.word(), "Dark"),
+        (Theme::System.as_str(), "As my system says"),
+        (Theme::Light.as_str(), "Light"),
+        (Theme::Dark.as_str(), "Dark"),
     ];
     let content = html! {
         h1 { "Account" }
@@ -62,7 +62,7 @@ pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
         }))
         h2 { "Looks" }
         (post(frame, "/account/theme", &html! {
-            fieldset { legend { "Theme" } (radios(&Input::default(), "theme", frame.theme.word(), &themes)) }
+            fieldset { legend { "Theme" } (radios(&Input::default(), "theme", frame.theme.as_str(), &themes)) }
             div.act { button { "Save theme" } }
         }))
     };

@@ -15,9 +15,9 @@ use crate::model::text::{NAME_CHARACTERS_MAX, NOTE_CHARACTERS_MAX};
 use crate::model::time::Time;
 
 pub use super::api_key_list::{ApiKeyList, ApiKeyRow, Filter, Sort, list};
-pub use super::api_key_page::{ApiKeyPage, Maker, show};
+pub use super::api_key_page::{ApiKeyPage, Creator, show};
 
-/// Whose API keys the pages are about, and so where they live.
+/// Scope API keys the pages are about, and so where they live.
 #[derive(Debug, Clone)]
 pub enum Holder {
     /// The person who is signed in: `/api-keys`.
@@ -211,7 +211,7 @@ pub fn already_created(frame: &Frame, holder: &Holder, record: Option<&Record>) 
 pub fn edit(frame: &Frame, view: &ApiKeyEdit) -> Markup {
     let (input, record) = (&view.input, &view.record);
     let path = view.holder.path_of(record.id, "");
-    let addresses: Vec<String> = record.networks.iter().collect();
+    let addresses: Vec<String> = record.allowed_addresses.iter().collect();
     let title = format!("Edit {}", record.name);
     let form = html! {
         (hidden("version", &view.version))

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use super::api_key::Holder;
 use super::form::hidden;
 use super::layout::{Frame, heading, page};
-use super::standing::Standing;
+use super::standing::DisplayStatus;
 use super::table::{Pager, address, last_use, pager};
 use super::when::{self, time};
 use super::{chart, permission, standing};
@@ -44,7 +44,7 @@ impl Sort {
 
     /// The word in `?sort=`; empty for the usual order.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Attention => "",
             Self::Name => "name",
@@ -58,7 +58,7 @@ impl Sort {
     /// Reads the word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|sort| sort.word() == word)
+        Self::ALL.into_iter().find(|sort| sort.as_str() == word)
     }
 }
 
@@ -67,7 +67,7 @@ impl Sort {
 pub struct Filter {
     /// Part of a name; empty: all.
     pub text: String,
-    pub state: Option<Standing>,
+    pub state: Option<DisplayStatus>,
     pub sort: Sort,
 }
 
@@ -79,8 +79,8 @@ impl Filter {
     fn pairs(&self) -> [(&str, &str); 3] {
         [
             ("text", self.text.as_str()),
-            ("state", self.state.map_or("", Standing::word)),
-            ("sort", self.sort.word()),
+            ("state", self.state.map_or("", DisplayStatus::as_str)),
+            ("sort", self.sort.as_str()),
         ]
     }
 }
@@ -156,7 +156,7 @@ fn empty(view: &ApiKeyList, new: &str) -> Markup {
 }
 
 fn filter(view: &ApiKeyList, path: &str) -> Markup {
-    let state = view.filter.state.map_or("", Standing::word);
+    let state = view.filter.state.map_or("", DisplayStatus::as_str);
     let text = Some(&view.filter.text).filter(|text| !text.is_empty());
     html! {
         form.bar action=(path) {
@@ -165,10 +165,10 @@ fn filter(view: &ApiKeyList, path: &str) -> Markup {
                 "Status"
                 select name="state" {
                     option value="" { "Any" }
-                    @for standing in Standing::LIVE { option value=(standing.word()) selected[state == standing.word()] { (standing.label()) } }
+                    @for standing in DisplayStatus::LIVE { option value=(standing.as_str()) selected[state == standing.as_str()] { (standing.label()) } }
                 }
             }
-            @if view.filter.sort != Sort::Attention { (hidden("sort", view.filter.sort.word())) }
+            @if view.filter.sort != Sort::Attention { (hidden("sort", view.filter.sort.as_str())) }
             button { "Filter" }
             @if !view.filter.is_empty() { a.btn href=(path) { "Clear" } }
         }
@@ -180,8 +180,8 @@ fn rows(frame: &Frame, view: &ApiKeyList, path: &str) -> Markup {
         let chosen = view.filter.sort == sort;
         let pairs = [
             ("text", view.filter.text.as_str()),
-            ("state", view.filter.state.map_or("", Standing::word)),
-            ("sort", sort.word()),
+            ("state", view.filter.state.map_or("", DisplayStatus::as_str)),
+            ("sort", sort.as_str()),
         ];
         let order = match sort {
             Sort::Name | Sort::Expires => "ascending",

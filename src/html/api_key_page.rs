@@ -9,7 +9,7 @@ use super::layout::{Frame, heading, page};
 use super::table::{address, last_use};
 use super::when::{end_in_line, exact, expiry, time, time_or_never};
 use super::{chart, event, permission, standing};
-use crate::model::credential::{Record, Refusal, State, UsageDay};
+use crate::model::credential::{Record, RejectReason, State, UsageDay};
 use crate::model::event::Event;
 use crate::model::permission::Permissions;
 use crate::model::secret::{Form, Id, hint};
@@ -18,7 +18,7 @@ use crate::model::user_agent;
 
 /// What made a credential.
 #[derive(Debug, Clone)]
-pub enum Maker {
+pub enum Creator {
     /// Another credential of the same owner that is still known.
     Credential(Box<Record>),
     /// Something that is no longer known or belongs to somebody else, by its id.
@@ -35,9 +35,9 @@ pub struct ApiKeyPage {
     /// What it may do now: what it was given, and what its owner has.
     pub power: Permissions,
     /// Why it would be refused now, whatever the address; `None` when it is good.
-    pub refusal: Option<Refusal>,
+    pub refusal: Option<RejectReason>,
     pub usage: Vec<UsageDay>,
-    pub maker: Maker,
+    pub creator: Creator,
     /// What it made and what is still good.
     pub made: Vec<Record>,
     /// The SSH keys among what it made: ids and names.
@@ -127,25 +127,25 @@ fn facts(frame: &Frame, view: &ApiKeyPage) -> Markup {
                 @if !lost.is_empty() { small { "Not in force, since the owner does not have them now: " (lost) } }
             }
             dt { "Allowed addresses" }
-            dd { @if record.networks.is_everywhere() { "Everywhere" } @else { code { (record.networks) } } }
+            dd { @if record.allowed_addresses.is_everywhere() { "Everywhere" } @else { code { (record.allowed_addresses) } } }
             @if let Some(note) = &record.note { dt { "Note" } dd { @for line in note.lines() { (line) br; } } }
             dt { "Created" } dd { (time(record.created_at, now)) " (" (exact(record.created_at)) ")" }
-            dt { "Made by" } dd { (made_by(&view.maker)) }
+            dt { "Made by" } dd { (created_by(&view.creator)) }
             @if let Some(at) = record.rotated_at { dt { "Rotated" } dd { (time(at, now)) } }
             @if let Some(ending) = &record.ended { dt { "Ended" } dd { (time(ending.at, now)) ": " (ending.reason) } }
         }
     }
 }
 
-fn made_by(maker: &Maker) -> Markup {
-    match maker {
-        Maker::Credential(record) if record.user_agent.is_some() => {
+fn created_by(creator: &Creator) -> Markup {
+    match creator {
+        Creator::Credential(record) if record.user_agent.is_some() => {
             html! { "Console, in " (user_agent::device(record.user_agent.as_deref())) }
         }
-        Maker::Credential(record) => {
+        Creator::Credential(record) => {
             html! { (record.kind) " " bdi { (record.name) } " (" code { (record.id) } ")" }
         }
-        Maker::Id(id) => html! { code { (id) } },
-        Maker::Nobody => html! { "The server's command line" },
+        Creator::Id(id) => html! { code { (id) } },
+        Creator::Nobody => html! { "The server's command line" },
     }
 }

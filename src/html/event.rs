@@ -11,7 +11,7 @@ use crate::model::event::{Event, Outcome, decode_words};
 use crate::model::time::Time;
 use crate::model::user_agent;
 
-/// Whose events are shown, and so where the page lives.
+/// Scope events are shown, and so where the page lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// `/events`: those by and about the person who is signed in.
@@ -144,9 +144,9 @@ fn row(event: &Event, now: Time) -> Markup {
                 @if event.actor.is_empty() { "unknown" } @else { bdi { (event.actor) } }
                 @if let Some(credential) = &event.credential { small { (credential) } }
             }
-            td data-l="From" { (event.way) small { (from(event)) } }
+            td data-l="From" { (event.channel) small { (from(event)) } }
             td data-l="Result" {
-                @if event.outcome == Outcome::Done.word() { (badge("ok", "Done")) } @else { (badge("bad", "Refused")) }
+                @if event.outcome == Outcome::Done.as_str() { (badge("ok", "Done")) } @else { (badge("bad", "Refused")) }
             }
         }
     }

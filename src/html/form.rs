@@ -138,14 +138,14 @@ pub(super) fn hidden(name: &str, value: &str) -> Markup {
     html! { input type="hidden" name=(name) value=(value); }
 }
 
-/// The values of a form before, so that it survives a detour; what [`may_be_written`] refuses is left out.
-pub(super) fn carried(fields: &[(String, String)]) -> Markup {
-    html! { @for (name, value) in fields.iter().filter(|(name, value)| may_be_written(name, value)) { (hidden(name, value)) } }
+/// The values of a form before, so that it survives a detour; what [`safe_to_echo`] refuses is left out.
+pub(super) fn hidden_fields(fields: &[(String, String)]) -> Markup {
+    html! { @for (name, value) in fields.iter().filter(|(name, value)| safe_to_echo(name, value)) { (hidden(name, value)) } }
 }
 
 /// Whether a value that was sent may stand in a page: no password, no form token, and nothing in the place of a
 /// public key that could be a private one.
-pub(super) fn may_be_written(name: &str, value: &str) -> bool {
+pub(super) fn safe_to_echo(name: &str, value: &str) -> bool {
     let name = name.strip_prefix(super::sign_in::KEPT).unwrap_or(name);
     match name {
         "form_token" | "current" | "new" => false,
@@ -453,9 +453,13 @@ mod tests {
             .show(&failed())
             .into_string();
         assert!(!field.contains("hunter2"));
-        assert!(!carried(&failed().values).into_string().contains("hunter2"));
         assert!(
-            carried(&failed().values)
+            !hidden_fields(&failed().values)
+                .into_string()
+                .contains("hunter2")
+        );
+        assert!(
+            hidden_fields(&failed().values)
                 .into_string()
                 .contains("name=\"name\"")
         );
@@ -466,12 +470,10 @@ mod tests {
             "new",
             "form_token",
         ] {
-            assert!(!may_be_written(name, "x"), "{name}");
+            assert!(!safe_to_echo(name, "x"), "{name}");
         }
-        assert!(
-            may_be_written("kept.note", "x") && may_be_written("public_key", "ssh-ed25519 AAAA\n")
-        );
-        assert!(!may_be_written(
+        assert!(safe_to_echo("kept.note", "x") && safe_to_echo("public_key", "ssh-ed25519 AAAA\n"));
+        assert!(!safe_to_echo(
             "kept.public_key",
             "-----BEGIN OPENSSH PRIVATE KEY-----"
         ));

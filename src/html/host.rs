@@ -1,4 +1,4 @@
-//! Hosts: machines whose sshd asks for SSH keys, and the codes that enrol them.
+//! Hosts: machines whose sshd asks for SSH keys, and the codes that enroll them.
 
 use std::time::Duration;
 
@@ -45,7 +45,7 @@ pub struct HostList {
     pub pager: Pager,
 }
 
-/// An enrolment code that can still be used.
+/// An enrollment code that can still be used.
 #[derive(Debug, Clone)]
 pub struct CodeFacts {
     pub id: String,
@@ -64,7 +64,7 @@ pub struct HostEdit {
     pub input: Input,
 }
 
-/// The form of an enrolment code.
+/// The form of an enrollment code.
 #[derive(Debug, Clone)]
 pub struct CodeNew {
     /// All groups there are.
@@ -73,7 +73,7 @@ pub struct CodeNew {
     pub input: Input,
 }
 
-/// An enrolment code that was just made.
+/// An enrollment code that was just made.
 pub struct CodeIssued<'a> {
     pub secret: &'a str,
     pub uses_left: u32,
@@ -85,10 +85,10 @@ pub struct CodeIssued<'a> {
 pub fn list(frame: &Frame, view: &HostList) -> Markup {
     let now = frame.now;
     let content = html! {
-        (heading("Hosts", &html! { a.btn.go href="/admin/hosts/enrol" { "Add host" } }))
+        (heading("Hosts", &html! { a.btn.go href="/admin/hosts/enroll" { "Add host" } }))
         p.lead { "Machines whose sshd asks keycroft who may log in." }
         @if view.hosts.is_empty() {
-            div.box { p { "No hosts yet. Make a code, and paste three commands on the machine." } p { "Or run " code { "keycroft host enrol-code" } } }
+            div.box { p { "No hosts yet. Make a code, and paste three commands on the machine." } p { "Or run " code { "keycroft host enroll-code" } } }
         } @else {
             table {
                 thead { tr { th { "Name" } th { "Status" } th { "Last contact" } th { "Copy" } th { "Open to" } th { "Version" } } }
@@ -213,7 +213,7 @@ fn groups(all: &[String], given: &[String], input: &Input) -> Markup {
     form::group("groups", "Limited to members of", input, &boxes)
 }
 
-/// `/admin/hosts/enrol`. Sends `nonce`, `uses`, `expires_in` (`24h`) and `groups`.
+/// `/admin/hosts/enroll`. Sends `nonce`, `uses`, `expires_in` (`24h`) and `groups`.
 #[must_use]
 pub fn code_new(frame: &Frame, view: &CodeNew) -> Markup {
     let input = &view.input;
@@ -226,9 +226,9 @@ pub fn code_new(frame: &Frame, view: &CodeNew) -> Markup {
     };
     let content = html! {
         h1 { "Add host" }
-        p.lead { "Makes an enrolment code. Whoever has it can enrol a host, which then learns everybody's public keys." }
+        p.lead { "Makes an enrollment code. Whoever has it can enroll a host, which then learns everybody's public keys." }
         (summary(input))
-        (post(frame, "/admin/hosts/enrol", &form))
+        (post(frame, "/admin/hosts/enroll", &form))
     };
     page(frame, Section::Hosts, &input.title("Add host"), &content)
 }
@@ -238,7 +238,7 @@ pub fn code_new(frame: &Frame, view: &CodeNew) -> Markup {
 pub fn code_created(frame: &Frame, view: &CodeIssued<'_>) -> Markup {
     let url = &frame.public_url;
     let content = html! {
-        h1 { "Enrol the host now" }
+        h1 { "Enroll the host now" }
         p.lead { "Good for " (view.uses_left) @if view.uses_left == 1 { " host" } @else { " hosts" } ", until " (utc(view.expires_at)) "." }
         div.box.warn data-once {
             p { b { "This is the only time the code is shown." } " keycroft keeps a hash of it and cannot show it again." }
@@ -256,7 +256,7 @@ pub fn code_created(frame: &Frame, view: &CodeIssued<'_>) -> Markup {
         }
         (paste("In cloud-init", "the lines for cloud-init", &format!("runcmd:\n  - keycroft host enroll {url} --code-file /etc/keycroft/code")))
     };
-    page(frame, Section::Hosts, "Enrol the host now", &content)
+    page(frame, Section::Hosts, "Enroll the host now", &content)
 }
 
 /// What the form of a code gets when it is sent again.

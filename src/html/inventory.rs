@@ -67,7 +67,7 @@ pub fn list(frame: &Frame, view: &Inventory) -> Markup {
         p.lead { "Every credential of everybody. What nobody uses any more is best deleted." }
         div.act {
             @for show in Show::ALL {
-                a.btn href=(address(path, &[("show", show.word())])) aria-current=[(show == view.show).then_some("true")] { (label(show)) }
+                a.btn href=(address(path, &[("show", show.as_str())])) aria-current=[(show == view.show).then_some("true")] { (label(show)) }
             }
         }
         @if view.rows.is_empty() {
@@ -81,7 +81,7 @@ pub fn list(frame: &Frame, view: &Inventory) -> Markup {
                 }
                 div.act { button.no { "Delete what is chosen" } }
             }))
-            (pager(&view.pager, path, &[("show", view.show.word())]))
+            (pager(&view.pager, path, &[("show", view.show.as_str())]))
         }
     };
     page(frame, Section::Inventory, "Inventory", &content)

@@ -20,7 +20,7 @@ impl Theme {
 
     /// The word in the cookie, in the form and in `<html data-theme>`.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::System => "system",
             Self::Light => "light",
@@ -31,7 +31,7 @@ impl Theme {
     /// Reads the word; anything else is [`Theme::System`].
     #[must_use]
     pub fn from_word(word: &str) -> Self {
-        let found = Self::ALL.into_iter().find(|theme| theme.word() == word);
+        let found = Self::ALL.into_iter().find(|theme| theme.as_str() == word);
         found.unwrap_or_default()
     }
 }
@@ -187,7 +187,7 @@ pub(super) fn heading(title: &str, acts: &Markup) -> Markup {
 fn document(theme: Theme, title: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
-        html lang="en" data-theme=(theme.word()) {
+        html lang="en" data-theme=(theme.as_str()) {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width";

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::form::{Input, Tick, group, radios};
-use crate::model::permission::{Own, Permission, Permissions};
+use crate::model::permission::{BuiltinPermission, Permission, Permissions};
 
 /// The field of the broad choice; [`Access`] has its values.
 pub const ACCESS: &str = "access";
@@ -13,26 +13,61 @@ pub const SINGLE: &str = "permissions";
 pub const ROW: &str = "permission.";
 
 /// Our resources that have a read and a write side, in the order in which pages show them.
-const RESOURCES: [(&str, &str, Own, Own); 9] = [
+const RESOURCES: [(&str, &str, BuiltinPermission, BuiltinPermission); 9] = [
     (
         "sessions",
         "Sessions",
-        Own::SessionsRead,
-        Own::SessionsWrite,
+        BuiltinPermission::SessionsRead,
+        BuiltinPermission::SessionsWrite,
     ),
-    ("account", "Account", Own::AccountRead, Own::AccountWrite),
-    ("api-keys", "API keys", Own::ApiKeysRead, Own::ApiKeysWrite),
-    ("tokens", "Tokens", Own::TokensRead, Own::TokensWrite),
-    ("ssh-keys", "SSH keys", Own::SshKeysRead, Own::SshKeysWrite),
-    ("users", "Users and groups", Own::UsersRead, Own::UsersWrite),
-    ("hosts", "Hosts", Own::HostsRead, Own::HostsWrite),
+    (
+        "account",
+        "Account",
+        BuiltinPermission::AccountRead,
+        BuiltinPermission::AccountWrite,
+    ),
+    (
+        "api-keys",
+        "API keys",
+        BuiltinPermission::ApiKeysRead,
+        BuiltinPermission::ApiKeysWrite,
+    ),
+    (
+        "tokens",
+        "Tokens",
+        BuiltinPermission::TokensRead,
+        BuiltinPermission::TokensWrite,
+    ),
+    (
+        "ssh-keys",
+        "SSH keys",
+        BuiltinPermission::SshKeysRead,
+        BuiltinPermission::SshKeysWrite,
+    ),
+    (
+        "users",
+        "Users and groups",
+        BuiltinPermission::UsersRead,
+        BuiltinPermission::UsersWrite,
+    ),
+    (
+        "hosts",
+        "Hosts",
+        BuiltinPermission::HostsRead,
+        BuiltinPermission::HostsWrite,
+    ),
     (
         "services",
         "Services",
-        Own::ServicesRead,
-        Own::ServicesWrite,
+        BuiltinPermission::ServicesRead,
+        BuiltinPermission::ServicesWrite,
     ),
-    ("policy", "Policy", Own::PolicyRead, Own::PolicyWrite),
+    (
+        "policy",
+        "Policy",
+        BuiltinPermission::PolicyRead,
+        BuiltinPermission::PolicyWrite,
+    ),
 ];
 
 /// The broad choice of what a credential may do.
@@ -58,7 +93,7 @@ impl Access {
 
     /// The word in the form.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Everything => "everything",
             Self::Unmanaging => "unmanaging",
@@ -73,11 +108,13 @@ impl Access {
 /// # Errors
 /// A sentence, when a word in it is no permission or no answer of the form. Whether they may be given is decided elsewhere.
 pub fn chosen(input: &Input, offered: &Permissions) -> Result<Permissions, String> {
-    let word = input.value(ACCESS).unwrap_or(Access::Everything.word());
-    let access = Access::ALL.into_iter().find(|access| access.word() == word);
+    let word = input.value(ACCESS).unwrap_or(Access::Everything.as_str());
+    let access = Access::ALL
+        .into_iter()
+        .find(|access| access.as_str() == word);
     match access.ok_or("choose one of the answers")? {
         Access::Everything => Ok(offered.clone()),
-        Access::Unmanaging => Ok(unmanaging(offered)),
+        Access::Unmanaging => Ok(without_credential_management(offered)),
         Access::ReadOnly => Ok(read_only(offered)),
         Access::Choose => rows(input),
     }
@@ -86,10 +123,10 @@ pub fn chosen(input: &Input, offered: &Permissions) -> Result<Permissions, Strin
 /// Permissions as the fields in which the rows of [`choice`] send them: to fill a form in.
 #[must_use]
 pub fn as_fields(permissions: &Permissions) -> Vec<(String, String)> {
-    let mut fields = vec![(ACCESS.to_owned(), Access::Choose.word().to_owned())];
+    let mut fields = vec![(ACCESS.to_owned(), Access::Choose.as_str().to_owned())];
     let mut rest = permissions.clone();
     for (resource, _, read, write) in RESOURCES {
-        let has = |own: Own| permissions.contains(&own.into());
+        let has = |own: BuiltinPermission| permissions.contains(&own.into());
         let answer = match (has(read), has(write)) {
             (false, false) => continue,
             (true, false) => "read",
@@ -135,12 +172,16 @@ fn rows(input: &Input) -> Result<Permissions, String> {
     Ok(permissions)
 }
 
-fn unmanaging(all: &Permissions) -> Permissions {
-    all.without(&Permissions::own_where(Own::manages_credentials))
+fn without_credential_management(all: &Permissions) -> Permissions {
+    all.without(&Permissions::own_where(
+        BuiltinPermission::manages_credentials,
+    ))
 }
 
 fn read_only(all: &Permissions) -> Permissions {
-    all.intersection(&Permissions::own_where(|own| own.word().ends_with(":read")))
+    all.intersection(&Permissions::own_where(|own| {
+        own.as_str().ends_with(":read")
+    }))
 }
 
 /// What a credential may do, in a few words: `everything`, `read only`, or the first three by name.
@@ -151,13 +192,13 @@ pub(super) fn brief(given: &Permissions, all: &Permissions) -> String {
     if given == all {
         return "everything".to_owned();
     }
-    if *given == unmanaging(all) {
+    if *given == without_credential_management(all) {
         return "everything but managing credentials".to_owned();
     }
     if *given == read_only(all) {
         return "read only".to_owned();
     }
-    let words: Vec<String> = given.iter().map(|one| one.word().to_owned()).collect();
+    let words: Vec<String> = given.iter().map(|one| one.as_str().to_owned()).collect();
     match words.len() {
         1..=3 => words.join(", "),
         count => format!("{} and {} more", words[..2].join(", "), count - 2),
@@ -170,7 +211,7 @@ pub(super) fn full(given: &Permissions) -> Markup {
         @if given.is_empty() { "None" }
         @for (place, one) in given.iter().enumerate() {
             @if place > 0 { ", " }
-            code { (one.word()) }
+            code { (one.as_str()) }
         }
         @if given.manage_credentials() { small { "Can make or change credentials." } }
     }
@@ -185,16 +226,16 @@ pub(super) fn choice(input: &Input, offered: &Permissions, given: Option<&Permis
         Some(_) => Access::Choose,
     };
     let answers = [
-        (Access::Everything.word(), "Everything I may do"),
+        (Access::Everything.as_str(), "Everything I may do"),
         (
-            Access::Unmanaging.word(),
+            Access::Unmanaging.as_str(),
             "Everything but managing credentials",
         ),
-        (Access::ReadOnly.word(), "Read only"),
-        (Access::Choose.word(), "Choose permissions"),
+        (Access::ReadOnly.as_str(), "Read only"),
+        (Access::Choose.as_str(), "Choose permissions"),
     ];
     html! {
-        (group("permissions", "Access", input, &radios(input, ACCESS, default.word(), &answers)))
+        (group("permissions", "Access", input, &radios(input, ACCESS, default.as_str(), &answers)))
         div.matrix { (matrix(input, offered, given.unwrap_or(offered))) }
     }
 }
@@ -233,10 +274,10 @@ pub(super) fn singles(input: &Input, single: &[Permission], given: &Permissions)
         if input.is_fresh() {
             given.contains(one)
         } else {
-            input.has(SINGLE, one.word())
+            input.has(SINGLE, one.as_str())
         }
     };
-    html! { @for one in single { (Tick { kind: "checkbox", name: SINGLE, value: one.word(), words: one.word(), on: on(one) }.show()) } }
+    html! { @for one in single { (Tick { kind: "checkbox", name: SINGLE, value: one.as_str(), words: one.as_str(), on: on(one) }.show()) } }
 }
 
 fn head() -> Markup {
@@ -247,11 +288,11 @@ fn matrix_row(
     input: &Input,
     offered: &Permissions,
     given: &Permissions,
-    row: &(&str, &str, Own, Own),
+    row: &(&str, &str, BuiltinPermission, BuiltinPermission),
 ) -> Markup {
     let (resource, label, read, write) = row;
     let name = format!("{ROW}{resource}");
-    let has = |own: &Own| given.contains(&(*own).into());
+    let has = |own: &BuiltinPermission| given.contains(&(*own).into());
     let present = match (has(read), has(write)) {
         (false, false) => "none",
         (true, false) => "read",
@@ -259,7 +300,7 @@ fn matrix_row(
         (false, true) => "write",
     };
     let chosen = input.value(&name).unwrap_or(present);
-    let may = |own: &Own| offered.contains(&(*own).into());
+    let may = |own: &BuiltinPermission| offered.contains(&(*own).into());
     // Only what was given writing alone elsewhere (the API can) has this answer here.
     let full = if present == "write" {
         ("write", "Write only", may(write))
@@ -321,16 +362,26 @@ mod tests {
 
     #[test]
     fn every_resource_and_each_permission_has_its_place() {
-        let sided = |own: &Own| {
+        let sided = |own: &BuiltinPermission| {
             RESOURCES
                 .iter()
                 .any(|(_, _, read, write)| read == own || write == own)
         };
-        let single: Vec<&Own> = Own::ALL.iter().filter(|own| !sided(own)).collect();
-        assert_eq!(single, [&Own::AuditRead, &Own::Introspect, &Own::Metrics]);
+        let single: Vec<&BuiltinPermission> = BuiltinPermission::ALL
+            .iter()
+            .filter(|own| !sided(own))
+            .collect();
+        assert_eq!(
+            single,
+            [
+                &BuiltinPermission::AuditRead,
+                &BuiltinPermission::Introspect,
+                &BuiltinPermission::Metrics
+            ]
+        );
         for (resource, _, read, write) in RESOURCES {
-            assert_eq!(read.word(), format!("{resource}:read"));
-            assert_eq!(write.word(), format!("{resource}:write"));
+            assert_eq!(read.as_str(), format!("{resource}:read"));
+            assert_eq!(write.as_str(), format!("{resource}:write"));
         }
     }
 

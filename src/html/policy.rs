@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::form::{self, Field, Input, Tick, carried, hidden, post, summary};
+use super::form::{self, Field, Input, Tick, hidden, hidden_fields, post, summary};
 use super::layout::{Frame, Section, page};
 use super::when::{end_in_line, lifetime};
 use crate::model::policy::{Choice, LifetimeRule, Policy, SSH_KEY_TYPES};
@@ -148,7 +148,7 @@ pub fn preview(frame: &Frame, view: &PolicyPreview) -> Markup {
             @if view.exceeding_total > view.exceeding.len() { p { "These are the first " (view.exceeding.len()) "." } }
         }
         (post(frame, "/admin/policy", &html! {
-            (carried(&view.fields))
+            (hidden_fields(&view.fields))
             (hidden("confirm", "yes"))
             div.act { button.go { "Save policy" } a.btn href="/admin/policy" { "Cancel" } }
         }))

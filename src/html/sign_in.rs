@@ -2,14 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::form::{Field, Input, carried, hidden, may_be_written, post, summary};
+use super::form::{Field, Input, hidden, hidden_fields, post, safe_to_echo, summary};
 use super::layout::{Frame, Outside, Section, outside, page};
 use crate::model::password::CHARACTERS_MIN;
 use crate::model::text::NAME_CHARACTERS_MAX;
 
 /// A form that somebody was in the middle of when they had to do something else first.
 #[derive(Debug, Clone)]
-pub struct Kept {
+pub struct SavedForm {
     /// Where it was sent, from `/`.
     pub action: String,
     /// What it held; passwords and the form token are left out of pages.
@@ -25,7 +25,7 @@ pub struct SignIn {
     /// Where to go afterwards, a path on this site that was checked; empty: the first page.
     pub next: String,
     /// The form that the session ended under; its action goes in `kept`, its fields as `kept.NAME`.
-    pub kept: Option<Kept>,
+    pub kept: Option<SavedForm>,
     /// What went wrong: one sentence that does not say which part was wrong, or how long to wait.
     pub problem: Option<String>,
     pub input: Input,
@@ -44,7 +44,7 @@ pub fn sign_in(frame: &Outside, view: &SignIn) -> Markup {
             (hidden("next", &view.next))
             @if let Some(kept) = &view.kept {
                 (hidden("kept", &kept.action))
-                (carried(&prefixed(kept)))
+                (hidden_fields(&prefixed(kept)))
             }
             (Field::text("username").autocomplete("username").required().show(&view.input))
             (Field::password("password", "current-password").show(&view.input))
@@ -60,7 +60,7 @@ pub fn sign_in(frame: &Outside, view: &SignIn) -> Markup {
     outside(frame, &title, &content)
 }
 
-fn prefixed(kept: &Kept) -> Vec<(String, String)> {
+fn prefixed(kept: &SavedForm) -> Vec<(String, String)> {
     kept.fields
         .iter()
         .map(|(name, value)| (format!("{KEPT}{name}"), value.clone()))
@@ -69,7 +69,7 @@ fn prefixed(kept: &Kept) -> Vec<(String, String)> {
 
 /// The page after signing in with a kept form: one button sends it on, under the new session's form token.
 #[must_use]
-pub fn go_on(frame: &Frame, kept: &Kept) -> Markup {
+pub fn go_on(frame: &Frame, kept: &SavedForm) -> Markup {
     let content = html! {
         h1 { "Go on where you were" }
         p.lead { "You are signed in again, and your form is still here. Passwords have to be typed again." }
@@ -78,7 +78,7 @@ pub fn go_on(frame: &Frame, kept: &Kept) -> Markup {
             dl { @for (name, value) in shown { dt { (super::form::label(name)) } dd { bdi { (value) } } } }
         }
         (post(frame, &kept.action, &html! {
-            (carried(&kept.fields))
+            (hidden_fields(&kept.fields))
             div.act { button.go { "Send the form" } a.btn href="/" { "Leave it" } }
         }))
     };
@@ -87,13 +87,13 @@ pub fn go_on(frame: &Frame, kept: &Kept) -> Markup {
 
 /// What of a kept form is worth reading again.
 fn is_shown(name: &str, value: &str) -> bool {
-    may_be_written(name, value) && !value.is_empty() && !matches!(name, "nonce" | "version")
+    safe_to_echo(name, value) && !value.is_empty() && !matches!(name, "nonce" | "version")
 }
 
 /// A form of somebody who came by a link with a code.
 #[derive(Debug, Clone, Default)]
 pub struct ByCode {
-    /// Whose account it is; unknown at the first set-up.
+    /// Scope account it is; unknown at the first set-up.
     pub username: Option<String>,
     pub display_name: Option<String>,
     pub input: Input,
@@ -197,7 +197,7 @@ pub(super) fn new_password(name: &str, input: &Input) -> Markup {
 #[derive(Debug, Clone)]
 pub struct PasswordDemand {
     /// The form that waits; it goes on to its own action together with `current_password`.
-    pub kept: Kept,
+    pub kept: SavedForm,
     /// Where "Cancel" leads.
     pub cancel: String,
     /// An error under `current_password`, when a wrong one was typed.
@@ -212,7 +212,7 @@ pub fn password_demand(frame: &Frame, view: &PasswordDemand) -> Markup {
         p.lead { "This is a dangerous act, and it is more than 10 minutes since you typed your password. Nothing of your form is lost." }
         (summary(&view.input))
         (post(frame, &view.kept.action, &html! {
-            (carried(&view.kept.fields))
+            (hidden_fields(&view.kept.fields))
             input type="text" name="username_shown" value=(frame.username) autocomplete="username" readonly hidden;
             (Field::password("current_password", "current-password").show(&view.input))
             div.act { button.go { "Go on" } a.btn href=(view.cancel) { "Cancel" } }

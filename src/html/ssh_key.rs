@@ -9,7 +9,7 @@ use super::shown_once::paste;
 use super::standing::{badge, soon_words};
 use super::table::{Pager, pager};
 use super::when::{self, end_in_line, exact, time};
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 use crate::model::host::HostLogin;
 use crate::model::policy::Policy;
 use crate::model::secret::Id;
@@ -42,7 +42,7 @@ pub struct SshKeyFacts {
     pub comment: String,
     /// The line of the `.pub` file: type, base64, comment.
     pub public_key: String,
-    pub networks: Networks,
+    pub allowed_addresses: AllowedAddresses,
     pub created_at: Time,
     pub expires_at: Option<Time>,
     /// Whether it is over, by now or once before.
@@ -195,7 +195,7 @@ pub fn new(frame: &Frame, view: &SshKeyNew) -> Markup {
 fn public_key(input: &Input, present: &str, help: &str) -> Markup {
     let mut safe = input.clone();
     safe.values
-        .retain(|(name, value)| form::may_be_written(name, value));
+        .retain(|(name, value)| form::safe_to_echo(name, value));
     html! {
         (Field::text("public_key").default(present).help(help).required().show_lines(&safe, 4))
         label.f data-file="public_key" hidden { "Or take it from a file " input type="file" accept=".pub"; }
@@ -216,7 +216,7 @@ pub fn show(frame: &Frame, view: &SshKeyPage) -> Markup {
             dt { "Fingerprint" } dd { code { (key.fingerprint) } }
             @if !key.comment.is_empty() { dt { "Comment" } dd { bdi { (key.comment) } } }
             dt { "Expires" } dd { (end_in_line(key.expires_at, now)) }
-            dt { "Allowed addresses" } dd { @if key.networks.is_everywhere() { "Everywhere" } @else { code { (key.networks) } } }
+            dt { "Allowed addresses" } dd { @if key.allowed_addresses.is_everywhere() { "Everywhere" } @else { code { (key.allowed_addresses) } } }
             dt { "Last used" } dd { @match &key.used { Some(used) => { (time(used.at, now)) " on " (used.host) }, None => "Never, as far as hosts have reported" } }
             dt { "Last looked up" } dd { @match &key.looked_up { Some(looked_up) => { (time(looked_up.at, now)) " by " (looked_up.host) }, None => "Never" } }
             dt { "Added" } dd { (time(key.created_at, now)) " (" (exact(key.created_at)) ")" }
@@ -252,7 +252,7 @@ fn logins(key: &SshKeyFacts, logins: &[HostLogin]) -> Markup {
 #[must_use]
 pub fn edit(frame: &Frame, view: &SshKeyEdit) -> Markup {
     let (input, key) = (&view.input, &view.key);
-    let addresses: Vec<String> = key.networks.iter().collect();
+    let addresses: Vec<String> = key.allowed_addresses.iter().collect();
     let form = html! {
         (hidden("version", &view.version))
         (Field::text("name").default(&key.name).required().characters_max(NAME_CHARACTERS_MAX).show(input))

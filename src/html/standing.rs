@@ -14,7 +14,7 @@ const SOON_TOKEN: Duration = Duration::from_secs(3_600);
 
 /// What a list says of a credential, and what it can be filtered by: finer than [`State`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum DisplayStatus {
     Active,
     Soon,
     Rotating,
@@ -23,7 +23,7 @@ pub enum Standing {
     Ended,
 }
 
-impl Standing {
+impl DisplayStatus {
     /// Those that a list of live credentials can be filtered by.
     pub const LIVE: [Self; 5] = [
         Self::Active,
@@ -48,7 +48,7 @@ impl Standing {
 
     /// The word in `?state=`.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Soon => "soon",
@@ -64,7 +64,7 @@ impl Standing {
     pub fn from_word(word: &str) -> Option<Self> {
         Self::LIVE
             .into_iter()
-            .find(|standing| standing.word() == word)
+            .find(|standing| standing.as_str() == word)
     }
 
     /// What people read.
@@ -109,9 +109,9 @@ pub(super) fn soon_words(end: Option<Time>, now: Time) -> Option<String> {
 
 /// The word in its border.
 pub(super) fn pill(record: &Record, now: Time) -> Markup {
-    let standing = Standing::of(record, now);
+    let standing = DisplayStatus::of(record, now);
     match soon(record.kind, record.expires_at, now) {
-        Some(words) if standing == Standing::Soon => badge(standing.class(), &words),
+        Some(words) if standing == DisplayStatus::Soon => badge(standing.class(), &words),
         _ => badge(standing.class(), standing.label()),
     }
 }

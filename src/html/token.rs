@@ -28,7 +28,7 @@ pub struct TokenList {
 pub struct TokenRow {
     pub record: Record,
     /// Where it came from: `console`, `keycroft login`, `API key ci`.
-    pub made_by: String,
+    pub created_by: String,
 }
 
 /// The form of a new token.
@@ -86,7 +86,7 @@ fn list_row(frame: &Frame, view: &TokenList, row: &TokenRow) -> Markup {
                 small { (hint(Form::Credential(record.kind), record.id)) br; (permission::brief(&record.permissions, &view.offered)) }
             }
             td { (standing::cell(record, now)) }
-            td data-l="Made by" { bdi { (row.made_by) } }
+            td data-l="Made by" { bdi { (row.created_by) } }
             td data-l="Expires" { (when::end(record.expires_at, now)) }
             td data-l="Last used" { (last_use(record.last_use.as_ref(), now)) }
             td data-l="Created" { (time(record.created_at, now)) }

@@ -279,7 +279,7 @@ fn change(frame: &Frame, view: &UserPage, path: &str) -> Markup {
     let form = html! {
         (hidden("version", &view.version))
         (Field::text("display_name").default(&user.display_name).required().characters_max(NAME_CHARACTERS_MAX).show(input))
-        (form::group("role", "Role", input, &radios(input, "role", user.role.word(), &[("member", "Member"), ("admin", "Admin")])))
+        (form::group("role", "Role", input, &radios(input, "role", user.role.as_str(), &[("member", "Member"), ("admin", "Admin")])))
         @if !grants.is_empty() {
             (form::group("permissions", "Granted beyond the role", input, &singles(input, &grants, &user.granted)))
         }

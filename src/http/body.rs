@@ -4,11 +4,11 @@ use std::io::Read;
 
 use serde::de::DeserializeOwned;
 
-use super::ask::Ask;
+use super::context::RequestContext;
 use super::problem::Problem;
 use super::query;
 use crate::model::error::{Error, FieldError};
-use crate::model::text::tame;
+use crate::model::text::sanitize;
 
 /// Most bodies have room in so many bytes.
 const USUAL_BYTES: usize = 512;
@@ -17,8 +17,8 @@ const USUAL_BYTES: usize = 512;
 ///
 /// # Errors
 /// [`Problem::BodyTooLong`] when the transport did not read it because of its length.
-pub fn bytes(ask: &Ask<'_>) -> Result<Vec<u8>, Problem> {
-    let mut data = ask.request.data().ok_or(Problem::BodyTooLong)?;
+pub fn bytes(context: &RequestContext<'_>) -> Result<Vec<u8>, Problem> {
+    let mut data = context.request.data().ok_or(Problem::BodyTooLong)?;
     let mut bytes = Vec::with_capacity(USUAL_BYTES);
     data.read_to_end(&mut bytes)
         .map_err(|error| Error::Fault(format!("a body could not be read: {error}")))?;
@@ -29,22 +29,22 @@ pub fn bytes(ask: &Ask<'_>) -> Result<Vec<u8>, Problem> {
 ///
 /// # Errors
 /// 413, 415, 400 and 422, in this order.
-pub fn json<T: DeserializeOwned>(ask: &Ask<'_>) -> Result<T, Problem> {
-    json_with_bytes(ask).map(|(value, _)| value)
+pub fn json<T: DeserializeOwned>(context: &RequestContext<'_>) -> Result<T, Problem> {
+    json_with_bytes(context).map(|(value, _)| value)
 }
 
 /// A JSON list, by the same rules.
 ///
 /// # Errors
 /// As [`json`].
-pub fn json_list<T: DeserializeOwned>(ask: &Ask<'_>) -> Result<Vec<T>, Problem> {
-    let bytes = bytes(ask)?;
-    match ask.request.header("Content-Type") {
+pub fn json_list<T: DeserializeOwned>(context: &RequestContext<'_>) -> Result<Vec<T>, Problem> {
+    let bytes = bytes(context)?;
+    match context.request.header("Content-Type") {
         Some(kind) if is_type(kind, "application/json") => {}
         Some(_) | None => return Err(Problem::MediaType("application/json")),
     }
     let value = parse_as(&bytes, b"[", "the body has to be a JSON list")?;
-    query::none(ask)?;
+    query::none(context)?;
     Ok(value)
 }
 
@@ -52,16 +52,18 @@ pub fn json_list<T: DeserializeOwned>(ask: &Ask<'_>) -> Result<Vec<T>, Problem> 
 ///
 /// # Errors
 /// As [`json`].
-pub fn json_with_bytes<T: DeserializeOwned>(ask: &Ask<'_>) -> Result<(T, Vec<u8>), Problem> {
-    let bytes = bytes(ask)?;
-    let content_type = ask.request.header("Content-Type");
+pub fn json_with_bytes<T: DeserializeOwned>(
+    context: &RequestContext<'_>,
+) -> Result<(T, Vec<u8>), Problem> {
+    let bytes = bytes(context)?;
+    let content_type = context.request.header("Content-Type");
     let text: &[u8] = match content_type {
         None if bytes.is_empty() => b"{}",
         Some(kind) if is_type(kind, "application/json") => &bytes,
         Some(_) | None => return Err(Problem::MediaType("application/json")),
     };
     let value = parse(text)?;
-    query::none(ask)?;
+    query::none(context)?;
     Ok((value, bytes))
 }
 
@@ -69,30 +71,33 @@ pub fn json_with_bytes<T: DeserializeOwned>(ask: &Ask<'_>) -> Result<(T, Vec<u8>
 ///
 /// # Errors
 /// 413 and 415, and a query parameter.
-pub fn form(ask: &Ask<'_>) -> Result<Vec<u8>, Problem> {
-    form_bytes_beside(ask, "")
+pub fn form(context: &RequestContext<'_>) -> Result<Vec<u8>, Problem> {
+    form_bytes_beside(context, "")
 }
 
 /// The fields of a form whose address may have this very query, in order.
 ///
 /// # Errors
 /// As [`form`].
-pub fn form_beside(ask: &Ask<'_>, query: &str) -> Result<Vec<(String, String)>, Problem> {
-    let bytes = form_bytes_beside(ask, query)?;
+pub fn form_beside(
+    context: &RequestContext<'_>,
+    query: &str,
+) -> Result<Vec<(String, String)>, Problem> {
+    let bytes = form_bytes_beside(context, query)?;
     Ok(form_urlencoded::parse(&bytes)
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect())
 }
 
-fn form_bytes_beside(ask: &Ask<'_>, query: &str) -> Result<Vec<u8>, Problem> {
-    let bytes = bytes(ask)?;
-    match ask.request.header("Content-Type") {
+fn form_bytes_beside(context: &RequestContext<'_>, query: &str) -> Result<Vec<u8>, Problem> {
+    let bytes = bytes(context)?;
+    match context.request.header("Content-Type") {
         None if bytes.is_empty() => {}
         Some(kind) if is_type(kind, "application/x-www-form-urlencoded") => {}
         Some(_) | None => return Err(Problem::MediaType("application/x-www-form-urlencoded")),
     }
-    if ask.request.raw_query_string() != query {
-        query::none(ask)?;
+    if context.request.raw_query_string() != query {
+        query::none(context)?;
     }
     Ok(bytes)
 }
@@ -129,7 +134,7 @@ fn parse_as<T: DeserializeOwned>(
     begins_with: &[u8],
     form: &'static str,
 ) -> Result<T, Problem> {
-    // Once without looking at the meaning, so that "not JSON" is never mistaken for "wrong JSON".
+    // IdempotencyKey without looking at the meaning, so that "not JSON" is never mistaken for "wrong JSON".
     serde_json::from_slice::<serde::de::IgnoredAny>(text).map_err(|_| Problem::NotJson)?;
     if std::str::from_utf8(text).is_err() {
         return Err(Problem::NotJson);
@@ -151,7 +156,7 @@ fn field_error(path: &str, message: &str) -> FieldError {
         message
             .strip_prefix(prefix)
             .and_then(|rest| rest.split('`').next())
-            .map(|name| tame(name, 64))
+            .map(|name| sanitize(name, 64))
     };
     if let Some(field) = quoted("unknown field `") {
         return FieldError::new(&field, "there is no such field");

@@ -2,13 +2,13 @@
 
 use data_encoding::BASE64;
 
-use super::ask::Ask;
+use super::context::RequestContext;
 use super::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
 use crate::model::error::{Error, SecretSent};
-use crate::model::event::Way;
-use crate::model::permission::Own;
+use crate::model::event::Channel;
+use crate::model::permission::BuiltinPermission;
 use crate::model::secret::Presented;
 
 /// Longest `Authorization` header looked into, in bytes.
@@ -18,7 +18,7 @@ const AUTHORIZATION_BYTES_MAX: usize = 1_024;
 pub enum Sent {
     Nothing,
     /// Something that is no secret of ours.
-    Foreign,
+    Unrecognized,
     /// More than one secret of ours: nobody can say which was meant.
     Several,
     Secret(Presented),
@@ -26,32 +26,36 @@ pub enum Sent {
 
 /// Finds the secret in `Authorization`: Bearer (RFC 6750, 2.1), or Basic (RFC 7617) with the secret as password or user name.
 #[must_use]
-pub fn authorization(ask: &Ask<'_>) -> Sent {
-    sent(ask, "Authorization", secrets_in)
+pub fn authorization(context: &RequestContext<'_>) -> Sent {
+    sent(context, "Authorization", secrets_in)
 }
 
 /// Finds the secret in `X-API-Key`.
 #[must_use]
-pub fn api_key_header(ask: &Ask<'_>) -> Sent {
-    sent(ask, "X-API-Key", |line| {
+pub fn api_key_header(context: &RequestContext<'_>) -> Sent {
+    sent(context, "X-API-Key", |line| {
         [Presented::parse(line.trim()), None]
     })
 }
 
 /// What all the lines of one header hold together.
-fn sent(ask: &Ask<'_>, name: &str, read: fn(&str) -> [Option<Presented>; 2]) -> Sent {
+fn sent(
+    context: &RequestContext<'_>,
+    name: &str,
+    read: fn(&str) -> [Option<Presented>; 2],
+) -> Sent {
     let mut found = Sent::Nothing;
-    for (_, line) in ask
+    for (_, line) in context
         .request
         .headers()
         .filter(|(own, _)| own.eq_ignore_ascii_case(name))
     {
         if let Sent::Nothing = found {
-            found = Sent::Foreign;
+            found = Sent::Unrecognized;
         }
         for presented in read(line).into_iter().flatten() {
             found = match found {
-                Sent::Nothing | Sent::Foreign => Sent::Secret(presented),
+                Sent::Nothing | Sent::Unrecognized => Sent::Secret(presented),
                 Sent::Secret(_) | Sent::Several => Sent::Several,
             };
         }
@@ -84,14 +88,14 @@ fn basic_or_bearer(line: &str) -> Option<[Option<Presented>; 2]> {
 ///
 /// # Errors
 /// 401.
-pub fn presented(ask: &Ask<'_>) -> Result<Presented, Problem> {
-    match authorization(ask) {
+pub fn presented(context: &RequestContext<'_>) -> Result<Presented, Problem> {
+    match authorization(context) {
         Sent::Secret(presented) => Ok(presented),
         Sent::Nothing => Err(Error::Unauthenticated {
             sent: SecretSent::No,
         }
         .into()),
-        Sent::Foreign | Sent::Several => Err(Error::Unauthenticated {
+        Sent::Unrecognized | Sent::Several => Err(Error::Unauthenticated {
             sent: SecretSent::Yes,
         }
         .into()),
@@ -102,20 +106,26 @@ pub fn presented(ask: &Ask<'_>) -> Result<Presented, Problem> {
 ///
 /// # Errors
 /// 401; 403, which names the missing permission and, when it is an administrative one, leaves an event.
-pub fn bearer(ask: &Ask<'_>, permission: Option<Own>) -> Result<Caller, Problem> {
-    let presented = presented(ask)?;
-    let caller = ask
-        .desk()
-        .caller(&presented, Kind::is_bearer, ask.origin(Way::Api), ask.now)?;
+pub fn bearer(
+    context: &RequestContext<'_>,
+    permission: Option<BuiltinPermission>,
+) -> Result<Caller, Problem> {
+    let presented = presented(context)?;
+    let caller = context.app().caller(
+        &presented,
+        Kind::is_bearer,
+        context.origin(Channel::Api),
+        context.now,
+    )?;
     if let Some(permission) = permission
         && let Err(error) = caller.demand(permission)
     {
         // Asking about credentials is no administrative act, and is answered on the lane that never waits for the writer.
-        if permission.is_administrative() && permission != Own::Introspect {
-            ask.desk().note_refused_request(
+        if permission.is_administrative() && permission != BuiltinPermission::Introspect {
+            context.app().note_refused_request(
                 &caller,
                 permission,
-                &format!("{} {}", ask.request.method(), ask.shown_path()),
+                &format!("{} {}", context.request.method(), context.shown_path()),
             );
         }
         return Err(error.into());
@@ -127,36 +137,38 @@ pub fn bearer(ask: &Ask<'_>, permission: Option<Own>) -> Result<Caller, Problem>
 ///
 /// # Errors
 /// 401.
-pub fn host(ask: &Ask<'_>) -> Result<Caller, Problem> {
-    let presented = presented(ask)?;
-    let origin = ask.origin(Way::Host);
+pub fn host(context: &RequestContext<'_>) -> Result<Caller, Problem> {
+    let presented = presented(context)?;
+    let origin = context.origin(Channel::Host);
     let is_host = |kind| kind == Kind::Host;
-    Ok(ask.desk().caller(&presented, is_host, origin, ask.now)?)
+    Ok(context
+        .app()
+        .caller(&presented, is_host, origin, context.now)?)
 }
 
 /// Refuses a changing request that a browser marks as coming from another site.
 ///
 /// # Errors
 /// [`Problem::CrossSite`].
-pub fn demand_same_site(ask: &Ask<'_>) -> Result<(), Problem> {
-    let site = ask.request.header("Sec-Fetch-Site");
+pub fn require_same_site(context: &RequestContext<'_>) -> Result<(), Problem> {
+    let site = context.request.header("Sec-Fetch-Site");
     if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
         return Err(Problem::CrossSite);
     }
-    match ask.request.header("Origin") {
-        Some(origin) if !is_own_origin(ask, origin) => Err(Problem::CrossSite),
+    match context.request.header("Origin") {
+        Some(origin) if !is_own_origin(context, origin) => Err(Problem::CrossSite),
         Some(_) | None => Ok(()),
     }
 }
 
 /// Whether `origin` is this site: the public URL's, or without one the name that was used, when that is loopback's.
 #[must_use]
-pub fn is_own_origin(ask: &Ask<'_>, origin: &str) -> bool {
-    let settings = &ask.house.settings;
+pub fn is_own_origin(context: &RequestContext<'_>, origin: &str) -> bool {
+    let settings = &context.server_state.settings;
     if origin == settings.public_url {
         return true;
     }
-    let Some(host) = ask.request.header("Host") else {
+    let Some(host) = context.request.header("Host") else {
         return false;
     };
     !settings.public_url_given

@@ -3,7 +3,7 @@
 use rouille::{Response, ResponseBody};
 use serde::Serialize;
 
-use super::ask::Settings;
+use super::context::Settings;
 
 /// Nothing of ours on the JSON side is to be run, framed or styled.
 const CSP_NOTHING: &str =

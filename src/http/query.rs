@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use super::ask::Ask;
+use super::context::RequestContext;
 use super::problem::Problem;
-use crate::desk::EventFilter;
+use crate::app::EventFilter;
 use crate::model::error::Faults;
 use crate::model::time::Time;
 
@@ -19,17 +19,17 @@ pub struct Query<'a> {
 }
 
 impl<'a> Query<'a> {
-    /// Reads the query of `ask`; what is not in `known`, or given twice, is a fault.
+    /// Reads the query of `context`; what is not in `known`, or given twice, is a fault.
     #[must_use]
-    pub fn read(ask: &'a Ask<'_>, known: &[&'static str]) -> Self {
+    pub fn read(context: &'a RequestContext<'_>, known: &[&'static str]) -> Self {
         let mut query = Self {
             given: Vec::new(),
             faults: Faults::default(),
         };
-        for (name, value) in form_urlencoded::parse(ask.request.raw_query_string().as_bytes()) {
+        for (name, value) in form_urlencoded::parse(context.request.raw_query_string().as_bytes()) {
             match known.iter().find(|one| **one == name) {
                 None => query.faults.add(
-                    &crate::model::text::tame(&name, 64),
+                    &crate::model::text::sanitize(&name, 64),
                     "there is no such parameter",
                 ),
                 Some(known) if query.given.iter().any(|(one, _)| one == known) => {
@@ -134,16 +134,16 @@ pub struct Part {
 ///
 /// # Errors
 /// [`crate::model::error::Error::Invalid`] when there is one.
-pub fn none(ask: &Ask<'_>) -> Result<(), Problem> {
-    Query::read(ask, &[]).check()
+pub fn none(context: &RequestContext<'_>) -> Result<(), Problem> {
+    Query::read(context, &[]).check()
 }
 
 /// Reads `limit` and `after` alone.
 ///
 /// # Errors
 /// [`crate::model::error::Error::Invalid`] with every parameter at fault.
-pub fn part(ask: &Ask<'_>) -> Result<Part, Problem> {
-    let mut query = Query::read(ask, &["limit", "after"]);
+pub fn part(context: &RequestContext<'_>) -> Result<Part, Problem> {
+    let mut query = Query::read(context, &["limit", "after"]);
     let part = query.part();
     query.check().map(|()| part)
 }

@@ -2,13 +2,13 @@
 
 use rouille::{Request, Response};
 
-use super::ask::{Ask, House};
 use super::console::STEP_UP;
+use super::context::{RequestContext, ServerState};
 use super::problem::Problem;
 use super::route::{ANY, AUTHORIZED_KEYS, Called, Needs, ROUTES, Route};
 use super::transport::{Admission, Lane};
 use super::{console, gate, headers, host};
-use crate::model::permission::Own;
+use crate::model::permission::BuiltinPermission;
 
 /// Longest body of an ordinary call, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1_024;
@@ -117,56 +117,60 @@ fn is_safe(method: &str, path: &str) -> bool {
 
 /// Answers a request.
 #[must_use]
-pub fn respond(house: &House, request: &Request) -> Response {
-    let now = house.desk.now();
+pub fn respond(server_state: &ServerState, request: &Request) -> Response {
+    let now = server_state.app.now();
     let url = request.raw_url();
     let path = url.split_once('?').map_or(url, |(path, _)| path);
-    let mut ask = Ask {
+    let mut context = RequestContext {
         request,
-        house,
+        server_state,
         path,
         parameters: Vec::new(),
-        request_id: house.request_id(),
+        request_id: server_state.request_id(),
         now,
     };
-    let answer = answer(&mut ask);
+    let answer = answer(&mut context);
     let response = match answer {
         Ok(response) => response,
-        Err(problem) => refuse(&ask, &problem),
+        Err(problem) => refuse(&context, &problem),
     };
-    house.desk.sweep_sometimes(now);
+    server_state.app.sweep_sometimes(now);
     if !is_safe(request.method(), path) {
         log::info!(
             "{} {} {} {}",
-            ask.request_id,
+            context.request_id,
             request.method(),
-            ask.shown_path(),
+            context.shown_path(),
             response.status_code
         );
     }
-    headers::finish(response, ask.request_id, &house.settings)
+    headers::finish(response, context.request_id, &server_state.settings)
 }
 
-fn answer(ask: &mut Ask<'_>) -> Result<Response, Problem> {
-    let (route, parameters) = find(ask.request.method(), ask.path)?;
-    ask.parameters = parameters;
-    if !is_safe(ask.request.method(), ask.path) {
-        gate::demand_same_site(ask)?;
+fn answer(context: &mut RequestContext<'_>) -> Result<Response, Problem> {
+    let (route, parameters) = find(context.request.method(), context.path)?;
+    context.parameters = parameters;
+    if !is_safe(context.request.method(), context.path) {
+        gate::require_same_site(context)?;
     }
     match route.needs {
-        Needs::Nothing(handler) => handler(ask),
-        Needs::Bearer(handler) => called(ask, None, handler),
-        Needs::Permission(permission, handler) => called(ask, Some(permission), handler),
-        Needs::Host(handler) => host::called(ask, handler),
-        Needs::Page(handler) => console::visit(ask, handler),
-        Needs::Form(handler) => console::send(ask, handler),
+        Needs::Nothing(handler) => handler(context),
+        Needs::Bearer(handler) => called(context, None, handler),
+        Needs::Permission(permission, handler) => called(context, Some(permission), handler),
+        Needs::Host(handler) => host::called(context, handler),
+        Needs::Page(handler) => console::visit(context, handler),
+        Needs::Form(handler) => console::send(context, handler),
     }
 }
 
 /// Answers a caller; says when their credential ends, so that programs can tell in time.
-fn called(ask: &Ask<'_>, permission: Option<Own>, handler: Called) -> Result<Response, Problem> {
-    let caller = gate::bearer(ask, permission)?;
-    let mut response = handler(ask, &caller)?;
+fn called(
+    context: &RequestContext<'_>,
+    permission: Option<BuiltinPermission>,
+    handler: Called,
+) -> Result<Response, Problem> {
+    let caller = gate::bearer(context, permission)?;
+    let mut response = handler(context, &caller)?;
     if let Some(end) = caller.credential.expires_at {
         let header = ("Keycroft-Expires".into(), end.to_string().into());
         response.headers.push(header);
@@ -175,20 +179,20 @@ fn called(ask: &Ask<'_>, permission: Option<Own>, handler: Called) -> Result<Res
 }
 
 /// A fault is logged once, here, with the id that the answer carries.
-fn refuse(ask: &Ask<'_>, problem: &Problem) -> Response {
+fn refuse(context: &RequestContext<'_>, problem: &Problem) -> Response {
     if let Problem::Asked(crate::model::error::Error::Fault(text)) = problem {
         log::error!(
             "{} {} {}: {text}",
-            ask.request_id,
-            ask.request.method(),
-            ask.shown_path()
+            context.request_id,
+            context.request.method(),
+            context.shown_path()
         );
     }
-    if ask.path.starts_with("/oauth/") {
+    if context.path.starts_with("/oauth/") {
         problem.to_oauth_response()
-    } else if console::wants_page(ask) {
-        console::error_page(ask, problem)
+    } else if console::wants_page(context) {
+        console::error_page(context, problem)
     } else {
-        problem.to_response(&ask.request_id)
+        problem.to_response(&context.request_id)
     }
 }

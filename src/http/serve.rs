@@ -4,10 +4,10 @@ use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use super::ask::{House, Settings};
+use super::context::{ServerState, Settings};
 use super::respond::{admit, respond};
 use super::transport;
-use crate::desk::Office;
+use crate::app::AppState;
 
 /// Why the server did not start, in one line.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
 /// # Errors
 /// [`ServeError`], when it can't be begun.
 pub fn serve(
-    office: &Office,
+    app_state: &AppState,
     settings: Settings,
     wire: &transport::Settings,
     listeners: Vec<TcpListener>,
@@ -56,8 +56,8 @@ pub fn serve(
     ready: impl FnOnce(),
 ) -> Result<(), ServeError> {
     let settings = Arc::new(settings);
-    let opened = office.clone();
-    let open = move || House::open(&opened, &settings);
+    let opened = app_state.clone();
+    let open = move || ServerState::open(&opened, &settings);
     transport::serve(wire, listeners, stop, open, admit, respond, ready)
         .map_err(|error| ServeError(error.to_string()))
 }

@@ -1,19 +1,19 @@
-//! Network addresses: lists of networks that a credential may be used from.
+//! Network addresses: lists of allowed_addresses that a credential may be used from.
 
 use std::fmt;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-/// Most networks in one list.
+/// Most allowed_addresses in one list.
 pub const NETWORKS_MAX: usize = 32;
 
-/// The networks a credential may be used from; an empty list allows every address.
+/// The allowed_addresses a credential may be used from; an empty list allows every address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Networks(Vec<IpNet>);
+pub struct AllowedAddresses(Vec<IpNet>);
 
-impl Networks {
-    /// Reads a list of networks (`10.0.0.0/8`, `2001:db8::/32`) and single addresses; sorted, without repetition,
+impl AllowedAddresses {
+    /// Reads a list of allowed_addresses (`10.0.0.0/8`, `2001:db8::/32`) and single addresses; sorted, without repetition,
     /// bits outside the mask cleared.
     ///
     /// # Errors
@@ -22,13 +22,13 @@ impl Networks {
         if entries.len() > NETWORKS_MAX {
             return Err(format!("give at most {NETWORKS_MAX} networks"));
         }
-        let mut networks = Vec::with_capacity(entries.len());
+        let mut allowed_addresses = Vec::with_capacity(entries.len());
         for entry in entries {
-            networks.push(parse_network(entry.as_ref())?);
+            allowed_addresses.push(parse_network(entry.as_ref())?);
         }
-        networks.sort_unstable();
-        networks.dedup();
-        Ok(Self(networks))
+        allowed_addresses.sort_unstable();
+        allowed_addresses.dedup();
+        Ok(Self(allowed_addresses))
     }
 
     /// Reads what `to_string` wrote.
@@ -75,8 +75,8 @@ impl Networks {
     }
 }
 
-impl fmt::Display for Networks {
-    /// The networks with a space between them.
+impl fmt::Display for AllowedAddresses {
+    /// The allowed_addresses with a space between them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, network) in self.0.iter().enumerate() {
             if place > 0 {
@@ -94,7 +94,7 @@ impl fmt::Display for Networks {
 /// A sentence that names what was given.
 pub fn parse_network(text: &str) -> Result<IpNet, String> {
     let form = || {
-        let shown: String = super::text::tame(text, 64);
+        let shown: String = super::text::sanitize(text, 64);
         format!(
             "\"{shown}\" is no network: write one like 10.0.0.0/8, 2001:db8::/32 or a single address"
         )
@@ -118,13 +118,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn networks(list: &[&str]) -> Networks {
-        Networks::parse(list).unwrap()
+    fn allowed_addresses(list: &[&str]) -> AllowedAddresses {
+        AllowedAddresses::parse(list).unwrap()
     }
 
     #[test]
     fn lists_are_canonical() {
-        let list = networks(&[
+        let list = allowed_addresses(&[
             "10.1.2.3/8",
             "127.0.0.1",
             "10.0.0.0/8",
@@ -135,7 +135,10 @@ mod tests {
             list.to_string(),
             "10.0.0.0/8 127.0.0.1/32 192.168.0.1/32 2001:db8::/32"
         );
-        assert_eq!(Networks::from_stored(&list.to_string()).unwrap(), list);
+        assert_eq!(
+            AllowedAddresses::from_stored(&list.to_string()).unwrap(),
+            list
+        );
         for bad in [
             "",
             "10.0.0.0/33",
@@ -144,40 +147,40 @@ mod tests {
             "10.0.0.0/8 ",
             "a\nb",
         ] {
-            assert!(Networks::parse(&[bad]).is_err(), "{bad}");
+            assert!(AllowedAddresses::parse(&[bad]).is_err(), "{bad}");
         }
-        assert!(Networks::parse(&vec!["10.0.0.1"; 32]).is_ok());
-        assert!(Networks::parse(&vec!["10.0.0.1"; 33]).is_err());
+        assert!(AllowedAddresses::parse(&vec!["10.0.0.1"; 32]).is_ok());
+        assert!(AllowedAddresses::parse(&vec!["10.0.0.1"; 33]).is_err());
     }
 
     #[test]
     fn addresses_are_matched_in_their_canonical_form() {
-        let list = networks(&["10.0.0.0/8"]);
+        let list = allowed_addresses(&["10.0.0.0/8"]);
         assert!(list.allow("10.9.8.7".parse().unwrap()));
         assert!(list.allow("::ffff:10.9.8.7".parse().unwrap()));
         assert!(!list.allow("11.0.0.1".parse().unwrap()));
         assert!(!list.allow("::1".parse().unwrap()));
-        assert!(networks(&[]).allow("::1".parse().unwrap()));
+        assert!(allowed_addresses(&[]).allow("::1".parse().unwrap()));
     }
 
     #[test]
     fn a_list_lies_within_another_when_it_allows_no_address_more() {
-        let outer = networks(&["10.0.0.0/8", "2001:db8::/32"]);
-        assert!(networks(&["10.1.0.0/16"]).lie_within(&outer));
+        let outer = allowed_addresses(&["10.0.0.0/8", "2001:db8::/32"]);
+        assert!(allowed_addresses(&["10.1.0.0/16"]).lie_within(&outer));
         assert!(outer.lie_within(&outer));
-        assert!(outer.lie_within(&networks(&[])));
-        assert!(!networks(&[]).lie_within(&outer));
-        assert!(!networks(&["10.1.0.0/16", "11.0.0.0/8"]).lie_within(&outer));
-        assert!(!networks(&["0.0.0.0/0"]).lie_within(&outer));
+        assert!(outer.lie_within(&allowed_addresses(&[])));
+        assert!(!allowed_addresses(&[]).lie_within(&outer));
+        assert!(!allowed_addresses(&["10.1.0.0/16", "11.0.0.0/8"]).lie_within(&outer));
+        assert!(!allowed_addresses(&["0.0.0.0/0"]).lie_within(&outer));
     }
 
-    /// Networks near one another, so that some lie within others.
-    fn near() -> impl Strategy<Value = Networks> {
+    /// AllowedAddresses near one another, so that some lie within others.
+    fn near() -> impl Strategy<Value = AllowedAddresses> {
         let four =
             (0..4_u8, 0..=2_u8, 0..=32_u8).prop_map(|(a, b, bits)| format!("10.{a}.{b}.0/{bits}"));
         let six = (0..4_u16, 0..=128_u8).prop_map(|(a, bits)| format!("fd00:{a}::/{bits}"));
         proptest::collection::vec(prop_oneof![four, six], 0..4)
-            .prop_map(|entries| Networks::parse(&entries).unwrap())
+            .prop_map(|entries| AllowedAddresses::parse(&entries).unwrap())
     }
 
     proptest! {
@@ -197,7 +200,7 @@ mod tests {
             ];
             for inner in &lists {
                 prop_assert!(inner.lie_within(inner));
-                prop_assert!(inner.lie_within(&Networks::default()));
+                prop_assert!(inner.lie_within(&AllowedAddresses::default()));
                 for outer in &lists {
                     if inner.lie_within(outer) {
                         prop_assert!(addresses.iter().all(|one| !inner.allow(*one) || outer.allow(*one)));
@@ -214,8 +217,8 @@ mod tests {
 
     #[test]
     fn the_first_address_is_one_that_is_allowed() {
-        assert_eq!(Networks::default().first_address(), None);
-        let list = networks(&["10.1.2.0/24", "192.0.2.7"]);
+        assert_eq!(AllowedAddresses::default().first_address(), None);
+        let list = allowed_addresses(&["10.1.2.0/24", "192.0.2.7"]);
         assert_eq!(list.first_address(), Some([10, 1, 2, 0].into()));
     }
 }

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::code::Purpose;
-use super::credential::{Credential, Kind, Which};
+use super::credential::{Credential, Kind, SecretSlot};
 use super::error::{Error, SecretSent};
 use super::event::{Action, Actor, Origin};
-use super::idempotency::Once;
-use super::permission::{Own, Permission, Permissions};
+use super::idempotency::IdempotencyKey;
+use super::permission::{BuiltinPermission, Permission, Permissions};
 use super::secret::{Form, Presented};
 use super::time::Time;
 use super::user::{User, UserId};
@@ -21,7 +21,7 @@ pub struct Caller {
     pub credential: Credential,
     /// What the credential may do now.
     pub power: Permissions,
-    pub which: Which,
+    pub which: SecretSlot,
     pub origin: Origin,
     /// When it was checked: the one "now" of the request.
     pub now: Time,
@@ -42,8 +42,8 @@ impl Caller {
 
     /// # Errors
     /// [`Error::Forbidden`] that names the missing permission.
-    pub fn demand(&self, permission: Own) -> Result<(), Error> {
-        let permission = Permission::Own(permission);
+    pub fn demand(&self, permission: BuiltinPermission) -> Result<(), Error> {
+        let permission = Permission::Builtin(permission);
         if self.power.contains(&permission) {
             Ok(())
         } else {
@@ -57,7 +57,7 @@ impl Caller {
     ///
     /// # Errors
     /// [`Error::Forbidden`] that names the missing permission.
-    pub fn permit(&self, permission: Own, action: Action) -> Result<Permit, Error> {
+    pub fn permit(&self, permission: BuiltinPermission, action: Action) -> Result<Permit, Error> {
         self.demand(permission)?;
         let right = Right::Permission {
             permission,
@@ -76,9 +76,13 @@ impl Caller {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::PasswordNeeded`].
-    pub fn permit_with_password(&self, permission: Own, action: Action) -> Result<Permit, Error> {
+    pub fn permit_with_password(
+        &self,
+        permission: BuiltinPermission,
+        action: Action,
+    ) -> Result<Permit, Error> {
         let permit = self.permit(permission, action)?;
-        self.demand_recent_password()?;
+        self.require_recent_password()?;
         Ok(permit)
     }
 
@@ -86,7 +90,7 @@ impl Caller {
     ///
     /// # Errors
     /// [`Error::PasswordNeeded`] when it was not, or lies in the future.
-    pub fn demand_recent_password(&self) -> Result<(), Error> {
+    pub fn require_recent_password(&self) -> Result<(), Error> {
         match self.credential.kind {
             Kind::Session => {
                 let recent = self
@@ -118,7 +122,7 @@ impl Caller {
 pub(crate) enum Right {
     /// A good credential with a permission; both are looked at again inside the transaction.
     Permission {
-        permission: Own,
+        permission: BuiltinPermission,
         holder: Box<Caller>,
     },
     /// A good host credential, looked at again inside the transaction: a host reports what it saw.
@@ -143,7 +147,7 @@ pub struct Permit {
     pub(crate) action: Action,
     pub(crate) origin: Origin,
     pub(crate) now: Time,
-    pub(crate) once: Option<Once>,
+    pub(crate) once: Option<IdempotencyKey>,
 }
 
 impl Permit {
@@ -271,9 +275,9 @@ impl Permit {
         )
     }
 
-    /// The same permit, for a request that names itself so as not to be carried out twice.
+    /// The same permit, for a request that names itself so as not to be hidden_fields out twice.
     #[must_use]
-    pub const fn once(mut self, once: Option<Once>) -> Self {
+    pub const fn once(mut self, once: Option<IdempotencyKey>) -> Self {
         self.once = once;
         self
     }
@@ -282,7 +286,7 @@ impl Permit {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::address::Networks;
+    use crate::model::address::AllowedAddresses;
     use crate::model::credential::Owner;
     use crate::model::secret::Secret;
     use crate::model::service::{Service, ServiceId};
@@ -308,7 +312,7 @@ mod tests {
                 kind,
                 owner: Owner::Service(service.into()),
                 permissions: Permissions::none(),
-                networks: Networks::default(),
+                allowed_addresses: AllowedAddresses::default(),
                 digest: Some(secret.digest),
                 previous: None,
                 created_at: NOW,
@@ -318,8 +322,8 @@ mod tests {
                 seen_expired: false,
                 password_at,
             },
-            power: Permissions::of(&[Own::Metrics]),
-            which: Which::Current,
+            power: Permissions::of(&[BuiltinPermission::Metrics]),
+            which: SecretSlot::Current,
             origin: Origin::operator(),
             now: NOW,
         }
@@ -352,7 +356,7 @@ mod tests {
         let at = |away: i64| Some(Time::from_unix(NOW.unix() + away));
         let ask = |kind, password_at| {
             caller(kind, password_at)
-                .permit_with_password(Own::Metrics, Action::Sweep)
+                .permit_with_password(BuiltinPermission::Metrics, Action::Sweep)
                 .map(|permit| permit.actor.name)
         };
         for good in [at(0), at(-600)] {
@@ -364,8 +368,9 @@ mod tests {
         }
         // Who holds a key has no password to type.
         assert_eq!(ask(Kind::ApiKey, None).as_deref(), Ok("slurm"));
-        let missing = caller(Kind::ApiKey, None).permit(Own::UsersWrite, Action::UserAdd);
-        let expected = Permission::Own(Own::UsersWrite);
+        let missing =
+            caller(Kind::ApiKey, None).permit(BuiltinPermission::UsersWrite, Action::UserAdd);
+        let expected = Permission::Builtin(BuiltinPermission::UsersWrite);
         assert!(matches!(missing, Err(Error::Forbidden { missing }) if missing == expected));
     }
 }

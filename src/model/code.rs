@@ -12,7 +12,7 @@ pub enum Purpose {
     SetUp,
     Invitation,
     PasswordReset,
-    Enrolment,
+    Enrollment,
     Device,
 }
 
@@ -21,24 +21,26 @@ impl Purpose {
         Self::SetUp,
         Self::Invitation,
         Self::PasswordReset,
-        Self::Enrolment,
+        Self::Enrollment,
         Self::Device,
     ];
 
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::SetUp => "set-up",
             Self::Invitation => "invitation",
             Self::PasswordReset => "password-reset",
-            Self::Enrolment => "enrolment",
+            Self::Enrollment => "enrollment",
             Self::Device => "device",
         }
     }
 
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|purpose| purpose.word() == word)
+        Self::ALL
+            .into_iter()
+            .find(|purpose| purpose.as_str() == word)
     }
 
     /// How long such a code lives when nothing else is said.
@@ -47,7 +49,7 @@ impl Purpose {
         match self {
             Self::SetUp => Duration::from_secs(3_600),
             Self::Invitation => Duration::from_secs(7 * 86_400),
-            Self::PasswordReset | Self::Enrolment => Duration::from_secs(86_400),
+            Self::PasswordReset | Self::Enrollment => Duration::from_secs(86_400),
             Self::Device => Duration::from_secs(300),
         }
     }
@@ -59,7 +61,7 @@ impl Purpose {
             Self::SetUp => Some("/setup"),
             Self::Invitation => Some("/invitation"),
             Self::PasswordReset => Some("/reset"),
-            Self::Enrolment | Self::Device => None,
+            Self::Enrollment | Self::Device => None,
         }
     }
 }
@@ -86,11 +88,11 @@ mod tests {
             ("set-up", HOUR, Some("/setup")),
             ("invitation", 7 * 24 * HOUR, Some("/invitation")),
             ("password-reset", 24 * HOUR, Some("/reset")),
-            ("enrolment", 24 * HOUR, None),
+            ("enrollment", 24 * HOUR, None),
             ("device", 5 * 60, None),
         ];
         for (purpose, (word, seconds, path)) in Purpose::ALL.into_iter().zip(table) {
-            assert_eq!(purpose.word(), word);
+            assert_eq!(purpose.as_str(), word);
             assert_eq!(Purpose::from_word(word), Some(purpose));
             assert_eq!(purpose.lifetime().as_secs(), seconds, "{word}");
             assert_eq!(purpose.path(), path, "{word}");

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::address::Networks;
+use super::address::AllowedAddresses;
 use super::host::{Host, HostId};
 use super::permission::Permissions;
 use super::secret::{Digest, Id};
@@ -38,7 +38,7 @@ impl Kind {
 
     /// The word on the wire and in the file.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::ApiKey => "api-key",
             Self::Token => "token",
@@ -49,7 +49,7 @@ impl Kind {
 
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.word() == word)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
     /// What people call it.
@@ -79,7 +79,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Whose a credential is, by row.
+/// Scope a credential is, by row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OwnerId {
     User(UserId),
@@ -87,7 +87,7 @@ pub enum OwnerId {
     Host(HostId),
 }
 
-/// Whose a credential is, as they are now. Shared, since one owner stands behind many credentials.
+/// Scope a credential is, as they are now. Shared, since one owner stands behind many credentials.
 #[derive(Debug, Clone)]
 pub enum Owner {
     User(Arc<User>),
@@ -159,9 +159,9 @@ pub struct Previous {
     pub ends_at: Time,
 }
 
-/// Which of the two secrets of a rotating credential was presented.
+/// SecretSlot of the two secrets of a rotating credential was presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Which {
+pub enum SecretSlot {
     Current,
     Previous,
 }
@@ -174,7 +174,7 @@ pub struct Credential {
     pub owner: Owner,
     /// As given; what it may do now is [`Credential::power`].
     pub permissions: Permissions,
-    pub networks: Networks,
+    pub allowed_addresses: AllowedAddresses,
     /// `None` once it was deleted.
     pub digest: Option<Digest>,
     pub previous: Option<Previous>,
@@ -190,7 +190,7 @@ pub struct Credential {
 
 /// Why a credential is not good now: the first link of the chain that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RejectReason {
     Ended,
     Disabled,
     Expired,
@@ -198,7 +198,7 @@ pub enum Refusal {
     OwnerDisabled,
 }
 
-impl Refusal {
+impl RejectReason {
     /// One sentence for the person or an admin who asks why.
     #[must_use]
     pub const fn sentence(self) -> &'static str {
@@ -215,40 +215,40 @@ impl Refusal {
 }
 
 impl Credential {
-    /// Which of its secrets `presented` is the digest of, at `now`.
+    /// SecretSlot of its secrets `presented` is the digest of, at `now`.
     #[must_use]
-    pub fn which(&self, presented: &Digest, now: Time) -> Option<Which> {
+    pub fn which(&self, presented: &Digest, now: Time) -> Option<SecretSlot> {
         if self.digest.is_some_and(|digest| digest.matches(presented)) {
-            return Some(Which::Current);
+            return Some(SecretSlot::Current);
         }
         let previous = self.previous.filter(|previous| previous.ends_at > now)?;
         previous
             .digest
             .matches(presented)
-            .then_some(Which::Previous)
+            .then_some(SecretSlot::Previous)
     }
 
     /// Whether it is good at `now` from `address` (`None`: the address is not known, so that a limit to addresses refuses).
     ///
     /// # Errors
     /// The first link of the chain that fails.
-    pub fn check(&self, now: Time, address: Option<IpAddr>) -> Result<(), Refusal> {
+    pub fn check(&self, now: Time, address: Option<IpAddr>) -> Result<(), RejectReason> {
         if self.ended || self.digest.is_none() {
-            return Err(Refusal::Ended);
+            return Err(RejectReason::Ended);
         }
         if self.disabled == Disabled::Yes {
-            return Err(Refusal::Disabled);
+            return Err(RejectReason::Disabled);
         }
         if self.seen_expired || self.is_past_its_end(now) {
-            return Err(Refusal::Expired);
+            return Err(RejectReason::Expired);
         }
-        let allowed = self.networks.is_everywhere()
-            || address.is_some_and(|address| self.networks.allow(address));
+        let allowed = self.allowed_addresses.is_everywhere()
+            || address.is_some_and(|address| self.allowed_addresses.allow(address));
         if !allowed {
-            return Err(Refusal::Address);
+            return Err(RejectReason::Address);
         }
         if !self.owner.is_enabled() {
-            return Err(Refusal::OwnerDisabled);
+            return Err(RejectReason::OwnerDisabled);
         }
         Ok(())
     }
@@ -296,10 +296,10 @@ pub struct Record {
     pub name: String,
     pub note: Option<String>,
     pub permissions: Permissions,
-    pub networks: Networks,
+    pub allowed_addresses: AllowedAddresses,
     pub created_at: Time,
     /// The credential that made it.
-    pub made_by: Option<Id>,
+    pub created_by: Option<Id>,
     pub expires_at: Option<Time>,
     pub disabled: Disabled,
     pub seen_expired: bool,
@@ -326,7 +326,7 @@ pub enum State {
 
 impl State {
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
             Self::Expired => "expired",
@@ -354,13 +354,16 @@ impl Record {
     #[must_use]
     pub fn version(&self) -> String {
         let end = self.expires_at.map_or(-1, Time::unix).to_be_bytes();
-        let (permissions, networks) = (self.permissions.to_string(), self.networks.to_string());
+        let (permissions, allowed_addresses) = (
+            self.permissions.to_string(),
+            self.allowed_addresses.to_string(),
+        );
         let note = self.note.as_deref().unwrap_or_default();
         super::secret::version(&[
             self.name.as_bytes(),
             note.as_bytes(),
             permissions.as_bytes(),
-            networks.as_bytes(),
+            allowed_addresses.as_bytes(),
             &end,
         ])
     }
@@ -379,7 +382,7 @@ pub struct NewCredential {
     pub note: Option<String>,
     pub end: WantedEnd,
     pub permissions: Option<Permissions>,
-    pub networks: Option<Networks>,
+    pub allowed_addresses: Option<AllowedAddresses>,
 }
 
 /// How an API key is to be rotated.
@@ -410,7 +413,7 @@ pub struct CredentialChange {
     pub note: Option<Option<String>>,
     pub end: Option<WantedEnd>,
     pub permissions: Option<Permissions>,
-    pub networks: Option<Networks>,
+    pub allowed_addresses: Option<AllowedAddresses>,
     pub disabled: Option<Disabled>,
     /// What [`Record::version`] said when the change was thought of; another one now refuses it.
     pub version: Option<String>,

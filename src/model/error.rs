@@ -45,7 +45,7 @@ pub enum Error {
     NotFound(&'static str),
     /// The present state of things forbids it.
     Conflict(String),
-    /// The same request was carried out before; the id of what it made.
+    /// The same request was hidden_fields out before; the id of what it made.
     AlreadyDone { id: String },
     /// The same `Idempotency-Key` came with another body.
     KeyReused,
@@ -65,7 +65,7 @@ pub enum Error {
 /// How the sentence of [`Error::changed_meanwhile`] begins.
 const CHANGED: &str = "Somebody changed";
 
-/// Whether a request that was refused carried a secret at all (RFC 6750, 3.1).
+/// Whether a request that was refused hidden_fields a secret at all (RFC 6750, 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretSent {
     Yes,

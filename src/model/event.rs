@@ -60,8 +60,8 @@ pub enum Action {
     HostEdit,
     HostDelete,
     HostLogin,
-    EnrolmentCodeCreate,
-    EnrolmentCodeDelete,
+    EnrollmentCodeCreate,
+    EnrollmentCodeDelete,
     /// An administrative request refused at the door, by what it asked for.
     Request,
 }
@@ -69,7 +69,7 @@ pub enum Action {
 impl Action {
     /// The word in the log, `noun.verb`.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::ApiKeyCreate => "api-key.create",
             Self::ApiKeyEdit => "api-key.edit",
@@ -121,8 +121,8 @@ impl Action {
             Self::HostEdit => "host.edit",
             Self::HostDelete => "host.delete",
             Self::HostLogin => "host.login",
-            Self::EnrolmentCodeCreate => "host.enrol-code",
-            Self::EnrolmentCodeDelete => "host.delete-enrol-code",
+            Self::EnrollmentCodeCreate => "host.enroll-code",
+            Self::EnrollmentCodeDelete => "host.delete-enroll-code",
             Self::Request => "request",
         }
     }
@@ -130,7 +130,7 @@ impl Action {
 
 /// By what door somebody came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Channel {
     Console,
     Api,
     /// The command line on the file itself.
@@ -138,9 +138,9 @@ pub enum Way {
     Host,
 }
 
-impl Way {
+impl Channel {
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Console => "console",
             Self::Api => "api",
@@ -153,7 +153,7 @@ impl Way {
 /// From where somebody asks.
 #[derive(Debug, Clone)]
 pub struct Origin {
-    pub way: Way,
+    pub channel: Channel,
     pub address: Option<IpAddr>,
     pub program: Option<String>,
     pub request_id: Option<String>,
@@ -164,7 +164,7 @@ impl Origin {
     #[must_use]
     pub const fn operator() -> Self {
         Self {
-            way: Way::Cli,
+            channel: Channel::Cli,
             address: None,
             program: None,
             request_id: None,
@@ -235,15 +235,15 @@ impl Target {
 /// Pairs of words that say what something was or became.
 pub type Words = Vec<(&'static str, String)>;
 
-/// What a job tells of the act it carried out.
+/// What a job tells of the act it hidden_fields out.
 #[derive(Debug, Clone, Default)]
-pub struct Trace {
+pub struct AuditDetails {
     pub target: Target,
     pub before: Words,
     pub after: Words,
 }
 
-impl Trace {
+impl AuditDetails {
     #[must_use]
     pub const fn of(target: Target) -> Self {
         Self {
@@ -286,7 +286,7 @@ pub enum Outcome {
 
 impl Outcome {
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
             Self::Refused => "refused",
@@ -302,7 +302,7 @@ pub struct Event {
     pub at: Time,
     pub action: String,
     pub outcome: String,
-    pub way: String,
+    pub channel: String,
     pub actor: String,
     pub actor_user: Option<UserId>,
     pub credential: Option<String>,
@@ -333,7 +333,7 @@ impl Event {
             &self.at.unix().to_be_bytes(),
             self.action.as_bytes(),
             self.outcome.as_bytes(),
-            self.way.as_bytes(),
+            self.channel.as_bytes(),
             self.actor.as_bytes(),
             &user(self.actor_user),
             &optional(&self.credential),
@@ -407,9 +407,9 @@ mod tests {
         Event {
             number: 1,
             at: Time::from_unix(1_000),
-            action: Action::UserAdd.word().into(),
-            outcome: Outcome::Done.word().into(),
-            way: Way::Cli.word().into(),
+            action: Action::UserAdd.as_str().into(),
+            outcome: Outcome::Done.as_str().into(),
+            channel: Channel::Cli.as_str().into(),
             actor: "operator".into(),
             actor_user: None,
             credential: None,
@@ -427,9 +427,9 @@ mod tests {
 
     #[test]
     fn ways_have_the_words_that_people_filter_by() {
-        let ways = [Way::Console, Way::Api, Way::Cli, Way::Host];
-        assert_eq!(ways.map(Way::word), ["console", "api", "cli", "host"]);
-        assert_eq!(Origin::operator().way, Way::Cli);
+        let ways = [Channel::Console, Channel::Api, Channel::Cli, Channel::Host];
+        assert_eq!(ways.map(Channel::as_str), ["console", "api", "cli", "host"]);
+        assert_eq!(Origin::operator().channel, Channel::Cli);
     }
 
     #[test]
@@ -440,7 +440,7 @@ mod tests {
             |e| e.at = Time::from_unix(1_001),
             |e| e.action.push('x'),
             |e| e.outcome.push('x'),
-            |e| e.way.push('x'),
+            |e| e.channel.push('x'),
             |e| e.actor.push('x'),
             |e| e.actor_user = Some(UserId(2)),
             |e| e.credential = Some(String::new()),

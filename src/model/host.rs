@@ -18,10 +18,10 @@ pub const CACHE_AGE_DEFAULT: Duration = Duration::from_secs(86_400);
 pub const CACHE_AGE_MAX: Duration = Duration::from_secs(365 * 86_400);
 /// How far two clocks may be apart, in seconds, until it is said that they are: keys would end at the wrong time.
 pub const CLOCK_SECONDS_MAX: i64 = 5;
-/// The most hosts that one enrolment code may be good for.
-pub const ENROLMENT_USES_MAX: u32 = 1_000;
-/// The longest that an enrolment code may be good.
-pub const ENROLMENT_LIFETIME_MAX: Duration = Duration::from_secs(365 * 86_400);
+/// The most hosts that one enrollment code may be good for.
+pub const ENROLLMENT_USES_MAX: u32 = 1_000;
+/// The longest that an enrollment code may be good.
+pub const ENROLLMENT_LIFETIME_MAX: Duration = Duration::from_secs(365 * 86_400);
 
 /// A machine, as verification knows it.
 #[derive(Debug, Clone)]
@@ -104,31 +104,31 @@ pub struct HostChange {
     pub version: Option<String>,
 }
 
-/// What an enrolment code is made of.
+/// What an enrollment code is made of.
 #[derive(Debug, Clone)]
-pub struct NewEnrolmentCode {
+pub struct NewEnrollmentCode {
     pub uses: u32,
     pub lifetime: Duration,
     /// The groups that hosts enrolled with it are limited to.
     pub groups: Vec<String>,
 }
 
-/// An enrolment code that is still good.
+/// An enrollment code that is still good.
 #[derive(Debug, Clone)]
-pub struct EnrolmentCode {
+pub struct EnrollmentCode {
     pub id: Id,
     pub uses_left: u32,
     pub created_at: Time,
     pub expires_at: Time,
     pub groups: Vec<String>,
-    pub made_by: Option<Id>,
+    pub created_by: Option<Id>,
 }
 
 /// A key, and a login that it opens on a host.
 #[derive(Debug, Clone)]
 pub struct LoginKey {
     pub login: String,
-    /// Whose key it is.
+    /// Scope key it is.
     pub username: String,
     pub key: SshKey,
 }
@@ -188,7 +188,7 @@ mod tests {
         const DAY: u64 = 24 * 60 * 60;
         assert_eq!(CACHE_AGE_DEFAULT.as_secs(), DAY);
         assert_eq!(CACHE_AGE_MAX.as_secs(), 365 * DAY);
-        assert_eq!(ENROLMENT_LIFETIME_MAX.as_secs(), 365 * DAY);
+        assert_eq!(ENROLLMENT_LIFETIME_MAX.as_secs(), 365 * DAY);
     }
 
     #[test]

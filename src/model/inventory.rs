@@ -39,7 +39,7 @@ impl Show {
 
     /// The word in `?show=`.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Everything => "",
             Self::Unused => "unused",
@@ -53,7 +53,7 @@ impl Show {
     /// Reads the word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|show| show.word() == word)
+        Self::ALL.into_iter().find(|show| show.as_str() == word)
     }
 }
 
@@ -85,9 +85,9 @@ impl Item {
 
     /// `api-key`, `token`, `session`, `host`, `ssh-key`.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
-            Self::Credential(record) => record.kind.word(),
+            Self::Credential(record) => record.kind.as_str(),
             Self::SshKey(..) => "ssh-key",
         }
     }
@@ -209,7 +209,7 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::address::Networks;
+    use crate::model::address::AllowedAddresses;
     use crate::model::credential::{Kind, LastUse};
     use crate::model::permission::Permissions;
     use crate::model::ssh_key::{HostUse, KeyRules, PublicKey};
@@ -249,9 +249,9 @@ mod tests {
             name: "ci".into(),
             note: None,
             permissions: Permissions::none(),
-            networks: Networks::default(),
+            allowed_addresses: AllowedAddresses::default(),
             created_at: MADE,
-            made_by: None,
+            created_by: None,
             expires_at: None,
             disabled: Disabled::No,
             seen_expired: false,
@@ -273,11 +273,11 @@ mod tests {
             owner: UserId(1),
             name: "laptop".into(),
             key: PublicKey::parse(TEXT, &KeyRules::default()).unwrap(),
-            networks: Networks::default(),
+            allowed_addresses: AllowedAddresses::default(),
             created_at: MADE,
             expires_at: None,
             seen_expired: false,
-            made_by: None,
+            created_by: None,
             looked_up: None,
             used: None,
         }
@@ -313,7 +313,7 @@ mod tests {
         let said = both(Some(MADE)).map(|item| {
             assert_eq!(item.owner(), OwnerId::User(UserId(1)));
             assert_eq!((item.created_at(), item.expires_at()), (MADE, Some(MADE)));
-            format!("{}, {}, {}", item.word(), item.kind(), item.name())
+            format!("{}, {}, {}", item.as_str(), item.kind(), item.name())
         });
         assert_eq!(said, ["token, token, ci", "ssh-key, SSH key, laptop"]);
     }

@@ -227,8 +227,8 @@ mod tests {
         let password = chosen("correct horse battery").unwrap();
         for (memory, passes, lanes) in [(MEMORY_KIB, PASSES, LANES), (64, 1, 2)] {
             let params = Params::new(memory, passes, lanes, None).unwrap();
-            let maker = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-            let hash = maker
+            let creator = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+            let hash = creator
                 .hash_password_with_salt(b"correct horse battery", b"some salt of 16b")
                 .unwrap()
                 .to_string();

@@ -5,7 +5,7 @@ use std::fmt;
 /// Keycroft's own permissions, in alphabetical order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
-pub enum Own {
+pub enum BuiltinPermission {
     AccountRead,
     AccountWrite,
     ApiKeysRead,
@@ -29,7 +29,7 @@ pub enum Own {
     UsersWrite,
 }
 
-impl Own {
+impl BuiltinPermission {
     /// All of them, in alphabetical order of their words.
     pub const ALL: [Self; 21] = [
         Self::AccountRead,
@@ -57,7 +57,7 @@ impl Own {
 
     /// The word on the wire.
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::AccountRead => "account:read",
             Self::AccountWrite => "account:write",
@@ -135,7 +135,7 @@ impl Own {
 
     fn from_word(word: &str) -> Option<Self> {
         Self::ALL
-            .binary_search_by(|own| own.word().cmp(word))
+            .binary_search_by(|own| own.as_str().cmp(word))
             .ok()
             .map(|place| Self::ALL[place])
     }
@@ -148,7 +148,7 @@ impl Own {
 /// One permission: one of ours, or `service:action`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Permission {
-    Own(Own),
+    Builtin(BuiltinPermission),
     Service(ServicePermission),
 }
 
@@ -170,10 +170,10 @@ impl Permission {
     /// # Errors
     /// A sentence, when it has the wrong form or names something of ours that does not exist.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if let Some(own) = Own::from_word(text) {
-            return Ok(Self::Own(own));
+        if let Some(own) = BuiltinPermission::from_word(text) {
+            return Ok(Self::Builtin(own));
         }
-        let shown = super::text::tame(text, 70);
+        let shown = super::text::sanitize(text, 70);
         let Some((service, action)) = text.split_once(':') else {
             return Err(format!("there is no permission \"{shown}\""));
         };
@@ -185,9 +185,9 @@ impl Permission {
 
     /// The word on the wire.
     #[must_use]
-    pub fn word(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         match self {
-            Self::Own(own) => own.word(),
+            Self::Builtin(builtin) => builtin.as_str(),
             Self::Service(service) => &service.0,
         }
     }
@@ -195,22 +195,22 @@ impl Permission {
 
 impl fmt::Display for Permission {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 
-impl From<Own> for Permission {
-    fn from(own: Own) -> Self {
-        Self::Own(own)
+impl From<BuiltinPermission> for Permission {
+    fn from(own: BuiltinPermission) -> Self {
+        Self::Builtin(own)
     }
 }
 
 /// Whether `name` may name a service: 1 to 32 of `a-z0-9-`, a letter first, and none of our own resources.
 #[must_use]
 pub fn is_service_name(name: &str) -> bool {
-    let ours = Own::ALL
+    let ours = BuiltinPermission::ALL
         .iter()
-        .any(|own| own.word().split(':').next() == Some(name));
+        .any(|own| own.as_str().split(':').next() == Some(name));
     !ours && is_word(name, b"-")
 }
 
@@ -243,7 +243,7 @@ impl Permissions {
 
     /// Some of our own.
     #[must_use]
-    pub fn of(list: &[Own]) -> Self {
+    pub fn of(list: &[BuiltinPermission]) -> Self {
         Self {
             own: list.iter().fold(0, |bits, own| bits | own.bit()),
             service: Vec::new(),
@@ -252,9 +252,9 @@ impl Permissions {
 
     /// Those of our own for which `choose` says yes.
     #[must_use]
-    pub fn own_where(choose: impl Fn(Own) -> bool) -> Self {
+    pub fn own_where(choose: impl Fn(BuiltinPermission) -> bool) -> Self {
         Self {
-            own: Own::ALL
+            own: BuiltinPermission::ALL
                 .iter()
                 .filter(|own| choose(**own))
                 .fold(0, |bits, own| bits | own.bit()),
@@ -289,7 +289,7 @@ impl Permissions {
     /// Adds one.
     pub fn insert(&mut self, permission: Permission) {
         match permission {
-            Permission::Own(own) => self.own |= own.bit(),
+            Permission::Builtin(own) => self.own |= own.bit(),
             Permission::Service(service) => {
                 if let Err(place) = self.service.binary_search(&service) {
                     self.service.insert(place, service);
@@ -311,7 +311,7 @@ impl Permissions {
     #[must_use]
     pub fn contains(&self, permission: &Permission) -> bool {
         match permission {
-            Permission::Own(own) => self.own & own.bit() != 0,
+            Permission::Builtin(own) => self.own & own.bit() != 0,
             Permission::Service(service) => self.service.binary_search(service).is_ok(),
         }
     }
@@ -378,7 +378,7 @@ impl Permissions {
     /// Whether any of them lets its holder make or change credentials.
     #[must_use]
     pub fn manage_credentials(&self) -> bool {
-        Own::ALL
+        BuiltinPermission::ALL
             .iter()
             .any(|own| own.manages_credentials() && self.own & own.bit() != 0)
     }
@@ -404,10 +404,10 @@ impl Permissions {
 
     /// Each word, in alphabetical order.
     pub fn words(&self) -> impl Iterator<Item = &str> + '_ {
-        let mut own = Own::ALL
+        let mut own = BuiltinPermission::ALL
             .iter()
             .filter(|own| self.own & own.bit() != 0)
-            .map(|own| own.word())
+            .map(|own| own.as_str())
             .peekable();
         let mut service = self.service.iter().map(|one| one.0.as_str()).peekable();
         std::iter::from_fn(move || match (own.peek(), service.peek()) {
@@ -431,10 +431,13 @@ mod tests {
 
     #[test]
     fn our_own_words_are_in_order_and_found_again() {
-        assert!(Own::ALL.is_sorted_by(|a, b| a.word() < b.word()));
-        for (place, own) in Own::ALL.iter().enumerate() {
+        assert!(BuiltinPermission::ALL.is_sorted_by(|a, b| a.as_str() < b.as_str()));
+        for (place, own) in BuiltinPermission::ALL.iter().enumerate() {
             assert_eq!(*own as usize, place);
-            assert_eq!(Permission::parse(own.word()), Ok(Permission::Own(*own)));
+            assert_eq!(
+                Permission::parse(own.as_str()),
+                Ok(Permission::Builtin(*own))
+            );
         }
     }
 
@@ -478,17 +481,17 @@ mod tests {
         assert_eq!(Permissions::from_stored(&set.to_string()), set);
         assert_eq!(
             Permissions::from_stored("nonsense users:read"),
-            Permissions::of(&[Own::UsersRead])
+            Permissions::of(&[BuiltinPermission::UsersRead])
         );
     }
 
     #[test]
     fn write_does_not_contain_read() {
-        let write = Permissions::of(&[Own::UsersWrite]);
-        assert!(!write.contains(&Own::UsersRead.into()));
+        let write = Permissions::of(&[BuiltinPermission::UsersWrite]);
+        assert!(!write.contains(&BuiltinPermission::UsersRead.into()));
         assert_eq!(
-            Permissions::of(&[Own::UsersRead]).first_missing_from(&write),
-            Some(Own::UsersRead.into())
+            Permissions::of(&[BuiltinPermission::UsersRead]).first_missing_from(&write),
+            Some(BuiltinPermission::UsersRead.into())
         );
     }
 
@@ -504,7 +507,7 @@ mod tests {
 
     #[test]
     fn a_set_manages_credentials_when_one_of_it_does() {
-        for own in Own::ALL {
+        for own in BuiltinPermission::ALL {
             let alone = Permissions::of(&[own]);
             assert_eq!(
                 alone.manage_credentials(),
@@ -512,20 +515,23 @@ mod tests {
                 "{alone}"
             );
         }
-        assert!(Permissions::of(&[Own::UsersRead, Own::UsersWrite]).manage_credentials());
+        assert!(
+            Permissions::of(&[BuiltinPermission::UsersRead, BuiltinPermission::UsersWrite])
+                .manage_credentials()
+        );
         assert!(!Permissions::none().manage_credentials());
         assert!(!Permissions::from_stored("slurm:submit").manage_credentials());
     }
 
     #[test]
     fn beyond_a_role_only_asking_and_figures_are_given() {
-        let given = Permissions::own_where(Own::is_grantable);
+        let given = Permissions::own_where(BuiltinPermission::is_grantable);
         assert_eq!(given.to_string(), "introspect metrics");
     }
 
     #[test]
     fn a_set_is_what_was_put_into_it_even_twice() {
-        let twice = Permissions::of(&[Own::Metrics, Own::Metrics]);
+        let twice = Permissions::of(&[BuiltinPermission::Metrics, BuiltinPermission::Metrics]);
         assert_eq!(twice.to_string(), "metrics");
         let mixed = Permissions::from_stored("metrics slurm:submit");
         assert_eq!(mixed.own_alone(), twice);

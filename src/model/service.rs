@@ -1,6 +1,6 @@
 //! Services: programs that ask whether a credential is good, and may define permissions of their own.
 
-use super::permission::{Own, Permission, Permissions, is_service_name};
+use super::permission::{BuiltinPermission, Permission, Permissions, is_service_name};
 use super::time::Time;
 use super::user::Role;
 
@@ -22,7 +22,8 @@ impl Service {
     /// What its API keys may at most carry: asking about credentials, reading figures, and its own permissions.
     #[must_use]
     pub fn power(&self) -> Permissions {
-        let mut power = Permissions::of(&[Own::Introspect, Own::Metrics]);
+        let mut power =
+            Permissions::of(&[BuiltinPermission::Introspect, BuiltinPermission::Metrics]);
         power.extend(&self.permissions);
         power
     }

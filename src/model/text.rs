@@ -24,10 +24,10 @@ pub fn parse_name(text: &str) -> Result<String, String> {
 pub fn parse_note(text: &str) -> Result<Option<String>, String> {
     let text = text.replace("\r\n", "\n");
     let mut characters = text.chars().filter(|c| *c != '\n');
-    if let Some(character) = characters.find(|c| is_unseen(*c)) {
+    if let Some(character) = characters.find(|c| is_invisible(*c)) {
         return Err(unseen(character));
     }
-    demand_no_secret(&text)?;
+    require_no_secret(&text)?;
     let text = text.trim();
     if text.chars().count() > NOTE_CHARACTERS_MAX {
         return Err(format!("use at most {NOTE_CHARACTERS_MAX} characters"));
@@ -36,10 +36,10 @@ pub fn parse_note(text: &str) -> Result<Option<String>, String> {
 }
 
 fn parse(text: &str, least: usize, most: usize) -> Result<String, String> {
-    if let Some(character) = text.chars().find(|c| is_unseen(*c)) {
+    if let Some(character) = text.chars().find(|c| is_invisible(*c)) {
         return Err(unseen(character));
     }
-    demand_no_secret(text)?;
+    require_no_secret(text)?;
     let text = text.trim();
     let count = text.chars().count();
     if count < least || count > most {
@@ -49,7 +49,7 @@ fn parse(text: &str, least: usize, most: usize) -> Result<String, String> {
 }
 
 /// People paste into the wrong field, and names are shown to others.
-fn demand_no_secret(text: &str) -> Result<(), String> {
+fn require_no_secret(text: &str) -> Result<(), String> {
     match hide_secrets(text) {
         Cow::Borrowed(_) => Ok(()),
         Cow::Owned(_) => Err(
@@ -69,7 +69,7 @@ fn unseen(character: char) -> String {
 /// Control characters, line separators, zero-width characters and what turns the direction of text: two names that
 /// look the same must be the same.
 #[must_use]
-pub fn is_unseen(character: char) -> bool {
+pub fn is_invisible(character: char) -> bool {
     character.is_control()
         || matches!(
             u32::from(character),
@@ -81,8 +81,8 @@ pub fn is_unseen(character: char) -> bool {
 
 /// What a stranger says, made fit to keep and show: no unseen characters, no whole secret, at most `most` characters.
 #[must_use]
-pub fn tame(text: &str, most: usize) -> String {
-    let seen: String = text.chars().filter(|c| !is_unseen(*c)).collect();
+pub fn sanitize(text: &str, most: usize) -> String {
+    let seen: String = text.chars().filter(|c| !is_invisible(*c)).collect();
     hide_secrets(&seen).chars().take(most).collect()
 }
 
@@ -132,7 +132,7 @@ mod tests {
         assert!(parse_note(&format!("see\n{}", *secret)).is_err());
         let (front, back) = secret.split_at(30);
         for said in [secret.to_string(), format!("{front}\u{200b}{back}")] {
-            assert_eq!(tame(&said, 100), format!("{}…", &secret[..17]));
+            assert_eq!(sanitize(&said, 100), format!("{}…", &secret[..17]));
         }
     }
 

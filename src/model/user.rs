@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::permission::{Own, Permissions};
+use super::permission::{BuiltinPermission, Permissions};
 use super::time::Time;
 
 /// A user's row; never reused.
@@ -57,7 +57,7 @@ impl Role {
     pub const ALL: [Self; 2] = [Self::Member, Self::Admin];
 
     #[must_use]
-    pub const fn word(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Member => "member",
             Self::Admin => "admin",
@@ -69,7 +69,7 @@ impl Role {
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         Self::ALL
             .into_iter()
-            .find(|role| role.word() == text)
+            .find(|role| role.as_str() == text)
             .ok_or("a role is member or admin")
     }
 
@@ -78,14 +78,14 @@ impl Role {
     pub fn permissions(self) -> Permissions {
         match self {
             Self::Member => Permissions::own_where(|own| !own.is_administrative()),
-            Self::Admin => Permissions::of(&Own::ALL),
+            Self::Admin => Permissions::of(&BuiltinPermission::ALL),
         }
     }
 }
 
 impl fmt::Display for Role {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.as_str())
     }
 }
 
@@ -122,7 +122,7 @@ impl User {
         let granted = self.granted.to_string();
         super::secret::version(&[
             self.display_name.as_bytes(),
-            self.role.word().as_bytes(),
+            self.role.as_str().as_bytes(),
             granted.as_bytes(),
         ])
     }
@@ -202,7 +202,10 @@ mod tests {
 
     #[test]
     fn admins_have_all_and_members_their_own_things() {
-        assert_eq!(Role::Admin.permissions(), Permissions::of(&Own::ALL));
+        assert_eq!(
+            Role::Admin.permissions(),
+            Permissions::of(&BuiltinPermission::ALL)
+        );
         let member = "account:read account:write api-keys:read api-keys:write sessions:read sessions:write ssh-keys:read ssh-keys:write tokens:read tokens:write";
         assert_eq!(Role::Member.permissions().to_string(), member);
     }
@@ -225,7 +228,7 @@ mod tests {
         let changes: [fn(&mut User); 3] = [
             |user| user.display_name = "Alice B".into(),
             |user| user.role = Role::Admin,
-            |user| user.granted = Permissions::of(&[Own::Metrics]),
+            |user| user.granted = Permissions::of(&[BuiltinPermission::Metrics]),
         ];
         let mut seen = vec![user.version()];
         for change in changes {

@@ -1,6 +1,6 @@
 //! What a program says of itself, in the words of a person: "Firefox on Linux".
 
-use super::text::tame;
+use super::text::sanitize;
 
 /// Longest program name that is shown, in characters.
 const PROGRAM_CHARACTERS_MAX: usize = 32;
@@ -65,7 +65,7 @@ pub fn short(user_agent: &str) -> String {
 /// The first word, at most 32 characters, nothing unseen.
 fn program(text: &str) -> String {
     let word = text.split_whitespace().next().unwrap_or("");
-    let name = tame(word, PROGRAM_CHARACTERS_MAX);
+    let name = sanitize(word, PROGRAM_CHARACTERS_MAX);
     if name.is_empty() {
         "Unknown device".to_owned()
     } else {

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
-use super::file::{self, BESIDE, INSPECTION_BUSY, Refused, Unfinished, beside};
+use super::file::{self, BESIDE, INSPECTION_BUSY, OpenError, Unfinished, beside};
 use super::migrate;
 use super::read::Select;
 use super::user::time;
 use super::write::Write as WriteAct;
 use crate::model::caller::Permit;
 use crate::model::error::Error;
-use crate::model::event::{Outcome, Target, Trace};
+use crate::model::event::{AuditDetails, Outcome, Target};
 use crate::model::time::Time;
 
 /// A copy that was made and found whole.
@@ -64,14 +64,14 @@ pub struct Survivor {
 /// Copies the file at `from`, as it is at one moment, to a new file `to`.
 ///
 /// # Errors
-/// [`Refused`], when something is at `to`, or the copy is not whole.
-pub fn copy(from: &Path, to: &Path, now: Time) -> Result<Copied, Refused> {
-    file::demand_nothing_at(to)?;
+/// [`OpenError`], when something is at `to`, or the copy is not whole.
+pub fn copy(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
+    file::require_nothing_at(to)?;
     let unfinished = Unfinished::beside(to)?;
     let copied = copy_into(from, &unfinished.path, now)?;
     unfinished
         .publish(to)
-        .map_err(|why| Refused::new(to, &format!("the backup can't be written: {why}")))?;
+        .map_err(|why| OpenError::new(to, &format!("the backup can't be written: {why}")))?;
     Ok(copied)
 }
 
@@ -79,24 +79,25 @@ pub fn copy(from: &Path, to: &Path, now: Time) -> Result<Copied, Refused> {
 ///
 /// # Errors
 /// As [`copy`].
-pub fn copy_to(from: &Path, out: &mut dyn Write, now: Time) -> Result<Copied, Refused> {
+pub fn copy_to(from: &Path, out: &mut dyn Write, now: Time) -> Result<Copied, OpenError> {
     let unfinished = Unfinished::beside(from)?;
     let copied = copy_into(from, &unfinished.path, now)?;
     File::open(&unfinished.path)
         .and_then(|mut file| std::io::copy(&mut file, out))
         .and_then(|_| out.flush())
-        .map_err(|error| Refused::new(from, &format!("the backup can't be written: {error}")))?;
+        .map_err(|error| OpenError::new(from, &format!("the backup can't be written: {error}")))?;
     Ok(copied)
 }
 
-fn copy_into(from: &Path, to: &Path, now: Time) -> Result<Copied, Refused> {
+fn copy_into(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
     file::check(from)?;
-    let refuse = |error: rusqlite::Error| Refused::new(from, &format!("can't be copied: {error}"));
+    let refuse =
+        |error: rusqlite::Error| OpenError::new(from, &format!("can't be copied: {error}"));
     let copy = copy_pages(from, to).map_err(refuse)?;
     copy.execute("UPDATE installation SET last_backup_at = ?", [now.unix()])
         .map_err(refuse)?;
     let is_present_version = migrate::version(&copy).map_err(refuse)? == migrate::VERSION;
-    demand_whole(from, &copy)?;
+    require_whole(from, &copy)?;
     copy.close().map_err(|(_, error)| refuse(error))?;
     let bytes = fs::metadata(to).map_or(0, |file| file.len());
     Ok(Copied {
@@ -123,14 +124,14 @@ pub(super) fn copy_pages(from: &Path, to: &Path) -> rusqlite::Result<Connection>
     Ok(copy)
 }
 
-fn demand_whole(path: &Path, connection: &Connection) -> Result<(), Refused> {
+fn require_whole(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     let verdict: String = connection
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
-        .map_err(|error| Refused::new(path, &format!("the copy can't be read: {error}")))?;
+        .map_err(|error| OpenError::new(path, &format!("the copy can't be read: {error}")))?;
     if verdict == "ok" {
         Ok(())
     } else {
-        Err(Refused::new(
+        Err(OpenError::new(
             path,
             &format!("the copy is damaged and was thrown away: {verdict}"),
         ))
@@ -140,23 +141,24 @@ fn demand_whole(path: &Path, connection: &Connection) -> Result<(), Refused> {
 /// Puts a backup at `path`, with every session, token and code ended.
 ///
 /// # Errors
-/// [`Refused`], when the backup is not whole, something is at `path` and not to be moved aside, or a server runs on it.
+/// [`OpenError`], when the backup is not whole, something is at `path` and not to be moved aside, or a server runs on it.
 pub fn restore(
     backup: &Path,
     path: &Path,
     existing: Existing,
     permit: &Permit,
-) -> Result<Restored, Refused> {
+) -> Result<Restored, OpenError> {
     file::check(backup)?;
     if existing == Existing::Refuse {
-        file::demand_nothing_at(path)?;
+        file::require_nothing_at(path)?;
     }
-    demand_unused(path)?;
-    let refuse = |error: Error| Refused::new(path, &format!("can't be restored: {}", say(&error)));
+    require_unused(path)?;
+    let refuse =
+        |error: Error| OpenError::new(path, &format!("can't be restored: {}", say(&error)));
     let unfinished = Unfinished::beside(path)?;
     let connection = copy_pages(backup, &unfinished.path).map_err(|error| refuse(error.into()))?;
     migrate::run(&connection, backup)?;
-    demand_whole(backup, &connection)?;
+    require_whole(backup, &connection)?;
     let select = Select::new(connection);
     let mut restored = select.end_what_is_short_lived(permit).map_err(refuse)?;
     select
@@ -173,10 +175,10 @@ pub fn restore(
     if restored.moved_to.is_none() {
         unfinished.publish(path)
     } else {
-        demand_unused(path)?;
+        require_unused(path)?;
         unfinished.replace(path)
     }
-    .map_err(|why| Refused::new(path, &format!("can't be put in place: {why}")))?;
+    .map_err(|why| OpenError::new(path, &format!("can't be put in place: {why}")))?;
     Ok(restored)
 }
 
@@ -188,7 +190,7 @@ fn say(error: &Error) -> String {
 }
 
 /// Refuses a file that a process has open: it would go on with the old one, and nobody would see.
-fn demand_unused(path: &Path) -> Result<(), Refused> {
+fn require_unused(path: &Path) -> Result<(), OpenError> {
     use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
     /// Where every connection of SQLite holds a lock for reading while it is open.
     const SHARED_FIRST: u64 = 0x4000_0002;
@@ -201,14 +203,14 @@ fn demand_unused(path: &Path) -> Result<(), Refused> {
     asked.start = SHARED_FIRST;
     asked.length = SHARED_BYTES;
     let held = fcntl_getlk(&file, &asked)
-        .map_err(|error| Refused::new(path, &format!("its locks can't be read: {error}")))?;
+        .map_err(|error| OpenError::new(path, &format!("its locks can't be read: {error}")))?;
     match held {
         None => Ok(()),
         Some(lock) => {
             let process = lock
                 .pid
                 .map_or_else(String::new, |pid| format!(" {}", pid.as_raw_nonzero()));
-            Err(Refused::new(
+            Err(OpenError::new(
                 path,
                 &format!("process{process} has it open; stop the server first"),
             ))
@@ -218,7 +220,7 @@ fn demand_unused(path: &Path) -> Result<(), Refused> {
 
 /// Gives what is at `path`, and its journal, a second name, and makes it one file without a journal, which another may replace
 /// at one stroke: whatever a power cut leaves, something whole is in its place, and no journal lies beside what it is not of.
-fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, Refused> {
+fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
     let stamp: String = now
         .to_string()
         .chars()
@@ -226,13 +228,13 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, Refused> {
         .collect();
     let aside = beside(path, &format!(".before-{stamp}"));
     let refuse =
-        |error: std::io::Error| Refused::new(path, &format!("can't be kept aside: {error}"));
+        |error: std::io::Error| OpenError::new(path, &format!("can't be kept aside: {error}"));
     let mut kept = Vec::new();
     for ending in ["", "-wal", "-journal"] {
         let (from, to) = (beside(path, ending), beside(&aside, ending));
         if fs::symlink_metadata(&from).is_ok() {
             if fs::symlink_metadata(&to).is_ok() {
-                return Err(Refused::new(&to, "something is there already"));
+                return Err(OpenError::new(&to, "something is there already"));
             }
             fs::hard_link(&from, &to).map_err(refuse)?;
             kept.push(to);
@@ -243,7 +245,7 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, Refused> {
         for name in kept {
             let _ = fs::remove_file(name);
         }
-        return Err(Refused::new(
+        return Err(OpenError::new(
             path,
             &format!("its journal can't be read: {why}"),
         ));
@@ -297,7 +299,7 @@ impl Select {
         let sessions = self.execute("DELETE FROM credentials WHERE kind = 'session'", [])?;
         let codes = self.execute("DELETE FROM codes", [])?;
         let survivors = self.survivors(permit.now)?;
-        let trace = Trace::of(Target::new("file", "backup", "", None))
+        let trace = AuditDetails::of(Target::new("file", "backup", "", None))
             .after(
                 "made",
                 made_at.map_or_else(|| "unknown".to_owned(), |at| at.to_string()),

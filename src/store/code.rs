@@ -3,12 +3,12 @@
 use rusqlite::params;
 
 use super::Store;
-use super::credential::made_under;
+use super::credential::root_api_key;
 use super::read::Select;
 use super::write::{Power, Write, may_give};
 use crate::model::code::{Code, Purpose};
 use crate::model::error::{Error, SecretSent};
-use crate::model::permission::{Own, Permissions};
+use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::secret::{Digest, Id, Presented};
 use crate::model::time::Time;
 use crate::model::user::{Role, User, UserId};
@@ -22,12 +22,12 @@ pub struct NewCode {
     pub uses: u32,
     pub expires_at: Time,
     /// What made it; `None`: the file's owner.
-    pub maker: Option<CodeMaker>,
+    pub creator: Option<CodeMaker>,
     /// Names with a space between them.
     pub groups: String,
 }
 
-/// The credential that made a code: what it gives in the end is never more than its maker may give.
+/// The credential that made a code: what it gives in the end is never more than its creator may give.
 pub struct CodeMaker {
     pub credential: Id,
     pub user: UserId,
@@ -51,17 +51,21 @@ impl Select {
             sent: SecretSent::Yes,
         };
         let sql = "SELECT digest, user_id, uses_left, expires_at FROM codes WHERE id = ? AND purpose = ? AND uses_left > 0";
-        let found = self.one(sql, params![presented.id.as_str(), purpose.word()], |row| {
-            let digest: [u8; 32] = row.get(0)?;
-            let code = Code {
-                id: presented.id,
-                purpose,
-                user: row.get::<_, Option<i64>>(1)?.map(UserId),
-                uses_left: row.get(2)?,
-                expires_at: Time::from_unix(row.get(3)?),
-            };
-            Ok((digest, code))
-        })?;
+        let found = self.one(
+            sql,
+            params![presented.id.as_str(), purpose.as_str()],
+            |row| {
+                let digest: [u8; 32] = row.get(0)?;
+                let code = Code {
+                    id: presented.id,
+                    purpose,
+                    user: row.get::<_, Option<i64>>(1)?.map(UserId),
+                    uses_left: row.get(2)?,
+                    expires_at: Time::from_unix(row.get(3)?),
+                };
+                Ok((digest, code))
+            },
+        )?;
         let (digest, code) = found.ok_or_else(refused)?;
         let matches =
             Digest::from_stored(&digest).is_some_and(|digest| digest.matches(&presented.digest));
@@ -76,23 +80,23 @@ impl Select {
     /// a link to somebody who may do more than then opens no more than then.
     fn may_still_give(&self, code: &Code) -> Result<bool, Error> {
         let needed = match code.purpose {
-            Purpose::Invitation | Purpose::PasswordReset => Own::UsersWrite,
-            Purpose::Enrolment => Own::HostsWrite,
+            Purpose::Invitation | Purpose::PasswordReset => BuiltinPermission::UsersWrite,
+            Purpose::Enrollment => BuiltinPermission::HostsWrite,
             Purpose::SetUp | Purpose::Device => return Ok(true),
         };
-        let sql = "SELECT c.maker_id, c.power, m.disabled_at IS NOT NULL FROM codes c LEFT JOIN credentials m ON m.id = c.made_by \
-                   WHERE c.id = ? AND c.maker_id IS NOT NULL";
-        let maker = self.one(sql, [code.id.as_str()], |row| {
+        let sql = "SELECT c.creator_id, c.power, m.disabled_at IS NOT NULL FROM codes c LEFT JOIN credentials m ON m.id = c.created_by \
+                   WHERE c.id = ? AND c.creator_id IS NOT NULL";
+        let creator = self.one(sql, [code.id.as_str()], |row| {
             let power: String = row.get(1)?;
             Ok((UserId(row.get(0)?), power, row.get::<_, bool>(2)?))
         })?;
-        let Some((maker, power, is_disabled)) = maker else {
+        let Some((creator, power, is_disabled)) = creator else {
             return Ok(true);
         };
-        let Some(maker) = self.user_by_id(maker)?.filter(User::is_enabled) else {
+        let Some(creator) = self.user_by_id(creator)?.filter(User::is_enabled) else {
             return Ok(false);
         };
-        let power = Permissions::from_stored(&power).intersection(&maker.permissions());
+        let power = Permissions::from_stored(&power).intersection(&creator.permissions());
         if is_disabled || !power.contains(&needed.into()) {
             return Ok(false);
         }
@@ -111,9 +115,9 @@ impl Select {
     }
 
     /// Ends the links and codes that go back to a credential.
-    pub(super) fn end_codes_made_by(&self, maker: Id) -> Result<(), Error> {
-        let sql = "DELETE FROM codes WHERE made_by = ?1 OR made_under = ?1";
-        self.execute(sql, [maker.as_str()]).map(|_| ())
+    pub(super) fn end_codes_made_by(&self, creator: Id) -> Result<(), Error> {
+        let sql = "DELETE FROM codes WHERE created_by = ?1 OR root_api_key = ?1";
+        self.execute(sql, [creator.as_str()]).map(|_| ())
     }
 
     /// Whether a code's end has come. Its secret has to be right.
@@ -138,7 +142,7 @@ impl Select {
         now: Time,
     ) -> Result<Spent, Error> {
         let code = self.code(presented, purpose, now)?;
-        let spent = self.execute("UPDATE codes SET uses_left = uses_left - 1 WHERE id = ? AND purpose = ? AND uses_left > 0 AND expires_at > ?", params![code.id.as_str(), purpose.word(), now.unix()])?;
+        let spent = self.execute("UPDATE codes SET uses_left = uses_left - 1 WHERE id = ? AND purpose = ? AND uses_left > 0 AND expires_at > ?", params![code.id.as_str(), purpose.as_str(), now.unix()])?;
         if spent != 1 {
             return Err(Error::Unauthenticated {
                 sent: SecretSent::Yes,
@@ -164,29 +168,29 @@ impl Select {
     /// The row of a new code.
     pub(super) fn insert_code(&self, code: &NewCode, now: Time) -> Result<(), Error> {
         let sql = format!(
-            "INSERT INTO codes (id, purpose, digest, user_id, uses_left, created_at, expires_at, made_by, groups, maker_id, power, made_under) \
+            "INSERT INTO codes (id, purpose, digest, user_id, uses_left, created_at, expires_at, created_by, groups, creator_id, power, root_api_key) \
                    VALUES (?, ?, ?, ?, ?, ?, ?, ?8, ?, ?, ?, {})",
-            made_under("?8")
+            root_api_key("?8")
         );
-        let maker = code.maker.as_ref();
-        let (user, made_by) = (
+        let creator = code.creator.as_ref();
+        let (user, created_by) = (
             code.user.map(|user| user.0),
-            maker.map(|maker| maker.credential.to_string()),
+            creator.map(|creator| creator.credential.to_string()),
         );
         self.execute(
             &sql,
             params![
                 code.id.as_str(),
-                code.purpose.word(),
+                code.purpose.as_str(),
                 code.digest.as_bytes(),
                 user,
                 code.uses,
                 now.unix(),
                 code.expires_at.unix(),
-                made_by,
+                created_by,
                 code.groups,
-                maker.map(|maker| maker.user.0),
-                maker.map(|maker| maker.power.to_string()),
+                creator.map(|creator| creator.user.0),
+                creator.map(|creator| creator.power.to_string()),
             ],
         )?;
         Ok(())
@@ -239,7 +243,7 @@ impl Write<'_> {
             Purpose::Invitation | Purpose::PasswordReset => {
                 self.execute("DELETE FROM codes WHERE user_id = ? AND purpose IN ('invitation', 'password-reset')", [code.user.map(|user| user.0)])?;
             }
-            Purpose::Enrolment | Purpose::Device => {}
+            Purpose::Enrollment | Purpose::Device => {}
         }
         self.insert_code(code, self.now)
     }

@@ -11,9 +11,9 @@ pub use self::new_row::NewRow;
 use super::read::{Page, Select};
 use super::user::{USER_COLUMNS, invalid, read_user, rows, time, unix};
 use super::write::Write;
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 use crate::model::credential::{
-    Credential, Ending, Kind, LastUse, Owner, OwnerId, Previous, Record, Which,
+    Credential, Ending, Kind, LastUse, Owner, OwnerId, Previous, Record, SecretSlot,
 };
 use crate::model::error::{Error, SecretSent};
 use crate::model::host::HostId;
@@ -23,7 +23,7 @@ use crate::model::service::ServiceId;
 use crate::model::time::Time;
 use crate::model::user::{Disabled, UserId};
 
-/// Which credentials a list is about.
+/// SecretSlot credentials a list is about.
 #[derive(Debug, Clone, Copy)]
 pub struct CredentialFilter {
     /// `None`: everybody's.
@@ -51,24 +51,24 @@ const fn owner_column(owner: OwnerId) -> (&'static str, i64) {
     }
 }
 
-pub(super) const RECORD_COLUMNS: &str = "c.number, c.id, c.kind, c.user_id, c.service_id, c.host_id, c.name, c.note, c.permissions, c.networks, c.created_at, c.made_by, \
+pub(super) const RECORD_COLUMNS: &str = "c.number, c.id, c.kind, c.user_id, c.service_id, c.host_id, c.name, c.note, c.permissions, c.allowed_addresses, c.created_at, c.created_by, \
     c.expires_at, c.disabled_at, c.expired_seen_at, c.ended_at, c.ended_reason, c.rotated_at, c.previous_ends_at, c.user_agent, c.address, \
     l.at, l.address, l.program, l.previous_at FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id";
 
-/// The API key that something goes back to which `maker` makes: an API key itself, or what made a token.
-pub(super) fn made_under(maker: &str) -> String {
+/// The API key that something goes back to which `creator` makes: an API key itself, or what made a token.
+pub(super) fn root_api_key(creator: &str) -> String {
     format!(
-        "(SELECT CASE kind WHEN 'api-key' THEN id WHEN 'token' THEN made_under END FROM credentials WHERE id = {maker})"
+        "(SELECT CASE kind WHEN 'api-key' THEN id WHEN 'token' THEN root_api_key END FROM credentials WHERE id = {creator})"
     )
 }
 
 /// The credential `?1`, all credentials that go back to it, and so on: also by way of tokens that are gone.
 const MADE: &str = "WITH RECURSIVE made (id) AS (VALUES (?1) \
-    UNION SELECT c.id FROM credentials c JOIN made ON c.made_by = made.id OR c.made_under = made.id)";
+    UNION SELECT c.id FROM credentials c JOIN made ON c.created_by = made.id OR c.root_api_key = made.id)";
 
 /// The tokens that the credential `?1` made, those that these made, and so on.
-const TOKENS_MADE: &str = "WITH RECURSIVE made (id) AS (SELECT id FROM credentials WHERE made_by = ?1 AND kind = 'token' \
-    UNION SELECT c.id FROM credentials c JOIN made ON c.made_by = made.id WHERE c.kind = 'token')";
+const TOKENS_MADE: &str = "WITH RECURSIVE made (id) AS (SELECT id FROM credentials WHERE created_by = ?1 AND kind = 'token' \
+    UNION SELECT c.id FROM credentials c JOIN made ON c.created_by = made.id WHERE c.kind = 'token')";
 
 fn disabled(at: Option<i64>) -> Disabled {
     Disabled::from(at.is_some())
@@ -92,12 +92,12 @@ fn kind(row: &Row<'_>, column: usize) -> rusqlite::Result<Kind> {
     Kind::from_word(row.get_ref(column)?.as_str()?).ok_or_else(|| invalid(column))
 }
 
-fn networks(row: &Row<'_>, column: usize) -> rusqlite::Result<Networks> {
+fn allowed_addresses(row: &Row<'_>, column: usize) -> rusqlite::Result<AllowedAddresses> {
     let text = row.get_ref(column)?.as_str()?;
     if text.is_empty() {
-        Ok(Networks::default())
+        Ok(AllowedAddresses::default())
     } else {
-        Networks::from_stored(text).map_err(|_| invalid(column))
+        AllowedAddresses::from_stored(text).map_err(|_| invalid(column))
     }
 }
 
@@ -136,9 +136,9 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
         name: row.get(6)?,
         note: row.get(7)?,
         permissions: Permissions::from_stored(row.get_ref(8)?.as_str()?),
-        networks: networks(row, 9)?,
+        allowed_addresses: allowed_addresses(row, 9)?,
         created_at: Time::from_unix(row.get(10)?),
-        made_by: id(row, 11)?,
+        created_by: id(row, 11)?,
         expires_at: time(row, 12)?,
         disabled: disabled(row.get(13)?),
         seen_expired: row.get::<_, Option<i64>>(14)?.is_some(),
@@ -154,7 +154,7 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
 }
 
 /// What verification reads of a row of `credentials` called `c`.
-const LOOKUP_COLUMNS: &str = "c.kind, c.permissions, c.networks, c.digest, c.previous_digest, c.previous_ends_at, c.expires_at, c.expired_seen_at, c.disabled_at, c.ended_at, \
+const LOOKUP_COLUMNS: &str = "c.kind, c.permissions, c.allowed_addresses, c.digest, c.previous_digest, c.previous_ends_at, c.expires_at, c.expired_seen_at, c.disabled_at, c.ended_at, \
     c.password_at, c.created_at, c.user_id, c.service_id, c.host_id";
 /// How many these are.
 const LOOKUP_WIDTH: usize = 15;
@@ -180,7 +180,7 @@ fn read_lookup(
 ) -> rusqlite::Result<(OwnerId, impl FnOnce(Owner) -> Credential + use<>)> {
     let kind = kind(row, 0)?;
     let permissions = Permissions::from_stored(row.get_ref(1)?.as_str()?);
-    let networks = networks(row, 2)?;
+    let allowed_addresses = allowed_addresses(row, 2)?;
     let current = digest(row, 3)?;
     let previous = match (digest(row, 4)?, time(row, 5)?) {
         (Some(digest), Some(ends_at)) => Some(Previous { digest, ends_at }),
@@ -197,7 +197,7 @@ fn read_lookup(
         kind,
         owner,
         permissions,
-        networks,
+        allowed_addresses,
         digest: current,
         previous,
         created_at,
@@ -289,7 +289,7 @@ impl Select {
             format!("AND c.{} = ?3 ", owner_column(owner).0)
         });
         let kind = filter.kind.map_or(String::new(), |kind| {
-            format!("AND c.kind = '{}' ", kind.word())
+            format!("AND c.kind = '{}' ", kind.as_str())
         });
         let ended = if filter.ended { "IS NOT" } else { "IS" };
         let sql = format!(
@@ -311,30 +311,30 @@ impl Select {
         })
     }
 
-    /// The credentials that `maker` made and that are not over, those that these made, and so on.
+    /// The credentials that `creator` made and that are not over, those that these made, and so on.
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
-    pub fn made_by(&self, maker: Id) -> Result<Vec<Record>, Error> {
+    pub fn created_by(&self, creator: Id) -> Result<Vec<Record>, Error> {
         let sql = format!(
             "{MADE} SELECT {RECORD_COLUMNS} WHERE c.id IN made AND c.id <> ?1 AND c.ended_at IS NULL ORDER BY c.number DESC"
         );
         Ok(self
-            .all(&sql, [maker.as_str()], read_record)?
+            .all(&sql, [creator.as_str()], read_record)?
             .into_iter()
             .map(|(_, record)| record)
             .collect())
     }
 
-    /// The SSH keys of a user that `maker` made, or what it made: their ids and names.
+    /// The SSH keys of a user that `creator` made, or what it made: their ids and names.
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
-    pub fn ssh_keys_made_by(&self, maker: Id, owner: UserId) -> Result<Vec<(Id, String)>, Error> {
+    pub fn ssh_keys_made_by(&self, creator: Id, owner: UserId) -> Result<Vec<(Id, String)>, Error> {
         let sql = format!(
-            "{MADE} SELECT id, name FROM ssh_keys WHERE user_id = ?2 AND (made_by IN made OR made_under IN made) ORDER BY number DESC"
+            "{MADE} SELECT id, name FROM ssh_keys WHERE user_id = ?2 AND (created_by IN made OR root_api_key IN made) ORDER BY number DESC"
         );
-        self.all(&sql, params![maker.as_str(), owner.0], |row| {
+        self.all(&sql, params![creator.as_str(), owner.0], |row| {
             Ok((id(row, 0)?.ok_or_else(|| invalid(0))?, row.get(1)?))
         })
     }
@@ -353,15 +353,15 @@ impl Select {
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when it is not.
-    pub(super) fn demand_secret(&self, presented: &Presented, _now: Time) -> Result<(), Error> {
+    pub(super) fn require_secret(&self, presented: &Presented, _now: Time) -> Result<(), Error> {
         self.which_secret(presented).map(|_| ())
     }
 
-    /// Which of a credential's secrets was presented, by form, id and digest alone.
+    /// SecretSlot of a credential's secrets was presented, by form, id and digest alone.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when it is none.
-    pub fn which_secret(&self, presented: &Presented) -> Result<(Credential, Which), Error> {
+    pub fn which_secret(&self, presented: &Presented) -> Result<(Credential, SecretSlot), Error> {
         let refused = || Error::Unauthenticated {
             sent: SecretSent::Yes,
         };
@@ -373,19 +373,19 @@ impl Select {
             .digest
             .is_some_and(|digest| digest.matches(&presented.digest))
         {
-            Which::Current
+            SecretSlot::Current
         } else if credential
             .previous
             .is_some_and(|previous| previous.digest.matches(&presented.digest))
         {
-            Which::Previous
+            SecretSlot::Previous
         } else {
             return Err(refused());
         };
         Ok((credential, which))
     }
 
-    fn demand_free_name(
+    fn require_free_name(
         &self,
         owner: OwnerId,
         name: &str,
@@ -411,29 +411,29 @@ impl Write<'_> {
     /// [`Error::Conflict`] when the owner has an API key of this name.
     pub fn add_credential(&self, new: &NewRow) -> Result<(), Error> {
         if new.kind == Kind::ApiKey {
-            self.demand_free_name(new.owner, &new.name, None)?;
+            self.require_free_name(new.owner, &new.name, None)?;
         }
         let (user, service, host) = owner_columns(new.owner);
         let sql = format!(
-            "INSERT INTO credentials (id, kind, user_id, service_id, host_id, name, note, permissions, networks, digest, created_at, made_by, expires_at, password_at, user_agent, address, made_under) \
+            "INSERT INTO credentials (id, kind, user_id, service_id, host_id, name, note, permissions, allowed_addresses, digest, created_at, created_by, expires_at, password_at, user_agent, address, root_api_key) \
                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?12, ?, ?, ?, ?, {})",
-            made_under("?12")
+            root_api_key("?12")
         );
         self.execute(
             &sql,
             params![
                 new.id.as_str(),
-                new.kind.word(),
+                new.kind.as_str(),
                 user,
                 service,
                 host,
                 new.name,
                 new.note,
                 new.permissions.to_string(),
-                new.networks.to_string(),
+                new.allowed_addresses.to_string(),
                 new.digest.as_bytes(),
                 self.now.unix(),
-                new.made_by.as_ref().map(Id::as_str),
+                new.created_by.as_ref().map(Id::as_str),
                 unix(new.expires_at),
                 unix(new.password_at),
                 new.user_agent,
@@ -443,13 +443,13 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Writes what an edit changed: name, note, permissions, networks, end. A new end takes back that it was seen expired.
+    /// Writes what an edit changed: name, note, permissions, allowed_addresses, end. A new end takes back that it was seen expired.
     ///
     /// # Errors
     /// [`Error::Conflict`] when the owner has another API key of this name.
     pub fn edit_credential(&self, record: &Record) -> Result<(), Error> {
-        self.demand_free_name(record.owner, &record.name, Some(record.id))?;
-        let sql = "UPDATE credentials SET name = ?, note = ?, permissions = ?, networks = ?, \
+        self.require_free_name(record.owner, &record.name, Some(record.id))?;
+        let sql = "UPDATE credentials SET name = ?, note = ?, permissions = ?, allowed_addresses = ?, \
                    expired_seen_at = CASE WHEN expires_at IS ?5 THEN expired_seen_at END, expires_at = ?5, \
                    previous_ends_at = CASE WHEN previous_ends_at IS NULL OR ?5 IS NULL THEN previous_ends_at ELSE min(previous_ends_at, ?5) END WHERE id = ?";
         let id = record.id;
@@ -459,7 +459,7 @@ impl Write<'_> {
                 record.name,
                 record.note,
                 record.permissions.to_string(),
-                record.networks.to_string(),
+                record.allowed_addresses.to_string(),
                 unix(record.expires_at),
                 id.as_str()
             ],
@@ -510,12 +510,12 @@ impl Write<'_> {
     }
 
     /// A token never outlives the credential that made it: when that gets an earlier end, so do the tokens, and theirs.
-    fn end_tokens_with(&self, maker: Id, end: Option<Time>) -> Result<(), Error> {
+    fn end_tokens_with(&self, creator: Id, end: Option<Time>) -> Result<(), Error> {
         let Some(end) = end else { return Ok(()) };
         let sql = format!(
             "{TOKENS_MADE} UPDATE credentials SET expires_at = ?2 WHERE kind = 'token' AND expires_at > ?2 AND id IN made"
         );
-        self.execute(&sql, params![maker.as_str(), end.unix()])
+        self.execute(&sql, params![creator.as_str(), end.unix()])
             .map(|_| ())
     }
 

@@ -130,7 +130,7 @@ impl Select {
             format!("SELECT {COLUMNS} WHERE d.code_id = ? AND c.purpose = ? AND c.uses_left > 0");
         let found = self.one(
             &sql,
-            params![presented.id.as_str(), Purpose::Device.word()],
+            params![presented.id.as_str(), Purpose::Device.as_str()],
             |row| {
                 let digest: [u8; 32] = row.get(13)?;
                 Ok((digest, read_login(row)?))

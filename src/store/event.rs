@@ -7,9 +7,9 @@ use super::read::{Page, Select};
 use super::user::rows;
 use crate::model::caller::Permit;
 use crate::model::error::Error;
-use crate::model::event::{Actor, Event, Origin, Outcome, Trace, chain_start, encode_words};
+use crate::model::event::{Actor, AuditDetails, Event, Origin, Outcome, chain_start, encode_words};
 use crate::model::secret::Digest;
-use crate::model::text::tame;
+use crate::model::text::sanitize;
 use crate::model::time::Time;
 use crate::model::user::UserId;
 
@@ -36,7 +36,7 @@ pub enum Verdict {
     Broken { number: i64 },
 }
 
-const COLUMNS: &str = "number, at, action, outcome, way, actor, actor_user_id, credential_id, target_kind, target_id, target_name, target_owner_id, \
+const COLUMNS: &str = "number, at, action, outcome, channel, actor, actor_user_id, credential_id, target_kind, target_id, target_name, target_owner_id, \
     address, program, request_id, before, after, hash";
 /// Longest program name kept.
 const PROGRAM_CHARACTERS_MAX: usize = 200;
@@ -50,7 +50,7 @@ fn read_event(row: &Row<'_>) -> rusqlite::Result<(Event, Option<Digest>)> {
         at: Time::from_unix(row.get(1)?),
         action: row.get(2)?,
         outcome: row.get(3)?,
-        way: row.get(4)?,
+        channel: row.get(4)?,
         actor: row.get(5)?,
         actor_user: user(6)?,
         credential: row.get(7)?,
@@ -74,11 +74,11 @@ impl Select {
         permit: &Permit,
         actor: &Actor,
         outcome: Outcome,
-        trace: &Trace,
+        trace: &AuditDetails,
     ) -> Result<(), Error> {
         self.append(
             permit.now,
-            permit.action.word(),
+            permit.action.as_str(),
             actor,
             &permit.origin,
             outcome,
@@ -93,7 +93,7 @@ impl Select {
         actor: &Actor,
         origin: &Origin,
         outcome: Outcome,
-        trace: &Trace,
+        trace: &AuditDetails,
     ) -> Result<(), Error> {
         let last = self.one(
             "SELECT number, hash FROM events ORDER BY number DESC LIMIT 1",
@@ -111,8 +111,8 @@ impl Select {
             number,
             at,
             action: action.to_owned(),
-            outcome: outcome.word().to_owned(),
-            way: origin.way.word().to_owned(),
+            outcome: outcome.as_str().to_owned(),
+            channel: origin.channel.as_str().to_owned(),
             actor: actor.name.clone(),
             actor_user: actor.user,
             credential: actor.credential.map(|id| id.to_string()),
@@ -124,7 +124,7 @@ impl Select {
             program: origin
                 .program
                 .as_deref()
-                .map(|program| tame(program, PROGRAM_CHARACTERS_MAX)),
+                .map(|program| sanitize(program, PROGRAM_CHARACTERS_MAX)),
             request_id: origin.request_id.clone(),
             before: encode_words(&trace.before),
             after: encode_words(&trace.after),
@@ -140,7 +140,7 @@ impl Select {
                 event.at.unix(),
                 event.action,
                 event.outcome,
-                event.way,
+                event.channel,
                 event.actor,
                 event.actor_user.map(|user| user.0),
                 event.credential,
@@ -262,7 +262,7 @@ impl super::Store {
         action: &'static str,
         actor: Actor,
         origin: Origin,
-        trace: Trace,
+        trace: AuditDetails,
     ) -> Result<(), Error> {
         self.note(move |select| {
             select.append(at, action, &actor, &origin, Outcome::Refused, &trace)

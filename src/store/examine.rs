@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::event::Verdict;
-use super::file::{self, INSPECTION_BUSY, OTHERS, Refused, SCHEMA, Unfinished, beside};
+use super::file::{self, INSPECTION_BUSY, OTHERS, OpenError, SCHEMA, Unfinished, beside};
 use super::migrate;
 use super::read::Select;
 use crate::model::error::Error;
@@ -57,7 +57,7 @@ pub fn examine(path: &Path, now: Time) -> Vec<Finding> {
     let mut findings = vec![folder(path), space(path)];
     let opened = file::check(path).and_then(|()| {
         file::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, INSPECTION_BUSY)
-            .map_err(|error| Refused::new(path, &format!("it can't be opened: {error}")))
+            .map_err(|error| OpenError::new(path, &format!("it can't be opened: {error}")))
     });
     let select = match opened {
         Ok(connection) => Select::new(connection),
@@ -316,11 +316,12 @@ fn backup(select: &Select, now: Time) -> Result<Finding, Error> {
 /// Brings a copy of the file to the present schema, to see whether it can be done; from which version to which.
 ///
 /// # Errors
-/// [`Refused`], when it can't.
-pub fn rehearse(path: &Path) -> Result<(u32, u32), Refused> {
+/// [`OpenError`], when it can't.
+pub fn rehearse(path: &Path) -> Result<(u32, u32), OpenError> {
     file::check(path)?;
     let unfinished = Unfinished::beside(path)?;
-    let refuse = |error: rusqlite::Error| Refused::new(path, &format!("can't be copied: {error}"));
+    let refuse =
+        |error: rusqlite::Error| OpenError::new(path, &format!("can't be copied: {error}"));
     let copy = super::backup::copy_pages(path, &unfinished.path).map_err(refuse)?;
     let from = migrate::version(&copy).map_err(refuse)?;
     migrate::run(&copy, path)?;

@@ -38,9 +38,9 @@ const READER_BUSY: Duration = Duration::from_millis(20);
 
 /// Why the file was not opened: one clear line.
 #[derive(Debug)]
-pub struct Refused(String);
+pub struct OpenError(String);
 
-impl Refused {
+impl OpenError {
     pub(super) fn new(path: &Path, why: &str) -> Self {
         Self(format!("{}: {why}", path.display()))
     }
@@ -55,13 +55,13 @@ impl Refused {
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Refused {}
+impl std::error::Error for OpenError {}
 
 pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -70,22 +70,22 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// Makes a new file at `path`, where there must be nothing.
-pub(super) fn create(path: &Path, now: Time) -> Result<(), Refused> {
-    demand_nothing_at(path)?;
+pub(super) fn create(path: &Path, now: Time) -> Result<(), OpenError> {
+    require_nothing_at(path)?;
     let unfinished = Unfinished::beside(path)?;
     fill(&unfinished.path, now)
         .and_then(|()| unfinished.publish(path))
-        .map_err(|why| Refused::new(path, &format!("it can't be made: {why}")))
+        .map_err(|why| OpenError::new(path, &format!("it can't be made: {why}")))
 }
 
 /// Refuses a path where a file is, or was: a journal alone tells that the file was taken away.
-pub(super) fn demand_nothing_at(path: &Path) -> Result<(), Refused> {
+pub(super) fn require_nothing_at(path: &Path) -> Result<(), OpenError> {
     if fs::symlink_metadata(path).is_ok() {
-        return Err(Refused::new(path, "something is there already"));
+        return Err(OpenError::new(path, "something is there already"));
     }
     for ending in ["-wal", "-shm"] {
         if fs::symlink_metadata(beside(path, ending)).is_ok() {
-            return Err(Refused::new(
+            return Err(OpenError::new(
                 path,
                 &format!(
                     "the file is missing, but its journal ({ending}) is there: put the file back, or move the journal away to start anew"
@@ -102,7 +102,7 @@ pub(super) struct Unfinished {
 }
 
 impl Unfinished {
-    pub(super) fn beside(path: &Path) -> Result<Self, Refused> {
+    pub(super) fn beside(path: &Path) -> Result<Self, OpenError> {
         let unfinished = beside(path, &format!(".new-{}", Id::random()));
         OpenOptions::new()
             .write(true)
@@ -110,7 +110,7 @@ impl Unfinished {
             .mode(0o600)
             .open(&unfinished)
             .map_err(|error| {
-                Refused::new(path, &format!("nothing can be made beside it: {error}"))
+                OpenError::new(path, &format!("nothing can be made beside it: {error}"))
             })?;
         Ok(Self { path: unfinished })
     }
@@ -184,8 +184,8 @@ fn fill(path: &Path, now: Time) -> Result<(), String> {
 }
 
 /// What is at `path`: a file that nobody but its owner may read.
-fn demand_private_file(path: &Path) -> Result<fs::Metadata, Refused> {
-    let refuse = |why: &str| Err(Refused::new(path, why));
+fn require_private_file(path: &Path) -> Result<fs::Metadata, OpenError> {
+    let refuse = |why: &str| Err(OpenError::new(path, why));
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) => return refuse(&format!("it can't be opened: {error}")),
@@ -206,9 +206,9 @@ fn demand_private_file(path: &Path) -> Result<fs::Metadata, Refused> {
 }
 
 /// Looks at what is at `path` without changing a byte of it.
-pub(super) fn check(path: &Path) -> Result<(), Refused> {
-    let refuse = |why: &str| Err(Refused::new(path, why));
-    let found = demand_private_file(path)?;
+pub(super) fn check(path: &Path) -> Result<(), OpenError> {
+    let refuse = |why: &str| Err(OpenError::new(path, why));
+    let found = require_private_file(path)?;
     let mut header = [0_u8; 100];
     let mut file = match File::open(path) {
         Ok(file) => file,
@@ -251,26 +251,26 @@ pub(super) fn check(path: &Path) -> Result<(), Refused> {
 }
 
 /// What SQLite keeps beside the file is as much to be guarded: who writes a journal writes the file.
-fn check_beside(path: &Path, owner: u32) -> Result<(), Refused> {
+fn check_beside(path: &Path, owner: u32) -> Result<(), OpenError> {
     for ending in BESIDE {
         let path = beside(path, ending);
         let Ok(found) = fs::symlink_metadata(&path) else {
             continue;
         };
         if !found.is_file() {
-            return Err(Refused::new(
+            return Err(OpenError::new(
                 &path,
                 "this is not a file; look who made it, and move it away",
             ));
         }
         if found.uid() != owner {
-            return Err(Refused::new(
+            return Err(OpenError::new(
                 &path,
                 "this belongs to somebody else than the file; look who made it, and move it away",
             ));
         }
         if found.mode() & OTHERS != 0 {
-            return Err(Refused::new(
+            return Err(OpenError::new(
                 &path,
                 "others than its owner may read or write it; run `chmod 600` on it",
             ));
@@ -280,8 +280,8 @@ fn check_beside(path: &Path, owner: u32) -> Result<(), Refused> {
 }
 
 /// Asks SQLite, on a connection that can't write, whether the file is whole.
-fn inspect(path: &Path, bytes: u64) -> Result<(), Refused> {
-    let refuse = |why: &str| Refused::new(path, why);
+fn inspect(path: &Path, bytes: u64) -> Result<(), OpenError> {
+    let refuse = |why: &str| OpenError::new(path, why);
     let unread = |error: rusqlite::Error| refuse(&why_unread(&error));
     let connection =
         open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, INSPECTION_BUSY).map_err(unread)?;
@@ -323,18 +323,18 @@ fn why_unread(error: &rusqlite::Error) -> String {
 }
 
 /// The writer's connection.
-pub(super) fn open_to_write(path: &Path) -> Result<Connection, Refused> {
+pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     let refuse = |error: rusqlite::Error| {
         // SQLite reads some of a schema only when it may write; its words would hold those of the damaged file.
         if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) {
-            return Refused::new(path, DAMAGED);
+            return OpenError::new(path, DAMAGED);
         }
-        Refused::new(path, &format!("it can't be opened to write: {error}"))
+        OpenError::new(path, &format!("it can't be opened to write: {error}"))
     };
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY).map_err(refuse)?;
     // SQLite goes on with what it may only read; then nothing could be revoked.
     if connection.is_readonly("main").map_err(refuse)? {
-        return Err(Refused::new(
+        return Err(OpenError::new(
             path,
             "it can't be written; give its owner leave to write it, on a disk that can be written",
         ));
@@ -363,9 +363,9 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// A reader's connection to a file that no store of this process has looked at: all of [`check`] that costs nothing.
-pub(super) fn open_to_read_alone(path: &Path) -> Result<Connection, Refused> {
-    let refuse = |why: &str| Refused::new(path, why);
-    demand_private_file(path)?;
+pub(super) fn open_to_read_alone(path: &Path) -> Result<Connection, OpenError> {
+    let refuse = |why: &str| OpenError::new(path, why);
+    require_private_file(path)?;
     let number = |connection: &Connection, sql: &str| {
         connection.query_row(sql, [], |row| row.get::<_, u32>(0))
     };

@@ -10,9 +10,9 @@ use super::user::{invalid, rows, time};
 use super::write::Write;
 use crate::model::code::Purpose;
 use crate::model::error::{Error, FieldError};
-use crate::model::event::{Action, Actor, Origin, Outcome, Trace};
+use crate::model::event::{Action, Actor, AuditDetails, Origin, Outcome};
 use crate::model::host::{
-    AcceptedLogin, EnrolmentCode, Host, HostId, HostLogin, HostRecord, LoginKey, SharedLogin,
+    AcceptedLogin, EnrollmentCode, Host, HostId, HostLogin, HostRecord, LoginKey, SharedLogin,
 };
 use crate::model::secret::Id;
 use crate::model::time::Time;
@@ -121,22 +121,22 @@ impl Select {
         Ok(Page::of(hosts, limit, |one| one.host.id.0.to_string()))
     }
 
-    /// Enrolment codes that are good at `now`, newest first.
+    /// Enrollment codes that are good at `now`, newest first.
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
-    pub fn enrolment_codes(&self, now: Time, limit: usize) -> Result<Vec<EnrolmentCode>, Error> {
-        let sql = "SELECT id, uses_left, created_at, expires_at, groups, made_by FROM codes \
-                   WHERE purpose = 'enrolment' AND uses_left > 0 AND expires_at > ? ORDER BY created_at DESC, id LIMIT ?";
+    pub fn enrollment_codes(&self, now: Time, limit: usize) -> Result<Vec<EnrollmentCode>, Error> {
+        let sql = "SELECT id, uses_left, created_at, expires_at, groups, created_by FROM codes \
+                   WHERE purpose = 'enrollment' AND uses_left > 0 AND expires_at > ? ORDER BY created_at DESC, id LIMIT ?";
         self.all(sql, params![now.unix(), rows(limit)], |row| {
-            let made_by: Option<String> = row.get(5)?;
-            Ok(EnrolmentCode {
+            let created_by: Option<String> = row.get(5)?;
+            Ok(EnrollmentCode {
                 id: id(row, 0)?,
                 uses_left: row.get(1)?,
                 created_at: Time::from_unix(row.get(2)?),
                 expires_at: Time::from_unix(row.get(3)?),
                 groups: words(row, 4)?,
-                made_by: made_by.as_deref().and_then(Id::parse),
+                created_by: created_by.as_deref().and_then(Id::parse),
             })
         })
     }
@@ -224,7 +224,7 @@ impl Write<'_> {
         cache_age_max: Duration,
         groups: &[String],
     ) -> Result<HostId, Error> {
-        self.demand_free_host_name(name, None)?;
+        self.require_free_host_name(name, None)?;
         let sql = "INSERT INTO hosts (public_id, name, cache_age_max_seconds, created_at) VALUES (?, ?, ?, ?)";
         let age = seconds(cache_age_max);
         self.execute(sql, params![id.as_str(), name, age, self.now.unix()])?;
@@ -245,7 +245,7 @@ impl Write<'_> {
     /// [`Error::Conflict`] for a name in use; [`Error::Invalid`] for a group that is none.
     pub fn edit_host(&self, after: &HostRecord) -> Result<(), Error> {
         let host = after.host.id;
-        self.demand_free_host_name(&after.host.name, Some(host))?;
+        self.require_free_host_name(&after.host.name, Some(host))?;
         let sql = "UPDATE hosts SET name = ?, cache_age_max_seconds = ? WHERE id = ?";
         let age = seconds(after.host.cache_age_max);
         self.execute(sql, params![after.host.name, age, host.0])?;
@@ -276,13 +276,13 @@ impl Write<'_> {
             .map(|_| ())
     }
 
-    /// Deletes an enrolment code; whether there was one that was still good.
+    /// Deletes an enrollment code; whether there was one that was still good.
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
-    pub fn delete_enrolment_code(&self, id: Id) -> Result<bool, Error> {
+    pub fn delete_enrollment_code(&self, id: Id) -> Result<bool, Error> {
         let sql = "DELETE FROM codes WHERE id = ? AND purpose = ? AND expires_at > ?";
-        let word = Purpose::Enrolment.word();
+        let word = Purpose::Enrollment.as_str();
         Ok(self.execute(sql, params![id.as_str(), word, self.now.unix()])? > 0)
     }
 
@@ -306,9 +306,9 @@ impl Write<'_> {
         &self,
         actor: &Actor,
         origin: &Origin,
-        trace: &Trace,
+        trace: &AuditDetails,
     ) -> Result<(), Error> {
-        let action = Action::HostLogin.word();
+        let action = Action::HostLogin.as_str();
         self.append(self.now, action, actor, origin, Outcome::Done, trace)
     }
 
@@ -324,7 +324,7 @@ impl Write<'_> {
         Ok(None)
     }
 
-    fn demand_free_host_name(&self, name: &str, besides: Option<HostId>) -> Result<(), Error> {
+    fn require_free_host_name(&self, name: &str, besides: Option<HostId>) -> Result<(), Error> {
         let sql = "SELECT count(*) FROM hosts WHERE name = ? AND id IS NOT ?";
         if self.count(sql, params![name, besides.map(|host| host.0)])? > 0 {
             return Err(Error::Conflict(format!(

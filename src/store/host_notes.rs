@@ -32,12 +32,12 @@ pub struct HostContact {
 
 /// What has gathered, by host and by key.
 #[derive(Default)]
-pub(super) struct Noted {
+pub(super) struct PendingUse {
     contacts: HashMap<HostId, (HostContact, Option<Time>)>,
     looked_up: HashMap<Id, (Time, String)>,
 }
 
-impl Noted {
+impl PendingUse {
     pub(super) fn is_empty(&self) -> bool {
         self.contacts.is_empty() && self.looked_up.is_empty()
     }
@@ -45,7 +45,7 @@ impl Noted {
 
 /// The notes of all threads.
 #[derive(Default)]
-pub(super) struct HostNotes(Mutex<Noted>);
+pub(super) struct HostNotes(Mutex<PendingUse>);
 
 impl HostNotes {
     /// Notes a contact; whether it is the first of what gathers now.
@@ -81,12 +81,12 @@ impl HostNotes {
         !lock(&self.0).is_empty()
     }
 
-    pub(super) fn take(&self) -> Noted {
+    pub(super) fn take(&self) -> PendingUse {
         std::mem::take(&mut *lock(&self.0))
     }
 
     /// Puts back what could not be written, under what has gathered since.
-    pub(super) fn give_back(&self, earlier: Noted) {
+    pub(super) fn give_back(&self, earlier: PendingUse) {
         let mut noted = lock(&self.0);
         for (host, (contact, copied)) in earlier.contacts {
             let known = noted.contacts.entry(host).or_insert((contact, None));
@@ -100,7 +100,7 @@ impl HostNotes {
 
 impl Select {
     /// Writes what has gathered; passes over hosts and keys that are gone.
-    pub(super) fn write_host_notes(&self, noted: &Noted) -> Result<(), Error> {
+    pub(super) fn write_host_notes(&self, noted: &PendingUse) -> Result<(), Error> {
         let sql = "UPDATE hosts SET last_contact_at = ?2, last_contact_from = ?3, version = coalesce(?4, version), \
                    copied_at = coalesce(?5, copied_at), clock_ahead_seconds = ?6 WHERE id = ?1";
         for (contact, copied) in noted.contacts.values() {

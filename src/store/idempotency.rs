@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::read::Select;
 use crate::model::error::Error;
-use crate::model::idempotency::Once;
+use crate::model::idempotency::IdempotencyKey;
 use crate::model::secret::Digest;
 use crate::model::time::Time;
 
@@ -12,8 +12,8 @@ use crate::model::time::Time;
 pub(super) const REQUEST_KEPT_SECONDS: i64 = 86_400;
 
 impl Select {
-    /// Refuses a request that was carried out before.
-    pub(super) fn demand_first_time(&self, once: &Once, now: Time) -> Result<(), Error> {
+    /// Refuses a request that was hidden_fields out before.
+    pub(super) fn require_first_time(&self, once: &IdempotencyKey, now: Time) -> Result<(), Error> {
         let sql = "SELECT body, made FROM requests_done WHERE request = ? AND at > ?";
         let found = self.one(
             sql,
@@ -31,7 +31,12 @@ impl Select {
         }
     }
 
-    pub(super) fn remember_request(&self, once: &Once, made: &str, now: Time) -> Result<(), Error> {
+    pub(super) fn remember_request(
+        &self,
+        once: &IdempotencyKey,
+        made: &str,
+        now: Time,
+    ) -> Result<(), Error> {
         let sql =
             "INSERT OR REPLACE INTO requests_done (request, body, made, at) VALUES (?, ?, ?, ?)";
         self.execute(

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::file::{Refused, SCHEMA, WRITER_BUSY};
+use super::file::{OpenError, SCHEMA, WRITER_BUSY};
 
 /// Migrates the schema by one version, inside the transaction of that version.
 type Step = fn(&Transaction) -> rusqlite::Result<()>;
@@ -16,8 +16,24 @@ const STEPS: &[Step] = &[to_version_2];
 /// The version of `schema.sql`.
 pub(super) const VERSION: u32 = 2;
 
-/// Columns that version 2 renamed: table, name in version 1, name in version 2.
-const RENAMED_IN_2: &[(&str, &str, &str)] = &[];
+/// Columns that version 2 renamed or rewords: table, value in version 1 (an SQL expression), column in version 2.
+const RENAMED_IN_2: &[(&str, &str, &str)] = &[
+    ("credentials", "networks", "allowed_addresses"),
+    ("credentials", "made_by", "created_by"),
+    ("credentials", "made_under", "root_api_key"),
+    ("codes", "made_by", "created_by"),
+    ("codes", "made_under", "root_api_key"),
+    ("codes", "maker_id", "creator_id"),
+    (
+        "codes",
+        "CASE purpose WHEN 'enrolment' THEN 'enrollment' ELSE purpose END",
+        "purpose",
+    ),
+    ("ssh_keys", "networks", "allowed_addresses"),
+    ("ssh_keys", "made_by", "created_by"),
+    ("ssh_keys", "made_under", "root_api_key"),
+    ("events", "way", "channel"),
+];
 
 /// Recreates every table from `schema.sql` and copies the rows, so that a migrated schema equals a new one to the letter.
 /// Before version 3, this step gets a frozen copy of the schema of version 2.
@@ -59,12 +75,14 @@ fn recreate(
         let old = columns(&format!("old_{table}"))?;
         let (mut from, mut to) = (Vec::new(), Vec::new());
         for column in columns(table)? {
-            let source = renamed
+            let renamed = renamed
                 .iter()
-                .find(|(of, _, new)| of == table && *new == column)
-                .map_or(column.as_str(), |(_, old, _)| old);
-            if old.iter().any(|one| one == source) {
-                from.push(source.to_owned());
+                .find(|(of, _, new)| of == table && *new == column);
+            if let Some((_, value, _)) = renamed {
+                from.push((*value).to_owned());
+                to.push(column);
+            } else if old.contains(&column) {
+                from.push(column.clone());
                 to.push(column);
             }
         }
@@ -94,9 +112,9 @@ const _: () = assert!(
 const BUSY: Duration = Duration::from_secs(30);
 
 /// Runs the steps that the file lacks. Killed at any moment, the next start goes on where the last whole step ended.
-pub(super) fn run(connection: &Connection, path: &Path) -> Result<(), Refused> {
+pub(super) fn run(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let refuse = |error: rusqlite::Error| {
-        Refused::new(
+        OpenError::new(
             path,
             &format!("it can't be brought to the present schema and is as it was: {error}"),
         )
@@ -294,6 +312,10 @@ mod tests {
         );
     }
 
+    const NEW: &str = "CREATE TABLE things (id INTEGER PRIMARY KEY AUTOINCREMENT, created_by TEXT, more INTEGER NOT NULL DEFAULT 7) STRICT;
+             CREATE TABLE parts (thing INTEGER NOT NULL REFERENCES things (id) ON DELETE CASCADE) STRICT;
+             CREATE INDEX by_creator ON things (created_by);";
+
     #[test]
     fn recreate_copies_shared_and_renamed_columns_and_keeps_other_programs_tables() {
         let folder = tempfile::tempdir().unwrap();
@@ -311,9 +333,6 @@ mod tests {
                  PRAGMA foreign_keys = OFF; PRAGMA user_version = 1;",
             )
             .unwrap();
-        const NEW: &str = "CREATE TABLE things (id INTEGER PRIMARY KEY AUTOINCREMENT, created_by TEXT, more INTEGER NOT NULL DEFAULT 7) STRICT;
-             CREATE TABLE parts (thing INTEGER NOT NULL REFERENCES things (id) ON DELETE CASCADE) STRICT;
-             CREATE INDEX by_creator ON things (created_by);";
         bring(
             &connection,
             &[|transaction| recreate(transaction, NEW, &[("things", "made_by", "created_by")])],

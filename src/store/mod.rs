@@ -41,21 +41,21 @@ pub use credential::{CredentialFilter, NewRow};
 pub use device_login::NewDeviceLogin;
 pub use event::{EventFilter, Verdict};
 pub use examine::{Condition, Finding, examine, rehearse};
-pub use file::Refused;
+pub use file::OpenError;
 pub use host::Wanted;
 pub use host_notes::HostContact;
 pub use inventory::{Held, Listed};
 pub use overview::{FileFacts, KindCount};
 pub use read::{Page, Read, Select};
 pub use sweep::Swept;
-pub use throttle::Bucket;
-pub use uses::{Ends, Noted, Use, Uses};
+pub use throttle::RateLimit;
+pub use uses::{Ends, PendingUse, Use, Uses};
 pub use write::Power;
 pub use write::Write;
 
 use crate::model::caller::Permit;
 use crate::model::error::Error;
-use crate::model::event::Trace;
+use crate::model::event::AuditDetails;
 use crate::model::time::Time;
 use recent::Recent;
 use writer::{Answer, Done, Job, Message, Writer};
@@ -77,16 +77,16 @@ impl Store {
     /// Makes a new file of mode 0600 at `path`; `now` becomes the installation's beginning.
     ///
     /// # Errors
-    /// [`Refused`] with one clear line, when something is there already or can't be written.
-    pub fn create(path: &Path, now: Time) -> Result<(), Refused> {
+    /// [`OpenError`] with one clear line, when something is there already or can't be written.
+    pub fn create(path: &Path, now: Time) -> Result<(), OpenError> {
         file::create(path, now)
     }
 
     /// Opens the file at `path`, brings it to the present schema and starts the writer.
     ///
     /// # Errors
-    /// [`Refused`] with one clear line, when it is no whole file of ours, others can read it, or it comes from a newer version.
-    pub fn open(path: &Path) -> Result<Self, Refused> {
+    /// [`OpenError`] with one clear line, when it is no whole file of ours, others can read it, or it comes from a newer version.
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
         Self::open_with(path, Waits::default())
     }
 
@@ -94,7 +94,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::open`].
-    pub fn open_with(path: &Path, waits: Waits) -> Result<Self, Refused> {
+    pub fn open_with(path: &Path, waits: Waits) -> Result<Self, OpenError> {
         file::check(path)?;
         let connection = file::open_to_write(path)?;
         migrate::run(&connection, path)?;
@@ -102,7 +102,7 @@ impl Store {
         let recent = Arc::new(Recent::of(path));
         let parts = (Arc::clone(&uses), Arc::clone(&recent));
         let writer = Writer::start(connection, parts.0, parts.1, waits).map_err(|error| {
-            Refused::new(path, &format!("its writer can't be started: {error}"))
+            OpenError::new(path, &format!("its writer can't be started: {error}"))
         })?;
         uses.wake_through(writer.waker());
         Ok(Self {
@@ -141,7 +141,7 @@ impl Store {
     pub fn write<T: Send + 'static>(
         &self,
         permit: Permit,
-        job: impl FnOnce(&Write<'_>) -> Result<(T, Trace), Error> + Send + 'static,
+        job: impl FnOnce(&Write<'_>) -> Result<(T, AuditDetails), Error> + Send + 'static,
     ) -> Result<T, Error> {
         self.run(move |select| write::act(select, permit, job))
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
-use super::file::{self, Refused};
+use super::file::{self, OpenError};
 use super::recent::Recent;
 use crate::model::error::Error;
 
@@ -74,7 +74,7 @@ impl Select {
     }
 
     /// Begins or ends a transaction or a savepoint, by a statement that is prepared once: this is done for every job.
-    pub(super) fn mark_out(&self, sql: &'static str) -> Result<(), Error> {
+    pub(super) fn exec_tx(&self, sql: &'static str) -> Result<(), Error> {
         self.statement(sql)?.execute([])?;
         Ok(())
     }
@@ -129,8 +129,8 @@ impl Read {
     /// Opens the file at `path` without a store: no writer, no migration, no look at every page.
     ///
     /// # Errors
-    /// [`Refused`] with one clear line, when it is no file of ours, others can read it, or another version wrote it.
-    pub fn of_file(path: &Path) -> Result<Self, Refused> {
+    /// [`OpenError`] with one clear line, when it is no file of ours, others can read it, or another version wrote it.
+    pub fn of_file(path: &Path) -> Result<Self, OpenError> {
         Ok(Self {
             select: Select::new(file::open_to_read_alone(path)?),
             recent: None,

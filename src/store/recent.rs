@@ -179,7 +179,7 @@ mod tests {
         let connection = file::open_to_write(&path).unwrap();
         let users = "INSERT INTO users (subject, username, display_name, role, created_at) VALUES ('aaaaaaaaaaaa', 'alice', 'Alice', 'admin', 1)";
         connection.execute(users, []).unwrap();
-        let credentials = "INSERT INTO credentials (id, kind, user_id, name, permissions, networks, digest, created_at) \
+        let credentials = "INSERT INTO credentials (id, kind, user_id, name, permissions, allowed_addresses, digest, created_at) \
                            VALUES (?, 'api-key', 1, 'ci', 'users:read', '', zeroblob(32), 1)";
         connection.execute(credentials, params![ALICE]).unwrap();
         let recent = Arc::new(Recent::of(&path));
@@ -222,9 +222,10 @@ mod tests {
             ("UPDATE credentials SET disabled_at = 2", |found| {
                 found.disabled == crate::model::user::Disabled::Yes
             }),
-            ("UPDATE credentials SET networks = '10.0.0.0/8'", |found| {
-                !found.networks.is_everywhere()
-            }),
+            (
+                "UPDATE credentials SET allowed_addresses = '10.0.0.0/8'",
+                |found| !found.allowed_addresses.is_everywhere(),
+            ),
             ("UPDATE credentials SET expires_at = 5", |found| {
                 found.expires_at == Some(Time::from_unix(5))
             }),
@@ -257,7 +258,7 @@ mod tests {
                     found
                         .owner
                         .permissions()
-                        .contains(&crate::model::permission::Own::Metrics.into())
+                        .contains(&crate::model::permission::BuiltinPermission::Metrics.into())
                 },
             ),
         ];

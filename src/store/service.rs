@@ -70,7 +70,7 @@ impl Select {
         let given = |role: Role| -> Result<Permissions, Error> {
             let sql = "SELECT r.permission FROM role_permissions r JOIN service_permissions p ON p.permission = r.permission \
                        WHERE r.role = ? AND p.service_id = ?";
-            let words = self.all(sql, params![role.word(), service.0], |row| {
+            let words = self.all(sql, params![role.as_str(), service.0], |row| {
                 row.get::<_, String>(0)
             })?;
             Ok(Permissions::from_stored(&words.join(" ")))
@@ -94,7 +94,7 @@ impl Select {
 
     /// # Errors
     /// A sentence under `field` in [`Error::Invalid`], when no service defines one of `permissions`.
-    pub fn demand_defined(&self, permissions: &Permissions, field: &str) -> Result<(), Error> {
+    pub fn require_defined(&self, permissions: &Permissions, field: &str) -> Result<(), Error> {
         let defined = self.defined_permissions()?;
         let unknown = permissions
             .iter()
@@ -198,11 +198,11 @@ impl Write<'_> {
     ) -> Result<(), Error> {
         let taken = "DELETE FROM role_permissions WHERE role = ? AND permission IN \
                      (SELECT permission FROM service_permissions WHERE service_id = ?)";
-        self.execute(taken, params![role.word(), service.0])?;
+        self.execute(taken, params![role.as_str(), service.0])?;
         for word in permissions.words() {
             self.execute(
                 "INSERT INTO role_permissions (role, permission) VALUES (?, ?)",
-                params![role.word(), word],
+                params![role.as_str(), word],
             )?;
         }
         Ok(())

@@ -4,20 +4,20 @@
 
 use rusqlite::{Row, params};
 
-use super::credential::made_under;
+use super::credential::root_api_key;
 use super::read::{Page, Select};
 use super::user::{invalid, rows, time, unix};
 use super::write::Write;
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 use crate::model::error::Error;
-use crate::model::event::{Action, Actor, Origin, Outcome, Target, Trace, Way};
+use crate::model::event::{Action, Actor, AuditDetails, Channel, Origin, Outcome, Target};
 use crate::model::secret::Id;
 use crate::model::ssh_key::{HostUse, PublicKey, SshKey};
 use crate::model::time::Time;
 use crate::model::user::{UserId, Username};
 
-pub(super) const COLUMNS: &str = "k.number, k.id, k.user_id, k.name, k.key, k.comment, k.networks, k.created_at, k.expires_at, \
-    k.expired_seen_at, k.made_by, l.looked_up_at, l.looked_up_host, l.used_at, l.used_host";
+pub(super) const COLUMNS: &str = "k.number, k.id, k.user_id, k.name, k.key, k.comment, k.allowed_addresses, k.created_at, k.expires_at, \
+    k.expired_seen_at, k.created_by, l.looked_up_at, l.looked_up_host, l.used_at, l.used_host";
 /// How many columns those are.
 pub(super) const COLUMNS_COUNT: usize = 15;
 pub(super) const TABLES: &str = "FROM ssh_keys k LEFT JOIN ssh_key_uses l ON l.ssh_key_id = k.id";
@@ -49,17 +49,18 @@ fn read_ssh_key(row: &Row<'_>) -> rusqlite::Result<SshKey> {
             .transpose()
     };
     let (key, comment) = (row.get_ref(4)?.as_str()?, row.get_ref(5)?.as_str()?);
-    let networks = row.get_ref(6)?.as_str()?;
+    let allowed_addresses = row.get_ref(6)?.as_str()?;
     Ok(SshKey {
         id: id(1)?.ok_or_else(|| invalid(1))?,
         owner: UserId(row.get(2)?),
         name: row.get(3)?,
         key: PublicKey::from_stored(key, comment).map_err(|_| invalid(4))?,
-        networks: Networks::from_stored(networks).map_err(|_| invalid(6))?,
+        allowed_addresses: AllowedAddresses::from_stored(allowed_addresses)
+            .map_err(|_| invalid(6))?,
         created_at: Time::from_unix(row.get(7)?),
         expires_at: time(row, 8)?,
         seen_expired: row.get::<_, Option<i64>>(9)?.is_some(),
-        made_by: id(10)?,
+        created_by: id(10)?,
         looked_up: host_use(row, 11)?,
         used: host_use(row, 13)?,
     })
@@ -71,8 +72,8 @@ pub struct NewSshKeyRow {
     pub owner: UserId,
     pub name: String,
     pub key: PublicKey,
-    pub networks: Networks,
-    pub made_by: Option<Id>,
+    pub allowed_addresses: AllowedAddresses,
+    pub created_by: Option<Id>,
     pub expires_at: Option<Time>,
 }
 
@@ -224,12 +225,12 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Conflict`] when the owner has this key, or another of this name.
     pub fn add_ssh_key(&self, new: &NewSshKeyRow) -> Result<(), Error> {
-        self.demand_new_ssh_key(new.owner, &new.key, None)?;
-        self.demand_free_ssh_key_name(new.owner, &new.name, None)?;
+        self.require_new_ssh_key(new.owner, &new.key, None)?;
+        self.require_free_ssh_key_name(new.owner, &new.name, None)?;
         let sql = format!(
-            "INSERT INTO ssh_keys (id, user_id, name, type, bits, key, fingerprint, comment, networks, created_at, expires_at, made_by, made_under) \
+            "INSERT INTO ssh_keys (id, user_id, name, type, bits, key, fingerprint, comment, allowed_addresses, created_at, expires_at, created_by, root_api_key) \
                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?12, {})",
-            made_under("?12")
+            root_api_key("?12")
         );
         self.execute(
             &sql,
@@ -242,24 +243,24 @@ impl Write<'_> {
                 new.key.base64(),
                 new.key.fingerprint(),
                 new.key.comment(),
-                new.networks.to_string(),
+                new.allowed_addresses.to_string(),
                 self.now.unix(),
                 unix(new.expires_at),
-                new.made_by.as_ref().map(Id::as_str),
+                new.created_by.as_ref().map(Id::as_str),
             ],
         )?;
         Ok(())
     }
 
-    /// Writes what an edit changed: name, key, networks, end. A new end takes back that it was seen expired; of
+    /// Writes what an edit changed: name, key, allowed_addresses, end. A new end takes back that it was seen expired; of
     /// another key nothing was used yet.
     ///
     /// # Errors
     /// [`Error::Conflict`] when the owner has another of this name, or the new key under another name.
     pub fn edit_ssh_key(&self, before: &SshKey, after: &SshKey) -> Result<(), Error> {
-        self.demand_new_ssh_key(after.owner, &after.key, Some(after.id))?;
-        self.demand_free_ssh_key_name(after.owner, &after.name, Some(after.id))?;
-        let sql = "UPDATE ssh_keys SET name = ?1, type = ?2, bits = ?3, key = ?4, fingerprint = ?5, comment = ?6, networks = ?7, \
+        self.require_new_ssh_key(after.owner, &after.key, Some(after.id))?;
+        self.require_free_ssh_key_name(after.owner, &after.name, Some(after.id))?;
+        let sql = "UPDATE ssh_keys SET name = ?1, type = ?2, bits = ?3, key = ?4, fingerprint = ?5, comment = ?6, allowed_addresses = ?7, \
                    expired_seen_at = CASE WHEN expires_at IS ?8 THEN expired_seen_at END, expires_at = ?8 WHERE id = ?9";
         self.execute(
             sql,
@@ -270,7 +271,7 @@ impl Write<'_> {
                 after.key.base64(),
                 after.key.fingerprint(),
                 after.key.comment(),
-                after.networks.to_string(),
+                after.allowed_addresses.to_string(),
                 unix(after.expires_at),
                 after.id.as_str(),
             ],
@@ -300,11 +301,11 @@ impl Write<'_> {
     /// [`Error::Fault`] when the file can't be written.
     pub fn report_shared_ssh_key(&self, id: Id, key: &PublicKey, users: &str) -> Result<(), Error> {
         let origin = Origin {
-            way: Way::Api,
+            channel: Channel::Api,
             ..Origin::operator()
         };
-        let trace = Trace::of(Target::new("ssh-key", id, key.fingerprint(), None));
-        let action = Action::SshKeyShared.word();
+        let trace = AuditDetails::of(Target::new("ssh-key", id, key.fingerprint(), None));
+        let action = Action::SshKeyShared.as_str();
         let trace = trace.after("users", users);
         self.append(
             self.now,
@@ -316,7 +317,7 @@ impl Write<'_> {
         )
     }
 
-    fn demand_new_ssh_key(
+    fn require_new_ssh_key(
         &self,
         owner: UserId,
         key: &PublicKey,
@@ -330,7 +331,7 @@ impl Write<'_> {
         }
     }
 
-    fn demand_free_ssh_key_name(
+    fn require_free_ssh_key_name(
         &self,
         owner: UserId,
         name: &str,

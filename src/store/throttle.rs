@@ -14,7 +14,7 @@ const WINDOW_SECONDS: i64 = 60;
 
 /// One thing that tries are counted for, and how many it has within a minute.
 #[derive(Debug, Clone)]
-pub struct Bucket {
+pub struct RateLimit {
     pub name: String,
     pub tries_max: u32,
 }
@@ -25,7 +25,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::StorageFull`] when it could not be counted.
-    pub fn count_try(&self, buckets: Vec<Bucket>, now: Time) -> Result<Option<u64>, Error> {
+    pub fn hit(&self, buckets: Vec<RateLimit>, now: Time) -> Result<Option<u64>, Error> {
         self.note(move |select| {
             let mut wait = None;
             for bucket in &buckets {
@@ -46,7 +46,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::StorageFull`] when it could not be written.
-    pub fn forget_tries(&self, buckets: Vec<Bucket>) -> Result<(), Error> {
+    pub fn forget_tries(&self, buckets: Vec<RateLimit>) -> Result<(), Error> {
         self.note(move |select| {
             for bucket in &buckets {
                 select.execute(
@@ -76,7 +76,7 @@ impl Store {
 }
 
 impl Select {
-    fn wait_of(&self, bucket: &Bucket, now: Time) -> Result<Option<u64>, Error> {
+    fn wait_of(&self, bucket: &RateLimit, now: Time) -> Result<Option<u64>, Error> {
         let found = self.one(
             "SELECT since, count FROM throttle WHERE bucket = ?",
             [&bucket.name],

@@ -164,7 +164,7 @@ impl Write<'_> {
                 Id::random().as_str(),
                 user.username.as_str(),
                 user.display_name,
-                user.role.word(),
+                user.role.as_str(),
                 password_hash,
                 self.now.unix()
             ],
@@ -186,11 +186,11 @@ impl Write<'_> {
     /// [`Error::Conflict`] when the last admin would lose the role.
     pub fn set_role(&self, user: &User, role: Role) -> Result<(), Error> {
         if user.role == Role::Admin && role != Role::Admin {
-            self.demand_another_admin(user)?;
+            self.require_another_admin(user)?;
         }
         self.execute(
             "UPDATE users SET role = ? WHERE id = ?",
-            params![role.word(), user.id.0],
+            params![role.as_str(), user.id.0],
         )
         .map(|_| ())
     }
@@ -200,7 +200,7 @@ impl Write<'_> {
     pub fn set_user_disabled(&self, user: &User, disabled: Disabled) -> Result<(), Error> {
         let at = match disabled {
             Disabled::Yes => {
-                self.demand_another_admin(user)?;
+                self.require_another_admin(user)?;
                 Some(user.disabled_at.unwrap_or(self.now).unix())
             }
             Disabled::No => None,
@@ -249,7 +249,7 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Conflict`] for the last admin.
     pub fn delete_user(&self, user: &User) -> Result<(), Error> {
-        self.demand_another_admin(user)?;
+        self.require_another_admin(user)?;
         self.execute("DELETE FROM credentials WHERE user_id = ?", [user.id.0])?;
         for table in [
             "ssh_keys",
@@ -289,7 +289,7 @@ impl Write<'_> {
         Ok([api_keys, tokens, sessions, ssh_keys])
     }
 
-    fn demand_another_admin(&self, user: &User) -> Result<(), Error> {
+    fn require_another_admin(&self, user: &User) -> Result<(), Error> {
         let is_admin = user.role == Role::Admin && user.is_enabled();
         if is_admin && self.admins_besides(Some(user.id))? == 0 {
             return Err(Error::Conflict(format!(

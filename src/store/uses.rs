@@ -11,7 +11,7 @@ use rusqlite::params;
 use super::host_notes::{self, HostContact, HostNotes};
 use super::read::Select;
 use super::writer::Message;
-use crate::model::credential::{LastUse, UsageDay, Which};
+use crate::model::credential::{LastUse, SecretSlot, UsageDay};
 use crate::model::error::Error;
 use crate::model::secret::Id;
 use crate::model::time::{Day, Time};
@@ -24,7 +24,7 @@ const PENDING_MAX: usize = 200_000;
 #[derive(Clone, Copy)]
 pub struct Use<'a> {
     pub id: Id,
-    pub which: Which,
+    pub which: SecretSlot,
     pub at: Time,
     pub address: Option<IpAddr>,
     /// The program, or the service that asked.
@@ -137,7 +137,7 @@ impl Pending {
 
 /// What is noted of one credential and not in the file yet.
 #[derive(Debug, Clone, Default)]
-pub struct Noted {
+pub struct PendingUse {
     pub current: Option<LastUse>,
     /// Of the secret before the last rotation.
     pub previous: Option<LastUse>,
@@ -145,7 +145,7 @@ pub struct Noted {
     pub days: Vec<UsageDay>,
 }
 
-impl Noted {
+impl PendingUse {
     fn add(&mut self, pending: &Pending) {
         let later = |one: Option<LastUse>, other: Option<&LastUse>| match (one, other) {
             (Some(one), Some(other)) if one.at <= other.at => Some(other.clone()),
@@ -205,8 +205,8 @@ impl Uses {
         self.change(seen.id, seen.at.day(), PENDING_MAX, |pending| {
             pending.on(seen.at.day()).uses += 1;
             let last = match seen.which {
-                Which::Current => pending.current.as_mut(),
-                Which::Previous => pending.previous.as_deref_mut(),
+                SecretSlot::Current => pending.current.as_mut(),
+                SecretSlot::Previous => pending.previous.as_deref_mut(),
             };
             match last {
                 // The common case allocates nothing.
@@ -221,8 +221,8 @@ impl Uses {
                         program: seen.program.map(str::to_owned),
                     };
                     match seen.which {
-                        Which::Current => pending.current = Some(last),
-                        Which::Previous => pending.previous = Some(Box::new(last)),
+                        SecretSlot::Current => pending.current = Some(last),
+                        SecretSlot::Previous => pending.previous = Some(Box::new(last)),
                     }
                 }
             }
@@ -238,9 +238,9 @@ impl Uses {
 
     /// What is noted of a credential and not in the file yet.
     #[must_use]
-    pub fn noted(&self, id: Id) -> Noted {
+    pub fn noted(&self, id: Id) -> PendingUse {
         let gathered = lock(&self.gathered);
-        let mut noted = Noted::default();
+        let mut noted = PendingUse::default();
         if gathered.written_to.is_none_or(|written| id > written)
             && let Some(taken) = gathered.taken.get(&id)
         {
@@ -258,7 +258,7 @@ impl Uses {
     ///
     /// # Errors
     /// What `read` answers.
-    pub fn settled<T>(&self, read: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+    pub fn consistent_read<T>(&self, read: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
         const TRIES: usize = 3;
         for _ in 0..TRIES {
             let turn = self.turns.load(Ordering::SeqCst);
@@ -348,12 +348,12 @@ impl Uses {
     }
 
     /// What hosts asked for, out of memory.
-    pub(super) fn take_host_notes(&self) -> host_notes::Noted {
+    pub(super) fn take_host_notes(&self) -> host_notes::PendingUse {
         self.hosts.take()
     }
 
     /// Puts back what could not be written.
-    pub(super) fn give_back_host_notes(&self, noted: host_notes::Noted) {
+    pub(super) fn give_back_host_notes(&self, noted: host_notes::PendingUse) {
         self.hosts.give_back(noted);
     }
 

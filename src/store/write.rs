@@ -7,8 +7,8 @@ use super::read::Select;
 use crate::model::caller::{Permit, Right};
 use crate::model::credential::Credential;
 use crate::model::error::{Error, SecretSent};
-use crate::model::event::{Outcome, Trace};
-use crate::model::permission::{Own, Permission, Permissions};
+use crate::model::event::{AuditDetails, Outcome};
+use crate::model::permission::{BuiltinPermission, Permission, Permissions};
 use crate::model::time::Time;
 use crate::model::user::UserId;
 
@@ -46,7 +46,7 @@ pub(super) fn attempt<T>(
     job: impl FnOnce() -> Result<T, Error>,
 ) -> Result<T, Error> {
     let connection = &select.connection;
-    select.mark_out("SAVEPOINT job")?;
+    select.exec_tx("SAVEPOINT job")?;
     let result = catch_unwind(AssertUnwindSafe(job))
         .unwrap_or_else(|_| Err(Error::Fault("a job of the writer panicked".to_owned())));
     // A full disk or an I/O error has rolled back the whole transaction: nothing of the job is left.
@@ -55,9 +55,9 @@ pub(super) fn attempt<T>(
     }
     let undone = match result {
         Ok(_) => Ok(()),
-        Err(_) => select.mark_out("ROLLBACK TO job"),
+        Err(_) => select.exec_tx("ROLLBACK TO job"),
     };
-    if let Err(error) = undone.and_then(|()| select.mark_out("RELEASE job")) {
+    if let Err(error) = undone.and_then(|()| select.exec_tx("RELEASE job")) {
         // Half a job must never be committed with others: the whole transaction goes.
         select.roll_back();
         return Err(error);
@@ -69,12 +69,12 @@ pub(super) fn attempt<T>(
 pub(super) fn act<T>(
     select: &Select,
     permit: Permit,
-    job: impl FnOnce(&Write<'_>) -> Result<(T, Trace), Error>,
+    job: impl FnOnce(&Write<'_>) -> Result<(T, AuditDetails), Error>,
 ) -> Result<T, Error> {
     let result = attempt(select, || {
         let write = open(select, &permit)?;
         if let Some(once) = &permit.once {
-            select.demand_first_time(once, permit.now)?;
+            select.require_first_time(once, permit.now)?;
         }
         let (value, trace) = job(&write)?;
         let actor = permit_actor(&permit, &write);
@@ -96,11 +96,13 @@ pub(super) fn act<T>(
 }
 
 /// The event that a refused act leaves, if it leaves one.
-fn refusal(error: &Error) -> Option<Trace> {
+fn refusal(error: &Error) -> Option<AuditDetails> {
     match error {
-        Error::Forbidden { missing } => Some(Trace::default().after("missing", missing)),
-        Error::NotAllowed(sentence) => Some(Trace::default().after("refused", sentence)),
-        Error::AgainstPolicy(error) => Some(Trace::default().after("policy", &error.message)),
+        Error::Forbidden { missing } => Some(AuditDetails::default().after("missing", missing)),
+        Error::NotAllowed(sentence) => Some(AuditDetails::default().after("refused", sentence)),
+        Error::AgainstPolicy(error) => {
+            Some(AuditDetails::default().after("policy", &error.message))
+        }
         Error::Unauthenticated { .. }
         | Error::WrongPassword
         | Error::PasswordNeeded
@@ -141,9 +143,9 @@ fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
         Right::Permission { permission, holder } => {
             let credential = still_good(select, permit, holder)?;
             let power = credential.power();
-            if !power.contains(&Permission::Own(*permission)) {
+            if !power.contains(&Permission::Builtin(*permission)) {
                 return Err(Error::Forbidden {
-                    missing: Permission::Own(*permission),
+                    missing: Permission::Builtin(*permission),
                 });
             }
             write.power = Power::Credential(Box::new(credential), power);
@@ -161,7 +163,7 @@ fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
                 return Err(Error::WrongPassword);
             }
         }
-        Right::Presented(presented) => select.demand_secret(presented, permit.now)?,
+        Right::Presented(presented) => select.require_secret(presented, permit.now)?,
         Right::Code { presented, purpose } => {
             let spent = select.spend_code(presented, *purpose, permit.now)?;
             write.code_user = spent.user;
@@ -198,8 +200,10 @@ fn still_the_same_secret(credential: &Credential, holder: &crate::model::caller:
     let matches =
         |digest: crate::model::secret::Digest| credential.which(&digest, holder.now).is_some();
     match holder.which {
-        crate::model::credential::Which::Current => holder.credential.digest.is_some_and(matches),
-        crate::model::credential::Which::Previous => holder
+        crate::model::credential::SecretSlot::Current => {
+            holder.credential.digest.is_some_and(matches)
+        }
+        crate::model::credential::SecretSlot::Previous => holder
             .credential
             .previous
             .is_some_and(|previous| matches(previous.digest)),
@@ -208,8 +212,8 @@ fn still_the_same_secret(credential: &Credential, holder: &crate::model::caller:
 
 /// What of `permissions` has to lie within `power` for a user to be given them: who may change services may also give
 /// away what services define.
-fn gift(power: &Permissions, permissions: &Permissions) -> Permissions {
-    if power.contains(&Own::ServicesWrite.into()) {
+fn grantable(power: &Permissions, permissions: &Permissions) -> Permissions {
+    if power.contains(&BuiltinPermission::ServicesWrite.into()) {
         permissions.own_alone()
     } else {
         permissions.clone()
@@ -218,30 +222,30 @@ fn gift(power: &Permissions, permissions: &Permissions) -> Permissions {
 
 /// Whether `power` is enough to give a user `permissions`.
 pub(super) fn may_give(power: &Permissions, permissions: &Permissions) -> bool {
-    gift(power, permissions).lie_within(power)
+    grantable(power, permissions).lie_within(power)
 }
 
 impl Write<'_> {
-    /// As [`Write::demand_within`], for what a *user* is given or has: who may change services may also give away what
+    /// As [`Write::require_within`], for what a *user* is given or has: who may change services may also give away what
     /// services define, since nobody has such a permission before it is given for the first time.
     ///
     /// # Errors
     /// [`Error::Forbidden`] when `permissions` go beyond what the one who acts may give.
-    pub fn demand_gift(&self, permissions: &Permissions) -> Result<(), Error> {
+    pub fn require_grantable(&self, permissions: &Permissions) -> Result<(), Error> {
         match &self.power {
             Power::Unlimited => Ok(()),
-            Power::Credential(_, power) => self.demand_within(&gift(power, permissions)),
+            Power::Credential(_, power) => self.require_within(&grantable(power, permissions)),
         }
     }
 
     /// An account is good from everywhere, and so are a link to its password and a host's credential: who is limited to
-    /// networks must not reach beyond them by opening one.
+    /// allowed_addresses must not reach beyond them by opening one.
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] when the one who acts is limited to networks.
-    pub fn demand_no_networks(&self) -> Result<(), Error> {
+    /// [`Error::NotAllowed`] when the one who acts is limited to allowed_addresses.
+    pub fn require_no_networks(&self) -> Result<(), Error> {
         match &self.power {
-            Power::Credential(credential, _) if !credential.networks.is_everywhere() => {
+            Power::Credential(credential, _) if !credential.allowed_addresses.is_everywhere() => {
                 Err(Error::NotAllowed("A credential that is limited to addresses can't open what is good from everywhere: an account, a role, a link, a host. Use one without the limit.".to_owned()))
             }
             Power::Credential(..) | Power::Unlimited => Ok(()),
@@ -250,7 +254,7 @@ impl Write<'_> {
 
     /// # Errors
     /// [`Error::Forbidden`] when `permissions` go beyond what the one who acts may do.
-    pub fn demand_within(&self, permissions: &Permissions) -> Result<(), Error> {
+    pub fn require_within(&self, permissions: &Permissions) -> Result<(), Error> {
         match &self.power {
             Power::Unlimited => Ok(()),
             Power::Credential(_, power) => permissions

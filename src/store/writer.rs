@@ -92,7 +92,7 @@ impl Writer {
         connection.set_prepared_statement_cache_capacity(128);
         let (sender, receiver) = sync_channel(QUEUE_MAX);
         let healthy = Arc::new(AtomicBool::new(true));
-        let desk = Desk {
+        let writer = WriterLoop {
             select: Select::new(connection),
             receiver,
             uses,
@@ -107,7 +107,7 @@ impl Writer {
         };
         let thread = thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || desk.work())?;
+            .spawn(move || writer.work())?;
         Ok(Self {
             sender,
             thread: Mutex::new(Some(thread)),
@@ -150,7 +150,7 @@ impl Drop for Writer {
 }
 
 /// The writer's own side.
-struct Desk {
+struct WriterLoop {
     select: Select,
     receiver: Receiver<Message>,
     uses: Arc<Uses>,
@@ -168,7 +168,7 @@ struct Desk {
     healthy: Arc<AtomicBool>,
 }
 
-impl Desk {
+impl WriterLoop {
     fn work(mut self) {
         loop {
             match self.next() {
@@ -248,7 +248,7 @@ impl Desk {
             connection.pragma_update(None, "synchronous", "FULL")?;
             self.is_relaxed = false;
         }
-        self.select.mark_out("BEGIN IMMEDIATE")
+        self.select.exec_tx("BEGIN IMMEDIATE")
     }
 
     /// Gathers what waits and commits it at once; whether to stop afterwards.
@@ -335,7 +335,7 @@ impl Desk {
     }
 
     fn end(&self) -> Result<(), Error> {
-        self.select.mark_out("COMMIT").map_err(|error| {
+        self.select.exec_tx("COMMIT").map_err(|error| {
             log::error!("a transaction was not committed: {}", reason(&error));
             self.select.roll_back();
             not_written(error)

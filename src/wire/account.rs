@@ -29,7 +29,7 @@ impl MeOut {
             username: text(user.map(|user| &user.username)),
             display_name: owner.display_name().to_owned(),
             role: text(user.map(|user| user.role)),
-            kind: caller.credential.kind.word().to_owned(),
+            kind: caller.credential.kind.as_str().to_owned(),
             id: caller.credential.id.to_string(),
             permissions: caller.power.words().map(str::to_owned).collect(),
             expires_at: text(caller.credential.expires_at),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{given, present, text};
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 use crate::model::credential::{CredentialChange, Kind, NewCredential, Record, Rotation, UsageDay};
 use crate::model::error::{Error, Faults};
 use crate::model::permission::Permissions;
@@ -58,9 +58,9 @@ impl ApiKeyIn {
         let permissions = self
             .permissions
             .and_then(|words| faults.take("permissions", Permissions::parse(&words)));
-        let networks = self
-            .allowed_addresses
-            .and_then(|entries| faults.take("allowed_addresses", Networks::parse(&entries)));
+        let allowed_addresses = self.allowed_addresses.and_then(|entries| {
+            faults.take("allowed_addresses", AllowedAddresses::parse(&entries))
+        });
         faults.check()?;
         Ok(NewCredential {
             kind: Kind::ApiKey,
@@ -68,7 +68,7 @@ impl ApiKeyIn {
             note,
             end,
             permissions,
-            networks,
+            allowed_addresses,
         })
     }
 }
@@ -145,10 +145,12 @@ impl ApiKeyPatch {
         let permissions = self
             .permissions
             .and_then(|words| faults.take("permissions", Permissions::parse(&words)));
-        let networks = match self.allowed_addresses {
+        let allowed_addresses = match self.allowed_addresses {
             None => None,
-            Some(None) => Some(Networks::default()),
-            Some(Some(entries)) => faults.take("allowed_addresses", Networks::parse(&entries)),
+            Some(None) => Some(AllowedAddresses::default()),
+            Some(Some(entries)) => {
+                faults.take("allowed_addresses", AllowedAddresses::parse(&entries))
+            }
         };
         faults.check()?;
         Ok(CredentialChange {
@@ -156,7 +158,7 @@ impl ApiKeyPatch {
             note,
             end,
             permissions,
-            networks,
+            allowed_addresses,
             disabled: self.disabled.map(Disabled::from),
             version: None,
         })
@@ -228,9 +230,9 @@ impl TokenIn {
         let permissions = self
             .permissions
             .and_then(|words| faults.take("permissions", Permissions::parse(&words)));
-        let networks = self
-            .allowed_addresses
-            .and_then(|entries| faults.take("allowed_addresses", Networks::parse(&entries)));
+        let allowed_addresses = self.allowed_addresses.and_then(|entries| {
+            faults.take("allowed_addresses", AllowedAddresses::parse(&entries))
+        });
         faults.check()?;
         Ok(NewCredential {
             kind: Kind::Token,
@@ -238,7 +240,7 @@ impl TokenIn {
             note: None,
             end,
             permissions,
-            networks,
+            allowed_addresses,
         })
     }
 }
@@ -253,7 +255,7 @@ pub struct ApiKeyOut {
     pub allowed_addresses: Vec<String>,
     pub state: String,
     pub created_at: String,
-    pub made_by: Option<String>,
+    pub created_by: Option<String>,
     pub expires_at: Option<String>,
     pub last_used_at: Option<String>,
     pub last_used_from: Option<String>,
@@ -265,7 +267,7 @@ pub struct ApiKeyOut {
     pub ended_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_reason: Option<String>,
-    /// Once, when it is made or rotated.
+    /// IdempotencyKey, when it is made or rotated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
 }
@@ -279,10 +281,10 @@ impl ApiKeyOut {
             name: record.name.clone(),
             note: record.note.clone(),
             permissions: record.permissions.words().map(str::to_owned).collect(),
-            allowed_addresses: record.networks.iter().collect(),
-            state: record.state(now).word().to_owned(),
+            allowed_addresses: record.allowed_addresses.iter().collect(),
+            state: record.state(now).as_str().to_owned(),
             created_at: record.created_at.to_string(),
-            made_by: text(record.made_by),
+            created_by: text(record.created_by),
             expires_at: text(record.expires_at),
             last_used_at: text(last.map(|last| last.at)),
             last_used_from: text(last.and_then(|last| last.address)),
@@ -315,12 +317,12 @@ pub struct TokenOut {
     pub allowed_addresses: Vec<String>,
     pub state: String,
     pub created_at: String,
-    pub made_by: Option<String>,
+    pub created_by: Option<String>,
     pub expires_at: Option<String>,
     pub last_used_at: Option<String>,
     pub last_used_from: Option<String>,
     pub last_used_by: Option<String>,
-    /// Once, when it is made.
+    /// IdempotencyKey, when it is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
 }
@@ -336,7 +338,7 @@ impl TokenOut {
             allowed_addresses: key.allowed_addresses,
             state: key.state,
             created_at: key.created_at,
-            made_by: key.made_by,
+            created_by: key.created_by,
             expires_at: key.expires_at,
             last_used_at: key.last_used_at,
             last_used_from: key.last_used_from,

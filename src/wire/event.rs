@@ -13,7 +13,7 @@ pub struct EventOut {
     pub at: String,
     pub action: String,
     pub outcome: String,
-    pub way: String,
+    pub channel: String,
     pub actor: String,
     pub credential: Option<String>,
     pub target: TargetOut,
@@ -40,7 +40,7 @@ impl EventOut {
             at: event.at.to_string(),
             action: event.action.clone(),
             outcome: event.outcome.clone(),
-            way: event.way.clone(),
+            channel: event.channel.clone(),
             actor: event.actor.clone(),
             credential: event.credential.clone(),
             target: TargetOut {

@@ -8,11 +8,11 @@ use super::{given, text, whole};
 use crate::model::error::{Error, Faults};
 use crate::model::group::parse_group_name;
 use crate::model::host::{
-    AcceptedLogin, CACHE_AGE_MAX, ENROLMENT_LIFETIME_MAX, ENROLMENT_USES_MAX, EnrolmentCode,
-    HostChange, HostLogin, HostRecord, LoginKey, NewEnrolmentCode, SharedLogin, is_fingerprint,
+    AcceptedLogin, CACHE_AGE_MAX, ENROLLMENT_LIFETIME_MAX, ENROLLMENT_USES_MAX, EnrollmentCode,
+    HostChange, HostLogin, HostRecord, LoginKey, NewEnrollmentCode, SharedLogin, is_fingerprint,
     parse_host_name,
 };
-use crate::model::text::tame;
+use crate::model::text::sanitize;
 use crate::model::time::{Time, parse_duration, short};
 use crate::model::user::Username;
 
@@ -161,10 +161,10 @@ fn shared_list(faults: &mut Faults, shared: BTreeMap<String, Vec<String>>) -> Ve
     list
 }
 
-/// A new enrolment code.
+/// A new enrollment code.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct EnrolmentCodeIn {
+pub struct EnrollmentCodeIn {
     /// 1, when absent.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     pub uses: Option<u32>,
@@ -175,23 +175,23 @@ pub struct EnrolmentCodeIn {
     pub groups: Option<Vec<String>>,
 }
 
-impl EnrolmentCodeIn {
+impl EnrollmentCodeIn {
     /// # Errors
     /// [`Error::Invalid`] with every field at fault.
-    pub fn parse(self) -> Result<NewEnrolmentCode, Error> {
+    pub fn parse(self) -> Result<NewEnrollmentCode, Error> {
         let mut faults = Faults::default();
         let uses = self.uses.unwrap_or(1);
-        if !(1..=ENROLMENT_USES_MAX).contains(&uses) {
-            faults.add("uses", format!("write 1 to {ENROLMENT_USES_MAX}"));
+        if !(1..=ENROLLMENT_USES_MAX).contains(&uses) {
+            faults.add("uses", format!("write 1 to {ENROLLMENT_USES_MAX}"));
         }
         let lifetime = parse_duration(self.expires_in.as_deref().unwrap_or("24h"));
         let lifetime = faults.take("expires_in", lifetime).unwrap_or_default();
-        if lifetime > ENROLMENT_LIFETIME_MAX {
+        if lifetime > ENROLLMENT_LIFETIME_MAX {
             faults.add("expires_in", "a code may be good for 365d at the longest");
         }
         let groups = group_names(&mut faults, "groups", self.groups.unwrap_or_default());
         faults.check()?;
-        Ok(NewEnrolmentCode {
+        Ok(NewEnrollmentCode {
             uses,
             lifetime,
             groups,
@@ -199,23 +199,23 @@ impl EnrolmentCodeIn {
     }
 }
 
-/// An enrolment code.
+/// An enrollment code.
 #[derive(Serialize, Deserialize)]
-pub struct EnrolmentCodeOut {
+pub struct EnrollmentCodeOut {
     pub id: String,
-    /// Once, when it is made.
+    /// IdempotencyKey, when it is made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
     pub uses_left: u32,
     pub created_at: String,
     pub expires_at: String,
     pub groups: Vec<String>,
-    pub made_by: Option<String>,
+    pub created_by: Option<String>,
 }
 
-impl EnrolmentCodeOut {
+impl EnrollmentCodeOut {
     #[must_use]
-    pub fn of(code: &EnrolmentCode) -> Self {
+    pub fn of(code: &EnrollmentCode) -> Self {
         Self {
             id: code.id.to_string(),
             secret: None,
@@ -223,7 +223,7 @@ impl EnrolmentCodeOut {
             created_at: code.created_at.to_string(),
             expires_at: code.expires_at.to_string(),
             groups: code.groups.clone(),
-            made_by: text(code.made_by),
+            created_by: text(code.created_by),
         }
     }
 }
@@ -275,7 +275,7 @@ impl LoginKeyOut {
             key: found.key.key.base64(),
             fingerprint: found.key.key.fingerprint().to_owned(),
             expires_at: text(found.key.expires_at),
-            allowed_addresses: found.key.networks.iter().collect(),
+            allowed_addresses: found.key.allowed_addresses.iter().collect(),
         }
     }
 }
@@ -315,7 +315,7 @@ impl LoginIn {
             let at = faults.take(&field("at"), Time::parse(&login.at));
             if let Some(at) = at {
                 parsed.push(AcceptedLogin {
-                    login: tame(&login.login, LOGIN_CHARACTERS_MAX),
+                    login: sanitize(&login.login, LOGIN_CHARACTERS_MAX),
                     fingerprint: login.fingerprint.clone(),
                     address,
                     at,

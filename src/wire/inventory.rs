@@ -57,7 +57,7 @@ impl CredentialOut {
             OwnerId::Host(_) => "host",
         };
         Self {
-            kind: item.word().to_owned(),
+            kind: item.as_str().to_owned(),
             id: item.id().to_string(),
             name: item.name().to_owned(),
             owner_kind: owner_kind.to_owned(),
@@ -65,7 +65,7 @@ impl CredentialOut {
             permissions,
             key_type,
             bits,
-            state: item.state(now).word().to_owned(),
+            state: item.state(now).as_str().to_owned(),
             created_at: item.created_at().to_string(),
             expires_at: text(item.expires_at()),
             last_used_at: text(item.last_used_at()),

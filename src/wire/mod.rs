@@ -27,7 +27,7 @@ pub use diagnostics::{AdviceOut, DiagnosticsOut};
 pub use event::EventOut;
 pub use explanation::{CheckOut, ExplanationOut};
 pub use host::{
-    AuthorizedKeysOut, CLOCK_HEADER, EnrollIn, EnrollOut, EnrolmentCodeIn, EnrolmentCodeOut,
+    AuthorizedKeysOut, CLOCK_HEADER, EnrollIn, EnrollOut, EnrollmentCodeIn, EnrollmentCodeOut,
     HostLoginOut, HostOut, HostPatch, LOGINS_MAX, LoginIn, LoginKeyOut,
 };
 pub use inventory::CredentialOut;

@@ -181,7 +181,7 @@ pub struct ExceedingOut {
 impl ExceedingOut {
     fn of(item: &Item, owner: &str, why: &str) -> Self {
         Self {
-            kind: item.word().to_owned(),
+            kind: item.as_str().to_owned(),
             id: item.id().to_string(),
             name: item.name().to_owned(),
             owner: owner.to_owned(),

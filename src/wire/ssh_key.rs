@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::credential::{changed_end, end};
 use super::{given, present, text};
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 use crate::model::error::{Error, Faults, FieldError};
 use crate::model::ssh_key::{
     KeyRefusal, KeyRules, NewSshKey, PublicKey, SshKey, SshKeyChange, name_from_comment,
@@ -56,9 +56,9 @@ impl SshKeyIn {
             self.expires_in.as_deref(),
             self.expires_at.as_deref(),
         );
-        let networks = self
-            .allowed_addresses
-            .and_then(|entries| faults.take("allowed_addresses", Networks::parse(&entries)));
+        let allowed_addresses = self.allowed_addresses.and_then(|entries| {
+            faults.take("allowed_addresses", AllowedAddresses::parse(&entries))
+        });
         faults.check()?;
         let key = key.unwrap_or_else(|| Err(Error::Invalid(Vec::new())))?;
         let name = name.ok_or_else(|| Error::Invalid(Vec::new()))?;
@@ -66,7 +66,7 @@ impl SshKeyIn {
             name,
             key,
             end,
-            networks,
+            allowed_addresses,
         })
     }
 }
@@ -120,17 +120,19 @@ impl SshKeyPatch {
             .public_key
             .and_then(|given| parse_key(&mut faults, &given, rules));
         let end = changed_end(&mut faults, self.expires_in, self.expires_at);
-        let networks = match self.allowed_addresses {
+        let allowed_addresses = match self.allowed_addresses {
             None => None,
-            Some(None) => Some(Networks::default()),
-            Some(Some(entries)) => faults.take("allowed_addresses", Networks::parse(&entries)),
+            Some(None) => Some(AllowedAddresses::default()),
+            Some(Some(entries)) => {
+                faults.take("allowed_addresses", AllowedAddresses::parse(&entries))
+            }
         };
         faults.check()?;
         Ok(SshKeyChange {
             name,
             key: key.transpose()?,
             end,
-            networks,
+            allowed_addresses,
             version: None,
         })
     }
@@ -177,7 +179,7 @@ impl SshKeyOut {
             bits: key.key.bits(),
             fingerprint: key.key.fingerprint().to_owned(),
             comment: key.key.comment().to_owned(),
-            allowed_addresses: key.networks.iter().collect(),
+            allowed_addresses: key.allowed_addresses.iter().collect(),
             state: state.to_owned(),
             created_at: key.created_at.to_string(),
             expires_at: text(key.expires_at),

@@ -123,7 +123,7 @@ pub struct UserOut {
     pub disabled_at: Option<String>,
     /// Whether a password is set; without one there is an invitation out.
     pub has_password: bool,
-    /// Once, when the user is added without a password.
+    /// IdempotencyKey, when the user is added without a password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invitation: Option<String>,
 }
@@ -220,8 +220,8 @@ impl ServicePatch {
         let mut roles = self.roles.unwrap_or_default();
         let change = ServiceChange {
             permissions: read("permissions", self.permissions),
-            member: read("roles.member", roles.remove(Role::Member.word())),
-            admin: read("roles.admin", roles.remove(Role::Admin.word())),
+            member: read("roles.member", roles.remove(Role::Member.as_str())),
+            admin: read("roles.admin", roles.remove(Role::Admin.as_str())),
             seen: None,
         };
         for strange in roles.keys() {

@@ -53,7 +53,7 @@ replays!(
     json,
     login_line,
     names,
-    networks,
+    allowed_addresses,
     next,
     query,
     scan,

@@ -1,11 +1,11 @@
-//! Hosts over the API: codes, enrolment, the keys a host gets, what it reports, and what its credential is good for.
+//! Hosts over the API: codes, enrollment, the keys a host gets, what it reports, and what its credential is good for.
 
 use std::sync::Barrier;
 
 use keycroft::model::time::Time;
 use serde_json::{Value, json};
 
-use crate::house::{Answer, Asking, Site, id, secret, unknown_secret};
+use crate::fixture::{Answer, Asking, Site, id, secret, unknown_secret};
 
 const ALICES: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf alice";
@@ -13,7 +13,7 @@ const BOBS: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINGlrJoBX6wu97NBZzY1USoVEfQf430RGyZ/A57sXU9Y bob";
 const PRINT: &str = "SHA256:2PCbHJmLR42T0SxXM+lo5Wng3l0I8qiokDz8hAbTKSI";
 const KEYS: &str = "/api/v1/hosts/self/authorized-keys";
-const CODES: &str = "/api/v1/hosts/enrolment-codes";
+const CODES: &str = "/api/v1/hosts/enrollment-codes";
 const ENROLL: &str = "/api/v1/hosts/enroll";
 const LOGINS: &str = "/api/v1/hosts/self/logins";
 
@@ -57,7 +57,7 @@ fn encoded(fingerprint: &str) -> String {
 }
 
 #[test]
-fn a_code_enrols_as_many_hosts_as_it_says() {
+fn a_code_enrolls_as_many_hosts_as_it_says() {
     let site = Site::new();
     let made = code(&site, &json!({"uses": 2, "expires_in": "1h"}));
     assert_eq!(made["uses_left"], 2);
@@ -67,7 +67,7 @@ fn a_code_enrols_as_many_hosts_as_it_says() {
     let host = enroll(&site, &secret, "gpu1").expect(201);
     assert_eq!(host.header("Cache-Control"), Some("no-store"));
     let host = host.json();
-    assert!(crate::house::secret(&host).starts_with("kch_"));
+    assert!(crate::fixture::secret(&host).starts_with("kch_"));
     let listed = site.asked(&site.alice, "GET", CODES, &Value::Null, 200);
     assert_eq!(listed["items"][0]["uses_left"], 1);
     assert!(listed["items"][0].get("secret").is_none());
@@ -91,11 +91,11 @@ fn a_code_enrols_as_many_hosts_as_it_says() {
         .map(|event| event["action"].as_str().unwrap().to_owned())
         .filter(|action| action.starts_with("host."))
         .collect();
-    assert_eq!(actions, ["host.enroll", "host.enroll", "host.enrol-code"]);
+    assert_eq!(actions, ["host.enroll", "host.enroll", "host.enroll-code"]);
 }
 
 #[test]
-fn wrong_spent_expired_deleted_and_foreign_codes_enrol_nobody() {
+fn wrong_spent_expired_deleted_and_foreign_codes_enroll_nobody() {
     let site = Site::new();
     let before = site.snapshot();
     let unknown = keycroft::model::secret::Secret::generate(keycroft::model::secret::Form::Code);
@@ -181,7 +181,7 @@ fn bad_codes_and_edits_are_refused_by_name() {
 
 /// S4. `KEYCROFT_TEST_RACES=1000` is the long form.
 #[test]
-fn no_more_of_many_enrol_than_a_code_has_uses() {
+fn no_more_of_many_enroll_than_a_code_has_uses() {
     let site = Site::new();
     let rounds = std::env::var("KEYCROFT_TEST_RACES").map_or(10, |number| number.parse().unwrap());
     for round in 0..rounds {
@@ -192,12 +192,13 @@ fn no_more_of_many_enrol_than_a_code_has_uses() {
             let tries: Vec<_> = (0..8)
                 .map(|number| {
                     let (site, barrier, code) = (&site, &barrier, &code);
-                    let (office, settings) = (site.office.clone(), site.settings.clone());
+                    let (app_state, settings) = (site.app_state.clone(), site.settings.clone());
                     scope.spawn(move || {
-                        let house = keycroft::http::House::open(&office, &settings).unwrap();
+                        let server_state =
+                            keycroft::http::ServerState::open(&app_state, &settings).unwrap();
                         barrier.wait();
                         let body = json!({"name": format!("gpu-{round}-{number}")});
-                        let asking = Asking::new(&house, "POST", ENROLL).bearer(code);
+                        let asking = Asking::new(&server_state, "POST", ENROLL).bearer(code);
                         let status = asking.json(&body).send().status;
                         assert!(matches!(status, 201 | 401), "{status}");
                         usize::from(status == 201)
@@ -381,7 +382,7 @@ fn groups_limit_hosts_and_open_shared_logins() {
 }
 
 #[test]
-fn a_code_for_a_group_that_is_gone_enrols_nobody() {
+fn a_code_for_a_group_that_is_gone_enrolls_nobody() {
     let site = Site::new();
     group(&site, "staff", &["alice"]);
     let limited = secret(&code(&site, &json!({"groups": ["staff"], "uses": 2})));

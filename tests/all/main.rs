@@ -1,14 +1,14 @@
 //! Black-box tests, one binary for all, files by feature.
 
 mod api;
+mod app;
 mod attack;
 mod cli;
 mod console;
-mod desk;
 mod device;
+mod fixture;
 mod fuzz;
 mod host;
-mod house;
 mod race;
 mod serve;
 mod ssh_key;

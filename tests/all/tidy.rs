@@ -16,7 +16,7 @@ const LONG: &[(&str, &str)] = &[
         "one table, a line for each argument as rustfmt wants it",
     ),
     (
-        "src/desk/credential.rs",
+        "src/app/credential.rs",
         "one life: made, changed, rotated, ended, under the same few rules",
     ),
 ];
@@ -87,16 +87,16 @@ const RULES: &[Rule] = &[
     only("unwrap()", &[]),
 ];
 
-/// Which rooms a room may name. `cli` opens the file through the desk and hands it over.
+/// Which rooms a room may name. `cli` opens the file through `app` and hands it over.
 const ROOMS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &["model"]),
     ("store", &["model"]),
-    ("desk", &["model", "store", "clock"]),
+    ("app", &["model", "store", "clock"]),
     ("wire", &["model"]),
     ("html", &["model"]),
-    ("http", &["model", "wire", "desk", "html"]),
-    ("cli", &["model", "wire", "desk", "http", "clock"]),
+    ("http", &["model", "wire", "app", "html"]),
+    ("cli", &["model", "wire", "app", "http", "clock"]),
 ];
 
 /// Names that say nothing of what is inside.
@@ -192,7 +192,7 @@ fn says(line: &str, word: &str) -> bool {
     })
 }
 
-/// The rooms that a line names: `crate::desk`, and each of `crate::{desk, store}`.
+/// The rooms that a line names: `crate::app`, and each of `crate::{app, store}`.
 fn rooms_named(line: &str) -> Vec<&str> {
     let mut named = Vec::new();
     for (at, _) in line.match_indices("crate::") {
@@ -283,17 +283,17 @@ fn every_word_is_said_in_its_room() {
 #[test]
 fn the_tables_catch_what_they_are_for() {
     let caught = |name: &str, text: &str| !faults(name, text).is_empty();
-    assert!(caught("desk/user.rs", "use rusqlite::Row;"));
+    assert!(caught("app/user.rs", "use rusqlite::Row;"));
     assert!(caught("http/api/user.rs", "let now = SystemTime::now();"));
     assert!(caught("http/gate.rs", "    async fn gate() {}"));
     assert!(caught("model/user.rs", "use crate::store::Store;"));
     assert!(caught(
         "http/gate.rs",
-        "use crate::{desk::Desk, store::Store};"
+        "use crate::{app::Desk, store::Store};"
     ));
-    assert!(caught("desk/user.rs", "let user = found.unwrap();"));
+    assert!(caught("app/user.rs", "let user = found.unwrap();"));
     assert!(caught(
-        "desk/user.rs",
+        "app/user.rs",
         "        ssh_key::PublicKey::from_bytes(b);"
     ));
     assert!(caught("html/user.rs", "let sql = \"SELECT 1\";"));
@@ -301,25 +301,22 @@ fn the_tables_catch_what_they_are_for() {
         "store/user.rs",
         "let sql = \"SELECT 1\"; use rusqlite::Row;"
     ));
+    assert!(!caught("app/user.rs", "use crate::model::ssh_key::SshKey;"));
     assert!(!caught(
-        "desk/user.rs",
-        "use crate::model::ssh_key::SshKey;"
-    ));
-    assert!(!caught(
-        "desk/user.rs",
+        "app/user.rs",
         "let word = \"hyperbole\"; // rusqlite, said in a comment"
     ));
-    assert!(!caught("desk/user.rs", "found.unwrap_or_default()"));
+    assert!(!caught("app/user.rs", "found.unwrap_or_default()"));
     assert!(!caught(
-        "desk/user.rs",
+        "app/user.rs",
         "#[cfg(test)]\nmod tests {\n    fn a() { b.unwrap(); }\n}"
     ));
     assert!(caught(
-        "desk/user.rs",
+        "app/user.rs",
         "#[cfg(test)]\nmod tests {\n}\nfn a() { b.unwrap(); }"
     ));
     assert!(caught(
-        "desk/user.rs",
+        "app/user.rs",
         "#[cfg(test)]\nmod tests;\nfn a() { b.unwrap(); }"
     ));
 }

@@ -10,12 +10,12 @@ use super::super::lookup::find_id;
 use super::super::output::{self, Cell, Out, say, until};
 use super::super::prompt::confirm_by_name;
 use crate::model::host::CLOCK_SECONDS_MAX;
-use crate::wire::{EnrolmentCodeIn, EnrolmentCodeOut, HostOut, HostPatch};
+use crate::wire::{EnrollmentCodeIn, EnrollmentCodeOut, HostOut, HostPatch};
 
 const PATH: &str = "/api/v1/hosts";
 
 #[derive(Args)]
-pub struct EnrolCode {
+pub struct EnrollCode {
     /// How many machines may be enrolled with it
     #[arg(long, default_value_t = 1)]
     uses: u32,
@@ -29,18 +29,18 @@ pub struct EnrolCode {
     out: Out,
 }
 
-/// `keycroft host enrol-code`.
+/// `keycroft host enroll-code`.
 ///
 /// # Errors
 /// With what to say and the exit code.
-pub fn enrol_code(client: &Client, wanted: EnrolCode) -> Result<(), Failure> {
+pub fn enroll_code(client: &Client, wanted: EnrollCode) -> Result<(), Failure> {
     let place = wanted.out.open()?;
-    let body = EnrolmentCodeIn {
+    let body = EnrollmentCodeIn {
         uses: Some(wanted.uses),
         expires_in: Some(wanted.expires),
         groups: (!wanted.groups.is_empty()).then_some(wanted.groups),
     };
-    let answer = match client.post("/api/v1/hosts/enrolment-codes", &body) {
+    let answer = match client.post("/api/v1/hosts/enrollment-codes", &body) {
         Ok(answer) => answer,
         Err(failure) => {
             place.forget();
@@ -50,14 +50,14 @@ pub fn enrol_code(client: &Client, wanted: EnrolCode) -> Result<(), Failure> {
     if client.connection.json {
         return output::line(&answer.text);
     }
-    let made: EnrolmentCodeOut = answer.parse()?;
+    let made: EnrollmentCodeOut = answer.parse()?;
     place.put(
         made.secret.as_deref().unwrap_or_default(),
-        "keycroft host enrol-code once more",
+        "keycroft host enroll-code once more",
     )?;
     let hosts = if made.uses_left == 1 { "host" } else { "hosts" };
     say(&format!(
-        "an enrolment code for {} {hosts}; {}",
+        "an enrollment code for {} {hosts}; {}",
         made.uses_left,
         until(Some(&made.expires_at), client.now())
     ));

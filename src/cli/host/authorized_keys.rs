@@ -168,7 +168,13 @@ pub fn lines(
         Expiries::Utc
     };
     let line = |key: &&TrustedKey| {
-        authorized_line(&key.key, key.expires_at, &key.networks, expiries.format()).ok()
+        authorized_line(
+            &key.key,
+            key.expires_at,
+            &key.allowed_addresses,
+            expiries.format(),
+        )
+        .ok()
     };
     Ok(asked_for.iter().filter_map(line).collect())
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 use crate::model::secret::Digest;
 use crate::model::ssh_key::PublicKey;
 use crate::model::time::Time;
@@ -21,7 +21,7 @@ pub struct TrustedKey {
     pub login: Username,
     pub key: PublicKey,
     pub expires_at: Option<Time>,
-    pub networks: Networks,
+    pub allowed_addresses: AllowedAddresses,
 }
 
 impl TrustedKey {
@@ -38,7 +38,7 @@ impl TrustedKey {
             login: Username::parse(&item.login).ok()?,
             key: Some(key).filter(|_| is_said)?,
             expires_at,
-            networks: Networks::parse(&item.allowed_addresses).ok()?,
+            allowed_addresses: AllowedAddresses::parse(&item.allowed_addresses).ok()?,
         })
     }
 
@@ -46,15 +46,15 @@ impl TrustedKey {
         let end = self
             .expires_at
             .map_or_else(|| "-".to_owned(), |end| end.unix().to_string());
-        let networks = if self.networks.is_everywhere() {
+        let allowed_addresses = if self.allowed_addresses.is_everywhere() {
             "-".to_owned()
         } else {
-            self.networks.iter().collect::<Vec<_>>().join(",")
+            self.allowed_addresses.iter().collect::<Vec<_>>().join(",")
         };
         // Writing into a text can't fail.
         let _ = writeln!(
             text,
-            "{}\t{}\t{end}\t{networks}",
+            "{}\t{}\t{end}\t{allowed_addresses}",
             self.login,
             self.key.base64()
         );
@@ -68,15 +68,15 @@ impl TrustedKey {
             "-" => None,
             text => Some(Time::from_unix(text.parse().ok()?)),
         };
-        let networks = match fields.next()? {
-            "-" => Networks::default(),
-            list => Networks::parse(&list.split(',').collect::<Vec<_>>()).ok()?,
+        let allowed_addresses = match fields.next()? {
+            "-" => AllowedAddresses::default(),
+            list => AllowedAddresses::parse(&list.split(',').collect::<Vec<_>>()).ok()?,
         };
         fields.next().is_none().then_some(Self {
             login,
             key,
             expires_at,
-            networks,
+            allowed_addresses,
         })
     }
 }
@@ -269,7 +269,10 @@ mod tests {
             found[0].expires_at,
             Time::parse("2027-01-01T00:00:00Z").ok()
         );
-        assert_eq!(found[0].networks.to_string(), "10.0.0.0/8 fd00::/8");
+        assert_eq!(
+            found[0].allowed_addresses.to_string(),
+            "10.0.0.0/8 fd00::/8"
+        );
         assert!(read.keys_of(&login("alic")).is_empty());
         assert!(read.keys_of(&login("root")).is_empty());
     }

@@ -23,13 +23,13 @@ use crate::model::host::parse_host_name;
 use crate::model::secret::{Form, Id};
 use crate::wire::EnrollOut;
 
-/// How long the server may take to enrol.
+/// How long the server may take to enroll.
 const ENROLL_TIME: Duration = Duration::from_secs(30);
 /// Longest code file and certificate file, in bytes.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 /// The sshd drop-in: 10, since the first line that says something wins, and others' are higher.
 pub const DROP_IN: &str = "10-keycroft.conf";
-/// Whose key is looked up to see whether that works: a name that nobody gets.
+/// Scope key is looked up to see whether that works: a name that nobody gets.
 const NOBODY: &str = "keycroft-check";
 /// A fingerprint that no key has.
 const NO_FINGERPRINT: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
@@ -39,7 +39,7 @@ pub struct Enroll {
     /// The server, like <https://keys.lab.example>
     #[arg(value_name = "URL")]
     url: String,
-    /// The file that holds the enrolment code, or - for standard input
+    /// The file that holds the enrollment code, or - for standard input
     #[arg(long, value_name = "FILE|-")]
     code_file: PathBuf,
     /// What the host is to be called [default: what the machine calls itself]
@@ -217,7 +217,7 @@ fn join(
 fn refused_to_enroll(refusal: Refusal) -> Failure {
     match refusal {
         Refusal::Definite(why) => Failure::new(REFUSED, format!("not enrolled: {why}"))
-            .hint("a new code: keycroft host enrol-code, or the page Hosts"),
+            .hint("a new code: keycroft host enroll-code, or the page Hosts"),
         unreachable @ Refusal::Unreachable(_) => unreachable.into(),
     }
 }
@@ -240,7 +240,7 @@ fn joined(address: &Address, folder: &Folder) -> Result<Option<Settings>, Failur
     match Server::of(folder, &settings, ENROLL_TIME)?.keys_of(NOBODY, None) {
         Ok(_) => Ok(Some(settings)),
         Err(Refusal::Definite(_)) => {
-            say("the server does not accept the credential of an earlier enrolment any more");
+            say("the server does not accept the credential of an earlier enrollment any more");
             Ok(None)
         }
         Err(unreachable) => Err(unreachable.into()),
@@ -275,7 +275,7 @@ fn read_code(path: &Path) -> Result<Zeroizing<String>, Failure> {
         Failure::new(
             INVALID,
             format!(
-                "{} holds no enrolment code: one begins with kce_ and ends with a check",
+                "{} holds no enrollment code: one begins with kce_ and ends with a check",
                 path.display()
             ),
         )
@@ -323,7 +323,7 @@ fn set_sshd_up(wanted: &Enroll, program: &Path) -> Result<(), Failure> {
             .and_then(|()| put(&path, &text))
             .map_err(|error| Failure::new(FAILED, format!("{}: {error}", path.display())))?;
     }
-    let proved = demand_sshd_takes_it(wanted, program);
+    let proved = require_sshd_takes_it(wanted, program);
     match (&proved, before) {
         (Ok(()), before) if before.as_deref() != Some(&text) => {
             say(&format!("wrote {}", path.display()));
@@ -352,7 +352,7 @@ fn put(path: &Path, text: &str) -> std::io::Result<()> {
     fs::rename(&unfinished, path)
 }
 
-fn demand_sshd_takes_it(wanted: &Enroll, program: &Path) -> Result<(), Failure> {
+fn require_sshd_takes_it(wanted: &Enroll, program: &Path) -> Result<(), Failure> {
     // sshd will not even look at its configuration without it; its own unit makes it at each start.
     if !Path::new("/run/sshd").exists() {
         let _ = fs::create_dir_all("/run/sshd");

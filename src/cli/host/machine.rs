@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::super::exit::{FAILED, Failure};
-use crate::model::text::tame;
+use crate::model::text::sanitize;
 
 /// Longest line in the log, in characters.
 const LOG_CHARACTERS_MAX: usize = 400;
@@ -18,7 +18,7 @@ pub fn log(text: &str) {
     let line = format!(
         "<{AUTH_WARNING}>keycroft-host[{}]: {}",
         std::process::id(),
-        tame(text, LOG_CHARACTERS_MAX)
+        sanitize(text, LOG_CHARACTERS_MAX)
     );
     if let Ok(socket) = UnixDatagram::unbound() {
         let _ = socket.set_nonblocking(true);

@@ -25,8 +25,9 @@ pub struct HostArguments {
 
 #[derive(Subcommand)]
 enum HostCommand {
-    /// Make an enrolment code, which the machine spends to become a host (admin)
-    EnrolCode(admin::EnrolCode),
+    /// Make an enrollment code, which the machine spends to become a host (admin)
+    #[command(alias = "enrol-code")]
+    EnrollCode(admin::EnrollCode),
     /// List hosts (admin)
     List,
     /// Show one host (admin)
@@ -44,7 +45,7 @@ enum HostCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// On the machine, as root: spend an enrolment code and set sshd up
+    /// On the machine, as root: spend an enrollment code and set sshd up
     Enroll(enroll::Enroll),
     /// On the machine, by sshd: print the lines of the key that is offered for a login
     AuthorizedKeys(authorized_keys::AuthorizedKeys),
@@ -66,7 +67,7 @@ enum HostCommand {
 pub fn run(arguments: HostArguments) -> Result<(), Failure> {
     let remote = arguments.remote;
     match arguments.command {
-        HostCommand::EnrolCode(wanted) => admin::enrol_code(&remote.client()?, wanted),
+        HostCommand::EnrollCode(wanted) => admin::enroll_code(&remote.client()?, wanted),
         HostCommand::List => admin::list(&remote.client()?),
         HostCommand::Show { host } => admin::show(&remote.client()?, &host),
         HostCommand::Edit(wanted) => admin::edit(&remote.client()?, wanted),

@@ -18,7 +18,7 @@ use crate::html::user::{
 };
 use crate::model::group::{Group, GroupId};
 use crate::model::inventory::Show;
-use crate::model::permission::{Own, Permissions};
+use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::policy::Policy;
 use crate::model::service::{ByRole, Service, ServiceId};
 use crate::model::time::Lifetime;
@@ -184,13 +184,13 @@ fn one_user(words: &Words, list: &mut Vec<Shown>) {
 
 fn granted(words: &Words) -> UserPage {
     let mut user = user(words, Role::Member);
-    user.granted = Permissions::of(&[Own::Introspect]);
+    user.granted = Permissions::of(&[BuiltinPermission::Introspect]);
     user.disabled_at = Some(NOW.before(days(1)));
     UserPage {
         user,
         groups: Vec::new(),
         holdings: holdings(words, 1),
-        grantable: Permissions::of(&[Own::Introspect, Own::Metrics]),
+        grantable: Permissions::of(&[BuiltinPermission::Introspect, BuiltinPermission::Metrics]),
         removable: Removable::Yes,
         version: "v".into(),
         nonce: "1795360440-aaaaaaaaaaaaaaaaaaaa".into(),

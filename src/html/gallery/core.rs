@@ -5,18 +5,18 @@ use super::{Shown, shown};
 use crate::html::account::{self, AccountPage};
 use crate::html::api_key::{
     self, ApiKeyDelete, ApiKeyEdit, ApiKeyIssued, ApiKeyList, ApiKeyNew, ApiKeyPage, ApiKeyRotate,
-    ApiKeyRow, Filter, Holder, Maker, Sort,
+    ApiKeyRow, Creator, Filter, Holder, Sort,
 };
 use crate::html::event::{self, EventFilter, EventList, Scope};
 use crate::html::explain::{Chain, Link};
 use crate::html::form::Input;
 use crate::html::layout::Flash;
 use crate::html::session::{self, SessionList};
-use crate::html::sign_in::{self, ByCode, Kept, PasswordDemand, SignIn};
-use crate::html::standing::Standing;
+use crate::html::sign_in::{self, ByCode, PasswordDemand, SavedForm, SignIn};
+use crate::html::standing::DisplayStatus;
 use crate::html::table::Pager;
 use crate::html::token::{self, TokenDelete, TokenIssued, TokenList, TokenNew, TokenRow};
-use crate::model::credential::Refusal;
+use crate::model::credential::RejectReason;
 use crate::model::policy::{Choice, Policy};
 use crate::model::time::Lifetime;
 use crate::model::user::Role;
@@ -31,14 +31,14 @@ pub fn pages(words: &Words) -> Vec<Shown> {
     list
 }
 
-fn kept(words: &Words) -> Kept {
+fn kept(words: &Words) -> SavedForm {
     let fields = [
         ("name", words.at(0)),
         ("note", words.at(3)),
         ("password", words.at(1)),
         ("form_token", words.at(2)),
     ];
-    Kept {
+    SavedForm {
         action: "/api-keys/new".into(),
         fields: fields
             .map(|(name, value)| (name.to_owned(), value))
@@ -159,7 +159,7 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
     filtered.total = 50;
     filtered.filter = Filter {
         text: words.at(1),
-        state: Some(Standing::Soon),
+        state: Some(DisplayStatus::Soon),
         sort: Sort::Name,
     };
     shown(list, "api-keys-nothing", api_key::list(&frame, &filtered));
@@ -175,13 +175,13 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
             holder: Holder::Me,
             record: record(words, n),
             power: Role::Member.permissions(),
-            refusal: (n == 0).then_some(Refusal::Disabled),
+            refusal: (n == 0).then_some(RejectReason::Disabled),
             usage: usage(n),
             chain: chain(words, n),
-            maker: if n == 0 {
-                Maker::Credential(Box::new(session(words, 2)))
+            creator: if n == 0 {
+                Creator::Credential(Box::new(session(words, 2)))
             } else {
-                Maker::Credential(Box::new(record(words, 1)))
+                Creator::Credential(Box::new(record(words, 1)))
             },
             made: (5..7).map(|n| record(words, n)).collect(),
             ssh_keys: vec![(id(71), words.at(71))],
@@ -193,10 +193,10 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
         holder: Holder::Me,
         record: ended(words, 1),
         power: Role::Member.permissions(),
-        refusal: Some(Refusal::Ended),
+        refusal: Some(RejectReason::Ended),
         usage: Vec::new(),
         chain: chain(words, 1),
-        maker: Maker::Id(id(3).to_string()),
+        creator: Creator::Id(id(3).to_string()),
         made: Vec::new(),
         ssh_keys: Vec::new(),
         events: Vec::new(),
@@ -315,7 +315,7 @@ fn tokens(words: &Words, list: &mut Vec<Shown>) {
         rows: (0..rows)
             .map(|n| TokenRow {
                 record: token(words, n),
-                made_by: words.at(n + 1),
+                created_by: words.at(n + 1),
             })
             .collect(),
         pager: Pager::Page { page: 1, pages: 3 },

@@ -15,7 +15,7 @@ use crate::html::ssh_key::{
     self, HostUse, SshKeyEdit, SshKeyFacts, SshKeyList, SshKeyNew, SshKeyPage,
 };
 use crate::html::table::Pager;
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 use crate::model::host::HostLogin;
 use crate::model::policy::Policy;
 use crate::model::time::Lifetime;
@@ -48,10 +48,10 @@ pub fn key(words: &Words, n: usize) -> SshKeyFacts {
             words.at(n + 1)
         },
         public_key: format!("{key_type} {} {}", "A".repeat(length), words.at(n + 1)),
-        networks: if n.is_multiple_of(2) {
-            Networks::default()
+        allowed_addresses: if n.is_multiple_of(2) {
+            AllowedAddresses::default()
         } else {
-            Networks::parse(&["10.0.0.0/8"]).unwrap()
+            AllowedAddresses::parse(&["10.0.0.0/8"]).unwrap()
         },
         created_at: NOW.before(days(20)),
         expires_at: [None, Some(NOW.after(days(5))), Some(NOW.before(days(5)))][n % 3],

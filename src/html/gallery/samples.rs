@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use crate::html::form::Input;
 use crate::html::layout::{AdminPages, Flash, Frame, Outside, Theme};
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 use crate::model::credential::{Ending, Kind, LastUse, OwnerId, Record, UsageDay};
 use crate::model::error::FieldError;
 use crate::model::event::Event;
-use crate::model::permission::{Own, Permissions};
+use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::secret::Id;
 use crate::model::time::{Day, Time};
 use crate::model::user::{Disabled, Role, User, UserId, Username};
@@ -141,19 +141,22 @@ pub fn record(words: &Words, n: usize) -> Record {
         note: n.is_multiple_of(3).then(|| words.at(n + 1)),
         permissions: match n % 4 {
             0 => offered(),
-            1 => Permissions::of(&[Own::ApiKeysRead, Own::TokensRead]),
+            1 => Permissions::of(&[
+                BuiltinPermission::ApiKeysRead,
+                BuiltinPermission::TokensRead,
+            ]),
             2 => Permissions::parse(&["slurm:submit"]).unwrap(),
             _ => Permissions::own_where(|own| {
-                own.word().ends_with(":read") && !own.is_administrative()
+                own.as_str().ends_with(":read") && !own.is_administrative()
             }),
         },
-        networks: if n.is_multiple_of(2) {
-            Networks::default()
+        allowed_addresses: if n.is_multiple_of(2) {
+            AllowedAddresses::default()
         } else {
-            Networks::parse(&["10.0.0.0/8", "2001:db8::/32"]).unwrap()
+            AllowedAddresses::parse(&["10.0.0.0/8", "2001:db8::/32"]).unwrap()
         },
         created_at: NOW.before(days(back + 1)),
-        made_by: Some(id(9_000)),
+        created_by: Some(id(9_000)),
         expires_at: match n % 6 {
             0 => None,
             1 => Some(NOW.after(days(3))),
@@ -249,7 +252,7 @@ pub fn event_with(words: &Words, n: usize) -> Event {
         at: NOW.before(Duration::from_secs(4_000 * n as u64)),
         action: actions[n % 5].into(),
         outcome: if n % 4 == 1 { "refused" } else { "done" }.into(),
-        way: "console".into(),
+        channel: "console".into(),
         actor: if n % 4 == 1 {
             String::new()
         } else {

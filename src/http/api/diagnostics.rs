@@ -1,7 +1,7 @@
 //! `/api/v1/diagnostics`; the console's page shows the same.
 
 use super::{Answer, ok};
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::query;
 use crate::model::caller::Caller;
 use crate::model::error::Error;
@@ -11,19 +11,19 @@ use crate::wire::{AdviceOut, DiagnosticsOut};
 /// From when on a backup is called old, in seconds.
 const BACKUP_SECONDS: u64 = 7 * 86_400;
 
-pub fn show(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    ok(&facts(ask, caller)?)
+pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    ok(&facts(context, caller)?)
 }
 
 /// How the installation is.
 ///
 /// # Errors
 /// [`Error::Forbidden`]; faults of ours.
-pub fn facts(ask: &Ask<'_>, caller: &Caller) -> Result<DiagnosticsOut, Error> {
-    let facts = ask.desk().facts(caller)?;
-    let settings = &ask.house.settings;
-    let address = ask.address();
+pub fn facts(context: &RequestContext<'_>, caller: &Caller) -> Result<DiagnosticsOut, Error> {
+    let facts = context.app().facts(caller)?;
+    let settings = &context.server_state.settings;
+    let address = context.address();
     let mut advice = Vec::new();
     let mut advise = |holds: bool, about: &str, message: &str| {
         if !holds {
@@ -45,7 +45,7 @@ pub fn facts(ask: &Ask<'_>, caller: &Caller) -> Result<DiagnosticsOut, Error> {
         "Run keycroft backup FILE, and keep the file elsewhere.",
     );
     advise(
-        backup.is_none_or(|at| ask.now.since(at).as_secs() <= BACKUP_SECONDS),
+        backup.is_none_or(|at| context.now.since(at).as_secs() <= BACKUP_SECONDS),
         "last_backup_at",
         "More than a week ago: run keycroft backup.",
     );
@@ -67,7 +67,7 @@ pub fn facts(ask: &Ask<'_>, caller: &Caller) -> Result<DiagnosticsOut, Error> {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         sqlite_version: file.sqlite_version,
         schema_version: file.schema_version,
-        now: ask.now.to_string(),
+        now: context.now.to_string(),
         path: facts.path,
         bytes: file.bytes,
         journal_bytes: file.journal_bytes,
@@ -77,7 +77,7 @@ pub fn facts(ask: &Ask<'_>, caller: &Caller) -> Result<DiagnosticsOut, Error> {
         credentials: file.credentials,
         events: file.events,
         address: address.map(|address| address.to_string()),
-        peer: ask.request.remote_addr().ip().to_string(),
+        peer: context.request.remote_addr().ip().to_string(),
         public_url: settings.public_url.clone(),
         encrypted: settings.is_https(),
         advice,

@@ -1,29 +1,29 @@
 //! `/api/v1/events`.
 
 use super::{Answer, list};
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::gate;
 use crate::http::query::Query;
 use crate::model::caller::Caller;
-use crate::model::permission::Own;
+use crate::model::permission::BuiltinPermission;
 use crate::model::user::Username;
 use crate::wire::EventOut;
 
-/// Own events with `account:read`; `?user=` and `?all=true` need `audit:read` instead.
-pub fn list_events(ask: &Ask<'_>) -> Answer {
+/// BuiltinPermission events with `account:read`; `?user=` and `?all=true` need `audit:read` instead.
+pub fn list_events(context: &RequestContext<'_>) -> Answer {
     let mut query = Query::read(
-        ask,
+        context,
         &[
             "limit", "after", "action", "target", "since", "until", "user", "all",
         ],
     );
     let wants_all = query.get("all") == Some("true") || query.get("user").is_some();
     let caller = gate::bearer(
-        ask,
+        context,
         Some(if wants_all {
-            Own::AuditRead
+            BuiltinPermission::AuditRead
         } else {
-            Own::AccountRead
+            BuiltinPermission::AccountRead
         }),
     )?;
     let (part, filter) = (query.part(), query.events());
@@ -37,22 +37,24 @@ pub fn list_events(ask: &Ask<'_>) -> Answer {
         }
     };
     query.check()?;
-    answer(ask, &caller, wants_all, user.as_ref(), filter, part)
+    answer(context, &caller, wants_all, user.as_ref(), filter, part)
 }
 
 fn answer(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
     wants_all: bool,
     user: Option<&Username>,
-    filter: crate::desk::EventFilter,
+    filter: crate::app::EventFilter,
     part: crate::http::query::Part,
 ) -> Answer {
     let page = if wants_all {
-        ask.desk()
+        context
+            .app()
             .all_events(caller, user, filter, part.after, part.limit)?
     } else {
-        ask.desk()
+        context
+            .app()
             .own_events(caller, filter, part.after, part.limit)?
     };
     list(&page, EventOut::of)

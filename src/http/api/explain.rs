@@ -2,8 +2,8 @@
 //! was deleted, which at its own path is no more.
 
 use super::{Answer, Problem, ok};
-use crate::desk::{Circumstances, Desk, Explanation, Whose};
-use crate::http::ask::Ask;
+use crate::app::{App, Circumstances, Explanation, Scope};
+use crate::http::context::RequestContext;
 use crate::http::query::Query;
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
@@ -11,46 +11,46 @@ use crate::model::error::Error;
 use crate::model::user::Username;
 use crate::wire::{CheckOut, ExplanationOut};
 
-pub fn own_api_key(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    explain(ask, caller, Kind::ApiKey, |_, caller| {
-        Ok(Desk::own(caller, Kind::ApiKey)?)
+pub fn own_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    explain(context, caller, Kind::ApiKey, |_, caller| {
+        Ok(App::own(caller, Kind::ApiKey)?)
     })
 }
 
-pub fn own_token(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    explain(ask, caller, Kind::Token, |_, caller| {
-        Ok(Desk::own(caller, Kind::Token)?)
+pub fn own_token(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    explain(context, caller, Kind::Token, |_, caller| {
+        Ok(App::own(caller, Kind::Token)?)
     })
 }
 
-pub fn users_api_key(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    explain(ask, caller, Kind::ApiKey, of_user)
+pub fn users_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    explain(context, caller, Kind::ApiKey, of_user)
 }
 
-pub fn users_token(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    explain(ask, caller, Kind::Token, of_user)
+pub fn users_token(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    explain(context, caller, Kind::Token, of_user)
 }
 
-pub fn services_api_key(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    explain(ask, caller, Kind::ApiKey, |ask, caller| {
-        Ok(Desk::of_service(
-            &ask.desk().service(caller, ask.parameter(0))?,
+pub fn services_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    explain(context, caller, Kind::ApiKey, |context, caller| {
+        Ok(App::of_service(
+            &context.app().service(caller, context.parameter(0))?,
         ))
     })
 }
 
-fn of_user(ask: &Ask<'_>, caller: &Caller) -> Result<Whose, Problem> {
-    let username = Username::parse(ask.parameter(0)).map_err(|_| Error::NotFound("user"))?;
-    Ok(Desk::of_user(ask.desk().user(caller, &username)?.id))
+fn of_user(context: &RequestContext<'_>, caller: &Caller) -> Result<Scope, Problem> {
+    let username = Username::parse(context.parameter(0)).map_err(|_| Error::NotFound("user"))?;
+    Ok(App::of_user(context.app().user(caller, &username)?.id))
 }
 
 fn explain(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
     kind: Kind,
-    whose: fn(&Ask<'_>, &Caller) -> Result<Whose, Problem>,
+    scope: fn(&RequestContext<'_>, &Caller) -> Result<Scope, Problem>,
 ) -> Answer {
-    let mut query = Query::read(ask, &["address", "permission"]);
+    let mut query = Query::read(context, &["address", "permission"]);
     let asked = Circumstances::parse(query.get("address"), query.get("permission"));
     if let Err(faults) = &asked {
         for fault in faults {
@@ -58,12 +58,12 @@ fn explain(
         }
     }
     query.check()?;
-    let whose = whose(ask, caller)?;
-    let explanation = ask.desk().explain(
+    let scope = scope(context, caller)?;
+    let explanation = context.app().explain(
         caller,
-        &whose,
+        &scope,
         kind,
-        ask.id(kind.name())?,
+        context.id(kind.name())?,
         &asked.unwrap_or_default(),
     )?;
     ok(&out(&explanation))
@@ -80,7 +80,7 @@ fn out(explanation: &Explanation) -> ExplanationOut {
     };
     ExplanationOut {
         id: record.id.to_string(),
-        kind: record.kind.word().to_owned(),
+        kind: record.kind.as_str().to_owned(),
         name: record.name.clone(),
         good: failed.is_none(),
         failed: failed.map(|check| check.name.to_owned()),

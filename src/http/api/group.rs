@@ -1,7 +1,7 @@
 //! `/api/v1/groups`.
 
 use super::{Answer, created, list, no_content, once};
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
 use crate::model::error::Error;
@@ -9,42 +9,45 @@ use crate::model::group::parse_group_name;
 use crate::model::user::Username;
 use crate::wire::{GroupIn, GroupOut, NothingIn};
 
-pub fn list_groups(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let part = query::part(ask)?;
+pub fn list_groups(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let part = query::part(context)?;
     list(
-        &ask.desk().groups(caller, part.after, part.limit)?,
+        &context.app().groups(caller, part.after, part.limit)?,
         GroupOut::of,
     )
 }
 
-pub fn add(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let (wanted, bytes) = body::json_with_bytes::<GroupIn>(ask)?;
+pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let (wanted, bytes) = body::json_with_bytes::<GroupIn>(context)?;
     let name = parse_group_name(&wanted.name).map_err(|message| Error::field("name", message))?;
-    let once = once(ask, caller, &bytes)?;
-    created(&GroupOut::of(&ask.desk().add_group(caller, name, once)?))
+    let once = once(context, caller, &bytes)?;
+    created(&GroupOut::of(&context.app().add_group(caller, name, once)?))
 }
 
-pub fn delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    ask.desk()
-        .delete_group(caller, ask.parameter(0).to_owned())?;
+pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    context
+        .app()
+        .delete_group(caller, context.parameter(0).to_owned())?;
     no_content()
 }
 
-pub fn add_member(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let NothingIn {} = body::json(ask)?;
-    ask.desk()
-        .add_group_member(caller, ask.parameter(0).to_owned(), member(ask)?)?;
+pub fn add_member(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let NothingIn {} = body::json(context)?;
+    context
+        .app()
+        .add_group_member(caller, context.parameter(0).to_owned(), member(context)?)?;
     no_content()
 }
 
-pub fn remove_member(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    ask.desk()
-        .remove_group_member(caller, ask.parameter(0).to_owned(), member(ask)?)?;
+pub fn remove_member(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    context
+        .app()
+        .remove_group_member(caller, context.parameter(0).to_owned(), member(context)?)?;
     no_content()
 }
 
-fn member(ask: &Ask<'_>) -> Result<Username, Error> {
-    Username::parse(ask.parameter(1)).map_err(|_| Error::NotFound("user"))
+fn member(context: &RequestContext<'_>) -> Result<Username, Error> {
+    Username::parse(context.parameter(1)).map_err(|_| Error::NotFound("user"))
 }

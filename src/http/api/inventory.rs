@@ -1,14 +1,14 @@
 //! `/api/v1/credentials`: what everybody has.
 
 use super::{Answer, ok};
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::query::Query;
 use crate::model::caller::Caller;
 use crate::model::inventory::{Place, Show};
 use crate::wire::{CredentialOut, ListOut};
 
-pub fn list_all(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let mut query = Query::read(ask, &["limit", "after", "show"]);
+pub fn list_all(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let mut query = Query::read(context, &["limit", "after", "show"]);
     let limit = query.limit();
     let after = match query.get("after").map(Place::parse) {
         None => None,
@@ -31,11 +31,11 @@ pub fn list_all(ask: &Ask<'_>, caller: &Caller) -> Answer {
             }),
     };
     query.check()?;
-    let found = ask.desk().inventory_after(caller, show, after, limit)?;
+    let found = context.app().inventory_after(caller, show, after, limit)?;
     let out = found
         .items
         .iter()
-        .map(|owned| CredentialOut::of(&owned.item, &owned.owner, ask.now));
+        .map(|owned| CredentialOut::of(&owned.item, &owned.owner, context.now));
     ok(&ListOut {
         items: out.collect(),
         next: found.next.map(Place::text),

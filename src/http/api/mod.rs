@@ -18,13 +18,13 @@ pub mod user;
 use rouille::Response;
 use serde::Serialize;
 
-use super::ask::Ask;
+use super::context::RequestContext;
 use super::headers;
 use super::problem::Problem;
-use crate::desk::Page;
+use crate::app::Page;
 use crate::model::caller::Caller;
 use crate::model::error::Error;
-use crate::model::idempotency::Once;
+use crate::model::idempotency::IdempotencyKey;
 use crate::wire::ListOut;
 
 pub use user::link;
@@ -59,8 +59,12 @@ fn list<T, U: Serialize>(page: &Page<T>, out: impl Fn(&T) -> U) -> Answer {
 ///
 /// # Errors
 /// 422 when it is not 1 to 255 visible ASCII characters.
-fn once(ask: &Ask<'_>, caller: &Caller, body: &[u8]) -> Result<Option<Once>, Problem> {
-    let Some(key) = ask.request.header("Idempotency-Key") else {
+fn once(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    body: &[u8],
+) -> Result<Option<IdempotencyKey>, Problem> {
+    let Some(key) = context.request.header("Idempotency-Key") else {
         return Ok(None);
     };
     if key.is_empty() || key.len() > 255 || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -71,11 +75,11 @@ fn once(ask: &Ask<'_>, caller: &Caller, body: &[u8]) -> Result<Option<Once>, Pro
     let parts: [&[u8]; 4] = [
         b"idempotency",
         caller.credential.id.as_str().as_bytes(),
-        ask.path.as_bytes(),
+        context.path.as_bytes(),
         key.as_bytes(),
     ];
-    Ok(Some(Once {
-        request: ask.desk().keyed(&parts),
-        body: ask.desk().keyed(&[b"body", body]),
+    Ok(Some(IdempotencyKey {
+        request: context.app().keyed(&parts),
+        body: context.app().keyed(&[b"body", body]),
     }))
 }

@@ -1,30 +1,30 @@
 //! `/api/v1/policy` and `/api/v1/sweep`.
 
 use super::{Answer, ok};
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
 use crate::wire::{NothingIn, PolicyOut, PolicyPatch, PolicyPreviewOut, SweptOut};
 
-pub fn show(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    ok(&PolicyOut::of(&ask.desk().policy(caller)?))
+pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    ok(&PolicyOut::of(&context.app().policy(caller)?))
 }
 
-pub fn edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let wanted: PolicyPatch = body::json(ask)?;
+pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let wanted: PolicyPatch = body::json(context)?;
     ok(&PolicyOut::of(
-        &ask.desk().change_policy(caller, wanted.parse()?)?,
+        &context.app().change_policy(caller, wanted.parse()?)?,
     ))
 }
 
 /// Credentials that a preview names one by one.
 pub const EXCEEDING_MAX: usize = 200;
 
-pub fn preview(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let wanted: PolicyPatch = body::json(ask)?;
-    let preview = ask
-        .desk()
+pub fn preview(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let wanted: PolicyPatch = body::json(context)?;
+    let preview = context
+        .app()
         .preview_policy(caller, wanted.parse()?, EXCEEDING_MAX)?;
     ok(&PolicyPreviewOut::of(
         &preview.after,
@@ -33,9 +33,9 @@ pub fn preview(ask: &Ask<'_>, caller: &Caller) -> Answer {
     ))
 }
 
-pub fn sweep(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let NothingIn {} = body::json(ask)?;
-    let swept = ask.desk().sweep(caller)?;
+pub fn sweep(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let NothingIn {} = body::json(context)?;
+    let swept = context.app().sweep(caller)?;
     ok(&SweptOut {
         api_keys: swept.api_keys,
         tokens: swept.tokens,

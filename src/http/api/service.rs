@@ -1,41 +1,41 @@
 //! `/api/v1/services`.
 
 use super::{Answer, Problem, api_key, created, list, no_content, ok, once};
-use crate::desk::{Desk, Whose};
-use crate::http::ask::Ask;
+use crate::app::{App, Scope};
+use crate::http::context::RequestContext;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
 use crate::model::error::Faults;
 use crate::model::service::{parse_service_name, parse_service_permissions};
 use crate::wire::{ServiceIn, ServiceOut, ServicePatch};
 
-pub fn list_services(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let part = query::part(ask)?;
+pub fn list_services(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let part = query::part(context)?;
     list(
-        &ask.desk().services(caller, part.after, part.limit)?,
+        &context.app().services(caller, part.after, part.limit)?,
         ServiceOut::of,
     )
 }
 
 /// With how it is used, which lists leave out.
-pub fn show(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    let service = ask.desk().service(caller, ask.parameter(0))?;
-    let uses = ask
-        .desk()
+pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    let service = context.app().service(caller, context.parameter(0))?;
+    let uses = context
+        .app()
         .service_uses(caller, std::slice::from_ref(&service))?;
     let used = uses.first().copied().unwrap_or_default();
-    let by_role = ask.desk().given_by_role(caller, &service)?;
+    let by_role = context.app().given_by_role(caller, &service)?;
     ok(&ServiceOut {
-        carriers: Some(ask.desk().carriers(caller, &service)?),
+        carriers: Some(context.app().carriers(caller, &service)?),
         ..ServiceOut::of(&service)
             .given(&by_role)
             .used(used.api_keys, used.last_used_at)
     })
 }
 
-pub fn add(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let (wanted, bytes) = body::json_with_bytes::<ServiceIn>(ask)?;
+pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let (wanted, bytes) = body::json_with_bytes::<ServiceIn>(context)?;
     let mut faults = Faults::default();
     let name = faults.take("name", parse_service_name(&wanted.name));
     let permissions = faults.take(
@@ -43,8 +43,8 @@ pub fn add(ask: &Ask<'_>, caller: &Caller) -> Answer {
         parse_service_permissions(&wanted.name, &wanted.permissions),
     );
     faults.check()?;
-    let once = once(ask, caller, &bytes)?;
-    let service = ask.desk().add_service(
+    let once = once(context, caller, &bytes)?;
+    let service = context.app().add_service(
         caller,
         name.unwrap_or_default(),
         permissions.unwrap_or_default(),
@@ -53,56 +53,61 @@ pub fn add(ask: &Ask<'_>, caller: &Caller) -> Answer {
     created(&ServiceOut::of(&service))
 }
 
-pub fn edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let name = ask.parameter(0);
-    let change = body::json::<ServicePatch>(ask)?.parse(name)?;
-    let (service, by_role) = ask.desk().edit_service(caller, name.to_owned(), change)?;
+pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let name = context.parameter(0);
+    let change = body::json::<ServicePatch>(context)?.parse(name)?;
+    let (service, by_role) = context
+        .app()
+        .edit_service(caller, name.to_owned(), change)?;
     ok(&ServiceOut::of(&service).given(&by_role))
 }
 
-pub fn delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    ask.desk()
-        .delete_service(caller, ask.parameter(0).to_owned())?;
+pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    context
+        .app()
+        .delete_service(caller, context.parameter(0).to_owned())?;
     no_content()
 }
 
-fn to_read(ask: &Ask<'_>, caller: &Caller) -> Result<Whose, Problem> {
-    Ok(Desk::of_service(
-        &ask.desk().service(caller, ask.parameter(0))?,
+fn to_read(context: &RequestContext<'_>, caller: &Caller) -> Result<Scope, Problem> {
+    Ok(App::of_service(
+        &context.app().service(caller, context.parameter(0))?,
     ))
 }
 
-fn to_write(ask: &Ask<'_>, caller: &Caller) -> Result<Whose, Problem> {
-    Ok(Desk::of_service(
-        &ask.desk().service_to_change(caller, ask.parameter(0))?,
+fn to_write(context: &RequestContext<'_>, caller: &Caller) -> Result<Scope, Problem> {
+    Ok(App::of_service(
+        &context
+            .app()
+            .service_to_change(caller, context.parameter(0))?,
     ))
 }
 
-pub fn list_api_keys(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    api_key::list_of(ask, caller, to_read)
+pub fn list_api_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    api_key::list_of(context, caller, to_read)
 }
 
-pub fn create_api_key(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    api_key::create_of(ask, caller, to_write)
+pub fn create_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    api_key::create_of(context, caller, to_write)
 }
 
-pub fn show_api_key(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    api_key::show_of(ask, caller, to_read)
+pub fn show_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    api_key::show_of(context, caller, to_read)
 }
 
-pub fn api_key_usage(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    api_key::usage_of(ask, caller, to_read)
+pub fn api_key_usage(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    api_key::usage_of(context, caller, to_read)
 }
 
-pub fn edit_api_key(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    api_key::edit_of(ask, caller, to_write)
+pub fn edit_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    api_key::edit_of(context, caller, to_write)
 }
 
-pub fn rotate_api_key(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    api_key::rotate_of(ask, caller, to_write)
+pub fn rotate_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    api_key::rotate_of(context, caller, to_write)
 }
 
-pub fn delete_api_key(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    api_key::delete_of(ask, caller, to_write)
+pub fn delete_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    api_key::delete_of(context, caller, to_write)
 }

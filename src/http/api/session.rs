@@ -1,8 +1,8 @@
 //! `/api/v1/sessions`.
 
 use super::{Answer, list, no_content};
-use crate::desk::{Desk, WithMade};
-use crate::http::ask::Ask;
+use crate::app::{App, WithMade};
+use crate::http::context::RequestContext;
 use crate::http::query;
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
@@ -10,11 +10,11 @@ use crate::wire::SessionOut;
 
 const KIND: Kind = Kind::Session;
 
-pub fn list_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let part = query::part(ask)?;
-    let page = ask.desk().credentials(
+pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let part = query::part(context)?;
+    let page = context.app().credentials(
         caller,
-        &Desk::own(caller, KIND)?,
+        &App::own(caller, KIND)?,
         KIND,
         false,
         part.after,
@@ -23,20 +23,20 @@ pub fn list_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
     list(&page, |record| SessionOut::of(record, caller.credential.id))
 }
 
-pub fn delete_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    ask.desk().end(
+pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    context.app().end(
         caller,
-        &Desk::own(caller, KIND)?,
+        &App::own(caller, KIND)?,
         KIND,
-        ask.id(KIND.name())?,
+        context.id(KIND.name())?,
         WithMade::No,
     )?;
     no_content()
 }
 
-pub fn delete_all(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    ask.desk().end_sessions(caller, None)?;
+pub fn delete_all(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    context.app().end_sessions(caller, None)?;
     no_content()
 }

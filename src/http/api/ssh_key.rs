@@ -1,9 +1,9 @@
 //! `/api/v1/ssh-keys`, and those of others for admins.
 
-use super::user::{username, whose, whose_to_end};
+use super::user::{scope, scope_to_delete, username};
 use super::{Answer, Problem, created, list, no_content, ok, once};
-use crate::desk::{Desk, ImportOutcome, ImportedLine};
-use crate::http::ask::Ask;
+use crate::app::{App, ImportOutcome, ImportedLine};
+use crate::http::context::RequestContext;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
 use crate::model::secret::Id;
@@ -11,97 +11,103 @@ use crate::wire::{
     HostLoginOut, ImportIn, ImportLineOut, ImportOut, ListOut, SshKeyIn, SshKeyOut, SshKeyPatch,
 };
 
-fn id(ask: &Ask<'_>) -> Result<Id, Problem> {
-    ask.id("SSH key")
+fn id(context: &RequestContext<'_>) -> Result<Id, Problem> {
+    context.id("SSH key")
 }
 
-pub fn list_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let part = query::part(ask)?;
-    let whose = Desk::own_ssh_keys(caller)?;
-    let page = ask
-        .desk()
-        .ssh_keys(caller, &whose, part.after, part.limit)?;
-    list(&page, |key| SshKeyOut::of(key, ask.now))
+pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let part = query::part(context)?;
+    let scope = App::own_ssh_keys(caller)?;
+    let page = context
+        .app()
+        .ssh_keys(caller, &scope, part.after, part.limit)?;
+    list(&page, |key| SshKeyOut::of(key, context.now))
 }
 
-pub fn add(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let (wanted, bytes) = body::json_with_bytes::<SshKeyIn>(ask)?;
-    let rules = ask.desk().present_policy()?.ssh_key_rules();
-    let (new, once) = (wanted.parse(&rules)?, once(ask, caller, &bytes)?);
-    let whose = Desk::own_ssh_keys(caller)?;
-    let key = ask.desk().add_ssh_key(caller, &whose, new, once)?;
-    created(&SshKeyOut::of(&key, ask.now))
+pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let (wanted, bytes) = body::json_with_bytes::<SshKeyIn>(context)?;
+    let rules = context.app().present_policy()?.ssh_key_rules();
+    let (new, once) = (wanted.parse(&rules)?, once(context, caller, &bytes)?);
+    let scope = App::own_ssh_keys(caller)?;
+    let key = context.app().add_ssh_key(caller, &scope, new, once)?;
+    created(&SshKeyOut::of(&key, context.now))
 }
 
-pub fn show(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    let whose = Desk::own_ssh_keys(caller)?;
-    let key = ask.desk().ssh_key(caller, &whose, id(ask)?)?;
-    ok(&SshKeyOut::of(&key, ask.now))
+pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    let scope = App::own_ssh_keys(caller)?;
+    let key = context.app().ssh_key(caller, &scope, id(context)?)?;
+    ok(&SshKeyOut::of(&key, context.now))
 }
 
 /// Where one's keys open a login.
-pub fn list_logins(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    let logins = ask.desk().logins(caller)?;
+pub fn list_logins(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    let logins = context.app().logins(caller)?;
     ok(&ListOut {
         items: logins.iter().map(HostLoginOut::of).collect(),
         next: None,
     })
 }
 
-pub fn edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let wanted: SshKeyPatch = body::json(ask)?;
-    let rules = ask.desk().present_policy()?.ssh_key_rules();
+pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let wanted: SshKeyPatch = body::json(context)?;
+    let rules = context.app().present_policy()?.ssh_key_rules();
     let change = wanted.parse(&rules)?;
-    let whose = Desk::own_ssh_keys(caller)?;
-    let key = ask.desk().edit_ssh_key(caller, &whose, id(ask)?, change)?;
-    ok(&SshKeyOut::of(&key, ask.now))
+    let scope = App::own_ssh_keys(caller)?;
+    let key = context
+        .app()
+        .edit_ssh_key(caller, &scope, id(context)?, change)?;
+    ok(&SshKeyOut::of(&key, context.now))
 }
 
-pub fn delete_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    let whose = Desk::own_ssh_keys(caller)?;
-    ask.desk().delete_ssh_key(caller, &whose, id(ask)?)?;
+pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    let scope = App::own_ssh_keys(caller)?;
+    context.app().delete_ssh_key(caller, &scope, id(context)?)?;
     no_content()
 }
 
-pub fn import_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let (ImportIn { text }, bytes) = body::json_with_bytes(ask)?;
-    let once = once(ask, caller, &bytes)?;
-    imported(&ask.desk().import_own_ssh_keys(caller, &text, once)?)
+pub fn import_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let (ImportIn { text }, bytes) = body::json_with_bytes(context)?;
+    let once = once(context, caller, &bytes)?;
+    imported(&context.app().import_own_ssh_keys(caller, &text, once)?)
 }
 
-pub fn list_of_user(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let part = query::part(ask)?;
-    let whose = whose(ask, caller)?;
-    let page = ask
-        .desk()
-        .ssh_keys(caller, &whose, part.after, part.limit)?;
+pub fn list_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let part = query::part(context)?;
+    let scope = scope(context, caller)?;
+    let page = context
+        .app()
+        .ssh_keys(caller, &scope, part.after, part.limit)?;
     let mut items = Vec::with_capacity(page.items.len());
     for key in &page.items {
-        let shared_with = Some(ask.desk().others_with_ssh_key(caller, key)?);
+        let shared_with = Some(context.app().others_with_ssh_key(caller, key)?);
         items.push(SshKeyOut {
             shared_with,
-            ..SshKeyOut::of(key, ask.now)
+            ..SshKeyOut::of(key, context.now)
         });
     }
     let next = page.next;
     ok(&ListOut { items, next })
 }
 
-pub fn delete_of_user(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    let whose = whose_to_end(ask, caller)?;
-    ask.desk().delete_ssh_key(caller, &whose, id(ask)?)?;
+pub fn delete_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    let scope = scope_to_delete(context, caller)?;
+    context.app().delete_ssh_key(caller, &scope, id(context)?)?;
     no_content()
 }
 
-pub fn import_of_user(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let (ImportIn { text }, bytes) = body::json_with_bytes(ask)?;
-    let once = once(ask, caller, &bytes)?;
-    let name = username(ask)?;
-    imported(&ask.desk().import_ssh_keys_of(caller, &name, &text, once)?)
+pub fn import_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let (ImportIn { text }, bytes) = body::json_with_bytes(context)?;
+    let once = once(context, caller, &bytes)?;
+    let name = username(context)?;
+    imported(
+        &context
+            .app()
+            .import_ssh_keys_of(caller, &name, &text, once)?,
+    )
 }
 
 fn imported(lines: &[ImportedLine]) -> Answer {

@@ -1,8 +1,8 @@
 //! `/api/v1/tokens`.
 
 use super::{Answer, created, list, no_content, ok, once};
-use crate::desk::{Desk, WithMade};
-use crate::http::ask::Ask;
+use crate::app::{App, WithMade};
+use crate::http::context::RequestContext;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
@@ -10,59 +10,59 @@ use crate::wire::{TokenIn, TokenOut, UsageOut};
 
 const KIND: Kind = Kind::Token;
 
-pub fn list_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let part = query::part(ask)?;
-    let page = ask.desk().credentials(
+pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let part = query::part(context)?;
+    let page = context.app().credentials(
         caller,
-        &Desk::own(caller, KIND)?,
+        &App::own(caller, KIND)?,
         KIND,
         false,
         part.after,
         part.limit,
     )?;
-    list(&page, |record| TokenOut::of(record, ask.now))
+    list(&page, |record| TokenOut::of(record, context.now))
 }
 
-pub fn create_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let (wanted, bytes) = body::json_with_bytes::<TokenIn>(ask)?;
-    let once = once(ask, caller, &bytes)?;
-    let issued = ask
-        .desk()
-        .issue(caller, &Desk::own(caller, KIND)?, wanted.parse()?, once)?;
-    created(&TokenOut::of(&issued.record, ask.now).with_secret(&issued.secret.reveal()))
+pub fn create_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let (wanted, bytes) = body::json_with_bytes::<TokenIn>(context)?;
+    let once = once(context, caller, &bytes)?;
+    let issued = context
+        .app()
+        .issue(caller, &App::own(caller, KIND)?, wanted.parse()?, once)?;
+    created(&TokenOut::of(&issued.record, context.now).with_secret(&issued.secret.reveal()))
 }
 
-pub fn show_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
+pub fn show_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
     ok(&TokenOut::of(
-        &ask.desk().credential(
+        &context.app().credential(
             caller,
-            &Desk::own(caller, KIND)?,
+            &App::own(caller, KIND)?,
             KIND,
-            ask.id(KIND.name())?,
+            context.id(KIND.name())?,
         )?,
-        ask.now,
+        context.now,
     ))
 }
 
-pub fn delete_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    ask.desk().end(
+pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    context.app().end(
         caller,
-        &Desk::own(caller, KIND)?,
+        &App::own(caller, KIND)?,
         KIND,
-        ask.id(KIND.name())?,
+        context.id(KIND.name())?,
         WithMade::No,
     )?;
     no_content()
 }
 
-pub fn usage_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    ok(&UsageOut::of(&ask.desk().usage(
+pub fn usage_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    ok(&UsageOut::of(&context.app().usage(
         caller,
-        &Desk::own(caller, KIND)?,
+        &App::own(caller, KIND)?,
         KIND,
-        ask.id(KIND.name())?,
+        context.id(KIND.name())?,
     )?))
 }

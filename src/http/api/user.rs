@@ -1,8 +1,8 @@
 //! `/api/v1/users`.
 
 use super::{Answer, Problem, created, list, no_content, ok, once};
-use crate::desk::{Desk, Whose, WithMade};
-use crate::http::ask::Ask;
+use crate::app::{App, Scope, WithMade};
+use crate::http::context::RequestContext;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
 use crate::model::code::Purpose;
@@ -12,72 +12,76 @@ use crate::model::secret::Secret;
 use crate::model::user::Username;
 use crate::wire::{EndedOut, LinkOut, NothingIn, SessionOut, TokenOut, UserIn, UserOut, UserPatch};
 
-pub(super) fn username(ask: &Ask<'_>) -> Result<Username, Error> {
-    Username::parse(ask.parameter(0)).map_err(|_| Error::NotFound("user"))
+pub(super) fn username(context: &RequestContext<'_>) -> Result<Username, Error> {
+    Username::parse(context.parameter(0)).map_err(|_| Error::NotFound("user"))
 }
 
 /// A link that opens one act, once.
-pub fn link(ask: &Ask<'_>, purpose: Purpose, code: Secret) -> String {
+pub fn link(context: &RequestContext<'_>, purpose: Purpose, code: Secret) -> String {
     let path = purpose.path().unwrap_or("/");
     format!(
         "{}{path}?code={}",
-        ask.house.settings.public_url,
+        context.server_state.settings.public_url,
         *code.reveal()
     )
 }
 
-pub fn list_users(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let part = query::part(ask)?;
+pub fn list_users(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let part = query::part(context)?;
     list(
-        &ask.desk().users(caller, part.after, part.limit)?,
+        &context.app().users(caller, part.after, part.limit)?,
         UserOut::of,
     )
 }
 
-pub fn add(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let (wanted, bytes) = body::json_with_bytes::<UserIn>(ask)?;
-    let once = once(ask, caller, &bytes)?;
-    let invited = ask.desk().add_user(caller, wanted.parse()?, once)?;
+pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let (wanted, bytes) = body::json_with_bytes::<UserIn>(context)?;
+    let once = once(context, caller, &bytes)?;
+    let invited = context.app().add_user(caller, wanted.parse()?, once)?;
     let invitation = invited
         .code
-        .map(|code| link(ask, Purpose::Invitation, code));
+        .map(|code| link(context, Purpose::Invitation, code));
     created(&UserOut {
         invitation,
         ..UserOut::of(&invited.user)
     })
 }
 
-pub fn show(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    ok(&UserOut::of(&ask.desk().user(caller, &username(ask)?)?))
+pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    ok(&UserOut::of(
+        &context.app().user(caller, &username(context)?)?,
+    ))
 }
 
-pub fn edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let wanted: UserPatch = body::json(ask)?;
-    ok(&UserOut::of(&ask.desk().change_user(
+pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let wanted: UserPatch = body::json(context)?;
+    ok(&UserOut::of(&context.app().change_user(
         caller,
-        &username(ask)?,
+        &username(context)?,
         wanted.parse()?,
     )?))
 }
 
-pub fn delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    query::none(ask)?;
-    ask.desk().delete_user(caller, &username(ask)?)?;
+pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    context.app().delete_user(caller, &username(context)?)?;
     no_content()
 }
 
-pub fn reset_password(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let NothingIn {} = body::json(ask)?;
-    let code = ask.desk().reset_password(caller, &username(ask)?, None)?;
+pub fn reset_password(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let NothingIn {} = body::json(context)?;
+    let code = context
+        .app()
+        .reset_password(caller, &username(context)?, None)?;
     ok(&LinkOut {
-        link: link(ask, Purpose::PasswordReset, code),
+        link: link(context, Purpose::PasswordReset, code),
     })
 }
 
-pub fn end_everything(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let NothingIn {} = body::json(ask)?;
-    let ended = ask.desk().end_everything(caller, &username(ask)?)?;
+pub fn end_everything(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let NothingIn {} = body::json(context)?;
+    let ended = context.app().end_everything(caller, &username(context)?)?;
     ok(&EndedOut {
         api_keys: ended.api_keys,
         tokens: ended.tokens,
@@ -86,34 +90,36 @@ pub fn end_everything(ask: &Ask<'_>, caller: &Caller) -> Answer {
     })
 }
 
-pub(super) fn whose(ask: &Ask<'_>, caller: &Caller) -> Result<Whose, Problem> {
-    Ok(Desk::of_user(ask.desk().user(caller, &username(ask)?)?.id))
+pub(super) fn scope(context: &RequestContext<'_>, caller: &Caller) -> Result<Scope, Problem> {
+    Ok(App::of_user(
+        context.app().user(caller, &username(context)?)?.id,
+    ))
 }
 
-pub fn list_api_keys(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    super::api_key::list_of(ask, caller, whose)
+pub fn list_api_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    super::api_key::list_of(context, caller, scope)
 }
 
-pub fn list_tokens(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let part = query::part(ask)?;
+pub fn list_tokens(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let part = query::part(context)?;
     list(
-        &ask.desk().credentials(
+        &context.app().credentials(
             caller,
-            &whose(ask, caller)?,
+            &scope(context, caller)?,
             Kind::Token,
             false,
             part.after,
             part.limit,
         )?,
-        |record| TokenOut::of(record, ask.now),
+        |record| TokenOut::of(record, context.now),
     )
 }
 
-pub fn list_sessions(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let part = query::part(ask)?;
-    let page = ask.desk().credentials(
+pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let part = query::part(context)?;
+    let page = context.app().credentials(
         caller,
-        &whose(ask, caller)?,
+        &scope(context, caller)?,
         Kind::Session,
         false,
         part.after,
@@ -122,28 +128,32 @@ pub fn list_sessions(ask: &Ask<'_>, caller: &Caller) -> Answer {
     list(&page, |record| SessionOut::of(record, caller.credential.id))
 }
 
-pub fn delete_api_key(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    end(ask, caller, Kind::ApiKey)
+pub fn delete_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    end(context, caller, Kind::ApiKey)
 }
 
-pub fn delete_token(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    end(ask, caller, Kind::Token)
+pub fn delete_token(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    end(context, caller, Kind::Token)
 }
 
-pub fn delete_session(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    end(ask, caller, Kind::Session)
+pub fn delete_session(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    end(context, caller, Kind::Session)
 }
 
-/// Whose things are to be ended.
-pub(super) fn whose_to_end(ask: &Ask<'_>, caller: &Caller) -> Result<Whose, Problem> {
-    let user = ask.desk().user_to_change(caller, &username(ask)?)?;
-    Ok(Desk::of_user(user.id))
+/// Scope things are to be ended.
+pub(super) fn scope_to_delete(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+) -> Result<Scope, Problem> {
+    let user = context.app().user_to_change(caller, &username(context)?)?;
+    Ok(App::of_user(user.id))
 }
 
-fn end(ask: &Ask<'_>, caller: &Caller, kind: Kind) -> Answer {
-    query::none(ask)?;
-    let whose = whose_to_end(ask, caller)?;
-    ask.desk()
-        .end(caller, &whose, kind, ask.id(kind.name())?, WithMade::No)?;
+fn end(context: &RequestContext<'_>, caller: &Caller, kind: Kind) -> Answer {
+    query::none(context)?;
+    let scope = scope_to_delete(context, caller)?;
+    context
+        .app()
+        .end(caller, &scope, kind, context.id(kind.name())?, WithMade::No)?;
     no_content()
 }

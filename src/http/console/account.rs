@@ -4,15 +4,15 @@ use super::{Answer, again, cookie, done, form, frame, show};
 use crate::html::account::{self as pages, AccountPage};
 use crate::html::form::Input;
 use crate::html::layout::Theme;
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::password::Password;
 use crate::model::text::parse_name;
 
-pub fn account(ask: &Ask<'_>, caller: &Caller) -> Answer {
+pub fn account(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     show(pages::show(
-        &frame(ask, caller),
+        &frame(context, caller),
         &AccountPage {
             user: caller.user()?.clone(),
             name_input: Input::default(),
@@ -21,14 +21,14 @@ pub fn account(ask: &Ask<'_>, caller: &Caller) -> Answer {
     ))
 }
 
-pub fn rename(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn rename(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let name = parse_name(input.value("display_name").unwrap_or_default())
         .map_err(|message| Error::field("display_name", message));
-    match name.and_then(|name| ask.desk().rename_self(caller, name)) {
+    match name.and_then(|name| context.app().rename_self(caller, name)) {
         Ok(_) => done("/account", "saved"),
         Err(error) => again(error.into(), input, "display_name", |name_input| {
             Ok(pages::show(
-                &frame(ask, caller),
+                &frame(context, caller),
                 &AccountPage {
                     user: caller.user()?.clone(),
                     name_input,
@@ -39,15 +39,15 @@ pub fn rename(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
     }
 }
 
-pub fn change_password(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn change_password(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let current = Password::typed(input.value("current").unwrap_or_default())
         .map_err(|message| Error::field("current", message));
     let new = input.value("new").unwrap_or_default();
-    match current.and_then(|current| ask.desk().change_password(caller, &current, new)) {
+    match current.and_then(|current| context.app().change_password(caller, &current, new)) {
         Ok(()) => done("/account", "password"),
         Err(error) => again(error.into(), input, "current", |password_input| {
             Ok(pages::show(
-                &frame(ask, caller),
+                &frame(context, caller),
                 &AccountPage {
                     user: caller.user()?.clone(),
                     name_input: Input::default(),
@@ -58,10 +58,16 @@ pub fn change_password(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
     }
 }
 
-pub fn choose_theme(ask: &Ask<'_>, _: &Caller, input: Input) -> Answer {
+pub fn choose_theme(context: &RequestContext<'_>, _: &Caller, input: Input) -> Answer {
     const SECONDS: u64 = 10 * 365 * 86_400;
     let theme = Theme::from_word(&form::filled(&input, "theme").unwrap_or_default());
     let mut response = done("/account", "theme")?;
-    cookie::set(ask, &mut response, cookie::THEME, theme.word(), SECONDS);
+    cookie::set(
+        context,
+        &mut response,
+        cookie::THEME,
+        theme.as_str(),
+        SECONDS,
+    );
     Ok(response)
 }

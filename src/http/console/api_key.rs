@@ -8,15 +8,15 @@ use super::{
     Answer, again, done, explain, form, frame, nonce, nonce_again, once, page, page_number, part,
     query, show,
 };
-use crate::desk::{Desk, Issued, Whose, WithMade};
+use crate::app::{App, Issued, Scope, WithMade};
 use crate::html::api_key::{
     self as pages, ApiKeyDelete, ApiKeyEdit, ApiKeyIssued, ApiKeyList, ApiKeyNew, ApiKeyPage,
-    ApiKeyRotate, ApiKeyRow, Filter, Holder, Maker, Sort,
+    ApiKeyRotate, ApiKeyRow, Creator, Filter, Holder, Sort,
 };
 use crate::html::form::Input;
 use crate::html::permission::as_fields;
-use crate::html::standing::Standing;
-use crate::http::ask::Ask;
+use crate::html::standing::DisplayStatus;
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::credential::{CredentialChange, Kind, Record, UsageDay};
@@ -34,56 +34,59 @@ const ENDED_MAX: usize = 200;
 /// Events on the page of one key.
 const EVENTS: usize = 20;
 
-/// Whose API keys a page is about, and what one of them may have at most.
-struct Scope {
+/// The API keys a page is about, and what one of them may have at most.
+struct Subject {
     holder: Holder,
-    whose: Whose,
+    scope: Scope,
     offered: Permissions,
 }
 
 /// By the path: `/api-keys/…` or `/admin/services/{name}/api-keys/…`.
-fn scope(ask: &Ask<'_>, caller: &Caller) -> Result<Scope, Problem> {
-    if ask.path.starts_with("/admin/services/") {
-        let service = ask.desk().service(caller, ask.parameter(0))?;
+fn subject(context: &RequestContext<'_>, caller: &Caller) -> Result<Subject, Problem> {
+    if context.path.starts_with("/admin/services/") {
+        let service = context.app().service(caller, context.parameter(0))?;
         let offered = caller.power.intersection(&service.power());
-        return Ok(Scope {
+        return Ok(Subject {
             holder: Holder::Service(service.name.clone()),
-            whose: Desk::of_service(&service),
+            scope: App::of_service(&service),
             offered,
         });
     }
-    Ok(Scope {
+    Ok(Subject {
         holder: Holder::Me,
-        whose: Desk::own(caller, KIND)?,
+        scope: App::own(caller, KIND)?,
         offered: caller.power.clone(),
     })
 }
 
-fn find(ask: &Ask<'_>, caller: &Caller) -> Result<(Scope, Record), Problem> {
-    let scope = scope(ask, caller)?;
-    let record = ask
-        .desk()
-        .credential(caller, &scope.whose, KIND, ask.id(KIND.name())?)?;
-    Ok((scope, record))
+fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<(Subject, Record), Problem> {
+    let subject = subject(context, caller)?;
+    let record =
+        context
+            .app()
+            .credential(caller, &subject.scope, KIND, context.id(KIND.name())?)?;
+    Ok((subject, record))
 }
 
-pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let scope = scope(ask, caller)?;
+pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let subject = subject(context, caller)?;
     let filter = Filter {
-        text: query(ask, "text").unwrap_or_default(),
-        state: query(ask, "state").as_deref().and_then(Standing::from_word),
-        sort: query(ask, "sort")
+        text: query(context, "text").unwrap_or_default(),
+        state: query(context, "state")
+            .as_deref()
+            .and_then(DisplayStatus::from_word),
+        sort: query(context, "sort")
             .as_deref()
             .and_then(Sort::from_word)
             .unwrap_or_default(),
     };
-    let records = ask
-        .desk()
-        .credentials(caller, &scope.whose, KIND, false, None, ROWS_MAX)?
+    let records = context
+        .app()
+        .credentials(caller, &subject.scope, KIND, false, None, ROWS_MAX)?
         .items;
-    let ended = ask
-        .desk()
-        .credentials(caller, &scope.whose, KIND, true, None, ENDED_MAX)?
+    let ended = context
+        .app()
+        .credentials(caller, &subject.scope, KIND, true, None, ENDED_MAX)?
         .items;
     let total = records.len();
     let wanted = filter.text.to_lowercase();
@@ -97,18 +100,18 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
         .filter(|record| {
             filter
                 .state
-                .is_none_or(|state| Standing::of(record, ask.now) == state)
+                .is_none_or(|state| DisplayStatus::of(record, context.now) == state)
         })
         .collect();
     let mut usages = HashMap::new();
     // Only this order has to know the uses of all.
     if filter.sort == Sort::Uses {
-        usages = ask.desk().usages(caller, &scope.whose, &records)?;
+        usages = context.app().usages(caller, &subject.scope, &records)?;
     }
-    sort(&mut records, filter.sort, &usages, ask.now);
-    let (records, pager) = part(records, page_number(ask));
+    sort(&mut records, filter.sort, &usages, context.now);
+    let (records, pager) = part(records, page_number(context));
     if filter.sort != Sort::Uses {
-        usages = ask.desk().usages(caller, &scope.whose, &records)?;
+        usages = context.app().usages(caller, &subject.scope, &records)?;
     }
     let row = |record: Record| ApiKeyRow {
         usage: usages.remove(&record.id).unwrap_or_default(),
@@ -117,16 +120,16 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
     let rows = records.into_iter().map(row).collect();
     let ended_total = ended.len();
     let view = ApiKeyList {
-        holder: scope.holder,
+        holder: subject.holder,
         rows,
         total,
         filter,
         pager,
-        offered: scope.offered,
+        offered: subject.offered,
         ended,
         ended_total,
     };
-    show(pages::list(&frame(ask, caller), &view))
+    show(pages::list(&frame(context, caller), &view))
 }
 
 fn sort(
@@ -138,12 +141,12 @@ fn sort(
     let never = crate::model::time::Time::LAST;
     match sort {
         // The list came newest first, and sorting keeps that order among equals.
-        Sort::Attention => records.sort_by_key(|record| match Standing::of(record, now) {
-            Standing::Expired => 0,
-            Standing::Soon => 1,
-            Standing::Rotating => 2,
-            Standing::Active => 3,
-            Standing::Disabled | Standing::Ended => 4,
+        Sort::Attention => records.sort_by_key(|record| match DisplayStatus::of(record, now) {
+            DisplayStatus::Expired => 0,
+            DisplayStatus::Soon => 1,
+            DisplayStatus::Rotating => 2,
+            DisplayStatus::Active => 3,
+            DisplayStatus::Disabled | DisplayStatus::Ended => 4,
         }),
         Sort::Name => records.sort_by_key(|record| record.name.to_lowercase()),
         Sort::Expires => records.sort_by_key(|record| record.expires_at.unwrap_or(never)),
@@ -161,28 +164,38 @@ fn sort(
 }
 
 /// `/api-keys/new`; `?name=&permissions=&expires=` and `?from=ID` fill it in.
-pub fn new(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let scope = scope(ask, caller)?;
-    let input = prefilled(ask, caller, &scope)?;
-    show(new_form(ask, caller, scope, input, nonce(ask))?)
+pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let subject = subject(context, caller)?;
+    let input = prefilled(context, caller, &subject)?;
+    show(new_form(context, caller, subject, input, nonce(context))?)
 }
 
-fn prefilled(ask: &Ask<'_>, caller: &Caller, scope: &Scope) -> Result<Input, Problem> {
+fn prefilled(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    subject: &Subject,
+) -> Result<Input, Problem> {
     let mut values = Vec::new();
-    if let Some(from) = query(ask, "from").as_deref().and_then(Id::parse) {
-        let record = ask.desk().credential(caller, &scope.whose, KIND, from)?;
+    if let Some(from) = query(context, "from").as_deref().and_then(Id::parse) {
+        let record = context
+            .app()
+            .credential(caller, &subject.scope, KIND, from)?;
         values.push(("name".to_owned(), format!("{} (copy)", record.name)));
         values.push(("note".to_owned(), record.note.unwrap_or_default()));
         values.push((
             "allowed_addresses".to_owned(),
-            record.networks.iter().collect::<Vec<_>>().join("\n"),
+            record
+                .allowed_addresses
+                .iter()
+                .collect::<Vec<_>>()
+                .join("\n"),
         ));
         values.extend(as_fields(&record.permissions));
     }
     for (parameter, field) in [("name", "name"), ("expires", "expires_in")] {
-        values.extend(query(ask, parameter).map(|value| (field.to_owned(), value)));
+        values.extend(query(context, parameter).map(|value| (field.to_owned(), value)));
     }
-    if let Some(words) = query(ask, "permissions") {
+    if let Some(words) = query(context, "permissions") {
         let words: Vec<&str> = words
             .split([',', ' '])
             .filter(|word| !word.is_empty())
@@ -196,20 +209,20 @@ fn prefilled(ask: &Ask<'_>, caller: &Caller, scope: &Scope) -> Result<Input, Pro
 }
 
 fn new_form(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
-    scope: Scope,
+    subject: Subject,
     input: Input,
     nonce: String,
 ) -> Result<crate::html::Markup, Problem> {
-    let policy = ask.desk().present_policy()?;
-    let here = ask.address().map(|address| address.to_string());
+    let policy = context.app().present_policy()?;
+    let here = context.address().map(|address| address.to_string());
     Ok(pages::new(
-        &frame(ask, caller),
+        &frame(context, caller),
         &ApiKeyNew {
-            holder: scope.holder,
+            holder: subject.holder,
             policy,
-            offered: scope.offered,
+            offered: subject.offered,
             nonce,
             here,
             input,
@@ -217,49 +230,53 @@ fn new_form(
     ))
 }
 
-pub fn create(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    let scope = scope(ask, caller)?;
-    match try_create(ask, caller, &scope, &input) {
+pub fn create(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let subject = subject(context, caller)?;
+    match try_create(context, caller, &subject, &input) {
         Ok(issued) => Ok(shown_once(
-            ask,
+            context,
             caller,
-            scope.holder,
+            subject.holder,
             issued,
             pages::created,
         )),
-        Err(Problem::Asked(Error::AlreadyDone { id })) => already(ask, caller, &scope, &id),
+        Err(Problem::Asked(Error::AlreadyDone { id })) => already(context, caller, &subject, &id),
         Err(problem) => again(problem, input, "name", |input| {
-            let nonce = nonce_again(ask, caller, &input);
-            new_form(ask, caller, scope, input, nonce)
+            let nonce = nonce_again(context, caller, &input);
+            new_form(context, caller, subject, input, nonce)
         }),
     }
 }
 
 fn try_create(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
-    scope: &Scope,
+    subject: &Subject,
     input: &Input,
 ) -> Result<Issued, Problem> {
-    let once = once(ask, caller, input)?;
+    let once = once(context, caller, input)?;
     let (expires_in, expires_at) = form::end(input)?;
     let wanted = ApiKeyIn {
         name: form::filled(input, "name"),
         note: form::filled(input, "note"),
         expires_in,
         expires_at,
-        permissions: Some(form::permissions(input, &scope.offered)?),
+        permissions: Some(form::permissions(input, &subject.offered)?),
         allowed_addresses: Some(form::entries(input, "allowed_addresses")),
     };
     let mut wanted = wanted.parse()?;
     // Nothing typed means: as the one who asks.
-    wanted.networks = wanted.networks.filter(|networks| !networks.is_everywhere());
-    Ok(ask.desk().issue(caller, &scope.whose, wanted, Some(once))?)
+    wanted.allowed_addresses = wanted
+        .allowed_addresses
+        .filter(|allowed_addresses| !allowed_addresses.is_everywhere());
+    Ok(context
+        .app()
+        .issue(caller, &subject.scope, wanted, Some(once))?)
 }
 
 /// The only answer that ever holds the secret.
 fn shown_once(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
     holder: Holder,
     issued: Issued,
@@ -270,7 +287,7 @@ fn shown_once(
     page(
         200,
         render(
-            &frame(ask, caller),
+            &frame(context, caller),
             &ApiKeyIssued {
                 holder,
                 record,
@@ -280,83 +297,93 @@ fn shown_once(
     )
 }
 
-fn already(ask: &Ask<'_>, caller: &Caller, scope: &Scope, id: &str) -> Answer {
-    let record =
-        Id::parse(id).and_then(|id| ask.desk().credential(caller, &scope.whose, KIND, id).ok());
+fn already(context: &RequestContext<'_>, caller: &Caller, subject: &Subject, id: &str) -> Answer {
+    let record = Id::parse(id).and_then(|id| {
+        context
+            .app()
+            .credential(caller, &subject.scope, KIND, id)
+            .ok()
+    });
     Ok(page(
         409,
-        pages::already_created(&frame(ask, caller), &scope.holder, record.as_ref()),
+        pages::already_created(&frame(context, caller), &subject.holder, record.as_ref()),
     ))
 }
 
-pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let (scope, record) = find(ask, caller)?;
-    let desk = ask.desk();
-    let (power, refusal) = desk.power_of(caller, &scope.whose, KIND, record.id)?;
-    let maker = match record.made_by {
-        None => Maker::Nobody,
-        Some(id) => desk.makers(caller, [id])?.remove(&id).map_or_else(
-            || Maker::Id(id.to_string()),
-            |maker| Maker::Credential(Box::new(maker)),
+pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let (subject, record) = find(context, caller)?;
+    let app = context.app();
+    let (power, refusal) = app.power_of(caller, &subject.scope, KIND, record.id)?;
+    let creator = match record.created_by {
+        None => Creator::Nobody,
+        Some(id) => app.makers(caller, [id])?.remove(&id).map_or_else(
+            || Creator::Id(id.to_string()),
+            |creator| Creator::Credential(Box::new(creator)),
         ),
     };
     let view = ApiKeyPage {
-        chain: explain::chain(ask, caller, &scope.whose, KIND, record.id)?,
-        usage: desk.usage(caller, &scope.whose, KIND, record.id)?,
-        made: desk.made_by(caller, &scope.whose, KIND, record.id)?,
-        ssh_keys: desk.ssh_keys_made_by(caller, &scope.whose, KIND, record.id)?,
-        events: desk.events_on(caller, &scope.whose, KIND, record.id, EVENTS)?,
+        chain: explain::chain(context, caller, &subject.scope, KIND, record.id)?,
+        usage: app.usage(caller, &subject.scope, KIND, record.id)?,
+        made: app.created_by(caller, &subject.scope, KIND, record.id)?,
+        ssh_keys: app.ssh_keys_made_by(caller, &subject.scope, KIND, record.id)?,
+        events: app.events_on(caller, &subject.scope, KIND, record.id, EVENTS)?,
         power,
         refusal,
-        holder: scope.holder,
-        maker,
+        holder: subject.holder,
+        creator,
         record,
     };
-    show(pages::show(&frame(ask, caller), &view))
+    show(pages::show(&frame(context, caller), &view))
 }
 
-pub fn ask_edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let (scope, record) = find(ask, caller)?;
-    show(edit_form(ask, caller, scope, record, Input::default())?)
+pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let (subject, record) = find(context, caller)?;
+    show(edit_form(
+        context,
+        caller,
+        subject,
+        record,
+        Input::default(),
+    )?)
 }
 
 fn edit_form(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
-    scope: Scope,
+    subject: Subject,
     record: Record,
     input: Input,
 ) -> Result<crate::html::Markup, Problem> {
-    let (policy, version) = (ask.desk().present_policy()?, record.version());
+    let (policy, version) = (context.app().present_policy()?, record.version());
     Ok(pages::edit(
-        &frame(ask, caller),
+        &frame(context, caller),
         &ApiKeyEdit {
-            holder: scope.holder,
+            holder: subject.holder,
             record,
             policy,
-            offered: scope.offered,
+            offered: subject.offered,
             version,
             input,
         },
     ))
 }
 
-pub fn edit(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    let (scope, record) = find(ask, caller)?;
-    let path = format!("{}/{}", scope.holder.path(), record.id);
-    match try_edit(ask, caller, &scope, &record, &input) {
+pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let (subject, record) = find(context, caller)?;
+    let path = format!("{}/{}", subject.holder.path(), record.id);
+    match try_edit(context, caller, &subject, &record, &input) {
         Ok(()) => done(&path, "saved"),
         Err(problem) => again(problem, input, "name", |input| {
-            let (scope, record) = find(ask, caller)?;
-            edit_form(ask, caller, scope, record, input)
+            let (subject, record) = find(context, caller)?;
+            edit_form(context, caller, subject, record, input)
         }),
     }
 }
 
 fn try_edit(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
-    scope: &Scope,
+    subject: &Subject,
     record: &Record,
     input: &Input,
 ) -> Result<(), Problem> {
@@ -366,7 +393,7 @@ fn try_edit(
         note: Some(form::filled(input, "note")),
         expires_in: expires_in.map(Some),
         expires_at: expires_at.map(Some),
-        permissions: Some(form::permissions(input, &scope.offered)?),
+        permissions: Some(form::permissions(input, &subject.offered)?),
         allowed_addresses: Some(Some(form::entries(input, "allowed_addresses"))),
         disabled: None,
     };
@@ -374,57 +401,64 @@ fn try_edit(
         version: input.value("version").map(str::to_owned),
         ..patch.parse()?
     };
-    ask.desk().edit(caller, &scope.whose, record.id, change)?;
+    context
+        .app()
+        .edit(caller, &subject.scope, record.id, change)?;
     Ok(())
 }
 
-pub fn disable(ask: &Ask<'_>, caller: &Caller, _: Input) -> Answer {
-    set_disabled(ask, caller, Disabled::Yes, "disabled")
+pub fn disable(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+    set_disabled(context, caller, Disabled::Yes, "disabled")
 }
 
-pub fn enable(ask: &Ask<'_>, caller: &Caller, _: Input) -> Answer {
-    set_disabled(ask, caller, Disabled::No, "enabled")
+pub fn enable(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+    set_disabled(context, caller, Disabled::No, "enabled")
 }
 
-fn set_disabled(ask: &Ask<'_>, caller: &Caller, disabled: Disabled, word: &str) -> Answer {
-    let (scope, record) = find(ask, caller)?;
-    ask.desk().edit(
+fn set_disabled(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    disabled: Disabled,
+    word: &str,
+) -> Answer {
+    let (subject, record) = find(context, caller)?;
+    context.app().edit(
         caller,
-        &scope.whose,
+        &subject.scope,
         record.id,
         CredentialChange {
             disabled: Some(disabled),
             ..CredentialChange::default()
         },
     )?;
-    done(&format!("{}/{}", scope.holder.path(), record.id), word)
+    done(&format!("{}/{}", subject.holder.path(), record.id), word)
 }
 
-pub fn ask_rotate(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let (scope, record) = find(ask, caller)?;
+pub fn ask_rotate(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let (subject, record) = find(context, caller)?;
     show(rotate_form(
-        ask,
+        context,
         caller,
-        scope,
+        subject,
         record,
         Input::default(),
-        nonce(ask),
+        nonce(context),
     )?)
 }
 
 fn rotate_form(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
-    scope: Scope,
+    subject: Subject,
     record: Record,
     input: Input,
     nonce: String,
 ) -> Result<crate::html::Markup, Problem> {
-    let policy = ask.desk().present_policy()?;
+    let policy = context.app().present_policy()?;
     Ok(pages::rotate(
-        &frame(ask, caller),
+        &frame(context, caller),
         &ApiKeyRotate {
-            holder: scope.holder,
+            holder: subject.holder,
             record,
             policy,
             nonce,
@@ -433,64 +467,78 @@ fn rotate_form(
     ))
 }
 
-pub fn rotate(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    let (scope, record) = find(ask, caller)?;
-    match try_rotate(ask, caller, &scope, &record, &input) {
+pub fn rotate(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let (subject, record) = find(context, caller)?;
+    match try_rotate(context, caller, &subject, &record, &input) {
         Ok(issued) => Ok(shown_once(
-            ask,
+            context,
             caller,
-            scope.holder,
+            subject.holder,
             issued,
             pages::rotated,
         )),
-        Err(Problem::Asked(Error::AlreadyDone { id })) => already(ask, caller, &scope, &id),
+        Err(Problem::Asked(Error::AlreadyDone { id })) => already(context, caller, &subject, &id),
         Err(problem) => again(problem, input, "grace", |input| {
-            let nonce = nonce_again(ask, caller, &input);
-            rotate_form(ask, caller, scope, record, input, nonce)
+            let nonce = nonce_again(context, caller, &input);
+            rotate_form(context, caller, subject, record, input, nonce)
         }),
     }
 }
 
 fn try_rotate(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
-    scope: &Scope,
+    subject: &Subject,
     record: &Record,
     input: &Input,
 ) -> Result<Issued, Problem> {
-    let once = once(ask, caller, input)?;
+    let once = once(context, caller, input)?;
     let (expires_in, expires_at) = form::end(input)?;
     let wanted = RotateIn {
         grace: form::filled(input, "grace"),
         expires_in,
         expires_at,
     };
-    Ok(ask
-        .desk()
-        .rotate(caller, &scope.whose, record.id, wanted.parse()?, Some(once))?)
+    Ok(context.app().rotate(
+        caller,
+        &subject.scope,
+        record.id,
+        wanted.parse()?,
+        Some(once),
+    )?)
 }
 
-pub fn ask_delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let (scope, record) = find(ask, caller)?;
-    show(delete_form(ask, caller, scope, record, Input::default())?)
+pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let (subject, record) = find(context, caller)?;
+    show(delete_form(
+        context,
+        caller,
+        subject,
+        record,
+        Input::default(),
+    )?)
 }
 
 fn delete_form(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
-    scope: Scope,
+    subject: Subject,
     record: Record,
     input: Input,
 ) -> Result<crate::html::Markup, Problem> {
-    let usage = ask.desk().usage(caller, &scope.whose, KIND, record.id)?;
-    let made = ask.desk().made_by(caller, &scope.whose, KIND, record.id)?;
-    let ssh_keys = ask
-        .desk()
-        .ssh_keys_made_by(caller, &scope.whose, KIND, record.id)?;
+    let usage = context
+        .app()
+        .usage(caller, &subject.scope, KIND, record.id)?;
+    let made = context
+        .app()
+        .created_by(caller, &subject.scope, KIND, record.id)?;
+    let ssh_keys = context
+        .app()
+        .ssh_keys_made_by(caller, &subject.scope, KIND, record.id)?;
     Ok(pages::delete(
-        &frame(ask, caller),
+        &frame(context, caller),
         &ApiKeyDelete {
-            holder: scope.holder,
+            holder: subject.holder,
             record,
             usage,
             made,
@@ -500,13 +548,13 @@ fn delete_form(
     ))
 }
 
-pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    let (scope, record) = find(ask, caller)?;
+pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let (subject, record) = find(context, caller)?;
     let typed = input.value("confirm").unwrap_or_default().trim();
-    if pages::must_type_name(&record, ask.now) && typed != record.name {
+    if pages::must_type_name(&record, context.now) && typed != record.name {
         let problem = Error::field("confirm", format!("type {} to delete it", record.name)).into();
         return again(problem, input, "confirm", |input| {
-            delete_form(ask, caller, scope, record, input)
+            delete_form(context, caller, subject, record, input)
         });
     }
     let with_made = if input.value("made") == Some("end") {
@@ -514,7 +562,8 @@ pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
     } else {
         WithMade::No
     };
-    ask.desk()
-        .end(caller, &scope.whose, KIND, record.id, with_made)?;
-    done(&scope.holder.path(), "deleted")
+    context
+        .app()
+        .end(caller, &subject.scope, KIND, record.id, with_made)?;
+    done(&subject.holder.path(), "deleted")
 }

@@ -2,7 +2,7 @@
 
 use rouille::Response;
 
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 
 /// Holds the session's secret.
 pub const SESSION: &str = "keycroft-session";
@@ -14,8 +14,8 @@ pub const CODE: &str = "keycroft-code";
 pub const THEME: &str = "keycroft-theme";
 
 /// With TLS the name itself makes browsers hold to Secure, Path=/ and no Domain (RFC 6265bis, 4.1.3.2).
-fn full_name(ask: &Ask<'_>, name: &str) -> String {
-    if ask.house.settings.is_https() {
+fn full_name(context: &RequestContext<'_>, name: &str) -> String {
+    if context.server_state.settings.is_https() {
         format!("__Host-{name}")
     } else {
         name.to_owned()
@@ -24,9 +24,9 @@ fn full_name(ask: &Ask<'_>, name: &str) -> String {
 
 /// The value of a cookie. When a browser sends two of one name, neither is believed.
 #[must_use]
-pub fn read(ask: &Ask<'_>, name: &str) -> Option<String> {
-    let name = full_name(ask, name);
-    let lines = ask
+pub fn read(context: &RequestContext<'_>, name: &str) -> Option<String> {
+    let name = full_name(context, name);
+    let lines = context
         .request
         .headers()
         .filter(|(header, _)| header.eq_ignore_ascii_case("cookie"))
@@ -43,20 +43,26 @@ pub fn read(ask: &Ask<'_>, name: &str) -> Option<String> {
 }
 
 /// Sets a cookie for `seconds`. `value` is of characters that a cookie may hold (RFC 6265, 4.1.1).
-pub fn set(ask: &Ask<'_>, response: &mut Response, name: &str, value: &str, seconds: u64) {
-    let secure = if ask.house.settings.is_https() {
+pub fn set(
+    context: &RequestContext<'_>,
+    response: &mut Response,
+    name: &str,
+    value: &str,
+    seconds: u64,
+) {
+    let secure = if context.server_state.settings.is_https() {
         "; Secure"
     } else {
         ""
     };
     let line = format!(
         "{}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}",
-        full_name(ask, name)
+        full_name(context, name)
     );
     response.headers.push(("Set-Cookie".into(), line.into()));
 }
 
 /// Takes a cookie away.
-pub fn clear(ask: &Ask<'_>, response: &mut Response, name: &str) {
-    set(ask, response, name, "", 0);
+pub fn clear(context: &RequestContext<'_>, response: &mut Response, name: &str) {
+    set(context, response, name, "", 0);
 }

@@ -4,7 +4,7 @@ use super::{Answer, again, form, frame, page, query, show};
 use crate::html::Markup;
 use crate::html::device::{self as pages, DeviceAnswer, DeviceAsk};
 use crate::html::form::Input;
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::device_login::DeviceLogin;
@@ -12,8 +12,8 @@ use crate::model::error::Error;
 use crate::model::time::WantedEnd;
 
 /// The code is typed, or compared and sent by hand: a link that holds it approves nothing.
-pub fn enter(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let values = query(ask, "code")
+pub fn enter(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let values = query(context, "code")
         .map(|code| ("code".to_owned(), code))
         .into_iter()
         .collect();
@@ -21,33 +21,33 @@ pub fn enter(ask: &Ask<'_>, caller: &Caller) -> Answer {
         values,
         errors: Vec::new(),
     };
-    show(pages::enter(&frame(ask, caller), &input))
+    show(pages::enter(&frame(context, caller), &input))
 }
 
 fn code(input: &Input) -> &str {
     input.value("code").unwrap_or_default()
 }
 
-pub fn look_up(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    match ask.desk().device_login(caller, code(&input)) {
-        Ok(login) => show(question(ask, caller, login, Input::default())?),
+pub fn look_up(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    match context.app().device_login(caller, code(&input)) {
+        Ok(login) => show(question(context, caller, login, Input::default())?),
         Err(Error::NotFound(_)) => {
             let sentence = "no sign-in waits under this code: it is mistyped, was answered, or is older than 5 minutes";
             again(
                 Error::field("code", sentence).into(),
                 input,
                 "code",
-                |input| Ok(pages::enter(&frame(ask, caller), &input)),
+                |input| Ok(pages::enter(&frame(context, caller), &input)),
             )
         }
         Err(error) => again(error.into(), input, "code", |input| {
-            Ok(pages::enter(&frame(ask, caller), &input))
+            Ok(pages::enter(&frame(context, caller), &input))
         }),
     }
 }
 
 fn question(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
     login: DeviceLogin,
     mut input: Input,
@@ -62,41 +62,50 @@ fn question(
         computer: login.computer,
         program: login.program,
         address: login.address,
-        here: ask.address(),
+        here: context.address(),
         access: login.permissions,
         asked_at: login.asked_at,
-        policy: ask.desk().present_policy()?,
+        policy: context.app().present_policy()?,
         input,
     };
-    Ok(pages::ask(&frame(ask, caller), &view))
+    Ok(pages::ask(&frame(context, caller), &view))
 }
 
-pub fn approve(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn approve(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let (expires_in, _) = form::end(&input)?;
     let wanted = WantedEnd::parse(expires_in.as_deref(), None)
         .map_err(|(field, message)| Error::field(field, message));
     match wanted.and_then(|wanted| {
-        ask.desk()
+        context
+            .app()
             .approve_device_login(caller, code(&input), wanted)
     }) {
         Ok(login) => Ok(page(
             200,
-            pages::done(&frame(ask, caller), DeviceAnswer::Approved, &login.computer),
+            pages::done(
+                &frame(context, caller),
+                DeviceAnswer::Approved,
+                &login.computer,
+            ),
         )),
         Err(error @ (Error::Invalid(_) | Error::AgainstPolicy(_))) => {
-            let login = ask.desk().device_login(caller, code(&input))?;
+            let login = context.app().device_login(caller, code(&input))?;
             again(error.into(), input, "expires_in", |input| {
-                question(ask, caller, login, input)
+                question(context, caller, login, input)
             })
         }
         Err(error) => Err(error.into()),
     }
 }
 
-pub fn refuse(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    let login = ask.desk().refuse_device_login(caller, code(&input))?;
+pub fn refuse(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let login = context.app().refuse_device_login(caller, code(&input))?;
     Ok(page(
         200,
-        pages::done(&frame(ask, caller), DeviceAnswer::Refused, &login.computer),
+        pages::done(
+            &frame(context, caller),
+            DeviceAnswer::Refused,
+            &login.computer,
+        ),
     ))
 }

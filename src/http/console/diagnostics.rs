@@ -3,13 +3,13 @@
 use super::{Answer, frame, show};
 use crate::html::diagnostics::{self as pages, Fact, FactGroup};
 use crate::http::api::diagnostics::facts;
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::model::caller::Caller;
 use crate::wire::DiagnosticsOut;
 
-pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let out = facts(ask, caller)?;
-    show(pages::show(&frame(ask, caller), &groups(&out)))
+pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let out = facts(context, caller)?;
+    show(pages::show(&frame(context, caller), &groups(&out)))
 }
 
 fn groups(out: &DiagnosticsOut) -> [FactGroup; 3] {

@@ -5,11 +5,11 @@ use std::io::{Cursor, Read};
 use rouille::{Response, ResponseBody};
 
 use super::{Answer, form, frame, page, query};
-use crate::desk::{self, Download, DownloadScope, Page};
+use crate::app::{self, Download, DownloadScope, Page};
 use crate::html::event::{self as pages, EventFilter, EventList, Scope};
 use crate::html::form::Input;
 use crate::html::table::Pager;
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::headers;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
@@ -24,8 +24,8 @@ const ROWS: usize = 50;
 /// Events fetched at once for a download.
 const EXPORT_PART: usize = 1_000;
 
-fn typed(ask: &Ask<'_>) -> EventFilter {
-    let text = |name| query(ask, name).unwrap_or_default().trim().to_owned();
+fn typed(context: &RequestContext<'_>) -> EventFilter {
+    let text = |name| query(context, name).unwrap_or_default().trim().to_owned();
     EventFilter {
         action: text("action"),
         target: text("target"),
@@ -35,7 +35,7 @@ fn typed(ask: &Ask<'_>) -> EventFilter {
     }
 }
 
-fn parse(filter: &EventFilter) -> Result<(desk::EventFilter, Option<Username>), Error> {
+fn parse(filter: &EventFilter) -> Result<(app::EventFilter, Option<Username>), Error> {
     let mut faults = Faults::default();
     let mut time = |name: &str, text: &str| {
         if text.is_empty() {
@@ -53,7 +53,7 @@ fn parse(filter: &EventFilter) -> Result<(desk::EventFilter, Option<Username>), 
     faults.check()?;
     let given = |text: &String| (!text.is_empty()).then(|| text.clone());
     Ok((
-        desk::EventFilter {
+        app::EventFilter {
             user: None,
             action: given(&filter.action),
             target: given(&filter.target),
@@ -65,7 +65,7 @@ fn parse(filter: &EventFilter) -> Result<(desk::EventFilter, Option<Username>), 
 }
 
 fn fetch(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
     scope: Scope,
     filter: &EventFilter,
@@ -74,17 +74,18 @@ fn fetch(
 ) -> Result<Page<Event>, Error> {
     let (wanted, user) = parse(filter)?;
     match scope {
-        Scope::Own => ask.desk().own_events(caller, wanted, after, limit),
-        Scope::All => ask
-            .desk()
+        Scope::Own => context.app().own_events(caller, wanted, after, limit),
+        Scope::All => context
+            .app()
             .all_events(caller, user.as_ref(), wanted, after, limit),
     }
 }
 
-fn list(ask: &Ask<'_>, caller: &Caller, scope: Scope) -> Answer {
-    let filter = typed(ask);
-    let after = query(ask, "after").and_then(|text| text.parse().ok());
-    let (status, events, older, errors) = match fetch(ask, caller, scope, &filter, after, ROWS) {
+fn list(context: &RequestContext<'_>, caller: &Caller, scope: Scope) -> Answer {
+    let filter = typed(context);
+    let after = query(context, "after").and_then(|text| text.parse().ok());
+    let (status, events, older, errors) = match fetch(context, caller, scope, &filter, after, ROWS)
+    {
         Ok(found) => (200, found.items, found.next, Vec::new()),
         Err(Error::Invalid(errors)) => (422, Vec::new(), None, errors),
         Err(Error::NotFound(_)) => (200, Vec::new(), None, Vec::new()),
@@ -104,7 +105,7 @@ fn list(ask: &Ask<'_>, caller: &Caller, scope: Scope) -> Answer {
         },
         pager,
     };
-    Ok(page(status, pages::list(&frame(ask, caller), &view)))
+    Ok(page(status, pages::list(&frame(context, caller), &view)))
 }
 
 /// The lines of a download, made as they are read: however long the log is, one part of it is in memory.
@@ -157,13 +158,17 @@ impl Read for Lines {
 }
 
 /// JSON lines, newest first.
-fn export(ask: &Ask<'_>, caller: &Caller, scope: Scope) -> Result<Response, Problem> {
-    let (filter, user) = parse(&typed(ask))?;
+fn export(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    scope: Scope,
+) -> Result<Response, Problem> {
+    let (filter, user) = parse(&typed(context))?;
     let scope = match scope {
         Scope::Own => DownloadScope::Own,
         Scope::All => DownloadScope::All(user),
     };
-    let lines = Lines::begin(ask.desk().begin_download(caller, scope, filter)?)?;
+    let lines = Lines::begin(context.app().begin_download(caller, scope, filter)?)?;
     let mut response = headers::bytes_of("application/jsonl", 200, Vec::new());
     response.data = ResponseBody::from_reader(lines);
     response.headers.push((
@@ -173,18 +178,18 @@ fn export(ask: &Ask<'_>, caller: &Caller, scope: Scope) -> Result<Response, Prob
     Ok(response)
 }
 
-pub fn own(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    list(ask, caller, Scope::Own)
+pub fn own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    list(context, caller, Scope::Own)
 }
 
-pub fn all(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    list(ask, caller, Scope::All)
+pub fn all(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    list(context, caller, Scope::All)
 }
 
-pub fn export_own(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    export(ask, caller, Scope::Own)
+pub fn export_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    export(context, caller, Scope::Own)
 }
 
-pub fn export_all(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    export(ask, caller, Scope::All)
+pub fn export_all(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    export(context, caller, Scope::All)
 }

@@ -1,10 +1,10 @@
 //! "Why was it refused?" on the page of a credential.
 
 use super::query;
-use crate::desk::{Circumstances, Whose};
+use crate::app::{Circumstances, Scope};
 use crate::html::explain::{Chain, Link};
 use crate::html::form::Input;
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
@@ -15,15 +15,15 @@ use crate::model::secret::Id;
 /// # Errors
 /// 404 for what is somebody else's; faults of ours.
 pub fn chain(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
-    whose: &Whose,
+    scope: &Scope,
     kind: Kind,
     id: Id,
 ) -> Result<Chain, Problem> {
     let mut input = Input::default();
     for name in ["address", "permission"] {
-        let given = query(ask, name).unwrap_or_default();
+        let given = query(context, name).unwrap_or_default();
         input
             .values
             .push((name.to_owned(), given.trim().to_owned()));
@@ -35,8 +35,8 @@ pub fn chain(
         Err(errors) => (Circumstances::default(), errors),
     };
     input.errors = errors;
-    let desk = ask.desk();
-    let explained = desk.explain(caller, whose, kind, id, &circumstances)?;
+    let app = context.app();
+    let explained = app.explain(caller, scope, kind, id, &circumstances)?;
     let links = explained.checks.into_iter().map(|check| Link {
         name: check.name,
         holds: check.holds,

@@ -1,19 +1,19 @@
 //! What forms send, on its way to the shapes that the JSON API takes: both doors parse by the same rules.
 
-use super::{STEP_UP, demand_same_origin};
+use super::{STEP_UP, require_same_origin};
 use crate::html::form::Input;
 use crate::html::permission;
-use crate::http::ask::Ask;
 use crate::http::body;
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::error::Error;
 use crate::model::permission::Permissions;
 
 /// Reads a form that comes from a page of ours.
-pub fn read(ask: &Ask<'_>) -> Result<Input, Problem> {
-    demand_same_origin(ask)?;
+pub fn read(context: &RequestContext<'_>) -> Result<Input, Problem> {
+    require_same_origin(context)?;
     Ok(Input {
-        values: body::form_beside(ask, STEP_UP)?,
+        values: body::form_beside(context, STEP_UP)?,
         errors: Vec::new(),
     })
 }

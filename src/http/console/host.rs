@@ -10,13 +10,13 @@ use crate::html::form::Input;
 use crate::html::host::{
     self as pages, CodeFacts, CodeIssued, CodeNew, HostEdit, HostFacts, HostList,
 };
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::host::HostRecord;
-use crate::model::permission::Own;
-use crate::wire::{EnrolmentCodeIn, HostPatch};
+use crate::model::permission::BuiltinPermission;
+use crate::wire::{EnrollmentCodeIn, HostPatch};
 
 /// Hosts that the list looks at.
 const ROWS_MAX: usize = 10_000;
@@ -43,13 +43,13 @@ fn facts(record: HostRecord) -> HostFacts {
     }
 }
 
-fn find(ask: &Ask<'_>, caller: &Caller) -> Result<HostRecord, Problem> {
-    Ok(ask.desk().host(caller, ask.id("host")?)?)
+fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<HostRecord, Problem> {
+    Ok(context.app().host(caller, context.id("host")?)?)
 }
 
-fn group_names(ask: &Ask<'_>, caller: &Caller) -> Result<Vec<String>, Error> {
-    let mut names: Vec<String> = ask
-        .desk()
+fn group_names(context: &RequestContext<'_>, caller: &Caller) -> Result<Vec<String>, Error> {
+    let mut names: Vec<String> = context
+        .app()
         .groups(caller, None, GROUPS_MAX)?
         .items
         .into_iter()
@@ -59,10 +59,10 @@ fn group_names(ask: &Ask<'_>, caller: &Caller) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let hosts = ask.desk().hosts(caller, None, ROWS_MAX)?.items;
-    let (hosts, pager) = part(hosts, page_number(ask));
-    let codes = ask.desk().enrolment_codes(caller)?;
+pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let hosts = context.app().hosts(caller, None, ROWS_MAX)?.items;
+    let (hosts, pager) = part(hosts, page_number(context));
+    let codes = context.app().enrollment_codes(caller)?;
     let codes = codes
         .into_iter()
         .map(|code| CodeFacts {
@@ -74,7 +74,7 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
         .collect();
     let hosts = hosts.into_iter().map(facts).collect();
     show(pages::list(
-        &frame(ask, caller),
+        &frame(context, caller),
         &HostList {
             hosts,
             codes,
@@ -83,35 +83,43 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
     ))
 }
 
-fn edit_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
-    let record = find(ask, caller)?;
+fn edit_form(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+) -> Result<Markup, Problem> {
+    let record = find(context, caller)?;
     Ok(pages::show(
-        &frame(ask, caller),
+        &frame(context, caller),
         &HostEdit {
             version: record.version_word(),
             host: facts(record),
-            groups: group_names(ask, caller)?,
+            groups: group_names(context, caller)?,
             input,
         },
     ))
 }
 
-pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    show(edit_form(ask, caller, Input::default())?)
+pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    show(edit_form(context, caller, Input::default())?)
 }
 
-pub fn edit(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    caller.demand(Own::HostsWrite)?;
-    match try_edit(ask, caller, &input) {
+pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    caller.demand(BuiltinPermission::HostsWrite)?;
+    match try_edit(context, caller, &input) {
         Ok(host) => done(&format!("/admin/hosts/{}", host.host.public_id), "saved"),
         Err(problem) => again(problem, input, "name", |input| {
-            edit_form(ask, caller, input)
+            edit_form(context, caller, input)
         }),
     }
 }
 
-fn try_edit(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<HostRecord, Problem> {
-    let id = ask.id("host")?;
+fn try_edit(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: &Input,
+) -> Result<HostRecord, Problem> {
+    let id = context.id("host")?;
     let patch = HostPatch {
         name: Some(form::filled(input, "name").unwrap_or_default()),
         groups: Some(chosen(input)),
@@ -122,7 +130,7 @@ fn try_edit(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<HostRecord,
     // Without one the form is not ours.
     let version = input.value("version").ok_or(Problem::CrossSite)?;
     change.version = Some(version.to_owned());
-    Ok(ask.desk().edit_host(caller, id, change)?)
+    Ok(context.app().edit_host(caller, id, change)?)
 }
 
 /// The groups that are ticked.
@@ -147,14 +155,14 @@ fn shared(input: &Input) -> Result<BTreeMap<String, Vec<String>>, Error> {
 }
 
 fn code_form(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
     input: Input,
     nonce: String,
 ) -> Result<Markup, Problem> {
-    let groups = group_names(ask, caller)?;
+    let groups = group_names(context, caller)?;
     Ok(pages::code_new(
-        &frame(ask, caller),
+        &frame(context, caller),
         &CodeNew {
             groups,
             nonce,
@@ -163,20 +171,25 @@ fn code_form(
     ))
 }
 
-pub fn new_code(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    caller.demand(Own::HostsWrite)?;
-    show(code_form(ask, caller, Input::default(), nonce(ask))?)
+pub fn new_code(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    caller.demand(BuiltinPermission::HostsWrite)?;
+    show(code_form(
+        context,
+        caller,
+        Input::default(),
+        nonce(context),
+    )?)
 }
 
-pub fn create_code(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    caller.demand(Own::HostsWrite)?;
-    match try_create(ask, caller, &input) {
+pub fn create_code(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    caller.demand(BuiltinPermission::HostsWrite)?;
+    match try_create(context, caller, &input) {
         Ok((secret, code)) => {
             let text = secret.reveal();
             Ok(page(
                 200,
                 pages::code_created(
-                    &frame(ask, caller),
+                    &frame(context, caller),
                     &CodeIssued {
                         secret: &text,
                         uses_left: code.uses_left,
@@ -185,70 +198,75 @@ pub fn create_code(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
                 ),
             ))
         }
-        Err(Problem::Asked(Error::AlreadyDone { .. })) => {
-            Ok(page(409, pages::code_already_created(&frame(ask, caller))))
-        }
+        Err(Problem::Asked(Error::AlreadyDone { .. })) => Ok(page(
+            409,
+            pages::code_already_created(&frame(context, caller)),
+        )),
         Err(problem) => again(problem, input, "uses", |input| {
-            let nonce = nonce_again(ask, caller, &input);
-            code_form(ask, caller, input, nonce)
+            let nonce = nonce_again(context, caller, &input);
+            code_form(context, caller, input, nonce)
         }),
     }
 }
 
 fn try_create(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
     input: &Input,
 ) -> Result<
     (
         crate::model::secret::Secret,
-        crate::model::host::EnrolmentCode,
+        crate::model::host::EnrollmentCode,
     ),
     Problem,
 > {
-    let once = once(ask, caller, input)?;
+    let once = once(context, caller, input)?;
     let uses = form::filled(input, "uses").unwrap_or_default();
     let uses: u32 = uses
         .parse()
         .map_err(|_| Error::field("uses", "write a number"))?;
-    let wanted = EnrolmentCodeIn {
+    let wanted = EnrollmentCodeIn {
         uses: Some(uses),
         expires_in: Some(form::filled(input, "expires_in").unwrap_or_default()),
         groups: Some(chosen(input)),
     };
-    let made = ask
-        .desk()
-        .add_enrolment_code(caller, wanted.parse()?, Some(once))?;
+    let made = context
+        .app()
+        .add_enrollment_code(caller, wanted.parse()?, Some(once))?;
     Ok(made)
 }
 
-pub fn delete_code(ask: &Ask<'_>, caller: &Caller, _input: Input) -> Answer {
-    let id = ask.id("enrolment code")?;
-    ask.desk().delete_enrolment_code(caller, id)?;
+pub fn delete_code(context: &RequestContext<'_>, caller: &Caller, _input: Input) -> Answer {
+    let id = context.id("enrollment code")?;
+    context.app().delete_enrollment_code(caller, id)?;
     done("/admin/hosts", "deleted")
 }
 
-fn delete_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
-    let host = facts(find(ask, caller)?);
-    Ok(pages::delete(&frame(ask, caller), &host, &input))
+fn delete_form(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+) -> Result<Markup, Problem> {
+    let host = facts(find(context, caller)?);
+    Ok(pages::delete(&frame(context, caller), &host, &input))
 }
 
-pub fn ask_delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    caller.demand(Own::HostsWrite)?;
-    show(delete_form(ask, caller, Input::default())?)
+pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    caller.demand(BuiltinPermission::HostsWrite)?;
+    show(delete_form(context, caller, Input::default())?)
 }
 
-pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    caller.demand(Own::HostsWrite)?;
-    let host = find(ask, caller)?.host;
+pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    caller.demand(BuiltinPermission::HostsWrite)?;
+    let host = find(context, caller)?.host;
     if input.value("confirm").unwrap_or_default().trim() != host.name {
         return again(
             Error::field("confirm", format!("type {} to delete it", host.name)).into(),
             input,
             "confirm",
-            |input| delete_form(ask, caller, input),
+            |input| delete_form(context, caller, input),
         );
     }
-    ask.desk().delete_host(caller, host.public_id)?;
+    context.app().delete_host(caller, host.public_id)?;
     done("/admin/hosts", "removed")
 }

@@ -1,12 +1,12 @@
 //! `/admin/inventory`: every credential and SSH key of everybody.
 
 use super::{Answer, again, done, frame, page_number, query, show};
-use crate::desk::{Desk, Owned, Whose, WithMade};
+use crate::app::{App, Owned, Scope, WithMade};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::inventory::{self as pages, Inventory, InventoryDelete, InventoryRow};
 use crate::html::table::Pager;
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, OwnerId, Record, State};
@@ -27,7 +27,7 @@ fn row(owned: &Owned, now: Time) -> InventoryRow {
         kind: item.kind(),
         // What belongs to a service or a host is ended on their own pages.
         reference: matches!(item.owner(), OwnerId::User(_))
-            .then(|| format!("{}/{}", item.word(), item.id())),
+            .then(|| format!("{}/{}", item.as_str(), item.id())),
         id: item.id().to_string(),
         name: name(item),
         owner: owned.owner.clone(),
@@ -76,18 +76,18 @@ fn access_of(record: &Record) -> String {
     }
 }
 
-pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let wanted = query(ask, "show")
+pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let wanted = query(context, "show")
         .as_deref()
         .and_then(Show::from_word)
         .unwrap_or_default();
-    let number = page_number(ask);
-    let (found, total) = ask.desk().inventory_page(caller, wanted, number, ROWS)?;
+    let number = page_number(context);
+    let (found, total) = context.app().inventory_page(caller, wanted, number, ROWS)?;
     let pages = total.div_ceil(ROWS).max(1);
     show(pages::list(
-        &frame(ask, caller),
+        &frame(context, caller),
         &Inventory {
-            rows: found.iter().map(|owned| row(owned, ask.now)).collect(),
+            rows: found.iter().map(|owned| row(owned, context.now)).collect(),
             show: wanted,
             total,
             pager: Pager::Page {
@@ -99,7 +99,11 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
 }
 
 /// The things that boxes were ticked for, each once.
-fn chosen(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Vec<Owned>, Error> {
+fn chosen(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: &Input,
+) -> Result<Vec<Owned>, Error> {
     const NOT_FOUND: Error = Error::NotFound("credential");
     let references = input.values.iter().filter(|(name, _)| name == "reference");
     let mut ids: Vec<Id> = Vec::new();
@@ -110,37 +114,41 @@ fn chosen(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Vec<Owned>, E
             ids.push(id);
         }
     }
-    let found = ask.desk().inventory_of(caller, &ids)?;
+    let found = context.app().inventory_of(caller, &ids)?;
     if found.len() < ids.len() {
         return Err(NOT_FOUND);
     }
     Ok(found)
 }
 
-fn delete_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
-    let things = chosen(ask, caller, &input)?;
-    let rows = things.iter().map(|owned| row(owned, ask.now)).collect();
+fn delete_form(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+) -> Result<Markup, Problem> {
+    let things = chosen(context, caller, &input)?;
+    let rows = things.iter().map(|owned| row(owned, context.now)).collect();
     Ok(pages::delete(
-        &frame(ask, caller),
+        &frame(context, caller),
         &InventoryDelete { rows, input },
     ))
 }
 
-pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    let things = chosen(ask, caller, &input)?;
+pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let things = chosen(context, caller, &input)?;
     if things.is_empty() {
         return done("/admin/inventory", "nothing-chosen");
     }
     match input.value("confirm").map(str::trim) {
-        None => show(delete_form(ask, caller, input)?),
+        None => show(delete_form(context, caller, input)?),
         Some(typed) if typed == things.len().to_string() => {
             // All of them or none: what can't be ended here is said before anything is.
             let owned = things
                 .iter()
-                .map(|owned| Ok((whose(&owned.item)?, &owned.item)))
+                .map(|owned| Ok((scope(&owned.item)?, &owned.item)))
                 .collect::<Result<Vec<_>, Error>>()?;
-            for (whose, thing) in owned {
-                match end(ask, caller, &whose, thing) {
+            for (scope, thing) in owned {
+                match end(context, caller, &scope, thing) {
                     // Somebody was faster; it is gone, as it should be.
                     Ok(()) | Err(Error::NotFound(_)) => {}
                     Err(error) => return Err(error.into()),
@@ -151,27 +159,32 @@ pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
         Some(_) => {
             let problem = Error::field("confirm", format!("type {} to go on", things.len())).into();
             again(problem, input, "confirm", |input| {
-                delete_form(ask, caller, input)
+                delete_form(context, caller, input)
             })
         }
     }
 }
 
-fn whose(thing: &Item) -> Result<Whose, Error> {
+fn scope(thing: &Item) -> Result<Scope, Error> {
     match thing.owner() {
-        OwnerId::User(user) => Ok(Desk::of_user(user)),
+        OwnerId::User(user) => Ok(App::of_user(user)),
         OwnerId::Service(_) | OwnerId::Host(_) => Err(Error::NotAllowed(
             "Delete a service's API keys on the service's page, and a host on its own.".to_owned(),
         )),
     }
 }
 
-fn end(ask: &Ask<'_>, caller: &Caller, whose: &Whose, thing: &Item) -> Result<(), Error> {
+fn end(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    scope: &Scope,
+    thing: &Item,
+) -> Result<(), Error> {
     match thing {
-        Item::Credential(record) => ask
-            .desk()
-            .end(caller, whose, record.kind, record.id, WithMade::No)
+        Item::Credential(record) => context
+            .app()
+            .end(caller, scope, record.kind, record.id, WithMade::No)
             .map(|_| ()),
-        Item::SshKey(key, _) => ask.desk().delete_ssh_key(caller, whose, key.id),
+        Item::SshKey(key, _) => context.app().delete_ssh_key(caller, scope, key.id),
     }
 }

@@ -23,20 +23,20 @@ pub mod user;
 
 use rouille::Response;
 
-use super::ask::Ask;
+use super::context::RequestContext;
 use super::problem::Problem;
 use super::respond::find;
 use super::route::Needs;
 use super::{gate, headers};
 use crate::html::form::Input;
 use crate::html::layout::{AdminPages, Flash, Frame, Outside, Theme, Visitor};
-use crate::html::sign_in::{Kept, PasswordDemand, SignIn};
+use crate::html::sign_in::{PasswordDemand, SavedForm, SignIn};
 use crate::html::{self, Markup};
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
 use crate::model::error::{Error, FieldError};
-use crate::model::event::Way;
-use crate::model::idempotency::Once;
+use crate::model::event::Channel;
+use crate::model::idempotency::IdempotencyKey;
 use crate::model::password::Password;
 use crate::model::permission::Permission;
 use crate::model::secret::{Digest, Presented, random_characters};
@@ -53,9 +53,9 @@ pub const STEP_UP: &str = "with-password";
 /// What a handler of the console answers.
 pub type Answer = Result<Response, Problem>;
 /// Shows something to who is signed in.
-pub type Page = fn(&Ask<'_>, &Caller) -> Answer;
+pub type Page = fn(&RequestContext<'_>, &Caller) -> Answer;
 /// Does something for who is signed in.
-pub type Act = fn(&Ask<'_>, &Caller, Input) -> Answer;
+pub type Act = fn(&RequestContext<'_>, &Caller, Input) -> Answer;
 
 /// A page as an answer.
 fn page(status: u16, markup: Markup) -> Response {
@@ -90,8 +90,8 @@ fn done(path: &str, word: &str) -> Answer {
 }
 
 /// The sentences that `?done=` may stand for; words that are none are passed over.
-fn flash(ask: &Ask<'_>) -> Option<Flash> {
-    let word = query(ask, "done")?;
+fn flash(context: &RequestContext<'_>) -> Option<Flash> {
+    let word = query(context, "done")?;
     let sentence = match word.as_str() {
         "saved" => "Saved.",
         "deleted" => "Deleted. It is refused from the very next request on.",
@@ -115,15 +115,15 @@ fn flash(ask: &Ask<'_>) -> Option<Flash> {
 }
 
 /// The first value of a parameter of the query; what pages do not know they pass over.
-fn query(ask: &Ask<'_>, name: &str) -> Option<String> {
-    form_urlencoded::parse(ask.request.raw_query_string().as_bytes())
+fn query(context: &RequestContext<'_>, name: &str) -> Option<String> {
+    form_urlencoded::parse(context.request.raw_query_string().as_bytes())
         .find(|(one, _)| one == name)
         .map(|(_, value)| value.into_owned())
 }
 
 /// `?page=`, from 1.
-fn page_number(ask: &Ask<'_>) -> usize {
-    query(ask, "page")
+fn page_number(context: &RequestContext<'_>) -> usize {
+    query(context, "page")
         .and_then(|text| text.parse().ok())
         .filter(|number| *number > 0)
         .unwrap_or(1)
@@ -151,7 +151,7 @@ fn part<T>(rows: Vec<T>, number: usize) -> (Vec<T>, html::table::Pager) {
 }
 
 /// What every page of a signed-in person needs.
-fn frame(ask: &Ask<'_>, caller: &Caller) -> Frame {
+fn frame(context: &RequestContext<'_>, caller: &Caller) -> Frame {
     let owner = &caller.credential.owner;
     let is_admin = owner.user().is_some_and(|user| user.role == Role::Admin);
     Frame {
@@ -162,44 +162,48 @@ fn frame(ask: &Ask<'_>, caller: &Caller) -> Frame {
         } else {
             AdminPages::Hidden
         },
-        theme: theme(ask),
-        form_token: form_token(ask, caller.credential.id.as_str()),
-        now: ask.now,
-        flash: flash(ask),
-        site: site(ask),
-        public_url: ask.house.settings.public_url.clone(),
+        theme: theme(context),
+        form_token: form_token(context, caller.credential.id.as_str()),
+        now: context.now,
+        flash: flash(context),
+        site: site(context),
+        public_url: context.server_state.settings.public_url.clone(),
     }
 }
 
 /// What a page for somebody who is not signed in needs. `visitor`: what their forms' token is bound to.
-fn outside(ask: &Ask<'_>, visitor: &str) -> Outside {
+fn outside(context: &RequestContext<'_>, visitor: &str) -> Outside {
     Outside {
-        theme: theme(ask),
-        form_token: form_token(ask, visitor),
-        flash: flash(ask),
-        site: site(ask),
+        theme: theme(context),
+        form_token: form_token(context, visitor),
+        flash: flash(context),
+        site: site(context),
     }
 }
 
-fn theme(ask: &Ask<'_>) -> Theme {
-    cookie::read(ask, cookie::THEME).map_or(Theme::System, |word| Theme::from_word(&word))
+fn theme(context: &RequestContext<'_>) -> Theme {
+    cookie::read(context, cookie::THEME).map_or(Theme::System, |word| Theme::from_word(&word))
 }
 
-fn site(ask: &Ask<'_>) -> String {
-    let url = &ask.house.settings.public_url;
+fn site(context: &RequestContext<'_>) -> String {
+    let url = &context.server_state.settings.public_url;
     url.split_once("://")
         .map_or(url.as_str(), |(_, host)| host)
         .to_owned()
 }
 
 /// The token that forms carry: only this installation can make it, and it belongs to one session or one browser.
-fn form_token(ask: &Ask<'_>, bound_to: &str) -> String {
-    ask.desk().keyed(&[b"form", bound_to.as_bytes()]).hex()
+fn form_token(context: &RequestContext<'_>, bound_to: &str) -> String {
+    context.app().keyed(&[b"form", bound_to.as_bytes()]).hex()
 }
 
-fn demand_form_token(ask: &Ask<'_>, bound_to: &str, input: &Input) -> Result<(), Problem> {
+fn require_form_token(
+    context: &RequestContext<'_>,
+    bound_to: &str,
+    input: &Input,
+) -> Result<(), Problem> {
     let sent = Digest::of(input.value("form_token").unwrap_or_default().as_bytes());
-    if Digest::of(form_token(ask, bound_to).as_bytes()).matches(&sent) {
+    if Digest::of(form_token(context, bound_to).as_bytes()).matches(&sent) {
         Ok(())
     } else {
         Err(Problem::CrossSite)
@@ -214,58 +218,62 @@ fn random_word() -> String {
 
 /// A word that a form carries so that sending it twice makes nothing twice: when it was made (Unix seconds), and 20
 /// random characters.
-fn nonce(ask: &Ask<'_>) -> String {
-    format!("{}-{}", ask.now.unix(), random_word())
+fn nonce(context: &RequestContext<'_>) -> String {
+    format!("{}-{}", context.now.unix(), random_word())
 }
 
 /// The nonce of a form that comes back: its own, since what was refused was not remembered; a new one when it is too old.
-fn nonce_again(ask: &Ask<'_>, caller: &Caller, input: &Input) -> String {
-    match once(ask, caller, input) {
+fn nonce_again(context: &RequestContext<'_>, caller: &Caller, input: &Input) -> String {
+    match once(context, caller, input) {
         Ok(_) => input.value("nonce").unwrap_or_default().to_owned(),
-        Err(_) => nonce(ask),
+        Err(_) => nonce(context),
     }
 }
 
 /// How long a form may lie open. What it made is remembered for a day, so that later nobody knew that it was sent before.
 const FORM_SECONDS: i64 = 23 * 3_600;
 
-/// The nonce of a form, as the promise that it is carried out once. A form without one is not ours.
-fn once(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Once, Problem> {
+/// The nonce of a form, as the promise that it is hidden_fields out once. A form without one is not ours.
+fn once(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: &Input,
+) -> Result<IdempotencyKey, Problem> {
     let nonce = input.value("nonce").ok_or(Problem::CrossSite)?;
     let (made_at, word) = nonce.split_once('-').ok_or(Problem::CrossSite)?;
     let made_at: i64 = made_at.parse().map_err(|_| Problem::CrossSite)?;
     if word.len() != 20 || !word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return Err(Problem::CrossSite);
     }
-    if ask.now.unix().saturating_sub(made_at) > FORM_SECONDS {
+    if context.now.unix().saturating_sub(made_at) > FORM_SECONDS {
         let sentence = "This form lay open for a day, and may have been sent before; look it over, and send it once more.";
         return Err(Error::field("", sentence).into());
     }
     let parts: [&[u8]; 4] = [
         b"nonce",
         caller.credential.owner.name().as_bytes(),
-        ask.path.as_bytes(),
+        context.path.as_bytes(),
         nonce.as_bytes(),
     ];
-    Ok(Once {
-        request: ask.desk().keyed(&parts),
-        body: ask.desk().keyed(&[b"nonce"]),
+    Ok(IdempotencyKey {
+        request: context.app().keyed(&parts),
+        body: context.app().keyed(&[b"nonce"]),
     })
 }
 
 /// Who is signed in, by the session in the cookie.
-fn signed_in(ask: &Ask<'_>) -> Result<Option<Caller>, Problem> {
-    let Some(presented) = cookie::read(ask, cookie::SESSION)
+fn signed_in(context: &RequestContext<'_>) -> Result<Option<Caller>, Problem> {
+    let Some(presented) = cookie::read(context, cookie::SESSION)
         .as_deref()
         .and_then(Presented::parse)
     else {
         return Ok(None);
     };
-    match ask.desk().caller(
+    match context.app().caller(
         &presented,
         |kind| kind == Kind::Session,
-        ask.origin(Way::Console),
-        ask.now,
+        context.origin(Channel::Console),
+        context.now,
     ) {
         Ok(caller) => Ok(Some(caller)),
         Err(Error::Unauthenticated { .. }) => Ok(None),
@@ -274,14 +282,16 @@ fn signed_in(ask: &Ask<'_>) -> Result<Option<Caller>, Problem> {
 }
 
 /// Notes that somebody asked for what only admins may.
-fn note_refusal(ask: &Ask<'_>, caller: &Caller, answer: Answer) -> Answer {
+fn note_refusal(context: &RequestContext<'_>, caller: &Caller, answer: Answer) -> Answer {
     if let Err(Problem::Asked(Error::Forbidden {
-        missing: Permission::Own(missing),
+        missing: Permission::Builtin(missing),
     })) = &answer
         && missing.is_administrative()
     {
-        let request = format!("{} {}", ask.request.method(), ask.shown_path());
-        ask.desk().note_refused_request(caller, *missing, &request);
+        let request = format!("{} {}", context.request.method(), context.shown_path());
+        context
+            .app()
+            .note_refused_request(caller, *missing, &request);
     }
     answer
 }
@@ -290,12 +300,12 @@ fn note_refusal(ask: &Ask<'_>, caller: &Caller, answer: Answer) -> Answer {
 ///
 /// # Errors
 /// What the handler says.
-pub fn visit(ask: &Ask<'_>, handler: Page) -> Answer {
-    match signed_in(ask)? {
-        Some(caller) => note_refusal(ask, &caller, handler(ask, &caller)),
+pub fn visit(context: &RequestContext<'_>, handler: Page) -> Answer {
+    match signed_in(context)? {
+        Some(caller) => note_refusal(context, &caller, handler(context, &caller)),
         None => Ok(see_other(format!(
             "/login?next={}",
-            sign_in::escape_path(ask.request.raw_url())
+            sign_in::escape_path(context.request.raw_url())
         ))),
     }
 }
@@ -305,35 +315,37 @@ pub fn visit(ask: &Ask<'_>, handler: Page) -> Answer {
 ///
 /// # Errors
 /// What the handler says.
-pub fn send(ask: &Ask<'_>, handler: Act) -> Answer {
-    let input = form::read(ask)?;
-    let Some(mut caller) = signed_in(ask)? else {
+pub fn send(context: &RequestContext<'_>, handler: Act) -> Answer {
+    let input = form::read(context)?;
+    let Some(mut caller) = signed_in(context)? else {
         // Who is out need not come in to go out.
-        if ask.path == "/logout" {
+        if context.path == "/logout" {
             return Ok(see_other("/signed-out"));
         }
         return sign_in::keep(
-            ask,
-            Kept {
-                action: ask.path.to_owned(),
+            context,
+            SavedForm {
+                action: context.path.to_owned(),
                 fields: input.values,
             },
         );
     };
-    demand_form_token(ask, caller.credential.id.as_str(), &input)?;
+    require_form_token(context, caller.credential.id.as_str(), &input)?;
     let typed = input
         .value("current_password")
-        .filter(|_| ask.request.raw_query_string() == STEP_UP);
+        .filter(|_| context.request.raw_query_string() == STEP_UP);
     if let Some(typed) = typed.filter(|typed| !typed.is_empty()) {
         let confirmed = Password::typed(typed)
             .map_err(|message| Error::field("password", message))
-            .and_then(|typed| ask.desk().confirm_password(&caller, &typed));
+            .and_then(|typed| context.app().confirm_password(&caller, &typed));
         match confirmed {
-            Ok(()) => caller = signed_in(ask)?.ok_or(Problem::CrossSite)?,
-            Err(Error::Invalid(errors)) => return Ok(demand_password(ask, &caller, input, errors)),
+            Ok(()) => caller = signed_in(context)?.ok_or(Problem::CrossSite)?,
+            Err(Error::Invalid(errors)) => {
+                return Ok(require_password(context, &caller, input, errors));
+            }
             Err(error @ (Error::TooMany { .. } | Error::Unavailable { .. })) => {
                 let errors = vec![FieldError::new("current_password", error.to_string())];
-                let mut page = demand_password(ask, &caller, input, errors);
+                let mut page = require_password(context, &caller, input, errors);
                 let problem = Problem::from(error);
                 page.status_code = problem.status();
                 return Ok(problem.with_headers(page));
@@ -341,16 +353,16 @@ pub fn send(ask: &Ask<'_>, handler: Act) -> Answer {
             Err(error) => return Err(error.into()),
         }
     }
-    match handler(ask, &caller, input.clone()) {
+    match handler(context, &caller, input.clone()) {
         Err(Problem::Asked(Error::PasswordNeeded)) => {
-            Ok(demand_password(ask, &caller, input, Vec::new()))
+            Ok(require_password(context, &caller, input, Vec::new()))
         }
-        answer => note_refusal(ask, &caller, answer),
+        answer => note_refusal(context, &caller, answer),
     }
 }
 
-fn demand_password(
-    ask: &Ask<'_>,
+fn require_password(
+    context: &RequestContext<'_>,
     caller: &Caller,
     input: Input,
     errors: Vec<FieldError>,
@@ -363,13 +375,13 @@ fn demand_password(
         })
         .collect();
     let status = if errors.is_empty() { 403 } else { 422 };
-    let kept = Kept {
-        action: format!("{}?{STEP_UP}", ask.path),
+    let kept = SavedForm {
+        action: format!("{}?{STEP_UP}", context.path),
         fields: input.values,
     };
     let view = PasswordDemand {
         kept,
-        cancel: page_above(ask.path).to_owned(),
+        cancel: page_above(context.path).to_owned(),
         input: Input {
             values: Vec::new(),
             errors,
@@ -377,7 +389,7 @@ fn demand_password(
     };
     page(
         status,
-        html::sign_in::password_demand(&frame(ask, caller), &view),
+        html::sign_in::password_demand(&frame(context, caller), &view),
     )
 }
 
@@ -420,7 +432,7 @@ fn again(
 
 /// The page of an error, for who is signed in and who is not.
 #[must_use]
-pub fn error_page(ask: &Ask<'_>, problem: &Problem) -> Response {
+pub fn error_page(context: &RequestContext<'_>, problem: &Problem) -> Response {
     let view = html::error::Problem {
         status: problem.status(),
         title: problem.title().to_owned(),
@@ -429,18 +441,18 @@ pub fn error_page(ask: &Ask<'_>, problem: &Problem) -> Response {
         } else {
             problem.detail()
         },
-        request_id: ask.request_id.clone(),
+        request_id: context.request_id.clone(),
     };
-    let markup = match signed_in(ask) {
-        Ok(Some(caller)) => html::error::show(Visitor::SignedIn(&frame(ask, &caller)), &view),
-        Ok(None) | Err(_) => html::error::show(Visitor::Outside(&outside(ask, "")), &view),
+    let markup = match signed_in(context) {
+        Ok(Some(caller)) => html::error::show(Visitor::SignedIn(&frame(context, &caller)), &view),
+        Ok(None) | Err(_) => html::error::show(Visitor::Outside(&outside(context, "")), &view),
     };
     problem.with_headers(page(view.status, markup))
 }
 
 /// Whether a request wants a page: its path is none of the machines' doors.
 #[must_use]
-pub fn wants_page(ask: &Ask<'_>) -> bool {
+pub fn wants_page(context: &RequestContext<'_>) -> bool {
     let machines = [
         "/api/",
         "/oauth/",
@@ -451,8 +463,8 @@ pub fn wants_page(ask: &Ask<'_>) -> bool {
         "/.well-known/",
         "/-/",
     ];
-    !machines.iter().any(|path| ask.path.starts_with(path))
-        && ask
+    !machines.iter().any(|path| context.path.starts_with(path))
+        && context
             .request
             .header("Accept")
             .is_some_and(|accept| accept.contains("text/html"))
@@ -462,10 +474,12 @@ pub fn wants_page(ask: &Ask<'_>) -> bool {
 ///
 /// # Errors
 /// When the file can't be read.
-pub fn help(ask: &Ask<'_>) -> Answer {
-    match signed_in(ask)? {
-        Some(caller) => show(html::help::show(Visitor::SignedIn(&frame(ask, &caller)))),
-        None => show(html::help::show(Visitor::Outside(&outside(ask, "")))),
+pub fn help(context: &RequestContext<'_>) -> Answer {
+    match signed_in(context)? {
+        Some(caller) => show(html::help::show(Visitor::SignedIn(&frame(
+            context, &caller,
+        )))),
+        None => show(html::help::show(Visitor::Outside(&outside(context, "")))),
     }
 }
 
@@ -473,12 +487,12 @@ pub fn help(ask: &Ask<'_>) -> Answer {
 ///
 /// # Errors
 /// Never.
-pub fn first(_: &Ask<'_>) -> Answer {
+pub fn first(_: &RequestContext<'_>) -> Answer {
     Ok(see_other("/api-keys"))
 }
 
 /// The sign-in page for a form that is kept.
-fn sign_in_view(kept: Option<Kept>) -> SignIn {
+fn sign_in_view(kept: Option<SavedForm>) -> SignIn {
     SignIn {
         kept,
         ..SignIn::default()
@@ -487,13 +501,13 @@ fn sign_in_view(kept: Option<Kept>) -> SignIn {
 
 /// Whether a request that changes something comes from a page of ours, as W4 of the house demands: `Sec-Fetch-Site`, or
 /// where a browser does not send it, `Origin`.
-fn demand_same_origin(ask: &Ask<'_>) -> Result<(), Problem> {
+fn require_same_origin(context: &RequestContext<'_>) -> Result<(), Problem> {
     let own = match (
-        ask.request.header("Sec-Fetch-Site"),
-        ask.request.header("Origin"),
+        context.request.header("Sec-Fetch-Site"),
+        context.request.header("Origin"),
     ) {
         (Some(site), _) => site == "same-origin",
-        (None, Some(origin)) => gate::is_own_origin(ask, origin),
+        (None, Some(origin)) => gate::is_own_origin(context, origin),
         (None, None) => false,
     };
     if own { Ok(()) } else { Err(Problem::CrossSite) }

@@ -5,7 +5,7 @@ use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::policy::{self as pages, Exceeding, PolicyForm, PolicyPreview};
 use crate::http::api::policy::EXCEEDING_MAX;
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::error::Error;
@@ -19,11 +19,15 @@ fn version(policy: &Policy) -> Result<String, Error> {
     Ok(crate::model::secret::version(&[&text]))
 }
 
-fn form_page(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
-    let policy = ask.desk().policy(caller)?;
+fn form_page(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+) -> Result<Markup, Problem> {
+    let policy = context.app().policy(caller)?;
     let version = version(&policy)?;
     Ok(pages::form(
-        &frame(ask, caller),
+        &frame(context, caller),
         &PolicyForm {
             policy,
             version,
@@ -32,36 +36,38 @@ fn form_page(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Pro
     ))
 }
 
-pub fn show_form(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    show(form_page(ask, caller, Input::default())?)
+pub fn show_form(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    show(form_page(context, caller, Input::default())?)
 }
 
-pub fn save(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    match try_save(ask, caller, &input) {
-        Ok(Some(preview)) => Ok(page(200, pages::preview(&frame(ask, caller), &preview))),
+pub fn save(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    match try_save(context, caller, &input) {
+        Ok(Some(preview)) => Ok(page(200, pages::preview(&frame(context, caller), &preview))),
         Ok(None) => done("/admin/policy", "saved"),
         Err(problem) => again(problem, input, "api_key_lifetime_max", |input| {
-            form_page(ask, caller, input)
+            form_page(context, caller, input)
         }),
     }
 }
 
 /// `None` once it is saved; before that, what changes and what exceeds it.
 fn try_save(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
     input: &Input,
 ) -> Result<Option<PolicyPreview>, Problem> {
-    let before = ask.desk().policy(caller)?;
+    let before = context.app().policy(caller)?;
     if input.value("version") != Some(version(&before)?.as_str()) {
         return Err(Error::changed_meanwhile("the policy").into());
     }
     let change = parse(input)?;
     if input.value("confirm") == Some("yes") {
-        ask.desk().change_policy_from(caller, before, change)?;
+        context.app().change_policy_from(caller, before, change)?;
         return Ok(None);
     }
-    let preview = ask.desk().preview_policy(caller, change, EXCEEDING_MAX)?;
+    let preview = context
+        .app()
+        .preview_policy(caller, change, EXCEEDING_MAX)?;
     let exceeding = preview.exceeding.into_iter().map(|one| Exceeding {
         kind: one.item.kind(),
         owner: one.owner,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Answer, frame, outside, show, signed_in};
 use crate::html::layout::Visitor;
 use crate::html::reference::{self, Call, Part, Subject};
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::service::metadata::OPENAPI;
 use crate::model::error::Error;
 
@@ -13,17 +13,17 @@ use crate::model::error::Error;
 ///
 /// # Errors
 /// When the file can't be read.
-pub fn read(ask: &Ask<'_>) -> Answer {
+pub fn read(context: &RequestContext<'_>) -> Answer {
     let document = serde_json::from_str(OPENAPI)
         .map_err(|error| Error::Fault(format!("openapi.json: {error}")))?;
     let subjects = subjects(&document);
-    match signed_in(ask)? {
+    match signed_in(context)? {
         Some(caller) => show(reference::show(
-            Visitor::SignedIn(&frame(ask, &caller)),
+            Visitor::SignedIn(&frame(context, &caller)),
             &subjects,
         )),
         None => show(reference::show(
-            Visitor::Outside(&outside(ask, "")),
+            Visitor::Outside(&outside(context, "")),
             &subjects,
         )),
     }

@@ -1,15 +1,15 @@
 //! `/admin/services`.
 
 use super::{Answer, again, done, form, frame, show};
-use crate::desk::ServiceUse;
+use crate::app::ServiceUse;
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::service::{self as pages, ServiceDelete, ServiceFacts, ServiceForm};
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::error::{Error, Faults};
-use crate::model::permission::{Own, Permissions};
+use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::service::{
     ByRole, Service, ServiceChange, parse_service_name, parse_service_permissions,
 };
@@ -18,11 +18,11 @@ use crate::model::service::{
 const ROWS_MAX: usize = 10_000;
 
 fn facts(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
     services: Vec<Service>,
 ) -> Result<Vec<ServiceFacts>, Error> {
-    let uses = ask.desk().service_uses(caller, &services)?;
+    let uses = context.app().service_uses(caller, &services)?;
     let facts = |(service, used): (Service, ServiceUse)| ServiceFacts {
         service,
         api_keys: used.api_keys,
@@ -31,31 +31,35 @@ fn facts(
     Ok(services.into_iter().zip(uses).map(facts).collect())
 }
 
-fn facts_of(ask: &Ask<'_>, caller: &Caller, service: Service) -> Result<ServiceFacts, Error> {
-    let facts = facts(ask, caller, vec![service])?;
+fn facts_of(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    service: Service,
+) -> Result<ServiceFacts, Error> {
+    let facts = facts(context, caller, vec![service])?;
     facts.into_iter().next().ok_or(Error::NotFound("service"))
 }
 
-fn find(ask: &Ask<'_>, caller: &Caller) -> Result<Service, Error> {
-    ask.desk().service(caller, ask.parameter(0))
+fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<Service, Error> {
+    context.app().service(caller, context.parameter(0))
 }
 
-pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let services = ask.desk().services(caller, None, ROWS_MAX)?.items;
-    let rows = facts(ask, caller, services)?;
-    show(pages::list(&frame(ask, caller), &rows))
+pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let services = context.app().services(caller, None, ROWS_MAX)?.items;
+    let rows = facts(context, caller, services)?;
+    show(pages::list(&frame(context, caller), &rows))
 }
 
-pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let facts = facts_of(ask, caller, find(ask, caller)?)?;
-    let by_role = ask.desk().given_by_role(caller, &facts.service)?;
-    show(pages::show(&frame(ask, caller), &facts, &by_role))
+pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let facts = facts_of(context, caller, find(context, caller)?)?;
+    let by_role = context.app().given_by_role(caller, &facts.service)?;
+    show(pages::show(&frame(context, caller), &facts, &by_role))
 }
 
-pub fn new(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    caller.demand(Own::ServicesWrite)?;
+pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    caller.demand(BuiltinPermission::ServicesWrite)?;
     show(pages::form(
-        &frame(ask, caller),
+        &frame(context, caller),
         &ServiceForm {
             service: None,
             by_role: ByRole::default(),
@@ -65,12 +69,12 @@ pub fn new(ask: &Ask<'_>, caller: &Caller) -> Answer {
     ))
 }
 
-pub fn add(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    match try_add(ask, caller, &input) {
+pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    match try_add(context, caller, &input) {
         Ok(service) => done(&format!("/admin/services/{}", service.name), "added"),
         Err(error) => again(error.into(), input, "name", |input| {
             Ok(pages::form(
-                &frame(ask, caller),
+                &frame(context, caller),
                 &ServiceForm {
                     service: None,
                     by_role: ByRole::default(),
@@ -82,7 +86,7 @@ pub fn add(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
     }
 }
 
-fn try_add(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Service, Error> {
+fn try_add(context: &RequestContext<'_>, caller: &Caller, input: &Input) -> Result<Service, Error> {
     let typed = input.value("name").unwrap_or_default().trim();
     let mut faults = Faults::default();
     let name = faults.take("name", parse_service_name(typed));
@@ -91,7 +95,7 @@ fn try_add(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Service, Err
         parse_service_permissions(typed, &form::entries(input, "permissions")),
     );
     faults.check()?;
-    ask.desk().add_service(
+    context.app().add_service(
         caller,
         name.unwrap_or_default(),
         permissions.unwrap_or_default(),
@@ -107,11 +111,15 @@ fn version(service: &Service, by_role: &ByRole) -> String {
     )
 }
 
-fn edit_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
-    let service = find(ask, caller)?;
-    let by_role = ask.desk().given_by_role(caller, &service)?;
+fn edit_form(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+) -> Result<Markup, Problem> {
+    let service = find(context, caller)?;
+    let by_role = context.app().given_by_role(caller, &service)?;
     Ok(pages::form(
-        &frame(ask, caller),
+        &frame(context, caller),
         &ServiceForm {
             version: version(&service, &by_role),
             service: Some(service),
@@ -121,22 +129,26 @@ fn edit_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Pro
     ))
 }
 
-pub fn ask_edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    show(edit_form(ask, caller, Input::default())?)
+pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    show(edit_form(context, caller, Input::default())?)
 }
 
-pub fn edit(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    match try_edit(ask, caller, &input) {
+pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    match try_edit(context, caller, &input) {
         Ok(service) => done(&format!("/admin/services/{}", service.name), "saved"),
         Err(error) => again(error.into(), input, "permissions", |input| {
-            edit_form(ask, caller, input)
+            edit_form(context, caller, input)
         }),
     }
 }
 
-fn try_edit(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Service, Error> {
-    let service = find(ask, caller)?;
-    let by_role = ask.desk().given_by_role(caller, &service)?;
+fn try_edit(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: &Input,
+) -> Result<Service, Error> {
+    let service = find(context, caller)?;
+    let by_role = context.app().given_by_role(caller, &service)?;
     if input.value("version") != Some(version(&service, &by_role).as_str()) {
         return Err(Error::changed_meanwhile("this service"));
     }
@@ -165,37 +177,41 @@ fn try_edit(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Service, Er
         admin: admin.map(but_gone),
         seen: Some((service.permissions, by_role)),
     };
-    let (service, _) = ask.desk().edit_service(caller, service.name, change)?;
+    let (service, _) = context.app().edit_service(caller, service.name, change)?;
     Ok(service)
 }
 
-fn delete_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
-    let service = find(ask, caller)?;
-    let carriers = ask.desk().carriers(caller, &service)?;
+fn delete_form(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+) -> Result<Markup, Problem> {
+    let service = find(context, caller)?;
+    let carriers = context.app().carriers(caller, &service)?;
     Ok(pages::delete(
-        &frame(ask, caller),
+        &frame(context, caller),
         &ServiceDelete {
-            facts: facts_of(ask, caller, service)?,
+            facts: facts_of(context, caller, service)?,
             carriers,
             input,
         },
     ))
 }
 
-pub fn ask_delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    show(delete_form(ask, caller, Input::default())?)
+pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    show(delete_form(context, caller, Input::default())?)
 }
 
-pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    let name = ask.parameter(0).to_owned();
+pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let name = context.parameter(0).to_owned();
     if input.value("confirm").unwrap_or_default().trim() != name {
         return again(
             Error::field("confirm", format!("type {name} to delete it")).into(),
             input,
             "confirm",
-            |input| delete_form(ask, caller, input),
+            |input| delete_form(context, caller, input),
         );
     }
-    ask.desk().delete_service(caller, name)?;
+    context.app().delete_service(caller, name)?;
     done("/admin/services", "removed")
 }

@@ -1,10 +1,10 @@
 //! `/sessions`.
 
 use super::{Answer, cookie, done, frame, see_other, show};
-use crate::desk::{Desk, WithMade};
+use crate::app::{App, WithMade};
 use crate::html::form::Input;
 use crate::html::session::{self as pages, SessionList};
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
 use crate::model::error::Error;
@@ -13,19 +13,19 @@ use crate::model::secret::Id;
 /// Sessions that are listed at most.
 const ROWS_MAX: usize = 200;
 
-pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let mut rows = ask
-        .desk()
+pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let mut rows = context
+        .app()
         .credentials(
             caller,
-            &Desk::own(caller, Kind::Session)?,
+            &App::own(caller, Kind::Session)?,
             Kind::Session,
             false,
             None,
             ROWS_MAX,
         )?
         .items;
-    rows.retain(|record| record.expires_at.is_none_or(|end| end > ask.now));
+    rows.retain(|record| record.expires_at.is_none_or(|end| end > context.now));
     rows.sort_by_key(|record| {
         std::cmp::Reverse(
             record
@@ -35,7 +35,7 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
         )
     });
     show(pages::list(
-        &frame(ask, caller),
+        &frame(context, caller),
         &SessionList {
             rows,
             current: caller.credential.id,
@@ -43,14 +43,14 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
     ))
 }
 
-pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let id = input
         .value("id")
         .and_then(Id::parse)
         .ok_or(Error::NotFound("session"))?;
-    ask.desk().end(
+    context.app().end(
         caller,
-        &Desk::own(caller, Kind::Session)?,
+        &App::own(caller, Kind::Session)?,
         Kind::Session,
         id,
         WithMade::No,
@@ -59,12 +59,13 @@ pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
         return done("/sessions", "signed-out-there");
     }
     let mut response = see_other("/signed-out");
-    cookie::clear(ask, &mut response, cookie::SESSION);
+    cookie::clear(context, &mut response, cookie::SESSION);
     Ok(response)
 }
 
-pub fn delete_others(ask: &Ask<'_>, caller: &Caller, _: Input) -> Answer {
-    ask.desk()
+pub fn delete_others(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+    context
+        .app()
         .end_sessions(caller, Some(caller.credential.id))?;
     done("/sessions", "signed-out-others")
 }

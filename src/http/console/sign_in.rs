@@ -3,17 +3,17 @@
 use rouille::Response;
 
 use super::{
-    Answer, cookie, demand_form_token, form, frame, outside, page, random_word, see_other, show,
+    Answer, cookie, form, frame, outside, page, random_word, require_form_token, see_other, show,
     sign_in_view, signed_in,
 };
-use crate::desk::SignedIn;
+use crate::app::SignedIn;
 use crate::html::form::Input;
-use crate::html::sign_in::{self as pages, ByCode, KEPT, Kept, SignIn};
-use crate::http::ask::Ask;
+use crate::html::sign_in::{self as pages, ByCode, KEPT, SavedForm, SignIn};
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::code::Purpose;
 use crate::model::error::{Error, Faults};
-use crate::model::event::Way;
+use crate::model::event::Channel;
 use crate::model::password::Password;
 use crate::model::secret::{Digest, Presented, find_all, hide_secrets};
 use crate::model::text::parse_name;
@@ -44,8 +44,8 @@ pub fn escape_path(path: &str) -> String {
 }
 
 /// The cookie that sign-in forms are bound to; `true` when it is new and has to be set.
-fn browser(ask: &Ask<'_>) -> (String, bool) {
-    match cookie::read(ask, cookie::BROWSER)
+fn browser(context: &RequestContext<'_>) -> (String, bool) {
+    match cookie::read(context, cookie::BROWSER)
         .filter(|value| value.len() == 20 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     {
         Some(value) => (value, false),
@@ -53,31 +53,42 @@ fn browser(ask: &Ask<'_>) -> (String, bool) {
     }
 }
 
-fn with_browser(ask: &Ask<'_>, mut response: Response, value: &str, is_new: bool) -> Response {
+fn with_browser(
+    context: &RequestContext<'_>,
+    mut response: Response,
+    value: &str,
+    is_new: bool,
+) -> Response {
     if is_new {
-        cookie::set(ask, &mut response, cookie::BROWSER, value, BROWSER_SECONDS);
+        cookie::set(
+            context,
+            &mut response,
+            cookie::BROWSER,
+            value,
+            BROWSER_SECONDS,
+        );
     }
     response
 }
 
-fn form_page(ask: &Ask<'_>, status: u16, view: &SignIn) -> Response {
-    let (browser, is_new) = browser(ask);
+fn form_page(context: &RequestContext<'_>, status: u16, view: &SignIn) -> Response {
+    let (browser, is_new) = browser(context);
     with_browser(
-        ask,
-        page(status, pages::sign_in(&outside(ask, &browser), view)),
+        context,
+        page(status, pages::sign_in(&outside(context, &browser), view)),
         &browser,
         is_new,
     )
 }
 
 /// `GET /login`.
-pub fn ask_for_password(ask: &Ask<'_>) -> Answer {
-    let next = super::query(ask, "next")
+pub fn ask_for_password(context: &RequestContext<'_>) -> Answer {
+    let next = super::query(context, "next")
         .as_deref()
         .and_then(safe_path)
         .unwrap_or_default()
         .to_owned();
-    if signed_in(ask)?.is_some() {
+    if signed_in(context)?.is_some() {
         return Ok(see_other(if next.is_empty() {
             "/api-keys".to_owned()
         } else {
@@ -85,7 +96,7 @@ pub fn ask_for_password(ask: &Ask<'_>) -> Answer {
         }));
     }
     Ok(form_page(
-        ask,
+        context,
         200,
         &SignIn {
             next,
@@ -95,33 +106,33 @@ pub fn ask_for_password(ask: &Ask<'_>) -> Answer {
 }
 
 /// The session has ended under a form: it is kept until its sender has signed in again.
-pub fn keep(ask: &Ask<'_>, kept: Kept) -> Answer {
+pub fn keep(context: &RequestContext<'_>, kept: SavedForm) -> Answer {
     let fields = kept
         .fields
         .into_iter()
         .filter(|(name, _)| name != "form_token")
         .collect();
     Ok(form_page(
-        ask,
+        context,
         401,
-        &sign_in_view(Some(Kept { fields, ..kept })),
+        &sign_in_view(Some(SavedForm { fields, ..kept })),
     ))
 }
 
 /// `POST /login`.
-pub fn sign_in(ask: &Ask<'_>) -> Answer {
-    let input = form::read(ask)?;
-    let (browser, _) = browser(ask);
-    demand_form_token(ask, &browser, &input)?;
+pub fn sign_in(context: &RequestContext<'_>) -> Answer {
+    let input = form::read(context)?;
+    let (browser, _) = browser(context);
+    require_form_token(context, &browser, &input)?;
     let next = input
         .value("next")
         .and_then(safe_path)
         .unwrap_or_default()
         .to_owned();
     let kept = kept(&input);
-    let digest = ask.desk().keyed(&[b"browser", browser.as_bytes()]);
-    match try_sign_in(ask, &input, &digest) {
-        Ok(signed_in) => begin(ask, signed_in, digest, next, kept),
+    let digest = context.app().keyed(&[b"browser", browser.as_bytes()]);
+    match try_sign_in(context, &input, &digest) {
+        Ok(signed_in) => begin(context, signed_in, digest, next, kept),
         Err(error @ (Error::WrongPassword | Error::TooMany { .. })) => {
             let problem = Problem::from(error);
             let input = Input {
@@ -138,7 +149,7 @@ pub fn sign_in(ask: &Ask<'_>) -> Answer {
                 problem: Some(problem.detail()),
                 input,
             };
-            let mut response = form_page(ask, problem.status(), &view);
+            let mut response = form_page(context, problem.status(), &view);
             if problem.status() == 429 {
                 response = problem.with_headers(response);
             }
@@ -148,50 +159,58 @@ pub fn sign_in(ask: &Ask<'_>) -> Answer {
     }
 }
 
-fn try_sign_in(ask: &Ask<'_>, input: &Input, browser: &Digest) -> Result<SignedIn, Error> {
+fn try_sign_in(
+    context: &RequestContext<'_>,
+    input: &Input,
+    browser: &Digest,
+) -> Result<SignedIn, Error> {
     let name = input.value("username").unwrap_or_default();
     // What is too long to be a password is as wrong as any other, and nothing is computed for it.
     let password = Password::typed(input.value("password").unwrap_or_default())
         .map_err(|_| Error::WrongPassword)?;
-    ask.desk().sign_in(
+    context.app().sign_in(
         name,
         &password,
         Some(browser),
-        ask.origin(Way::Console),
-        ask.now,
+        context.origin(Channel::Console),
+        context.now,
     )
 }
 
-fn kept(input: &Input) -> Option<Kept> {
+fn kept(input: &Input) -> Option<SavedForm> {
     let action = input.value("kept").and_then(safe_path)?.to_owned();
     let fields = input
         .values
         .iter()
         .filter_map(|(name, value)| Some((name.strip_prefix(KEPT)?.to_owned(), value.clone())))
         .collect();
-    Some(Kept { action, fields })
+    Some(SavedForm { action, fields })
 }
 
 /// The first answer of a session: its cookie, and where to go.
 fn begin(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     signed_in: SignedIn,
     browser: Digest,
     next: String,
-    kept: Option<Kept>,
+    kept: Option<SavedForm>,
 ) -> Answer {
-    ask.desk()
-        .remember_browser(browser, &signed_in.user, ask.now)?;
-    let seconds = signed_in.expires_at.since(ask.now).as_secs();
+    context
+        .app()
+        .remember_browser(browser, &signed_in.user, context.now)?;
+    let seconds = signed_in.expires_at.since(context.now).as_secs();
     let text = signed_in.secret.reveal();
     let mut response = match kept {
         Some(kept) => {
             let presented = Presented::parse(&text)
                 .ok_or_else(|| Error::Fault("a new session has no form".to_owned()))?;
-            let caller =
-                ask.desk()
-                    .caller(&presented, |_| true, ask.origin(Way::Console), ask.now)?;
-            page(200, pages::go_on(&frame(ask, &caller), &kept))
+            let caller = context.app().caller(
+                &presented,
+                |_| true,
+                context.origin(Channel::Console),
+                context.now,
+            )?;
+            page(200, pages::go_on(&frame(context, &caller), &kept))
         }
         None => see_other(if next.is_empty() {
             "/api-keys".to_owned()
@@ -199,40 +218,44 @@ fn begin(
             next
         }),
     };
-    cookie::set(ask, &mut response, cookie::SESSION, &text, seconds);
+    cookie::set(context, &mut response, cookie::SESSION, &text, seconds);
     Ok(response)
 }
 
 /// `POST /logout`.
-pub fn sign_out(ask: &Ask<'_>, caller: &crate::model::caller::Caller, _: Input) -> Answer {
-    ask.desk().sign_out(caller)?;
+pub fn sign_out(
+    context: &RequestContext<'_>,
+    caller: &crate::model::caller::Caller,
+    _: Input,
+) -> Answer {
+    context.app().sign_out(caller)?;
     let mut response = see_other("/signed-out");
-    cookie::clear(ask, &mut response, cookie::SESSION);
+    cookie::clear(context, &mut response, cookie::SESSION);
     Ok(response)
 }
 
 /// `GET /signed-out`.
-pub fn signed_out(ask: &Ask<'_>) -> Answer {
+pub fn signed_out(context: &RequestContext<'_>) -> Answer {
     show(pages::note(
-        &outside(ask, ""),
+        &outside(context, ""),
         "You are signed out",
         "The session in this browser has ended.",
     ))
 }
 
 /// `GET /setup`, `/invitation`, `/reset`: takes the code out of the address into a cookie, then shows the form.
-fn by_code(ask: &Ask<'_>, purpose: Purpose) -> Answer {
-    if let Some(code) = super::query(ask, "code") {
-        let mut response = see_other(ask.path);
+fn by_code(context: &RequestContext<'_>, purpose: Purpose) -> Answer {
+    if let Some(code) = super::query(context, "code") {
+        let mut response = see_other(context.path);
         // A cookie may hold what a code is made of, and nothing else is a code.
         if Presented::parse(&code).is_some() {
-            cookie::set(ask, &mut response, cookie::CODE, &code, CODE_SECONDS);
+            cookie::set(context, &mut response, cookie::CODE, &code, CODE_SECONDS);
         }
         return Ok(response);
     }
-    match holder(ask, purpose)? {
+    match holder(context, purpose)? {
         Some((_, user)) => Ok(code_form(
-            ask,
+            context,
             purpose,
             user.as_ref(),
             Input::default(),
@@ -241,7 +264,7 @@ fn by_code(ask: &Ask<'_>, purpose: Purpose) -> Answer {
         None => Ok(page(
             404,
             pages::note(
-                &outside(ask, ""),
+                &outside(context, ""),
                 "This link is no longer good",
                 "It was used before, has ended, or was never whole. Ask an admin for a new one.",
             ),
@@ -250,14 +273,17 @@ fn by_code(ask: &Ask<'_>, purpose: Purpose) -> Answer {
 }
 
 /// The code in the cookie, if it is good, and whom it concerns.
-fn holder(ask: &Ask<'_>, purpose: Purpose) -> Result<Option<(Presented, Option<User>)>, Problem> {
-    let Some(presented) = cookie::read(ask, cookie::CODE)
+fn holder(
+    context: &RequestContext<'_>,
+    purpose: Purpose,
+) -> Result<Option<(Presented, Option<User>)>, Problem> {
+    let Some(presented) = cookie::read(context, cookie::CODE)
         .as_deref()
         .and_then(Presented::parse)
     else {
         return Ok(None);
     };
-    match ask.desk().code_user(&presented, purpose, ask.now) {
+    match context.app().code_user(&presented, purpose, context.now) {
         Ok(user) => Ok(Some((presented, user))),
         Err(Error::Unauthenticated { .. }) => Ok(None),
         Err(error) => Err(error.into()),
@@ -265,14 +291,14 @@ fn holder(ask: &Ask<'_>, purpose: Purpose) -> Result<Option<(Presented, Option<U
 }
 
 fn code_form(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     purpose: Purpose,
     user: Option<&User>,
     input: Input,
     status: u16,
 ) -> Response {
-    let (browser, is_new) = browser(ask);
-    let frame = outside(ask, &browser);
+    let (browser, is_new) = browser(context);
+    let frame = outside(context, &browser);
     let view = ByCode {
         username: user.map(|user| user.username.to_string()),
         display_name: user.map(|user| user.display_name.clone()),
@@ -281,46 +307,46 @@ fn code_form(
     let markup = match purpose {
         Purpose::SetUp => pages::set_up(&frame, &view),
         Purpose::Invitation => pages::invitation(&frame, &view),
-        Purpose::PasswordReset | Purpose::Enrolment | Purpose::Device => {
+        Purpose::PasswordReset | Purpose::Enrollment | Purpose::Device => {
             pages::reset(&frame, &view)
         }
     };
-    with_browser(ask, page(status, markup), &browser, is_new)
+    with_browser(context, page(status, markup), &browser, is_new)
 }
 
-fn send_code(ask: &Ask<'_>, purpose: Purpose) -> Answer {
-    let input = form::read(ask)?;
-    let (browser, _) = browser(ask);
-    demand_form_token(ask, &browser, &input)?;
-    let Some((presented, user)) = holder(ask, purpose)? else {
-        return by_code(ask, purpose);
+fn send_code(context: &RequestContext<'_>, purpose: Purpose) -> Answer {
+    let input = form::read(context)?;
+    let (browser, _) = browser(context);
+    require_form_token(context, &browser, &input)?;
+    let Some((presented, user)) = holder(context, purpose)? else {
+        return by_code(context, purpose);
     };
     let done = match purpose {
-        Purpose::SetUp => set_up(ask, presented, &input),
-        _ => ask
-            .desk()
+        Purpose::SetUp => set_up(context, presented, &input),
+        _ => context
+            .app()
             .set_password_by_code(
                 presented,
                 purpose,
                 input.value("password").unwrap_or_default(),
-                ask.origin(Way::Console),
-                ask.now,
+                context.origin(Channel::Console),
+                context.now,
             )
             .map(|_| ()),
     };
     match done {
         Ok(()) => {
             let note = pages::note(
-                &outside(ask, &browser),
+                &outside(context, &browser),
                 "Your password is set",
                 "Sign in with it now.",
             );
             let mut response = page(200, note);
-            cookie::clear(ask, &mut response, cookie::CODE);
+            cookie::clear(context, &mut response, cookie::CODE);
             Ok(response)
         }
         Err(Error::Invalid(errors)) => Ok(code_form(
-            ask,
+            context,
             purpose,
             user.as_ref(),
             Input { errors, ..input },
@@ -330,7 +356,7 @@ fn send_code(ask: &Ask<'_>, purpose: Purpose) -> Answer {
     }
 }
 
-fn set_up(ask: &Ask<'_>, presented: Presented, input: &Input) -> Result<(), Error> {
+fn set_up(context: &RequestContext<'_>, presented: Presented, input: &Input) -> Result<(), Error> {
     let mut faults = Faults::default();
     let username = faults.take(
         "username",
@@ -353,33 +379,39 @@ fn set_up(ask: &Ask<'_>, presented: Presented, input: &Input) -> Result<(), Erro
         role: Role::Admin,
         password,
     };
-    ask.desk()
-        .set_up(presented, user, ask.origin(Way::Console), ask.now)
+    context
+        .app()
+        .set_up(
+            presented,
+            user,
+            context.origin(Channel::Console),
+            context.now,
+        )
         .map(|_| ())
 }
 
-pub fn show_set_up(ask: &Ask<'_>) -> Answer {
-    by_code(ask, Purpose::SetUp)
+pub fn show_set_up(context: &RequestContext<'_>) -> Answer {
+    by_code(context, Purpose::SetUp)
 }
 
-pub fn send_set_up(ask: &Ask<'_>) -> Answer {
-    send_code(ask, Purpose::SetUp)
+pub fn send_set_up(context: &RequestContext<'_>) -> Answer {
+    send_code(context, Purpose::SetUp)
 }
 
-pub fn show_invitation(ask: &Ask<'_>) -> Answer {
-    by_code(ask, Purpose::Invitation)
+pub fn show_invitation(context: &RequestContext<'_>) -> Answer {
+    by_code(context, Purpose::Invitation)
 }
 
-pub fn send_invitation(ask: &Ask<'_>) -> Answer {
-    send_code(ask, Purpose::Invitation)
+pub fn send_invitation(context: &RequestContext<'_>) -> Answer {
+    send_code(context, Purpose::Invitation)
 }
 
-pub fn show_reset(ask: &Ask<'_>) -> Answer {
-    by_code(ask, Purpose::PasswordReset)
+pub fn show_reset(context: &RequestContext<'_>) -> Answer {
+    by_code(context, Purpose::PasswordReset)
 }
 
-pub fn send_reset(ask: &Ask<'_>) -> Answer {
-    send_code(ask, Purpose::PasswordReset)
+pub fn send_reset(context: &RequestContext<'_>) -> Answer {
+    send_code(context, Purpose::PasswordReset)
 }
 
 #[cfg(test)]

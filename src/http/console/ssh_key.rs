@@ -1,13 +1,13 @@
 //! `/ssh-keys`.
 
 use super::{Answer, again, done, form, frame, page, page_number, part, show};
-use crate::desk::Desk;
+use crate::app::App;
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::ssh_key::{
     self as pages, HostUse, SshKeyEdit, SshKeyFacts, SshKeyList, SshKeyNew, SshKeyPage,
 };
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::ssh_key::{HostUse as Seen, SshKey, SshKeyChange};
@@ -33,7 +33,7 @@ pub(super) fn facts(key: &SshKey, now: Time) -> SshKeyFacts {
         fingerprint: key.key.fingerprint().to_owned(),
         comment: key.key.comment().to_owned(),
         public_key: key.public_line(),
-        networks: key.networks.clone(),
+        allowed_addresses: key.allowed_addresses.clone(),
         created_at: key.created_at,
         expires_at: key.expires_at,
         expired: key.is_expired(now),
@@ -42,46 +42,57 @@ pub(super) fn facts(key: &SshKey, now: Time) -> SshKeyFacts {
     }
 }
 
-fn find(ask: &Ask<'_>, caller: &Caller) -> Result<SshKey, Problem> {
-    let id = ask.id("SSH key")?;
-    Ok(ask
-        .desk()
-        .ssh_key(caller, &Desk::own_ssh_keys(caller)?, id)?)
+fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<SshKey, Problem> {
+    let id = context.id("SSH key")?;
+    Ok(context
+        .app()
+        .ssh_key(caller, &App::own_ssh_keys(caller)?, id)?)
 }
 
-pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let whose = Desk::own_ssh_keys(caller)?;
-    let keys = ask.desk().ssh_keys(caller, &whose, None, ROWS_MAX)?.items;
-    let (keys, pager) = part(keys, page_number(ask));
-    let rows = keys.iter().map(|key| facts(key, ask.now)).collect();
+pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let scope = App::own_ssh_keys(caller)?;
+    let keys = context
+        .app()
+        .ssh_keys(caller, &scope, None, ROWS_MAX)?
+        .items;
+    let (keys, pager) = part(keys, page_number(context));
+    let rows = keys.iter().map(|key| facts(key, context.now)).collect();
     show(pages::list(
-        &frame(ask, caller),
+        &frame(context, caller),
         &SshKeyList { rows, pager },
     ))
 }
 
-fn new_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
-    let policy = ask.desk().present_policy()?;
+fn new_form(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+) -> Result<Markup, Problem> {
+    let policy = context.app().present_policy()?;
     Ok(pages::new(
-        &frame(ask, caller),
+        &frame(context, caller),
         &SshKeyNew { policy, input },
     ))
 }
 
-pub fn new(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    show(new_form(ask, caller, Input::default())?)
+pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    show(new_form(context, caller, Input::default())?)
 }
 
-pub fn add(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    match try_add(ask, caller, &input) {
+pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    match try_add(context, caller, &input) {
         Ok(key) => done(&format!("/ssh-keys/{}", key.id), "added"),
         Err(problem) => again(problem, input, "public_key", |input| {
-            new_form(ask, caller, input)
+            new_form(context, caller, input)
         }),
     }
 }
 
-fn try_add(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<SshKey, Problem> {
+fn try_add(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: &Input,
+) -> Result<SshKey, Problem> {
     let (expires_in, expires_at) = form::end(input)?;
     let wanted = SshKeyIn {
         name: form::filled(input, "name"),
@@ -90,50 +101,60 @@ fn try_add(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<SshKey, Prob
         expires_at,
         allowed_addresses: Some(form::entries(input, "allowed_addresses")),
     };
-    let rules = ask.desk().present_policy()?.ssh_key_rules();
+    let rules = context.app().present_policy()?.ssh_key_rules();
     let mut new = wanted.parse(&rules)?;
     // Nothing typed means: as far as the one who asks may reach.
-    new.networks = new.networks.filter(|networks| !networks.is_everywhere());
-    let whose = Desk::own_ssh_keys(caller)?;
-    Ok(ask.desk().add_ssh_key(caller, &whose, new, None)?)
+    new.allowed_addresses = new
+        .allowed_addresses
+        .filter(|allowed_addresses| !allowed_addresses.is_everywhere());
+    let scope = App::own_ssh_keys(caller)?;
+    Ok(context.app().add_ssh_key(caller, &scope, new, None)?)
 }
 
-pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let key = facts(&find(ask, caller)?, ask.now);
-    let logins = ask.desk().logins(caller)?;
+pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let key = facts(&find(context, caller)?, context.now);
+    let logins = context.app().logins(caller)?;
     show(pages::show(
-        &frame(ask, caller),
+        &frame(context, caller),
         &SshKeyPage { key, logins },
     ))
 }
 
-fn edit_form(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
-    let key = find(ask, caller)?;
+fn edit_form(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+) -> Result<Markup, Problem> {
+    let key = find(context, caller)?;
     let view = SshKeyEdit {
-        key: facts(&key, ask.now),
-        policy: ask.desk().present_policy()?,
+        key: facts(&key, context.now),
+        policy: context.app().present_policy()?,
         version: key.version(),
         input,
     };
-    Ok(pages::edit(&frame(ask, caller), &view))
+    Ok(pages::edit(&frame(context, caller), &view))
 }
 
-pub fn ask_edit(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    show(edit_form(ask, caller, Input::default())?)
+pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    show(edit_form(context, caller, Input::default())?)
 }
 
-pub fn edit(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    match try_edit(ask, caller, &input) {
+pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    match try_edit(context, caller, &input) {
         Ok(key) => done(&format!("/ssh-keys/{}", key.id), "saved"),
         Err(problem) => again(problem, input, "public_key", |input| {
-            edit_form(ask, caller, input)
+            edit_form(context, caller, input)
         }),
     }
 }
 
-fn try_edit(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<SshKey, Problem> {
+fn try_edit(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: &Input,
+) -> Result<SshKey, Problem> {
     let (expires_in, expires_at) = form::end(input)?;
-    let key = find(ask, caller)?;
+    let key = find(context, caller)?;
     // The field holds the present key: only another text is another key, which the rules of today have to allow.
     let public_key = form::filled(input, "public_key").filter(|text| *text != key.public_line());
     let patch = SshKeyPatch {
@@ -143,23 +164,24 @@ fn try_edit(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<SshKey, Pro
         expires_at: expires_at.map(Some),
         allowed_addresses: Some(Some(form::entries(input, "allowed_addresses"))),
     };
-    let rules = ask.desk().present_policy()?.ssh_key_rules();
+    let rules = context.app().present_policy()?.ssh_key_rules();
     let change = SshKeyChange {
         version: input.value("version").map(str::to_owned),
         ..patch.parse(&rules)?
     };
-    let whose = Desk::own_ssh_keys(caller)?;
-    Ok(ask.desk().edit_ssh_key(caller, &whose, key.id, change)?)
+    let scope = App::own_ssh_keys(caller)?;
+    Ok(context.app().edit_ssh_key(caller, &scope, key.id, change)?)
 }
 
-pub fn ask_delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let key = facts(&find(ask, caller)?, ask.now);
-    Ok(page(200, pages::delete(&frame(ask, caller), &key)))
+pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let key = facts(&find(context, caller)?, context.now);
+    Ok(page(200, pages::delete(&frame(context, caller), &key)))
 }
 
-pub fn delete(ask: &Ask<'_>, caller: &Caller, _: Input) -> Answer {
-    let id = ask.id("SSH key")?;
-    ask.desk()
-        .delete_ssh_key(caller, &Desk::own_ssh_keys(caller)?, id)?;
+pub fn delete(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+    let id = context.id("SSH key")?;
+    context
+        .app()
+        .delete_ssh_key(caller, &App::own_ssh_keys(caller)?, id)?;
     done("/ssh-keys", "deleted-ssh-key")
 }

@@ -4,15 +4,15 @@ use rouille::Response;
 
 use super::Answer;
 use crate::html;
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::headers;
 use crate::http::problem::Problem;
 
 /// A file whose name holds a hash of its content: it may be kept for ever.
-pub fn file(ask: &Ask<'_>) -> Answer {
+pub fn file(context: &RequestContext<'_>) -> Answer {
     let asset = html::assets()
         .iter()
-        .find(|asset| asset.path == ask.path)
+        .find(|asset| asset.path == context.path)
         .ok_or(Problem::NoSuchPath)?;
     let mut response: Response = headers::bytes_of(asset.content_type, 200, asset.bytes.to_vec());
     response.headers.push((

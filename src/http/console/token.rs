@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use super::{
     Answer, again, done, form, frame, nonce, nonce_again, once, page, page_number, part, show,
 };
-use crate::desk::{Desk, Issued, WithMade};
+use crate::app::{App, Issued, WithMade};
 use crate::html::form::Input;
 use crate::html::token::{self as pages, TokenDelete, TokenIssued, TokenList, TokenNew, TokenRow};
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, Record};
@@ -20,31 +20,31 @@ const KIND: Kind = Kind::Token;
 /// Tokens that the list looks at.
 const ROWS_MAX: usize = 10_000;
 
-pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let mut records = ask
-        .desk()
+pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let mut records = context
+        .app()
         .credentials(
             caller,
-            &Desk::own(caller, KIND)?,
+            &App::own(caller, KIND)?,
             KIND,
             false,
             None,
             ROWS_MAX,
         )?
         .items;
-    records.retain(|record| record.expires_at.is_none_or(|end| end > ask.now));
-    let (records, pager) = part(records, page_number(ask));
-    let makers = records.iter().filter_map(|record| record.made_by);
-    let makers = ask.desk().makers(caller, makers)?;
+    records.retain(|record| record.expires_at.is_none_or(|end| end > context.now));
+    let (records, pager) = part(records, page_number(context));
+    let makers = records.iter().filter_map(|record| record.created_by);
+    let makers = context.app().makers(caller, makers)?;
     let rows = records
         .into_iter()
         .map(|record| TokenRow {
-            made_by: maker(&record, &makers),
+            created_by: creator(&record, &makers),
             record,
         })
         .collect();
     show(pages::list(
-        &frame(ask, caller),
+        &frame(context, caller),
         &TokenList {
             rows,
             pager,
@@ -54,30 +54,30 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
 }
 
 /// Where a token came from, in words.
-fn maker(record: &Record, makers: &HashMap<Id, Record>) -> String {
-    let Some(id) = record.made_by else {
+fn creator(record: &Record, makers: &HashMap<Id, Record>) -> String {
+    let Some(id) = record.created_by else {
         return "the command line on the server".to_owned();
     };
     match makers.get(&id) {
-        Some(maker) if maker.kind == Kind::Session => "console".to_owned(),
-        Some(maker) => format!("{} {}", maker.kind, maker.name),
+        Some(creator) if creator.kind == Kind::Session => "console".to_owned(),
+        Some(creator) => format!("{} {}", creator.kind, creator.name),
         None => format!("{id}, which has ended"),
     }
 }
 
-pub fn new(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    show(new_form(ask, caller, Input::default(), nonce(ask))?)
+pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    show(new_form(context, caller, Input::default(), nonce(context))?)
 }
 
 fn new_form(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
     input: Input,
     nonce: String,
 ) -> Result<crate::html::Markup, Problem> {
-    let policy = ask.desk().present_policy()?;
+    let policy = context.app().present_policy()?;
     Ok(pages::new(
-        &frame(ask, caller),
+        &frame(context, caller),
         &TokenNew {
             policy,
             offered: caller.power.clone(),
@@ -87,14 +87,14 @@ fn new_form(
     ))
 }
 
-pub fn create(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    match try_create(ask, caller, &input) {
+pub fn create(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    match try_create(context, caller, &input) {
         Ok(Issued { record, secret }) => {
             let text = secret.reveal();
             Ok(page(
                 200,
                 pages::created(
-                    &frame(ask, caller),
+                    &frame(context, caller),
                     &TokenIssued {
                         record,
                         secret: &text,
@@ -103,47 +103,51 @@ pub fn create(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
             ))
         }
         Err(Problem::Asked(Error::AlreadyDone { .. })) => {
-            Ok(page(409, pages::already_created(&frame(ask, caller))))
+            Ok(page(409, pages::already_created(&frame(context, caller))))
         }
         Err(problem) => again(problem, input, "name", |input| {
-            let nonce = nonce_again(ask, caller, &input);
-            new_form(ask, caller, input, nonce)
+            let nonce = nonce_again(context, caller, &input);
+            new_form(context, caller, input, nonce)
         }),
     }
 }
 
-fn try_create(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<Issued, Problem> {
-    let once = once(ask, caller, input)?;
+fn try_create(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: &Input,
+) -> Result<Issued, Problem> {
+    let once = once(context, caller, input)?;
     let wanted = TokenIn {
         name: form::filled(input, "name").or_else(|| Some("from the console".to_owned())),
         expires_in: form::filled(input, "expires_in"),
         permissions: Some(form::permissions(input, &caller.power)?),
         allowed_addresses: None,
     };
-    Ok(ask.desk().issue(
+    Ok(context.app().issue(
         caller,
-        &Desk::own(caller, KIND)?,
+        &App::own(caller, KIND)?,
         wanted.parse()?,
         Some(once),
     )?)
 }
 
-pub fn ask_delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let (whose, id) = (Desk::own(caller, KIND)?, ask.id(KIND.name())?);
-    let record = ask.desk().credential(caller, &whose, KIND, id)?;
-    let usage = ask.desk().usage(caller, &whose, KIND, id)?;
+pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let (scope, id) = (App::own(caller, KIND)?, context.id(KIND.name())?);
+    let record = context.app().credential(caller, &scope, KIND, id)?;
+    let usage = context.app().usage(caller, &scope, KIND, id)?;
     show(pages::delete(
-        &frame(ask, caller),
+        &frame(context, caller),
         &TokenDelete { record, usage },
     ))
 }
 
-pub fn delete(ask: &Ask<'_>, caller: &Caller, _: Input) -> Answer {
-    ask.desk().end(
+pub fn delete(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+    context.app().end(
         caller,
-        &Desk::own(caller, KIND)?,
+        &App::own(caller, KIND)?,
         KIND,
-        ask.id(KIND.name())?,
+        context.id(KIND.name())?,
         WithMade::No,
     )?;
     done("/tokens", "deleted")

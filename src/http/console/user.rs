@@ -4,7 +4,7 @@ use super::{
     Answer, again, done, form, frame, nonce, nonce_again, once, page, page_number, part, query,
     show,
 };
-use crate::desk::{Desk, WithMade};
+use crate::app::{App, WithMade};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::permission::ticked;
@@ -12,13 +12,13 @@ use crate::html::user::{
     self as pages, Holdings, LinkPurpose, OneTimeLink, Removable, UserEnd, UserList, UserNew,
     UserPage, UserRow,
 };
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::code::Purpose;
 use crate::model::credential::{Kind, Record, State};
 use crate::model::error::Error;
-use crate::model::permission::Own;
+use crate::model::permission::BuiltinPermission;
 use crate::model::secret::{Id, Secret};
 use crate::model::user::{Disabled, User, UserChange, Username};
 use crate::wire::{UserIn, UserPatch};
@@ -28,27 +28,27 @@ const ROWS_MAX: usize = 100_000;
 /// Credentials of a kind on the page of one user.
 const HELD_MAX: usize = 200;
 
-fn find(ask: &Ask<'_>, caller: &Caller) -> Result<User, Error> {
-    let name = Username::parse(ask.parameter(0)).map_err(|_| Error::NotFound("user"))?;
-    ask.desk().user(caller, &name)
+fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<User, Error> {
+    let name = Username::parse(context.parameter(0)).map_err(|_| Error::NotFound("user"))?;
+    context.app().user(caller, &name)
 }
 
 fn path(user: &User) -> String {
     format!("/admin/users/{}", user.username)
 }
 
-pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let text = query(ask, "text").unwrap_or_default();
+pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let text = query(context, "text").unwrap_or_default();
     let wanted = text.to_lowercase();
-    let mut users = ask.desk().users(caller, None, ROWS_MAX)?.items;
+    let mut users = context.app().users(caller, None, ROWS_MAX)?.items;
     users.retain(|user| {
         wanted.is_empty()
             || user.username.as_str().contains(&wanted)
             || user.display_name.to_lowercase().contains(&wanted)
     });
-    let (users, pager) = part(users, page_number(ask));
-    let counts = ask.desk().counts_of(caller, &users)?;
-    let row = |(user, counts): (User, crate::desk::UserCounts)| UserRow {
+    let (users, pager) = part(users, page_number(context));
+    let counts = context.app().counts_of(caller, &users)?;
+    let row = |(user, counts): (User, crate::app::UserCounts)| UserRow {
         user,
         api_keys: counts.api_keys,
         tokens: counts.tokens,
@@ -58,40 +58,53 @@ pub fn list(ask: &Ask<'_>, caller: &Caller) -> Answer {
     };
     let rows = users.into_iter().zip(counts).map(row).collect();
     show(pages::list(
-        &frame(ask, caller),
+        &frame(context, caller),
         &UserList { rows, text, pager },
     ))
 }
 
-pub fn new(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    caller.demand(Own::UsersWrite)?;
+pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    caller.demand(BuiltinPermission::UsersWrite)?;
     show(pages::new(
-        &frame(ask, caller),
+        &frame(context, caller),
         &UserNew {
-            nonce: nonce(ask),
+            nonce: nonce(context),
             input: Input::default(),
         },
     ))
 }
 
-pub fn add(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    match try_add(ask, caller, &input) {
+pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    match try_add(context, caller, &input) {
         Ok(invited) => match invited.code {
-            Some(code) => Ok(link(ask, caller, &invited.user, Purpose::Invitation, code)),
+            Some(code) => Ok(link(
+                context,
+                caller,
+                &invited.user,
+                Purpose::Invitation,
+                code,
+            )),
             None => done(&path(&invited.user), "added"),
         },
         Err(Problem::Asked(Error::AlreadyDone { id })) => {
             done(&format!("/admin/users/{id}"), "added")
         }
         Err(problem) => again(problem, input, "username", |input| {
-            let nonce = nonce_again(ask, caller, &input);
-            Ok(pages::new(&frame(ask, caller), &UserNew { nonce, input }))
+            let nonce = nonce_again(context, caller, &input);
+            Ok(pages::new(
+                &frame(context, caller),
+                &UserNew { nonce, input },
+            ))
         }),
     }
 }
 
-fn try_add(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<crate::desk::Invited, Problem> {
-    let once = once(ask, caller, input)?;
+fn try_add(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: &Input,
+) -> Result<crate::app::Invited, Problem> {
+    let once = once(context, caller, input)?;
     let by_password = input.value("how") == Some("password");
     let wanted = UserIn {
         username: Some(
@@ -105,47 +118,56 @@ fn try_add(ask: &Ask<'_>, caller: &Caller, input: &Input) -> Result<crate::desk:
         role: form::filled(input, "role"),
         password: by_password.then(|| input.value("password").unwrap_or_default().to_owned()),
     };
-    Ok(ask.desk().add_user(caller, wanted.parse()?, Some(once))?)
+    Ok(context
+        .app()
+        .add_user(caller, wanted.parse()?, Some(once))?)
 }
 
 /// The only page that ever shows a link.
 fn link(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
     user: &User,
     purpose: Purpose,
     code: Secret,
 ) -> rouille::Response {
-    let url = crate::http::api::link(ask, purpose, code);
+    let url = crate::http::api::link(context, purpose, code);
     let shown = match purpose {
         Purpose::Invitation => LinkPurpose::Invitation,
-        Purpose::PasswordReset | Purpose::SetUp | Purpose::Enrolment | Purpose::Device => {
+        Purpose::PasswordReset | Purpose::SetUp | Purpose::Enrollment | Purpose::Device => {
             LinkPurpose::PasswordReset
         }
     };
     let view = OneTimeLink {
         username: user.username.as_str(),
         url: &url,
-        expires_at: ask.now.after(purpose.lifetime()),
+        expires_at: context.now.after(purpose.lifetime()),
         purpose: shown,
     };
-    page(200, pages::link(&frame(ask, caller), &view))
+    page(200, pages::link(&frame(context, caller), &view))
 }
 
-fn holdings(ask: &Ask<'_>, caller: &Caller, user: &User) -> Result<Holdings, Problem> {
-    let whose = Desk::of_user(user.id);
+fn holdings(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    user: &User,
+) -> Result<Holdings, Problem> {
+    let scope = App::of_user(user.id);
     let live = |kind: Kind| -> Result<Vec<Record>, Problem> {
-        let mut records = ask
-            .desk()
-            .credentials(caller, &whose, kind, false, None, HELD_MAX)?
+        let mut records = context
+            .app()
+            .credentials(caller, &scope, kind, false, None, HELD_MAX)?
             .items;
-        records.retain(|record| record.state(ask.now) != State::Expired);
+        records.retain(|record| record.state(context.now) != State::Expired);
         Ok(records)
     };
-    let keys = ask.desk().ssh_keys(caller, &whose, None, HELD_MAX)?.items;
-    let keys = keys.iter().filter(|key| !key.is_expired(ask.now));
+    let keys = context
+        .app()
+        .ssh_keys(caller, &scope, None, HELD_MAX)?
+        .items;
+    let keys = keys.iter().filter(|key| !key.is_expired(context.now));
     let ssh_keys = keys
-        .map(|key| super::ssh_key::facts(key, ask.now))
+        .map(|key| super::ssh_key::facts(key, context.now))
         .collect();
     Ok(Holdings {
         api_keys: live(Kind::ApiKey)?,
@@ -155,44 +177,54 @@ fn holdings(ask: &Ask<'_>, caller: &Caller, user: &User) -> Result<Holdings, Pro
     })
 }
 
-fn one_page(ask: &Ask<'_>, caller: &Caller, input: Input) -> Result<Markup, Problem> {
-    let user = find(ask, caller)?;
+fn one_page(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+) -> Result<Markup, Problem> {
+    let user = find(context, caller)?;
     let view = UserPage {
         groups: user.groups.clone(),
-        holdings: holdings(ask, caller, &user)?,
-        grantable: ask.desk().grantable()?,
-        removable: if ask.desk().may_lose(&user)? {
+        holdings: holdings(context, caller, &user)?,
+        grantable: context.app().grantable()?,
+        removable: if context.app().may_lose(&user)? {
             Removable::Yes
         } else {
             Removable::LastAdmin
         },
         version: user.version(),
-        nonce: nonce(ask),
+        nonce: nonce(context),
         user,
         input,
     };
-    Ok(pages::show(&frame(ask, caller), &view))
+    Ok(pages::show(&frame(context, caller), &view))
 }
 
-pub fn show_one(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    show(one_page(ask, caller, Input::default())?)
+pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    show(one_page(context, caller, Input::default())?)
 }
 
-pub fn edit(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    let user = find(ask, caller)?;
-    match try_edit(ask, caller, &user, &input) {
+pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let user = find(context, caller)?;
+    match try_edit(context, caller, &user, &input) {
         Ok(_) => done(&path(&user), "saved"),
         Err(error) => {
-            let is_role = form::filled(&input, "role").is_some_and(|role| role != user.role.word());
+            let is_role =
+                form::filled(&input, "role").is_some_and(|role| role != user.role.as_str());
             let field = if is_role { "role" } else { "display_name" };
             again(error.into(), input, field, |input| {
-                one_page(ask, caller, input)
+                one_page(context, caller, input)
             })
         }
     }
 }
 
-fn try_edit(ask: &Ask<'_>, caller: &Caller, user: &User, input: &Input) -> Result<User, Error> {
+fn try_edit(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    user: &User,
+    input: &Input,
+) -> Result<User, Error> {
     let granted = ticked(input).map_err(|message| Error::field("permissions", message))?;
     let patch = UserPatch {
         display_name: input.value("display_name").map(str::to_owned),
@@ -205,26 +237,26 @@ fn try_edit(ask: &Ask<'_>, caller: &Caller, user: &User, input: &Input) -> Resul
         version: input.value("version").map(str::to_owned),
         ..patch.parse()?
     };
-    ask.desk().change_user(caller, &user.username, change)
+    context.app().change_user(caller, &user.username, change)
 }
 
 fn set_disabled(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
     input: Input,
     disabled: Disabled,
     word: &str,
 ) -> Answer {
-    let user = find(ask, caller)?;
+    let user = find(context, caller)?;
     let change = UserChange {
         disabled: Some(disabled),
         ..UserChange::default()
     };
-    match ask.desk().change_user(caller, &user.username, change) {
+    match context.app().change_user(caller, &user.username, change) {
         Ok(_) => done(&path(&user), word),
         Err(error) => again(error.into(), input, "role", |input| {
             one_page(
-                ask,
+                context,
                 caller,
                 Input {
                     values: Vec::new(),
@@ -235,32 +267,32 @@ fn set_disabled(
     }
 }
 
-pub fn disable(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    set_disabled(ask, caller, input, Disabled::Yes, "disabled")
+pub fn disable(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    set_disabled(context, caller, input, Disabled::Yes, "disabled")
 }
 
-pub fn enable(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    set_disabled(ask, caller, input, Disabled::No, "enabled")
+pub fn enable(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    set_disabled(context, caller, input, Disabled::No, "enabled")
 }
 
 /// A reset link; for who has no password yet, the same under the name of an invitation.
-pub fn reset_password(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    let user = find(ask, caller)?;
-    let code = once(ask, caller, &input).and_then(|once| {
-        Ok(ask
-            .desk()
+pub fn reset_password(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let user = find(context, caller)?;
+    let code = once(context, caller, &input).and_then(|once| {
+        Ok(context
+            .app()
             .reset_password(caller, &user.username, Some(once))?)
     });
     match code {
-        Ok(code) => Ok(link(ask, caller, &user, Purpose::PasswordReset, code)),
+        Ok(code) => Ok(link(context, caller, &user, Purpose::PasswordReset, code)),
         Err(Problem::Asked(Error::AlreadyDone { .. })) => Ok(page(
             409,
-            pages::link_already_made(&frame(ask, caller), user.username.as_str()),
+            pages::link_already_made(&frame(context, caller), user.username.as_str()),
         )),
         Err(problem) => again(problem, input, "", |input| {
             let errors = input.errors;
             one_page(
-                ask,
+                context,
                 caller,
                 Input {
                     values: Vec::new(),
@@ -272,15 +304,15 @@ pub fn reset_password(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
 }
 
 fn end_form(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
     input: Input,
     render: fn(&crate::html::Frame, &UserEnd) -> Markup,
 ) -> Result<Markup, Problem> {
-    let user = find(ask, caller)?;
-    let holdings = holdings(ask, caller, &user)?;
+    let user = find(context, caller)?;
+    let holdings = holdings(context, caller, &user)?;
     Ok(render(
-        &frame(ask, caller),
+        &frame(context, caller),
         &UserEnd {
             user,
             holdings,
@@ -289,17 +321,17 @@ fn end_form(
     ))
 }
 
-pub fn ask_end_everything(ask: &Ask<'_>, caller: &Caller) -> Answer {
+pub fn ask_end_everything(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     show(end_form(
-        ask,
+        context,
         caller,
         Input::default(),
         pages::end_everything,
     )?)
 }
 
-pub fn ask_delete(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    show(end_form(ask, caller, Input::default(), pages::delete)?)
+pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    show(end_form(context, caller, Input::default(), pages::delete)?)
 }
 
 /// The name typed once more, for what can't be undone.
@@ -315,51 +347,55 @@ fn confirmed(user: &User, input: &Input) -> Result<(), Error> {
     }
 }
 
-pub fn end_everything(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    let user = find(ask, caller)?;
-    match confirmed(&user, &input).and_then(|()| ask.desk().end_everything(caller, &user.username))
+pub fn end_everything(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let user = find(context, caller)?;
+    match confirmed(&user, &input)
+        .and_then(|()| context.app().end_everything(caller, &user.username))
     {
         Ok(_) => done(&path(&user), "ended"),
         Err(error) => again(error.into(), input, "confirm", |input| {
-            end_form(ask, caller, input, pages::end_everything)
+            end_form(context, caller, input, pages::end_everything)
         }),
     }
 }
 
-pub fn delete(ask: &Ask<'_>, caller: &Caller, input: Input) -> Answer {
-    let user = find(ask, caller)?;
-    match confirmed(&user, &input).and_then(|()| ask.desk().delete_user(caller, &user.username)) {
+pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let user = find(context, caller)?;
+    match confirmed(&user, &input).and_then(|()| context.app().delete_user(caller, &user.username))
+    {
         Ok(()) => done("/admin/users", "deleted"),
         Err(error) => again(error.into(), input, "confirm", |input| {
-            end_form(ask, caller, input, pages::delete)
+            end_form(context, caller, input, pages::delete)
         }),
     }
 }
 
-fn end_one(ask: &Ask<'_>, caller: &Caller, kind: Kind) -> Answer {
-    let user = find(ask, caller)?;
-    let id = Id::parse(ask.parameter(1)).ok_or(Error::NotFound(kind.name()))?;
-    ask.desk()
-        .end(caller, &Desk::of_user(user.id), kind, id, WithMade::No)?;
+fn end_one(context: &RequestContext<'_>, caller: &Caller, kind: Kind) -> Answer {
+    let user = find(context, caller)?;
+    let id = Id::parse(context.parameter(1)).ok_or(Error::NotFound(kind.name()))?;
+    context
+        .app()
+        .end(caller, &App::of_user(user.id), kind, id, WithMade::No)?;
     done(&path(&user), "deleted")
 }
 
-pub fn delete_api_key(ask: &Ask<'_>, caller: &Caller, _: Input) -> Answer {
-    end_one(ask, caller, Kind::ApiKey)
+pub fn delete_api_key(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+    end_one(context, caller, Kind::ApiKey)
 }
 
-pub fn delete_token(ask: &Ask<'_>, caller: &Caller, _: Input) -> Answer {
-    end_one(ask, caller, Kind::Token)
+pub fn delete_token(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+    end_one(context, caller, Kind::Token)
 }
 
-pub fn delete_session(ask: &Ask<'_>, caller: &Caller, _: Input) -> Answer {
-    end_one(ask, caller, Kind::Session)
+pub fn delete_session(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+    end_one(context, caller, Kind::Session)
 }
 
-pub fn delete_ssh_key(ask: &Ask<'_>, caller: &Caller, _: Input) -> Answer {
-    let user = find(ask, caller)?;
-    let id = Id::parse(ask.parameter(1)).ok_or(Error::NotFound("SSH key"))?;
-    ask.desk()
-        .delete_ssh_key(caller, &Desk::of_user(user.id), id)?;
+pub fn delete_ssh_key(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+    let user = find(context, caller)?;
+    let id = Id::parse(context.parameter(1)).ok_or(Error::NotFound("SSH key"))?;
+    context
+        .app()
+        .delete_ssh_key(caller, &App::of_user(user.id), id)?;
     done(&path(&user), "deleted-ssh-key")
 }

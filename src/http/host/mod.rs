@@ -1,15 +1,15 @@
-//! The doors for hosts: enrolment, the keys that open logins, and what was seen of logins.
+//! The doors for hosts: enrollment, the keys that open logins, and what was seen of logins.
 
 use rouille::Response;
 
-use super::ask::Ask;
+use super::context::RequestContext;
 use super::problem::Problem;
 use super::query::Query;
 use super::{body, gate, headers};
-use crate::desk::Wanted;
+use crate::app::Wanted;
 use crate::model::caller::Caller;
 use crate::model::error::{Error, SecretSent};
-use crate::model::event::Way;
+use crate::model::event::Channel;
 use crate::model::host::{is_fingerprint, parse_host_name};
 use crate::model::secret::{Digest, Form};
 use crate::model::time::Time;
@@ -18,20 +18,24 @@ use crate::wire::{AuthorizedKeysOut, CLOCK_HEADER, EnrollIn, EnrollOut, LoginIn,
 
 type Answer = Result<Response, Problem>;
 
-/// Enrols a host: an enrolment code is the bearer.
-pub fn enroll(ask: &Ask<'_>) -> Answer {
-    let presented = gate::presented(ask)?;
+/// Enrolls a host: an enrollment code is the bearer.
+pub fn enroll(context: &RequestContext<'_>) -> Answer {
+    let presented = gate::presented(context)?;
     if !matches!(presented.form, Form::Code) {
         return Err(Error::Unauthenticated {
             sent: SecretSent::Yes,
         }
         .into());
     }
-    ask.desk().demand_enrolment_code(&presented, ask.now)?;
-    let wanted: EnrollIn = body::json(ask)?;
+    context
+        .app()
+        .require_enrollment_code(&presented, context.now)?;
+    let wanted: EnrollIn = body::json(context)?;
     let name = parse_host_name(&wanted.name).map_err(|message| Error::field("name", message))?;
-    let origin = ask.origin(Way::Host);
-    let issued = ask.desk().enroll_host(presented, name, origin, ask.now)?;
+    let origin = context.origin(Channel::Host);
+    let issued = context
+        .app()
+        .enroll_host(presented, name, origin, context.now)?;
     let out = EnrollOut {
         id: issued.record.id.to_string(),
         name: issued.record.name,
@@ -41,32 +45,32 @@ pub fn enroll(ask: &Ask<'_>) -> Answer {
 }
 
 /// Everybody's keys, or those of one login; with an `ETag` (RFC 9110, 8.8.3), so that asking again costs nothing.
-pub fn authorized_keys(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let Some(wanted) = read_wanted(ask)? else {
-        return answer(ask, caller, Vec::new(), None);
+pub fn authorized_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let Some(wanted) = read_wanted(context)? else {
+        return answer(context, caller, Vec::new(), None);
     };
     let is_whole = wanted.login.is_none();
     if is_whole
-        && let Some(tag) = ask.desk().copy_tag(caller)?
-        && has_tag(ask, &tag)
+        && let Some(tag) = context.app().copy_tag(caller)?
+        && has_tag(context, &tag)
     {
-        ask.desk().note_contact(caller, true, clock(ask))?;
+        context.app().note_contact(caller, true, clock(context))?;
         return Ok(tagged(headers::empty(304), &tag));
     }
-    let found = ask.desk().host_keys(caller, &wanted)?;
+    let found = context.app().host_keys(caller, &wanted)?;
     let items = found.keys.iter().map(LoginKeyOut::of).collect();
-    answer(ask, caller, items, is_whole.then_some(found.as_of))
+    answer(context, caller, items, is_whole.then_some(found.as_of))
 }
 
 /// What the host's clock says, when it says it.
-fn clock(ask: &Ask<'_>) -> Option<Time> {
-    let said = ask.request.header(CLOCK_HEADER)?;
+fn clock(context: &RequestContext<'_>) -> Option<Time> {
+    let said = context.request.header(CLOCK_HEADER)?;
     Time::parse(said).ok()
 }
 
 /// What is asked for; `None` when it is what nobody can have: a name or a fingerprint that is none.
-fn read_wanted(ask: &Ask<'_>) -> Result<Option<Wanted>, Problem> {
-    let mut query = Query::read(ask, &["username", "fingerprint"]);
+fn read_wanted(context: &RequestContext<'_>) -> Result<Option<Wanted>, Problem> {
+    let mut query = Query::read(context, &["username", "fingerprint"]);
     let login = query.get("username").map(Username::parse);
     let fingerprint = query.get("fingerprint").map(str::to_owned);
     if login.is_none() && fingerprint.is_some() {
@@ -86,12 +90,12 @@ fn read_wanted(ask: &Ask<'_>) -> Result<Option<Wanted>, Problem> {
 }
 
 fn answer(
-    ask: &Ask<'_>,
+    context: &RequestContext<'_>,
     caller: &Caller,
     items: Vec<LoginKeyOut>,
-    whole: Option<crate::desk::AsOf>,
+    whole: Option<crate::app::AsOf>,
 ) -> Answer {
-    let age = ask.desk().calling_host(caller)?.cache_age_max.as_secs();
+    let age = context.app().calling_host(caller)?.cache_age_max.as_secs();
     let out = AuthorizedKeysOut {
         items,
         cache_age_max: age,
@@ -99,12 +103,13 @@ fn answer(
     let text =
         serde_json::to_vec(&out).expect("our own shapes have only string keys and can be written");
     let tag = format!("\"{}\"", &Digest::of(&text).hex()[..32]);
-    ask.desk()
-        .note_contact(caller, whole.is_some(), clock(ask))?;
+    context
+        .app()
+        .note_contact(caller, whole.is_some(), clock(context))?;
     if let Some(as_of) = whole {
-        ask.desk().remember_copy(caller, &tag, as_of)?;
+        context.app().remember_copy(caller, &tag, as_of)?;
     }
-    let response = if has_tag(ask, &tag) {
+    let response = if has_tag(context, &tag) {
         headers::empty(304)
     } else {
         headers::bytes_of("application/json", 200, text)
@@ -119,8 +124,8 @@ fn tagged(mut response: Response, tag: &str) -> Response {
 }
 
 /// Whether the caller has what `tag` names (RFC 9110, 13.1.2).
-fn has_tag(ask: &Ask<'_>, tag: &str) -> bool {
-    let lines = ask
+fn has_tag(context: &RequestContext<'_>, tag: &str) -> bool {
+    let lines = context
         .request
         .headers()
         .filter(|(name, _)| name.eq_ignore_ascii_case("if-none-match"));
@@ -129,11 +134,11 @@ fn has_tag(ask: &Ask<'_>, tag: &str) -> bool {
 }
 
 /// Takes a host's word for logins that its sshd accepted.
-pub fn report_logins(ask: &Ask<'_>, caller: &Caller) -> Answer {
-    let logins: Vec<LoginIn> = body::json_list(ask)?;
+pub fn report_logins(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let logins: Vec<LoginIn> = body::json_list(context)?;
     let logins = LoginIn::parse_all(&logins)?;
-    ask.desk().note_contact(caller, false, clock(ask))?;
-    ask.desk().report_logins(caller, logins)?;
+    context.app().note_contact(caller, false, clock(context))?;
+    context.app().report_logins(caller, logins)?;
     Ok(headers::empty(204))
 }
 
@@ -141,7 +146,10 @@ pub fn report_logins(ask: &Ask<'_>, caller: &Caller) -> Answer {
 ///
 /// # Errors
 /// 401; what the handler says.
-pub fn called(ask: &Ask<'_>, handler: fn(&Ask<'_>, &Caller) -> Answer) -> Answer {
-    let caller = gate::host(ask)?;
-    handler(ask, &caller)
+pub fn called(
+    context: &RequestContext<'_>,
+    handler: fn(&RequestContext<'_>, &Caller) -> Answer,
+) -> Answer {
+    let caller = gate::host(context)?;
+    handler(context, &caller)
 }

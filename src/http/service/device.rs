@@ -3,12 +3,12 @@
 use rouille::Response;
 
 use super::form::{self, Form, only};
-use crate::desk::{Polled, WantedLogin};
-use crate::http::ask::Ask;
+use crate::app::{Polled, WantedLogin};
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::http::{body, headers};
 use crate::model::error::Error;
-use crate::model::event::Way;
+use crate::model::event::Channel;
 use crate::model::permission::Permissions;
 use crate::model::policy::is_whole_hours;
 use crate::model::secret::{Form as SecretForm, Presented};
@@ -45,8 +45,8 @@ fn foreign_client(form: &Form<'_>) -> Result<Option<Response>, Error> {
 }
 
 /// A device begins to sign in. `computer`, `program` and `lifetime` are our extensions.
-pub fn authorize(ask: &Ask<'_>) -> Result<Response, Problem> {
-    let bytes = body::form(ask)?;
+pub fn authorize(context: &RequestContext<'_>) -> Result<Response, Problem> {
+    let bytes = body::form(context)?;
     let form = form::read(&bytes);
     if let Some(refusal) = foreign_client(&form)? {
         return Ok(refusal);
@@ -88,17 +88,18 @@ pub fn authorize(ask: &Ask<'_>) -> Result<Response, Problem> {
     let wanted = WantedLogin {
         computer: named("computer")?.unwrap_or_else(|| "a computer without a name".to_owned()),
         program: named("program")?
-            .or_else(|| ask.program().map(std::borrow::Cow::into_owned))
+            .or_else(|| context.program().map(std::borrow::Cow::into_owned))
             .unwrap_or_else(|| "a program without a name".to_owned()),
         permissions,
         lifetime,
     };
-    let begun = ask
-        .desk()
-        .begin_device_login(wanted, &ask.origin(Way::Api), ask.now)?;
+    let begun =
+        context
+            .app()
+            .begin_device_login(wanted, &context.origin(Channel::Api), context.now)?;
     let out = DeviceAuthorizationOut {
         user_code: begun.user_code.to_string(),
-        verification_uri: format!("{}/device", ask.house.settings.public_url),
+        verification_uri: format!("{}/device", context.server_state.settings.public_url),
         expires_in: begun.expires_in.as_secs(),
         interval: begun.interval.as_secs(),
         device_code: begun.device_code.reveal().to_string(),
@@ -107,8 +108,8 @@ pub fn authorize(ask: &Ask<'_>) -> Result<Response, Problem> {
 }
 
 /// The device asks for its token.
-pub fn token(ask: &Ask<'_>) -> Result<Response, Problem> {
-    let bytes = body::form(ask)?;
+pub fn token(context: &RequestContext<'_>) -> Result<Response, Problem> {
+    let bytes = body::form(context)?;
     let form = form::read(&bytes);
     match only(&form, "grant_type")? {
         Some(GRANT) => {}
@@ -138,10 +139,11 @@ pub fn token(ask: &Ask<'_>) -> Result<Response, Problem> {
         return Ok(unknown());
     };
     Ok(
-        match ask
-            .desk()
-            .poll_device_login(presented, ask.origin(Way::Api), ask.now)?
-        {
+        match context.app().poll_device_login(
+            presented,
+            context.origin(Channel::Api),
+            context.now,
+        )? {
             Polled::Pending => refuse("authorization_pending", "Nobody has answered yet."),
             Polled::SlowDown(interval) => refuse(
                 "slow_down",
@@ -157,7 +159,9 @@ pub fn token(ask: &Ask<'_>) -> Result<Response, Problem> {
                 let record = issued.record;
                 let out = TokenGrantOut {
                     token_type: "Bearer".to_owned(),
-                    expires_in: record.expires_at.map(|end| end.since(ask.now).as_secs()),
+                    expires_in: record
+                        .expires_at
+                        .map(|end| end.since(context.now).as_secs()),
                     scope: record.permissions.to_string(),
                     access_token: issued.secret.reveal().to_string(),
                 };

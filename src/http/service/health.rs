@@ -2,14 +2,14 @@
 
 use rouille::Response;
 
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::http::{headers, query};
 
 /// 200 while reads work and the writer's last commit did.
-pub fn healthz(ask: &Ask<'_>) -> Result<Response, Problem> {
-    query::none(ask)?;
-    ask.desk().health()?;
+pub fn healthz(context: &RequestContext<'_>) -> Result<Response, Problem> {
+    query::none(context)?;
+    context.app().health()?;
     Ok(headers::bytes_of(
         "application/json",
         200,

@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use rouille::Response;
 
 use super::form::{self, only};
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::http::{body, gate, headers};
 use crate::model::caller::Caller;
 use crate::model::credential::Owner;
 use crate::model::error::{Error, SecretSent};
-use crate::model::event::Way;
+use crate::model::event::Channel;
 use crate::model::secret::{Form, Presented};
 use crate::model::time::Time;
 use crate::wire::IntrospectionOut;
@@ -20,8 +20,8 @@ use crate::wire::IntrospectionOut;
 /// Exactly these bytes for whatever is not good.
 const INACTIVE: &[u8] = b"{\"active\":false}";
 
-pub fn introspect(ask: &Ask<'_>, caller: &Caller) -> Result<Response, Problem> {
-    let bytes = body::form(ask)?;
+pub fn introspect(context: &RequestContext<'_>, caller: &Caller) -> Result<Response, Problem> {
+    let bytes = body::form(context)?;
     let form = form::read(&bytes);
     let token = only(&form, "token")?.unwrap_or_default();
     let address = match only(&form, "address")?.map(str::parse::<IpAddr>) {
@@ -31,8 +31,8 @@ pub fn introspect(ask: &Ask<'_>, caller: &Caller) -> Result<Response, Problem> {
             return Err(Error::field("address", "write an address like 10.0.0.7").into());
         }
     };
-    let found = ask
-        .desk()
+    let found = context
+        .app()
         .introspect(caller, Presented::parse(token).as_ref(), address)?;
     let Some(found) = found else {
         return Ok(headers::bytes_of(
@@ -51,7 +51,7 @@ pub fn introspect(ask: &Ask<'_>, caller: &Caller) -> Result<Response, Problem> {
         exp: found.credential.expires_at.map(Time::unix),
         iat: Some(found.credential.created_at.unix()),
         jti: found.credential.id.as_str().into(),
-        kind: found.credential.kind.word().into(),
+        kind: found.credential.kind.as_str().into(),
     };
     Ok(headers::json("application/json", 200, &out))
 }
@@ -66,14 +66,17 @@ fn subject(owner: &Owner) -> Cow<'_, str> {
 }
 
 /// Whoever holds a secret may end it: the secret itself is the proof. 200 also for what is unknown (RFC 7009, 2.2).
-pub fn revoke(ask: &Ask<'_>) -> Result<Response, Problem> {
-    let bytes = body::form(ask)?;
+pub fn revoke(context: &RequestContext<'_>) -> Result<Response, Problem> {
+    let bytes = body::form(context)?;
     let form = form::read(&bytes);
     let token = only(&form, "token")?.ok_or_else(|| Error::field("token", "this is needed"))?;
     if let Some(presented) =
         Presented::parse(token).filter(|presented| presented.form != Form::Code)
     {
-        match ask.desk().burn(presented, ask.origin(Way::Api), ask.now) {
+        match context
+            .app()
+            .burn(presented, context.origin(Channel::Api), context.now)
+        {
             Ok(()) | Err(Error::Unauthenticated { .. }) => {}
             Err(error) => return Err(error.into()),
         }
@@ -82,15 +85,17 @@ pub fn revoke(ask: &Ask<'_>) -> Result<Response, Problem> {
 }
 
 /// `DELETE /api/v1/burn`: a secret ends itself.
-pub fn burn(ask: &Ask<'_>) -> Result<Response, Problem> {
-    let presented = gate::presented(ask)?;
+pub fn burn(context: &RequestContext<'_>) -> Result<Response, Problem> {
+    let presented = gate::presented(context)?;
     if presented.form == Form::Code {
         return Err(Error::Unauthenticated {
             sent: SecretSent::Yes,
         }
         .into());
     }
-    crate::http::query::none(ask)?;
-    ask.desk().burn(presented, ask.origin(Way::Api), ask.now)?;
+    crate::http::query::none(context)?;
+    context
+        .app()
+        .burn(presented, context.origin(Channel::Api), context.now)?;
     Ok(headers::empty(204))
 }

@@ -2,7 +2,7 @@
 
 use rouille::Response;
 
-use crate::http::ask::Ask;
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::http::{headers, query};
 use crate::wire::MetadataOut;
@@ -10,9 +10,9 @@ use crate::wire::MetadataOut;
 /// The description of the JSON API, kept true by a test.
 pub const OPENAPI: &str = include_str!("../../../openapi.json");
 
-pub fn authorization_server(ask: &Ask<'_>) -> Result<Response, Problem> {
-    query::none(ask)?;
-    let url = &ask.house.settings.public_url;
+pub fn authorization_server(context: &RequestContext<'_>) -> Result<Response, Problem> {
+    query::none(context)?;
+    let url = &context.server_state.settings.public_url;
     let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let out = MetadataOut {
         issuer: url.clone(),
@@ -30,8 +30,8 @@ pub fn authorization_server(ask: &Ask<'_>) -> Result<Response, Problem> {
     Ok(headers::json("application/json", 200, &out))
 }
 
-pub fn openapi(ask: &Ask<'_>) -> Result<Response, Problem> {
-    query::none(ask)?;
+pub fn openapi(context: &RequestContext<'_>) -> Result<Response, Problem> {
+    query::none(context)?;
     Ok(headers::bytes_of(
         "application/json",
         200,

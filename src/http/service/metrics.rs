@@ -4,19 +4,19 @@ use std::fmt::Write as _;
 
 use rouille::Response;
 
-use crate::desk::Figures;
-use crate::http::ask::Ask;
+use crate::app::Figures;
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::http::{gate, headers};
-use crate::model::permission::Own;
+use crate::model::permission::BuiltinPermission;
 use crate::model::time::Time;
 
 /// For who holds `metrics`, and for programs on this machine that no proxy stands before.
-pub fn metrics(ask: &Ask<'_>) -> Result<Response, Problem> {
-    if !is_local(ask) {
-        gate::bearer(ask, Some(Own::Metrics))?;
+pub fn metrics(context: &RequestContext<'_>) -> Result<Response, Problem> {
+    if !is_local(context) {
+        gate::bearer(context, Some(BuiltinPermission::Metrics))?;
     }
-    let text = render(&ask.desk().figures(ask.now)?);
+    let text = render(&context.app().figures(context.now)?);
     Ok(headers::bytes_of(
         "text/plain; version=0.0.4; charset=utf-8",
         200,
@@ -26,7 +26,7 @@ pub fn metrics(ask: &Ask<'_>) -> Result<Response, Problem> {
 
 /// A loopback peer that is no configured proxy and forwards for nobody. It asks by a name of this machine or by the public
 /// one: a page whose own name was turned to loopback (DNS rebinding) sends its own.
-fn is_local(ask: &Ask<'_>) -> bool {
+fn is_local(context: &RequestContext<'_>) -> bool {
     let forwarding = [
         "forwarded",
         "x-forwarded-for",
@@ -35,13 +35,13 @@ fn is_local(ask: &Ask<'_>) -> bool {
         "x-real-ip",
         "via",
     ];
-    let forwards = ask
+    let forwards = context
         .request
         .headers()
         .any(|(name, _)| forwarding.iter().any(|one| name.eq_ignore_ascii_case(one)));
-    let peer = ask.request.remote_addr().ip().to_canonical();
-    let settings = &ask.house.settings;
-    let named_so = ask.request.header("Host").is_none_or(|host| {
+    let peer = context.request.remote_addr().ip().to_canonical();
+    let settings = &context.server_state.settings;
+    let named_so = context.request.header("Host").is_none_or(|host| {
         let public = settings.public_url.split_once("://");
         gate::is_loopback_name(host) || public.is_some_and(|(_, public)| public == host)
     });

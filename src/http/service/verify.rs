@@ -2,18 +2,18 @@
 
 use rouille::{Response, ResponseBody};
 
-use crate::desk::Asked;
-use crate::http::ask::Ask;
+use crate::app::Asked;
+use crate::http::context::RequestContext;
 use crate::http::gate::{Sent, api_key_header, authorization};
 use crate::http::problem::Problem;
 use crate::model::credential::{Credential, Kind};
 use crate::model::error::{Error, SecretSent};
 use crate::model::permission::{Permission, Permissions};
-use crate::model::text::is_unseen;
+use crate::model::text::is_invisible;
 
 /// Answers whether the secret in a request is good; `?permission=` (repeatable) demands permissions.
-pub fn verify(ask: &Ask<'_>) -> Result<Response, Problem> {
-    let presented = match find(ask) {
+pub fn verify(context: &RequestContext<'_>) -> Result<Response, Problem> {
+    let presented = match find(context) {
         Sent::Secret(presented) => presented,
         Sent::Nothing => {
             return Err(Error::Unauthenticated {
@@ -21,31 +21,33 @@ pub fn verify(ask: &Ask<'_>) -> Result<Response, Problem> {
             }
             .into());
         }
-        Sent::Foreign | Sent::Several => {
+        Sent::Unrecognized | Sent::Several => {
             return Err(Error::Unauthenticated {
                 sent: SecretSent::Yes,
             }
             .into());
         }
     };
-    let program = ask.program();
+    let program = context.program();
     let asked = Asked {
-        address: ask.address(),
+        address: context.address(),
         program: program.as_deref(),
-        now: ask.now,
+        now: context.now,
     };
-    let (credential, _) = ask.desk().recognise(&presented, Kind::is_bearer, asked)?;
+    let (credential, _) = context
+        .app()
+        .authenticate(&presented, Kind::is_bearer, asked)?;
     let power = credential.power();
-    demand(ask.request.raw_query_string(), &power)?;
+    demand(context.request.raw_query_string(), &power)?;
     Ok(identity(&credential, &power))
 }
 
 /// `Authorization`, then `X-API-Key`: what is not in our form is passed over, the first that is decides.
-fn find(ask: &Ask<'_>) -> Sent {
-    match authorization(ask) {
-        Sent::Nothing => api_key_header(ask),
-        Sent::Foreign => match api_key_header(ask) {
-            Sent::Nothing => Sent::Foreign,
+fn find(context: &RequestContext<'_>) -> Sent {
+    match authorization(context) {
+        Sent::Nothing => api_key_header(context),
+        Sent::Unrecognized => match api_key_header(context) {
+            Sent::Nothing => Sent::Unrecognized,
             other => other,
         },
         decided => decided,
@@ -77,7 +79,7 @@ fn shown(name: &str) -> String {
     if name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return name.to_owned();
     }
-    name.chars().filter(|c| !is_unseen(*c)).collect()
+    name.chars().filter(|c| !is_invisible(*c)).collect()
 }
 
 /// 204 with who it is. All of these headers are always there, empty where there is nothing, so that a client's own can't
@@ -102,7 +104,7 @@ fn identity(credential: &Credential, power: &Permissions) -> Response {
             "Keycroft-Credential".into(),
             credential.id.as_str().to_owned().into(),
         ),
-        ("Keycroft-Kind".into(), credential.kind.word().into()),
+        ("Keycroft-Kind".into(), credential.kind.as_str().into()),
         ("Keycroft-Permissions".into(), power.joined().into()),
         ("Keycroft-Expires".into(), expires.into()),
     ];

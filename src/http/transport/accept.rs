@@ -18,7 +18,7 @@ use super::settings::{ACCEPTS_AT_ONCE, SEND_BUFFER_BYTES, SHED_AT_ONCE};
 
 const FULL: Refusal = Refusal::full("The server has too many connections. Try again in a moment.");
 /// How long nothing is accepted when the machine has nothing left to accept with.
-const BREATH: Duration = Duration::from_millis(50);
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
 /// How long a new connection waits before it looks again whether those who were told to make room
 /// have gone, and how often.
@@ -42,7 +42,7 @@ pub enum Socket {
 }
 
 /// Takes connections from one listener, on the first worker's thread.
-pub struct Door {
+pub struct Acceptor {
     listener: TcpListener,
     registry: Arc<Registry>,
     workers: Vec<UnboundedSender<Arrival>>,
@@ -53,7 +53,7 @@ pub struct Door {
     spare: Option<File>,
 }
 
-impl Door {
+impl Acceptor {
     /// Prepares a listening socket. What it is told here its connections inherit: no delay of
     /// small packets, and a bounded send buffer.
     pub fn open(
@@ -76,13 +76,13 @@ impl Door {
     }
 
     /// Takes connections for ever.
-    pub async fn stand(mut self) {
+    pub async fn run(mut self) {
         loop {
             if let Err(error) = self.take_some().await {
                 log::warn!("no connection could be taken: {error}");
                 self.registry.shed(SHED_AT_ONCE);
                 self.turn_one_away().await;
-                tokio::time::sleep(BREATH).await;
+                tokio::time::sleep(ACCEPT_BACKOFF).await;
             }
             tokio::task::yield_now().await;
         }

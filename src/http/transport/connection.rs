@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 
 use super::accept::{self, Arrival};
 use super::registry::{Phase, Registry};
-use super::service::{Desk, Service};
+use super::service::{Service, WorkerPool};
 use super::settings::{BUFFER_BYTES_MAX, LINGER_BYTES_MAX};
 use super::socket::{Client, Socket};
 use super::stream::Stream;
@@ -22,7 +22,7 @@ use super::watch::Watch;
 /// What a worker needs to serve a connection, besides the connection.
 pub struct Host<H> {
     /// Who answers.
-    pub desk: Rc<Desk<H>>,
+    pub pool: Rc<WorkerPool<H>>,
     /// All connections.
     pub registry: Arc<Registry>,
     /// TLS, if it is spoken.
@@ -72,7 +72,7 @@ async fn converse<H: 'static>(host: &Host<H>, socket: Socket, watch: &Rc<Watch>)
         },
     };
     let service = Service {
-        desk: Rc::clone(&host.desk),
+        pool: Rc::clone(&host.pool),
         watch: Rc::clone(watch),
         https: host.tls.is_some(),
     };

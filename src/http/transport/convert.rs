@@ -15,7 +15,7 @@ use super::Lane;
 use super::body::{Body, Part};
 use super::settings::{PART_BYTES, PARTS_WAITING_MAX, WHOLE_BYTES_MAX};
 
-/// A request as the house reads it. Without a body given (`None`: it was over the limit and not
+/// A request as the handler reads it. Without a body given (`None`: it was over the limit and not
 /// read) its data counts as taken.
 pub fn request(
     parts: &Parts,
@@ -52,8 +52,8 @@ fn text(value: &HeaderValue) -> String {
 
 /// An answer on its way from the thread that gave it to the connection.
 pub enum Answer {
-    /// The house's.
-    House {
+    /// The handler's.
+    ThreadHandler {
         /// The status.
         status: StatusCode,
         /// Its headers; each was checked when it was made.
@@ -74,7 +74,7 @@ pub struct Rest {
     parts: mpsc::Sender<Part>,
 }
 
-/// Why a response of the house's was not sent.
+/// Why a response of the handler's was not sent.
 #[derive(Debug)]
 pub enum Fault {
     /// Its status is not one of 200 to 599.
@@ -116,7 +116,7 @@ impl Answer {
         }
         let (reader, size) = response.data.into_reader_and_size();
         let (body, rest) = body(reader, size, lane).map_err(Fault::Body)?;
-        Ok(Self::House {
+        Ok(Self::ThreadHandler {
             status,
             headers,
             body,
@@ -127,7 +127,7 @@ impl Answer {
     /// What is still to be read, for the pool's thread.
     pub fn take_rest(&mut self) -> Option<Rest> {
         match self {
-            Self::House { rest, .. } => rest.take(),
+            Self::ThreadHandler { rest, .. } => rest.take(),
             Self::Ours(_) => None,
         }
     }
@@ -136,7 +136,7 @@ impl Answer {
     pub fn into_response(self) -> Response<Body> {
         let (status, headers, body) = match self {
             Self::Ours(response) => return response,
-            Self::House {
+            Self::ThreadHandler {
                 status,
                 headers,
                 body,

@@ -1,12 +1,12 @@
 //! The wire: everything between a socket and a `rouille::Request`, and back.
 //!
 //! ```text
-//! accept ─ registry ─▶ worker's runtime ─▶ connection ─ stream ─ head ─▶ hyper ─▶ service ─▶ house
+//! accept ─ registry ─▶ worker's runtime ─▶ connection ─ stream ─ head ─▶ hyper ─▶ service ─▶ handler
 //!            limits,                         one task     one checked                │ convert
-//!            deadlines                                    head at a time             └ pool ─▶ house
+//!            deadlines                                    head at a time             └ pool ─▶ handler
 //! ```
 //!
-//! There is one current-thread runtime per core, and one `H` (the house) per thread. What takes
+//! There is one current-thread runtime per core, and one `H` (the handler) per thread. What takes
 //! microseconds is answered where it was read; everything else waits for a thread of a bounded
 //! pool. Nothing outside of this room is `async` or names hyper, tokio or rustls.
 
@@ -14,8 +14,8 @@ mod accept;
 mod body;
 mod connection;
 mod convert;
+mod handler;
 mod head;
-mod house;
 mod pool;
 mod refusal;
 mod registry;
@@ -41,12 +41,12 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_local;
 
-use accept::{Arrival, Door};
+use accept::{Acceptor, Arrival};
 use connection::Host;
-use house::{House, Plan};
+use handler::{Plan, ThreadHandler};
 use pool::Pool;
 use registry::{Phase, Registry};
-use service::Desk;
+use service::WorkerPool;
 use tls::Tls;
 
 pub use settings::{Deadlines, Exempt, PoolLimits, Settings, TlsFiles};
@@ -133,12 +133,12 @@ pub fn serve<H: 'static, E: Display>(
             Some(_) => Phase::Handshake,
             None => Phase::Idle,
         };
-        let mut doors = Vec::new();
+        let mut acceptors = Vec::new();
         for listener in listeners {
-            let door = Door::open(listener, &all.registry, &senders, phase)?;
-            doors.push(spawn_local(door.stand()));
+            let acceptor = Acceptor::open(listener, &all.registry, &senders, phase)?;
+            acceptors.push(spawn_local(acceptor.run()));
         }
-        spawn_local(ending.keep(doors, senders));
+        spawn_local(ending.keep(acceptors, senders));
         ready();
         work(first, inbox).await;
         Ok(())
@@ -178,15 +178,15 @@ impl<H> Clone for All<H> {
 }
 
 impl<H: 'static> All<H> {
-    /// The calling thread's runtime and house.
+    /// The calling thread's runtime and handler.
     fn prepare(&self) -> io::Result<(LocalRuntime, Rc<Host<H>>)> {
-        let house = House::open(&self.plan).map_err(io::Error::other)?;
+        let handler = ThreadHandler::open(&self.plan).map_err(io::Error::other)?;
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build_local(LocalOptions::default())?;
         let host = Host {
-            desk: Rc::new(Desk {
-                house,
+            pool: Rc::new(WorkerPool {
+                handler,
                 work: self.work.clone(),
                 hash: self.hash.clone(),
             }),
@@ -197,7 +197,7 @@ impl<H: 'static> All<H> {
         Ok((runtime, Rc::new(host)))
     }
 
-    /// A worker on a thread of its own, once it has its house.
+    /// A worker on a thread of its own, once it has its handler.
     fn start_worker(
         self,
         number: usize,
@@ -243,13 +243,13 @@ impl Ending {
     /// and lets the workers go.
     async fn keep(
         self,
-        doors: Vec<tokio::task::JoinHandle<()>>,
+        acceptors: Vec<tokio::task::JoinHandle<()>>,
         workers: Vec<UnboundedSender<Arrival>>,
     ) {
         self.stop.told(1).await;
-        for door in doors {
-            door.abort();
-            let _ = door.await;
+        for acceptor in acceptors {
+            acceptor.abort();
+            let _ = acceptor.await;
         }
         self.registry.stop();
         let finished = async {

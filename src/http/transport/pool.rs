@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::Lane;
 use super::convert::Answer;
-use super::house::{House, Plan};
+use super::handler::{Plan, ThreadHandler};
 use super::settings::PoolLimits;
 
 /// A request that waits for a thread.
@@ -54,7 +54,7 @@ struct State {
     threads: usize,
     /// Of these, the ones that have none.
     waiting: usize,
-    /// Threads whose house is still open, or is being opened.
+    /// Threads whose handler is still open, or is being opened.
     alive: usize,
     closed: bool,
 }
@@ -73,7 +73,7 @@ impl<H> Clone for Pool<H> {
 }
 
 impl<H: 'static> Pool<H> {
-    /// A pool with its first thread, so that a house that does not open is known at the start.
+    /// A pool with its first thread, so that a handler that does not open is known at the start.
     pub fn start(
         name: &'static str,
         lane: Lane,
@@ -162,8 +162,8 @@ impl<H: 'static> Pool<H> {
 
 impl<H> Shared<H> {
     fn run(&self, opened: Option<mpsc::Sender<Result<(), String>>>) {
-        let house = match House::open(&self.plan) {
-            Ok(house) => house,
+        let handler = match ThreadHandler::open(&self.plan) {
+            Ok(handler) => handler,
             Err(error) => {
                 log::error!("a {} thread did not start: {error}", self.name);
                 self.lost_thread();
@@ -181,7 +181,7 @@ impl<H> Shared<H> {
             if left || job.reply.is_closed() {
                 continue;
             }
-            let mut answer = house.answer(&job.request, self.lane, job.headers);
+            let mut answer = handler.answer(&job.request, self.lane, job.headers);
             let rest = answer.take_rest();
             if job.reply.send(answer).is_ok()
                 && let Some(rest) = rest
@@ -190,8 +190,8 @@ impl<H> Shared<H> {
                 log::error!("a response was cut off: its reader panicked");
             }
         }
-        // The house is closed before the thread counts as ended.
-        drop(house);
+        // The handler is closed before the thread counts as ended.
+        drop(handler);
         self.state().alive -= 1;
         self.ended.notify_all();
     }

@@ -14,7 +14,7 @@ use hyper::{Request, Response, StatusCode};
 
 use super::body::Body;
 use super::convert;
-use super::house::House;
+use super::handler::ThreadHandler;
 use super::pool::{Pool, Ticket};
 use super::refusal::{Refusal, close};
 use super::registry::Phase;
@@ -30,9 +30,9 @@ const BODY_BROKEN: Refusal =
     Refusal::malformed("The body of the request is not what its head announced.");
 
 /// What the connections of one thread share.
-pub struct Desk<H> {
+pub struct WorkerPool<H> {
     /// The thread's own.
-    pub house: House<H>,
+    pub handler: ThreadHandler<H>,
     /// For what takes longer.
     pub work: Pool<H>,
     /// For password hashing.
@@ -42,7 +42,7 @@ pub struct Desk<H> {
 /// Answers the requests of one connection.
 pub struct Service<H> {
     /// What it shares with the thread's other connections.
-    pub desk: Rc<Desk<H>>,
+    pub pool: Rc<WorkerPool<H>>,
     /// What it tells and is told by the stream.
     pub watch: Rc<Watch>,
     /// Whether the client came over TLS.
@@ -52,7 +52,7 @@ pub struct Service<H> {
 impl<H> Clone for Service<H> {
     fn clone(&self) -> Self {
         Self {
-            desk: Rc::clone(&self.desk),
+            pool: Rc::clone(&self.pool),
             watch: Rc::clone(&self.watch),
             https: self.https,
         }
@@ -80,7 +80,7 @@ impl<H: 'static> hyper::service::Service<Request<Incoming>> for Service<H> {
             .uri
             .path_and_query()
             .map_or("/", |target| target.as_str());
-        let admission = self.desk.house.plan.admit(parts.method.as_str(), target);
+        let admission = self.pool.handler.plan.admit(parts.method.as_str(), target);
         if body.is_end_stream() {
             return self.answer(parts, Some(Vec::new()), admission.lane, Then::GoOn);
         }
@@ -128,11 +128,11 @@ impl<H: 'static> Service<H> {
         let request = convert::request(&parts, self.watch.slot.peer, self.https, body);
         let pool = match lane {
             Lane::Quick => {
-                let answer = self.desk.house.answer(&request, lane, parts.headers);
+                let answer = self.pool.handler.answer(&request, lane, parts.headers);
                 return Answering::Ready(finish(answer.into_response(), then));
             }
-            Lane::Work => &self.desk.work,
-            Lane::Hash => &self.desk.hash,
+            Lane::Work => &self.pool.work,
+            Lane::Hash => &self.pool.hash,
         };
         match pool.submit(request, parts.headers) {
             Some(ticket) => Answering::Waiting(Box::new(Waiting {

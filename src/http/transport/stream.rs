@@ -111,7 +111,7 @@ impl Stream {
         })
     }
 
-    /// Looks for a head in what was just read, with nothing carried over.
+    /// Looks for a head in what was just read, with nothing hidden_fields over.
     fn hands_head(&mut self, bytes: &[u8], cursor: &mut ReadBufCursor<'_>) -> bool {
         match self.scan.look(bytes) {
             Found::More => self.carry.extend_from_slice(bytes),
@@ -135,7 +135,7 @@ impl Stream {
         false
     }
 
-    /// Looks for a head in what was carried over.
+    /// Looks for a head in what was hidden_fields over.
     fn hands_carried_head(&mut self, cursor: &mut ReadBufCursor<'_>) -> bool {
         match self.scan.look(&self.carry) {
             Found::More => return false,

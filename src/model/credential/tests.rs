@@ -1,7 +1,7 @@
 //! What holds for credentials: the chain of checks, words, power, ends, addresses.
 
 use super::*;
-use crate::model::permission::Own;
+use crate::model::permission::BuiltinPermission;
 use crate::model::user::{Role, Username};
 use proptest::prelude::*;
 
@@ -26,8 +26,11 @@ fn credential() -> Credential {
             has_password: true,
         })),
 
-        permissions: Permissions::of(&[Own::AccountRead, Own::UsersRead]),
-        networks: Networks::default(),
+        permissions: Permissions::of(&[
+            BuiltinPermission::AccountRead,
+            BuiltinPermission::UsersRead,
+        ]),
+        allowed_addresses: AllowedAddresses::default(),
         digest: Some(Digest::of(b"current")),
         previous: Some(Previous {
             digest: Digest::of(b"previous"),
@@ -45,29 +48,29 @@ fn credential() -> Credential {
 #[test]
 fn each_link_of_the_chain_refuses() {
     assert_eq!(credential().check(NOW, None), Ok(()));
-    assert_eq!(credential().check(LATER, None), Err(Refusal::Expired));
+    assert_eq!(credential().check(LATER, None), Err(RejectReason::Expired));
     let mut seen = credential();
     seen.seen_expired = true;
-    assert_eq!(seen.check(NOW, None), Err(Refusal::Expired));
+    assert_eq!(seen.check(NOW, None), Err(RejectReason::Expired));
     let mut disabled = credential();
     disabled.disabled = Disabled::Yes;
-    assert_eq!(disabled.check(NOW, None), Err(Refusal::Disabled));
+    assert_eq!(disabled.check(NOW, None), Err(RejectReason::Disabled));
     let mut ended = credential();
     ended.digest = None;
-    assert_eq!(ended.check(NOW, None), Err(Refusal::Ended));
+    assert_eq!(ended.check(NOW, None), Err(RejectReason::Ended));
     let mut limited = credential();
-    limited.networks = Networks::parse(&["10.0.0.0/8"]).unwrap();
-    assert_eq!(limited.check(NOW, None), Err(Refusal::Address));
+    limited.allowed_addresses = AllowedAddresses::parse(&["10.0.0.0/8"]).unwrap();
+    assert_eq!(limited.check(NOW, None), Err(RejectReason::Address));
     assert_eq!(
         limited.check(NOW, "11.0.0.1".parse().ok()),
-        Err(Refusal::Address)
+        Err(RejectReason::Address)
     );
     assert_eq!(limited.check(NOW, "10.0.0.1".parse().ok()), Ok(()));
     let mut left = credential();
     if let Owner::User(user) = &mut left.owner {
         Arc::make_mut(user).disabled_at = Some(NOW);
     }
-    assert_eq!(left.check(NOW, None), Err(Refusal::OwnerDisabled));
+    assert_eq!(left.check(NOW, None), Err(RejectReason::OwnerDisabled));
 }
 
 #[test]
@@ -75,11 +78,11 @@ fn the_previous_secret_is_good_until_its_own_end() {
     let credential = credential();
     assert_eq!(
         credential.which(&Digest::of(b"current"), NOW),
-        Some(Which::Current)
+        Some(SecretSlot::Current)
     );
     assert_eq!(
         credential.which(&Digest::of(b"previous"), NOW),
-        Some(Which::Previous)
+        Some(SecretSlot::Previous)
     );
     assert_eq!(credential.which(&Digest::of(b"previous"), LATER), None);
     assert_eq!(credential.which(&Digest::of(b"another"), NOW), None);
@@ -95,7 +98,7 @@ fn each_kind_has_its_words_and_is_a_bearer_or_not() {
     ];
     for (kind, (letter, word, name, bearer)) in Kind::ALL.into_iter().zip(table) {
         assert_eq!(kind.letter(), letter);
-        assert_eq!(kind.word(), word);
+        assert_eq!(kind.as_str(), word);
         assert_eq!(Kind::from_word(word), Some(kind));
         assert_eq!(kind.to_string(), name);
         assert_eq!(kind.is_bearer(), bearer, "{name}");
@@ -117,9 +120,9 @@ fn a_state_is_the_first_that_counts() {
         name: "ci".into(),
         note: None,
         permissions: Permissions::none(),
-        networks: Networks::default(),
+        allowed_addresses: AllowedAddresses::default(),
         created_at: NOW,
-        made_by: None,
+        created_by: None,
         expires_at: Some(LATER),
         disabled: Disabled::No,
         seen_expired: false,
@@ -166,7 +169,10 @@ fn a_state_is_the_first_that_counts() {
 
 #[test]
 fn power_shrinks_with_the_owner() {
-    assert_eq!(credential().power(), Permissions::of(&[Own::AccountRead]));
+    assert_eq!(
+        credential().power(),
+        Permissions::of(&[BuiltinPermission::AccountRead])
+    );
     let mut session = credential();
     session.kind = Kind::Session;
     assert_eq!(session.power(), Role::Member.permissions());
@@ -177,7 +183,10 @@ fn power_shrinks_with_the_owner() {
 
 fn permissions() -> impl Strategy<Value = Permissions> {
     let words = ["slurm:cancel", "slurm:submit", "wiki:edit"];
-    let own = proptest::collection::vec(proptest::sample::select(Own::ALL.to_vec()), 0..21);
+    let own = proptest::collection::vec(
+        proptest::sample::select(BuiltinPermission::ALL.to_vec()),
+        0..21,
+    );
     let service = proptest::sample::subsequence(words.to_vec(), 0..=words.len());
     (own, service).prop_map(|(own, service)| {
         let mut permissions = Permissions::parse(&service).unwrap();
@@ -230,23 +239,23 @@ proptest! {
     #[test]
     fn only_allowed_addresses_are_good(address in any::<IpAddr>(), network in any::<IpAddr>(), bits in 0..=32_u8) {
         let mut credential = credential();
-        credential.networks = Networks::parse(&[format!("{network}/{bits}")]).unwrap();
-        let expected = credential.networks.allow(address);
+        credential.allowed_addresses = AllowedAddresses::parse(&[format!("{network}/{bits}")]).unwrap();
+        let expected = credential.allowed_addresses.allow(address);
         prop_assert_eq!(credential.check(NOW, Some(address)).is_ok(), expected);
-        prop_assert_eq!(credential.check(NOW, None), Err(Refusal::Address));
+        prop_assert_eq!(credential.check(NOW, None), Err(RejectReason::Address));
     }
 }
 
 #[test]
 fn each_refusal_has_a_sentence_of_its_own() {
     let all = [
-        Refusal::Ended,
-        Refusal::Disabled,
-        Refusal::Expired,
-        Refusal::Address,
-        Refusal::OwnerDisabled,
+        RejectReason::Ended,
+        RejectReason::Disabled,
+        RejectReason::Expired,
+        RejectReason::Address,
+        RejectReason::OwnerDisabled,
     ];
-    let sentences: std::collections::HashSet<_> = all.map(Refusal::sentence).into();
+    let sentences: std::collections::HashSet<_> = all.map(RejectReason::sentence).into();
     assert_eq!(sentences.len(), all.len());
     assert!(sentences.iter().all(|one| one.ends_with('.')));
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::{KeyRefusal, KeyRules, Kind, PublicKey, moment, paste};
-use crate::model::address::{NETWORKS_MAX, Networks, parse_network};
+use crate::model::address::{AllowedAddresses, NETWORKS_MAX, parse_network};
 use crate::model::time::Time;
 
 /// The largest file that is looked at, in bytes.
@@ -53,7 +53,7 @@ pub struct ImportedKey {
     /// The first moment at which it is no longer good; it may be past.
     pub expires_at: Option<Time>,
     /// From where it may be used.
-    pub networks: Networks,
+    pub allowed_addresses: AllowedAddresses,
 }
 
 /// Why a line can't be taken over. Like [`KeyRefusal`] it repeats nothing of the line.
@@ -69,9 +69,9 @@ pub enum ImportRefusal {
     BadOptions,
     /// `from=` twice.
     RepeatedFrom,
-    /// `from=` with names, wildcards, negations, or networks with host bits.
+    /// `from=` with names, wildcards, negations, or allowed_addresses with host bits.
     FromPattern,
-    /// `from=` with more networks than are kept.
+    /// `from=` with more allowed_addresses than are kept.
     FromTooLong,
     /// `expiry-time=` in local time: which zone's can't be known.
     LocalExpiry,
@@ -151,7 +151,7 @@ fn read_line(line: &str, rules: &KeyRules) -> Result<ImportedKey, ImportRefusal>
         return Ok(ImportedKey {
             key: PublicKey::parse(line, rules)?,
             expires_at: None,
-            networks: Networks::default(),
+            allowed_addresses: AllowedAddresses::default(),
         });
     }
     if options_end.is_none() {
@@ -160,12 +160,12 @@ fn read_line(line: &str, rules: &KeyRules) -> Result<ImportedKey, ImportRefusal>
     let key = PublicKey::parse(rest, rules)?;
     let Options {
         expires_at,
-        networks,
+        allowed_addresses,
     } = Options::read(options)?;
     Ok(ImportedKey {
         key,
         expires_at,
-        networks,
+        allowed_addresses,
     })
 }
 
@@ -196,7 +196,7 @@ fn option_name(name: &str) -> Option<&'static str> {
 #[derive(Default)]
 struct Options {
     expires_at: Option<Time>,
-    networks: Networks,
+    allowed_addresses: AllowedAddresses,
 }
 
 impl Options {
@@ -223,14 +223,15 @@ impl Options {
     }
 
     fn set_networks(&mut self, list: &str) -> Result<(), ImportRefusal> {
-        if !self.networks.is_everywhere() {
+        if !self.allowed_addresses.is_everywhere() {
             return Err(ImportRefusal::RepeatedFrom);
         }
         let entries: Vec<&str> = list.split(',').collect();
         if !entries.iter().all(|entry| is_whole_network(entry)) {
             return Err(ImportRefusal::FromPattern);
         }
-        self.networks = Networks::parse(&entries).map_err(|_| ImportRefusal::FromTooLong)?;
+        self.allowed_addresses =
+            AllowedAddresses::parse(&entries).map_err(|_| ImportRefusal::FromTooLong)?;
         Ok(())
     }
 

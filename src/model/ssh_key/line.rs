@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{PublicKey, moment};
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 use crate::model::time::Time;
 
 /// How this host's sshd reads `expiry-time=`.
@@ -37,7 +37,7 @@ impl std::error::Error for LineRefusal {}
 ///
 /// `expires_at` is the first moment at which the key is no longer good. sshd takes a key until its
 /// clock is *past* the time it was told (auth2-pubkeyfile.c: refused if `valid_before < now`), so
-/// it is told one second less. Networks are written without host bits, with which sshd would
+/// it is told one second less. AllowedAddresses are written without host bits, with which sshd would
 /// refuse the whole list, and IPv4 never inside IPv6: it compares clients by their IPv4 address.
 ///
 /// # Errors
@@ -45,7 +45,7 @@ impl std::error::Error for LineRefusal {}
 pub fn authorized_line(
     key: &PublicKey,
     expires_at: Option<Time>,
-    networks: &Networks,
+    allowed_addresses: &AllowedAddresses,
     format: ExpiryFormat<'_>,
 ) -> Result<String, LineRefusal> {
     let mut options = Vec::with_capacity(2);
@@ -53,8 +53,8 @@ pub fn authorized_line(
         let time = expiry_time(expires_at, format)?;
         options.push(format!(r#"expiry-time="{time}""#));
     }
-    if !networks.is_everywhere() {
-        let list: Vec<String> = networks.iter().collect();
+    if !allowed_addresses.is_everywhere() {
+        let list: Vec<String> = allowed_addresses.iter().collect();
         options.push(format!(r#"from="{}""#, list.join(",")));
     }
     if options.is_empty() {

@@ -1,7 +1,7 @@
 //! An SSH key as it is kept: whose it is, what it is called, how long and from where it opens a login.
 
 use super::{COMMENT_CHARS_MAX, PublicKey};
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 use crate::model::secret::{self, Id};
 use crate::model::text::{NAME_CHARACTERS_MAX, parse_name};
 use crate::model::time::{Time, WantedEnd};
@@ -21,14 +21,14 @@ pub struct HostUse {
 pub struct SshKey {
     /// Public, and never used again.
     pub id: Id,
-    /// Whose login it opens.
+    /// Scope login it opens.
     pub owner: UserId,
     /// Unique among the owner's keys.
     pub name: String,
     /// The key itself, decoded anew whenever it is read.
     pub key: PublicKey,
     /// From where it may be used.
-    pub networks: Networks,
+    pub allowed_addresses: AllowedAddresses,
     /// When it was added.
     pub created_at: Time,
     /// The first second at which it is no longer good.
@@ -36,7 +36,7 @@ pub struct SshKey {
     /// Whether it was once seen expired: then it stays so, whatever the clock says later.
     pub seen_expired: bool,
     /// The credential that added it.
-    pub made_by: Option<Id>,
+    pub created_by: Option<Id>,
     /// When a host last asked for it: a mere offer makes a host ask, too.
     pub looked_up: Option<HostUse>,
     /// When a host last reported a login with it.
@@ -54,11 +54,11 @@ impl SshKey {
     #[must_use]
     pub fn version(&self) -> String {
         let end = self.expires_at.map_or(-1, Time::unix).to_be_bytes();
-        let networks = self.networks.to_string();
+        let allowed_addresses = self.allowed_addresses.to_string();
         secret::version(&[
             self.name.as_bytes(),
             self.key.fingerprint().as_bytes(),
-            networks.as_bytes(),
+            allowed_addresses.as_bytes(),
             &end,
         ])
     }
@@ -81,7 +81,7 @@ pub struct NewSshKey {
     /// Unsaid: as long as the organisation allows.
     pub end: WantedEnd,
     /// `None`: as far as the caller may reach.
-    pub networks: Option<Networks>,
+    pub allowed_addresses: Option<AllowedAddresses>,
 }
 
 /// A change to an SSH key; what is `None` stays.
@@ -93,8 +93,8 @@ pub struct SshKeyChange {
     pub key: Option<PublicKey>,
     /// Another end.
     pub end: Option<WantedEnd>,
-    /// Other networks.
-    pub networks: Option<Networks>,
+    /// Other allowed_addresses.
+    pub allowed_addresses: Option<AllowedAddresses>,
     /// What [`SshKey::version`] said when the change was thought of; another one now refuses it.
     pub version: Option<String>,
 }
@@ -173,11 +173,11 @@ mod tests {
             owner: UserId(1),
             name: "laptop".into(),
             key: key("me"),
-            networks: Networks::default(),
+            allowed_addresses: AllowedAddresses::default(),
             created_at: Time::from_unix(0),
             expires_at: Some(end),
             seen_expired: false,
-            made_by: None,
+            created_by: None,
             looked_up: None,
             used: None,
         };
@@ -197,18 +197,18 @@ mod tests {
             owner: UserId(1),
             name: "laptop".into(),
             key: key("me"),
-            networks: Networks::default(),
+            allowed_addresses: AllowedAddresses::default(),
             created_at: Time::from_unix(1),
             expires_at: None,
             seen_expired: false,
-            made_by: None,
+            created_by: None,
             looked_up: None,
             used: None,
         };
         let mut changed = [(); 4].map(|()| made.clone());
         changed[0].name = "desktop".into();
         changed[1].key = PublicKey::parse(ECDSA_P256, &KeyRules::default()).unwrap();
-        changed[2].networks = Networks::parse(&["10.0.0.0/8"]).unwrap();
+        changed[2].allowed_addresses = AllowedAddresses::parse(&["10.0.0.0/8"]).unwrap();
         changed[3].expires_at = Some(Time::from_unix(2));
         let mut seen: Vec<String> = changed.iter().map(SshKey::version).collect();
         seen.push(made.version());

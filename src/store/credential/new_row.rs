@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 use crate::model::credential::{Kind, OwnerId, Record};
 use crate::model::permission::Permissions;
 use crate::model::secret::{Digest, Id};
@@ -17,9 +17,9 @@ pub struct NewRow {
     pub name: String,
     pub note: Option<String>,
     pub permissions: Permissions,
-    pub networks: Networks,
+    pub allowed_addresses: AllowedAddresses,
     pub digest: Digest,
-    pub made_by: Option<Id>,
+    pub created_by: Option<Id>,
     pub expires_at: Option<Time>,
     pub password_at: Option<Time>,
     pub user_agent: Option<String>,
@@ -37,9 +37,9 @@ impl NewRow {
             name: self.name,
             note: self.note,
             permissions: self.permissions,
-            networks: self.networks,
+            allowed_addresses: self.allowed_addresses,
             created_at: now,
-            made_by: self.made_by,
+            created_by: self.created_by,
             expires_at: self.expires_at,
             disabled: Disabled::No,
             seen_expired: false,

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{Desk, FLUSH_ROWS_MAX, reason};
+use super::{FLUSH_ROWS_MAX, WriterLoop, reason};
 use crate::model::error::Error;
 use crate::model::secret::Id;
-use crate::store::host_notes::Noted;
+use crate::store::host_notes::PendingUse;
 use crate::store::uses::Pending;
 
-impl Desk {
+impl WriterLoop {
     /// Takes all that has gathered, once what was taken before is done with.
     fn take_uses(&mut self) {
         if self.unwritten.is_empty() {
@@ -55,7 +55,7 @@ impl Desk {
         }
     }
 
-    fn write_uses(&mut self, part: &[&Pending], noted: &Noted) -> Result<(), Error> {
+    fn write_uses(&mut self, part: &[&Pending], noted: &PendingUse) -> Result<(), Error> {
         let begun = self.begin_uses();
         // From here on nobody else commits. Hosts and what expired are looked up; that something was used is not.
         let plain = noted.is_empty() && !part.iter().any(|pending| pending.ends_something());

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::house::{PASSWORD, Site, id, secret};
+use crate::fixture::{PASSWORD, Site, id, secret};
 
 /// What alice is answered.
 pub fn ask(site: &Site, method: &str, path: &str, body: &Value, status: u16) -> Value {
@@ -287,9 +287,9 @@ fn everybody_sees_their_own_events_and_auditors_all() {
         .bearer(&auditor)
         .send()
         .expect(403);
-    let verdict = site.desk().verify_events().unwrap();
+    let verdict = site.app().verify_events().unwrap();
     assert!(
-        matches!(verdict, keycroft::desk::Verdict::Whole { events: 9, .. }),
+        matches!(verdict, keycroft::app::Verdict::Whole { events: 9, .. }),
         "{verdict:?}"
     );
 }
@@ -314,7 +314,7 @@ fn refused_acts_are_written_down_and_leave_nothing_else() {
             &json!({"missing": "tokens:write"})
         )
     );
-    assert_eq!(event["credential"], crate::house::id_of(&narrow));
+    assert_eq!(event["credential"], crate::fixture::id_of(&narrow));
 }
 
 /// S1 at this door: after all kinds of acts no secret, code or password is in the file, in clear or encoded.

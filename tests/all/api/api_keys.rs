@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::house::{Site, id, secret};
+use crate::fixture::{Site, id, secret};
 
 const KEYS: &str = "/api/v1/api-keys";
 
@@ -42,10 +42,10 @@ fn a_key_has_all_that_was_said_and_its_secret_once() {
         &json!({"name": " ключ 🔑 ", "note": "line one\r\nline two", "expires_in": "7d",
             "permissions": ["users:read", "account:read", "users:read"], "allowed_addresses": ["10.1.2.3/8", "::ffff:192.168.0.1", "10.0.0.0/8"]}),
     );
-    let maker = crate::house::id_of(&site.alice);
+    let creator = crate::fixture::id_of(&site.alice);
     let expected = json!({
         "id": id(&made), "name": "ключ 🔑", "note": "line one\nline two", "permissions": ["account:read", "users:read"],
-        "allowed_addresses": ["10.0.0.0/8", "192.168.0.1/32"], "state": "active", "created_at": "2026-11-22T12:00:00Z", "made_by": maker,
+        "allowed_addresses": ["10.0.0.0/8", "192.168.0.1/32"], "state": "active", "created_at": "2026-11-22T12:00:00Z", "created_by": creator,
         "expires_at": "2026-11-29T12:00:00Z", "last_used_at": null, "last_used_from": null, "last_used_by": null,
         "rotated_at": null, "previous_ends_at": null, "previous_last_used_at": null,
     });
@@ -53,7 +53,7 @@ fn a_key_has_all_that_was_said_and_its_secret_once() {
     shown["secret"] = json!(secret(&made));
     assert_eq!(made, shown);
     assert_eq!(show(&site, &made), expected);
-    assert_eq!(crate::house::id_of(&secret(&made)), id(&made));
+    assert_eq!(crate::fixture::id_of(&secret(&made)), id(&made));
     let listed = site
         .ask("GET", KEYS)
         .bearer(&site.alice)
@@ -254,7 +254,7 @@ fn a_key_ends_to_the_second_and_renewing_brings_it_back() {
     site.pass(1);
     assert!(!works(&site, &secret(&made)));
     assert_eq!(show(&site, &made)["state"], "expired");
-    // Once seen expired it stays so when the clock goes back.
+    // IdempotencyKey seen expired it stays so when the clock goes back.
     site.pass(-5);
     assert!(!works(&site, &secret(&made)));
     let rotate = format!("{}/rotate", path(&made));
@@ -379,7 +379,7 @@ fn deleting_can_end_what_it_made_and_its_tokens_always_end() {
     let parent = site.api_key(&site.alice, &json!({"name": "parent"}));
     let make = |bearer: &str, name: &str| site.api_key(bearer, &json!({"name": name}));
     let child = make(&secret(&parent), "child");
-    assert_eq!(child["made_by"], parent["id"]);
+    assert_eq!(child["created_by"], parent["id"]);
     let token = |bearer: &str| {
         site.ask("POST", "/api/v1/tokens")
             .bearer(bearer)
@@ -389,7 +389,7 @@ fn deleting_can_end_what_it_made_and_its_tokens_always_end() {
     };
     let first = token(&secret(&parent));
     let second = token(&secret(&first));
-    assert_eq!(second["made_by"], first["id"]);
+    assert_eq!(second["created_by"], first["id"]);
     let childs = token(&secret(&child));
     site.ask("DELETE", &path(&parent))
         .bearer(&site.alice)

@@ -4,7 +4,7 @@ use keycroft::model::credential::Kind;
 use keycroft::model::secret::{Form, Secret};
 use serde_json::json;
 
-use crate::house::{Site, id, secret, unknown_secret};
+use crate::fixture::{Site, id, secret, unknown_secret};
 
 fn burn(site: &Site, secret: &str) -> u16 {
     site.ask("DELETE", "/api/v1/burn")
@@ -124,7 +124,7 @@ fn codes_and_strangers_end_nothing() {
     let site = Site::new();
     let name = keycroft::model::user::Username::parse("bob").unwrap();
     let code = site
-        .desk()
+        .app()
         .reset_password_as_operator(&name)
         .unwrap()
         .reveal();

@@ -36,7 +36,7 @@ fn none() -> Value {
 }
 
 const PASSWORDS: fn() -> Value =
-    || json!({"current": crate::house::PASSWORD, "new": "another long password"});
+    || json!({"current": crate::fixture::PASSWORD, "new": "another long password"});
 
 const LINK: fn() -> Value = || json!({"password": "another long password"});
 
@@ -412,9 +412,9 @@ pub(super) const DECLARED: &[Declared] = &[
     row("GET", "/api/v1/hosts/{id}", "hosts:read", 200, none),
     row("PATCH", "/api/v1/hosts/{id}", "hosts:write", 200, || json!({"cache_age_max": "1h"})),
     row("DELETE", "/api/v1/hosts/{id}", "hosts:write", 204, none),
-    row("GET", "/api/v1/hosts/enrolment-codes", "hosts:read", 200, none),
-    row("POST", "/api/v1/hosts/enrolment-codes", "hosts:write", 201, none),
-    row("DELETE", "/api/v1/hosts/enrolment-codes/{id}", "hosts:write", 204, none),
+    row("GET", "/api/v1/hosts/enrollment-codes", "hosts:read", 200, none),
+    row("POST", "/api/v1/hosts/enrollment-codes", "hosts:write", 201, none),
+    row("DELETE", "/api/v1/hosts/enrollment-codes/{id}", "hosts:write", 204, none),
     row("POST", "/api/v1/hosts/enroll", "code", 401, none),
     row("GET", "/api/v1/hosts/self/authorized-keys", "host", 401, none),
     row("POST", "/api/v1/hosts/self/logins", "host", 401, none),

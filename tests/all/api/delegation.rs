@@ -4,7 +4,7 @@ use keycroft::model::user::Role;
 use serde_json::json;
 
 use super::escalation::{ask, lacks, may};
-use crate::house::{Site, id, secret};
+use crate::fixture::{Site, id, secret};
 
 #[test]
 fn who_may_only_change_users_gives_nobody_more() {
@@ -31,7 +31,7 @@ fn who_may_only_change_users_gives_nobody_more() {
         &narrow,
         "POST",
         "/api/v1/users",
-        &json!({"username": "mine", "role": "admin", "password": crate::house::PASSWORD}),
+        &json!({"username": "mine", "role": "admin", "password": crate::fixture::PASSWORD}),
         "permission",
     );
     lacks(

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::house::{Site, id, id_of, secret};
+use crate::fixture::{Site, id, id_of, secret};
 
 const NARROW: [&str; 4] = [
     "account:read",
@@ -384,10 +384,16 @@ fn a_token_never_outlives_what_made_it() {
         .bearer(&secret(&child))
         .send()
         .expect(204);
-    let maker = site.api_key(&site.alice, &json!({"name": "revoked"}));
-    let token = may(&site, &secret(&maker), "POST", "/api/v1/tokens", &json!({}));
+    let creator = site.api_key(&site.alice, &json!({"name": "revoked"}));
+    let token = may(
+        &site,
+        &secret(&creator),
+        "POST",
+        "/api/v1/tokens",
+        &json!({}),
+    );
     site.ask("POST", "/oauth/revoke")
-        .form(&[("token", &secret(&maker))])
+        .form(&[("token", &secret(&creator))])
         .send()
         .expect(200);
     site.ask("GET", "/verify")

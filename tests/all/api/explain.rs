@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::house::{Site, id, secret};
+use crate::fixture::{Site, id, secret};
 use keycroft::model::user::Role;
 
 const LINKS: [&str; 6] = [

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::house::{Answer, Site, id, secret};
+use crate::fixture::{Answer, Site, id, secret};
 
 fn post(site: &Site, bearer: &str, path: &str, key: &str, body: &Value) -> Answer {
     site.ask("POST", path)
@@ -211,10 +211,10 @@ fn twenty_at_once_make_one() {
     let site = Site::new();
     let houses: Vec<_> = (0..20).map(|_| site.open_house()).collect();
     let statuses: Vec<u16> = std::thread::scope(|scope| {
-        let asking = houses.into_iter().map(|house| {
+        let asking = houses.into_iter().map(|server_state| {
             let bearer = site.bob.clone();
             scope.spawn(move || {
-                let asking = crate::house::Asking::new(&house, "POST", "/api/v1/api-keys");
+                let asking = crate::fixture::Asking::new(&server_state, "POST", "/api/v1/api-keys");
                 asking
                     .bearer(&bearer)
                     .header("Idempotency-Key", "once")

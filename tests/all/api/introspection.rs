@@ -3,7 +3,7 @@
 use keycroft::model::credential::Kind;
 use serde_json::{Value, json};
 
-use crate::house::{Site, id, secret, unknown_secret};
+use crate::fixture::{Site, id, secret, unknown_secret};
 
 use super::verification::with_lab;
 
@@ -169,7 +169,7 @@ fn every_dead_secret_is_byte_for_byte_the_same() {
         .expect(200);
     let name = keycroft::model::user::Username::parse("bob").unwrap();
     let code = site
-        .desk()
+        .app()
         .reset_password_as_operator(&name)
         .unwrap()
         .reveal();
@@ -259,7 +259,7 @@ fn revoking_ends_what_is_shown_and_says_the_same_of_the_rest() {
     let before = site.snapshot();
     let name = keycroft::model::user::Username::parse("bob").unwrap();
     let code = site
-        .desk()
+        .app()
         .reset_password_as_operator(&name)
         .unwrap()
         .reveal();

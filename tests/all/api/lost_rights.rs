@@ -1,17 +1,17 @@
 //! S4: a right that is lost between check and commit is lost.
 
-use keycroft::desk::Desk;
+use keycroft::app::App;
 use keycroft::model::caller::Caller;
 use keycroft::model::credential::{Kind, NewCredential, Rotation};
 use keycroft::model::error::Error;
-use keycroft::model::event::{Origin, Way};
+use keycroft::model::event::{Channel, Origin};
 use keycroft::model::permission::Permissions;
 use keycroft::model::secret::{Id, Presented};
 use keycroft::model::time::WantedEnd;
 use keycroft::model::user::{UserChange, Username};
 use serde_json::json;
 
-use crate::house::{Site, id_of};
+use crate::fixture::{Site, id_of};
 
 use super::escalation::may;
 
@@ -19,13 +19,13 @@ use super::escalation::may;
 fn caller(site: &Site, bearer: &str) -> Caller {
     let presented = Presented::parse(bearer).unwrap();
     let origin = Origin {
-        way: Way::Api,
+        channel: Channel::Api,
         address: Some("127.0.0.1".parse().unwrap()),
         program: None,
         request_id: None,
     };
-    site.desk()
-        .caller(&presented, Kind::is_bearer, origin, site.desk().now())
+    site.app()
+        .caller(&presented, Kind::is_bearer, origin, site.app().now())
         .unwrap()
 }
 
@@ -36,15 +36,15 @@ fn wanted(name: &str, permissions: &[&str]) -> NewCredential {
         note: None,
         end: WantedEnd::Unsaid,
         permissions: Some(Permissions::parse(permissions).unwrap()),
-        networks: None,
+        allowed_addresses: None,
     }
 }
 
 /// What `caller`, checked before, is told when the act is to be committed.
 fn issue(site: &Site, caller: &Caller, permissions: &[&str]) -> Result<(), Error> {
-    let whose = Desk::own(caller, Kind::ApiKey).unwrap();
-    site.desk()
-        .issue(caller, &whose, wanted("late", permissions), None)
+    let scope = App::own(caller, Kind::ApiKey).unwrap();
+    site.app()
+        .issue(caller, &scope, wanted("late", permissions), None)
         .map(|_| ())
 }
 
@@ -147,7 +147,7 @@ fn a_right_lost_between_check_and_commit_is_lost() {
             display_name: Some("x".to_owned()),
             ..UserChange::default()
         };
-        let act = site.desk().change_user(&caller, &name, change);
+        let act = site.app().change_user(&caller, &name, change);
         assert!(
             matches!(
                 act,
@@ -178,7 +178,7 @@ fn a_permission_that_a_service_dropped_meanwhile_is_given_to_nobody() {
     );
     let bob = caller(&site, &site.token("bob"));
     let alice = caller(&site, &site.alice);
-    let service = site.desk().service(&alice, "lab").unwrap();
+    let service = site.app().service(&alice, "lab").unwrap();
     may(
         &site,
         &site.alice,
@@ -190,9 +190,9 @@ fn a_permission_that_a_service_dropped_meanwhile_is_given_to_nobody() {
         issue(&site, &bob, &["lab:use"]),
         Err(Error::Invalid(_) | Error::Forbidden { .. })
     ));
-    let late = site.desk().issue(
+    let late = site.app().issue(
         &alice,
-        &Desk::of_service(&service),
+        &App::of_service(&service),
         wanted("late", &["lab:use"]),
         None,
     );
@@ -205,9 +205,9 @@ fn a_permission_that_a_service_dropped_meanwhile_is_given_to_nobody() {
         "/api/v1/services/lab",
         &json!({}),
     );
-    let late = site.desk().issue(
+    let late = site.app().issue(
         &alice,
-        &Desk::of_service(&service),
+        &App::of_service(&service),
         wanted("late", &[]),
         None,
     );
@@ -216,9 +216,9 @@ fn a_permission_that_a_service_dropped_meanwhile_is_given_to_nobody() {
         grace: std::time::Duration::ZERO,
         end: WantedEnd::Unsaid,
     };
-    let late = site.desk().rotate(
+    let late = site.app().rotate(
         &alice,
-        &Desk::of_service(&service),
+        &App::of_service(&service),
         Id::random(),
         rotation,
         None,

@@ -6,7 +6,7 @@ use keycroft::model::secret::{Form, Id, Secret};
 use keycroft::model::user::Role;
 use serde_json::{Value, json};
 
-use crate::house::{Answer, Asking, Site, id, secret, unknown_secret};
+use crate::fixture::{Answer, Asking, Site, id, secret, unknown_secret};
 
 use super::declared::{DECLARED, Declared, KEYS, is_for_machines};
 
@@ -49,8 +49,8 @@ impl Full {
             json!({"name": "bob's"}),
         ));
         let bobs_token = id(&make("/api/v1/tokens", &site.bob, json!({})));
-        let session = crate::house::id_of(&site.sign_in("alice"));
-        let bobs_session = crate::house::id_of(&site.sign_in("bob"));
+        let session = crate::fixture::id_of(&site.sign_in("alice"));
+        let bobs_session = crate::fixture::id_of(&site.sign_in("bob"));
         let add = |bearer: &str, key: &str| {
             id(&make(
                 "/api/v1/ssh-keys",
@@ -58,7 +58,7 @@ impl Full {
                 json!({"public_key": key}),
             ))
         };
-        let codes = "/api/v1/hosts/enrolment-codes";
+        let codes = "/api/v1/hosts/enrollment-codes";
         let code = secret(&make(codes, &site.alice, json!({})));
         let host = site
             .ask("POST", "/api/v1/hosts/enroll")
@@ -110,7 +110,7 @@ impl Full {
             p if p.starts_with("/api/v1/api-keys") => &self.api_key,
             p if p.starts_with("/api/v1/tokens") => &self.token,
             p if p.starts_with("/api/v1/sessions") => &self.session,
-            p if p.starts_with("/api/v1/hosts/enrolment") => &self.host_code,
+            p if p.starts_with("/api/v1/hosts/enrollment") => &self.host_code,
             p if p.starts_with("/api/v1/hosts") => &self.host,
             p if p.starts_with("/api/v1/services") => &self.service_key,
             _ => "",
@@ -184,7 +184,7 @@ fn the_table_and_the_declarations_are_the_same() {
     for route in ROUTES.iter().filter(|route| is_for_machines(route.path)) {
         let row = Declared::of(route);
         let permission = match route.needs {
-            Needs::Permission(permission, _) => permission.word(),
+            Needs::Permission(permission, _) => permission.as_str(),
             Needs::Bearer(_) => "",
             Needs::Host(_) => "host",
             Needs::Nothing(_) | Needs::Page(_) | Needs::Form(_) => continue,

@@ -10,7 +10,7 @@ use super::declared::is_for_machines;
 const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
 
 fn document() -> Value {
-    let site = crate::house::Site::empty(&[]);
+    let site = crate::fixture::Site::empty(&[]);
     let served = site.ask("GET", "/openapi.json").send().expect(200);
     assert_eq!(served.header("Content-Type"), Some("application/json"));
     served.json()
@@ -54,7 +54,7 @@ fn each_permission_is_named_where_it_is_needed() {
             continue;
         };
         let operation = &document["paths"][route.path][route.method.to_lowercase()];
-        let expected = format!("Needs the permission `{}`.", permission.word());
+        let expected = format!("Needs the permission `{}`.", permission.as_str());
         assert_eq!(
             operation["description"], expected,
             "{} {}",
@@ -169,9 +169,9 @@ fn the_shapes_are_those_of_the_wire() {
     check("Metadata", fields::<wire::MetadataOut>());
     check("Host", fields::<wire::HostOut>());
     check("HostChange", fields::<wire::HostPatch>());
-    check("NewEnrolmentCode", fields::<wire::EnrolmentCodeIn>());
-    check("EnrolmentCode", fields::<wire::EnrolmentCodeOut>());
-    check("Enrolment", fields::<wire::EnrollIn>());
+    check("NewEnrollmentCode", fields::<wire::EnrollmentCodeIn>());
+    check("EnrollmentCode", fields::<wire::EnrollmentCodeOut>());
+    check("Enrollment", fields::<wire::EnrollIn>());
     check("Enrolled", fields::<wire::EnrollOut>());
     check("AuthorizedKeys", fields::<wire::AuthorizedKeysOut>());
     check("LoginKey", fields::<wire::LoginKeyOut>());

@@ -5,7 +5,7 @@ use keycroft::model::user::Role;
 use serde_json::{Value, json};
 
 use super::declared::KEYS;
-use crate::house::{Site, id, secret};
+use crate::fixture::{Site, id, secret};
 
 fn get(site: &Site, path: &str) -> Value {
     let answer = site.ask("GET", path).bearer(&site.alice).send();
@@ -484,7 +484,7 @@ fn logins_are_those_that_hosts_admit() {
         let code = secret(&post(
             &site,
             &site.alice,
-            "/api/v1/hosts/enrolment-codes",
+            "/api/v1/hosts/enrollment-codes",
             &json!({}),
         ));
         let host = post(&site, &code, "/api/v1/hosts/enroll", &json!({"name": name}));

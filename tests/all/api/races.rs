@@ -2,25 +2,25 @@
 
 use std::thread;
 
-use keycroft::http::House;
+use keycroft::http::ServerState;
 use keycroft::model::user::{Role, Username};
 use serde_json::json;
 
-use crate::house::{Asking, PASSWORD, Site, secret};
+use crate::fixture::{Asking, PASSWORD, Site, secret};
 
 /// Rounds of each race.
 const ROUNDS: usize = 40;
 
 /// Asks the same from several threads at once; the statuses.
 fn at_once(site: &Site, asked: &[(&str, &str, &str, serde_json::Value)]) -> Vec<u16> {
-    let houses: Vec<House> = asked.iter().map(|_| site.open_house()).collect();
+    let houses: Vec<ServerState> = asked.iter().map(|_| site.open_house()).collect();
     thread::scope(|scope| {
         let running: Vec<_> = asked
             .iter()
             .zip(houses)
-            .map(|((method, path, bearer, body), house)| {
+            .map(|((method, path, bearer, body), server_state)| {
                 scope.spawn(move || {
-                    Asking::new(&house, method, path)
+                    Asking::new(&server_state, method, path)
                         .bearer(bearer)
                         .json(body)
                         .send()
@@ -43,7 +43,7 @@ fn a_code_is_spent_once() {
     let rounds = std::env::var("KEYCROFT_TEST_RACES").map_or(12, |number| number.parse().unwrap());
     for round in 0..rounds {
         let code = site
-            .desk()
+            .app()
             .reset_password_as_operator(&name)
             .unwrap()
             .reveal();
@@ -59,7 +59,7 @@ fn a_code_is_spent_once() {
     }
     // A set-up link makes one admin.
     let site = Site::empty(&[]);
-    let code = site.desk().set_up_code().unwrap().unwrap().reveal();
+    let code = site.app().set_up_code().unwrap().unwrap().reveal();
     let ask = |name: &str| {
         (
             "POST",
@@ -142,15 +142,15 @@ fn two_rotations_leave_two_good_secrets_at_most() {
     for round in 0..ROUNDS {
         let old = site.api_key(&site.bob, &json!({"name": format!("key {round}")}));
         let path = format!("/api/v1/api-keys/{}/rotate", old["id"].as_str().unwrap());
-        let houses: Vec<House> = (0..4).map(|_| site.open_house()).collect();
+        let houses: Vec<ServerState> = (0..4).map(|_| site.open_house()).collect();
         let mut secrets: Vec<String> = thread::scope(|scope| {
             let running: Vec<_> = houses
                 .into_iter()
-                .map(|house| {
+                .map(|server_state| {
                     let (path, bob) = (path.as_str(), site.bob.as_str());
                     scope.spawn(move || {
                         secret(
-                            &Asking::new(&house, "POST", path)
+                            &Asking::new(&server_state, "POST", path)
                                 .bearer(bob)
                                 .json(&json!({"grace": "1h"}))
                                 .send()

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::house::{Site, id, id_of, secret};
+use crate::fixture::{Site, id, id_of, secret};
 
 fn rotate(site: &Site, made: &Value, body: &Value) -> Value {
     let path = format!("/api/v1/api-keys/{}/rotate", id(made));
@@ -51,7 +51,7 @@ fn the_old_secret_is_good_for_each_grace_to_the_second() {
             "permissions",
             "allowed_addresses",
             "expires_at",
-            "made_by",
+            "created_by",
             "created_at",
         ] {
             assert_eq!(new[field], old[field], "{field}");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::house::{Site, id, secret};
+use crate::fixture::{Site, id, secret};
 
 use super::administration::ask;
 
@@ -199,7 +199,7 @@ fn a_role_is_given_what_a_service_permits() {
     assert_eq!(ask(&site, "PATCH", SLURM, &give, 200)["roles"], given);
     assert_eq!(ask(&site, "GET", SLURM, &Value::Null, 200)["roles"], given);
 
-    // Every member has it, also who comes later; no admin has; what a token carries was settled when it was made.
+    // Every member has it, also who comes later; no admin has; what a token carries was consistent_read when it was made.
     let bob = site.token("bob");
     assert_eq!(verify(&site, &bob, "slurm:submit"), 204);
     assert_eq!(verify(&site, &bob, "slurm:cancel"), 403);

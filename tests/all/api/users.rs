@@ -3,7 +3,7 @@
 use keycroft::model::user::{Role, Username};
 use serde_json::{Value, json};
 
-use crate::house::{PASSWORD, Site, id, secret};
+use crate::fixture::{PASSWORD, Site, id, secret};
 
 /// The code in a link.
 fn code(link: &Value, path: &str) -> String {
@@ -161,8 +161,8 @@ fn a_reset_link_takes_the_place_of_those_before() {
 #[test]
 fn set_up_makes_one_admin_and_dies() {
     let site = Site::empty(&[]);
-    let first = site.desk().set_up_code().unwrap().unwrap().reveal();
-    let second = site.desk().set_up_code().unwrap().unwrap().reveal();
+    let first = site.app().set_up_code().unwrap().unwrap().reveal();
+    let second = site.app().set_up_code().unwrap().unwrap().reveal();
     let set_up = |code: &str, name: &str| {
         site.ask("POST", "/api/v1/setup")
             .bearer(code)
@@ -190,10 +190,10 @@ fn set_up_makes_one_admin_and_dies() {
         (&json!("founder"), &json!("admin"))
     );
     set_up(&second, "another").expect(401);
-    assert!(site.desk().set_up_code().unwrap().is_none());
+    assert!(site.app().set_up_code().unwrap().is_none());
     // A link that is out dies when an admin comes about in another way.
     let site = Site::empty(&[]);
-    let link = site.desk().set_up_code().unwrap().unwrap().reveal();
+    let link = site.app().set_up_code().unwrap().unwrap().reveal();
     site.add_user("alice", Role::Admin);
     site.ask("POST", "/api/v1/setup")
         .bearer(&link)
@@ -201,7 +201,7 @@ fn set_up_makes_one_admin_and_dies() {
         .send()
         .expect(401);
     let site = Site::empty(&[]);
-    let link = site.desk().set_up_code().unwrap().unwrap().reveal();
+    let link = site.app().set_up_code().unwrap().unwrap().reveal();
     site.pass(3_600);
     site.ask("POST", "/api/v1/setup")
         .bearer(&link)
@@ -443,7 +443,7 @@ fn an_admin_sees_and_ends_but_never_makes_or_changes_what_is_anothers() {
     );
     let name = Username::parse("bob").unwrap();
     assert!(
-        site.desk()
+        site.app()
             .user_token_as_operator(&name, keycroft::model::time::WantedEnd::Unsaid)
             .is_ok()
     );

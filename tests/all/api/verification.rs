@@ -4,7 +4,7 @@ use keycroft::model::credential::Kind;
 use keycroft::model::secret::{Form, Secret};
 use serde_json::{Value, json};
 
-use crate::house::{Answer, Site, id, secret, unknown_secret};
+use crate::fixture::{Answer, Site, id, secret, unknown_secret};
 
 const IDENTITY: [&str; 7] = [
     "Remote-User",

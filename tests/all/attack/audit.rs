@@ -87,7 +87,7 @@ fn nobody_downloads_twice_at_once() {
             ],
             Vec::new(),
         );
-        keycroft::http::respond(&site.house, &request)
+        keycroft::http::respond(&site.server_state, &request)
     };
     let first = ask(&bob);
     assert_eq!(first.status_code, 200);
@@ -115,7 +115,7 @@ fn a_download_is_the_whole_log() {
     let mut alice = site.signed_in("alice");
     let file = rusqlite::Connection::open(site.path()).unwrap();
     let sql = "WITH RECURSIVE n (x) AS (SELECT 1 + (SELECT max(number) FROM events) UNION ALL SELECT x + 1 FROM n WHERE x < ?1) \
-               INSERT INTO events (number, at, action, outcome, way, actor, target_kind, target_id, target_name, before, after, hash) \
+               INSERT INTO events (number, at, action, outcome, channel, actor, target_kind, target_id, target_name, before, after, hash) \
                SELECT x, 1795000000, 'sweep', 'done', 'cli', 'operator', 'sweep', 'sweep', '', '', '', zeroblob(32) FROM n";
     file.execute(sql, [EVENTS]).unwrap();
     let page = alice.open("/admin/events/export");
@@ -139,7 +139,7 @@ fn a_download_ends_with_the_session() {
     let mut bob = site.signed_in("bob");
     let file = rusqlite::Connection::open(site.path()).unwrap();
     for number in 0..1_100 {
-        let sql = "INSERT INTO events (number, at, action, outcome, way, actor, actor_user_id, target_kind, target_id, target_name, before, after, hash) \
+        let sql = "INSERT INTO events (number, at, action, outcome, channel, actor, actor_user_id, target_kind, target_id, target_name, before, after, hash) \
                    SELECT 1 + max(number), 1795000000, 'sweep', 'done', 'cli', 'bob', (SELECT id FROM users WHERE username = 'bob'), 'sweep', ?1, '', '', '', zeroblob(32) FROM events";
         file.execute(sql, [number]).unwrap();
     }
@@ -151,7 +151,7 @@ fn a_download_ends_with_the_session() {
     let peer = "127.0.0.1:40000".parse().unwrap();
     let request =
         rouille::Request::fake_http_from(peer, "GET", "/events/export", headers, Vec::new());
-    let response = keycroft::http::respond(&site.house, &request);
+    let response = keycroft::http::respond(&site.server_state, &request);
     assert_eq!(response.status_code, 200);
     let (mut reader, _) = response.data.into_reader_and_size();
     let mut some = [0; 100];

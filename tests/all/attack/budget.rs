@@ -1,21 +1,21 @@
 //! Budgets: no way round them, and none without an end.
 
 use keycroft::model::error::Error;
-use keycroft::model::event::{Origin, Way};
+use keycroft::model::event::{Channel, Origin};
 use keycroft::model::password::Password;
 
-use crate::house::Site;
+use crate::fixture::Site;
 
 fn try_from(site: &Site, name: &str, address: Option<&str>) -> Error {
     let origin = Origin {
-        way: Way::Console,
+        channel: Channel::Console,
         address: address.map(|text| text.parse().unwrap()),
         program: None,
         request_id: None,
     };
     let password = Password::typed("not what it is").unwrap();
     let now = site.clock.now();
-    let tried = site.desk().sign_in(name, &password, None, origin, now);
+    let tried = site.app().sign_in(name, &password, None, origin, now);
     tried.err().expect("the password is wrong")
 }
 

@@ -2,7 +2,7 @@
 
 use keycroft::model::credential::Kind;
 
-use crate::house::{Site, unknown_secret};
+use crate::fixture::{Site, unknown_secret};
 
 /// Introspection is answered where verification is. Were its refusals written down, whoever has any API key could make
 /// that thread wait for the disk, or for whoever has locked the file, with every request.

@@ -3,7 +3,7 @@
 use keycroft::model::user::{Role, Username};
 use serde_json::{Value, json};
 
-use crate::house::{PASSWORD, Site, id, id_of, secret};
+use crate::fixture::{PASSWORD, Site, id, id_of, secret};
 
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf thief";
@@ -110,7 +110,7 @@ fn a_link_dies_with_the_right_of_who_made_it() {
             &site,
             &dora,
             "POST",
-            "/api/v1/hosts/enrolment-codes",
+            "/api/v1/hosts/enrollment-codes",
             &json!({}),
         );
         lose(&site);
@@ -248,7 +248,7 @@ fn who_is_limited_to_addresses_opens_nothing_that_is_good_from_everywhere() {
             json!({"permissions": ["lab:use"]}),
         ),
         ("PATCH", "/api/v1/users/dora", json!({"disabled": false})),
-        ("POST", "/api/v1/hosts/enrolment-codes", json!({})),
+        ("POST", "/api/v1/hosts/enrollment-codes", json!({})),
         (
             "POST",
             "/api/v1/ssh-keys",
@@ -452,7 +452,7 @@ fn a_code_is_no_credential_and_opens_no_other_door() {
         &site,
         &site.alice,
         "POST",
-        "/api/v1/hosts/enrolment-codes",
+        "/api/v1/hosts/enrollment-codes",
         &json!({}),
     ));
     for code in [&reset, &invited, &host] {
@@ -499,6 +499,6 @@ fn a_name_that_was_deleted_comes_back_to_nobody() {
     );
     assert!(!is_good(&site, &secret(&key)));
     let dora = Username::parse("dora").unwrap();
-    assert!(site.desk().reset_password_as_operator(&dora).is_err());
+    assert!(site.app().reset_password_as_operator(&dora).is_err());
     assert_eq!(id_of(&secret(&key)), id(&key));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::house::{Asking, PASSWORD, Site};
+use crate::fixture::{Asking, PASSWORD, Site};
 
 /// Whoever knows an old password and holds a token must not win against a reset that was done while theirs was computed.
 #[test]
@@ -11,13 +11,13 @@ fn an_old_password_does_not_outlive_a_reset_in_flight() {
         let site = Site::new();
         site.set_password("bob");
         let username = keycroft::model::user::Username::parse("bob").unwrap();
-        let code = site.desk().reset_password_as_operator(&username).unwrap();
+        let code = site.app().reset_password_as_operator(&username).unwrap();
         let code = code.reveal();
-        let house = site.open_house();
+        let server_state = site.open_house();
         let (changed, reset) = std::thread::scope(|scope| {
             let changing = scope.spawn(|| {
-                let house = house;
-                Asking::new(&house, "POST", "/api/v1/me/password")
+                let server_state = server_state;
+                Asking::new(&server_state, "POST", "/api/v1/me/password")
                     .bearer(&site.bob)
                     .json(&json!({"current": PASSWORD, "new": "the attacker's own words"}))
                     .send()

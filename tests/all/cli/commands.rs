@@ -134,10 +134,10 @@ fn json_is_what_the_api_answers() {
 #[test]
 fn long_lists_come_whole() {
     let lab = Lab::signed_in();
-    let desk = lab.desk();
+    let app = lab.app();
     for number in 0..450 {
         let name = keycroft::model::user::Username::parse(&format!("u{number}")).unwrap();
-        desk.add_user_as_operator(keycroft::model::user::NewUser {
+        app.add_user_as_operator(keycroft::model::user::NewUser {
             display_name: name.to_string(),
             username: name,
             role: keycroft::model::user::Role::Member,
@@ -175,11 +175,8 @@ fn tokens_and_sessions() {
     lab.good("token delete deploy --yes");
     assert_eq!(lab.command().args(["verify"]).fed(made.out.trim()).code, 10);
 
-    let desk = lab.desk();
-    let (first, second) = (
-        lab.at_console(&desk, "alice"),
-        lab.at_console(&desk, "alice"),
-    );
+    let app = lab.app();
+    let (first, second) = (lab.at_console(&app, "alice"), lab.at_console(&app, "alice"));
     let listed = lab.good("session list");
     assert_eq!(
         plain(&listed),

@@ -43,16 +43,16 @@ fn rest(mut said: BufReader<ChildStderr>) -> String {
 fn a_person_approves() {
     let lab = Lab::new();
     let (mut login, said, code) = begin(&lab, &["--expires", "3h"]);
-    let desk = lab.desk();
-    let alice = lab.at_console(&desk, "alice");
-    let shown = desk.device_login(&alice, &code).unwrap();
+    let app = lab.app();
+    let alice = lab.at_console(&app, "alice");
+    let shown = app.device_login(&alice, &code).unwrap();
     assert_eq!(
         shown.program,
         concat!("keycroft/", env!("CARGO_PKG_VERSION"))
     );
     assert_eq!(shown.lifetime, Some(Lifetime::hours(3)));
     assert!(shown.address.unwrap().is_loopback());
-    desk.approve_device_login(&alice, &code, WantedEnd::In(Lifetime::hours(2)))
+    app.approve_device_login(&alice, &code, WantedEnd::In(Lifetime::hours(2)))
         .unwrap();
     assert_eq!(login.wait().unwrap().code(), Some(0));
     let said = rest(said);
@@ -67,8 +67,8 @@ fn a_person_approves() {
 fn a_person_refuses() {
     let lab = Lab::new();
     let (mut login, said, code) = begin(&lab, &[]);
-    let desk = lab.desk();
-    desk.refuse_device_login(&lab.at_console(&desk, "alice"), &code)
+    let app = lab.app();
+    app.refuse_device_login(&lab.at_console(&app, "alice"), &code)
         .unwrap();
     assert_eq!(login.wait().unwrap().code(), Some(5));
     assert_eq!(rest(said), "keycroft: it was refused at the console\n");

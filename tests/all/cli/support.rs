@@ -5,10 +5,10 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use keycroft::app::{App, AppState};
 use keycroft::clock::Clock;
-use keycroft::desk::{Desk, Office};
 use keycroft::model::caller::Caller;
-use keycroft::model::event::{Origin, Way};
+use keycroft::model::event::{Channel, Origin};
 use keycroft::model::password::Password;
 use keycroft::model::secret::Presented;
 
@@ -128,37 +128,37 @@ impl Lab {
     }
 
     /// The desk over the same file, as the console's pages use it.
-    pub fn desk(&self) -> Desk {
-        Office::open(&self.path("keycroft.db"), Clock::System)
+    pub fn app(&self) -> App {
+        AppState::open(&self.path("keycroft.db"), Clock::System)
             .unwrap()
-            .desk()
+            .app()
             .unwrap()
     }
 
     /// A person signed in at the console.
-    pub fn at_console(&self, desk: &Desk, name: &str) -> Caller {
+    pub fn at_console(&self, app: &App, name: &str) -> Caller {
         let origin = || Origin {
-            way: Way::Console,
+            channel: Channel::Console,
             address: Some([127, 0, 0, 1].into()),
             program: Some(
                 "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into(),
             ),
             request_id: None,
         };
-        let signed_in = desk
+        let signed_in = app
             .sign_in(
                 name,
                 &Password::typed(PASSWORD).unwrap(),
                 None,
                 origin(),
-                desk.now(),
+                app.now(),
             )
             .unwrap();
-        desk.caller(
+        app.caller(
             &Presented::parse(&signed_in.secret.reveal()).unwrap(),
             |_| true,
             origin(),
-            desk.now(),
+            app.now(),
         )
         .unwrap()
     }

@@ -61,7 +61,7 @@ const TABLE: [(&str, &str, At); 82] = [
     ("host check", "--folder none", Here(1)),
     ("host delete", "x --yes", Server),
     ("host edit", "x --name y", Server),
-    ("host enrol-code", "", Server),
+    ("host enroll-code", "", Server),
     (
         "host enroll",
         "http://127.0.0.1:1 --code-file none",

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-use keycroft::http::{House, admit, respond};
+use keycroft::http::{ServerState, admit, respond};
 
-use crate::house::header;
+use crate::fixture::header;
 
 use super::markup::{self, Form};
 
 pub struct Browser<'a> {
-    house: &'a House,
+    server_state: &'a ServerState,
     pub cookies: BTreeMap<String, String>,
     pub peer: IpAddr,
     pub agent: String,
@@ -26,9 +26,9 @@ pub struct Page {
 }
 
 impl<'a> Browser<'a> {
-    pub fn new(house: &'a House) -> Self {
+    pub fn new(server_state: &'a ServerState) -> Self {
         Self {
-            house,
+            server_state,
             cookies: BTreeMap::new(),
             peer: "127.0.0.1".parse().unwrap(),
             agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -64,7 +64,7 @@ impl<'a> Browser<'a> {
             // As the transport does: what is too long is never read.
             drop(request.data());
         }
-        let response = respond(self.house, &request);
+        let response = respond(self.server_state, &request);
         let mut body = Vec::new();
         let (mut reader, _) = response.data.into_reader_and_size();
         reader.read_to_end(&mut body).unwrap();

@@ -44,7 +44,7 @@ fn reset_link(site: &Site) -> String {
 fn the_first_admin_comes_by_the_set_up_link() {
     let site = Site::empty("http://127.0.0.1:8420");
     let code = site
-        .desk()
+        .app()
         .set_up_code()
         .unwrap()
         .unwrap()
@@ -87,7 +87,7 @@ fn the_first_admin_comes_by_the_set_up_link() {
     assert_eq!(page.status, 403, "{}", page.text());
     assert_eq!(browser.sign_in("carol", NEW).status, 303);
     assert_eq!(browser.open("/admin/users").status, 200);
-    assert!(site.desk().set_up_code().unwrap().is_none());
+    assert!(site.app().set_up_code().unwrap().is_none());
 }
 
 #[test]

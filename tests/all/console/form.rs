@@ -6,7 +6,7 @@ use super::site::{BOB, Site};
 
 /// Sends a form that has to be refused for `fields`, and to come back with all that was typed.
 #[track_caller]
-fn demand_refused(browser: &mut Browser<'_>, form: &Form, status: u16, fields: &[&str]) -> Form {
+fn require_refused(browser: &mut Browser<'_>, form: &Form, status: u16, fields: &[&str]) -> Form {
     let page = browser.submit(form);
     let what = format!("{} {:?}: {}", form.action, form.fields, page.text());
     assert_eq!(page.status, status, "{what}");
@@ -106,7 +106,7 @@ fn every_refusal_of_a_new_key_names_its_field() {
             assert_eq!(markup::errors(&page.text()), ["permissions"]);
             continue;
         }
-        demand_refused(&mut bob, &form, status, &[field]);
+        require_refused(&mut bob, &form, status, &[field]);
     }
     assert_eq!(site.count("SELECT count(*) FROM credentials"), made);
     // Several at once.
@@ -138,13 +138,13 @@ fn what_the_policy_does_not_permit_is_not_offered_and_refused_when_sent() {
     let page = bob.open("/api-keys/new");
     assert!(!page.has("value=\"never\"") && !page.has("value=\"60d\"") && page.has("value=\"7d\""));
     let form = page.form("/api-keys/new").set("name", "key");
-    demand_refused(
+    require_refused(
         &mut bob,
         &form.clone().set("expires_in", "never"),
         422,
         &["expires_in"],
     );
-    demand_refused(
+    require_refused(
         &mut bob,
         &form.clone().set("expires_in", "60d"),
         422,
@@ -154,17 +154,17 @@ fn what_the_policy_does_not_permit_is_not_offered_and_refused_when_sent() {
         .clone()
         .set("expires_in", "custom")
         .set("expires_at", "2027-06-01T00:00");
-    demand_refused(&mut bob, &late, 422, &["expires_at"]);
+    require_refused(&mut bob, &late, 422, &["expires_at"]);
     let page = bob.open("/tokens/new");
     assert!(!page.has("value=\"9h\"") && page.has("value=\"8h\""));
     let token = page.form("/tokens/new");
-    demand_refused(
+    require_refused(
         &mut bob,
         &token.clone().set("expires_in", "9h"),
         422,
         &["expires_in"],
     );
-    demand_refused(
+    require_refused(
         &mut bob,
         &token.set("expires_in", "90m"),
         422,
@@ -192,15 +192,15 @@ fn editing_rotating_and_deleting_come_back_too() {
     let (id, secret) = bob.make_key("key");
     let edit = format!("/api-keys/{id}/edit");
     let form = bob.open(&edit).form(&edit).set("note", "a new note");
-    demand_refused(&mut bob, &form.clone().set("name", "taken"), 409, &["name"]);
-    demand_refused(&mut bob, &form.clone().set("name", ""), 422, &["name"]);
-    demand_refused(
+    require_refused(&mut bob, &form.clone().set("name", "taken"), 409, &["name"]);
+    require_refused(&mut bob, &form.clone().set("name", ""), 422, &["name"]);
+    require_refused(
         &mut bob,
         &form.clone().set("allowed_addresses", "x"),
         422,
         &["allowed_addresses"],
     );
-    demand_refused(
+    require_refused(
         &mut bob,
         &form.clone().set("expires_in", "1y1x"),
         422,
@@ -208,7 +208,7 @@ fn editing_rotating_and_deleting_come_back_too() {
     );
     let rotate = format!("/api-keys/{id}/rotate");
     let form = bob.open(&rotate).form(&rotate);
-    demand_refused(&mut bob, &form.set("grace", "2h"), 422, &["grace"]);
+    require_refused(&mut bob, &form.set("grace", "2h"), 422, &["grace"]);
     // A key in use is deleted by its name alone.
     let header = format!("Bearer {secret}");
     site.browser()
@@ -219,7 +219,7 @@ fn editing_rotating_and_deleting_come_back_too() {
     let mut bob = site.browser_with(cookies);
     let delete = format!("/api-keys/{id}/delete");
     let form = bob.open(&delete).form(&delete);
-    demand_refused(
+    require_refused(
         &mut bob,
         &form.clone().set("confirm", "keys"),
         422,
@@ -256,48 +256,48 @@ fn forms_of_admins_come_back_too() {
     let form = alice.open("/admin/new-user").form("/admin/new-user");
     let form = form.set("display_name", "Some Body");
     for name in ["", "Alice", "-x", "x.", "a b", LONG] {
-        demand_refused(
+        require_refused(
             &mut alice,
             &form.clone().set("username", name),
             422,
             &["username"],
         );
     }
-    demand_refused(
+    require_refused(
         &mut alice,
         &form.clone().set("username", "bob"),
         409,
         &["username"],
     );
     let form = form.set("username", "carol");
-    demand_refused(
+    require_refused(
         &mut alice,
         &form.clone().set("display_name", "a\u{202e}b"),
         422,
         &["display_name"],
     );
-    demand_refused(
+    require_refused(
         &mut alice,
         &form.clone().set("role", "king"),
         422,
         &["role"],
     );
     let with = form.set("how", "password");
-    demand_refused(
+    require_refused(
         &mut alice,
         &with.clone().set("password", "short"),
         422,
         &["password"],
     );
-    demand_refused(&mut alice, &with.set("password", ""), 422, &["password"]);
+    require_refused(&mut alice, &with.set("password", ""), 422, &["password"]);
     let own = alice.open("/account").form("/account/name");
-    demand_refused(
+    require_refused(
         &mut alice,
         &own.clone().set("display_name", ""),
         422,
         &["display_name"],
     );
-    demand_refused(
+    require_refused(
         &mut alice,
         &own.set("display_name", LONG),
         422,
@@ -306,40 +306,40 @@ fn forms_of_admins_come_back_too() {
     let edit = alice
         .open("/admin/users/alice")
         .form("/admin/users/alice/edit");
-    demand_refused(&mut alice, &edit.set("role", "member"), 409, &["role"]);
+    require_refused(&mut alice, &edit.set("role", "member"), 409, &["role"]);
     let group = alice.open("/admin/groups").form("/admin/groups");
-    demand_refused(
+    require_refused(
         &mut alice,
         &group.clone().set("name", "Not A Name"),
         422,
         &["name"],
     );
     alice.submit_and_follow(&group.clone().set("name", "gpu"));
-    demand_refused(&mut alice, &group.set("name", "gpu"), 409, &["name"]);
+    require_refused(&mut alice, &group.set("name", "gpu"), 409, &["name"]);
     let add = alice
         .open("/admin/groups/gpu")
         .form("/admin/groups/gpu/members/add");
-    demand_refused(
+    require_refused(
         &mut alice,
         &add.clone().set("username", "nobody"),
         422,
         &["username"],
     );
-    demand_refused(
+    require_refused(
         &mut alice,
         &add.set("username", "No Body"),
         422,
         &["username"],
     );
     let service = alice.open("/admin/new-service").form("/admin/new-service");
-    demand_refused(
+    require_refused(
         &mut alice,
         &service.clone().set("name", "Slurm"),
         422,
         &["name"],
     );
     let service = service.set("name", "slurm");
-    demand_refused(
+    require_refused(
         &mut alice,
         &service.clone().set("permissions", "other:submit"),
         422,
@@ -360,7 +360,7 @@ fn forms_of_admins_come_back_too() {
         ("ssh_keys_max", "0"),
     ] {
         let policy = alice.open("/admin/policy").form("/admin/policy");
-        demand_refused(&mut alice, &policy.set(field, value), 422, &[field]);
+        require_refused(&mut alice, &policy.set(field, value), 422, &[field]);
     }
     for (page, action) in [
         ("/admin/users/bob/delete", "/admin/users/bob/delete"),
@@ -374,13 +374,13 @@ fn forms_of_admins_come_back_too() {
         ),
     ] {
         let form = alice.open(page).form(action).set("confirm", "bobby");
-        demand_refused(&mut alice, &form, 422, &["confirm"]);
+        require_refused(&mut alice, &form, 422, &["confirm"]);
     }
     // The last admin stays, by every door.
     for act in ["delete", "end-everything"] {
         let path = format!("/admin/users/alice/{act}");
         let form = alice.open(&path).form(&path).set("confirm", "alice");
-        demand_refused(&mut alice, &form, 409, &["confirm"]);
+        require_refused(&mut alice, &form, 409, &["confirm"]);
     }
     assert!(alice.is_signed_in());
 }

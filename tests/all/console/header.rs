@@ -6,7 +6,7 @@ use super::browser::Page;
 use super::site::Site;
 
 #[track_caller]
-fn demand_headers(page: &Page, https: bool) {
+fn require_headers(page: &Page, https: bool) {
     let what = format!("{} {}", page.status, page.url);
     let policy = page.header("Content-Security-Policy").expect(&what);
     assert!(policy.starts_with("default-src 'none'"), "{what}");
@@ -75,15 +75,15 @@ fn every_answer_of_every_route_carries_them() {
             for route in ROUTES {
                 let path = route.path.replace(['{', '}'], "");
                 for path in [path.clone(), format!("{path}?done=saved&page=2&after=x")] {
-                    demand_headers(&browser.send(route.method, &path, &[], ""), https);
+                    require_headers(&browser.send(route.method, &path, &[], ""), https);
                     let headers = [
                         ("Sec-Fetch-Site", "same-origin"),
                         ("Content-Type", "application/x-www-form-urlencoded"),
                     ];
                     let page = browser.send(route.method, &path, &headers, "a=b");
-                    demand_headers(&page, https);
+                    require_headers(&page, https);
                 }
-                demand_headers(&browser.send("PATCH", &path, &[], ""), https);
+                require_headers(&browser.send("PATCH", &path, &[], ""), https);
             }
             for path in [
                 "/nowhere",
@@ -91,11 +91,11 @@ fn every_answer_of_every_route_carries_them() {
                 "/api/v1/nowhere",
                 "/admin/users/../x",
             ] {
-                demand_headers(&browser.get(path), https);
+                require_headers(&browser.get(path), https);
             }
             for asset in keycroft::html::assets() {
                 let page = browser.get(&asset.path);
-                demand_headers(&page, https);
+                require_headers(&page, https);
                 assert_eq!(page.header("Content-Type"), Some(asset.content_type));
             }
         }

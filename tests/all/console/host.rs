@@ -1,4 +1,4 @@
-//! Admins' pages of hosts: a code shown once, a host that it enrols, who may log in there, its end.
+//! Admins' pages of hosts: a code shown once, a host that it enrolls, who may log in there, its end.
 
 use keycroft::http::respond;
 use rouille::Request;
@@ -20,7 +20,7 @@ fn enroll(site: &Site, code: &str, name: &str) -> u16 {
         headers,
         body,
     );
-    respond(&site.house, &request).status_code
+    respond(&site.server_state, &request).status_code
 }
 
 #[test]
@@ -30,7 +30,9 @@ fn a_host_is_added_changed_and_deleted() {
     let group = alice.open("/admin/groups").form("/admin/groups");
     alice.submit_and_follow(&group.set("name", "staff"));
     assert!(alice.open("/admin/hosts").has("No hosts yet"));
-    let form = alice.open("/admin/hosts/enrol").form("/admin/hosts/enrol");
+    let form = alice
+        .open("/admin/hosts/enroll")
+        .form("/admin/hosts/enroll");
     let wrong = alice.submit(&form.clone().set("uses", "many"));
     assert_eq!(wrong.status, 422);
     assert!(wrong.has("write a number"), "{}", wrong.text());
@@ -43,7 +45,7 @@ fn a_host_is_added_changed_and_deleted() {
     assert_eq!(again.status, 409);
     assert!(!again.text().contains("kce_"), "{}", again.text());
     assert_eq!(
-        site.count("SELECT count(*) FROM codes WHERE purpose = 'enrolment'"),
+        site.count("SELECT count(*) FROM codes WHERE purpose = 'enrollment'"),
         1
     );
     assert!(!alice.open("/admin/hosts").text().contains(&code));

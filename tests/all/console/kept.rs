@@ -280,19 +280,19 @@ fn what_changed_between_the_look_and_the_save_is_not_overwritten() {
     let service = service.set("name", "slurm").set("permissions", "slurm:a");
     alice.submit_and_follow(&service);
     let session = Presented::parse(&alice.cookies["keycroft-session"]).unwrap();
-    let (desk, origin) = (site.desk(), Origin::operator());
-    let caller = desk.caller(&session, |_| true, origin, site.clock.now());
+    let (app, origin) = (site.app(), Origin::operator());
+    let caller = app.caller(&session, |_| true, origin, site.clock.now());
     let caller = caller.unwrap();
-    let seen = desk.policy(&caller).unwrap();
+    let seen = app.policy(&caller).unwrap();
     let fewer = |api_keys_max| PolicyChange {
         api_keys_max: Some(api_keys_max),
         ..PolicyChange::default()
     };
-    desk.change_policy_from(&caller, seen.clone(), fewer(5))
+    app.change_policy_from(&caller, seen.clone(), fewer(5))
         .unwrap();
-    let late = desk.change_policy_from(&caller, seen, fewer(6));
+    let late = app.change_policy_from(&caller, seen, fewer(6));
     assert!(late.unwrap_err().is_changed_meanwhile());
-    assert_eq!(desk.policy(&caller).unwrap().api_keys_max, 5);
+    assert_eq!(app.policy(&caller).unwrap().api_keys_max, 5);
     let edit = |word: &str, seen: Option<&str>| {
         let one = |word| Permissions::parse(&[word]).unwrap();
         let change = ServiceChange {
@@ -300,7 +300,7 @@ fn what_changed_between_the_look_and_the_save_is_not_overwritten() {
             seen: seen.map(|seen| (one(seen), ByRole::default())),
             ..ServiceChange::default()
         };
-        desk.edit_service(&caller, "slurm".into(), change)
+        app.edit_service(&caller, "slurm".into(), change)
     };
     edit("slurm:b", Some("slurm:a")).unwrap();
     let late = edit("slurm:c", Some("slurm:a"));

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use keycroft::http::transport::{Lane, PoolLimits, Settings, Stop, serve};
-use keycroft::http::{House, Needs, ROUTES, admit, listen, respond};
+use keycroft::http::{Needs, ROUTES, ServerState, admit, listen, respond};
 use rouille::{Request, Response};
 
 use super::markup;
@@ -92,7 +92,7 @@ struct Gate {
 }
 
 struct Held {
-    house: House,
+    server_state: ServerState,
     gate: Arc<Gate>,
 }
 
@@ -104,7 +104,7 @@ fn respond_or_hold(held: &Held, request: &Request) -> Response {
             open = held.gate.opens.wait(open).unwrap();
         }
     }
-    respond(&held.house, request)
+    respond(&held.server_state, request)
 }
 
 #[test]
@@ -146,13 +146,13 @@ fn a_leaked_key_can_be_deleted_in_a_storm_of_sign_ins() {
     };
     thread::scope(|scope| {
         let shared = Arc::clone(&gate);
-        let (office, site_settings) = (site.office.clone(), Arc::clone(&site.settings));
+        let (app_state, site_settings) = (site.app_state.clone(), Arc::clone(&site.settings));
         let server = {
             let stop = stop.clone();
             scope.spawn(move || {
                 let open = move || {
-                    House::open(&office, &site_settings).map(|house| Held {
-                        house,
+                    ServerState::open(&app_state, &site_settings).map(|server_state| Held {
+                        server_state,
                         gate: Arc::clone(&shared),
                     })
                 };

@@ -94,7 +94,7 @@ fn fifty_wrong_tries_a_minute_from_one_address() {
 fn nobody_locks_the_right_person_out_of_their_browser() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
-    let mut laptop = Browser::new(&site.house);
+    let mut laptop = Browser::new(&site.server_state);
     laptop.cookies = alice.cookies.clone();
     // The same browser is bob's too: each of them has a budget in it.
     laptop.cookies.remove("keycroft-session");

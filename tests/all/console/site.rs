@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use keycroft::app::{App, AppState};
 use keycroft::clock::Clock;
-use keycroft::desk::{Desk, Office};
-use keycroft::http::{House, Settings};
+use keycroft::http::{ServerState, Settings};
 use keycroft::model::password::Password;
 use keycroft::model::time::{Time, WantedEnd};
 use keycroft::model::user::{NewUser, Role, Username};
@@ -20,8 +20,8 @@ pub const BOB: &str = "bob likes black coffee";
 /// One installation in a folder of its own.
 pub struct Site {
     pub clock: Clock,
-    pub house: House,
-    pub office: Office,
+    pub server_state: ServerState,
+    pub app_state: AppState,
     pub settings: Arc<Settings>,
     folder: TempDir,
 }
@@ -45,11 +45,11 @@ impl Site {
             behind_proxy: None,
         });
         let path = folder.path().join("keycroft.db");
-        let office = Office::open_or_create(&path, clock.clone()).unwrap();
+        let app_state = AppState::open_or_create(&path, clock.clone()).unwrap();
         Self {
-            house: House::open(&office, &settings).unwrap(),
+            server_state: ServerState::open(&app_state, &settings).unwrap(),
             clock,
-            office,
+            app_state,
             settings,
             folder,
         }
@@ -61,9 +61,9 @@ impl Site {
 
     /// Closes the file and opens it again, as a restart does.
     pub fn reopen(&mut self) {
-        self.office.close();
-        self.office = Office::open(&self.path(), self.clock.clone()).unwrap();
-        self.house = House::open(&self.office, &self.settings).unwrap();
+        self.app_state.close();
+        self.app_state = AppState::open(&self.path(), self.clock.clone()).unwrap();
+        self.server_state = ServerState::open(&self.app_state, &self.settings).unwrap();
     }
 
     /// The same browser after a restart.
@@ -73,8 +73,8 @@ impl Site {
         browser
     }
 
-    pub fn desk(&self) -> &Desk {
-        &self.house.desk
+    pub fn app(&self) -> &App {
+        &self.server_state.app
     }
 
     pub fn add_user(&self, name: &str, role: Role, password: Option<&str>) {
@@ -86,13 +86,13 @@ impl Site {
             role,
             password,
         };
-        self.desk().add_user_as_operator(user).unwrap();
+        self.app().add_user_as_operator(user).unwrap();
     }
 
     /// A token with all that a user may do.
     pub fn token(&self, name: &str) -> String {
         let name = Username::parse(name).unwrap();
-        let issued = self.desk().user_token_as_operator(&name, WantedEnd::Unsaid);
+        let issued = self.app().user_token_as_operator(&name, WantedEnd::Unsaid);
         issued.unwrap().secret.reveal().to_string()
     }
 
@@ -104,7 +104,7 @@ impl Site {
 
     /// A browser that was never here.
     pub fn browser(&self) -> Browser<'_> {
-        Browser::new(&self.house)
+        Browser::new(&self.server_state)
     }
 
     /// A browser in which `name` just signed in.

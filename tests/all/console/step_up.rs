@@ -9,7 +9,7 @@ use super::site::{ALICE, BOB, Site};
 
 /// Sends a form ten minutes after the password was typed: it has to be asked for, and to go on with it.
 #[track_caller]
-fn demand_then_go_on(site: &Site, browser: &mut Browser<'_>, form: &Form, password: &str) -> Page {
+fn require_then_go_on(site: &Site, browser: &mut Browser<'_>, form: &Form, password: &str) -> Page {
     site.pass(601);
     let events = site.count("SELECT count(*) FROM events WHERE outcome = 'done'");
     let demand = browser.submit(form).expect(403);
@@ -45,7 +45,7 @@ fn every_act_of_an_admin_asks() {
         for (name, value) in fields {
             form = form.set(name, value);
         }
-        let page = demand_then_go_on(&site, &mut alice, &form, ALICE);
+        let page = require_then_go_on(&site, &mut alice, &form, ALICE);
         assert!(
             matches!(page.status, 200 | 303),
             "{action}: {}",
@@ -132,7 +132,7 @@ fn saving_a_policy_asks_and_looking_at_what_it_changes_does_not() {
     site.pass(601);
     let form = alice.open("/admin/policy").form("/admin/policy");
     let preview = alice.submit(&form.set("api_keys_max", "7")).expect(200);
-    let page = demand_then_go_on(&site, &mut alice, &preview.form("/admin/policy"), ALICE);
+    let page = require_then_go_on(&site, &mut alice, &preview.form("/admin/policy"), ALICE);
     assert_eq!(page.header("Location"), Some("/admin/policy?done=saved"));
     let form = alice.open("/admin/policy").form("/admin/policy");
     assert_eq!(form.value("api_keys_max"), Some("7"));
@@ -156,7 +156,7 @@ fn ending_what_others_hold_asks() {
                 token.value("form_token").unwrap().into(),
             )],
         };
-        let page = demand_then_go_on(&site, &mut alice, &form, ALICE);
+        let page = require_then_go_on(&site, &mut alice, &form, ALICE);
         assert_eq!(page.status, 303, "{}", page.text());
     }
     assert!(!bob.is_signed_in());
@@ -171,14 +171,14 @@ fn making_or_widening_what_manages_others_asks_and_the_rest_does_not() {
         form.set("name", name).set("access", access)
     };
     let form = key(&mut bob, "all", "everything");
-    let page = demand_then_go_on(&site, &mut bob, &form, BOB);
+    let page = require_then_go_on(&site, &mut bob, &form, BOB);
     let all = page.secret()[4..16].to_owned();
     // A token is as good as a key for making more.
     let form = bob.open("/tokens/new").form("/tokens/new");
-    demand_then_go_on(&site, &mut bob, &form, BOB).secret();
+    require_then_go_on(&site, &mut bob, &form, BOB).secret();
     let rotate = format!("/api-keys/{all}/rotate");
     let form = bob.open(&rotate).form(&rotate);
-    demand_then_go_on(&site, &mut bob, &form, BOB).secret();
+    require_then_go_on(&site, &mut bob, &form, BOB).secret();
     site.pass(601);
     let form = key(&mut bob, "reader", "read-only");
     let reader = bob.submit(&form).expect(200).secret()[4..16].to_owned();
@@ -190,7 +190,7 @@ fn making_or_widening_what_manages_others_asks_and_the_rest_does_not() {
     let form = bob.open(&edit).form(&edit);
     bob.submit_and_follow(&form.clone().set("note", "still a reader"));
     let form = bob.open(&edit).form(&edit).set("access", "everything");
-    assert_eq!(demand_then_go_on(&site, &mut bob, &form, BOB).status, 303);
+    assert_eq!(require_then_go_on(&site, &mut bob, &form, BOB).status, 303);
     // What a key that manages others may be used from, and for how long, is part of it; its name is not.
     site.pass(601);
     let form = bob.open(&edit).form(&edit).set("name", "a manager");
@@ -198,7 +198,7 @@ fn making_or_widening_what_manages_others_asks_and_the_rest_does_not() {
     for (field, value) in [("allowed_addresses", "10.0.0.0/8"), ("expires_in", "90d")] {
         let form = bob.open(&edit).form(&edit).set(field, value);
         assert_eq!(
-            demand_then_go_on(&site, &mut bob, &form, BOB).status,
+            require_then_go_on(&site, &mut bob, &form, BOB).status,
             303,
             "{field}"
         );
@@ -207,7 +207,7 @@ fn making_or_widening_what_manages_others_asks_and_the_rest_does_not() {
     let page = bob.open(&format!("/api-keys/{reader}"));
     let page = bob.submit_and_follow(&page.form(&format!("/api-keys/{reader}/disable")));
     let form = page.form(&format!("/api-keys/{reader}/enable"));
-    assert_eq!(demand_then_go_on(&site, &mut bob, &form, BOB).status, 303);
+    assert_eq!(require_then_go_on(&site, &mut bob, &form, BOB).status, 303);
     // Ending never asks: it has to be quick.
     site.pass(601);
     let delete = format!("/api-keys/{all}/delete");
@@ -293,7 +293,7 @@ fn who_lacks_the_permission_is_told_so_and_not_asked_for_a_password() {
                 ("form_token".into(), form_token.clone()),
                 (
                     "nonce".into(),
-                    format!("{}-{}", site.desk().now().unix(), "a".repeat(20)),
+                    format!("{}-{}", site.app().now().unix(), "a".repeat(20)),
                 ),
             ],
         };

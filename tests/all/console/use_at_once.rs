@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use keycroft::desk::Office;
-use keycroft::http::House;
+use keycroft::app::AppState;
+use keycroft::http::ServerState;
 use keycroft::store::Waits;
 use serde_json::Value;
 
@@ -113,27 +113,27 @@ fn no_use_is_missed_or_counted_twice_while_it_goes_into_the_file() {
     let token = site.token("alice");
     let mut alice = site.signed_in("alice");
     let (id, secret) = alice.make_key("busy");
-    site.office.close();
+    site.app_state.close();
     let waits = Waits {
         flush_after: Duration::ZERO,
         ..Waits::default()
     };
-    let office = Office::open_with(&site.path(), site.clock.clone(), waits).unwrap();
+    let app_state = AppState::open_with(&site.path(), site.clock.clone(), waits).unwrap();
     let (begun, done) = (AtomicU64::new(0), AtomicU64::new(0));
     thread::scope(|scope| {
-        let (settings, office, begun, done, secret) =
-            (&site.settings, &office, &begun, &done, &secret);
+        let (settings, app_state, begun, done, secret) =
+            (&site.settings, &app_state, &begun, &done, &secret);
         scope.spawn(move || {
-            let house = House::open(office, settings).unwrap();
-            let mut browser = Browser::new(&house);
+            let server_state = ServerState::open(app_state, settings).unwrap();
+            let mut browser = Browser::new(&server_state);
             for _ in 0..USES {
                 begun.fetch_add(1, Ordering::SeqCst);
                 assert_eq!(verify(&mut browser, secret), 204);
                 done.fetch_add(1, Ordering::SeqCst);
             }
         });
-        let house = House::open(office, settings).unwrap();
-        let mut browser = Browser::new(&house);
+        let server_state = ServerState::open(app_state, settings).unwrap();
+        let mut browser = Browser::new(&server_state);
         let mut asked = 0;
         loop {
             let least = done.load(Ordering::SeqCst);
@@ -154,5 +154,5 @@ fn no_use_is_missed_or_counted_twice_while_it_goes_into_the_file() {
         }
         assert!(asked > 10, "{asked}");
     });
-    office.close();
+    app_state.close();
 }

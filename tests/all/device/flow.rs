@@ -1,6 +1,6 @@
 //! The way from code to token, and who gets it.
 
-use keycroft::desk::Desk;
+use keycroft::app::App;
 use keycroft::model::credential::Kind;
 use keycroft::model::error::Error;
 use keycroft::model::time::Lifetime;
@@ -25,7 +25,7 @@ fn the_whole_way() {
 
     let alice = lab.at_console("alice");
     let shown = lab
-        .desk()
+        .app()
         .device_login(&alice, &text(&begun, "user_code").to_lowercase())
         .unwrap();
     assert_eq!(
@@ -38,7 +38,7 @@ fn the_whole_way() {
         ("gpu1", "keycroft/1", Some(Lifetime::hours(8)), START)
     );
     assert!(shown.address.is_some());
-    lab.desk()
+    lab.app()
         .approve_device_login(&alice, text(&begun, "user_code"), hours(2))
         .unwrap();
 
@@ -53,23 +53,23 @@ fn the_whole_way() {
     assert_eq!(caller.credential.owner.name(), "alice");
     assert_eq!(caller.power, alice.power);
     let record = lab
-        .desk()
+        .app()
         .credential(
             &caller,
-            &Desk::own(&caller, Kind::Token).unwrap(),
+            &App::own(&caller, Kind::Token).unwrap(),
             Kind::Token,
             caller.credential.id,
         )
         .unwrap();
     assert_eq!(
-        (record.name.as_str(), record.made_by),
+        (record.name.as_str(), record.created_by),
         ("keycroft/1 on gpu1", Some(alice.credential.id))
     );
     assert_eq!(lab.polled(&begun), "invalid_grant", "it is spent");
 
     let events = lab
-        .desk()
-        .own_events(&caller, keycroft::desk::EventFilter::default(), None, 10)
+        .app()
+        .own_events(&caller, keycroft::app::EventFilter::default(), None, 10)
         .unwrap()
         .items;
     let told: Vec<(&str, &str)> = events
@@ -87,13 +87,13 @@ fn a_person_says_no() {
     let lab = Lab::new();
     let begun = lab.begin();
     let alice = lab.at_console("alice");
-    lab.desk()
+    lab.app()
         .refuse_device_login(&alice, text(&begun, "user_code"))
         .unwrap();
     assert_eq!(lab.polled(&begun), "access_denied");
     assert!(
         matches!(
-            lab.desk()
+            lab.app()
                 .approve_device_login(&alice, text(&begun, "user_code"), hours(1)),
             Err(Error::NotFound(_))
         ),
@@ -129,7 +129,7 @@ fn who_asks_too_often_is_slowed_down_by_five_seconds_each_time() {
 fn asking_writes_nothing_until_there_is_an_answer() {
     let lab = Lab::new();
     let begun = lab.begin();
-    let wal = lab.office.desk().unwrap();
+    let wal = lab.app_state.app().unwrap();
     let before = std::fs::metadata(lab.folder.path().join("keycroft.db-wal"))
         .unwrap()
         .len();
@@ -152,18 +152,18 @@ fn after_five_minutes_it_is_over() {
     let begun = lab.begin();
     let alice = lab.at_console("alice");
     lab.turn(299);
-    lab.desk()
+    lab.app()
         .device_login(&alice, text(&begun, "user_code"))
         .unwrap();
     lab.turn(1);
     assert_eq!(lab.polled(&begun), "expired_token");
     assert!(matches!(
-        lab.desk().device_login(&alice, text(&begun, "user_code")),
+        lab.app().device_login(&alice, text(&begun, "user_code")),
         Err(Error::NotFound(_))
     ));
 
     let late = lab.begin();
-    lab.desk()
+    lab.app()
         .approve_device_login(&alice, text(&late, "user_code"), hours(1))
         .unwrap();
     lab.turn(300);
@@ -179,7 +179,7 @@ fn one_of_fifty_gets_the_token() {
     let lab = Lab::new();
     let begun = lab.begin();
     let alice = lab.at_console("alice");
-    lab.desk()
+    lab.app()
         .approve_device_login(&alice, text(&begun, "user_code"), hours(1))
         .unwrap();
     let start = std::sync::Barrier::new(50);
@@ -208,10 +208,10 @@ fn one_of_fifty_gets_the_token() {
             .all(|(status, body)| *status == 400 && text(body, "error") == "invalid_grant")
     );
     let tokens = lab
-        .desk()
+        .app()
         .credentials(
             &alice,
-            &Desk::own(&alice, Kind::Token).unwrap(),
+            &App::own(&alice, Kind::Token).unwrap(),
             Kind::Token,
             false,
             None,
@@ -241,9 +241,9 @@ fn one_of_fifty_answers_stands() {
                     start.wait();
                     let code = text(begun, "user_code");
                     if number < 4 {
-                        lab.desk().approve_device_login(who, code, hours(1)).is_ok()
+                        lab.app().approve_device_login(who, code, hours(1)).is_ok()
                     } else {
-                        lab.desk().refuse_device_login(who, code).is_ok()
+                        lab.app().refuse_device_login(who, code).is_ok()
                     }
                 })
             })

@@ -1,6 +1,6 @@
 //! What an approval is worth, and what is refused.
 
-use keycroft::desk::EventFilter;
+use keycroft::app::EventFilter;
 use keycroft::model::caller::Caller;
 use keycroft::model::error::Error;
 use keycroft::model::time::{Lifetime, Time, WantedEnd};
@@ -14,14 +14,14 @@ fn approving_needs_a_session_and_a_password_typed_lately() {
     let begun = lab.begin();
     let alice = lab.at_console("alice");
     let secret = lab
-        .desk()
+        .app()
         .user_token_as_operator(&Username::parse("alice").unwrap(), WantedEnd::Unsaid)
         .unwrap()
         .secret
         .reveal();
     let by_token = lab.with(&secret);
     assert!(matches!(
-        lab.desk()
+        lab.app()
             .approve_device_login(&by_token, text(&begun, "user_code"), hours(1)),
         Err(Error::NotAllowed(_))
     ));
@@ -30,7 +30,7 @@ fn approving_needs_a_session_and_a_password_typed_lately() {
         ..alice.clone()
     };
     assert_eq!(
-        lab.desk()
+        lab.app()
             .approve_device_login(&later, text(&begun, "user_code"), hours(1))
             .err(),
         Some(Error::PasswordNeeded)
@@ -44,19 +44,19 @@ fn the_approval_is_worth_no_more_than_who_gave_it() {
     let lab = Lab::new();
     let (alice, bob) = (lab.at_console("alice"), lab.at_console("bob"));
     let begun = lab.begin();
-    lab.desk()
+    lab.app()
         .approve_device_login(&bob, text(&begun, "user_code"), hours(1))
         .unwrap();
-    lab.desk().sign_out(&bob).unwrap();
+    lab.app().sign_out(&bob).unwrap();
     assert_eq!(lab.polled(&begun), "access_denied");
 
     let bob = lab.at_console("bob");
     let begun = lab.begin();
-    lab.desk()
+    lab.app()
         .approve_device_login(&bob, text(&begun, "user_code"), hours(1))
         .unwrap();
     let name = Username::parse("bob").unwrap();
-    lab.desk()
+    lab.app()
         .change_user(
             &alice,
             &name,
@@ -68,7 +68,7 @@ fn the_approval_is_worth_no_more_than_who_gave_it() {
         .unwrap();
     assert_eq!(lab.polled(&begun), "access_denied");
 
-    lab.desk()
+    lab.app()
         .change_user(
             &alice,
             &name,
@@ -81,10 +81,10 @@ fn the_approval_is_worth_no_more_than_who_gave_it() {
         .unwrap();
     let bob = lab.at_console("bob");
     let begun = lab.begin();
-    lab.desk()
+    lab.app()
         .approve_device_login(&bob, text(&begun, "user_code"), hours(1))
         .unwrap();
-    lab.desk()
+    lab.app()
         .change_user(
             &alice,
             &name,
@@ -102,7 +102,7 @@ fn the_approval_is_worth_no_more_than_who_gave_it() {
 fn a_token_never_outlives_the_session_and_obeys_policy() {
     let lab = Lab::new();
     let alice = lab.at_console("alice");
-    lab.desk()
+    lab.app()
         .change_policy(
             &alice,
             keycroft::model::policy::PolicyChange {
@@ -117,18 +117,18 @@ fn a_token_never_outlives_the_session_and_obeys_policy() {
     let begun = lab.begin();
     let code = text(&begun, "user_code");
     assert!(matches!(
-        lab.desk().approve_device_login(&bob, code, hours(5)),
+        lab.app().approve_device_login(&bob, code, hours(5)),
         Err(Error::AgainstPolicy(_))
     ));
     assert!(matches!(
-        lab.desk().approve_device_login(
+        lab.app().approve_device_login(
             &bob,
             code,
             WantedEnd::At(Time::from_unix(START.unix() + 60))
         ),
         Err(Error::Invalid(_))
     ));
-    lab.desk()
+    lab.app()
         .approve_device_login(&bob, code, hours(4))
         .unwrap();
     assert_eq!(lab.poll(&begun).1["expires_in"], 3 * 3_600);
@@ -146,7 +146,7 @@ fn a_scope_makes_the_token_less_and_never_more() {
     );
     assert_eq!(status, 200);
     let bob = lab.at_console("bob");
-    lab.desk()
+    lab.app()
         .approve_device_login(&bob, text(&begun, "user_code"), WantedEnd::Unsaid)
         .unwrap();
     assert_eq!(text(&lab.poll(&begun).1, "scope"), "api-keys:read");
@@ -159,16 +159,16 @@ fn codes_can_not_be_guessed_by_trying() {
     let alice = lab.at_console("alice");
     for _ in 0..10 {
         assert!(matches!(
-            lab.desk().device_login(&alice, "BBBB-BBBB"),
+            lab.app().device_login(&alice, "BBBB-BBBB"),
             Err(Error::NotFound(_))
         ));
     }
     assert!(matches!(
-        lab.desk().device_login(&alice, text(&begun, "user_code")),
+        lab.app().device_login(&alice, text(&begun, "user_code")),
         Err(Error::TooMany { .. })
     ));
     assert!(
-        lab.desk()
+        lab.app()
             .device_login(&lab.at_console("bob"), text(&begun, "user_code"))
             .is_ok(),
         "others are not hindered"
@@ -179,7 +179,7 @@ fn codes_can_not_be_guessed_by_trying() {
         ..alice
     };
     assert!(
-        lab.desk()
+        lab.app()
             .device_login(&later, text(&begun, "user_code"))
             .is_ok()
     );
@@ -276,7 +276,7 @@ fn what_is_wrong_is_said_in_the_standards_words() {
         );
     }
     let token = lab
-        .desk()
+        .app()
         .user_token_as_operator(&Username::parse("alice").unwrap(), WantedEnd::Unsaid)
         .unwrap()
         .secret
@@ -308,7 +308,7 @@ fn names_that_devices_give_themselves_are_tamed() {
         ],
     );
     let shown = lab
-        .desk()
+        .app()
         .device_login(&lab.at_console("alice"), text(&begun, "user_code"))
         .unwrap();
     assert_eq!(
@@ -323,11 +323,11 @@ fn the_log_names_the_computer_and_the_program() {
     let lab = Lab::new();
     let (alice, bob) = (lab.at_console("alice"), lab.at_console("bob"));
     let begun = lab.begin();
-    lab.desk()
+    lab.app()
         .approve_device_login(&bob, text(&begun, "user_code"), hours(1))
         .unwrap();
     let events = lab
-        .desk()
+        .app()
         .all_events(&alice, None, EventFilter::default(), None, 1)
         .unwrap();
     let event = &events.items[0];

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use keycroft::app::{App, AppState};
 use keycroft::clock::Clock;
-use keycroft::desk::{Desk, Office};
-use keycroft::http::{House, Settings, respond};
+use keycroft::http::{ServerState, Settings, respond};
 use keycroft::model::caller::Caller;
-use keycroft::model::event::{Origin, Way};
+use keycroft::model::event::{Channel, Origin};
 use keycroft::model::password::Password;
 use keycroft::model::secret::Presented;
 use keycroft::model::time::{Lifetime, Time, WantedEnd};
@@ -20,7 +20,7 @@ pub const PASSWORD: &str = "long grass over quiet water";
 
 pub struct Lab {
     pub folder: tempfile::TempDir,
-    pub office: Office,
+    pub app_state: AppState,
     pub clock: Clock,
     pub settings: Arc<Settings>,
 }
@@ -29,8 +29,8 @@ impl Lab {
     pub fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(START);
-        let office =
-            Office::open_or_create(&folder.path().join("keycroft.db"), clock.clone()).unwrap();
+        let app_state =
+            AppState::open_or_create(&folder.path().join("keycroft.db"), clock.clone()).unwrap();
         let settings = Settings {
             public_url: "https://keys.lab.example".into(),
             public_url_given: true,
@@ -38,14 +38,14 @@ impl Lab {
         };
         let lab = Self {
             folder,
-            office,
+            app_state,
             clock,
             settings: Arc::new(settings),
         };
         for (name, role) in [("alice", Role::Admin), ("bob", Role::Member)] {
             let username = Username::parse(name).unwrap();
             let password = Password::chosen(PASSWORD, &username).unwrap();
-            lab.desk()
+            lab.app()
                 .add_user_as_operator(NewUser {
                     display_name: name.into(),
                     username,
@@ -57,8 +57,8 @@ impl Lab {
         lab
     }
 
-    pub fn desk(&self) -> Desk {
-        self.office.desk().unwrap()
+    pub fn app(&self) -> App {
+        self.app_state.app().unwrap()
     }
 
     pub fn turn(&self, seconds: i64) {
@@ -67,8 +67,8 @@ impl Lab {
     }
 
     pub fn post(&self, path: &str, form: &[(&str, &str)]) -> (u16, Value) {
-        let house = House::open(&self.office, &self.settings).unwrap();
-        answer(respond(&house, &post(path, form)))
+        let server_state = ServerState::open(&self.app_state, &self.settings).unwrap();
+        answer(respond(&server_state, &post(path, form)))
     }
 
     pub fn begin(&self) -> Value {
@@ -104,8 +104,8 @@ impl Lab {
 
     /// A person at the console, who typed a password just now.
     pub fn at_console(&self, name: &str) -> Caller {
-        let (desk, now) = (self.desk(), self.clock.now());
-        let signed_in = desk
+        let (app, now) = (self.app(), self.clock.now());
+        let signed_in = app
             .sign_in(
                 name,
                 &Password::typed(PASSWORD).unwrap(),
@@ -118,7 +118,7 @@ impl Lab {
     }
 
     pub fn with(&self, secret: &str) -> Caller {
-        self.desk()
+        self.app()
             .caller(
                 &Presented::parse(secret).unwrap(),
                 |_| true,
@@ -131,7 +131,7 @@ impl Lab {
 
 pub fn origin() -> Origin {
     Origin {
-        way: Way::Console,
+        channel: Channel::Console,
         address: Some([127, 0, 0, 1].into()),
         program: None,
         request_id: None,

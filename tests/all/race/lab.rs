@@ -7,14 +7,14 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
+use keycroft::app::login_keys_of_file;
 use keycroft::clock::Clock;
-use keycroft::desk::login_keys_of_file;
-use keycroft::http::House;
+use keycroft::http::ServerState;
 use keycroft::model::user::Username;
 use serde_json::{Value, json};
 
 use crate::console::browser::Browser;
-use crate::house::{Asking, PASSWORD, Site, id, id_of, secret};
+use crate::fixture::{Asking, PASSWORD, Site, id, id_of, secret};
 
 const BOBS: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINGlrJoBX6wu97NBZzY1USoVEfQf430RGyZ/A57sXU9Y bob";
@@ -24,7 +24,7 @@ const PRINT: &str = "SHA256:96q0MBNCEVakRjsOfGdlS5x5bgOIwfNKtHxRJaqkcmY";
 pub struct Held {
     pub id: String,
     pub secret: String,
-    /// Whose it is, when it is a person's.
+    /// Scope it is, when it is a person's.
     pub user: String,
     opens: Opens,
 }
@@ -42,7 +42,7 @@ enum Opens {
 
 /// The doors of a thread of one's own.
 pub struct Doors {
-    house: House,
+    server_state: ServerState,
     asker: String,
     host: String,
     path: PathBuf,
@@ -64,18 +64,24 @@ type Tried = Vec<(&'static str, bool)>;
 
 impl Doors {
     pub fn open(&self, held: &Held) -> Tried {
-        tried(&self.house, &self.asker, &self.host, &self.path, held)
+        tried(
+            &self.server_state,
+            &self.asker,
+            &self.host,
+            &self.path,
+            held,
+        )
     }
 }
 
-/// Gives a user [`PASSWORD`] with a hash that costs next to nothing, as from another maker: a session is raced here, not its beginning.
+/// Gives a user [`PASSWORD`] with a hash that costs next to nothing, as from another creator: a session is raced here, not its beginning.
 fn give_cheap_password(site: &Site, user: &str) {
     static HASH: OnceLock<String> = OnceLock::new();
     let hash = HASH.get_or_init(|| {
         let params = Params::new(8, 1, 1, None).unwrap();
-        let maker = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        let creator = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
         let salt = b"some salt of 16b";
-        let hash = maker.hash_password_with_salt(PASSWORD.as_bytes(), salt);
+        let hash = creator.hash_password_with_salt(PASSWORD.as_bytes(), salt);
         hash.unwrap().to_string()
     });
     let file = rusqlite::Connection::open(site.path()).unwrap();
@@ -84,14 +90,20 @@ fn give_cheap_password(site: &Site, user: &str) {
     assert_eq!(file.execute(sql, [hash, user]).unwrap(), 1);
 }
 
-fn tried(house: &House, asker: &str, host: &str, path: &std::path::Path, held: &Held) -> Tried {
+fn tried(
+    server_state: &ServerState,
+    asker: &str,
+    host: &str,
+    path: &std::path::Path,
+    held: &Held,
+) -> Tried {
     let status = |method: &str, url: &str| {
-        let asking = Asking::new(house, method, url).bearer(&held.secret);
+        let asking = Asking::new(server_state, method, url).bearer(&held.secret);
         asking.send().status
     };
     match held.opens {
         Opens::Bearer => {
-            let form = Asking::new(house, "POST", "/oauth/introspect").bearer(asker);
+            let form = Asking::new(server_state, "POST", "/oauth/introspect").bearer(asker);
             let said = form.form(&[("token", &held.secret)]).send().json();
             vec![
                 ("verify", status("GET", "/verify") == 204),
@@ -101,7 +113,7 @@ fn tried(house: &House, asker: &str, host: &str, path: &std::path::Path, held: &
         }
         Opens::Console => {
             let cookies = BTreeMap::from([("keycroft-session".to_owned(), held.secret.clone())]);
-            let mut browser = Browser::new(house);
+            let mut browser = Browser::new(server_state);
             browser.cookies = cookies;
             vec![("the console", browser.is_signed_in())]
         }
@@ -112,7 +124,7 @@ fn tried(house: &House, asker: &str, host: &str, path: &std::path::Path, held: &
         Opens::Login | Opens::LoginHere => {
             let items = |query: &str| {
                 let url = format!("/api/v1/hosts/self/authorized-keys{query}");
-                let answer = Asking::new(house, "GET", &url).bearer(host).send();
+                let answer = Asking::new(server_state, "GET", &url).bearer(host).send();
                 let items = answer.expect(200).json()["items"].clone();
                 let items = items.as_array().unwrap().clone();
                 items
@@ -164,7 +176,7 @@ impl Lab {
     /// Doors for another thread.
     pub fn doors(&self) -> Doors {
         Doors {
-            house: self.site.open_house(),
+            server_state: self.site.open_house(),
             asker: self.asker.clone(),
             host: self.host.clone(),
             path: self.site.path(),
@@ -173,7 +185,13 @@ impl Lab {
 
     pub fn doors_here(&self, held: &Held) -> Tried {
         let path = self.site.path();
-        tried(&self.site.house, &self.asker, &self.host, &path, held)
+        tried(
+            &self.site.server_state,
+            &self.asker,
+            &self.host,
+            &path,
+            held,
+        )
     }
 
     /// A name that was not given yet.
@@ -214,7 +232,7 @@ impl Lab {
         action: &str,
         fields: &[(&str, &str)],
     ) {
-        let mut browser = Browser::new(&self.site.house);
+        let mut browser = Browser::new(&self.site.server_state);
         browser.cookies.clone_from(cookies);
         let mut form = browser.open("/account").form("/logout");
         action.clone_into(&mut form.action);
@@ -318,7 +336,7 @@ impl Lab {
     }
 
     pub fn enroll(&mut self, name: &str) -> Held {
-        let code = self.alice("POST", "/api/v1/hosts/enrolment-codes", &json!({}), 201);
+        let code = self.alice("POST", "/api/v1/hosts/enrollment-codes", &json!({}), 201);
         let body = json!({ "name": name });
         let made = self.ask(&secret(&code), "POST", "/api/v1/hosts/enroll", &body, 201);
         Held {

@@ -25,8 +25,8 @@ fn an_api_key_is_refused_from_the_answer_on() {
                     .site
                     .api_key(&lab.site.token("bob"), &json!({"name": "all"}));
                 let mut held = lab.key();
-                held.id = crate::house::id(&all);
-                held.secret = crate::house::secret(&all);
+                held.id = crate::fixture::id(&all);
+                held.secret = crate::fixture::secret(&all);
                 held
             },
             end: |lab, held| {

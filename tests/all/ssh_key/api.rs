@@ -1,12 +1,12 @@
 //! What one does with keys over the API.
 
-use keycroft::desk::login_keys_of_file;
+use keycroft::app::login_keys_of_file;
 use keycroft::model::user::Username;
 use serde_json::{Value, json};
 
 use super::keys::*;
 use super::{add, added, all, one, policy};
-use crate::house::{Site, secret};
+use crate::fixture::{Site, secret};
 
 #[test]
 fn an_answer_has_the_fields_of_the_contract_and_no_others() {

@@ -5,8 +5,8 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use keycroft::app::login_keys_of_file;
 use keycroft::clock::Clock;
-use keycroft::desk::login_keys_of_file;
 use keycroft::model::ssh_key::{ExpiryFormat, KeyRules, PublicKey, authorized_line};
 use keycroft::model::time::Time;
 use keycroft::model::user::{Role, Username};
@@ -16,7 +16,7 @@ use serde_json::json;
 
 use super::keys::*;
 use super::{add, added, one};
-use crate::house::Site;
+use crate::fixture::Site;
 
 /// Asks the program; the clock is the system's.
 fn ask(db: &Path, arguments: &[&str]) -> Output {
@@ -266,8 +266,8 @@ fn a_changed_row_yields_no_line_of_its_own() {
         ("key", String::new()),
         ("key", DSA.split(' ').nth(1).unwrap().to_owned()),
         ("key", RSA_1024.split(' ').nth(1).unwrap().to_owned()),
-        ("networks", "10.0.0.0/8\",command=\"id".to_owned()),
-        ("networks", "*".to_owned()),
+        ("allowed_addresses", "10.0.0.0/8\",command=\"id".to_owned()),
+        ("allowed_addresses", "*".to_owned()),
         ("id", "../../etc/pas".to_owned()),
     ];
     for (column, value) in rows {
@@ -318,7 +318,7 @@ fn the_file_is_read_while_the_server_writes_and_after_it_was_killed() {
         "reading changes no byte of it"
     );
     site.reopen();
-    site.office.close();
+    site.app_state.close();
     assert_eq!(lines(&site.path(), &["--", "bob"]).len(), 3);
     for ending in ["", "-wal", "-shm"] {
         let path = format!("{}{ending}", site.path().display());
@@ -364,10 +364,10 @@ proptest! {
         SITE.with(|site| {
             let connection = Connection::open(site.path()).unwrap();
             connection.execute_batch("BEGIN; DELETE FROM ssh_keys WHERE name <> 'plain' AND user_id = (SELECT id FROM users WHERE username = 'bob')").unwrap();
-            let sql = "UPDATE ssh_keys SET key = ?, comment = '', type = 'ssh-ed25519', networks = '', fingerprint = 'SHA256:x', expires_at = ?, made_by = NULL WHERE name = 'plain'";
+            let sql = "UPDATE ssh_keys SET key = ?, comment = '', type = 'ssh-ed25519', allowed_addresses = '', fingerprint = 'SHA256:x', expires_at = ?, created_by = NULL WHERE name = 'plain'";
             connection.execute(sql, params![ED25519.split(' ').nth(1), expires_at]).unwrap();
             for (column, value) in &columns {
-                let column = ["key", "comment", "type", "networks", "fingerprint", "made_by"][*column];
+                let column = ["key", "comment", "type", "allowed_addresses", "fingerprint", "created_by"][*column];
                 let sql = format!("UPDATE ssh_keys SET {column} = ? WHERE name = 'plain'");
                 connection.execute(&sql, [value]).unwrap();
             }
@@ -377,7 +377,7 @@ proptest! {
             prop_assert!(found.keys.len() <= 1);
             for key in &found.keys {
                 prop_assert!(expires_at.is_none_or(|end| end > 1_800_000_000));
-                let line = authorized_line(&key.key, key.expires_at, &key.networks, ExpiryFormat::Utc).unwrap();
+                let line = authorized_line(&key.key, key.expires_at, &key.allowed_addresses, ExpiryFormat::Utc).unwrap();
                 let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"+/=\",:.-_@ ".contains(&b);
                 prop_assert!(line.bytes().all(is_plain), "{}", line);
                 let words: Vec<&str> = line.split(' ').collect();

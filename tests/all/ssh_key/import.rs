@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::keys::*;
 use super::{added, all, policy};
-use crate::house::{Answer, Site};
+use crate::fixture::{Answer, Site};
 
 fn import(site: &Site, path: &str, bearer: &str, text: &str) -> Answer {
     site.ask("POST", path)

@@ -9,7 +9,7 @@ mod refused;
 
 use serde_json::{Value, json};
 
-use crate::house::{Answer, Site};
+use crate::fixture::{Answer, Site};
 
 /// Adds a key of the caller's.
 fn add(site: &Site, bearer: &str, body: &Value) -> Answer {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::keys::*;
 use super::{add, added, all, one};
-use crate::house::Site;
+use crate::fixture::Site;
 
 fn base64_of(line: &str) -> &str {
     line.split_once(' ').unwrap().1

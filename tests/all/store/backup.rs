@@ -9,7 +9,7 @@ use std::thread;
 use keycroft::model::secret::Presented;
 
 use super::process::{
-    Fate, Server, allow_many, demand_all, keycroft, load_telling, new_lab, rounds, run, said,
+    Fate, Server, allow_many, keycroft, load_telling, new_lab, require_all, rounds, run, said,
 };
 
 fn id(secret: &str) -> String {
@@ -64,7 +64,7 @@ fn a_backup_under_load_holds_all_that_was_acknowledged_before_it_began() {
     });
     let acknowledged = acknowledged.into_inner().unwrap();
     assert!(acknowledged.len() > backups, "there was a load");
-    demand_all(&mut server.client(), &acknowledged);
+    require_all(&mut server.client(), &acknowledged);
     let last = folder.path().join("last.db");
     said(&db, &["backup", last.to_str().unwrap()]);
     assert!(server.terminate().0.success());
@@ -74,7 +74,7 @@ fn a_backup_under_load_holds_all_that_was_acknowledged_before_it_began() {
     let listed = said(&restored, &["restore", last.to_str().unwrap()]);
     let server = Server::start(&restored);
     let mut client = server.client();
-    demand_all(&mut client, &acknowledged);
+    require_all(&mut client, &acknowledged);
     assert_eq!(client.verify(&alice), 401, "tokens end with a restore");
     for (key, fate) in &acknowledged {
         let is_listed = listed.contains(&id(key));

@@ -123,7 +123,7 @@ fn when_the_event_cannot_be_written_the_act_did_not_happen() {
             ..Default::default()
         };
         let bob = keycroft::model::user::Username::parse("bob").unwrap();
-        assert!(lab.desk.change_user_as_operator(&bob, role).is_err());
+        assert!(lab.app.change_user_as_operator(&bob, role).is_err());
         assert!(lab.is_good(&lab.bob), "{failing}: bob is not disabled");
     }
     assert_eq!(lab.number("SELECT count(*) FROM credentials"), before);
@@ -132,7 +132,7 @@ fn when_the_event_cannot_be_written_the_act_did_not_happen() {
         .unwrap();
     assert!(lab.api_key(&lab.bob, "heard", ENDLESS).is_ok());
     assert!(matches!(
-        lab.desk.verify_events().unwrap(),
+        lab.app.verify_events().unwrap(),
         Verdict::Whole { .. }
     ));
 }
@@ -239,8 +239,8 @@ fn a_hundred_thousand_expired_rows_are_swept_while_others_write() {
     for secret in &some {
         assert!(!lab.is_good(secret));
     }
-    let office = lab.office.clone();
-    let sweeper = thread::spawn(move || office.desk().unwrap().sweep_as_operator().unwrap());
+    let app_state = lab.app_state.clone();
+    let sweeper = thread::spawn(move || app_state.app().unwrap().sweep_as_operator().unwrap());
     let connection = lab.stranger();
     let left = || -> i64 {
         let sql = "SELECT count(*) FROM credentials WHERE name = 'planted'";
@@ -290,7 +290,7 @@ fn plant_expired(lab: &Lab, count: usize) -> Vec<String> {
     let mut secrets = Vec::new();
     {
         let mut insert = transaction
-            .prepare("INSERT INTO credentials (id, kind, user_id, name, permissions, networks, digest, created_at, expires_at) VALUES (?, ?, 1, 'planted', '', '', ?, ?, ?)")
+            .prepare("INSERT INTO credentials (id, kind, user_id, name, permissions, allowed_addresses, digest, created_at, expires_at) VALUES (?, ?, 1, 'planted', '', '', ?, ?, ?)")
             .unwrap();
         let mut used = transaction
             .prepare(
@@ -313,9 +313,9 @@ fn plant_expired(lab: &Lab, count: usize) -> Vec<String> {
                 (format!("p{number:011}"), vec![0; 32])
             };
             // A name is unique among a user's API keys.
-            let unnamed = rusqlite::params![id, kind.word(), digest, end - 60, end];
+            let unnamed = rusqlite::params![id, kind.as_str(), digest, end - 60, end];
             if kind == keycroft::model::credential::Kind::ApiKey {
-                let sql = "INSERT INTO credentials (id, kind, user_id, name, permissions, networks, created_at, expires_at, ended_at, ended_reason) VALUES (?, 'api-key', 1, 'planted', '', '', ?, ?, ?, 'deleted')";
+                let sql = "INSERT INTO credentials (id, kind, user_id, name, permissions, allowed_addresses, created_at, expires_at, ended_at, ended_reason) VALUES (?, 'api-key', 1, 'planted', '', '', ?, ?, ?, 'deleted')";
                 transaction
                     .prepare_cached(sql)
                     .unwrap()
@@ -358,7 +358,7 @@ fn uses_are_written_after_a_while() {
 /// What was used before a rotation was not the new secret.
 #[test]
 fn uses_from_before_a_rotation_are_the_old_secrets() {
-    use keycroft::desk::Desk;
+    use keycroft::app::App;
     use keycroft::model::credential::Kind;
     use keycroft::model::credential::Rotation;
     use keycroft::model::time::WantedEnd;
@@ -367,19 +367,19 @@ fn uses_from_before_a_rotation_are_the_old_secrets() {
     assert!(lab.is_good(&old));
     lab.turn_to(NOW.unix() + 10);
     let alice = lab.caller(&lab.alice).unwrap();
-    let whose = Desk::own(&alice, Kind::ApiKey).unwrap();
+    let scope = App::own(&alice, Kind::ApiKey).unwrap();
     let rotation = Rotation {
         grace: Duration::from_secs(3_600),
         end: WantedEnd::Unsaid,
     };
     let id = keycroft::model::secret::Presented::parse(&old).unwrap().id;
-    let new = lab.desk.rotate(&alice, &whose, id, rotation, None).unwrap();
+    let new = lab.app.rotate(&alice, &scope, id, rotation, None).unwrap();
     let new = new.secret.reveal().to_string();
     let lab = lab.restart();
     let record = |lab: &Lab| {
         let alice = lab.caller(&lab.alice).unwrap();
-        lab.desk
-            .credential(&alice, &whose, Kind::ApiKey, id)
+        lab.app
+            .credential(&alice, &scope, Kind::ApiKey, id)
             .unwrap()
     };
     assert!(record(&lab).last_use.is_none(), "the new one was not used");

@@ -20,11 +20,11 @@ fn a_write_waits_as_long_as_it_may_and_reads_go_on() {
     let begun = Instant::now();
     let answers: Vec<_> = thread::scope(|scope| {
         let ask = |number: usize| {
-            let (office, alice) = (lab.office.clone(), &lab.alice);
+            let (app_state, alice) = (lab.app_state.clone(), &lab.alice);
             scope.spawn(move || {
-                let desk = office.desk().unwrap();
+                let app = app_state.app().unwrap();
                 let name = format!("locked-{number}");
-                super::support::api_key(&desk, alice, &name, ENDLESS)
+                super::support::api_key(&app, alice, &name, ENDLESS)
             })
         };
         let asking: Vec<_> = (0..20).map(ask).collect();
@@ -44,14 +44,14 @@ fn a_write_waits_as_long_as_it_may_and_reads_go_on() {
             "{answer:?}"
         );
     }
-    assert!(lab.desk.health().is_err());
+    assert!(lab.app.health().is_err());
     stranger.execute_batch("ROLLBACK").unwrap();
     assert_eq!(
         lab.number("SELECT count(*) FROM credentials WHERE name LIKE 'locked%'"),
         0
     );
     lab.api_key(&lab.alice, "after", ENDLESS).unwrap();
-    assert!(lab.desk.health().is_ok());
+    assert!(lab.app.health().is_ok());
 }
 
 #[test]
@@ -59,10 +59,10 @@ fn a_write_that_waited_is_done_when_the_lock_ends() {
     let lab = Lab::new();
     let stranger = lab.stranger();
     stranger.execute_batch("BEGIN EXCLUSIVE").unwrap();
-    let office = lab.office.clone();
+    let app_state = lab.app_state.clone();
     let alice = lab.alice.clone();
     let asked = thread::spawn(move || {
-        super::support::api_key(&office.desk().unwrap(), &alice, "waited", ENDLESS)
+        super::support::api_key(&app_state.app().unwrap(), &alice, "waited", ENDLESS)
     });
     // Long enough that it has found the lock, which takes a try of 200 ms.
     thread::sleep(Duration::from_millis(400));

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use keycroft::app::AppState;
 use keycroft::clock::Clock;
-use keycroft::desk::Office;
 use keycroft::model::password::Password;
 use keycroft::model::time::Time;
 use keycroft::model::user::{NewUser, Role, Username};
@@ -29,8 +29,8 @@ fn backed() -> Backed {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     let alice = new_lab(&db);
-    let office = Office::open(&db, Clock::System).unwrap();
-    let desk = office.desk().unwrap();
+    let app_state = AppState::open(&db, Clock::System).unwrap();
+    let app = app_state.app().unwrap();
     let username = Username::parse("bob").unwrap();
     let password = Password::chosen(PASSWORD, &username).unwrap();
     let bob = NewUser {
@@ -39,15 +39,15 @@ fn backed() -> Backed {
         role: Role::Member,
         password: Some(password),
     };
-    desk.add_user_as_operator(bob).unwrap();
+    app.add_user_as_operator(bob).unwrap();
     let typed = Password::typed(PASSWORD).unwrap();
-    let signed_in = desk
-        .sign_in("bob", &typed, None, origin(), desk.now())
+    let signed_in = app
+        .sign_in("bob", &typed, None, origin(), app.now())
         .unwrap();
     let session = signed_in.secret.reveal().to_string();
-    super::support::api_key(&desk, &alice, "ci", super::support::ENDLESS).unwrap();
-    drop(desk);
-    office.close();
+    super::support::api_key(&app, &alice, "ci", super::support::ENDLESS).unwrap();
+    drop(app);
+    app_state.close();
     let backup = folder.path().join("backup.db");
     said(&db, &["backup", backup.to_str().unwrap()]);
     Backed {
@@ -92,10 +92,10 @@ fn restoring_ends_what_is_short_lived_and_names_what_lives_on() {
 
     let server = Server::start(&backed.db);
     assert_eq!(server.client().verify(&backed.alice), 401);
-    let office = Office::open(&aside, Clock::System).unwrap();
-    let desk = office.desk().unwrap();
+    let app_state = AppState::open(&aside, Clock::System).unwrap();
+    let app = app_state.app().unwrap();
     assert!(
-        super::support::caller(&desk, &backed.alice).is_ok(),
+        super::support::caller(&app, &backed.alice).is_ok(),
         "it was good before"
     );
     assert!(backed.session.starts_with("kcs_"));
@@ -205,7 +205,7 @@ fn found(db: &Path) -> (Option<i32>, String) {
 }
 
 /// One thing is done to a file by hand; what `check` has to say of it.
-fn demand_found(what: &str, damage: &str, subject: &str, words: &str) {
+fn require_found(what: &str, damage: &str, subject: &str, words: &str) {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     new_lab(&db);
@@ -230,43 +230,43 @@ fn check_finds_what_was_done_to_the_file_by_hand() {
     let unguarded = "DROP TRIGGER events_stay; DROP TRIGGER events_last;";
     let guarded = "CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT raise(ABORT, 'events are never changed'); END;
                    CREATE TRIGGER events_last BEFORE DELETE ON events BEGIN SELECT raise(ABORT, 'events are never deleted'); END;";
-    demand_found(
+    require_found(
         "an event was changed",
         &format!("{unguarded} UPDATE events SET actor = 'nobody' WHERE number = 1; {guarded}"),
         "audit log",
         "event 1 ",
     );
-    demand_found(
+    require_found(
         "an event was deleted",
         &format!("{unguarded} DELETE FROM events WHERE number = 1; {guarded}"),
         "audit log",
         "event 1 ",
     );
-    demand_found(
+    require_found(
         "a trigger was dropped",
         "DROP TRIGGER events_stay",
         "schema",
         "events_stay",
     );
-    demand_found(
+    require_found(
         "a table was added",
         "CREATE TABLE strange (a)",
         "schema",
         "strange",
     );
-    demand_found(
+    require_found(
         "a row refers to what is gone",
         "INSERT INTO group_members (user_id, group_id) VALUES (1, 99)",
         "references",
         "1 rows",
     );
-    demand_found(
+    require_found(
         "the policy is gone",
         "DELETE FROM policy",
         "rows",
         "lacks its policy",
     );
-    demand_found(
+    require_found(
         "the installation is of the future",
         "UPDATE installation SET created_at = 20000000000",
         "clock",
@@ -286,9 +286,9 @@ fn check_finds_a_clock_before_the_last_event_and_an_open_folder() {
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
 
     let ahead = Clock::manual(Time::from_unix(20_000_000_000));
-    let office = Office::open(&db, ahead).unwrap();
-    office.desk().unwrap().sweep_as_operator().unwrap();
-    office.close();
+    let app_state = AppState::open(&db, ahead).unwrap();
+    app_state.app().unwrap().sweep_as_operator().unwrap();
+    app_state.close();
     let (code, said) = found(&db);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("wrong\tclock\t"), "{said}");

@@ -333,7 +333,7 @@ pub fn allow_many(client: &mut Client, secret: &str) {
 }
 
 /// Holds what was acknowledged against what verifies; how many.
-pub fn demand_all(client: &mut Client, acknowledged: &[(String, Fate)]) {
+pub fn require_all(client: &mut Client, acknowledged: &[(String, Fate)]) {
     for (key, fate) in acknowledged {
         let status = client.verify(key);
         match fate {
@@ -363,7 +363,7 @@ fn killed_while_it_writes_it_loses_nothing_that_it_acknowledged() {
         if round == 0 {
             allow_many(&mut client, &alice);
         }
-        demand_all(&mut client, &acknowledged);
+        require_all(&mut client, &acknowledged);
         let pid = server.child.id().to_string();
         let told = Mutex::new(Vec::new());
         thread::scope(|scope| {
@@ -394,7 +394,7 @@ fn killed_while_it_writes_it_loses_nothing_that_it_acknowledged() {
         said(&db, &["audit", "verify"]);
     }
     let server = Server::start(&db);
-    demand_all(&mut server.client(), &acknowledged);
+    require_all(&mut server.client(), &acknowledged);
     assert!(server.terminate().0.success());
     println!("{total} API keys acknowledged, {kills} kills");
     assert!(total > kills, "there was a load");

@@ -1,6 +1,6 @@
 //! What is kept in memory is true: what another process writes to the same file counts from the next request on.
 
-use keycroft::model::permission::Own;
+use keycroft::model::permission::BuiltinPermission;
 
 use super::process::said;
 use super::support::Lab;
@@ -17,8 +17,8 @@ fn what_another_process_changes_counts_from_the_next_request_on() {
     }
     let may = |permission| lab.caller(&lab.alice).unwrap().power.contains(&permission);
     said(&lab.path, &["user", "role", "bob", "admin"]);
-    assert!(may(Own::UsersWrite.into()));
+    assert!(may(BuiltinPermission::UsersWrite.into()));
     said(&lab.path, &["user", "role", "alice", "member"]);
-    assert!(!may(Own::UsersWrite.into()));
-    assert!(may(Own::AccountRead.into()));
+    assert!(!may(BuiltinPermission::UsersWrite.into()));
+    assert!(may(BuiltinPermission::AccountRead.into()));
 }

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use data_encoding::{BASE64, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
+use keycroft::app::AppState;
 use keycroft::clock::Clock;
-use keycroft::desk::Office;
 use keycroft::model::password::Password;
 use keycroft::model::user::Username;
 
@@ -305,7 +305,7 @@ fn secrets_are_found_nowhere() {
         "tokens",
         "sessions",
         "hosts",
-        "hosts/enrolment-codes",
+        "hosts/enrollment-codes",
         "services",
         "services/gate/api-keys",
         "users",
@@ -349,9 +349,16 @@ fn secrets_are_found_nowhere() {
 
 /// A host's credential and its code, a service's key, a device's code, a private key that was pasted by mistake.
 fn others(search: &mut Search, client: &mut Client, token: &str) {
-    let codes = "/api/v1/hosts/enrolment-codes";
-    let (_, code) = shown(search, client, "enrolment code", codes, token, "{}");
-    let (_, other) = shown(search, client, "unspent enrolment code", codes, token, "{}");
+    let codes = "/api/v1/hosts/enrollment-codes";
+    let (_, code) = shown(search, client, "enrollment code", codes, token, "{}");
+    let (_, other) = shown(
+        search,
+        client,
+        "unspent enrollment code",
+        codes,
+        token,
+        "{}",
+    );
     assert_ne!(code, other);
     let enroll = "/api/v1/hosts/enroll";
     let (_, host) = shown(
@@ -406,8 +413,8 @@ fn add_with_password(db: &Path, name: &str, password: &str) {
 
 /// A session, and failed sign-ins: with a wrong password, and with the password in place of the name.
 fn sign_in(db: &Path) -> String {
-    let office = Office::open(db, Clock::System).unwrap();
-    let desk = office.desk().unwrap();
+    let app_state = AppState::open(db, Clock::System).unwrap();
+    let app = app_state.app().unwrap();
     let typed = |text| Password::typed(text).unwrap();
     for (name, password) in [
         ("alice", WRONG_PASSWORD),
@@ -415,15 +422,15 @@ fn sign_in(db: &Path) -> String {
         ("nobody", WRONG_PASSWORD),
     ] {
         assert!(
-            desk.sign_in(name, &typed(password), None, origin(), desk.now())
+            app.sign_in(name, &typed(password), None, origin(), app.now())
                 .is_err()
         );
     }
     assert!(Username::parse("alice").is_ok());
-    let signed_in = desk.sign_in("alice", &typed(ALICES_PASSWORD), None, origin(), desk.now());
+    let signed_in = app.sign_in("alice", &typed(ALICES_PASSWORD), None, origin(), app.now());
     let secret = signed_in.unwrap().secret.reveal().to_string();
-    drop(desk);
-    office.close();
+    drop(app);
+    app_state.close();
     secret
 }
 

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use keycroft::app::{App, AppState};
 use keycroft::clock::Clock;
-use keycroft::desk::{Desk, Office};
 use keycroft::model::caller::{Caller, Permit};
 use keycroft::model::credential::{Kind, NewCredential};
 use keycroft::model::error::Error;
-use keycroft::model::event::{Action, Origin, Target, Trace, Way};
+use keycroft::model::event::{Action, AuditDetails, Channel, Origin, Target};
 use keycroft::model::secret::Presented;
 use keycroft::model::time::{Lifetime, Time, WantedEnd};
 use keycroft::model::user::{NewUser, Role, Username};
@@ -23,8 +23,8 @@ pub struct Lab {
     pub folder: TempDir,
     pub path: PathBuf,
     pub clock: Clock,
-    pub office: Office,
-    pub desk: Desk,
+    pub app_state: AppState,
+    pub app: App,
     /// A token of alice's, good for 24 hours.
     pub alice: String,
     pub bob: String,
@@ -43,16 +43,16 @@ impl Lab {
         let path = folder.path().join("keycroft.db");
         let clock = Clock::manual(NOW);
         Store::create(&path, NOW).unwrap();
-        let office = Office::open_with(&path, clock.clone(), waits).unwrap();
-        let desk = office.desk().unwrap();
-        let alice = add_user(&desk, "alice", Role::Admin);
-        let bob = add_user(&desk, "bob", Role::Member);
+        let app_state = AppState::open_with(&path, clock.clone(), waits).unwrap();
+        let app = app_state.app().unwrap();
+        let alice = add_user(&app, "alice", Role::Admin);
+        let bob = add_user(&app, "bob", Role::Member);
         Self {
             folder,
             path,
             clock,
-            office,
-            desk,
+            app_state,
+            app,
             alice,
             bob,
         }
@@ -60,7 +60,7 @@ impl Lab {
 
     /// Closes the file and opens it anew, as a restart does.
     pub fn restart(self) -> Self {
-        self.office.close();
+        self.app_state.close();
         let Self {
             folder,
             path,
@@ -69,14 +69,14 @@ impl Lab {
             bob,
             ..
         } = self;
-        let office = Office::open(&path, clock.clone()).unwrap();
-        let desk = office.desk().unwrap();
+        let app_state = AppState::open(&path, clock.clone()).unwrap();
+        let app = app_state.app().unwrap();
         Self {
             folder,
             path,
             clock,
-            office,
-            desk,
+            app_state,
+            app,
             alice,
             bob,
         }
@@ -87,7 +87,7 @@ impl Lab {
     }
 
     pub fn caller(&self, secret: &str) -> Result<Caller, Error> {
-        caller(&self.desk, secret)
+        caller(&self.app, secret)
     }
 
     pub fn is_good(&self, secret: &str) -> bool {
@@ -99,7 +99,7 @@ impl Lab {
     }
 
     pub fn api_key(&self, owner: &str, name: &str, end: WantedEnd) -> Result<String, Error> {
-        api_key(&self.desk, owner, name, end)
+        api_key(&self.app, owner, name, end)
     }
 
     /// A connection of somebody else's.
@@ -112,7 +112,7 @@ impl Lab {
     }
 }
 
-fn add_user(desk: &Desk, name: &str, role: Role) -> String {
+fn add_user(app: &App, name: &str, role: Role) -> String {
     let username = Username::parse(name).unwrap();
     let user = NewUser {
         username: username.clone(),
@@ -120,37 +120,37 @@ fn add_user(desk: &Desk, name: &str, role: Role) -> String {
         role,
         password: None,
     };
-    desk.add_user_as_operator(user).unwrap();
-    let issued = desk.user_token_as_operator(&username, WantedEnd::Unsaid);
+    app.add_user_as_operator(user).unwrap();
+    let issued = app.user_token_as_operator(&username, WantedEnd::Unsaid);
     issued.unwrap().secret.reveal().to_string()
 }
 
-pub fn caller(desk: &Desk, secret: &str) -> Result<Caller, Error> {
+pub fn caller(app: &App, secret: &str) -> Result<Caller, Error> {
     let presented = Presented::parse(secret).expect("a secret in our form");
-    desk.caller(&presented, Kind::is_bearer, origin(), desk.now())
+    app.caller(&presented, Kind::is_bearer, origin(), app.now())
 }
 
 pub fn origin() -> Origin {
     Origin {
-        way: Way::Api,
+        channel: Channel::Api,
         address: "127.0.0.1".parse().ok(),
         program: Some("test".to_owned()),
         request_id: None,
     }
 }
 
-pub fn api_key(desk: &Desk, owner: &str, name: &str, end: WantedEnd) -> Result<String, Error> {
-    let caller = caller(desk, owner)?;
+pub fn api_key(app: &App, owner: &str, name: &str, end: WantedEnd) -> Result<String, Error> {
+    let caller = caller(app, owner)?;
     let wanted = NewCredential {
         kind: Kind::ApiKey,
         name: Some(name.to_owned()),
         note: None,
         end,
         permissions: None,
-        networks: None,
+        allowed_addresses: None,
     };
-    let whose = Desk::own(&caller, Kind::ApiKey)?;
-    let issued = desk.issue(&caller, &whose, wanted, None)?;
+    let scope = App::own(&caller, Kind::ApiKey)?;
+    let issued = app.issue(&caller, &scope, wanted, None)?;
     Ok(issued.secret.reveal().to_string())
 }
 
@@ -186,8 +186,8 @@ pub fn permit() -> Permit {
     Permit::by_operator(Action::GroupAdd, NOW)
 }
 
-pub fn trace(name: &str) -> Trace {
-    Trace::of(Target::new("group", name, name, None))
+pub fn trace(name: &str) -> AuditDetails {
+    AuditDetails::of(Target::new("group", name, name, None))
 }
 
 /// The groups and how many events there are, as a reader finds them.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use keycroft::desk::Desk;
+use keycroft::app::App;
 use keycroft::model::caller::Caller;
 use keycroft::model::code::Purpose;
 use keycroft::model::credential::Rotation;
@@ -20,14 +20,12 @@ fn id(secret: &str) -> keycroft::model::secret::Id {
 }
 
 fn renew(lab: &Lab, caller: &Caller, secret: &str, end: WantedEnd) -> Result<(), Error> {
-    let whose = Desk::own(caller, Kind::ApiKey).unwrap();
+    let scope = App::own(caller, Kind::ApiKey).unwrap();
     let change = CredentialChange {
         end: Some(end),
         ..CredentialChange::default()
     };
-    lab.desk
-        .edit(caller, &whose, id(secret), change)
-        .map(|_| ())
+    lab.app.edit(caller, &scope, id(secret), change).map(|_| ())
 }
 
 #[test]
@@ -120,12 +118,12 @@ fn the_secret_before_a_rotation_stays_over_too() {
     let lab = Lab::new();
     let old = lab.api_key(&lab.alice, "rotates", ENDLESS).unwrap();
     let alice = lab.caller(&lab.alice).unwrap();
-    let whose = Desk::own(&alice, Kind::ApiKey).unwrap();
+    let scope = App::own(&alice, Kind::ApiKey).unwrap();
     let rotation = Rotation {
         grace: Duration::from_secs(60),
         end: WantedEnd::Unsaid,
     };
-    let rotated = lab.desk.rotate(&alice, &whose, id(&old), rotation, None);
+    let rotated = lab.app.rotate(&alice, &scope, id(&old), rotation, None);
     let new = rotated.unwrap().secret.reveal().to_string();
     lab.turn_to(NOW.unix() + 59);
     assert!(lab.is_good(&old) && lab.is_good(&new));
@@ -147,14 +145,14 @@ fn the_secret_before_a_rotation_stays_over_too() {
 fn a_code_seen_over_stays_so() {
     let lab = Lab::new();
     let bob = keycroft::model::user::Username::parse("bob").unwrap();
-    let code = lab.desk.reset_password_as_operator(&bob).unwrap().reveal();
+    let code = lab.app.reset_password_as_operator(&bob).unwrap().reveal();
     let present = || Presented::parse(&code).unwrap();
-    let asked = |now: Time| lab.desk.code_user(&present(), Purpose::PasswordReset, now);
+    let asked = |now: Time| lab.app.code_user(&present(), Purpose::PasswordReset, now);
     assert!(asked(NOW).is_ok());
     let end = NOW.after(Purpose::PasswordReset.lifetime());
     assert!(asked(end).is_err());
     assert!(asked(NOW).is_err(), "the clock went back");
-    let spent = lab.desk.set_password_by_code(
+    let spent = lab.app.set_password_by_code(
         present(),
         Purpose::PasswordReset,
         "blue teapots sing at dawn",
@@ -177,11 +175,11 @@ fn whatever_the_clock_does_the_program_lives_and_what_is_endless_is_good() {
         0,
     ] {
         lab.turn_to(NOW.unix().saturating_add(jump));
-        let now = lab.desk.now();
+        let now = lab.app.now();
         assert!(lab.is_good(&endless), "{now}");
-        lab.desk.sweep_sometimes(now);
+        lab.app.sweep_sometimes(now);
         let caller = lab.caller(&endless).unwrap();
-        let whose = Desk::own(&caller, Kind::ApiKey).unwrap();
+        let scope = App::own(&caller, Kind::ApiKey).unwrap();
         let name = format!("made at {}", now.unix());
         let made = lab.api_key(&endless, &name, for_seconds(3_600));
         match made {
@@ -190,22 +188,22 @@ fn whatever_the_clock_does_the_program_lives_and_what_is_endless_is_good() {
             Err(error) => assert_eq!(now, Time::LAST, "{error:?}"),
         }
         let listed = lab
-            .desk
-            .credentials(&caller, &whose, Kind::ApiKey, false, None, 50);
+            .app
+            .credentials(&caller, &scope, Kind::ApiKey, false, None, 50);
         assert!(!listed.unwrap().items.is_empty());
         assert_eq!(
-            lab.desk
-                .usage(&caller, &whose, Kind::ApiKey, id(&endless))
+            lab.app
+                .usage(&caller, &scope, Kind::ApiKey, id(&endless))
                 .unwrap()
                 .len(),
             30
         );
-        lab.desk.sweep_as_operator().unwrap();
+        lab.app.sweep_as_operator().unwrap();
         lab = lab.restart();
         assert!(lab.is_good(&endless), "after a restart at {now}");
     }
     assert!(matches!(
-        lab.desk.verify_events().unwrap(),
-        keycroft::desk::Verdict::Whole { .. }
+        lab.app.verify_events().unwrap(),
+        keycroft::app::Verdict::Whole { .. }
     ));
 }

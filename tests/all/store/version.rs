@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use keycroft::app::{AppState, Condition, Verdict};
 use keycroft::clock::Clock;
-use keycroft::desk::{Condition, Office, Verdict};
 use keycroft::model::password::Password;
 use keycroft::model::secret::Presented;
 use keycroft::model::time::Time;
@@ -37,8 +37,24 @@ fn write(sql: &str, path: &Path) {
     file.close().unwrap();
 }
 
-/// The columns of `table` in version 1 that a later version renamed: table, old name, new name.
-const RENAMED: &[(&str, &str, &str)] = &[];
+/// Columns of version 1 that a later version renamed or rewords: table, old column, the same value now (an SQL expression).
+const RENAMED: &[(&str, &str, &str)] = &[
+    ("credentials", "networks", "allowed_addresses"),
+    ("credentials", "made_by", "created_by"),
+    ("credentials", "made_under", "root_api_key"),
+    ("codes", "made_by", "created_by"),
+    ("codes", "made_under", "root_api_key"),
+    ("codes", "maker_id", "creator_id"),
+    (
+        "codes",
+        "purpose",
+        "replace(purpose, 'enrollment', 'enrolment')",
+    ),
+    ("ssh_keys", "networks", "allowed_addresses"),
+    ("ssh_keys", "made_by", "created_by"),
+    ("ssh_keys", "made_under", "root_api_key"),
+    ("events", "way", "channel"),
+];
 
 type Table = (String, Vec<String>);
 
@@ -100,10 +116,10 @@ fn a_file_of_version_1_keeps_all_that_is_in_it() {
             .all(|(table, rows)| !rows.is_empty() || table == "device_logins"),
         "each table has rows"
     );
-    let office = Office::open(&path, Clock::manual(THEN)).unwrap();
-    office.close();
+    let app_state = AppState::open(&path, Clock::manual(THEN)).unwrap();
+    app_state.close();
     assert_eq!(content(&path, &renamed(&tables)), before);
-    let findings = Office::examine(&path, &Clock::manual(THEN));
+    let findings = AppState::examine(&path, &Clock::manual(THEN));
     for finding in &findings {
         assert_ne!(
             finding.condition,
@@ -120,9 +136,9 @@ fn what_was_good_in_a_file_of_version_1_is_good() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keycroft.db");
     write(VERSION_1, &path);
-    let office = Office::open(&path, Clock::manual(THEN)).unwrap();
-    let desk = office.desk().unwrap();
-    match desk.verify_events().unwrap() {
+    let app_state = AppState::open(&path, Clock::manual(THEN)).unwrap();
+    let app = app_state.app().unwrap();
+    match app.verify_events().unwrap() {
         Verdict::Whole { events, head } => assert_eq!((events, head.as_str()), (20, HEAD)),
         Verdict::Broken { number } => panic!("event {number}"),
     }
@@ -133,19 +149,16 @@ fn what_was_good_in_a_file_of_version_1_is_good() {
         (ROTATED_BEFORE, "alice"),
         (OF_SERVICE, "slurm"),
     ] {
-        assert_eq!(
-            caller(&desk, secret).unwrap().credential.owner.name(),
-            owner
-        );
+        assert_eq!(caller(&app, secret).unwrap().credential.owner.name(), owner);
     }
     for secret in [DISABLED, DELETED] {
-        assert!(caller(&desk, secret).is_err(), "{secret}");
+        assert!(caller(&app, secret).is_err(), "{secret}");
     }
-    let limited = caller(&desk, LIMITED).unwrap();
+    let limited = caller(&app, LIMITED).unwrap();
     assert_eq!(limited.power.to_string(), "account:read");
-    assert!(!limited.credential.networks.is_everywhere());
+    assert!(!limited.credential.allowed_addresses.is_everywhere());
     let typed = |text| Password::typed(text).unwrap();
-    let signed_in = desk.sign_in(
+    let signed_in = app.sign_in(
         "bob",
         &typed("green kettles hum at dusk"),
         None,

@@ -52,12 +52,12 @@ impl Shared {
 }
 
 /// One thread's own; not `Sync`, as a database connection is not.
-pub struct House {
+pub struct ServerState {
     shared: Arc<Shared>,
     not_sync: std::cell::Cell<usize>,
 }
 
-impl Drop for House {
+impl Drop for ServerState {
     fn drop(&mut self) {
         self.shared.closed.fetch_add(1, SeqCst);
     }
@@ -80,13 +80,13 @@ fn admit(_method: &str, path: &str) -> Admission {
     }
 }
 
-fn respond(house: &House, request: &Request) -> Response {
-    house.not_sync.set(house.not_sync.get() + 1);
+fn respond(server_state: &ServerState, request: &Request) -> Response {
+    server_state.not_sync.set(server_state.not_sync.get() + 1);
     match request.raw_url().split('?').next().unwrap_or_default() {
         "/panic" | "/work-panic" => panic!("as the test asked"),
         "/empty" => return Response::empty_204(),
         "/thread" => return Response::text(format!("{:?}", std::thread::current().id())),
-        "/held" | "/hash" => house.shared.wait_at_gate(),
+        "/held" | "/hash" => server_state.shared.wait_at_gate(),
         "/inject" => {
             return Response::text("").with_additional_header("X-Bad", "a\r\nSet-Cookie: b=c");
         }
@@ -210,7 +210,7 @@ impl Server {
             let (stop, shared) = (stop.clone(), Arc::clone(&shared));
             let open = move || {
                 shared.opened.fetch_add(1, SeqCst);
-                Ok::<_, String>(House {
+                Ok::<_, String>(ServerState {
                     shared: Arc::clone(&shared),
                     not_sync: std::cell::Cell::new(0),
                 })

@@ -23,7 +23,7 @@ fn a_file_is_read_line_by_line() {
         (
             first.key.comment(),
             first.expires_at,
-            first.networks.is_everywhere()
+            first.allowed_addresses.is_everywhere()
         ),
         ("laptop # 1", None, true)
     );
@@ -31,7 +31,10 @@ fn a_file_is_read_line_by_line() {
     assert_eq!(second.key.to_openssh(), ECDSA_P256);
     assert_eq!(second.key.comment(), "desk top");
     assert_eq!(second.expires_at.map(Time::unix), Some(1_798_761_600));
-    assert_eq!(second.networks.to_string(), "10.0.0.0/8 192.0.2.7/32");
+    assert_eq!(
+        second.allowed_addresses.to_string(),
+        "10.0.0.0/8 192.0.2.7/32"
+    );
     assert_eq!(lines[2].outcome, Err(ImportRefusal::Option("restrict")));
     assert_eq!(
         lines[3].outcome,
@@ -52,8 +55,12 @@ fn a_file_is_read_line_by_line() {
 #[test]
 fn options_are_kept_or_named() {
     let kept = |options: &str| {
-        import_one(&format!("{options} {ED25519} x"))
-            .map(|key| (key.expires_at.map(Time::unix), key.networks.to_string()))
+        import_one(&format!("{options} {ED25519} x")).map(|key| {
+            (
+                key.expires_at.map(Time::unix),
+                key.allowed_addresses.to_string(),
+            )
+        })
     };
     let good = [
         (r#"expiry-time="20300101Z""#, Some(1_893_456_001), ""),

@@ -3,18 +3,18 @@
 use super::super::test_keys::*;
 use super::super::*;
 use super::*;
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 use crate::model::time::Time;
 
 #[test]
 fn the_line_for_sshd_to_the_letter() {
     let key = parse(&format!("{ED25519} alice@example.org")).unwrap();
     let line = |expires_at: Option<i64>, addresses: &[&str]| {
-        let networks = Networks::parse(addresses).unwrap();
+        let allowed_addresses = AllowedAddresses::parse(addresses).unwrap();
         authorized_line(
             &key,
             expires_at.map(Time::from_unix),
-            &networks,
+            &allowed_addresses,
             ExpiryFormat::Utc,
         )
     };
@@ -72,7 +72,7 @@ pub(super) fn read_by_old_sshd(line: &str, standard_seconds: i64) -> i64 {
 #[test]
 fn local_time_is_written_as_old_sshd_reads_it_in_summer_too() {
     let key = parse(ED25519).unwrap();
-    let none = Networks::default();
+    let none = AllowedAddresses::default();
     let sydney = |moment: i64| 39_600 - (berlin(moment) - 3600);
     let zones: [(&dyn Fn(i64) -> i64, i64); 4] = [
         (&berlin, 3600),
@@ -105,7 +105,7 @@ fn local_time_is_written_as_old_sshd_reads_it_in_summer_too() {
 #[test]
 fn an_end_within_the_first_year_is_not_written_and_the_first_after_it_is() {
     let key = parse(ED25519).unwrap();
-    let none = Networks::default();
+    let none = AllowedAddresses::default();
     let line = |seconds| {
         let end = Some(Time::from_unix(seconds));
         authorized_line(&key, end, &none, ExpiryFormat::Utc)

@@ -7,7 +7,7 @@ mod refusals;
 
 use super::test_keys::*;
 use super::*;
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 
 fn parse(text: &str) -> Result<PublicKey, KeyRefusal> {
     PublicKey::parse(text, &KeyRules::default())
@@ -154,7 +154,7 @@ fn what_storage_holds_is_never_trusted() {
     let key = PublicKey::from_stored(ed25519, "a\nssh-ed25519 AAAA b\u{202e}c").unwrap();
     assert_eq!(key.comment(), "a ssh-ed25519 AAAA bc");
     assert_eq!(
-        authorized_line(&key, None, &Networks::default(), ExpiryFormat::Utc).unwrap(),
+        authorized_line(&key, None, &AllowedAddresses::default(), ExpiryFormat::Utc).unwrap(),
         ED25519
     );
 }

@@ -6,7 +6,7 @@ use super::super::test_keys::*;
 use super::super::*;
 use super::line::read_by_old_sshd;
 use super::*;
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 use crate::model::time::Time;
 
 /// Text that is near enough to keys to reach every branch.
@@ -42,12 +42,12 @@ fn near_key() -> impl Strategy<Value = String> {
 fn assert_safe(
     key: &PublicKey,
     expires_at: Option<Time>,
-    networks: &Networks,
+    allowed_addresses: &AllowedAddresses,
 ) -> Result<(), TestCaseError> {
-    let line = authorized_line(key, expires_at, networks, ExpiryFormat::Utc).unwrap();
+    let line = authorized_line(key, expires_at, allowed_addresses, ExpiryFormat::Utc).unwrap();
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"+/=\",:.-_@ ".contains(&b);
     prop_assert!(line.bytes().all(is_plain), "{}", line);
-    let words = 2 + usize::from(expires_at.is_some() || !networks.is_everywhere());
+    let words = 2 + usize::from(expires_at.is_some() || !allowed_addresses.is_everywhere());
     prop_assert_eq!(line.split(' ').count(), words);
     prop_assert!(line.ends_with(&key.to_openssh()));
     // Our own reader finds the same again.
@@ -56,7 +56,7 @@ fn assert_safe(
     let read = lines[0].outcome.as_ref().unwrap();
     prop_assert!(read.key.is_same_key(key));
     prop_assert_eq!(read.expires_at, expires_at);
-    prop_assert_eq!(&read.networks, networks);
+    prop_assert_eq!(&read.allowed_addresses, allowed_addresses);
     // So does somebody else's, which takes options only where a comment follows the key.
     let entries: Vec<ssh_key::authorized_keys::Entry> =
         ssh_key::AuthorizedKeys::new(&format!("{line} x"))
@@ -74,7 +74,7 @@ fn assert_safe(
         .collect();
     let expected: Vec<&str> = [
         expires_at.map(|_| "expiry-time"),
-        (!networks.is_everywhere()).then_some("from"),
+        (!allowed_addresses.is_everywhere()).then_some("from"),
     ]
     .into_iter()
     .flatten()
@@ -112,11 +112,11 @@ proptest! {
     #[test]
     fn what_is_near_a_key_is_refused_or_safe(text in near_key()) {
         if let Ok(key) = PublicKey::parse(&text, &permissive()) {
-            assert_safe(&key, None, &Networks::default())?;
+            assert_safe(&key, None, &AllowedAddresses::default())?;
         }
         for line in parse_authorized_keys_file(&text, &permissive()).unwrap_or_default() {
             if let Ok(imported) = line.outcome {
-                assert_safe(&imported.key, imported.expires_at, &imported.networks)?;
+                assert_safe(&imported.key, imported.expires_at, &imported.allowed_addresses)?;
             }
         }
     }
@@ -132,7 +132,7 @@ proptest! {
         prop_assert!(key.comment().chars().count() <= COMMENT_CHARS_MAX);
         prop_assert!(!key.comment().chars().any(|c| c.is_control() || is_invisible(c)));
         prop_assert_eq!(&clean_comment(key.comment()), key.comment());
-        assert_safe(&key, expires_at.map(Time::from_unix), &Networks::parse(&addresses).unwrap())?;
+        assert_safe(&key, expires_at.map(Time::from_unix), &AllowedAddresses::parse(&addresses).unwrap())?;
     }
 
     #[test]
@@ -148,7 +148,7 @@ proptest! {
         let stored = BASE64.encode(&blob);
         if let Ok(key) = PublicKey::from_stored(&stored, "") {
             prop_assert_eq!(key.base64(), stored);
-            assert_safe(&key, None, &Networks::default())?;
+            assert_safe(&key, None, &AllowedAddresses::default())?;
         }
         let mut row = base64_of(text).to_owned();
         let at = at.min(row.len());
@@ -163,7 +163,7 @@ proptest! {
         let (standard, year) = (hours * 3600, 365 * 86_400);
         let zone = |moment: i64| standard + if (moment + phase * 86_400).rem_euclid(year) < year / 2 { 3600 } else { 0 };
         let key = parse(ED25519).unwrap();
-        let line = authorized_line(&key, Some(Time::from_unix(expires_at)), &Networks::default(), ExpiryFormat::Local { utc_offset_seconds: &zone }).unwrap();
+        let line = authorized_line(&key, Some(Time::from_unix(expires_at)), &AllowedAddresses::default(), ExpiryFormat::Local { utc_offset_seconds: &zone }).unwrap();
         prop_assert_eq!(read_by_old_sshd(&line, standard), expires_at - 1);
     }
 }

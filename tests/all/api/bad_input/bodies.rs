@@ -4,7 +4,7 @@ use keycroft::model::credential::Kind;
 use serde_json::json;
 
 use super::{Ground, check_refusal, check_sentence};
-use crate::house::{Answer, id, unknown_secret};
+use crate::fixture::{Answer, id, unknown_secret};
 
 /// Fields that nobody asked for, and bodies that are no object, on every call that takes one.
 #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{BAD_NAMES, Ground, check_refusal, no_strings, too_long};
-use crate::house::PASSWORD;
+use crate::fixture::PASSWORD;
 
 #[test]
 fn names_and_notes_and_display_names() {
@@ -368,7 +368,7 @@ fn codes_and_passwords() {
     let site = &ground.site;
     let name = keycroft::model::user::Username::parse("bob").unwrap();
     let code = site
-        .desk()
+        .app()
         .reset_password_as_operator(&name)
         .unwrap()
         .reveal();

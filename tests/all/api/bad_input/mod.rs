@@ -7,7 +7,7 @@ mod things;
 
 use serde_json::{Value, json};
 
-use crate::house::{Answer, Site, id};
+use crate::fixture::{Answer, Site, id};
 
 /// A site, its state, and what the requests below are about.
 struct Ground {
@@ -100,7 +100,7 @@ fn check_sentence(what: &str, sentence: &str) {
     );
     assert!(sentence.contains(' '), "{what}: {sentence}");
     assert!(
-        !sentence.chars().any(keycroft::model::text::is_unseen),
+        !sentence.chars().any(keycroft::model::text::is_invisible),
         "{what}: {sentence:?}"
     );
     for leak in [

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::Desk;
+use super::App;
 use crate::model::error::Error;
 use crate::model::time::Time;
 use crate::store::{FileFacts, KindCount};
@@ -38,13 +38,13 @@ pub struct Figures {
     pub file: FileFacts,
 }
 
-impl Desk {
+impl App {
     /// The figures of now. Whether they may be seen is the door's to find out.
     ///
     /// # Errors
     /// Faults of ours.
     pub fn figures(&self, now: Time) -> Result<Figures, Error> {
-        let counters = &self.office.counters;
+        let counters = &self.shared.counters;
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let file = self.read.file_facts(self.store().path())?;
         Ok(Figures {

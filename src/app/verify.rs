@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use super::Desk;
+use super::App;
 use super::metrics::Counters;
 use crate::model::caller::{Caller, Permit};
-use crate::model::credential::{Credential, Kind, Which};
+use crate::model::credential::{Credential, Kind, SecretSlot};
 use crate::model::error::{Error, SecretSent};
-use crate::model::event::{Origin, Target, Trace};
-use crate::model::permission::{Own, Permissions};
+use crate::model::event::{AuditDetails, Origin, Target};
+use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::secret::{Form, Presented};
 use crate::model::time::Time;
 use crate::store::{Ends, Use};
@@ -57,19 +57,19 @@ fn newly_over(credential: &Credential, now: Time) -> Ends {
     }
 }
 
-impl Desk {
+impl App {
     /// Finds out who presents a secret. Every way in goes through here: one SELECT at most, no write; the use
     /// is noted in memory.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`], which says nothing more, unless it is good now and of a kind that `accepts` takes.
-    pub fn recognise(
+    pub fn authenticate(
         &self,
         presented: &Presented,
         accepts: fn(Kind) -> bool,
         asked: Asked<'_>,
-    ) -> Result<(Credential, Which), Error> {
-        let counters = &self.office.counters;
+    ) -> Result<(Credential, SecretSlot), Error> {
+        let counters = &self.shared.counters;
         let answer = self.look_up(presented, accepts, asked);
         let counter = if answer.is_ok() {
             &counters.verified
@@ -85,7 +85,7 @@ impl Desk {
         presented: &Presented,
         accepts: fn(Kind) -> bool,
         asked: Asked<'_>,
-    ) -> Result<(Credential, Which), Error> {
+    ) -> Result<(Credential, SecretSlot), Error> {
         let Form::Credential(kind) = presented.form else {
             return Err(REFUSED);
         };
@@ -131,7 +131,7 @@ impl Desk {
     /// The caller behind a secret, for doors that act on somebody's behalf.
     ///
     /// # Errors
-    /// As [`Desk::recognise`].
+    /// As [`App::authenticate`].
     pub fn caller(
         &self,
         presented: &Presented,
@@ -144,7 +144,7 @@ impl Desk {
             program: origin.program.as_deref(),
             now,
         };
-        let (credential, which) = self.recognise(presented, accepts, asked)?;
+        let (credential, which) = self.authenticate(presented, accepts, asked)?;
         Ok(Caller {
             power: credential.power(),
             credential,
@@ -164,7 +164,7 @@ impl Desk {
         presented: Option<&Presented>,
         address: Option<IpAddr>,
     ) -> Result<Option<Introspected>, Error> {
-        caller.demand(Own::Introspect)?;
+        caller.demand(BuiltinPermission::Introspect)?;
         let Some(presented) = presented else {
             return Ok(None);
         };
@@ -173,7 +173,7 @@ impl Desk {
             program: Some(caller.credential.owner.name()),
             now: caller.now,
         };
-        match self.recognise(presented, Kind::is_bearer, asked) {
+        match self.authenticate(presented, Kind::is_bearer, asked) {
             Ok((credential, _)) => Ok(Some(Introspected {
                 power: credential.power(),
                 credential,
@@ -200,16 +200,18 @@ impl Desk {
         self.store().write(permit, move |write| {
             let (credential, which) = write.which_secret(&copy)?;
             match which {
-                Which::Current => write.end_credential(credential.id, credential.kind, "burned")?,
-                Which::Previous => write.end_previous_secret(credential.id)?,
+                SecretSlot::Current => {
+                    write.end_credential(credential.id, credential.kind, "burned")?;
+                }
+                SecretSlot::Previous => write.end_previous_secret(credential.id)?,
             }
             let owner = credential.owner.user().map(|user| user.id);
-            let target = Target::new(credential.kind.word(), credential.id, "", owner);
+            let target = Target::new(credential.kind.as_str(), credential.id, "", owner);
             let ended = match which {
-                Which::Current => "current",
-                Which::Previous => "previous",
+                SecretSlot::Current => "current",
+                SecretSlot::Previous => "previous",
             };
-            Ok(((), Trace::of(target).after("secret", ended)))
+            Ok(((), AuditDetails::of(target).after("secret", ended)))
         })
     }
 }

@@ -4,19 +4,19 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::issue::token_end;
-use super::{Desk, Issued, new_code};
-use crate::model::address::Networks;
+use super::{App, Issued, new_code};
+use crate::model::address::AllowedAddresses;
 use crate::model::caller::{Caller, Permit};
 use crate::model::code::Purpose;
 use crate::model::credential::{Credential, Kind, Owner};
 use crate::model::device_login::{DeviceAnswer, DeviceLogin, UserCode};
 use crate::model::error::Error;
-use crate::model::event::{Action, Origin, Target, Trace};
-use crate::model::permission::{Own, Permissions};
+use crate::model::event::{Action, AuditDetails, Origin, Target};
+use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::secret::{Form, Id, Presented, Secret};
-use crate::model::text::tame;
+use crate::model::text::sanitize;
 use crate::model::time::{Lifetime, Time, WantedEnd};
-use crate::store::{Bucket, NewDeviceLogin, NewRow, Select};
+use crate::store::{NewDeviceLogin, NewRow, RateLimit, Select};
 
 /// What a device waits between two questions at first, and what is added each time it did not (RFC 8628, 3.5).
 pub const INTERVAL: Duration = Duration::from_secs(5);
@@ -62,7 +62,7 @@ pub enum Polled {
 
 /// When devices asked last, and how long each has to wait. Kept in memory: a restart forgets it, and nothing is lost.
 #[derive(Default)]
-pub struct Paces(HashMap<Id, Pace>);
+pub struct PollLimiter(HashMap<Id, Pace>);
 
 struct Pace {
     asked_at: Time,
@@ -70,7 +70,7 @@ struct Pace {
     expires_at: Time,
 }
 
-impl Paces {
+impl PollLimiter {
     /// Notes that a device asks; how long it has to wait from now on, when this was too soon.
     fn ask(&mut self, login: &DeviceLogin, now: Time) -> Option<Duration> {
         if self.0.len() >= PACES_MAX {
@@ -104,7 +104,7 @@ impl Paces {
     }
 }
 
-impl Desk {
+impl App {
     /// Begins a sign-in on a device. Nobody has proved anything yet: it is no act and leaves no event.
     ///
     /// # Errors
@@ -122,8 +122,8 @@ impl Desk {
             "device:{}",
             self.keyed(&[b"device", place.as_bytes()]).hex()
         );
-        if let Some(seconds) = self.store().count_try(
-            vec![Bucket {
+        if let Some(seconds) = self.store().hit(
+            vec![RateLimit {
                 name,
                 tries_max: BEGUN_PER_ADDRESS,
             }],
@@ -134,8 +134,8 @@ impl Desk {
         let (device_code, code) = new_code(Purpose::Device, now);
         let new = NewDeviceLogin {
             code,
-            computer: tame(&wanted.computer, 64),
-            program: tame(&wanted.program, 64),
+            computer: sanitize(&wanted.computer, 64),
+            program: sanitize(&wanted.program, 64),
             address: origin.address,
             permissions: wanted.permissions,
             lifetime: wanted.lifetime,
@@ -209,23 +209,23 @@ impl Desk {
                 id: secret.id(),
                 kind: Kind::Token,
                 owner: session.owner.id(),
-                name: tame(&format!("{} on {}", login.program, login.computer), 64),
+                name: sanitize(&format!("{} on {}", login.program, login.computer), 64),
                 note: None,
                 permissions: login
                     .permissions
                     .as_ref()
                     .map_or_else(|| power.clone(), |wanted| wanted.intersection(&power)),
-                networks: Networks::default(),
+                allowed_addresses: AllowedAddresses::default(),
                 digest: secret.digest(),
-                made_by: Some(session.id),
+                created_by: Some(session.id),
                 expires_at: token_end(&write.policy()?, wanted, &session, write.now)?,
                 password_at: None,
                 user_agent: None,
                 address: None,
             };
             write.add_credential(&row)?;
-            let target = Target::new(row.kind.word(), row.id, &row.name, login.user);
-            let trace = Trace::of(target)
+            let target = Target::new(row.kind.as_str(), row.id, &row.name, login.user);
+            let trace = AuditDetails::of(target)
                 .after("permissions", &row.permissions)
                 .after("device", login.code)
                 .after(
@@ -267,11 +267,11 @@ impl Desk {
             "device-code:{}",
             self.keyed(&[b"device-code", &user.0.to_be_bytes()]).hex()
         );
-        let bucket = vec![Bucket {
+        let bucket = vec![RateLimit {
             name,
             tries_max: TRIES_PER_USER,
         }];
-        if let Some(seconds) = self.store().count_try(bucket.clone(), caller.now)? {
+        if let Some(seconds) = self.store().hit(bucket.clone(), caller.now)? {
             return Err(too_many("codes were tried", seconds));
         }
         let code = UserCode::parse(typed).ok_or(NOT_FOUND)?;
@@ -287,14 +287,15 @@ impl Desk {
     /// A person lets the device in as themselves. The token that it fetches never outlives their session.
     ///
     /// # Errors
-    /// As [`Desk::device_login`]; [`Error::PasswordNeeded`]; [`Error::AgainstPolicy`]; [`Error::Conflict`] when it was answered meanwhile.
+    /// As [`App::device_login`]; [`Error::PasswordNeeded`]; [`Error::AgainstPolicy`]; [`Error::Conflict`] when it was answered meanwhile.
     pub fn approve_device_login(
         &self,
         caller: &Caller,
         typed: &str,
         wanted: WantedEnd,
     ) -> Result<DeviceLogin, Error> {
-        let permit = caller.permit_with_password(Own::TokensWrite, Action::DeviceApprove)?;
+        let permit =
+            caller.permit_with_password(BuiltinPermission::TokensWrite, Action::DeviceApprove)?;
         let login = self.device_login(caller, typed)?;
         let (user, session) = (caller.user()?.id, caller.credential.clone());
         let answered = login.clone();
@@ -322,9 +323,9 @@ impl Desk {
     /// A person says that this was not them.
     ///
     /// # Errors
-    /// As [`Desk::device_login`]; [`Error::Conflict`] when it was answered meanwhile.
+    /// As [`App::device_login`]; [`Error::Conflict`] when it was answered meanwhile.
     pub fn refuse_device_login(&self, caller: &Caller, typed: &str) -> Result<DeviceLogin, Error> {
-        let permit = caller.permit(Own::TokensWrite, Action::DeviceRefuse)?;
+        let permit = caller.permit(BuiltinPermission::TokensWrite, Action::DeviceRefuse)?;
         let login = self.device_login(caller, typed)?;
         let (user, answered) = (caller.user()?.id, login.clone());
         self.store().write(permit, move |write| {
@@ -337,8 +338,8 @@ impl Desk {
         Ok(answered)
     }
 
-    fn paces(&self) -> std::sync::MutexGuard<'_, Paces> {
-        self.office
+    fn paces(&self) -> std::sync::MutexGuard<'_, PollLimiter> {
+        self.shared
             .paces
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -359,11 +360,11 @@ fn approver(
     }))
 }
 
-fn trace(login: &DeviceLogin, user: crate::model::user::UserId) -> Trace {
+fn trace(login: &DeviceLogin, user: crate::model::user::UserId) -> AuditDetails {
     let address = login
         .address
         .map_or_else(|| "unknown".to_owned(), |address| address.to_string());
-    Trace::of(Target::new(
+    AuditDetails::of(Target::new(
         "device",
         login.code,
         &login.computer,
@@ -405,7 +406,7 @@ mod tests {
     #[test]
     fn what_is_kept_of_those_who_ask_is_bounded_and_makes_room_for_itself() {
         let later = NOW.after(INTERVAL);
-        let mut paces = Paces::default();
+        let mut paces = PollLimiter::default();
         for _ in 0..PACES_MAX {
             assert_eq!(paces.ask(&login(later), NOW), None);
         }

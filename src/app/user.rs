@@ -1,12 +1,12 @@
 //! Users, for admins and for the file's owner.
 
-use super::{Desk, Invited, new_code};
+use super::{App, Invited, new_code};
 use crate::model::caller::{Caller, Permit};
 use crate::model::code::Purpose;
 use crate::model::error::Error;
-use crate::model::event::{Action, Target, Trace};
-use crate::model::idempotency::Once;
-use crate::model::permission::{Own, Permission, Permissions};
+use crate::model::event::{Action, AuditDetails, Target};
+use crate::model::idempotency::IdempotencyKey;
+use crate::model::permission::{BuiltinPermission, Permission, Permissions};
 use crate::model::secret::Secret;
 use crate::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
 use crate::store::{Page, Write};
@@ -20,7 +20,7 @@ pub struct EndedEverything {
     pub ssh_keys: usize,
 }
 
-impl Desk {
+impl App {
     /// Users, newest first.
     ///
     /// # Errors
@@ -31,7 +31,7 @@ impl Desk {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<User>, Error> {
-        caller.demand(Own::UsersRead)?;
+        caller.demand(BuiltinPermission::UsersRead)?;
         self.read.users(after, limit)
     }
 
@@ -48,7 +48,7 @@ impl Desk {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Forbidden`].
     pub fn user(&self, caller: &Caller, name: &Username) -> Result<User, Error> {
-        caller.demand(Own::UsersRead)?;
+        caller.demand(BuiltinPermission::UsersRead)?;
         self.find_user(name)
     }
 
@@ -57,7 +57,7 @@ impl Desk {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Forbidden`].
     pub fn user_to_change(&self, caller: &Caller, name: &Username) -> Result<User, Error> {
-        caller.demand(Own::UsersWrite)?;
+        caller.demand(BuiltinPermission::UsersWrite)?;
         self.find_user(name)
     }
 
@@ -77,10 +77,10 @@ impl Desk {
         &self,
         caller: &Caller,
         user: NewUser,
-        once: Option<Once>,
+        once: Option<IdempotencyKey>,
     ) -> Result<Invited, Error> {
         let permit = caller
-            .permit_with_password(Own::UsersWrite, Action::UserAdd)?
+            .permit_with_password(BuiltinPermission::UsersWrite, Action::UserAdd)?
             .once(once);
         self.add(permit, user)
     }
@@ -106,13 +106,13 @@ impl Desk {
             .as_ref()
             .map(crate::model::password::Password::hash);
         self.store().write(permit, move |write| {
-            write.demand_no_networks()?;
-            demand_role(write, user.role)?;
+            write.require_no_networks()?;
+            require_role(write, user.role)?;
             let id = write.add_user(&user, hash.as_deref())?;
             let code = if hash.is_none() {
                 let (secret, mut code) = new_code(Purpose::Invitation, write.now);
                 code.user = Some(id);
-                code.maker = write.code_maker()?;
+                code.creator = write.code_maker()?;
                 write.add_code(&code)?;
                 Some(secret)
             } else {
@@ -122,7 +122,7 @@ impl Desk {
                 write.end_set_up_codes()?;
             }
             let made = write.user_by_id(id)?.ok_or(Error::NotFound("user"))?;
-            let trace = Trace::of(target(&made))
+            let trace = AuditDetails::of(target(&made))
                 .after("role", user.role)
                 .after("invited", if code.is_some() { "yes" } else { "no" });
             Ok((Invited { user: made, code }, trace))
@@ -139,7 +139,7 @@ impl Desk {
         name: &Username,
         change: UserChange,
     ) -> Result<User, Error> {
-        let permit = caller.permit_with_password(Own::UsersWrite, change.action())?;
+        let permit = caller.permit_with_password(BuiltinPermission::UsersWrite, change.action())?;
         self.change(permit, name, change)
     }
 
@@ -160,7 +160,7 @@ impl Desk {
         let name = name.clone();
         self.store().write(permit, move |write| {
             if let Some(granted) = &change.granted {
-                demand_grantable(write, granted)?;
+                require_grantable(write, granted)?;
             }
             let before = write.user(&name)?.ok_or(Error::NotFound("user"))?;
             if change
@@ -174,17 +174,17 @@ impl Desk {
                 write.set_display_name(before.id, display_name)?;
             }
             if let Some(role) = change.role.filter(|role| *role != before.role) {
-                demand_role(write, role)?;
+                require_role(write, role)?;
                 if role == Role::Admin {
-                    write.demand_no_networks()?;
+                    write.require_no_networks()?;
                 }
                 write.set_role(&before, role)?;
             }
             if let Some(granted) = &change.granted {
                 let new = granted.without(&before.granted);
-                write.demand_gift(&new)?;
+                write.require_grantable(&new)?;
                 if !new.is_empty() {
-                    write.demand_no_networks()?;
+                    write.require_no_networks()?;
                 }
                 write.set_granted(before.id, granted)?;
             }
@@ -195,9 +195,9 @@ impl Desk {
                     .ok_or(Error::NotFound("user"))?;
                 if disabled == Disabled::No && !present.is_enabled() {
                     // All that is theirs is good again: no less than making them anew.
-                    write.demand_no_networks()?;
-                    demand_role(write, present.role)?;
-                    write.demand_gift(&present.granted)?;
+                    write.require_no_networks()?;
+                    require_role(write, present.role)?;
+                    write.require_grantable(&present.granted)?;
                 }
                 write.set_user_disabled(&present, disabled)?;
             }
@@ -205,7 +205,7 @@ impl Desk {
                 .user_by_id(before.id)?
                 .ok_or(Error::NotFound("user"))?;
             let word = |user: &User| if user.is_enabled() { "no" } else { "yes" };
-            let trace = Trace::of(target(&after))
+            let trace = AuditDetails::of(target(&after))
                 .changed("display_name", &before.display_name, &after.display_name)
                 .changed("role", before.role, after.role)
                 .changed("disabled", word(&before), word(&after))
@@ -220,7 +220,7 @@ impl Desk {
     /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin.
     pub fn delete_user(&self, caller: &Caller, name: &Username) -> Result<(), Error> {
         self.delete(
-            caller.permit_with_password(Own::UsersWrite, Action::UserDelete)?,
+            caller.permit_with_password(BuiltinPermission::UsersWrite, Action::UserDelete)?,
             name,
         )
     }
@@ -238,7 +238,10 @@ impl Desk {
         self.store().write(permit, move |write| {
             let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;
             write.delete_user(&user)?;
-            Ok(((), Trace::of(target(&user)).before("role", user.role)))
+            Ok((
+                (),
+                AuditDetails::of(target(&user)).before("role", user.role),
+            ))
         })
     }
 
@@ -250,9 +253,10 @@ impl Desk {
         &self,
         caller: &Caller,
         name: &Username,
-        once: Option<Once>,
+        once: Option<IdempotencyKey>,
     ) -> Result<Secret, Error> {
-        let permit = caller.permit_with_password(Own::UsersWrite, Action::UserResetPassword)?;
+        let permit = caller
+            .permit_with_password(BuiltinPermission::UsersWrite, Action::UserResetPassword)?;
         self.reset(permit.once(once), name)
     }
 
@@ -271,15 +275,15 @@ impl Desk {
         let name = name.clone();
         self.store().write(permit, move |write| {
             let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;
-            write.demand_no_networks()?;
-            write.demand_gift(&user.permissions())?;
+            write.require_no_networks()?;
+            write.require_grantable(&user.permissions())?;
             let (secret, mut code) = new_code(Purpose::PasswordReset, write.now);
             code.user = Some(user.id);
-            code.maker = write.code_maker()?;
+            code.creator = write.code_maker()?;
             write.add_code(&code)?;
             Ok((
                 secret,
-                Trace::of(target(&user)).after("until", code.expires_at),
+                AuditDetails::of(target(&user)).after("until", code.expires_at),
             ))
         })
     }
@@ -295,12 +299,13 @@ impl Desk {
     ) -> Result<EndedEverything, Error> {
         let name = name.clone();
         self.store().write(
-            caller.permit_with_password(Own::UsersWrite, Action::UserEndEverything)?,
+            caller
+                .permit_with_password(BuiltinPermission::UsersWrite, Action::UserEndEverything)?,
             move |write| {
                 let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;
                 write.set_user_disabled(&user, Disabled::Yes)?;
                 let [api_keys, tokens, sessions, ssh_keys] = write.end_all_of_user(user.id)?;
-                let trace = Trace::of(target(&user))
+                let trace = AuditDetails::of(target(&user))
                     .after("api_keys", api_keys)
                     .after("tokens", tokens)
                     .after("sessions", sessions)
@@ -337,19 +342,19 @@ fn target(user: &User) -> Target {
 }
 
 /// Only who has all that admins have makes an admin.
-fn demand_role(write: &Write<'_>, role: Role) -> Result<(), Error> {
+fn require_role(write: &Write<'_>, role: Role) -> Result<(), Error> {
     match role {
-        Role::Admin => write.demand_within(&Role::Admin.permissions()),
+        Role::Admin => write.require_within(&Role::Admin.permissions()),
         Role::Member => Ok(()),
     }
 }
 
 /// What may be given beyond a role: `introspect`, `metrics`, and what services define.
-fn demand_grantable(write: &Write<'_>, granted: &Permissions) -> Result<(), Error> {
-    write.demand_defined(granted, "permissions")?;
+fn require_grantable(write: &Write<'_>, granted: &Permissions) -> Result<(), Error> {
+    write.require_defined(granted, "permissions")?;
     let fixed = granted
         .iter()
-        .find(|one| matches!(one, Permission::Own(own) if !own.is_grantable()));
+        .find(|one| matches!(one, Permission::Builtin(own) if !own.is_grantable()));
     fixed.map_or(Ok(()), |one| Err(Error::field("permissions", format!("{one} comes with a role and can't be granted; only introspect, metrics and services' permissions can"))))
 }
 
@@ -396,7 +401,7 @@ mod tests {
             ),
         ];
         for (change, action) in changes {
-            assert_eq!(change.action().word(), action.word());
+            assert_eq!(change.action().as_str(), action.as_str());
         }
     }
 }

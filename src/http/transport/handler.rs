@@ -49,13 +49,13 @@ impl<H> Plan<H> {
 }
 
 /// One thread's own `H`.
-pub struct House<H> {
+pub struct ThreadHandler<H> {
     /// What it was made from.
     pub plan: Arc<Plan<H>>,
     own: RefCell<H>,
 }
 
-impl<H> House<H> {
+impl<H> ThreadHandler<H> {
     /// Opens the calling thread's `H`.
     pub fn open(plan: &Arc<Plan<H>>) -> Result<Self, String> {
         Ok(Self {

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::Desk;
+use super::App;
 use crate::model::caller::Caller;
-use crate::model::credential::{Kind, OwnerId, Record, Refusal, UsageDay};
+use crate::model::credential::{Kind, OwnerId, Record, RejectReason, UsageDay};
 use crate::model::error::Error;
-use crate::model::event::{Action, Target, Trace};
-use crate::model::permission::{Own, Permissions};
+use crate::model::event::{Action, AuditDetails, Target};
+use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::secret::Id;
 use crate::model::service::Service;
 use crate::model::time::Time;
@@ -15,18 +15,27 @@ use crate::model::user::UserId;
 use crate::store::{CredentialFilter, Page};
 
 /// The permissions that reading and changing credentials of a kind need.
-const fn permissions_for(kind: Kind) -> (Own, Own) {
+const fn permissions_for(kind: Kind) -> (BuiltinPermission, BuiltinPermission) {
     match kind {
-        Kind::ApiKey => (Own::ApiKeysRead, Own::ApiKeysWrite),
-        Kind::Token => (Own::TokensRead, Own::TokensWrite),
-        Kind::Session => (Own::SessionsRead, Own::SessionsWrite),
-        Kind::Host => (Own::HostsRead, Own::HostsWrite),
+        Kind::ApiKey => (
+            BuiltinPermission::ApiKeysRead,
+            BuiltinPermission::ApiKeysWrite,
+        ),
+        Kind::Token => (
+            BuiltinPermission::TokensRead,
+            BuiltinPermission::TokensWrite,
+        ),
+        Kind::Session => (
+            BuiltinPermission::SessionsRead,
+            BuiltinPermission::SessionsWrite,
+        ),
+        Kind::Host => (BuiltinPermission::HostsRead, BuiltinPermission::HostsWrite),
     }
 }
 
 pub(super) fn target(record: &Record) -> Target {
     Target::new(
-        record.kind.word(),
+        record.kind.as_str(),
         record.id,
         &record.name,
         user_of(record.owner),
@@ -48,22 +57,22 @@ pub(super) fn not_found(kind: Kind) -> Error {
     Error::NotFound(kind.name())
 }
 
-/// Whose credentials somebody deals with, and by which permissions.
+/// Scope credentials somebody deals with, and by which permissions.
 #[derive(Clone)]
-pub struct Whose {
+pub struct Scope {
     pub(super) owner: OwnerId,
-    pub(super) read: Own,
-    pub(super) write: Own,
+    pub(super) read: BuiltinPermission,
+    pub(super) write: BuiltinPermission,
 }
 
-impl Desk {
+impl App {
     /// The caller's own credentials of a kind.
     ///
     /// # Errors
     /// [`Error::NotAllowed`] when the caller is no person.
-    pub fn own(caller: &Caller, kind: Kind) -> Result<Whose, Error> {
+    pub fn own(caller: &Caller, kind: Kind) -> Result<Scope, Error> {
         let (read, write) = permissions_for(kind);
-        Ok(Whose {
+        Ok(Scope {
             owner: OwnerId::User(caller.user()?.id),
             read,
             write,
@@ -74,32 +83,32 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::NotAllowed`] when the caller is no person.
-    pub fn own_ssh_keys(caller: &Caller) -> Result<Whose, Error> {
+    pub fn own_ssh_keys(caller: &Caller) -> Result<Scope, Error> {
         let owner = OwnerId::User(caller.user()?.id);
-        Ok(Whose {
+        Ok(Scope {
             owner,
-            read: Own::SshKeysRead,
-            write: Own::SshKeysWrite,
+            read: BuiltinPermission::SshKeysRead,
+            write: BuiltinPermission::SshKeysWrite,
         })
     }
 
     /// A service's API keys, for admins.
     #[must_use]
-    pub const fn of_service(service: &Service) -> Whose {
-        Whose {
+    pub const fn of_service(service: &Service) -> Scope {
+        Scope {
             owner: OwnerId::Service(service.id),
-            read: Own::ServicesRead,
-            write: Own::ServicesWrite,
+            read: BuiltinPermission::ServicesRead,
+            write: BuiltinPermission::ServicesWrite,
         }
     }
 
     /// Another user's credentials, for admins: to see and to end, not to make or change.
     #[must_use]
-    pub const fn of_user(user: UserId) -> Whose {
-        Whose {
+    pub const fn of_user(user: UserId) -> Scope {
+        Scope {
             owner: OwnerId::User(user),
-            read: Own::UsersRead,
-            write: Own::UsersWrite,
+            read: BuiltinPermission::UsersRead,
+            write: BuiltinPermission::UsersWrite,
         }
     }
 
@@ -110,16 +119,16 @@ impl Desk {
     pub fn credentials(
         &self,
         caller: &Caller,
-        whose: &Whose,
+        scope: &Scope,
         kind: Kind,
         ended: bool,
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Record>, Error> {
-        caller.demand(whose.read)?;
+        caller.demand(scope.read)?;
         self.records(
             &CredentialFilter {
-                owner: Some(whose.owner),
+                owner: Some(scope.owner),
                 kind: Some(kind),
                 ended,
             },
@@ -135,44 +144,44 @@ impl Desk {
     pub fn credential(
         &self,
         caller: &Caller,
-        whose: &Whose,
+        scope: &Scope,
         kind: Kind,
         id: Id,
     ) -> Result<Record, Error> {
-        caller.demand(whose.read)?;
-        find(self.record(id)?, whose.owner, kind)
+        caller.demand(scope.read)?;
+        find(self.record(id)?, scope.owner, kind)
     }
 
     /// Uses of one credential in the 30 days up to today, oldest first, days without any included.
     ///
     /// # Errors
-    /// As [`Desk::credential`].
+    /// As [`App::credential`].
     pub fn usage(
         &self,
         caller: &Caller,
-        whose: &Whose,
+        scope: &Scope,
         kind: Kind,
         id: Id,
     ) -> Result<Vec<UsageDay>, Error> {
-        self.credential(caller, whose, kind, id)?;
+        self.credential(caller, scope, kind, id)?;
         let mut usages = self.usages_until(&[id], caller.now)?;
         Ok(usages.remove(&id).unwrap_or_default())
     }
 
-    /// The same of many credentials that [`Desk::credentials`] gave, each its 30 days.
+    /// The same of many credentials that [`App::credentials`] gave, each its 30 days.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
     pub fn usages(
         &self,
         caller: &Caller,
-        whose: &Whose,
+        scope: &Scope,
         records: &[Record],
     ) -> Result<HashMap<Id, Vec<UsageDay>>, Error> {
-        caller.demand(whose.read)?;
+        caller.demand(scope.read)?;
         let ids: Vec<Id> = records
             .iter()
-            .filter(|record| record.owner == whose.owner)
+            .filter(|record| record.owner == scope.owner)
             .map(|record| record.id)
             .collect();
         self.usages_until(&ids, caller.now)
@@ -181,34 +190,34 @@ impl Desk {
     /// What a credential made and that still lives, what that made, and so on.
     ///
     /// # Errors
-    /// As [`Desk::credential`].
-    pub fn made_by(
+    /// As [`App::credential`].
+    pub fn created_by(
         &self,
         caller: &Caller,
-        whose: &Whose,
+        scope: &Scope,
         kind: Kind,
         id: Id,
     ) -> Result<Vec<Record>, Error> {
-        self.credential(caller, whose, kind, id)?;
-        self.settled(|| {
-            let made = self.read.made_by(id)?.into_iter();
-            Ok(made.map(|record| self.as_noted(record)).collect())
+        self.credential(caller, scope, kind, id)?;
+        self.consistent_read(|| {
+            let made = self.read.created_by(id)?.into_iter();
+            Ok(made.map(|record| self.with_pending(record)).collect())
         })
     }
 
     /// The SSH keys that a credential made, or what it made: their ids and names.
     ///
     /// # Errors
-    /// As [`Desk::credential`].
+    /// As [`App::credential`].
     pub fn ssh_keys_made_by(
         &self,
         caller: &Caller,
-        whose: &Whose,
+        scope: &Scope,
         kind: Kind,
         id: Id,
     ) -> Result<Vec<(Id, String)>, Error> {
-        self.credential(caller, whose, kind, id)?;
-        match whose.owner {
+        self.credential(caller, scope, kind, id)?;
+        match scope.owner {
             OwnerId::User(user) => self.read.ssh_keys_made_by(id, user),
             OwnerId::Service(_) | OwnerId::Host(_) => Ok(Vec::new()),
         }
@@ -217,17 +226,17 @@ impl Desk {
     /// What a credential may do now, and why it would be refused now from any address; `None` when it is good.
     ///
     /// # Errors
-    /// As [`Desk::credential`].
+    /// As [`App::credential`].
     pub fn power_of(
         &self,
         caller: &Caller,
-        whose: &Whose,
+        scope: &Scope,
         kind: Kind,
         id: Id,
-    ) -> Result<(Permissions, Option<Refusal>), Error> {
-        self.credential(caller, whose, kind, id)?;
+    ) -> Result<(Permissions, Option<RejectReason>), Error> {
+        self.credential(caller, scope, kind, id)?;
         let credential = self.read.credential(id)?.ok_or_else(|| not_found(kind))?;
-        let from = credential.networks.first_address();
+        let from = credential.allowed_addresses.first_address();
         let refusal = credential.check(caller.now, from).err();
         Ok((credential.power(), refusal))
     }
@@ -254,7 +263,7 @@ impl Desk {
     pub fn end(
         &self,
         caller: &Caller,
-        whose: &Whose,
+        scope: &Scope,
         kind: Kind,
         id: Id,
         with_made: WithMade,
@@ -265,17 +274,17 @@ impl Desk {
             Kind::Session => Action::SessionDelete,
             Kind::Host => Action::HostDelete,
         };
-        let permit = if whose.write.is_administrative() {
-            caller.permit_with_password(whose.write, action)?
+        let permit = if scope.write.is_administrative() {
+            caller.permit_with_password(scope.write, action)?
         } else {
-            caller.permit(whose.write, action)?
+            caller.permit(scope.write, action)?
         };
-        let owner = whose.owner;
+        let owner = scope.owner;
         self.store().write(permit, move |write| {
             let record = find(write.record(id)?, owner, kind)?;
             let made = match with_made {
                 WithMade::Yes => write
-                    .made_by(id)?
+                    .created_by(id)?
                     .into_iter()
                     .filter(|made| made.owner == owner)
                     .collect(),
@@ -295,7 +304,7 @@ impl Desk {
             let made = made.iter().map(|made| made.id);
             let ssh_keys = ssh_keys.iter().map(|(id, _)| *id);
             let names: Vec<String> = made.chain(ssh_keys).map(|id| id.to_string()).collect();
-            let trace = Trace::of(target(&record));
+            let trace = AuditDetails::of(target(&record));
             let trace = if names.is_empty() {
                 trace
             } else {
@@ -312,12 +321,15 @@ impl Desk {
     pub fn end_sessions(&self, caller: &Caller, kept: Option<Id>) -> Result<usize, Error> {
         let user = caller.user()?.id;
         let name = caller.user()?.username.to_string();
-        let permit = caller.permit(Own::SessionsWrite, Action::SessionDeleteOthers)?;
+        let permit = caller.permit(
+            BuiltinPermission::SessionsWrite,
+            Action::SessionDeleteOthers,
+        )?;
         self.store().write(permit, move |write| {
             let ended = write.end_sessions(user, kept)?;
             Ok((
                 ended,
-                Trace::of(Target::new("user", &name, "", Some(user))).after("ended", ended),
+                AuditDetails::of(Target::new("user", &name, "", Some(user))).after("ended", ended),
             ))
         })
     }

@@ -1,11 +1,11 @@
 //! The inventory: what everybody has, part by part.
 
-use super::Desk;
+use super::App;
 use crate::model::caller::Caller;
 use crate::model::credential::OwnerId;
 use crate::model::error::Error;
 use crate::model::inventory::{Item, Place, Show, Weakness};
-use crate::model::permission::Own;
+use crate::model::permission::BuiltinPermission;
 use crate::model::policy::Policy;
 use crate::model::secret::Id;
 use crate::store::Listed;
@@ -26,7 +26,7 @@ pub struct Inventory {
     pub next: Option<Place>,
 }
 
-impl Desk {
+impl App {
     /// The part of the inventory behind `after`, newest first.
     ///
     /// # Errors
@@ -38,8 +38,8 @@ impl Desk {
         after: Option<Place>,
         limit: usize,
     ) -> Result<Inventory, Error> {
-        caller.demand(Own::UsersRead)?;
-        self.settled(|| {
+        caller.demand(BuiltinPermission::UsersRead)?;
+        self.consistent_read(|| {
             let policy = self.read.policy()?;
             let mut listed = self
                 .read
@@ -64,8 +64,8 @@ impl Desk {
         number: usize,
         rows: usize,
     ) -> Result<(Vec<Owned>, usize), Error> {
-        caller.demand(Own::UsersRead)?;
-        self.settled(|| {
+        caller.demand(BuiltinPermission::UsersRead)?;
+        self.consistent_read(|| {
             let policy = self.read.policy()?;
             let total = self.read.count_inventory(show, &policy, caller.now)?;
             let last = total.div_ceil(rows).max(1);
@@ -83,10 +83,10 @@ impl Desk {
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
     pub fn inventory_of(&self, caller: &Caller, ids: &[Id]) -> Result<Vec<Owned>, Error> {
-        caller.demand(Own::UsersRead)?;
+        caller.demand(BuiltinPermission::UsersRead)?;
         let policy = self.read.policy()?;
         let listed: Vec<Listed> = ids.iter().map(|id| Listed::unknown(*id)).collect();
-        self.settled(|| self.owned(caller, &policy, &listed, Show::Everything))
+        self.consistent_read(|| self.owned(caller, &policy, &listed, Show::Everything))
     }
 
     fn owned(
@@ -102,7 +102,7 @@ impl Desk {
         let rules = policy.ssh_key_rules();
         let item = |one: &Listed| {
             if let Some(record) = records.remove(&one.id) {
-                let record = self.as_noted(record);
+                let record = self.with_pending(record);
                 return (record.ended.is_none()).then(|| Item::Credential(Box::new(record)));
             }
             let key = self.seen(keys.remove(&one.id)?, caller.now);

@@ -1,13 +1,13 @@
 //! A person's own account: name, password, and the codes that lead to one.
 
-use super::{Desk, new_code};
+use super::{App, new_code};
 use crate::model::caller::{Caller, Permit};
 use crate::model::code::Purpose;
 use crate::model::credential::{Kind, OwnerId};
 use crate::model::error::{Error, SecretSent};
-use crate::model::event::{Action, Origin, Target, Trace};
+use crate::model::event::{Action, AuditDetails, Origin, Target};
 use crate::model::password::Password;
-use crate::model::permission::Own;
+use crate::model::permission::BuiltinPermission;
 use crate::model::secret::{Form, Id, Presented, Secret};
 use crate::model::time::Time;
 use crate::model::user::{NewUser, Role, User};
@@ -19,7 +19,7 @@ pub struct Invited {
     pub code: Option<Secret>,
 }
 
-impl Desk {
+impl App {
     /// Changes the caller's display name.
     ///
     /// # Errors
@@ -28,13 +28,17 @@ impl Desk {
         let user = caller.user()?.clone();
         let id = user.id;
         self.store().write(
-            caller.permit(Own::AccountWrite, Action::AccountEdit)?,
+            caller.permit(BuiltinPermission::AccountWrite, Action::AccountEdit)?,
             move |write| {
                 write.set_display_name(user.id, &display_name)?;
                 let target = Target::new("user", &user.username, &display_name, Some(user.id));
                 Ok((
                     (),
-                    Trace::of(target).changed("display_name", &user.display_name, &display_name),
+                    AuditDetails::of(target).changed(
+                        "display_name",
+                        &user.display_name,
+                        &display_name,
+                    ),
                 ))
             },
         )?;
@@ -52,14 +56,14 @@ impl Desk {
         new: &str,
     ) -> Result<(), Error> {
         let user = caller.user()?.clone();
-        caller.demand(Own::AccountWrite)?;
+        caller.demand(BuiltinPermission::AccountWrite)?;
         let new = Password::chosen(new, &user.username)
             .map_err(|message| Error::field("new", message))?;
-        let matched = self.demand_password(&user, current, "current", caller)?;
+        let matched = self.require_password(&user, current, "current", caller)?;
         let hash = new.hash();
         let keep = (caller.credential.kind == Kind::Session).then_some(caller.credential.id);
         self.store().write(
-            caller.permit(Own::AccountWrite, Action::PasswordChange)?,
+            caller.permit(BuiltinPermission::AccountWrite, Action::PasswordChange)?,
             move |write| {
                 // A reset that came between took the old password's right away.
                 if write.password_hash(user.id)? != Some(matched) {
@@ -71,7 +75,7 @@ impl Desk {
                 }
                 Ok((
                     (),
-                    Trace::of(Target::new("user", &user.username, "", Some(user.id)))
+                    AuditDetails::of(Target::new("user", &user.username, "", Some(user.id)))
                         .after("sessions ended", ended),
                 ))
             },
@@ -93,7 +97,7 @@ impl Desk {
                 write.add_code(&code)?;
                 Ok((
                     (),
-                    Trace::of(Target::new("code", code.id, Purpose::SetUp.word(), None)),
+                    AuditDetails::of(Target::new("code", code.id, Purpose::SetUp.as_str(), None)),
                 ))
             })?;
         Ok(Some(secret))
@@ -160,7 +164,7 @@ impl Desk {
             let user = write.user_by_id(id)?.ok_or(Error::NotFound("user"))?;
             Ok((
                 user,
-                Trace::of(Target::new(
+                AuditDetails::of(Target::new(
                     "user",
                     &made.username,
                     &made.display_name,
@@ -186,7 +190,7 @@ impl Desk {
         let action = match purpose {
             Purpose::Invitation => Action::InvitationAccept,
             Purpose::PasswordReset => Action::PasswordReset,
-            Purpose::SetUp | Purpose::Enrolment | Purpose::Device => {
+            Purpose::SetUp | Purpose::Enrollment | Purpose::Device => {
                 return Err(Error::Unauthenticated {
                     sent: SecretSent::Yes,
                 });
@@ -203,7 +207,7 @@ impl Desk {
         let permit = Permit::by_code(presented, purpose, action, origin, now)?;
         self.store().write(permit, move |write| {
             let ended = write.set_password(user.id, &hash, None)?;
-            let trace = Trace::of(Target::new("user", &user.username, "", Some(user.id)))
+            let trace = AuditDetails::of(Target::new("user", &user.username, "", Some(user.id)))
                 .after("sessions ended", ended);
             Ok((user, trace))
         })
@@ -231,7 +235,7 @@ impl Desk {
                 let expires_at = write.policy()?.token.end("tokens", end, write.now)?;
                 let secret = Secret::generate(Form::Credential(Kind::Token));
                 let id = add_token(write, &user, &secret, expires_at)?;
-                let trace = Trace::of(Target::new("token", id, "operator", Some(user.id)));
+                let trace = AuditDetails::of(Target::new("token", id, "operator", Some(user.id)));
                 Ok(((secret, id), trace))
             },
         )?;
@@ -255,9 +259,9 @@ fn add_token(
         name: "made by the operator".to_owned(),
         note: None,
         permissions: user.permissions(),
-        networks: crate::model::address::Networks::default(),
+        allowed_addresses: crate::model::address::AllowedAddresses::default(),
         digest: secret.digest(),
-        made_by: None,
+        created_by: None,
         expires_at,
         password_at: None,
         user_agent: None,

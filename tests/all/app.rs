@@ -1,13 +1,13 @@
 //! The desk asked directly: what pages show and no answer of the API holds, and locks behind other locks.
 
-use keycroft::desk::{Desk, DownloadScope, EventFilter, WithMade};
+use keycroft::app::{App, DownloadScope, EventFilter, WithMade};
 use keycroft::model::caller::Caller;
 use keycroft::model::credential::Kind;
 use keycroft::model::error::Error;
-use keycroft::model::event::{Origin, Way};
+use keycroft::model::event::{Channel, Origin};
 use keycroft::model::inventory::Show;
 use keycroft::model::password::Password;
-use keycroft::model::permission::{Own, Permission};
+use keycroft::model::permission::{BuiltinPermission, Permission};
 use keycroft::model::policy::PolicyChange;
 use keycroft::model::secret::{Digest, Id, Presented};
 use keycroft::model::ssh_key::{KeyRules, NewSshKey, PublicKey, SshKeyChange};
@@ -15,14 +15,14 @@ use keycroft::model::time::{Lifetime, Time, WantedEnd};
 use keycroft::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
 use serde_json::json;
 
-use crate::house::{PASSWORD, Site, secret, unknown_secret};
+use crate::fixture::{PASSWORD, Site, secret, unknown_secret};
 
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINGlrJoBX6wu97NBZzY1USoVEfQf430RGyZ/A57sXU9Y bob";
 
 fn origin() -> Origin {
     Origin {
-        way: Way::Api,
+        channel: Channel::Api,
         address: Some([127, 0, 0, 1].into()),
         program: None,
         request_id: None,
@@ -32,7 +32,7 @@ fn origin() -> Origin {
 fn caller(site: &Site, secret: &str) -> Caller {
     let presented = Presented::parse(secret).unwrap();
     let now = site.clock.now();
-    let caller = site.desk().caller(&presented, |_| true, origin(), now);
+    let caller = site.app().caller(&presented, |_| true, origin(), now);
     caller.unwrap()
 }
 
@@ -49,7 +49,7 @@ fn give_role(site: &Site, user: &str, role: Role) {
         role: Some(role),
         ..UserChange::default()
     };
-    let changed = site.desk().change_user_as_operator(&name(user), change);
+    let changed = site.app().change_user_as_operator(&name(user), change);
     assert_eq!(changed.unwrap().role, role);
 }
 
@@ -57,7 +57,7 @@ fn give_role(site: &Site, user: &str, role: Role) {
 fn a_set_up_link_is_worth_nothing_once_somebody_was_made_admin() {
     let site = Site::empty(&[]);
     site.add_user("bob", Role::Member);
-    let link = site.desk().set_up_code().unwrap().unwrap().reveal();
+    let link = site.app().set_up_code().unwrap().unwrap().reveal();
     give_role(&site, "bob", Role::Admin);
     site.ask("POST", "/api/v1/setup")
         .bearer(&link)
@@ -69,7 +69,7 @@ fn a_set_up_link_is_worth_nothing_once_somebody_was_made_admin() {
 #[test]
 fn who_sets_up_is_an_admin() {
     let site = Site::empty(&[]);
-    let link = site.desk().set_up_code().unwrap().unwrap().reveal();
+    let link = site.app().set_up_code().unwrap().unwrap().reveal();
     let user = NewUser {
         display_name: "Founder".to_owned(),
         username: name("founder"),
@@ -77,7 +77,7 @@ fn who_sets_up_is_an_admin() {
         password: Some(Password::chosen(PASSWORD, &name("founder")).unwrap()),
     };
     let link = Presented::parse(&link).unwrap();
-    let made = site.desk().set_up(link, user, origin(), site.clock.now());
+    let made = site.app().set_up(link, user, origin(), site.clock.now());
     assert_eq!(made.unwrap().role, Role::Admin);
 }
 
@@ -88,14 +88,14 @@ fn a_download_ends_with_the_right_to_it() {
     let alice = caller(&site, &site.alice);
     let begin = || {
         let scope = DownloadScope::All(None);
-        site.desk()
+        site.app()
             .begin_download(&alice, scope, EventFilter::default())
     };
     let download = begin().unwrap();
     assert!(!download.part(None, 10).unwrap().items.is_empty());
     give_role(&site, "alice", Role::Member);
     let refused = download.part(None, 10).err().unwrap();
-    let missing = Permission::Own(Own::AuditRead);
+    let missing = Permission::Builtin(BuiltinPermission::AuditRead);
     assert!(matches!(refused, Error::Forbidden { missing: one } if one == missing));
 }
 
@@ -105,7 +105,7 @@ fn the_operator_reads_one_users_events() {
     site.api_key(&site.bob, &json!({"name": "ci"}));
     let read = |user: Option<&Username>| {
         let page = site
-            .desk()
+            .app()
             .events_as_operator(user, EventFilter::default(), None, 100);
         page.unwrap().items.len()
     };
@@ -132,36 +132,38 @@ fn a_keys_page_knows_what_the_key_did_and_made() {
         .send()
         .expect(201);
     let bob = caller(&site, &site.bob);
-    let whose = Desk::own(&bob, Kind::ApiKey).unwrap();
-    let (desk, made_id) = (site.desk(), id_of(&parent));
-    let of = |id| desk.credential(&bob, &whose, Kind::ApiKey, id).unwrap();
-    let days = desk
-        .usages(&bob, &whose, &[of(made_id), of(id_of(&child))])
+    let scope = App::own(&bob, Kind::ApiKey).unwrap();
+    let (app, made_id) = (site.app(), id_of(&parent));
+    let of = |id| app.credential(&bob, &scope, Kind::ApiKey, id).unwrap();
+    let days = app
+        .usages(&bob, &scope, &[of(made_id), of(id_of(&child))])
         .unwrap();
     let uses = |id| -> u64 { days[&id].iter().map(|day| day.uses).sum() };
     assert_eq!((uses(made_id), uses(id_of(&child))), (2, 0));
-    let made = desk.made_by(&bob, &whose, Kind::ApiKey, made_id).unwrap();
+    let made = app.created_by(&bob, &scope, Kind::ApiKey, made_id).unwrap();
     let made: Vec<Id> = made.iter().map(|record| record.id).collect();
     assert_eq!(made, [id_of(&child)]);
-    let keys = desk
-        .ssh_keys_made_by(&bob, &whose, Kind::ApiKey, made_id)
+    let keys = app
+        .ssh_keys_made_by(&bob, &scope, Kind::ApiKey, made_id)
         .unwrap();
     assert_eq!(keys[0].1, "laptop");
-    let (power, refusal) = desk
-        .power_of(&bob, &whose, Kind::ApiKey, id_of(&child))
+    let (power, refusal) = app
+        .power_of(&bob, &scope, Kind::ApiKey, id_of(&child))
         .unwrap();
-    assert!(power.contains(&Permission::Own(Own::AccountRead)) && refusal.is_none());
-    let events = desk
-        .events_on(&bob, &whose, Kind::ApiKey, made_id, 10)
+    assert!(
+        power.contains(&Permission::Builtin(BuiltinPermission::AccountRead)) && refusal.is_none()
+    );
+    let events = app
+        .events_on(&bob, &scope, Kind::ApiKey, made_id, 10)
         .unwrap();
     assert_eq!(events.len(), 1);
-    let makers = desk.makers(&bob, [made_id]).unwrap();
+    let makers = app.makers(&bob, [made_id]).unwrap();
     assert_eq!(makers.into_keys().collect::<Vec<_>>(), [made_id]);
     // Somebody else's are not told, even to an admin.
     let alice = caller(&site, &site.alice);
-    assert!(desk.makers(&alice, [made_id]).unwrap().is_empty());
-    let theirs = Desk::own(&alice, Kind::ApiKey).unwrap();
-    let days = desk.usages(&alice, &theirs, &[of(made_id)]).unwrap();
+    assert!(app.makers(&alice, [made_id]).unwrap().is_empty());
+    let theirs = App::own(&alice, Kind::ApiKey).unwrap();
+    let days = app.usages(&alice, &theirs, &[of(made_id)]).unwrap();
     assert!(days.is_empty());
 }
 
@@ -180,8 +182,8 @@ fn the_list_of_users_counts_what_each_has() {
         .send()
         .expect(201);
     let alice = caller(&site, &site.alice);
-    let bob = site.desk().user(&alice, &name("bob")).unwrap();
-    let counts = &site.desk().counts_of(&alice, &[bob]).unwrap()[0];
+    let bob = site.app().user(&alice, &name("bob")).unwrap();
+    let counts = &site.app().counts_of(&alice, &[bob]).unwrap()[0];
     assert_eq!(
         (
             counts.api_keys,
@@ -196,8 +198,8 @@ fn the_list_of_users_counts_what_each_has() {
 #[test]
 fn only_the_last_admin_may_not_be_lost() {
     let site = Site::new();
-    let user = |of: &str| -> User { site.desk().user_as_operator(&name(of)).unwrap() };
-    let may_lose = |of: &str| site.desk().may_lose(&user(of)).unwrap();
+    let user = |of: &str| -> User { site.app().user_as_operator(&name(of)).unwrap() };
+    let may_lose = |of: &str| site.app().may_lose(&user(of)).unwrap();
     assert!(may_lose("bob") && !may_lose("alice"));
     give_role(&site, "bob", Role::Admin);
     assert!(may_lose("bob") && may_lose("alice"));
@@ -205,16 +207,16 @@ fn only_the_last_admin_may_not_be_lost() {
         disabled: Some(Disabled::Yes),
         ..UserChange::default()
     };
-    let disabled = site.desk().change_user_as_operator(&name("bob"), change);
+    let disabled = site.app().change_user_as_operator(&name("bob"), change);
     assert!(!disabled.unwrap().is_enabled());
     assert!(may_lose("bob") && !may_lose("alice"));
 }
 
 #[test]
 fn what_may_be_granted_beyond_a_role() {
-    let grantable = Site::new().desk().grantable().unwrap();
-    assert!(grantable.contains(&Permission::Own(Own::Introspect)));
-    assert!(!grantable.contains(&Permission::Own(Own::UsersWrite)));
+    let grantable = Site::new().app().grantable().unwrap();
+    assert!(grantable.contains(&Permission::Builtin(BuiltinPermission::Introspect)));
+    assert!(!grantable.contains(&Permission::Builtin(BuiltinPermission::UsersWrite)));
 }
 
 #[test]
@@ -226,10 +228,10 @@ fn what_the_operator_makes_of_the_policy_is_said_and_holds() {
         token_lifetime_max: Some(max),
         ..PolicyChange::default()
     };
-    let said = site.desk().change_policy_as_operator(change).unwrap();
+    let said = site.app().change_policy_as_operator(change).unwrap();
     assert_eq!(said.token.max, max);
     let alice = caller(&site, &site.alice);
-    assert_eq!(site.desk().policy(&alice).unwrap().token.max, max);
+    assert_eq!(site.app().policy(&alice).unwrap().token.max, max);
 }
 
 #[test]
@@ -246,7 +248,7 @@ fn a_preview_names_no_more_than_it_was_asked_for() {
         ..PolicyChange::default()
     };
     for limit in [1, 2] {
-        let preview = site.desk().preview_policy(&alice, preview(), limit);
+        let preview = site.app().preview_policy(&alice, preview(), limit);
         assert_eq!(preview.unwrap().named().count(), limit);
     }
 }
@@ -258,16 +260,16 @@ fn pages_of_the_inventory_follow_one_another() {
         site.narrow(&site.bob, &["account:read"]);
     }
     let alice = caller(&site, &site.alice);
-    let (desk, show) = (site.desk(), Show::Everything);
-    let whole = desk.inventory_after(&alice, show, None, 100).unwrap();
+    let (app, show) = (site.app(), Show::Everything);
+    let whole = app.inventory_after(&alice, show, None, 100).unwrap();
     let count = whole.items.len();
     assert!(count >= 5 && whole.next.is_none());
-    let exact = desk.inventory_after(&alice, show, None, count).unwrap();
+    let exact = app.inventory_after(&alice, show, None, count).unwrap();
     assert!(exact.next.is_none());
-    let part = desk.inventory_after(&alice, show, None, count - 1).unwrap();
+    let part = app.inventory_after(&alice, show, None, count - 1).unwrap();
     assert!(part.next.is_some());
     let rows = |number| {
-        let (rows, total) = desk.inventory_page(&alice, show, number, 2).unwrap();
+        let (rows, total) = app.inventory_page(&alice, show, number, 2).unwrap();
         assert_eq!(total, count);
         format!("{rows:?}")
     };
@@ -281,7 +283,7 @@ fn a_key_that_was_too_late_once_is_good_again_with_a_later_end() {
     site.pass(3_600);
     let presented = Presented::parse(&key).unwrap();
     let now = site.clock.now();
-    let refused = site.desk().caller(&presented, |_| true, origin(), now);
+    let refused = site.app().caller(&presented, |_| true, origin(), now);
     assert!(refused.is_err());
     let path = format!("/api/v1/api-keys/{}", id_of(&key));
     site.ask("PATCH", &path)
@@ -306,7 +308,7 @@ fn a_change_of_an_ssh_key_that_changed_meanwhile_is_refused() {
         .expect(201)
         .json();
     let bob = caller(&site, &site.bob);
-    let whose = Desk::own_ssh_keys(&bob).unwrap();
+    let scope = App::own_ssh_keys(&bob).unwrap();
     let id = Id::parse(added["id"].as_str().unwrap()).unwrap();
     let edit = |name: &str, version: Option<String>| {
         let change = SshKeyChange {
@@ -314,7 +316,7 @@ fn a_change_of_an_ssh_key_that_changed_meanwhile_is_refused() {
             version,
             ..SshKeyChange::default()
         };
-        site.desk().edit_ssh_key(&bob, &whose, id, change)
+        site.app().edit_ssh_key(&bob, &scope, id, change)
     };
     let seen = edit("one", None).unwrap().version();
     let changed = edit("two", Some(seen.clone())).unwrap();
@@ -326,7 +328,7 @@ fn a_change_of_an_ssh_key_that_changed_meanwhile_is_refused() {
 #[test]
 fn a_sweep_is_noted_with_what_it_took() {
     let site = Site::new();
-    let swept = site.desk().sweep_as_operator().unwrap();
+    let swept = site.app().sweep_as_operator().unwrap();
     let event = &site.events()[1];
     assert_eq!(
         (&event["action"], &event["target"]["kind"]),
@@ -339,7 +341,7 @@ fn a_sweep_is_noted_with_what_it_took() {
 #[test]
 fn a_closed_office_writes_nothing_more() {
     let site = Site::new();
-    site.office.close();
+    site.app_state.close();
     site.ask("POST", "/api/v1/api-keys")
         .bearer(&site.bob)
         .json(&json!({"name": "late"}))
@@ -360,7 +362,7 @@ fn what_was_seen_expired_is_listed_so_when_the_clock_goes_back() {
     site.pass(3_600);
     let presented = Presented::parse(&key).unwrap();
     let now = site.clock.now();
-    let refused = site.desk().caller(&presented, |_| true, origin(), now);
+    let refused = site.app().caller(&presented, |_| true, origin(), now);
     assert!(refused.is_err());
     site.pass(-60);
     assert_eq!(state(), "expired");
@@ -372,7 +374,7 @@ fn the_log_says_whether_a_key_was_disabled_or_enabled() {
     let key = site.narrow(&site.bob, &["account:read"]);
     let path = format!("/api/v1/api-keys/{}", id_of(&key));
     let bob = caller(&site, &site.bob);
-    let whose = Desk::own(&bob, Kind::ApiKey).unwrap();
+    let scope = App::own(&bob, Kind::ApiKey).unwrap();
     for (disabled, said) in [(true, "yes"), (false, "no")] {
         site.ask("PATCH", &path)
             .bearer(&site.bob)
@@ -380,8 +382,8 @@ fn the_log_says_whether_a_key_was_disabled_or_enabled() {
             .send()
             .expect(200);
         let events = site
-            .desk()
-            .events_on(&bob, &whose, Kind::ApiKey, id_of(&key), 1)
+            .app()
+            .events_on(&bob, &scope, Kind::ApiKey, id_of(&key), 1)
             .unwrap();
         let after = &events[0].after;
         assert!(
@@ -400,21 +402,21 @@ fn who_ends_a_key_with_what_it_made_is_told_how_many_and_an_edit_logs_both_ends(
         site.narrow(&parent, &["account:read"]);
     }
     let bob = caller(&site, &site.bob);
-    let whose = Desk::own(&bob, Kind::ApiKey).unwrap();
+    let scope = App::own(&bob, Kind::ApiKey).unwrap();
     site.ask("PATCH", &format!("/api/v1/api-keys/{}", id_of(&parent)))
         .bearer(&site.bob)
         .json(&json!({"expires_in": "2h"}))
         .send()
         .expect(200);
     let events = site
-        .desk()
-        .events_on(&bob, &whose, Kind::ApiKey, id_of(&parent), 1)
+        .app()
+        .events_on(&bob, &scope, Kind::ApiKey, id_of(&parent), 1)
         .unwrap();
     assert!(events[0].before.contains("20") && events[0].before.contains("T12:00:00Z"));
     assert!(events[0].after.contains("2026-11-22T14:00:00Z"));
     let ended = site
-        .desk()
-        .end(&bob, &whose, Kind::ApiKey, id_of(&parent), WithMade::Yes);
+        .app()
+        .end(&bob, &scope, Kind::ApiKey, id_of(&parent), WithMade::Yes);
     assert_eq!(ended.unwrap(), 3);
 }
 
@@ -423,23 +425,23 @@ fn who_ends_a_key_with_what_it_made_is_told_how_many_and_an_edit_logs_both_ends(
 fn an_ssh_key_is_judged_by_the_policy_of_the_moment_it_is_written() {
     let site = Site::new();
     let bob = caller(&site, &site.bob);
-    let whose = Desk::own_ssh_keys(&bob).unwrap();
+    let scope = App::own_ssh_keys(&bob).unwrap();
     let key = PublicKey::parse(KEY, &KeyRules::default()).unwrap();
     let add = |name: &str| {
         let new = NewSshKey {
             name: name.to_owned(),
             key: key.clone(),
             end: WantedEnd::Unsaid,
-            networks: None,
+            allowed_addresses: None,
         };
-        site.desk().add_ssh_key(&bob, &whose, new, None)
+        site.app().add_ssh_key(&bob, &scope, new, None)
     };
     let only = |kind: &str| {
         let change = PolicyChange {
             ssh_key_types: Some(vec![kind.to_owned()]),
             ..PolicyChange::default()
         };
-        site.desk().change_policy_as_operator(change).unwrap()
+        site.app().change_policy_as_operator(change).unwrap()
     };
     only("ssh-rsa");
     let refused = add("laptop").err().unwrap();
@@ -451,7 +453,7 @@ fn an_ssh_key_is_judged_by_the_policy_of_the_moment_it_is_written() {
         key: Some(key.clone()),
         ..SshKeyChange::default()
     };
-    let refused = site.desk().edit_ssh_key(&bob, &whose, added.id, change);
+    let refused = site.app().edit_ssh_key(&bob, &scope, added.id, change);
     assert!(matches!(refused.err().unwrap(), Error::AgainstPolicy(_)));
 }
 
@@ -463,7 +465,7 @@ fn the_log_says_what_may_be_chosen_and_what_is_fixed() {
             api_key_lifetime_choice: Some(choice),
             ..PolicyChange::default()
         };
-        site.desk().change_policy_as_operator(change).unwrap();
+        site.app().change_policy_as_operator(change).unwrap();
         let events = site.events();
         let event = events.iter().find(|event| event["action"] == "policy.edit");
         let event = event.unwrap();
@@ -477,7 +479,7 @@ fn what_this_process_did_is_counted() {
     let site = Site::new();
     site.set_password("bob");
     let counted = || {
-        let figures = site.desk().figures(site.clock.now()).unwrap();
+        let figures = site.app().figures(site.clock.now()).unwrap();
         [
             figures.verified,
             figures.refused,
@@ -488,7 +490,7 @@ fn what_this_process_did_is_counted() {
     let sign_in = |password: &str| {
         let password = Password::typed(password).unwrap();
         let now = site.clock.now();
-        site.desk().sign_in("bob", &password, None, origin(), now)
+        site.app().sign_in("bob", &password, None, origin(), now)
     };
     let start = counted();
     let more = |expected: [u64; 4]| {
@@ -501,7 +503,7 @@ fn what_this_process_did_is_counted() {
     let unknown = unknown_secret(Kind::Token);
     let presented = Presented::parse(&unknown).unwrap();
     let now = site.clock.now();
-    let refused = site.desk().caller(&presented, |_| true, origin(), now);
+    let refused = site.app().caller(&presented, |_| true, origin(), now);
     assert!(refused.is_err());
     more([1, 1, 0, 0]);
     sign_in(PASSWORD).unwrap();
@@ -516,10 +518,10 @@ fn requests_sweep_once_a_minute_and_when_the_clock_went_back() {
     // When both tokens are over.
     let end = site.clock.now().unix() + 86_400;
     let tokens_after = |second: i64| {
-        site.desk().sweep_sometimes(Time::from_unix(second));
+        site.app().sweep_sometimes(Time::from_unix(second));
         // Whatever is written waits for what was asked for before.
         let unchanged = PolicyChange::default();
-        site.desk().change_policy_as_operator(unchanged).unwrap();
+        site.app().change_policy_as_operator(unchanged).unwrap();
         let rows = site.dump(|table| table == "credentials");
         rows.matches(" token ").count()
     };
@@ -541,7 +543,7 @@ fn the_set_up_link_goes_with_the_first_admin_and_not_with_a_member() {
             .matches("set-up")
             .count()
     };
-    site.desk().set_up_code().unwrap().unwrap();
+    site.app().set_up_code().unwrap().unwrap();
     assert_eq!(links(), 1);
     site.add_user("bob", Role::Member);
     assert_eq!(links(), 1);
@@ -561,9 +563,9 @@ fn who_is_limited_to_networks_disables_users_and_enables_none() {
             disabled: Some(disabled),
             ..UserChange::default()
         };
-        site.desk().change_user(by, &name("bob"), change)
+        site.app().change_user(by, &name("bob"), change)
     };
-    // What is as it should be is no gift.
+    // What is as it should be is no grantable.
     assert!(turn(&near, Disabled::No).unwrap().is_enabled());
     assert!(!turn(&near, Disabled::Yes).unwrap().is_enabled());
     let refused = turn(&near, Disabled::No).err().unwrap();
@@ -578,15 +580,15 @@ fn a_browser_is_known_for_a_year() {
     let site = Site::new();
     site.set_password("bob");
     let browser = Digest::of(b"bob's browser");
-    let bob = site.desk().user_as_operator(&name("bob")).unwrap();
-    site.desk()
+    let bob = site.app().user_as_operator(&name("bob")).unwrap();
+    site.app()
         .remember_browser(Digest::of(b"bob's browser"), &bob, site.clock.now())
         .unwrap();
     let sign_in = |password: &str, browser: Option<&Digest>| {
         let password = Password::typed(password).unwrap();
         let now = site.clock.now();
-        let desk = site.desk();
-        desk.sign_in("bob", &password, browser, origin(), now).err()
+        let app = site.app();
+        app.sign_in("bob", &password, browser, origin(), now).err()
     };
     let refused = |error: Option<Error>| matches!(error, Some(Error::TooMany { .. }));
     site.pass(YEAR_SECONDS - 1);

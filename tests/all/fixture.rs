@@ -4,12 +4,12 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use keycroft::app::{App, AppState};
 use keycroft::clock::Clock;
-use keycroft::desk::{Desk, Office};
-use keycroft::http::{House, Settings, admit, respond};
-use keycroft::model::address::Networks;
+use keycroft::http::{ServerState, Settings, admit, respond};
+use keycroft::model::address::AllowedAddresses;
 use keycroft::model::credential::Kind;
-use keycroft::model::event::{Origin, Way};
+use keycroft::model::event::{Channel, Origin};
 use keycroft::model::password::Password;
 use keycroft::model::secret::{Form, Id, Presented, Secret};
 use keycroft::model::time::{Time, WantedEnd};
@@ -23,10 +23,10 @@ pub const PASSWORD: &str = "correct horse battery";
 
 /// One installation in a folder of its own.
 pub struct Site {
-    pub office: Office,
+    pub app_state: AppState,
     pub clock: Clock,
     pub settings: Arc<Settings>,
-    pub house: House,
+    pub server_state: ServerState,
     /// Tokens with all that the user may do, made by the file's owner.
     pub alice: String,
     pub bob: String,
@@ -39,7 +39,7 @@ impl Site {
         Self::behind(&[])
     }
 
-    /// The same behind proxies in these networks.
+    /// The same behind proxies in these allowed_addresses.
     pub fn behind(proxies: &[&str]) -> Self {
         let mut site = Self::empty(proxies);
         site.add_user("alice", Role::Admin);
@@ -56,17 +56,17 @@ impl Site {
         let settings = Arc::new(Settings {
             public_url: "http://127.0.0.1:8420".to_owned(),
             public_url_given: false,
-            behind_proxy: (!proxies.is_empty()).then(|| Networks::parse(proxies).unwrap()),
+            behind_proxy: (!proxies.is_empty()).then(|| AllowedAddresses::parse(proxies).unwrap()),
         });
-        let office =
-            Office::open_or_create(&folder.path().join("keycroft.db"), clock.clone()).unwrap();
-        let house = House::open(&office, &settings).unwrap();
+        let app_state =
+            AppState::open_or_create(&folder.path().join("keycroft.db"), clock.clone()).unwrap();
+        let server_state = ServerState::open(&app_state, &settings).unwrap();
         let (alice, bob) = (String::new(), String::new());
         Self {
-            office,
+            app_state,
             clock,
             settings,
-            house,
+            server_state,
             alice,
             bob,
             folder,
@@ -79,18 +79,18 @@ impl Site {
 
     /// Closes the file, which writes what was noted in memory, and opens it again.
     pub fn reopen(&mut self) {
-        self.office.close();
-        self.office = Office::open(&self.path(), self.clock.clone()).unwrap();
-        self.house = self.open_house();
+        self.app_state.close();
+        self.app_state = AppState::open(&self.path(), self.clock.clone()).unwrap();
+        self.server_state = self.open_house();
     }
 
     /// A house for another thread.
-    pub fn open_house(&self) -> House {
-        House::open(&self.office, &self.settings).unwrap()
+    pub fn open_house(&self) -> ServerState {
+        ServerState::open(&self.app_state, &self.settings).unwrap()
     }
 
-    pub fn desk(&self) -> &Desk {
-        &self.house.desk
+    pub fn app(&self) -> &App {
+        &self.server_state.app
     }
 
     pub fn add_user(&self, name: &str, role: Role) {
@@ -101,13 +101,13 @@ impl Site {
             role,
             password: None,
         };
-        self.desk().add_user_as_operator(user).unwrap();
+        self.app().add_user_as_operator(user).unwrap();
     }
 
     /// A new token with all that the user may do, for as long as the policy says (24 hours).
     pub fn token(&self, name: &str) -> String {
         let name = Username::parse(name).unwrap();
-        let issued = self.desk().user_token_as_operator(&name, WantedEnd::Unsaid);
+        let issued = self.app().user_token_as_operator(&name, WantedEnd::Unsaid);
         let issued = issued.unwrap();
         issued.secret.reveal().to_string()
     }
@@ -115,7 +115,7 @@ impl Site {
     /// Gives a user [`PASSWORD`].
     pub fn set_password(&self, name: &str) {
         let username = Username::parse(name).unwrap();
-        let code = self.desk().reset_password_as_operator(&username).unwrap();
+        let code = self.app().reset_password_as_operator(&username).unwrap();
         let code = code.reveal();
         let answer = self
             .ask("POST", "/api/v1/password-reset")
@@ -129,7 +129,7 @@ impl Site {
     pub fn sign_in(&self, name: &str) -> String {
         let password = Password::typed(PASSWORD).unwrap();
         let origin = Origin {
-            way: Way::Console,
+            channel: Channel::Console,
             address: Some("127.0.0.1".parse().unwrap()),
             program: Some(
                 "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned(),
@@ -137,7 +137,7 @@ impl Site {
             request_id: None,
         };
         let now = self.clock.now();
-        let session = self.desk().sign_in(name, &password, None, origin, now);
+        let session = self.app().sign_in(name, &password, None, origin, now);
         session.unwrap().secret.reveal().to_string()
     }
 
@@ -148,7 +148,7 @@ impl Site {
     }
 
     pub fn ask(&self, method: &str, path: &str) -> Asking<'_> {
-        Asking::new(&self.house, method, path)
+        Asking::new(&self.server_state, method, path)
     }
 
     /// Asks as `bearer` and asserts the status: what was answered, null without a body. `body`: null for none.
@@ -271,7 +271,7 @@ pub fn unknown_secret(kind: Kind) -> String {
 /// One request in the making.
 #[derive(Clone)]
 pub struct Asking<'a> {
-    house: &'a House,
+    server_state: &'a ServerState,
     method: String,
     url: String,
     headers: Vec<(String, String)>,
@@ -280,9 +280,9 @@ pub struct Asking<'a> {
 }
 
 impl<'a> Asking<'a> {
-    pub fn new(house: &'a House, method: &str, url: &str) -> Self {
+    pub fn new(server_state: &'a ServerState, method: &str, url: &str) -> Self {
         Self {
-            house,
+            server_state,
             method: method.to_owned(),
             url: url.to_owned(),
             headers: Vec::new(),
@@ -342,7 +342,7 @@ impl<'a> Asking<'a> {
         if over {
             drop(request.data());
         }
-        let response = respond(self.house, &request);
+        let response = respond(self.server_state, &request);
         let mut body = Vec::new();
         let (mut reader, _) = response.data.into_reader_and_size();
         reader.read_to_end(&mut body).unwrap();

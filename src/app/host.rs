@@ -3,26 +3,26 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Desk, Issued, new_code};
-use crate::model::address::Networks;
+use super::{App, Issued, new_code};
+use crate::model::address::AllowedAddresses;
 use crate::model::caller::{Caller, Permit};
 use crate::model::code::Purpose;
 use crate::model::credential::{Kind, Owner, OwnerId};
 use crate::model::error::{Error, FieldError};
-use crate::model::event::{Action, Origin, Target, Trace};
+use crate::model::event::{Action, AuditDetails, Origin, Target};
 use crate::model::host::{
-    AcceptedLogin, CACHE_AGE_DEFAULT, EnrolmentCode, Host, HostChange, HostId, HostRecord,
-    LoginKey, NewEnrolmentCode, SharedLogin, shown,
+    AcceptedLogin, CACHE_AGE_DEFAULT, EnrollmentCode, Host, HostChange, HostId, HostRecord,
+    LoginKey, NewEnrollmentCode, SharedLogin, shown,
 };
-use crate::model::idempotency::Once;
-use crate::model::permission::{Own, Permissions};
+use crate::model::idempotency::IdempotencyKey;
+use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::secret::{Form, Id, Presented, Secret};
 use crate::model::time::Time;
 use crate::model::user::Username;
 use crate::store::{HostContact, NewRow, Page, Wanted, Write};
 
 const NOT_FOUND: Error = Error::NotFound("host");
-/// Enrolment codes that a list shows.
+/// Enrollment codes that a list shows.
 const CODES_MAX: usize = 200;
 
 /// What is known of what each host was last told: so that asking again costs nothing while nothing changed.
@@ -63,7 +63,7 @@ fn host_of(caller: &Caller) -> Result<&Host, Error> {
 }
 
 /// For admins.
-impl Desk {
+impl App {
     /// Hosts, newest first.
     ///
     /// # Errors
@@ -74,7 +74,7 @@ impl Desk {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<HostRecord>, Error> {
-        caller.demand(Own::HostsRead)?;
+        caller.demand(BuiltinPermission::HostsRead)?;
         self.read.hosts(after, limit)
     }
 
@@ -83,7 +83,7 @@ impl Desk {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Forbidden`].
     pub fn host(&self, caller: &Caller, id: Id) -> Result<HostRecord, Error> {
-        caller.demand(Own::HostsRead)?;
+        caller.demand(BuiltinPermission::HostsRead)?;
         self.read.host(id)?.ok_or(NOT_FOUND)
     }
 
@@ -98,7 +98,8 @@ impl Desk {
         id: Id,
         change: HostChange,
     ) -> Result<HostRecord, Error> {
-        let permit = caller.permit_with_password(Own::HostsWrite, Action::HostEdit)?;
+        let permit =
+            caller.permit_with_password(BuiltinPermission::HostsWrite, Action::HostEdit)?;
         self.store().write(permit, move |write| {
             let before = write.host(id)?.ok_or(NOT_FOUND)?;
             if change.version.is_some_and(|version| version != before.version_word()) {
@@ -114,14 +115,14 @@ impl Desk {
                 after.groups = groups;
             }
             if let Some(shared_logins) = change.shared_logins {
-                demand_nobodys_own(write, &before.shared_logins, &shared_logins)?;
+                require_nobodys_own(write, &before.shared_logins, &shared_logins)?;
                 after.shared_logins = shared_logins;
             }
             if let Some(age) = change.cache_age_max {
                 after.host.cache_age_max = age;
             }
             write.edit_host(&after)?;
-            let trace = Trace::of(Target::new("host", id, &after.host.name, None))
+            let trace = AuditDetails::of(Target::new("host", id, &after.host.name, None))
                 .changed("name", &before.host.name, &after.host.name)
                 .changed("groups", before.groups.join(" "), after.groups.join(" "))
                 .changed("shared_logins", shown(&before.shared_logins), shown(&after.shared_logins))
@@ -140,60 +141,61 @@ impl Desk {
     /// # Errors
     /// [`Error::NotFound`].
     pub fn delete_host(&self, caller: &Caller, id: Id) -> Result<(), Error> {
-        let permit = caller.permit_with_password(Own::HostsWrite, Action::HostDelete)?;
-        let copies = Arc::clone(&self.office.copies);
+        let permit =
+            caller.permit_with_password(BuiltinPermission::HostsWrite, Action::HostDelete)?;
+        let copies = Arc::clone(&self.shared.copies);
         self.store().write(permit, move |write| {
             let host = write.host(id)?.ok_or(NOT_FOUND)?;
             write.delete_host(host.host.id)?;
             lock(&copies).remove(&host.host.id);
-            let trace = Trace::of(Target::new("host", id, &host.host.name, None))
+            let trace = AuditDetails::of(Target::new("host", id, &host.host.name, None))
                 .before("groups", host.groups.join(" "))
                 .before("shared_logins", shown(&host.shared_logins));
             Ok(((), trace))
         })
     }
 
-    /// Enrolment codes that are still good, newest first.
+    /// Enrollment codes that are still good, newest first.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
-    pub fn enrolment_codes(&self, caller: &Caller) -> Result<Vec<EnrolmentCode>, Error> {
-        caller.demand(Own::HostsRead)?;
-        self.read.enrolment_codes(caller.now, CODES_MAX)
+    pub fn enrollment_codes(&self, caller: &Caller) -> Result<Vec<EnrollmentCode>, Error> {
+        caller.demand(BuiltinPermission::HostsRead)?;
+        self.read.enrollment_codes(caller.now, CODES_MAX)
     }
 
-    /// Makes an enrolment code.
+    /// Makes an enrollment code.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a group that is none.
-    pub fn add_enrolment_code(
+    pub fn add_enrollment_code(
         &self,
         caller: &Caller,
-        new: NewEnrolmentCode,
-        once: Option<Once>,
-    ) -> Result<(Secret, EnrolmentCode), Error> {
+        new: NewEnrollmentCode,
+        once: Option<IdempotencyKey>,
+    ) -> Result<(Secret, EnrollmentCode), Error> {
         let permit = caller
-            .permit_with_password(Own::HostsWrite, Action::EnrolmentCodeCreate)?
+            .permit_with_password(BuiltinPermission::HostsWrite, Action::EnrollmentCodeCreate)?
             .once(once);
-        let (secret, mut row) = new_code(Purpose::Enrolment, caller.now);
+        let (secret, mut row) = new_code(Purpose::Enrollment, caller.now);
         let mut groups = new.groups;
         groups.sort_unstable();
         groups.dedup();
         row.uses = new.uses;
         row.expires_at = caller.now.after(new.lifetime);
         row.groups = groups.join(" ");
-        let code = EnrolmentCode {
+        let code = EnrollmentCode {
             id: row.id,
             uses_left: row.uses,
             created_at: caller.now,
             expires_at: row.expires_at,
             groups,
-            made_by: Some(caller.credential.id),
+            created_by: Some(caller.credential.id),
         };
         let made = code.clone();
         self.store().write(permit, move |write| {
-            write.demand_no_networks()?;
-            row.maker = write.code_maker()?;
+            write.require_no_networks()?;
+            row.creator = write.code_maker()?;
             for name in &code.groups {
                 if write.group(name)?.is_none() {
                     let message = format!("there is no group {name}");
@@ -201,7 +203,7 @@ impl Desk {
                 }
             }
             write.add_code(&row)?;
-            let trace = Trace::of(Target::new("enrolment-code", code.id, "", None))
+            let trace = AuditDetails::of(Target::new("enrollment-code", code.id, "", None))
                 .after("uses", code.uses_left)
                 .after("expires", code.expires_at)
                 .after("groups", code.groups.join(" "));
@@ -210,23 +212,27 @@ impl Desk {
         Ok((secret, made))
     }
 
-    /// Deletes an enrolment code: it opens nothing any more.
+    /// Deletes an enrollment code: it opens nothing any more.
     ///
     /// # Errors
     /// [`Error::NotFound`] also for one that is spent or over.
-    pub fn delete_enrolment_code(&self, caller: &Caller, id: Id) -> Result<(), Error> {
-        let permit = caller.permit_with_password(Own::HostsWrite, Action::EnrolmentCodeDelete)?;
+    pub fn delete_enrollment_code(&self, caller: &Caller, id: Id) -> Result<(), Error> {
+        let permit = caller
+            .permit_with_password(BuiltinPermission::HostsWrite, Action::EnrollmentCodeDelete)?;
         self.store().write(permit, move |write| {
-            if !write.delete_enrolment_code(id)? {
-                return Err(Error::NotFound("enrolment code"));
+            if !write.delete_enrollment_code(id)? {
+                return Err(Error::NotFound("enrollment code"));
             }
-            Ok(((), Trace::of(Target::new("enrolment-code", id, "", None))))
+            Ok((
+                (),
+                AuditDetails::of(Target::new("enrollment-code", id, "", None)),
+            ))
         })
     }
 }
 
 /// A shared login that is also a user's own name would take it from them. What is shared already may stay.
-fn demand_nobodys_own(
+fn require_nobodys_own(
     write: &Write<'_>,
     before: &[SharedLogin],
     after: &[SharedLogin],
@@ -244,18 +250,18 @@ fn demand_nobodys_own(
 }
 
 /// For hosts.
-impl Desk {
-    /// Whether a code enrols a host now, without spending it.
+impl App {
+    /// Whether a code enrolls a host now, without spending it.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when it does not.
-    pub fn demand_enrolment_code(&self, presented: &Presented, now: Time) -> Result<(), Error> {
+    pub fn require_enrollment_code(&self, presented: &Presented, now: Time) -> Result<(), Error> {
         self.read
-            .code(presented, Purpose::Enrolment, now)
+            .code(presented, Purpose::Enrollment, now)
             .map(|_| ())
     }
 
-    /// Enrols a host by a code, which is spent only if that succeeds.
+    /// Enrolls a host by a code, which is spent only if that succeeds.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when the code is not good; [`Error::Conflict`] for a name in use.
@@ -271,7 +277,7 @@ impl Desk {
         let (program, address) = (origin.program.clone(), origin.address);
         let permit = Permit::by_code(
             presented,
-            Purpose::Enrolment,
+            Purpose::Enrollment,
             Action::HostEnroll,
             origin,
             now,
@@ -290,16 +296,16 @@ impl Desk {
                 name: name.clone(),
                 note: None,
                 permissions: Permissions::none(),
-                networks: Networks::default(),
+                allowed_addresses: AllowedAddresses::default(),
                 digest,
-                made_by: None,
+                created_by: None,
                 expires_at: None,
                 password_at: None,
                 user_agent: program,
                 address,
             })?;
-            let trace =
-                Trace::of(Target::new("host", id, &name, None)).after("groups", groups.join(" "));
+            let trace = AuditDetails::of(Target::new("host", id, &name, None))
+                .after("groups", groups.join(" "));
             Ok(((), trace))
         })?;
         let record = self.read.record(id)?.ok_or(NOT_FOUND)?;
@@ -312,7 +318,7 @@ impl Desk {
     /// Faults of ours.
     pub fn copy_tag(&self, caller: &Caller) -> Result<Option<String>, Error> {
         let host = host_of(caller)?;
-        let Some(copy) = lock(&self.office.copies).get(&host.id).cloned() else {
+        let Some(copy) = lock(&self.shared.copies).get(&host.id).cloned() else {
             return Ok(None);
         };
         let holds = copy.as_of.event == self.read.last_event_number()?
@@ -328,7 +334,7 @@ impl Desk {
     pub fn remember_copy(&self, caller: &Caller, tag: &str, as_of: AsOf) -> Result<(), Error> {
         let tag = tag.to_owned();
         let host = host_of(caller)?.id;
-        lock(&self.office.copies).insert(host, Copy { tag, as_of });
+        lock(&self.shared.copies).insert(host, Copy { tag, as_of });
         Ok(())
     }
 
@@ -412,14 +418,18 @@ impl Desk {
             }
             let trace = match last {
                 Some(login) => report_login(write, &host, login)?,
-                None => Trace::default(),
+                None => AuditDetails::default(),
             };
             Ok(((), trace))
         })
     }
 }
 
-fn report_login(write: &Write<'_>, host: &Host, mut login: AcceptedLogin) -> Result<Trace, Error> {
+fn report_login(
+    write: &Write<'_>,
+    host: &Host,
+    mut login: AcceptedLogin,
+) -> Result<AuditDetails, Error> {
     // A host's clock may be ahead; nothing was used in the future.
     login.at = login.at.min(write.now);
     let found = match Username::parse(&login.login) {
@@ -441,7 +451,7 @@ fn report_login(write: &Write<'_>, host: &Host, mut login: AcceptedLogin) -> Res
         _ => Target::new("login", &login.login, &login.fingerprint, None),
     };
     let address = login.address.map_or_else(String::new, |at| at.to_string());
-    Ok(Trace::of(target)
+    Ok(AuditDetails::of(target)
         .after("host", &host.name)
         .after("login", &login.login)
         .after("fingerprint", &login.fingerprint)

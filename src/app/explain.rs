@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{Desk, Whose};
+use super::{App, Scope};
 use crate::model::caller::Caller;
 use crate::model::credential::{Credential, Kind, Record};
 use crate::model::error::{Error, FieldError};
@@ -71,7 +71,7 @@ impl Explanation {
     }
 }
 
-impl Desk {
+impl App {
     /// Why a credential is refused, or would be. Also of what was deleted, as long as its row is kept.
     ///
     /// # Errors
@@ -79,16 +79,16 @@ impl Desk {
     pub fn explain(
         &self,
         caller: &Caller,
-        whose: &Whose,
+        scope: &Scope,
         kind: Kind,
         id: Id,
         circumstances: &Circumstances,
     ) -> Result<Explanation, Error> {
-        caller.demand(whose.read)?;
+        caller.demand(scope.read)?;
         let not_found = Error::NotFound(kind.name());
         let record = self
             .record(id)?
-            .filter(|record| record.owner == whose.owner && record.kind == kind);
+            .filter(|record| record.owner == scope.owner && record.kind == kind);
         let (Some(record), Some(credential)) = (record, self.read.credential(id)?) else {
             return Err(not_found);
         };
@@ -153,21 +153,27 @@ fn not_expired(credential: &Credential, seen_expired: bool, now: Time) -> Check 
 
 fn address_allowed(credential: &Credential, address: Option<IpAddr>) -> Check {
     const NAME: &str = "address_allowed";
-    let networks = &credential.networks;
+    let allowed_addresses = &credential.allowed_addresses;
     match address {
-        _ if networks.is_everywhere() => check(NAME, true, "It may be used from everywhere."),
+        _ if allowed_addresses.is_everywhere() => {
+            check(NAME, true, "It may be used from everywhere.")
+        }
         None => check(
             NAME,
             None,
-            format!("It may be used from {networks}; say from where it was used (address)."),
+            format!(
+                "It may be used from {allowed_addresses}; say from where it was used (address)."
+            ),
         ),
-        Some(address) if networks.allow(address) => {
-            check(NAME, true, format!("{address} lies within {networks}."))
-        }
+        Some(address) if allowed_addresses.allow(address) => check(
+            NAME,
+            true,
+            format!("{address} lies within {allowed_addresses}."),
+        ),
         Some(address) => check(
             NAME,
             false,
-            format!("It may be used from {networks}, and {address} lies outside."),
+            format!("It may be used from {allowed_addresses}, and {address} lies outside."),
         ),
     }
 }

@@ -1,10 +1,10 @@
 //! The organisation's rules.
 
-use super::Desk;
+use super::App;
 use crate::model::caller::{Caller, Permit};
 use crate::model::error::Error;
-use crate::model::event::{Action, Target, Trace};
-use crate::model::permission::Own;
+use crate::model::event::{Action, AuditDetails, Target};
+use crate::model::permission::BuiltinPermission;
 use crate::model::policy::{Choice, Policy, PolicyChange};
 use crate::store::Write;
 
@@ -46,13 +46,13 @@ fn words(policy: &Policy) -> Vec<(&'static str, String)> {
     ]
 }
 
-impl Desk {
+impl App {
     /// The policy, for whoever may read it.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
     pub fn policy(&self, caller: &Caller) -> Result<Policy, Error> {
-        caller.demand(Own::PolicyRead)?;
+        caller.demand(BuiltinPermission::PolicyRead)?;
         self.read.policy()
     }
 
@@ -70,7 +70,7 @@ impl Desk {
     /// [`Error::Invalid`] when the whole does not hold together; [`Error::Forbidden`].
     pub fn change_policy(&self, caller: &Caller, change: PolicyChange) -> Result<Policy, Error> {
         self.store().write(
-            caller.permit_with_password(Own::PolicyWrite, Action::PolicyEdit)?,
+            caller.permit_with_password(BuiltinPermission::PolicyWrite, Action::PolicyEdit)?,
             |write| change_policy(write, change),
         )
     }
@@ -78,7 +78,7 @@ impl Desk {
     /// The same for who looked at the policy before: nothing newer than `seen` is overwritten.
     ///
     /// # Errors
-    /// [`Error::changed_meanwhile`]; as [`Desk::change_policy`].
+    /// [`Error::changed_meanwhile`]; as [`App::change_policy`].
     pub fn change_policy_from(
         &self,
         caller: &Caller,
@@ -86,7 +86,7 @@ impl Desk {
         change: PolicyChange,
     ) -> Result<Policy, Error> {
         self.store().write(
-            caller.permit_with_password(Own::PolicyWrite, Action::PolicyEdit)?,
+            caller.permit_with_password(BuiltinPermission::PolicyWrite, Action::PolicyEdit)?,
             move |write| {
                 if write.policy()? != seen {
                     return Err(Error::changed_meanwhile("the policy"));
@@ -108,11 +108,11 @@ impl Desk {
     }
 }
 
-fn change_policy(write: &Write<'_>, change: PolicyChange) -> Result<(Policy, Trace), Error> {
+fn change_policy(write: &Write<'_>, change: PolicyChange) -> Result<(Policy, AuditDetails), Error> {
     let before = write.policy()?;
     let after = change.apply(&before)?;
     write.set_policy(&after)?;
-    let mut trace = Trace::of(Target::new("policy", "policy", "", None));
+    let mut trace = AuditDetails::of(Target::new("policy", "policy", "", None));
     for ((word, old), (_, new)) in words(&before).into_iter().zip(words(&after)) {
         trace = trace.changed(word, old, new);
     }

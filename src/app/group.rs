@@ -1,16 +1,16 @@
 //! Groups.
 
-use super::Desk;
+use super::App;
 use crate::model::caller::Caller;
 use crate::model::error::Error;
-use crate::model::event::{Action, Target, Trace};
+use crate::model::event::{Action, AuditDetails, Target};
 use crate::model::group::Group;
-use crate::model::idempotency::Once;
-use crate::model::permission::Own;
+use crate::model::idempotency::IdempotencyKey;
+use crate::model::permission::BuiltinPermission;
 use crate::model::user::Username;
 use crate::store::Page;
 
-impl Desk {
+impl App {
     /// Groups, newest first.
     ///
     /// # Errors
@@ -21,7 +21,7 @@ impl Desk {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Group>, Error> {
-        caller.demand(Own::UsersRead)?;
+        caller.demand(BuiltinPermission::UsersRead)?;
         self.read.groups(after, limit)
     }
 
@@ -30,7 +30,7 @@ impl Desk {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Forbidden`].
     pub fn group(&self, caller: &Caller, name: &str) -> Result<Group, Error> {
-        caller.demand(Own::UsersRead)?;
+        caller.demand(BuiltinPermission::UsersRead)?;
         self.read.group(name)?.ok_or(Error::NotFound("group"))
     }
 
@@ -42,16 +42,19 @@ impl Desk {
         &self,
         caller: &Caller,
         name: String,
-        once: Option<Once>,
+        once: Option<IdempotencyKey>,
     ) -> Result<Group, Error> {
         self.store().write(
             caller
-                .permit_with_password(Own::UsersWrite, Action::GroupAdd)?
+                .permit_with_password(BuiltinPermission::UsersWrite, Action::GroupAdd)?
                 .once(once),
             move |write| {
                 write.add_group(&name)?;
                 let group = write.group(&name)?.ok_or(Error::NotFound("group"))?;
-                Ok((group, Trace::of(Target::new("group", name, "", None))))
+                Ok((
+                    group,
+                    AuditDetails::of(Target::new("group", name, "", None)),
+                ))
             },
         )
     }
@@ -62,11 +65,11 @@ impl Desk {
     /// [`Error::NotFound`]; [`Error::Conflict`] while a host is limited to it.
     pub fn delete_group(&self, caller: &Caller, name: String) -> Result<(), Error> {
         self.store().write(
-            caller.permit_with_password(Own::UsersWrite, Action::GroupDelete)?,
+            caller.permit_with_password(BuiltinPermission::UsersWrite, Action::GroupDelete)?,
             move |write| {
                 let group = write.group(&name)?.ok_or(Error::NotFound("group"))?;
                 write.delete_group(&group)?;
-                let trace = Trace::of(Target::new("group", &group.name, "", None))
+                let trace = AuditDetails::of(Target::new("group", &group.name, "", None))
                     .before("members", group.members.join(" "));
                 Ok(((), trace))
             },
@@ -107,7 +110,7 @@ impl Desk {
         username: Username,
     ) -> Result<(), Error> {
         self.store().write(
-            caller.permit_with_password(Own::UsersWrite, action)?,
+            caller.permit_with_password(BuiltinPermission::UsersWrite, action)?,
             move |write| {
                 let group = write.group(&group)?.ok_or(Error::NotFound("group"))?;
                 let user = write.user(&username)?.ok_or(Error::NotFound("user"))?;
@@ -118,7 +121,7 @@ impl Desk {
                 }
                 Ok((
                     (),
-                    Trace::of(Target::new(
+                    AuditDetails::of(Target::new(
                         "group",
                         &group.name,
                         &user.username,

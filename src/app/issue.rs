@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use super::Desk;
-use super::credential::{Whose, find, not_found, shown_end, target, user_of};
-use crate::model::address::Networks;
+use super::App;
+use super::credential::{Scope, find, not_found, shown_end, target, user_of};
+use crate::model::address::AllowedAddresses;
 use crate::model::caller::Caller;
 use crate::model::credential::{
-    Credential, CredentialChange, Kind, NewCredential, OwnerId, Record, Rotation, State, Which,
+    Credential, CredentialChange, Kind, NewCredential, OwnerId, Record, Rotation, SecretSlot, State,
 };
 use crate::model::error::{Error, FieldError};
-use crate::model::event::{Action, Origin, Target, Trace};
-use crate::model::idempotency::Once;
+use crate::model::event::{Action, AuditDetails, Origin, Target};
+use crate::model::idempotency::IdempotencyKey;
 use crate::model::permission::Permissions;
 use crate::model::policy::{Policy, is_whole_hours};
 use crate::model::secret::{Form, Id, Secret};
-use crate::model::text::tame;
+use crate::model::text::sanitize;
 use crate::model::time::{Lifetime, Time, WantedEnd};
 use crate::model::user::Disabled;
 use crate::store::{NewRow, Power, Write};
@@ -64,7 +64,7 @@ impl Bounds {
 
     /// Permissions for a new or changed credential: they exist, lie within the limit, and within what the caller may do.
     fn demand(&self, write: &Write<'_>, permissions: &Permissions) -> Result<(), Error> {
-        write.demand_defined(permissions, "permissions")?;
+        write.require_defined(permissions, "permissions")?;
         let limit = self.limit.as_ref();
         if let Some(missing) = limit.and_then(|limit| permissions.first_missing_from(limit)) {
             return Err(Error::field(
@@ -72,22 +72,22 @@ impl Bounds {
                 format!("a service's API key can't carry {missing}"),
             ));
         }
-        write.demand_within(&permissions.without(&self.defined))
+        write.require_within(&permissions.without(&self.defined))
     }
 
     /// A credential may be changed or rotated only by one that may do as much.
-    fn demand_within_caller(&self, write: &Write<'_>, record: &Record) -> Result<(), Error> {
-        write.demand_within(&record.permissions.without(&self.defined))?;
+    fn require_within_caller(&self, write: &Write<'_>, record: &Record) -> Result<(), Error> {
+        write.require_within(&record.permissions.without(&self.defined))?;
         match &write.power {
             Power::Unlimited => Ok(()),
             Power::Credential(caller, _) => {
-                within_maker(Some(record.networks.clone()), caller).map(|_| ())
+                within_maker(Some(record.allowed_addresses.clone()), caller).map(|_| ())
             }
         }
     }
 }
 
-impl Desk {
+impl App {
     /// Makes an API key or a token.
     ///
     /// # Errors
@@ -95,9 +95,9 @@ impl Desk {
     pub fn issue(
         &self,
         caller: &Caller,
-        whose: &Whose,
+        scope: &Scope,
         wanted: NewCredential,
-        once: Option<Once>,
+        once: Option<IdempotencyKey>,
     ) -> Result<Issued, Error> {
         let action = match wanted.kind {
             Kind::ApiKey => Action::ApiKeyCreate,
@@ -108,30 +108,30 @@ impl Desk {
                 ));
             }
         };
-        let permit = caller.permit(whose.write, action)?.once(once);
+        let permit = caller.permit(scope.write, action)?.once(once);
         let asked = wanted.permissions.as_ref().unwrap_or(&caller.power);
-        if whose.write.is_administrative() || asked.manage_credentials() {
-            caller.demand_recent_password()?;
+        if scope.write.is_administrative() || asked.manage_credentials() {
+            caller.require_recent_password()?;
         }
-        let (whose, origin) = (whose.clone(), caller.origin.clone());
+        let (scope, origin) = (scope.clone(), caller.origin.clone());
         let which = caller.which;
         let (secret, record) = self.store().write(permit, move |write| {
-            let Power::Credential(maker, power) = &write.power else {
+            let Power::Credential(creator, power) = &write.power else {
                 return Err(Error::Fault("an API key without a maker".to_owned()));
             };
-            let bounds = Bounds::of(write, whose.owner)?;
+            let bounds = Bounds::of(write, scope.owner)?;
             let permissions = match wanted.permissions {
                 Some(permissions) => permissions,
                 None => bounds.all_of(power),
             };
             bounds.demand(write, &permissions)?;
-            let networks = within_maker(wanted.networks, maker)?;
+            let allowed_addresses = within_maker(wanted.allowed_addresses, creator)?;
             let policy = write.policy()?;
             let expires_at = match wanted.kind {
                 Kind::Token => {
-                    let end = token_end(&policy, wanted.end, maker, write.now)?;
+                    let end = token_end(&policy, wanted.end, creator, write.now)?;
                     // What the secret before a rotation makes ends with that secret, not with the key.
-                    let previous = maker.previous.filter(|_| which == Which::Previous);
+                    let previous = creator.previous.filter(|_| which == SecretSlot::Previous);
                     match (end, previous.map(|previous| previous.ends_at)) {
                         (Some(end), Some(previous)) => Some(end.min(previous)),
                         (end, previous) => end.or(previous),
@@ -142,7 +142,7 @@ impl Desk {
                 }
             };
             if wanted.kind == Kind::ApiKey
-                && write.api_keys_of(whose.owner)? >= i64::from(policy.api_keys_max)
+                && write.api_keys_of(scope.owner)? >= i64::from(policy.api_keys_max)
             {
                 let message = format!(
                     "your organisation allows {} API keys; delete one that is no longer needed",
@@ -155,23 +155,23 @@ impl Desk {
             let row = NewRow {
                 id: secret.id(),
                 kind: wanted.kind,
-                owner: whose.owner,
+                owner: scope.owner,
                 name: name.clone(),
                 note: wanted.note,
                 permissions,
-                networks,
+                allowed_addresses,
                 digest: secret.digest(),
-                made_by: Some(maker.id),
+                created_by: Some(creator.id),
                 expires_at,
                 password_at: None,
                 user_agent: None,
                 address: None,
             };
             write.add_credential(&row)?;
-            let target = Target::new(row.kind.word(), row.id, &row.name, user_of(row.owner));
-            let trace = Trace::of(target)
+            let target = Target::new(row.kind.as_str(), row.id, &row.name, user_of(row.owner));
+            let trace = AuditDetails::of(target)
                 .after("permissions", &row.permissions)
-                .after("networks", &row.networks)
+                .after("networks", &row.allowed_addresses)
                 .after("expires", shown_end(row.expires_at));
             Ok(((secret, row.record(write.now)), trace))
         })?;
@@ -185,7 +185,7 @@ impl Desk {
     pub fn edit(
         &self,
         caller: &Caller,
-        whose: &Whose,
+        scope: &Scope,
         id: Id,
         change: CredentialChange,
     ) -> Result<Record, Error> {
@@ -195,25 +195,25 @@ impl Desk {
             (Some(Disabled::No), true) => Action::ApiKeyEnable,
             (Some(_) | None, _) => Action::ApiKeyEdit,
         };
-        let permit = caller.permit(whose.write, action)?;
-        demand_present_secret(caller, id)?;
-        if caller.demand_recent_password().is_err()
-            && (whose.write.is_administrative() || self.opens_more(id, &change)?)
+        let permit = caller.permit(scope.write, action)?;
+        require_present_secret(caller, id)?;
+        if caller.require_recent_password().is_err()
+            && (scope.write.is_administrative() || self.widens_access(id, &change)?)
         {
             return Err(Error::PasswordNeeded);
         }
-        let owner = whose.owner;
+        let owner = scope.owner;
         self.store().write(permit, move |write| {
             // What is wrong whatever the key is comes before whether there is one.
             let bounds = Bounds::of(write, owner)?;
             if let Some(permissions) = &change.permissions {
                 bounds.demand(write, permissions)?;
             }
-            let networks = match (change.networks, &write.power) {
-                (Some(networks), Power::Credential(maker, _)) => {
-                    Some(within_maker(Some(networks), maker)?)
+            let allowed_addresses = match (change.allowed_addresses, &write.power) {
+                (Some(allowed_addresses), Power::Credential(creator, _)) => {
+                    Some(within_maker(Some(allowed_addresses), creator)?)
                 }
-                (networks, _) => networks,
+                (allowed_addresses, _) => allowed_addresses,
             };
             let rule = write.policy()?.api_key;
             let end = change.end.map(|end| rule.end("API keys", end, write.now));
@@ -227,13 +227,13 @@ impl Desk {
                 return Err(Error::changed_meanwhile("this"));
             }
             if !only {
-                bounds.demand_within_caller(write, &before)?;
+                bounds.require_within_caller(write, &before)?;
             }
             let mut record = before.clone();
             record.name = change.name.unwrap_or(record.name);
             record.note = change.note.unwrap_or(record.note);
             record.permissions = change.permissions.unwrap_or(record.permissions);
-            record.networks = networks.unwrap_or(record.networks);
+            record.allowed_addresses = allowed_addresses.unwrap_or(record.allowed_addresses);
             record.expires_at = end.unwrap_or(record.expires_at);
             if !only {
                 write.edit_credential(&record)?;
@@ -248,7 +248,7 @@ impl Desk {
                     "no"
                 }
             };
-            let trace = Trace::of(target(&record))
+            let trace = AuditDetails::of(target(&record))
                 .changed("name", &before.name, &record.name)
                 .changed(
                     "note",
@@ -256,7 +256,11 @@ impl Desk {
                     record.note.as_deref().unwrap_or_default(),
                 )
                 .changed("permissions", &before.permissions, &record.permissions)
-                .changed("networks", &before.networks, &record.networks)
+                .changed(
+                    "networks",
+                    &before.allowed_addresses,
+                    &record.allowed_addresses,
+                )
                 .changed(
                     "expires",
                     shown_end(before.expires_at),
@@ -274,7 +278,7 @@ impl Desk {
 
     /// Whether a change would let a key manage credentials that could not before, or let one that can be used for longer,
     /// from elsewhere, or at all.
-    fn opens_more(&self, id: Id, change: &CredentialChange) -> Result<bool, Error> {
+    fn widens_access(&self, id: Id, change: &CredentialChange) -> Result<bool, Error> {
         let Some(before) = self.read.record(id)? else {
             return Ok(false);
         };
@@ -285,9 +289,12 @@ impl Desk {
         {
             return Ok(true);
         }
-        let networks = change.networks.as_ref().unwrap_or(&before.networks);
+        let allowed_addresses = change
+            .allowed_addresses
+            .as_ref()
+            .unwrap_or(&before.allowed_addresses);
         let opens = change.end.is_some()
-            || *networks != before.networks
+            || *allowed_addresses != before.allowed_addresses
             || change.disabled == Some(Disabled::No);
         Ok(opens && permissions.manage_credentials())
     }
@@ -299,22 +306,22 @@ impl Desk {
     pub fn rotate(
         &self,
         caller: &Caller,
-        whose: &Whose,
+        scope: &Scope,
         id: Id,
         rotation: Rotation,
-        once: Option<Once>,
+        once: Option<IdempotencyKey>,
     ) -> Result<Issued, Error> {
-        let permit = caller.permit(whose.write, Action::ApiKeyRotate)?.once(once);
-        demand_present_secret(caller, id)?;
+        let permit = caller.permit(scope.write, Action::ApiKeyRotate)?.once(once);
+        require_present_secret(caller, id)?;
         let is_dangerous = || -> Result<bool, Error> {
             let record = self.read.record(id)?;
             let manages = record.is_some_and(|record| record.permissions.manage_credentials());
-            Ok(manages || whose.write.is_administrative())
+            Ok(manages || scope.write.is_administrative())
         };
-        if caller.demand_recent_password().is_err() && is_dangerous()? {
+        if caller.require_recent_password().is_err() && is_dangerous()? {
             return Err(Error::PasswordNeeded);
         }
-        let (owner, uses) = (whose.owner, Arc::clone(&self.store().uses));
+        let (owner, uses) = (scope.owner, Arc::clone(&self.store().uses));
         let secret = self.store().write(permit, move |write| {
             let bounds = Bounds::of(write, owner)?;
             let rule = write.policy()?.api_key;
@@ -323,7 +330,7 @@ impl Desk {
                 wanted => Some(rule.end("API keys", wanted, write.now)?),
             };
             let record = find(write.record(id)?, owner, Kind::ApiKey)?;
-            bounds.demand_within_caller(write, &record)?;
+            bounds.require_within_caller(write, &record)?;
             let seen = uses.seen_expired(id).own;
             let is_over = seen.is_some() && seen == record.expires_at;
             if record.state(write.now) == State::Expired || is_over {
@@ -342,7 +349,7 @@ impl Desk {
             let secret = Secret::generate_for(Form::Credential(record.kind), id);
             write.rotate_credential(id, &secret.digest(), previous_ends_at, expires_at)?;
             uses.rotated(id);
-            let trace = Trace::of(target(&record))
+            let trace = AuditDetails::of(target(&record))
                 .changed("expires", shown_end(record.expires_at), shown_end(expires_at))
                 .after("previous ends", previous_ends_at.map_or_else(|| "now".to_owned(), |end| end.to_string()));
             Ok((secret, trace))
@@ -360,7 +367,7 @@ impl CredentialChange {
             && self.note.is_none()
             && self.end.is_none()
             && self.permissions.is_none()
-            && self.networks.is_none()
+            && self.allowed_addresses.is_none()
     }
 
     fn is_only_disabling(&self) -> bool {
@@ -370,8 +377,8 @@ impl CredentialChange {
 
 /// A key is not changed or rotated by the secret that it had before: whoever still holds that one would prolong it, or
 /// throw out who holds the new one.
-fn demand_present_secret(caller: &Caller, id: Id) -> Result<(), Error> {
-    if caller.which == Which::Previous && caller.credential.id == id {
+fn require_present_secret(caller: &Caller, id: Id) -> Result<(), Error> {
+    if caller.which == SecretSlot::Previous && caller.credential.id == id {
         return Err(Error::NotAllowed(
             "This is the secret from before the last rotation; use the new one.".to_owned(),
         ));
@@ -379,21 +386,21 @@ fn demand_present_secret(caller: &Caller, id: Id) -> Result<(), Error> {
     Ok(())
 }
 
-/// Networks for a new or changed credential: those of the caller when nothing was said.
+/// AllowedAddresses for a new or changed credential: those of the caller when nothing was said.
 pub(super) fn within_maker(
-    wanted: Option<Networks>,
-    maker: &Credential,
-) -> Result<Networks, Error> {
-    let networks = wanted.unwrap_or_else(|| maker.networks.clone());
-    if !networks.lie_within(&maker.networks) {
+    wanted: Option<AllowedAddresses>,
+    creator: &Credential,
+) -> Result<AllowedAddresses, Error> {
+    let allowed_addresses = wanted.unwrap_or_else(|| creator.allowed_addresses.clone());
+    if !allowed_addresses.lie_within(&creator.allowed_addresses) {
         return Err(Error::NotAllowed("A credential that is limited to networks can't make or change one that reaches beyond them.".to_owned()));
     }
-    Ok(networks)
+    Ok(allowed_addresses)
 }
 
 /// What a token is called that was given no name: after the program that asked for it.
 fn name_after(origin: &Origin) -> String {
-    let program = tame(origin.program.as_deref().unwrap_or_default(), 64);
+    let program = sanitize(origin.program.as_deref().unwrap_or_default(), 64);
     match program.trim() {
         "" => "token".to_owned(),
         program => program.to_owned(),
@@ -404,7 +411,7 @@ fn name_after(origin: &Origin) -> String {
 pub(super) fn token_end(
     policy: &Policy,
     wanted: WantedEnd,
-    maker: &Credential,
+    creator: &Credential,
     now: Time,
 ) -> Result<Option<Time>, Error> {
     match wanted {
@@ -420,9 +427,9 @@ pub(super) fn token_end(
         )),
         WantedEnd::In(_) | WantedEnd::Unsaid => {
             let end = policy.token.end("tokens", wanted, now)?;
-            Ok(match (end, maker.expires_at) {
-                (Some(end), Some(maker)) => Some(end.min(maker)),
-                (end, maker) => end.or(maker),
+            Ok(match (end, creator.expires_at) {
+                (Some(end), Some(creator)) => Some(end.min(creator)),
+                (end, creator) => end.or(creator),
             })
         }
     }
@@ -441,7 +448,7 @@ mod tests {
 
     const NOW: Time = Time::from_unix(1_000_000);
 
-    fn maker(expires_at: Option<Time>, networks: Networks) -> Credential {
+    fn creator(expires_at: Option<Time>, allowed_addresses: AllowedAddresses) -> Credential {
         Credential {
             id: Id::random(),
             kind: Kind::ApiKey,
@@ -452,7 +459,7 @@ mod tests {
                 created_at: NOW,
             })),
             permissions: Permissions::none(),
-            networks,
+            allowed_addresses,
             digest: Some(Digest::of(b"maker")),
             previous: None,
             created_at: NOW,
@@ -466,20 +473,20 @@ mod tests {
 
     #[test]
     fn what_is_limited_to_networks_makes_nothing_that_reaches_beyond() {
-        let networks = |list: &[&str]| Networks::parse(list).unwrap();
-        let limited = maker(None, networks(&["10.0.0.0/8"]));
+        let allowed_addresses = |list: &[&str]| AllowedAddresses::parse(list).unwrap();
+        let limited = creator(None, allowed_addresses(&["10.0.0.0/8"]));
         let unsaid = within_maker(None, &limited).unwrap();
-        assert_eq!(unsaid, limited.networks);
-        let narrower = networks(&["10.1.0.0/16"]);
+        assert_eq!(unsaid, limited.allowed_addresses);
+        let narrower = allowed_addresses(&["10.1.0.0/16"]);
         assert_eq!(within_maker(Some(narrower.clone()), &limited), Ok(narrower));
         for beyond in [&[][..], &["0.0.0.0/0"], &["10.0.0.0/8", "::1"]] {
-            let refused = within_maker(Some(networks(beyond)), &limited);
+            let refused = within_maker(Some(allowed_addresses(beyond)), &limited);
             assert!(matches!(refused, Err(Error::NotAllowed(_))), "{beyond:?}");
         }
     }
 
     proptest! {
-        /// Whatever is asked for and whatever the policy: within a day, within the policy, and within its maker's life.
+        /// Whatever is asked for and whatever the policy: within a day, within the policy, and within its creator's life.
         #[test]
         fn a_token_never_outlives_what_made_it(
             default in 1..=24_u64,
@@ -497,7 +504,7 @@ mod tests {
             let asked = wanted.map_or(WantedEnd::Unsaid, |seconds| {
                 WantedEnd::In(Lifetime::For(Duration::from_secs(seconds)))
             });
-            match token_end(&policy, asked, &maker(makers_end, Networks::default()), NOW) {
+            match token_end(&policy, asked, &creator(makers_end, AllowedAddresses::default()), NOW) {
                 Ok(end) => {
                     let end = end.expect("a token has an end");
                     prop_assert!(end > NOW);

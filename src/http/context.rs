@@ -8,12 +8,12 @@ use std::sync::Arc;
 use rouille::Request;
 
 use super::problem::Problem;
-use crate::desk::{Desk, Office};
-use crate::model::address::Networks;
+use crate::app::{App, AppState};
+use crate::model::address::AllowedAddresses;
 use crate::model::error::Error;
-use crate::model::event::{Origin, Way};
+use crate::model::event::{Channel, Origin};
 use crate::model::secret::{Id, hide_secrets, random_characters};
-use crate::model::text::tame;
+use crate::model::text::sanitize;
 use crate::model::time::Time;
 
 /// Longest program name kept of a `User-Agent`, in characters.
@@ -27,7 +27,7 @@ pub struct Settings {
     /// Whether `public_url` was given; when it was not, the name that a browser used on loopback is ours too.
     pub public_url_given: bool,
     /// Proxies whose `X-Forwarded-For` is believed. Empty: none.
-    pub behind_proxy: Option<Networks>,
+    pub behind_proxy: Option<AllowedAddresses>,
 }
 
 impl Settings {
@@ -40,28 +40,28 @@ impl Settings {
     /// Whether `peer` is a configured proxy.
     #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {
-        self.behind_proxy
-            .as_ref()
-            .is_some_and(|networks| !networks.is_everywhere() && networks.allow(peer))
+        self.behind_proxy.as_ref().is_some_and(|allowed_addresses| {
+            !allowed_addresses.is_everywhere() && allowed_addresses.allow(peer)
+        })
     }
 }
 
 /// What answers requests; each thread has one.
-pub struct House {
-    pub desk: Desk,
+pub struct ServerState {
+    pub app: App,
     pub settings: Arc<Settings>,
     /// The first part of this thread's request ids.
     prefix: [u8; 7],
     counter: Cell<u32>,
 }
 
-impl House {
+impl ServerState {
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
-    pub fn open(office: &Office, settings: &Arc<Settings>) -> Result<Self, Error> {
+    pub fn open(app_state: &AppState, settings: &Arc<Settings>) -> Result<Self, Error> {
         let prefix = random_characters(b"0123456789abcdefghijklmnopqrstuvwxyz");
         Ok(Self {
-            desk: office.desk()?,
+            app: app_state.app()?,
             settings: Arc::clone(settings),
             prefix,
             counter: Cell::new(0),
@@ -84,9 +84,9 @@ impl House {
 }
 
 /// One request, on its way through the house.
-pub struct Ask<'a> {
+pub struct RequestContext<'a> {
     pub request: &'a Request,
-    pub house: &'a House,
+    pub server_state: &'a ServerState,
     /// The path without the query.
     pub path: &'a str,
     /// What stood in the places of the route's `{…}`.
@@ -96,10 +96,10 @@ pub struct Ask<'a> {
     pub now: Time,
 }
 
-impl Ask<'_> {
+impl RequestContext<'_> {
     #[must_use]
-    pub const fn desk(&self) -> &Desk {
-        &self.house.desk
+    pub const fn app(&self) -> &App {
+        &self.server_state.app
     }
 
     /// Where the request came from: the peer, or behind a trusted proxy the last address in `X-Forwarded-For` that no
@@ -107,7 +107,7 @@ impl Ask<'_> {
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         let peer = self.request.remote_addr().ip().to_canonical();
-        let settings = &self.house.settings;
+        let settings = &self.server_state.settings;
         if !settings.trusts(peer) {
             return Some(peer);
         }
@@ -136,7 +136,7 @@ impl Ask<'_> {
         let program = if plain {
             Cow::Borrowed(said)
         } else {
-            Cow::Owned(tame(said, PROGRAM_CHARACTERS_MAX))
+            Cow::Owned(sanitize(said, PROGRAM_CHARACTERS_MAX))
         };
         (!program.is_empty()).then_some(program)
     }
@@ -149,9 +149,9 @@ impl Ask<'_> {
 
     /// From where it is asked, for the log.
     #[must_use]
-    pub fn origin(&self, way: Way) -> Origin {
+    pub fn origin(&self, channel: Channel) -> Origin {
         Origin {
-            way,
+            channel,
             address: self.address(),
             program: self.program().map(Cow::into_owned),
             request_id: Some(self.request_id.clone()),

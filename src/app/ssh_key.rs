@@ -4,16 +4,16 @@ use std::path::Path;
 
 use super::credential::shown_end;
 use super::issue::within_maker;
-use super::{Desk, Whose};
+use super::{App, Scope};
 use crate::clock::Clock;
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 use crate::model::caller::Caller;
 use crate::model::credential::OwnerId;
 use crate::model::error::{Error, FieldError};
-use crate::model::event::{Action, Target, Trace};
+use crate::model::event::{Action, AuditDetails, Target};
 use crate::model::host::HostLogin;
-use crate::model::idempotency::Once;
-use crate::model::permission::Own;
+use crate::model::idempotency::IdempotencyKey;
+use crate::model::permission::BuiltinPermission;
 use crate::model::policy::Policy;
 use crate::model::secret::Id;
 use crate::model::ssh_key::{
@@ -22,7 +22,7 @@ use crate::model::ssh_key::{
 };
 use crate::model::time::{Time, WantedEnd};
 use crate::model::user::{User, UserId, Username};
-use crate::store::{Ends, LoginKeys, NewSshKeyRow, Page, Power, Read, Refused, Write};
+use crate::store::{Ends, LoginKeys, NewSshKeyRow, OpenError, Page, Power, Read, Write};
 
 const NOT_FOUND: Error = Error::NotFound("SSH key");
 /// What they are called in sentences about lifetimes.
@@ -56,13 +56,13 @@ pub fn login_keys_of_file(
     path: &Path,
     clock: &Clock,
     login: &Username,
-) -> Result<LoginKeys, Refused> {
+) -> Result<LoginKeys, OpenError> {
     let read = Read::of_file(path)?;
     read.login_keys(login, clock.now())
-        .map_err(|error| Refused::of(path, &error))
+        .map_err(|error| OpenError::of(path, &error))
 }
 
-impl Desk {
+impl App {
     /// SSH keys, newest first.
     ///
     /// # Errors
@@ -70,12 +70,12 @@ impl Desk {
     pub fn ssh_keys(
         &self,
         caller: &Caller,
-        whose: &Whose,
+        scope: &Scope,
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<SshKey>, Error> {
-        caller.demand(whose.read)?;
-        let page = self.read.ssh_keys(user_of(whose)?, after, limit)?;
+        caller.demand(scope.read)?;
+        let page = self.read.ssh_keys(user_of(scope)?, after, limit)?;
         let items = page.items.into_iter();
         Ok(Page {
             items: items.map(|key| self.seen(key, caller.now)).collect(),
@@ -87,9 +87,9 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::NotFound`] also for what is somebody else's.
-    pub fn ssh_key(&self, caller: &Caller, whose: &Whose, id: Id) -> Result<SshKey, Error> {
-        caller.demand(whose.read)?;
-        self.find_ssh_key(user_of(whose)?, id, caller.now)
+    pub fn ssh_key(&self, caller: &Caller, scope: &Scope, id: Id) -> Result<SshKey, Error> {
+        caller.demand(scope.read)?;
+        self.find_ssh_key(user_of(scope)?, id, caller.now)
     }
 
     /// The other users who have this very key, for admins.
@@ -97,7 +97,7 @@ impl Desk {
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
     pub fn others_with_ssh_key(&self, caller: &Caller, key: &SshKey) -> Result<Vec<String>, Error> {
-        caller.demand(Own::UsersRead)?;
+        caller.demand(BuiltinPermission::UsersRead)?;
         self.read.others_with_ssh_key(key.owner, &key.key)
     }
 
@@ -106,7 +106,7 @@ impl Desk {
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotAllowed`] when the caller is no person; faults of ours.
     pub fn logins(&self, caller: &Caller) -> Result<Vec<HostLogin>, Error> {
-        caller.demand(Own::SshKeysRead)?;
+        caller.demand(BuiltinPermission::SshKeysRead)?;
         self.read.logins_of(caller.user()?.id)
     }
 
@@ -114,22 +114,22 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Conflict`] for a name in use, and for a key that the user has; [`Error::AgainstPolicy`];
-    /// [`Error::NotAllowed`] beyond the caller's own networks.
+    /// [`Error::NotAllowed`] beyond the caller's own allowed_addresses.
     pub fn add_ssh_key(
         &self,
         caller: &Caller,
-        whose: &Whose,
+        scope: &Scope,
         new: NewSshKey,
-        once: Option<Once>,
+        once: Option<IdempotencyKey>,
     ) -> Result<SshKey, Error> {
-        let permit = caller.permit(whose.write, Action::SshKeyAdd)?.once(once);
-        let owner = user_of(whose)?;
+        let permit = caller.permit(scope.write, Action::SshKeyAdd)?.once(once);
+        let owner = user_of(scope)?;
         let id = self.store().write(permit, move |write| {
             let policy = write.policy()?;
             let row = insert(write, &policy, owner, new)?;
-            let trace = Trace::of(Target::new("ssh-key", row.id, &row.name, Some(owner)))
+            let trace = AuditDetails::of(Target::new("ssh-key", row.id, &row.name, Some(owner)))
                 .after("fingerprint", row.key.fingerprint())
-                .after("networks", &row.networks)
+                .after("networks", &row.allowed_addresses)
                 .after("expires", shown_end(row.expires_at));
             Ok((row.id, trace))
         })?;
@@ -139,37 +139,37 @@ impl Desk {
     /// Changes an SSH key.
     ///
     /// # Errors
-    /// As [`Desk::add_ssh_key`]; [`Error::NotFound`].
+    /// As [`App::add_ssh_key`]; [`Error::NotFound`].
     pub fn edit_ssh_key(
         &self,
         caller: &Caller,
-        whose: &Whose,
+        scope: &Scope,
         id: Id,
         change: SshKeyChange,
     ) -> Result<SshKey, Error> {
-        let permit = caller.permit(whose.write, Action::SshKeyEdit)?;
-        let owner = user_of(whose)?;
+        let permit = caller.permit(scope.write, Action::SshKeyEdit)?;
+        let owner = user_of(scope)?;
         self.store().write(permit, move |write| {
             // What is wrong with the request itself comes before what is wrong with the thing.
             let policy = write.policy()?;
             let rule = policy.ssh_key_lifetime();
             let end = change.end.map(|end| rule.end(WHAT, end, write.now)).transpose()?;
             if let Some(key) = &change.key {
-                demand_allowed(key, &policy)?;
+                require_allowed(key, &policy)?;
             }
-            let networks = change.networks.map(|list| within_power(write, Some(list)));
-            let networks = networks.transpose()?;
+            let allowed_addresses = change.allowed_addresses.map(|list| within_power(write, Some(list)));
+            let allowed_addresses = allowed_addresses.transpose()?;
             let found = write.ssh_key(id)?;
             let before = found.filter(|key| key.owner == owner).ok_or(NOT_FOUND)?;
             if change.version.is_some_and(|version| version != before.version()) {
                 return Err(Error::Conflict("Somebody changed this meanwhile; look at how it is now, and save again if you still want to.".to_owned()));
             }
-            within_power(write, Some(before.networks.clone()))?;
+            within_power(write, Some(before.allowed_addresses.clone()))?;
             let after = SshKey {
                 name: change.name.unwrap_or_else(|| before.name.clone()),
                 key: change.key.unwrap_or_else(|| before.key.clone()),
                 expires_at: end.unwrap_or(before.expires_at),
-                networks: networks.unwrap_or_else(|| before.networks.clone()),
+                allowed_addresses: allowed_addresses.unwrap_or_else(|| before.allowed_addresses.clone()),
                 ..before.clone()
             };
             // Another key is a new key: its end has to be one that a new key might have.
@@ -186,10 +186,10 @@ impl Desk {
                 report_if_shared(write, &after)?;
             }
             let (old, new) = (before.key.fingerprint(), after.key.fingerprint());
-            let trace = Trace::of(Target::new("ssh-key", id, &after.name, Some(owner)))
+            let trace = AuditDetails::of(Target::new("ssh-key", id, &after.name, Some(owner)))
                 .changed("name", &before.name, &after.name)
                 .changed("fingerprint", old, new)
-                .changed("networks", &before.networks, &after.networks)
+                .changed("networks", &before.allowed_addresses, &after.allowed_addresses)
                 .changed(
                     "expires",
                     shown_end(before.expires_at),
@@ -204,19 +204,19 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::NotFound`] also for what is somebody else's.
-    pub fn delete_ssh_key(&self, caller: &Caller, whose: &Whose, id: Id) -> Result<(), Error> {
-        let permit = if whose.write.is_administrative() {
-            caller.permit_with_password(whose.write, Action::SshKeyDelete)?
+    pub fn delete_ssh_key(&self, caller: &Caller, scope: &Scope, id: Id) -> Result<(), Error> {
+        let permit = if scope.write.is_administrative() {
+            caller.permit_with_password(scope.write, Action::SshKeyDelete)?
         } else {
-            caller.permit(whose.write, Action::SshKeyDelete)?
+            caller.permit(scope.write, Action::SshKeyDelete)?
         };
-        let owner = user_of(whose)?;
+        let owner = user_of(scope)?;
         self.store().write(permit, move |write| {
             let name = write.ssh_key_name(owner, id)?.ok_or(NOT_FOUND)?;
             let key = write.ssh_key(id)?;
             write.delete_ssh_key(id)?;
             let fingerprint = key.map_or_else(String::new, |key| key.key.fingerprint().to_owned());
-            let trace = Trace::of(Target::new("ssh-key", id, name, Some(owner)))
+            let trace = AuditDetails::of(Target::new("ssh-key", id, name, Some(owner)))
                 .before("fingerprint", fingerprint);
             Ok(((), trace))
         })
@@ -230,10 +230,10 @@ impl Desk {
         &self,
         caller: &Caller,
         text: &str,
-        once: Option<Once>,
+        once: Option<IdempotencyKey>,
     ) -> Result<Vec<ImportedLine>, Error> {
         let user = caller.user()?.clone();
-        self.import_ssh_keys(caller, Own::SshKeysWrite, user, text, once)
+        self.import_ssh_keys(caller, BuiltinPermission::SshKeysWrite, user, text, once)
     }
 
     /// The same for another user, by an admin: who must not be able to do more than the admin, since a key opens a login.
@@ -245,30 +245,30 @@ impl Desk {
         caller: &Caller,
         name: &Username,
         text: &str,
-        once: Option<Once>,
+        once: Option<IdempotencyKey>,
     ) -> Result<Vec<ImportedLine>, Error> {
         let user = self.user_to_change(caller, name)?;
-        caller.demand_recent_password()?;
-        self.import_ssh_keys(caller, Own::UsersWrite, user, text, once)
+        caller.require_recent_password()?;
+        self.import_ssh_keys(caller, BuiltinPermission::UsersWrite, user, text, once)
     }
 
     fn import_ssh_keys(
         &self,
         caller: &Caller,
-        permission: Own,
+        permission: BuiltinPermission,
         user: User,
         text: &str,
-        once: Option<Once>,
+        once: Option<IdempotencyKey>,
     ) -> Result<Vec<ImportedLine>, Error> {
         let permit = caller.permit(permission, Action::SshKeyImport)?.once(once);
         let rules = self.read.policy()?.ssh_key_rules();
         let lines = parse_authorized_keys_file(text, &rules)
             .map_err(|refusal| Error::field("text", refusal.to_string()))?;
-        let is_other = permission == Own::UsersWrite;
+        let is_other = permission == BuiltinPermission::UsersWrite;
         self.store().write(permit, move |write| {
             if is_other {
                 let present = write.user_by_id(user.id)?.ok_or(Error::NotFound("user"))?;
-                write.demand_within(&present.permissions())?;
+                write.require_within(&present.permissions())?;
             }
             let policy = write.policy()?;
             let lines = lines.into_iter();
@@ -278,7 +278,7 @@ impl Desk {
             let added: Vec<&SshKey> = imported.iter().filter_map(ImportedLine::added).collect();
             let ids: Vec<&str> = added.iter().map(|key| key.id.as_str()).collect();
             let target = Target::new("user", &user.username, &user.display_name, Some(user.id));
-            let trace = Trace::of(target)
+            let trace = AuditDetails::of(target)
                 .after("added", ids.join(" "))
                 .after("lines", imported.len());
             Ok((imported, trace))
@@ -316,24 +316,27 @@ impl ImportedLine {
     }
 }
 
-fn user_of(whose: &Whose) -> Result<UserId, Error> {
-    match whose.owner {
+fn user_of(scope: &Scope) -> Result<UserId, Error> {
+    match scope.owner {
         OwnerId::User(user) => Ok(user),
         OwnerId::Service(_) | OwnerId::Host(_) => Err(NOT_FOUND),
     }
 }
 
-fn demand_allowed(key: &PublicKey, policy: &Policy) -> Result<(), Error> {
+fn require_allowed(key: &PublicKey, policy: &Policy) -> Result<(), Error> {
     let refuse = |refusal: KeyRefusal| {
         Error::AgainstPolicy(FieldError::new("public_key", refusal.to_string()))
     };
     key.check(&policy.ssh_key_rules()).map_err(refuse)
 }
 
-/// Networks for a new or changed key: those of the one who acts when nothing was said, and never beyond them.
-fn within_power(write: &Write<'_>, wanted: Option<Networks>) -> Result<Networks, Error> {
+/// AllowedAddresses for a new or changed key: those of the one who acts when nothing was said, and never beyond them.
+fn within_power(
+    write: &Write<'_>,
+    wanted: Option<AllowedAddresses>,
+) -> Result<AllowedAddresses, Error> {
     match &write.power {
-        Power::Credential(maker, _) => within_maker(wanted, maker),
+        Power::Credential(creator, _) => within_maker(wanted, creator),
         Power::Unlimited => Ok(wanted.unwrap_or_default()),
     }
 }
@@ -344,8 +347,8 @@ fn insert(
     owner: UserId,
     new: NewSshKey,
 ) -> Result<NewSshKeyRow, Error> {
-    demand_allowed(&new.key, policy)?;
-    let networks = within_power(write, new.networks)?;
+    require_allowed(&new.key, policy)?;
+    let allowed_addresses = within_power(write, new.allowed_addresses)?;
     let expires_at = policy.ssh_key_lifetime().end(WHAT, new.end, write.now)?;
     if write.ssh_keys_of(owner)? >= i64::from(policy.ssh_keys_max) {
         let message = format!(
@@ -354,8 +357,8 @@ fn insert(
         );
         return Err(Error::AgainstPolicy(FieldError::new("public_key", message)));
     }
-    let made_by = match &write.power {
-        Power::Credential(maker, _) => Some(maker.id),
+    let created_by = match &write.power {
+        Power::Credential(creator, _) => Some(creator.id),
         Power::Unlimited => None,
     };
     let row = NewSshKeyRow {
@@ -363,8 +366,8 @@ fn insert(
         owner,
         name: new.name,
         key: new.key,
-        networks,
-        made_by,
+        allowed_addresses,
+        created_by,
         expires_at,
     };
     write.add_ssh_key(&row)?;
@@ -418,7 +421,8 @@ fn import_key(
         name,
         key,
         end: imported.expires_at.map_or(WantedEnd::Unsaid, WantedEnd::At),
-        networks: Some(imported.networks).filter(|networks| !networks.is_everywhere()),
+        allowed_addresses: Some(imported.allowed_addresses)
+            .filter(|allowed_addresses| !allowed_addresses.is_everywhere()),
     };
     let refused = |message: String| Ok(ImportOutcome::Refused(message));
     let row = match insert(write, policy, owner, new) {

@@ -27,11 +27,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 pub use self::ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
 pub use account::Invited;
-pub use credential::{Whose, WithMade};
+pub use credential::{Scope, WithMade};
 pub use device_login::{BegunLogin, Polled, WantedLogin};
 pub use event::{Download, DownloadScope};
 pub use explain::{Check, Circumstances, Explanation};
-pub use file::{BackedUp, Condition, Existing, Finding, Refused, Restored, Survivor};
+pub use file::{BackedUp, Condition, Existing, Finding, OpenError, Restored, Survivor};
 pub use host::{AsOf, HostKeys};
 pub use inventory::{Inventory, Owned};
 pub use issue::Issued;
@@ -47,31 +47,33 @@ use crate::model::caller::Caller;
 use crate::model::code::Purpose;
 use crate::model::error::Error;
 use crate::model::event::Action;
-use crate::model::permission::Own;
+use crate::model::permission::BuiltinPermission;
 use crate::model::secret::{Digest, Form, Secret};
 use crate::model::time::Time;
 use crate::store::{NewCode, Read, Store, Waits};
 
-pub use crate::store::{Bucket, CredentialFilter, EventFilter, LoginKeys, Page, Verdict, Wanted};
+pub use crate::store::{
+    CredentialFilter, EventFilter, LoginKeys, Page, RateLimit, Verdict, Wanted,
+};
 
 /// What all desks of one process share: the file and the clock.
 #[derive(Clone)]
-pub struct Office {
+pub struct AppState {
     store: Store,
     clock: Clock,
     swept_at: Arc<AtomicI64>,
     counters: Arc<Counters>,
     copies: host::Copies,
-    paces: Arc<std::sync::Mutex<device_login::Paces>>,
+    paces: Arc<std::sync::Mutex<device_login::PollLimiter>>,
     downloads: Arc<std::sync::Mutex<event::Downloads>>,
 }
 
-impl Office {
+impl AppState {
     /// Opens the file at `path`; makes it when nothing is there.
     ///
     /// # Errors
-    /// [`Refused`] with one clear line.
-    pub fn open_or_create(path: &Path, clock: Clock) -> Result<Self, Refused> {
+    /// [`OpenError`] with one clear line.
+    pub fn open_or_create(path: &Path, clock: Clock) -> Result<Self, OpenError> {
         if std::fs::symlink_metadata(path).is_err() {
             match Store::create(path, clock.now()) {
                 Ok(()) => log::info!("made {}", path.display()),
@@ -86,16 +88,16 @@ impl Office {
     /// Opens the file at `path`.
     ///
     /// # Errors
-    /// [`Refused`] with one clear line.
-    pub fn open(path: &Path, clock: Clock) -> Result<Self, Refused> {
+    /// [`OpenError`] with one clear line.
+    pub fn open(path: &Path, clock: Clock) -> Result<Self, OpenError> {
         Self::open_with(path, clock, Waits::default())
     }
 
     /// The same, with a writer that waits as long as `waits` says.
     ///
     /// # Errors
-    /// [`Refused`] with one clear line.
-    pub fn open_with(path: &Path, clock: Clock, waits: Waits) -> Result<Self, Refused> {
+    /// [`OpenError`] with one clear line.
+    pub fn open_with(path: &Path, clock: Clock, waits: Waits) -> Result<Self, OpenError> {
         let store = Store::open_with(path, waits)?;
         Ok(Self {
             store,
@@ -112,13 +114,13 @@ impl Office {
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
-    pub fn desk(&self) -> Result<Desk, Error> {
+    pub fn app(&self) -> Result<App, Error> {
         let read = self.store.read()?;
         let digest_key = read.digest_key()?;
-        Ok(Desk {
+        Ok(App {
             read,
             digest_key,
-            office: self.clone(),
+            shared: self.clone(),
         })
     }
 
@@ -129,21 +131,21 @@ impl Office {
 }
 
 /// Where things are asked; one for each thread, since its connection is not to be shared.
-pub struct Desk {
+pub struct App {
     read: Read,
     digest_key: [u8; 32],
-    office: Office,
+    shared: AppState,
 }
 
-impl Desk {
+impl App {
     /// The present second. Read once per request and passed inward.
     #[must_use]
     pub fn now(&self) -> Time {
-        self.office.clock.now()
+        self.shared.clock.now()
     }
 
     const fn store(&self) -> &Store {
-        &self.office.store
+        &self.shared.store
     }
 
     /// How many statements this desk has asked the file, ever.
@@ -174,11 +176,11 @@ impl Desk {
     /// Starts a small sweep, at most once a minute, without waiting for it.
     pub fn sweep_sometimes(&self, now: Time) {
         const EVERY_SECONDS: i64 = 60;
-        let last = self.office.swept_at.load(Ordering::Relaxed);
+        let last = self.shared.swept_at.load(Ordering::Relaxed);
         let due = now.unix() - last >= EVERY_SECONDS || now.unix() < last;
         if due
             && self
-                .office
+                .shared
                 .swept_at
                 .compare_exchange(last, now.unix(), Ordering::Relaxed, Ordering::Relaxed)
                 .is_ok()
@@ -188,12 +190,13 @@ impl Desk {
     }
 
     /// Notes that an administrative request was refused at the door.
-    pub fn note_refused_request(&self, caller: &Caller, missing: Own, request: &str) {
+    pub fn note_refused_request(&self, caller: &Caller, missing: BuiltinPermission, request: &str) {
         let target = crate::model::event::Target::new("request", request, "", None);
-        let trace = crate::model::event::Trace::of(target).after("missing", missing.word());
+        let trace =
+            crate::model::event::AuditDetails::of(target).after("missing", missing.as_str());
         if let Err(error) = self.store().note_refusal(
             caller.now,
-            Action::Request.word(),
+            Action::Request.as_str(),
             caller.actor(),
             caller.origin.clone(),
             trace,
@@ -213,7 +216,7 @@ fn new_code(purpose: Purpose, now: Time) -> (Secret, NewCode) {
         user: None,
         uses: 1,
         expires_at: now.after(purpose.lifetime()),
-        maker: None,
+        creator: None,
         groups: String::new(),
     };
     (secret, code)

@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use super::Desk;
+use super::App;
 use super::metrics::Counters;
-use crate::model::address::Networks;
+use crate::model::address::AllowedAddresses;
 use crate::model::caller::{Caller, Permit};
 use crate::model::credential::{Kind, OwnerId};
 use crate::model::error::Error;
-use crate::model::event::{Action, Actor, Origin, Target, Trace};
+use crate::model::event::{Action, Actor, AuditDetails, Origin, Target};
 use crate::model::password::Password;
-use crate::model::permission::{Own, Permissions};
+use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::secret::{Digest, Form, Secret};
 use crate::model::time::{Lifetime, Time};
 use crate::model::user::{User, Username};
-use crate::store::{Bucket, NewRow};
+use crate::store::{NewRow, RateLimit};
 
 /// Wrong passwords in a minute: for one name, for one person in a browser that is known, and in one session.
 const TRIES_PER_NAME: u32 = 10;
@@ -30,7 +30,7 @@ pub struct SignedIn {
     pub expires_at: Time,
 }
 
-impl Desk {
+impl App {
     /// Begins a session. Unknown and known names take the same time and give the same answer.
     ///
     /// # Errors
@@ -48,10 +48,10 @@ impl Desk {
             Err(_) => None,
         };
         let buckets = self.buckets(name, user.as_ref(), browser, &origin, now)?;
-        self.count_try(buckets.clone(), now)?;
+        self.hit(buckets.clone(), now)?;
         let hash = self.matching_hash(user.as_ref(), password)?;
         let (Some(user), Some(hash)) = (user.clone(), hash) else {
-            Counters::count(&self.office.counters.sign_ins_refused);
+            Counters::count(&self.shared.counters.sign_ins_refused);
             self.note_failed_sign_in(user.as_ref(), origin, now)?;
             return Err(Error::WrongPassword);
         };
@@ -69,9 +69,9 @@ impl Desk {
                 name: String::new(),
                 note: None,
                 permissions: Permissions::none(),
-                networks: Networks::default(),
+                allowed_addresses: AllowedAddresses::default(),
                 digest,
-                made_by: None,
+                created_by: None,
                 expires_at: Some(expires_at),
                 password_at: Some(now),
                 user_agent: origin.program,
@@ -79,10 +79,10 @@ impl Desk {
             })?;
             Ok((
                 expires_at,
-                Trace::of(Target::new("session", id, "", Some(owner.id))),
+                AuditDetails::of(Target::new("session", id, "", Some(owner.id))),
             ))
         })?;
-        Counters::count(&self.office.counters.signed_in);
+        Counters::count(&self.shared.counters.signed_in);
         Ok(SignedIn {
             secret,
             user,
@@ -106,10 +106,13 @@ impl Desk {
     pub fn sign_out(&self, caller: &Caller) -> Result<(), Error> {
         let (id, user) = (caller.credential.id, caller.user()?.id);
         self.store().write(
-            caller.permit(Own::SessionsWrite, Action::SignOut)?,
+            caller.permit(BuiltinPermission::SessionsWrite, Action::SignOut)?,
             move |write| {
                 write.end_credential(id, Kind::Session, "signed out")?;
-                Ok(((), Trace::of(Target::new("session", id, "", Some(user)))))
+                Ok((
+                    (),
+                    AuditDetails::of(Target::new("session", id, "", Some(user))),
+                ))
             },
         )
     }
@@ -120,7 +123,7 @@ impl Desk {
     /// [`Error::Invalid`] when it is wrong; [`Error::TooMany`].
     pub fn confirm_password(&self, caller: &Caller, password: &Password) -> Result<(), Error> {
         let user = caller.user()?.clone();
-        let hash = self.demand_password(&user, password, "password", caller)?;
+        let hash = self.require_password(&user, password, "password", caller)?;
         let (id, user_id) = (caller.credential.id, user.id);
         let permit = Permit::by_password(
             &user,
@@ -133,7 +136,7 @@ impl Desk {
             write.set_password_at(id)?;
             Ok((
                 (),
-                Trace::of(Target::new("session", id, "", Some(user_id)))
+                AuditDetails::of(Target::new("session", id, "", Some(user_id)))
                     .after("password", "typed again"),
             ))
         })
@@ -144,7 +147,7 @@ impl Desk {
     ///
     /// # Errors
     /// [`Error::Invalid`] under `field` when it is wrong; [`Error::TooMany`].
-    pub(super) fn demand_password(
+    pub(super) fn require_password(
         &self,
         user: &User,
         password: &Password,
@@ -159,7 +162,7 @@ impl Desk {
             }
             None => self.buckets(user.username.as_str(), Some(user), None, origin, now)?,
         };
-        self.count_try(buckets.clone(), now)?;
+        self.hit(buckets.clone(), now)?;
         let Some(hash) = self.matching_hash(Some(user), password)? else {
             self.note_failed_sign_in(Some(user), origin.clone(), now)?;
             return Err(Error::field(field, "this is not your password"));
@@ -176,7 +179,7 @@ impl Desk {
         browser: Option<&Digest>,
         origin: &Origin,
         now: Time,
-    ) -> Result<Vec<Bucket>, Error> {
+    ) -> Result<Vec<RateLimit>, Error> {
         if let (Some(browser), Some(user)) = (browser, user)
             && self.read.knows_browser(browser, user.id, now)?
         {
@@ -194,15 +197,15 @@ impl Desk {
         Ok(buckets)
     }
 
-    fn bucket(&self, kind: &str, value: &[u8], tries_max: u32) -> Bucket {
-        Bucket {
+    fn bucket(&self, kind: &str, value: &[u8], tries_max: u32) -> RateLimit {
+        RateLimit {
             name: format!("{kind}:{}", self.keyed(&[b"throttle", value]).hex()),
             tries_max,
         }
     }
 
-    fn count_try(&self, buckets: Vec<Bucket>, now: Time) -> Result<(), Error> {
-        match self.store().count_try(buckets, now)? {
+    fn hit(&self, buckets: Vec<RateLimit>, now: Time) -> Result<(), Error> {
+        match self.store().hit(buckets, now)? {
             None => Ok(()),
             Some(seconds) => {
                 let message = format!("Too many wrong passwords; try again in {seconds} seconds.");
@@ -249,10 +252,10 @@ impl Desk {
         };
         self.store().note_refusal(
             now,
-            Action::SignIn.word(),
+            Action::SignIn.as_str(),
             Actor::nobody(),
             origin,
-            Trace::of(target),
+            AuditDetails::of(target),
         )
     }
 }

@@ -3,14 +3,14 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::Office;
+use super::AppState;
 use crate::clock::Clock;
 use crate::model::caller::Permit;
 use crate::model::error::Error;
-use crate::model::event::{Action, Target, Trace};
+use crate::model::event::{Action, AuditDetails, Target};
 use crate::store::{self, Copied, Store};
 
-pub use crate::store::{Condition, Existing, Finding, Refused, Restored, Survivor};
+pub use crate::store::{Condition, Existing, Finding, OpenError, Restored, Survivor};
 
 /// A backup that was made.
 pub struct BackedUp {
@@ -19,12 +19,12 @@ pub struct BackedUp {
     pub unnoted: Option<String>,
 }
 
-impl Office {
+impl AppState {
     /// Copies the file at `path` to a new file `to`, and notes it in the file. A server may go on with the file meanwhile.
     ///
     /// # Errors
-    /// [`Refused`] with one clear line.
-    pub fn back_up(path: &Path, to: &Path, clock: &Clock) -> Result<BackedUp, Refused> {
+    /// [`OpenError`] with one clear line.
+    pub fn back_up(path: &Path, to: &Path, clock: &Clock) -> Result<BackedUp, OpenError> {
         let copied = store::copy(path, to, clock.now())?;
         let name = to.file_name().unwrap_or_default().to_string_lossy();
         Ok(noted(path, &copied, &name, clock))
@@ -33,12 +33,12 @@ impl Office {
     /// Writes such a copy to `out`.
     ///
     /// # Errors
-    /// [`Refused`] with one clear line.
+    /// [`OpenError`] with one clear line.
     pub fn back_up_to(
         path: &Path,
         out: &mut dyn Write,
         clock: &Clock,
-    ) -> Result<BackedUp, Refused> {
+    ) -> Result<BackedUp, OpenError> {
         let copied = store::copy_to(path, out, clock.now())?;
         Ok(noted(path, &copied, "-", clock))
     }
@@ -46,13 +46,13 @@ impl Office {
     /// Puts a backup at `path`, with every session, token and code ended.
     ///
     /// # Errors
-    /// [`Refused`] with one clear line.
+    /// [`OpenError`] with one clear line.
     pub fn restore(
         backup: &Path,
         path: &Path,
         existing: Existing,
         clock: &Clock,
-    ) -> Result<Restored, Refused> {
+    ) -> Result<Restored, OpenError> {
         let permit = Permit::by_operator(Action::Restore, clock.now());
         store::restore(backup, path, existing, &permit)
     }
@@ -66,8 +66,8 @@ impl Office {
     /// Whether the file at `path` can be brought to the present schema, tried on a copy; from which version to which.
     ///
     /// # Errors
-    /// [`Refused`] with one clear line.
-    pub fn rehearse_migration(path: &Path) -> Result<(u32, u32), Refused> {
+    /// [`OpenError`] with one clear line.
+    pub fn rehearse_migration(path: &Path) -> Result<(u32, u32), OpenError> {
         store::rehearse(path)
     }
 }
@@ -87,7 +87,7 @@ fn noted(path: &Path, copied: &Copied, name: &str, clock: &Clock) -> BackedUp {
 
 fn note(path: &Path, bytes: u64, name: &str, clock: &Clock) -> Result<(), String> {
     let store = Store::open(path).map_err(|refused| refused.to_string())?;
-    let trace = Trace::of(Target::new("file", "backup", name, None)).after("bytes", bytes);
+    let trace = AuditDetails::of(Target::new("file", "backup", name, None)).after("bytes", bytes);
     let permit = Permit::by_operator(Action::Backup, clock.now());
     let written = store.write(permit, move |write| {
         write.set_backed_up()?;

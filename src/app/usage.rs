@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::Desk;
+use super::App;
 use crate::model::credential::{LastUse, Record, UsageDay};
 use crate::model::error::Error;
 use crate::model::secret::Id;
 use crate::model::time::{Day, Time};
-use crate::store::{CredentialFilter, Noted, Page};
+use crate::store::{CredentialFilter, Page, PendingUse};
 
 /// Days that are shown, today included.
 const DAYS: i64 = 30;
@@ -22,7 +22,7 @@ fn later(one: Option<LastUse>, other: Option<LastUse>) -> Option<LastUse> {
 }
 
 /// A record with what memory holds of it, and the end at which it was seen.
-fn with_noted(record: Record, noted: Noted, seen: Option<Time>) -> Record {
+fn with_noted(record: Record, noted: PendingUse, seen: Option<Time>) -> Record {
     // What the writer took before a rotation was a use of what is the previous secret by now.
     let is_of_previous =
         |last: &LastUse| record.rotated_at.is_some_and(|rotated| last.at < rotated);
@@ -39,14 +39,17 @@ fn with_noted(record: Record, noted: Noted, seen: Option<Time>) -> Record {
     }
 }
 
-impl Desk {
-    /// Reads the file and, through [`Desk::as_noted`] and [`Desk::all_days`], what is noted beside it, as one whole.
-    pub(super) fn settled<T>(&self, read: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
-        self.store().uses.settled(read)
+impl App {
+    /// Reads the file and, through [`App::with_pending`] and [`App::all_days`], what is noted beside it, as one whole.
+    pub(super) fn consistent_read<T>(
+        &self,
+        read: impl Fn() -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        self.store().uses.consistent_read(read)
     }
 
     /// A record with what is noted of it: its last uses, and that it was seen expired.
-    pub(super) fn as_noted(&self, record: Record) -> Record {
+    pub(super) fn with_pending(&self, record: Record) -> Record {
         let uses = &self.store().uses;
         let (noted, seen) = (uses.noted(record.id), uses.seen_expired(record.id).own);
         with_noted(record, noted, seen)
@@ -54,7 +57,12 @@ impl Desk {
 
     /// A record as it is now.
     pub(super) fn record(&self, id: Id) -> Result<Option<Record>, Error> {
-        self.settled(|| Ok(self.read.record(id)?.map(|record| self.as_noted(record))))
+        self.consistent_read(|| {
+            Ok(self
+                .read
+                .record(id)?
+                .map(|record| self.with_pending(record)))
+        })
     }
 
     /// Records as they are now; as [`crate::store::Select::records`].
@@ -64,11 +72,11 @@ impl Desk {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Record>, Error> {
-        self.settled(|| {
+        self.consistent_read(|| {
             let page = self.read.records(filter, after, limit)?;
             let items = page.items.into_iter();
             Ok(Page {
-                items: items.map(|record| self.as_noted(record)).collect(),
+                items: items.map(|record| self.with_pending(record)).collect(),
                 next: page.next,
             })
         })
@@ -81,7 +89,7 @@ impl Desk {
         now: Time,
     ) -> Result<HashMap<Id, Vec<UsageDay>>, Error> {
         let first = Day::from_number(now.day().number() - DAYS + 1);
-        self.settled(|| {
+        self.consistent_read(|| {
             let mut known = self.read.usages(ids, first)?;
             let whole = |id: &Id| (*id, self.all_days(*id, known.remove(id), first));
             Ok(ids.iter().map(whole).collect())
@@ -112,7 +120,7 @@ impl Desk {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::address::Networks;
+    use crate::model::address::AllowedAddresses;
     use crate::model::credential::{Kind, OwnerId};
     use crate::model::permission::Permissions;
     use crate::model::user::{Disabled, UserId};
@@ -143,9 +151,9 @@ mod tests {
             name: "ci".into(),
             note: None,
             permissions: Permissions::none(),
-            networks: Networks::default(),
+            allowed_addresses: AllowedAddresses::default(),
             created_at: Time::from_unix(1),
-            made_by: None,
+            created_by: None,
             expires_at: Some(Time::from_unix(50)),
             disabled: Disabled::No,
             seen_expired: false,
@@ -171,7 +179,7 @@ mod tests {
     #[test]
     fn a_use_before_the_rotation_was_one_of_the_secret_before() {
         let shown = |current, previous| {
-            let mut noted = Noted::default();
+            let mut noted = PendingUse::default();
             (noted.current, noted.previous) = (current, previous);
             let shown = with_noted(record(), noted, None);
             let unix = |time: Option<Time>| time.map(Time::unix);
@@ -189,7 +197,7 @@ mod tests {
     fn an_end_that_was_seen_is_shown_while_it_is_the_end() {
         let seen = |at: Option<i64>| {
             let at = at.map(Time::from_unix);
-            with_noted(record(), Noted::default(), at).seen_expired
+            with_noted(record(), PendingUse::default(), at).seen_expired
         };
         assert!(seen(Some(50)) && !seen(Some(49)) && !seen(None));
     }

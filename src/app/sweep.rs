@@ -1,10 +1,10 @@
 //! Sweeping on request: removing what is over. What decides whether something is good never waits for it.
 
-use super::Desk;
+use super::App;
 use crate::model::caller::{Caller, Permit};
 use crate::model::error::Error;
-use crate::model::event::{Action, Target, Trace};
-use crate::model::permission::Own;
+use crate::model::event::{Action, AuditDetails, Target};
+use crate::model::permission::BuiltinPermission;
 use crate::model::time::Time;
 
 pub use crate::store::Swept;
@@ -14,18 +14,18 @@ pub(super) const SMALL_BATCH_ROWS: usize = 500;
 /// Rows in one transaction of a whole sweep: other jobs come between two of them, and wait for one.
 const BATCH_ROWS: usize = 100;
 
-impl Desk {
+impl App {
     /// Removes all that is over; what was removed.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::Unavailable`] when nothing could be written.
     pub fn sweep(&self, caller: &Caller) -> Result<Swept, Error> {
-        caller.demand(Own::PolicyWrite)?;
+        caller.demand(BuiltinPermission::PolicyWrite)?;
         let swept = self.sweep_all(caller.now)?;
-        self.store()
-            .write(caller.permit(Own::PolicyWrite, Action::Sweep)?, move |_| {
-                Ok((swept, trace(swept)))
-            })
+        self.store().write(
+            caller.permit(BuiltinPermission::PolicyWrite, Action::Sweep)?,
+            move |_| Ok((swept, trace(swept))),
+        )
     }
 
     /// The same for the file's owner.
@@ -53,8 +53,8 @@ impl Desk {
     }
 }
 
-fn trace(swept: Swept) -> Trace {
-    Trace::of(Target::new("sweep", "sweep", "", None))
+fn trace(swept: Swept) -> AuditDetails {
+    AuditDetails::of(Target::new("sweep", "sweep", "", None))
         .after("api_keys", swept.api_keys)
         .after("tokens", swept.tokens)
         .after("sessions", swept.sessions)

@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Desk, Whose};
+use super::{App, Scope};
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
 use crate::model::error::{Error, SecretSent};
 use crate::model::event::Event;
-use crate::model::permission::Own;
+use crate::model::permission::BuiltinPermission;
 use crate::model::secret::Id;
 use crate::model::user::{User, UserId, Username};
 use crate::store::{EventFilter, Page, Verdict};
@@ -22,14 +22,14 @@ pub type Downloads = HashSet<UserId>;
 /// One person's turn to download the log, with a connection of its own; over when it is dropped.
 pub struct Download {
     caller: Caller,
-    desk: Desk,
+    app: App,
     /// Of whose events; `None`: the caller's own.
     scope: DownloadScope,
     filter: EventFilter,
     _turn: Turn,
 }
 
-/// Whose events are downloaded.
+/// Scope events are downloaded.
 pub enum DownloadScope {
     /// The caller's.
     Own,
@@ -55,9 +55,9 @@ impl Download {
     /// # Errors
     /// As the list that it is a download of; [`Error::Unauthenticated`] once the caller's credential is no longer good.
     pub fn part(&self, after: Option<i64>, limit: usize) -> Result<Page<Event>, Error> {
-        let (now, id) = (self.desk.now(), self.caller.credential.id);
+        let (now, id) = (self.app.now(), self.caller.credential.id);
         let credential = self
-            .desk
+            .app
             .read
             .credential(id)?
             .filter(|one| one.check(now, self.caller.origin.address).is_ok())
@@ -72,9 +72,9 @@ impl Download {
         };
         let filter = self.filter.clone();
         match &self.scope {
-            DownloadScope::Own => self.desk.own_events(&caller, filter, after, limit),
+            DownloadScope::Own => self.app.own_events(&caller, filter, after, limit),
             DownloadScope::All(user) => {
-                self.desk
+                self.app
                     .all_events(&caller, user.as_ref(), filter, after, limit)
             }
         }
@@ -85,7 +85,7 @@ fn lock(downloads: &Mutex<Downloads>) -> std::sync::MutexGuard<'_, Downloads> {
     downloads.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Desk {
+impl App {
     /// The caller's turn to download the log: one at a time for each person, and a few for all.
     ///
     /// # Errors
@@ -97,7 +97,7 @@ impl Desk {
         filter: EventFilter,
     ) -> Result<Download, Error> {
         let user = caller.user()?.id;
-        let all = Arc::clone(&self.office.downloads);
+        let all = Arc::clone(&self.shared.downloads);
         let mut downloads = lock(&all);
         if downloads.len() >= DOWNLOADS_MAX || !downloads.insert(user) {
             return Err(Error::unavailable());
@@ -106,7 +106,7 @@ impl Desk {
         let turn = Turn { user, all };
         Ok(Download {
             caller: caller.clone(),
-            desk: self.office.desk()?,
+            app: self.shared.app()?,
             scope,
             filter,
             _turn: turn,
@@ -124,7 +124,7 @@ impl Desk {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Event>, Error> {
-        caller.demand(Own::AccountRead)?;
+        caller.demand(BuiltinPermission::AccountRead)?;
         self.read.events(
             &EventFilter {
                 user: Some(caller.user()?.id),
@@ -138,16 +138,16 @@ impl Desk {
     /// The last events about one credential of whom `whose` says.
     ///
     /// # Errors
-    /// As [`Desk::credential`].
+    /// As [`App::credential`].
     pub fn events_on(
         &self,
         caller: &Caller,
-        whose: &Whose,
+        scope: &Scope,
         kind: Kind,
         id: Id,
         limit: usize,
     ) -> Result<Vec<Event>, Error> {
-        self.credential(caller, whose, kind, id)?;
+        self.credential(caller, scope, kind, id)?;
         Ok(self
             .read
             .events(
@@ -173,7 +173,7 @@ impl Desk {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Event>, Error> {
-        caller.demand(Own::AuditRead)?;
+        caller.demand(BuiltinPermission::AuditRead)?;
         let user = user.map(|name| self.find_user(name)).transpose()?;
         self.read.events(
             &EventFilter {

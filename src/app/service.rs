@@ -1,16 +1,16 @@
 //! Services and the permissions they define.
 
-use super::Desk;
+use super::App;
 use crate::model::caller::Caller;
 use crate::model::error::Error;
-use crate::model::event::{Action, Target, Trace};
-use crate::model::idempotency::Once;
-use crate::model::permission::{Own, Permissions};
+use crate::model::event::{Action, AuditDetails, Target};
+use crate::model::idempotency::IdempotencyKey;
+use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::service::{ByRole, Service, ServiceChange};
 use crate::model::user::Role;
 use crate::store::{Page, Write};
 
-impl Desk {
+impl App {
     /// Services, newest first.
     ///
     /// # Errors
@@ -21,7 +21,7 @@ impl Desk {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Service>, Error> {
-        caller.demand(Own::ServicesRead)?;
+        caller.demand(BuiltinPermission::ServicesRead)?;
         self.read.services(after, limit)
     }
 
@@ -30,7 +30,7 @@ impl Desk {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Forbidden`].
     pub fn service(&self, caller: &Caller, name: &str) -> Result<Service, Error> {
-        caller.demand(Own::ServicesRead)?;
+        caller.demand(BuiltinPermission::ServicesRead)?;
         self.read.service(name)?.ok_or(Error::NotFound("service"))
     }
 
@@ -39,7 +39,7 @@ impl Desk {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Forbidden`].
     pub fn service_to_change(&self, caller: &Caller, name: &str) -> Result<Service, Error> {
-        caller.demand(Own::ServicesWrite)?;
+        caller.demand(BuiltinPermission::ServicesWrite)?;
         self.read.service(name)?.ok_or(Error::NotFound("service"))
     }
 
@@ -52,18 +52,18 @@ impl Desk {
         caller: &Caller,
         name: String,
         permissions: Permissions,
-        once: Option<Once>,
+        once: Option<IdempotencyKey>,
     ) -> Result<Service, Error> {
         self.store().write(
             caller
-                .permit_with_password(Own::ServicesWrite, Action::ServiceAdd)?
+                .permit_with_password(BuiltinPermission::ServicesWrite, Action::ServiceAdd)?
                 .once(once),
             move |write| {
                 write.add_service(&name, &permissions)?;
                 let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;
                 Ok((
                     service,
-                    Trace::of(Target::new("service", &name, "", None))
+                    AuditDetails::of(Target::new("service", &name, "", None))
                         .after("permissions", &permissions),
                 ))
             },
@@ -75,7 +75,7 @@ impl Desk {
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
     pub fn given_by_role(&self, caller: &Caller, service: &Service) -> Result<ByRole, Error> {
-        caller.demand(Own::ServicesRead)?;
+        caller.demand(BuiltinPermission::ServicesRead)?;
         self.read.given_by_role(service.id)
     }
 
@@ -91,7 +91,8 @@ impl Desk {
         name: String,
         change: ServiceChange,
     ) -> Result<(Service, ByRole), Error> {
-        let permit = caller.permit_with_password(Own::ServicesWrite, Action::ServiceEdit)?;
+        let permit =
+            caller.permit_with_password(BuiltinPermission::ServicesWrite, Action::ServiceEdit)?;
         self.store().write(permit, move |write| {
             let before = write.service(&name)?.ok_or(Error::NotFound("service"))?;
             let had = write.given_by_role(before.id)?;
@@ -112,11 +113,11 @@ impl Desk {
             write.set_service_permissions(&before, &permissions)?;
             for role in Role::ALL {
                 let (kept, given) = (kept.of(role), given.of(role));
-                demand_given(write, &permissions, role, kept, given)?;
+                require_given(write, &permissions, role, kept, given)?;
                 write.give_to_role(before.id, role, given)?;
             }
             let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;
-            let trace = Trace::of(Target::new("service", &name, "", None))
+            let trace = AuditDetails::of(Target::new("service", &name, "", None))
                 .changed("permissions", &before.permissions, &permissions)
                 .changed("members have", &had.member, &given.member)
                 .changed("admins have", &had.admin, &given.admin);
@@ -130,13 +131,13 @@ impl Desk {
     /// [`Error::NotFound`].
     pub fn delete_service(&self, caller: &Caller, name: String) -> Result<(), Error> {
         self.store().write(
-            caller.permit_with_password(Own::ServicesWrite, Action::ServiceDelete)?,
+            caller.permit_with_password(BuiltinPermission::ServicesWrite, Action::ServiceDelete)?,
             move |write| {
                 let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;
                 write.delete_service(&service)?;
                 Ok((
                     (),
-                    Trace::of(Target::new("service", &name, "", None))
+                    AuditDetails::of(Target::new("service", &name, "", None))
                         .before("permissions", &service.permissions),
                 ))
             },
@@ -144,8 +145,8 @@ impl Desk {
     }
 }
 
-/// What a role is given anew must be defined, and is a gift to each of its users: no less than giving it to one.
-fn demand_given(
+/// What a role is given anew must be defined, and is a grantable to each of its users: no less than giving it to one.
+fn require_given(
     write: &Write<'_>,
     defined: &Permissions,
     role: Role,
@@ -154,17 +155,17 @@ fn demand_given(
 ) -> Result<(), Error> {
     if let Some(unknown) = given.first_missing_from(defined) {
         return Err(Error::field(
-            &format!("roles.{}", role.word()),
+            &format!("roles.{}", role.as_str()),
             format!("the service does not define {unknown}"),
         ));
     }
     if kept == given {
         return Ok(());
     }
-    write.demand_within(&Permissions::of(&[Own::UsersWrite]))?;
+    write.require_within(&Permissions::of(&[BuiltinPermission::UsersWrite]))?;
     let new = given.without(kept);
     if !new.is_empty() {
-        write.demand_no_networks()?;
+        write.require_no_networks()?;
     }
-    write.demand_gift(&new)
+    write.require_grantable(&new)
 }

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use super::Desk;
+use super::App;
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, OwnerId, Record};
 use crate::model::error::Error;
 use crate::model::inventory::{Item, Weakness};
-use crate::model::permission::Own;
+use crate::model::permission::BuiltinPermission;
 use crate::model::policy::{Policy, PolicyChange};
 use crate::model::service::Service;
 use crate::model::ssh_key::{KeyRules, SshKey};
@@ -72,15 +72,15 @@ pub struct Facts {
 /// Credentials looked at in one part.
 const PART_ROWS: usize = 1_000;
 
-impl Desk {
+impl App {
     /// How much each of `users` holds.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
     pub fn counts_of(&self, caller: &Caller, users: &[User]) -> Result<Vec<UserCounts>, Error> {
-        caller.demand(Own::UsersRead)?;
+        caller.demand(BuiltinPermission::UsersRead)?;
         let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
-        let (held, ssh_keys) = self.settled(|| {
+        let (held, ssh_keys) = self.consistent_read(|| {
             let mut held = self.read.held_by_users(&ids, caller.now)?;
             self.add_noted(&mut held);
             Ok((held, self.read.count_ssh_keys_of(&ids, caller.now)?))
@@ -127,7 +127,8 @@ impl Desk {
     /// # Errors
     /// Faults of ours.
     pub fn grantable(&self) -> Result<crate::model::permission::Permissions, Error> {
-        let mut grantable = crate::model::permission::Permissions::own_where(Own::is_grantable);
+        let mut grantable =
+            crate::model::permission::Permissions::own_where(BuiltinPermission::is_grantable);
         grantable.extend(&self.read.defined_permissions()?);
         Ok(grantable)
     }
@@ -141,9 +142,9 @@ impl Desk {
         caller: &Caller,
         services: &[Service],
     ) -> Result<Vec<ServiceUse>, Error> {
-        caller.demand(Own::ServicesRead)?;
+        caller.demand(BuiltinPermission::ServicesRead)?;
         let ids: Vec<i64> = services.iter().map(|service| service.id.0).collect();
-        let held = self.settled(|| {
+        let held = self.consistent_read(|| {
             let mut held = self.read.held_by_services(&ids, caller.now)?;
             self.add_noted(&mut held);
             Ok(held)
@@ -164,7 +165,7 @@ impl Desk {
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
     pub fn carriers(&self, caller: &Caller, service: &Service) -> Result<u32, Error> {
-        caller.demand(Own::ServicesRead)?;
+        caller.demand(BuiltinPermission::ServicesRead)?;
         self.read.count_carriers(&service.name)
     }
 
@@ -177,7 +178,7 @@ impl Desk {
         caller: &Caller,
         group: &crate::model::group::Group,
     ) -> Result<Vec<String>, Error> {
-        caller.demand(Own::UsersRead)?;
+        caller.demand(BuiltinPermission::UsersRead)?;
         self.read.hosts_of_group(group.id)
     }
 
@@ -192,7 +193,7 @@ impl Desk {
         change: PolicyChange,
         limit: usize,
     ) -> Result<Preview, Error> {
-        caller.demand(Own::PolicyRead)?;
+        caller.demand(BuiltinPermission::PolicyRead)?;
         self.preview(change, limit, caller.now)
     }
 
@@ -269,7 +270,7 @@ impl Desk {
     /// # Errors
     /// [`Error::Forbidden`]; faults of ours.
     pub fn facts(&self, caller: &Caller) -> Result<Facts, Error> {
-        caller.demand(Own::PolicyRead)?;
+        caller.demand(BuiltinPermission::PolicyRead)?;
         Ok(Facts {
             file: self.read.file_facts(self.store().path())?,
             path: self.store().path().display().to_string(),
