@@ -139,7 +139,7 @@ fn list(at: &Backend, wanted: &Wanted, limit: usize) -> Result<(), Failure> {
     }
     output::table(
         &[
-            "number", "when", "action", "outcome", "by", "with", "on", "name", "way", "address",
+            "number", "when", "action", "outcome", "by", "with", "on", "name", "channel", "address",
         ],
         &rows,
     )

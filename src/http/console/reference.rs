@@ -164,7 +164,7 @@ mod tests {
         let is_list = |call: &&&Call| call.method == "GET" && call.path == "/api/v1/api-keys";
         let list = calls.iter().find(is_list).unwrap();
         assert!(
-            names(&list.answer).contains(&"made_by".to_owned()),
+            names(&list.answer).contains(&"created_by".to_owned()),
             "{:?}",
             list.answer
         );

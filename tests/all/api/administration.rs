@@ -268,7 +268,7 @@ fn everybody_sees_their_own_events_and_auditors_all() {
     let last = &own[0];
     assert_eq!(
         (
-            &last["way"],
+            &last["channel"],
             &last["outcome"],
             &last["address"],
             &last["at"]
