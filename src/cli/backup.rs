@@ -1,7 +1,10 @@
 //! `keycroft backup` and `keycroft restore`.
 
-use std::io::{IsTerminal, stdout};
-use std::path::PathBuf;
+use std::fs::{self, DirBuilder};
+use std::io::{self, IsTerminal, stdout};
+use std::num::NonZeroUsize;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -14,8 +17,15 @@ use crate::model::time::Time;
 
 #[derive(Args)]
 pub struct BackupArguments {
-    /// Where the copy goes: a new file, or - for standard output
-    file: PathBuf,
+    /// Destination: a new file, or - for standard output
+    #[arg(required_unless_present = "into", conflicts_with = "into")]
+    file: Option<PathBuf>,
+    /// Write a new file keycroft-DATE.db into this folder, which is created if missing
+    #[arg(long, value_name = "FOLDER")]
+    into: Option<PathBuf>,
+    /// With --into: keep the newest N backups in the folder and delete the older ones
+    #[arg(long, value_name = "N", requires = "into")]
+    keep: Option<NonZeroUsize>,
     #[command(flatten)]
     database: Database,
 }
@@ -37,19 +47,86 @@ pub struct RestoreArguments {
 /// With what to say and the exit code.
 pub fn backup(arguments: &BackupArguments) -> Result<(), Failure> {
     let path = arguments.database.path();
-    let done = if arguments.file.as_os_str() == "-" {
+    let destination = match (&arguments.file, &arguments.into) {
+        (_, Some(folder)) => {
+            create_folder(folder)?;
+            folder.join(file_name(Clock::System.now()))
+        }
+        (Some(file), None) => file.clone(),
+        (None, None) => return Err(Failure::new(USAGE, "pass FILE or --into FOLDER")),
+    };
+    let done = if destination.as_os_str() == "-" {
         if stdout().is_terminal() {
-            let failure = Failure::new(USAGE, "a terminal is no place for a backup");
+            let failure = Failure::new(USAGE, "refusing to write a backup to a terminal");
             return Err(failure.hint("keycroft backup FILE"));
         }
         AppState::back_up_to(&path, &mut stdout().lock(), &Clock::System)
     } else {
-        AppState::back_up(&path, &arguments.file, &Clock::System)
+        AppState::back_up(&path, &destination, &Clock::System)
     };
     let BackedUp { bytes, unnoted } = done.map_err(failed)?;
-    eprintln!("backed up {}: {bytes} bytes, whole", path.display());
+    let to = match &arguments.into {
+        Some(_) => format!(" to {}", destination.display()),
+        None => String::new(),
+    };
+    eprintln!("backed up {}{to}: {bytes} bytes, whole", path.display());
     if let Some(why) = unnoted {
-        eprintln!("keycroft: the backup is good, but could not be noted in the file: {why}");
+        eprintln!("keycroft: the backup is valid, but recording it in the database failed: {why}");
+    }
+    if let (Some(folder), Some(keep)) = (&arguments.into, arguments.keep) {
+        delete_older(folder, keep)?;
+    }
+    Ok(())
+}
+
+/// The name of a backup made at `now`. Names sort by time.
+fn file_name(now: Time) -> String {
+    format!("{PREFIX}{}{SUFFIX}", now.to_string().replace(':', ""))
+}
+
+const PREFIX: &str = "keycroft-";
+const SUFFIX: &str = ".db";
+
+/// Whether [`file_name`] can have made this name. No other file in the folder is touched.
+fn is_file_name(name: &str) -> bool {
+    let stamp = name
+        .strip_prefix(PREFIX)
+        .and_then(|rest| rest.strip_suffix(SUFFIX));
+    stamp.is_some_and(|stamp| {
+        let form = b"dddd-dd-ddTddddddZ";
+        stamp.len() == form.len()
+            && stamp.bytes().zip(form).all(|(byte, wanted)| match wanted {
+                b'd' => byte.is_ascii_digit(),
+                _ => byte == *wanted,
+            })
+    })
+}
+
+fn create_folder(folder: &Path) -> Result<(), Failure> {
+    let created = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    created.map_err(|error| in_folder(folder, &error))
+}
+
+fn in_folder(folder: &Path, error: &io::Error) -> Failure {
+    Failure::new(FAILED, format!("--into {}: {error}", folder.display()))
+}
+
+/// Deletes all but the newest `keep` backups that [`file_name`] named.
+fn delete_older(folder: &Path, keep: NonZeroUsize) -> Result<(), Failure> {
+    let failed = |error: io::Error| in_folder(folder, &error);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if is_file_name(&name) && entry.file_type().map_err(failed)?.is_file() {
+            names.push(name);
+        }
+    }
+    names.sort();
+    let older = names.len().saturating_sub(keep.get());
+    for name in &names[..older] {
+        fs::remove_file(folder.join(name)).map_err(failed)?;
+        eprintln!("deleted {}", folder.join(name).display());
     }
     Ok(())
 }

@@ -15,6 +15,7 @@ mod explain;
 mod field;
 mod generate;
 mod group;
+mod health;
 mod host;
 mod login;
 mod lookup;
@@ -120,6 +121,8 @@ enum Command {
     Check(check::CheckArguments),
     /// Bring the file to the present schema, as the next start would
     Migrate(check::MigrateArguments),
+    /// Check that a server is healthy; exit code 7 when it is not
+    Health(health::HealthArguments),
     /// Find Keycroft secrets in files, offline, by their form and checksum
     Scan(scan::ScanArguments),
     /// Print the console's address and open it in a browser
@@ -196,6 +199,7 @@ fn answer(command: Command) -> Result<(), exit::Failure> {
         Command::Restore(arguments) => backup::restore(&arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Migrate(arguments) => check::migrate(&arguments),
+        Command::Health(arguments) => health::run(&arguments),
         Command::Scan(arguments) => scan::run(&arguments),
         Command::Open(arguments) => account::open(&arguments),
         Command::Api(arguments) => verify::api(&arguments),

@@ -5,6 +5,7 @@ mod device_login;
 mod exit_codes;
 mod login;
 mod on_the_file;
+mod operations;
 mod output;
 mod support;
 mod table;

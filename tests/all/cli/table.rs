@@ -28,7 +28,7 @@ const GROUPS: [&str; 13] = [
 ];
 
 /// A command, what it needs besides, and where it works.
-const TABLE: [(&str, &str, At); 82] = [
+const TABLE: [(&str, &str, At); 83] = [
     ("api", "GET /api/v1/me", Server),
     ("api-key create", "x", Server),
     ("api-key delete", "x --yes", Server),
@@ -57,6 +57,7 @@ const TABLE: [(&str, &str, At); 82] = [
     ("group delete", "x --yes", Server),
     ("group list", "", Server),
     ("group remove-member", "x bob", Server),
+    ("health", "", Stranger),
     ("host authorized-keys", "--folder none -- alice", Here(1)),
     ("host check", "--folder none", Here(1)),
     ("host delete", "x --yes", Server),

@@ -1,0 +1,43 @@
+//! `keycroft health`: a health check for containers and monitors, without curl.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::exit::{Failure, UNREACHABLE};
+
+/// Time limit for the whole check.
+const TIME_LIMIT: Duration = Duration::from_secs(2);
+
+#[derive(Args)]
+pub struct HealthArguments {
+    /// Server to check
+    #[arg(env = "KEYCROFT_SERVER", default_value = "http://127.0.0.1:8420")]
+    url: String,
+}
+
+/// `keycroft health`: exits with 0 when `/healthz` answers 200 within [`TIME_LIMIT`], else with 7.
+///
+/// The certificate of an `https` server is not validated: the request carries no secret, and the address inside a
+/// container rarely is the name in the certificate.
+pub fn run(arguments: &HealthArguments) -> Result<(), Failure> {
+    let url = format!("{}/healthz", arguments.url.trim_end_matches('/'));
+    let tls = ureq::tls::TlsConfig::builder()
+        .disable_verification(true)
+        .build();
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(TIME_LIMIT))
+        .max_redirects(0)
+        .proxy(None)
+        .tls_config(tls)
+        .build()
+        .into();
+    let failed = |why: String| Failure::new(UNREACHABLE, format!("{url}: {why}"));
+    match agent.get(&url).call() {
+        Ok(answer) if answer.status() == 200 => Ok(()),
+        Ok(answer) => Err(failed(format!("expected 200, got {}", answer.status()))),
+        Err(ureq::Error::StatusCode(status)) => Err(failed(format!("expected 200, got {status}"))
+            .hint("keycroft check, and the server's log")),
+        Err(error) => Err(failed(error.to_string())),
+    }
+}

@@ -1,0 +1,127 @@
+//! Commands for timers and monitors: `backup --into --keep` and `health`.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::thread;
+
+use super::support::{Lab, Run};
+
+#[test]
+fn backup_into_folder_keeps_the_newest() {
+    let lab = Lab::new();
+    let folder = lab.path("backups");
+    lab.good("backup --db keycroft.db --into backups");
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(folder.clone()), 0o700);
+    let first = fs::read_dir(&folder).unwrap().next().unwrap().unwrap();
+    assert_eq!(mode(first.path()), 0o600);
+    let name = first.file_name().into_string().unwrap();
+    assert!(
+        name.starts_with("keycroft-20") && name.ends_with("Z.db"),
+        "{name}"
+    );
+    fs::remove_file(first.path()).unwrap();
+
+    let others = [
+        "keycroft-2020-01-01T000000Z.db.old",
+        "keycroft-2020-1-1T000000Z.db",
+        "notes.txt",
+    ];
+    let old = [
+        "2020-01-01T000000Z",
+        "2021-01-01T000000Z",
+        "2022-01-01T000000Z",
+    ]
+    .map(|stamp| format!("keycroft-{stamp}.db"));
+    for name in others.into_iter().chain(old.iter().map(String::as_str)) {
+        fs::write(folder.join(name), "x").unwrap();
+    }
+    // A folder with such a name is nobody's backup.
+    fs::create_dir(folder.join("keycroft-2019-01-01T000000Z.db")).unwrap();
+    let done = lab.run("backup --db keycroft.db --into backups --keep 2");
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(
+        done.err.contains("deleted backups/keycroft-2020"),
+        "{done:?}"
+    );
+    let mut left: Vec<String> = fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    left.sort();
+    assert_eq!(left.len(), 6, "{left:?}");
+    for name in others.iter().chain([&old[2].as_str()]) {
+        assert!(left.contains(&(*name).to_owned()), "{name} of {left:?}");
+    }
+    let newest = left
+        .iter()
+        .filter(|name| name.ends_with("Z.db") && name.starts_with("keycroft-202"))
+        .max()
+        .unwrap();
+    let line = format!("check --db backups/{newest}");
+    lab.good(&line);
+}
+
+#[test]
+fn failed_backup_deletes_no_older_one() {
+    let lab = Lab::new();
+    fs::create_dir(lab.path("backups")).unwrap();
+    let old = lab.path("backups/keycroft-2020-01-01T000000Z.db");
+    fs::write(&old, "x").unwrap();
+    let newer = lab.path("backups/keycroft-2021-01-01T000000Z.db");
+    fs::write(&newer, "x").unwrap();
+    lab.bad("backup --db none.db --into backups --keep 1", 1);
+    assert!(old.exists() && newer.exists());
+    let refused = lab.bad("backup --db keycroft.db --into backups --keep 0", 2);
+    assert!(refused.contains("--keep"), "{refused}");
+    let refused = lab.bad("backup --db keycroft.db copy.db --into backups", 2);
+    assert!(refused.contains("--into"), "{refused}");
+}
+
+#[test]
+fn health_is_0_for_a_healthy_server_and_7_otherwise() {
+    let mut lab = Lab::new();
+    let url = lab.url.clone();
+    // A proxy that is set for others is not used.
+    let done = lab
+        .command()
+        .with("HTTP_PROXY", "http://127.0.0.1:9")
+        .args(["health", &url])
+        .done();
+    assert_eq!(
+        (done.code, done.out.as_str(), done.err.as_str()),
+        (0, "", "")
+    );
+    lab.stop_server();
+    let gone = lab.bad(&format!("health {url}"), 7);
+    assert!(gone.contains("/healthz"), "{gone}");
+}
+
+#[test]
+fn health_fails_on_an_unhealthy_or_silent_server() {
+    let lab = Lab::new();
+    let serve = |answer: &'static str| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut head = [0; 1_024];
+            let _ = stream.read(&mut head);
+            let _ = stream.write_all(answer.as_bytes());
+            // Held open until the client gives up.
+            let _ = stream.read(&mut head);
+        });
+        (url, server)
+    };
+    for answer in [
+        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n",
+        "",
+    ] {
+        let (url, server) = serve(answer);
+        lab.bad(&format!("health {url}"), 7);
+        server.join().unwrap();
+    }
+}
