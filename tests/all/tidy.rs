@@ -104,12 +104,12 @@ const NAMELESS: &[&str] = &[
     "util", "utils", "helper", "helpers", "misc", "prelude", "common", "types", "traits",
 ];
 
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// All files below `folder` of the project, sorted, with their paths from there.
-fn files(folder: &str) -> Vec<(String, PathBuf)> {
+pub fn files(folder: &str) -> Vec<(String, PathBuf)> {
     fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
         let Ok(entries) = fs::read_dir(folder) else {
             return;
@@ -131,11 +131,11 @@ fn files(folder: &str) -> Vec<(String, PathBuf)> {
     found.into_iter().map(|path| (name(&path), path)).collect()
 }
 
-fn is_rust(path: &Path) -> bool {
+pub fn is_rust(path: &Path) -> bool {
     path.extension().is_some_and(|end| end == "rs")
 }
 
-fn read(path: &Path) -> String {
+pub fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
