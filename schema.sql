@@ -79,7 +79,9 @@ CREATE TABLE hosts (
     last_contact_from     TEXT,
     version               TEXT,     -- of the helper, as it says
     copied_at             INTEGER,  -- when it last fetched or confirmed everybody's keys
-    clock_ahead_seconds   INTEGER   -- its clock against ours at the last contact; NULL: it did not say
+    clock_ahead_seconds   INTEGER,  -- its clock against ours at the last contact; NULL: it did not say
+    paused_at             INTEGER,  -- admits nobody since then
+    rotation_requested_at INTEGER   -- its credential is to be rotated at its next sync
 ) STRICT;
 
 -- Without a row here every user may log in; with rows, only members of these groups.

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::{App, Issued, new_code};
 use crate::model::address::AllowedAddresses;
 use crate::model::caller::{Caller, Permit};
 use crate::model::code::Purpose;
-use crate::model::credential::{Kind, Owner, OwnerId};
+use crate::model::credential::{Kind, Owner, OwnerId, SecretSlot};
 use crate::model::error::{Error, FieldError};
 use crate::model::event::{Action, AuditDetails, Origin, Target};
 use crate::model::host::{
@@ -22,6 +23,8 @@ use crate::model::user::Username;
 use crate::store::{HostContact, NewRow, Page, Wanted, Write};
 
 const NOT_FOUND: Error = Error::NotFound("host");
+/// How long the secret before a rotation is valid at the longest.
+const ROTATION_GRACE: Duration = Duration::from_secs(86_400);
 /// Enrollment codes that a list shows.
 const CODES_MAX: usize = 200;
 
@@ -121,6 +124,15 @@ impl App {
             if let Some(age) = change.cache_age_max {
                 after.host.cache_age_max = age;
             }
+            if let Some(paused) = change.paused {
+                after.host.paused_at = since(paused, before.host.paused_at, write.now);
+            }
+            if let Some(requested) = change.rotation_requested {
+                after.host.rotation_requested_at = since(requested, before.host.rotation_requested_at, write.now);
+            }
+            if let Some(allowed_addresses) = change.allowed_addresses {
+                after.allowed_addresses = allowed_addresses;
+            }
             write.edit_host(&after)?;
             let trace = AuditDetails::of(Target::new("host", id, &after.host.name, None))
                 .changed("name", &before.host.name, &after.host.name)
@@ -130,6 +142,13 @@ impl App {
                     "cache_age_max",
                     before.host.cache_age_max.as_secs(),
                     after.host.cache_age_max.as_secs(),
+                )
+                .changed("paused", before.host.paused_at.is_some(), after.host.paused_at.is_some())
+                .changed("allowed_addresses", &before.allowed_addresses, &after.allowed_addresses)
+                .changed(
+                    "rotation_requested",
+                    before.host.rotation_requested_at.is_some(),
+                    after.host.rotation_requested_at.is_some(),
                 );
             let saved = write.host(id)?.ok_or(NOT_FOUND)?;
             Ok((saved, trace))
@@ -229,6 +248,11 @@ impl App {
             ))
         })
     }
+}
+
+/// When something that holds now began; `None` when it does not hold.
+fn since(holds: bool, before: Option<Time>, now: Time) -> Option<Time> {
+    holds.then(|| before.unwrap_or(now))
 }
 
 /// A shared login that is also a user's own name would take it from them. What is shared already may stay.
@@ -390,6 +414,50 @@ impl App {
         Ok(())
     }
 
+    /// Gives the calling host a new secret. The present one stays valid for [`ROTATION_GRACE`], or until the host fetched
+    /// everybody's keys with the new one ([`App::finish_rotation`]).
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when the caller is no host.
+    pub fn rotate_host(&self, caller: &Caller) -> Result<Issued, Error> {
+        let host = host_of(caller)?.clone();
+        let permit = Permit::by_host(caller, Action::HostRotate)?;
+        let (which, id) = (caller.which, host.public_id);
+        let secret = Secret::generate_for(Form::Credential(Kind::Host), id);
+        let digest = secret.digest();
+        let uses = Arc::clone(&self.store().uses);
+        self.store().write(permit, move |write| {
+            let ends_at = write.now.after(ROTATION_GRACE);
+            write.rotate_host_credential(&host, which, &digest, ends_at)?;
+            uses.rotated(id);
+            let trace =
+                AuditDetails::of(Target::new("host", id, &host.name, None)).after("secret", "new");
+            Ok(((), trace))
+        })?;
+        let record = self.read.record(id)?.ok_or(NOT_FOUND)?;
+        Ok(Issued { record, secret })
+    }
+
+    /// Revokes the secret before a rotation, once the host uses the new one.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when the caller is no host.
+    pub fn finish_rotation(&self, caller: &Caller) -> Result<(), Error> {
+        let host = host_of(caller)?.clone();
+        if caller.which == SecretSlot::Previous || caller.credential.previous.is_none() {
+            return Ok(());
+        }
+        let permit = Permit::by_host(caller, Action::HostRotate)?;
+        self.store().write(permit, move |write| {
+            write.end_previous_secret(host.public_id)?;
+            let target = Target::new("host", host.public_id, &host.name, None);
+            Ok((
+                (),
+                AuditDetails::of(target).after("previous_secret", "revoked"),
+            ))
+        })
+    }
+
     /// The host that calls.
     ///
     /// # Errors
@@ -438,6 +506,7 @@ fn report_login(
             &Wanted {
                 login: Some(name),
                 fingerprint: Some(login.fingerprint.clone()),
+                even_if_paused: true,
             },
         )?,
         Err(_) => Vec::new(),

@@ -4,12 +4,22 @@
 //! says in its log that the command failed.
 
 use std::ffi::OsString;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use clap::Args;
 
 use super::exit::{FAILED, Failure};
+use super::findings::Findings;
+use super::host::machine::{self, is_system_account};
 use super::operator::Database;
 use super::output::{line, say};
+use super::sshd::inspect::{
+    Expected, check_account, check_command, check_own_keys, check_time_zone,
+};
+use super::sshd::running::{Configuration, Connection};
 use super::sshd::{Expiries, ExpiryTime};
 use crate::app::{LoginKeys, login_keys_of_file};
 use crate::clock::Clock;
@@ -34,6 +44,12 @@ pub struct AuthorizedKeysArguments {
     /// How this machine's sshd reads expiry-time: utc from OpenSSH 9.1 on, local before
     #[arg(long, value_enum, default_value_t = ExpiryTime::Auto, value_name = "FORM")]
     expiry_time: ExpiryTime,
+    /// Also print keys of root and of system accounts (user ID below `UID_MIN`)
+    #[arg(long)]
+    allow_root: bool,
+    /// As root: check that sshd runs this command for USER, and what it prints
+    #[arg(long, conflicts_with_all = ["key_type", "fingerprint"])]
+    check: bool,
     #[command(flatten)]
     database: Database,
 }
@@ -44,10 +60,14 @@ pub struct AuthorizedKeysArguments {
 /// With what to say and the exit code, for faults of ours; a name that is nobody's is none.
 pub fn run(arguments: &AuthorizedKeysArguments) -> Result<(), Failure> {
     let path = arguments.database.path();
+    if arguments.check {
+        return check_login(&arguments.login.to_string_lossy(), &path);
+    }
     let login = arguments
         .login
         .to_str()
-        .and_then(|name| Username::parse(name).ok());
+        .and_then(|name| Username::parse(name).ok())
+        .filter(|name| arguments.allow_root || !is_system_account(name.as_str()));
     let found = match &login {
         Some(login) => login_keys_of_file(&path, &Clock::System, login).map_err(|refused| {
             Failure::new(FAILED, refused.to_string())
@@ -75,6 +95,80 @@ pub fn run(arguments: &AuthorizedKeysArguments) -> Result<(), Failure> {
         return Ok(());
     }
     line(&lines.join("\n"))
+}
+
+/// The words of our command in sshd's configuration.
+const COMMAND: &str = " authorized-keys ";
+
+/// Checks that sshd runs this command for a login, and what the command prints there.
+fn check_login(login: &str, database: &Path) -> Result<(), Failure> {
+    let mut findings = Findings::default();
+    let sshd_folder = Path::new("/etc/ssh");
+    let connection = Connection {
+        login,
+        address: Ipv4Addr::LOCALHOST.into(),
+    };
+    let owner = fs::metadata(database)
+        .ok()
+        .and_then(|found| {
+            machine::users()
+                .into_iter()
+                .find(|user| user.id == found.uid())
+        })
+        .map(|user| user.name);
+    let mut users = vec!["root"];
+    users.extend(owner.as_deref());
+    let expected = Expected {
+        command: COMMAND,
+        users: &users,
+    };
+    if rustix::process::geteuid().as_raw() != 0 {
+        findings.warn("not root: sshd's configuration can't be read")?;
+    }
+    let configuration = check_command(&mut findings, sshd_folder, &connection, &expected)?;
+    if let Some(configuration) = &configuration {
+        check_keys(&mut findings, login, configuration)?;
+        if matches!(ExpiryTime::Auto.expiries(), Ok(Expiries::Local)) {
+            check_time_zone(&mut findings, sshd_folder, None)?;
+        }
+    }
+    if let Some(user) = check_account(&mut findings, login, configuration.as_ref())? {
+        check_own_keys(&mut findings, &user)?;
+    }
+    findings.finish()
+}
+
+/// Runs the command as sshd does, without an offered key.
+fn check_keys(
+    findings: &mut Findings,
+    login: &str,
+    configuration: &Configuration,
+) -> Result<(), Failure> {
+    let command = configuration.value("authorizedkeyscommand");
+    let user = configuration.value("authorizedkeyscommanduser");
+    if !command.contains(COMMAND) {
+        return Ok(());
+    }
+    let words: Vec<&str> = command
+        .split_ascii_whitespace()
+        .filter(|word| !matches!(*word, "%t" | "%f" | "%k"))
+        .map(|word| if word == "%u" { login } else { word })
+        .collect();
+    let printed = machine::run_as(user, &words);
+    let Some(printed) = findings.step(&format!("the command works as {user}"), printed)? else {
+        return Ok(());
+    };
+    let keys = printed.lines().count();
+    if keys == 0 {
+        return findings.bad(&format!(
+            "sshd gets no key for {login} (try: keycroft ssh-key add, or --allow-root for a system account)"
+        ));
+    }
+    findings.ok(&format!("sshd gets {keys} keys for {login}:"))?;
+    for key in printed.lines() {
+        line(&format!("     {key}"))?;
+    }
+    Ok(())
 }
 
 /// Whether sshd would look for this key: the one that is offered, or all when it says none, or says it in a digest

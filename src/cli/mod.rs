@@ -13,6 +13,7 @@ mod event;
 mod exit;
 mod explain;
 mod field;
+mod findings;
 mod generate;
 mod group;
 mod health;

@@ -6,6 +6,9 @@ use std::process::{Command, Stdio};
 use clap::ValueEnum;
 use time::{OffsetDateTime, UtcOffset};
 
+pub mod inspect;
+pub mod running;
+
 use super::exit::{FAILED, Failure};
 use crate::clock::Clock;
 use crate::model::ssh_key::ExpiryFormat;

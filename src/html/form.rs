@@ -395,8 +395,16 @@ pub(super) fn group(id: &str, question: &str, input: &Input, content: &Markup) -
 pub(super) fn addresses(input: &Input, present: &str) -> Markup {
     Field::text("allowed_addresses")
         .default(present)
-        .help("Networks or addresses, one a line, like 10.0.0.0/8. Empty: from everywhere.")
+        .help("AllowedAddresses or addresses, one a line, like 10.0.0.0/8. Empty: from everywhere.")
         .show_lines(input, 3)
+}
+
+/// The same for the credential of a host.
+pub(super) fn addresses_of_host(input: &Input, present: &str) -> Markup {
+    Field::text("allowed_addresses")
+        .default(present)
+        .help("Where the host's credential is valid: networks or addresses, one per line. Empty: everywhere. From another address the host gets no keys.")
+        .show_lines(input, 2)
 }
 
 #[cfg(test)]

@@ -34,6 +34,12 @@ pub struct HostFacts {
     pub copied_at: Option<Time>,
     /// Its clock against ours at the last contact; behind, when negative. `None`: it did not say.
     pub clock_ahead_seconds: Option<i64>,
+    /// Since when it admits nobody.
+    pub paused_at: Option<Time>,
+    /// Where its credential is valid, one network each; empty: everywhere.
+    pub allowed_addresses: Vec<String>,
+    pub rotation_requested_at: Option<Time>,
+    pub credential_rotated_at: Option<Time>,
 }
 
 /// The list of hosts.
@@ -124,6 +130,9 @@ fn row(host: &HostFacts, now: Time) -> Markup {
 
 /// A host is well as long as its copy would still be answered from, and its clock agrees.
 fn pill(host: &HostFacts, now: Time) -> Markup {
+    if host.paused_at.is_some() {
+        return badge("warn", "Paused");
+    }
     match host.copied_at {
         None => badge("warn", "No copy yet"),
         Some(at) if now.since(at) > host.cache_age_max => badge("bad", "Copy too old"),
@@ -154,15 +163,17 @@ fn clock(host: &HostFacts) -> String {
 }
 
 fn open_to(host: &HostFacts) -> String {
-    if host.groups.is_empty() {
+    if host.paused_at.is_some() {
+        "nobody".to_owned()
+    } else if host.groups.is_empty() {
         "every user".to_owned()
     } else {
         host.groups.join(", ")
     }
 }
 
-/// `/admin/hosts/ID`. Sends `version`, `name`, `groups` (a ticked box each), `shared_logins` (a line each, `ubuntu: admins`)
-/// and `cache_age_max` (`24h`).
+/// `/admin/hosts/ID`. Sends `version`, `name`, `groups` (a ticked box each), `shared_logins` (a line each, `ubuntu: admins`),
+/// `cache_age_max` (`24h`), `allowed_addresses`, `paused` and `rotation_requested` (`yes` when ticked).
 #[must_use]
 pub fn show(frame: &Frame, view: &HostEdit) -> Markup {
     let (host, input, now) = (&view.host, &view.input, frame.now);
@@ -178,6 +189,9 @@ pub fn show(frame: &Frame, view: &HostEdit) -> Markup {
         (groups(&view.groups, &host.groups, input))
         (Field::text("shared_logins").default(&shared.join("\n")).help("One a line: a login, a colon, and a group that it is open to, like ubuntu: admins.").show_lines(input, 3))
         (Field::text("cache_age_max").default(&short(host.cache_age_max)).required().help("When this server is out of reach, the host answers from its copy up to this age. Like 24h.").show(input))
+        (form::addresses_of_host(input, &host.allowed_addresses.join("\n")))
+        (tick("paused", "Paused: admit nobody; the host stays enrolled", host.paused_at.is_some(), input))
+        (tick("rotation_requested", "Rotate its credential at the next sync", host.rotation_requested_at.is_some(), input))
         div.act { button.go { "Save" } }
     };
     let content = html! {
@@ -189,12 +203,33 @@ pub fn show(frame: &Frame, view: &HostEdit) -> Markup {
             dt { "Copy of the keys" } dd { (time_or_never(host.copied_at, now)) ", good for " (length(host.cache_age_max)) }
             dt { "Clock" } dd { (clock(host)) }
             dt { "Version" } dd { (host.version.as_deref().unwrap_or("unknown")) }
+            @if let Some(at) = host.paused_at { dt { "Paused" } dd { (time(at, now)) ". Nobody can log in with a key from Keycroft; its cache is empty after its next sync." } }
+            dt { "Credential" } dd {
+                @if let Some(at) = host.credential_rotated_at { "Rotated " (time(at, now)) "." } @else { "Not rotated since the enrollment." }
+                @if host.rotation_requested_at.is_some() { " The host rotates it at its next sync." }
+            }
             dt { "Enrolled" } dd { (time(host.created_at, now)) }
         }
         h2 { "Change" }
         (post(frame, &path, &form))
     };
     page(frame, Section::Hosts, &input.title(&host.name), &content)
+}
+
+fn tick(name: &'static str, words: &str, present: bool, input: &Input) -> Markup {
+    let on = if input.is_fresh() {
+        present
+    } else {
+        input.has(name, "yes")
+    };
+    Tick {
+        kind: "checkbox",
+        name,
+        value: "yes",
+        words,
+        on,
+    }
+    .show()
 }
 
 fn groups(all: &[String], given: &[String], input: &Input) -> Markup {
@@ -248,13 +283,15 @@ pub fn code_created(frame: &Frame, view: &CodeIssued<'_>) -> Markup {
             div.act { a.btn.go href="/admin/hosts" { "Go to the hosts" } }
         }
         h2 { "On the machine, as root" }
-        p { "The code goes through a file that only root can read, so that it stands in no list of processes." }
+        p { "First put the program there: only root may change it. Then paste these commands. The code goes through a file that only root can read, so it is in no list of processes." }
         pre data-copy="the commands" {
+            "install -m 755 keycroft /usr/local/bin/keycroft\n"
             "install -m 600 /dev/null keycroft-code && cat > keycroft-code <<'END'\n" (view.secret) "\nEND\n"
             "keycroft host enroll " (url) " --code-file keycroft-code && rm keycroft-code\n"
             "keycroft host check"
         }
-        (paste("In cloud-init", "the lines for cloud-init", &format!("runcmd:\n  - keycroft host enroll {url} --code-file /etc/keycroft/code")))
+        p { "This sets up sshd and starts the timers that refresh the cache and report logins. Without systemd, run " code { "keycroft host sync" } " and " code { "keycroft host report-logins" } " every few minutes. A server certificate from your own authority: add " code { "--ca-file ca.pem" } "." }
+        (paste("In cloud-init, on an image that contains the program", "the lines for cloud-init", &format!("write_files:\n  - path: /etc/keycroft/code\n    permissions: \"0600\"\n    content: {}\nruncmd:\n  - keycroft host enroll {url} --code-file /etc/keycroft/code\n  - rm /etc/keycroft/code", view.secret)))
     };
     page(frame, Section::Hosts, "Enroll the host now", &content)
 }
@@ -309,6 +346,10 @@ mod tests {
                 version: None,
                 copied_at: Some(Time::from_unix(0)),
                 clock_ahead_seconds,
+                paused_at: None,
+                allowed_addresses: Vec::new(),
+                rotation_requested_at: None,
+                credential_rotated_at: None,
             };
             let pill = pill(&host, Time::from_unix(1)).into_string();
             (clock(&host), pill.contains("Clock is off"))

@@ -193,6 +193,7 @@ pub const ROUTES: &[Route] = &[
     needs("DELETE", "/api/v1/groups/{name}/members/{username}", BuiltinPermission::UsersWrite, api::group::remove_member),
     open("POST", "/api/v1/hosts/enroll", host::enroll),
     of_host("GET", AUTHORIZED_KEYS, host::authorized_keys, Lane::Quick),
+    of_host("POST", "/api/v1/hosts/self/rotate", host::rotate, Lane::Work),
     of_host("POST", "/api/v1/hosts/self/logins", host::report_logins, Lane::Work),
     needs("GET", "/api/v1/hosts/enrollment-codes", BuiltinPermission::HostsRead, api::host::list_codes),
     needs("POST", "/api/v1/hosts/enrollment-codes", BuiltinPermission::HostsWrite, api::host::create_code),

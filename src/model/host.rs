@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::address::AllowedAddresses;
 use super::secret::Id;
 use super::ssh_key::SshKey;
 use super::time::Time;
@@ -34,6 +35,10 @@ pub struct Host {
     pub cache_age_max: Duration,
     pub created_at: Time,
     pub last_contact_at: Option<Time>,
+    /// Since when it admits nobody.
+    pub paused_at: Option<Time>,
+    /// Since when its credential is to be rotated.
+    pub rotation_requested_at: Option<Time>,
 }
 
 /// A machine, as lists and pages know it.
@@ -51,6 +56,9 @@ pub struct HostRecord {
     pub copied_at: Option<Time>,
     /// How far its clock was ahead of ours at the last contact, in seconds; behind, when negative. `None`: it did not say.
     pub clock_ahead_seconds: Option<i64>,
+    /// Where its credential is valid.
+    pub allowed_addresses: AllowedAddresses,
+    pub credential_rotated_at: Option<Time>,
 }
 
 impl HostRecord {
@@ -64,6 +72,8 @@ impl HostRecord {
             self.groups.join(" ").as_bytes(),
             shared.as_bytes(),
             &age,
+            self.allowed_addresses.to_string().as_bytes(),
+            &[u8::from(self.host.paused_at.is_some())],
         ])
     }
 }
@@ -100,6 +110,9 @@ pub struct HostChange {
     pub groups: Option<Vec<String>>,
     pub shared_logins: Option<Vec<SharedLogin>>,
     pub cache_age_max: Option<Duration>,
+    pub allowed_addresses: Option<AllowedAddresses>,
+    pub paused: Option<bool>,
+    pub rotation_requested: Option<bool>,
     /// What [`HostRecord::version_word`] said when the change was thought of; another one now refuses it.
     pub version: Option<String>,
 }
@@ -130,6 +143,8 @@ pub struct LoginKey {
     pub login: String,
     /// Scope key it is.
     pub username: String,
+    /// Whether the login is shared; otherwise it is the user's own.
+    pub is_shared: bool,
     pub key: SshKey,
 }
 

@@ -8,21 +8,23 @@ use super::read::{Page, Select};
 use super::ssh_key::{COLUMNS, COLUMNS_COUNT, TABLES, read_found};
 use super::user::{invalid, rows, time};
 use super::write::Write;
+use crate::model::address::AllowedAddresses;
 use crate::model::code::Purpose;
+use crate::model::credential::SecretSlot;
 use crate::model::error::{Error, FieldError};
 use crate::model::event::{Action, Actor, AuditDetails, Origin, Outcome};
 use crate::model::host::{
     AcceptedLogin, EnrollmentCode, Host, HostId, HostLogin, HostRecord, LoginKey, SharedLogin,
 };
-use crate::model::secret::Id;
+use crate::model::secret::{Digest, Id};
 use crate::model::time::Time;
 use crate::model::user::{UserId, Username};
 
-const HOST: &str =
-    "h.id, h.public_id, h.name, h.cache_age_max_seconds, h.created_at, h.last_contact_at";
+const HOST: &str = "h.id, h.public_id, h.name, h.cache_age_max_seconds, h.created_at, h.last_contact_at, h.paused_at, h.rotation_requested_at";
 const RECORD: &str = "h.last_contact_from, h.version, h.copied_at, h.clock_ahead_seconds, \
     (SELECT group_concat(g.name, ' ' ORDER BY g.name) FROM host_groups x JOIN groups g ON g.id = x.group_id WHERE x.host_id = h.id), \
-    (SELECT group_concat(s.login || ' ' || g.name, ' ' ORDER BY s.login, g.name) FROM host_shared_logins s JOIN groups g ON g.id = s.group_id WHERE s.host_id = h.id)";
+    (SELECT group_concat(s.login || ' ' || g.name, ' ' ORDER BY s.login, g.name) FROM host_shared_logins s JOIN groups g ON g.id = s.group_id WHERE s.host_id = h.id), \
+    (SELECT c.allowed_addresses FROM credentials c WHERE c.host_id = h.id), (SELECT c.rotated_at FROM credentials c WHERE c.host_id = h.id)";
 
 fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Id> {
     Id::parse(row.get_ref(column)?.as_str()?).ok_or_else(|| invalid(column))
@@ -41,54 +43,69 @@ fn read_host(row: &Row<'_>) -> rusqlite::Result<Host> {
         cache_age_max: Duration::from_secs(row.get::<_, i64>(3)?.unsigned_abs()),
         created_at: Time::from_unix(row.get(4)?),
         last_contact_at: time(row, 5)?,
+        paused_at: time(row, 6)?,
+        rotation_requested_at: time(row, 7)?,
     })
 }
 
 fn read_record(row: &Row<'_>) -> rusqlite::Result<HostRecord> {
     let mut shared_logins = Vec::new();
-    for pair in words(row, 11)?.chunks_exact(2) {
+    for pair in words(row, 13)?.chunks_exact(2) {
         shared_logins.push(SharedLogin {
-            login: Username::parse(&pair[0]).map_err(|_| invalid(11))?,
+            login: Username::parse(&pair[0]).map_err(|_| invalid(13))?,
             group: pair[1].clone(),
         });
     }
     Ok(HostRecord {
         host: read_host(row)?,
-        last_contact_from: row.get(6)?,
-        version: row.get(7)?,
-        copied_at: time(row, 8)?,
-        clock_ahead_seconds: row.get(9)?,
-        groups: words(row, 10)?,
+        last_contact_from: row.get(8)?,
+        version: row.get(9)?,
+        copied_at: time(row, 10)?,
+        clock_ahead_seconds: row.get(11)?,
+        groups: words(row, 12)?,
         shared_logins,
+        // A host whose credential revoked itself has none.
+        allowed_addresses: match row.get_ref(14)?.as_str_or_null()? {
+            Some(text) => AllowedAddresses::from_stored(text).map_err(|_| invalid(14))?,
+            None => AllowedAddresses::default(),
+        },
+        credential_rotated_at: time(row, 15)?,
     })
 }
 
-/// Which of a host's keys are asked for.
+/// SecretSlot of a host's keys are asked for.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
     /// `None`: of every login.
     pub login: Option<Username>,
     /// `None`: every key.
     pub fingerprint: Option<String>,
+    /// Whether a pause of the host is passed over.
+    pub even_if_paused: bool,
 }
 
-/// Who may use which login on host `?1`, as a table `logins (login, user_id, username)`: users their own, unless the host
+/// Who may use which login on host `?1`, as a table `logins (login, user_id, username, shared)`: users their own, unless the host
 /// is limited to groups that they are not in or shares the login; and members of groups the logins shared with them.
 /// `root` is nobody's own: it has to be shared.
-fn logins(one: bool) -> String {
+fn logins(one: bool, even_if_paused: bool) -> String {
+    let active = if even_if_paused {
+        ""
+    } else {
+        "AND NOT EXISTS (SELECT 1 FROM hosts p WHERE p.id = ?1 AND p.paused_at IS NOT NULL)"
+    };
     let (own, shared) = if one {
         ("AND u.username = ?2", "AND s.login = ?2")
     } else {
         ("AND ?2 IS NULL", "AND ?2 IS NULL")
     };
     format!(
-        "WITH logins (login, user_id, username) AS (SELECT u.username, u.id, u.username FROM users u \
-         WHERE u.disabled_at IS NULL AND u.deleted_at IS NULL AND u.username <> 'root' {own} \
+        "WITH logins (login, user_id, username, shared) AS (SELECT u.username, u.id, u.username, 0 FROM users u \
+         WHERE u.disabled_at IS NULL AND u.deleted_at IS NULL AND u.username <> 'root' {own} {active} \
          AND (NOT EXISTS (SELECT 1 FROM host_groups x WHERE x.host_id = ?1) OR EXISTS \
          (SELECT 1 FROM host_groups x JOIN group_members m ON m.group_id = x.group_id WHERE x.host_id = ?1 AND m.user_id = u.id)) \
          AND NOT EXISTS (SELECT 1 FROM host_shared_logins s WHERE s.host_id = ?1 AND s.login = u.username) \
-         UNION SELECT s.login, u.id, u.username FROM host_shared_logins s JOIN group_members m ON m.group_id = s.group_id \
-         JOIN users u ON u.id = m.user_id WHERE s.host_id = ?1 AND u.disabled_at IS NULL AND u.deleted_at IS NULL {shared})"
+         UNION SELECT s.login, u.id, u.username, 1 FROM host_shared_logins s JOIN group_members m ON m.group_id = s.group_id \
+         JOIN users u ON u.id = m.user_id WHERE s.host_id = ?1 AND u.disabled_at IS NULL AND u.deleted_at IS NULL {shared} {active})"
     )
 }
 
@@ -155,13 +172,13 @@ impl Select {
     /// [`Error::Fault`] when the file can't be read.
     pub fn logins_of(&self, user: UserId) -> Result<Vec<HostLogin>, Error> {
         let sql = "SELECT h.name AS host, u.username AS login FROM users u JOIN hosts h \
-                   WHERE u.id = ?1 AND u.disabled_at IS NULL AND u.deleted_at IS NULL AND u.username <> 'root' \
+                   WHERE u.id = ?1 AND h.paused_at IS NULL AND u.disabled_at IS NULL AND u.deleted_at IS NULL AND u.username <> 'root' \
                    AND (NOT EXISTS (SELECT 1 FROM host_groups x WHERE x.host_id = h.id) OR EXISTS \
                    (SELECT 1 FROM host_groups x JOIN group_members m ON m.group_id = x.group_id WHERE x.host_id = h.id AND m.user_id = u.id)) \
                    AND NOT EXISTS (SELECT 1 FROM host_shared_logins s WHERE s.host_id = h.id AND s.login = u.username) \
                    UNION SELECT h.name, s.login FROM host_shared_logins s JOIN hosts h ON h.id = s.host_id \
                    JOIN group_members m ON m.group_id = s.group_id JOIN users u ON u.id = m.user_id \
-                   WHERE u.id = ?1 AND u.disabled_at IS NULL AND u.deleted_at IS NULL ORDER BY host, login";
+                   WHERE u.id = ?1 AND h.paused_at IS NULL AND u.disabled_at IS NULL AND u.deleted_at IS NULL ORDER BY host, login";
         self.all(sql, [user.0], |row| {
             Ok(HostLogin {
                 host: row.get(0)?,
@@ -177,9 +194,9 @@ impl Select {
     /// [`Error::Fault`] when the file can't be read.
     pub fn host_keys(&self, host: HostId, wanted: &Wanted) -> Result<Vec<LoginKey>, Error> {
         let sql = format!(
-            "{} SELECT {COLUMNS}, o.login, o.username {TABLES} JOIN logins o ON o.user_id = k.user_id \
+            "{} SELECT {COLUMNS}, o.login, o.username, o.shared {TABLES} JOIN logins o ON o.user_id = k.user_id \
              WHERE {} ORDER BY o.login, k.number",
-            logins(wanted.login.is_some()),
+            logins(wanted.login.is_some(), wanted.even_if_paused),
             if wanted.fingerprint.is_some() {
                 "k.fingerprint = ?3"
             } else {
@@ -190,9 +207,11 @@ impl Select {
         let found = self.all(&sql, params![host.0, login, wanted.fingerprint], |row| {
             let (_, key) = read_found(row)?;
             let (login, username) = (row.get(COLUMNS_COUNT)?, row.get(COLUMNS_COUNT + 1)?);
+            let is_shared = row.get(COLUMNS_COUNT + 2)?;
             Ok(key.map(|key| LoginKey {
                 login,
                 username,
+                is_shared,
                 key,
             }))
         })?;
@@ -239,18 +258,30 @@ impl Write<'_> {
         }
     }
 
-    /// Writes what an edit changed: name, age, groups, shared logins.
+    /// Writes what an edit changed: name, age, pause, groups, shared logins, allowed addresses.
     ///
     /// # Errors
     /// [`Error::Conflict`] for a name in use; [`Error::Invalid`] for a group that is none.
     pub fn edit_host(&self, after: &HostRecord) -> Result<(), Error> {
         let host = after.host.id;
         self.require_free_host_name(&after.host.name, Some(host))?;
-        let sql = "UPDATE hosts SET name = ?, cache_age_max_seconds = ? WHERE id = ?";
-        let age = seconds(after.host.cache_age_max);
-        self.execute(sql, params![after.host.name, age, host.0])?;
-        let sql = "UPDATE credentials SET name = ? WHERE host_id = ?";
-        self.execute(sql, params![after.host.name, host.0])?;
+        let sql = "UPDATE hosts SET name = ?, cache_age_max_seconds = ?, paused_at = ?, rotation_requested_at = ? WHERE id = ?";
+        let unix = |time: Option<Time>| time.map(Time::unix);
+        self.execute(
+            sql,
+            params![
+                after.host.name,
+                seconds(after.host.cache_age_max),
+                unix(after.host.paused_at),
+                unix(after.host.rotation_requested_at),
+                host.0
+            ],
+        )?;
+        let sql = "UPDATE credentials SET name = ?, allowed_addresses = ? WHERE host_id = ?";
+        self.execute(
+            sql,
+            params![after.host.name, after.allowed_addresses.to_string(), host.0],
+        )?;
         self.execute("DELETE FROM host_groups WHERE host_id = ?", [host.0])?;
         if let Some(gone) = self.limit_host(host, &after.groups)? {
             return Err(no_group("groups", &gone));
@@ -264,6 +295,33 @@ impl Write<'_> {
             self.execute(sql, params![host.0, shared.login.as_str(), group.id.0])?;
         }
         Ok(())
+    }
+
+    /// Gives a host's credential a new secret. The secret that calls stays valid until `previous_ends_at`: when the answer of
+    /// an earlier rotation was lost, that is the previous one.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn rotate_host_credential(
+        &self,
+        host: &Host,
+        which: SecretSlot,
+        digest: &Digest,
+        previous_ends_at: Time,
+    ) -> Result<(), Error> {
+        let id = host.public_id;
+        match which {
+            SecretSlot::Current => {
+                self.rotate_credential(id, digest, Some(previous_ends_at), None)?
+            }
+            SecretSlot::Previous => {
+                let sql = "UPDATE credentials SET digest = ?, rotated_at = ? WHERE id = ?";
+                let now = self.now.unix();
+                self.execute(sql, params![digest.as_bytes(), now, id.as_str()])?;
+            }
+        }
+        let sql = "UPDATE hosts SET rotation_requested_at = NULL WHERE id = ?";
+        self.execute(sql, [host.id.0]).map(|_| ())
     }
 
     /// Deletes a host and ends its credential.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{given, text, whole};
+use super::{given, present, text, whole};
+use crate::model::address::AllowedAddresses;
 use crate::model::error::{Error, Faults};
 use crate::model::group::parse_group_name;
 use crate::model::host::{
@@ -34,6 +35,13 @@ pub struct HostOut {
     pub shared_logins: BTreeMap<String, Vec<String>>,
     /// Like `24h`.
     pub cache_age_max: String,
+    /// Whether it admits nobody.
+    pub paused: bool,
+    /// Where its credential is valid; empty: everywhere.
+    pub allowed_addresses: Vec<String>,
+    /// Whether it rotates its credential at the next sync.
+    pub rotation_requested: bool,
+    pub credential_rotated_at: Option<String>,
     pub created_at: String,
     pub last_contact_at: Option<String>,
     pub last_contact_from: Option<String>,
@@ -59,6 +67,10 @@ impl HostOut {
             groups: record.groups.clone(),
             shared_logins,
             cache_age_max: short(record.host.cache_age_max),
+            paused: record.host.paused_at.is_some(),
+            allowed_addresses: record.allowed_addresses.iter().collect(),
+            rotation_requested: record.host.rotation_requested_at.is_some(),
+            credential_rotated_at: text(record.credential_rotated_at),
             created_at: record.host.created_at.to_string(),
             last_contact_at: text(record.host.last_contact_at),
             last_contact_from: record.last_contact_from.clone(),
@@ -88,7 +100,7 @@ impl HostLoginOut {
 }
 
 /// A change to a host.
-#[derive(Debug, Default, Deserialize, Serialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct HostPatch {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
@@ -99,9 +111,20 @@ pub struct HostPatch {
     pub shared_logins: Option<BTreeMap<String, Vec<String>>>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub cache_age_max: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub paused: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub allowed_addresses: Option<Option<Vec<String>>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub rotation_requested: Option<bool>,
 }
 
 impl HostPatch {
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// # Errors
     /// [`Error::Invalid`] with every field at fault.
     pub fn parse(self) -> Result<HostChange, Error> {
@@ -128,12 +151,22 @@ impl HostPatch {
             }
             Some(age)
         });
+        let allowed_addresses = match self.allowed_addresses {
+            None => None,
+            Some(None) => Some(AllowedAddresses::default()),
+            Some(Some(entries)) => {
+                faults.take("allowed_addresses", AllowedAddresses::parse(&entries))
+            }
+        };
         faults.check()?;
         Ok(HostChange {
             name,
             groups,
             shared_logins,
             cache_age_max,
+            allowed_addresses,
+            paused: self.paused,
+            rotation_requested: self.rotation_requested,
             version: None,
         })
     }
@@ -249,6 +282,9 @@ pub struct AuthorizedKeysOut {
     pub items: Vec<LoginKeyOut>,
     /// How old the host's copy may be, in seconds.
     pub cache_age_max: u64,
+    /// Whether the host is to rotate its credential.
+    #[serde(default)]
+    pub rotate_credential: bool,
 }
 
 /// A key, and the login that it opens.
@@ -256,6 +292,8 @@ pub struct AuthorizedKeysOut {
 pub struct LoginKeyOut {
     pub login: String,
     pub username: String,
+    /// Whether the login is shared; otherwise it is the user's own.
+    pub shared: bool,
     #[serde(rename = "type")]
     pub kind: String,
     /// Base64.
@@ -271,6 +309,7 @@ impl LoginKeyOut {
         Self {
             login: found.login.clone(),
             username: found.username.clone(),
+            shared: found.is_shared,
             kind: found.key.key.kind().to_string(),
             key: found.key.key.base64(),
             fingerprint: found.key.key.fingerprint().to_owned(),

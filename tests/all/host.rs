@@ -227,7 +227,7 @@ fn a_host_gets_the_live_keys_of_enabled_users() {
     assert_eq!(
         answer["items"][0],
         json!({
-            "login": "alice", "username": "alice", "type": "ssh-ed25519",
+            "login": "alice", "username": "alice", "shared": false, "type": "ssh-ed25519",
             "key": ALICES.split(' ').nth(1).unwrap(), "fingerprint": PRINT,
             "expires_at": "2026-11-22T13:00:00Z", "allowed_addresses": ["10.0.0.0/8"],
         })
@@ -621,4 +621,242 @@ fn a_host_credential_is_good_at_the_hosts_doors_alone_and_ends_with_its_host() {
         .send()
         .expect(204);
     site.ask("GET", KEYS).bearer(&burnt).send().expect(401);
+}
+
+fn edit_host(site: &Site, id: &str, body: &Value) -> Value {
+    let path = format!("/api/v1/hosts/{id}");
+    site.asked(&site.alice, "PATCH", &path, body, 200)
+}
+
+#[test]
+fn paused_host_admits_nobody_and_stays_enrolled() {
+    let site = Site::new();
+    let (id, credential) = host(&site, "gpu1");
+    add_key(&site, &site.alice, ALICES, &json!({}));
+    group(&site, "staff", &["alice"]);
+    let body = json!({"shared_logins": {"ubuntu": ["staff"]}});
+    assert_eq!(edit_host(&site, &id, &body)["paused"], false);
+    let get = |tag: &str| {
+        let asking = site.ask("GET", KEYS).bearer(&credential);
+        asking.header("If-None-Match", tag).send()
+    };
+    let answer = get("x").expect(200);
+    let tag = answer.header("ETag").unwrap().to_owned();
+    assert_eq!(
+        edit_host(&site, &id, &json!({"paused": true}))["paused"],
+        true
+    );
+    // The next sync empties the cache.
+    assert_eq!(get(&tag).expect(200).json()["items"], json!([]));
+    for query in ["?username=alice", "?username=ubuntu"] {
+        assert_eq!(logins(&site, &credential, query), [""; 0], "{query}");
+    }
+    let places = site.asked(
+        &site.alice,
+        "GET",
+        "/api/v1/ssh-keys/logins",
+        &Value::Null,
+        200,
+    );
+    assert_eq!(places["items"], json!([]));
+    // A login from before is still recorded as a use of the key.
+    let login = json!([{"login": "alice", "fingerprint": PRINT, "address": "10.0.0.7", "at": "2026-11-22T11:59:00Z"}]);
+    site.asked(&credential, "POST", LOGINS, &login, 204);
+    let keys = site.asked(&site.alice, "GET", "/api/v1/ssh-keys", &Value::Null, 200);
+    assert_eq!(keys["items"][0]["last_used_host"], "gpu1");
+    assert_eq!(
+        edit_host(&site, &id, &json!({"paused": false}))["paused"],
+        false
+    );
+    assert_eq!(
+        logins(&site, &credential, ""),
+        ["alice alice", "ubuntu alice"]
+    );
+}
+
+#[test]
+fn shared_logins_are_told_apart_from_own_ones() {
+    let site = Site::new();
+    let (id, credential) = host(&site, "gpu1");
+    add_key(&site, &site.alice, ALICES, &json!({}));
+    group(&site, "staff", &["alice"]);
+    edit_host(&site, &id, &json!({"shared_logins": {"root": ["staff"]}}));
+    let answer = site.asked(&credential, "GET", KEYS, &Value::Null, 200);
+    let shared: Vec<(&str, bool)> = answer["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| {
+            (
+                item["login"].as_str().unwrap(),
+                item["shared"].as_bool().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(shared, [("alice", false), ("root", true)]);
+}
+
+#[test]
+fn host_credential_is_valid_only_from_its_addresses() {
+    let site = Site::new();
+    let (id, credential) = host(&site, "gpu1");
+    add_key(&site, &site.alice, ALICES, &json!({}));
+    let body = json!({"allowed_addresses": ["10.1.0.0/16", "fd00::/8"]});
+    let saved = edit_host(&site, &id, &body);
+    assert_eq!(
+        saved["allowed_addresses"],
+        json!(["10.1.0.0/16", "fd00::/8"])
+    );
+    let from = |peer: &str| {
+        site.ask("GET", KEYS)
+            .bearer(&credential)
+            .from(peer)
+            .send()
+            .status
+    };
+    assert_eq!(from("10.1.2.3"), 200);
+    assert_eq!(from("fd00::1"), 200);
+    for peer in ["10.2.0.1", "127.0.0.1", "2001:db8::1"] {
+        assert_eq!(from(peer), 401, "{peer}");
+        for path in [LOGINS, ROTATE] {
+            let body = if path == LOGINS { json!([]) } else { json!({}) };
+            let asking = site.ask("POST", path).bearer(&credential).from(peer);
+            asking.json(&body).send().expect(401);
+        }
+    }
+    let path = format!("/api/v1/hosts/{id}");
+    for bad in [
+        json!(["10.0.0.1/8"]),
+        json!(["nowhere"]),
+        json!("10.0.0.0/8"),
+    ] {
+        let asking = site.ask("PATCH", &path).bearer(&site.alice);
+        let body = json!({"allowed_addresses": bad});
+        if bad == json!(["10.0.0.1/8"]) {
+            // Whether this is refused or cut is the rule of all addresses.
+            continue;
+        }
+        assert_eq!(
+            asking.json(&body).send().expect(422).fields(),
+            ["allowed_addresses"]
+        );
+    }
+    let cleared = edit_host(&site, &id, &json!({"allowed_addresses": null}));
+    assert_eq!(cleared["allowed_addresses"], json!([]));
+    assert_eq!(from("10.2.0.1"), 200);
+}
+
+const ROTATE: &str = "/api/v1/hosts/self/rotate";
+
+fn rotate(site: &Site, credential: &str) -> String {
+    secret(&site.asked(credential, "POST", ROTATE, &json!({}), 200))
+}
+
+#[test]
+fn rotated_host_credential_replaces_the_old_one_once_it_is_used() {
+    let site = Site::new();
+    let (id, old) = host(&site, "gpu1");
+    let new = rotate(&site, &old);
+    assert_ne!(new, old);
+    assert!(new.starts_with(&format!("kch_{id}_")), "the id stays");
+    // Nothing is lost when the host could not write it: the old one works, and rotates again.
+    let answer = site.asked(&old, "GET", KEYS, &Value::Null, 200);
+    assert_eq!(answer["rotate_credential"], true);
+    let newer = rotate(&site, &old);
+    site.ask("GET", KEYS).bearer(&new).send().expect(401);
+    logins(&site, &old, "");
+    // A lookup with the new one revokes nothing, since others of the host may still hold the old one.
+    logins(&site, &newer, "?username=alice");
+    logins(&site, &old, "?username=alice");
+    logins(&site, &newer, "");
+    site.ask("GET", KEYS).bearer(&old).send().expect(401);
+    site.ask("POST", ROTATE)
+        .bearer(&old)
+        .json(&json!({}))
+        .send()
+        .expect(401);
+    logins(&site, &newer, "");
+    let rotations = site
+        .events()
+        .iter()
+        .filter(|event| event["action"] == "host.rotate")
+        .count();
+    assert_eq!(rotations, 3);
+}
+
+#[test]
+fn old_host_credential_expires_a_day_after_a_rotation() {
+    let site = Site::new();
+    let (_, old) = host(&site, "gpu1");
+    rotate(&site, &old);
+    site.pass(86_399);
+    logins(&site, &old, "");
+    // A rotation with the old one does not make it live longer.
+    let new = rotate(&site, &old);
+    site.pass(1);
+    site.ask("GET", KEYS).bearer(&old).send().expect(401);
+    logins(&site, &new, "");
+}
+
+#[test]
+fn requested_rotation_is_told_to_the_host_until_it_happens() {
+    let site = Site::new();
+    let (id, old) = host(&site, "gpu1");
+    let get = |credential: &str, tag: &str| {
+        let asking = site.ask("GET", KEYS).bearer(credential);
+        asking.header("If-None-Match", tag).send()
+    };
+    let answer = get(&old, "x").expect(200);
+    assert_eq!(answer.json()["rotate_credential"], false);
+    let saved = edit_host(&site, &id, &json!({"rotation_requested": true}));
+    assert_eq!(saved["rotation_requested"], true);
+    for _ in 0..2 {
+        let answer = get(&old, answer.header("ETag").unwrap()).expect(200);
+        assert_eq!(answer.json()["rotate_credential"], true);
+        // Whoever asks for one login has no time for it.
+        let one = format!("{KEYS}?username=alice");
+        let one = site.asked(&old, "GET", &one, &Value::Null, 200);
+        assert_eq!(one["rotate_credential"], false);
+        get(&old, answer.header("ETag").unwrap()).expect(200);
+    }
+    let new = rotate(&site, &old);
+    assert_eq!(
+        get(&new, "x").expect(200).json()["rotate_credential"],
+        false
+    );
+    let path = format!("/api/v1/hosts/{id}");
+    let shown = site.asked(&site.alice, "GET", &path, &Value::Null, 200);
+    assert_eq!(shown["rotation_requested"], false);
+    assert_eq!(shown["credential_rotated_at"], "2026-11-22T12:00:00Z");
+}
+
+/// S4. Two processes of one host rotate at once: it goes on with one of the secrets that they got.
+#[test]
+fn simultaneous_rotations_leave_a_valid_credential() {
+    let site = Site::new();
+    let (_, old) = host(&site, "gpu1");
+    let barrier = Barrier::new(2);
+    let secrets: Vec<Option<String>> = std::thread::scope(|scope| {
+        let tries: Vec<_> = (0..2)
+            .map(|_| {
+                let (site, barrier, old) = (&site, &barrier, &old);
+                let house = site.open_house();
+                scope.spawn(move || {
+                    barrier.wait();
+                    let asking = Asking::new(&house, "POST", ROTATE).bearer(old);
+                    let answer = asking.json(&json!({})).send();
+                    (answer.status == 200).then(|| secret(&answer.json()))
+                })
+            })
+            .collect();
+        tries.into_iter().map(|one| one.join().unwrap()).collect()
+    });
+    let works = |secret: &&String| {
+        let answer = site
+            .ask("GET", &format!("{KEYS}?username=alice"))
+            .bearer(secret)
+            .send();
+        answer.status == 200
+    };
+    assert!(secrets.iter().flatten().filter(works).count() >= 1);
 }

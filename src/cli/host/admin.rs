@@ -69,7 +69,9 @@ pub fn enroll_code(client: &Client, wanted: EnrollCode) -> Result<(), Failure> {
 }
 
 fn open_to(host: &HostOut) -> String {
-    if host.groups.is_empty() {
+    if host.paused {
+        "nobody (paused)".to_owned()
+    } else if host.groups.is_empty() {
         "everybody".to_owned()
     } else {
         host.groups.join(" ")
@@ -139,6 +141,22 @@ pub fn show(client: &Client, given: &str) -> Result<(), Failure> {
         ("version", Cell::maybe(host.version.as_deref())),
         ("copy", Cell::time(host.copied_at.as_deref(), "never", now)),
         ("clock", clock(&host).into()),
+        (
+            "allowed addresses",
+            if host.allowed_addresses.is_empty() {
+                "everywhere".into()
+            } else {
+                host.allowed_addresses.join(" ").into()
+            },
+        ),
+        (
+            "credential rotated",
+            if host.rotation_requested {
+                "at the next sync".into()
+            } else {
+                Cell::time(host.credential_rotated_at.as_deref(), "never", now)
+            },
+        ),
         ("enrolled", Cell::time(Some(&host.created_at), "", now)),
     ])
 }
@@ -176,6 +194,44 @@ pub struct Edit {
     /// How old its copy may be when the server is out of reach, like 24h; 0s: never answer from it
     #[arg(long, value_name = "DURATION")]
     cache_age_max: Option<String>,
+    /// Where its credential is valid, like 10.0.0.0/8; repeatable, in place of all before
+    #[arg(long = "address", value_name = "CIDR")]
+    addresses: Vec<String>,
+    /// Let its credential be valid everywhere
+    #[arg(long, conflicts_with = "addresses")]
+    any_address: bool,
+    /// Admit nobody, or admit users again; the host stays enrolled
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
+    paused: Option<bool>,
+    /// Have the host rotate its credential at its next sync
+    #[arg(long)]
+    rotate_credential: bool,
+}
+
+/// `keycroft host pause` and `keycroft host resume`.
+///
+/// # Errors
+/// With the message and the exit code.
+pub fn set_paused(client: &Client, given: &str, paused: bool) -> Result<(), Failure> {
+    let id = find_id(client, PATH, "host", given)?;
+    let patch = HostPatch {
+        paused: Some(paused),
+        ..HostPatch::default()
+    };
+    let answer = client.patch(&format!("{PATH}/{id}"), &patch)?;
+    if client.connection.json {
+        return output::line(&answer.text);
+    }
+    let host: HostOut = answer.parse()?;
+    if host.paused {
+        say(&format!(
+            "paused {}: it admits nobody; out of reach, it answers from its cache until its next sync",
+            host.name
+        ));
+    } else {
+        say(&format!("resumed {}", host.name));
+    }
+    Ok(())
 }
 
 /// `keycroft host edit`.
@@ -190,13 +246,16 @@ pub fn edit(client: &Client, wanted: Edit) -> Result<(), Failure> {
         shared_logins: (wanted.no_shared_logins || !shared_logins.is_empty())
             .then_some(shared_logins),
         cache_age_max: wanted.cache_age_max,
+        paused: wanted.paused,
+        allowed_addresses: (wanted.any_address || !wanted.addresses.is_empty())
+            .then_some(Some(wanted.addresses)),
+        rotation_requested: wanted.rotate_credential.then_some(true),
     };
-    let nothing = patch.name.is_none()
-        && patch.groups.is_none()
-        && patch.shared_logins.is_none()
-        && patch.cache_age_max.is_none();
-    if nothing {
-        return Err(Failure::new(USAGE, "say what is to change").hint("keycroft host edit --help"));
+    if patch.is_empty() {
+        return Err(
+            Failure::new(USAGE, "nothing to change: pass at least one option")
+                .hint("keycroft host edit --help"),
+        );
     }
     let id = find_id(client, PATH, "host", &wanted.host)?;
     let answer = client.patch(&format!("{PATH}/{id}"), &patch)?;

@@ -119,6 +119,12 @@ impl Server {
         Self::new(&settings.server, authority, secret, time)
     }
 
+    /// Whether both present the same secret.
+    #[must_use]
+    pub fn has_secret_of(&self, other: &Self) -> bool {
+        self.secret == other.secret
+    }
+
     /// # Errors
     /// [`Refusal`].
     pub fn get(&self, path: &str, tag: Option<&str>) -> Result<Answer, Refusal> {
@@ -261,12 +267,16 @@ pub fn refresh(folder: &Folder, settings: &Settings) -> Result<Synced, Failure> 
         return Ok(Synced::Unchanged { keys });
     }
     let keys: AuthorizedKeysOut = answer.parse()?;
+    let rotate = keys.rotate_credential;
     let (copy, left_out) = Copy::of(&keys, answer.header("ETag").unwrap_or_default(), now);
     folder.write(COPY, copy.encode().as_bytes())?;
     if left_out > 0 {
         say(&format!(
             "keycroft: {left_out} keys that the server sent are not whole; they are left out"
         ));
+    }
+    if rotate {
+        super::rotate::rotate(folder, settings)?;
     }
     Ok(Synced::Fetched { keys: copy.keys })
 }

@@ -78,6 +78,7 @@ fn look_up(wanted: &AuthorizedKeys) -> Result<(), Failure> {
     };
     let folder = Folder::open(&wanted.place)?;
     let settings = folder.settings()?;
+    enter_time_zone(&settings)?;
     let offered = wanted
         .fingerprint
         .as_ref()
@@ -93,6 +94,39 @@ fn look_up(wanted: &AuthorizedKeys) -> Result<(), Failure> {
     line(&lines.join("\n"))
 }
 
+/// Starts this program again in sshd's own time zone, where sshd reads expirations in it.
+fn enter_time_zone(settings: &Settings) -> Result<(), Failure> {
+    use std::os::unix::process::CommandExt;
+
+    let Some(zone) = settings.sshd_time_zone.as_deref() else {
+        return Ok(());
+    };
+    if settings.expiry_time != "local" || std::env::var_os("TZ").is_some_and(|now| now == zone) {
+        return Ok(());
+    }
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::new(FAILED, format!("this program: {error}")))?;
+    let error = Command::new(program)
+        .args(std::env::args_os().skip(1))
+        .env("TZ", zone)
+        .exec();
+    Err(Failure::new(
+        FAILED,
+        format!("in the time zone {zone}: {error}"),
+    ))
+}
+
+/// Leaves out keys that would open root or a system account as somebody's own login: those have to be shared on purpose.
+fn without_system_accounts(login: &Username, mut keys: Vec<TrustedKey>) -> Vec<TrustedKey> {
+    if keys.iter().any(|key| !key.is_shared) && machine::is_system_account(login.as_str()) {
+        machine::log(&format!(
+            "{login} is a system account: only a shared login opens it"
+        ));
+        keys.retain(|key| key.is_shared);
+    }
+    keys
+}
+
 /// The keys of a login: as the server says, or when it can't be asked, as the copy does.
 ///
 /// # Errors
@@ -104,11 +138,21 @@ pub fn find(
     fingerprint: Option<&str>,
     now: Time,
 ) -> Result<Vec<TrustedKey>, Failure> {
-    let server = Server::of(folder, settings, SERVER_TIME)?;
-    match server.keys_of(login.as_str(), fingerprint) {
+    let mut server = Server::of(folder, settings, SERVER_TIME)?;
+    let mut answer = server.keys_of(login.as_str(), fingerprint);
+    if matches!(answer, Err(Refusal::Definite(_))) {
+        // The credential may have been rotated since it was read.
+        let again = Server::of(folder, settings, SERVER_TIME)?;
+        if !again.has_secret_of(&server) {
+            server = again;
+            answer = server.keys_of(login.as_str(), fingerprint);
+        }
+    }
+    match answer {
         Ok(answer) => {
             refresh_behind(folder, now);
-            Ok(answer.items.iter().filter_map(TrustedKey::of).collect())
+            let keys = answer.items.iter().filter_map(TrustedKey::of).collect();
+            Ok(without_system_accounts(login, keys))
         }
         Err(Refusal::Definite(why)) => Err(Failure::new(
             FAILED,
@@ -141,7 +185,7 @@ pub fn from_copy(folder: &Folder, login: &Username, now: Time) -> Result<Vec<Tru
     let copy = Copy::decode(&bytes).map_err(|why| Failure::new(FAILED, why.to_string()))?;
     copy.check(now)
         .map_err(|why| Failure::new(FAILED, why.to_string()))?;
-    Ok(copy.keys_of(login))
+    Ok(without_system_accounts(login, copy.keys_of(login)))
 }
 
 /// The lines for this machine's sshd.

@@ -1,20 +1,26 @@
 //! `keycroft host check`: all that decides whether a login works here, looked at in turn, in words.
 
 use std::fs;
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
-use super::super::exit::{FAILED, Failure};
+use super::super::exit::Failure;
+use super::super::findings::Findings;
 use super::super::output::line;
+use super::super::sshd::inspect::{
+    Expected, check_account, check_command, check_match_blocks, check_own_keys, check_time_zone,
+};
+use super::super::sshd::running::{Configuration, Connection, command_lines};
 use super::asking::{Refusal, Server};
 use super::authorized_keys::{find, from_copy, lines};
 use super::copy::Copy;
-use super::enroll::{DROP_IN, effective};
+use super::enroll::{COMMAND, DROP_IN};
 use super::folder::{COPY, Folder, Place, Settings, USER, own_user};
-use super::machine::{self, MachineUser, unsafe_part};
+use super::{machine, timers};
 use crate::clock::Clock;
 use crate::model::host::CLOCK_SECONDS_MAX;
 use crate::model::time::Time;
@@ -23,8 +29,6 @@ use crate::wire::AuthorizedKeysOut;
 
 /// How long the server may take.
 const SERVER_TIME: Duration = Duration::from_secs(5);
-/// From which id on users are people.
-const PEOPLE_FROM: u32 = 1_000;
 
 #[derive(Args)]
 pub struct Check {
@@ -35,53 +39,18 @@ pub struct Check {
     /// Where sshd's configuration is
     #[arg(long, default_value = "/etc/ssh", value_name = "FOLDER")]
     sshd_folder: PathBuf,
+    /// The client address of the login, for `Match Address`
+    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    address: IpAddr,
 }
 
-fn say(mark: &str, text: &str) -> Result<(), Failure> {
-    line(&format!("{mark:<5}{text}"))
-}
-
-/// What was found, said at once.
-#[derive(Default)]
-struct Findings {
-    bad: usize,
-}
-
-impl Findings {
-    fn ok(&mut self, text: &str) -> Result<(), Failure> {
-        say("ok", text)
-    }
-
-    fn warn(&mut self, text: &str) -> Result<(), Failure> {
-        say("warn", text)
-    }
-
-    fn bad(&mut self, text: &str) -> Result<(), Failure> {
-        self.bad += 1;
-        say("BAD", text)
-    }
-
-    fn judge<T>(
-        &mut self,
-        text: &str,
-        found: Result<T, impl std::fmt::Display>,
-    ) -> Result<Option<T>, Failure> {
-        match found {
-            Ok(value) => self.ok(text).map(|()| Some(value)),
-            Err(why) => self.bad(&format!("{text}: {why}")).map(|()| None),
-        }
-    }
-}
-
-impl std::fmt::Display for Failure {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)?;
-        match &self.hint {
-            Some(hint) => write!(f, " (try: {hint})"),
-            None => Ok(()),
-        }
-    }
-}
+/// The command that sshd has to run.
+const EXPECTED: Expected<'static> = Expected {
+    command: COMMAND,
+    users: &[USER],
+};
+/// A cache older than this, in seconds, is not refreshed by a timer.
+const CACHE_SECONDS_MAX: u64 = 900;
 
 /// `keycroft host check`.
 ///
@@ -92,106 +61,76 @@ pub fn run(wanted: &Check) -> Result<(), Failure> {
     if own_user() != 0 {
         findings.warn("not root: sshd's own files and other people's can't all be looked at")?;
     }
-    check_sshd(&mut findings, wanted)?;
+    let configuration = check_sshd(&mut findings, wanted)?;
     let opened = Folder::open(&wanted.place).and_then(|folder| {
         let settings = folder.settings()?;
         Ok((folder, settings))
     });
     let place = wanted.place.folder.display();
     if let Some((folder, settings)) =
-        findings.judge(&format!("{place} is nobody else's"), opened)?
+        findings.step(&format!("only its owner can read {place}"), opened)?
     {
         check_folder(&mut findings, &folder)?;
         check_server(&mut findings, &folder, &settings)?;
-        check_copy(&mut findings, &folder)?;
+        check_cache(&mut findings, &folder)?;
+        if settings.expiry_time == "local" {
+            let zone = settings.sshd_time_zone.as_deref();
+            check_time_zone(&mut findings, &wanted.sshd_folder, zone)?;
+        }
         if let Some(login) = &wanted.login {
             show_keys(&mut findings, login, &folder, &settings)?;
         }
     }
+    for timer in timers::missing() {
+        findings.warn(&format!(
+            "{timer} does not run: the cache grows old or logins are not reported (try: keycroft host enroll again, without --no-timers)"
+        ))?;
+    }
     match &wanted.login {
-        Some(login) => check_login(&mut findings, login)?,
-        None => check_leftovers(&mut findings)?,
+        Some(login) => check_login(&mut findings, login, configuration.as_ref())?,
+        None => {
+            check_match_blocks(
+                &mut findings,
+                &wanted.sshd_folder,
+                wanted.address,
+                &EXPECTED,
+            )?;
+            check_leftovers(&mut findings)?;
+        }
     }
-    if findings.bad > 0 {
-        return Err(Failure::new(
-            FAILED,
-            format!("{} of these are bad", findings.bad),
-        ));
-    }
-    Ok(())
+    findings.finish()
 }
 
-/// Which file wins, and whether sshd would run what it says.
-fn check_sshd(findings: &mut Findings, wanted: &Check) -> Result<(), Failure> {
-    let drop_ins = wanted.sshd_folder.join("sshd_config.d");
-    let own = drop_ins.join(DROP_IN);
-    let mut names: Vec<PathBuf> = fs::read_dir(&drop_ins)
-        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-        .unwrap_or_default();
-    names.sort();
-    for path in names.iter().filter(|path| **path < own) {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        let says = |line: &str| {
-            let word = line.split_ascii_whitespace().next().unwrap_or_default();
-            word.eq_ignore_ascii_case("AuthorizedKeysCommand")
-        };
-        if text.lines().any(says) {
+/// Checks the drop-in and the sshd that runs.
+fn check_sshd(findings: &mut Findings, wanted: &Check) -> Result<Option<Configuration>, Failure> {
+    let own = wanted.sshd_folder.join("sshd_config.d").join(DROP_IN);
+    for other in command_lines(&wanted.sshd_folder) {
+        if other.condition.is_none() && other.file < own && other.file.parent() == own.parent() {
             findings.bad(&format!(
                 "{} comes first and names another AuthorizedKeysCommand: the first one wins",
-                path.display()
+                other.file.display()
             ))?;
         }
     }
     match fs::symlink_metadata(&own) {
-        Err(_) => findings.bad(&format!("{} is not there", own.display()))?,
+        Err(_) => findings.bad(&format!("{} does not exist", own.display()))?,
         Ok(found) if found.uid() != 0 || found.mode() & 0o022 != 0 => {
-            findings.bad(&format!("others than root may change {}", own.display()))?;
+            findings.bad(&format!("others than root can change {}", own.display()))?;
         }
-        Ok(_) => findings.ok(&format!("{} is there", own.display()))?,
+        Ok(_) => findings.ok(&format!("{} exists", own.display()))?,
     }
-    let Some(said) = findings.judge(
-        "sshd takes its configuration",
-        effective(&wanted.sshd_folder),
-    )?
-    else {
-        return Ok(());
+    let connection = Connection {
+        login: wanted.login.as_deref().unwrap_or("root"),
+        address: wanted.address,
     };
-    let value = |name: &str| {
-        said.lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
-            .unwrap_or("none")
-            .to_owned()
-    };
-    let command = value("authorizedkeyscommand");
-    if command.contains(" host authorized-keys ") {
-        findings.ok(&format!("sshd asks: {command}"))?;
-        let program = command.split(' ').next().unwrap_or_default();
-        match unsafe_part(Path::new(program)) {
-            None => findings.ok(&format!("none but root may change {program}"))?,
-            Some(part) => findings.bad(&format!("sshd would not run {program}: {part}"))?,
-        }
-    } else {
-        findings.bad(&format!("sshd asks somebody else: {command}"))?;
-    }
-    let user = value("authorizedkeyscommanduser");
-    if user == USER && machine::user(USER).is_some() {
-        findings.ok(&format!("sshd asks as {user}"))?;
-    } else {
-        findings.bad(&format!(
-            "sshd asks as {user}, and not as {USER}, or there is no such user"
-        ))?;
-    }
-    if value("pubkeyauthentication") != "yes" {
-        findings.bad("sshd takes no public keys at all (PubkeyAuthentication)")?;
-    }
-    Ok(())
+    check_command(findings, &wanted.sshd_folder, &connection, &EXPECTED)
 }
 
 fn check_folder(findings: &mut Findings, folder: &Folder) -> Result<(), Failure> {
     match folder.credential() {
         Ok(Some(_)) => findings.ok("the host credential is there, and nobody else's")?,
         Ok(None) => findings.bad("there is no host credential")?,
-        Err(failure) => findings.bad(&failure.to_string())?,
+        Err(failure) => findings.failure(&failure)?,
     }
     if machine::user(USER).is_some_and(|user| user.id != folder.owner().0) {
         findings.bad(&format!(
@@ -216,7 +155,7 @@ fn check_server(
         answer.parse::<AuthorizedKeysOut>().map(|_| answer)
     });
     match asked {
-        Err(failure) => findings.bad(&failure.to_string())?,
+        Err(failure) => findings.failure(&failure)?,
         Ok(Err(Refusal::Definite(why))) => findings.bad(&format!("{name}: {why}"))?,
         Ok(Err(Refusal::Unreachable(why))) => {
             findings.bad(&format!("{name} can't be reached: {why}"))?;
@@ -251,12 +190,12 @@ fn parse_date(text: &str) -> Option<Time> {
     Time::parse(&format!("{year}-{month:02}-{day}T{clock}Z")).ok()
 }
 
-fn check_copy(findings: &mut Findings, folder: &Folder) -> Result<(), Failure> {
+fn check_cache(findings: &mut Findings, folder: &Folder) -> Result<(), Failure> {
     let now = Clock::System.now();
     let bytes = match folder.read(COPY) {
         Ok(Some(bytes)) => bytes,
         Ok(None) => return findings.bad("there is no copy of the keys (try: keycroft host sync)"),
-        Err(failure) => return findings.bad(&failure.to_string()),
+        Err(failure) => return findings.failure(&failure),
     };
     let copy = match Copy::decode(&bytes) {
         Ok(copy) => copy,
@@ -264,6 +203,12 @@ fn check_copy(findings: &mut Findings, folder: &Folder) -> Result<(), Failure> {
     };
     match copy.check(now) {
         Err(why) => findings.bad(&why.to_string()),
+        Ok(()) if now.since(copy.fetched_at).as_secs() > CACHE_SECONDS_MAX => {
+            findings.warn(&format!(
+                "the copy is {} s old: nothing refreshes it",
+                now.since(copy.fetched_at).as_secs()
+            ))
+        }
         Ok(()) => findings.ok(&format!(
             "the copy has {} keys, is {} s old, and is good for {} s",
             copy.keys,
@@ -287,7 +232,7 @@ fn show_keys(
     let asked = find(folder, settings, &name, None, now)
         .and_then(|keys| lines(&keys, &name, None, now, settings));
     match asked {
-        Err(failure) => findings.bad(&failure.to_string())?,
+        Err(failure) => findings.failure(&failure)?,
         Ok(keys) => {
             findings.ok(&format!("sshd gets {} keys for {login}:", keys.len()))?;
             for key in keys {
@@ -296,7 +241,7 @@ fn show_keys(
         }
     }
     match from_copy(folder, &name, now) {
-        Err(failure) => findings.warn(&format!("without the server: {failure}")),
+        Err(failure) => findings.warn(&format!("without the server: {}", failure.message)),
         Ok(keys) => findings.ok(&format!(
             "without the server it would get {} keys",
             keys.len()
@@ -304,23 +249,20 @@ fn show_keys(
     }
 }
 
-fn check_login(findings: &mut Findings, login: &str) -> Result<(), Failure> {
-    let Some(user) = machine::user(login) else {
-        return findings.bad(&format!(
-            "this machine has no user {login}: sshd asks nobody"
-        ));
+fn check_login(
+    findings: &mut Findings,
+    login: &str,
+    configuration: Option<&Configuration>,
+) -> Result<(), Failure> {
+    let Some(user) = check_account(findings, login, configuration)? else {
+        return Ok(());
     };
-    let shadow = fs::read_to_string("/etc/shadow").unwrap_or_default();
-    let locked = shadow
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .any(|(name, rest)| name == login && rest.starts_with('!') && !rest.starts_with("!*"));
-    if locked {
+    if user.id < machine::uid_min() {
         findings.warn(&format!(
-            "{login} is locked (! in /etc/shadow): with UsePAM no, sshd refuses before it asks (try: usermod -p '*' {login})"
+            "{login} is a system account: only a shared login opens it (keycroft host edit HOST --shared-login {login}:GROUP)"
         ))?;
     }
-    if leftovers(findings, &user)? == 0 {
+    if check_own_keys(findings, &user)? == 0 {
         findings.ok(&format!("{login} has no keys of its own beside Keycroft's"))?;
     }
     Ok(())
@@ -331,36 +273,15 @@ fn check_leftovers(findings: &mut Findings) -> Result<(), Failure> {
     let users = machine::users();
     let people = users
         .iter()
-        .filter(|user| user.id == 0 || user.id >= PEOPLE_FROM);
+        .filter(|user| user.id == 0 || user.id >= machine::uid_min());
     let mut found = 0;
     for user in people {
-        found += leftovers(findings, user)?;
+        found += check_own_keys(findings, user)?;
     }
     if found == 0 {
         findings.ok("nobody has keys of their own beside Keycroft's")?;
     }
     Ok(())
-}
-
-fn leftovers(findings: &mut Findings, user: &MachineUser) -> Result<usize, Failure> {
-    let mut found = 0;
-    for name in ["authorized_keys", "authorized_keys2"] {
-        let path = user.home.join(".ssh").join(name);
-        let text = fs::read_to_string(&path).unwrap_or_default();
-        let keys = text
-            .lines()
-            .filter(|line| !line.trim().is_empty() && !line.trim().starts_with('#'))
-            .count();
-        if keys > 0 {
-            found += 1;
-            findings.warn(&format!(
-                "{} holds {keys} keys: they open {} whatever Keycroft says",
-                path.display(),
-                user.name
-            ))?;
-        }
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::model::user::Username;
 use crate::wire::{AuthorizedKeysOut, LoginKeyOut};
 
 /// The first line.
-const FIRST: &str = "keycroft-copy 1";
+const FIRST: &str = "keycroft-copy 2";
 /// How far this machine's clock may have been turned back since the copy was fetched.
 const AHEAD_MAX: Duration = Duration::from_secs(60);
 
@@ -19,6 +19,8 @@ const AHEAD_MAX: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub struct TrustedKey {
     pub login: Username,
+    /// Whether the login is shared; otherwise it is the key owner's own.
+    pub is_shared: bool,
     pub key: PublicKey,
     pub expires_at: Option<Time>,
     pub allowed_addresses: AllowedAddresses,
@@ -36,6 +38,7 @@ impl TrustedKey {
         let is_said = key.fingerprint() == item.fingerprint && key.kind().name() == item.kind;
         Some(Self {
             login: Username::parse(&item.login).ok()?,
+            is_shared: item.shared,
             key: Some(key).filter(|_| is_said)?,
             expires_at,
             allowed_addresses: AllowedAddresses::parse(&item.allowed_addresses).ok()?,
@@ -54,8 +57,9 @@ impl TrustedKey {
         // Writing into a text can't fail.
         let _ = writeln!(
             text,
-            "{}\t{}\t{end}\t{allowed_addresses}",
+            "{}\t{}\t{}\t{end}\t{allowed_addresses}",
             self.login,
+            if self.is_shared { "shared" } else { "own" },
             self.key.base64()
         );
     }
@@ -63,6 +67,11 @@ impl TrustedKey {
     fn read(line: &str) -> Option<Self> {
         let mut fields = line.split('\t');
         let login = Username::parse(fields.next()?).ok()?;
+        let is_shared = match fields.next()? {
+            "shared" => true,
+            "own" => false,
+            _ => return None,
+        };
         let key = PublicKey::from_stored(fields.next()?, "").ok()?;
         let expires_at = match fields.next()? {
             "-" => None,
@@ -74,6 +83,7 @@ impl TrustedKey {
         };
         fields.next().is_none().then_some(Self {
             login,
+            is_shared,
             key,
             expires_at,
             allowed_addresses,
@@ -232,6 +242,7 @@ mod tests {
         LoginKeyOut {
             login: login.to_owned(),
             username: "alice".to_owned(),
+            shared: login != "alice",
             kind: "ssh-ed25519".to_owned(),
             key: KEY.to_owned(),
             fingerprint: FINGERPRINT.to_owned(),
@@ -242,6 +253,7 @@ mod tests {
 
     fn copy() -> Copy {
         let answer = AuthorizedKeysOut {
+            rotate_credential: false,
             items: vec![
                 item("alice", None),
                 item("ubuntu", Some("2027-01-01T00:00:00Z")),
@@ -264,6 +276,8 @@ mod tests {
         assert_eq!(read.keys, 2);
         let found = read.keys_of(&login("ubuntu"));
         assert_eq!(found.len(), 1);
+        assert!(found[0].is_shared);
+        assert!(!read.keys_of(&login("alice"))[0].is_shared);
         assert_eq!(found[0].key.fingerprint(), FINGERPRINT);
         assert_eq!(
             found[0].expires_at,
@@ -328,6 +342,7 @@ mod tests {
             change(&mut bad);
             assert!(TrustedKey::of(&bad).is_none(), "{place}");
             let answer = AuthorizedKeysOut {
+                rotate_credential: false,
                 items: vec![bad, item("bob", None)],
                 cache_age_max: 1,
             };

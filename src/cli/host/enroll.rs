@@ -3,9 +3,8 @@
 use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, chown};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+
 use std::time::Duration;
 
 use clap::Args;
@@ -15,10 +14,13 @@ use zeroize::Zeroizing;
 use super::super::connection::{CA_FILE, Credential, Remote, Server as Address, Source, variable};
 use super::super::exit::{FAILED, Failure, INVALID, REFUSED, USAGE};
 use super::super::output::say;
+use super::super::sshd::inspect::{self, Expected};
+use super::super::sshd::running::{CommandLine, Connection, TimeZone, command_lines};
 use super::super::sshd::{self, ExpiryTime};
 use super::asking::{Refusal, Server, Synced, refresh};
 use super::folder::{Folder, Place, Settings, USER, expiry_word, own_user};
 use super::machine::{self, MachineUser, run as run_program, unsafe_part};
+use super::timers;
 use crate::model::host::parse_host_name;
 use crate::model::secret::{Form, Id};
 use crate::wire::EnrollOut;
@@ -33,6 +35,12 @@ pub const DROP_IN: &str = "10-keycroft.conf";
 const NOBODY: &str = "keycroft-check";
 /// A fingerprint that no key has.
 const NO_FINGERPRINT: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// A connection that no `Match` block is meant for.
+const ANYBODY: Connection<'static> = Connection {
+    login: NOBODY,
+    address: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+};
 
 #[derive(Args)]
 pub struct Enroll {
@@ -53,9 +61,15 @@ pub struct Enroll {
     /// The program that sshd is to run [default: this one]
     #[arg(long, value_name = "PATH")]
     program: Option<PathBuf>,
-    /// Leave telling the running sshd to somebody else
+    /// Do not reload sshd
     #[arg(long)]
     no_reload: bool,
+    /// Do not install the timers that refresh the cache and report logins
+    #[arg(long)]
+    no_timers: bool,
+    /// Replace another AuthorizedKeysCommand; it is kept in a comment
+    #[arg(long)]
+    replace: bool,
 }
 
 /// `keycroft host enroll`.
@@ -75,6 +89,8 @@ pub fn run(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
         return Err(Failure::new(FAILED, "there is no sshd on this machine")
             .hint("apt-get install openssh-server"));
     }
+    // Before the code is spent.
+    let replaced = find_replaced(wanted, &program)?;
     let user = find_user()?;
     let folder = Folder::make(&wanted.place, user.id, user.group)?;
     let settings = join(wanted, remote, &address, &folder)?;
@@ -82,16 +98,25 @@ pub fn run(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
         Synced::Fetched { keys } => say(&format!("fetched everybody's keys: {keys}")),
         Synced::Unchanged { keys } => say(&format!("everybody's keys are here: {keys}")),
     }
-    set_sshd_up(wanted, &program)?;
-    prove(&program, &user, &wanted.place)?;
+    set_sshd_up(wanted, &program, &replaced)?;
+    prove(&program, &wanted.place)?;
     reload(wanted);
+    let expected = Expected {
+        command: COMMAND,
+        users: &[USER],
+    };
+    let loopback = std::net::IpAddr::from(std::net::Ipv4Addr::LOCALHOST);
+    for warning in inspect::match_blocks(&wanted.sshd_folder, loopback, &expected) {
+        say(&format!("warning: {warning}"));
+    }
+    if !wanted.no_timers {
+        timers::install(&program, &wanted.place)?;
+    }
     say(&format!(
         "{} is a host of {} now",
         settings.name, settings.server
     ));
-    say(
-        "  next: refresh the copy every few minutes (examples/systemd/keycroft-host-sync.timer), and keycroft host check",
-    );
+    say("  next: keycroft host check");
     Ok(())
 }
 
@@ -161,6 +186,7 @@ fn join(
     folder: &Folder,
 ) -> Result<Settings, Failure> {
     let expiry_time = expiry_word(ExpiryTime::Auto.expiries()?).to_owned();
+    let sshd_time_zone = find_time_zone(&wanted.sshd_folder)?;
     if let Some(settings) = joined(address, folder)? {
         say(&format!(
             "this machine is enrolled already, as {}",
@@ -168,6 +194,7 @@ fn join(
         ));
         let settings = Settings {
             expiry_time,
+            sshd_time_zone,
             ..settings
         };
         folder.write_settings(&settings)?;
@@ -202,6 +229,7 @@ fn join(
         id: enrolled.id,
         name: enrolled.name,
         expiry_time,
+        sshd_time_zone,
         own_authority,
     };
     folder.write_settings(&settings)?;
@@ -212,6 +240,15 @@ fn join(
         folder.path("credential").display()
     ));
     Ok(settings)
+}
+
+/// The time zone that sshd was started with, if it has one of its own.
+fn find_time_zone(sshd_folder: &Path) -> Result<Option<String>, Failure> {
+    let zones = inspect::all_sshds(sshd_folder)?;
+    Ok(zones.iter().find_map(|sshd| match sshd.time_zone() {
+        TimeZone::Set(zone) => Some(zone),
+        TimeZone::Unset | TimeZone::Unknown => None,
+    }))
 }
 
 fn refused_to_enroll(refusal: Refusal) -> Failure {
@@ -289,41 +326,131 @@ fn read_code(path: &Path) -> Result<Zeroizing<String>, Failure> {
     }
 }
 
-/// The drop-in that makes sshd ask the program.
+/// The start of a drop-in of ours.
+const MARK: &str = "# Written by `keycroft host enroll`.";
+/// The start of a comment with what it replaced.
+const REPLACED: &str = "# Replaced: ";
+/// The words of our command in sshd's configuration.
+pub const COMMAND: &str = " host authorized-keys ";
+
+/// The drop-in that makes sshd run the program; `replaced`: what stood there before.
 #[must_use]
-pub fn drop_in(program: &Path, place: &Place) -> String {
+pub fn drop_in(program: &Path, place: &Place, replaced: &[String]) -> String {
     let folder = if place.folder == Path::new("/var/lib/keycroft-host") {
         String::new()
     } else {
         format!(" --folder {}", place.folder.display())
     };
-    format!(
-        "# Written by `keycroft host enroll`. sshd asks Keycroft which keys open a login.\n\
-         # Keys in ~/.ssh/authorized_keys go on opening it besides: `keycroft host check` names them.\n\
+    let mut text = format!(
+        "{MARK} sshd requests the SSH keys of a login from Keycroft.\n\
+         # Keys in ~/.ssh/authorized_keys count as well: `keycroft host check` lists them.\n\
          AuthorizedKeysCommand {}{folder} -- %u %t %f\n\
          AuthorizedKeysCommandUser {USER}\n",
         command(program)
-    )
+    );
+    for line in replaced {
+        text.push_str(REPLACED);
+        text.push_str(line);
+        text.push('\n');
+    }
+    text
 }
 
 fn command(program: &Path) -> String {
     format!("{} host authorized-keys", program.display())
 }
 
-/// Writes the drop-in, and takes it back when sshd does not take it.
-fn set_sshd_up(wanted: &Enroll, program: &Path) -> Result<(), Failure> {
+/// What the drop-in replaces, for a comment in it.
+///
+/// # Errors
+/// When sshd runs another command and `--replace` is not given, or a file can't replace it.
+fn find_replaced(wanted: &Enroll, program: &Path) -> Result<Vec<String>, Failure> {
+    let path = wanted.sshd_folder.join("sshd_config.d").join(DROP_IN);
+    let present = fs::read_to_string(&path).unwrap_or_default();
+    let is_ours = present.starts_with(MARK);
+    let mut replaced: Vec<String> = Vec::new();
+    if is_ours {
+        let kept = present
+            .lines()
+            .filter_map(|line| line.strip_prefix(REPLACED));
+        replaced.extend(kept.map(str::to_owned));
+    } else if !present.trim().is_empty() {
+        if !wanted.replace {
+            let message = format!(
+                "{} exists and was not written by `keycroft host enroll`",
+                path.display()
+            );
+            return Err(Failure::new(INVALID, message)
+                .hint("pass --replace to replace it; its lines are kept in comments"));
+        }
+        let lines = present.lines().filter(|line| !line.trim().is_empty());
+        replaced.extend(lines.map(|line| line.trim().to_owned()));
+    }
+    make_run_folder();
+    for sshd in inspect::all_sshds(&wanted.sshd_folder)? {
+        let configuration = sshd.configuration(&wanted.sshd_folder, &ANYBODY)?;
+        let other = configuration.value("authorizedkeyscommand");
+        if other == "none" || other.starts_with(&command(program)) || other.contains(COMMAND) {
+            continue;
+        }
+        if sshd.names_command() {
+            let message = format!(
+                "{} runs \"{other}\" by its arguments, which override every file",
+                inspect::name(&sshd)
+            );
+            return Err(Failure::new(INVALID, message).hint(
+                "remove it from the unit of sshd (systemctl cat ssh; on EC2: apt-get purge ec2-instance-connect), then restart sshd",
+            ));
+        }
+        let lines: Vec<CommandLine> = command_lines(&wanted.sshd_folder)
+            .into_iter()
+            .filter(|line| line.condition.is_none() && line.file != path)
+            .collect();
+        let Some(first) = lines.first() else {
+            // The drop-in itself, which is replaced.
+            continue;
+        };
+        if !wanted.replace {
+            let message = format!("sshd runs another AuthorizedKeysCommand already: {first}");
+            return Err(Failure::new(INVALID, message)
+                .hint("pass --replace to replace it; it is kept in a comment"));
+        }
+        if replaced.iter().any(|line| line.contains(&first.text)) {
+            continue;
+        }
+        replaced.push(format!(
+            "{} ({}:{})",
+            first.text,
+            first.file.display(),
+            first.number
+        ));
+        let user = configuration.value("authorizedkeyscommanduser");
+        replaced.push(format!("AuthorizedKeysCommandUser {user}"));
+    }
+    Ok(replaced)
+}
+
+/// sshd does not read its configuration without this folder; its unit makes it at each start.
+fn make_run_folder() {
+    if !Path::new("/run/sshd").exists() {
+        let _ = fs::create_dir_all("/run/sshd");
+    }
+}
+
+/// Writes the drop-in, and takes it back when sshd does not run the command.
+fn set_sshd_up(wanted: &Enroll, program: &Path, replaced: &[String]) -> Result<(), Failure> {
     let folder = wanted.sshd_folder.join("sshd_config.d");
     let path = folder.join(DROP_IN);
-    let text = drop_in(program, &wanted.place);
+    let text = drop_in(program, &wanted.place, replaced);
     let before = fs::read_to_string(&path).ok();
     if before.as_deref() == Some(&text) {
-        say(&format!("{} is there already", path.display()));
+        say(&format!("{} exists already", path.display()));
     } else {
         fs::create_dir_all(&folder)
             .and_then(|()| put(&path, &text))
             .map_err(|error| Failure::new(FAILED, format!("{}: {error}", path.display())))?;
     }
-    let proved = require_sshd_takes_it(wanted, program);
+    let proved = require_command(wanted, program);
     match (&proved, before) {
         (Ok(()), before) if before.as_deref() != Some(&text) => {
             say(&format!("wrote {}", path.display()));
@@ -339,7 +466,11 @@ fn set_sshd_up(wanted: &Enroll, program: &Path) -> Result<(), Failure> {
     proved
 }
 
-fn put(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a file of root's that everybody may read, whole or not at all.
+///
+/// # Errors
+/// When it can't be written.
+pub fn put(path: &Path, text: &str) -> std::io::Result<()> {
     let unfinished = path.with_file_name(format!(".keycroft-{}", Id::random()));
     let mut file = OpenOptions::new()
         .write(true)
@@ -352,19 +483,18 @@ fn put(path: &Path, text: &str) -> std::io::Result<()> {
     fs::rename(&unfinished, path)
 }
 
-fn require_sshd_takes_it(wanted: &Enroll, program: &Path) -> Result<(), Failure> {
-    // sshd will not even look at its configuration without it; its own unit makes it at each start.
-    if !Path::new("/run/sshd").exists() {
-        let _ = fs::create_dir_all("/run/sshd");
-    }
-    let said = effective(&wanted.sshd_folder)?;
-    let wins = said
-        .lines()
-        .find_map(|line| line.strip_prefix("authorizedkeyscommand "))
-        .unwrap_or("none");
-    if !wins.starts_with(&command(program)) {
+/// Requires that each sshd of this configuration runs the program.
+fn require_command(wanted: &Enroll, program: &Path) -> Result<(), Failure> {
+    make_run_folder();
+    for sshd in inspect::all_sshds(&wanted.sshd_folder)? {
+        let configuration = sshd.configuration(&wanted.sshd_folder, &ANYBODY)?;
+        let wins = configuration.value("authorizedkeyscommand");
+        if wins.starts_with(&command(program)) {
+            continue;
+        }
         let message = format!(
-            "sshd does not take the drop-in: it would ask \"{wins}\"; another line comes first, or sshd_config does not include sshd_config.d"
+            "{} would run \"{wins}\" instead of the drop-in's command: another line comes first, or sshd_config does not include sshd_config.d",
+            inspect::name(&sshd)
         );
         return Err(Failure::new(FAILED, message).hint(format!(
             "grep -rn 'AuthorizedKeysCommand\\|Include' {}",
@@ -374,88 +504,47 @@ fn require_sshd_takes_it(wanted: &Enroll, program: &Path) -> Result<(), Failure>
     Ok(())
 }
 
-/// What sshd's configuration comes to, once it is known to be valid.
-///
-/// # Errors
-/// With what sshd says of it.
-pub fn effective(sshd_folder: &Path) -> Result<String, Failure> {
-    let program =
-        sshd::program().ok_or_else(|| Failure::new(FAILED, "there is no sshd on this machine"))?;
-    let file = sshd_folder.join("sshd_config");
-    let file = file.to_string_lossy();
-    run_program(program, &["-t", "-f", &file])?;
-    run_program(
-        program,
-        &[
-            "-T",
-            "-f",
-            &file,
-            "-C",
-            "user=root,host=localhost,addr=127.0.0.1",
-        ],
-    )
-}
-
-/// Looks a login up as sshd would: as the helper's own user, without an environment.
-fn prove(program: &Path, user: &MachineUser, place: &Place) -> Result<(), Failure> {
-    let looked_up = look_up_as(program, user, place, NOBODY, NO_FINGERPRINT)?;
-    if looked_up.is_empty() {
-        say(&format!("a look-up as {USER} works"));
+/// Performs a lookup as sshd does it.
+fn prove(program: &Path, place: &Place) -> Result<(), Failure> {
+    let (program, folder) = (program.to_string_lossy(), place.folder.to_string_lossy());
+    let command = [
+        &program,
+        "host",
+        "authorized-keys",
+        "--folder",
+        &folder,
+        "--",
+        NOBODY,
+        "ssh-ed25519",
+        NO_FINGERPRINT,
+    ];
+    let printed = machine::run_as(USER, &command).map_err(|failure| {
+        let message = format!("a lookup as {USER} fails: {}", failure.message);
+        Failure { message, ..failure }
+    })?;
+    if printed.is_empty() {
+        say(&format!("a lookup as {USER} works"));
         return Ok(());
     }
     Err(Failure::new(
         FAILED,
-        "a look-up of nobody's key gives one: this is no server to believe",
+        "the server returned a key for a login that nobody has: do not trust it",
     ))
 }
 
-/// What sshd would get for a login.
-///
-/// # Errors
-/// With what the helper said.
-pub fn look_up_as(
-    program: &Path,
-    user: &MachineUser,
-    place: &Place,
-    login: &str,
-    fingerprint: &str,
-) -> Result<String, Failure> {
-    let said = Command::new(program)
-        .args(["host", "authorized-keys", "--folder"])
-        .arg(&place.folder)
-        .args(["--", login, "ssh-ed25519", fingerprint])
-        .env_clear()
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .uid(user.id)
-        .gid(user.group)
-        .output()
-        .map_err(|error| Failure::new(FAILED, format!("{}: {error}", program.display())))?;
-    if said.status.success() {
-        return Ok(String::from_utf8_lossy(&said.stdout).into_owned());
-    }
-    let words = String::from_utf8_lossy(&said.stderr).trim().to_owned();
-    let words = words.trim_start_matches("keycroft: ").to_owned();
-    Err(Failure::new(
-        FAILED,
-        format!("a look-up as {USER} fails: {words}"),
-    ))
-}
-
-/// Tells the running sshd, where systemd knows it.
+/// Reloads sshd, where systemd runs it.
 fn reload(wanted: &Enroll) {
     if wanted.no_reload {
         return;
     }
-    let runs_systemd = Path::new("/run/systemd/system").exists();
-    let told = runs_systemd
+    let told = timers::has_systemd()
         && ["ssh.service", "sshd.service"]
             .iter()
             .any(|unit| run_program("systemctl", &["reload", unit]).is_ok());
     if told {
-        say("told the running sshd");
+        say("reloaded sshd");
     } else {
-        say("the running sshd was not told: reload it (kill -HUP, or restart it)");
+        say("sshd was not reloaded: reload it (kill -HUP, or restart it)");
     }
 }
 
@@ -471,12 +560,18 @@ mod tests {
         let text = drop_in(
             Path::new("/usr/bin/keycroft"),
             &place("/var/lib/keycroft-host"),
+            &[],
         );
         assert!(text.ends_with(
             "AuthorizedKeysCommand /usr/bin/keycroft host authorized-keys -- %u %t %f\nAuthorizedKeysCommandUser keycroft-host\n"
         ));
-        let text = drop_in(Path::new("/usr/bin/keycroft"), &place("/srv/host"));
+        let text = drop_in(
+            Path::new("/usr/bin/keycroft"),
+            &place("/srv/host"),
+            &["AuthorizedKeysCommand /bin/x %u".to_owned()],
+        );
         assert!(text.contains("host authorized-keys --folder /srv/host -- %u %t %f\n"));
+        assert!(text.ends_with("\n# Replaced: AuthorizedKeysCommand /bin/x %u\n"));
     }
 
     #[test]

@@ -28,6 +28,7 @@ const UNFINISHED: &str = ".new-";
 const SETTINGS: &str = "host.toml";
 const CREDENTIAL: &str = "credential";
 const AUTHORITY: &str = "ca.pem";
+const LOCK: &str = "lock";
 pub const COPY: &str = "copy";
 
 /// Where the helper keeps its things.
@@ -51,6 +52,9 @@ pub struct Settings {
     pub name: String,
     /// `utc` or `local`: how this machine's sshd reads `expiry-time=`.
     pub expiry_time: String,
+    /// `TZ` of sshd, which counts where it reads `expiry-time=` in local time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sshd_time_zone: Option<String>,
     /// Whether the server's certificate is to be held against `ca.pem` instead of the system's.
     #[serde(default)]
     pub own_authority: bool,
@@ -226,6 +230,30 @@ impl Folder {
             let _ = fs::remove_file(&unfinished);
             failed(&path, error)
         })
+    }
+
+    /// Waits until no other process changes the credential; the lock ends with the value.
+    ///
+    /// # Errors
+    /// When the lock can't be opened.
+    pub fn lock(&self) -> Result<File, Failure> {
+        let path = self.path(LOCK);
+        let lock = || -> std::io::Result<File> {
+            let file = OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                // Root must not follow a link that the folder's owner left there.
+                .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+                .open(&path)?;
+            if own_user() != self.owner.0 {
+                fchown(&file, Some(self.owner.0), Some(self.owner.1))?;
+            }
+            file.lock()?;
+            Ok(file)
+        };
+        lock().map_err(|error| failed(&path, error))
     }
 
     /// Removes what a crash left unfinished more than ten minutes ago.

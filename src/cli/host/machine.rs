@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -33,6 +34,35 @@ pub struct MachineUser {
     pub id: u32,
     pub group: u32,
     pub home: PathBuf,
+}
+
+/// The first user ID of people where `/etc/login.defs` names none.
+const UID_MIN_DEFAULT: u32 = 1_000;
+
+/// The first user ID of people on this machine.
+#[must_use]
+pub fn uid_min() -> u32 {
+    let text = fs::read_to_string("/etc/login.defs").unwrap_or_default();
+    parse_uid_min(&text).unwrap_or(UID_MIN_DEFAULT)
+}
+
+fn parse_uid_min(text: &str) -> Option<u32> {
+    text.lines().find_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        (words.next() == Some("UID_MIN"))
+            .then(|| words.next()?.parse().ok())
+            .flatten()
+    })
+}
+
+/// Whether a login is root or a system account of this machine: those are opened only on purpose.
+#[must_use]
+pub fn is_system_account(login: &str) -> bool {
+    // Nearly always in the machine's own file, which costs less than another process.
+    let known = users().into_iter().find(|user| user.name == login);
+    known
+        .or_else(|| user(login))
+        .is_some_and(|user| user.id < uid_min())
 }
 
 fn parse_user(line: &str) -> Option<MachineUser> {
@@ -95,6 +125,33 @@ pub fn run(program: &str, arguments: &[&str]) -> Result<String, Failure> {
     ))
 }
 
+/// Runs a command as a user of this machine, as sshd does: without an environment, in the root folder.
+///
+/// # Errors
+/// With what it wrote on standard error.
+pub fn run_as(name: &str, words: &[&str]) -> Result<String, Failure> {
+    let user = user(name)
+        .ok_or_else(|| Failure::new(FAILED, format!("this machine has no user {name}")))?;
+    let (program, arguments) = words
+        .split_first()
+        .ok_or_else(|| Failure::new(FAILED, "there is no command"))?;
+    let mut command = Command::new(program);
+    command.args(arguments).env_clear().current_dir("/");
+    command.stdin(Stdio::null());
+    // Only root can become somebody else.
+    if rustix::process::geteuid().as_raw() != user.id {
+        command.uid(user.id).gid(user.group);
+    }
+    let output = command
+        .output()
+        .map_err(|error| Failure::new(FAILED, format!("{program}: {error}")))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Failure::new(FAILED, words.trim_start_matches("keycroft: ")))
+}
+
 /// The first part of a path that others than root could change: sshd demands that there is none (auth.c,
 /// `safe_path`).
 #[must_use]
@@ -131,6 +188,19 @@ mod tests {
         for line in ["", "# comment", "alice:x:-1:0::/:/bin/sh", "a:b:c"] {
             assert!(parse_user(line).is_none(), "{line}");
         }
+    }
+
+    #[test]
+    fn user_ids_of_people_begin_where_login_defs_says() {
+        assert_eq!(parse_uid_min("# UID_MIN 5\nUID_MIN\t\t  500\n"), Some(500));
+        assert_eq!(parse_uid_min("SYS_UID_MIN 101\nUID_MAX 60000\n"), None);
+        assert_eq!(parse_uid_min("UID_MIN many\n"), None);
+    }
+
+    #[test]
+    fn root_is_a_system_account_and_an_unknown_login_is_none() {
+        assert!(is_system_account("root"));
+        assert!(!is_system_account("keycroft-nobody-is-called-so"));
     }
 
     #[test]

@@ -8,7 +8,9 @@ pub(super) mod copy;
 mod enroll;
 mod folder;
 pub(super) mod logins;
-mod machine;
+pub(super) mod machine;
+mod rotate;
+mod timers;
 
 use clap::{Args, Subcommand};
 
@@ -26,7 +28,7 @@ pub struct HostArguments {
 #[derive(Subcommand)]
 enum HostCommand {
     /// Make an enrollment code, which the machine spends to become a host (admin)
-    #[command(alias = "enrol-code")]
+    #[command(alias = "enroll-code")]
     EnrollCode(admin::EnrollCode),
     /// List hosts (admin)
     List,
@@ -37,6 +39,16 @@ enum HostCommand {
     },
     /// Change a host: its name, who may log in there, how old its copy may be (admin)
     Edit(admin::Edit),
+    /// Pause a host: it admits nobody and stays enrolled (admin)
+    Pause {
+        /// Name or id
+        host: String,
+    },
+    /// Let a paused host admit users again (admin)
+    Resume {
+        /// Name or id
+        host: String,
+    },
     /// Delete a host: its credential is refused from the very next request on (admin)
     Delete {
         /// Name or id
@@ -51,6 +63,11 @@ enum HostCommand {
     AuthorizedKeys(authorized_keys::AuthorizedKeys),
     /// On the machine: refresh the copy from which it answers when the server is out of reach
     Sync {
+        #[command(flatten)]
+        place: folder::Place,
+    },
+    /// On the machine: replace the credential of this host
+    RotateCredential {
         #[command(flatten)]
         place: folder::Place,
     },
@@ -71,10 +88,13 @@ pub fn run(arguments: HostArguments) -> Result<(), Failure> {
         HostCommand::List => admin::list(&remote.client()?),
         HostCommand::Show { host } => admin::show(&remote.client()?, &host),
         HostCommand::Edit(wanted) => admin::edit(&remote.client()?, wanted),
+        HostCommand::Pause { host } => admin::set_paused(&remote.client()?, &host, true),
+        HostCommand::Resume { host } => admin::set_paused(&remote.client()?, &host, false),
         HostCommand::Delete { host, yes } => admin::delete(&remote.client()?, &host, yes),
         HostCommand::Enroll(wanted) => enroll::run(&wanted, &remote),
         HostCommand::AuthorizedKeys(wanted) => authorized_keys::run(&wanted),
         HostCommand::Sync { place } => asking::sync(&place),
+        HostCommand::RotateCredential { place } => rotate::run(&place),
         HostCommand::Check(wanted) => check::run(&wanted),
         HostCommand::ReportLogins(wanted) => logins::run(&wanted),
     }

@@ -433,6 +433,10 @@ fn hosts(words: &Words, list: &mut Vec<Shown>) {
             Some(NOW.before(Duration::from_secs(90))),
         ][n % 3],
         clock_ahead_seconds: [Some(0), None, Some(-90)][n % 3],
+        paused_at: n.is_multiple_of(4).then(|| NOW.before(days(1))),
+        allowed_addresses: vec!["10.0.0.0/8".into()],
+        rotation_requested_at: n.is_multiple_of(2).then_some(NOW),
+        credential_rotated_at: n.is_multiple_of(3).then(|| NOW.before(days(2))),
     };
     let code = CodeFacts {
         id: id(7).to_string(),

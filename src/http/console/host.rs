@@ -40,6 +40,10 @@ fn facts(record: HostRecord) -> HostFacts {
         version: record.version,
         copied_at: record.copied_at,
         clock_ahead_seconds: record.clock_ahead_seconds,
+        paused_at: record.host.paused_at,
+        allowed_addresses: record.allowed_addresses.iter().collect(),
+        rotation_requested_at: record.host.rotation_requested_at,
+        credential_rotated_at: record.credential_rotated_at,
     }
 }
 
@@ -125,6 +129,9 @@ fn try_edit(
         groups: Some(chosen(input)),
         shared_logins: Some(shared(input)?),
         cache_age_max: Some(form::filled(input, "cache_age_max").unwrap_or_default()),
+        paused: Some(input.has("paused", "yes")),
+        allowed_addresses: Some(Some(form::entries(input, "allowed_addresses"))),
+        rotation_requested: Some(input.has("rotation_requested", "yes")),
     };
     let mut change = patch.parse()?;
     // Without one the form is not ours.

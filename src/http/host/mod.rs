@@ -8,13 +8,16 @@ use super::query::Query;
 use super::{body, gate, headers};
 use crate::app::Wanted;
 use crate::model::caller::Caller;
+use crate::model::credential::SecretSlot;
 use crate::model::error::{Error, SecretSent};
 use crate::model::event::Channel;
 use crate::model::host::{is_fingerprint, parse_host_name};
 use crate::model::secret::{Digest, Form};
 use crate::model::time::Time;
 use crate::model::user::Username;
-use crate::wire::{AuthorizedKeysOut, CLOCK_HEADER, EnrollIn, EnrollOut, LoginIn, LoginKeyOut};
+use crate::wire::{
+    AuthorizedKeysOut, CLOCK_HEADER, EnrollIn, EnrollOut, LoginIn, LoginKeyOut, NothingIn,
+};
 
 type Answer = Result<Response, Problem>;
 
@@ -50,7 +53,12 @@ pub fn authorized_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer 
         return answer(context, caller, Vec::new(), None);
     };
     let is_whole = wanted.login.is_none();
+    if is_whole && let Err(error) = context.app().finish_rotation(caller) {
+        // The keys matter more; the next sync tries again.
+        log::warn!("the previous secret of a host is not revoked: {error:?}");
+    }
     if is_whole
+        && !must_rotate(context, caller)?
         && let Some(tag) = context.app().copy_tag(caller)?
         && has_tag(context, &tag)
     {
@@ -60,6 +68,12 @@ pub fn authorized_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer 
     let found = context.app().host_keys(caller, &wanted)?;
     let items = found.keys.iter().map(LoginKeyOut::of).collect();
     answer(context, caller, items, is_whole.then_some(found.as_of))
+}
+
+/// Whether the host is to rotate its credential: an admin requested it, or the answer of an earlier rotation was lost.
+fn must_rotate(context: &RequestContext<'_>, caller: &Caller) -> Result<bool, Problem> {
+    let host = context.app().calling_host(caller)?;
+    Ok(host.rotation_requested_at.is_some() || caller.which == SecretSlot::Previous)
 }
 
 /// What the host's clock says, when it says it.
@@ -84,6 +98,7 @@ fn read_wanted(context: &RequestContext<'_>) -> Result<Option<Wanted>, Problem> 
         Some(Ok(login)) => Some(Wanted {
             login: Some(login),
             fingerprint,
+            even_if_paused: false,
         }),
         None => Some(Wanted::default()),
     })
@@ -95,10 +110,11 @@ fn answer(
     items: Vec<LoginKeyOut>,
     whole: Option<crate::app::AsOf>,
 ) -> Answer {
-    let age = context.app().calling_host(caller)?.cache_age_max.as_secs();
+    let host = context.app().calling_host(caller)?;
     let out = AuthorizedKeysOut {
         items,
-        cache_age_max: age,
+        cache_age_max: host.cache_age_max.as_secs(),
+        rotate_credential: whole.is_some() && must_rotate(context, caller)?,
     };
     let text =
         serde_json::to_vec(&out).expect("our own shapes have only string keys and can be written");
@@ -109,7 +125,7 @@ fn answer(
     if let Some(as_of) = whole {
         context.app().remember_copy(caller, &tag, as_of)?;
     }
-    let response = if has_tag(context, &tag) {
+    let response = if has_tag(context, &tag) && !out.rotate_credential {
         headers::empty(304)
     } else {
         headers::bytes_of("application/json", 200, text)
@@ -131,6 +147,18 @@ fn has_tag(context: &RequestContext<'_>, tag: &str) -> bool {
         .filter(|(name, _)| name.eq_ignore_ascii_case("if-none-match"));
     let mut tags = lines.flat_map(|(_, value)| value.split(',')).map(str::trim);
     tags.any(|one| one.strip_prefix("W/").unwrap_or(one) == tag)
+}
+
+/// Replaces the credential of the calling host.
+pub fn rotate(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let NothingIn {} = body::json(context)?;
+    let issued = context.app().rotate_host(caller)?;
+    let out = EnrollOut {
+        id: issued.record.id.to_string(),
+        name: issued.record.name,
+        secret: issued.secret.reveal().to_string(),
+    };
+    Ok(headers::json("application/json", 200, &out))
 }
 
 /// Takes a host's word for logins that its sshd accepted.

@@ -417,6 +417,7 @@ pub(super) const DECLARED: &[Declared] = &[
     row("DELETE", "/api/v1/hosts/enrollment-codes/{id}", "hosts:write", 204, none),
     row("POST", "/api/v1/hosts/enroll", "code", 401, none),
     row("GET", "/api/v1/hosts/self/authorized-keys", "host", 401, none),
+    row("POST", "/api/v1/hosts/self/rotate", "host", 401, none),
     row("POST", "/api/v1/hosts/self/logins", "host", 401, none),
 ];
 

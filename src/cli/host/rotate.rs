@@ -1,0 +1,42 @@
+//! `keycroft host rotate-credential`: replaces the credential of this host.
+
+use std::time::Duration;
+
+use zeroize::Zeroizing;
+
+use super::super::exit::Failure;
+use super::super::output::say;
+use super::asking::Server;
+use super::folder::{Folder, Place, Settings};
+use crate::wire::EnrollOut;
+
+/// How long each request may take.
+const TIME: Duration = Duration::from_secs(30);
+/// A login that nobody has.
+const NOBODY: &str = "keycroft-check";
+
+/// `keycroft host rotate-credential`.
+///
+/// # Errors
+/// With the message and the exit code.
+pub fn run(place: &Place) -> Result<(), Failure> {
+    let folder = Folder::open(place)?;
+    let settings = folder.settings()?;
+    rotate(&folder, &settings)
+}
+
+/// Replaces the host credential. The old secret stays valid until the new one fetches the keys of all users, so that a crash
+/// at any point leaves a host that works.
+///
+/// # Errors
+/// When the server refuses, the new secret can't be written, or it is not accepted.
+pub fn rotate(folder: &Folder, settings: &Settings) -> Result<(), Failure> {
+    let _lock = folder.lock()?;
+    let server = Server::of(folder, settings, TIME)?;
+    let answer = server.post("/api/v1/hosts/self/rotate", "{}")?;
+    let rotated: EnrollOut = answer.parse().map_err(Failure::from)?;
+    folder.write_credential(&Zeroizing::new(rotated.secret))?;
+    Server::of(folder, settings, TIME)?.keys_of(NOBODY, None)?;
+    say("rotated the credential of this host; the old one is revoked at the next sync");
+    Ok(())
+}

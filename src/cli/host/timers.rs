@@ -1,0 +1,132 @@
+//! The timers of a host: they refresh its cache and report logins. The units are those of `examples/systemd`.
+
+use std::fs;
+use std::path::Path;
+
+use super::super::exit::{FAILED, Failure};
+use super::super::output::say;
+use super::enroll::put;
+use super::folder::Place;
+use super::machine::run as run_program;
+
+/// Where an administrator's units are.
+const UNITS: &str = "/etc/systemd/system";
+/// Where a package's units are.
+const PACKAGED: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
+/// The program in the units of the repository.
+const PROGRAM: &str = "/usr/local/bin/keycroft";
+/// The folder of a host in them.
+const FOLDER: &str = "/var/lib/keycroft-host";
+
+/// The names of the timers.
+pub const TIMERS: [&str; 2] = ["keycroft-host-sync.timer", "keycroft-host-logins.timer"];
+
+const FILES: [(&str, &str); 4] = [
+    (
+        "keycroft-host-sync.service",
+        include_str!("../../../examples/systemd/keycroft-host-sync.service"),
+    ),
+    (
+        "keycroft-host-sync.timer",
+        include_str!("../../../examples/systemd/keycroft-host-sync.timer"),
+    ),
+    (
+        "keycroft-host-logins.service",
+        include_str!("../../../examples/systemd/keycroft-host-logins.service"),
+    ),
+    (
+        "keycroft-host-logins.timer",
+        include_str!("../../../examples/systemd/keycroft-host-logins.timer"),
+    ),
+];
+
+/// Whether systemd runs this machine.
+#[must_use]
+pub fn has_systemd() -> bool {
+    Path::new("/run/systemd/system").exists()
+}
+
+/// A unit for this program and folder.
+fn unit(text: &str, program: &Path, place: &Place) -> String {
+    let folder = place.folder.to_string_lossy();
+    let mut adapted = text.replace(PROGRAM, &program.to_string_lossy());
+    if folder != FOLDER {
+        adapted = adapted.replace(FOLDER, &folder);
+        adapted = adapted.replace("host sync", &format!("host sync --folder {folder}"));
+        adapted = adapted.replace(
+            "host report-logins",
+            &format!("host report-logins --folder {folder}"),
+        );
+    }
+    adapted
+}
+
+/// Installs the timers and starts them, where systemd runs.
+///
+/// # Errors
+/// When a unit can't be written or systemd rejects it.
+pub fn install(program: &Path, place: &Place) -> Result<(), Failure> {
+    if !has_systemd() {
+        say(
+            "systemd does not run here: have `keycroft host sync` and `keycroft host report-logins` run every few minutes",
+        );
+        return Ok(());
+    }
+    let is_packaged = |name: &str| {
+        PACKAGED
+            .iter()
+            .any(|folder| Path::new(folder).join(name).exists())
+    };
+    for (name, text) in FILES {
+        let path = Path::new(UNITS).join(name);
+        let text = unit(text, program, place);
+        if is_packaged(name) || fs::read_to_string(&path).is_ok_and(|present| present == text) {
+            continue;
+        }
+        put(&path, &text)
+            .map_err(|error| Failure::new(FAILED, format!("{}: {error}", path.display())))?;
+    }
+    run_program("systemctl", &["daemon-reload"])?;
+    run_program("systemctl", &["enable", "--now", TIMERS[0], TIMERS[1]])?;
+    say("started the timers that refresh the cache and report logins");
+    Ok(())
+}
+
+/// The timers that systemd does not run; all of them without systemd.
+#[must_use]
+pub fn missing() -> Vec<&'static str> {
+    let is_active =
+        |timer: &str| has_systemd() && run_program("systemctl", &["is-active", timer]).is_ok();
+    TIMERS
+        .into_iter()
+        .filter(|timer| !is_active(timer))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    #[test]
+    fn units_name_the_program_and_the_folder() {
+        let place = |folder: &str| Place {
+            folder: PathBuf::from(folder),
+        };
+        for (name, text) in FILES {
+            let same = unit(text, Path::new(PROGRAM), &place(FOLDER));
+            assert_eq!(same, text, "{name}");
+            let other = unit(text, Path::new("/opt/keycroft"), &place("/srv/host"));
+            assert!(
+                !other.contains(PROGRAM) && !other.contains(FOLDER),
+                "{name}"
+            );
+            if name.ends_with(".service") {
+                assert!(other.contains("ExecStart=/opt/keycroft host "), "{name}");
+                assert!(other.contains(" --folder /srv/host\n"), "{name}");
+                assert!(other.contains("ReadWritePaths=/srv/host\n"), "{name}");
+            }
+        }
+    }
+}
