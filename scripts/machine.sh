@@ -160,8 +160,10 @@ case "$*" in
         shift 2
         for timer; do
             (run "/etc/systemd/system/${timer%.timer}.service") >>"$work/timers.log" 2>&1 || exit 1
+            touch "$work/active-$timer"
         done ;;
-    'disable --now '*.timer) ;;
+    'is-active '*.timer) test -e "$work/active-$2" ;;
+    'disable --now '*.timer) rm -f "$work"/active-*.timer ;;
     'enable --now keycroft') start keycroft ;;
     *) echo "systemctl $*: not here" >&2; exit 1 ;;
 esac

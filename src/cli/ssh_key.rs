@@ -170,7 +170,7 @@ fn row(key: &SshKeyOut, now: Time) -> Vec<Cell> {
         key.fingerprint.as_str().into(),
         key.state.as_str().into(),
         Cell::time(key.expires_at.as_deref(), "never", now),
-        Cell::time(key.last_used_at.as_deref(), "never", now),
+        Cell::time(key.last_used_at.as_deref(), "not recorded", now),
     ]
 }
 
@@ -217,7 +217,7 @@ fn show(client: &Client, scope: &UserScope, given: &str) -> Result<(), Failure> 
         ("added", time(&Some(key.created_at), "-")),
         ("expires", time(&key.expires_at, "never")),
         ("last looked up", time(&key.last_looked_up_at, "never")),
-        ("last used", time(&key.last_used_at, "never")),
+        ("last used", time(&key.last_used_at, "not recorded")),
         ("last used on", Cell::maybe(key.last_used_host.as_deref())),
     ];
     if let Some(others) = &key.shared_with {
@@ -314,7 +314,7 @@ fn question(client: &Client, scope: &UserScope, id: &str, given: &str) -> String
             let host = host.map_or_else(String::new, |host| format!(" on {host}"));
             format!("last used {when}{host}")
         }
-        Ok((None, _)) | Err(_) => "never used, as far as is known".to_owned(),
+        Ok((None, _)) | Err(_) => "its use is not recorded".to_owned(),
     };
     format!("Delete {given} ({id}; {used})?")
 }

@@ -58,6 +58,19 @@ pub struct InventoryDelete {
     pub input: Input,
 }
 
+/// The use of SSH keys is recorded only by enrolled hosts.
+fn last_used(row: &InventoryRow, now: Time) -> Markup {
+    let is_ssh_key = row
+        .reference
+        .as_deref()
+        .is_some_and(|reference| reference.starts_with("ssh-key/"));
+    if is_ssh_key && row.last_used_at.is_none() {
+        html! { "Not recorded" }
+    } else {
+        time_or_never(row.last_used_at, now)
+    }
+}
+
 /// `/admin/inventory`. The form sends `reference` for each ticked box to `/admin/inventory/delete`.
 #[must_use]
 pub fn list(frame: &Frame, view: &Inventory) -> Markup {
@@ -94,7 +107,7 @@ fn list_row(row: &InventoryRow, now: Time) -> Markup {
             td data-l="Kind" { (row.kind) }
             td data-l="Owner" { bdi { (row.owner) } }
             td data-l="Access" { (row.access) }
-            td data-l="Last used" { (time_or_never(row.last_used_at, now)) }
+            td data-l="Last used" { (last_used(row, now)) }
             td data-l="Expires" { (when::end(row.expires_at, now)) }
             td data-l="Choose" {
                 @if let Some(reference) = &row.reference { input type="checkbox" name="reference" value=(reference) aria-label={ "Choose " (row.name) }; }
@@ -115,7 +128,7 @@ pub fn delete(frame: &Frame, view: &InventoryDelete) -> Markup {
         (summary(&view.input))
         ul {
             @for row in &view.rows {
-                li { (row.kind) " " bdi { (row.name) } " of " bdi { (row.owner) } " (" code { (row.id) } "), last used: " (time_or_never(row.last_used_at, frame.now)) }
+                li { (row.kind) " " bdi { (row.name) } " of " bdi { (row.owner) } " (" code { (row.id) } "), last used: " (last_used(row, frame.now)) }
             }
         }
         div.box.warn { p { "Each is refused from the very next request on. This cannot be undone." } }

@@ -157,9 +157,9 @@ fn last_used(key: &SshKeyFacts, now: Time) -> Markup {
     match (&key.used, &key.looked_up) {
         (Some(used), _) => html! { (time(used.at, now)) small { "on " (used.host) } },
         (None, Some(looked_up)) => {
-            html! { "Never" small { "looked up " (time(looked_up.at, now)) " by " (looked_up.host) } }
+            html! { "Not recorded" small { "looked up " (time(looked_up.at, now)) " by " (looked_up.host) } }
         }
-        (None, None) => html! { "Never" },
+        (None, None) => html! { "Not recorded" },
     }
 }
 
@@ -217,7 +217,7 @@ pub fn show(frame: &Frame, view: &SshKeyPage) -> Markup {
             @if !key.comment.is_empty() { dt { "Comment" } dd { bdi { (key.comment) } } }
             dt { "Expires" } dd { (end_in_line(key.expires_at, now)) }
             dt { "Allowed addresses" } dd { @if key.allowed_addresses.is_everywhere() { "Everywhere" } @else { code { (key.allowed_addresses) } } }
-            dt { "Last used" } dd { @match &key.used { Some(used) => { (time(used.at, now)) " on " (used.host) }, None => "Never, as far as hosts have reported" } }
+            dt { "Last used" } dd { @match &key.used { Some(used) => { (time(used.at, now)) " on " (used.host) }, None => "Not recorded: no enrolled host has reported a login" } }
             dt { "Last looked up" } dd { @match &key.looked_up { Some(looked_up) => { (time(looked_up.at, now)) " by " (looked_up.host) }, None => "Never" } }
             dt { "Added" } dd { (time(key.created_at, now)) " (" (exact(key.created_at)) ")" }
         }

@@ -76,6 +76,9 @@ fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Id> {
 /// Whether somebody else has the key `k`, too.
 const SHARED: &str = "EXISTS (SELECT 1 FROM ssh_keys o WHERE o.fingerprint = k.fingerprint AND o.user_id <> k.user_id)";
 
+/// Whether the use of SSH keys is recorded: hosts report it, a workstation that reads the database does not.
+const RECORDED: &str = "EXISTS (SELECT 1 FROM hosts)";
+
 /// The conditions on credentials `c` and on SSH keys `k`, each with its uses as `l`. `?1` is now; `?2` the types that
 /// policy allows, `?3` the bits that it demands of RSA.
 fn conditions(show: Show) -> (String, String) {
@@ -95,11 +98,13 @@ fn conditions(show: Show) -> (String, String) {
         Show::Everything => both("1".to_owned(), "1".to_owned()),
         Show::Unused => both(
             format!("coalesce(l.at, c.created_at) < ?1 - {unused}"),
-            format!("coalesce(l.used_at, l.looked_up_at, k.created_at) < ?1 - {unused}"),
+            format!(
+                "{RECORDED} AND coalesce(l.used_at, l.looked_up_at, k.created_at) < ?1 - {unused}"
+            ),
         ),
         Show::NeverUsed => both(
             "l.at IS NULL".to_owned(),
-            "l.used_at IS NULL AND l.looked_up_at IS NULL".to_owned(),
+            format!("{RECORDED} AND l.used_at IS NULL AND l.looked_up_at IS NULL"),
         ),
         Show::NoExpiry => both(
             "c.expires_at IS NULL".to_owned(),
