@@ -47,7 +47,7 @@ pub struct Check {
 /// The command that sshd has to run.
 const EXPECTED: Expected<'static> = Expected {
     command: COMMAND,
-    users: &[USER],
+    user: Some(USER),
 };
 /// A cache older than this, in seconds, is not refreshed by a timer.
 const CACHE_SECONDS_MAX: u64 = 900;

@@ -103,7 +103,7 @@ pub fn run(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
     reload(wanted);
     let expected = Expected {
         command: COMMAND,
-        users: &[USER],
+        user: Some(USER),
     };
     let loopback = std::net::IpAddr::from(std::net::Ipv4Addr::LOCALHOST);
     for warning in inspect::match_blocks(&wanted.sshd_folder, loopback, &expected) {

@@ -28,7 +28,7 @@ pub struct HostArguments {
 #[derive(Subcommand)]
 enum HostCommand {
     /// Make an enrollment code, which the machine spends to become a host (admin)
-    #[command(alias = "enroll-code")]
+    #[command(alias = "enrol-code")]
     EnrollCode(admin::EnrollCode),
     /// List hosts (admin)
     List,

@@ -18,8 +18,8 @@ const LOGINS_MAX: usize = 32;
 pub struct Expected<'a> {
     /// The words that the command of ours contains.
     pub command: &'a str,
-    /// Any of these.
-    pub users: &'a [&'a str],
+    /// `None`: anybody for whom the command works.
+    pub user: Option<&'a str>,
 }
 
 /// The sshd processes that run here by this configuration; otherwise the one that would be started.
@@ -119,13 +119,14 @@ fn check_configuration(
             Some(part) => findings.bad(&format!("sshd refuses to run {program}: {part}"))?,
         }
         let user = configuration.value("authorizedkeyscommanduser");
-        if expected.users.contains(&user) && machine::user(user).is_some() {
-            findings.ok(&format!("{name} runs it as {user}"))?;
-        } else {
-            findings.bad(&format!(
-                "{name} runs it as {user}, not as {}, or this user does not exist",
-                expected.users.join(" or ")
-            ))?;
+        match expected.user {
+            Some(other) if other != user => {
+                findings.bad(&format!("{name} runs it as {user}, not as {other}"))?
+            }
+            _ if machine::user(user).is_none() => findings.bad(&format!(
+                "{name} runs it as {user}, and there is no such user"
+            ))?,
+            _ => findings.ok(&format!("{name} runs it as {user}"))?,
         }
     } else {
         findings.bad(&format!(
