@@ -395,7 +395,7 @@ pub(super) fn group(id: &str, question: &str, input: &Input, content: &Markup) -
 pub(super) fn addresses(input: &Input, present: &str) -> Markup {
     Field::text("allowed_addresses")
         .default(present)
-        .help("AllowedAddresses or addresses, one a line, like 10.0.0.0/8. Empty: from everywhere.")
+        .help("Networks or addresses, one a line, like 10.0.0.0/8. Empty: from everywhere.")
         .show_lines(input, 3)
 }
 
