@@ -312,7 +312,7 @@ impl Write<'_> {
         let id = host.public_id;
         match which {
             SecretSlot::Current => {
-                self.rotate_credential(id, digest, Some(previous_ends_at), None)?
+                self.rotate_credential(id, digest, Some(previous_ends_at), None)?;
             }
             SecretSlot::Previous => {
                 let sql = "UPDATE credentials SET digest = ?, rotated_at = ? WHERE id = ?";

@@ -203,9 +203,9 @@ pub struct Edit {
     /// Admit nobody, or admit users again; the host stays enrolled
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     paused: Option<bool>,
-    /// Have the host rotate its credential at its next sync
-    #[arg(long)]
-    rotate_credential: bool,
+    /// Have the host rotate its credential at its next sync, or withdraw that
+    #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
+    rotate_credential: Option<bool>,
 }
 
 /// `keycroft host pause` and `keycroft host resume`.
@@ -249,7 +249,7 @@ pub fn edit(client: &Client, wanted: Edit) -> Result<(), Failure> {
         paused: wanted.paused,
         allowed_addresses: (wanted.any_address || !wanted.addresses.is_empty())
             .then_some(Some(wanted.addresses)),
-        rotation_requested: wanted.rotate_credential.then_some(true),
+        rotation_requested: wanted.rotate_credential,
     };
     if patch.is_empty() {
         return Err(

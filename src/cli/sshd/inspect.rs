@@ -119,15 +119,16 @@ fn check_configuration(
             Some(part) => findings.bad(&format!("sshd refuses to run {program}: {part}"))?,
         }
         let user = configuration.value("authorizedkeyscommanduser");
-        match expected.user {
+        let found = match expected.user {
             Some(other) if other != user => {
-                findings.bad(&format!("{name} runs it as {user}, not as {other}"))?
+                findings.bad(&format!("{name} runs it as {user}, not as {other}"))
             }
             _ if machine::user(user).is_none() => findings.bad(&format!(
                 "{name} runs it as {user}, and there is no such user"
-            ))?,
-            _ => findings.ok(&format!("{name} runs it as {user}"))?,
-        }
+            )),
+            _ => findings.ok(&format!("{name} runs it as {user}")),
+        };
+        found?;
     } else {
         findings.bad(&format!(
             "{name} runs another command for {login}: {command}"
