@@ -214,6 +214,13 @@ CREATE TABLE ssh_keys (
     expired_seen_at INTEGER,
     created_by      TEXT,
     root_api_key    TEXT,            -- as a credential's
+    -- Options of sshd (AUTHORIZED_KEYS FILE FORMAT in sshd(8)); permitopen: HOST:PORT, one space between two.
+    restrict          INTEGER NOT NULL DEFAULT 0 CHECK (restrict IN (0, 1)),
+    no_touch_required INTEGER NOT NULL DEFAULT 0 CHECK (no_touch_required IN (0, 1)),
+    verify_required   INTEGER NOT NULL DEFAULT 0 CHECK (verify_required IN (0, 1)),
+    command           TEXT CHECK (length(CAST(command AS BLOB)) BETWEEN 1 AND 2048 AND instr(command, char(0)) = 0 AND command NOT LIKE '%\'
+                                  AND command NOT GLOB '*[' || char(1) || '-' || char(31) || char(127) || ']*'),
+    permitopen        TEXT NOT NULL DEFAULT '' CHECK (permitopen NOT GLOB '*[^] [A-Za-z0-9_.:*-]*'),
     UNIQUE (user_id, name),
     UNIQUE (user_id, fingerprint)
 ) STRICT;

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use keycroft::app::{AppState, Condition, Finding, login_keys_of_file};
 use keycroft::clock::Clock;
 use keycroft::http::{ServerState, Settings};
-use keycroft::model::ssh_key::{ExpiryFormat, authorized_line};
+use keycroft::model::ssh_key::{ExpiryFormat, ImportedKey};
 use keycroft::model::time::Time;
 use keycroft::model::user::Username;
 use rusqlite::Connection;
@@ -129,11 +129,14 @@ fn lines_for_sshd(path: &Path, clock: &Clock) {
             continue;
         };
         for key in found.keys {
-            let format = ExpiryFormat::Utc;
-            if let Ok(line) =
-                authorized_line(&key.key, key.expires_at, &key.allowed_addresses, format)
-            {
-                key::assert_one_line(&line, &key.key, key.expires_at, &key.allowed_addresses);
+            let row = ImportedKey {
+                key: key.key,
+                expires_at: key.expires_at,
+                allowed_addresses: key.allowed_addresses,
+                options: key.options,
+            };
+            if let Ok(line) = key::line_of(&row, ExpiryFormat::Utc) {
+                key::assert_one_line(&line, &row);
             }
         }
     }

@@ -7,7 +7,7 @@ use keycroft::cli::readers::{
 };
 use keycroft::model::host::is_fingerprint;
 use keycroft::model::secret::{Digest, Id};
-use keycroft::model::ssh_key::{ExpiryFormat, authorized_line};
+use keycroft::model::ssh_key::{ExpiryFormat, ImportedKey};
 use keycroft::model::time::Time;
 use keycroft::model::user::Username;
 use keycroft::wire::AuthorizedKeysOut;
@@ -49,19 +49,14 @@ fn keys_of<'a>(copy: &Copy, logins: impl Iterator<Item = &'a str>) -> usize {
     for login in logins.filter_map(|login| Username::parse(login).ok()) {
         for found in copy.keys_of(&login) {
             assert_eq!(found.login, login);
-            let format = ExpiryFormat::Utc;
-            if let Ok(line) = authorized_line(
-                &found.key,
-                found.expires_at,
-                &found.allowed_addresses,
-                format,
-            ) {
-                key::assert_one_line(
-                    &line,
-                    &found.key,
-                    found.expires_at,
-                    &found.allowed_addresses,
-                );
+            let row = ImportedKey {
+                key: found.key,
+                expires_at: found.expires_at,
+                allowed_addresses: found.allowed_addresses,
+                options: found.options,
+            };
+            if let Ok(line) = key::line_of(&row, ExpiryFormat::Utc) {
+                key::assert_one_line(&line, &row);
             }
             count += 1;
         }

@@ -3,8 +3,8 @@
 use data_encoding::BASE64;
 use keycroft::model::address::AllowedAddresses;
 use keycroft::model::ssh_key::{
-    COMMENT_CHARS_MAX, ExpiryFormat, KeyRules, Kind, PublicKey, RSA_BITS_FLOOR, authorized_line,
-    parse_authorized_keys_file,
+    COMMENT_CHARS_MAX, Destination, ExpiryFormat, ForcedCommand, ImportedKey, KeyOptions, KeyRules,
+    Kind, LineRefusal, PublicKey, RSA_BITS_FLOOR, authorized_line, parse_authorized_keys_file,
 };
 use keycroft::model::text::is_invisible;
 use keycroft::model::time::Time;
@@ -23,52 +23,129 @@ fn fields(mut blob: &[u8]) -> Vec<&[u8]> {
     fields
 }
 
-/// What an option's value in quotes says: `expiry-time="VALUE"`.
-fn value<'a>(options: &mut &'a str, name: &str) -> Option<&'a str> {
-    let rest = options.strip_prefix(name)?.strip_prefix("=\"")?;
-    let (value, rest) = rest.split_once('"').expect("the quote is closed");
-    *options = rest.strip_prefix(',').unwrap_or(rest);
-    Some(value)
+/// Where sshd sees the end of the options (`sshkey_advance_past_options`).
+fn options_end(line: &[u8]) -> usize {
+    let (mut at, mut is_quoted) = (0, false);
+    while at < line.len() && (is_quoted || !matches!(line[at], b' ' | b'\t')) {
+        if line[at..].starts_with(b"\\\"") {
+            at += 1;
+        } else if line[at] == b'"' {
+            is_quoted = !is_quoted;
+        }
+        at += 1;
+    }
+    assert!(!is_quoted, "a quote stays open");
+    at
+}
+
+/// The options as sshd reads them (`sshauthopt_parse` and `opt_dequote`): each name, and the value in its quotes.
+fn options_of(text: &str) -> Vec<(String, Option<String>)> {
+    let mut options = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(['=', ',']).unwrap_or(rest.len());
+        let (name, mut after) = rest.split_at(end);
+        assert!(
+            name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
+            "{name}"
+        );
+        let mut value = None;
+        if let Some(quoted) = after.strip_prefix("=\"") {
+            let (mut text, mut at) = (String::new(), 0);
+            while !quoted[at..].starts_with('"') {
+                if quoted[at..].starts_with("\\\"") {
+                    at += 1;
+                }
+                let c = quoted[at..].chars().next().expect("the quote is closed");
+                text.push(c);
+                at += c.len_utf8();
+            }
+            value = Some(text);
+            after = &quoted[at + 1..];
+        }
+        options.push((name.to_owned(), value));
+        rest = match after.strip_prefix(',') {
+            Some(next) => {
+                assert!(!next.is_empty(), "a comma ends the options");
+                next
+            }
+            None => {
+                assert_eq!(after, "", "something stands behind an option");
+                after
+            }
+        };
+    }
+    options
+}
+
+/// The line for a key, if it can be written.
+pub fn line_of(given: &ImportedKey, format: ExpiryFormat<'_>) -> Result<String, LineRefusal> {
+    authorized_line(
+        &given.key,
+        given.expires_at,
+        &given.allowed_addresses,
+        &given.options,
+        format,
+    )
 }
 
 /// K2: one line, our own options, one whole key of an accepted type, and nothing else.
-pub fn assert_one_line(
-    line: &str,
-    key: &PublicKey,
-    expires_at: Option<Time>,
-    allowed_addresses: &AllowedAddresses,
-) {
-    assert!(line.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
-    let words: Vec<&str> = line.split(' ').collect();
-    let (options, name, encoded) = match words.as_slice() {
-        [name, encoded] => ("", *name, *encoded),
-        [options, name, encoded] => (*options, *name, *encoded),
-        _ => panic!("{line}"),
+pub fn assert_one_line(line: &str, given: &ImportedKey) {
+    let key = &given.key;
+    assert!(!line.chars().any(is_invisible), "{line}");
+    let plain = key.to_openssh();
+    let options = if line == plain {
+        ""
+    } else {
+        let (options, rest) = line.split_at(options_end(line.as_bytes()));
+        assert_eq!(rest, format!(" {plain}"));
+        options
     };
-    let mut rest = options;
-    let expiry = value(&mut rest, "expiry-time");
-    assert_eq!(expiry.is_some(), expires_at.is_some(), "{line}");
-    if let Some(expiry) = expiry {
-        let digits = expiry.strip_suffix('Z').unwrap_or(expiry);
+    let mut read = options_of(options).into_iter();
+    if let Some(expires_at) = given.expires_at {
+        let (name, value) = read.next().unwrap();
+        assert_eq!(name, "expiry-time");
+        let expiry = value.unwrap();
+        let digits = expiry.strip_suffix('Z').unwrap_or(&expiry);
         assert!(digits.len() == 14 && digits.bytes().all(|b| b.is_ascii_digit()));
         if expiry.ends_with('Z') {
-            let last = Time::from_unix(expires_at.unwrap().unix() - 1).to_string();
+            let last = Time::from_unix(expires_at.unix() - 1).to_string();
             let said: String = last.chars().filter(char::is_ascii_digit).collect();
             assert_eq!(digits, said);
         }
     }
-    let from = value(&mut rest, "from");
-    assert_eq!(from.is_none(), allowed_addresses.is_everywhere(), "{line}");
-    if let Some(from) = from {
+    if !given.allowed_addresses.is_everywhere() {
+        let (name, value) = read.next().unwrap();
+        assert_eq!(name, "from");
+        let from = value.unwrap();
         let entries: Vec<&str> = from.split(',').collect();
         assert_eq!(
             AllowedAddresses::parse(&entries).as_ref(),
-            Ok(allowed_addresses)
+            Ok(&given.allowed_addresses)
         );
         let may = |b: u8| b.is_ascii_hexdigit() || b"./:,".contains(&b);
         assert!(from.bytes().all(may), "{from}");
     }
-    assert_eq!(rest, "", "{line}");
+    let options = &given.options;
+    let flags = [
+        ("restrict", options.restrict),
+        ("no-touch-required", options.no_touch_required),
+        ("verify-required", options.verify_required),
+    ];
+    let flags = flags.into_iter().filter(|(_, is_set)| *is_set);
+    let command = options.command.as_ref();
+    let expected: Vec<(String, Option<String>)> = flags
+        .map(|(name, _)| (name.to_owned(), None))
+        .chain(command.map(|text| ("command".to_owned(), Some(text.as_str().to_owned()))))
+        .chain(
+            options
+                .permitopen
+                .iter()
+                .map(|one| ("permitopen".to_owned(), Some(one.to_string()))),
+        )
+        .collect();
+    assert_eq!(read.collect::<Vec<_>>(), expected, "{line}");
+    let (name, encoded) = plain.split_once(' ').unwrap();
     assert_eq!(
         Kind::from_name(name),
         Some(key.kind()),
@@ -97,9 +174,9 @@ fn assert_key(key: &PublicKey) {
     assert_eq!(digest.len(), 43);
     let stored = PublicKey::from_stored(&key.base64(), key.comment()).unwrap();
     assert_eq!(&stored, key);
-    let everywhere = AllowedAddresses::default();
-    let line = authorized_line(key, None, &everywhere, ExpiryFormat::Utc).unwrap();
-    assert_one_line(&line, key, None, &everywhere);
+    let plain = ImportedKey::from(key.clone());
+    let line = line_of(&plain, ExpiryFormat::Utc).unwrap();
+    assert_one_line(&line, &plain);
     assert_eq!(line, key.to_openssh());
 }
 
@@ -152,28 +229,28 @@ pub fn authorized_keys_file(bytes: &[u8]) {
                 assert!(read.contains(&imported.key.base64()));
                 // Leaving out what limits a key would open what its owner had shut.
                 let before = read.split(&imported.key.base64()).next().unwrap();
-                let mark = |word: &str| before.to_ascii_lowercase().contains(word);
-                assert_eq!(mark("expiry-time=\""), imported.expires_at.is_some());
-                assert_eq!(mark("from=\""), !imported.allowed_addresses.is_everywhere());
-                assert!(!mark("command=\"") && !mark("restrict") && !mark("no-"));
-                let written = authorized_line(
-                    &imported.key,
-                    imported.expires_at,
-                    &imported.allowed_addresses,
-                    ExpiryFormat::Utc,
-                );
-                if let Ok(written) = written {
-                    assert_one_line(
-                        &written,
-                        &imported.key,
-                        imported.expires_at,
-                        &imported.allowed_addresses,
-                    );
+                let before = before.to_ascii_lowercase();
+                let options = &imported.options;
+                if imported == ImportedKey::from(imported.key.clone()) {
+                    assert!(!before.contains("=\"") && !before.contains("restrict,"));
+                    assert!(!before.contains("required ") && !before.contains("no-"));
+                }
+                assert!(imported.expires_at.is_none() || before.contains("expiry-time=\""));
+                assert!(imported.allowed_addresses.is_everywhere() || before.contains("from=\""));
+                assert!(options.command.is_none() || before.contains("command=\""));
+                assert!(!options.restrict || before.contains("restrict"));
+                if let Ok(written) = line_of(&imported, ExpiryFormat::Utc) {
+                    assert_one_line(&written, &imported);
                     let again = parse_authorized_keys_file(&written, &widest()).unwrap();
                     let again = again[0].outcome.as_ref().unwrap();
                     assert!(again.key.is_same_key(&imported.key));
                     assert_eq!(again.expires_at, imported.expires_at);
                     assert_eq!(again.allowed_addresses, imported.allowed_addresses);
+                    assert_eq!(again.options, imported.options);
+                }
+                // Pasted alone, it is the same.
+                if let Ok(pasted) = ImportedKey::parse(read, &widest()) {
+                    assert_eq!(pasted, imported);
                 }
             }
             Err(refusal) => assert!(!refusal.to_string().contains('\n')),
@@ -202,6 +279,11 @@ pub fn authorized_keys_line(bytes: &[u8]) {
         .and_then(|text| text.parse().ok())
         .map(Time::from_unix);
     let allowed_addresses = AllowedAddresses::from_stored(&allowed_addresses).unwrap_or_default();
+    let row = ImportedKey {
+        expires_at,
+        allowed_addresses,
+        ..ImportedKey::from(key)
+    };
     let zone = |_| -3_600;
     let formats = [
         ExpiryFormat::Utc,
@@ -210,10 +292,53 @@ pub fn authorized_keys_line(bytes: &[u8]) {
         },
     ];
     for format in formats {
-        match authorized_line(&key, expires_at, &allowed_addresses, format) {
-            Ok(line) => assert_one_line(&line, &key, expires_at, &allowed_addresses),
+        match line_of(&row, format) {
+            Ok(line) => assert_one_line(&line, &row),
             // Only a time that sshd would take for none is not written.
             Err(_) => assert!(expires_at.is_some_and(|end| end.unix() < 366 * 86_400)),
         }
     }
+}
+
+/// The options of a row as a database may hold them by now: a byte of flags, the command, a NUL, the destinations.
+pub fn key_options(bytes: &[u8]) {
+    let Some((flags, values)) = bytes.split_first() else {
+        return;
+    };
+    let values = String::from_utf8_lossy(values);
+    let (command, permitopen) = match values.rsplit_once('\0') {
+        Some((command, permitopen)) => (Some(command), permitopen),
+        None => (None, &*values),
+    };
+    let flag = |bits: u8| i64::from(flags >> bits & 3);
+    let row = [flag(0), flag(2), flag(4)];
+    let Ok(options) = KeyOptions::from_stored(row, command, permitopen) else {
+        let is_flag = row.iter().all(|flag| *flag < 2);
+        let is_command = command.is_none_or(|text| ForcedCommand::parse(text).is_ok());
+        let entries: Vec<&str> = permitopen.split_ascii_whitespace().collect();
+        assert!(!(is_flag && is_command && Destination::parse_list(&entries).is_ok()));
+        return;
+    };
+    assert_eq!(options.command.as_ref().map(ForcedCommand::as_str), command);
+    let stored = options.stored_permitopen();
+    assert_eq!(
+        KeyOptions::from_stored(row, command, &stored).as_ref(),
+        Ok(&options)
+    );
+    assert!(
+        !options.loosen(&options)
+            && !options.loosen(&KeyOptions {
+                no_touch_required: true,
+                ..KeyOptions::default()
+            })
+    );
+    let key = "AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf";
+    let row = ImportedKey {
+        options,
+        ..ImportedKey::from(PublicKey::from_stored(key, "").unwrap())
+    };
+    let line = line_of(&row, ExpiryFormat::Utc).unwrap();
+    assert_one_line(&line, &row);
+    let read = ImportedKey::parse(&line, &widest());
+    assert_eq!(read.as_ref(), Ok(&row));
 }

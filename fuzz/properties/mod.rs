@@ -22,6 +22,7 @@ pub const ALL: &[(&str, Property)] = &[
     ("forwarded", door::forwarded),
     ("host_copy", host::host_copy),
     ("json", request::json),
+    ("key_options", key::key_options),
     ("login_line", host::login_line),
     ("names", text::names),
     ("allowed_addresses", text::allowed_addresses),

@@ -25,7 +25,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-pub use self::ssh_key::{ImportOutcome, ImportedLine, login_keys_of_file};
+pub use self::ssh_key::{Import, ImportOutcome, ImportedLine, login_keys_of_file};
 pub use account::Invited;
 pub use credential::{Scope, WithMade};
 pub use device_login::{BegunLogin, Polled, WantedLogin};

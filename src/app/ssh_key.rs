@@ -30,6 +30,14 @@ const WHAT: &str = "SSH keys";
 /// Characters of a fingerprint, behind `SHA256:`, in the name of a key that has neither name nor comment.
 const NAME_FINGERPRINT_CHARACTERS: usize = 8;
 
+/// An `authorized_keys` file to import.
+#[derive(Clone, Copy)]
+pub struct Import<'a> {
+    pub text: &'a str,
+    /// Whether other users may have keys of it.
+    pub allow_shared: bool,
+}
+
 /// What became of one line of an `authorized_keys` file.
 pub struct ImportedLine {
     /// Counted from 1.
@@ -113,7 +121,7 @@ impl App {
     /// Adds an SSH key.
     ///
     /// # Errors
-    /// [`Error::Conflict`] for a name in use, and for a key that the user has; [`Error::AgainstPolicy`];
+    /// [`Error::SharedKey`]; [`Error::Conflict`] for a name in use, and for a key that the user has; [`Error::AgainstPolicy`];
     /// [`Error::NotAllowed`] beyond the caller's own allowed_addresses.
     pub fn add_ssh_key(
         &self,
@@ -130,7 +138,8 @@ impl App {
             let trace = AuditDetails::of(Target::new("ssh-key", row.id, &row.name, Some(owner)))
                 .after("fingerprint", row.key.fingerprint())
                 .after("networks", &row.allowed_addresses)
-                .after("expires", shown_end(row.expires_at));
+                .after("expires", shown_end(row.expires_at))
+                .changed("options", "", &row.options);
             Ok((row.id, trace))
         })?;
         self.find_ssh_key(owner, id, caller.now)
@@ -170,6 +179,7 @@ impl App {
                 key: change.key.unwrap_or_else(|| before.key.clone()),
                 expires_at: end.unwrap_or(before.expires_at),
                 allowed_addresses: allowed_addresses.unwrap_or_else(|| before.allowed_addresses.clone()),
+                options: change.options.unwrap_or_default().apply(&before.options),
                 ..before.clone()
             };
             // Another key is a new key: its end has to be one that a new key might have.
@@ -180,6 +190,9 @@ impl App {
                     rule.max
                 );
                 return Err(Error::AgainstPolicy(FieldError::new("expires_in", message)));
+            }
+            if is_other && !change.allow_shared {
+                require_unshared(write, owner, &after.key)?;
             }
             write.edit_ssh_key(&before, &after)?;
             if is_other {
@@ -194,7 +207,8 @@ impl App {
                     "expires",
                     shown_end(before.expires_at),
                     shown_end(after.expires_at),
-                );
+                )
+                .changed("options", &before.options, &after.options);
             Ok(((), trace))
         })?;
         self.find_ssh_key(owner, id, caller.now)
@@ -229,11 +243,11 @@ impl App {
     pub fn import_own_ssh_keys(
         &self,
         caller: &Caller,
-        text: &str,
+        import: Import<'_>,
         once: Option<IdempotencyKey>,
     ) -> Result<Vec<ImportedLine>, Error> {
         let user = caller.user()?.clone();
-        self.import_ssh_keys(caller, BuiltinPermission::SshKeysWrite, user, text, once)
+        self.import_ssh_keys(caller, BuiltinPermission::SshKeysWrite, user, import, once)
     }
 
     /// The same for another user, by an admin: who must not be able to do more than the admin, since a key opens a login.
@@ -244,12 +258,12 @@ impl App {
         &self,
         caller: &Caller,
         name: &Username,
-        text: &str,
+        import: Import<'_>,
         once: Option<IdempotencyKey>,
     ) -> Result<Vec<ImportedLine>, Error> {
         let user = self.user_to_change(caller, name)?;
         caller.require_recent_password()?;
-        self.import_ssh_keys(caller, BuiltinPermission::UsersWrite, user, text, once)
+        self.import_ssh_keys(caller, BuiltinPermission::UsersWrite, user, import, once)
     }
 
     fn import_ssh_keys(
@@ -257,14 +271,15 @@ impl App {
         caller: &Caller,
         permission: BuiltinPermission,
         user: User,
-        text: &str,
+        import: Import<'_>,
         once: Option<IdempotencyKey>,
     ) -> Result<Vec<ImportedLine>, Error> {
         let permit = caller.permit(permission, Action::SshKeyImport)?.once(once);
         let rules = self.read.policy()?.ssh_key_rules();
-        let lines = parse_authorized_keys_file(text, &rules)
+        let lines = parse_authorized_keys_file(import.text, &rules)
             .map_err(|refusal| Error::field("text", refusal.to_string()))?;
         let is_other = permission == BuiltinPermission::UsersWrite;
+        let allow_shared = import.allow_shared;
         self.store().write(permit, move |write| {
             if is_other {
                 let present = write.user_by_id(user.id)?.ok_or(Error::NotFound("user"))?;
@@ -273,7 +288,7 @@ impl App {
             let policy = write.policy()?;
             let lines = lines.into_iter();
             let imported: Vec<ImportedLine> = lines
-                .map(|line| import_line(write, &policy, user.id, line))
+                .map(|line| import_line(write, &policy, user.id, line, allow_shared))
                 .collect::<Result<_, Error>>()?;
             let added: Vec<&SshKey> = imported.iter().filter_map(ImportedLine::added).collect();
             let ids: Vec<&str> = added.iter().map(|key| key.id.as_str()).collect();
@@ -349,7 +364,16 @@ fn insert(
 ) -> Result<NewSshKeyRow, Error> {
     require_allowed(&new.key, policy)?;
     let allowed_addresses = within_power(write, new.allowed_addresses)?;
-    let expires_at = policy.ssh_key_lifetime().end(WHAT, new.end, write.now)?;
+    let mut expires_at = policy.ssh_key_lifetime().end(WHAT, new.end, write.now)?;
+    if let Some(by) = new.ends_by {
+        if by <= write.now {
+            return Err(Error::field(
+                "public_key",
+                "the expiry-time in front of this key is past",
+            ));
+        }
+        expires_at = Some(expires_at.map_or(by, |end| end.min(by)));
+    }
     if write.ssh_keys_of(owner)? >= i64::from(policy.ssh_keys_max) {
         let message = format!(
             "your organisation allows {} SSH keys; delete one that is no longer needed",
@@ -361,12 +385,16 @@ fn insert(
         Power::Credential(creator, _) => Some(creator.id),
         Power::Unlimited => None,
     };
+    if !new.allow_shared {
+        require_unshared(write, owner, &new.key)?;
+    }
     let row = NewSshKeyRow {
         id: Id::random(),
         owner,
         name: new.name,
         key: new.key,
         allowed_addresses,
+        options: new.options,
         created_by,
         expires_at,
     };
@@ -374,6 +402,15 @@ fn insert(
     let found = write.ssh_key(row.id)?;
     report_if_shared(write, &found.ok_or(NOT_FOUND)?)?;
     Ok(row)
+}
+
+/// Refuses a key that another user has, unless the owner has it already, which is another conflict.
+fn require_unshared(write: &Write<'_>, owner: UserId, key: &PublicKey) -> Result<(), Error> {
+    let is_own = write.ssh_key_named_with(owner, key, None)?.is_some();
+    if is_own || write.others_with_ssh_key(owner, key)?.is_empty() {
+        return Ok(());
+    }
+    Err(Error::SharedKey)
 }
 
 fn report_if_shared(write: &Write<'_>, key: &SshKey) -> Result<(), Error> {
@@ -394,10 +431,11 @@ fn import_line(
     policy: &Policy,
     owner: UserId,
     line: ImportLine,
+    allow_shared: bool,
 ) -> Result<ImportedLine, Error> {
     let number = line.number;
     let outcome = match line.outcome {
-        Ok(key) => import_key(write, policy, owner, key)?,
+        Ok(key) => import_key(write, policy, owner, key, allow_shared)?,
         Err(refusal) => ImportOutcome::Refused(refusal.to_string()),
     };
     Ok(ImportedLine { number, outcome })
@@ -408,6 +446,7 @@ fn import_key(
     policy: &Policy,
     owner: UserId,
     imported: ImportedKey,
+    allow_shared: bool,
 ) -> Result<ImportOutcome, Error> {
     let key = imported.key;
     if let Some(name) = write.ssh_key_named_with(owner, &key, None)? {
@@ -423,6 +462,9 @@ fn import_key(
         end: imported.expires_at.map_or(WantedEnd::Unsaid, WantedEnd::At),
         allowed_addresses: Some(imported.allowed_addresses)
             .filter(|allowed_addresses| !allowed_addresses.is_everywhere()),
+        options: imported.options,
+        ends_by: None,
+        allow_shared,
     };
     let refused = |message: String| Ok(ImportOutcome::Refused(message));
     let row = match insert(write, policy, owner, new) {
@@ -430,6 +472,9 @@ fn import_key(
         Err(Error::AgainstPolicy(error)) => return refused(error.message),
         Err(Error::Invalid(_)) => return refused("this key's expiry-time is over".to_owned()),
         Err(Error::NotAllowed(sentence)) => return refused(sentence),
+        Err(Error::SharedKey) => {
+            return refused("another user has this key: allow shared keys to add it".to_owned());
+        }
         Err(other) => return Err(other),
     };
     let added = write.ssh_key(row.id)?.ok_or(NOT_FOUND)?;

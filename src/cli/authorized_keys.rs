@@ -18,7 +18,7 @@ use super::sshd::inspect::{
     Expected, check_account, check_command, check_own_keys, check_time_zone,
 };
 use super::sshd::running::{Configuration, Connection};
-use super::sshd::{Expiries, ExpiryTime};
+use super::sshd::{Expiries, ExpiryTime, understood};
 use crate::app::{LoginKeys, login_keys_of_file};
 use crate::clock::Clock;
 use crate::model::ssh_key::{SshKey, authorized_line};
@@ -174,12 +174,17 @@ fn lines(keys: &[&SshKey], expiry_time: ExpiryTime) -> Result<Vec<String>, Failu
     } else {
         Expiries::Utc
     };
+    let (keys, left_out) = understood(keys.to_vec(), |key: &SshKey| &key.options);
+    for (key, why) in left_out {
+        say(&format!("keycroft: {}: {why}", key.id));
+    }
     let mut lines = Vec::with_capacity(keys.len());
     for key in keys {
         match authorized_line(
             &key.key,
             key.expires_at,
             &key.allowed_addresses,
+            &key.options,
             expiries.format(),
         ) {
             Ok(line) => lines.push(line),

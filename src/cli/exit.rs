@@ -30,6 +30,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// The server's own words (RFC 9457), for who asked for JSON: said instead of the message.
     pub problem: Option<String>,
+    /// The type of the server's problem, like `urn:keycroft:problem:shared-key`; empty without one.
+    pub kind: String,
 }
 
 impl Failure {
@@ -40,6 +42,7 @@ impl Failure {
             message: message.into(),
             hint: None,
             problem: None,
+            kind: String::new(),
         }
     }
 
@@ -78,6 +81,7 @@ impl From<Error> for Failure {
             Error::Forbidden { .. } | Error::NotAllowed(_) | Error::AgainstPolicy(_) => REFUSED,
             Error::Invalid(_)
             | Error::Conflict(_)
+            | Error::SharedKey
             | Error::AlreadyDone { .. }
             | Error::KeyReused => INVALID,
             Error::NotFound(_) => NOT_FOUND,

@@ -10,6 +10,12 @@ use super::output::ask;
 /// Longest secret or password read from standard input, in bytes.
 const SECRET_BYTES_MAX: u64 = 4_096;
 
+/// Whether a person can be asked.
+#[must_use]
+pub fn is_interactive() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
 /// Asks whether to go on; `yes` answers for the person.
 ///
 /// # Errors
@@ -40,7 +46,7 @@ fn answer_is(
     if yes {
         return Ok(());
     }
-    if !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
+    if !is_interactive() {
         return Err(
             Failure::new(USAGE, "this can't be undone, and there is nobody to ask")
                 .hint("the same with --yes"),

@@ -59,6 +59,7 @@ impl Client {
             401 => self.not_signed_in(),
             _ => Failure::new(code, words(&problem, headers)),
         };
+        failure.kind.clone_from(&problem.kind);
         if status == 404 && code == FAILED {
             failure.message = format!(
                 "{} has no {what}: it is older than this keycroft, or newer",

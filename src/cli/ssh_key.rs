@@ -9,17 +9,19 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::api_key::end_of;
-use super::client::{Client, encode};
+use super::client::{Answer, Client, encode};
 use super::connection::Remote;
 use super::exit::{FAILED, Failure, INVALID, NOT_FOUND, USAGE};
 use super::lookup::find_id;
 use super::notice;
 use super::output::{self, Cell, say};
-use super::prompt::confirm;
+use super::prompt::{confirm, is_interactive};
 use super::ssh_key_import::{self, Import};
-use crate::model::ssh_key::{KeyRefusal, KeyRules, Kind, PublicKey, RSA_BITS_FLOOR};
+use crate::model::ssh_key::{
+    ImportRefusal, ImportedKey, KeyRefusal, KeyRules, Kind, PublicKey, RSA_BITS_FLOOR,
+};
 use crate::model::time::Time;
-use crate::wire::{SshKeyIn, SshKeyOut};
+use crate::wire::{SshKeyIn, SshKeyOptionsIn, SshKeyOut};
 
 const WHAT: &str = "SSH key";
 /// What is read of a file that should hold one key, in bytes.
@@ -104,6 +106,57 @@ struct Add {
     /// From where it may be used, CIDR; repeatable [default: everywhere]
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
     addresses: Vec<String>,
+    #[command(flatten)]
+    options: OptionFlags,
+    /// Add the key although another user has it; admins are notified
+    #[arg(long)]
+    allow_shared: bool,
+}
+
+/// The options of sshd for a key.
+#[derive(Args)]
+struct OptionFlags {
+    /// Forbid forwarding, a terminal and ~/.ssh/rc (--restrict=false allows them)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    restrict: Option<bool>,
+    /// Accept signatures of a security key without a touch
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    no_touch_required: Option<bool>,
+    /// Require the PIN or fingerprint of a security key (OpenSSH 8.4 or newer; older hosts reject the key)
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    verify_required: Option<bool>,
+    /// Run this command instead of the requested one ("" removes it)
+    #[arg(long, value_name = "COMMAND")]
+    command: Option<String>,
+    /// Limit local forwarding to this destination; repeatable ("any" removes the limit)
+    #[arg(long, value_name = "HOST:PORT", value_delimiter = ',')]
+    permitopen: Vec<String>,
+}
+
+impl OptionFlags {
+    /// The options as the API takes them, if any was given.
+    fn wanted(self) -> Option<SshKeyOptionsIn> {
+        let is_given = self
+            .restrict
+            .or(self.no_touch_required)
+            .or(self.verify_required)
+            .is_some()
+            || self.command.is_some()
+            || !self.permitopen.is_empty();
+        is_given.then(|| SshKeyOptionsIn {
+            restrict: self.restrict,
+            no_touch_required: self.no_touch_required,
+            verify_required: self.verify_required,
+            command: self
+                .command
+                .map(|text| Some(text).filter(|text| !text.is_empty())),
+            permitopen: match self.permitopen.as_slice() {
+                [] => None,
+                [any] if any == "any" => Some(None),
+                _ => Some(Some(self.permitopen)),
+            },
+        })
+    }
 }
 
 #[derive(Args)]
@@ -122,6 +175,11 @@ struct Edit {
     /// All addresses from which it may be used; repeatable; "any" takes the limit away
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
     addresses: Vec<String>,
+    #[command(flatten)]
+    options: OptionFlags,
+    /// Take the new key although another user has it; admins are notified
+    #[arg(long)]
+    allow_shared: bool,
 }
 
 /// `keycroft ssh-key`.
@@ -214,6 +272,7 @@ fn show(client: &Client, scope: &UserScope, given: &str) -> Result<(), Failure> 
         ("fingerprint", key.fingerprint.as_str().into()),
         ("comment", key.comment.as_str().into()),
         ("allowed addresses", Cell::words(&key.allowed_addresses)),
+        ("options", Cell::words(&options_of(&key))),
         ("added", time(&Some(key.created_at), "-")),
         ("expires", time(&key.expires_at, "never")),
         ("last looked up", time(&key.last_looked_up_at, "never")),
@@ -238,9 +297,46 @@ fn add_key(client: &Client, add: Add) -> Result<(), Failure> {
         expires_in,
         expires_at,
         allowed_addresses: (!add.addresses.is_empty()).then_some(add.addresses),
+        options: add.options.wanted(),
+        allow_shared: add.allow_shared,
     };
-    let answer = client.post("/api/v1/ssh-keys", &body)?;
+    let answer = shared_or(client.post("/api/v1/ssh-keys", &body), || {
+        let body = SshKeyIn {
+            allow_shared: true,
+            ..body
+        };
+        client.post("/api/v1/ssh-keys", &body)
+    })?;
     told(client, &answer.text, &answer.parse()?, "added")
+}
+
+/// The answer, or that of `again` once a person agreed that another user has the same key.
+fn shared_or(
+    answer: Result<Answer, Failure>,
+    again: impl FnOnce() -> Result<Answer, Failure>,
+) -> Result<Answer, Failure> {
+    match answer {
+        Err(failure) if failure.kind.ends_with(":shared-key") => {
+            let why = "another user has the same key: its holder can log in as both of you";
+            if !is_interactive() {
+                let failure = Failure {
+                    message: why.to_owned(),
+                    ..failure
+                };
+                return Err(failure.hint("the same with --allow-shared; admins are notified"));
+            }
+            confirm(&format!("{why}; add it anyway?"), false)?;
+            again()
+        }
+        other => other,
+    }
+}
+
+/// The options of a key as sshd is given them.
+fn options_of(key: &SshKeyOut) -> Vec<String> {
+    key.options
+        .parse()
+        .map_or_else(|_| Vec::new(), |options| options.to_sshd())
 }
 
 /// Says what became of a key; its JSON is all that standard output gets, if it is asked for.
@@ -249,12 +345,16 @@ fn told(client: &Client, text: &str, key: &SshKeyOut, done: &str) -> Result<(), 
         return output::line(text);
     }
     say(&format!(
-        "{done} SSH key {} ({}), {} {}, {}",
+        "{done} SSH key {} ({}), {} {}, {}{}",
         key.name,
         key.id,
         kind(key),
         key.fingerprint,
-        output::until(key.expires_at.as_deref(), client.now())
+        output::until(key.expires_at.as_deref(), client.now()),
+        options_of(key)
+            .iter()
+            .map(|option| format!(", {option}"))
+            .collect::<String>()
     ));
     Ok(())
 }
@@ -282,13 +382,23 @@ fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
         [any] if any == "any" => set("allowed_addresses", Value::Null),
         addresses => set("allowed_addresses", json!(addresses)),
     }
+    if let Some(options) = edit.options.wanted() {
+        set("options", json!(options));
+    }
     if body.is_empty() {
         let failure = Failure::new(USAGE, "nothing was said to be changed");
         return Err(failure.hint("keycroft ssh-key edit NAME --expires 30d"));
     }
     let path = path_of(None);
     let id = find_id(client, &path, WHAT, &edit.key)?;
-    let answer = client.patch(&format!("{path}/{id}"), &Value::Object(body))?;
+    if edit.allow_shared {
+        body.insert("allow_shared".to_owned(), json!(true));
+    }
+    let path = format!("{path}/{id}");
+    let answer = shared_or(client.patch(&path, &Value::Object(body.clone())), || {
+        body.insert("allow_shared".to_owned(), json!(true));
+        client.patch(&path, &Value::Object(body))
+    })?;
     told(client, &answer.text, &answer.parse()?, "changed")
 }
 
@@ -338,9 +448,11 @@ fn from_file(file: &Path) -> Result<String, Failure> {
     }
     let text = zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
     zeroize::Zeroize::zeroize(&mut bytes);
-    match PublicKey::parse(&text, &any_rules()) {
-        Ok(key) => Ok(line_of(&key)),
-        Err(KeyRefusal::PrivateKey) => Err(is_private(file)),
+    match ImportedKey::parse(&text, &any_rules()) {
+        Ok(read) if read == ImportedKey::from(read.key.clone()) => Ok(line_of(&read.key)),
+        // With options in front: the server reads them.
+        Ok(_) => Ok(text.trim().to_owned()),
+        Err(ImportRefusal::Key(KeyRefusal::PrivateKey)) => Err(is_private(file)),
         Err(refusal) => Err(Failure::new(INVALID, format!("{name}: {refusal}"))),
     }
 }

@@ -28,6 +28,9 @@ pub struct Import {
     /// Take the file's keys over for this user, for admins
     #[arg(long, value_name = "USERNAME")]
     user: Option<String>,
+    /// Add keys although other users have them; admins are notified
+    #[arg(long)]
+    allow_shared: bool,
 }
 
 /// What became of one file.
@@ -48,11 +51,11 @@ pub fn run(client: &Client, import: &Import) -> Result<(), Failure> {
             let failure = Failure::new(USAGE, "a folder says itself whose each file is");
             return Err(failure.hint("the same without --user, or the file itself"));
         }
-        import_homes(client, &import.path)?
+        import_homes(client, &import.path, import.allow_shared)?
     } else {
         let text = read(&import.path)?;
         let user = import.user.clone();
-        let lines = import_text(client, user.as_deref(), &text)
+        let lines = import_text(client, user.as_deref(), &text, import.allow_shared)
             .map_err(|failure| named(failure, &import.path))?;
         vec![Told {
             file: import.path.display().to_string(),
@@ -72,7 +75,7 @@ fn named(mut failure: Failure, path: &Path) -> Failure {
 
 /// `FOLDER/NAME/.ssh/authorized_keys` of everybody; whoever is not known here, or whose file can't be read, is said
 /// and passed over.
-fn import_homes(client: &Client, folder: &Path) -> Result<Vec<Told>, Failure> {
+fn import_homes(client: &Client, folder: &Path, allow_shared: bool) -> Result<Vec<Told>, Failure> {
     let fail =
         |error: std::io::Error| Failure::new(USAGE, format!("{}: {error}", folder.display()));
     let mut homes: Vec<PathBuf> = fs::read_dir(folder)
@@ -90,7 +93,8 @@ fn import_homes(client: &Client, folder: &Path) -> Result<Vec<Told>, Failure> {
         if fs::symlink_metadata(&path).is_err() {
             continue;
         }
-        let lines = read(&path).and_then(|text| import_text(client, Some(user.as_str()), &text));
+        let lines = read(&path)
+            .and_then(|text| import_text(client, Some(user.as_str()), &text, allow_shared));
         let lines = match lines {
             Ok(lines) => lines,
             Err(failure) if matches!(failure.code, NOT_FOUND | USAGE | INVALID) => {
@@ -137,6 +141,7 @@ fn import_text(
     client: &Client,
     user: Option<&str>,
     text: &str,
+    allow_shared: bool,
 ) -> Result<Vec<ImportLineOut>, Failure> {
     match parse_authorized_keys_file(text, &any_rules()) {
         Ok(_) => {}
@@ -153,7 +158,11 @@ fn import_text(
             all.push(refused(line, KeyRefusal::TooLong.to_string()));
             continue;
         }
-        let answer = client.post(&path, &ImportIn { text: part.text })?;
+        let body = ImportIn {
+            text: part.text,
+            allow_shared,
+        };
+        let answer = client.post(&path, &body)?;
         let told: ImportOut = answer.parse()?;
         all.extend(told.lines.into_iter().map(|line| ImportLineOut {
             line: line.line + part.lines_before,

@@ -11,7 +11,7 @@ pub mod running;
 
 use super::exit::{FAILED, Failure};
 use crate::clock::Clock;
-use crate::model::ssh_key::ExpiryFormat;
+use crate::model::ssh_key::{ExpiryFormat, KeyOptions, SshdVersion};
 
 /// Where sshd is, by distribution; the first that is there is asked.
 const SSHD_PATHS: [&str; 4] = [
@@ -21,7 +21,7 @@ const SSHD_PATHS: [&str; 4] = [
     "/run/current-system/sw/bin/sshd",
 ];
 /// The first version that reads times in UTC.
-const UTC_FROM: (u32, u32) = (9, 1);
+const UTC_FROM: SshdVersion = SshdVersion(9, 1);
 
 /// How this machine's sshd reads `expiry-time=`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -95,8 +95,38 @@ pub fn program() -> Option<&'static str> {
     paths.find(|path| Path::new(path).is_file())
 }
 
+/// The keys whose protective options this machine's sshd knows, and why the others are left out. Most keys have none for
+/// which the version matters; then nobody asks for it.
+pub fn understood<'a, K>(
+    keys: Vec<&'a K>,
+    options: impl Fn(&K) -> &KeyOptions,
+) -> (Vec<&'a K>, Vec<(&'a K, String)>) {
+    let depends = keys.iter().any(|key| options(key).depend_on_version());
+    understood_by(if depends { version() } else { None }, keys, options)
+}
+
+fn understood_by<'a, K>(
+    version: Option<SshdVersion>,
+    keys: Vec<&'a K>,
+    options: impl Fn(&K) -> &KeyOptions,
+) -> (Vec<&'a K>, Vec<(&'a K, String)>) {
+    let (mut known, mut left_out) = (Vec::new(), Vec::new());
+    for key in keys {
+        match version.and_then(|version| options(key).unknown_to(version)) {
+            None => known.push(key),
+            Some(option) => left_out.push((
+                key,
+                format!(
+                    "this machine's sshd is too old for the option {option}; the key is left out"
+                ),
+            )),
+        }
+    }
+    (known, left_out)
+}
+
 /// The version of this machine's sshd. Before 9.2 it does not know `-V`, and says its version in the complaint.
-fn version() -> Option<(u32, u32)> {
+fn version() -> Option<SshdVersion> {
     let said = Command::new(program()?)
         .arg("-V")
         .env_clear()
@@ -107,12 +137,12 @@ fn version() -> Option<(u32, u32)> {
 }
 
 /// Major and minor of `OpenSSH_9.2p1`.
-fn parse_version(said: &[u8]) -> Option<(u32, u32)> {
+fn parse_version(said: &[u8]) -> Option<SshdVersion> {
     let said = String::from_utf8_lossy(said);
     let (_, version) = said.split_once("OpenSSH_")?;
     let (major, rest) = version.split_once('.')?;
     let minor: String = rest.chars().take_while(char::is_ascii_digit).collect();
-    Some((major.parse().ok()?, minor.parse().ok()?))
+    Some(SshdVersion(major.parse().ok()?, minor.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -122,11 +152,17 @@ mod tests {
     #[test]
     fn versions_are_read_from_what_sshd_says_of_itself() {
         let said = [
-            ("OpenSSH_9.2, OpenSSL 3.0.19 27 Jan 2026\n", Some((9, 2))),
-            ("OpenSSH_10.0p2 Debian-7, OpenSSL 3.5.1\n", Some((10, 0))),
+            (
+                "OpenSSH_9.2, OpenSSL 3.0.19 27 Jan 2026\n",
+                Some(SshdVersion(9, 2)),
+            ),
+            (
+                "OpenSSH_10.0p2 Debian-7, OpenSSL 3.5.1\n",
+                Some(SshdVersion(10, 0)),
+            ),
             (
                 "unknown option -- V\nOpenSSH_8.9p1 Ubuntu-3ubuntu0.10, OpenSSL 3.0.2\nusage: sshd [-46DdeiqTt]",
-                Some((8, 9)),
+                Some(SshdVersion(8, 9)),
             ),
             ("OpenSSH_9", None),
             ("OpenSSH_for.Windows", None),
@@ -135,7 +171,29 @@ mod tests {
         for (text, version) in said {
             assert_eq!(parse_version(text.as_bytes()), version, "{text}");
         }
-        assert!((8, 9) < UTC_FROM && (9, 1) >= UTC_FROM && (10, 0) >= UTC_FROM);
+        assert!(
+            SshdVersion(8, 9) < UTC_FROM
+                && SshdVersion(9, 1) >= UTC_FROM
+                && SshdVersion(10, 0) >= UTC_FROM
+        );
+    }
+
+    #[test]
+    fn keys_that_need_a_newer_sshd_are_left_out() {
+        let plain = KeyOptions::default();
+        let verified = KeyOptions {
+            verify_required: true,
+            ..KeyOptions::default()
+        };
+        let split = |version| {
+            let (known, left_out) =
+                understood_by(version, vec![&plain, &verified], |options| options);
+            (known.len(), left_out.len())
+        };
+        assert_eq!(split(Some(SshdVersion(8, 3))), (1, 1));
+        assert_eq!(split(Some(SshdVersion(8, 4))), (2, 0));
+        // sshd itself refuses a line with an option that it does not know.
+        assert_eq!(split(None), (2, 0));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use super::layout::Frame;
 use crate::model::error::FieldError;
+use crate::model::ssh_key::{ImportedKey, KeyRules};
 
 /// What a form was sent with and what was wrong with it; empty when the form is shown for the first time.
 /// Secrets and passwords in `values` are never written into a page.
@@ -61,6 +62,7 @@ impl Input {
 pub(super) fn label(field: &str) -> &str {
     match field {
         "access" | "permissions" => "Permissions",
+        "allow_shared" => "Shared key",
         "allowed_addresses" => "Allowed addresses",
         "api_key_lifetime_choice" => "Choosing how long API keys live",
         "api_key_lifetime_default" => "Default lifetime of API keys",
@@ -79,6 +81,9 @@ pub(super) fn label(field: &str) -> &str {
         "name" => "Name",
         "new" => "New password",
         "note" => "Note",
+        "options" => "SSH options",
+        "options.command" => "Command",
+        "options.permitopen" => "Forwarding destinations",
         "password" => "Password",
         "public_key" => "Public key",
         "role" => "Role",
@@ -154,6 +159,7 @@ pub(super) fn safe_to_echo(name: &str, value: &str) -> bool {
                 .iter()
                 .any(|sign| value.starts_with(sign))
                 && value.trim_end().lines().count() == 1
+                || ImportedKey::parse(value, &KeyRules::default()).is_ok()
         }
         other => !other.contains("password"),
     }
@@ -481,6 +487,9 @@ mod tests {
             assert!(!safe_to_echo(name, "x"), "{name}");
         }
         assert!(safe_to_echo("kept.note", "x") && safe_to_echo("public_key", "ssh-ed25519 AAAA\n"));
+        let pasted = "restrict,command=\"x y\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf";
+        assert!(safe_to_echo("kept.public_key", pasted));
+        assert!(!safe_to_echo("public_key", "restrict b3BlbnNzaC1rZXktdjEA"));
         assert!(!safe_to_echo(
             "kept.public_key",
             "-----BEGIN OPENSSH PRIVATE KEY-----"

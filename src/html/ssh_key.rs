@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::form::{self, Field, Input, acts, danger, hidden, post, summary};
+use super::form::{self, Field, Input, Tick, acts, danger, hidden, post, summary};
 use super::layout::{Frame, Section, heading, page};
 use super::lifetime;
 use super::shown_once::paste;
@@ -13,6 +13,7 @@ use crate::model::address::AllowedAddresses;
 use crate::model::host::HostLogin;
 use crate::model::policy::Policy;
 use crate::model::secret::Id;
+use crate::model::ssh_key::{COMMAND_BYTES_MAX, ForcedCommand, KeyOptions};
 use crate::model::text::NAME_CHARACTERS_MAX;
 use crate::model::time::Time;
 
@@ -43,6 +44,8 @@ pub struct SshKeyFacts {
     /// The line of the `.pub` file: type, base64, comment.
     pub public_key: String,
     pub allowed_addresses: AllowedAddresses,
+    /// The options of sshd.
+    pub options: KeyOptions,
     pub created_at: Time,
     pub expires_at: Option<Time>,
     /// Whether it is over, by now or once before.
@@ -111,16 +114,17 @@ pub fn list(frame: &Frame, view: &SshKeyList) -> Markup {
 fn row(key: &SshKeyFacts, now: Time) -> Markup {
     let own = format!("/ssh-keys/{}", key.id);
     let text = Some(&key.public_key).filter(|_| key.key_type != LONG_TYPE);
+    let options = option_names(&key.options);
     html! {
         tr {
-            th { a href=(own) { (key.name) } small { (kind(key)) @if !key.comment.is_empty() { " · " bdi { (key.comment) } } } }
+            th { a href=(own) { (key.name) } small { (kind(key)) @if !key.comment.is_empty() { " · " bdi { (key.comment) } } @if !options.is_empty() { " · " (options) } } }
             td { (pill(key, now)) }
             td data-l="Fingerprint" { code { (key.fingerprint) } }
             td data-l="Expires" { (when::end(key.expires_at, now)) }
             td data-l="Last used" { (last_used(key, now)) }
             td data-l="Added" { (time(key.created_at, now)) }
             td.a {
-                a href={ (own) "#key" } data-copy=[text] aria-label={ "Copy " (key.name) } { "Copy" }
+                a href={ (own) ".pub" } data-copy=[text] aria-label={ "Copy " (key.name) } { "Copy" }
                 a href={ (own) "/delete" } aria-label={ "Delete " (key.name) } { "Delete" }
             }
         }
@@ -164,16 +168,21 @@ fn last_used(key: &SshKeyFacts, now: Time) -> Markup {
 }
 
 /// `/ssh-keys/new`. Sends `name` (may be empty when the key has a comment), `public_key`, `expires_in`, `expires_at`
-/// and `allowed_addresses`.
+/// `allowed_addresses`, `with_options` with the `options.…`, and `allow_shared`.
 #[must_use]
 pub fn new(frame: &Frame, view: &SshKeyNew) -> Markup {
     let input = &view.input;
     let policy = &view.policy;
     let form = html! {
-        (public_key(input, "", "The line of the file that ends in .pub, like ~/.ssh/id_ed25519.pub. Never the file without .pub."))
+        (public_key(input, "", "The line of the file that ends in .pub, like ~/.ssh/id_ed25519.pub. Never the file without .pub. Options in front, as in authorized_keys, become the limits below."))
         (Field::text("name").characters_max(NAME_CHARACTERS_MAX).help("May stay empty: then it is the key's comment.").show(input))
         (lifetime::for_ssh_key(input, policy.ssh_key_lifetime_max, frame.now))
-        details open[input.error("allowed_addresses").is_some()] { summary { "More limits" } (form::addresses(input, "")) }
+        (shared(input))
+        details open[has_limits(input)] {
+            summary { "More limits" }
+            (form::addresses(input, ""))
+            (options(input, &KeyOptions::default()))
+        }
         (acts("Add SSH key", "/ssh-keys"))
     };
     let content = html! {
@@ -189,6 +198,107 @@ pub fn new(frame: &Frame, view: &SshKeyNew) -> Markup {
         &input.title("Add SSH key"),
         &content,
     )
+}
+
+/// The names of the options that a key has: `restrict, command`.
+fn option_names(options: &KeyOptions) -> String {
+    let words = options.to_sshd();
+    let mut names: Vec<&str> = words
+        .iter()
+        .filter_map(|word| word.split('=').next())
+        .collect();
+    names.dedup();
+    names.join(", ")
+}
+
+/// The options as sshd is given them, and what sshd makes of some.
+fn shown_options(key: &SshKeyFacts) -> Markup {
+    let options = &key.options;
+    let is_hardware = key.key_type.starts_with("sk-");
+    html! {
+        @if options.is_empty() { "None" }
+        @for word in options.to_sshd() { code { (word) } " " }
+        @if !is_hardware && (options.verify_required || options.no_touch_required) {
+            small { "sshd applies verify-required and no-touch-required to security keys (sk-) only." }
+        }
+        @if options.restrict && !options.permitopen.is_empty() {
+            small { "restrict also forbids port forwarding, so permitopen has no effect." }
+        }
+    }
+}
+
+/// Whether the form comes back with limits of the folded part.
+fn has_limits(input: &Input) -> bool {
+    let names = [
+        "allowed_addresses",
+        "options",
+        "options.command",
+        "options.permitopen",
+    ];
+    let is_filled = |name: &&str| input.value(name).is_some_and(|value| !value.is_empty());
+    names
+        .iter()
+        .any(|name| input.error(name).is_some() || is_filled(name))
+        || OPTION_FLAGS
+            .iter()
+            .any(|(name, ..)| input.value(name).is_some())
+}
+
+/// The question whether a key may be shared, once it is known that it would be.
+fn shared(input: &Input) -> Markup {
+    if input.error("allow_shared").is_none() {
+        return html! {};
+    }
+    let tick = Tick {
+        kind: "checkbox",
+        name: "allow_shared",
+        value: "yes",
+        words: "Add it although another user has it. Admins are notified.",
+        on: false,
+    };
+    form::group("allow_shared", "Shared key", input, &tick.show())
+}
+
+/// The flags: field, what it is in [`KeyOptions`], words.
+pub const OPTION_FLAGS: [(&str, fn(&KeyOptions) -> bool, &str); 3] = [
+    (
+        "options.restrict",
+        |options| options.restrict,
+        "restrict: no forwarding, no terminal, no ~/.ssh/rc",
+    ),
+    (
+        "options.no_touch_required",
+        |options| options.no_touch_required,
+        "no-touch-required: a security key signs without a touch",
+    ),
+    (
+        "options.verify_required",
+        |options| options.verify_required,
+        "verify-required: a security key asks for its PIN or a fingerprint (OpenSSH 8.4 or newer; older hosts reject the key)",
+    ),
+];
+
+/// The fields for the options of sshd.
+fn options(input: &Input, present: &KeyOptions) -> Markup {
+    let command = present.command.as_ref().map_or("", ForcedCommand::as_str);
+    let destinations = present.stored_permitopen().replace(' ', "\n");
+    let content = html! {
+        (hidden("with_options", "yes"))
+        @for (name, is_set, words) in OPTION_FLAGS {
+            (Tick {
+                kind: "checkbox",
+                name,
+                value: "yes",
+                words,
+                on: if input.is_fresh() { is_set(present) } else { input.has(name, "yes") },
+            }.show())
+        }
+        (Field::text("options.command").default(command).characters_max(COMMAND_BYTES_MAX)
+            .help("Runs instead of whatever the login requests. Empty: no limit.").show(input))
+        (Field::text("options.permitopen").default(&destinations)
+            .help("Local forwarding reaches these only: HOST:PORT, one a line. Empty: no limit.").show_lines(input, 2))
+    };
+    form::group("options", "SSH options", input, &content)
 }
 
 /// The field for the key. What was pasted comes back only when it can't have been a private key.
@@ -217,11 +327,13 @@ pub fn show(frame: &Frame, view: &SshKeyPage) -> Markup {
             @if !key.comment.is_empty() { dt { "Comment" } dd { bdi { (key.comment) } } }
             dt { "Expires" } dd { (end_in_line(key.expires_at, now)) }
             dt { "Allowed addresses" } dd { @if key.allowed_addresses.is_everywhere() { "Everywhere" } @else { code { (key.allowed_addresses) } } }
+            dt { "SSH options" } dd { (shown_options(key)) }
             dt { "Last used" } dd { @match &key.used { Some(used) => { (time(used.at, now)) " on " (used.host) }, None => "Not recorded: no enrolled host has reported a login" } }
             dt { "Last looked up" } dd { @match &key.looked_up { Some(looked_up) => { (time(looked_up.at, now)) " by " (looked_up.host) }, None => "Never" } }
             dt { "Added" } dd { (time(key.created_at, now)) " (" (exact(key.created_at)) ")" }
         }
         h2 { "Public key" }
+        p { a href={ (own) ".pub" } { "As text" } }
         pre #key data-copy="the public key" { (key.public_key) }
         h2 { "Log in with" }
         (logins(key, &view.logins))
@@ -258,7 +370,9 @@ pub fn edit(frame: &Frame, view: &SshKeyEdit) -> Markup {
         (Field::text("name").default(&key.name).required().characters_max(NAME_CHARACTERS_MAX).show(input))
         (public_key(input, &key.public_key, "Put another public key here to replace it."))
         (lifetime::for_ssh_key_renewal(input, view.policy.ssh_key_lifetime_max, key.expires_at, frame.now))
+        (shared(input))
         (form::addresses(input, &addresses.join("\n")))
+        (options(input, &key.options))
         (acts("Save", &format!("/ssh-keys/{}", key.id)))
     };
     let content = html! {

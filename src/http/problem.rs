@@ -69,6 +69,7 @@ impl Problem {
                 Error::Invalid(_) => answer(422, "Unprocessable content"),
                 Error::AgainstPolicy(_) => kind(422, "Against policy", "policy"),
                 Error::NotFound(_) => answer(404, "Not found"),
+                Error::SharedKey => kind(409, "Conflict", "shared-key"),
                 Error::Conflict(_) => answer(409, "Conflict"),
                 Error::AlreadyDone { .. } => kind(409, "Already done", "already-done"),
                 Error::KeyReused => kind(422, "Unprocessable content", "idempotency-key"),

@@ -28,10 +28,12 @@ fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
     for wanted in pattern.split('/') {
         let segment = segments.next()?;
         if wanted.starts_with('{') {
-            if segment.is_empty() {
+            let (_, ending) = wanted.split_once('}')?;
+            let parameter = segment.strip_suffix(ending)?;
+            if parameter.is_empty() {
                 return None;
             }
-            parameters.push(segment);
+            parameters.push(parameter);
         } else if wanted != segment {
             return None;
         }

@@ -43,7 +43,7 @@ pub const ANY: &str = "*";
 /// One row of the table.
 pub struct Route {
     pub method: &'static str,
-    /// `{…}` stands for one segment.
+    /// `{…}` stands for one segment, or for its beginning: `{id}.pub`.
     pub path: &'static str,
     pub needs: Needs,
     pub lane: Lane,
@@ -158,6 +158,7 @@ pub const ROUTES: &[Route] = &[
     needs("POST", "/api/v1/ssh-keys", BuiltinPermission::SshKeysWrite, api::ssh_key::add),
     needs("POST", "/api/v1/ssh-keys/import", BuiltinPermission::SshKeysWrite, api::ssh_key::import_own),
     needs("GET", "/api/v1/ssh-keys/logins", BuiltinPermission::SshKeysRead, api::ssh_key::list_logins),
+    needs("GET", "/api/v1/ssh-keys/{id}.pub", BuiltinPermission::SshKeysRead, api::ssh_key::show_text),
     needs("GET", "/api/v1/ssh-keys/{id}", BuiltinPermission::SshKeysRead, api::ssh_key::show),
     needs("PATCH", "/api/v1/ssh-keys/{id}", BuiltinPermission::SshKeysWrite, api::ssh_key::edit),
     needs("DELETE", "/api/v1/ssh-keys/{id}", BuiltinPermission::SshKeysWrite, api::ssh_key::delete_own),
@@ -257,6 +258,7 @@ pub const ROUTES: &[Route] = &[
     page("/ssh-keys", console::ssh_key::list),
     page("/ssh-keys/new", console::ssh_key::new),
     form("/ssh-keys/new", console::ssh_key::add),
+    open("GET", "/ssh-keys/{id}.pub", api::ssh_key::show_text_to_anybody),
     page("/ssh-keys/{id}", console::ssh_key::show_one),
     page("/ssh-keys/{id}/edit", console::ssh_key::ask_edit),
     form("/ssh-keys/{id}/edit", console::ssh_key::edit),

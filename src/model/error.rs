@@ -43,6 +43,8 @@ pub enum Error {
     AgainstPolicy(FieldError),
     /// There is no such thing, or it belongs to somebody else.
     NotFound(&'static str),
+    /// Another user has the same SSH key, and nobody said that this is intended.
+    SharedKey,
     /// The present state of things forbids it.
     Conflict(String),
     /// The same request was hidden_fields out before; the id of what it made.
@@ -109,6 +111,7 @@ impl fmt::Display for Error {
             Self::WrongPassword => f.write_str("The user name or the password is wrong."),
             Self::Forbidden { missing } => write!(f, "This needs the permission {missing}, which this credential does not have."),
             Self::NotAllowed(sentence) | Self::Conflict(sentence) => f.write_str(sentence),
+            Self::SharedKey => f.write_str("Another user has the same key: its holder can log in as both of you. Set \"allow_shared\" to true to add it anyway; admins are notified."),
             Self::PasswordNeeded => f.write_str("This needs your password, typed within the last 10 minutes."),
             Self::Invalid(errors) => match errors.first() {
                 Some(first) if errors.len() == 1 => write!(f, "{}: {}", first.field, first.message),

@@ -212,7 +212,7 @@ mod tests {
     use crate::model::address::AllowedAddresses;
     use crate::model::credential::{Kind, LastUse};
     use crate::model::permission::Permissions;
-    use crate::model::ssh_key::{HostUse, KeyRules, PublicKey};
+    use crate::model::ssh_key::{HostUse, KeyOptions, KeyRules, PublicKey};
     use crate::model::user::{Disabled, UserId};
 
     #[test]
@@ -274,6 +274,7 @@ mod tests {
             name: "laptop".into(),
             key: PublicKey::parse(TEXT, &KeyRules::default()).unwrap(),
             allowed_addresses: AllowedAddresses::default(),
+            options: KeyOptions::default(),
             created_at: MADE,
             expires_at: None,
             seen_expired: false,

@@ -12,14 +12,15 @@ use crate::model::address::AllowedAddresses;
 use crate::model::error::Error;
 use crate::model::event::{Action, Actor, AuditDetails, Channel, Origin, Outcome, Target};
 use crate::model::secret::Id;
-use crate::model::ssh_key::{HostUse, PublicKey, SshKey};
+use crate::model::ssh_key::{ForcedCommand, HostUse, KeyOptions, PublicKey, SshKey};
 use crate::model::time::Time;
 use crate::model::user::{UserId, Username};
 
 pub(super) const COLUMNS: &str = "k.number, k.id, k.user_id, k.name, k.key, k.comment, k.allowed_addresses, k.created_at, k.expires_at, \
-    k.expired_seen_at, k.created_by, l.looked_up_at, l.looked_up_host, l.used_at, l.used_host";
+    k.expired_seen_at, k.created_by, l.looked_up_at, l.looked_up_host, l.used_at, l.used_host, \
+    k.restrict, k.no_touch_required, k.verify_required, k.command, k.permitopen";
 /// How many columns those are.
-pub(super) const COLUMNS_COUNT: usize = 15;
+pub(super) const COLUMNS_COUNT: usize = 20;
 pub(super) const TABLES: &str = "FROM ssh_keys k LEFT JOIN ssh_key_uses l ON l.ssh_key_id = k.id";
 
 /// A row of the table: its number, and the key unless it is damaged.
@@ -57,6 +58,12 @@ fn read_ssh_key(row: &Row<'_>) -> rusqlite::Result<SshKey> {
         key: PublicKey::from_stored(key, comment).map_err(|_| invalid(4))?,
         allowed_addresses: AllowedAddresses::from_stored(allowed_addresses)
             .map_err(|_| invalid(6))?,
+        options: KeyOptions::from_stored(
+            [row.get(15)?, row.get(16)?, row.get(17)?],
+            row.get_ref(18)?.as_str_or_null()?,
+            row.get_ref(19)?.as_str()?,
+        )
+        .map_err(|_| invalid(15))?,
         created_at: Time::from_unix(row.get(7)?),
         expires_at: time(row, 8)?,
         seen_expired: row.get::<_, Option<i64>>(9)?.is_some(),
@@ -73,6 +80,7 @@ pub struct NewSshKeyRow {
     pub name: String,
     pub key: PublicKey,
     pub allowed_addresses: AllowedAddresses,
+    pub options: KeyOptions,
     pub created_by: Option<Id>,
     pub expires_at: Option<Time>,
 }
@@ -228,8 +236,9 @@ impl Write<'_> {
         self.require_new_ssh_key(new.owner, &new.key, None)?;
         self.require_free_ssh_key_name(new.owner, &new.name, None)?;
         let sql = format!(
-            "INSERT INTO ssh_keys (id, user_id, name, type, bits, key, fingerprint, comment, allowed_addresses, created_at, expires_at, created_by, root_api_key) \
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?12, {})",
+            "INSERT INTO ssh_keys (id, user_id, name, type, bits, key, fingerprint, comment, allowed_addresses, created_at, expires_at, created_by, \
+             restrict, no_touch_required, verify_required, command, permitopen, root_api_key) \
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?12, ?, ?, ?, ?, ?, {})",
             root_api_key("?12")
         );
         self.execute(
@@ -247,6 +256,11 @@ impl Write<'_> {
                 self.now.unix(),
                 unix(new.expires_at),
                 new.created_by.as_ref().map(Id::as_str),
+                new.options.restrict,
+                new.options.no_touch_required,
+                new.options.verify_required,
+                new.options.command.as_ref().map(ForcedCommand::as_str),
+                new.options.stored_permitopen(),
             ],
         )?;
         Ok(())
@@ -261,7 +275,8 @@ impl Write<'_> {
         self.require_new_ssh_key(after.owner, &after.key, Some(after.id))?;
         self.require_free_ssh_key_name(after.owner, &after.name, Some(after.id))?;
         let sql = "UPDATE ssh_keys SET name = ?1, type = ?2, bits = ?3, key = ?4, fingerprint = ?5, comment = ?6, allowed_addresses = ?7, \
-                   expired_seen_at = CASE WHEN expires_at IS ?8 THEN expired_seen_at END, expires_at = ?8 WHERE id = ?9";
+                   expired_seen_at = CASE WHEN expires_at IS ?8 THEN expired_seen_at END, expires_at = ?8, \
+                   restrict = ?10, no_touch_required = ?11, verify_required = ?12, command = ?13, permitopen = ?14 WHERE id = ?9";
         self.execute(
             sql,
             params![
@@ -274,6 +289,11 @@ impl Write<'_> {
                 after.allowed_addresses.to_string(),
                 unix(after.expires_at),
                 after.id.as_str(),
+                after.options.restrict,
+                after.options.no_touch_required,
+                after.options.verify_required,
+                after.options.command.as_ref().map(ForcedCommand::as_str),
+                after.options.stored_permitopen(),
             ],
         )?;
         if !after.key.is_same_key(&before.key) {

@@ -109,6 +109,7 @@ fn refusal(error: &Error) -> Option<AuditDetails> {
         | Error::Invalid(_)
         | Error::NotFound(_)
         | Error::Conflict(_)
+        | Error::SharedKey
         | Error::AlreadyDone { .. }
         | Error::KeyReused
         | Error::TooMany { .. }

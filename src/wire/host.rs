@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{given, present, text, whole};
+use super::{SshKeyOptionsOut, given, present, text, whole};
 use crate::model::address::AllowedAddresses;
 use crate::model::error::{Error, Faults};
 use crate::model::group::parse_group_name;
@@ -301,6 +301,8 @@ pub struct LoginKeyOut {
     pub fingerprint: String,
     pub expires_at: Option<String>,
     pub allowed_addresses: Vec<String>,
+    #[serde(default)]
+    pub options: SshKeyOptionsOut,
 }
 
 impl LoginKeyOut {
@@ -315,6 +317,7 @@ impl LoginKeyOut {
             fingerprint: found.key.key.fingerprint().to_owned(),
             expires_at: text(found.key.expires_at),
             allowed_addresses: found.key.allowed_addresses.iter().collect(),
+            options: SshKeyOptionsOut::of(&found.key.options),
         }
     }
 }

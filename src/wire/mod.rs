@@ -18,7 +18,10 @@ use std::fmt;
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-pub use self::ssh_key::{ImportIn, ImportLineOut, ImportOut, SshKeyIn, SshKeyOut, SshKeyPatch};
+pub use self::ssh_key::{
+    ImportIn, ImportLineOut, ImportOut, SshKeyIn, SshKeyOptionsIn, SshKeyOptionsOut, SshKeyOut,
+    SshKeyPatch,
+};
 pub use account::{MeIn, MeOut, PasswordByCodeIn, PasswordIn, SetUpIn};
 pub use credential::{
     ApiKeyIn, ApiKeyOut, ApiKeyPatch, RotateIn, SessionOut, TokenIn, TokenOut, UsageOut,

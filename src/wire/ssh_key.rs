@@ -7,10 +7,11 @@ use super::{given, present, text};
 use crate::model::address::AllowedAddresses;
 use crate::model::error::{Error, Faults, FieldError};
 use crate::model::ssh_key::{
-    KeyRefusal, KeyRules, NewSshKey, PublicKey, SshKey, SshKeyChange, name_from_comment,
+    Destination, ForcedCommand, ImportRefusal, ImportedKey, KeyOptions, KeyRules, NewSshKey,
+    OptionError, OptionsChange, SshKey, SshKeyChange, name_from_comment,
 };
 use crate::model::text::parse_name;
-use crate::model::time::Time;
+use crate::model::time::{Time, WantedEnd};
 
 /// A new SSH key.
 #[derive(Default, Deserialize, Serialize)]
@@ -19,7 +20,7 @@ pub struct SshKeyIn {
     /// The key's comment, when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The line of the `.pub` file.
+    /// The line of the `.pub` file. Options in front of it, as in `authorized_keys`, become the fields below.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,6 +29,86 @@ pub struct SshKeyIn {
     pub expires_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allowed_addresses: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<SshKeyOptionsIn>,
+    /// Add the key although another user has it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub allow_shared: bool,
+}
+
+/// Options of sshd; what is absent stays, or is unset in a new key.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SshKeyOptionsIn {
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub restrict: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub no_touch_required: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub verify_required: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub command: Option<Option<String>>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub permitopen: Option<Option<Vec<String>>>,
+}
+
+impl SshKeyOptionsIn {
+    fn parse(self, faults: &mut Faults) -> OptionsChange {
+        let command = match self.command {
+            Some(Some(text)) => faults
+                .take("options.command", ForcedCommand::parse(&text))
+                .map(Some),
+            other => other.map(|_| None),
+        };
+        let permitopen = self.permitopen.and_then(|entries| {
+            let entries = entries.unwrap_or_default();
+            faults.take("options.permitopen", Destination::parse_list(&entries))
+        });
+        OptionsChange {
+            restrict: self.restrict,
+            no_touch_required: self.no_touch_required,
+            verify_required: self.verify_required,
+            command,
+            permitopen,
+        }
+    }
+}
+
+impl From<SshKeyOptionsOut> for SshKeyOptionsIn {
+    fn from(options: SshKeyOptionsOut) -> Self {
+        Self {
+            restrict: Some(options.restrict),
+            no_touch_required: Some(options.no_touch_required),
+            verify_required: Some(options.verify_required),
+            command: Some(options.command),
+            permitopen: Some(Some(options.permitopen)),
+        }
+    }
+}
+
+/// The options in front of a key and those of a field: once is enough, and twice has to be the same.
+fn pasted_or_given<T: PartialEq>(
+    faults: &mut Faults,
+    field: &str,
+    pasted: Option<T>,
+    given: Option<T>,
+) -> Option<T> {
+    if let (Some(pasted), Some(given)) = (&pasted, &given)
+        && pasted != given
+    {
+        faults.add(
+            field,
+            "this also stands in front of the key, and differs: give it once",
+        );
+    }
+    given.or(pasted)
+}
+
+/// The limits in front of a pasted key, where there are any.
+fn pasted_limits(key: &ImportedKey) -> (Option<AllowedAddresses>, Option<KeyOptions>) {
+    let addresses = Some(&key.allowed_addresses).filter(|list| !list.is_everywhere());
+    let options = Some(&key.options).filter(|options| !options.is_empty());
+    (addresses.cloned(), options.cloned())
 }
 
 impl SshKeyIn {
@@ -42,7 +123,7 @@ impl SshKeyIn {
         let given = self.public_key.as_deref().unwrap_or_default();
         let key = parse_key(&mut faults, given, rules);
         let name = match (name, &key) {
-            (None, Some(Ok(key))) if !is_named => name_from_comment(key),
+            (None, Some(Ok(pasted))) if !is_named => name_from_comment(&pasted.key),
             (name, _) => name,
         };
         if let (None, false, Some(Ok(_))) = (&name, is_named, &key) {
@@ -59,14 +140,41 @@ impl SshKeyIn {
         let allowed_addresses = self.allowed_addresses.and_then(|entries| {
             faults.take("allowed_addresses", AllowedAddresses::parse(&entries))
         });
+        let options = self.options.map(|options| {
+            let change = options.parse(&mut faults);
+            change.apply(&KeyOptions::default())
+        });
+        let (allowed_addresses, options) = match &key {
+            Some(Ok(pasted)) => {
+                let (addresses, pasted) = pasted_limits(pasted);
+                (
+                    pasted_or_given(
+                        &mut faults,
+                        "allowed_addresses",
+                        addresses,
+                        allowed_addresses,
+                    ),
+                    pasted_or_given(&mut faults, "options", pasted, options),
+                )
+            }
+            _ => (allowed_addresses, options),
+        };
         faults.check()?;
-        let key = key.unwrap_or_else(|| Err(Error::Invalid(Vec::new())))?;
+        let pasted = key.unwrap_or_else(|| Err(Error::Invalid(Vec::new())))?;
         let name = name.ok_or_else(|| Error::Invalid(Vec::new()))?;
+        // Of two expirations the earlier holds, as in sshd.
+        let (end, ends_by) = match (end, pasted.expires_at) {
+            (WantedEnd::Unsaid, Some(at)) => (WantedEnd::At(at), None),
+            (end, ends_by) => (end, ends_by),
+        };
         Ok(NewSshKey {
             name,
-            key,
+            key: pasted.key,
             end,
             allowed_addresses,
+            options: options.unwrap_or_default(),
+            ends_by,
+            allow_shared: self.allow_shared,
         })
     }
 }
@@ -76,10 +184,12 @@ fn parse_key(
     faults: &mut Faults,
     given: &str,
     rules: &KeyRules,
-) -> Option<Result<PublicKey, Error>> {
-    match PublicKey::parse(given, rules) {
+) -> Option<Result<ImportedKey, Error>> {
+    match ImportedKey::parse(given, rules) {
         Ok(key) => Some(Ok(key)),
-        Err(refusal) if refusal.is_by_policy() => Some(Err(against_policy(refusal))),
+        Err(refusal @ ImportRefusal::Key(why)) if why.is_by_policy() => {
+            Some(Err(against_policy(refusal)))
+        }
         Err(refusal) => {
             faults.add("public_key", refusal.to_string());
             None
@@ -87,11 +197,11 @@ fn parse_key(
     }
 }
 
-fn against_policy(refusal: KeyRefusal) -> Error {
+fn against_policy(refusal: ImportRefusal) -> Error {
     Error::AgainstPolicy(FieldError::new("public_key", refusal.to_string()))
 }
 
-/// A change to an SSH key. `null` clears the addresses or the end.
+/// A change to an SSH key. `null` clears the addresses, the options or the end.
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SshKeyPatch {
@@ -106,6 +216,12 @@ pub struct SshKeyPatch {
     pub expires_at: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub allowed_addresses: Option<Option<Vec<String>>>,
+    /// Members that are absent stay.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub options: Option<Option<SshKeyOptionsIn>>,
+    /// Take the new key although another user has it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub allow_shared: bool,
 }
 
 impl SshKeyPatch {
@@ -127,12 +243,33 @@ impl SshKeyPatch {
                 faults.take("allowed_addresses", AllowedAddresses::parse(&entries))
             }
         };
+        let options = self.options.map(|options| {
+            options
+                .unwrap_or_else(|| SshKeyOptionsOut::default().into())
+                .parse(&mut faults)
+        });
+        let (mut end, mut allowed_addresses, mut options) = (end, allowed_addresses, options);
+        if let Some(Ok(pasted)) = &key {
+            let (addresses, in_front) = pasted_limits(pasted);
+            let in_front = in_front.map(OptionsChange::from);
+            let at = pasted.expires_at.map(WantedEnd::At);
+            end = pasted_or_given(&mut faults, "expires_at", at, end);
+            allowed_addresses = pasted_or_given(
+                &mut faults,
+                "allowed_addresses",
+                addresses,
+                allowed_addresses,
+            );
+            options = pasted_or_given(&mut faults, "options", in_front, options);
+        }
         faults.check()?;
         Ok(SshKeyChange {
             name,
-            key: key.transpose()?,
+            key: key.transpose()?.map(|pasted| pasted.key),
             end,
             allowed_addresses,
+            options,
+            allow_shared: self.allow_shared,
             version: None,
         })
     }
@@ -151,6 +288,8 @@ pub struct SshKeyOut {
     pub fingerprint: String,
     pub comment: String,
     pub allowed_addresses: Vec<String>,
+    #[serde(default)]
+    pub options: SshKeyOptionsOut,
     /// `active` or `expired`.
     pub state: String,
     pub created_at: String,
@@ -180,6 +319,7 @@ impl SshKeyOut {
             fingerprint: key.key.fingerprint().to_owned(),
             comment: key.key.comment().to_owned(),
             allowed_addresses: key.allowed_addresses.iter().collect(),
+            options: SshKeyOptionsOut::of(&key.options),
             state: state.to_owned(),
             created_at: key.created_at.to_string(),
             expires_at: text(key.expires_at),
@@ -191,11 +331,53 @@ impl SshKeyOut {
     }
 }
 
+/// The options of sshd that a key has.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshKeyOptionsOut {
+    pub restrict: bool,
+    pub no_touch_required: bool,
+    pub verify_required: bool,
+    pub command: Option<String>,
+    /// `HOST:PORT`.
+    pub permitopen: Vec<String>,
+}
+
+impl SshKeyOptionsOut {
+    #[must_use]
+    pub fn of(options: &KeyOptions) -> Self {
+        Self {
+            restrict: options.restrict,
+            no_touch_required: options.no_touch_required,
+            verify_required: options.verify_required,
+            command: options.command.as_ref().map(ToString::to_string),
+            permitopen: options.permitopen.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    /// Reads the options again.
+    ///
+    /// # Errors
+    /// When any of them can't be one: the key must not be served without it.
+    pub fn parse(&self) -> Result<KeyOptions, OptionError> {
+        let command = self.command.as_deref().map(ForcedCommand::parse);
+        Ok(KeyOptions {
+            restrict: self.restrict,
+            no_touch_required: self.no_touch_required,
+            verify_required: self.verify_required,
+            command: command.transpose()?,
+            permitopen: Destination::parse_list(&self.permitopen)?,
+        })
+    }
+}
+
 /// A whole `authorized_keys` file.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImportIn {
     pub text: String,
+    /// Add keys although other users have them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_shared: bool,
 }
 
 /// What became of a file, line by line.

@@ -10,7 +10,7 @@ use keycroft::model::password::Password;
 use keycroft::model::permission::{BuiltinPermission, Permission};
 use keycroft::model::policy::PolicyChange;
 use keycroft::model::secret::{Digest, Id, Presented};
-use keycroft::model::ssh_key::{KeyRules, NewSshKey, PublicKey, SshKeyChange};
+use keycroft::model::ssh_key::{KeyOptions, KeyRules, NewSshKey, PublicKey, SshKeyChange};
 use keycroft::model::time::{Lifetime, Time, WantedEnd};
 use keycroft::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
 use serde_json::json;
@@ -433,6 +433,9 @@ fn an_ssh_key_is_judged_by_the_policy_of_the_moment_it_is_written() {
             key: key.clone(),
             end: WantedEnd::Unsaid,
             allowed_addresses: None,
+            options: KeyOptions::default(),
+            ends_by: None,
+            allow_shared: false,
         };
         site.app().add_ssh_key(&bob, &scope, new, None)
     };

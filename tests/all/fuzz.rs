@@ -51,6 +51,7 @@ replays!(
     forwarded,
     host_copy,
     json,
+    key_options,
     login_line,
     names,
     allowed_addresses,

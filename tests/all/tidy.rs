@@ -69,7 +69,14 @@ const RULES: &[Rule] = &[
     only("getrandom", &["model/secret.rs"]),
     only("subtle", &["model/secret.rs"]),
     only("crc32fast", &["model/secret.rs"]),
-    only("ring", &["model/secret.rs", "http/transport/tls.rs"]),
+    only(
+        "ring",
+        &[
+            "model/secret.rs",
+            "model/ssh_key/blob.rs",
+            "http/transport/tls.rs",
+        ],
+    ),
     only("argon2", &["model/password.rs"]),
     only("zeroize", &["model/", "cli/"]),
     only("ssh_key::", &["model/ssh_key/"]),

@@ -12,7 +12,7 @@ use clap::Args;
 
 use super::super::exit::{FAILED, Failure};
 use super::super::output::line;
-use super::super::sshd::Expiries;
+use super::super::sshd::{Expiries, understood};
 use super::asking::{Refusal, Server};
 use super::copy::{Copy, TrustedKey};
 use super::folder::{COPY, Folder, Place, Settings};
@@ -211,11 +211,16 @@ pub fn lines(
     } else {
         Expiries::Utc
     };
+    let (asked_for, left_out) = understood(asked_for, |key: &TrustedKey| &key.options);
+    for (key, why) in left_out {
+        machine::log(&format!("{} of {login}: {why}", key.key.fingerprint()));
+    }
     let line = |key: &&TrustedKey| {
         authorized_line(
             &key.key,
             key.expires_at,
             &key.allowed_addresses,
+            &key.options,
             expiries.format(),
         )
         .ok()

@@ -3,9 +3,11 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use data_encoding::BASE64;
+
 use crate::model::address::AllowedAddresses;
 use crate::model::secret::Digest;
-use crate::model::ssh_key::PublicKey;
+use crate::model::ssh_key::{Destination, ForcedCommand, KeyOptions, PublicKey};
 use crate::model::time::Time;
 use crate::model::user::Username;
 use crate::wire::{AuthorizedKeysOut, LoginKeyOut};
@@ -24,6 +26,7 @@ pub struct TrustedKey {
     pub key: PublicKey,
     pub expires_at: Option<Time>,
     pub allowed_addresses: AllowedAddresses,
+    pub options: KeyOptions,
 }
 
 impl TrustedKey {
@@ -42,6 +45,7 @@ impl TrustedKey {
             key: Some(key).filter(|_| is_said)?,
             expires_at,
             allowed_addresses: AllowedAddresses::parse(&item.allowed_addresses).ok()?,
+            options: item.options.parse().ok()?,
         })
     }
 
@@ -57,10 +61,11 @@ impl TrustedKey {
         // Writing into a text can't fail.
         let _ = writeln!(
             text,
-            "{}\t{}\t{}\t{end}\t{allowed_addresses}",
+            "{}\t{}\t{}\t{end}\t{allowed_addresses}\t{}",
             self.login,
             if self.is_shared { "shared" } else { "own" },
-            self.key.base64()
+            self.key.base64(),
+            encode_options(&self.options)
         );
     }
 
@@ -81,14 +86,71 @@ impl TrustedKey {
             "-" => AllowedAddresses::default(),
             list => AllowedAddresses::parse(&list.split(',').collect::<Vec<_>>()).ok()?,
         };
+        let options = decode_options(fields.next()?)?;
         fields.next().is_none().then_some(Self {
             login,
             is_shared,
             key,
             expires_at,
             allowed_addresses,
+            options,
         })
     }
+}
+
+/// The options as one field: `-` for none, else the flags as 0 or 1, the destinations and the command, whose bytes are
+/// in base64: `100 db:5432,[::1]:* ZWNobyBoaQ==`.
+fn encode_options(options: &KeyOptions) -> String {
+    if options.is_empty() {
+        return "-".to_owned();
+    }
+    let flags = [
+        options.restrict,
+        options.no_touch_required,
+        options.verify_required,
+    ];
+    let flags: String = flags
+        .map(|is_set| if is_set { '1' } else { '0' })
+        .iter()
+        .collect();
+    let command = options.command.as_ref().map_or("", ForcedCommand::as_str);
+    let destinations = options.stored_permitopen().replace(' ', ",");
+    format!(
+        "{flags} {destinations} {}",
+        BASE64.encode(command.as_bytes())
+    )
+}
+
+/// Reads what [`encode_options`] wrote; `None` when it is something else.
+fn decode_options(text: &str) -> Option<KeyOptions> {
+    if text == "-" {
+        return Some(KeyOptions::default());
+    }
+    let [flags, destinations, command] = text.split(' ').collect::<Vec<_>>().try_into().ok()?;
+    if flags.len() != 3 {
+        return None;
+    }
+    let flag = |at: usize| match flags.as_bytes().get(at) {
+        Some(b'0') => Some(false),
+        Some(b'1') => Some(true),
+        _ => None,
+    };
+    let command = String::from_utf8(BASE64.decode(command.as_bytes()).ok()?).ok()?;
+    let command = Some(command).filter(|command| !command.is_empty());
+    let entries: Vec<&str> = destinations
+        .split(',')
+        .filter(|entry| !entry.is_empty())
+        .collect();
+    Some(KeyOptions {
+        restrict: flag(0)?,
+        no_touch_required: flag(1)?,
+        verify_required: flag(2)?,
+        command: command
+            .map(|text| ForcedCommand::parse(&text))
+            .transpose()
+            .ok()?,
+        permitopen: Destination::parse_list(&entries).ok()?,
+    })
 }
 
 /// Why a copy is not answered from.
@@ -234,6 +296,7 @@ impl Copy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::SshKeyOptionsOut;
 
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf";
     const FINGERPRINT: &str = "SHA256:2PCbHJmLR42T0SxXM+lo5Wng3l0I8qiokDz8hAbTKSI";
@@ -248,6 +311,12 @@ mod tests {
             fingerprint: FINGERPRINT.to_owned(),
             expires_at: expires_at.map(str::to_owned),
             allowed_addresses: vec!["10.0.0.0/8".to_owned(), "fd00::/8".to_owned()],
+            options: SshKeyOptionsOut {
+                restrict: true,
+                command: Some("echo \"a\tb\"".replace('\t', " ")),
+                permitopen: vec!["[::1]:*".to_owned(), "db:1".to_owned()],
+                ..SshKeyOptionsOut::default()
+            },
         }
     }
 
@@ -292,6 +361,41 @@ mod tests {
     }
 
     #[test]
+    fn options_come_back_and_damaged_ones_leave_the_key_out() {
+        let found = copy().keys_of(&login("alice"));
+        assert_eq!(
+            found[0].options.to_string(),
+            r#"restrict command="echo \"a b\"" permitopen="[::1]:*" permitopen="db:1""#
+        );
+        assert_eq!(decode_options("-"), Some(KeyOptions::default()));
+        assert_eq!(
+            decode_options("001  ").map(|options| options.verify_required),
+            Some(true)
+        );
+        for damaged in [
+            "",
+            "1",
+            "10  ",
+            "2 0  ",
+            "200  ",
+            "100 a ",
+            "100  !",
+            "100  YQpi",
+            "100   ",
+            "100  /w==",
+        ] {
+            assert_eq!(decode_options(damaged), None, "{damaged:?}");
+        }
+        // A copy of the first form says nothing of options: it is fetched anew.
+        let first = copy()
+            .encode()
+            .replacen("keycroft-copy 2", "keycroft-copy 1", 1);
+        let (content, _) = first.rsplit_once("end ").unwrap();
+        let signed = format!("{content}end {}\n", Digest::of(content.as_bytes()).hex());
+        assert_eq!(Copy::decode(signed.as_bytes()), Err(Unusable::Damaged));
+    }
+
+    #[test]
     fn a_copy_that_lost_or_changed_a_byte_is_refused() {
         let text = copy().encode();
         for length in 0..text.len() {
@@ -328,7 +432,7 @@ mod tests {
 
     #[test]
     fn what_is_not_whole_is_left_out() {
-        let change: [fn(&mut LoginKeyOut); 7] = [
+        let change: [fn(&mut LoginKeyOut); 9] = [
             |item| item.login = "alice\nroot".to_owned(),
             |item| item.key.push_str("\ncommand=\"sh\""),
             |item| item.key = "AAAA".to_owned(),
@@ -336,6 +440,8 @@ mod tests {
             |item| item.fingerprint = "SHA256:other".to_owned(),
             |item| item.expires_at = Some("soon".to_owned()),
             |item| item.allowed_addresses = vec!["*\",command=\"sh".to_owned()],
+            |item| item.options.command = Some("a\nb".to_owned()),
+            |item| item.options.permitopen = vec!["a:1\",command=\"sh".to_owned()],
         ];
         for (place, change) in change.iter().enumerate() {
             let mut bad = item("alice", None);

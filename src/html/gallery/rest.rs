@@ -18,6 +18,7 @@ use crate::html::table::Pager;
 use crate::model::address::AllowedAddresses;
 use crate::model::host::HostLogin;
 use crate::model::policy::Policy;
+use crate::model::ssh_key::{Destination, ForcedCommand, KeyOptions};
 use crate::model::time::Lifetime;
 
 pub fn pages(words: &Words) -> Vec<Shown> {
@@ -52,6 +53,14 @@ pub fn key(words: &Words, n: usize) -> SshKeyFacts {
             AllowedAddresses::default()
         } else {
             AllowedAddresses::parse(&["10.0.0.0/8"]).unwrap()
+        },
+        options: KeyOptions {
+            restrict: n.is_multiple_of(2),
+            verify_required: n.is_multiple_of(3),
+            command: ForcedCommand::parse(&words.at(n + 2)).ok(),
+            permitopen: Destination::parse_list(&["db.example:5432", "[2001:db8::1]:*"])
+                .unwrap_or_default(),
+            ..KeyOptions::default()
         },
         created_at: NOW.before(days(20)),
         expires_at: [None, Some(NOW.after(days(5))), Some(NOW.before(days(5)))][n % 3],

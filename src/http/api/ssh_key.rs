@@ -2,10 +2,11 @@
 
 use super::user::{scope, scope_to_delete, username};
 use super::{Answer, Problem, created, list, no_content, ok, once};
-use crate::app::{App, ImportOutcome, ImportedLine};
+use crate::app::{App, Import, ImportOutcome, ImportedLine};
 use crate::http::context::RequestContext;
-use crate::http::{body, query};
+use crate::http::{body, console, gate, headers, query};
 use crate::model::caller::Caller;
+use crate::model::permission::BuiltinPermission;
 use crate::model::secret::Id;
 use crate::wire::{
     HostLoginOut, ImportIn, ImportLineOut, ImportOut, ListOut, SshKeyIn, SshKeyOut, SshKeyPatch,
@@ -40,6 +41,28 @@ pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ok(&SshKeyOut::of(&key, context.now))
 }
 
+/// The key as text, as a `.pub` file has it.
+pub fn show_text(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    let scope = App::own_ssh_keys(caller)?;
+    let key = context.app().ssh_key(caller, &scope, id(context)?)?;
+    let text = key.public_line() + "\n";
+    Ok(headers::bytes_of(
+        "text/plain; charset=utf-8",
+        200,
+        text.into_bytes(),
+    ))
+}
+
+/// The same beside the key's page: with a session, or as a program.
+pub fn show_text_to_anybody(context: &RequestContext<'_>) -> Answer {
+    if context.request.header("Authorization").is_none() {
+        return console::visit(context, show_text);
+    }
+    let caller = gate::bearer(context, Some(BuiltinPermission::SshKeysRead))?;
+    show_text(context, &caller)
+}
+
 /// Where one's keys open a login.
 pub fn list_logins(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
@@ -69,9 +92,13 @@ pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn import_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let (ImportIn { text }, bytes) = body::json_with_bytes(context)?;
+    let (wanted, bytes) = body::json_with_bytes::<ImportIn>(context)?;
     let once = once(context, caller, &bytes)?;
-    imported(&context.app().import_own_ssh_keys(caller, &text, once)?)
+    imported(
+        &context
+            .app()
+            .import_own_ssh_keys(caller, file(&wanted), once)?,
+    )
 }
 
 pub fn list_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -100,14 +127,21 @@ pub fn delete_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn import_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let (ImportIn { text }, bytes) = body::json_with_bytes(context)?;
+    let (wanted, bytes) = body::json_with_bytes::<ImportIn>(context)?;
     let once = once(context, caller, &bytes)?;
     let name = username(context)?;
     imported(
         &context
             .app()
-            .import_ssh_keys_of(caller, &name, &text, once)?,
+            .import_ssh_keys_of(caller, &name, file(&wanted), once)?,
     )
+}
+
+fn file(wanted: &ImportIn) -> Import<'_> {
+    Import {
+        text: &wanted.text,
+        allow_shared: wanted.allow_shared,
+    }
 }
 
 fn imported(lines: &[ImportedLine]) -> Answer {

@@ -422,6 +422,10 @@ fn again(
             vec![FieldError::new("", error.to_string())]
         }
         Problem::Asked(Error::AgainstPolicy(error)) => vec![error],
+        Problem::Asked(Error::SharedKey) => vec![FieldError::new(
+            "allow_shared",
+            "another user has the same key, and its holder can log in as both of you; tick the box to add it anyway",
+        )],
         Problem::Asked(Error::Conflict(sentence) | Error::NotAllowed(sentence)) => {
             vec![FieldError::new(field, sentence)]
         }

@@ -10,9 +10,9 @@ use crate::html::ssh_key::{
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
-use crate::model::ssh_key::{HostUse as Seen, SshKey, SshKeyChange};
+use crate::model::ssh_key::{HostUse as Seen, KeyOptions, SshKey, SshKeyChange};
 use crate::model::time::Time;
-use crate::wire::{SshKeyIn, SshKeyPatch};
+use crate::wire::{SshKeyIn, SshKeyOptionsIn, SshKeyOptionsOut, SshKeyPatch};
 
 /// SSH keys that the list looks at.
 const ROWS_MAX: usize = crate::model::policy::SSH_KEYS_MAX as usize;
@@ -34,6 +34,7 @@ pub(super) fn facts(key: &SshKey, now: Time) -> SshKeyFacts {
         comment: key.key.comment().to_owned(),
         public_key: key.public_line(),
         allowed_addresses: key.allowed_addresses.clone(),
+        options: key.options.clone(),
         created_at: key.created_at,
         expires_at: key.expires_at,
         expired: key.is_expired(now),
@@ -79,6 +80,21 @@ pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     show(new_form(context, caller, Input::default())?)
 }
 
+/// The options of a form that differ from `present`; none of a form without their fields.
+fn changed_options(input: &Input, present: &KeyOptions) -> Option<SshKeyOptionsIn> {
+    input.value("with_options")?;
+    let is_set = |name: &str| input.has(name, "yes");
+    let command = input.value("options.command").map(str::to_owned);
+    let wanted = SshKeyOptionsOut {
+        restrict: is_set("options.restrict"),
+        no_touch_required: is_set("options.no_touch_required"),
+        verify_required: is_set("options.verify_required"),
+        command: command.filter(|command| !command.is_empty()),
+        permitopen: form::entries(input, "options.permitopen"),
+    };
+    (wanted != SshKeyOptionsOut::of(present)).then(|| wanted.into())
+}
+
 pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match try_add(context, caller, &input) {
         Ok(key) => done(&format!("/ssh-keys/{}", key.id), "added"),
@@ -99,14 +115,14 @@ fn try_add(
         public_key: Some(input.value("public_key").unwrap_or_default().to_owned()),
         expires_in,
         expires_at,
-        allowed_addresses: Some(form::entries(input, "allowed_addresses")),
+        // Nothing typed means: as far as the one who asks may reach, or as the pasted line says.
+        allowed_addresses: Some(form::entries(input, "allowed_addresses"))
+            .filter(|entries| !entries.is_empty()),
+        options: changed_options(input, &KeyOptions::default()),
+        allow_shared: input.has("allow_shared", "yes"),
     };
     let rules = context.app().present_policy()?.ssh_key_rules();
-    let mut new = wanted.parse(&rules)?;
-    // Nothing typed means: as far as the one who asks may reach.
-    new.allowed_addresses = new
-        .allowed_addresses
-        .filter(|allowed_addresses| !allowed_addresses.is_everywhere());
+    let new = wanted.parse(&rules)?;
     let scope = App::own_ssh_keys(caller)?;
     Ok(context.app().add_ssh_key(caller, &scope, new, None)?)
 }
@@ -162,7 +178,11 @@ fn try_edit(
         public_key,
         expires_in: expires_in.map(Some),
         expires_at: expires_at.map(Some),
-        allowed_addresses: Some(Some(form::entries(input, "allowed_addresses"))),
+        allowed_addresses: Some(form::entries(input, "allowed_addresses"))
+            .filter(|entries| *entries != key.allowed_addresses.iter().collect::<Vec<_>>())
+            .map(Some),
+        options: changed_options(input, &key.options).map(Some),
+        allow_shared: input.has("allow_shared", "yes"),
     };
     let rules = context.app().present_policy()?.ssh_key_rules();
     let change = SshKeyChange {

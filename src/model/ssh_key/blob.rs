@@ -1,13 +1,14 @@
 //! The binary key inside the base64 (RFC 4253 section 6.6): read in full, checked, rebuilt.
 
-use ssh_key::HashAlg;
+use data_encoding::BASE64_NOPAD;
+use ring::agreement::{self, ECDH_P256, ECDH_P384, EphemeralPrivateKey, UnparsedPublicKey};
+use ring::rand::SystemRandom;
 
-use super::{KeyRefusal, Kind, RSA_BITS_MAX, curve};
+use super::{KeyRefusal, Kind, RSA_BITS_MAX};
+use crate::model::secret::Digest;
 
 /// The largest RSA exponent that OpenSSL verifies with for moduli of more than 3072 bits, in bits.
 const RSA_EXPONENT_BITS_MAX: u32 = 64;
-/// The longest application name of a hardware-backed key, in bytes.
-const APPLICATION_BYTES_MAX: usize = 255;
 
 /// A key's blob that passed every check which is not the policy's.
 pub(super) struct Material {
@@ -18,17 +19,16 @@ pub(super) struct Material {
 }
 
 /// Reads a blob whose type must be `expected`, if one is.
+///
+/// The layouts are fixed, so that the checks leave one way to write each key: no bytes after the end, no numbers with
+/// superfluous zeros.
 pub(super) fn read(blob: Vec<u8>, expected: Option<Kind>) -> Result<Material, KeyRefusal> {
     let (kind, fields) = split(&blob, expected)?;
-    let parsed = ssh_key::PublicKey::from_bytes(&blob).map_err(|_| KeyRefusal::Malformed)?;
-    // The blob is kept only if it is, byte for byte, what the parsed key is written as: no bytes
-    // after the end, no numbers with superfluous zeros.
-    let rebuilt = parsed.to_bytes().map_err(|_| KeyRefusal::Malformed)?;
-    if rebuilt != blob || parsed.algorithm().as_str() != kind.name() {
-        return Err(KeyRefusal::Malformed);
-    }
     let bits = check(kind, &fields)?;
-    let fingerprint = parsed.fingerprint(HashAlg::Sha256).to_string();
+    let fingerprint = format!(
+        "SHA256:{}",
+        BASE64_NOPAD.encode(Digest::of(&blob).as_bytes())
+    );
     Ok(Material {
         kind,
         bits,
@@ -75,7 +75,7 @@ fn field(bytes: &[u8]) -> Result<(&[u8], &[u8]), KeyRefusal> {
     rest.split_at_checked(length).ok_or(KeyRefusal::Truncated)
 }
 
-/// What the type demands of its fields; the answer is the key's size in bits.
+/// Checks the fields as the type requires; returns the key's size in bits.
 fn check(kind: Kind, fields: &[&[u8]]) -> Result<u32, KeyRefusal> {
     match (kind, fields) {
         (Kind::Ed25519, [point]) => check_ed25519(point).map(|()| 256),
@@ -83,26 +83,42 @@ fn check(kind: Kind, fields: &[&[u8]]) -> Result<u32, KeyRefusal> {
             check_ed25519(point)?;
             check_application(application).map(|()| 256)
         }
-        (Kind::EcdsaP256, [_, point]) => check_point(kind, point).map(|()| 256),
-        (Kind::EcdsaP384, [_, point]) => check_point(kind, point).map(|()| 384),
-        (Kind::EcdsaP521, [_, point]) => check_point(kind, point).map(|()| 521),
-        (Kind::SkEcdsaP256, [_, point, application]) => {
-            check_point(kind, point)?;
-            check_application(application).map(|()| 256)
+        (Kind::EcdsaP256, [curve, point]) => check_ecdsa(b"nistp256", 256, curve, point),
+        (Kind::EcdsaP384, [curve, point]) => check_ecdsa(b"nistp384", 384, curve, point),
+        (Kind::EcdsaP521, [curve, point]) => check_ecdsa(b"nistp521", 521, curve, point),
+        (Kind::SkEcdsaP256, [curve, point, application]) => {
+            check_application(application)?;
+            check_ecdsa(b"nistp256", 256, curve, point)
         }
         (Kind::Rsa, [exponent, modulus]) => check_rsa(exponent, modulus),
         _ => Err(KeyRefusal::Malformed),
     }
 }
 
-/// sshd makes the same check for ECDSA when it reads a key; we make it so that the person hears of
-/// it when adding the key, not when they are locked out.
-fn check_point(kind: Kind, point: &[u8]) -> Result<(), KeyRefusal> {
-    if curve::has_point(kind, point) {
-        Ok(())
-    } else {
-        Err(KeyRefusal::InvalidPoint)
+/// The curve by its name, and a point in the one form that OpenSSH reads: `04 x y` (SEC 1 section 2.3.3).
+fn check_ecdsa(name: &[u8], bits: u32, curve: &[u8], point: &[u8]) -> Result<u32, KeyRefusal> {
+    let coordinate_bytes = bits.div_ceil(8) as usize;
+    let is_uncompressed = point.first() == Some(&4) && point.len() == 1 + 2 * coordinate_bytes;
+    if curve != name || !is_uncompressed {
+        return Err(KeyRefusal::Malformed);
     }
+    Ok(bits)
+}
+
+/// Whether an ECDSA key's point is on its curve. sshd makes the same check when it reads the key; here it is made once,
+/// when the key is added, so that the person hears of it. `ring` has no P-521: those are left to sshd.
+pub(super) fn check_point(key: &Material) -> Result<(), KeyRefusal> {
+    let (algorithm, point) = match key.kind {
+        Kind::EcdsaP256 | Kind::SkEcdsaP256 => (&ECDH_P256, 1),
+        Kind::EcdsaP384 => (&ECDH_P384, 1),
+        Kind::Ed25519 | Kind::EcdsaP521 | Kind::Rsa | Kind::SkEd25519 => return Ok(()),
+    };
+    let (_, fields) = split(&key.blob, None)?;
+    let point = UnparsedPublicKey::new(algorithm, fields.get(point).ok_or(KeyRefusal::Malformed)?);
+    // Agreement refuses a point that is not on the curve before it computes (SP 800-56A section 5.6.2.3).
+    EphemeralPrivateKey::generate(algorithm, &SystemRandom::new())
+        .and_then(|private| agreement::agree_ephemeral(private, &point, |_| ()))
+        .map_err(|_| KeyRefusal::InvalidPoint)
 }
 
 /// Refuses the points of small order, for which anybody can make a signature that passes
@@ -141,10 +157,9 @@ fn check_ed25519(point: &[u8]) -> Result<(), KeyRefusal> {
     Ok(())
 }
 
-/// The application of a hardware-backed key (`ssh:` as a rule): text that can be shown.
+/// The application of a hardware-backed key (`ssh:` as a rule): any bytes but NUL, as OpenSSH reads it. It is never shown.
 fn check_application(application: &[u8]) -> Result<(), KeyRefusal> {
-    let is_text = application.iter().all(u8::is_ascii_graphic);
-    if application.is_empty() || application.len() > APPLICATION_BYTES_MAX || !is_text {
+    if application.contains(&0) {
         return Err(KeyRefusal::Malformed);
     }
     Ok(())
@@ -152,6 +167,9 @@ fn check_application(application: &[u8]) -> Result<(), KeyRefusal> {
 
 /// Both numbers positive and odd, the exponent at least 3; the answer is the modulus' size.
 fn check_rsa(exponent: &[u8], modulus: &[u8]) -> Result<u32, KeyRefusal> {
+    if is_padded(exponent) || is_padded(modulus) {
+        return Err(KeyRefusal::Malformed);
+    }
     let exponent_bits = odd_bits(exponent).ok_or(KeyRefusal::RsaInvalid)?;
     let bits = odd_bits(modulus).ok_or(KeyRefusal::RsaInvalid)?;
     if bits > RSA_BITS_MAX {
@@ -173,4 +191,9 @@ fn odd_bits(number: &[u8]) -> Option<u32> {
     let digits = if first == 0 { &number[1..] } else { number };
     let bytes = u32::try_from(digits.len()).ok()?;
     Some(bytes * 8 - digits.first()?.leading_zeros())
+}
+
+/// Whether a number has a zero in front that it does not need for its sign.
+fn is_padded(number: &[u8]) -> bool {
+    matches!(number, [0] | [0, 0..=0x7f, ..])
 }

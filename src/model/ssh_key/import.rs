@@ -1,9 +1,12 @@
-//! An `authorized_keys` file that somebody brings along: line by line a key, or why not.
+//! Keys with options in front: a whole `authorized_keys` file, line by line, or a single pasted line.
 
 use std::fmt;
 use std::net::IpAddr;
 
-use super::{KeyRefusal, KeyRules, Kind, PublicKey, moment, paste};
+use super::{
+    Destination, ForcedCommand, KeyOptions, KeyRefusal, KeyRules, Kind, OptionError, PublicKey,
+    moment, paste,
+};
 use crate::model::address::{AllowedAddresses, NETWORKS_MAX, parse_network};
 use crate::model::time::Time;
 
@@ -11,7 +14,7 @@ use crate::model::time::Time;
 pub const IMPORT_BYTES_MAX: usize = 1024 * 1024;
 
 /// sshd's options, as its manual writes them; it takes them in any case.
-const OPTION_NAMES: [&str; 22] = [
+const OPTION_NAMES: [&str; 24] = [
     "agent-forwarding",
     "cert-authority",
     "command",
@@ -23,6 +26,7 @@ const OPTION_NAMES: [&str; 22] = [
     "no-pty",
     "no-touch-required",
     "no-user-rc",
+    "no-verify-required",
     "no-X11-forwarding",
     "permitlisten",
     "permitopen",
@@ -30,6 +34,7 @@ const OPTION_NAMES: [&str; 22] = [
     "principals",
     "pty",
     "restrict",
+    "touch-required",
     "tunnel",
     "user-rc",
     "verify-required",
@@ -45,7 +50,7 @@ pub struct ImportLine {
     pub outcome: Result<ImportedKey, ImportRefusal>,
 }
 
-/// A key and those of its options that we keep.
+/// A key and the options in front of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportedKey {
     /// The key.
@@ -54,6 +59,8 @@ pub struct ImportedKey {
     pub expires_at: Option<Time>,
     /// From where it may be used.
     pub allowed_addresses: AllowedAddresses,
+    /// The other options.
+    pub options: KeyOptions,
 }
 
 /// Why a line can't be taken over. Like [`KeyRefusal`] it repeats nothing of the line.
@@ -61,8 +68,12 @@ pub struct ImportedKey {
 pub enum ImportRefusal {
     /// The key itself is not accepted.
     Key(KeyRefusal),
-    /// An option of sshd that is not kept here.
+    /// An option of sshd that is not supported.
     Option(&'static str),
+    /// An option whose value can't be stored.
+    Value(&'static str, OptionError),
+    /// `command=` twice, which sshd refuses, too.
+    RepeatedCommand,
     /// An option that sshd does not know either.
     UnknownOption,
     /// Quotes or commas that sshd refuses, too.
@@ -89,9 +100,9 @@ impl fmt::Display for ImportRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Key(refusal) => return refusal.fmt(f),
-            Self::Option(name) => {
-                return write!(f, "the option {name} can't be kept here: remove it if the key may do without");
-            }
+            Self::Option(name) => return write!(f, "the option {name} is not supported: {}", remedy(name)),
+            Self::Value(name, error) => return write!(f, "the option {name} can't be stored: {error}"),
+            Self::RepeatedCommand => "the option command occurs twice in front of this key: leave one",
             Self::UnknownOption => "there is an option in front of this key that sshd does not know: remove it",
             Self::BadOptions => "the options in front of this key are not written as sshd wants them: mind quotes and commas",
             Self::RepeatedFrom => "the option from stands twice in front of this key: make it one list",
@@ -106,6 +117,52 @@ impl fmt::Display for ImportRefusal {
 }
 
 impl std::error::Error for ImportRefusal {}
+
+/// The way to do without an option that is not supported.
+fn remedy(option: &str) -> &'static str {
+    match option {
+        "no-agent-forwarding"
+        | "no-port-forwarding"
+        | "no-pty"
+        | "no-user-rc"
+        | "no-X11-forwarding" => "use restrict, which includes it, or remove it",
+        "agent-forwarding" | "port-forwarding" | "pty" | "user-rc" | "X11-forwarding" => {
+            "it allows again what restrict forbids; remove it, and restrict if the key needs it"
+        }
+        "touch-required" | "no-verify-required" => "it is the default; remove it",
+        "cert-authority" | "principals" => "Keycroft manages no SSH certificates; remove it",
+        _ => "remove it if the key works without it",
+    }
+}
+
+impl ImportedKey {
+    /// Reads one pasted key, with or without options in front of it.
+    ///
+    /// # Errors
+    /// The one reason why it is not accepted. It holds no part of the text.
+    pub fn parse(text: &str, rules: &KeyRules) -> Result<Self, ImportRefusal> {
+        match PublicKey::parse(text, rules) {
+            Ok(key) => Ok(key.into()),
+            // The text as a whole was looked at by then: one line, and no private key.
+            Err(KeyRefusal::Options) => {
+                let is_around = |c: char| c.is_whitespace() || c == '\u{feff}';
+                read_line(text.trim_matches(is_around), rules)
+            }
+            Err(refusal) => Err(refusal.into()),
+        }
+    }
+}
+
+impl From<PublicKey> for ImportedKey {
+    fn from(key: PublicKey) -> Self {
+        Self {
+            key,
+            expires_at: None,
+            allowed_addresses: AllowedAddresses::default(),
+            options: KeyOptions::default(),
+        }
+    }
+}
 
 /// Reads a whole `authorized_keys` file (its form is in the manual page sshd(8)). Empty lines and
 /// comments are left out.
@@ -148,25 +205,13 @@ fn read_line(line: &str, rules: &KeyRules) -> Result<ImportedKey, ImportRefusal>
     let (options, rest) = line.split_at(options_end.unwrap_or(line.len()));
     // sshd, too, looks for a key first and for options only where there is none.
     if is_plain || !looks_like_options(options) {
-        return Ok(ImportedKey {
-            key: PublicKey::parse(line, rules)?,
-            expires_at: None,
-            allowed_addresses: AllowedAddresses::default(),
-        });
+        return Ok(PublicKey::parse(line, rules)?.into());
     }
     if options_end.is_none() {
         return Err(ImportRefusal::BadOptions);
     }
     let key = PublicKey::parse(rest, rules)?;
-    let Options {
-        expires_at,
-        allowed_addresses,
-    } = Options::read(options)?;
-    Ok(ImportedKey {
-        key,
-        expires_at,
-        allowed_addresses,
-    })
+    read_options(options, key)
 }
 
 /// Where the options end: at the first space or tab outside quotes; `None` when a quote stays
@@ -193,36 +238,70 @@ fn option_name(name: &str) -> Option<&'static str> {
         .find(|known| known.eq_ignore_ascii_case(name))
 }
 
-#[derive(Default)]
-struct Options {
-    expires_at: Option<Time>,
-    allowed_addresses: AllowedAddresses,
+/// Reads a list of options into the limits of `key`.
+fn read_options(text: &str, key: PublicKey) -> Result<ImportedKey, ImportRefusal> {
+    let mut read = ImportedKey::from(key);
+    let mut rest = text;
+    loop {
+        let name_end = rest.find(['=', ',']).unwrap_or(rest.len());
+        let (name, after) = rest.split_at(name_end);
+        let name = option_name(name).ok_or(ImportRefusal::UnknownOption)?;
+        let flag = match name {
+            "restrict" => Some(&mut read.options.restrict),
+            "no-touch-required" => Some(&mut read.options.no_touch_required),
+            "verify-required" => Some(&mut read.options.verify_required),
+            "command" | "expiry-time" | "from" | "permitopen" => None,
+            _ => return Err(ImportRefusal::Option(name)),
+        };
+        let after = if let Some(flag) = flag {
+            *flag = true;
+            after
+        } else {
+            let (value, after) = unquote(after)?;
+            read.set(name, &value)?;
+            after
+        };
+        if after.is_empty() {
+            return Ok(read);
+        }
+        rest = after.strip_prefix(',').ok_or(ImportRefusal::BadOptions)?;
+    }
 }
 
-impl Options {
-    fn read(text: &str) -> Result<Self, ImportRefusal> {
-        let mut options = Self::default();
-        let mut rest = text;
-        loop {
-            let name_end = rest.find(['=', ',']).unwrap_or(rest.len());
-            let (name, after) = rest.split_at(name_end);
-            let name = option_name(name).ok_or(ImportRefusal::UnknownOption)?;
-            if !matches!(name, "expiry-time" | "from") {
-                return Err(ImportRefusal::Option(name));
-            }
-            let (value, after) = unquote(after)?;
-            match name {
-                "from" => options.set_networks(&value)?,
-                _ => options.lower_expiry(&value)?,
-            }
-            if after.is_empty() {
-                return Ok(options);
-            }
-            rest = after.strip_prefix(',').ok_or(ImportRefusal::BadOptions)?;
+impl ImportedKey {
+    fn set(&mut self, name: &'static str, value: &str) -> Result<(), ImportRefusal> {
+        match name {
+            "command" => self.set_command(value),
+            "expiry-time" => self.lower_expiry(value),
+            "from" => self.set_addresses(value),
+            _ => self.add_destination(value),
         }
     }
 
-    fn set_networks(&mut self, list: &str) -> Result<(), ImportRefusal> {
+    fn set_command(&mut self, command: &str) -> Result<(), ImportRefusal> {
+        if self.options.command.is_some() {
+            return Err(ImportRefusal::RepeatedCommand);
+        }
+        let command = ForcedCommand::parse(command);
+        self.options.command =
+            Some(command.map_err(|error| ImportRefusal::Value("command", error))?);
+        Ok(())
+    }
+
+    fn add_destination(&mut self, destination: &str) -> Result<(), ImportRefusal> {
+        let mut all: Vec<String> = self
+            .options
+            .permitopen
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        all.push(destination.to_owned());
+        let all = Destination::parse_list(&all);
+        self.options.permitopen = all.map_err(|error| ImportRefusal::Value("permitopen", error))?;
+        Ok(())
+    }
+
+    fn set_addresses(&mut self, list: &str) -> Result<(), ImportRefusal> {
         if !self.allowed_addresses.is_everywhere() {
             return Err(ImportRefusal::RepeatedFrom);
         }

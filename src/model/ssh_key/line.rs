@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{PublicKey, moment};
+use super::{KeyOptions, PublicKey, moment};
 use crate::model::address::AllowedAddresses;
 use crate::model::time::Time;
 
@@ -32,8 +32,8 @@ impl fmt::Display for LineRefusal {
 
 impl std::error::Error for LineRefusal {}
 
-/// The line, without a line end: `expiry-time="…",from="…" TYPE BASE64`. It has only what was
-/// decoded and what stands here: no comment, no text that was stored.
+/// The line, without a line end: `expiry-time="…",from="…",restrict,command="…" TYPE BASE64`. It has
+/// only what was decoded: no comment, and no text that was stored but a command within its quotes.
 ///
 /// `expires_at` is the first moment at which the key is no longer good. sshd takes a key until its
 /// clock is *past* the time it was told (auth2-pubkeyfile.c: refused if `valid_before < now`), so
@@ -46,21 +46,23 @@ pub fn authorized_line(
     key: &PublicKey,
     expires_at: Option<Time>,
     allowed_addresses: &AllowedAddresses,
+    options: &KeyOptions,
     format: ExpiryFormat<'_>,
 ) -> Result<String, LineRefusal> {
-    let mut options = Vec::with_capacity(2);
+    let mut words = Vec::new();
     if let Some(expires_at) = expires_at {
         let time = expiry_time(expires_at, format)?;
-        options.push(format!(r#"expiry-time="{time}""#));
+        words.push(format!(r#"expiry-time="{time}""#));
     }
     if !allowed_addresses.is_everywhere() {
         let list: Vec<String> = allowed_addresses.iter().collect();
-        options.push(format!(r#"from="{}""#, list.join(",")));
+        words.push(format!(r#"from="{}""#, list.join(",")));
     }
-    if options.is_empty() {
+    words.extend(options.to_sshd());
+    if words.is_empty() {
         return Ok(key.to_openssh());
     }
-    Ok(format!("{} {}", options.join(","), key.to_openssh()))
+    Ok(format!("{} {}", words.join(","), key.to_openssh()))
 }
 
 fn expiry_time(expires_at: Time, format: ExpiryFormat<'_>) -> Result<String, LineRefusal> {

@@ -4,10 +4,10 @@
 //! what somebody pasted or what a database row holds.
 
 mod blob;
-mod curve;
 mod import;
 mod line;
 mod moment;
+mod options;
 mod paste;
 mod record;
 mod refusal;
@@ -21,6 +21,10 @@ pub use import::{
     IMPORT_BYTES_MAX, ImportLine, ImportRefusal, ImportedKey, parse_authorized_keys_file,
 };
 pub use line::{ExpiryFormat, LineRefusal, authorized_line};
+pub use options::{
+    COMMAND_BYTES_MAX, Destination, ForcedCommand, KeyOptions, OptionError, OptionsChange,
+    PERMITOPEN_MAX, SshdVersion,
+};
 pub use record::{HostUse, NewSshKey, SshKey, SshKeyChange, free_name, name_from_comment};
 pub use refusal::KeyRefusal;
 
@@ -58,7 +62,9 @@ impl PublicKey {
     /// The one reason why it is not accepted. It holds no part of the text.
     pub fn parse(text: &str, rules: &KeyRules) -> Result<Self, KeyRefusal> {
         let paste = paste::read(text)?;
-        let key = Self::build(blob::read(paste.blob, Some(paste.kind))?, paste.comment);
+        let material = blob::read(paste.blob, Some(paste.kind))?;
+        blob::check_point(&material)?;
+        let key = Self::build(material, paste.comment);
         key.check(rules)?;
         Ok(key)
     }

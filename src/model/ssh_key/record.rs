@@ -1,6 +1,6 @@
 //! An SSH key as it is kept: whose it is, what it is called, how long and from where it opens a login.
 
-use super::{COMMENT_CHARS_MAX, PublicKey};
+use super::{COMMENT_CHARS_MAX, KeyOptions, OptionsChange, PublicKey};
 use crate::model::address::AllowedAddresses;
 use crate::model::secret::{self, Id};
 use crate::model::text::{NAME_CHARACTERS_MAX, parse_name};
@@ -29,6 +29,8 @@ pub struct SshKey {
     pub key: PublicKey,
     /// From where it may be used.
     pub allowed_addresses: AllowedAddresses,
+    /// The options of sshd.
+    pub options: KeyOptions,
     /// When it was added.
     pub created_at: Time,
     /// The first second at which it is no longer good.
@@ -59,6 +61,7 @@ impl SshKey {
             self.name.as_bytes(),
             self.key.fingerprint().as_bytes(),
             allowed_addresses.as_bytes(),
+            self.options.to_string().as_bytes(),
             &end,
         ])
     }
@@ -82,6 +85,12 @@ pub struct NewSshKey {
     pub end: WantedEnd,
     /// `None`: as far as the caller may reach.
     pub allowed_addresses: Option<AllowedAddresses>,
+    /// The options of sshd.
+    pub options: KeyOptions,
+    /// The expiration is no later than this, however late `end` is.
+    pub ends_by: Option<Time>,
+    /// Whether another user may have the same key.
+    pub allow_shared: bool,
 }
 
 /// A change to an SSH key; what is `None` stays.
@@ -95,6 +104,10 @@ pub struct SshKeyChange {
     pub end: Option<WantedEnd>,
     /// Other allowed_addresses.
     pub allowed_addresses: Option<AllowedAddresses>,
+    /// Other options of sshd.
+    pub options: Option<OptionsChange>,
+    /// Whether another user may have the new key.
+    pub allow_shared: bool,
     /// What [`SshKey::version`] said when the change was thought of; another one now refuses it.
     pub version: Option<String>,
 }
@@ -174,6 +187,7 @@ mod tests {
             name: "laptop".into(),
             key: key("me"),
             allowed_addresses: AllowedAddresses::default(),
+            options: KeyOptions::default(),
             created_at: Time::from_unix(0),
             expires_at: Some(end),
             seen_expired: false,
@@ -198,6 +212,7 @@ mod tests {
             name: "laptop".into(),
             key: key("me"),
             allowed_addresses: AllowedAddresses::default(),
+            options: KeyOptions::default(),
             created_at: Time::from_unix(1),
             expires_at: None,
             seen_expired: false,
@@ -205,16 +220,17 @@ mod tests {
             looked_up: None,
             used: None,
         };
-        let mut changed = [(); 4].map(|()| made.clone());
+        let mut changed = [(); 5].map(|()| made.clone());
         changed[0].name = "desktop".into();
         changed[1].key = PublicKey::parse(ECDSA_P256, &KeyRules::default()).unwrap();
         changed[2].allowed_addresses = AllowedAddresses::parse(&["10.0.0.0/8"]).unwrap();
         changed[3].expires_at = Some(Time::from_unix(2));
+        changed[4].options.restrict = true;
         let mut seen: Vec<String> = changed.iter().map(SshKey::version).collect();
         seen.push(made.version());
         assert_eq!(made.version(), made.clone().version());
         seen.sort();
         seen.dedup();
-        assert_eq!(seen.len(), 5);
+        assert_eq!(seen.len(), 6);
     }
 }

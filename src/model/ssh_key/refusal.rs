@@ -147,7 +147,7 @@ impl fmt::Display for KeyRefusal {
                 "this key has line breaks or spaces inside, as e-mail programs make them: copy it again from the .pub file as one line"
             }
             Self::Options => {
-                "there are options in front of the key: paste the key without them and set expiry and addresses here"
+                "the options in front of this key are not written as sshd reads them: put commas between them, and no spaces outside quotes"
             }
             Self::KnownHosts => {
                 "this looks like a line of known_hosts: paste a key of yours, from a .pub file, without a host in front"

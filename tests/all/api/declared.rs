@@ -374,6 +374,13 @@ pub(super) const DECLARED: &[Declared] = &[
     row("GET", "/api/v1/ssh-keys/logins", "ssh-keys:read", 200, none),
     row("GET", "/api/v1/ssh-keys/{id}", "ssh-keys:read", 200, none),
     row(
+        "GET",
+        "/api/v1/ssh-keys/{id}.pub",
+        "ssh-keys:read",
+        200,
+        none,
+    ),
+    row(
         "PATCH",
         "/api/v1/ssh-keys/{id}",
         "ssh-keys:write",

@@ -28,6 +28,7 @@ fn an_answer_has_the_fields_of_the_contract_and_no_others() {
         "fingerprint": "SHA256:pCZRfmGkk96H2e0AsPweAnwAqTpIXgOW/YY0G8AzeQo",
         "comment": "bob@laptop",
         "allowed_addresses": ["10.0.0.0/8", "192.0.2.7/32"],
+        "options": {"restrict": false, "no_touch_required": false, "verify_required": false, "command": null, "permitopen": []},
         "state": "active",
         "created_at": "2026-11-22T12:00:00Z",
         "expires_at": "2026-12-22T12:00:00Z",
@@ -104,17 +105,39 @@ fn names_are_unique_among_a_users_keys_and_a_key_is_there_once() {
         let refused = one(&site, "PATCH", &site.bob, &other["id"], Some(&body)).expect(409);
         assert!(refused.text().contains(says));
     }
-    // To itself it may be changed, and what another user has does not matter.
+    // To itself it may be changed, and another user's names do not matter.
     let same = json!({"name": "other", "public_key": ECDSA_P256});
     one(&site, "PATCH", &site.bob, &other["id"], Some(&same)).expect(200);
-    added(&site, &site.alice, "laptop", ED25519);
+    added(&site, &site.alice, "laptop", ECDSA_P384);
 }
 
 #[test]
 fn a_shared_key_is_told_to_admins_alone() {
     let site = Site::new();
     let theirs = added(&site, &site.alice, "mine", ED25519);
-    let key = added(&site, &site.bob, "mine", ED25519);
+    let body = json!({"name": "mine", "public_key": ED25519});
+    let refused = add(&site, &site.bob, &body).expect(409);
+    assert_eq!(refused.json()["type"], "urn:keycroft:problem:shared-key");
+    assert!(refused.text().contains("allow_shared") && !refused.text().contains("alice"));
+    add(
+        &site,
+        &site.bob,
+        &json!({"name": "mine", "public_key": ED25519, "allow_shared": false}),
+    )
+    .expect(409);
+    assert!(all(&site, &site.bob).is_empty());
+    assert!(
+        !site
+            .events()
+            .iter()
+            .any(|event| event["action"] == "ssh-key.shared")
+    );
+    let body = json!({"name": "mine", "public_key": ED25519, "allow_shared": true});
+    let key = add(&site, &site.bob, &body).expect(201).json();
+    // One's own key is there already, whoever else has it.
+    let twice = json!({"name": "again", "public_key": ED25519});
+    let twice = add(&site, &site.bob, &twice).expect(409);
+    assert_ne!(twice.json()["type"], "urn:keycroft:problem:shared-key");
     assert_eq!(theirs.get("shared_with"), None);
     assert_eq!(key.get("shared_with"), None);
     let event = site.events();
@@ -137,7 +160,19 @@ fn a_shared_key_is_told_to_admins_alone() {
     let other = added(&site, &site.bob, "second", ECDSA_P256);
     added(&site, &site.alice, "second", ECDSA_P384);
     let change = json!({"public_key": ECDSA_P384});
+    let refused = one(&site, "PATCH", &site.bob, &other["id"], Some(&change)).expect(409);
+    assert_eq!(refused.json()["type"], "urn:keycroft:problem:shared-key");
+    let change = json!({"public_key": ECDSA_P384, "allow_shared": true});
     one(&site, "PATCH", &site.bob, &other["id"], Some(&change)).expect(200);
+    // What is shared already can be renamed without asking again.
+    one(
+        &site,
+        "PATCH",
+        &site.bob,
+        &other["id"],
+        Some(&json!({"name": "still shared"})),
+    )
+    .expect(200);
     let shared = site.events();
     let shared = shared
         .iter()

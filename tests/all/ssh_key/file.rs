@@ -7,7 +7,8 @@ use std::process::{Command, Output, Stdio};
 
 use keycroft::app::login_keys_of_file;
 use keycroft::clock::Clock;
-use keycroft::model::ssh_key::{ExpiryFormat, KeyRules, PublicKey, authorized_line};
+use keycroft::model::ssh_key::{ExpiryFormat, ImportedKey, KeyRules, PublicKey, authorized_line};
+use keycroft::model::text::is_invisible;
 use keycroft::model::time::Time;
 use keycroft::model::user::{Role, Username};
 use proptest::prelude::*;
@@ -269,6 +270,7 @@ fn a_changed_row_yields_no_line_of_its_own() {
         ("allowed_addresses", "10.0.0.0/8\",command=\"id".to_owned()),
         ("allowed_addresses", "*".to_owned()),
         ("id", "../../etc/pas".to_owned()),
+        ("permitopen", "a:1\",command=\"id".to_owned()),
     ];
     for (column, value) in rows {
         let sql = format!("SELECT {column} FROM ssh_keys WHERE name = 'plain'");
@@ -282,6 +284,24 @@ fn a_changed_row_yields_no_line_of_its_own() {
         set(column, &before);
         plain(ED25519);
     }
+    // A command that can't be quoted keeps the key out; a quote in one stays in its quotes.
+    for command in ["id\n", "id\\", "", "\0", &format!("\n{ECDSA_P256}")] {
+        set("command", command);
+        plain("");
+    }
+    set("command", &format!("id\" {ECDSA_P256}"));
+    plain(&format!("command=\"id\\\" {ECDSA_P256}\" {ED25519}"));
+    connection
+        .execute(
+            "UPDATE ssh_keys SET command = NULL, restrict = 2 WHERE name = 'plain'",
+            [],
+        )
+        .unwrap();
+    plain("");
+    connection
+        .execute("UPDATE ssh_keys SET restrict = 1 WHERE name = 'plain'", [])
+        .unwrap();
+    plain(&format!("restrict {ED25519}"));
     // Over the API it is left out, too, and can be deleted.
     set("key", "evil");
     let listed = super::all(&site, &site.bob);
@@ -355,7 +375,8 @@ proptest! {
     /// What sshd is given is one line a row, of a key that decodes and options of ours, whatever text stands in the row.
     #[test]
     fn whatever_the_database_holds(
-        columns in proptest::collection::vec((0..6_usize, hostile()), 1..4),
+        columns in proptest::collection::vec((0..8_usize, hostile()), 1..4),
+        flags in any::<[bool; 3]>(),
         expires_at in proptest::option::of(any::<i64>()),
     ) {
         thread_local! {
@@ -363,11 +384,12 @@ proptest! {
         }
         SITE.with(|site| {
             let connection = Connection::open(site.path()).unwrap();
-            connection.execute_batch("BEGIN; DELETE FROM ssh_keys WHERE name <> 'plain' AND user_id = (SELECT id FROM users WHERE username = 'bob')").unwrap();
-            let sql = "UPDATE ssh_keys SET key = ?, comment = '', type = 'ssh-ed25519', allowed_addresses = '', fingerprint = 'SHA256:x', expires_at = ?, created_by = NULL WHERE name = 'plain'";
-            connection.execute(sql, params![ED25519.split(' ').nth(1), expires_at]).unwrap();
+            connection.execute_batch("PRAGMA ignore_check_constraints = ON; BEGIN; DELETE FROM ssh_keys WHERE name <> 'plain' AND user_id = (SELECT id FROM users WHERE username = 'bob')").unwrap();
+            let sql = "UPDATE ssh_keys SET key = ?, comment = '', type = 'ssh-ed25519', allowed_addresses = '', fingerprint = 'SHA256:x', expires_at = ?, created_by = NULL, \
+                restrict = ?, no_touch_required = ?, verify_required = ?, command = NULL, permitopen = '' WHERE name = 'plain'";
+            connection.execute(sql, params![ED25519.split(' ').nth(1), expires_at, flags[0], flags[1], flags[2]]).unwrap();
             for (column, value) in &columns {
-                let column = ["key", "comment", "type", "allowed_addresses", "fingerprint", "created_by"][*column];
+                let column = ["key", "comment", "type", "allowed_addresses", "fingerprint", "created_by", "command", "permitopen"][*column];
                 let sql = format!("UPDATE ssh_keys SET {column} = ? WHERE name = 'plain'");
                 connection.execute(&sql, [value]).unwrap();
             }
@@ -377,18 +399,15 @@ proptest! {
             prop_assert!(found.keys.len() <= 1);
             for key in &found.keys {
                 prop_assert!(expires_at.is_none_or(|end| end > 1_800_000_000));
-                let line = authorized_line(&key.key, key.expires_at, &key.allowed_addresses, ExpiryFormat::Utc).unwrap();
-                let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"+/=\",:.-_@ ".contains(&b);
-                prop_assert!(line.bytes().all(is_plain), "{}", line);
-                let words: Vec<&str> = line.split(' ').collect();
-                let key_words = &words[words.len() - 2..];
-                prop_assert_eq!(key_words.join(" "), key.key.to_openssh());
-                prop_assert!(PublicKey::parse(&key_words.join(" "), &KeyRules::default()).is_ok());
-                prop_assert!(words.len() <= 3);
-                if let [options, _, _] = words.as_slice() {
-                    let names: Vec<&str> = options.split("\",").map(|option| option.split('=').next().unwrap()).collect();
-                    prop_assert!(matches!(names.as_slice(), ["expiry-time" | "from"] | ["expiry-time", "from"]), "{}", line);
-                }
+                let line = authorized_line(&key.key, key.expires_at, &key.allowed_addresses, &key.options, ExpiryFormat::Utc).unwrap();
+                prop_assert!(!line.chars().any(is_invisible), "{}", line);
+                prop_assert!(line.ends_with(&key.key.to_openssh()));
+                prop_assert_eq!([key.options.restrict, key.options.no_touch_required, key.options.verify_required], flags);
+                let read = ImportedKey::parse(&line, &KeyRules::default()).unwrap();
+                prop_assert_eq!(read.key.base64(), key.key.base64());
+                prop_assert_eq!(read.expires_at, key.expires_at);
+                prop_assert_eq!(&read.allowed_addresses, &key.allowed_addresses);
+                prop_assert_eq!(&read.options, &key.options);
             }
             Ok(())
         })?;

@@ -22,7 +22,7 @@ fn each_line_is_told_by_its_number() {
     added(&site, &site.bob, "laptop", ED25519);
     let text = format!(
         "# my keys\n\n{ED25519} again\n{ECDSA_P256} laptop\nfrom=\"10.0.0.0/8\",expiry-time=\"20270101Z\" {ECDSA_P384} laptop\n\
-         {ECDSA_P521}\ncommand=\"x\" {SK_ED25519}\n{DSA}\nexpiry-time=\"20200101Z\" {SK_ECDSA_P256} old\n{ECDSA_P521} twice"
+         {ECDSA_P521}\nno-pty {SK_ED25519}\n{DSA}\nexpiry-time=\"20200101Z\" {SK_ECDSA_P256} old\n{ECDSA_P521} twice"
     );
     let told = import(&site, OWN, &site.bob, &text).expect(200).json();
     let lines: Vec<(u64, &str, Option<&str>)> = told["lines"]
@@ -53,7 +53,7 @@ fn each_line_is_told_by_its_number() {
     let counts = (&told["added"], &told["present"], &told["refused"]);
     assert_eq!(counts, (&json!(3), &json!(2), &json!(3)));
     let message = |line: usize| told["lines"][line]["message"].as_str().unwrap().to_owned();
-    assert!(message(4).contains("the option command"));
+    assert!(message(4).contains("the option no-pty is not supported: use restrict"));
     assert!(message(5).contains("DSA"));
     assert!(message(6).contains("expiry-time is over"));
     let keys = all(&site, &site.bob);
@@ -148,4 +148,49 @@ fn what_is_no_file_at_all_is_refused() {
         .expect(200)
         .json();
     assert_eq!(told["refused"], 2);
+}
+
+#[test]
+fn imported_options_become_fields() {
+    let site = Site::new();
+    let text = format!(
+        "restrict,command=\"sh -c \\\"id\\\"\" {ED25519} a\nverify-required,permitopen=\"db:1\",permitopen=\"[::1]:*\" {SK_ED25519} b\ncommand=\"a\\\" {ECDSA_P256}"
+    );
+    let told = import(&site, OWN, &site.bob, &text).expect(200).json();
+    assert_eq!((&told["added"], &told["refused"]), (&json!(2), &json!(1)));
+    let keys = all(&site, &site.bob);
+    assert_eq!(keys[1]["options"]["command"], "sh -c \"id\"");
+    assert_eq!(keys[1]["options"]["restrict"], true);
+    assert_eq!(keys[0]["options"]["verify_required"], true);
+    assert_eq!(keys[0]["options"]["permitopen"], json!(["db:1", "[::1]:*"]));
+}
+
+#[test]
+fn imported_shared_key_needs_consent() {
+    let site = Site::new();
+    added(&site, &site.alice, "hers", ED25519);
+    let text = format!("{ED25519} a\n{ECDSA_P256} b");
+    let told = import(&site, OWN, &site.bob, &text).expect(200).json();
+    assert_eq!(told["lines"][0]["outcome"], "refused");
+    assert!(
+        told["lines"][0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("another user has this key")
+    );
+    assert_eq!(told["lines"][1]["outcome"], "added");
+    let body = json!({"text": text, "allow_shared": true});
+    let told = site
+        .ask("POST", OWN)
+        .bearer(&site.bob)
+        .json(&body)
+        .send()
+        .expect(200)
+        .json();
+    assert_eq!((&told["added"], &told["present"]), (&json!(1), &json!(1)));
+    assert!(
+        site.events()
+            .iter()
+            .any(|event| event["action"] == "ssh-key.shared")
+    );
 }

@@ -5,6 +5,7 @@ mod command;
 mod file;
 mod import;
 mod keys;
+mod options;
 mod refused;
 
 use serde_json::{Value, json};

@@ -32,8 +32,24 @@ fn each_mistake_has_its_own_sentence() {
         (CERTIFICATE.to_owned(), "this is an SSH certificate"),
         (format!("{ED25519} a\n{ECDSA_P256} b"), "several keys"),
         (
-            format!("from=\"10.0.0.1\" {ED25519}"),
-            "options in front of the key",
+            format!("from=\"10.0.0.1\" no-pty {ED25519}"),
+            "not written as sshd reads them",
+        ),
+        (
+            format!("no-pty {ED25519}"),
+            "the option no-pty is not supported: use restrict",
+        ),
+        (
+            format!("from=\"*.example.org\" {ED25519}"),
+            "IP addresses and networks only",
+        ),
+        (
+            format!("expiry-time=\"20300101\" {ED25519}"),
+            "expiry-time is in local time",
+        ),
+        (
+            format!("permitopen=\"db:http\" {ED25519}"),
+            "the option permitopen can't be stored",
         ),
         (format!("gpu1 {ED25519}"), "known_hosts"),
         (

@@ -13,7 +13,7 @@ fn import_one(text: &str) -> Result<ImportedKey, ImportRefusal> {
 #[test]
 fn a_file_is_read_line_by_line() {
     let file = format!(
-        "\u{feff}# my keys\r\n\r\n{ED25519} laptop # 1\r\n  \t# no key\n \tfrom=\"10.0.0.0/8,192.0.2.7\",expiry-time=\"20261231235959Z\" {ECDSA_P256} desk top\n\nrestrict {ED25519}\nhello\n{DSA}"
+        "\u{feff}# my keys\r\n\r\n{ED25519} laptop # 1\r\n  \t# no key\n \tfrom=\"10.0.0.0/8,192.0.2.7\",expiry-time=\"20261231235959Z\" {ECDSA_P256} desk top\n\nno-pty {ED25519}\nhello\n{DSA}"
     );
     let lines = parse_authorized_keys_file(&file, &KeyRules::default()).unwrap();
     let numbers: Vec<usize> = lines.iter().map(|line| line.number).collect();
@@ -35,7 +35,7 @@ fn a_file_is_read_line_by_line() {
         second.allowed_addresses.to_string(),
         "10.0.0.0/8 192.0.2.7/32"
     );
-    assert_eq!(lines[2].outcome, Err(ImportRefusal::Option("restrict")));
+    assert_eq!(lines[2].outcome, Err(ImportRefusal::Option("no-pty")));
     assert_eq!(
         lines[3].outcome,
         Err(ImportRefusal::Key(KeyRefusal::NotAKey))
@@ -93,16 +93,30 @@ fn options_are_kept_or_named() {
         );
     }
     let bad = [
+        (r#"command="x",COMMAND="y""#, ImportRefusal::RepeatedCommand),
         (
-            r#"command="sh -c \"a, b\" #""#,
-            ImportRefusal::Option("command"),
+            r#"command="""#,
+            ImportRefusal::Value("command", OptionError::EmptyCommand),
         ),
+        (
+            "command=\"a\tb\"",
+            ImportRefusal::Value("command", OptionError::UnseenCharacter),
+        ),
+        (
+            r#"permitopen="db:http""#,
+            ImportRefusal::Value("permitopen", OptionError::Destination),
+        ),
+        (r#"restrict="x""#, ImportRefusal::BadOptions),
+        ("restrict,", ImportRefusal::UnknownOption),
+        ("command", ImportRefusal::BadOptions),
+        ("restrict,pty", ImportRefusal::Option("pty")),
+        ("touch-required", ImportRefusal::Option("touch-required")),
+        (r#"environment="A=b""#, ImportRefusal::Option("environment")),
         (
             r#"from="10.0.0.1",no-x11-FORWARDING"#,
             ImportRefusal::Option("no-X11-forwarding"),
         ),
         ("no-pty", ImportRefusal::Option("no-pty")),
-        ("verify-required", ImportRefusal::Option("verify-required")),
         ("cert-authority", ImportRefusal::Option("cert-authority")),
         (r#"surprise="x""#, ImportRefusal::UnknownOption),
         (r#"from="10.0.0.1",surprise"#, ImportRefusal::UnknownOption),
@@ -146,9 +160,95 @@ fn options_are_kept_or_named() {
     assert_eq!(host, Err(ImportRefusal::Key(KeyRefusal::KnownHosts)));
     let twice = import_one(&format!("from=\"10.0.0.1\" no-pty {ED25519}"));
     assert_eq!(twice, Err(ImportRefusal::Key(KeyRefusal::Options)));
+    for (name, says) in [
+        ("no-pty", "the option no-pty is not supported: use restrict"),
+        ("pty", "remove it, and restrict"),
+        ("touch-required", "it is the default"),
+        ("principals", "no SSH certificates"),
+        ("tunnel", "remove it if the key works without it"),
+    ] {
+        let sentence = ImportRefusal::Option(name).to_string();
+        assert!(sentence.contains(says), "{sentence}");
+    }
+}
+
+#[test]
+fn closed_options_become_fields() {
+    let read = |options: &str| {
+        let line = format!("{options} {ED25519} x");
+        let pasted = ImportedKey::parse(&format!(" {line}\r\n"), &KeyRules::default()).unwrap();
+        assert_eq!(import_one(&line).as_ref(), Ok(&pasted));
+        pasted.options.to_string()
+    };
+    for options in [
+        "restrict",
+        "no-touch-required",
+        "verify-required",
+        r#"command="sh -c \"a, b\" # \d""#,
+        r#"permitopen="db:5432" permitopen="[::1]:*""#,
+        r#"restrict no-touch-required verify-required command="x" permitopen="*:80""#,
+    ] {
+        assert_eq!(
+            read(
+                &options
+                    .replace(r#" permitopen"#, ",permitopen")
+                    .replace(" command=", ",command=")
+                    .replace(" no-", ",no-")
+                    .replace(" verify", ",verify")
+            ),
+            options
+        );
+    }
     assert_eq!(
-        ImportRefusal::Option("command").to_string(),
-        "the option command can't be kept here: remove it if the key may do without"
+        read("Restrict,RESTRICT,Verify-Required"),
+        "restrict verify-required"
+    );
+    let many: Vec<String> = (1..=33)
+        .map(|port| format!("permitopen=\"a:{port}\""))
+        .collect();
+    let line = format!("{} {ED25519}", many.join(","));
+    let refusal = ImportRefusal::Value("permitopen", OptionError::ManyDestinations);
+    assert_eq!(import_one(&line), Err(refusal));
+}
+
+#[test]
+fn pasted_text_with_options_is_one_key() {
+    let parse = |text: &str| ImportedKey::parse(text, &KeyRules::default());
+    let refused =
+        |text: &str, refusal| assert_eq!(parse(text), Err(ImportRefusal::Key(refusal)), "{text}");
+    refused(
+        &format!("restrict {ED25519}\nrestrict {ECDSA_P256}"),
+        KeyRefusal::SeveralKeys,
+    );
+    refused(
+        &format!("restrict {ED25519} {ECDSA_P256}"),
+        KeyRefusal::SeveralKeys,
+    );
+    refused(
+        &format!("restrict {ED25519} -----BEGIN OPENSSH PRIVATE KEY-----"),
+        KeyRefusal::PrivateKey,
+    );
+    refused(
+        &format!("command=\"a\0\" {ED25519}"),
+        KeyRefusal::ControlCharacter,
+    );
+    refused(&format!("restrict {DSA}"), KeyRefusal::Dsa);
+    refused(&format!("restrict restrict {ED25519}"), KeyRefusal::Options);
+    refused(
+        &format!("command=\"{}\" {ED25519}", "x".repeat(64 * 1024)),
+        KeyRefusal::TooLong,
+    );
+    let limited = parse(&format!(
+        "from=\"10.0.0.0/8\",expiry-time=\"20300101Z\" {ED25519} x"
+    ))
+    .unwrap();
+    assert_eq!(limited.allowed_addresses.to_string(), "10.0.0.0/8");
+    assert_eq!(limited.expires_at.map(Time::unix), Some(1_893_456_001));
+    assert_eq!(limited.key.comment(), "x");
+    // What stands behind a closed quote is no option: sshd would refuse the line, too.
+    assert_eq!(
+        parse(&format!("command=\"a\\\" {ED25519}\" {ED25519}")).map(|key| key.options.to_string()),
+        Ok(format!("command=\"a\\\" {ED25519}\""))
     );
 }
 

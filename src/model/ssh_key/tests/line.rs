@@ -15,6 +15,7 @@ fn the_line_for_sshd_to_the_letter() {
             &key,
             expires_at.map(Time::from_unix),
             &allowed_addresses,
+            &KeyOptions::default(),
             ExpiryFormat::Utc,
         )
     };
@@ -87,7 +88,7 @@ fn local_time_is_written_as_old_sshd_reads_it_in_summer_too() {
                 utc_offset_seconds: zone,
             };
             let end = Some(Time::from_unix(expires_at));
-            let line = authorized_line(&key, end, &none, format).unwrap();
+            let line = authorized_line(&key, end, &none, &KeyOptions::default(), format).unwrap();
             assert_eq!(read_by_old_sshd(&line, standard), expires_at - 1);
         }
     }
@@ -96,9 +97,16 @@ fn local_time_is_written_as_old_sshd_reads_it_in_summer_too() {
         utc_offset_seconds: &berlin,
     };
     let end = Some(Time::from_unix(1_814_436_000));
-    let line = authorized_line(&key, end, &none, format).unwrap();
+    let line = authorized_line(&key, end, &none, &KeyOptions::default(), format).unwrap();
     assert_eq!(line, format!(r#"expiry-time="20270701105959" {ED25519}"#));
-    let far = authorized_line(&key, Some(Time::LAST), &none, format).unwrap();
+    let far = authorized_line(
+        &key,
+        Some(Time::LAST),
+        &none,
+        &KeyOptions::default(),
+        format,
+    )
+    .unwrap();
     assert_eq!(far, format!(r#"expiry-time="99991231235959" {ED25519}"#));
 }
 
@@ -108,7 +116,7 @@ fn an_end_within_the_first_year_is_not_written_and_the_first_after_it_is() {
     let none = AllowedAddresses::default();
     let line = |seconds| {
         let end = Some(Time::from_unix(seconds));
-        authorized_line(&key, end, &none, ExpiryFormat::Utc)
+        authorized_line(&key, end, &none, &KeyOptions::default(), ExpiryFormat::Utc)
     };
     for seconds in [0, 1, 86_400, 366 * 86_400 - 1] {
         assert_eq!(line(seconds), Err(LineRefusal), "{seconds}");
@@ -120,4 +128,24 @@ fn an_end_within_the_first_year_is_not_written_and_the_first_after_it_is() {
 #[test]
 fn why_no_line_is_written_is_said() {
     assert!(LineRefusal.to_string().contains("too long ago"));
+}
+
+#[test]
+fn options_follow_expiry_and_addresses() {
+    let key = parse(ED25519).unwrap();
+    let options = KeyOptions {
+        restrict: true,
+        command: ForcedCommand::parse("echo \"a b\"").ok(),
+        permitopen: Destination::parse_list(&["db:1"]).unwrap(),
+        ..KeyOptions::default()
+    };
+    let addresses = AllowedAddresses::parse(&["10.0.0.1"]).unwrap();
+    let end = Some(Time::from_unix(1_798_761_600));
+    let line = authorized_line(&key, end, &addresses, &options, ExpiryFormat::Utc).unwrap();
+    assert_eq!(
+        line,
+        format!(
+            r#"expiry-time="20261231235959Z",from="10.0.0.1/32",restrict,command="echo \"a b\"",permitopen="db:1" {ED25519}"#
+        )
+    );
 }

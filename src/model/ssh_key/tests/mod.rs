@@ -154,7 +154,14 @@ fn what_storage_holds_is_never_trusted() {
     let key = PublicKey::from_stored(ed25519, "a\nssh-ed25519 AAAA b\u{202e}c").unwrap();
     assert_eq!(key.comment(), "a ssh-ed25519 AAAA bc");
     assert_eq!(
-        authorized_line(&key, None, &AllowedAddresses::default(), ExpiryFormat::Utc).unwrap(),
+        authorized_line(
+            &key,
+            None,
+            &AllowedAddresses::default(),
+            &KeyOptions::default(),
+            ExpiryFormat::Utc
+        )
+        .unwrap(),
         ED25519
     );
 }
@@ -219,16 +226,6 @@ fn stored_texts_are_looked_at_up_to_their_longest() {
     let stored = |bytes: usize| PublicKey::from_stored(&"A".repeat(bytes), "").err();
     assert_eq!(stored(PASTE_BYTES_MAX + 4), Some(KeyRefusal::TooLong));
     assert!(stored(PASTE_BYTES_MAX).is_some_and(|refusal| refusal != KeyRefusal::TooLong));
-}
-
-#[test]
-fn the_application_of_a_hardware_key_has_up_to_255_bytes() {
-    let name = Kind::SkEd25519.name();
-    let point = &blob_of(ED25519)[19..];
-    let with = |bytes: usize| parse(&line(name, &[point, "x".repeat(bytes).as_bytes()]));
-    assert!(with(1).is_ok() && with(255).is_ok());
-    assert_eq!(with(0), Err(KeyRefusal::Malformed));
-    assert_eq!(with(256), Err(KeyRefusal::Malformed));
 }
 
 #[test]
