@@ -33,7 +33,7 @@ fn host(site: &Site, name: &str) -> (String, String) {
 }
 
 fn add_key(site: &Site, bearer: &str, line: &str, more: &Value) -> String {
-    let mut body = json!({"public_key": line});
+    let mut body = json!({"public_key": line, "allow_shared": true});
     for (name, value) in more.as_object().unwrap() {
         body[name] = value.clone();
     }
@@ -230,6 +230,7 @@ fn a_host_gets_the_live_keys_of_enabled_users() {
             "login": "alice", "username": "alice", "shared": false, "type": "ssh-ed25519",
             "key": ALICES.split(' ').nth(1).unwrap(), "fingerprint": PRINT,
             "expires_at": "2026-11-22T13:00:00Z", "allowed_addresses": ["10.0.0.0/8"],
+            "options": {"restrict": false, "no_touch_required": false, "verify_required": false, "command": null, "permitopen": []},
         })
     );
     assert_eq!(logins(&site, &credential, ""), ["alice alice", "bob bob"]);

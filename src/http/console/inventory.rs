@@ -41,7 +41,7 @@ fn row(owned: &Owned, now: Time) -> InventoryRow {
 fn remark(item: &Item, now: Time) -> Option<&'static str> {
     match (item, item.state(now)) {
         (Item::SshKey(_, Weakness::AgainstPolicy), _) => Some("Against today's policy"),
-        (Item::SshKey(_, Weakness::Shared), _) => Some("Two users have it"),
+        (Item::SshKey(_, Weakness::Shared), _) => Some("Shared with another user"),
         (_, State::Active) => None,
         (_, State::Expired) => Some("Expired"),
         (_, State::Disabled) => Some("Disabled"),

@@ -55,7 +55,7 @@ fn the_inventory_has_everybodys_and_each_filter_what_it_says() {
         &site,
         &site.alice,
         "/api/v1/ssh-keys",
-        &json!({"public_key": KEYS[0], "name": "mine too", "expires_in": "5d"}),
+        &json!({"public_key": KEYS[0], "name": "mine too", "expires_in": "5d", "allow_shared": true}),
     );
     post(
         &site,
@@ -163,7 +163,8 @@ fn the_inventory_comes_in_parts_that_lack_and_repeat_nothing() {
         }
     }
     for (number, key) in KEYS.iter().enumerate() {
-        let body = json!({"public_key": key, "name": format!("ssh {number}")});
+        let body =
+            json!({"public_key": key, "name": format!("ssh {number}"), "allow_shared": true});
         post(&site, &site.bob, "/api/v1/ssh-keys", &body);
     }
     let whole = get(&site, "/api/v1/credentials?limit=200");
@@ -464,7 +465,7 @@ fn logins_are_those_that_hosts_admit() {
             &site,
             &site.token(name),
             "/api/v1/ssh-keys",
-            &json!({"public_key": key, "name": "k"}),
+            &json!({"public_key": key, "name": "k", "allow_shared": true}),
         );
     }
     for (group, members) in [("gpu", &["alice", "carol"][..]), ("ops", &["bob", "root"])] {

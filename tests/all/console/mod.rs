@@ -18,6 +18,7 @@ mod shown_once;
 mod sign_in;
 pub mod site;
 mod size;
+mod ssh_key;
 mod statements;
 mod step_up;
 mod use_at_once;

@@ -353,3 +353,91 @@ fn a_folder_of_homes_is_imported_by_an_admin() {
     assert!(again.status.success());
     assert_eq!(server.bob(&["list"]).lines().count(), 4);
 }
+
+#[test]
+fn options_are_flags_and_come_with_a_pasted_line() {
+    let server = Server::start();
+    let file = server.file("a.pub", &format!("{SK_ED25519} token"));
+    let told = server.run(
+        &server.bob,
+        &[
+            "add",
+            shown(&file),
+            "--restrict",
+            "--verify-required",
+            "--command",
+            "echo \"a b\"",
+            "--permitopen",
+            "db:1,[::1]:*",
+        ],
+        "",
+    );
+    let said = text(&told.stderr);
+    assert!(told.status.success(), "{said}");
+    assert!(
+        said.contains("restrict") && said.contains("verify-required"),
+        "{said}"
+    );
+    let options = |name: &str| {
+        let key: Value = serde_json::from_str(&server.bob(&["show", name, "--json"])).unwrap();
+        key["options"].clone()
+    };
+    let set = options("token");
+    assert_eq!(set["permitopen"], serde_json::json!(["db:1", "[::1]:*"]));
+    assert!(
+        server
+            .bob(&["show", "token"])
+            .contains("command=\"echo \\\"a b\\\"\"")
+    );
+    server.bob(&[
+        "edit",
+        "token",
+        "--restrict=false",
+        "--command",
+        "",
+        "--permitopen",
+        "any",
+        "--no-touch-required",
+    ]);
+    let set = options("token");
+    assert_eq!(
+        set,
+        serde_json::json!({"restrict": false, "no_touch_required": true, "verify_required": true, "command": null, "permitopen": []})
+    );
+    let said = server.fails(&["edit", "token", "--command", "a\\"], 6);
+    assert!(said.contains("backslash"), "{said}");
+    // In front of the key, in a file and on standard input.
+    let line = format!("restrict,from=\"10.0.0.0/8\" {ED25519} laptop");
+    let file = server.file("b.pub", &line);
+    server.bob(&["add", shown(&file)]);
+    assert_eq!(options("laptop")["restrict"], true);
+    assert!(server.bob(&["show", "laptop"]).contains("10.0.0.0/8"));
+    let file = server.file("c.pub", &format!("no-pty {ECDSA_P256} x"));
+    let said = server.fails(&["add", shown(&file)], 6);
+    assert!(
+        said.contains("the option no-pty is not supported: use restrict"),
+        "{said}"
+    );
+}
+
+#[test]
+fn shared_key_needs_the_flag_without_a_terminal() {
+    let server = Server::start();
+    let file = server.file("a.pub", &format!("{ED25519} laptop"));
+    let told = server.run(&server.alice, &["add", shown(&file)], "");
+    assert!(told.status.success());
+    let said = server.fails(&["add", shown(&file)], 6);
+    assert!(
+        said.contains("another user has the same key") && said.contains("--allow-shared"),
+        "{said}"
+    );
+    assert!(!said.contains("allow_shared"), "{said}");
+    let said = server.fails(&["import", shown(&file)], 6);
+    assert!(said.contains("1 not taken"), "{said}");
+    server.bob(&["import", shown(&file), "--allow-shared"]);
+    let other = server.file("b.pub", &format!("{ECDSA_P256} other"));
+    server.run(&server.alice, &["add", shown(&other)], "");
+    let said = server.fails(&["edit", "laptop", "--file", shown(&other)], 6);
+    assert!(said.contains("--allow-shared"), "{said}");
+    server.bob(&["edit", "laptop", "--file", shown(&other), "--allow-shared"]);
+}
