@@ -344,6 +344,12 @@ fn told(client: &Client, text: &str, key: &SshKeyOut, done: &str) -> Result<(), 
     if client.connection.json {
         return output::line(text);
     }
+    let options = options_of(key);
+    let options = if options.is_empty() {
+        String::new()
+    } else {
+        format!(", {}", options.join(", "))
+    };
     say(&format!(
         "{done} SSH key {} ({}), {} {}, {}{}",
         key.name,
@@ -351,10 +357,7 @@ fn told(client: &Client, text: &str, key: &SshKeyOut, done: &str) -> Result<(), 
         kind(key),
         key.fingerprint,
         output::until(key.expires_at.as_deref(), client.now()),
-        options_of(key)
-            .iter()
-            .map(|option| format!(", {option}"))
-            .collect::<String>()
+        options
     ));
     Ok(())
 }

@@ -97,19 +97,19 @@ pub fn program() -> Option<&'static str> {
 
 /// The keys whose protective options this machine's sshd knows, and why the others are left out. Most keys have none for
 /// which the version matters; then nobody asks for it.
-pub fn understood<'a, K>(
-    keys: Vec<&'a K>,
+pub fn understood<K>(
+    keys: Vec<&K>,
     options: impl Fn(&K) -> &KeyOptions,
-) -> (Vec<&'a K>, Vec<(&'a K, String)>) {
+) -> (Vec<&K>, Vec<(&K, String)>) {
     let depends = keys.iter().any(|key| options(key).depend_on_version());
     understood_by(if depends { version() } else { None }, keys, options)
 }
 
-fn understood_by<'a, K>(
+fn understood_by<K>(
     version: Option<SshdVersion>,
-    keys: Vec<&'a K>,
+    keys: Vec<&K>,
     options: impl Fn(&K) -> &KeyOptions,
-) -> (Vec<&'a K>, Vec<(&'a K, String)>) {
+) -> (Vec<&K>, Vec<(&K, String)>) {
     let (mut known, mut left_out) = (Vec::new(), Vec::new());
     for key in keys {
         match version.and_then(|version| options(key).unknown_to(version)) {

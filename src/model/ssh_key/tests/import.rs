@@ -191,7 +191,7 @@ fn closed_options_become_fields() {
         assert_eq!(
             read(
                 &options
-                    .replace(r#" permitopen"#, ",permitopen")
+                    .replace(" permitopen", ",permitopen")
                     .replace(" command=", ",command=")
                     .replace(" no-", ",no-")
                     .replace(" verify", ",verify")
