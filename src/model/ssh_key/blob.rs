@@ -20,10 +20,16 @@ pub(super) struct Material {
 
 /// Reads a blob whose type must be `expected`, if one is.
 ///
-/// The layouts are fixed, so that the checks leave one way to write each key: no bytes after the end, no numbers with
-/// superfluous zeros.
+/// The blob is kept only if it equals, byte for byte, the serialized form of the parsed key: no bytes after the end, no
+/// numbers with superfluous zeros.
 pub(super) fn read(blob: Vec<u8>, expected: Option<Kind>) -> Result<Material, KeyRefusal> {
     let (kind, fields) = split(&blob, expected)?;
+    let readable = with_plain_application(kind, &fields);
+    let parsed = ssh_key::PublicKey::from_bytes(&readable).map_err(|_| KeyRefusal::Malformed)?;
+    let rebuilt = parsed.to_bytes().map_err(|_| KeyRefusal::Malformed)?;
+    if rebuilt != readable || parsed.algorithm().as_str() != kind.name() {
+        return Err(KeyRefusal::Malformed);
+    }
     let bits = check(kind, &fields)?;
     let fingerprint = format!(
         "SHA256:{}",
@@ -63,6 +69,22 @@ fn split(blob: &[u8], expected: Option<Kind>) -> Result<(Kind, Vec<&[u8]>), KeyR
         return Err(KeyRefusal::Malformed);
     }
     Ok((kind, fields))
+}
+
+/// Returns the blob for the parser, which reads the application of a hardware-backed key as UTF-8: OpenSSH takes any bytes
+/// ([`check_application`]), so a plain one stands in for it.
+fn with_plain_application(kind: Kind, fields: &[&[u8]]) -> Vec<u8> {
+    let mut fields = fields.to_vec();
+    if let (Kind::SkEd25519 | Kind::SkEcdsaP256, Some(application)) = (kind, fields.last_mut()) {
+        *application = b"ssh:";
+    }
+    let mut blob = Vec::new();
+    for field in [kind.name().as_bytes()].into_iter().chain(fields) {
+        // The fields come from `split`, whose lengths fit four bytes.
+        blob.extend(u32::try_from(field.len()).unwrap_or(u32::MAX).to_be_bytes());
+        blob.extend(field);
+    }
+    blob
 }
 
 /// The first field and what follows it.
@@ -167,9 +189,6 @@ fn check_application(application: &[u8]) -> Result<(), KeyRefusal> {
 
 /// Both numbers positive and odd, the exponent at least 3; the answer is the modulus' size.
 fn check_rsa(exponent: &[u8], modulus: &[u8]) -> Result<u32, KeyRefusal> {
-    if is_padded(exponent) || is_padded(modulus) {
-        return Err(KeyRefusal::Malformed);
-    }
     let exponent_bits = odd_bits(exponent).ok_or(KeyRefusal::RsaInvalid)?;
     let bits = odd_bits(modulus).ok_or(KeyRefusal::RsaInvalid)?;
     if bits > RSA_BITS_MAX {
@@ -191,9 +210,4 @@ fn odd_bits(number: &[u8]) -> Option<u32> {
     let digits = if first == 0 { &number[1..] } else { number };
     let bytes = u32::try_from(digits.len()).ok()?;
     Some(bytes * 8 - digits.first()?.leading_zeros())
-}
-
-/// Whether a number has a zero in front that it does not need for its sign.
-fn is_padded(number: &[u8]) -> bool {
-    matches!(number, [0] | [0, 0..=0x7f, ..])
 }
