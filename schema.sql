@@ -11,7 +11,9 @@ CREATE TABLE installation (
     id             INTEGER PRIMARY KEY CHECK (id = 1),
     created_at     INTEGER NOT NULL,
     digest_key     BLOB NOT NULL CHECK (length(digest_key) = 32),  -- for keyed digests (Idempotency-Key, throttle)
-    last_backup_at INTEGER
+    last_backup_at INTEGER,
+    trusted_proxies     TEXT,  -- networks of --behind-proxy at the last start; NULL: none
+    untrusted_forwarder TEXT   -- address that sent forwarding headers since then without being in them
 ) STRICT;
 
 -- People. A deleted user's row stays: the name and the subject are never given to anybody else.

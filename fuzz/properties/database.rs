@@ -148,6 +148,7 @@ fn ask(app_state: &AppState) {
         public_url: "http://127.0.0.1:8420".to_owned(),
         public_url_given: false,
         behind_proxy: None,
+        untrusted_forwarder: std::sync::OnceLock::new(),
     });
     let Ok(server_state) = ServerState::open(app_state, &settings) else {
         return;

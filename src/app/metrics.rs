@@ -1,8 +1,10 @@
 //! Figures for those who watch over the installation; no names of people in them.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::App;
+use crate::model::address::AllowedAddresses;
 use crate::model::error::Error;
 use crate::model::time::Time;
 use crate::store::{FileFacts, KindCount};
@@ -39,6 +41,16 @@ pub struct Figures {
 }
 
 impl App {
+    /// Records the proxies that a starting server trusts, for `keycroft check`.
+    pub fn note_start(&self, trusted_proxies: Option<&AllowedAddresses>) {
+        self.store().note_start(trusted_proxies);
+    }
+
+    /// Records a peer that sends forwarding headers without being a trusted proxy, for `keycroft check`.
+    pub fn note_untrusted_forwarder(&self, peer: IpAddr) {
+        self.store().note_untrusted_forwarder(peer);
+    }
+
     /// The figures of now. Whether they may be seen is the door's to find out.
     ///
     /// # Errors

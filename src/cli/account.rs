@@ -6,7 +6,8 @@ use clap::{Args, Subcommand};
 
 use super::client::{Client, PROGRAM};
 use super::config::Folder;
-use super::connection::{Connection, Credential, Remote, variable};
+use super::connection::{Connection, Credential, Remote};
+use super::environment::variable;
 use super::exit::{FAILED, Failure, NOT_FOUND, SIGN_IN_NEEDED, USAGE};
 use super::notice;
 use super::output::{self, Cell, relative, say};

@@ -7,6 +7,7 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 use super::config::{Config, Folder};
+use super::environment::{path_variable, variable};
 use super::exit::{FAILED, Failure, INVALID, SIGN_IN_NEEDED, USAGE};
 use crate::model::credential::Kind;
 use crate::model::secret::{Form, Id, Presented};
@@ -219,12 +220,6 @@ impl Connection {
     }
 }
 
-/// An environment variable that says something.
-#[must_use]
-pub fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
 impl Remote {
     /// Whether a flag names a server.
     #[must_use]
@@ -267,7 +262,7 @@ impl Remote {
         connection.ca_file = self
             .ca_file
             .clone()
-            .or_else(|| variable(CA_FILE).map(PathBuf::from))
+            .or_else(|| path_variable(CA_FILE))
             .or_else(|| context.and_then(|context| context.ca_file.clone()));
         connection.insecure_http =
             self.insecure_http || context.is_some_and(|context| context.insecure_http);

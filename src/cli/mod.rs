@@ -9,6 +9,7 @@ mod check;
 mod client;
 mod config;
 mod connection;
+mod environment;
 mod event;
 mod exit;
 mod explain;

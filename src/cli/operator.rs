@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 
+use super::environment::path_variable;
 use super::exit::{FAILED, Failure};
 use super::output;
 use crate::app::{AppState, Verdict};
@@ -12,8 +13,8 @@ use crate::clock::Clock;
 /// The file, where one is named.
 #[derive(Args, Clone)]
 pub struct Database {
-    /// The database file [default: keycroft.db in `$STATE_DIRECTORY` or the current folder]
-    #[arg(long, env = "KEYCROFT_DB", value_name = "FILE")]
+    /// The database file [env: `KEYCROFT_DB`] [default: keycroft.db in `$STATE_DIRECTORY` or the current folder]
+    #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
 }
 
@@ -21,11 +22,11 @@ impl Database {
     /// The file that is meant.
     #[must_use]
     pub fn path(&self) -> PathBuf {
-        self.db.clone().unwrap_or_else(|| {
-            let folder = std::env::var_os("STATE_DIRECTORY")
-                .map(PathBuf::from)
-                .unwrap_or_default();
-            folder.join("keycroft.db")
+        let named = self.db.clone().or_else(|| path_variable("KEYCROFT_DB"));
+        named.unwrap_or_else(|| {
+            path_variable("STATE_DIRECTORY")
+                .unwrap_or_default()
+                .join("keycroft.db")
         })
     }
 

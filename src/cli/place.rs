@@ -6,7 +6,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::client::Client;
-use super::connection::{Remote, variable};
+use super::connection::Remote;
+use super::environment::path_variable;
 use super::exit::{FAILED, Failure, SIGN_IN_NEEDED};
 use super::output::say;
 use crate::app::{App, AppState};
@@ -68,14 +69,14 @@ impl Place {
         if self.remote.is_named_by_flag() {
             return None;
         }
-        if let Some(path) = variable(DB) {
-            return Some(PathBuf::from(path));
+        if let Some(path) = path_variable(DB) {
+            return Some(path);
         }
         if Remote::is_named_by_environment() {
             return None;
         }
-        if let Some(folder) = variable("STATE_DIRECTORY") {
-            return Some(PathBuf::from(folder).join(FILE));
+        if let Some(folder) = path_variable("STATE_DIRECTORY") {
+            return Some(folder.join(FILE));
         }
         (!Remote::is_signed_in()).then(|| PathBuf::from(FILE))
     }
@@ -83,7 +84,7 @@ impl Place {
     /// Whether a file is named outright.
     #[must_use]
     pub fn names_file(&self) -> bool {
-        self.db.is_some() || (variable(DB).is_some() && !self.remote.is_named_by_flag())
+        self.db.is_some() || (path_variable(DB).is_some() && !self.remote.is_named_by_flag())
     }
 
     /// Settles what is asked, and opens it.

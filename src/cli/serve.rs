@@ -1,10 +1,13 @@
 //! `keycroft serve`.
 
+use std::fmt::Display;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::Args;
 
+use super::environment::{list_variable, path_variable, variable};
 use super::exit::{FAILED, Failure, USAGE};
 use super::operator::Database;
 use super::serve_file::ServeFile;
@@ -19,43 +22,37 @@ const LISTEN: &str = "127.0.0.1:8420";
 
 #[derive(Args)]
 pub struct ServeArguments {
-    /// A file that says the same as these flags [default: keycroft.toml in `$CONFIGURATION_DIRECTORY` or the current folder]
-    #[arg(long, env = "KEYCROFT_CONFIG", value_name = "FILE")]
+    /// A file that says the same as these flags [env: `KEYCROFT_CONFIG`] [default: keycroft.toml in `$CONFIGURATION_DIRECTORY` or the current folder]
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
     database: Database,
-    /// Where to listen; port 0 takes a free one [default: 127.0.0.1:8420]
-    #[arg(long, env = "KEYCROFT_LISTEN", value_name = "ADDR:PORT")]
+    /// Where to listen; port 0 takes a free one [env: `KEYCROFT_LISTEN`] [default: 127.0.0.1:8420]
+    #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
-    /// Where people and programs reach this server [default: http(s):// and where it listens]
-    #[arg(long, env = "KEYCROFT_PUBLIC_URL", value_name = "URL")]
+    /// Where people and programs reach this server [env: `KEYCROFT_PUBLIC_URL`] [default: http(s):// and where it listens]
+    #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// Certificate chain for TLS, PEM; read again on SIGHUP
-    #[arg(long, env = "KEYCROFT_TLS_CERT", value_name = "FILE")]
+    /// Certificate chain for TLS, PEM; read again on SIGHUP [env: `KEYCROFT_TLS_CERT`]
+    #[arg(long, value_name = "FILE")]
     tls_cert: Option<PathBuf>,
-    /// Private key for TLS, PEM
-    #[arg(long, env = "KEYCROFT_TLS_KEY", value_name = "FILE")]
+    /// Private key for TLS, PEM [env: `KEYCROFT_TLS_KEY`]
+    #[arg(long, value_name = "FILE")]
     tls_key: Option<PathBuf>,
-    /// Network of a proxy whose X-Forwarded-For is to be believed; repeatable
-    #[arg(
-        long,
-        env = "KEYCROFT_BEHIND_PROXY",
-        value_name = "CIDR",
-        value_delimiter = ','
-    )]
+    /// Address of a proxy whose X-Forwarded-For is trusted, or a network that contains only proxies; repeatable [env: `KEYCROFT_BEHIND_PROXY`]
+    #[arg(long, value_name = "CIDR", value_delimiter = ',')]
     behind_proxy: Vec<String>,
-    /// Allow plain HTTP on other addresses than loopback: everybody on the way can read every secret
+    /// Allow plain HTTP on other addresses than loopback: everybody on the way can read every secret [env: `KEYCROFT_INSECURE_HTTP`]
     #[arg(
         long,
-        env = "KEYCROFT_INSECURE_HTTP",
         num_args = 0..=1,
         require_equals = true,
         default_missing_value = "true",
         value_name = "true|false"
     )]
     insecure_http: Option<bool>,
-    /// How much to log: off, error, warn, info, debug [default: info]
-    #[arg(long, env = "KEYCROFT_LOG", value_name = "LEVEL")]
+    /// How much to log: off, error, warn, info, debug [env: `KEYCROFT_LOG`] [default: info]
+    #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
 }
 
@@ -71,30 +68,37 @@ struct Wanted {
 }
 
 impl ServeArguments {
-    /// A flag beats the environment (that is clap's doing), which beats the file.
+    /// A flag precedes the environment, which precedes the file.
     ///
     /// # Errors
     /// With one line that says what is wrong where.
     fn settle(self) -> Result<Wanted, Failure> {
         let wrong = |message: String| Failure::new(USAGE, message);
-        let file = ServeFile::read(self.config.as_deref())?;
+        let config = self.config.or_else(|| path_variable("KEYCROFT_CONFIG"));
+        let file = ServeFile::read(config.as_deref())?;
+        let path = |flag: Option<PathBuf>, name: &str, file: Option<PathBuf>| {
+            flag.or_else(|| path_variable(name)).or(file)
+        };
         let tls = match (
-            self.tls_cert.or(file.tls_cert),
-            self.tls_key.or(file.tls_key),
+            path(self.tls_cert, "KEYCROFT_TLS_CERT", file.tls_cert),
+            path(self.tls_key, "KEYCROFT_TLS_KEY", file.tls_key),
         ) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
             (None, None) => None,
             (Some(_), None) => return Err(wrong("tls-cert needs tls-key besides".to_owned())),
             (None, Some(_)) => return Err(wrong("tls-key needs tls-cert besides".to_owned())),
         };
-        let proxies = if self.behind_proxy.is_empty() {
-            file.behind_proxy
-        } else {
-            self.behind_proxy
-        };
-        let allowed_addresses = AllowedAddresses::parse(&proxies)
+        let proxies = [
+            self.behind_proxy,
+            list_variable("KEYCROFT_BEHIND_PROXY"),
+            file.behind_proxy,
+        ];
+        let proxies = proxies.into_iter().find(|list| !list.is_empty());
+        let proxies = proxies.unwrap_or_default();
+        let proxies: Vec<&str> = proxies.iter().map(|entry| entry.trim()).collect();
+        let networks = AllowedAddresses::parse(&proxies)
             .map_err(|message| wrong(format!("behind-proxy: {message}")))?;
-        let level = self.log.or(file.log);
+        let level = self.log.or_else(|| variable("KEYCROFT_LOG")).or(file.log);
         let log = match level.as_deref().map(str::parse) {
             None => log::LevelFilter::Info,
             Some(Ok(level)) => level,
@@ -104,19 +108,24 @@ impl ServeArguments {
                 ));
             }
         };
-        let public_url = self.public_url.or(file.public_url);
+        let public_url = self
+            .public_url
+            .or_else(|| variable("KEYCROFT_PUBLIC_URL"))
+            .or(file.public_url);
+        let listen = parsed_or_variable(self.listen, "KEYCROFT_LISTEN")?.or(file.listen);
+        let insecure_http = parsed_or_variable(self.insecure_http, "KEYCROFT_INSECURE_HTTP")?;
         Ok(Wanted {
             database: Database {
-                db: self.database.db.or(file.db),
+                db: path(self.database.db, "KEYCROFT_DB", file.db),
             },
-            listen: match self.listen.or(file.listen) {
+            listen: match listen {
                 Some(address) => address,
                 None => LISTEN.parse().expect("it is an address and a port"),
             },
             public_url: public_url.as_deref().map(parse_public_url).transpose()?,
             tls,
-            behind_proxy: (!allowed_addresses.is_everywhere()).then_some(allowed_addresses),
-            insecure_http: self.insecure_http.or(file.insecure_http).unwrap_or(false),
+            behind_proxy: (!networks.is_everywhere()).then_some(networks),
+            insecure_http: insecure_http.or(file.insecure_http).unwrap_or(false),
             log,
         })
     }
@@ -183,7 +192,9 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
             .public_url
             .unwrap_or_else(|| format!("{scheme}://{address}")),
         behind_proxy: wanted.behind_proxy,
+        untrusted_forwarder: std::sync::OnceLock::new(),
     };
+    app_state.app()?.note_start(settings.behind_proxy.as_ref());
     if let Some(code) = app_state.app()?.set_up_code()? {
         // One of the two places where a secret is ever written down: there is nobody yet who could be shown it otherwise.
         eprintln!(
@@ -229,6 +240,21 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
     systemd::stopping();
     app_state.close();
     served.map_err(|error| Failure::new(FAILED, error.to_string()))
+}
+
+/// The value of a flag, else of its variable.
+fn parsed_or_variable<T: FromStr<Err: Display>>(
+    flag: Option<T>,
+    name: &str,
+) -> Result<Option<T>, Failure> {
+    if flag.is_some() {
+        return Ok(flag);
+    }
+    let parsed = variable(name).map(|text| {
+        text.parse()
+            .map_err(|error| Failure::new(USAGE, format!("{name}: {error}")))
+    });
+    parsed.transpose()
 }
 
 /// `http://` or `https://`, a host, perhaps a port; nothing behind it.

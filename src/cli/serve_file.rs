@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::environment::path_variable;
 use super::exit::{FAILED, Failure, USAGE};
 
 /// The file that is read when none is named and it is there.
@@ -32,10 +33,9 @@ impl ServeFile {
     /// With one line that says where the file is wrong.
     pub fn read(named: Option<&Path>) -> Result<Self, Failure> {
         let usual = || {
-            let folder = std::env::var_os("CONFIGURATION_DIRECTORY")
-                .map(PathBuf::from)
-                .unwrap_or_default();
-            folder.join(NAME)
+            path_variable("CONFIGURATION_DIRECTORY")
+                .unwrap_or_default()
+                .join(NAME)
         };
         let path = named.map_or_else(usual, Path::to_owned);
         match std::fs::read_to_string(&path) {

@@ -4,7 +4,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::config::Folder;
-use super::connection::{CA_FILE, Remote, Source, variable};
+use super::connection::{CA_FILE, Remote, Source};
+use super::environment::variable;
 use super::exit::{Failure, SIGN_IN_NEEDED};
 use super::output;
 

@@ -3,6 +3,7 @@
 use clap::{Args, Subcommand};
 use serde::de::DeserializeOwned;
 
+use super::environment::variable;
 use super::exit::{Failure, INVALID, USAGE};
 use super::output::{self, Cell, Out, say};
 use super::place::{Backend, File, Missing, Place, json};
@@ -97,11 +98,10 @@ enum UserCommand {
 /// Where a link leads that is made on the file; a server knows its own address.
 #[derive(Args)]
 struct Link {
-    /// Where the link leads, when it is made on the file
+    /// Where the link leads, when it is made on the file [env: KEYCROFT_PUBLIC_URL]
     #[arg(
         long,
-        env = "KEYCROFT_PUBLIC_URL",
-        default_value = "http://127.0.0.1:8420",
+        default_value_t = variable("KEYCROFT_PUBLIC_URL").unwrap_or_else(|| "http://127.0.0.1:8420".to_owned()),
         value_name = "URL"
     )]
     public_url: String,

@@ -3,18 +3,19 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rouille::Request;
 
 use super::problem::Problem;
 use crate::app::{App, AppState};
-use crate::model::address::AllowedAddresses;
+use crate::model::address::{AllowedAddresses, untrusted_forwarder_advice};
 use crate::model::error::Error;
 use crate::model::event::{Channel, Origin};
 use crate::model::secret::{Id, hide_secrets, random_characters};
 use crate::model::text::sanitize;
 use crate::model::time::Time;
+use crate::wire::FORWARDING_HEADERS;
 
 /// Longest program name kept of a `User-Agent`, in characters.
 const PROGRAM_CHARACTERS_MAX: usize = 200;
@@ -26,8 +27,10 @@ pub struct Settings {
     pub public_url: String,
     /// Whether `public_url` was given; when it was not, the name that a browser used on loopback is ours too.
     pub public_url_given: bool,
-    /// Proxies whose `X-Forwarded-For` is believed. Empty: none.
+    /// Proxies whose `X-Forwarded-For` is trusted. `None`: there is no proxy.
     pub behind_proxy: Option<AllowedAddresses>,
+    /// The first peer that sent forwarding headers without being trusted: a proxy that `behind_proxy` lacks, or a client.
+    pub untrusted_forwarder: OnceLock<IpAddr>,
 }
 
 impl Settings {
@@ -102,13 +105,15 @@ impl RequestContext<'_> {
         &self.server_state.app
     }
 
-    /// Where the request came from: the peer, or behind a trusted proxy the last address in `X-Forwarded-For` that no
-    /// trusted proxy has. `None` when a trusted proxy does not say.
+    /// The client's address: the peer, or behind a trusted proxy the rightmost address in `X-Forwarded-For` that is no
+    /// trusted proxy's. When all are, the rightmost of them: the client could have written those to its left. `None` when
+    /// a trusted proxy sends none, or an entry on the way is no address.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         let peer = self.request.remote_addr().ip().to_canonical();
         let settings = &self.server_state.settings;
         if !settings.trusts(peer) {
+            self.note_untrusted_forwarder(peer);
             return Some(peer);
         }
         let lines: Vec<&str> = self
@@ -117,13 +122,36 @@ impl RequestContext<'_> {
             .filter(|(name, _)| name.eq_ignore_ascii_case("x-forwarded-for"))
             .map(|(_, value)| value)
             .collect();
+        let mut rightmost = None;
         for entry in lines.iter().rev().flat_map(|line| line.rsplit(',')) {
             let address = parse_forwarded(entry.trim())?;
             if !settings.trusts(address) {
                 return Some(address);
             }
+            rightmost = rightmost.or(Some(address));
         }
-        None
+        rightmost
+    }
+
+    /// Warns once a start when a peer that is not trusted sends forwarding headers: most likely a proxy whose clients all
+    /// seem to have its address.
+    fn note_untrusted_forwarder(&self, peer: IpAddr) {
+        let first = &self.server_state.settings.untrusted_forwarder;
+        if first.get().is_some() || !self.is_forwarded() || first.set(peer).is_err() {
+            return;
+        }
+        log::warn!("{}", untrusted_forwarder_advice(&peer.to_string()));
+        self.app().note_untrusted_forwarder(peer);
+    }
+
+    /// Whether the request carries forwarding headers.
+    #[must_use]
+    pub fn is_forwarded(&self) -> bool {
+        self.request.headers().any(|(name, _)| {
+            FORWARDING_HEADERS
+                .iter()
+                .any(|one| one.eq_ignore_ascii_case(name))
+        })
     }
 
     /// What the program says of itself, fit to keep and show.

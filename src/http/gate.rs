@@ -10,6 +10,7 @@ use crate::model::error::{Error, SecretSent};
 use crate::model::event::Channel;
 use crate::model::permission::BuiltinPermission;
 use crate::model::secret::Presented;
+use crate::wire::is_end_to_end;
 
 /// Longest `Authorization` header looked into, in bytes.
 const AUTHORIZATION_BYTES_MAX: usize = 1_024;
@@ -50,6 +51,10 @@ fn sent(
         .headers()
         .filter(|(own, _)| own.eq_ignore_ascii_case(name))
     {
+        // Proxies that copy a header send it empty when the client sent none.
+        if line.trim().is_empty() {
+            continue;
+        }
         if let Sent::Nothing = found {
             found = Sent::Unrecognized;
         }
@@ -144,6 +149,21 @@ pub fn host(context: &RequestContext<'_>) -> Result<Caller, Problem> {
     Ok(context
         .app()
         .caller(&presented, is_host, origin, context.now)?)
+}
+
+/// Rejects a `Connection` header that names a header of ours: a proxy on the way would remove that header (RFC 9110, 7.6.1),
+/// and with it what it says about the sender.
+///
+/// # Errors
+/// [`Problem::HopByHop`].
+pub fn require_end_to_end(request: &rouille::Request) -> Result<(), Problem> {
+    let named = request
+        .headers()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("connection"))
+        .flat_map(|(_, line)| line.split(','))
+        .map(str::trim)
+        .find(|name| is_end_to_end(name));
+    named.map_or(Ok(()), |name| Err(Problem::HopByHop(name.to_owned())))
 }
 
 /// Refuses a changing request that a browser marks as coming from another site.

@@ -19,6 +19,10 @@ pub enum Problem {
     /// What the body should be.
     MediaType(&'static str),
     NotJson,
+    /// A `Connection` header that names a header which must not be hop-by-hop.
+    HopByHop(String),
+    /// [`Error::Unauthenticated`] at `/verify?challenge=basic`.
+    BasicChallenge(SecretSent),
 }
 
 impl From<Error> for Problem {
@@ -51,6 +55,14 @@ const fn kind(status: u16, title: &'static str, kind: &'static str) -> Answer {
     }
 }
 
+/// RFC 6750, 3: `error` only when a secret was sent.
+const fn bearer_challenge(sent: SecretSent) -> &'static str {
+    match sent {
+        SecretSent::Yes => "Bearer realm=\"keycroft\", error=\"invalid_token\"",
+        SecretSent::No => "Bearer realm=\"keycroft\"",
+    }
+}
+
 impl Problem {
     const fn answer(&self) -> Answer {
         match self {
@@ -59,7 +71,8 @@ impl Problem {
             Self::CrossSite => kind(403, "Forbidden", "cross-site"),
             Self::BodyTooLong => answer(413, "Content too large"),
             Self::MediaType(_) => answer(415, "Unsupported media type"),
-            Self::NotJson => answer(400, "Bad request"),
+            Self::NotJson | Self::HopByHop(_) => answer(400, "Bad request"),
+            Self::BasicChallenge(_) => answer(401, "Unauthorized"),
             Self::Asked(error) => match error {
                 Error::Unauthenticated { .. } => answer(401, "Unauthorized"),
                 Error::WrongPassword => kind(401, "Unauthorized", "password"),
@@ -111,6 +124,10 @@ impl Problem {
                 format!("Send the body as {wanted} and say so in Content-Type.")
             }
             Self::NotJson => "The body is not JSON.".to_owned(),
+            Self::HopByHop(name) => format!(
+                "The Connection header names {name}, which would let a proxy remove it. Send Connection without it."
+            ),
+            Self::BasicChallenge(sent) => Error::Unauthenticated { sent: *sent }.to_string(),
         }
     }
 
@@ -193,18 +210,17 @@ impl Problem {
             |name: &'static str, value: String| response.headers.push((name.into(), value.into()));
         match self {
             Self::Method(allowed) => add("Allow", allowed.clone()),
-            Self::Asked(Error::Unauthenticated {
-                sent: SecretSent::Yes,
-            }) => add(
+            Self::Asked(Error::Unauthenticated { sent }) => {
+                add("WWW-Authenticate", bearer_challenge(*sent).to_owned());
+            }
+            Self::Asked(Error::WrongPassword) => add(
                 "WWW-Authenticate",
-                "Bearer realm=\"keycroft\", error=\"invalid_token\"".to_owned(),
+                bearer_challenge(SecretSent::No).to_owned(),
             ),
-            Self::Asked(
-                Error::Unauthenticated {
-                    sent: SecretSent::No,
-                }
-                | Error::WrongPassword,
-            ) => add("WWW-Authenticate", "Bearer realm=\"keycroft\"".to_owned()),
+            Self::BasicChallenge(sent) => add(
+                "WWW-Authenticate",
+                format!("Basic realm=\"keycroft\", {}", bearer_challenge(*sent)),
+            ),
             Self::Asked(Error::Forbidden { missing }) => {
                 add(
                     "WWW-Authenticate",

@@ -150,6 +150,7 @@ pub fn respond(server_state: &ServerState, request: &Request) -> Response {
 }
 
 fn answer(context: &mut RequestContext<'_>) -> Result<Response, Problem> {
+    gate::require_end_to_end(context.request)?;
     let (route, parameters) = find(context.request.method(), context.path)?;
     context.parameters = parameters;
     if !is_safe(context.request.method(), context.path) {

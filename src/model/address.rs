@@ -1,7 +1,7 @@
 //! Network addresses: lists of allowed_addresses that a credential may be used from.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
@@ -13,11 +13,10 @@ pub const NETWORKS_MAX: usize = 32;
 pub struct AllowedAddresses(Vec<IpNet>);
 
 impl AllowedAddresses {
-    /// Reads a list of allowed_addresses (`10.0.0.0/8`, `2001:db8::/32`) and single addresses; sorted, without repetition,
-    /// bits outside the mask cleared.
+    /// Parses a list of networks (`10.0.0.0/8`, `2001:db8::/32`) and single addresses; sorted, without repetition.
     ///
     /// # Errors
-    /// A sentence that names the entry at fault, or that there are more than 32.
+    /// A sentence that quotes the invalid entry, or the limit of 32 entries.
     pub fn parse<T: AsRef<str>>(entries: &[T]) -> Result<Self, String> {
         if entries.len() > NETWORKS_MAX {
             return Err(format!("give at most {NETWORKS_MAX} networks"));
@@ -69,6 +68,18 @@ impl AllowedAddresses {
         self.0.first().map(IpNet::network)
     }
 
+    /// Advice when this list is trusted as proxies and holds more than single addresses.
+    #[must_use]
+    pub fn advice_as_proxies(&self) -> Option<String> {
+        let wide = self
+            .0
+            .iter()
+            .find(|network| network.prefix_len() < network.max_prefix_len())?;
+        Some(format!(
+            "--behind-proxy {wide} trusts many addresses: each machine in it can claim any client address; name only the proxies"
+        ))
+    }
+
     /// Each network in CIDR notation.
     pub fn iter(&self) -> impl Iterator<Item = String> + '_ {
         self.0.iter().map(ToString::to_string)
@@ -88,29 +99,57 @@ impl fmt::Display for AllowedAddresses {
     }
 }
 
-/// One network or address.
+/// Advice when a peer that is not trusted sends forwarding headers.
+#[must_use]
+pub fn untrusted_forwarder_advice(peer: &str) -> String {
+    format!(
+        "{peer} sends X-Forwarded-For and is not trusted, so that its clients all have its address: if it is your proxy, start the server with --behind-proxy {peer}"
+    )
+}
+
+/// Parses a network or an address. An IPv4-mapped one becomes IPv4.
 ///
 /// # Errors
-/// A sentence that names what was given.
+/// A sentence that quotes the text. Bits outside of the mask are rejected, with both possible meanings.
 pub fn parse_network(text: &str) -> Result<IpNet, String> {
-    let form = || {
-        let shown: String = super::text::sanitize(text, 64);
-        format!(
-            "\"{shown}\" is no network: write one like 10.0.0.0/8, 2001:db8::/32 or a single address"
-        )
-    };
+    let quoted = super::text::sanitize(text, 64);
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(IpNet::from(address.to_canonical()));
     }
-    let network: IpNet = text.parse().map_err(|_| form())?;
-    if let IpNet::V6(six) = network
-        && six.prefix_len() >= 96
-        && let Some(four) = six.addr().to_ipv4_mapped()
-    {
-        let network = ipnet::Ipv4Net::new(four, six.prefix_len() - 96).map_err(|_| form())?;
-        return Ok(IpNet::V4(network.trunc()));
+    let written: IpNet = text.parse().map_err(|_| {
+        format!(
+            "\"{quoted}\" is not a network: write one like 10.0.0.0/8, 2001:db8::/32 or a single address"
+        )
+    })?;
+    let four = match written {
+        IpNet::V6(six) => six.addr().to_ipv4_mapped(),
+        IpNet::V4(_) => None,
+    };
+    // A prefix length below 96 may be meant as IPv4's: ::ffff:10.0.0.0/8.
+    let (network, other) = match (four, written.prefix_len()) {
+        (Some(four), length @ 96..) => (network_of(four, length - 96), None),
+        (Some(four), length) => (written, Some(network_of(four, length.min(32)).trunc())),
+        (None, _) => (written, None),
+    };
+    if other.is_none() && network.addr() == network.network() {
+        return Ok(network);
     }
-    Ok(network.trunc())
+    let other = other.unwrap_or_else(|| IpNet::from(network.addr()));
+    let other = if other.prefix_len() == other.max_prefix_len() {
+        other.addr().to_string()
+    } else {
+        other.to_string()
+    };
+    Err(format!(
+        "\"{quoted}\" has bits outside of its mask: write {} or {other}",
+        network.trunc()
+    ))
+}
+
+/// A network of at most 32 bits.
+fn network_of(address: Ipv4Addr, length: u8) -> IpNet {
+    ipnet::Ipv4Net::new(address, length)
+        .map_or_else(|_| IpNet::from(IpAddr::V4(address)), IpNet::V4)
 }
 
 #[cfg(test)]
@@ -125,15 +164,16 @@ mod tests {
     #[test]
     fn lists_are_canonical() {
         let list = allowed_addresses(&[
-            "10.1.2.3/8",
+            "10.0.0.0/8",
             "127.0.0.1",
             "10.0.0.0/8",
             "::ffff:192.168.0.1",
-            "2001:db8::1/32",
+            "::ffff:172.16.0.0/108",
+            "2001:db8::/32",
         ]);
         assert_eq!(
             list.to_string(),
-            "10.0.0.0/8 127.0.0.1/32 192.168.0.1/32 2001:db8::/32"
+            "10.0.0.0/8 127.0.0.1/32 172.16.0.0/12 192.168.0.1/32 2001:db8::/32"
         );
         assert_eq!(
             AllowedAddresses::from_stored(&list.to_string()).unwrap(),
@@ -151,6 +191,41 @@ mod tests {
         }
         assert!(AllowedAddresses::parse(&vec!["10.0.0.1"; 32]).is_ok());
         assert!(AllowedAddresses::parse(&vec!["10.0.0.1"; 33]).is_err());
+    }
+
+    #[test]
+    fn bits_outside_of_the_mask_are_rejected_with_both_meanings() {
+        for (text, one, other) in [
+            ("10.0.0.5/8", "10.0.0.0/8", "10.0.0.5"),
+            ("10.1.2.3/0", "0.0.0.0/0", "10.1.2.3"),
+            ("192.168.1.1/31", "192.168.1.0/31", "192.168.1.1"),
+            ("2001:db8::1/32", "2001:db8::/32", "2001:db8::1"),
+            ("::ffff:10.0.0.5/104", "10.0.0.0/8", "10.0.0.5"),
+            ("::ffff:10.0.0.0/8", "::/8", "10.0.0.0/8"),
+            ("::ffff:10.0.0.5/8", "::/8", "10.0.0.0/8"),
+            ("::ffff:10.0.0.5/64", "::/64", "10.0.0.5"),
+        ] {
+            assert_eq!(
+                AllowedAddresses::parse(&[text]),
+                Err(format!(
+                    "\"{text}\" has bits outside of its mask: write {one} or {other}"
+                ))
+            );
+            for meaning in [one, other] {
+                assert!(
+                    AllowedAddresses::parse(&[meaning]).is_ok(),
+                    "{text}: {meaning}"
+                );
+            }
+        }
+        for (text, canonical) in [
+            ("::ffff:10.0.0.0/104", "10.0.0.0/8"),
+            ("::ffff:0:0/96", "0.0.0.0/0"),
+            ("::ffff:10.0.0.5/128", "10.0.0.5/32"),
+            ("::/0", "::/0"),
+        ] {
+            assert_eq!(allowed_addresses(&[text]).to_string(), canonical);
+        }
     }
 
     #[test]
@@ -179,7 +254,8 @@ mod tests {
         let four =
             (0..4_u8, 0..=2_u8, 0..=32_u8).prop_map(|(a, b, bits)| format!("10.{a}.{b}.0/{bits}"));
         let six = (0..4_u16, 0..=128_u8).prop_map(|(a, bits)| format!("fd00:{a}::/{bits}"));
-        proptest::collection::vec(prop_oneof![four, six], 0..4)
+        let whole = |text: String| text.parse::<IpNet>().unwrap().trunc().to_string();
+        proptest::collection::vec(prop_oneof![four, six].prop_map(whole), 0..4)
             .prop_map(|entries| AllowedAddresses::parse(&entries).unwrap())
     }
 

@@ -10,6 +10,7 @@ use super::event::Verdict;
 use super::file::{self, INSPECTION_BUSY, OTHERS, OpenError, SCHEMA, Unfinished, beside};
 use super::migrate;
 use super::read::Select;
+use crate::model::address::{AllowedAddresses, untrusted_forwarder_advice};
 use crate::model::error::Error;
 use crate::model::time::Time;
 
@@ -69,7 +70,7 @@ pub fn examine(path: &Path, now: Time) -> Vec<Finding> {
     let words = format!("{}, mode 0600", path.display());
     findings.insert(0, finding("file", Condition::Good, words));
     findings.push(journal(path));
-    let looks: [(&'static str, Look); 7] = [
+    let looks: [(&'static str, Look); 8] = [
         ("pages", pages),
         ("schema", |select, _| schema(select)),
         ("references", references),
@@ -77,6 +78,7 @@ pub fn examine(path: &Path, now: Time) -> Vec<Finding> {
         ("audit log", audit_log),
         ("clock", clock),
         ("backup", backup),
+        ("proxies", |select, _| proxies(select)),
     ];
     for (subject, look) in looks {
         findings.push(look(&select, now).unwrap_or_else(|error| {
@@ -311,6 +313,29 @@ fn backup(select: &Select, now: Time) -> Result<Finding, Error> {
         Condition::Good,
         format!("the last is of {at}"),
     ))
+}
+
+fn proxies(select: &Select) -> Result<Finding, Error> {
+    let serving = select.serving()?;
+    let wide = serving
+        .trusted_proxies
+        .as_ref()
+        .and_then(AllowedAddresses::advice_as_proxies);
+    if let Some(advice) = wide {
+        return Ok(finding("proxies", Condition::Look, advice));
+    }
+    if let Some(peer) = serving.untrusted_forwarder {
+        return Ok(finding(
+            "proxies",
+            Condition::Look,
+            untrusted_forwarder_advice(&peer),
+        ));
+    }
+    let words = serving.trusted_proxies.map_or_else(
+        || "none trusted at the last start".to_owned(),
+        |networks| format!("trusted at the last start: {networks}"),
+    );
+    Ok(finding("proxies", Condition::Good, words))
 }
 
 /// Brings a copy of the file to the present schema, to see whether it can be done; from which version to which.

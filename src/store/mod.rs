@@ -22,6 +22,7 @@ mod policy;
 mod read;
 mod recent;
 mod service;
+mod serving;
 mod ssh_key;
 mod sweep;
 mod throttle;

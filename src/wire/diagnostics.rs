@@ -23,6 +23,8 @@ pub struct DiagnosticsOut {
     pub address: Option<String>,
     /// Who connected: a proxy, or the same.
     pub peer: String,
+    /// The networks whose `X-Forwarded-For` is trusted.
+    pub trusted_proxies: Vec<String>,
     pub public_url: String,
     pub encrypted: bool,
     /// What is not as it should be.

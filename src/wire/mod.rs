@@ -12,6 +12,7 @@ mod oauth;
 mod policy;
 mod ssh_key;
 mod user;
+mod verification;
 
 use std::fmt;
 
@@ -42,6 +43,7 @@ pub use user::{
     EndedOut, GroupIn, GroupOut, LinkOut, RolesOut, ServiceIn, ServiceOut, ServicePatch, UserIn,
     UserOut, UserPatch,
 };
+pub use verification::{FORWARDING_HEADERS, IDENTITY_HEADERS, SECRET_HEADERS, is_end_to_end};
 
 /// A part of a list.
 #[derive(Debug, Serialize, Deserialize)]

@@ -57,6 +57,7 @@ impl Site {
             public_url: "http://127.0.0.1:8420".to_owned(),
             public_url_given: false,
             behind_proxy: (!proxies.is_empty()).then(|| AllowedAddresses::parse(proxies).unwrap()),
+            untrusted_forwarder: std::sync::OnceLock::new(),
         });
         let app_state =
             AppState::open_or_create(&folder.path().join("keycroft.db"), clock.clone()).unwrap();

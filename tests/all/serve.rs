@@ -33,6 +33,8 @@ struct Server {
     /// What it said until it listened.
     said: String,
     address: SocketAddr,
+    /// Reads on, so that the server does not wait; what it wrote after it listened.
+    rest: Option<std::thread::JoinHandle<String>>,
 }
 
 impl Server {
@@ -48,12 +50,16 @@ impl Server {
                 break address.trim().parse().unwrap();
             }
         };
-        // Nobody reads on; what it says later must not make it wait.
-        std::thread::spawn(move || std::io::copy(&mut lines, &mut std::io::sink()));
+        let rest = std::thread::spawn(move || {
+            let mut rest = String::new();
+            let _ = lines.read_to_string(&mut rest);
+            rest
+        });
         Self {
             child,
             said,
             address,
+            rest: Some(rest),
         }
     }
 
@@ -224,4 +230,113 @@ fn systemd_hears_of_readiness_of_life_and_of_the_end() {
         last = next();
     }
     assert_eq!(last.trim(), "STOPPING=1");
+}
+
+#[test]
+fn variables_are_trimmed_and_empty_ones_are_not_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut padded = command(folder.path());
+    padded
+        .env("KEYCROFT_LISTEN", " 127.0.0.4:0 ")
+        .env("KEYCROFT_DB", " padded.db\n")
+        .env("KEYCROFT_PUBLIC_URL", "\thttps://keys.example ")
+        .env("KEYCROFT_BEHIND_PROXY", " 10.0.0.0/8, 192.168.0.0/16 ,")
+        .env("KEYCROFT_INSECURE_HTTP", " true ")
+        .env("KEYCROFT_LOG", " warn ");
+    let mut server = Server::start(&mut padded);
+    assert_eq!(server.address.ip().to_string(), "127.0.0.4");
+    assert!(
+        server.said.contains("at https://keys.example/"),
+        "{}",
+        server.said
+    );
+    assert_eq!(server.end(), Some(0));
+    let findings = check(folder.path(), "padded.db");
+    assert!(
+        findings.contains("--behind-proxy 10.0.0.0/8 trusts many addresses"),
+        "{findings}"
+    );
+
+    let mut empty = command(folder.path());
+    for name in [
+        "CONFIG",
+        "DB",
+        "PUBLIC_URL",
+        "TLS_CERT",
+        "TLS_KEY",
+        "BEHIND_PROXY",
+        "INSECURE_HTTP",
+        "LOG",
+    ] {
+        for value in ["", " "] {
+            empty.env(format!("KEYCROFT_{name}"), value);
+        }
+    }
+    // The default port may be taken: the file is the next source.
+    std::fs::write(
+        folder.path().join("keycroft.toml"),
+        "listen = '127.0.0.3:0'",
+    )
+    .unwrap();
+    empty.env("KEYCROFT_LISTEN", "");
+    let mut server = Server::start(&mut empty);
+    assert_eq!(server.address.ip().to_string(), "127.0.0.3");
+    assert!(folder.path().join("keycroft.db").exists());
+    assert_eq!(server.end(), Some(0));
+
+    let (code, said) = refused(command(folder.path()).env("KEYCROFT_LISTEN", "here"));
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("KEYCROFT_LISTEN"), "{said}");
+    let (code, said) = refused(command(folder.path()).env("KEYCROFT_BEHIND_PROXY", "10.0.0.5/8"));
+    assert_eq!(code, 2, "{said}");
+    assert!(said.contains("write 10.0.0.0/8 or 10.0.0.5"), "{said}");
+}
+
+/// The output of `keycroft check`.
+fn check(folder: &Path, database: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_keycroft"));
+    prepare(&mut command, folder);
+    let output = command.args(["check", "--db", database]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn untrusted_forwarding_proxy_is_reported_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = command(folder.path());
+    command.args(["--listen", "127.0.0.1:0"]);
+    let mut server = Server::start(&mut command);
+    let secret = crate::fixture::unknown_secret(keycroft::model::credential::Kind::ApiKey);
+    let verify = |server: &Server, forwarded: &str| {
+        let mut stream = TcpStream::connect(server.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            stream,
+            "GET /verify HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer {secret}\r\n{forwarded}\r\n"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401 "), "{answer}");
+    };
+    verify(&server, "");
+    verify(&server, "X-Forwarded-For: 192.0.2.7\r\n");
+    verify(&server, "X-Forwarded-For: 192.0.2.8\r\n");
+    assert_eq!(server.end(), Some(0));
+    let log = server.rest.take().unwrap().join().unwrap();
+    let warning = "start the server with --behind-proxy 127.0.0.1";
+    assert_eq!(log.matches(warning).count(), 1, "{log}");
+    assert!(check(folder.path(), "keycroft.db").contains(warning));
+    // A start that trusts it clears the advice.
+    command.args(["--behind-proxy", "127.0.0.1"]);
+    let mut server = Server::start(&mut command);
+    verify(&server, "X-Forwarded-For: 192.0.2.7\r\n");
+    assert_eq!(server.end(), Some(0));
+    let log = server.rest.take().unwrap().join().unwrap();
+    assert!(!log.contains("X-Forwarded-For"), "{log}");
+    let findings = check(folder.path(), "keycroft.db");
+    assert!(
+        findings.contains("trusted at the last start: 127.0.0.1/32"),
+        "{findings}"
+    );
 }

@@ -11,7 +11,8 @@ use clap::Args;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::super::connection::{CA_FILE, Credential, Remote, Server as Address, Source, variable};
+use super::super::connection::{CA_FILE, Credential, Remote, Server as Address, Source};
+use super::super::environment::path_variable;
 use super::super::exit::{FAILED, Failure, INVALID, REFUSED, USAGE};
 use super::super::output::say;
 use super::super::sshd::inspect::{self, Expected};
@@ -206,7 +207,7 @@ fn join(
     })?;
     let code = read_code(&wanted.code_file)?;
     let given = remote.ca_file.clone();
-    let own_authority = match &given.or_else(|| variable(CA_FILE).map(PathBuf::from)) {
+    let own_authority = match &given.or_else(|| path_variable(CA_FILE)) {
         None => false,
         Some(path) => {
             let pem = read_file(path)?;

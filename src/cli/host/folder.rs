@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::super::connection::Credential;
 use super::super::connection::Source;
+use super::super::environment::path_variable;
 use super::super::exit::{FAILED, Failure, INVALID};
 use super::super::sshd::{Expiries, ExpiryTime};
 use crate::model::credential::Kind;
@@ -34,11 +35,10 @@ pub const COPY: &str = "copy";
 /// Where the helper keeps its things.
 #[derive(Args, Clone, Debug)]
 pub struct Place {
-    /// The helper's own folder
+    /// The helper's own folder [env: KEYCROFT_HOST_FOLDER]
     #[arg(
         long,
-        env = "KEYCROFT_HOST_FOLDER",
-        default_value = "/var/lib/keycroft-host",
+        default_value_os_t = path_variable("KEYCROFT_HOST_FOLDER").unwrap_or_else(|| "/var/lib/keycroft-host".into()),
         value_name = "FOLDER"
     )]
     pub folder: PathBuf,

@@ -3,6 +3,7 @@
 use super::{Answer, ok};
 use crate::http::context::RequestContext;
 use crate::http::query;
+use crate::model::address::{AllowedAddresses, untrusted_forwarder_advice};
 use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::time::Time;
@@ -54,6 +55,20 @@ pub fn facts(context: &RequestContext<'_>, caller: &Caller) -> Result<Diagnostic
         "address",
         "The proxy is trusted, but does not send X-Forwarded-For.",
     );
+    let proxies = settings.behind_proxy.as_ref();
+    let wide = proxies.and_then(AllowedAddresses::advice_as_proxies);
+    advise(
+        wide.is_none(),
+        "trusted_proxies",
+        wide.as_deref().unwrap_or_default(),
+    );
+    let untrusted = settings.untrusted_forwarder.get();
+    let untrusted = untrusted.map(|peer| untrusted_forwarder_advice(&peer.to_string()));
+    advise(
+        untrusted.is_none(),
+        "peer",
+        untrusted.as_deref().unwrap_or_default(),
+    );
     let is_for_here = ["http://127.", "http://localhost", "http://[::1]"]
         .iter()
         .any(|beginning| settings.public_url.starts_with(beginning));
@@ -78,6 +93,7 @@ pub fn facts(context: &RequestContext<'_>, caller: &Caller) -> Result<Diagnostic
         events: file.events,
         address: address.map(|address| address.to_string()),
         peer: context.request.remote_addr().ip().to_string(),
+        trusted_proxies: proxies.map_or_else(Vec::new, |list| list.iter().collect()),
         public_url: settings.public_url.clone(),
         encrypted: settings.is_https(),
         advice,

@@ -29,6 +29,11 @@ fn groups(out: &DiagnosticsOut) -> [FactGroup; 3] {
     };
     let words = |yes: bool, words: [&'static str; 2]| words[usize::from(!yes)];
     let backup = out.last_backup_at.as_deref().unwrap_or("never");
+    let proxies = if out.trusted_proxies.is_empty() {
+        "none".to_owned()
+    } else {
+        out.trusted_proxies.join(", ")
+    };
     let address = out.address.as_deref().unwrap_or("unknown");
     [
         group(
@@ -62,6 +67,7 @@ fn groups(out: &DiagnosticsOut) -> [FactGroup; 3] {
             vec![
                 fact("Your address", "address", &address),
                 fact("By way of", "peer", &out.peer),
+                fact("Trusted proxies", "trusted_proxies", &proxies),
                 fact("Public URL", "public_url", &out.public_url),
                 fact(
                     "Encrypted",

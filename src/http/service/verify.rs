@@ -1,5 +1,7 @@
 //! `/verify`: forward authentication for proxies. 204, 401 or 403, and nothing else once the file could be read.
 
+use std::borrow::Cow;
+
 use rouille::{Response, ResponseBody};
 
 use crate::app::Asked;
@@ -9,10 +11,20 @@ use crate::http::problem::Problem;
 use crate::model::credential::{Credential, Kind};
 use crate::model::error::{Error, SecretSent};
 use crate::model::permission::{Permission, Permissions};
-use crate::model::text::is_invisible;
+use crate::model::text::{is_invisible, sanitize};
+use crate::wire::IDENTITY_HEADERS;
 
-/// Answers whether the secret in a request is good; `?permission=` (repeatable) demands permissions.
+/// Verifies the secret of a request. `?permission=` (repeatable) requires permissions; `?challenge=basic` offers Basic in a 401.
 pub fn verify(context: &RequestContext<'_>) -> Result<Response, Problem> {
+    verify_secret(context).map_err(|problem| match problem {
+        Problem::Asked(Error::Unauthenticated { sent }) if offers_basic(context) => {
+            Problem::BasicChallenge(sent)
+        }
+        other => other,
+    })
+}
+
+fn verify_secret(context: &RequestContext<'_>) -> Result<Response, Problem> {
     let presented = match find(context) {
         Sent::Secret(presented) => presented,
         Sent::Nothing => {
@@ -38,7 +50,7 @@ pub fn verify(context: &RequestContext<'_>) -> Result<Response, Problem> {
         .app()
         .authenticate(&presented, Kind::is_bearer, asked)?;
     let power = credential.power();
-    demand(context.request.raw_query_string(), &power)?;
+    require_permissions(context.request.raw_query_string(), &power)?;
     Ok(identity(&credential, &power))
 }
 
@@ -54,24 +66,44 @@ fn find(context: &RequestContext<'_>) -> Sent {
     }
 }
 
+/// Whether the query has `challenge=basic`.
+fn offers_basic(context: &RequestContext<'_>) -> bool {
+    form_urlencoded::parse(context.request.raw_query_string().as_bytes())
+        .any(|(name, value)| name == "challenge" && value == "basic")
+}
+
 /// # Errors
-/// 403 that names the first permission that is missing; also for one that is malformed.
-fn demand(query: &str, power: &Permissions) -> Result<(), Problem> {
+/// 403 that names the first missing or malformed permission, or the first unknown parameter.
+fn require_permissions(query: &str, power: &Permissions) -> Result<(), Problem> {
     if query.is_empty() {
         return Ok(());
     }
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        if name == "permission" {
-            let permission = Permission::parse(&value).map_err(Error::NotAllowed)?;
-            if !power.contains(&permission) {
-                return Err(Error::Forbidden {
-                    missing: permission,
+        match (name.as_ref(), value.as_ref()) {
+            ("permission", value) => {
+                let permission = Permission::parse(value).map_err(Error::NotAllowed)?;
+                if !power.contains(&permission) {
+                    return Err(Error::Forbidden {
+                        missing: permission,
+                    }
+                    .into());
                 }
-                .into());
             }
+            ("challenge", "basic") => {}
+            (name, _) => return Err(Error::NotAllowed(unknown_parameter(name)).into()),
         }
     }
     Ok(())
+}
+
+/// A misspelled parameter must not grant more than the right one. The usual other cause is a proxy that passes on the query of
+/// the client's request.
+fn unknown_parameter(name: &str) -> String {
+    format!(
+        "The parameter \"{}\" is unknown here: use permission=… or challenge=basic. If it is part of the client's own request, \
+         the proxy must not pass its query on: in Caddy, end the uri of forward_auth with a question mark, as in /verify?",
+        sanitize(name, 64)
+    )
 }
 
 /// A name without what can't stand in a header or be seen, whatever the file holds.
@@ -90,27 +122,19 @@ fn identity(credential: &Credential, power: &Permissions) -> Response {
     let expires = credential
         .expires_at
         .map_or_else(String::new, |end| end.to_string());
-    let headers = vec![
-        (
-            "Remote-User".into(),
-            credential.owner.name().to_owned().into(),
-        ),
-        (
-            "Remote-Name".into(),
-            shown(credential.owner.display_name()).into(),
-        ),
-        ("Remote-Groups".into(), groups.into()),
-        (
-            "Keycroft-Credential".into(),
-            credential.id.as_str().to_owned().into(),
-        ),
-        ("Keycroft-Kind".into(), credential.kind.as_str().into()),
-        ("Keycroft-Permissions".into(), power.joined().into()),
-        ("Keycroft-Expires".into(), expires.into()),
+    let values: [Cow<'static, str>; 7] = [
+        credential.owner.name().to_owned().into(),
+        shown(credential.owner.display_name()).into(),
+        groups.into(),
+        credential.id.as_str().to_owned().into(),
+        credential.kind.as_str().into(),
+        power.joined().into(),
+        expires.into(),
     ];
+    let headers = IDENTITY_HEADERS.into_iter().map(Cow::Borrowed).zip(values);
     Response {
         status_code: 204,
-        headers,
+        headers: headers.collect(),
         data: ResponseBody::empty(),
         upgrade: None,
     }

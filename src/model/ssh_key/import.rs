@@ -1,7 +1,6 @@
 //! Keys with options in front: a whole `authorized_keys` file, line by line, or a single pasted line.
 
 use std::fmt;
-use std::net::IpAddr;
 
 use super::{
     Destination, ForcedCommand, KeyOptions, KeyRefusal, KeyRules, Kind, OptionError, PublicKey,
@@ -306,7 +305,7 @@ impl ImportedKey {
             return Err(ImportRefusal::RepeatedFrom);
         }
         let entries: Vec<&str> = list.split(',').collect();
-        if !entries.iter().all(|entry| is_whole_network(entry)) {
+        if entries.iter().any(|entry| parse_network(entry).is_err()) {
             return Err(ImportRefusal::FromPattern);
         }
         self.allowed_addresses =
@@ -332,16 +331,6 @@ impl ImportedKey {
         );
         Ok(())
     }
-}
-
-/// Whether this is an address, or a network without host bits: with host bits sshd refuses the
-/// whole list, so nobody can say what was meant.
-fn is_whole_network(entry: &str) -> bool {
-    let address = entry.split('/').next().unwrap_or_default();
-    let written = address
-        .parse()
-        .map(|address: IpAddr| address.to_canonical());
-    parse_network(entry).is_ok_and(|network| written == Ok(network.network()))
 }
 
 /// The value of `="VALUE"` at the start, in which `\"` stands for a quote, and what follows it.

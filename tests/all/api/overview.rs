@@ -284,7 +284,24 @@ fn diagnostics_say_how_the_installation_is() {
         .map(|one| one["about"].as_str().unwrap())
         .collect();
     assert_eq!(about, ["last_backup_at"]);
-    // Behind a proxy that does not say for whom it asks.
+    assert_eq!(found["trusted_proxies"], json!([]));
+    // Behind a proxy that is not trusted.
+    let forwarded = site
+        .ask("GET", "/api/v1/diagnostics")
+        .bearer(&site.alice)
+        .header("X-Forwarded-For", "192.0.2.7");
+    let found = forwarded.send().expect(200).json();
+    assert_eq!(found["address"], "127.0.0.1");
+    let advice = found["advice"].as_array().unwrap().iter();
+    let advice: Vec<&Value> = advice.filter(|one| one["about"] == "peer").collect();
+    assert!(
+        advice[0]["message"]
+            .as_str()
+            .unwrap()
+            .contains("--behind-proxy 127.0.0.1"),
+        "{advice:?}"
+    );
+    // Behind a proxy that sends no X-Forwarded-For, and in a network that holds more than proxies.
     let site = Site::behind(&["10.0.0.0/8"]);
     let asked = site
         .ask("GET", "/api/v1/diagnostics")
@@ -302,6 +319,10 @@ fn diagnostics_say_how_the_installation_is() {
             .iter()
             .any(|one| one["about"] == "address")
     );
+    assert_eq!(found["trusted_proxies"], json!(["10.0.0.0/8"]));
+    let wide = found["advice"].as_array().unwrap().iter();
+    let wide = wide.filter(|one| one["about"] == "trusted_proxies");
+    assert_eq!(wide.count(), 1);
 }
 
 #[test]

@@ -261,13 +261,36 @@ fn permissions_can_be_demanded() {
         "?permission=lab:use",
         "?permission=lab%3Ause",
         "?permission=account:read&permission=lab:use",
-        "?other=1&x",
-        "?permissions=users:write",
-        "?=",
-        "?limit=0&permission=lab:use",
+        "?challenge=basic",
+        "?challenge=basic&permission=lab:use",
     ] {
         check_identity(&ask(good));
     }
+    for (query, parameter) in [
+        ("?permissions=lab:use", "permissions"),
+        ("?Permission=lab:use", "Permission"),
+        (
+            "?permission=lab:use&permission[]=users:write",
+            "permission[]",
+        ),
+        ("?other=1&x", "other"),
+        ("?x", "x"),
+        ("?=", ""),
+        ("?limit=0&permission=lab:use", "limit"),
+        ("?challenge=digest", "challenge"),
+        ("?challenge", "challenge"),
+    ] {
+        let answer = ask(query).expect(403);
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(&format!("\"{parameter}\"")), "{detail}");
+        assert!(detail.contains("in Caddy, end the uri"), "{detail}");
+        site.ask("GET", &format!("/verify{query}"))
+            .send()
+            .expect(401);
+    }
+    // A secret in the wrong place is not sent back.
+    let answer = ask(&format!("?{key}=1")).expect(403);
+    assert!(!answer.text().contains(&key), "{}", answer.text());
     for (query, missing) in [
         ("?permission=lab:clean", "lab:clean"),
         ("?permission=lab:use&permission=users:write", "users:write"),
@@ -354,6 +377,7 @@ fn addresses_come_from_trusted_proxies_alone_and_from_the_right() {
         ("127.0.0.1", vec!["2001:db8::1"]),
         ("127.0.0.1", vec!["[2001:db8::1]:4711"]),
         ("127.0.0.1", vec!["::ffff:192.0.2.7"]),
+        ("127.0.0.1", vec!["10.9.1.1", "192.0.2.7, 10.9.1.1"]),
     ] {
         assert_eq!(ask(peer, &forwarded), 204, "{peer} {forwarded:?}");
     }
@@ -396,6 +420,137 @@ fn addresses_come_from_trusted_proxies_alone_and_from_the_right() {
         .header("X-Forwarded-For", "192.0.2.7")
         .send()
         .expect(401);
+}
+
+#[test]
+fn rightmost_address_counts_when_all_are_trusted() {
+    let site = Site::behind(&["127.0.0.1", "10.0.0.0/8"]);
+    let key = |name: &str, address: &str| {
+        let body = json!({"name": name, "allowed_addresses": [address]});
+        secret(&site.api_key(&site.alice, &body))
+    };
+    let loopback = key("loopback", "127.0.0.1");
+    let inside = key("inside", "10.1.2.3");
+    let ask = |key: &str, peer: &str, forwarded: &[&str]| {
+        let mut asking = site.ask("GET", "/verify").bearer(key).from(peer);
+        for line in forwarded {
+            asking = asking.header("X-Forwarded-For", line);
+        }
+        asking.send().status
+    };
+    // A client on the proxy's own machine.
+    assert_eq!(ask(&loopback, "127.0.0.1", &["127.0.0.1"]), 204);
+    // A client in the trusted network, through one proxy.
+    assert_eq!(ask(&inside, "10.0.0.1", &["10.1.2.3"]), 204);
+    // What stands to the left was written by the client.
+    assert_eq!(ask(&inside, "10.0.0.1", &["10.9.9.9, 10.1.2.3"]), 204);
+    assert_eq!(ask(&inside, "10.0.0.1", &["10.9.9.9", "10.1.2.3"]), 204);
+    assert_eq!(ask(&inside, "10.0.0.1", &["10.1.2.3, 10.9.9.9"]), 401);
+    assert_eq!(ask(&loopback, "127.0.0.1", &["127.0.0.1, 10.9.9.9"]), 401);
+    // Unknown: no header, an empty one, an entry that is no address.
+    for forwarded in [&[][..], &[""], &["unknown"], &["unknown, 10.1.2.3"]] {
+        assert_eq!(ask(&inside, "10.1.2.3", forwarded), 401, "{forwarded:?}");
+    }
+}
+
+#[test]
+fn connection_header_that_names_a_header_of_ours_is_rejected() {
+    let site = Site::behind(&["127.0.0.1"]);
+    let good = site.narrow(&site.bob, &["account:read"]);
+    for lines in [
+        &["Remote-User"][..],
+        &["remote-user"],
+        &["close, REMOTE-USER ,keep-alive"],
+        &["keep-alive", "Keycroft-Permissions"],
+        &["Remote-Name"],
+        &["Remote-Groups"],
+        &["Keycroft-Credential"],
+        &["Keycroft-Kind"],
+        &["Keycroft-Expires"],
+        &["Authorization"],
+        &["x-api-key"],
+        &["X-Forwarded-For"],
+        &["Forwarded"],
+    ] {
+        for path in ["/verify", "/api/v1/me"] {
+            let mut asking = site.ask("GET", path).bearer(&good);
+            for line in lines {
+                asking = asking.header("Connection", line);
+            }
+            let answer = asking.send();
+            assert_eq!(answer.status, 400, "{path} {lines:?}");
+            let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+            assert!(
+                detail.starts_with("The Connection header names"),
+                "{detail}"
+            );
+        }
+    }
+    for line in [
+        "close",
+        "keep-alive, Upgrade",
+        "",
+        "X-Remote-User",
+        "Cookie",
+    ] {
+        let asking = site.ask("GET", "/verify").bearer(&good);
+        check_identity(&asking.header("Connection", line).send());
+    }
+}
+
+#[test]
+fn basic_is_offered_only_when_requested() {
+    let site = Site::new();
+    let good = site.narrow(&site.bob, &["account:read"]);
+    let bad = unknown_secret(Kind::ApiKey);
+    let challenge = |path: &str, secret: Option<&str>| {
+        let asking = site.ask("GET", path);
+        let asking = match secret {
+            Some(secret) => asking.basic("x", secret),
+            None => asking,
+        };
+        let answer = asking.send().expect(401);
+        answer.header("WWW-Authenticate").unwrap().to_owned()
+    };
+    let bearer = "Bearer realm=\"keycroft\"";
+    for path in [
+        "/verify?challenge=basic",
+        "/verify?permission=account:read&challenge=basic",
+    ] {
+        assert_eq!(
+            challenge(path, None),
+            format!("Basic realm=\"keycroft\", {bearer}")
+        );
+        assert_eq!(
+            challenge(path, Some(&bad)),
+            format!("Basic realm=\"keycroft\", {bearer}, error=\"invalid_token\"")
+        );
+        check_identity(&site.ask("GET", path).basic("x", &good).send());
+    }
+    for path in [
+        "/verify",
+        "/verify?challenge=Basic",
+        "/verify?permission=challenge",
+        "/api/v1/me",
+    ] {
+        assert_eq!(challenge(path, None), bearer, "{path}");
+    }
+    // The API has no such parameter.
+    let asking = site.ask("GET", "/api/v1/me?challenge=basic");
+    assert_eq!(
+        asking.send().expect(401).header("WWW-Authenticate"),
+        Some(bearer)
+    );
+    // A proxy that copies a header sends it empty when there is none.
+    let answer = site
+        .ask("GET", "/verify")
+        .header("Authorization", "")
+        .header("X-API-Key", " ")
+        .send()
+        .expect(401);
+    assert_eq!(answer.header("WWW-Authenticate"), Some(bearer));
+    let asking = site.ask("GET", "/verify").header("Authorization", "");
+    check_identity(&asking.header("X-API-Key", &good).send());
 }
 
 #[test]

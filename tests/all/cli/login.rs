@@ -28,6 +28,21 @@ fn flag_before_environment_before_files() {
     assert_eq!(who(&[], &[]), "bob", "the last login is in use");
     assert_eq!(who(&[], &[("KEYCROFT_CONTEXT", "lab")]), "alice");
     assert_eq!(who(&[], &[("KEYCROFT_TOKEN", &token)]), "alice");
+    // White space around a value does not count; an empty variable is not set.
+    assert_eq!(who(&[], &[("KEYCROFT_CONTEXT", " lab ")]), "alice");
+    assert_eq!(
+        who(&[], &[("KEYCROFT_TOKEN", &format!(" {token}\n"))]),
+        "alice"
+    );
+    for name in ["SERVER", "CONTEXT", "TOKEN", "TOKEN_FILE", "CA_FILE", "DB"] {
+        for value in ["", "  "] {
+            assert_eq!(
+                who(&[], &[(&format!("KEYCROFT_{name}"), value)]),
+                "bob",
+                "{name}"
+            );
+        }
+    }
     assert_eq!(
         who(&["--context", "bobs"], &[("KEYCROFT_CONTEXT", "lab")]),
         "bob"

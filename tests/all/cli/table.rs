@@ -89,7 +89,11 @@ const TABLE: [(&str, &str, At); 86] = [
     ("service delete", "x --yes", Server),
     ("service edit", "x --add-permission x:y", Server),
     ("service list", "", Server),
-    ("service print", "nginx x", Nothing),
+    (
+        "service print",
+        "nginx x --basic --allow-preflight",
+        Nothing,
+    ),
     ("session delete", "x --yes", Server),
     ("session delete-others", "--yes", Server),
     ("session list", "", Server),

@@ -43,6 +43,7 @@ impl Site {
             public_url: public_url.to_owned(),
             public_url_given: public_url.starts_with("https:"),
             behind_proxy: None,
+            untrusted_forwarder: std::sync::OnceLock::new(),
         });
         let path = folder.path().join("keycroft.db");
         let app_state = AppState::open_or_create(&path, clock.clone()).unwrap();

@@ -35,6 +35,7 @@ impl Lab {
             public_url: "https://keys.lab.example".into(),
             public_url_given: true,
             behind_proxy: None,
+            untrusted_forwarder: std::sync::OnceLock::new(),
         };
         let lab = Self {
             folder,

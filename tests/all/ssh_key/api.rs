@@ -14,7 +14,7 @@ fn an_answer_has_the_fields_of_the_contract_and_no_others() {
     let body = json!({
         "public_key": format!("{RSA_3072} bob@laptop "),
         "expires_in": "30d",
-        "allowed_addresses": ["10.1.2.3/8", "::ffff:192.0.2.7"],
+        "allowed_addresses": ["::ffff:10.0.0.0/104", "::ffff:192.0.2.7"],
     });
     let key = add(&site, &site.bob, &body).expect(201).json();
     let id = key["id"].as_str().unwrap().to_owned();

@@ -126,10 +126,18 @@ fn options() -> impl Strategy<Value = KeyOptions> {
 
 fn network() -> impl Strategy<Value = String> {
     prop_oneof![
-        (any::<std::net::Ipv4Addr>(), 0..=32_u8)
-            .prop_map(|(address, bits)| format!("{address}/{bits}")),
-        (any::<std::net::Ipv6Addr>(), 0..=128_u8)
-            .prop_map(|(address, bits)| format!("{address}/{bits}")),
+        (any::<std::net::Ipv4Addr>(), 0..=32_u8).prop_map(|(address, bits)| {
+            ipnet::Ipv4Net::new(address, bits)
+                .unwrap()
+                .trunc()
+                .to_string()
+        }),
+        (any::<std::net::Ipv6Addr>(), 0..=128_u8).prop_map(|(address, bits)| {
+            ipnet::Ipv6Net::new(address, bits)
+                .unwrap()
+                .trunc()
+                .to_string()
+        }),
     ]
 }
 

@@ -285,6 +285,9 @@ fn permissions_and_addresses() {
         "fe80::1%eth0",
         "a\0",
         "0.0.0.0/0/0",
+        "10.0.0.5/8",
+        "::ffff:10.0.0.0/8",
+        "2001:db8::1/32",
     ] {
         let list = json!(["10.0.0.0/8", network]);
         ground.refuse(

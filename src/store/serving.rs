@@ -1,0 +1,73 @@
+//! How the server was started last, for `keycroft check`. Bookkeeping; not audited.
+
+use std::net::IpAddr;
+
+use super::read::Select;
+use super::writer::{Done, Job, Message};
+use super::{Store, write};
+use crate::model::address::AllowedAddresses;
+use crate::model::error::Error;
+
+/// What is recorded of the last start.
+pub(super) struct Serving {
+    pub(super) trusted_proxies: Option<AllowedAddresses>,
+    pub(super) untrusted_forwarder: Option<String>,
+}
+
+impl Store {
+    /// Records the proxies that a starting server trusts.
+    pub fn note_start(&self, trusted_proxies: Option<&AllowedAddresses>) {
+        let proxies = trusted_proxies.map(ToString::to_string);
+        self.note_later(move |select| {
+            let sql = "UPDATE installation SET trusted_proxies = ?1, untrusted_forwarder = NULL \
+                       WHERE trusted_proxies IS NOT ?1 OR untrusted_forwarder IS NOT NULL";
+            select.statement(sql)?.execute([proxies])?;
+            Ok(())
+        });
+    }
+
+    /// Records a peer that sends forwarding headers without being a trusted proxy.
+    pub fn note_untrusted_forwarder(&self, peer: IpAddr) {
+        self.note_later(move |select| {
+            let sql = "UPDATE installation SET untrusted_forwarder = ?";
+            select.statement(sql)?.execute([peer.to_string()])?;
+            Ok(())
+        });
+    }
+
+    /// Runs a fixed statement without waiting for it. It is lost when nothing can be written.
+    fn note_later(&self, job: impl FnOnce(&Select) -> Result<(), Error> + Send + 'static) {
+        let work = move |select: Result<&Select, Error>| {
+            let noted = select.and_then(|select| write::attempt(select, || job(select)));
+            Done {
+                answer: Box::new(|_| ()),
+                failure: noted.err(),
+            }
+        };
+        let job = Job::new(Box::new(work));
+        if let Err(error) = self.writer.send(Message::Job(job)) {
+            log::debug!("a note of the server was not written: {error}");
+        }
+    }
+}
+
+impl Select {
+    pub(super) fn serving(&self) -> Result<Serving, Error> {
+        let sql = "SELECT trusted_proxies, untrusted_forwarder FROM installation";
+        let found = self.one(sql, [], |row| {
+            Ok((
+                row.get::<_, Option<String>>("trusted_proxies")?,
+                row.get("untrusted_forwarder")?,
+            ))
+        })?;
+        let (proxies, untrusted_forwarder) = found.unwrap_or_default();
+        let trusted_proxies = proxies
+            .map(|text| AllowedAddresses::from_stored(&text))
+            .transpose()
+            .map_err(Error::Fault)?;
+        Ok(Serving {
+            trusted_proxies,
+            untrusted_forwarder,
+        })
+    }
+}
