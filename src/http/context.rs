@@ -27,7 +27,7 @@ pub struct Settings {
     pub public_url: String,
     /// Whether `public_url` was given; when it was not, the name that a browser used on loopback is ours too.
     pub public_url_given: bool,
-    /// Proxies whose `X-Forwarded-For` is trusted. `None`: there is no proxy.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub behind_proxy: Option<AllowedAddresses>,
     /// The first peer that sent forwarding headers without being trusted: a proxy that `behind_proxy` lacks, or a client.
     pub untrusted_forwarder: OnceLock<IpAddr>,
@@ -105,9 +105,9 @@ impl RequestContext<'_> {
         &self.server_state.app
     }
 
-    /// The client's address: the peer, or behind a trusted proxy the rightmost address in `X-Forwarded-For` that is no
-    /// trusted proxy's. When all are, the rightmost of them: the client could have written those to its left. `None` when
-    /// a trusted proxy sends none, or an entry on the way is no address.
+    /// The client's address: the peer, or behind a trusted proxy the rightmost untrusted address in `X-Forwarded-For`.
+    /// When all are trusted, the rightmost: the client could have written those to its left. `None` without the header,
+    /// and for an entry that cannot be parsed.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         let peer = self.request.remote_addr().ip().to_canonical();
@@ -144,7 +144,7 @@ impl RequestContext<'_> {
         self.app().note_untrusted_forwarder(peer);
     }
 
-    /// Whether the request carries forwarding headers.
+    /// Returns true when the request carries forwarding headers.
     #[must_use]
     pub fn is_forwarded(&self) -> bool {
         self.request.headers().any(|(name, _)| {

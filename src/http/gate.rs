@@ -151,7 +151,7 @@ pub fn host(context: &RequestContext<'_>) -> Result<Caller, Problem> {
         .caller(&presented, is_host, origin, context.now)?)
 }
 
-/// Rejects a `Connection` header that names a header of ours: a proxy on the way would remove that header (RFC 9110, 7.6.1),
+/// Rejects a `Connection` header that names a header of Keycroft: a proxy on the way would remove that header (RFC 9110, 7.6.1),
 /// and with it what it says about the sender.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use super::{Store, write};
 use crate::model::address::AllowedAddresses;
 use crate::model::error::Error;
 
-/// What is recorded of the last start.
+/// Facts about the last start.
 pub(super) struct Serving {
     pub(super) trusted_proxies: Option<AllowedAddresses>,
     pub(super) untrusted_forwarder: Option<String>,

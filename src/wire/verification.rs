@@ -23,7 +23,7 @@ pub const FORWARDING_HEADERS: [&str; 5] = [
     "X-Real-IP",
 ];
 
-/// Whether a header must never be hop-by-hop (RFC 9110, 7.6.1): a proxy that removes it changes who sends a request.
+/// Returns true for a header that must never be hop-by-hop (RFC 9110, 7.6.1): removing it changes the sender.
 #[must_use]
 pub fn is_end_to_end(header: &str) -> bool {
     IDENTITY_HEADERS

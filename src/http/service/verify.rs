@@ -66,7 +66,7 @@ fn find(context: &RequestContext<'_>) -> Sent {
     }
 }
 
-/// Whether the query has `challenge=basic`.
+/// Returns true when the query has `challenge=basic`.
 fn offers_basic(context: &RequestContext<'_>) -> bool {
     form_urlencoded::parse(context.request.raw_query_string().as_bytes())
         .any(|(name, value)| name == "challenge" && value == "basic")
