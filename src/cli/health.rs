@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::environment::variable;
 use super::exit::{Failure, UNREACHABLE};
 
 /// Time limit for the whole check.
@@ -11,8 +12,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Args)]
 pub struct HealthArguments {
-    /// Server to check
-    #[arg(env = "KEYCROFT_SERVER", default_value = "http://127.0.0.1:8420")]
+    /// Server to check [env: `KEYCROFT_SERVER`]
+    #[arg(default_value_t = variable("KEYCROFT_SERVER").unwrap_or_else(|| "http://127.0.0.1:8420".to_owned()))]
     url: String,
 }
 
