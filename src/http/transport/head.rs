@@ -3,6 +3,8 @@
 //! hyper parses every head; this only finds its end, strictly (RFC 9112, 2.2), and refuses what
 //! can be told from the line ends and the request line.
 
+use std::ops::Range;
+
 use hyper::StatusCode;
 
 use super::refusal::Refusal;
@@ -14,6 +16,10 @@ pub struct Scan {
     searched: usize,
     line_start: usize,
     lines: usize,
+    has_length: bool,
+    has_encoding: bool,
+    /// Lines with an `Upgrade` header, from first byte to behind the line feed.
+    upgrades: Vec<Range<usize>>,
 }
 
 /// What was found.
@@ -41,8 +47,8 @@ impl Scan {
                 return Found::Refused(Refusal::malformed("A line does not end with CR LF."));
             }
             let line = &bytes[self.line_start..end - 1];
+            let start = std::mem::replace(&mut self.line_start, end + 1);
             self.searched = end + 1;
-            self.line_start = end + 1;
             if self.searched > HEAD_BYTES_MAX {
                 return Found::Refused(TOO_LARGE);
             }
@@ -56,9 +62,11 @@ impl Scan {
                 }
                 continue;
             }
-            if self.lines == 0
-                && let Err(refusal) = request_line(line)
-            {
+            let checked = match self.lines {
+                0 => request_line(line),
+                _ => self.header(line, start..end + 1),
+            };
+            if let Err(refusal) = checked {
                 return Found::Refused(refusal);
             }
             self.lines += 1;
@@ -66,6 +74,50 @@ impl Scan {
                 return Found::Refused(TOO_MANY);
             }
         }
+    }
+
+    /// Rejects a second body length (RFC 9112, 6.1 and 6.3). This is read from the bytes: hyper drops a `Content-Length` beside
+    /// a `Transfer-Encoding`, or equal to the one before it, without a trace.
+    fn header(&mut self, line: &[u8], place: Range<usize>) -> Result<(), Refusal> {
+        let end = line
+            .iter()
+            .position(|&byte| byte == b':')
+            .unwrap_or(line.len());
+        let name = line[..end].trim_ascii();
+        if name.eq_ignore_ascii_case(b"upgrade") {
+            self.upgrades.push(place);
+        } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
+            self.has_encoding = true;
+        } else if name.eq_ignore_ascii_case(b"content-length") {
+            if self.has_length {
+                return Err(Refusal::malformed(
+                    "The request has more than one Content-Length header.",
+                ));
+            }
+            self.has_length = true;
+        }
+        if self.has_length && self.has_encoding {
+            return Err(Refusal::malformed(
+                "Content-Length and Transfer-Encoding exclude each other.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Removes the `Upgrade` headers from a head of `length` bytes at the beginning of `bytes`; its new length. No protocol is
+    /// upgraded to here, which a server expresses by ignoring the header (RFC 9110, 7.8). hyper takes an answer that leaves part
+    /// of the body unread for a completed upgrade, and ends without sending it.
+    pub fn without_upgrades(&mut self, bytes: &mut Vec<u8>, mut length: usize) -> usize {
+        for line in self.upgrades.drain(..).rev() {
+            length -= line.len();
+            bytes.drain(line);
+        }
+        length
+    }
+
+    /// Whether the head has an `Upgrade` header.
+    pub fn has_upgrades(&self) -> bool {
+        !self.upgrades.is_empty()
     }
 
     /// The limits, as far as they can be told before the line's end has come.

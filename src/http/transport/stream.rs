@@ -115,7 +115,7 @@ impl Stream {
     fn hands_head(&mut self, bytes: &[u8], cursor: &mut ReadBufCursor<'_>) -> bool {
         match self.scan.look(bytes) {
             Found::More => self.carry.extend_from_slice(bytes),
-            Found::Head(length) if length <= cursor.remaining() => {
+            Found::Head(length) if length <= cursor.remaining() && !self.scan.has_upgrades() => {
                 cursor.put_slice(&bytes[..length]);
                 self.carry.extend_from_slice(&bytes[length..]);
                 self.scan = Scan::default();
@@ -147,6 +147,7 @@ impl Stream {
 
     /// Hands on so many bytes of a checked head, or what hyper has room for.
     fn hand(&mut self, length: usize, cursor: &mut ReadBufCursor<'_>) {
+        let length = self.scan.without_upgrades(&mut self.carry, length);
         let now = length.min(cursor.remaining());
         self.hand_carried(now, cursor);
         self.scan = Scan::default();

@@ -24,20 +24,105 @@ fn hex(text: &str) -> String {
 }
 
 #[test]
-fn length_and_chunks_together_are_chunks_and_the_end() {
+fn two_body_lengths_are_refused_before_the_handler() {
     let server = Server::start();
+    let chunked = "Transfer-Encoding: chunked\r\n";
     for headers in [
         "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
         "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n",
         "Content-Length: 5\r\nTransfer-Encoding: CHUNKED\r\nContent-Length: 5\r\n",
+        "content-LENGTH: 5\r\nX: y\r\nTRANSFER-encoding:chunked\r\n",
+        "Content-Length: 0\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: nonsense\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length:\r\n",
+        "Content-Length: 5\r\nTransfer-Encoding: identity\r\n",
+        "Content-Length: 5\r\nTransfer-Encoding:\r\n",
+        "Connection: Content-Length\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "Connection: upgrade\r\nUpgrade: h2c\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "Expect: 100-continue\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n",
+        "Content-Length: 5\r\nContent-Length: 5\r\n",
+        "Content-Length: 0\r\nContent-Length: 0\r\n",
+        "Content-Length: 5\r\nX: y\r\ncontent-length: 05\r\n",
     ] {
-        let sent = format!("POST /outer HTTP/1.1\r\nHost: a\r\n{headers}\r\n0\r\n\r\n{INNER}");
-        let answers = never_smuggles(&server, headers, &sent);
-        assert_eq!(answers.matches("HTTP/1.1 ").count(), 1, "{answers:?}");
-        assert!(answers.contains("POST /outer "), "{answers:?}");
-        assert!(answers.contains("connection: close"), "{answers:?}");
-        assert!(!answers.contains("content-length: 5"), "{answers:?}");
+        for (method, version) in [
+            ("POST", "1.1"),
+            ("POST", "1.0"),
+            ("GET", "1.1"),
+            ("DELETE", "1.1"),
+        ] {
+            let sent = format!(
+                "{method} /outer HTTP/{version}\r\nHost: a\r\n{headers}\r\n0\r\n\r\n{INNER}"
+            );
+            let answers = never_smuggles(&server, headers, &sent);
+            assert_eq!(answers.matches("HTTP/1.").count(), 1, "{answers:?}");
+            assert!(answers[8..].starts_with(" 400 "), "{headers}: {answers:?}");
+            assert!(!answers.contains("/outer"), "{headers}: {answers:?}");
+            assert!(answers.contains("connection: close"), "{answers:?}");
+        }
     }
+    // Each alone is served.
+    let alone = format!("POST /outer HTTP/1.1\r\nHost: a\r\n{chunked}\r\n1\r\nx\r\n0\r\n\r\n");
+    assert!(never_smuggles(&server, "alone", &alone).contains("body: x"));
+}
+
+#[test]
+fn an_upgrade_request_gets_the_same_answer_as_without() {
+    let server = Server::start();
+    let large = "x".repeat(5_000);
+    let upgrades = [
+        "Connection: upgrade\r\nUpgrade: h2c\r\n",
+        "Upgrade: websocket\r\nConnection: keep-alive, Upgrade\r\nSec-WebSocket-Version: 13\r\n",
+        "uPGRADE: h2c\r\nUpgrade: websocket\r\n",
+    ];
+    let bodies = [
+        ("Content-Length: 0\r\n".to_owned(), String::new()),
+        ("Content-Length: 5\r\n".to_owned(), "hello".to_owned()),
+        ("Content-Length: 5000\r\n".to_owned(), large.clone()),
+        ("Content-Length: 5000\r\n".to_owned(), String::new()),
+        (
+            "Transfer-Encoding: chunked\r\n".to_owned(),
+            format!("1388\r\n{large}\r\n0\r\n\r\n"),
+        ),
+        (
+            "Transfer-Encoding: chunked\r\n".to_owned(),
+            "g\r\n".to_owned(),
+        ),
+    ];
+    for path in ["/outer", "/work", "/empty"] {
+        for (length, body) in &bodies {
+            let answer = |upgrade: &str| {
+                let mut client = server.connect();
+                client.send(format!(
+                    "POST {path} HTTP/1.1\r\nHost: a\r\n{upgrade}{length}\r\n{body}"
+                ));
+                let mut answer = client.answer();
+                answer.head = answer
+                    .head
+                    .lines()
+                    .filter(|line| !line.starts_with("request-id") && !line.starts_with("date"))
+                    .collect();
+                (answer.status, answer.head)
+            };
+            let without = answer("");
+            for upgrade in upgrades {
+                let (status, head) = answer(upgrade);
+                assert_eq!(status, without.0, "{path} {length} {upgrade}: {head}");
+                assert_eq!(
+                    head.contains("connection: close"),
+                    without.1.contains("connection: close"),
+                    "{path} {length} {upgrade}"
+                );
+            }
+        }
+    }
+    // What follows on the connection is a request, not the upgraded protocol.
+    let mut client = server.connect();
+    let upgrade = upgrades[0];
+    client.send(format!(
+        "GET /first HTTP/1.1\r\nHost: a\r\n{upgrade}\r\nGET /second HTTP/1.1\r\nHost: a\r\n\r\n"
+    ));
+    assert!(client.answer().body.starts_with("GET /first "));
+    assert!(client.answer().body.starts_with("GET /second "));
 }
 
 #[test]
