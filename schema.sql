@@ -12,6 +12,7 @@ CREATE TABLE installation (
     created_at     INTEGER NOT NULL,
     digest_key     BLOB NOT NULL CHECK (length(digest_key) = 32),  -- for keyed digests (Idempotency-Key, throttle)
     last_backup_at INTEGER,
+    public_url     TEXT,       -- of the server that ran last: where links lead that are created without it
     trusted_proxies     TEXT,  -- networks of --behind-proxy at the last start; NULL: none
     untrusted_forwarder TEXT   -- address that sent forwarding headers since then without being in them
 ) STRICT;
@@ -263,7 +264,8 @@ CREATE TABLE policy (
     ssh_keys_max             INTEGER NOT NULL CHECK (ssh_keys_max > 0)
 ) STRICT;
 
--- The audit log: each event's hash is over its fields and the hash before it. Never changed, never deleted.
+-- The audit log: the hash of each event covers its fields and the hash before it. Events are never changed, and deleted only
+-- once they are archived.
 CREATE TABLE events (
     number          INTEGER PRIMARY KEY,
     at              INTEGER NOT NULL,
@@ -290,7 +292,32 @@ CREATE INDEX events_by_action ON events (action, number);
 CREATE INDEX events_by_target ON events (target_id, number);
 
 CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT raise(ABORT, 'events are never changed'); END;
-CREATE TRIGGER events_last BEFORE DELETE ON events BEGIN SELECT raise(ABORT, 'events are never deleted'); END;
+CREATE TRIGGER events_last BEFORE DELETE ON events WHEN OLD.number > (SELECT coalesce(max(last), 0) FROM event_archives)
+BEGIN SELECT raise(ABORT, 'only archived events are deleted'); END;
+
+-- Prefixes of the audit log that were written to archive files. The chain of the kept events starts from the last head.
+CREATE TABLE event_archives (
+    first       INTEGER NOT NULL CHECK (first > 0),
+    last        INTEGER PRIMARY KEY CHECK (last >= first),
+    head        BLOB NOT NULL CHECK (length(head) = 32),  -- the hash of the event `last`
+    archived_at INTEGER NOT NULL
+) STRICT;
+CREATE TRIGGER event_archives_append BEFORE INSERT ON event_archives WHEN NEW.first <> (SELECT coalesce(max(last), 0) + 1 FROM event_archives)
+BEGIN SELECT raise(ABORT, 'archives have no gap'); END;
+CREATE TRIGGER event_archives_stay BEFORE UPDATE ON event_archives BEGIN SELECT raise(ABORT, 'archives are never changed'); END;
+CREATE TRIGGER event_archives_last BEFORE DELETE ON event_archives BEGIN SELECT raise(ABORT, 'archives are never deleted'); END;
+
+-- Refused acts of one caller, or from one address, within a minute: the first becomes an event at once, the others are counted
+-- here and written into the next one.
+CREATE TABLE repeated_refusals (
+    who   TEXT NOT NULL,     -- 'user 1', 'credential …', 'address …', or 'others'
+    what  TEXT NOT NULL,     -- the action; of strangers also its target; or 'others'
+    since INTEGER NOT NULL,  -- when the first was refused
+    event INTEGER NOT NULL,  -- the number of its event
+    more  INTEGER NOT NULL CHECK (more >= 0),
+    PRIMARY KEY (who, what)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX repeated_refusals_by_time ON repeated_refusals (since);
 
 -- What is no act.
 

@@ -11,7 +11,7 @@ use crate::model::event::Event;
 use crate::model::permission::BuiltinPermission;
 use crate::model::secret::Id;
 use crate::model::user::{User, UserId, Username};
-use crate::store::{EventFilter, Page, Verdict};
+use crate::store::{EventFilter, Page};
 
 /// Downloads under way at once: each holds one of few threads for as long as its reader is slow, and a connection.
 const DOWNLOADS_MAX: usize = 8;
@@ -205,14 +205,6 @@ impl App {
             after,
             limit,
         )
-    }
-
-    /// Goes through the whole chain of events.
-    ///
-    /// # Errors
-    /// Faults of ours.
-    pub fn verify_events(&self) -> Result<Verdict, Error> {
-        self.read.verify_events()
     }
 
     /// A user by name.

@@ -1,6 +1,7 @@
 //! The verbs: one function per thing that can be asked. The only user of the store.
 
 mod account;
+mod audit_archive;
 mod credential;
 mod device_login;
 mod event;
@@ -124,6 +125,18 @@ impl AppState {
         })
     }
 
+    /// Notes where the server on this database is reached. On a full disk the note is missing, and the server runs.
+    pub fn note_public_url(&self, url: &str) {
+        if let Err(error) = self.store.note_public_url(url.to_owned()) {
+            log::warn!("the public URL was not noted: {error}");
+        }
+    }
+
+    /// Reserves disk space for revocations on a full disk, for as long as this is open.
+    pub fn reserve_space(&self) {
+        self.store.reserve_space();
+    }
+
     /// Writes what is noted in memory and closes the file.
     pub fn close(&self) {
         self.store.close();
@@ -167,6 +180,14 @@ impl App {
         }
     }
 
+    /// Where the server that ran last on this database is reached; `None` when none ever ran.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database can't be read.
+    pub fn public_url(&self) -> Result<Option<String>, Error> {
+        self.read.public_url()
+    }
+
     /// A digest that only this installation can make: of an `Idempotency-Key`, a cookie, a name that is throttled.
     #[must_use]
     pub fn keyed(&self, parts: &[&[u8]]) -> Digest {
@@ -196,7 +217,7 @@ impl App {
             crate::model::event::AuditDetails::of(target).after("missing", missing.as_str());
         if let Err(error) = self.store().note_refusal(
             caller.now,
-            Action::Request.as_str(),
+            Action::Request,
             caller.actor(),
             caller.origin.clone(),
             trace,

@@ -252,7 +252,7 @@ impl App {
         };
         self.store().note_refusal(
             now,
-            Action::SignIn.as_str(),
+            Action::SignIn,
             Actor::nobody(),
             origin,
             AuditDetails::of(target),

@@ -301,9 +301,18 @@ fn show_key(client: &Client, owner: &WhoseKeys, given: &str) -> Result<(), Failu
 #[must_use]
 pub fn end_of(expires: Option<String>) -> (Option<String>, Option<String>) {
     match expires {
+        // A day counts as a whole.
+        Some(text) if is_date(&text) => (None, Some(format!("{text}T23:59:59Z"))),
         Some(text) if text.contains('T') && text.contains('-') => (None, Some(text)),
         other => (other, None),
     }
+}
+
+/// Whether this has the form of a day: 2027-01-31.
+fn is_date(text: &str) -> bool {
+    let mut parts = text.split('-').map(str::len);
+    let has_parts = parts.next() == Some(4) && parts.next() == Some(2) && parts.next() == Some(2);
+    has_parts && parts.next().is_none() && text.bytes().all(|b| b.is_ascii_digit() || b == b'-')
 }
 
 /// A list that says something.

@@ -13,6 +13,7 @@ use super::connection::{Connection, Remote};
 use super::exit::{FAILED, Failure, INVALID, USAGE};
 use super::notice;
 use super::output::say;
+use super::proxy_bypass;
 use crate::clock::Clock;
 use crate::model::time::Time;
 use crate::wire::ListOut;
@@ -126,8 +127,7 @@ impl Client {
             .timeout_connect(Some(CONNECT_TIME))
             .timeout_global(Some(REQUEST_TIME))
             .tls_config(tls);
-        if !https {
-            // A proxy would read what goes by in the clear, and loopback means this machine.
+        if proxy_bypass::is_direct(&connection.server) {
             config = config.proxy(None);
         }
         Ok(Self {

@@ -1,5 +1,6 @@
 //! Which server is asked, with which credential, and who said so: flag before environment before files.
 
+use std::io::{ErrorKind, Read};
 use std::net::IpAddr;
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use zeroize::Zeroizing;
 use super::config::{Config, Folder};
 use super::environment::{path_variable, variable};
 use super::exit::{FAILED, Failure, INVALID, SIGN_IN_NEEDED, USAGE};
+use super::text_file;
 use crate::model::credential::Kind;
 use crate::model::secret::{Form, Id, Presented};
 use crate::model::time::Time;
@@ -52,9 +54,16 @@ impl Server {
     /// # Errors
     /// A sentence, when it has another form.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const FORM: &str = "write the server as https://keys.lab.example, with nothing behind it";
+        const FORM: &str = "expected a URL such as https://keys.lab.example, without a path";
         let text = text.trim().trim_end_matches('/');
-        let lower = text.to_ascii_lowercase();
+        let mut lower = text.to_ascii_lowercase();
+        if !lower.contains("://") {
+            lower.insert_str(0, "https://");
+            // A server on this machine usually speaks plain HTTP: either may be meant.
+            if Self(lower.clone()).is_loopback() {
+                return Err("write http:// or https:// in front of a server on this machine");
+            }
+        }
         let host = lower
             .strip_prefix("https://")
             .or_else(|| lower.strip_prefix("http://"))
@@ -82,14 +91,20 @@ impl Server {
         self.0.split_once("://").map_or("", |(_, host)| host)
     }
 
+    /// The host without its port, and an IPv6 address without brackets.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let host = self.host();
+        match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
+            Some((address, _)) => address,
+            None => host.split_once(':').map_or(host, |(name, _)| name),
+        }
+    }
+
     /// Whether it is this machine's own loopback, where nobody is on the way.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        let host = self.host();
-        let name = match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
-            Some((address, _)) => address,
-            None => host.split_once(':').map_or(host, |(name, _)| name),
-        };
+        let name = self.name();
         name == "localhost"
             || name
                 .parse::<IpAddr>()
@@ -136,8 +151,8 @@ impl Credential {
     /// # Errors
     /// Exit code 6, when it has not the form of one, or is mistyped.
     pub fn parse(text: &str, source: Source) -> Result<Self, Failure> {
-        let text = text.trim();
-        let Some(presented) = Presented::parse(text) else {
+        let text = text_file::unwrapped(text);
+        let Some(presented) = Presented::parse(&text) else {
             return Err(Failure::new(
                 INVALID,
                 format!(
@@ -146,7 +161,7 @@ impl Credential {
             ));
         };
         Ok(Self {
-            secret: Zeroizing::new(text.to_owned()),
+            secret: text,
             form: presented.form,
             id: presented.id,
             source,
@@ -456,9 +471,11 @@ fn from_environment() -> Result<Option<Credential>, Failure> {
         Failure::new(FAILED, format!("{path}, which {TOKEN_FILE} names: {error}"))
     };
     let file = std::fs::File::open(&path).map_err(fail)?;
-    let text = Zeroizing::new(
-        std::io::read_to_string(std::io::Read::take(file, TOKEN_FILE_BYTES_MAX)).map_err(fail)?,
-    );
+    let mut bytes = Zeroizing::new(Vec::new());
+    std::io::Read::take(file, TOKEN_FILE_BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(fail)?;
+    let text = text_file::decode(&bytes).ok_or_else(|| fail(ErrorKind::InvalidData.into()))?;
     Credential::parse(&text, Source::Variable(TOKEN_FILE)).map(Some)
 }
 
@@ -473,12 +490,16 @@ mod tests {
             ("https://Keys.lab.example/", "https://keys.lab.example"),
             ("http://127.0.0.1:8420", "http://127.0.0.1:8420"),
             ("https://[::1]:8420", "https://[::1]:8420"),
+            ("keys.lab.example", "https://keys.lab.example"),
+            ("Keys.lab.example:8420/", "https://keys.lab.example:8420"),
         ] {
             assert_eq!(Server::parse(text).unwrap().as_str(), server);
         }
         for bad in [
             "",
-            "keys.lab.example",
+            "localhost:8420",
+            "127.0.0.1:8420",
+            "keys.lab.example/login",
             "https://",
             "https://a/b",
             "https://user@a",

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::client::{Client, PROGRAM};
 use super::config::{Context, Folder, Saved};
-use super::connection::{Connection, Credential, Remote, Server, Source};
+use super::connection::{Connection, Credential, Remote, Server, Source, variable};
 use super::exit::{FAILED, Failure, INVALID, REFUSED, SIGN_IN_NEEDED, USAGE};
 use super::output::{say, until};
 use super::prompt;
@@ -147,7 +147,7 @@ fn parse_context_name(name: &str) -> Result<String, Failure> {
 
 fn pasted() -> Result<Credential, Failure> {
     let credential = Credential::parse(
-        &prompt::secret("Token or API key (it is not shown): ")?,
+        &prompt::credential("Token or API key (it is not shown): ")?,
         Source::StandardInput,
     )?;
     if credential.is(Kind::Token) || credential.is(Kind::ApiKey) {
@@ -308,7 +308,12 @@ fn keep(client: &Client, folder: &Folder, name: &str) -> Result<(), Failure> {
         secret: connection.credential()?.secret.clone(),
         expires_at: me.expires_at.clone(),
     };
+    let mut replaced = None;
     folder.lock()?.change(|config, credentials| {
+        replaced = credentials
+            .contexts
+            .get(name)
+            .map(|saved| saved.secret.clone());
         config.contexts.insert(name.to_owned(), context);
         config.current = Some(name.to_owned());
         credentials.contexts.insert(name.to_owned(), saved);
@@ -324,6 +329,23 @@ fn keep(client: &Client, folder: &Folder, name: &str) -> Result<(), Failure> {
         credential.hint(),
         until(me.expires_at.as_deref(), client.now())
     ));
+    let old = replaced
+        .and_then(|secret| Credential::parse(&secret, Source::Context(name.to_owned())).ok())
+        .filter(|old| old.id != credential.id);
+    if let Some(old) = old {
+        say(&format!(
+            "the login saved before, with {}, is forgotten here and stays valid until it expires; to keep both, log in with --context NAME",
+            old.hint()
+        ));
+    }
+    if let Some(name) = ["KEYCROFT_TOKEN", "KEYCROFT_TOKEN_FILE"]
+        .into_iter()
+        .find(|name| variable(name).is_some())
+    {
+        say(&format!(
+            "keycroft: {name} is set and is used in place of this login; unset it"
+        ));
+    }
     Ok(())
 }
 

@@ -3,6 +3,8 @@
 mod account;
 mod api_key;
 mod argument;
+mod audit;
+mod audit_file;
 mod authorized_keys;
 mod backup;
 mod check;
@@ -28,6 +30,7 @@ mod place;
 mod policy;
 mod prompt;
 mod proxy;
+mod proxy_bypass;
 mod refusal;
 mod scan;
 mod serve;
@@ -37,6 +40,7 @@ mod ssh_key;
 mod ssh_key_import;
 mod sshd;
 mod systemd;
+mod text_file;
 mod token;
 mod topic;
 mod user;
@@ -106,9 +110,9 @@ enum Command {
     Policy(policy::PolicyArguments),
     /// The audit log: list, export
     Event(event::EventArguments),
-    /// The audit log's chain
+    /// The audit log's hash chain: verify, archive
     #[command(subcommand)]
-    Audit(operator::AuditCommand),
+    Audit(audit::AuditCommand),
     /// Remove what is over, and say what was removed
     Sweep(policy::SweepArguments),
     /// Ask whether the secret on standard input is good; exit code 10 when it is not
@@ -193,7 +197,7 @@ fn answer(command: Command) -> Result<(), exit::Failure> {
         Command::Service(arguments) => group::service(arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Event(arguments) => event::run(arguments),
-        Command::Audit(command) => operator::audit(&command),
+        Command::Audit(command) => audit::run(&command),
         Command::Sweep(arguments) => policy::sweep(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Burn(arguments) => verify::burn(&arguments),

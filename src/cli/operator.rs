@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
 use super::environment::path_variable;
 use super::exit::{FAILED, Failure};
-use super::output;
-use crate::app::{AppState, Verdict};
+use crate::app::AppState;
 use crate::clock::Clock;
 
 /// The file, where one is named.
@@ -53,31 +52,4 @@ fn open(path: &Path) -> Result<AppState, Failure> {
         Failure::new(FAILED, error.to_string())
             .hint("run this as the file's owner, and name the file with --db FILE")
     })
-}
-
-#[derive(Subcommand)]
-pub enum AuditCommand {
-    /// Go through the whole chain of events; print how many there are and the head, which can be kept elsewhere
-    Verify {
-        #[command(flatten)]
-        database: Database,
-    },
-}
-
-/// `keycroft audit`.
-///
-/// # Errors
-/// With what to say and the exit code.
-pub fn audit(command: &AuditCommand) -> Result<(), Failure> {
-    let AuditCommand::Verify { database } = command;
-    let app_state = database.open()?;
-    let verdict = app_state.app()?.verify_events()?;
-    app_state.close();
-    match verdict {
-        Verdict::Whole { events, head } => output::line(&format!("{events}\t{head}")),
-        Verdict::Broken { number } => Err(Failure::new(
-            FAILED,
-            format!("the audit log is broken: event {number} does not follow from those before it"),
-        )),
-    }
 }

@@ -21,7 +21,10 @@ pub struct PolicyArguments {
 enum PolicyCommand {
     /// Show the organisation's rules
     Show,
-    /// Change some of them: keycroft policy set `api_key_lifetime_max=90d` `token_lifetime_choice=false`
+    /// Change some of them
+    #[command(
+        after_help = "Example: keycroft policy set api_key_lifetime_max=90d token_lifetime_choice=false"
+    )]
     Set {
         /// Lists have commas between their words; lifetimes are like 30d, 12h or never
         #[arg(required = true, value_name = "KEY=VALUE")]

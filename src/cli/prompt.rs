@@ -4,8 +4,9 @@ use std::io::{BufRead, IsTerminal, Read};
 
 use zeroize::Zeroizing;
 
-use super::exit::{FAILED, Failure, INTERRUPTED, USAGE};
+use super::exit::{FAILED, Failure, INTERRUPTED, INVALID, USAGE};
 use super::output::ask;
+use super::text_file;
 
 /// Longest secret or password read from standard input, in bytes.
 const SECRET_BYTES_MAX: u64 = 4_096;
@@ -87,4 +88,27 @@ pub fn secret(question: &str) -> Result<Zeroizing<String>, Failure> {
         return Err(Failure::new(USAGE, "nothing came on standard input"));
     }
     Ok(trimmed)
+}
+
+/// A token, a key or another secret of Keycroft from standard input, where it may have been wrapped or encoded on the way; on a
+/// terminal as [`secret`].
+///
+/// # Errors
+/// As [`secret`].
+pub fn credential(question: &str) -> Result<Zeroizing<String>, Failure> {
+    if std::io::stdin().is_terminal() {
+        return secret(question);
+    }
+    let mut bytes = Zeroizing::new(Vec::new());
+    std::io::stdin()
+        .lock()
+        .take(SECRET_BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::new(FAILED, format!("standard input: {error}")))?;
+    let text = text_file::decode(&bytes)
+        .ok_or_else(|| Failure::new(INVALID, "standard input is not text (UTF-8 or UTF-16)"))?;
+    if text.trim().is_empty() {
+        return Err(Failure::new(USAGE, "nothing came on standard input"));
+    }
+    Ok(text)
 }

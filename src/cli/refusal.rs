@@ -3,10 +3,12 @@
 use ureq::http::{HeaderMap, header};
 
 use super::client::Client;
+use super::connection::variable;
 use super::exit::{
     FAILED, Failure, INVALID, NOT_FOUND, REFUSED, SIGN_IN_NEEDED, TOO_MANY, UNREACHABLE, USAGE,
 };
 use super::output::relative;
+use super::proxy_bypass;
 use crate::model::credential::Kind;
 use crate::wire::ProblemOut;
 
@@ -18,7 +20,10 @@ impl Client {
         if matches!(error, ureq::Error::BadUri(_) | ureq::Error::Http(_)) {
             return Failure::new(USAGE, "this is no path that can be asked for");
         }
-        let cause = cause(error);
+        let mut cause = cause(error);
+        if let Some(proxy) = self.proxy_in_use() {
+            cause.push_str(&format!(" (through the proxy {proxy})"));
+        }
         let host = self.connection.server.host();
         let (cause, hint) = about_tls(&cause, host).unwrap_or_else(|| {
             (
@@ -27,6 +32,31 @@ impl Client {
             )
         });
         Failure::new(UNREACHABLE, format!("{server} can't be reached: {cause}")).hint(hint)
+    }
+
+    /// The proxy that requests go through, without its password, and the variable that names it.
+    fn proxy_in_use(&self) -> Option<String> {
+        if proxy_bypass::is_direct(&self.connection.server) {
+            return None;
+        }
+        let proxy = ureq::Proxy::try_from_env()?;
+        // In the order in which the library looks.
+        let variables = [
+            "ALL_PROXY",
+            "all_proxy",
+            "HTTPS_PROXY",
+            "https_proxy",
+            "HTTP_PROXY",
+            "http_proxy",
+        ];
+        let named = variables
+            .into_iter()
+            .find(|name| variable(name).is_some())?;
+        Some(format!(
+            "{}:{}, which {named} names",
+            proxy.host(),
+            proxy.port()
+        ))
     }
 
     /// What a refusal means for who asked.
@@ -188,6 +218,18 @@ pub fn about_tls(cause: &str, host: &str) -> Option<(String, String)> {
         (
             "its certificate is not good yet, or this machine's clock is wrong".to_owned(),
             "date".to_owned(),
+        )
+    } else if says(&["CaUsedAsEndEntity"]) {
+        (
+            "its certificate is a CA certificate, which clients don't accept as a server's"
+                .to_owned(),
+            "on the server: openssl req -x509 with -addext basicConstraints=critical,CA:FALSE"
+                .to_owned(),
+        )
+    } else if says(&["UnsupportedCertVersion"]) {
+        (
+            "its certificate is of version 1, which has no names".to_owned(),
+            "on the server: a certificate of version 3, with subjectAltName".to_owned(),
         )
     } else if says(&["UnknownIssuer", "BadSignature"]) {
         (

@@ -181,6 +181,7 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
     start_log(wanted.log);
     let (listeners, address) = wanted.listen()?;
     let app_state = wanted.database.open_or_create()?;
+    app_state.reserve_space();
     let scheme = if wanted.tls.is_some() {
         "https"
     } else {
@@ -195,6 +196,7 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
         untrusted_forwarder: std::sync::OnceLock::new(),
     };
     app_state.app()?.note_start(settings.behind_proxy.as_ref());
+    app_state.note_public_url(&settings.public_url);
     if let Some(code) = app_state.app()?.set_up_code()? {
         // One of the two places where a secret is ever written down: there is nobody yet who could be shown it otherwise.
         eprintln!(

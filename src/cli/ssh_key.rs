@@ -442,14 +442,17 @@ fn from_file(file: &Path) -> Result<String, Failure> {
     let name = file.display();
     let fail = |error: std::io::Error| Failure::new(USAGE, format!("{name}: {error}"));
     let mut bytes = Vec::new();
-    if file.as_os_str() == "-" {
+    if let Some(text) = file.to_str().filter(|text| is_key_text(text)) {
+        bytes.extend_from_slice(text.as_bytes());
+    } else if file.as_os_str() == "-" {
         let mut input = std::io::stdin().lock().take(FILE_BYTES_MAX);
         input.read_to_end(&mut bytes).map_err(fail)?;
     } else {
         let mut input = File::open(file).map_err(fail)?.take(FILE_BYTES_MAX);
         input.read_to_end(&mut bytes).map_err(fail)?;
     }
-    let text = zeroize::Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
+    let text = super::text_file::decode(&bytes)
+        .unwrap_or_else(|| String::from_utf8_lossy(&bytes).into_owned().into());
     zeroize::Zeroize::zeroize(&mut bytes);
     match ImportedKey::parse(&text, &any_rules()) {
         Ok(read) if read == ImportedKey::from(read.key.clone()) => Ok(line_of(&read.key)),
@@ -458,6 +461,16 @@ fn from_file(file: &Path) -> Result<String, Failure> {
         Err(ImportRefusal::Key(KeyRefusal::PrivateKey)) => Err(is_private(file)),
         Err(refusal) => Err(Failure::new(INVALID, format!("{name}: {refusal}"))),
     }
+}
+
+/// Whether an argument is the text of a public key in place of its file's name.
+fn is_key_text(text: &str) -> bool {
+    let is_type = |word: &str| {
+        ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"]
+            .iter()
+            .any(|begin| word.starts_with(begin))
+    };
+    matches!(text.split_once(' '), Some((word, rest)) if is_type(word) && rest.trim_start().starts_with("AAAA"))
 }
 
 fn line_of(key: &PublicKey) -> String {

@@ -85,28 +85,31 @@ fn import_homes(client: &Client, folder: &Path, allow_shared: bool) -> Result<Ve
     homes.sort();
     let mut all = Vec::new();
     for home in homes {
-        let path = home.join(".ssh/authorized_keys");
         let name = home.file_name().and_then(|name| name.to_str());
         let Some(user) = name.and_then(|name| Username::parse(name).ok()) else {
             continue;
         };
-        if fs::symlink_metadata(&path).is_err() {
-            continue;
-        }
-        let lines = read(&path)
-            .and_then(|text| import_text(client, Some(user.as_str()), &text, allow_shared));
-        let lines = match lines {
-            Ok(lines) => lines,
-            Err(failure) if matches!(failure.code, NOT_FOUND | USAGE | INVALID) => {
-                vec![refused(0, failure.message)]
+        // Where sshd looks when nothing else is configured.
+        for name in ["authorized_keys", "authorized_keys2"] {
+            let path = home.join(".ssh").join(name);
+            if fs::symlink_metadata(&path).is_err() {
+                continue;
             }
-            Err(failure) => return Err(failure),
-        };
-        all.push(Told {
-            file: path.display().to_string(),
-            user: Some(user.to_string()),
-            lines,
-        });
+            let lines =
+                read(&path).and_then(|text| import_text(client, Some(user.as_str()), &text, allow_shared));
+            let lines = match lines {
+                Ok(lines) => lines,
+                Err(failure) if matches!(failure.code, NOT_FOUND | USAGE | INVALID) => {
+                    vec![refused(0, failure.message)]
+                }
+                Err(failure) => return Err(failure),
+            };
+            all.push(Told {
+                file: path.display().to_string(),
+                user: Some(user.to_string()),
+                lines,
+            });
+        }
     }
     Ok(all)
 }
@@ -133,7 +136,12 @@ fn read(path: &Path) -> Result<String, Failure> {
             .read_to_end(&mut bytes)
             .map_err(|error| fail(&error))?;
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    // A line that is no UTF-8 is told as such by its number.
+    let text = super::text_file::decode(&bytes);
+    Ok(text.map_or_else(
+        || String::from_utf8_lossy(&bytes).into_owned(),
+        |text| text.to_string(),
+    ))
 }
 
 /// Sends a file in parts. A private key anywhere in it stops all before anything is sent.

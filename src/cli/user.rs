@@ -98,23 +98,28 @@ enum UserCommand {
 /// Where a link leads that is made on the file; a server knows its own address.
 #[derive(Args)]
 struct Link {
-    /// Where the link leads, when it is made on the file [env: KEYCROFT_PUBLIC_URL]
-    #[arg(
-        long,
-        default_value_t = variable("KEYCROFT_PUBLIC_URL").unwrap_or_else(|| "http://127.0.0.1:8420".to_owned()),
-        value_name = "URL"
-    )]
-    public_url: String,
+    /// Where the link leads when it is created on the database [env: KEYCROFT_PUBLIC_URL] [default: the public URL of the
+    /// server that ran last]
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
 }
 
+/// Where a server listens that is told nothing else.
+const USUAL_URL: &str = "http://127.0.0.1:8420";
+
 impl Link {
-    fn with(&self, purpose: Purpose, code: Secret) -> String {
-        let path = purpose.path().unwrap_or("/");
-        format!(
-            "{}{path}?code={}",
-            self.public_url.trim_end_matches('/'),
-            *code.reveal()
-        )
+    /// The link that spends `code`.
+    fn with(&self, file: &File, purpose: Purpose, code: Secret) -> Result<String, Failure> {
+        let given = self.public_url.clone().or_else(|| variable("KEYCROFT_PUBLIC_URL"));
+        let url = match given {
+            Some(url) => url,
+            None => file.app.public_url()?.unwrap_or_else(|| {
+                say("keycroft: no server has run on this database, so the link leads to this machine; pass --public-url URL");
+                USUAL_URL.to_owned()
+            }),
+        };
+        let (url, path) = (url.trim_end_matches('/'), purpose.path().unwrap_or("/"));
+        Ok(format!("{url}{path}?code={}", *code.reveal()))
     }
 }
 
@@ -295,7 +300,8 @@ fn add(at: &Backend, wanted: UserIn, link: &Link) -> Result<(), Failure> {
             let invited = file.app.add_user_as_operator(wanted.parse()?)?;
             let invitation = invited
                 .code
-                .map(|code| link.with(Purpose::Invitation, code));
+                .map(|code| link.with(file, Purpose::Invitation, code))
+                .transpose()?;
             Shown::of(UserOut {
                 invitation,
                 ..UserOut::of(&invited.user)
@@ -389,12 +395,11 @@ fn reset_password(at: &Backend, name: &str, link: &Link) -> Result<(), Failure> 
         Backend::Server(client) => {
             answered(&client.post(&format!("{}/reset-password", path(name)?), &NothingIn {})?)?
         }
-        Backend::File(file) => Shown::of(LinkOut {
-            link: link.with(
-                Purpose::PasswordReset,
-                file.app.reset_password_as_operator(&username(name)?)?,
-            ),
-        })?,
+        Backend::File(file) => {
+            let code = file.app.reset_password_as_operator(&username(name)?)?;
+            let link = link.with(file, Purpose::PasswordReset, code)?;
+            Shown::of(LinkOut { link })?
+        }
     };
     if at.json() {
         return output::line(&made.json);

@@ -108,7 +108,7 @@ pub fn burn(arguments: &BurnArguments) -> Result<(), Failure> {
 fn with_secret(remote: &Remote) -> Result<Client, Failure> {
     let connection = remote.server()?;
     let credential = Credential::parse(
-        &prompt::secret("Secret (it is not shown): ")?,
+        &prompt::credential("Secret (it is not shown): ")?,
         Source::StandardInput,
     )
     .map_err(|failure| Failure {

@@ -13,7 +13,7 @@ use crate::model::address::{AllowedAddresses, untrusted_forwarder_advice};
 use crate::model::error::Error;
 use crate::model::event::{Channel, Origin};
 use crate::model::secret::{Id, hide_secrets, random_characters};
-use crate::model::text::sanitize;
+use crate::model::text::{cut, sanitize};
 use crate::model::time::Time;
 use crate::wire::FORWARDING_HEADERS;
 
@@ -173,6 +173,12 @@ impl RequestContext<'_> {
     #[must_use]
     pub fn shown_path(&self) -> Cow<'_, str> {
         hide_secrets(self.path)
+    }
+
+    /// The path for the log, cut to `most` characters.
+    #[must_use]
+    pub fn logged_path(&self, most: usize) -> String {
+        cut(&self.shown_path(), most)
     }
 
     /// From where it is asked, for the log.

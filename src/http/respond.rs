@@ -12,6 +12,10 @@ use crate::model::permission::BuiltinPermission;
 
 /// Longest body of an ordinary call, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1_024;
+/// Longest path logged, in characters. Every path with ids and names of ours is shorter.
+const PATH_CHARACTERS_MAX: usize = 128;
+/// The same for a rejected request.
+const REJECTED_PATH_CHARACTERS_MAX: usize = 64;
 
 /// Holds `path` against a row's path; the segments in the places of `{…}`.
 fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
@@ -138,15 +142,24 @@ pub fn respond(server_state: &ServerState, request: &Request) -> Response {
     };
     server_state.app.sweep_sometimes(now);
     if !is_safe(request.method(), path) {
-        log::info!(
-            "{} {} {} {}",
-            context.request_id,
-            request.method(),
-            context.shown_path(),
-            response.status_code
-        );
+        log_answer(&context, response.status_code);
     }
     headers::finish(response, context.request_id, &server_state.settings)
+}
+
+/// Logs a change that was requested. A rejected request can be anybody's, and as long as they like: it gets a short line, and
+/// only at the level DEBUG.
+fn log_answer(context: &RequestContext<'_>, status: u16) {
+    let (level, most) = match status {
+        400..500 => (log::Level::Debug, REJECTED_PATH_CHARACTERS_MAX),
+        _ => (log::Level::Info, PATH_CHARACTERS_MAX),
+    };
+    let (id, method) = (&context.request_id, context.request.method());
+    log::log!(
+        level,
+        "{id} {method} {} {status}",
+        context.logged_path(most)
+    );
 }
 
 fn answer(context: &mut RequestContext<'_>) -> Result<Response, Problem> {
@@ -188,7 +201,7 @@ fn refuse(context: &RequestContext<'_>, problem: &Problem) -> Response {
             "{} {} {}: {text}",
             context.request_id,
             context.request.method(),
-            context.shown_path()
+            context.logged_path(PATH_CHARACTERS_MAX)
         );
     }
     if context.path.starts_with("/oauth/") {

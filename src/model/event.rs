@@ -63,11 +63,73 @@ pub enum Action {
     HostLogin,
     EnrollmentCodeCreate,
     EnrollmentCodeDelete,
+    AuditArchive,
     /// An administrative request refused at the door, by what it asked for.
     Request,
 }
 
 impl Action {
+    /// Whether the act only takes something away from somebody: it is carried out on a full disk, too.
+    #[must_use]
+    pub const fn revokes(self) -> bool {
+        match self {
+            Self::ApiKeyDisable
+            | Self::ApiKeyRotate
+            | Self::ApiKeyDelete
+            | Self::TokenDelete
+            | Self::SessionDelete
+            | Self::SessionDeleteOthers
+            | Self::SignOut
+            | Self::Burn
+            | Self::UserRole
+            | Self::UserDisable
+            | Self::UserPermissions
+            | Self::UserDelete
+            | Self::UserEndEverything
+            | Self::GroupDelete
+            | Self::GroupRemoveMember
+            | Self::ServiceDelete
+            | Self::SshKeyDelete
+            | Self::DeviceRefuse
+            | Self::HostEdit
+            | Self::HostDelete
+            | Self::EnrollmentCodeDelete => true,
+            Self::ApiKeyCreate
+            | Self::ApiKeyEdit
+            | Self::ApiKeyEnable
+            | Self::TokenCreate
+            | Self::SignIn
+            | Self::PasswordChange
+            | Self::PasswordReset
+            | Self::AccountEdit
+            | Self::SetUp
+            | Self::SetUpLink
+            | Self::InvitationAccept
+            | Self::UserAdd
+            | Self::UserEdit
+            | Self::UserEnable
+            | Self::UserResetPassword
+            | Self::PolicyEdit
+            | Self::Sweep
+            | Self::Backup
+            | Self::Restore
+            | Self::GroupAdd
+            | Self::GroupAddMember
+            | Self::ServiceAdd
+            | Self::ServiceEdit
+            | Self::SshKeyAdd
+            | Self::SshKeyEdit
+            | Self::SshKeyImport
+            | Self::SshKeyShared
+            | Self::DeviceApprove
+            | Self::HostEnroll
+            | Self::HostLogin
+            | Self::EnrollmentCodeCreate
+            | Self::AuditArchive
+            | Self::Request => false,
+        }
+    }
+
     /// The word in the log, `noun.verb`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -125,6 +187,7 @@ impl Action {
             Self::HostLogin => "host.login",
             Self::EnrollmentCodeCreate => "host.enroll-code",
             Self::EnrollmentCodeDelete => "host.delete-enroll-code",
+            Self::AuditArchive => "audit.archive",
             Self::Request => "request",
         }
     }

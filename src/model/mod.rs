@@ -1,6 +1,7 @@
 //! The nouns: pure values and their rules; no SQL, no JSON, no HTML, no clock.
 
 pub mod address;
+pub mod audit_chain;
 pub mod caller;
 pub mod code;
 pub mod credential;

@@ -258,6 +258,13 @@ impl Digest {
         self.0.ct_eq(&other.0).into()
     }
 
+    /// The digest that 64 hexadecimal digits stand for, in either case.
+    #[must_use]
+    pub fn from_hex(text: &str) -> Option<Self> {
+        let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes());
+        Self::from_stored(&bytes.ok()?)
+    }
+
     /// Lower-case hexadecimal.
     #[must_use]
     pub fn hex(&self) -> String {

@@ -79,6 +79,16 @@ pub fn is_invisible(character: char) -> bool {
         )
 }
 
+/// The first characters of `text`, at most `most`, the last of them an ellipsis when some are left out.
+#[must_use]
+pub fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    let kept = text.chars().take(most.saturating_sub(1));
+    kept.chain(['\u{2026}']).collect()
+}
+
 /// What a stranger says, made fit to keep and show: no unseen characters, no whole secret, at most `most` characters.
 #[must_use]
 pub fn sanitize(text: &str, most: usize) -> String {

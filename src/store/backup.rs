@@ -14,7 +14,7 @@ use super::user::time;
 use super::write::Write as WriteAct;
 use crate::model::caller::Permit;
 use crate::model::error::Error;
-use crate::model::event::{AuditDetails, Outcome, Target};
+use crate::model::event::{AuditDetails, Target};
 use crate::model::time::Time;
 
 /// A copy that was made and found whole.
@@ -307,7 +307,7 @@ impl Select {
             .after("tokens", tokens)
             .after("sessions", sessions)
             .after("codes", codes);
-        self.add_event(permit, &permit.actor, Outcome::Done, &trace)?;
+        self.add_event(permit, &permit.actor, &trace)?;
         self.connection.execute_batch("COMMIT")?;
         Ok(Restored {
             made_at,

@@ -5,11 +5,14 @@ use rusqlite::{Row, params, params_from_iter};
 
 use super::read::{Page, Select};
 use super::user::rows;
+use crate::model::audit_chain::ChainHead;
 use crate::model::caller::Permit;
 use crate::model::error::Error;
-use crate::model::event::{Actor, AuditDetails, Event, Origin, Outcome, chain_start, encode_words};
+use crate::model::event::{
+    Action, Actor, AuditDetails, Event, Origin, Outcome, chain_start, encode_words,
+};
 use crate::model::secret::Digest;
-use crate::model::text::sanitize;
+use crate::model::text::{cut, sanitize};
 use crate::model::time::Time;
 use crate::model::user::UserId;
 
@@ -27,21 +30,27 @@ pub struct EventFilter {
     pub until: Option<Time>,
 }
 
-/// What going through the whole chain found.
+/// The result of checking the whole chain.
 #[derive(Debug)]
 pub enum Verdict {
-    /// How many events there are, and the hash of the last, in hexadecimal.
-    Whole { events: i64, head: String },
-    /// The first event that does not follow from what stands before it.
+    Whole {
+        /// The last archived event, where the kept chain starts.
+        archived: ChainHead,
+        /// The last event.
+        head: ChainHead,
+    },
+    /// The first event that does not follow from the one before it.
     Broken { number: i64 },
 }
 
-const COLUMNS: &str = "number, at, action, outcome, channel, actor, actor_user_id, credential_id, target_kind, target_id, target_name, target_owner_id, \
+pub(super) const COLUMNS: &str = "number, at, action, outcome, channel, actor, actor_user_id, credential_id, target_kind, target_id, target_name, target_owner_id, \
     address, program, request_id, before, after, hash";
+/// Longest id and name of a target kept: a request chooses the path that becomes one.
+const TARGET_CHARACTERS_MAX: usize = 128;
 /// Longest program name kept.
 const PROGRAM_CHARACTERS_MAX: usize = 200;
 
-fn read_event(row: &Row<'_>) -> rusqlite::Result<(Event, Option<Digest>)> {
+pub(super) fn read_event(row: &Row<'_>) -> rusqlite::Result<(Event, Option<Digest>)> {
     let user = |column: usize| -> rusqlite::Result<Option<UserId>> {
         Ok(row.get::<_, Option<i64>>(column)?.map(UserId))
     };
@@ -67,69 +76,79 @@ fn read_event(row: &Row<'_>) -> rusqlite::Result<(Event, Option<Digest>)> {
     Ok((event, Digest::from_stored(row.get_ref(17)?.as_blob()?)))
 }
 
+/// An event without a number, fit to append.
+pub(super) fn new_event(
+    at: Time,
+    action: &str,
+    actor: &Actor,
+    origin: &Origin,
+    outcome: Outcome,
+    trace: &AuditDetails,
+) -> Event {
+    Event {
+        number: 0,
+        at,
+        action: action.to_owned(),
+        outcome: outcome.as_str().to_owned(),
+        channel: origin.channel.as_str().to_owned(),
+        actor: actor.name.clone(),
+        actor_user: actor.user,
+        credential: actor.credential.map(|id| id.to_string()),
+        target_kind: trace.target.kind.to_owned(),
+        target_id: cut(&trace.target.id, TARGET_CHARACTERS_MAX),
+        target_name: cut(&trace.target.name, TARGET_CHARACTERS_MAX),
+        target_owner: trace.target.owner,
+        address: origin.address.map(|address| address.to_string()),
+        program: origin
+            .program
+            .as_deref()
+            .map(|program| sanitize(program, PROGRAM_CHARACTERS_MAX)),
+        request_id: origin.request_id.clone(),
+        before: encode_words(&trace.before),
+        after: encode_words(&trace.after),
+    }
+}
+
 impl Select {
-    /// Appends an event behind the last one of the file as it is inside this transaction.
+    /// Appends the event of an act that was carried out.
     pub(super) fn add_event(
         &self,
         permit: &Permit,
         actor: &Actor,
-        outcome: Outcome,
         trace: &AuditDetails,
     ) -> Result<(), Error> {
-        self.append(
-            permit.now,
-            permit.action.as_str(),
-            actor,
-            &permit.origin,
-            outcome,
-            trace,
-        )
+        self.add_done(permit.now, permit.action, actor, &permit.origin, trace)
     }
 
-    pub(super) fn append(
+    /// Appends the event of an act that is part of another.
+    pub(super) fn add_done(
         &self,
         at: Time,
-        action: &str,
+        action: Action,
         actor: &Actor,
         origin: &Origin,
-        outcome: Outcome,
         trace: &AuditDetails,
     ) -> Result<(), Error> {
+        let event = new_event(at, action.as_str(), actor, origin, Outcome::Done, trace);
+        self.append(event).map(|_| ())
+    }
+
+    /// Appends an event after the last one in the database as it is inside this transaction; its number.
+    pub(super) fn append(&self, mut event: Event) -> Result<i64, Error> {
         let last = self.one(
             "SELECT number, hash FROM events ORDER BY number DESC LIMIT 1",
             [],
             |row| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?)),
         )?;
-        let (number, previous) = match last {
-            Some((number, hash)) => (
-                number + 1,
-                Digest::from_stored(&hash).unwrap_or_else(chain_start),
-            ),
-            None => (1, chain_start()),
+        let previous = match last {
+            Some((number, hash)) => ChainHead {
+                number,
+                hash: Digest::from_stored(&hash).unwrap_or_else(chain_start),
+            },
+            None => self.archived()?,
         };
-        let event = Event {
-            number,
-            at,
-            action: action.to_owned(),
-            outcome: outcome.as_str().to_owned(),
-            channel: origin.channel.as_str().to_owned(),
-            actor: actor.name.clone(),
-            actor_user: actor.user,
-            credential: actor.credential.map(|id| id.to_string()),
-            target_kind: trace.target.kind.to_owned(),
-            target_id: trace.target.id.clone(),
-            target_name: trace.target.name.clone(),
-            target_owner: trace.target.owner,
-            address: origin.address.map(|address| address.to_string()),
-            program: origin
-                .program
-                .as_deref()
-                .map(|program| sanitize(program, PROGRAM_CHARACTERS_MAX)),
-            request_id: origin.request_id.clone(),
-            before: encode_words(&trace.before),
-            after: encode_words(&trace.after),
-        };
-        let hash = event.chained(&previous);
+        event.number = previous.number + 1;
+        let hash = event.chained(&previous.hash);
         let sql = format!(
             "INSERT INTO events ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         );
@@ -156,7 +175,7 @@ impl Select {
                 hash.as_bytes(),
             ],
         )?;
-        Ok(())
+        Ok(event.number)
     }
 
     /// Events, newest first; `after` is what [`Page::next`] said.
@@ -225,47 +244,33 @@ impl Select {
         Ok(Page::of(events, limit, |event| event.number.to_string()))
     }
 
-    /// Goes through the whole chain.
+    /// Checks the whole chain. `visit` is called with the place where it starts and with each event's.
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
-    pub fn verify_events(&self) -> Result<Verdict, Error> {
-        let mut statement =
-            self.statement(&format!("SELECT {COLUMNS} FROM events ORDER BY number"))?;
-        let mut found = statement.query([])?;
-        let mut head = chain_start();
-        let mut number = 0;
+    pub fn verify_events(&self, mut visit: impl FnMut(&ChainHead)) -> Result<Verdict, Error> {
+        let archived = self.archived()?;
+        let mut statement = self.statement(&format!(
+            "SELECT {COLUMNS} FROM events WHERE number > ? ORDER BY number"
+        ))?;
+        let mut found = statement.query([archived.number])?;
+        let mut head = archived;
+        visit(&head);
         while let Some(row) = found.next()? {
-            number += 1;
             let (event, stored) = read_event(row)?;
-            let hash = event.chained(&head);
-            if event.number != number || !stored.is_some_and(|stored| stored.matches(&hash)) {
-                return Ok(Verdict::Broken { number });
-            }
-            head = hash;
+            let Some(next) = stored.and_then(|stored| head.followed_by(&event, &stored)) else {
+                return Ok(Verdict::Broken {
+                    number: head.number + 1,
+                });
+            };
+            head = next;
+            visit(&head);
         }
-        Ok(Verdict::Whole {
-            events: number,
-            head: head.hex(),
-        })
-    }
-}
-
-impl super::Store {
-    /// Notes an act that was refused before it could be begun.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] or [`Error::StorageFull`] when it could not be written.
-    pub fn note_refusal(
-        &self,
-        at: Time,
-        action: &'static str,
-        actor: Actor,
-        origin: Origin,
-        trace: AuditDetails,
-    ) -> Result<(), Error> {
-        self.note(move |select| {
-            select.append(at, action, &actor, &origin, Outcome::Refused, &trace)
-        })
+        if self.has_unexplained_archive(&archived)? {
+            return Ok(Verdict::Broken {
+                number: archived.number,
+            });
+        }
+        Ok(Verdict::Whole { archived, head })
     }
 }

@@ -260,12 +260,15 @@ fn rows(select: &Select, _: Time) -> Result<Finding, Error> {
 }
 
 fn audit_log(select: &Select, _: Time) -> Result<Finding, Error> {
-    Ok(match select.verify_events()? {
-        Verdict::Whole { events, head } => finding(
-            "audit log",
-            Condition::Good,
-            format!("{events} events, head {head}"),
-        ),
+    Ok(match select.verify_events(|_| ())? {
+        Verdict::Whole { archived, head } => {
+            let (events, hash) = (head.number, head.hash.hex());
+            let mut words = format!("{events} events, head {hash}");
+            if archived.number > 0 {
+                words.push_str(&format!("; events 1 to {} are archived", archived.number));
+            }
+            finding("audit log", Condition::Good, words)
+        }
         Verdict::Broken { number } => {
             let words = format!(
                 "event {number} does not follow from those before it: somebody changed the log; keep the file, and compare it with a backup"

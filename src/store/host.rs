@@ -12,7 +12,7 @@ use crate::model::address::AllowedAddresses;
 use crate::model::code::Purpose;
 use crate::model::credential::SecretSlot;
 use crate::model::error::{Error, FieldError};
-use crate::model::event::{Action, Actor, AuditDetails, Origin, Outcome};
+use crate::model::event::{Action, Actor, AuditDetails, Origin};
 use crate::model::host::{
     AcceptedLogin, EnrollmentCode, Host, HostId, HostLogin, HostRecord, LoginKey, SharedLogin,
 };
@@ -366,8 +366,8 @@ impl Write<'_> {
         origin: &Origin,
         trace: &AuditDetails,
     ) -> Result<(), Error> {
-        let action = Action::HostLogin.as_str();
-        self.append(self.now, action, actor, origin, Outcome::Done, trace)
+        let action = Action::HostLogin;
+        self.add_done(self.now, action, actor, origin, trace)
     }
 
     /// Limits a host to groups; the first name that is no group's.

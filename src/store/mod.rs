@@ -9,6 +9,7 @@ mod code;
 mod credential;
 mod device_login;
 mod event;
+mod event_archive;
 mod examine;
 pub mod file;
 mod group;
@@ -21,6 +22,8 @@ mod overview;
 mod policy;
 mod read;
 mod recent;
+mod refusal;
+mod reserve;
 mod service;
 mod serving;
 mod ssh_key;
@@ -144,7 +147,25 @@ impl Store {
         permit: Permit,
         job: impl FnOnce(&Write<'_>) -> Result<(T, AuditDetails), Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.run(move |select| write::act(select, permit, job))
+        let revokes = permit.action.revokes();
+        self.run(revokes, move |select| write::act(select, permit, job))
+    }
+
+    /// Reserves disk space for revocations on a full disk, for as long as this store is open.
+    pub fn reserve_space(&self) {
+        // A full queue at the start is not to be expected; then there is no reserve.
+        let _ = self.writer.send(Message::Reserve(self.path.clone()));
+    }
+
+    /// Notes where the server on this database is reached.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::StorageFull`] when it could not be written.
+    pub fn note_public_url(&self, url: String) -> Result<(), Error> {
+        self.note(move |select| {
+            let sql = "UPDATE installation SET public_url = ?1 WHERE public_url IS NOT ?1";
+            select.execute(sql, [url]).map(|_| ())
+        })
     }
 
     /// Runs a fixed statement that is no act.
@@ -152,11 +173,12 @@ impl Store {
         &self,
         job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.run(move |select| write::attempt(select, || job(select)))
+        self.run(false, move |select| write::attempt(select, || job(select)))
     }
 
     fn run<T: Send + 'static>(
         &self,
+        revokes: bool,
         job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (sender, receiver) = sync_channel::<Result<T, Error>>(1);
@@ -169,7 +191,9 @@ impl Store {
             });
             Done { answer, failure }
         };
-        self.writer.send(Message::Job(Job::new(Box::new(work))))?;
+        let mut job = Job::new(Box::new(work));
+        job.revokes = revokes;
+        self.writer.send(Message::Job(job))?;
         // Nobody will answer when the writer has stopped meanwhile: the job was not begun.
         receiver
             .recv()

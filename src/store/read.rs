@@ -97,6 +97,15 @@ impl Select {
         key.ok_or_else(|| Error::Fault("the file lacks its installation row".to_owned()))
     }
 
+    /// Where the server that ran last on this database is reached; `None` when none ever ran.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn public_url(&self) -> Result<Option<String>, Error> {
+        let found = self.one("SELECT public_url FROM installation", [], |row| row.get(0))?;
+        Ok(found.flatten())
+    }
+
     /// Whether the file can be read at all.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::user::{invalid, rows, time, unix};
 use super::write::Write;
 use crate::model::address::AllowedAddresses;
 use crate::model::error::Error;
-use crate::model::event::{Action, Actor, AuditDetails, Channel, Origin, Outcome, Target};
+use crate::model::event::{Action, Actor, AuditDetails, Channel, Origin, Target};
 use crate::model::secret::Id;
 use crate::model::ssh_key::{ForcedCommand, HostUse, KeyOptions, PublicKey, SshKey};
 use crate::model::time::Time;
@@ -325,16 +325,9 @@ impl Write<'_> {
             ..Origin::operator()
         };
         let trace = AuditDetails::of(Target::new("ssh-key", id, key.fingerprint(), None));
-        let action = Action::SshKeyShared.as_str();
+        let action = Action::SshKeyShared;
         let trace = trace.after("users", users);
-        self.append(
-            self.now,
-            action,
-            &Actor::nobody(),
-            &origin,
-            Outcome::Done,
-            &trace,
-        )
+        self.add_done(self.now, action, &Actor::nobody(), &origin, &trace)
     }
 
     fn require_new_ssh_key(

@@ -81,6 +81,7 @@ impl Select {
         };
         let limit = i64::try_from(rows_max).unwrap_or(i64::MAX);
         self.mark_expired_ssh_keys(now, limit)?;
+        self.settle_refusals(now, limit)?;
         let (unix, old) = (now.unix(), now.unix() - API_KEY_KEPT_SECONDS);
         let usage_before = now.day().number() - USAGE_KEPT_DAYS;
         Ok(Swept {

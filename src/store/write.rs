@@ -7,7 +7,7 @@ use super::read::Select;
 use crate::model::caller::{Permit, Right};
 use crate::model::credential::Credential;
 use crate::model::error::{Error, SecretSent};
-use crate::model::event::{AuditDetails, Outcome};
+use crate::model::event::AuditDetails;
 use crate::model::permission::{BuiltinPermission, Permission, Permissions};
 use crate::model::time::Time;
 use crate::model::user::UserId;
@@ -78,7 +78,7 @@ pub(super) fn act<T>(
         }
         let (value, trace) = job(&write)?;
         let actor = permit_actor(&permit, &write);
-        select.add_event(&permit, &actor, Outcome::Done, &trace)?;
+        select.add_event(&permit, &actor, &trace)?;
         if let Some(once) = &permit.once {
             select.remember_request(once, &trace.target.id, permit.now)?;
         }
@@ -89,7 +89,8 @@ pub(super) fn act<T>(
         && !select.connection.is_autocommit()
     {
         attempt(select, || {
-            select.add_event(&permit, &permit.actor, Outcome::Refused, &trace)
+            let (at, action) = (permit.now, permit.action.as_str());
+            select.add_refusal(at, action, &permit.actor, &permit.origin, &trace)
         })?;
     }
     result

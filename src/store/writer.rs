@@ -4,6 +4,7 @@ mod flush;
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +15,7 @@ use rusqlite::Connection;
 
 use super::read::Select;
 use super::recent::Recent;
+use super::reserve::Reserve;
 use super::uses::{Pending, Uses};
 use crate::model::error::Error;
 use crate::model::secret::Id;
@@ -58,6 +60,8 @@ pub(super) struct Done {
 pub(super) struct Job {
     work: Work,
     since: Instant,
+    /// Carried out on a full disk, too.
+    pub(super) revokes: bool,
 }
 
 impl Job {
@@ -65,6 +69,7 @@ impl Job {
         Self {
             work,
             since: Instant::now(),
+            revokes: false,
         }
     }
 }
@@ -73,6 +78,8 @@ pub(super) enum Message {
     Job(Job),
     /// Uses have begun to gather.
     Uses,
+    /// Reserve disk space for revocations beside this database.
+    Reserve(PathBuf),
     Stop,
 }
 
@@ -103,6 +110,7 @@ impl Writer {
             flush_at: None,
             probe_at: None,
             is_relaxed: false,
+            reserve: None,
             healthy: Arc::clone(&healthy),
         };
         let thread = thread::Builder::new()
@@ -165,6 +173,8 @@ struct WriterLoop {
     probe_at: Option<Instant>,
     /// Whether a commit would not wait for the disk.
     is_relaxed: bool,
+    /// Disk space for revocations; only a server has it.
+    reserve: Option<Reserve>,
     healthy: Arc<AtomicBool>,
 }
 
@@ -178,6 +188,7 @@ impl WriterLoop {
                     }
                 }
                 Ok(Message::Uses) => self.arm(),
+                Ok(Message::Reserve(path)) => self.reserve = Some(Reserve::beside(&path)),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) => self.flush_or_probe(),
             }
@@ -232,6 +243,14 @@ impl WriterLoop {
     }
 
     fn probe(&mut self) {
+        if self
+            .reserve
+            .as_mut()
+            .is_some_and(|reserve| !reserve.refill())
+        {
+            self.note_health(false);
+            return;
+        }
         let probed = self.begin().and_then(|()| {
             let touched = "UPDATE installation SET created_at = created_at; COMMIT";
             Ok(self.select.connection.execute_batch(touched)?)
@@ -255,6 +274,10 @@ impl WriterLoop {
     fn batch(&mut self, first: Job) -> bool {
         let mut jobs = vec![first];
         let mut stop = self.gather(&mut jobs, BATCH_MAX);
+        jobs = self.affordable(jobs);
+        if jobs.is_empty() {
+            return stop;
+        }
         while let Err(error) = self.begin() {
             // Others waited as long behind these: their time must not begin anew.
             stop |= self.gather(&mut jobs, QUEUE_MAX);
@@ -275,11 +298,33 @@ impl WriterLoop {
         stop
     }
 
+    /// Whether the disk is full and what was reserved is in use.
+    pub(super) fn is_on_reserve(&self) -> bool {
+        self.reserve.as_ref().is_some_and(Reserve::is_released)
+    }
+
+    /// The jobs to carry out: on a full disk only those that revoke something.
+    fn affordable(&mut self, jobs: Vec<Job>) -> Vec<Job> {
+        let Some(reserve) = &mut self.reserve else {
+            return jobs;
+        };
+        if jobs.iter().any(|job| job.revokes) {
+            reserve.release_if_low();
+        }
+        if reserve.refill() {
+            return jobs;
+        }
+        let (revoking, others) = jobs.into_iter().partition(|job| job.revokes);
+        self.refuse(others, Error::StorageFull);
+        revoking
+    }
+
     fn gather(&mut self, jobs: &mut Vec<Job>, jobs_max: usize) -> bool {
         while jobs.len() < jobs_max {
             match self.receiver.try_recv() {
                 Ok(Message::Job(job)) => jobs.push(job),
                 Ok(Message::Uses) => self.arm(),
+                Ok(Message::Reserve(path)) => self.reserve = Some(Reserve::beside(&path)),
                 Ok(Message::Stop) => return true,
                 Err(_) => break,
             }
@@ -301,6 +346,7 @@ impl WriterLoop {
     }
 
     fn commit(&mut self, jobs: Vec<Job>) {
+        let revokes = jobs.iter().any(|job| job.revokes);
         let mut answers = Vec::with_capacity(jobs.len());
         // Why the whole transaction is gone, once it is.
         let mut lost = None;
@@ -322,9 +368,25 @@ impl WriterLoop {
             }
         }
         let result = lost.map_or_else(|| self.end(), Err);
-        self.note_health(result.is_ok());
+        self.note_health(result.is_ok() && !self.is_on_reserve());
+        self.mind_reserve(revokes, &result);
         for answer in answers {
             answer(result.clone());
+        }
+    }
+
+    /// Makes the most of a full disk: merges the WAL, which then begins anew in the place that it has. A revocation that found no
+    /// room although the disk has some (a quota) succeeds when it is tried again.
+    fn mind_reserve(&mut self, revokes: bool, result: &Result<(), Error>) {
+        if let (true, Err(Error::StorageFull), Some(reserve)) = (revokes, result, &mut self.reserve)
+        {
+            reserve.release();
+        }
+        if self.is_on_reserve() && result.is_ok() {
+            let sql = "PRAGMA wal_checkpoint(PASSIVE)";
+            if let Err(error) = self.select.connection.query_row(sql, [], |_| Ok(())) {
+                log::warn!("the WAL was not merged: {error}");
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //! holds leaves only through here, so nothing leaks by being added to a struct.
 
 mod account;
+mod audit_archive;
 mod credential;
 mod diagnostics;
 mod event;
@@ -24,6 +25,7 @@ pub use self::ssh_key::{
     SshKeyPatch,
 };
 pub use account::{MeIn, MeOut, PasswordByCodeIn, PasswordIn, SetUpIn};
+pub use audit_archive::{ArchiveHeader, ArchivedEvent};
 pub use credential::{
     ApiKeyIn, ApiKeyOut, ApiKeyPatch, RotateIn, SessionOut, TokenIn, TokenOut, UsageOut,
 };

@@ -1,16 +1,22 @@
 //! TLS from two PEM files that may be replaced while the server runs.
 
-use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+use std::{fmt, fs};
 
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use tokio_rustls::rustls::{Error, InconsistentKeys, ServerConfig};
+use webpki::{EndEntityCert, KeyUsage};
+use zeroize::Zeroizing;
 
 use super::settings::TlsFiles;
+
+/// How long before a certificate expires the server begins to warn.
+const SOON: Duration = Duration::from_secs(14 * 86_400);
 
 /// The certificate in use, and where it came from.
 pub struct Tls {
@@ -56,14 +62,18 @@ impl Tls {
 
 /// TLS 1.2 and 1.3 with what rustls thinks safe, and HTTP/1.1 only.
 fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
-    let certificates = CertificateDer::pem_file_iter(&files.certificate)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+    let text = read_pem(&files.certificate)?;
+    let certificates = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|error| failed(&files.certificate, &error))?;
-    if certificates.is_empty() {
-        return Err(failed(&files.certificate, &"there is no certificate in it"));
+    let Some(leaf) = certificates.first() else {
+        let why = "there is no certificate in it (expected PEM, with -----BEGIN CERTIFICATE-----)";
+        return Err(failed(&files.certificate, &why));
+    };
+    for warning in examine(leaf, UnixTime::now()).map_err(|why| failed(&files.certificate, &why))? {
+        log::warn!("{}: {warning}", files.certificate.display());
     }
-    let key =
-        PrivateKeyDer::from_pem_file(&files.key).map_err(|error| failed(&files.key, &error))?;
+    let key = read_key(&files.key)?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| {
@@ -71,9 +81,99 @@ fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
                 .with_no_client_auth()
                 .with_single_cert(certificates, key)
         })
-        .map_err(|error| failed(&files.certificate, &error))?;
+        .map_err(|error| match error {
+            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => failed(
+                &files.key,
+                &format!(
+                    "this key belongs to another certificate than {} begins with",
+                    files.certificate.display()
+                ),
+            ),
+            other => failed(&files.certificate, &other),
+        })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// A PEM file without the byte order mark that some editors put in front.
+fn read_pem(file: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    let bytes = Zeroizing::new(fs::read(file).map_err(|error| failed(file, &error))?);
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        return Err(failed(file, &"this is UTF-16 text; save it as UTF-8"));
+    }
+    let plain = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+    Ok(Zeroizing::new(plain.to_vec()))
+}
+
+fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    let text = read_pem(file)?;
+    let has = |words: &str| {
+        text.windows(words.len())
+            .any(|part| part == words.as_bytes())
+    };
+    if has("-----BEGIN ENCRYPTED PRIVATE KEY-----") || has("Proc-Type: 4,ENCRYPTED") {
+        let why = "the key is encrypted, and nobody can type its passphrase at a server's start; decrypt it with `openssl pkey -in FILE -out NEW`, and let only the server's user read it";
+        return Err(failed(file, &why));
+    }
+    if has("-----BEGIN OPENSSH PRIVATE KEY-----") {
+        return Err(failed(
+            file,
+            &"this is an SSH key, not the key of a certificate",
+        ));
+    }
+    PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
+        pem::Error::NoItemsFound => failed(
+            file,
+            &"there is no private key in it (expected PEM, with -----BEGIN PRIVATE KEY-----)",
+        ),
+        other => failed(file, &other),
+    })
+}
+
+/// Reasons for which clients will reject a certificate, or soon will. The verification that rustls does in a client, without
+/// an authority to trust: that it ends for want of one means that all else is fine.
+fn examine(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<Vec<String>, String> {
+    let leaf = match EndEntityCert::try_from(certificate) {
+        Ok(leaf) => leaf,
+        Err(webpki::Error::UnsupportedCertVersion) => {
+            return Err("this is a certificate of version 1, which has no names that clients accept; make one of version 3, with subjectAltName".to_owned());
+        }
+        Err(error) => return Err(format!("the certificate is malformed: {error}")),
+    };
+    let at = |time: UnixTime| {
+        let usage = KeyUsage::server_auth();
+        leaf.verify_for_usage(
+            webpki::ALL_VERIFICATION_ALGS,
+            &[],
+            &[],
+            time,
+            usage,
+            None,
+            None,
+        )
+        .err()
+    };
+    let days = |from: UnixTime, to: UnixTime| {
+        let days = to.as_secs().saturating_sub(from.as_secs()) / 86_400;
+        format!("{days} day{}", if days == 1 { "" } else { "s" })
+    };
+    let soon = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + SOON);
+    Ok(match (at(now), at(soon)) {
+        (Some(webpki::Error::CertExpired { not_after, .. }), _) => {
+            vec![format!("the certificate expired {} ago: clients reject it", days(not_after, now))]
+        }
+        (Some(webpki::Error::CertNotValidYet { not_before, .. }), _) => vec![format!(
+            "the certificate is valid only in {}: clients reject it, or this machine's clock is wrong", days(now, not_before)
+        )],
+        (Some(webpki::Error::CaUsedAsEndEntity), _) => vec![
+            "this is a CA certificate used as a server's: many clients reject it, the keycroft command among them; with `openssl req -x509` add -addext basicConstraints=critical,CA:FALSE"
+                .to_owned(),
+        ],
+        (_, Some(webpki::Error::CertExpired { not_after, .. })) => {
+            vec![format!("the certificate expires in {}", days(now, not_after))]
+        }
+        _ => Vec::new(),
+    })
 }
 
 fn failed(file: &Path, why: &dyn fmt::Display) -> TlsError {

@@ -56,6 +56,9 @@ impl WriterLoop {
     }
 
     fn write_uses(&mut self, part: &[&Pending], noted: &PendingUse) -> Result<(), Error> {
+        if self.is_on_reserve() {
+            return Err(Error::StorageFull);
+        }
         let begun = self.begin_uses();
         // From here on nobody else commits. Hosts and what expired are looked up; that something was used is not.
         let plain = noted.is_empty() && !part.iter().any(|pending| pending.ends_something());

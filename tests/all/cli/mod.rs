@@ -7,6 +7,7 @@ mod login;
 mod on_the_file;
 mod operations;
 mod output;
+mod pasted;
 mod support;
 mod table;
 mod tls;

@@ -186,6 +186,14 @@ fn serve(folder: &Path, more: &[String]) -> (Child, String) {
     (server, url)
 }
 
+/// Runs a server with more arguments until it listens.
+pub fn serve_and_stop(folder: &Path, more: &[&str]) {
+    let more: Vec<String> = more.iter().map(ToString::to_string).collect();
+    let (mut server, _) = serve(folder, &more);
+    server.kill().unwrap();
+    server.wait().unwrap();
+}
+
 /// The program, in `folder` as current folder, with `folder/home` as home and nothing else of this environment.
 pub fn command(folder: &Path) -> Command {
     let mut command = Command::new(PROGRAM);

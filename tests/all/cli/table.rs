@@ -39,6 +39,7 @@ const TABLE: [(&str, &str, At); 86] = [
     ("api-key list", "", Server),
     ("api-key rotate", "x --yes", Server),
     ("api-key show", "x", Server),
+    ("audit archive", "events.jsonl --db none.db", Here(1)),
     ("audit verify", "", Here(1)),
     ("auth-token", "", Server),
     ("authorized-keys", "--db none.db alice", Here(1)),

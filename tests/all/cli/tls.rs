@@ -32,7 +32,7 @@ fn certified(folder: &Path, by: &Issuer<'_, KeyPair>, name: &str, year: i32) -> 
     ]
 }
 
-fn lab_until(year: i32) -> Lab {
+pub fn lab_until(year: i32) -> Lab {
     Lab::serving(|folder| {
         let lab = authority(folder, "lab", "the lab");
         authority(folder, "foreign", "another lab");
@@ -139,4 +139,187 @@ fn a_login_remembers_whom_to_trust() {
     // From another folder, too.
     let elsewhere = lab.command().arg("whoami").current_dir("/").done();
     assert_eq!(elsewhere.code, 0, "{elsewhere:?}");
+}
+
+/// `serve` with these files; how it ended or what it said until it listened.
+fn served(folder: &Path, certificate: &[u8], key: &[u8]) -> Done {
+    std::fs::write(folder.join("c.pem"), certificate).unwrap();
+    std::fs::write(folder.join("k.pem"), key).unwrap();
+    let mut command = std::process::Command::new("timeout");
+    command
+        .args([
+            "-s",
+            "INT",
+            "--preserve-status",
+            "2",
+            env!("CARGO_BIN_EXE_keycroft"),
+        ])
+        .args([
+            "serve",
+            "--listen=127.0.0.1:0",
+            "--db=k.db",
+            "--tls-cert=c.pem",
+            "--tls-key=k.pem",
+        ])
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .done()
+}
+
+/// A certificate for 127.0.0.1 that signs itself, and its key.
+fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.not_before = date_time_ymd(2020, 1, 1);
+    change(&mut params);
+    let certificate = params.self_signed(&key).unwrap();
+    (certificate.pem(), key.serialize_pem())
+}
+
+#[test]
+fn certificate_that_clients_reject_is_warned_of_at_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = |pair: &(String, String)| {
+        let done = served(folder.path(), pair.0.as_bytes(), pair.1.as_bytes());
+        assert!(done.err.contains("listening on https://"), "{done:?}");
+        done.err
+    };
+    let fine = served(&self_signed(|_| ()));
+    assert!(!fine.contains("WARN"), "{fine}");
+    let over = served(&self_signed(|params| {
+        params.not_after = date_time_ymd(2021, 1, 1)
+    }));
+    assert!(
+        over.contains("c.pem: the certificate expired") && over.contains("days ago"),
+        "{over}"
+    );
+    let early = served(&self_signed(|params| {
+        params.not_before = date_time_ymd(2090, 1, 1)
+    }));
+    assert!(
+        early.contains("the certificate is valid only in"),
+        "{early}"
+    );
+    let now = keycroft::clock::Clock::System.now();
+    let soon = now
+        .after(std::time::Duration::from_secs(5 * 86_400))
+        .to_string();
+    let part = |range: std::ops::Range<usize>| soon[range].parse::<i32>().unwrap();
+    let (month, day) = (
+        part(5..7).try_into().unwrap(),
+        part(8..10).try_into().unwrap(),
+    );
+    let soon = served(&self_signed(|params| {
+        params.not_after = date_time_ymd(part(0..4), month, day)
+    }));
+    assert!(soon.contains("the certificate expires in 4 days"), "{soon}");
+    let ca = served(&self_signed(|params| {
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained)
+    }));
+    assert!(
+        ca.contains("CA certificate") && ca.contains("basicConstraints=critical,CA:FALSE"),
+        "{ca}"
+    );
+}
+
+#[test]
+fn certificate_or_key_that_cannot_be_used_is_named_with_a_remedy() {
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = self_signed(|_| ());
+    let (_, other) = self_signed(|_| ());
+    let version_1 = include_str!("../../files/certificate-version-1.pem");
+    let utf16: Vec<u8> = std::iter::once(0xfeff)
+        .chain(certificate.encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let encrypted =
+        "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let encrypted_old = "-----BEGIN EC PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nAAAA\n-----END EC PRIVATE KEY-----\n";
+    let ssh = "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n";
+    let cases: [(&[u8], &str, &[&str]); 8] = [
+        (
+            certificate.as_bytes(),
+            encrypted,
+            &["k.pem", "encrypted", "openssl pkey"],
+        ),
+        (
+            certificate.as_bytes(),
+            encrypted_old,
+            &["k.pem", "encrypted", "openssl pkey"],
+        ),
+        (certificate.as_bytes(), ssh, &["k.pem", "SSH key"]),
+        (
+            certificate.as_bytes(),
+            &other,
+            &["k.pem", "another certificate", "c.pem"],
+        ),
+        (
+            certificate.as_bytes(),
+            &certificate,
+            &["k.pem", "no private key"],
+        ),
+        (key.as_bytes(), &key, &["c.pem", "no certificate"]),
+        (
+            version_1.as_bytes(),
+            &key,
+            &["c.pem", "version 1", "subjectAltName"],
+        ),
+        (&utf16, &key, &["c.pem", "UTF-16"]),
+    ];
+    for (certificate, key, words) in cases {
+        let done = served(folder.path(), certificate, key.as_bytes());
+        assert_eq!(done.code, 1, "{words:?}: {done:?}");
+        for word in words {
+            assert!(done.err.contains(word), "{word}: {done:?}");
+        }
+        assert!(!done.err.contains("AAAA"), "{done:?}");
+    }
+    // A byte order mark does no harm.
+    let marked = |text: &str| format!("\u{feff}{text}");
+    let done = served(
+        folder.path(),
+        marked(&certificate).as_bytes(),
+        marked(&key).as_bytes(),
+    );
+    assert!(done.err.contains("listening on https://"), "{done:?}");
+}
+
+#[test]
+fn ca_certificate_as_a_servers_is_explained_to_its_client() {
+    let lab = Lab::serving(|folder| {
+        let (certificate, key) =
+            self_signed(|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
+        std::fs::write(folder.join("server.pem"), certificate).unwrap();
+        std::fs::write(folder.join("server.key"), key).unwrap();
+        vec![
+            "--tls-cert=server.pem".into(),
+            "--tls-key=server.key".into(),
+        ]
+    });
+    let done = whoami(&lab, &lab.url, Some("server.pem"));
+    refused(&done, 7, "its certificate is a CA certificate");
+    refused(&done, 7, "basicConstraints=critical,CA:FALSE");
+}
+
+/// The usual way to try TLS: no authority, and the certificate itself is trusted.
+#[test]
+fn self_signed_certificate_in_the_ca_file_is_trusted_for_its_names() {
+    let lab = Lab::serving(|folder| {
+        let (certificate, key) = self_signed(|_| ());
+        std::fs::write(folder.join("server.pem"), certificate).unwrap();
+        std::fs::write(folder.join("server.key"), key).unwrap();
+        vec![
+            "--tls-cert=server.pem".into(),
+            "--tls-key=server.key".into(),
+        ]
+    });
+    let done = whoami(&lab, &lab.url, Some("server.pem"));
+    assert_eq!(done.code, 0, "{done:?}");
+    let by_name = lab.url.replace("127.0.0.1", "localhost");
+    refused(
+        &whoami(&lab, &by_name, Some("server.pem")),
+        7,
+        "another name",
+    );
 }

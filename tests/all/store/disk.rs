@@ -171,3 +171,109 @@ fn on_a_disk_that_cannot_be_written_it_refuses_to_start() {
     );
     assert!(!said.contains("listening"), "{said}");
 }
+
+/// A disk that was filled by somebody else must not keep a leaked key valid.
+#[test]
+fn revocation_works_on_a_full_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let script = "\"$0\" user add alice --admin --db \"$1/keycroft.db\" >&2; \"$0\" user add bob --db \"$1/keycroft.db\" >&2; \
+                  \"$0\" user token alice --db \"$1/keycroft.db\" > \"$1/token\"; \"$0\" user token bob --db \"$1/keycroft.db\" > \"$1/bob\"; \
+                  exec \"$0\" serve --listen 127.0.0.1:0 --db \"$1/keycroft.db\"";
+    let Some(command) = in_own_mount("size=8m", folder.path(), script) else {
+        eprintln!("not tested: this machine gives nobody a mount of their own");
+        return;
+    };
+    let server = Server::spawn(command);
+    let inside = PathBuf::from(format!(
+        "/proc/{}/root{}",
+        server.child.id(),
+        folder.path().display()
+    ));
+    let secret = |name: &str| {
+        fs::read_to_string(inside.join(name))
+            .unwrap()
+            .trim()
+            .to_owned()
+    };
+    let (alice, bob) = (secret("token"), secret("bob"));
+    let reserve = inside.join("keycroft.db-reserve");
+    let is_reserved = || fs::metadata(&reserve).is_ok_and(|found| found.len() == 2 << 20);
+    until("space is reserved", is_reserved);
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&reserve).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let mut client = server.client();
+    super::process::allow_many(&mut client, &alice);
+    super::process::allow_many(&mut client, &alice);
+    let create = |client: &mut Client, secret: &str, name: &str| {
+        client.ask(
+            "POST",
+            "/api/v1/api-keys",
+            secret,
+            &format!("{{\"name\": \"{name}\"}}"),
+        )
+    };
+    let keys: Vec<String> = (0..130)
+        .map(|number| create(&mut client, &alice, &number.to_string()).field("secret"))
+        .collect();
+    let bobs = create(&mut client, &bob, "ci").field("secret");
+    let filler = inside.join("filler");
+    let id = |secret: &String| secret[4..16].to_owned();
+    // In the first round nobody else uses the disk; in the others somebody takes each byte that becomes free.
+    let rounds = [&keys[..80], &keys[80..105], &keys[105..]];
+    for (round, keys) in rounds.into_iter().enumerate() {
+        fill(&filler);
+        let mut tries = 0;
+        while create(&mut client, &alice, &format!("full {round} {tries}")).status == 201 {
+            fill(&filler);
+            tries += 1;
+            assert!(tries < 20_000, "the disk never was full");
+        }
+        for (number, key) in keys.iter().enumerate() {
+            let path = format!("/api/v1/api-keys/{}", id(key));
+            let (answer, good) = match number % 3 {
+                0 => (client.ask("DELETE", &path, &alice, ""), 204),
+                1 => (
+                    client.ask("PATCH", &path, &alice, "{\"disabled\": true}"),
+                    200,
+                ),
+                _ => (client.ask("DELETE", "/api/v1/burn", key, ""), 204),
+            };
+            assert_eq!(answer.status, good, "{round} {number}: {answer:?}");
+            assert_eq!(client.verify(key), 401, "{round} {number}");
+            // Nothing else of ours uses up what is left, however often it is tried.
+            if round > 0 {
+                fill(&filler);
+            }
+            let refused = create(&mut client, &alice, &format!("greedy {round} {number}"));
+            assert!(matches!(refused.status, 503 | 507), "{refused:?}");
+        }
+        assert_eq!(client.ask("GET", "/healthz", &alice, "").status, 503);
+        assert_eq!(client.verify(&alice), 204);
+        if round == 2 {
+            assert_eq!(
+                client
+                    .ask("POST", "/api/v1/users/bob/end-everything", &alice, "")
+                    .status,
+                200
+            );
+            assert_eq!(client.verify(&bobs), 401);
+        }
+        fs::remove_file(&filler).unwrap();
+        until("it is healthy again", || {
+            client.ask("GET", "/healthz", &alice, "").status == 200
+        });
+        assert_eq!(
+            create(&mut client, &alice, &format!("healed {round}")).status,
+            201
+        );
+        assert!(is_reserved(), "the space is reserved again");
+    }
+    let copies = tempfile::tempdir().unwrap();
+    let db = copies.path().join("keycroft.db");
+    for name in ["keycroft.db", "keycroft.db-wal"] {
+        fs::copy(inside.join(name), copies.path().join(name)).unwrap();
+    }
+    super::process::said(&db, &["audit", "verify"]);
+    assert!(server.terminate().0.success());
+}

@@ -1,5 +1,6 @@
 //! The file holds: damage, full disks, locks, clocks, kills, backups, and what is never found in it.
 
+mod archive;
 mod backup;
 mod batches;
 mod compressed;
@@ -9,6 +10,7 @@ mod lock;
 mod owner;
 mod process;
 mod recent;
+mod refusals;
 mod secrets;
 mod support;
 mod time;

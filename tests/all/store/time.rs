@@ -203,7 +203,7 @@ fn whatever_the_clock_does_the_program_lives_and_what_is_endless_is_good() {
         assert!(lab.is_good(&endless), "after a restart at {now}");
     }
     assert!(matches!(
-        lab.app.verify_events().unwrap(),
+        lab.app.verify_events(|_| ()).unwrap(),
         keycroft::app::Verdict::Whole { .. }
     ));
 }

@@ -1,0 +1,88 @@
+//! Checking the chain of the audit log, and moving its oldest part out of the database.
+
+use super::App;
+use crate::model::audit_chain::ChainHead;
+use crate::model::caller::Permit;
+use crate::model::error::Error;
+use crate::model::event::{Action, AuditDetails, Event, Target};
+use crate::model::secret::Digest;
+use crate::model::time::Time;
+use crate::store::Verdict;
+
+/// Archived events deleted in one transaction: others write between two of them.
+const PRUNE_ROWS_MAX: usize = 500;
+
+impl App {
+    /// Checks the whole chain of events. `visit` is called with the place where it starts and with each event's.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database can't be read.
+    pub fn verify_events(&self, visit: impl FnMut(&ChainHead)) -> Result<Verdict, Error> {
+        self.read.verify_events(visit)
+    }
+
+    /// The last archived event, where the chain of the kept events starts.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database can't be read.
+    pub fn archived_events(&self) -> Result<ChainHead, Error> {
+        self.read.archived()
+    }
+
+    /// The last event of the longest prefix in which all are older than `time`; `None` when nothing is to be archived.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database can't be read.
+    pub fn archivable_events(&self, time: Time) -> Result<Option<ChainHead>, Error> {
+        let last = self.read.last_event_before(time)?;
+        let archived = self.read.archived()?.number;
+        Ok(self
+            .read
+            .chain_place(last)?
+            .filter(|place| place.number > archived))
+    }
+
+    /// The place of a kept event; `None` when there is no such event.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database can't be read.
+    pub fn event_place(&self, number: i64) -> Result<Option<ChainHead>, Error> {
+        self.read.chain_place(number)
+    }
+
+    /// At most `limit` events after `number`, oldest first, with their hashes.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database can't be read.
+    pub fn events_after(&self, number: i64, limit: usize) -> Result<Vec<(Event, Digest)>, Error> {
+        self.read.events_after(number, limit)
+    }
+
+    /// Records that all events up to `head` are in the archive file `name`, which is safe on disk, and deletes them. The chain
+    /// starts from `head` from the first transaction on; deletion that is interrupted continues with the next call.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when the chain has another event in this place, or it is archived already.
+    pub fn archive_events_as_operator(&self, head: &ChainHead, name: &str) -> Result<(), Error> {
+        let (head, name) = (*head, name.to_owned());
+        let permit = Permit::by_operator(Action::AuditArchive, self.now());
+        self.store().write(permit, move |write| {
+            let first = write.record_archive(&head)?;
+            let range = format!("{first}-{}", head.number);
+            let trace = AuditDetails::of(Target::new("events", range, name, None))
+                .after("events", head.number - first + 1)
+                .after("head", head.hash.hex());
+            Ok(((), trace))
+        })?;
+        self.prune_archived_events()
+    }
+
+    /// Deletes the archived events that are still in the database.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::StorageFull`] when nothing could be written.
+    pub fn prune_archived_events(&self) -> Result<(), Error> {
+        while self.store().prune_events(PRUNE_ROWS_MAX)? > 0 {}
+        Ok(())
+    }
+}

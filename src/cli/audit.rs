@@ -1,0 +1,314 @@
+//! `keycroft audit`: verifying the chain of the audit log, and moving its oldest part into a file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+
+use super::audit_file::{self, ArchiveFile, Marks, Unfinished, agrees};
+use super::exit::{FAILED, Failure, INVALID, USAGE};
+use super::operator::Database;
+use super::output;
+use crate::app::{App, Verdict};
+use crate::model::audit_chain::ChainHead;
+use crate::model::error::Error;
+use crate::model::time::parse_duration;
+
+/// Events read from the database at once.
+const PART: usize = 500;
+
+#[derive(Subcommand)]
+pub enum AuditCommand {
+    /// Verify the chain of all events, and print the number and hash of the last one
+    #[command(after_help = VERIFY_HELP)]
+    Verify(VerifyArguments),
+    /// Move old events into a file, and start the chain of the kept ones from there
+    #[command(after_help = ARCHIVE_HELP)]
+    Archive(ArchiveArguments),
+}
+
+const VERIFY_HELP: &str = "Keep the printed line somewhere else, where the server's operator can't change it. Given with --head later, it proves that no event \
+up to then was changed or removed. Without it the chain proves that nothing was changed in the middle, but not that the newest events are still there.";
+
+const ARCHIVE_HELP: &str = "The file has mode 0600 and is complete on disk before any event is deleted. When the command is interrupted, run it again with the same FILE. \
+Keep the file: only with it (keycroft audit verify --archive FILE) the whole log can be verified.";
+
+#[derive(Args)]
+pub struct VerifyArguments {
+    /// Also verify this archive file, and that the files and the database join (repeatable, in any order)
+    #[arg(long, value_name = "FILE")]
+    archive: Vec<PathBuf>,
+    /// Also verify that the log still contains this event: a line printed by an earlier run
+    #[arg(long, value_name = "NUMBER:HASH", value_parser = ChainHead::parse)]
+    head: Option<ChainHead>,
+    /// Verify the archive files alone, without a database
+    #[arg(long, requires = "archive", conflicts_with = "db")]
+    archive_only: bool,
+    #[command(flatten)]
+    database: Database,
+}
+
+#[derive(Args)]
+pub struct ArchiveArguments {
+    /// Where the events go: a new file
+    file: PathBuf,
+    /// How old an event has to be, like 90d
+    #[arg(long, value_name = "AGE", default_value = "365d")]
+    older_than: String,
+    #[command(flatten)]
+    database: Database,
+}
+
+/// `keycroft audit`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn run(command: &AuditCommand) -> Result<(), Failure> {
+    match command {
+        AuditCommand::Verify(arguments) => verify(arguments),
+        AuditCommand::Archive(arguments) => archive(arguments),
+    }
+}
+
+fn failed(message: impl Into<String>) -> Failure {
+    Failure::new(FAILED, message)
+}
+
+fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
+    let app_state = match arguments.archive_only {
+        true => None,
+        false => Some(arguments.database.open()?),
+    };
+    let app = app_state
+        .as_ref()
+        .map(crate::app::AppState::app)
+        .transpose()?;
+    let done = verify_all(arguments, app.as_ref());
+    drop(app);
+    if let Some(app_state) = app_state {
+        app_state.close();
+    }
+    done
+}
+
+fn verify_all(arguments: &VerifyArguments, app: Option<&App>) -> Result<(), Failure> {
+    let mut files = Vec::new();
+    for path in &arguments.archive {
+        files.push(ArchiveFile::open(path).map_err(failed)?);
+    }
+    files.sort_by_key(|file| (file.start.number, file.head.number));
+    let archived = app.map(App::archived_events).transpose()?;
+    // Where files and database meet, all of them need the same hash.
+    let mut marks = Marks::new();
+    for file in &files {
+        marks.insert(file.start.number, None);
+        marks.insert(file.head.number, None);
+    }
+    marks.insert(0, None);
+    marks.extend(archived.map(|place| (place.number, Some(place.hash))));
+    marks.extend(arguments.head.map(|place| (place.number, None)));
+    agrees(&mut marks, &ChainHead::start());
+    let first = files.first().map(|file| file.start.number);
+    let mut last = first.unwrap_or_default();
+    let mut head = ChainHead::start();
+    for file in files {
+        if file.start.number > last {
+            return Err(failed(format!(
+                "events {} to {} are missing: name the archive that holds them with --archive",
+                last + 1,
+                file.start.number
+            )));
+        }
+        if file.head.number >= last {
+            (last, head) = (file.head.number, file.head);
+        }
+        file.verify(&mut marks).map_err(failed)?;
+    }
+    if let (Some(app), Some(archived)) = (app, archived) {
+        if first.is_some() && last < archived.number {
+            return Err(failed(format!(
+                "events {} to {} are missing: name the archive that holds them with --archive",
+                last + 1,
+                archived.number
+            )));
+        }
+        let mut differs = None;
+        let verdict = app.verify_events(|place| {
+            if !agrees(&mut marks, place) {
+                differs.get_or_insert(place.number);
+            }
+        })?;
+        match verdict {
+            Verdict::Whole { head: newest, .. } if newest.number >= last => head = newest,
+            Verdict::Whole { head: newest, .. } => {
+                return Err(failed(format!(
+                    "the audit log ends with event {}, and the archive with event {last}: events were removed, or the database is an older one",
+                    newest.number
+                )));
+            }
+            Verdict::Broken { number } => {
+                return Err(failed(format!(
+                    "the audit log is broken: event {number} does not follow from the one before it"
+                )));
+            }
+        }
+        if let Some(number) = differs {
+            return Err(failed(format!(
+                "the database does not join the archive: its event {number} is another one"
+            )));
+        }
+    }
+    if let Some(wanted) = arguments.head {
+        require_head(&wanted, &marks, &head)?;
+    }
+    if first != Some(0) {
+        let begin = first.or(archived.map(|place| place.number)).unwrap_or(0);
+        if begin > 0 {
+            eprintln!(
+                "keycroft: events 1 to {begin} are archived and were not verified: name their files with --archive"
+            );
+        }
+    }
+    output::line(&format!("{}\t{}", head.number, head.hash.hex()))
+}
+
+/// Whether the event of a kept head was seen, with the same hash.
+fn require_head(wanted: &ChainHead, marks: &Marks, last: &ChainHead) -> Result<(), Failure> {
+    let number = wanted.number;
+    match marks.get(&number) {
+        Some(Some(hash)) if hash.matches(&wanted.hash) => Ok(()),
+        Some(Some(_)) => Err(failed(format!(
+            "the audit log was changed: event {number} is another one than when this head was printed"
+        ))),
+        _ if number > last.number => Err(failed(format!(
+            "the audit log was cut off: it ends with event {}, and event {number} existed when this head was printed",
+            last.number
+        ))),
+        _ => Err(failed(format!("event {number} is archived"))
+            .hint("name the archive that holds it with --archive FILE")),
+    }
+}
+
+fn archive(arguments: &ArchiveArguments) -> Result<(), Failure> {
+    let age = parse_duration(&arguments.older_than)
+        .map_err(|message| Failure::new(INVALID, format!("--older-than: {message}")))?;
+    let app_state = arguments.database.open()?;
+    let app = app_state.app()?;
+    let path = &arguments.file;
+    let archived = match fs::symlink_metadata(path) {
+        Ok(_) => resume(&app, path),
+        Err(_) => {
+            // Left over from an interrupted run.
+            app.prune_archived_events()?;
+            let cutoff = app.now().before(age);
+            match app.archivable_events(cutoff)? {
+                None => {
+                    app_state.close();
+                    output::say(&format!(
+                        "no event is older than {}: nothing to archive",
+                        arguments.older_than
+                    ));
+                    return Ok(());
+                }
+                Some(head) => write(&app, path, &head).map(|()| head),
+            }
+        }
+    };
+    let done = archived.and_then(|head| Ok((head, prune(&app, path, &head)?)));
+    drop(app);
+    app_state.close();
+    let (head, first) = done?;
+    output::say(&format!(
+        "archived events {first} to {} into {}",
+        head.number,
+        path.display()
+    ));
+    output::line(&format!("{}\t{}", head.number, head.hash.hex()))
+}
+
+/// Writes all events up to `head` into a new file.
+fn write(app: &App, path: &Path, head: &ChainHead) -> Result<(), Failure> {
+    let start = app.archived_events()?;
+    let mut unfinished = Unfinished::create(path, &start, head).map_err(failed)?;
+    match copy(app, &mut unfinished, start, head) {
+        Ok(()) => unfinished.publish().map_err(failed),
+        Err(failure) => {
+            unfinished.discard();
+            Err(failure)
+        }
+    }
+}
+
+fn copy(
+    app: &App,
+    unfinished: &mut Unfinished,
+    start: ChainHead,
+    head: &ChainHead,
+) -> Result<(), Failure> {
+    let mut place = start;
+    while place.number < head.number {
+        let left = usize::try_from(head.number - place.number).unwrap_or(PART);
+        for (event, hash) in app.events_after(place.number, left.min(PART))? {
+            place = place.followed_by(&event, &hash).ok_or_else(|| {
+                failed(format!(
+                    "the audit log is broken: event {} does not follow from the one before it; nothing was archived",
+                    place.number + 1
+                ))
+            })?;
+            unfinished.add(event, &hash).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// The head of a file that an interrupted run has left complete; it has to hold exactly the next events to archive, or the
+/// last archived ones.
+fn resume(app: &App, path: &Path) -> Result<ChainHead, Failure> {
+    let exists = || {
+        Failure::new(
+            USAGE,
+            format!(
+                "{} exists and is not the archive of the next events",
+                path.display()
+            ),
+        )
+        .hint("name a new file")
+    };
+    audit_file::require_private(path).map_err(failed)?;
+    let file = ArchiveFile::open(path).map_err(|_| exists())?;
+    let archived = app.archived_events()?;
+    let is_done = file.head.is(&archived);
+    if !is_done && !file.start.is(&archived) {
+        return Err(exists());
+    }
+    Ok(file.head)
+}
+
+/// Verifies the file as it is on disk, and only then deletes its events from the database. The first of them.
+fn prune(app: &App, path: &Path, head: &ChainHead) -> Result<i64, Failure> {
+    let file = ArchiveFile::open(path).map_err(failed)?;
+    let first = file.start.number + 1;
+    let archived = app.archived_events()?;
+    let kept = if head.is(&archived) {
+        Some(archived)
+    } else {
+        app.event_place(head.number)?
+    };
+    let mut marks = Marks::from([(head.number, kept.map(|place| place.hash))]);
+    file.verify(&mut marks).map_err(failed)?;
+    // An interrupted run may have left a name that is not on disk yet.
+    audit_file::sync_folder(path)
+        .map_err(|error| failed(format!("{}: {error}", path.display())))?;
+    if head.is(&archived) {
+        app.prune_archived_events()?;
+        return Ok(first);
+    }
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    match app.archive_events_as_operator(head, &name) {
+        Err(Error::Conflict(_)) => Err(failed(format!(
+            "{}: its last event is not in the audit log; nothing was deleted",
+            path.display()
+        ))),
+        other => Ok(other.map(|()| first)?),
+    }
+}

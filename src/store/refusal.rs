@@ -1,0 +1,224 @@
+//! The table `repeated_refusals`: events of refused acts, one a minute for each caller or address.
+//!
+//! A refusal costs its sender nothing, so that its events must not fill the disk. The first is an event at once. Those that
+//! follow within a minute are counted in one row, which a restart finds again; the count becomes part of the next event.
+
+use std::net::IpAddr;
+
+use rusqlite::params;
+
+use super::Store;
+use super::event::{COLUMNS, new_event, read_event};
+use super::read::Select;
+use crate::model::error::Error;
+use crate::model::event::{
+    Action, Actor, AuditDetails, Channel, Event, Origin, Outcome, encode_words,
+};
+use crate::model::time::Time;
+
+/// How long refusals are counted before they become an event, in seconds.
+const WINDOW_SECONDS: i64 = 60;
+/// Different acts of one caller or address that get events of their own within a minute; more of them share one.
+const KINDS_MAX: i64 = 5;
+/// Addresses of strangers that get events of their own within a minute; more of them share theirs.
+const ADDRESSES_MAX: i64 = 20;
+/// Stands for all others.
+const OTHERS: &str = "others";
+
+/// What was counted since an event.
+struct Counted {
+    who: String,
+    what: String,
+    since: Time,
+    event: i64,
+    more: i64,
+}
+
+impl Counted {
+    /// The words by which an event tells of the refusals that have none of their own.
+    fn words(&self) -> [(&'static str, String); 3] {
+        [
+            ("repeated", self.more.to_string()),
+            ("repeated_since", self.since.to_string()),
+            ("repeated_like", format!("event {}", self.event)),
+        ]
+    }
+}
+
+impl Select {
+    /// Appends the event of a refused act, or counts it when there was one like it within the last minute.
+    pub(super) fn add_refusal(
+        &self,
+        at: Time,
+        action: &str,
+        actor: &Actor,
+        origin: &Origin,
+        trace: &AuditDetails,
+    ) -> Result<(), Error> {
+        if origin.channel == Channel::Cli {
+            // The operator's own are few, and nobody can send them from elsewhere.
+            let event = new_event(at, action, actor, origin, Outcome::Refused, trace);
+            return self.append(event).map(|_| ());
+        }
+        let who = caller_or_address(actor, origin);
+        let what = match is_known(actor) {
+            true => action.to_owned(),
+            false => format!("{action} {}", trace.target.id),
+        };
+        let (who, what) = self.share(who, what, at)?;
+        let counted = self
+            .counted("who = ?1 AND what = ?2", params![who, what])?
+            .pop();
+        if counted.as_ref().is_some_and(|counted| is_open(counted, at)) {
+            let sql = "UPDATE repeated_refusals SET more = more + 1 WHERE who = ? AND what = ?";
+            return self.execute(sql, params![who, what]).map(|_| ());
+        }
+        let mut trace = trace.clone();
+        trace.after.extend(
+            counted
+                .iter()
+                .filter(|counted| counted.more > 0)
+                .flat_map(Counted::words),
+        );
+        let event = self.append(new_event(
+            at,
+            action,
+            actor,
+            origin,
+            Outcome::Refused,
+            &trace,
+        ))?;
+        let sql = "INSERT OR REPLACE INTO repeated_refusals (who, what, since, event, more) VALUES (?, ?, ?, ?, 0)";
+        self.execute(sql, params![who, what, at.unix(), event])
+            .map(|_| ())
+    }
+
+    /// The row that a refusal counts for: its own, or a shared one when there are too many within this minute.
+    fn share(
+        &self,
+        mut who: String,
+        mut what: String,
+        at: Time,
+    ) -> Result<(String, String), Error> {
+        let (from, to) = (at.unix() - WINDOW_SECONDS + 1, at.unix());
+        let kinds = |who: &str| {
+            let sql =
+                "SELECT count(*) FROM repeated_refusals WHERE who = ? AND since BETWEEN ? AND ?";
+            self.count(sql, params![who, from, to])
+        };
+        if who.starts_with("address ") && kinds(&who)? == 0 {
+            let sql = "SELECT count(DISTINCT who) FROM repeated_refusals WHERE who BETWEEN 'address ' AND 'address!' AND since BETWEEN ? AND ?";
+            if self.count(sql, [from, to])? >= ADDRESSES_MAX {
+                OTHERS.clone_into(&mut who);
+            }
+        }
+        let sql = "SELECT count(*) FROM repeated_refusals WHERE who = ? AND what = ? AND since BETWEEN ? AND ?";
+        let has_own = self.count(sql, params![who, what, from, to])? > 0;
+        if !has_own && kinds(&who)? >= KINDS_MAX {
+            OTHERS.clone_into(&mut what);
+        }
+        Ok((who, what))
+    }
+
+    fn counted(&self, condition: &str, with: impl rusqlite::Params) -> Result<Vec<Counted>, Error> {
+        let sql = format!(
+            "SELECT who, what, since, event, more FROM repeated_refusals WHERE {condition}"
+        );
+        self.all(&sql, with, |row| {
+            Ok(Counted {
+                who: row.get(0)?,
+                what: row.get(1)?,
+                since: Time::from_unix(row.get(2)?),
+                event: row.get(3)?,
+                more: row.get(4)?,
+            })
+        })
+    }
+
+    /// Writes the counts whose minute is over into events; at most `rows_max` rows.
+    pub(super) fn settle_refusals(&self, now: Time, rows_max: i64) -> Result<(), Error> {
+        let over = "since NOT BETWEEN ?1 AND ?2 LIMIT ?3";
+        let (from, to) = (now.unix() - WINDOW_SECONDS + 1, now.unix());
+        for counted in self.counted(over, params![from, to, rows_max])? {
+            if counted.more > 0 {
+                let mut event = self.first_of(&counted)?;
+                event.at = now;
+                event.request_id = None;
+                event.before = String::new();
+                event.after = encode_words(&counted.words().into());
+                self.append(event)?;
+            }
+            let sql = "DELETE FROM repeated_refusals WHERE who = ? AND what = ?";
+            self.execute(sql, params![counted.who, counted.what])?;
+        }
+        Ok(())
+    }
+
+    /// The event that the counted refusals are like; without a caller and target when it is archived.
+    fn first_of(&self, counted: &Counted) -> Result<Event, Error> {
+        let sql = format!("SELECT {COLUMNS} FROM events WHERE number = ?");
+        let found = self.one(&sql, [counted.event], read_event)?;
+        Ok(found.map_or_else(
+            || {
+                let action = counted.what.split(' ').next().unwrap_or_default();
+                let (nobody, origin) = (Actor::nobody(), Origin::operator());
+                let trace = AuditDetails::default();
+                new_event(
+                    counted.since,
+                    action,
+                    &nobody,
+                    &origin,
+                    Outcome::Refused,
+                    &trace,
+                )
+            },
+            |(event, _)| event,
+        ))
+    }
+}
+
+impl Store {
+    /// Notes an act that was refused before it could be begun.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] or [`Error::StorageFull`] when it could not be written.
+    pub fn note_refusal(
+        &self,
+        at: Time,
+        action: Action,
+        actor: Actor,
+        origin: Origin,
+        trace: AuditDetails,
+    ) -> Result<(), Error> {
+        self.note(move |select| select.add_refusal(at, action.as_str(), &actor, &origin, &trace))
+    }
+}
+
+fn is_open(counted: &Counted, at: Time) -> bool {
+    (0..WINDOW_SECONDS).contains(&(at.unix() - counted.since.unix()))
+}
+
+const fn is_known(actor: &Actor) -> bool {
+    actor.user.is_some() || actor.credential.is_some()
+}
+
+/// Whose refusals are counted together. All credentials of a user count as one caller.
+fn caller_or_address(actor: &Actor, origin: &Origin) -> String {
+    match (actor.user, actor.credential, origin.address) {
+        (Some(user), _, _) => format!("user {}", user.0),
+        (None, Some(credential), _) => format!("credential {credential}"),
+        (None, None, Some(address)) => format!("address {}", network(address)),
+        (None, None, None) => "address unknown".to_owned(),
+    }
+}
+
+/// An IPv6 customer has a whole /64.
+fn network(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let network = address.to_bits() >> 64 << 64;
+            format!("{}/64", std::net::Ipv6Addr::from_bits(network))
+        }
+    }
+}

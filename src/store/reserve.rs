@@ -1,0 +1,159 @@
+//! Disk space kept for revocation: a file beside the database that is deleted when a revocation finds the disk full.
+//!
+//! Its space goes to the WAL at once, so that other programs on the disk don't get it first. While the file is gone, only jobs
+//! that revoke something are carried out, so that nothing else uses up what it left. It comes back once the disk has room again.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+use rustix::io::Errno;
+
+use super::file::{beside, folder_of};
+
+/// Room for 40 revocations in the WAL alone. As long as the database needn't grow, the WAL begins anew after each, and there is
+/// no limit.
+const RESERVE_BYTES: u64 = 2 << 20;
+/// Free space below which a revocation deletes the file.
+const LOW_BYTES: u64 = 256 << 10;
+
+/// The reserve of one database.
+pub(super) struct Reserve {
+    path: PathBuf,
+    wal: PathBuf,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Kept,
+    Released,
+    /// There never was room for it. Everything is written as long as it can be.
+    Absent,
+}
+
+impl Reserve {
+    /// The reserve beside `database`, allocated when there is room for it.
+    pub(super) fn beside(database: &Path) -> Self {
+        let mut reserve = Self {
+            path: beside(database, "-reserve"),
+            wal: beside(database, "-wal"),
+            state: State::Absent,
+        };
+        if !reserve.is_low() {
+            reserve.allocate_if_room();
+        } else if !reserve.is_allocated() {
+            reserve.state = State::Released;
+        } else {
+            reserve.state = State::Kept;
+        }
+        if reserve.state != State::Kept {
+            log::warn!(
+                "no space could be reserved for revocations on a full disk: {}",
+                reserve.path.display()
+            );
+        }
+        reserve
+    }
+
+    /// Whether the space was given to revocations.
+    pub(super) fn is_released(&self) -> bool {
+        self.state == State::Released
+    }
+
+    /// Deletes the file when the disk is almost full.
+    pub(super) fn release_if_low(&mut self) {
+        if self.state == State::Kept && self.is_low() {
+            self.release();
+        }
+    }
+
+    /// Deletes the file, and gives its space to the WAL.
+    pub(super) fn release(&mut self) {
+        if self.state != State::Kept {
+            return;
+        }
+        log::error!("the disk is full: until there is room again, only revocations are written");
+        if let Err(error) = fs::remove_file(&self.path) {
+            log::error!("{}: {error}", self.path.display());
+        }
+        self.state = State::Released;
+        // Where the file system can't do this, the WAL takes the space as it grows.
+        if let Err(error) = self.extend_wal() {
+            log::debug!("{}: {error}", self.wal.display());
+        }
+    }
+
+    /// Allocates blocks behind the end of the WAL. No lock of SQLite's is on this file, which closing it would drop.
+    fn extend_wal(&self) -> io::Result<()> {
+        let wal = OpenOptions::new().write(true).open(&self.wal)?;
+        let bytes = wal.metadata()?.len() + RESERVE_BYTES - LOW_BYTES;
+        Ok(fallocate(&wal, FallocateFlags::KEEP_SIZE, 0, bytes)?)
+    }
+
+    /// Allocates the file again after a full disk, if there is room for it and some more; whether all may be written again.
+    pub(super) fn refill(&mut self) -> bool {
+        if self.state == State::Released {
+            self.allocate_if_room();
+        }
+        self.state != State::Released
+    }
+
+    fn allocate_if_room(&mut self) {
+        let needed = RESERVE_BYTES + 2 * LOW_BYTES;
+        let has_room = self.free_bytes().is_some_and(|free| free >= needed);
+        if !has_room && !self.is_allocated() {
+            return;
+        }
+        match self.allocate() {
+            Ok(()) => self.state = State::Kept,
+            Err(error) => {
+                let _ = fs::remove_file(&self.path);
+                log::warn!("{}: {error}", self.path.display());
+            }
+        }
+    }
+
+    fn is_low(&self) -> bool {
+        self.free_bytes().is_some_and(|free| free < LOW_BYTES)
+    }
+
+    fn is_allocated(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|found| {
+            found.is_file() && found.len() == RESERVE_BYTES && found.blocks() * 512 >= RESERVE_BYTES
+        })
+    }
+
+    fn allocate(&self) -> io::Result<()> {
+        if self.is_allocated() {
+            return Ok(());
+        }
+        // Whatever lies there is replaced, and nothing is written through a link.
+        let _ = fs::remove_file(&self.path);
+        let mut file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&self.path)?;
+        match fallocate(&file, FallocateFlags::empty(), 0, RESERVE_BYTES) {
+            Ok(()) => Ok(()),
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => write_zeros(&mut file),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        let disk = statvfs(folder_of(&self.path)).ok()?;
+        Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+    }
+}
+
+fn write_zeros(file: &mut File) -> io::Result<()> {
+    let zeros = vec![0; 64 << 10];
+    for _ in 0..RESERVE_BYTES / zeros.len() as u64 {
+        file.write_all(&zeros)?;
+    }
+    file.sync_all()
+}

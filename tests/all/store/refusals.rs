@@ -1,0 +1,249 @@
+//! What strangers and members are refused fills neither the audit log nor the server's log.
+
+use std::net::IpAddr;
+
+use keycroft::model::event::{Action, Actor, AuditDetails, Channel, Origin, Target};
+use keycroft::model::time::Time;
+use keycroft::store::{EventFilter, Store, Waits};
+use serde_json::{Value, json};
+
+use super::process::{Server, keycroft, new_lab};
+use super::support::{NOW, bare_store};
+use crate::fixture::Site;
+
+fn requests(site: &Site) -> Vec<Value> {
+    let mut events = site.events();
+    events.retain(|event| event["outcome"] == "refused");
+    events.reverse();
+    events
+}
+
+#[test]
+fn repeated_refusals_of_a_caller_are_one_event_a_minute() {
+    let mut site = Site::new();
+    let ask = |site: &Site, number: usize| {
+        let path = format!("/api/v1/users/{number}{}", "a".repeat(1_000));
+        assert_eq!(site.ask("GET", &path).bearer(&site.bob).send().status, 403);
+    };
+    for number in 0..60 {
+        ask(&site, number);
+        site.pass(i64::from(number % 2 == 0));
+    }
+    let first = requests(&site);
+    assert_eq!(first.len(), 1, "{first:?}");
+    let target = first[0]["target"]["id"].as_str().unwrap();
+    assert_eq!(target.chars().count(), 128);
+    assert!(
+        target.starts_with("GET /api/v1/users/0aaa") && target.ends_with('…'),
+        "{target}"
+    );
+    // A restart within the minute goes on counting, and the next minute's event has the count.
+    site.reopen();
+    ask(&site, 60);
+    assert_eq!(requests(&site).len(), 1);
+    site.pass(60);
+    ask(&site, 61);
+    let second = requests(&site);
+    assert_eq!(second.len(), 2, "{second:?}");
+    assert_eq!(second[1]["after"]["repeated"], "60");
+    assert_eq!(second[1]["after"]["repeated_since"], "2026-11-22T12:00:00Z");
+    assert_eq!(
+        second[1]["after"]["repeated_like"],
+        format!("event {}", first[0]["number"])
+    );
+    // Then silence: the rest is written down when the minute is over and somebody asks for anything.
+    ask(&site, 62);
+    ask(&site, 63);
+    site.reopen();
+    site.pass(61);
+    site.ask("GET", "/healthz").send();
+    let last = requests(&site);
+    assert_eq!(last.len(), 3, "{last:?}");
+    assert_eq!(last[2]["after"]["repeated"], "2");
+    assert_eq!(last[2]["actor"], "bob");
+    assert_eq!(last[2]["action"], "request");
+    site.pass(61);
+    site.ask("GET", "/healthz").send();
+    assert_eq!(requests(&site).len(), 3, "each refusal is counted once");
+    assert_eq!(
+        site.ask("GET", "/api/v1/events")
+            .bearer(&site.bob)
+            .send()
+            .json()["items"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|event| event["outcome"] == "refused")
+            .count(),
+        3,
+        "bob sees them"
+    );
+}
+
+/// Refused within the act: by permission, by policy.
+#[test]
+fn refusals_within_an_act_are_folded_too() {
+    let site = Site::new();
+    for number in 0..20 {
+        let body = json!({"name": format!("wide {number}"), "permissions": ["users:write"]});
+        let answer = site
+            .ask("POST", "/api/v1/api-keys")
+            .bearer(&site.bob)
+            .json(&body)
+            .send();
+        assert_eq!(answer.status, 403, "{}", answer.text());
+    }
+    assert_eq!(requests(&site).len(), 1);
+    // Another act and another caller have their own.
+    site.ask("GET", "/api/v1/users").bearer(&site.bob).send();
+    let service = site.narrow(&site.bob, &["account:read"]);
+    site.ask("GET", "/api/v1/users").bearer(&service).send();
+    let events = requests(&site);
+    assert_eq!(
+        events.len(),
+        2,
+        "all credentials of a person count together: {events:?}"
+    );
+}
+
+fn refuse(store: &Store, address: &str, target: &str, at: Time) {
+    let origin = Origin {
+        channel: Channel::Console,
+        address: Some(address.parse::<IpAddr>().unwrap()),
+        program: None,
+        request_id: None,
+    };
+    let trace = AuditDetails::of(Target::new("user", target, "", None));
+    store
+        .note_refusal(at, Action::SignIn, Actor::nobody(), origin, trace)
+        .unwrap();
+}
+
+fn count(store: &Store) -> usize {
+    let read = store.read().unwrap();
+    read.events(&EventFilter::default(), None, 1_000)
+        .unwrap()
+        .items
+        .len()
+}
+
+#[test]
+fn failed_sign_ins_of_a_stranger_are_one_event_a_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = bare_store(folder.path(), Waits::default());
+    for _ in 0..50 {
+        refuse(&store, "192.0.2.1", "", NOW);
+    }
+    assert_eq!(count(&store), 1);
+    // Whose account was tried stays visible; a stranger's addresses within one IPv6 network are one.
+    refuse(&store, "192.0.2.1", "alice", NOW);
+    refuse(&store, "2001:db8::1", "", NOW);
+    for host in 2..50 {
+        refuse(&store, &format!("2001:db8::{host:x}"), "", NOW);
+    }
+    assert_eq!(count(&store), 3);
+    // All day, from one address, at every name there is.
+    for minute in 1..=60 {
+        for name in 0..40 {
+            refuse(
+                &store,
+                "192.0.2.1",
+                &format!("user{name}"),
+                NOW.after(std::time::Duration::from_secs(60 * minute)),
+            );
+        }
+    }
+    let (events, minutes) = (count(&store) - 3, 60);
+    assert!(events <= 6 * minutes, "{events}");
+}
+
+/// Whoever has thousands of networks gets no more than a few events a minute, and nothing is lost but the addresses.
+#[test]
+fn failed_sign_ins_from_everywhere_are_a_few_events_a_minute() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = bare_store(folder.path(), Waits::default());
+    for network in 0..300 {
+        refuse(
+            &store,
+            &format!("2001:db8:{network:x}::1"),
+            &format!("user{}", network % 10),
+            NOW,
+        );
+    }
+    let events = count(&store);
+    assert!((20..=30).contains(&events), "{events}");
+    let later = NOW.after(std::time::Duration::from_secs(61));
+    store.sweep_batch(later, 1_000).unwrap();
+    let read = store.read().unwrap();
+    let all = read
+        .events(&EventFilter::default(), None, 1_000)
+        .unwrap()
+        .items;
+    let repeated: usize = all
+        .iter()
+        .filter_map(|event| {
+            event
+                .after
+                .split("repeated=")
+                .nth(1)?
+                .lines()
+                .next()?
+                .parse::<usize>()
+                .ok()
+        })
+        .sum();
+    assert_eq!(repeated + events, 300, "each is an event or counted in one");
+    // A clock that was set back neither stops nor doubles the count.
+    refuse(&store, "192.0.2.9", "", later);
+    refuse(&store, "192.0.2.9", "", NOW);
+    refuse(&store, "192.0.2.9", "", NOW);
+    assert_eq!(count(&store), all.len() + 2);
+}
+
+#[test]
+fn refused_strangers_leave_next_to_nothing_in_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("keycroft.db");
+    let alice = new_lab(&db);
+    let long = "a".repeat(7_900);
+    for (level, bytes_max) in [("info", 400), ("debug", 30_000)] {
+        let server = Server::spawn(keycroft(
+            &db,
+            &["serve", "--listen", "127.0.0.1:0", "--log", level],
+        ));
+        let mut client = server.client();
+        for _ in 0..60 {
+            for (method, path) in [
+                ("POST", format!("/{long}")),
+                ("POST", format!("/api/v1/users/{long}/offboard")),
+                ("DELETE", "/login".to_owned()),
+                ("DELETE", format!("/api/v1/api-keys/{}", &long[..4_000])),
+            ] {
+                let status = client.ask(method, &path, "", "").status;
+                assert!((400..500).contains(&status), "{method} {path}: {status}");
+                client.reconnect();
+            }
+        }
+        assert_eq!(
+            client
+                .ask(
+                    "POST",
+                    "/api/v1/api-keys",
+                    &alice,
+                    &format!("{{\"name\": \"{level}\"}}")
+                )
+                .status,
+            201
+        );
+        let said = server.said_so_far();
+        assert!(said.len() < bytes_max, "{level}: {} bytes", said.len());
+        assert!(said.lines().all(|line| line.len() < 200), "{said}");
+        let changes = said
+            .lines()
+            .filter(|line| line.contains("POST /api/v1/api-keys 201"))
+            .count();
+        assert_eq!(changes, 1, "a change is logged: {said}");
+        assert_eq!(said.contains("POST /aaa"), level == "debug", "{said}");
+        assert!(server.terminate().0.success());
+    }
+}
