@@ -75,9 +75,10 @@ fn failed(message: impl Into<String>) -> Failure {
 }
 
 fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
-    let app_state = match arguments.archive_only {
-        true => None,
-        false => Some(arguments.database.open()?),
+    let app_state = if arguments.archive_only {
+        None
+    } else {
+        Some(arguments.database.open()?)
     };
     let app = app_state
         .as_ref()

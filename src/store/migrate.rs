@@ -318,9 +318,6 @@ mod tests {
 
     #[test]
     fn recreate_copies_shared_and_renamed_columns_and_keeps_other_programs_tables() {
-        const NEW: &str = "CREATE TABLE things (id INTEGER PRIMARY KEY AUTOINCREMENT, created_by TEXT, more INTEGER NOT NULL DEFAULT 7) STRICT;
-             CREATE TABLE parts (thing INTEGER NOT NULL REFERENCES things (id) ON DELETE CASCADE) STRICT;
-             CREATE INDEX by_creator ON things (created_by);";
         let folder = tempfile::tempdir().unwrap();
         let connection = open(&folder.path().join("file"));
         connection

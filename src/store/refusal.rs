@@ -61,9 +61,10 @@ impl Select {
             return self.append(event).map(|_| ());
         }
         let who = caller_or_address(actor, origin);
-        let what = match is_known(actor) {
-            true => action.to_owned(),
-            false => format!("{action} {}", trace.target.id),
+        let what = if is_known(actor) {
+            action.to_owned()
+        } else {
+            format!("{action} {}", trace.target.id)
         };
         let (who, what) = self.share(who, what, at)?;
         let counted = self

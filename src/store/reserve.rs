@@ -116,6 +116,11 @@ impl Reserve {
         }
     }
 
+    /// Whether the disk has room again, though maybe not for all of the file.
+    pub(super) fn could_be_refilled(&self) -> bool {
+        self.free_bytes().is_some_and(|free| free >= 2 * LOW_BYTES)
+    }
+
     fn is_low(&self) -> bool {
         self.free_bytes().is_some_and(|free| free < LOW_BYTES)
     }

@@ -243,11 +243,7 @@ impl WriterLoop {
     }
 
     fn probe(&mut self) {
-        if self
-            .reserve
-            .as_mut()
-            .is_some_and(|reserve| !reserve.refill())
-        {
+        if self.is_on_reserve() && !self.takes_space_back() {
             self.note_health(false);
             return;
         }
@@ -257,6 +253,20 @@ impl WriterLoop {
         });
         self.select.roll_back();
         self.note_health(probed.is_ok());
+    }
+
+    /// Returns the space that the WAL was given, and reserves it again; whether that was possible.
+    fn takes_space_back(&mut self) -> bool {
+        let Some(reserve) = &mut self.reserve else {
+            return true;
+        };
+        if reserve.could_be_refilled() {
+            let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+            if let Err(error) = self.select.connection.query_row(sql, [], |_| Ok(())) {
+                log::warn!("the WAL was not merged: {error}");
+            }
+        }
+        reserve.refill()
     }
 
     /// Begins a transaction whose commit waits for the disk.

@@ -229,7 +229,8 @@ fn require_found(what: &str, damage: &str, subject: &str, words: &str) {
 fn check_finds_what_was_done_to_the_file_by_hand() {
     let unguarded = "DROP TRIGGER events_stay; DROP TRIGGER events_last;";
     let guarded = "CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT raise(ABORT, 'events are never changed'); END;
-                   CREATE TRIGGER events_last BEFORE DELETE ON events BEGIN SELECT raise(ABORT, 'events are never deleted'); END;";
+                   CREATE TRIGGER events_last BEFORE DELETE ON events WHEN OLD.number > (SELECT coalesce(max(last), 0) FROM event_archives)
+                   BEGIN SELECT raise(ABORT, 'only archived events are deleted'); END;";
     require_found(
         "an event was changed",
         &format!("{unguarded} UPDATE events SET actor = 'nobody' WHERE number = 1; {guarded}"),
