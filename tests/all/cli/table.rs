@@ -28,7 +28,7 @@ const GROUPS: [&str; 13] = [
 ];
 
 /// A command, what it needs besides, and where it works.
-const TABLE: [(&str, &str, At); 86] = [
+const TABLE: &[(&str, &str, At)] = &[
     ("api", "GET /api/v1/me", Server),
     ("api-key create", "x", Server),
     ("api-key delete", "x --yes", Server),
