@@ -8,7 +8,8 @@ use zeroize::Zeroizing;
 
 use super::client::{Client, PROGRAM};
 use super::config::{Context, Folder, Saved};
-use super::connection::{Connection, Credential, Remote, Server, Source, variable};
+use super::connection::{Connection, Credential, Remote, Server, Source};
+use super::environment::variable;
 use super::exit::{FAILED, Failure, INVALID, REFUSED, SIGN_IN_NEEDED, USAGE};
 use super::output::{say, until};
 use super::prompt;

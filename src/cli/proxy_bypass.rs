@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::connection::{Server, variable};
+use super::connection::Server;
+use super::environment::variable;
 use crate::model::address::AllowedAddresses;
 
 /// Whether requests to `server` go past any proxy: plain HTTP, which a proxy could read; this machine, whose loopback is not

@@ -3,7 +3,7 @@
 use ureq::http::{HeaderMap, header};
 
 use super::client::Client;
-use super::connection::variable;
+use super::environment::variable;
 use super::exit::{
     FAILED, Failure, INVALID, NOT_FOUND, REFUSED, SIGN_IN_NEEDED, TOO_MANY, UNREACHABLE, USAGE,
 };

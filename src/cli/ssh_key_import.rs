@@ -95,8 +95,8 @@ fn import_homes(client: &Client, folder: &Path, allow_shared: bool) -> Result<Ve
             if fs::symlink_metadata(&path).is_err() {
                 continue;
             }
-            let lines =
-                read(&path).and_then(|text| import_text(client, Some(user.as_str()), &text, allow_shared));
+            let lines = read(&path)
+                .and_then(|text| import_text(client, Some(user.as_str()), &text, allow_shared));
             let lines = match lines {
                 Ok(lines) => lines,
                 Err(failure) if matches!(failure.code, NOT_FOUND | USAGE | INVALID) => {

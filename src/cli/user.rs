@@ -110,7 +110,10 @@ const USUAL_URL: &str = "http://127.0.0.1:8420";
 impl Link {
     /// The link that spends `code`.
     fn with(&self, file: &File, purpose: Purpose, code: Secret) -> Result<String, Failure> {
-        let given = self.public_url.clone().or_else(|| variable("KEYCROFT_PUBLIC_URL"));
+        let given = self
+            .public_url
+            .clone()
+            .or_else(|| variable("KEYCROFT_PUBLIC_URL"));
         let url = match given {
             Some(url) => url,
             None => file.app.public_url()?.unwrap_or_else(|| {

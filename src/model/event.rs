@@ -92,6 +92,7 @@ impl Action {
             | Self::SshKeyDelete
             | Self::DeviceRefuse
             | Self::HostEdit
+            | Self::HostRotate
             | Self::HostDelete
             | Self::EnrollmentCodeDelete => true,
             Self::ApiKeyCreate
