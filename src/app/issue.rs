@@ -132,7 +132,8 @@ impl App {
                     let end = token_end(&policy, wanted.end, creator, write.now)?;
                     // What the secret before a rotation makes ends with that secret, not with the key.
                     let previous = creator.previous.filter(|_| which == SecretSlot::Previous);
-                    match (end, previous.map(|previous| previous.ends_at)) {
+                    let previous = previous.map(|previous| previous.grace.earliest_end(write.now));
+                    match (end, previous) {
                         (Some(end), Some(previous)) => Some(end.min(previous)),
                         (end, previous) => end.or(previous),
                     }
@@ -344,14 +345,16 @@ impl App {
                     return Err(Error::AgainstPolicy(FieldError::new("expires_in", message)));
                 }
             };
-            let grace_end = write.now.after(rotation.grace);
-            let previous_ends_at = (!rotation.grace.is_zero()).then(|| record.expires_at.map_or(grace_end, |end| end.min(grace_end)));
+            let grace = rotation.grace.starting(write.now, record.expires_at);
             let secret = Secret::generate_for(Form::Credential(record.kind), id);
-            write.rotate_credential(id, &secret.digest(), previous_ends_at, expires_at)?;
-            uses.rotated(id);
+            write.rotate_credential(id, &secret.digest(), grace, expires_at)?;
             let trace = AuditDetails::of(target(&record))
                 .changed("expires", shown_end(record.expires_at), shown_end(expires_at))
-                .after("previous ends", previous_ends_at.map_or_else(|| "now".to_owned(), |end| end.to_string()));
+                .after("previous ends", grace.map_or_else(|| "now".to_owned(), |grace| grace.ends_at.to_string()));
+            let trace = match grace.and_then(|grace| grace.until_unused) {
+                Some(until) => trace.after("previous ends unused for", Lifetime::For(until.quiet)),
+                None => trace,
+            };
             Ok((secret, trace))
         })?;
         Ok(Issued {
@@ -462,6 +465,7 @@ mod tests {
             allowed_addresses,
             digest: Some(Digest::of(b"maker")),
             previous: None,
+            rotations: 0,
             created_at: NOW,
             expires_at,
             disabled: Disabled::No,

@@ -107,7 +107,7 @@ impl App {
     fn add_noted(&self, held: &mut [Held]) {
         for one in held {
             let noted = self.store().uses.noted(one.id);
-            for last in [noted.current, noted.previous].into_iter().flatten() {
+            for (_, last) in noted.uses {
                 one.last_used_at = one.last_used_at.max(Some(last.at));
             }
         }

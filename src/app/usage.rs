@@ -7,34 +7,29 @@ use crate::model::credential::{LastUse, Record, UsageDay};
 use crate::model::error::Error;
 use crate::model::secret::Id;
 use crate::model::time::{Day, Time};
-use crate::store::{CredentialFilter, Page, PendingUse};
+use crate::store::{CredentialFilter, Ends, Page, PendingUse};
 
 /// Days that are shown, today included.
 const DAYS: i64 = 30;
 
-/// The later of two uses.
-fn later(one: Option<LastUse>, other: Option<LastUse>) -> Option<LastUse> {
-    match (one, other) {
-        (Some(one), Some(other)) if one.at > other.at => Some(one),
-        (one, None) => one,
-        (_, other) => other,
+/// A record with what memory holds of it, and the ends that were seen.
+fn with_noted(mut record: Record, noted: PendingUse, seen: Ends) -> Record {
+    for (secret_number, last) in noted.uses {
+        let secret = match record.rotations - secret_number {
+            ..=0 => Some(&mut record.current_use),
+            1 => Some(&mut record.previous_use),
+            2.. => None,
+        };
+        if let Some(known) = secret {
+            *known = LastUse::latest(known.take(), Some(last.clone()));
+        }
+        record.last_use = LastUse::latest(record.last_use.take(), Some(last));
     }
-}
-
-/// A record with what memory holds of it, and the end at which it was seen.
-fn with_noted(record: Record, noted: PendingUse, seen: Option<Time>) -> Record {
-    // What the writer took before a rotation was a use of what is the previous secret by now.
-    let is_of_previous =
-        |last: &LastUse| record.rotated_at.is_some_and(|rotated| last.at < rotated);
-    let (current, moved) = match noted.current {
-        Some(last) if is_of_previous(&last) => (None, Some(last)),
-        current => (current, None),
-    };
-    let previous = later(moved, noted.previous).map(|last| last.at);
     Record {
-        last_use: later(record.last_use, current),
-        previous_last_used_at: record.previous_last_used_at.max(previous),
-        seen_expired: record.seen_expired || (seen.is_some() && seen == record.expires_at),
+        seen_expired: record.seen_expired || (seen.own.is_some() && seen.own == record.expires_at),
+        grace: record
+            .grace
+            .filter(|_| seen.previous != Some(record.rotations)),
         ..record
     }
 }
@@ -51,7 +46,7 @@ impl App {
     /// A record with what is noted of it: its last uses, and that it was seen expired.
     pub(super) fn with_pending(&self, record: Record) -> Record {
         let uses = &self.store().uses;
-        let (noted, seen) = (uses.noted(record.id), uses.seen_expired(record.id).own);
+        let (noted, seen) = (uses.noted(record.id), uses.seen_expired(record.id));
         with_noted(record, noted, seen)
     }
 
@@ -125,24 +120,6 @@ mod tests {
     use crate::model::permission::Permissions;
     use crate::model::user::{Disabled, UserId};
 
-    #[test]
-    fn of_two_uses_the_later_one_is_shown_and_of_two_at_once_the_noted_one() {
-        let used = |at: i64, program: &str| {
-            Some(LastUse {
-                at: Time::from_unix(at),
-                address: None,
-                program: Some(program.to_owned()),
-            })
-        };
-        let shown = |one, other| later(one, other).and_then(|last| last.program);
-        assert_eq!(shown(used(2, "file"), used(1, "noted")).unwrap(), "file");
-        assert_eq!(shown(used(1, "file"), used(2, "noted")).unwrap(), "noted");
-        assert_eq!(shown(used(1, "file"), used(1, "noted")).unwrap(), "noted");
-        assert_eq!(shown(used(1, "file"), None).unwrap(), "file");
-        assert_eq!(shown(None, used(1, "noted")).unwrap(), "noted");
-        assert!(later(None, None).is_none());
-    }
-
     fn record() -> Record {
         Record {
             id: Id::random(),
@@ -159,45 +136,67 @@ mod tests {
             seen_expired: false,
             ended: None,
             rotated_at: Some(Time::from_unix(10)),
-            previous_ends_at: None,
+            rotations: 2,
+            grace: None,
             last_use: None,
-            previous_last_used_at: None,
+            current_use: None,
+            previous_use: None,
             user_agent: None,
             address: None,
         }
     }
 
-    fn used(at: i64) -> Option<LastUse> {
-        Some(LastUse {
+    fn used(at: i64) -> LastUse {
+        LastUse {
             at: Time::from_unix(at),
             address: None,
             program: None,
-        })
+        }
     }
 
-    /// The writer may have taken a use before the rotation and not have written it yet.
+    /// Of the current, the previous and an earlier secret; the last of them all.
     #[test]
-    fn a_use_before_the_rotation_was_one_of_the_secret_before() {
-        let shown = |current, previous| {
-            let mut noted = PendingUse::default();
-            (noted.current, noted.previous) = (current, previous);
-            let shown = with_noted(record(), noted, None);
-            let unix = |time: Option<Time>| time.map(Time::unix);
-            let last = shown.last_use.map(|last| last.at);
-            (unix(last), unix(shown.previous_last_used_at))
+    fn pending_use_counts_for_the_secret_that_was_used() {
+        let shown = |uses: &[(i64, i64)]| {
+            let noted = PendingUse {
+                uses: uses.iter().map(|(n, at)| (*n, used(*at))).collect(),
+                ..PendingUse::default()
+            };
+            let shown = with_noted(record(), noted, Ends::default());
+            [shown.current_use, shown.previous_use, shown.last_use]
+                .map(|last| last.map_or(-1, |last| last.at.unix()))
         };
-        assert_eq!(shown(used(9), None), (None, Some(9)));
-        assert_eq!(shown(used(9), used(8)), (None, Some(9)));
-        assert_eq!(shown(used(9), used(11)), (None, Some(11)));
-        assert_eq!(shown(used(10), used(8)), (Some(10), Some(8)));
-        assert_eq!(shown(None, None), (None, None));
+        assert_eq!(shown(&[]), [-1, -1, -1]);
+        assert_eq!(shown(&[(2, 9)]), [9, -1, 9]);
+        assert_eq!(shown(&[(1, 9)]), [-1, 9, 9]);
+        assert_eq!(shown(&[(0, 9)]), [-1, -1, 9]);
+        assert_eq!(shown(&[(2, 7), (1, 9), (0, 8)]), [7, 9, 9]);
+        assert_eq!(shown(&[(1, 8), (0, 9), (2, 7)]), [7, 8, 9]);
+        // Rotated after the row was read.
+        assert_eq!(shown(&[(3, 9)]), [9, -1, 9]);
+    }
+
+    #[test]
+    fn later_of_two_uses_is_the_last_one() {
+        let latest = |one: Option<i64>, other: Option<i64>| {
+            let last = LastUse::latest(one.map(used), other.map(used));
+            last.map(|last| last.at.unix())
+        };
+        assert_eq!(latest(Some(2), Some(1)), Some(2));
+        assert_eq!(latest(Some(1), Some(2)), Some(2));
+        assert_eq!(latest(Some(1), None), Some(1));
+        assert_eq!(latest(None, Some(1)), Some(1));
+        assert_eq!(latest(None, None), None);
     }
 
     #[test]
     fn an_end_that_was_seen_is_shown_while_it_is_the_end() {
         let seen = |at: Option<i64>| {
-            let at = at.map(Time::from_unix);
-            with_noted(record(), PendingUse::default(), at).seen_expired
+            let seen = Ends {
+                own: at.map(Time::from_unix),
+                previous: None,
+            };
+            with_noted(record(), PendingUse::default(), seen).seen_expired
         };
         assert!(seen(Some(50)) && !seen(Some(49)) && !seen(None));
     }

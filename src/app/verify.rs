@@ -40,7 +40,7 @@ fn as_seen(credential: Credential, seen: Ends) -> Credential {
             || (seen.own.is_some() && seen.own == credential.expires_at),
         previous: credential
             .previous
-            .filter(|previous| seen.previous != Some(previous.ends_at)),
+            .filter(|_| seen.previous != Some(credential.rotations)),
         ..credential
     }
 }
@@ -50,10 +50,12 @@ fn newly_over(credential: &Credential, now: Time) -> Ends {
     let own = credential
         .expires_at
         .filter(|end| *end <= now && !credential.seen_expired);
-    let previous = credential.previous.map(|previous| previous.ends_at);
+    let previous = credential
+        .previous
+        .filter(|previous| previous.grace.ends_at <= now);
     Ends {
         own,
-        previous: previous.filter(|end| *end <= now),
+        previous: previous.map(|_| credential.rotations),
     }
 }
 
@@ -108,12 +110,20 @@ impl App {
         let Some(which) = credential.which(&presented.digest, asked.now) else {
             return Err(REFUSED);
         };
+        if which == SecretSlot::Previous && self.is_grace_over(&credential, asked.now)? {
+            let ends = Ends {
+                own: None,
+                previous: Some(credential.rotations),
+            };
+            uses.note_expired(credential.id, ends, asked.now);
+            return Err(REFUSED);
+        }
         let checked = credential.check(asked.now, asked.address);
         match checked {
             Ok(()) => {
                 uses.note(Use {
                     id: credential.id,
-                    which,
+                    secret_number: credential.secret_number(which),
                     at: asked.now,
                     address: asked.address,
                     program: asked.program,
@@ -126,6 +136,22 @@ impl App {
                 Err(REFUSED)
             }
         }
+    }
+
+    /// Whether the grace period of a rotation has ended because the new secret is used and the previous one is not. The
+    /// row that verification knows does not hold when its secrets were used: what the file and memory hold is looked up.
+    fn is_grace_over(&self, credential: &Credential, now: Time) -> Result<bool, Error> {
+        if credential
+            .previous
+            .is_none_or(|previous| previous.grace.until_unused.is_none())
+        {
+            return Ok(false);
+        }
+        let record = self.record(credential.id)?;
+        // Rotated meanwhile: then what was the previous secret is none now.
+        Ok(!record.is_some_and(|record| {
+            record.rotations == credential.rotations && record.grace(now).is_some()
+        }))
     }
 
     /// The caller behind a secret, for doors that act on somebody's behalf.

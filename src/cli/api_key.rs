@@ -10,7 +10,7 @@ use super::explain::{KeyOwner, Question, explain};
 use super::lookup::find_id;
 use super::notice;
 use super::output::{self, Cell, Out, say};
-use super::prompt::confirm;
+use super::prompt::{ask_line, confirm, is_interactive};
 use crate::model::time::Time;
 use crate::wire::{ApiKeyIn, ApiKeyOut, RotateIn};
 
@@ -24,12 +24,31 @@ pub struct WhoseKeys {
     service: Option<String>,
 }
 
+/// A service's API keys, in place of one's own: what can't be done with another user's.
+#[derive(Args, Clone, Debug, Default)]
+pub struct OwnOrService {
+    /// A service's, for admins
+    #[arg(long, value_name = "SERVICE")]
+    service: Option<String>,
+}
+
+impl OwnOrService {
+    fn path(&self) -> String {
+        api_keys_path(None, self.service.as_deref())
+    }
+}
+
+fn api_keys_path(user: Option<&str>, service: Option<&str>) -> String {
+    match (user, service) {
+        (_, Some(service)) => format!("/api/v1/services/{}/api-keys", encode(service)),
+        (Some(user), None) => format!("/api/v1/users/{}/api-keys", encode(user)),
+        (None, None) => "/api/v1/api-keys".to_owned(),
+    }
+}
+
 impl WhoseKeys {
     fn path(&self) -> String {
-        match &self.service {
-            Some(service) => format!("/api/v1/services/{}/api-keys", encode(service)),
-            None => self.owner.path("api-keys"),
-        }
+        api_keys_path(self.owner.user.as_deref(), self.service.as_deref())
     }
 }
 
@@ -62,7 +81,8 @@ enum ApiKeyCommand {
     },
     /// Change an API key: name, note, end, permissions, addresses
     Edit(Edit),
-    /// Give an API key a new secret
+    /// Give an API key a new secret; the old one stays valid for a grace period, or is revoked
+    #[command(alias = "reset")]
     Rotate(Rotate),
     /// Refuse an API key until it is enabled again
     Disable {
@@ -120,7 +140,7 @@ struct Create {
     #[command(flatten)]
     out: Out,
     #[command(flatten)]
-    owner: WhoseKeys,
+    owner: OwnOrService,
 }
 
 #[derive(Args)]
@@ -143,26 +163,37 @@ struct Edit {
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
     addresses: Vec<String>,
     #[command(flatten)]
-    owner: WhoseKeys,
+    owner: OwnOrService,
 }
 
 #[derive(Args)]
 struct Rotate {
     /// Name or id
     key: String,
-    /// How long the old secret stays good: 0s, 1m, 15m, 1h, 6h or 24h
+    /// Keep the old secret valid for so long: a duration up to 7d
     #[arg(long, value_name = "DURATION")]
     grace: Option<String>,
-    /// A new end [default: the end stays]
+    /// Revoke the old secret now: it leaked, or nothing uses it
+    #[arg(long, conflicts_with_all = ["grace", "until_unused"])]
+    now: bool,
+    /// Keep the old secret valid until the new one has been used and the old one has not for so long: 1h or longer
+    #[arg(long, value_name = "DURATION", conflicts_with = "grace")]
+    until_unused: Option<String>,
+    /// With --until-unused: how long the old secret is valid at the longest
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "7d",
+        requires = "until_unused"
+    )]
+    at_most: String,
+    /// A new expiration [default: unchanged]
     #[arg(long, value_name = "WHEN")]
     expires: Option<String>,
-    /// Do not ask
-    #[arg(long)]
-    yes: bool,
     #[command(flatten)]
     out: Out,
     #[command(flatten)]
-    owner: WhoseKeys,
+    owner: OwnOrService,
 }
 
 /// `keycroft api-key`.
@@ -206,24 +237,28 @@ pub fn api_key(arguments: ApiKeyArguments) -> Result<(), Failure> {
     }
 }
 
-/// What will break, for who is about to delete something.
+/// The question before something is deleted, with what would break.
 fn question(client: &Client, path: &str, id: &str, given: &str) -> String {
+    format!("Delete {given} ({id}; {})?", last_used(client, path, id))
+}
+
+/// The last use of an API key in words.
+fn last_used(client: &Client, path: &str, id: &str) -> String {
     let key = client
         .get(&format!("{path}/{id}"))
         .and_then(|answer| answer.parse::<ApiKeyOut>());
-    let used = match key
+    match key
         .ok()
         .and_then(|key| Some((key.last_used_at?, key.last_used_from, key.last_used_by)))
     {
-        None => "never used, as far as is known".to_owned(),
+        None => "no recorded use".to_owned(),
         Some((at, from, by)) => {
             let when = Time::parse(&at).map_or(at, |time| output::relative(time, client.now()));
             let from = from.map_or_else(String::new, |from| format!(" from {from}"));
             let by = by.map_or_else(String::new, |by| format!(" by {by}"));
             format!("last used {when}{from}{by}")
         }
-    };
-    format!("Delete {given} ({id}; {used})?")
+    }
 }
 
 pub const KEY_HEADINGS: [&str; 7] = [
@@ -280,13 +315,26 @@ fn show_key(client: &Client, owner: &WhoseKeys, given: &str) -> Result<(), Failu
         ("permissions", Cell::words(&key.permissions)),
         ("allowed addresses", Cell::words(&key.allowed_addresses)),
         ("created", time(&Some(key.created_at), "-")),
-        ("made by", Cell::maybe(key.created_by.as_deref())),
+        (
+            "created by",
+            key.created_by
+                .map_or_else(|| "the server's command line".to_owned(), |by| by.line())
+                .into(),
+        ),
         ("expires", time(&key.expires_at, "never")),
         ("last used", time(&key.last_used_at, "never")),
         ("last used from", Cell::maybe(key.last_used_from.as_deref())),
         ("last used by", Cell::maybe(key.last_used_by.as_deref())),
         ("rotated", time(&key.rotated_at, "never")),
-        ("previous secret ends", time(&key.previous_ends_at, "-")),
+        ("previous secret expires", time(&key.previous_ends_at, "-")),
+        (
+            "or when unused for",
+            Cell::maybe(key.previous_quiet_for.as_deref()),
+        ),
+        (
+            "current secret last used",
+            time(&key.current_last_used_at, "never"),
+        ),
         (
             "previous secret last used",
             time(&key.previous_last_used_at, "-"),
@@ -425,7 +473,7 @@ fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
     }
     change_key(
         client,
-        &edit.owner,
+        &edit.owner.path(),
         &edit.key,
         &Value::Object(body),
         "changed",
@@ -440,7 +488,7 @@ fn set_disabled(
 ) -> Result<(), Failure> {
     change_key(
         client,
-        owner,
+        &owner.path(),
         given,
         &json!({ "disabled": disabled }),
         if disabled { "disabled" } else { "enabled" },
@@ -449,13 +497,12 @@ fn set_disabled(
 
 fn change_key(
     client: &Client,
-    owner: &WhoseKeys,
+    path: &str,
     given: &str,
     body: &Value,
     done: &str,
 ) -> Result<(), Failure> {
-    let path = owner.path();
-    let id = find_id(client, &path, "API key", given)?;
+    let id = find_id(client, path, "API key", given)?;
     let answer = client.patch(&format!("{path}/{id}"), body)?;
     if client.connection.json {
         return output::line(&answer.text);
@@ -473,27 +520,52 @@ fn change_key(
 
 fn rotate_key(client: &Client, rotate: Rotate) -> Result<(), Failure> {
     let path = rotate.owner.path();
-    let id = find_id(client, &path, "API key", &rotate.key)?;
-    let at_once = rotate.grace.as_deref().is_none_or(|grace| grace == "0s");
-    if at_once {
-        confirm(
-            &format!(
-                "Rotate {}? Its present secret ends at once; --grace 1h would keep it for an hour.",
-                rotate.key
-            ),
-            rotate.yes,
-        )?;
+    let given = match (rotate.grace, rotate.until_unused) {
+        (Some(grace), _) => Some(json!(grace)),
+        (None, Some(quiet)) => Some(json!({"until_unused": quiet, "at_most": rotate.at_most})),
+        (None, None) => rotate.now.then(|| json!(REVOKE_NOW)),
+    };
+    if given.is_none() && !is_interactive() {
+        let what = "say what happens to the old secret: pass --grace DURATION or --now";
+        return Err(Failure::new(USAGE, what).hint(format!(
+            "keycroft api-key rotate {} --grace 24h",
+            rotate.key
+        )));
     }
+    let id = find_id(client, &path, "API key", &rotate.key)?;
+    let grace = match given {
+        Some(grace) => grace,
+        None => choose_grace(client, &path, &id, &rotate.key)?,
+    };
     let (expires_in, expires_at) = end_of(rotate.expires);
     hand_over(
         client,
         &rotate.out,
         &format!("{path}/{id}/rotate"),
         &RotateIn {
-            grace: rotate.grace,
+            grace: Some(grace),
             expires_in,
             expires_at,
         },
         "rotated",
     )
+}
+
+/// The grace period that revokes the old secret.
+const REVOKE_NOW: &str = "0s";
+/// The grace period of a planned rotation, when nothing else is typed.
+const PLANNED: &str = "24h";
+
+/// Asks on the terminal how long the old secret stays valid.
+fn choose_grace(client: &Client, path: &str, id: &str, given: &str) -> Result<Value, Failure> {
+    let used = last_used(client, path, id);
+    let question = format!(
+        "Rotate {given} ({id}; {used}). How long does the old secret stay valid?\n\
+         A duration up to 7d, or \"now\" to revoke it [{PLANNED}]: "
+    );
+    Ok(match ask_line(&question)?.trim() {
+        "" => json!(PLANNED),
+        "now" => json!(REVOKE_NOW),
+        duration => json!(duration),
+    })
 }

@@ -1,5 +1,6 @@
 //! The client of the JSON API: one request, one answer, and words for what went wrong.
 
+use std::io::IsTerminal;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -318,7 +319,8 @@ impl Client {
             .and_then(|value| value.to_str().ok())
             .and_then(|text| Time::parse(text).ok());
         if let Some(end) = end
-            && let Some(text) = notice::of_credential(credential, end, self.now())
+            && let Some(text) =
+                notice::of_credential(credential, end, self.now(), std::io::stderr().is_terminal())
         {
             say(&text);
         }

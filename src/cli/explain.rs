@@ -11,7 +11,7 @@ use crate::wire::ExplanationOut;
 /// Scope API keys or tokens are meant.
 #[derive(Args, Clone, Debug, Default)]
 pub struct KeyOwner {
-    /// Another user's, for admins: to list, show why refused, delete
+    /// Another user's, for admins
     #[arg(long, value_name = "USERNAME")]
     pub user: Option<String>,
 }
@@ -69,7 +69,7 @@ pub fn explain(
             query.push(format!("{name}={}", encode(value)));
         }
     }
-    let answer = client.get(&format!("{path}/explain/{id}?{}", query.join("&")))?;
+    let answer = client.get(&format!("{path}/{id}/explain?{}", query.join("&")))?;
     if client.connection.json {
         return output::line(&answer.text);
     }

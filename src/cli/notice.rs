@@ -9,11 +9,17 @@ use crate::model::credential::Kind;
 use crate::model::notice::Notice;
 use crate::model::time::Time;
 
-/// A token never lives longer than a day; the one in use is named in its last hour.
-const TOKEN_SECONDS: u64 = 3_600;
+/// A token may live for an hour only: the one in use is named in its last minutes.
+const TOKEN_SECONDS: u64 = 600;
 
-/// The notice about the credential in use, which ends at `end`.
-pub fn of_credential(credential: &Credential, end: Time, now: Time) -> Option<String> {
+/// The notice about the credential in use, which expires at `end`. A token is renewed by a person: its notice is for a
+/// terminal alone.
+pub fn of_credential(
+    credential: &Credential,
+    end: Time,
+    now: Time,
+    is_terminal: bool,
+) -> Option<String> {
     let notice = Notice::of(Some(end), now)?;
     let hint = credential.hint();
     if credential.is(Kind::ApiKey) {
@@ -21,7 +27,7 @@ pub fn of_credential(credential: &Credential, end: Time, now: Time) -> Option<St
         return Some(words("API key", &hint, notice, end, now, &next));
     }
     let next = "keycroft login";
-    (end.since(now).as_secs() <= TOKEN_SECONDS)
+    (is_terminal && end.since(now).as_secs() <= TOKEN_SECONDS)
         .then(|| words("token", &hint, Notice::Day, end, now, next))
 }
 
@@ -85,7 +91,7 @@ mod tests {
     use crate::model::secret::{Form, Secret};
 
     #[test]
-    fn api_keys_are_named_in_three_steps_and_tokens_in_their_last_hour() {
+    fn token_notice_comes_in_the_last_10_minutes_on_a_terminal() {
         const DAY: i64 = 86_400;
         let now = Time::from_unix(1_000_000);
         for (kind, seconds, said) in [
@@ -94,13 +100,15 @@ mod tests {
             (Kind::ApiKey, 7 * DAY, Some("ends within 7 days: in 7d")),
             (Kind::ApiKey, DAY, Some("ends within a day: in 1d")),
             (Kind::ApiKey, 0, None),
-            (Kind::Token, 3_601, None),
-            (Kind::Token, 3_600, Some("ends within a day: in 1h")),
+            (Kind::Token, 601, None),
+            (Kind::Token, 600, Some("ends within a day: in 10m")),
         ] {
             let secret = Secret::generate(Form::Credential(kind)).reveal();
             let credential = Credential::parse(&secret, Source::StandardInput).unwrap();
             let end = Time::from_unix(now.unix() + seconds);
-            let notice = of_credential(&credential, end, now);
+            let notice = of_credential(&credential, end, now, true);
+            let in_a_job = of_credential(&credential, end, now, false);
+            assert_eq!(in_a_job, notice.clone().filter(|_| kind == Kind::ApiKey));
             match said {
                 None => assert_eq!(notice, None, "{kind} {seconds}"),
                 Some(said) => assert!(notice.unwrap().contains(said), "{kind} {seconds}"),

@@ -53,17 +53,38 @@ fn answer_is(
                 .hint("the same with --yes"),
         );
     }
+    if is_right(ask_line(question)?.trim()) {
+        Ok(())
+    } else {
+        Err(nothing_done())
+    }
+}
+
+fn nothing_done() -> Failure {
+    Failure::new(FAILED, "nothing was done")
+}
+
+/// Whether a person can be asked.
+#[must_use]
+pub fn is_interactive() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Asks for one line on the terminal.
+///
+/// # Errors
+/// Exit code 1 when the input ends.
+pub fn ask_line(question: &str) -> Result<String, Failure> {
     ask(question);
     let mut text = String::new();
     let read = std::io::stdin()
         .lock()
         .read_line(&mut text)
         .map_err(|error| Failure::new(FAILED, format!("standard input: {error}")))?;
-    if read > 0 && is_right(text.trim()) {
-        Ok(())
-    } else {
-        Err(Failure::new(FAILED, "nothing was done"))
+    if read == 0 {
+        return Err(nothing_done());
     }
+    Ok(text)
 }
 
 /// A secret from standard input; on a terminal typed or pasted without being shown.

@@ -1,5 +1,7 @@
 //! API keys: the forms that make, change, rotate and delete one. The list and the page of one stand beside.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 
 use super::form::{self, Field, Input, acts, danger, hidden, post, radios, summary};
@@ -24,6 +26,8 @@ pub enum Holder {
     Me,
     /// The service of this name: `/admin/services/NAME/api-keys`.
     Service(String),
+    /// Another user, for admins: `/admin/users/NAME/api-keys`. Their list is on the page of the user.
+    User(String),
 }
 
 impl Holder {
@@ -33,6 +37,16 @@ impl Holder {
         match self {
             Self::Me => "/api-keys".to_owned(),
             Self::Service(name) => format!("/admin/services/{name}/api-keys"),
+            Self::User(name) => format!("/admin/users/{name}/api-keys"),
+        }
+    }
+
+    /// The path of the page that lists them.
+    #[must_use]
+    pub fn list_path(&self) -> String {
+        match self {
+            Self::Me | Self::Service(_) => self.path(),
+            Self::User(name) => format!("/admin/users/{name}"),
         }
     }
 
@@ -40,6 +54,7 @@ impl Holder {
         match self {
             Self::Me => Section::ApiKeys,
             Self::Service(_) => Section::Services,
+            Self::User(_) => Section::Users,
         }
     }
 
@@ -50,7 +65,7 @@ impl Holder {
     pub(super) fn title(&self) -> String {
         match self {
             Self::Me => "API keys".to_owned(),
-            Self::Service(name) => format!("API keys of {name}"),
+            Self::Service(name) | Self::User(name) => format!("API keys of {name}"),
         }
     }
 }
@@ -117,6 +132,7 @@ pub struct ApiKeyIssued<'a> {
 pub fn new(frame: &Frame, view: &ApiKeyNew) -> Markup {
     let input = &view.input;
     let path = view.holder.path();
+    let is_of_service = matches!(view.holder, Holder::Service(_));
     let name = Field::text("name")
         .required()
         .characters_max(NAME_CHARACTERS_MAX)
@@ -124,7 +140,8 @@ pub fn new(frame: &Frame, view: &ApiKeyNew) -> Markup {
     let form = html! {
         (hidden("nonce", &view.nonce))
         (name.show(input))
-        (lifetime::for_api_key(input, &view.policy, frame.now))
+        (lifetime::for_api_key(input, &view.policy, is_of_service, frame.now))
+        @if is_of_service { p { small { "The service stops working when its key expires. Rotate it before, or choose a long lifetime." } } }
         (permission::choice(input, &view.offered, None))
         details open[limits_are_open(input)] {
             summary { "More limits" }
@@ -174,8 +191,8 @@ pub fn rotated(frame: &Frame, view: &ApiKeyIssued<'_>) -> Markup {
     let note = html! {
         p {
             @match view.record.grace_ends_at(frame.now) {
-                Some(end) => { "The old secret is good until " (when::utc(end)) " (" (time(end, frame.now)) ")." }
-                None => { "The old secret is refused from now on." }
+                Some(end) => { "The old secret is valid until " (when::utc(end)) " (" (time(end, frame.now)) ") at the latest. The key's page shows when each secret was last used." }
+                None => { "The old secret is revoked." }
             }
         }
     };
@@ -230,23 +247,39 @@ pub fn edit(frame: &Frame, view: &ApiKeyEdit) -> Markup {
     page(frame, view.holder.section(), &input.title(&title), &content)
 }
 
-/// `/api-keys/ID/rotate`. Sends `nonce`, `grace` (`0s`, `1m`, `15m`, `1h`, `6h`, `24h`) and the end as in [`edit`].
+/// The grace periods that a planned rotation offers: the value that is sent, and the words.
+const GRACES: [(&str, &str); 6] = [
+    ("1h", "1 hour"),
+    ("6h", "6 hours"),
+    ("24h", "24 hours"),
+    ("3d", "3 days"),
+    ("7d", "7 days"),
+    (
+        UNTIL_UNUSED,
+        "Until it is unused for 2 hours, 7 days at most",
+    ),
+];
+/// The grace period that ends when the old secret is no longer used.
+pub const UNTIL_UNUSED: &str = "until-unused";
+/// A key used within this time is rotated as planned, unless something else is chosen.
+const IN_USE: Duration = Duration::from_secs(7 * 86_400);
+
+/// `/api-keys/ID/rotate`. Sends `nonce`, `how` (`planned` or `leaked`), `grace` (for a planned one: a duration or
+/// [`UNTIL_UNUSED`]) and the end as in [`edit`].
 #[must_use]
 pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
     let (input, record) = (&view.input, &view.record);
-    let graces = [
-        ("0s", "Refuse it at once"),
-        ("1m", "Good for 1 more minute"),
-        ("15m", "Good for 15 more minutes"),
-        ("1h", "Good for 1 more hour"),
-        ("6h", "Good for 6 more hours"),
-        ("24h", "Good for 24 more hours"),
-    ];
+    let is_in_use = record
+        .last_use
+        .as_ref()
+        .is_some_and(|last| frame.now.since(last.at) <= IN_USE);
+    let how = if is_in_use { "planned" } else { "leaked" };
+    let graces = GRACES.map(|(value, words)| (value.to_owned(), words.to_owned()));
     let form = html! {
         (hidden("nonce", &view.nonce))
-        (form::group("grace", "The old secret", input, &html! {
-            (radios(input, "grace", "0s", &graces))
-            small { "Never past its own end. Give programs time to take up the new one, or none when the old one leaked." }
+        (form::group("how", "The old secret", input, &html! {
+            (radios(input, "how", how, &[("planned", "Planned: it stays valid for a while"), ("leaked", "Leaked: revoke it now")]))
+            (Field::text("grace").label("Planned: valid for").default("24h").help("Never past its own expiration. The key's page shows when each of the two secrets was last used.").show_choice(input, &graces))
         }))
         (lifetime::for_renewal(input, &view.policy, record.expires_at, frame.now))
         (acts("Rotate", &view.holder.path_of(record.id, "")))
@@ -254,10 +287,10 @@ pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
     let content = html! {
         h1 { "Rotate " bdi { (record.name) } }
         p.lead { "A new secret under the same name, id and permissions. It is shown once. Last used: " (last_use_in_line(record.last_use.as_ref(), frame.now)) "." }
-        @if record.grace_ends_at(frame.now).is_some() { p { b { "An older secret is still good: it ends at once when you rotate now." } } }
+        @if record.grace(frame.now).is_some() { p { b { "An older secret is still valid. It is revoked when you rotate now." } } }
         (summary(input))
         (post(frame, &view.holder.path_of(record.id, "/rotate"), &form))
-        p.lead { "On a command line: " code { "keycroft api-key rotate " (record.id) } }
+        p.lead { "On a command line: " code { "keycroft api-key rotate " (record.id) " --grace 24h" } }
     };
     page(
         frame,
@@ -322,7 +355,7 @@ pub(super) fn what_breaks(record: &Record, usage: &[UsageDay], now: Time) -> Mar
     html! {
         div.box.warn {
             @match &record.last_use {
-                None => p { "It was never used. Nothing that is known of will break." },
+                None => p { "No recorded use." },
                 Some(last) => {
                     p { "Last used " (last_use_in_line(Some(last), now)) "." }
                     p { "What uses it (" (some(i64::try_from(uses).unwrap_or(i64::MAX), "use")) " in the last 30 days) stops working at once." }

@@ -119,7 +119,7 @@ pub fn list(frame: &Frame, view: &ApiKeyList) -> Markup {
         (heading(&view.holder.title(), &html! { a.btn.go href=(new) { "New API key" } }))
         p.lead {
             @match view.holder {
-                Holder::Me => { "Keys let programs act as you. Treat one like your password." }
+                Holder::Me | Holder::User(_) => { "Keys let programs act as you. Treat one like your password." }
                 Holder::Service(_) => { "Keys of the service itself. They outlive the person who made them." }
             }
         }
@@ -141,7 +141,7 @@ fn empty(view: &ApiKeyList, new: &str) -> Markup {
     html! {
         div.box {
             @match view.holder {
-                Holder::Me => {
+                Holder::Me | Holder::User(_) => {
                     p { "No API keys yet: create one for a script, a service or a notebook." }
                     div.act { a.btn.go href=(new) { "New API key" } }
                     p { "Or run " code { "keycroft api-key create my-script" } }

@@ -7,9 +7,9 @@ use super::explain::{self, Chain};
 use super::form::button;
 use super::layout::{Frame, heading, page};
 use super::table::{address, last_use};
-use super::when::{end_in_line, exact, expiry, time, time_or_never};
+use super::when::{end_in_line, exact, expiry, length, time};
 use super::{chart, event, permission, standing};
-use crate::model::credential::{Record, RejectReason, State, UsageDay};
+use crate::model::credential::{Grace, Record, RejectReason, State, UsageDay};
 use crate::model::event::Event;
 use crate::model::permission::Permissions;
 use crate::model::secret::{Form, Id, hint};
@@ -55,7 +55,7 @@ pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let content = html! {
         (heading(&record.name, &buttons(frame, view)))
         @if let Some(refusal) = view.refusal { div.box.bad { p { b { "It is refused now. " } (refusal.sentence()) } } }
-        @if let Some(end) = record.grace_ends_at(frame.now) { (rotation(frame, record, end)) }
+        @if let Some(grace) = record.grace(frame.now) { (rotation(frame, record, grace)) }
         (facts(frame, view))
         h2 { "Use" }
         (chart::large(&view.usage, frame.now))
@@ -79,7 +79,7 @@ pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
 fn events(view: &ApiKeyPage) -> String {
     let path = match view.holder {
         Holder::Me => "/events",
-        Holder::Service(_) => "/admin/events",
+        Holder::Service(_) | Holder::User(_) => "/admin/events",
     };
     address(path, &[("target", view.record.id.as_str())])
 }
@@ -87,10 +87,12 @@ fn events(view: &ApiKeyPage) -> String {
 fn buttons(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let (record, holder) = (&view.record, &view.holder);
     let state = record.state(frame.now);
+    // An admin sees, disables, enables and deletes what is another user's, and does no more.
+    let is_others = matches!(holder, Holder::User(_));
     html! {
         @if state != State::Ended {
-            a.btn href=(holder.path_of(record.id, "/edit")) { "Edit" }
-            @if state != State::Expired { a.btn href=(holder.path_of(record.id, "/rotate")) { "Rotate" } }
+            @if !is_others { a.btn href=(holder.path_of(record.id, "/edit")) { "Edit" } }
+            @if !is_others && state != State::Expired { a.btn href=(holder.path_of(record.id, "/rotate")) { "Rotate" } }
             @match record.disabled {
                 Disabled::Yes => (button(frame, &holder.path_of(record.id, "/enable"), None, "Enable")),
                 Disabled::No => (button(frame, &holder.path_of(record.id, "/disable"), None, "Disable")),
@@ -100,13 +102,18 @@ fn buttons(frame: &Frame, view: &ApiKeyPage) -> Markup {
     }
 }
 
-fn rotation(frame: &Frame, record: &Record, end: crate::model::time::Time) -> Markup {
+/// Compares the two secrets of a rotation, so that one sees who still uses the old one.
+fn rotation(frame: &Frame, record: &Record, grace: Grace) -> Markup {
     html! {
         div.box.warn {
-            p { b { "Two secrets are good." } " The old one ends " (end_in_line(Some(end), frame.now)) "." }
+            p {
+                b { "Two secrets are valid." } " The old one expires " (end_in_line(Some(grace.ends_at), frame.now))
+                @if let Some(until) = grace.until_unused { ", or once the new one has been used and the old one has not been used for " (length(until.quiet)) }
+                "."
+            }
             dl {
-                dt { "New secret" } dd { "last used: " (last_use(record.last_use.as_ref(), frame.now)) }
-                dt { "Old secret" } dd { "last used: " (time_or_never(record.previous_last_used_at, frame.now)) }
+                dt { "New secret, last used" } dd { (last_use(record.current_use.as_ref(), frame.now)) }
+                dt { "Old secret, last used" } dd { (last_use(record.previous_use.as_ref(), frame.now)) }
             }
         }
     }
@@ -117,6 +124,7 @@ fn facts(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let lost = record.permissions.without(&view.power);
     html! {
         dl {
+            @if let Holder::User(name) = &view.holder { dt { "Owner" } dd { a href=(view.holder.list_path()) { (name) } } }
             dt { "Status" } dd { (standing::pill(record, now)) }
             dt { "Id" } dd { code data-copy="id" { (record.id) } small { "The secret begins with " code { (hint(Form::Credential(record.kind), record.id)) } } }
             dt { "Expires" } dd { (end_in_line(record.expires_at, now)) }
@@ -130,7 +138,7 @@ fn facts(frame: &Frame, view: &ApiKeyPage) -> Markup {
             dd { @if record.allowed_addresses.is_everywhere() { "Everywhere" } @else { code { (record.allowed_addresses) } } }
             @if let Some(note) = &record.note { dt { "Note" } dd { @for line in note.lines() { (line) br; } } }
             dt { "Created" } dd { (time(record.created_at, now)) " (" (exact(record.created_at)) ")" }
-            dt { "Made by" } dd { (created_by(&view.creator)) }
+            dt { "Created by" } dd { (created_by(&view.creator)) }
             @if let Some(at) = record.rotated_at { dt { "Rotated" } dd { (time(at, now)) } }
             @if let Some(ending) = &record.ended { dt { "Ended" } dd { (time(ending.at, now)) ": " (ending.reason) } }
         }

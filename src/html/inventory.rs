@@ -31,8 +31,12 @@ pub struct InventoryRow {
     pub reference: Option<String>,
     pub id: String,
     pub name: String,
+    /// The path of its page; `None` when it has none that an admin may look at.
+    pub path: Option<String>,
     /// A user's, service's or host's name.
     pub owner: String,
+    /// The path of the owner's page.
+    pub owner_path: Option<String>,
     /// What it may do, in a few words; for an SSH key type and bits.
     pub access: String,
     pub last_used_at: Option<Time>,
@@ -103,9 +107,9 @@ pub fn list(frame: &Frame, view: &Inventory) -> Markup {
 fn list_row(row: &InventoryRow, now: Time) -> Markup {
     html! {
         tr {
-            th { bdi { (row.name) } @if let Some(remark) = &row.remark { " " (badge("warn", remark)) } small { (row.id) } }
+            th { @if let Some(path) = &row.path { a href=(path) { (row.name) } } @else { bdi { (row.name) } } @if let Some(remark) = &row.remark { " " (badge("warn", remark)) } small { (row.id) } }
             td data-l="Kind" { (row.kind) }
-            td data-l="Owner" { bdi { (row.owner) } }
+            td data-l="Owner" { @if let Some(path) = &row.owner_path { a href=(path) { (row.owner) } } @else { bdi { (row.owner) } } }
             td data-l="Access" { (row.access) }
             td data-l="Last used" { (last_used(row, now)) }
             td data-l="Expires" { (when::end(row.expires_at, now)) }

@@ -9,18 +9,28 @@ use crate::model::time::{Lifetime, Time};
 
 /// The answer that opens the field for an exact time.
 const CUSTOM: &str = "custom";
+const YEAR: Lifetime = Lifetime::days(365);
 
 /// The end of a new API key: a choice with dates, or the sentence that policy makes of it.
 ///
 /// Sends `expires_in` (like `30d`, `never` or `custom`) and, for `custom`, `expires_at` (`2027-01-31T15:04`, meant as UTC).
-pub(super) fn for_api_key(input: &Input, policy: &Policy, now: Time) -> Markup {
+pub(super) fn for_api_key(
+    input: &Input,
+    policy: &Policy,
+    is_of_service: bool,
+    now: Time,
+) -> Markup {
     match policy.api_key.choice {
         Choice::Fixed => fixed(input, &policy.api_key, now),
         Choice::Free => {
-            let mut options: Vec<(String, String)> = offered(policy)
-                .into_iter()
-                .map(|one| option(one, now))
-                .collect();
+            let mut offered = offered(policy);
+            // A service is not signed in again every month: a year as well, where policy permits it.
+            if is_of_service && YEAR <= policy.api_key.max && !offered.contains(&YEAR) {
+                offered.push(YEAR);
+                offered.sort_unstable();
+            }
+            let mut options: Vec<(String, String)> =
+                offered.into_iter().map(|one| option(one, now)).collect();
             options.push((CUSTOM.to_owned(), "Exact date and time".to_owned()));
             choice(
                 input,
@@ -201,7 +211,7 @@ mod tests {
     fn only_what_policy_permits_is_offered() {
         let mut policy = Policy::default();
         policy.api_key.max = Lifetime::days(60);
-        let markup = for_api_key(&Input::default(), &policy, NOW).into_string();
+        let markup = for_api_key(&Input::default(), &policy, false, NOW).into_string();
         assert!(
             markup.contains("<option value=\"30d\" selected>30 days ("),
             "{markup}"
@@ -211,7 +221,7 @@ mod tests {
         );
         assert!(markup.contains("Your organisation allows 60 days at the longest"));
         assert!(
-            for_api_key(&Input::default(), &Policy::default(), NOW)
+            for_api_key(&Input::default(), &Policy::default(), false, NOW)
                 .into_string()
                 .contains("No expiry")
         );
@@ -222,7 +232,7 @@ mod tests {
         let mut policy = Policy::default();
         policy.api_key.choice = Choice::Fixed;
         policy.token.choice = Choice::Fixed;
-        let markup = for_api_key(&Input::default(), &policy, NOW).into_string();
+        let markup = for_api_key(&Input::default(), &policy, false, NOW).into_string();
         assert!(
             markup.contains("Expires after 30 days (set by your organisation)"),
             "{markup}"

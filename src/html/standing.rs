@@ -125,7 +125,7 @@ pub(super) fn badge(class: &str, word: &str) -> Markup {
 pub(super) fn cell(record: &Record, now: Time) -> Markup {
     html! {
         (pill(record, now))
-        @if let Some(end) = record.grace_ends_at(now) { small { "old secret ends " (relative(end, now)) } }
+        @if let Some(end) = record.grace_ends_at(now) { small { "old secret expires " (relative(end, now)) } }
     }
 }
 

@@ -237,7 +237,7 @@ pub fn show(frame: &Frame, view: &UserPage) -> Markup {
             dt { "Since" } dd { (exact(user.created_at)) }
         }
         h2 { "What they hold" }
-        (holdings(&view.holdings, frame, Some(&path)))
+        (holdings(&view.holdings, frame, &path, Some(&path)))
         p { a href=(address("/admin/events", &[("user", user.username.as_str())])) { "Events of " (user.username) } }
         h2 { "Change" }
         (change(frame, view, &path))
@@ -292,7 +292,7 @@ fn change(frame: &Frame, view: &UserPage, path: &str) -> Markup {
 }
 
 /// What somebody holds, kind by kind; with `path` each has a button that ends it.
-fn holdings(holdings: &Holdings, frame: &Frame, path: Option<&str>) -> Markup {
+fn holdings(holdings: &Holdings, frame: &Frame, own: &str, path: Option<&str>) -> Markup {
     if holdings.count() == 0 {
         return html! { p { "Nothing that is good now." } };
     }
@@ -307,11 +307,18 @@ fn holdings(holdings: &Holdings, frame: &Frame, path: Option<&str>) -> Markup {
         };
         html! {
             tr {
-                th { bdi { (name) } small { (record.kind) " · " (record.id) } }
+                th {
+                    @if record.kind == Kind::ApiKey { a href={ (own) "/api-keys/" (record.id) } { (name) } } @else { bdi { (name) } }
+                    small { (record.kind) " · " (record.id) }
+                }
                 td { (standing::cell(record, now)) }
                 td data-l="Expires" { (when::end(record.expires_at, now)) }
                 td data-l="Last used" { (last_use(record.last_use.as_ref(), now)) }
-                (end(kind, record.id.as_str(), &name, word))
+                @if record.kind == Kind::ApiKey && path.is_some() {
+                    td.a { a href={ (own) "/api-keys/" (record.id) "/delete" } aria-label={ "Delete " (name) } { "Delete" } }
+                } @else {
+                    (end(kind, record.id.as_str(), &name, word))
+                }
             }
         }
     };
@@ -374,7 +381,7 @@ fn ending(frame: &Frame, view: &UserEnd, verb: &str, lead: &str, act: &str, word
         (summary(&view.input))
         p.lead { (lead) }
         h2 { "What will end (" (view.holdings.count()) ")" }
-        (holdings(&view.holdings, frame, None))
+        (holdings(&view.holdings, frame, &path, None))
         (post(frame, &format!("{path}/{act}"), &form))
     };
     page(frame, Section::Users, &view.input.title(&title), &content)

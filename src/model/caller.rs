@@ -315,6 +315,7 @@ mod tests {
                 allowed_addresses: AllowedAddresses::default(),
                 digest: Some(secret.digest),
                 previous: None,
+                rotations: 0,
                 created_at: NOW,
                 expires_at: None,
                 disabled: Disabled::No,

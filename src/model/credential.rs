@@ -152,11 +152,51 @@ impl Owner {
     }
 }
 
-/// The secret that a rotation replaced and that is still good for a while.
+/// The secret that a rotation replaced and that is valid during the grace period.
 #[derive(Clone, Copy)]
 pub struct Previous {
     pub digest: Digest,
+    pub grace: Grace,
+}
+
+/// The grace period of a rotation: until when the previous secret is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Grace {
+    /// The latest end.
     pub ends_at: Time,
+    /// `None`: it ends at [`Grace::ends_at`] alone.
+    pub until_unused: Option<UntilUnused>,
+}
+
+/// A rotation that finishes itself: the previous secret expires once the new one has been used and the previous one has
+/// been quiet for a while.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UntilUnused {
+    pub quiet: Duration,
+    /// The previous secret counts as quiet from here at the earliest.
+    pub rotated_at: Time,
+}
+
+impl Grace {
+    /// Whether the previous secret has expired at `now`, when the two secrets were last used at `current` and `previous`.
+    #[must_use]
+    pub fn is_over(&self, now: Time, current: Option<Time>, previous: Option<Time>) -> bool {
+        if self.ends_at <= now {
+            return true;
+        }
+        let Some(UntilUnused { quiet, rotated_at }) = self.until_unused else {
+            return false;
+        };
+        let quiet_since = previous.map_or(rotated_at, |last| last.max(rotated_at));
+        current.is_some() && quiet_since.after(quiet) <= now
+    }
+
+    /// The earliest end that is possible when the previous secret is used at `now`.
+    #[must_use]
+    pub fn earliest_end(&self, now: Time) -> Time {
+        let quiet = self.until_unused.map(|until| now.after(until.quiet));
+        quiet.map_or(self.ends_at, |quiet| quiet.min(self.ends_at))
+    }
 }
 
 /// SecretSlot of the two secrets of a rotating credential was presented.
@@ -178,6 +218,8 @@ pub struct Credential {
     /// `None` once it was deleted.
     pub digest: Option<Digest>,
     pub previous: Option<Previous>,
+    /// How often it was rotated.
+    pub rotations: i64,
     pub created_at: Time,
     pub expires_at: Option<Time>,
     pub disabled: Disabled,
@@ -215,13 +257,25 @@ impl RejectReason {
 }
 
 impl Credential {
-    /// SecretSlot of its secrets `presented` is the digest of, at `now`.
+    /// The number of one of its secrets: how often the credential was rotated before it was created.
+    #[must_use]
+    pub const fn secret_number(&self, which: SecretSlot) -> i64 {
+        match which {
+            SecretSlot::Current => self.rotations,
+            SecretSlot::Previous => self.rotations - 1,
+        }
+    }
+
+    /// SecretSlot of its secrets `presented` is the digest of, at `now`. That a previous secret was not used for long is not
+    /// looked at: [`Grace::is_over`].
     #[must_use]
     pub fn which(&self, presented: &Digest, now: Time) -> Option<SecretSlot> {
         if self.digest.is_some_and(|digest| digest.matches(presented)) {
             return Some(SecretSlot::Current);
         }
-        let previous = self.previous.filter(|previous| previous.ends_at > now)?;
+        let previous = self
+            .previous
+            .filter(|previous| previous.grace.ends_at > now)?;
         previous
             .digest
             .matches(presented)
@@ -279,6 +333,18 @@ pub struct LastUse {
     pub program: Option<String>,
 }
 
+impl LastUse {
+    /// The later of two uses; of two in one second `other`.
+    #[must_use]
+    pub fn latest(one: Option<Self>, other: Option<Self>) -> Option<Self> {
+        match (one, other) {
+            (Some(one), Some(other)) if one.at > other.at => Some(one),
+            (one, None) => one,
+            (_, other) => other,
+        }
+    }
+}
+
 /// Why a credential is over.
 #[derive(Debug, Clone)]
 pub struct Ending {
@@ -305,10 +371,16 @@ pub struct Record {
     pub seen_expired: bool,
     pub ended: Option<Ending>,
     pub rotated_at: Option<Time>,
-    /// The end of the secret before the last rotation, while it is good.
-    pub previous_ends_at: Option<Time>,
+    /// How often it was rotated.
+    pub rotations: i64,
+    /// The grace period of the last rotation, while there is a previous secret.
+    pub grace: Option<Grace>,
+    /// The latest use, whatever secret it was.
     pub last_use: Option<LastUse>,
-    pub previous_last_used_at: Option<Time>,
+    /// The last use of the current secret.
+    pub current_use: Option<LastUse>,
+    /// The last use of the previous secret.
+    pub previous_use: Option<LastUse>,
     /// Of the program that signed in (sessions alone).
     pub user_agent: Option<String>,
     /// From where it signed in (sessions alone).
@@ -368,10 +440,19 @@ impl Record {
         ])
     }
 
-    /// When the secret before the last rotation ends, if it is still good at `now`.
+    /// The grace period of the last rotation, if the previous secret is valid at `now`.
+    #[must_use]
+    pub fn grace(&self, now: Time) -> Option<Grace> {
+        let at = |last: &Option<LastUse>| last.as_ref().map(|last| last.at);
+        let (current, previous) = (at(&self.current_use), at(&self.previous_use));
+        self.grace
+            .filter(|grace| !grace.is_over(now, current, previous))
+    }
+
+    /// The latest date until which the previous secret is valid, if it is at `now`.
     #[must_use]
     pub fn grace_ends_at(&self, now: Time) -> Option<Time> {
-        self.previous_ends_at.filter(|end| *end > now)
+        self.grace(now).map(|grace| grace.ends_at)
     }
 }
 
@@ -388,22 +469,62 @@ pub struct NewCredential {
 /// How an API key is to be rotated.
 #[derive(Debug, Clone, Copy)]
 pub struct Rotation {
-    /// How long the present secret stays good; zero: it ends now.
-    pub grace: Duration,
+    pub grace: WantedGrace,
     /// `Unsaid`: the end stays.
     pub end: WantedEnd,
 }
 
-impl Rotation {
-    /// The graces that may be chosen.
-    pub const GRACES: [Duration; 6] = [
-        Duration::ZERO,
-        Duration::from_secs(60),
-        Duration::from_secs(15 * 60),
-        Duration::from_secs(3_600),
-        Duration::from_secs(6 * 3_600),
-        Duration::from_secs(24 * 3_600),
-    ];
+/// A grace period as it is requested: how long the old secret stays valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WantedGrace {
+    /// At most; zero revokes the old secret now.
+    at_most: Duration,
+    quiet: Option<Duration>,
+}
+
+impl WantedGrace {
+    /// The longest grace period.
+    pub const MAX: Duration = Duration::from_secs(7 * 86_400);
+    /// The shortest quiet time.
+    pub const QUIET_MIN: Duration = Duration::from_secs(3_600);
+    /// The old secret is revoked now.
+    pub const NONE: Self = Self {
+        at_most: Duration::ZERO,
+        quiet: None,
+    };
+
+    /// Keeps the old secret valid for `grace`; `None` when that is longer than 7 days.
+    #[must_use]
+    pub fn lasting(grace: Duration) -> Option<Self> {
+        (grace <= Self::MAX).then_some(Self {
+            at_most: grace,
+            quiet: None,
+        })
+    }
+
+    /// Keeps the old secret valid until the new one was used and the old one was not for `quiet`, for `at_most` at the
+    /// longest. `None` unless `1h <= quiet <= at_most <= 7d`.
+    #[must_use]
+    pub fn until_unused(quiet: Duration, at_most: Duration) -> Option<Self> {
+        let is_valid = Self::QUIET_MIN <= quiet && quiet <= at_most && at_most <= Self::MAX;
+        is_valid.then_some(Self {
+            at_most,
+            quiet: Some(quiet),
+        })
+    }
+
+    /// The grace period of a rotation at `now`, never past `expires_at`. `None`: the old secret is revoked.
+    #[must_use]
+    pub fn starting(&self, now: Time, expires_at: Option<Time>) -> Option<Grace> {
+        let end = now.after(self.at_most);
+        (!self.at_most.is_zero()).then(|| Grace {
+            ends_at: expires_at.map_or(end, |expiry| expiry.min(end)),
+            until_unused: self.quiet.map(|quiet| UntilUnused {
+                quiet,
+                rotated_at: now,
+            }),
+        })
+    }
 }
 
 /// A change to an API key; what is `None` stays.

@@ -257,9 +257,11 @@ mod tests {
             seen_expired: false,
             ended: None,
             rotated_at: None,
-            previous_ends_at: None,
+            rotations: 0,
+            grace: None,
             last_use: None,
-            previous_last_used_at: None,
+            current_use: None,
+            previous_use: None,
             user_agent: None,
             address: None,
         }

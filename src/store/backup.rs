@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
+use super::credential::LAST_USED;
 use super::file::{self, BESIDE, INSPECTION_BUSY, OpenError, Unfinished, beside};
 use super::migrate;
 use super::read::Select;
@@ -320,12 +321,21 @@ impl Select {
     }
 
     fn survivors(&self, now: Time) -> Result<Vec<Survivor>, Error> {
-        let sql = "SELECT c.id, c.kind, coalesce(u.username, s.name, h.name), c.name, c.created_at, c.rotated_at, l.at, l.address, l.program \
+        // Of the latest use, whatever secret it was.
+        let latest = |column: &str| {
+            format!(
+                "CASE {LAST_USED} WHEN l.at THEN l.{column} WHEN l.previous_at THEN l.previous_{column} ELSE l.earlier_{column} END"
+            )
+        };
+        let (address, program) = (latest("address"), latest("program"));
+        let sql = format!(
+            "SELECT c.id, c.kind, coalesce(u.username, s.name, h.name), c.name, c.created_at, c.rotated_at, {LAST_USED} AS last_used, {address}, {program} \
                    FROM credentials c LEFT JOIN users u ON u.id = c.user_id LEFT JOIN services s ON s.id = c.service_id \
                    LEFT JOIN hosts h ON h.id = c.host_id LEFT JOIN last_uses l ON l.credential_id = c.id \
                    WHERE c.ended_at IS NULL AND c.kind IN ('api-key', 'host') AND (c.expires_at IS NULL OR c.expires_at > ?) \
-                   ORDER BY l.at DESC, c.number DESC";
-        self.all(sql, [now.unix()], |row| {
+                   ORDER BY last_used DESC, c.number DESC"
+        );
+        self.all(&sql, [now.unix()], |row| {
             Ok(Survivor {
                 id: row.get(0)?,
                 kind: row.get(1)?,

@@ -1,9 +1,11 @@
 //! The table `credentials` and its uses.
 
 mod new_row;
+mod rotation;
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rusqlite::{Row, params};
 
@@ -13,7 +15,8 @@ use super::user::{USER_COLUMNS, invalid, read_user, rows, time, unix};
 use super::write::Write;
 use crate::model::address::AllowedAddresses;
 use crate::model::credential::{
-    Credential, Ending, Kind, LastUse, Owner, OwnerId, Previous, Record, SecretSlot,
+    Credential, Ending, Grace, Kind, LastUse, Owner, OwnerId, Previous, Record, SecretSlot,
+    UntilUnused,
 };
 use crate::model::error::{Error, SecretSent};
 use crate::model::host::HostId;
@@ -53,7 +56,12 @@ const fn owner_column(owner: OwnerId) -> (&'static str, i64) {
 
 pub(super) const RECORD_COLUMNS: &str = "c.number, c.id, c.kind, c.user_id, c.service_id, c.host_id, c.name, c.note, c.permissions, c.allowed_addresses, c.created_at, c.created_by, \
     c.expires_at, c.disabled_at, c.expired_seen_at, c.ended_at, c.ended_reason, c.rotated_at, c.previous_ends_at, c.user_agent, c.address, \
-    l.at, l.address, l.program, l.previous_at FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id";
+    c.rotations, c.previous_quiet_seconds, l.at, l.address, l.program, l.previous_at, l.previous_address, l.previous_program, \
+    l.earlier_at, l.earlier_address, l.earlier_program FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id";
+
+/// When a credential was last used, whatever secret it was, of a row of `last_uses` called `l`; NULL: never.
+pub(super) const LAST_USED: &str =
+    "nullif(max(coalesce(l.at, 0), coalesce(l.previous_at, 0), coalesce(l.earlier_at, 0)), 0)";
 
 /// The API key that something goes back to which `creator` makes: an API key itself, or what made a token.
 pub(super) fn root_api_key(creator: &str) -> String {
@@ -86,6 +94,21 @@ fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Id>> {
         .as_str_or_null()?
         .map(|text| Id::parse(text).ok_or_else(|| invalid(column)))
         .transpose()
+}
+
+/// The grace period of a rotation, of its three columns.
+fn grace(
+    ends_at: Option<Time>,
+    quiet_seconds: Option<i64>,
+    rotated_at: Option<Time>,
+) -> Option<Grace> {
+    let quiet = quiet_seconds.map(|seconds| Duration::from_secs(seconds.unsigned_abs()));
+    Some(Grace {
+        ends_at: ends_at?,
+        until_unused: quiet
+            .zip(rotated_at)
+            .map(|(quiet, rotated_at)| UntilUnused { quiet, rotated_at }),
+    })
 }
 
 fn kind(row: &Row<'_>, column: usize) -> rusqlite::Result<Kind> {
@@ -121,14 +144,18 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
         (Some(at), Some(reason)) => Some(Ending { at, reason }),
         _ => None,
     };
-    let last_use = match time(row, 21)? {
-        Some(at) => Some(LastUse {
-            at,
-            address: address(22)?,
-            program: row.get(23)?,
-        }),
-        None => None,
+    let last_use = |column: usize| -> rusqlite::Result<Option<LastUse>> {
+        Ok(match time(row, column)? {
+            Some(at) => Some(LastUse {
+                at,
+                address: address(column + 1)?,
+                program: row.get(column + 2)?,
+            }),
+            None => None,
+        })
     };
+    let (current_use, previous_use, earlier_use) = (last_use(23)?, last_use(26)?, last_use(29)?);
+    let rotated_at = time(row, 17)?;
     let record = Record {
         id: id(row, 1)?.ok_or_else(|| invalid(1))?,
         kind: kind(row, 2)?,
@@ -143,10 +170,15 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
         disabled: disabled(row.get(13)?),
         seen_expired: row.get::<_, Option<i64>>(14)?.is_some(),
         ended,
-        rotated_at: time(row, 17)?,
-        previous_ends_at: time(row, 18)?,
-        last_use,
-        previous_last_used_at: time(row, 24)?,
+        rotated_at,
+        rotations: row.get(21)?,
+        grace: grace(time(row, 18)?, row.get(22)?, rotated_at),
+        last_use: LastUse::latest(
+            LastUse::latest(current_use.clone(), previous_use.clone()),
+            earlier_use,
+        ),
+        current_use,
+        previous_use,
         user_agent: row.get(19)?,
         address: address(20)?,
     };
@@ -155,9 +187,9 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
 
 /// What verification reads of a row of `credentials` called `c`.
 const LOOKUP_COLUMNS: &str = "c.kind, c.permissions, c.allowed_addresses, c.digest, c.previous_digest, c.previous_ends_at, c.expires_at, c.expired_seen_at, c.disabled_at, c.ended_at, \
-    c.password_at, c.created_at, c.user_id, c.service_id, c.host_id";
+    c.password_at, c.created_at, c.user_id, c.service_id, c.host_id, c.rotations, c.previous_quiet_seconds, c.rotated_at";
 /// How many these are.
-const LOOKUP_WIDTH: usize = 15;
+const LOOKUP_WIDTH: usize = 18;
 
 /// A credential and the user whose it is, in one SELECT.
 pub(super) fn lookup_sql() -> &'static str {
@@ -183,9 +215,12 @@ fn read_lookup(
     let allowed_addresses = allowed_addresses(row, 2)?;
     let current = digest(row, 3)?;
     let previous = match (digest(row, 4)?, time(row, 5)?) {
-        (Some(digest), Some(ends_at)) => Some(Previous { digest, ends_at }),
+        (Some(digest), ends_at @ Some(_)) => {
+            grace(ends_at, row.get(16)?, time(row, 17)?).map(|grace| Previous { digest, grace })
+        }
         _ => None,
     };
+    let rotations = row.get(15)?;
     let expires_at = time(row, 6)?;
     let seen_expired = time(row, 7)?.is_some();
     let disabled = disabled(row.get(8)?);
@@ -200,6 +235,7 @@ fn read_lookup(
         allowed_addresses,
         digest: current,
         previous,
+        rotations,
         created_at,
         expires_at,
         disabled,
@@ -481,36 +517,8 @@ impl Write<'_> {
         .map(|_| ())
     }
 
-    /// Gives a credential a new secret; the present one is good until `previous_ends_at`, if that is given.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
-    pub fn rotate_credential(
-        &self,
-        id: Id,
-        digest: &Digest,
-        previous_ends_at: Option<Time>,
-        expires_at: Option<Time>,
-    ) -> Result<(), Error> {
-        let sql = "UPDATE credentials SET previous_digest = CASE WHEN ?1 IS NULL THEN NULL ELSE digest END, previous_ends_at = ?1, digest = ?2, rotated_at = ?3, \
-                   expired_seen_at = CASE WHEN expires_at IS ?4 THEN expired_seen_at END, expires_at = ?4 WHERE id = ?5";
-        self.execute(
-            sql,
-            params![
-                unix(previous_ends_at),
-                digest.as_bytes(),
-                self.now.unix(),
-                unix(expires_at),
-                id.as_str()
-            ],
-        )?;
-        let moved = "UPDATE last_uses SET previous_at = at, previous_address = address, previous_program = program, at = NULL, address = NULL, program = NULL WHERE credential_id = ?";
-        self.execute(moved, [id.as_str()])?;
-        self.end_tokens_with(id, expires_at)
-    }
-
     /// A token never outlives the credential that made it: when that gets an earlier end, so do the tokens, and theirs.
-    fn end_tokens_with(&self, creator: Id, end: Option<Time>) -> Result<(), Error> {
+    pub(super) fn end_tokens_with(&self, creator: Id, end: Option<Time>) -> Result<(), Error> {
         let Some(end) = end else { return Ok(()) };
         let sql = format!(
             "{TOKENS_MADE} UPDATE credentials SET expires_at = ?2 WHERE kind = 'token' AND expires_at > ?2 AND id IN made"
@@ -535,7 +543,7 @@ impl Write<'_> {
         match kind {
             Kind::ApiKey => {
                 self.end_codes_made_by(id)?;
-                let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, ended_at = ?, ended_reason = ? WHERE id = ? AND ended_at IS NULL";
+                let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL, ended_at = ?, ended_reason = ? WHERE id = ? AND ended_at IS NULL";
                 self.execute(sql, params![self.now.unix(), reason, id.as_str()])?;
             }
             Kind::Token | Kind::Session | Kind::Host => {
@@ -551,7 +559,7 @@ impl Write<'_> {
     /// [`Error::Fault`] when the file can't be written.
     pub fn end_previous_secret(&self, id: Id) -> Result<(), Error> {
         self.execute(
-            "UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL WHERE id = ?",
+            "UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL WHERE id = ?",
             [id.as_str()],
         )
         .map(|_| ())

@@ -41,6 +41,19 @@ const BACKUP_DAYS_MAX: i64 = 7;
 /// How far the last event may lie in the future, in seconds: clocks are set back a little all the time.
 const CLOCK_SECONDS_BACK_MAX: i64 = 60;
 
+/// The tables that Litestream adds to a database it replicates: name and definition.
+/// Source: `db.go` of <https://github.com/benbjohnson/litestream>, the same from 0.3 to 0.5.
+const LITESTREAM: [(&str, &str); 2] = [
+    (
+        "_litestream_lock",
+        "CREATE TABLE _litestream_lock (id INTEGER)",
+    ),
+    (
+        "_litestream_seq",
+        "CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER)",
+    ),
+];
+
 fn finding(subject: &'static str, condition: Condition, words: impl Into<String>) -> Finding {
     Finding {
         subject,
@@ -190,12 +203,20 @@ fn schema(select: &Select) -> Result<Finding, Error> {
     }
     let new = Connection::open_in_memory()?;
     new.execute_batch(SCHEMA)?;
-    let differing = differences(&schema_of(&select.connection)?, &schema_of(&new)?);
+    let mut found = schema_of(&select.connection)?;
+    let all = found.len();
+    found.retain(|(name, sql)| !LITESTREAM.contains(&(name.as_str(), sql.as_str())));
+    let replicated = if found.len() < all {
+        ", with the tables of Litestream"
+    } else {
+        ""
+    };
+    let differing = differences(&found, &schema_of(&new)?);
     if differing.is_empty() {
         return Ok(finding(
             "schema",
             Condition::Good,
-            format!("version {version}"),
+            format!("version {version}{replicated}"),
         ));
     }
     let words = format!(
@@ -354,4 +375,59 @@ pub fn rehearse(path: &Path) -> Result<(u32, u32), OpenError> {
     let from = migrate::version(&copy).map_err(refuse)?;
     migrate::run(&copy, path)?;
     Ok((from, migrate::VERSION))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn schema_finding(change: &str) -> Finding {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("keycroft.db");
+        file::create(&path, Time::from_unix(1)).unwrap();
+        file::open_to_write(&path)
+            .unwrap()
+            .execute_batch(change)
+            .unwrap();
+        let found = examine(&path, Time::from_unix(2));
+        found
+            .into_iter()
+            .find(|finding| finding.subject == "schema")
+            .unwrap()
+    }
+
+    #[test]
+    fn tables_of_litestream_are_no_change_by_hand() {
+        let found = schema_finding(
+            "CREATE TABLE IF NOT EXISTS _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER);
+             CREATE TABLE IF NOT EXISTS _litestream_lock (id INTEGER);",
+        );
+        assert_eq!(found.condition, Condition::Good, "{}", found.words);
+        assert!(found.words.contains("Litestream"), "{}", found.words);
+        let plain = schema_finding("");
+        assert_eq!(plain.words, format!("version {}", migrate::VERSION));
+    }
+
+    #[test]
+    fn other_tables_are_a_change_whatever_their_name() {
+        for (change, name) in [
+            ("CREATE TABLE notes (id)", "notes"),
+            (
+                "CREATE TABLE _litestream_seq (id INTEGER PRIMARY KEY, secret TEXT)",
+                "_litestream_seq",
+            ),
+            (
+                "CREATE TABLE _litestream_extra (id INTEGER)",
+                "_litestream_extra",
+            ),
+            (
+                "CREATE TABLE _litestream_lock (id INTEGER); CREATE TRIGGER _litestream_t AFTER UPDATE ON credentials BEGIN SELECT 1; END",
+                "_litestream_t",
+            ),
+        ] {
+            let found = schema_finding(change);
+            assert_eq!(found.condition, Condition::Wrong, "{change}");
+            assert!(found.words.contains(name), "{}", found.words);
+        }
+    }
 }

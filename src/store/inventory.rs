@@ -5,7 +5,7 @@ use std::fmt::Display;
 
 use rusqlite::{Row, params, params_from_iter};
 
-use super::credential::{RECORD_COLUMNS, read_record};
+use super::credential::{LAST_USED, RECORD_COLUMNS, read_record};
 use super::read::Select;
 use super::ssh_key::{COLUMNS, TABLES, read_found};
 use super::user::{invalid, rows, time};
@@ -97,13 +97,13 @@ fn conditions(show: Show) -> (String, String) {
     match show {
         Show::Everything => both("1".to_owned(), "1".to_owned()),
         Show::Unused => both(
-            format!("coalesce(l.at, c.created_at) < ?1 - {unused}"),
+            format!("coalesce({LAST_USED}, c.created_at) < ?1 - {unused}"),
             format!(
                 "{RECORDED} AND coalesce(l.used_at, l.looked_up_at, k.created_at) < ?1 - {unused}"
             ),
         ),
         Show::NeverUsed => both(
-            "l.at IS NULL".to_owned(),
+            format!("{LAST_USED} IS NULL"),
             format!("{RECORDED} AND l.used_at IS NULL AND l.looked_up_at IS NULL"),
         ),
         Show::NoExpiry => both(
@@ -242,7 +242,7 @@ impl Select {
     fn held(&self, column: &str, owners: String, now: Time) -> Result<Vec<Held>, Error> {
         let sql = format!(
             "SELECT c.{column}, c.id, c.kind, c.ended_at IS NULL AND c.disabled_at IS NULL AND c.expired_seen_at IS NULL \
-             AND (c.expires_at IS NULL OR c.expires_at > ?2), l.at \
+             AND (c.expires_at IS NULL OR c.expires_at > ?2), {LAST_USED} \
              FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id \
              WHERE c.{column} IN (SELECT value FROM json_each(?1))"
         );

@@ -38,7 +38,14 @@ const RENAMED_IN_2: &[(&str, &str, &str)] = &[
 /// Recreates every table from `schema.sql` and copies the rows, so that a migrated schema equals a new one to the letter.
 /// Before version 3, this step gets a frozen copy of the schema of version 2.
 fn to_version_2(transaction: &Transaction) -> rusqlite::Result<()> {
-    recreate(transaction, SCHEMA, RENAMED_IN_2)
+    recreate(transaction, SCHEMA, RENAMED_IN_2)?;
+    // A second rotation lost when the first secret was used: the day at least is known.
+    transaction.execute_batch(
+        "UPDATE last_uses SET earlier_at = known.at \
+         FROM (SELECT credential_id, max(day) * 86400 AS at FROM usage_days WHERE uses > 0 GROUP BY credential_id) known \
+         WHERE known.credential_id = last_uses.credential_id \
+         AND known.at > max(coalesce(last_uses.at, 0), coalesce(last_uses.previous_at, 0))",
+    )
 }
 
 /// Recreates all tables from `schema` and copies the columns that both sides have. A new column takes its default, a new

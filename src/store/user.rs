@@ -272,7 +272,7 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn end_all_of_user(&self, user: UserId) -> Result<[usize; 4], Error> {
-        let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, ended_at = ?, ended_reason = 'left' \
+        let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL, ended_at = ?, ended_reason = 'left' \
                    WHERE user_id = ? AND kind = 'api-key' AND ended_at IS NULL";
         let api_keys = self.execute(sql, params![self.now.unix(), user.0])?;
         let tokens = self.execute(

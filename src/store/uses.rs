@@ -11,7 +11,7 @@ use rusqlite::params;
 use super::host_notes::{self, HostContact, HostNotes};
 use super::read::Select;
 use super::writer::Message;
-use crate::model::credential::{LastUse, SecretSlot, UsageDay};
+use crate::model::credential::{LastUse, UsageDay};
 use crate::model::error::Error;
 use crate::model::secret::Id;
 use crate::model::time::{Day, Time};
@@ -24,7 +24,8 @@ const PENDING_MAX: usize = 200_000;
 #[derive(Clone, Copy)]
 pub struct Use<'a> {
     pub id: Id,
-    pub which: SecretSlot,
+    /// [`crate::model::credential::Credential::secret_number`].
+    pub secret_number: i64,
     pub at: Time,
     pub address: Option<IpAddr>,
     /// The program, or the service that asked.
@@ -39,9 +40,22 @@ pub(super) struct Pending {
     today: UsageDay,
     /// Those before, when nothing could be written since; each once.
     earlier: Vec<UsageDay>,
-    current: Option<LastUse>,
-    previous: Option<Box<LastUse>>,
+    last: Option<NumberedUse>,
+    /// The last uses of other secrets than that, when the credential was rotated.
+    others: Vec<NumberedUse>,
     expired: Option<Box<Expired>>,
+}
+
+/// The last use of one of a credential's secrets: the number of the secret, and the use.
+pub type NumberedUse = (i64, LastUse);
+
+/// Keeps the later use of each secret.
+fn keep(uses: &mut Vec<NumberedUse>, (number, last): NumberedUse) {
+    match uses.iter_mut().find(|(known, _)| *known == number) {
+        Some((_, known)) if known.at <= last.at => *known = last,
+        Some(_) => {}
+        None => uses.push((number, last)),
+    }
 }
 
 /// That a credential was seen expired.
@@ -56,8 +70,8 @@ struct Expired {
 pub struct Ends {
     /// The credential's own.
     pub own: Option<Time>,
-    /// That of the secret before the last rotation.
-    pub previous: Option<Time>,
+    /// That of the previous secret: how often the credential was rotated when it was seen.
+    pub previous: Option<i64>,
 }
 
 impl Ends {
@@ -95,9 +109,32 @@ impl Pending {
             id,
             today: unused(day),
             earlier: Vec::new(),
-            current: None,
-            previous: None,
+            last: None,
+            others: Vec::new(),
             expired: None,
+        }
+    }
+
+    fn uses(&self) -> impl Iterator<Item = &NumberedUse> {
+        self.last.iter().chain(&self.others)
+    }
+
+    /// The last use of a secret, as far as it is noted here.
+    fn use_of(&mut self, secret_number: i64) -> Option<&mut LastUse> {
+        let uses = self.last.iter_mut().chain(&mut self.others);
+        uses.filter(|(number, _)| *number == secret_number)
+            .map(|(_, last)| last)
+            .next()
+    }
+
+    /// Notes a use of a secret that has none here, or another one.
+    fn put(&mut self, secret_number: i64, last: LastUse) {
+        if let Some(known) = self.use_of(secret_number) {
+            *known = last;
+        } else if self.last.is_none() {
+            self.last = Some((secret_number, last));
+        } else {
+            self.others.push((secret_number, last));
         }
     }
 
@@ -123,8 +160,11 @@ impl Pending {
             known.refused += day.refused;
         }
         self.on(today);
-        self.current = self.current.take().or(earlier.current);
-        self.previous = self.previous.take().or(earlier.previous);
+        for (number, last) in earlier.last.into_iter().chain(earlier.others) {
+            if self.use_of(number).is_none() {
+                self.put(number, last);
+            }
+        }
         self.expired = match (self.expired.take(), earlier.expired) {
             (Some(later), Some(earlier)) => Some(Box::new(Expired {
                 ends: later.ends.or(earlier.ends),
@@ -138,22 +178,17 @@ impl Pending {
 /// What is noted of one credential and not in the file yet.
 #[derive(Debug, Clone, Default)]
 pub struct PendingUse {
-    pub current: Option<LastUse>,
-    /// Of the secret before the last rotation.
-    pub previous: Option<LastUse>,
+    /// In no order, each secret once.
+    pub uses: Vec<NumberedUse>,
     /// In no order; a day may be there twice.
     pub days: Vec<UsageDay>,
 }
 
 impl PendingUse {
     fn add(&mut self, pending: &Pending) {
-        let later = |one: Option<LastUse>, other: Option<&LastUse>| match (one, other) {
-            (Some(one), Some(other)) if one.at <= other.at => Some(other.clone()),
-            (Some(one), _) => Some(one),
-            (None, other) => other.cloned(),
-        };
-        self.current = later(self.current.take(), pending.current.as_ref());
-        self.previous = later(self.previous.take(), pending.previous.as_deref());
+        for last in pending.uses() {
+            keep(&mut self.uses, last.clone());
+        }
         self.days.extend(pending.days());
     }
 }
@@ -204,11 +239,7 @@ impl Uses {
     pub fn note(&self, seen: Use<'_>) {
         self.change(seen.id, seen.at.day(), PENDING_MAX, |pending| {
             pending.on(seen.at.day()).uses += 1;
-            let last = match seen.which {
-                SecretSlot::Current => pending.current.as_mut(),
-                SecretSlot::Previous => pending.previous.as_deref_mut(),
-            };
-            match last {
+            match pending.use_of(seen.secret_number) {
                 // The common case allocates nothing.
                 Some(last) if last.program.as_deref() == seen.program => {
                     last.at = seen.at;
@@ -220,10 +251,7 @@ impl Uses {
                         address: seen.address,
                         program: seen.program.map(str::to_owned),
                     };
-                    match seen.which {
-                        SecretSlot::Current => pending.current = Some(last),
-                        SecretSlot::Previous => pending.previous = Some(Box::new(last)),
-                    }
+                    pending.put(seen.secret_number, last);
                 }
             }
         });
@@ -302,13 +330,6 @@ impl Uses {
             return Ends::default();
         }
         lock(&self.expired).get(&id).copied().unwrap_or_default()
-    }
-
-    /// What was noted of a credential's secret is from now on of the one before: it was rotated.
-    pub fn rotated(&self, id: Id) {
-        if let Some(pending) = lock(&self.gathered).pending.get_mut(&id) {
-            pending.previous = pending.current.take().map(Box::new);
-        }
     }
 
     /// Changes what is noted of a credential; a new one only while there are less than `entries_max`.
@@ -453,8 +474,8 @@ impl Select {
                 );
                 self.execute(&sql, params![seen_at.unix(), id, ends.own.map(Time::unix)])?;
             }
-            let over = "UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL WHERE id = ? AND previous_ends_at = ?";
-            self.execute(over, params![id, ends.previous.map(Time::unix)])?;
+            let over = "UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL WHERE id = ? AND rotations = ?";
+            self.execute(over, params![id, ends.previous])?;
         }
         for day in pending.days().filter(|day| day.uses + day.refused > 0) {
             let (uses, refused) = (day.uses.cast_signed(), day.refused.cast_signed());
@@ -466,34 +487,42 @@ impl Select {
                 self.execute(first, counted)?;
             }
         }
-        if let Some(last) = &pending.current
-            && self.write_last(AGAIN, id, last)? == 0
-        {
-            let sql = "INSERT INTO last_uses (credential_id, at, address, program) SELECT id, ?2, ?3, ?4 FROM credentials \
-                       WHERE id = ?1 AND (rotated_at IS NULL OR rotated_at <= ?2) \
-                       ON CONFLICT DO UPDATE SET at = excluded.at, address = excluded.address, program = excluded.program";
-            if self.write_last(sql, id, last)? == 0 {
-                // It was rotated meanwhile: what was the current secret then is the previous one now.
-                self.write_last(PREVIOUS, id, last)?;
+        for (number, last) in pending.uses() {
+            for sql in [AGAIN, FIRST, PREVIOUS, EARLIER] {
+                if self.write_last(sql, id, *number, last)? > 0 {
+                    break;
+                }
             }
-        }
-        if let Some(last) = &pending.previous {
-            self.write_last(PREVIOUS, id, last)?;
         }
         Ok(())
     }
 
-    fn write_last(&self, sql: &str, id: &str, last: &LastUse) -> Result<usize, Error> {
+    fn write_last(
+        &self,
+        sql: &str,
+        id: &str,
+        secret_number: i64,
+        last: &LastUse,
+    ) -> Result<usize, Error> {
         let address = last.address.map(|address| address.to_string());
-        self.execute(sql, params![id, last.at.unix(), address, last.program])
+        let at = last.at.unix();
+        self.execute(sql, params![id, at, address, last.program, secret_number])
     }
 }
 
-/// For what was used before, and not rotated since it was used now.
+// Each is for a use of another secret: the current one, which was used before or was not; the previous one; one before that.
+
 const AGAIN: &str = "UPDATE last_uses SET at = ?2, address = ?3, program = ?4 WHERE credential_id = ?1 \
-     AND NOT EXISTS (SELECT 1 FROM credentials WHERE id = ?1 AND rotated_at > ?2)";
+     AND EXISTS (SELECT 1 FROM credentials WHERE id = ?1 AND rotations = ?5)";
+
+const FIRST: &str = "INSERT INTO last_uses (credential_id, at, address, program) SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 AND rotations = ?5";
 
 const PREVIOUS: &str = "INSERT INTO last_uses (credential_id, previous_at, previous_address, previous_program) \
-     SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 \
+     SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 AND rotations = ?5 + 1 \
      ON CONFLICT DO UPDATE SET previous_at = excluded.previous_at, previous_address = excluded.previous_address, \
      previous_program = excluded.previous_program WHERE excluded.previous_at >= coalesce(previous_at, 0)";
+
+const EARLIER: &str = "INSERT INTO last_uses (credential_id, earlier_at, earlier_address, earlier_program) \
+     SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1 AND rotations > ?5 + 1 \
+     ON CONFLICT DO UPDATE SET earlier_at = excluded.earlier_at, earlier_address = excluded.earlier_address, \
+     earlier_program = excluded.earlier_program WHERE excluded.earlier_at >= coalesce(earlier_at, 0)";

@@ -1,10 +1,13 @@
 //! API keys, tokens, sessions.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{given, present, text};
 use crate::model::address::AllowedAddresses;
-use crate::model::credential::{CredentialChange, Kind, NewCredential, Record, Rotation, UsageDay};
+use crate::model::credential::{
+    CredentialChange, Kind, LastUse, NewCredential, Record, Rotation, UsageDay, WantedGrace,
+};
 use crate::model::error::{Error, Faults};
 use crate::model::permission::Permissions;
 use crate::model::secret::Id;
@@ -165,13 +168,44 @@ impl ApiKeyPatch {
     }
 }
 
+/// A grace period that ends by itself: the old secret expires once the new one has been used and the old one has been
+/// quiet for a while.
+#[derive(Debug, Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct UntilUnused {
+    /// How long the old secret has to be quiet: `1h` or longer.
+    pub until_unused: String,
+    /// How long it is valid at the longest: up to `7d`.
+    pub at_most: String,
+}
+
+/// Reads how long the old secret stays valid: a duration, or [`UntilUnused`].
+fn parse_grace(given: &Value) -> Result<WantedGrace, &'static str> {
+    const DURATION: &str = "give 0s to revoke the old secret now, or a duration up to 7d";
+    const UNTIL: &str = "give {\"until_unused\": \"2h\", \"at_most\": \"7d\"}: from 1h to 7d, and until_unused within at_most";
+    match given {
+        Value::String(text) if text == "0s" => Ok(WantedGrace::NONE),
+        Value::String(text) => {
+            let grace = parse_duration(text).map_err(|_| DURATION)?;
+            WantedGrace::lasting(grace).ok_or(DURATION)
+        }
+        Value::Object(_) => {
+            let until = UntilUnused::deserialize(given).map_err(|_| UNTIL)?;
+            let quiet = parse_duration(&until.until_unused).map_err(|_| UNTIL)?;
+            let at_most = parse_duration(&until.at_most).map_err(|_| UNTIL)?;
+            WantedGrace::until_unused(quiet, at_most).ok_or(UNTIL)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => Err(DURATION),
+    }
+}
+
 /// How an API key is to be rotated.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RotateIn {
-    /// `0s`, `1m`, `15m`, `1h`, `6h` or `24h`.
+    /// Required: `0s`, a duration up to `7d`, or [`UntilUnused`].
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub grace: Option<String>,
+    pub grace: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -183,12 +217,11 @@ impl RotateIn {
     /// [`Error::Invalid`] with every field at fault.
     pub fn parse(&self) -> Result<Rotation, Error> {
         let mut faults = Faults::default();
-        let grace = match self.grace.as_deref() {
-            None | Some("0s") => Ok(std::time::Duration::ZERO),
-            Some(text) => parse_duration(text)
-                .ok()
-                .filter(|grace| Rotation::GRACES.contains(grace))
-                .ok_or("choose 0s, 1m, 15m, 1h, 6h or 24h"),
+        let grace = match &self.grace {
+            None => Err(
+                "say how long the old secret stays valid: 0s to revoke it now, or a duration up to 7d",
+            ),
+            Some(grace) => parse_grace(grace),
         };
         let grace = faults.take("grace", grace);
         let end = end(
@@ -198,7 +231,7 @@ impl RotateIn {
         );
         faults.check()?;
         Ok(Rotation {
-            grace: grace.unwrap_or_default(),
+            grace: grace.unwrap_or(WantedGrace::NONE),
             end,
         })
     }
@@ -245,6 +278,62 @@ impl TokenIn {
     }
 }
 
+/// The credential that created another one. Kind and name are there as long as it is known, and the caller may see it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct CreatorOut {
+    pub id: String,
+    pub kind: Option<String>,
+    pub name: Option<String>,
+}
+
+impl CreatorOut {
+    #[must_use]
+    pub fn of(id: Id, record: Option<&Record>) -> Self {
+        Self {
+            id: id.to_string(),
+            kind: record.map(|record| record.kind.as_str().to_owned()),
+            name: record.map(|record| match record.kind {
+                Kind::Session => device(record.user_agent.as_deref()),
+                Kind::ApiKey | Kind::Token | Kind::Host => record.name.clone(),
+            }),
+        }
+    }
+
+    /// In one line: `token ci (4k2m9x0q7w1z)`.
+    #[must_use]
+    pub fn line(&self) -> String {
+        match (&self.kind, &self.name) {
+            (Some(kind), Some(name)) => {
+                let kind = Kind::from_word(kind).map_or(kind.clone(), |kind| kind.to_string());
+                format!("{kind} {name} ({})", self.id)
+            }
+            _ => self.id.clone(),
+        }
+    }
+}
+
+/// A change to another user's API key.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct DisabledPatch {
+    #[serde(default)]
+    pub disabled: Option<bool>,
+}
+
+impl DisabledPatch {
+    /// # Errors
+    /// [`Error::Invalid`] when it changes nothing.
+    pub fn parse(self) -> Result<CredentialChange, Error> {
+        let Some(disabled) = self.disabled else {
+            return Err(Error::field("disabled", "give true or false"));
+        };
+        Ok(CredentialChange {
+            disabled: Some(Disabled::from(disabled)),
+            ..CredentialChange::default()
+        })
+    }
+}
+
 /// An API key.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ApiKeyOut {
@@ -255,13 +344,17 @@ pub struct ApiKeyOut {
     pub allowed_addresses: Vec<String>,
     pub state: String,
     pub created_at: String,
-    pub created_by: Option<String>,
+    pub created_by: Option<CreatorOut>,
     pub expires_at: Option<String>,
     pub last_used_at: Option<String>,
     pub last_used_from: Option<String>,
     pub last_used_by: Option<String>,
     pub rotated_at: Option<String>,
+    /// The latest end of the grace period.
     pub previous_ends_at: Option<String>,
+    /// The old secret expires earlier: once the new one has been used and the old one has been quiet for this long.
+    pub previous_quiet_for: Option<String>,
+    pub current_last_used_at: Option<String>,
     pub previous_last_used_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,
@@ -274,8 +367,10 @@ pub struct ApiKeyOut {
 
 impl ApiKeyOut {
     #[must_use]
-    pub fn of(record: &Record, now: Time) -> Self {
+    pub fn of(record: &Record, created_by: Option<CreatorOut>, now: Time) -> Self {
         let last = record.last_use.as_ref();
+        let at = |last: &Option<LastUse>| text(last.as_ref().map(|last| last.at));
+        let grace = record.grace(now);
         Self {
             id: record.id.to_string(),
             name: record.name.clone(),
@@ -284,14 +379,19 @@ impl ApiKeyOut {
             allowed_addresses: record.allowed_addresses.iter().collect(),
             state: record.state(now).as_str().to_owned(),
             created_at: record.created_at.to_string(),
-            created_by: text(record.created_by),
+            created_by,
             expires_at: text(record.expires_at),
             last_used_at: text(last.map(|last| last.at)),
             last_used_from: text(last.and_then(|last| last.address)),
             last_used_by: last.and_then(|last| last.program.clone()),
             rotated_at: text(record.rotated_at),
-            previous_ends_at: text(record.grace_ends_at(now)),
-            previous_last_used_at: text(record.previous_last_used_at),
+            previous_ends_at: text(grace.map(|grace| grace.ends_at)),
+            previous_quiet_for: grace.and_then(|grace| {
+                let until = grace.until_unused?;
+                Some(Lifetime::For(until.quiet).to_string())
+            }),
+            current_last_used_at: at(&record.current_use),
+            previous_last_used_at: at(&record.previous_use),
             ended_at: text(record.ended.as_ref().map(|ending| ending.at)),
             ended_reason: record.ended.as_ref().map(|ending| ending.reason.clone()),
             secret: None,
@@ -317,7 +417,7 @@ pub struct TokenOut {
     pub allowed_addresses: Vec<String>,
     pub state: String,
     pub created_at: String,
-    pub created_by: Option<String>,
+    pub created_by: Option<CreatorOut>,
     pub expires_at: Option<String>,
     pub last_used_at: Option<String>,
     pub last_used_from: Option<String>,
@@ -329,8 +429,8 @@ pub struct TokenOut {
 
 impl TokenOut {
     #[must_use]
-    pub fn of(record: &Record, now: Time) -> Self {
-        let key = ApiKeyOut::of(record, now);
+    pub fn of(record: &Record, created_by: Option<CreatorOut>, now: Time) -> Self {
+        let key = ApiKeyOut::of(record, created_by, now);
         Self {
             id: key.id,
             name: key.name,

@@ -27,7 +27,8 @@ pub use self::ssh_key::{
 pub use account::{MeIn, MeOut, PasswordByCodeIn, PasswordIn, SetUpIn};
 pub use audit_archive::{ArchiveHeader, ArchivedEvent};
 pub use credential::{
-    ApiKeyIn, ApiKeyOut, ApiKeyPatch, RotateIn, SessionOut, TokenIn, TokenOut, UsageOut,
+    ApiKeyIn, ApiKeyOut, ApiKeyPatch, CreatorOut, DisabledPatch, RotateIn, SessionOut, TokenIn,
+    TokenOut, UsageOut,
 };
 pub use diagnostics::{AdviceOut, DiagnosticsOut};
 pub use event::EventOut;

@@ -52,7 +52,7 @@ const RULES: &[Rule] = &[
     only("socket2", &["http/transport/", "http/serve.rs"]),
     only("TcpListener", &["http/", "cli/serve.rs", "cli/systemd.rs"]),
     only("serde", &["wire/", "http/", "cli/"]),
-    only("serde_json", &["http/", "cli/"]),
+    only("serde_json", &["http/", "cli/", "wire/credential.rs"]),
     only("form_urlencoded", &["http/"]),
     only("clap", &["cli/"]),
     only("ureq", &["cli/"]),

@@ -260,7 +260,11 @@ fn inventory(words: &Words, list: &mut Vec<Shown>) {
         reference: Some(format!("api-key/{}", id(n))),
         id: id(n).to_string(),
         name: words.at(n),
+        path: n
+            .is_multiple_of(3)
+            .then(|| "/admin/users/alice/api-keys/4k2m9x0q7w1z".into()),
         owner: words.at(n + 1),
+        owner_path: n.is_multiple_of(2).then(|| "/admin/users/alice".into()),
         access: "account:read, account:write and 19 more".into(),
         last_used_at: n.is_multiple_of(2).then(|| NOW.before(days(100))),
         expires_at: (!n.is_multiple_of(3)).then(|| NOW.after(days(10))),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::html::form::Input;
 use crate::html::layout::{AdminPages, Flash, Frame, Outside, Theme};
 use crate::model::address::AllowedAddresses;
-use crate::model::credential::{Ending, Kind, LastUse, OwnerId, Record, UsageDay};
+use crate::model::credential::{Ending, Grace, Kind, LastUse, OwnerId, Record, UsageDay};
 use crate::model::error::FieldError;
 use crate::model::event::Event;
 use crate::model::permission::{BuiltinPermission, Permissions};
@@ -167,9 +167,14 @@ pub fn record(words: &Words, n: usize) -> Record {
         seen_expired: false,
         ended: None,
         rotated_at: (n % 6 == 4).then(|| NOW.before(days(1))),
-        previous_ends_at: (n % 6 == 4).then(|| NOW.after(Duration::from_secs(3 * 3_600))),
+        rotations: i64::from(n % 6 == 4),
+        grace: (n % 6 == 4).then(|| Grace {
+            ends_at: NOW.after(Duration::from_secs(3 * 3_600)),
+            until_unused: None,
+        }),
         last_use: (n % 5 != 1).then(|| last_use(words, n)),
-        previous_last_used_at: (n % 6 == 4).then(|| NOW.before(Duration::from_secs(180))),
+        current_use: (n % 5 != 1).then(|| last_use(words, n)),
+        previous_use: (n % 6 == 4).then(|| last_use(words, n + 1)),
         user_agent: None,
         address: None,
     }
@@ -202,7 +207,7 @@ pub fn token(words: &Words, n: usize) -> Record {
     Record {
         kind: Kind::Token,
         expires_at: Some(NOW.after(Duration::from_secs(1_800 * (n as u64 + 1)))),
-        previous_ends_at: None,
+        grace: None,
         ..record(words, n)
     }
 }
@@ -218,7 +223,7 @@ pub fn session(words: &Words, n: usize) -> Record {
         user_agent: Some(agents[n % 3].clone()),
         address: "10.0.0.5".parse().ok(),
         expires_at: Some(NOW.after(days(6))),
-        previous_ends_at: None,
+        grace: None,
         ..record(words, n)
     }
 }

@@ -6,13 +6,12 @@ use crate::http::body;
 use crate::http::context::RequestContext;
 use crate::http::query::{self, Query};
 use crate::model::caller::Caller;
-use crate::model::credential::Kind;
-use crate::model::time::Time;
-use crate::wire::{ApiKeyIn, ApiKeyOut, ApiKeyPatch, RotateIn, UsageOut};
+use crate::model::credential::{CredentialChange, Kind, Record};
+use crate::wire::{ApiKeyIn, ApiKeyOut, ApiKeyPatch, DisabledPatch, RotateIn, UsageOut};
 
 const KIND: Kind = Kind::ApiKey;
 
-/// Finds whose API keys are meant, once the request itself is known to be in order.
+/// Finds scope API keys are meant, once the request itself is known to be in order.
 pub(super) type Find = fn(&RequestContext<'_>, &Caller) -> Result<Scope, Problem>;
 
 fn own(_: &RequestContext<'_>, caller: &Caller) -> Result<Scope, Problem> {
@@ -20,9 +19,24 @@ fn own(_: &RequestContext<'_>, caller: &Caller) -> Result<Scope, Problem> {
 }
 
 /// With the secret, once.
-fn issued(issued: Issued, now: Time) -> ApiKeyOut {
-    let out = ApiKeyOut::of(&issued.record, now);
-    out.with_secret(&issued.secret.reveal())
+fn issued(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    scope: &Scope,
+    issued: Issued,
+) -> Result<ApiKeyOut, Problem> {
+    let out = shown(context, caller, scope, &issued.record)?;
+    Ok(out.with_secret(&issued.secret.reveal()))
+}
+
+fn shown(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    scope: &Scope,
+    record: &Record,
+) -> Result<ApiKeyOut, Problem> {
+    let creator = super::creator(context, caller, scope, record)?;
+    Ok(ApiKeyOut::of(record, creator, context.now))
 }
 
 pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -61,38 +75,31 @@ pub(super) fn list_of(context: &RequestContext<'_>, caller: &Caller, scope: Find
     let mut query = Query::read(context, &["limit", "after", "ended"]);
     let (part, ended) = (query.part(), query.flag("ended"));
     query.check()?;
-    list(
-        &context.app().credentials(
-            caller,
-            &scope(context, caller)?,
-            KIND,
-            ended,
-            part.after,
-            part.limit,
-        )?,
-        |record| ApiKeyOut::of(record, context.now),
-    )
+    let scope = scope(context, caller)?;
+    let page = context
+        .app()
+        .credentials(caller, &scope, KIND, ended, part.after, part.limit)?;
+    let creators = super::creators(context, caller, &scope, &page.items)?;
+    list(&page, |record| {
+        ApiKeyOut::of(record, creators.of(record), context.now)
+    })
 }
 
 pub(super) fn create_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<ApiKeyIn>(context)?;
     let (wanted, once) = (wanted.parse()?, once(context, caller, &bytes)?);
-    created(&issued(
-        context
-            .app()
-            .issue(caller, &scope(context, caller)?, wanted, once)?,
-        context.now,
-    ))
+    let scope = scope(context, caller)?;
+    let made = context.app().issue(caller, &scope, wanted, once)?;
+    created(&issued(context, caller, &scope, made)?)
 }
 
 pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
     query::none(context)?;
-    ok(&ApiKeyOut::of(
-        &context
-            .app()
-            .credential(caller, &scope(context, caller)?, KIND, id(context)?)?,
-        context.now,
-    ))
+    let scope = scope(context, caller)?;
+    let record = context
+        .app()
+        .credential(caller, &scope, KIND, id(context)?)?;
+    ok(&shown(context, caller, &scope, &record)?)
 }
 
 pub(super) fn usage_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
@@ -105,28 +112,39 @@ pub(super) fn usage_of(context: &RequestContext<'_>, caller: &Caller, scope: Fin
 
 pub(super) fn edit_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
     let change = body::json::<ApiKeyPatch>(context)?.parse()?;
-    ok(&ApiKeyOut::of(
-        &context
-            .app()
-            .edit(caller, &scope(context, caller)?, id(context)?, change)?,
-        context.now,
-    ))
+    change_of(context, caller, scope, change)
+}
+
+/// Of another user's API key, nothing else can be changed.
+pub(super) fn set_disabled_of(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    scope: Find,
+) -> Answer {
+    let change = body::json::<DisabledPatch>(context)?.parse()?;
+    change_of(context, caller, scope, change)
+}
+
+fn change_of(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    scope: Find,
+    change: CredentialChange,
+) -> Answer {
+    let scope = scope(context, caller)?;
+    let record = context.app().edit(caller, &scope, id(context)?, change)?;
+    ok(&shown(context, caller, &scope, &record)?)
 }
 
 pub(super) fn rotate_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<RotateIn>(context)?;
     let once = once(context, caller, &bytes)?;
     let rotation = wanted.parse()?;
-    ok(&issued(
-        context.app().rotate(
-            caller,
-            &scope(context, caller)?,
-            id(context)?,
-            rotation,
-            once,
-        )?,
-        context.now,
-    ))
+    let scope = scope(context, caller)?;
+    let rotated = context
+        .app()
+        .rotate(caller, &scope, id(context)?, rotation, once)?;
+    ok(&issued(context, caller, &scope, rotated)?)
 }
 
 pub(super) fn delete_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {

@@ -15,17 +15,21 @@ pub mod ssh_key;
 pub mod token;
 pub mod user;
 
+use std::collections::HashMap;
+
 use rouille::Response;
 use serde::Serialize;
 
 use super::context::RequestContext;
 use super::headers;
 use super::problem::Problem;
-use crate::app::Page;
+use crate::app::{Page, Scope};
 use crate::model::caller::Caller;
+use crate::model::credential::Record;
 use crate::model::error::Error;
 use crate::model::idempotency::IdempotencyKey;
-use crate::wire::ListOut;
+use crate::model::secret::Id;
+use crate::wire::{CreatorOut, ListOut};
 
 pub use user::link;
 
@@ -53,6 +57,36 @@ fn list<T, U: Serialize>(page: &Page<T>, out: impl Fn(&T) -> U) -> Answer {
         items: page.items.iter().map(out).collect(),
         next: page.next.clone(),
     })
+}
+
+/// What created the credentials of a list.
+struct Creators(HashMap<Id, Record>);
+
+impl Creators {
+    /// What created `record`; `None`: the operator, or a user by signing in.
+    fn of(&self, record: &Record) -> Option<CreatorOut> {
+        let id = record.created_by?;
+        Some(CreatorOut::of(id, self.0.get(&id)))
+    }
+}
+
+fn creators(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    scope: &Scope,
+    records: &[Record],
+) -> Result<Creators, Problem> {
+    let ids = records.iter().filter_map(|record| record.created_by);
+    Ok(Creators(context.app().makers(caller, scope, ids)?))
+}
+
+fn creator(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    scope: &Scope,
+    record: &Record,
+) -> Result<Option<CreatorOut>, Problem> {
+    Ok(creators(context, caller, scope, std::slice::from_ref(record))?.of(record))
 }
 
 /// The `Idempotency-Key` of a request that makes something, as digests of it and of the body.

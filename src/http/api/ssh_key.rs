@@ -63,6 +63,17 @@ pub fn show_text_to_anybody(context: &RequestContext<'_>) -> Answer {
     show_text(context, &caller)
 }
 
+pub fn show_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    let scope = scope(context, caller)?;
+    let key = context.app().ssh_key(caller, &scope, id(context)?)?;
+    let shared_with = Some(context.app().others_with_ssh_key(caller, &key)?);
+    ok(&SshKeyOut {
+        shared_with,
+        ..SshKeyOut::of(&key, context.now)
+    })
+}
+
 /// Where one's keys open a login.
 pub fn list_logins(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;

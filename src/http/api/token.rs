@@ -1,9 +1,11 @@
 //! `/api/v1/tokens`.
 
+use super::api_key::Find;
 use super::{Answer, created, list, no_content, ok, once};
-use crate::app::{App, WithMade};
+use crate::app::{App, Scope, WithMade};
+use crate::http::body;
 use crate::http::context::RequestContext;
-use crate::http::{body, query};
+use crate::http::query::{self, Part};
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
 use crate::wire::{TokenIn, TokenOut, UsageOut};
@@ -12,37 +14,46 @@ const KIND: Kind = Kind::Token;
 
 pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let part = query::part(context)?;
-    let page = context.app().credentials(
-        caller,
-        &App::own(caller, KIND)?,
-        KIND,
-        false,
-        part.after,
-        part.limit,
-    )?;
-    list(&page, |record| TokenOut::of(record, context.now))
+    list_of(context, caller, &App::own(caller, KIND)?, &part)
+}
+
+pub(super) fn list_of(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    scope: &Scope,
+    part: &Part,
+) -> Answer {
+    let page = context
+        .app()
+        .credentials(caller, scope, KIND, false, part.after, part.limit)?;
+    let creators = super::creators(context, caller, scope, &page.items)?;
+    list(&page, |record| {
+        TokenOut::of(record, creators.of(record), context.now)
+    })
 }
 
 pub fn create_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<TokenIn>(context)?;
     let once = once(context, caller, &bytes)?;
-    let issued = context
-        .app()
-        .issue(caller, &App::own(caller, KIND)?, wanted.parse()?, once)?;
-    created(&TokenOut::of(&issued.record, context.now).with_secret(&issued.secret.reveal()))
+    let scope = App::own(caller, KIND)?;
+    let issued = context.app().issue(caller, &scope, wanted.parse()?, once)?;
+    let creator = super::creator(context, caller, &scope, &issued.record)?;
+    created(
+        &TokenOut::of(&issued.record, creator, context.now).with_secret(&issued.secret.reveal()),
+    )
 }
 
 pub fn show_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    show_of(context, caller, |_, caller| Ok(App::own(caller, KIND)?))
+}
+
+pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
     query::none(context)?;
-    ok(&TokenOut::of(
-        &context.app().credential(
-            caller,
-            &App::own(caller, KIND)?,
-            KIND,
-            context.id(KIND.name())?,
-        )?,
-        context.now,
-    ))
+    let scope = scope(context, caller)?;
+    let id = context.id(KIND.name())?;
+    let record = context.app().credential(caller, &scope, KIND, id)?;
+    let creator = super::creator(context, caller, &scope, &record)?;
+    ok(&TokenOut::of(&record, creator, context.now))
 }
 
 pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -58,11 +69,14 @@ pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn usage_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    usage_of(context, caller, |_, caller| Ok(App::own(caller, KIND)?))
+}
+
+pub(super) fn usage_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
     query::none(context)?;
-    ok(&UsageOut::of(&context.app().usage(
-        caller,
-        &App::own(caller, KIND)?,
-        KIND,
-        context.id(KIND.name())?,
-    )?))
+    let scope = scope(context, caller)?;
+    let id = context.id(KIND.name())?;
+    ok(&UsageOut::of(
+        &context.app().usage(caller, &scope, KIND, id)?,
+    ))
 }

@@ -10,7 +10,7 @@ use crate::model::credential::Kind;
 use crate::model::error::Error;
 use crate::model::secret::Secret;
 use crate::model::user::Username;
-use crate::wire::{EndedOut, LinkOut, NothingIn, SessionOut, TokenOut, UserIn, UserOut, UserPatch};
+use crate::wire::{EndedOut, LinkOut, NothingIn, SessionOut, UserIn, UserOut, UserPatch};
 
 pub(super) fn username(context: &RequestContext<'_>) -> Result<Username, Error> {
     Username::parse(context.parameter(0)).map_err(|_| Error::NotFound("user"))
@@ -100,19 +100,39 @@ pub fn list_api_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     super::api_key::list_of(context, caller, scope)
 }
 
+pub fn show_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    super::api_key::show_of(context, caller, scope)
+}
+
+pub fn api_key_usage(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    super::api_key::usage_of(context, caller, scope)
+}
+
+pub fn set_api_key_disabled(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    super::api_key::set_disabled_of(context, caller, scope_to_delete)
+}
+
+pub fn show_token(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    super::token::show_of(context, caller, scope)
+}
+
+pub fn token_usage(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    super::token::usage_of(context, caller, scope)
+}
+
+pub fn show_session(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    let scope = scope(context, caller)?;
+    let id = context.id(Kind::Session.name())?;
+    let record = context
+        .app()
+        .credential(caller, &scope, Kind::Session, id)?;
+    ok(&SessionOut::of(&record, caller.credential.id))
+}
+
 pub fn list_tokens(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let part = query::part(context)?;
-    list(
-        &context.app().credentials(
-            caller,
-            &scope(context, caller)?,
-            Kind::Token,
-            false,
-            part.after,
-            part.limit,
-        )?,
-        |record| TokenOut::of(record, context.now),
-    )
+    super::token::list_of(context, caller, &scope(context, caller)?, &part)
 }
 
 pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> Answer {

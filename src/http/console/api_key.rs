@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use rouille::Response;
+use serde_json::json;
 
 use super::{
     Answer, again, done, explain, form, frame, nonce, nonce_again, once, page, page_number, part,
@@ -23,7 +24,7 @@ use crate::model::credential::{CredentialChange, Kind, Record, UsageDay};
 use crate::model::error::Error;
 use crate::model::permission::Permissions;
 use crate::model::secret::Id;
-use crate::model::user::Disabled;
+use crate::model::user::{Disabled, Username};
 use crate::wire::{ApiKeyIn, ApiKeyPatch, RotateIn};
 
 const KIND: Kind = Kind::ApiKey;
@@ -41,7 +42,7 @@ struct Subject {
     offered: Permissions,
 }
 
-/// By the path: `/api-keys/…` or `/admin/services/{name}/api-keys/…`.
+/// By the path: `/api-keys/…`, `/admin/services/{name}/api-keys/…` or `/admin/users/{username}/api-keys/…`.
 fn subject(context: &RequestContext<'_>, caller: &Caller) -> Result<Subject, Problem> {
     if context.path.starts_with("/admin/services/") {
         let service = context.app().service(caller, context.parameter(0))?;
@@ -50,6 +51,15 @@ fn subject(context: &RequestContext<'_>, caller: &Caller) -> Result<Subject, Pro
             holder: Holder::Service(service.name.clone()),
             scope: App::of_service(&service),
             offered,
+        });
+    }
+    if context.path.starts_with("/admin/users/") {
+        let name = Username::parse(context.parameter(0)).map_err(|_| Error::NotFound("user"))?;
+        let user = context.app().user(caller, &name)?;
+        return Ok(Subject {
+            holder: Holder::User(user.username.to_string()),
+            scope: App::of_user(user.id),
+            offered: caller.power.clone(),
         });
     }
     Ok(Subject {
@@ -316,10 +326,13 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (power, refusal) = app.power_of(caller, &subject.scope, KIND, record.id)?;
     let creator = match record.created_by {
         None => Creator::Nobody,
-        Some(id) => app.makers(caller, [id])?.remove(&id).map_or_else(
-            || Creator::Id(id.to_string()),
-            |creator| Creator::Credential(Box::new(creator)),
-        ),
+        Some(id) => app
+            .makers(caller, &subject.scope, [id])?
+            .remove(&id)
+            .map_or_else(
+                || Creator::Id(id.to_string()),
+                |creator| Creator::Credential(Box::new(creator)),
+            ),
     };
     let view = ApiKeyPage {
         chain: explain::chain(context, caller, &subject.scope, KIND, record.id)?,
@@ -478,7 +491,7 @@ pub fn rotate(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
             pages::rotated,
         )),
         Err(Problem::Asked(Error::AlreadyDone { id })) => already(context, caller, &subject, &id),
-        Err(problem) => again(problem, input, "grace", |input| {
+        Err(problem) => again(problem, input, "how", |input| {
             let nonce = nonce_again(context, caller, &input);
             rotate_form(context, caller, subject, record, input, nonce)
         }),
@@ -494,8 +507,19 @@ fn try_rotate(
 ) -> Result<Issued, Problem> {
     let once = once(context, caller, input)?;
     let (expires_in, expires_at) = form::end(input)?;
+    let grace = match (input.value("how"), input.value("grace")) {
+        (Some("leaked"), _) => json!("0s"),
+        (Some("planned"), Some(pages::UNTIL_UNUSED)) => {
+            json!({"until_unused": "2h", "at_most": "7d"})
+        }
+        (Some("planned"), Some(grace)) => json!(grace),
+        _ => {
+            let message = "choose whether the old secret stays valid for a while";
+            return Err(Error::field("how", message).into());
+        }
+    };
     let wanted = RotateIn {
-        grace: form::filled(input, "grace"),
+        grace: Some(grace),
         expires_in,
         expires_at,
     };
@@ -565,5 +589,5 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     context
         .app()
         .end(caller, &subject.scope, KIND, record.id, with_made)?;
-    done(&subject.holder.path(), "deleted")
+    done(&subject.holder.list_path(), "deleted")
 }

@@ -23,6 +23,12 @@ const DELETE_MAX: usize = 500;
 
 fn row(owned: &Owned, now: Time) -> InventoryRow {
     let item = &owned.item;
+    let owner_path = match item.owner() {
+        _ if owned.owner.is_empty() => None,
+        OwnerId::User(_) => Some(format!("/admin/users/{}", owned.owner)),
+        OwnerId::Service(_) => Some(format!("/admin/services/{}", owned.owner)),
+        OwnerId::Host(_) => None,
+    };
     InventoryRow {
         kind: item.kind(),
         // What belongs to a service or a host is ended on their own pages.
@@ -30,7 +36,11 @@ fn row(owned: &Owned, now: Time) -> InventoryRow {
             .then(|| format!("{}/{}", item.as_str(), item.id())),
         id: item.id().to_string(),
         name: name(item),
+        path: matches!(item, Item::Credential(record) if record.kind == Kind::ApiKey)
+            .then(|| Some(format!("{}/api-keys/{}", owner_path.as_deref()?, item.id())))
+            .flatten(),
         owner: owned.owner.clone(),
+        owner_path,
         access: access(item),
         last_used_at: item.last_used_at(),
         expires_at: item.expires_at(),

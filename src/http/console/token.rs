@@ -21,21 +21,15 @@ const KIND: Kind = Kind::Token;
 const ROWS_MAX: usize = 10_000;
 
 pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let scope = App::own(caller, KIND)?;
     let mut records = context
         .app()
-        .credentials(
-            caller,
-            &App::own(caller, KIND)?,
-            KIND,
-            false,
-            None,
-            ROWS_MAX,
-        )?
+        .credentials(caller, &scope, KIND, false, None, ROWS_MAX)?
         .items;
     records.retain(|record| record.expires_at.is_none_or(|end| end > context.now));
     let (records, pager) = part(records, page_number(context));
     let makers = records.iter().filter_map(|record| record.created_by);
-    let makers = context.app().makers(caller, makers)?;
+    let makers = context.app().makers(caller, &scope, makers)?;
     let rows = records
         .into_iter()
         .map(|record| TokenRow {

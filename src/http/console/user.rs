@@ -379,10 +379,6 @@ fn end_one(context: &RequestContext<'_>, caller: &Caller, kind: Kind) -> Answer 
     done(&path(&user), "deleted")
 }
 
-pub fn delete_api_key(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
-    end_one(context, caller, Kind::ApiKey)
-}
-
 pub fn delete_token(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
     end_one(context, caller, Kind::Token)
 }

@@ -34,8 +34,12 @@ fn credential() -> Credential {
         digest: Some(Digest::of(b"current")),
         previous: Some(Previous {
             digest: Digest::of(b"previous"),
-            ends_at: LATER,
+            grace: Grace {
+                ends_at: LATER,
+                until_unused: None,
+            },
         }),
+        rotations: 1,
         created_at: NOW,
         expires_at: Some(LATER),
         disabled: Disabled::No,
@@ -106,9 +110,81 @@ fn each_kind_has_its_words_and_is_a_bearer_or_not() {
 }
 
 #[test]
-fn graces_are_those_that_are_offered() {
-    let minutes = Rotation::GRACES.map(|grace| grace.as_secs() / 60);
-    assert_eq!(minutes, [0, 1, 15, 60, 6 * 60, 24 * 60]);
+fn grace_lasts_at_most_7_days_and_quiet_at_least_an_hour() {
+    let hours = |hours: u64| Duration::from_secs(hours * 3_600);
+    let second = Duration::from_secs(1);
+    assert!(WantedGrace::lasting(hours(7 * 24)).is_some());
+    assert!(WantedGrace::lasting(hours(7 * 24) + second).is_none());
+    assert_eq!(
+        WantedGrace::lasting(Duration::ZERO),
+        Some(WantedGrace::NONE)
+    );
+    for (quiet, at_most, is_valid) in [
+        (hours(1), hours(1), true),
+        (hours(1), hours(7 * 24), true),
+        (hours(7 * 24), hours(7 * 24), true),
+        (hours(1) - second, hours(2), false),
+        (hours(2), hours(2) - second, false),
+        (hours(1), hours(7 * 24) + second, false),
+    ] {
+        let wanted = WantedGrace::until_unused(quiet, at_most);
+        assert_eq!(wanted.is_some(), is_valid, "{quiet:?} {at_most:?}");
+    }
+}
+
+#[test]
+fn grace_starts_now_and_never_outlives_the_key() {
+    let wanted = WantedGrace::until_unused(Duration::from_secs(3_600), Duration::from_secs(7_200));
+    let wanted = wanted.unwrap();
+    let until_unused = Some(UntilUnused {
+        quiet: Duration::from_secs(3_600),
+        rotated_at: NOW,
+    });
+    for (expires_at, ends_at) in [
+        (None, NOW.after(Duration::from_secs(7_200))),
+        (Some(LATER), LATER),
+    ] {
+        let grace = Grace {
+            ends_at,
+            until_unused,
+        };
+        assert_eq!(wanted.starting(NOW, expires_at), Some(grace));
+    }
+    assert_eq!(WantedGrace::NONE.starting(NOW, None), None);
+}
+
+#[test]
+fn grace_until_unused_ends_by_use_and_silence() {
+    let at = |seconds: i64| Time::from_unix(NOW.unix() + seconds);
+    let grace = Grace {
+        ends_at: at(20_000),
+        until_unused: Some(UntilUnused {
+            quiet: Duration::from_secs(3_600),
+            rotated_at: NOW,
+        }),
+    };
+    for (now, current, previous, is_over) in [
+        // The new secret was never used.
+        (19_999, None, None, false),
+        (20_000, None, None, true),
+        // The old one was last used before the rotation.
+        (3_599, Some(0), Some(-90_000), false),
+        (3_600, Some(0), Some(-90_000), true),
+        (3_600, Some(0), None, true),
+        // It was used in the grace period.
+        (3_699, Some(50), Some(100), false),
+        (3_700, Some(50), Some(100), true),
+        // The new one was used for the first time after the quiet time.
+        (9_000, Some(9_000), None, true),
+        // The clock went back.
+        (10, Some(50), Some(100), false),
+        (20_000, Some(19_999), Some(19_999), true),
+    ] {
+        let over = grace.is_over(at(now), current.map(at), previous.map(at));
+        assert_eq!(over, is_over, "{now} {current:?} {previous:?}");
+    }
+    assert_eq!(grace.earliest_end(at(100)), at(3_700));
+    assert_eq!(grace.earliest_end(at(19_000)), at(20_000));
 }
 
 #[test]
@@ -128,9 +204,14 @@ fn a_state_is_the_first_that_counts() {
         seen_expired: false,
         ended: None,
         rotated_at: None,
-        previous_ends_at: Some(LATER),
+        rotations: 1,
+        grace: Some(Grace {
+            ends_at: LATER,
+            until_unused: None,
+        }),
         last_use: None,
-        previous_last_used_at: None,
+        current_use: None,
+        previous_use: None,
         user_agent: None,
         address: None,
     };
@@ -230,7 +311,7 @@ proptest! {
             let is_over = now.unix() >= end;
             prop_assert_eq!(credential.check(now, None).is_err(), is_over);
             prop_assert_eq!(credential.is_past_its_end(now), is_over);
-            credential.previous = Some(Previous { digest: Digest::of(b"previous"), ends_at: Time::from_unix(end) });
+            credential.previous = Some(Previous { digest: Digest::of(b"previous"), grace: Grace { ends_at: Time::from_unix(end), until_unused: None } });
             prop_assert_eq!(credential.which(&Digest::of(b"previous"), now).is_none(), is_over);
         }
     }

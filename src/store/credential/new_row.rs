@@ -45,9 +45,11 @@ impl NewRow {
             seen_expired: false,
             ended: None,
             rotated_at: None,
-            previous_ends_at: None,
+            rotations: 0,
+            grace: None,
             last_use: None,
-            previous_last_used_at: None,
+            current_use: None,
+            previous_use: None,
             user_agent: self.user_agent,
             address: self.address,
         }

@@ -45,9 +45,9 @@ fn a_key_has_all_that_was_said_and_its_secret_once() {
     let creator = crate::fixture::id_of(&site.alice);
     let expected = json!({
         "id": id(&made), "name": "ключ 🔑", "note": "line one\nline two", "permissions": ["account:read", "users:read"],
-        "allowed_addresses": ["10.0.0.0/8", "192.168.0.1/32"], "state": "active", "created_at": "2026-11-22T12:00:00Z", "created_by": creator,
+        "allowed_addresses": ["10.0.0.0/8", "192.168.0.1/32"], "state": "active", "created_at": "2026-11-22T12:00:00Z", "created_by": {"id": creator, "kind": "token", "name": "made by the operator"},
         "expires_at": "2026-11-29T12:00:00Z", "last_used_at": null, "last_used_from": null, "last_used_by": null,
-        "rotated_at": null, "previous_ends_at": null, "previous_last_used_at": null,
+        "rotated_at": null, "previous_ends_at": null, "previous_quiet_for": null, "current_last_used_at": null, "previous_last_used_at": null,
     });
     let mut shown = expected.clone();
     shown["secret"] = json!(secret(&made));
@@ -119,7 +119,11 @@ fn lifetimes_are_what_the_policy_permits() {
     for (method, at, base) in [
         ("POST", KEYS.to_owned(), json!({"name": "x"})),
         ("PATCH", path(&made), json!({})),
-        ("POST", format!("{}/rotate", path(&made)), json!({})),
+        (
+            "POST",
+            format!("{}/rotate", path(&made)),
+            json!({"grace": "0s"}),
+        ),
     ] {
         for (field, value) in [
             ("expires_in", "never"),
@@ -150,13 +154,13 @@ fn lifetimes_are_what_the_policy_permits() {
     refuse(
         "POST",
         &format!("{}/rotate", path(&made)),
-        json!({}),
+        json!({"grace": "0s"}),
         "expires_in",
     );
     let rotated = site
         .ask("POST", &format!("{}/rotate", path(&made)))
         .bearer(&site.alice)
-        .json(&json!({"expires_at": "2027-02-20T12:00:00Z"}))
+        .json(&json!({"grace": "0s", "expires_at": "2027-02-20T12:00:00Z"}))
         .send()
         .expect(200);
     assert_eq!(rotated.json()["expires_at"], "2027-02-20T12:00:00Z");
@@ -260,12 +264,13 @@ fn a_key_ends_to_the_second_and_renewing_brings_it_back() {
     let rotate = format!("{}/rotate", path(&made));
     site.ask("POST", &rotate)
         .bearer(&site.alice)
+        .json(&json!({"grace": "0s"}))
         .send()
         .expect(409);
     site.pass(5);
     site.ask("POST", &rotate)
         .bearer(&site.alice)
-        .json(&json!({"expires_in": "1d"}))
+        .json(&json!({"grace": "0s", "expires_in": "1d"}))
         .send()
         .expect(409);
     let renewed = site
@@ -279,6 +284,7 @@ fn a_key_ends_to_the_second_and_renewing_brings_it_back() {
     assert!(works(&site, &secret(&made)));
     site.ask("POST", &rotate)
         .bearer(&site.alice)
+        .json(&json!({"grace": "0s"}))
         .send()
         .expect(200);
 }
@@ -319,10 +325,14 @@ fn a_deleted_key_frees_its_name_and_is_kept_for_thirty_days() {
         ("POST", "/rotate"),
         ("GET", "/usage"),
     ] {
-        site.ask(method, &format!("{}{tail}", path(&made)))
-            .bearer(&site.alice)
-            .send()
-            .expect(404);
+        let asking = site.ask(method, &format!("{}{tail}", path(&made)));
+        let asking = asking.bearer(&site.alice);
+        let answer = if method == "POST" {
+            asking.json(&json!({"grace": "0s"})).send()
+        } else {
+            asking.send()
+        };
+        answer.expect(404);
     }
     site.api_key(&site.alice, &json!({"name": "one"}));
     let ended = |token: &str| {
@@ -379,7 +389,7 @@ fn deleting_can_end_what_it_made_and_its_tokens_always_end() {
     let parent = site.api_key(&site.alice, &json!({"name": "parent"}));
     let make = |bearer: &str, name: &str| site.api_key(bearer, &json!({"name": name}));
     let child = make(&secret(&parent), "child");
-    assert_eq!(child["created_by"], parent["id"]);
+    assert_eq!(child["created_by"]["id"], parent["id"]);
     let token = |bearer: &str| {
         site.ask("POST", "/api/v1/tokens")
             .bearer(bearer)
@@ -389,7 +399,7 @@ fn deleting_can_end_what_it_made_and_its_tokens_always_end() {
     };
     let first = token(&secret(&parent));
     let second = token(&secret(&first));
-    assert_eq!(second["created_by"], first["id"]);
+    assert_eq!(second["created_by"]["id"], first["id"]);
     let childs = token(&secret(&child));
     site.ask("DELETE", &path(&parent))
         .bearer(&site.alice)
@@ -455,7 +465,7 @@ fn a_token_is_cut_short_with_the_key_that_made_it() {
     assert_eq!(end(), "2026-11-22T13:00:00Z");
     site.ask("POST", &format!("{}/rotate", path(&key)))
         .bearer(&site.alice)
-        .json(&json!({"expires_in": "30m"}))
+        .json(&json!({"grace": "0s", "expires_in": "30m"}))
         .send()
         .expect(200);
     assert_eq!(end(), "2026-11-22T12:30:00Z");

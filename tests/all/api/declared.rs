@@ -40,6 +40,8 @@ const PASSWORDS: fn() -> Value =
 
 const LINK: fn() -> Value = || json!({"password": "another long password"});
 
+const ROTATE: fn() -> Value = || json!({"grace": "0s"});
+
 /// Public keys whose private halves nobody has.
 pub(super) const KEYS: [&str; 3] = [
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf alice",
@@ -108,7 +110,7 @@ pub(super) const DECLARED: &[Declared] = &[
         "/api/v1/api-keys/{id}/rotate",
         "api-keys:write",
         200,
-        none,
+        ROTATE,
     ),
     row(
         "GET",
@@ -309,7 +311,7 @@ pub(super) const DECLARED: &[Declared] = &[
         "/api/v1/services/{name}/api-keys/{id}/rotate",
         "services:write",
         200,
-        none,
+        ROTATE,
     ),
     row(
         "GET",
@@ -323,35 +325,84 @@ pub(super) const DECLARED: &[Declared] = &[
     row("POST", "/oauth/token", "-", 400, none),
     row(
         "GET",
-        "/api/v1/api-keys/explain/{id}",
+        "/api/v1/api-keys/{id}/explain",
         "api-keys:read",
         200,
         none,
     ),
     row(
         "GET",
-        "/api/v1/tokens/explain/{id}",
+        "/api/v1/tokens/{id}/explain",
         "tokens:read",
         200,
         none,
     ),
     row(
         "GET",
-        "/api/v1/users/{username}/api-keys/explain/{id}",
+        "/api/v1/users/{username}/api-keys/{id}",
+        "users:read",
+        200,
+        none,
+    ),
+    row(
+        "PATCH",
+        "/api/v1/users/{username}/api-keys/{id}",
+        "users:write",
+        200,
+        || json!({"disabled": true}),
+    ),
+    row(
+        "GET",
+        "/api/v1/users/{username}/api-keys/{id}/usage",
         "users:read",
         200,
         none,
     ),
     row(
         "GET",
-        "/api/v1/users/{username}/tokens/explain/{id}",
+        "/api/v1/users/{username}/tokens/{id}",
         "users:read",
         200,
         none,
     ),
     row(
         "GET",
-        "/api/v1/services/{name}/api-keys/explain/{id}",
+        "/api/v1/users/{username}/tokens/{id}/usage",
+        "users:read",
+        200,
+        none,
+    ),
+    row(
+        "GET",
+        "/api/v1/users/{username}/sessions/{id}",
+        "users:read",
+        200,
+        none,
+    ),
+    row(
+        "GET",
+        "/api/v1/users/{username}/ssh-keys/{id}",
+        "users:read",
+        200,
+        none,
+    ),
+    row(
+        "GET",
+        "/api/v1/users/{username}/api-keys/{id}/explain",
+        "users:read",
+        200,
+        none,
+    ),
+    row(
+        "GET",
+        "/api/v1/users/{username}/tokens/{id}/explain",
+        "users:read",
+        200,
+        none,
+    ),
+    row(
+        "GET",
+        "/api/v1/services/{name}/api-keys/{id}/explain",
         "services:read",
         200,
         none,

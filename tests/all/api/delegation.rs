@@ -177,7 +177,7 @@ fn who_may_only_change_services_gives_them_only_their_own() {
         &narrow,
         "POST",
         &format!("{path}/rotate"),
-        &json!({}),
+        &json!({"grace": "0s"}),
         "introspect",
     );
     lacks(

@@ -134,7 +134,7 @@ fn a_narrow_key_changes_nothing_wider_but_may_end_it() {
         &narrow,
         "POST",
         &format!("{path}/rotate"),
-        &json!({}),
+        &json!({"grace": "0s"}),
         "users:write",
     );
     lacks(
@@ -228,7 +228,7 @@ fn what_is_disabled_or_over_can_not_bring_itself_back() {
             &secret(&key),
             "POST",
             &format!("{}/rotate", key_path(&key)),
-            &json!({"expires_in": "never"})
+            &json!({"grace": "0s", "expires_in": "never"})
         )
         .0,
         401
@@ -248,7 +248,7 @@ fn what_is_disabled_or_over_can_not_bring_itself_back() {
             &secret(&old),
             "POST",
             &format!("{}/rotate", key_path(&old)),
-            &json!({})
+            &json!({"grace": "0s"})
         )
         .0,
         401
@@ -322,7 +322,7 @@ fn a_limit_to_addresses_is_inherited_and_never_left() {
         &bearer,
         "POST",
         &format!("{}/rotate", key_path(&free)),
-        &json!({}),
+        &json!({"grace": "0s"}),
         beyond,
     );
     may(
@@ -440,7 +440,7 @@ fn a_demoted_admins_credentials_are_a_members() {
             bearer,
             "POST",
             &format!("{}/rotate", key_path(&key)),
-            &json!({}),
+            &json!({"grace": "0s"}),
             "permission",
         );
         lacks(

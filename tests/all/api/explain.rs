@@ -44,7 +44,7 @@ impl Case {
     /// What is said of the key, as an admin sees it.
     fn explain(&self, query: &str) -> Value {
         let path = format!(
-            "/api/v1/users/bob/api-keys/explain/{}?{query}",
+            "/api/v1/users/bob/api-keys/{}/explain?{query}",
             id(&self.key)
         );
         let alice = self.site.token("alice");
@@ -222,7 +222,7 @@ fn permission_held_fails_for_what_was_not_given_and_for_what_the_owner_lost() {
         &json!({"role": "member"}),
     );
     let path = format!(
-        "/api/v1/users/carol/api-keys/explain/{}?permission=users:read",
+        "/api/v1/users/carol/api-keys/{}/explain?permission=users:read",
         id(&case.key)
     );
     let said = case
@@ -268,7 +268,7 @@ fn the_first_link_that_fails_is_named_when_several_do() {
 #[test]
 fn who_may_ask() {
     let case = Case::new();
-    let own = format!("/api/v1/api-keys/explain/{}", id(&case.key));
+    let own = format!("/api/v1/api-keys/{}/explain", id(&case.key));
     let bob = case.site.token("bob");
     case.site.ask("GET", &own).bearer(&bob).send().expect(200);
     // Another's is as if it were not there; and so is what never was.
@@ -281,7 +281,7 @@ fn who_may_ask() {
         .json();
     let never = case
         .site
-        .ask("GET", "/api/v1/api-keys/explain/abcdefghijkl")
+        .ask("GET", "/api/v1/api-keys/abcdefghijkl/explain")
         .bearer(&case.site.alice)
         .send()
         .expect(404)

@@ -33,7 +33,11 @@ fn the_same_request_again_is_told_what_it_made() {
             json!({"name": "one"}),
             json!({"name": "two"}),
         ),
-        (rotate.as_str(), json!({}), json!({"grace": "1m"})),
+        (
+            rotate.as_str(),
+            json!({"grace": "0s"}),
+            json!({"grace": "1m"}),
+        ),
         (
             "/api/v1/users",
             json!({"username": "carol"}),

@@ -147,6 +147,7 @@ fn every_dead_secret_is_byte_for_byte_the_same() {
     edit(&expired, json!({"expires_in": "1s"}));
     site.ask("POST", &format!("/api/v1/api-keys/{}/rotate", id(&rotated)))
         .bearer(&site.bob)
+        .json(&json!({"grace": "0s"}))
         .send()
         .expect(200);
     site.ask("DELETE", "/api/v1/burn")

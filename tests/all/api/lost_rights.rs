@@ -2,7 +2,7 @@
 
 use keycroft::app::App;
 use keycroft::model::caller::Caller;
-use keycroft::model::credential::{Kind, NewCredential, Rotation};
+use keycroft::model::credential::{Kind, NewCredential, Rotation, WantedGrace};
 use keycroft::model::error::Error;
 use keycroft::model::event::{Channel, Origin};
 use keycroft::model::permission::Permissions;
@@ -96,7 +96,7 @@ const LOSSES: [(&str, &str, &str, &str, &str, bool); 9] = [
         "bob",
         "POST",
         "/api-keys/{id}/rotate",
-        "{}",
+        "{\"grace\": \"0s\"}",
         false,
     ),
     (
@@ -213,7 +213,7 @@ fn a_permission_that_a_service_dropped_meanwhile_is_given_to_nobody() {
     );
     assert!(matches!(late, Err(Error::NotFound(_))));
     let rotation = Rotation {
-        grace: std::time::Duration::ZERO,
+        grace: WantedGrace::NONE,
         end: WantedEnd::Unsaid,
     };
     let late = site.app().rotate(

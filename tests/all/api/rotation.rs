@@ -27,15 +27,19 @@ fn show(site: &Site, made: &Value) -> Value {
         .json()
 }
 
+/// Of all secrets, of the current and of the previous one.
+fn last_uses(shown: &Value) -> [Value; 3] {
+    [
+        "last_used_at",
+        "current_last_used_at",
+        "previous_last_used_at",
+    ]
+    .map(|field| shown[field].clone())
+}
+
 #[test]
 fn the_old_secret_is_good_for_each_grace_to_the_second() {
-    for (grace, seconds) in [
-        ("1m", 60),
-        ("15m", 900),
-        ("1h", 3_600),
-        ("6h", 21_600),
-        ("24h", 86_400),
-    ] {
+    for (grace, seconds) in [("1s", 1), ("1m", 60), ("24h", 86_400), ("7d", 604_800)] {
         let site = Site::new();
         let old = site.api_key(
             &site.alice,
@@ -69,15 +73,29 @@ fn the_old_secret_is_good_for_each_grace_to_the_second() {
 }
 
 #[test]
-fn without_a_grace_the_old_secret_ends_at_once() {
+fn grace_of_zero_revokes_the_old_secret_at_once() {
     let site = Site::new();
-    for body in [json!({}), json!({"grace": "0s"}), json!({"grace": null})] {
-        let old = site.api_key(&site.alice, &json!({"name": body.to_string()}));
-        let new = rotate(&site, &old, &body);
-        assert!(!works(&site, &secret(&old)));
-        assert!(works(&site, &secret(&new)));
-        assert_eq!(new["previous_ends_at"], Value::Null);
+    let old = site.api_key(&site.alice, &json!({"name": "key"}));
+    let new = rotate(&site, &old, &json!({"grace": "0s"}));
+    assert!(!works(&site, &secret(&old)));
+    assert!(works(&site, &secret(&new)));
+    assert_eq!(new["previous_ends_at"], Value::Null);
+}
+
+#[test]
+fn grace_is_required() {
+    let site = Site::new();
+    let old = site.api_key(&site.alice, &json!({"name": "key"}));
+    let path = format!("/api/v1/api-keys/{}/rotate", id(&old));
+    for body in [
+        json!({}),
+        json!({"grace": null}),
+        json!({"expires_in": "1d"}),
+    ] {
+        let answer = site.ask("POST", &path).bearer(&site.alice).json(&body);
+        assert_eq!(answer.send().expect(422).fields(), ["grace"], "{body}");
     }
+    assert!(works(&site, &secret(&old)));
 }
 
 #[test]
@@ -110,7 +128,7 @@ fn rotating_during_a_grace_ends_the_oldest() {
     assert!(!works(&site, &secret(&first)));
     assert!(works(&site, &secret(&second)));
     assert!(works(&site, &secret(&third)));
-    let fourth = rotate(&site, &first, &json!({}));
+    let fourth = rotate(&site, &first, &json!({"grace": "0s"}));
     for dead in [&first, &second, &third] {
         assert!(!works(&site, &secret(dead)));
     }
@@ -128,8 +146,12 @@ fn which_of_the_two_was_used_last_is_told() {
     site.reopen();
     let shown = show(&site, &old);
     assert_eq!(
-        (&shown["last_used_at"], &shown["previous_last_used_at"]),
-        (&Value::Null, &json!("2026-11-22T12:00:00Z"))
+        last_uses(&shown),
+        [
+            json!("2026-11-22T12:00:00Z"),
+            Value::Null,
+            json!("2026-11-22T12:00:00Z")
+        ]
     );
     site.pass(10);
     assert!(works(&site, &secret(&new)));
@@ -138,11 +160,12 @@ fn which_of_the_two_was_used_last_is_told() {
     site.reopen();
     let shown = show(&site, &old);
     assert_eq!(
-        (&shown["last_used_at"], &shown["previous_last_used_at"]),
-        (
-            &json!("2026-11-22T12:00:20Z"),
-            &json!("2026-11-22T12:00:30Z")
-        )
+        last_uses(&shown),
+        [
+            json!("2026-11-22T12:00:30Z"),
+            json!("2026-11-22T12:00:20Z"),
+            json!("2026-11-22T12:00:30Z")
+        ]
     );
 }
 
@@ -197,21 +220,166 @@ fn what_is_still_in_memory_is_told_of_the_right_secret() {
     assert!(works(&site, &secret(&old)));
     site.pass(10);
     let new = rotate(&site, &old, &json!({"grace": "1h"}));
-    let told = || {
-        let shown = show(&site, &old);
-        [
-            shown["last_used_at"].clone(),
-            shown["previous_last_used_at"].clone(),
-        ]
-    };
-    assert_eq!(told(), [Value::Null, json!("2026-11-22T12:00:00Z")]);
-    // In the second of the rotation, it was the new one.
+    let told = || last_uses(&show(&site, &old));
+    let at = |second: &str| json!(format!("2026-11-22T12:00:{second}Z"));
+    assert_eq!(told(), [at("00"), Value::Null, at("00")]);
+    // In the second of the rotation, by either.
     assert!(works(&site, &secret(&new)));
-    assert_eq!(told()[0], "2026-11-22T12:00:10Z");
+    assert_eq!(told(), [at("10"), at("10"), at("00")]);
+    assert!(works(&site, &secret(&old)));
+    assert_eq!(told(), [at("10"), at("10"), at("10")]);
     site.pass(10);
     assert!(works(&site, &secret(&new)));
-    assert_eq!(
-        told(),
-        [json!("2026-11-22T12:00:20Z"), json!("2026-11-22T12:00:00Z")]
-    );
+    assert_eq!(told(), [at("20"), at("20"), at("10")]);
+}
+
+/// Rotated again and again, in memory or in the file: the last use of whatever secret stays.
+#[test]
+fn rotations_in_a_row_lose_no_use() {
+    for in_file in [false, true] {
+        let mut site = Site::new();
+        let old = site.api_key(&site.alice, &json!({"name": "key", "expires_in": "90d"}));
+        let first = rotate(&site, &old, &json!({"grace": "1h"}));
+        site.pass(10);
+        // The current secret is used, and the previous one after it.
+        assert!(works(&site, &secret(&first)));
+        site.pass(10);
+        assert!(works(&site, &secret(&old)));
+        let last = "2026-11-22T12:00:20Z";
+        for round in 0..4 {
+            if in_file {
+                site.reopen();
+            }
+            let shown = show(&site, &old);
+            assert_eq!(shown["last_used_at"], last, "{in_file} {round}");
+            assert_eq!(shown["last_used_from"], "127.0.0.1");
+            site.pass(10);
+            rotate(&site, &old, &json!({"grace": "0s"}));
+        }
+        let never_used = site
+            .ask("GET", "/api/v1/credentials?show=never-used&limit=200")
+            .bearer(&site.token("alice"))
+            .send()
+            .expect(200)
+            .json();
+        let ids = never_used["items"].as_array().unwrap();
+        if in_file {
+            assert!(ids.iter().all(|item| item["id"] != old["id"]));
+        }
+    }
+}
+
+fn until_unused() -> Value {
+    json!({"grace": {"until_unused": "2h", "at_most": "7d"}})
+}
+
+/// The clock runs on by hours and minutes.
+fn pass_minutes(site: &Site, minutes: i64) {
+    site.pass(minutes * 60);
+}
+
+#[test]
+fn grace_until_unused_ends_when_the_old_secret_is_quiet() {
+    for in_file in [false, true] {
+        let mut site = Site::new();
+        let old = site.api_key(&site.alice, &json!({"name": "key", "expires_in": "never"}));
+        assert!(works(&site, &secret(&old)));
+        let new = rotate(&site, &old, &until_unused());
+        assert_eq!(new["previous_ends_at"], "2026-11-29T12:00:00Z");
+        assert_eq!(new["previous_quiet_for"], "2h");
+        let turn = |site: &mut Site| {
+            if in_file {
+                site.reopen();
+            }
+        };
+        // As long as the new one was never used, the old one stays, used or not.
+        pass_minutes(&site, 300);
+        assert!(works(&site, &secret(&old)));
+        turn(&mut site);
+        // The new one is used; the old one a last time.
+        assert!(works(&site, &secret(&new)));
+        pass_minutes(&site, 60);
+        assert!(works(&site, &secret(&old)));
+        turn(&mut site);
+        pass_minutes(&site, 119);
+        assert!(works(&site, &secret(&old)), "{in_file}");
+        turn(&mut site);
+        pass_minutes(&site, 120);
+        assert_eq!(show(&site, &old)["previous_ends_at"], Value::Null);
+        assert!(!works(&site, &secret(&old)), "{in_file}");
+        assert!(works(&site, &secret(&new)));
+        // It stays expired when the clock goes back, over a restart too.
+        pass_minutes(&site, -119);
+        assert!(!works(&site, &secret(&old)), "{in_file}");
+        site.reopen();
+        assert!(!works(&site, &secret(&old)), "{in_file}");
+    }
+}
+
+#[test]
+fn grace_until_unused_ends_by_its_latest_date() {
+    let site = Site::new();
+    let old = site.api_key(&site.alice, &json!({"name": "key", "expires_in": "never"}));
+    let body = json!({"grace": {"until_unused": "1h", "at_most": "2h"}});
+    let new = rotate(&site, &old, &body);
+    assert!(works(&site, &secret(&new)));
+    for _ in 0..4 {
+        assert!(works(&site, &secret(&old)));
+        pass_minutes(&site, 30);
+    }
+    assert!(!works(&site, &secret(&old)));
+}
+
+/// The uses of both secrets within the second of the rotation are told apart, also by the writer.
+#[test]
+fn grace_until_unused_counts_only_the_new_secret_as_new() {
+    for in_file in [false, true] {
+        let mut site = Site::new();
+        let old = site.api_key(&site.alice, &json!({"name": "key", "expires_in": "never"}));
+        assert!(works(&site, &secret(&old)));
+        let new = rotate(&site, &old, &until_unused());
+        assert!(works(&site, &secret(&old)));
+        if in_file {
+            site.reopen();
+        }
+        pass_minutes(&site, 121);
+        assert!(works(&site, &secret(&old)), "the new one was never used");
+        assert!(works(&site, &secret(&new)));
+        pass_minutes(&site, 120);
+        assert!(!works(&site, &secret(&old)));
+    }
+}
+
+/// A second rotation with the same latest date is not ended by what was seen of the first.
+#[test]
+fn rotation_after_a_quiet_end_starts_a_new_grace_period() {
+    let site = Site::new();
+    // So short-lived that its own expiration is the latest date of both.
+    let old = site.api_key(&site.alice, &json!({"name": "key", "expires_in": "12h"}));
+    let new = rotate(&site, &old, &until_unused());
+    assert!(works(&site, &secret(&new)));
+    pass_minutes(&site, 120);
+    assert!(!works(&site, &secret(&old)));
+    let newest = rotate(&site, &old, &until_unused());
+    assert_eq!(newest["previous_ends_at"], new["previous_ends_at"]);
+    assert!(works(&site, &secret(&new)));
+    assert!(works(&site, &secret(&newest)));
+    assert!(!works(&site, &secret(&old)));
+}
+
+/// S4: a token ends with the secret that created it, also when that may expire early.
+#[test]
+fn token_of_the_old_secret_ends_with_its_quiet_time() {
+    let site = Site::new();
+    let old = site.api_key(&site.alice, &json!({"name": "key", "expires_in": "never"}));
+    rotate(&site, &old, &until_unused());
+    pass_minutes(&site, 60);
+    let token = site
+        .ask("POST", "/api/v1/tokens")
+        .bearer(&secret(&old))
+        .json(&json!({"expires_in": "24h"}))
+        .send()
+        .expect(201)
+        .json();
+    assert_eq!(token["expires_at"], "2026-11-22T15:00:00Z");
 }

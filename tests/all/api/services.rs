@@ -170,6 +170,7 @@ fn services_define_permissions_and_have_keys() {
         .expect(403);
     site.ask("POST", &format!("/api/v1/api-keys/{}/rotate", id(&had)))
         .bearer(&token)
+        .json(&json!({"grace": "0s"}))
         .send()
         .expect(200);
     for (method, path) in [

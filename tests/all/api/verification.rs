@@ -635,7 +635,7 @@ fn what_was_seen_expired_is_explained_so_when_the_clock_goes_back() {
     );
     let (id, secret) = (key["id"].as_str().unwrap(), secret(&key));
     let explained = |site: &Site| {
-        let path = format!("/api/v1/api-keys/explain/{id}");
+        let path = format!("/api/v1/api-keys/{id}/explain");
         let answer = site.ask("GET", &path).bearer(&site.alice).send();
         answer.expect(200).json()["failed"].clone()
     };

@@ -414,7 +414,13 @@ fn the_secret_before_a_rotation_prolongs_nothing_and_throws_nobody_out() {
         assert!(!is_good(&site, &gone));
     }
     assert!(is_good(&site, &secret(&new)));
-    may(&site, &secret(&new), "POST", &rotate, &json!({}));
+    may(
+        &site,
+        &secret(&new),
+        "POST",
+        &rotate,
+        &json!({"grace": "0s"}),
+    );
 }
 
 /// Keys in bulk are keys: the same limits, line by line.

@@ -23,13 +23,13 @@ fn every_code_that_api_md_lists() {
     }
     for line in [
         "api-key delete ci",
-        "api-key rotate ci",
         "user delete bob",
         "user end-everything bob",
         "session delete-others",
     ] {
         assert!(lab.bad(line, 2).contains("--yes"), "{line}");
     }
+    assert!(lab.bad("api-key rotate ci", 2).contains("--grace"));
     // 3: not found.
     assert_eq!(
         lab.bad("api-key show nobody", 3),

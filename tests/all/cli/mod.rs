@@ -3,6 +3,7 @@
 mod commands;
 mod device_login;
 mod exit_codes;
+mod key_of_user;
 mod login;
 mod on_the_file;
 mod operations;

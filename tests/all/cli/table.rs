@@ -37,7 +37,7 @@ const TABLE: &[(&str, &str, At)] = &[
     ("api-key enable", "x", Server),
     ("api-key explain", "x", Server),
     ("api-key list", "", Server),
-    ("api-key rotate", "x --yes", Server),
+    ("api-key rotate", "x --now", Server),
     ("api-key show", "x", Server),
     ("audit archive", "events.jsonl --db none.db", Here(1)),
     ("audit verify", "", Here(1)),

@@ -208,7 +208,9 @@ fn editing_rotating_and_deleting_come_back_too() {
     );
     let rotate = format!("/api-keys/{id}/rotate");
     let form = bob.open(&rotate).form(&rotate);
-    require_refused(&mut bob, &form.set("grace", "2h"), 422, &["grace"]);
+    let form = form.set("how", "planned");
+    require_refused(&mut bob, &form.clone().set("grace", "8d"), 422, &["grace"]);
+    require_refused(&mut bob, &form.set("how", "later"), 422, &["how"]);
     // A key in use is deleted by its name alone.
     let header = format!("Bearer {secret}");
     site.browser()

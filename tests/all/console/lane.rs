@@ -63,7 +63,7 @@ fn a_password_beside_the_way_is_not_checked() {
         ("/admin/new-user", "/admin/new-user"),
         ("/admin/users/bob/disable", "/admin/users/bob"),
         (
-            "/admin/users/bob/api-keys/000000000000/delete",
+            "/admin/users/bob/tokens/000000000000/delete",
             "/admin/users/bob",
         ),
     ] {

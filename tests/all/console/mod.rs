@@ -10,6 +10,7 @@ mod header;
 mod host;
 mod hostile;
 mod kept;
+mod key_of_user;
 mod lane;
 mod markup;
 mod names;

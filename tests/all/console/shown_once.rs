@@ -29,7 +29,11 @@ fn rotating_by_the_same_form_twice_rotates_once() {
     let mut bob = site.signed_in("bob");
     let (id, first) = bob.make_key("key");
     let path = format!("/api-keys/{id}/rotate");
-    let form = bob.open(&path).form(&path).set("grace", "1h");
+    let form = bob
+        .open(&path)
+        .form(&path)
+        .set("how", "planned")
+        .set("grace", "1h");
     let second = bob.submit(&form).expect(200).secret();
     assert_ne!(first, second);
     assert_eq!(first[..16], second[..16], "the id stays");

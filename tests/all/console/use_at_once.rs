@@ -68,7 +68,7 @@ fn pages_and_answers_show_a_use_before_it_is_in_the_file_and_after() {
     let mut alice = site.signed_in("alice");
     let (id, secret) = alice.make_key("backup");
     let page = alice.open(&format!("/api-keys/{id}/delete"));
-    assert!(page.has("never"), "{}", page.text());
+    assert!(page.has("No recorded use"), "{}", page.text());
     for uses in 1..=3 {
         assert_eq!(verify(&mut alice, &secret), 204);
         check(&mut alice, &id, &token, uses);
@@ -94,14 +94,18 @@ fn after_a_rotation_a_noted_use_is_of_the_secret_before() {
     site.pass(10);
     let path = format!("/api-keys/{id}/rotate");
     let form = alice.open(&path).form(&path);
-    alice.submit(&form.set("grace", "1h")).expect(200);
+    alice
+        .submit(&form.set("how", "planned").set("grace", "1h"))
+        .expect(200);
     let key = api(&mut alice, &token, &format!("/api/v1/api-keys/{id}"));
-    assert_eq!(key["last_used_at"], Value::Null);
+    assert_eq!(key["last_used_at"], "2026-11-22T12:00:00Z");
+    assert_eq!(key["current_last_used_at"], Value::Null);
     assert_eq!(key["previous_last_used_at"], "2026-11-22T12:00:00Z");
     site.pass(10);
     assert_eq!(verify(&mut alice, &secret), 204);
     let key = api(&mut alice, &token, &format!("/api/v1/api-keys/{id}"));
-    assert_eq!(key["last_used_at"], Value::Null);
+    assert_eq!(key["last_used_at"], "2026-11-22T12:00:20Z");
+    assert_eq!(key["current_last_used_at"], Value::Null);
     assert_eq!(key["previous_last_used_at"], "2026-11-22T12:00:20Z");
 }
 

@@ -55,7 +55,7 @@ fn an_api_key_is_refused_from_the_answer_on() {
             make: Lab::key,
             end: |lab, held| {
                 let path = format!("/api/v1/api-keys/{}/rotate", held.id);
-                lab.owner(held, "POST", &path, &json!({}), 200);
+                lab.owner(held, "POST", &path, &json!({"grace": "0s"}), 200);
             },
         },
         Race {
@@ -110,9 +110,11 @@ fn a_burned_revoked_or_clicked_away_api_key_is_refused_from_the_answer_on() {
             what: "deleted at the console by an admin",
             make: Lab::key,
             end: |lab, held| {
+                // As above.
+                let name = lab.key_name(held);
                 lab.press(
                     &format!("/admin/users/bob/api-keys/{}/delete", held.id),
-                    &[],
+                    &[("confirm", &name)],
                 );
             },
         },

@@ -360,7 +360,7 @@ fn uses_are_written_after_a_while() {
 fn uses_from_before_a_rotation_are_the_old_secrets() {
     use keycroft::app::App;
     use keycroft::model::credential::Kind;
-    use keycroft::model::credential::Rotation;
+    use keycroft::model::credential::{Rotation, WantedGrace};
     use keycroft::model::time::WantedEnd;
     let lab = Lab::new();
     let old = lab.api_key(&lab.alice, "rotates", ENDLESS).unwrap();
@@ -369,7 +369,7 @@ fn uses_from_before_a_rotation_are_the_old_secrets() {
     let alice = lab.caller(&lab.alice).unwrap();
     let scope = App::own(&alice, Kind::ApiKey).unwrap();
     let rotation = Rotation {
-        grace: Duration::from_secs(3_600),
+        grace: WantedGrace::lasting(Duration::from_secs(3_600)).unwrap(),
         end: WantedEnd::Unsaid,
     };
     let id = keycroft::model::secret::Presented::parse(&old).unwrap().id;
@@ -382,14 +382,18 @@ fn uses_from_before_a_rotation_are_the_old_secrets() {
             .credential(&alice, &scope, Kind::ApiKey, id)
             .unwrap()
     };
-    assert!(record(&lab).last_use.is_none(), "the new one was not used");
-    assert_eq!(record(&lab).previous_last_used_at, Some(NOW));
+    assert!(
+        record(&lab).current_use.is_none(),
+        "the new one was not used"
+    );
+    assert_eq!(record(&lab).last_use.unwrap().at, NOW);
+    assert_eq!(record(&lab).previous_use.unwrap().at, NOW);
     lab.turn_to(NOW.unix() + 20);
     assert!(lab.is_good(&new) && lab.is_good(&old));
     let lab = lab.restart();
     assert_eq!(record(&lab).last_use.unwrap().at.unix(), NOW.unix() + 20);
     assert_eq!(
-        record(&lab).previous_last_used_at.unwrap().unix(),
+        record(&lab).previous_use.unwrap().at.unix(),
         NOW.unix() + 20
     );
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use keycroft::app::App;
 use keycroft::model::caller::Caller;
 use keycroft::model::code::Purpose;
-use keycroft::model::credential::Rotation;
 use keycroft::model::credential::{CredentialChange, Kind};
+use keycroft::model::credential::{Rotation, WantedGrace};
 use keycroft::model::error::Error;
 use keycroft::model::secret::Presented;
 use keycroft::model::time::{Time, WantedEnd};
@@ -120,7 +120,7 @@ fn the_secret_before_a_rotation_stays_over_too() {
     let alice = lab.caller(&lab.alice).unwrap();
     let scope = App::own(&alice, Kind::ApiKey).unwrap();
     let rotation = Rotation {
-        grace: Duration::from_secs(60),
+        grace: WantedGrace::lasting(Duration::from_secs(60)).unwrap(),
         end: WantedEnd::Unsaid,
     };
     let rotated = lab.app.rotate(&alice, &scope, id(&old), rotation, None);

@@ -173,3 +173,39 @@ fn what_was_good_in_a_file_of_version_1_is_good() {
     assert_eq!(bob.granted_by_role.to_string(), "slurm:cancel");
     assert!(Presented::parse(ENDLESS).is_some());
 }
+
+/// Version 1 forgot a use with the second rotation after it; the counts by day still have it.
+#[test]
+fn use_lost_by_version_1_is_found_in_the_counts_by_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keycroft.db");
+    write(VERSION_1, &path);
+    let file = Connection::open(&path).unwrap();
+    let id = &ROTATED[4..16];
+    let day = THEN.day().number();
+    file.execute(
+        "INSERT INTO last_uses (credential_id) VALUES (?1) ON CONFLICT DO UPDATE SET at = NULL, previous_at = NULL",
+        [id],
+    )
+    .unwrap();
+    file.execute("DELETE FROM usage_days WHERE credential_id = ?1", [id])
+        .unwrap();
+    file.execute(
+        "INSERT INTO usage_days VALUES (?1, ?2 - 9, 3, 0), (?1, ?2, 0, 1)",
+        rusqlite::params![id, day],
+    )
+    .unwrap();
+    file.close().unwrap();
+    let app_state = AppState::open(&path, Clock::manual(THEN)).unwrap();
+    let app = app_state.app().unwrap();
+    let alice = caller(&app, ENDLESS).unwrap();
+    let scope = keycroft::app::App::own(&alice, keycroft::model::credential::Kind::ApiKey);
+    let key = app.credential(
+        &alice,
+        &scope.unwrap(),
+        keycroft::model::credential::Kind::ApiKey,
+        Presented::parse(ROTATED).unwrap().id,
+    );
+    let last = key.unwrap().last_use.unwrap();
+    assert_eq!(last.at.unix(), (day - 9) * 86_400);
+}

@@ -141,13 +141,13 @@ fn what_is_wrong_is_told_before_whether_the_thing_is_there() {
     ground.refuse(
         "POST",
         &format!("{never}/rotate"),
-        &json!({"expires_at": "2020-01-01T00:00:00Z"}),
+        &json!({"grace": "0s", "expires_at": "2020-01-01T00:00:00Z"}),
         "expires_at",
     );
     ground.refuse(
         "POST",
         &format!("{never}/rotate"),
-        &json!({"grace": "2m"}),
+        &json!({"grace": "8d"}),
         "grace",
     );
     ground.refuse(

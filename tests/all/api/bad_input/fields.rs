@@ -140,13 +140,19 @@ fn ends_that_can_not_be() {
                 field,
             );
             ground.refuse("PATCH", &key, &json!({field: value}), field);
-            ground.refuse("POST", &rotate, &json!({field: value}), field);
+            ground.refuse(
+                "POST",
+                &rotate,
+                &json!({"grace": "0s", field: value}),
+                field,
+            );
         }
     }
     let both = json!({"name": "n", "expires_in": "1d", "expires_at": "2027-01-01T00:00:00Z"});
     ground.refuse("POST", "/api/v1/api-keys", &both, "expires_at");
     let both = json!({"expires_in": "1d", "expires_at": "2027-01-01T00:00:00Z"});
     ground.refuse("PATCH", &key, &both, "expires_at");
+    let both = json!({"grace": "0s", "expires_in": "1d", "expires_at": "2027-01-01T00:00:00Z"});
     ground.refuse("POST", &rotate, &both, "expires_at");
     ground.refuse(
         "PATCH",
@@ -154,12 +160,25 @@ fn ends_that_can_not_be() {
         &json!({"expires_in": null, "expires_at": null}),
         "expires_at",
     );
-    for grace in ["", "0", "1s", "2m", "61s", "24h1s", "25h", "never", "-1m"]
+    for grace in ["", "0", "7d1s", "8d", "never", "-1m", "now"]
         .map(|grace| json!(grace))
         .iter()
         .chain(&no_strings())
     {
         ground.refuse("POST", &rotate, &json!({"grace": grace}), "grace");
+    }
+    ground.refuse("POST", &rotate, &json!({}), "grace");
+    for until in [
+        json!({}),
+        json!({"until_unused": "2h"}),
+        json!({"at_most": "7d"}),
+        json!({"until_unused": "59m", "at_most": "7d"}),
+        json!({"until_unused": "2h", "at_most": "1h"}),
+        json!({"until_unused": "2h", "at_most": "8d"}),
+        json!({"until_unused": 7_200, "at_most": "7d"}),
+        json!({"until_unused": "2h", "at_most": "7d", "more": 1}),
+    ] {
+        ground.refuse("POST", &rotate, &json!({"grace": until}), "grace");
     }
     // Tokens: whole hours from one to twenty-four.
     for life in ["30m", "90m", "0h", "25h", "2d", "1h1s", "never", "", "24"]

@@ -1,0 +1,46 @@
+//! Writing a new secret into the row of a credential.
+
+use rusqlite::params;
+
+use super::super::user::unix;
+use super::super::write::Write;
+use crate::model::credential::Grace;
+use crate::model::error::Error;
+use crate::model::secret::{Digest, Id};
+use crate::model::time::Time;
+
+impl Write<'_> {
+    /// Gives a credential a new secret; the current one becomes the previous one for the grace period, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn rotate_credential(
+        &self,
+        id: Id,
+        digest: &Digest,
+        grace: Option<Grace>,
+        expires_at: Option<Time>,
+    ) -> Result<(), Error> {
+        let sql = "UPDATE credentials SET previous_digest = CASE WHEN ?1 IS NULL THEN NULL ELSE digest END, previous_ends_at = ?1, previous_quiet_seconds = ?6, \
+                   digest = ?2, rotated_at = ?3, rotations = rotations + 1, \
+                   expired_seen_at = CASE WHEN expires_at IS ?4 THEN expired_seen_at END, expires_at = ?4 WHERE id = ?5";
+        let quiet = grace.and_then(|grace| Some(grace.until_unused?.quiet));
+        self.execute(
+            sql,
+            params![
+                unix(grace.map(|grace| grace.ends_at)),
+                digest.as_bytes(),
+                self.now.unix(),
+                unix(expires_at),
+                id.as_str(),
+                quiet.map(|quiet| i64::try_from(quiet.as_secs()).unwrap_or(i64::MAX)),
+            ],
+        )?;
+        let kept = "UPDATE last_uses SET earlier_at = previous_at, earlier_address = previous_address, earlier_program = previous_program \
+                    WHERE credential_id = ? AND previous_at >= coalesce(earlier_at, previous_at)";
+        self.execute(kept, [id.as_str()])?;
+        let moved = "UPDATE last_uses SET previous_at = at, previous_address = address, previous_program = program, at = NULL, address = NULL, program = NULL WHERE credential_id = ?";
+        self.execute(moved, [id.as_str()])?;
+        self.end_tokens_with(id, expires_at)
+    }
+}

@@ -1,0 +1,286 @@
+//! A person's own things on the wire, field by field and status by status: the contract that clients rely on.
+
+use serde_json::{Value, json};
+
+use crate::fixture::{Site, id, secret};
+
+const KEYS: &str = "/api/v1/api-keys";
+const PUBLIC_KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINGlrJoBX6wu97NBZzY1USoVEfQf430RGyZ/A57sXU9Y bob";
+
+/// Each of the fields is there, whatever its value.
+#[track_caller]
+fn has_fields(value: &Value, fields: &str) {
+    for field in fields.split_whitespace() {
+        assert!(value.get(field).is_some(), "{field} is missing in {value}");
+    }
+}
+
+#[track_caller]
+fn is_time(value: &Value) {
+    let text = value.as_str().unwrap();
+    assert!(text.len() == 20 && text.ends_with('Z'), "{text}");
+}
+
+fn get(site: &Site, path: &str) -> Value {
+    site.asked(&site.bob, "GET", path, &Value::Null, 200)
+}
+
+#[test]
+fn me_names_this_credential() {
+    let site = Site::new();
+    let me = get(&site, "/api/v1/me");
+    has_fields(
+        &me,
+        "username display_name role kind id permissions expires_at",
+    );
+    assert_eq!(
+        (&me["username"], &me["kind"]),
+        (&json!("bob"), &json!("token"))
+    );
+    let body = json!({"display_name": "Bob B."});
+    let changed = site.asked(&site.bob, "PATCH", "/api/v1/me", &body, 200);
+    assert_eq!(changed["display_name"], "Bob B.");
+}
+
+#[test]
+fn api_key_has_all_fields_and_its_secret_once() {
+    let site = Site::new();
+    let asking = site.ask("POST", KEYS).bearer(&site.bob);
+    let answer = asking.json(&json!({"name": "ci"})).send().expect(201);
+    assert_eq!(answer.header("Cache-Control"), Some("no-store"));
+    let made = answer.json();
+    let fields = "id name note permissions allowed_addresses state created_at created_by expires_at last_used_at \
+                  last_used_from last_used_by rotated_at previous_ends_at previous_last_used_at";
+    has_fields(&made, &format!("{fields} secret"));
+    has_fields(&made["created_by"], "id kind name");
+    is_time(&made["created_at"]);
+    assert_eq!(
+        made["expires_at"], "2026-12-22T12:00:00Z",
+        "policy's default"
+    );
+    let list = get(&site, KEYS);
+    assert_eq!(list["next"], Value::Null);
+    let path = format!("{KEYS}/{}", id(&made));
+    for shown in [&list["items"][0], &get(&site, &path)] {
+        has_fields(shown, fields);
+        assert_eq!(shown.get("secret"), None);
+    }
+    let rotate = format!("{path}/rotate");
+    let rotated = site.asked(&site.bob, "POST", &rotate, &json!({"grace": "1h"}), 200);
+    has_fields(&rotated, &format!("{fields} secret"));
+    assert_eq!(rotated["previous_ends_at"], "2026-11-22T13:00:00Z");
+}
+
+#[test]
+fn api_key_state_is_active_disabled_or_expired() {
+    let site = Site::new();
+    let made = site.api_key(&site.bob, &json!({"name": "ci", "expires_in": "1h"}));
+    let path = format!("{KEYS}/{}", id(&made));
+    assert_eq!(made["state"], "active");
+    for (disabled, state) in [(true, "disabled"), (false, "active")] {
+        let body = json!({"disabled": disabled});
+        let changed = site.asked(&site.bob, "PATCH", &path, &body, 200);
+        assert_eq!(changed["state"], state);
+    }
+    site.pass(3_600);
+    assert_eq!(get(&site, &path)["state"], "expired");
+    let rotate = format!("{path}/rotate");
+    site.asked(&site.bob, "POST", &rotate, &json!({"grace": "0s"}), 409);
+}
+
+#[test]
+fn null_clears_note_addresses_and_expiration() {
+    let site = Site::new();
+    let made = site.api_key(
+        &site.bob,
+        &json!({"name": "ci", "note": "n", "allowed_addresses": ["10.0.0.0/8"]}),
+    );
+    let path = format!("{KEYS}/{}", id(&made));
+    let body = json!({"note": null, "allowed_addresses": null, "expires_in": null});
+    let changed = site.asked(&site.bob, "PATCH", &path, &body, 200);
+    assert_eq!(changed["note"], Value::Null);
+    assert_eq!(changed["allowed_addresses"], json!([]));
+    assert_eq!(changed["expires_at"], Value::Null);
+    let both = json!({"expires_in": "1d", "expires_at": "2027-01-01T00:00:00Z"});
+    site.asked(&site.bob, "PATCH", &path, &both, 422);
+}
+
+#[test]
+fn deleted_api_key_is_listed_as_ended_for_30_days() {
+    let site = Site::new();
+    let made = site.api_key(&site.bob, &json!({"name": "ci"}));
+    let path = format!("{KEYS}/{}", id(&made));
+    site.asked(&site.bob, "DELETE", &path, &Value::Null, 204);
+    for (method, path) in [
+        ("GET", path.clone()),
+        ("GET", format!("{path}/usage")),
+        ("DELETE", path.clone()),
+    ] {
+        site.asked(&site.bob, method, &path, &Value::Null, 404);
+    }
+    assert_eq!(get(&site, KEYS)["items"], json!([]));
+    let ended = &get(&site, &format!("{KEYS}?ended=true"))["items"][0];
+    assert_eq!(ended["id"], made["id"]);
+    // Its name is free.
+    site.api_key(&site.bob, &json!({"name": "ci"}));
+}
+
+#[test]
+fn usage_and_explain_stand_below_api_keys_and_tokens() {
+    let site = Site::new();
+    let key = site.api_key(&site.bob, &json!({"name": "ci"}));
+    let token = site.asked(&site.bob, "POST", "/api/v1/tokens", &json!({}), 201);
+    for (noun, made) in [("api-keys", &key), ("tokens", &token)] {
+        site.ask("GET", "/verify")
+            .bearer(&secret(made))
+            .send()
+            .expect(204);
+        for base in ["/api/v1", "/api/v1/users/bob"] {
+            let path = format!("{base}/{noun}/{}", id(made));
+            let ask = |tail: &str| {
+                site.asked(
+                    &site.alice,
+                    "GET",
+                    &format!("{path}{tail}"),
+                    &Value::Null,
+                    200,
+                )
+            };
+            let by_bob = |tail: &str| get(&site, &format!("{path}{tail}"));
+            let usage = if base == "/api/v1" {
+                by_bob("/usage")
+            } else {
+                ask("/usage")
+            };
+            let days = usage["days"].as_array().unwrap();
+            assert_eq!(days.len(), 30);
+            assert_eq!(
+                days[29],
+                json!({"day": "2026-11-22", "uses": 1, "refused": 0})
+            );
+            let explained = if base == "/api/v1" {
+                by_bob("/explain")
+            } else {
+                ask("/explain")
+            };
+            assert_eq!(explained["good"], true, "{path}");
+        }
+    }
+}
+
+#[test]
+fn token_lives_for_whole_hours() {
+    let site = Site::new();
+    let body = json!({"name": "t", "expires_in": "2h", "permissions": ["account:read"], "allowed_addresses": ["127.0.0.1"]});
+    let made = site.asked(&site.bob, "POST", "/api/v1/tokens", &body, 201);
+    let fields = "id name permissions allowed_addresses state created_at created_by expires_at last_used_at last_used_from last_used_by";
+    has_fields(&made, &format!("{fields} secret"));
+    assert_eq!(made["expires_at"], "2026-11-22T14:00:00Z");
+    let path = format!("/api/v1/tokens/{}", id(&made));
+    let shown = get(&site, &path);
+    has_fields(&shown, fields);
+    assert_eq!(shown.get("secret"), None);
+    for wrong in ["30m", "90m", "25h", "never"] {
+        let body = json!({"expires_in": wrong});
+        site.asked(&site.bob, "POST", "/api/v1/tokens", &body, 422);
+    }
+    site.asked(&site.bob, "DELETE", &path, &Value::Null, 204);
+    site.asked(&site.bob, "GET", &path, &Value::Null, 404);
+}
+
+#[test]
+fn sessions_are_listed_and_deleted() {
+    let site = Site::new();
+    site.set_password("bob");
+    for _ in 0..3 {
+        site.sign_in("bob");
+    }
+    let list = get(&site, "/api/v1/sessions");
+    let session = &list["items"][0];
+    has_fields(
+        session,
+        "id device user_agent address created_at last_active_at expires_at current",
+    );
+    let path = format!("/api/v1/sessions/{}", id(session));
+    site.asked(&site.bob, "DELETE", &path, &Value::Null, 204);
+    site.asked(&site.bob, "DELETE", &path, &Value::Null, 404);
+    site.asked(&site.bob, "DELETE", "/api/v1/sessions", &Value::Null, 204);
+    assert_eq!(get(&site, "/api/v1/sessions")["items"], json!([]));
+}
+
+#[test]
+fn ssh_key_has_all_fields() {
+    let site = Site::new();
+    let keys = "/api/v1/ssh-keys";
+    let body = json!({"public_key": PUBLIC_KEY, "expires_in": "30d"});
+    let made = site.asked(&site.bob, "POST", keys, &body, 201);
+    let path = format!("{keys}/{}", id(&made));
+    for shown in [&made, &get(&site, &path), &get(&site, keys)["items"][0]] {
+        has_fields(
+            shown,
+            "id name public_key type bits fingerprint comment allowed_addresses state created_at expires_at \
+             last_looked_up_at last_used_at last_used_host",
+        );
+        assert_eq!(shown["name"], "bob", "from the comment");
+    }
+    let body = json!({"name": "laptop", "expires_at": null});
+    let changed = site.asked(&site.bob, "PATCH", &path, &body, 200);
+    assert_eq!(
+        (&changed["name"], &changed["expires_at"]),
+        (&json!("laptop"), &Value::Null)
+    );
+    site.asked(&site.bob, "DELETE", &path, &Value::Null, 204);
+}
+
+#[test]
+fn own_events_are_filtered_by_action_and_time() {
+    let site = Site::new();
+    let made = site.api_key(&site.bob, &json!({"name": "ci"}));
+    site.pass(60);
+    let path = format!("{KEYS}/{}", id(&made));
+    site.asked(&site.bob, "DELETE", &path, &Value::Null, 204);
+    let count = |query: &str| {
+        let list = get(&site, &format!("/api/v1/events?{query}"));
+        list["items"].as_array().unwrap().len()
+    };
+    assert_eq!(count("action=api-key.create"), 1);
+    assert_eq!(count("action=api-key.delete&since=2026-11-22T12:01:00Z"), 1);
+    assert_eq!(count("action=api-key.delete&until=2026-11-22T12:00:59Z"), 0);
+}
+
+/// RFC 7009: possession of the secret is enough, and the answer does not tell whether it existed.
+#[test]
+fn secret_is_revoked_by_whoever_has_it() {
+    let site = Site::new();
+    site.set_password("bob");
+    let revoke = |secret: &str| {
+        site.ask("POST", "/oauth/revoke")
+            .form(&[("token", secret)])
+            .send()
+            .status
+    };
+    let works = |secret: &str| site.ask("GET", "/verify").bearer(secret).send().status == 204;
+    let limited = site.api_key(
+        &site.bob,
+        &json!({"name": "elsewhere", "allowed_addresses": ["10.0.0.0/8"]}),
+    );
+    let key = site.api_key(&site.bob, &json!({"name": "ci"}));
+    let token = site.asked(&site.bob, "POST", "/api/v1/tokens", &json!({}), 201);
+    for secret in [secret(&limited), secret(&key), secret(&token)] {
+        for _ in 0..2 {
+            assert_eq!(revoke(&secret), 200);
+        }
+        assert!(!works(&secret));
+    }
+    let session = site.sign_in("bob");
+    assert_eq!(revoke(&session), 200);
+    assert_eq!(get(&site, "/api/v1/sessions")["items"], json!([]));
+    assert_eq!(revoke("nonsense"), 200);
+    // The previous secret of a rotation revokes only itself.
+    let old = site.api_key(&site.bob, &json!({"name": "rotated"}));
+    let rotate = format!("{KEYS}/{}/rotate", id(&old));
+    let new = site.asked(&site.bob, "POST", &rotate, &json!({"grace": "1h"}), 200);
+    assert_eq!(revoke(&secret(&old)), 200);
+    assert_eq!((works(&secret(&old)), works(&secret(&new))), (false, true));
+}

@@ -1,0 +1,93 @@
+//! Another user's API key, and how the old secret of a rotation is dealt with.
+
+use serde_json::Value;
+
+use super::support::{Lab, Run};
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// As bob.
+fn bobs_key(lab: &Lab) -> String {
+    let bob = lab.token("bob");
+    let made = lab
+        .command()
+        .args(["api-key", "create", "job"])
+        .with("KEYCROFT_TOKEN", &bob)
+        .done();
+    assert_eq!(made.code, 0, "{}", made.err);
+    made.out.trim().to_owned()
+}
+
+fn verify(lab: &Lab, secret: &str) -> i32 {
+    lab.command().args(["verify"]).fed(secret).code
+}
+
+#[test]
+fn admin_handles_a_users_key_by_its_name() {
+    let lab = Lab::signed_in();
+    let secret = bobs_key(&lab);
+    assert_eq!(verify(&lab, &secret), 0);
+    let shown = json(&lab.good("api-key show job --user bob --json"));
+    assert_eq!(shown["name"], "job");
+    assert!(shown["last_used_at"].is_string());
+    lab.good("api-key disable job --user bob");
+    assert_eq!(verify(&lab, &secret), 10);
+    let explained = lab.run("api-key explain job --user bob");
+    assert!(explained.err.contains("disabled"), "{}", explained.err);
+    lab.good("api-key enable job --user bob");
+    assert_eq!(verify(&lab, &secret), 0);
+    lab.good("api-key delete job --user bob --yes");
+    assert_eq!(verify(&lab, &secret), 10);
+    lab.bad("api-key show job --user bob", 3);
+}
+
+#[test]
+fn user_flag_is_where_it_works_alone() {
+    let lab = Lab::signed_in();
+    for line in [
+        "api-key create x --user bob",
+        "api-key edit x --name y --user bob",
+        "api-key rotate x --now --user bob",
+    ] {
+        assert!(lab.bad(line, 2).contains("--user"), "{line}");
+    }
+}
+
+#[test]
+fn rotation_wants_to_know_about_the_old_secret() {
+    let lab = Lab::signed_in();
+    lab.good("api-key create ci");
+    let refused = lab.bad("api-key rotate ci", 2);
+    assert!(
+        refused.contains("--grace") && refused.contains("--now"),
+        "{refused}"
+    );
+    for line in [
+        "api-key rotate ci --grace 1h --now",
+        "api-key rotate ci --until-unused 2h --now",
+        "api-key rotate ci --at-most 2d",
+    ] {
+        lab.bad(line, 2);
+    }
+    lab.bad("api-key rotate ci --grace 8d", 6);
+    lab.bad("api-key rotate ci --until-unused 59m", 6);
+    let first = lab
+        .run("api-key rotate ci --grace 7d")
+        .out
+        .trim()
+        .to_owned();
+    let second = lab
+        .run("api-key rotate ci --until-unused 2h --at-most 3d")
+        .out
+        .trim()
+        .to_owned();
+    let shown = json(&lab.good("api-key show ci --json"));
+    assert_eq!(shown["previous_quiet_for"], "2h");
+    assert_eq!((verify(&lab, &first), verify(&lab, &second)), (0, 0));
+    let third = lab.run("api-key reset ci --now").out.trim().to_owned();
+    assert_eq!((verify(&lab, &second), verify(&lab, &third)), (10, 0));
+    let shown = json(&lab.good("api-key show ci --json"));
+    assert_eq!(shown["previous_ends_at"], Value::Null);
+}
