@@ -425,11 +425,9 @@ impl App {
         let (which, id) = (caller.which, host.public_id);
         let secret = Secret::generate_for(Form::Credential(Kind::Host), id);
         let digest = secret.digest();
-        let uses = Arc::clone(&self.store().uses);
         self.store().write(permit, move |write| {
             let ends_at = write.now.after(ROTATION_GRACE);
             write.rotate_host_credential(&host, which, &digest, ends_at)?;
-            uses.rotated(id);
             let trace =
                 AuditDetails::of(Target::new("host", id, &host.name, None)).after("secret", "new");
             Ok(((), trace))

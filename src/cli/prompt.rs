@@ -64,12 +64,6 @@ fn nothing_done() -> Failure {
     Failure::new(FAILED, "nothing was done")
 }
 
-/// Whether a person can be asked.
-#[must_use]
-pub fn is_interactive() -> bool {
-    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
-}
-
 /// Asks for one line on the terminal.
 ///
 /// # Errors

@@ -10,7 +10,7 @@ use super::user::{invalid, rows, time};
 use super::write::Write;
 use crate::model::address::AllowedAddresses;
 use crate::model::code::Purpose;
-use crate::model::credential::SecretSlot;
+use crate::model::credential::{Grace, SecretSlot};
 use crate::model::error::{Error, FieldError};
 use crate::model::event::{Action, Actor, AuditDetails, Origin};
 use crate::model::host::{
@@ -312,7 +312,11 @@ impl Write<'_> {
         let id = host.public_id;
         match which {
             SecretSlot::Current => {
-                self.rotate_credential(id, digest, Some(previous_ends_at), None)?;
+                let grace = Grace {
+                    ends_at: previous_ends_at,
+                    until_unused: None,
+                };
+                self.rotate_credential(id, digest, Some(grace), None)?;
             }
             SecretSlot::Previous => {
                 let sql = "UPDATE credentials SET digest = ?, rotated_at = ? WHERE id = ?";
