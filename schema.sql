@@ -34,7 +34,8 @@ CREATE TABLE users (
 
 CREATE TABLE groups (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
-    name       TEXT NOT NULL UNIQUE,
+    -- ASCII alone: no two names differ only by case or Unicode form.
+    name       TEXT NOT NULL UNIQUE CHECK (length(name) BETWEEN 1 AND 32 AND name NOT GLOB '*[^a-z0-9_-]*' AND name GLOB '[a-z]*'),
     created_at INTEGER NOT NULL
 ) STRICT;
 
@@ -120,6 +121,7 @@ CREATE TABLE credentials (
     previous_quiet_seconds INTEGER CHECK (previous_quiet_seconds >= 3600),  -- it expires earlier: once the new secret was used and it was not for so long
     created_at         INTEGER NOT NULL,
     created_by         TEXT,                     -- the credential that made it
+    created_by_name    TEXT,                     -- its kind and name then: it may be gone
     root_api_key       TEXT,                     -- the API key that this goes back to: what made it, or made the token that made it
     expires_at         INTEGER,
     expired_seen_at    INTEGER,                  -- once seen expired, it stays so when the clock goes back
@@ -251,6 +253,28 @@ CREATE TABLE ssh_key_uses (
     used_at           INTEGER,
     used_host         TEXT
 ) STRICT, WITHOUT ROWID;
+
+-- Acts of admins and the operator on a person's account, shown to that person until confirmed. Written with the act.
+CREATE TABLE account_notices (
+    number          INTEGER PRIMARY KEY,
+    id              TEXT NOT NULL UNIQUE CHECK (length(id) = 12),
+    user_id         INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    at              INTEGER NOT NULL,
+    action          TEXT NOT NULL,  -- as in events; so are target, before and after
+    actor           TEXT NOT NULL,
+    actor_kind      TEXT NOT NULL CHECK (actor_kind IN ('admin', 'operator')),
+    target_kind     TEXT NOT NULL,
+    target_id       TEXT NOT NULL,
+    target_name     TEXT NOT NULL,
+    before          TEXT NOT NULL,
+    after           TEXT NOT NULL,
+    acknowledged_at INTEGER,
+    acknowledged_by TEXT,           -- the credential that confirmed it
+    CHECK (acknowledged_by IS NULL OR acknowledged_at IS NOT NULL)
+) STRICT;
+CREATE INDEX account_notices_by_user ON account_notices (user_id, number);
+CREATE INDEX account_notices_open ON account_notices (user_id) WHERE acknowledged_at IS NULL;
+CREATE INDEX account_notices_by_acknowledgment ON account_notices (acknowledged_at) WHERE acknowledged_at IS NOT NULL;
 
 -- The organisation's rules: one row. Lifetimes are seconds; NULL is endless.
 CREATE TABLE policy (

@@ -167,7 +167,7 @@ const TAKES_JSON: &[(&str, &str)] = &[
     ("PATCH", "/api/v1/services/slurm"),
     ("POST", "/api/v1/services/slurm/api-keys"),
     ("POST", "/api/v1/hosts/enrollment-codes"),
-    ("POST", "/api/v1/users/carol/end-everything"),
+    ("POST", "/api/v1/users/carol/offboard"),
     ("POST", "/api/v1/setup"),
     ("POST", "/api/v1/sweep"),
 ];

@@ -349,6 +349,12 @@ pub enum WithMade {
     No,
 }
 
+impl From<bool> for WithMade {
+    fn from(with: bool) -> Self {
+        if with { Self::Yes } else { Self::No }
+    }
+}
+
 pub(super) fn find(record: Option<Record>, owner: OwnerId, kind: Kind) -> Result<Record, Error> {
     record
         .filter(|record| record.owner == owner && record.kind == kind && record.ended.is_none())

@@ -62,12 +62,17 @@ impl App {
     /// Deletes a group.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] while a host is limited to it.
+    /// [`Error::NotFound`]; [`Error::Conflict`] while a host is limited to it; [`Error::Forbidden`] without `hosts:write`
+    /// when the group opens hosts.
     pub fn delete_group(&self, caller: &Caller, name: String) -> Result<(), Error> {
         self.store().write(
             caller.permit_with_password(BuiltinPermission::UsersWrite, Action::GroupDelete)?,
             move |write| {
                 let group = write.group(&name)?.ok_or(Error::NotFound("group"))?;
+                // Without the shared login, the user with its name may log in with it again.
+                if write.group_opens_hosts(&group, write.now)? {
+                    write.require_hosts_write()?;
+                }
                 write.delete_group(&group)?;
                 let trace = AuditDetails::of(Target::new("group", &group.name, "", None))
                     .before("members", group.members.join(" "));
@@ -79,7 +84,8 @@ impl App {
     /// Puts a user into a group.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such group or user.
+    /// [`Error::NotFound`] for an unknown group or user; [`Error::Forbidden`] without `hosts:write` when the group opens
+    /// hosts.
     pub fn add_group_member(
         &self,
         caller: &Caller,
@@ -115,6 +121,9 @@ impl App {
                 let group = write.group(&group)?.ok_or(Error::NotFound("group"))?;
                 let user = write.user(&username)?.ok_or(Error::NotFound("user"))?;
                 if action == Action::GroupAddMember {
+                    if write.group_opens_hosts(&group, write.now)? {
+                        write.require_hosts_write()?;
+                    }
                     write.add_member(group.id, user.id)?;
                 } else if !write.remove_member(group.id, user.id)? {
                     return Err(Error::NotFound("member of this group"));

@@ -1,6 +1,7 @@
 //! The verbs: one function per thing that can be asked. The only user of the store.
 
 mod account;
+mod account_notice;
 mod audit_archive;
 mod credential;
 mod device_login;
@@ -40,7 +41,7 @@ pub use metrics::{Counters, Figures};
 pub use overview::{Exceeding, Facts, Preview, ServiceUse, UserCounts};
 pub use sign_in::SignedIn;
 pub use sweep::Swept;
-pub use user::EndedEverything;
+pub use user::{OffboardPreview, Offboarded};
 pub use verify::{Asked, Introspected};
 
 use crate::clock::Clock;

@@ -130,7 +130,9 @@ impl App {
         new: NewSshKey,
         once: Option<IdempotencyKey>,
     ) -> Result<SshKey, Error> {
-        let permit = caller.permit(scope.write, Action::SshKeyAdd)?.once(once);
+        let permit = caller
+            .permit_with_password(scope.write, Action::SshKeyAdd)?
+            .once(once);
         let owner = user_of(scope)?;
         let id = self.store().write(permit, move |write| {
             let policy = write.policy()?;
@@ -158,6 +160,7 @@ impl App {
     ) -> Result<SshKey, Error> {
         let permit = caller.permit(scope.write, Action::SshKeyEdit)?;
         let owner = user_of(scope)?;
+        let confirmed = caller.require_recent_password();
         self.store().write(permit, move |write| {
             // What is wrong with the request itself comes before what is wrong with the thing.
             let policy = write.policy()?;
@@ -182,6 +185,9 @@ impl App {
                 options: change.options.unwrap_or_default().apply(&before.options),
                 ..before.clone()
             };
+            if after.opens_more_than(&before) {
+                confirmed?;
+            }
             // Another key is a new key: its end has to be one that a new key might have.
             let is_other = !after.key.is_same_key(&before.key);
             if is_other && !rule.permits(after.expires_at, write.now) {
@@ -224,11 +230,15 @@ impl App {
         } else {
             caller.permit(scope.write, Action::SshKeyDelete)?
         };
+        let (is_administrative, by) = (scope.write.is_administrative(), caller.credential.id);
         let owner = user_of(scope)?;
         self.store().write(permit, move |write| {
             let name = write.ssh_key_name(owner, id)?.ok_or(NOT_FOUND)?;
             let key = write.ssh_key(id)?;
             write.delete_ssh_key(id)?;
+            if !is_administrative {
+                write.resolve_import_notices(owner, Some(by))?;
+            }
             let fingerprint = key.map_or_else(String::new, |key| key.key.fingerprint().to_owned());
             let trace = AuditDetails::of(Target::new("ssh-key", id, name, Some(owner)))
                 .before("fingerprint", fingerprint);
@@ -292,10 +302,19 @@ impl App {
                 .collect::<Result<_, Error>>()?;
             let added: Vec<&SshKey> = imported.iter().filter_map(ImportedLine::added).collect();
             let ids: Vec<&str> = added.iter().map(|key| key.id.as_str()).collect();
+            let names = added
+                .iter()
+                .map(|key| format!("{} ({})", key.name, key.key.fingerprint()));
+            let names: Vec<String> = names.collect();
             let target = Target::new("user", &user.username, &user.display_name, Some(user.id));
             let trace = AuditDetails::of(target)
                 .after("added", ids.join(" "))
                 .after("lines", imported.len());
+            let trace = if names.is_empty() {
+                trace
+            } else {
+                trace.after("keys", names.join(", "))
+            };
             Ok((imported, trace))
         })
     }

@@ -131,6 +131,7 @@ mod tests {
             allowed_addresses: AllowedAddresses::default(),
             created_at: Time::from_unix(1),
             created_by: None,
+            created_by_name: None,
             expires_at: Some(Time::from_unix(50)),
             disabled: Disabled::No,
             seen_expired: false,

@@ -1,19 +1,29 @@
 //! Users, for admins and for the file's owner.
 
-use super::{App, Invited, new_code};
+use super::{App, Invited, UserCounts, new_code};
 use crate::model::caller::{Caller, Permit};
 use crate::model::code::Purpose;
 use crate::model::error::Error;
 use crate::model::event::{Action, AuditDetails, Target};
+use crate::model::host::HostLogin;
 use crate::model::idempotency::IdempotencyKey;
 use crate::model::permission::{BuiltinPermission, Permission, Permissions};
+use crate::model::reserved_login::is_reserved_login;
 use crate::model::secret::Secret;
 use crate::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
 use crate::store::{Page, Write};
 
-/// What "leave" ended.
+/// The credentials that offboarding revokes, and what the user could do besides.
+#[derive(Debug, Clone)]
+pub struct OffboardPreview {
+    pub counts: UserCounts,
+    pub groups: Vec<String>,
+    pub logins: Vec<HostLogin>,
+}
+
+/// The credentials that offboarding revoked.
 #[derive(Debug, Clone, Copy)]
-pub struct EndedEverything {
+pub struct Offboarded {
     pub api_keys: usize,
     pub tokens: usize,
     pub sessions: usize,
@@ -73,6 +83,7 @@ impl App {
     ///
     /// # Errors
     /// [`Error::Conflict`] for a name that is or was somebody's; [`Error::Forbidden`] to make an admin by who is less.
+    /// [`Error::Forbidden`] without `hosts:write` for a reserved login name or a login that a host shares.
     pub fn add_user(
         &self,
         caller: &Caller,
@@ -82,6 +93,10 @@ impl App {
         let permit = caller
             .permit_with_password(BuiltinPermission::UsersWrite, Action::UserAdd)?
             .once(once);
+        // Before the password is hashed.
+        if is_reserved_login(user.username.as_str()) {
+            caller.demand(BuiltinPermission::HostsWrite)?;
+        }
         self.add(permit, user)
     }
 
@@ -108,6 +123,9 @@ impl App {
         self.store().write(permit, move |write| {
             write.require_no_networks()?;
             require_role(write, user.role)?;
+            if is_reserved_login(user.username.as_str()) || write.is_shared_login(&user.username)? {
+                write.require_hosts_write()?;
+            }
             let id = write.add_user(&user, hash.as_deref())?;
             let code = if hash.is_none() {
                 let (secret, mut code) = new_code(Purpose::Invitation, write.now);
@@ -198,6 +216,7 @@ impl App {
                     write.require_no_networks()?;
                     require_role(write, present.role)?;
                     write.require_grantable(&present.granted)?;
+                    require_reach(write, &present)?;
                 }
                 write.set_user_disabled(&present, disabled)?;
             }
@@ -288,19 +307,32 @@ impl App {
         })
     }
 
-    /// "Leave": disables a user and ends every credential and SSH key of theirs, in one act.
+    /// The credentials that offboarding a user would revoke now.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin.
-    pub fn end_everything(
+    /// [`Error::NotFound`]; [`Error::Forbidden`].
+    pub fn offboard_preview(
         &self,
         caller: &Caller,
         name: &Username,
-    ) -> Result<EndedEverything, Error> {
+    ) -> Result<OffboardPreview, Error> {
+        let user = self.user(caller, name)?;
+        let mut counts = self.counts_of(caller, std::slice::from_ref(&user))?;
+        Ok(OffboardPreview {
+            counts: counts.pop().ok_or(Error::NotFound("user"))?,
+            logins: self.read.logins_of(user.id)?,
+            groups: user.groups,
+        })
+    }
+
+    /// Offboards a user: disables the account and revokes every credential and SSH key, in one act.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin.
+    pub fn offboard(&self, caller: &Caller, name: &Username) -> Result<Offboarded, Error> {
         let name = name.clone();
         self.store().write(
-            caller
-                .permit_with_password(BuiltinPermission::UsersWrite, Action::UserEndEverything)?,
+            caller.permit_with_password(BuiltinPermission::UsersWrite, Action::UserOffboard)?,
             move |write| {
                 let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;
                 write.set_user_disabled(&user, Disabled::Yes)?;
@@ -311,7 +343,7 @@ impl App {
                     .after("sessions", sessions)
                     .after("ssh_keys", ssh_keys);
                 Ok((
-                    EndedEverything {
+                    Offboarded {
                         api_keys,
                         tokens,
                         sessions,
@@ -339,6 +371,21 @@ impl UserChange {
 
 fn target(user: &User) -> Target {
     Target::new("user", &user.username, &user.display_name, Some(user.id))
+}
+
+/// Enabling a user opens logins again: those of their groups, and their own when it is a system account's.
+fn require_reach(write: &Write<'_>, user: &User) -> Result<(), Error> {
+    let mut opens = is_reserved_login(user.username.as_str());
+    opens = opens || write.is_shared_login(&user.username)?;
+    for name in &user.groups {
+        if let Some(group) = write.group(name)? {
+            opens = opens || write.group_opens_hosts(&group, write.now)?;
+        }
+    }
+    if opens {
+        write.require_hosts_write()?;
+    }
+    Ok(())
 }
 
 /// Only who has all that admins have makes an admin.

@@ -1,6 +1,7 @@
 //! `keycroft api-key`.
 
 use clap::{Args, Subcommand};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::client::{Client, encode};
@@ -221,6 +222,9 @@ pub fn api_key(arguments: ApiKeyArguments) -> Result<(), Failure> {
         } => {
             let path = owner.path();
             let id = find_id(&client, &path, "API key", &key)?;
+            if !with_made {
+                name_created(&client, &id);
+            }
             confirm(&question(&client, &path, &id, &key), yes)?;
             let query = if with_made { "?with_made=true" } else { "" };
             client.delete(&format!("{path}/{id}{query}"))?;
@@ -234,6 +238,36 @@ pub fn api_key(arguments: ApiKeyArguments) -> Result<(), Failure> {
             question,
             owner,
         } => explain(&client, &owner.path(), "API key", &key, &question),
+    }
+}
+
+/// A credential of a list, as far as its creator is concerned.
+#[derive(Deserialize)]
+struct Created {
+    id: String,
+    name: String,
+    #[serde(rename = "created_by")]
+    creator: Option<String>,
+}
+
+/// Names the credentials that the one with this id created, before it is deleted without them.
+pub(super) fn name_created(client: &Client, id: &str) {
+    let mut names = Vec::new();
+    for (noun, path) in [("API key", "/api/v1/api-keys"), ("token", "/api/v1/tokens")] {
+        let listed = client
+            .list(path)
+            .and_then(|listed| listed.parse::<Created>());
+        for one in listed.unwrap_or_default() {
+            if one.creator.as_deref() == Some(id) {
+                names.push(format!("{noun} {} ({})", one.name, one.id));
+            }
+        }
+    }
+    if !names.is_empty() {
+        say(&format!(
+            "it created {}; pass --with-made to delete what it created, too",
+            names.join(", ")
+        ));
     }
 }
 
@@ -317,7 +351,7 @@ fn show_key(client: &Client, owner: &WhoseKeys, given: &str) -> Result<(), Failu
         ("created", time(&Some(key.created_at), "-")),
         (
             "created by",
-            key.created_by
+            key.creator
                 .map_or_else(|| "the server's command line".to_owned(), |by| by.line())
                 .into(),
         ),

@@ -1,5 +1,6 @@
 //! The client of the JSON API: one request, one answer, and words for what went wrong.
 
+use std::cell::Cell;
 use std::io::IsTerminal;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use ureq::http::{HeaderMap, Method, Request, header};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use zeroize::Zeroizing;
 
+use super::account_notice;
 use super::connection::{Connection, Remote};
 use super::exit::{FAILED, Failure, INVALID, USAGE};
 use super::notice;
@@ -35,6 +37,8 @@ pub const PROGRAM: &str = concat!("keycroft/", env!("CARGO_PKG_VERSION"));
 pub struct Client {
     pub connection: Connection,
     agent: ureq::Agent,
+    /// Still to print the acts of others on the account.
+    names_notices: Cell<bool>,
 }
 
 /// An answer that said yes.
@@ -134,6 +138,7 @@ impl Client {
         Ok(Self {
             connection,
             agent: config.build().new_agent(),
+            names_notices: Cell::new(true),
         })
     }
 
@@ -324,6 +329,14 @@ impl Client {
         {
             say(&text);
         }
+        if headers.contains_key("Keycroft-Notices") && self.names_notices.replace(false) {
+            account_notice::print(self);
+        }
+    }
+
+    /// Leaves acts of others on the account unnamed: the command lists them itself.
+    pub(super) fn without_notices(&self) {
+        self.names_notices.set(false);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The door for shells: a client of the API, except for `serve` and what the file's owner does on the file itself.
 
 mod account;
+mod account_notice;
 mod api_key;
 mod argument;
 mod audit;
@@ -98,7 +99,9 @@ enum Command {
     SshKey(self::ssh_key::SshKeyArguments),
     /// Print the SSH keys that open a login, from the file: for this machine's own sshd
     AuthorizedKeys(authorized_keys::AuthorizedKeysArguments),
-    /// Users: add, list, show, edit, disable, enable, role, reset-password, delete, end-everything, token
+    /// Acts of others on your account: list, acknowledge
+    Notice(account_notice::NoticeArguments),
+    /// Users: add, list, show, edit, disable, enable, role, reset-password, delete, offboard, token
     User(user::UserArguments),
     /// Groups of users: list, add, delete, add-member, remove-member
     Group(group::GroupArguments),
@@ -191,6 +194,7 @@ fn answer(command: Command) -> Result<(), exit::Failure> {
         Command::Session(arguments) => token::session(arguments),
         Command::SshKey(arguments) => self::ssh_key::run(arguments),
         Command::AuthorizedKeys(arguments) => authorized_keys::run(&arguments),
+        Command::Notice(arguments) => account_notice::run(arguments),
         Command::User(arguments) => user::run(arguments),
         Command::Group(arguments) => group::group(arguments),
         Command::Host(arguments) => host::run(arguments),

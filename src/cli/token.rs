@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::api_key::{KEY_HEADINGS, some};
+use super::api_key::{KEY_HEADINGS, name_created, some};
 use super::client::Client;
 use super::connection::Remote;
 use super::exit::Failure;
@@ -48,6 +48,9 @@ enum TokenCommand {
     Delete {
         /// Name or id
         token: String,
+        /// Delete what it created, too
+        #[arg(long)]
+        with_made: bool,
         /// Do not ask
         #[arg(long)]
         yes: bool,
@@ -99,11 +102,20 @@ pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
             };
             create_token(&client, &out, &body)
         }
-        TokenCommand::Delete { token, yes, owner } => {
+        TokenCommand::Delete {
+            token,
+            with_made,
+            yes,
+            owner,
+        } => {
             let path = owner.path("tokens");
             let id = find_id(&client, &path, "token", &token)?;
+            if !with_made {
+                name_created(&client, &id);
+            }
             confirm(&format!("Delete the token {token} ({id})?"), yes)?;
-            client.delete(&format!("{path}/{id}"))?;
+            let query = if with_made { "?with_made=true" } else { "" };
+            client.delete(&format!("{path}/{id}{query}"))?;
             say(&format!(
                 "deleted the token {token} ({id}); it is refused from now on"
             ));

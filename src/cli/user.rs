@@ -12,7 +12,9 @@ use crate::model::code::Purpose;
 use crate::model::secret::Secret;
 use crate::model::time::{Time, WantedEnd};
 use crate::model::user::Username;
-use crate::wire::{EndedOut, LinkOut, NothingIn, UserIn, UserOut, UserPatch};
+use crate::wire::{
+    LinkOut, NothingIn, OffboardOut, OffboardPreviewOut, UserIn, UserOut, UserPatch,
+};
 
 #[derive(Args)]
 #[command(after_help = super::place::HELP)]
@@ -77,9 +79,13 @@ enum UserCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Disable a user and end everything they hold (through the API)
-    EndEverything {
+    /// Disable a user and revoke all their credentials and SSH keys (through the API)
+    #[command(alias = "end-everything")]
+    Offboard {
         name: String,
+        /// Show what would be revoked and change nothing
+        #[arg(long)]
+        dry_run: bool,
         /// Do not ask
         #[arg(long)]
         yes: bool,
@@ -254,7 +260,7 @@ pub fn run(arguments: UserArguments) -> Result<(), Failure> {
             say(&format!("deleted {name} {}", at.name()));
             Ok(())
         }
-        UserCommand::EndEverything { name, yes } => end_everything(&at, &name, yes),
+        UserCommand::Offboard { name, dry_run, yes } => offboard(&at, &name, dry_run, yes),
         UserCommand::Token { name, expires, out } => token(&at, &name, expires.as_deref(), &out),
     }
 }
@@ -413,31 +419,65 @@ fn reset_password(at: &Backend, name: &str, link: &Link) -> Result<(), Failure> 
     output::line(&made.value.link)
 }
 
-fn end_everything(at: &Backend, name: &str, yes: bool) -> Result<(), Failure> {
+/// One line about what a user holds.
+fn held(preview: &OffboardPreviewOut) -> String {
+    let mut text = format!(
+        "{} API keys, {} tokens, {} sessions, {} SSH keys",
+        preview.api_keys, preview.tokens, preview.sessions, preview.ssh_keys
+    );
+    if !preview.groups.is_empty() {
+        text = format!("{text}; groups: {}", preview.groups.join(", "));
+    }
+    let logins = preview.logins.iter();
+    let logins: Vec<String> = logins
+        .map(|one| format!("{}@{}", one.login, one.host))
+        .collect();
+    if !logins.is_empty() {
+        text = format!("{text}; logins: {}", logins.join(", "));
+    }
+    text
+}
+
+fn offboard(at: &Backend, name: &str, dry_run: bool, yes: bool) -> Result<(), Failure> {
     let Backend::Server(client) = at else {
         return Err(
             Failure::new(USAGE, "this is an admin's act and goes through the API")
                 .hint("keycroft login; on the file: keycroft user disable, or delete"),
         );
     };
-    prompt::confirm_by_name(
-        &format!("Disable {name} and end every credential and SSH key of theirs?"),
-        name,
-        yes,
-    )?;
-    let ended: Shown<EndedOut> =
-        answered(&client.post(&format!("{}/end-everything", path(name)?), &NothingIn {})?)?;
+    let path = format!("{}/offboard", path(name)?);
+    if dry_run {
+        let preview: Shown<OffboardPreviewOut> = answered(&client.get(&path)?)?;
+        if at.json() {
+            return output::line(&preview.json);
+        }
+        return output::line(&format!("{name}: {}", held(&preview.value)));
+    }
+    if !yes {
+        // Without users:read the question comes without what the user holds.
+        let preview = client.get(&path).and_then(|answer| answer.parse());
+        let held = preview.map_or_else(
+            |_| String::new(),
+            |preview| format!(" ({})", held(&preview)),
+        );
+        prompt::confirm_by_name(
+            &format!("Disable {name} and revoke all their credentials{held}?"),
+            name,
+            yes,
+        )?;
+    }
+    let ended: Shown<OffboardOut> = answered(&client.post(&path, &NothingIn {})?)?;
     if at.json() {
         return output::line(&ended.json);
     }
-    let EndedOut {
+    let OffboardOut {
         api_keys,
         tokens,
         sessions,
         ssh_keys,
     } = ended.value;
     say(&format!(
-        "disabled {name} and ended {api_keys} API keys, {tokens} tokens, {sessions} sessions and {ssh_keys} SSH keys"
+        "disabled {name} and revoked {api_keys} API keys, {tokens} tokens, {sessions} sessions and {ssh_keys} SSH keys"
     ));
     Ok(())
 }

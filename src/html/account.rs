@@ -2,10 +2,12 @@
 
 use maud::{Markup, html};
 
+use super::account_notice;
 use super::form::{Field, Input, post, radios, summary};
 use super::layout::{Frame, Section, Theme, page};
 use super::sign_in::new_password;
 use super::when::exact;
+use crate::model::account_notice::AccountNotice;
 use crate::model::text::NAME_CHARACTERS_MAX;
 use crate::model::user::User;
 
@@ -13,6 +15,8 @@ use crate::model::user::User;
 #[derive(Debug, Clone)]
 pub struct AccountPage {
     pub user: User,
+    /// Acts of others on the account, confirmed ones too.
+    pub notices: Vec<AccountNotice>,
     /// Of the form for the display name.
     pub name_input: Input,
     /// Of the form for the password.
@@ -49,6 +53,7 @@ pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
             dt { "Role" } dd { (user.role) }
             dt { "Since" } dd { (exact(user.created_at)) }
         }
+        (account_notice::list(frame, &view.notices))
         h2 { "Name" }
         (post(frame, "/account/name", &html! { (name.show(&view.name_input)) div.act { button { "Save name" } } }))
         h2 { "Password" }

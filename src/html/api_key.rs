@@ -306,15 +306,7 @@ pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
 pub fn delete(frame: &Frame, view: &ApiKeyDelete) -> Markup {
     let record = &view.record;
     let form = html! {
-        @if !view.made.is_empty() || !view.ssh_keys.is_empty() {
-            (form::group("made", "It, or what it made, made other credentials that are still good", &view.input, &html! {
-                ul {
-                    @for made in &view.made { li { (made.kind) " " bdi { (made.name) } " (" code { (made.id) } ")" } }
-                    @for (id, name) in &view.ssh_keys { li { "SSH key " bdi { (name) } " (" code { (id) } ")" } }
-                }
-                (form::Tick { kind: "checkbox", name: "made", value: "end", words: "End them too", on: view.input.has("made", "end") }.show())
-            }))
-        }
+        (created_credentials(&view.made, &view.ssh_keys, &view.input))
         @if must_type_name(record, frame.now) {
             (Field::text("confirm").label("Type the key's name, since it is in use").required().show(&view.input))
         }
@@ -332,6 +324,25 @@ pub fn delete(frame: &Frame, view: &ApiKeyDelete) -> Markup {
         &view.input.title(&format!("Delete {}", record.name)),
         &content,
     )
+}
+
+/// The choice to delete what a credential created together with it. Sends `made`: `end`.
+pub(super) fn created_credentials(
+    made: &[Record],
+    ssh_keys: &[(Id, String)],
+    input: &Input,
+) -> Markup {
+    html! {
+        @if !made.is_empty() || !ssh_keys.is_empty() {
+            (form::group("made", "It created other credentials that are still valid", input, &html! {
+                ul {
+                    @for made in made { li { (made.kind) " " bdi { (made.name) } " (" code { (made.id) } ")" } }
+                    @for (id, name) in ssh_keys { li { "SSH key " bdi { (name) } " (" code { (id) } ")" } }
+                }
+                (form::Tick { kind: "checkbox", name: "made", value: "end", words: "Delete them too", on: input.has("made", "end") }.show())
+            }))
+        }
+    }
 }
 
 /// Whether deleting `record` at `now` asks for its name: when it was used within the last 24 hours.

@@ -21,8 +21,8 @@ use crate::model::user_agent;
 pub enum Creator {
     /// Another credential of the same owner that is still known.
     Credential(Box<Record>),
-    /// Something that is no longer known or belongs to somebody else, by its id.
-    Id(String),
+    /// Unknown by now or owned by somebody else: its id, with its kind and name then.
+    Other(String, Option<String>),
     /// The command line on the file itself, or what came before records were kept.
     Nobody,
 }
@@ -153,7 +153,9 @@ fn created_by(creator: &Creator) -> Markup {
         Creator::Credential(record) => {
             html! { (record.kind) " " bdi { (record.name) } " (" code { (record.id) } ")" }
         }
-        Creator::Id(id) => html! { code { (id) } },
+        Creator::Other(id, name) => {
+            html! { @if let Some(name) = name { bdi { (name) } " (" code { (id) } ")" } @else { code { (id) } } }
+        }
         Creator::Nobody => html! { "The server's command line" },
     }
 }

@@ -2,7 +2,9 @@
 
 use maud::{DOCTYPE, Markup, html};
 
+use super::account_notice::banner;
 use super::assets::{icon_path, script_path, style_path};
+use crate::model::account_notice::AccountNotice;
 use crate::model::time::Time;
 
 /// How pages look.
@@ -66,6 +68,8 @@ pub struct Frame {
     pub site: String,
     /// Without a slash at the end: `https://keys.lab.example`; for lines to paste.
     pub public_url: String,
+    /// Acts of others on the person's account, shown until confirmed.
+    pub notices: Vec<AccountNotice>,
 }
 
 /// What a page for somebody who is not signed in needs.
@@ -147,6 +151,7 @@ pub(super) fn page(frame: &Frame, section: Section, title: &str, content: &Marku
             }
             main #main tabindex="-1" {
                 @if let Some(flash) = &frame.flash { (message(flash)) }
+                (banner(frame))
                 (content)
             }
             (footer())

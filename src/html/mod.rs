@@ -4,6 +4,7 @@
 //! functions give. Forms come back with their [`form::Input`].
 
 pub mod account;
+mod account_notice;
 pub mod api_key;
 mod api_key_list;
 mod api_key_page;

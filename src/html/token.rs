@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::api_key::what_breaks;
+use super::api_key::{created_credentials, what_breaks};
 use super::form::{Field, Input, acts, danger, hidden, post, summary};
 use super::layout::{Frame, Section, heading, page};
 use super::table::{Pager, last_use, pager};
@@ -11,7 +11,7 @@ use super::{lifetime, permission, shown_once, standing};
 use crate::model::credential::{Record, UsageDay};
 use crate::model::permission::Permissions;
 use crate::model::policy::Policy;
-use crate::model::secret::{Form, hint};
+use crate::model::secret::{Form, Id, hint};
 use crate::model::text::NAME_CHARACTERS_MAX;
 
 /// The list of tokens.
@@ -52,6 +52,10 @@ pub struct TokenIssued<'a> {
 pub struct TokenDelete {
     pub record: Record,
     pub usage: Vec<UsageDay>,
+    /// The valid credentials it created.
+    pub made: Vec<Record>,
+    /// The SSH keys among what it created: ids and names.
+    pub ssh_keys: Vec<(Id, String)>,
 }
 
 /// `/tokens`.
@@ -157,7 +161,10 @@ pub fn delete(frame: &Frame, view: &TokenDelete) -> Markup {
         h1 { "Delete " bdi { (record.name) } "?" }
         p.lead { "It would end by itself: " (end_in_line(record.expires_at, frame.now)) "." }
         (what_breaks(record, &view.usage, frame.now))
-        (post(frame, &format!("/tokens/{}/delete", record.id), &danger("Delete token", "Keep it", "/tokens")))
+        (post(frame, &format!("/tokens/{}/delete", record.id), &html! {
+            (created_credentials(&view.made, &view.ssh_keys, &Input::default()))
+            (danger("Delete token", "Keep it", "/tokens"))
+        }))
     };
     page(
         frame,

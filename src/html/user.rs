@@ -265,7 +265,7 @@ fn buttons(frame: &Frame, view: &UserPage, path: &str) -> Markup {
         @if view.removable == Removable::Yes {
             @if view.user.is_enabled() { (button(frame, &format!("{path}/disable"), None, "Disable")) }
             @else { (button(frame, &format!("{path}/enable"), None, "Enable")) }
-            a.btn.no href={ (path) "/end-everything" } { "End everything" }
+            a.btn.no href={ (path) "/offboard" } { "Offboard" }
             a.btn.no href={ (path) "/delete" } { "Delete" }
         } @else {
             span { "The last admin can't be demoted, disabled or deleted." }
@@ -347,18 +347,11 @@ fn holdings(holdings: &Holdings, frame: &Frame, own: &str, path: Option<&str>) -
     }
 }
 
-/// `/admin/users/NAME/end-everything`: what a person holds, and one button that ends it all. Sends `confirm`, the user name.
+/// `/admin/users/NAME/offboard`: the credentials of a person, and one button that revokes them all. Sends `confirm`, the username.
 #[must_use]
-pub fn end_everything(frame: &Frame, view: &UserEnd) -> Markup {
-    let lead = "Disables the user and ends all that they hold, in one act: every key, token, session and SSH key is refused at the next request.";
-    ending(
-        frame,
-        view,
-        "End everything of",
-        lead,
-        "end-everything",
-        "End everything",
-    )
+pub fn offboard(frame: &Frame, view: &UserEnd) -> Markup {
+    let lead = "Disables the account and revokes every API key, token, session and SSH key. Effective with the next request.";
+    ending(frame, view, "Offboard", lead, "offboard", "Offboard")
 }
 
 /// `/admin/users/NAME/delete`. Sends `confirm`, the user name.

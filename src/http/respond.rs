@@ -187,6 +187,13 @@ fn called(
 ) -> Result<Response, Problem> {
     let caller = gate::bearer(context, permission)?;
     let mut response = handler(context, &caller)?;
+    if permission != Some(BuiltinPermission::Introspect) {
+        let notices = context.app().open_account_notice_count(&caller)?;
+        if notices > 0 {
+            let header = ("Keycroft-Notices".into(), notices.to_string().into());
+            response.headers.push(header);
+        }
+    }
     if let Some(end) = caller.credential.expires_at {
         let header = ("Keycroft-Expires".into(), end.to_string().into());
         response.headers.push(header);

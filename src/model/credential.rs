@@ -366,6 +366,8 @@ pub struct Record {
     pub created_at: Time,
     /// The credential that made it.
     pub created_by: Option<Id>,
+    /// The kind and name of that credential when it created this one, such as `token laptop`.
+    pub created_by_name: Option<String>,
     pub expires_at: Option<Time>,
     pub disabled: Disabled,
     pub seen_expired: bool,

@@ -24,6 +24,8 @@ pub enum Action {
     PasswordChange,
     PasswordReset,
     AccountEdit,
+    /// A person confirmed an act of somebody else on their account.
+    NoticeAcknowledge,
     SetUp,
     SetUpLink,
     InvitationAccept,
@@ -36,7 +38,7 @@ pub enum Action {
     UserPermissions,
     UserResetPassword,
     UserDelete,
-    UserEndEverything,
+    UserOffboard,
     PolicyEdit,
     Sweep,
     Backup,
@@ -85,7 +87,7 @@ impl Action {
             | Self::UserDisable
             | Self::UserPermissions
             | Self::UserDelete
-            | Self::UserEndEverything
+            | Self::UserOffboard
             | Self::GroupDelete
             | Self::GroupRemoveMember
             | Self::ServiceDelete
@@ -103,6 +105,7 @@ impl Action {
             | Self::PasswordChange
             | Self::PasswordReset
             | Self::AccountEdit
+            | Self::NoticeAcknowledge
             | Self::SetUp
             | Self::SetUpLink
             | Self::InvitationAccept
@@ -162,7 +165,8 @@ impl Action {
             Self::UserPermissions => "user.permissions",
             Self::UserResetPassword => "user.reset-password",
             Self::UserDelete => "user.delete",
-            Self::UserEndEverything => "user.end-everything",
+            Self::UserOffboard => "user.offboard",
+            Self::NoticeAcknowledge => "notice.acknowledge",
             Self::PolicyEdit => "policy.edit",
             Self::Sweep => "sweep",
             Self::Backup => "file.backup",

@@ -252,6 +252,7 @@ mod tests {
             allowed_addresses: AllowedAddresses::default(),
             created_at: MADE,
             created_by: None,
+            created_by_name: None,
             expires_at: None,
             disabled: Disabled::No,
             seen_expired: false,

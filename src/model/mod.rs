@@ -1,5 +1,6 @@
 //! The nouns: pure values and their rules; no SQL, no JSON, no HTML, no clock.
 
+pub mod account_notice;
 pub mod address;
 pub mod audit_chain;
 pub mod caller;
@@ -16,6 +17,7 @@ pub mod notice;
 pub mod password;
 pub mod permission;
 pub mod policy;
+pub mod reserved_login;
 pub mod secret;
 pub mod service;
 pub mod ssh_key;

@@ -39,6 +39,8 @@ pub struct CodeMaker {
 pub(super) struct Spent {
     pub(super) user: Option<UserId>,
     pub(super) groups: String,
+    /// The username of the admin who created it; `None`: the operator.
+    pub(super) creator: Option<String>,
 }
 
 impl Select {
@@ -148,12 +150,11 @@ impl Select {
                 sent: SecretSent::Yes,
             });
         }
-        let groups = self
-            .one(
-                "SELECT groups FROM codes WHERE id = ?",
-                [code.id.as_str()],
-                |row| row.get(0),
-            )?
+        let sql = "SELECT c.groups, u.username FROM codes c LEFT JOIN users u ON u.id = c.creator_id WHERE c.id = ?";
+        let (groups, creator) = self
+            .one(sql, [code.id.as_str()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
             .unwrap_or_default();
         self.execute(
             "DELETE FROM codes WHERE id = ? AND uses_left = 0 AND purpose <> 'device'",
@@ -162,6 +163,7 @@ impl Select {
         Ok(Spent {
             user: code.user,
             groups,
+            creator,
         })
     }
 

@@ -57,7 +57,7 @@ const fn owner_column(owner: OwnerId) -> (&'static str, i64) {
 pub(super) const RECORD_COLUMNS: &str = "c.number, c.id, c.kind, c.user_id, c.service_id, c.host_id, c.name, c.note, c.permissions, c.allowed_addresses, c.created_at, c.created_by, \
     c.expires_at, c.disabled_at, c.expired_seen_at, c.ended_at, c.ended_reason, c.rotated_at, c.previous_ends_at, c.user_agent, c.address, \
     c.rotations, c.previous_quiet_seconds, l.at, l.address, l.program, l.previous_at, l.previous_address, l.previous_program, \
-    l.earlier_at, l.earlier_address, l.earlier_program FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id";
+    l.earlier_at, l.earlier_address, l.earlier_program, c.created_by_name FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id";
 
 /// When a credential was last used, whatever secret it was, of a row of `last_uses` called `l`; NULL: never.
 pub(super) const LAST_USED: &str =
@@ -166,6 +166,7 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
         allowed_addresses: allowed_addresses(row, 9)?,
         created_at: Time::from_unix(row.get(10)?),
         created_by: id(row, 11)?,
+        created_by_name: row.get(32)?,
         expires_at: time(row, 12)?,
         disabled: disabled(row.get(13)?),
         seen_expired: row.get::<_, Option<i64>>(14)?.is_some(),
@@ -451,8 +452,8 @@ impl Write<'_> {
         }
         let (user, service, host) = owner_columns(new.owner);
         let sql = format!(
-            "INSERT INTO credentials (id, kind, user_id, service_id, host_id, name, note, permissions, allowed_addresses, digest, created_at, created_by, expires_at, password_at, user_agent, address, root_api_key) \
-                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?12, ?, ?, ?, ?, {})",
+            "INSERT INTO credentials (id, kind, user_id, service_id, host_id, name, note, permissions, allowed_addresses, digest, created_at, created_by, expires_at, password_at, user_agent, address, root_api_key, created_by_name) \
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?12, ?, ?, ?, ?, {}, (SELECT kind || ' ' || name FROM credentials WHERE id = ?12))",
             root_api_key("?12")
         );
         self.execute(

@@ -13,6 +13,7 @@ use crate::model::code::Purpose;
 use crate::model::credential::{Grace, SecretSlot};
 use crate::model::error::{Error, FieldError};
 use crate::model::event::{Action, Actor, AuditDetails, Origin};
+use crate::model::group::Group;
 use crate::model::host::{
     AcceptedLogin, EnrollmentCode, Host, HostId, HostLogin, HostRecord, LoginKey, SharedLogin,
 };
@@ -216,6 +217,32 @@ impl Select {
             }))
         })?;
         Ok(found.into_iter().flatten().collect())
+    }
+}
+
+impl Select {
+    /// Returns whether a host admits the group, shares a login with it, or will do so by a live enrollment code: its
+    /// members are a limit on that host.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database can't be read.
+    pub fn group_opens_hosts(&self, group: &Group, now: Time) -> Result<bool, Error> {
+        let sql = "SELECT (SELECT count(*) FROM host_groups WHERE group_id = ?1) \
+                   + (SELECT count(*) FROM host_shared_logins WHERE group_id = ?1) \
+                   + (SELECT count(*) FROM codes WHERE purpose = ?2 AND uses_left > 0 AND expires_at > ?3 \
+                   AND instr(' ' || groups || ' ', ' ' || ?4 || ' ') > 0)";
+        let purpose = Purpose::Enrollment.as_str();
+        let with = params![group.id.0, purpose, now.unix(), group.name];
+        Ok(self.count(sql, with)? > 0)
+    }
+
+    /// Returns whether some host shares this login with a group.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database can't be read.
+    pub fn is_shared_login(&self, login: &Username) -> Result<bool, Error> {
+        let sql = "SELECT count(*) FROM host_shared_logins WHERE login = ?";
+        Ok(self.count(sql, [login.as_str()])? > 0)
     }
 }
 

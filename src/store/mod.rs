@@ -4,6 +4,7 @@
 //! and its event in one transaction. What is no act (last use, throttle, sweeping) goes through fixed statements of
 //! this room, without an event.
 
+mod account_notice;
 mod backup;
 mod code;
 mod credential;

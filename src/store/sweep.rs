@@ -16,6 +16,8 @@ use crate::model::time::Time;
 const API_KEY_KEPT_SECONDS: i64 = 30 * 86_400;
 /// How long a throttle row can matter, in seconds.
 const THROTTLE_KEPT_SECONDS: i64 = 3_600;
+/// How long confirmed notices are kept, in seconds.
+const NOTICE_KEPT_SECONDS: i64 = 90 * 86_400;
 /// Days of usage that are kept, the present one included.
 const USAGE_KEPT_DAYS: i64 = 31;
 
@@ -113,7 +115,13 @@ impl Select {
                     unix - REQUEST_KEPT_SECONDS,
                 )?
                 + delete("throttle", "bucket", "since", unix - THROTTLE_KEPT_SECONDS)?
-                + delete("known_browsers", "digest", "expires_at", unix)?,
+                + delete("known_browsers", "digest", "expires_at", unix)?
+                + delete(
+                    "account_notices",
+                    "number",
+                    "acknowledged_at",
+                    unix - NOTICE_KEPT_SECONDS,
+                )?,
         })
     }
 }

@@ -257,6 +257,7 @@ impl Write<'_> {
             "user_permissions",
             "known_browsers",
             "codes",
+            "account_notices",
         ] {
             self.execute(
                 &format!("DELETE FROM {table} WHERE user_id = ?"),

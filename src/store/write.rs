@@ -23,6 +23,8 @@ pub struct Write<'a> {
     pub code_user: Option<UserId>,
     /// The groups that the spent code gives.
     pub code_groups: String,
+    /// The username of the admin who created the spent code; `None`: the operator.
+    pub code_creator: Option<String>,
 }
 
 /// How far the one who acts may reach.
@@ -79,6 +81,7 @@ pub(super) fn act<T>(
         let (value, trace) = job(&write)?;
         let actor = permit_actor(&permit, &write);
         select.add_event(&permit, &actor, &trace)?;
+        select.note_for_owner(&permit, &actor, write.code_creator.as_deref(), &trace)?;
         if let Some(once) = &permit.once {
             select.remember_request(once, &trace.target.id, permit.now)?;
         }
@@ -139,6 +142,7 @@ fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
         power: Power::Unlimited,
         code_user: None,
         code_groups: String::new(),
+        code_creator: None,
     };
     match &permit.right {
         Right::Operator => {}
@@ -170,6 +174,7 @@ fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
             let spent = select.spend_code(presented, *purpose, permit.now)?;
             write.code_user = spent.user;
             write.code_groups = spent.groups;
+            write.code_creator = spent.creator;
         }
     }
     Ok(write)
@@ -252,6 +257,14 @@ impl Write<'_> {
             }
             Power::Credential(..) | Power::Unlimited => Ok(()),
         }
+    }
+
+    /// For what would let somebody else's SSH key open a login on a host.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] without `hosts:write`.
+    pub fn require_hosts_write(&self) -> Result<(), Error> {
+        self.require_within(&Permissions::of(&[BuiltinPermission::HostsWrite]))
     }
 
     /// # Errors

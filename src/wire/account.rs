@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::event::TargetOut;
 use super::{given, text};
+use crate::model::account_notice::AccountNotice;
 use crate::model::caller::Caller;
 
 /// Who the credential belongs to, and what it may do now.
@@ -18,6 +20,43 @@ pub struct MeOut {
     /// The service it belongs to, when it belongs to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
+    /// Acts of others on the account that its person did not confirm yet, newest first; needs `account:read`.
+    #[serde(default)]
+    pub notices: Vec<NoticeOut>,
+}
+
+/// An act of an admin or the operator on the caller's account.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct NoticeOut {
+    pub id: String,
+    pub at: String,
+    /// As in events.
+    pub action: String,
+    /// The admin's username, or `operator`.
+    pub actor: String,
+    /// One sentence for the person.
+    pub text: String,
+    pub target: TargetOut,
+    pub acknowledged_at: Option<String>,
+}
+
+impl NoticeOut {
+    #[must_use]
+    pub fn of(notice: &AccountNotice) -> Self {
+        Self {
+            id: notice.id.to_string(),
+            at: notice.at.to_string(),
+            action: notice.action.clone(),
+            actor: notice.actor.clone(),
+            text: notice.sentence(),
+            target: TargetOut {
+                kind: notice.target_kind.clone(),
+                id: notice.target_id.clone(),
+                name: notice.target_name.clone(),
+            },
+            acknowledged_at: text(notice.acknowledged_at),
+        }
+    }
 }
 
 impl MeOut {
@@ -33,6 +72,7 @@ impl MeOut {
             id: caller.credential.id.to_string(),
             permissions: caller.power.words().map(str::to_owned).collect(),
             expires_at: text(caller.credential.expires_at),
+            notices: Vec::new(),
             service: user.is_none().then(|| owner.name().to_owned()),
         }
     }

@@ -344,7 +344,10 @@ pub struct ApiKeyOut {
     pub allowed_addresses: Vec<String>,
     pub state: String,
     pub created_at: String,
-    pub created_by: Option<CreatorOut>,
+    /// The id of the credential that created it.
+    pub created_by: Option<String>,
+    /// The same with its kind and name.
+    pub creator: Option<CreatorOut>,
     pub expires_at: Option<String>,
     pub last_used_at: Option<String>,
     pub last_used_from: Option<String>,
@@ -367,7 +370,7 @@ pub struct ApiKeyOut {
 
 impl ApiKeyOut {
     #[must_use]
-    pub fn of(record: &Record, created_by: Option<CreatorOut>, now: Time) -> Self {
+    pub fn of(record: &Record, creator: Option<CreatorOut>, now: Time) -> Self {
         let last = record.last_use.as_ref();
         let at = |last: &Option<LastUse>| text(last.as_ref().map(|last| last.at));
         let grace = record.grace(now);
@@ -379,7 +382,8 @@ impl ApiKeyOut {
             allowed_addresses: record.allowed_addresses.iter().collect(),
             state: record.state(now).as_str().to_owned(),
             created_at: record.created_at.to_string(),
-            created_by,
+            created_by: record.created_by.map(|id| id.to_string()),
+            creator,
             expires_at: text(record.expires_at),
             last_used_at: text(last.map(|last| last.at)),
             last_used_from: text(last.and_then(|last| last.address)),
@@ -417,7 +421,10 @@ pub struct TokenOut {
     pub allowed_addresses: Vec<String>,
     pub state: String,
     pub created_at: String,
-    pub created_by: Option<CreatorOut>,
+    /// The id of the credential that created it.
+    pub created_by: Option<String>,
+    /// The same with its kind and name.
+    pub creator: Option<CreatorOut>,
     pub expires_at: Option<String>,
     pub last_used_at: Option<String>,
     pub last_used_from: Option<String>,
@@ -429,8 +436,8 @@ pub struct TokenOut {
 
 impl TokenOut {
     #[must_use]
-    pub fn of(record: &Record, created_by: Option<CreatorOut>, now: Time) -> Self {
-        let key = ApiKeyOut::of(record, created_by, now);
+    pub fn of(record: &Record, creator: Option<CreatorOut>, now: Time) -> Self {
+        let key = ApiKeyOut::of(record, creator, now);
         Self {
             id: key.id,
             name: key.name,
@@ -439,6 +446,7 @@ impl TokenOut {
             state: key.state,
             created_at: key.created_at,
             created_by: key.created_by,
+            creator: key.creator,
             expires_at: key.expires_at,
             last_used_at: key.last_used_at,
             last_used_from: key.last_used_from,

@@ -24,7 +24,7 @@ pub use self::ssh_key::{
     ImportIn, ImportLineOut, ImportOut, SshKeyIn, SshKeyOptionsIn, SshKeyOptionsOut, SshKeyOut,
     SshKeyPatch,
 };
-pub use account::{MeIn, MeOut, PasswordByCodeIn, PasswordIn, SetUpIn};
+pub use account::{MeIn, MeOut, NoticeOut, PasswordByCodeIn, PasswordIn, SetUpIn};
 pub use audit_archive::{ArchiveHeader, ArchivedEvent};
 pub use credential::{
     ApiKeyIn, ApiKeyOut, ApiKeyPatch, CreatorOut, DisabledPatch, RotateIn, SessionOut, TokenIn,
@@ -43,8 +43,8 @@ pub use oauth::{
 };
 pub use policy::{ExceedingOut, PolicyOut, PolicyPatch, PolicyPreviewOut, SweptOut};
 pub use user::{
-    EndedOut, GroupIn, GroupOut, LinkOut, RolesOut, ServiceIn, ServiceOut, ServicePatch, UserIn,
-    UserOut, UserPatch,
+    GroupIn, GroupOut, LinkOut, OffboardOut, OffboardPreviewOut, RolesOut, ServiceIn, ServiceOut,
+    ServicePatch, UserIn, UserOut, UserPatch,
 };
 pub use verification::{FORWARDING_HEADERS, IDENTITY_HEADERS, SECRET_HEADERS, is_end_to_end};
 

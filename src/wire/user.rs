@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::host::HostLoginOut;
 use super::{given, present, text};
 use crate::model::error::{Error, Faults};
 use crate::model::group::Group;
@@ -152,9 +153,21 @@ pub struct LinkOut {
     pub link: String,
 }
 
-/// What "leave" ended.
+/// The credentials that offboarding a user would revoke.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct EndedOut {
+pub struct OffboardPreviewOut {
+    pub api_keys: u32,
+    pub tokens: u32,
+    pub sessions: u32,
+    pub ssh_keys: u32,
+    pub groups: Vec<String>,
+    /// Where their SSH keys open a login now.
+    pub logins: Vec<HostLoginOut>,
+}
+
+/// The credentials that offboarding revoked.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct OffboardOut {
     pub api_keys: usize,
     pub tokens: usize,
     pub sessions: usize,

@@ -409,10 +409,10 @@ export async function all(site) {
     equal(await verify(site.url, key), 401);
   });
 
-  await check("users: end everything, then delete; the person is out of all at once", async () => {
-    await page.goto("/admin/users/bob/end-everything");
+  await check("users: offboard, then delete; the person is out of all at once", async () => {
+    await page.goto("/admin/users/bob/offboard");
     await page.getByLabel("Type the user name").fill("bob");
-    await press(page, "End everything");
+    await press(page, "Offboard");
     await his.goto("/tokens");
     equal(await heading(his), "Sign in");
     await page.goto("/admin/users/bob/delete");

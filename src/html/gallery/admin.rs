@@ -162,11 +162,7 @@ fn one_user(words: &Words, list: &mut Vec<Shown>) {
         holdings: holdings(words, 2),
         input: failed(words, &["confirm"]),
     };
-    shown(
-        list,
-        "user-end-everything",
-        user::end_everything(&frame, &end),
-    );
+    shown(list, "user-offboard", user::offboard(&frame, &end));
     shown(
         list,
         "user-delete",

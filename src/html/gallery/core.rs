@@ -196,7 +196,7 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
         refusal: Some(RejectReason::Ended),
         usage: Vec::new(),
         chain: chain(words, 1),
-        creator: Creator::Id(id(3).to_string()),
+        creator: Creator::Other(id(3).to_string(), Some(format!("token {}", words.at(3)))),
         made: Vec::new(),
         ssh_keys: Vec::new(),
         events: Vec::new(),
@@ -359,6 +359,8 @@ fn tokens(words: &Words, list: &mut Vec<Shown>) {
         token::delete(
             &frame,
             &TokenDelete {
+                made: vec![record(words, 1)],
+                ssh_keys: Vec::new(),
                 record: token(words, 1),
                 usage: usage(1),
             },
@@ -375,6 +377,7 @@ fn rest(words: &Words, list: &mut Vec<Shown>) {
     shown(list, "sessions-one", session::list(&frame, &sessions(1)));
     shown(list, "sessions", session::list(&frame, &sessions(20)));
     let mut account = AccountPage {
+        notices: Vec::new(),
         user: user(words, Role::Admin),
         name_input: Input::default(),
         password_input: Input::default(),

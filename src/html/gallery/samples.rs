@@ -95,6 +95,7 @@ pub fn frame(words: &Words) -> Frame {
         flash: None,
         site: "keys.lab.example".into(),
         public_url: "https://keys.lab.example".into(),
+        notices: Vec::new(),
     }
 }
 
@@ -157,6 +158,7 @@ pub fn record(words: &Words, n: usize) -> Record {
         },
         created_at: NOW.before(days(back + 1)),
         created_by: Some(id(9_000)),
+        created_by_name: Some(format!("token {}", words.at(n))),
         expires_at: match n % 6 {
             0 => None,
             1 => Some(NOW.after(days(3))),

@@ -10,23 +10,41 @@ use crate::model::event::Channel;
 use crate::model::password::Password;
 use crate::model::text::parse_name;
 use crate::model::user::{NewUser, Role, Username};
-use crate::wire::{MeIn, MeOut, PasswordByCodeIn, PasswordIn, SetUpIn, UserOut};
+use crate::wire::{
+    MeIn, MeOut, NothingIn, NoticeOut, PasswordByCodeIn, PasswordIn, SetUpIn, UserOut,
+};
 
 pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
-    ok(&MeOut::of(caller))
+    ok(&me(context, caller)?)
+}
+
+fn me(context: &RequestContext<'_>, caller: &Caller) -> Result<MeOut, Error> {
+    let notices = context.app().open_account_notices(caller)?;
+    Ok(MeOut {
+        notices: notices.iter().map(NoticeOut::of).collect(),
+        ..MeOut::of(caller)
+    })
+}
+
+/// `POST /api/v1/me/notices/{id}/acknowledge`.
+pub fn acknowledge_notice(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let NothingIn {} = body::json(context)?;
+    let id = context.id("notice")?;
+    let notice = context.app().acknowledge_notice(caller, id)?;
+    ok(&NoticeOut::of(&notice))
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let wanted: MeIn = body::json(context)?;
     let Some(name) = wanted.display_name else {
-        return ok(&MeOut::of(caller));
+        return ok(&me(context, caller)?);
     };
     let name = parse_name(&name).map_err(|message| Error::field("display_name", message))?;
     let user = context.app().rename_self(caller, name)?;
     ok(&MeOut {
         display_name: user.display_name,
-        ..MeOut::of(caller)
+        ..me(context, caller)?
     })
 }
 

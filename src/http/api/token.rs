@@ -5,7 +5,7 @@ use super::{Answer, created, list, no_content, ok, once};
 use crate::app::{App, Scope, WithMade};
 use crate::http::body;
 use crate::http::context::RequestContext;
-use crate::http::query::{self, Part};
+use crate::http::query::{self, Part, Query};
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
 use crate::wire::{TokenIn, TokenOut, UsageOut};
@@ -57,13 +57,15 @@ pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find
 }
 
 pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+    let mut query = Query::read(context, &["with_made"]);
+    let with_made = WithMade::from(query.flag("with_made"));
+    query.check()?;
     context.app().end(
         caller,
         &App::own(caller, KIND)?,
         KIND,
         context.id(KIND.name())?,
-        WithMade::No,
+        with_made,
     )?;
     no_content()
 }

@@ -10,7 +10,10 @@ use crate::model::credential::Kind;
 use crate::model::error::Error;
 use crate::model::secret::Secret;
 use crate::model::user::Username;
-use crate::wire::{EndedOut, LinkOut, NothingIn, SessionOut, UserIn, UserOut, UserPatch};
+use crate::wire::{
+    HostLoginOut, LinkOut, NothingIn, OffboardOut, OffboardPreviewOut, SessionOut, UserIn, UserOut,
+    UserPatch,
+};
 
 pub(super) fn username(context: &RequestContext<'_>) -> Result<Username, Error> {
     Username::parse(context.parameter(0)).map_err(|_| Error::NotFound("user"))
@@ -79,10 +82,25 @@ pub fn reset_password(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     })
 }
 
-pub fn end_everything(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn offboard_preview(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    let preview = context
+        .app()
+        .offboard_preview(caller, &username(context)?)?;
+    ok(&OffboardPreviewOut {
+        api_keys: preview.counts.api_keys,
+        tokens: preview.counts.tokens,
+        sessions: preview.counts.sessions,
+        ssh_keys: preview.counts.ssh_keys,
+        groups: preview.groups,
+        logins: preview.logins.iter().map(HostLoginOut::of).collect(),
+    })
+}
+
+pub fn offboard(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let NothingIn {} = body::json(context)?;
-    let ended = context.app().end_everything(caller, &username(context)?)?;
-    ok(&EndedOut {
+    let ended = context.app().offboard(caller, &username(context)?)?;
+    ok(&OffboardOut {
         api_keys: ended.api_keys,
         tokens: ended.tokens,
         sessions: ended.sessions,

@@ -15,6 +15,7 @@ pub fn account(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         &frame(context, caller),
         &AccountPage {
             user: caller.user()?.clone(),
+            notices: context.app().account_notices(caller)?,
             name_input: Input::default(),
             password_input: Input::default(),
         },
@@ -31,6 +32,7 @@ pub fn rename(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
                 &frame(context, caller),
                 &AccountPage {
                     user: caller.user()?.clone(),
+                    notices: context.app().account_notices(caller)?,
                     name_input,
                     password_input: Input::default(),
                 },
@@ -50,6 +52,7 @@ pub fn change_password(context: &RequestContext<'_>, caller: &Caller, input: Inp
                 &frame(context, caller),
                 &AccountPage {
                     user: caller.user()?.clone(),
+                    notices: context.app().account_notices(caller)?,
                     name_input: Input::default(),
                     password_input,
                 },
@@ -70,4 +73,19 @@ pub fn choose_theme(context: &RequestContext<'_>, _: &Caller, input: Input) -> A
         SECONDS,
     );
     Ok(response)
+}
+
+pub fn acknowledge_notice(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+    context
+        .app()
+        .acknowledge_notice(caller, context.id("notice")?)?;
+    done("/account", "confirmed")
+}
+
+/// Confirms all notices that are open.
+pub fn acknowledge_notices(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+    for notice in context.app().open_account_notices(caller)? {
+        context.app().acknowledge_notice(caller, notice.id)?;
+    }
+    done("/account", "confirmed")
 }

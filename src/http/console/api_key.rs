@@ -330,7 +330,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             .makers(caller, &subject.scope, [id])?
             .remove(&id)
             .map_or_else(
-                || Creator::Id(id.to_string()),
+                || Creator::Other(id.to_string(), record.created_by_name.clone()),
                 |creator| Creator::Credential(Box::new(creator)),
             ),
     };

@@ -102,8 +102,9 @@ fn flash(context: &RequestContext<'_>) -> Option<Flash> {
         "signed-out-others" => "Signed out everywhere else.",
         "password" => "Your password is changed, and every other session has ended.",
         "added" => "Added.",
+        "confirmed" => "Confirmed.",
         "removed" => "Removed.",
-        "ended" => "Everything of theirs has ended.",
+        "offboarded" => "Offboarded: the account is disabled and every credential is revoked.",
         "theme" => "Looks saved.",
         "nothing-chosen" => {
             let sentence = "Nothing was chosen: tick the boxes of what is to go.";
@@ -168,6 +169,11 @@ fn frame(context: &RequestContext<'_>, caller: &Caller) -> Frame {
         flash: flash(context),
         site: site(context),
         public_url: context.server_state.settings.public_url.clone(),
+        // A page is shown even when this can't be read.
+        notices: context
+            .app()
+            .open_account_notices(caller)
+            .unwrap_or_default(),
     }
 }
 

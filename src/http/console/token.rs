@@ -55,7 +55,10 @@ fn creator(record: &Record, makers: &HashMap<Id, Record>) -> String {
     match makers.get(&id) {
         Some(creator) if creator.kind == Kind::Session => "console".to_owned(),
         Some(creator) => format!("{} {}", creator.kind, creator.name),
-        None => format!("{id}, which has ended"),
+        None => match &record.created_by_name {
+            Some(name) => format!("{name} ({id}), which is gone"),
+            None => format!("{id}, which is gone"),
+        },
     }
 }
 
@@ -129,20 +132,23 @@ fn try_create(
 pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (scope, id) = (App::own(caller, KIND)?, context.id(KIND.name())?);
     let record = context.app().credential(caller, &scope, KIND, id)?;
-    let usage = context.app().usage(caller, &scope, KIND, id)?;
-    show(pages::delete(
-        &frame(context, caller),
-        &TokenDelete { record, usage },
-    ))
+    let app = context.app();
+    let view = TokenDelete {
+        usage: app.usage(caller, &scope, KIND, id)?,
+        made: app.created_by(caller, &scope, KIND, id)?,
+        ssh_keys: app.ssh_keys_made_by(caller, &scope, KIND, id)?,
+        record,
+    };
+    show(pages::delete(&frame(context, caller), &view))
 }
 
-pub fn delete(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
+pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     context.app().end(
         caller,
         &App::own(caller, KIND)?,
         KIND,
         context.id(KIND.name())?,
-        WithMade::No,
+        WithMade::from(input.has("made", "end")),
     )?;
     done("/tokens", "deleted")
 }

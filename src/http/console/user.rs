@@ -321,12 +321,12 @@ fn end_form(
     ))
 }
 
-pub fn ask_end_everything(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn ask_offboard(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     show(end_form(
         context,
         caller,
         Input::default(),
-        pages::end_everything,
+        pages::offboard,
     )?)
 }
 
@@ -347,14 +347,12 @@ fn confirmed(user: &User, input: &Input) -> Result<(), Error> {
     }
 }
 
-pub fn end_everything(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn offboard(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let user = find(context, caller)?;
-    match confirmed(&user, &input)
-        .and_then(|()| context.app().end_everything(caller, &user.username))
-    {
-        Ok(_) => done(&path(&user), "ended"),
+    match confirmed(&user, &input).and_then(|()| context.app().offboard(caller, &user.username)) {
+        Ok(_) => done(&path(&user), "offboarded"),
         Err(error) => again(error.into(), input, "confirm", |input| {
-            end_form(context, caller, input, pages::end_everything)
+            end_form(context, caller, input, pages::offboard)
         }),
     }
 }

@@ -199,6 +199,7 @@ fn a_state_is_the_first_that_counts() {
         allowed_addresses: AllowedAddresses::default(),
         created_at: NOW,
         created_by: None,
+        created_by_name: None,
         expires_at: Some(LATER),
         disabled: Disabled::No,
         seen_expired: false,

@@ -66,6 +66,20 @@ impl SshKey {
         ])
     }
 
+    /// Returns whether it opens logins that `before`, the same key before an edit, did not: another key, for longer, or
+    /// from more addresses.
+    #[must_use]
+    pub fn opens_more_than(&self, before: &Self) -> bool {
+        let lives_longer = match (before.expires_at, self.expires_at) {
+            (Some(before), Some(after)) => after > before,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        lives_longer
+            || !self.key.is_same_key(&before.key)
+            || !self.allowed_addresses.lie_within(&before.allowed_addresses)
+    }
+
     /// `TYPE BASE64 COMMENT`, as in a `.pub` file.
     #[must_use]
     pub fn public_line(&self) -> String {

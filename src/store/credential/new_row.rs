@@ -40,6 +40,7 @@ impl NewRow {
             allowed_addresses: self.allowed_addresses,
             created_at: now,
             created_by: self.created_by,
+            created_by_name: None,
             expires_at: self.expires_at,
             disabled: Disabled::No,
             seen_expired: false,

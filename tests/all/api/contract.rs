@@ -50,10 +50,11 @@ fn api_key_has_all_fields_and_its_secret_once() {
     let answer = asking.json(&json!({"name": "ci"})).send().expect(201);
     assert_eq!(answer.header("Cache-Control"), Some("no-store"));
     let made = answer.json();
-    let fields = "id name note permissions allowed_addresses state created_at created_by expires_at last_used_at \
+    let fields = "id name note permissions allowed_addresses state created_at created_by creator expires_at last_used_at \
                   last_used_from last_used_by rotated_at previous_ends_at previous_last_used_at";
     has_fields(&made, &format!("{fields} secret"));
-    has_fields(&made["created_by"], "id kind name");
+    has_fields(&made["creator"], "id kind name");
+    assert_eq!(made["created_by"], made["creator"]["id"]);
     is_time(&made["created_at"]);
     assert_eq!(
         made["expires_at"], "2026-12-22T12:00:00Z",
@@ -174,7 +175,7 @@ fn token_lives_for_whole_hours() {
     let site = Site::new();
     let body = json!({"name": "t", "expires_in": "2h", "permissions": ["account:read"], "allowed_addresses": ["127.0.0.1"]});
     let made = site.asked(&site.bob, "POST", "/api/v1/tokens", &body, 201);
-    let fields = "id name permissions allowed_addresses state created_at created_by expires_at last_used_at last_used_from last_used_by";
+    let fields = "id name permissions allowed_addresses state created_at created_by creator expires_at last_used_at last_used_from last_used_by";
     has_fields(&made, &format!("{fields} secret"));
     assert_eq!(made["expires_at"], "2026-11-22T14:00:00Z");
     let path = format!("/api/v1/tokens/{}", id(&made));

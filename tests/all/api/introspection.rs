@@ -157,7 +157,7 @@ fn every_dead_secret_is_byte_for_byte_the_same() {
     site.pass(1);
     site.add_user("left", keycroft::model::user::Role::Member);
     let left = site.token("left");
-    site.ask("POST", "/api/v1/users/left/end-everything")
+    site.ask("POST", "/api/v1/users/left/offboard")
         .bearer(&site.alice)
         .send()
         .expect(200);

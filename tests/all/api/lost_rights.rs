@@ -16,7 +16,7 @@ use crate::fixture::{Site, id_of};
 use super::escalation::may;
 
 /// Somebody who was found good, before what follows.
-fn caller(site: &Site, bearer: &str) -> Caller {
+pub(super) fn caller(site: &Site, bearer: &str) -> Caller {
     let presented = Presented::parse(bearer).unwrap();
     let origin = Origin {
         channel: Channel::Api,
@@ -67,14 +67,7 @@ const LOSSES: [(&str, &str, &str, &str, &str, bool); 9] = [
         false,
     ),
     ("deleted", "alice", "DELETE", "/users/bob", "{}", false),
-    (
-        "left",
-        "alice",
-        "POST",
-        "/users/bob/end-everything",
-        "{}",
-        false,
-    ),
+    ("left", "alice", "POST", "/users/bob/offboard", "{}", false),
     (
         "key deleted",
         "alice",

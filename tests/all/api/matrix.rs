@@ -20,6 +20,7 @@ struct Full {
     ssh_key: String,
     host: String,
     host_code: String,
+    notice: String,
     bobs: [String; 4],
 }
 
@@ -85,7 +86,10 @@ impl Full {
             &site.alice,
             json!({"name": "first"}),
         ));
+        let me = site.asked(&site.alice, "GET", "/api/v1/me", &Value::Null, 200);
+        let notice = id(&me["notices"][0]);
         Self {
+            notice,
             site,
             api_key,
             token,
@@ -106,6 +110,7 @@ impl Full {
             p if p.starts_with("/api/v1/users/{username}/tokens") => bobs_token,
             p if p.starts_with("/api/v1/users/{username}/sessions") => bobs_session,
             p if p.starts_with("/api/v1/users/{username}/ssh-keys") => bobs_ssh_key,
+            p if p.starts_with("/api/v1/me/notices") => &self.notice,
             p if p.starts_with("/api/v1/ssh-keys") => &self.ssh_key,
             p if p.starts_with("/api/v1/api-keys") => &self.api_key,
             p if p.starts_with("/api/v1/tokens") => &self.token,
@@ -352,6 +357,7 @@ fn what_belongs_to_somebody_else_is_answered_as_what_never_was() {
         "/api/v1/tokens/",
         "/api/v1/sessions/",
         "/api/v1/ssh-keys/",
+        "/api/v1/me/notices/",
     ];
     let before = site.snapshot();
     let mut asked = 0;

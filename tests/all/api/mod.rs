@@ -1,5 +1,6 @@
 //! The JSON API against the wire contract, at `http::respond`.
 
+mod account_notices;
 mod administration;
 mod api_keys;
 mod bad_input;
@@ -9,6 +10,7 @@ mod declared;
 mod delegation;
 mod escalation;
 mod explain;
+mod host_reach;
 mod idempotency;
 mod introspection;
 mod lost_rights;

@@ -145,7 +145,9 @@ fn the_shapes_are_those_of_the_wire() {
     check("UserChange", fields::<wire::UserPatch>());
     check("User", fields::<wire::UserOut>());
     check("Link", fields::<wire::LinkOut>());
-    check("Ended", fields::<wire::EndedOut>());
+    check("Offboarded", fields::<wire::OffboardOut>());
+    check("OffboardPreview", fields::<wire::OffboardPreviewOut>());
+    check("Notice", fields::<wire::NoticeOut>());
     check("PolicyChange", fields::<wire::PolicyPatch>());
     check("Policy", fields::<wire::PolicyOut>());
     check("PolicyPreview", fields::<wire::PolicyPreviewOut>());

@@ -267,7 +267,7 @@ fn disabling_refuses_all_at_once_and_enabling_brings_it_back() {
 }
 
 #[test]
-fn end_everything_ends_everything() {
+fn offboard_revokes_everything() {
     let site = Site::new();
     site.set_password("bob");
     let key = site.narrow(&site.bob, &[]);
@@ -282,7 +282,7 @@ fn end_everything_ends_everything() {
         "/reset",
     );
     let ended = site
-        .ask("POST", "/api/v1/users/bob/end-everything")
+        .ask("POST", "/api/v1/users/bob/offboard")
         .bearer(&site.alice)
         .send()
         .expect(200)
@@ -308,7 +308,7 @@ fn end_everything_ends_everything() {
     let events = site.events();
     let event = events
         .iter()
-        .find(|event| event["action"] == "user.end-everything")
+        .find(|event| event["action"] == "user.offboard")
         .unwrap();
     assert_eq!(
         event["after"],
@@ -329,7 +329,7 @@ fn a_deleted_users_name_stays_reserved() {
         ("PATCH", ""),
         ("DELETE", ""),
         ("POST", "/reset-password"),
-        ("POST", "/end-everything"),
+        ("POST", "/offboard"),
         ("GET", "/api-keys"),
         ("GET", "/tokens"),
         ("GET", "/sessions"),
@@ -382,7 +382,7 @@ fn the_last_admin_stays() {
         json!({"display_name": "A", "role": "member", "disabled": true}),
     );
     refused("DELETE", "/api/v1/users/alice", json!({}));
-    refused("POST", "/api/v1/users/alice/end-everything", json!({}));
+    refused("POST", "/api/v1/users/alice/offboard", json!({}));
     // A disabled admin is none.
     add(&site, &json!({"username": "dora", "role": "admin"}));
     edit(&site, "dora", &json!({"disabled": true}));

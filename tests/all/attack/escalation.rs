@@ -92,7 +92,7 @@ const LOSSES: &[(&str, fn(&Site))] = &[
             site,
             &site.alice,
             "POST",
-            "/api/v1/users/dora/end-everything",
+            "/api/v1/users/dora/offboard",
             &json!({}),
         );
     }),

@@ -268,8 +268,8 @@ fn users_groups_services_policy_and_sweep_through_the_api() {
             "changed the policy",
         ),
         (
-            "user end-everything carol --yes",
-            "disabled carol and ended 0 API keys",
+            "user offboard carol --yes",
+            "disabled carol and revoked 0 API keys",
         ),
         ("user delete carol --yes", "deleted carol"),
     ] {

@@ -24,7 +24,7 @@ fn every_code_that_api_md_lists() {
     for line in [
         "api-key delete ci",
         "user delete bob",
-        "user end-everything bob",
+        "user offboard bob",
         "session delete-others",
     ] {
         assert!(lab.bad(line, 2).contains("--yes"), "{line}");

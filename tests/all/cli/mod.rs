@@ -1,5 +1,6 @@
 //! The command line as people and scripts meet it: the real program, a real server.
 
+mod account_notices;
 mod commands;
 mod device_login;
 mod exit_codes;

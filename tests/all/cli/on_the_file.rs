@@ -61,7 +61,7 @@ fn the_first_commands_work_on_the_file_in_the_current_folder() {
             .lines()
             .all(|line| line.contains("\"actor\":\"operator\""))
     );
-    assert_eq!(run(&["user", "end-everything", "alice", "--yes"]).code, 2);
+    assert_eq!(run(&["user", "offboard", "alice", "--yes"]).code, 2);
 }
 
 #[test]

@@ -22,9 +22,9 @@ enum At {
 use At::{Either, Here, Nothing, Server, Stranger};
 
 /// Commands that only hold others.
-const GROUPS: [&str; 13] = [
-    "api-key", "audit", "config", "context", "event", "group", "host", "policy", "service",
-    "session", "ssh-key", "token", "user",
+const GROUPS: [&str; 14] = [
+    "api-key", "audit", "config", "context", "event", "group", "host", "notice", "policy",
+    "service", "session", "ssh-key", "token", "user",
 ];
 
 /// A command, what it needs besides, and where it works.
@@ -81,6 +81,8 @@ const TABLE: &[(&str, &str, At)] = &[
     ("man", "", Nothing),
     ("migrate", "--db none.db", Here(1)),
     ("open", "", Here(4)),
+    ("notice acknowledge", "--all", Server),
+    ("notice list", "", Server),
     ("policy set", "api_keys_max=9", Either),
     ("policy show", "", Either),
     ("restore", "none.db --yes --db new.db", Here(-1)),
@@ -115,7 +117,7 @@ const TABLE: &[(&str, &str, At)] = &[
     ("user disable", "x", Either),
     ("user edit", "x --display-name y", Either),
     ("user enable", "x", Either),
-    ("user end-everything", "x --yes", Either),
+    ("user offboard", "x --yes", Either),
     ("user list", "", Either),
     ("user reset-password", "x", Either),
     ("user role", "x admin", Either),

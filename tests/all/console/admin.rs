@@ -107,7 +107,7 @@ fn everything_of_somebody_ends_in_one_act() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     let (_, secret) = bob.make_key("key");
-    let path = "/admin/users/bob/end-everything";
+    let path = "/admin/users/bob/offboard";
     let page = alice.open(path);
     assert!(page.has("What will end (2)"), "{}", page.text());
     let events = site.count("SELECT count(*) FROM events");

@@ -366,10 +366,7 @@ fn forms_of_admins_come_back_too() {
     }
     for (page, action) in [
         ("/admin/users/bob/delete", "/admin/users/bob/delete"),
-        (
-            "/admin/users/bob/end-everything",
-            "/admin/users/bob/end-everything",
-        ),
+        ("/admin/users/bob/offboard", "/admin/users/bob/offboard"),
         (
             "/admin/services/slurm/delete",
             "/admin/services/slurm/delete",
@@ -379,7 +376,7 @@ fn forms_of_admins_come_back_too() {
         require_refused(&mut alice, &form, 422, &["confirm"]);
     }
     // The last admin stays, by every door.
-    for act in ["delete", "end-everything"] {
+    for act in ["delete", "offboard"] {
         let path = format!("/admin/users/alice/{act}");
         let form = alice.open(&path).form(&path).set("confirm", "alice");
         require_refused(&mut alice, &form, 409, &["confirm"]);

@@ -1,8 +1,10 @@
 //! The console as browsers see it: requests with cookies and forms, answers as pages.
 
+mod account_notices;
 mod admin;
 pub mod browser;
 mod code;
+mod created_by;
 mod cross_site;
 mod explain;
 mod form;

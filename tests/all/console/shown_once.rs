@@ -78,7 +78,7 @@ fn no_other_page_holds_a_secret() {
         "/admin/events",
         "/admin/events/export",
         "/admin/diagnostics",
-        "/admin/users/bob/end-everything",
+        "/admin/users/bob/offboard",
     ];
     let mut pages: Vec<_> = own.iter().map(|path| bob.open(path)).collect();
     pages.extend(admins.iter().map(|path| alice.open(path)));

@@ -7,6 +7,10 @@ use super::browser::{Browser, Page};
 use super::markup::Form;
 use super::site::{ALICE, BOB, Site};
 
+/// A public key whose private half nobody has.
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMzEAs5INwZPV+vYBOvAf2vMZp8mWLTGgyioz4OY25eq";
+
 /// Sends a form ten minutes after the password was typed: it has to be asked for, and to go on with it.
 #[track_caller]
 fn require_then_go_on(site: &Site, browser: &mut Browser<'_>, form: &Form, password: &str) -> Page {
@@ -116,7 +120,7 @@ fn every_act_of_an_admin_asks() {
         &confirm,
     );
     let confirm = [("confirm", "carol")];
-    let end = "/admin/users/carol/end-everything";
+    let end = "/admin/users/carol/offboard";
     go(end, end, &confirm);
     go(
         "/admin/users/carol/delete",
@@ -217,6 +221,70 @@ fn making_or_widening_what_manages_others_asks_and_the_rest_does_not() {
     let form = bob.open("/sessions").form("/sessions/delete-others");
     bob.submit_and_follow(&form);
     assert!(!other.is_signed_in());
+}
+
+/// An SSH key is a login on every host: adding, replacing, prolonging and widening one asks; narrowing, renaming and
+/// deleting one does not.
+#[test]
+fn ssh_key_that_opens_more_asks() {
+    const OTHER: &str =
+        "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL6u7t+asoZzWS8IgELeHSN8tehO0B07hKT4hKgBxExU";
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let form = bob.open("/ssh-keys/new").form("/ssh-keys/new");
+    let form = form
+        .set("public_key", KEY)
+        .set("name", "laptop")
+        .set("expires_in", "30d")
+        .set("allowed_addresses", "10.0.0.0/8");
+    let added = require_then_go_on(&site, &mut bob, &form, BOB);
+    assert_eq!(added.status, 303, "{}", added.text());
+    let path = added
+        .header("Location")
+        .unwrap()
+        .split('?')
+        .next()
+        .unwrap()
+        .to_owned();
+    let page = bob.open(&path);
+    assert!(
+        page.has("laptop") && page.has("10.0.0.0/8"),
+        "{}",
+        page.text()
+    );
+    let edit = format!("{path}/edit");
+    for (field, value) in [
+        ("public_key", OTHER),
+        ("expires_in", "90d"),
+        ("expires_in", "never"),
+        ("allowed_addresses", "10.0.0.0/8 192.168.0.0/16"),
+        ("allowed_addresses", ""),
+    ] {
+        let form = bob.open(&edit).form(&edit).set(field, value);
+        let saved = require_then_go_on(&site, &mut bob, &form, BOB);
+        assert_eq!(saved.status, 303, "{field} {value}: {}", saved.text());
+    }
+    assert!(
+        bob.open(&edit)
+            .form(&edit)
+            .value("public_key")
+            .unwrap()
+            .contains("IL6u7t")
+    );
+    site.pass(601);
+    for (field, value) in [
+        ("name", "desktop"),
+        ("allowed_addresses", "10.0.0.0/8"),
+        ("allowed_addresses", "10.1.0.0/16"),
+        ("expires_in", "7d"),
+    ] {
+        let form = bob.open(&edit).form(&edit).set(field, value);
+        let saved = bob.submit(&form);
+        assert_eq!(saved.status, 303, "{field} {value}: {}", saved.text());
+    }
+    let delete = format!("{path}/delete");
+    let form = bob.open(&delete).form(&delete);
+    assert_eq!(bob.submit(&form).status, 303);
 }
 
 #[test]

@@ -12,7 +12,7 @@ const ENDS: &[(&str, fn(&mut Lab, &Held))] = &[
         lab.alice("PATCH", &path, &json!({"disabled": true}), 200);
     }),
     ("left", |lab, held| {
-        let path = format!("/api/v1/users/{}/end-everything", held.user);
+        let path = format!("/api/v1/users/{}/offboard", held.user);
         lab.alice("POST", &path, &json!({}), 200);
     }),
     ("deleted", |lab, held| {
@@ -23,7 +23,7 @@ const ENDS: &[(&str, fn(&mut Lab, &Held))] = &[
         lab.press(&format!("/admin/users/{}/disable", held.user), &[]);
     }),
     ("left at the console", |lab, held| {
-        let action = format!("/admin/users/{}/end-everything", held.user);
+        let action = format!("/admin/users/{}/offboard", held.user);
         lab.press(&action, &[("confirm", &held.user)]);
     }),
     ("deleted at the console", |lab, held| {

@@ -472,7 +472,7 @@ fn with_its_owner_a_key_goes() {
     let site = Site::new();
     added(&site, &site.bob, "mine", ED25519);
     let ended = site
-        .ask("POST", "/api/v1/users/bob/end-everything")
+        .ask("POST", "/api/v1/users/bob/offboard")
         .bearer(&site.alice)
         .send()
         .expect(200);

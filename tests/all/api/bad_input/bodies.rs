@@ -23,7 +23,7 @@ fn bodies_of_every_wrong_form() {
         ("POST", "/api/v1/users"),
         ("PATCH", "/api/v1/users/bob"),
         ("POST", "/api/v1/users/bob/reset-password"),
-        ("POST", "/api/v1/users/bob/end-everything"),
+        ("POST", "/api/v1/users/bob/offboard"),
         ("PATCH", "/api/v1/policy"),
         ("POST", "/api/v1/sweep"),
         ("POST", "/api/v1/groups"),

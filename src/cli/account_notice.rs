@@ -1,0 +1,96 @@
+//! `keycroft notice`: acts of others on one's account, named with every command until they are confirmed.
+
+use clap::{Args, Subcommand};
+
+use super::client::Client;
+use super::connection::Remote;
+use super::exit::{Failure, USAGE};
+use super::output::{self, Cell, say};
+use crate::wire::{ListOut, MeOut, NothingIn, NoticeOut};
+
+#[derive(Args)]
+pub struct NoticeArguments {
+    #[command(flatten)]
+    remote: Remote,
+    #[command(subcommand)]
+    command: NoticeCommand,
+}
+
+#[derive(Subcommand)]
+enum NoticeCommand {
+    /// List acts of others on your account that you did not confirm yet
+    List,
+    /// Confirm that you know about an act and stop showing it
+    Acknowledge {
+        /// Ids of notices; repeatable
+        #[arg(value_name = "ID", required_unless_present = "all")]
+        ids: Vec<String>,
+        /// Confirm all of them
+        #[arg(long, conflicts_with = "ids")]
+        all: bool,
+    },
+}
+
+/// `keycroft notice`.
+///
+/// # Errors
+/// With what to say and the exit code.
+pub fn run(arguments: NoticeArguments) -> Result<(), Failure> {
+    let client = arguments.remote.client()?;
+    client.without_notices();
+    match arguments.command {
+        NoticeCommand::List => {
+            let notices = open(&client)?;
+            if client.connection.json {
+                let list = ListOut {
+                    items: notices,
+                    next: None,
+                };
+                return output::line(&serde_json::to_string(&list).unwrap_or_default());
+            }
+            let row = |notice: &NoticeOut| -> Vec<Cell> {
+                vec![
+                    notice.id.as_str().into(),
+                    Cell::time(Some(&notice.at), "-", client.now()),
+                    notice.text.as_str().into(),
+                ]
+            };
+            let rows: Vec<Vec<Cell>> = notices.iter().map(row).collect();
+            output::table(&["id", "at", "notice"], &rows)
+        }
+        NoticeCommand::Acknowledge { ids, all } => {
+            let ids = if all {
+                open(&client)?.into_iter().map(|one| one.id).collect()
+            } else {
+                ids
+            };
+            for id in ids {
+                if !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                    let failure = Failure::new(USAGE, format!("{id:?} is not the id of a notice"));
+                    return Err(failure.hint("keycroft notice list"));
+                }
+                client.post(
+                    &format!("/api/v1/me/notices/{id}/acknowledge"),
+                    &NothingIn {},
+                )?;
+                say(&format!("confirmed {id}"));
+            }
+            Ok(())
+        }
+    }
+}
+
+fn open(client: &Client) -> Result<Vec<NoticeOut>, Failure> {
+    let me: MeOut = client.get("/api/v1/me")?.parse()?;
+    Ok(me.notices)
+}
+
+/// Names the notices on standard error.
+pub(super) fn print(client: &Client) {
+    for notice in open(client).unwrap_or_default() {
+        say(&format!(
+            "keycroft: notice: {} ({})\n  try: keycroft notice acknowledge {}",
+            notice.text, notice.at, notice.id
+        ));
+    }
+}

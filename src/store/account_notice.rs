@@ -1,0 +1,168 @@
+//! The table `account_notices`: acts of others on a person's account, shown until the person confirms them.
+
+use rusqlite::{Row, params};
+
+use super::read::Select;
+use super::user::{invalid, rows, time};
+use super::write::Write;
+use crate::model::account_notice::{AccountNotice, NoticeActor, is_shown};
+use crate::model::caller::{Permit, Right};
+use crate::model::code::Purpose;
+use crate::model::error::Error;
+use crate::model::event::{Action, Actor, AuditDetails, decode_words, encode_words};
+use crate::model::secret::Id;
+use crate::model::time::Time;
+use crate::model::user::UserId;
+
+const COLUMNS: &str = "id, user_id, at, action, actor, actor_kind, target_kind, target_id, target_name, before, after, \
+    acknowledged_at, acknowledged_by FROM account_notices";
+
+fn read_notice(row: &Row<'_>) -> rusqlite::Result<AccountNotice> {
+    let by: Option<String> = row.get(12)?;
+    Ok(AccountNotice {
+        id: Id::parse(row.get_ref(0)?.as_str()?).ok_or_else(|| invalid(0))?,
+        user: UserId(row.get(1)?),
+        at: Time::from_unix(row.get(2)?),
+        action: row.get(3)?,
+        actor: row.get(4)?,
+        by: NoticeActor::parse(row.get_ref(5)?.as_str()?).ok_or_else(|| invalid(5))?,
+        target_kind: row.get(6)?,
+        target_id: row.get(7)?,
+        target_name: row.get(8)?,
+        before: decode_words(row.get_ref(9)?.as_str()?),
+        after: decode_words(row.get_ref(10)?.as_str()?),
+        acknowledged_at: time(row, 11)?,
+        acknowledged_by: by.as_deref().and_then(Id::parse),
+    })
+}
+
+impl Select {
+    /// Notices to a user that are not confirmed, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database can't be read.
+    pub fn open_account_notices(
+        &self,
+        user: UserId,
+        limit: usize,
+    ) -> Result<Vec<AccountNotice>, Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} WHERE user_id = ? AND acknowledged_at IS NULL ORDER BY number DESC LIMIT ?"
+        );
+        self.all(&sql, params![user.0, rows(limit) - 1], read_notice)
+    }
+
+    /// All notices to a user, confirmed ones too, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database can't be read.
+    pub fn account_notices(&self, user: UserId, limit: usize) -> Result<Vec<AccountNotice>, Error> {
+        let sql = format!("SELECT {COLUMNS} WHERE user_id = ? ORDER BY number DESC LIMIT ?");
+        self.all(&sql, params![user.0, rows(limit) - 1], read_notice)
+    }
+
+    /// The number of notices to a user that are not confirmed.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database can't be read.
+    pub fn open_account_notice_count(&self, user: UserId) -> Result<i64, Error> {
+        let sql =
+            "SELECT count(*) FROM account_notices WHERE user_id = ? AND acknowledged_at IS NULL";
+        self.count(sql, [user.0])
+    }
+
+    /// Adds the notice of an act, when somebody else than the account's person did it.
+    pub(super) fn note_for_owner(
+        &self,
+        permit: &Permit,
+        actor: &Actor,
+        code_creator: Option<&str>,
+        details: &AuditDetails,
+    ) -> Result<(), Error> {
+        let Some(owner) = details.target.owner.filter(|_| is_shown(permit.action)) else {
+            return Ok(());
+        };
+        let (name, by) = match &permit.right {
+            Right::Permission { .. } if actor.user != Some(owner) => {
+                (actor.name.as_str(), NoticeActor::Admin)
+            }
+            // The owner of the database creates tokens to automate an installation; they are listed as theirs.
+            Right::Operator if permit.action != Action::TokenCreate => {
+                (actor.name.as_str(), NoticeActor::Operator)
+            }
+            Right::Code {
+                purpose: Purpose::PasswordReset,
+                ..
+            } => match code_creator {
+                Some(creator) if creator == details.target.id => return Ok(()),
+                Some(creator) => (creator, NoticeActor::Admin),
+                None => ("operator", NoticeActor::Operator),
+            },
+            _ => return Ok(()),
+        };
+        let sql = "INSERT INTO account_notices (id, user_id, at, action, actor, actor_kind, target_kind, target_id, target_name, before, after) \
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        self.execute(
+            sql,
+            params![
+                Id::random().as_str(),
+                owner.0,
+                permit.now.unix(),
+                permit.action.as_str(),
+                name,
+                by.as_str(),
+                details.target.kind,
+                details.target.id,
+                details.target.name,
+                encode_words(&details.before),
+                encode_words(&details.after),
+            ],
+        )
+        .map(|_| ())
+    }
+}
+
+impl Write<'_> {
+    /// Confirms a notice. Confirming it again changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] also for a notice to somebody else.
+    pub fn acknowledge_notice(
+        &self,
+        user: UserId,
+        id: Id,
+        by: Option<Id>,
+    ) -> Result<AccountNotice, Error> {
+        let sql = "UPDATE account_notices SET acknowledged_at = ?, acknowledged_by = ? \
+                   WHERE id = ? AND user_id = ? AND acknowledged_at IS NULL";
+        let by = by.map(|id| id.to_string());
+        self.execute(sql, params![self.now.unix(), by, id.as_str(), user.0])?;
+        let sql = format!("SELECT {COLUMNS} WHERE id = ? AND user_id = ?");
+        let found = self.one(&sql, params![id.as_str(), user.0], read_notice)?;
+        found.ok_or(Error::NotFound("notice"))
+    }
+
+    /// Confirms the notices of imported SSH keys once none of those keys is left: the person removed them.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database can't be written.
+    pub fn resolve_import_notices(&self, user: UserId, by: Option<Id>) -> Result<(), Error> {
+        let sql = format!(
+            "SELECT {COLUMNS} WHERE user_id = ? AND acknowledged_at IS NULL AND action = ?"
+        );
+        let action = Action::SshKeyImport.as_str();
+        for notice in self.all(&sql, params![user.0, action], read_notice)? {
+            let mut left = false;
+            let added = notice.after.iter().filter(|(field, _)| field == "added");
+            for id in added.flat_map(|(_, ids)| ids.split_ascii_whitespace()) {
+                if let Some(id) = Id::parse(id) {
+                    left = left || self.ssh_key_name(user, id)?.is_some();
+                }
+            }
+            if !left {
+                self.acknowledge_notice(user, notice.id, by)?;
+            }
+        }
+        Ok(())
+    }
+}
