@@ -131,6 +131,7 @@ CREATE TABLE credentials (
     ended_at           INTEGER,                  -- deleted; the row is kept a while for its reason
     ended_reason       TEXT,
     password_at        INTEGER,                  -- sessions: when a password was last typed
+    idle_max_seconds   INTEGER CHECK (idle_max_seconds > 0),  -- sessions: unused for so long, they expire
     user_agent         TEXT,                     -- sessions
     address            TEXT,                     -- sessions: from where they were begun
     CHECK ((user_id IS NOT NULL) + (service_id IS NOT NULL) + (host_id IS NOT NULL) = 1),
@@ -287,6 +288,7 @@ CREATE TABLE policy (
     token_lifetime_default   INTEGER NOT NULL CHECK (token_lifetime_default BETWEEN 3600 AND 86400),
     token_lifetime_max       INTEGER NOT NULL CHECK (token_lifetime_max BETWEEN 3600 AND 86400),
     session_lifetime         INTEGER NOT NULL CHECK (session_lifetime BETWEEN 300 AND 604800),
+    session_idle_max         INTEGER NOT NULL DEFAULT 259200 CHECK (session_idle_max BETWEEN 300 AND 604800),
     ssh_key_types            TEXT NOT NULL,
     ssh_rsa_bits_min         INTEGER NOT NULL CHECK (ssh_rsa_bits_min BETWEEN 2048 AND 4096),
     ssh_key_lifetime_max     INTEGER,
@@ -360,13 +362,14 @@ CREATE TABLE requests_done (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX requests_done_by_time ON requests_done (at);
 
--- Failed tries within the present minute, by name, address or known browser.
+-- Counted attempts, by keyed digests of names, addresses, known browsers and sessions. A row of 100 locks its thing.
 CREATE TABLE throttle (
-    bucket TEXT PRIMARY KEY,
-    since  INTEGER NOT NULL,
-    count  INTEGER NOT NULL
+    bucket   TEXT PRIMARY KEY,                                -- hexadecimal
+    since    INTEGER NOT NULL,                                -- the beginning of the last minute with attempts
+    count    INTEGER NOT NULL,                                -- attempts in that minute
+    in_a_row INTEGER NOT NULL DEFAULT 0 CHECK (in_a_row >= 0) -- failures since the last success
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX throttle_by_time ON throttle (since);
+CREATE INDEX throttle_by_end ON throttle (since + max(3600, 86400 * in_a_row)) WHERE in_a_row < 100;
 
 -- Browsers in which a user signed in before: a digest of their cookie.
 CREATE TABLE known_browsers (

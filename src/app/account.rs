@@ -1,5 +1,6 @@
 //! A person's own account: name, password, and the codes that lead to one.
 
+use super::sign_in::BROWSER_LIFETIME;
 use super::{App, new_code};
 use crate::model::caller::{Caller, Permit};
 use crate::model::code::Purpose;
@@ -8,7 +9,7 @@ use crate::model::error::{Error, SecretSent};
 use crate::model::event::{Action, AuditDetails, Origin, Target};
 use crate::model::password::Password;
 use crate::model::permission::BuiltinPermission;
-use crate::model::secret::{Form, Id, Presented, Secret};
+use crate::model::secret::{Digest, Form, Id, Presented, Secret};
 use crate::model::time::Time;
 use crate::model::user::{NewUser, Role, User};
 use crate::store::Write;
@@ -45,7 +46,7 @@ impl App {
         self.read.user_by_id(id)?.ok_or(Error::NotFound("user"))
     }
 
-    /// Changes the caller's password. All sessions end, but the one that asks. Takes as long as two password hashes.
+    /// Changes the caller's password. All sessions end, but the one that asks; its browser stays known. Takes as long as two password hashes.
     ///
     /// # Errors
     /// [`Error::Invalid`] when the present password is wrong or the new one is too weak; [`Error::TooMany`].
@@ -54,6 +55,7 @@ impl App {
         caller: &Caller,
         current: &Password,
         new: &str,
+        browser: Option<&Digest>,
     ) -> Result<(), Error> {
         let user = caller.user()?.clone();
         caller.demand(BuiltinPermission::AccountWrite)?;
@@ -62,6 +64,7 @@ impl App {
         let matched = self.require_password(&user, current, "current", caller)?;
         let hash = new.hash();
         let keep = (caller.credential.kind == Kind::Session).then_some(caller.credential.id);
+        let known = self.known_after_change(&user, keep.and(browser), caller.now);
         self.store().write(
             caller.permit(BuiltinPermission::AccountWrite, Action::PasswordChange)?,
             move |write| {
@@ -70,6 +73,7 @@ impl App {
                     return Err(Error::field("current", "this is not your password"));
                 }
                 let ended = write.set_password(user.id, &hash, keep)?;
+                known(write)?;
                 if let Some(session) = keep {
                     write.set_password_at(session)?;
                 }
@@ -80,6 +84,29 @@ impl App {
                 ))
             },
         )
+    }
+
+    /// Ends the rows of wrong passwords of a user who is about to get another one, and remembers the browser it is
+    /// chosen in; to be called within the act, behind [`Write::set_password`].
+    fn known_after_change(
+        &self,
+        user: &User,
+        browser: Option<&Digest>,
+        now: Time,
+    ) -> impl FnOnce(&Write<'_>) -> Result<(), Error> + Send + 'static {
+        let (user_id, browser) = (user.id, browser.copied());
+        let rows = self.rows_of(user, browser.as_ref());
+        let limits = self.limits().clone();
+        move |write| {
+            limits.end_rows(&rows);
+            write.store_counters(limits.stored(&rows))?;
+            match &browser {
+                Some(browser) => {
+                    write.remember_browser(browser, user_id, now.after(BROWSER_LIFETIME))
+                }
+                None => Ok(()),
+            }
+        }
     }
 
     /// The secret of a new set-up link, when there is no admin. The link before it ends.
@@ -175,7 +202,8 @@ impl App {
         })
     }
 
-    /// Sets the password that an invitation or a reset link opens. All sessions of the user end. Takes as long as a password hash.
+    /// Sets the password that an invitation or a reset link opens. All sessions of the user end; the browser is known
+    /// from then on, so that a locked name can sign in there. Takes as long as a password hash.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when the code is not good (any more); [`Error::Invalid`] for a weak password.
@@ -184,6 +212,7 @@ impl App {
         presented: Presented,
         purpose: Purpose,
         password: &str,
+        browser: Option<&Digest>,
         origin: Origin,
         now: Time,
     ) -> Result<User, Error> {
@@ -205,8 +234,10 @@ impl App {
             .map_err(|message| Error::field("password", message))?;
         let hash = password.hash();
         let permit = Permit::by_code(presented, purpose, action, origin, now)?;
+        let known = self.known_after_change(&user, browser, now);
         self.store().write(permit, move |write| {
             let ended = write.set_password(user.id, &hash, None)?;
+            known(write)?;
             let trace = AuditDetails::of(Target::new("user", &user.username, "", Some(user.id)))
                 .after("sessions ended", ended);
             Ok((user, trace))

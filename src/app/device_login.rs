@@ -16,7 +16,7 @@ use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::secret::{Form, Id, Presented, Secret};
 use crate::model::text::sanitize;
 use crate::model::time::{Lifetime, Time, WantedEnd};
-use crate::store::{NewDeviceLogin, NewRow, RateLimit, Select};
+use crate::store::{NewDeviceLogin, NewRow, Select};
 
 /// What a device waits between two questions at first, and what is added each time it did not (RFC 8628, 3.5).
 pub const INTERVAL: Duration = Duration::from_secs(5);
@@ -115,22 +115,8 @@ impl App {
         origin: &Origin,
         now: Time,
     ) -> Result<BegunLogin, Error> {
-        let place = origin
-            .address
-            .map_or_else(String::new, super::sign_in::network_of);
-        let name = format!(
-            "device:{}",
-            self.keyed(&[b"device", place.as_bytes()]).hex()
-        );
-        if let Some(seconds) = self.store().hit(
-            vec![RateLimit {
-                name,
-                tries_max: BEGUN_PER_ADDRESS,
-            }],
-            now,
-        )? {
-            return Err(too_many("sign-ins were begun from your address", seconds));
-        }
+        let limits = self.address_limits("device", origin.address, BEGUN_PER_ADDRESS);
+        self.hit(&limits, "sign-ins were begun from your address", now)?;
         let (device_code, code) = new_code(Purpose::Device, now);
         let new = NewDeviceLogin {
             code,
@@ -140,7 +126,8 @@ impl App {
             permissions: wanted.permissions,
             lifetime: wanted.lifetime,
         };
-        let user_code = self.store().begin_device_login(new, now)?;
+        let counters = self.limits().stored(&limits);
+        let user_code = self.store().begin_device_login(new, counters, now)?;
         Ok(BegunLogin {
             device_code,
             user_code,
@@ -263,24 +250,18 @@ impl App {
         if caller.credential.kind != Kind::Session {
             return Err(Error::NotAllowed("Sign-ins on devices are approved at the console, by a person who is signed in there.".to_owned()));
         }
-        let name = format!(
-            "device-code:{}",
-            self.keyed(&[b"device-code", &user.0.to_be_bytes()]).hex()
-        );
-        let bucket = vec![RateLimit {
-            name,
-            tries_max: TRIES_PER_USER,
-        }];
-        if let Some(seconds) = self.store().hit(bucket.clone(), caller.now)? {
-            return Err(too_many("codes were tried", seconds));
-        }
-        let code = UserCode::parse(typed).ok_or(NOT_FOUND)?;
-        let login = self
-            .read
-            .device_login(&code, caller.now)?
-            .filter(|login| login.answer.is_none())
-            .ok_or(NOT_FOUND)?;
-        self.store().forget_tries(bucket)?;
+        let limits = [self.rate_limit("device-code", &user.0.to_be_bytes(), TRIES_PER_USER)];
+        self.hit(&limits, "codes were tried", caller.now)?;
+        let login = match UserCode::parse(typed) {
+            Some(code) => self.read.device_login(&code, caller.now)?,
+            None => None,
+        };
+        let Some(login) = login.filter(|login| login.answer.is_none()) else {
+            let counters = self.limits().stored(&limits);
+            self.store().note_failed_attempt(counters, None)?;
+            return Err(NOT_FOUND);
+        };
+        self.limits().release(&limits);
         Ok(login)
     }
 
@@ -372,13 +353,6 @@ fn trace(login: &DeviceLogin, user: crate::model::user::UserId) -> AuditDetails 
     ))
     .after("program", &login.program)
     .after("address", address)
-}
-
-fn too_many(what: &str, seconds: u64) -> Error {
-    Error::TooMany {
-        retry_after: Duration::from_secs(seconds),
-        message: format!("Too many {what}; try again in {seconds} seconds."),
-    }
 }
 
 #[cfg(test)]

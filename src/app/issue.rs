@@ -472,6 +472,7 @@ mod tests {
             ended: false,
             seen_expired: false,
             password_at: None,
+            idle_max: None,
         }
     }
 

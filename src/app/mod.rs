@@ -15,6 +15,7 @@ mod issue;
 mod metrics;
 mod overview;
 mod policy;
+mod rate_limit;
 mod service;
 mod sign_in;
 mod ssh_key;
@@ -39,7 +40,7 @@ pub use inventory::{Inventory, Owned};
 pub use issue::Issued;
 pub use metrics::{Counters, Figures};
 pub use overview::{Exceeding, Facts, Preview, ServiceUse, UserCounts};
-pub use sign_in::SignedIn;
+pub use sign_in::{Browser, SignedIn};
 pub use sweep::Swept;
 pub use user::{OffboardPreview, Offboarded};
 pub use verify::{Asked, Introspected};
@@ -50,13 +51,12 @@ use crate::model::code::Purpose;
 use crate::model::error::Error;
 use crate::model::event::Action;
 use crate::model::permission::BuiltinPermission;
+use crate::model::rate_limit::RateLimiter;
 use crate::model::secret::{Digest, Form, Secret};
 use crate::model::time::Time;
 use crate::store::{NewCode, Read, Store, Waits};
 
-pub use crate::store::{
-    CredentialFilter, EventFilter, LoginKeys, Page, RateLimit, Verdict, Wanted,
-};
+pub use crate::store::{CredentialFilter, EventFilter, LoginKeys, Page, Verdict, Wanted};
 
 /// What all desks of one process share: the file and the clock.
 #[derive(Clone)]
@@ -68,6 +68,7 @@ pub struct AppState {
     copies: host::Copies,
     paces: Arc<std::sync::Mutex<device_login::PollLimiter>>,
     downloads: Arc<std::sync::Mutex<event::Downloads>>,
+    limits: rate_limit::RateLimits,
 }
 
 impl AppState {
@@ -101,8 +102,10 @@ impl AppState {
     /// [`OpenError`] with one clear line.
     pub fn open_with(path: &Path, clock: Clock, waits: Waits) -> Result<Self, OpenError> {
         let store = Store::open_with(path, waits)?;
+        let counters = store.counters()?;
         Ok(Self {
             store,
+            limits: rate_limit::RateLimits::new(RateLimiter::from_stored(counters)),
             swept_at: Arc::new(AtomicI64::new(clock.now().unix())),
             counters: Arc::default(),
             copies: host::Copies::default(),

@@ -35,6 +35,7 @@ fn words(policy: &Policy) -> Vec<(&'static str, String)> {
         ("token_lifetime_default", policy.token.default.to_string()),
         ("token_lifetime_max", policy.token.max.to_string()),
         ("session_lifetime", policy.session_lifetime.to_string()),
+        ("session_idle_max", policy.session_idle_max.to_string()),
         ("ssh_key_types", policy.ssh_key_types.join(" ")),
         ("ssh_rsa_bits_min", policy.ssh_rsa_bits_min.to_string()),
         (

@@ -11,17 +11,19 @@ use crate::model::error::Error;
 use crate::model::event::{Action, Actor, AuditDetails, Origin, Target};
 use crate::model::password::Password;
 use crate::model::permission::{BuiltinPermission, Permissions};
-use crate::model::secret::{Digest, Form, Secret};
+use crate::model::rate_limit::RateLimit;
+use crate::model::secret::{Digest, Form, Id, Presented, Secret};
 use crate::model::time::{Lifetime, Time};
 use crate::model::user::{User, Username};
-use crate::store::{NewRow, RateLimit};
+use crate::store::{NewRow, RejectedAttempt};
 
-/// Wrong passwords in a minute: for one name, for one person in a browser that is known, and in one session.
-const TRIES_PER_NAME: u32 = 10;
-/// Wrong passwords in a minute from one address.
-const TRIES_PER_ADDRESS: u32 = 50;
+/// Wrong passwords in a minute: for one name, for one person in a known browser, and in one session.
+const ATTEMPTS_PER_NAME: u32 = 10;
+/// Wrong passwords in a minute from one subscriber.
+const ATTEMPTS_PER_ADDRESS: u32 = 50;
+const ATTEMPTS: &str = "wrong passwords";
 /// How long a browser is remembered.
-const BROWSER_LIFETIME: Duration = Duration::from_secs(365 * 86_400);
+pub(super) const BROWSER_LIFETIME: Duration = Duration::from_secs(365 * 86_400);
 
 /// A session that was begun.
 pub struct SignedIn {
@@ -30,37 +32,63 @@ pub struct SignedIn {
     pub expires_at: Time,
 }
 
+/// The browser that signs in.
+pub struct Browser {
+    /// Of its cookie.
+    pub digest: Digest,
+    /// The session it has. A new one takes its place.
+    pub session: Option<Presented>,
+}
+
 impl App {
-    /// Begins a session. Unknown and known names take the same time and give the same answer.
+    /// Begins a session: one password hash, one commit that waits for the disk. Unknown and known names take the same
+    /// time and give the same answer.
     ///
     /// # Errors
-    /// [`Error::WrongPassword`]; [`Error::TooMany`].
+    /// [`Error::WrongPassword`]; [`Error::TooMany`]; [`Error::Locked`].
     pub fn sign_in(
         &self,
         name: &str,
         password: &Password,
-        browser: Option<&Digest>,
+        browser: Option<&Browser>,
         origin: Origin,
         now: Time,
     ) -> Result<SignedIn, Error> {
-        let user = match Username::parse(name) {
+        let name = Username::normalize(name);
+        let user = match Username::parse(&name) {
             Ok(name) => self.read.user(&name)?,
             Err(_) => None,
         };
-        let buckets = self.buckets(name, user.as_ref(), browser, &origin, now)?;
-        self.hit(buckets.clone(), now)?;
+        let digest = browser.map(|browser| browser.digest);
+        let limits = self.sign_in_limits(&name, user.as_ref(), digest.as_ref(), &origin, now)?;
+        self.hit(&limits, ATTEMPTS, now)?;
         let hash = self.matching_hash(user.as_ref(), password)?;
         let (Some(user), Some(hash)) = (user.clone(), hash) else {
             Counters::count(&self.shared.counters.sign_ins_refused);
-            self.note_failed_sign_in(user.as_ref(), origin, now)?;
+            self.note_failed_sign_in(user.as_ref(), &limits, origin, now)?;
             return Err(Error::WrongPassword);
         };
-        self.store().forget_tries(buckets)?;
+        self.limits().release(&limits);
+        let rows = self.rows_of(&user, digest.as_ref());
+        self.limits().end_rows(&rows);
+        let counters = self.limits().stored(&[limits, rows].concat());
         let secret = Secret::generate(Form::Credential(Kind::Session));
         let permit = Permit::by_password(&user, hash, Action::SignIn, origin.clone(), now);
-        let (id, digest, owner) = (secret.id(), secret.digest(), user.clone());
+        let (id, session_digest, owner) = (secret.id(), secret.digest(), user.clone());
+        let replaced = browser
+            .and_then(|browser| browser.session.as_ref())
+            .map(|session| (session.id, session.digest));
         let expires_at = self.store().write(permit, move |write| {
-            let lifetime = write.policy()?.session_lifetime;
+            write.store_counters(counters)?;
+            if let Some(digest) = &digest {
+                write.remember_browser(digest, owner.id, now.after(BROWSER_LIFETIME))?;
+            }
+            let replaced = match replaced {
+                Some((id, digest)) => write.end_replaced_session(id, &digest)?,
+                None => None,
+            };
+            let policy = write.policy()?;
+            let lifetime = policy.session_lifetime;
             let expires_at = lifetime.min(Lifetime::days(7)).end(now).unwrap_or(now);
             write.add_credential(&NewRow {
                 id,
@@ -70,17 +98,20 @@ impl App {
                 note: None,
                 permissions: Permissions::none(),
                 allowed_addresses: AllowedAddresses::default(),
-                digest,
+                digest: session_digest,
                 created_by: None,
                 expires_at: Some(expires_at),
                 password_at: Some(now),
                 user_agent: origin.program,
                 address: origin.address,
             })?;
-            Ok((
-                expires_at,
-                AuditDetails::of(Target::new("session", id, "", Some(owner.id))),
-            ))
+            write.set_idle_max(id, policy.session_idle_max)?;
+            let trace = AuditDetails::of(Target::new("session", id, "", Some(owner.id)));
+            let trace = match replaced {
+                Some(replaced) => trace.after("replaced session", replaced),
+                None => trace,
+            };
+            Ok((expires_at, trace))
         })?;
         Counters::count(&self.shared.counters.signed_in);
         Ok(SignedIn {
@@ -88,15 +119,6 @@ impl App {
             user,
             expires_at,
         })
-    }
-
-    /// Remembers the browser in which `user` signed in, so that others' wrong tries can't lock them out of it.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when nothing could be written.
-    pub fn remember_browser(&self, browser: Digest, user: &User, now: Time) -> Result<(), Error> {
-        self.store()
-            .remember_browser(browser, user.id, now.after(BROWSER_LIFETIME))
     }
 
     /// Ends the session that asks.
@@ -155,24 +177,27 @@ impl App {
         caller: &Caller,
     ) -> Result<String, Error> {
         let (origin, now) = (&caller.origin, caller.now);
-        let session = (caller.credential.kind == Kind::Session).then_some(caller.credential.id);
-        let buckets = match session {
-            Some(session) => {
-                vec![self.bucket("session", session.as_str().as_bytes(), TRIES_PER_NAME)]
+        let limits = match caller.credential.kind {
+            Kind::Session => vec![self.session_limit(caller.credential.id)],
+            Kind::ApiKey | Kind::Token | Kind::Host => {
+                self.sign_in_limits(user.username.as_str(), Some(user), None, origin, now)?
             }
-            None => self.buckets(user.username.as_str(), Some(user), None, origin, now)?,
         };
-        self.hit(buckets.clone(), now)?;
+        self.hit(&limits, ATTEMPTS, now)?;
         let Some(hash) = self.matching_hash(Some(user), password)? else {
-            self.note_failed_sign_in(Some(user), origin.clone(), now)?;
+            self.note_failed_sign_in(Some(user), &limits, origin.clone(), now)?;
             return Err(Error::field(field, "this is not your password"));
         };
-        self.store().forget_tries(buckets)?;
+        self.limits().release(&limits);
+        if caller.credential.kind == Kind::Session {
+            self.limits().end_rows(&limits);
+        }
         Ok(hash)
     }
 
-    /// What a try counts for. A browser that is known has a budget of its own, apart from what others do to the name.
-    fn buckets(
+    /// What an attempt counts for. A known browser has limits of its own, apart from what others do to the name: until
+    /// it is locked itself, and no longer known.
+    fn sign_in_limits(
         &self,
         name: &str,
         user: Option<&User>,
@@ -183,38 +208,46 @@ impl App {
         if let (Some(browser), Some(user)) = (browser, user)
             && self.read.knows_browser(browser, user.id, now)?
         {
-            let value = [
-                browser.as_bytes().as_slice(),
-                user.username.as_str().as_bytes(),
-            ]
-            .concat();
-            return Ok(vec![self.bucket("browser", &value, TRIES_PER_NAME)]);
-        }
-        let mut buckets = vec![self.bucket("name", name.as_bytes(), TRIES_PER_NAME)];
-        // Who comes from nobody knows where (a proxy that does not say) shares one budget: it must not be without an end.
-        let place = origin.address.map_or_else(String::new, network_of);
-        buckets.push(self.bucket("address", place.as_bytes(), TRIES_PER_ADDRESS));
-        Ok(buckets)
-    }
-
-    fn bucket(&self, kind: &str, value: &[u8], tries_max: u32) -> RateLimit {
-        RateLimit {
-            name: format!("{kind}:{}", self.keyed(&[b"throttle", value]).hex()),
-            tries_max,
-        }
-    }
-
-    fn hit(&self, buckets: Vec<RateLimit>, now: Time) -> Result<(), Error> {
-        match self.store().hit(buckets, now)? {
-            None => Ok(()),
-            Some(seconds) => {
-                let message = format!("Too many wrong passwords; try again in {seconds} seconds.");
-                Err(Error::TooMany {
-                    retry_after: Duration::from_secs(seconds),
-                    message,
-                })
+            let limit = self.browser_limit(browser, user);
+            if !self.limits().is_locked(&limit) {
+                return Ok(vec![limit]);
             }
         }
+        let mut limits = vec![self.name_limit(name)];
+        limits.extend(self.address_limits("address", origin.address, ATTEMPTS_PER_ADDRESS));
+        Ok(limits)
+    }
+
+    fn name_limit(&self, name: &str) -> RateLimit {
+        RateLimit {
+            locks: true,
+            ..self.rate_limit("name", name.as_bytes(), ATTEMPTS_PER_NAME)
+        }
+    }
+
+    fn browser_limit(&self, browser: &Digest, user: &User) -> RateLimit {
+        let value = [browser.as_bytes(), user.username.as_str().as_bytes()].concat();
+        RateLimit {
+            locks: true,
+            ..self.rate_limit("browser", &value, ATTEMPTS_PER_NAME)
+        }
+    }
+
+    fn session_limit(&self, session: Id) -> RateLimit {
+        RateLimit {
+            locks: true,
+            ..self.rate_limit("session", session.as_str().as_bytes(), ATTEMPTS_PER_NAME)
+        }
+    }
+
+    /// The rows of failures that end once a user has proved who they are by all that is demanded of them, or has
+    /// another password.
+    pub(super) fn rows_of(&self, user: &User, browser: Option<&Digest>) -> Vec<RateLimit> {
+        let browser = browser.map(|browser| self.browser_limit(browser, user));
+        [self.name_limit(user.username.as_str())]
+            .into_iter()
+            .chain(browser)
+            .collect()
     }
 
     /// Takes the same time whether the user exists, has a password, or neither.
@@ -243,6 +276,7 @@ impl App {
     fn note_failed_sign_in(
         &self,
         user: Option<&User>,
+        limits: &[RateLimit],
         origin: Origin,
         now: Time,
     ) -> Result<(), Error> {
@@ -250,26 +284,14 @@ impl App {
             Some(user) => Target::new("user", &user.username, "", Some(user.id)),
             None => Target::new("user", "", "unknown", None),
         };
-        self.store().note_refusal(
-            now,
-            Action::SignIn,
-            Actor::nobody(),
+        let event = RejectedAttempt {
+            at: now,
+            action: Action::SignIn,
+            actor: Actor::nobody(),
             origin,
-            AuditDetails::of(target),
-        )
-    }
-}
-
-/// An IPv6 customer has a whole /64: its addresses count as one.
-pub(super) fn network_of(address: std::net::IpAddr) -> String {
-    match address.to_canonical() {
-        std::net::IpAddr::V4(address) => address.to_string(),
-        std::net::IpAddr::V6(address) => {
-            let segments = address.segments();
-            format!(
-                "{:x}:{:x}:{:x}:{:x}::/64",
-                segments[0], segments[1], segments[2], segments[3]
-            )
-        }
+            trace: AuditDetails::of(target),
+        };
+        let counters = self.limits().stored(limits);
+        self.store().note_failed_attempt(counters, Some(event))
     }
 }

@@ -142,6 +142,7 @@ mod tests {
             last_use: None,
             current_use: None,
             previous_use: None,
+            idle_max: None,
             user_agent: None,
             address: None,
         }

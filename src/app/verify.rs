@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::App;
 use super::metrics::Counters;
 use crate::model::caller::{Caller, Permit};
-use crate::model::credential::{Credential, Kind, SecretSlot};
+use crate::model::credential::{Credential, Kind, RejectReason, SecretSlot};
 use crate::model::error::{Error, SecretSent};
 use crate::model::event::{AuditDetails, Origin, Target};
 use crate::model::permission::{BuiltinPermission, Permissions};
@@ -118,7 +118,16 @@ impl App {
             uses.note_expired(credential.id, ends, asked.now);
             return Err(REFUSED);
         }
-        let checked = credential.check(asked.now, asked.address);
+        let mut checked = credential.check(asked.now, asked.address);
+        if checked.is_ok() && self.is_idle(&credential, asked.now)? {
+            checked = Err(RejectReason::Expired);
+            // As any end that was seen to have come, it has come for good.
+            let ends = Ends {
+                own: credential.expires_at,
+                previous: None,
+            };
+            uses.note_expired(credential.id, ends, asked.now);
+        }
         match checked {
             Ok(()) => {
                 uses.note(Use {
@@ -152,6 +161,25 @@ impl App {
         Ok(!record.is_some_and(|record| {
             record.rotations == credential.rotations && record.grace(now).is_some()
         }))
+    }
+
+    /// Whether a session was unused for too long, by the database and by what is not in it yet.
+    fn is_idle(&self, credential: &Credential, now: Time) -> Result<bool, Error> {
+        if credential.idle_max.is_none() {
+            return Ok(false);
+        }
+        let (id, uses) = (credential.id, &self.store().uses);
+        let last_used_at = uses.consistent_read(|| {
+            let stored = self.read.last_used_at(id)?;
+            Ok(stored.max(
+                uses.noted(id)
+                    .uses
+                    .into_iter()
+                    .map(|(_, last)| last.at)
+                    .max(),
+            ))
+        })?;
+        Ok(credential.is_idle(last_used_at, now))
     }
 
     /// The caller behind a secret, for doors that act on somebody's behalf.

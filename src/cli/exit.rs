@@ -78,7 +78,10 @@ impl From<Error> for Failure {
             Error::Unauthenticated { .. } | Error::WrongPassword | Error::PasswordNeeded => {
                 SIGN_IN_NEEDED
             }
-            Error::Forbidden { .. } | Error::NotAllowed(_) | Error::AgainstPolicy(_) => REFUSED,
+            Error::Forbidden { .. }
+            | Error::Locked
+            | Error::NotAllowed(_)
+            | Error::AgainstPolicy(_) => REFUSED,
             Error::Invalid(_)
             | Error::Conflict(_)
             | Error::SharedKey

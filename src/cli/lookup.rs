@@ -5,6 +5,7 @@ use serde::Deserialize;
 use super::client::Client;
 use super::exit::{Failure, INVALID, NOT_FOUND, REFUSED};
 use crate::model::secret::Id;
+use crate::model::text::is_same_name;
 
 /// What every listed thing has.
 #[derive(Deserialize)]
@@ -38,7 +39,7 @@ pub fn find_id(client: &Client, path: &str, what: &str, given: &str) -> Result<S
     {
         return Ok(found.id.clone());
     }
-    let mut found = all.iter().filter(|one| one.name == given);
+    let mut found = all.iter().filter(|one| is_same_name(&one.name, given));
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one.id.clone()),
         (Some(one), Some(other)) => {

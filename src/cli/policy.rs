@@ -45,7 +45,7 @@ enum Form {
 }
 
 /// Every rule, in the order in which the API answers them.
-const RULES: [(&str, Form); 13] = [
+const RULES: [(&str, Form); 14] = [
     ("api_key_lifetime_choice", Form::YesNo),
     ("api_key_lifetimes", Form::Words),
     ("api_key_lifetime_default", Form::Word),
@@ -54,6 +54,7 @@ const RULES: [(&str, Form); 13] = [
     ("token_lifetime_default", Form::Word),
     ("token_lifetime_max", Form::Word),
     ("session_lifetime", Form::Word),
+    ("session_idle_max", Form::Word),
     ("ssh_key_types", Form::Words),
     ("ssh_rsa_bits_min", Form::Number),
     ("ssh_key_lifetime_max", Form::Word),

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::exit::{FAILED, Failure, INTERRUPTED, INVALID, USAGE};
 use super::output::ask;
 use super::text_file;
+use crate::model::text::is_same_name;
 
 /// Longest secret or password read from standard input, in bytes.
 const SECRET_BYTES_MAX: u64 = 4_096;
@@ -35,7 +36,7 @@ pub fn confirm_by_name(question: &str, name: &str, yes: bool) -> Result<(), Fail
     answer_is(
         &format!("{question} Type {name} to go on: "),
         yes,
-        |answer| answer == name,
+        |answer| is_same_name(answer, name),
     )
 }
 

@@ -179,6 +179,7 @@ impl Wanted {
 pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
     let wanted = arguments.settle()?;
     start_log(wanted.log);
+    deny_memory_access();
     let (listeners, address) = wanted.listen()?;
     let app_state = wanted.database.open_or_create()?;
     app_state.reserve_space();
@@ -187,6 +188,11 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
     } else {
         "http"
     };
+    if wanted.behind_proxy.is_some() && wanted.public_url.is_none() {
+        log::warn!(
+            "--behind-proxy is set without --public-url: links name {scheme}://{address}, and browsers' forms are rejected; set --public-url to the URL that people use"
+        );
+    }
     let settings = Settings {
         public_url_given: wanted.public_url.is_some(),
         public_url: wanted
@@ -257,6 +263,14 @@ fn parsed_or_variable<T: FromStr<Err: Display>>(
             .map_err(|error| Failure::new(USAGE, format!("{name}: {error}")))
     });
     parsed.transpose()
+}
+
+/// No other process of this user may read the server's memory, and it leaves no core dump.
+fn deny_memory_access() {
+    use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        log::warn!("core dumps and access to the server's memory were not denied: {error}");
+    }
 }
 
 /// `http://` or `https://`, a host, perhaps a port; nothing behind it.

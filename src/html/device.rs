@@ -49,7 +49,7 @@ pub fn enter(frame: &Frame, input: &Input) -> Markup {
         p.lead { "The device shows a code of eight letters. Type it here only if you started this yourself." }
         (summary(input))
         (post(frame, "/device", &html! {
-            (Field::text("code").required().autocomplete("one-time-code").help("Like BCDF-GHJK; small letters and no dash are fine.").show(input))
+            (Field::text("code").verbatim().required().autocomplete("one-time-code").help("Like BCDF-GHJK; small letters and no dash are fine.").show(input))
             div.act { button.go { "Go on" } a.btn href="/" { "Cancel" } }
         }))
     };

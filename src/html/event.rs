@@ -111,7 +111,7 @@ fn filter(view: &EventList, path: &str) -> Markup {
             (Field::text("target").label("Id or name").default(&filter.target).show(input))
             (Field::text("since").label("Since (UTC)").kind("datetime-local").default(&filter.since).show(input))
             (Field::text("until").label("Until (UTC)").kind("datetime-local").default(&filter.until).show(input))
-            @if view.scope == Scope::All { (Field::text("user").label("User").default(&filter.user).show(input)) }
+            @if view.scope == Scope::All { (Field::text("user").verbatim().label("User").default(&filter.user).show(input)) }
             button { "Filter" }
             @if !filter.is_empty() { a.btn href=(path) { "Clear" } }
         }

@@ -89,6 +89,7 @@ pub(super) fn label(field: &str) -> &str {
         "role" => "Role",
         "roles.admin" => "Every admin has",
         "roles.member" => "Every member has",
+        "session_idle_max" => "Idle limit of sessions",
         "session_lifetime" => "Lifetime of sessions",
         "shared_logins" => "Shared logins",
         "since" => "Since",
@@ -186,6 +187,7 @@ pub(super) struct Field<'a> {
     list: Option<&'a str>,
     characters_max: Option<usize>,
     required: bool,
+    verbatim: bool,
 }
 
 impl<'a> Field<'a> {
@@ -201,6 +203,7 @@ impl<'a> Field<'a> {
             list: None,
             characters_max: None,
             required: false,
+            verbatim: false,
         }
     }
 
@@ -263,6 +266,14 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// A name or code, in which a telephone must not correct or capitalize anything.
+    pub(super) fn verbatim(self) -> Self {
+        Self {
+            verbatim: true,
+            ..self
+        }
+    }
+
     /// The field with what was typed and what is wrong with it.
     pub(super) fn show(&self, input: &Input) -> Markup {
         let typed = match self.kind {
@@ -275,10 +286,12 @@ impl<'a> Field<'a> {
             _ => Some(input.value(self.name).unwrap_or(self.default)),
         };
         let error = input.error(self.name);
+        let when_verbatim = |value: &'static str| self.verbatim.then_some(value);
         html! {
             div.f {
                 (self.head(error))
                 input id=(self.name) name=(self.name) type=(self.kind) value=[typed.filter(|text| !text.is_empty())]
+                    autocapitalize=[when_verbatim("none")] autocorrect=[when_verbatim("off")] spellcheck=[when_verbatim("false")]
                     autocomplete=[self.autocomplete] list=[self.list] maxlength=[self.characters_max] required[self.required]
                     aria-describedby=[self.described_by(error)] aria-invalid=[error.map(|_| "true")];
             }

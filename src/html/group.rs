@@ -89,7 +89,7 @@ pub fn show(frame: &Frame, view: &GroupPage) -> Markup {
         }
         h2 { "Add a member" }
         (post(frame, &format!("{path}/members/add"), &html! {
-            (Field::text("username").required().show(&view.input))
+            (Field::text("username").verbatim().required().show(&view.input))
             div.act { button.go { "Add member" } }
         }))
     };

@@ -79,6 +79,7 @@ pub fn form(frame: &Frame, view: &PolicyForm) -> Markup {
             (text("token_lifetime_max", "At the longest, one lives", "Whole hours, 1h to 24h.", policy.token.max.to_string()))
             h2 { "Sessions" }
             (text("session_lifetime", "One has to sign in again after", "5m to 7d.", policy.session_lifetime.to_string()))
+            (text("session_idle_max", "An unused session expires after", "5m to 7d.", policy.session_idle_max.to_string()))
             h2 { "SSH keys" }
             (form::group("ssh_key_types", "Accepted are keys of these types", input, &types(policy, input)))
             (text("ssh_rsa_bits_min", "RSA keys have at least so many bits", "2048 to 4096.", policy.ssh_rsa_bits_min.to_string()))
@@ -185,6 +186,7 @@ fn rules(policy: &Policy) -> Vec<(&'static str, String)> {
         ("Default for tokens", lifetime(policy.token.default)),
         ("Longest for tokens", lifetime(policy.token.max)),
         ("Sessions", lifetime(policy.session_lifetime)),
+        ("Unused sessions", lifetime(policy.session_idle_max)),
         ("Types of SSH key", policy.ssh_key_types.join(", ")),
         ("Smallest RSA key", policy.ssh_rsa_bits_min.to_string()),
         (
@@ -216,6 +218,7 @@ mod tests {
                 max: Lifetime::hours(2),
             },
             session_lifetime: Lifetime::days(1),
+            session_idle_max: Lifetime::days(1),
             ssh_key_types: vec!["ssh-ed25519".into()],
             ssh_rsa_bits_min: 4_096,
             ssh_key_lifetime_max: Lifetime::days(365),

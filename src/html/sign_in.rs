@@ -46,7 +46,7 @@ pub fn sign_in(frame: &Outside, view: &SignIn) -> Markup {
                 (hidden("kept", &kept.action))
                 (hidden_fields(&prefixed(kept)))
             }
-            (Field::text("username").autocomplete("username").required().show(&view.input))
+            (Field::text("username").verbatim().autocomplete("username").required().show(&view.input))
             (Field::password("password", "current-password").show(&view.input))
             div.act { button.go { "Sign in" } }
         }
@@ -113,7 +113,7 @@ pub fn set_up(frame: &Outside, view: &ByCode) -> Markup {
         (summary(input))
         form method="post" action="/setup" {
             (hidden("form_token", &frame.form_token))
-            (Field::text("username").autocomplete("username").required().help("Also the login name on hosts: a-z, 0-9, _, . and -, beginning with a letter.").show(input))
+            (Field::text("username").verbatim().autocomplete("username").required().help("Also the login name on hosts: a-z, 0-9, _, . and -, beginning with a letter.").show(input))
             (name.show(input))
             (new_password("password", input))
             div.act { button.go { "Create admin" } }

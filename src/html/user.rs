@@ -173,7 +173,7 @@ pub fn new(frame: &Frame, view: &UserNew) -> Markup {
     ];
     let form = html! {
         (hidden("nonce", &view.nonce))
-        (Field::text("username").required().help("Also the login name on hosts. It can't be changed, and is never given to anybody else.").show(input))
+        (Field::text("username").verbatim().required().help("Also the login name on hosts. It can't be changed, and is never given to anybody else.").show(input))
         (Field::text("display_name").characters_max(NAME_CHARACTERS_MAX).help("May stay empty: then it is the user name.").show(input))
         (form::group("role", "Role", input, &radios(input, "role", "member", &roles)))
         (form::group("how", "How they come in", input, &html! {

@@ -56,6 +56,8 @@ pub struct ServerState {
     /// The first part of this thread's request ids.
     prefix: [u8; 7],
     counter: Cell<u32>,
+    /// When a foreign origin was last logged, in Unix seconds.
+    origin_warned_at: Cell<i64>,
 }
 
 impl ServerState {
@@ -68,7 +70,19 @@ impl ServerState {
             settings: Arc::clone(settings),
             prefix,
             counter: Cell::new(0),
+            origin_warned_at: Cell::new(i64::MIN),
         })
+    }
+
+    /// Whether a foreign origin may be logged: once a minute, since strangers can send as many as they like.
+    #[must_use]
+    pub fn may_warn_of_origin(&self, now: Time) -> bool {
+        let last = self.origin_warned_at.get();
+        let due = now.unix() < last || now.unix().saturating_sub(last) >= 60;
+        if due {
+            self.origin_warned_at.set(now.unix());
+        }
+        due
     }
 
     /// A new request id: 12 characters, the first seven this thread's own.

@@ -10,6 +10,7 @@ use crate::model::error::{Error, SecretSent};
 use crate::model::event::Channel;
 use crate::model::permission::BuiltinPermission;
 use crate::model::secret::Presented;
+use crate::model::text::sanitize;
 use crate::wire::is_end_to_end;
 
 /// Longest `Authorization` header looked into, in bytes.
@@ -173,12 +174,38 @@ pub fn require_end_to_end(request: &rouille::Request) -> Result<(), Problem> {
 pub fn require_same_site(context: &RequestContext<'_>) -> Result<(), Problem> {
     let site = context.request.header("Sec-Fetch-Site");
     if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
-        return Err(Problem::CrossSite);
+        return Err(cross_site(context));
     }
     match context.request.header("Origin") {
-        Some(origin) if !is_own_origin(context, origin) => Err(Problem::CrossSite),
+        Some(origin) if !is_own_origin(context, origin) => Err(cross_site(context)),
         Some(_) | None => Ok(()),
     }
+}
+
+/// Longest foreign origin that is named, in characters.
+const ORIGIN_CHARACTERS_MAX: usize = 100;
+
+/// Rejects a request from another site. Most often the other site is this server, behind a proxy that it was not told
+/// of: both names and the setting stand in the answer and, once a minute and thread, in the log.
+pub fn cross_site(context: &RequestContext<'_>) -> Problem {
+    let own = &context.server_state.settings.public_url;
+    let origin = context.request.header("Origin").unwrap_or_default();
+    let origin = sanitize(origin, ORIGIN_CHARACTERS_MAX);
+    let is_site = origin.starts_with("https://") || origin.starts_with("http://");
+    if !is_site || origin == *own {
+        let sentence = "Your browser marks this request as coming from another site. Use Keycroft's own pages.";
+        return Problem::CrossSite(sentence.to_owned());
+    }
+    if context.server_state.may_warn_of_origin(context.now) {
+        log::warn!(
+            "{} request from {origin} rejected: the public URL is {own}; if both are this server, set --public-url",
+            context.request_id
+        );
+    }
+    Problem::CrossSite(format!(
+        "Your browser sent this request from {origin}, but this server is {own}. Use Keycroft's own pages. If {origin} \
+         is this server, its operator must start it with --public-url {origin}."
+    ))
 }
 
 /// Whether `origin` is this site: the public URL's, or without one the name that was used, when that is loopback's.

@@ -13,8 +13,10 @@ pub enum Problem {
     NoSuchPath,
     /// The methods that are allowed.
     Method(String),
-    /// A changing request that a browser marks as coming from another site (or without a form token of ours).
-    CrossSite,
+    /// A changing request that a browser marks as coming from another site; names both.
+    CrossSite(String),
+    /// A form without the token of its session, or otherwise none of our pages'.
+    ForeignForm,
     BodyTooLong,
     /// What the body should be.
     MediaType(&'static str),
@@ -68,13 +70,14 @@ impl Problem {
         match self {
             Self::NoSuchPath => answer(404, "Not found"),
             Self::Method(_) => answer(405, "Method not allowed"),
-            Self::CrossSite => kind(403, "Forbidden", "cross-site"),
+            Self::CrossSite(_) | Self::ForeignForm => kind(403, "Forbidden", "cross-site"),
             Self::BodyTooLong => answer(413, "Content too large"),
             Self::MediaType(_) => answer(415, "Unsupported media type"),
             Self::NotJson | Self::HopByHop(_) => answer(400, "Bad request"),
             Self::BasicChallenge(_) => answer(401, "Unauthorized"),
             Self::Asked(error) => match error {
                 Error::Unauthenticated { .. } => answer(401, "Unauthorized"),
+                Error::Locked => kind(403, "Forbidden", "locked"),
                 Error::WrongPassword => kind(401, "Unauthorized", "password"),
                 Error::Forbidden { .. } => kind(403, "Forbidden", "permission"),
                 Error::NotAllowed(_) => answer(403, "Forbidden"),
@@ -115,8 +118,9 @@ impl Problem {
                 "There is nothing at this path; /api lists what there is.".to_owned()
             }
             Self::Method(allowed) => format!("This path takes {allowed}."),
-            Self::CrossSite => {
-                "Your browser says that another site sent this; do it from Keycroft's own pages."
+            Self::CrossSite(sentence) => sentence.clone(),
+            Self::ForeignForm => {
+                "This form does not belong to your session. Reload its page and try again."
                     .to_owned()
             }
             Self::BodyTooLong => "The body is longer than this call takes.".to_owned(),

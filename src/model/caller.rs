@@ -322,6 +322,7 @@ mod tests {
                 ended: false,
                 seen_expired: false,
                 password_at,
+                idle_max: None,
             },
             power: Permissions::of(&[BuiltinPermission::Metrics]),
             which: SecretSlot::Current,

@@ -228,6 +228,8 @@ pub struct Credential {
     pub seen_expired: bool,
     /// When its holder last typed a password (sessions alone).
     pub password_at: Option<Time>,
+    /// How long it may stay unused (sessions alone): as the policy was when it was created.
+    pub idle_max: Option<Duration>,
 }
 
 /// Why a credential is not good now: the first link of the chain that fails.
@@ -313,6 +315,12 @@ impl Credential {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
+    /// Whether it was unused for too long at `now`; `last_used_at`: `None` for never.
+    #[must_use]
+    pub fn is_idle(&self, last_used_at: Option<Time>, now: Time) -> bool {
+        is_idle(self.idle_max, self.created_at, last_used_at, now)
+    }
+
     /// What it may do now: what it was given, and what its owner has now. A session may do all that its user may.
     #[must_use]
     pub fn power(&self) -> Permissions {
@@ -322,6 +330,16 @@ impl Credential {
             Kind::Host => Permissions::none(),
         }
     }
+}
+
+fn is_idle(
+    idle_max: Option<Duration>,
+    created_at: Time,
+    last_used_at: Option<Time>,
+    now: Time,
+) -> bool {
+    let since = last_used_at.map_or(created_at, |used_at| used_at.max(created_at));
+    idle_max.is_some_and(|most| since.after(most) <= now)
 }
 
 /// The last time a secret was used.
@@ -383,6 +401,8 @@ pub struct Record {
     pub current_use: Option<LastUse>,
     /// The last use of the previous secret.
     pub previous_use: Option<LastUse>,
+    /// How long it may stay unused (sessions alone).
+    pub idle_max: Option<Duration>,
     /// Of the program that signed in (sessions alone).
     pub user_agent: Option<String>,
     /// From where it signed in (sessions alone).
@@ -415,13 +435,23 @@ impl Record {
     pub fn state(&self, now: Time) -> State {
         if self.ended.is_some() {
             State::Ended
-        } else if self.seen_expired || self.expires_at.is_some_and(|end| end <= now) {
+        } else if self.seen_expired
+            || self.expires_at.is_some_and(|end| end <= now)
+            || self.is_idle(now)
+        {
             State::Expired
         } else if self.disabled == Disabled::Yes {
             State::Disabled
         } else {
             State::Active
         }
+    }
+
+    /// Whether it was unused for too long.
+    #[must_use]
+    pub fn is_idle(&self, now: Time) -> bool {
+        let last_used_at = self.last_use.as_ref().map(|last| last.at);
+        is_idle(self.idle_max, self.created_at, last_used_at, now)
     }
 
     /// A word that is another one after every change that an edit could overwrite.

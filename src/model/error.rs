@@ -29,6 +29,8 @@ impl FieldError {
 pub enum Error {
     /// No credential, or one that is not good now. Says nothing more on purpose.
     Unauthenticated { sent: SecretSent },
+    /// Too many wrong passwords in a row: the password alone is no longer enough here.
+    Locked,
     /// Wrong user name or password.
     WrongPassword,
     /// The credential is good but may not do this; names the permission that is missing.
@@ -108,6 +110,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unauthenticated { .. } => f.write_str("Send a valid API key or token: none was sent, or the one that was sent is not good now."),
+            Self::Locked => f.write_str("Too many wrong passwords in a row. Sign in with a browser that you used before, or ask an admin for a reset link."),
             Self::WrongPassword => f.write_str("The user name or the password is wrong."),
             Self::Forbidden { missing } => write!(f, "This needs the permission {missing}, which this credential does not have."),
             Self::NotAllowed(sentence) | Self::Conflict(sentence) => f.write_str(sentence),

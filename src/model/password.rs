@@ -5,6 +5,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::Zeroizing;
 
 use super::secret::random_bytes;
+use super::text::normalize;
 use super::user::Username;
 
 /// Fewest characters of a new password.
@@ -12,7 +13,8 @@ pub const CHARACTERS_MIN: usize = 15;
 /// Most bytes of a password; longer ones are refused before anything is computed.
 pub const BYTES_MAX: usize = 1_024;
 
-/// The commonest passwords of 15 and more characters, in lower case, one a line.
+/// The commonest passwords of 15 and more characters, one a line, in lower case and without spaces between words
+/// (`scripts/common-passwords` writes them and names the sources).
 const COMMON: &str = include_str!("common-passwords.txt");
 
 /// Memory in KiB, passes and lanes: what OWASP's Password Storage Cheat Sheet gives as the least for Argon2id.
@@ -30,7 +32,8 @@ const RESERVED_KIB: usize = 33 * 1_024;
 pub struct Password(Zeroizing<String>);
 
 impl Password {
-    /// Takes what was typed at a sign-in: any text that could be a password.
+    /// Takes what was typed at a sign-in: any text that could be a password. It is brought to normalization form C, so
+    /// that the same characters match from every keyboard (NIST SP 800-63B-4, 3.1.1.2).
     ///
     /// # Errors
     /// A sentence, when it is longer than 1,024 bytes.
@@ -38,7 +41,7 @@ impl Password {
         if text.len() > BYTES_MAX {
             return Err("a password has at most 1,024 bytes");
         }
-        Ok(Self(Zeroizing::new(text.to_owned())))
+        Ok(Self(Zeroizing::new(normalize(text))))
     }
 
     /// Takes a new password: at least 15 characters, no rules of composition, but none of the commonest ones
@@ -48,12 +51,12 @@ impl Password {
     /// A sentence that says what to do.
     pub fn chosen(text: &str, username: &Username) -> Result<Self, &'static str> {
         let password = Self::typed(text)?;
-        if text.chars().count() < CHARACTERS_MIN {
+        if password.0.chars().count() < CHARACTERS_MIN {
             return Err(
                 "use at least 15 characters; several words in a row are easy to keep in mind",
             );
         }
-        if is_common(text, username) {
+        if is_common(&password.0, username) {
             return Err(
                 "this is one of the first passwords that anybody would try; choose another",
             );
@@ -129,9 +132,17 @@ fn params() -> Params {
 
 fn is_common(text: &str, username: &Username) -> bool {
     let lower = text.to_lowercase();
-    COMMON.lines().any(|common| common == lower)
+    let joined: String = lower.chars().filter(|c| !separates_words(*c)).collect();
+    COMMON
+        .lines()
+        .any(|common| common == lower || common == joined)
         || repeats(&lower)
         || lower.replace(username.as_str(), "").chars().count() < 4
+}
+
+/// Whether people write this between the words of a password: the words alone decide whether it is common.
+fn separates_words(character: char) -> bool {
+    character.is_whitespace() || matches!(character, '-' | '_' | '.' | ',' | '\'')
 }
 
 /// Whether `text` is a short piece (up to 8 characters) over and over again, or runs up or down by one.
@@ -168,8 +179,7 @@ mod tests {
             "                x",
             &"long passphrase ".repeat(8),
             "passwordpassword and more",
-            // Four words are a passphrase; run together they are in every list of what leaked.
-            "correct horse battery staple",
+            "correct horse battery staple and a lamp",
         ] {
             assert!(chosen(good).is_ok(), "{good}");
         }
@@ -191,11 +201,55 @@ mod tests {
             "qwertyuiopasdfgh",
             "correcthorsebatterystaple",
             "ponmlkjihgfedcba",
+            "correct horse battery staple",
+            "Correct-Horse-Battery-Staple",
+            "Summer2026Summer2026!",
+            "Winter 2025 Password",
+            "Password-Autumn2024",
+            "May the force be with you",
         ] {
             assert!(chosen(bad).is_err(), "{bad}");
         }
         assert!(chosen(&"x y".repeat(400)).is_err());
         assert!(Password::typed(&"x".repeat(1_025)).is_err());
+    }
+
+    #[test]
+    fn common_list_has_three_thousand_lines_that_count() {
+        let lines: Vec<&str> = COMMON.lines().collect();
+        assert!(
+            lines.is_sorted_by(|one, next| one < next),
+            "sorted, each once"
+        );
+        assert!(lines.iter().all(|line| line.to_lowercase() == *line));
+        assert!(lines.iter().all(|line| chosen(line).is_err()));
+        let long = lines
+            .iter()
+            .filter(|line| line.chars().count() >= CHARACTERS_MIN);
+        assert!(long.count() >= 3_000);
+        for season in ["spring", "summer", "autumn", "fall", "winter"] {
+            for year in 2020..=2030 {
+                let password = format!("{season}{year}{season}{year}");
+                assert!(lines.contains(&password.as_str()), "{password}");
+            }
+        }
+    }
+
+    #[test]
+    fn composed_and_decomposed_passwords_are_the_same() {
+        let (composed, decomposed) = ("f\u{fc}nfzehn B\u{f6}ller", "fu\u{308}nfzehn Bo\u{308}ller");
+        assert!(
+            chosen(decomposed)
+                .unwrap()
+                .matches(&chosen(composed).unwrap().hash())
+        );
+        assert!(
+            chosen(composed)
+                .unwrap()
+                .matches(&chosen(decomposed).unwrap().hash())
+        );
+        // Characters are counted as they are compared.
+        assert!(chosen(&"o\u{308}x".repeat(7)).is_err());
     }
 
     #[test]

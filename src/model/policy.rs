@@ -53,6 +53,8 @@ pub struct Policy {
     pub api_key_lifetimes: Vec<Lifetime>,
     pub token: LifetimeRule,
     pub session_lifetime: Lifetime,
+    /// How long a session may stay unused.
+    pub session_idle_max: Lifetime,
     /// A subset of [`SSH_KEY_TYPES`].
     pub ssh_key_types: Vec<String>,
     /// 2048 to 4096.
@@ -83,6 +85,7 @@ impl Default for Policy {
                 max: Lifetime::hours(24),
             },
             session_lifetime: Lifetime::days(7),
+            session_idle_max: Lifetime::days(3),
             ssh_key_types: SSH_KEY_TYPES.map(str::to_owned).to_vec(),
             ssh_rsa_bits_min: 3_072,
             ssh_key_lifetime_max: Lifetime::Endless,
@@ -125,9 +128,14 @@ impl Policy {
             "token_lifetime_default",
             "the default may not be longer than token_lifetime_max",
         );
-        let session = self.session_lifetime >= Lifetime::For(std::time::Duration::from_secs(300))
-            && self.session_lifetime <= SESSION_LIFETIME_MAX;
-        demand(session, "session_lifetime", "choose 5m to 7d");
+        let least = Lifetime::For(std::time::Duration::from_secs(300));
+        for (lifetime, field) in [
+            (self.session_lifetime, "session_lifetime"),
+            (self.session_idle_max, "session_idle_max"),
+        ] {
+            let fits = lifetime >= least && lifetime <= SESSION_LIFETIME_MAX;
+            demand(fits, field, "choose 5m to 7d");
+        }
         demand(
             !self.api_key_lifetimes.is_empty() && self.api_key_lifetimes.len() <= 12,
             "api_key_lifetimes",
@@ -210,6 +218,7 @@ pub struct PolicyChange {
     pub token_lifetime_default: Option<Lifetime>,
     pub token_lifetime_max: Option<Lifetime>,
     pub session_lifetime: Option<Lifetime>,
+    pub session_idle_max: Option<Lifetime>,
     pub ssh_key_types: Option<Vec<String>>,
     pub ssh_rsa_bits_min: Option<u32>,
     pub ssh_key_lifetime_max: Option<Lifetime>,
@@ -238,6 +247,7 @@ impl PolicyChange {
         set(&mut new.token.default, self.token_lifetime_default);
         set(&mut new.token.max, self.token_lifetime_max);
         set(&mut new.session_lifetime, self.session_lifetime);
+        set(&mut new.session_idle_max, self.session_idle_max);
         set(&mut new.ssh_key_types, self.ssh_key_types);
         set(&mut new.ssh_rsa_bits_min, self.ssh_rsa_bits_min);
         set(&mut new.ssh_key_lifetime_max, self.ssh_key_lifetime_max);
@@ -420,6 +430,7 @@ mod tests {
             token_lifetime_default: Some(Lifetime::hours(4)),
             token_lifetime_max: Some(Lifetime::hours(5)),
             session_lifetime: Some(Lifetime::hours(6)),
+            session_idle_max: Some(Lifetime::hours(3)),
             ssh_key_types: Some(vec!["ssh-ed25519".into()]),
             ssh_rsa_bits_min: Some(4_096),
             ssh_key_lifetime_max: Some(Lifetime::days(7)),
@@ -436,6 +447,7 @@ mod tests {
             api_key_lifetimes: vec![Lifetime::days(1)],
             token: rule(Lifetime::hours(4), Lifetime::hours(5)),
             session_lifetime: Lifetime::hours(6),
+            session_idle_max: Lifetime::hours(3),
             ssh_key_types: vec!["ssh-ed25519".into()],
             ssh_rsa_bits_min: 4_096,
             ssh_key_lifetime_max: Lifetime::days(7),
@@ -515,6 +527,10 @@ mod tests {
         assert_eq!(faulty(&|p| p.session_lifetime = minutes(5)), None);
         assert_eq!(faulty(&|p| p.session_lifetime = Lifetime::days(7)), None);
         assert_eq!(faulty(&|p| p.session_lifetime = Lifetime::days(8)), session);
+        let idle = Some("session_idle_max".to_owned());
+        assert_eq!(faulty(&|p| p.session_idle_max = minutes(4)), idle);
+        assert_eq!(faulty(&|p| p.session_idle_max = minutes(5)), None);
+        assert_eq!(faulty(&|p| p.session_idle_max = Lifetime::days(8)), idle);
         let offer = Some("api_key_lifetimes".to_owned());
         assert_eq!(faulty(&|p| p.api_key_lifetimes.clear()), offer);
         let day = Lifetime::days(1);

@@ -2,12 +2,26 @@
 
 use std::borrow::Cow;
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::secret::hide_secrets;
 
 /// Longest name, in characters.
 pub const NAME_CHARACTERS_MAX: usize = 64;
 /// Longest note, in characters.
 pub const NOTE_CHARACTERS_MAX: usize = 1_000;
+
+/// Brings text to normalization form C, in which texts that look the same and mean the same are the same bytes.
+#[must_use]
+pub fn normalize(text: &str) -> String {
+    text.nfc().collect()
+}
+
+/// Whether two names are the same to a reader, also when one was stored before names were normalized.
+#[must_use]
+pub fn is_same_name(one: &str, other: &str) -> bool {
+    one == other || normalize(one) == normalize(other)
+}
 
 /// Reads a name: 1 to 64 characters of any script, white space around it removed.
 ///
@@ -40,12 +54,12 @@ fn parse(text: &str, least: usize, most: usize) -> Result<String, String> {
         return Err(unseen(character));
     }
     require_no_secret(text)?;
-    let text = text.trim();
+    let text = normalize(text.trim());
     let count = text.chars().count();
     if count < least || count > most {
         return Err(format!("use {least} to {most} characters"));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 /// People paste into the wrong field, and names are shown to others.
@@ -116,6 +130,7 @@ mod tests {
             assert_eq!(parse_name(good).as_deref(), Ok(good));
         }
         assert_eq!(parse_name("  ci ").as_deref(), Ok("ci"));
+        assert_eq!(parse_name("Mu\u{308}ll").as_deref(), Ok("M\u{fc}ll"));
         for bad in [
             "",
             "   ",

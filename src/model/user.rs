@@ -34,6 +34,12 @@ impl Username {
         Ok(Self(text.to_owned()))
     }
 
+    /// The user name that somebody meant: spaces around it and capitals are slips of theirs, or of their telephone.
+    #[must_use]
+    pub fn normalize(typed: &str) -> String {
+        typed.trim().to_lowercase()
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

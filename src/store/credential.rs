@@ -23,7 +23,7 @@ use crate::model::host::HostId;
 use crate::model::permission::Permissions;
 use crate::model::secret::{Digest, Form, Id, Presented};
 use crate::model::service::ServiceId;
-use crate::model::time::Time;
+use crate::model::time::{Lifetime, Time};
 use crate::model::user::{Disabled, UserId};
 
 /// SecretSlot credentials a list is about.
@@ -57,7 +57,7 @@ const fn owner_column(owner: OwnerId) -> (&'static str, i64) {
 pub(super) const RECORD_COLUMNS: &str = "c.number, c.id, c.kind, c.user_id, c.service_id, c.host_id, c.name, c.note, c.permissions, c.allowed_addresses, c.created_at, c.created_by, \
     c.expires_at, c.disabled_at, c.expired_seen_at, c.ended_at, c.ended_reason, c.rotated_at, c.previous_ends_at, c.user_agent, c.address, \
     c.rotations, c.previous_quiet_seconds, l.at, l.address, l.program, l.previous_at, l.previous_address, l.previous_program, \
-    l.earlier_at, l.earlier_address, l.earlier_program, c.created_by_name FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id";
+    l.earlier_at, l.earlier_address, l.earlier_program, c.created_by_name, c.idle_max_seconds FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id";
 
 /// When a credential was last used, whatever secret it was, of a row of `last_uses` called `l`; NULL: never.
 pub(super) const LAST_USED: &str =
@@ -80,6 +80,11 @@ const TOKENS_MADE: &str = "WITH RECURSIVE made (id) AS (SELECT id FROM credentia
 
 fn disabled(at: Option<i64>) -> Disabled {
     Disabled::from(at.is_some())
+}
+
+fn seconds(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Duration>> {
+    let seconds: Option<u32> = row.get(column)?;
+    Ok(seconds.map(|seconds| Duration::from_secs(seconds.into())))
 }
 
 fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Digest>> {
@@ -180,6 +185,7 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
         ),
         current_use,
         previous_use,
+        idle_max: seconds(row, 33)?,
         user_agent: row.get(19)?,
         address: address(20)?,
     };
@@ -188,9 +194,9 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
 
 /// What verification reads of a row of `credentials` called `c`.
 const LOOKUP_COLUMNS: &str = "c.kind, c.permissions, c.allowed_addresses, c.digest, c.previous_digest, c.previous_ends_at, c.expires_at, c.expired_seen_at, c.disabled_at, c.ended_at, \
-    c.password_at, c.created_at, c.user_id, c.service_id, c.host_id, c.rotations, c.previous_quiet_seconds, c.rotated_at";
+    c.password_at, c.created_at, c.user_id, c.service_id, c.host_id, c.rotations, c.previous_quiet_seconds, c.rotated_at, c.idle_max_seconds";
 /// How many these are.
-const LOOKUP_WIDTH: usize = 18;
+const LOOKUP_WIDTH: usize = 19;
 
 /// A credential and the user whose it is, in one SELECT.
 pub(super) fn lookup_sql() -> &'static str {
@@ -228,6 +234,7 @@ fn read_lookup(
     let ended = time(row, 9)?.is_some();
     let password_at = time(row, 10)?;
     let created_at = Time::from_unix(row.get(11)?);
+    let idle_max = seconds(row, 18)?;
     let make = move |owner| Credential {
         id,
         kind,
@@ -243,6 +250,7 @@ fn read_lookup(
         ended,
         seen_expired,
         password_at,
+        idle_max,
     };
     Ok((owner_id(row, 12)?, make))
 }
@@ -299,6 +307,15 @@ impl Select {
             OwnerId::Service(id) => self.service_by_id(id)?.map(Arc::new).map(Owner::Service),
             OwnerId::Host(id) => self.host_by_id(id)?.map(Arc::new).map(Owner::Host),
         })
+    }
+
+    /// When a credential's present secret was last used, as far as the file says.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
+    pub fn last_used_at(&self, id: Id) -> Result<Option<Time>, Error> {
+        let sql = "SELECT at FROM last_uses WHERE credential_id = ?";
+        Ok(self.one(sql, [id.as_str()], |row| time(row, 0))?.flatten())
     }
 
     /// One credential as lists show it.
@@ -554,6 +571,24 @@ impl Write<'_> {
         Ok(())
     }
 
+    /// Ends the session that a browser had before it signed in anew, if the browser really has its secret; its id.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn end_replaced_session(&self, id: Id, presented: &Digest) -> Result<Option<Id>, Error> {
+        let Some(session) = self.credential(id)? else {
+            return Ok(None);
+        };
+        let is_its_own = session
+            .digest
+            .is_some_and(|digest| digest.matches(presented));
+        if session.kind != Kind::Session || !is_its_own {
+            return Ok(None);
+        }
+        self.end_credential(id, Kind::Session, "replaced")?;
+        Ok(Some(id))
+    }
+
     /// Ends the secret before the last rotation.
     ///
     /// # Errors
@@ -575,6 +610,19 @@ impl Write<'_> {
             "DELETE FROM credentials WHERE user_id = ? AND kind = 'session' AND id IS NOT ?",
             params![user.0, keep.as_ref().map(Id::as_str)],
         )
+    }
+
+    /// Sets how long a session may stay unused.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn set_idle_max(&self, id: Id, idle_max: Lifetime) -> Result<(), Error> {
+        let seconds = match idle_max {
+            Lifetime::For(duration) => i64::try_from(duration.as_secs()).ok(),
+            Lifetime::Endless => None,
+        };
+        let sql = "UPDATE credentials SET idle_max_seconds = ? WHERE id = ?";
+        self.execute(sql, params![seconds, id.as_str()]).map(|_| ())
     }
 
     /// Notes that the holder of a session typed the password now.

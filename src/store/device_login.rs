@@ -5,6 +5,7 @@ use rusqlite::{Row, params};
 use super::Store;
 use super::code::NewCode;
 use super::read::Select;
+use super::throttle::CountersNow;
 use super::user::{invalid, time};
 use super::write::Write;
 use crate::model::code::Purpose;
@@ -15,7 +16,7 @@ use crate::model::secret::{Digest, Id, Presented};
 use crate::model::time::{Lifetime, Time};
 use crate::model::user::UserId;
 
-/// Sign-ins that may be under way at once, so that nobody can fill the file with them.
+/// Sign-ins that may be under way at once. One more drops the oldest that nobody answered.
 const UNDER_WAY_MAX: i64 = 10_000;
 
 /// What a device asks for.
@@ -82,11 +83,21 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Unavailable`] when too many are under way, or nothing could be written.
-    pub fn begin_device_login(&self, new: NewDeviceLogin, now: Time) -> Result<UserCode, Error> {
+    pub fn begin_device_login(
+        &self,
+        new: NewDeviceLogin,
+        counters: CountersNow,
+        now: Time,
+    ) -> Result<UserCode, Error> {
         self.note(move |select| {
+            select.store_counters(&counters())?;
             let sql = "SELECT count(*) FROM device_logins d JOIN codes c ON c.id = d.code_id WHERE c.expires_at > ?";
             if select.count(sql, [now.unix()])? >= UNDER_WAY_MAX {
-                return Err(Error::unavailable());
+                let oldest = "DELETE FROM codes WHERE id = (SELECT d.code_id FROM device_logins d JOIN codes c ON c.id = d.code_id \
+                              WHERE d.answer IS NULL AND c.expires_at > ? ORDER BY c.created_at, c.rowid LIMIT 1)";
+                if select.execute(oldest, [now.unix()])? == 0 {
+                    return Err(Error::unavailable());
+                }
             }
             let mut user_code = UserCode::random();
             while select.count("SELECT count(*) FROM device_logins WHERE user_code = ?", [user_code.letters()])? > 0 {

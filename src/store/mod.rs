@@ -53,7 +53,7 @@ pub use inventory::{Held, Listed};
 pub use overview::{FileFacts, KindCount};
 pub use read::{Page, Read, Select};
 pub use sweep::Swept;
-pub use throttle::RateLimit;
+pub use throttle::{CountersNow, RejectedAttempt};
 pub use uses::{Ends, PendingUse, Use, Uses};
 pub use write::Power;
 pub use write::Write;
@@ -63,7 +63,7 @@ use crate::model::error::Error;
 use crate::model::event::AuditDetails;
 use crate::model::time::Time;
 use recent::Recent;
-use writer::{Answer, Done, Job, Message, Writer};
+use writer::{Answer, Done, Durability, Job, Message, Writer};
 
 pub use writer::Waits;
 
@@ -149,7 +149,9 @@ impl Store {
         job: impl FnOnce(&Write<'_>) -> Result<(T, AuditDetails), Error> + Send + 'static,
     ) -> Result<T, Error> {
         let revokes = permit.action.revokes();
-        self.run(revokes, move |select| write::act(select, permit, job))
+        self.run(revokes, Durability::Synced, move |select| {
+            write::act(select, permit, job)
+        })
     }
 
     /// Reserves disk space for revocations on a full disk, for as long as this store is open.
@@ -174,12 +176,25 @@ impl Store {
         &self,
         job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        self.run(false, move |select| write::attempt(select, || job(select)))
+        self.run(false, Durability::Synced, move |select| {
+            write::attempt(select, || job(select))
+        })
+    }
+
+    /// The same, without waiting for the disk.
+    fn note_relaxed<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.run(false, Durability::Relaxed, move |select| {
+            write::attempt(select, || job(select))
+        })
     }
 
     fn run<T: Send + 'static>(
         &self,
         revokes: bool,
+        durability: Durability,
         job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (sender, receiver) = sync_channel::<Result<T, Error>>(1);
@@ -192,7 +207,7 @@ impl Store {
             });
             Done { answer, failure }
         };
-        let mut job = Job::new(Box::new(work));
+        let mut job = Job::with_durability(Box::new(work), durability);
         job.revokes = revokes;
         self.writer.send(Message::Job(job))?;
         // Nobody will answer when the writer has stopped meanwhile: the job was not begun.

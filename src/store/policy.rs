@@ -12,7 +12,7 @@ use crate::model::policy::{Choice, LifetimeRule, Policy};
 use crate::model::time::Lifetime;
 
 const COLUMNS: &str = "api_key_lifetime_choice, api_key_lifetimes, api_key_lifetime_default, api_key_lifetime_max, token_lifetime_choice, token_lifetime_default, \
-    token_lifetime_max, session_lifetime, ssh_key_types, ssh_rsa_bits_min, ssh_key_lifetime_max, api_keys_max, ssh_keys_max";
+    token_lifetime_max, session_lifetime, ssh_key_types, ssh_rsa_bits_min, ssh_key_lifetime_max, api_keys_max, ssh_keys_max, session_idle_max";
 
 fn seconds(lifetime: Lifetime) -> Option<i64> {
     match lifetime {
@@ -40,7 +40,7 @@ pub(super) fn insert(connection: &Connection, policy: &Policy) -> rusqlite::Resu
         .map(ToString::to_string)
         .collect();
     let sql = format!(
-        "INSERT OR REPLACE INTO policy (id, {COLUMNS}) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT OR REPLACE INTO policy (id, {COLUMNS}) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     );
     connection.execute(
         &sql,
@@ -58,6 +58,7 @@ pub(super) fn insert(connection: &Connection, policy: &Policy) -> rusqlite::Resu
             seconds(policy.ssh_key_lifetime_max),
             policy.api_keys_max,
             policy.ssh_keys_max,
+            seconds(policy.session_idle_max),
         ],
     )?;
     Ok(())
@@ -99,6 +100,7 @@ impl Select {
                 ssh_key_lifetime_max: lifetime(row, 10)?,
                 api_keys_max: row.get(11)?,
                 ssh_keys_max: row.get(12)?,
+                session_idle_max: lifetime(row, 13)?,
             })
         })?;
         found.ok_or_else(|| Error::Fault("the file lacks its policy".to_owned()))

@@ -14,8 +14,8 @@ use crate::model::time::Time;
 
 /// How long ended and expired API keys are kept for their reason, in seconds.
 const API_KEY_KEPT_SECONDS: i64 = 30 * 86_400;
-/// How long a throttle row can matter, in seconds.
-const THROTTLE_KEPT_SECONDS: i64 = 3_600;
+/// When a counter stops to matter; those of 100 attempts in a row always matter. As the index and `model::rate_limit` say.
+const THROTTLE_END: &str = "in_a_row < 100 AND since + max(3600, 86400 * in_a_row)";
 /// How long confirmed notices are kept, in seconds.
 const NOTICE_KEPT_SECONDS: i64 = 90 * 86_400;
 /// Days of usage that are kept, the present one included.
@@ -43,7 +43,7 @@ impl AddAssign for Swept {
 }
 
 impl Store {
-    /// Removes at most `rows_max` rows and what hangs on them; all zero when nothing is left to remove.
+    /// Removes at most `rows_max` rows of each kind, so that a flood of one keeps nobody from the others; all zero when nothing is left to remove.
     ///
     /// # Errors
     /// [`Error::Unavailable`] or [`Error::StorageFull`] when nothing could be written.
@@ -71,17 +71,13 @@ impl Store {
 
 impl Select {
     fn sweep(&self, now: Time, rows_max: usize) -> Result<Swept, Error> {
-        let mut left = rows_max;
-        let mut delete = |table: &str, key: &str, which: &str, before: i64| {
+        let limit = i64::try_from(rows_max).unwrap_or(i64::MAX);
+        let delete = |table: &str, key: &str, which: &str, before: i64| {
             let sql = format!(
                 "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {which} <= ? LIMIT ?)"
             );
-            let limit = i64::try_from(left).unwrap_or(i64::MAX);
-            let deleted = self.execute(&sql, params![before, limit])?;
-            left = left.saturating_sub(deleted);
-            Ok::<usize, Error>(deleted)
+            self.execute(&sql, params![before, limit])
         };
-        let limit = i64::try_from(rows_max).unwrap_or(i64::MAX);
         self.mark_expired_ssh_keys(now, limit)?;
         self.settle_refusals(now, limit)?;
         let (unix, old) = (now.unix(), now.unix() - API_KEY_KEPT_SECONDS);
@@ -114,7 +110,7 @@ impl Select {
                     "at",
                     unix - REQUEST_KEPT_SECONDS,
                 )?
-                + delete("throttle", "bucket", "since", unix - THROTTLE_KEPT_SECONDS)?
+                + delete("throttle", "bucket", THROTTLE_END, unix)?
                 + delete("known_browsers", "digest", "expires_at", unix)?
                 + delete(
                     "account_notices",

@@ -1,93 +1,105 @@
-//! The tables `throttle` and `known_browsers`: failed tries, kept over a restart.
+//! The tables `throttle` and `known_browsers`: counted attempts, kept over a restart, and browsers used before.
 
+use data_encoding::HEXLOWER;
 use rusqlite::params;
 
 use super::Store;
+use super::file::OpenError;
 use super::read::Select;
+use super::write::Write;
 use crate::model::error::Error;
+use crate::model::event::{Action, Actor, AuditDetails, Origin};
+use crate::model::rate_limit::{COUNTERS_MAX, Counter, LimitKey};
 use crate::model::secret::Digest;
 use crate::model::time::Time;
 use crate::model::user::UserId;
 
-/// The window in which tries are counted, in seconds.
-const WINDOW_SECONDS: i64 = 60;
+/// Counters as they are when the writer stores them.
+pub type CountersNow = Box<dyn FnOnce() -> Vec<(LimitKey, Counter)> + Send>;
 
-/// One thing that tries are counted for, and how many it has within a minute.
-#[derive(Debug, Clone)]
-pub struct RateLimit {
-    pub name: String,
-    pub tries_max: u32,
+/// The event of a rejected attempt.
+pub struct RejectedAttempt {
+    pub at: Time,
+    pub action: Action,
+    pub actor: Actor,
+    pub origin: Origin,
+    pub trace: AuditDetails,
 }
 
 impl Store {
-    /// Counts one try for each of `buckets`, before it is made. `None`: go ahead; else the seconds until the next try,
-    /// and nothing was counted.
+    /// The counters that were stored.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] or [`Error::StorageFull`] when it could not be counted.
-    pub fn hit(&self, buckets: Vec<RateLimit>, now: Time) -> Result<Option<u64>, Error> {
-        self.note(move |select| {
-            let mut wait = None;
-            for bucket in &buckets {
-                wait = wait.max(select.wait_of(bucket, now)?);
-            }
-            if wait.is_none() {
-                for bucket in &buckets {
-                    let sql = "INSERT INTO throttle (bucket, since, count) VALUES (?1, ?2, 1) ON CONFLICT DO UPDATE SET \
-                               count = CASE WHEN since > ?2 - ?3 AND since <= ?2 THEN count + 1 ELSE 1 END, since = CASE WHEN since > ?2 - ?3 AND since <= ?2 THEN since ELSE ?2 END";
-                    select.execute(sql, params![bucket.name, now.unix(), WINDOW_SECONDS])?;
-                }
-            }
-            Ok(wait)
-        })
+    /// [`OpenError`] when the database can't be read.
+    pub fn counters(&self) -> Result<Vec<(LimitKey, Counter)>, OpenError> {
+        let counters = self.read().and_then(|read| read.counters());
+        counters.map_err(|error| OpenError::new(&self.path, &error.to_string()))
     }
 
-    /// Takes a counted try back: it was right.
+    /// Stores the counters of a failed attempt and its event. The commit survives a kill; it does not wait for the
+    /// disk, so that failures cost no sync.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] or [`Error::StorageFull`] when it could not be written.
-    pub fn forget_tries(&self, buckets: Vec<RateLimit>) -> Result<(), Error> {
-        self.note(move |select| {
-            for bucket in &buckets {
-                select.execute(
-                    "UPDATE throttle SET count = max(count - 1, 0) WHERE bucket = ?",
-                    [&bucket.name],
-                )?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Remembers a browser in which `user` signed in.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] or [`Error::StorageFull`] when it could not be written.
-    pub fn remember_browser(
+    /// [`Error::Unavailable`] or [`Error::StorageFull`] when nothing could be written.
+    pub fn note_failed_attempt(
         &self,
-        digest: Digest,
-        user: UserId,
-        expires_at: Time,
+        counters: CountersNow,
+        event: Option<RejectedAttempt>,
     ) -> Result<(), Error> {
-        self.note(move |select| {
-            let sql = "INSERT OR REPLACE INTO known_browsers (digest, user_id, expires_at) VALUES (?, ?, ?)";
-            select.execute(sql, params![digest.as_bytes(), user.0, expires_at.unix()]).map(|_| ())
+        self.note_relaxed(move |select| {
+            select.store_counters(&counters())?;
+            let Some(event) = event else {
+                return Ok(());
+            };
+            let RejectedAttempt {
+                at,
+                action,
+                actor,
+                origin,
+                trace,
+            } = event;
+            select.add_refusal(at, action.as_str(), &actor, &origin, &trace)
         })
     }
 }
 
 impl Select {
-    fn wait_of(&self, bucket: &RateLimit, now: Time) -> Result<Option<u64>, Error> {
-        let found = self.one(
-            "SELECT since, count FROM throttle WHERE bucket = ?",
-            [&bucket.name],
-            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, u32>(1)?)),
-        )?;
-        let Some((since, count)) = found else {
-            return Ok(None);
+    /// The counters that were stored: the longest rows first, as many as memory takes.
+    fn counters(&self) -> Result<Vec<(LimitKey, Counter)>, Error> {
+        let sql = "SELECT bucket, since, count, in_a_row FROM throttle ORDER BY in_a_row DESC, since DESC LIMIT ?";
+        let limit = i64::try_from(COUNTERS_MAX).unwrap_or(i64::MAX);
+        let rows = self.all(sql, [limit], |row| {
+            let counter = Counter {
+                since: Time::from_unix(row.get(1)?),
+                count: row.get(2)?,
+                in_a_row: row.get(3)?,
+            };
+            Ok((row.get::<_, String>(0)?, counter))
+        })?;
+        // The first edition wrote other keys, which mattered for a minute.
+        let key = |text: String| {
+            let bytes = HEXLOWER.decode(text.as_bytes()).ok()?;
+            Some(LimitKey::from_stored(bytes.try_into().ok()?))
         };
-        let left = since + WINDOW_SECONDS - now.unix();
-        let over = count >= bucket.tries_max && left > 0 && since <= now.unix();
-        Ok(over.then_some(left.unsigned_abs()))
+        let known = rows.into_iter();
+        Ok(known
+            .filter_map(|(text, counter)| Some((key(text)?, counter)))
+            .collect())
+    }
+
+    pub(super) fn store_counters(&self, counters: &[(LimitKey, Counter)]) -> Result<(), Error> {
+        let sql =
+            "INSERT OR REPLACE INTO throttle (bucket, since, count, in_a_row) VALUES (?, ?, ?, ?)";
+        for (key, counter) in counters {
+            let key = HEXLOWER.encode(key.as_bytes());
+            let Counter {
+                since,
+                count,
+                in_a_row,
+            } = counter;
+            self.execute(sql, params![key, since.unix(), count, in_a_row])?;
+        }
+        Ok(())
     }
 
     /// Whether `user` signed in before in the browser with this cookie.
@@ -97,5 +109,32 @@ impl Select {
     pub fn knows_browser(&self, digest: &Digest, user: UserId, now: Time) -> Result<bool, Error> {
         let sql = "SELECT count(*) FROM known_browsers WHERE digest = ? AND user_id = ? AND expires_at > ?";
         Ok(self.count(sql, params![digest.as_bytes(), user.0, now.unix()])? > 0)
+    }
+}
+
+impl Write<'_> {
+    /// Stores counters with the act that they belong to.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn store_counters(&self, counters: CountersNow) -> Result<(), Error> {
+        let select: &Select = self;
+        select.store_counters(&counters())
+    }
+
+    /// Remembers a browser in which `user` signed in.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn remember_browser(
+        &self,
+        digest: &Digest,
+        user: UserId,
+        expires_at: Time,
+    ) -> Result<(), Error> {
+        let sql =
+            "INSERT OR REPLACE INTO known_browsers (digest, user_id, expires_at) VALUES (?, ?, ?)";
+        self.execute(sql, params![digest.as_bytes(), user.0, expires_at.unix()])
+            .map(|_| ())
     }
 }

@@ -109,6 +109,7 @@ fn refusal(error: &Error) -> Option<AuditDetails> {
         }
         Error::Unauthenticated { .. }
         | Error::WrongPassword
+        | Error::Locked
         | Error::PasswordNeeded
         | Error::Invalid(_)
         | Error::NotFound(_)

@@ -62,14 +62,29 @@ pub(super) struct Job {
     since: Instant,
     /// Carried out on a full disk, too.
     pub(super) revokes: bool,
+    durability: Durability,
+}
+
+/// Whether a commit waits for the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// It survives a power cut.
+    Synced,
+    /// It survives a kill. With a job that needs more it is synced all the same.
+    Relaxed,
 }
 
 impl Job {
     pub(super) fn new(work: Work) -> Self {
+        Self::with_durability(work, Durability::Synced)
+    }
+
+    pub(super) fn with_durability(work: Work, durability: Durability) -> Self {
         Self {
             work,
             since: Instant::now(),
             revokes: false,
+            durability,
         }
     }
 }
@@ -247,7 +262,7 @@ impl WriterLoop {
             self.note_health(false);
             return;
         }
-        let probed = self.begin().and_then(|()| {
+        let probed = self.begin(Durability::Synced).and_then(|()| {
             let touched = "UPDATE installation SET created_at = created_at; COMMIT";
             Ok(self.select.connection.execute_batch(touched)?)
         });
@@ -269,13 +284,15 @@ impl WriterLoop {
         reserve.refill()
     }
 
-    /// Begins a transaction whose commit waits for the disk.
-    fn begin(&mut self) -> Result<(), Error> {
+    /// Begins a transaction whose commit waits for the disk, or does not.
+    fn begin(&mut self, durability: Durability) -> Result<(), Error> {
         self.select.roll_back();
         let connection = &self.select.connection;
-        if self.is_relaxed {
-            connection.pragma_update(None, "synchronous", "FULL")?;
-            self.is_relaxed = false;
+        let relaxed = durability == Durability::Relaxed;
+        if self.is_relaxed != relaxed {
+            let mode = if relaxed { "NORMAL" } else { "FULL" };
+            connection.pragma_update(None, "synchronous", mode)?;
+            self.is_relaxed = relaxed;
         }
         self.select.exec_tx("BEGIN IMMEDIATE")
     }
@@ -288,7 +305,7 @@ impl WriterLoop {
         if jobs.is_empty() {
             return stop;
         }
-        while let Err(error) = self.begin() {
+        while let Err(error) = self.begin(needed(&jobs)) {
             // Others waited as long behind these: their time must not begin anew.
             stop |= self.gather(&mut jobs, QUEUE_MAX);
             let busy = matches!(error, Error::Unavailable { .. });
@@ -438,6 +455,16 @@ impl WriterLoop {
         if let Err((_, error)) = connection.close() {
             log::warn!("the file was not closed: {error}");
         }
+    }
+}
+
+/// What the commit of all these jobs together needs.
+fn needed(jobs: &[Job]) -> Durability {
+    let synced = jobs.iter().any(|job| job.durability == Durability::Synced);
+    if synced {
+        Durability::Synced
+    } else {
+        Durability::Relaxed
     }
 }
 

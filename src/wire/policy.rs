@@ -20,6 +20,7 @@ pub struct PolicyOut {
     pub token_lifetime_default: String,
     pub token_lifetime_max: String,
     pub session_lifetime: String,
+    pub session_idle_max: String,
     pub ssh_key_types: Vec<String>,
     pub ssh_rsa_bits_min: u32,
     pub ssh_key_lifetime_max: String,
@@ -43,6 +44,7 @@ impl PolicyOut {
             token_lifetime_default: policy.token.default.to_string(),
             token_lifetime_max: policy.token.max.to_string(),
             session_lifetime: policy.session_lifetime.to_string(),
+            session_idle_max: policy.session_idle_max.to_string(),
             ssh_key_types: policy.ssh_key_types.clone(),
             ssh_rsa_bits_min: policy.ssh_rsa_bits_min,
             ssh_key_lifetime_max: policy.ssh_key_lifetime_max.to_string(),
@@ -72,6 +74,8 @@ pub struct PolicyPatch {
     pub token_lifetime_max: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub session_lifetime: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub session_idle_max: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub ssh_key_types: Option<Vec<String>>,
     #[serde(
@@ -108,6 +112,7 @@ impl PolicyPatch {
             lifetime("token_lifetime_default", self.token_lifetime_default);
         let token_lifetime_max = lifetime("token_lifetime_max", self.token_lifetime_max);
         let session_lifetime = lifetime("session_lifetime", self.session_lifetime);
+        let session_idle_max = lifetime("session_idle_max", self.session_idle_max);
         let ssh_key_lifetime_max = lifetime("ssh_key_lifetime_max", self.ssh_key_lifetime_max);
         let lifetimes = |texts: Vec<String>| {
             texts
@@ -128,6 +133,7 @@ impl PolicyPatch {
             token_lifetime_default,
             token_lifetime_max,
             session_lifetime,
+            session_idle_max,
             ssh_key_types: self.ssh_key_types,
             ssh_rsa_bits_min: self.ssh_rsa_bits_min,
             ssh_key_lifetime_max,

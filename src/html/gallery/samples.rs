@@ -177,6 +177,7 @@ pub fn record(words: &Words, n: usize) -> Record {
         last_use: (n % 5 != 1).then(|| last_use(words, n)),
         current_use: (n % 5 != 1).then(|| last_use(words, n)),
         previous_use: (n % 6 == 4).then(|| last_use(words, n + 1)),
+        idle_max: None,
         user_agent: None,
         address: None,
     }

@@ -54,7 +54,7 @@ pub fn change_password(context: &RequestContext<'_>, caller: &Caller) -> Answer 
         Password::typed(&wanted.current).map_err(|message| Error::field("current", message))?;
     context
         .app()
-        .change_password(caller, &current, &wanted.new)?;
+        .change_password(caller, &current, &wanted.new, None)?;
     no_content()
 }
 
@@ -106,6 +106,7 @@ fn set_password(context: &RequestContext<'_>, purpose: Purpose) -> Answer {
         code,
         purpose,
         &wanted.password,
+        None,
         context.origin(Channel::Api),
         context.now,
     )?;

@@ -45,7 +45,13 @@ pub fn change_password(context: &RequestContext<'_>, caller: &Caller, input: Inp
     let current = Password::typed(input.value("current").unwrap_or_default())
         .map_err(|message| Error::field("current", message));
     let new = input.value("new").unwrap_or_default();
-    match current.and_then(|current| context.app().change_password(caller, &current, new)) {
+    let browser = super::sign_in::present_browser(context);
+    let change = |current: Password| {
+        context
+            .app()
+            .change_password(caller, &current, new, browser.as_ref())
+    };
+    match current.and_then(change) {
         Ok(()) => done("/account", "password"),
         Err(error) => again(error.into(), input, "current", |password_input| {
             Ok(pages::show(

@@ -24,6 +24,7 @@ use crate::model::credential::{CredentialChange, Kind, Record, UsageDay};
 use crate::model::error::Error;
 use crate::model::permission::Permissions;
 use crate::model::secret::Id;
+use crate::model::text::{is_same_name, normalize};
 use crate::model::user::{Disabled, Username};
 use crate::wire::{ApiKeyIn, ApiKeyPatch, RotateIn};
 
@@ -81,7 +82,7 @@ fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<(Subject, Recor
 pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let subject = subject(context, caller)?;
     let filter = Filter {
-        text: query(context, "text").unwrap_or_default(),
+        text: normalize(&query(context, "text").unwrap_or_default()),
         state: query(context, "state")
             .as_deref()
             .and_then(DisplayStatus::from_word),
@@ -575,7 +576,7 @@ fn delete_form(
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let (subject, record) = find(context, caller)?;
     let typed = input.value("confirm").unwrap_or_default().trim();
-    if pages::must_type_name(&record, context.now) && typed != record.name {
+    if pages::must_type_name(&record, context.now) && !is_same_name(typed, &record.name) {
         let problem = Error::field("confirm", format!("type {} to delete it", record.name)).into();
         return again(problem, input, "confirm", |input| {
             delete_form(context, caller, subject, record, input)

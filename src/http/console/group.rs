@@ -66,8 +66,10 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 fn member(input: &Input) -> Result<Username, Error> {
-    Username::parse(input.value("username").unwrap_or_default().trim())
-        .map_err(|message| Error::field("username", message))
+    Username::parse(&Username::normalize(
+        input.value("username").unwrap_or_default(),
+    ))
+    .map_err(|message| Error::field("username", message))
 }
 
 pub fn add_member(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {

@@ -135,7 +135,7 @@ fn try_edit(
     };
     let mut change = patch.parse()?;
     // Without one the form is not ours.
-    let version = input.value("version").ok_or(Problem::CrossSite)?;
+    let version = input.value("version").ok_or(Problem::ForeignForm)?;
     change.version = Some(version.to_owned());
     Ok(context.app().edit_host(caller, id, change)?)
 }

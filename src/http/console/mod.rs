@@ -212,7 +212,7 @@ fn require_form_token(
     if Digest::of(form_token(context, bound_to).as_bytes()).matches(&sent) {
         Ok(())
     } else {
-        Err(Problem::CrossSite)
+        Err(Problem::ForeignForm)
     }
 }
 
@@ -239,17 +239,17 @@ fn nonce_again(context: &RequestContext<'_>, caller: &Caller, input: &Input) -> 
 /// How long a form may lie open. What it made is remembered for a day, so that later nobody knew that it was sent before.
 const FORM_SECONDS: i64 = 23 * 3_600;
 
-/// The nonce of a form, as the promise that it is hidden_fields out once. A form without one is not ours.
+/// The nonce of a form, as the promise that it is carried out once. A form without one is not ours.
 fn once(
     context: &RequestContext<'_>,
     caller: &Caller,
     input: &Input,
 ) -> Result<IdempotencyKey, Problem> {
-    let nonce = input.value("nonce").ok_or(Problem::CrossSite)?;
-    let (made_at, word) = nonce.split_once('-').ok_or(Problem::CrossSite)?;
-    let made_at: i64 = made_at.parse().map_err(|_| Problem::CrossSite)?;
+    let nonce = input.value("nonce").ok_or(Problem::ForeignForm)?;
+    let (made_at, word) = nonce.split_once('-').ok_or(Problem::ForeignForm)?;
+    let made_at: i64 = made_at.parse().map_err(|_| Problem::ForeignForm)?;
     if word.len() != 20 || !word.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        return Err(Problem::CrossSite);
+        return Err(Problem::ForeignForm);
     }
     if context.now.unix().saturating_sub(made_at) > FORM_SECONDS {
         let sentence = "This form lay open for a day, and may have been sent before; look it over, and send it once more.";
@@ -267,12 +267,14 @@ fn once(
     })
 }
 
+/// The session secret in the cookie.
+fn session_secret(context: &RequestContext<'_>) -> Option<Presented> {
+    Presented::parse(&cookie::read(context, cookie::SESSION)?)
+}
+
 /// Who is signed in, by the session in the cookie.
 fn signed_in(context: &RequestContext<'_>) -> Result<Option<Caller>, Problem> {
-    let Some(presented) = cookie::read(context, cookie::SESSION)
-        .as_deref()
-        .and_then(Presented::parse)
-    else {
+    let Some(presented) = session_secret(context) else {
         return Ok(None);
     };
     match context.app().caller(
@@ -345,7 +347,7 @@ pub fn send(context: &RequestContext<'_>, handler: Act) -> Answer {
             .map_err(|message| Error::field("password", message))
             .and_then(|typed| context.app().confirm_password(&caller, &typed));
         match confirmed {
-            Ok(()) => caller = signed_in(context)?.ok_or(Problem::CrossSite)?,
+            Ok(()) => caller = signed_in(context)?.ok_or(Problem::ForeignForm)?,
             Err(Error::Invalid(errors)) => {
                 return Ok(require_password(context, &caller, input, errors));
             }
@@ -520,5 +522,9 @@ fn require_same_origin(context: &RequestContext<'_>) -> Result<(), Problem> {
         (None, Some(origin)) => gate::is_own_origin(context, origin),
         (None, None) => false,
     };
-    if own { Ok(()) } else { Err(Problem::CrossSite) }
+    if own {
+        Ok(())
+    } else {
+        Err(gate::cross_site(context))
+    }
 }

@@ -117,6 +117,7 @@ fn parse(input: &Input) -> Result<PolicyChange, Error> {
         token_lifetime_default: text("token_lifetime_default"),
         token_lifetime_max: text("token_lifetime_max"),
         session_lifetime: text("session_lifetime"),
+        session_idle_max: text("session_idle_max"),
         ssh_key_types: Some(types),
         ssh_rsa_bits_min: number("ssh_rsa_bits_min")?,
         ssh_key_lifetime_max: text("ssh_key_lifetime_max"),

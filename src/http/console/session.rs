@@ -1,12 +1,12 @@
 //! `/sessions`.
 
-use super::{Answer, cookie, done, frame, see_other, show};
+use super::{Answer, done, frame, show};
 use crate::app::{App, WithMade};
 use crate::html::form::Input;
 use crate::html::session::{self as pages, SessionList};
 use crate::http::context::RequestContext;
 use crate::model::caller::Caller;
-use crate::model::credential::Kind;
+use crate::model::credential::{Kind, State};
 use crate::model::error::Error;
 use crate::model::secret::Id;
 
@@ -25,7 +25,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             ROWS_MAX,
         )?
         .items;
-    rows.retain(|record| record.expires_at.is_none_or(|end| end > context.now));
+    rows.retain(|record| record.state(context.now) == State::Active);
     rows.sort_by_key(|record| {
         std::cmp::Reverse(
             record
@@ -58,9 +58,7 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     if id != caller.credential.id {
         return done("/sessions", "signed-out-there");
     }
-    let mut response = see_other("/signed-out");
-    cookie::clear(context, &mut response, cookie::SESSION);
-    Ok(response)
+    Ok(super::sign_in::after_sign_out(context))
 }
 
 pub fn delete_others(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {

@@ -3,10 +3,10 @@
 use rouille::Response;
 
 use super::{
-    Answer, cookie, form, frame, outside, page, random_word, require_form_token, see_other, show,
-    sign_in_view, signed_in,
+    Answer, cookie, form, frame, outside, page, random_word, require_form_token, see_other,
+    session_secret, show, sign_in_view, signed_in,
 };
-use crate::app::SignedIn;
+use crate::app::{Browser, SignedIn};
 use crate::html::form::Input;
 use crate::html::sign_in::{self as pages, ByCode, KEPT, SavedForm, SignIn};
 use crate::http::context::RequestContext;
@@ -51,6 +51,17 @@ fn browser(context: &RequestContext<'_>) -> (String, bool) {
         Some(value) => (value, false),
         None => (random_word(), true),
     }
+}
+
+/// The digest under which the store knows a browser.
+pub(super) fn browser_digest(context: &RequestContext<'_>, browser: &str) -> Digest {
+    context.app().keyed(&[b"browser", browser.as_bytes()])
+}
+
+/// The digest of the browser that asks, when it has its cookie.
+pub(super) fn present_browser(context: &RequestContext<'_>) -> Option<Digest> {
+    let (browser, is_new) = browser(context);
+    (!is_new).then(|| browser_digest(context, &browser))
 }
 
 fn with_browser(
@@ -130,10 +141,13 @@ pub fn sign_in(context: &RequestContext<'_>) -> Answer {
         .unwrap_or_default()
         .to_owned();
     let kept = kept(&input);
-    let digest = context.app().keyed(&[b"browser", browser.as_bytes()]);
-    match try_sign_in(context, &input, &digest) {
-        Ok(signed_in) => begin(context, signed_in, digest, next, kept),
-        Err(error @ (Error::WrongPassword | Error::TooMany { .. })) => {
+    let browser = Browser {
+        digest: browser_digest(context, &browser),
+        session: session_secret(context),
+    };
+    match try_sign_in(context, &input, &browser) {
+        Ok(signed_in) => begin(context, signed_in, next, kept),
+        Err(error @ (Error::WrongPassword | Error::Locked | Error::TooMany { .. })) => {
             let problem = Problem::from(error);
             let input = Input {
                 values: input
@@ -162,7 +176,7 @@ pub fn sign_in(context: &RequestContext<'_>) -> Answer {
 fn try_sign_in(
     context: &RequestContext<'_>,
     input: &Input,
-    browser: &Digest,
+    browser: &Browser,
 ) -> Result<SignedIn, Error> {
     let name = input.value("username").unwrap_or_default();
     // What is too long to be a password is as wrong as any other, and nothing is computed for it.
@@ -191,13 +205,9 @@ fn kept(input: &Input) -> Option<SavedForm> {
 fn begin(
     context: &RequestContext<'_>,
     signed_in: SignedIn,
-    browser: Digest,
     next: String,
     kept: Option<SavedForm>,
 ) -> Answer {
-    context
-        .app()
-        .remember_browser(browser, &signed_in.user, context.now)?;
     let seconds = signed_in.expires_at.since(context.now).as_secs();
     let text = signed_in.secret.reveal();
     let mut response = match kept {
@@ -229,9 +239,18 @@ pub fn sign_out(
     _: Input,
 ) -> Answer {
     context.app().sign_out(caller)?;
+    Ok(after_sign_out(context))
+}
+
+/// Leads out: without the cookie, and without pages in the browser's cache. Other cookies stay: of other sites on this
+/// host, and the one by which this browser is known.
+pub(super) fn after_sign_out(context: &RequestContext<'_>) -> Response {
     let mut response = see_other("/signed-out");
     cookie::clear(context, &mut response, cookie::SESSION);
-    Ok(response)
+    response
+        .headers
+        .push(("Clear-Site-Data".into(), "\"cache\"".into()));
+    response
 }
 
 /// `GET /signed-out`.
@@ -329,6 +348,7 @@ fn send_code(context: &RequestContext<'_>, purpose: Purpose) -> Answer {
                 presented,
                 purpose,
                 input.value("password").unwrap_or_default(),
+                Some(&browser_digest(context, &browser)),
                 context.origin(Channel::Console),
                 context.now,
             )
@@ -360,7 +380,9 @@ fn set_up(context: &RequestContext<'_>, presented: Presented, input: &Input) -> 
     let mut faults = Faults::default();
     let username = faults.take(
         "username",
-        Username::parse(input.value("username").unwrap_or_default()),
+        Username::parse(&Username::normalize(
+            input.value("username").unwrap_or_default(),
+        )),
     );
     let display_name = form::filled(input, "display_name")
         .and_then(|name| faults.take("display_name", parse_name(&name)));

@@ -20,6 +20,7 @@ use crate::model::credential::{Kind, Record, State};
 use crate::model::error::Error;
 use crate::model::permission::BuiltinPermission;
 use crate::model::secret::{Id, Secret};
+use crate::model::text::normalize;
 use crate::model::user::{Disabled, User, UserChange, Username};
 use crate::wire::{UserIn, UserPatch};
 
@@ -38,7 +39,7 @@ fn path(user: &User) -> String {
 }
 
 pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let text = query(context, "text").unwrap_or_default();
+    let text = normalize(&query(context, "text").unwrap_or_default());
     let wanted = text.to_lowercase();
     let mut users = context.app().users(caller, None, ROWS_MAX)?.items;
     users.retain(|user| {

@@ -125,6 +125,11 @@ impl<H: 'static> Service<H> {
         if then == Then::CloseUnread {
             self.watch.unread.set(true);
         }
+        // What held a password is freed, and so wiped, when its connection ends: hyper keeps its buffer until then.
+        let then = match (lane, then) {
+            (Lane::Hash, Then::GoOn) => Then::Close,
+            (_, then) => then,
+        };
         let request = convert::request(&parts, self.watch.slot.peer, self.https, body);
         let pool = match lane {
             Lane::Quick => {

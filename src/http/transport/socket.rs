@@ -43,7 +43,9 @@ impl Socket {
                     let mut buffer = ReadBuf::new(scratch);
                     let mut stream = self.0.borrow_mut();
                     ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer))?;
-                    Poll::Ready(io::Result::Ok(buffer.filled().len()))
+                    let count = buffer.filled().len();
+                    scratch[..count].fill(0);
+                    Poll::Ready(io::Result::Ok(count))
                 })
             });
             match read.await {

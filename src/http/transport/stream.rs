@@ -94,24 +94,30 @@ impl Stream {
                         return Poll::Pending;
                     }
                 }
-                let bytes = buffer.filled();
-                if bytes.is_empty() {
-                    self.ended = true;
-                } else if self.carry.is_empty() {
-                    if self.hands_head(bytes, cursor) {
-                        return Poll::Ready(Ok(()));
-                    }
-                } else {
-                    self.carry.extend_from_slice(bytes);
-                    if self.hands_carried_head(cursor) {
-                        return Poll::Ready(Ok(()));
-                    }
+                let count = buffer.filled().len();
+                let handed = self.takes_head_bytes(&scratch[..count], cursor);
+                scratch[..count].fill(0);
+                if handed {
+                    return Poll::Ready(Ok(()));
                 }
             }
         })
     }
 
-    /// Looks for a head in what was just read, with nothing hidden_fields over.
+    /// Takes what was just read in front of a head or in it; whether a head was handed on.
+    fn takes_head_bytes(&mut self, bytes: &[u8], cursor: &mut ReadBufCursor<'_>) -> bool {
+        if bytes.is_empty() {
+            self.ended = true;
+            false
+        } else if self.carry.is_empty() {
+            self.hands_head(bytes, cursor)
+        } else {
+            self.carry.extend_from_slice(bytes);
+            self.hands_carried_head(cursor)
+        }
+    }
+
+    /// Looks for a head in what was just read, with nothing carried over.
     fn hands_head(&mut self, bytes: &[u8], cursor: &mut ReadBufCursor<'_>) -> bool {
         match self.scan.look(bytes) {
             Found::More => self.carry.extend_from_slice(bytes),
@@ -207,10 +213,12 @@ impl Stream {
             let room = room.min(scratch.len());
             let mut buffer = ReadBuf::new(&mut scratch[..room]);
             ready!(self.client.poll_read(cx, &mut buffer))?;
-            let bytes = buffer.filled();
-            cursor.put_slice(bytes);
-            self.ended = bytes.is_empty();
-            Poll::Ready(Ok(bytes.len()))
+            let count = buffer.filled().len();
+            cursor.put_slice(buffer.filled());
+            // A password must not stay here until the next client's bytes.
+            scratch[..count].fill(0);
+            self.ended = count == 0;
+            Poll::Ready(Ok(count))
         })
     }
 

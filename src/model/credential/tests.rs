@@ -46,6 +46,7 @@ fn credential() -> Credential {
         ended: false,
         seen_expired: false,
         password_at: None,
+        idle_max: None,
     }
 }
 
@@ -213,6 +214,7 @@ fn a_state_is_the_first_that_counts() {
         last_use: None,
         current_use: None,
         previous_use: None,
+        idle_max: None,
         user_agent: None,
         address: None,
     };
@@ -341,4 +343,22 @@ fn each_refusal_has_a_sentence_of_its_own() {
     let sentences: std::collections::HashSet<_> = all.map(RejectReason::sentence).into();
     assert_eq!(sentences.len(), all.len());
     assert!(sentences.iter().all(|one| one.ends_with('.')));
+}
+
+#[test]
+fn unused_session_is_idle_to_the_second() {
+    let session = Credential {
+        kind: Kind::Session,
+        idle_max: Some(Duration::from_secs(60)),
+        ..credential()
+    };
+    let later = |seconds: i64| Time::from_unix(NOW.unix() + seconds);
+    assert!(!session.is_idle(None, later(59)) && session.is_idle(None, later(60)));
+    assert!(!session.is_idle(Some(later(10)), later(69)));
+    assert!(session.is_idle(Some(later(10)), later(70)));
+    assert!(
+        !session.is_idle(Some(later(-500)), later(59)),
+        "created since"
+    );
+    assert!(!credential().is_idle(None, later(1_000_000)), "no limit");
 }

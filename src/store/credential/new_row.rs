@@ -51,6 +51,7 @@ impl NewRow {
             last_use: None,
             current_use: None,
             previous_use: None,
+            idle_max: None,
             user_agent: self.user_agent,
             address: self.address,
         }

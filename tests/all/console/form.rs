@@ -355,6 +355,7 @@ fn forms_of_admins_come_back_too() {
         ("token_lifetime_max", "48h"),
         ("token_lifetime_default", "90m"),
         ("session_lifetime", "8d"),
+        ("session_idle_max", "8d"),
         ("ssh_rsa_bits_min", "many"),
         ("ssh_rsa_bits_min", "1024"),
         ("ssh_key_lifetime_max", "x"),

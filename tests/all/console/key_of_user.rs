@@ -151,7 +151,7 @@ fn service_key_is_offered_a_year_where_policy_permits_it() {
     let mut alice = site.signed_in("alice");
     let token = site.token("alice");
     let header = format!("Bearer {token}");
-    let mut send = |method: &str, path: &str, body: &str| {
+    let send = |method: &str, path: &str, body: &str| {
         let headers = [
             ("Authorization", header.as_str()),
             ("Content-Type", "application/json"),

@@ -14,6 +14,7 @@ mod hostile;
 mod kept;
 mod key_of_user;
 mod lane;
+mod lock;
 mod markup;
 mod names;
 mod session;

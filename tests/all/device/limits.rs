@@ -201,6 +201,57 @@ fn one_address_can_not_begin_without_end() {
 }
 
 #[test]
+fn site_of_many_addresses_has_a_limit_of_its_own() {
+    let lab = Lab::new();
+    let from = |address: &str| lab.begin_from(address).0;
+    for number in 0..120 {
+        assert_eq!(from(&format!("2001:db8:1:{number}::1")), 200, "{number}");
+    }
+    assert_eq!(from("2001:db8:1:999::1"), 429);
+    assert_eq!(from("2001:db8:2:999::1"), 200);
+    for number in 0..120 {
+        assert_eq!(from(&format!("192.0.2.{number}")), 200, "{number}");
+    }
+    assert_eq!(from("192.0.2.200"), 429);
+    assert_eq!(from("192.0.3.200"), 200);
+}
+
+#[test]
+fn full_list_drops_the_oldest_unanswered_login() {
+    let lab = Lab::new();
+    let answered = lab.begin();
+    lab.app()
+        .approve_device_login(
+            &lab.at_console("alice"),
+            text(&answered, "user_code"),
+            hours(1),
+        )
+        .unwrap();
+    lab.turn(1);
+    let oldest = lab.begin();
+    lab.turn(1);
+    let next = lab.begin();
+    lab.turn(1);
+    let database = rusqlite::Connection::open(lab.folder.path().join("keycroft.db")).unwrap();
+    let now = lab.clock.now().unix();
+    let numbers =
+        "WITH RECURSIVE r (n) AS (VALUES (1) UNION ALL SELECT n + 1 FROM r WHERE n < 9997)";
+    let fill = format!(
+        "BEGIN; {numbers} INSERT INTO codes (id, purpose, digest, uses_left, created_at, expires_at)
+            SELECT printf('%012d', n), 'device', zeroblob(32), 1, {now}, {now} + 300 FROM r;
+         {numbers} INSERT INTO device_logins (code_id, user_code, computer, program)
+            SELECT printf('%012d', n), printf('%08d', n), 'x', 'x' FROM r; COMMIT;"
+    );
+    database.execute_batch(&fill).unwrap();
+    let newest = lab.begin();
+    assert_eq!(lab.polled(&oldest), "invalid_grant");
+    for waiting in [next, newest] {
+        assert_eq!(lab.polled(&waiting), "authorization_pending");
+    }
+    assert_eq!(lab.poll(&answered).0, 200);
+}
+
+#[test]
 fn what_is_wrong_is_said_in_the_standards_words() {
     let lab = Lab::new();
     let begun = lab.begin();

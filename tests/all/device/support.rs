@@ -86,6 +86,19 @@ impl Lab {
         body
     }
 
+    /// Begins a login from this address.
+    pub fn begin_from(&self, address: &str) -> (u16, Value) {
+        let server_state = ServerState::open(&self.app_state, &self.settings).unwrap();
+        let kind = (
+            "Content-Type".to_owned(),
+            "application/x-www-form-urlencoded".to_owned(),
+        );
+        let peer = std::net::SocketAddr::new(address.parse().unwrap(), 40_000);
+        let (path, body) = ("/oauth/device_authorization", b"client_id=keycroft-cli");
+        let request = Request::fake_http_from(peer, "POST", path, vec![kind], body.to_vec());
+        answer(respond(&server_state, &request))
+    }
+
     pub fn poll(&self, begun: &Value) -> (u16, Value) {
         self.post(
             "/oauth/token",

@@ -7,6 +7,7 @@ mod compressed;
 mod damage;
 mod disk;
 mod lock;
+mod memory;
 mod owner;
 mod process;
 mod recent;

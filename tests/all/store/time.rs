@@ -156,6 +156,7 @@ fn a_code_seen_over_stays_so() {
         present(),
         Purpose::PasswordReset,
         "blue teapots sing at dawn",
+        None,
         origin(),
         NOW,
     );

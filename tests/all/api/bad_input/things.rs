@@ -181,6 +181,8 @@ fn users_groups_services_and_policy() {
         ("token_lifetime_max", json!("25h")),
         ("token_lifetime_max", json!("never")),
         ("session_lifetime", json!("1m")),
+        ("session_idle_max", json!("1m")),
+        ("session_idle_max", json!("never")),
         ("session_lifetime", json!("8d")),
         ("session_lifetime", json!("never")),
         ("ssh_key_types", json!([])),

@@ -1,0 +1,263 @@
+//! Names and browsers that are locked after too many wrong passwords in a row, and names as people type them.
+
+use std::collections::BTreeMap;
+
+use super::browser::{Browser, Page};
+use super::site::{ALICE, BOB, Site};
+
+const WRONG: &str = "not what it is at all";
+const NEW: &str = "a brand new pass phrase";
+
+fn execute(site: &Site, sql: &str) -> usize {
+    let database = rusqlite::Connection::open(site.path()).unwrap();
+    database.execute(sql, []).unwrap()
+}
+
+/// As if so many wrong passwords had been typed in a row, wherever one was.
+fn lengthen_rows(site: &mut Site, count: u32) {
+    let sql = format!("UPDATE throttle SET in_a_row = {count} WHERE in_a_row = 1");
+    assert!(execute(site, &sql) > 0);
+    site.reopen();
+}
+
+fn without_session(browser: &Browser<'_>) -> BTreeMap<String, String> {
+    let mut cookies = browser.cookies.clone();
+    cookies.remove("keycroft-session");
+    cookies
+}
+
+/// A page without what belongs to one browser or the typed name.
+fn bare(page: &Page, name: &str) -> String {
+    let token = page.form("/login").value("form_token").unwrap().to_owned();
+    page.text().replace(&token, "T").replace(name, "NAME")
+}
+
+#[test]
+fn hundred_wrong_passwords_in_a_row_lock_unknown_browsers() {
+    let mut site = Site::new();
+    for name in ["alice", "nobody"] {
+        assert_eq!(site.browser().sign_in(name, WRONG).status, 401);
+    }
+    lengthen_rows(&mut site, 98);
+    for name in ["alice", "nobody", " Alice", "NOBODY "] {
+        assert_eq!(site.browser().sign_in(name, WRONG).status, 401, "{name}");
+    }
+    for days in [0, 1, 400] {
+        site.pass(days * 86_400);
+        site.reopen();
+        let mut pages = Vec::new();
+        for name in ["alice", "nobody"] {
+            let page = site.browser().sign_in(name, ALICE);
+            assert_eq!(page.status, 403, "{name} after {days} days");
+            assert!(page.has("Too many wrong passwords in a row."));
+            pages.push((bare(&page, name), page.header("Retry-After").is_some()));
+        }
+        assert_eq!(pages[0], pages[1]);
+        // Other people's sign-ins and sweeping change nothing.
+        assert_eq!(site.browser().sign_in("bob", BOB).status, 303);
+        site.app().sweep_as_operator().unwrap();
+    }
+}
+
+#[test]
+fn known_browser_is_not_affected_and_ends_the_row() {
+    let mut site = Site::new();
+    let known = without_session(&site.signed_in("alice"));
+    assert_eq!(site.browser().sign_in("alice", WRONG).status, 401);
+    lengthen_rows(&mut site, 99);
+    assert_eq!(site.browser().sign_in("alice", WRONG).status, 401);
+    assert_eq!(site.browser().sign_in("alice", ALICE).status, 403);
+    assert_eq!(site.browser_with(known).sign_in("alice", ALICE).status, 303);
+    assert_eq!(site.browser().sign_in("alice", ALICE).status, 303);
+}
+
+#[test]
+fn known_browser_is_locked_by_its_own_wrong_passwords() {
+    let mut site = Site::new();
+    let known = without_session(&site.signed_in("alice"));
+    assert_eq!(site.browser().sign_in("alice", WRONG).status, 401);
+    lengthen_rows(&mut site, 100);
+    let page = site.browser_with(known.clone()).sign_in("alice", WRONG);
+    assert_eq!(page.status, 401);
+    lengthen_rows(&mut site, 100);
+    let page = site.browser_with(known).sign_in("alice", ALICE);
+    assert_eq!(page.status, 403, "it is as unknown as any");
+}
+
+#[test]
+fn reset_link_unlocks_the_name_and_its_browser() {
+    let mut site = Site::new();
+    let alices = site.signed_in("alice").cookies.clone();
+    assert_eq!(site.browser().sign_in("bob", WRONG).status, 401);
+    lengthen_rows(&mut site, 100);
+    assert_eq!(site.browser().sign_in("bob", BOB).status, 403);
+    let mut alice = site.browser_with(alices);
+    let form = alice
+        .open("/admin/users/bob")
+        .form("/admin/users/bob/reset-password");
+    let page = alice.submit(&form);
+    let text = page.text();
+    let code = text.split("/reset?code=").nth(1).unwrap();
+    let code = code[..55].to_owned();
+    let mut bob = site.browser();
+    let page = bob.get(&format!("/reset?code={code}"));
+    assert_eq!(page.status, 303);
+    let form = bob.open("/reset").form("/reset");
+    assert_eq!(bob.submit(&form.set("password", NEW)).status, 200);
+    let cookies = bob.cookies.clone();
+    assert_eq!(site.browser().sign_in("bob", NEW).status, 303);
+    // Locked again by others, this browser is known.
+    assert_eq!(site.browser().sign_in("bob", WRONG).status, 401);
+    lengthen_rows(&mut site, 100);
+    assert_eq!(site.browser().sign_in("bob", NEW).status, 403);
+    assert_eq!(site.browser_with(cookies).sign_in("bob", NEW).status, 303);
+}
+
+#[test]
+fn session_is_locked_by_wrong_confirmations() {
+    let mut site = Site::new();
+    let cookies = site.signed_in("alice").cookies.clone();
+    site.pass(601);
+    let confirm = |site: &Site, password: &str| {
+        let mut alice = site.browser_with(cookies.clone());
+        let page = alice.open("/admin/users/bob");
+        let demand = alice.submit(&page.form("/admin/users/bob/disable"));
+        let form = demand.expect(403).form("/admin/users/bob/disable");
+        alice.submit(&form.set("current_password", password)).status
+    };
+    assert_eq!(confirm(&site, WRONG), 422);
+    lengthen_rows(&mut site, 100);
+    assert_eq!(confirm(&site, ALICE), 403);
+    // Signing in anew is another session.
+    assert_eq!(site.browser().sign_in("alice", ALICE).status, 303);
+}
+
+#[test]
+fn capitals_and_spaces_around_a_name_are_slips() {
+    let site = Site::new();
+    for name in ["Alice", " alice", "alice ", "\u{2003}ALICE\t"] {
+        assert_eq!(site.browser().sign_in(name, ALICE).status, 303, "{name:?}");
+    }
+    for number in 0..10 {
+        let name = ["bob", "Bob", "bob ", " BOB"][number % 4];
+        let mut browser = site.browser();
+        browser.peer = format!("10.0.{number}.1").parse().unwrap();
+        assert_eq!(browser.sign_in(name, WRONG).status, 401, "{number}");
+    }
+    for name in ["bob", "Bob", " bOb "] {
+        assert_eq!(site.browser().sign_in(name, BOB).status, 429, "{name}");
+    }
+}
+
+#[test]
+fn names_and_codes_are_typed_without_corrections() {
+    let site = Site::new();
+    let verbatim = "autocapitalize=\"none\" autocorrect=\"off\" spellcheck=\"false\"";
+    assert!(site.browser().open("/login").has(verbatim));
+    let mut alice = site.signed_in("alice");
+    for page in ["/device", "/admin/new-user"] {
+        assert!(alice.open(page).has(verbatim), "{page}");
+    }
+}
+
+#[test]
+fn new_sign_in_replaces_the_session_of_its_browser() {
+    let site = Site::new();
+    let mut bob = site.browser();
+    let form = bob.open("/login").form("/login");
+    let form = form.set("username", "bob").set("password", BOB);
+    assert_eq!(bob.submit(&form).status, 303);
+    let first = bob.cookies.clone();
+    let mut elsewhere = site.signed_in("bob");
+    assert_eq!(bob.submit(&form).status, 303);
+    assert!(bob.is_signed_in() && elsewhere.is_signed_in());
+    assert!(!site.browser_with(first).is_signed_in());
+    // Also another person's, on a shared computer; and nothing by a cookie that is not whole.
+    let before = bob.cookies.clone();
+    let form = form.set("username", "alice").set("password", ALICE);
+    assert_eq!(bob.submit(&form).status, 303);
+    assert!(!site.browser_with(before).is_signed_in());
+    assert_eq!(
+        site.count("SELECT count(*) FROM credentials WHERE kind = 'session'"),
+        2
+    );
+}
+
+#[test]
+fn unused_session_expires_and_stays_expired() {
+    const DAY: i64 = 86_400;
+    let mut site = Site::new();
+    let cookies = site.signed_in("bob").cookies.clone();
+    let is_in = |site: &Site| site.browser_with(cookies.clone()).is_signed_in();
+    site.pass(3 * DAY - 1);
+    assert!(is_in(&site), "used in time");
+    site.reopen();
+    let seen = site.clock.now();
+    // One second less than its lifetime of seven days.
+    site.pass(3 * DAY);
+    assert!(!is_in(&site));
+    site.clock.turn_to(seen);
+    site.reopen();
+    assert!(!is_in(&site), "the clock went back");
+}
+
+#[test]
+fn idle_limit_is_the_policys_at_sign_in() {
+    let site = Site::new();
+    let mut old = site.signed_in("bob");
+    let mut alice = site.signed_in("alice");
+    let form = alice.open("/admin/policy").form("/admin/policy");
+    let preview = alice.submit(&form.set("session_idle_max", "5m"));
+    assert!(preview.has("Unused sessions"));
+    alice.submit_and_follow(&preview.form("/admin/policy"));
+    let mut new = site.signed_in("bob");
+    site.pass(299);
+    assert!(new.is_signed_in());
+    site.pass(300);
+    assert!(!new.is_signed_in());
+    assert!(
+        old.is_signed_in(),
+        "verification looks at the session alone"
+    );
+    let list = old.open("/sessions");
+    assert_eq!(list.text().matches("This device").count(), 1);
+}
+
+#[test]
+fn signing_out_clears_the_cache_and_no_other_cookie() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let form = bob.open("/account").form("/logout");
+    let page = bob.submit(&form);
+    assert_eq!(page.header("Clear-Site-Data"), Some("\"cache\""));
+    assert!(bob.cookies.contains_key("keycroft-browser"));
+}
+
+#[test]
+fn rejected_origin_is_named_with_the_setting() {
+    let site = Site::new();
+    let mut browser = site.browser();
+    let form = browser.open("/login").form("/login");
+    let form = form.set("username", "bob").set("password", BOB);
+    let body = super::markup::encode(&form.fields);
+    let post = |browser: &mut Browser<'_>, origin: &str| {
+        let headers = [
+            ("Content-Type", "application/x-www-form-urlencoded"),
+            ("Sec-Fetch-Site", "same-origin"),
+            ("Origin", origin),
+            ("Host", "keys.lab.example"),
+        ];
+        browser.send("POST", "/login", &headers, &body).expect(403)
+    };
+    let page = post(&mut browser, "https://keys.lab.example");
+    for words in [
+        "https://keys.lab.example",
+        "http://127.0.0.1:8420",
+        "--public-url https://keys.lab.example",
+    ] {
+        assert!(page.has(words), "{words}: {}", page.text());
+    }
+    let page = post(&mut browser, &format!("https://{}<b>", "x".repeat(300)));
+    assert!(!page.has(&"x".repeat(150)) && !page.has("<b>"));
+    assert!(!post(&mut browser, "null").has("--public-url"));
+}
