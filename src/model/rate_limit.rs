@@ -27,8 +27,8 @@ pub struct LimitKey([u8; 16]);
 impl LimitKey {
     #[must_use]
     pub fn new(digest: &Digest) -> Self {
-        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = *digest.as_bytes();
-        Self([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
+        let (half, _) = digest.as_bytes().split_at(16);
+        Self(std::array::from_fn(|place| half[place]))
     }
 
     #[must_use]
