@@ -57,7 +57,9 @@ impl Server {
         const FORM: &str = "expected a URL such as https://keys.lab.example, without a path";
         let text = text.trim().trim_end_matches('/');
         let mut lower = text.to_ascii_lowercase();
-        if !lower.contains("://") {
+        if lower.starts_with("http:") || lower.starts_with("https:") {
+            // A scheme is there: nothing is added in front.
+        } else if !lower.contains("://") {
             lower.insert_str(0, "https://");
             // A server on this machine usually speaks plain HTTP: either may be meant.
             if Self(lower.clone()).is_loopback() {

@@ -543,7 +543,7 @@ mod tests {
         Message::Job(Job::new(Box::new(move |select| {
             first();
             let result = select.and_then(|select| {
-                let sql = "INSERT INTO groups (name, created_at) VALUES (hex(randomblob(8)), 0)";
+                let sql = "INSERT INTO groups (name, created_at) VALUES ('g' || lower(hex(randomblob(8))), 0)";
                 select.execute(sql, [])
             });
             let failure = result.as_ref().err().cloned();

@@ -199,7 +199,12 @@ impl Site {
         self.dump(|table| {
             !matches!(
                 table,
-                "events" | "last_uses" | "usage_days" | "throttle" | "sqlite_sequence"
+                "events"
+                    | "repeated_refusals"
+                    | "last_uses"
+                    | "usage_days"
+                    | "throttle"
+                    | "sqlite_sequence"
             )
         })
     }

@@ -24,7 +24,7 @@ fn a_token_lives_for_whole_hours_and_never_longer_than_what_made_it() {
     );
     let expected = json!({
         "id": id(&made), "name": "laptop", "permissions": ["account:read"], "allowed_addresses": ["127.0.0.1/32"], "state": "active",
-        "created_at": "2026-11-22T12:00:00Z", "created_by": {"id": id_of(&key), "kind": "api-key", "name": "k"}, "expires_at": "2026-11-22T14:00:00Z",
+        "created_at": "2026-11-22T12:00:00Z", "created_by": id_of(&key), "creator": {"id": id_of(&key), "kind": "api-key", "name": "k"}, "expires_at": "2026-11-22T14:00:00Z",
         "last_used_at": null, "last_used_from": null, "last_used_by": null,
     });
     assert_eq!(

@@ -164,13 +164,13 @@ fn creator_of_a_key_is_an_object() {
     let parent = site.api_key(&site.bob, &json!({"name": "parent"}));
     let child = site.api_key(&secret(&parent), &json!({"name": "child"}));
     let by_parent = json!({"id": parent["id"], "kind": "api-key", "name": "parent"});
-    assert_eq!(child["created_by"], by_parent);
+    assert_eq!(child["creator"], by_parent);
     let own = format!("/api/v1/api-keys/{}", id(&child));
     let shown = |bearer: &str, path: &str| site.asked(bearer, "GET", path, &Value::Null, 200);
-    assert_eq!(shown(&site.bob, &own)["created_by"], by_parent);
-    assert_eq!(shown(&site.alice, &path(&child))["created_by"], by_parent);
+    assert_eq!(shown(&site.bob, &own)["creator"], by_parent);
+    assert_eq!(shown(&site.alice, &path(&child))["creator"], by_parent);
     let list = shown(&site.bob, "/api/v1/api-keys");
-    assert_eq!(list["items"][0]["created_by"], by_parent);
+    assert_eq!(list["items"][0]["creator"], by_parent);
     // A token that is gone leaves its id.
     let token = site.asked(
         &site.bob,
@@ -179,13 +179,13 @@ fn creator_of_a_key_is_an_object() {
         &json!({"name": "t"}),
         201,
     );
-    assert_eq!(token["created_by"]["kind"], "token");
+    assert_eq!(token["creator"]["kind"], "token");
     let orphan = site.api_key(&secret(&token), &json!({"name": "orphan"}));
     let tokens = format!("/api/v1/tokens/{}", id(&token));
     site.asked(&site.bob, "DELETE", &tokens, &Value::Null, 204);
     let own = format!("/api/v1/api-keys/{}", id(&orphan));
     assert_eq!(
-        shown(&site.bob, &own)["created_by"],
+        shown(&site.bob, &own)["creator"],
         json!({"id": token["id"], "kind": null, "name": null})
     );
 }

@@ -16,7 +16,7 @@ fn every_code_that_api_md_lists() {
         "policy set nonsense=1",
         "policy set nonsense",
         "api-key edit ci",
-        "whoami --server nonsense",
+        "whoami --server http:/nonsense",
         "api GET https://evil.example/",
     ] {
         lab.bad(line, 2);

@@ -25,7 +25,7 @@ fn the_first_commands_work_on_the_file_in_the_current_folder() {
         (added.code, plain(&added.err).as_str()),
         (
             0,
-            "made keycroft.db\nadded admin alice in keycroft.db\nthey choose a password within 7 days at this link, which works once:"
+            "made keycroft.db\nkeycroft: no server has run on this database, so the link leads to this machine; pass --public-url URL\nadded admin alice in keycroft.db\nthey choose a password within 7 days at this link, which works once:"
         )
     );
     assert_eq!(
