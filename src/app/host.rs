@@ -54,7 +54,7 @@ pub struct HostKeys {
 /// # Errors
 /// [`Error::Unauthenticated`] when it is another kind of credential.
 fn host_of(caller: &Caller) -> Result<&Host, Error> {
-    match &caller.credential.owner {
+    match &caller.credential()?.owner {
         Owner::Host(host) => Ok(host),
         Owner::User(_) | Owner::Service(_) => Err(Error::Unauthenticated {
             sent: crate::model::error::SecretSent::Yes,
@@ -190,7 +190,7 @@ impl App {
             created_at: caller.now,
             expires_at: row.expires_at,
             groups,
-            created_by: Some(caller.credential.id),
+            created_by: caller.credential_id(),
         };
         let made = code.clone();
         self.store().write(permit, move |write| {

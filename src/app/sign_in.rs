@@ -104,7 +104,7 @@ impl App {
     /// # Errors
     /// [`Error::Unavailable`] when nothing could be written.
     pub fn sign_out(&self, caller: &Caller) -> Result<(), Error> {
-        let (id, user) = (caller.credential.id, caller.user()?.id);
+        let (id, user) = (caller.credential()?.id, caller.user()?.id);
         self.store().write(
             caller.permit(BuiltinPermission::SessionsWrite, Action::SignOut)?,
             move |write| {
@@ -124,7 +124,7 @@ impl App {
     pub fn confirm_password(&self, caller: &Caller, password: &Password) -> Result<(), Error> {
         let user = caller.user()?.clone();
         let hash = self.require_password(&user, password, "password", caller)?;
-        let (id, user_id) = (caller.credential.id, user.id);
+        let (id, user_id) = (caller.credential()?.id, user.id);
         let permit = Permit::by_password(
             &user,
             hash,
@@ -155,7 +155,7 @@ impl App {
         caller: &Caller,
     ) -> Result<String, Error> {
         let (origin, now) = (&caller.origin, caller.now);
-        let session = (caller.credential.kind == Kind::Session).then_some(caller.credential.id);
+        let session = caller.session_id();
         let buckets = match session {
             Some(session) => {
                 vec![self.bucket("session", session.as_str().as_bytes(), TRIES_PER_NAME)]

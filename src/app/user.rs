@@ -35,14 +35,6 @@ impl App {
         self.read.users(after, limit)
     }
 
-    /// The same for the file's owner.
-    ///
-    /// # Errors
-    /// Faults of ours.
-    pub fn users_as_operator(&self, after: Option<i64>, limit: usize) -> Result<Page<User>, Error> {
-        self.read.users(after, limit)
-    }
-
     /// One user.
     ///
     /// # Errors
@@ -61,14 +53,6 @@ impl App {
         self.find_user(name)
     }
 
-    /// The same for the file's owner.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
-    pub fn user_as_operator(&self, name: &Username) -> Result<User, Error> {
-        self.find_user(name)
-    }
-
     /// Adds a user; without a password, with an invitation. Takes as long as a password hash, if there is one.
     ///
     /// # Errors
@@ -83,14 +67,6 @@ impl App {
             .permit_with_password(BuiltinPermission::UsersWrite, Action::UserAdd)?
             .once(once);
         self.add(permit, user)
-    }
-
-    /// The same for the file's owner.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] for a name that is or was somebody's.
-    pub fn add_user_as_operator(&self, user: NewUser) -> Result<Invited, Error> {
-        self.add(Permit::by_operator(Action::UserAdd, self.now()), user)
     }
 
     fn add(&self, permit: Permit, user: NewUser) -> Result<Invited, Error> {
@@ -140,19 +116,6 @@ impl App {
         change: UserChange,
     ) -> Result<User, Error> {
         let permit = caller.permit_with_password(BuiltinPermission::UsersWrite, change.action())?;
-        self.change(permit, name, change)
-    }
-
-    /// The same for the file's owner.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin.
-    pub fn change_user_as_operator(
-        &self,
-        name: &Username,
-        change: UserChange,
-    ) -> Result<User, Error> {
-        let permit = Permit::by_operator(change.action(), self.now());
         self.change(permit, name, change)
     }
 
@@ -225,14 +188,6 @@ impl App {
         )
     }
 
-    /// The same for the file's owner.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin.
-    pub fn delete_user_as_operator(&self, name: &Username) -> Result<(), Error> {
-        self.delete(Permit::by_operator(Action::UserDelete, self.now()), name)
-    }
-
     fn delete(&self, permit: Permit, name: &Username) -> Result<(), Error> {
         let name = name.clone();
         self.store().write(permit, move |write| {
@@ -258,17 +213,6 @@ impl App {
         let permit = caller
             .permit_with_password(BuiltinPermission::UsersWrite, Action::UserResetPassword)?;
         self.reset(permit.once(once), name)
-    }
-
-    /// The same for the file's owner.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
-    pub fn reset_password_as_operator(&self, name: &Username) -> Result<Secret, Error> {
-        self.reset(
-            Permit::by_operator(Action::UserResetPassword, self.now()),
-            name,
-        )
     }
 
     fn reset(&self, permit: Permit, name: &Username) -> Result<Secret, Error> {

@@ -2,6 +2,7 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -9,7 +10,7 @@ use super::exit::{FAILED, Failure, USAGE};
 use super::operator::Database;
 use super::serve_file::ServeFile;
 use super::systemd;
-use crate::http::transport::{Settings as Wire, Stop, TlsFiles};
+use crate::http::transport::{ControlSocket, Settings as Wire, Stop, TlsFiles};
 use crate::http::{self, Settings};
 use crate::model::address::AllowedAddresses;
 use crate::model::code::Purpose;
@@ -171,7 +172,7 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
     let wanted = arguments.settle()?;
     start_log(wanted.log);
     let (listeners, address) = wanted.listen()?;
-    let app_state = wanted.database.open_or_create()?;
+    let app_state = wanted.database.serve()?;
     let scheme = if wanted.tls.is_some() {
         "https"
     } else {
@@ -198,10 +199,23 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
         .filter_map(|listener| listener.local_addr().ok())
         .collect();
     let exempt = settings.behind_proxy.clone();
+    let path = wanted.database.path();
+    let control = match ControlSocket::bind(&path) {
+        Ok(socket) => Some(Arc::new(socket)),
+        Err(error) => {
+            let socket = http::control_socket_path(&path);
+            log::warn!(
+                "{}: the control socket cannot be bound: {error}; local commands fail while this server runs",
+                socket.display()
+            );
+            None
+        }
+    };
     let wire = Wire {
+        control,
         tls: wanted.tls,
         signals: true,
-        exempt: std::sync::Arc::new(move |peer| {
+        exempt: Arc::new(move |peer| {
             peer.is_loopback()
                 || exempt
                     .as_ref()
@@ -227,6 +241,8 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
         ready,
     );
     systemd::stopping();
+    // Before the lock is released: whoever finds no socket takes the lock.
+    drop(wire);
     app_state.close();
     served.map_err(|error| Failure::new(FAILED, error.to_string()))
 }

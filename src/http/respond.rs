@@ -6,7 +6,7 @@ use super::console::STEP_UP;
 use super::context::{RequestContext, ServerState};
 use super::problem::Problem;
 use super::route::{ANY, AUTHORIZED_KEYS, Called, Needs, ROUTES, Route};
-use super::transport::{Admission, Lane};
+use super::transport::{Admission, Lane, Peer};
 use super::{console, gate, headers, host};
 use crate::model::permission::BuiltinPermission;
 
@@ -43,6 +43,7 @@ fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
 pub(super) fn find<'p>(
     method: &str,
     path: &'p str,
+    peer: Peer,
 ) -> Result<(&'static Route, Vec<&'p str>), Problem> {
     // HEAD is GET whose answer has no body (RFC 9110, 9.3.2); the transport leaves it out.
     let wanted = |route: &Route| {
@@ -54,7 +55,10 @@ pub(super) fn find<'p>(
     let mut fewest = usize::MAX;
     let mut found = None;
     let mut allowed: Vec<&str> = Vec::new();
-    for route in ROUTES {
+    let exists = |route: &&Route| {
+        !matches!(route.needs, Needs::Operator(_)) || matches!(peer, Peer::Operator { .. })
+    };
+    for route in ROUTES.iter().filter(exists) {
         let Some(parameters) = fit(route.path, path) else {
             continue;
         };
@@ -90,7 +94,7 @@ pub(super) fn find<'p>(
 #[must_use]
 pub fn admit(method: &str, target: &str) -> Admission {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    match find(method, path) {
+    match find(method, path, Peer::Network) {
         Ok((route, _)) if route.path == AUTHORIZED_KEYS && query.is_empty() => Admission {
             lane: Lane::Work,
             body_bytes_max: BODY_BYTES_MAX,
@@ -118,11 +122,18 @@ fn is_safe(method: &str, path: &str) -> bool {
 /// Answers a request.
 #[must_use]
 pub fn respond(server_state: &ServerState, request: &Request) -> Response {
+    respond_to(server_state, request, Peer::Network)
+}
+
+/// The same for a peer that the transport may have marked as the operator.
+#[must_use]
+pub fn respond_to(server_state: &ServerState, request: &Request, peer: Peer) -> Response {
     let now = server_state.app.now();
     let url = request.raw_url();
     let path = url.split_once('?').map_or(url, |(path, _)| path);
     let mut context = RequestContext {
         request,
+        peer,
         server_state,
         path,
         parameters: Vec::new(),
@@ -148,7 +159,7 @@ pub fn respond(server_state: &ServerState, request: &Request) -> Response {
 }
 
 fn answer(context: &mut RequestContext<'_>) -> Result<Response, Problem> {
-    let (route, parameters) = find(context.request.method(), context.path)?;
+    let (route, parameters) = find(context.request.method(), context.path, context.peer)?;
     context.parameters = parameters;
     if !is_safe(context.request.method(), context.path) {
         gate::require_same_site(context)?;
@@ -157,6 +168,13 @@ fn answer(context: &mut RequestContext<'_>) -> Result<Response, Problem> {
         Needs::Nothing(handler) => handler(context),
         Needs::Bearer(handler) => called(context, None, handler),
         Needs::Permission(permission, handler) => called(context, Some(permission), handler),
+        Needs::Operator(handler) => {
+            let caller = gate::bearer(context, None)?;
+            if !caller.is_operator() {
+                return Err(Problem::NoSuchPath);
+            }
+            handler(context, &caller)
+        }
         Needs::Host(handler) => host::called(context, handler),
         Needs::Page(handler) => console::visit(context, handler),
         Needs::Form(handler) => console::send(context, handler),
@@ -171,7 +189,7 @@ fn called(
 ) -> Result<Response, Problem> {
     let caller = gate::bearer(context, permission)?;
     let mut response = handler(context, &caller)?;
-    if let Some(end) = caller.credential.expires_at {
+    if let Some(end) = caller.credential().ok().and_then(|it| it.expires_at) {
         let header = ("Keycroft-Expires".into(), end.to_string().into());
         response.headers.push(header);
     }

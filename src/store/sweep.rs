@@ -75,7 +75,12 @@ impl Select {
                 "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {which} <= ? LIMIT ?)"
             );
             let limit = i64::try_from(left).unwrap_or(i64::MAX);
-            let deleted = self.execute(&sql, params![before, limit])?;
+            let deleted = if table == "credentials" {
+                let sql = format!("{sql} RETURNING id");
+                self.execute_returning(&sql, params![before, limit])?.len()
+            } else {
+                self.execute(&sql, params![before, limit])?
+            };
             left = left.saturating_sub(deleted);
             Ok::<usize, Error>(deleted)
         };

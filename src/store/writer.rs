@@ -12,8 +12,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::cache::{Cache, Concern};
+use super::identity::FileIdentity;
+use super::lock::DatabaseLock;
 use super::read::Select;
-use super::recent::Recent;
 use super::uses::{Pending, Uses};
 use crate::model::error::Error;
 use crate::model::secret::Id;
@@ -76,6 +78,13 @@ pub(super) enum Message {
     Stop,
 }
 
+/// What the writer shares with those who read.
+pub(super) struct Shared {
+    pub(super) uses: Arc<Uses>,
+    pub(super) cache: Arc<Cache>,
+    pub(super) identity: Arc<FileIdentity>,
+}
+
 pub(super) struct Writer {
     sender: SyncSender<Message>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -85,18 +94,21 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(
         connection: Connection,
-        uses: Arc<Uses>,
-        recent: Arc<Recent>,
+        shared: Shared,
         waits: Waits,
+        lock: Option<DatabaseLock>,
     ) -> std::io::Result<Self> {
         connection.set_prepared_statement_cache_capacity(128);
+        let select = Select::writing(connection).map_err(std::io::Error::other)?;
         let (sender, receiver) = sync_channel(QUEUE_MAX);
         let healthy = Arc::new(AtomicBool::new(true));
         let writer = WriterLoop {
-            select: Select::new(connection),
+            select,
             receiver,
-            uses,
-            recent,
+            uses: shared.uses,
+            cache: shared.cache,
+            identity: shared.identity,
+            data_version: None,
             waits,
             taken: Arc::default(),
             unwritten: VecDeque::new(),
@@ -104,6 +116,7 @@ impl Writer {
             probe_at: None,
             is_relaxed: false,
             healthy: Arc::clone(&healthy),
+            _lock: lock,
         };
         let thread = thread::Builder::new()
             .name("writer".to_owned())
@@ -154,7 +167,10 @@ struct WriterLoop {
     select: Select,
     receiver: Receiver<Message>,
     uses: Arc<Uses>,
-    recent: Arc<Recent>,
+    cache: Arc<Cache>,
+    identity: Arc<FileIdentity>,
+    /// As SQLite counts the commits of others.
+    data_version: Option<i64>,
     waits: Waits,
     /// Uses that are being written.
     taken: Arc<HashMap<Id, Pending>>,
@@ -166,6 +182,8 @@ struct WriterLoop {
     /// Whether a commit would not wait for the disk.
     is_relaxed: bool,
     healthy: Arc<AtomicBool>,
+    /// Last: it is released once the database is closed.
+    _lock: Option<DatabaseLock>,
 }
 
 impl WriterLoop {
@@ -248,7 +266,26 @@ impl WriterLoop {
             connection.pragma_update(None, "synchronous", "FULL")?;
             self.is_relaxed = false;
         }
-        self.select.exec_tx("BEGIN IMMEDIATE")
+        self.select.exec_tx("BEGIN IMMEDIATE")?;
+        self.look_at_others()
+    }
+
+    /// Within a transaction, in which nobody else commits: when somebody else did since the last one, nothing that is
+    /// cached counts any more. Refuses to write into files that have lost their names.
+    fn look_at_others(&mut self) -> Result<(), Error> {
+        self.identity.check()?;
+        let version = self.select.count("PRAGMA data_version", [])?;
+        if self.data_version.replace(version) != Some(version) {
+            self.cache.drop_entries(Concern::Everything);
+        }
+        Ok(())
+    }
+
+    /// Drops what the transaction that just ended wrote: after the commit, before anybody is answered.
+    fn drop_written(&self) {
+        for concern in self.select.take_written() {
+            self.cache.drop_entries(concern);
+        }
     }
 
     /// Gathers what waits and commits it at once; whether to stop afterwards.
@@ -322,6 +359,7 @@ impl WriterLoop {
             }
         }
         let result = lost.map_or_else(|| self.end(), Err);
+        self.drop_written();
         self.note_health(result.is_ok());
         for answer in answers {
             answer(result.clone());
@@ -431,8 +469,13 @@ mod tests {
 
     fn start(connection: Connection) -> Writer {
         let path = connection.path().expect("this is no database in memory");
-        let recent = Arc::new(Recent::of(path.as_ref()));
-        Writer::start(connection, Arc::new(Uses::new()), recent, Waits::default()).unwrap()
+        let identity = FileIdentity::of(path.as_ref(), &connection).unwrap();
+        let shared = Shared {
+            uses: Arc::new(Uses::new()),
+            cache: Arc::new(Cache::new()),
+            identity: Arc::new(identity),
+        };
+        Writer::start(connection, shared, Waits::default(), None).unwrap()
     }
 
     /// A job that writes one row and tells what it was answered.

@@ -21,7 +21,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 pub use self::ssh_key::{ImportIn, ImportLineOut, ImportOut, SshKeyIn, SshKeyOut, SshKeyPatch};
 pub use account::{MeIn, MeOut, PasswordByCodeIn, PasswordIn, SetUpIn};
 pub use credential::{
-    ApiKeyIn, ApiKeyOut, ApiKeyPatch, RotateIn, SessionOut, TokenIn, TokenOut, UsageOut,
+    ApiKeyIn, ApiKeyOut, ApiKeyPatch, OperatorTokenIn, RotateIn, SessionOut, TokenIn, TokenOut,
+    UsageOut,
 };
 pub use diagnostics::{AdviceOut, DiagnosticsOut};
 pub use event::EventOut;
@@ -71,6 +72,14 @@ pub struct ProblemOut {
 pub struct FieldOut {
     pub field: String,
     pub message: String,
+}
+
+/// A backup that a command made.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupIn {
+    pub name: String,
+    pub bytes: u64,
 }
 
 /// `{}`: for calls that take nothing.

@@ -14,19 +14,19 @@ use crate::wire::{MeIn, MeOut, PasswordByCodeIn, PasswordIn, SetUpIn, UserOut};
 
 pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
-    ok(&MeOut::of(caller))
+    ok(&MeOut::of(caller, caller.credential()?))
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let wanted: MeIn = body::json(context)?;
     let Some(name) = wanted.display_name else {
-        return ok(&MeOut::of(caller));
+        return ok(&MeOut::of(caller, caller.credential()?));
     };
     let name = parse_name(&name).map_err(|message| Error::field("display_name", message))?;
     let user = context.app().rename_self(caller, name)?;
     ok(&MeOut {
         display_name: user.display_name,
-        ..MeOut::of(caller)
+        ..MeOut::of(caller, caller.credential()?)
     })
 }
 

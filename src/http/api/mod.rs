@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod api_key;
+pub mod backup;
 pub mod diagnostics;
 pub mod event;
 pub mod explain;
@@ -25,6 +26,7 @@ use crate::app::Page;
 use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::idempotency::IdempotencyKey;
+use crate::model::secret::Id;
 use crate::wire::ListOut;
 
 pub use user::link;
@@ -72,9 +74,10 @@ fn once(
             Error::field("Idempotency-Key", "use 1 to 255 visible ASCII characters").into(),
         );
     }
+    let id = caller.credential_id();
     let parts: [&[u8]; 4] = [
         b"idempotency",
-        caller.credential.id.as_str().as_bytes(),
+        id.as_ref().map_or("operator", Id::as_str).as_bytes(),
         context.path.as_bytes(),
         key.as_bytes(),
     ];

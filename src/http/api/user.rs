@@ -10,7 +10,9 @@ use crate::model::credential::Kind;
 use crate::model::error::Error;
 use crate::model::secret::Secret;
 use crate::model::user::Username;
-use crate::wire::{EndedOut, LinkOut, NothingIn, SessionOut, TokenOut, UserIn, UserOut, UserPatch};
+use crate::wire::{
+    EndedOut, LinkOut, NothingIn, OperatorTokenIn, SessionOut, TokenOut, UserIn, UserOut, UserPatch,
+};
 
 pub(super) fn username(context: &RequestContext<'_>) -> Result<Username, Error> {
     Username::parse(context.parameter(0)).map_err(|_| Error::NotFound("user"))
@@ -90,6 +92,15 @@ pub fn end_everything(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     })
 }
 
+/// A token with all the permissions of a user, for the operator alone.
+pub fn create_token(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let (wanted, bytes) = body::json_with_bytes::<OperatorTokenIn>(context)?;
+    let once = once(context, caller, &bytes)?;
+    let (username, end) = (username(context)?, wanted.parse()?);
+    let issued = context.app().user_token(caller, &username, end, once)?;
+    created(&TokenOut::of(&issued.record, context.now).with_secret(&issued.secret.reveal()))
+}
+
 pub(super) fn scope(context: &RequestContext<'_>, caller: &Caller) -> Result<Scope, Problem> {
     Ok(App::of_user(
         context.app().user(caller, &username(context)?)?.id,
@@ -125,7 +136,9 @@ pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         part.after,
         part.limit,
     )?;
-    list(&page, |record| SessionOut::of(record, caller.credential.id))
+    list(&page, |record| {
+        SessionOut::of(record, caller.credential_id())
+    })
 }
 
 pub fn delete_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {

@@ -38,7 +38,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         &frame(context, caller),
         &SessionList {
             rows,
-            current: caller.credential.id,
+            current: caller.credential()?.id,
         },
     ))
 }
@@ -55,7 +55,7 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
         id,
         WithMade::No,
     )?;
-    if id != caller.credential.id {
+    if Some(id) != caller.credential_id() {
         return done("/sessions", "signed-out-there");
     }
     let mut response = see_other("/signed-out");
@@ -64,8 +64,6 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
 }
 
 pub fn delete_others(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
-    context
-        .app()
-        .end_sessions(caller, Some(caller.credential.id))?;
+    context.app().end_sessions(caller, caller.credential_id())?;
     done("/sessions", "signed-out-others")
 }

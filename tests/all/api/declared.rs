@@ -164,6 +164,16 @@ pub(super) const DECLARED: &[Declared] = &[
     ),
     row(
         "POST",
+        "/api/v1/users/{username}/token",
+        "operator",
+        201,
+        none,
+    ),
+    row("POST", "/api/v1/backups", "operator", 204, || {
+        json!({"name": "backup.db", "bytes": 4_096})
+    }),
+    row(
+        "POST",
         "/api/v1/users/{username}/end-everything",
         "users:write",
         200,
@@ -450,7 +460,10 @@ impl Declared {
 
     /// Whether a good API key or token is what opens it.
     pub(super) fn takes_credentials(&self) -> bool {
-        !matches!(self.permission, "-" | "code" | "burn" | "local" | "host")
+        !matches!(
+            self.permission,
+            "-" | "code" | "burn" | "local" | "host" | "operator"
+        )
     }
 
     pub(super) fn needs_permission(&self) -> bool {

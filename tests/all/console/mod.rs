@@ -11,7 +11,7 @@ mod host;
 mod hostile;
 mod kept;
 mod lane;
-mod markup;
+pub mod markup;
 mod names;
 mod session;
 mod shown_once;

@@ -6,6 +6,7 @@ mod compressed;
 mod damage;
 mod disk;
 mod lock;
+mod one_writer;
 mod owner;
 mod process;
 mod recent;
