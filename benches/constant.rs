@@ -14,7 +14,7 @@
 use std::net::TcpListener;
 use std::process::ExitCode;
 
-use keycroft::http::transport::{Admission, Lane, Settings, Stop, serve};
+use keycroft::http::transport::{Admission, Lane, Peer, Settings, Stop, serve};
 use rouille::{Request, Response};
 
 fn main() -> ExitCode {
@@ -58,7 +58,7 @@ fn run(port: u16, with_body: bool) -> std::io::Result<()> {
     )
 }
 
-fn respond(constant: &Constant, _: &Request) -> Response {
+fn respond(constant: &Constant, _: &Request, _: Peer) -> Response {
     if constant.with_body {
         Response::text("ok\n")
     } else {

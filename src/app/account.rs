@@ -7,6 +7,7 @@ use crate::model::code::Purpose;
 use crate::model::credential::{Kind, OwnerId};
 use crate::model::error::{Error, SecretSent};
 use crate::model::event::{Action, AuditDetails, Origin, Target};
+use crate::model::idempotency::IdempotencyKey;
 use crate::model::password::Password;
 use crate::model::permission::BuiltinPermission;
 use crate::model::secret::{Digest, Form, Id, Presented, Secret};
@@ -63,7 +64,7 @@ impl App {
             .map_err(|message| Error::field("new", message))?;
         let matched = self.require_password(&user, current, "current", caller)?;
         let hash = new.hash();
-        let keep = (caller.credential.kind == Kind::Session).then_some(caller.credential.id);
+        let keep = caller.session_id();
         let known = self.known_after_change(&user, keep.and(browser), caller.now);
         self.store().write(
             caller.permit(BuiltinPermission::AccountWrite, Action::PasswordChange)?,
@@ -244,18 +245,25 @@ impl App {
         })
     }
 
-    /// A token with all the permissions of a user, for the file's owner: so that an installation can be automated.
+    /// A token with all the permissions of a user, for the operator alone: so that an installation can be automated.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such user; [`Error::AgainstPolicy`].
-    pub fn user_token_as_operator(
+    /// [`Error::NotFound`] when there is no such user, and for every other caller; [`Error::AgainstPolicy`].
+    pub fn user_token(
         &self,
+        caller: &Caller,
         username: &crate::model::user::Username,
         end: crate::model::time::WantedEnd,
+        once: Option<IdempotencyKey>,
     ) -> Result<super::Issued, Error> {
+        if !caller.is_operator() {
+            return Err(Error::NotFound("user"));
+        }
         let username = username.clone();
         let (secret, id) = self.store().write(
-            Permit::by_operator(Action::TokenCreate, self.now()),
+            caller
+                .permit(BuiltinPermission::UsersWrite, Action::TokenCreate)?
+                .once(once),
             move |write| {
                 let user = write.user(&username)?.ok_or(Error::NotFound("user"))?;
                 if !user.is_enabled() {

@@ -17,7 +17,7 @@ fn reader(caller: &Caller) -> Option<UserId> {
     let may = caller
         .power
         .contains(&Permission::Builtin(BuiltinPermission::AccountRead));
-    let user = caller.credential.owner.user().filter(|_| may);
+    let user = caller.user().ok().filter(|_| may);
     user.map(|user| user.id)
 }
 
@@ -55,7 +55,7 @@ impl App {
     /// [`Error::NotFound`] also for a notice to somebody else; [`Error::Forbidden`].
     pub fn acknowledge_notice(&self, caller: &Caller, id: Id) -> Result<AccountNotice, Error> {
         let user = caller.user()?.id;
-        let by = caller.credential.id;
+        let by = caller.credential()?.id;
         let permit = caller.permit(BuiltinPermission::AccountWrite, Action::NoticeAcknowledge)?;
         self.store().write(permit, move |write| {
             let notice = write.acknowledge_notice(user, id, Some(by))?;

@@ -1,18 +1,38 @@
 //! Checking the chain of the audit log, and moving its oldest part out of the database.
 
+use std::path::Path;
+
 use super::App;
 use crate::model::audit_chain::ChainHead;
-use crate::model::caller::Permit;
+use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::event::{Action, AuditDetails, Event, Target};
+use crate::model::permission::BuiltinPermission;
 use crate::model::secret::Digest;
+use crate::model::text::sanitize;
 use crate::model::time::Time;
-use crate::store::Verdict;
+use crate::store::{OpenError, Read, Verdict};
 
 /// Archived events deleted in one transaction: others write between two of them.
 const PRUNE_ROWS_MAX: usize = 500;
+/// Longest name of an archive file in the event, in characters.
+const NAME_CHARACTERS_MAX: usize = 128;
 
-impl App {
+/// A plain reader of the audit log, beside a server or without one.
+pub struct AuditLog {
+    read: Read,
+}
+
+impl AuditLog {
+    /// Opens the audit log of the database at `path`, without the lock of a writer.
+    ///
+    /// # Errors
+    /// [`OpenError`] with one clear line.
+    pub fn of_file(path: &Path) -> Result<Self, OpenError> {
+        let read = Read::of_checked_file(path)?;
+        Ok(Self { read })
+    }
+
     /// Checks the whole chain of events. `visit` is called with the place where it starts and with each event's.
     ///
     /// # Errors
@@ -57,31 +77,48 @@ impl App {
     pub fn events_after(&self, number: i64, limit: usize) -> Result<Vec<(Event, Digest)>, Error> {
         self.read.events_after(number, limit)
     }
+}
 
-    /// Records that all events up to `head` are in the archive file `name`, which is safe on disk, and deletes them. The chain
-    /// starts from `head` from the first transaction on; deletion that is interrupted continues with the next call.
+impl App {
+    /// A reader of the audit log.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when the chain has another event in this place, or it is archived already.
-    pub fn archive_events_as_operator(&self, head: &ChainHead, name: &str) -> Result<(), Error> {
-        let (head, name) = (*head, name.to_owned());
-        let permit = Permit::by_operator(Action::AuditArchive, self.now());
-        self.store().write(permit, move |write| {
-            let first = write.record_archive(&head)?;
-            let range = format!("{first}-{}", head.number);
-            let trace = AuditDetails::of(Target::new("events", range, name, None))
-                .after("events", head.number - first + 1)
-                .after("head", head.hash.hex());
-            Ok(((), trace))
-        })?;
-        self.prune_archived_events()
+    /// [`Error::Fault`] when the database can't be read.
+    pub fn audit_log(&self) -> Result<AuditLog, Error> {
+        let read = self.store().read()?;
+        Ok(AuditLog { read })
     }
 
-    /// Deletes the archived events that are still in the database.
+    /// Records that all events up to `head` are in the archive file `name`, which is safe on disk, and deletes them. The chain
+    /// starts from `head` from the first transaction on. When `head` is the last archived event already, this deletes what an
+    /// interrupted run left.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] or [`Error::StorageFull`] when nothing could be written.
-    pub fn prune_archived_events(&self) -> Result<(), Error> {
+    /// [`Error::NotAllowed`] for everybody but the operator; [`Error::Conflict`] when the chain has another event in this
+    /// place; [`Error::Unavailable`] or [`Error::StorageFull`] when nothing could be written.
+    pub fn archive_events(
+        &self,
+        caller: &Caller,
+        head: &ChainHead,
+        name: &str,
+    ) -> Result<(), Error> {
+        if !caller.is_operator() {
+            return Err(Error::NotAllowed(
+                "Only the operator archives events.".to_owned(),
+            ));
+        }
+        if !head.is(&self.read.archived()?) {
+            let (head, name) = (*head, sanitize(name, NAME_CHARACTERS_MAX));
+            let permit = caller.permit(BuiltinPermission::PolicyWrite, Action::AuditArchive)?;
+            self.store().write(permit, move |write| {
+                let first = write.record_archive(&head)?;
+                let range = format!("{first}-{}", head.number);
+                let trace = AuditDetails::of(Target::new("events", range, name, None))
+                    .after("events", head.number - first + 1)
+                    .after("head", head.hash.hex());
+                Ok(((), trace))
+            })?;
+        }
         while self.store().prune_events(PRUNE_ROWS_MAX)? > 0 {}
         Ok(())
     }

@@ -247,7 +247,7 @@ impl App {
     pub fn device_login(&self, caller: &Caller, typed: &str) -> Result<DeviceLogin, Error> {
         const NOT_FOUND: Error = Error::NotFound("code, or it is over: start again on the device");
         let user = caller.user()?.id;
-        if caller.credential.kind != Kind::Session {
+        if caller.session_id().is_none() {
             return Err(Error::NotAllowed("Sign-ins on devices are approved at the console, by a person who is signed in there.".to_owned()));
         }
         let limits = [self.rate_limit("device-code", &user.0.to_be_bytes(), TRIES_PER_USER)];
@@ -278,7 +278,7 @@ impl App {
         let permit =
             caller.permit_with_password(BuiltinPermission::TokensWrite, Action::DeviceApprove)?;
         let login = self.device_login(caller, typed)?;
-        let (user, session) = (caller.user()?.id, caller.credential.clone());
+        let (user, session) = (caller.user()?.id, caller.credential()?.clone());
         let answered = login.clone();
         self.store().write(permit, move |write| {
             // What the policy forbids is said to the person now, and not to the device later.

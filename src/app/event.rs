@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{App, Scope};
-use crate::model::caller::Caller;
+use crate::model::caller::{Caller, Identity};
 use crate::model::credential::Kind;
 use crate::model::error::{Error, SecretSent};
 use crate::model::event::Event;
@@ -55,27 +55,35 @@ impl Download {
     /// # Errors
     /// As the list that it is a download of; [`Error::Unauthenticated`] once the caller's credential is no longer good.
     pub fn part(&self, after: Option<i64>, limit: usize) -> Result<Page<Event>, Error> {
-        let (now, id) = (self.app.now(), self.caller.credential.id);
+        let now = self.app.now();
+        let Identity::Credential(presented, slot) = &self.caller.identity else {
+            return self.list(&self.caller, after, limit);
+        };
         let credential = self
             .app
             .read
-            .credential(id)?
+            .credential(presented.id)?
             .filter(|one| one.check(now, self.caller.origin.address).is_ok())
             .ok_or(Error::Unauthenticated {
                 sent: SecretSent::Yes,
             })?;
-        let caller = Caller {
-            power: credential.power(),
-            credential,
-            now,
-            ..self.caller.clone()
-        };
+        let origin = self.caller.origin.clone();
+        let caller = Caller::with_credential(credential, *slot, origin, now);
+        self.list(&caller, after, limit)
+    }
+
+    fn list(
+        &self,
+        caller: &Caller,
+        after: Option<i64>,
+        limit: usize,
+    ) -> Result<Page<Event>, Error> {
         let filter = self.filter.clone();
         match &self.scope {
-            DownloadScope::Own => self.app.own_events(&caller, filter, after, limit),
+            DownloadScope::Own => self.app.own_events(caller, filter, after, limit),
             DownloadScope::All(user) => {
                 self.app
-                    .all_events(&caller, user.as_ref(), filter, after, limit)
+                    .all_events(caller, user.as_ref(), filter, after, limit)
             }
         }
     }
@@ -174,28 +182,6 @@ impl App {
         limit: usize,
     ) -> Result<Page<Event>, Error> {
         caller.demand(BuiltinPermission::AuditRead)?;
-        let user = user.map(|name| self.find_user(name)).transpose()?;
-        self.read.events(
-            &EventFilter {
-                user: user.map(|user| user.id),
-                ..filter
-            },
-            after,
-            limit,
-        )
-    }
-
-    /// Events for the file's owner.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] when there is no such user.
-    pub fn events_as_operator(
-        &self,
-        user: Option<&Username>,
-        filter: EventFilter,
-        after: Option<i64>,
-        limit: usize,
-    ) -> Result<Page<Event>, Error> {
         let user = user.map(|name| self.find_user(name)).transpose()?;
         self.read.events(
             &EventFilter {

@@ -3,31 +3,27 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::AppState;
+use super::{App, AppState};
 use crate::clock::Clock;
-use crate::model::caller::Permit;
+use crate::model::caller::{Caller, Permit};
 use crate::model::error::Error;
 use crate::model::event::{Action, AuditDetails, Target};
-use crate::store::{self, Copied, Store};
+use crate::model::permission::BuiltinPermission;
+use crate::model::text::sanitize;
+use crate::store;
 
-pub use crate::store::{Condition, Existing, Finding, OpenError, Restored, Survivor};
+pub use crate::store::{Condition, Copied, Existing, Finding, OpenError, Restored, Survivor};
 
-/// A backup that was made.
-pub struct BackedUp {
-    pub bytes: u64,
-    /// Why the backup is not noted in the file, if it is not: a full disk must not stand in the way of one.
-    pub unnoted: Option<String>,
-}
+/// Longest name of a backup that is kept, in characters.
+const BACKUP_NAME_CHARACTERS_MAX: usize = 128;
 
 impl AppState {
-    /// Copies the file at `path` to a new file `to`, and notes it in the file. A server may go on with the file meanwhile.
+    /// Copies the file at `path` to a new file `to`, at one moment. A server may go on with it meanwhile.
     ///
     /// # Errors
     /// [`OpenError`] with one clear line.
-    pub fn back_up(path: &Path, to: &Path, clock: &Clock) -> Result<BackedUp, OpenError> {
-        let copied = store::copy(path, to, clock.now())?;
-        let name = to.file_name().unwrap_or_default().to_string_lossy();
-        Ok(noted(path, &copied, &name, clock))
+    pub fn back_up(path: &Path, to: &Path, clock: &Clock) -> Result<Copied, OpenError> {
+        store::copy(path, to, clock.now())
     }
 
     /// Writes such a copy to `out`.
@@ -38,9 +34,8 @@ impl AppState {
         path: &Path,
         out: &mut dyn Write,
         clock: &Clock,
-    ) -> Result<BackedUp, OpenError> {
-        let copied = store::copy_to(path, out, clock.now())?;
-        Ok(noted(path, &copied, "-", clock))
+    ) -> Result<Copied, OpenError> {
+        store::copy_to(path, out, clock.now())
     }
 
     /// Puts a backup at `path`, with every session, token and code ended.
@@ -72,30 +67,24 @@ impl AppState {
     }
 }
 
-fn noted(path: &Path, copied: &Copied, name: &str, clock: &Clock) -> BackedUp {
-    let unnoted = if copied.is_present_version {
-        note(path, copied.bytes, name, clock).err()
-    } else {
-        // Noting it would bring the file to the present schema, which nobody asked for.
-        Some("the file has an older schema".to_owned())
-    };
-    BackedUp {
-        bytes: copied.bytes,
-        unnoted,
+impl App {
+    /// Records that a backup was made, with its name and size.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] for everybody but the operator; [`Error::Unavailable`] when nothing could be written.
+    pub fn record_backup(&self, caller: &Caller, name: &str, bytes: u64) -> Result<(), Error> {
+        if !caller.is_operator() {
+            return Err(Error::NotAllowed(
+                "Only the operator makes backups.".to_owned(),
+            ));
+        }
+        let name = sanitize(name, BACKUP_NAME_CHARACTERS_MAX);
+        let trace =
+            AuditDetails::of(Target::new("file", "backup", name, None)).after("bytes", bytes);
+        let permit = caller.permit(BuiltinPermission::PolicyWrite, Action::Backup)?;
+        self.store().write(permit, move |write| {
+            write.set_backed_up()?;
+            Ok(((), trace))
+        })
     }
-}
-
-fn note(path: &Path, bytes: u64, name: &str, clock: &Clock) -> Result<(), String> {
-    let store = Store::open(path).map_err(|refused| refused.to_string())?;
-    let trace = AuditDetails::of(Target::new("file", "backup", name, None)).after("bytes", bytes);
-    let permit = Permit::by_operator(Action::Backup, clock.now());
-    let written = store.write(permit, move |write| {
-        write.set_backed_up()?;
-        Ok(((), trace))
-    });
-    store.close();
-    written.map_err(|error| match error {
-        Error::Fault(text) => text,
-        other => other.to_string(),
-    })
 }

@@ -57,7 +57,7 @@ pub struct HostKeys {
 /// # Errors
 /// [`Error::Unauthenticated`] when it is another kind of credential.
 fn host_of(caller: &Caller) -> Result<&Host, Error> {
-    match &caller.credential.owner {
+    match &caller.credential()?.owner {
         Owner::Host(host) => Ok(host),
         Owner::User(_) | Owner::Service(_) => Err(Error::Unauthenticated {
             sent: crate::model::error::SecretSent::Yes,
@@ -209,7 +209,7 @@ impl App {
             created_at: caller.now,
             expires_at: row.expires_at,
             groups,
-            created_by: Some(caller.credential.id),
+            created_by: caller.credential_id(),
         };
         let made = code.clone();
         self.store().write(permit, move |write| {
@@ -422,12 +422,12 @@ impl App {
     pub fn rotate_host(&self, caller: &Caller) -> Result<Issued, Error> {
         let host = host_of(caller)?.clone();
         let permit = Permit::by_host(caller, Action::HostRotate)?;
-        let (which, id) = (caller.which, host.public_id);
+        let (slot, id) = (caller.slot()?, host.public_id);
         let secret = Secret::generate_for(Form::Credential(Kind::Host), id);
         let digest = secret.digest();
         self.store().write(permit, move |write| {
             let ends_at = write.now.after(ROTATION_GRACE);
-            write.rotate_host_credential(&host, which, &digest, ends_at)?;
+            write.rotate_host_credential(&host, slot, &digest, ends_at)?;
             let trace =
                 AuditDetails::of(Target::new("host", id, &host.name, None)).after("secret", "new");
             Ok(((), trace))
@@ -442,7 +442,7 @@ impl App {
     /// [`Error::Unauthenticated`] when the caller is no host.
     pub fn finish_rotation(&self, caller: &Caller) -> Result<(), Error> {
         let host = host_of(caller)?.clone();
-        if caller.which == SecretSlot::Previous || caller.credential.previous.is_none() {
+        if caller.slot()? == SecretSlot::Previous || caller.credential()?.previous.is_none() {
             return Ok(());
         }
         let permit = Permit::by_host(caller, Action::HostRotate)?;

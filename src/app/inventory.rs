@@ -39,17 +39,15 @@ impl App {
         limit: usize,
     ) -> Result<Inventory, Error> {
         caller.demand(BuiltinPermission::UsersRead)?;
-        self.consistent_read(|| {
-            let policy = self.read.policy()?;
-            let mut listed = self
-                .read
-                .inventory(show, &policy, caller.now, after, 0, limit)?;
-            let more = listed.len() > limit;
-            listed.truncate(limit);
-            let next = listed.last().filter(|_| more).map(|last| last.place);
-            let items = self.owned(caller, &policy, &listed, show)?;
-            Ok(Inventory { items, next })
-        })
+        let policy = self.read.policy()?;
+        let mut listed = self
+            .read
+            .inventory(show, &policy, caller.now, after, 0, limit)?;
+        let more = listed.len() > limit;
+        listed.truncate(limit);
+        let next = listed.last().filter(|_| more).map(|last| last.place);
+        let items = self.owned(caller, &policy, &listed, show)?;
+        Ok(Inventory { items, next })
     }
 
     /// Page `number` of the inventory, from 1, of `rows` each; the last one when there are fewer. How many things and
@@ -65,17 +63,15 @@ impl App {
         rows: usize,
     ) -> Result<(Vec<Owned>, usize), Error> {
         caller.demand(BuiltinPermission::UsersRead)?;
-        self.consistent_read(|| {
-            let policy = self.read.policy()?;
-            let total = self.read.count_inventory(show, &policy, caller.now)?;
-            let last = total.div_ceil(rows).max(1);
-            let skipped = (number.min(last) - 1) * rows;
-            let mut listed = self
-                .read
-                .inventory(show, &policy, caller.now, None, skipped, rows)?;
-            listed.truncate(rows);
-            Ok((self.owned(caller, &policy, &listed, show)?, total))
-        })
+        let policy = self.read.policy()?;
+        let total = self.read.count_inventory(show, &policy, caller.now)?;
+        let last = total.div_ceil(rows).max(1);
+        let skipped = (number.min(last) - 1) * rows;
+        let mut listed = self
+            .read
+            .inventory(show, &policy, caller.now, None, skipped, rows)?;
+        listed.truncate(rows);
+        Ok((self.owned(caller, &policy, &listed, show)?, total))
     }
 
     /// The very things of the inventory that `ids` name, in their order; those that are gone are left out.
@@ -86,7 +82,7 @@ impl App {
         caller.demand(BuiltinPermission::UsersRead)?;
         let policy = self.read.policy()?;
         let listed: Vec<Listed> = ids.iter().map(|id| Listed::unknown(*id)).collect();
-        self.consistent_read(|| self.owned(caller, &policy, &listed, Show::Everything))
+        self.owned(caller, &policy, &listed, Show::Everything)
     }
 
     fn owned(

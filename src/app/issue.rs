@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::App;
 use super::credential::{Scope, find, not_found, shown_end, target, user_of};
 use crate::model::address::AllowedAddresses;
-use crate::model::caller::Caller;
+use crate::model::caller::{Caller, Identity};
 use crate::model::credential::{
     Credential, CredentialChange, Kind, NewCredential, OwnerId, Record, Rotation, SecretSlot, State,
 };
@@ -53,11 +53,12 @@ impl Bounds {
     }
 
     /// What a new credential carries when nothing is said: all that the caller may give.
-    fn all_of(&self, power: &Permissions) -> Permissions {
-        let Some(limit) = &self.limit else {
-            return power.clone();
+    fn all_of(&self, power: &Power) -> Permissions {
+        let mut all = match (power, &self.limit) {
+            (Power::Credential(_, power), None) => return power.clone(),
+            (Power::Credential(_, power), Some(limit)) => power.intersection(limit),
+            (Power::Unlimited, limit) => limit.clone().unwrap_or_else(Permissions::none),
         };
-        let mut all = power.intersection(limit);
         all.extend(&self.defined);
         all
     }
@@ -114,31 +115,36 @@ impl App {
             caller.require_recent_password()?;
         }
         let (scope, origin) = (scope.clone(), caller.origin.clone());
-        let which = caller.which;
+        let presented = caller.identity.clone();
         let (secret, record) = self.store().write(permit, move |write| {
-            let Power::Credential(creator, power) = &write.power else {
-                return Err(Error::Fault("an API key without a maker".to_owned()));
+            let creator = match &write.power {
+                Power::Credential(creator, _) => Some(creator),
+                Power::Unlimited => None,
             };
             let bounds = Bounds::of(write, scope.owner)?;
             let permissions = match wanted.permissions {
                 Some(permissions) => permissions,
-                None => bounds.all_of(power),
+                None => bounds.all_of(&write.power),
             };
             bounds.demand(write, &permissions)?;
-            let allowed_addresses = within_maker(wanted.allowed_addresses, creator)?;
+            let allowed_addresses = match creator {
+                Some(creator) => within_maker(wanted.allowed_addresses, creator)?,
+                None => wanted.allowed_addresses.unwrap_or_default(),
+            };
             let policy = write.policy()?;
-            let expires_at = match wanted.kind {
-                Kind::Token => {
+            let expires_at = match (wanted.kind, creator) {
+                (Kind::Token, Some(creator)) => {
                     let end = token_end(&policy, wanted.end, creator, write.now)?;
                     // What the secret before a rotation makes ends with that secret, not with the key.
-                    let previous = creator.previous.filter(|_| which == SecretSlot::Previous);
+                    let previous = creator.previous.filter(|_| is_previous(&presented));
                     let previous = previous.map(|previous| previous.grace.earliest_end(write.now));
                     match (end, previous) {
                         (Some(end), Some(previous)) => Some(end.min(previous)),
                         (end, previous) => end.or(previous),
                     }
                 }
-                Kind::ApiKey | Kind::Session | Kind::Host => {
+                (Kind::Token, None) => policy.token.end("tokens", wanted.end, write.now)?,
+                (Kind::ApiKey | Kind::Session | Kind::Host, _) => {
                     policy.api_key.end("API keys", wanted.end, write.now)?
                 }
             };
@@ -162,7 +168,7 @@ impl App {
                 permissions,
                 allowed_addresses,
                 digest: secret.digest(),
-                created_by: Some(creator.id),
+                created_by: creator.map(|creator| creator.id),
                 expires_at,
                 password_at: None,
                 user_agent: None,
@@ -378,10 +384,14 @@ impl CredentialChange {
     }
 }
 
+const fn is_previous(identity: &Identity) -> bool {
+    matches!(identity, Identity::Credential(_, SecretSlot::Previous))
+}
+
 /// A key is not changed or rotated by the secret that it had before: whoever still holds that one would prolong it, or
 /// throw out who holds the new one.
 fn require_present_secret(caller: &Caller, id: Id) -> Result<(), Error> {
-    if caller.which == SecretSlot::Previous && caller.credential.id == id {
+    if is_previous(&caller.identity) && caller.credential_id() == Some(id) {
         return Err(Error::NotAllowed(
             "This is the secret from before the last rotation; use the new one.".to_owned(),
         ));

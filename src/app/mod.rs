@@ -27,14 +27,16 @@ mod verify;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 pub use self::ssh_key::{Import, ImportOutcome, ImportedLine, login_keys_of_file};
 pub use account::Invited;
+pub use audit_archive::AuditLog;
 pub use credential::{Scope, WithMade};
 pub use device_login::{BegunLogin, Polled, WantedLogin};
 pub use event::{Download, DownloadScope};
 pub use explain::{Check, Circumstances, Explanation};
-pub use file::{BackedUp, Condition, Existing, Finding, OpenError, Restored, Survivor};
+pub use file::{Condition, Copied, Existing, Finding, OpenError, Restored, Survivor};
 pub use host::{AsOf, HostKeys};
 pub use inventory::{Inventory, Owned};
 pub use issue::Issued;
@@ -49,14 +51,17 @@ use crate::clock::Clock;
 use crate::model::caller::Caller;
 use crate::model::code::Purpose;
 use crate::model::error::Error;
-use crate::model::event::Action;
+use crate::model::event::{Action, Origin};
 use crate::model::permission::BuiltinPermission;
 use crate::model::rate_limit::RateLimiter;
 use crate::model::secret::{Digest, Form, Secret};
 use crate::model::time::Time;
-use crate::store::{NewCode, Read, Store, Waits};
+use crate::store::{LockRole, NewCode, Read, Store, Waits};
 
 pub use crate::store::{CredentialFilter, EventFilter, LoginKeys, Page, Verdict, Wanted};
+
+/// How long a server waits at its start for a command that has the database open.
+const SERVER_LOCK_WAIT: Duration = Duration::from_secs(30);
 
 /// What all desks of one process share: the file and the clock.
 #[derive(Clone)]
@@ -77,15 +82,18 @@ impl AppState {
     /// # Errors
     /// [`OpenError`] with one clear line.
     pub fn open_or_create(path: &Path, clock: Clock) -> Result<Self, OpenError> {
-        if std::fs::symlink_metadata(path).is_err() {
-            match Store::create(path, clock.now()) {
-                Ok(()) => log::info!("made {}", path.display()),
-                // Another process was faster; what it made is looked at like any other file.
-                Err(_) if std::fs::symlink_metadata(path).is_ok() => {}
-                Err(refused) => return Err(refused),
-            }
-        }
+        create_missing(path, &clock)?;
         Self::open(path, clock)
+    }
+
+    /// The same for a server, which waits for a command that has the database, and not for another server.
+    ///
+    /// # Errors
+    /// [`OpenError`] with one clear line, which names the other server.
+    pub fn serve(path: &Path, clock: Clock) -> Result<Self, OpenError> {
+        create_missing(path, &clock)?;
+        let store = Store::open_as(path, Waits::default(), LockRole::Server, SERVER_LOCK_WAIT)?;
+        Self::over(store, clock)
     }
 
     /// Opens the file at `path`.
@@ -101,7 +109,10 @@ impl AppState {
     /// # Errors
     /// [`OpenError`] with one clear line.
     pub fn open_with(path: &Path, clock: Clock, waits: Waits) -> Result<Self, OpenError> {
-        let store = Store::open_with(path, waits)?;
+        Self::over(Store::open_with(path, waits)?, clock)
+    }
+
+    fn over(store: Store, clock: Clock) -> Result<Self, OpenError> {
         let counters = store.counters()?;
         Ok(Self {
             store,
@@ -147,6 +158,18 @@ impl AppState {
     }
 }
 
+fn create_missing(path: &Path, clock: &Clock) -> Result<(), OpenError> {
+    if std::fs::symlink_metadata(path).is_err() {
+        match Store::create(path, clock.now()) {
+            Ok(()) => log::info!("created {}", path.display()),
+            // Another process was faster; what it created is examined like any other database.
+            Err(_) if std::fs::symlink_metadata(path).is_ok() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
 /// Where things are asked; one for each thread, since its connection is not to be shared.
 pub struct App {
     read: Read,
@@ -159,6 +182,12 @@ impl App {
     #[must_use]
     pub fn now(&self) -> Time {
         self.shared.clock.now()
+    }
+
+    /// The operator as a caller, for what is asked outside of a request.
+    #[must_use]
+    pub fn operator(&self, uid: u32) -> Caller {
+        Caller::operator(uid, Origin::operator(), self.now())
     }
 
     const fn store(&self) -> &Store {
@@ -177,6 +206,7 @@ impl App {
     /// What is wrong.
     pub fn health(&self) -> Result<(), Error> {
         self.read.ping()?;
+        self.store().check_files()?;
         if self.store().is_writing() {
             Ok(())
         } else {

@@ -80,11 +80,9 @@ impl App {
     pub fn counts_of(&self, caller: &Caller, users: &[User]) -> Result<Vec<UserCounts>, Error> {
         caller.demand(BuiltinPermission::UsersRead)?;
         let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
-        let (held, ssh_keys) = self.consistent_read(|| {
-            let mut held = self.read.held_by_users(&ids, caller.now)?;
-            self.add_noted(&mut held);
-            Ok((held, self.read.count_ssh_keys_of(&ids, caller.now)?))
-        })?;
+        let mut held = self.read.held_by_users(&ids, caller.now)?;
+        self.add_noted(&mut held);
+        let ssh_keys = self.read.count_ssh_keys_of(&ids, caller.now)?;
         let mut counts = HashMap::<i64, UserCounts>::new();
         for one in held {
             let counts = counts.entry(one.owner).or_default();
@@ -144,11 +142,8 @@ impl App {
     ) -> Result<Vec<ServiceUse>, Error> {
         caller.demand(BuiltinPermission::ServicesRead)?;
         let ids: Vec<i64> = services.iter().map(|service| service.id.0).collect();
-        let held = self.consistent_read(|| {
-            let mut held = self.read.held_by_services(&ids, caller.now)?;
-            self.add_noted(&mut held);
-            Ok(held)
-        })?;
+        let mut held = self.read.held_by_services(&ids, caller.now)?;
+        self.add_noted(&mut held);
         let of = |id: &i64| {
             let own = || held.iter().filter(|one| one.owner == *id);
             ServiceUse {
@@ -195,18 +190,6 @@ impl App {
     ) -> Result<Preview, Error> {
         caller.demand(BuiltinPermission::PolicyRead)?;
         self.preview(change, limit, caller.now)
-    }
-
-    /// The same for the file's owner.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when the whole would not hold together.
-    pub fn preview_policy_as_operator(
-        &self,
-        change: PolicyChange,
-        limit: usize,
-    ) -> Result<Preview, Error> {
-        self.preview(change, limit, self.now())
     }
 
     fn preview(&self, change: PolicyChange, limit: usize, now: Time) -> Result<Preview, Error> {

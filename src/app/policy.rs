@@ -1,7 +1,7 @@
 //! The organisation's rules.
 
 use super::App;
-use crate::model::caller::{Caller, Permit};
+use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::event::{Action, AuditDetails, Target};
 use crate::model::permission::BuiltinPermission;
@@ -94,17 +94,6 @@ impl App {
                 }
                 change_policy(write, change)
             },
-        )
-    }
-
-    /// The same for the file's owner.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when the whole does not hold together.
-    pub fn change_policy_as_operator(&self, change: PolicyChange) -> Result<Policy, Error> {
-        self.store().write(
-            Permit::by_operator(Action::PolicyEdit, self.now()),
-            |write| change_policy(write, change),
         )
     }
 }

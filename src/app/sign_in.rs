@@ -126,7 +126,7 @@ impl App {
     /// # Errors
     /// [`Error::Unavailable`] when nothing could be written.
     pub fn sign_out(&self, caller: &Caller) -> Result<(), Error> {
-        let (id, user) = (caller.credential.id, caller.user()?.id);
+        let (id, user) = (caller.credential()?.id, caller.user()?.id);
         self.store().write(
             caller.permit(BuiltinPermission::SessionsWrite, Action::SignOut)?,
             move |write| {
@@ -146,7 +146,7 @@ impl App {
     pub fn confirm_password(&self, caller: &Caller, password: &Password) -> Result<(), Error> {
         let user = caller.user()?.clone();
         let hash = self.require_password(&user, password, "password", caller)?;
-        let (id, user_id) = (caller.credential.id, user.id);
+        let (id, user_id) = (caller.credential()?.id, user.id);
         let permit = Permit::by_password(
             &user,
             hash,
@@ -177,11 +177,10 @@ impl App {
         caller: &Caller,
     ) -> Result<String, Error> {
         let (origin, now) = (&caller.origin, caller.now);
-        let limits = match caller.credential.kind {
-            Kind::Session => vec![self.session_limit(caller.credential.id)],
-            Kind::ApiKey | Kind::Token | Kind::Host => {
-                self.sign_in_limits(user.username.as_str(), Some(user), None, origin, now)?
-            }
+        let session = caller.session_id();
+        let limits = match session {
+            Some(session) => vec![self.session_limit(session)],
+            None => self.sign_in_limits(user.username.as_str(), Some(user), None, origin, now)?,
         };
         self.hit(&limits, ATTEMPTS, now)?;
         let Some(hash) = self.matching_hash(Some(user), password)? else {
@@ -189,7 +188,7 @@ impl App {
             return Err(Error::field(field, "this is not your password"));
         };
         self.limits().release(&limits);
-        if caller.credential.kind == Kind::Session {
+        if session.is_some() {
             self.limits().end_rows(&limits);
         }
         Ok(hash)

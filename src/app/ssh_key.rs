@@ -230,14 +230,14 @@ impl App {
         } else {
             caller.permit(scope.write, Action::SshKeyDelete)?
         };
-        let (is_administrative, by) = (scope.write.is_administrative(), caller.credential.id);
+        let (is_administrative, by) = (scope.write.is_administrative(), caller.credential_id());
         let owner = user_of(scope)?;
         self.store().write(permit, move |write| {
             let name = write.ssh_key_name(owner, id)?.ok_or(NOT_FOUND)?;
             let key = write.ssh_key(id)?;
             write.delete_ssh_key(id)?;
             if !is_administrative {
-                write.resolve_import_notices(owner, Some(by))?;
+                write.resolve_import_notices(owner, by)?;
             }
             let fingerprint = key.map_or_else(String::new, |key| key.key.fingerprint().to_owned());
             let trace = AuditDetails::of(Target::new("ssh-key", id, name, Some(owner)))

@@ -1,7 +1,7 @@
 //! Sweeping on request: removing what is over. What decides whether something is good never waits for it.
 
 use super::App;
-use crate::model::caller::{Caller, Permit};
+use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::event::{Action, AuditDetails, Target};
 use crate::model::permission::BuiltinPermission;
@@ -26,19 +26,6 @@ impl App {
             caller.permit(BuiltinPermission::PolicyWrite, Action::Sweep)?,
             move |_| Ok((swept, trace(swept))),
         )
-    }
-
-    /// The same for the file's owner.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when nothing could be written.
-    pub fn sweep_as_operator(&self) -> Result<Swept, Error> {
-        let now = self.now();
-        let swept = self.sweep_all(now)?;
-        self.store()
-            .write(Permit::by_operator(Action::Sweep, now), move |_| {
-                Ok((swept, trace(swept)))
-            })
     }
 
     fn sweep_all(&self, now: Time) -> Result<Swept, Error> {

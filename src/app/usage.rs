@@ -35,14 +35,6 @@ fn with_noted(mut record: Record, noted: PendingUse, seen: Ends) -> Record {
 }
 
 impl App {
-    /// Reads the file and, through [`App::with_pending`] and [`App::all_days`], what is noted beside it, as one whole.
-    pub(super) fn consistent_read<T>(
-        &self,
-        read: impl Fn() -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        self.store().uses.consistent_read(read)
-    }
-
     /// A record with what is noted of it: its last uses, and that it was seen expired.
     pub(super) fn with_pending(&self, record: Record) -> Record {
         let uses = &self.store().uses;
@@ -50,14 +42,12 @@ impl App {
         with_noted(record, noted, seen)
     }
 
-    /// A record as it is now.
+    /// A record as it is now. Memory is read first: a use that is written meanwhile is in the database by then.
     pub(super) fn record(&self, id: Id) -> Result<Option<Record>, Error> {
-        self.consistent_read(|| {
-            Ok(self
-                .read
-                .record(id)?
-                .map(|record| self.with_pending(record)))
-        })
+        let uses = &self.store().uses;
+        let (noted, seen) = (uses.noted(id), uses.seen_expired(id));
+        let record = self.read.record(id)?;
+        Ok(record.map(|record| with_noted(record, noted, seen)))
     }
 
     /// Records as they are now; as [`crate::store::Select::records`].
@@ -67,13 +57,11 @@ impl App {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Record>, Error> {
-        self.consistent_read(|| {
-            let page = self.read.records(filter, after, limit)?;
-            let items = page.items.into_iter();
-            Ok(Page {
-                items: items.map(|record| self.with_pending(record)).collect(),
-                next: page.next,
-            })
+        let page = self.read.records(filter, after, limit)?;
+        let items = page.items.into_iter();
+        Ok(Page {
+            items: items.map(|record| self.with_pending(record)).collect(),
+            next: page.next,
         })
     }
 
@@ -84,11 +72,9 @@ impl App {
         now: Time,
     ) -> Result<HashMap<Id, Vec<UsageDay>>, Error> {
         let first = Day::from_number(now.day().number() - DAYS + 1);
-        self.consistent_read(|| {
-            let mut known = self.read.usages(ids, first)?;
-            let whole = |id: &Id| (*id, self.all_days(*id, known.remove(id), first));
-            Ok(ids.iter().map(whole).collect())
-        })
+        let mut known = self.read.usages(ids, first)?;
+        let whole = |id: &Id| (*id, self.all_days(*id, known.remove(id), first));
+        Ok(ids.iter().map(whole).collect())
     }
 
     /// Every day from `first` on, with what is `known` in the file and what is noted beside it.

@@ -45,14 +45,6 @@ impl App {
         self.read.users(after, limit)
     }
 
-    /// The same for the file's owner.
-    ///
-    /// # Errors
-    /// Faults of ours.
-    pub fn users_as_operator(&self, after: Option<i64>, limit: usize) -> Result<Page<User>, Error> {
-        self.read.users(after, limit)
-    }
-
     /// One user.
     ///
     /// # Errors
@@ -68,14 +60,6 @@ impl App {
     /// [`Error::NotFound`]; [`Error::Forbidden`].
     pub fn user_to_change(&self, caller: &Caller, name: &Username) -> Result<User, Error> {
         caller.demand(BuiltinPermission::UsersWrite)?;
-        self.find_user(name)
-    }
-
-    /// The same for the file's owner.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
-    pub fn user_as_operator(&self, name: &Username) -> Result<User, Error> {
         self.find_user(name)
     }
 
@@ -98,14 +82,6 @@ impl App {
             caller.demand(BuiltinPermission::HostsWrite)?;
         }
         self.add(permit, user)
-    }
-
-    /// The same for the file's owner.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] for a name that is or was somebody's.
-    pub fn add_user_as_operator(&self, user: NewUser) -> Result<Invited, Error> {
-        self.add(Permit::by_operator(Action::UserAdd, self.now()), user)
     }
 
     fn add(&self, permit: Permit, user: NewUser) -> Result<Invited, Error> {
@@ -158,19 +134,6 @@ impl App {
         change: UserChange,
     ) -> Result<User, Error> {
         let permit = caller.permit_with_password(BuiltinPermission::UsersWrite, change.action())?;
-        self.change(permit, name, change)
-    }
-
-    /// The same for the file's owner.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin.
-    pub fn change_user_as_operator(
-        &self,
-        name: &Username,
-        change: UserChange,
-    ) -> Result<User, Error> {
-        let permit = Permit::by_operator(change.action(), self.now());
         self.change(permit, name, change)
     }
 
@@ -244,14 +207,6 @@ impl App {
         )
     }
 
-    /// The same for the file's owner.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin.
-    pub fn delete_user_as_operator(&self, name: &Username) -> Result<(), Error> {
-        self.delete(Permit::by_operator(Action::UserDelete, self.now()), name)
-    }
-
     fn delete(&self, permit: Permit, name: &Username) -> Result<(), Error> {
         let name = name.clone();
         self.store().write(permit, move |write| {
@@ -277,17 +232,6 @@ impl App {
         let permit = caller
             .permit_with_password(BuiltinPermission::UsersWrite, Action::UserResetPassword)?;
         self.reset(permit.once(once), name)
-    }
-
-    /// The same for the file's owner.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
-    pub fn reset_password_as_operator(&self, name: &Username) -> Result<Secret, Error> {
-        self.reset(
-            Permit::by_operator(Action::UserResetPassword, self.now()),
-            name,
-        )
     }
 
     fn reset(&self, permit: Permit, name: &Username) -> Result<Secret, Error> {

@@ -1,6 +1,7 @@
 //! Verification: is this secret good, whose is it, and what may it do?
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::App;
 use super::metrics::Counters;
@@ -24,7 +25,7 @@ pub struct Asked<'a> {
 
 /// A secret that was found good.
 pub struct Introspected {
-    pub credential: Credential,
+    pub credential: Arc<Credential>,
     /// What it may do now.
     pub power: Permissions,
 }
@@ -33,16 +34,19 @@ const REFUSED: Error = Error::Unauthenticated {
     sent: SecretSent::Yes,
 };
 
-/// A credential with what was seen of it and is not in the file yet.
-fn as_seen(credential: Credential, seen: Ends) -> Credential {
-    Credential {
+/// A credential with what was seen of it and is not in the database yet.
+fn as_seen(credential: Arc<Credential>, seen: Ends) -> Arc<Credential> {
+    if seen == Ends::default() {
+        return credential;
+    }
+    Arc::new(Credential {
         seen_expired: credential.seen_expired
             || (seen.own.is_some() && seen.own == credential.expires_at),
         previous: credential
             .previous
             .filter(|_| seen.previous != Some(credential.rotations)),
-        ..credential
-    }
+        ..Credential::clone(&credential)
+    })
 }
 
 /// The ends of a credential that are seen to have come for the first time.
@@ -70,7 +74,7 @@ impl App {
         presented: &Presented,
         accepts: fn(Kind) -> bool,
         asked: Asked<'_>,
-    ) -> Result<(Credential, SecretSlot), Error> {
+    ) -> Result<(Arc<Credential>, SecretSlot), Error> {
         let counters = &self.shared.counters;
         let answer = self.look_up(presented, accepts, asked);
         let counter = if answer.is_ok() {
@@ -87,7 +91,7 @@ impl App {
         presented: &Presented,
         accepts: fn(Kind) -> bool,
         asked: Asked<'_>,
-    ) -> Result<(Credential, SecretSlot), Error> {
+    ) -> Result<(Arc<Credential>, SecretSlot), Error> {
         let Form::Credential(kind) = presented.form else {
             return Err(REFUSED);
         };
@@ -169,16 +173,9 @@ impl App {
             return Ok(false);
         }
         let (id, uses) = (credential.id, &self.store().uses);
-        let last_used_at = uses.consistent_read(|| {
-            let stored = self.read.last_used_at(id)?;
-            Ok(stored.max(
-                uses.noted(id)
-                    .uses
-                    .into_iter()
-                    .map(|(_, last)| last.at)
-                    .max(),
-            ))
-        })?;
+        // Memory is read first: a use that is written meanwhile is in the database by then.
+        let pending = uses.noted(id).uses.into_iter().map(|(_, last)| last.at);
+        let last_used_at = pending.max().max(self.read.last_used_at(id)?);
         Ok(credential.is_idle(last_used_at, now))
     }
 
@@ -199,13 +196,7 @@ impl App {
             now,
         };
         let (credential, which) = self.authenticate(presented, accepts, asked)?;
-        Ok(Caller {
-            power: credential.power(),
-            credential,
-            which,
-            origin,
-            now,
-        })
+        Ok(Caller::with_credential(credential, which, origin, now))
     }
 
     /// What a service that holds `introspect` is told of somebody's secret (RFC 7662). `None`: not active, for whatever reason.
@@ -224,7 +215,7 @@ impl App {
         };
         let asked = Asked {
             address,
-            program: Some(caller.credential.owner.name()),
+            program: Some(&caller.actor().name),
             now: caller.now,
         };
         match self.authenticate(presented, Kind::is_bearer, asked) {

@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 
 use super::audit_file::{self, ArchiveFile, Marks, Unfinished, agrees};
+use super::client::Client;
 use super::exit::{FAILED, Failure, INVALID, USAGE};
+use super::local::{Local, Missing};
 use super::operator::Database;
 use super::output;
-use crate::app::{App, Verdict};
+use crate::app::{AuditLog, Verdict};
 use crate::model::audit_chain::ChainHead;
-use crate::model::error::Error;
 use crate::model::time::parse_duration;
+use crate::wire::AuditArchiveIn;
 
 /// Events read from the database at once.
 const PART: usize = 500;
@@ -75,30 +77,28 @@ fn failed(message: impl Into<String>) -> Failure {
 }
 
 fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
-    let app_state = if arguments.archive_only {
-        None
-    } else {
-        Some(arguments.database.open()?)
-    };
-    let app = app_state
-        .as_ref()
-        .map(crate::app::AppState::app)
-        .transpose()?;
-    let done = verify_all(arguments, app.as_ref());
-    drop(app);
-    if let Some(app_state) = app_state {
-        app_state.close();
+    if arguments.archive_only {
+        return verify_all(arguments, None);
     }
-    done
+    let log = open_log(&arguments.database)?;
+    verify_all(arguments, Some(&log))
 }
 
-fn verify_all(arguments: &VerifyArguments, app: Option<&App>) -> Result<(), Failure> {
+/// The audit log as a plain reader: no server has to stop for it.
+fn open_log(database: &Database) -> Result<AuditLog, Failure> {
+    AuditLog::of_file(&database.path()).map_err(|error| {
+        Failure::new(FAILED, error.to_string())
+            .hint("run this as the database's owner; --db FILE names another database")
+    })
+}
+
+fn verify_all(arguments: &VerifyArguments, log: Option<&AuditLog>) -> Result<(), Failure> {
     let mut files = Vec::new();
     for path in &arguments.archive {
         files.push(ArchiveFile::open(path).map_err(failed)?);
     }
     files.sort_by_key(|file| (file.start.number, file.head.number));
-    let archived = app.map(App::archived_events).transpose()?;
+    let archived = log.map(AuditLog::archived_events).transpose()?;
     // Where files and database meet, all of them need the same hash.
     let mut marks = Marks::new();
     for file in &files {
@@ -125,7 +125,7 @@ fn verify_all(arguments: &VerifyArguments, app: Option<&App>) -> Result<(), Fail
         }
         file.verify(&mut marks).map_err(failed)?;
     }
-    if let (Some(app), Some(archived)) = (app, archived) {
+    if let (Some(log), Some(archived)) = (log, archived) {
         if first.is_some() && last < archived.number {
             return Err(failed(format!(
                 "events {} to {} are missing: name the archive that holds them with --archive",
@@ -134,7 +134,7 @@ fn verify_all(arguments: &VerifyArguments, app: Option<&App>) -> Result<(), Fail
             )));
         }
         let mut differs = None;
-        let verdict = app.verify_events(|place| {
+        let verdict = log.verify_events(|place| {
             if !agrees(&mut marks, place) {
                 differs.get_or_insert(place.number);
             }
@@ -193,32 +193,31 @@ fn require_head(wanted: &ChainHead, marks: &Marks, last: &ChainHead) -> Result<(
 fn archive(arguments: &ArchiveArguments) -> Result<(), Failure> {
     let age = parse_duration(&arguments.older_than)
         .map_err(|message| Failure::new(INVALID, format!("--older-than: {message}")))?;
-    let app_state = arguments.database.open()?;
-    let app = app_state.app()?;
+    let database = arguments.database.path();
+    let local = Local::open(database.clone(), Missing::Refuse)?;
+    let client = Client::local(local, &database.display().to_string(), false);
+    let log = open_log(&arguments.database)?;
     let path = &arguments.file;
-    let archived = match fs::symlink_metadata(path) {
-        Ok(_) => resume(&app, path),
+    let head = match fs::symlink_metadata(path) {
+        Ok(_) => resume(&log, path)?,
         Err(_) => {
-            // Left over from an interrupted run.
-            app.prune_archived_events()?;
-            let cutoff = app.now().before(age);
-            match app.archivable_events(cutoff)? {
-                None => {
-                    app_state.close();
-                    output::say(&format!(
-                        "no event is older than {}: nothing to archive",
-                        arguments.older_than
-                    ));
-                    return Ok(());
-                }
-                Some(head) => write(&app, path, &head).map(|()| head),
+            let archived = log.archived_events()?;
+            if archived.number > 0 {
+                // Left over from an interrupted run.
+                record(&client, &archived, "")?;
             }
+            let Some(head) = log.archivable_events(client.now().before(age))? else {
+                output::say(&format!(
+                    "no event is older than {}: nothing to archive",
+                    arguments.older_than
+                ));
+                return Ok(());
+            };
+            write(&log, path, &head)?;
+            head
         }
     };
-    let done = archived.and_then(|head| Ok((head, prune(&app, path, &head)?)));
-    drop(app);
-    app_state.close();
-    let (head, first) = done?;
+    let first = prune(&client, &log, path, &head)?;
     output::say(&format!(
         "archived events {first} to {} into {}",
         head.number,
@@ -227,11 +226,21 @@ fn archive(arguments: &ArchiveArguments) -> Result<(), Failure> {
     output::line(&format!("{}\t{}", head.number, head.hash.hex()))
 }
 
+/// Records the archive in the database and deletes its events there.
+fn record(client: &Client, head: &ChainHead, name: &str) -> Result<(), Failure> {
+    let archive = AuditArchiveIn {
+        name: name.to_owned(),
+        number: head.number,
+        hash: head.hash.hex(),
+    };
+    client.post("/api/v1/audit-archives", &archive).map(|_| ())
+}
+
 /// Writes all events up to `head` into a new file.
-fn write(app: &App, path: &Path, head: &ChainHead) -> Result<(), Failure> {
-    let start = app.archived_events()?;
+fn write(log: &AuditLog, path: &Path, head: &ChainHead) -> Result<(), Failure> {
+    let start = log.archived_events()?;
     let mut unfinished = Unfinished::create(path, &start, head).map_err(failed)?;
-    match copy(app, &mut unfinished, start, head) {
+    match copy(log, &mut unfinished, start, head) {
         Ok(()) => unfinished.publish().map_err(failed),
         Err(failure) => {
             unfinished.discard();
@@ -241,7 +250,7 @@ fn write(app: &App, path: &Path, head: &ChainHead) -> Result<(), Failure> {
 }
 
 fn copy(
-    app: &App,
+    log: &AuditLog,
     unfinished: &mut Unfinished,
     start: ChainHead,
     head: &ChainHead,
@@ -249,7 +258,7 @@ fn copy(
     let mut place = start;
     while place.number < head.number {
         let left = usize::try_from(head.number - place.number).unwrap_or(PART);
-        for (event, hash) in app.events_after(place.number, left.min(PART))? {
+        for (event, hash) in log.events_after(place.number, left.min(PART))? {
             place = place.followed_by(&event, &hash).ok_or_else(|| {
                 failed(format!(
                     "the audit log is broken: event {} does not follow from the one before it; nothing was archived",
@@ -264,7 +273,7 @@ fn copy(
 
 /// The head of a file that an interrupted run has left complete; it has to hold exactly the next events to archive, or the
 /// last archived ones.
-fn resume(app: &App, path: &Path) -> Result<ChainHead, Failure> {
+fn resume(log: &AuditLog, path: &Path) -> Result<ChainHead, Failure> {
     let exists = || {
         Failure::new(
             USAGE,
@@ -277,7 +286,7 @@ fn resume(app: &App, path: &Path) -> Result<ChainHead, Failure> {
     };
     audit_file::require_private(path).map_err(failed)?;
     let file = ArchiveFile::open(path).map_err(|_| exists())?;
-    let archived = app.archived_events()?;
+    let archived = log.archived_events()?;
     let is_done = file.head.is(&archived);
     if !is_done && !file.start.is(&archived) {
         return Err(exists());
@@ -286,30 +295,27 @@ fn resume(app: &App, path: &Path) -> Result<ChainHead, Failure> {
 }
 
 /// Verifies the file as it is on disk, and only then deletes its events from the database. The first of them.
-fn prune(app: &App, path: &Path, head: &ChainHead) -> Result<i64, Failure> {
+fn prune(client: &Client, log: &AuditLog, path: &Path, head: &ChainHead) -> Result<i64, Failure> {
     let file = ArchiveFile::open(path).map_err(failed)?;
     let first = file.start.number + 1;
-    let archived = app.archived_events()?;
+    let archived = log.archived_events()?;
     let kept = if head.is(&archived) {
         Some(archived)
     } else {
-        app.event_place(head.number)?
+        log.event_place(head.number)?
     };
     let mut marks = Marks::from([(head.number, kept.map(|place| place.hash))]);
     file.verify(&mut marks).map_err(failed)?;
     // An interrupted run may have left a name that is not on disk yet.
     audit_file::sync_folder(path)
         .map_err(|error| failed(format!("{}: {error}", path.display())))?;
-    if head.is(&archived) {
-        app.prune_archived_events()?;
-        return Ok(first);
-    }
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    match app.archive_events_as_operator(head, &name) {
-        Err(Error::Conflict(_)) => Err(failed(format!(
+    record(client, head, &name).map_err(|failure| match failure.code {
+        INVALID => failed(format!(
             "{}: its last event is not in the audit log; nothing was deleted",
             path.display()
-        ))),
-        other => Ok(other.map(|()| first)?),
-    }
+        )),
+        _ => failure,
+    })?;
+    Ok(first)
 }

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::exit::{FAILED, Failure, USAGE};
+use super::local::record_backup;
 use super::operator::Database;
 use super::output::{self, Cell};
-use crate::app::{AppState, BackedUp, Existing, OpenError, Restored, Survivor};
+use crate::app::{AppState, Existing, OpenError, Restored, Survivor};
 use crate::clock::Clock;
 use crate::model::time::Time;
 
@@ -64,13 +65,21 @@ pub fn backup(arguments: &BackupArguments) -> Result<(), Failure> {
     } else {
         AppState::back_up(&path, &destination, &Clock::System)
     };
-    let BackedUp { bytes, unnoted } = done.map_err(failed)?;
+    let copied = done.map_err(failed)?;
+    let bytes = copied.bytes;
     let to = match &arguments.into {
         Some(_) => format!(" to {}", destination.display()),
         None => String::new(),
     };
     eprintln!("backed up {}{to}: {bytes} bytes, whole", path.display());
-    if let Some(why) = unnoted {
+    let name = destination.file_name().unwrap_or(destination.as_os_str());
+    let recorded = if copied.is_present_version {
+        record_backup(&path, &name.to_string_lossy(), bytes)
+    } else {
+        // Recording it would bring the database to the present schema, which nobody asked for.
+        Err("the database has an older schema".to_owned())
+    };
+    if let Err(why) = recorded {
         eprintln!("keycroft: the backup is valid, but recording it in the database failed: {why}");
     }
     if let (Some(folder), Some(keep)) = (&arguments.into, arguments.keep) {

@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 use super::account_notice;
 use super::connection::{Connection, Remote};
 use super::exit::{FAILED, Failure, INVALID, USAGE};
+use super::local::Local;
 use super::notice;
 use super::output::say;
 use super::proxy_bypass;
@@ -26,19 +27,25 @@ const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// How long a whole request may take: a password's hash may have to wait its turn.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
 /// Longest answer, in bytes.
-const ANSWER_BYTES_MAX: u64 = 64 << 20;
+pub const ANSWER_BYTES_MAX: u64 = 64 << 20;
 /// Items asked for at once.
 const PART_ITEMS: usize = 200;
 
 /// What is sent as `User-Agent`.
 pub const PROGRAM: &str = concat!("keycroft/", env!("CARGO_PKG_VERSION"));
 
-/// A server and a credential, ready to ask.
+/// A client of the JSON API: of a server, or of a database on this machine.
 pub struct Client {
     pub connection: Connection,
-    agent: ureq::Agent,
+    backend: Backend,
     /// Still to print the acts of others on the account.
     names_notices: Cell<bool>,
+}
+
+/// The ways to the API: over the network with a credential, or to a database of this machine.
+enum Backend {
+    Http(ureq::Agent),
+    Local(Box<Local>),
 }
 
 /// An answer that said yes.
@@ -137,9 +144,42 @@ impl Client {
         }
         Ok(Self {
             connection,
-            agent: config.build().new_agent(),
+            backend: Backend::Http(config.build().new_agent()),
             names_notices: Cell::new(true),
         })
+    }
+
+    /// A client of a database on this machine; `shown` names it in messages.
+    #[must_use]
+    pub fn local(local: Local, shown: &str, json: bool) -> Self {
+        Self {
+            connection: Connection::of_database(shown, json),
+            backend: Backend::Local(Box::new(local)),
+            names_notices: Cell::new(false),
+        }
+    }
+
+    #[must_use]
+    pub const fn is_local(&self) -> bool {
+        matches!(self.backend, Backend::Local(_))
+    }
+
+    /// Where the links of a command in process lead.
+    pub fn set_public_url(&mut self, url: Option<String>) {
+        if let Backend::Local(local) = &mut self.backend {
+            local.set_public_url(url);
+        }
+    }
+
+    /// Where something was done, for words on standard error.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let name = self.connection.server.as_str();
+        if self.is_local() {
+            format!("in {name}")
+        } else {
+            format!("at {name}")
+        }
     }
 
     /// The command line's clock.
@@ -281,6 +321,10 @@ impl Client {
         path: &str,
         body: Option<(&str, &[u8])>,
     ) -> Result<(u16, HeaderMap, Zeroizing<String>), Failure> {
+        let agent = match &self.backend {
+            Backend::Http(agent) => agent,
+            Backend::Local(local) => return local.ask(&method, path, body),
+        };
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.connection.server.as_str()))
@@ -295,13 +339,13 @@ impl Client {
         }
         let bad = |_| Failure::new(USAGE, format!("{path:?} is no path that can be asked for"));
         let answer = match body {
-            Some((kind, bytes)) => self.agent.run(
+            Some((kind, bytes)) => agent.run(
                 request
                     .header(header::CONTENT_TYPE, kind)
                     .body(bytes)
                     .map_err(bad)?,
             ),
-            None => self.agent.run(request.body(()).map_err(bad)?),
+            None => agent.run(request.body(()).map_err(bad)?),
         };
         let mut answer = answer.map_err(|error| self.unreachable(&error))?;
         let status = answer.status().as_u16();

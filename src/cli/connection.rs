@@ -198,6 +198,21 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// A database on this machine, which needs no credential.
+    #[must_use]
+    pub fn of_database(shown: &str, json: bool) -> Self {
+        Self {
+            server: Server(shown.to_owned()),
+            server_source: Source::Flag("--db"),
+            context: None,
+            credential: None,
+            overridden: None,
+            ca_file: None,
+            insecure_http: false,
+            json,
+        }
+    }
+
     /// The same server, asked with `credential`.
     #[must_use]
     pub fn with(&self, credential: Credential) -> Self {
@@ -237,19 +252,19 @@ impl Connection {
     }
 }
 
+/// The variable that names a server or a credential, if one does.
+#[must_use]
+pub fn named_by_environment() -> Option<&'static str> {
+    [SERVER, CONTEXT, TOKEN, TOKEN_FILE]
+        .into_iter()
+        .find(|name| variable(name).is_some())
+}
+
 impl Remote {
     /// Whether a flag names a server.
     #[must_use]
     pub const fn is_named_by_flag(&self) -> bool {
         self.server.is_some() || self.context.is_some()
-    }
-
-    /// Whether the environment names a server or a credential.
-    #[must_use]
-    pub fn is_named_by_environment() -> bool {
-        [SERVER, CONTEXT, TOKEN, TOKEN_FILE]
-            .iter()
-            .any(|name| variable(name).is_some())
     }
 
     /// Whether a saved login is in use, or may be: a file that can't be read is no reason to work on another thing.

@@ -2,14 +2,12 @@
 
 use clap::{Args, Subcommand};
 
-use super::client::encode;
+use super::client::{Client, encode};
 use super::exit::{Failure, INVALID};
 use super::output::{self, Cell};
-use super::place::{Backend, File, Missing, Place, json};
-use crate::app::EventFilter;
+use super::place::Place;
 use crate::clock::Clock;
 use crate::model::time::{Time, parse_duration};
-use crate::model::user::Username;
 use crate::wire::EventOut;
 
 /// Events asked for at once.
@@ -60,7 +58,7 @@ struct Filter {
     /// Only those by or on this user, for admins
     #[arg(long, value_name = "USERNAME", conflicts_with = "all")]
     user: Option<String>,
-    /// Everybody's, for admins (on the file it is always everybody's)
+    /// Everybody's, for admins; the operator always gets everybody's
     #[arg(long)]
     all: bool,
 }
@@ -108,22 +106,22 @@ pub fn run(arguments: EventArguments) -> Result<(), Failure> {
     match arguments.command {
         EventCommand::List { filter, limit } => {
             let wanted = filter.parse()?;
-            list(&arguments.place.settle(Missing::Refuse)?, &wanted, limit)
+            list(&arguments.place.client()?, &wanted, limit)
         }
         EventCommand::Export { filter } => {
             let wanted = filter.parse()?;
-            let at = arguments.place.settle(Missing::Refuse)?;
-            each(&at, &wanted, usize::MAX, |_, text| output::line(text))
+            let client = arguments.place.client()?;
+            each(&client, &wanted, usize::MAX, |_, text| output::line(text))
         }
     }
 }
 
-fn list(at: &Backend, wanted: &Wanted, limit: usize) -> Result<(), Failure> {
+fn list(client: &Client, wanted: &Wanted, limit: usize) -> Result<(), Failure> {
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     let mut texts: Vec<String> = Vec::new();
     let now = Clock::System.now();
-    let json = at.json();
-    each(at, wanted, limit, |event, text| {
+    let json = client.connection.json;
+    each(client, wanted, limit, |event, text| {
         if json {
             texts.push(text.to_owned());
         } else {
@@ -162,7 +160,7 @@ fn row(event: &EventOut, now: Time) -> Vec<Cell> {
 
 /// Hands on event after event, part by part: a log of any length takes little memory.
 fn each(
-    at: &Backend,
+    client: &Client,
     wanted: &Wanted,
     limit: usize,
     mut take: impl FnMut(&EventOut, &str) -> Result<(), Failure>,
@@ -171,22 +169,15 @@ fn each(
     let mut left = limit;
     while left > 0 {
         let part = left.min(PART);
-        let (items, next) = match at {
-            Backend::Server(client) => {
-                let (listed, next) = client.part(&format!(
-                    "/api/v1/events{}",
-                    query(wanted, part, after.as_deref())
-                ))?;
-                let events: Vec<EventOut> = listed.parse()?;
-                let texts: Vec<String> = listed.raw().map(str::to_owned).collect();
-                (events.into_iter().zip(texts).collect::<Vec<_>>(), next)
-            }
-            Backend::File(file) => on_file(file, wanted, part, after.as_deref())?,
-        };
-        for (event, text) in &items {
+        let (listed, next) = client.part(&format!(
+            "/api/v1/events{}",
+            query(wanted, part, after.as_deref())
+        ))?;
+        let events: Vec<EventOut> = listed.parse()?;
+        for (event, text) in events.iter().zip(listed.raw()) {
             take(event, text)?;
         }
-        left = left.saturating_sub(items.len());
+        left = left.saturating_sub(events.len());
         after = next;
         if after.is_none() {
             return Ok(());
@@ -210,41 +201,6 @@ fn query(wanted: &Wanted, limit: usize, after: Option<&str>) -> String {
     add("user", wanted.user.clone());
     add("all", wanted.all.then(|| "true".to_owned()));
     query
-}
-
-type Part = (Vec<(EventOut, String)>, Option<String>);
-
-fn on_file(
-    file: &File,
-    wanted: &Wanted,
-    limit: usize,
-    after: Option<&str>,
-) -> Result<Part, Failure> {
-    let user = match wanted.user.as_deref().map(Username::parse) {
-        None => None,
-        Some(Ok(user)) => Some(user),
-        Some(Err(message)) => return Err(Failure::new(INVALID, format!("--user: {message}"))),
-    };
-    let filter = EventFilter {
-        user: None,
-        action: wanted.action.clone(),
-        target: wanted.target.clone(),
-        since: wanted.since,
-        until: wanted.until,
-    };
-    let page = file.app.events_as_operator(
-        user.as_ref(),
-        filter,
-        after.and_then(|after| after.parse().ok()),
-        limit,
-    )?;
-    let mut items = Vec::new();
-    for event in &page.items {
-        let event = EventOut::of(event);
-        let text = json(&event)?;
-        items.push((event, text));
-    }
-    Ok((items, page.next))
 }
 
 #[cfg(test)]

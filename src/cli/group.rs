@@ -5,16 +5,17 @@ use std::collections::BTreeMap;
 use clap::{Args, Subcommand};
 
 use super::client::{Client, encode};
-use super::connection::Remote;
 use super::exit::{FAILED, Failure, NOT_FOUND, USAGE};
 use super::output::{self, Cell, say};
+use super::place::Place;
 use super::prompt::confirm;
 use crate::wire::{GroupIn, GroupOut, ServiceIn, ServiceOut, ServicePatch};
 
 #[derive(Args)]
+#[command(after_help = super::place::HELP)]
 pub struct GroupArguments {
     #[command(flatten)]
-    remote: Remote,
+    place: Place,
     #[command(subcommand)]
     command: GroupCommand,
 }
@@ -52,7 +53,7 @@ enum GroupCommand {
 /// With what to say and the exit code.
 pub fn group(arguments: GroupArguments) -> Result<(), Failure> {
     const PATH: &str = "/api/v1/groups";
-    let client = arguments.remote.client()?;
+    let client = arguments.place.client()?;
     match arguments.command {
         GroupCommand::List => {
             let listed = client.list(PATH)?;
@@ -113,9 +114,10 @@ fn done(client: &Client, json: &str, words: &str) -> Result<(), Failure> {
 }
 
 #[derive(Args)]
+#[command(after_help = super::place::HELP)]
 pub struct ServiceArguments {
     #[command(flatten)]
-    remote: Remote,
+    place: Place,
     #[command(subcommand)]
     command: ServiceCommand,
 }
@@ -180,7 +182,7 @@ pub fn service(arguments: ServiceArguments) -> Result<(), Failure> {
     if let ServiceCommand::Print(wanted) = &arguments.command {
         return super::proxy::print(wanted);
     }
-    let client = arguments.remote.client()?;
+    let client = arguments.place.client()?;
     match arguments.command {
         ServiceCommand::Print(wanted) => super::proxy::print(&wanted),
         ServiceCommand::List => {

@@ -1,12 +1,12 @@
 //! What the file's owner does on the file itself; the log says "operator".
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use super::environment::path_variable;
 use super::exit::{FAILED, Failure};
-use crate::app::AppState;
+use crate::app::{AppState, OpenError};
 use crate::clock::Clock;
 
 /// The file, where one is named.
@@ -29,27 +29,25 @@ impl Database {
         })
     }
 
-    /// Opens the file, which has to be there.
+    /// Opens the database, which has to exist.
     ///
     /// # Errors
-    /// With one line that says why not.
+    /// With one line that names the reason.
     pub fn open(&self) -> Result<AppState, Failure> {
-        open(&self.path())
+        AppState::open(&self.path(), Clock::System).map_err(failed)
     }
 
-    /// Opens the file; makes it when nothing is there.
+    /// Opens the database for a server; creates it when it does not exist.
     ///
     /// # Errors
-    /// With one line that says why not.
-    pub fn open_or_create(&self) -> Result<AppState, Failure> {
-        AppState::open_or_create(&self.path(), Clock::System)
+    /// With one line that names the reason.
+    pub fn serve(&self) -> Result<AppState, Failure> {
+        AppState::serve(&self.path(), Clock::System)
             .map_err(|error| Failure::new(FAILED, error.to_string()))
     }
 }
 
-fn open(path: &Path) -> Result<AppState, Failure> {
-    AppState::open(path, Clock::System).map_err(|error| {
-        Failure::new(FAILED, error.to_string())
-            .hint("run this as the file's owner, and name the file with --db FILE")
-    })
+fn failed(error: OpenError) -> Failure {
+    Failure::new(FAILED, error.to_string())
+        .hint("run this as the database's owner; --db FILE names another database")
 }

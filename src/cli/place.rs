@@ -1,167 +1,93 @@
-//! On the file itself or through the API: what `user`, `policy`, `event` and `sweep` can be asked of.
+//! A database or a server: the target of an administrative command.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use serde::Serialize;
 
 use super::client::Client;
-use super::connection::Remote;
+use super::connection::{Remote, named_by_environment};
 use super::environment::path_variable;
-use super::exit::{FAILED, Failure, SIGN_IN_NEEDED};
-use super::output::say;
-use crate::app::{App, AppState};
-use crate::clock::Clock;
+use super::exit::{Failure, USAGE};
+use super::local::{Local, Missing, nothing_there};
 
-/// The file's name where none is said.
+/// The name of the database when none is given.
 const FILE: &str = "keycroft.db";
-const DB: &str = "KEYCROFT_DB";
+pub const DB: &str = "KEYCROFT_DB";
 
-/// Which of the two is decided by the first of these that holds:
-/// 1. `--db` names a file.
-/// 2. `--server` or `--context` names a server.
-/// 3. `KEYCROFT_DB` names a file.
-/// 4. `KEYCROFT_SERVER`, `KEYCROFT_CONTEXT`, `KEYCROFT_TOKEN` or `KEYCROFT_TOKEN_FILE` is set: the server.
-/// 5. `STATE_DIRECTORY` is set: the file in it.
-/// 6. A login is in use: the server.
-/// 7. `keycroft.db` in the current folder, which `user add --admin` makes when it is not there.
+/// The target of a command: flags before environment before a saved login.
 #[derive(Args, Clone, Debug)]
 pub struct Place {
-    /// Work on this file itself, as its owner, instead of asking a server [env: KEYCROFT_DB]
+    /// Administer this database on this machine, as its owner or root [env: KEYCROFT_DB]
     #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["server", "context"])]
-    db: Option<PathBuf>,
+    pub db: Option<PathBuf>,
     #[command(flatten)]
     pub remote: Remote,
 }
 
-/// The rule above, for help.
-pub const HELP: &str = "On a file or through a server: --db names a file, --server or --context a server; without them KEYCROFT_DB names a file, \
-KEYCROFT_SERVER, KEYCROFT_CONTEXT, KEYCROFT_TOKEN or KEYCROFT_TOKEN_FILE a server. Without any of these it is keycroft.db in STATE_DIRECTORY if \
-that is set, else the server that you are signed in at, else keycroft.db in the current folder (which `user add --admin` makes).";
-
-/// What was consistent_read on.
-pub enum Backend {
-    File(Box<File>),
-    Server(Box<Client>),
-}
-
-/// The open file.
-pub struct File {
-    app_state: AppState,
-    pub app: App,
-    path: PathBuf,
-    pub json: bool,
-}
-
-/// Whether a file that is not there is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missing {
-    Make,
-    Refuse,
-}
+/// The rule, for help.
+pub const HELP: &str = "Target: --db means a database on this machine (through its running server, if there is one), --server and --context mean a server; \
+flags come before the environment (KEYCROFT_DB against KEYCROFT_SERVER, KEYCROFT_CONTEXT, KEYCROFT_TOKEN, KEYCROFT_TOKEN_FILE), the environment before a saved login. \
+Without any of them it is keycroft.db in $STATE_DIRECTORY or the current directory.";
 
 impl Place {
-    /// The file that is meant; `None` when a server is.
-    fn file(&self) -> Option<PathBuf> {
+    /// The database that is meant, and whether it was named; `None` when a server is meant.
+    fn database(&self) -> Result<Option<(PathBuf, bool)>, Failure> {
         if let Some(path) = &self.db {
-            return Some(path.clone());
+            return Ok(Some((path.clone(), true)));
         }
         if self.remote.is_named_by_flag() {
-            return None;
+            return Ok(None);
         }
-        if let Some(path) = path_variable(DB) {
-            return Some(path);
+        match (path_variable(DB), named_by_environment()) {
+            (Some(_), Some(server)) => {
+                return Err(Failure::new(
+                    USAGE,
+                    format!("{DB} means a database and {server} means a server"),
+                )
+                .hint("unset one of them, or pass --db or --server"));
+            }
+            (Some(path), None) => return Ok(Some((path, true))),
+            (None, Some(_)) => return Ok(None),
+            (None, None) => {}
         }
-        if Remote::is_named_by_environment() {
-            return None;
+        if Remote::is_signed_in() {
+            return Ok(None);
         }
-        if let Some(folder) = path_variable("STATE_DIRECTORY") {
-            return Some(folder.join(FILE));
-        }
-        (!Remote::is_signed_in()).then(|| PathBuf::from(FILE))
+        let folder = path_variable("STATE_DIRECTORY");
+        Ok(Some((folder.unwrap_or_default().join(FILE), false)))
     }
 
-    /// Whether a file is named outright.
+    /// Whether a database is named outright.
     #[must_use]
-    pub fn names_file(&self) -> bool {
-        self.db.is_some() || (path_variable(DB).is_some() && !self.remote.is_named_by_flag())
+    pub fn names_database(&self) -> bool {
+        matches!(self.database(), Ok(Some((_, true))))
     }
 
-    /// Settles what is asked, and opens it.
+    /// A client for the target, which has to exist.
     ///
     /// # Errors
-    /// With one line that says why not, and what to try.
-    pub fn settle(&self, missing: Missing) -> Result<Backend, Failure> {
-        let Some(path) = self.file() else {
-            return Ok(Backend::Server(Box::new(self.remote.client()?)));
+    /// With one line that names the reason and the remedy.
+    pub fn client(&self) -> Result<Client, Failure> {
+        self.client_or(Missing::Refuse)
+    }
+
+    /// A client for the target; a database that does not exist is created if `missing` says so.
+    ///
+    /// # Errors
+    /// As [`Place::client`].
+    pub fn client_or(&self, missing: Missing) -> Result<Client, Failure> {
+        let Some((path, named)) = self.database()? else {
+            return self.remote.client();
         };
-        let is_there = std::fs::symlink_metadata(&path).is_ok();
-        if !is_there && missing == Missing::Refuse && !self.names_file() {
-            return Err(Failure::new(
-                SIGN_IN_NEEDED,
-                format!(
-                    "you are signed in nowhere, and there is no {} here",
-                    path.display()
-                ),
-            )
-            .hint("keycroft login https://keys.lab.example, or --db FILE"));
+        let exists = std::fs::symlink_metadata(&path).is_ok();
+        if !exists && missing == Missing::Refuse && !named {
+            return Err(nothing_there(&path));
         }
-        let fail = |error: crate::app::OpenError| Failure::new(FAILED, error.to_string());
-        let app_state = if missing == Missing::Make {
-            AppState::open_or_create(&path, Clock::System)
-        } else {
-            AppState::open(&path, Clock::System)
-        };
-        let app_state = app_state.map_err(fail).map_err(|failure| {
-            failure.hint("run this as the file's owner; --db FILE names another")
-        })?;
-        if !is_there {
-            say(&format!("made {}", path.display()));
-        }
-        let app = app_state.app()?;
-        Ok(Backend::File(Box::new(File {
-            app_state,
-            app,
-            path,
-            json: self.remote.json,
-        })))
+        let shown = path.display().to_string();
+        Ok(Client::local(
+            Local::open(path, missing)?,
+            &shown,
+            self.remote.json,
+        ))
     }
-}
-
-impl Backend {
-    #[must_use]
-    pub fn json(&self) -> bool {
-        match self {
-            Self::File(file) => file.json,
-            Self::Server(client) => client.connection.json,
-        }
-    }
-
-    /// For words on standard error: where something was done.
-    #[must_use]
-    pub fn name(&self) -> String {
-        match self {
-            Self::File(file) => format!("in {}", shown(&file.path)),
-            Self::Server(client) => format!("at {}", client.connection.server.as_str()),
-        }
-    }
-}
-
-fn shown(path: &Path) -> String {
-    path.display().to_string()
-}
-
-impl Drop for File {
-    /// Leaves the file whole and closed, however the command ends.
-    fn drop(&mut self) {
-        self.app_state.close();
-    }
-}
-
-/// A shape of the wire as the API would write it.
-///
-/// # Errors
-/// Never for shapes of ours.
-pub fn json<T: Serialize>(value: &T) -> Result<String, Failure> {
-    serde_json::to_string(value).map_err(|error| Failure::new(FAILED, error.to_string()))
 }

@@ -3,10 +3,11 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value};
 
+use super::client::Client;
 use super::exit::{Failure, INVALID, USAGE};
 use super::output::{self, Cell, say};
-use super::place::{Backend, Missing, Place, json};
-use crate::wire::{ExceedingOut, NothingIn, PolicyOut, PolicyPatch, PolicyPreviewOut, SweptOut};
+use super::place::Place;
+use crate::wire::{ExceedingOut, NothingIn, PolicyPatch, PolicyPreviewOut, SweptOut};
 
 #[derive(Args)]
 #[command(after_help = super::place::HELP)]
@@ -69,12 +70,9 @@ const RULES: [(&str, Form); 14] = [
 pub fn run(arguments: PolicyArguments) -> Result<(), Failure> {
     match arguments.command {
         PolicyCommand::Show => {
-            let at = arguments.place.settle(Missing::Refuse)?;
-            let text = match &at {
-                Backend::Server(client) => client.get("/api/v1/policy")?.text.to_string(),
-                Backend::File(file) => json(&PolicyOut::of(&file.app.present_policy()?))?,
-            };
-            if at.json() {
+            let client = arguments.place.client()?;
+            let text = client.get("/api/v1/policy")?.text;
+            if client.connection.json {
                 output::line(&text)
             } else {
                 print(&text)
@@ -82,48 +80,28 @@ pub fn run(arguments: PolicyArguments) -> Result<(), Failure> {
         }
         PolicyCommand::Set { changes, dry_run } => {
             let patch = read(&changes)?;
-            let at = arguments.place.settle(Missing::Refuse)?;
+            let client = arguments.place.client()?;
             if dry_run {
-                return preview(&at, patch);
+                return preview(&client, &patch);
             }
-            let text = match &at {
-                Backend::Server(client) => client.patch("/api/v1/policy", &patch)?.text.to_string(),
-                Backend::File(file) => json(&PolicyOut::of(
-                    &file.app.change_policy_as_operator(patch.parse()?)?,
-                ))?,
-            };
-            if at.json() {
+            let text = client.patch("/api/v1/policy", &patch)?.text;
+            if client.connection.json {
                 return output::line(&text);
             }
             say(&format!(
                 "changed the policy {}; what exists already stays as it is",
-                at.name()
+                client.place()
             ));
             Ok(())
         }
     }
 }
 
-/// Credentials that a preview on the file names one by one, as the server's does.
-const EXCEEDING_MAX: usize = 200;
-
-fn preview(at: &Backend, patch: PolicyPatch) -> Result<(), Failure> {
-    let (preview, text) = match at {
-        Backend::Server(client) => {
-            let answer = client.post("/api/v1/policy/preview", &patch)?;
-            (answer.parse::<PolicyPreviewOut>()?, answer.text.to_string())
-        }
-        Backend::File(file) => {
-            let preview = file
-                .app
-                .preview_policy_as_operator(patch.parse()?, EXCEEDING_MAX)?;
-            let out = PolicyPreviewOut::of(&preview.after, preview.named(), preview.total);
-            let text = json(&out)?;
-            (out, text)
-        }
-    };
-    if at.json() {
-        return output::line(&text);
+fn preview(client: &Client, patch: &PolicyPatch) -> Result<(), Failure> {
+    let answer = client.post("/api/v1/policy/preview", patch)?;
+    let preview: PolicyPreviewOut = answer.parse()?;
+    if client.connection.json {
+        return output::line(&answer.text);
     }
     let row = |one: &ExceedingOut| -> Vec<Cell> {
         vec![
@@ -210,26 +188,11 @@ pub struct SweepArguments {
 /// # Errors
 /// With what to say and the exit code.
 pub fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
-    let at = arguments.place.settle(Missing::Refuse)?;
-    let (swept, text) = match &at {
-        Backend::Server(client) => {
-            let answer = client.post("/api/v1/sweep", &NothingIn {})?;
-            (answer.parse::<SweptOut>()?, answer.text.to_string())
-        }
-        Backend::File(file) => {
-            let swept = file.app.sweep_as_operator()?;
-            let swept = SweptOut {
-                api_keys: swept.api_keys,
-                tokens: swept.tokens,
-                sessions: swept.sessions,
-                codes: swept.codes,
-            };
-            let text = json(&swept)?;
-            (swept, text)
-        }
-    };
-    if at.json() {
-        return output::line(&text);
+    let client = arguments.place.client()?;
+    let answer = client.post("/api/v1/sweep", &NothingIn {})?;
+    let swept: SweptOut = answer.parse()?;
+    if client.connection.json {
+        return output::line(&answer.text);
     }
     let count = |count: usize| Cell::from(count.to_string());
     output::record(&[
@@ -244,6 +207,7 @@ pub fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
 mod tests {
     use super::*;
     use crate::model::policy::Policy;
+    use crate::wire::PolicyOut;
 
     #[test]
     fn every_rule_can_be_written_as_it_is_shown() {

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -12,7 +13,7 @@ use super::exit::{FAILED, Failure, USAGE};
 use super::operator::Database;
 use super::serve_file::ServeFile;
 use super::systemd;
-use crate::http::transport::{Settings as Wire, Stop, TlsFiles};
+use crate::http::transport::{ControlSocket, Settings as Wire, Stop, TlsFiles};
 use crate::http::{self, Settings};
 use crate::model::address::AllowedAddresses;
 use crate::model::code::Purpose;
@@ -181,7 +182,7 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
     start_log(wanted.log);
     deny_memory_access();
     let (listeners, address) = wanted.listen()?;
-    let app_state = wanted.database.open_or_create()?;
+    let app_state = wanted.database.serve()?;
     app_state.reserve_space();
     let scheme = if wanted.tls.is_some() {
         "https"
@@ -217,10 +218,23 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
         .filter_map(|listener| listener.local_addr().ok())
         .collect();
     let exempt = settings.behind_proxy.clone();
+    let path = wanted.database.path();
+    let control = match ControlSocket::bind(&path) {
+        Ok(socket) => Some(Arc::new(socket)),
+        Err(error) => {
+            let socket = http::control_socket_path(&path);
+            log::warn!(
+                "{}: the control socket cannot be bound: {error}; local commands fail while this server runs",
+                socket.display()
+            );
+            None
+        }
+    };
     let wire = Wire {
+        control,
         tls: wanted.tls,
         signals: true,
-        exempt: std::sync::Arc::new(move |peer| {
+        exempt: Arc::new(move |peer| {
             peer.is_loopback()
                 || exempt
                     .as_ref()
@@ -246,6 +260,8 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
         ready,
     );
     systemd::stopping();
+    // Before the lock is released: whoever finds no socket takes the lock.
+    drop(wire);
     app_state.close();
     served.map_err(|error| Failure::new(FAILED, error.to_string()))
 }

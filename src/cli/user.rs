@@ -1,19 +1,20 @@
-//! `keycroft user`: on the file itself as its owner, or through the API as an admin.
+//! `keycroft user`.
 
 use clap::{Args, Subcommand};
-use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
 
-use super::environment::variable;
+use super::client::Client;
+use super::connection::Server;
 use super::exit::{Failure, INVALID, USAGE};
+use super::local::Missing;
 use super::output::{self, Cell, Out, say};
-use super::place::{Backend, File, Missing, Place, json};
+use super::place::Place;
 use super::prompt;
-use crate::model::code::Purpose;
-use crate::model::secret::Secret;
-use crate::model::time::{Time, WantedEnd};
+use crate::model::time::Time;
 use crate::model::user::Username;
 use crate::wire::{
-    LinkOut, NothingIn, OffboardOut, OffboardPreviewOut, UserIn, UserOut, UserPatch,
+    LinkOut, NothingIn, OffboardOut, OffboardPreviewOut, TokenIn, TokenOut, UserIn, UserOut,
+    UserPatch,
 };
 
 #[derive(Args)]
@@ -79,7 +80,7 @@ enum UserCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Disable a user and revoke all their credentials and SSH keys (through the API)
+    /// Disable a user and revoke all their credentials and SSH keys
     #[command(alias = "end-everything")]
     Offboard {
         name: String,
@@ -90,7 +91,7 @@ enum UserCommand {
         #[arg(long)]
         yes: bool,
     },
-    /// Print a token with all of a user's permissions, so that an installation can be automated (on the file)
+    /// Print a token with all of a user's permissions, so that an installation can be automated (the database's owner)
     Token {
         name: String,
         /// How long it lives: whole hours, 1h to 24h
@@ -101,57 +102,13 @@ enum UserCommand {
     },
 }
 
-/// Where a link leads that is made on the file; a server knows its own address.
+/// Where links lead; a running server knows its own address.
 #[derive(Args)]
 struct Link {
-    /// Where the link leads when it is created on the database [env: KEYCROFT_PUBLIC_URL] [default: the public URL of the
-    /// server that ran last]
+    /// Where the link leads, when no server runs on the database [env: KEYCROFT_PUBLIC_URL] [default: the public URL of
+    /// the server that ran last]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-}
-
-/// Where a server listens that is told nothing else.
-const USUAL_URL: &str = "http://127.0.0.1:8420";
-
-impl Link {
-    /// The link that spends `code`.
-    fn with(&self, file: &File, purpose: Purpose, code: Secret) -> Result<String, Failure> {
-        let given = self
-            .public_url
-            .clone()
-            .or_else(|| variable("KEYCROFT_PUBLIC_URL"));
-        let url = match given {
-            Some(url) => url,
-            None => file.app.public_url()?.unwrap_or_else(|| {
-                say("keycroft: no server has run on this database, so the link leads to this machine; pass --public-url URL");
-                USUAL_URL.to_owned()
-            }),
-        };
-        let (url, path) = (url.trim_end_matches('/'), purpose.path().unwrap_or("/"));
-        Ok(format!("{url}{path}?code={}", *code.reveal()))
-    }
-}
-
-/// What came out, and the same as the API writes it.
-struct Shown<T> {
-    value: T,
-    json: String,
-}
-
-impl<T: serde::Serialize> Shown<T> {
-    fn of(value: T) -> Result<Self, Failure> {
-        Ok(Self {
-            json: json(&value)?,
-            value,
-        })
-    }
-}
-
-fn answered<T: DeserializeOwned>(answer: &super::client::Answer) -> Result<Shown<T>, Failure> {
-    Ok(Shown {
-        value: answer.parse()?,
-        json: answer.text.to_string(),
-    })
 }
 
 /// `keycroft user`.
@@ -159,11 +116,11 @@ fn answered<T: DeserializeOwned>(answer: &super::client::Answer) -> Result<Shown
 /// # Errors
 /// With what to say and the exit code.
 pub fn run(arguments: UserArguments) -> Result<(), Failure> {
-    let makes_first = matches!(arguments.command, UserCommand::Add { admin: true, .. });
-    let named =
-        arguments.place.names_file() && matches!(arguments.command, UserCommand::Add { .. });
-    let at = arguments.place.settle(if makes_first || named {
-        Missing::Make
+    let creates_first = matches!(arguments.command, UserCommand::Add { admin: true, .. });
+    let is_add = matches!(arguments.command, UserCommand::Add { .. });
+    let creates = creates_first || (is_add && arguments.place.names_database());
+    let mut client = arguments.place.client_or(if creates {
+        Missing::Create
     } else {
         Missing::Refuse
     })?;
@@ -181,19 +138,19 @@ pub fn run(arguments: UserArguments) -> Result<(), Failure> {
                 None
             };
             let role = if admin { "admin" } else { "member" }.to_owned();
+            client.set_public_url(link.public_url);
             add(
-                &at,
-                UserIn {
+                &client,
+                &UserIn {
                     username: Some(name),
                     display_name,
                     role: Some(role),
                     password,
                 },
-                &link,
             )
         }
-        UserCommand::List => list(&at),
-        UserCommand::Show { name } => show(&at, &name),
+        UserCommand::List => list(&client),
+        UserCommand::Show { name } => show(&client, &name),
         UserCommand::Edit {
             name,
             display_name,
@@ -209,9 +166,9 @@ pub fn run(arguments: UserArguments) -> Result<(), Failure> {
                     .hint(format!("keycroft user edit {name} --permission introspect")));
             }
             change(
-                &at,
+                &client,
                 &name,
-                UserPatch {
+                &UserPatch {
                     display_name,
                     permissions,
                     ..UserPatch::default()
@@ -220,48 +177,48 @@ pub fn run(arguments: UserArguments) -> Result<(), Failure> {
             )
         }
         UserCommand::Disable { name } => change(
-            &at,
+            &client,
             &name,
-            UserPatch {
+            &UserPatch {
                 disabled: Some(true),
                 ..UserPatch::default()
             },
             "disabled",
         ),
         UserCommand::Enable { name } => change(
-            &at,
+            &client,
             &name,
-            UserPatch {
+            &UserPatch {
                 disabled: Some(false),
                 ..UserPatch::default()
             },
             "enabled",
         ),
         UserCommand::Role { name, role } => change(
-            &at,
+            &client,
             &name,
-            UserPatch {
+            &UserPatch {
                 role: Some(role),
                 ..UserPatch::default()
             },
             "changed the role of",
         ),
-        UserCommand::ResetPassword { name, link } => reset_password(&at, &name, &link),
+        UserCommand::ResetPassword { name, link } => {
+            client.set_public_url(link.public_url);
+            reset_password(&client, &name)
+        }
         UserCommand::Delete { name, yes } => {
             prompt::confirm_by_name(
-                &format!("Delete {name} and all that is theirs, {}?", at.name()),
+                &format!("Delete {name} and all that is theirs, {}?", client.place()),
                 &name,
                 yes,
             )?;
-            match &at {
-                Backend::File(file) => file.app.delete_user_as_operator(&username(&name)?)?,
-                Backend::Server(client) => client.delete(&path(&name)?).map(|_| ())?,
-            }
-            say(&format!("deleted {name} {}", at.name()));
+            client.delete(&path(&name)?)?;
+            say(&format!("deleted {name} {}", client.place()));
             Ok(())
         }
-        UserCommand::Offboard { name, dry_run, yes } => offboard(&at, &name, dry_run, yes),
-        UserCommand::Token { name, expires, out } => token(&at, &name, expires.as_deref(), &out),
+        UserCommand::Offboard { name, dry_run, yes } => offboard(&client, &name, dry_run, yes),
+        UserCommand::Token { name, expires, out } => token(&client, &name, expires, &out),
     }
 }
 
@@ -298,125 +255,79 @@ const HEADINGS: [&str; 7] = [
     "granted",
 ];
 
-fn now() -> Time {
-    crate::clock::Clock::System.now()
-}
-
-fn add(at: &Backend, wanted: UserIn, link: &Link) -> Result<(), Failure> {
-    let added: Shown<UserOut> = match at {
-        Backend::Server(client) => answered(&client.post("/api/v1/users", &wanted)?)?,
-        Backend::File(file) => {
-            let invited = file.app.add_user_as_operator(wanted.parse()?)?;
-            let invitation = invited
-                .code
-                .map(|code| link.with(file, Purpose::Invitation, code))
-                .transpose()?;
-            Shown::of(UserOut {
-                invitation,
-                ..UserOut::of(&invited.user)
-            })?
-        }
-    };
+fn add(client: &Client, wanted: &UserIn) -> Result<(), Failure> {
+    let answer = client.post("/api/v1/users", wanted)?;
+    let added: UserOut = answer.parse()?;
     say(&format!(
         "added {} {} {}",
-        added.value.role,
-        added.value.username,
-        at.name()
+        added.role,
+        added.username,
+        client.place()
     ));
-    if at.json() {
-        return output::line(&added.json);
+    if client.connection.json {
+        return output::line(&answer.text);
     }
-    match added.value.invitation {
+    match added.invitation {
         None => Ok(()),
         Some(invitation) => {
             say("they choose a password within 7 days at this link, which works once:");
+            warn_of_loopback(&invitation);
             output::line(&invitation)
         }
     }
 }
 
-fn list(at: &Backend) -> Result<(), Failure> {
-    let users: Vec<UserOut> = match at {
-        Backend::Server(client) => {
-            let listed = client.list("/api/v1/users")?;
-            if at.json() {
-                return output::line(&listed.json());
-            }
-            listed.parse()?
-        }
-        Backend::File(file) => all_on(file)?,
-    };
-    if at.json() {
-        return output::line(&json(&crate::wire::ListOut {
-            items: users,
-            next: None,
-        })?);
+fn list(client: &Client) -> Result<(), Failure> {
+    let listed = client.list("/api/v1/users")?;
+    if client.connection.json {
+        return output::line(&listed.json());
     }
-    let rows: Vec<Vec<Cell>> = users.iter().map(|user| row(user, now())).collect();
+    let users: Vec<UserOut> = listed.parse()?;
+    let rows: Vec<Vec<Cell>> = users.iter().map(|user| row(user, client.now())).collect();
     output::table(&HEADINGS, &rows)
 }
 
-fn all_on(file: &File) -> Result<Vec<UserOut>, Failure> {
-    let mut users = Vec::new();
-    let mut after = None;
-    loop {
-        let page = file.app.users_as_operator(after, 200)?;
-        users.extend(page.items.iter().map(UserOut::of));
-        after = page.next.and_then(|next| next.parse().ok());
-        if after.is_none() {
-            return Ok(users);
-        }
+fn show(client: &Client, name: &str) -> Result<(), Failure> {
+    let answer = client.get(&path(name)?)?;
+    if client.connection.json {
+        return output::line(&answer.text);
     }
-}
-
-fn show(at: &Backend, name: &str) -> Result<(), Failure> {
-    let user: Shown<UserOut> = match at {
-        Backend::Server(client) => answered(&client.get(&path(name)?)?)?,
-        Backend::File(file) => {
-            Shown::of(UserOut::of(&file.app.user_as_operator(&username(name)?)?))?
-        }
-    };
-    if at.json() {
-        return output::line(&user.json);
-    }
-    let rows: Vec<(&str, Cell)> = HEADINGS.into_iter().zip(row(&user.value, now())).collect();
+    let user: UserOut = answer.parse()?;
+    let cells = row(&user, client.now());
+    let rows: Vec<(&str, Cell)> = HEADINGS.into_iter().zip(cells).collect();
     output::record(&rows)
 }
 
-fn change(at: &Backend, name: &str, patch: UserPatch, done: &str) -> Result<(), Failure> {
-    let user: Shown<UserOut> = match at {
-        Backend::Server(client) => answered(&client.patch(&path(name)?, &patch)?)?,
-        Backend::File(file) => Shown::of(UserOut::of(
-            &file
-                .app
-                .change_user_as_operator(&username(name)?, patch.parse()?)?,
-        ))?,
-    };
-    if at.json() {
-        return output::line(&user.json);
+fn change(client: &Client, name: &str, patch: &UserPatch, done: &str) -> Result<(), Failure> {
+    let answer = client.patch(&path(name)?, patch)?;
+    if client.connection.json {
+        return output::line(&answer.text);
     }
-    say(&format!("{done} {name} {}", at.name()));
+    say(&format!("{done} {name} {}", client.place()));
     Ok(())
 }
 
-fn reset_password(at: &Backend, name: &str, link: &Link) -> Result<(), Failure> {
-    let made: Shown<LinkOut> = match at {
-        Backend::Server(client) => {
-            answered(&client.post(&format!("{}/reset-password", path(name)?), &NothingIn {})?)?
-        }
-        Backend::File(file) => {
-            let code = file.app.reset_password_as_operator(&username(name)?)?;
-            let link = link.with(file, Purpose::PasswordReset, code)?;
-            Shown::of(LinkOut { link })?
-        }
-    };
-    if at.json() {
-        return output::line(&made.json);
+/// Warns of a link that nobody else can open: it was created before a server had a public URL.
+fn warn_of_loopback(link: &str) {
+    let origin: Vec<&str> = link.splitn(4, '/').take(3).collect();
+    if Server::parse(&origin.join("/")).is_ok_and(|server| server.is_loopback()) {
+        say(
+            "keycroft: this link leads to this machine only; pass --public-url URL for other people",
+        );
     }
+}
+
+fn reset_password(client: &Client, name: &str) -> Result<(), Failure> {
+    let answer = client.post(&format!("{}/reset-password", path(name)?), &NothingIn {})?;
+    if client.connection.json {
+        return output::line(&answer.text);
+    }
+    let made: LinkOut = answer.parse()?;
     say(&format!(
         "{name} chooses a new password within a day at this link, which works once:"
     ));
-    output::line(&made.value.link)
+    warn_of_loopback(&made.link);
+    output::line(&made.link)
 }
 
 /// One line about what a user holds.
@@ -438,20 +349,15 @@ fn held(preview: &OffboardPreviewOut) -> String {
     text
 }
 
-fn offboard(at: &Backend, name: &str, dry_run: bool, yes: bool) -> Result<(), Failure> {
-    let Backend::Server(client) = at else {
-        return Err(
-            Failure::new(USAGE, "this is an admin's act and goes through the API")
-                .hint("keycroft login; on the file: keycroft user disable, or delete"),
-        );
-    };
+fn offboard(client: &Client, name: &str, dry_run: bool, yes: bool) -> Result<(), Failure> {
     let path = format!("{}/offboard", path(name)?);
     if dry_run {
-        let preview: Shown<OffboardPreviewOut> = answered(&client.get(&path)?)?;
-        if at.json() {
-            return output::line(&preview.json);
+        let answer = client.get(&path)?;
+        if client.connection.json {
+            return output::line(&answer.text);
         }
-        return output::line(&format!("{name}: {}", held(&preview.value)));
+        let preview: OffboardPreviewOut = answer.parse()?;
+        return output::line(&format!("{name}: {}", held(&preview)));
     }
     if !yes {
         // Without users:read the question comes without what the user holds.
@@ -466,49 +372,51 @@ fn offboard(at: &Backend, name: &str, dry_run: bool, yes: bool) -> Result<(), Fa
             yes,
         )?;
     }
-    let ended: Shown<OffboardOut> = answered(&client.post(&path, &NothingIn {})?)?;
-    if at.json() {
-        return output::line(&ended.json);
+    let answer = client.post(&path, &NothingIn {})?;
+    if client.connection.json {
+        return output::line(&answer.text);
     }
     let OffboardOut {
         api_keys,
         tokens,
         sessions,
         ssh_keys,
-    } = ended.value;
+    } = answer.parse()?;
     say(&format!(
         "disabled {name} and revoked {api_keys} API keys, {tokens} tokens, {sessions} sessions and {ssh_keys} SSH keys"
     ));
     Ok(())
 }
 
-fn token(at: &Backend, name: &str, expires: Option<&str>, out: &Out) -> Result<(), Failure> {
-    let Backend::File(file) = at else {
+fn token(client: &Client, name: &str, expires: Option<String>, out: &Out) -> Result<(), Failure> {
+    if !client.is_local() {
         return Err(
-            Failure::new(USAGE, "only the file's owner makes tokens for others")
+            Failure::new(USAGE, "only the database's owner creates tokens for others")
                 .hint(format!("keycroft user token {name} --db FILE")),
         );
-    };
-    let end = WantedEnd::parse(expires, None)
-        .map_err(|(_, message)| Failure::new(INVALID, format!("--expires: {message}")))?;
+    }
     let place = out.open()?;
-    let issued =
-        match username(name).and_then(|name| Ok(file.app.user_token_as_operator(&name, end)?)) {
-            Ok(issued) => issued,
-            Err(failure) => {
-                place.forget();
-                return Err(failure);
-            }
-        };
-    let expires = issued.record.expires_at.map(|end| end.to_string());
-    let id = issued.record.id;
+    let wanted = TokenIn {
+        expires_in: expires,
+        ..TokenIn::default()
+    };
+    let answer = match path(name).and_then(|path| client.post(&format!("{path}/token"), &wanted)) {
+        Ok(answer) => answer,
+        Err(failure) => {
+            place.forget();
+            return Err(failure);
+        }
+    };
+    let made: TokenOut = answer.parse()?;
+    let secret = Zeroizing::new(made.secret.unwrap_or_default());
     place.put(
-        &issued.secret.reveal(),
-        &format!("keycroft token delete {id} --user {name}"),
+        &secret,
+        &format!("keycroft token delete {} --user {name}", made.id),
     )?;
     say(&format!(
-        "made a token of {name} ({id}), {}",
-        output::until(expires.as_deref(), now())
+        "made a token of {name} ({}), {}",
+        made.id,
+        output::until(made.expires_at.as_deref(), client.now())
     ));
     Ok(())
 }

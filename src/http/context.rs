@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use rouille::Request;
 
 use super::problem::Problem;
+use super::transport::Peer;
 use crate::app::{App, AppState};
 use crate::model::address::{AllowedAddresses, untrusted_forwarder_advice};
 use crate::model::error::Error;
@@ -103,6 +104,7 @@ impl ServerState {
 /// One request, on its way through the house.
 pub struct RequestContext<'a> {
     pub request: &'a Request,
+    pub peer: Peer,
     pub server_state: &'a ServerState,
     /// The path without the query.
     pub path: &'a str,

@@ -4,6 +4,7 @@ use data_encoding::BASE64;
 
 use super::context::RequestContext;
 use super::problem::Problem;
+use super::transport::Peer;
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
 use crate::model::error::{Error, SecretSent};
@@ -16,7 +17,7 @@ use crate::wire::is_end_to_end;
 /// Longest `Authorization` header looked into, in bytes.
 const AUTHORIZATION_BYTES_MAX: usize = 1_024;
 
-/// What the `Authorization` header of a request holds.
+/// The content of a request's `Authorization` header.
 pub enum Sent {
     Nothing,
     /// Something that is no secret of ours.
@@ -40,7 +41,7 @@ pub fn api_key_header(context: &RequestContext<'_>) -> Sent {
     })
 }
 
-/// What all the lines of one header hold together.
+/// The content of all lines of one header.
 fn sent(
     context: &RequestContext<'_>,
     name: &str,
@@ -116,13 +117,16 @@ pub fn bearer(
     context: &RequestContext<'_>,
     permission: Option<BuiltinPermission>,
 ) -> Result<Caller, Problem> {
-    let presented = presented(context)?;
-    let caller = context.app().caller(
-        &presented,
-        Kind::is_bearer,
-        context.origin(Channel::Api),
-        context.now,
-    )?;
+    let origin = context.origin(Channel::Api);
+    let caller = match (context.peer, authorization(context)) {
+        (Peer::Operator { uid }, Sent::Nothing) => Caller::operator(uid, origin, context.now),
+        _ => {
+            let presented = presented(context)?;
+            context
+                .app()
+                .caller(&presented, Kind::is_bearer, origin, context.now)?
+        }
+    };
     if let Some(permission) = permission
         && let Err(error) = caller.demand(permission)
     {

@@ -7,6 +7,7 @@ mod context;
 mod gate;
 mod headers;
 mod host;
+mod local;
 mod problem;
 mod query;
 mod respond;
@@ -16,6 +17,8 @@ mod service;
 pub mod transport;
 
 pub use context::{ServerState, Settings};
-pub use respond::{admit, respond};
+pub use local::{LocalAnswer, LocalServer};
+pub use respond::{admit, respond, respond_to};
 pub use route::{ANY, Needs, ROUTES, Route};
 pub use serve::{ServeError, listen, serve};
+pub use transport::control_socket_path;

@@ -6,7 +6,7 @@ use super::console::STEP_UP;
 use super::context::{RequestContext, ServerState};
 use super::problem::Problem;
 use super::route::{ANY, AUTHORIZED_KEYS, Called, Needs, ROUTES, Route};
-use super::transport::{Admission, Lane};
+use super::transport::{Admission, Lane, Peer};
 use super::{console, gate, headers, host};
 use crate::model::permission::BuiltinPermission;
 
@@ -49,6 +49,7 @@ fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
 pub(super) fn find<'p>(
     method: &str,
     path: &'p str,
+    peer: Peer,
 ) -> Result<(&'static Route, Vec<&'p str>), Problem> {
     // HEAD is GET whose answer has no body (RFC 9110, 9.3.2); the transport leaves it out.
     let wanted = |route: &Route| {
@@ -60,7 +61,10 @@ pub(super) fn find<'p>(
     let mut fewest = usize::MAX;
     let mut found = None;
     let mut allowed: Vec<&str> = Vec::new();
-    for route in ROUTES {
+    let exists = |route: &&Route| {
+        !matches!(route.needs, Needs::Operator(_)) || matches!(peer, Peer::Operator { .. })
+    };
+    for route in ROUTES.iter().filter(exists) {
         let Some(parameters) = fit(route.path, path) else {
             continue;
         };
@@ -96,7 +100,7 @@ pub(super) fn find<'p>(
 #[must_use]
 pub fn admit(method: &str, target: &str) -> Admission {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    match find(method, path) {
+    match find(method, path, Peer::Network) {
         Ok((route, _)) if route.path == AUTHORIZED_KEYS && query.is_empty() => Admission {
             lane: Lane::Work,
             body_bytes_max: BODY_BYTES_MAX,
@@ -124,11 +128,18 @@ fn is_safe(method: &str, path: &str) -> bool {
 /// Answers a request.
 #[must_use]
 pub fn respond(server_state: &ServerState, request: &Request) -> Response {
+    respond_to(server_state, request, Peer::Network)
+}
+
+/// The same for a peer that the transport may have marked as the operator.
+#[must_use]
+pub fn respond_to(server_state: &ServerState, request: &Request, peer: Peer) -> Response {
     let now = server_state.app.now();
     let url = request.raw_url();
     let path = url.split_once('?').map_or(url, |(path, _)| path);
     let mut context = RequestContext {
         request,
+        peer,
         server_state,
         path,
         parameters: Vec::new(),
@@ -164,7 +175,7 @@ fn log_answer(context: &RequestContext<'_>, status: u16) {
 
 fn answer(context: &mut RequestContext<'_>) -> Result<Response, Problem> {
     gate::require_end_to_end(context.request)?;
-    let (route, parameters) = find(context.request.method(), context.path)?;
+    let (route, parameters) = find(context.request.method(), context.path, context.peer)?;
     context.parameters = parameters;
     if !is_safe(context.request.method(), context.path) {
         gate::require_same_site(context)?;
@@ -173,6 +184,13 @@ fn answer(context: &mut RequestContext<'_>) -> Result<Response, Problem> {
         Needs::Nothing(handler) => handler(context),
         Needs::Bearer(handler) => called(context, None, handler),
         Needs::Permission(permission, handler) => called(context, Some(permission), handler),
+        Needs::Operator(handler) => {
+            let caller = gate::bearer(context, None)?;
+            if !caller.is_operator() {
+                return Err(Problem::NoSuchPath);
+            }
+            handler(context, &caller)
+        }
         Needs::Host(handler) => host::called(context, handler),
         Needs::Page(handler) => console::visit(context, handler),
         Needs::Form(handler) => console::send(context, handler),
@@ -194,7 +212,7 @@ fn called(
             response.headers.push(header);
         }
     }
-    if let Some(end) = caller.credential.expires_at {
+    if let Some(end) = caller.credential().ok().and_then(|it| it.expires_at) {
         let header = ("Keycroft-Expires".into(), end.to_string().into());
         response.headers.push(header);
     }

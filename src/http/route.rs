@@ -17,7 +17,7 @@ pub type Open = fn(&RequestContext<'_>) -> Result<Response, Problem>;
 /// Answers a caller.
 pub type Called = fn(&RequestContext<'_>, &Caller) -> Result<Response, Problem>;
 
-/// What a route needs before its handler is asked.
+/// The requirement of a route, checked before its handler runs.
 #[derive(Clone, Copy)]
 pub enum Needs {
     /// Nothing, or something that the handler finds for itself (a code, a secret of whatever kind).
@@ -26,6 +26,8 @@ pub enum Needs {
     Bearer(Called),
     /// An API key or a token with this permission.
     Permission(BuiltinPermission, Called),
+    /// The operator: the control socket or a command in process. For all others the route does not exist.
+    Operator(Called),
     /// A host credential.
     Host(Called),
     /// A session; without one, sign-in comes first.
@@ -64,6 +66,15 @@ const fn quick(method: &'static str, path: &'static str, handler: Open) -> Route
         path,
         needs: Needs::Nothing(handler),
         lane: Lane::Quick,
+    }
+}
+
+const fn operator(method: &'static str, path: &'static str, handler: Called) -> Route {
+    Route {
+        method,
+        path,
+        needs: Needs::Operator(handler),
+        lane: Lane::Work,
     }
 }
 
@@ -172,6 +183,9 @@ pub const ROUTES: &[Route] = &[
     needs("POST", "/api/v1/users/{username}/reset-password", BuiltinPermission::UsersWrite, api::user::reset_password),
     needs("GET", "/api/v1/users/{username}/offboard", BuiltinPermission::UsersRead, api::user::offboard_preview),
     needs("POST", "/api/v1/users/{username}/offboard", BuiltinPermission::UsersWrite, api::user::offboard),
+    operator("POST", "/api/v1/users/{username}/token", api::user::create_token),
+    operator("POST", "/api/v1/backups", api::backup::record),
+    operator("POST", "/api/v1/audit-archives", api::backup::archive_events),
     needs("GET", "/api/v1/users/{username}/api-keys", BuiltinPermission::UsersRead, api::user::list_api_keys),
     needs("GET", "/api/v1/users/{username}/api-keys/{id}", BuiltinPermission::UsersRead, api::user::show_api_key),
     needs("PATCH", "/api/v1/users/{username}/api-keys/{id}", BuiltinPermission::UsersWrite, api::user::set_api_key_disabled),

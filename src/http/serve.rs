@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use super::context::{ServerState, Settings};
-use super::respond::{admit, respond};
+use super::respond::{admit, respond_to};
 use super::transport;
 use crate::app::AppState;
 
@@ -58,6 +58,6 @@ pub fn serve(
     let settings = Arc::new(settings);
     let opened = app_state.clone();
     let open = move || ServerState::open(&opened, &settings);
-    transport::serve(wire, listeners, stop, open, admit, respond, ready)
+    transport::serve(wire, listeners, stop, open, admit, respond_to, ready)
         .map_err(|error| ServeError(error.to_string()))
 }

@@ -13,6 +13,12 @@ pub const NETWORKS_MAX: usize = 32;
 pub struct AllowedAddresses(Vec<IpNet>);
 
 impl AllowedAddresses {
+    /// Bytes beside the value itself, for caches with a limit.
+    #[must_use]
+    pub const fn heap_bytes(&self) -> usize {
+        self.0.len() * size_of::<IpNet>()
+    }
+
     /// Parses a list of networks (`10.0.0.0/8`, `2001:db8::/32`) and single addresses; sorted, without repetition.
     ///
     /// # Errors

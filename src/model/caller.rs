@@ -1,5 +1,6 @@
 //! Who asks, and the permits without which nothing is written.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::code::Purpose;
@@ -8,32 +9,109 @@ use super::error::{Error, SecretSent};
 use super::event::{Action, Actor, Origin};
 use super::idempotency::IdempotencyKey;
 use super::permission::{BuiltinPermission, Permission, Permissions};
-use super::secret::{Form, Presented};
+use super::secret::{Form, Id, Presented};
 use super::time::Time;
 use super::user::{User, UserId};
 
 /// How long a typed password is good for dangerous acts.
 pub const PASSWORD_WINDOW: Duration = Duration::from_secs(600);
 
-/// Somebody whose credential was just found good.
+/// The subject of a request, with the permissions it has now.
 #[derive(Clone)]
 pub struct Caller {
-    pub credential: Credential,
-    /// What the credential may do now.
+    pub identity: Identity,
     pub power: Permissions,
-    pub which: SecretSlot,
     pub origin: Origin,
     /// When it was checked: the one "now" of the request.
     pub now: Time,
 }
 
+/// The two kinds of caller.
+#[derive(Clone)]
+pub enum Identity {
+    /// A valid credential, presented by its current or its previous secret.
+    Credential(Arc<Credential>, SecretSlot),
+    /// The owner of the database, or root on the server: the control socket, or a command in process.
+    Operator { uid: u32 },
+}
+
 impl Caller {
+    /// The caller behind a credential that was found valid.
+    #[must_use]
+    pub fn with_credential(
+        credential: impl Into<Arc<Credential>>,
+        slot: SecretSlot,
+        origin: Origin,
+        now: Time,
+    ) -> Self {
+        let credential = credential.into();
+        Self {
+            power: credential.power(),
+            identity: Identity::Credential(credential, slot),
+            origin,
+            now,
+        }
+    }
+
+    /// The operator. `origin` gets the uid, for the audit log.
+    #[must_use]
+    pub fn operator(uid: u32, origin: Origin, now: Time) -> Self {
+        Self {
+            power: Permissions::of(&BuiltinPermission::ALL),
+            identity: Identity::Operator { uid },
+            origin: origin.of_operator(uid),
+            now,
+        }
+    }
+
+    #[must_use]
+    pub const fn is_operator(&self) -> bool {
+        matches!(self.identity, Identity::Operator { .. })
+    }
+
+    /// The credential, for acts that need one.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] for the operator.
+    pub fn credential(&self) -> Result<&Credential, Error> {
+        match &self.identity {
+            Identity::Credential(credential, _) => Ok(credential),
+            Identity::Operator { .. } => Err(Error::NotAllowed(
+                "The operator has no account; log in as a user for this.".to_owned(),
+            )),
+        }
+    }
+
+    /// Which of the credential's secrets was presented.
+    ///
+    /// # Errors
+    /// As [`Caller::credential`].
+    pub fn slot(&self) -> Result<SecretSlot, Error> {
+        self.credential()?;
+        match &self.identity {
+            Identity::Credential(_, SecretSlot::Previous) => Ok(SecretSlot::Previous),
+            _ => Ok(SecretSlot::Current),
+        }
+    }
+
+    #[must_use]
+    pub fn credential_id(&self) -> Option<Id> {
+        self.credential().ok().map(|credential| credential.id)
+    }
+
+    /// The id of the console session, if the caller is one.
+    #[must_use]
+    pub fn session_id(&self) -> Option<Id> {
+        let credential = self.credential().ok()?;
+        (credential.kind == Kind::Session).then_some(credential.id)
+    }
+
     /// The user it belongs to.
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] when it belongs to a service or a host, who have no things of a person.
+    /// [`Error::NotAllowed`] for the operator, a service or a host, who have no things of a person.
     pub fn user(&self) -> Result<&User, Error> {
-        self.credential.owner.user().ok_or_else(|| {
+        self.credential()?.owner.user().ok_or_else(|| {
             Error::NotAllowed(
                 "This belongs to a service, which has no account of its own.".to_owned(),
             )
@@ -59,9 +137,12 @@ impl Caller {
     /// [`Error::Forbidden`] that names the missing permission.
     pub fn permit(&self, permission: BuiltinPermission, action: Action) -> Result<Permit, Error> {
         self.demand(permission)?;
-        let right = Right::Permission {
-            permission,
-            holder: Box::new(self.clone()),
+        let right = match &self.identity {
+            Identity::Operator { .. } => Right::Operator,
+            Identity::Credential(..) => Right::Permission {
+                permission,
+                holder: Box::new(self.clone()),
+            },
         };
         Ok(Permit::new(
             self.actor(),
@@ -91,10 +172,12 @@ impl Caller {
     /// # Errors
     /// [`Error::PasswordNeeded`] when it was not, or lies in the future.
     pub fn require_recent_password(&self) -> Result<(), Error> {
-        match self.credential.kind {
+        let Identity::Credential(credential, _) = &self.identity else {
+            return Ok(());
+        };
+        match credential.kind {
             Kind::Session => {
-                let recent = self
-                    .credential
+                let recent = credential
                     .password_at
                     .is_some_and(|at| at.is_within_last(PASSWORD_WINDOW, self.now));
                 if recent {
@@ -110,10 +193,13 @@ impl Caller {
     /// The caller as the log names them.
     #[must_use]
     pub fn actor(&self) -> Actor {
-        Actor {
-            name: self.credential.owner.name().to_owned(),
-            user: self.credential.owner.user().map(|user| user.id),
-            credential: Some(self.credential.id),
+        match &self.identity {
+            Identity::Operator { .. } => Actor::operator(),
+            Identity::Credential(credential, _) => Actor {
+                name: credential.owner.name().to_owned(),
+                user: credential.owner.user().map(|user| user.id),
+                credential: Some(credential.id),
+            },
         }
     }
 }
@@ -167,7 +253,7 @@ impl Permit {
     /// # Errors
     /// [`Error::Unauthenticated`] for any other credential.
     pub fn by_host(caller: &Caller, action: Action) -> Result<Self, Error> {
-        match caller.credential.kind {
+        match caller.credential()?.kind {
             Kind::Host => Ok(Self::new(
                 caller.actor(),
                 Right::Host(Box::new(caller.clone())),
@@ -307,25 +393,27 @@ mod tests {
         };
         let secret = presented(Form::Credential(kind));
         Caller {
-            credential: Credential {
-                id: secret.id,
-                kind,
-                owner: Owner::Service(service.into()),
-                permissions: Permissions::none(),
-                allowed_addresses: AllowedAddresses::default(),
-                digest: Some(secret.digest),
-                previous: None,
-                rotations: 0,
-                created_at: NOW,
-                expires_at: None,
-                disabled: Disabled::No,
-                ended: false,
-                seen_expired: false,
-                password_at,
-                idle_max: None,
-            },
+            identity: Identity::Credential(
+                Arc::new(Credential {
+                    id: secret.id,
+                    kind,
+                    owner: Owner::Service(service.into()),
+                    permissions: Permissions::none(),
+                    allowed_addresses: AllowedAddresses::default(),
+                    digest: Some(secret.digest),
+                    previous: None,
+                    rotations: 0,
+                    created_at: NOW,
+                    expires_at: None,
+                    disabled: Disabled::No,
+                    ended: false,
+                    seen_expired: false,
+                    password_at,
+                    idle_max: None,
+                }),
+                SecretSlot::Current,
+            ),
             power: Permissions::of(&[BuiltinPermission::Metrics]),
-            which: SecretSlot::Current,
             origin: Origin::operator(),
             now: NOW,
         }

@@ -88,7 +88,7 @@ pub enum OwnerId {
 }
 
 /// Scope a credential is, as they are now. Shared, since one owner stands behind many credentials.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
     User(Arc<User>),
     Service(Arc<Service>),

@@ -240,6 +240,18 @@ impl Origin {
             request_id: None,
         }
     }
+
+    /// The same request on the control socket or in process: a command of the operator with this uid.
+    #[must_use]
+    pub fn of_operator(self, uid: u32) -> Self {
+        let program = self.program.as_deref().unwrap_or("keycroft");
+        Self {
+            channel: Channel::Cli,
+            address: None,
+            program: Some(format!("{program} (uid {uid})")),
+            ..self
+        }
+    }
 }
 
 /// Who did it.

@@ -25,7 +25,7 @@ pub const ENROLLMENT_USES_MAX: u32 = 1_000;
 pub const ENROLLMENT_LIFETIME_MAX: Duration = Duration::from_secs(365 * 86_400);
 
 /// A machine, as verification knows it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
     pub id: HostId,
     /// Public; also the id of the credential that it was enrolled with.

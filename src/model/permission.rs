@@ -241,6 +241,16 @@ impl Permissions {
         }
     }
 
+    /// Bytes beside the value itself, for caches with a limit.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let words = self
+            .service
+            .iter()
+            .map(|one| one.0.len() + size_of::<String>());
+        words.sum()
+    }
+
     /// Some of our own.
     #[must_use]
     pub fn of(list: &[BuiltinPermission]) -> Self {

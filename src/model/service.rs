@@ -9,7 +9,7 @@ use super::user::Role;
 pub struct ServiceId(pub i64);
 
 /// A program in the lab.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     pub id: ServiceId,
     pub name: String,

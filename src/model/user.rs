@@ -96,7 +96,7 @@ impl fmt::Display for Role {
 }
 
 /// A person.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
     pub id: UserId,
     /// Stable and never reused: `sub` of RFC 7662.

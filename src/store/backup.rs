@@ -3,12 +3,14 @@
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::credential::LAST_USED;
 use super::file::{self, BESIDE, INSPECTION_BUSY, OpenError, Unfinished, beside};
+use super::lock::{DatabaseLock, LockRole};
 use super::migrate;
 use super::read::Select;
 use super::user::time;
@@ -17,6 +19,9 @@ use crate::model::caller::Permit;
 use crate::model::error::Error;
 use crate::model::event::{AuditDetails, Target};
 use crate::model::time::Time;
+
+/// How long a restore waits for a command that has the database open.
+const LOCK_WAIT: Duration = Duration::from_secs(15);
 
 /// A copy that was made and found whole.
 #[derive(Debug, Clone, Copy)]
@@ -154,6 +159,10 @@ pub fn restore(
         file::require_nothing_at(path)?;
     }
     require_unused(path)?;
+    let _lock = fs::symlink_metadata(path)
+        .is_ok()
+        .then(|| DatabaseLock::acquire(path, LockRole::Command, LOCK_WAIT))
+        .transpose()?;
     let refuse =
         |error: Error| OpenError::new(path, &format!("can't be restored: {}", say(&error)));
     let unfinished = Unfinished::beside(path)?;

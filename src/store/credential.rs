@@ -10,6 +10,7 @@ use std::time::Duration;
 use rusqlite::{Row, params};
 
 pub use self::new_row::NewRow;
+use super::cache::Concern;
 use super::read::{Page, Select};
 use super::user::{USER_COLUMNS, invalid, read_user, rows, time, unix};
 use super::write::Write;
@@ -206,12 +207,6 @@ pub(super) fn lookup_sql() -> &'static str {
     })
 }
 
-/// The credential alone.
-pub(super) fn bare_lookup_sql() -> &'static str {
-    static SQL: OnceLock<String> = OnceLock::new();
-    SQL.get_or_init(|| format!("SELECT {LOOKUP_COLUMNS} FROM credentials c WHERE c.id = ?"))
-}
-
 /// Reads [`LOOKUP_COLUMNS`]: whose the credential is, and what makes it once the owner is known.
 fn read_lookup(
     row: &Row<'_>,
@@ -289,15 +284,6 @@ impl Select {
             None => self.owner(owner)?,
         };
         Ok(owner.map(make))
-    }
-
-    /// The same in two steps: whose the credential is, and what makes it once the owner is known. Between the two, others
-    /// may write.
-    pub(super) fn bare_credential(
-        &self,
-        id: Id,
-    ) -> Result<Option<(OwnerId, impl FnOnce(Owner) -> Credential + use<>)>, Error> {
-        self.one(bare_lookup_sql(), [id.as_str()], |row| read_lookup(row, id))
     }
 
     /// Whoever owns credentials.
@@ -473,7 +459,8 @@ impl Write<'_> {
                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?12, ?, ?, ?, ?, {}, (SELECT kind || ' ' || name FROM credentials WHERE id = ?12))",
             root_api_key("?12")
         );
-        self.execute(
+        self.execute_for(
+            Concern::Credential(new.id),
             &sql,
             params![
                 new.id.as_str(),
@@ -507,7 +494,8 @@ impl Write<'_> {
                    expired_seen_at = CASE WHEN expires_at IS ?5 THEN expired_seen_at END, expires_at = ?5, \
                    previous_ends_at = CASE WHEN previous_ends_at IS NULL OR ?5 IS NULL THEN previous_ends_at ELSE min(previous_ends_at, ?5) END WHERE id = ?";
         let id = record.id;
-        self.execute(
+        self.execute_for(
+            Concern::Credential(id),
             sql,
             params![
                 record.name,
@@ -528,7 +516,8 @@ impl Write<'_> {
             Disabled::Yes => Some(self.now.unix()),
             Disabled::No => None,
         };
-        self.execute(
+        self.execute_for(
+            Concern::Credential(id),
             "UPDATE credentials SET disabled_at = ? WHERE id = ?",
             params![at, id.as_str()],
         )
@@ -539,9 +528,9 @@ impl Write<'_> {
     pub(super) fn end_tokens_with(&self, creator: Id, end: Option<Time>) -> Result<(), Error> {
         let Some(end) = end else { return Ok(()) };
         let sql = format!(
-            "{TOKENS_MADE} UPDATE credentials SET expires_at = ?2 WHERE kind = 'token' AND expires_at > ?2 AND id IN made"
+            "{TOKENS_MADE} UPDATE credentials SET expires_at = ?2 WHERE kind = 'token' AND expires_at > ?2 AND id IN made RETURNING id"
         );
-        self.execute(&sql, params![creator.as_str(), end.unix()])
+        self.execute_returning(&sql, params![creator.as_str(), end.unix()])
             .map(|_| ())
     }
 
@@ -554,18 +543,26 @@ impl Write<'_> {
     pub fn end_credential(&self, id: Id, kind: Kind, reason: &str) -> Result<(), Error> {
         if kind.is_bearer() {
             let sql = format!(
-                "{TOKENS_MADE} DELETE FROM credentials WHERE kind = 'token' AND id IN made"
+                "{TOKENS_MADE} DELETE FROM credentials WHERE kind = 'token' AND id IN made RETURNING id"
             );
-            self.execute(&sql, [id.as_str()])?;
+            self.execute_returning(&sql, [id.as_str()])?;
         }
         match kind {
             Kind::ApiKey => {
                 self.end_codes_made_by(id)?;
                 let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL, ended_at = ?, ended_reason = ? WHERE id = ? AND ended_at IS NULL";
-                self.execute(sql, params![self.now.unix(), reason, id.as_str()])?;
+                self.execute_for(
+                    Concern::Credential(id),
+                    sql,
+                    params![self.now.unix(), reason, id.as_str()],
+                )?;
             }
             Kind::Token | Kind::Session | Kind::Host => {
-                self.execute("DELETE FROM credentials WHERE id = ?", [id.as_str()])?;
+                self.execute_for(
+                    Concern::Credential(id),
+                    "DELETE FROM credentials WHERE id = ?",
+                    [id.as_str()],
+                )?;
             }
         }
         Ok(())
@@ -594,7 +591,8 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn end_previous_secret(&self, id: Id) -> Result<(), Error> {
-        self.execute(
+        self.execute_for(
+            Concern::Credential(id),
             "UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL WHERE id = ?",
             [id.as_str()],
         )
@@ -606,7 +604,8 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn end_sessions(&self, user: UserId, keep: Option<Id>) -> Result<usize, Error> {
-        self.execute(
+        self.execute_for(
+            Concern::Owner(OwnerId::User(user)),
             "DELETE FROM credentials WHERE user_id = ? AND kind = 'session' AND id IS NOT ?",
             params![user.0, keep.as_ref().map(Id::as_str)],
         )
@@ -630,7 +629,8 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn set_password_at(&self, id: Id) -> Result<(), Error> {
-        self.execute(
+        self.execute_for(
+            Concern::Credential(id),
             "UPDATE credentials SET password_at = ? WHERE id = ?",
             params![self.now.unix(), id.as_str()],
         )

@@ -38,11 +38,35 @@ const READER_BUSY: Duration = Duration::from_millis(20);
 
 /// Why the file was not opened: one clear line.
 #[derive(Debug)]
-pub struct OpenError(String);
+pub struct OpenError {
+    message: String,
+    is_locked: bool,
+}
 
 impl OpenError {
     pub(super) fn new(path: &Path, why: &str) -> Self {
-        Self(format!("{}: {why}", path.display()))
+        Self {
+            message: format!("{}: {why}", path.display()),
+            is_locked: false,
+        }
+    }
+
+    /// Whether another process has the database open for writing, so that a later try may succeed.
+    #[must_use]
+    pub const fn is_locked(&self) -> bool {
+        self.is_locked
+    }
+
+    /// Another process has the database open for writing.
+    pub(super) fn locked(path: &Path, holder: Option<super::lock::LockHolder>) -> Self {
+        let who = match holder {
+            Some(holder) => format!("process {} ({})", holder.pid, holder.role.as_str()),
+            None => "another process".to_owned(),
+        };
+        Self {
+            is_locked: true,
+            ..Self::new(path, &format!("{who} has it open; stop that process first"))
+        }
     }
 
     /// What went wrong after the file was opened.
@@ -57,7 +81,7 @@ impl OpenError {
 
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.message)
     }
 }
 
@@ -74,6 +98,7 @@ pub(super) fn create(path: &Path, now: Time) -> Result<(), OpenError> {
     require_nothing_at(path)?;
     let unfinished = Unfinished::beside(path)?;
     fill(&unfinished.path, now)
+        .and_then(|()| give_to_folder_owner(&unfinished.path))
         .and_then(|()| unfinished.publish(path))
         .map_err(|why| OpenError::new(path, &format!("it can't be made: {why}")))
 }
@@ -158,6 +183,18 @@ pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
+}
+
+/// A database that root creates in somebody's folder belongs to the folder's owner.
+fn give_to_folder_owner(path: &Path) -> Result<(), String> {
+    let give = || {
+        let folder = fs::metadata(folder_of(path))?;
+        if rustix::process::geteuid().is_root() && folder.uid() != 0 {
+            std::os::unix::fs::lchown(path, Some(folder.uid()), Some(folder.gid()))?;
+        }
+        Ok::<(), std::io::Error>(())
+    };
+    give().map_err(|error| error.to_string())
 }
 
 fn fill(path: &Path, now: Time) -> Result<(), String> {

@@ -2,9 +2,11 @@
 
 use rusqlite::{Row, params};
 
+use super::cache::Concern;
 use super::read::{Page, Select};
 use super::user::rows;
 use super::write::Write;
+use crate::model::credential::OwnerId;
 use crate::model::error::Error;
 use crate::model::group::{Group, GroupId};
 use crate::model::time::Time;
@@ -61,7 +63,8 @@ impl Write<'_> {
                 "There is a group named {name} already."
             )));
         }
-        self.execute(
+        self.execute_for(
+            Concern::NewRow,
             "INSERT INTO groups (name, created_at) VALUES (?, ?)",
             params![name, self.now.unix()],
         )
@@ -86,7 +89,8 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn add_member(&self, group: GroupId, user: UserId) -> Result<(), Error> {
-        self.execute(
+        self.execute_for(
+            Concern::Owner(OwnerId::User(user)),
             "INSERT OR IGNORE INTO group_members (user_id, group_id) VALUES (?, ?)",
             params![user.0, group.0],
         )
@@ -98,7 +102,8 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn remove_member(&self, group: GroupId, user: UserId) -> Result<bool, Error> {
-        Ok(self.execute(
+        Ok(self.execute_for(
+            Concern::Owner(OwnerId::User(user)),
             "DELETE FROM group_members WHERE user_id = ? AND group_id = ?",
             params![user.0, group.0],
         )? > 0)

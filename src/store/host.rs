@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Row, params};
 
+use super::cache::Concern;
 use super::read::{Page, Select};
 use super::ssh_key::{COLUMNS, COLUMNS_COUNT, TABLES, read_found};
 use super::user::{invalid, rows, time};
@@ -273,7 +274,11 @@ impl Write<'_> {
         self.require_free_host_name(name, None)?;
         let sql = "INSERT INTO hosts (public_id, name, cache_age_max_seconds, created_at) VALUES (?, ?, ?, ?)";
         let age = seconds(cache_age_max);
-        self.execute(sql, params![id.as_str(), name, age, self.now.unix()])?;
+        self.execute_for(
+            Concern::NewRow,
+            sql,
+            params![id.as_str(), name, age, self.now.unix()],
+        )?;
         let host = self
             .host(id)?
             .ok_or_else(|| Error::Fault("a new host has no row".to_owned()))?;

@@ -6,8 +6,10 @@ use std::sync::Mutex;
 
 use rusqlite::params;
 
+use super::cache::Concern;
 use super::read::Select;
 use super::uses::lock;
+use crate::model::credential::OwnerId;
 use crate::model::error::Error;
 use crate::model::host::HostId;
 use crate::model::secret::Id;
@@ -104,7 +106,8 @@ impl Select {
         let sql = "UPDATE hosts SET last_contact_at = ?2, last_contact_from = ?3, version = coalesce(?4, version), \
                    copied_at = coalesce(?5, copied_at), clock_ahead_seconds = ?6 WHERE id = ?1";
         for (contact, copied) in noted.contacts.values() {
-            self.execute(
+            self.execute_for(
+                Concern::Owner(OwnerId::Host(contact.host)),
                 sql,
                 params![
                     contact.host.0,

@@ -6,6 +6,7 @@
 
 mod account_notice;
 mod backup;
+mod cache;
 mod code;
 mod credential;
 mod device_login;
@@ -17,12 +18,13 @@ mod group;
 mod host;
 mod host_notes;
 mod idempotency;
+mod identity;
 mod inventory;
+mod lock;
 mod migrate;
 mod overview;
 mod policy;
 mod read;
-mod recent;
 mod refusal;
 mod reserve;
 mod service;
@@ -34,10 +36,12 @@ mod user;
 mod uses;
 mod write;
 mod writer;
+mod written;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::time::Duration;
 
 pub use self::ssh_key::{LoginKeys, NewSshKeyRow};
 pub use backup::{Copied, Existing, Restored, Survivor, copy, copy_to, restore};
@@ -50,6 +54,7 @@ pub use file::OpenError;
 pub use host::Wanted;
 pub use host_notes::HostContact;
 pub use inventory::{Held, Listed};
+pub use lock::LockRole;
 pub use overview::{FileFacts, KindCount};
 pub use read::{Page, Read, Select};
 pub use sweep::Swept;
@@ -62,8 +67,10 @@ use crate::model::caller::Permit;
 use crate::model::error::Error;
 use crate::model::event::AuditDetails;
 use crate::model::time::Time;
-use recent::Recent;
-use writer::{Answer, Done, Durability, Job, Message, Writer};
+use cache::Cache;
+use identity::FileIdentity;
+use lock::DatabaseLock;
+use writer::{Answer, Done, Durability, Job, Message, Shared, Writer};
 
 pub use writer::Waits;
 
@@ -74,8 +81,8 @@ pub struct Store {
     writer: Arc<Writer>,
     /// What was used lately and is not in the file yet.
     pub uses: Arc<Uses>,
-    /// What was looked up lately. Last: it goes after the writer's connection.
-    recent: Arc<Recent>,
+    cache: Arc<Cache>,
+    identity: Arc<FileIdentity>,
 }
 
 impl Store {
@@ -100,13 +107,34 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_with(path: &Path, waits: Waits) -> Result<Self, OpenError> {
+        Self::open_as(path, waits, LockRole::Command, Duration::ZERO)
+    }
+
+    /// The same in this role: waits up to `lock_wait` for a command that has the database open, and not for a server.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_as(
+        path: &Path,
+        waits: Waits,
+        role: LockRole,
+        lock_wait: Duration,
+    ) -> Result<Self, OpenError> {
         file::check(path)?;
+        let lock = DatabaseLock::acquire(path, role, lock_wait)?;
         let connection = file::open_to_write(path)?;
         migrate::run(&connection, path)?;
         let uses = Arc::new(Uses::new());
-        let recent = Arc::new(Recent::of(path));
-        let parts = (Arc::clone(&uses), Arc::clone(&recent));
-        let writer = Writer::start(connection, parts.0, parts.1, waits).map_err(|error| {
+        let cache = Arc::new(Cache::new());
+        let identity = FileIdentity::of(path, &connection)
+            .map_err(|error| OpenError::new(path, &format!("cannot be examined: {error}")))?;
+        let identity = Arc::new(identity);
+        let shared = Shared {
+            uses: Arc::clone(&uses),
+            cache: Arc::clone(&cache),
+            identity: Arc::clone(&identity),
+        };
+        let writer = Writer::start(connection, shared, waits, Some(lock)).map_err(|error| {
             OpenError::new(path, &format!("its writer can't be started: {error}"))
         })?;
         uses.wake_through(writer.waker());
@@ -114,7 +142,8 @@ impl Store {
             path: path.to_owned(),
             writer: Arc::new(writer),
             uses,
-            recent,
+            cache,
+            identity,
         })
     }
 
@@ -123,7 +152,11 @@ impl Store {
     /// # Errors
     /// [`Error::Fault`] when the file can't be opened.
     pub fn read(&self) -> Result<Read, Error> {
-        Read::open(&self.path, Arc::clone(&self.recent))
+        Read::open(
+            &self.path,
+            Arc::clone(&self.cache),
+            Arc::clone(&self.identity),
+        )
     }
 
     #[must_use]
@@ -135,6 +168,14 @@ impl Store {
     #[must_use]
     pub fn is_writing(&self) -> bool {
         self.writer.is_healthy()
+    }
+
+    /// Whether the database, its WAL and its shared-memory index are still the files that this process has open.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when they were replaced or removed.
+    pub fn check_files(&self) -> Result<(), Error> {
+        self.identity.check()
     }
 
     /// Carries out an act. The right behind `permit` is looked at again inside the transaction; the act and its event

@@ -7,15 +7,21 @@ use std::sync::Arc;
 
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
+use super::cache::{Cache, Concern};
 use super::file::{self, OpenError};
-use super::recent::Recent;
+use super::identity::FileIdentity;
+use super::written::Written;
+use crate::model::credential::Credential;
 use crate::model::error::Error;
+use crate::model::secret::Id;
 
 /// What can be asked of the file; each table's file in this room adds its questions. Readers have it on a read-only
 /// connection, the writer on its own within a transaction.
 pub struct Select {
     pub(super) connection: Connection,
     asked: Cell<u64>,
+    /// On the writer's connection: what the open transaction wrote.
+    written: Option<Written>,
 }
 
 impl Select {
@@ -23,7 +29,22 @@ impl Select {
         Self {
             connection,
             asked: Cell::new(0),
+            written: None,
         }
+    }
+
+    /// The writer's: it notes which entries of the cache its statements make invalid.
+    pub(super) fn writing(mut connection: Connection) -> rusqlite::Result<Self> {
+        let written = Written::watch(&mut connection)?;
+        Ok(Self {
+            written: Some(written),
+            ..Self::new(connection)
+        })
+    }
+
+    /// What was written since this was last called.
+    pub(super) fn take_written(&self) -> Vec<Concern> {
+        self.written.as_ref().map(Written::take).unwrap_or_default()
     }
 
     /// How many statements this connection was asked, ever: what grows with the rows of a list is seen by it.
@@ -33,7 +54,15 @@ impl Select {
     }
 
     pub(super) fn statement(&self, sql: &str) -> Result<CachedStatement<'_>, Error> {
+        self.statement_for(Concern::Everything, sql)
+    }
+
+    /// A statement that writes no row that verification reads, but those of `concern`.
+    fn statement_for(&self, concern: Concern, sql: &str) -> Result<CachedStatement<'_>, Error> {
         self.asked.set(self.asked.get() + 1);
+        if let Some(written) = &self.written {
+            written.note(&self.connection, concern, sql)?;
+        }
         Ok(self.connection.prepare_cached(sql)?)
     }
 
@@ -66,11 +95,39 @@ impl Select {
 
     /// Changes rows; how many. Only ever reached on the writer's connection: readers' can't.
     pub(super) fn execute(&self, sql: &str, with: impl Params) -> Result<usize, Error> {
+        self.execute_for(Concern::Everything, sql, with)
+    }
+
+    /// The same for a statement that writes rows of one credential or one owner: the cache keeps all others.
+    pub(super) fn execute_for(
+        &self,
+        concern: Concern,
+        sql: &str,
+        with: impl Params,
+    ) -> Result<usize, Error> {
         // Without its transaction a statement would be committed alone, the act without its event.
         if self.connection.is_autocommit() {
             return Err(Error::unavailable());
         }
-        Ok(self.statement(sql)?.execute(with)?)
+        Ok(self.statement_for(concern, sql)?.execute(with)?)
+    }
+
+    /// Runs a statement that deletes or changes credentials and ends with `RETURNING id`; their ids.
+    pub(super) fn execute_returning(&self, sql: &str, with: impl Params) -> Result<Vec<Id>, Error> {
+        if self.connection.is_autocommit() {
+            return Err(Error::unavailable());
+        }
+        let mut statement = self.statement_for(Concern::NewRow, sql)?;
+        let rows = statement.query_map(with, |row| {
+            Id::parse(row.get_ref(0)?.as_str()?).ok_or_else(|| super::user::invalid(0))
+        })?;
+        let ids = rows.collect::<rusqlite::Result<Vec<Id>>>()?;
+        if let Some(written) = &self.written {
+            for id in &ids {
+                written.add(Concern::Credential(*id));
+            }
+        }
+        Ok(ids)
     }
 
     /// Begins or ends a transaction or a savepoint, by a statement that is prepared once: this is done for every job.
@@ -119,20 +176,50 @@ impl Select {
 /// A read-only connection, for one thread.
 pub struct Read {
     select: Select,
-    /// What the store's readers share. Last: it goes after the connection.
-    recent: Option<Arc<Recent>>,
+    /// What the store's readers share.
+    shared: Option<(Arc<Cache>, Arc<FileIdentity>)>,
 }
 
 impl Read {
-    pub(super) fn open(path: &Path, recent: Arc<Recent>) -> Result<Self, Error> {
+    pub(super) fn open(
+        path: &Path,
+        cache: Arc<Cache>,
+        identity: Arc<FileIdentity>,
+    ) -> Result<Self, Error> {
         Ok(Self {
             select: Select::new(file::open_to_read(path)?),
-            recent: Some(recent),
+            shared: Some((cache, identity)),
         })
     }
 
-    pub(super) fn recent(&self) -> Option<&Recent> {
-        self.recent.as_deref()
+    /// A credential and its owner, as they are now: from memory, when nothing of them was written since they were read.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the database cannot be read; [`Error::Unavailable`] when its files were replaced.
+    pub fn credential_now(&self, id: Id) -> Result<Option<Arc<Credential>>, Error> {
+        let Some((cache, identity)) = &self.shared else {
+            return Ok(self.credential(id)?.map(Arc::new));
+        };
+        if identity.is_lost() {
+            return Err(Error::unavailable());
+        }
+        if let Some(found) = cache.find(id) {
+            return Ok(Some(found));
+        }
+        let as_of = cache.mark();
+        let Some(credential) = self.credential(id)? else {
+            return Ok(None);
+        };
+        Ok(Some(cache.store(credential, as_of)))
+    }
+
+    /// The same after the examination that a start makes: for a reader that has the time.
+    ///
+    /// # Errors
+    /// [`OpenError`] with one clear line, also for a damaged database.
+    pub fn of_checked_file(path: &Path) -> Result<Self, OpenError> {
+        file::check(path)?;
+        Self::of_file(path)
     }
 
     /// Opens the file at `path` without a store: no writer, no migration, no look at every page.
@@ -142,7 +229,7 @@ impl Read {
     pub fn of_file(path: &Path) -> Result<Self, OpenError> {
         Ok(Self {
             select: Select::new(file::open_to_read_alone(path)?),
-            recent: None,
+            shared: None,
         })
     }
 }

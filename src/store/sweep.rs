@@ -76,6 +76,10 @@ impl Select {
             let sql = format!(
                 "DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM {table} WHERE {which} <= ? LIMIT ?)"
             );
+            if table == "credentials" {
+                let sql = format!("{sql} RETURNING id");
+                return Ok(self.execute_returning(&sql, params![before, limit])?.len());
+            }
             self.execute(&sql, params![before, limit])
         };
         self.mark_expired_ssh_keys(now, limit)?;

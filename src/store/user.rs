@@ -2,8 +2,10 @@
 
 use rusqlite::{Row, params};
 
+use super::cache::Concern;
 use super::read::{Page, Select};
 use super::write::Write;
+use crate::model::credential::OwnerId;
 use crate::model::error::Error;
 use crate::model::permission::Permissions;
 use crate::model::secret::Id;
@@ -158,7 +160,8 @@ impl Write<'_> {
             )));
         }
         let sql = "INSERT INTO users (subject, username, display_name, role, password_hash, created_at) VALUES (?, ?, ?, ?, ?, ?)";
-        self.execute(
+        self.execute_for(
+            Concern::NewRow,
             sql,
             params![
                 Id::random().as_str(),
@@ -175,7 +178,8 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn set_display_name(&self, user: UserId, name: &str) -> Result<(), Error> {
-        self.execute(
+        self.execute_for(
+            Concern::Owner(OwnerId::User(user)),
             "UPDATE users SET display_name = ? WHERE id = ?",
             params![name, user.0],
         )
@@ -188,7 +192,8 @@ impl Write<'_> {
         if user.role == Role::Admin && role != Role::Admin {
             self.require_another_admin(user)?;
         }
-        self.execute(
+        self.execute_for(
+            Concern::Owner(OwnerId::User(user.id)),
             "UPDATE users SET role = ? WHERE id = ?",
             params![role.as_str(), user.id.0],
         )
@@ -205,7 +210,8 @@ impl Write<'_> {
             }
             Disabled::No => None,
         };
-        self.execute(
+        self.execute_for(
+            Concern::Owner(OwnerId::User(user.id)),
             "UPDATE users SET disabled_at = ? WHERE id = ?",
             params![at, user.id.0],
         )
@@ -217,9 +223,14 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn set_granted(&self, user: UserId, granted: &Permissions) -> Result<(), Error> {
-        self.execute("DELETE FROM user_permissions WHERE user_id = ?", [user.0])?;
+        self.execute_for(
+            Concern::Owner(OwnerId::User(user)),
+            "DELETE FROM user_permissions WHERE user_id = ?",
+            [user.0],
+        )?;
         for word in granted.words() {
-            self.execute(
+            self.execute_for(
+                Concern::Owner(OwnerId::User(user)),
                 "INSERT INTO user_permissions (user_id, permission) VALUES (?, ?)",
                 params![user.0, word],
             )?;
@@ -232,7 +243,8 @@ impl Write<'_> {
     /// # Errors
     /// [`Error::Fault`] when the file can't be written.
     pub fn set_password(&self, user: UserId, hash: &str, keep: Option<Id>) -> Result<usize, Error> {
-        self.execute(
+        self.execute_for(
+            Concern::Owner(OwnerId::User(user)),
             "UPDATE users SET password_hash = ? WHERE id = ?",
             params![hash, user.0],
         )?;
@@ -250,7 +262,11 @@ impl Write<'_> {
     /// [`Error::Conflict`] for the last admin.
     pub fn delete_user(&self, user: &User) -> Result<(), Error> {
         self.require_another_admin(user)?;
-        self.execute("DELETE FROM credentials WHERE user_id = ?", [user.id.0])?;
+        self.execute_for(
+            Concern::Owner(OwnerId::User(user.id)),
+            "DELETE FROM credentials WHERE user_id = ?",
+            [user.id.0],
+        )?;
         for table in [
             "ssh_keys",
             "group_members",
@@ -259,12 +275,13 @@ impl Write<'_> {
             "codes",
             "account_notices",
         ] {
-            self.execute(
+            self.execute_for(
+                Concern::Owner(OwnerId::User(user.id)),
                 &format!("DELETE FROM {table} WHERE user_id = ?"),
                 [user.id.0],
             )?;
         }
-        self.execute("UPDATE users SET deleted_at = ?1, disabled_at = coalesce(disabled_at, ?1), password_hash = NULL WHERE id = ?2", params![self.now.unix(), user.id.0])?;
+        self.execute_for(Concern::Owner(OwnerId::User(user.id)), "UPDATE users SET deleted_at = ?1, disabled_at = coalesce(disabled_at, ?1), password_hash = NULL WHERE id = ?2", params![self.now.unix(), user.id.0])?;
         Ok(())
     }
 
@@ -275,12 +292,18 @@ impl Write<'_> {
     pub fn end_all_of_user(&self, user: UserId) -> Result<[usize; 4], Error> {
         let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL, ended_at = ?, ended_reason = 'left' \
                    WHERE user_id = ? AND kind = 'api-key' AND ended_at IS NULL";
-        let api_keys = self.execute(sql, params![self.now.unix(), user.0])?;
-        let tokens = self.execute(
+        let api_keys = self.execute_for(
+            Concern::Owner(OwnerId::User(user)),
+            sql,
+            params![self.now.unix(), user.0],
+        )?;
+        let tokens = self.execute_for(
+            Concern::Owner(OwnerId::User(user)),
             "DELETE FROM credentials WHERE user_id = ? AND kind = 'token'",
             [user.0],
         )?;
-        let sessions = self.execute(
+        let sessions = self.execute_for(
+            Concern::Owner(OwnerId::User(user)),
             "DELETE FROM credentials WHERE user_id = ? AND kind = 'session'",
             [user.0],
         )?;

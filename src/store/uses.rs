@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::params;
 
+use super::cache::Concern;
 use super::host_notes::{self, HostContact, HostNotes};
 use super::read::Select;
 use super::writer::Message;
@@ -99,9 +100,8 @@ const fn unused(day: Day) -> UsageDay {
 }
 
 impl Pending {
-    /// Whether it is more than that something was used: then it changes what is looked up.
-    pub(super) const fn ends_something(&self) -> bool {
-        self.expired.is_some()
+    pub(super) const fn id(&self) -> Id {
+        self.id
     }
 
     const fn new(id: Id, day: Day) -> Self {
@@ -189,7 +189,6 @@ impl PendingUse {
         for last in pending.uses() {
             keep(&mut self.uses, last.clone());
         }
-        self.days.extend(pending.days());
     }
 }
 
@@ -197,19 +196,13 @@ impl PendingUse {
 #[derive(Default)]
 struct Gathered {
     pending: HashMap<Id, Pending>,
-    /// What the writer took and is writing, in the order of ids.
-    taken: Arc<HashMap<Id, Pending>>,
-    /// The last id of those that the file knows by now.
-    written_to: Option<Id>,
+    /// What the writer took and is writing: it may be here and in the database at once.
+    in_flight: Arc<HashMap<Id, Pending>>,
 }
 
 /// The notes of all threads.
 pub struct Uses {
     gathered: Mutex<Gathered>,
-    /// One more when a commit of uses begins, and one more when it is over and they are forgotten: odd meanwhile.
-    turns: AtomicU64,
-    /// Held during such a commit.
-    committing: Mutex<()>,
     /// The ends of credentials seen expired that the file does not know of yet.
     expired: Mutex<HashMap<Id, Ends>>,
     expired_count: AtomicUsize,
@@ -222,8 +215,6 @@ impl Uses {
     pub(super) fn new() -> Self {
         Self {
             gathered: Mutex::default(),
-            turns: AtomicU64::new(0),
-            committing: Mutex::default(),
             expired: Mutex::default(),
             expired_count: AtomicUsize::new(0),
             waker: OnceLock::new(),
@@ -269,38 +260,15 @@ impl Uses {
     pub fn noted(&self, id: Id) -> PendingUse {
         let gathered = lock(&self.gathered);
         let mut noted = PendingUse::default();
-        if gathered.written_to.is_none_or(|written| id > written)
-            && let Some(taken) = gathered.taken.get(&id)
-        {
-            noted.add(taken);
+        if let Some(in_flight) = gathered.in_flight.get(&id) {
+            noted.add(in_flight);
         }
         if let Some(pending) = gathered.pending.get(&id) {
             noted.add(pending);
+            // Not those in flight, which the database may know already: they are seen some moments later.
+            noted.days.extend(pending.days());
         }
         noted
-    }
-
-    /// Runs `read`, which reads the file and then asks [`Uses::noted`], so that nothing is missed or counted twice
-    /// because it came into the file meanwhile: again, when uses were committed under it; and while the writer is at it
-    /// without a pause, it has to wait. Not to be asked within `read`.
-    ///
-    /// # Errors
-    /// What `read` answers.
-    pub fn consistent_read<T>(&self, read: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
-        const TRIES: usize = 3;
-        for _ in 0..TRIES {
-            let turn = self.turns.load(Ordering::SeqCst);
-            if turn % 2 == 1 {
-                std::thread::yield_now();
-                continue;
-            }
-            let found = read()?;
-            if self.turns.load(Ordering::SeqCst) == turn {
-                return Ok(found);
-            }
-        }
-        let _alone = lock(&self.committing);
-        read()
     }
 
     /// Notes that ends of a credential were seen to have come: from now on they have, whatever the clock says, until it
@@ -387,52 +355,32 @@ impl Uses {
     /// it is written. To be asked once what was taken before is written or given back.
     pub(super) fn take(&self) -> Arc<HashMap<Id, Pending>> {
         let mut gathered = lock(&self.gathered);
-        gathered.taken = Arc::new(std::mem::take(&mut gathered.pending));
-        gathered.written_to = None;
-        Arc::clone(&gathered.taken)
+        gathered.in_flight = Arc::new(std::mem::take(&mut gathered.pending));
+        Arc::clone(&gathered.in_flight)
     }
 
-    /// Commits: until this is over, what is `written` may be both here and in the file, and whoever asks about it waits
-    /// or asks again. `written` is in the order of ids; `left`: how many of what was taken are not in it.
-    pub(super) fn commit(
-        &self,
-        written: &[&Pending],
-        left: usize,
-        commit: impl FnOnce() -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let alone = lock(&self.committing);
-        self.turns.fetch_add(1, Ordering::SeqCst);
-        let committed = commit();
-        // Dropped once nobody waits for the lock any more.
-        let mut all = Arc::default();
-        if committed.is_ok() {
-            self.forget_expired(written);
-            let mut gathered = lock(&self.gathered);
-            gathered.written_to = written.last().map(|last| last.id).or(gathered.written_to);
-            if left == 0 {
-                all = std::mem::take(&mut gathered.taken);
-                gathered.written_to = None;
-            }
+    /// The database has these, and with `all` everything that was taken.
+    pub(super) fn written(&self, part: &[&Pending], all: bool) {
+        self.forget_expired(part);
+        if all {
+            let done = std::mem::take(&mut lock(&self.gathered).in_flight);
+            // Not under the lock: there may be many.
+            drop(done);
         }
-        self.turns.fetch_add(1, Ordering::SeqCst);
-        drop(alone);
-        drop::<Arc<HashMap<Id, Pending>>>(all);
-        committed
     }
 
-    /// Puts back what was taken and not written, under what has gathered since. The writer has let go of it.
-    pub(super) fn give_back(&self) {
+    /// Merges back what was taken and not written, under what has gathered since.
+    pub(super) fn give_back(&self, unwritten: &[Id]) {
         let mut gathered = lock(&self.gathered);
-        let written_to = gathered.written_to.take();
-        let taken = Arc::unwrap_or_clone(std::mem::take(&mut gathered.taken));
-        for (id, earlier) in taken {
-            if written_to.is_some_and(|written| id <= written) {
+        let mut taken = Arc::unwrap_or_clone(std::mem::take(&mut gathered.in_flight));
+        for id in unwritten {
+            let Some(earlier) = taken.remove(id) else {
                 continue;
-            }
-            if let Some(later) = gathered.pending.get_mut(&id) {
+            };
+            if let Some(later) = gathered.pending.get_mut(id) {
                 later.merge(earlier);
             } else {
-                gathered.pending.insert(id, earlier);
+                gathered.pending.insert(*id, earlier);
             }
         }
     }
@@ -466,16 +414,21 @@ impl Select {
     /// Adds what has gathered for one credential; passes over one that is gone.
     pub(super) fn write_use(&self, pending: &Pending) -> Result<(), Error> {
         let id = pending.id.as_str();
+        let concern = Concern::Credential(pending.id);
         if let Some(expired) = &pending.expired {
             let Expired { ends, seen_at } = **expired;
             for table in ["credentials", "ssh_keys"] {
                 let sql = format!(
                     "UPDATE {table} SET expired_seen_at = ? WHERE id = ? AND expired_seen_at IS NULL AND expires_at = ?"
                 );
-                self.execute(&sql, params![seen_at.unix(), id, ends.own.map(Time::unix)])?;
+                self.execute_for(
+                    concern,
+                    &sql,
+                    params![seen_at.unix(), id, ends.own.map(Time::unix)],
+                )?;
             }
             let over = "UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL WHERE id = ? AND rotations = ?";
-            self.execute(over, params![id, ends.previous])?;
+            self.execute_for(concern, over, params![id, ends.previous])?;
         }
         for day in pending.days().filter(|day| day.uses + day.refused > 0) {
             let (uses, refused) = (day.uses.cast_signed(), day.refused.cast_signed());

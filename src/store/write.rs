@@ -4,8 +4,8 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::read::Select;
-use crate::model::caller::{Permit, Right};
-use crate::model::credential::Credential;
+use crate::model::caller::{Identity, Permit, Right};
+use crate::model::credential::{Credential, SecretSlot};
 use crate::model::error::{Error, SecretSent};
 use crate::model::event::AuditDetails;
 use crate::model::permission::{BuiltinPermission, Permission, Permissions};
@@ -190,13 +190,14 @@ fn still_good(
     let refused = || Error::Unauthenticated {
         sent: SecretSent::Yes,
     };
-    let credential = select
-        .credential(holder.credential.id)?
-        .ok_or_else(refused)?;
+    let Identity::Credential(presented, slot) = &holder.identity else {
+        return Err(refused());
+    };
+    let credential = select.credential(presented.id)?.ok_or_else(refused)?;
     credential
         .check(permit.now, permit.origin.address)
         .map_err(|_| refused())?;
-    if still_the_same_secret(&credential, holder) {
+    if still_the_same_secret(&credential, presented, *slot, holder.now) {
         Ok(credential)
     } else {
         Err(refused())
@@ -204,15 +205,16 @@ fn still_good(
 }
 
 /// Whether the secret that was presented is one that the credential still has.
-fn still_the_same_secret(credential: &Credential, holder: &crate::model::caller::Caller) -> bool {
-    let matches =
-        |digest: crate::model::secret::Digest| credential.which(&digest, holder.now).is_some();
-    match holder.which {
-        crate::model::credential::SecretSlot::Current => {
-            holder.credential.digest.is_some_and(matches)
-        }
-        crate::model::credential::SecretSlot::Previous => holder
-            .credential
+fn still_the_same_secret(
+    credential: &Credential,
+    presented: &Credential,
+    slot: SecretSlot,
+    now: Time,
+) -> bool {
+    let matches = |digest: crate::model::secret::Digest| credential.which(&digest, now).is_some();
+    match slot {
+        SecretSlot::Current => presented.digest.is_some_and(matches),
+        SecretSlot::Previous => presented
             .previous
             .is_some_and(|previous| matches(previous.digest)),
     }

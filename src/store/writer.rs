@@ -13,8 +13,10 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use super::cache::{Cache, Concern};
+use super::identity::FileIdentity;
+use super::lock::DatabaseLock;
 use super::read::Select;
-use super::recent::Recent;
 use super::reserve::Reserve;
 use super::uses::{Pending, Uses};
 use crate::model::error::Error;
@@ -98,6 +100,13 @@ pub(super) enum Message {
     Stop,
 }
 
+/// What the writer shares with those who read.
+pub(super) struct Shared {
+    pub(super) uses: Arc<Uses>,
+    pub(super) cache: Arc<Cache>,
+    pub(super) identity: Arc<FileIdentity>,
+}
+
 pub(super) struct Writer {
     sender: SyncSender<Message>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -107,18 +116,21 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(
         connection: Connection,
-        uses: Arc<Uses>,
-        recent: Arc<Recent>,
+        shared: Shared,
         waits: Waits,
+        lock: Option<DatabaseLock>,
     ) -> std::io::Result<Self> {
         connection.set_prepared_statement_cache_capacity(128);
+        let select = Select::writing(connection).map_err(std::io::Error::other)?;
         let (sender, receiver) = sync_channel(QUEUE_MAX);
         let healthy = Arc::new(AtomicBool::new(true));
         let writer = WriterLoop {
-            select: Select::new(connection),
+            select,
             receiver,
-            uses,
-            recent,
+            uses: shared.uses,
+            cache: shared.cache,
+            identity: shared.identity,
+            data_version: None,
             waits,
             taken: Arc::default(),
             unwritten: VecDeque::new(),
@@ -127,6 +139,7 @@ impl Writer {
             is_relaxed: false,
             reserve: None,
             healthy: Arc::clone(&healthy),
+            _lock: lock,
         };
         let thread = thread::Builder::new()
             .name("writer".to_owned())
@@ -177,7 +190,10 @@ struct WriterLoop {
     select: Select,
     receiver: Receiver<Message>,
     uses: Arc<Uses>,
-    recent: Arc<Recent>,
+    cache: Arc<Cache>,
+    identity: Arc<FileIdentity>,
+    /// As SQLite counts the commits of others.
+    data_version: Option<i64>,
     waits: Waits,
     /// Uses that are being written.
     taken: Arc<HashMap<Id, Pending>>,
@@ -191,6 +207,8 @@ struct WriterLoop {
     /// Disk space for revocations; only a server has it.
     reserve: Option<Reserve>,
     healthy: Arc<AtomicBool>,
+    /// Last: it is released once the database is closed.
+    _lock: Option<DatabaseLock>,
 }
 
 impl WriterLoop {
@@ -294,7 +312,26 @@ impl WriterLoop {
             connection.pragma_update(None, "synchronous", mode)?;
             self.is_relaxed = relaxed;
         }
-        self.select.exec_tx("BEGIN IMMEDIATE")
+        self.select.exec_tx("BEGIN IMMEDIATE")?;
+        self.look_at_others()
+    }
+
+    /// Within a transaction, in which nobody else commits: when somebody else did since the last one, nothing that is
+    /// cached counts any more. Refuses to write into files that have lost their names.
+    fn look_at_others(&mut self) -> Result<(), Error> {
+        self.identity.check()?;
+        let version = self.select.count("PRAGMA data_version", [])?;
+        if self.data_version.replace(version) != Some(version) {
+            self.cache.drop_entries(Concern::Everything);
+        }
+        Ok(())
+    }
+
+    /// Drops what the transaction that just ended wrote: after the commit, before anybody is answered.
+    fn drop_written(&self) {
+        for concern in self.select.take_written() {
+            self.cache.drop_entries(concern);
+        }
     }
 
     /// Gathers what waits and commits it at once; whether to stop afterwards.
@@ -395,6 +432,7 @@ impl WriterLoop {
             }
         }
         let result = lost.map_or_else(|| self.end(), Err);
+        self.drop_written();
         self.note_health(result.is_ok() && !self.is_on_reserve());
         self.mind_reserve(revokes, &result);
         for answer in answers {
@@ -530,8 +568,13 @@ mod tests {
 
     fn start(connection: Connection) -> Writer {
         let path = connection.path().expect("this is no database in memory");
-        let recent = Arc::new(Recent::of(path.as_ref()));
-        Writer::start(connection, Arc::new(Uses::new()), recent, Waits::default()).unwrap()
+        let identity = FileIdentity::of(path.as_ref(), &connection).unwrap();
+        let shared = Shared {
+            uses: Arc::new(Uses::new()),
+            cache: Arc::new(Cache::new()),
+            identity: Arc::new(identity),
+        };
+        Writer::start(connection, shared, Waits::default(), None).unwrap()
     }
 
     /// A job that writes one row and tells what it was answered.

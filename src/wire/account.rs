@@ -6,6 +6,7 @@ use super::event::TargetOut;
 use super::{given, text};
 use crate::model::account_notice::AccountNotice;
 use crate::model::caller::Caller;
+use crate::model::credential::Credential;
 
 /// Who the credential belongs to, and what it may do now.
 #[derive(Debug, Serialize, Deserialize)]
@@ -61,17 +62,17 @@ impl NoticeOut {
 
 impl MeOut {
     #[must_use]
-    pub fn of(caller: &Caller) -> Self {
-        let owner = &caller.credential.owner;
+    pub fn of(caller: &Caller, credential: &Credential) -> Self {
+        let owner = &credential.owner;
         let user = owner.user();
         Self {
             username: text(user.map(|user| &user.username)),
             display_name: owner.display_name().to_owned(),
             role: text(user.map(|user| user.role)),
-            kind: caller.credential.kind.as_str().to_owned(),
-            id: caller.credential.id.to_string(),
+            kind: credential.kind.as_str().to_owned(),
+            id: credential.id.to_string(),
             permissions: caller.power.words().map(str::to_owned).collect(),
-            expires_at: text(caller.credential.expires_at),
+            expires_at: text(credential.expires_at),
             notices: Vec::new(),
             service: user.is_none().then(|| owner.name().to_owned()),
         }

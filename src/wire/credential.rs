@@ -334,6 +334,25 @@ impl DisabledPatch {
     }
 }
 
+/// A new token for another user, by the operator.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct OperatorTokenIn {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_in: Option<String>,
+}
+
+impl OperatorTokenIn {
+    /// # Errors
+    /// [`Error::Invalid`] for a bad lifetime.
+    pub fn parse(self) -> Result<WantedEnd, Error> {
+        let mut faults = Faults::default();
+        let end = end(&mut faults, self.expires_in.as_deref(), None);
+        faults.check()?;
+        Ok(end)
+    }
+}
+
 /// An API key.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ApiKeyOut {
@@ -483,7 +502,7 @@ pub struct SessionOut {
 impl SessionOut {
     /// `current`: the credential that asks.
     #[must_use]
-    pub fn of(record: &Record, current: Id) -> Self {
+    pub fn of(record: &Record, current: Option<Id>) -> Self {
         let last = record.last_use.as_ref();
         Self {
             id: record.id.to_string(),
@@ -494,7 +513,7 @@ impl SessionOut {
             last_active_at: text(last.map(|last| last.at)),
             last_active_from: text(last.and_then(|last| last.address)),
             expires_at: text(record.expires_at),
-            current: record.id == current,
+            current: Some(record.id) == current,
         }
     }
 }

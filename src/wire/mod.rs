@@ -20,6 +20,10 @@ use std::fmt;
 use serde::de::{self, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::model::audit_chain::ChainHead;
+use crate::model::error::Error;
+use crate::model::secret::Digest;
+
 pub use self::ssh_key::{
     ImportIn, ImportLineOut, ImportOut, SshKeyIn, SshKeyOptionsIn, SshKeyOptionsOut, SshKeyOut,
     SshKeyPatch,
@@ -27,8 +31,8 @@ pub use self::ssh_key::{
 pub use account::{MeIn, MeOut, NoticeOut, PasswordByCodeIn, PasswordIn, SetUpIn};
 pub use audit_archive::{ArchiveHeader, ArchivedEvent};
 pub use credential::{
-    ApiKeyIn, ApiKeyOut, ApiKeyPatch, CreatorOut, DisabledPatch, RotateIn, SessionOut, TokenIn,
-    TokenOut, UsageOut,
+    ApiKeyIn, ApiKeyOut, ApiKeyPatch, CreatorOut, DisabledPatch, OperatorTokenIn, RotateIn,
+    SessionOut, TokenIn, TokenOut, UsageOut,
 };
 pub use diagnostics::{AdviceOut, DiagnosticsOut};
 pub use event::EventOut;
@@ -79,6 +83,37 @@ pub struct ProblemOut {
 pub struct FieldOut {
     pub field: String,
     pub message: String,
+}
+
+/// A backup that a command made.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct BackupIn {
+    pub name: String,
+    pub bytes: u64,
+}
+
+/// The last event of an archive file that a command wrote.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditArchiveIn {
+    pub name: String,
+    pub number: i64,
+    /// Hexadecimal.
+    pub hash: String,
+}
+
+impl AuditArchiveIn {
+    /// # Errors
+    /// [`Error::Invalid`] when the hash is no SHA-256.
+    pub fn head(&self) -> Result<ChainHead, Error> {
+        let hash = Digest::from_hex(&self.hash)
+            .ok_or_else(|| Error::field("hash", "expected 64 hexadecimal digits"))?;
+        Ok(ChainHead {
+            number: self.number,
+            hash,
+        })
+    }
 }
 
 /// `{}`: for calls that take nothing.

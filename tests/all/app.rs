@@ -49,7 +49,9 @@ fn give_role(site: &Site, user: &str, role: Role) {
         role: Some(role),
         ..UserChange::default()
     };
-    let changed = site.app().change_user_as_operator(&name(user), change);
+    let changed = site
+        .app()
+        .change_user(&site.app().operator(0), &name(user), change);
     assert_eq!(changed.unwrap().role, role);
 }
 
@@ -104,9 +106,13 @@ fn the_operator_reads_one_users_events() {
     let site = Site::new();
     site.api_key(&site.bob, &json!({"name": "ci"}));
     let read = |user: Option<&Username>| {
-        let page = site
-            .app()
-            .events_as_operator(user, EventFilter::default(), None, 100);
+        let page = site.app().all_events(
+            &site.app().operator(0),
+            user,
+            EventFilter::default(),
+            None,
+            100,
+        );
         page.unwrap().items.len()
     };
     let of = ["alice", "bob"].map(|user| read(Some(&name(user))));
@@ -199,7 +205,7 @@ fn the_list_of_users_counts_what_each_has() {
 #[test]
 fn only_the_last_admin_may_not_be_lost() {
     let site = Site::new();
-    let user = |of: &str| -> User { site.app().user_as_operator(&name(of)).unwrap() };
+    let user = |of: &str| -> User { site.app().user(&site.app().operator(0), &name(of)).unwrap() };
     let may_lose = |of: &str| site.app().may_lose(&user(of)).unwrap();
     assert!(may_lose("bob") && !may_lose("alice"));
     give_role(&site, "bob", Role::Admin);
@@ -208,7 +214,9 @@ fn only_the_last_admin_may_not_be_lost() {
         disabled: Some(Disabled::Yes),
         ..UserChange::default()
     };
-    let disabled = site.app().change_user_as_operator(&name("bob"), change);
+    let disabled = site
+        .app()
+        .change_user(&site.app().operator(0), &name("bob"), change);
     assert!(!disabled.unwrap().is_enabled());
     assert!(may_lose("bob") && !may_lose("alice"));
 }
@@ -229,7 +237,10 @@ fn what_the_operator_makes_of_the_policy_is_said_and_holds() {
         token_lifetime_max: Some(max),
         ..PolicyChange::default()
     };
-    let said = site.app().change_policy_as_operator(change).unwrap();
+    let said = site
+        .app()
+        .change_policy(&site.app().operator(0), change)
+        .unwrap();
     assert_eq!(said.token.max, max);
     let alice = caller(&site, &site.alice);
     assert_eq!(site.app().policy(&alice).unwrap().token.max, max);
@@ -329,7 +340,7 @@ fn a_change_of_an_ssh_key_that_changed_meanwhile_is_refused() {
 #[test]
 fn a_sweep_is_noted_with_what_it_took() {
     let site = Site::new();
-    let swept = site.app().sweep_as_operator().unwrap();
+    let swept = site.app().sweep(&site.app().operator(0)).unwrap();
     let event = &site.events()[1];
     assert_eq!(
         (&event["action"], &event["target"]["kind"]),
@@ -445,7 +456,9 @@ fn an_ssh_key_is_judged_by_the_policy_of_the_moment_it_is_written() {
             ssh_key_types: Some(vec![kind.to_owned()]),
             ..PolicyChange::default()
         };
-        site.app().change_policy_as_operator(change).unwrap()
+        site.app()
+            .change_policy(&site.app().operator(0), change)
+            .unwrap()
     };
     only("ssh-rsa");
     let refused = add("laptop").err().unwrap();
@@ -469,7 +482,9 @@ fn the_log_says_what_may_be_chosen_and_what_is_fixed() {
             api_key_lifetime_choice: Some(choice),
             ..PolicyChange::default()
         };
-        site.app().change_policy_as_operator(change).unwrap();
+        site.app()
+            .change_policy(&site.app().operator(0), change)
+            .unwrap();
         let events = site.events();
         let event = events.iter().find(|event| event["action"] == "policy.edit");
         let event = event.unwrap();
@@ -525,7 +540,9 @@ fn requests_sweep_once_a_minute_and_when_the_clock_went_back() {
         site.app().sweep_sometimes(Time::from_unix(second));
         // Whatever is written waits for what was asked for before.
         let unchanged = PolicyChange::default();
-        site.app().change_policy_as_operator(unchanged).unwrap();
+        site.app()
+            .change_policy(&site.app().operator(0), unchanged)
+            .unwrap();
         let rows = site.dump(|table| table == "credentials");
         rows.matches(" token ").count()
     };

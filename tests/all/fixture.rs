@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use keycroft::app::{App, AppState};
 use keycroft::clock::Clock;
-use keycroft::http::{ServerState, Settings, admit, respond};
+use keycroft::http::transport::Peer;
+use keycroft::http::{ServerState, Settings, admit, respond_to};
 use keycroft::model::address::AllowedAddresses;
 use keycroft::model::credential::Kind;
 use keycroft::model::event::{Channel, Origin};
@@ -102,13 +103,17 @@ impl Site {
             role,
             password: None,
         };
-        self.app().add_user_as_operator(user).unwrap();
+        self.app()
+            .add_user(&self.app().operator(0), user, None)
+            .unwrap();
     }
 
     /// A new token with all that the user may do, for as long as the policy says (24 hours).
     pub fn token(&self, name: &str) -> String {
         let name = Username::parse(name).unwrap();
-        let issued = self.app().user_token_as_operator(&name, WantedEnd::Unsaid);
+        let issued = self
+            .app()
+            .user_token(&self.app().operator(0), &name, WantedEnd::Unsaid, None);
         let issued = issued.unwrap();
         issued.secret.reveal().to_string()
     }
@@ -116,7 +121,10 @@ impl Site {
     /// Gives a user [`PASSWORD`].
     pub fn set_password(&self, name: &str) {
         let username = Username::parse(name).unwrap();
-        let code = self.app().reset_password_as_operator(&username).unwrap();
+        let code = self
+            .app()
+            .reset_password(&self.app().operator(0), &username, None)
+            .unwrap();
         let code = code.reveal();
         let answer = self
             .ask("POST", "/api/v1/password-reset")
@@ -283,6 +291,7 @@ pub struct Asking<'a> {
     headers: Vec<(String, String)>,
     body: Vec<u8>,
     peer: IpAddr,
+    mark: Peer,
 }
 
 impl<'a> Asking<'a> {
@@ -294,6 +303,7 @@ impl<'a> Asking<'a> {
             headers: Vec::new(),
             body: Vec::new(),
             peer: "127.0.0.1".parse().unwrap(),
+            mark: Peer::Network,
         }
     }
 
@@ -327,6 +337,12 @@ impl<'a> Asking<'a> {
         self.body("application/x-www-form-urlencoded", body)
     }
 
+    /// As the control socket marks its peers.
+    pub fn by_operator(mut self) -> Self {
+        self.mark = Peer::Operator { uid: 0 };
+        self
+    }
+
     pub fn from(mut self, peer: &str) -> Self {
         self.peer = peer.parse().unwrap();
         self
@@ -348,7 +364,7 @@ impl<'a> Asking<'a> {
         if over {
             drop(request.data());
         }
-        let response = respond(self.server_state, &request);
+        let response = respond_to(self.server_state, &request, self.mark);
         let mut body = Vec::new();
         let (mut reader, _) = response.data.into_reader_and_size();
         reader.read_to_end(&mut body).unwrap();

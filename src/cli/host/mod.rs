@@ -14,13 +14,13 @@ mod timers;
 
 use clap::{Args, Subcommand};
 
-use super::connection::Remote;
 use super::exit::Failure;
+use super::place::Place;
 
 #[derive(Args)]
 pub struct HostArguments {
     #[command(flatten)]
-    remote: Remote,
+    place: Place,
     #[command(subcommand)]
     command: HostCommand,
 }
@@ -82,16 +82,16 @@ enum HostCommand {
 /// # Errors
 /// With what to say and the exit code.
 pub fn run(arguments: HostArguments) -> Result<(), Failure> {
-    let remote = arguments.remote;
+    let place = arguments.place;
     match arguments.command {
-        HostCommand::EnrollCode(wanted) => admin::enroll_code(&remote.client()?, wanted),
-        HostCommand::List => admin::list(&remote.client()?),
-        HostCommand::Show { host } => admin::show(&remote.client()?, &host),
-        HostCommand::Edit(wanted) => admin::edit(&remote.client()?, wanted),
-        HostCommand::Pause { host } => admin::set_paused(&remote.client()?, &host, true),
-        HostCommand::Resume { host } => admin::set_paused(&remote.client()?, &host, false),
-        HostCommand::Delete { host, yes } => admin::delete(&remote.client()?, &host, yes),
-        HostCommand::Enroll(wanted) => enroll::run(&wanted, &remote),
+        HostCommand::EnrollCode(wanted) => admin::enroll_code(&place.client()?, wanted),
+        HostCommand::List => admin::list(&place.client()?),
+        HostCommand::Show { host } => admin::show(&place.client()?, &host),
+        HostCommand::Edit(wanted) => admin::edit(&place.client()?, wanted),
+        HostCommand::Pause { host } => admin::set_paused(&place.client()?, &host, true),
+        HostCommand::Resume { host } => admin::set_paused(&place.client()?, &host, false),
+        HostCommand::Delete { host, yes } => admin::delete(&place.client()?, &host, yes),
+        HostCommand::Enroll(wanted) => enroll::run(&wanted, &place.remote),
         HostCommand::AuthorizedKeys(wanted) => authorized_keys::run(&wanted),
         HostCommand::Sync { place } => asking::sync(&place),
         HostCommand::RotateCredential { place } => rotate::run(&place),

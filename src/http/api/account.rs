@@ -23,7 +23,7 @@ fn me(context: &RequestContext<'_>, caller: &Caller) -> Result<MeOut, Error> {
     let notices = context.app().open_account_notices(caller)?;
     Ok(MeOut {
         notices: notices.iter().map(NoticeOut::of).collect(),
-        ..MeOut::of(caller)
+        ..MeOut::of(caller, caller.credential()?)
     })
 }
 

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod api_key;
+pub mod backup;
 pub mod diagnostics;
 pub mod event;
 pub mod explain;
@@ -106,9 +107,10 @@ fn once(
             Error::field("Idempotency-Key", "use 1 to 255 visible ASCII characters").into(),
         );
     }
+    let id = caller.credential_id();
     let parts: [&[u8]; 4] = [
         b"idempotency",
-        caller.credential.id.as_str().as_bytes(),
+        id.as_ref().map_or("operator", Id::as_str).as_bytes(),
         context.path.as_bytes(),
         key.as_bytes(),
     ];

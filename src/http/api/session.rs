@@ -20,7 +20,9 @@ pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         part.after,
         part.limit,
     )?;
-    list(&page, |record| SessionOut::of(record, caller.credential.id))
+    list(&page, |record| {
+        SessionOut::of(record, caller.credential_id())
+    })
 }
 
 pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {

@@ -11,8 +11,8 @@ use crate::model::error::Error;
 use crate::model::secret::Secret;
 use crate::model::user::Username;
 use crate::wire::{
-    HostLoginOut, LinkOut, NothingIn, OffboardOut, OffboardPreviewOut, SessionOut, UserIn, UserOut,
-    UserPatch,
+    HostLoginOut, LinkOut, NothingIn, OffboardOut, OffboardPreviewOut, OperatorTokenIn, SessionOut,
+    TokenOut, UserIn, UserOut, UserPatch,
 };
 
 pub(super) fn username(context: &RequestContext<'_>) -> Result<Username, Error> {
@@ -108,6 +108,15 @@ pub fn offboard(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     })
 }
 
+/// A token with all the permissions of a user, for the operator alone.
+pub fn create_token(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let (wanted, bytes) = body::json_with_bytes::<OperatorTokenIn>(context)?;
+    let once = once(context, caller, &bytes)?;
+    let (username, end) = (username(context)?, wanted.parse()?);
+    let issued = context.app().user_token(caller, &username, end, once)?;
+    created(&TokenOut::of(&issued.record, None, context.now).with_secret(&issued.secret.reveal()))
+}
+
 pub(super) fn scope(context: &RequestContext<'_>, caller: &Caller) -> Result<Scope, Problem> {
     Ok(App::of_user(
         context.app().user(caller, &username(context)?)?.id,
@@ -145,7 +154,7 @@ pub fn show_session(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let record = context
         .app()
         .credential(caller, &scope, Kind::Session, id)?;
-    ok(&SessionOut::of(&record, caller.credential.id))
+    ok(&SessionOut::of(&record, caller.credential_id()))
 }
 
 pub fn list_tokens(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -163,7 +172,9 @@ pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         part.after,
         part.limit,
     )?;
-    list(&page, |record| SessionOut::of(record, caller.credential.id))
+    list(&page, |record| {
+        SessionOut::of(record, caller.credential_id())
+    })
 }
 
 pub fn delete_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {

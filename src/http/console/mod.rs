@@ -27,6 +27,7 @@ use super::context::RequestContext;
 use super::problem::Problem;
 use super::respond::find;
 use super::route::Needs;
+use super::transport::Peer;
 use super::{gate, headers};
 use crate::html::form::Input;
 use crate::html::layout::{AdminPages, Flash, Frame, Outside, Theme, Visitor};
@@ -39,7 +40,7 @@ use crate::model::event::Channel;
 use crate::model::idempotency::IdempotencyKey;
 use crate::model::password::Password;
 use crate::model::permission::Permission;
-use crate::model::secret::{Digest, Presented, random_characters};
+use crate::model::secret::{Digest, Id, Presented, random_characters};
 use crate::model::user::Role;
 
 /// What a page may do: load our own stylesheet, script and icon, and send forms to us.
@@ -153,18 +154,18 @@ fn part<T>(rows: Vec<T>, number: usize) -> (Vec<T>, html::table::Pager) {
 
 /// What every page of a signed-in person needs.
 fn frame(context: &RequestContext<'_>, caller: &Caller) -> Frame {
-    let owner = &caller.credential.owner;
-    let is_admin = owner.user().is_some_and(|user| user.role == Role::Admin);
+    let (user, id) = (caller.user().ok(), caller.credential_id());
+    let is_admin = user.is_some_and(|user| user.role == Role::Admin);
     Frame {
-        username: owner.name().to_owned(),
-        display_name: owner.display_name().to_owned(),
+        username: caller.actor().name,
+        display_name: user.map_or_else(String::new, |user| user.display_name.clone()),
         admin: if is_admin {
             AdminPages::Shown
         } else {
             AdminPages::Hidden
         },
         theme: theme(context),
-        form_token: form_token(context, caller.credential.id.as_str()),
+        form_token: form_token(context, id.as_ref().map_or("", Id::as_str)),
         now: context.now,
         flash: flash(context),
         site: site(context),
@@ -255,9 +256,10 @@ fn once(
         let sentence = "This form lay open for a day, and may have been sent before; look it over, and send it once more.";
         return Err(Error::field("", sentence).into());
     }
+    let name = caller.actor().name;
     let parts: [&[u8]; 4] = [
         b"nonce",
-        caller.credential.owner.name().as_bytes(),
+        name.as_bytes(),
         context.path.as_bytes(),
         nonce.as_bytes(),
     ];
@@ -338,7 +340,7 @@ pub fn send(context: &RequestContext<'_>, handler: Act) -> Answer {
             },
         );
     };
-    require_form_token(context, caller.credential.id.as_str(), &input)?;
+    require_form_token(context, caller.credential()?.id.as_str(), &input)?;
     let typed = input
         .value("current_password")
         .filter(|_| context.request.raw_query_string() == STEP_UP);
@@ -407,7 +409,7 @@ fn page_above(path: &str) -> &str {
         path.rsplit_once('/').map(|(above, _)| above)
     }
     let is_page = |path: &&str| {
-        let found = find("GET", path);
+        let found = find("GET", path, Peer::Network);
         found.is_ok_and(|(route, _)| matches!(route.needs, Needs::Page(_)))
     };
     std::iter::successors(above(path), |path| above(path))

@@ -38,7 +38,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         &frame(context, caller),
         &SessionList {
             rows,
-            current: caller.credential.id,
+            current: caller.credential()?.id,
         },
     ))
 }
@@ -55,15 +55,13 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
         id,
         WithMade::No,
     )?;
-    if id != caller.credential.id {
+    if Some(id) != caller.credential_id() {
         return done("/sessions", "signed-out-there");
     }
     Ok(super::sign_in::after_sign_out(context))
 }
 
 pub fn delete_others(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
-    context
-        .app()
-        .end_sessions(caller, Some(caller.credential.id))?;
+    context.app().end_sessions(caller, caller.credential_id())?;
     done("/sessions", "signed-out-others")
 }

@@ -73,7 +73,7 @@ pub fn authorized_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer 
 /// Whether the host is to rotate its credential: an admin requested it, or the answer of an earlier rotation was lost.
 fn must_rotate(context: &RequestContext<'_>, caller: &Caller) -> Result<bool, Problem> {
     let host = context.app().calling_host(caller)?;
-    Ok(host.rotation_requested_at.is_some() || caller.which == SecretSlot::Previous)
+    Ok(host.rotation_requested_at.is_some() || caller.slot()? == SecretSlot::Previous)
 }
 
 /// What the host's clock says, when it says it.

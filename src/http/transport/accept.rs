@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::refusal::Refusal;
@@ -39,6 +39,8 @@ pub enum Socket {
     Here(TcpStream),
     /// For another worker's.
     There(StdTcpStream),
+    /// From the control socket, for the first worker.
+    Control(UnixStream),
 }
 
 /// Takes connections from one listener, on the first worker's thread.

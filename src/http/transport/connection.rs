@@ -10,6 +10,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use tokio::net::TcpStream;
 
+use super::Peer;
 use super::accept::{self, Arrival};
 use super::registry::{Phase, Registry};
 use super::service::{Service, WorkerPool};
@@ -34,17 +35,17 @@ pub struct Host<H> {
 /// Serves a connection until it ends, one way or another.
 pub async fn run<H: 'static>(host: Rc<Host<H>>, arrival: Arrival) {
     let Arrival { stream, place } = arrival;
-    let stream = match stream {
-        accept::Socket::Here(stream) => stream,
+    let socket = match stream {
+        accept::Socket::Control(stream) => Socket::of_unix(stream),
+        accept::Socket::Here(stream) => Socket::of_tcp(stream),
         accept::Socket::There(stream) => match TcpStream::from_std(stream) {
-            Ok(stream) => stream,
+            Ok(stream) => Socket::of_tcp(stream),
             Err(error) => {
                 log::warn!("a connection could not be served: {error}");
                 return;
             }
         },
     };
-    let socket = Socket::new(stream);
     let registry = Arc::clone(&host.registry);
     let watch = Watch::new(Arc::clone(&place.slot), registry, socket.clone());
     let ended = converse(&host, socket.clone(), &watch).await;
@@ -64,7 +65,11 @@ async fn converse<H: 'static>(host: &Host<H>, socket: Socket, watch: &Rc<Watch>)
     if !matches!(begins, Some(Ok(()))) {
         return false;
     }
-    let client = match &host.tls {
+    let tls = host
+        .tls
+        .as_ref()
+        .filter(|_| watch.slot.mark == Peer::Network);
+    let client = match tls {
         None => Client::Plain(socket),
         Some(tls) => match attend(watch, tls.acceptor().accept(socket), |_| false).await {
             Some(Ok(stream)) => Client::Tls(Box::new(stream)),
@@ -74,7 +79,7 @@ async fn converse<H: 'static>(host: &Host<H>, socket: Socket, watch: &Rc<Watch>)
     let service = Service {
         pool: Rc::clone(&host.pool),
         watch: Rc::clone(watch),
-        https: host.tls.is_some(),
+        https: tls.is_some(),
     };
     let stream = Stream::new(client, Rc::clone(watch));
     let connection = http1::Builder::new()

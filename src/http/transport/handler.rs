@@ -11,7 +11,7 @@ use rouille::{Request, Response};
 
 use super::convert::Answer;
 use super::refusal::{Refusal, request_id};
-use super::{Admission, Lane};
+use super::{Admission, Lane, Peer};
 
 const FAULT: Refusal = Refusal::new(
     StatusCode::INTERNAL_SERVER_ERROR,
@@ -25,7 +25,7 @@ type Open<H> = Box<dyn Fn() -> Result<H, String> + Send + Sync>;
 pub struct Plan<H> {
     open: Open<H>,
     admit: fn(&str, &str) -> Admission,
-    respond: fn(&H, &Request) -> Response,
+    respond: fn(&H, &Request, Peer) -> Response,
 }
 
 impl<H> Plan<H> {
@@ -33,7 +33,7 @@ impl<H> Plan<H> {
     pub fn new<E: Display>(
         open: impl Fn() -> Result<H, E> + Send + Sync + 'static,
         admit: fn(&str, &str) -> Admission,
-        respond: fn(&H, &Request) -> Response,
+        respond: fn(&H, &Request, Peer) -> Response,
     ) -> Arc<Self> {
         Arc::new(Self {
             open: Box::new(move || open().map_err(|error| error.to_string())),
@@ -66,9 +66,9 @@ impl<H> ThreadHandler<H> {
 
     /// Answers. A panic is a 500 without detail, and what it may have left half done in `H` is
     /// thrown away with it. `headers`: a map that may have been used before.
-    pub fn answer(&self, request: &Request, lane: Lane, headers: HeaderMap) -> Answer {
+    pub fn answer(&self, request: &Request, peer: Peer, lane: Lane, headers: HeaderMap) -> Answer {
         let answered = catch_unwind(AssertUnwindSafe(|| {
-            let response = (self.plan.respond)(&self.own.borrow(), request);
+            let response = (self.plan.respond)(&self.own.borrow(), request, peer);
             Answer::from_house(response, lane, headers)
         }));
         let fault = match answered {

@@ -13,6 +13,7 @@
 mod accept;
 mod body;
 mod connection;
+mod control;
 mod convert;
 mod handler;
 mod head;
@@ -43,12 +44,14 @@ use tokio::task::spawn_local;
 
 use accept::{Acceptor, Arrival};
 use connection::Host;
+use control::ControlAcceptor;
 use handler::{Plan, ThreadHandler};
 use pool::Pool;
 use registry::{Phase, Registry};
 use service::WorkerPool;
 use tls::Tls;
 
+pub use control::{ControlSocket, socket_path as control_socket_path};
 pub use settings::{Deadlines, Exempt, PoolLimits, Settings, TlsFiles};
 pub use stop::Stop;
 
@@ -64,6 +67,15 @@ pub enum Lane {
     Work,
     /// By the pool for password hashing, which has as many threads as there are cores.
     Hash,
+}
+
+/// Who is at the other end of a connection, as far as the transport can vouch for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// Anybody who reaches a listener.
+    Network,
+    /// The server's own user or root, by the control socket, or a command in process.
+    Operator { uid: u32 },
 }
 
 /// What the route table says of a request before its body is read.
@@ -93,7 +105,7 @@ pub fn serve<H: 'static, E: Display>(
     stop: &Stop,
     open: impl Fn() -> Result<H, E> + Send + Sync + 'static,
     admit: fn(&str, &str) -> Admission,
-    respond: fn(&H, &Request) -> Response,
+    respond: fn(&H, &Request, Peer) -> Response,
     ready: impl FnOnce(),
 ) -> io::Result<()> {
     let tls = match &settings.tls {
@@ -136,6 +148,10 @@ pub fn serve<H: 'static, E: Display>(
         let mut acceptors = Vec::new();
         for listener in listeners {
             let acceptor = Acceptor::open(listener, &all.registry, &senders, phase)?;
+            acceptors.push(spawn_local(acceptor.run()));
+        }
+        if let Some(socket) = &settings.control {
+            let acceptor = ControlAcceptor::new(socket, &all.registry, &senders[0])?;
             acceptors.push(spawn_local(acceptor.run()));
         }
         spawn_local(ending.keep(acceptors, senders));

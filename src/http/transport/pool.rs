@@ -12,6 +12,7 @@ use rouille::Request;
 use tokio::sync::oneshot;
 
 use super::Lane;
+use super::Peer;
 use super::convert::Answer;
 use super::handler::{Plan, ThreadHandler};
 use super::settings::PoolLimits;
@@ -19,6 +20,7 @@ use super::settings::PoolLimits;
 /// A request that waits for a thread.
 struct Job {
     request: Request,
+    peer: Peer,
     /// To be used again for the answer.
     headers: HeaderMap,
     reply: oneshot::Sender<Answer>,
@@ -101,11 +103,12 @@ impl<H: 'static> Pool<H> {
     }
 
     /// Takes a request, or nothing when as many wait as may.
-    pub fn submit(&self, request: Request, headers: HeaderMap) -> Option<Ticket> {
+    pub fn submit(&self, request: Request, peer: Peer, headers: HeaderMap) -> Option<Ticket> {
         let (sender, reply) = oneshot::channel();
         let gone = Arc::new(AtomicBool::new(false));
         let job = Job {
             request,
+            peer,
             headers,
             reply: sender,
             gone: Arc::clone(&gone),
@@ -181,7 +184,7 @@ impl<H> Shared<H> {
             if left || job.reply.is_closed() {
                 continue;
             }
-            let mut answer = handler.answer(&job.request, self.lane, job.headers);
+            let mut answer = handler.answer(&job.request, job.peer, self.lane, job.headers);
             let rest = answer.take_rest();
             if job.reply.send(answer).is_ok()
                 && let Some(rest) = rest

@@ -1,7 +1,7 @@
 //! Every open connection: how many there may be, which one makes room, and whose time is up.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::settings::{Deadlines, Exempt, LEAVING_MAX, Settings};
+use super::Peer;
+use super::settings::{CONTROL_CONNECTIONS_MAX, Deadlines, Exempt, LEAVING_MAX, Settings};
 
 /// What a connection is waiting for, and so how long it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +47,8 @@ impl Phase {
 pub struct Slot {
     /// Who is at the other end of the socket.
     pub peer: SocketAddr,
+    /// The same, as far as it was checked.
+    pub mark: Peer,
     /// The phase in the low three bits, above them since when: milliseconds of the registry.
     state: AtomicU64,
     /// Something was decided about this connection; it should look.
@@ -174,8 +177,36 @@ impl Registry {
         if table.len() - table.leaving >= self.connections_max {
             Self::make_room(&mut table, None)?;
         }
+        let worker = self.least_busy();
+        Ok(self.add(table, peer, Peer::Network, phase, worker))
+    }
+
+    /// A place for a control connection, on the first worker. They have a budget of their own: whatever the network does,
+    /// the operator gets in. Without room the longest idle one is told to leave.
+    pub fn enter_control(self: &Arc<Self>, uid: u32) -> Result<Place, Full> {
+        let mut table = self.table();
+        let control = |slot: &&Arc<Slot>| slot.mark != Peer::Network;
+        let open = table.slots.iter().flatten().filter(control);
+        if open.count() >= CONTROL_CONNECTIONS_MAX {
+            Self::make_room_among(&mut table, |slot| slot.mark != Peer::Network)?;
+            return Err(Full::ForAMoment);
+        }
+        let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mark = Peer::Operator { uid };
+        Ok(self.add(table, peer, mark, Phase::Idle, 0))
+    }
+
+    fn add(
+        self: &Arc<Self>,
+        mut table: MutexGuard<'_, Table>,
+        peer: SocketAddr,
+        mark: Peer,
+        phase: Phase,
+        worker: usize,
+    ) -> Place {
         let slot = Arc::new(Slot {
             peer,
+            mark,
             state: AtomicU64::new(phase as u64 | self.now() << 3),
             attention: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
@@ -188,17 +219,16 @@ impl Registry {
             table.slots.push(Some(Arc::clone(&slot)));
             table.slots.len() - 1
         };
-        *table.per_address.entry(address).or_default() += 1;
+        *table.per_address.entry(counted_as(peer)).or_default() += 1;
         drop(table);
-        let worker = self.least_busy();
         self.per_worker[worker].fetch_add(1, Relaxed);
         self.look_by(self.due(phase, self.now()));
-        Ok(Place {
+        Place {
             registry: Arc::clone(self),
             slot,
             worker,
             key,
-        })
+        }
     }
 
     /// Says what the connection waits for from now on.
@@ -292,6 +322,12 @@ impl Registry {
     /// The longest idle connection, else the one whose client keeps us waiting longest in the
     /// middle of something, is told to leave.
     fn make_room(table: &mut Table, of: Option<IpAddr>) -> Result<(), Full> {
+        Self::make_room_among(table, |slot| {
+            slot.mark == Peer::Network && of.is_none_or(|address| counted_as(slot.peer) == address)
+        })
+    }
+
+    fn make_room_among(table: &mut Table, may_leave: impl Fn(&Slot) -> bool) -> Result<(), Full> {
         if table.leaving >= LEAVING_MAX {
             return Err(Full::ForAMoment);
         }
@@ -300,7 +336,7 @@ impl Registry {
             .iter()
             .flatten()
             .filter(|slot| !slot.is_leaving() && slot.phase() != Phase::Busy)
-            .filter(|slot| of.is_none_or(|address| counted_as(slot.peer) == address))
+            .filter(|slot| may_leave(slot))
             .min_by_key(|slot| {
                 let (phase, since) = slot.waiting();
                 (phase != Phase::Idle, since)

@@ -130,16 +130,20 @@ impl<H: 'static> Service<H> {
             (Lane::Hash, Then::GoOn) => Then::Close,
             (_, then) => then,
         };
+        let peer = self.watch.slot.mark;
         let request = convert::request(&parts, self.watch.slot.peer, self.https, body);
         let pool = match lane {
             Lane::Quick => {
-                let answer = self.pool.handler.answer(&request, lane, parts.headers);
+                let answer = self
+                    .pool
+                    .handler
+                    .answer(&request, peer, lane, parts.headers);
                 return Answering::Ready(finish(answer.into_response(), then));
             }
             Lane::Work => &self.pool.work,
             Lane::Hash => &self.pool.hash,
         };
-        match pool.submit(request, parts.headers) {
+        match pool.submit(request, peer, parts.headers) {
             Some(ticket) => Answering::Waiting(Box::new(Waiting {
                 ticket,
                 watch: Rc::clone(&self.watch),

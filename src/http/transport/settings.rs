@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::control::ControlSocket;
+
 /// A request's head: request line and header lines with their line ends, bytes (431).
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// The request line without its line end, bytes (414).
@@ -30,6 +32,8 @@ pub const PARTS_WAITING_MAX: usize = 2;
 pub const LINGER_BYTES_MAX: usize = 256 * 1024;
 /// Connections that make room at once when the machine has no descriptor left for a new one.
 pub const SHED_AT_ONCE: usize = 16;
+/// Control connections open at once.
+pub const CONTROL_CONNECTIONS_MAX: usize = 16;
 /// Connections that were told to make room and have not gone yet.
 pub const LEAVING_MAX: usize = 64;
 
@@ -56,6 +60,8 @@ pub struct Settings {
     pub deadlines: Deadlines,
     /// PEM files; without them plain HTTP is spoken.
     pub tls: Option<TlsFiles>,
+    /// The socket for the operator.
+    pub control: Option<Arc<ControlSocket>>,
     /// Whether SIGTERM and SIGINT stop the server and SIGHUP reads the TLS files again.
     pub signals: bool,
 }
@@ -126,6 +132,7 @@ impl Default for Settings {
             exempt: Arc::new(|address| address.to_canonical().is_loopback()),
             deadlines: Deadlines::default(),
             tls: None,
+            control: None,
             signals: true,
         }
     }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::server::TlsStream;
 
 use super::settings::HEAD_BYTES_MAX;
@@ -19,19 +19,33 @@ thread_local! {
     pub static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; 2 * HEAD_BYTES_MAX]);
 }
 
-/// The TCP connection, for the TLS layer above it and for those who only want to look.
+/// The connection, for the TLS layer above it and for those who only want to look.
 #[derive(Clone)]
-pub struct Socket(Rc<RefCell<TcpStream>>);
+pub struct Socket(Rc<RefCell<Connected>>);
+
+enum Connected {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
 
 impl Socket {
-    /// Wraps a connected socket.
-    pub fn new(stream: TcpStream) -> Self {
-        Self(Rc::new(RefCell::new(stream)))
+    /// Wraps a connection of a listener.
+    pub fn of_tcp(stream: TcpStream) -> Self {
+        Self(Rc::new(RefCell::new(Connected::Tcp(stream))))
+    }
+
+    /// Wraps a connection of the control socket.
+    pub fn of_unix(stream: UnixStream) -> Self {
+        Self(Rc::new(RefCell::new(Connected::Unix(stream))))
     }
 
     /// Returns when the client has sent something, or has gone.
     pub async fn readable(&self) -> io::Result<()> {
-        std::future::poll_fn(|cx| self.0.borrow().poll_read_ready(cx)).await
+        std::future::poll_fn(|cx| match &*self.0.borrow() {
+            Connected::Tcp(stream) => stream.poll_read_ready(cx),
+            Connected::Unix(stream) => stream.poll_read_ready(cx),
+        })
+        .await
     }
 
     /// Reads and throws away until the client has closed or this much has come.
@@ -41,8 +55,8 @@ impl Socket {
             let read = std::future::poll_fn(|cx| {
                 SCRATCH.with_borrow_mut(|scratch| {
                     let mut buffer = ReadBuf::new(scratch);
-                    let mut stream = self.0.borrow_mut();
-                    ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer))?;
+                    let mut socket = self.clone();
+                    ready!(Pin::new(&mut socket).poll_read(cx, &mut buffer))?;
                     let count = buffer.filled().len();
                     scratch[..count].fill(0);
                     Poll::Ready(io::Result::Ok(count))
@@ -57,14 +71,21 @@ impl Socket {
 
     /// Lets the kernel forget what it still holds for this client when the socket is closed.
     pub fn abandon(&self) {
-        let _ = socket2::SockRef::from(&*self.0.borrow()).set_linger(Some(Duration::ZERO));
+        if let Connected::Tcp(stream) = &*self.0.borrow() {
+            let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
     }
 
     /// Looks whether the client is still there, without reading what it sent.
     pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut byte = [0];
         let mut buffer = ReadBuf::new(&mut byte);
-        match ready!(self.0.borrow().poll_peek(cx, &mut buffer)) {
+        let connected = self.0.borrow();
+        // A command waits for its answer, or is killed: its request is carried out in either case.
+        let Connected::Tcp(stream) = &*connected else {
+            return Poll::Pending;
+        };
+        match ready!(stream.poll_peek(cx, &mut buffer)) {
             // Another request waits already. Nothing can be told from here on.
             Ok(1..) => Poll::Pending,
             Ok(0) => Poll::Ready(Ok(())),
@@ -79,7 +100,10 @@ impl AsyncRead for Socket {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_read(cx, buffer)
+        match &mut *self.0.borrow_mut() {
+            Connected::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Connected::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
     }
 }
 
@@ -89,7 +113,10 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_write(cx, bytes)
+        match &mut *self.0.borrow_mut() {
+            Connected::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Connected::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
     }
 
     fn poll_write_vectored(
@@ -97,7 +124,10 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_write_vectored(cx, slices)
+        match &mut *self.0.borrow_mut() {
+            Connected::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Connected::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -110,7 +140,10 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.borrow_mut()).poll_shutdown(cx)
+        match &mut *self.0.borrow_mut() {
+            Connected::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Connected::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
     }
 }
 

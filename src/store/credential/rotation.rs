@@ -2,6 +2,7 @@
 
 use rusqlite::params;
 
+use super::super::cache::Concern;
 use super::super::user::unix;
 use super::super::write::Write;
 use crate::model::credential::Grace;
@@ -25,7 +26,8 @@ impl Write<'_> {
                    digest = ?2, rotated_at = ?3, rotations = rotations + 1, \
                    expired_seen_at = CASE WHEN expires_at IS ?4 THEN expired_seen_at END, expires_at = ?4 WHERE id = ?5";
         let quiet = grace.and_then(|grace| Some(grace.until_unused?.quiet));
-        self.execute(
+        self.execute_for(
+            Concern::Credential(id),
             sql,
             params![
                 unix(grace.map(|grace| grace.ends_at)),

@@ -40,11 +40,15 @@ impl WriterLoop {
             }
             Err(error) => {
                 log::warn!("last uses were not written and wait: {}", reason(&error));
-                self.unwritten.clear();
+                let unwritten = part
+                    .iter()
+                    .map(|pending| pending.id())
+                    .chain(self.unwritten.drain(..))
+                    .collect::<Vec<Id>>();
                 self.taken = Arc::default();
                 drop(part);
                 drop(taken);
-                self.uses.give_back();
+                self.uses.give_back(&unwritten);
                 self.uses.give_back_host_notes(noted);
                 self.arm();
                 // Another process that has the file for a moment is no fault.
@@ -59,23 +63,17 @@ impl WriterLoop {
         if self.is_on_reserve() {
             return Err(Error::StorageFull);
         }
-        let begun = self.begin_uses();
-        // From here on nobody else commits. Hosts and what expired are looked up; that something was used is not.
-        let plain = noted.is_empty() && !part.iter().any(|pending| pending.ends_something());
-        let before = self.recent.mark().filter(|_| begun.is_ok() && plain);
-        let rows_changed = self.select.connection.total_changes();
-        let written = begun.and_then(|()| {
+        let written = self.begin_uses().and_then(|()| {
             part.iter()
                 .try_for_each(|pending| self.select.write_use(pending))
                 .and_then(|()| self.select.write_host_notes(noted))
+                .and_then(|()| Ok(self.select.connection.execute_batch("COMMIT")?))
         });
-        // A transaction that changed no row leaves no trace in the journal: the next commit would be somebody else's.
-        let before = before.filter(|_| self.select.connection.total_changes() > rows_changed);
-        let commit = || Ok(self.select.connection.execute_batch("COMMIT")?);
-        let written = written.and_then(|()| self.uses.commit(part, self.unwritten.len(), commit));
         self.select.roll_back();
-        if let (Ok(()), Some(before)) = (&written, before) {
-            self.recent.carry_over(&before);
+        // Before memory forgets who was seen expired: a reader finds it in one place or in the other.
+        self.drop_written();
+        if written.is_ok() {
+            self.uses.written(part, self.unwritten.is_empty());
         }
         written
     }
@@ -87,7 +85,8 @@ impl WriterLoop {
         // Before a job is begun, `begin` undoes this.
         self.is_relaxed = true;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
-        Ok(connection.execute_batch("BEGIN IMMEDIATE")?)
+        connection.execute_batch("BEGIN IMMEDIATE")?;
+        self.look_at_others()
     }
 
     /// Writes part after part until nothing is left of what was taken, or nothing can be written.

@@ -288,7 +288,12 @@ fn everybody_sees_their_own_events_and_auditors_all() {
         .bearer(&auditor)
         .send()
         .expect(403);
-    let verdict = site.app().verify_events(|_| ()).unwrap();
+    let verdict = site
+        .app()
+        .audit_log()
+        .unwrap()
+        .verify_events(|_| ())
+        .unwrap();
     assert!(
         matches!(&verdict, keycroft::app::Verdict::Whole { head, .. } if head.number == 9),
         "{verdict:?}"

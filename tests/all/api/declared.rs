@@ -168,6 +168,19 @@ pub(super) const DECLARED: &[Declared] = &[
     row("GET", "/api/v1/users/{username}/offboard", "users:read", 200, none),
     row(
         "POST",
+        "/api/v1/users/{username}/token",
+        "operator",
+        201,
+        none,
+    ),
+    row("POST", "/api/v1/audit-archives", "operator", 409, || {
+        json!({"name": "events.jsonl", "number": 1, "hash": "0".repeat(64)})
+    }),
+    row("POST", "/api/v1/backups", "operator", 204, || {
+        json!({"name": "backup.db", "bytes": 4_096})
+    }),
+    row(
+        "POST",
         "/api/v1/users/{username}/offboard",
         "users:write",
         200,
@@ -511,7 +524,10 @@ impl Declared {
 
     /// Whether a good API key or token is what opens it.
     pub(super) fn takes_credentials(&self) -> bool {
-        !matches!(self.permission, "-" | "code" | "burn" | "local" | "host")
+        !matches!(
+            self.permission,
+            "-" | "code" | "burn" | "local" | "host" | "operator"
+        )
     }
 
     pub(super) fn needs_permission(&self) -> bool {

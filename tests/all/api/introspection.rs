@@ -171,7 +171,7 @@ fn every_dead_secret_is_byte_for_byte_the_same() {
     let name = keycroft::model::user::Username::parse("bob").unwrap();
     let code = site
         .app()
-        .reset_password_as_operator(&name)
+        .reset_password(&site.app().operator(0), &name, None)
         .unwrap()
         .reveal();
     let dead: Vec<String> = [&deleted, &disabled, &expired, &rotated, &burned]
@@ -261,7 +261,7 @@ fn revoking_ends_what_is_shown_and_says_the_same_of_the_rest() {
     let name = keycroft::model::user::Username::parse("bob").unwrap();
     let code = site
         .app()
-        .reset_password_as_operator(&name)
+        .reset_password(&site.app().operator(0), &name, None)
         .unwrap()
         .reveal();
     let with_code = site.snapshot();

@@ -192,6 +192,7 @@ fn the_table_and_the_declarations_are_the_same() {
             Needs::Permission(permission, _) => permission.as_str(),
             Needs::Bearer(_) => "",
             Needs::Host(_) => "host",
+            Needs::Operator(_) => "operator",
             Needs::Nothing(_) | Needs::Page(_) | Needs::Form(_) => continue,
         };
         assert_eq!(row.permission, permission, "{} {}", row.method, row.path);
@@ -267,7 +268,7 @@ fn who_has_no_good_credential_is_refused_by_every_route_alike() {
     let before = site.snapshot();
     for row in DECLARED
         .iter()
-        .filter(|row| !matches!(row.permission, "-" | "local"))
+        .filter(|row| !matches!(row.permission, "-" | "local" | "operator"))
     {
         check_unauthenticated(row, "nobody", &full.asking(row).send(), false);
         // A secret ends itself, whatever else is wrong with it: burning has tests of its own.
@@ -288,6 +289,62 @@ fn who_has_no_good_credential_is_refused_by_every_route_alike() {
         check_unauthenticated(row, "two headers", &twice, true);
     }
     assert_eq!(site.snapshot(), before);
+}
+
+/// Routes of the operator exist on the control socket and in process alone.
+#[test]
+fn operator_routes_do_not_exist_on_the_network() {
+    let full = Full::new();
+    let site = &full.site;
+    for row in DECLARED.iter().filter(|row| row.permission == "operator") {
+        let what = format!("{} {}", row.method, row.path);
+        let nothing = site.ask("POST", "/api/v1/nothing-here").send();
+        let before = site.snapshot();
+        for secret in [None, Some(&site.alice), Some(&site.bob)] {
+            let asked = full.asking(row);
+            let asked = match secret {
+                Some(secret) => asked.bearer(secret),
+                None => asked,
+            };
+            let answer = asked.send().expect(404);
+            let (mut one, mut other) = (answer.json(), nothing.json());
+            one["request_id"] = Value::Null;
+            other["request_id"] = Value::Null;
+            assert_eq!(one, other, "{what}");
+            for method in ["GET", "DELETE"] {
+                let path = full.path(row.path);
+                let answer = site.ask(method, &path).bearer(&site.alice).send();
+                assert_eq!(answer.status, 404, "{method} {path}");
+                assert_eq!(answer.header("Allow"), None, "{method} {path}");
+            }
+        }
+        assert_eq!(site.snapshot(), before, "{what}");
+        full.asking(row).by_operator().send().expect(row.good);
+        // A credential that is presented counts, by whatever way it comes.
+        let answer = full.asking(row).by_operator().bearer(&site.bob).send();
+        assert_eq!(answer.status, 404, "{what}: {}", answer.text());
+    }
+}
+
+/// The operator may do what administrative permissions open, and has no things of a person.
+#[test]
+fn operator_is_no_person_and_passes_administrative_routes() {
+    for row in DECLARED.iter().filter(|row| row.needs_permission()) {
+        let full = Full::new();
+        let answer = full.asking(row).by_operator().send();
+        let administrative = ["users", "hosts", "services", "policy", "audit"];
+        let is_administrative = administrative
+            .iter()
+            .any(|one| row.permission.starts_with(one));
+        let what = format!("{} {}: {}", row.method, row.path, answer.text());
+        if is_administrative {
+            assert_eq!(answer.status, row.good, "{what}");
+        } else if row.path == "/api/v1/events" {
+            assert_eq!(answer.status, 200, "{what}");
+        } else if !matches!(row.permission, "introspect" | "metrics") {
+            assert_eq!(answer.status, 403, "{what}");
+        }
+    }
 }
 
 /// Good credentials that may do all but the one thing.
@@ -481,7 +538,7 @@ fn a_member_may_do_nothing_administrative_and_each_try_is_an_event() {
 /// Each route does for an admin what it is declared to do, and only the permission that it names is needed for it.
 #[test]
 fn who_may_is_answered_as_declared() {
-    for row in DECLARED {
+    for row in DECLARED.iter().filter(|row| row.permission != "operator") {
         let full = Full::new();
         let site = &full.site;
         let what = format!("{} {}", row.method, row.path);
@@ -511,7 +568,7 @@ fn a_browser_that_says_another_site_sent_it_is_refused_by_every_changing_route()
     let before = site.snapshot();
     for row in DECLARED
         .iter()
-        .filter(|row| !matches!(row.method, "GET" | "*"))
+        .filter(|row| !matches!(row.method, "GET" | "*") && row.permission != "operator")
     {
         let what = format!("{} {}", row.method, row.path);
         for (name, value) in [
@@ -566,7 +623,10 @@ fn unknown_paths_and_methods_are_told_first() {
         assert_eq!(answer.status, 404, "{path}");
         check_headers(path, &answer);
     }
-    for row in DECLARED.iter().filter(|row| row.method != "*") {
+    for row in DECLARED
+        .iter()
+        .filter(|row| row.method != "*" && row.permission != "operator")
+    {
         let path = full.path(row.path);
         let answer = site.ask("PROPFIND", &path).send();
         assert_eq!(answer.status, 405, "{path}");

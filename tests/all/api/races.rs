@@ -44,7 +44,7 @@ fn a_code_is_spent_once() {
     for round in 0..rounds {
         let code = site
             .app()
-            .reset_password_as_operator(&name)
+            .reset_password(&site.app().operator(0), &name, None)
             .unwrap()
             .reveal();
         let ask = (

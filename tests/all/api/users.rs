@@ -444,7 +444,12 @@ fn an_admin_sees_and_ends_but_never_makes_or_changes_what_is_anothers() {
     let name = Username::parse("bob").unwrap();
     assert!(
         site.app()
-            .user_token_as_operator(&name, keycroft::model::time::WantedEnd::Unsaid)
+            .user_token(
+                &site.app().operator(0),
+                &name,
+                keycroft::model::time::WantedEnd::Unsaid,
+                None
+            )
             .is_ok()
     );
 }

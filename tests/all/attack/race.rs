@@ -11,7 +11,10 @@ fn an_old_password_does_not_outlive_a_reset_in_flight() {
         let site = Site::new();
         site.set_password("bob");
         let username = keycroft::model::user::Username::parse("bob").unwrap();
-        let code = site.app().reset_password_as_operator(&username).unwrap();
+        let code = site
+            .app()
+            .reset_password(&site.app().operator(0), &username, None)
+            .unwrap();
         let code = code.reveal();
         let server_state = site.open_house();
         let (changed, reset) = std::thread::scope(|scope| {

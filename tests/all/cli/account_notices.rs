@@ -8,10 +8,7 @@ fn notice_is_named_by_every_command_until_acknowledged() {
     let quiet = lab.run("token list");
     assert!(!quiet.err.contains("notice"), "{quiet:?}");
     // Lab is alice; the operator acts on her account.
-    let app = lab.app();
-    let alice = keycroft::model::user::Username::parse("alice").unwrap();
-    app.reset_password_as_operator(&alice).unwrap();
-    drop(app);
+    lab.good("user reset-password alice --db keycroft.db");
     for line in ["token list", "whoami --json", "api-key list"] {
         let done = lab.run(line);
         assert_eq!(done.code, 0, "{done:?}");

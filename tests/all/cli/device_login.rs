@@ -3,9 +3,8 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr};
 
-use keycroft::model::time::{Lifetime, WantedEnd};
-
 use super::support::Lab;
+use crate::console::markup::Form;
 
 /// A login that waits, and the code that it shows.
 fn begin(lab: &Lab, arguments: &[&str]) -> (Child, BufReader<ChildStderr>, String) {
@@ -43,17 +42,18 @@ fn rest(mut said: BufReader<ChildStderr>) -> String {
 fn a_person_approves() {
     let lab = Lab::new();
     let (mut login, said, code) = begin(&lab, &["--expires", "3h"]);
-    let app = lab.app();
-    let alice = lab.at_console(&app, "alice");
-    let shown = app.device_login(&alice, &code).unwrap();
-    assert_eq!(
-        shown.program,
-        concat!("keycroft/", env!("CARGO_PKG_VERSION"))
+    let mut alice = lab.console("alice");
+    let form = alice.open("/device").form("/device");
+    let shown = alice.submit(&form.set("code", &code));
+    let program = concat!("keycroft/", env!("CARGO_PKG_VERSION"));
+    assert!(
+        shown.text.contains(program) && shown.text.contains("127.0.0.1"),
+        "{}",
+        shown.text
     );
-    assert_eq!(shown.lifetime, Some(Lifetime::hours(3)));
-    assert!(shown.address.unwrap().is_loopback());
-    app.approve_device_login(&alice, &code, WantedEnd::In(Lifetime::hours(2)))
-        .unwrap();
+    let form = shown.form("/device/approve");
+    assert_eq!(form.value("expires_in"), Some("3h"));
+    assert_eq!(alice.submit(&form.set("expires_in", "2h")).status, 200);
     assert_eq!(login.wait().unwrap().code(), Some(0));
     let said = rest(said);
     assert!(
@@ -67,9 +67,15 @@ fn a_person_approves() {
 fn a_person_refuses() {
     let lab = Lab::new();
     let (mut login, said, code) = begin(&lab, &[]);
-    let app = lab.app();
-    app.refuse_device_login(&lab.at_console(&app, "alice"), &code)
-        .unwrap();
+    let mut alice = lab.console("alice");
+    let form = alice.open("/device").form("/device");
+    let shown = alice.submit(&form.set("code", &code));
+    let form = shown.form("/device/approve");
+    let refuse = Form {
+        action: "/device/refuse".to_owned(),
+        ..form
+    };
+    assert_eq!(alice.submit(&refuse).status, 200);
     assert_eq!(login.wait().unwrap().code(), Some(5));
     assert_eq!(rest(said), "keycroft: it was refused at the console\n");
     assert_eq!(lab.run("whoami").code, 4, "nothing was kept");

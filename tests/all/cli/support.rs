@@ -1,19 +1,16 @@
 //! A real server and the real command line, each in a temporary folder.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use keycroft::app::{App, AppState};
-use keycroft::clock::Clock;
-use keycroft::model::caller::Caller;
-use keycroft::model::event::{Channel, Origin};
-use keycroft::model::password::Password;
-use keycroft::model::secret::Presented;
+use crate::console::markup::{self, Form};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_keycroft");
 pub const PASSWORD: &str = "long grass over quiet water";
+const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
 /// A folder with a file, a home for the command line, and a server over the file.
 pub struct Lab {
@@ -127,40 +124,103 @@ impl Lab {
         self.server.wait().unwrap();
     }
 
-    /// The desk over the same file, as the console's pages use it.
-    pub fn app(&self) -> App {
-        AppState::open(&self.path("keycroft.db"), Clock::System)
-            .unwrap()
-            .app()
-            .unwrap()
+    /// A browser in which a user is signed in.
+    pub fn console(&self, name: &str) -> Console {
+        let mut console = Console {
+            url: self.url.clone(),
+            agent: ureq::Agent::config_builder()
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .build()
+                .new_agent(),
+            cookies: BTreeMap::new(),
+        };
+        let form = console.open("/login").form("/login");
+        let form = form.set("username", name).set("password", PASSWORD);
+        assert_eq!(console.submit(&form).status, 303);
+        console
     }
 
-    /// A person signed in at the console.
-    pub fn at_console(&self, app: &App, name: &str) -> Caller {
-        let origin = || Origin {
-            channel: Channel::Console,
-            address: Some([127, 0, 0, 1].into()),
-            program: Some(
-                "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".into(),
-            ),
-            request_id: None,
-        };
-        let signed_in = app
-            .sign_in(
-                name,
-                &Password::typed(PASSWORD).unwrap(),
-                None,
-                origin(),
-                app.now(),
-            )
+    /// A request to the server with a credential; the status.
+    pub fn post(&self, path: &str, secret: &str, body: &str) -> u16 {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let answer = agent
+            .post(format!("{}{path}", self.url))
+            .header("Authorization", format!("Bearer {secret}"))
+            .header("Content-Type", "application/json")
+            .send(body);
+        answer.unwrap().status().as_u16()
+    }
+}
+
+/// A browser.
+pub struct Console {
+    url: String,
+    agent: ureq::Agent,
+    cookies: BTreeMap<String, String>,
+}
+
+/// A page.
+pub struct Page {
+    pub status: u16,
+    pub text: String,
+}
+
+impl Page {
+    #[track_caller]
+    pub fn form(&self, action: &str) -> Form {
+        let mut forms = markup::forms(&self.text).into_iter();
+        let found = forms.find(|form| form.action == action);
+        found.unwrap_or_else(|| panic!("no form for {action}: {}", self.text))
+    }
+}
+
+impl Console {
+    #[track_caller]
+    pub fn open(&mut self, path: &str) -> Page {
+        let url = format!("{}{path}", self.url);
+        let request = self.agent.get(url).header("Cookie", self.cookie());
+        let answer = request.header("User-Agent", USER_AGENT).call().unwrap();
+        let page = self.take(answer);
+        assert_eq!(page.status, 200, "{path}: {}", page.text);
+        page
+    }
+
+    pub fn submit(&mut self, form: &Form) -> Page {
+        let request = self.agent.post(format!("{}{}", self.url, form.action));
+        let answer = request
+            .header("Cookie", self.cookie())
+            .header("User-Agent", USER_AGENT)
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .header("Sec-Fetch-Site", "same-origin")
+            .header("Origin", &self.url)
+            .send(markup::encode(&form.fields))
             .unwrap();
-        app.caller(
-            &Presented::parse(&signed_in.secret.reveal()).unwrap(),
-            |_| true,
-            origin(),
-            app.now(),
-        )
-        .unwrap()
+        self.take(answer)
+    }
+
+    fn cookie(&self) -> String {
+        let cookies = self.cookies.iter();
+        let cookies: Vec<String> = cookies
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        cookies.join("; ")
+    }
+
+    fn take(&mut self, mut answer: ureq::http::Response<ureq::Body>) -> Page {
+        for line in answer.headers().get_all("Set-Cookie") {
+            let line = line.to_str().unwrap();
+            let (name, rest) = line.split_once('=').unwrap();
+            let value = rest.split(';').next().unwrap();
+            self.cookies.insert(name.to_owned(), value.to_owned());
+        }
+        Page {
+            status: answer.status().as_u16(),
+            text: answer.body_mut().read_to_string().unwrap(),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use keycroft::http::transport::{Lane, PoolLimits, Settings, Stop, serve};
+use keycroft::http::transport::{Lane, Peer, PoolLimits, Settings, Stop, serve};
 use keycroft::http::{Needs, ROUTES, ServerState, admit, listen, respond};
 use rouille::{Request, Response};
 
@@ -96,7 +96,7 @@ struct Held {
     gate: Arc<Gate>,
 }
 
-fn respond_or_hold(held: &Held, request: &Request) -> Response {
+fn respond_or_hold(held: &Held, request: &Request, _: Peer) -> Response {
     if request.raw_url() == "/login" && request.method() == "POST" {
         held.gate.held.fetch_add(1, Ordering::SeqCst);
         let mut open = held.gate.open.lock().unwrap();

@@ -15,7 +15,7 @@ mod kept;
 mod key_of_user;
 mod lane;
 mod lock;
-mod markup;
+pub mod markup;
 mod names;
 mod session;
 mod shown_once;

@@ -87,13 +87,17 @@ impl Site {
             role,
             password,
         };
-        self.app().add_user_as_operator(user).unwrap();
+        self.app()
+            .add_user(&self.app().operator(0), user, None)
+            .unwrap();
     }
 
     /// A token with all that a user may do.
     pub fn token(&self, name: &str) -> String {
         let name = Username::parse(name).unwrap();
-        let issued = self.app().user_token_as_operator(&name, WantedEnd::Unsaid);
+        let issued = self
+            .app()
+            .user_token(&self.app().operator(0), &name, WantedEnd::Unsaid, None);
         issued.unwrap().secret.reveal().to_string()
     }
 

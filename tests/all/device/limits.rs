@@ -15,7 +15,12 @@ fn approving_needs_a_session_and_a_password_typed_lately() {
     let alice = lab.at_console("alice");
     let secret = lab
         .app()
-        .user_token_as_operator(&Username::parse("alice").unwrap(), WantedEnd::Unsaid)
+        .user_token(
+            &lab.app().operator(0),
+            &Username::parse("alice").unwrap(),
+            WantedEnd::Unsaid,
+            None,
+        )
         .unwrap()
         .secret
         .reveal();
@@ -328,7 +333,12 @@ fn what_is_wrong_is_said_in_the_standards_words() {
     }
     let token = lab
         .app()
-        .user_token_as_operator(&Username::parse("alice").unwrap(), WantedEnd::Unsaid)
+        .user_token(
+            &lab.app().operator(0),
+            &Username::parse("alice").unwrap(),
+            WantedEnd::Unsaid,
+            None,
+        )
         .unwrap()
         .secret
         .reveal();

@@ -47,12 +47,16 @@ impl Lab {
             let username = Username::parse(name).unwrap();
             let password = Password::chosen(PASSWORD, &username).unwrap();
             lab.app()
-                .add_user_as_operator(NewUser {
-                    display_name: name.into(),
-                    username,
-                    role,
-                    password: Some(password),
-                })
+                .add_user(
+                    &lab.app().operator(0),
+                    NewUser {
+                        display_name: name.into(),
+                        username,
+                        role,
+                        password: Some(password),
+                    },
+                    None,
+                )
                 .unwrap();
         }
         lab

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -264,16 +263,15 @@ impl Lab {
         self.press_in(&self.site.sign_in(&held.user), action, fields);
     }
 
-    /// The real program on the file itself, beside the server.
-    pub fn on_the_file(&self, arguments: &[&str]) {
-        let done = Command::new(env!("CARGO_BIN_EXE_keycroft"))
-            .args(arguments)
-            .arg("--db")
-            .arg(self.site.path())
-            .env_clear()
-            .output()
-            .unwrap();
-        assert!(done.status.success(), "{arguments:?}: {done:?}");
+    /// The operator, by the control socket.
+    pub fn by_operator(&self, method: &str, path: &str, body: &Value) {
+        let asked = self.site.ask(method, path).by_operator();
+        let answer = if body.is_null() {
+            asked.send()
+        } else {
+            asked.json(body).send()
+        };
+        assert!(answer.status < 300, "{method} {path}: {}", answer.text());
     }
 
     /// Somebody who was not there before.
@@ -353,7 +351,7 @@ impl Lab {
     }
 
     pub fn ssh_key_of(&mut self, user: &str) -> Held {
-        let body = json!({"public_key": BOBS});
+        let body = json!({"public_key": BOBS, "allow_shared": true});
         let made = self.ask(
             &self.site.token(user),
             "POST",

@@ -30,11 +30,13 @@ const ENDS: &[(&str, fn(&mut Lab, &Held))] = &[
         let action = format!("/admin/users/{}/delete", held.user);
         lab.press(&action, &[("confirm", &held.user)]);
     }),
-    ("disabled on the file", |lab, held| {
-        lab.on_the_file(&["user", "disable", &held.user]);
+    ("disabled by the operator", |lab, held| {
+        let path = format!("/api/v1/users/{}", held.user);
+        lab.by_operator("PATCH", &path, &json!({"disabled": true}));
     }),
-    ("deleted on the file", |lab, held| {
-        lab.on_the_file(&["user", "delete", &held.user, "--yes"]);
+    ("deleted by the operator", |lab, held| {
+        let path = format!("/api/v1/users/{}", held.user);
+        lab.by_operator("DELETE", &path, &Value::Null);
     }),
 ];
 

@@ -123,7 +123,11 @@ fn when_the_event_cannot_be_written_the_act_did_not_happen() {
             ..Default::default()
         };
         let bob = keycroft::model::user::Username::parse("bob").unwrap();
-        assert!(lab.app.change_user_as_operator(&bob, role).is_err());
+        assert!(
+            lab.app
+                .change_user(&lab.app.operator(0), &bob, role)
+                .is_err()
+        );
         assert!(lab.is_good(&lab.bob), "{failing}: bob is not disabled");
     }
     assert_eq!(lab.number("SELECT count(*) FROM credentials"), before);
@@ -132,7 +136,7 @@ fn when_the_event_cannot_be_written_the_act_did_not_happen() {
         .unwrap();
     assert!(lab.api_key(&lab.bob, "heard", ENDLESS).is_ok());
     assert!(matches!(
-        lab.app.verify_events(|_| ()).unwrap(),
+        lab.app.audit_log().unwrap().verify_events(|_| ()).unwrap(),
         Verdict::Whole { .. }
     ));
 }
@@ -240,7 +244,13 @@ fn a_hundred_thousand_expired_rows_are_swept_while_others_write() {
         assert!(!lab.is_good(secret));
     }
     let app_state = lab.app_state.clone();
-    let sweeper = thread::spawn(move || app_state.app().unwrap().sweep_as_operator().unwrap());
+    let sweeper = thread::spawn(move || {
+        app_state
+            .app()
+            .unwrap()
+            .sweep(&app_state.app().unwrap().operator(0))
+            .unwrap()
+    });
     let connection = lab.stranger();
     let left = || -> i64 {
         let sql = "SELECT count(*) FROM credentials WHERE name = 'planted'";

@@ -294,6 +294,8 @@ fn whatever_the_umask_files_are_their_owners_alone() {
     let expected = [
         "backup.db",
         "keycroft.db",
+        "keycroft.db-control",
+        "keycroft.db-lock",
         "keycroft.db-reserve",
         "keycroft.db-shm",
         "keycroft.db-wal",

@@ -8,6 +8,7 @@ mod damage;
 mod disk;
 mod lock;
 mod memory;
+mod one_writer;
 mod owner;
 mod process;
 mod recent;

@@ -39,7 +39,7 @@ fn backed() -> Backed {
         role: Role::Member,
         password: Some(password),
     };
-    app.add_user_as_operator(bob).unwrap();
+    app.add_user(&app.operator(0), bob, None).unwrap();
     let typed = Password::typed(PASSWORD).unwrap();
     let signed_in = app
         .sign_in("bob", &typed, None, origin(), app.now())
@@ -288,7 +288,11 @@ fn check_finds_a_clock_before_the_last_event_and_an_open_folder() {
 
     let ahead = Clock::manual(Time::from_unix(20_000_000_000));
     let app_state = AppState::open(&db, ahead).unwrap();
-    app_state.app().unwrap().sweep_as_operator().unwrap();
+    app_state
+        .app()
+        .unwrap()
+        .sweep(&app_state.app().unwrap().operator(0))
+        .unwrap();
     app_state.close();
     let (code, said) = found(&db);
     assert_eq!(code, Some(1), "{said}");

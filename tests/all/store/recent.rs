@@ -1,24 +1,29 @@
-//! What is kept in memory is true: what another process writes to the same file counts from the next request on.
+//! What is kept in memory is true: a change by a local command counts from the next request on.
 
-use keycroft::model::permission::BuiltinPermission;
-
-use super::process::said;
-use super::support::Lab;
+use super::process::{Server, new_lab, said};
 
 #[test]
-fn what_another_process_changes_counts_from_the_next_request_on() {
-    let lab = Lab::new();
+fn change_by_a_local_command_counts_from_the_next_request_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let db = folder.path().join("keycroft.db");
+    let alice = new_lab(&db);
+    said(&db, &["user", "add", "bob"]);
+    let bob = said(&db, &["user", "token", "bob"]);
+    let server = Server::start(&db);
+    let mut client = server.client();
     for _ in 0..3 {
         // Asked twice: the second time it is known.
-        assert!(lab.is_good(&lab.bob) && lab.is_good(&lab.bob));
-        said(&lab.path, &["user", "disable", "bob"]);
-        assert!(!lab.is_good(&lab.bob) && !lab.is_good(&lab.bob));
-        said(&lab.path, &["user", "enable", "bob"]);
+        assert_eq!([client.verify(&bob), client.verify(&bob)], [204, 204]);
+        said(&db, &["user", "disable", "bob"]);
+        assert_eq!([client.verify(&bob), client.verify(&bob)], [401, 401]);
+        said(&db, &["user", "enable", "bob"]);
     }
-    let may = |permission| lab.caller(&lab.alice).unwrap().power.contains(&permission);
-    said(&lab.path, &["user", "role", "bob", "admin"]);
-    assert!(may(BuiltinPermission::UsersWrite.into()));
-    said(&lab.path, &["user", "role", "alice", "member"]);
-    assert!(!may(BuiltinPermission::UsersWrite.into()));
-    assert!(may(BuiltinPermission::AccountRead.into()));
+    let may = |client: &mut super::process::Client| {
+        client.ask("GET", "/api/v1/users", &alice, "").status == 200
+    };
+    said(&db, &["user", "role", "bob", "admin"]);
+    assert!(may(&mut client));
+    said(&db, &["user", "role", "alice", "member"]);
+    assert!(!may(&mut client));
+    assert_eq!(client.verify(&alice), 204);
 }

@@ -121,7 +121,11 @@ impl Search {
 
     fn look_at_folder(&mut self, folder: &Path) {
         for entry in fs::read_dir(folder).unwrap() {
-            self.look_at_file(&entry.unwrap().path());
+            let entry = entry.unwrap();
+            // All but the control socket.
+            if entry.file_type().unwrap().is_file() {
+                self.look_at_file(&entry.path());
+            }
         }
     }
 }

@@ -120,8 +120,8 @@ fn add_user(app: &App, name: &str, role: Role) -> String {
         role,
         password: None,
     };
-    app.add_user_as_operator(user).unwrap();
-    let issued = app.user_token_as_operator(&username, WantedEnd::Unsaid);
+    app.add_user(&app.operator(0), user, None).unwrap();
+    let issued = app.user_token(&app.operator(0), &username, WantedEnd::Unsaid, None);
     issued.unwrap().secret.reveal().to_string()
 }
 

@@ -145,7 +145,11 @@ fn the_secret_before_a_rotation_stays_over_too() {
 fn a_code_seen_over_stays_so() {
     let lab = Lab::new();
     let bob = keycroft::model::user::Username::parse("bob").unwrap();
-    let code = lab.app.reset_password_as_operator(&bob).unwrap().reveal();
+    let code = lab
+        .app
+        .reset_password(&lab.app.operator(0), &bob, None)
+        .unwrap()
+        .reveal();
     let present = || Presented::parse(&code).unwrap();
     let asked = |now: Time| lab.app.code_user(&present(), Purpose::PasswordReset, now);
     assert!(asked(NOW).is_ok());
@@ -199,12 +203,12 @@ fn whatever_the_clock_does_the_program_lives_and_what_is_endless_is_good() {
                 .len(),
             30
         );
-        lab.app.sweep_as_operator().unwrap();
+        lab.app.sweep(&lab.app.operator(0)).unwrap();
         lab = lab.restart();
         assert!(lab.is_good(&endless), "after a restart at {now}");
     }
     assert!(matches!(
-        lab.app.verify_events(|_| ()).unwrap(),
+        lab.app.audit_log().unwrap().verify_events(|_| ()).unwrap(),
         keycroft::app::Verdict::Whole { .. }
     ));
 }

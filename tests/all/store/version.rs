@@ -138,7 +138,7 @@ fn what_was_good_in_a_file_of_version_1_is_good() {
     write(VERSION_1, &path);
     let app_state = AppState::open(&path, Clock::manual(THEN)).unwrap();
     let app = app_state.app().unwrap();
-    match app.verify_events(|_| ()).unwrap() {
+    match app.audit_log().unwrap().verify_events(|_| ()).unwrap() {
         Verdict::Whole { head, .. } => {
             assert_eq!((head.number, head.hash.hex().as_str()), (20, HEAD))
         }
@@ -151,14 +151,28 @@ fn what_was_good_in_a_file_of_version_1_is_good() {
         (ROTATED_BEFORE, "alice"),
         (OF_SERVICE, "slurm"),
     ] {
-        assert_eq!(caller(&app, secret).unwrap().credential.owner.name(), owner);
+        assert_eq!(
+            caller(&app, secret)
+                .unwrap()
+                .credential()
+                .unwrap()
+                .owner
+                .name(),
+            owner
+        );
     }
     for secret in [DISABLED, DELETED] {
         assert!(caller(&app, secret).is_err(), "{secret}");
     }
     let limited = caller(&app, LIMITED).unwrap();
     assert_eq!(limited.power.to_string(), "account:read");
-    assert!(!limited.credential.allowed_addresses.is_everywhere());
+    assert!(
+        !limited
+            .credential()
+            .unwrap()
+            .allowed_addresses
+            .is_everywhere()
+    );
     let typed = |text| Password::typed(text).unwrap();
     let signed_in = app.sign_in(
         "bob",

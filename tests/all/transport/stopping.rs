@@ -88,7 +88,7 @@ fn a_server_may_be_told_before_it_begins() {
             lane: keycroft::http::transport::Lane::Quick,
             body_bytes_max: 0,
         },
-        |(), _| rouille::Response::empty_204(),
+        |(), _, _| rouille::Response::empty_204(),
         || (),
     );
     ended.unwrap();
@@ -106,7 +106,7 @@ fn a_house_that_does_not_open_is_told_at_once() {
             lane: keycroft::http::transport::Lane::Quick,
             body_bytes_max: 0,
         },
-        |(), _| rouille::Response::empty_204(),
+        |(), _, _| rouille::Response::empty_204(),
         || (),
     );
     assert_eq!(ended.unwrap_err().to_string(), "no such file");

@@ -8,7 +8,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use keycroft::http::transport::{Admission, Deadlines, Lane, PoolLimits, Settings, Stop, serve};
+use keycroft::http::transport::{
+    Admission, Deadlines, Lane, Peer, PoolLimits, Settings, Stop, serve,
+};
 use rouille::{Request, Response, ResponseBody};
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -80,10 +82,11 @@ fn admit(_method: &str, path: &str) -> Admission {
     }
 }
 
-fn respond(server_state: &ServerState, request: &Request) -> Response {
+fn respond(server_state: &ServerState, request: &Request, peer: Peer) -> Response {
     server_state.not_sync.set(server_state.not_sync.get() + 1);
     match request.raw_url().split('?').next().unwrap_or_default() {
         "/panic" | "/work-panic" => panic!("as the test asked"),
+        "/peer" => return Response::text(format!("{peer:?}")),
         "/empty" => return Response::empty_204(),
         "/thread" => return Response::text(format!("{:?}", std::thread::current().id())),
         "/held" | "/hash" => server_state.shared.wait_at_gate(),

@@ -1,0 +1,377 @@
+//! The database of this machine: by the control socket of its server, or in this process.
+
+use std::cell::RefCell;
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
+use zeroize::Zeroizing;
+
+use super::client::{ANSWER_BYTES_MAX, PROGRAM};
+use super::control::{self, NoControl};
+use super::exit::{FAILED, Failure, SIGN_IN_NEEDED, USAGE};
+use super::output::say;
+use super::place::DB;
+use crate::app::{AppState, OpenError};
+use crate::clock::Clock;
+use crate::http::{LocalServer, Settings};
+use crate::model::secret::Id;
+
+/// How long a command alternates between the lock and the socket: a server starts or stops, or another command runs.
+const REACH_WITHIN: Duration = Duration::from_secs(15);
+/// How often it does.
+const REACH_AGAIN: Duration = Duration::from_millis(50);
+/// How long it waits before it repeats a request that a busy server rejected.
+const BUSY_AGAIN: Duration = Duration::from_millis(200);
+/// Where links lead when no public URL is known.
+const PUBLIC_URL: &str = "http://127.0.0.1:8420";
+
+/// Status, headers and body.
+pub type Answered = (u16, HeaderMap, Zeroizing<String>);
+
+/// Whether a database that does not exist is created.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    Create,
+    Refuse,
+}
+
+/// A database, reached anew when its server comes or goes.
+pub struct Local {
+    path: PathBuf,
+    missing: Missing,
+    public_url: Option<String>,
+    backend: RefCell<Option<Backend>>,
+}
+
+/// The two ways to it.
+enum Backend {
+    Control(ureq::Agent),
+    InProcess(Box<InProcess>),
+}
+
+/// The open database and the handler over it.
+struct InProcess {
+    app_state: AppState,
+    server: LocalServer,
+}
+
+impl Drop for InProcess {
+    /// Leaves the database whole and closed, however the command ends.
+    fn drop(&mut self) {
+        self.app_state.close();
+    }
+}
+
+/// Why one attempt failed.
+enum Attempt {
+    /// Another try may succeed.
+    Again(String),
+    Failed(Failure),
+}
+
+impl Local {
+    /// # Errors
+    /// When the database cannot be reached at all.
+    pub fn open(path: PathBuf, missing: Missing) -> Result<Self, Failure> {
+        become_owner(&path)?;
+        let local = Self {
+            path,
+            missing,
+            public_url: super::environment::variable("KEYCROFT_PUBLIC_URL"),
+            backend: RefCell::new(None),
+        };
+        let backend = local.reach(Instant::now() + REACH_WITHIN)?;
+        local.backend.replace(Some(backend));
+        Ok(local)
+    }
+
+    /// Where the links of this command lead, unless a running server says it.
+    pub fn set_public_url(&mut self, url: Option<String>) {
+        if let Some(url) = url {
+            self.public_url = Some(url.trim_end_matches('/').to_owned());
+            self.backend.replace(None);
+        }
+    }
+
+    /// Sends a request; again when the server went away before it answered. A request that creates something names
+    /// itself, so that it is carried out once.
+    ///
+    /// # Errors
+    /// When nothing answers within 15 seconds.
+    pub fn ask(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<(&str, &[u8])>,
+    ) -> Result<Answered, Failure> {
+        let deadline = Instant::now() + REACH_WITHIN;
+        let mut headers = vec![
+            (header::ACCEPT, "application/json".to_owned()),
+            (header::USER_AGENT, PROGRAM.to_owned()),
+        ];
+        if let Some((kind, _)) = body {
+            headers.push((header::CONTENT_TYPE, kind.to_owned()));
+        }
+        if *method == Method::POST {
+            let name = HeaderName::from_static("idempotency-key");
+            headers.push((name, Id::random().to_string()));
+        }
+        let bytes = body.map_or(&[][..], |(_, bytes)| bytes);
+        let mut repeated = false;
+        loop {
+            let taken = self.backend.take();
+            let backend = match taken {
+                Some(backend) => backend,
+                None => self.reach(deadline)?,
+            };
+            let answered = match &backend {
+                Backend::Control(agent) => by_socket(agent, method, path, &headers, bytes),
+                Backend::InProcess(open) => in_process(open, method, path, &headers, bytes),
+            };
+            match answered {
+                Ok((503, headers, _))
+                    if headers.contains_key(header::RETRY_AFTER) && Instant::now() < deadline =>
+                {
+                    self.backend.replace(Some(backend));
+                    thread::sleep(BUSY_AGAIN);
+                }
+                Ok((404, headers, text)) if repeated && *method == Method::DELETE => {
+                    // The first request was carried out; only its answer was lost.
+                    self.backend.replace(Some(backend));
+                    drop(text);
+                    return Ok((204, headers, Zeroizing::default()));
+                }
+                Ok(answered) => {
+                    self.backend.replace(Some(backend));
+                    return Ok(answered);
+                }
+                Err(Attempt::Failed(failure)) => return Err(failure),
+                Err(Attempt::Again(why)) => {
+                    repeated = true;
+                    if Instant::now() >= deadline {
+                        return Err(self.unreachable(&why));
+                    }
+                    thread::sleep(REACH_AGAIN);
+                }
+            }
+        }
+    }
+
+    fn unreachable(&self, why: &str) -> Failure {
+        Failure::new(FAILED, format!("{}: {why}", self.path.display()))
+    }
+
+    /// The server's socket when one listens, else the database itself under its lock.
+    fn reach(&self, deadline: Instant) -> Result<Backend, Failure> {
+        loop {
+            match self.reach_once() {
+                Ok(backend) => return Ok(backend),
+                Err(Attempt::Failed(failure)) => return Err(failure),
+                Err(Attempt::Again(why)) if Instant::now() >= deadline => {
+                    return Err(Failure::new(FAILED, why).hint(
+                        "wait for that process, or stop it; a server without a control socket logs a warning at its start",
+                    ));
+                }
+                Err(Attempt::Again(_)) => thread::sleep(REACH_AGAIN),
+            }
+        }
+    }
+
+    fn reach_once(&self) -> Result<Backend, Attempt> {
+        match control::connect(&self.path) {
+            Ok(stream) => {
+                let config = ureq::Agent::config_builder()
+                    .http_status_as_error(false)
+                    .max_redirects(0)
+                    .proxy(None)
+                    .build();
+                return control::agent(stream, config)
+                    .map(Backend::Control)
+                    .map_err(|error| Attempt::Again(error.to_string()));
+            }
+            Err(NoControl::Rejected(why)) => {
+                return Err(Attempt::Failed(Failure::new(FAILED, why)));
+            }
+            Err(NoControl::NoServer) => {}
+        }
+        self.open_in_process()
+            .map(|open| Backend::InProcess(Box::new(open)))
+    }
+
+    fn open_in_process(&self) -> Result<InProcess, Attempt> {
+        let exists = std::fs::symlink_metadata(&self.path).is_ok();
+        let opened = match self.missing {
+            Missing::Create => AppState::open_or_create(&self.path, Clock::System),
+            Missing::Refuse => AppState::open(&self.path, Clock::System),
+        };
+        let refused = |error: OpenError| {
+            if error.is_locked() {
+                return Attempt::Again(error.to_string());
+            }
+            let failure = Failure::new(FAILED, error.to_string());
+            Attempt::Failed(
+                failure
+                    .hint("run this as the database's owner or as root; --db FILE names another"),
+            )
+        };
+        let app_state = opened.map_err(refused)?;
+        if !exists {
+            say(&format!("created {}", self.path.display()));
+        }
+        let settings = Settings {
+            public_url_given: self.public_url.is_some(),
+            public_url: match &self.public_url {
+                Some(url) => url.clone(),
+                None => stored_url(&app_state)?.unwrap_or_else(|| PUBLIC_URL.to_owned()),
+            },
+            behind_proxy: None,
+            untrusted_forwarder: std::sync::OnceLock::new(),
+        };
+        let server = LocalServer::open(&app_state, settings)
+            .map_err(|error| Attempt::Failed(Failure::from(error)))?;
+        Ok(InProcess { app_state, server })
+    }
+}
+
+/// The public URL of the server that ran last on the database.
+fn stored_url(app_state: &AppState) -> Result<Option<String>, Attempt> {
+    app_state
+        .app()
+        .and_then(|app| app.public_url())
+        .map_err(|error| Attempt::Failed(Failure::from(error)))
+}
+
+fn by_socket(
+    agent: &ureq::Agent,
+    method: &Method,
+    path: &str,
+    headers: &[(HeaderName, String)],
+    body: &[u8],
+) -> Result<Answered, Attempt> {
+    let bad = || Attempt::Failed(bad_path(path));
+    let mut request = Request::builder()
+        .method(method)
+        .uri(format!("http://localhost{path}"));
+    for (name, value) in headers {
+        request = request.header(name, value);
+    }
+    let answer = if body.is_empty() {
+        agent.run(request.body(()).map_err(|_| bad())?)
+    } else {
+        agent.run(request.body(body).map_err(|_| bad())?)
+    };
+    let again = |error: ureq::Error| match error {
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) => bad(),
+        error => Attempt::Again(format!("the server went away: {error}")),
+    };
+    let mut answer = answer.map_err(again)?;
+    let text = answer
+        .body_mut()
+        .with_config()
+        .limit(ANSWER_BYTES_MAX)
+        .read_to_string()
+        .map_err(again)?;
+    let headers = answer.headers().clone();
+    Ok((answer.status().as_u16(), headers, Zeroizing::new(text)))
+}
+
+fn in_process(
+    open: &InProcess,
+    method: &Method,
+    path: &str,
+    headers: &[(HeaderName, String)],
+    body: &[u8],
+) -> Result<Answered, Attempt> {
+    if path.parse::<ureq::http::Uri>().is_err() || !path.starts_with('/') {
+        return Err(Attempt::Failed(bad_path(path)));
+    }
+    let headers = headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), value.clone()))
+        .collect();
+    let failed = |why: String| Attempt::Failed(Failure::new(FAILED, why));
+    let answer = open
+        .server
+        .call(method.as_str(), path, headers, body.to_vec())
+        .map_err(|error| failed(error.to_string()))?;
+    let text = String::from_utf8(answer.body).map_err(|error| failed(error.to_string()))?;
+    let headers = answer.headers.iter().filter_map(|(name, value)| {
+        let name = HeaderName::from_bytes(name.as_bytes()).ok()?;
+        Some((name, HeaderValue::from_str(value).ok()?))
+    });
+    Ok((answer.status, headers.collect(), Zeroizing::new(text)))
+}
+
+fn bad_path(path: &str) -> Failure {
+    Failure::new(USAGE, format!("{path:?} is not a valid request path"))
+}
+
+/// Root continues as the owner of the database: what it creates must not lock the owner out, and files that the owner can
+/// replace must not be opened with root's rights.
+fn become_owner(path: &Path) -> Result<(), Failure> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let Ok(owner) = std::fs::symlink_metadata(path).or_else(|_| std::fs::metadata(folder)) else {
+        return Ok(());
+    };
+    if owner.uid() == 0 {
+        return Ok(());
+    }
+    let error = Command::new("/proc/self/exe")
+        .args(std::env::args_os().skip(1))
+        .env(DB, path)
+        .gid(owner.gid())
+        .uid(owner.uid())
+        .exec();
+    let why = format!("cannot continue as user {}: {error}", owner.uid());
+    Err(Failure::new(FAILED, why).hint(format!("run this as the owner of {}", path.display())))
+}
+
+/// Records a backup in the database, through its server or in this process.
+///
+/// # Errors
+/// Why it is not recorded.
+pub fn record_backup(path: &Path, name: &str, bytes: u64) -> Result<(), String> {
+    let owner = std::fs::symlink_metadata(path).map_err(|error| error.to_string())?;
+    let is_foreign = rustix::process::geteuid().is_root() && owner.uid() != 0;
+    if is_foreign && control::connect(path).is_err() {
+        return Err("no server runs; run `keycroft backup` as the database's owner".to_owned());
+    }
+    let local = Local {
+        path: path.to_owned(),
+        missing: Missing::Refuse,
+        public_url: None,
+        backend: RefCell::new(None),
+    };
+    let body = crate::wire::BackupIn {
+        name: name.to_owned(),
+        bytes,
+    };
+    let body = serde_json::to_vec(&body).map_err(|error| error.to_string())?;
+    let sent = Some(("application/json", &body[..]));
+    match local.ask(&Method::POST, "/api/v1/backups", sent) {
+        Ok((204, ..)) => Ok(()),
+        Ok((_, _, text)) => Err(text.to_string()),
+        Err(failure) => Err(failure.message),
+    }
+}
+
+/// No database and no server: what to do.
+pub fn nothing_there(path: &Path) -> Failure {
+    let message = format!(
+        "you are signed in nowhere, and there is no {} here",
+        path.display()
+    );
+    Failure::new(SIGN_IN_NEEDED, message)
+        .hint("keycroft login https://keys.lab.example, or --db FILE")
+}

@@ -1,0 +1,171 @@
+//! The control socket: a Unix socket beside the database, for its owner and root alone.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixListener as StdUnixListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::OFlags;
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::accept::{Arrival, Socket};
+use super::registry::Registry;
+
+/// The name of the socket is the database's with this ending.
+const ENDING: &str = "-control";
+/// How long to wait after an accept that failed.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+/// How often a connection beyond the budget looks for room.
+const ROOM_LOOK: Duration = Duration::from_millis(2);
+
+/// Where the control socket of the database at `path` is.
+#[must_use]
+pub fn socket_path(path: &Path) -> PathBuf {
+    let mut name: OsString = path.as_os_str().to_owned();
+    name.push(ENDING);
+    name.into()
+}
+
+/// A bound control socket. Its file is removed when this is dropped.
+pub struct ControlSocket {
+    listener: StdUnixListener,
+    path: PathBuf,
+    inode: u64,
+}
+
+impl ControlSocket {
+    /// Binds the socket beside the database at `database`, with mode 0600, in the place of one that a killed server left.
+    /// The caller holds the lock on the database: no other server uses the name.
+    ///
+    /// # Errors
+    /// When the folder cannot be written, the name is too long, or another thing than a socket has it.
+    pub fn bind(database: &Path) -> io::Result<Self> {
+        let path = socket_path(database);
+        match fs::symlink_metadata(&path) {
+            Ok(found) if found.file_type().is_socket() => fs::remove_file(&path)?,
+            Ok(_) => {
+                return Err(io::Error::other(
+                    "something else than a socket has its name",
+                ));
+            }
+            Err(_) => {}
+        }
+        let folder = open_folder(&path)?;
+        // Only the owner may enter between `bind` and `chmod` in any case: the peer's uid is checked.
+        let short = short_path(&folder, &path);
+        let listener = StdUnixListener::bind(&short)?;
+        fs::set_permissions(&short, Permissions::from_mode(0o600))?;
+        give_to_owner(&short, database)?;
+        listener.set_nonblocking(true)?;
+        let inode = fs::symlink_metadata(&short)?.ino();
+        Ok(Self {
+            listener,
+            path,
+            inode,
+        })
+    }
+
+    pub(super) fn listener(&self) -> io::Result<StdUnixListener> {
+        self.listener.try_clone()
+    }
+}
+
+impl Drop for ControlSocket {
+    fn drop(&mut self) {
+        let is_ours = fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode);
+        if is_ours {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn open_folder(path: &Path) -> io::Result<File> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::PATH.union(OFlags::DIRECTORY).bits().cast_signed())
+        .open(folder)
+}
+
+/// The same place by the folder's descriptor: a socket's path may have 107 bytes.
+fn short_path(folder: &File, path: &Path) -> PathBuf {
+    Path::new("/proc/self/fd")
+        .join(folder.as_raw_fd().to_string())
+        .join(path.file_name().unwrap_or_default())
+}
+
+/// A server of root's gives the socket to the database's owner.
+fn give_to_owner(socket: &Path, database: &Path) -> io::Result<()> {
+    if rustix::process::geteuid().is_root() {
+        let owner = fs::symlink_metadata(database)?;
+        std::os::unix::fs::lchown(socket, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    Ok(())
+}
+
+/// Takes connections from the control socket, on the first worker's thread.
+pub struct ControlAcceptor {
+    listener: UnixListener,
+    registry: Arc<Registry>,
+    worker: UnboundedSender<Arrival>,
+}
+
+impl ControlAcceptor {
+    pub fn new(
+        socket: &ControlSocket,
+        registry: &Arc<Registry>,
+        worker: &UnboundedSender<Arrival>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            listener: UnixListener::from_std(socket.listener()?)?,
+            registry: Arc::clone(registry),
+            worker: worker.clone(),
+        })
+    }
+
+    /// Takes connections until it is dropped.
+    pub async fn run(self) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => self.take(stream).await,
+                Err(error) => {
+                    log::warn!("no control connection could be accepted: {error}");
+                    tokio::time::sleep(ACCEPT_BACKOFF).await;
+                }
+            }
+        }
+    }
+
+    /// Closes connections of other users. Beyond the budget it waits, and so do those behind in the socket's queue.
+    async fn take(&self, stream: UnixStream) {
+        let own = rustix::process::geteuid().as_raw();
+        let uid = match stream.peer_cred() {
+            Ok(peer) if peer.uid() == own || peer.uid() == 0 => peer.uid(),
+            Ok(peer) => {
+                log::warn!("a control connection of user {} was rejected", peer.uid());
+                return;
+            }
+            Err(error) => {
+                log::warn!("a control connection was rejected: {error}");
+                return;
+            }
+        };
+        let place = loop {
+            match self.registry.enter_control(uid) {
+                Ok(place) => break place,
+                Err(_) => tokio::time::sleep(ROOM_LOOK).await,
+            }
+        };
+        let stream = Socket::Control(stream);
+        let _ = self.worker.send(Arrival { stream, place });
+    }
+}

@@ -1,0 +1,77 @@
+//! The files of an open database: whether their paths still lead to them.
+//!
+//! A database that is replaced or removed under a running server, or whose WAL or shared-memory index is, goes on in
+//! files that have no name any more: what is written there is lost, and what others write is never seen.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::Connection;
+
+use super::file::beside;
+use crate::model::error::Error;
+
+/// Device and inode of a file.
+type Place = (u64, u64);
+
+/// The files that a process has open.
+pub(super) struct FileIdentity {
+    files: Vec<(PathBuf, Place)>,
+    lost: AtomicBool,
+}
+
+fn place(path: &Path) -> io::Result<Place> {
+    let found = fs::symlink_metadata(path)?;
+    Ok((found.dev(), found.ino()))
+}
+
+impl FileIdentity {
+    /// The files of the database that `connection` has open at `path`.
+    pub(super) fn of(path: &Path, connection: &Connection) -> io::Result<Self> {
+        // A read makes SQLite open, and create, the WAL and its index.
+        connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+            .map_err(io::Error::other)?;
+        let mut files = Vec::new();
+        for path in [path.to_owned(), beside(path, "-wal"), beside(path, "-shm")] {
+            let place = place(&path)?;
+            files.push((path, place));
+        }
+        Ok(Self {
+            files,
+            lost: AtomicBool::new(false),
+        })
+    }
+
+    /// Compares the files with what their paths lead to now.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when one was replaced or removed.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let lost = self
+            .files
+            .iter()
+            .find(|(path, known)| place(path).ok() != Some(*known));
+        let was_lost = self.lost.swap(lost.is_some(), Ordering::SeqCst);
+        match lost {
+            None => Ok(()),
+            Some((path, _)) => {
+                if !was_lost {
+                    log::error!(
+                        "{} was replaced or removed while this server has it open; nothing is accepted until a restart",
+                        path.display()
+                    );
+                }
+                Err(Error::unavailable())
+            }
+        }
+    }
+
+    /// Whether the last check failed.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+}

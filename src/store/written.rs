@@ -1,0 +1,157 @@
+//! The writes of a transaction, as far as they concern verification.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use rusqlite::Connection;
+use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
+
+use super::cache::Concern;
+use crate::model::error::Error;
+
+/// The tables that a credential and its owner are read from.
+const TABLES: [&str; 9] = [
+    "credentials",
+    "users",
+    "services",
+    "hosts",
+    "groups",
+    "group_members",
+    "service_permissions",
+    "user_permissions",
+    "role_permissions",
+];
+/// Drops of one transaction that are kept apart; beyond them everything is dropped.
+const CONCERNS_MAX: usize = 1_024;
+
+/// What the statements of the open transaction wrote.
+pub(super) struct Written {
+    /// Set by SQLite's authorizer while it prepares a statement that writes one of [`TABLES`], by itself, by a trigger
+    /// or by a cascade.
+    seen: Arc<AtomicBool>,
+    /// The same for each statement that was prepared once.
+    known: RefCell<HashMap<String, bool>>,
+    concerns: RefCell<Vec<Concern>>,
+}
+
+impl Written {
+    /// Watches what `connection` prepares from now on.
+    pub(super) fn watch(connection: &mut Connection) -> rusqlite::Result<Self> {
+        let seen = Arc::new(AtomicBool::new(false));
+        let sees = Arc::clone(&seen);
+        let authorizer = move |context: AuthContext<'_>| {
+            let (AuthAction::Insert { table_name: table }
+            | AuthAction::Delete { table_name: table }
+            | AuthAction::Update {
+                table_name: table, ..
+            }) = context.action
+            else {
+                return Authorization::Allow;
+            };
+            if TABLES.contains(&table) {
+                sees.store(true, Ordering::Relaxed);
+            }
+            Authorization::Allow
+        };
+        connection.authorizer(Some(authorizer))?;
+        Ok(Self {
+            seen,
+            known: RefCell::default(),
+            concerns: RefCell::default(),
+        })
+    }
+
+    /// Notes a statement that is about to run.
+    pub(super) fn note(
+        &self,
+        connection: &Connection,
+        concern: Concern,
+        sql: &str,
+    ) -> Result<(), Error> {
+        if !self.concerns_verification(connection, sql)? {
+            return Ok(());
+        }
+        self.add(concern);
+        Ok(())
+    }
+
+    /// Notes a credential or an owner whose rows were written.
+    pub(super) fn add(&self, concern: Concern) {
+        let mut concerns = self.concerns.borrow_mut();
+        if concerns.contains(&Concern::Everything) {
+            return;
+        }
+        if concern == Concern::Everything || concerns.len() >= CONCERNS_MAX {
+            concerns.clear();
+            concerns.push(Concern::Everything);
+        } else if !concerns.contains(&concern) {
+            concerns.push(concern);
+        }
+    }
+
+    fn concerns_verification(&self, connection: &Connection, sql: &str) -> Result<bool, Error> {
+        if let Some(known) = self.known.borrow().get(sql) {
+            return Ok(*known);
+        }
+        self.seen.store(false, Ordering::Relaxed);
+        // Not from the statement cache: the authorizer is called while a statement is prepared.
+        drop(connection.prepare(sql)?);
+        let concerns = self.seen.load(Ordering::Relaxed);
+        self.known.borrow_mut().insert(sql.to_owned(), concerns);
+        Ok(concerns)
+    }
+
+    /// What was noted since the last call.
+    pub(super) fn take(&self) -> Vec<Concern> {
+        self.concerns.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Triggers and cascades count as the statement's own writes; WITHOUT ROWID tables too.
+    #[test]
+    fn statement_concerns_what_it_writes_by_any_way() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(include_str!("../../schema.sql"))
+            .unwrap();
+        connection
+            .pragma_update(None, "foreign_keys", "ON")
+            .unwrap();
+        let written = Written::watch(&mut connection).unwrap();
+        for (sql, concerns) in [
+            ("UPDATE credentials SET name = ''", true),
+            ("DELETE FROM groups WHERE id = 1", true),
+            ("INSERT INTO user_permissions VALUES (1, 'metrics')", true),
+            ("DELETE FROM service_permissions", true),
+            ("SELECT * FROM credentials", false),
+            ("INSERT INTO throttle VALUES ('a', 1, 1)", false),
+            ("UPDATE installation SET last_backup_at = 1", false),
+            ("DELETE FROM ssh_keys", false),
+            ("DELETE FROM usage_days", false),
+        ] {
+            written.note(&connection, Concern::Everything, sql).unwrap();
+            let noted = !written.take().is_empty();
+            assert_eq!(noted, concerns, "{sql}");
+            written.note(&connection, Concern::Everything, sql).unwrap();
+            assert_eq!(!written.take().is_empty(), concerns, "{sql}: again");
+        }
+    }
+
+    #[test]
+    fn many_concerns_become_everything() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let written = Written::watch(&mut connection).unwrap();
+        for _ in 0..=CONCERNS_MAX {
+            written.add(Concern::Credential(crate::model::secret::Id::random()));
+        }
+        assert_eq!(written.take(), [Concern::Everything]);
+        written.add(Concern::NewRow);
+        assert_eq!(written.take(), [Concern::NewRow]);
+    }
+}
