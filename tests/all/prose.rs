@@ -281,6 +281,7 @@ fn passages() -> Vec<Passage> {
         "ARCHITECTURE.md",
         "SECURITY.md",
         "CHANGELOG.md",
+        "CONTRIBUTING.md",
     ] {
         let text = read(&root().join(page));
         add(page, page, DOCUMENTATION_WORDS_MAX, paragraphs(&text));
