@@ -16,10 +16,6 @@ const OPENINGS: [&str; 4] = ["what", "whoever", "whose", "whether"];
 /// Findings that an area still has. A number may only go down: lower it with the change that removes findings.
 const REMAINING: &[(&str, usize)] = &[
     ("ARCHITECTURE.md", 36),
-    ("CHANGELOG.md", 15),
-    ("README.md", 4),
-    ("SECURITY.md", 45),
-    ("docs", 56),
     ("openapi.json", 77),
     ("schema.sql", 16),
     ("src/app", 223),

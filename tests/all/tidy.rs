@@ -482,7 +482,7 @@ fn is_held(name: &str, tests: &str) -> bool {
                 fs::read_to_string(root().join(path)).is_ok_and(|text| text.contains("#[test]"))
             })
         }),
-        None => tests.contains(&format!("#[test]\nfn {name}()")),
+        None => tests.contains(&format!("#[test]\nfn {name}(")),
     }
 }
 
