@@ -17,7 +17,6 @@ const OPENINGS: [&str; 4] = ["what", "whoever", "whose", "whether"];
 const REMAINING: &[(&str, usize)] = &[
     ("ARCHITECTURE.md", 36),
     ("openapi.json", 77),
-    ("schema.sql", 16),
     ("src/app", 223),
     ("src/cli", 246),
     ("src/cli texts", 59),
