@@ -1,4 +1,4 @@
--- Keycroft's file, version 2: what a new file gets. Older files are brought here by src/store/migrate.rs.
+-- Schema of the database, version 2. src/store/migrate.rs migrates older databases to it.
 --
 -- Times are Unix seconds (UTC). A missing end means never. Ids of 12 characters (0-9a-z) are public.
 -- Lists of words (permissions, allowed_addresses) are sorted and have one space between two words.
@@ -6,7 +6,7 @@
 
 PRAGMA application_id = 0x4b435246;  -- "KCRF"
 
--- What this installation is: one row.
+-- The installation: one row.
 CREATE TABLE installation (
     id             INTEGER PRIMARY KEY CHECK (id = 1),
     created_at     INTEGER NOT NULL,
@@ -59,7 +59,7 @@ CREATE TABLE service_permissions (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX service_permissions_by_service ON service_permissions (service_id);
 
--- What users and roles have beyond what their role gives: introspect, metrics, services' permissions.
+-- Permissions of users and roles beyond the role: introspect, metrics, permissions of services.
 CREATE TABLE user_permissions (
     user_id    INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
     permission TEXT NOT NULL,
@@ -81,7 +81,7 @@ CREATE TABLE hosts (
     created_at            INTEGER NOT NULL,
     last_contact_at       INTEGER,
     last_contact_from     TEXT,
-    version               TEXT,     -- of the helper, as it says
+    version               TEXT,     -- of the helper, as reported by it
     copied_at             INTEGER,  -- when it last fetched or confirmed everybody's keys
     clock_ahead_seconds   INTEGER,  -- its clock against ours at the last contact; NULL: it did not say
     paused_at             INTEGER,  -- admits nobody since then
@@ -122,12 +122,12 @@ CREATE TABLE credentials (
     created_at         INTEGER NOT NULL,
     created_by         TEXT,                     -- the credential that made it
     created_by_name    TEXT,                     -- its kind and name then: it may be gone
-    root_api_key       TEXT,                     -- the API key that this goes back to: what made it, or made the token that made it
+    root_api_key       TEXT,                     -- root API key this credential derives from
     expires_at         INTEGER,
     expired_seen_at    INTEGER,                  -- once seen expired, it stays so when the clock goes back
     disabled_at        INTEGER,
     rotated_at         INTEGER,
-    rotations          INTEGER NOT NULL DEFAULT 0,  -- how often it was rotated: tells its secrets apart
+    rotations          INTEGER NOT NULL DEFAULT 0,  -- number of rotations: distinguishes its secrets
     ended_at           INTEGER,                  -- deleted; the row is kept a while for its reason
     ended_reason       TEXT,
     password_at        INTEGER,                  -- sessions: when a password was last typed
@@ -152,7 +152,7 @@ CREATE INDEX credentials_by_root_api_key ON credentials (root_api_key) WHERE roo
 CREATE UNIQUE INDEX api_key_names ON credentials (user_id, name) WHERE kind = 'api-key' AND user_id IS NOT NULL AND ended_at IS NULL;
 CREATE UNIQUE INDEX service_api_key_names ON credentials (service_id, name) WHERE service_id IS NOT NULL AND ended_at IS NULL;
 
--- The last use of each, in a narrow table of its own: verification reads the row above, the writer writes here.
+-- Last use of each credential, in a separate narrow table: verification reads the row above, the writer writes here.
 CREATE TABLE last_uses (
     credential_id    TEXT PRIMARY KEY REFERENCES credentials (id) ON DELETE CASCADE,
     at               INTEGER,
@@ -186,8 +186,8 @@ CREATE TABLE codes (
     expires_at INTEGER NOT NULL,
     created_by TEXT,
     root_api_key TEXT,                    -- as a credential's
-    creator_id INTEGER REFERENCES users (id) ON DELETE CASCADE,   -- whose credential made it; NULL: the file's owner
-    power      TEXT,                      -- what that credential could do then: a code never gives more
+    creator_id INTEGER REFERENCES users (id) ON DELETE CASCADE,   -- owner of the creating credential; NULL: the operator
+    power      TEXT,                      -- permissions of that credential then: a code never gives more
     groups     TEXT NOT NULL DEFAULT '',  -- enrollment: the groups a new host is limited to
     CHECK ((creator_id IS NULL) = (power IS NULL))
 ) STRICT;
@@ -195,7 +195,7 @@ CREATE INDEX codes_by_end ON codes (expires_at);
 CREATE INDEX codes_by_user ON codes (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX codes_by_root_api_key ON codes (root_api_key) WHERE root_api_key IS NOT NULL;
 
--- A sign-in of the command line under way (RFC 8628): what the person is shown, and what they said.
+-- Pending logins of the command line (RFC 8628): data for the approval page, and the decision.
 CREATE TABLE device_logins (
     code_id          TEXT PRIMARY KEY REFERENCES codes (id) ON DELETE CASCADE,
     user_code        TEXT NOT NULL UNIQUE CHECK (length(user_code) = 8),
@@ -240,7 +240,7 @@ CREATE INDEX ssh_keys_by_fingerprint ON ssh_keys (fingerprint);
 CREATE INDEX ssh_keys_by_root_api_key ON ssh_keys (root_api_key) WHERE root_api_key IS NOT NULL;
 CREATE INDEX ssh_keys_by_end ON ssh_keys (expires_at) WHERE expires_at IS NOT NULL;
 
--- When the row of an API key goes, what it made goes back to what made that key: "end what it made" finds all of it.
+-- When the row of an API key is deleted, its creations derive from the creator of that key, so that all of them are found.
 CREATE TRIGGER root_api_key_goes_up BEFORE DELETE ON credentials WHEN OLD.kind = 'api-key' BEGIN
     UPDATE credentials SET root_api_key = OLD.root_api_key WHERE root_api_key = OLD.id;
     UPDATE codes SET root_api_key = OLD.root_api_key WHERE root_api_key = OLD.id;
@@ -277,7 +277,7 @@ CREATE INDEX account_notices_by_user ON account_notices (user_id, number);
 CREATE INDEX account_notices_open ON account_notices (user_id) WHERE acknowledged_at IS NULL;
 CREATE INDEX account_notices_by_acknowledgment ON account_notices (acknowledged_at) WHERE acknowledged_at IS NOT NULL;
 
--- The organisation's rules: one row. Lifetimes are seconds; NULL is endless.
+-- Policy: one row. Lifetimes are in seconds; NULL: no limit.
 CREATE TABLE policy (
     id                       INTEGER PRIMARY KEY CHECK (id = 1),
     api_key_lifetime_choice  INTEGER NOT NULL CHECK (api_key_lifetime_choice IN (0, 1)),
@@ -351,7 +351,7 @@ CREATE TABLE repeated_refusals (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX repeated_refusals_by_time ON repeated_refusals (since);
 
--- What is no act.
+-- Bookkeeping; not audited.
 
 -- Requests with an Idempotency-Key that succeeded: keyed digests alone.
 CREATE TABLE requests_done (

@@ -16,12 +16,7 @@ const OPENINGS: [&str; 4] = ["what", "whoever", "whose", "whether"];
 /// Findings that an area still has. A number may only go down: lower it with the change that removes findings.
 const REMAINING: &[(&str, usize)] = &[
     ("ARCHITECTURE.md", 36),
-    ("CHANGELOG.md", 15),
-    ("README.md", 4),
-    ("SECURITY.md", 45),
-    ("docs", 56),
     ("openapi.json", 77),
-    ("schema.sql", 16),
     ("src/app", 223),
     ("src/cli", 246),
     ("src/cli texts", 59),
@@ -281,6 +276,7 @@ fn passages() -> Vec<Passage> {
         "ARCHITECTURE.md",
         "SECURITY.md",
         "CHANGELOG.md",
+        "CONTRIBUTING.md",
     ] {
         let text = read(&root().join(page));
         add(page, page, DOCUMENTATION_WORDS_MAX, paragraphs(&text));

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use keycroft::model::permission::BuiltinPermission;
+
 /// Lines of one file at most, with its unit tests.
 const LINES_MAX: usize = 600;
 /// The same for a file of tests: tables of cases, which grow long as rustfmt writes them.
@@ -416,9 +418,15 @@ fn links(text: &str) -> Vec<&str> {
 
 #[test]
 fn every_page_is_linked_and_every_link_leads_somewhere() {
-    let mut pages: Vec<PathBuf> = ["README", "ARCHITECTURE", "CHANGELOG", "SECURITY"]
-        .map(|name| root().join(format!("{name}.md")))
-        .into();
+    let mut pages: Vec<PathBuf> = [
+        "README",
+        "ARCHITECTURE",
+        "CHANGELOG",
+        "CONTRIBUTING",
+        "SECURITY",
+    ]
+    .map(|name| root().join(format!("{name}.md")))
+    .into();
     pages.extend(files("docs").into_iter().map(|(_, path)| path));
     let mut linked = BTreeSet::new();
     for page in pages
@@ -484,7 +492,7 @@ fn is_held(name: &str, tests: &str) -> bool {
                 fs::read_to_string(root().join(path)).is_ok_and(|text| text.contains("#[test]"))
             })
         }),
-        None => tests.contains(&format!("#[test]\nfn {name}()")),
+        None => tests.contains(&format!("#[test]\nfn {name}(")),
     }
 }
 
@@ -513,4 +521,40 @@ fn every_promise_names_a_test_that_exists() {
         assert!(row.contains('`'), "nothing holds: {row}");
     }
     assert!(!is_held("there_is_no_such_test", &tests) && !is_held("model::nothing", &tests));
+}
+
+#[test]
+fn permissions_page_lists_each_permission_once_in_its_table() {
+    let page = read(&root().join("docs/permissions.md"));
+    let (every_user, rest) = page.split_once("## Permissions of admins").unwrap();
+    let (admins, _) = rest.split_once("\n## ").unwrap();
+    for permission in BuiltinPermission::ALL {
+        let row = format!("\n| `{}` | ", permission.as_str());
+        let expected = if permission.is_administrative() {
+            (0, 1)
+        } else {
+            (1, 0)
+        };
+        let found = (
+            every_user.matches(&row).count(),
+            admins.matches(&row).count(),
+        );
+        assert_eq!(found, expected, "{}", permission.as_str());
+    }
+}
+
+#[test]
+fn permissions_page_marks_each_permission_that_manages_credentials() {
+    let page = read(&root().join("docs/permissions.md"));
+    let (_, managing) = page
+        .split_once("## Permissions that manage credentials")
+        .unwrap();
+    for permission in BuiltinPermission::ALL {
+        let name = format!("`{}`", permission.as_str());
+        assert_eq!(
+            managing.contains(&name),
+            permission.manages_credentials(),
+            "{name}"
+        );
+    }
 }
