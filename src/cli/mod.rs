@@ -38,6 +38,7 @@ mod refusal;
 mod scan;
 mod serve;
 mod serve_file;
+mod service_unit;
 mod settings;
 mod ssh_key;
 mod ssh_key_import;
@@ -144,6 +145,8 @@ enum Command {
     Completions(generate::CompletionsArguments),
     /// Print the manual, or write a page for every command into a folder
     Man(generate::ManArguments),
+    /// Print a systemd unit of the server, for this program's path
+    ServiceUnit(service_unit::ServiceUnitArguments),
     /// Print the version
     Version,
 }
@@ -217,6 +220,7 @@ fn answer(command: Command) -> Result<(), exit::Failure> {
         Command::Api(arguments) => verify::api(&arguments),
         Command::Completions(arguments) => generate::completions(&arguments, Arguments::command()),
         Command::Man(arguments) => generate::man(&arguments, Arguments::command()),
+        Command::ServiceUnit(arguments) => service_unit::run(&arguments),
         Command::Version => output::line(concat!("keycroft ", env!("CARGO_PKG_VERSION"))),
     }
 }

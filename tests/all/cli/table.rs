@@ -97,6 +97,7 @@ const TABLE: &[(&str, &str, At)] = &[
         "nginx x --basic --allow-preflight",
         Nothing,
     ),
+    ("service-unit", "", Nothing),
     ("session delete", "x --yes", Server),
     ("session delete-others", "--yes", Server),
     ("session list", "", Server),
