@@ -120,8 +120,9 @@ enum Command {
     Sweep(policy::SweepArguments),
     /// Ask whether the secret on standard input is good; exit code 10 when it is not
     Verify(verify::VerifyArguments),
-    /// End the secret on standard input, whosever it is
-    Burn(verify::BurnArguments),
+    /// Revoke the secret read from standard input
+    #[command(alias = "burn")]
+    Revoke(verify::RevokeArguments),
     /// Copy the file while the server runs, and look whether the copy is whole
     Backup(backup::BackupArguments),
     /// Put a backup in place: every session and token ends, and the API keys to look at are listed
@@ -204,7 +205,7 @@ fn answer(command: Command) -> Result<(), exit::Failure> {
         Command::Audit(command) => audit::run(&command),
         Command::Sweep(arguments) => policy::sweep(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
-        Command::Burn(arguments) => verify::burn(&arguments),
+        Command::Revoke(arguments) => verify::revoke(&arguments),
         Command::Backup(arguments) => backup::backup(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
         Command::Check(arguments) => check::check(&arguments),

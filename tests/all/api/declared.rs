@@ -63,7 +63,6 @@ pub(super) const DECLARED: &[Declared] = &[
         200,
         none,
     ),
-    row("DELETE", "/api/v1/burn", "burn", 204, none),
     row("GET", "/api/v1/me", "", 200, none),
     row(
         "PATCH",
@@ -511,7 +510,7 @@ impl Declared {
 
     /// Whether a good API key or token is what opens it.
     pub(super) fn takes_credentials(&self) -> bool {
-        !matches!(self.permission, "-" | "code" | "burn" | "local" | "host")
+        !matches!(self.permission, "-" | "code" | "local" | "host")
     }
 
     pub(super) fn needs_permission(&self) -> bool {

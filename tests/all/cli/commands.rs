@@ -1,5 +1,6 @@
 //! Each command's transcript: what it writes, what it says, how it ends.
 
+use keycroft::model::secret::{Form, Secret};
 use serde_json::Value;
 
 use super::support::{Lab, Run, plain};
@@ -379,17 +380,22 @@ fn verify_and_burn_take_the_secret_from_standard_input() {
             .code,
         5
     );
-    let burned = lab.command().args(["burn"]).fed(secret);
-    assert_eq!(
-        (burned.code, plain(&burned.err).as_str()),
-        (0, "ended kca_ID_…; it is refused from now on")
-    );
+    // `burn` is the hidden alias of the first edition.
+    for command in ["revoke", "burn"] {
+        let revoked = lab.command().args([command]).fed(secret);
+        assert_eq!(
+            (revoked.code, plain(&revoked.err).as_str()),
+            (0, "revoked kca_ID_…")
+        );
+    }
     let verified = lab.command().args(["verify"]).fed(secret);
     assert_eq!(
         (verified.code, verified.err.as_str()),
         (10, "keycroft: not active\n")
     );
-    assert_eq!(lab.command().args(["burn"]).fed(secret).code, 10);
+    assert_eq!(lab.command().args(["revoke"]).fed("nonsense").code, 10);
+    let code = Secret::generate(Form::Code).reveal();
+    assert_eq!(lab.command().args(["revoke"]).fed(&code).code, 6);
     assert_eq!(lab.command().args(["verify"]).fed("nonsense").code, 10);
     assert_eq!(lab.command().args(["verify"]).fed("").code, 2);
 }
