@@ -139,6 +139,8 @@ enum Command {
     Open(account::OpenArguments),
     /// Ask the API anything: keycroft api GET /api/v1/me
     Api(verify::ApiArguments),
+    /// Print the OpenAPI description of the JSON API
+    Openapi,
     /// Print completions for a shell
     Completions(generate::CompletionsArguments),
     /// Print the manual, or write a page for every command into a folder
@@ -215,6 +217,7 @@ fn answer(command: Command) -> Result<(), exit::Failure> {
         Command::Open(arguments) => account::open(&arguments),
         Command::Api(arguments) => verify::api(&arguments),
         Command::Completions(arguments) => generate::completions(&arguments, Arguments::command()),
+        Command::Openapi => generate::openapi(),
         Command::Man(arguments) => generate::man(&arguments, Arguments::command()),
         Command::Version => output::line(concat!("keycroft ", env!("CARGO_PKG_VERSION"))),
     }

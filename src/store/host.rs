@@ -416,7 +416,7 @@ impl Write<'_> {
     fn require_free_host_name(&self, name: &str, besides: Option<HostId>) -> Result<(), Error> {
         let sql = "SELECT count(*) FROM hosts WHERE name = ? AND id IS NOT ?";
         if self.count(sql, params![name, besides.map(|host| host.0)])? > 0 {
-            return Err(Error::Conflict(format!(
+            return Err(Error::NameTaken(format!(
                 "There is a host named {name} already; choose another name, or delete that host first."
             )));
         }

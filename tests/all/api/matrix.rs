@@ -177,7 +177,7 @@ fn check_unauthenticated(row: &Declared, who: &str, answer: &Answer, sent: bool)
     let body = if row.path.starts_with("/oauth/") {
         json!({"error": "invalid_token", "error_description": "Send a valid API key or token: none was sent, or the one that was sent is not good now."})
     } else {
-        json!({"type": "about:blank", "title": "Unauthorized", "status": 401,
+        json!({"type": "urn:keycroft:problem:unauthorized", "title": "Unauthorized", "status": 401,
             "detail": "Send a valid API key or token: none was sent, or the one that was sent is not good now."})
     };
     assert_eq!(answer.json(), body, "{what}");

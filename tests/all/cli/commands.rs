@@ -401,6 +401,15 @@ fn verify_and_burn_take_the_secret_from_standard_input() {
 }
 
 #[test]
+fn openapi_prints_the_document_of_the_server() {
+    let lab = Lab::signed_in();
+    assert_eq!(
+        json(&lab.good("openapi")),
+        json(&lab.good("api GET /openapi.json"))
+    );
+}
+
+#[test]
 fn the_small_ones() {
     let lab = Lab::signed_in();
     assert_eq!(lab.good("open api-keys"), format!("{}/api-keys\n", lab.url));

@@ -80,6 +80,7 @@ const TABLE: &[(&str, &str, At)] = &[
     ("man", "", Nothing),
     ("migrate", "--db none.db", Here(1)),
     ("open", "", Here(4)),
+    ("openapi", "", Nothing),
     ("notice acknowledge", "--all", Server),
     ("notice list", "", Server),
     ("policy set", "api_keys_max=9", Either),
