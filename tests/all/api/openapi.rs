@@ -289,6 +289,8 @@ fn operation_has_an_example() {
 #[test]
 fn request_example_is_accepted() {
     let site = crate::fixture::Site::new();
+    let group = serde_json::json!({"name": "staff"});
+    site.asked(&site.alice, "POST", "/api/v1/groups", &group, 201);
     let document = document();
     let mut sent = 0;
     for (path, method, operation) in operations(&document) {
