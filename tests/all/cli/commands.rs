@@ -353,7 +353,7 @@ fn users_groups_services_policy_and_sweep_through_the_api() {
 }
 
 #[test]
-fn verify_and_burn_take_the_secret_from_standard_input() {
+fn verify_and_revoke_take_the_secret_from_standard_input() {
     let lab = Lab::signed_in();
     let secret = lab.good("api-key create ci --permission account:read --expires never");
     let secret = secret.trim();
