@@ -1,4 +1,4 @@
-//! `keycroft verify` and `keycroft revoke`: the secret is read from standard input. `keycroft api`: whatever else the API has.
+//! `keycroft verify` and `keycroft revoke`: the secret is read from standard input. `keycroft api`: any call of the API.
 
 use std::io::Read;
 

@@ -60,7 +60,7 @@ fn list<T, U: Serialize>(page: &Page<T>, out: impl Fn(&T) -> U) -> Answer {
     })
 }
 
-/// A part of a list that is read whole: `after` is the number of items before it.
+/// A part of a list that the store returns at once: `after` is the number of items before it.
 fn list_part<T, U: Serialize>(all: &[T], part: Part, out: impl Fn(&T) -> U) -> Answer {
     let first = part
         .after
