@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Requests that two programs could read differently, sent to a server of one's own or to a proxy before it. Standard library alone.
 
-smuggle.py vectors NAME URL SECRET LOG    each vector hides a change (DELETE /api/v1/burn, as nobody); in the server's LOG it must never appear
+smuggle.py vectors NAME URL SECRET LOG    each vector hides a change (DELETE /api/v1/sessions, as nobody); in the server's LOG it must never appear
 smuggle.py crowd NAME URL SECRET NUMBER   slow heads, slow bodies and never-readers; verification goes on meanwhile
 
 One line for each bar: `bar: figure, holds` or `falls short`.
@@ -16,7 +16,7 @@ WHAT, NAME = sys.argv[1:3]
 URL = urllib.parse.urlsplit(sys.argv[3])
 SECRET = sys.argv[4]
 HOST = f"Host: {URL.netloc}\r\n"
-HIDDEN = f"DELETE /api/v1/burn HTTP/1.1\r\n{HOST}\r\n"
+HIDDEN = f"DELETE /api/v1/sessions HTTP/1.1\r\n{HOST}\r\n"
 short = 0
 
 
@@ -94,23 +94,23 @@ def vectors():
     yield "expectation", f"POST /oauth/revoke HTTP/1.1\r\n{HOST}Expect: 100-continue\r\nContent-Length: {inside}\r\n\r\n{HIDDEN}"
     yield "length named in Connection", f"POST /oauth/revoke HTTP/1.1\r\n{HOST}Connection: Content-Length\r\nContent-Length: {inside}\r\n\r\n{HIDDEN}"
     yield "coding named in Connection", f"POST /oauth/revoke HTTP/1.1\r\n{HOST}Connection: Transfer-Encoding, keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n{chunk(HIDDEN)}{end}"
-    yield "line break in the path", f"GET /healthz%0d%0aX:%20y%0d%0a%0d%0aDELETE%20/api/v1/burn HTTP/1.1\r\n{HOST}\r\n"
-    yield "line break in a header", f"GET /healthz HTTP/1.1\r\n{HOST}X: a\rDELETE /api/v1/burn HTTP/1.1\r\n\r\n"
+    yield "line break in the path", f"GET /healthz%0d%0aX:%20y%0d%0a%0d%0aDELETE%20/api/v1/sessions HTTP/1.1\r\n{HOST}\r\n"
+    yield "line break in a header", f"GET /healthz HTTP/1.1\r\n{HOST}X: a\rDELETE /api/v1/sessions HTTP/1.1\r\n\r\n"
 
 
 def send_vectors(log):
     # Said openly, it is served and logged: else nothing that follows would prove anything.
-    before = open(log, errors="replace").read().count("DELETE /api/v1/burn")
+    before = open(log, errors="replace").read().count("DELETE /api/v1/sessions")
     s = connect()
     s.sendall(HIDDEN.encode())
     s.recv(4096)
     s.close()
-    seen = open(log, errors="replace").read().count("DELETE /api/v1/burn") > before
+    seen = open(log, errors="replace").read().count("DELETE /api/v1/sessions") > before
     line(f"HTTP smuggling {NAME}, the control", "an open request is seen in the log", seen)
     sent, wrong, probes = 0, [], 0
     for name, text in vectors():
         sent, answers = sent + 1, 0
-        before = open(log, errors="replace").read().count("DELETE /api/v1/burn")
+        before = open(log, errors="replace").read().count("DELETE /api/v1/sessions")
         try:
             s = connect()
             s.settimeout(0.5)
@@ -129,7 +129,7 @@ def send_vectors(log):
             if verify() is None:
                 wrong.append(f"{name}: the next request was not answered right")
         # A proxy that reads two requests, says so by two answers and sends two on, has been told nothing else than we.
-        served = open(log, errors="replace").read().count("DELETE /api/v1/burn") != before
+        served = open(log, errors="replace").read().count("DELETE /api/v1/sessions") != before
         if served and (NAME == "direct" or answers < 2):
             wrong.append(f"{name}: the hidden request was served")
     for one in wrong:

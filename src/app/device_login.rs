@@ -232,6 +232,7 @@ impl App {
             Err(Error::Unauthenticated { .. }) => Ok(Polled::Unknown),
             Err(
                 Error::Conflict(_)
+                | Error::NameTaken(_)
                 | Error::NotFound(_)
                 | Error::AgainstPolicy(_)
                 | Error::Invalid(_),

@@ -26,7 +26,6 @@ const NOT_FOUND: Error = Error::NotFound("host");
 /// How long the secret before a rotation is valid at the longest.
 const ROTATION_GRACE: Duration = Duration::from_secs(86_400);
 /// Enrollment codes that a list shows.
-const CODES_MAX: usize = 200;
 
 /// What is known of what each host was last told: so that asking again costs nothing while nothing changed.
 pub(super) type Copies = Arc<Mutex<HashMap<HostId, Copy>>>;
@@ -180,7 +179,7 @@ impl App {
     /// [`Error::Forbidden`]; faults of ours.
     pub fn enrollment_codes(&self, caller: &Caller) -> Result<Vec<EnrollmentCode>, Error> {
         caller.demand(BuiltinPermission::HostsRead)?;
-        self.read.enrollment_codes(caller.now, CODES_MAX)
+        self.read.enrollment_codes(caller.now)
     }
 
     /// Makes an enrollment code.

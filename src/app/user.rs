@@ -66,7 +66,7 @@ impl App {
     /// Adds a user; without a password, with an invitation. Takes as long as a password hash, if there is one.
     ///
     /// # Errors
-    /// [`Error::Conflict`] for a name that is or was somebody's; [`Error::Forbidden`] to make an admin by who is less.
+    /// [`Error::NameTaken`] for a name that is or was somebody's; [`Error::Forbidden`] to make an admin by who is less.
     /// [`Error::Forbidden`] without `hosts:write` for a reserved login name or a login that a host shares.
     pub fn add_user(
         &self,
@@ -87,7 +87,7 @@ impl App {
     fn add(&self, permit: Permit, user: NewUser) -> Result<Invited, Error> {
         // A name in use costs no hash.
         if self.read.name_is_reserved(&user.username)? && permit.once.is_none() {
-            return Err(Error::Conflict(format!(
+            return Err(Error::NameTaken(format!(
                 "The user name {} is taken, or was somebody's and stays reserved; choose another.",
                 user.username
             )));

@@ -228,12 +228,12 @@ impl App {
         }
     }
 
-    /// A secret ends itself. Only its form, id and digest count: not expiry, address or owner. The secret before a rotation
-    /// ends only itself.
+    /// Revokes a secret by its possession. Only form, id and digest are checked: not expiration, address or owner. The
+    /// previous secret of a rotation revokes only itself.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] when there is no such secret (any more).
-    pub fn burn(&self, presented: Presented, origin: Origin, now: Time) -> Result<(), Error> {
+    pub fn revoke(&self, presented: Presented, origin: Origin, now: Time) -> Result<(), Error> {
         // Checked before the writer is asked, so that nonsense costs it nothing; and again within the act.
         self.read.which_secret(&presented)?;
         let copy = Presented {
@@ -246,7 +246,7 @@ impl App {
             let (credential, which) = write.which_secret(&copy)?;
             match which {
                 SecretSlot::Current => {
-                    write.end_credential(credential.id, credential.kind, "burned")?;
+                    write.end_credential(credential.id, credential.kind, "revoked")?;
                 }
                 SecretSlot::Previous => write.end_previous_secret(credential.id)?,
             }

@@ -30,7 +30,7 @@ pub fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
     } else {
         match words.first().copied() {
             Some("verify") => "keycroft verify < FILE",
-            Some("burn") => "keycroft burn < FILE",
+            Some("revoke" | "burn") => "keycroft revoke < FILE",
             Some("login") => "keycroft login --with-token < FILE",
             Some("scan") => "keycroft scan FILE",
             _ => "KEYCROFT_TOKEN_FILE=FILE keycroft …, or keycroft login --with-token < FILE",

@@ -253,6 +253,18 @@ impl Client {
         Ok((status, text))
     }
 
+    /// Revokes the credential of this client: possession is enough (RFC 7009). The answer does not show whether it was valid.
+    ///
+    /// # Errors
+    /// As [`Client::ask`].
+    pub fn revoke(&self) -> Result<(), Failure> {
+        let body = Zeroizing::new(format!("token={}", *self.connection.credential()?.secret));
+        let form = Some(("application/x-www-form-urlencoded", body.as_bytes()));
+        self.without_credential()?
+            .ask(Method::POST, "/oauth/revoke", form)
+            .map(drop)
+    }
+
     /// The same server, asked without a credential.
     ///
     /// # Errors

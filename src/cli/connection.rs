@@ -177,6 +177,12 @@ impl Credential {
         crate::model::secret::hint(self.form, self.id)
     }
 
+    /// Returns true for a one-time code.
+    #[must_use]
+    pub fn is_code(&self) -> bool {
+        self.form == Form::Code
+    }
+
     #[must_use]
     pub fn is(&self, kind: Kind) -> bool {
         self.form == Form::Credential(kind)

@@ -83,6 +83,7 @@ impl From<Error> for Failure {
             | Error::NotAllowed(_)
             | Error::AgainstPolicy(_) => REFUSED,
             Error::Invalid(_)
+            | Error::NameTaken(_)
             | Error::Conflict(_)
             | Error::SharedKey
             | Error::AlreadyDone { .. }

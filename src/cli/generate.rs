@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 use super::exit::{FAILED, Failure};
 use super::output;
+use crate::wire::OPENAPI;
 
 #[derive(Args)]
 pub struct CompletionsArguments {
@@ -28,6 +29,14 @@ pub fn completions(arguments: &CompletionsArguments, mut command: Command) -> Re
     let mut text = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "keycroft", &mut text);
     output::line(String::from_utf8_lossy(&text).trim_end())
+}
+
+/// `keycroft openapi`: the document that a server of this version serves as `/openapi.json`.
+///
+/// # Errors
+/// When standard output can't be written.
+pub fn openapi() -> Result<(), Failure> {
+    output::line(OPENAPI.trim_end())
 }
 
 /// `keycroft man`.

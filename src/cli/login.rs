@@ -74,7 +74,7 @@ pub fn login(arguments: LoginArguments) -> Result<(), Failure> {
     if let Err(failure) = kept {
         if !arguments.with_token {
             // It was made for this login alone, and nobody would have it.
-            let _ = client.delete("/api/v1/burn");
+            let _ = client.revoke();
         }
         return Err(failure);
     }
@@ -394,17 +394,11 @@ fn end(arguments: &LogoutArguments, folder: &Folder, name: &str) -> Result<(), F
         let (hint, is_token) = (credential.hint(), credential.is(Kind::Token));
         if !is_token {
             return Ok(format!(
-                "forgot {hint}, which stays good; to end it: keycroft burn"
+                "forgot {hint}, which stays valid; to revoke it: keycroft revoke"
             ));
         }
-        match Client::new(connection.with(credential))?.delete("/api/v1/burn") {
-            Ok(_) => Ok(format!("ended {hint} at the server and forgot it")),
-            // It is over already.
-            Err(failure) if failure.code == SIGN_IN_NEEDED => {
-                Ok(format!("forgot {hint}, which was over already"))
-            }
-            Err(failure) => Err(failure),
-        }
+        Client::new(connection.with(credential))?.revoke()?;
+        Ok(format!("revoked {hint} on the server and forgot it"))
     });
     folder.lock()?.change(|_, credentials| {
         credentials.contexts.remove(name);

@@ -123,8 +123,9 @@ enum Command {
     Sweep(policy::SweepArguments),
     /// Ask whether the secret on standard input is good; exit code 10 when it is not
     Verify(verify::VerifyArguments),
-    /// End the secret on standard input, whosever it is
-    Burn(verify::BurnArguments),
+    /// Revoke the secret read from standard input
+    #[command(alias = "burn")]
+    Revoke(verify::RevokeArguments),
     /// Copy the file while the server runs, and look whether the copy is whole
     Backup(backup::BackupArguments),
     /// Put a backup in place: every session and token ends, and the API keys to look at are listed
@@ -141,6 +142,8 @@ enum Command {
     Open(account::OpenArguments),
     /// Ask the API anything: keycroft api GET /api/v1/me
     Api(verify::ApiArguments),
+    /// Print the OpenAPI description of the JSON API
+    Openapi,
     /// Print completions for a shell
     Completions(generate::CompletionsArguments),
     /// Print the manual, or write a page for every command into a folder
@@ -209,7 +212,7 @@ fn answer(command: Command) -> Result<(), exit::Failure> {
         Command::Audit(command) => audit::run(&command),
         Command::Sweep(arguments) => policy::sweep(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
-        Command::Burn(arguments) => verify::burn(&arguments),
+        Command::Revoke(arguments) => verify::revoke(&arguments),
         Command::Backup(arguments) => backup::backup(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
         Command::Check(arguments) => check::check(&arguments),
@@ -219,6 +222,7 @@ fn answer(command: Command) -> Result<(), exit::Failure> {
         Command::Open(arguments) => account::open(&arguments),
         Command::Api(arguments) => verify::api(&arguments),
         Command::Completions(arguments) => generate::completions(&arguments, Arguments::command()),
+        Command::Openapi => generate::openapi(),
         Command::Man(arguments) => generate::man(&arguments, Arguments::command()),
         Command::ServiceUnit(arguments) => service_unit::run(&arguments),
         Command::Version => output::line(concat!("keycroft ", env!("CARGO_PKG_VERSION"))),

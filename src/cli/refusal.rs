@@ -10,7 +10,7 @@ use super::exit::{
 use super::output::relative;
 use super::proxy_bypass;
 use crate::model::credential::Kind;
-use crate::wire::ProblemOut;
+use crate::wire::{ProblemOut, ProblemType};
 
 impl Client {
     /// Why the server could not be asked.
@@ -68,19 +68,12 @@ impl Client {
         let Some(problem) = problem else {
             return self.strange(status, headers);
         };
-        let is_kind = |kind: &str| problem.kind.ends_with(kind);
         let code = match status {
             401 => SIGN_IN_NEEDED,
             403 => REFUSED,
-            404 if problem
-                .detail
-                .as_deref()
-                .is_some_and(|detail| detail.starts_with("There is nothing at this path")) =>
-            {
-                FAILED
-            }
+            404 if problem.is(ProblemType::UnknownPath) => FAILED,
             404 => NOT_FOUND,
-            422 if is_kind(":policy") => REFUSED,
+            422 if problem.is(ProblemType::Policy) => REFUSED,
             400 | 405 | 409 | 413 | 415 | 422 => INVALID,
             429 => TOO_MANY,
             _ => FAILED,

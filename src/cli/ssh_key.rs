@@ -21,7 +21,7 @@ use crate::model::ssh_key::{
     ImportRefusal, ImportedKey, KeyRefusal, KeyRules, Kind, PublicKey, RSA_BITS_FLOOR,
 };
 use crate::model::time::Time;
-use crate::wire::{SshKeyIn, SshKeyOptionsIn, SshKeyOut};
+use crate::wire::{ProblemType, SshKeyIn, SshKeyOptionsIn, SshKeyOut};
 
 const WHAT: &str = "SSH key";
 /// What is read of a file that should hold one key, in bytes.
@@ -316,7 +316,7 @@ fn shared_or(
     again: impl FnOnce() -> Result<Answer, Failure>,
 ) -> Result<Answer, Failure> {
     match answer {
-        Err(failure) if failure.kind.ends_with(":shared-key") => {
+        Err(failure) if failure.kind == ProblemType::SharedKey.as_str() => {
             let why = "another user has the same key: its holder can log in as both of you";
             if !is_interactive() {
                 let failure = Failure {

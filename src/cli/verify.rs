@@ -1,4 +1,4 @@
-//! `keycroft verify` and `keycroft burn`: about a secret on standard input. `keycroft api`: whatever else the API has.
+//! `keycroft verify` and `keycroft revoke`: the secret is read from standard input. `keycroft api`: any call of the API.
 
 use std::io::Read;
 
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::client::{Client, encode};
 use super::connection::{Credential, Remote, Source};
-use super::exit::{FAILED, Failure, NOT_ACTIVE, SIGN_IN_NEEDED, USAGE};
+use super::exit::{FAILED, Failure, INVALID, NOT_ACTIVE, USAGE};
 use super::output::{self, Cell, say};
 use super::prompt;
 
@@ -79,29 +79,28 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
 }
 
 #[derive(Args)]
-pub struct BurnArguments {
+pub struct RevokeArguments {
     #[command(flatten)]
     remote: Remote,
 }
 
-/// `keycroft burn`: the secret on standard input ends itself.
+/// `keycroft revoke`: revokes the secret on standard input.
 ///
 /// # Errors
-/// Exit code 10 when there is no such secret (any more).
-pub fn burn(arguments: &BurnArguments) -> Result<(), Failure> {
+/// Exit code 10 for text that is no complete secret, 6 for a code.
+pub fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
     let client = with_secret(&arguments.remote)?;
-    let hint = client.connection.credential()?.hint();
-    match client.delete("/api/v1/burn") {
-        Ok(_) => {
-            say(&format!("ended {hint}; it is refused from now on"));
-            Ok(())
-        }
-        Err(failure) if failure.code == SIGN_IN_NEEDED => Err(Failure::new(
-            NOT_ACTIVE,
-            format!("{hint} is unknown here, or over already"),
-        )),
-        Err(failure) => Err(failure),
+    let credential = client.connection.credential()?;
+    let hint = credential.hint();
+    if credential.is_code() {
+        return Err(Failure::new(
+            INVALID,
+            format!("{hint} is a one-time code, which cannot be revoked by its possession"),
+        ));
     }
+    client.revoke()?;
+    say(&format!("revoked {hint}"));
+    Ok(())
 }
 
 /// A client whose credential is what stands on standard input, whatever else is configured.

@@ -18,8 +18,8 @@ pub fn show(visitor: Visitor<'_>) -> Markup {
             dt { "Session" } dd { "A browser in which you are signed in. It ends after a week at the latest." }
         }
         h2 { "A secret leaked" }
-        p { "Delete it or rotate it now: it is refused from the very next request on. Whoever holds a secret can end it:" }
-        pre { "keycroft burn < file-with-the-secret" }
+        p { "Delete it or rotate it now: it is rejected from the next request on. Possession of a secret is enough to revoke it:" }
+        pre { "keycroft revoke < file-with-the-secret" }
         h2 { "I lost a secret" }
         p { "Nobody can show it again: keycroft keeps only a hash. Rotate the key, which gives it a new secret under the same name." }
         h2 { "Something is refused" }

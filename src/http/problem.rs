@@ -4,7 +4,7 @@ use rouille::Response;
 
 use super::headers;
 use crate::model::error::{Error, SecretSent};
-use crate::wire::{FieldOut, OauthProblemOut, ProblemOut};
+use crate::wire::{FieldOut, OauthProblemOut, ProblemOut, ProblemType};
 
 /// What went wrong with a request: what the desk says, and what only doors know.
 #[derive(Debug)]
@@ -33,27 +33,18 @@ impl From<Error> for Problem {
     }
 }
 
-/// What a problem is answered with.
+/// The answer to a problem.
 struct Answer {
     status: u16,
     title: &'static str,
-    /// A word after `urn:keycroft:problem:`, where the status does not say all.
-    kind: Option<&'static str>,
+    kind: ProblemType,
 }
 
-const fn answer(status: u16, title: &'static str) -> Answer {
+const fn answer(status: u16, title: &'static str, kind: ProblemType) -> Answer {
     Answer {
         status,
         title,
-        kind: None,
-    }
-}
-
-const fn kind(status: u16, title: &'static str, kind: &'static str) -> Answer {
-    Answer {
-        status,
-        title,
-        kind: Some(kind),
+        kind,
     }
 }
 
@@ -66,33 +57,34 @@ const fn bearer_challenge(sent: SecretSent) -> &'static str {
 }
 
 impl Problem {
+    #[rustfmt::skip]
     const fn answer(&self) -> Answer {
         match self {
-            Self::NoSuchPath => answer(404, "Not found"),
-            Self::Method(_) => answer(405, "Method not allowed"),
-            Self::CrossSite(_) | Self::ForeignForm => kind(403, "Forbidden", "cross-site"),
-            Self::BodyTooLong => answer(413, "Content too large"),
-            Self::MediaType(_) => answer(415, "Unsupported media type"),
-            Self::NotJson | Self::HopByHop(_) => answer(400, "Bad request"),
-            Self::BasicChallenge(_) => answer(401, "Unauthorized"),
+            Self::NoSuchPath => answer(404, "Not found", ProblemType::UnknownPath),
+            Self::Method(_) => answer(405, "Method not allowed", ProblemType::MethodNotAllowed),
+            Self::CrossSite(_) | Self::ForeignForm => answer(403, "Forbidden", ProblemType::CrossSite),
+            Self::BodyTooLong => answer(413, "Content too large", ProblemType::TooLarge),
+            Self::MediaType(_) => answer(415, "Unsupported media type", ProblemType::UnsupportedMediaType),
+            Self::NotJson | Self::HopByHop(_) => answer(400, "Bad request", ProblemType::Malformed),
+            Self::BasicChallenge(_) => answer(401, "Unauthorized", ProblemType::Unauthorized),
             Self::Asked(error) => match error {
-                Error::Unauthenticated { .. } => answer(401, "Unauthorized"),
-                Error::Locked => kind(403, "Forbidden", "locked"),
-                Error::WrongPassword => kind(401, "Unauthorized", "password"),
-                Error::Forbidden { .. } => kind(403, "Forbidden", "permission"),
-                Error::NotAllowed(_) => answer(403, "Forbidden"),
-                Error::PasswordNeeded => kind(403, "Forbidden", "password"),
-                Error::Invalid(_) => answer(422, "Unprocessable content"),
-                Error::AgainstPolicy(_) => kind(422, "Against policy", "policy"),
-                Error::NotFound(_) => answer(404, "Not found"),
-                Error::SharedKey => kind(409, "Conflict", "shared-key"),
-                Error::Conflict(_) => answer(409, "Conflict"),
-                Error::AlreadyDone { .. } => kind(409, "Already done", "already-done"),
-                Error::KeyReused => kind(422, "Unprocessable content", "idempotency-key"),
-                Error::TooMany { .. } => answer(429, "Too many requests"),
-                Error::Unavailable { .. } => answer(503, "Service unavailable"),
-                Error::StorageFull => answer(507, "Insufficient storage"),
-                Error::Fault(_) => answer(500, "Internal server error"),
+                Error::Unauthenticated { .. } => answer(401, "Unauthorized", ProblemType::Unauthorized),
+                Error::Locked => answer(403, "Forbidden", ProblemType::Locked),
+                Error::WrongPassword => answer(401, "Unauthorized", ProblemType::WrongPassword),
+                Error::Forbidden { .. } | Error::NotAllowed(_) => answer(403, "Forbidden", ProblemType::Forbidden),
+                Error::PasswordNeeded => answer(403, "Forbidden", ProblemType::PasswordRequired),
+                Error::Invalid(_) => answer(422, "Unprocessable content", ProblemType::Invalid),
+                Error::AgainstPolicy(_) => answer(422, "Against policy", ProblemType::Policy),
+                Error::NotFound(_) => answer(404, "Not found", ProblemType::NotFound),
+                Error::SharedKey => answer(409, "Conflict", ProblemType::SharedKey),
+                Error::NameTaken(_) => answer(409, "Conflict", ProblemType::NameTaken),
+                Error::Conflict(_) => answer(409, "Conflict", ProblemType::Conflict),
+                Error::AlreadyDone { .. } => answer(409, "Already done", ProblemType::AlreadyDone),
+                Error::KeyReused => answer(422, "Unprocessable content", ProblemType::IdempotencyKey),
+                Error::TooMany { .. } => answer(429, "Too many requests", ProblemType::RateLimited),
+                Error::Unavailable { .. } => answer(503, "Service unavailable", ProblemType::Unavailable),
+                Error::StorageFull => answer(507, "Insufficient storage", ProblemType::StorageFull),
+                Error::Fault(_) => answer(500, "Internal server error", ProblemType::Internal),
             },
         }
     }
@@ -157,10 +149,7 @@ impl Problem {
         } = self.answer();
         let fault = status == 500;
         let problem = ProblemOut {
-            kind: kind.map_or_else(
-                || "about:blank".to_owned(),
-                |kind| format!("urn:keycroft:problem:{kind}"),
-            ),
+            kind: kind.as_str().to_owned(),
             title: title.to_owned(),
             status,
             detail: (!fault).then(|| self.detail()),

@@ -141,7 +141,6 @@ pub const ROUTES: &[Route] = &[
     open("GET", "/metrics", metrics::metrics),
     quick("GET", "/openapi.json", metadata::openapi),
     quick("GET", "/.well-known/oauth-authorization-server", metadata::authorization_server),
-    open("DELETE", "/api/v1/burn", introspect::burn),
     Route { method: "GET", path: "/api/v1/me", needs: Needs::Bearer(api::account::show), lane: Lane::Quick },
     needs("PATCH", "/api/v1/me", BuiltinPermission::AccountWrite, api::account::edit),
     needs("POST", "/api/v1/me/notices/{id}/acknowledge", BuiltinPermission::AccountWrite, api::account::acknowledge_notice),

@@ -293,7 +293,7 @@ impl Permit {
         )
     }
 
-    /// For a secret that ends itself.
+    /// For the revocation of a secret by its possession.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] for a code, which is no credential.
@@ -310,7 +310,7 @@ impl Permit {
                 Ok(Self::new(
                     actor,
                     Right::Presented(presented),
-                    Action::Burn,
+                    Action::Revoke,
                     origin,
                     now,
                 ))

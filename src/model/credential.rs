@@ -367,7 +367,7 @@ impl LastUse {
 #[derive(Debug, Clone)]
 pub struct Ending {
     pub at: Time,
-    /// A word: `deleted`, `burned`, `revoked`, `left`.
+    /// A word: `deleted`, `revoked`, `left`.
     pub reason: String,
 }
 

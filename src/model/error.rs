@@ -47,6 +47,8 @@ pub enum Error {
     NotFound(&'static str),
     /// Another user has the same SSH key, and nobody said that this is intended.
     SharedKey,
+    /// The name is in use, or reserved.
+    NameTaken(String),
     /// The present state of things forbids it.
     Conflict(String),
     /// The same request was hidden_fields out before; the id of what it made.
@@ -113,7 +115,9 @@ impl fmt::Display for Error {
             Self::Locked => f.write_str("Too many wrong passwords in a row. Sign in with a browser that you used before, or ask an admin for a reset link."),
             Self::WrongPassword => f.write_str("The user name or the password is wrong."),
             Self::Forbidden { missing } => write!(f, "This needs the permission {missing}, which this credential does not have."),
-            Self::NotAllowed(sentence) | Self::Conflict(sentence) => f.write_str(sentence),
+            Self::NotAllowed(sentence) | Self::NameTaken(sentence) | Self::Conflict(sentence) => {
+                f.write_str(sentence)
+            },
             Self::SharedKey => f.write_str("Another user has the same key: its holder can log in as both of you. Set \"allow_shared\" to true to add it anyway; admins are notified."),
             Self::PasswordNeeded => f.write_str("This needs your password, typed within the last 10 minutes."),
             Self::Invalid(errors) => match errors.first() {

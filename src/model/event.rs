@@ -29,7 +29,7 @@ pub enum Action {
     SetUp,
     SetUpLink,
     InvitationAccept,
-    Burn,
+    Revoke,
     UserAdd,
     UserEdit,
     UserRole,
@@ -82,7 +82,7 @@ impl Action {
             | Self::SessionDelete
             | Self::SessionDeleteOthers
             | Self::SignOut
-            | Self::Burn
+            | Self::Revoke
             | Self::UserRole
             | Self::UserDisable
             | Self::UserPermissions
@@ -156,7 +156,7 @@ impl Action {
             Self::SetUp => "user.set-up",
             Self::SetUpLink => "user.set-up-link",
             Self::InvitationAccept => "user.accept-invitation",
-            Self::Burn => "credential.burn",
+            Self::Revoke => "credential.revoke",
             Self::UserAdd => "user.add",
             Self::UserEdit => "user.edit",
             Self::UserRole => "user.role",

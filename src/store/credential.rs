@@ -436,7 +436,7 @@ impl Select {
             "SELECT count(*) FROM credentials WHERE {column} = ? AND kind = 'api-key' AND name = ? AND ended_at IS NULL AND id IS NOT ?"
         );
         if self.count(&sql, params![row, name, besides.as_ref().map(Id::as_str)])? > 0 {
-            return Err(Error::Conflict(format!(
+            return Err(Error::NameTaken(format!(
                 "There is an API key named \"{name}\" already; choose another name, or rotate that one."
             )));
         }

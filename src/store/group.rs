@@ -56,10 +56,10 @@ impl Select {
 
 impl Write<'_> {
     /// # Errors
-    /// [`Error::Conflict`] when there is a group of this name.
+    /// [`Error::NameTaken`] when there is a group of this name.
     pub fn add_group(&self, name: &str) -> Result<(), Error> {
         if self.group(name)?.is_some() {
-            return Err(Error::Conflict(format!(
+            return Err(Error::NameTaken(format!(
                 "There is a group named {name} already."
             )));
         }

@@ -144,10 +144,10 @@ impl Select {
     ///
     /// # Errors
     /// [`Error::Fault`] when the file can't be read.
-    pub fn enrollment_codes(&self, now: Time, limit: usize) -> Result<Vec<EnrollmentCode>, Error> {
+    pub fn enrollment_codes(&self, now: Time) -> Result<Vec<EnrollmentCode>, Error> {
         let sql = "SELECT id, uses_left, created_at, expires_at, groups, created_by FROM codes \
-                   WHERE purpose = 'enrollment' AND uses_left > 0 AND expires_at > ? ORDER BY created_at DESC, id LIMIT ?";
-        self.all(sql, params![now.unix(), rows(limit)], |row| {
+                   WHERE purpose = 'enrollment' AND uses_left > 0 AND expires_at > ? ORDER BY created_at DESC, id";
+        self.all(sql, [now.unix()], |row| {
             let created_by: Option<String> = row.get(5)?;
             Ok(EnrollmentCode {
                 id: id(row, 0)?,
@@ -421,7 +421,7 @@ impl Write<'_> {
     fn require_free_host_name(&self, name: &str, besides: Option<HostId>) -> Result<(), Error> {
         let sql = "SELECT count(*) FROM hosts WHERE name = ? AND id IS NOT ?";
         if self.count(sql, params![name, besides.map(|host| host.0)])? > 0 {
-            return Err(Error::Conflict(format!(
+            return Err(Error::NameTaken(format!(
                 "There is a host named {name} already; choose another name, or delete that host first."
             )));
         }

@@ -110,16 +110,16 @@ impl Select {
 
 impl Write<'_> {
     /// # Errors
-    /// [`Error::Conflict`] when there is a service of this name, or was a user.
+    /// [`Error::NameTaken`] when there is a service of this name, or was a user.
     pub fn add_service(&self, name: &str, permissions: &Permissions) -> Result<ServiceId, Error> {
         if self.service(name)?.is_some() {
-            return Err(Error::Conflict(format!(
+            return Err(Error::NameTaken(format!(
                 "There is a service named {name} already."
             )));
         }
         // Proxies hand the owner's name to applications: a service must not pass for a person.
         if self.count("SELECT count(*) FROM users WHERE username = ?", [name])? > 0 {
-            return Err(Error::Conflict(format!(
+            return Err(Error::NameTaken(format!(
                 "{name} is or was a user's name; choose another name for the service."
             )));
         }

@@ -351,7 +351,7 @@ impl Write<'_> {
         besides: Option<Id>,
     ) -> Result<(), Error> {
         if self.ssh_key_name_is_taken(owner, name, besides)? {
-            return Err(Error::Conflict(format!(
+            return Err(Error::NameTaken(format!(
                 "There is an SSH key named \"{name}\" already; choose another name."
             )));
         }

@@ -151,10 +151,10 @@ impl Write<'_> {
     /// Adds a user. The password is hashed before, outside the transaction.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when the name is or was somebody's.
+    /// [`Error::NameTaken`] when the name is or was somebody's.
     pub fn add_user(&self, user: &NewUser, password_hash: Option<&str>) -> Result<UserId, Error> {
         if self.name_is_reserved(&user.username)? {
-            return Err(Error::Conflict(format!(
+            return Err(Error::NameTaken(format!(
                 "The user name {} is taken, or was somebody's and stays reserved; choose another.",
                 user.username
             )));

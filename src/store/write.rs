@@ -113,6 +113,7 @@ fn refusal(error: &Error) -> Option<AuditDetails> {
         | Error::PasswordNeeded
         | Error::Invalid(_)
         | Error::NotFound(_)
+        | Error::NameTaken(_)
         | Error::Conflict(_)
         | Error::SharedKey
         | Error::AlreadyDone { .. }

@@ -11,6 +11,7 @@ mod host;
 mod inventory;
 mod oauth;
 mod policy;
+mod problem;
 mod ssh_key;
 mod user;
 mod verification;
@@ -46,11 +47,15 @@ pub use oauth::{
     DeviceAuthorizationOut, IntrospectionOut, MetadataOut, OauthProblemOut, TokenGrantOut,
 };
 pub use policy::{ExceedingOut, PolicyOut, PolicyPatch, PolicyPreviewOut, SweptOut};
+pub use problem::{FieldOut, ProblemOut, ProblemType};
 pub use user::{
     GroupIn, GroupOut, LinkOut, OffboardOut, OffboardPreviewOut, RolesOut, ServiceIn, ServiceOut,
     ServicePatch, UserIn, UserOut, UserPatch,
 };
 pub use verification::{FORWARDING_HEADERS, IDENTITY_HEADERS, SECRET_HEADERS, is_end_to_end};
+
+/// The description of the JSON API. A test compares it with the route table.
+pub const OPENAPI: &str = include_str!("../../openapi.json");
 
 /// A part of a list.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,31 +63,6 @@ pub struct ListOut<T> {
     pub items: Vec<T>,
     /// What to send as `after` for the next part.
     pub next: Option<String>,
-}
-
-/// An error (RFC 9457).
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ProblemOut {
-    #[serde(rename = "type")]
-    pub kind: String,
-    pub title: String,
-    pub status: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty", default)]
-    pub errors: Vec<FieldOut>,
-    /// What an earlier request with the same `Idempotency-Key` made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
-}
-
-/// What is wrong with one field.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct FieldOut {
-    pub field: String,
-    pub message: String,
 }
 
 /// A backup that a command made.

@@ -616,12 +616,12 @@ fn a_host_credential_is_good_at_the_hosts_doors_alone_and_ends_with_its_host() {
     site.asked(&site.alice, "DELETE", &path, &Value::Null, 204);
     site.ask("GET", KEYS).bearer(&credential).send().expect(401);
     site.asked(&site.alice, "DELETE", &path, &Value::Null, 404);
-    let burnt = self::host(&site, "gpu1").1;
-    site.ask("DELETE", "/api/v1/burn")
-        .bearer(&burnt)
+    let revoked = self::host(&site, "gpu1").1;
+    site.ask("POST", "/oauth/revoke")
+        .form(&[("token", &revoked)])
         .send()
-        .expect(204);
-    site.ask("GET", KEYS).bearer(&burnt).send().expect(401);
+        .expect(200);
+    site.ask("GET", KEYS).bearer(&revoked).send().expect(401);
 }
 
 fn edit_host(site: &Site, id: &str, body: &Value) -> Value {

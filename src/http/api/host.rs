@@ -2,12 +2,12 @@
 
 use rouille::Response;
 
-use super::{Answer, created, list, no_content, ok, once};
+use super::{Answer, created, list, list_part, no_content, ok, once};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
-use crate::wire::{EnrollmentCodeIn, EnrollmentCodeOut, HostOut, HostPatch, ListOut};
+use crate::wire::{EnrollmentCodeIn, EnrollmentCodeOut, HostOut, HostPatch};
 
 pub fn list_hosts(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let part = query::part(context)?;
@@ -40,12 +40,9 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn list_codes(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+    let part = query::part(context)?;
     let codes = context.app().enrollment_codes(caller)?;
-    ok(&ListOut {
-        items: codes.iter().map(EnrollmentCodeOut::of).collect(),
-        next: None,
-    })
+    list_part(&codes, part, EnrollmentCodeOut::of)
 }
 
 pub fn create_code(context: &RequestContext<'_>, caller: &Caller) -> Result<Response, Problem> {

@@ -24,6 +24,7 @@ use serde::Serialize;
 use super::context::RequestContext;
 use super::headers;
 use super::problem::Problem;
+use super::query::Part;
 use crate::app::{Page, Scope};
 use crate::model::caller::Caller;
 use crate::model::credential::Record;
@@ -57,6 +58,18 @@ fn list<T, U: Serialize>(page: &Page<T>, out: impl Fn(&T) -> U) -> Answer {
     ok(&ListOut {
         items: page.items.iter().map(out).collect(),
         next: page.next.clone(),
+    })
+}
+
+/// A part of a list that the store returns at once: `after` is the number of items before it.
+fn list_part<T, U: Serialize>(all: &[T], part: Part, out: impl Fn(&T) -> U) -> Answer {
+    let first = part
+        .after
+        .map_or(0, |after| usize::try_from(after).unwrap_or(usize::MAX));
+    let end = first.saturating_add(part.limit);
+    ok(&ListOut {
+        items: all.iter().skip(first).take(part.limit).map(out).collect(),
+        next: (end < all.len()).then(|| end.to_string()),
     })
 }
 

@@ -1,7 +1,7 @@
 //! `/api/v1/ssh-keys`, and those of others for admins.
 
 use super::user::{scope, scope_to_delete, username};
-use super::{Answer, Problem, created, list, no_content, ok, once};
+use super::{Answer, Problem, created, list, list_part, no_content, ok, once};
 use crate::app::{App, Import, ImportOutcome, ImportedLine};
 use crate::http::context::RequestContext;
 use crate::http::{body, console, gate, headers, query};
@@ -76,12 +76,9 @@ pub fn show_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 
 /// Where one's keys open a login.
 pub fn list_logins(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    query::none(context)?;
+    let part = query::part(context)?;
     let logins = context.app().logins(caller)?;
-    ok(&ListOut {
-        items: logins.iter().map(HostLoginOut::of).collect(),
-        next: None,
-    })
+    list_part(&logins, part, HostLoginOut::of)
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {

@@ -436,7 +436,9 @@ fn again(
             "allow_shared",
             "another user has the same key, and its holder can log in as both of you; tick the box to add it anyway",
         )],
-        Problem::Asked(Error::Conflict(sentence) | Error::NotAllowed(sentence)) => {
+        Problem::Asked(
+            Error::NameTaken(sentence) | Error::Conflict(sentence) | Error::NotAllowed(sentence),
+        ) => {
             vec![FieldError::new(field, sentence)]
         }
         other => return Err(other),

@@ -6,8 +6,8 @@ use super::{Answer, frame, outside, show, signed_in};
 use crate::html::layout::Visitor;
 use crate::html::reference::{self, Call, Part, Subject};
 use crate::http::context::RequestContext;
-use crate::http::service::metadata::OPENAPI;
 use crate::model::error::Error;
+use crate::wire::OPENAPI;
 
 /// `GET /api`, for who is signed in and who is not.
 ///

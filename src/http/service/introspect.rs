@@ -8,10 +8,10 @@ use rouille::Response;
 use super::form::{self, only};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
-use crate::http::{body, gate, headers};
+use crate::http::{body, headers};
 use crate::model::caller::Caller;
 use crate::model::credential::Owner;
-use crate::model::error::{Error, SecretSent};
+use crate::model::error::Error;
 use crate::model::event::Channel;
 use crate::model::secret::{Form, Presented};
 use crate::model::time::Time;
@@ -65,7 +65,7 @@ fn subject(owner: &Owner) -> Cow<'_, str> {
     }
 }
 
-/// Whoever holds a secret may end it: the secret itself is the proof. 200 also for what is unknown (RFC 7009, 2.2).
+/// Revokes a secret; its possession is enough. 200 also for an unknown secret (RFC 7009, 2.2).
 pub fn revoke(context: &RequestContext<'_>) -> Result<Response, Problem> {
     let bytes = body::form(context)?;
     let form = form::read(&bytes);
@@ -75,27 +75,11 @@ pub fn revoke(context: &RequestContext<'_>) -> Result<Response, Problem> {
     {
         match context
             .app()
-            .burn(presented, context.origin(Channel::Api), context.now)
+            .revoke(presented, context.origin(Channel::Api), context.now)
         {
             Ok(()) | Err(Error::Unauthenticated { .. }) => {}
             Err(error) => return Err(error.into()),
         }
     }
     Ok(headers::empty(200))
-}
-
-/// `DELETE /api/v1/burn`: a secret ends itself.
-pub fn burn(context: &RequestContext<'_>) -> Result<Response, Problem> {
-    let presented = gate::presented(context)?;
-    if presented.form == Form::Code {
-        return Err(Error::Unauthenticated {
-            sent: SecretSent::Yes,
-        }
-        .into());
-    }
-    crate::http::query::none(context)?;
-    context
-        .app()
-        .burn(presented, context.origin(Channel::Api), context.now)?;
-    Ok(headers::empty(204))
 }

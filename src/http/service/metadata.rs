@@ -5,10 +5,7 @@ use rouille::Response;
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::http::{headers, query};
-use crate::wire::MetadataOut;
-
-/// The description of the JSON API, kept true by a test.
-pub const OPENAPI: &str = include_str!("../../../openapi.json");
+use crate::wire::{MetadataOut, OPENAPI};
 
 pub fn authorization_server(context: &RequestContext<'_>) -> Result<Response, Problem> {
     query::none(context)?;

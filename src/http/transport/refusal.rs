@@ -7,6 +7,7 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
 use super::body::Body;
+use crate::wire::ProblemType;
 
 /// What the server knows to answer at all; a resource may know less.
 const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -99,6 +100,19 @@ impl Refusal {
         bytes
     }
 
+    const fn kind(self) -> ProblemType {
+        match self.status {
+            StatusCode::METHOD_NOT_ALLOWED => ProblemType::MethodNotAllowed,
+            StatusCode::REQUEST_TIMEOUT => ProblemType::Timeout,
+            StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
+                ProblemType::TooLarge
+            }
+            StatusCode::SERVICE_UNAVAILABLE => ProblemType::Unavailable,
+            StatusCode::INTERNAL_SERVER_ERROR => ProblemType::Internal,
+            _ => ProblemType::Malformed,
+        }
+    }
+
     fn title(self) -> &'static str {
         self.status.canonical_reason().unwrap_or("Error")
     }
@@ -121,11 +135,16 @@ impl Refusal {
                 HeaderValue::from_static(RETRY_AFTER_SECONDS),
             );
         }
+        let (member, value) = if self.status == StatusCode::INTERNAL_SERVER_ERROR {
+            ("request_id", id)
+        } else {
+            ("detail", self.detail)
+        };
         let body = format!(
-            r#"{{"type":"about:blank","title":"{}","status":{},"detail":"{}"}}"#,
+            r#"{{"type":"{}","title":"{}","status":{},"{member}":"{value}"}}"#,
+            self.kind().as_str(),
             self.title(),
             self.status.as_str(),
-            self.detail
         );
         (headers, body)
     }
@@ -174,7 +193,7 @@ mod tests {
         assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())));
         assert_eq!(
             body,
-            r#"{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Full."}"#
+            r#"{"type":"urn:keycroft:problem:unavailable","title":"Service Unavailable","status":503,"detail":"Full."}"#
         );
     }
 }

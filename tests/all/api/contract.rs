@@ -252,7 +252,7 @@ fn own_events_are_filtered_by_action_and_time() {
 
 /// RFC 7009: possession of the secret is enough, and the answer does not tell whether it existed.
 #[test]
-fn secret_is_revoked_by_whoever_has_it() {
+fn possession_of_a_secret_is_enough_to_revoke_it() {
     let site = Site::new();
     site.set_password("bob");
     let revoke = |secret: &str| {
@@ -284,4 +284,236 @@ fn secret_is_revoked_by_whoever_has_it() {
     let new = site.asked(&site.bob, "POST", &rotate, &json!({"grace": "1h"}), 200);
     assert_eq!(revoke(&secret(&old)), 200);
     assert_eq!((works(&secret(&old)), works(&secret(&new))), (false, true));
+}
+
+fn code(site: &Site) -> Value {
+    let path = "/api/v1/hosts/enrollment-codes";
+    site.asked(&site.alice, "POST", path, &json!({}), 201)
+}
+
+#[test]
+fn list_that_is_read_whole_is_paged_too() {
+    let site = Site::new();
+    let mut created: Vec<Value> = (0..3).map(|_| code(&site)["id"].clone()).collect();
+    let mut listed = Vec::new();
+    let mut next = String::new();
+    loop {
+        let path = format!("/api/v1/hosts/enrollment-codes?limit=1{next}");
+        let part = site.asked(&site.alice, "GET", &path, &Value::Null, 200);
+        assert_eq!(part["items"].as_array().unwrap().len(), 1);
+        listed.push(part["items"][0]["id"].clone());
+        let Some(after) = part["next"].as_str() else {
+            break;
+        };
+        next = format!("&after={after}");
+    }
+    created.sort_by_key(Value::to_string);
+    listed.sort_by_key(Value::to_string);
+    assert_eq!(listed, created);
+}
+
+/// One type per remedy: a client decides by it, not by the words.
+#[test]
+fn problem_type_names_the_remedy() {
+    let site = Site::new();
+    let key = site.api_key(&site.bob, &json!({"name": "ci"}));
+    let other = site.api_key(&site.bob, &json!({"name": "other"}));
+    let ssh_key = json!({"public_key": PUBLIC_KEY});
+    for bearer in [&site.alice, &site.bob] {
+        let body = json!({"public_key": PUBLIC_KEY, "allow_shared": true});
+        site.asked(bearer, "POST", "/api/v1/ssh-keys", &body, 201);
+    }
+    let policy = json!({"api_key_lifetime_max": "90d", "api_key_lifetimes": ["30d"], "api_key_lifetime_default": "30d"});
+    site.asked(&site.alice, "PATCH", "/api/v1/policy", &policy, 200);
+    let body = json!({"name": "lab"});
+    for path in ["/api/v1/groups", "/api/v1/services"] {
+        site.asked(&site.alice, "POST", path, &body, 201);
+    }
+    let (key, other) = (
+        format!("{KEYS}/{}", id(&key)),
+        format!("{KEYS}/{}", id(&other)),
+    );
+    let unknown = "/api/v1/api-keys/000000000000";
+    let carol = json!({"username": "carol", "password": crate::fixture::PASSWORD});
+    site.asked(&site.alice, "POST", "/api/v1/users", &carol, 201);
+    let carol_token = site.token("carol");
+    for (bearer, method, path, body, status, kind) in [
+        (
+            &site.bob,
+            "GET",
+            "/api/v1/nothing",
+            Value::Null,
+            404,
+            "unknown-path",
+        ),
+        (
+            &site.bob,
+            "PUT",
+            KEYS,
+            Value::Null,
+            405,
+            "method-not-allowed",
+        ),
+        (
+            &String::new(),
+            "GET",
+            KEYS,
+            Value::Null,
+            401,
+            "unauthorized",
+        ),
+        (
+            &site.bob,
+            "GET",
+            "/api/v1/users",
+            Value::Null,
+            403,
+            "forbidden",
+        ),
+        (&site.bob, "POST", KEYS, json!({"name": ""}), 422, "invalid"),
+        (&site.bob, "POST", KEYS, json!({"nam": "x"}), 422, "invalid"),
+        (
+            &site.bob,
+            "GET",
+            "/api/v1/api-keys?x=1",
+            Value::Null,
+            422,
+            "invalid",
+        ),
+        (
+            &site.bob,
+            "POST",
+            KEYS,
+            json!({"name": "x", "expires_in": "never"}),
+            422,
+            "policy",
+        ),
+        (&site.bob, "GET", unknown, Value::Null, 404, "not-found"),
+        (&site.alice, "GET", &key, Value::Null, 404, "not-found"),
+        (
+            &site.bob,
+            "POST",
+            KEYS,
+            json!({"name": "ci"}),
+            409,
+            "name-taken",
+        ),
+        (
+            &site.bob,
+            "PATCH",
+            &other,
+            json!({"name": "ci"}),
+            409,
+            "name-taken",
+        ),
+        (
+            &site.alice,
+            "POST",
+            "/api/v1/users",
+            json!({"username": "bob"}),
+            409,
+            "name-taken",
+        ),
+        (
+            &site.alice,
+            "POST",
+            "/api/v1/groups",
+            json!({"name": "lab"}),
+            409,
+            "name-taken",
+        ),
+        (
+            &site.alice,
+            "POST",
+            "/api/v1/services",
+            json!({"name": "lab"}),
+            409,
+            "name-taken",
+        ),
+        (
+            &site.alice,
+            "PATCH",
+            "/api/v1/users/alice",
+            json!({"role": "member"}),
+            409,
+            "conflict",
+        ),
+        (
+            &site.bob,
+            "POST",
+            "/api/v1/ssh-keys",
+            ssh_key.clone(),
+            409,
+            "conflict",
+        ),
+        (
+            &carol_token,
+            "POST",
+            "/api/v1/ssh-keys",
+            ssh_key,
+            409,
+            "shared-key",
+        ),
+    ] {
+        let asking = site.ask(method, path);
+        let asking = if bearer.is_empty() {
+            asking
+        } else {
+            asking.bearer(bearer)
+        };
+        let asking = if body.is_null() {
+            asking
+        } else {
+            asking.json(&body)
+        };
+        is_problem(&asking.send(), status, kind);
+    }
+    let create = || site.ask("POST", KEYS).bearer(&site.bob);
+    let long = json!({"name": "x".repeat(70_000)});
+    is_problem(&create().json(&long).send(), 413, "too-large");
+    let form = create().form(&[("name", "x")]);
+    is_problem(&form.send(), 415, "unsupported-media-type");
+    let text = create().body("application/json", "{");
+    is_problem(&text.send(), 400, "malformed");
+    let foreign = create().header("Sec-Fetch-Site", "cross-site");
+    is_problem(
+        &foreign.json(&json!({"name": "x"})).send(),
+        403,
+        "cross-site",
+    );
+    let once = |name: &str| {
+        let asking = create().header("Idempotency-Key", "k");
+        asking.json(&json!({"name": name})).send()
+    };
+    once("once").expect(201);
+    is_problem(&once("once"), 409, "already-done");
+    is_problem(&once("twice"), 422, "idempotency-key");
+    let wrong = json!({"current": "no", "new": "another long password"});
+    let mut last = 0;
+    for _ in 0..50 {
+        let asking = site.ask("POST", "/api/v1/me/password").bearer(&carol_token);
+        let answer = asking.json(&wrong).send();
+        last = answer.status;
+        if last == 429 {
+            assert!(answer.header("Retry-After").is_some());
+            is_problem(&answer, 429, "rate-limited");
+            break;
+        }
+    }
+    assert_eq!(last, 429);
+}
+
+#[track_caller]
+fn is_problem(answer: &crate::fixture::Answer, status: u16, kind: &str) {
+    let text = answer.text();
+    assert_eq!(answer.status, status, "{text}");
+    assert_eq!(
+        answer.header("Content-Type"),
+        Some("application/problem+json")
+    );
+    let problem = answer.json();
+    let urn = format!("urn:keycroft:problem:{kind}");
+    assert_eq!(problem["type"], urn, "{text}");
+    assert_eq!(problem["status"], status);
+    assert!(problem["title"].is_string() && problem["detail"].is_string());
 }

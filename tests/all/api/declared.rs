@@ -63,7 +63,6 @@ pub(super) const DECLARED: &[Declared] = &[
         200,
         none,
     ),
-    row("DELETE", "/api/v1/burn", "burn", 204, none),
     row("GET", "/api/v1/me", "", 200, none),
     row(
         "PATCH",
@@ -526,7 +525,7 @@ impl Declared {
     pub(super) fn takes_credentials(&self) -> bool {
         !matches!(
             self.permission,
-            "-" | "code" | "burn" | "local" | "host" | "operator"
+            "-" | "code" | "local" | "host" | "operator"
         )
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use keycroft::http::{ANY, Needs, ROUTES, Route};
+use keycroft::wire::ProblemType;
 use serde_json::Value;
 
 use super::declared::is_for_machines;
@@ -84,7 +85,7 @@ fn every_reference_leads_somewhere() {
         let pointer = reference.strip_prefix('#').unwrap();
         assert!(document.pointer(pointer).is_some(), "{reference}");
     }
-    for kind in ["schemas", "parameters", "responses", "headers"] {
+    for kind in ["schemas", "parameters", "responses", "headers", "examples"] {
         for name in document["components"][kind].as_object().unwrap().keys() {
             let reference = format!("#/components/{kind}/{name}");
             assert!(found.contains(&reference), "{reference} is used nowhere");
@@ -129,10 +130,10 @@ fn the_shapes_are_those_of_the_wire() {
     check("ApiKeyChange", fields::<wire::ApiKeyPatch>());
     check("NewServiceApiKey", fields::<wire::ApiKeyIn>());
     check("ServiceApiKeyChange", fields::<wire::ApiKeyPatch>());
-    check("ApiKey", fields::<wire::ApiKeyOut>());
+    check("ApiKeyWithSecret", fields::<wire::ApiKeyOut>());
     check("Rotation", fields::<wire::RotateIn>());
     check("NewToken", fields::<wire::TokenIn>());
-    check("Token", fields::<wire::TokenOut>());
+    check("TokenWithSecret", fields::<wire::TokenOut>());
     check("Session", fields::<wire::SessionOut>());
     check("Usage", fields::<wire::UsageOut>());
     check("Explanation", fields::<wire::ExplanationOut>());
@@ -175,13 +176,176 @@ fn the_shapes_are_those_of_the_wire() {
     check("Host", fields::<wire::HostOut>());
     check("HostChange", fields::<wire::HostPatch>());
     check("NewEnrollmentCode", fields::<wire::EnrollmentCodeIn>());
-    check("EnrollmentCode", fields::<wire::EnrollmentCodeOut>());
+    check(
+        "EnrollmentCodeWithSecret",
+        fields::<wire::EnrollmentCodeOut>(),
+    );
     check("Enrollment", fields::<wire::EnrollIn>());
     check("Enrolled", fields::<wire::EnrollOut>());
     check("AuthorizedKeys", fields::<wire::AuthorizedKeysOut>());
     check("LoginKey", fields::<wire::LoginKeyOut>());
     check("Login", fields::<wire::LoginIn>());
     check("Nothing", fields::<wire::NothingIn>());
+}
+
+/// Path, method and operation.
+fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths
+        .flat_map(|(path, item)| {
+            let methods = item.as_object().unwrap().iter();
+            methods
+                .filter(|(method, _)| *method != "parameters")
+                .map(|(method, operation)| (path.as_str(), method.as_str(), operation))
+        })
+        .collect()
+}
+
+#[test]
+fn operation_ids_are_verbs_and_nouns() {
+    const VERBS: &str = "get list create update delete rotate explain add remove import change accept \
+                         reset acknowledge preview offboard enroll report sweep verify introspect revoke start";
+    let document = document();
+    let mut ids = BTreeSet::new();
+    for (path, method, operation) in operations(&document) {
+        let id = operation["operationId"].as_str().unwrap();
+        let noun = id.find(|c: char| c.is_ascii_uppercase());
+        let (verb, noun) = id.split_at(noun.unwrap_or_else(|| panic!("{id}: no noun")));
+        assert!(VERBS.split_whitespace().any(|one| one == verb), "{id}");
+        assert!(
+            noun.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+            "{id}"
+        );
+        assert!(ids.insert(id), "{method} {path}: {id} is used twice");
+    }
+    for id in ["rotateApiKey", "createApiKey", "listTokens", "offboardUser"] {
+        assert!(ids.contains(id), "{id}");
+    }
+}
+
+#[test]
+fn answer_with_a_secret_requires_it_in_its_schema() {
+    let document = document();
+    let schemas = document["components"]["schemas"].as_object().unwrap();
+    let has = |name: &str, list: &str| match &schemas[name][list] {
+        Value::Array(names) => names.iter().any(|one| one == "secret"),
+        names => names.get("secret").is_some(),
+    };
+    for name in schemas.keys() {
+        assert_eq!(has(name, "properties"), has(name, "required"), "{name}");
+    }
+    for (path, method, status) in [
+        ("/api/v1/api-keys", "post", "201"),
+        ("/api/v1/api-keys/{id}/rotate", "post", "200"),
+        ("/api/v1/services/{name}/api-keys", "post", "201"),
+        (
+            "/api/v1/services/{name}/api-keys/{id}/rotate",
+            "post",
+            "200",
+        ),
+        ("/api/v1/tokens", "post", "201"),
+        ("/api/v1/hosts/enrollment-codes", "post", "201"),
+        ("/api/v1/hosts/enroll", "post", "201"),
+        ("/api/v1/hosts/self/rotate", "post", "200"),
+    ] {
+        let answer = &document["paths"][path][method]["responses"][status];
+        let schema = answer["content"]["application/json"]["schema"]["$ref"].as_str();
+        let name = schema.unwrap().rsplit('/').next().unwrap();
+        assert!(has(name, "required"), "{method} {path}: {name}");
+    }
+}
+
+/// The example of a body or an answer.
+fn example<'d>(document: &'d Value, media: &'d Value) -> Option<&'d Value> {
+    let named = media["examples"].as_object();
+    match named.and_then(|examples| examples.values().next()) {
+        Some(example) => {
+            let pointer = example["$ref"].as_str()?.strip_prefix('#')?;
+            document.pointer(pointer)?.get("value")
+        }
+        None => media.get("example"),
+    }
+}
+
+#[test]
+fn operation_has_an_example() {
+    let document = document();
+    for (path, method, operation) in operations(&document) {
+        let responses = operation["responses"].as_object().unwrap().iter();
+        let good = responses.filter(|(status, _)| status.starts_with('2'));
+        let contents = good
+            .map(|(_, answer)| &answer["content"])
+            .chain([&operation["requestBody"]["content"]]);
+        let mut count = operation["x-codeSamples"].as_array().map_or(0, Vec::len);
+        for media in contents
+            .filter_map(Value::as_object)
+            .flat_map(|one| one.values())
+        {
+            assert!(example(&document, media).is_some(), "{method} {path}");
+            count += 1;
+        }
+        assert!(count > 0, "{method} {path}");
+    }
+}
+
+/// Nothing is wrong with the form of an example: 401, 403, 404 and 409 depend on the data.
+#[test]
+fn request_example_is_accepted() {
+    let site = crate::fixture::Site::new();
+    let group = serde_json::json!({"name": "staff"});
+    site.asked(&site.alice, "POST", "/api/v1/groups", &group, 201);
+    let document = document();
+    let mut sent = 0;
+    for (path, method, operation) in operations(&document) {
+        let media = &operation["requestBody"]["content"]["application/json"];
+        let Some(body) = example(&document, media) else {
+            continue;
+        };
+        let path = path
+            .replace("{id}", "4k2m9x0q7w1z")
+            .replace("{username}", "bob")
+            .replace("{name}", "ci");
+        let asking = site.ask(&method.to_uppercase(), &path).bearer(&site.alice);
+        let answer = asking.json(body).send();
+        // The current password is data, too.
+        if path == "/api/v1/me/password" {
+            assert_eq!(answer.fields(), ["current"], "{}", answer.text());
+            continue;
+        }
+        let fine = [200, 201, 204, 401, 403, 404, 409];
+        assert!(
+            fine.contains(&answer.status),
+            "{method} {path} {body}: {}",
+            answer.text()
+        );
+        sent += 1;
+    }
+    assert!(sent > 25, "{sent}");
+}
+
+#[test]
+fn problem_types_are_listed() {
+    let document = document();
+    let listed = &document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"];
+    let listed: BTreeSet<&str> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    for kind in [
+        ProblemType::NameTaken,
+        ProblemType::NotFound,
+        ProblemType::UnknownPath,
+        ProblemType::WrongPassword,
+    ] {
+        assert!(listed.contains(kind.as_str()), "{kind:?}");
+    }
+    assert!(
+        listed
+            .iter()
+            .all(|one| one.starts_with("urn:keycroft:problem:"))
+    );
 }
 
 /// The names of a struct's fields, as its `Deserialize` asks for them.

@@ -1,5 +1,6 @@
 //! Each command's transcript: what it writes, what it says, how it ends.
 
+use keycroft::model::secret::{Form, Secret};
 use serde_json::Value;
 
 use super::support::{Lab, Run, plain};
@@ -345,7 +346,7 @@ fn users_groups_services_policy_and_sweep_through_the_api() {
 }
 
 #[test]
-fn verify_and_burn_take_the_secret_from_standard_input() {
+fn verify_and_revoke_take_the_secret_from_standard_input() {
     let lab = Lab::signed_in();
     let secret = lab.good("api-key create ci --permission account:read --expires never");
     let secret = secret.trim();
@@ -372,19 +373,33 @@ fn verify_and_burn_take_the_secret_from_standard_input() {
             .code,
         5
     );
-    let burned = lab.command().args(["burn"]).fed(secret);
-    assert_eq!(
-        (burned.code, plain(&burned.err).as_str()),
-        (0, "ended kca_ID_…; it is refused from now on")
-    );
+    // `burn` is the hidden alias of the first edition.
+    for command in ["revoke", "burn"] {
+        let revoked = lab.command().args([command]).fed(secret);
+        assert_eq!(
+            (revoked.code, plain(&revoked.err).as_str()),
+            (0, "revoked kca_ID_…")
+        );
+    }
     let verified = lab.command().args(["verify"]).fed(secret);
     assert_eq!(
         (verified.code, verified.err.as_str()),
         (10, "keycroft: not active\n")
     );
-    assert_eq!(lab.command().args(["burn"]).fed(secret).code, 10);
+    assert_eq!(lab.command().args(["revoke"]).fed("nonsense").code, 10);
+    let code = Secret::generate(Form::Code).reveal();
+    assert_eq!(lab.command().args(["revoke"]).fed(&code).code, 6);
     assert_eq!(lab.command().args(["verify"]).fed("nonsense").code, 10);
     assert_eq!(lab.command().args(["verify"]).fed("").code, 2);
+}
+
+#[test]
+fn openapi_prints_the_document_of_the_server() {
+    let lab = Lab::signed_in();
+    assert_eq!(
+        json(&lab.good("openapi")),
+        json(&lab.good("api GET /openapi.json"))
+    );
 }
 
 #[test]

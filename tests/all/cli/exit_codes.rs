@@ -172,7 +172,7 @@ fn secrets_among_the_arguments_are_refused_and_not_repeated() {
     let secret = secret.trim();
     for (arguments, right) in [
         (vec!["verify", secret], "keycroft verify < FILE"),
-        (vec!["burn", secret], "keycroft burn < FILE"),
+        (vec!["revoke", secret], "keycroft revoke < FILE"),
         (
             vec!["login", "--with-token", secret],
             "keycroft login --with-token < FILE",

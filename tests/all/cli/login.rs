@@ -137,7 +137,7 @@ fn what_is_pasted_is_checked_before_it_is_kept() {
     let over = lab.token("bob");
     assert_eq!(
         lab.command()
-            .args(["burn", "--server", &lab.url])
+            .args(["revoke", "--server", &lab.url])
             .fed(&over)
             .code,
         0
@@ -196,7 +196,7 @@ fn logging_out_ends_a_token_and_forgets_an_api_key() {
         (done.code, plain(&done.err).as_str()),
         (
             0,
-            "key: forgot kca_ID_…, which stays good; to end it: keycroft burn\nlab: ended kct_ID_… at the server and forgot it"
+            "key: forgot kca_ID_…, which stays valid; to revoke it: keycroft revoke\nlab: revoked kct_ID_… on the server and forgot it"
         )
     );
     let verify = |secret: &str| {

@@ -71,15 +71,8 @@ fn an_api_key_is_refused_from_the_answer_on() {
 }
 
 #[test]
-fn a_burned_revoked_or_clicked_away_api_key_is_refused_from_the_answer_on() {
+fn a_revoked_or_clicked_away_api_key_is_refused_from_the_answer_on() {
     race(&[
-        Race {
-            what: "burned",
-            make: Lab::key,
-            end: |lab, held| {
-                lab.ask(&held.secret, "DELETE", "/api/v1/burn", &NOTHING, 204);
-            },
-        },
         Race {
             what: "revoked",
             make: Lab::key,
@@ -180,13 +173,6 @@ fn a_token_is_refused_from_the_answer_on() {
             },
         },
         Race {
-            what: "burned",
-            make: Lab::token,
-            end: |lab, held| {
-                lab.ask(&held.secret, "DELETE", "/api/v1/burn", &NOTHING, 204);
-            },
-        },
-        Race {
             what: "revoked",
             make: Lab::token,
             end: |lab, held| {
@@ -246,10 +232,11 @@ fn a_session_is_refused_from_the_answer_on() {
             },
         },
         Race {
-            what: "burned",
+            what: "revoked",
             make: Lab::session,
             end: |lab, held| {
-                lab.ask(&held.secret, "DELETE", "/api/v1/burn", &NOTHING, 204);
+                let asking = lab.site.ask("POST", "/oauth/revoke");
+                asking.form(&[("token", &held.secret)]).send().expect(200);
             },
         },
         Race {
@@ -296,10 +283,11 @@ fn a_hosts_credential_is_refused_from_the_answer_on() {
             },
         },
         Race {
-            what: "burned",
+            what: "revoked",
             make: Lab::host,
             end: |lab, held| {
-                lab.ask(&held.secret, "DELETE", "/api/v1/burn", &NOTHING, 204);
+                let asking = lab.site.ask("POST", "/oauth/revoke");
+                asking.form(&[("token", &held.secret)]).send().expect(200);
             },
         },
         Race {

@@ -558,7 +558,12 @@ fn misuse(
             code,
             with("password", NEW_PASSWORD),
         ),
-        ("DELETE", "/api/v1/burn".to_owned(), code, String::new()),
+        (
+            "POST",
+            "/oauth/revoke".to_owned(),
+            token,
+            format!("token={code}"),
+        ),
         (
             "POST",
             "/oauth/introspect".to_owned(),
@@ -567,7 +572,12 @@ fn misuse(
         ),
         ("GET", format!("/{key}"), token, String::new()),
         ("BREW", format!("/{key}"), token, String::new()),
-        ("DELETE", "/api/v1/burn".to_owned(), session, String::new()),
+        (
+            "POST",
+            "/oauth/revoke".to_owned(),
+            token,
+            format!("token={session}"),
+        ),
     ];
     requests
         .into_iter()

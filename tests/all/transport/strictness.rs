@@ -333,7 +333,7 @@ fn refusals_carry_the_security_headers_and_nothing_else() {
     );
     assert_eq!(
         body,
-        r#"{"type":"about:blank","title":"Bad Request","status":400,"detail":"The path has a character that no path of this server has."}"#
+        r#"{"type":"urn:keycroft:problem:malformed","title":"Bad Request","status":400,"detail":"The path has a character that no path of this server has."}"#
     );
     assert!(find(body.as_bytes(), b"%00").is_none());
 }

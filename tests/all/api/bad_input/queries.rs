@@ -22,6 +22,10 @@ fn queries() {
         "/api/v1/groups",
         "/api/v1/services",
         "/api/v1/services/lab/api-keys",
+        "/api/v1/hosts",
+        "/api/v1/hosts/enrollment-codes",
+        "/api/v1/ssh-keys",
+        "/api/v1/ssh-keys/logins",
     ] {
         for limit in [
             "0",

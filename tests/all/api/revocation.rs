@@ -1,4 +1,4 @@
-//! A secret ends itself, of whatever kind and in whatever state.
+//! `POST /oauth/revoke`: possession of a secret is enough, of any kind but a code and in any state.
 
 use keycroft::model::credential::Kind;
 use keycroft::model::secret::{Form, Secret};
@@ -6,11 +6,10 @@ use serde_json::json;
 
 use crate::fixture::{Site, id, secret, unknown_secret};
 
-fn burn(site: &Site, secret: &str) -> u16 {
-    site.ask("DELETE", "/api/v1/burn")
-        .bearer(secret)
-        .send()
-        .status
+fn revoke(site: &Site, secret: &str) {
+    let asking = site.ask("POST", "/oauth/revoke");
+    let answer = asking.form(&[("token", secret)]).send().expect(200);
+    assert!(answer.body.is_empty());
 }
 
 fn works(site: &Site, secret: &str) -> bool {
@@ -18,7 +17,7 @@ fn works(site: &Site, secret: &str) -> bool {
 }
 
 #[test]
-fn each_kind_ends_itself_once() {
+fn each_kind_is_revoked_by_its_possession() {
     let site = Site::new();
     site.set_password("bob");
     let key = site.api_key(&site.bob, &json!({"name": "k", "permissions": []}));
@@ -35,8 +34,8 @@ fn each_kind_ends_itself_once() {
     assert_eq!(sessions(), 1);
     let token = site.token("bob");
     for one in [&secret(&key), &token, &session] {
-        assert_eq!(burn(&site, one), 204);
-        assert_eq!(burn(&site, one), 401);
+        revoke(&site, one);
+        revoke(&site, one);
         assert!(!works(&site, one));
     }
     assert_eq!(sessions(), 0);
@@ -45,27 +44,20 @@ fn each_kind_ends_itself_once() {
         .bearer(&site.bob)
         .send()
         .json();
-    assert_eq!(ended["items"][0]["ended_reason"], "burned");
+    assert_eq!(ended["items"][0]["ended_reason"], "revoked");
     let event = site
         .events()
         .into_iter()
-        .find(|event| event["target"]["id"] == key["id"] && event["action"] == "credential.burn")
+        .find(|event| event["target"]["id"] == key["id"] && event["action"] == "credential.revoke")
         .unwrap();
     assert_eq!(
         (&event["credential"], &event["outcome"]),
         (&key["id"], &json!("done"))
     );
-    // By Basic too.
-    let key = site.narrow(&site.bob, &[]);
-    site.ask("DELETE", "/api/v1/burn")
-        .basic("x", &key)
-        .send()
-        .expect(204);
-    assert!(!works(&site, &key));
 }
 
 #[test]
-fn what_is_good_for_nothing_else_can_still_end_itself() {
+fn expired_or_disabled_secret_of_a_disabled_user_is_revoked() {
     let site = Site::new();
     let make = |name: &str| {
         site.api_key(
@@ -86,13 +78,18 @@ fn what_is_good_for_nothing_else_can_still_end_itself() {
         .send()
         .expect(200);
     for one in [&expired, &disabled] {
-        assert_eq!(burn(&site, &secret(one)), 204);
-        assert_eq!(burn(&site, &secret(one)), 401);
+        revoke(&site, &secret(one));
+        revoke(&site, &secret(one));
+        let events = site.events().into_iter();
+        let revocations = events.filter(|event| {
+            event["action"] == "credential.revoke" && event["target"]["id"] == one["id"]
+        });
+        assert_eq!(revocations.count(), 1);
     }
 }
 
 #[test]
-fn the_previous_secret_ends_only_itself() {
+fn previous_secret_revokes_only_itself() {
     let site = Site::new();
     let old = site.api_key(&site.bob, &json!({"name": "k"}));
     let rotate = || {
@@ -104,23 +101,23 @@ fn the_previous_secret_ends_only_itself() {
             .json()
     };
     let new = rotate();
-    assert_eq!(burn(&site, &secret(&old)), 204);
+    revoke(&site, &secret(&old));
     assert!(!works(&site, &secret(&old)));
     assert!(works(&site, &secret(&new)));
-    assert_eq!(burn(&site, &secret(&old)), 401);
+    revoke(&site, &secret(&old));
     // After its grace it is good for nothing, and can end nothing else.
     let newer = rotate();
     site.pass(7_200);
-    burn(&site, &secret(&new));
+    revoke(&site, &secret(&new));
     assert!(works(&site, &secret(&newer)));
     // The present one ends the whole.
     let newest = rotate();
-    assert_eq!(burn(&site, &secret(&newest)), 204);
+    revoke(&site, &secret(&newest));
     assert!(!works(&site, &secret(&newer)));
 }
 
 #[test]
-fn codes_and_strangers_end_nothing() {
+fn codes_and_unknown_secrets_revoke_nothing() {
     let site = Site::new();
     let name = keycroft::model::user::Username::parse("bob").unwrap();
     let code = site
@@ -138,13 +135,11 @@ fn codes_and_strangers_end_nothing() {
         "nonsense",
         "",
     ] {
-        assert_eq!(burn(&site, one), 401);
+        revoke(&site, one);
     }
-    assert_eq!(site.ask("DELETE", "/api/v1/burn").send().status, 401);
-    site.ask("DELETE", "/api/v1/burn?x=1")
-        .bearer(&site.bob)
-        .send()
-        .expect(422);
+    // The route of the first edition is gone.
+    let asking = site.ask("DELETE", "/api/v1/burn").bearer(&site.bob);
+    asking.send().expect(404);
     // The right id with another's secret.
     let other = Secret::generate_for(
         Form::Credential(Kind::Token),
@@ -153,7 +148,7 @@ fn codes_and_strangers_end_nothing() {
             .id,
     )
     .reveal();
-    assert_eq!(burn(&site, &other), 401);
+    revoke(&site, &other);
     assert_eq!(site.snapshot(), before);
     assert!(works(&site, &site.bob));
 }
