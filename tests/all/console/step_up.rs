@@ -223,8 +223,8 @@ fn making_or_widening_what_manages_others_asks_and_the_rest_does_not() {
     assert!(!other.is_signed_in());
 }
 
-/// An SSH key is a login on every host: adding, replacing, prolonging and widening one asks; narrowing, renaming and
-/// deleting one does not.
+/// An SSH key is a login on every host: adding, replacing, prolonging and widening one asks, and so do options that let
+/// it do more; narrowing, renaming and deleting one does not.
 #[test]
 fn ssh_key_that_opens_more_asks() {
     const OTHER: &str =
@@ -272,6 +272,29 @@ fn ssh_key_that_opens_more_asks() {
             .contains("IL6u7t")
     );
     site.pass(601);
+    let strict = bob.open(&edit).form(&edit);
+    let strict = strict
+        .set("options.restrict", "yes")
+        .set("options.command", "/usr/bin/rsync --server")
+        .set("options.permitopen", "db.lab.example:5432");
+    assert_eq!(bob.submit(&strict).status, 303);
+    for (field, value) in [
+        ("options.command", ""),
+        ("options.command", "sh"),
+        ("options.permitopen", ""),
+        ("options.permitopen", "db.lab.example:5432 *:*"),
+        ("options.restrict", "no"),
+    ] {
+        let form = bob.open(&edit).form(&edit).set(field, value);
+        let saved = require_then_go_on(&site, &mut bob, &form, BOB);
+        assert_eq!(saved.status, 303, "{field} {value}: {}", saved.text());
+        site.pass(601);
+        let again = bob.open(&edit).form(&edit);
+        let strict = strict
+            .clone()
+            .set("version", again.value("version").unwrap());
+        assert_eq!(bob.submit(&strict).status, 303, "{field} {value}, back");
+    }
     for (field, value) in [
         ("name", "desktop"),
         ("allowed_addresses", "10.0.0.0/8"),
