@@ -502,6 +502,7 @@ fn connection_header_that_names_a_header_of_ours_is_rejected() {
 #[test]
 fn known_id_with_a_wrong_secret_is_answered_as_an_unknown_one() {
     let site = Site::new();
+    site.set_password("alice");
     let key = |name: &str, more: Value| {
         let mut body = json!({"name": name});
         body.as_object_mut()
