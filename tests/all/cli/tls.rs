@@ -188,14 +188,14 @@ fn certificate_that_clients_reject_is_warned_of_at_start() {
     let fine = served(&self_signed(|_| ()));
     assert!(!fine.contains("WARN"), "{fine}");
     let over = served(&self_signed(|params| {
-        params.not_after = date_time_ymd(2021, 1, 1)
+        params.not_after = date_time_ymd(2021, 1, 1);
     }));
     assert!(
         over.contains("c.pem: the certificate expired") && over.contains("days ago"),
         "{over}"
     );
     let early = served(&self_signed(|params| {
-        params.not_before = date_time_ymd(2090, 1, 1)
+        params.not_before = date_time_ymd(2090, 1, 1);
     }));
     assert!(
         early.contains("the certificate is valid only in"),
