@@ -458,13 +458,13 @@ fn from_file(file: &Path) -> Result<String, Failure> {
         Ok(read) if read == ImportedKey::from(read.key.clone()) => Ok(line_of(&read.key)),
         // With options in front: the server reads them.
         Ok(_) => Ok(text.trim().to_owned()),
-        Err(ImportRefusal::Key(KeyRefusal::PrivateKey)) => Err(is_private(file)),
+        Err(ImportRefusal::Key(KeyRefusal::PrivateKey)) => Err(is_private(file, &text)),
         Err(refusal) => Err(Failure::new(INVALID, format!("{name}: {refusal}"))),
     }
 }
 
 /// Whether an argument is the text of a public key in place of its file's name.
-fn is_key_text(text: &str) -> bool {
+pub fn is_key_text(text: &str) -> bool {
     let is_type = |word: &str| {
         ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"]
             .iter()
@@ -479,7 +479,7 @@ fn line_of(key: &PublicKey) -> String {
         .to_owned()
 }
 
-fn is_private(file: &Path) -> Failure {
+fn is_private(file: &Path, text: &str) -> Failure {
     let failure = Failure::new(
         INVALID,
         format!("{}: this is a private key; it was not sent", file.display()),
@@ -487,6 +487,8 @@ fn is_private(file: &Path) -> Failure {
     let public = PathBuf::from(format!("{}.pub", file.display()));
     if public.is_file() {
         failure.hint(format!("keycroft ssh-key add {}", public.display()))
+    } else if text.contains("PuTTY-User-Key-File-") {
+        failure.hint("the line that PuTTYgen shows for OpenSSH, or puttygen FILE -L")
     } else {
         failure.hint("the .pub file beside it, or ssh-keygen -y to make one")
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Read;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -9,7 +10,7 @@ use clap::Args;
 use super::client::Client;
 use super::exit::{Failure, INVALID, NOT_FOUND, USAGE};
 use super::output::{self, Cell, say};
-use super::ssh_key::{any_rules, path_of};
+use super::ssh_key::{any_rules, is_key_text, path_of};
 use crate::model::ssh_key::{
     IMPORT_BYTES_MAX, KeyRefusal, PASTE_BYTES_MAX, parse_authorized_keys_file,
 };
@@ -51,14 +52,19 @@ pub fn run(client: &Client, import: &Import) -> Result<(), Failure> {
             let failure = Failure::new(USAGE, "a folder says itself whose each file is");
             return Err(failure.hint("the same without --user, or the file itself"));
         }
+        require_homes(&import.path)?;
         import_homes(client, &import.path, import.allow_shared)?
     } else {
-        let text = read(&import.path)?;
+        let argument = import.path.to_str().filter(|text| is_key_text(text));
+        let text = match argument {
+            Some(text) => text.to_owned(),
+            None => read(&import.path, Pipes::Read)?,
+        };
         let user = import.user.clone();
         let lines = import_text(client, user.as_deref(), &text, import.allow_shared)
             .map_err(|failure| named(failure, &import.path))?;
         vec![Told {
-            file: import.path.display().to_string(),
+            file: argument.map_or_else(|| import.path.display().to_string(), |_| "text".to_owned()),
             user,
             lines,
         }]
@@ -71,6 +77,26 @@ fn named(mut failure: Failure, path: &Path) -> Failure {
         failure.message = format!("{}: {}", path.display(), failure.message);
     }
     failure
+}
+
+/// Where sshd looks in `.ssh` when nothing else is configured.
+const FILE_NAMES: [&str; 2] = ["authorized_keys", "authorized_keys2"];
+
+/// # Errors
+/// When `folder` is one person's `.ssh`, or its home: nothing in it would be found.
+fn require_homes(folder: &Path) -> Result<(), Failure> {
+    let own = FILE_NAMES
+        .iter()
+        .flat_map(|name| [folder.join(name), folder.join(".ssh").join(name)])
+        .find(|path| fs::symlink_metadata(path).is_ok());
+    own.map_or(Ok(()), |file| {
+        let message = format!(
+            "{}: this is not a folder of home directories",
+            folder.display()
+        );
+        Err(Failure::new(USAGE, message)
+            .hint(format!("keycroft ssh-key import {}", file.display())))
+    })
 }
 
 /// `FOLDER/NAME/.ssh/authorized_keys` of everybody; whoever is not known here, or whose file can't be read, is said
@@ -89,13 +115,12 @@ fn import_homes(client: &Client, folder: &Path, allow_shared: bool) -> Result<Ve
         let Some(user) = name.and_then(|name| Username::parse(name).ok()) else {
             continue;
         };
-        // Where sshd looks when nothing else is configured.
-        for name in ["authorized_keys", "authorized_keys2"] {
+        for name in FILE_NAMES {
             let path = home.join(".ssh").join(name);
             if fs::symlink_metadata(&path).is_err() {
                 continue;
             }
-            let lines = read(&path)
+            let lines = read(&path, Pipes::Refused)
                 .and_then(|text| import_text(client, Some(user.as_str()), &text, allow_shared));
             let lines = match lines {
                 Ok(lines) => lines,
@@ -114,8 +139,17 @@ fn import_homes(client: &Client, folder: &Path, allow_shared: bool) -> Result<Ve
     Ok(all)
 }
 
-/// A whole file that is no larger than one that is looked at. A pipe somebody left in place of it is not waited for.
-fn read(path: &Path) -> Result<String, Failure> {
+/// Whether a file may be a pipe.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pipes {
+    /// The caller named it.
+    Read,
+    /// Anybody may have left it in place of a file: it is not waited for.
+    Refused,
+}
+
+/// A whole file that is no larger than one that is looked at.
+fn read(path: &Path, pipes: Pipes) -> Result<String, Failure> {
     let fail =
         |error: &dyn std::fmt::Display| Failure::new(USAGE, format!("{}: {error}", path.display()));
     let bytes_max = IMPORT_BYTES_MAX as u64 + 1;
@@ -127,7 +161,8 @@ fn read(path: &Path) -> Result<String, Failure> {
             .map_err(|error| fail(&error))?;
     } else {
         let found = fs::metadata(path).map_err(|error| fail(&error))?;
-        if !found.is_file() {
+        let is_pipe = found.file_type().is_fifo() && pipes == Pipes::Read;
+        if !found.is_file() && !is_pipe {
             return Err(fail(&"this is not a file"));
         }
         let file = fs::File::open(path).map_err(|error| fail(&error))?;

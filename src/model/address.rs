@@ -113,20 +113,63 @@ pub fn untrusted_forwarder_advice(peer: &str) -> String {
     )
 }
 
+/// Why a text is not accepted as a network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NetworkError {
+    /// Neither a network nor an address.
+    Syntax,
+    /// Bits outside of the mask are set.
+    HostBits(TwoMeanings),
+}
+
+/// What a network with bits outside of its mask may mean: the network without them, or something smaller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TwoMeanings {
+    wide: IpNet,
+    narrow: IpNet,
+}
+
+impl fmt::Display for TwoMeanings {
+    /// `10.0.0.0/8 or 10.0.0.5`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} or ", self.wide)?;
+        if self.narrow.prefix_len() == self.narrow.max_prefix_len() {
+            self.narrow.addr().fmt(f)
+        } else {
+            self.narrow.fmt(f)
+        }
+    }
+}
+
 /// Parses a network or an address. An IPv4-mapped one becomes IPv4.
 ///
 /// # Errors
 /// A sentence that quotes the text. Bits outside of the mask are rejected, with both possible meanings.
 pub fn parse_network(text: &str) -> Result<IpNet, String> {
-    let quoted = super::text::sanitize(text, 64);
+    let quoted = || super::text::sanitize(text, 64);
+    read_network(text).map_err(|error| match error {
+        NetworkError::Syntax => format!(
+            "\"{}\" is not a network: write one like 10.0.0.0/8, 2001:db8::/32 or a single address",
+            quoted()
+        ),
+        NetworkError::HostBits(meanings) => {
+            format!(
+                "\"{}\" has bits outside of its mask: write {meanings}",
+                quoted()
+            )
+        }
+    })
+}
+
+/// As [`parse_network`], for callers with a sentence of their own.
+///
+/// # Errors
+/// [`NetworkError`].
+pub fn read_network(text: &str) -> Result<IpNet, NetworkError> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(IpNet::from(address.to_canonical()));
     }
-    let written: IpNet = text.parse().map_err(|_| {
-        format!(
-            "\"{quoted}\" is not a network: write one like 10.0.0.0/8, 2001:db8::/32 or a single address"
-        )
-    })?;
+    let written: IpNet = text.parse().map_err(|_| NetworkError::Syntax)?;
     let four = match written {
         IpNet::V6(six) => six.addr().to_ipv4_mapped(),
         IpNet::V4(_) => None,
@@ -140,16 +183,10 @@ pub fn parse_network(text: &str) -> Result<IpNet, String> {
     if other.is_none() && network.addr() == network.network() {
         return Ok(network);
     }
-    let other = other.unwrap_or_else(|| IpNet::from(network.addr()));
-    let other = if other.prefix_len() == other.max_prefix_len() {
-        other.addr().to_string()
-    } else {
-        other.to_string()
-    };
-    Err(format!(
-        "\"{quoted}\" has bits outside of its mask: write {} or {other}",
-        network.trunc()
-    ))
+    Err(NetworkError::HostBits(TwoMeanings {
+        wide: network.trunc(),
+        narrow: other.unwrap_or_else(|| IpNet::from(network.addr())),
+    }))
 }
 
 /// A network of at most 32 bits.

@@ -38,6 +38,8 @@ pub struct MachineUser {
 
 /// The first user ID of people where `/etc/login.defs` names none.
 const UID_MIN_DEFAULT: u32 = 1_000;
+/// The user ID of `nobody`, the kernel's overflow user. It is above those of people.
+const UID_NOBODY: u32 = 65_534;
 
 /// The first user ID of people on this machine.
 #[must_use]
@@ -62,7 +64,7 @@ pub fn is_system_account(login: &str) -> bool {
     let known = users().into_iter().find(|user| user.name == login);
     known
         .or_else(|| user(login))
-        .is_some_and(|user| user.id < uid_min())
+        .is_some_and(|user| user.id < uid_min() || user.id == UID_NOBODY)
 }
 
 fn parse_user(line: &str) -> Option<MachineUser> {
@@ -199,7 +201,7 @@ mod tests {
 
     #[test]
     fn root_is_a_system_account_and_an_unknown_login_is_none() {
-        assert!(is_system_account("root"));
+        assert!(is_system_account("root") && is_system_account("nobody"));
         assert!(!is_system_account("keycroft-nobody-is-called-so"));
     }
 

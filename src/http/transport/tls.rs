@@ -158,22 +158,30 @@ fn examine(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<Vec<String
         format!("{days} day{}", if days == 1 { "" } else { "s" })
     };
     let soon = UnixTime::since_unix_epoch(Duration::from_secs(now.as_secs()) + SOON);
-    Ok(match (at(now), at(soon)) {
-        (Some(webpki::Error::CertExpired { not_after, .. }), _) => {
-            vec![format!("the certificate expired {} ago: clients reject it", days(not_after, now))]
+    let mut reasons = Vec::new();
+    match at(now) {
+        Some(webpki::Error::CertExpired { not_after, .. }) => {
+            let ago = days(not_after, now);
+            return Ok(vec![format!("the certificate expired {ago} ago: clients reject it")]);
         }
-        (Some(webpki::Error::CertNotValidYet { not_before, .. }), _) => vec![format!(
-            "the certificate is valid only in {}: clients reject it, or this machine's clock is wrong", days(now, not_before)
-        )],
-        (Some(webpki::Error::CaUsedAsEndEntity), _) => vec![
+        Some(webpki::Error::CertNotValidYet { not_before, .. }) => {
+            return Ok(vec![format!(
+                "the certificate is valid only in {}: clients reject it, or this machine's clock is wrong", days(now, not_before)
+            )]);
+        }
+        Some(webpki::Error::CaUsedAsEndEntity) => reasons.push(
             "this is a CA certificate used as a server's: many clients reject it, the keycroft command among them; with `openssl req -x509` add -addext basicConstraints=critical,CA:FALSE"
                 .to_owned(),
-        ],
-        (_, Some(webpki::Error::CertExpired { not_after, .. })) => {
-            vec![format!("the certificate expires in {}", days(now, not_after))]
-        }
-        _ => Vec::new(),
-    })
+        ),
+        _ => {}
+    }
+    if let Some(webpki::Error::CertExpired { not_after, .. }) = at(soon) {
+        reasons.push(format!(
+            "the certificate expires in {}",
+            days(now, not_after)
+        ));
+    }
+    Ok(reasons)
 }
 
 fn failed(file: &Path, why: &dyn fmt::Display) -> TlsError {

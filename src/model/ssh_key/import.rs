@@ -6,7 +6,9 @@ use super::{
     Destination, ForcedCommand, KeyOptions, KeyRefusal, KeyRules, Kind, OptionError, PublicKey,
     moment, paste,
 };
-use crate::model::address::{AllowedAddresses, NETWORKS_MAX, parse_network};
+use crate::model::address::{
+    AllowedAddresses, NETWORKS_MAX, NetworkError, TwoMeanings, read_network,
+};
 use crate::model::time::Time;
 
 /// The largest file that is looked at, in bytes.
@@ -62,7 +64,7 @@ pub struct ImportedKey {
     pub options: KeyOptions,
 }
 
-/// Why a line can't be taken over. Like [`KeyRefusal`] it repeats nothing of the line.
+/// Why a line can't be taken over. Like [`KeyRefusal`] it repeats nothing of the line but network addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportRefusal {
     /// The key itself is not accepted.
@@ -79,8 +81,10 @@ pub enum ImportRefusal {
     BadOptions,
     /// `from=` twice.
     RepeatedFrom,
-    /// `from=` with names, wildcards, negations, or allowed_addresses with host bits.
+    /// `from=` with names, wildcards or negations.
     FromPattern,
+    /// `from=` with a network that has bits outside of its mask, which sshd refuses, too.
+    FromHostBits(TwoMeanings),
     /// `from=` with more allowed_addresses than are kept.
     FromTooLong,
     /// `expiry-time=` in local time: which zone's can't be known.
@@ -105,7 +109,10 @@ impl fmt::Display for ImportRefusal {
             Self::UnknownOption => "there is an option in front of this key that sshd does not know: remove it",
             Self::BadOptions => "the options in front of this key are not written as sshd wants them: mind quotes and commas",
             Self::RepeatedFrom => "the option from stands twice in front of this key: make it one list",
-            Self::FromPattern => "the option from may hold IP addresses and networks only: host names, wildcards, exceptions (!) and networks with host bits can't be kept",
+            Self::FromPattern => "the option from may hold IP addresses and networks only: host names, wildcards and exceptions (!) can't be kept",
+            Self::FromHostBits(meanings) => {
+                return write!(f, "the option from holds a network with bits outside of its mask: write {meanings}");
+            }
             Self::FromTooLong => {
                 return write!(f, "the option from holds more than {NETWORKS_MAX} networks: put them together into fewer");
             }
@@ -305,8 +312,11 @@ impl ImportedKey {
             return Err(ImportRefusal::RepeatedFrom);
         }
         let entries: Vec<&str> = list.split(',').collect();
-        if entries.iter().any(|entry| parse_network(entry).is_err()) {
-            return Err(ImportRefusal::FromPattern);
+        for entry in &entries {
+            read_network(entry).map_err(|error| match error {
+                NetworkError::Syntax => ImportRefusal::FromPattern,
+                NetworkError::HostBits(meanings) => ImportRefusal::FromHostBits(meanings),
+            })?;
         }
         self.allowed_addresses =
             AllowedAddresses::parse(&entries).map_err(|_| ImportRefusal::FromTooLong)?;

@@ -66,8 +66,8 @@ impl SshKey {
         ])
     }
 
-    /// Returns whether it opens logins that `before`, the same key before an edit, did not: another key, for longer, or
-    /// from more addresses.
+    /// Returns whether it opens logins that `before`, the same key before an edit, did not: another key, for longer, from
+    /// more addresses, or with options that let it do more.
     #[must_use]
     pub fn opens_more_than(&self, before: &Self) -> bool {
         let lives_longer = match (before.expires_at, self.expires_at) {
@@ -78,6 +78,7 @@ impl SshKey {
         lives_longer
             || !self.key.is_same_key(&before.key)
             || !self.allowed_addresses.lie_within(&before.allowed_addresses)
+            || self.options.loosen(&before.options)
     }
 
     /// `TYPE BASE64 COMMENT`, as in a `.pub` file.

@@ -1,10 +1,10 @@
 //! `/verify`: what proxies are told.
 
 use keycroft::model::credential::Kind;
-use keycroft::model::secret::{Form, Secret};
+use keycroft::model::secret::{Form, Presented, Secret};
 use serde_json::{Value, json};
 
-use crate::fixture::{Answer, Site, id, secret, unknown_secret};
+use crate::fixture::{Answer, Site, id, id_of, secret, unknown_secret};
 
 const IDENTITY: [&str; 7] = [
     "Remote-User",
@@ -495,6 +495,63 @@ fn connection_header_that_names_a_header_of_ours_is_rejected() {
     ] {
         let asking = site.ask("GET", "/verify").bearer(&good);
         check_identity(&asking.header("Connection", line).send());
+    }
+}
+
+/// Ids are public, and an answer still says nothing about them.
+#[test]
+fn known_id_with_a_wrong_secret_is_answered_as_an_unknown_one() {
+    let site = Site::new();
+    site.set_password("alice");
+    let key = |name: &str, more: Value| {
+        let mut body = json!({"name": name});
+        body.as_object_mut()
+            .unwrap()
+            .extend(more.as_object().unwrap().clone());
+        secret(&site.api_key(&site.bob, &body))
+    };
+    let elsewhere = key("elsewhere", json!({"allowed_addresses": ["192.0.2.7"]}));
+    let disabled = key("disabled", json!({}));
+    let path = format!("/api/v1/api-keys/{}", id_of(&disabled));
+    site.asked(&site.bob, "PATCH", &path, &json!({"disabled": true}), 200);
+    let deleted = key("deleted", json!({}));
+    let path = format!("/api/v1/api-keys/{}", id_of(&deleted));
+    site.asked(&site.bob, "DELETE", &path, &Value::Null, 204);
+    let expired = key("expired", json!({"expires_in": "1h"}));
+    site.pass(3_601);
+    let bob = site.token("bob");
+    let known = [
+        key("good", json!({})),
+        elsewhere,
+        disabled,
+        deleted,
+        expired,
+        bob,
+        site.sign_in("alice"),
+    ];
+    let queries = ["", "?permission=users:write", "?challenge=basic", "?x=y"];
+    for right in &known {
+        let right = Presented::parse(right).unwrap();
+        let wrong = Secret::generate_for(right.form, right.id).reveal();
+        let unknown = Secret::generate(right.form).reveal();
+        for query in queries {
+            let path = format!("/verify{query}");
+            let ask = |secret: &str| {
+                let asking = || site.ask("GET", &path);
+                let askings = [
+                    asking().bearer(secret),
+                    asking().basic("x", secret),
+                    asking().header("X-API-Key", secret),
+                ];
+                askings.map(|asking| {
+                    let mut answer = asking.send().expect(401);
+                    // Every answer has an id of its own.
+                    answer.headers.retain(|(name, _)| name != "Request-Id");
+                    (answer.headers, answer.body)
+                })
+            };
+            assert_eq!(ask(&wrong), ask(&unknown), "{path} {:?}", right.form);
+        }
     }
 }
 

@@ -78,6 +78,46 @@ fn ssh_key_in_utf16_as_text_or_from_a_pipe_is_accepted() {
         words.contains("private key") && words.contains("not sent"),
         "{words}"
     );
+    // ssh-keygen can't read it.
+    assert!(
+        words.contains("puttygen FILE -L") && !words.contains("ssh-keygen"),
+        "{words}"
+    );
+}
+
+#[test]
+fn import_takes_the_text_of_a_key_and_a_pipe() {
+    let lab = Lab::signed_in();
+    let done = lab.command().args(["ssh-key", "import", KEY]).done();
+    assert_eq!(done.code, 0, "{done:?}");
+    assert!(done.out.contains("\ttext:1\tadded\t"), "{done:?}");
+    let pipe = "echo '# none' > fifo & \"$0\" ssh-key import fifo";
+    let done = std::process::Command::new("sh")
+        .args([
+            "-c",
+            &format!("mkfifo fifo; {pipe}"),
+            env!("CARGO_BIN_EXE_keycroft"),
+        ])
+        .env_clear()
+        .env("HOME", lab.path("home"))
+        .env("PATH", "/usr/bin:/bin")
+        .current_dir(lab.folder.path())
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+}
+
+#[test]
+fn import_of_one_persons_folder_names_the_file() {
+    let lab = Lab::signed_in();
+    let ssh = lab.path("me/.ssh");
+    fs::create_dir_all(&ssh).unwrap();
+    fs::write(ssh.join("authorized_keys2"), format!("{KEY}\n")).unwrap();
+    for folder in ["me", "me/.ssh"] {
+        let words = lab.bad(&format!("ssh-key import {folder}"), 2);
+        let remedy = "keycroft ssh-key import me/.ssh/authorized_keys2";
+        assert!(words.contains(remedy), "{words}");
+    }
 }
 
 #[test]

@@ -188,14 +188,14 @@ fn certificate_that_clients_reject_is_warned_of_at_start() {
     let fine = served(&self_signed(|_| ()));
     assert!(!fine.contains("WARN"), "{fine}");
     let over = served(&self_signed(|params| {
-        params.not_after = date_time_ymd(2021, 1, 1)
+        params.not_after = date_time_ymd(2021, 1, 1);
     }));
     assert!(
         over.contains("c.pem: the certificate expired") && over.contains("days ago"),
         "{over}"
     );
     let early = served(&self_signed(|params| {
-        params.not_before = date_time_ymd(2090, 1, 1)
+        params.not_before = date_time_ymd(2090, 1, 1);
     }));
     assert!(
         early.contains("the certificate is valid only in"),
@@ -210,13 +210,14 @@ fn certificate_that_clients_reject_is_warned_of_at_start() {
         part(5..7).try_into().unwrap(),
         part(8..10).try_into().unwrap(),
     );
-    let soon = served(&self_signed(|params| {
-        params.not_after = date_time_ymd(part(0..4), month, day)
-    }));
-    assert!(soon.contains("the certificate expires in 4 days"), "{soon}");
+    let soon = date_time_ymd(part(0..4), month, day);
+    let ends = served(&self_signed(|params| params.not_after = soon));
+    assert!(ends.contains("the certificate expires in 4 days"), "{ends}");
     let ca = served(&self_signed(|params| {
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained)
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = soon;
     }));
+    assert!(ca.contains("the certificate expires in 4 days"), "{ca}");
     assert!(
         ca.contains("CA certificate") && ca.contains("basicConstraints=critical,CA:FALSE"),
         "{ca}"

@@ -223,8 +223,8 @@ fn making_or_widening_what_manages_others_asks_and_the_rest_does_not() {
     assert!(!other.is_signed_in());
 }
 
-/// An SSH key is a login on every host: adding, replacing, prolonging and widening one asks; narrowing, renaming and
-/// deleting one does not.
+/// An SSH key is a login on every host: adding, replacing, prolonging and widening one asks, and so do options that let
+/// it do more; narrowing, renaming and deleting one does not.
 #[test]
 fn ssh_key_that_opens_more_asks() {
     const OTHER: &str =
@@ -271,6 +271,30 @@ fn ssh_key_that_opens_more_asks() {
             .unwrap()
             .contains("IL6u7t")
     );
+    site.pass(601);
+    let strict = bob.open(&edit).form(&edit);
+    let strict = strict
+        .set("options.restrict", "yes")
+        .set("options.command", "/usr/bin/rsync --server")
+        .set("options.permitopen", "db.lab.example:5432");
+    assert_eq!(bob.submit(&strict).status, 303);
+    for (field, value) in [
+        ("options.command", ""),
+        ("options.command", "sh"),
+        ("options.permitopen", ""),
+        ("options.permitopen", "db.lab.example:5432 *:*"),
+        ("options.restrict", "no"),
+    ] {
+        let form = bob.open(&edit).form(&edit).set(field, value);
+        let saved = require_then_go_on(&site, &mut bob, &form, BOB);
+        assert_eq!(saved.status, 303, "{field} {value}: {}", saved.text());
+        // Another command may do anything, also the one from before.
+        let again = bob.open(&edit).form(&edit);
+        let strict = strict
+            .clone()
+            .set("version", again.value("version").unwrap());
+        assert_eq!(bob.submit(&strict).status, 303, "{field} {value}, back");
+    }
     site.pass(601);
     for (field, value) in [
         ("name", "desktop"),

@@ -144,7 +144,8 @@ fn passwords_are_gone_from_memory_after_a_sign_in() {
         WRONG,
         WRONG_ENCODED,
         NEW,
-        "keycroft-browser",
+        // SQLite keeps it for as long as the file is open.
+        db.to_str().unwrap(),
     ];
     let begun = Instant::now();
     loop {

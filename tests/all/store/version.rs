@@ -140,7 +140,7 @@ fn what_was_good_in_a_file_of_version_1_is_good() {
     let app = app_state.app().unwrap();
     match app.audit_log().unwrap().verify_events(|_| ()).unwrap() {
         Verdict::Whole { head, .. } => {
-            assert_eq!((head.number, head.hash.hex().as_str()), (20, HEAD))
+            assert_eq!((head.number, head.hash.hex().as_str()), (20, HEAD));
         }
         Verdict::Broken { number } => panic!("event {number}"),
     }

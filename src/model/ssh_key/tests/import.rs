@@ -133,7 +133,6 @@ fn options_are_kept_or_named() {
         (r#"from="*.example.org""#, ImportRefusal::FromPattern),
         (r#"from="10.0.0.*""#, ImportRefusal::FromPattern),
         (r#"from="10.0.0.0/8,!10.0.0.1""#, ImportRefusal::FromPattern),
-        (r#"from="10.0.0.1/8""#, ImportRefusal::FromPattern),
         (r#"from="10.0.0.1, 10.0.0.2""#, ImportRefusal::FromPattern),
         (r#"from="10.0.0.1\",10.0.0.2""#, ImportRefusal::FromPattern),
         (r#"expiry-time="20300101""#, ImportRefusal::LocalExpiry),
@@ -261,4 +260,22 @@ fn a_file_is_looked_at_up_to_a_mebibyte() {
     };
     assert_eq!(file(1_048_576), Ok(1));
     assert_eq!(file(1_048_577), Err(KeyRefusal::TooLong));
+}
+
+/// sshd refuses such a line, too: neither reading may be taken for the one that was meant.
+#[test]
+fn from_with_host_bits_is_rejected_with_both_meanings() {
+    for (list, meanings) in [
+        ("10.0.0.5/8", "10.0.0.0/8 or 10.0.0.5"),
+        ("192.0.2.1,10.0.0.5/8", "10.0.0.0/8 or 10.0.0.5"),
+        ("::ffff:10.0.0.0/8", "::/8 or 10.0.0.0/8"),
+        ("2001:db8::5/32", "2001:db8::/32 or 2001:db8::5"),
+    ] {
+        let refusal = import_one(&format!("from=\"{list}\" {ED25519}")).unwrap_err();
+        let sentence = refusal.to_string();
+        assert!(
+            sentence.ends_with(&format!(": write {meanings}")),
+            "{list}: {sentence}"
+        );
+    }
 }
