@@ -4,13 +4,13 @@ use data_encoding::BASE64;
 
 use super::context::RequestContext;
 use super::problem::Problem;
-use super::transport::Peer;
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
 use crate::model::error::{Error, SecretSent};
 use crate::model::event::Channel;
 use crate::model::permission::BuiltinPermission;
 use crate::model::secret::Presented;
+use crate::transport::Peer;
 
 /// Longest `Authorization` header looked into, in bytes.
 const AUTHORIZATION_BYTES_MAX: usize = 1_024;
