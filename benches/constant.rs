@@ -14,7 +14,7 @@
 use std::net::TcpListener;
 use std::process::ExitCode;
 
-use keycroft::http::transport::{Admission, Lane, Peer, Settings, Stop, serve};
+use keycroft::transport::{Admission, Lane, Peer, Settings, Stop, serve};
 use rouille::{Request, Response};
 
 fn main() -> ExitCode {

@@ -12,6 +12,8 @@ pub mod wire;
 
 pub mod html;
 
+pub mod transport;
+
 pub mod http;
 
 pub mod cli;

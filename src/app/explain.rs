@@ -4,12 +4,11 @@ use std::net::IpAddr;
 
 use super::{App, Scope};
 use crate::model::caller::Caller;
-use crate::model::credential::{Credential, Kind, Record};
+use crate::model::credential::{self, Credential, Kind, Record, RejectReason};
 use crate::model::error::{Error, FieldError};
 use crate::model::permission::Permission;
 use crate::model::secret::Id;
 use crate::model::time::Time;
-use crate::model::user::Disabled;
 
 /// What is asked besides.
 #[derive(Debug, Clone, Default)]
@@ -95,14 +94,23 @@ impl App {
         let seen = self.store().uses.seen_expired(id).own;
         let seen_expired =
             credential.seen_expired || (seen.is_some() && seen == credential.expires_at);
-        let checks = vec![
-            exists(&record),
-            enabled(&credential),
-            not_expired(&credential, seen_expired, caller.now),
-            address_allowed(&credential, circumstances.address),
-            owner_enabled(&credential),
-            permission_held(&credential, circumstances.permission.as_ref()),
-        ];
+        let credential = Credential {
+            seen_expired,
+            ..credential
+        };
+        let mut checks: Vec<Check> = credential
+            .checks(caller.now, circumstances.address)
+            .into_iter()
+            .map(|one| Check {
+                name: name(one.reason),
+                holds: one.holds,
+                sentence: sentence(one, &credential, &record, caller.now, circumstances.address),
+            })
+            .collect();
+        checks.push(permission_held(
+            &credential,
+            circumstances.permission.as_ref(),
+        ));
         Ok(Explanation { record, checks })
     }
 }
@@ -115,83 +123,58 @@ fn check(name: &'static str, holds: impl Into<Option<bool>>, sentence: impl Into
     }
 }
 
-fn exists(record: &Record) -> Check {
-    match &record.ended {
-        None => check("exists", true, "It exists."),
-        Some(ending) => check(
-            "exists",
-            false,
-            format!("It was ended at {} ({}).", ending.at, ending.reason),
-        ),
+/// The name of a check on the wire.
+const fn name(reason: RejectReason) -> &'static str {
+    match reason {
+        RejectReason::Ended => "exists",
+        RejectReason::Disabled => "enabled",
+        RejectReason::Expired => "not_expired",
+        RejectReason::Address => "address_allowed",
+        RejectReason::OwnerDisabled => "owner_enabled",
     }
 }
 
-fn enabled(credential: &Credential) -> Check {
-    match credential.disabled {
-        Disabled::No => check("enabled", true, "It is enabled."),
-        Disabled::Yes => check(
-            "enabled",
-            false,
-            "It is disabled; enable it to use it again.",
-        ),
-    }
-}
-
-fn not_expired(credential: &Credential, seen_expired: bool, now: Time) -> Check {
-    const NAME: &str = "not_expired";
-    match credential.expires_at {
-        None => check(NAME, true, "It never expires."),
-        Some(end) if end <= now => check(NAME, false, format!("It expired at {end}.")),
-        Some(end) if seen_expired => check(
-            NAME,
-            false,
-            format!("It was seen expired; its end {end} lies ahead because the clock went back."),
-        ),
-        Some(end) => check(NAME, true, format!("It expires at {end}.")),
-    }
-}
-
-fn address_allowed(credential: &Credential, address: Option<IpAddr>) -> Check {
-    const NAME: &str = "address_allowed";
-    let allowed_addresses = &credential.allowed_addresses;
-    match address {
-        _ if allowed_addresses.is_everywhere() => {
-            check(NAME, true, "It may be used from everywhere.")
-        }
-        None => check(
-            NAME,
-            None,
-            format!(
-                "It may be used from {allowed_addresses}; say from where it was used (address)."
+fn sentence(
+    check: credential::Check,
+    credential: &Credential,
+    record: &Record,
+    now: Time,
+    address: Option<IpAddr>,
+) -> String {
+    let holds = check.holds == Some(true);
+    match check.reason {
+        RejectReason::Ended => match &record.ended {
+            Some(ending) => format!("It was ended at {} ({}).", ending.at, ending.reason),
+            None => "It exists.".to_owned(),
+        },
+        RejectReason::Disabled if holds => "It is enabled.".to_owned(),
+        RejectReason::Disabled => "It is disabled; enable it to use it again.".to_owned(),
+        RejectReason::Expired => match credential.expires_at {
+            None => "It never expires.".to_owned(),
+            Some(end) if holds => format!("It expires at {end}."),
+            Some(end) if end <= now => format!("It expired at {end}."),
+            Some(end) => format!(
+                "It was seen expired; its end {end} lies ahead because the clock went back."
             ),
-        ),
-        Some(address) if allowed_addresses.allow(address) => check(
-            NAME,
-            true,
-            format!("{address} lies within {allowed_addresses}."),
-        ),
-        Some(address) => check(
-            NAME,
-            false,
-            format!("It may be used from {allowed_addresses}, and {address} lies outside."),
-        ),
+        },
+        RejectReason::Address => {
+            let allowed = &credential.allowed_addresses;
+            match address {
+                _ if allowed.is_everywhere() => "It may be used from everywhere.".to_owned(),
+                None => {
+                    format!("It may be used from {allowed}; say from where it was used (address).")
+                }
+                Some(address) if holds => format!("{address} lies within {allowed}."),
+                Some(address) => {
+                    format!("It may be used from {allowed}, and {address} lies outside.")
+                }
+            }
+        }
+        RejectReason::OwnerDisabled => {
+            let state = if holds { "enabled" } else { "disabled" };
+            format!("Its owner, {}, is {state}.", credential.owner.name())
+        }
     }
-}
-
-fn owner_enabled(credential: &Credential) -> Check {
-    let name = credential.owner.name();
-    if credential.owner.is_enabled() {
-        return check(
-            "owner_enabled",
-            true,
-            format!("Its owner, {name}, is enabled."),
-        );
-    }
-    check(
-        "owner_enabled",
-        false,
-        format!("Its owner, {name}, is disabled."),
-    )
 }
 
 fn permission_held(credential: &Credential, permission: Option<&Permission>) -> Check {

@@ -36,7 +36,7 @@ pub enum NoControl {
 /// # Errors
 /// [`NoControl`], before anything was sent.
 pub fn connect(path: &Path) -> Result<UnixStream, NoControl> {
-    let socket = crate::http::control_socket_path(path);
+    let socket = crate::transport::control_socket_path(path);
     let rejected = |why: &str| Err(NoControl::Rejected(format!("{}: {why}", socket.display())));
     match fs::symlink_metadata(&socket) {
         Ok(found) if std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) => {}

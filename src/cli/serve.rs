@@ -13,10 +13,10 @@ use super::exit::{FAILED, Failure, USAGE};
 use super::operator::Database;
 use super::serve_file::ServeFile;
 use super::systemd;
-use crate::http::transport::{ControlSocket, Settings as Wire, Stop, TlsFiles};
 use crate::http::{self, Settings};
 use crate::model::address::AllowedAddresses;
 use crate::model::code::Purpose;
+use crate::transport::{ControlSocket, Settings as Wire, Stop, TlsFiles, control_socket_path};
 
 /// Where to listen when nothing else is said.
 const LISTEN: &str = "127.0.0.1:8420";
@@ -222,7 +222,7 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
     let control = match ControlSocket::bind(&path) {
         Ok(socket) => Some(Arc::new(socket)),
         Err(error) => {
-            let socket = http::control_socket_path(&path);
+            let socket = control_socket_path(&path);
             log::warn!(
                 "{}: the control socket cannot be bound: {error}; local commands fail while this server runs",
                 socket.display()

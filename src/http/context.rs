@@ -8,7 +8,6 @@ use std::sync::{Arc, OnceLock};
 use rouille::Request;
 
 use super::problem::Problem;
-use super::transport::Peer;
 use crate::app::{App, AppState};
 use crate::model::address::{AllowedAddresses, untrusted_forwarder_advice};
 use crate::model::error::Error;
@@ -16,6 +15,7 @@ use crate::model::event::{Channel, Origin};
 use crate::model::secret::{Id, hide_secrets, random_characters};
 use crate::model::text::{cut, sanitize};
 use crate::model::time::Time;
+use crate::transport::Peer;
 use crate::wire::FORWARDING_HEADERS;
 
 /// Longest program name kept of a `User-Agent`, in characters.

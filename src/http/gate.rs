@@ -4,7 +4,6 @@ use data_encoding::BASE64;
 
 use super::context::RequestContext;
 use super::problem::Problem;
-use super::transport::Peer;
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
 use crate::model::error::{Error, SecretSent};
@@ -12,6 +11,7 @@ use crate::model::event::Channel;
 use crate::model::permission::BuiltinPermission;
 use crate::model::secret::Presented;
 use crate::model::text::sanitize;
+use crate::transport::Peer;
 use crate::wire::is_end_to_end;
 
 /// Longest `Authorization` header looked into, in bytes.

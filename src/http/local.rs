@@ -8,9 +8,9 @@ use rouille::Request;
 
 use super::context::{ServerState, Settings};
 use super::respond::respond_to;
-use super::transport::Peer;
 use crate::app::AppState;
 use crate::model::error::Error;
+use crate::transport::Peer;
 
 /// A server without a socket.
 pub struct LocalServer {

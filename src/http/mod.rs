@@ -14,11 +14,9 @@ mod respond;
 mod route;
 mod serve;
 mod service;
-pub mod transport;
 
 pub use context::{ServerState, Settings};
 pub use local::{LocalAnswer, LocalServer};
 pub use respond::{admit, respond, respond_to};
 pub use route::{ANY, Needs, ROUTES, Route};
 pub use serve::{ServeError, listen, serve};
-pub use transport::control_socket_path;

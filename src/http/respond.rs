@@ -6,9 +6,9 @@ use super::console::STEP_UP;
 use super::context::{RequestContext, ServerState};
 use super::problem::Problem;
 use super::route::{ANY, AUTHORIZED_KEYS, Called, Needs, ROUTES, Route};
-use super::transport::{Admission, Lane, Peer};
 use super::{console, gate, headers, host};
 use crate::model::permission::BuiltinPermission;
+use crate::transport::{Admission, Lane, Peer};
 
 /// Longest body of an ordinary call, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1_024;

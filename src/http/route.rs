@@ -8,9 +8,9 @@ use super::context::RequestContext;
 use super::host;
 use super::problem::Problem;
 use super::service::{device, health, introspect, metadata, metrics, verify};
-use super::transport::Lane;
 use crate::model::caller::Caller;
 use crate::model::permission::BuiltinPermission;
+use crate::transport::Lane;
 
 /// Answers anybody.
 pub type Open = fn(&RequestContext<'_>) -> Result<Response, Problem>;

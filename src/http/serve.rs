@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::context::{ServerState, Settings};
 use super::respond::{admit, respond_to};
-use super::transport;
 use crate::app::AppState;
+use crate::transport;
 
 /// Why the server did not start, in one line.
 #[derive(Debug)]

@@ -242,6 +242,15 @@ pub enum RejectReason {
     OwnerDisabled,
 }
 
+/// One condition of validity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Check {
+    /// The reason to reject when it fails.
+    pub reason: RejectReason,
+    /// `None`: it depends on an address that is unknown.
+    pub holds: Option<bool>,
+}
+
 impl RejectReason {
     /// One sentence for the person or an admin who asks why.
     #[must_use]
@@ -284,29 +293,40 @@ impl Credential {
             .then_some(SecretSlot::Previous)
     }
 
-    /// Whether it is good at `now` from `address` (`None`: the address is not known, so that a limit to addresses refuses).
+    /// The conditions of validity, in the order in which verification goes through them. `address` may be unknown.
+    #[must_use]
+    pub fn checks(&self, now: Time, address: Option<IpAddr>) -> [Check; 5] {
+        let allowed = &self.allowed_addresses;
+        let in_allowed = if allowed.is_everywhere() {
+            Some(true)
+        } else {
+            address.map(|address| allowed.allow(address))
+        };
+        [
+            (
+                RejectReason::Ended,
+                Some(!self.ended && self.digest.is_some()),
+            ),
+            (RejectReason::Disabled, Some(self.disabled == Disabled::No)),
+            (
+                RejectReason::Expired,
+                Some(!self.seen_expired && !self.is_past_its_end(now)),
+            ),
+            (RejectReason::Address, in_allowed),
+            (RejectReason::OwnerDisabled, Some(self.owner.is_enabled())),
+        ]
+        .map(|(reason, holds)| Check { reason, holds })
+    }
+
+    /// Checks validity at `now` from `address`. An unknown address fails a limit to addresses.
     ///
     /// # Errors
-    /// The first link of the chain that fails.
+    /// The reason of the first check that does not hold.
     pub fn check(&self, now: Time, address: Option<IpAddr>) -> Result<(), RejectReason> {
-        if self.ended || self.digest.is_none() {
-            return Err(RejectReason::Ended);
-        }
-        if self.disabled == Disabled::Yes {
-            return Err(RejectReason::Disabled);
-        }
-        if self.seen_expired || self.is_past_its_end(now) {
-            return Err(RejectReason::Expired);
-        }
-        let allowed = self.allowed_addresses.is_everywhere()
-            || address.is_some_and(|address| self.allowed_addresses.allow(address));
-        if !allowed {
-            return Err(RejectReason::Address);
-        }
-        if !self.owner.is_enabled() {
-            return Err(RejectReason::OwnerDisabled);
-        }
-        Ok(())
+        let mut checks = self.checks(now, address).into_iter();
+        checks
+            .find(|check| check.holds != Some(true))
+            .map_or(Ok(()), |check| Err(check.reason))
     }
 
     /// Whether its end has come: at the very second of `expires_at` it is over.

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use keycroft::app::{App, AppState};
 use keycroft::clock::Clock;
-use keycroft::http::transport::Peer;
 use keycroft::http::{ServerState, Settings, admit, respond_to};
 use keycroft::model::address::AllowedAddresses;
 use keycroft::model::credential::Kind;
@@ -15,6 +14,7 @@ use keycroft::model::password::Password;
 use keycroft::model::secret::{Form, Id, Presented, Secret};
 use keycroft::model::time::{Time, WantedEnd};
 use keycroft::model::user::{NewUser, Role, Username};
+use keycroft::transport::Peer;
 use rusqlite::types::ValueRef;
 use serde_json::Value;
 use tempfile::TempDir;

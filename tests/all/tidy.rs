@@ -33,7 +33,7 @@ const fn only(word: &'static str, places: &'static [&'static str]) -> Rule {
     Rule { word, places }
 }
 
-const TRANSPORT: &[&str] = &["http/transport/"];
+const TRANSPORT: &[&str] = &["transport/"];
 
 /// Who may say what. A word stands for itself, not for a part of a longer one; `::` at its end asks for a path that
 /// begins with it (a package, not one of our own modules of the same name).
@@ -44,15 +44,23 @@ const RULES: &[Rule] = &[
     only("INSERT", &["store/"]),
     only("PRAGMA", &["store/"]),
     only("maud", &["html/"]),
-    only("rouille", &["http/"]),
+    only("rouille", &["http/", "transport/"]),
     only("hyper", TRANSPORT),
     only("tokio", TRANSPORT),
     only("rustls", TRANSPORT),
     only("tokio_rustls", TRANSPORT),
     only("async", TRANSPORT),
     only("await", TRANSPORT),
-    only("socket2", &["http/transport/", "http/serve.rs"]),
-    only("TcpListener", &["http/", "cli/serve.rs", "cli/systemd.rs"]),
+    only("socket2", &["transport/", "http/serve.rs"]),
+    only(
+        "TcpListener",
+        &[
+            "transport/",
+            "http/serve.rs",
+            "cli/serve.rs",
+            "cli/systemd.rs",
+        ],
+    ),
     only("serde", &["wire/", "http/", "cli/"]),
     only("serde_json", &["http/", "cli/", "wire/credential.rs"]),
     only("form_urlencoded", &["http/"]),
@@ -68,12 +76,7 @@ const RULES: &[Rule] = &[
     only("SystemTime", &["clock.rs"]),
     only(
         "Instant",
-        &[
-            "http/transport/",
-            "store/lock.rs",
-            "store/writer.rs",
-            "cli/",
-        ],
+        &["transport/", "store/lock.rs", "store/writer.rs", "cli/"],
     ),
     // Randomness and secrets.
     only("getrandom", &["model/secret.rs"]),
@@ -84,11 +87,11 @@ const RULES: &[Rule] = &[
         &[
             "model/secret.rs",
             "model/ssh_key/blob.rs",
-            "http/transport/tls.rs",
+            "transport/tls.rs",
         ],
     ),
     only("argon2", &["model/password.rs"]),
-    only("zeroize", &["model/", "cli/", "http/transport/tls.rs"]),
+    only("zeroize", &["model/", "cli/", "transport/tls.rs"]),
     only("ssh_key::", &["model/ssh_key/"]),
     only("ipnet", &["model/address.rs", "model/network_prefix.rs"]),
     only("humantime", &["model/time.rs"]),
@@ -112,8 +115,12 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("app", &["model", "store", "clock"]),
     ("wire", &["model"]),
     ("html", &["model"]),
-    ("http", &["model", "wire", "app", "html"]),
-    ("cli", &["model", "wire", "app", "http", "clock"]),
+    ("transport", &[]),
+    ("http", &["model", "wire", "app", "html", "transport"]),
+    (
+        "cli",
+        &["model", "wire", "app", "transport", "http", "clock"],
+    ),
 ];
 
 /// Names that say nothing of what is inside.

@@ -27,7 +27,6 @@ use super::context::RequestContext;
 use super::problem::Problem;
 use super::respond::find;
 use super::route::Needs;
-use super::transport::Peer;
 use super::{gate, headers};
 use crate::html::form::Input;
 use crate::html::layout::{AdminPages, Flash, Frame, Outside, Theme, Visitor};
@@ -42,6 +41,7 @@ use crate::model::password::Password;
 use crate::model::permission::Permission;
 use crate::model::secret::{Digest, Id, Presented, random_characters};
 use crate::model::user::Role;
+use crate::transport::Peer;
 
 /// What a page may do: load our own stylesheet, script and icon, and send forms to us.
 const CSP_PAGE: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \

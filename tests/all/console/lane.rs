@@ -7,8 +7,8 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use keycroft::http::transport::{Lane, Peer, PoolLimits, Settings, Stop, serve};
 use keycroft::http::{Needs, ROUTES, ServerState, admit, listen, respond};
+use keycroft::transport::{Lane, Peer, PoolLimits, Settings, Stop, serve};
 use rouille::{Request, Response};
 
 use super::markup;

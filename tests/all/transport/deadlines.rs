@@ -1,6 +1,6 @@
 //! Time: whoever takes too long is told if possible, and let go.
 
-use keycroft::http::transport::{Deadlines, Settings};
+use keycroft::transport::{Deadlines, Settings};
 
 use super::support::{Client, SOON, Server, settings, until};
 

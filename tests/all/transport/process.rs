@@ -73,7 +73,7 @@ fn be_the_server(role: &str) {
     settings.signals = true;
     if let Some(folder) = role.strip_prefix("tls ") {
         let folder = std::path::Path::new(folder);
-        settings.tls = Some(keycroft::http::transport::TlsFiles {
+        settings.tls = Some(keycroft::transport::TlsFiles {
             certificate: folder.join("certificate.pem"),
             key: folder.join("key.pem"),
         });

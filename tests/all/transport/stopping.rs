@@ -77,15 +77,15 @@ fn stopping_has_a_deadline() {
 #[test]
 fn a_server_may_be_told_before_it_begins() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let stop = keycroft::http::transport::Stop::new();
+    let stop = keycroft::transport::Stop::new();
     stop.now();
-    let ended = keycroft::http::transport::serve(
+    let ended = keycroft::transport::serve(
         &settings(),
         vec![listener],
         &stop,
         || Ok::<_, String>(()),
-        |_, _| keycroft::http::transport::Admission {
-            lane: keycroft::http::transport::Lane::Quick,
+        |_, _| keycroft::transport::Admission {
+            lane: keycroft::transport::Lane::Quick,
             body_bytes_max: 0,
         },
         |(), _, _| rouille::Response::empty_204(),
@@ -97,13 +97,13 @@ fn a_server_may_be_told_before_it_begins() {
 #[test]
 fn a_house_that_does_not_open_is_told_at_once() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let ended = keycroft::http::transport::serve(
+    let ended = keycroft::transport::serve(
         &settings(),
         vec![listener],
-        &keycroft::http::transport::Stop::new(),
+        &keycroft::transport::Stop::new(),
         || Err::<(), _>("no such file"),
-        |_, _| keycroft::http::transport::Admission {
-            lane: keycroft::http::transport::Lane::Quick,
+        |_, _| keycroft::transport::Admission {
+            lane: keycroft::transport::Lane::Quick,
             body_bytes_max: 0,
         },
         |(), _, _| rouille::Response::empty_204(),

@@ -8,9 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use keycroft::http::transport::{
-    Admission, Deadlines, Lane, Peer, PoolLimits, Settings, Stop, serve,
-};
+use keycroft::transport::{Admission, Deadlines, Lane, Peer, PoolLimits, Settings, Stop, serve};
 use rouille::{Request, Response, ResponseBody};
 use socket2::{Domain, SockRef, Socket, Type};
 
