@@ -25,8 +25,6 @@ use crate::store::{HostContact, NewRow, Page, Wanted, Write};
 const NOT_FOUND: Error = Error::NotFound("host");
 /// How long the secret before a rotation is valid at the longest.
 const ROTATION_GRACE: Duration = Duration::from_secs(86_400);
-/// Enrollment codes that a list shows.
-
 /// What is known of what each host was last told: so that asking again costs nothing while nothing changed.
 pub(super) type Copies = Arc<Mutex<HashMap<HostId, Copy>>>;
 

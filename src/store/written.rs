@@ -130,7 +130,10 @@ mod tests {
             ("INSERT INTO user_permissions VALUES (1, 'metrics')", true),
             ("DELETE FROM service_permissions", true),
             ("SELECT * FROM credentials", false),
-            ("INSERT INTO throttle VALUES ('a', 1, 1)", false),
+            (
+                "INSERT INTO throttle (bucket, since, count) VALUES ('a', 1, 1)",
+                false,
+            ),
             ("UPDATE installation SET last_backup_at = 1", false),
             ("DELETE FROM ssh_keys", false),
             ("DELETE FROM usage_days", false),
