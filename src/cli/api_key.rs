@@ -1,11 +1,11 @@
 //! `keycroft api-key`.
 
 use clap::{Args, Subcommand};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::client::{Client, encode};
 use super::connection::Remote;
+use super::created::name_created;
 use super::exit::{Failure, USAGE};
 use super::explain::{KeyOwner, Question, explain};
 use super::lookup::find_id;
@@ -238,36 +238,6 @@ pub fn api_key(arguments: ApiKeyArguments) -> Result<(), Failure> {
             question,
             owner,
         } => explain(&client, &owner.path(), "API key", &key, &question),
-    }
-}
-
-/// A credential of a list, as far as its creator is concerned.
-#[derive(Deserialize)]
-struct Created {
-    id: String,
-    name: String,
-    #[serde(rename = "created_by")]
-    creator: Option<String>,
-}
-
-/// Names the credentials that the one with this id created, before it is deleted without them.
-pub(super) fn name_created(client: &Client, id: &str) {
-    let mut names = Vec::new();
-    for (noun, path) in [("API key", "/api/v1/api-keys"), ("token", "/api/v1/tokens")] {
-        let listed = client
-            .list(path)
-            .and_then(|listed| listed.parse::<Created>());
-        for one in listed.unwrap_or_default() {
-            if one.creator.as_deref() == Some(id) {
-                names.push(format!("{noun} {} ({})", one.name, one.id));
-            }
-        }
-    }
-    if !names.is_empty() {
-        say(&format!(
-            "it created {}; pass --with-made to delete what it created, too",
-            names.join(", ")
-        ));
     }
 }
 

@@ -13,6 +13,7 @@ mod client;
 mod config;
 mod connection;
 mod control;
+mod created;
 mod environment;
 mod event;
 mod exit;

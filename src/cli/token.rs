@@ -2,9 +2,10 @@
 
 use clap::{Args, Subcommand};
 
-use super::api_key::{KEY_HEADINGS, name_created, some};
+use super::api_key::{KEY_HEADINGS, some};
 use super::client::Client;
 use super::connection::Remote;
+use super::created::name_created;
 use super::exit::Failure;
 use super::explain::{KeyOwner, Question, explain};
 use super::lookup::find_id;
