@@ -1,0 +1,90 @@
+//! Ending credentials: one and its tokens, a replaced session, the previous secret, a user's sessions.
+
+use rusqlite::params;
+
+use super::super::cache::Concern;
+use super::super::write::Write;
+use super::TOKENS_MADE;
+use crate::model::credential::{Kind, OwnerId};
+use crate::model::error::Error;
+use crate::model::secret::{Digest, Id};
+use crate::model::user::UserId;
+
+impl Write<'_> {
+    /// Ends a credential at once, and the tokens that an API key or a token made, and those that they made; of an API key
+    /// also the links and codes that go back to it. API keys keep a row without digests for their reason; of others
+    /// nothing is kept.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn end_credential(&self, id: Id, kind: Kind, reason: &str) -> Result<(), Error> {
+        if kind.is_bearer() {
+            let sql = format!(
+                "{TOKENS_MADE} DELETE FROM credentials WHERE kind = 'token' AND id IN made RETURNING id"
+            );
+            self.execute_returning(&sql, [id.as_str()])?;
+        }
+        match kind {
+            Kind::ApiKey => {
+                self.end_codes_made_by(id)?;
+                let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL, ended_at = ?, ended_reason = ? WHERE id = ? AND ended_at IS NULL";
+                self.execute_for(
+                    Concern::Credential(id),
+                    sql,
+                    params![self.now.unix(), reason, id.as_str()],
+                )?;
+            }
+            Kind::Token | Kind::Session | Kind::Host => {
+                self.execute_for(
+                    Concern::Credential(id),
+                    "DELETE FROM credentials WHERE id = ?",
+                    [id.as_str()],
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the session that a browser had before it signed in anew, if the browser really has its secret; its id.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn end_replaced_session(&self, id: Id, presented: &Digest) -> Result<Option<Id>, Error> {
+        let Some(session) = self.credential(id)? else {
+            return Ok(None);
+        };
+        let is_its_own = session
+            .digest
+            .is_some_and(|digest| digest.matches(presented));
+        if session.kind != Kind::Session || !is_its_own {
+            return Ok(None);
+        }
+        self.end_credential(id, Kind::Session, "replaced")?;
+        Ok(Some(id))
+    }
+
+    /// Ends the secret before the last rotation.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn end_previous_secret(&self, id: Id) -> Result<(), Error> {
+        self.execute_for(
+            Concern::Credential(id),
+            "UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL WHERE id = ?",
+            [id.as_str()],
+        )
+        .map(|_| ())
+    }
+
+    /// Ends the sessions of a user but `keep`; how many.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be written.
+    pub fn end_sessions(&self, user: UserId, keep: Option<Id>) -> Result<usize, Error> {
+        self.execute_for(
+            Concern::Owner(OwnerId::User(user)),
+            "DELETE FROM credentials WHERE user_id = ? AND kind = 'session' AND id IS NOT ?",
+            params![user.0, keep.as_ref().map(Id::as_str)],
+        )
+    }
+}

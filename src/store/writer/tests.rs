@@ -1,0 +1,145 @@
+//! The writer alone: batches, panics, and the bound of its queue.
+
+use std::sync::atomic::AtomicUsize;
+use std::sync::mpsc::channel;
+
+use super::super::file;
+use super::*;
+use crate::model::time::Time;
+
+/// P3: however fast or slow the disk is.
+#[test]
+fn what_has_gathered_is_committed_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keycroft.db");
+    file::create(&path, Time::from_unix(0)).unwrap();
+    let mut connection = file::open_to_write(&path).unwrap();
+    let commits = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&commits);
+    let count = move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        false
+    };
+    connection.commit_hook(Some(count)).unwrap();
+    let writer = start(connection);
+    let (entered, inside) = channel();
+    let (gate, opens) = channel::<()>();
+    let (told, answers) = channel();
+    let held = add(&told, move || {
+        entered.send(()).unwrap();
+        opens.recv().unwrap();
+    });
+    assert!(writer.send(held).is_ok());
+    inside.recv().unwrap();
+    for _ in 0..BATCH_MAX + 10 {
+        assert!(writer.send(add(&told, || ())).is_ok());
+    }
+    assert_eq!(commits.load(Ordering::SeqCst), 0);
+    gate.send(()).unwrap();
+    let answered: Vec<Result<(), Error>> = answers.iter().take(BATCH_MAX + 11).collect();
+    assert!(answered.iter().all(Result::is_ok));
+    // The one that was held, as many as go into one transaction, and the rest.
+    assert_eq!(commits.load(Ordering::SeqCst), 3);
+}
+
+fn start(connection: Connection) -> Writer {
+    let path = connection.path().expect("this is no database in memory");
+    let identity = FileIdentity::of(path.as_ref(), &connection).unwrap();
+    let shared = Shared {
+        uses: Arc::new(Uses::new()),
+        cache: Arc::new(Cache::new()),
+        identity: Arc::new(identity),
+    };
+    Writer::start(connection, shared, Waits::default(), None).unwrap()
+}
+
+/// A job that writes one row and tells what it was answered.
+fn add(
+    told: &std::sync::mpsc::Sender<Result<(), Error>>,
+    first: impl FnOnce() + Send + 'static,
+) -> Message {
+    let told = told.clone();
+    Message::Job(Job::new(Box::new(move |select| {
+        first();
+        let result = select.and_then(|select| {
+            let sql = "INSERT INTO groups (name, created_at) VALUES ('g' || lower(hex(randomblob(8))), 0)";
+            select.execute(sql, [])
+        });
+        let failure = result.as_ref().err().cloned();
+        let answer: Answer =
+            Box::new(move |committed| told.send(committed.and(result.map(|_| ()))).unwrap());
+        Done { answer, failure }
+    })))
+}
+
+#[test]
+fn one_more_than_may_wait_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keycroft.db");
+    file::create(&path, Time::from_unix(0)).unwrap();
+    let connection = file::open_to_write(&path).unwrap();
+    let writer = start(connection);
+    let (entered, inside) = channel();
+    let (gate, opens) = channel::<()>();
+    let (told, answers) = channel();
+    let held = add(&told, move || {
+        entered.send(()).unwrap();
+        opens.recv().unwrap();
+    });
+    assert!(writer.send(held).is_ok());
+    inside.recv().unwrap();
+    for _ in 0..QUEUE_MAX {
+        assert!(writer.send(add(&told, || ())).is_ok());
+    }
+    let refused = writer.send(add(&told, || ()));
+    assert!(matches!(refused, Err(Error::Unavailable { .. })));
+    gate.send(()).unwrap();
+    let done = answers.iter().take(QUEUE_MAX + 1);
+    assert_eq!(done.flatten().count(), QUEUE_MAX + 1);
+}
+
+/// A panic outside of a job's own savepoint may have left anything: nothing of the transaction is kept.
+#[test]
+fn a_panic_beside_a_savepoint_takes_the_transaction_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keycroft.db");
+    file::create(&path, Time::from_unix(0)).unwrap();
+    let connection = file::open_to_write(&path).unwrap();
+    let writer = start(connection);
+    let (told, answers) = channel();
+    let (entered, inside) = channel();
+    let (gate, opens) = channel::<()>();
+    let held = add(&told, move || {
+        entered.send(()).unwrap();
+        opens.recv().unwrap();
+    });
+    assert!(writer.send(held).is_ok());
+    inside.recv().unwrap();
+    let panics = |select: Result<&Select, Error>| -> Done {
+        let select = select.unwrap();
+        let sql = "INSERT INTO groups (name, created_at) VALUES ('torn', 0)";
+        select.execute(sql, []).unwrap();
+        panic!("the test's own panic");
+    };
+    assert!(writer.send(add(&told, || ())).is_ok());
+    assert!(
+        writer
+            .send(Message::Job(Job::new(Box::new(panics))))
+            .is_ok()
+    );
+    assert!(writer.send(add(&told, || ())).is_ok());
+    gate.send(()).unwrap();
+    let answered: Vec<bool> = answers
+        .iter()
+        .take(3)
+        .map(|answer| answer.is_ok())
+        .collect();
+    assert_eq!(answered, [true, false, false]);
+    assert!(writer.send(add(&told, || ())).is_ok());
+    assert!(answers.recv().unwrap().is_ok());
+    let read = file::open_to_read(&path).unwrap();
+    let rows: i64 = read
+        .query_row("SELECT count(*) FROM groups", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(rows, 2);
+}
