@@ -271,7 +271,7 @@ fn add(client: &Client, wanted: &UserIn) -> Result<(), Failure> {
         None => Ok(()),
         Some(invitation) => {
             say("they choose a password within 7 days at this link, which works once:");
-            warn_of_loopback(&invitation);
+            warn_of_loopback(client, &invitation);
             output::line(&invitation)
         }
     }
@@ -308,9 +308,10 @@ fn change(client: &Client, name: &str, patch: &UserPatch, done: &str) -> Result<
 }
 
 /// Warns of a link that nobody else can open: it was created before a server had a public URL.
-fn warn_of_loopback(link: &str) {
+fn warn_of_loopback(client: &Client, link: &str) {
     let origin: Vec<&str> = link.splitn(4, '/').take(3).collect();
-    if Server::parse(&origin.join("/")).is_ok_and(|server| server.is_loopback()) {
+    let is_loopback = Server::parse(&origin.join("/")).is_ok_and(|server| server.is_loopback());
+    if client.is_local() && is_loopback {
         say(
             "keycroft: this link leads to this machine only; pass --public-url URL for other people",
         );
@@ -326,7 +327,7 @@ fn reset_password(client: &Client, name: &str) -> Result<(), Failure> {
     say(&format!(
         "{name} chooses a new password within a day at this link, which works once:"
     ));
-    warn_of_loopback(&made.link);
+    warn_of_loopback(client, &made.link);
     output::line(&made.link)
 }
 

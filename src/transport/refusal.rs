@@ -7,7 +7,6 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::{Response, StatusCode};
 
 use super::body::Body;
-use crate::wire::ProblemType;
 
 /// What the server knows to answer at all; a resource may know less.
 const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
@@ -100,16 +99,17 @@ impl Refusal {
         bytes
     }
 
-    const fn kind(self) -> ProblemType {
+    /// The type of the problem (RFC 9457), as in `wire::ProblemType`: this layer names no other.
+    const fn kind(self) -> &'static str {
         match self.status {
-            StatusCode::METHOD_NOT_ALLOWED => ProblemType::MethodNotAllowed,
-            StatusCode::REQUEST_TIMEOUT => ProblemType::Timeout,
+            StatusCode::METHOD_NOT_ALLOWED => "urn:keycroft:problem:method-not-allowed",
+            StatusCode::REQUEST_TIMEOUT => "urn:keycroft:problem:timeout",
             StatusCode::URI_TOO_LONG | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => {
-                ProblemType::TooLarge
+                "urn:keycroft:problem:too-large"
             }
-            StatusCode::SERVICE_UNAVAILABLE => ProblemType::Unavailable,
-            StatusCode::INTERNAL_SERVER_ERROR => ProblemType::Internal,
-            _ => ProblemType::Malformed,
+            StatusCode::SERVICE_UNAVAILABLE => "urn:keycroft:problem:unavailable",
+            StatusCode::INTERNAL_SERVER_ERROR => "urn:keycroft:problem:internal",
+            _ => "urn:keycroft:problem:malformed",
         }
     }
 
@@ -142,7 +142,7 @@ impl Refusal {
         };
         let body = format!(
             r#"{{"type":"{}","title":"{}","status":{},"{member}":"{value}"}}"#,
-            self.kind().as_str(),
+            self.kind(),
             self.title(),
             self.status.as_str(),
         );

@@ -18,6 +18,10 @@ const LONG: &[(&str, &str)] = &[
         "one table, a line for each argument as rustfmt wants it",
     ),
     (
+        "src/model/credential.rs",
+        "a credential, its secrets and the one check of both",
+    ),
+    (
         "src/app/credential.rs",
         "one life: made, changed, rotated, ended, under the same few rules",
     ),

@@ -25,7 +25,7 @@ fn the_first_commands_work_on_the_file_in_the_current_folder() {
         (added.code, plain(&added.err).as_str()),
         (
             0,
-            "created keycroft.db\nadded admin alice in keycroft.db\nthey choose a password within 7 days at this link, which works once:"
+            "created keycroft.db\nadded admin alice in keycroft.db\nthey choose a password within 7 days at this link, which works once:\nkeycroft: this link leads to this machine only; pass --public-url URL for other people"
         )
     );
     assert_eq!(

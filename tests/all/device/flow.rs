@@ -157,6 +157,7 @@ fn after_five_minutes_it_is_over() {
         .unwrap();
     lab.turn(1);
     assert_eq!(lab.polled(&begun), "expired_token");
+    let alice = lab.at_console("alice");
     assert!(matches!(
         lab.app().device_login(&alice, text(&begun, "user_code")),
         Err(Error::NotFound(_))

@@ -611,6 +611,8 @@ fn the_set_up_code_stands_in_no_file() {
     let wrong = client.ask("POST", "/api/v1/setup", code, "{}");
     assert_eq!(wrong.status, 422, "{wrong:?}");
     search.look("a refusal", wrong.body.as_bytes());
+    // A request with a password ends its connection.
+    let mut client = server.client();
     let body = format!("{{\"username\": \"alice\", \"password\": \"{NEW_PASSWORD}\"}}");
     let made = client.ask("POST", "/api/v1/setup", code, &body);
     assert_eq!(made.status, 201, "{made:?}");

@@ -24,8 +24,9 @@ fn a_request_arrives_whole_and_the_connection_goes_on() {
 fn every_lane_answers() {
     let server = Server::start();
     server.shared.open_gate();
-    let mut client = server.connect();
     for path in ["/quick", "/work", "/hash", "/held"] {
+        // A request with a password ends its connection.
+        let mut client = server.connect();
         client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
         let answer = client.answer();
         assert!(
