@@ -261,6 +261,7 @@ impl WriterLoop {
             self.flush();
         }
         if self.probe_at.is_some_and(|at| at <= now) {
+            self.probe_at = None;
             self.probe();
         }
     }
@@ -272,7 +273,13 @@ impl WriterLoop {
             log::info!("the file can be written again");
         }
         self.healthy.store(works, Ordering::Relaxed);
-        self.probe_at = (!works).then(|| Instant::now() + self.waits.flush_after);
+        if works {
+            self.probe_at = None;
+        } else {
+            // Kept once it is set: a flush that fails in between must not put the probe off for ever.
+            let at = Instant::now() + self.waits.flush_after;
+            self.probe_at.get_or_insert(at);
+        }
     }
 
     fn probe(&mut self) {
