@@ -253,7 +253,7 @@ fn revocation_works_on_a_full_disk() {
         if round == 2 {
             assert_eq!(
                 client
-                    .ask("POST", "/api/v1/users/bob/offboard", &alice, "")
+                    .ask("POST", "/api/v1/users/bob/offboard", &alice, "{}")
                     .status,
                 200
             );
