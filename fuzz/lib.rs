@@ -2,7 +2,7 @@
 
 // The house is made for many tests, of which these are few.
 #[allow(dead_code)]
-#[path = "../tests/all/house.rs"]
+#[path = "../tests/all/fixture.rs"]
 mod fixture;
 #[path = "properties/mod.rs"]
 mod properties;
