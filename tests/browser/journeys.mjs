@@ -164,7 +164,8 @@ export async function all(site) {
   let second;
   await check("API key: rotate with grace for the old one", async () => {
     await follow(page, "Rotate");
-    await page.getByLabel("valid for").selectOption("1h");
+    await page.getByLabel("Planned: it stays valid").check();
+    await page.getByLabel("Planned: valid for").selectOption("1h");
     await press(page, "Rotate");
     second = await page.getByLabel("Your key").inputValue();
     demand(second !== secret && second.slice(0, 16) === secret.slice(0, 16), "a new secret, the same id");
@@ -175,7 +176,7 @@ export async function all(site) {
     await openKey(page, "nightly backup of node 7");
     demand((await page.getByRole("main").innerText()).includes("Rotating"), "the page says so");
     await follow(page, "Rotate");
-    await page.getByLabel("Refuse it at once").check();
+    await page.getByLabel("Leaked: revoke it now").check();
     await press(page, "Rotate");
     const third = await page.getByLabel("Your key").inputValue();
     equal([await verify(site.url, secret), await verify(site.url, second), await verify(site.url, third)], [401, 401, 204]);
