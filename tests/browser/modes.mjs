@@ -57,7 +57,7 @@ export async function fill(site) {
       await fetch(`${site.url}/verify`, { headers: { Authorization: `Bearer ${made.secret}`, "User-Agent": encodeURI(word(number)) } });
     }
     if (number % 11 === 0) await ask("PATCH", `/api-keys/${made.id}`, { disabled: true });
-    if (number % 13 === 0) await ask("POST", `/api-keys/${made.id}/rotate`, { how: "planned", grace: "1h" });
+    if (number % 13 === 0) await ask("POST", `/api-keys/${made.id}/rotate`, { grace: "1h" });
     if (number % 17 === 0) await ask("DELETE", `/api-keys/${made.id}`);
   });
   await many(30, (number) => ask("POST", "/users", { username: `person-${number}`, display_name: word(number) }));

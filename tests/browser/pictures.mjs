@@ -62,7 +62,7 @@ export async function screenshot(path) {
   for (const [name, life, permissions] of keys) {
     const made = await ask("POST", "/api-keys", { name, expires_in: life, permissions });
     if (name === "old notebook") await ask("PATCH", `/api-keys/${made.id}`, { disabled: true });
-    if (name === "cluster scripts") await ask("POST", `/api-keys/${made.id}/rotate`, { how: "planned", grace: "6h" });
+    if (name === "cluster scripts") await ask("POST", `/api-keys/${made.id}/rotate`, { grace: "6h" });
   }
   // Some weeks go by: uses on every working day, at different hours.
   const past = `
