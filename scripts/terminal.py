@@ -104,7 +104,7 @@ def prompts(lab):
     lab.run("api-key", "create", "ci", "--expires=30d")
     asked = lab.terminal("api-key", "delete", "ci")
     asked.wait_for("[y/N]")
-    check("a deletion says what it would break", "never used" in asked.text, asked.text)
+    check("a deletion says what it would break", "no recorded use" in asked.text, asked.text)
     asked.type("n\n")
     check("no is no", asked.end() == 1 and "nothing was done" in asked.text, asked.text)
     asked = lab.terminal("api-key", "delete", "ci")
