@@ -68,11 +68,13 @@ pub(super) fn find<'p>(
         let Some(parameters) = fit(route.path, path) else {
             continue;
         };
-        if parameters.len() > fewest {
+        // A parameter with an ending (`{id}.pub`) is narrower than one without.
+        let openness = 2 * parameters.len() - usize::from(route.path.contains("}."));
+        if openness > fewest {
             continue;
         }
-        if parameters.len() < fewest {
-            fewest = parameters.len();
+        if openness < fewest {
+            fewest = openness;
             found = None;
             allowed.clear();
         }
