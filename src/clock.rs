@@ -16,13 +16,11 @@ pub enum Clock {
 
 impl Clock {
     /// A clock that stands still at `time` until it is turned.
-    #[must_use]
     pub fn manual(time: Time) -> Self {
         Self::Manual(Arc::new(AtomicI64::new(time.unix())))
     }
 
     /// The present second, kept within the range of [`Time`].
-    #[must_use]
     pub fn now(&self) -> Time {
         match self {
             Self::System => {

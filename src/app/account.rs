@@ -23,9 +23,6 @@ pub struct Invited {
 
 impl App {
     /// Changes the caller's display name.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn rename_self(&self, caller: &Caller, display_name: String) -> Result<User, Error> {
         let user = caller.user()?.clone();
         let id = user.id;
@@ -111,9 +108,6 @@ impl App {
     }
 
     /// The secret of a new set-up link, when there is no admin. The link before it ends.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when nothing could be written.
     pub fn set_up_code(&self) -> Result<Option<Secret>, Error> {
         if self.read.admins_besides(None)? > 0 {
             return Ok(None);
@@ -132,9 +126,6 @@ impl App {
     }
 
     /// Whom a code concerns, without spending it: for the page behind its link. `None`: nobody yet (set-up).
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] when it is unknown, spent or over.
     pub fn code_user(
         &self,
         presented: &Presented,
@@ -205,9 +196,6 @@ impl App {
 
     /// Sets the password that an invitation or a reset link opens. All sessions of the user end; the browser is known
     /// from then on, so that a locked name can sign in there. Takes as long as a password hash.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] when the code is not good (any more); [`Error::Invalid`] for a weak password.
     pub fn set_password_by_code(
         &self,
         presented: Presented,

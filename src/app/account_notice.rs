@@ -23,9 +23,6 @@ fn reader(caller: &Caller) -> Option<UserId> {
 
 impl App {
     /// Notices to the caller that are not confirmed, newest first; none for a credential without `account:read`.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database can't be read.
     pub fn open_account_notices(&self, caller: &Caller) -> Result<Vec<AccountNotice>, Error> {
         reader(caller).map_or(Ok(Vec::new()), |user| {
             self.read.open_account_notices(user, NOTICES_MAX)
@@ -33,26 +30,17 @@ impl App {
     }
 
     /// The number of those notices.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database can't be read.
     pub fn open_account_notice_count(&self, caller: &Caller) -> Result<i64, Error> {
         reader(caller).map_or(Ok(0), |user| self.read.open_account_notice_count(user))
     }
 
     /// Notices to the caller, confirmed ones too, newest first.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; [`Error::Fault`] when the database can't be read.
     pub fn account_notices(&self, caller: &Caller) -> Result<Vec<AccountNotice>, Error> {
         caller.demand(BuiltinPermission::AccountRead)?;
         self.read.account_notices(caller.user()?.id, NOTICES_MAX)
     }
 
     /// Confirms a notice to the caller.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] also for a notice to somebody else; [`Error::Forbidden`].
     pub fn acknowledge_notice(&self, caller: &Caller, id: Id) -> Result<AccountNotice, Error> {
         let user = caller.user()?.id;
         let by = caller.credential()?.id;

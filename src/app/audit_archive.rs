@@ -25,34 +25,22 @@ pub struct AuditLog {
 
 impl AuditLog {
     /// Opens the audit log of the database at `path`, without the lock of a writer.
-    ///
-    /// # Errors
-    /// [`OpenError`] with one clear line.
     pub fn of_file(path: &Path) -> Result<Self, OpenError> {
         let read = Read::of_checked_file(path)?;
         Ok(Self { read })
     }
 
     /// Checks the whole chain of events. `visit` is called with the place where it starts and with each event's.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database can't be read.
     pub fn verify_events(&self, visit: impl FnMut(&ChainHead)) -> Result<Verdict, Error> {
         self.read.verify_events(visit)
     }
 
     /// The last archived event, where the chain of the kept events starts.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database can't be read.
     pub fn archived_events(&self) -> Result<ChainHead, Error> {
         self.read.archived()
     }
 
     /// The last event of the longest prefix in which all are older than `time`; `None` when nothing is to be archived.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database can't be read.
     pub fn archivable_events(&self, time: Time) -> Result<Option<ChainHead>, Error> {
         let last = self.read.last_event_before(time)?;
         let archived = self.read.archived()?.number;
@@ -63,17 +51,11 @@ impl AuditLog {
     }
 
     /// The place of a kept event; `None` when there is no such event.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database can't be read.
     pub fn event_place(&self, number: i64) -> Result<Option<ChainHead>, Error> {
         self.read.chain_place(number)
     }
 
     /// At most `limit` events after `number`, oldest first, with their hashes.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database can't be read.
     pub fn events_after(&self, number: i64, limit: usize) -> Result<Vec<(Event, Digest)>, Error> {
         self.read.events_after(number, limit)
     }
@@ -81,9 +63,6 @@ impl AuditLog {
 
 impl App {
     /// A reader of the audit log.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database can't be read.
     pub fn audit_log(&self) -> Result<AuditLog, Error> {
         let read = self.store().read()?;
         Ok(AuditLog { read })

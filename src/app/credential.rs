@@ -67,9 +67,6 @@ pub struct Scope {
 
 impl App {
     /// The caller's own credentials of a kind.
-    ///
-    /// # Errors
-    /// [`Error::NotAllowed`] when the caller is no person.
     pub fn own(caller: &Caller, kind: Kind) -> Result<Scope, Error> {
         let (read, write) = permissions_for(kind);
         Ok(Scope {
@@ -80,9 +77,6 @@ impl App {
     }
 
     /// The caller's own SSH keys.
-    ///
-    /// # Errors
-    /// [`Error::NotAllowed`] when the caller is no person.
     pub fn own_ssh_keys(caller: &Caller) -> Result<Scope, Error> {
         let owner = OwnerId::User(caller.user()?.id);
         Ok(Scope {
@@ -93,7 +87,6 @@ impl App {
     }
 
     /// A service's API keys, for admins.
-    #[must_use]
     pub const fn of_service(service: &Service) -> Scope {
         Scope {
             owner: OwnerId::Service(service.id),
@@ -103,7 +96,6 @@ impl App {
     }
 
     /// Another user's credentials, for admins: to see and to end, not to make or change.
-    #[must_use]
     pub const fn of_user(user: UserId) -> Scope {
         Scope {
             owner: OwnerId::User(user),
@@ -113,9 +105,6 @@ impl App {
     }
 
     /// Credentials of a kind, newest first.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn credentials(
         &self,
         caller: &Caller,
@@ -138,9 +127,6 @@ impl App {
     }
 
     /// One credential.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] also for what is somebody else's or was deleted.
     pub fn credential(
         &self,
         caller: &Caller,
@@ -153,9 +139,6 @@ impl App {
     }
 
     /// Uses of one credential in the 30 days up to today, oldest first, days without any included.
-    ///
-    /// # Errors
-    /// As [`App::credential`].
     pub fn usage(
         &self,
         caller: &Caller,
@@ -169,9 +152,6 @@ impl App {
     }
 
     /// The same of many credentials that [`App::credentials`] gave, each its 30 days.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn usages(
         &self,
         caller: &Caller,
@@ -188,9 +168,6 @@ impl App {
     }
 
     /// What a credential made and that still lives, what that made, and so on.
-    ///
-    /// # Errors
-    /// As [`App::credential`].
     pub fn created_by(
         &self,
         caller: &Caller,
@@ -204,9 +181,6 @@ impl App {
     }
 
     /// The SSH keys that a credential made, or what it made: their ids and names.
-    ///
-    /// # Errors
-    /// As [`App::credential`].
     pub fn ssh_keys_made_by(
         &self,
         caller: &Caller,
@@ -222,9 +196,6 @@ impl App {
     }
 
     /// What a credential may do now, and why it would be refused now from any address; `None` when it is good.
-    ///
-    /// # Errors
-    /// As [`App::credential`].
     pub fn power_of(
         &self,
         caller: &Caller,
@@ -241,9 +212,6 @@ impl App {
 
     /// The credentials that made others, by their ids: those that are still known, and the caller's own or of the owner
     /// whose credentials the caller may read.
-    ///
-    /// # Errors
-    /// Faults of ours.
     pub fn makers(
         &self,
         caller: &Caller,
@@ -261,9 +229,6 @@ impl App {
     }
 
     /// Ends a credential at the next request, and what it made if `with_made`; how many were ended.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] also for what is somebody else's.
     pub fn end(
         &self,
         caller: &Caller,
@@ -319,9 +284,6 @@ impl App {
     }
 
     /// Ends all sessions of the caller but the one that is `kept`; how many.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn end_sessions(&self, caller: &Caller, kept: Option<Id>) -> Result<usize, Error> {
         let user = caller.user()?.id;
         let name = caller.user()?.username.to_string();

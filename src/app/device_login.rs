@@ -137,9 +137,6 @@ impl App {
     }
 
     /// A device asks whether the person answered. Writes only when there is a token to be had, which one asker alone gets.
-    ///
-    /// # Errors
-    /// Faults of ours.
     pub fn poll_device_login(
         &self,
         presented: Presented,

@@ -51,9 +51,6 @@ impl Drop for Turn {
 
 impl Download {
     /// The next part, newest first. The right to it is looked at again for each: who is signed out meanwhile gets no more.
-    ///
-    /// # Errors
-    /// As the list that it is a download of; [`Error::Unauthenticated`] once the caller's credential is no longer good.
     pub fn part(&self, after: Option<i64>, limit: usize) -> Result<Page<Event>, Error> {
         let now = self.app.now();
         let Identity::Credential(presented, slot) = &self.caller.identity else {
@@ -95,9 +92,6 @@ fn lock(downloads: &Mutex<Downloads>) -> std::sync::MutexGuard<'_, Downloads> {
 
 impl App {
     /// The caller's turn to download the log: one at a time for each person, and a few for all.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] while the caller's last download, or too many others', is under way.
     pub fn begin_download(
         &self,
         caller: &Caller,
@@ -122,9 +116,6 @@ impl App {
     }
 
     /// The caller's own events: by them, and on what is theirs.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn own_events(
         &self,
         caller: &Caller,
@@ -144,9 +135,6 @@ impl App {
     }
 
     /// The last events about one credential of whom `whose` says.
-    ///
-    /// # Errors
-    /// As [`App::credential`].
     pub fn events_on(
         &self,
         caller: &Caller,
@@ -170,9 +158,6 @@ impl App {
     }
 
     /// Everybody's events, or one user's.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; [`Error::NotFound`] when there is no such user.
     pub fn all_events(
         &self,
         caller: &Caller,
@@ -194,9 +179,6 @@ impl App {
     }
 
     /// A user by name.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
     pub(super) fn find_user(&self, name: &Username) -> Result<User, Error> {
         self.read.user(name)?.ok_or(Error::NotFound("user"))
     }

@@ -21,9 +21,6 @@ pub struct Circumstances {
 
 impl Circumstances {
     /// Reads what somebody typed.
-    ///
-    /// # Errors
-    /// A sentence for each of `address` and `permission` that is none.
     pub fn parse(address: Option<&str>, permission: Option<&str>) -> Result<Self, Vec<FieldError>> {
         let mut faults = Vec::new();
         let address = address.map(str::parse::<IpAddr>).and_then(|parsed| {
@@ -64,7 +61,6 @@ pub struct Explanation {
 
 impl Explanation {
     /// The first link that fails.
-    #[must_use]
     pub fn failed(&self) -> Option<&Check> {
         self.checks.iter().find(|check| check.holds == Some(false))
     }
@@ -72,9 +68,6 @@ impl Explanation {
 
 impl App {
     /// Why a credential is refused, or would be. Also of what was deleted, as long as its row is kept.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] also for what is somebody else's; [`Error::Forbidden`].
     pub fn explain(
         &self,
         caller: &Caller,

@@ -19,17 +19,11 @@ const BACKUP_NAME_CHARACTERS_MAX: usize = 128;
 
 impl AppState {
     /// Copies the file at `path` to a new file `to`, at one moment. A server may go on with it meanwhile.
-    ///
-    /// # Errors
-    /// [`OpenError`] with one clear line.
     pub fn back_up(path: &Path, to: &Path, clock: &Clock) -> Result<Copied, OpenError> {
         store::copy(path, to, clock.now())
     }
 
     /// Writes such a copy to `out`.
-    ///
-    /// # Errors
-    /// [`OpenError`] with one clear line.
     pub fn back_up_to(
         path: &Path,
         out: &mut dyn Write,
@@ -39,9 +33,6 @@ impl AppState {
     }
 
     /// Puts a backup at `path`, with every session, token and code ended.
-    ///
-    /// # Errors
-    /// [`OpenError`] with one clear line.
     pub fn restore(
         backup: &Path,
         path: &Path,
@@ -53,15 +44,11 @@ impl AppState {
     }
 
     /// What is wrong with the file at `path`, and what to do about it.
-    #[must_use]
     pub fn examine(path: &Path, clock: &Clock) -> Vec<Finding> {
         store::examine(path, clock.now())
     }
 
     /// Whether the file at `path` can be brought to the present schema, tried on a copy; from which version to which.
-    ///
-    /// # Errors
-    /// [`OpenError`] with one clear line.
     pub fn rehearse_migration(path: &Path) -> Result<(u32, u32), OpenError> {
         store::rehearse(path)
     }

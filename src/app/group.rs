@@ -12,9 +12,6 @@ use crate::store::Page;
 
 impl App {
     /// Groups, newest first.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn groups(
         &self,
         caller: &Caller,
@@ -26,18 +23,12 @@ impl App {
     }
 
     /// One group.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Forbidden`].
     pub fn group(&self, caller: &Caller, name: &str) -> Result<Group, Error> {
         caller.demand(BuiltinPermission::UsersRead)?;
         self.read.group(name)?.ok_or(Error::NotFound("group"))
     }
 
     /// Adds a group.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] for a name in use.
     pub fn add_group(
         &self,
         caller: &Caller,
@@ -82,10 +73,6 @@ impl App {
     }
 
     /// Puts a user into a group.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] for an unknown group or user; [`Error::Forbidden`] without `hosts:write` when the group opens
-    /// hosts.
     pub fn add_group_member(
         &self,
         caller: &Caller,
@@ -96,9 +83,6 @@ impl App {
     }
 
     /// Takes a user out of a group.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] when there is no such group or user, or they are not in it.
     pub fn remove_group_member(
         &self,
         caller: &Caller,

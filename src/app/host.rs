@@ -50,9 +50,6 @@ pub struct HostKeys {
 }
 
 /// The host behind a host credential.
-///
-/// # Errors
-/// [`Error::Unauthenticated`] when it is another kind of credential.
 fn host_of(caller: &Caller) -> Result<&Host, Error> {
     match &caller.credential()?.owner {
         Owner::Host(host) => Ok(host),
@@ -65,9 +62,6 @@ fn host_of(caller: &Caller) -> Result<&Host, Error> {
 /// For admins.
 impl App {
     /// Hosts, newest first.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn hosts(
         &self,
         caller: &Caller,
@@ -79,9 +73,6 @@ impl App {
     }
 
     /// One host.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Forbidden`].
     pub fn host(&self, caller: &Caller, id: Id) -> Result<HostRecord, Error> {
         caller.demand(BuiltinPermission::HostsRead)?;
         self.read.host(id)?.ok_or(NOT_FOUND)
@@ -153,9 +144,6 @@ impl App {
     }
 
     /// Deletes a host: its credential is refused from the very next request on.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
     pub fn delete_host(&self, caller: &Caller, id: Id) -> Result<(), Error> {
         let permit =
             caller.permit_with_password(BuiltinPermission::HostsWrite, Action::HostDelete)?;
@@ -172,18 +160,12 @@ impl App {
     }
 
     /// Enrollment codes that are still good, newest first.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn enrollment_codes(&self, caller: &Caller) -> Result<Vec<EnrollmentCode>, Error> {
         caller.demand(BuiltinPermission::HostsRead)?;
         self.read.enrollment_codes(caller.now)
     }
 
     /// Makes an enrollment code.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for a group that is none.
     pub fn add_enrollment_code(
         &self,
         caller: &Caller,
@@ -229,9 +211,6 @@ impl App {
     }
 
     /// Deletes an enrollment code: it opens nothing any more.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] also for one that is spent or over.
     pub fn delete_enrollment_code(&self, caller: &Caller, id: Id) -> Result<(), Error> {
         let permit = caller
             .permit_with_password(BuiltinPermission::HostsWrite, Action::EnrollmentCodeDelete)?;
@@ -273,9 +252,6 @@ fn require_nobodys_own(
 /// For hosts.
 impl App {
     /// Whether a code enrolls a host now, without spending it.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] when it does not.
     pub fn require_enrollment_code(&self, presented: &Presented, now: Time) -> Result<(), Error> {
         self.read
             .code(presented, Purpose::Enrollment, now)
@@ -334,9 +310,6 @@ impl App {
     }
 
     /// What a host was last told of everybody's keys, if that is still so.
-    ///
-    /// # Errors
-    /// Faults of ours.
     pub fn copy_tag(&self, caller: &Caller) -> Result<Option<String>, Error> {
         let host = host_of(caller)?;
         let Some(copy) = lock(&self.shared.copies).get(&host.id).cloned() else {
@@ -349,9 +322,6 @@ impl App {
     }
 
     /// Remembers what a host is told.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] when the caller is no host.
     pub fn remember_copy(&self, caller: &Caller, tag: &str, as_of: AsOf) -> Result<(), Error> {
         let tag = tag.to_owned();
         let host = host_of(caller)?.id;
@@ -360,9 +330,6 @@ impl App {
     }
 
     /// The keys that open logins on the caller's own machine now.
-    ///
-    /// # Errors
-    /// Faults of ours.
     pub fn host_keys(&self, caller: &Caller, wanted: &Wanted) -> Result<HostKeys, Error> {
         let host = host_of(caller)?;
         // Before the keys: what changes between the two is asked for again.
@@ -391,9 +358,6 @@ impl App {
     }
 
     /// Notes that a host is in touch; `copied`: that it has everybody's keys as they are now; `clock`: what its clock says.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] when the caller is no host.
     pub fn note_contact(
         &self,
         caller: &Caller,
@@ -413,9 +377,6 @@ impl App {
 
     /// Gives the calling host a new secret. The present one stays valid for [`ROTATION_GRACE`], or until the host fetched
     /// everybody's keys with the new one ([`App::finish_rotation`]).
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] when the caller is no host.
     pub fn rotate_host(&self, caller: &Caller) -> Result<Issued, Error> {
         let host = host_of(caller)?.clone();
         let permit = Permit::by_host(caller, Action::HostRotate)?;
@@ -434,9 +395,6 @@ impl App {
     }
 
     /// Revokes the secret before a rotation, once the host uses the new one.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] when the caller is no host.
     pub fn finish_rotation(&self, caller: &Caller) -> Result<(), Error> {
         let host = host_of(caller)?.clone();
         if caller.slot()? == SecretSlot::Previous || caller.credential()?.previous.is_none() {
@@ -454,17 +412,11 @@ impl App {
     }
 
     /// The host that calls.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] when the caller is no host.
     pub fn calling_host<'a>(&self, caller: &'a Caller) -> Result<&'a Host, Error> {
         host_of(caller)
     }
 
     /// Takes a host's word for logins that its sshd accepted: an event each.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when nothing could be written.
     pub fn report_logins(&self, caller: &Caller, logins: Vec<AcceptedLogin>) -> Result<(), Error> {
         let host = host_of(caller)?.clone();
         let permit = Permit::by_host(caller, Action::HostLogin)?;

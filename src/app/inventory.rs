@@ -28,9 +28,6 @@ pub struct Inventory {
 
 impl App {
     /// The part of the inventory behind `after`, newest first.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn inventory_after(
         &self,
         caller: &Caller,
@@ -52,9 +49,6 @@ impl App {
 
     /// Page `number` of the inventory, from 1, of `rows` each; the last one when there are fewer. How many things and
     /// how many pages there are.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn inventory_page(
         &self,
         caller: &Caller,
@@ -75,9 +69,6 @@ impl App {
     }
 
     /// The very things of the inventory that `ids` name, in their order; those that are gone are left out.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn inventory_of(&self, caller: &Caller, ids: &[Id]) -> Result<Vec<Owned>, Error> {
         caller.demand(BuiltinPermission::UsersRead)?;
         let policy = self.read.policy()?;

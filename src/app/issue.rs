@@ -34,8 +34,6 @@ struct Bounds {
 }
 
 impl Bounds {
-    /// # Errors
-    /// [`Error::NotFound`] when the service was deleted meanwhile.
     fn of(write: &Write<'_>, owner: OwnerId) -> Result<Self, Error> {
         match owner {
             OwnerId::Service(id) => {

@@ -52,9 +52,6 @@ impl App {
     }
 
     /// The figures of now. Whether they may be seen is the door's to find out.
-    ///
-    /// # Errors
-    /// Faults of ours.
     pub fn figures(&self, now: Time) -> Result<Figures, Error> {
         let counters = &self.shared.counters;
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

@@ -78,18 +78,12 @@ pub struct AppState {
 
 impl AppState {
     /// Opens the file at `path`; makes it when nothing is there.
-    ///
-    /// # Errors
-    /// [`OpenError`] with one clear line.
     pub fn open_or_create(path: &Path, clock: Clock) -> Result<Self, OpenError> {
         create_missing(path, &clock)?;
         Self::open(path, clock)
     }
 
     /// The same for a server, which waits for a command that has the database, and not for another server.
-    ///
-    /// # Errors
-    /// [`OpenError`] with one clear line, which names the other server.
     pub fn serve(path: &Path, clock: Clock) -> Result<Self, OpenError> {
         create_missing(path, &clock)?;
         let store = Store::open_as(path, Waits::default(), LockRole::Server, SERVER_LOCK_WAIT)?;
@@ -97,17 +91,11 @@ impl AppState {
     }
 
     /// Opens the file at `path`.
-    ///
-    /// # Errors
-    /// [`OpenError`] with one clear line.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, OpenError> {
         Self::open_with(path, clock, Waits::default())
     }
 
     /// The same, with a writer that waits as long as `waits` says.
-    ///
-    /// # Errors
-    /// [`OpenError`] with one clear line.
     pub fn open_with(path: &Path, clock: Clock, waits: Waits) -> Result<Self, OpenError> {
         Self::over(Store::open_with(path, waits)?, clock)
     }
@@ -127,9 +115,6 @@ impl AppState {
     }
 
     /// A desk for one thread.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn app(&self) -> Result<App, Error> {
         let read = self.store.read()?;
         let digest_key = read.digest_key()?;
@@ -179,13 +164,11 @@ pub struct App {
 
 impl App {
     /// The present second. Read once per request and passed inward.
-    #[must_use]
     pub fn now(&self) -> Time {
         self.shared.clock.now()
     }
 
     /// The operator as a caller, for what is asked outside of a request.
-    #[must_use]
     pub fn operator(&self, uid: u32) -> Caller {
         Caller::operator(uid, Origin::operator(), self.now())
     }
@@ -195,15 +178,11 @@ impl App {
     }
 
     /// How many statements this desk has asked the file, ever.
-    #[must_use]
     pub fn statements_asked(&self) -> u64 {
         self.read.statements_asked()
     }
 
     /// Whether the file can be read and the writer's last commit succeeded.
-    ///
-    /// # Errors
-    /// What is wrong.
     pub fn health(&self) -> Result<(), Error> {
         self.read.ping()?;
         self.store().check_files()?;
@@ -215,15 +194,11 @@ impl App {
     }
 
     /// Where the server that ran last on this database is reached; `None` when none ever ran.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database can't be read.
     pub fn public_url(&self) -> Result<Option<String>, Error> {
         self.read.public_url()
     }
 
     /// A digest that only this installation can make: of an `Idempotency-Key`, a cookie, a name that is throttled.
-    #[must_use]
     pub fn keyed(&self, parts: &[&[u8]]) -> Digest {
         Digest::keyed(&self.digest_key, parts)
     }

@@ -74,9 +74,6 @@ const PART_ROWS: usize = 1_000;
 
 impl App {
     /// How much each of `users` holds.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn counts_of(&self, caller: &Caller, users: &[User]) -> Result<Vec<UserCounts>, Error> {
         caller.demand(BuiltinPermission::UsersRead)?;
         let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
@@ -112,18 +109,12 @@ impl App {
     }
 
     /// Whether somebody else is an admin, so that `user` may be demoted, disabled or deleted.
-    ///
-    /// # Errors
-    /// Faults of ours.
     pub fn may_lose(&self, user: &User) -> Result<bool, Error> {
         let is_admin = user.role == crate::model::user::Role::Admin && user.is_enabled();
         Ok(!is_admin || self.read.admins_besides(Some(user.id))? > 0)
     }
 
     /// What one may grant beyond a role: `introspect`, `metrics` and what services define.
-    ///
-    /// # Errors
-    /// Faults of ours.
     pub fn grantable(&self) -> Result<crate::model::permission::Permissions, Error> {
         let mut grantable =
             crate::model::permission::Permissions::own_where(BuiltinPermission::is_grantable);
@@ -132,9 +123,6 @@ impl App {
     }
 
     /// How many API keys each of `services` has that are good, and when one was last used.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn service_uses(
         &self,
         caller: &Caller,
@@ -156,18 +144,12 @@ impl App {
     }
 
     /// How many credentials of users carry a permission of a service.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn carriers(&self, caller: &Caller, service: &Service) -> Result<u32, Error> {
         caller.demand(BuiltinPermission::ServicesRead)?;
         self.read.count_carriers(&service.name)
     }
 
     /// The hosts that are limited to a group or open shared logins to it.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn hosts_of_group(
         &self,
         caller: &Caller,
@@ -179,9 +161,6 @@ impl App {
 
     /// What a change of the policy would do, without doing it: the rules as they would be, and what exceeds them, of which
     /// at most `limit` are named.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when the whole would not hold together; [`Error::Forbidden`].
     pub fn preview_policy(
         &self,
         caller: &Caller,
@@ -249,9 +228,6 @@ impl App {
     }
 
     /// How the installation is.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn facts(&self, caller: &Caller) -> Result<Facts, Error> {
         caller.demand(BuiltinPermission::PolicyRead)?;
         Ok(Facts {

@@ -49,26 +49,17 @@ fn words(policy: &Policy) -> Vec<(&'static str, String)> {
 
 impl App {
     /// The policy, for whoever may read it.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn policy(&self, caller: &Caller) -> Result<Policy, Error> {
         caller.demand(BuiltinPermission::PolicyRead)?;
         self.read.policy()
     }
 
     /// The policy, as pages and the file's owner need it to say what may be chosen.
-    ///
-    /// # Errors
-    /// Faults of ours.
     pub fn present_policy(&self) -> Result<Policy, Error> {
         self.read.policy()
     }
 
     /// Changes the policy.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when the whole does not hold together; [`Error::Forbidden`].
     pub fn change_policy(&self, caller: &Caller, change: PolicyChange) -> Result<Policy, Error> {
         self.store().write(
             caller.permit_with_password(BuiltinPermission::PolicyWrite, Action::PolicyEdit)?,
@@ -77,9 +68,6 @@ impl App {
     }
 
     /// The same for who looked at the policy before: nothing newer than `seen` is overwritten.
-    ///
-    /// # Errors
-    /// [`Error::changed_meanwhile`]; as [`App::change_policy`].
     pub fn change_policy_from(
         &self,
         caller: &Caller,

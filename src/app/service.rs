@@ -12,9 +12,6 @@ use crate::store::{Page, Write};
 
 impl App {
     /// Services, newest first.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn services(
         &self,
         caller: &Caller,
@@ -26,27 +23,18 @@ impl App {
     }
 
     /// One service.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Forbidden`].
     pub fn service(&self, caller: &Caller, name: &str) -> Result<Service, Error> {
         caller.demand(BuiltinPermission::ServicesRead)?;
         self.read.service(name)?.ok_or(Error::NotFound("service"))
     }
 
     /// One service, for who is to change its API keys.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Forbidden`].
     pub fn service_to_change(&self, caller: &Caller, name: &str) -> Result<Service, Error> {
         caller.demand(BuiltinPermission::ServicesWrite)?;
         self.read.service(name)?.ok_or(Error::NotFound("service"))
     }
 
     /// Adds a service.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] for a name in use.
     pub fn add_service(
         &self,
         caller: &Caller,
@@ -71,9 +59,6 @@ impl App {
     }
 
     /// What everybody of a role has of a service's permissions.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn given_by_role(&self, caller: &Caller, service: &Service) -> Result<ByRole, Error> {
         caller.demand(BuiltinPermission::ServicesRead)?;
         self.read.given_by_role(service.id)
@@ -81,10 +66,6 @@ impl App {
 
     /// Changes what a service defines, and what roles have of it. What it no longer defines, and what a role no longer
     /// has, is out of everybody's power at once.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Forbidden`], also when what people have is changed and the caller may not change
-    /// users; [`Error::Invalid`] for what a role is to have and the service does not define.
     pub fn edit_service(
         &self,
         caller: &Caller,
@@ -126,9 +107,6 @@ impl App {
     }
 
     /// Deletes a service, its API keys and its permissions.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
     pub fn delete_service(&self, caller: &Caller, name: String) -> Result<(), Error> {
         self.store().write(
             caller.permit_with_password(BuiltinPermission::ServicesWrite, Action::ServiceDelete)?,

@@ -122,9 +122,6 @@ impl App {
     }
 
     /// Ends the session that asks.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when nothing could be written.
     pub fn sign_out(&self, caller: &Caller) -> Result<(), Error> {
         let (id, user) = (caller.credential()?.id, caller.user()?.id);
         self.store().write(

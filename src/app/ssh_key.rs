@@ -57,9 +57,6 @@ pub enum ImportOutcome {
 }
 
 /// The keys that open `login` now, from the file alone: without a server, a writer, or a look at the whole file.
-///
-/// # Errors
-/// With one line that says why the file can't be read.
 pub fn login_keys_of_file(
     path: &Path,
     clock: &Clock,
@@ -72,9 +69,6 @@ pub fn login_keys_of_file(
 
 impl App {
     /// SSH keys, newest first.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn ssh_keys(
         &self,
         caller: &Caller,
@@ -92,18 +86,12 @@ impl App {
     }
 
     /// One SSH key.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] also for what is somebody else's.
     pub fn ssh_key(&self, caller: &Caller, scope: &Scope, id: Id) -> Result<SshKey, Error> {
         caller.demand(scope.read)?;
         self.find_ssh_key(user_of(scope)?, id, caller.now)
     }
 
     /// The other users who have this very key, for admins.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn others_with_ssh_key(&self, caller: &Caller, key: &SshKey) -> Result<Vec<String>, Error> {
         caller.demand(BuiltinPermission::UsersRead)?;
         self.read.others_with_ssh_key(key.owner, &key.key)
@@ -148,9 +136,6 @@ impl App {
     }
 
     /// Changes an SSH key.
-    ///
-    /// # Errors
-    /// As [`App::add_ssh_key`]; [`Error::NotFound`].
     pub fn edit_ssh_key(
         &self,
         caller: &Caller,
@@ -221,9 +206,6 @@ impl App {
     }
 
     /// Deletes an SSH key: it opens nothing from the next login on.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] also for what is somebody else's.
     pub fn delete_ssh_key(&self, caller: &Caller, scope: &Scope, id: Id) -> Result<(), Error> {
         let permit = if scope.write.is_administrative() {
             caller.permit_with_password(scope.write, Action::SshKeyDelete)?
@@ -247,9 +229,6 @@ impl App {
     }
 
     /// Takes over the keys of the caller's own `authorized_keys` file; line by line what became of each.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] when the text as a whole is refused; [`Error::Forbidden`].
     pub fn import_own_ssh_keys(
         &self,
         caller: &Caller,
@@ -261,9 +240,6 @@ impl App {
     }
 
     /// The same for another user, by an admin: who must not be able to do more than the admin, since a key opens a login.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Forbidden`]; [`Error::Invalid`] when the text as a whole is refused.
     pub fn import_ssh_keys_of(
         &self,
         caller: &Caller,

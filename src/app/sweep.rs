@@ -16,9 +16,6 @@ const BATCH_ROWS: usize = 100;
 
 impl App {
     /// Removes all that is over; what was removed.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; [`Error::Unavailable`] when nothing could be written.
     pub fn sweep(&self, caller: &Caller) -> Result<Swept, Error> {
         caller.demand(BuiltinPermission::PolicyWrite)?;
         let swept = self.sweep_all(caller.now)?;

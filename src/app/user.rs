@@ -32,9 +32,6 @@ pub struct Offboarded {
 
 impl App {
     /// Users, newest first.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`]; faults of ours.
     pub fn users(
         &self,
         caller: &Caller,
@@ -46,18 +43,12 @@ impl App {
     }
 
     /// One user.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Forbidden`].
     pub fn user(&self, caller: &Caller, name: &Username) -> Result<User, Error> {
         caller.demand(BuiltinPermission::UsersRead)?;
         self.find_user(name)
     }
 
     /// One user, for who is to end their credentials.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Forbidden`].
     pub fn user_to_change(&self, caller: &Caller, name: &Username) -> Result<User, Error> {
         caller.demand(BuiltinPermission::UsersWrite)?;
         self.find_user(name)
@@ -197,9 +188,6 @@ impl App {
     }
 
     /// Deletes a user and all that is theirs. The name stays reserved.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin.
     pub fn delete_user(&self, caller: &Caller, name: &Username) -> Result<(), Error> {
         self.delete(
             caller.permit_with_password(BuiltinPermission::UsersWrite, Action::UserDelete)?,
@@ -220,9 +208,6 @@ impl App {
     }
 
     /// A code with which a user may choose a new password. The present one is good until then.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Forbidden`] when the user may do more than the caller, who could take their place.
     pub fn reset_password(
         &self,
         caller: &Caller,
@@ -252,9 +237,6 @@ impl App {
     }
 
     /// The credentials that offboarding a user would revoke now.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Forbidden`].
     pub fn offboard_preview(
         &self,
         caller: &Caller,
@@ -270,9 +252,6 @@ impl App {
     }
 
     /// Offboards a user: disables the account and revokes every credential and SSH key, in one act.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin.
     pub fn offboard(&self, caller: &Caller, name: &Username) -> Result<Offboarded, Error> {
         let name = name.clone();
         self.store().write(

@@ -66,9 +66,6 @@ fn newly_over(credential: &Credential, now: Time) -> Ends {
 impl App {
     /// Finds out who presents a secret. Every way in goes through here: one SELECT at most, no write; the use
     /// is noted in memory.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`], which says nothing more, unless it is good now and of a kind that `accepts` takes.
     pub fn authenticate(
         &self,
         presented: &Presented,
@@ -180,9 +177,6 @@ impl App {
     }
 
     /// The caller behind a secret, for doors that act on somebody's behalf.
-    ///
-    /// # Errors
-    /// As [`App::authenticate`].
     pub fn caller(
         &self,
         presented: &Presented,
@@ -200,9 +194,6 @@ impl App {
     }
 
     /// What a service that holds `introspect` is told of somebody's secret (RFC 7662). `None`: not active, for whatever reason.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`] when the caller does not hold `introspect`; faults of ours.
     pub fn introspect(
         &self,
         caller: &Caller,
@@ -230,9 +221,6 @@ impl App {
 
     /// Revokes a secret by its possession. Only form, id and digest are checked: not expiration, address or owner. The
     /// previous secret of a rotation revokes only itself.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] when there is no such secret (any more).
     pub fn revoke(&self, presented: Presented, origin: Origin, now: Time) -> Result<(), Error> {
         // Checked before the writer is asked, so that nonsense costs it nothing; and again within the act.
         self.read.which_secret(&presented)?;

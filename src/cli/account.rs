@@ -20,9 +20,6 @@ pub struct RemoteArguments {
 }
 
 /// `keycroft whoami`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn whoami(arguments: &RemoteArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     let answer = client.get("/api/v1/me")?;
@@ -46,9 +43,6 @@ pub fn whoami(arguments: &RemoteArguments) -> Result<(), Failure> {
 }
 
 /// `keycroft status`: what would be asked, as whom, and who said so; and whether it works.
-///
-/// # Errors
-/// With the exit code of what does not work.
 pub fn status(arguments: &RemoteArguments) -> Result<(), Failure> {
     let connection = arguments.remote.connection()?;
     let json = connection.json;
@@ -137,9 +131,6 @@ pub struct AuthTokenArguments {
 }
 
 /// `keycroft auth-token`: the secret in use, for other programs; `--json` as RFC 6749, 5.1 has it.
-///
-/// # Errors
-/// Exit code 4 when there is none or it is over.
 pub fn auth_token(arguments: &AuthTokenArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     // What is handed on has to be good now.
@@ -178,9 +169,6 @@ enum ContextCommand {
 }
 
 /// `keycroft context`.
-///
-/// # Errors
-/// Exit code 3 when there is no such context.
 pub fn context(arguments: ContextArguments) -> Result<(), Failure> {
     let folder = Folder::find()
         .ok_or_else(|| Failure::new(FAILED, "neither XDG_CONFIG_HOME nor HOME is set"))?;
@@ -283,9 +271,6 @@ pub struct OpenArguments {
 }
 
 /// `keycroft open`: the console in a browser; its address is printed in any case.
-///
-/// # Errors
-/// Exit code 2 when there is no such page.
 pub fn open(arguments: &OpenArguments) -> Result<(), Failure> {
     if !PAGES.contains(&arguments.page.as_str()) {
         return Err(Failure::new(USAGE, "there is no such page")

@@ -32,9 +32,6 @@ enum NoticeCommand {
 }
 
 /// `keycroft notice`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn run(arguments: NoticeArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     client.without_notices();

@@ -198,9 +198,6 @@ struct Rotate {
 }
 
 /// `keycroft api-key`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn api_key(arguments: ApiKeyArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
@@ -347,10 +344,6 @@ fn show_key(client: &Client, owner: &WhoseKeys, given: &str) -> Result<(), Failu
 }
 
 /// `--expires` as the API's two fields.
-///
-/// # Errors
-/// Never; what is wrong with it the server says.
-#[must_use]
 pub fn end_of(expires: Option<String>) -> (Option<String>, Option<String>) {
     match expires {
         // A day counts as a whole.

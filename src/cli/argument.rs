@@ -9,9 +9,6 @@ use super::exit::{Failure, USAGE};
 const SECRET_CHARACTERS_LEAST: usize = 8;
 
 /// Refuses arguments that hold a secret or a code. Asked before anything else is done with them; never repeats them.
-///
-/// # Errors
-/// Exit code 2, with the command that takes a secret as it should be given.
 pub fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
     let Some(hint) = arguments
         .iter()

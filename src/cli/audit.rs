@@ -62,9 +62,6 @@ pub struct ArchiveArguments {
 }
 
 /// `keycroft audit`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn run(command: &AuditCommand) -> Result<(), Failure> {
     match command {
         AuditCommand::Verify(arguments) => verify(arguments),

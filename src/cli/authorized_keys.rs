@@ -53,9 +53,6 @@ pub struct AuthorizedKeysArguments {
 }
 
 /// `keycroft authorized-keys`.
-///
-/// # Errors
-/// With what to say and the exit code, for faults of ours; a name that is nobody's is none.
 pub fn run(arguments: &AuthorizedKeysArguments) -> Result<(), Failure> {
     if arguments.check {
         return check_login(&arguments.login.to_string_lossy());

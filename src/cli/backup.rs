@@ -43,9 +43,6 @@ pub struct RestoreArguments {
 }
 
 /// `keycroft backup`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn backup(arguments: &BackupArguments) -> Result<(), Failure> {
     let path = arguments.database.path();
     let destination = match (&arguments.file, &arguments.into) {
@@ -141,9 +138,6 @@ fn delete_older(folder: &Path, keep: NonZeroUsize) -> Result<(), Failure> {
 }
 
 /// `keycroft restore`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn restore(arguments: &RestoreArguments) -> Result<(), Failure> {
     let path = arguments.database.path();
     let existing = if arguments.yes {

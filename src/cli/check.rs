@@ -24,9 +24,6 @@ pub struct MigrateArguments {
 }
 
 /// `keycroft check`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn check(arguments: &CheckArguments) -> Result<(), Failure> {
     let findings = AppState::examine(&arguments.database.path(), &Clock::System);
     let rows: Vec<Vec<Cell>> = findings.iter().map(row).collect();
@@ -53,9 +50,6 @@ fn row(finding: &Finding) -> Vec<Cell> {
 }
 
 /// `keycroft migrate`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn migrate(arguments: &MigrateArguments) -> Result<(), Failure> {
     let path = arguments.database.path();
     let (from, to) = AppState::rehearse_migration(&path)

@@ -55,9 +55,6 @@ pub struct Answer {
 
 impl Answer {
     /// The answer's JSON as one of the shapes of the wire.
-    ///
-    /// # Errors
-    /// When it is something else: no server of ours, or a much newer one.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_str(&self.text).map_err(|_| {
             Failure::new(
@@ -78,9 +75,6 @@ pub struct Listed {
 
 impl Listed {
     /// The items as one of the shapes of the wire.
-    ///
-    /// # Errors
-    /// As [`Answer::parse`].
     pub fn parse<T: DeserializeOwned>(&self) -> Result<Vec<T>, Failure> {
         let parsed = self
             .items
@@ -97,7 +91,6 @@ impl Listed {
     }
 
     /// The list as the API answers it; of several parts, with all items in one.
-    #[must_use]
     pub fn json(&self) -> String {
         if let Some(whole) = &self.whole {
             return whole.to_string();
@@ -114,9 +107,6 @@ impl Listed {
 
 impl Remote {
     /// A client with a credential.
-    ///
-    /// # Errors
-    /// Exit code 4 when there is none; 2 for an unusable address.
     pub fn client(&self) -> Result<Client, Failure> {
         let connection = self.connection()?;
         connection.credential()?;
@@ -125,8 +115,6 @@ impl Remote {
 }
 
 impl Client {
-    /// # Errors
-    /// When the certificates to trust can't be read.
     pub fn new(connection: Connection) -> Result<Self, Failure> {
         let https = connection.server.is_https();
         let authority = connection.ca_file.as_deref().filter(|_| https);
@@ -150,7 +138,6 @@ impl Client {
     }
 
     /// A client of a database on this machine; `shown` names it in messages.
-    #[must_use]
     pub fn local(local: Local, shown: &str, json: bool) -> Self {
         Self {
             connection: Connection::of_database(shown, json),
@@ -159,7 +146,6 @@ impl Client {
         }
     }
 
-    #[must_use]
     pub const fn is_local(&self) -> bool {
         matches!(self.backend, Backend::Local(_))
     }
@@ -172,7 +158,6 @@ impl Client {
     }
 
     /// Where something was done, for words on standard error.
-    #[must_use]
     pub fn place(&self) -> String {
         let name = self.connection.server.as_str();
         if self.is_local() {
@@ -183,43 +168,29 @@ impl Client {
     }
 
     /// The command line's clock.
-    #[must_use]
     pub fn now(&self) -> Time {
         Clock::System.now()
     }
 
-    /// # Errors
-    /// As [`Client::ask`].
     pub fn get(&self, path: &str) -> Result<Answer, Failure> {
         self.ask(Method::GET, path, None)
     }
 
-    /// # Errors
-    /// As [`Client::ask`].
     pub fn delete(&self, path: &str) -> Result<Answer, Failure> {
         self.ask(Method::DELETE, path, None)
     }
 
     /// Sends `body` as JSON.
-    ///
-    /// # Errors
-    /// As [`Client::ask`].
     pub fn post<T: Serialize>(&self, path: &str, body: &T) -> Result<Answer, Failure> {
         self.send(Method::POST, path, body)
     }
 
     /// Sends `body` as JSON.
-    ///
-    /// # Errors
-    /// As [`Client::ask`].
     pub fn patch<T: Serialize>(&self, path: &str, body: &T) -> Result<Answer, Failure> {
         self.send(Method::PATCH, path, body)
     }
 
     /// Asks for something to be put where `path` says, without a body.
-    ///
-    /// # Errors
-    /// As [`Client::ask`].
     pub fn put(&self, path: &str) -> Result<Answer, Failure> {
         self.ask(Method::PUT, path, Some(("application/json", b"{}")))
     }
@@ -232,9 +203,6 @@ impl Client {
     }
 
     /// Sends a form, as OAuth wants it, and answers with whatever status came.
-    ///
-    /// # Errors
-    /// Exit code 7 when the server is out of reach.
     pub fn form(
         &self,
         path: &str,
@@ -254,9 +222,6 @@ impl Client {
     }
 
     /// Revokes the credential of this client: possession is enough (RFC 7009). The answer does not show whether it was valid.
-    ///
-    /// # Errors
-    /// As [`Client::ask`].
     pub fn revoke(&self) -> Result<(), Failure> {
         let body = Zeroizing::new(format!("token={}", *self.connection.credential()?.secret));
         let form = Some(("application/x-www-form-urlencoded", body.as_bytes()));
@@ -266,17 +231,11 @@ impl Client {
     }
 
     /// The same server, asked without a credential.
-    ///
-    /// # Errors
-    /// As [`Client::new`].
     pub fn without_credential(&self) -> Result<Self, Failure> {
         Self::new(self.connection.without_credential())
     }
 
     /// All items of a list. `path` may have a query.
-    ///
-    /// # Errors
-    /// As [`Client::ask`].
     pub fn list(&self, path: &str) -> Result<Listed, Failure> {
         let mark = if path.contains('?') { '&' } else { '?' };
         let path = format!("{path}{mark}limit={PART_ITEMS}");
@@ -291,9 +250,6 @@ impl Client {
     }
 
     /// One part of a list, and what to ask for to get the next.
-    ///
-    /// # Errors
-    /// As [`Client::ask`].
     pub fn part(&self, path: &str) -> Result<(Listed, Option<String>), Failure> {
         let answer = self.get(path)?;
         let part: ListOut<Box<RawValue>> = answer.parse()?;
@@ -305,9 +261,6 @@ impl Client {
     }
 
     /// Asks with the credential, if there is one, and answers with what was answered when that was yes.
-    ///
-    /// # Errors
-    /// With the cause, the next command to try and the exit code of API.md.
     pub fn ask(
         &self,
         method: Method,
@@ -324,9 +277,6 @@ impl Client {
     }
 
     /// The same, whatever the status.
-    ///
-    /// # Errors
-    /// Exit code 7 when the server is out of reach.
     pub fn ask_any(
         &self,
         method: Method,
@@ -397,9 +347,6 @@ impl Client {
 }
 
 /// TLS that trusts the certificates in a file, or the system's.
-///
-/// # Errors
-/// When the file can't be read, or there is none in it.
 pub fn trusting(authority: Option<&std::path::Path>) -> Result<TlsConfig, Failure> {
     let Some(path) = authority else {
         return Ok(TlsConfig::builder()
@@ -423,7 +370,6 @@ pub fn trusting(authority: Option<&std::path::Path>) -> Result<TlsConfig, Failur
 }
 
 /// A path's segment or a query's value, percent-encoded (RFC 3986, 2.1).
-#[must_use]
 pub fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {

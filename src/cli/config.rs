@@ -71,7 +71,6 @@ pub struct Folder {
 
 impl Folder {
     /// `$XDG_CONFIG_HOME/keycroft`, else `~/.config/keycroft`; none without a home.
-    #[must_use]
     pub fn find() -> Option<Self> {
         let absolute = |name| {
             std::env::var_os(name)
@@ -85,26 +84,19 @@ impl Folder {
         })
     }
 
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    #[must_use]
     pub fn credentials_path(&self) -> PathBuf {
         self.path.join(CREDENTIALS)
     }
 
-    /// # Errors
-    /// When the file is there and can't be read or understood.
     pub fn config(&self) -> Result<Config, Failure> {
         read(&self.path.join(CONFIG), |_| Ok(()))
     }
 
     /// The program that keeps the credential of a context, if it has one.
-    ///
-    /// # Errors
-    /// As [`Folder::config`]; when others could change what is run.
     pub fn credential_command(&self, context: &str) -> Result<Option<Vec<String>>, Failure> {
         let mut config = self.config()?;
         let Some(command) = config
@@ -128,8 +120,6 @@ impl Folder {
         Ok(Some(command))
     }
 
-    /// # Errors
-    /// When the file is there and can't be read or understood, or others can read it.
     pub fn credentials(&self) -> Result<Credentials, Failure> {
         read(&self.credentials_path(), |file| {
             require_private(file, &self.credentials_path())
@@ -137,9 +127,6 @@ impl Folder {
     }
 
     /// Makes the folder (0700) if need be and waits until nobody else changes the files.
-    ///
-    /// # Errors
-    /// When the folder can't be had or others can write to it.
     pub fn lock(&self) -> Result<Locked<'_>, Failure> {
         let fail =
             |error: io::Error| Failure::new(FAILED, format!("{}: {error}", self.path.display()));
@@ -181,9 +168,6 @@ pub struct Locked<'a> {
 
 impl Locked<'_> {
     /// Changes both files: what others changed before is kept. Each is replaced whole or not at all, the credentials first.
-    ///
-    /// # Errors
-    /// When one can't be read or written (a full disk): then the files are as they were.
     pub fn change(
         &self,
         change: impl FnOnce(&mut Config, &mut Credentials) -> Result<(), Failure>,
@@ -206,9 +190,6 @@ impl Locked<'_> {
     }
 
     /// Finds out now whether the files can be written, so that no token is made that could not be kept.
-    ///
-    /// # Errors
-    /// As [`Locked::change`].
     pub fn try_out(&self) -> Result<(), Failure> {
         self.change(|_, _| Ok(()))
     }
@@ -297,9 +278,6 @@ fn read<T: DeserializeOwned + Default>(
 }
 
 /// Reads the text of one of the files.
-///
-/// # Errors
-/// The line that is wrong, counted from 1, and nothing else: the error's own words could hold that line, and with it a secret.
 pub fn parse<T: DeserializeOwned>(text: &str) -> Result<T, usize> {
     toml::from_str(text).map_err(|error| {
         let place = error.span().map_or(0, |span| span.start).min(text.len());

@@ -51,8 +51,6 @@ pub struct Remote {
 pub struct Server(String);
 
 impl Server {
-    /// # Errors
-    /// A sentence, when it has another form.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const FORM: &str = "expected a URL such as https://keys.lab.example, without a path";
         let text = text.trim().trim_end_matches('/');
@@ -77,24 +75,20 @@ impl Server {
         if fine { Ok(Self(lower)) } else { Err(FORM) }
     }
 
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    #[must_use]
     pub fn is_https(&self) -> bool {
         self.0.starts_with("https://")
     }
 
     /// Host and port, as they stand there: what a context is called when nothing else is said.
-    #[must_use]
     pub fn host(&self) -> &str {
         self.0.split_once("://").map_or("", |(_, host)| host)
     }
 
     /// The host without its port, and an IPv6 address without brackets.
-    #[must_use]
     pub fn name(&self) -> &str {
         let host = self.host();
         match host.strip_prefix('[').and_then(|host| host.split_once(']')) {
@@ -104,7 +98,6 @@ impl Server {
     }
 
     /// Whether it is this machine's own loopback, where nobody is on the way.
-    #[must_use]
     pub fn is_loopback(&self) -> bool {
         let name = self.name();
         name == "localhost"
@@ -149,9 +142,6 @@ pub struct Credential {
 
 impl Credential {
     /// Reads a secret that somebody gave.
-    ///
-    /// # Errors
-    /// Exit code 6, when it has not the form of one, or is mistyped.
     pub fn parse(text: &str, source: Source) -> Result<Self, Failure> {
         let text = text_file::unwrapped(text);
         let Some(presented) = Presented::parse(&text) else {
@@ -172,18 +162,15 @@ impl Credential {
     }
 
     /// `kct_4k2m9x0q7w1z_…`.
-    #[must_use]
     pub fn hint(&self) -> String {
         crate::model::secret::hint(self.form, self.id)
     }
 
     /// Returns true for a one-time code.
-    #[must_use]
     pub fn is_code(&self) -> bool {
         self.form == Form::Code
     }
 
-    #[must_use]
     pub fn is(&self, kind: Kind) -> bool {
         self.form == Form::Credential(kind)
     }
@@ -205,7 +192,6 @@ pub struct Connection {
 
 impl Connection {
     /// A database on this machine, which needs no credential.
-    #[must_use]
     pub fn of_database(shown: &str, json: bool) -> Self {
         Self {
             server: Server(shown.to_owned()),
@@ -220,7 +206,6 @@ impl Connection {
     }
 
     /// The same server, asked with `credential`.
-    #[must_use]
     pub fn with(&self, credential: Credential) -> Self {
         Self {
             credential: Some(credential),
@@ -229,7 +214,6 @@ impl Connection {
     }
 
     /// The same server, asked without a credential.
-    #[must_use]
     pub fn without_credential(&self) -> Self {
         Self {
             server: self.server.clone(),
@@ -244,9 +228,6 @@ impl Connection {
     }
 
     /// The credential.
-    ///
-    /// # Errors
-    /// Exit code 4, when there is none.
     pub fn credential(&self) -> Result<&Credential, Failure> {
         self.credential.as_ref().ok_or_else(|| {
             Failure::new(
@@ -259,7 +240,6 @@ impl Connection {
 }
 
 /// The variable that names a server or a credential, if one does.
-#[must_use]
 pub fn named_by_environment() -> Option<&'static str> {
     [SERVER, CONTEXT, TOKEN, TOKEN_FILE]
         .into_iter()
@@ -268,13 +248,11 @@ pub fn named_by_environment() -> Option<&'static str> {
 
 impl Remote {
     /// Whether a flag names a server.
-    #[must_use]
     pub const fn is_named_by_flag(&self) -> bool {
         self.server.is_some() || self.context.is_some()
     }
 
     /// Whether a saved login is in use, or may be: a file that can't be read is no reason to work on another thing.
-    #[must_use]
     pub fn is_signed_in() -> bool {
         Folder::find().is_some_and(|folder| {
             folder
@@ -284,9 +262,6 @@ impl Remote {
     }
 
     /// Settles which server is meant, without a credential.
-    ///
-    /// # Errors
-    /// Exit code 2 for an address of another form, or plain HTTP to another machine; 4 when there is no server at all.
     pub fn server(&self) -> Result<Connection, Failure> {
         let config = Folder::find()
             .map(|folder| folder.config())
@@ -385,9 +360,6 @@ impl Remote {
     }
 
     /// Settles server and credential. A saved credential goes to no other server than the one it came from.
-    ///
-    /// # Errors
-    /// As [`Remote::server`]; when a file that should hold the credential can't be read.
     pub fn connection(&self) -> Result<Connection, Failure> {
         let mut connection = self.server()?;
         let from_context = connection.context.clone();
@@ -450,9 +422,6 @@ fn pick_context(config: &Config, server: &Server, named: Option<&str>) -> Option
 }
 
 /// What the `credential_command` of a context says: a program that keeps the secret (a keyring, a password store).
-///
-/// # Errors
-/// When it can't be run, does not succeed, or says something that is no secret; when others could change what is run.
 fn from_command(context: &str) -> Result<Option<Credential>, Failure> {
     let Some(folder) = Folder::find() else {
         return Ok(None);

@@ -32,9 +32,6 @@ pub enum NoControl {
 }
 
 /// Connects to the server of the database at `path` and checks who that server is.
-///
-/// # Errors
-/// [`NoControl`], before anything was sent.
 pub fn connect(path: &Path) -> Result<UnixStream, NoControl> {
     let socket = crate::transport::control_socket_path(path);
     let rejected = |why: &str| Err(NoControl::Rejected(format!("{}: {why}", socket.display())));

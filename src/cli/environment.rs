@@ -3,13 +3,11 @@
 use std::path::PathBuf;
 
 /// Returns the value of a variable; `None` when it is not set.
-#[must_use]
 pub fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).and_then(|value| value_of(&value.to_string_lossy()))
 }
 
 /// Returns the path in a variable; `None` when it is not set.
-#[must_use]
 pub fn path_variable(name: &str) -> Option<PathBuf> {
     let value = std::env::var_os(name)?;
     match value.to_str() {
@@ -19,7 +17,6 @@ pub fn path_variable(name: &str) -> Option<PathBuf> {
 }
 
 /// Returns the entries of a variable with commas between them; empty when it is not set.
-#[must_use]
 pub fn list_variable(name: &str) -> Vec<String> {
     let text = variable(name).unwrap_or_default();
     text.split(',').filter_map(value_of).collect()

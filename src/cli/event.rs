@@ -99,9 +99,6 @@ impl Filter {
 }
 
 /// `keycroft event`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn run(arguments: EventArguments) -> Result<(), Failure> {
     match arguments.command {
         EventCommand::List { filter, limit } => {

@@ -35,7 +35,6 @@ pub struct Failure {
 }
 
 impl Failure {
-    #[must_use]
     pub fn new(code: u8, message: impl Into<String>) -> Self {
         Self {
             code,
@@ -47,12 +46,10 @@ impl Failure {
     }
 
     /// Ends the command without a word.
-    #[must_use]
     pub fn quiet(code: u8) -> Self {
         Self::new(code, "")
     }
 
-    #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

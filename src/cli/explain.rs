@@ -18,7 +18,6 @@ pub struct KeyOwner {
 
 impl KeyOwner {
     /// The path of the list.
-    #[must_use]
     pub fn path(&self, noun: &str) -> String {
         match &self.user {
             Some(user) => format!("/api/v1/users/{}/{noun}", encode(user)),
@@ -39,9 +38,6 @@ pub struct Question {
 }
 
 /// Prints the chain of checks.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn explain(
     client: &Client,
     path: &str,

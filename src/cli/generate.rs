@@ -22,9 +22,6 @@ pub struct ManArguments {
 }
 
 /// `keycroft completions`.
-///
-/// # Errors
-/// When standard output can't be written.
 pub fn completions(arguments: &CompletionsArguments, mut command: Command) -> Result<(), Failure> {
     let mut text = Vec::new();
     clap_complete::generate(arguments.shell, &mut command, "keycroft", &mut text);
@@ -32,17 +29,11 @@ pub fn completions(arguments: &CompletionsArguments, mut command: Command) -> Re
 }
 
 /// `keycroft openapi`: the document that a server of this version serves as `/openapi.json`.
-///
-/// # Errors
-/// When standard output can't be written.
 pub fn openapi() -> Result<(), Failure> {
     output::line(OPENAPI.trim_end())
 }
 
 /// `keycroft man`.
-///
-/// # Errors
-/// When a page can't be written.
 pub fn man(arguments: &ManArguments, command: Command) -> Result<(), Failure> {
     let Some(folder) = &arguments.dir else {
         let mut text = Vec::new();

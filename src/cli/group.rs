@@ -48,9 +48,6 @@ enum GroupCommand {
 }
 
 /// `keycroft group`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn group(arguments: GroupArguments) -> Result<(), Failure> {
     const PATH: &str = "/api/v1/groups";
     let client = arguments.place.client()?;
@@ -174,9 +171,6 @@ enum ServiceCommand {
 }
 
 /// `keycroft service`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn service(arguments: ServiceArguments) -> Result<(), Failure> {
     const PATH: &str = "/api/v1/services";
     if let ServiceCommand::Print(wanted) = &arguments.command {

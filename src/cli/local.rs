@@ -75,8 +75,6 @@ enum Attempt {
 }
 
 impl Local {
-    /// # Errors
-    /// When the database cannot be reached at all.
     pub fn open(path: PathBuf, missing: Missing) -> Result<Self, Failure> {
         become_owner(&path)?;
         let local = Self {
@@ -100,9 +98,6 @@ impl Local {
 
     /// Sends a request; again when the server went away before it answered. A request that creates something names
     /// itself, so that it is carried out once.
-    ///
-    /// # Errors
-    /// When nothing answers within 15 seconds.
     pub fn ask(
         &self,
         method: &Method,
@@ -338,9 +333,6 @@ fn become_owner(path: &Path) -> Result<(), Failure> {
 }
 
 /// Records a backup in the database, through its server or in this process.
-///
-/// # Errors
-/// Why it is not recorded.
 pub fn record_backup(path: &Path, name: &str, bytes: u64) -> Result<(), String> {
     let owner = std::fs::symlink_metadata(path).map_err(|error| error.to_string())?;
     let is_foreign = rustix::process::geteuid().is_root() && owner.uid() != 0;

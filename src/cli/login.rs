@@ -50,9 +50,6 @@ pub struct LogoutArguments {
 }
 
 /// `keycroft login`.
-///
-/// # Errors
-/// With what to say and the exit code; then nothing is kept.
 pub fn login(arguments: LoginArguments) -> Result<(), Failure> {
     let folder = Folder::find().ok_or_else(|| {
         Failure::new(
@@ -351,9 +348,6 @@ fn keep(client: &Client, folder: &Folder, name: &str) -> Result<(), Failure> {
 }
 
 /// `keycroft logout`.
-///
-/// # Errors
-/// With what to say and the exit code. A login whose token could not be ended on the server is forgotten all the same.
 pub fn logout(arguments: &LogoutArguments) -> Result<(), Failure> {
     let folder =
         Folder::find().ok_or_else(|| Failure::new(SIGN_IN_NEEDED, "there is no saved login"))?;

@@ -16,9 +16,6 @@ struct Named {
 }
 
 /// The id that `given` means in the list at `path`: an id (also as it is shown, `kca_4k2m9x0q7w1z_…`), or a name that one thing alone has.
-///
-/// # Errors
-/// Exit code 3 when nothing has this name, 6 when several have.
 pub fn find_id(client: &Client, path: &str, what: &str, given: &str) -> Result<String, Failure> {
     if let Some(id) = id_in(given) {
         match client.get(&format!("{path}/{id}")) {

@@ -156,7 +156,6 @@ enum Command {
 }
 
 /// Reads the arguments, does what they say, and answers with the exit code.
-#[must_use]
 pub fn run() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let done = argument::refuse_secrets(&arguments).and_then(|()| {

@@ -19,7 +19,6 @@ pub struct Database {
 
 impl Database {
     /// The file that is meant.
-    #[must_use]
     pub fn path(&self) -> PathBuf {
         let named = self.db.clone().or_else(|| path_variable("KEYCROFT_DB"));
         named.unwrap_or_else(|| {
@@ -30,17 +29,11 @@ impl Database {
     }
 
     /// Opens the database, which has to exist.
-    ///
-    /// # Errors
-    /// With one line that names the reason.
     pub fn open(&self) -> Result<AppState, Failure> {
         AppState::open(&self.path(), Clock::System).map_err(failed)
     }
 
     /// Opens the database for a server; creates it when it does not exist.
-    ///
-    /// # Errors
-    /// With one line that names the reason.
     pub fn serve(&self) -> Result<AppState, Failure> {
         AppState::serve(&self.path(), Clock::System)
             .map_err(|error| Failure::new(FAILED, error.to_string()))

@@ -35,9 +35,6 @@ fn tamed(text: &str) -> String {
 }
 
 /// Writes `text` and a line end to standard output. When the reader is gone, the command ends there, without a word.
-///
-/// # Errors
-/// When standard output can't be written (a full disk), or nobody reads it any more.
 pub fn line(text: &str) -> Result<(), Failure> {
     match put(text) {
         Ok(()) => Ok(()),
@@ -69,7 +66,6 @@ impl<T: Into<String>> From<T> for Cell {
 
 impl Cell {
     /// A time on the wire: `in 30d (2026-12-22)` for people, `never` (or whatever `nothing` says) when there is none.
-    #[must_use]
     pub fn time(time: Option<&str>, nothing: &str, now: Time) -> Self {
         let Some(text) = time else {
             return Self {
@@ -85,13 +81,11 @@ impl Cell {
     }
 
     /// Several words.
-    #[must_use]
     pub fn words(words: &[String]) -> Self {
         Self::from(words.join(" "))
     }
 
     /// Permissions: for people, in a table, a few by name and many by number.
-    #[must_use]
     pub fn permissions(words: &[String]) -> Self {
         let whole = words.join(" ");
         let shown = match words.len() {
@@ -103,7 +97,6 @@ impl Cell {
     }
 
     /// What may be missing; `-` for people.
-    #[must_use]
     pub fn maybe(text: Option<&str>) -> Self {
         text.map_or_else(
             || Self {
@@ -116,7 +109,6 @@ impl Cell {
 }
 
 /// `in 30d (2026-12-22)`, `5m ago`.
-#[must_use]
 pub fn relative(time: Time, now: Time) -> String {
     if time > now {
         return format!("in {} ({})", rounded(time.since(now)), time.day());
@@ -137,7 +129,6 @@ fn rounded(duration: std::time::Duration) -> String {
 }
 
 /// A lifetime in words for standard error.
-#[must_use]
 pub fn until(expires_at: Option<&str>, now: Time) -> String {
     match expires_at {
         None => "never expires".to_owned(),
@@ -154,9 +145,6 @@ pub fn until(expires_at: Option<&str>, now: Time) -> String {
 
 /// Writes rows under headings: a table on a terminal, or a block a row where it is too narrow for one; else
 /// tab-separated whole values without headings.
-///
-/// # Errors
-/// As [`line()`].
 pub fn table(headings: &[&str], rows: &[Vec<Cell>]) -> Result<(), Failure> {
     if !io::stdout().is_terminal() {
         for row in rows {
@@ -198,9 +186,6 @@ fn blocks(headings: &[&str], rows: &[Vec<Cell>]) -> Result<(), Failure> {
 }
 
 /// One thing: a line a value, `name<tab>value` for programs.
-///
-/// # Errors
-/// As [`line()`].
 pub fn record(rows: &[(&str, Cell)]) -> Result<(), Failure> {
     let to_people = io::stdout().is_terminal();
     for (name, cell) in rows {
@@ -233,9 +218,6 @@ pub struct Place {
 
 impl Out {
     /// Opens the file, which must not be there yet.
-    ///
-    /// # Errors
-    /// Exit code 6 when something is there already.
     pub fn open(&self) -> Result<Place, Failure> {
         let Some(path) = &self.out else {
             return Ok(Place { file: None });
@@ -267,9 +249,6 @@ fn refused(path: &Path, error: &io::Error) -> Failure {
 
 impl Place {
     /// Writes the secret, and nothing else, where it belongs.
-    ///
-    /// # Errors
-    /// When it could not be written: then nobody has it, and `lost` says what to do about it.
     pub fn put(self, secret: &str, lost: &str) -> Result<(), Failure> {
         let written = match self.file {
             None => put(secret).map_err(|error| format!("standard output: {error}")),

@@ -58,23 +58,16 @@ impl Place {
     }
 
     /// Whether a database is named outright.
-    #[must_use]
     pub fn names_database(&self) -> bool {
         matches!(self.database(), Ok(Some((_, true))))
     }
 
     /// A client for the target, which has to exist.
-    ///
-    /// # Errors
-    /// With one line that names the reason and the remedy.
     pub fn client(&self) -> Result<Client, Failure> {
         self.client_or(Missing::Refuse)
     }
 
     /// A client for the target; a database that does not exist is created if `missing` says so.
-    ///
-    /// # Errors
-    /// As [`Place::client`].
     pub fn client_or(&self, missing: Missing) -> Result<Client, Failure> {
         let Some((path, named)) = self.database()? else {
             return self.remote.client();

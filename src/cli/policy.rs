@@ -64,9 +64,6 @@ const RULES: [(&str, Form); 14] = [
 ];
 
 /// `keycroft policy`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn run(arguments: PolicyArguments) -> Result<(), Failure> {
     match arguments.command {
         PolicyCommand::Show => {
@@ -184,9 +181,6 @@ pub struct SweepArguments {
 }
 
 /// `keycroft sweep`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
     let client = arguments.place.client()?;
     let answer = client.post("/api/v1/sweep", &NothingIn {})?;

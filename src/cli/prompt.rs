@@ -13,15 +13,11 @@ use crate::model::text::is_same_name;
 const SECRET_BYTES_MAX: u64 = 4_096;
 
 /// Whether a person can be asked.
-#[must_use]
 pub fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
 /// Asks whether to go on; `yes` answers for the person.
-///
-/// # Errors
-/// Exit code 2 when nobody can be asked, 1 when they say no.
 pub fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
     answer_is(&format!("{question} [y/N] "), yes, |answer| {
         matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
@@ -29,9 +25,6 @@ pub fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
 }
 
 /// Asks to type `name` to go on, for what can't be taken back.
-///
-/// # Errors
-/// As [`confirm`].
 pub fn confirm_by_name(question: &str, name: &str, yes: bool) -> Result<(), Failure> {
     answer_is(
         &format!("{question} Type {name} to go on: "),
@@ -66,9 +59,6 @@ fn nothing_done() -> Failure {
 }
 
 /// Asks for one line on the terminal.
-///
-/// # Errors
-/// Exit code 1 when the input ends.
 pub fn ask_line(question: &str) -> Result<String, Failure> {
     ask(question);
     let mut text = String::new();
@@ -83,9 +73,6 @@ pub fn ask_line(question: &str) -> Result<String, Failure> {
 }
 
 /// A secret from standard input; on a terminal typed or pasted without being shown.
-///
-/// # Errors
-/// Exit code 130 for Ctrl-C, 2 when nothing came.
 pub fn secret(question: &str) -> Result<Zeroizing<String>, Failure> {
     let mut text = Zeroizing::new(String::new());
     if std::io::stdin().is_terminal() {
@@ -108,9 +95,6 @@ pub fn secret(question: &str) -> Result<Zeroizing<String>, Failure> {
 
 /// A token, a key or another secret of Keycroft from standard input, where it may have been wrapped or encoded on the way; on a
 /// terminal as [`secret`].
-///
-/// # Errors
-/// As [`secret`].
 pub fn credential(question: &str) -> Result<Zeroizing<String>, Failure> {
     if std::io::stdin().is_terminal() {
         return secret(question);

@@ -8,7 +8,6 @@ use crate::model::address::AllowedAddresses;
 
 /// Whether requests to `server` go past any proxy: plain HTTP, which a proxy could read; this machine, whose loopback is not
 /// the proxy's; and what `NO_PROXY` names.
-#[must_use]
 pub fn is_direct(server: &Server) -> bool {
     let named = ["NO_PROXY", "no_proxy"].into_iter().find_map(variable);
     !server.is_https()

@@ -14,7 +14,6 @@ use crate::wire::{ProblemOut, ProblemType};
 
 impl Client {
     /// Why the server could not be asked.
-    #[must_use]
     pub fn unreachable(&self, error: &ureq::Error) -> Failure {
         let server = self.connection.server.as_str();
         if matches!(error, ureq::Error::BadUri(_) | ureq::Error::Http(_)) {
@@ -60,7 +59,6 @@ impl Client {
     }
 
     /// What a refusal means for who asked.
-    #[must_use]
     pub fn failure(&self, status: u16, headers: &HeaderMap, text: &str, what: &str) -> Failure {
         let problem: Option<ProblemOut> = serde_json::from_str(text)
             .ok()

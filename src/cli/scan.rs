@@ -22,9 +22,6 @@ pub struct ScanArguments {
 }
 
 /// Prints `path:line: id` for each secret found, never the secret; exit code 1 when there is any.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn run(arguments: &ScanArguments) -> Result<(), Failure> {
     let mut found = 0;
     let mut unread = 0;
@@ -97,9 +94,6 @@ fn scan(path: &Path, from: impl Read) -> Result<usize, Failure> {
 }
 
 /// Tells of every secret in what `from` gives: its line, counted from 1, and its id.
-///
-/// # Errors
-/// What `tell` said, or `unread` when no more could be read.
 pub fn find<E>(
     mut from: impl Read,
     mut tell: impl FnMut(usize, Id) -> Result<(), E>,

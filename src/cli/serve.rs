@@ -70,9 +70,6 @@ struct Wanted {
 
 impl ServeArguments {
     /// A flag precedes the environment, which precedes the file.
-    ///
-    /// # Errors
-    /// With one line that says what is wrong where.
     fn settle(self) -> Result<Wanted, Failure> {
         let wrong = |message: String| Failure::new(USAGE, message);
         let config = self.config.or_else(|| path_variable("KEYCROFT_CONFIG"));
@@ -133,8 +130,6 @@ impl ServeArguments {
 }
 
 impl Wanted {
-    /// # Errors
-    /// Plain HTTP is for loopback, unless a proxy or the person who runs this takes care of the way.
     fn require_safe_way(&self, address: SocketAddr) -> Result<(), Failure> {
         let safe = address.ip().to_canonical().is_loopback()
             || self.tls.is_some()
@@ -150,9 +145,6 @@ impl Wanted {
     }
 
     /// The sockets: those that were handed over, else one of our own. With where the first of them is.
-    ///
-    /// # Errors
-    /// When an address can't be had or its way is not safe.
     fn listen(&self) -> Result<(Vec<TcpListener>, SocketAddr), Failure> {
         let mut listeners = systemd::inherited()?;
         if listeners.is_empty() {
@@ -174,9 +166,6 @@ impl Wanted {
 }
 
 /// Serves until told to stop.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
     let wanted = arguments.settle()?;
     start_log(wanted.log);

@@ -28,9 +28,6 @@ pub struct ServeFile {
 impl ServeFile {
     /// Reads the file that `named` says, or `keycroft.toml` in `$CONFIGURATION_DIRECTORY` or the current folder; nothing
     /// when none is named and none is there.
-    ///
-    /// # Errors
-    /// With one line that says where the file is wrong.
     pub fn read(named: Option<&Path>) -> Result<Self, Failure> {
         let usual = || {
             path_variable("CONFIGURATION_DIRECTORY")
@@ -49,8 +46,6 @@ impl ServeFile {
         }
     }
 
-    /// # Errors
-    /// The line that is wrong, counted from 1, and what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, (usize, String)> {
         toml::from_str(text).map_err(|error| {
             let place = error.span().map_or(0, |span| span.start).min(text.len());

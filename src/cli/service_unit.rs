@@ -49,9 +49,6 @@ impl Unit {
 }
 
 /// `keycroft service-unit`.
-///
-/// # Errors
-/// When the path of this program cannot stand in a unit, or standard output cannot be written.
 pub fn run(arguments: &ServiceUnitArguments) -> Result<(), Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::new(FAILED, format!("the path of this program: {error}")))?;

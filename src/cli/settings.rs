@@ -27,9 +27,6 @@ enum ConfigCommand {
 struct Setting(&'static str, Option<String>, String);
 
 /// `keycroft config`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn run(arguments: &ConfigArguments) -> Result<(), Failure> {
     let ConfigCommand::Show = arguments.command;
     let remote = &arguments.remote;

@@ -183,9 +183,6 @@ struct Edit {
 }
 
 /// `keycroft ssh-key`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn run(arguments: SshKeyArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {

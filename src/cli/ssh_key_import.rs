@@ -43,9 +43,6 @@ struct Told {
 }
 
 /// Takes over what `import` says.
-///
-/// # Errors
-/// Exit code 6 when a line was not taken; otherwise with what to say.
 pub fn run(client: &Client, import: &Import) -> Result<(), Failure> {
     let told = if import.path.is_dir() {
         if import.user.is_some() {
@@ -82,8 +79,6 @@ fn named(mut failure: Failure, path: &Path) -> Failure {
 /// Where sshd looks in `.ssh` when nothing else is configured.
 const FILE_NAMES: [&str; 2] = ["authorized_keys", "authorized_keys2"];
 
-/// # Errors
-/// When `folder` is one person's `.ssh`, or its home: nothing in it would be found.
 fn require_homes(folder: &Path) -> Result<(), Failure> {
     let own = FILE_NAMES
         .iter()

@@ -36,9 +36,6 @@ pub enum ExpiryTime {
 
 impl ExpiryTime {
     /// What is to be written.
-    ///
-    /// # Errors
-    /// When local time is needed and the time zone can't be known.
     pub fn expiries(self) -> Result<Expiries, Failure> {
         let is_utc = match self {
             Self::Auto => version().is_some_and(|version| version >= UTC_FROM),
@@ -69,7 +66,6 @@ pub enum Expiries {
 
 impl Expiries {
     /// The same for the line of a key.
-    #[must_use]
     pub fn format(self) -> ExpiryFormat<'static> {
         match self {
             Self::Utc => ExpiryFormat::Utc,
@@ -89,7 +85,6 @@ fn offset_seconds(moment: i64) -> Option<i64> {
 }
 
 /// Where this machine's sshd is.
-#[must_use]
 pub fn program() -> Option<&'static str> {
     let mut paths = SSHD_PATHS.into_iter();
     paths.find(|path| Path::new(path).is_file())

@@ -10,9 +10,6 @@ use sd_notify::NotifyState;
 use super::exit::{FAILED, Failure};
 
 /// The sockets that were opened for us (`sd_listen_fds(3)`); none when nobody did.
-///
-/// # Errors
-/// When one of them is no TCP socket that listens.
 pub fn inherited() -> Result<Vec<TcpListener>, Failure> {
     let mut descriptors = listenfd::ListenFd::from_env();
     let mut listeners = Vec::new();
@@ -48,9 +45,6 @@ fn tell(states: &[NotifyState<'_>]) {
 
 /// Gives signs of life as often as the service manager wants them (`WatchdogSec=`), and only while the server answers at
 /// `address`. Without a watchdog there is no thread and no wake-up.
-///
-/// # Errors
-/// When the thread can't be started.
 pub fn watch(address: SocketAddr) -> io::Result<()> {
     let Some(within) = sd_notify::watchdog_enabled() else {
         return Ok(());

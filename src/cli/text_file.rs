@@ -3,7 +3,6 @@
 use zeroize::Zeroizing;
 
 /// The text of a file: UTF-8, or UTF-16 when its byte order mark says so. `None` when it is neither.
-#[must_use]
 pub fn decode(bytes: &[u8]) -> Option<Zeroizing<String>> {
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let units: Zeroizing<Vec<u16>> = Zeroizing::new(
@@ -25,7 +24,6 @@ pub fn decode(bytes: &[u8]) -> Option<Zeroizing<String>> {
 }
 
 /// A secret without what pasting put into it: no secret has white space, a byte order mark or quotes around it.
-#[must_use]
 pub fn unwrapped(secret: &str) -> Zeroizing<String> {
     let plain = secret
         .trim_start_matches('\u{feff}')

@@ -70,9 +70,6 @@ enum TokenCommand {
 }
 
 /// `keycroft token`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
@@ -209,9 +206,6 @@ enum SessionCommand {
 }
 
 /// `keycroft session`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {

@@ -112,9 +112,6 @@ struct Link {
 }
 
 /// `keycroft user`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn run(arguments: UserArguments) -> Result<(), Failure> {
     let creates_first = matches!(arguments.command, UserCommand::Add { admin: true, .. });
     let is_add = matches!(arguments.command, UserCommand::Add { .. });

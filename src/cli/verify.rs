@@ -26,9 +26,6 @@ pub struct VerifyArguments {
 }
 
 /// `keycroft verify`: asks `/verify` with the secret on standard input.
-///
-/// # Errors
-/// Exit code 10 when it is not active, 5 when it lacks a permission.
 pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
     let client = with_secret(&arguments.remote)?;
     let query: Vec<String> = arguments
@@ -85,9 +82,6 @@ pub struct RevokeArguments {
 }
 
 /// `keycroft revoke`: revokes the secret on standard input.
-///
-/// # Errors
-/// Exit code 10 for text that is no complete secret, 6 for a code.
 pub fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
     let client = with_secret(&arguments.remote)?;
     let credential = client.connection.credential()?;
@@ -131,9 +125,6 @@ pub struct ApiArguments {
 }
 
 /// `keycroft api`: one request with your credential; what is answered goes to standard output, whatever the status.
-///
-/// # Errors
-/// With the exit code that the status means.
 pub fn api(arguments: &ApiArguments) -> Result<(), Failure> {
     let method = match arguments.method.to_ascii_uppercase().as_str() {
         "GET" => Method::GET,

@@ -25,7 +25,6 @@ pub struct AccountPage {
 
 /// `/account`. Three forms: `/account/name` (`display_name`), `/account/password` (`current`, `new`),
 /// `/account/theme` (`theme`: system, light, dark).
-#[must_use]
 pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
     let user = &view.user;
     let title = view.name_input.title("Account");

@@ -32,7 +32,6 @@ pub enum Holder {
 
 impl Holder {
     /// The path of the list; all other pages are below it.
-    #[must_use]
     pub fn path(&self) -> String {
         match self {
             Self::Me => "/api-keys".to_owned(),
@@ -42,7 +41,6 @@ impl Holder {
     }
 
     /// The path of the page that lists them.
-    #[must_use]
     pub fn list_path(&self) -> String {
         match self {
             Self::Me | Self::Service(_) => self.path(),
@@ -128,7 +126,6 @@ pub struct ApiKeyIssued<'a> {
 
 /// `/api-keys/new`. Sends `nonce`, `name`, `expires_in` and `expires_at` (as `lifetime` says), `access` and the rows
 /// (read by [`permission::chosen`]), `allowed_addresses` and `note`.
-#[must_use]
 pub fn new(frame: &Frame, view: &ApiKeyNew) -> Markup {
     let input = &view.input;
     let path = view.holder.path();
@@ -180,13 +177,11 @@ fn note(input: &Input, present: &str) -> Markup {
 }
 
 /// The answer to a form that made an API key: the only page that ever shows it.
-#[must_use]
 pub fn created(frame: &Frame, view: &ApiKeyIssued<'_>) -> Markup {
     issued(frame, view, &html! {})
 }
 
 /// The answer to a form that rotated an API key: the only page that ever shows its new secret.
-#[must_use]
 pub fn rotated(frame: &Frame, view: &ApiKeyIssued<'_>) -> Markup {
     let note = html! {
         p {
@@ -211,7 +206,6 @@ fn issued(frame: &Frame, view: &ApiKeyIssued<'_>, note: &Markup) -> Markup {
 }
 
 /// What a form of a new API key or of a rotation gets when it is sent again; `record` is what it made, if that is still there.
-#[must_use]
 pub fn already_created(frame: &Frame, holder: &Holder, record: Option<&Record>) -> Markup {
     let thing = record.map(|record| (holder.path_of(record.id, ""), record.name.as_str()));
     let thing = thing.as_ref().map(|(path, name)| (path.as_str(), *name));
@@ -224,7 +218,6 @@ pub fn already_created(frame: &Frame, holder: &Holder, record: Option<&Record>) 
 }
 
 /// `/api-keys/ID/edit`. Sends `version`, and the fields of [`new`] but the nonce; an empty `expires_in` lets the end stay.
-#[must_use]
 pub fn edit(frame: &Frame, view: &ApiKeyEdit) -> Markup {
     let (input, record) = (&view.input, &view.record);
     let path = view.holder.path_of(record.id, "");
@@ -266,7 +259,6 @@ const IN_USE: Duration = Duration::from_secs(7 * 86_400);
 
 /// `/api-keys/ID/rotate`. Sends `nonce`, `how` (`planned` or `leaked`), `grace` (for a planned one: a duration or
 /// [`UNTIL_UNUSED`]) and the end as in [`edit`].
-#[must_use]
 pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
     let (input, record) = (&view.input, &view.record);
     let is_in_use = record
@@ -302,7 +294,6 @@ pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
 
 /// `/api-keys/ID/delete`. Sends `confirm` (the name, asked for only when it was used within a day) and `made` = `end`
 /// when what it made shall end too.
-#[must_use]
 pub fn delete(frame: &Frame, view: &ApiKeyDelete) -> Markup {
     let record = &view.record;
     let form = html! {
@@ -346,7 +337,6 @@ pub(super) fn created_credentials(
 }
 
 /// Whether deleting `record` at `now` asks for its name: when it was used within the last 24 hours.
-#[must_use]
 pub fn must_type_name(record: &Record, now: Time) -> bool {
     let day = std::time::Duration::from_secs(86_400);
     record.kind == Kind::ApiKey

@@ -43,7 +43,6 @@ impl Sort {
     ];
 
     /// The word in `?sort=`; empty for the usual order.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Attention => "",
@@ -56,7 +55,6 @@ impl Sort {
     }
 
     /// Reads the word.
-    #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|sort| sort.as_str() == word)
     }
@@ -111,7 +109,6 @@ pub struct ApiKeyList {
 }
 
 /// `/api-keys`.
-#[must_use]
 pub fn list(frame: &Frame, view: &ApiKeyList) -> Markup {
     let path = view.holder.path();
     let new = format!("{path}/new");

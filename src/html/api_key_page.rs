@@ -49,7 +49,6 @@ pub struct ApiKeyPage {
 }
 
 /// `/api-keys/ID`.
-#[must_use]
 pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let record = &view.record;
     let content = html! {

@@ -25,7 +25,6 @@ static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
 });
 
 /// All of them; the hashes are computed once.
-#[must_use]
 pub fn assets() -> &'static [Asset] {
     ASSETS.as_slice()
 }

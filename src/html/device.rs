@@ -42,7 +42,6 @@ pub enum DeviceAnswer {
 }
 
 /// `/device`: the code is typed, never taken from a link alone. Sends `code`.
-#[must_use]
 pub fn enter(frame: &Frame, input: &Input) -> Markup {
     let content = html! {
         h1 { "Log in on a device" }
@@ -62,7 +61,6 @@ pub fn enter(frame: &Frame, input: &Input) -> Markup {
 }
 
 /// The answer to a code: who asks. Sends `code` and `expires_in` to `/device/approve`, `code` to `/device/refuse`.
-#[must_use]
 pub fn ask(frame: &Frame, view: &DeviceAsk) -> Markup {
     let elsewhere = matches!((view.address, view.here), (Some(there), Some(here)) if !same_network(there, here));
     let content = html! {
@@ -102,7 +100,6 @@ fn same_network(one: IpAddr, other: IpAddr) -> bool {
 }
 
 /// The page after an answer.
-#[must_use]
 pub fn done(frame: &Frame, answer: DeviceAnswer, computer: &str) -> Markup {
     let (title, text) = match answer {
         DeviceAnswer::Approved => (

@@ -22,7 +22,6 @@ pub struct FactGroup {
 }
 
 /// `/admin/diagnostics`.
-#[must_use]
 pub fn show(frame: &Frame, groups: &[FactGroup]) -> Markup {
     let content = html! {
         h1 { "Diagnostics" }

@@ -18,7 +18,6 @@ pub struct Problem {
 }
 
 /// The page of an error.
-#[must_use]
 pub fn show(visitor: Visitor<'_>, problem: &Problem) -> Markup {
     let content = html! {
         h1 { (problem.title) }

@@ -72,7 +72,6 @@ pub struct EventList {
 }
 
 /// `/events` and `/admin/events`; `…/export` with the same filter gives JSON lines.
-#[must_use]
 pub fn list(frame: &Frame, view: &EventList) -> Markup {
     let path = view.scope.path();
     let (section, title) = match view.scope {

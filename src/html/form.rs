@@ -17,13 +17,11 @@ pub struct Input {
 
 impl Input {
     /// Whether nothing was sent yet, so that defaults apply.
-    #[must_use]
     pub fn is_fresh(&self) -> bool {
         self.values.is_empty()
     }
 
     /// The first value sent under `name`.
-    #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
         self.values
             .iter()
@@ -32,7 +30,6 @@ impl Input {
     }
 
     /// Whether `name` was sent with `value`, as a ticked box is.
-    #[must_use]
     pub fn has(&self, name: &str, value: &str) -> bool {
         self.values
             .iter()
@@ -40,7 +37,6 @@ impl Input {
     }
 
     /// What is wrong with `name`.
-    #[must_use]
     pub fn error(&self, name: &str) -> Option<&str> {
         self.errors
             .iter()

@@ -24,7 +24,6 @@ pub struct GroupPage {
 }
 
 /// `/admin/groups`. Sends `name`.
-#[must_use]
 pub fn list(frame: &Frame, view: &GroupList) -> Markup {
     let content = html! {
         h1 { "Groups" }
@@ -61,7 +60,6 @@ pub fn list(frame: &Frame, view: &GroupList) -> Markup {
 }
 
 /// `/admin/groups/NAME`. Sends `username` to `…/members/add` and `…/members/remove`.
-#[must_use]
 pub fn show(frame: &Frame, view: &GroupPage) -> Markup {
     let group = &view.group;
     let path = format!("/admin/groups/{}", group.name);
@@ -102,7 +100,6 @@ pub fn show(frame: &Frame, view: &GroupPage) -> Markup {
 }
 
 /// `/admin/groups/NAME/delete`.
-#[must_use]
 pub fn delete(frame: &Frame, view: &GroupPage) -> Markup {
     let group = &view.group;
     let path = format!("/admin/groups/{}", group.name);

@@ -5,7 +5,6 @@ use maud::{Markup, html};
 use super::layout::{Visitor, either};
 
 /// `/help`.
-#[must_use]
 pub fn show(visitor: Visitor<'_>) -> Markup {
     let content = html! {
         h1 { "Help" }

@@ -87,7 +87,6 @@ pub struct CodeIssued<'a> {
 }
 
 /// `/admin/hosts`.
-#[must_use]
 pub fn list(frame: &Frame, view: &HostList) -> Markup {
     let now = frame.now;
     let content = html! {
@@ -174,7 +173,6 @@ fn open_to(host: &HostFacts) -> String {
 
 /// `/admin/hosts/ID`. Sends `version`, `name`, `groups` (a ticked box each), `shared_logins` (a line each, `ubuntu: admins`),
 /// `cache_age_max` (`24h`), `allowed_addresses`, `paused` and `rotation_requested` (`yes` when ticked).
-#[must_use]
 pub fn show(frame: &Frame, view: &HostEdit) -> Markup {
     let (host, input, now) = (&view.host, &view.input, frame.now);
     let path = format!("/admin/hosts/{}", host.id);
@@ -249,7 +247,6 @@ fn groups(all: &[String], given: &[String], input: &Input) -> Markup {
 }
 
 /// `/admin/hosts/enroll`. Sends `nonce`, `uses`, `expires_in` (`24h`) and `groups`.
-#[must_use]
 pub fn code_new(frame: &Frame, view: &CodeNew) -> Markup {
     let input = &view.input;
     let form = html! {
@@ -269,7 +266,6 @@ pub fn code_new(frame: &Frame, view: &CodeNew) -> Markup {
 }
 
 /// The answer to a form that made a code: the only page that ever shows it, with the three commands to paste.
-#[must_use]
 pub fn code_created(frame: &Frame, view: &CodeIssued<'_>) -> Markup {
     let url = &frame.public_url;
     let content = html! {
@@ -297,7 +293,6 @@ pub fn code_created(frame: &Frame, view: &CodeIssued<'_>) -> Markup {
 }
 
 /// What the form of a code gets when it is sent again.
-#[must_use]
 pub fn code_already_created(frame: &Frame) -> Markup {
     page(
         frame,
@@ -308,7 +303,6 @@ pub fn code_already_created(frame: &Frame) -> Markup {
 }
 
 /// `/admin/hosts/ID/delete`. Sends `confirm`, the name.
-#[must_use]
 pub fn delete(frame: &Frame, host: &HostFacts, input: &Input) -> Markup {
     let path = format!("/admin/hosts/{}", host.id);
     let title = format!("Delete {}", host.name);

@@ -76,7 +76,6 @@ fn last_used(row: &InventoryRow, now: Time) -> Markup {
 }
 
 /// `/admin/inventory`. The form sends `reference` for each ticked box to `/admin/inventory/delete`.
-#[must_use]
 pub fn list(frame: &Frame, view: &Inventory) -> Markup {
     let path = "/admin/inventory";
     let content = html! {
@@ -122,7 +121,6 @@ fn list_row(row: &InventoryRow, now: Time) -> Markup {
 }
 
 /// `/admin/inventory/delete`: what will go. Sends the references again and `confirm`, their number.
-#[must_use]
 pub fn delete(frame: &Frame, view: &InventoryDelete) -> Markup {
     let count = i64::try_from(view.rows.len()).unwrap_or(i64::MAX);
     let title = format!("Delete {}?", some(count, "credential"));

@@ -21,7 +21,6 @@ impl Theme {
     pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
 
     /// The word in the cookie, in the form and in `<html data-theme>`.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::System => "system",
@@ -31,7 +30,6 @@ impl Theme {
     }
 
     /// Reads the word; anything else is [`Theme::System`].
-    #[must_use]
     pub fn from_word(word: &str) -> Self {
         let found = Self::ALL.into_iter().find(|theme| theme.as_str() == word);
         found.unwrap_or_default()

@@ -92,7 +92,6 @@ impl Access {
     ];
 
     /// The word in the form.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Everything => "everything",
@@ -104,9 +103,6 @@ impl Access {
 }
 
 /// What a form made by [`choice`] asks for, out of what was `offered`; nothing chosen at all means everything.
-///
-/// # Errors
-/// A sentence, when a word in it is no permission or no answer of the form. Whether they may be given is decided elsewhere.
 pub fn chosen(input: &Input, offered: &Permissions) -> Result<Permissions, String> {
     let word = input.value(ACCESS).unwrap_or(Access::Everything.as_str());
     let access = Access::ALL
@@ -121,7 +117,6 @@ pub fn chosen(input: &Input, offered: &Permissions) -> Result<Permissions, Strin
 }
 
 /// Permissions as the fields in which the rows of [`choice`] send them: to fill a form in.
-#[must_use]
 pub fn as_fields(permissions: &Permissions) -> Vec<(String, String)> {
     let mut fields = vec![(ACCESS.to_owned(), Access::Choose.as_str().to_owned())];
     let mut rest = permissions.clone();
@@ -144,9 +139,6 @@ pub fn as_fields(permissions: &Permissions) -> Vec<(String, String)> {
 }
 
 /// What was ticked one by one, as on the page of a user's grants.
-///
-/// # Errors
-/// A sentence, when a word is no permission.
 pub fn ticked(input: &Input) -> Result<Permissions, String> {
     let words: Vec<&str> = input
         .values

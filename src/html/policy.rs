@@ -44,7 +44,6 @@ pub struct PolicyPreview {
 
 /// `/admin/policy`. Sends `version` and the fields of `PATCH /api/v1/policy` as text: choices as `true` or `false`,
 /// lifetimes as `30d`, `12h` or `never`, `api_key_lifetimes` with spaces between, `ssh_key_types` one ticked box each.
-#[must_use]
 pub fn form(frame: &Frame, view: &PolicyForm) -> Markup {
     let (policy, input) = (&view.policy, &view.input);
     let words = "Like 30d, 12h or never.";
@@ -121,7 +120,6 @@ fn types(policy: &Policy, input: &Input) -> Markup {
 
 /// The answer to the form when something changes: what changes, what exceeds the new rules, and the button that saves
 /// them (the same form with `confirm=yes`).
-#[must_use]
 pub fn preview(frame: &Frame, view: &PolicyPreview) -> Markup {
     let changes = changes(&view.before, &view.after);
     let content = html! {

@@ -36,7 +36,6 @@ pub struct Part {
 }
 
 /// `/api`.
-#[must_use]
 pub fn show(visitor: Visitor<'_>, subjects: &[Subject]) -> Markup {
     let content = html! {
         h1 { "The JSON API" }

@@ -43,7 +43,6 @@ pub struct ServiceDelete {
 }
 
 /// `/admin/services`.
-#[must_use]
 pub fn list(frame: &Frame, services: &[ServiceFacts]) -> Markup {
     let content = html! {
         (heading("Services", &html! { a.btn.go href="/admin/new-service" { "Add service" } }))
@@ -71,7 +70,6 @@ pub fn list(frame: &Frame, services: &[ServiceFacts]) -> Markup {
 }
 
 /// `/admin/services/NAME`.
-#[must_use]
 pub fn show(frame: &Frame, facts: &ServiceFacts, by_role: &ByRole) -> Markup {
     let service = &facts.service;
     let path = format!("/admin/services/{}", service.name);
@@ -104,7 +102,6 @@ fn lines(permissions: &Permissions) -> String {
 
 /// `/admin/new-service` and `/admin/services/NAME/edit`. Sends `permissions` (one a line); new ones `name`, others
 /// `roles.member`, `roles.admin` (likewise) and `version`.
-#[must_use]
 pub fn form(frame: &Frame, view: &ServiceForm) -> Markup {
     let input = &view.input;
     let (title, path, back) = match &view.service {
@@ -144,7 +141,6 @@ pub fn form(frame: &Frame, view: &ServiceForm) -> Markup {
 }
 
 /// `/admin/services/NAME/delete`. Sends `confirm`, the name.
-#[must_use]
 pub fn delete(frame: &Frame, view: &ServiceDelete) -> Markup {
     let name = &view.facts.service.name;
     let path = format!("/admin/services/{name}");

@@ -20,7 +20,6 @@ pub struct SessionList {
 }
 
 /// `/sessions`. Each button sends `id` to `/sessions/delete`; "sign out everywhere else" goes to `/sessions/delete-others`.
-#[must_use]
 pub fn list(frame: &Frame, view: &SessionList) -> Markup {
     let others = view.rows.iter().any(|record| record.id != view.current);
     let acts = html! { @if others { (button(frame, "/sessions/delete-others", Some("no"), "Sign out everywhere else")) } };

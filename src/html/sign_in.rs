@@ -32,7 +32,6 @@ pub struct SignIn {
 }
 
 /// `/login`. Sends `username`, `password`, `next`, and `kept` with `kept.…` when a form is kept.
-#[must_use]
 pub fn sign_in(frame: &Outside, view: &SignIn) -> Markup {
     let content = html! {
         h1 { "Sign in" }
@@ -68,7 +67,6 @@ fn prefixed(kept: &SavedForm) -> Vec<(String, String)> {
 }
 
 /// The page after signing in with a kept form: one button sends it on, under the new session's form token.
-#[must_use]
 pub fn go_on(frame: &Frame, kept: &SavedForm) -> Markup {
     let content = html! {
         h1 { "Go on where you were" }
@@ -100,7 +98,6 @@ pub struct ByCode {
 }
 
 /// `/setup`: the first admin. Sends `username`, `display_name`, `password`.
-#[must_use]
 pub fn set_up(frame: &Outside, view: &ByCode) -> Markup {
     let input = &view.input;
     let name = Field::text("display_name")
@@ -123,7 +120,6 @@ pub fn set_up(frame: &Outside, view: &ByCode) -> Markup {
 }
 
 /// `/invitation`: a new person chooses a password. Sends `password`.
-#[must_use]
 pub fn invitation(frame: &Outside, view: &ByCode) -> Markup {
     let welcome = match &view.display_name {
         Some(name) => format!("Welcome, {name}"),
@@ -141,7 +137,6 @@ pub fn invitation(frame: &Outside, view: &ByCode) -> Markup {
 }
 
 /// `/reset`: a person chooses a new password. Sends `password`.
-#[must_use]
 pub fn reset(frame: &Outside, view: &ByCode) -> Markup {
     by_code(
         frame,
@@ -205,7 +200,6 @@ pub struct PasswordDemand {
 }
 
 /// The page in between: sends the form before again, to its own action, with `current_password` added.
-#[must_use]
 pub fn password_demand(frame: &Frame, view: &PasswordDemand) -> Markup {
     let content = html! {
         h1 { "Your password, please" }
@@ -227,7 +221,6 @@ pub fn password_demand(frame: &Frame, view: &PasswordDemand) -> Markup {
 }
 
 /// The page after signing out, and after a link that is spent or has ended.
-#[must_use]
 pub fn note(frame: &Outside, title: &str, text: &str) -> Markup {
     let content = html! {
         h1 { (title) }

@@ -89,7 +89,6 @@ pub struct SshKeyEdit {
 }
 
 /// `/ssh-keys`.
-#[must_use]
 pub fn list(frame: &Frame, view: &SshKeyList) -> Markup {
     let content = html! {
         (heading("SSH keys", &html! { a.btn.go href="/ssh-keys/new" { "Add SSH key" } }))
@@ -169,7 +168,6 @@ fn last_used(key: &SshKeyFacts, now: Time) -> Markup {
 
 /// `/ssh-keys/new`. Sends `name` (may be empty when the key has a comment), `public_key`, `expires_in`, `expires_at`
 /// `allowed_addresses`, `with_options` with the `options.…`, and `allow_shared`.
-#[must_use]
 pub fn new(frame: &Frame, view: &SshKeyNew) -> Markup {
     let input = &view.input;
     let policy = &view.policy;
@@ -313,7 +311,6 @@ fn public_key(input: &Input, present: &str, help: &str) -> Markup {
 }
 
 /// `/ssh-keys/ID`; also the answer after adding one.
-#[must_use]
 pub fn show(frame: &Frame, view: &SshKeyPage) -> Markup {
     let (key, now) = (&view.key, frame.now);
     let own = format!("/ssh-keys/{}", key.id);
@@ -361,7 +358,6 @@ fn logins(key: &SshKeyFacts, logins: &[HostLogin]) -> Markup {
 }
 
 /// `/ssh-keys/ID/edit`. Sends `version` and the fields of [`new`]; an empty `expires_in` lets the end stay.
-#[must_use]
 pub fn edit(frame: &Frame, view: &SshKeyEdit) -> Markup {
     let (input, key) = (&view.input, &view.key);
     let addresses: Vec<String> = key.allowed_addresses.iter().collect();
@@ -389,7 +385,6 @@ pub fn edit(frame: &Frame, view: &SshKeyEdit) -> Markup {
 }
 
 /// `/ssh-keys/ID/delete`.
-#[must_use]
 pub fn delete(frame: &Frame, key: &SshKeyFacts) -> Markup {
     let path = format!("/ssh-keys/{}", key.id);
     let content = html! {

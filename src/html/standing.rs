@@ -34,7 +34,6 @@ impl DisplayStatus {
     ];
 
     /// Of `record` at `now`.
-    #[must_use]
     pub fn of(record: &Record, now: Time) -> Self {
         match record.state(now) {
             State::Ended => Self::Ended,
@@ -47,7 +46,6 @@ impl DisplayStatus {
     }
 
     /// The word in `?state=`.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -60,7 +58,6 @@ impl DisplayStatus {
     }
 
     /// Reads the word of a filter.
-    #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::LIVE
             .into_iter()
@@ -68,7 +65,6 @@ impl DisplayStatus {
     }
 
     /// What people read.
-    #[must_use]
     pub const fn label(self) -> &'static str {
         match self {
             Self::Active => "Active",

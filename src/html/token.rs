@@ -59,7 +59,6 @@ pub struct TokenDelete {
 }
 
 /// `/tokens`.
-#[must_use]
 pub fn list(frame: &Frame, view: &TokenList) -> Markup {
     let content = html! {
         (heading("Tokens", &html! { a.btn.go href="/tokens/new" { "Generate token" } }))
@@ -100,7 +99,6 @@ fn list_row(frame: &Frame, view: &TokenList, row: &TokenRow) -> Markup {
 }
 
 /// `/tokens/new`. Sends `nonce`, `name` (may be empty), `expires_in` (`8h`), `access` and the rows.
-#[must_use]
 pub fn new(frame: &Frame, view: &TokenNew) -> Markup {
     let input = &view.input;
     let name = Field::text("name")
@@ -131,7 +129,6 @@ pub fn new(frame: &Frame, view: &TokenNew) -> Markup {
 }
 
 /// The answer to a form that made a token: the only page that ever shows it.
-#[must_use]
 pub fn created(frame: &Frame, view: &TokenIssued<'_>) -> Markup {
     let content = html! {
         h1 { "Save your token now" }
@@ -143,7 +140,6 @@ pub fn created(frame: &Frame, view: &TokenIssued<'_>) -> Markup {
 }
 
 /// What the form of a new token gets when it is sent again.
-#[must_use]
 pub fn already_created(frame: &Frame) -> Markup {
     page(
         frame,
@@ -154,7 +150,6 @@ pub fn already_created(frame: &Frame) -> Markup {
 }
 
 /// `/tokens/ID/delete`.
-#[must_use]
 pub fn delete(frame: &Frame, view: &TokenDelete) -> Markup {
     let record = &view.record;
     let content = html! {

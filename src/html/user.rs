@@ -109,7 +109,6 @@ pub struct UserEnd {
 }
 
 /// `/admin/users`.
-#[must_use]
 pub fn list(frame: &Frame, view: &UserList) -> Markup {
     let content = html! {
         (heading("Users", &html! { a.btn.go href="/admin/new-user" { "Add user" } }))
@@ -157,7 +156,6 @@ fn pill(user: &User) -> Markup {
 }
 
 /// `/admin/new-user`. Sends `nonce`, `username`, `display_name`, `role`, `how` (`invitation` or `password`), `password`.
-#[must_use]
 pub fn new(frame: &Frame, view: &UserNew) -> Markup {
     let input = &view.input;
     let roles = [
@@ -188,7 +186,6 @@ pub fn new(frame: &Frame, view: &UserNew) -> Markup {
 }
 
 /// The answer to an invitation or a reset: the only page that ever shows the link.
-#[must_use]
 pub fn link(frame: &Frame, view: &OneTimeLink<'_>) -> Markup {
     let (title, what) = match view.purpose {
         LinkPurpose::Invitation => ("Invitation link", "choose a password and sign in"),
@@ -209,7 +206,6 @@ pub fn link(frame: &Frame, view: &OneTimeLink<'_>) -> Markup {
 }
 
 /// What the form for a link gets when it is sent again.
-#[must_use]
 pub fn link_already_made(frame: &Frame, username: &str) -> Markup {
     let path = format!("/admin/users/{username}");
     let content = html! {
@@ -223,7 +219,6 @@ pub fn link_already_made(frame: &Frame, username: &str) -> Markup {
 
 /// `/admin/users/NAME`. Its forms go to `…/edit` (`version`, `display_name`, `role`, `permissions`), `…/disable`,
 /// `…/enable`, `…/reset-password`, and `…/KINDs/ID/delete` for each credential.
-#[must_use]
 pub fn show(frame: &Frame, view: &UserPage) -> Markup {
     let user = &view.user;
     let path = path(user);
@@ -348,14 +343,12 @@ fn holdings(holdings: &Holdings, frame: &Frame, own: &str, path: Option<&str>) -
 }
 
 /// `/admin/users/NAME/offboard`: the credentials of a person, and one button that revokes them all. Sends `confirm`, the username.
-#[must_use]
 pub fn offboard(frame: &Frame, view: &UserEnd) -> Markup {
     let lead = "Disables the account and revokes every API key, token, session and SSH key. Effective with the next request.";
     ending(frame, view, "Offboard", lead, "offboard", "Offboard")
 }
 
 /// `/admin/users/NAME/delete`. Sends `confirm`, the user name.
-#[must_use]
 pub fn delete(frame: &Frame, view: &UserEnd) -> Markup {
     let lead = "Ends all that they hold and removes the account. The user name stays reserved. This cannot be undone.";
     ending(frame, view, "Delete", lead, "delete", "Delete user")

@@ -7,7 +7,6 @@ use maud::{Markup, html};
 use crate::model::time::{Lifetime, Time};
 
 /// `2026-11-22 15:04 UTC`.
-#[must_use]
 pub fn utc(time: Time) -> String {
     let text = time.to_string();
     match (text.get(..10), text.get(11..16)) {
@@ -17,13 +16,11 @@ pub fn utc(time: Time) -> String {
 }
 
 /// `2026-11-22`.
-#[must_use]
 pub fn day(time: Time) -> String {
     time.day().to_string()
 }
 
 /// `in 40 days`, `3 minutes ago`, `just now`; days up to 120 of them.
-#[must_use]
 pub fn relative(time: Time, now: Time) -> String {
     let seconds = time.unix() - now.unix();
     if seconds.abs() < 30 {
@@ -54,7 +51,6 @@ fn span(seconds: i64) -> String {
 }
 
 /// `1 day`, `2 days`.
-#[must_use]
 pub fn some(count: i64, word: &str) -> String {
     if count == 1 {
         format!("1 {word}")
@@ -64,7 +60,6 @@ pub fn some(count: i64, word: &str) -> String {
 }
 
 /// `30 days`, `12 hours`, `no end`.
-#[must_use]
 pub fn lifetime(lifetime: Lifetime) -> String {
     match lifetime {
         Lifetime::For(duration) => length(duration),
@@ -73,7 +68,6 @@ pub fn lifetime(lifetime: Lifetime) -> String {
 }
 
 /// A length of time exactly, in its largest whole unit: `30 days`, `24 hours`, `90 seconds`.
-#[must_use]
 pub fn length(duration: Duration) -> String {
     let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     let whole = |unit: i64| seconds >= unit && seconds % unit == 0;
@@ -89,25 +83,21 @@ pub fn length(duration: Duration) -> String {
 }
 
 /// A time in relative words, with the exact time on hover and in the markup.
-#[must_use]
 pub fn time(time: Time, now: Time) -> Markup {
     html! { time datetime=(time) title=(utc(time)) { (relative(time, now)) } }
 }
 
 /// A time that may never have come.
-#[must_use]
 pub fn time_or_never(at: Option<Time>, now: Time) -> Markup {
     at.map_or_else(|| html! { "Never" }, |at| time(at, now))
 }
 
 /// A time exactly, as text; the script puts the local time in its title.
-#[must_use]
 pub fn exact(time: Time) -> Markup {
     html! { time datetime=(time) data-abs { (utc(time)) } }
 }
 
 /// An end: relative, and below it exactly, so that it needs no title.
-#[must_use]
 pub fn end(end: Option<Time>, now: Time) -> Markup {
     let Some(end) = end else {
         return html! { "No expiry" };
@@ -116,7 +106,6 @@ pub fn end(end: Option<Time>, now: Time) -> Markup {
 }
 
 /// An end in one sentence: `in 30 days (2026-12-22 15:04 UTC)`.
-#[must_use]
 pub fn end_in_line(end: Option<Time>, now: Time) -> Markup {
     let Some(end) = end else {
         return html! { "no expiry" };
@@ -125,7 +114,6 @@ pub fn end_in_line(end: Option<Time>, now: Time) -> Markup {
 }
 
 /// The same as part of a sentence: `expires in 30 days (…)`.
-#[must_use]
 pub fn expiry(end: Option<Time>, now: Time) -> Markup {
     html! { @if end.is_some() { "expires " } (end_in_line(end, now)) }
 }

@@ -14,9 +14,6 @@ use crate::model::text::sanitize;
 const USUAL_BYTES: usize = 512;
 
 /// A body as bytes.
-///
-/// # Errors
-/// [`Problem::BodyTooLong`] when the transport did not read it because of its length.
 pub fn bytes(context: &RequestContext<'_>) -> Result<Vec<u8>, Problem> {
     let mut data = context.request.data().ok_or(Problem::BodyTooLong)?;
     let mut bytes = Vec::with_capacity(USUAL_BYTES);
@@ -26,17 +23,11 @@ pub fn bytes(context: &RequestContext<'_>) -> Result<Vec<u8>, Problem> {
 }
 
 /// A JSON object. An empty body without `Content-Type` is `{}`. The query has to be empty.
-///
-/// # Errors
-/// 413, 415, 400 and 422, in this order.
 pub fn json<T: DeserializeOwned>(context: &RequestContext<'_>) -> Result<T, Problem> {
     json_with_bytes(context).map(|(value, _)| value)
 }
 
 /// A JSON list, by the same rules.
-///
-/// # Errors
-/// As [`json`].
 pub fn json_list<T: DeserializeOwned>(context: &RequestContext<'_>) -> Result<Vec<T>, Problem> {
     let bytes = bytes(context)?;
     match context.request.header("Content-Type") {
@@ -49,9 +40,6 @@ pub fn json_list<T: DeserializeOwned>(context: &RequestContext<'_>) -> Result<Ve
 }
 
 /// As [`json`], with the bytes that were read.
-///
-/// # Errors
-/// As [`json`].
 pub fn json_with_bytes<T: DeserializeOwned>(
     context: &RequestContext<'_>,
 ) -> Result<(T, Vec<u8>), Problem> {
@@ -68,17 +56,11 @@ pub fn json_with_bytes<T: DeserializeOwned>(
 }
 
 /// A form (`application/x-www-form-urlencoded`) as it was sent.
-///
-/// # Errors
-/// 413 and 415, and a query parameter.
 pub fn form(context: &RequestContext<'_>) -> Result<Vec<u8>, Problem> {
     form_bytes_beside(context, "")
 }
 
 /// The fields of a form whose address may have this very query, in order.
-///
-/// # Errors
-/// As [`form`].
 pub fn form_beside(
     context: &RequestContext<'_>,
     query: &str,

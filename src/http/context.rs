@@ -36,13 +36,11 @@ pub struct Settings {
 
 impl Settings {
     /// Whether browsers reach us by TLS.
-    #[must_use]
     pub fn is_https(&self) -> bool {
         self.public_url.starts_with("https://")
     }
 
     /// Whether `peer` is a configured proxy.
-    #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {
         self.behind_proxy.as_ref().is_some_and(|allowed_addresses| {
             !allowed_addresses.is_everywhere() && allowed_addresses.allow(peer)
@@ -62,8 +60,6 @@ pub struct ServerState {
 }
 
 impl ServerState {
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn open(app_state: &AppState, settings: &Arc<Settings>) -> Result<Self, Error> {
         let prefix = random_characters(b"0123456789abcdefghijklmnopqrstuvwxyz");
         Ok(Self {
@@ -76,7 +72,6 @@ impl ServerState {
     }
 
     /// Whether a foreign origin may be logged: once a minute, since strangers can send as many as they like.
-    #[must_use]
     pub fn may_warn_of_origin(&self, now: Time) -> bool {
         let last = self.origin_warned_at.get();
         let due = now.unix() < last || now.unix().saturating_sub(last) >= 60;
@@ -87,7 +82,6 @@ impl ServerState {
     }
 
     /// A new request id: 12 characters, the first seven this thread's own.
-    #[must_use]
     pub fn request_id(&self) -> String {
         const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
         let mut rest = self.counter.replace(self.counter.get().wrapping_add(1));
@@ -116,7 +110,6 @@ pub struct RequestContext<'a> {
 }
 
 impl RequestContext<'_> {
-    #[must_use]
     pub const fn app(&self) -> &App {
         &self.server_state.app
     }
@@ -124,7 +117,6 @@ impl RequestContext<'_> {
     /// The client's address: the peer, or behind a trusted proxy the rightmost untrusted address in `X-Forwarded-For`.
     /// When all are trusted, the rightmost: the client could have written those to its left. `None` without the header,
     /// and for an entry that cannot be parsed.
-    #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
         let peer = self.request.remote_addr().ip().to_canonical();
         let settings = &self.server_state.settings;
@@ -161,7 +153,6 @@ impl RequestContext<'_> {
     }
 
     /// Returns true when the request carries forwarding headers.
-    #[must_use]
     pub fn is_forwarded(&self) -> bool {
         self.request.headers().any(|(name, _)| {
             FORWARDING_HEADERS
@@ -171,7 +162,6 @@ impl RequestContext<'_> {
     }
 
     /// What the program says of itself, fit to keep and show.
-    #[must_use]
     pub fn program(&self) -> Option<Cow<'_, str>> {
         let said = self.request.header("User-Agent")?;
         let plain = said.len() <= PROGRAM_CHARACTERS_MAX
@@ -186,19 +176,16 @@ impl RequestContext<'_> {
     }
 
     /// The path as it may be logged: a secret that somebody put into it is no more than hinted at.
-    #[must_use]
     pub fn shown_path(&self) -> Cow<'_, str> {
         hide_secrets(self.path)
     }
 
     /// The path for the log, cut to `most` characters.
-    #[must_use]
     pub fn logged_path(&self, most: usize) -> String {
         cut(&self.shown_path(), most)
     }
 
     /// From where it is asked, for the log.
-    #[must_use]
     pub fn origin(&self, channel: Channel) -> Origin {
         Origin {
             channel,
@@ -209,16 +196,12 @@ impl RequestContext<'_> {
     }
 
     /// The id in the path. What has not the form of an id is nobody's: not found.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`].
     pub fn id(&self, what: &'static str) -> Result<Id, Problem> {
         let text = self.parameters.last().copied().unwrap_or_default();
         Ok(Id::parse(text).ok_or(Error::NotFound(what))?)
     }
 
     /// The part of the path in the place of the route's `number`th `{…}`, counted from 0.
-    #[must_use]
     pub fn parameter(&self, number: usize) -> &str {
         self.parameters.get(number).copied().unwrap_or_default()
     }

@@ -28,13 +28,11 @@ pub enum Sent {
 }
 
 /// Finds the secret in `Authorization`: Bearer (RFC 6750, 2.1), or Basic (RFC 7617) with the secret as password or user name.
-#[must_use]
 pub fn authorization(context: &RequestContext<'_>) -> Sent {
     sent(context, "Authorization", secrets_in)
 }
 
 /// Finds the secret in `X-API-Key`.
-#[must_use]
 pub fn api_key_header(context: &RequestContext<'_>) -> Sent {
     sent(context, "X-API-Key", |line| {
         [Presented::parse(line.trim()), None]
@@ -92,9 +90,6 @@ fn basic_or_bearer(line: &str) -> Option<[Option<Presented>; 2]> {
 }
 
 /// The secret in `Authorization`, of whatever kind.
-///
-/// # Errors
-/// 401.
 pub fn presented(context: &RequestContext<'_>) -> Result<Presented, Problem> {
     match authorization(context) {
         Sent::Secret(presented) => Ok(presented),
@@ -110,9 +105,6 @@ pub fn presented(context: &RequestContext<'_>) -> Result<Presented, Problem> {
 }
 
 /// The caller behind an API key or a token, who may do what `permission` says.
-///
-/// # Errors
-/// 401; 403, which names the missing permission and, when it is an administrative one, leaves an event.
 pub fn bearer(
     context: &RequestContext<'_>,
     permission: Option<BuiltinPermission>,
@@ -144,9 +136,6 @@ pub fn bearer(
 }
 
 /// The host behind a host credential, which is good at the hosts' own doors alone.
-///
-/// # Errors
-/// 401.
 pub fn host(context: &RequestContext<'_>) -> Result<Caller, Problem> {
     let presented = presented(context)?;
     let origin = context.origin(Channel::Host);
@@ -158,9 +147,6 @@ pub fn host(context: &RequestContext<'_>) -> Result<Caller, Problem> {
 
 /// Rejects a `Connection` header that names a header of Keycroft: a proxy on the way would remove that header (RFC 9110, 7.6.1),
 /// and with it what it says about the sender.
-///
-/// # Errors
-/// [`Problem::HopByHop`].
 pub fn require_end_to_end(request: &rouille::Request) -> Result<(), Problem> {
     let named = request
         .headers()
@@ -172,9 +158,6 @@ pub fn require_end_to_end(request: &rouille::Request) -> Result<(), Problem> {
 }
 
 /// Refuses a changing request that a browser marks as coming from another site.
-///
-/// # Errors
-/// [`Problem::CrossSite`].
 pub fn require_same_site(context: &RequestContext<'_>) -> Result<(), Problem> {
     let site = context.request.header("Sec-Fetch-Site");
     if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
@@ -213,7 +196,6 @@ pub fn cross_site(context: &RequestContext<'_>) -> Problem {
 }
 
 /// Whether `origin` is this site: the public URL's, or without one the name that was used, when that is loopback's.
-#[must_use]
 pub fn is_own_origin(context: &RequestContext<'_>, origin: &str) -> bool {
     let settings = &context.server_state.settings;
     if origin == settings.public_url {
@@ -228,7 +210,6 @@ pub fn is_own_origin(context: &RequestContext<'_>, origin: &str) -> bool {
 }
 
 /// Whether a `Host` names this machine to itself, whatever its port: no name that a stranger's DNS could answer for.
-#[must_use]
 pub fn is_loopback_name(host: &str) -> bool {
     let name = host
         .rsplit_once(':')

@@ -22,7 +22,6 @@ fn has(response: &Response, name: &str) -> bool {
 }
 
 /// Puts what every answer carries onto `response`.
-#[must_use]
 pub fn finish(mut response: Response, request_id: String, settings: &Settings) -> Response {
     let bare = response.headers.is_empty();
     let default = |response: &Response, name: &str| bare || !has(response, name);
@@ -49,7 +48,6 @@ pub fn finish(mut response: Response, request_id: String, settings: &Settings) -
 }
 
 /// An answer without a body.
-#[must_use]
 pub fn empty(status: u16) -> Response {
     Response {
         status_code: status,
@@ -60,7 +58,6 @@ pub fn empty(status: u16) -> Response {
 }
 
 /// `value` as JSON.
-#[must_use]
 pub fn json<T: Serialize>(content_type: &'static str, status: u16, value: &T) -> Response {
     let mut bytes = Vec::with_capacity(USUAL_BYTES);
     serde_json::to_writer(&mut bytes, value)
@@ -69,7 +66,6 @@ pub fn json<T: Serialize>(content_type: &'static str, status: u16, value: &T) ->
 }
 
 /// `bytes` as they are.
-#[must_use]
 pub fn bytes_of(content_type: &'static str, status: u16, bytes: Vec<u8>) -> Response {
     let mut headers = Vec::with_capacity(USUAL_HEADERS);
     headers.push(("Content-Type".into(), content_type.into()));

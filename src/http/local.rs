@@ -26,8 +26,6 @@ pub struct LocalAnswer {
 }
 
 impl LocalServer {
-    /// # Errors
-    /// [`Error::Fault`] when the database cannot be read.
     pub fn open(app_state: &AppState, settings: Settings) -> Result<Self, Error> {
         let uid = rustix::process::getuid().as_raw();
         Ok(Self {
@@ -37,9 +35,6 @@ impl LocalServer {
     }
 
     /// Answers a request of the operator.
-    ///
-    /// # Errors
-    /// When the body of the answer cannot be read.
     pub fn call(
         &self,
         method: &str,

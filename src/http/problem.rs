@@ -90,19 +90,16 @@ impl Problem {
     }
 
     /// The status it is answered with.
-    #[must_use]
     pub const fn status(&self) -> u16 {
         self.answer().status
     }
 
     /// What happened, in a few words.
-    #[must_use]
     pub const fn title(&self) -> &'static str {
         self.answer().title
     }
 
     /// One sentence a person can act on.
-    #[must_use]
     pub fn detail(&self) -> String {
         match self {
             Self::Asked(error) => error.to_string(),
@@ -140,7 +137,6 @@ impl Problem {
     }
 
     /// The answer on the JSON API.
-    #[must_use]
     pub fn to_response(&self, request_id: &str) -> Response {
         let Answer {
             status,
@@ -164,7 +160,6 @@ impl Problem {
     }
 
     /// The answer under `/oauth/`.
-    #[must_use]
     pub fn to_oauth_response(&self) -> Response {
         let status = self.status();
         let (status, error) = match status {
@@ -197,7 +192,6 @@ impl Problem {
     }
 
     /// The headers that belong to a problem, whatever its body.
-    #[must_use]
     pub fn with_headers(&self, mut response: Response) -> Response {
         let mut add =
             |name: &'static str, value: String| response.headers.push((name.into(), value.into()));

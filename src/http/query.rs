@@ -20,7 +20,6 @@ pub struct Query<'a> {
 
 impl<'a> Query<'a> {
     /// Reads the query of `context`; what is not in `known`, or given twice, is a fault.
-    #[must_use]
     pub fn read(context: &'a RequestContext<'_>, known: &[&'static str]) -> Self {
         let mut query = Self {
             given: Vec::new(),
@@ -42,7 +41,6 @@ impl<'a> Query<'a> {
     }
 
     /// The value of a parameter.
-    #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.given
             .iter()
@@ -116,8 +114,6 @@ impl<'a> Query<'a> {
         }
     }
 
-    /// # Errors
-    /// [`crate::model::error::Error::Invalid`] with every parameter at fault.
     pub fn check(self) -> Result<(), Problem> {
         Ok(self.faults.check()?)
     }
@@ -131,17 +127,11 @@ pub struct Part {
 }
 
 /// Refuses every query parameter.
-///
-/// # Errors
-/// [`crate::model::error::Error::Invalid`] when there is one.
 pub fn none(context: &RequestContext<'_>) -> Result<(), Problem> {
     Query::read(context, &[]).check()
 }
 
 /// Reads `limit` and `after` alone.
-///
-/// # Errors
-/// [`crate::model::error::Error::Invalid`] with every parameter at fault.
 pub fn part(context: &RequestContext<'_>) -> Result<Part, Problem> {
     let mut query = Query::read(context, &["limit", "after"]);
     let part = query.part();

@@ -99,7 +99,6 @@ pub(super) fn find<'p>(
 }
 
 /// What the transport asks of a request before it reads the body. `target`: path and query.
-#[must_use]
 pub fn admit(method: &str, target: &str) -> Admission {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     match find(method, path, Peer::Network) {
@@ -128,13 +127,11 @@ fn is_safe(method: &str, path: &str) -> bool {
 }
 
 /// Answers a request.
-#[must_use]
 pub fn respond(server_state: &ServerState, request: &Request) -> Response {
     respond_to(server_state, request, Peer::Network)
 }
 
 /// The same for a peer that the transport may have marked as the operator.
-#[must_use]
 pub fn respond_to(server_state: &ServerState, request: &Request, peer: Peer) -> Response {
     let now = server_state.app.now();
     let url = request.raw_url();

@@ -36,7 +36,6 @@ pub enum NoticeActor {
 }
 
 impl NoticeActor {
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Admin => "admin",
@@ -45,7 +44,6 @@ impl NoticeActor {
     }
 
     /// Reads what [`NoticeActor::as_str`] wrote.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let all = [Self::Admin, Self::Operator];
         all.into_iter().find(|one| one.as_str() == text)
@@ -54,7 +52,6 @@ impl NoticeActor {
 
 /// Returns whether an act of this kind on an account is shown to its person. Not shown: acts before the person has the
 /// account, and its deletion.
-#[must_use]
 pub const fn is_shown(action: Action) -> bool {
     !matches!(
         action,
@@ -68,7 +65,6 @@ pub const fn is_shown(action: Action) -> bool {
 
 impl AccountNotice {
     /// One sentence without a date: "Admin alice reset your password."
-    #[must_use]
     pub fn sentence(&self) -> String {
         let who = match self.by {
             NoticeActor::Admin => format!("Admin {}", self.actor),

@@ -14,15 +14,11 @@ pub struct AllowedAddresses(Vec<IpNet>);
 
 impl AllowedAddresses {
     /// Bytes beside the value itself, for caches with a limit.
-    #[must_use]
     pub const fn heap_bytes(&self) -> usize {
         self.0.len() * size_of::<IpNet>()
     }
 
     /// Parses a list of networks (`10.0.0.0/8`, `2001:db8::/32`) and single addresses; sorted, without repetition.
-    ///
-    /// # Errors
-    /// A sentence that quotes the invalid entry, or the limit of 32 entries.
     pub fn parse<T: AsRef<str>>(entries: &[T]) -> Result<Self, String> {
         if entries.len() > NETWORKS_MAX {
             return Err(format!("give at most {NETWORKS_MAX} networks"));
@@ -37,29 +33,23 @@ impl AllowedAddresses {
     }
 
     /// Reads what `to_string` wrote.
-    ///
-    /// # Errors
-    /// A sentence, when it is something else.
     pub fn from_stored(text: &str) -> Result<Self, String> {
         let entries: Vec<&str> = text.split_ascii_whitespace().collect();
         Self::parse(&entries)
     }
 
     /// Whether every address is allowed.
-    #[must_use]
     pub fn is_everywhere(&self) -> bool {
         self.0.is_empty()
     }
 
     /// Whether `address` is allowed. An IPv4 address written as IPv6 is the IPv4 address.
-    #[must_use]
     pub fn allow(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.is_empty() || self.0.iter().any(|network| network.contains(&address))
     }
 
     /// Whether every address that this list allows is also allowed by `outer`.
-    #[must_use]
     pub fn lie_within(&self, outer: &Self) -> bool {
         if outer.is_everywhere() {
             return true;
@@ -69,13 +59,11 @@ impl AllowedAddresses {
     }
 
     /// Some address that is allowed: the first of the first network; `None` when all are.
-    #[must_use]
     pub fn first_address(&self) -> Option<IpAddr> {
         self.0.first().map(IpNet::network)
     }
 
     /// Advice when this list is trusted as proxies and holds more than single addresses.
-    #[must_use]
     pub fn advice_as_proxies(&self) -> Option<String> {
         let wide = self
             .0
@@ -106,7 +94,6 @@ impl fmt::Display for AllowedAddresses {
 }
 
 /// Advice when a peer that is not trusted sends forwarding headers.
-#[must_use]
 pub fn untrusted_forwarder_advice(peer: &str) -> String {
     format!(
         "{peer} sends X-Forwarded-For and is not trusted, so that its clients all have its address: if it is your proxy, start the server with --behind-proxy {peer}"
@@ -142,9 +129,6 @@ impl fmt::Display for TwoMeanings {
 }
 
 /// Parses a network or an address. An IPv4-mapped one becomes IPv4.
-///
-/// # Errors
-/// A sentence that quotes the text. Bits outside of the mask are rejected, with both possible meanings.
 pub fn parse_network(text: &str) -> Result<IpNet, String> {
     let quoted = || super::text::sanitize(text, 64);
     read_network(text).map_err(|error| match error {
@@ -162,9 +146,6 @@ pub fn parse_network(text: &str) -> Result<IpNet, String> {
 }
 
 /// As [`parse_network`], for callers with a sentence of their own.
-///
-/// # Errors
-/// [`NetworkError`].
 pub fn read_network(text: &str) -> Result<IpNet, NetworkError> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(IpNet::from(address.to_canonical()));

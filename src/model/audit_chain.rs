@@ -14,7 +14,6 @@ pub struct ChainHead {
 
 impl ChainHead {
     /// The place before the first event.
-    #[must_use]
     pub fn start() -> Self {
         Self {
             number: 0,
@@ -23,7 +22,6 @@ impl ChainHead {
     }
 
     /// The place after `event`, if `event` with the hash `stored` follows this place.
-    #[must_use]
     pub fn followed_by(&self, event: &Event, stored: &Digest) -> Option<Self> {
         let hash = event.chained(&self.hash);
         (event.number == self.number + 1 && stored.matches(&hash)).then_some(Self {
@@ -33,15 +31,11 @@ impl ChainHead {
     }
 
     /// Whether both are the same place.
-    #[must_use]
     pub fn is(&self, other: &Self) -> bool {
         self.number == other.number && self.hash.matches(&other.hash)
     }
 
     /// Reads `NUMBER:HASH`.
-    ///
-    /// # Errors
-    /// A sentence that names the expected form.
     pub fn parse(text: &str) -> Result<Self, String> {
         let parsed = text
             .trim()

@@ -37,7 +37,6 @@ pub enum Identity {
 
 impl Caller {
     /// The caller behind a credential that was found valid.
-    #[must_use]
     pub fn with_credential(
         credential: impl Into<Arc<Credential>>,
         slot: SecretSlot,
@@ -54,7 +53,6 @@ impl Caller {
     }
 
     /// The operator. `origin` gets the uid, for the audit log.
-    #[must_use]
     pub fn operator(uid: u32, origin: Origin, now: Time) -> Self {
         Self {
             power: Permissions::of(&BuiltinPermission::ALL),
@@ -64,7 +62,6 @@ impl Caller {
         }
     }
 
-    #[must_use]
     pub const fn is_operator(&self) -> bool {
         matches!(self.identity, Identity::Operator { .. })
     }
@@ -83,9 +80,6 @@ impl Caller {
     }
 
     /// Which of the credential's secrets was presented.
-    ///
-    /// # Errors
-    /// As [`Caller::credential`].
     pub fn slot(&self) -> Result<SecretSlot, Error> {
         self.credential()?;
         match &self.identity {
@@ -94,13 +88,11 @@ impl Caller {
         }
     }
 
-    #[must_use]
     pub fn credential_id(&self) -> Option<Id> {
         self.credential().ok().map(|credential| credential.id)
     }
 
     /// The id of the console session, if the caller is one.
-    #[must_use]
     pub fn session_id(&self) -> Option<Id> {
         let credential = self.credential().ok()?;
         (credential.kind == Kind::Session).then_some(credential.id)
@@ -118,8 +110,6 @@ impl Caller {
         })
     }
 
-    /// # Errors
-    /// [`Error::Forbidden`] that names the missing permission.
     pub fn demand(&self, permission: BuiltinPermission) -> Result<(), Error> {
         let permission = Permission::Builtin(permission);
         if self.power.contains(&permission) {
@@ -132,9 +122,6 @@ impl Caller {
     }
 
     /// A permit to do `action`, which `permission` opens.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`] that names the missing permission.
     pub fn permit(&self, permission: BuiltinPermission, action: Action) -> Result<Permit, Error> {
         self.demand(permission)?;
         let right = match &self.identity {
@@ -191,7 +178,6 @@ impl Caller {
     }
 
     /// The caller as the log names them.
-    #[must_use]
     pub fn actor(&self) -> Actor {
         match &self.identity {
             Identity::Operator { .. } => Actor::operator(),
@@ -249,9 +235,6 @@ impl Permit {
     }
 
     /// For a host that reports what it saw.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] for any other credential.
     pub fn by_host(caller: &Caller, action: Action) -> Result<Self, Error> {
         match caller.credential()?.kind {
             Kind::Host => Ok(Self::new(
@@ -268,7 +251,6 @@ impl Permit {
     }
 
     /// For a user whose password was just found to match `hash`.
-    #[must_use]
     pub fn by_password(
         user: &User,
         hash: String,
@@ -294,9 +276,6 @@ impl Permit {
     }
 
     /// For the revocation of a secret by its possession.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] for a code, which is no credential.
     pub fn by_presented(presented: Presented, origin: Origin, now: Time) -> Result<Self, Error> {
         match presented.form {
             Form::Code => Err(Error::Unauthenticated {
@@ -319,9 +298,6 @@ impl Permit {
     }
 
     /// For a code, which is spent by the act.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] for what is no code.
     pub fn by_code(
         presented: Presented,
         purpose: Purpose,
@@ -350,7 +326,6 @@ impl Permit {
     }
 
     /// For the owner of the file.
-    #[must_use]
     pub fn by_operator(action: Action, now: Time) -> Self {
         Self::new(
             Actor::operator(),
@@ -362,7 +337,6 @@ impl Permit {
     }
 
     /// The same permit, for a request that names itself so as not to be hidden_fields out twice.
-    #[must_use]
     pub const fn once(mut self, once: Option<IdempotencyKey>) -> Self {
         self.once = once;
         self

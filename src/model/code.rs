@@ -25,7 +25,6 @@ impl Purpose {
         Self::Device,
     ];
 
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::SetUp => "set-up",
@@ -36,7 +35,6 @@ impl Purpose {
         }
     }
 
-    #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -44,7 +42,6 @@ impl Purpose {
     }
 
     /// How long such a code lives when nothing else is said.
-    #[must_use]
     pub const fn lifetime(self) -> Duration {
         match self {
             Self::SetUp => Duration::from_secs(3_600),
@@ -55,7 +52,6 @@ impl Purpose {
     }
 
     /// The page that a link with such a code leads to, if one does.
-    #[must_use]
     pub const fn path(self) -> Option<&'static str> {
         match self {
             Self::SetUp => Some("/setup"),

@@ -26,7 +26,6 @@ impl Kind {
     pub const ALL: [Self; 4] = [Self::ApiKey, Self::Token, Self::Session, Self::Host];
 
     /// The letter in the secret's form.
-    #[must_use]
     pub const fn letter(self) -> u8 {
         match self {
             Self::ApiKey => b'a',
@@ -37,7 +36,6 @@ impl Kind {
     }
 
     /// The word on the wire and in the file.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ApiKey => "api-key",
@@ -47,13 +45,11 @@ impl Kind {
         }
     }
 
-    #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
     /// What people call it.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::ApiKey => "API key",
@@ -64,7 +60,6 @@ impl Kind {
     }
 
     /// Whether it is good as a bearer at the JSON API, `/verify` and introspection.
-    #[must_use]
     pub const fn is_bearer(self) -> bool {
         match self {
             Self::ApiKey | Self::Token => true,
@@ -96,7 +91,6 @@ pub enum Owner {
 }
 
 impl Owner {
-    #[must_use]
     pub fn id(&self) -> OwnerId {
         match self {
             Self::User(user) => OwnerId::User(user.id),
@@ -106,7 +100,6 @@ impl Owner {
     }
 
     /// The name by which others know the owner.
-    #[must_use]
     pub fn name(&self) -> &str {
         match self {
             Self::User(user) => user.username.as_str(),
@@ -116,7 +109,6 @@ impl Owner {
     }
 
     /// The name that people read.
-    #[must_use]
     pub fn display_name(&self) -> &str {
         match self {
             Self::User(user) => &user.display_name,
@@ -125,7 +117,6 @@ impl Owner {
         }
     }
 
-    #[must_use]
     pub fn is_enabled(&self) -> bool {
         match self {
             Self::User(user) => user.is_enabled(),
@@ -134,7 +125,6 @@ impl Owner {
     }
 
     /// What the owner has now.
-    #[must_use]
     pub fn permissions(&self) -> Permissions {
         match self {
             Self::User(user) => user.permissions(),
@@ -143,7 +133,6 @@ impl Owner {
         }
     }
 
-    #[must_use]
     pub fn user(&self) -> Option<&User> {
         match self {
             Self::User(user) => Some(user),
@@ -179,7 +168,6 @@ pub struct UntilUnused {
 
 impl Grace {
     /// Whether the previous secret has expired at `now`, when the two secrets were last used at `current` and `previous`.
-    #[must_use]
     pub fn is_over(&self, now: Time, current: Option<Time>, previous: Option<Time>) -> bool {
         if self.ends_at <= now {
             return true;
@@ -192,7 +180,6 @@ impl Grace {
     }
 
     /// The earliest end that is possible when the previous secret is used at `now`.
-    #[must_use]
     pub fn earliest_end(&self, now: Time) -> Time {
         let quiet = self.until_unused.map(|until| now.after(until.quiet));
         quiet.map_or(self.ends_at, |quiet| quiet.min(self.ends_at))
@@ -253,7 +240,6 @@ pub struct Check {
 
 impl RejectReason {
     /// One sentence for the person or an admin who asks why.
-    #[must_use]
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::Ended => "It was deleted.",
@@ -269,7 +255,6 @@ impl RejectReason {
 
 impl Credential {
     /// The number of one of its secrets: how often the credential was rotated before it was created.
-    #[must_use]
     pub const fn secret_number(&self, which: SecretSlot) -> i64 {
         match which {
             SecretSlot::Current => self.rotations,
@@ -279,7 +264,6 @@ impl Credential {
 
     /// SecretSlot of its secrets `presented` is the digest of, at `now`. That a previous secret was not used for long is not
     /// looked at: [`Grace::is_over`].
-    #[must_use]
     pub fn which(&self, presented: &Digest, now: Time) -> Option<SecretSlot> {
         if self.digest.is_some_and(|digest| digest.matches(presented)) {
             return Some(SecretSlot::Current);
@@ -294,7 +278,6 @@ impl Credential {
     }
 
     /// The conditions of validity, in the order in which verification goes through them. `address` may be unknown.
-    #[must_use]
     pub fn checks(&self, now: Time, address: Option<IpAddr>) -> [Check; 5] {
         let allowed = &self.allowed_addresses;
         let in_allowed = if allowed.is_everywhere() {
@@ -319,9 +302,6 @@ impl Credential {
     }
 
     /// Checks validity at `now` from `address`. An unknown address fails a limit to addresses.
-    ///
-    /// # Errors
-    /// The reason of the first check that does not hold.
     pub fn check(&self, now: Time, address: Option<IpAddr>) -> Result<(), RejectReason> {
         let mut checks = self.checks(now, address).into_iter();
         checks
@@ -330,19 +310,16 @@ impl Credential {
     }
 
     /// Whether its end has come: at the very second of `expires_at` it is over.
-    #[must_use]
     pub fn is_past_its_end(&self, now: Time) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
     /// Whether it was unused for too long at `now`; `last_used_at`: `None` for never.
-    #[must_use]
     pub fn is_idle(&self, last_used_at: Option<Time>, now: Time) -> bool {
         is_idle(self.idle_max, self.created_at, last_used_at, now)
     }
 
     /// What it may do now: what it was given, and what its owner has now. A session may do all that its user may.
-    #[must_use]
     pub fn power(&self) -> Permissions {
         match self.kind {
             Kind::ApiKey | Kind::Token => self.permissions.intersection(&self.owner.permissions()),
@@ -373,7 +350,6 @@ pub struct LastUse {
 
 impl LastUse {
     /// The later of two uses; of two in one second `other`.
-    #[must_use]
     pub fn latest(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
             (Some(one), Some(other)) if one.at > other.at => Some(one),
@@ -439,7 +415,6 @@ pub enum State {
 }
 
 impl State {
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -451,7 +426,6 @@ impl State {
 }
 
 impl Record {
-    #[must_use]
     pub fn state(&self, now: Time) -> State {
         if self.ended.is_some() {
             State::Ended
@@ -468,14 +442,12 @@ impl Record {
     }
 
     /// Whether it was unused for too long.
-    #[must_use]
     pub fn is_idle(&self, now: Time) -> bool {
         let last_used_at = self.last_use.as_ref().map(|last| last.at);
         is_idle(self.idle_max, self.created_at, last_used_at, now)
     }
 
     /// A word that is another one after every change that an edit could overwrite.
-    #[must_use]
     pub fn version(&self) -> String {
         let end = self.expires_at.map_or(-1, Time::unix).to_be_bytes();
         let (permissions, allowed_addresses) = (
@@ -493,7 +465,6 @@ impl Record {
     }
 
     /// The grace period of the last rotation, if the previous secret is valid at `now`.
-    #[must_use]
     pub fn grace(&self, now: Time) -> Option<Grace> {
         let at = |last: &Option<LastUse>| last.as_ref().map(|last| last.at);
         let (current, previous) = (at(&self.current_use), at(&self.previous_use));
@@ -502,7 +473,6 @@ impl Record {
     }
 
     /// The latest date until which the previous secret is valid, if it is at `now`.
-    #[must_use]
     pub fn grace_ends_at(&self, now: Time) -> Option<Time> {
         self.grace(now).map(|grace| grace.ends_at)
     }
@@ -546,7 +516,6 @@ impl WantedGrace {
     };
 
     /// Keeps the old secret valid for `grace`; `None` when that is longer than 7 days.
-    #[must_use]
     pub fn lasting(grace: Duration) -> Option<Self> {
         (grace <= Self::MAX).then_some(Self {
             at_most: grace,
@@ -556,7 +525,6 @@ impl WantedGrace {
 
     /// Keeps the old secret valid until the new one was used and the old one was not for `quiet`, for `at_most` at the
     /// longest. `None` unless `1h <= quiet <= at_most <= 7d`.
-    #[must_use]
     pub fn until_unused(quiet: Duration, at_most: Duration) -> Option<Self> {
         let is_valid = Self::QUIET_MIN <= quiet && quiet <= at_most && at_most <= Self::MAX;
         is_valid.then_some(Self {
@@ -566,7 +534,6 @@ impl WantedGrace {
     }
 
     /// The grace period of a rotation at `now`, never past `expires_at`. `None`: the old secret is revoked.
-    #[must_use]
     pub fn starting(&self, now: Time, expires_at: Option<Time>) -> Option<Grace> {
         let end = now.after(self.at_most);
         (!self.at_most.is_zero()).then(|| Grace {

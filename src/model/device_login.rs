@@ -17,13 +17,11 @@ const LETTERS_COUNT: usize = 8;
 pub struct UserCode([u8; LETTERS_COUNT]);
 
 impl UserCode {
-    #[must_use]
     pub fn random() -> Self {
         Self(random_characters(LETTERS))
     }
 
     /// Reads what was typed: in capitals or not, with dashes and spaces or without. `None` when it can be no code.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > 64 {
             return None;
@@ -41,7 +39,6 @@ impl UserCode {
     }
 
     /// The eight letters alone, as they are stored.
-    #[must_use]
     pub fn letters(&self) -> &str {
         std::str::from_utf8(&self.0).expect("a user code is made of ASCII letters alone")
     }

@@ -15,7 +15,6 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    #[must_use]
     pub fn new(field: &str, message: impl Into<String>) -> Self {
         Self {
             field: field.to_owned(),
@@ -80,13 +79,11 @@ pub enum SecretSent {
 
 impl Error {
     /// One bad field.
-    #[must_use]
     pub fn field(field: &str, message: impl Into<String>) -> Self {
         Self::Invalid(vec![FieldError::new(field, message)])
     }
 
     /// Somebody else was faster: `what` is not as it was when the form was made.
-    #[must_use]
     pub fn changed_meanwhile(what: &str) -> Self {
         Self::Conflict(format!(
             "{CHANGED} {what} meanwhile; look at how it is now, and save again if you still want to."
@@ -94,13 +91,11 @@ impl Error {
     }
 
     /// Whether this is [`Error::changed_meanwhile`], which is about no field in particular.
-    #[must_use]
     pub fn is_changed_meanwhile(&self) -> bool {
         matches!(self, Self::Conflict(sentence) if sentence.starts_with(CHANGED))
     }
 
     /// Not possible just now; worth another try after a second.
-    #[must_use]
     pub fn unavailable() -> Self {
         Self::Unavailable {
             retry_after: Duration::from_secs(1),
@@ -160,8 +155,6 @@ impl Faults {
         self.0.push(FieldError::new(field, message));
     }
 
-    /// # Errors
-    /// [`Error::Invalid`] with all complaints, when there are any.
     pub fn check(self) -> Result<(), Error> {
         if self.0.is_empty() {
             Ok(())

@@ -72,7 +72,6 @@ pub enum Action {
 
 impl Action {
     /// Whether the act only takes something away from somebody: it is carried out on a full disk, too.
-    #[must_use]
     pub const fn revokes(self) -> bool {
         match self {
             Self::ApiKeyDisable
@@ -135,7 +134,6 @@ impl Action {
     }
 
     /// The word in the log, `noun.verb`.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ApiKeyCreate => "api-key.create",
@@ -209,7 +207,6 @@ pub enum Channel {
 }
 
 impl Channel {
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Console => "console",
@@ -231,7 +228,6 @@ pub struct Origin {
 
 impl Origin {
     /// The command line on the file itself.
-    #[must_use]
     pub const fn operator() -> Self {
         Self {
             channel: Channel::Cli,
@@ -242,7 +238,6 @@ impl Origin {
     }
 
     /// The same request on the control socket or in process: a command of the operator with this uid.
-    #[must_use]
     pub fn of_operator(self, uid: u32) -> Self {
         let program = self.program.as_deref().unwrap_or("keycroft");
         Self {
@@ -266,7 +261,6 @@ pub struct Actor {
 
 impl Actor {
     /// The owner of the file, at the command line.
-    #[must_use]
     pub fn operator() -> Self {
         Self {
             name: "operator".to_owned(),
@@ -276,7 +270,6 @@ impl Actor {
     }
 
     /// Somebody who did not prove who they are.
-    #[must_use]
     pub fn nobody() -> Self {
         Self {
             name: String::new(),
@@ -298,7 +291,6 @@ pub struct Target {
 }
 
 impl Target {
-    #[must_use]
     pub fn new(
         kind: &'static str,
         id: impl ToString,
@@ -326,7 +318,6 @@ pub struct AuditDetails {
 }
 
 impl AuditDetails {
-    #[must_use]
     pub const fn of(target: Target) -> Self {
         Self {
             target,
@@ -335,20 +326,17 @@ impl AuditDetails {
         }
     }
 
-    #[must_use]
     pub fn before(mut self, word: &'static str, value: impl ToString) -> Self {
         self.before.push((word, value.to_string()));
         self
     }
 
-    #[must_use]
     pub fn after(mut self, word: &'static str, value: impl ToString) -> Self {
         self.after.push((word, value.to_string()));
         self
     }
 
     /// Notes a change, if it is one.
-    #[must_use]
     pub fn changed(self, word: &'static str, before: impl ToString, after: impl ToString) -> Self {
         let (before, after) = (before.to_string(), after.to_string());
         if before == after {
@@ -367,7 +355,6 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Done => "done",
@@ -402,7 +389,6 @@ pub struct Event {
 
 impl Event {
     /// The hash of this event behind the one whose hash is `previous`: SHA-256 over all its fields, each with its length.
-    #[must_use]
     pub fn chained(&self, previous: &Digest) -> Digest {
         let user = |id: Option<UserId>| id.map_or(0, |id| id.0).to_be_bytes();
         let optional = |text: &Option<String>| {
@@ -433,13 +419,11 @@ impl Event {
 }
 
 /// The hash before the first event.
-#[must_use]
 pub fn chain_start() -> Digest {
     Digest::of(b"keycroft audit log")
 }
 
 /// Pairs of words as text: a line each, `word=value`, with `\` before a line break or `\` in the value.
-#[must_use]
 pub fn encode_words(words: &Words) -> String {
     let mut text = String::new();
     for (word, value) in words {
@@ -458,7 +442,6 @@ pub fn encode_words(words: &Words) -> String {
 }
 
 /// Reads what [`encode_words`] wrote.
-#[must_use]
 pub fn decode_words(text: &str) -> Vec<(String, String)> {
     let decode = |value: &str| {
         let mut decoded = String::new();

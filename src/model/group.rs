@@ -17,9 +17,6 @@ pub struct Group {
 }
 
 /// Reads a group's name: 1 to 32 of `a-z0-9_-`, a letter first (it goes into a comma-separated header).
-///
-/// # Errors
-/// A sentence, when it is something else.
 pub fn parse_group_name(text: &str) -> Result<String, &'static str> {
     let bytes = text.as_bytes();
     let all = bytes

@@ -63,7 +63,6 @@ pub struct HostRecord {
 
 impl HostRecord {
     /// A word that is another one after every change that an edit could overwrite.
-    #[must_use]
     pub fn version_word(&self) -> String {
         let shared = shown(&self.shared_logins);
         let age = self.host.cache_age_max.as_secs().to_be_bytes();
@@ -94,7 +93,6 @@ pub struct HostLogin {
 }
 
 /// Shared logins for the log: `ubuntu:admins root:ops`.
-#[must_use]
 pub fn shown(shared: &[SharedLogin]) -> String {
     let words: Vec<String> = shared
         .iter()
@@ -158,9 +156,6 @@ pub struct AcceptedLogin {
 }
 
 /// Reads a host's name: 1 to 64 of `a-z0-9_.-`, a letter or digit first.
-///
-/// # Errors
-/// A sentence, when it is something else.
 pub fn parse_host_name(text: &str) -> Result<String, &'static str> {
     let bytes = text.as_bytes();
     let fits = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -172,7 +167,6 @@ pub fn parse_host_name(text: &str) -> Result<String, &'static str> {
 }
 
 /// Whether a text has the form of an SSH key's fingerprint: `SHA256:` and 43 characters of base64.
-#[must_use]
 pub fn is_fingerprint(text: &str) -> bool {
     text.strip_prefix("SHA256:").is_some_and(|digest| {
         digest.len() == 43

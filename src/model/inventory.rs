@@ -38,7 +38,6 @@ impl Show {
     ];
 
     /// The word in `?show=`.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Everything => "",
@@ -51,7 +50,6 @@ impl Show {
     }
 
     /// Reads the word.
-    #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|show| show.as_str() == word)
     }
@@ -75,7 +73,6 @@ pub enum Item {
 }
 
 impl Item {
-    #[must_use]
     pub fn id(&self) -> Id {
         match self {
             Self::Credential(record) => record.id,
@@ -84,7 +81,6 @@ impl Item {
     }
 
     /// `api-key`, `token`, `session`, `host`, `ssh-key`.
-    #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::Credential(record) => record.kind.as_str(),
@@ -93,7 +89,6 @@ impl Item {
     }
 
     /// The word in a sentence: `API key`, `token`, `session`, `SSH key`.
-    #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Credential(record) => record.kind.name(),
@@ -101,7 +96,6 @@ impl Item {
         }
     }
 
-    #[must_use]
     pub fn name(&self) -> &str {
         match self {
             Self::Credential(record) => &record.name,
@@ -109,7 +103,6 @@ impl Item {
         }
     }
 
-    #[must_use]
     pub fn owner(&self) -> OwnerId {
         match self {
             Self::Credential(record) => record.owner,
@@ -117,7 +110,6 @@ impl Item {
         }
     }
 
-    #[must_use]
     pub fn created_at(&self) -> Time {
         match self {
             Self::Credential(record) => record.created_at,
@@ -125,7 +117,6 @@ impl Item {
         }
     }
 
-    #[must_use]
     pub fn expires_at(&self) -> Option<Time> {
         match self {
             Self::Credential(record) => record.expires_at,
@@ -134,7 +125,6 @@ impl Item {
     }
 
     /// Of an SSH key that no host reported a login with: when one asked for it.
-    #[must_use]
     pub fn last_used_at(&self) -> Option<Time> {
         match self {
             Self::Credential(record) => record.last_use.as_ref().map(|last| last.at),
@@ -145,7 +135,6 @@ impl Item {
         }
     }
 
-    #[must_use]
     pub fn state(&self, now: Time) -> State {
         match self {
             Self::Credential(record) => record.state(now),
@@ -155,7 +144,6 @@ impl Item {
     }
 
     /// Whether it belongs to what is asked for.
-    #[must_use]
     pub fn fits(&self, show: Show, now: Time) -> bool {
         match show {
             Show::Everything => true,
@@ -183,14 +171,12 @@ pub struct Place {
 
 impl Place {
     /// As `?after=` takes it.
-    #[must_use]
     pub fn text(self) -> String {
         let table = i64::from(self.is_ssh_key);
         format!("{}-{table}-{}", self.created_at.unix(), self.number)
     }
 
     /// Reads what [`Place::text`] wrote.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (seconds, rest) = text.split_once('-')?;
         let (table, number) = rest.split_once('-')?;

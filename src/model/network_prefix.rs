@@ -11,13 +11,11 @@ pub struct NetworkPrefix(IpNet);
 
 impl NetworkPrefix {
     /// The part one subscriber usually has: an IPv4 address, or an IPv6 /64.
-    #[must_use]
     pub fn subscriber(address: IpAddr) -> Self {
         Self::with_lengths(address, 32, 64)
     }
 
     /// The part one site usually has: an IPv4 /24, or an IPv6 /48.
-    #[must_use]
     pub fn site(address: IpAddr) -> Self {
         Self::with_lengths(address, 24, 48)
     }

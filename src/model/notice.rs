@@ -16,7 +16,6 @@ pub enum Notice {
 
 impl Notice {
     /// Of what ends at `end`; `None` for what is over, or ends later than in 14 days, or never.
-    #[must_use]
     pub fn of(end: Option<Time>, now: Time) -> Option<Self> {
         let end = end.filter(|end| *end > now)?;
         let left = end.since(now);
@@ -30,7 +29,6 @@ impl Notice {
     }
 
     /// "ends …".
-    #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
             Self::Fortnight => "within 14 days",

@@ -34,9 +34,6 @@ pub struct Password(Zeroizing<String>);
 impl Password {
     /// Takes what was typed at a sign-in: any text that could be a password. It is brought to normalization form C, so
     /// that the same characters match from every keyboard (NIST SP 800-63B-4, 3.1.1.2).
-    ///
-    /// # Errors
-    /// A sentence, when it is longer than 1,024 bytes.
     pub fn typed(text: &str) -> Result<Self, &'static str> {
         if text.len() > BYTES_MAX {
             return Err("a password has at most 1,024 bytes");
@@ -46,9 +43,6 @@ impl Password {
 
     /// Takes a new password: at least 15 characters, no rules of composition, but none of the commonest ones
     /// (NIST SP 800-63B-4, 3.1.1.2).
-    ///
-    /// # Errors
-    /// A sentence that says what to do.
     pub fn chosen(text: &str, username: &Username) -> Result<Self, &'static str> {
         let password = Self::typed(text)?;
         if password.0.chars().count() < CHARACTERS_MIN {
@@ -65,7 +59,6 @@ impl Password {
     }
 
     /// Hashes it under a new salt: a PHC string. Takes tens of milliseconds and 19 MiB.
-    #[must_use]
     pub fn hash(&self) -> String {
         let salt: [u8; 16] = random_bytes();
         let params = params();
@@ -80,7 +73,6 @@ impl Password {
     }
 
     /// Whether this is the password that `stored` (a PHC string) was made of. Takes as long as hashing.
-    #[must_use]
     pub fn matches(&self, stored: &str) -> bool {
         let Ok(stored) = PasswordHash::new(stored) else {
             return false;

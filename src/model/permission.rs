@@ -56,7 +56,6 @@ impl BuiltinPermission {
     ];
 
     /// The word on the wire.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AccountRead => "account:read",
@@ -84,7 +83,6 @@ impl BuiltinPermission {
     }
 
     /// Whether only admins have it by their role.
-    #[must_use]
     pub const fn is_administrative(self) -> bool {
         match self {
             Self::AccountRead
@@ -112,13 +110,11 @@ impl BuiltinPermission {
     }
 
     /// Whether a user may be given it beyond their role.
-    #[must_use]
     pub const fn is_grantable(self) -> bool {
         matches!(self, Self::Introspect | Self::Metrics)
     }
 
     /// Whether it lets a credential make or change what opens doors: such a key is dangerous.
-    #[must_use]
     pub const fn manages_credentials(self) -> bool {
         matches!(
             self,
@@ -158,7 +154,6 @@ pub struct ServicePermission(String);
 
 impl ServicePermission {
     /// The service's name.
-    #[must_use]
     pub fn service(&self) -> &str {
         self.0.split_once(':').map_or("", |(service, _)| service)
     }
@@ -166,9 +161,6 @@ impl ServicePermission {
 
 impl Permission {
     /// Reads a permission. Whether a service really defines it is for the store to say.
-    ///
-    /// # Errors
-    /// A sentence, when it has the wrong form or names something of ours that does not exist.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(own) = BuiltinPermission::from_word(text) {
             return Ok(Self::Builtin(own));
@@ -184,7 +176,6 @@ impl Permission {
     }
 
     /// The word on the wire.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
             Self::Builtin(builtin) => builtin.as_str(),
@@ -206,7 +197,6 @@ impl From<BuiltinPermission> for Permission {
 }
 
 /// Whether `name` may name a service: 1 to 32 of `a-z0-9-`, a letter first, and none of our own resources.
-#[must_use]
 pub fn is_service_name(name: &str) -> bool {
     let ours = BuiltinPermission::ALL
         .iter()
@@ -233,7 +223,6 @@ pub struct Permissions {
 
 impl Permissions {
     /// None.
-    #[must_use]
     pub const fn none() -> Self {
         Self {
             own: 0,
@@ -242,7 +231,6 @@ impl Permissions {
     }
 
     /// Bytes beside the value itself, for caches with a limit.
-    #[must_use]
     pub fn heap_bytes(&self) -> usize {
         let words = self
             .service
@@ -252,7 +240,6 @@ impl Permissions {
     }
 
     /// Some of our own.
-    #[must_use]
     pub fn of(list: &[BuiltinPermission]) -> Self {
         Self {
             own: list.iter().fold(0, |bits, own| bits | own.bit()),
@@ -261,7 +248,6 @@ impl Permissions {
     }
 
     /// Those of our own for which `choose` says yes.
-    #[must_use]
     pub fn own_where(choose: impl Fn(BuiltinPermission) -> bool) -> Self {
         Self {
             own: BuiltinPermission::ALL
@@ -273,9 +259,6 @@ impl Permissions {
     }
 
     /// Reads a list of words.
-    ///
-    /// # Errors
-    /// A sentence that names the first word that is no permission.
     pub fn parse<T: AsRef<str>>(words: &[T]) -> Result<Self, String> {
         let mut permissions = Self::none();
         for word in words {
@@ -285,7 +268,6 @@ impl Permissions {
     }
 
     /// Reads what `to_string` wrote. Words that are no permissions (a file from another version) carry no power and are passed over.
-    #[must_use]
     pub fn from_stored(text: &str) -> Self {
         let mut permissions = Self::none();
         for word in text.split_ascii_whitespace() {
@@ -318,7 +300,6 @@ impl Permissions {
         }
     }
 
-    #[must_use]
     pub fn contains(&self, permission: &Permission) -> bool {
         match permission {
             Permission::Builtin(own) => self.own & own.bit() != 0,
@@ -327,7 +308,6 @@ impl Permissions {
     }
 
     /// Keycroft's own among them.
-    #[must_use]
     pub const fn own_alone(&self) -> Self {
         Self {
             own: self.own,
@@ -336,7 +316,6 @@ impl Permissions {
     }
 
     /// What both have.
-    #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
         let service = self
             .service
@@ -351,7 +330,6 @@ impl Permissions {
     }
 
     /// What this set has and `other` has not.
-    #[must_use]
     pub fn without(&self, other: &Self) -> Self {
         let service = self
             .service
@@ -366,12 +344,10 @@ impl Permissions {
     }
 
     /// The first permission, in alphabetical order, that `outer` lacks; `None` when this set lies within it.
-    #[must_use]
     pub fn first_missing_from(&self, outer: &Self) -> Option<Permission> {
         self.without(outer).iter().next()
     }
 
-    #[must_use]
     pub fn lie_within(&self, outer: &Self) -> bool {
         self.own & !outer.own == 0
             && self
@@ -380,13 +356,11 @@ impl Permissions {
                 .all(|one| outer.service.binary_search(one).is_ok())
     }
 
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.own == 0 && self.service.is_empty()
     }
 
     /// Whether any of them lets its holder make or change credentials.
-    #[must_use]
     pub fn manage_credentials(&self) -> bool {
         BuiltinPermission::ALL
             .iter()
@@ -399,7 +373,6 @@ impl Permissions {
     }
 
     /// The words with a space between them, in memory that is asked for once: verification says them each time.
-    #[must_use]
     pub fn joined(&self) -> String {
         let bytes: usize = self.words().map(|word| word.len() + 1).sum();
         let mut text = String::with_capacity(bytes.saturating_sub(1));

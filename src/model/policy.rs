@@ -97,9 +97,6 @@ impl Default for Policy {
 
 impl Policy {
     /// What holds together: defaults within the longest, tokens and sessions within what any policy may allow.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with every field at fault.
     pub fn check(&self) -> Result<(), Error> {
         let mut faults = Vec::new();
         let mut demand = |holds: bool, field: &str, message: &str| {
@@ -176,7 +173,6 @@ impl Policy {
     }
 
     /// What is asked of a new SSH key.
-    #[must_use]
     pub fn ssh_key_rules(&self) -> KeyRules {
         let kinds = self
             .ssh_key_types
@@ -189,7 +185,6 @@ impl Policy {
     }
 
     /// How long SSH keys may live; as long as that when nothing is said.
-    #[must_use]
     pub const fn ssh_key_lifetime(&self) -> LifetimeRule {
         LifetimeRule {
             choice: Choice::Free,
@@ -228,9 +223,6 @@ pub struct PolicyChange {
 
 impl PolicyChange {
     /// The policy that this makes of `policy`.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with every field that does not hold together.
     pub fn apply(self, policy: &Policy) -> Result<Policy, Error> {
         let mut new = policy.clone();
         set(
@@ -265,7 +257,6 @@ fn set<T>(place: &mut T, value: Option<T>) {
 }
 
 /// 1 h, 2 h, and so on.
-#[must_use]
 pub fn is_whole_hours(lifetime: Lifetime) -> bool {
     matches!(lifetime, Lifetime::For(duration) if duration.as_secs() >= 3_600 && duration.as_secs().is_multiple_of(3_600))
 }
@@ -310,7 +301,6 @@ impl LifetimeRule {
     }
 
     /// Whether something may end at `end` when it is made, renewed or rotated at `now`.
-    #[must_use]
     pub fn permits(&self, end: Option<Time>, now: Time) -> bool {
         match (end, self.max.end(now)) {
             (_, None) => true,

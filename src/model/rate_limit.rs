@@ -25,18 +25,15 @@ pub const COUNTERS_MAX: usize = 50_000;
 pub struct LimitKey([u8; 16]);
 
 impl LimitKey {
-    #[must_use]
     pub fn new(digest: &Digest) -> Self {
         let (half, _) = digest.as_bytes().split_at(16);
         Self(std::array::from_fn(|place| half[place]))
     }
 
-    #[must_use]
     pub const fn from_stored(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
@@ -115,15 +112,11 @@ pub struct RateLimiter(HashMap<LimitKey, Counter>);
 
 impl RateLimiter {
     /// Takes up what was stored.
-    #[must_use]
     pub fn from_stored(counters: impl IntoIterator<Item = (LimitKey, Counter)>) -> Self {
         Self(counters.into_iter().collect())
     }
 
     /// Counts one attempt for each of `limits`, before it is made; counts nothing when one of them is reached.
-    ///
-    /// # Errors
-    /// [`LimitReached`]: a lock before a wait.
     pub fn hit(&mut self, limits: &[RateLimit], now: Time) -> Result<(), LimitReached> {
         if limits.iter().any(|limit| self.is_locked(limit)) {
             return Err(LimitReached::Locked);
@@ -165,13 +158,11 @@ impl RateLimiter {
     }
 
     /// Whether too many attempts were made in a row.
-    #[must_use]
     pub fn is_locked(&self, limit: &RateLimit) -> bool {
         limit.locks && self.0.get(&limit.key).is_some_and(Counter::is_locked)
     }
 
     /// The counter of a thing, as it is to be stored.
-    #[must_use]
     pub fn counter(&self, key: LimitKey) -> Option<Counter> {
         self.0.get(&key).copied()
     }

@@ -5,7 +5,6 @@ const LIST: &str = include_str!("reserved_logins.txt");
 
 /// Returns whether `login` is the name of a system account: on a host that admits everybody, a user with this name
 /// opens that account.
-#[must_use]
 pub fn is_reserved_login(login: &str) -> bool {
     let login = login.to_ascii_lowercase();
     entries().any(|entry| match entry.strip_suffix('*') {

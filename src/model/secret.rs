@@ -23,13 +23,11 @@ pub struct Id([u8; ID_CHARACTERS]);
 
 impl Id {
     /// A new id from the operating system's random source.
-    #[must_use]
     pub fn random() -> Self {
         Self(random_characters(BASE36))
     }
 
     /// Reads an id; `None` when it has another form.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; ID_CHARACTERS] = text.as_bytes().try_into().ok()?;
         bytes
@@ -38,7 +36,6 @@ impl Id {
             .then_some(Self(bytes))
     }
 
-    #[must_use]
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).expect("an id is made of ASCII alone")
     }
@@ -90,13 +87,11 @@ pub struct Secret {
 
 impl Secret {
     /// A new secret under a new id.
-    #[must_use]
     pub fn generate(form: Form) -> Self {
         Self::generate_for(form, Id::random())
     }
 
     /// A new secret for what is already known by `id` (rotation).
-    #[must_use]
     pub fn generate_for(form: Form, id: Id) -> Self {
         let mut text = Zeroizing::new(String::with_capacity(TEXT_BYTES));
         text.push_str("kc");
@@ -114,19 +109,16 @@ impl Secret {
         Self { text, id }
     }
 
-    #[must_use]
     pub const fn id(&self) -> Id {
         self.id
     }
 
     /// What is stored of it.
-    #[must_use]
     pub fn digest(&self) -> Digest {
         Digest::of(self.text.as_bytes())
     }
 
     /// The text, to be shown once.
-    #[must_use]
     pub fn reveal(self) -> Zeroizing<String> {
         self.text
     }
@@ -141,7 +133,6 @@ pub struct Presented {
 
 impl Presented {
     /// Reads a secret by form and check alone; `None` when either is wrong, so that a typo costs no look-up.
-    #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         if bytes.len() != TEXT_BYTES
@@ -169,14 +160,12 @@ impl Presented {
     }
 
     /// How a secret is shown everywhere but in the one place where it is born: `kca_4k2m9x0q7w1z_…`.
-    #[must_use]
     pub fn hint(&self) -> String {
         hint(self.form, self.id)
     }
 }
 
 /// `kca_4k2m9x0q7w1z_…`.
-#[must_use]
 pub fn hint(form: Form, id: Id) -> String {
     format!("kc{}_{id}_…", char::from(form.letter()))
 }
@@ -193,7 +182,6 @@ pub fn find_all(text: &[u8]) -> impl Iterator<Item = (usize, Presented)> + '_ {
 }
 
 /// `text` with every whole secret in it replaced by its hint: for what strangers send and we show, log or keep.
-#[must_use]
 pub fn hide_secrets(text: &str) -> Cow<'_, str> {
     let mut shown = String::new();
     let mut rest = 0;
@@ -214,13 +202,11 @@ pub fn hide_secrets(text: &str) -> Cow<'_, str> {
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
         Self::from_slice(digest::digest(&digest::SHA256, bytes).as_ref())
     }
 
     /// The digest of several parts, each with its length before it, so that no two lists of parts give the same bytes.
-    #[must_use]
     pub fn of_parts(parts: &[&[u8]]) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
         for part in parts {
@@ -231,7 +217,6 @@ impl Digest {
     }
 
     /// HMAC-SHA-256 (RFC 2104) of several parts under `key`, so that the digest says nothing to who lacks the key.
-    #[must_use]
     pub fn keyed(key: &[u8], parts: &[&[u8]]) -> Self {
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
         for part in parts {
@@ -242,31 +227,26 @@ impl Digest {
     }
 
     /// The digest that `bytes` hold; `None` when they are not 32.
-    #[must_use]
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
 
-    #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
     /// Whether both are the same, in a time that does not depend on where they differ.
-    #[must_use]
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 
     /// The digest that 64 hexadecimal digits stand for, in either case.
-    #[must_use]
     pub fn from_hex(text: &str) -> Option<Self> {
         let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes());
         Self::from_stored(&bytes.ok()?)
     }
 
     /// Lower-case hexadecimal.
-    #[must_use]
     pub fn hex(&self) -> String {
         data_encoding::HEXLOWER.encode(&self.0)
     }
@@ -277,13 +257,11 @@ impl Digest {
 }
 
 /// A short word that is another one when any of `parts` is another: to notice that something changed meanwhile.
-#[must_use]
 pub fn version(parts: &[&[u8]]) -> String {
     Digest::of_parts(parts).hex()[..16].to_owned()
 }
 
 /// Random bytes from the operating system.
-#[must_use]
 pub fn random_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the operating system has a random source");
@@ -291,7 +269,6 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
 }
 
 /// `N` characters, each drawn evenly from `alphabet`.
-#[must_use]
 pub fn random_characters<const N: usize>(alphabet: &[u8]) -> [u8; N] {
     let mut characters = [0; N];
     let mut filled = 0;

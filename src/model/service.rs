@@ -20,7 +20,6 @@ pub struct Service {
 
 impl Service {
     /// What its API keys may at most carry: asking about credentials, reading figures, and its own permissions.
-    #[must_use]
     pub fn power(&self) -> Permissions {
         let mut power =
             Permissions::of(&[BuiltinPermission::Introspect, BuiltinPermission::Metrics]);
@@ -37,7 +36,6 @@ pub struct ByRole {
 }
 
 impl ByRole {
-    #[must_use]
     pub const fn of(&self, role: Role) -> &Permissions {
         match role {
             Role::Member => &self.member,
@@ -46,7 +44,6 @@ impl ByRole {
     }
 
     /// The same, without what is not in `defined`.
-    #[must_use]
     pub fn within(&self, defined: &Permissions) -> Self {
         Self {
             member: self.member.intersection(defined),
@@ -69,9 +66,6 @@ pub struct ServiceChange {
 }
 
 /// Reads a service's name.
-///
-/// # Errors
-/// A sentence, when it has the wrong form or is the name of a resource of ours.
 pub fn parse_service_name(text: &str) -> Result<String, &'static str> {
     if !is_service_name(text) {
         return Err(
@@ -82,9 +76,6 @@ pub fn parse_service_name(text: &str) -> Result<String, &'static str> {
 }
 
 /// Reads the permissions that the service `name` defines.
-///
-/// # Errors
-/// A sentence that names the first which does not begin with the service's name.
 pub fn parse_service_permissions<T: AsRef<str>>(
     name: &str,
     words: &[T],

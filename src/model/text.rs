@@ -12,29 +12,21 @@ pub const NAME_CHARACTERS_MAX: usize = 64;
 pub const NOTE_CHARACTERS_MAX: usize = 1_000;
 
 /// Brings text to normalization form C, in which texts that look the same and mean the same are the same bytes.
-#[must_use]
 pub fn normalize(text: &str) -> String {
     text.nfc().collect()
 }
 
 /// Whether two names are the same to a reader, also when one was stored before names were normalized.
-#[must_use]
 pub fn is_same_name(one: &str, other: &str) -> bool {
     one == other || normalize(one) == normalize(other)
 }
 
 /// Reads a name: 1 to 64 characters of any script, white space around it removed.
-///
-/// # Errors
-/// A sentence, when it is empty, too long, or holds characters that can't be seen or turn the text around.
 pub fn parse_name(text: &str) -> Result<String, String> {
     parse(text, 1, NAME_CHARACTERS_MAX)
 }
 
 /// Reads a note: up to 1,000 characters; empty is no note. Line breaks are allowed.
-///
-/// # Errors
-/// A sentence, as for a name.
 pub fn parse_note(text: &str) -> Result<Option<String>, String> {
     let text = text.replace("\r\n", "\n");
     let mut characters = text.chars().filter(|c| *c != '\n');
@@ -82,7 +74,6 @@ fn unseen(character: char) -> String {
 
 /// Control characters, line separators, zero-width characters and what turns the direction of text: two names that
 /// look the same must be the same.
-#[must_use]
 pub fn is_invisible(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -94,7 +85,6 @@ pub fn is_invisible(character: char) -> bool {
 }
 
 /// The first characters of `text`, at most `most`, the last of them an ellipsis when some are left out.
-#[must_use]
 pub fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
@@ -104,7 +94,6 @@ pub fn cut(text: &str, most: usize) -> String {
 }
 
 /// What a stranger says, made fit to keep and show: no unseen characters, no whole secret, at most `most` characters.
-#[must_use]
 pub fn sanitize(text: &str, most: usize) -> String {
     let seen: String = text.chars().filter(|c| !is_invisible(*c)).collect();
     hide_secrets(&seen).chars().take(most).collect()

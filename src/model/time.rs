@@ -12,7 +12,6 @@ impl Time {
     pub const LAST: Self = Self(253_402_300_799);
 
     /// Unix seconds, moved to the nearest end of the range when outside of it.
-    #[must_use]
     pub const fn from_unix(seconds: i64) -> Self {
         if seconds < 0 {
             Self(0)
@@ -24,15 +23,11 @@ impl Time {
     }
 
     /// Unix seconds.
-    #[must_use]
     pub const fn unix(self) -> i64 {
         self.0
     }
 
     /// Reads RFC 3339 in UTC to the second; a fraction of a second is cut off.
-    ///
-    /// # Errors
-    /// A sentence, when the text is something else or lies outside the years 1970 to 9999.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const FORM: &str = "write a time in UTC like 2027-01-31T15:04:05Z, between 1970 and 9999";
         let parsed = humantime::parse_rfc3339(text).map_err(|_| FORM)?;
@@ -46,33 +41,28 @@ impl Time {
     }
 
     /// This time and `duration` later; never past [`Time::LAST`].
-    #[must_use]
     pub fn after(self, duration: Duration) -> Self {
         let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
         Self::from_unix(self.0.saturating_add(seconds))
     }
 
     /// This time and `duration` earlier; never before 1970.
-    #[must_use]
     pub fn before(self, duration: Duration) -> Self {
         let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
         Self::from_unix(self.0.saturating_sub(seconds))
     }
 
     /// How long from `earlier` to this time; zero when `earlier` is later.
-    #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(u64::try_from(self.0 - earlier.0).unwrap_or(0))
     }
 
     /// Whether this time lies within the last `window` before `now`, and not in the future.
-    #[must_use]
     pub fn is_within_last(self, window: Duration, now: Self) -> bool {
         self <= now && now.since(self) <= window
     }
 
     /// The UTC day this time lies in.
-    #[must_use]
     pub const fn day(self) -> Day {
         Day(self.0 / Day::SECONDS)
     }
@@ -94,13 +84,11 @@ impl Day {
     const SECONDS: i64 = 86_400;
 
     /// Days since 1970-01-01.
-    #[must_use]
     pub const fn from_number(number: i64) -> Self {
         Self(number)
     }
 
     /// Days since 1970-01-01.
-    #[must_use]
     pub const fn number(self) -> i64 {
         self.0
     }
@@ -126,21 +114,16 @@ impl Lifetime {
     const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
     /// Whole days.
-    #[must_use]
     pub const fn days(days: u64) -> Self {
         Self::For(Duration::from_secs(days * 86_400))
     }
 
     /// Whole hours.
-    #[must_use]
     pub const fn hours(hours: u64) -> Self {
         Self::For(Duration::from_secs(hours * 3_600))
     }
 
     /// Reads `humantime` text (`30d`, `12h`) or `never`.
-    ///
-    /// # Errors
-    /// A sentence, when it is something else, shorter than a second, not whole seconds or longer than 100 years.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if text == "never" {
             return Ok(Self::Endless);
@@ -149,7 +132,6 @@ impl Lifetime {
     }
 
     /// The second from which it is over when it begins at `now`; `None` for endless.
-    #[must_use]
     pub fn end(self, now: Time) -> Option<Time> {
         match self {
             Self::For(duration) => Some(now.after(duration)),
@@ -159,9 +141,6 @@ impl Lifetime {
 }
 
 /// Reads a `humantime` duration of 1 second to 100 years.
-///
-/// # Errors
-/// A sentence, when it is something else.
 pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     const FORM: &str = "write a length of time like 30d, 12h or 15m, from 1 second to 100 years";
     let duration = humantime::parse_duration(text).map_err(|_| FORM)?;
@@ -182,7 +161,6 @@ impl fmt::Display for Lifetime {
 }
 
 /// A duration in its largest whole unit: `90s`, `15m`, `24h`, `30d`. A single day is written `24h`.
-#[must_use]
 pub fn short(duration: Duration) -> String {
     let seconds = duration.as_secs();
     if seconds >= 2 * 86_400 && seconds.is_multiple_of(86_400) {
@@ -207,9 +185,6 @@ pub enum WantedEnd {
 
 impl WantedEnd {
     /// Puts the two ways to say it together.
-    ///
-    /// # Errors
-    /// A field's name and a sentence, when both are given or one has the wrong form.
     pub fn parse(
         expires_in: Option<&str>,
         expires_at: Option<&str>,
@@ -230,7 +205,6 @@ impl WantedEnd {
     }
 
     /// The field that the person would have to change.
-    #[must_use]
     pub const fn field(self) -> &'static str {
         match self {
             Self::Unsaid | Self::In(_) => "expires_in",

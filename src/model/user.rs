@@ -15,9 +15,6 @@ pub struct Username(String);
 
 impl Username {
     /// Reads `[a-z_][a-z0-9_.-]{0,31}` without a dot at the end.
-    ///
-    /// # Errors
-    /// A sentence, when it is something else.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let bytes = text.as_bytes();
         let first = bytes
@@ -35,12 +32,10 @@ impl Username {
     }
 
     /// The user name that somebody meant: spaces around it and capitals are slips of theirs, or of their telephone.
-    #[must_use]
     pub fn normalize(typed: &str) -> String {
         typed.trim().to_lowercase()
     }
 
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -62,7 +57,6 @@ pub enum Role {
 impl Role {
     pub const ALL: [Self; 2] = [Self::Member, Self::Admin];
 
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Member => "member",
@@ -70,8 +64,6 @@ impl Role {
         }
     }
 
-    /// # Errors
-    /// A sentence, when it is neither role.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         Self::ALL
             .into_iter()
@@ -80,7 +72,6 @@ impl Role {
     }
 
     /// What the role gives of our own permissions.
-    #[must_use]
     pub fn permissions(self) -> Permissions {
         match self {
             Self::Member => Permissions::own_where(|own| !own.is_administrative()),
@@ -117,13 +108,11 @@ pub struct User {
 }
 
 impl User {
-    #[must_use]
     pub const fn is_enabled(&self) -> bool {
         self.disabled_at.is_none()
     }
 
     /// A word that is another one after every change that an edit could overwrite.
-    #[must_use]
     pub fn version(&self) -> String {
         let granted = self.granted.to_string();
         super::secret::version(&[
@@ -134,7 +123,6 @@ impl User {
     }
 
     /// All that the user has now.
-    #[must_use]
     pub fn permissions(&self) -> Permissions {
         let mut permissions = self.role.permissions();
         permissions.extend(&self.granted);

@@ -30,7 +30,6 @@ const SYSTEMS: [(&str, &str); 8] = [
 ];
 
 /// A name for the device behind a session: browser and system where they can be told, else the program's own name.
-#[must_use]
 pub fn device(user_agent: Option<&str>) -> String {
     let Some(text) = user_agent.filter(|text| !text.trim().is_empty()) else {
         return "Unknown device".to_owned();
@@ -57,7 +56,6 @@ pub fn device(user_agent: Option<&str>) -> String {
 }
 
 /// A short name for a program that used a credential: `curl/8.5.0`, or as [`device`] for browsers.
-#[must_use]
 pub fn short(user_agent: &str) -> String {
     device(Some(user_agent))
 }

@@ -38,9 +38,6 @@ fn read_notice(row: &Row<'_>) -> rusqlite::Result<AccountNotice> {
 
 impl Select {
     /// Notices to a user that are not confirmed, newest first.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database can't be read.
     pub fn open_account_notices(
         &self,
         user: UserId,
@@ -53,18 +50,12 @@ impl Select {
     }
 
     /// All notices to a user, confirmed ones too, newest first.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database can't be read.
     pub fn account_notices(&self, user: UserId, limit: usize) -> Result<Vec<AccountNotice>, Error> {
         let sql = format!("SELECT {COLUMNS} WHERE user_id = ? ORDER BY number DESC LIMIT ?");
         self.all(&sql, params![user.0, rows(limit) - 1], read_notice)
     }
 
     /// The number of notices to a user that are not confirmed.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database can't be read.
     pub fn open_account_notice_count(&self, user: UserId) -> Result<i64, Error> {
         let sql =
             "SELECT count(*) FROM account_notices WHERE user_id = ? AND acknowledged_at IS NULL";
@@ -124,9 +115,6 @@ impl Select {
 
 impl Write<'_> {
     /// Confirms a notice. Confirming it again changes nothing.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] also for a notice to somebody else.
     pub fn acknowledge_notice(
         &self,
         user: UserId,
@@ -143,9 +131,6 @@ impl Write<'_> {
     }
 
     /// Confirms the notices of imported SSH keys once none of those keys is left: the person removed them.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database can't be written.
     pub fn resolve_import_notices(&self, user: UserId, by: Option<Id>) -> Result<(), Error> {
         let sql = format!(
             "SELECT {COLUMNS} WHERE user_id = ? AND acknowledged_at IS NULL AND action = ?"

@@ -68,9 +68,6 @@ pub struct Survivor {
 }
 
 /// Copies the file at `from`, as it is at one moment, to a new file `to`.
-///
-/// # Errors
-/// [`OpenError`], when something is at `to`, or the copy is not whole.
 pub fn copy(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
     file::require_nothing_at(to)?;
     let unfinished = Unfinished::beside(to)?;
@@ -82,9 +79,6 @@ pub fn copy(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
 }
 
 /// Writes such a copy to `out`. It is made beside the file first.
-///
-/// # Errors
-/// As [`copy`].
 pub fn copy_to(from: &Path, out: &mut dyn Write, now: Time) -> Result<Copied, OpenError> {
     let unfinished = Unfinished::beside(from)?;
     let copied = copy_into(from, &unfinished.path, now)?;
@@ -145,9 +139,6 @@ fn require_whole(path: &Path, connection: &Connection) -> Result<(), OpenError> 
 }
 
 /// Puts a backup at `path`, with every session, token and code ended.
-///
-/// # Errors
-/// [`OpenError`], when the backup is not whole, something is at `path` and not to be moved aside, or a server runs on it.
 pub fn restore(
     backup: &Path,
     path: &Path,
@@ -362,9 +353,6 @@ impl Select {
 
 impl WriteAct<'_> {
     /// Notes that a backup was made now.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn set_backed_up(&self) -> Result<(), Error> {
         self.execute(
             "UPDATE installation SET last_backup_at = ?",

@@ -45,9 +45,6 @@ pub(super) struct Spent {
 
 impl Select {
     /// A code by its secret, without spending it.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] when there is no such code, or it is spent or over.
     pub fn code(&self, presented: &Presented, purpose: Purpose, now: Time) -> Result<Code, Error> {
         let refused = || Error::Unauthenticated {
             sent: SecretSent::Yes,
@@ -123,9 +120,6 @@ impl Select {
     }
 
     /// Whether a code's end has come. Its secret has to be right.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn is_code_over(&self, presented: &Presented, now: Time) -> Result<bool, Error> {
         let sql = "SELECT digest FROM codes WHERE id = ? AND expires_at <= ?";
         let digest = self.one(sql, params![presented.id.as_str(), now.unix()], |row| {
@@ -201,9 +195,6 @@ impl Select {
 
 impl Store {
     /// Removes a code whose end was seen to have come, so that it stays over when the clock goes back.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] or [`Error::StorageFull`] when nothing could be written.
     pub fn remove_code_that_is_over(&self, id: Id, now: Time) -> Result<(), Error> {
         self.note(move |select| {
             let sql = "DELETE FROM codes WHERE id = ? AND expires_at <= ?";
@@ -234,9 +225,6 @@ impl Write<'_> {
     }
 
     /// Adds a code. A new set-up code, invitation or reset takes the place of those before it.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn add_code(&self, code: &NewCode) -> Result<(), Error> {
         match code.purpose {
             Purpose::SetUp => {
@@ -251,9 +239,6 @@ impl Write<'_> {
     }
 
     /// Ends all set-up codes: there is an admin now.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn end_set_up_codes(&self) -> Result<(), Error> {
         self.execute("DELETE FROM codes WHERE purpose = 'set-up'", [])
             .map(|_| ())

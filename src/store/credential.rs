@@ -265,9 +265,6 @@ fn api_keys_of_sql(owner: OwnerId) -> String {
 
 impl Select {
     /// A credential and whose it is, as verification needs it.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn credential(&self, id: Id) -> Result<Option<Credential>, Error> {
         let found = self.one(lookup_sql(), [id.as_str()], |row| {
             let (owner, make) = read_lookup(row, id)?;
@@ -297,18 +294,12 @@ impl Select {
     }
 
     /// When a credential's present secret was last used, as far as the file says.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn last_used_at(&self, id: Id) -> Result<Option<Time>, Error> {
         let sql = "SELECT at FROM last_uses WHERE credential_id = ?";
         Ok(self.one(sql, [id.as_str()], |row| time(row, 0))?.flatten())
     }
 
     /// One credential as lists show it.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn record(&self, id: Id) -> Result<Option<Record>, Error> {
         let sql = format!("SELECT {RECORD_COLUMNS} WHERE c.id = ?");
         Ok(self
@@ -317,9 +308,6 @@ impl Select {
     }
 
     /// Credentials, newest first; `after` is what [`Page::next`] said.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn records(
         &self,
         filter: &CredentialFilter,
@@ -353,9 +341,6 @@ impl Select {
     }
 
     /// The credentials that `creator` made and that are not over, those that these made, and so on.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn created_by(&self, creator: Id) -> Result<Vec<Record>, Error> {
         let sql = format!(
             "{MADE} SELECT {RECORD_COLUMNS} WHERE c.id IN made AND c.id <> ?1 AND c.ended_at IS NULL ORDER BY c.number DESC"
@@ -368,9 +353,6 @@ impl Select {
     }
 
     /// The SSH keys of a user that `creator` made, or what it made: their ids and names.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn ssh_keys_made_by(&self, creator: Id, owner: UserId) -> Result<Vec<(Id, String)>, Error> {
         let sql = format!(
             "{MADE} SELECT id, name FROM ssh_keys WHERE user_id = ?2 AND (created_by IN made OR root_api_key IN made) ORDER BY number DESC"
@@ -381,9 +363,6 @@ impl Select {
     }
 
     /// How many API keys an owner has that are not deleted.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn api_keys_of(&self, owner: OwnerId) -> Result<i64, Error> {
         let (_, row) = owner_column(owner);
         let sql = api_keys_of_sql(owner);
@@ -391,17 +370,11 @@ impl Select {
     }
 
     /// Whether a presented secret is one of a credential's, current or previous, however old: for what ends itself.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] when it is not.
     pub(super) fn require_secret(&self, presented: &Presented, _now: Time) -> Result<(), Error> {
         self.which_secret(presented).map(|_| ())
     }
 
     /// SecretSlot of a credential's secrets was presented, by form, id and digest alone.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] when it is none.
     pub fn which_secret(&self, presented: &Presented) -> Result<(Credential, SecretSlot), Error> {
         let refused = || Error::Unauthenticated {
             sent: SecretSent::Yes,
@@ -510,8 +483,6 @@ impl Write<'_> {
         self.end_tokens_with(id, record.expires_at)
     }
 
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn set_credential_disabled(&self, id: Id, disabled: Disabled) -> Result<(), Error> {
         let at = match disabled {
             Disabled::Yes => Some(self.now.unix()),
@@ -536,9 +507,6 @@ impl Write<'_> {
     }
 
     /// Sets how long a session may stay unused.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn set_idle_max(&self, id: Id, idle_max: Lifetime) -> Result<(), Error> {
         let seconds = match idle_max {
             Lifetime::For(duration) => i64::try_from(duration.as_secs()).ok(),
@@ -550,9 +518,6 @@ impl Write<'_> {
     }
 
     /// Notes that the holder of a session typed the password now.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn set_password_at(&self, id: Id) -> Result<(), Error> {
         self.execute_for(
             Concern::Credential(id),

@@ -80,9 +80,6 @@ fn seconds(lifetime: Option<Lifetime>) -> Option<i64> {
 
 impl Store {
     /// Notes that a device wants to sign in, which is no act yet; the code that its person is to type.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when too many are under way, or nothing could be written.
     pub fn begin_device_login(
         &self,
         new: NewDeviceLogin,
@@ -115,9 +112,6 @@ impl Store {
 
 impl Select {
     /// A sign-in that can still be answered or fetched, by the code that a person typed.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn device_login(
         &self,
         user_code: &UserCode,
@@ -130,9 +124,6 @@ impl Select {
     }
 
     /// The sign-in that a device code belongs to, over or not; `None` when there is none, or it was fetched.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn device_login_by_code(
         &self,
         presented: &Presented,
@@ -155,9 +146,6 @@ impl Select {
     }
 
     /// A sign-in by its code's id, within the act that fetches it.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn device_login_by_id(&self, code: Id) -> Result<Option<DeviceLogin>, Error> {
         self.one(
             &format!("SELECT {COLUMNS} WHERE d.code_id = ?"),

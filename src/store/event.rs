@@ -179,9 +179,6 @@ impl Select {
     }
 
     /// Events, newest first; `after` is what [`Page::next`] said.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn events(
         &self,
         filter: &EventFilter,
@@ -245,9 +242,6 @@ impl Select {
     }
 
     /// Checks the whole chain. `visit` is called with the place where it starts and with each event's.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn verify_events(&self, mut visit: impl FnMut(&ChainHead)) -> Result<Verdict, Error> {
         let archived = self.archived()?;
         let mut statement = self.statement(&format!(

@@ -18,9 +18,6 @@ fn count(rows: usize) -> i64 {
 
 impl Select {
     /// The last archived event, where the chain of the kept events starts.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn archived(&self) -> Result<ChainHead, Error> {
         let sql = "SELECT last, head FROM event_archives ORDER BY last DESC LIMIT 1";
         let found = self.one(sql, [], |row| {
@@ -45,9 +42,6 @@ impl Select {
     }
 
     /// The place of a kept event; `None` when there is no such event.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn chain_place(&self, number: i64) -> Result<Option<ChainHead>, Error> {
         let hash = self.one(
             "SELECT hash FROM events WHERE number = ?",
@@ -60,9 +54,6 @@ impl Select {
     }
 
     /// The last event of the longest prefix in which all are older than `time`. The newest event is never part of it.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn last_event_before(&self, time: Time) -> Result<i64, Error> {
         let sql = "SELECT min(coalesce((SELECT min(number) FROM events WHERE at >= ?), 9223372036854775807), \
                    coalesce((SELECT max(number) FROM events), 1)) - 1";
@@ -70,9 +61,6 @@ impl Select {
     }
 
     /// At most `limit` events after `number`, oldest first, with their hashes.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn events_after(&self, number: i64, limit: usize) -> Result<Vec<(Event, Digest)>, Error> {
         let sql = format!("SELECT {COLUMNS} FROM events WHERE number > ? ORDER BY number LIMIT ?");
         let found = self.all(&sql, params![number, count(limit)], read_event)?;
@@ -107,9 +95,6 @@ impl Write<'_> {
 
 impl Store {
     /// Deletes at most `rows_max` archived events; how many.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] or [`Error::StorageFull`] when nothing could be written.
     pub fn prune_events(&self, rows_max: usize) -> Result<usize, Error> {
         self.note(move |select| {
             let archived = select.archived()?.number;

@@ -66,7 +66,6 @@ fn finding(subject: &'static str, condition: Condition, words: impl Into<String>
 type Look = fn(&Select, Time) -> Result<Finding, Error>;
 
 /// Examines the file at `path`.
-#[must_use]
 pub fn examine(path: &Path, now: Time) -> Vec<Finding> {
     let mut findings = vec![folder(path), space(path)];
     let opened = file::check(path).and_then(|()| {
@@ -363,9 +362,6 @@ fn proxies(select: &Select) -> Result<Finding, Error> {
 }
 
 /// Brings a copy of the file to the present schema, to see whether it can be done; from which version to which.
-///
-/// # Errors
-/// [`OpenError`], when it can't.
 pub fn rehearse(path: &Path) -> Result<(u32, u32), OpenError> {
     file::check(path)?;
     let unfinished = Unfinished::beside(path)?;

@@ -52,7 +52,6 @@ impl OpenError {
     }
 
     /// Whether another process has the database open for writing, so that a later try may succeed.
-    #[must_use]
     pub const fn is_locked(&self) -> bool {
         self.is_locked
     }
@@ -70,7 +69,6 @@ impl OpenError {
     }
 
     /// What went wrong after the file was opened.
-    #[must_use]
     pub fn of(path: &Path, error: &Error) -> Self {
         match error {
             Error::Fault(text) => Self::new(path, text),

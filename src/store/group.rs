@@ -30,8 +30,6 @@ fn read_group(row: &Row<'_>) -> rusqlite::Result<Group> {
 }
 
 impl Select {
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn group(&self, name: &str) -> Result<Option<Group>, Error> {
         self.one(
             &format!("SELECT {COLUMNS} WHERE g.name = ?"),
@@ -41,9 +39,6 @@ impl Select {
     }
 
     /// Groups, newest first; `after` is what [`Page::next`] said.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn groups(&self, after: Option<i64>, limit: usize) -> Result<Page<Group>, Error> {
         let groups = self.all(
             &format!("SELECT {COLUMNS} WHERE g.id < ? ORDER BY g.id DESC LIMIT ?"),
@@ -85,9 +80,6 @@ impl Write<'_> {
     }
 
     /// Puts a user into a group; nothing happens when they are in it.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn add_member(&self, group: GroupId, user: UserId) -> Result<(), Error> {
         self.execute_for(
             Concern::Owner(OwnerId::User(user)),
@@ -98,9 +90,6 @@ impl Write<'_> {
     }
 
     /// Takes a user out of a group; whether they were in it.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn remove_member(&self, group: GroupId, user: UserId) -> Result<bool, Error> {
         Ok(self.execute_for(
             Concern::Owner(OwnerId::User(user)),

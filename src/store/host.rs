@@ -119,18 +119,12 @@ impl Select {
     }
 
     /// One host.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn host(&self, id: Id) -> Result<Option<HostRecord>, Error> {
         let sql = format!("SELECT {HOST}, {RECORD} FROM hosts h WHERE h.public_id = ?");
         self.one(&sql, [id.as_str()], read_record)
     }
 
     /// Hosts, newest first; `after` is what [`Page::next`] said.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn hosts(&self, after: Option<i64>, limit: usize) -> Result<Page<HostRecord>, Error> {
         let sql = format!(
             "SELECT {HOST}, {RECORD} FROM hosts h WHERE h.id < ? ORDER BY h.id DESC LIMIT ?"
@@ -141,9 +135,6 @@ impl Select {
     }
 
     /// Enrollment codes that are good at `now`, newest first.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn enrollment_codes(&self, now: Time) -> Result<Vec<EnrollmentCode>, Error> {
         let sql = "SELECT id, uses_left, created_at, expires_at, groups, created_by FROM codes \
                    WHERE purpose = 'enrollment' AND uses_left > 0 AND expires_at > ? ORDER BY created_at DESC, id";
@@ -161,17 +152,11 @@ impl Select {
     }
 
     /// The number of the last event: every change of who may log in where leaves one.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn last_event_number(&self) -> Result<i64, Error> {
         self.count("SELECT coalesce(max(number), 0) FROM events", [])
     }
 
     /// Where a user may log in now, and as whom: the same rules as those of [`Select::host_keys`], from the other side.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn logins_of(&self, user: UserId) -> Result<Vec<HostLogin>, Error> {
         let sql = "SELECT h.name AS host, u.username AS login FROM users u JOIN hosts h \
                    WHERE u.id = ?1 AND h.paused_at IS NULL AND u.disabled_at IS NULL AND u.deleted_at IS NULL AND u.username <> 'root' \
@@ -191,9 +176,6 @@ impl Select {
 
     /// The keys that open logins on a host, those past their end too, by login and in the order in which they were added.
     /// Rows that hold no whole key are left out.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn host_keys(&self, host: HostId, wanted: &Wanted) -> Result<Vec<LoginKey>, Error> {
         let sql = format!(
             "{} SELECT {COLUMNS}, o.login, o.username, o.shared {TABLES} JOIN logins o ON o.user_id = k.user_id \
@@ -224,9 +206,6 @@ impl Select {
 impl Select {
     /// Returns whether a host admits the group, shares a login with it, or will do so by a live enrollment code: its
     /// members are a limit on that host.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database can't be read.
     pub fn group_opens_hosts(&self, group: &Group, now: Time) -> Result<bool, Error> {
         let sql = "SELECT (SELECT count(*) FROM host_groups WHERE group_id = ?1) \
                    + (SELECT count(*) FROM host_shared_logins WHERE group_id = ?1) \
@@ -238,9 +217,6 @@ impl Select {
     }
 
     /// Returns whether some host shares this login with a group.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database can't be read.
     pub fn is_shared_login(&self, login: &Username) -> Result<bool, Error> {
         let sql = "SELECT count(*) FROM host_shared_logins WHERE login = ?";
         Ok(self.count(sql, [login.as_str()])? > 0)
@@ -331,9 +307,6 @@ impl Write<'_> {
 
     /// Gives a host's credential a new secret. The secret that calls stays valid until `previous_ends_at`: when the answer of
     /// an earlier rotation was lost, that is the previous one.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn rotate_host_credential(
         &self,
         host: &Host,
@@ -361,9 +334,6 @@ impl Write<'_> {
     }
 
     /// Deletes a host and ends its credential.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn delete_host(&self, host: HostId) -> Result<(), Error> {
         self.execute("DELETE FROM credentials WHERE host_id = ?", [host.0])?;
         self.execute("DELETE FROM hosts WHERE id = ?", [host.0])
@@ -371,9 +341,6 @@ impl Write<'_> {
     }
 
     /// Deletes an enrollment code; whether there was one that was still good.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn delete_enrollment_code(&self, id: Id) -> Result<bool, Error> {
         let sql = "DELETE FROM codes WHERE id = ? AND purpose = ? AND expires_at > ?";
         let word = Purpose::Enrollment.as_str();
@@ -381,9 +348,6 @@ impl Write<'_> {
     }
 
     /// Notes that a host reports a login with a key, unless a later one is known.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn note_login(&self, key: Id, host: &str, login: &AcceptedLogin) -> Result<(), Error> {
         let sql = "INSERT INTO ssh_key_uses (ssh_key_id, used_at, used_host) VALUES (?1, ?2, ?3) \
                    ON CONFLICT DO UPDATE SET used_at = excluded.used_at, used_host = excluded.used_host \
@@ -393,9 +357,6 @@ impl Write<'_> {
     }
 
     /// Adds the event of a login, one of several that a host reports at once.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn add_login_event(
         &self,
         actor: &Actor,

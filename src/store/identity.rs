@@ -47,9 +47,6 @@ impl FileIdentity {
     }
 
     /// Compares the files with what their paths lead to now.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when one was replaced or removed.
     pub(super) fn check(&self) -> Result<(), Error> {
         let lost = self
             .files

@@ -29,7 +29,6 @@ pub struct Listed {
 
 impl Listed {
     /// One that nobody looked up yet.
-    #[must_use]
     pub const fn unknown(id: Id) -> Self {
         Self {
             place: Place {
@@ -130,9 +129,6 @@ fn sources(show: Show) -> (String, String) {
 
 impl Select {
     /// A part of the inventory, newest first: behind `after`, or without the first `skipped`.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn inventory(
         &self,
         show: Show,
@@ -172,9 +168,6 @@ impl Select {
     }
 
     /// How much there is of the inventory.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn count_inventory(&self, show: Show, policy: &Policy, now: Time) -> Result<usize, Error> {
         let (credentials, keys) = sources(show);
         let sql = format!("SELECT (SELECT count(*) {credentials}) + (SELECT count(*) {keys})");
@@ -187,9 +180,6 @@ impl Select {
     }
 
     /// Credentials by their ids; those that are gone are left out.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn records_of(&self, ids: &[Id]) -> Result<HashMap<Id, Record>, Error> {
         let sql = format!("SELECT {RECORD_COLUMNS} WHERE c.id IN (SELECT value FROM json_each(?))");
         let found = self.all(&sql, [json(ids)], read_record)?;
@@ -200,9 +190,6 @@ impl Select {
     }
 
     /// SSH keys by their ids; those that are gone or damaged are left out.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn ssh_keys_by_id(&self, ids: &[Id]) -> Result<HashMap<Id, SshKey>, Error> {
         let sql =
             format!("SELECT {COLUMNS} {TABLES} WHERE k.id IN (SELECT value FROM json_each(?))");
@@ -214,9 +201,6 @@ impl Select {
     }
 
     /// Uses by day since `since`, of many credentials; days without any are left out.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn usages(&self, ids: &[Id], since: Day) -> Result<HashMap<Id, Vec<UsageDay>>, Error> {
         let sql = "SELECT credential_id, day, uses, refused FROM usage_days \
                    WHERE credential_id IN (SELECT value FROM json_each(?)) AND day >= ?";
@@ -258,25 +242,16 @@ impl Select {
     }
 
     /// What many users hold and held lately.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn held_by_users(&self, users: &[UserId], now: Time) -> Result<Vec<Held>, Error> {
         self.held("user_id", numbers(users.iter().map(|user| user.0)), now)
     }
 
     /// What many services, given by their rows, hold and held lately.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn held_by_services(&self, services: &[i64], now: Time) -> Result<Vec<Held>, Error> {
         self.held("service_id", numbers(services.iter().copied()), now)
     }
 
     /// How many SSH keys that are good at `now` each of many users has; those who have none are left out.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn count_ssh_keys_of(
         &self,
         users: &[UserId],
@@ -292,9 +267,6 @@ impl Select {
     }
 
     /// The names of many owners; those who are gone are left out.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn owner_names(&self, owners: &[OwnerId]) -> Result<HashMap<OwnerId, String>, Error> {
         let mut lists: [Vec<i64>; 3] = Default::default();
         for owner in owners {

@@ -87,33 +87,21 @@ pub struct Store {
 
 impl Store {
     /// Makes a new file of mode 0600 at `path`; `now` becomes the installation's beginning.
-    ///
-    /// # Errors
-    /// [`OpenError`] with one clear line, when something is there already or can't be written.
     pub fn create(path: &Path, now: Time) -> Result<(), OpenError> {
         file::create(path, now)
     }
 
     /// Opens the file at `path`, brings it to the present schema and starts the writer.
-    ///
-    /// # Errors
-    /// [`OpenError`] with one clear line, when it is no whole file of ours, others can read it, or it comes from a newer version.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         Self::open_with(path, Waits::default())
     }
 
     /// The same, with a writer that waits as long as `waits` says.
-    ///
-    /// # Errors
-    /// As [`Store::open`].
     pub fn open_with(path: &Path, waits: Waits) -> Result<Self, OpenError> {
         Self::open_as(path, waits, LockRole::Command, Duration::ZERO)
     }
 
     /// The same in this role: waits up to `lock_wait` for a command that has the database open, and not for a server.
-    ///
-    /// # Errors
-    /// As [`Store::open`].
     pub fn open_as(
         path: &Path,
         waits: Waits,
@@ -148,9 +136,6 @@ impl Store {
     }
 
     /// A connection that can only read, for one thread.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be opened.
     pub fn read(&self) -> Result<Read, Error> {
         Read::open(
             &self.path,
@@ -159,21 +144,16 @@ impl Store {
         )
     }
 
-    #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
     /// Whether the writer's last commit succeeded.
-    #[must_use]
     pub fn is_writing(&self) -> bool {
         self.writer.is_healthy()
     }
 
     /// Whether the database, its WAL and its shared-memory index are still the files that this process has open.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] when they were replaced or removed.
     pub fn check_files(&self) -> Result<(), Error> {
         self.identity.check()
     }
@@ -202,9 +182,6 @@ impl Store {
     }
 
     /// Notes where the server on this database is reached.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] or [`Error::StorageFull`] when it could not be written.
     pub fn note_public_url(&self, url: String) -> Result<(), Error> {
         self.note(move |select| {
             let sql = "UPDATE installation SET public_url = ?1 WHERE public_url IS NOT ?1";

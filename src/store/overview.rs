@@ -39,9 +39,6 @@ pub struct KindCount {
 
 impl Select {
     /// How many credentials there are, by kind and state.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn count_credentials(&self, now: Time) -> Result<Vec<KindCount>, Error> {
         let sql = "SELECT kind, \
                    sum(NOT over AND disabled_at IS NULL), sum(NOT over AND disabled_at IS NOT NULL), sum(over), \
@@ -66,18 +63,12 @@ impl Select {
     }
 
     /// How many SSH keys there are that are good at `now`.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn count_ssh_keys(&self, now: Time) -> Result<i64, Error> {
         let sql = "SELECT count(*) FROM ssh_keys WHERE expired_seen_at IS NULL AND (expires_at IS NULL OR expires_at > ?)";
         self.count(sql, [now.unix()])
     }
 
     /// When each host was last heard of.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn last_contacts(&self) -> Result<Vec<(String, Option<Time>)>, Error> {
         self.all(
             "SELECT name, last_contact_at FROM hosts ORDER BY name",
@@ -87,27 +78,18 @@ impl Select {
     }
 
     /// How many credentials of users carry a permission of the service `name`.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn count_carriers(&self, name: &str) -> Result<u32, Error> {
         let sql = "SELECT count(*) FROM credentials WHERE user_id IS NOT NULL AND ended_at IS NULL AND instr(' ' || permissions, ' ' || ? || ':') > 0";
         Ok(number(self.count(sql, [name])?))
     }
 
     /// The hosts that name a group.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn hosts_of_group(&self, group: GroupId) -> Result<Vec<String>, Error> {
         let sql = "SELECT name FROM hosts WHERE id IN (SELECT host_id FROM host_groups WHERE group_id = ?1 UNION SELECT host_id FROM host_shared_logins WHERE group_id = ?1) ORDER BY name";
         self.all(sql, [group.0], |row| row.get(0))
     }
 
     /// How the file is.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn file_facts(&self, path: &Path) -> Result<FileFacts, Error> {
         let bytes = |ending: &str| {
             let mut name = path.as_os_str().to_owned();

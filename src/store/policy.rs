@@ -66,9 +66,6 @@ pub(super) fn insert(connection: &Connection, policy: &Policy) -> rusqlite::Resu
 
 impl Select {
     /// The policy as it is now; it is never kept in memory.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn policy(&self) -> Result<Policy, Error> {
         let found = self.one(&format!("SELECT {COLUMNS} FROM policy"), [], |row| {
             let lifetimes = row
@@ -109,9 +106,6 @@ impl Select {
 
 impl Write<'_> {
     /// Puts a policy in place of the present one.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn set_policy(&self, policy: &Policy) -> Result<(), Error> {
         Ok(insert(&self.connection, policy)?)
     }

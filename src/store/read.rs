@@ -48,7 +48,6 @@ impl Select {
     }
 
     /// How many statements this connection was asked, ever: what grows with the rows of a list is seen by it.
-    #[must_use]
     pub const fn statements_asked(&self) -> u64 {
         self.asked.get()
     }
@@ -146,27 +145,18 @@ impl Select {
     }
 
     /// The key of keyed digests.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn digest_key(&self) -> Result<[u8; 32], Error> {
         let key = self.one("SELECT digest_key FROM installation", [], |row| row.get(0))?;
         key.ok_or_else(|| Error::Fault("the file lacks its installation row".to_owned()))
     }
 
     /// Where the server that ran last on this database is reached; `None` when none ever ran.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn public_url(&self) -> Result<Option<String>, Error> {
         let found = self.one("SELECT public_url FROM installation", [], |row| row.get(0))?;
         Ok(found.flatten())
     }
 
     /// Whether the file can be read at all.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] or [`Error::Unavailable`] when it can't.
     pub fn ping(&self) -> Result<(), Error> {
         self.count("SELECT count(*) FROM installation", [])
             .map(|_| ())
@@ -193,9 +183,6 @@ impl Read {
     }
 
     /// A credential and its owner, as they are now: from memory, when nothing of them was written since they were read.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the database cannot be read; [`Error::Unavailable`] when its files were replaced.
     pub fn credential_now(&self, id: Id) -> Result<Option<Arc<Credential>>, Error> {
         let Some((cache, identity)) = &self.shared else {
             return Ok(self.credential(id)?.map(Arc::new));
@@ -214,18 +201,12 @@ impl Read {
     }
 
     /// The same after the examination that a start makes: for a reader that has the time.
-    ///
-    /// # Errors
-    /// [`OpenError`] with one clear line, also for a damaged database.
     pub fn of_checked_file(path: &Path) -> Result<Self, OpenError> {
         file::check(path)?;
         Self::of_file(path)
     }
 
     /// Opens the file at `path` without a store: no writer, no migration, no look at every page.
-    ///
-    /// # Errors
-    /// [`OpenError`] with one clear line, when it is no file of ours, others can read it, or another version wrote it.
     pub fn of_file(path: &Path) -> Result<Self, OpenError> {
         Ok(Self {
             select: Select::new(file::open_to_read_alone(path)?),

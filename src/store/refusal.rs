@@ -180,9 +180,6 @@ impl Select {
 
 impl Store {
     /// Notes an act that was refused before it could be begun.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] or [`Error::StorageFull`] when it could not be written.
     pub fn note_refusal(
         &self,
         at: Time,

@@ -27,8 +27,6 @@ fn read_service(row: &Row<'_>) -> rusqlite::Result<Service> {
 }
 
 impl Select {
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn service(&self, name: &str) -> Result<Option<Service>, Error> {
         self.one(
             &format!("SELECT {COLUMNS} WHERE s.name = ?"),
@@ -37,8 +35,6 @@ impl Select {
         )
     }
 
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn service_by_id(&self, id: ServiceId) -> Result<Option<Service>, Error> {
         self.one(
             &format!("SELECT {COLUMNS} WHERE s.id = ?"),
@@ -48,9 +44,6 @@ impl Select {
     }
 
     /// Services, newest first; `after` is what [`Page::next`] said.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn services(&self, after: Option<i64>, limit: usize) -> Result<Page<Service>, Error> {
         let services = self.all(
             &format!("SELECT {COLUMNS} WHERE s.id < ? ORDER BY s.id DESC LIMIT ?"),
@@ -63,9 +56,6 @@ impl Select {
     }
 
     /// What everybody of a role has of a service's permissions.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn given_by_role(&self, service: ServiceId) -> Result<ByRole, Error> {
         let given = |role: Role| -> Result<Permissions, Error> {
             let sql = "SELECT r.permission FROM role_permissions r JOIN service_permissions p ON p.permission = r.permission \
@@ -82,9 +72,6 @@ impl Select {
     }
 
     /// All that services define.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn defined_permissions(&self) -> Result<Permissions, Error> {
         let words = self.all("SELECT permission FROM service_permissions", [], |row| {
             row.get::<_, String>(0)
@@ -92,8 +79,6 @@ impl Select {
         Ok(Permissions::from_stored(&words.join(" ")))
     }
 
-    /// # Errors
-    /// A sentence under `field` in [`Error::Invalid`], when no service defines one of `permissions`.
     pub fn require_defined(&self, permissions: &Permissions, field: &str) -> Result<(), Error> {
         let defined = self.defined_permissions()?;
         let unknown = permissions
@@ -133,9 +118,6 @@ impl Write<'_> {
     }
 
     /// Sets what a service defines. What it no longer defines is taken from everybody in the same transaction.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn set_service_permissions(
         &self,
         service: &Service,
@@ -146,9 +128,6 @@ impl Write<'_> {
     }
 
     /// Deletes a service, its API keys and its permissions.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn delete_service(&self, service: &Service) -> Result<(), Error> {
         self.undefine(&service.permissions)?;
         self.execute(
@@ -187,9 +166,6 @@ impl Write<'_> {
     }
 
     /// Sets what a role has of a service's permissions.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written, also when the service does not define one of them.
     pub fn give_to_role(
         &self,
         service: ServiceId,

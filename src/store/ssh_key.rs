@@ -95,9 +95,6 @@ pub struct LoginKeys {
 
 impl Select {
     /// SSH keys of a user, newest first; `after` is what [`Page::next`] said.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn ssh_keys(
         &self,
         owner: UserId,
@@ -118,9 +115,6 @@ impl Select {
     }
 
     /// Everybody's SSH keys, newest first, `limit` at most.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn all_ssh_keys(&self, limit: usize) -> Result<Vec<SshKey>, Error> {
         let sql = format!("SELECT {COLUMNS} {TABLES} ORDER BY k.number DESC LIMIT ?");
         let found = self.all(&sql, [rows(limit)], read_found)?;
@@ -128,9 +122,6 @@ impl Select {
     }
 
     /// One SSH key.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn ssh_key(&self, id: Id) -> Result<Option<SshKey>, Error> {
         let sql = format!("SELECT {COLUMNS} {TABLES} WHERE k.id = ?");
         let found = self.one(&sql, [id.as_str()], read_found)?;
@@ -138,26 +129,17 @@ impl Select {
     }
 
     /// The name of a user's SSH key, also of one that is damaged, so that it can be deleted.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn ssh_key_name(&self, owner: UserId, id: Id) -> Result<Option<String>, Error> {
         let sql = "SELECT name FROM ssh_keys WHERE user_id = ? AND id = ?";
         self.one(sql, params![owner.0, id.as_str()], |row| row.get(0))
     }
 
     /// How many SSH keys a user has.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn ssh_keys_of(&self, owner: UserId) -> Result<i64, Error> {
         self.count("SELECT count(*) FROM ssh_keys WHERE user_id = ?", [owner.0])
     }
 
     /// The name under which a user has this very key, if they have it; `besides` one of theirs.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn ssh_key_named_with(
         &self,
         owner: UserId,
@@ -170,9 +152,6 @@ impl Select {
     }
 
     /// Whether a user has an SSH key of this name; `besides` one of theirs.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn ssh_key_name_is_taken(
         &self,
         owner: UserId,
@@ -185,9 +164,6 @@ impl Select {
     }
 
     /// The names of the other users who have this very key.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn others_with_ssh_key(
         &self,
         owner: UserId,
@@ -199,9 +175,6 @@ impl Select {
     }
 
     /// The keys that open the login of an enabled user at `now`, in the order in which they were added.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn login_keys(&self, login: &Username, now: Time) -> Result<LoginKeys, Error> {
         let sql = format!(
             "SELECT {COLUMNS} {TABLES} WHERE k.user_id = (SELECT id FROM users WHERE username = ? AND disabled_at IS NULL \
@@ -306,9 +279,6 @@ impl Write<'_> {
     }
 
     /// Deletes an SSH key.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn delete_ssh_key(&self, id: Id) -> Result<(), Error> {
         self.execute("DELETE FROM ssh_keys WHERE id = ?", [id.as_str()])
             .map(|_| ())
@@ -316,9 +286,6 @@ impl Write<'_> {
 
     /// Tells admins, and nobody else, that several users have the same key: in an event without an actor, since what
     /// others have is no business of who adds a key.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn report_shared_ssh_key(&self, id: Id, key: &PublicKey, users: &str) -> Result<(), Error> {
         let origin = Origin {
             channel: Channel::Api,

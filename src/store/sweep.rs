@@ -44,9 +44,6 @@ impl AddAssign for Swept {
 
 impl Store {
     /// Removes at most `rows_max` rows of each kind, so that a flood of one keeps nobody from the others; all zero when nothing is left to remove.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] or [`Error::StorageFull`] when nothing could be written.
     pub fn sweep_batch(&self, now: Time, rows_max: usize) -> Result<Swept, Error> {
         self.note(move |select| select.sweep(now, rows_max))
     }

@@ -28,9 +28,6 @@ pub struct RejectedAttempt {
 
 impl Store {
     /// The counters that were stored.
-    ///
-    /// # Errors
-    /// [`OpenError`] when the database can't be read.
     pub fn counters(&self) -> Result<Vec<(LimitKey, Counter)>, OpenError> {
         let counters = self.read().and_then(|read| read.counters());
         counters.map_err(|error| OpenError::new(&self.path, &error.to_string()))
@@ -38,9 +35,6 @@ impl Store {
 
     /// Stores the counters of a failed attempt and its event. The commit survives a kill; it does not wait for the
     /// disk, so that failures cost no sync.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`] or [`Error::StorageFull`] when nothing could be written.
     pub fn note_failed_attempt(
         &self,
         counters: CountersNow,
@@ -103,9 +97,6 @@ impl Select {
     }
 
     /// Whether `user` signed in before in the browser with this cookie.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn knows_browser(&self, digest: &Digest, user: UserId, now: Time) -> Result<bool, Error> {
         let sql = "SELECT count(*) FROM known_browsers WHERE digest = ? AND user_id = ? AND expires_at > ?";
         Ok(self.count(sql, params![digest.as_bytes(), user.0, now.unix()])? > 0)
@@ -114,18 +105,12 @@ impl Select {
 
 impl Write<'_> {
     /// Stores counters with the act that they belong to.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn store_counters(&self, counters: CountersNow) -> Result<(), Error> {
         let select: &Select = self;
         select.store_counters(&counters())
     }
 
     /// Remembers a browser in which `user` signed in.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn remember_browser(
         &self,
         digest: &Digest,

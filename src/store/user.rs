@@ -71,9 +71,6 @@ pub(super) fn unix(time: Option<Time>) -> Option<i64> {
 
 impl Select {
     /// A user by name; deleted ones are not found.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn user(&self, username: &Username) -> Result<Option<User>, Error> {
         let sql = format!(
             "SELECT {USER_COLUMNS} FROM users u WHERE u.username = ? AND u.deleted_at IS NULL"
@@ -82,9 +79,6 @@ impl Select {
     }
 
     /// A user by row; deleted ones are not found.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn user_by_id(&self, id: UserId) -> Result<Option<User>, Error> {
         let sql =
             format!("SELECT {USER_COLUMNS} FROM users u WHERE u.id = ? AND u.deleted_at IS NULL");
@@ -92,9 +86,6 @@ impl Select {
     }
 
     /// Users, newest first; `after` is what [`Page::next`] said.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn users(&self, after: Option<i64>, limit: usize) -> Result<Page<User>, Error> {
         let sql = format!(
             "SELECT {USER_COLUMNS} FROM users u WHERE u.deleted_at IS NULL AND u.id < ? ORDER BY u.id DESC LIMIT ?"
@@ -108,9 +99,6 @@ impl Select {
     }
 
     /// The PHC string of a user's password.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn password_hash(&self, user: UserId) -> Result<Option<String>, Error> {
         Ok(self
             .one(
@@ -122,18 +110,12 @@ impl Select {
     }
 
     /// Admins that are enabled, `besides` one user.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn admins_besides(&self, besides: Option<UserId>) -> Result<i64, Error> {
         let sql = "SELECT count(*) FROM users WHERE role = 'admin' AND disabled_at IS NULL AND deleted_at IS NULL AND id IS NOT ?";
         self.count(sql, [besides.map(|user| user.0)])
     }
 
     /// Whether a name is or was somebody's, or is a service's: proxies hand either to applications.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be read.
     pub fn name_is_reserved(&self, username: &Username) -> Result<bool, Error> {
         Ok(self.count(
             "SELECT (SELECT count(*) FROM users WHERE username = ?1) + (SELECT count(*) FROM services WHERE name = ?1)",
@@ -175,8 +157,6 @@ impl Write<'_> {
         Ok(UserId(self.connection.last_insert_rowid()))
     }
 
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn set_display_name(&self, user: UserId, name: &str) -> Result<(), Error> {
         self.execute_for(
             Concern::Owner(OwnerId::User(user)),
@@ -219,9 +199,6 @@ impl Write<'_> {
     }
 
     /// Replaces what a user has beyond the role.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn set_granted(&self, user: UserId, granted: &Permissions) -> Result<(), Error> {
         self.execute_for(
             Concern::Owner(OwnerId::User(user)),
@@ -239,9 +216,6 @@ impl Write<'_> {
     }
 
     /// Sets the password and ends every session of the user but `keep`.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn set_password(&self, user: UserId, hash: &str, keep: Option<Id>) -> Result<usize, Error> {
         self.execute_for(
             Concern::Owner(OwnerId::User(user)),
@@ -286,9 +260,6 @@ impl Write<'_> {
     }
 
     /// Ends every credential and SSH key of a user; how many of API keys, tokens, sessions and SSH keys.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn end_all_of_user(&self, user: UserId) -> Result<[usize; 4], Error> {
         let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL, ended_at = ?, ended_reason = 'left' \
                    WHERE user_id = ? AND kind = 'api-key' AND ended_at IS NULL";

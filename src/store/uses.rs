@@ -256,7 +256,6 @@ impl Uses {
     }
 
     /// What is noted of a credential and not in the file yet.
-    #[must_use]
     pub fn noted(&self, id: Id) -> PendingUse {
         let gathered = lock(&self.gathered);
         let mut noted = PendingUse::default();
@@ -292,7 +291,6 @@ impl Uses {
 
     /// The ends that were seen to have come, while the file does not know yet. To be asked before the credential is
     /// read from the file: what is forgotten here is in the file by then.
-    #[must_use]
     pub fn seen_expired(&self, id: Id) -> Ends {
         if self.expired_count.load(Ordering::Acquire) == 0 {
             return Ends::default();

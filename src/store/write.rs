@@ -239,9 +239,6 @@ pub(super) fn may_give(power: &Permissions, permissions: &Permissions) -> bool {
 impl Write<'_> {
     /// As [`Write::require_within`], for what a *user* is given or has: who may change services may also give away what
     /// services define, since nobody has such a permission before it is given for the first time.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`] when `permissions` go beyond what the one who acts may give.
     pub fn require_grantable(&self, permissions: &Permissions) -> Result<(), Error> {
         match &self.power {
             Power::Unlimited => Ok(()),
@@ -264,15 +261,10 @@ impl Write<'_> {
     }
 
     /// For what would let somebody else's SSH key open a login on a host.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`] without `hosts:write`.
     pub fn require_hosts_write(&self) -> Result<(), Error> {
         self.require_within(&Permissions::of(&[BuiltinPermission::HostsWrite]))
     }
 
-    /// # Errors
-    /// [`Error::Forbidden`] when `permissions` go beyond what the one who acts may do.
     pub fn require_within(&self, permissions: &Permissions) -> Result<(), Error> {
         match &self.power {
             Power::Unlimited => Ok(()),

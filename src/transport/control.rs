@@ -25,7 +25,6 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 const ROOM_LOOK: Duration = Duration::from_millis(2);
 
 /// Where the control socket of the database at `path` is.
-#[must_use]
 pub fn socket_path(path: &Path) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(ENDING);
@@ -42,9 +41,6 @@ pub struct ControlSocket {
 impl ControlSocket {
     /// Binds the socket beside the database at `database`, with mode 0600, in the place of one that a killed server left.
     /// The caller holds the lock on the database: no other server uses the name.
-    ///
-    /// # Errors
-    /// When the folder cannot be written, the name is too long, or another thing than a socket has it.
     pub fn bind(database: &Path) -> io::Result<Self> {
         let path = socket_path(database);
         match fs::symlink_metadata(&path) {

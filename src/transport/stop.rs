@@ -14,7 +14,6 @@ pub struct Stop(Arc<watch::Sender<u32>>);
 
 impl Stop {
     /// A handle that was not used yet.
-    #[must_use]
     pub fn new() -> Self {
         Self(Arc::new(watch::Sender::new(0)))
     }

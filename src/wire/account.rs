@@ -42,7 +42,6 @@ pub struct NoticeOut {
 }
 
 impl NoticeOut {
-    #[must_use]
     pub fn of(notice: &AccountNotice) -> Self {
         Self {
             id: notice.id.to_string(),
@@ -61,7 +60,6 @@ impl NoticeOut {
 }
 
 impl MeOut {
-    #[must_use]
     pub fn of(caller: &Caller, credential: &Credential) -> Self {
         let owner = &credential.owner;
         let user = owner.user();

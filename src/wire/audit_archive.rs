@@ -27,7 +27,6 @@ pub struct ArchiveHeader {
 }
 
 impl ArchiveHeader {
-    #[must_use]
     pub fn new(start: &ChainHead, head: &ChainHead) -> Self {
         Self {
             format: FORMAT.to_owned(),
@@ -39,7 +38,6 @@ impl ArchiveHeader {
     }
 
     /// The places before the first event and at the last one; `None` when this is not a header of this format.
-    #[must_use]
     pub fn places(&self) -> Option<(ChainHead, ChainHead)> {
         let start = ChainHead {
             number: self.first - 1,
@@ -80,7 +78,6 @@ pub struct ArchivedEvent {
 }
 
 impl ArchivedEvent {
-    #[must_use]
     pub fn new(event: Event, hash: &Digest) -> Self {
         Self {
             number: event.number,
@@ -105,7 +102,6 @@ impl ArchivedEvent {
     }
 
     /// The event and its hash; `None` when the time or the hash is malformed.
-    #[must_use]
     pub fn into_event(self) -> Option<(Event, Digest)> {
         let hash = Digest::from_hex(&self.hash)?;
         let event = Event {

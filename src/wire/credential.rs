@@ -35,8 +35,6 @@ pub struct ApiKeyIn {
 }
 
 impl ApiKeyIn {
-    /// # Errors
-    /// [`Error::Invalid`] with every field at fault.
     pub fn parse(self) -> Result<NewCredential, Error> {
         let mut faults = Faults::default();
         let name = match self.name {
@@ -132,8 +130,6 @@ pub struct ApiKeyPatch {
 }
 
 impl ApiKeyPatch {
-    /// # Errors
-    /// [`Error::Invalid`] with every field at fault.
     pub fn parse(self) -> Result<CredentialChange, Error> {
         let mut faults = Faults::default();
         let name = self
@@ -213,8 +209,6 @@ pub struct RotateIn {
 }
 
 impl RotateIn {
-    /// # Errors
-    /// [`Error::Invalid`] with every field at fault.
     pub fn parse(&self) -> Result<Rotation, Error> {
         let mut faults = Faults::default();
         let grace = match &self.grace {
@@ -252,8 +246,6 @@ pub struct TokenIn {
 }
 
 impl TokenIn {
-    /// # Errors
-    /// [`Error::Invalid`] with every field at fault.
     pub fn parse(self) -> Result<NewCredential, Error> {
         let mut faults = Faults::default();
         let name = self
@@ -287,7 +279,6 @@ pub struct CreatorOut {
 }
 
 impl CreatorOut {
-    #[must_use]
     pub fn of(id: Id, record: Option<&Record>) -> Self {
         Self {
             id: id.to_string(),
@@ -300,7 +291,6 @@ impl CreatorOut {
     }
 
     /// In one line: `token ci (4k2m9x0q7w1z)`.
-    #[must_use]
     pub fn line(&self) -> String {
         match (&self.kind, &self.name) {
             (Some(kind), Some(name)) => {
@@ -321,8 +311,6 @@ pub struct DisabledPatch {
 }
 
 impl DisabledPatch {
-    /// # Errors
-    /// [`Error::Invalid`] when it changes nothing.
     pub fn parse(self) -> Result<CredentialChange, Error> {
         let Some(disabled) = self.disabled else {
             return Err(Error::field("disabled", "give true or false"));
@@ -343,8 +331,6 @@ pub struct OperatorTokenIn {
 }
 
 impl OperatorTokenIn {
-    /// # Errors
-    /// [`Error::Invalid`] for a bad lifetime.
     pub fn parse(self) -> Result<WantedEnd, Error> {
         let mut faults = Faults::default();
         let end = end(&mut faults, self.expires_in.as_deref(), None);
@@ -388,7 +374,6 @@ pub struct ApiKeyOut {
 }
 
 impl ApiKeyOut {
-    #[must_use]
     pub fn of(record: &Record, creator: Option<CreatorOut>, now: Time) -> Self {
         let last = record.last_use.as_ref();
         let at = |last: &Option<LastUse>| text(last.as_ref().map(|last| last.at));
@@ -422,7 +407,6 @@ impl ApiKeyOut {
     }
 
     /// With the secret that was just made.
-    #[must_use]
     pub fn with_secret(self, secret: &str) -> Self {
         Self {
             secret: Some(secret.to_owned()),
@@ -454,7 +438,6 @@ pub struct TokenOut {
 }
 
 impl TokenOut {
-    #[must_use]
     pub fn of(record: &Record, creator: Option<CreatorOut>, now: Time) -> Self {
         let key = ApiKeyOut::of(record, creator, now);
         Self {
@@ -475,7 +458,6 @@ impl TokenOut {
     }
 
     /// With the secret that was just made.
-    #[must_use]
     pub fn with_secret(self, secret: &str) -> Self {
         Self {
             secret: Some(secret.to_owned()),
@@ -501,7 +483,6 @@ pub struct SessionOut {
 
 impl SessionOut {
     /// `current`: the credential that asks.
-    #[must_use]
     pub fn of(record: &Record, current: Option<Id>) -> Self {
         let last = record.last_use.as_ref();
         Self {
@@ -533,7 +514,6 @@ pub struct UsageDayOut {
 }
 
 impl UsageOut {
-    #[must_use]
     pub fn of(days: &[UsageDay]) -> Self {
         Self {
             days: days

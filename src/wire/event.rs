@@ -33,7 +33,6 @@ pub struct TargetOut {
 }
 
 impl EventOut {
-    #[must_use]
     pub fn of(event: &Event) -> Self {
         Self {
             number: event.number,

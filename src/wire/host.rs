@@ -54,7 +54,6 @@ pub struct HostOut {
 }
 
 impl HostOut {
-    #[must_use]
     pub fn of(record: &HostRecord) -> Self {
         let mut shared_logins = BTreeMap::<String, Vec<String>>::new();
         for shared in &record.shared_logins {
@@ -90,7 +89,6 @@ pub struct HostLoginOut {
 }
 
 impl HostLoginOut {
-    #[must_use]
     pub fn of(login: &HostLogin) -> Self {
         Self {
             login: login.login.clone(),
@@ -120,13 +118,10 @@ pub struct HostPatch {
 }
 
 impl HostPatch {
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// # Errors
-    /// [`Error::Invalid`] with every field at fault.
     pub fn parse(self) -> Result<HostChange, Error> {
         let mut faults = Faults::default();
         let name = self
@@ -209,8 +204,6 @@ pub struct EnrollmentCodeIn {
 }
 
 impl EnrollmentCodeIn {
-    /// # Errors
-    /// [`Error::Invalid`] with every field at fault.
     pub fn parse(self) -> Result<NewEnrollmentCode, Error> {
         let mut faults = Faults::default();
         let uses = self.uses.unwrap_or(1);
@@ -247,7 +240,6 @@ pub struct EnrollmentCodeOut {
 }
 
 impl EnrollmentCodeOut {
-    #[must_use]
     pub fn of(code: &EnrollmentCode) -> Self {
         Self {
             id: code.id.to_string(),
@@ -306,7 +298,6 @@ pub struct LoginKeyOut {
 }
 
 impl LoginKeyOut {
-    #[must_use]
     pub fn of(found: &LoginKey) -> Self {
         Self {
             login: found.login.clone(),
@@ -333,8 +324,6 @@ pub struct LoginIn {
 }
 
 impl LoginIn {
-    /// # Errors
-    /// [`Error::Invalid`] with every field at fault, each named by its place in the list.
     pub fn parse_all(logins: &[Self]) -> Result<Vec<AcceptedLogin>, Error> {
         let mut faults = Faults::default();
         if logins.len() > LOGINS_MAX {

@@ -33,7 +33,6 @@ pub struct CredentialOut {
 
 impl CredentialOut {
     /// `owner`: the owner's name.
-    #[must_use]
     pub fn of(item: &Item, owner: &str, now: Time) -> Self {
         let permissions = match item {
             Item::Credential(record) => record.permissions.words().map(str::to_owned).collect(),

@@ -84,8 +84,6 @@ pub struct AuditArchiveIn {
 }
 
 impl AuditArchiveIn {
-    /// # Errors
-    /// [`Error::Invalid`] when the hash is no SHA-256.
     pub fn head(&self) -> Result<ChainHead, Error> {
         let hash = Digest::from_hex(&self.hash)
             .ok_or_else(|| Error::field("hash", "expected 64 hexadecimal digits"))?;

@@ -29,7 +29,6 @@ pub struct PolicyOut {
 }
 
 impl PolicyOut {
-    #[must_use]
     pub fn of(policy: &Policy) -> Self {
         Self {
             api_key_lifetime_choice: policy.api_key.choice == Choice::Free,
@@ -98,8 +97,6 @@ pub struct PolicyPatch {
 }
 
 impl PolicyPatch {
-    /// # Errors
-    /// [`Error::Invalid`] with every field at fault.
     pub fn parse(self) -> Result<PolicyChange, Error> {
         let mut faults = Faults::default();
         let mut lifetime = |field: &str, text: Option<String>| {

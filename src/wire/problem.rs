@@ -40,7 +40,6 @@ pub enum ProblemType {
 
 impl ProblemType {
     /// The URN in member `type`.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AlreadyDone => "urn:keycroft:problem:already-done",
@@ -92,7 +91,6 @@ pub struct ProblemOut {
 
 impl ProblemOut {
     /// Returns true for a problem of this type.
-    #[must_use]
     pub fn is(&self, kind: ProblemType) -> bool {
         self.kind == kind.as_str()
     }

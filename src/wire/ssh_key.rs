@@ -225,8 +225,6 @@ pub struct SshKeyPatch {
 }
 
 impl SshKeyPatch {
-    /// # Errors
-    /// As [`SshKeyIn::parse`].
     pub fn parse(self, rules: &KeyRules) -> Result<SshKeyChange, Error> {
         let mut faults = Faults::default();
         let name = self
@@ -303,7 +301,6 @@ pub struct SshKeyOut {
 }
 
 impl SshKeyOut {
-    #[must_use]
     pub fn of(key: &SshKey, now: Time) -> Self {
         let state = if key.is_expired(now) {
             "expired"
@@ -343,7 +340,6 @@ pub struct SshKeyOptionsOut {
 }
 
 impl SshKeyOptionsOut {
-    #[must_use]
     pub fn of(options: &KeyOptions) -> Self {
         Self {
             restrict: options.restrict,

@@ -30,8 +30,6 @@ pub struct UserIn {
 }
 
 impl UserIn {
-    /// # Errors
-    /// [`Error::Invalid`] with every field at fault.
     pub fn parse(self) -> Result<NewUser, Error> {
         let mut faults = Faults::default();
         let username = match self.username {
@@ -86,8 +84,6 @@ pub struct UserPatch {
 }
 
 impl UserPatch {
-    /// # Errors
-    /// [`Error::Invalid`] with every field at fault.
     pub fn parse(self) -> Result<UserChange, Error> {
         let mut faults = Faults::default();
         let display_name = self
@@ -130,7 +126,6 @@ pub struct UserOut {
 }
 
 impl UserOut {
-    #[must_use]
     pub fn of(user: &User) -> Self {
         Self {
             username: user.username.to_string(),
@@ -190,7 +185,6 @@ pub struct GroupOut {
 }
 
 impl GroupOut {
-    #[must_use]
     pub fn of(group: &Group) -> Self {
         Self {
             name: group.name.clone(),
@@ -222,9 +216,6 @@ pub struct ServicePatch {
 
 impl ServicePatch {
     /// `name`: the service's, with which its permissions begin.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with every field at fault.
     pub fn parse(self, name: &str) -> Result<ServiceChange, Error> {
         let mut faults = Faults::default();
         let mut read = |field: &str, words: Option<Vec<String>>| {
@@ -278,7 +269,6 @@ pub struct ServiceOut {
 }
 
 impl ServiceOut {
-    #[must_use]
     pub fn of(service: &Service) -> Self {
         Self {
             name: service.name.clone(),
@@ -292,7 +282,6 @@ impl ServiceOut {
     }
 
     /// With what everybody of a role has of it.
-    #[must_use]
     pub fn given(self, by_role: &ByRole) -> Self {
         let words = |role: Role| by_role.of(role).words().map(str::to_owned).collect();
         Self {
@@ -305,7 +294,6 @@ impl ServiceOut {
     }
 
     /// With how many API keys it has and when one was last used.
-    #[must_use]
     pub fn used(self, api_keys: u32, last_used_at: Option<Time>) -> Self {
         Self {
             api_keys: Some(api_keys),

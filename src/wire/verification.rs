@@ -24,7 +24,6 @@ pub const FORWARDING_HEADERS: [&str; 5] = [
 ];
 
 /// Returns true for a header that must never be hop-by-hop (RFC 9110, 7.6.1): removing it changes the sender.
-#[must_use]
 pub fn is_end_to_end(header: &str) -> bool {
     IDENTITY_HEADERS
         .iter()

@@ -30,9 +30,6 @@ pub struct EnrollCode {
 }
 
 /// `keycroft host enroll-code`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn enroll_code(client: &Client, wanted: EnrollCode) -> Result<(), Failure> {
     let place = wanted.out.open()?;
     let body = EnrollmentCodeIn {
@@ -88,9 +85,6 @@ fn shared(host: &HostOut) -> String {
 }
 
 /// `keycroft host list`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn list(client: &Client) -> Result<(), Failure> {
     let listed = client.list(PATH)?;
     if client.connection.json {
@@ -116,9 +110,6 @@ pub fn list(client: &Client) -> Result<(), Failure> {
 }
 
 /// `keycroft host show`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn show(client: &Client, given: &str) -> Result<(), Failure> {
     let id = find_id(client, PATH, "host", given)?;
     let answer = client.get(&format!("{PATH}/{id}"))?;
@@ -209,9 +200,6 @@ pub struct Edit {
 }
 
 /// `keycroft host pause` and `keycroft host resume`.
-///
-/// # Errors
-/// With the message and the exit code.
 pub fn set_paused(client: &Client, given: &str, paused: bool) -> Result<(), Failure> {
     let id = find_id(client, PATH, "host", given)?;
     let patch = HostPatch {
@@ -235,9 +223,6 @@ pub fn set_paused(client: &Client, given: &str, paused: bool) -> Result<(), Fail
 }
 
 /// `keycroft host edit`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn edit(client: &Client, wanted: Edit) -> Result<(), Failure> {
     let shared_logins = parse_shared(&wanted.shared_logins)?;
     let patch = HostPatch {
@@ -283,9 +268,6 @@ fn parse_shared(given: &[String]) -> Result<BTreeMap<String, Vec<String>>, Failu
 }
 
 /// `keycroft host delete`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn delete(client: &Client, given: &str, yes: bool) -> Result<(), Failure> {
     let id = find_id(client, PATH, "host", given)?;
     let host: HostOut = client.get(&format!("{PATH}/{id}"))?.parse()?;

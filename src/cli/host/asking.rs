@@ -52,13 +52,10 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// # Errors
-    /// When it is something else: whatever answers is no server of ours.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         serde_json::from_str(&self.text).map_err(|_| Refusal::Unreachable(NOT_OURS.to_owned()))
     }
 
-    #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
@@ -73,9 +70,6 @@ pub struct Server {
 
 impl Server {
     /// `time`: for a whole request, from looking up the name to the last byte.
-    ///
-    /// # Errors
-    /// When the certificates to trust can't be read.
     pub fn new(
         url: &str,
         authority: Option<&Path>,
@@ -103,9 +97,6 @@ impl Server {
     }
 
     /// The server that this host belongs to.
-    ///
-    /// # Errors
-    /// When the host is not enrolled.
     pub fn of(folder: &Folder, settings: &Settings, time: Duration) -> Result<Self, Failure> {
         let secret = folder.credential()?.ok_or_else(|| {
             Failure::new(
@@ -120,13 +111,10 @@ impl Server {
     }
 
     /// Whether both present the same secret.
-    #[must_use]
     pub fn has_secret_of(&self, other: &Self) -> bool {
         self.secret == other.secret
     }
 
-    /// # Errors
-    /// [`Refusal`].
     pub fn get(&self, path: &str, tag: Option<&str>) -> Result<Answer, Refusal> {
         let bearer = Zeroizing::new(format!("Bearer {}", *self.secret));
         let mut request = self
@@ -140,8 +128,6 @@ impl Server {
         answer(&self.url, request.call())
     }
 
-    /// # Errors
-    /// [`Refusal`].
     pub fn post(&self, path: &str, body: &str) -> Result<Answer, Refusal> {
         let bearer = Zeroizing::new(format!("Bearer {}", *self.secret));
         let request = self
@@ -154,17 +140,11 @@ impl Server {
     }
 
     /// Everybody's keys; 304 when they are as `tag` says.
-    ///
-    /// # Errors
-    /// [`Refusal`].
     pub fn everybodys_keys(&self, tag: Option<&str>) -> Result<Answer, Refusal> {
         self.get("/api/v1/hosts/self/authorized-keys", tag)
     }
 
     /// The keys of one login.
-    ///
-    /// # Errors
-    /// [`Refusal`].
     pub fn keys_of(
         &self,
         login: &str,
@@ -182,9 +162,6 @@ impl Server {
     }
 
     /// Reports logins.
-    ///
-    /// # Errors
-    /// [`Refusal`].
     pub fn report(&self, logins: &[LoginIn]) -> Result<(), Refusal> {
         let body = serde_json::to_string(logins)
             .map_err(|error| Refusal::Unreachable(error.to_string()))?;
@@ -246,9 +223,6 @@ pub enum Synced {
 }
 
 /// Refreshes the copy.
-///
-/// # Errors
-/// When the server says no or can't be reached, or the copy can't be written.
 pub fn refresh(folder: &Folder, settings: &Settings) -> Result<Synced, Failure> {
     let server = Server::of(folder, settings, SYNC_TIME)?;
     // One that can't be used is fetched anew; why is said where it matters.
@@ -282,9 +256,6 @@ pub fn refresh(folder: &Folder, settings: &Settings) -> Result<Synced, Failure> 
 }
 
 /// `keycroft host sync`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn sync(place: &Place) -> Result<(), Failure> {
     let folder = Folder::open(place)?;
     folder.tidy();

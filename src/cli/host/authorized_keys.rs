@@ -46,9 +46,6 @@ pub struct AuthorizedKeys {
 }
 
 /// `keycroft host authorized-keys`.
-///
-/// # Errors
-/// With what to say and the exit code, for faults; a login that is nobody's is none.
 pub fn run(wanted: &AuthorizedKeys) -> Result<(), Failure> {
     watch();
     let answered = look_up(wanted);
@@ -128,9 +125,6 @@ fn without_system_accounts(login: &Username, mut keys: Vec<TrustedKey>) -> Vec<T
 }
 
 /// The keys of a login: as the server says, or when it can't be asked, as the copy does.
-///
-/// # Errors
-/// When the server says no, or neither can be asked.
 pub fn find(
     folder: &Folder,
     settings: &Settings,
@@ -175,9 +169,6 @@ pub fn find(
 }
 
 /// The keys of a login as the copy has them.
-///
-/// # Errors
-/// Why the copy is not answered from.
 pub fn from_copy(folder: &Folder, login: &Username, now: Time) -> Result<Vec<TrustedKey>, Failure> {
     let bytes = folder
         .read(COPY)?
@@ -189,9 +180,6 @@ pub fn from_copy(folder: &Folder, login: &Username, now: Time) -> Result<Vec<Tru
 }
 
 /// The lines for this machine's sshd.
-///
-/// # Errors
-/// When the end of a key can't be written as it was meant.
 pub fn lines(
     keys: &[TrustedKey],
     login: &Username,

@@ -53,9 +53,6 @@ const EXPECTED: Expected<'static> = Expected {
 const CACHE_SECONDS_MAX: u64 = 900;
 
 /// `keycroft host check`.
-///
-/// # Errors
-/// Exit code 1 when something is bad.
 pub fn run(wanted: &Check) -> Result<(), Failure> {
     let mut findings = Findings::default();
     if own_user() != 0 {

@@ -31,7 +31,6 @@ pub struct TrustedKey {
 
 impl TrustedKey {
     /// Reads a key as the server sends it; `None` when any part of it is not whole.
-    #[must_use]
     pub fn of(item: &LoginKeyOut) -> Option<Self> {
         let expires_at = match &item.expires_at {
             None => None,
@@ -195,7 +194,6 @@ pub struct Copy {
 
 impl Copy {
     /// A copy of an answer; keys that are not whole are left out. How many were.
-    #[must_use]
     pub fn of(answer: &AuthorizedKeysOut, tag: &str, fetched_at: Time) -> (Self, usize) {
         let trusted: Vec<TrustedKey> = answer.items.iter().filter_map(TrustedKey::of).collect();
         let mut lines = String::new();
@@ -219,7 +217,6 @@ impl Copy {
     }
 
     /// As a file.
-    #[must_use]
     pub fn encode(&self) -> String {
         let mut text = format!(
             "{FIRST}\nfetched_at {}\ncache_age_max {}\ntag {}\nkeys {}\n{}",
@@ -235,9 +232,6 @@ impl Copy {
     }
 
     /// Reads a file.
-    ///
-    /// # Errors
-    /// [`Unusable::Damaged`] when any byte of it is not as it was written.
     pub fn decode(bytes: &[u8]) -> Result<Self, Unusable> {
         let text = std::str::from_utf8(bytes).map_err(|_| Unusable::Damaged)?;
         Self::read(text).ok_or(Unusable::Damaged)
@@ -266,9 +260,6 @@ impl Copy {
     }
 
     /// Whether it may be answered from at `now`.
-    ///
-    /// # Errors
-    /// Why not.
     pub fn check(&self, now: Time) -> Result<(), Unusable> {
         if self.fetched_at > now.after(AHEAD_MAX) {
             return Err(Unusable::FromTheFuture);
@@ -282,7 +273,6 @@ impl Copy {
     }
 
     /// The keys that open a login.
-    #[must_use]
     pub fn keys_of(&self, login: &Username) -> Vec<TrustedKey> {
         let start = format!("{login}\t");
         self.lines

@@ -74,9 +74,6 @@ pub struct Enroll {
 }
 
 /// `keycroft host enroll`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn run(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
     if own_user() != 0 {
         return Err(Failure::new(
@@ -335,7 +332,6 @@ const REPLACED: &str = "# Replaced: ";
 pub const COMMAND: &str = " host authorized-keys ";
 
 /// The drop-in that makes sshd run the program; `replaced`: what stood there before.
-#[must_use]
 pub fn drop_in(program: &Path, place: &Place, replaced: &[String]) -> String {
     let folder = if place.folder == Path::new("/var/lib/keycroft-host") {
         String::new()
@@ -362,9 +358,6 @@ fn command(program: &Path) -> String {
 }
 
 /// What the drop-in replaces, for a comment in it.
-///
-/// # Errors
-/// When sshd runs another command and `--replace` is not given, or a file can't replace it.
 fn find_replaced(wanted: &Enroll, program: &Path) -> Result<Vec<String>, Failure> {
     let path = wanted.sshd_folder.join("sshd_config.d").join(DROP_IN);
     let present = fs::read_to_string(&path).unwrap_or_default();
@@ -468,9 +461,6 @@ fn set_sshd_up(wanted: &Enroll, program: &Path, replaced: &[String]) -> Result<(
 }
 
 /// Writes a file of root's that everybody may read, whole or not at all.
-///
-/// # Errors
-/// When it can't be written.
 pub fn put(path: &Path, text: &str) -> std::io::Result<()> {
     let unfinished = path.with_file_name(format!(".keycroft-{}", Id::random()));
     let mut file = OpenOptions::new()

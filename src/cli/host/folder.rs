@@ -62,9 +62,6 @@ pub struct Settings {
 
 impl Settings {
     /// How this machine's sshd reads `expiry-time=`.
-    ///
-    /// # Errors
-    /// When local time is needed and can't be known.
     pub fn expiries(&self) -> Result<Expiries, Failure> {
         match self.expiry_time.as_str() {
             "utc" => Ok(Expiries::Utc),
@@ -75,7 +72,6 @@ impl Settings {
 }
 
 /// The word of the settings for it.
-#[must_use]
 pub fn expiry_word(expiries: Expiries) -> &'static str {
     match expiries {
         Expiries::Utc => "utc",
@@ -94,16 +90,12 @@ fn failed(path: &Path, why: impl std::fmt::Display) -> Failure {
 }
 
 /// The user whom this process runs as.
-#[must_use]
 pub fn own_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
 impl Folder {
     /// Looks at the folder: a real one, of mode 0700, owned by who runs this (root may look into another's).
-    ///
-    /// # Errors
-    /// With what is wrong with it.
     pub fn open(place: &Place) -> Result<Self, Failure> {
         let path = place.folder.clone();
         let found = fs::symlink_metadata(&path).map_err(|error| {
@@ -129,9 +121,6 @@ impl Folder {
     }
 
     /// Makes the folder for a user, or gives it to them; it is opened when that went well.
-    ///
-    /// # Errors
-    /// When it can't be made, or something else is there.
     pub fn make(place: &Place, user: u32, group: u32) -> Result<Self, Failure> {
         let path = &place.folder;
         if fs::symlink_metadata(path).is_err() {
@@ -148,28 +137,22 @@ impl Folder {
         Ok(folder)
     }
 
-    #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
     /// The folder as it was named.
-    #[must_use]
     pub fn place(&self) -> Place {
         Place {
             folder: self.path.clone(),
         }
     }
 
-    #[must_use]
     pub fn owner(&self) -> (u32, u32) {
         self.owner
     }
 
     /// Reads a file that is a real one, of mode 0600, and the folder owner's. `None` when nothing is there.
-    ///
-    /// # Errors
-    /// With what is wrong with it.
     pub fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
         let path = self.path(name);
         let seen = match fs::symlink_metadata(&path) {
@@ -206,9 +189,6 @@ impl Folder {
     }
 
     /// Puts a file in the place of another, whole or not at all, of mode 0600 and the folder owner's.
-    ///
-    /// # Errors
-    /// When it can't be written.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         let unfinished = self.path(&format!("{UNFINISHED}{}", Id::random()));
         let path = self.path(name);
@@ -233,9 +213,6 @@ impl Folder {
     }
 
     /// Waits until no other process changes the credential; the lock ends with the value.
-    ///
-    /// # Errors
-    /// When the lock can't be opened.
     pub fn lock(&self) -> Result<File, Failure> {
         let path = self.path(LOCK);
         let lock = || -> std::io::Result<File> {
@@ -274,8 +251,6 @@ impl Folder {
         }
     }
 
-    /// # Errors
-    /// When there are none, or they can't be understood.
     pub fn settings(&self) -> Result<Settings, Failure> {
         let path = self.path(SETTINGS);
         let bytes = self.read(SETTINGS)?.ok_or_else(|| {
@@ -286,17 +261,12 @@ impl Folder {
         toml::from_str(text).map_err(|error| failed(&path, error.message()))
     }
 
-    /// # Errors
-    /// When they can't be written.
     pub fn write_settings(&self, settings: &Settings) -> Result<(), Failure> {
         let text = toml::to_string(settings).map_err(|error| failed(&self.path, error))?;
         self.write(SETTINGS, text.as_bytes())
     }
 
     /// The host credential. `None` when there is none.
-    ///
-    /// # Errors
-    /// When it can't be read, or is none.
     pub fn credential(&self) -> Result<Option<Zeroizing<String>>, Failure> {
         let path = self.path(CREDENTIAL);
         let Some(bytes) = self.read(CREDENTIAL)? else {
@@ -315,20 +285,15 @@ impl Folder {
         }
     }
 
-    /// # Errors
-    /// When it can't be written.
     pub fn write_credential(&self, secret: &str) -> Result<(), Failure> {
         self.write(CREDENTIAL, format!("{secret}\n").as_bytes())
     }
 
     /// The certificate of the lab's own authority.
-    #[must_use]
     pub fn authority(&self) -> PathBuf {
         self.path(AUTHORITY)
     }
 
-    /// # Errors
-    /// When it can't be written.
     pub fn write_authority(&self, pem: &[u8]) -> Result<(), Failure> {
         self.write(AUTHORITY, pem)
     }

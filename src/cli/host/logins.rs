@@ -47,9 +47,6 @@ struct Reported {
 }
 
 /// `keycroft host report-logins`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn run(wanted: &ReportLogins) -> Result<(), Failure> {
     let folder = Folder::open(&wanted.place)?;
     let settings = folder.settings()?;
@@ -153,7 +150,6 @@ struct Entry {
 }
 
 /// The login that a line tells of.
-#[must_use]
 pub fn in_line(line: &[u8], now: Time) -> Option<LoginIn> {
     if line.len() > LINE_BYTES_MAX {
         return None;

@@ -42,7 +42,6 @@ const UID_MIN_DEFAULT: u32 = 1_000;
 const UID_NOBODY: u32 = 65_534;
 
 /// The first user ID of people on this machine.
-#[must_use]
 pub fn uid_min() -> u32 {
     let text = fs::read_to_string("/etc/login.defs").unwrap_or_default();
     parse_uid_min(&text).unwrap_or(UID_MIN_DEFAULT)
@@ -58,7 +57,6 @@ fn parse_uid_min(text: &str) -> Option<u32> {
 }
 
 /// Whether a login is root or a system account of this machine: those are opened only on purpose.
-#[must_use]
 pub fn is_system_account(login: &str) -> bool {
     // Nearly always in the machine's own file, which costs less than another process.
     let known = users().into_iter().find(|user| user.name == login);
@@ -81,7 +79,6 @@ fn parse_user(line: &str) -> Option<MachineUser> {
 }
 
 /// A user by name, wherever this machine has its users from.
-#[must_use]
 pub fn user(name: &str) -> Option<MachineUser> {
     let said = Command::new("getent")
         .args(["passwd", "--", name])
@@ -93,23 +90,18 @@ pub fn user(name: &str) -> Option<MachineUser> {
 }
 
 /// The users of this machine's own file.
-#[must_use]
 pub fn users() -> Vec<MachineUser> {
     let text = fs::read_to_string("/etc/passwd").unwrap_or_default();
     text.lines().filter_map(parse_user).collect()
 }
 
 /// What this machine calls itself, in lower case.
-#[must_use]
 pub fn name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_ascii_lowercase()
 }
 
 /// Runs a program; what it says, on standard output and standard error, when it fails.
-///
-/// # Errors
-/// With what it said.
 pub fn run(program: &str, arguments: &[&str]) -> Result<String, Failure> {
     let said = Command::new(program)
         .args(arguments)
@@ -128,9 +120,6 @@ pub fn run(program: &str, arguments: &[&str]) -> Result<String, Failure> {
 }
 
 /// Runs a command as a user of this machine, as sshd does: without an environment, in the root folder.
-///
-/// # Errors
-/// With what it wrote on standard error.
 pub fn run_as(name: &str, words: &[&str]) -> Result<String, Failure> {
     let user = user(name)
         .ok_or_else(|| Failure::new(FAILED, format!("this machine has no user {name}")))?;
@@ -156,7 +145,6 @@ pub fn run_as(name: &str, words: &[&str]) -> Result<String, Failure> {
 
 /// The first part of a path that others than root could change: sshd demands that there is none (auth.c,
 /// `safe_path`).
-#[must_use]
 pub fn unsafe_part(path: &Path) -> Option<String> {
     let Ok(path) = fs::canonicalize(path) else {
         return Some(format!("{} is not there", path.display()));

@@ -78,9 +78,6 @@ enum HostCommand {
 }
 
 /// `keycroft host`.
-///
-/// # Errors
-/// With what to say and the exit code.
 pub fn run(arguments: HostArguments) -> Result<(), Failure> {
     let place = arguments.place;
     match arguments.command {

@@ -16,9 +16,6 @@ const TIME: Duration = Duration::from_secs(30);
 const NOBODY: &str = "keycroft-check";
 
 /// `keycroft host rotate-credential`.
-///
-/// # Errors
-/// With the message and the exit code.
 pub fn run(place: &Place) -> Result<(), Failure> {
     let folder = Folder::open(place)?;
     let settings = folder.settings()?;
@@ -27,9 +24,6 @@ pub fn run(place: &Place) -> Result<(), Failure> {
 
 /// Replaces the host credential. The old secret stays valid until the new one fetches the keys of all users, so that a crash
 /// at any point leaves a host that works.
-///
-/// # Errors
-/// When the server refuses, the new secret can't be written, or it is not accepted.
 pub fn rotate(folder: &Folder, settings: &Settings) -> Result<(), Failure> {
     let _lock = folder.lock()?;
     let server = Server::of(folder, settings, TIME)?;

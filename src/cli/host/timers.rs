@@ -41,7 +41,6 @@ const FILES: [(&str, &str); 4] = [
 ];
 
 /// Whether systemd runs this machine.
-#[must_use]
 pub fn has_systemd() -> bool {
     Path::new("/run/systemd/system").exists()
 }
@@ -62,9 +61,6 @@ fn unit(text: &str, program: &Path, place: &Place) -> String {
 }
 
 /// Installs the timers and starts them, where systemd runs.
-///
-/// # Errors
-/// When a unit can't be written or systemd rejects it.
 pub fn install(program: &Path, place: &Place) -> Result<(), Failure> {
     if !has_systemd() {
         say(
@@ -93,7 +89,6 @@ pub fn install(program: &Path, place: &Place) -> Result<(), Failure> {
 }
 
 /// The timers that systemd does not run; all of them without systemd.
-#[must_use]
 pub fn missing() -> Vec<&'static str> {
     let is_active =
         |timer: &str| has_systemd() && run_program("systemctl", &["is-active", timer]).is_ok();

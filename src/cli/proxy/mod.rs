@@ -78,9 +78,6 @@ impl Print {
 }
 
 /// `keycroft service print`.
-///
-/// # Errors
-/// Exit code 2 for an invalid name, address or permission.
 pub fn print(wanted: &Print) -> Result<(), Failure> {
     let wrong = |what: &str, why: &str| Failure::new(USAGE, format!("{what}: {why}"));
     parse_service_name(&wanted.name).map_err(|why| wrong(&wanted.name, why))?;

@@ -23,9 +23,6 @@ pub struct Expected<'a> {
 }
 
 /// The sshd processes that run here by this configuration; otherwise the one that would be started.
-///
-/// # Errors
-/// When there is no sshd on this machine.
 pub fn all_sshds(sshd_folder: &Path) -> Result<Vec<Sshd>, Failure> {
     let mut running = listeners();
     running.retain(|sshd| sshd.reads(sshd_folder));
@@ -55,7 +52,6 @@ pub fn other_command(
 }
 
 /// A sshd in a message.
-#[must_use]
 pub fn name(sshd: &Sshd) -> String {
     let arguments = sshd.arguments();
     match (sshd.pid, arguments.as_str()) {
@@ -66,9 +62,6 @@ pub fn name(sshd: &Sshd) -> String {
 }
 
 /// Checks that each sshd runs Keycroft's command for a connection. Returns the configuration of the last one.
-///
-/// # Errors
-/// When standard output can't be written.
 pub fn check_command(
     findings: &mut Findings,
     sshd_folder: &Path,
@@ -149,9 +142,6 @@ fn check_configuration(
 }
 
 /// Warns of logins and connections for which a `Match` block names another command.
-///
-/// # Errors
-/// When standard output can't be written.
 pub fn check_match_blocks(
     findings: &mut Findings,
     sshd_folder: &Path,
@@ -165,7 +155,6 @@ pub fn check_match_blocks(
 }
 
 /// The logins and connections for which a `Match` block names another command, a sentence each.
-#[must_use]
 pub fn match_blocks(sshd_folder: &Path, address: IpAddr, expected: &Expected<'_>) -> Vec<String> {
     let is_other =
         |line: &CommandLine| line.condition.is_some() && !line.text.contains(expected.command);
@@ -199,9 +188,6 @@ pub fn match_blocks(sshd_folder: &Path, address: IpAddr, expected: &Expected<'_>
 }
 
 /// Checks that sshd does not refuse a login before it requests keys.
-///
-/// # Errors
-/// When standard output can't be written.
 pub fn check_account(
     findings: &mut Findings,
     login: &str,
@@ -228,9 +214,6 @@ pub fn check_account(
 }
 
 /// Warns of keys in a home: they open the login even when they are deleted in Keycroft. Returns how many files have some.
-///
-/// # Errors
-/// When standard output can't be written.
 pub fn check_own_keys(findings: &mut Findings, user: &MachineUser) -> Result<usize, Failure> {
     let mut found = 0;
     for name in ["authorized_keys", "authorized_keys2"] {
@@ -253,9 +236,6 @@ pub fn check_own_keys(findings: &mut Findings, user: &MachineUser) -> Result<usi
 }
 
 /// Checks that an older sshd, which reads `expiry-time` in its local time, has the zone that keys are rendered in.
-///
-/// # Errors
-/// When standard output can't be written.
 pub fn check_time_zone(
     findings: &mut Findings,
     sshd_folder: &Path,

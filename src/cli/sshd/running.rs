@@ -55,7 +55,6 @@ impl Configuration {
     }
 
     /// The value of a keyword in lower case; `none` when it has none.
-    #[must_use]
     pub fn value(&self, keyword: &str) -> &str {
         self.0.get(keyword).map_or("none", String::as_str)
     }
@@ -74,7 +73,6 @@ pub enum TimeZone {
 
 impl Sshd {
     /// A sshd that is started without arguments.
-    #[must_use]
     pub fn by_default(program: &Path) -> Self {
         Self {
             pid: None,
@@ -84,7 +82,6 @@ impl Sshd {
     }
 
     /// Whether it reads the configuration in this folder.
-    #[must_use]
     pub fn reads(&self, sshd_folder: &Path) -> bool {
         let file = self
             .arguments
@@ -97,7 +94,6 @@ impl Sshd {
     }
 
     /// Whether its arguments name an `AuthorizedKeysCommand`.
-    #[must_use]
     pub fn names_command(&self) -> bool {
         let is_command = |argument: &String| {
             let keyword = argument.split(['=', ' ', '\t']).next().unwrap_or_default();
@@ -107,7 +103,6 @@ impl Sshd {
     }
 
     /// The arguments that override the configuration file, for messages.
-    #[must_use]
     pub fn arguments(&self) -> String {
         self.arguments.join(" ")
     }
@@ -124,9 +119,6 @@ impl Sshd {
     }
 
     /// The configuration for a connection.
-    ///
-    /// # Errors
-    /// With sshd's words when it rejects the configuration.
     pub fn configuration(
         &self,
         sshd_folder: &Path,
@@ -156,7 +148,6 @@ impl Sshd {
     }
 
     /// The time zone that this sshd was started with.
-    #[must_use]
     pub fn time_zone(&self) -> TimeZone {
         let Some(pid) = self.pid else {
             return TimeZone::Unset;
@@ -205,7 +196,6 @@ fn heap(pid: u32) -> Option<Vec<u8>> {
 }
 
 /// The sshd processes that accept connections on this machine, in its own namespaces.
-#[must_use]
 pub fn listeners() -> Vec<Sshd> {
     let namespace = |pid: &str, name: &str| fs::read_link(format!("/proc/{pid}/ns/{name}")).ok();
     let is_ours = |pid: &str| {
@@ -329,7 +319,6 @@ impl std::fmt::Display for CommandLine {
 }
 
 /// The lines of `sshd_config` and its drop-ins that name an `AuthorizedKeysCommand`.
-#[must_use]
 pub fn command_lines(sshd_folder: &Path) -> Vec<CommandLine> {
     let mut files: Vec<PathBuf> = fs::read_dir(sshd_folder.join("sshd_config.d"))
         .map(|entries| entries.flatten().map(|entry| entry.path()).collect())

@@ -18,9 +18,6 @@ pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 /// How the installation is.
-///
-/// # Errors
-/// [`Error::Forbidden`]; faults of ours.
 pub fn facts(context: &RequestContext<'_>, caller: &Caller) -> Result<DiagnosticsOut, Error> {
     let facts = context.app().facts(caller)?;
     let settings = &context.server_state.settings;

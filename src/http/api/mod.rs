@@ -104,9 +104,6 @@ fn creator(
 }
 
 /// The `Idempotency-Key` of a request that makes something, as digests of it and of the body.
-///
-/// # Errors
-/// 422 when it is not 1 to 255 visible ASCII characters.
 fn once(
     context: &RequestContext<'_>,
     caller: &Caller,

@@ -23,7 +23,6 @@ fn full_name(context: &RequestContext<'_>, name: &str) -> String {
 }
 
 /// The value of a cookie. When a browser sends two of one name, neither is believed.
-#[must_use]
 pub fn read(context: &RequestContext<'_>, name: &str) -> Option<String> {
     let name = full_name(context, name);
     let lines = context

@@ -11,9 +11,6 @@ use crate::model::credential::Kind;
 use crate::model::secret::Id;
 
 /// Why a credential is refused, or would be: where and for what is in the query.
-///
-/// # Errors
-/// 404 for what is somebody else's; faults of ours.
 pub fn chain(
     context: &RequestContext<'_>,
     caller: &Caller,

@@ -307,9 +307,6 @@ fn note_refusal(context: &RequestContext<'_>, caller: &Caller, answer: Answer) -
 }
 
 /// Asks `handler` for a page, or leads to sign-in.
-///
-/// # Errors
-/// What the handler says.
 pub fn visit(context: &RequestContext<'_>, handler: Page) -> Answer {
     match signed_in(context)? {
         Some(caller) => note_refusal(context, &caller, handler(context, &caller)),
@@ -322,9 +319,6 @@ pub fn visit(context: &RequestContext<'_>, handler: Page) -> Answer {
 
 /// Lets `handler` do what a form asks for, once it is known whose form it is. A form whose session has ended is kept
 /// until its sender has signed in again; one that needs a password is kept until it was typed.
-///
-/// # Errors
-/// What the handler says.
 pub fn send(context: &RequestContext<'_>, handler: Act) -> Answer {
     let input = form::read(context)?;
     let Some(mut caller) = signed_in(context)? else {
@@ -447,7 +441,6 @@ fn again(
 }
 
 /// The page of an error, for who is signed in and who is not.
-#[must_use]
 pub fn error_page(context: &RequestContext<'_>, problem: &Problem) -> Response {
     let view = html::error::Problem {
         status: problem.status(),
@@ -467,7 +460,6 @@ pub fn error_page(context: &RequestContext<'_>, problem: &Problem) -> Response {
 }
 
 /// Whether a request wants a page: its path is none of the machines' doors.
-#[must_use]
 pub fn wants_page(context: &RequestContext<'_>) -> bool {
     let machines = [
         "/api/",
@@ -487,9 +479,6 @@ pub fn wants_page(context: &RequestContext<'_>) -> bool {
 }
 
 /// The help page, for both.
-///
-/// # Errors
-/// When the file can't be read.
 pub fn help(context: &RequestContext<'_>) -> Answer {
     match signed_in(context)? {
         Some(caller) => show(html::help::show(Visitor::SignedIn(&frame(
@@ -500,9 +489,6 @@ pub fn help(context: &RequestContext<'_>) -> Answer {
 }
 
 /// `/`: leads to the first page.
-///
-/// # Errors
-/// Never.
 pub fn first(_: &RequestContext<'_>) -> Answer {
     Ok(see_other("/api-keys"))
 }

@@ -10,9 +10,6 @@ use crate::model::error::Error;
 use crate::wire::OPENAPI;
 
 /// `GET /api`, for who is signed in and who is not.
-///
-/// # Errors
-/// When the file can't be read.
 pub fn read(context: &RequestContext<'_>) -> Answer {
     let document = serde_json::from_str(OPENAPI)
         .map_err(|error| Error::Fault(format!("openapi.json: {error}")))?;

@@ -171,9 +171,6 @@ pub fn report_logins(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 /// Asks `handler` with the host that calls.
-///
-/// # Errors
-/// 401; what the handler says.
 pub fn called(
     context: &RequestContext<'_>,
     handler: fn(&RequestContext<'_>, &Caller) -> Answer,

@@ -8,15 +8,11 @@ use crate::model::error::Error;
 pub type Form<'a> = [(Cow<'a, str>, Cow<'a, str>)];
 
 /// Reads a form; what was sent without an escape is not copied.
-#[must_use]
 pub fn read(bytes: &[u8]) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     form_urlencoded::parse(bytes).collect()
 }
 
 /// The one value of a parameter; OAuth says that none may be given twice (RFC 6749, 3.1).
-///
-/// # Errors
-/// [`Error::Invalid`] when it is.
 pub fn only<'a>(form: &'a Form<'_>, name: &str) -> Result<Option<&'a str>, Error> {
     let mut values = form
         .iter()

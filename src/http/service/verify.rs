@@ -72,8 +72,6 @@ fn offers_basic(context: &RequestContext<'_>) -> bool {
         .any(|(name, value)| name == "challenge" && value == "basic")
 }
 
-/// # Errors
-/// 403 that names the first missing or malformed permission, or the first unknown parameter.
 fn require_permissions(query: &str, power: &Permissions) -> Result<(), Problem> {
     if query.is_empty() {
         return Ok(());

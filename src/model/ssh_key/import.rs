@@ -143,9 +143,6 @@ fn remedy(option: &str) -> &'static str {
 
 impl ImportedKey {
     /// Reads one pasted key, with or without options in front of it.
-    ///
-    /// # Errors
-    /// The one reason why it is not accepted. It holds no part of the text.
     pub fn parse(text: &str, rules: &KeyRules) -> Result<Self, ImportRefusal> {
         match PublicKey::parse(text, rules) {
             Ok(key) => Ok(key.into()),
@@ -172,10 +169,6 @@ impl From<PublicKey> for ImportedKey {
 
 /// Reads a whole `authorized_keys` file (its form is in the manual page sshd(8)). Empty lines and
 /// comments are left out.
-///
-/// # Errors
-/// When the text as a whole is refused: a private key anywhere in it, or more than
-/// [`IMPORT_BYTES_MAX`] bytes.
 pub fn parse_authorized_keys_file(
     text: &str,
     rules: &KeyRules,

@@ -39,9 +39,6 @@ impl std::error::Error for LineRefusal {}
 /// clock is *past* the time it was told (auth2-pubkeyfile.c: refused if `valid_before < now`), so
 /// it is told one second less. AllowedAddresses are written without host bits, with which sshd would
 /// refuse the whole list, and IPv4 never inside IPv6: it compares clients by their IPv4 address.
-///
-/// # Errors
-/// When the expiry can't be written as it was meant.
 pub fn authorized_line(
     key: &PublicKey,
     expires_at: Option<Time>,

@@ -57,9 +57,6 @@ pub struct PublicKey {
 impl PublicKey {
     /// Reads one public key as somebody pasted it: the line of a `.pub` file (RFC 4253 section 6.6
     /// inside base64, as OpenSSH writes it).
-    ///
-    /// # Errors
-    /// The one reason why it is not accepted. It holds no part of the text.
     pub fn parse(text: &str, rules: &KeyRules) -> Result<Self, KeyRefusal> {
         let paste = paste::read(text)?;
         let material = blob::read(paste.blob, Some(paste.kind))?;
@@ -70,9 +67,6 @@ impl PublicKey {
     }
 
     /// Whether the rules allow it.
-    ///
-    /// # Errors
-    /// The rule that does not.
     pub fn check(&self, rules: &KeyRules) -> Result<(), KeyRefusal> {
         if !rules.allows(self.kind) {
             return Err(KeyRefusal::KindNotAllowed { kind: self.kind });
@@ -84,9 +78,6 @@ impl PublicKey {
     ///
     /// All checks but the policy's are made again, so that a changed row can at worst be another
     /// whole key: never an option, a second line or another type.
-    ///
-    /// # Errors
-    /// Why the row is no key; the caller leaves it out. It holds no part of the text.
     pub fn from_stored(blob_base64: &str, comment: &str) -> Result<Self, KeyRefusal> {
         if blob_base64.len() > PASTE_BYTES_MAX {
             return Err(KeyRefusal::TooLong);
@@ -98,43 +89,36 @@ impl PublicKey {
     }
 
     /// The kind of key.
-    #[must_use]
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
     /// The key's size in bits, as `ssh-keygen -l` says it.
-    #[must_use]
     pub fn bits(&self) -> u32 {
         self.bits
     }
 
     /// The blob of RFC 4253 section 6.6 in padded base64: what is stored and what sshd reads.
-    #[must_use]
     pub fn base64(&self) -> String {
         BASE64.encode(&self.blob)
     }
 
     /// `SHA256:` and the unpadded base64 of the blob's digest, as `ssh-keygen -l` says it.
-    #[must_use]
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
     /// The comment, made safe to show; it may be empty. It never goes to sshd.
-    #[must_use]
     pub fn comment(&self) -> &str {
         &self.comment
     }
 
     /// The key as `TYPE BASE64`, without the comment.
-    #[must_use]
     pub fn to_openssh(&self) -> String {
         format!("{} {}", self.kind, self.base64())
     }
 
     /// Whether both are the same key, whatever their comments say.
-    #[must_use]
     pub fn is_same_key(&self, other: &Self) -> bool {
         self.blob == other.blob
     }
@@ -190,7 +174,6 @@ impl Kind {
     ];
 
     /// OpenSSH's name of the type, as it stands in front of a key.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::Ed25519 => "ssh-ed25519",
@@ -204,7 +187,6 @@ impl Kind {
     }
 
     /// The kind that OpenSSH calls by this name.
-    #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
@@ -238,20 +220,17 @@ impl KeyRules {
     }
 
     /// Whether new keys of this kind are accepted.
-    #[must_use]
     pub fn allows(&self, kind: Kind) -> bool {
         self.kinds.contains(&kind)
     }
 
     /// Whether such a key could be added today.
-    #[must_use]
     pub fn allow(&self, key: &PublicKey) -> bool {
         let is_long_enough = key.kind() != Kind::Rsa || key.bits() >= self.rsa_bits_min;
         self.allows(key.kind()) && is_long_enough
     }
 
     /// The smallest RSA modulus that is accepted, in bits.
-    #[must_use]
     pub fn rsa_bits_min(&self) -> u32 {
         self.rsa_bits_min
     }

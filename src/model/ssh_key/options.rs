@@ -51,7 +51,6 @@ pub struct OptionsChange {
 
 impl OptionsChange {
     /// The options after the change.
-    #[must_use]
     pub fn apply(self, before: &KeyOptions) -> KeyOptions {
         KeyOptions {
             restrict: self.restrict.unwrap_or(before.restrict),
@@ -138,9 +137,6 @@ pub struct ForcedCommand(String);
 
 impl ForcedCommand {
     /// Checks a command, whose text stays as it is.
-    ///
-    /// # Errors
-    /// Why sshd could not be given it.
     pub fn parse(text: &str) -> Result<Self, OptionError> {
         if text.len() > COMMAND_BYTES_MAX {
             return Err(OptionError::LongCommand);
@@ -161,7 +157,6 @@ impl ForcedCommand {
     }
 
     /// The command as it was given.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -184,9 +179,6 @@ pub struct Destination {
 
 impl Destination {
     /// Reads `HOST:PORT`, `[IPV6]:PORT`, `HOST:*` and `*:PORT`.
-    ///
-    /// # Errors
-    /// [`OptionError::Destination`].
     pub fn parse(text: &str) -> Result<Self, OptionError> {
         let (host, port) = text.rsplit_once(':').ok_or(OptionError::Destination)?;
         let host = match host.strip_prefix('[') {
@@ -204,9 +196,6 @@ impl Destination {
     }
 
     /// Reads a list; repeated destinations count once.
-    ///
-    /// # Errors
-    /// Why a destination, or the list, is not accepted.
     pub fn parse_list<T: AsRef<str>>(entries: &[T]) -> Result<Vec<Self>, OptionError> {
         let mut list = Vec::new();
         for entry in entries {
@@ -278,20 +267,17 @@ impl KeyOptions {
     }
 
     /// The destinations with a space between them, as a row holds them.
-    #[must_use]
     pub fn stored_permitopen(&self) -> String {
         let entries: Vec<String> = self.permitopen.iter().map(ToString::to_string).collect();
         entries.join(" ")
     }
 
     /// Whether the key has none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
     /// Whether a key with these options can do something that it can't do with `before`.
-    #[must_use]
     pub fn loosen(&self, before: &Self) -> bool {
         let reaches_more = !before.permitopen.is_empty()
             && (self.permitopen.is_empty()
@@ -307,7 +293,6 @@ impl KeyOptions {
     }
 
     /// The options as sshd reads them, in one order, without spaces outside quotes: `restrict`, `command="…"`.
-    #[must_use]
     pub fn to_sshd(&self) -> Vec<String> {
         let flags = [
             (self.restrict, "restrict"),
@@ -329,13 +314,11 @@ impl KeyOptions {
     /// The option that keeps this key from an sshd of this version: protective, and unknown to it.
     ///
     /// sshd itself refuses a line with an option that it does not know, so that an unknown version is safe.
-    #[must_use]
     pub fn unknown_to(&self, sshd: SshdVersion) -> Option<&'static str> {
         (self.verify_required && sshd < VERIFY_REQUIRED_SINCE).then_some("verify-required")
     }
 
     /// Whether the version of sshd decides if a key with these options may be served.
-    #[must_use]
     pub fn depend_on_version(&self) -> bool {
         self.verify_required
     }

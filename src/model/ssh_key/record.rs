@@ -47,13 +47,11 @@ pub struct SshKey {
 
 impl SshKey {
     /// Whether it opens nothing any more.
-    #[must_use]
     pub fn is_expired(&self, now: Time) -> bool {
         self.seen_expired || self.expires_at.is_some_and(|end| end <= now)
     }
 
     /// A word that is another one after every change that an edit could overwrite.
-    #[must_use]
     pub fn version(&self) -> String {
         let end = self.expires_at.map_or(-1, Time::unix).to_be_bytes();
         let allowed_addresses = self.allowed_addresses.to_string();
@@ -68,7 +66,6 @@ impl SshKey {
 
     /// Returns whether it opens logins that `before`, the same key before an edit, did not: another key, for longer, from
     /// more addresses, or with options that let it do more.
-    #[must_use]
     pub fn opens_more_than(&self, before: &Self) -> bool {
         let lives_longer = match (before.expires_at, self.expires_at) {
             (Some(before), Some(after)) => after > before,
@@ -82,7 +79,6 @@ impl SshKey {
     }
 
     /// `TYPE BASE64 COMMENT`, as in a `.pub` file.
-    #[must_use]
     pub fn public_line(&self) -> String {
         let line = format!("{} {}", self.key.to_openssh(), self.key.comment());
         line.trim_end().to_owned()
@@ -128,16 +124,12 @@ pub struct SshKeyChange {
 }
 
 /// The name that a key's comment makes; `None` when it makes none.
-#[must_use]
 pub fn name_from_comment(key: &PublicKey) -> Option<String> {
     let start: String = key.comment().chars().take(NAME_CHARACTERS_MAX).collect();
     parse_name(&start).ok()
 }
 
 /// The first name like `wanted` that is not `taken`: `laptop`, `laptop (2)`, `laptop (3)` and so on.
-///
-/// # Errors
-/// What `taken` says when it can't tell.
 pub fn free_name<E>(
     wanted: &str,
     mut taken: impl FnMut(&str) -> Result<bool, E>,

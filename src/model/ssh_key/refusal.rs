@@ -79,7 +79,6 @@ pub enum KeyRefusal {
 
 impl KeyRefusal {
     /// Whether another policy would have taken the key.
-    #[must_use]
     pub fn is_by_policy(self) -> bool {
         match self {
             Self::KindNotAllowed { .. } => true,

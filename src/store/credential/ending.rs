@@ -14,9 +14,6 @@ impl Write<'_> {
     /// Ends a credential at once, and the tokens that an API key or a token made, and those that they made; of an API key
     /// also the links and codes that go back to it. API keys keep a row without digests for their reason; of others
     /// nothing is kept.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn end_credential(&self, id: Id, kind: Kind, reason: &str) -> Result<(), Error> {
         if kind.is_bearer() {
             let sql = format!(
@@ -46,9 +43,6 @@ impl Write<'_> {
     }
 
     /// Ends the session that a browser had before it signed in anew, if the browser really has its secret; its id.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn end_replaced_session(&self, id: Id, presented: &Digest) -> Result<Option<Id>, Error> {
         let Some(session) = self.credential(id)? else {
             return Ok(None);
@@ -64,9 +58,6 @@ impl Write<'_> {
     }
 
     /// Ends the secret before the last rotation.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn end_previous_secret(&self, id: Id) -> Result<(), Error> {
         self.execute_for(
             Concern::Credential(id),
@@ -77,9 +68,6 @@ impl Write<'_> {
     }
 
     /// Ends the sessions of a user but `keep`; how many.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn end_sessions(&self, user: UserId, keep: Option<Id>) -> Result<usize, Error> {
         self.execute_for(
             Concern::Owner(OwnerId::User(user)),

@@ -28,7 +28,6 @@ pub struct NewRow {
 
 impl NewRow {
     /// The row as lists show it, once it was added at `now`: without looking for it in the file.
-    #[must_use]
     pub fn record(self, now: Time) -> Record {
         Record {
             id: self.id,

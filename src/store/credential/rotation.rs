@@ -12,9 +12,6 @@ use crate::model::time::Time;
 
 impl Write<'_> {
     /// Gives a credential a new secret; the current one becomes the previous one for the grace period, if there is one.
-    ///
-    /// # Errors
-    /// [`Error::Fault`] when the file can't be written.
     pub fn rotate_credential(
         &self,
         id: Id,
