@@ -16,7 +16,6 @@ const OPENINGS: [&str; 4] = ["what", "whoever", "whose", "whether"];
 /// Findings that an area still has. A number may only go down: lower it with the change that removes findings.
 const REMAINING: &[(&str, usize)] = &[
     ("ARCHITECTURE.md", 29),
-    ("openapi.json", 83),
     ("src/app", 209),
     ("src/cli", 262),
     ("src/cli texts", 59),
