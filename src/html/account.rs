@@ -1,10 +1,10 @@
-//! One's own account: name, password, looks.
+//! The signed-in user's account: name and password.
 
 use maud::{Markup, html};
 
 use super::account_notice;
-use super::form::{Field, Input, post, radios, summary};
-use super::layout::{Frame, Section, Theme, page};
+use super::form::{Field, Input, post, summary};
+use super::layout::{Frame, Section, page};
 use super::sign_in::new_password;
 use super::when::exact;
 use crate::model::account_notice::AccountNotice;
@@ -23,8 +23,7 @@ pub struct AccountPage {
     pub password_input: Input,
 }
 
-/// `/account`. Three forms: `/account/name` (`display_name`), `/account/password` (`current`, `new`),
-/// `/account/theme` (`theme`: system, light, dark).
+/// `/account`. Two forms: `/account/name` (`display_name`) and `/account/password` (`current`, `new`).
 pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
     let user = &view.user;
     let title = view.name_input.title("Account");
@@ -38,23 +37,18 @@ pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
         .autocomplete("name")
         .required()
         .characters_max(NAME_CHARACTERS_MAX);
-    let themes = [
-        (Theme::System.as_str(), "As my system says"),
-        (Theme::Light.as_str(), "Light"),
-        (Theme::Dark.as_str(), "Dark"),
-    ];
     let content = html! {
         h1 { "Account" }
         (summary(&view.name_input))
         (summary(&view.password_input))
-        dl {
+        dl.facts {
             dt { "User name" } dd { (user.username) small { "Also your login name on hosts." } }
             dt { "Role" } dd { (user.role) }
             dt { "Since" } dd { (exact(user.created_at)) }
         }
         (account_notice::list(frame, &view.notices))
         h2 { "Name" }
-        (post(frame, "/account/name", &html! { (name.show(&view.name_input)) div.act { button { "Save name" } } }))
+        (post(frame, "/account/name", &html! { (name.show(&view.name_input)) div.actions { button { "Save name" } } }))
         h2 { "Password" }
         p.lead { "Changing it signs you out everywhere else." }
         (post(frame, "/account/password", &html! {
@@ -62,12 +56,7 @@ pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
             input type="text" name="username" value=(user.username) autocomplete="username" readonly hidden;
             (Field::password("current", "current-password").show(&view.password_input))
             (new_password("new", &view.password_input))
-            div.act { button { "Change password" } }
-        }))
-        h2 { "Looks" }
-        (post(frame, "/account/theme", &html! {
-            fieldset { legend { "Theme" } (radios(&Input::default(), "theme", frame.theme.as_str(), &themes)) }
-            div.act { button { "Save theme" } }
+            div.actions { button { "Change password" } }
         }))
     };
     page(frame, Section::Account, &title, &content)

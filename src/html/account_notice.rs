@@ -50,7 +50,7 @@ pub(super) fn list(frame: &Frame, notices: &[AccountNotice]) -> Markup {
                 }
             }
             @if frame.notices.len() > 1 {
-                (post(frame, "/account/notices/acknowledge", &html! { div.act { button { "Confirm all" } } }))
+                (post(frame, "/account/notices/acknowledge", &html! { div.actions { button { "Confirm all" } } }))
             }
         }
     }

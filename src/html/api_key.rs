@@ -354,7 +354,7 @@ pub(super) fn what_breaks(record: &Record, usage: &[UsageDay], now: Time) -> Mar
         .map(|day| day.uses)
         .sum();
     html! {
-        div.box.warn {
+        div.notice.warn {
             @match &record.last_use {
                 None => p { "No recorded use." },
                 Some(last) => {

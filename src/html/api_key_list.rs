@@ -113,7 +113,7 @@ pub fn list(frame: &Frame, view: &ApiKeyList) -> Markup {
     let path = view.holder.path();
     let new = format!("{path}/new");
     let content = html! {
-        (heading(&view.holder.title(), &html! { a.btn.go href=(new) { "New API key" } }))
+        (heading(&view.holder.title(), &html! { a.button.primary href=(new) { "New API key" } }))
         p.lead {
             @match view.holder {
                 Holder::Me | Holder::User(_) => { "Keys let programs act as you. Treat one like your password." }
@@ -136,16 +136,16 @@ pub fn list(frame: &Frame, view: &ApiKeyList) -> Markup {
 
 fn empty(view: &ApiKeyList, new: &str) -> Markup {
     html! {
-        div.box {
+        div.notice {
             @match view.holder {
                 Holder::Me | Holder::User(_) => {
                     p { "No API keys yet: create one for a script, a service or a notebook." }
-                    div.act { a.btn.go href=(new) { "New API key" } }
+                    div.actions { a.button.primary href=(new) { "New API key" } }
                     p { "Or run " code { "keycroft api-key create my-script" } }
                 }
                 Holder::Service(_) => {
                     p { "No API keys yet: the service needs one to ask about credentials." }
-                    div.act { a.btn.go href=(new) { "New API key" } }
+                    div.actions { a.button.primary href=(new) { "New API key" } }
                 }
             }
         }
@@ -167,7 +167,7 @@ fn filter(view: &ApiKeyList, path: &str) -> Markup {
             }
             @if view.filter.sort != Sort::Attention { (hidden("sort", view.filter.sort.as_str())) }
             button { "Filter" }
-            @if !view.filter.is_empty() { a.btn href=(path) { "Clear" } }
+            @if !view.filter.is_empty() { a.button href=(path) { "Clear" } }
         }
     }
 }
@@ -187,7 +187,7 @@ fn rows(frame: &Frame, view: &ApiKeyList, path: &str) -> Markup {
         html! { th aria-sort=[chosen.then_some(order)] { a href=(address(path, &pairs)) { (words) } } }
     };
     html! {
-        table {
+        table.list {
             thead {
                 tr {
                     (column("Name", Sort::Name))
@@ -209,16 +209,16 @@ fn list_row(now: Time, view: &ApiKeyList, path: &str, row: &ApiKeyRow) -> Markup
     let own = format!("{path}/{}", record.id);
     html! {
         tr {
-            th {
+            th.name scope="row" {
                 a href=(own) { (record.name) }
                 small { (hint(Form::Credential(record.kind), record.id)) br; (permission::brief(&record.permissions, &view.offered)) }
             }
             td { (standing::cell(record, now)) }
-            td data-l="Expires" { (when::end(record.expires_at, now)) }
-            td data-l="Last used" { (last_use(record.last_use.as_ref(), now)) }
-            td data-l="Uses" { (chart::small(&row.usage, now)) }
-            td data-l="Created" { (time(record.created_at, now)) }
-            td.a {
+            td.when data-label="Expires" { (when::end(record.expires_at, now)) }
+            td.when.from data-label="Used" { (last_use(record.last_use.as_ref(), now)) }
+            td data-label="Uses" { (chart::small(&row.usage, now)) }
+            td data-label="Created" { (time(record.created_at, now)) }
+            td.actions.keep {
                 @if record.state(now) != State::Expired { a href={ (own) "/rotate" } aria-label={ "Rotate " (record.name) } { "Rotate" } }
                 a href={ (own) "/delete" } aria-label={ "Delete " (record.name) } { "Delete" }
             }

@@ -53,11 +53,10 @@ pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let record = &view.record;
     let content = html! {
         (heading(&record.name, &buttons(frame, view)))
-        @if let Some(refusal) = view.refusal { div.box.bad { p { b { "It is refused now. " } (refusal.sentence()) } } }
+        @if let Some(refusal) = view.refusal { div.notice.bad { p { b { "It is refused now. " } (refusal.sentence()) } } }
         @if let Some(grace) = record.grace(frame.now) { (rotation(frame, record, grace)) }
         (facts(frame, view))
-        h2 { "Use" }
-        (chart::large(&view.usage, frame.now))
+        (chart::section(&view.usage, frame.now))
         (explain::section(&view.holder.path_of(record.id, ""), &view.chain))
         @if !view.made.is_empty() || !view.ssh_keys.is_empty() {
             h2 { "What it made" }
@@ -90,13 +89,13 @@ fn buttons(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let is_others = matches!(holder, Holder::User(_));
     html! {
         @if state != State::Ended {
-            @if !is_others { a.btn href=(holder.path_of(record.id, "/edit")) { "Edit" } }
-            @if !is_others && state != State::Expired { a.btn href=(holder.path_of(record.id, "/rotate")) { "Rotate" } }
+            @if !is_others { a.button href=(holder.path_of(record.id, "/edit")) { "Edit" } }
+            @if !is_others && state != State::Expired { a.button href=(holder.path_of(record.id, "/rotate")) { "Rotate" } }
             @match record.disabled {
                 Disabled::Yes => (button(frame, &holder.path_of(record.id, "/enable"), None, "Enable")),
                 Disabled::No => (button(frame, &holder.path_of(record.id, "/disable"), None, "Disable")),
             }
-            a.btn.no href=(holder.path_of(record.id, "/delete")) { "Delete" }
+            a.button.danger href=(holder.path_of(record.id, "/delete")) { "Delete" }
         }
     }
 }
@@ -104,13 +103,13 @@ fn buttons(frame: &Frame, view: &ApiKeyPage) -> Markup {
 /// Compares the two secrets of a rotation, so that one sees who still uses the old one.
 fn rotation(frame: &Frame, record: &Record, grace: Grace) -> Markup {
     html! {
-        div.box.warn {
+        div.notice.warn {
             p {
                 b { "Two secrets are valid." } " The old one expires " (end_in_line(Some(grace.ends_at), frame.now))
                 @if let Some(until) = grace.until_unused { ", or once the new one has been used and the old one has not been used for " (length(until.quiet)) }
                 "."
             }
-            dl {
+            dl.facts {
                 dt { "New secret, last used" } dd { (last_use(record.current_use.as_ref(), frame.now)) }
                 dt { "Old secret, last used" } dd { (last_use(record.previous_use.as_ref(), frame.now)) }
             }
@@ -122,7 +121,7 @@ fn facts(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let (record, now) = (&view.record, frame.now);
     let lost = record.permissions.without(&view.power);
     html! {
-        dl {
+        dl.facts {
             @if let Holder::User(name) = &view.holder { dt { "Owner" } dd { a href=(view.holder.list_path()) { (name) } } }
             dt { "Status" } dd { (standing::pill(record, now)) }
             dt { "Id" } dd { code data-copy="id" { (record.id) } small { "The secret begins with " code { (hint(Form::Credential(record.kind), record.id)) } } }

@@ -11,41 +11,97 @@ use crate::model::time::{Day, Time};
 /// How many days are shown.
 const DAYS: i64 = 30;
 
-/// The last 30 days in a table's cell: the sum in words, and its course when there is any. The stylesheet stretches it.
+/// The height of the drawing in its own units, one of which is a pixel.
+const HEIGHT: u64 = 96;
+
+/// The last 30 days in a table's cell: the sum, and the course when there was any use.
 pub(super) fn small(usage: &[UsageDay], now: Time) -> Markup {
     let days = fill(usage, now);
     let sum: u64 = days.iter().map(|day| day.uses).sum();
     html! {
         (sum)
-        @if sum > 0 { svg aria-hidden="true" { path d=(course(&days, 9, 2, |day| day.uses)) {} } }
+        @if sum > 0 {
+            svg.spark viewBox="0 0 60 9" preserveAspectRatio="none" aria-hidden="true" { path d=(course(&days, 9, 2, |day| day.uses)) {} }
+        }
     }
 }
 
-/// The last 30 days over a page's width, with a table of the figures.
-pub(super) fn large(usage: &[UsageDay], now: Time) -> Markup {
+/// The section "Usage" of a page: the last 30 days as bars with a scale, and the same figures as a table.
+pub(super) fn section(usage: &[UsageDay], now: Time) -> Markup {
     let days = fill(usage, now);
     let uses: u64 = days.iter().map(|day| day.uses).sum();
     let refused: u64 = days.iter().map(|day| day.refused).sum();
     let figures = || days.iter().rev().filter(|day| day.uses + day.refused > 0);
+    let busiest = figures()
+        .max_by_key(|day| day.uses)
+        .filter(|day| day.uses > 0);
+    let label = |day: &UsageDay| day.day.to_string();
     html! {
-        p {
-            (count(uses, "use")) " in the last 30 days"
-            @if refused > 0 { ", and " (refused) " refused" }
-            @if let Some(most) = figures().max_by_key(|day| day.uses) { "; most on " (most.day) " (" (most.uses) ")" }
-            "."
-        }
-        @if uses + refused > 0 {
-            svg.chart viewBox="0 0 600 90" preserveAspectRatio="none" aria-hidden="true" {
-                path d=(bars(&days)) {}
-                path.r d=(course_refused(&days)) {}
-            }
-            details {
-                summary { "Figures" }
-                table {
-                    thead { tr { th { "Day" } th { "Uses" } th { "Refused" } } }
-                    tbody { @for day in figures() { tr { th { (day.day) } td data-l="Uses" { (day.uses) } td data-l="Refused" { (day.refused) } } } }
+        section {
+            div.head {
+                h2 { "Usage" }
+                p.muted {
+                    (count(uses, "use")) " in 30 days"
+                    @if let Some(day) = busiest { ", busiest on " (day.day) " with " (day.uses) }
+                    @if refused > 0 { "; " (refused) " rejected" }
                 }
             }
+            @if uses + refused > 0 {
+                (drawing(&days))
+                details {
+                    summary { "Daily figures" }
+                    table.list {
+                        thead { tr { th scope="col" { "Day" } th.num scope="col" { "Uses" } th.num scope="col" { "Rejected" } } }
+                        tbody { @for day in figures() { tr { th.name scope="row" { (label(day)) } td.num { (day.uses) } td.num { (day.refused) } } } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A bar per day between the zero line and the peak, and the first, middle and last day below.
+fn drawing(days: &[UsageDay]) -> Markup {
+    let peak = days
+        .iter()
+        .map(|day| day.uses.max(day.refused))
+        .max()
+        .unwrap_or(0)
+        .max(1);
+    let height = |value: u64| {
+        let high = u128::from(value) * u128::from(HEIGHT) / u128::from(peak);
+        // A day with a single use must be visible.
+        high.max(u128::from(value > 0) * 2)
+    };
+    let first = days
+        .first()
+        .map(|day| day.day.to_string())
+        .unwrap_or_default();
+    let middle = days
+        .get(days.len() / 2)
+        .map(|day| day.day.to_string())
+        .unwrap_or_default();
+    let last = days
+        .last()
+        .map(|day| day.day.to_string())
+        .unwrap_or_default();
+    html! {
+        figure.chart {
+            svg viewBox="0 0 300 97" preserveAspectRatio="none" role="img" aria-label={ "Uses per day, " (first) " to " (last) ". Peak: " (peak) "." } {
+                line x2="300" y1=".5" y2=".5" {}
+                line x2="300" y1="48" y2="48" {}
+                line x2="300" y1="96.5" y2="96.5" {}
+                @for (place, day) in days.iter().enumerate().filter(|(_, day)| day.uses + day.refused > 0) {
+                    @let (used, rejected) = (height(day.uses), height(day.refused));
+                    g {
+                        title { (day.day) ": " (day.uses) @if day.refused > 0 { ", " (day.refused) " rejected" } }
+                        rect x=(place * 10 + 2) y=(u128::from(HEIGHT) - used) width="6" height=(used) {}
+                        @if day.refused > 0 { rect.bad x=(place * 10 + 6) y=(u128::from(HEIGHT) - rejected) width="2" height=(rejected) {} }
+                    }
+                }
+            }
+            p { span { (peak) } @if peak > 1 { span { (peak / 2) } } span { "0" } }
+            p { span { (first) } span { (middle) } span { (last) } }
         }
     }
 }
@@ -100,41 +156,6 @@ fn course(days: &[UsageDay], height: u64, step: u64, figure: impl Fn(&UsageDay) 
     path
 }
 
-/// A bar a day, as an SVG path.
-fn bars(days: &[UsageDay]) -> String {
-    columns(
-        days,
-        days.iter().map(|day| day.uses).max().unwrap_or(0),
-        0,
-        14,
-        |day| day.uses,
-    )
-}
-
-fn course_refused(days: &[UsageDay]) -> String {
-    let most = days
-        .iter()
-        .map(|day| day.uses.max(day.refused))
-        .max()
-        .unwrap_or(0);
-    columns(days, most, 14, 4, |day| day.refused)
-}
-
-fn columns(
-    days: &[UsageDay],
-    most: u64,
-    offset: usize,
-    width: u64,
-    figure: impl Fn(&UsageDay) -> u64,
-) -> String {
-    let mut path = String::new();
-    for (place, day) in days.iter().enumerate().filter(|(_, day)| figure(day) > 0) {
-        let height = (u128::from(figure(day)) * 90 / u128::from(most.max(1))).clamp(2, 90);
-        let _ = write!(path, "M{} 90v-{height}h{width}V90z", place * 20 + offset);
-    }
-    path
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,8 +194,8 @@ mod tests {
     }
 
     #[test]
-    fn the_large_one_says_the_same_figures_as_words() {
-        let markup = large(
+    fn section_has_the_sum_the_peak_and_both_ends() {
+        let markup = section(
             &[
                 day(100, 5),
                 UsageDay {
@@ -186,10 +207,18 @@ mod tests {
             NOW,
         )
         .into_string();
-        assert!(
-            markup.contains("12 uses in the last 30 days, and 2 refused; most on 1970-04-10 (7)."),
-            "{markup}"
-        );
-        assert!(markup.contains("<td data-l=\"Refused\">2</td>"));
+        for wanted in [
+            "12 uses in 30 days, busiest on 1970-04-10 with 7; 2 rejected",
+            "Uses per day, 1970-03-13 to 1970-04-11. Peak: 7.",
+            "<span>7</span><span>3</span><span>0</span>",
+            "<span>1970-03-13</span><span>1970-03-28</span><span>1970-04-11</span>",
+            // The bar of the peak has the full height; a single use would still be visible.
+            "y=\"0\" width=\"6\" height=\"96\"",
+            "<td class=\"num\">7</td><td class=\"num\">2</td>",
+        ] {
+            assert!(markup.contains(wanted), "{wanted}: {markup}");
+        }
+        let unused = section(&[], NOW).into_string();
+        assert!(unused.contains("0 uses in 30 days") && !unused.contains("<svg"));
     }
 }

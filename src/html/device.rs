@@ -49,7 +49,7 @@ pub fn enter(frame: &Frame, input: &Input) -> Markup {
         (summary(input))
         (post(frame, "/device", &html! {
             (Field::text("code").verbatim().required().autocomplete("one-time-code").help("Like BCDF-GHJK; small letters and no dash are fine.").show(input))
-            div.act { button.go { "Go on" } a.btn href="/" { "Cancel" } }
+            div.actions { button.primary { "Go on" } a.button href="/" { "Cancel" } }
         }))
     };
     page(
@@ -68,18 +68,18 @@ pub fn ask(frame: &Frame, view: &DeviceAsk) -> Markup {
         (summary(&view.input))
         p { "Approve only if the device shows this code, and if you started it:" }
         pre { (view.user_code) }
-        dl {
+        dl.facts {
             dt { "Computer" } dd { bdi { (view.computer) } small { "as it calls itself" } }
             dt { "Address" } dd { @match view.address { Some(address) => (address), None => "unknown" } }
             dt { "Program" } dd { bdi { (user_agent::short(&view.program)) } }
             dt { "Access" } dd { @match &view.access { Some(access) => (full(access)), None => "Everything you may do" } }
             dt { "Asked" } dd { (time(view.asked_at, frame.now)) " (" (exact(view.asked_at)) ")" }
         }
-        @if elsewhere { div.box.warn { p { b { "It asks from another network than this browser." } " This is usual over SSH to a host elsewhere, and also how thieves ask." } } }
+        @if elsewhere { div.notice.warn { p { b { "It asks from another network than this browser." } " This is usual over SSH to a host elsewhere, and also how thieves ask." } } }
         (post(frame, "/device/approve", &html! {
             (hidden("code", &view.user_code))
             (lifetime::for_token(&view.input, &view.policy.token, frame.now))
-            div.act { button.go { "Approve" } button.no formaction="/device/refuse" { "This was not me" } }
+            div.actions { button.primary { "Approve" } button.danger formaction="/device/refuse" { "This was not me" } }
         }))
     };
     page(
@@ -114,7 +114,7 @@ pub fn done(frame: &Frame, answer: DeviceAnswer, computer: &str) -> Markup {
     let content = html! {
         h1 { (title) ": " bdi { (computer) } }
         p.lead { (text) }
-        div.act { a.btn href="/tokens" { "Go to the tokens" } }
+        div.actions { a.button href="/tokens" { "Go to the tokens" } }
     };
     page(frame, Section::None, title, &content)
 }

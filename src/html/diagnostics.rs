@@ -27,7 +27,7 @@ pub fn show(frame: &Frame, groups: &[FactGroup]) -> Markup {
         h1 { "Diagnostics" }
         @for group in groups {
             h2 { (group.title) }
-            dl {
+            dl.facts {
                 @for fact in &group.facts {
                     dt { (fact.name) }
                     dd { (fact.value) @if let Some(advice) = &fact.advice { " " (badge("warn", "Look at this")) small { (advice) } } }

@@ -23,7 +23,7 @@ pub fn show(visitor: Visitor<'_>, problem: &Problem) -> Markup {
         h1 { (problem.title) }
         p { (problem.detail) }
         p { (what_next(problem.status)) }
-        div.act { a.btn.go href="/" { "Go to the first page" } }
+        div.actions { a.button.primary href="/" { "Go to the first page" } }
         p { small { "Status " (problem.status) " · request " code { (problem.request_id) } } }
     };
     either(visitor, &format!("Error: {}", problem.title), &content)

@@ -80,7 +80,7 @@ pub fn list(frame: &Frame, view: &EventList) -> Markup {
     };
     let export = address(&format!("{path}/export"), &view.filter.pairs());
     let content = html! {
-        (heading(title, &html! { a.btn href=(export) { "Download JSON lines" } }))
+        (heading(title, &html! { a.button href=(export) { "Download JSON lines" } }))
         p.lead {
             @match view.scope {
                 Scope::Own => { "What you did, and what was done to your things." }
@@ -112,7 +112,7 @@ fn filter(view: &EventList, path: &str) -> Markup {
             (Field::text("until").label("Until (UTC)").kind("datetime-local").default(&filter.until).show(input))
             @if view.scope == Scope::All { (Field::text("user").verbatim().label("User").default(&filter.user).show(input)) }
             button { "Filter" }
-            @if !filter.is_empty() { a.btn href=(path) { "Clear" } }
+            @if !filter.is_empty() { a.button href=(path) { "Clear" } }
         }
     }
 }
@@ -124,7 +124,7 @@ pub(super) fn short_table(events: &[Event], now: Time) -> Markup {
 
 fn table(events: &[Event], now: Time) -> Markup {
     html! {
-        table {
+        table.list {
             thead { tr { th { "What" } th { "When" } th { "Who" } th { "From" } th { "Result" } } }
             tbody { @for event in events { (row(event, now)) } }
         }
@@ -134,17 +134,17 @@ fn table(events: &[Event], now: Time) -> Markup {
 fn row(event: &Event, now: Time) -> Markup {
     html! {
         tr {
-            th {
+            th.name scope="row" {
                 (event.action) " " bdi { (target(event)) }
                 @for change in changes(event) { small { bdi { (change) } } }
             }
-            td data-l="When" { (time(event.at, now)) }
-            td data-l="Who" {
+            td data-label="When" { (time(event.at, now)) }
+            td data-label="Who" {
                 @if event.actor.is_empty() { "unknown" } @else { bdi { (event.actor) } }
                 @if let Some(credential) = &event.credential { small { (credential) } }
             }
-            td data-l="From" { (event.channel) small { (from(event)) } }
-            td data-l="Result" {
+            td data-label="From" { (event.channel) small { (from(event)) } }
+            td data-label="Result" {
                 @if event.outcome == Outcome::Done.as_str() { (badge("ok", "Done")) } @else { (badge("bad", "Refused")) }
             }
         }

@@ -40,20 +40,20 @@ fn words(name: &str) -> &str {
 pub(super) fn section(path: &str, chain: &Chain) -> Markup {
     html! {
         h2 #why { "Why was it refused?" }
-        table {
+        table.list {
             thead { tr { th { "Check" } th { "Holds" } th { "Why" } } }
             tbody {
                 @for link in &chain.links {
                     tr {
-                        th { (words(link.name)) }
-                        td data-l="Holds" {
+                        th.name scope="row" { (words(link.name)) }
+                        td data-label="Holds" {
                             @match link.holds {
                                 Some(true) => (badge("ok", "Yes")),
                                 Some(false) => (badge("bad", "No")),
                                 None => (badge("warn", "Not asked")),
                             }
                         }
-                        td data-l="Why" { (link.sentence) }
+                        td data-label="Why" { (link.sentence) }
                     }
                 }
             }

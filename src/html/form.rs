@@ -107,8 +107,8 @@ pub(super) fn label(field: &str) -> &str {
 pub(super) fn summary(input: &Input) -> Markup {
     html! {
         @if !input.errors.is_empty() {
-            div.box.bad role="alert" {
-                h2 tabindex="-1" autofocus { "Not done yet: please look at this" }
+            div.notice.bad role="alert" {
+                h2 tabindex="-1" autofocus { "Please fix the following" }
                 ul {
                     @for error in &input.errors {
                         li {
@@ -164,12 +164,12 @@ pub(super) fn safe_to_echo(name: &str, value: &str) -> bool {
 
 /// The acts at a form's foot.
 pub(super) fn acts(button: &str, cancel: &str) -> Markup {
-    html! { div.act { button.go { (button) } a.btn href=(cancel) { "Cancel" } } }
+    html! { div.actions { button.primary { (button) } a.button href=(cancel) { "Cancel" } } }
 }
 
 /// The dangerous act at the foot of a question, and the way out.
 pub(super) fn danger(button: &str, keep: &str, cancel: &str) -> Markup {
-    html! { div.act { a.btn href=(cancel) { (keep) } button.no { (button) } } }
+    html! { div.actions { button.danger.primary { (button) } a.button href=(cancel) { (keep) } } }
 }
 
 /// One line of text to type.
@@ -284,7 +284,7 @@ impl<'a> Field<'a> {
         let error = input.error(self.name);
         let when_verbatim = |value: &'static str| self.verbatim.then_some(value);
         html! {
-            div.f {
+            div.field {
                 (self.head(error))
                 input id=(self.name) name=(self.name) type=(self.kind) value=[typed.filter(|text| !text.is_empty())]
                     autocapitalize=[when_verbatim("none")] autocorrect=[when_verbatim("off")] spellcheck=[when_verbatim("false")]
@@ -298,7 +298,7 @@ impl<'a> Field<'a> {
     pub(super) fn show_lines(&self, input: &Input, rows: usize) -> Markup {
         let error = input.error(self.name);
         html! {
-            div.f {
+            div.field {
                 (self.head(error))
                 textarea id=(self.name) name=(self.name) rows=(rows) spellcheck="false" maxlength=[self.characters_max] required[self.required]
                     aria-describedby=[self.described_by(error)] aria-invalid=[error.map(|_| "true")] {
@@ -314,7 +314,7 @@ impl<'a> Field<'a> {
         let error = input.error(self.name);
         let chosen = input.value(self.name).unwrap_or(self.default);
         html! {
-            div.f {
+            div.field {
                 (self.head(error))
                 select id=(self.name) name=(self.name) aria-describedby=[self.described_by(error)] aria-invalid=[error.map(|_| "true")] {
                     @for (value, words) in options {
@@ -329,7 +329,7 @@ impl<'a> Field<'a> {
         html! {
             label for=(self.name) { (self.label) }
             @if let Some(help) = self.help { small id={ (self.name) "-help" } { (help) } }
-            @if let Some(error) = error { p.err id={ (self.name) "-error" } { "Error: " (error) } }
+            @if let Some(error) = error { p.error id={ (self.name) "-error" } { "Error: " (error) } }
         }
     }
 
@@ -369,7 +369,7 @@ impl Tick<'_> {
     pub(super) fn show(&self) -> Markup {
         let id = format!("{}={}", self.name, self.value);
         html! {
-            div.one {
+            div.choice {
                 input type=(self.kind) id=(id) name=(self.name) value=(self.value) checked[self.on];
                 label for=(id) { (self.words) }
             }
@@ -400,7 +400,7 @@ pub(super) fn group(id: &str, question: &str, input: &Input, content: &Markup) -
     html! {
         fieldset id=(id) aria-describedby=[described_by] {
             legend { (question) }
-            @if let Some(error) = error { p.err id={ (id) "-error" } { "Error: " (error) } }
+            @if let Some(error) = error { p.error id={ (id) "-error" } { "Error: " (error) } }
             (content)
         }
     }

@@ -32,14 +32,14 @@ pub fn list(frame: &Frame, view: &GroupList) -> Markup {
         @if view.groups.is_empty() {
             p { "No groups yet." }
         } @else {
-            table {
+            table.list {
                 thead { tr { th { "Name" } th { "Members" } th { "Made" } } }
                 tbody {
                     @for group in &view.groups {
                         tr {
-                            th { a href={ "/admin/groups/" (group.name) } { (group.name) } }
-                            td data-l="Members" { (group.members.len()) }
-                            td data-l="Made" { (time(group.created_at, frame.now)) }
+                            th.name scope="row" { a href={ "/admin/groups/" (group.name) } { (group.name) } }
+                            td data-label="Members" { (group.members.len()) }
+                            td data-label="Made" { (time(group.created_at, frame.now)) }
                         }
                     }
                 }
@@ -48,7 +48,7 @@ pub fn list(frame: &Frame, view: &GroupList) -> Markup {
         h2 { "Add a group" }
         (post(frame, "/admin/groups", &html! {
             (Field::text("name").required().help("1 to 32 of a-z, 0-9, _ and -, beginning with a letter.").show(&view.input))
-            div.act { button.go { "Add group" } }
+            div.actions { button.primary { "Add group" } }
         }))
     };
     page(
@@ -64,7 +64,7 @@ pub fn show(frame: &Frame, view: &GroupPage) -> Markup {
     let group = &view.group;
     let path = format!("/admin/groups/{}", group.name);
     let content = html! {
-        (heading(&group.name, &html! { a.btn.no href={ (path) "/delete" } { "Delete" } }))
+        (heading(&group.name, &html! { a.button.danger href={ (path) "/delete" } { "Delete" } }))
         (summary(&view.input))
         p { "Hosts: " @if view.hosts.is_empty() { "none" } @else { (view.hosts.join(", ")) } }
         h2 { "Members" }
@@ -72,13 +72,13 @@ pub fn show(frame: &Frame, view: &GroupPage) -> Markup {
             p { "Nobody yet." }
         } @else {
             (post(frame, &format!("{path}/members/remove"), &html! {
-                table {
+                table.list {
                     thead { tr { th { "User" } th { "Actions" } } }
                     tbody {
                         @for member in &group.members {
                             tr {
-                                th { a href={ "/admin/users/" (member) } { (member) } }
-                                td { button.no name="username" value=(member) aria-label={ "Remove " (member) } { "Remove" } }
+                                th.name scope="row" { a href={ "/admin/users/" (member) } { (member) } }
+                                td { button.danger name="username" value=(member) aria-label={ "Remove " (member) } { "Remove" } }
                             }
                         }
                     }
@@ -88,7 +88,7 @@ pub fn show(frame: &Frame, view: &GroupPage) -> Markup {
         h2 { "Add a member" }
         (post(frame, &format!("{path}/members/add"), &html! {
             (Field::text("username").verbatim().required().show(&view.input))
-            div.act { button.go { "Add member" } }
+            div.actions { button.primary { "Add member" } }
         }))
     };
     page(
@@ -106,7 +106,7 @@ pub fn delete(frame: &Frame, view: &GroupPage) -> Markup {
     let content = html! {
         h1 { "Delete " (group.name) "?" }
         (summary(&view.input))
-        div.box.warn {
+        div.notice.warn {
             p { "Its " (group.members.len()) " members lose what it opens to them, at the next login." }
             @if !view.hosts.is_empty() { p { "These hosts name it: " (view.hosts.join(", ")) ". A host that is limited to this group must be changed first." } }
         }

@@ -10,7 +10,7 @@ pub fn show(visitor: Visitor<'_>) -> Markup {
         h1 { "Help" }
         p.lead { "keycroft keeps the credentials of this lab: who has which, what each may do, when each ends." }
         h2 { "Which one do I need?" }
-        dl {
+        dl.facts {
             dt { "API key" } dd { "For a program that runs without you: a script, a service, a notebook. Shown once, lives as long as you choose." }
             dt { "Token" } dd { "For you at a command line, for at most a day. " code { "keycroft login" } " makes one." }
             dt { "SSH key" } dd { "Your public key. It opens your login on every host, at the next login." }

@@ -90,12 +90,12 @@ pub struct CodeIssued<'a> {
 pub fn list(frame: &Frame, view: &HostList) -> Markup {
     let now = frame.now;
     let content = html! {
-        (heading("Hosts", &html! { a.btn.go href="/admin/hosts/enroll" { "Add host" } }))
+        (heading("Hosts", &html! { a.button.primary href="/admin/hosts/enroll" { "Add host" } }))
         p.lead { "Machines whose sshd asks keycroft who may log in." }
         @if view.hosts.is_empty() {
-            div.box { p { "No hosts yet. Make a code, and paste three commands on the machine." } p { "Or run " code { "keycroft host enroll-code" } } }
+            div.notice { p { "No hosts yet. Make a code, and paste three commands on the machine." } p { "Or run " code { "keycroft host enroll-code" } } }
         } @else {
-            table {
+            table.list {
                 thead { tr { th { "Name" } th { "Status" } th { "Last contact" } th { "Copy" } th { "Open to" } th { "Version" } } }
                 tbody { @for host in &view.hosts { (row(host, now)) } }
             }
@@ -106,7 +106,7 @@ pub fn list(frame: &Frame, view: &HostList) -> Markup {
             @for code in &view.codes {
                 (post(frame, &format!("/admin/hosts/codes/{}/delete", code.id), &html! {
                     code { (code.id) } ": " (code.uses_left) " left, until " (utc(code.expires_at)) @if !code.groups.is_empty() { ", for " (code.groups.join(", ")) } " "
-                    button.no aria-label={ "Delete the code " (code.id) } { "Delete" }
+                    button.danger aria-label={ "Delete the code " (code.id) } { "Delete" }
                 }))
             }
         }
@@ -117,12 +117,12 @@ pub fn list(frame: &Frame, view: &HostList) -> Markup {
 fn row(host: &HostFacts, now: Time) -> Markup {
     html! {
         tr {
-            th { a href={ "/admin/hosts/" (host.id) } { (host.name) } small { (host.id) } }
+            th.name scope="row" { a href={ "/admin/hosts/" (host.id) } { (host.name) } small { (host.id) } }
             td { (pill(host, now)) }
-            td data-l="Last contact" { (time_or_never(host.last_contact_at, now)) @if let Some(from) = &host.last_contact_from { small { (from) } } }
-            td data-l="Copy" { (time_or_never(host.copied_at, now)) }
-            td data-l="Open to" { (open_to(host)) }
-            td data-l="Version" { (host.version.as_deref().unwrap_or("unknown")) }
+            td data-label="Last contact" { (time_or_never(host.last_contact_at, now)) @if let Some(from) = &host.last_contact_from { small { (from) } } }
+            td data-label="Copy" { (time_or_never(host.copied_at, now)) }
+            td data-label="Open to" { (open_to(host)) }
+            td data-label="Version" { (host.version.as_deref().unwrap_or("unknown")) }
         }
     }
 }
@@ -190,12 +190,12 @@ pub fn show(frame: &Frame, view: &HostEdit) -> Markup {
         (form::addresses_of_host(input, &host.allowed_addresses.join("\n")))
         (tick("paused", "Paused: admit nobody; the host stays enrolled", host.paused_at.is_some(), input))
         (tick("rotation_requested", "Rotate its credential at the next sync", host.rotation_requested_at.is_some(), input))
-        div.act { button.go { "Save" } }
+        div.actions { button.primary { "Save" } }
     };
     let content = html! {
-        (heading(&host.name, &html! { a.btn.no href={ (path) "/delete" } { "Delete" } }))
+        (heading(&host.name, &html! { a.button.danger href={ (path) "/delete" } { "Delete" } }))
         (summary(input))
-        dl {
+        dl.facts {
             dt { "Status" } dd { (pill(host, now)) }
             dt { "Last contact" } dd { (time_or_never(host.last_contact_at, now)) @if let Some(from) = &host.last_contact_from { " from " (from) } }
             dt { "Copy of the keys" } dd { (time_or_never(host.copied_at, now)) ", good for " (length(host.cache_age_max)) }
@@ -271,12 +271,12 @@ pub fn code_created(frame: &Frame, view: &CodeIssued<'_>) -> Markup {
     let content = html! {
         h1 { "Enroll the host now" }
         p.lead { "Good for " (view.uses_left) @if view.uses_left == 1 { " host" } @else { " hosts" } ", until " (utc(view.expires_at)) "." }
-        div.box.warn data-once {
+        div.notice.warn data-once {
             p { b { "This is the only time the code is shown." } " keycroft keeps a hash of it and cannot show it again." }
             label for="secret" { "The code" }
             input.secret #secret type="text" readonly value=(view.secret) data-copy="the code" autocomplete="off" spellcheck="false";
-            div.one { input #saved type="checkbox" data-saved; label for="saved" { "I have saved it" } }
-            div.act { a.btn.go href="/admin/hosts" { "Go to the hosts" } }
+            div.choice { input #saved type="checkbox" data-saved; label for="saved" { "I have saved it" } }
+            div.actions { a.button.primary href="/admin/hosts" { "Go to the hosts" } }
         }
         h2 { "On the machine, as root" }
         p { "First put the program there: only root may change it. Then paste these commands. The code goes through a file that only root can read, so it is in no list of processes." }
@@ -309,7 +309,7 @@ pub fn delete(frame: &Frame, host: &HostFacts, input: &Input) -> Markup {
     let content = html! {
         h1 { (title) "?" }
         (summary(input))
-        div.box.warn {
+        div.notice.warn {
             p { "Last contact: " (time_or_never(host.last_contact_at, frame.now)) "." }
             p { "The host's credential is refused at once, and no key of keycroft opens it from the next login on. Only while it cannot reach this server does it answer from its copy, for up to " (length(host.cache_age_max)) "." }
         }

@@ -81,9 +81,9 @@ pub fn list(frame: &Frame, view: &Inventory) -> Markup {
     let content = html! {
         h1 { "Inventory" }
         p.lead { "Every credential of everybody. What nobody uses any more is best deleted." }
-        div.act {
+        div.actions {
             @for show in Show::ALL {
-                a.btn href=(address(path, &[("show", show.as_str())])) aria-current=[(show == view.show).then_some("true")] { (label(show)) }
+                a.button href=(address(path, &[("show", show.as_str())])) aria-current=[(show == view.show).then_some("true")] { (label(show)) }
             }
         }
         @if view.rows.is_empty() {
@@ -91,11 +91,11 @@ pub fn list(frame: &Frame, view: &Inventory) -> Markup {
         } @else {
             p { (view.total) " in all." }
             (post(frame, "/admin/inventory/delete", &html! {
-                table {
+                table.list {
                     thead { tr { th { "Name" } th { "Kind" } th { "Owner" } th { "Access" } th { "Last used" } th { "Expires" } th { "Choose" } } }
                     tbody { @for row in &view.rows { (list_row(row, frame.now)) } }
                 }
-                div.act { button.no { "Delete what is chosen" } }
+                div.actions { button.danger { "Delete what is chosen" } }
             }))
             (pager(&view.pager, path, &[("show", view.show.as_str())]))
         }
@@ -106,13 +106,13 @@ pub fn list(frame: &Frame, view: &Inventory) -> Markup {
 fn list_row(row: &InventoryRow, now: Time) -> Markup {
     html! {
         tr {
-            th { @if let Some(path) = &row.path { a href=(path) { (row.name) } } @else { bdi { (row.name) } } @if let Some(remark) = &row.remark { " " (badge("warn", remark)) } small { (row.id) } }
-            td data-l="Kind" { (row.kind) }
-            td data-l="Owner" { @if let Some(path) = &row.owner_path { a href=(path) { (row.owner) } } @else { bdi { (row.owner) } } }
-            td data-l="Access" { (row.access) }
-            td data-l="Last used" { (last_used(row, now)) }
-            td data-l="Expires" { (when::end(row.expires_at, now)) }
-            td data-l="Choose" {
+            th.name scope="row" { @if let Some(path) = &row.path { a href=(path) { (row.name) } } @else { bdi { (row.name) } } @if let Some(remark) = &row.remark { " " (badge("warn", remark)) } small { (row.id) } }
+            td data-label="Kind" { (row.kind) }
+            td data-label="Owner" { @if let Some(path) = &row.owner_path { a href=(path) { (row.owner) } } @else { bdi { (row.owner) } } }
+            td data-label="Access" { (row.access) }
+            td.when.from data-label="Used" { (last_used(row, now)) }
+            td.when data-label="Expires" { (when::end(row.expires_at, now)) }
+            td data-label="Choose" {
                 @if let Some(reference) = &row.reference { input type="checkbox" name="reference" value=(reference) aria-label={ "Choose " (row.name) }; }
                 @else { "–" }
             }
@@ -133,7 +133,7 @@ pub fn delete(frame: &Frame, view: &InventoryDelete) -> Markup {
                 li { (row.kind) " " bdi { (row.name) } " of " bdi { (row.owner) } " (" code { (row.id) } "), last used: " (last_used(row, frame.now)) }
             }
         }
-        div.box.warn { p { "Each is refused from the very next request on. This cannot be undone." } }
+        div.notice.warn { p { "Each is refused from the very next request on. This cannot be undone." } }
         (post(frame, "/admin/inventory/delete", &html! {
             @for reference in view.rows.iter().filter_map(|row| row.reference.as_ref()) { (hidden("reference", reference)) }
             (Field::text("confirm").label(&label).required().show(&view.input))

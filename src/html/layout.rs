@@ -20,12 +20,29 @@ pub enum Theme {
 impl Theme {
     pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
 
-    /// The word in the cookie, in the form and in `<html data-theme>`.
+    /// The word in the cookie and in the form.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::System => "system",
             Self::Light => "light",
             Self::Dark => "dark",
+        }
+    }
+
+    /// The name on the button.
+    const fn label(self) -> &'static str {
+        match self {
+            Self::System => "System",
+            Self::Light => "Light",
+            Self::Dark => "Dark",
+        }
+    }
+
+    /// The value of `<meta name="color-scheme">`.
+    const fn color_scheme(self) -> &'static str {
+        match self {
+            Self::System => "light dark",
+            Self::Light | Self::Dark => self.as_str(),
         }
     }
 
@@ -89,6 +106,7 @@ pub enum Visitor<'a> {
 /// The entries of the navigation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Section {
+    Keys,
     ApiKeys,
     Tokens,
     SshKeys,
@@ -107,7 +125,8 @@ pub(super) enum Section {
     None,
 }
 
-const OWN: [(Section, &str, &str); 6] = [
+const OWN: [(Section, &str, &str); 7] = [
+    (Section::Keys, "/", "Keys"),
     (Section::ApiKeys, "/api-keys", "API keys"),
     (Section::Tokens, "/tokens", "Tokens"),
     (Section::SshKeys, "/ssh-keys", "SSH keys"),
@@ -127,48 +146,55 @@ const ADMIN: [(Section, &str, &str); 8] = [
     (Section::Diagnostics, "/admin/diagnostics", "Diagnostics"),
 ];
 
-/// A page for a signed-in person. `title` is what stands before `· keycroft`.
+/// A page for a signed-in person. `title` stands before `· Keycroft`.
 pub(super) fn page(frame: &Frame, section: Section, title: &str, content: &Markup) -> Markup {
     let body = html! {
         body {
-            a.skip href="#main" { "Skip to content" }
             header {
-                p { a.brand href="/api-keys" { "keycroft" } " " small { (frame.site) } }
-                span { "Signed in as " a href="/account" { (frame.username) } }
-                form method="post" action="/logout" {
+                (skip_link())
+                (brand("/"))
+                span.muted.wide { (frame.site) }
+                a.end href="/account" { (frame.username) }
+                form #sign-out method="post" action="/logout" {
                     input type="hidden" name="form_token" value=(frame.form_token);
-                    button { "Sign out" }
+                    button.wide { "Sign out" }
                 }
+                button.phone popovertarget="menu" { "Menu" }
             }
-            nav aria-label="Main" {
+            nav #menu popover aria-label="Main" {
                 (entries(&OWN, section))
                 @if frame.admin == AdminPages::Shown {
-                    b { "Administration" }
-                    (administration(section))
+                    p { "Administration" }
+                    (entries(&ADMIN, section))
                 }
+                button.phone form="sign-out" { "Sign out" }
             }
             main #main tabindex="-1" {
                 @if let Some(flash) = &frame.flash { (message(flash)) }
                 (banner(frame))
                 (content)
             }
-            (footer())
+            (footer(Some(frame)))
         }
     };
     document(frame.theme, title, &body)
 }
 
-/// A page for somebody who is not signed in.
+/// A page for a visitor who is not signed in: a form in the middle.
 pub(super) fn outside(outside: &Outside, title: &str, content: &Markup) -> Markup {
+    without_menu(outside, "plain", title, content)
+}
+
+/// A page without a menu; `class` sets the width of its content.
+fn without_menu(outside: &Outside, class: &str, title: &str, content: &Markup) -> Markup {
     let body = html! {
-        body.out {
-            a.skip href="#main" { "Skip to content" }
-            header { p { a.brand href="/login" { "keycroft" } " " small { (outside.site) } } }
+        body class=(class) {
+            header { (skip_link()) (brand("/login")) span.muted.wide { (outside.site) } }
             main #main tabindex="-1" {
                 @if let Some(flash) = &outside.flash { (message(flash)) }
                 (content)
             }
-            (footer())
+            (footer(None))
         }
     };
     document(outside.theme, title, &body)
@@ -178,28 +204,45 @@ pub(super) fn outside(outside: &Outside, title: &str, content: &Markup) -> Marku
 pub(super) fn either(visitor: Visitor<'_>, title: &str, content: &Markup) -> Markup {
     match visitor {
         Visitor::SignedIn(frame) => page(frame, Section::None, title, content),
-        Visitor::Outside(frame) => outside(frame, title, content),
+        Visitor::Outside(frame) => without_menu(frame, "solo", title, content),
     }
 }
 
 /// The heading of a page and the acts that belong to all of it.
 pub(super) fn heading(title: &str, acts: &Markup) -> Markup {
-    html! { div.head { h1 { (title) } div.act { (acts) } } }
+    html! { div.head { h1 { (title) } div.actions { (acts) } } }
 }
 
 fn document(theme: Theme, title: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
-        html lang="en" data-theme=(theme.as_str()) {
+        html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width";
-                title { (title) " · keycroft" }
+                meta name="color-scheme" content=(theme.color_scheme());
+                title { (title) " · Keycroft" }
                 link rel="icon" href=(icon_path());
                 link rel="stylesheet" href=(style_path());
                 script src=(script_path()) defer {}
             }
             (body)
+        }
+    }
+}
+
+fn skip_link() -> Markup {
+    html! { a.skip href="#main" { "Skip to content" } }
+}
+
+/// The mark, which is also the icon, and the name.
+fn brand(href: &str) -> Markup {
+    html! {
+        a.brand href=(href) {
+            svg.mark viewBox="0 0 16 16" aria-hidden="true" {
+                path fill-rule="evenodd" d="M8.6.8a1 1 0 0 0-1.2 0L1.4 5.4A1 1 0 0 0 1 6.2V14a1 1 0 0 0 1 1h12a1 1 0 0 0 1-1V6.2a1 1 0 0 0-.4-.8zM8 5.5a2 2 0 0 1 1 3.7l.7 3.3H6.3L7 9.2a2 2 0 0 1 1-3.7z" {}
+            }
+            "Keycroft"
         }
     }
 }
@@ -214,24 +257,32 @@ fn entries(list: &[(Section, &str, &str)], current: Section) -> Markup {
     }
 }
 
-/// Folded on a phone, with the name of the page one is on; the stylesheet unfolds it where there is room.
-fn administration(current: Section) -> Markup {
-    let here = ADMIN.iter().find(|(section, ..)| *section == current);
+/// The links that every page has, and for a signed-in person the choice of the theme.
+fn footer(frame: Option<&Frame>) -> Markup {
     html! {
-        details {
-            summary { "Administration" @if let Some((_, _, word)) = here { ": " (word) } }
-            (entries(&ADMIN, current))
+        footer {
+            a href="/help" { "Help" }
+            a href="/api" { "API" }
+            span.wide { "Keycroft " (env!("CARGO_PKG_VERSION")) }
+            span #zone { "Times in UTC" }
+            @if let Some(frame) = frame {
+                form.group.end method="post" action="/account/theme" aria-label="Theme" {
+                    input type="hidden" name="form_token" value=(frame.form_token);
+                    @for theme in Theme::ALL {
+                        button name="theme" value=(theme.as_str()) aria-pressed=(theme == frame.theme) { (theme.label()) }
+                    }
+                }
+            }
         }
     }
 }
 
-fn footer() -> Markup {
-    html! { footer { a href="/help" { "Help" } span { "keycroft " (env!("CARGO_PKG_VERSION")) } } }
-}
-
+/// The result of the act before, which takes the focus so that it is read first.
 fn message(flash: &Flash) -> Markup {
     match flash {
-        Flash::Done(text) => html! { div.box.ok role="status" { p { (text) } } },
-        Flash::Failed(text) => html! { div.box.bad role="alert" { p { (text) } } },
+        Flash::Done(text) => html! { p.notice.ok role="status" tabindex="-1" autofocus { (text) } },
+        Flash::Failed(text) => {
+            html! { p.notice.bad role="alert" tabindex="-1" autofocus { (text) } }
+        }
     }
 }

@@ -157,7 +157,7 @@ fn option_hours(life: Lifetime, now: Time) -> (String, String) {
 
 fn fixed(input: &Input, rule: &LifetimeRule, now: Time) -> Markup {
     html! {
-        @if let Some(error) = input.error("expires_in").or(input.error("expires_at")) { p.err { "Error: " (error) } }
+        @if let Some(error) = input.error("expires_in").or(input.error("expires_at")) { p.error { "Error: " (error) } }
         p #expires_in {
             @match rule.default {
                 Lifetime::For(duration) => { "Expires after " (length(duration)) " (set by your organisation)" }

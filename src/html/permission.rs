@@ -250,12 +250,12 @@ pub(super) fn matrix(input: &Input, offered: &Permissions, given: &Permissions) 
     let single: Vec<Permission> = offered.iter().filter(|one| !sided(one)).collect();
     html! {
         (group("rows", "Use", input, &html! {
-            table.m { (head()) tbody { @for row in shown(false) { (matrix_row(input, offered, given, row)) } } }
+            table.list.matrix { (head()) tbody { @for row in shown(false) { (matrix_row(input, offered, given, row)) } } }
             (singles(input, &single, given))
         }))
         (group("managing", "Manage credentials", input, &html! {
-            p { b.warn { "Take care" } " Write access here lets the key make or change what opens doors. Few programs need it." }
-            table.m { (head()) tbody { @for row in shown(true) { (matrix_row(input, offered, given, row)) } } }
+            p { b.pill.warn { "Take care" } " Write access here lets the key make or change what opens doors. Few programs need it." }
+            table.list.matrix { (head()) tbody { @for row in shown(true) { (matrix_row(input, offered, given, row)) } } }
         }))
     }
 }
@@ -308,7 +308,7 @@ fn matrix_row(
         tr {
             th { (label) }
             @for (value, words, offered) in answers {
-                td data-l=(words) {
+                td data-label=(words) {
                     @if offered {
                         input type="radio" name=(name) value=(value) checked[value == chosen] aria-label={ (label) ": " (words) };
                     } @else { "–" }

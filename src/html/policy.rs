@@ -84,7 +84,7 @@ pub fn form(frame: &Frame, view: &PolicyForm) -> Markup {
             (text("ssh_rsa_bits_min", "RSA keys have at least so many bits", "2048 to 4096.", policy.ssh_rsa_bits_min.to_string()))
             (text("ssh_key_lifetime_max", "At the longest, one lives", "Like 365d, or never for no limit.", policy.ssh_key_lifetime_max.to_string()))
             (text("ssh_keys_max", "A user may have at most so many", "1 to 10000.", policy.ssh_keys_max.to_string()))
-            div.act { button.go { "See what changes" } a.btn href="/admin/policy" { "Cancel" } }
+            div.actions { button.primary { "See what changes" } a.button href="/admin/policy" { "Cancel" } }
         }))
     };
     page(frame, Section::Policy, &input.title("Policy"), &content)
@@ -131,15 +131,15 @@ pub fn preview(frame: &Frame, view: &PolicyPreview) -> Markup {
             p { "Nothing that exists exceeds it." }
         } @else {
             p { (view.exceeding_total) " in all. What exists is left as it is until it ends, or is edited or rotated." }
-            table {
+            table.list {
                 thead { tr { th { "Name" } th { "Owner" } th { "Expires" } th { "Why" } } }
                 tbody {
                     @for one in &view.exceeding {
                         tr {
-                            th { bdi { (one.name) } small { (one.kind) " · " (one.id) } }
-                            td data-l="Owner" { bdi { (one.owner) } }
-                            td data-l="Expires" { (end_in_line(one.expires_at, frame.now)) }
-                            td data-l="Why" { (one.why) }
+                            th.name scope="row" { bdi { (one.name) } small { (one.kind) " · " (one.id) } }
+                            td data-label="Owner" { bdi { (one.owner) } }
+                            td.when data-label="Expires" { (end_in_line(one.expires_at, frame.now)) }
+                            td data-label="Why" { (one.why) }
                         }
                     }
                 }
@@ -149,7 +149,7 @@ pub fn preview(frame: &Frame, view: &PolicyPreview) -> Markup {
         (post(frame, "/admin/policy", &html! {
             (hidden_fields(&view.fields))
             (hidden("confirm", "yes"))
-            div.act { button.go { "Save policy" } a.btn href="/admin/policy" { "Cancel" } }
+            div.actions { button.primary { "Save policy" } a.button href="/admin/policy" { "Cancel" } }
         }))
     };
     page(frame, Section::Policy, "Save this policy?", &content)

@@ -65,7 +65,7 @@ fn parts(title: &str, parts: &[Part]) -> Markup {
     html! {
         @if !parts.is_empty() {
             p { b { (title) } }
-            dl {
+            dl.facts {
                 @for part in parts {
                     dt { code { (part.name) } }
                     dd { @if part.is_required { "Required. " } (part.description) }

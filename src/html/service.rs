@@ -45,21 +45,21 @@ pub struct ServiceDelete {
 /// `/admin/services`.
 pub fn list(frame: &Frame, services: &[ServiceFacts]) -> Markup {
     let content = html! {
-        (heading("Services", &html! { a.btn.go href="/admin/new-service" { "Add service" } }))
+        (heading("Services", &html! { a.button.primary href="/admin/new-service" { "Add service" } }))
         p.lead { "Programs in the lab that ask keycroft whether a credential is good, and may define permissions of their own." }
         @if services.is_empty() {
-            div.box { p { "No services yet." } p { "Or run " code { "keycroft service add slurm" } } }
+            div.notice { p { "No services yet." } p { "Or run " code { "keycroft service add slurm" } } }
         } @else {
-            table {
+            table.list {
                 thead { tr { th { "Name" } th { "Permissions" } th { "API keys" } th { "Last asked" } th { "Added" } } }
                 tbody {
                     @for facts in services {
                         tr {
-                            th { a href={ "/admin/services/" (facts.service.name) } { (facts.service.name) } }
-                            td data-l="Permissions" { (facts.service.permissions) }
-                            td data-l="API keys" { (facts.api_keys) }
-                            td data-l="Last asked" { (time_or_never(facts.last_asked_at, frame.now)) }
-                            td data-l="Added" { (time(facts.service.created_at, frame.now)) }
+                            th.name scope="row" { a href={ "/admin/services/" (facts.service.name) } { (facts.service.name) } }
+                            td data-label="Permissions" { (facts.service.permissions) }
+                            td data-label="API keys" { (facts.api_keys) }
+                            td data-label="Last asked" { (time_or_never(facts.last_asked_at, frame.now)) }
+                            td data-label="Added" { (time(facts.service.created_at, frame.now)) }
                         }
                     }
                 }
@@ -74,14 +74,14 @@ pub fn show(frame: &Frame, facts: &ServiceFacts, by_role: &ByRole) -> Markup {
     let service = &facts.service;
     let path = format!("/admin/services/{}", service.name);
     let buttons = html! {
-        a.btn.go href={ (path) "/api-keys" } { "API keys (" (facts.api_keys) ")" }
-        a.btn href={ (path) "/edit" } { "Edit" }
-        a.btn.no href={ (path) "/delete" } { "Delete" }
+        a.button.primary href={ (path) "/api-keys" } { "API keys (" (facts.api_keys) ")" }
+        a.button href={ (path) "/edit" } { "Edit" }
+        a.button.danger href={ (path) "/delete" } { "Delete" }
     };
     let url = &frame.public_url;
     let content = html! {
         (heading(&service.name, &buttons))
-        dl {
+        dl.facts {
             dt { "Its permissions" } dd { (full(&service.permissions)) }
             dt { "Every member has" } dd { (full(&by_role.member)) }
             dt { "Every admin has" } dd { (full(&by_role.admin)) small { "Others have what they are given, user by user." } }
@@ -148,7 +148,7 @@ pub fn delete(frame: &Frame, view: &ServiceDelete) -> Markup {
     let content = html! {
         h1 { (title) "?" }
         (summary(&view.input))
-        div.box.warn {
+        div.notice.warn {
             p { "Its " (view.facts.api_keys) " API keys end: the service can ask no more. Last asked: " (time_or_never(view.facts.last_asked_at, frame.now)) "." }
             p { (view.carriers) " credentials of others lose its permissions at once." }
         }

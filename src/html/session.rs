@@ -28,7 +28,7 @@ pub fn list(frame: &Frame, view: &SessionList) -> Markup {
         p.lead { "Browsers in which you are signed in. Sign out what you do not recognise: it is out at its next click." }
         form method="post" action="/sessions/delete" {
             (hidden("form_token", &frame.form_token))
-            table {
+            table.list {
                 thead { tr { th { "Device" } th { "Address" } th { "Signed in" } th { "Last active" } th { "Expires" } th { "Actions" } } }
                 tbody { @for record in &view.rows { (row(frame, record, record.id == view.current)) } }
             }
@@ -51,15 +51,15 @@ fn row(frame: &Frame, record: &Record, is_current: bool) -> Markup {
         .map_or(record.created_at, |last| last.at);
     html! {
         tr {
-            th { b { bdi { (device) } } @if is_current { " " (badge("ok", "This device")) } small { (record.id) } }
-            td data-l="Address" {
+            th.name scope="row" { b { bdi { (device) } } @if is_current { " " (badge("ok", "This device")) } small { (record.id) } }
+            td data-label="Address" {
                 @match record.address { Some(address) => (address), None => { "unknown" } }
                 @if let Some(address) = used_from { small { "last from " (address) } }
             }
-            td data-l="Signed in" { (time(record.created_at, now)) }
-            td data-l="Last active" { (time(active, now)) }
-            td data-l="Expires" { (when::end(record.expires_at, now)) }
-            td { button.no name="id" value=(record.id) aria-label={ "Sign out " (device) @if is_current { ", this device" } } { "Sign out" } }
+            td data-label="Signed in" { (time(record.created_at, now)) }
+            td.when.from data-label="Active" { (time(active, now)) }
+            td.when data-label="Expires" { (when::end(record.expires_at, now)) }
+            td { button.danger name="id" value=(record.id) aria-label={ "Sign out " (device) @if is_current { ", this device" } } { "Sign out" } }
         }
     }
 }

@@ -15,12 +15,12 @@ pub(super) fn panel(
 ) -> Markup {
     let url = &frame.public_url;
     html! {
-        div.box.warn data-once {
+        div.notice.warn data-once {
             p { b { "This is the only time the " (what) " is shown." } " keycroft keeps a hash of it and cannot show it again." }
             label for="secret" { "Your " (what) }
             input.secret #secret type="text" readonly value=(secret) data-copy=(what) autocomplete="off" spellcheck="false";
-            div.one { input #saved type="checkbox" data-saved; label for="saved" { "I have saved it" } }
-            div.act { a.btn.go href=(go_on) { (go_on_words) } }
+            div.choice { input #saved type="checkbox" data-saved; label for="saved" { "I have saved it" } }
+            div.actions { a.button.primary href=(go_on) { (go_on_words) } }
         }
         h2 { "Use it" }
         (paste("Environment", "the line for the environment", &format!("export KEYCROFT_TOKEN={secret}")))
@@ -47,9 +47,9 @@ pub(super) fn already(what: &str, list: &str, thing: Option<(&str, &str)>) -> Ma
             // What has a page of its own can be rotated there; the others live shortly.
             @if thing.is_some() { "rotate the " (what) ", which gives it a new one." } @else { "delete the " (what) " and make another." }
         }
-        div.act {
-            @if let Some((path, name)) = thing { a.btn.go href=(path) { "Open " bdi { (name) } } }
-            a.btn href=(list) { "Back to the list" }
+        div.actions {
+            @if let Some((path, name)) = thing { a.button.primary href=(path) { "Open " bdi { (name) } } }
+            a.button href=(list) { "Back to the list" }
         }
     }
 }

@@ -35,8 +35,8 @@ pub struct SignIn {
 pub fn sign_in(frame: &Outside, view: &SignIn) -> Markup {
     let content = html! {
         h1 { "Sign in" }
-        @if let Some(problem) = &view.problem { div.box.bad role="alert" { p { (problem) } } }
-        @if view.kept.is_some() { div.box.warn { p { "Your session has ended. Sign in, and the form you were in goes on where it was." } } }
+        @if let Some(problem) = &view.problem { div.notice.bad role="alert" { p { (problem) } } }
+        @if view.kept.is_some() { div.notice.warn { p { "Your session has ended. Sign in, and the form you were in goes on where it was." } } }
         (summary(&view.input))
         form method="post" action="/login" {
             (hidden("form_token", &frame.form_token))
@@ -47,7 +47,7 @@ pub fn sign_in(frame: &Outside, view: &SignIn) -> Markup {
             }
             (Field::text("username").verbatim().autocomplete("username").required().show(&view.input))
             (Field::password("password", "current-password").show(&view.input))
-            div.act { button.go { "Sign in" } }
+            div.actions { button.primary { "Sign in" } }
         }
         p.lead { "No account, or the password forgotten? Ask an admin for a link." }
     };
@@ -73,11 +73,11 @@ pub fn go_on(frame: &Frame, kept: &SavedForm) -> Markup {
         p.lead { "You are signed in again, and your form is still here. Passwords have to be typed again." }
         @let shown: Vec<&(String, String)> = kept.fields.iter().filter(|(name, value)| is_shown(name, value)).collect();
         @if !shown.is_empty() {
-            dl { @for (name, value) in shown { dt { (super::form::label(name)) } dd { bdi { (value) } } } }
+            dl.facts { @for (name, value) in shown { dt { (super::form::label(name)) } dd { bdi { (value) } } } }
         }
         (post(frame, &kept.action, &html! {
             (hidden_fields(&kept.fields))
-            div.act { button.go { "Send the form" } a.btn href="/" { "Leave it" } }
+            div.actions { button.primary { "Send the form" } a.button href="/" { "Leave it" } }
         }))
     };
     page(frame, Section::None, "Go on where you were", &content)
@@ -113,7 +113,7 @@ pub fn set_up(frame: &Outside, view: &ByCode) -> Markup {
             (Field::text("username").verbatim().autocomplete("username").required().help("Also the login name on hosts: a-z, 0-9, _, . and -, beginning with a letter.").show(input))
             (name.show(input))
             (new_password("password", input))
-            div.act { button.go { "Create admin" } }
+            div.actions { button.primary { "Create admin" } }
         }
     };
     outside(frame, &input.title("Set up"), &content)
@@ -172,7 +172,7 @@ fn by_code(
                 input type="text" name="username" value=(username) autocomplete="username" readonly hidden;
             }
             (new_password("password", input))
-            div.act { button.go { (act) } }
+            div.actions { button.primary { (act) } }
         }
     };
     outside(frame, &input.title(title), &content)
@@ -209,7 +209,7 @@ pub fn password_demand(frame: &Frame, view: &PasswordDemand) -> Markup {
             (hidden_fields(&view.kept.fields))
             input type="text" name="username_shown" value=(frame.username) autocomplete="username" readonly hidden;
             (Field::password("current_password", "current-password").show(&view.input))
-            div.act { button.go { "Go on" } a.btn href=(view.cancel) { "Cancel" } }
+            div.actions { button.primary { "Go on" } a.button href=(view.cancel) { "Cancel" } }
         }))
     };
     page(
@@ -225,7 +225,7 @@ pub fn note(frame: &Outside, title: &str, text: &str) -> Markup {
     let content = html! {
         h1 { (title) }
         p.lead { (text) }
-        div.act { a.btn.go href="/login" { "Sign in" } }
+        div.actions { a.button.primary href="/login" { "Sign in" } }
     };
     outside(frame, title, &content)
 }

@@ -91,16 +91,16 @@ pub struct SshKeyEdit {
 /// `/ssh-keys`.
 pub fn list(frame: &Frame, view: &SshKeyList) -> Markup {
     let content = html! {
-        (heading("SSH keys", &html! { a.btn.go href="/ssh-keys/new" { "Add SSH key" } }))
+        (heading("SSH keys", &html! { a.button.primary href="/ssh-keys/new" { "Add SSH key" } }))
         p.lead { "A public key here opens your login on every active host, at the next login, and on every host that is added later." }
         @if view.rows.is_empty() {
-            div.box {
+            div.notice {
                 p { "No SSH keys yet: add one and you can log in to every host you may use." }
-                div.act { a.btn.go href="/ssh-keys/new" { "Add SSH key" } }
+                div.actions { a.button.primary href="/ssh-keys/new" { "Add SSH key" } }
                 p { "Or run " code { "keycroft ssh-key add ~/.ssh/id_ed25519.pub" } }
             }
         } @else {
-            table {
+            table.list {
                 thead { tr { th { "Name" } th { "Status" } th { "Fingerprint" } th { "Expires" } th { "Last used" } th { "Added" } th { "Actions" } } }
                 tbody { @for key in &view.rows { (row(key, frame.now)) } }
             }
@@ -116,13 +116,13 @@ fn row(key: &SshKeyFacts, now: Time) -> Markup {
     let options = option_names(&key.options);
     html! {
         tr {
-            th { a href=(own) { (key.name) } small { (kind(key)) @if !key.comment.is_empty() { " · " bdi { (key.comment) } } @if !options.is_empty() { " · " (options) } } }
+            th.name scope="row" { a href=(own) { (key.name) } small { (kind(key)) @if !key.comment.is_empty() { " · " bdi { (key.comment) } } @if !options.is_empty() { " · " (options) } } }
             td { (pill(key, now)) }
-            td data-l="Fingerprint" { code { (key.fingerprint) } }
-            td data-l="Expires" { (when::end(key.expires_at, now)) }
-            td data-l="Last used" { (last_used(key, now)) }
-            td data-l="Added" { (time(key.created_at, now)) }
-            td.a {
+            td data-label="Fingerprint" { code { (key.fingerprint) } }
+            td.when data-label="Expires" { (when::end(key.expires_at, now)) }
+            td.when.from data-label="Used" { (last_used(key, now)) }
+            td data-label="Added" { (time(key.created_at, now)) }
+            td.actions.keep {
                 a href={ (own) ".pub" } data-copy=[text] aria-label={ "Copy " (key.name) } { "Copy" }
                 a href={ (own) "/delete" } aria-label={ "Delete " (key.name) } { "Delete" }
             }
@@ -314,10 +314,10 @@ fn public_key(input: &Input, present: &str, help: &str) -> Markup {
 pub fn show(frame: &Frame, view: &SshKeyPage) -> Markup {
     let (key, now) = (&view.key, frame.now);
     let own = format!("/ssh-keys/{}", key.id);
-    let buttons = html! { a.btn href={ (own) "/edit" } { "Edit" } a.btn.no href={ (own) "/delete" } { "Delete" } };
+    let buttons = html! { a.button href={ (own) "/edit" } { "Edit" } a.button.danger href={ (own) "/delete" } { "Delete" } };
     let content = html! {
         (heading(&key.name, &buttons))
-        dl {
+        dl.facts {
             dt { "Status" } dd { (pill(key, now)) }
             dt { "Type" } dd { (kind(key)) " " small { code { (key.key_type) } } }
             dt { "Fingerprint" } dd { code { (key.fingerprint) } }
@@ -389,7 +389,7 @@ pub fn delete(frame: &Frame, key: &SshKeyFacts) -> Markup {
     let path = format!("/ssh-keys/{}", key.id);
     let content = html! {
         h1 { "Delete " bdi { (key.name) } "?" }
-        div.box.warn {
+        div.notice.warn {
             @match &key.used {
                 Some(used) => p { "Last used " (time(used.at, frame.now)) " on " (used.host) "." }
                 None => p { "No host has reported a login with it." }

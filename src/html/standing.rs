@@ -114,7 +114,7 @@ pub(super) fn pill(record: &Record, now: Time) -> Markup {
 
 /// A word in a border; `class` is ok, warn, bad or dim.
 pub(super) fn badge(class: &str, word: &str) -> Markup {
-    html! { b class=(class) { (word) } }
+    html! { b class={ "pill " (class) } { (word) } }
 }
 
 /// The word, and what belongs to it: until when the old secret is good.

@@ -65,16 +65,16 @@ pub(super) fn pager(pager: &Pager, path: &str, pairs: &[(&str, &str)]) -> Markup
             is_first: true,
         } => html! {},
         Pager::Page { page, pages } => html! {
-            div.act {
-                @if *page > 1 { a.btn href=(with("page", &(page - 1).to_string())) { "Previous page" } }
+            div.actions {
+                @if *page > 1 { a.button href=(with("page", &(page - 1).to_string())) { "Previous page" } }
                 span { "Page " (page) " of " (pages) }
-                @if page < pages { a.btn href=(with("page", &(page + 1).to_string())) { "Next page" } }
+                @if page < pages { a.button href=(with("page", &(page + 1).to_string())) { "Next page" } }
             }
         },
         Pager::Log { older, is_first } => html! {
-            div.act {
-                @if !is_first { a.btn href=(address(path, pairs)) { "Newest" } }
-                @if let Some(older) = older { a.btn href=(with("after", older)) { "Older" } }
+            div.actions {
+                @if !is_first { a.button href=(address(path, pairs)) { "Newest" } }
+                @if let Some(older) = older { a.button href=(with("after", older)) { "Older" } }
             }
         },
     }

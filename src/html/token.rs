@@ -61,16 +61,16 @@ pub struct TokenDelete {
 /// `/tokens`.
 pub fn list(frame: &Frame, view: &TokenList) -> Markup {
     let content = html! {
-        (heading("Tokens", &html! { a.btn.go href="/tokens/new" { "Generate token" } }))
+        (heading("Tokens", &html! { a.button.primary href="/tokens/new" { "Generate token" } }))
         p.lead { "Short-lived, for the command line. Most people do not need this page: run " code { "keycroft login " (frame.public_url) } "." }
         @if view.rows.is_empty() {
-            div.box {
+            div.notice {
                 p { "No tokens: the command line makes one when you log in with it." }
-                div.act { a.btn.go href="/tokens/new" { "Generate token" } }
+                div.actions { a.button.primary href="/tokens/new" { "Generate token" } }
                 p { "Or run " code { "keycroft token create" } }
             }
         } @else {
-            table {
+            table.list {
                 thead { tr { th { "Name" } th { "Status" } th { "Made by" } th { "Expires" } th { "Last used" } th { "Created" } th { "Actions" } } }
                 tbody { @for row in &view.rows { (list_row(frame, view, row)) } }
             }
@@ -84,16 +84,16 @@ fn list_row(frame: &Frame, view: &TokenList, row: &TokenRow) -> Markup {
     let (record, now) = (&row.record, frame.now);
     html! {
         tr {
-            th {
+            th.name scope="row" {
                 b { bdi { (record.name) } }
                 small { (hint(Form::Credential(record.kind), record.id)) br; (permission::brief(&record.permissions, &view.offered)) }
             }
             td { (standing::cell(record, now)) }
-            td data-l="Made by" { bdi { (row.created_by) } }
-            td data-l="Expires" { (when::end(record.expires_at, now)) }
-            td data-l="Last used" { (last_use(record.last_use.as_ref(), now)) }
-            td data-l="Created" { (time(record.created_at, now)) }
-            td.a { a href={ "/tokens/" (record.id) "/delete" } aria-label={ "Delete " (record.name) } { "Delete" } }
+            td data-label="Made by" { bdi { (row.created_by) } }
+            td.when data-label="Expires" { (when::end(record.expires_at, now)) }
+            td.when.from data-label="Used" { (last_use(record.last_use.as_ref(), now)) }
+            td data-label="Created" { (time(record.created_at, now)) }
+            td.actions.keep { a href={ "/tokens/" (record.id) "/delete" } aria-label={ "Delete " (record.name) } { "Delete" } }
         }
     }
 }

@@ -111,16 +111,16 @@ pub struct UserEnd {
 /// `/admin/users`.
 pub fn list(frame: &Frame, view: &UserList) -> Markup {
     let content = html! {
-        (heading("Users", &html! { a.btn.go href="/admin/new-user" { "Add user" } }))
+        (heading("Users", &html! { a.button.primary href="/admin/new-user" { "Add user" } }))
         form.bar method="get" action="/admin/users" {
             label { "Name" input type="search" name="text" value=(view.text); }
             button { "Filter" }
-            @if !view.text.is_empty() { a.btn href="/admin/users" { "Clear" } }
+            @if !view.text.is_empty() { a.button href="/admin/users" { "Clear" } }
         }
         @if view.rows.is_empty() {
             p { "Nobody matches. " a href="/admin/users" { "Clear the filter" } }
         } @else {
-            table {
+            table.list {
                 thead { tr { th { "User" } th { "Status" } th { "Role" } th { "API keys" } th { "Tokens" } th { "Sessions" } th { "SSH keys" } th { "Last active" } th { "Since" } } }
                 tbody { @for row in &view.rows { (list_row(row, frame.now)) } }
             }
@@ -134,15 +134,15 @@ fn list_row(row: &UserRow, now: Time) -> Markup {
     let user = &row.user;
     html! {
         tr {
-            th { a href={ "/admin/users/" (user.username) } { (user.username) } small { bdi { (user.display_name) } } }
+            th.name scope="row" { a href={ "/admin/users/" (user.username) } { (user.username) } small { bdi { (user.display_name) } } }
             td { (pill(user)) }
-            td data-l="Role" { (user.role) }
-            td data-l="API keys" { (row.api_keys) }
-            td data-l="Tokens" { (row.tokens) }
-            td data-l="Sessions" { (row.sessions) }
-            td data-l="SSH keys" { (row.ssh_keys) }
-            td data-l="Last active" { (time_or_never(row.last_active_at, now)) }
-            td data-l="Since" { (time(user.created_at, now)) }
+            td data-label="Role" { (user.role) }
+            td data-label="API keys" { (row.api_keys) }
+            td data-label="Tokens" { (row.tokens) }
+            td data-label="Sessions" { (row.sessions) }
+            td data-label="SSH keys" { (row.ssh_keys) }
+            td.when.from data-label="Active" { (time_or_never(row.last_active_at, now)) }
+            td data-label="Since" { (time(user.created_at, now)) }
         }
     }
 }
@@ -194,12 +194,12 @@ pub fn link(frame: &Frame, view: &OneTimeLink<'_>) -> Markup {
     let content = html! {
         h1 { (title) }
         p.lead { "For " b { (view.username) } ". It works once, until " (utc(view.expires_at)) " (" (time(view.expires_at, frame.now)) "): whoever opens it may " (what) "." }
-        div.box.warn data-once {
+        div.notice.warn data-once {
             p { b { "This is the only time the link is shown." } " Pass it on by a way that only this person reads." }
             label for="secret" { "The link" }
             input.secret #secret type="text" readonly value=(view.url) data-copy="the link" autocomplete="off" spellcheck="false";
-            div.one { input #saved type="checkbox" data-saved; label for="saved" { "I have passed it on" } }
-            div.act { a.btn.go href={ "/admin/users/" (view.username) } { "Go to the user" } }
+            div.choice { input #saved type="checkbox" data-saved; label for="saved" { "I have passed it on" } }
+            div.actions { a.button.primary href={ "/admin/users/" (view.username) } { "Go to the user" } }
         }
     };
     page(frame, Section::Users, title, &content)
@@ -212,7 +212,7 @@ pub fn link_already_made(frame: &Frame, username: &str) -> Markup {
         h1 { "Already made" }
         p.lead { "This form was sent before. The link for " b { (username) } " was made then, and cannot be shown again; no second one was made." }
         p { "If you did not pass it on, make a new one: the one before ends with it." }
-        div.act { a.btn.go href=(path) { "Go to the user" } }
+        div.actions { a.button.primary href=(path) { "Go to the user" } }
     };
     page(frame, Section::Users, "Already made", &content)
 }
@@ -225,7 +225,7 @@ pub fn show(frame: &Frame, view: &UserPage) -> Markup {
     let content = html! {
         (heading(user.username.as_str(), &buttons(frame, view, &path)))
         (summary(&view.input))
-        dl {
+        dl.facts {
             dt { "Status" } dd { (pill(user)) @if let Some(at) = user.disabled_at { small { "since " (utc(at)) } } }
             dt { "Name" } dd { bdi { (user.display_name) } }
             dt { "Groups" } dd { @if view.groups.is_empty() { "None" } @else { (view.groups.join(", ")) } }
@@ -260,8 +260,8 @@ fn buttons(frame: &Frame, view: &UserPage, path: &str) -> Markup {
         @if view.removable == Removable::Yes {
             @if view.user.is_enabled() { (button(frame, &format!("{path}/disable"), None, "Disable")) }
             @else { (button(frame, &format!("{path}/enable"), None, "Enable")) }
-            a.btn.no href={ (path) "/offboard" } { "Offboard" }
-            a.btn.no href={ (path) "/delete" } { "Delete" }
+            a.button.danger href={ (path) "/offboard" } { "Offboard" }
+            a.button.danger href={ (path) "/delete" } { "Delete" }
         } @else {
             span { "The last admin can't be demoted, disabled or deleted." }
         }
@@ -278,7 +278,7 @@ fn change(frame: &Frame, view: &UserPage, path: &str) -> Markup {
         @if !grants.is_empty() {
             (form::group("permissions", "Granted beyond the role", input, &singles(input, &grants, &user.granted)))
         }
-        div.act { button { "Save" } }
+        div.actions { button { "Save" } }
     };
     html! {
         (post(frame, &format!("{path}/edit"), &form))
@@ -293,7 +293,7 @@ fn holdings(holdings: &Holdings, frame: &Frame, own: &str, path: Option<&str>) -
     }
     let now = frame.now;
     let end = |kind: &str, id: &str, name: &str, word: &str| {
-        html! { @if let Some(path) = path { td { button.no formaction={ (path) "/" (kind) "/" (id) "/delete" } aria-label={ (word) " " (name) } { (word) } } } }
+        html! { @if let Some(path) = path { td { button.danger formaction={ (path) "/" (kind) "/" (id) "/delete" } aria-label={ (word) " " (name) } { (word) } } } }
     };
     let credential = |record: &Record, kind: &str, word: &str| {
         let name = match record.kind {
@@ -302,15 +302,15 @@ fn holdings(holdings: &Holdings, frame: &Frame, own: &str, path: Option<&str>) -
         };
         html! {
             tr {
-                th {
+                th.name scope="row" {
                     @if record.kind == Kind::ApiKey { a href={ (own) "/api-keys/" (record.id) } { (name) } } @else { bdi { (name) } }
                     small { (record.kind) " · " (record.id) }
                 }
                 td { (standing::cell(record, now)) }
-                td data-l="Expires" { (when::end(record.expires_at, now)) }
-                td data-l="Last used" { (last_use(record.last_use.as_ref(), now)) }
+                td.when data-label="Expires" { (when::end(record.expires_at, now)) }
+                td.when.from data-label="Used" { (last_use(record.last_use.as_ref(), now)) }
                 @if record.kind == Kind::ApiKey && path.is_some() {
-                    td.a { a href={ (own) "/api-keys/" (record.id) "/delete" } aria-label={ "Delete " (name) } { "Delete" } }
+                    td.actions.keep { a href={ (own) "/api-keys/" (record.id) "/delete" } aria-label={ "Delete " (name) } { "Delete" } }
                 } @else {
                     (end(kind, record.id.as_str(), &name, word))
                 }
@@ -318,7 +318,7 @@ fn holdings(holdings: &Holdings, frame: &Frame, own: &str, path: Option<&str>) -
         }
     };
     let table = html! {
-        table {
+        table.list {
             thead { tr { th { "Name" } th { "Status" } th { "Expires" } th { "Last used" } @if path.is_some() { th { "Actions" } } } }
             tbody {
                 @for record in &holdings.api_keys { (credential(record, "api-keys", "Delete")) }
@@ -326,10 +326,10 @@ fn holdings(holdings: &Holdings, frame: &Frame, own: &str, path: Option<&str>) -
                 @for record in &holdings.sessions { (credential(record, "sessions", "Sign out")) }
                 @for key in &holdings.ssh_keys {
                     tr {
-                        th { bdi { (key.name) } small { "SSH key · " (key.fingerprint) } }
+                        th.name scope="row" { bdi { (key.name) } small { "SSH key · " (key.fingerprint) } }
                         td { @if key.expired { (badge("bad", "Expired")) } @else { (badge("ok", "Active")) } }
-                        td data-l="Expires" { (when::end(key.expires_at, now)) }
-                        td data-l="Last used" { @match &key.used { Some(used) => { (time(used.at, now)) small { "on " (used.host) } }, None => "Never" } }
+                        td.when data-label="Expires" { (when::end(key.expires_at, now)) }
+                        td.when.from data-label="Used" { @match &key.used { Some(used) => { (time(used.at, now)) small { "on " (used.host) } }, None => "Never" } }
                         (end("ssh-keys", key.id.as_str(), &key.name, "Delete"))
                     }
                 }

@@ -280,17 +280,15 @@ export async function all(site) {
     equal(download.suggestedFilename(), "keycroft-events.jsonl");
   });
 
-  await check("account: name, looks without a flash, password", async () => {
+  await check("account: name, theme, password", async () => {
     await page.goto("/account");
     await page.getByLabel("Display name").fill("Alice L.");
     await led(page, () => page.getByRole("button", { name: "Save name" }).click());
     equal(await page.getByLabel("Display name").inputValue(), "Alice L.");
-    await page.getByLabel("Dark").check();
-    await led(page, () => page.getByRole("button", { name: "Save theme" }).click());
-    equal(await page.locator("html").getAttribute("data-theme"), "dark");
-    equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(20, 23, 26)");
-    await page.getByLabel("As my system says").check();
-    await led(page, () => page.getByRole("button", { name: "Save theme" }).click());
+    await led(page, () => page.getByRole("button", { name: "Dark" }).click());
+    equal(await page.getByRole("button", { name: "Dark" }).getAttribute("aria-pressed"), "true");
+    equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(19, 22, 25)");
+    await led(page, () => page.getByRole("button", { name: "System" }).click());
     await page.getByLabel("Current password").fill(ALICE);
     await page.getByLabel("New password").fill(`${ALICE} now`);
     await led(page, () => page.getByRole("button", { name: "Change password" }).click());
@@ -466,9 +464,8 @@ export async function withoutScript(site) {
     }
     equal([await verify(site.url, second), await verify(site.url, token)], [401, 401]);
     await page.goto("/account");
-    await page.getByLabel("Dark").check();
-    await led(page, () => page.getByRole("button", { name: "Save theme" }).click());
-    equal(await page.locator("html").getAttribute("data-theme"), "dark");
+    await led(page, () => page.getByRole("button", { name: "Dark" }).click());
+    equal(await page.locator("meta[name=color-scheme]").getAttribute("content"), "dark");
     await press(page, "Sign out");
     equal(await heading(page), "You are signed out");
     await page.goto("/api-keys");

@@ -128,17 +128,17 @@ fn every_page_has_its_landmarks_one_heading_and_its_title() {
         assert_eq!(count("<a class=\"skip\" href=\"#main\">"), 1, "{name}");
         assert_eq!(count("<footer><a href=\"/help\">Help</a>"), 1, "{name}");
         assert!(
-            count(" · keycroft</title>") == 1
-                && count("<html lang=\"en\" data-theme=\"system\">") == 1,
+            count(" · Keycroft</title>") == 1
+                && count("<meta name=\"color-scheme\" content=\"light dark\">") == 1,
             "{name}"
         );
         let has_errors =
-            count("class=\"box bad\" role=\"alert\"") > 0 && count("aria-invalid=\"true\"") > 0;
+            count("class=\"notice bad\" role=\"alert\"") > 0 && count("aria-invalid=\"true\"") > 0;
         let says_so = page.markup.contains("<title>Error: ");
         assert!(says_so || !has_errors, "{name}");
         if count("<nav") == 1 {
             assert!(
-                count("Signed in as <a href=\"/account\">alice</a>") == 1,
+                count("<a class=\"end\" href=\"/account\">alice</a>") == 1,
                 "{name}"
             );
         }

@@ -1,10 +1,12 @@
 //! `/account`.
 
-use super::{Answer, again, cookie, done, form, frame, show};
+use super::sign_in::safe_path;
+use super::{Answer, again, cookie, done, form, frame, is_page, see_other, show};
 use crate::html::account::{self as pages, AccountPage};
 use crate::html::form::Input;
 use crate::html::layout::Theme;
 use crate::http::context::RequestContext;
+use crate::http::gate;
 use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::password::Password;
@@ -67,10 +69,11 @@ pub fn change_password(context: &RequestContext<'_>, caller: &Caller, input: Inp
     }
 }
 
+/// Sets the theme of this browser and returns to the page whose footer was used.
 pub fn choose_theme(context: &RequestContext<'_>, _: &Caller, input: Input) -> Answer {
     const SECONDS: u64 = 10 * 365 * 86_400;
     let theme = Theme::from_word(&form::filled(&input, "theme").unwrap_or_default());
-    let mut response = done("/account", "theme")?;
+    let mut response = see_other(page_before(context).unwrap_or("/account"));
     cookie::set(
         context,
         &mut response,
@@ -79,6 +82,18 @@ pub fn choose_theme(context: &RequestContext<'_>, _: &Caller, input: Input) -> A
         SECONDS,
     );
     Ok(response)
+}
+
+/// The path and query of the own page that the browser names in `Referer`.
+fn page_before<'a>(context: &'a RequestContext<'_>) -> Option<&'a str> {
+    let referer = context.request.header("Referer")?;
+    let host_at = referer.find("://")? + 3;
+    let path_at = host_at + referer[host_at..].find('/')?;
+    let (origin, path) = referer.split_at(path_at);
+    let is_shown = || is_page(path.split(['?', '#']).next().unwrap_or(path));
+    (gate::is_own_origin(context, origin) && is_shown())
+        .then_some(path)
+        .and_then(safe_path)
 }
 
 pub fn acknowledge_notice(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {

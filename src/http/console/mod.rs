@@ -106,7 +106,6 @@ fn flash(context: &RequestContext<'_>) -> Option<Flash> {
         "confirmed" => "Confirmed.",
         "removed" => "Removed.",
         "offboarded" => "Offboarded: the account is disabled and every credential is revoked.",
-        "theme" => "Looks saved.",
         "nothing-chosen" => {
             let sentence = "Nothing was chosen: tick the boxes of what is to go.";
             return Some(Flash::Failed(sentence.to_owned()));
@@ -402,14 +401,16 @@ fn page_above(path: &str) -> &str {
     fn above(path: &str) -> Option<&str> {
         path.rsplit_once('/').map(|(above, _)| above)
     }
-    let is_page = |path: &&str| {
-        let found = find("GET", path, Peer::Network);
-        found.is_ok_and(|(route, _)| matches!(route.needs, Needs::Page(_)))
-    };
     std::iter::successors(above(path), |path| above(path))
         .chain([path])
-        .find(is_page)
+        .find(|path| is_page(path))
         .unwrap_or("/")
+}
+
+/// Whether `path` is a page for signed-in users.
+fn is_page(path: &str) -> bool {
+    let found = find("GET", path, Peer::Network);
+    found.is_ok_and(|(route, _)| matches!(route.needs, Needs::Page(_)))
 }
 
 /// Shows a form again with what is wrong with it; what is no fault of the form goes on as it is.

@@ -31,7 +31,7 @@ fn members_are_refused_by_a_page_that_names_the_permission() {
             "{path}"
         );
         assert!(
-            page.has("Signed in as <a href=\"/account\">bob</a>"),
+            page.has("<a class=\"end\" href=\"/account\">bob</a>"),
             "{path}"
         );
         assert!(!page.has("Administration"), "{path}");

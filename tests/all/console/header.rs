@@ -122,5 +122,5 @@ fn people_get_pages_and_machines_problems() {
     // Pages of errors name who is signed in, as every page does.
     let mut bob = site.signed_in("bob");
     let page = bob.get("/nowhere");
-    assert!(page.has("Signed in as <a href=\"/account\">bob</a>"));
+    assert!(page.has("<a class=\"end\" href=\"/account\">bob</a>"));
 }

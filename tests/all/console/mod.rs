@@ -15,6 +15,7 @@ mod kept;
 mod key_of_user;
 mod lane;
 mod lock;
+mod look;
 pub mod markup;
 mod names;
 mod session;

@@ -1,0 +1,42 @@
+//! What stands around every page: the theme, the navigation, the focus.
+
+use super::site::Site;
+
+#[test]
+fn theme_button_sets_the_theme_and_stays_on_the_page() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    let page = alice.open("/api-keys?sort=name");
+    assert!(page.has("<meta name=\"color-scheme\" content=\"light dark\">"));
+    let form = page.form("/account/theme");
+    let fields = super::markup::encode(&form.set("theme", "dark").fields);
+    let own = "http://127.0.0.1:8420";
+    let mut press = |referer: &str| {
+        let headers = [
+            ("Content-Type", "application/x-www-form-urlencoded"),
+            ("Sec-Fetch-Site", "same-origin"),
+            ("Referer", referer),
+        ];
+        let answer = alice.send("POST", "/account/theme", &headers, &fields);
+        assert_eq!(answer.status, 303, "{referer}");
+        answer.header("Location").unwrap().to_owned()
+    };
+    assert_eq!(
+        press(&format!("{own}/api-keys?sort=name")),
+        "/api-keys?sort=name"
+    );
+    // A page that a form answered with, another site, and what is no page of ours.
+    for referer in [
+        &format!("{own}/device/approve"),
+        "https://evil.example/api-keys",
+        &format!("{own}//evil.example"),
+        &format!("{own}.evil.example/api-keys"),
+        own,
+        "",
+    ] {
+        assert_eq!(press(referer), "/account", "{referer}");
+    }
+    let page = alice.open("/api-keys");
+    assert!(page.has("<meta name=\"color-scheme\" content=\"dark\">"));
+    assert!(page.has("value=\"dark\" aria-pressed=\"true\""));
+}
