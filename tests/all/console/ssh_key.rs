@@ -8,7 +8,9 @@ const KEY: &str =
 /// The path of the only key.
 fn own(browser: &mut super::browser::Browser<'_>) -> String {
     let page = browser.open("/ssh-keys").text();
-    let (_, rest) = page.split_once(" scope=\"row\"><a href=\"/ssh-keys/").unwrap();
+    let (_, rest) = page
+        .split_once(" scope=\"row\"><a href=\"/ssh-keys/")
+        .unwrap();
     let (id, _) = rest.split_once('"').unwrap();
     format!("/ssh-keys/{id}")
 }
