@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal, stdout};
 use std::num::NonZeroUsize;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use clap::Args;
 
@@ -48,7 +50,7 @@ pub fn backup(arguments: &BackupArguments) -> Result<(), Failure> {
     let destination = match (&arguments.file, &arguments.into) {
         (_, Some(folder)) => {
             create_folder(folder)?;
-            folder.join(file_name(Clock::System.now()))
+            free_name(folder)
         }
         (Some(file), None) => file.clone(),
         (None, None) => return Err(Failure::new(USAGE, "pass FILE or --into FOLDER")),
@@ -83,6 +85,17 @@ pub fn backup(arguments: &BackupArguments) -> Result<(), Failure> {
         delete_older(folder, keep)?;
     }
     Ok(())
+}
+
+/// A name in `folder` that no backup has. Names are accurate to the second: the second backup of one second waits for the next.
+fn free_name(folder: &Path) -> PathBuf {
+    loop {
+        let path = folder.join(file_name(Clock::System.now()));
+        if fs::symlink_metadata(&path).is_err() {
+            return path;
+        }
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// The name of a backup made at `now`. Names sort by time.

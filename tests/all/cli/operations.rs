@@ -65,6 +65,16 @@ fn backup_into_folder_keeps_the_newest() {
 }
 
 #[test]
+fn backups_of_one_second_get_names_of_their_own() {
+    let lab = Lab::new();
+    for _ in 0..4 {
+        lab.good("backup --db keycroft.db --into backups");
+    }
+    let names: Vec<_> = fs::read_dir(lab.path("backups")).unwrap().collect();
+    assert_eq!(names.len(), 4, "{names:?}");
+}
+
+#[test]
 fn failed_backup_deletes_no_older_one() {
     let lab = Lab::new();
     fs::create_dir(lab.path("backups")).unwrap();
