@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-/// The text of a file: UTF-8, or UTF-16 when its byte order mark says so. `None` when it is neither.
+/// The text of a file: UTF-8, or UTF-16 if it has a byte order mark or every second byte is 0. `None` if it is neither.
 pub fn decode(bytes: &[u8]) -> Option<Zeroizing<String>> {
     let utf16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let units: Zeroizing<Vec<u16>> = Zeroizing::new(
@@ -18,6 +18,13 @@ pub fn decode(bytes: &[u8]) -> Option<Zeroizing<String>> {
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
         [0xef, 0xbb, 0xbf, rest @ ..] => std::str::from_utf8(rest).ok().map(str::to_owned),
+        // No text has a NUL character, so this is UTF-16 without a mark, as some editors write it.
+        [_, 0, ..] if bytes.iter().skip(1).step_by(2).all(|byte| *byte == 0) => {
+            utf16(bytes, u16::from_le_bytes)
+        }
+        [0, _, ..] if bytes.iter().step_by(2).all(|byte| *byte == 0) => {
+            utf16(bytes, u16::from_be_bytes)
+        }
         bytes => std::str::from_utf8(bytes).ok().map(str::to_owned),
     };
     text.map(Zeroizing::new)
@@ -50,7 +57,15 @@ mod tests {
         for bytes in [text.as_bytes(), &little, &big, &marked] {
             assert_eq!(decode(bytes).unwrap().as_str(), text);
         }
-        for bytes in [b"\xff\xfea".as_slice(), b"\xff\xfe\x00\xd8", b"\xe4"] {
+        for (bytes, text) in [(b"k\0c\0", "kc"), (b"\0k\0c", "kc")] {
+            assert_eq!(decode(bytes).unwrap().as_str(), text, "{bytes:?}");
+        }
+        for bytes in [
+            b"k\0c".as_slice(),
+            b"\xff\xfea",
+            b"\xff\xfe\x00\xd8",
+            b"\xe4",
+        ] {
             assert!(decode(bytes).is_none(), "{bytes:?}");
         }
     }
