@@ -1,11 +1,11 @@
-//! Notices to a person about acts of others on their account. Shown until the person confirms them.
+//! Notices to a person about acts of others on their account, shown until the person confirms them.
 
 use super::event::Action;
 use super::secret::Id;
 use super::time::Time;
 use super::user::UserId;
 
-/// An act of an admin or the operator on somebody's account.
+/// An act of an admin or the operator on another person's account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountNotice {
     pub id: Id,
@@ -19,7 +19,7 @@ pub struct AccountNotice {
     pub target_kind: String,
     pub target_id: String,
     pub target_name: String,
-    /// Pairs of the event: field and value.
+    /// Fields and values of the event.
     pub before: Vec<(String, String)>,
     pub after: Vec<(String, String)>,
     pub acknowledged_at: Option<Time>,
@@ -27,11 +27,11 @@ pub struct AccountNotice {
     pub acknowledged_by: Option<Id>,
 }
 
-/// The role in which the actor acted.
+/// The role of the actor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoticeActor {
     Admin,
-    /// The owner of the database.
+    /// The owner of the database, or root.
     Operator,
 }
 
@@ -43,15 +43,15 @@ impl NoticeActor {
         }
     }
 
-    /// Reads what [`NoticeActor::as_str`] wrote.
+    /// Parses the result of [`NoticeActor::as_str`].
     pub fn parse(text: &str) -> Option<Self> {
         let all = [Self::Admin, Self::Operator];
         all.into_iter().find(|one| one.as_str() == text)
     }
 }
 
-/// Returns whether an act of this kind on an account is shown to its person. Not shown: acts before the person has the
-/// account, and its deletion.
+/// Returns whether an act of this kind is shown to the owner of the account. Acts before the person has the account,
+/// and its deletion, are not.
 pub const fn is_shown(action: Action) -> bool {
     !matches!(
         action,
@@ -106,7 +106,7 @@ impl AccountNotice {
     }
 }
 
-/// " from X to Y", when the event has both.
+/// " from X to Y", if the event has both.
 fn change(notice: &AccountNotice, field: &str) -> String {
     match (value(&notice.before, field), value(&notice.after, field)) {
         (Some(before), Some(after)) if !before.is_empty() && !after.is_empty() => {

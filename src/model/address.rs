@@ -1,24 +1,24 @@
-//! Network addresses: lists of allowed_addresses that a credential may be used from.
+//! Network addresses: the addresses from which a credential may be used.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
-/// Most allowed_addresses in one list.
+/// Most networks in one list.
 pub const NETWORKS_MAX: usize = 32;
 
-/// The allowed_addresses a credential may be used from; an empty list allows every address.
+/// The addresses from which a credential may be used; an empty list allows every address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AllowedAddresses(Vec<IpNet>);
 
 impl AllowedAddresses {
-    /// Bytes beside the value itself, for caches with a limit.
+    /// Bytes on the heap, for caches with a limit.
     pub const fn heap_bytes(&self) -> usize {
         self.0.len() * size_of::<IpNet>()
     }
 
-    /// Parses a list of networks (`10.0.0.0/8`, `2001:db8::/32`) and single addresses; sorted, without repetition.
+    /// Parses networks (`10.0.0.0/8`, `2001:db8::/32`) and single addresses; sorted, without repetition.
     pub fn parse<T: AsRef<str>>(entries: &[T]) -> Result<Self, String> {
         if entries.len() > NETWORKS_MAX {
             return Err(format!("give at most {NETWORKS_MAX} networks"));
@@ -32,24 +32,24 @@ impl AllowedAddresses {
         Ok(Self(allowed_addresses))
     }
 
-    /// Reads what `to_string` wrote.
+    /// Parses the result of `to_string`.
     pub fn from_stored(text: &str) -> Result<Self, String> {
         let entries: Vec<&str> = text.split_ascii_whitespace().collect();
         Self::parse(&entries)
     }
 
-    /// Whether every address is allowed.
+    /// Returns whether every address is allowed.
     pub fn is_everywhere(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Whether `address` is allowed. An IPv4 address written as IPv6 is the IPv4 address.
+    /// Returns whether `address` is allowed. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn allow(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.is_empty() || self.0.iter().any(|network| network.contains(&address))
     }
 
-    /// Whether every address that this list allows is also allowed by `outer`.
+    /// Returns whether `outer` allows every address of this list.
     pub fn lie_within(&self, outer: &Self) -> bool {
         if outer.is_everywhere() {
             return true;
@@ -58,12 +58,12 @@ impl AllowedAddresses {
         !self.is_everywhere() && self.0.iter().all(contained)
     }
 
-    /// Some address that is allowed: the first of the first network; `None` when all are.
+    /// The first allowed address; `None` if all are allowed.
     pub fn first_address(&self) -> Option<IpAddr> {
         self.0.first().map(IpNet::network)
     }
 
-    /// Advice when this list is trusted as proxies and holds more than single addresses.
+    /// Advice about this list of trusted proxies, if it has more than single addresses.
     pub fn advice_as_proxies(&self) -> Option<String> {
         let wide = self
             .0
@@ -81,7 +81,7 @@ impl AllowedAddresses {
 }
 
 impl fmt::Display for AllowedAddresses {
-    /// The allowed_addresses with a space between them.
+    /// The networks separated by spaces.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (place, network) in self.0.iter().enumerate() {
             if place > 0 {
@@ -93,23 +93,23 @@ impl fmt::Display for AllowedAddresses {
     }
 }
 
-/// Advice when a peer that is not trusted sends forwarding headers.
+/// Advice about a peer that sends forwarding headers without being a trusted proxy.
 pub fn untrusted_forwarder_advice(peer: &str) -> String {
     format!(
         "{peer} sends X-Forwarded-For and is not trusted, so that its clients all have its address: if it is your proxy, start the server with --behind-proxy {peer}"
     )
 }
 
-/// Why a text is not accepted as a network.
+/// The reason why a text is rejected as a network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkError {
     /// Neither a network nor an address.
     Syntax,
-    /// Bits outside of the mask are set.
+    /// Bits outside the mask are set.
     HostBits(TwoMeanings),
 }
 
-/// What a network with bits outside of its mask may mean: the network without them, or something smaller.
+/// Two possible meanings of a network with bits outside its mask: the network without them, or a smaller one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TwoMeanings {
     wide: IpNet,
@@ -145,7 +145,7 @@ pub fn parse_network(text: &str) -> Result<IpNet, String> {
     })
 }
 
-/// As [`parse_network`], for callers with a sentence of their own.
+/// As [`parse_network`], with a typed error.
 pub fn read_network(text: &str) -> Result<IpNet, NetworkError> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(IpNet::from(address.to_canonical()));
@@ -155,7 +155,7 @@ pub fn read_network(text: &str) -> Result<IpNet, NetworkError> {
         IpNet::V6(six) => six.addr().to_ipv4_mapped(),
         IpNet::V4(_) => None,
     };
-    // A prefix length below 96 may be meant as IPv4's: ::ffff:10.0.0.0/8.
+    // A prefix length below 96 may be meant as one of IPv4: ::ffff:10.0.0.0/8.
     let (network, other) = match (four, written.prefix_len()) {
         (Some(four), length @ 96..) => (network_of(four, length - 96), None),
         (Some(four), length) => (written, Some(network_of(four, length.min(32)).trunc())),
@@ -273,7 +273,7 @@ mod tests {
         assert!(!allowed_addresses(&["0.0.0.0/0"]).lie_within(&outer));
     }
 
-    /// AllowedAddresses near one another, so that some lie within others.
+    /// Networks near one another, so that some lie within others.
     fn near() -> impl Strategy<Value = AllowedAddresses> {
         let four =
             (0..4_u8, 0..=2_u8, 0..=32_u8).prop_map(|(a, b, bits)| format!("10.{a}.{b}.0/{bits}"));
@@ -284,7 +284,7 @@ mod tests {
     }
 
     proptest! {
-        /// A child that lies within its parent, and a grandchild within the child, reach no address that the parent does not.
+        /// A child within its parent, and a grandchild within the child, reach no address outside the parent.
         #[test]
         fn within_is_never_beyond(
             lists in proptest::collection::vec(near(), 3),

@@ -21,7 +21,7 @@ impl ChainHead {
         }
     }
 
-    /// The place after `event`, if `event` with the hash `stored` follows this place.
+    /// The place after `event`, if `event` with the hash `stored` follows this one.
     pub fn followed_by(&self, event: &Event, stored: &Digest) -> Option<Self> {
         let hash = event.chained(&self.hash);
         (event.number == self.number + 1 && stored.matches(&hash)).then_some(Self {
@@ -30,12 +30,12 @@ impl ChainHead {
         })
     }
 
-    /// Whether both are the same place.
+    /// Returns whether both are the same place.
     pub fn is(&self, other: &Self) -> bool {
         self.number == other.number && self.hash.matches(&other.hash)
     }
 
-    /// Reads `NUMBER:HASH`.
+    /// Parses `NUMBER:HASH`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let parsed = text
             .trim()

@@ -1,4 +1,4 @@
-//! Who asks, and the permits without which nothing is written.
+//! The caller of a request, and the permits that every write needs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,16 +13,16 @@ use super::secret::{Form, Id, Presented};
 use super::time::Time;
 use super::user::{User, UserId};
 
-/// How long a typed password is good for dangerous acts.
+/// How long a confirmed password authorizes dangerous acts.
 pub const PASSWORD_WINDOW: Duration = Duration::from_secs(600);
 
-/// The subject of a request, with the permissions it has now.
+/// The caller of a request, with its present permissions.
 #[derive(Clone)]
 pub struct Caller {
     pub identity: Identity,
     pub power: Permissions,
     pub origin: Origin,
-    /// When it was checked: the one "now" of the request.
+    /// The one "now" of the request.
     pub now: Time,
 }
 
@@ -31,12 +31,12 @@ pub struct Caller {
 pub enum Identity {
     /// A valid credential, presented by its current or its previous secret.
     Credential(Arc<Credential>, SecretSlot),
-    /// The owner of the database, or root on the server: the control socket, or a command in process.
+    /// The owner of the database, or root on the server, through the control socket or in process.
     Operator { uid: u32 },
 }
 
 impl Caller {
-    /// The caller behind a credential that was found valid.
+    /// The caller with a valid credential.
     pub fn with_credential(
         credential: impl Into<Arc<Credential>>,
         slot: SecretSlot,
@@ -79,7 +79,7 @@ impl Caller {
         }
     }
 
-    /// Which of the credential's secrets was presented.
+    /// The slot of the presented secret.
     pub fn slot(&self) -> Result<SecretSlot, Error> {
         self.credential()?;
         match &self.identity {
@@ -98,10 +98,10 @@ impl Caller {
         (credential.kind == Kind::Session).then_some(credential.id)
     }
 
-    /// The user it belongs to.
+    /// The user who owns the credential.
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] for the operator, a service or a host, who have no things of a person.
+    /// [`Error::NotAllowed`] for the operator, a service or a host.
     pub fn user(&self) -> Result<&User, Error> {
         self.credential()?.owner.user().ok_or_else(|| {
             Error::NotAllowed(
@@ -121,7 +121,7 @@ impl Caller {
         }
     }
 
-    /// A permit to do `action`, which `permission` opens.
+    /// A permit for `action`, which needs `permission`.
     pub fn permit(&self, permission: BuiltinPermission, action: Action) -> Result<Permit, Error> {
         self.demand(permission)?;
         let right = match &self.identity {
@@ -140,7 +140,7 @@ impl Caller {
         ))
     }
 
-    /// The same for a dangerous act: first the permission, so that nobody types a password for what they may not do.
+    /// A permit for a dangerous act. Checks the permission first, so that nobody types a password in vain.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::PasswordNeeded`].
@@ -154,10 +154,10 @@ impl Caller {
         Ok(permit)
     }
 
-    /// Whether the act may be dangerous: at the console, a password must have been typed lately.
+    /// Requires a recently confirmed password for a dangerous act in the console.
     ///
     /// # Errors
-    /// [`Error::PasswordNeeded`] when it was not, or lies in the future.
+    /// [`Error::PasswordNeeded`] when it was not confirmed lately, or in the future.
     pub fn require_recent_password(&self) -> Result<(), Error> {
         let Identity::Credential(credential, _) = &self.identity else {
             return Ok(());
@@ -177,7 +177,7 @@ impl Caller {
         }
     }
 
-    /// The caller as the log names them.
+    /// The caller as an actor in the audit log.
     pub fn actor(&self) -> Actor {
         match &self.identity {
             Identity::Operator { .. } => Actor::operator(),
@@ -190,29 +190,29 @@ impl Caller {
     }
 }
 
-/// What opens a permit. Closed: there is no other way to write.
+/// The authorization behind a permit. The list is closed: there is no other way to write.
 pub(crate) enum Right {
-    /// A good credential with a permission; both are looked at again inside the transaction.
+    /// A valid credential with a permission; both are checked again inside the transaction.
     Permission {
         permission: BuiltinPermission,
         holder: Box<Caller>,
     },
-    /// A good host credential, looked at again inside the transaction: a host reports what it saw.
+    /// A valid host credential, checked again inside the transaction, for reports of a host.
     Host(Box<Caller>),
-    /// A password that was right; the user and the hash are looked at again inside the transaction.
+    /// A verified password; the user and the hash are checked again inside the transaction.
     Password { user: UserId, hash: String },
-    /// A secret, of which form, id and digest alone count: it may end itself.
+    /// A presented secret, identified by form, id and digest alone: it may revoke itself.
     Presented(Presented),
     /// A code, spent inside the transaction.
     Code {
         presented: Presented,
         purpose: Purpose,
     },
-    /// The owner of the file, at the command line or at the start of the server.
+    /// The owner of the database, on the command line or at the start of the server.
     Operator,
 }
 
-/// Leave to write once. The store writes it down as an event in the same transaction.
+/// A one-time authorization to write. The store records it as an event in the same transaction.
 pub struct Permit {
     pub(crate) actor: Actor,
     pub(crate) right: Right,
@@ -234,7 +234,7 @@ impl Permit {
         }
     }
 
-    /// For a host that reports what it saw.
+    /// For reports of a host.
     pub fn by_host(caller: &Caller, action: Action) -> Result<Self, Error> {
         match caller.credential()?.kind {
             Kind::Host => Ok(Self::new(
@@ -250,7 +250,7 @@ impl Permit {
         }
     }
 
-    /// For a user whose password was just found to match `hash`.
+    /// For a user whose password has just matched `hash`.
     pub fn by_password(
         user: &User,
         hash: String,
@@ -275,7 +275,7 @@ impl Permit {
         )
     }
 
-    /// For the revocation of a secret by its possession.
+    /// For the revocation of a presented secret.
     pub fn by_presented(presented: Presented, origin: Origin, now: Time) -> Result<Self, Error> {
         match presented.form {
             Form::Code => Err(Error::Unauthenticated {
@@ -297,7 +297,7 @@ impl Permit {
         }
     }
 
-    /// For a code, which is spent by the act.
+    /// For a code, which the act spends.
     pub fn by_code(
         presented: Presented,
         purpose: Purpose,
@@ -325,7 +325,7 @@ impl Permit {
         }
     }
 
-    /// For the owner of the file.
+    /// For the operator.
     pub fn by_operator(action: Action, now: Time) -> Self {
         Self::new(
             Actor::operator(),
@@ -336,7 +336,7 @@ impl Permit {
         )
     }
 
-    /// The same permit, for a request that names itself so as not to be hidden_fields out twice.
+    /// The same permit for a request with an `Idempotency-Key`.
     pub const fn once(mut self, once: Option<IdempotencyKey>) -> Self {
         self.once = once;
         self
@@ -430,7 +430,7 @@ mod tests {
             let refused = ask(Kind::Session, bad);
             assert!(matches!(refused, Err(Error::PasswordNeeded)), "{bad:?}");
         }
-        // Who holds a key has no password to type.
+        // An API key has no password to confirm.
         assert_eq!(ask(Kind::ApiKey, None).as_deref(), Ok("slurm"));
         let missing =
             caller(Kind::ApiKey, None).permit(BuiltinPermission::UsersWrite, Action::UserAdd);

@@ -1,4 +1,5 @@
-//! Codes: short-lived secrets spent by using them. Not credentials: each opens one act, a stated number of times.
+//! Codes: short-lived secrets that are spent by use. A code is not a credential: it authorizes one act, a limited
+//! number of times.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use super::secret::Id;
 use super::time::Time;
 use super::user::UserId;
 
-/// The act that a code opens.
+/// The act that a code authorizes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     SetUp,
@@ -41,7 +42,7 @@ impl Purpose {
             .find(|purpose| purpose.as_str() == word)
     }
 
-    /// How long such a code lives when nothing else is said.
+    /// The default lifetime of such a code.
     pub const fn lifetime(self) -> Duration {
         match self {
             Self::SetUp => Duration::from_secs(3_600),
@@ -51,7 +52,7 @@ impl Purpose {
         }
     }
 
-    /// The page that a link with such a code leads to, if one does.
+    /// The console page for a link with such a code, if there is one.
     pub const fn path(self) -> Option<&'static str> {
         match self {
             Self::SetUp => Some("/setup"),
@@ -62,12 +63,12 @@ impl Purpose {
     }
 }
 
-/// A code as it is stored.
+/// A stored code.
 #[derive(Debug, Clone)]
 pub struct Code {
     pub id: Id,
     pub purpose: Purpose,
-    /// Whom it concerns, for invitations and resets.
+    /// The invited user, or the one whose password is reset.
     pub user: Option<UserId>,
     pub uses_left: u32,
     pub expires_at: Time,

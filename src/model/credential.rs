@@ -1,4 +1,4 @@
-//! Bearer credentials: API keys, tokens, sessions and host credentials are one type, checked in one way.
+//! Bearer credentials. API keys, tokens, sessions and host credentials are one type with one check.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use super::service::{Service, ServiceId};
 use super::time::{Time, WantedEnd};
 use super::user::{Disabled, User, UserId};
 
-/// How a credential is born, what it is called and how long it lives.
+/// The kind of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
     ApiKey,
@@ -25,7 +25,7 @@ pub enum Kind {
 impl Kind {
     pub const ALL: [Self; 4] = [Self::ApiKey, Self::Token, Self::Session, Self::Host];
 
-    /// The letter in the secret's form.
+    /// The letter in the prefix of its secrets.
     pub const fn letter(self) -> u8 {
         match self {
             Self::ApiKey => b'a',
@@ -35,7 +35,7 @@ impl Kind {
         }
     }
 
-    /// The word on the wire and in the file.
+    /// The name on the wire and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ApiKey => "api-key",
@@ -49,7 +49,7 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
-    /// What people call it.
+    /// The name in sentences.
     pub const fn name(self) -> &'static str {
         match self {
             Self::ApiKey => "API key",
@@ -59,7 +59,7 @@ impl Kind {
         }
     }
 
-    /// Whether it is good as a bearer at the JSON API, `/verify` and introspection.
+    /// Returns whether it can be used as a bearer credential at the JSON API, `/verify` and introspection.
     pub const fn is_bearer(self) -> bool {
         match self {
             Self::ApiKey | Self::Token => true,
@@ -74,7 +74,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Scope a credential is, by row.
+/// The owner of a credential, by row number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum OwnerId {
     User(UserId),
@@ -82,7 +82,7 @@ pub enum OwnerId {
     Host(HostId),
 }
 
-/// Scope a credential is, as they are now. Shared, since one owner stands behind many credentials.
+/// The owner of a credential with its present state. Shared, since one owner may have many credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
     User(Arc<User>),
@@ -99,7 +99,7 @@ impl Owner {
         }
     }
 
-    /// The name by which others know the owner.
+    /// The public name of the owner.
     pub fn name(&self) -> &str {
         match self {
             Self::User(user) => user.username.as_str(),
@@ -108,7 +108,7 @@ impl Owner {
         }
     }
 
-    /// The name that people read.
+    /// The name for display.
     pub fn display_name(&self) -> &str {
         match self {
             Self::User(user) => &user.display_name,
@@ -124,7 +124,7 @@ impl Owner {
         }
     }
 
-    /// What the owner has now.
+    /// The owner's present permissions.
     pub fn permissions(&self) -> Permissions {
         match self {
             Self::User(user) => user.permissions(),
@@ -148,26 +148,27 @@ pub struct Previous {
     pub grace: Grace,
 }
 
-/// The grace period of a rotation: until when the previous secret is valid.
+/// The grace period of a rotation, in which the previous secret is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grace {
     /// The latest end.
     pub ends_at: Time,
-    /// `None`: it ends at [`Grace::ends_at`] alone.
+    /// `None`: it ends only at [`Grace::ends_at`].
     pub until_unused: Option<UntilUnused>,
 }
 
-/// A rotation that finishes itself: the previous secret expires once the new one has been used and the previous one has
-/// been quiet for a while.
+/// An early end of a grace period: the previous secret expires once the new one was used and the previous one was quiet
+/// for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UntilUnused {
     pub quiet: Duration,
-    /// The previous secret counts as quiet from here at the earliest.
+    /// The quiet time starts here at the earliest.
     pub rotated_at: Time,
 }
 
 impl Grace {
-    /// Whether the previous secret has expired at `now`, when the two secrets were last used at `current` and `previous`.
+    /// Returns whether the previous secret has expired at `now`, given the last uses of both secrets, `current` and
+    /// `previous`.
     pub fn is_over(&self, now: Time, current: Option<Time>, previous: Option<Time>) -> bool {
         if self.ends_at <= now {
             return true;
@@ -179,47 +180,47 @@ impl Grace {
         current.is_some() && quiet_since.after(quiet) <= now
     }
 
-    /// The earliest end that is possible when the previous secret is used at `now`.
+    /// The earliest possible end after a use of the previous secret at `now`.
     pub fn earliest_end(&self, now: Time) -> Time {
         let quiet = self.until_unused.map(|until| now.after(until.quiet));
         quiet.map_or(self.ends_at, |quiet| quiet.min(self.ends_at))
     }
 }
 
-/// SecretSlot of the two secrets of a rotating credential was presented.
+/// One of the two secrets of a rotating credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretSlot {
     Current,
     Previous,
 }
 
-/// What verification knows of a credential.
+/// A credential in the form that verification needs.
 #[derive(Clone)]
 pub struct Credential {
     pub id: Id,
     pub kind: Kind,
     pub owner: Owner,
-    /// As given; what it may do now is [`Credential::power`].
+    /// The permissions given to it. [`Credential::power`] are those it has now.
     pub permissions: Permissions,
     pub allowed_addresses: AllowedAddresses,
-    /// `None` once it was deleted.
+    /// `None` if it was deleted.
     pub digest: Option<Digest>,
     pub previous: Option<Previous>,
-    /// How often it was rotated.
+    /// The number of rotations so far.
     pub rotations: i64,
     pub created_at: Time,
     pub expires_at: Option<Time>,
     pub disabled: Disabled,
     pub ended: bool,
-    /// Whether it was once seen expired: then it stays so, whatever the clock says later.
+    /// True once it was seen expired. It then stays expired, even if the clock is set back.
     pub seen_expired: bool,
-    /// When its holder last typed a password (sessions alone).
+    /// The last password confirmation (sessions only).
     pub password_at: Option<Time>,
-    /// How long it may stay unused (sessions alone): as the policy was when it was created.
+    /// The idle timeout (sessions only), from the policy at its creation.
     pub idle_max: Option<Duration>,
 }
 
-/// Why a credential is not good now: the first link of the chain that fails.
+/// The reason why a credential is invalid: its first failed check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RejectReason {
     Ended,
@@ -232,14 +233,14 @@ pub enum RejectReason {
 /// One condition of validity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Check {
-    /// The reason to reject when it fails.
+    /// The reason for a rejection if it fails.
     pub reason: RejectReason,
-    /// `None`: it depends on an address that is unknown.
+    /// `None`: it depends on an unknown address.
     pub holds: Option<bool>,
 }
 
 impl RejectReason {
-    /// One sentence for the person or an admin who asks why.
+    /// One sentence for the owner or an admin.
     pub const fn sentence(self) -> &'static str {
         match self {
             Self::Ended => "It was deleted.",
@@ -254,7 +255,7 @@ impl RejectReason {
 }
 
 impl Credential {
-    /// The number of one of its secrets: how often the credential was rotated before it was created.
+    /// The number of one of its secrets: the number of rotations before its creation.
     pub const fn secret_number(&self, which: SecretSlot) -> i64 {
         match which {
             SecretSlot::Current => self.rotations,
@@ -262,8 +263,8 @@ impl Credential {
         }
     }
 
-    /// SecretSlot of its secrets `presented` is the digest of, at `now`. That a previous secret was not used for long is not
-    /// looked at: [`Grace::is_over`].
+    /// The slot of the secret with the digest `presented`, at `now`. Ignores the quiet time of the previous secret: see
+    /// [`Grace::is_over`].
     pub fn which(&self, presented: &Digest, now: Time) -> Option<SecretSlot> {
         if self.digest.is_some_and(|digest| digest.matches(presented)) {
             return Some(SecretSlot::Current);
@@ -277,7 +278,7 @@ impl Credential {
             .then_some(SecretSlot::Previous)
     }
 
-    /// The conditions of validity, in the order in which verification goes through them. `address` may be unknown.
+    /// The conditions of validity, in the order of verification. `address` may be unknown.
     pub fn checks(&self, now: Time, address: Option<IpAddr>) -> [Check; 5] {
         let allowed = &self.allowed_addresses;
         let in_allowed = if allowed.is_everywhere() {
@@ -309,17 +310,18 @@ impl Credential {
             .map_or(Ok(()), |check| Err(check.reason))
     }
 
-    /// Whether its end has come: at the very second of `expires_at` it is over.
+    /// Returns whether it has expired. It expires at the very second of `expires_at`.
     pub fn is_past_its_end(&self, now: Time) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
-    /// Whether it was unused for too long at `now`; `last_used_at`: `None` for never.
+    /// Returns whether it was unused for too long at `now`; `last_used_at`: `None` for never.
     pub fn is_idle(&self, last_used_at: Option<Time>, now: Time) -> bool {
         is_idle(self.idle_max, self.created_at, last_used_at, now)
     }
 
-    /// What it may do now: what it was given, and what its owner has now. A session may do all that its user may.
+    /// Its present permissions: those given to it that its owner has as well. A session has all permissions of its
+    /// user.
     pub fn power(&self) -> Permissions {
         match self.kind {
             Kind::ApiKey | Kind::Token => self.permissions.intersection(&self.owner.permissions()),
@@ -339,17 +341,17 @@ fn is_idle(
     idle_max.is_some_and(|most| since.after(most) <= now)
 }
 
-/// The last time a secret was used.
+/// The last use of a secret.
 #[derive(Debug, Clone)]
 pub struct LastUse {
     pub at: Time,
     pub address: Option<IpAddr>,
-    /// The program, or the service that asked.
+    /// The user agent, or the service that requested the verification.
     pub program: Option<String>,
 }
 
 impl LastUse {
-    /// The later of two uses; of two in one second `other`.
+    /// The later of two uses; `other` if both are in the same second.
     pub fn latest(one: Option<Self>, other: Option<Self>) -> Option<Self> {
         match (one, other) {
             (Some(one), Some(other)) if one.at > other.at => Some(one),
@@ -359,15 +361,15 @@ impl LastUse {
     }
 }
 
-/// Why a credential is over.
+/// The end of a credential.
 #[derive(Debug, Clone)]
 pub struct Ending {
     pub at: Time,
-    /// A word: `deleted`, `revoked`, `left`.
+    /// `deleted`, `revoked` or `left`.
     pub reason: String,
 }
 
-/// What lists and pages know of a credential: all but its digests.
+/// A credential for lists and pages: everything but its digests.
 #[derive(Debug, Clone)]
 pub struct Record {
     pub id: Id,
@@ -378,7 +380,7 @@ pub struct Record {
     pub permissions: Permissions,
     pub allowed_addresses: AllowedAddresses,
     pub created_at: Time,
-    /// The credential that made it.
+    /// The credential that created it.
     pub created_by: Option<Id>,
     /// The kind and name of that credential when it created this one, such as `token laptop`.
     pub created_by_name: Option<String>,
@@ -387,25 +389,25 @@ pub struct Record {
     pub seen_expired: bool,
     pub ended: Option<Ending>,
     pub rotated_at: Option<Time>,
-    /// How often it was rotated.
+    /// The number of rotations so far.
     pub rotations: i64,
-    /// The grace period of the last rotation, while there is a previous secret.
+    /// The grace period of the last rotation, if there is a previous secret.
     pub grace: Option<Grace>,
-    /// The latest use, whatever secret it was.
+    /// The latest use of any of its secrets.
     pub last_use: Option<LastUse>,
     /// The last use of the current secret.
     pub current_use: Option<LastUse>,
     /// The last use of the previous secret.
     pub previous_use: Option<LastUse>,
-    /// How long it may stay unused (sessions alone).
+    /// The idle timeout (sessions only).
     pub idle_max: Option<Duration>,
-    /// Of the program that signed in (sessions alone).
+    /// The user agent that signed in (sessions only).
     pub user_agent: Option<String>,
-    /// From where it signed in (sessions alone).
+    /// The client address of the sign-in (sessions only).
     pub address: Option<IpAddr>,
 }
 
-/// What a list says of a credential in one word.
+/// The state of a credential in lists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     Active,
@@ -441,13 +443,13 @@ impl Record {
         }
     }
 
-    /// Whether it was unused for too long.
+    /// Returns whether it was unused for too long.
     pub fn is_idle(&self, now: Time) -> bool {
         let last_used_at = self.last_use.as_ref().map(|last| last.at);
         is_idle(self.idle_max, self.created_at, last_used_at, now)
     }
 
-    /// A word that is another one after every change that an edit could overwrite.
+    /// A value that changes with everything that an edit could overwrite.
     pub fn version(&self) -> String {
         let end = self.expires_at.map_or(-1, Time::unix).to_be_bytes();
         let (permissions, allowed_addresses) = (
@@ -472,13 +474,13 @@ impl Record {
             .filter(|grace| !grace.is_over(now, current, previous))
     }
 
-    /// The latest date until which the previous secret is valid, if it is at `now`.
+    /// The latest expiration of the previous secret, if it is valid at `now`.
     pub fn grace_ends_at(&self, now: Time) -> Option<Time> {
         self.grace(now).map(|grace| grace.ends_at)
     }
 }
 
-/// What a new API key or token is made of; what is `None` is the caller's.
+/// The input for a new API key or token; `None` stands for the caller's own value.
 pub struct NewCredential {
     pub kind: Kind,
     pub name: Option<String>,
@@ -488,18 +490,18 @@ pub struct NewCredential {
     pub allowed_addresses: Option<AllowedAddresses>,
 }
 
-/// How an API key is to be rotated.
+/// The input for the rotation of an API key.
 #[derive(Debug, Clone, Copy)]
 pub struct Rotation {
     pub grace: WantedGrace,
-    /// `Unsaid`: the end stays.
+    /// `Unsaid`: the expiration stays.
     pub end: WantedEnd,
 }
 
-/// A grace period as it is requested: how long the old secret stays valid.
+/// A requested grace period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WantedGrace {
-    /// At most; zero revokes the old secret now.
+    /// The longest time; zero revokes the old secret now.
     at_most: Duration,
     quiet: Option<Duration>,
 }
@@ -509,13 +511,13 @@ impl WantedGrace {
     pub const MAX: Duration = Duration::from_secs(7 * 86_400);
     /// The shortest quiet time.
     pub const QUIET_MIN: Duration = Duration::from_secs(3_600);
-    /// The old secret is revoked now.
+    /// Revokes the old secret now.
     pub const NONE: Self = Self {
         at_most: Duration::ZERO,
         quiet: None,
     };
 
-    /// Keeps the old secret valid for `grace`; `None` when that is longer than 7 days.
+    /// A grace period of `grace`; `None` if longer than 7 days.
     pub fn lasting(grace: Duration) -> Option<Self> {
         (grace <= Self::MAX).then_some(Self {
             at_most: grace,
@@ -523,8 +525,8 @@ impl WantedGrace {
         })
     }
 
-    /// Keeps the old secret valid until the new one was used and the old one was not for `quiet`, for `at_most` at the
-    /// longest. `None` unless `1h <= quiet <= at_most <= 7d`.
+    /// A grace period that ends when the new secret was used and the old one was not for `quiet`, after `at_most` at
+    /// the latest. `None` unless `1h <= quiet <= at_most <= 7d`.
     pub fn until_unused(quiet: Duration, at_most: Duration) -> Option<Self> {
         let is_valid = Self::QUIET_MIN <= quiet && quiet <= at_most && at_most <= Self::MAX;
         is_valid.then_some(Self {
@@ -546,7 +548,7 @@ impl WantedGrace {
     }
 }
 
-/// A change to an API key; what is `None` stays.
+/// A change to an API key; `None` leaves a value as it is.
 #[derive(Default)]
 pub struct CredentialChange {
     pub name: Option<String>,
@@ -555,11 +557,11 @@ pub struct CredentialChange {
     pub permissions: Option<Permissions>,
     pub allowed_addresses: Option<AllowedAddresses>,
     pub disabled: Option<Disabled>,
-    /// What [`Record::version`] said when the change was thought of; another one now refuses it.
+    /// [`Record::version`] when the change was made. The change fails if it differs by now.
     pub version: Option<String>,
 }
 
-/// One day of a credential's use.
+/// The uses of a credential on one day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageDay {
     pub day: super::time::Day,

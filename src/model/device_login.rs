@@ -1,4 +1,4 @@
-//! A sign-in of the command line under way (RFC 8628): what the device shows, and what the person is asked.
+//! A pending login of the command line (RFC 8628).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,11 +8,11 @@ use super::secret::{Id, random_characters};
 use super::time::{Lifetime, Time};
 use super::user::UserId;
 
-/// No vowels, so that no words come out, and nothing that is taken for a digit (RFC 8628, 6.1).
+/// No vowels, so that no words come out, and no letters that look like digits (RFC 8628, 6.1).
 const LETTERS: &[u8; 20] = b"BCDFGHJKLMNPQRSTVWXZ";
 const LETTERS_COUNT: usize = 8;
 
-/// What a person types: eight letters, shown as `BCDF-GHJK`.
+/// The code that a person types: eight letters, shown as `BCDF-GHJK`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserCode([u8; LETTERS_COUNT]);
 
@@ -21,7 +21,7 @@ impl UserCode {
         Self(random_characters(LETTERS))
     }
 
-    /// Reads what was typed: in capitals or not, with dashes and spaces or without. `None` when it can be no code.
+    /// Parses typed text: capitals, dashes and spaces don't matter. `None` if it can't be a code.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > 64 {
             return None;
@@ -38,7 +38,7 @@ impl UserCode {
             .then_some(Self(letters))
     }
 
-    /// The eight letters alone, as they are stored.
+    /// The eight letters alone, as stored.
     pub fn letters(&self) -> &str {
         std::str::from_utf8(&self.0).expect("a user code is made of ASCII letters alone")
     }
@@ -51,33 +51,33 @@ impl fmt::Display for UserCode {
     }
 }
 
-/// What the person said.
+/// The person's answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceAnswer {
-    /// The session it was said with.
+    /// Approved with this session.
     Approved(Id),
     Refused,
 }
 
-/// A sign-in under way.
+/// A pending login.
 #[derive(Debug, Clone)]
 pub struct DeviceLogin {
-    /// The device code's id.
+    /// The id of the device code.
     pub code: Id,
     pub user_code: UserCode,
-    /// What the computer calls itself; believed by nobody.
+    /// The reported name of the computer, which is not trusted.
     pub computer: String,
     pub program: String,
-    /// Where the device asked from.
+    /// The client address of the device.
     pub address: Option<IpAddr>,
-    /// What the token is to carry at most; `None`: all that the person has.
+    /// The most permissions of the token; `None`: all permissions of the user.
     pub permissions: Option<Permissions>,
-    /// As the device wished, then as the person chose; `None`: as the policy says.
+    /// The lifetime requested by the device, then that chosen by the person; `None`: the policy's default.
     pub lifetime: Option<Lifetime>,
     pub asked_at: Time,
     pub expires_at: Time,
     pub answer: Option<DeviceAnswer>,
-    /// Who answered yes.
+    /// The user who approved it.
     pub user: Option<UserId>,
 }
 

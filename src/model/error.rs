@@ -1,11 +1,11 @@
-//! The one error type: what can go wrong, said so that each door can answer in its own words.
+//! The error type of all layers. Each interface maps it to its own answers.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::permission::Permission;
 
-/// Something is wrong with one field of what was sent.
+/// A fault in one field of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldError {
     /// The name of the field on the wire and in the form.
@@ -23,54 +23,54 @@ impl FieldError {
     }
 }
 
-/// Why something was not done. Doors map it by one table each: `http/problem`, pages, exit codes.
+/// The reason for a failure. Each interface maps it in one table: `http/problem`, pages, exit codes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Error {
-    /// No credential, or one that is not good now. Says nothing more on purpose.
+    /// A missing or invalid credential. Without detail on purpose.
     Unauthenticated { sent: SecretSent },
-    /// Too many wrong passwords in a row: the password alone is no longer enough here.
+    /// Too many wrong passwords in a row: the password alone is no longer sufficient here.
     Locked,
     /// Wrong user name or password.
     WrongPassword,
-    /// The credential is good but may not do this; names the permission that is missing.
+    /// The credential is valid but lacks this permission.
     Forbidden { missing: Permission },
-    /// The credential is good but this act is not open to it; the sentence says why.
+    /// The credential is valid but can't be used for this act; the sentence gives the reason.
     NotAllowed(String),
-    /// The password has to be typed again before a dangerous act.
+    /// A dangerous act needs another password confirmation.
     PasswordNeeded,
-    /// What was sent does not have the right form or value.
+    /// A value of the request is invalid.
     Invalid(Vec<FieldError>),
-    /// What was asked for is against the organisation's policy.
+    /// The policy forbids the request.
     AgainstPolicy(FieldError),
-    /// There is no such thing, or it belongs to somebody else.
+    /// The object does not exist, or belongs to another owner.
     NotFound(&'static str),
-    /// Another user has the same SSH key, and nobody said that this is intended.
+    /// Another user has the same SSH key, and the request does not allow that.
     SharedKey,
     /// The name is in use, or reserved.
     NameTaken(String),
-    /// The present state of things forbids it.
+    /// The present state forbids it.
     Conflict(String),
-    /// The same request was hidden_fields out before; the id of what it made.
+    /// The same request was carried out before; the id of the object it created.
     AlreadyDone { id: String },
     /// The same `Idempotency-Key` came with another body.
     KeyReused,
-    /// Asked too often.
+    /// Too many requests.
     TooMany {
         retry_after: Duration,
         message: String,
     },
-    /// Not possible just now (queue full, file locked, stopping).
+    /// Temporarily impossible (full queue, locked database, stopping server).
     Unavailable { retry_after: Duration },
     /// The disk is full: nothing was changed.
     StorageFull,
-    /// A fault of ours or of the machine; the text is for the log alone.
+    /// An internal error; the text is for the log alone.
     Fault(String),
 }
 
-/// How the sentence of [`Error::changed_meanwhile`] begins.
+/// The start of the sentence of [`Error::changed_meanwhile`].
 const CHANGED: &str = "Somebody changed";
 
-/// Whether a request that was refused hidden_fields a secret at all (RFC 6750, 3.1).
+/// Whether a rejected request contained a secret (RFC 6750, 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretSent {
     Yes,
@@ -83,19 +83,19 @@ impl Error {
         Self::Invalid(vec![FieldError::new(field, message)])
     }
 
-    /// Somebody else was faster: `what` is not as it was when the form was made.
+    /// Another person has changed `what` since the form was loaded.
     pub fn changed_meanwhile(what: &str) -> Self {
         Self::Conflict(format!(
             "{CHANGED} {what} meanwhile; look at how it is now, and save again if you still want to."
         ))
     }
 
-    /// Whether this is [`Error::changed_meanwhile`], which is about no field in particular.
+    /// Returns whether this is [`Error::changed_meanwhile`], which concerns no single field.
     pub fn is_changed_meanwhile(&self) -> bool {
         matches!(self, Self::Conflict(sentence) if sentence.starts_with(CHANGED))
     }
 
-    /// Not possible just now; worth another try after a second.
+    /// Temporarily impossible; worth another attempt after a second.
     pub fn unavailable() -> Self {
         Self::Unavailable {
             retry_after: Duration::from_secs(1),
@@ -134,12 +134,12 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// Gathers what is wrong with several fields, so that one answer names all of it.
+/// Collects the faults of several fields, so that one answer names all of them.
 #[derive(Default)]
 pub struct Faults(Vec<FieldError>);
 
 impl Faults {
-    /// Takes the value out of `result`, or keeps its complaint under `field`.
+    /// Returns the value of `result`, or records its fault under `field`.
     pub fn take<T, E: fmt::Display>(&mut self, field: &str, result: Result<T, E>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
@@ -150,7 +150,7 @@ impl Faults {
         }
     }
 
-    /// Keeps a complaint.
+    /// Records a fault.
     pub fn add(&mut self, field: &str, message: impl Into<String>) {
         self.0.push(FieldError::new(field, message));
     }

@@ -1,4 +1,4 @@
-//! Events: the lines of the audit log, and the chain that holds them together.
+//! Events: the entries of the audit log, and the hash chain over them.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use super::secret::{Digest, Id};
 use super::time::Time;
 use super::user::UserId;
 
-/// What was done or tried. The same words stand in URLs, commands and pages.
+/// The action of an event. The same names stand in URLs, commands and pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     ApiKeyCreate,
@@ -66,12 +66,12 @@ pub enum Action {
     EnrollmentCodeCreate,
     EnrollmentCodeDelete,
     AuditArchive,
-    /// An administrative request refused at the door, by what it asked for.
+    /// An administrative request without the permission, named by its route.
     Request,
 }
 
 impl Action {
-    /// Whether the act only takes something away from somebody: it is carried out on a full disk, too.
+    /// Returns whether the act only revokes: it is carried out on a full disk, too.
     pub const fn revokes(self) -> bool {
         match self {
             Self::ApiKeyDisable
@@ -133,7 +133,7 @@ impl Action {
         }
     }
 
-    /// The word in the log, `noun.verb`.
+    /// The name in the log, `noun.verb`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::ApiKeyCreate => "api-key.create",
@@ -196,12 +196,12 @@ impl Action {
     }
 }
 
-/// By what door somebody came.
+/// The interface of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
     Console,
     Api,
-    /// The command line on the file itself.
+    /// The command line on the database itself.
     Cli,
     Host,
 }
@@ -217,7 +217,7 @@ impl Channel {
     }
 }
 
-/// From where somebody asks.
+/// The origin of a request.
 #[derive(Debug, Clone)]
 pub struct Origin {
     pub channel: Channel,
@@ -227,7 +227,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// The command line on the file itself.
+    /// The command line on the database itself.
     pub const fn operator() -> Self {
         Self {
             channel: Channel::Cli,
@@ -249,18 +249,18 @@ impl Origin {
     }
 }
 
-/// Who did it.
+/// The actor of an event.
 #[derive(Debug, Clone)]
 pub struct Actor {
-    /// A user's, service's or host's name, or `operator`; empty when nobody is known.
+    /// The name of a user, service or host, or `operator`; empty if unknown.
     pub name: String,
     pub user: Option<UserId>,
-    /// The credential or code that was shown.
+    /// The presented credential or code.
     pub credential: Option<Id>,
 }
 
 impl Actor {
-    /// The owner of the file, at the command line.
+    /// The operator, on the command line.
     pub fn operator() -> Self {
         Self {
             name: "operator".to_owned(),
@@ -269,7 +269,7 @@ impl Actor {
         }
     }
 
-    /// Somebody who did not prove who they are.
+    /// An unauthenticated actor.
     pub fn nobody() -> Self {
         Self {
             name: String::new(),
@@ -279,14 +279,14 @@ impl Actor {
     }
 }
 
-/// On what it was done.
+/// The target of an act.
 #[derive(Debug, Clone, Default)]
 pub struct Target {
     /// `api-key`, `user`, `policy` and so on.
     pub kind: &'static str,
     pub id: String,
     pub name: String,
-    /// The user whose thing it is: they see the event too.
+    /// The user who owns the target: they see the event too.
     pub owner: Option<UserId>,
 }
 
@@ -306,10 +306,10 @@ impl Target {
     }
 }
 
-/// Pairs of words that say what something was or became.
+/// Field names and values before or after an act.
 pub type Words = Vec<(&'static str, String)>;
 
-/// What a job tells of the act it hidden_fields out.
+/// The details that a job reports about its act.
 #[derive(Debug, Clone, Default)]
 pub struct AuditDetails {
     pub target: Target,
@@ -336,7 +336,7 @@ impl AuditDetails {
         self
     }
 
-    /// Notes a change, if it is one.
+    /// Records a change, if it is one.
     pub fn changed(self, word: &'static str, before: impl ToString, after: impl ToString) -> Self {
         let (before, after) = (before.to_string(), after.to_string());
         if before == after {
@@ -347,7 +347,7 @@ impl AuditDetails {
     }
 }
 
-/// How it ended.
+/// The outcome of an act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Done,
@@ -363,7 +363,7 @@ impl Outcome {
     }
 }
 
-/// One line of the log as it stands in the file: text and numbers only, since the chain is over exactly these.
+/// One stored event: text and numbers only, since the chain covers exactly these.
 #[derive(Debug, Clone)]
 pub struct Event {
     /// 1, 2, 3 and so on, without a gap.
@@ -388,7 +388,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// The hash of this event behind the one whose hash is `previous`: SHA-256 over all its fields, each with its length.
+    /// The hash of this event after one with the hash `previous`: SHA-256 over all its fields, each with its length.
     pub fn chained(&self, previous: &Digest) -> Digest {
         let user = |id: Option<UserId>| id.map_or(0, |id| id.0).to_be_bytes();
         let optional = |text: &Option<String>| {
@@ -423,7 +423,7 @@ pub fn chain_start() -> Digest {
     Digest::of(b"keycroft audit log")
 }
 
-/// Pairs of words as text: a line each, `word=value`, with `\` before a line break or `\` in the value.
+/// Names and values as text: one line each, `name=value`, with `\` before a line break or `\` in the value.
 pub fn encode_words(words: &Words) -> String {
     let mut text = String::new();
     for (word, value) in words {
@@ -441,7 +441,7 @@ pub fn encode_words(words: &Words) -> String {
     text
 }
 
-/// Reads what [`encode_words`] wrote.
+/// Parses the result of [`encode_words`].
 pub fn decode_words(text: &str) -> Vec<(String, String)> {
     let decode = |value: &str| {
         let mut decoded = String::new();

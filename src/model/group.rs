@@ -2,7 +2,7 @@
 
 use super::time::Time;
 
-/// A group's row.
+/// A group's row number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct GroupId(pub i64);
 
@@ -12,11 +12,11 @@ pub struct Group {
     pub id: GroupId,
     pub name: String,
     pub created_at: Time,
-    /// User names, sorted.
+    /// Usernames, sorted.
     pub members: Vec<String>,
 }
 
-/// Reads a group's name: 1 to 32 of `a-z0-9_-`, a letter first (it goes into a comma-separated header).
+/// Parses a group's name: 1 to 32 of `a-z0-9_-`, a letter first (it goes into a comma-separated header).
 pub fn parse_group_name(text: &str) -> Result<String, &'static str> {
     let bytes = text.as_bytes();
     let all = bytes

@@ -1,4 +1,4 @@
-//! Hosts: machines whose sshd asks for SSH keys.
+//! Hosts: machines whose sshd gets SSH keys from Keycroft.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,39 +9,39 @@ use super::ssh_key::SshKey;
 use super::time::Time;
 use super::user::Username;
 
-/// A host's row.
+/// A host's row number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HostId(pub i64);
 
-/// How old a host's copy may be, when nothing else is said.
+/// The default of the maximum cache age.
 pub const CACHE_AGE_DEFAULT: Duration = Duration::from_secs(86_400);
-/// The longest age that may be chosen for it.
+/// The upper limit of the maximum cache age.
 pub const CACHE_AGE_MAX: Duration = Duration::from_secs(365 * 86_400);
-/// How far two clocks may be apart, in seconds, until it is said that they are: keys would end at the wrong time.
+/// Tolerated clock difference in seconds. Beyond it a warning appears: keys would expire at the wrong time.
 pub const CLOCK_SECONDS_MAX: i64 = 5;
-/// The most hosts that one enrollment code may be good for.
+/// The most hosts for one enrollment code.
 pub const ENROLLMENT_USES_MAX: u32 = 1_000;
-/// The longest that an enrollment code may be good.
+/// The longest lifetime of an enrollment code.
 pub const ENROLLMENT_LIFETIME_MAX: Duration = Duration::from_secs(365 * 86_400);
 
-/// A machine, as verification knows it.
+/// A host in the form that verification needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Host {
     pub id: HostId,
-    /// Public; also the id of the credential that it was enrolled with.
+    /// Public; also the id of the credential from its enrollment.
     pub public_id: Id,
     pub name: String,
-    /// How old the copy may be from which the host answers when the server is out of reach; zero: it never does.
+    /// Maximum cache age while the server is unreachable; zero: the host never answers from its cache.
     pub cache_age_max: Duration,
     pub created_at: Time,
     pub last_contact_at: Option<Time>,
-    /// Since when it admits nobody.
+    /// When it was paused: it admits nobody.
     pub paused_at: Option<Time>,
-    /// Since when its credential is to be rotated.
+    /// When the rotation of its credential was requested.
     pub rotation_requested_at: Option<Time>,
 }
 
-/// A machine, as lists and pages know it.
+/// A host for lists and pages.
 #[derive(Debug, Clone)]
 pub struct HostRecord {
     pub host: Host,
@@ -50,19 +50,19 @@ pub struct HostRecord {
     /// Sorted.
     pub shared_logins: Vec<SharedLogin>,
     pub last_contact_from: Option<String>,
-    /// Of the helper, as it says.
+    /// The reported version of the agent.
     pub version: Option<String>,
-    /// When it last fetched or confirmed everybody's keys.
+    /// When it last fetched or confirmed the keys of all users.
     pub copied_at: Option<Time>,
-    /// How far its clock was ahead of ours at the last contact, in seconds; behind, when negative. `None`: it did not say.
+    /// How far its clock was ahead of the server's at the last contact, in seconds; negative: behind. `None`: unknown.
     pub clock_ahead_seconds: Option<i64>,
-    /// Where its credential is valid.
+    /// Addresses from which its credential is valid.
     pub allowed_addresses: AllowedAddresses,
     pub credential_rotated_at: Option<Time>,
 }
 
 impl HostRecord {
-    /// A word that is another one after every change that an edit could overwrite.
+    /// A value that changes with everything that an edit could overwrite.
     pub fn version_word(&self) -> String {
         let shared = shown(&self.shared_logins);
         let age = self.host.cache_age_max.as_secs().to_be_bytes();
@@ -77,14 +77,14 @@ impl HostRecord {
     }
 }
 
-/// A login that several people share, and a group that it is open to.
+/// A login that several people share, and a group that may use it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SharedLogin {
     pub login: Username,
     pub group: String,
 }
 
-/// A login that somebody may use on a host.
+/// A login that a user may use on a host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostLogin {
     pub login: String,
@@ -101,7 +101,7 @@ pub fn shown(shared: &[SharedLogin]) -> String {
     words.join(" ")
 }
 
-/// A change to a host; what is `None` stays.
+/// A change to a host; `None` leaves a value as it is.
 #[derive(Debug, Clone, Default)]
 pub struct HostChange {
     pub name: Option<String>,
@@ -111,20 +111,20 @@ pub struct HostChange {
     pub allowed_addresses: Option<AllowedAddresses>,
     pub paused: Option<bool>,
     pub rotation_requested: Option<bool>,
-    /// What [`HostRecord::version_word`] said when the change was thought of; another one now refuses it.
+    /// [`HostRecord::version_word`] when the change was made. The change fails if it differs by now.
     pub version: Option<String>,
 }
 
-/// What an enrollment code is made of.
+/// The input for a new enrollment code.
 #[derive(Debug, Clone)]
 pub struct NewEnrollmentCode {
     pub uses: u32,
     pub lifetime: Duration,
-    /// The groups that hosts enrolled with it are limited to.
+    /// Groups that limit the hosts enrolled with it.
     pub groups: Vec<String>,
 }
 
-/// An enrollment code that is still good.
+/// A valid enrollment code.
 #[derive(Debug, Clone)]
 pub struct EnrollmentCode {
     pub id: Id,
@@ -135,13 +135,13 @@ pub struct EnrollmentCode {
     pub created_by: Option<Id>,
 }
 
-/// A key, and a login that it opens on a host.
+/// A key, and a login that it may use on a host.
 #[derive(Debug, Clone)]
 pub struct LoginKey {
     pub login: String,
-    /// Scope key it is.
+    /// The owner of the key.
     pub username: String,
-    /// Whether the login is shared; otherwise it is the user's own.
+    /// True for a shared login, false for the user's own.
     pub is_shared: bool,
     pub key: SshKey,
 }
@@ -155,7 +155,7 @@ pub struct AcceptedLogin {
     pub at: Time,
 }
 
-/// Reads a host's name: 1 to 64 of `a-z0-9_.-`, a letter or digit first.
+/// Parses a host's name: 1 to 64 of `a-z0-9_.-`, a letter or digit first.
 pub fn parse_host_name(text: &str) -> Result<String, &'static str> {
     let bytes = text.as_bytes();
     let fits = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -166,7 +166,7 @@ pub fn parse_host_name(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// Whether a text has the form of an SSH key's fingerprint: `SHA256:` and 43 characters of base64.
+/// Returns whether a text has the form of an SSH key's fingerprint: `SHA256:` and 43 characters of base64.
 pub fn is_fingerprint(text: &str) -> bool {
     text.strip_prefix("SHA256:").is_some_and(|digest| {
         digest.len() == 43

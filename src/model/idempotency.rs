@@ -1,9 +1,9 @@
-//! `Idempotency-Key`: the promise that a repeated request makes nothing twice.
+//! `Idempotency-Key`: the promise that a repeated request creates nothing twice.
 
 use super::secret::Digest;
 
-/// One request that names itself: who, where and which key, and what was in it. Digests alone, keyed, so that the
-/// file holds neither key nor body.
+/// One request with an `Idempotency-Key`: its caller, route, key and body. Keyed digests alone, so that the database
+/// holds neither key nor body.
 #[derive(Clone, Copy)]
 pub struct IdempotencyKey {
     /// Of caller, route and key.

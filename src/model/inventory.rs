@@ -1,4 +1,4 @@
-//! The inventory: every credential and every SSH key of everybody, and what is worth a look about them.
+//! The inventory: credentials and SSH keys of all owners, and those that need attention.
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use super::secret::Id;
 use super::ssh_key::SshKey;
 use super::time::Time;
 
-/// Not used for so long, something is called unused.
+/// Without a use for this long, a credential counts as unused.
 pub const UNUSED: Duration = Duration::from_secs(90 * 86_400);
-/// Within so long, an end is called near.
+/// Within this time, an expiration counts as near.
 pub const SOON: Duration = Duration::from_secs(14 * 86_400);
 
-/// Which part of the inventory is asked for.
+/// A filter of the inventory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Show {
     #[default]
@@ -21,9 +21,9 @@ pub enum Show {
     Unused,
     NeverUsed,
     NoExpiry,
-    /// Ends within [`SOON`].
+    /// Expires within [`SOON`].
     EndsSoon,
-    /// An SSH key that policy would not accept today, or that several users have.
+    /// An SSH key that the policy would not accept today, or that several users have.
     WeakSshKey,
 }
 
@@ -37,7 +37,7 @@ impl Show {
         Self::WeakSshKey,
     ];
 
-    /// The word in `?show=`.
+    /// The name in `?show=`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Everything => "",
@@ -49,23 +49,23 @@ impl Show {
         }
     }
 
-    /// Reads the word.
+    /// Parses the name.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|show| show.as_str() == word)
     }
 }
 
-/// Why an SSH key would not be taken today, or should be looked at.
+/// The reason why an SSH key needs attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Weakness {
     None,
-    /// Its type or its length.
+    /// The policy no longer permits its type or length.
     AgainstPolicy,
     /// Several users have it.
     Shared,
 }
 
-/// One thing of the inventory.
+/// One item of the inventory.
 #[derive(Debug, Clone)]
 pub enum Item {
     Credential(Box<Record>),
@@ -88,7 +88,7 @@ impl Item {
         }
     }
 
-    /// The word in a sentence: `API key`, `token`, `session`, `SSH key`.
+    /// The name in a sentence: `API key`, `token`, `session`, `SSH key`.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Credential(record) => record.kind.name(),
@@ -124,7 +124,7 @@ impl Item {
         }
     }
 
-    /// Of an SSH key that no host reported a login with: when one asked for it.
+    /// For an SSH key without a reported login: when a host looked it up.
     pub fn last_used_at(&self) -> Option<Time> {
         match self {
             Self::Credential(record) => record.last_use.as_ref().map(|last| last.at),
@@ -143,7 +143,7 @@ impl Item {
         }
     }
 
-    /// Whether it belongs to what is asked for.
+    /// Returns whether the filter `show` includes it.
     pub fn fits(&self, show: Show, now: Time) -> bool {
         match show {
             Show::Everything => true,
@@ -160,8 +160,8 @@ impl Item {
     }
 }
 
-/// A place in the inventory, which is sorted by when things were made, newest first. Of one second SSH keys come first,
-/// and then what has the higher number in its table.
+/// A place in the inventory, which is sorted by creation time, newest first. Within one second, SSH keys come first,
+/// then the higher row number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     pub created_at: Time,
@@ -170,13 +170,13 @@ pub struct Place {
 }
 
 impl Place {
-    /// As `?after=` takes it.
+    /// The text for `?after=`.
     pub fn text(self) -> String {
         let table = i64::from(self.is_ssh_key);
         format!("{}-{table}-{}", self.created_at.unix(), self.number)
     }
 
-    /// Reads what [`Place::text`] wrote.
+    /// Parses the result of [`Place::text`].
     pub fn parse(text: &str) -> Option<Self> {
         let (seconds, rest) = text.split_once('-')?;
         let (table, number) = rest.split_once('-')?;
@@ -282,7 +282,7 @@ mod tests {
         })
     }
 
-    /// A token and an SSH key with the same end.
+    /// A token and an SSH key with the same expiration.
     fn both(expires_at: Option<Time>) -> [Item; 2] {
         [
             Item::Credential(Box::new(Record {

@@ -1,4 +1,4 @@
-//! The nouns: pure values and their rules; no SQL, no JSON, no HTML, no clock.
+//! Domain types and their rules. No SQL, no JSON, no HTML, no clock.
 
 pub mod account_notice;
 pub mod address;

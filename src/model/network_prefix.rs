@@ -10,12 +10,12 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub struct NetworkPrefix(IpNet);
 
 impl NetworkPrefix {
-    /// The part one subscriber usually has: an IPv4 address, or an IPv6 /64.
+    /// The usual network of one subscriber: an IPv4 address, or an IPv6 /64.
     pub fn subscriber(address: IpAddr) -> Self {
         Self::with_lengths(address, 32, 64)
     }
 
-    /// The part one site usually has: an IPv4 /24, or an IPv6 /48.
+    /// The usual network of one site: an IPv4 /24, or an IPv6 /48.
     pub fn site(address: IpAddr) -> Self {
         Self::with_lengths(address, 24, 48)
     }

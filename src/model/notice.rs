@@ -1,4 +1,4 @@
-//! That something ends soon: within 14 days, 7 days or a day.
+//! Warnings before an expiration: within 14 days, 7 days or a day.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use super::time::Time;
 
 const DAY: u64 = 86_400;
 
-/// How soon.
+/// How soon something expires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Notice {
     Fortnight,
@@ -15,7 +15,8 @@ pub enum Notice {
 }
 
 impl Notice {
-    /// Of what ends at `end`; `None` for what is over, or ends later than in 14 days, or never.
+    /// The notice for something that expires at `end`; `None` if it has expired, or expires later than in 14 days, or
+    /// never.
     pub fn of(end: Option<Time>, now: Time) -> Option<Self> {
         let end = end.filter(|end| *end > now)?;
         let left = end.since(now);
@@ -28,7 +29,7 @@ impl Notice {
         }
     }
 
-    /// "ends …".
+    /// "ends …", for a sentence.
     pub const fn words(self) -> &'static str {
         match self {
             Self::Fortnight => "within 14 days",

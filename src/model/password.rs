@@ -1,4 +1,4 @@
-//! Passwords: what may be one, and how it is kept (Argon2id, RFC 9106).
+//! Passwords: rules and storage (Argon2id, RFC 9106).
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
@@ -10,30 +10,29 @@ use super::user::Username;
 
 /// Fewest characters of a new password.
 pub const CHARACTERS_MIN: usize = 15;
-/// Most bytes of a password; longer ones are refused before anything is computed.
+/// Most bytes of a password; longer ones are rejected before any hashing.
 pub const BYTES_MAX: usize = 1_024;
 
-/// The commonest passwords of 15 and more characters, one a line, in lower case and without spaces between words
+/// The most common passwords of 15 and more characters, one per line, in lower case and without spaces between words
 /// (`scripts/common-passwords` writes them and names the sources).
 const COMMON: &str = include_str!("common-passwords.txt");
 
-/// Memory in KiB, passes and lanes: what OWASP's Password Storage Cheat Sheet gives as the least for Argon2id.
+/// Memory in KiB, passes and lanes: the minimum for Argon2id in OWASP's Password Storage Cheat Sheet.
 const MEMORY_KIB: u32 = 19 * 1_024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 /// Bytes of a hash.
 const HASH_BYTES: usize = 32;
-/// What is reserved for the memory, in KiB, though only as much as is needed is touched. The system's allocator gives what
-/// is larger than 32 MiB back to the machine as soon as it is freed; of what is smaller it keeps some for each thread,
-/// which after a storm of sign-ins was 160 MiB.
+/// Reserved memory in KiB; only the part that is needed is touched. The system's allocator returns blocks over 32 MiB
+/// to the machine at once. It keeps smaller ones for each thread, which cost 160 MiB after a storm of sign-ins.
 const RESERVED_KIB: usize = 33 * 1_024;
 
-/// A password somebody typed. Wiped when dropped; never printed.
+/// A typed password. Wiped on drop; never printed.
 pub struct Password(Zeroizing<String>);
 
 impl Password {
-    /// Takes what was typed at a sign-in: any text that could be a password. It is brought to normalization form C, so
-    /// that the same characters match from every keyboard (NIST SP 800-63B-4, 3.1.1.2).
+    /// Takes a password typed at a sign-in. Normalization form C makes the same characters match from every keyboard
+    /// (NIST SP 800-63B-4, 3.1.1.2).
     pub fn typed(text: &str) -> Result<Self, &'static str> {
         if text.len() > BYTES_MAX {
             return Err("a password has at most 1,024 bytes");
@@ -41,8 +40,8 @@ impl Password {
         Ok(Self(Zeroizing::new(normalize(text))))
     }
 
-    /// Takes a new password: at least 15 characters, no rules of composition, but none of the commonest ones
-    /// (NIST SP 800-63B-4, 3.1.1.2).
+    /// Takes a new password: at least 15 characters, no rules of composition, none of the most common ones (NIST SP
+    /// 800-63B-4, 3.1.1.2).
     pub fn chosen(text: &str, username: &Username) -> Result<Self, &'static str> {
         let password = Self::typed(text)?;
         if password.0.chars().count() < CHARACTERS_MIN {
@@ -58,7 +57,7 @@ impl Password {
         Ok(password)
     }
 
-    /// Hashes it under a new salt: a PHC string. Takes tens of milliseconds and 19 MiB.
+    /// Hashes it with a new salt. Returns a PHC string. Takes tens of milliseconds and 19 MiB.
     pub fn hash(&self) -> String {
         let salt: [u8; 16] = random_bytes();
         let params = params();
@@ -72,7 +71,7 @@ impl Password {
         hash.to_string()
     }
 
-    /// Whether this is the password that `stored` (a PHC string) was made of. Takes as long as hashing.
+    /// Returns whether this is the password behind `stored`, a PHC string. Takes as long as hashing.
     pub fn matches(&self, stored: &str) -> bool {
         let Ok(stored) = PasswordHash::new(stored) else {
             return false;
@@ -90,7 +89,7 @@ impl Password {
         ) else {
             return false;
         };
-        // Outputs are compared in constant time.
+        // Compares in constant time.
         self.output(algorithm, version, params, &salt) == Some(expected)
     }
 
@@ -111,7 +110,7 @@ impl Password {
         Output::new(&output).ok()
     }
 
-    /// Takes as long as [`Password::matches`] and says no: for user names that do not exist.
+    /// Takes as long as [`Password::matches`] without matching: for unknown usernames.
     pub fn matches_nobody(&self) {
         let _ = std::hint::black_box(self.hash());
     }
@@ -132,12 +131,12 @@ fn is_common(text: &str, username: &Username) -> bool {
         || lower.replace(username.as_str(), "").chars().count() < 4
 }
 
-/// Whether people write this between the words of a password: the words alone decide whether it is common.
+/// Returns whether people separate words with this character: the words alone decide whether a password is common.
 fn separates_words(character: char) -> bool {
     character.is_whitespace() || matches!(character, '-' | '_' | '.' | ',' | '\'')
 }
 
-/// Whether `text` is a short piece (up to 8 characters) over and over again, or runs up or down by one.
+/// Returns whether `text` repeats a short piece (up to 8 characters), or runs up or down by one.
 fn repeats(text: &str) -> bool {
     let characters: Vec<char> = text.chars().collect();
     let period = |length: usize| {
@@ -240,7 +239,7 @@ mod tests {
                 .unwrap()
                 .matches(&chosen(decomposed).unwrap().hash())
         );
-        // Characters are counted as they are compared.
+        // Characters are counted in the form in which they are compared.
         assert!(chosen(&"o\u{308}x".repeat(7)).is_err());
     }
 
@@ -266,7 +265,7 @@ mod tests {
         assert_ne!(hash, password.hash());
     }
 
-    /// Files hold hashes that the crate's own hasher made, and may hold some of other parameters.
+    /// Databases hold hashes of the crate's own hasher, and may hold some with other parameters.
     #[test]
     fn hashes_of_other_makers_and_parameters_match_too() {
         use argon2::PasswordHasher;
@@ -287,7 +286,7 @@ mod tests {
     fn lengths_are_right_to_the_character() {
         assert!(chosen("fifteen letters").is_ok());
         assert!(Password::typed(&"x".repeat(1_024)).is_ok());
-        // Besides the name, four characters are something.
+        // Besides the name, four characters are allowed.
         let of = |text| Password::chosen(text, &Username::parse("annabergmann").unwrap());
         assert!(of("annabergmannwxyz").is_ok());
         assert!(of("annabergmann\u{fc}yz").is_err());

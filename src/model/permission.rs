@@ -1,4 +1,4 @@
-//! Permissions: Keycroft's own closed list, and those that services define.
+//! Permissions: Keycroft's closed list, and those that services define.
 
 use std::fmt;
 
@@ -55,7 +55,7 @@ impl BuiltinPermission {
         Self::UsersWrite,
     ];
 
-    /// The word on the wire.
+    /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AccountRead => "account:read",
@@ -82,7 +82,7 @@ impl BuiltinPermission {
         }
     }
 
-    /// Whether only admins have it by their role.
+    /// Returns whether only admins have it by their role.
     pub const fn is_administrative(self) -> bool {
         match self {
             Self::AccountRead
@@ -109,12 +109,12 @@ impl BuiltinPermission {
         }
     }
 
-    /// Whether a user may be given it beyond their role.
+    /// Returns whether a user may be given it beyond their role.
     pub const fn is_grantable(self) -> bool {
         matches!(self, Self::Introspect | Self::Metrics)
     }
 
-    /// Whether it lets a credential make or change what opens doors: such a key is dangerous.
+    /// Returns whether it can create or widen access. A key with such a permission is dangerous.
     pub const fn manages_credentials(self) -> bool {
         matches!(
             self,
@@ -141,7 +141,7 @@ impl BuiltinPermission {
     }
 }
 
-/// One permission: one of ours, or `service:action`.
+/// One permission: built-in, or `service:action`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Permission {
     Builtin(BuiltinPermission),
@@ -160,7 +160,7 @@ impl ServicePermission {
 }
 
 impl Permission {
-    /// Reads a permission. Whether a service really defines it is for the store to say.
+    /// Parses a permission. The store checks whether a service defines it.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(own) = BuiltinPermission::from_word(text) {
             return Ok(Self::Builtin(own));
@@ -175,7 +175,7 @@ impl Permission {
         Ok(Self::Service(ServicePermission(text.to_owned())))
     }
 
-    /// The word on the wire.
+    /// The name on the wire.
     pub fn as_str(&self) -> &str {
         match self {
             Self::Builtin(builtin) => builtin.as_str(),
@@ -196,7 +196,7 @@ impl From<BuiltinPermission> for Permission {
     }
 }
 
-/// Whether `name` may name a service: 1 to 32 of `a-z0-9-`, a letter first, and none of our own resources.
+/// Returns whether `name` can be a service's name: 1 to 32 of `a-z0-9-`, a letter first, and not a built-in resource.
 pub fn is_service_name(name: &str) -> bool {
     let ours = BuiltinPermission::ALL
         .iter()
@@ -213,7 +213,7 @@ fn is_word(word: &str, besides: &[u8]) -> bool {
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || besides.contains(b))
 }
 
-/// A set of permissions. Ours are bits, since verification intersects them on every request.
+/// A set of permissions. Built-in ones are bits, since verification intersects them on every request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Permissions {
     own: u32,
@@ -222,7 +222,7 @@ pub struct Permissions {
 }
 
 impl Permissions {
-    /// None.
+    /// The empty set.
     pub const fn none() -> Self {
         Self {
             own: 0,
@@ -230,7 +230,7 @@ impl Permissions {
         }
     }
 
-    /// Bytes beside the value itself, for caches with a limit.
+    /// Bytes on the heap, for caches with a limit.
     pub fn heap_bytes(&self) -> usize {
         let words = self
             .service
@@ -239,7 +239,7 @@ impl Permissions {
         words.sum()
     }
 
-    /// Some of our own.
+    /// A set of built-in permissions.
     pub fn of(list: &[BuiltinPermission]) -> Self {
         Self {
             own: list.iter().fold(0, |bits, own| bits | own.bit()),
@@ -247,7 +247,7 @@ impl Permissions {
         }
     }
 
-    /// Those of our own for which `choose` says yes.
+    /// The built-in permissions for which `choose` returns true.
     pub fn own_where(choose: impl Fn(BuiltinPermission) -> bool) -> Self {
         Self {
             own: BuiltinPermission::ALL
@@ -258,7 +258,7 @@ impl Permissions {
         }
     }
 
-    /// Reads a list of words.
+    /// Parses a list of names.
     pub fn parse<T: AsRef<str>>(words: &[T]) -> Result<Self, String> {
         let mut permissions = Self::none();
         for word in words {
@@ -267,7 +267,7 @@ impl Permissions {
         Ok(permissions)
     }
 
-    /// Reads what `to_string` wrote. Words that are no permissions (a file from another version) carry no power and are passed over.
+    /// Parses the result of `to_string`. Skips unknown names (a database of another version): they have no effect.
     pub fn from_stored(text: &str) -> Self {
         let mut permissions = Self::none();
         for word in text.split_ascii_whitespace() {
@@ -307,7 +307,7 @@ impl Permissions {
         }
     }
 
-    /// Keycroft's own among them.
+    /// The built-in ones among them.
     pub const fn own_alone(&self) -> Self {
         Self {
             own: self.own,
@@ -315,7 +315,7 @@ impl Permissions {
         }
     }
 
-    /// What both have.
+    /// The permissions in both sets.
     pub fn intersection(&self, other: &Self) -> Self {
         let service = self
             .service
@@ -329,7 +329,7 @@ impl Permissions {
         }
     }
 
-    /// What this set has and `other` has not.
+    /// The permissions of this set that `other` lacks.
     pub fn without(&self, other: &Self) -> Self {
         let service = self
             .service
@@ -343,7 +343,7 @@ impl Permissions {
         }
     }
 
-    /// The first permission, in alphabetical order, that `outer` lacks; `None` when this set lies within it.
+    /// The first permission, in alphabetical order, that `outer` lacks; `None` if `outer` contains this set.
     pub fn first_missing_from(&self, outer: &Self) -> Option<Permission> {
         self.without(outer).iter().next()
     }
@@ -360,7 +360,7 @@ impl Permissions {
         self.own == 0 && self.service.is_empty()
     }
 
-    /// Whether any of them lets its holder make or change credentials.
+    /// Returns whether any of them can create or change credentials.
     pub fn manage_credentials(&self) -> bool {
         BuiltinPermission::ALL
             .iter()
@@ -372,7 +372,7 @@ impl Permissions {
         self.words().filter_map(|word| Permission::parse(word).ok())
     }
 
-    /// The words with a space between them, in memory that is asked for once: verification says them each time.
+    /// The names separated by spaces, in one allocation: every verification needs them.
     pub fn joined(&self) -> String {
         let bytes: usize = self.words().map(|word| word.len() + 1).sum();
         let mut text = String::with_capacity(bytes.saturating_sub(1));
@@ -385,7 +385,7 @@ impl Permissions {
         text
     }
 
-    /// Each word, in alphabetical order.
+    /// Each name, in alphabetical order.
     pub fn words(&self) -> impl Iterator<Item = &str> + '_ {
         let mut own = BuiltinPermission::ALL
             .iter()
@@ -402,7 +402,7 @@ impl Permissions {
 }
 
 impl fmt::Display for Permissions {
-    /// The words, sorted, with a space between them (as `scope` in RFC 6749, 3.3).
+    /// The names, sorted, separated by spaces (as `scope` in RFC 6749, 3.3).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.joined())
     }

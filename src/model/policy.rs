@@ -1,4 +1,4 @@
-//! The organisation's rules: who may choose lifetimes, the longest ones, SSH key rules.
+//! The organization's policy: lifetimes, limits per user, SSH key rules.
 
 use super::error::{Error, FieldError};
 use super::ssh_key::{KeyRules, Kind, RSA_BITS_FLOOR, RSA_BITS_MIN_CEILING};
@@ -15,16 +15,16 @@ pub const SSH_KEY_TYPES: [&str; 7] = [
     "sk-ecdsa-sha2-nistp256@openssh.com",
 ];
 
-/// The longest a token may live by any policy.
+/// The longest lifetime of a token under any policy.
 pub const TOKEN_LIFETIME_MAX: Lifetime = Lifetime::hours(24);
-/// The longest a session may live by any policy.
+/// The longest lifetime of a session under any policy.
 pub const SESSION_LIFETIME_MAX: Lifetime = Lifetime::days(7);
-/// What a policy may at most allow of API keys a user.
+/// The highest limit of API keys per user.
 pub const API_KEYS_MAX: u32 = 100_000;
-/// What a policy may at most allow of SSH keys a user.
+/// The highest limit of SSH keys per user.
 pub const SSH_KEYS_MAX: u32 = 10_000;
 
-/// Whether people may choose a lifetime, or get the default.
+/// Whether users may choose a lifetime, or get the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
     Free,
@@ -37,7 +37,7 @@ impl From<bool> for Choice {
     }
 }
 
-/// The rules of lifetime of one kind of credential.
+/// The lifetime rules of one kind of credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LifetimeRule {
     pub choice: Choice,
@@ -45,24 +45,24 @@ pub struct LifetimeRule {
     pub max: Lifetime,
 }
 
-/// The rules. They bind making, editing, renewing and rotating; never verification.
+/// The policy. It applies to creating, editing, renewing and rotating; never to verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Policy {
     pub api_key: LifetimeRule,
-    /// What the page offers; those beyond the longest are left out.
+    /// The choices in the console; those beyond the maximum are left out.
     pub api_key_lifetimes: Vec<Lifetime>,
     pub token: LifetimeRule,
     pub session_lifetime: Lifetime,
-    /// How long a session may stay unused.
+    /// The idle timeout of sessions.
     pub session_idle_max: Lifetime,
     /// A subset of [`SSH_KEY_TYPES`].
     pub ssh_key_types: Vec<String>,
     /// 2048 to 4096.
     pub ssh_rsa_bits_min: u32,
     pub ssh_key_lifetime_max: Lifetime,
-    /// API keys a user may have at once.
+    /// API keys that a user may have at once.
     pub api_keys_max: u32,
-    /// SSH keys a user may have at once.
+    /// SSH keys that a user may have at once.
     pub ssh_keys_max: u32,
 }
 
@@ -96,11 +96,11 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// What holds together: defaults within the longest, tokens and sessions within what any policy may allow.
+    /// Checks consistency: defaults within the maximum, tokens and sessions within the limits of every policy.
     pub fn check(&self) -> Result<(), Error> {
         let mut faults = Vec::new();
         let mut demand = |holds: bool, field: &str, message: &str| {
-            // One complaint for each field is enough.
+            // One fault per field is enough.
             if !holds && !faults.iter().any(|fault: &FieldError| fault.field == field) {
                 faults.push(FieldError::new(field, message));
             }
@@ -172,7 +172,7 @@ impl Policy {
         }
     }
 
-    /// What is asked of a new SSH key.
+    /// The rules for a new SSH key.
     pub fn ssh_key_rules(&self) -> KeyRules {
         let kinds = self
             .ssh_key_types
@@ -184,7 +184,7 @@ impl Policy {
         KeyRules::new(kinds, bits_min).unwrap_or_default()
     }
 
-    /// How long SSH keys may live; as long as that when nothing is said.
+    /// The lifetime rule of SSH keys; the maximum is also the default.
     pub const fn ssh_key_lifetime(&self) -> LifetimeRule {
         LifetimeRule {
             choice: Choice::Free,
@@ -193,7 +193,7 @@ impl Policy {
         }
     }
 
-    /// The lifetimes that the page offers.
+    /// The lifetimes that the console offers.
     pub fn offered(&self) -> impl Iterator<Item = Lifetime> + '_ {
         self.api_key_lifetimes
             .iter()
@@ -202,7 +202,7 @@ impl Policy {
     }
 }
 
-/// A change to the policy; what is `None` stays.
+/// A change to the policy; `None` leaves a value as it is.
 #[derive(Debug, Clone, Default)]
 pub struct PolicyChange {
     pub api_key_lifetime_choice: Option<bool>,
@@ -222,7 +222,7 @@ pub struct PolicyChange {
 }
 
 impl PolicyChange {
-    /// The policy that this makes of `policy`.
+    /// The policy after this change to `policy`.
     pub fn apply(self, policy: &Policy) -> Result<Policy, Error> {
         let mut new = policy.clone();
         set(
@@ -256,16 +256,16 @@ fn set<T>(place: &mut T, value: Option<T>) {
     }
 }
 
-/// 1 h, 2 h, and so on.
+/// Returns true for 1 h, 2 h, and so on.
 pub fn is_whole_hours(lifetime: Lifetime) -> bool {
     matches!(lifetime, Lifetime::For(duration) if duration.as_secs() >= 3_600 && duration.as_secs().is_multiple_of(3_600))
 }
 
 impl LifetimeRule {
-    /// The end that `wanted` comes to, when the rule permits it; `None` for endless.
+    /// The expiration for `wanted`, if the rule permits it; `None` for never.
     ///
     /// # Errors
-    /// [`Error::AgainstPolicy`] when it lies beyond the longest, or is chosen where nothing may be chosen;
+    /// [`Error::AgainstPolicy`] when it lies beyond the maximum, or is chosen although the default is fixed;
     /// [`Error::Invalid`] when it lies in the past.
     pub fn end(&self, what: &str, wanted: WantedEnd, now: Time) -> Result<Option<Time>, Error> {
         let refuse = |message: String| {
@@ -300,7 +300,7 @@ impl LifetimeRule {
         Ok(end)
     }
 
-    /// Whether something may end at `end` when it is made, renewed or rotated at `now`.
+    /// Returns whether a credential created, renewed or rotated at `now` may expire at `end`.
     pub fn permits(&self, end: Option<Time>, now: Time) -> bool {
         match (end, self.max.end(now)) {
             (_, None) => true,
@@ -467,7 +467,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is asked for and whatever the rule says: an end that is given lies in the future and within the longest.
+        /// For every request and rule: an expiration lies in the future and within the maximum.
         #[test]
         fn no_end_is_past_or_beyond_the_longest(
             (default, max) in (lifetime(), lifetime()).prop_map(|(a, b)| (a.min(b), a.max(b))),

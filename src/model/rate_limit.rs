@@ -1,6 +1,6 @@
 //! Rate limits: attempts per minute, and attempts in a row.
 //!
-//! Memory decides; the store keeps the counters over a restart. An attempt counts before it is made, so that
+//! Memory decides; the store keeps the counters across restarts. An attempt counts before it is carried out, so that
 //! parallel attempts can't exceed a limit.
 
 use std::collections::HashMap;
@@ -11,16 +11,16 @@ use super::time::Time;
 
 /// The window of a limit per minute, in seconds.
 const WINDOW_SECONDS: i64 = 60;
-/// Attempts in a row that lock a thing until its row ends.
+/// Attempts in a row that lock a subject until its row ends.
 pub const IN_A_ROW_MAX: u32 = 100;
-/// How long a counter without a row of attempts can matter, in seconds.
+/// How long a counter without a row of attempts has an effect, in seconds.
 pub const KEPT_SECONDS: i64 = 3_600;
 /// How long a row is remembered for each of its attempts, in seconds.
 pub const KEPT_PER_ATTEMPT_SECONDS: i64 = 86_400;
-/// Counters in memory at most. The shortest and oldest rows are dropped first.
+/// Limit of counters in memory. The shortest and oldest rows are dropped first.
 pub const COUNTERS_MAX: usize = 50_000;
 
-/// The keyed digest of the thing attempts are counted for.
+/// The keyed digest of the subject of a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct LimitKey([u8; 16]);
 
@@ -39,19 +39,19 @@ impl LimitKey {
     }
 }
 
-/// A limit on attempts for one thing.
+/// A limit on attempts for one subject.
 #[derive(Debug, Clone, Copy)]
 pub struct RateLimit {
     pub key: LimitKey,
     pub per_minute: u32,
-    /// Whether [`IN_A_ROW_MAX`] attempts in a row lock it.
+    /// True if [`IN_A_ROW_MAX`] attempts in a row lock it.
     pub locks: bool,
 }
 
-/// What is remembered of the attempts for one thing.
+/// The counted attempts for one subject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counter {
-    /// The beginning of the last minute with attempts.
+    /// The start of the last minute with attempts.
     pub since: Time,
     /// Attempts in that minute.
     pub count: u32,
@@ -90,14 +90,14 @@ impl Counter {
         self.in_a_row >= IN_A_ROW_MAX
     }
 
-    /// Whether it no longer matters. A lock always matters.
+    /// Returns whether it has no effect any more. A lock always has one.
     fn is_forgotten(&self, now: Time) -> bool {
         let kept = KEPT_SECONDS.max(i64::from(self.in_a_row) * KEPT_PER_ATTEMPT_SECONDS);
         !self.is_locked() && self.since.unix() + kept <= now.unix()
     }
 }
 
-/// Why an attempt may not be made.
+/// The reason why an attempt is not allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitReached {
     /// Too many in this minute.
@@ -106,17 +106,17 @@ pub enum LimitReached {
     Locked,
 }
 
-/// The counters of all things.
+/// The counters of all subjects.
 #[derive(Default)]
 pub struct RateLimiter(HashMap<LimitKey, Counter>);
 
 impl RateLimiter {
-    /// Takes up what was stored.
+    /// Restores stored counters.
     pub fn from_stored(counters: impl IntoIterator<Item = (LimitKey, Counter)>) -> Self {
         Self(counters.into_iter().collect())
     }
 
-    /// Counts one attempt for each of `limits`, before it is made; counts nothing when one of them is reached.
+    /// Counts one attempt for each of `limits`, before it is carried out. Counts nothing if one of them is reached.
     pub fn hit(&mut self, limits: &[RateLimit], now: Time) -> Result<(), LimitReached> {
         if limits.iter().any(|limit| self.is_locked(limit)) {
             return Err(LimitReached::Locked);
@@ -138,7 +138,7 @@ impl RateLimiter {
         Ok(())
     }
 
-    /// Takes a counted attempt back: it was no failure, and no success either.
+    /// Takes back a counted attempt that was neither a failure nor a success.
     pub fn release(&mut self, limits: &[RateLimit]) {
         for limit in limits {
             if let Some(counter) = self.0.get_mut(&limit.key) {
@@ -150,25 +150,25 @@ impl RateLimiter {
         }
     }
 
-    /// Ends the row of a thing, as a success does. Its failures of this minute stay counted.
+    /// Ends the row of a subject after a success. Its failures of this minute stay counted.
     pub fn end_row(&mut self, key: LimitKey) {
         if let Some(counter) = self.0.get_mut(&key) {
             counter.in_a_row = 0;
         }
     }
 
-    /// Whether too many attempts were made in a row.
+    /// Returns whether too many attempts were made in a row.
     pub fn is_locked(&self, limit: &RateLimit) -> bool {
         limit.locks && self.0.get(&limit.key).is_some_and(Counter::is_locked)
     }
 
-    /// The counter of a thing, as it is to be stored.
+    /// The counter of a subject, for the store.
     pub fn counter(&self, key: LimitKey) -> Option<Counter> {
         self.0.get(&key).copied()
     }
 
-    /// Drops what no longer matters and, when that is not enough, a tenth of the rest: the shortest rows, the oldest
-    /// of them first.
+    /// Drops counters without effect and, if that is not enough, a tenth of the rest: the shortest rows, the oldest
+    /// first.
     fn make_room(&mut self, now: Time) {
         if self.0.len() < COUNTERS_MAX {
             return;

@@ -3,8 +3,8 @@
 /// The list with its sources. A separate file, so that operators can read it and distributors can extend it.
 const LIST: &str = include_str!("reserved_logins.txt");
 
-/// Returns whether `login` is the name of a system account: on a host that admits everybody, a user with this name
-/// opens that account.
+/// Returns whether `login` is the name of a system account. On a host that admits every user, a user with this name
+/// could log in to that account.
 pub fn is_reserved_login(login: &str) -> bool {
     let login = login.to_ascii_lowercase();
     entries().any(|entry| match entry.strip_suffix('*') {

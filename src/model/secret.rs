@@ -1,4 +1,4 @@
-//! Secrets: their form, their random source, their digests. What believes a secret is elsewhere.
+//! Secrets: form, random source, digests. Verification is elsewhere.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,10 +14,10 @@ const BASE36: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 const ID_CHARACTERS: usize = 12;
 const SECRET_CHARACTERS: usize = 32;
 const CHECK_CHARACTERS: usize = 6;
-/// `kc`, the letter, `_`, the id, `_`, the secret, the check.
+/// `kc`, the letter, `_`, the id, `_`, the secret, the checksum.
 const TEXT_BYTES: usize = 4 + ID_CHARACTERS + 1 + SECRET_CHARACTERS + CHECK_CHARACTERS;
 
-/// The public name of a credential or a code: 12 characters of `0-9a-z`.
+/// The public id of a credential or a code: 12 characters of `0-9a-z`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id([u8; ID_CHARACTERS]);
 
@@ -27,7 +27,7 @@ impl Id {
         Self(random_characters(BASE36))
     }
 
-    /// Reads an id; `None` when it has another form.
+    /// Parses an id; `None` if it has another form.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes: [u8; ID_CHARACTERS] = text.as_bytes().try_into().ok()?;
         bytes
@@ -53,7 +53,7 @@ impl fmt::Debug for Id {
     }
 }
 
-/// What a secret says it is: a bearer credential of some kind, or a code.
+/// The form of a secret: a bearer credential of some kind, or a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
     Credential(Kind),
@@ -79,7 +79,7 @@ impl Form {
     }
 }
 
-/// A new secret. It can be looked at once: `reveal` consumes it; it can't be copied, compared, printed or serialised.
+/// A new secret. `reveal` consumes it. It can't be copied, compared, printed or serialized.
 pub struct Secret {
     text: Zeroizing<String>,
     id: Id,
@@ -91,7 +91,7 @@ impl Secret {
         Self::generate_for(form, Id::random())
     }
 
-    /// A new secret for what is already known by `id` (rotation).
+    /// A new secret for the existing `id` (rotation).
     pub fn generate_for(form: Form, id: Id) -> Self {
         let mut text = Zeroizing::new(String::with_capacity(TEXT_BYTES));
         text.push_str("kc");
@@ -113,18 +113,18 @@ impl Secret {
         self.id
     }
 
-    /// What is stored of it.
+    /// The stored digest.
     pub fn digest(&self) -> Digest {
         Digest::of(self.text.as_bytes())
     }
 
-    /// The text, to be shown once.
+    /// The text, for showing it once.
     pub fn reveal(self) -> Zeroizing<String> {
         self.text
     }
 }
 
-/// A secret that somebody presented and that nobody believes yet: only what it says it is, its id and its digest.
+/// A presented secret that is not verified yet: only its form, its id and its digest.
 pub struct Presented {
     pub form: Form,
     pub id: Id,
@@ -132,7 +132,7 @@ pub struct Presented {
 }
 
 impl Presented {
-    /// Reads a secret by form and check alone; `None` when either is wrong, so that a typo costs no look-up.
+    /// Parses a secret by form and checksum alone. `None` if either is wrong, so that a typo costs no lookup.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
         if bytes.len() != TEXT_BYTES
@@ -159,7 +159,7 @@ impl Presented {
         })
     }
 
-    /// How a secret is shown everywhere but in the one place where it is born: `kca_4k2m9x0q7w1z_…`.
+    /// The public part of a secret, `kca_4k2m9x0q7w1z_…`, for every text except its single display.
     pub fn hint(&self) -> String {
         hint(self.form, self.id)
     }
@@ -170,7 +170,7 @@ pub fn hint(form: Form, id: Id) -> String {
     format!("kc{}_{id}_…", char::from(form.letter()))
 }
 
-/// Every place in `text` where a whole secret stands, by form and check: the byte it begins at, and what it is.
+/// Finds every complete secret in `text`, by form and checksum: the first byte, and the secret.
 pub fn find_all(text: &[u8]) -> impl Iterator<Item = (usize, Presented)> + '_ {
     text.windows(TEXT_BYTES)
         .enumerate()
@@ -181,7 +181,7 @@ pub fn find_all(text: &[u8]) -> impl Iterator<Item = (usize, Presented)> + '_ {
         })
 }
 
-/// `text` with every whole secret in it replaced by its hint: for what strangers send and we show, log or keep.
+/// `text` with every complete secret replaced by its hint. For all untrusted text that is shown, logged or stored.
 pub fn hide_secrets(text: &str) -> Cow<'_, str> {
     let mut shown = String::new();
     let mut rest = 0;
@@ -197,7 +197,7 @@ pub fn hide_secrets(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A SHA-256 digest. Compared in constant time, or not at all.
+/// A SHA-256 digest, compared only in constant time.
 #[derive(Clone, Copy)]
 pub struct Digest([u8; 32]);
 
@@ -206,7 +206,7 @@ impl Digest {
         Self::from_slice(digest::digest(&digest::SHA256, bytes).as_ref())
     }
 
-    /// The digest of several parts, each with its length before it, so that no two lists of parts give the same bytes.
+    /// The digest of several parts, each with its length before it, so that different lists never give the same bytes.
     pub fn of_parts(parts: &[&[u8]]) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
         for part in parts {
@@ -216,7 +216,7 @@ impl Digest {
         Self::from_slice(context.finish().as_ref())
     }
 
-    /// HMAC-SHA-256 (RFC 2104) of several parts under `key`, so that the digest says nothing to who lacks the key.
+    /// HMAC-SHA-256 (RFC 2104) of several parts under `key`. The digest reveals nothing without the key.
     pub fn keyed(key: &[u8], parts: &[&[u8]]) -> Self {
         let mut context = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, key));
         for part in parts {
@@ -226,7 +226,7 @@ impl Digest {
         Self::from_slice(context.sign().as_ref())
     }
 
-    /// The digest that `bytes` hold; `None` when they are not 32.
+    /// The digest in `bytes`; `None` if they are not 32.
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)
     }
@@ -235,12 +235,12 @@ impl Digest {
         &self.0
     }
 
-    /// Whether both are the same, in a time that does not depend on where they differ.
+    /// Compares two digests in constant time.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }
 
-    /// The digest that 64 hexadecimal digits stand for, in either case.
+    /// Parses 64 hexadecimal digits, in either case.
     pub fn from_hex(text: &str) -> Option<Self> {
         let bytes = data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes());
         Self::from_stored(&bytes.ok()?)
@@ -256,7 +256,7 @@ impl Digest {
     }
 }
 
-/// A short word that is another one when any of `parts` is another: to notice that something changed meanwhile.
+/// A short value that changes with any of `parts`, to detect concurrent changes.
 pub fn version(parts: &[&[u8]]) -> String {
     Digest::of_parts(parts).hex()[..16].to_owned()
 }
@@ -268,7 +268,7 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// `N` characters, each drawn evenly from `alphabet`.
+/// `N` random characters, drawn evenly from `alphabet`.
 pub fn random_characters<const N: usize>(alphabet: &[u8]) -> [u8; N] {
     let mut characters = [0; N];
     let mut filled = 0;
@@ -284,14 +284,14 @@ pub fn random_characters<const N: usize>(alphabet: &[u8]) -> [u8; N] {
     characters
 }
 
-/// The character that a random byte stands for; `None` for a byte that is thrown away.
+/// The character for a random byte; `None` for a byte to discard.
 fn dealt(byte: u8, alphabet: &[u8]) -> Option<u8> {
     let byte = usize::from(byte);
     (byte < fair_bytes(alphabet.len())).then(|| alphabet[byte % alphabet.len()])
 }
 
-/// How many of the 256 bytes can be dealt out evenly over so many characters. Those from there on would favour the first
-/// characters of the alphabet: they are thrown away.
+/// The number of byte values that spread evenly over this many characters. Higher bytes would favor the first
+/// characters of the alphabet, so they are discarded.
 const fn fair_bytes(characters: usize) -> usize {
     256 - 256 % characters
 }
@@ -418,7 +418,7 @@ mod tests {
             assert!(Presented::parse(&text[..length]).is_none(), "{length}");
         }
         assert!(Presented::parse(&format!("{}0", *text)).is_none());
-        // With a check that is right for what stands in front of it.
+        // With a checksum that matches the rest.
         let with = |place: usize, byte: u8| {
             let mut bytes = text.as_bytes().to_vec();
             bytes[place] = byte;

@@ -1,25 +1,25 @@
-//! Services: programs that ask whether a credential is good, and may define permissions of their own.
+//! Services: programs that verify credentials, and may define permissions.
 
 use super::permission::{BuiltinPermission, Permission, Permissions, is_service_name};
 use super::time::Time;
 use super::user::Role;
 
-/// A service's row.
+/// A service's row number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ServiceId(pub i64);
 
-/// A program in the lab.
+/// A program of the lab.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     pub id: ServiceId,
     pub name: String,
-    /// What it defines.
+    /// The permissions that it defines.
     pub permissions: Permissions,
     pub created_at: Time,
 }
 
 impl Service {
-    /// What its API keys may at most carry: asking about credentials, reading figures, and its own permissions.
+    /// The most that its API keys may have: introspection, reading metrics, and its own permissions.
     pub fn power(&self) -> Permissions {
         let mut power =
             Permissions::of(&[BuiltinPermission::Introspect, BuiltinPermission::Metrics]);
@@ -28,7 +28,7 @@ impl Service {
     }
 }
 
-/// What everybody of a role has of a service's permissions.
+/// The permissions of a service that each role includes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ByRole {
     pub member: Permissions,
@@ -43,7 +43,7 @@ impl ByRole {
         }
     }
 
-    /// The same, without what is not in `defined`.
+    /// The same, limited to `defined`.
     pub fn within(&self, defined: &Permissions) -> Self {
         Self {
             member: self.member.intersection(defined),
@@ -52,20 +52,20 @@ impl ByRole {
     }
 }
 
-/// A change to a service; what is `None` stays.
+/// A change to a service; `None` leaves a value as it is.
 #[derive(Debug, Clone, Default)]
 pub struct ServiceChange {
-    /// All that it defines from now on.
+    /// All permissions that it defines after the change.
     pub permissions: Option<Permissions>,
-    /// All that members have of it by their role.
+    /// All permissions of the service that members have after the change.
     pub member: Option<Permissions>,
     /// The same for admins.
     pub admin: Option<Permissions>,
-    /// What was there when who changes it looked; nothing newer is overwritten.
+    /// The state that the person saw. The change fails if it differs by now.
     pub seen: Option<(Permissions, ByRole)>,
 }
 
-/// Reads a service's name.
+/// Parses a service's name.
 pub fn parse_service_name(text: &str) -> Result<String, &'static str> {
     if !is_service_name(text) {
         return Err(
@@ -75,7 +75,7 @@ pub fn parse_service_name(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// Reads the permissions that the service `name` defines.
+/// Parses the permissions that the service `name` defines.
 pub fn parse_service_permissions<T: AsRef<str>>(
     name: &str,
     words: &[T],

@@ -1,4 +1,4 @@
-//! Names, notes and other words that people type and pages show.
+//! Names, notes and other text that people type and pages show.
 
 use std::borrow::Cow;
 
@@ -11,22 +11,22 @@ pub const NAME_CHARACTERS_MAX: usize = 64;
 /// Longest note, in characters.
 pub const NOTE_CHARACTERS_MAX: usize = 1_000;
 
-/// Brings text to normalization form C, in which texts that look the same and mean the same are the same bytes.
+/// Converts text to normalization form C, in which texts of the same look and meaning are the same bytes.
 pub fn normalize(text: &str) -> String {
     text.nfc().collect()
 }
 
-/// Whether two names are the same to a reader, also when one was stored before names were normalized.
+/// Returns whether two names are the same to a reader, even if one was stored before names were normalized.
 pub fn is_same_name(one: &str, other: &str) -> bool {
     one == other || normalize(one) == normalize(other)
 }
 
-/// Reads a name: 1 to 64 characters of any script, white space around it removed.
+/// Parses a name: 1 to 64 characters of any script; trims white space.
 pub fn parse_name(text: &str) -> Result<String, String> {
     parse(text, 1, NAME_CHARACTERS_MAX)
 }
 
-/// Reads a note: up to 1,000 characters; empty is no note. Line breaks are allowed.
+/// Parses a note: up to 1,000 characters; empty means none. Line breaks are allowed.
 pub fn parse_note(text: &str) -> Result<Option<String>, String> {
     let text = text.replace("\r\n", "\n");
     let mut characters = text.chars().filter(|c| *c != '\n');
@@ -54,7 +54,7 @@ fn parse(text: &str, least: usize, most: usize) -> Result<String, String> {
     Ok(text)
 }
 
-/// People paste into the wrong field, and names are shown to others.
+/// Rejects secrets: people paste into the wrong field, and names are shown to others.
 fn require_no_secret(text: &str) -> Result<(), String> {
     match hide_secrets(text) {
         Cow::Borrowed(_) => Ok(()),
@@ -72,8 +72,8 @@ fn unseen(character: char) -> String {
     )
 }
 
-/// Control characters, line separators, zero-width characters and what turns the direction of text: two names that
-/// look the same must be the same.
+/// Returns true for control characters, line separators, zero-width characters and those that change text direction:
+/// two names that look the same must be the same.
 pub fn is_invisible(character: char) -> bool {
     character.is_control()
         || matches!(
@@ -84,7 +84,7 @@ pub fn is_invisible(character: char) -> bool {
         )
 }
 
-/// The first characters of `text`, at most `most`, the last of them an ellipsis when some are left out.
+/// The first characters of `text`, at most `most`, with an ellipsis if some are left out.
 pub fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
@@ -93,7 +93,7 @@ pub fn cut(text: &str, most: usize) -> String {
     kept.chain(['\u{2026}']).collect()
 }
 
-/// What a stranger says, made fit to keep and show: no unseen characters, no whole secret, at most `most` characters.
+/// Untrusted text, made safe to store and show: no invisible characters, no complete secret, at most `most` characters.
 pub fn sanitize(text: &str, most: usize) -> String {
     let seen: String = text.chars().filter(|c| !is_invisible(*c)).collect();
     hide_secrets(&seen).chars().take(most).collect()

@@ -1,17 +1,17 @@
-//! Seconds: points in time, lifetimes, days.
+//! Times, lifetimes and days, in seconds.
 
 use std::fmt;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// A point in time: whole Unix seconds, from 1970 to the end of the year 9999 (what RFC 3339 can write).
+/// A point in time: Unix seconds, from 1970 to the end of the year 9999 (the range of RFC 3339).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(i64);
 
 impl Time {
-    /// The last second that can be written, 9999-12-31T23:59:59Z.
+    /// The last time, 9999-12-31T23:59:59Z.
     pub const LAST: Self = Self(253_402_300_799);
 
-    /// Unix seconds, moved to the nearest end of the range when outside of it.
+    /// From Unix seconds; clamped to the range.
     pub const fn from_unix(seconds: i64) -> Self {
         if seconds < 0 {
             Self(0)
@@ -27,7 +27,7 @@ impl Time {
         self.0
     }
 
-    /// Reads RFC 3339 in UTC to the second; a fraction of a second is cut off.
+    /// Parses RFC 3339 in UTC; cuts off fractions of a second.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const FORM: &str = "write a time in UTC like 2027-01-31T15:04:05Z, between 1970 and 9999";
         let parsed = humantime::parse_rfc3339(text).map_err(|_| FORM)?;
@@ -40,29 +40,29 @@ impl Time {
         }
     }
 
-    /// This time and `duration` later; never past [`Time::LAST`].
+    /// This time plus `duration`; never past [`Time::LAST`].
     pub fn after(self, duration: Duration) -> Self {
         let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
         Self::from_unix(self.0.saturating_add(seconds))
     }
 
-    /// This time and `duration` earlier; never before 1970.
+    /// This time minus `duration`; never before 1970.
     pub fn before(self, duration: Duration) -> Self {
         let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
         Self::from_unix(self.0.saturating_sub(seconds))
     }
 
-    /// How long from `earlier` to this time; zero when `earlier` is later.
+    /// The time since `earlier`; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(u64::try_from(self.0 - earlier.0).unwrap_or(0))
     }
 
-    /// Whether this time lies within the last `window` before `now`, and not in the future.
+    /// Returns whether this time lies within the last `window` before `now`, and not in the future.
     pub fn is_within_last(self, window: Duration, now: Self) -> bool {
         self <= now && now.since(self) <= window
     }
 
-    /// The UTC day this time lies in.
+    /// The UTC day of this time.
     pub const fn day(self) -> Day {
         Day(self.0 / Day::SECONDS)
     }
@@ -76,7 +76,7 @@ impl fmt::Display for Time {
     }
 }
 
-/// A day in UTC: whole days since 1970-01-01.
+/// A day in UTC: days since 1970-01-01.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(i64);
 
@@ -102,7 +102,7 @@ impl fmt::Display for Day {
     }
 }
 
-/// How long something may live. `Endless` is longer than every other.
+/// A lifetime. `Endless` is longer than every other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lifetime {
     For(Duration),
@@ -110,20 +110,20 @@ pub enum Lifetime {
 }
 
 impl Lifetime {
-    /// The longest lifetime with an end: 100 years of 365 days.
+    /// The longest finite lifetime: 100 years of 365 days.
     const LONGEST: Duration = Duration::from_secs(100 * 365 * 86_400);
 
-    /// Whole days.
+    /// This many days.
     pub const fn days(days: u64) -> Self {
         Self::For(Duration::from_secs(days * 86_400))
     }
 
-    /// Whole hours.
+    /// This many hours.
     pub const fn hours(hours: u64) -> Self {
         Self::For(Duration::from_secs(hours * 3_600))
     }
 
-    /// Reads `humantime` text (`30d`, `12h`) or `never`.
+    /// Parses `humantime` text (`30d`, `12h`) or `never`.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if text == "never" {
             return Ok(Self::Endless);
@@ -131,7 +131,7 @@ impl Lifetime {
         parse_duration(text).map(Self::For)
     }
 
-    /// The second from which it is over when it begins at `now`; `None` for endless.
+    /// The first second at which a lifetime that starts at `now` has ended; `None` for endless.
     pub fn end(self, now: Time) -> Option<Time> {
         match self {
             Self::For(duration) => Some(now.after(duration)),
@@ -140,7 +140,7 @@ impl Lifetime {
     }
 }
 
-/// Reads a `humantime` duration of 1 second to 100 years.
+/// Parses a `humantime` duration of 1 second to 100 years.
 pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
     const FORM: &str = "write a length of time like 30d, 12h or 15m, from 1 second to 100 years";
     let duration = humantime::parse_duration(text).map_err(|_| FORM)?;
@@ -151,7 +151,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
 }
 
 impl fmt::Display for Lifetime {
-    /// `never`, or the duration as [`short`] writes it.
+    /// `never`, or the duration in the form of [`short`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::For(duration) => f.write_str(&short(*duration)),
@@ -160,7 +160,7 @@ impl fmt::Display for Lifetime {
     }
 }
 
-/// A duration in its largest whole unit: `90s`, `15m`, `24h`, `30d`. A single day is written `24h`.
+/// A duration in its largest exact unit: `90s`, `15m`, `24h`, `30d`. A single day is written `24h`.
 pub fn short(duration: Duration) -> String {
     let seconds = duration.as_secs();
     if seconds >= 2 * 86_400 && seconds.is_multiple_of(86_400) {
@@ -174,17 +174,17 @@ pub fn short(duration: Duration) -> String {
     }
 }
 
-/// The end that somebody asks for.
+/// A requested expiration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WantedEnd {
-    /// Nothing was said.
+    /// Nothing was requested.
     Unsaid,
     In(Lifetime),
     At(Time),
 }
 
 impl WantedEnd {
-    /// Puts the two ways to say it together.
+    /// Combines both ways to request it.
     pub fn parse(
         expires_in: Option<&str>,
         expires_at: Option<&str>,

@@ -5,16 +5,16 @@ use std::fmt;
 use super::permission::{BuiltinPermission, Permissions};
 use super::time::Time;
 
-/// A user's row; never reused.
+/// A user's row number; never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserId(pub i64);
 
-/// A user name, which is also the login name on hosts (POSIX portable names, with a length that `useradd` takes).
+/// A username, which is also the login name on hosts (POSIX portable names, within the length limit of `useradd`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Username(String);
 
 impl Username {
-    /// Reads `[a-z_][a-z0-9_.-]{0,31}` without a dot at the end.
+    /// Parses `[a-z_][a-z0-9_.-]{0,31}` without a dot at the end.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let bytes = text.as_bytes();
         let first = bytes
@@ -31,7 +31,7 @@ impl Username {
         Ok(Self(text.to_owned()))
     }
 
-    /// The user name that somebody meant: spaces around it and capitals are slips of theirs, or of their telephone.
+    /// The intended username: without spaces around it, and in lower case, since phones add both.
     pub fn normalize(typed: &str) -> String {
         typed.trim().to_lowercase()
     }
@@ -47,7 +47,7 @@ impl fmt::Display for Username {
     }
 }
 
-/// What a user is by office.
+/// The role of a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     Member,
@@ -71,7 +71,7 @@ impl Role {
             .ok_or("a role is member or admin")
     }
 
-    /// What the role gives of our own permissions.
+    /// The built-in permissions of the role.
     pub fn permissions(self) -> Permissions {
         match self {
             Self::Member => Permissions::own_where(|own| !own.is_administrative()),
@@ -95,15 +95,15 @@ pub struct User {
     pub username: Username,
     pub display_name: String,
     pub role: Role,
-    /// What was granted beyond the role.
+    /// The permissions granted beyond the role.
     pub granted: Permissions,
-    /// What the role was granted of services' permissions.
+    /// The permissions of services that the role includes.
     pub granted_by_role: Permissions,
     /// Names of groups, sorted.
     pub groups: Vec<String>,
     pub disabled_at: Option<Time>,
     pub created_at: Time,
-    /// Whether a password is set.
+    /// True if a password is set.
     pub has_password: bool,
 }
 
@@ -112,7 +112,7 @@ impl User {
         self.disabled_at.is_none()
     }
 
-    /// A word that is another one after every change that an edit could overwrite.
+    /// A value that changes with everything that an edit could overwrite.
     pub fn version(&self) -> String {
         let granted = self.granted.to_string();
         super::secret::version(&[
@@ -122,7 +122,7 @@ impl User {
         ])
     }
 
-    /// All that the user has now.
+    /// All present permissions of the user.
     pub fn permissions(&self) -> Permissions {
         let mut permissions = self.role.permissions();
         permissions.extend(&self.granted);
@@ -131,7 +131,7 @@ impl User {
     }
 }
 
-/// What a new user is made of.
+/// The input for a new user.
 pub struct NewUser {
     pub username: Username,
     pub display_name: String,
@@ -140,19 +140,19 @@ pub struct NewUser {
     pub password: Option<super::password::Password>,
 }
 
-/// A change to a user; what is `None` stays.
+/// A change to a user; `None` leaves a value as it is.
 #[derive(Debug, Clone, Default)]
 pub struct UserChange {
     pub display_name: Option<String>,
     pub role: Option<Role>,
     pub disabled: Option<Disabled>,
-    /// All that is granted beyond the role.
+    /// All permissions granted beyond the role.
     pub granted: Option<Permissions>,
-    /// What [`User::version`] said when the change was thought of; another one now refuses it.
+    /// [`User::version`] when the change was made. The change fails if it differs by now.
     pub version: Option<String>,
 }
 
-/// Whether something is refused for the time being.
+/// Whether an account or key is disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disabled {
     Yes,

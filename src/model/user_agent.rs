@@ -1,11 +1,12 @@
-//! What a program says of itself, in the words of a person: "Firefox on Linux".
+//! Readable names for user agents: "Firefox on Linux".
 
 use super::text::sanitize;
 
-/// Longest program name that is shown, in characters.
+/// Longest name of a program in characters.
 const PROGRAM_CHARACTERS_MAX: usize = 32;
 
-/// The first sign in a `User-Agent` that gives a browser away. Order counts: most browsers also name those they descend from.
+/// The first mark in a `User-Agent` that identifies a browser. Order counts: most browsers also name those they descend
+/// from.
 const BROWSERS: [(&str, &str); 9] = [
     ("Edg/", "Edge"),
     ("EdgA/", "Edge"),
@@ -29,7 +30,7 @@ const SYSTEMS: [(&str, &str); 8] = [
     ("BSD", "BSD"),
 ];
 
-/// A name for the device behind a session: browser and system where they can be told, else the program's own name.
+/// A name for the device of a session: browser and system if known, else the name of the program.
 pub fn device(user_agent: Option<&str>) -> String {
     let Some(text) = user_agent.filter(|text| !text.trim().is_empty()) else {
         return "Unknown device".to_owned();
@@ -60,7 +61,7 @@ pub fn short(user_agent: &str) -> String {
     device(Some(user_agent))
 }
 
-/// The first word, at most 32 characters, nothing unseen.
+/// The first word, at most 32 characters, without invisible ones.
 fn program(text: &str) -> String {
     let word = text.split_whitespace().next().unwrap_or("");
     let name = sanitize(word, PROGRAM_CHARACTERS_MAX);

@@ -37,7 +37,7 @@ fn read_notice(row: &Row<'_>) -> rusqlite::Result<AccountNotice> {
 }
 
 impl Select {
-    /// Notices to a user that are not confirmed, newest first.
+    /// Unconfirmed notices to a user, newest first.
     pub fn open_account_notices(
         &self,
         user: UserId,
@@ -49,20 +49,20 @@ impl Select {
         self.all(&sql, params![user.0, rows(limit) - 1], read_notice)
     }
 
-    /// All notices to a user, confirmed ones too, newest first.
+    /// All notices to a user, confirmed ones included, newest first.
     pub fn account_notices(&self, user: UserId, limit: usize) -> Result<Vec<AccountNotice>, Error> {
         let sql = format!("SELECT {COLUMNS} WHERE user_id = ? ORDER BY number DESC LIMIT ?");
         self.all(&sql, params![user.0, rows(limit) - 1], read_notice)
     }
 
-    /// The number of notices to a user that are not confirmed.
+    /// The number of unconfirmed notices to a user.
     pub fn open_account_notice_count(&self, user: UserId) -> Result<i64, Error> {
         let sql =
             "SELECT count(*) FROM account_notices WHERE user_id = ? AND acknowledged_at IS NULL";
         self.count(sql, [user.0])
     }
 
-    /// Adds the notice of an act, when somebody else than the account's person did it.
+    /// Adds the notice of an act that somebody else carried out on the person's account.
     pub(super) fn note_for_owner(
         &self,
         permit: &Permit,
@@ -77,7 +77,7 @@ impl Select {
             Right::Permission { .. } if actor.user != Some(owner) => {
                 (actor.name.as_str(), NoticeActor::Admin)
             }
-            // The owner of the database creates tokens to automate an installation; they are listed as theirs.
+            // Operators create tokens to automate an installation; the user's token list shows them anyway.
             Right::Operator if permit.action != Action::TokenCreate => {
                 (actor.name.as_str(), NoticeActor::Operator)
             }
@@ -130,7 +130,7 @@ impl Write<'_> {
         found.ok_or(Error::NotFound("notice"))
     }
 
-    /// Confirms the notices of imported SSH keys once none of those keys is left: the person removed them.
+    /// Confirms the notices of imported SSH keys once the person has removed all of those keys.
     pub fn resolve_import_notices(&self, user: UserId, by: Option<Id>) -> Result<(), Error> {
         let sql = format!(
             "SELECT {COLUMNS} WHERE user_id = ? AND acknowledged_at IS NULL AND action = ?"

@@ -1,4 +1,4 @@
-//! Copies of the file: made while it is in use, and put back in its place.
+//! Backup and restore of the database.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -23,40 +23,40 @@ use crate::model::time::Time;
 /// How long a restore waits for a command that has the database open.
 const LOCK_WAIT: Duration = Duration::from_secs(15);
 
-/// A copy that was made and found whole.
+/// A finished and checked backup.
 #[derive(Debug, Clone, Copy)]
 pub struct Copied {
     pub bytes: u64,
-    /// Whether the file has the present schema, so that the backup can be noted in it.
+    /// True if the database has the present schema, so that the time of the backup can be recorded in it.
     pub is_present_version: bool,
 }
 
-/// What is done when something is where a backup is to be restored.
+/// How to treat an existing database at the path of a restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
     Refuse,
     MoveAside,
 }
 
-/// A backup that was put in place.
+/// A restored backup.
 #[derive(Debug)]
 pub struct Restored {
-    /// When the backup was made, if it was made by us.
+    /// Creation time of the backup, if Keycroft recorded one.
     pub made_at: Option<Time>,
-    /// Where the file went that was there.
+    /// New path of the database that was there before.
     pub moved_to: Option<PathBuf>,
     pub tokens: usize,
     pub sessions: usize,
     pub codes: usize,
-    /// What is good again as it was then, whatever was done to it since: newest use first.
+    /// Credentials that the restore makes valid again, even those revoked since the backup; latest use first.
     pub survivors: Vec<Survivor>,
 }
 
-/// A credential that a restored file holds to be good.
+/// A credential that is valid in the restored database.
 #[derive(Debug, Clone)]
 pub struct Survivor {
     pub id: String,
-    /// The word for its kind.
+    /// The name of its kind.
     pub kind: String,
     pub owner: String,
     pub name: String,
@@ -67,7 +67,7 @@ pub struct Survivor {
     pub last_used_by: Option<String>,
 }
 
-/// Copies the file at `from`, as it is at one moment, to a new file `to`.
+/// Copies the database at `from`, in one consistent state, to a new file `to`.
 pub fn copy(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
     file::require_nothing_at(to)?;
     let unfinished = Unfinished::beside(to)?;
@@ -78,7 +78,7 @@ pub fn copy(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
     Ok(copied)
 }
 
-/// Writes such a copy to `out`. It is made beside the file first.
+/// Writes such a copy to `out`. The copy is written beside the database first.
 pub fn copy_to(from: &Path, out: &mut dyn Write, now: Time) -> Result<Copied, OpenError> {
     let unfinished = Unfinished::beside(from)?;
     let copied = copy_into(from, &unfinished.path, now)?;
@@ -106,7 +106,7 @@ fn copy_into(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
     })
 }
 
-/// All pages in one read transaction: others go on writing, and the copy has nothing of it.
+/// Copies all pages in one read transaction: other processes can go on writing, and the copy has none of that.
 pub(super) fn copy_pages(from: &Path, to: &Path) -> rusqlite::Result<Connection> {
     let source = file::open(from, OpenFlags::SQLITE_OPEN_READ_ONLY, INSPECTION_BUSY)?;
     let mut copy = file::open(to, OpenFlags::SQLITE_OPEN_READ_WRITE, INSPECTION_BUSY)?;
@@ -117,7 +117,7 @@ pub(super) fn copy_pages(from: &Path, to: &Path) -> rusqlite::Result<Connection>
             Some("another process has locked it".to_owned()),
         ));
     }
-    // One file without a journal, which can be read where nothing can be written.
+    // One file without a WAL, which can be read on a read-only file system.
     copy.pragma_update(None, "journal_mode", "DELETE")?;
     copy.pragma_update(None, "secure_delete", "ON")?;
     copy.pragma_update(None, "foreign_keys", "ON")?;
@@ -138,7 +138,7 @@ fn require_whole(path: &Path, connection: &Connection) -> Result<(), OpenError> 
     }
 }
 
-/// Puts a backup at `path`, with every session, token and code ended.
+/// Restores a backup to `path` and revokes its sessions, tokens and codes.
 pub fn restore(
     backup: &Path,
     path: &Path,
@@ -190,10 +190,10 @@ fn say(error: &Error) -> String {
     }
 }
 
-/// Refuses a file that a process has open: it would go on with the old one, and nobody would see.
+/// Refuses a database that any process has open: that process would go on with the old file, unnoticed.
 fn require_unused(path: &Path) -> Result<(), OpenError> {
     use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
-    /// Where every connection of SQLite holds a lock for reading while it is open.
+    /// The bytes on which every SQLite connection holds a read lock while it is open.
     const SHARED_FIRST: u64 = 0x4000_0002;
     const SHARED_BYTES: u64 = 510;
     let Ok(file) = File::open(path) else {
@@ -219,8 +219,8 @@ fn require_unused(path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Gives what is at `path`, and its journal, a second name, and makes it one file without a journal, which another may replace
-/// at one stroke: whatever a power cut leaves, something whole is in its place, and no journal lies beside what it is not of.
+/// Keeps the database at `path` under a second name and merges its WAL into it. The file at `path` can then be replaced
+/// in one step: after a power cut, a complete database is there, without a WAL that belongs to another.
 fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
     let stamp: String = now
         .to_string()
@@ -256,12 +256,12 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
             fs::remove_file(beside(path, ending)).map_err(refuse)?;
         }
     }
-    // Before the other comes: it would be read with the journal of this one.
+    // Before the new file is put in place: it would be read with this WAL.
     file::sync_folder(path).map_err(refuse)?;
     Ok((!kept.is_empty()).then_some(aside))
 }
 
-/// Writes what only the journal holds into the file itself. A damaged file stays as it is.
+/// Merges the WAL into the database. A damaged database stays as it is.
 fn fold_in_journal(path: &Path) -> rusqlite::Result<()> {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     let has = |ending| fs::metadata(beside(path, ending)).is_ok_and(|journal| journal.len() > 0);
@@ -288,7 +288,7 @@ fn fold_in_journal(path: &Path) -> rusqlite::Result<()> {
 }
 
 impl Select {
-    /// Ends what a thief of the backup, or somebody locked out since it was made, could go on with; one act, one event.
+    /// Revokes everything that a thief of the backup, or a person locked out since then, could use. One act, one event.
     fn end_what_is_short_lived(&self, permit: &Permit) -> Result<Restored, Error> {
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let made_at = self
@@ -321,7 +321,7 @@ impl Select {
     }
 
     fn survivors(&self, now: Time) -> Result<Vec<Survivor>, Error> {
-        // Of the latest use, whatever secret it was.
+        // The latest use of any of the credential's secrets.
         let latest = |column: &str| {
             format!(
                 "CASE {LAST_USED} WHEN l.at THEN l.{column} WHEN l.previous_at THEN l.previous_{column} ELSE l.earlier_{column} END"
@@ -352,7 +352,7 @@ impl Select {
 }
 
 impl WriteAct<'_> {
-    /// Notes that a backup was made now.
+    /// Records a backup at the present time.
     pub fn set_backed_up(&self) -> Result<(), Error> {
         self.execute(
             "UPDATE installation SET last_backup_at = ?",

@@ -1,9 +1,9 @@
-//! Credentials as verification reads them, kept in memory until something they are made of is written.
+//! Credentials in memory, in the form that verification reads, dropped as soon as a write concerns them.
 //!
-//! Every drop gets the next number of one sequence and leaves it in the slot of the credential or the owner that it
-//! concerns. An entry carries the number that was current before its read began, and is valid while no slot that
-//! concerns it has a higher one. The writer drops after COMMIT and before it answers: a caller whose change was
-//! acknowledged never meets an entry from before it, and a read that was under way is stored but never valid.
+//! Every drop takes the next number of one sequence and leaves it in the slot of the credential or the owner that it
+//! concerns. An entry carries the number that was current before its read began. It is valid while no slot that
+//! concerns it has a higher one. The writer drops after COMMIT and before it answers. So a caller whose change was
+//! acknowledged never meets an older entry, and a read under way is stored but never valid.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -14,43 +14,43 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::model::credential::{Credential, Owner, OwnerId};
 use crate::model::secret::Id;
 
-/// Bytes that all entries together may take.
+/// Limit for all entries together, in bytes.
 const BYTES_MAX: usize = 40 << 20;
-/// Independent parts: cores rarely wait for each other.
+/// Independent parts, so that cores rarely wait for each other.
 const SHARDS: usize = 16;
-/// Slots for the numbers of drops. Two credentials in one slot drop each other; no harm but a look-up.
+/// Slots for the numbers of drops. Two credentials in one slot drop each other, which costs a lookup.
 const SLOTS: usize = 4_096;
 /// Estimate of the bookkeeping of one entry: the table, the index and the allocator.
 const ENTRY_BYTES: usize = 96;
 
-/// The subject of a write that verification has to see.
+/// The subject of a write that concerns verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Concern {
     Credential(Id),
     Owner(OwnerId),
-    /// A row that did not exist: nothing of it is cached.
+    /// A row that did not exist, so that nothing of it is cached.
     NewRow,
     Everything,
 }
 
-/// The place in the sequence of drops before a read.
+/// A position in the sequence of drops, taken before a read.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mark(u64);
 
 /// The entries of all threads.
 pub(super) struct Cache {
     sequence: AtomicU64,
-    /// The last drop of everything.
+    /// Number of the last drop of everything.
     everything: AtomicU64,
     credentials: Box<[AtomicU64]>,
     owners: Box<[AtomicU64]>,
     shards: Box<[Mutex<Shard>]>,
     shard_bytes_max: usize,
-    /// Owners of entries, so that all credentials of one share it.
+    /// Owners of entries, shared by all their credentials.
     known_owners: Mutex<HashMap<OwnerId, Owner>>,
 }
 
-/// Entries in no order, an index over them, and the hand of a clock that finds one to evict.
+/// Entries in no order, an index over them, and the hand of a clock that chooses one to evict.
 #[derive(Default)]
 struct Shard {
     entries: Vec<Entry>,
@@ -63,7 +63,7 @@ struct Entry {
     credential: Arc<Credential>,
     as_of: Mark,
     bytes: usize,
-    /// Whether it was found since the hand passed it.
+    /// True if it was used since the hand passed it.
     found: bool,
 }
 
@@ -94,12 +94,12 @@ impl Cache {
         }
     }
 
-    /// To be taken before a read whose result is to be kept.
+    /// The present position. Take it before a read whose result goes into the cache.
     pub(super) fn mark(&self) -> Mark {
         Mark(self.sequence.load(Ordering::SeqCst))
     }
 
-    /// Makes every entry that `concern` is part of invalid. Called by the writer alone, after it committed.
+    /// Invalidates every entry that `concern` is part of. Only the writer calls this, after COMMIT.
     pub(super) fn drop_entries(&self, concern: Concern) {
         if concern == Concern::NewRow {
             return;
@@ -137,7 +137,7 @@ impl Cache {
         None
     }
 
-    /// Keeps what was read since `as_of`.
+    /// Stores a credential that was read after `as_of`.
     pub(super) fn store(&self, mut credential: Credential, as_of: Mark) -> Arc<Credential> {
         let owner_bytes = self.share_owner(&mut credential);
         let bytes = ENTRY_BYTES + owner_bytes + bytes_of(&credential);
@@ -165,7 +165,7 @@ impl Cache {
         credential
     }
 
-    /// Lets `credential` share its owner with others, when the owner is equal; the bytes that the owner takes else.
+    /// Shares an equal owner with other entries. Returns the bytes that the owner takes otherwise.
     fn share_owner(&self, credential: &mut Credential) -> usize {
         let mut known = self
             .known_owners
@@ -187,7 +187,7 @@ impl Cache {
     }
 
     fn shard(&self, id: Id) -> MutexGuard<'_, Shard> {
-        // A panic elsewhere leaves whole entries, each of them true.
+        // A panic elsewhere leaves complete and correct entries.
         self.shards[slot(&id) % SHARDS]
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -204,7 +204,7 @@ impl Shard {
         }
     }
 
-    /// Removes an entry that was not found for a while.
+    /// Removes an entry that was not used for a while.
     fn evict(&mut self) {
         loop {
             if self.hand >= self.entries.len() {
@@ -288,7 +288,7 @@ mod tests {
 
     fn act(store: &Store, job: impl FnOnce(&Write<'_>) -> Result<(), Error> + Send + 'static) {
         let permit = Permit::by_operator(Action::Sweep, NOW);
-        // Some acts are refused, as the last admin's end is.
+        // Some acts are rejected, such as disabling the last admin.
         let _ = store.write(permit, move |write| {
             job(write)?;
             Ok(((), AuditDetails::default()))
@@ -314,7 +314,7 @@ mod tests {
         }
     }
 
-    /// D2: whatever is written, each hit equals a fresh SELECT.
+    /// Bar D2 of docs/guarantees.md.
     #[test]
     fn each_hit_equals_a_fresh_select_under_random_acts() {
         let folder = tempfile::tempdir().unwrap();
@@ -365,7 +365,7 @@ mod tests {
         hits
     }
 
-    /// One act, of any kind.
+    /// One random act.
     fn step(store: &Store, users: &[UserId], ids: &mut Vec<Id>) {
         let [choice, one, two, three]: [u8; 4] = random_bytes();
         let user = users[usize::from(one) % users.len()];

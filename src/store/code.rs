@@ -21,21 +21,21 @@ pub struct NewCode {
     pub user: Option<UserId>,
     pub uses: u32,
     pub expires_at: Time,
-    /// What made it; `None`: the file's owner.
+    /// The credential that created it; `None`: the operator.
     pub creator: Option<CodeMaker>,
-    /// Names with a space between them.
+    /// Names separated by spaces.
     pub groups: String,
 }
 
-/// The credential that made a code: what it gives in the end is never more than its creator may give.
+/// The credential that created a code. The code never gives more than its creator may give.
 pub struct CodeMaker {
     pub credential: Id,
     pub user: UserId,
-    /// What that credential could do.
+    /// The permissions of that credential.
     pub power: Permissions,
 }
 
-/// What a spent code was for.
+/// A spent code.
 pub(super) struct Spent {
     pub(super) user: Option<UserId>,
     pub(super) groups: String,
@@ -44,7 +44,7 @@ pub(super) struct Spent {
 }
 
 impl Select {
-    /// A code by its secret, without spending it.
+    /// The code with this secret, which stays unspent.
     pub fn code(&self, presented: &Presented, purpose: Purpose, now: Time) -> Result<Code, Error> {
         let refused = || Error::Unauthenticated {
             sent: SecretSent::Yes,
@@ -75,8 +75,8 @@ impl Select {
         }
     }
 
-    /// Whether who made a code could make it now: a right that is lost takes along the links that were made by it, and
-    /// a link to somebody who may do more than then opens no more than then.
+    /// Returns whether the code's creator could still create it. A lost right invalidates the links created by it. A
+    /// link to the account of somebody who has gained permissions since then opens no more than before.
     fn may_still_give(&self, code: &Code) -> Result<bool, Error> {
         let needed = match code.purpose {
             Purpose::Invitation | Purpose::PasswordReset => BuiltinPermission::UsersWrite,
@@ -106,20 +106,20 @@ impl Select {
             return Ok(false);
         };
         let gives = match (code.purpose, user.role) {
-            // A new member may do what members may, whoever invites them.
+            // A new member gets the permissions of members, not those of the inviting user.
             (Purpose::Invitation, Role::Member) => user.granted.clone(),
             (_, Role::Member | Role::Admin) => user.permissions(),
         };
         Ok(may_give(&power, &gives))
     }
 
-    /// Ends the links and codes that go back to a credential.
+    /// Deletes the links and codes that derive from a credential.
     pub(super) fn end_codes_made_by(&self, creator: Id) -> Result<(), Error> {
         let sql = "DELETE FROM codes WHERE created_by = ?1 OR root_api_key = ?1";
         self.execute(sql, [creator.as_str()]).map(|_| ())
     }
 
-    /// Whether a code's end has come. Its secret has to be right.
+    /// Returns whether a code has expired. The secret has to match.
     pub fn is_code_over(&self, presented: &Presented, now: Time) -> Result<bool, Error> {
         let sql = "SELECT digest FROM codes WHERE id = ? AND expires_at <= ?";
         let digest = self.one(sql, params![presented.id.as_str(), now.unix()], |row| {
@@ -130,7 +130,7 @@ impl Select {
             .is_some_and(|digest| digest.matches(&presented.digest)))
     }
 
-    /// Spends one use of a code, within the act that it opens.
+    /// Spends one use of a code, within the act that it authorizes.
     pub(super) fn spend_code(
         &self,
         presented: &Presented,
@@ -161,7 +161,7 @@ impl Select {
         })
     }
 
-    /// The row of a new code.
+    /// Inserts the row of a new code.
     pub(super) fn insert_code(&self, code: &NewCode, now: Time) -> Result<(), Error> {
         let sql = format!(
             "INSERT INTO codes (id, purpose, digest, user_id, uses_left, created_at, expires_at, created_by, groups, creator_id, power, root_api_key) \
@@ -194,7 +194,7 @@ impl Select {
 }
 
 impl Store {
-    /// Removes a code whose end was seen to have come, so that it stays over when the clock goes back.
+    /// Deletes a code that was seen expired, so that it stays expired when the clock goes back.
     pub fn remove_code_that_is_over(&self, id: Id, now: Time) -> Result<(), Error> {
         self.note(move |select| {
             let sql = "DELETE FROM codes WHERE id = ? AND expires_at <= ?";
@@ -206,10 +206,10 @@ impl Store {
 }
 
 impl Write<'_> {
-    /// Who makes a code now.
+    /// The caller as the creator of a code.
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] for who has no account.
+    /// [`Error::NotAllowed`] for a caller without an account.
     pub fn code_maker(&self) -> Result<Option<CodeMaker>, Error> {
         let Power::Credential(credential, power) = &self.power else {
             return Ok(None);
@@ -224,7 +224,7 @@ impl Write<'_> {
         }))
     }
 
-    /// Adds a code. A new set-up code, invitation or reset takes the place of those before it.
+    /// Adds a code. A new setup code, invitation or reset replaces the earlier ones.
     pub fn add_code(&self, code: &NewCode) -> Result<(), Error> {
         match code.purpose {
             Purpose::SetUp => {
@@ -238,7 +238,7 @@ impl Write<'_> {
         self.insert_code(code, self.now)
     }
 
-    /// Ends all set-up codes: there is an admin now.
+    /// Deletes all setup codes, once an admin exists.
     pub fn end_set_up_codes(&self) -> Result<(), Error> {
         self.execute("DELETE FROM codes WHERE purpose = 'set-up'", [])
             .map(|_| ())

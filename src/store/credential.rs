@@ -28,14 +28,14 @@ use crate::model::service::ServiceId;
 use crate::model::time::{Lifetime, Time};
 use crate::model::user::{Disabled, UserId};
 
-/// SecretSlot credentials a list is about.
+/// The filter of a list of credentials.
 #[derive(Debug, Clone, Copy)]
 pub struct CredentialFilter {
-    /// `None`: everybody's.
+    /// `None`: every owner.
     pub owner: Option<OwnerId>,
-    /// `None`: of every kind.
+    /// `None`: every kind.
     pub kind: Option<Kind>,
-    /// Those that were deleted, instead of those that were not.
+    /// True: deleted credentials only. False: all others.
     pub ended: bool,
 }
 
@@ -47,7 +47,7 @@ const fn owner_columns(owner: OwnerId) -> (Option<i64>, Option<i64>, Option<i64>
     }
 }
 
-/// The column that names an owner of this kind, and the owner's row.
+/// The column for an owner of this kind, and the owner's row number.
 const fn owner_column(owner: OwnerId) -> (&'static str, i64) {
     match owner {
         OwnerId::User(id) => ("user_id", id.0),
@@ -61,22 +61,22 @@ pub(super) const RECORD_COLUMNS: &str = "c.number, c.id, c.kind, c.user_id, c.se
     c.rotations, c.previous_quiet_seconds, l.at, l.address, l.program, l.previous_at, l.previous_address, l.previous_program, \
     l.earlier_at, l.earlier_address, l.earlier_program, c.created_by_name, c.idle_max_seconds FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id";
 
-/// When a credential was last used, whatever secret it was, of a row of `last_uses` called `l`; NULL: never.
+/// Last use of any secret of a credential, from a row of `last_uses` called `l`; NULL: never.
 pub(super) const LAST_USED: &str =
     "nullif(max(coalesce(l.at, 0), coalesce(l.previous_at, 0), coalesce(l.earlier_at, 0)), 0)";
 
-/// The API key that something goes back to which `creator` makes: an API key itself, or what made a token.
+/// SQL for the root API key of a credential created by `creator`: that API key itself, or the one a token derives from.
 pub(super) fn root_api_key(creator: &str) -> String {
     format!(
         "(SELECT CASE kind WHEN 'api-key' THEN id WHEN 'token' THEN root_api_key END FROM credentials WHERE id = {creator})"
     )
 }
 
-/// The credential `?1`, all credentials that go back to it, and so on: also by way of tokens that are gone.
+/// The credential `?1` and all credentials that derive from it, deleted ones included.
 const MADE: &str = "WITH RECURSIVE made (id) AS (VALUES (?1) \
     UNION SELECT c.id FROM credentials c JOIN made ON c.created_by = made.id OR c.root_api_key = made.id)";
 
-/// The tokens that the credential `?1` made, those that these made, and so on.
+/// The tokens that the credential `?1` created, those that these created, and so on.
 const TOKENS_MADE: &str = "WITH RECURSIVE made (id) AS (SELECT id FROM credentials WHERE created_by = ?1 AND kind = 'token' \
     UNION SELECT c.id FROM credentials c JOIN made ON c.created_by = made.id WHERE c.kind = 'token')";
 
@@ -103,7 +103,7 @@ fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Id>> {
         .transpose()
 }
 
-/// The grace period of a rotation, of its three columns.
+/// The grace period of a rotation, from its three columns.
 fn grace(
     ends_at: Option<Time>,
     quiet_seconds: Option<i64>,
@@ -194,13 +194,13 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
     Ok((row.get(0)?, record))
 }
 
-/// What verification reads of a row of `credentials` called `c`.
+/// The columns of a row of `credentials` called `c` that verification reads.
 const LOOKUP_COLUMNS: &str = "c.kind, c.permissions, c.allowed_addresses, c.digest, c.previous_digest, c.previous_ends_at, c.expires_at, c.expired_seen_at, c.disabled_at, c.ended_at, \
     c.password_at, c.created_at, c.user_id, c.service_id, c.host_id, c.rotations, c.previous_quiet_seconds, c.rotated_at, c.idle_max_seconds";
-/// How many these are.
+/// The number of these columns.
 const LOOKUP_WIDTH: usize = 19;
 
-/// A credential and the user whose it is, in one SELECT.
+/// SQL that reads a credential and its owner in one SELECT.
 pub(super) fn lookup_sql() -> &'static str {
     static SQL: OnceLock<String> = OnceLock::new();
     SQL.get_or_init(|| {
@@ -208,7 +208,7 @@ pub(super) fn lookup_sql() -> &'static str {
     })
 }
 
-/// Reads [`LOOKUP_COLUMNS`]: whose the credential is, and what makes it once the owner is known.
+/// Reads [`LOOKUP_COLUMNS`]. Returns the owner's id and a function that builds the credential from the owner.
 fn read_lookup(
     row: &Row<'_>,
     id: Id,
@@ -251,7 +251,7 @@ fn read_lookup(
     Ok((owner_id(row, 12)?, make))
 }
 
-/// Counted in an index that holds just these: by the index of all that a user has, each row would be looked at.
+/// Counts in an index of exactly these. With the index of all credentials of a user, SQLite would read each row.
 fn api_keys_of_sql(owner: OwnerId) -> String {
     let index = match owner {
         OwnerId::User(_) => "INDEXED BY api_key_names",
@@ -264,7 +264,7 @@ fn api_keys_of_sql(owner: OwnerId) -> String {
 }
 
 impl Select {
-    /// A credential and whose it is, as verification needs it.
+    /// A credential and its owner, as verification needs them.
     pub fn credential(&self, id: Id) -> Result<Option<Credential>, Error> {
         let found = self.one(lookup_sql(), [id.as_str()], |row| {
             let (owner, make) = read_lookup(row, id)?;
@@ -284,7 +284,7 @@ impl Select {
         Ok(owner.map(make))
     }
 
-    /// Whoever owns credentials.
+    /// The owner with this id.
     pub(super) fn owner(&self, id: OwnerId) -> Result<Option<Owner>, Error> {
         Ok(match id {
             OwnerId::User(id) => self.user_by_id(id)?.map(Arc::new).map(Owner::User),
@@ -293,13 +293,13 @@ impl Select {
         })
     }
 
-    /// When a credential's present secret was last used, as far as the file says.
+    /// Last stored use of a credential's present secret.
     pub fn last_used_at(&self, id: Id) -> Result<Option<Time>, Error> {
         let sql = "SELECT at FROM last_uses WHERE credential_id = ?";
         Ok(self.one(sql, [id.as_str()], |row| time(row, 0))?.flatten())
     }
 
-    /// One credential as lists show it.
+    /// One credential in the form of lists.
     pub fn record(&self, id: Id) -> Result<Option<Record>, Error> {
         let sql = format!("SELECT {RECORD_COLUMNS} WHERE c.id = ?");
         Ok(self
@@ -307,7 +307,7 @@ impl Select {
             .map(|(_, record)| record))
     }
 
-    /// Credentials, newest first; `after` is what [`Page::next`] said.
+    /// Credentials, newest first; `after` is [`Page::next`] of the previous page.
     pub fn records(
         &self,
         filter: &CredentialFilter,
@@ -340,7 +340,7 @@ impl Select {
         })
     }
 
-    /// The credentials that `creator` made and that are not over, those that these made, and so on.
+    /// The unexpired credentials that `creator` created, those that these created, and so on.
     pub fn created_by(&self, creator: Id) -> Result<Vec<Record>, Error> {
         let sql = format!(
             "{MADE} SELECT {RECORD_COLUMNS} WHERE c.id IN made AND c.id <> ?1 AND c.ended_at IS NULL ORDER BY c.number DESC"
@@ -352,7 +352,7 @@ impl Select {
             .collect())
     }
 
-    /// The SSH keys of a user that `creator` made, or what it made: their ids and names.
+    /// Ids and names of a user's SSH keys that `creator` added, directly or through a credential derived from it.
     pub fn ssh_keys_made_by(&self, creator: Id, owner: UserId) -> Result<Vec<(Id, String)>, Error> {
         let sql = format!(
             "{MADE} SELECT id, name FROM ssh_keys WHERE user_id = ?2 AND (created_by IN made OR root_api_key IN made) ORDER BY number DESC"
@@ -362,19 +362,19 @@ impl Select {
         })
     }
 
-    /// How many API keys an owner has that are not deleted.
+    /// The number of API keys of an owner that are not deleted.
     pub fn api_keys_of(&self, owner: OwnerId) -> Result<i64, Error> {
         let (_, row) = owner_column(owner);
         let sql = api_keys_of_sql(owner);
         self.count(&sql, [row])
     }
 
-    /// Whether a presented secret is one of a credential's, current or previous, however old: for what ends itself.
+    /// Requires a secret of the credential, current or previous, however old. For credentials that revoke themselves.
     pub(super) fn require_secret(&self, presented: &Presented, _now: Time) -> Result<(), Error> {
         self.which_secret(presented).map(|_| ())
     }
 
-    /// SecretSlot of a credential's secrets was presented, by form, id and digest alone.
+    /// The credential and the slot of a presented secret, by form, id and digest alone.
     pub fn which_secret(&self, presented: &Presented) -> Result<(Credential, SecretSlot), Error> {
         let refused = || Error::Unauthenticated {
             sent: SecretSent::Yes,
@@ -458,7 +458,8 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Writes what an edit changed: name, note, permissions, allowed_addresses, end. A new end takes back that it was seen expired.
+    /// Writes an edit: name, note, permissions, allowed addresses, expiration. A new expiration clears the mark of an
+    /// earlier one that was seen to have passed.
     ///
     /// # Errors
     /// [`Error::Conflict`] when the owner has another API key of this name.
@@ -496,7 +497,7 @@ impl Write<'_> {
         .map(|_| ())
     }
 
-    /// A token never outlives the credential that made it: when that gets an earlier end, so do the tokens, and theirs.
+    /// Shortens the lifetime of derived tokens when their creator expires earlier: a token never outlives its creator.
     pub(super) fn end_tokens_with(&self, creator: Id, end: Option<Time>) -> Result<(), Error> {
         let Some(end) = end else { return Ok(()) };
         let sql = format!(
@@ -506,7 +507,7 @@ impl Write<'_> {
             .map(|_| ())
     }
 
-    /// Sets how long a session may stay unused.
+    /// Sets the idle timeout of a session.
     pub fn set_idle_max(&self, id: Id, idle_max: Lifetime) -> Result<(), Error> {
         let seconds = match idle_max {
             Lifetime::For(duration) => i64::try_from(duration.as_secs()).ok(),
@@ -517,7 +518,7 @@ impl Write<'_> {
             .map(|_| ())
     }
 
-    /// Notes that the holder of a session typed the password now.
+    /// Records that the user of a session confirmed the password now.
     pub fn set_password_at(&self, id: Id) -> Result<(), Error> {
         self.execute_for(
             Concern::Credential(id),

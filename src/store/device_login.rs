@@ -16,10 +16,10 @@ use crate::model::secret::{Digest, Id, Presented};
 use crate::model::time::{Lifetime, Time};
 use crate::model::user::UserId;
 
-/// Sign-ins that may be under way at once. One more drops the oldest that nobody answered.
+/// Logins that may be pending at once. Each one more drops the oldest that is unanswered.
 const UNDER_WAY_MAX: i64 = 10_000;
 
-/// What a device asks for.
+/// The request of a device.
 pub struct NewDeviceLogin {
     pub code: NewCode,
     pub computer: String,
@@ -79,7 +79,7 @@ fn seconds(lifetime: Option<Lifetime>) -> Option<i64> {
 }
 
 impl Store {
-    /// Notes that a device wants to sign in, which is no act yet; the code that its person is to type.
+    /// Records the login request of a device. Returns the code for the person to type. Bookkeeping; not audited.
     pub fn begin_device_login(
         &self,
         new: NewDeviceLogin,
@@ -111,7 +111,7 @@ impl Store {
 }
 
 impl Select {
-    /// A sign-in that can still be answered or fetched, by the code that a person typed.
+    /// The login with this typed code, while it can be answered or fetched.
     pub fn device_login(
         &self,
         user_code: &UserCode,
@@ -123,7 +123,7 @@ impl Select {
         self.one(&sql, params![user_code.letters(), now.unix()], read_login)
     }
 
-    /// The sign-in that a device code belongs to, over or not; `None` when there is none, or it was fetched.
+    /// The login with this device code, expired or not; `None` if it is unknown or was fetched.
     pub fn device_login_by_code(
         &self,
         presented: &Presented,
@@ -145,7 +145,7 @@ impl Select {
         }))
     }
 
-    /// A sign-in by its code's id, within the act that fetches it.
+    /// The login with this code id, within the act that fetches it.
     pub fn device_login_by_id(&self, code: Id) -> Result<Option<DeviceLogin>, Error> {
         self.one(
             &format!("SELECT {COLUMNS} WHERE d.code_id = ?"),
@@ -156,7 +156,7 @@ impl Select {
 }
 
 impl Write<'_> {
-    /// Writes down what the person said. Whether nobody said anything before is part of the statement.
+    /// Records the person's answer. The statement itself checks that it is the first.
     ///
     /// # Errors
     /// [`Error::Conflict`] when it was answered before.

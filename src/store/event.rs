@@ -16,38 +16,38 @@ use crate::model::text::{cut, sanitize};
 use crate::model::time::Time;
 use crate::model::user::UserId;
 
-/// Which events a list is about; what is `None` does not limit it.
+/// The filter of a list of events; `None` does not limit it.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
-    /// Those by this user or on something of theirs.
+    /// Acts by this user or on their account and credentials.
     pub user: Option<UserId>,
     pub action: Option<String>,
-    /// Those on one thing: an id, or a name of what has none.
+    /// Acts on one target: an id, or the name of a target without one.
     pub target: Option<String>,
-    /// From this second on.
+    /// The first second, inclusive.
     pub since: Option<Time>,
-    /// Up to and without this second.
+    /// The last second, exclusive.
     pub until: Option<Time>,
 }
 
-/// The result of checking the whole chain.
+/// The result of verifying the complete chain.
 #[derive(Debug)]
 pub enum Verdict {
     Whole {
-        /// The last archived event, where the kept chain starts.
+        /// The last archived event, from which the stored chain continues.
         archived: ChainHead,
         /// The last event.
         head: ChainHead,
     },
-    /// The first event that does not follow from the one before it.
+    /// The first event that does not match the hash of the one before it.
     Broken { number: i64 },
 }
 
 pub(super) const COLUMNS: &str = "number, at, action, outcome, channel, actor, actor_user_id, credential_id, target_kind, target_id, target_name, target_owner_id, \
     address, program, request_id, before, after, hash";
-/// Longest id and name of a target kept: a request chooses the path that becomes one.
+/// Longest stored id and name of a target: a target can come from the path of a request.
 const TARGET_CHARACTERS_MAX: usize = 128;
-/// Longest program name kept.
+/// Longest stored user agent.
 const PROGRAM_CHARACTERS_MAX: usize = 200;
 
 pub(super) fn read_event(row: &Row<'_>) -> rusqlite::Result<(Event, Option<Digest>)> {
@@ -76,7 +76,7 @@ pub(super) fn read_event(row: &Row<'_>) -> rusqlite::Result<(Event, Option<Diges
     Ok((event, Digest::from_stored(row.get_ref(17)?.as_blob()?)))
 }
 
-/// An event without a number, fit to append.
+/// An event without a number, ready to append.
 pub(super) fn new_event(
     at: Time,
     action: &str,
@@ -110,7 +110,7 @@ pub(super) fn new_event(
 }
 
 impl Select {
-    /// Appends the event of an act that was carried out.
+    /// Appends the event of an act that succeeded.
     pub(super) fn add_event(
         &self,
         permit: &Permit,
@@ -133,7 +133,7 @@ impl Select {
         self.append(event).map(|_| ())
     }
 
-    /// Appends an event after the last one in the database as it is inside this transaction; its number.
+    /// Appends an event after the last one visible in this transaction. Returns its number.
     pub(super) fn append(&self, mut event: Event) -> Result<i64, Error> {
         let last = self.one(
             "SELECT number, hash FROM events ORDER BY number DESC LIMIT 1",
@@ -178,7 +178,7 @@ impl Select {
         Ok(event.number)
     }
 
-    /// Events, newest first; `after` is what [`Page::next`] said.
+    /// Events, newest first; `after` is [`Page::next`] of the previous page.
     pub fn events(
         &self,
         filter: &EventFilter,
@@ -187,7 +187,7 @@ impl Select {
     ) -> Result<Page<Event>, Error> {
         let mut conditions = vec!["number < ?"];
         let mut values = vec![Value::from(after.unwrap_or(i64::MAX))];
-        // Few events are on one thing: the others' indexes, and the way along the whole log, are barred with a plus.
+        // Few events have one target. The plus signs keep SQLite from other indexes and from a scan of the log.
         let (source, plain) = match &filter.target {
             Some(target) => {
                 conditions.push("target_id = ?");
@@ -217,7 +217,7 @@ impl Select {
         let conditions = conditions.join(" AND ");
         let mut source = format!("{source} WHERE {conditions}");
         if let (Some(user), None) = (filter.user, &filter.target) {
-            // The newest by each index, then the newest of both: one condition with OR would sort all that a user ever did,
+            // The newest by each index, then the newest of both. One condition with OR would sort all events of a user
             // for every page.
             let by = |column: &str| {
                 format!(
@@ -241,7 +241,7 @@ impl Select {
         Ok(Page::of(events, limit, |event| event.number.to_string()))
     }
 
-    /// Checks the whole chain. `visit` is called with the place where it starts and with each event's.
+    /// Verifies the complete chain. Calls `visit` with the start and with the place of each event.
     pub fn verify_events(&self, mut visit: impl FnMut(&ChainHead)) -> Result<Verdict, Error> {
         let archived = self.archived()?;
         let mut statement = self.statement(&format!(

@@ -17,7 +17,7 @@ fn count(rows: usize) -> i64 {
 }
 
 impl Select {
-    /// The last archived event, where the chain of the kept events starts.
+    /// The last archived event, from which the stored chain continues.
     pub fn archived(&self) -> Result<ChainHead, Error> {
         let sql = "SELECT last, head FROM event_archives ORDER BY last DESC LIMIT 1";
         let found = self.one(sql, [], |row| {
@@ -30,7 +30,7 @@ impl Select {
         Ok(found.and_then(head).unwrap_or_else(ChainHead::start))
     }
 
-    /// Whether the newest archive lacks the event that reports it. Each archive is recorded in the transaction of its event.
+    /// Returns whether the event that reports the newest archive is missing. Both are written in one transaction.
     pub(super) fn has_unexplained_archive(&self, archived: &ChainHead) -> Result<bool, Error> {
         if archived.number == 0 {
             return Ok(false);
@@ -41,7 +41,7 @@ impl Select {
         Ok(self.count(sql, with)? == 0)
     }
 
-    /// The place of a kept event; `None` when there is no such event.
+    /// The place of a stored event in the chain; `None` if it does not exist.
     pub fn chain_place(&self, number: i64) -> Result<Option<ChainHead>, Error> {
         let hash = self.one(
             "SELECT hash FROM events WHERE number = ?",
@@ -53,7 +53,7 @@ impl Select {
             .map(|hash| ChainHead { number, hash }))
     }
 
-    /// The last event of the longest prefix in which all are older than `time`. The newest event is never part of it.
+    /// The last event of the longest prefix older than `time`. The newest event is never part of it.
     pub fn last_event_before(&self, time: Time) -> Result<i64, Error> {
         let sql = "SELECT min(coalesce((SELECT min(number) FROM events WHERE at >= ?), 9223372036854775807), \
                    coalesce((SELECT max(number) FROM events), 1)) - 1";
@@ -71,7 +71,7 @@ impl Select {
 }
 
 impl Write<'_> {
-    /// Records that all events up to `head` are archived; the first of them. They may be deleted from now on.
+    /// Records that all events up to `head` are archived and may be deleted. Returns the first of them.
     ///
     /// # Errors
     /// [`Error::Conflict`] when the chain has another event in this place, or it is archived already.
@@ -94,7 +94,7 @@ impl Write<'_> {
 }
 
 impl Store {
-    /// Deletes at most `rows_max` archived events; how many.
+    /// Deletes at most `rows_max` archived events. Returns how many.
     pub fn prune_events(&self, rows_max: usize) -> Result<usize, Error> {
         self.note(move |select| {
             let archived = select.archived()?.number;

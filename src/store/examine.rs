@@ -1,4 +1,4 @@
-//! Examining the file: what is wrong with it, and what to do about it, without changing anything.
+//! Read-only examination of the database: findings and their remedies.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -14,7 +14,7 @@ use crate::model::address::{AllowedAddresses, untrusted_forwarder_advice};
 use crate::model::error::Error;
 use crate::model::time::Time;
 
-/// What was looked at, how it is, and words to act on.
+/// One examined subject, its status and a message to act on.
 #[derive(Debug)]
 pub struct Finding {
     pub subject: &'static str,
@@ -25,18 +25,18 @@ pub struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     Good,
-    /// Nothing is broken; somebody should look at it.
+    /// Works, but needs attention.
     Look,
     Wrong,
 }
 
-/// Free space below which something is wrong, in bytes.
+/// Free space below which the disk counts as full, in bytes.
 const SPACE_BYTES_MIN: u64 = 16 << 20;
-/// Free space below which somebody should look, in bytes.
+/// Free space below which the disk needs attention, in bytes.
 const SPACE_BYTES_ENOUGH: u64 = 256 << 20;
-/// A journal beyond this is not merged for a reason that somebody should find, in bytes.
+/// A WAL larger than this is not merged, for a reason that the operator should find; in bytes.
 const JOURNAL_BYTES_MAX: u64 = 64 << 20;
-/// Days after which a backup is old.
+/// Age of an old backup, in days.
 const BACKUP_DAYS_MAX: i64 = 7;
 /// How far the last event may lie in the future, in seconds: clocks are set back a little all the time.
 const CLOCK_SECONDS_BACK_MAX: i64 = 60;
@@ -62,10 +62,10 @@ fn finding(subject: &'static str, condition: Condition, words: impl Into<String>
     }
 }
 
-/// Looks at one thing within the file.
+/// Examines one subject in the database.
 type Look = fn(&Select, Time) -> Result<Finding, Error>;
 
-/// Examines the file at `path`.
+/// Examines the database at `path`.
 pub fn examine(path: &Path, now: Time) -> Vec<Finding> {
     let mut findings = vec![folder(path), space(path)];
     let opened = file::check(path).and_then(|()| {
@@ -225,7 +225,7 @@ fn schema(select: &Select) -> Result<Finding, Error> {
     Ok(finding("schema", Condition::Wrong, words))
 }
 
-/// What a file consists of: name and definition, without comments and spacing.
+/// The schema of a database: names and definitions, without comments and spacing.
 pub(super) fn schema_of(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
     let mut statement = connection.prepare(
         "SELECT name, coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY name",
@@ -361,7 +361,7 @@ fn proxies(select: &Select) -> Result<Finding, Error> {
     Ok(finding("proxies", Condition::Good, words))
 }
 
-/// Brings a copy of the file to the present schema, to see whether it can be done; from which version to which.
+/// Migrates a copy of the database to the present schema as a trial. Returns both versions.
 pub fn rehearse(path: &Path) -> Result<(u32, u32), OpenError> {
     file::check(path)?;
     let unfinished = Unfinished::beside(path)?;

@@ -1,4 +1,4 @@
-//! The file itself: made whole or not at all, and looked at before anything touches it.
+//! The database as a file: created completely or not at all, and checked before it is opened.
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
@@ -15,28 +15,28 @@ use crate::model::policy::Policy;
 use crate::model::secret::{Id, random_bytes};
 use crate::model::time::Time;
 
-/// The schema of a new file.
+/// The schema of a new database.
 pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
-/// `application_id` in the file's header.
+/// `application_id` in the header of the database.
 const APPLICATION_ID: u32 = 0x4b43_5246;
-/// Files up to this size are checked page by page at every start.
+/// Databases up to this size are checked page by page at every start.
 const QUICK_CHECK_BYTES_MAX: u64 = 32 << 20;
-/// How long one try to begin a transaction waits for another process; the writer tries again until a job's own time is up.
+/// Time limit of one attempt to begin a transaction. The writer tries again until a job's own time limit.
 pub(super) const WRITER_BUSY: Duration = Duration::from_millis(200);
-/// A journal that grew beyond this, in bytes, is cut back when it begins anew.
+/// A WAL larger than this is truncated when it restarts, in bytes.
 const JOURNAL_BYTES_KEPT: &str = "16777216";
-/// The rights of everybody but the owner.
+/// Permission bits of group and others.
 pub(super) const OTHERS: u32 = 0o077;
-/// What SQLite may keep beside a file.
+/// Files that SQLite keeps beside a database.
 pub(super) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 const DAMAGED: &str =
     "the file is damaged; restore a backup, or look at it with `sqlite3` on a copy";
-/// How long the look at the start, and a reader that is alone in its process, wait for a process that begins or ends just now.
+/// How long the check at the start, and a reader outside a server, wait for a process that starts or stops just now.
 pub(super) const INSPECTION_BUSY: Duration = Duration::from_secs(2);
-/// How long a reader waits.
+/// Time limit of a reader's lock.
 const READER_BUSY: Duration = Duration::from_millis(20);
 
-/// Why the file was not opened: one clear line.
+/// The reason why the database was not opened, in one line.
 #[derive(Debug)]
 pub struct OpenError {
     message: String,
@@ -51,7 +51,7 @@ impl OpenError {
         }
     }
 
-    /// Whether another process has the database open for writing, so that a later try may succeed.
+    /// True if another process has the database open for writing, so that a later attempt may succeed.
     pub const fn is_locked(&self) -> bool {
         self.is_locked
     }
@@ -68,7 +68,7 @@ impl OpenError {
         }
     }
 
-    /// What went wrong after the file was opened.
+    /// An error after the database was opened.
     pub fn of(path: &Path, error: &Error) -> Self {
         match error {
             Error::Fault(text) => Self::new(path, text),
@@ -91,7 +91,7 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Makes a new file at `path`, where there must be nothing.
+/// Creates a new database at `path`, where nothing may exist.
 pub(super) fn create(path: &Path, now: Time) -> Result<(), OpenError> {
     require_nothing_at(path)?;
     let unfinished = Unfinished::beside(path)?;
@@ -101,7 +101,7 @@ pub(super) fn create(path: &Path, now: Time) -> Result<(), OpenError> {
         .map_err(|why| OpenError::new(path, &format!("it can't be made: {why}")))
 }
 
-/// Refuses a path where a file is, or was: a journal alone tells that the file was taken away.
+/// Refuses a path with a database, or with only a WAL: then the database was moved away.
 pub(super) fn require_nothing_at(path: &Path) -> Result<(), OpenError> {
     if fs::symlink_metadata(path).is_ok() {
         return Err(OpenError::new(path, "something is there already"));
@@ -119,7 +119,7 @@ pub(super) fn require_nothing_at(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// A file in the making, of mode 0600, beside the path that it will have once it is whole. Removed when it is dropped.
+/// An unfinished file of mode 0600 beside its final path. Removed on drop.
 pub(super) struct Unfinished {
     pub(super) path: PathBuf,
 }
@@ -138,13 +138,13 @@ impl Unfinished {
         Ok(Self { path: unfinished })
     }
 
-    /// Puts what is whole onto the disk, and only then gives it its name.
+    /// Syncs the complete file, then links it to its name.
     pub(super) fn publish(self, path: &Path) -> Result<(), String> {
-        // `hard_link` refuses to replace what another process put there meanwhile; `rename` would not.
+        // `hard_link` fails if another process created that name meanwhile; `rename` would replace it.
         self.put(path, |from, to| fs::hard_link(from, to))
     }
 
-    /// The same in the place of the file that is there, at one stroke.
+    /// Syncs the complete file, then replaces the file at `path` in one step.
     pub(super) fn replace(self, path: &Path) -> Result<(), String> {
         self.put(path, |from, to| fs::rename(from, to))
     }
@@ -171,19 +171,19 @@ impl Drop for Unfinished {
     }
 }
 
-/// Puts the names in a file's folder onto the disk.
+/// Syncs the folder of a file.
 pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
     File::open(folder_of(path))?.sync_all()
 }
 
-/// The folder that a file lies in.
+/// The folder of a file.
 pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."))
 }
 
-/// A database that root creates in somebody's folder belongs to the folder's owner.
+/// A database that root creates in another user's folder belongs to that user.
 fn give_to_folder_owner(path: &Path) -> Result<(), String> {
     let give = || {
         let folder = fs::metadata(folder_of(path))?;
@@ -218,7 +218,7 @@ fn fill(path: &Path, now: Time) -> Result<(), String> {
     connection.close().map_err(|(_, error)| error.to_string())
 }
 
-/// What is at `path`: a file that nobody but its owner may read.
+/// Requires a regular file at `path` that only its owner can read.
 fn require_private_file(path: &Path) -> Result<fs::Metadata, OpenError> {
     let refuse = |why: &str| Err(OpenError::new(path, why));
     let found = match fs::symlink_metadata(path) {
@@ -240,7 +240,7 @@ fn require_private_file(path: &Path) -> Result<fs::Metadata, OpenError> {
     Ok(found)
 }
 
-/// Looks at what is at `path` without changing a byte of it.
+/// Checks the database at `path` without changing a byte.
 pub(super) fn check(path: &Path) -> Result<(), OpenError> {
     let refuse = |why: &str| Err(OpenError::new(path, why));
     let found = require_private_file(path)?;
@@ -276,7 +276,7 @@ pub(super) fn check(path: &Path) -> Result<(), OpenError> {
         bytes => bytes,
     };
     let journal_bytes = fs::metadata(beside(path, "-wal")).map_or(0, |journal| journal.len());
-    // Last: a server that stops just now makes the file longer before it removes the journal.
+    // Last: a server that stops just now extends the database before it removes the WAL.
     let bytes = file.metadata().map_or(0, |file| file.len());
     if journal_bytes == 0 && bytes < u64::from(word(28)) * page_bytes {
         return refuse("the file is cut off; restore a backup");
@@ -285,7 +285,7 @@ pub(super) fn check(path: &Path) -> Result<(), OpenError> {
     inspect(path, bytes)
 }
 
-/// What SQLite keeps beside the file is as much to be guarded: who writes a journal writes the file.
+/// Checks the files beside the database as strictly: write access to a WAL is write access to the database.
 fn check_beside(path: &Path, owner: u32) -> Result<(), OpenError> {
     for ending in BESIDE {
         let path = beside(path, ending);
@@ -314,7 +314,7 @@ fn check_beside(path: &Path, owner: u32) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Asks SQLite, on a connection that can't write, whether the file is whole.
+/// Checks the database on a read-only connection.
 fn inspect(path: &Path, bytes: u64) -> Result<(), OpenError> {
     let refuse = |why: &str| OpenError::new(path, why);
     let unread = |error: rusqlite::Error| refuse(&why_unread(&error));
@@ -342,7 +342,7 @@ fn inspect(path: &Path, bytes: u64) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Damage is only what SQLite calls so; a lock or a full disk must not send anybody to their backups.
+/// Reports damage only where SQLite does. A lock or a full disk must not send anybody to their backups.
 fn why_unread(error: &rusqlite::Error) -> String {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
@@ -360,14 +360,14 @@ fn why_unread(error: &rusqlite::Error) -> String {
 /// The writer's connection.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     let refuse = |error: rusqlite::Error| {
-        // SQLite reads some of a schema only when it may write; its words would hold those of the damaged file.
+        // SQLite reads parts of a schema only before it writes; its message would quote the damaged file.
         if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) {
             return OpenError::new(path, DAMAGED);
         }
         OpenError::new(path, &format!("it can't be opened to write: {error}"))
     };
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY).map_err(refuse)?;
-    // SQLite goes on with what it may only read; then nothing could be revoked.
+    // SQLite goes on with a file that it can only read; then no revocation would be possible.
     if connection.is_readonly("main").map_err(refuse)? {
         return Err(OpenError::new(
             path,
@@ -381,14 +381,14 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     set("secure_delete", "ON").map_err(refuse)?;
     set("trusted_schema", "OFF").map_err(refuse)?;
     set("cache_size", "-4096").map_err(refuse)?;
-    // Before a job changes a page, SQLite copies it, to undo the job alone. Beyond 64 KiB these copies would go into a file
-    // of their own: two system calls a page, and another file with what is in the database.
+    // Before a job changes a page, SQLite copies it, to be able to roll back the job alone. Copies beyond 64 KiB would
+    // go into a file: two system calls a page, and database content in another file.
     set("temp_store", "MEMORY").map_err(refuse)?;
     set("journal_size_limit", JOURNAL_BYTES_KEPT).map_err(refuse)?;
     Ok(connection)
 }
 
-/// A reader's connection.
+/// The connection of a reader.
 pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, READER_BUSY)?;
     connection.pragma_update(None, "query_only", "ON")?;
@@ -397,7 +397,7 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// A reader's connection to a file that no store of this process has looked at: all of [`check`] that costs nothing.
+/// The connection of a reader to a database that no store of this process has checked: all of [`check`] that is cheap.
 pub(super) fn open_to_read_alone(path: &Path) -> Result<Connection, OpenError> {
     let refuse = |why: &str| OpenError::new(path, why);
     require_private_file(path)?;
@@ -405,7 +405,7 @@ pub(super) fn open_to_read_alone(path: &Path) -> Result<Connection, OpenError> {
         connection.query_row(sql, [], |row| row.get::<_, u32>(0))
     };
     let opened = open_to_read(path).and_then(|connection| {
-        // A server that was killed leaves its journal to be read through first.
+        // A killed server leaves a WAL that is read first.
         connection.busy_timeout(INSPECTION_BUSY)?;
         Ok((
             number(&connection, "PRAGMA application_id")?,
@@ -432,7 +432,7 @@ pub(super) fn open(path: &Path, flags: OpenFlags, busy: Duration) -> rusqlite::R
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW
         | OpenFlags::SQLITE_OPEN_PRIVATE_CACHE;
-    // NOFOLLOW refuses a path of which any part is a link; the folders above are resolved here, the file itself is not.
+    // NOFOLLOW refuses a path with any symlink in it. The folders are resolved here, the file itself is not.
     let folder = folder_of(path);
     let resolved = fs::canonicalize(folder)
         .unwrap_or_else(|_| folder.to_owned())
@@ -440,8 +440,8 @@ pub(super) fn open(path: &Path, flags: OpenFlags, busy: Duration) -> rusqlite::R
     let connection = Connection::open_with_flags(resolved, flags)?;
     connection.busy_timeout(busy)?;
     connection.set_prepared_statement_cache_capacity(128);
-    // Without this, SQLite plans a prepared statement anew whenever another value is bound that it thinks might matter:
-    // nine tenths of what a verification cost.
+    // Otherwise SQLite plans a prepared statement again for values that it considers significant: nine tenths of the
+    // cost of a verification.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
@@ -458,7 +458,7 @@ mod tests {
         let path = folder.path().join("keycroft.db");
         create(&path, Time::from_unix(1)).unwrap();
         let mut bytes = fs::read(&path).unwrap();
-        // The column is called another thing than its own CHECK says.
+        // A column whose name differs from the one in its CHECK.
         let column = b"(length(digest_key) = 32)";
         let places: Vec<usize> = bytes
             .windows(column.len())

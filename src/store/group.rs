@@ -38,7 +38,7 @@ impl Select {
         )
     }
 
-    /// Groups, newest first; `after` is what [`Page::next`] said.
+    /// Groups, newest first; `after` is [`Page::next`] of the previous page.
     pub fn groups(&self, after: Option<i64>, limit: usize) -> Result<Page<Group>, Error> {
         let groups = self.all(
             &format!("SELECT {COLUMNS} WHERE g.id < ? ORDER BY g.id DESC LIMIT ?"),
@@ -79,7 +79,7 @@ impl Write<'_> {
             .map(|_| ())
     }
 
-    /// Puts a user into a group; nothing happens when they are in it.
+    /// Adds a user to a group. No effect if the user is a member.
     pub fn add_member(&self, group: GroupId, user: UserId) -> Result<(), Error> {
         self.execute_for(
             Concern::Owner(OwnerId::User(user)),
@@ -89,7 +89,7 @@ impl Write<'_> {
         .map(|_| ())
     }
 
-    /// Takes a user out of a group; whether they were in it.
+    /// Removes a user from a group. Returns whether the user was a member.
     pub fn remove_member(&self, group: GroupId, user: UserId) -> Result<bool, Error> {
         Ok(self.execute_for(
             Concern::Owner(OwnerId::User(user)),

@@ -1,4 +1,4 @@
-//! The tables `hosts`, `host_groups` and `host_shared_logins`, and what opens which login on a host.
+//! The tables `hosts`, `host_groups` and `host_shared_logins`, and the rules for logins on a host.
 
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ fn read_record(row: &Row<'_>) -> rusqlite::Result<HostRecord> {
         clock_ahead_seconds: row.get(11)?,
         groups: words(row, 12)?,
         shared_logins,
-        // A host whose credential revoked itself has none.
+        // A host whose credential revoked itself has no credential.
         allowed_addresses: match row.get_ref(14)?.as_str_or_null()? {
             Some(text) => AllowedAddresses::from_stored(text).map_err(|_| invalid(14))?,
             None => AllowedAddresses::default(),
@@ -75,20 +75,20 @@ fn read_record(row: &Row<'_>) -> rusqlite::Result<HostRecord> {
     })
 }
 
-/// SecretSlot of a host's keys are asked for.
+/// The filter of a host's request for keys.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
-    /// `None`: of every login.
+    /// `None`: every login.
     pub login: Option<Username>,
     /// `None`: every key.
     pub fingerprint: Option<String>,
-    /// Whether a pause of the host is passed over.
+    /// True: answer even if the host is paused.
     pub even_if_paused: bool,
 }
 
-/// Who may use which login on host `?1`, as a table `logins (login, user_id, username, shared)`: users their own, unless the host
-/// is limited to groups that they are not in or shares the login; and members of groups the logins shared with them.
-/// `root` is nobody's own: it has to be shared.
+/// SQL for the logins on host `?1`, as a table `logins (login, user_id, username, shared)`. Users get their own login,
+/// unless the host is limited to groups without them or shares that login. Members of groups get the logins shared with
+/// the group. `root` belongs to nobody: it has to be shared.
 fn logins(one: bool, even_if_paused: bool) -> String {
     let active = if even_if_paused {
         ""
@@ -112,7 +112,7 @@ fn logins(one: bool, even_if_paused: bool) -> String {
 }
 
 impl Select {
-    /// A host as verification knows it.
+    /// A host as verification needs it.
     pub(super) fn host_by_id(&self, id: HostId) -> Result<Option<Host>, Error> {
         let sql = format!("SELECT {HOST} FROM hosts h WHERE h.id = ?");
         self.one(&sql, [id.0], read_host)
@@ -124,7 +124,7 @@ impl Select {
         self.one(&sql, [id.as_str()], read_record)
     }
 
-    /// Hosts, newest first; `after` is what [`Page::next`] said.
+    /// Hosts, newest first; `after` is [`Page::next`] of the previous page.
     pub fn hosts(&self, after: Option<i64>, limit: usize) -> Result<Page<HostRecord>, Error> {
         let sql = format!(
             "SELECT {HOST}, {RECORD} FROM hosts h WHERE h.id < ? ORDER BY h.id DESC LIMIT ?"
@@ -134,7 +134,7 @@ impl Select {
         Ok(Page::of(hosts, limit, |one| one.host.id.0.to_string()))
     }
 
-    /// Enrollment codes that are good at `now`, newest first.
+    /// Enrollment codes that are valid at `now`, newest first.
     pub fn enrollment_codes(&self, now: Time) -> Result<Vec<EnrollmentCode>, Error> {
         let sql = "SELECT id, uses_left, created_at, expires_at, groups, created_by FROM codes \
                    WHERE purpose = 'enrollment' AND uses_left > 0 AND expires_at > ? ORDER BY created_at DESC, id";
@@ -151,12 +151,12 @@ impl Select {
         })
     }
 
-    /// The number of the last event: every change of who may log in where leaves one.
+    /// The number of the last event: every change to who may log in where leaves one.
     pub fn last_event_number(&self) -> Result<i64, Error> {
         self.count("SELECT coalesce(max(number), 0) FROM events", [])
     }
 
-    /// Where a user may log in now, and as whom: the same rules as those of [`Select::host_keys`], from the other side.
+    /// Hosts and logins that a user may use now: the rules of [`Select::host_keys`], from the user's side.
     pub fn logins_of(&self, user: UserId) -> Result<Vec<HostLogin>, Error> {
         let sql = "SELECT h.name AS host, u.username AS login FROM users u JOIN hosts h \
                    WHERE u.id = ?1 AND h.paused_at IS NULL AND u.disabled_at IS NULL AND u.deleted_at IS NULL AND u.username <> 'root' \
@@ -174,8 +174,8 @@ impl Select {
         })
     }
 
-    /// The keys that open logins on a host, those past their end too, by login and in the order in which they were added.
-    /// Rows that hold no whole key are left out.
+    /// The keys for logins on a host, expired ones included, by login and in the order in which they were added.
+    /// Damaged rows are left out.
     pub fn host_keys(&self, host: HostId, wanted: &Wanted) -> Result<Vec<LoginKey>, Error> {
         let sql = format!(
             "{} SELECT {COLUMNS}, o.login, o.username, o.shared {TABLES} JOIN logins o ON o.user_id = k.user_id \
@@ -204,8 +204,8 @@ impl Select {
 }
 
 impl Select {
-    /// Returns whether a host admits the group, shares a login with it, or will do so by a live enrollment code: its
-    /// members are a limit on that host.
+    /// Returns whether a host admits the group, shares a login with it, or will do so through a valid enrollment code.
+    /// The members of such a group are a limit on that host.
     pub fn group_opens_hosts(&self, group: &Group, now: Time) -> Result<bool, Error> {
         let sql = "SELECT (SELECT count(*) FROM host_groups WHERE group_id = ?1) \
                    + (SELECT count(*) FROM host_shared_logins WHERE group_id = ?1) \
@@ -216,7 +216,7 @@ impl Select {
         Ok(self.count(sql, with)? > 0)
     }
 
-    /// Returns whether some host shares this login with a group.
+    /// Returns whether any host shares this login with a group.
     pub fn is_shared_login(&self, login: &Username) -> Result<bool, Error> {
         let sql = "SELECT count(*) FROM host_shared_logins WHERE login = ?";
         Ok(self.count(sql, [login.as_str()])? > 0)
@@ -238,7 +238,7 @@ impl Write<'_> {
     /// Adds a host.
     ///
     /// # Errors
-    /// [`Error::Conflict`] for a name in use, and when a group that it would be limited to is gone: without it the host
+    /// [`Error::Conflict`] for a name in use, and when a group that limits the host was deleted: without it the host
     /// would be open to all.
     pub fn add_host(
         &self,
@@ -266,10 +266,10 @@ impl Write<'_> {
         }
     }
 
-    /// Writes what an edit changed: name, age, pause, groups, shared logins, allowed addresses.
+    /// Writes an edit: name, cache age, pause, groups, shared logins, allowed addresses.
     ///
     /// # Errors
-    /// [`Error::Conflict`] for a name in use; [`Error::Invalid`] for a group that is none.
+    /// [`Error::Conflict`] for a name in use; [`Error::Invalid`] for an unknown group.
     pub fn edit_host(&self, after: &HostRecord) -> Result<(), Error> {
         let host = after.host.id;
         self.require_free_host_name(&after.host.name, Some(host))?;
@@ -305,8 +305,8 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Gives a host's credential a new secret. The secret that calls stays valid until `previous_ends_at`: when the answer of
-    /// an earlier rotation was lost, that is the previous one.
+    /// Sets a new secret of a host's credential. The presented secret stays valid until `previous_ends_at`. After the
+    /// answer of an earlier rotation got lost, that is the previous one.
     pub fn rotate_host_credential(
         &self,
         host: &Host,
@@ -333,21 +333,21 @@ impl Write<'_> {
         self.execute(sql, [host.id.0]).map(|_| ())
     }
 
-    /// Deletes a host and ends its credential.
+    /// Deletes a host and its credential.
     pub fn delete_host(&self, host: HostId) -> Result<(), Error> {
         self.execute("DELETE FROM credentials WHERE host_id = ?", [host.0])?;
         self.execute("DELETE FROM hosts WHERE id = ?", [host.0])
             .map(|_| ())
     }
 
-    /// Deletes an enrollment code; whether there was one that was still good.
+    /// Deletes an enrollment code. Returns whether it existed and was valid.
     pub fn delete_enrollment_code(&self, id: Id) -> Result<bool, Error> {
         let sql = "DELETE FROM codes WHERE id = ? AND purpose = ? AND expires_at > ?";
         let word = Purpose::Enrollment.as_str();
         Ok(self.execute(sql, params![id.as_str(), word, self.now.unix()])? > 0)
     }
 
-    /// Notes that a host reports a login with a key, unless a later one is known.
+    /// Records a login that a host reports, unless a later one is stored.
     pub fn note_login(&self, key: Id, host: &str, login: &AcceptedLogin) -> Result<(), Error> {
         let sql = "INSERT INTO ssh_key_uses (ssh_key_id, used_at, used_host) VALUES (?1, ?2, ?3) \
                    ON CONFLICT DO UPDATE SET used_at = excluded.used_at, used_host = excluded.used_host \
@@ -356,7 +356,7 @@ impl Write<'_> {
             .map(|_| ())
     }
 
-    /// Adds the event of a login, one of several that a host reports at once.
+    /// Adds the event of one reported login.
     pub fn add_login_event(
         &self,
         actor: &Actor,
@@ -367,7 +367,7 @@ impl Write<'_> {
         self.add_done(self.now, action, actor, origin, trace)
     }
 
-    /// Limits a host to groups; the first name that is no group's.
+    /// Limits a host to groups. Returns the first unknown name.
     fn limit_host(&self, host: HostId, groups: &[String]) -> Result<Option<String>, Error> {
         for name in groups {
             let Some(group) = self.group(name)? else {

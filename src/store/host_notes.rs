@@ -1,4 +1,4 @@
-//! What hosts asked for lately: noted in memory, written by the writer with the last uses, without an event.
+//! Recent requests of hosts: kept in memory, and stored by the writer together with last uses, without an event.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,24 +15,24 @@ use crate::model::host::HostId;
 use crate::model::secret::Id;
 use crate::model::time::Time;
 
-/// Keys whose look-ups are kept in memory at most; those of more are not noted until these are written.
+/// Limit of keys whose lookups are kept in memory. Further ones are not recorded until these are stored.
 const LOOKED_UP_MAX: usize = 50_000;
 
-/// That a host was in touch.
+/// A request of a host.
 #[derive(Debug, Clone)]
 pub struct HostContact {
     pub host: HostId,
     pub at: Time,
     pub address: Option<IpAddr>,
-    /// The helper and its version, as it says.
+    /// The reported version of the agent.
     pub version: Option<String>,
-    /// Whether it has everybody's keys as they are now.
+    /// True if its cache has the present keys of all users.
     pub copied: bool,
-    /// What its clock said.
+    /// The reported time of its clock.
     pub clock: Option<Time>,
 }
 
-/// What has gathered, by host and by key.
+/// Pending records, by host and by key.
 #[derive(Default)]
 pub(super) struct PendingUse {
     contacts: HashMap<HostId, (HostContact, Option<Time>)>,
@@ -45,12 +45,12 @@ impl PendingUse {
     }
 }
 
-/// The notes of all threads.
+/// The pending records of all threads.
 #[derive(Default)]
 pub(super) struct HostNotes(Mutex<PendingUse>);
 
 impl HostNotes {
-    /// Notes a contact; whether it is the first of what gathers now.
+    /// Records a contact. Returns whether it is the first pending record.
     pub(super) fn note_contact(&self, contact: HostContact) -> bool {
         let mut noted = lock(&self.0);
         let first = noted.is_empty();
@@ -67,7 +67,7 @@ impl HostNotes {
         first
     }
 
-    /// Notes that a host looked keys up; whether it is the first of what gathers now.
+    /// Records a lookup of keys. Returns whether it is the first pending record.
     pub(super) fn note_looked_up(&self, keys: &[Id], host: &str, at: Time) -> bool {
         let mut noted = lock(&self.0);
         let first = noted.is_empty() && !keys.is_empty();
@@ -87,7 +87,7 @@ impl HostNotes {
         std::mem::take(&mut *lock(&self.0))
     }
 
-    /// Puts back what could not be written, under what has gathered since.
+    /// Puts back records that could not be stored, without replacing later ones.
     pub(super) fn give_back(&self, earlier: PendingUse) {
         let mut noted = lock(&self.0);
         for (host, (contact, copied)) in earlier.contacts {
@@ -101,7 +101,7 @@ impl HostNotes {
 }
 
 impl Select {
-    /// Writes what has gathered; passes over hosts and keys that are gone.
+    /// Stores pending records; skips deleted hosts and keys.
     pub(super) fn write_host_notes(&self, noted: &PendingUse) -> Result<(), Error> {
         let sql = "UPDATE hosts SET last_contact_at = ?2, last_contact_from = ?3, version = coalesce(?4, version), \
                    copied_at = coalesce(?5, copied_at), clock_ahead_seconds = ?6 WHERE id = ?1";

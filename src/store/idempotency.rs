@@ -1,4 +1,4 @@
-//! The table `requests_done`: requests that named themselves and succeeded.
+//! The table `requests_done`: successful requests with an `Idempotency-Key`.
 
 use rusqlite::params;
 
@@ -8,11 +8,11 @@ use crate::model::idempotency::IdempotencyKey;
 use crate::model::secret::Digest;
 use crate::model::time::Time;
 
-/// How long a request with an `Idempotency-Key` is remembered, in seconds.
+/// How long such a request is remembered, in seconds.
 pub(super) const REQUEST_KEPT_SECONDS: i64 = 86_400;
 
 impl Select {
-    /// Refuses a request that was hidden_fields out before.
+    /// Rejects a request that was carried out before.
     pub(super) fn require_first_time(&self, once: &IdempotencyKey, now: Time) -> Result<(), Error> {
         let sql = "SELECT body, made FROM requests_done WHERE request = ? AND at > ?";
         let found = self.one(

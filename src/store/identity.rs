@@ -1,7 +1,7 @@
-//! The files of an open database: whether their paths still lead to them.
+//! Identity of the open files: a check that their paths still lead to them.
 //!
-//! A database that is replaced or removed under a running server, or whose WAL or shared-memory index is, goes on in
-//! files that have no name any more: what is written there is lost, and what others write is never seen.
+//! A running server keeps its files open even if the database, its WAL or its shared-memory index is replaced or
+//! removed. Its writes are then lost, and it never sees those of others.
 
 use std::fs;
 use std::io;
@@ -31,7 +31,7 @@ fn place(path: &Path) -> io::Result<Place> {
 impl FileIdentity {
     /// The files of the database that `connection` has open at `path`.
     pub(super) fn of(path: &Path, connection: &Connection) -> io::Result<Self> {
-        // A read makes SQLite open, and create, the WAL and its index.
+        // A read makes SQLite create and open the WAL and its shared-memory index.
         connection
             .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
             .map_err(io::Error::other)?;
@@ -46,7 +46,7 @@ impl FileIdentity {
         })
     }
 
-    /// Compares the files with what their paths lead to now.
+    /// Compares the open files with those at their paths.
     pub(super) fn check(&self) -> Result<(), Error> {
         let lost = self
             .files
@@ -67,7 +67,7 @@ impl FileIdentity {
         }
     }
 
-    /// Whether the last check failed.
+    /// True if the last check failed.
     pub(super) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }

@@ -1,4 +1,4 @@
-//! Credentials and SSH keys of everybody: which there are, and many of them with one statement.
+//! The inventory: credentials and SSH keys of all owners, read in few statements.
 
 use std::collections::HashMap;
 use std::fmt::Display;
@@ -18,17 +18,17 @@ use crate::model::ssh_key::SshKey;
 use crate::model::time::{Day, Time};
 use crate::model::user::UserId;
 
-/// A thing of the inventory: where it stands, and what else is known without reading all of it.
+/// An item of the inventory: its row, and facts known before it is read completely.
 #[derive(Debug, Clone, Copy)]
 pub struct Listed {
     pub place: Place,
     pub id: Id,
-    /// An SSH key that several users have.
+    /// True for an SSH key that several users have.
     pub is_shared: bool,
 }
 
 impl Listed {
-    /// One that nobody looked up yet.
+    /// An item that was not looked up yet.
     pub const fn unknown(id: Id) -> Self {
         Self {
             place: Place {
@@ -42,19 +42,19 @@ impl Listed {
     }
 }
 
-/// One credential of an owner, as far as counting needs it.
+/// The columns of one credential that counts need.
 #[derive(Debug, Clone, Copy)]
 pub struct Held {
-    /// The owner's row.
+    /// The owner's row number.
     pub owner: i64,
     pub id: Id,
     pub kind: Kind,
-    /// Whether it is neither over nor disabled.
+    /// True if it is neither expired nor disabled.
     pub is_live: bool,
     pub last_used_at: Option<Time>,
 }
 
-/// A list for `json_each`, of what needs no escapes: numbers, ids, names of types.
+/// A list for `json_each`, of values that need no escapes: numbers, ids, names of types.
 fn json<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     let quoted: Vec<String> = items
         .into_iter()
@@ -72,19 +72,19 @@ fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Id> {
     Id::parse(row.get_ref(column)?.as_str()?).ok_or_else(|| invalid(column))
 }
 
-/// Whether somebody else has the key `k`, too.
+/// SQL: true if another user has the key `k`.
 const SHARED: &str = "EXISTS (SELECT 1 FROM ssh_keys o WHERE o.fingerprint = k.fingerprint AND o.user_id <> k.user_id)";
 
-/// Whether the use of SSH keys is recorded: hosts report it, a workstation that reads the database does not.
+/// SQL: true if uses of SSH keys are recorded. Hosts report them; a workstation that reads the database does not.
 const RECORDED: &str = "EXISTS (SELECT 1 FROM hosts)";
 
-/// The conditions on credentials `c` and on SSH keys `k`, each with its uses as `l`. `?1` is now; `?2` the types that
-/// policy allows, `?3` the bits that it demands of RSA.
+/// The conditions on credentials `c` and on SSH keys `k`, each with its uses as `l`. `?1` is now; `?2` the types
+/// allowed by policy, `?3` the minimum of RSA bits.
 fn conditions(show: Show) -> (String, String) {
     let weak = format!(
         "(k.type NOT IN (SELECT value FROM json_each(?2)) OR (k.type = 'ssh-rsa' AND k.bits < ?3) OR {SHARED})"
     );
-    // Named by every statement, whatever it asks for.
+    // Every statement names all three, whether it uses them or not.
     let named = "?1 IS NOT NULL AND ?2 IS NOT NULL AND ?3 IS NOT NULL";
     let both = |credential: String, key: String| {
         (
@@ -128,7 +128,7 @@ fn sources(show: Show) -> (String, String) {
 }
 
 impl Select {
-    /// A part of the inventory, newest first: behind `after`, or without the first `skipped`.
+    /// A page of the inventory, newest first: behind `after`, or without the first `skipped`.
     pub fn inventory(
         &self,
         show: Show,
@@ -167,7 +167,7 @@ impl Select {
         })
     }
 
-    /// How much there is of the inventory.
+    /// The number of items in the inventory.
     pub fn count_inventory(&self, show: Show, policy: &Policy, now: Time) -> Result<usize, Error> {
         let (credentials, keys) = sources(show);
         let sql = format!("SELECT (SELECT count(*) {credentials}) + (SELECT count(*) {keys})");
@@ -179,7 +179,7 @@ impl Select {
         Ok(usize::try_from(self.count(&sql, with)?).unwrap_or_default())
     }
 
-    /// Credentials by their ids; those that are gone are left out.
+    /// Credentials by id; deleted ones are left out.
     pub fn records_of(&self, ids: &[Id]) -> Result<HashMap<Id, Record>, Error> {
         let sql = format!("SELECT {RECORD_COLUMNS} WHERE c.id IN (SELECT value FROM json_each(?))");
         let found = self.all(&sql, [json(ids)], read_record)?;
@@ -189,7 +189,7 @@ impl Select {
             .collect())
     }
 
-    /// SSH keys by their ids; those that are gone or damaged are left out.
+    /// SSH keys by id; deleted or damaged ones are left out.
     pub fn ssh_keys_by_id(&self, ids: &[Id]) -> Result<HashMap<Id, SshKey>, Error> {
         let sql =
             format!("SELECT {COLUMNS} {TABLES} WHERE k.id IN (SELECT value FROM json_each(?))");
@@ -200,7 +200,7 @@ impl Select {
             .collect())
     }
 
-    /// Uses by day since `since`, of many credentials; days without any are left out.
+    /// Uses by day since `since`, of many credentials; days without uses are left out.
     pub fn usages(&self, ids: &[Id], since: Day) -> Result<HashMap<Id, Vec<UsageDay>>, Error> {
         let sql = "SELECT credential_id, day, uses, refused FROM usage_days \
                    WHERE credential_id IN (SELECT value FROM json_each(?)) AND day >= ?";
@@ -222,7 +222,7 @@ impl Select {
         Ok(usages)
     }
 
-    /// What many owners of one kind hold and held lately; `column` names them.
+    /// Present and recent credentials of many owners of one kind; `column` names them.
     fn held(&self, column: &str, owners: String, now: Time) -> Result<Vec<Held>, Error> {
         let sql = format!(
             "SELECT c.{column}, c.id, c.kind, c.ended_at IS NULL AND c.disabled_at IS NULL AND c.expired_seen_at IS NULL \
@@ -241,17 +241,17 @@ impl Select {
         })
     }
 
-    /// What many users hold and held lately.
+    /// Present and recent credentials of many users.
     pub fn held_by_users(&self, users: &[UserId], now: Time) -> Result<Vec<Held>, Error> {
         self.held("user_id", numbers(users.iter().map(|user| user.0)), now)
     }
 
-    /// What many services, given by their rows, hold and held lately.
+    /// Present and recent credentials of many services, given by row number.
     pub fn held_by_services(&self, services: &[i64], now: Time) -> Result<Vec<Held>, Error> {
         self.held("service_id", numbers(services.iter().copied()), now)
     }
 
-    /// How many SSH keys that are good at `now` each of many users has; those who have none are left out.
+    /// The number of SSH keys valid at `now`, by user; users without keys are left out.
     pub fn count_ssh_keys_of(
         &self,
         users: &[UserId],
@@ -266,7 +266,7 @@ impl Select {
         Ok(found.into_iter().collect())
     }
 
-    /// The names of many owners; those who are gone are left out.
+    /// The names of many owners; deleted ones are left out.
     pub fn owner_names(&self, owners: &[OwnerId]) -> Result<HashMap<OwnerId, String>, Error> {
         let mut lists: [Vec<i64>; 3] = Default::default();
         for owner in owners {

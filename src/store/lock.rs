@@ -1,7 +1,7 @@
 //! The exclusive lock on a database: at most one process has it open for writing.
 //!
 //! An advisory lock (`flock`) on a file beside the database. The kernel releases it with the process, however the
-//! process ends, so there are no stale locks. The file is never unlinked: a second process could lock the unlinked one.
+//! process ends, so a lock is never stale. The file is never unlinked: a second process could lock the unlinked one.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -15,11 +15,11 @@ use rustix::fs::OFlags;
 use super::file::{OTHERS, OpenError, beside};
 use crate::model::secret::Id;
 
-/// The lock file's name is the database's with this ending.
+/// The name of the lock file is the name of the database with this ending.
 const ENDING: &str = "-lock";
 /// How often a waiting process tries again.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
-/// The role in the lock file is trusted when it was read twice this far apart: the holder writes it after it locks.
+/// The role in the lock file is trusted once two reads this far apart agree: the holder writes it after it locks.
 const ROLE_WRITTEN_WITHIN: Duration = Duration::from_millis(100);
 /// Longest content of the lock file, in bytes.
 const CONTENT_BYTES_MAX: u64 = 64;
@@ -73,8 +73,8 @@ pub struct DatabaseLock {
 }
 
 impl DatabaseLock {
-    /// Takes the lock on the database at `path`, which exists. Waits up to `wait` for a command; a server that holds it
-    /// ends the wait at once.
+    /// Takes the lock on the existing database at `path`. Waits up to `wait` for a command. Fails at once when a server
+    /// holds it.
     pub(super) fn acquire(path: &Path, role: LockRole, wait: Duration) -> Result<Self, OpenError> {
         let deadline = Instant::now() + wait;
         let mut seen: Option<(LockHolder, Instant)> = None;
@@ -124,7 +124,7 @@ impl DatabaseLock {
             .rewind()
             .and_then(|()| file.set_len(0))
             .and_then(|()| writeln!(file, "{} {}", role.as_str(), std::process::id()));
-        // The content is for people and for the message of another process; a full disk must not stop a start.
+        // The content is for people and for the message of another process; a full disk must not prevent a start.
         if let Err(error) = written {
             log::warn!("{}: {error}", lock_path.display());
         }
@@ -148,7 +148,7 @@ fn no_locks(error: &io::Error) -> String {
     )
 }
 
-/// Opens the lock file; creates it with mode 0600 for the database's owner.
+/// Opens the lock file; creates it with mode 0600 for the owner of the database.
 fn open(lock_path: &Path, owner: &fs::Metadata) -> io::Result<File> {
     let flags = OFlags::NOFOLLOW
         .union(OFlags::NONBLOCK)
@@ -165,7 +165,7 @@ fn open(lock_path: &Path, owner: &fs::Metadata) -> io::Result<File> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         opened => return opened,
     }
-    // Complete before it has its name: a file of root's would lock the database's owner out.
+    // Complete before it gets its name: a file owned by root would lock out the owner of the database.
     let temporary = beside(lock_path, &format!(".new-{}", Id::random()));
     let created = OpenOptions::new()
         .write(true)
@@ -180,7 +180,7 @@ fn open(lock_path: &Path, owner: &fs::Metadata) -> io::Result<File> {
     }
 }
 
-/// Root gives what it creates beside a database to the database's owner.
+/// Root gives the files that it creates beside a database to the owner of the database.
 fn give_to_owner(file: &File, owner: &fs::Metadata) -> io::Result<()> {
     if rustix::process::geteuid().is_root() && owner.uid() != 0 {
         std::os::unix::fs::fchown(file, Some(owner.uid()), Some(owner.gid()))?;
@@ -252,7 +252,7 @@ mod tests {
     #[test]
     fn content_of_an_earlier_holder_is_no_server() {
         let (_folder, path) = database();
-        // A server that was killed: its content stays, its lock does not.
+        // After a killed server, the content remains and the lock does not.
         fs::write(beside(&path, ENDING), "server 1\n").unwrap();
         let file = File::open(beside(&path, ENDING)).unwrap();
         file.lock().unwrap();

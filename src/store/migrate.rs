@@ -1,4 +1,4 @@
-//! Brings files of earlier versions to the present schema, one step and one transaction a version.
+//! Migrations of earlier schema versions, one transaction for each version.
 
 use std::path::Path;
 use std::time::Duration;
@@ -16,7 +16,7 @@ const STEPS: &[Step] = &[to_version_2];
 /// The version of `schema.sql`.
 pub(super) const VERSION: u32 = 2;
 
-/// Columns that version 2 renamed or rewords: table, value in version 1 (an SQL expression), column in version 2.
+/// Columns that version 2 renames or rewords: table, value in version 1 (an SQL expression), column in version 2.
 const RENAMED_IN_2: &[(&str, &str, &str)] = &[
     ("credentials", "networks", "allowed_addresses"),
     ("credentials", "made_by", "created_by"),
@@ -39,7 +39,7 @@ const RENAMED_IN_2: &[(&str, &str, &str)] = &[
 /// Before version 3, this step gets a frozen copy of the schema of version 2.
 fn to_version_2(transaction: &Transaction) -> rusqlite::Result<()> {
     recreate(transaction, SCHEMA, RENAMED_IN_2)?;
-    // A second rotation lost when the first secret was used: the day at least is known.
+    // A second rotation lost the time at which the first secret was used. The day at least is known.
     transaction.execute_batch(
         "UPDATE last_uses SET earlier_at = known.at \
          FROM (SELECT credential_id, max(day) * 86400 AS at FROM usage_days WHERE uses > 0 GROUP BY credential_id) known \
@@ -48,9 +48,9 @@ fn to_version_2(transaction: &Transaction) -> rusqlite::Result<()> {
     )
 }
 
-/// Recreates all tables from `schema` and copies the columns that both sides have. A new column takes its default, a new
-/// table starts empty. Tables of other programs (`_litestream_…`) are left alone.
-/// Source: "Making Other Kinds Of Table Schema Changes", <https://sqlite.org/lang_altertable.html#otheralter>.
+/// Recreates all tables from `schema` and copies the columns that both sides have. A new column takes its default, a
+/// new table starts empty. Tables of other programs (`_litestream_…`) are left alone. Source: "Making Other Kinds Of
+/// Table Schema Changes", <https://sqlite.org/lang_altertable.html#otheralter>.
 fn recreate(
     transaction: &Transaction,
     schema: &str,
@@ -61,7 +61,7 @@ fn recreate(
         let found = statement.query_map([], |row| row.get(0))?;
         found.collect()
     };
-    // Without this, renaming a table also rewrites the references to it in the others.
+    // Without this, renaming a table also rewrites the references to it in other tables.
     transaction.pragma_update(None, "legacy_alter_table", "ON")?;
     for kind in ["trigger", "index"] {
         let sql =
@@ -100,7 +100,7 @@ fn recreate(
                 from.join(", ")
             ))?;
         }
-        // A number once given to a deleted row is never given again (AUTOINCREMENT).
+        // AUTOINCREMENT: a number of a deleted row is never reused.
         transaction.execute_batch(&format!(
             "DELETE FROM sqlite_sequence WHERE name = '{table}';
              UPDATE sqlite_sequence SET name = '{table}' WHERE name = 'old_{table}';
@@ -115,10 +115,10 @@ const _: () = assert!(
     "every version has its step"
 );
 
-/// How long to wait for another process that does the same.
+/// How long to wait for another process that migrates.
 const BUSY: Duration = Duration::from_secs(30);
 
-/// Runs the steps that the file lacks. Killed at any moment, the next start goes on where the last whole step ended.
+/// Runs the missing steps. After a kill at any moment, the next start continues with the step that was not committed.
 pub(super) fn run(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let refuse = |error: rusqlite::Error| {
         OpenError::new(
@@ -134,7 +134,7 @@ pub(super) fn run(connection: &Connection, path: &Path) -> Result<(), OpenError>
     Ok(())
 }
 
-/// The version that a file has.
+/// The schema version of the database.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
@@ -148,7 +148,7 @@ fn bring(connection: &Connection, steps: &[Step]) -> rusqlite::Result<()> {
         else {
             return Ok(());
         };
-        // A step may make a table anew in place of an old one; dropping that must not delete what refers to it.
+        // A step may recreate a table. Dropping the old one must not delete the rows that refer to it.
         connection.pragma_update(None, "foreign_keys", "OFF")?;
         connection.busy_timeout(BUSY)?;
         let done = take(connection, from, step);
@@ -161,7 +161,7 @@ fn bring(connection: &Connection, steps: &[Step]) -> rusqlite::Result<()> {
 fn take(connection: &Connection, from: u32, step: Step) -> rusqlite::Result<()> {
     let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
     if version(&transaction)? != from {
-        // Another process was faster.
+        // Another process migrated first.
         return Ok(());
     }
     step(&transaction)?;
@@ -198,7 +198,7 @@ mod tests {
             "ALTER TABLE parents ADD COLUMN note TEXT; UPDATE parents SET note = 'note of ' || name;",
         )
     }
-    /// Recreates the table, as SQLite advises for changes that ALTER TABLE can't make.
+    /// Recreates the table, as SQLite recommends for changes that ALTER TABLE can't make.
     fn rebuild(transaction: &Transaction) -> rusqlite::Result<()> {
         transaction.execute_batch("CREATE TABLE parents_new (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, note TEXT NOT NULL) STRICT;
         INSERT INTO parents_new SELECT * FROM parents; DROP TABLE parents; ALTER TABLE parents_new RENAME TO parents;")
@@ -222,12 +222,12 @@ mod tests {
         connection
             .pragma_update(None, "foreign_keys", "ON")
             .unwrap();
-        // So small that the pages of a step reach the file before its commit.
+        // So small that the pages of a step reach the database before its commit.
         connection.pragma_update(None, "cache_size", 2).unwrap();
         connection
     }
 
-    /// All that must be the same after the steps, however they came about.
+    /// All content that the steps must preserve.
     fn content(connection: &Connection) -> String {
         let sql = "SELECT (SELECT group_concat(id || name || note, char(10) ORDER BY id) FROM parents) || (SELECT group_concat(id || parent ORDER BY id) FROM children)
             || (SELECT group_concat(name ORDER BY name) FROM sqlite_schema)";
@@ -290,7 +290,7 @@ mod tests {
             copies.path().to_owned(),
             Arc::clone(&taken),
         );
-        // What a process that is killed now would leave: the file and its journal as the system has them.
+        // The state that a process killed now would leave: the database and its WAL as the system has them.
         let take_copy = move || {
             let place = to.join(count.fetch_add(1, Ordering::Relaxed).to_string());
             fs::create_dir(&place).unwrap();

@@ -1,8 +1,8 @@
-//! The only SQL: the file, one writer for everybody, readers that can only read.
+//! The only SQL: the database, one writer, and readers that can only read.
 //!
-//! Nothing is written without a [`Permit`], and no permit is used without a trace: [`Store::write`] writes the act
-//! and its event in one transaction. What is no act (last use, throttle, sweeping) goes through fixed statements of
-//! this room, without an event.
+//! Every write needs a [`Permit`], and every permit leaves an event: [`Store::write`] writes the act and its event in
+//! one transaction. Bookkeeping (last use, throttle, sweeping) goes through fixed statements of this folder, without an
+//! event.
 
 mod account_notice;
 mod backup;
@@ -74,34 +74,34 @@ use writer::{Answer, Done, Durability, Job, Message, Shared, Writer};
 
 pub use writer::Waits;
 
-/// The handle that everybody shares. The writer stops when the last one is dropped, or by [`Store::close`].
+/// The shared handle. The writer stops with the last handle, or by [`Store::close`].
 #[derive(Clone)]
 pub struct Store {
     path: PathBuf,
     writer: Arc<Writer>,
-    /// What was used lately and is not in the file yet.
+    /// Recent uses that are not stored yet.
     pub uses: Arc<Uses>,
     cache: Arc<Cache>,
     identity: Arc<FileIdentity>,
 }
 
 impl Store {
-    /// Makes a new file of mode 0600 at `path`; `now` becomes the installation's beginning.
+    /// Creates a new database of mode 0600 at `path`; `now` becomes the time of installation.
     pub fn create(path: &Path, now: Time) -> Result<(), OpenError> {
         file::create(path, now)
     }
 
-    /// Opens the file at `path`, brings it to the present schema and starts the writer.
+    /// Opens the database at `path`, migrates it to the present schema and starts the writer.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         Self::open_with(path, Waits::default())
     }
 
-    /// The same, with a writer that waits as long as `waits` says.
+    /// Opens a database with the time limits `waits`.
     pub fn open_with(path: &Path, waits: Waits) -> Result<Self, OpenError> {
         Self::open_as(path, waits, LockRole::Command, Duration::ZERO)
     }
 
-    /// The same in this role: waits up to `lock_wait` for a command that has the database open, and not for a server.
+    /// Opens a database in this role. Waits up to `lock_wait` for a command that has it open, and not for a server.
     pub fn open_as(
         path: &Path,
         waits: Waits,
@@ -135,7 +135,7 @@ impl Store {
         })
     }
 
-    /// A connection that can only read, for one thread.
+    /// A read-only connection for one thread.
     pub fn read(&self) -> Result<Read, Error> {
         Read::open(
             &self.path,
@@ -148,21 +148,21 @@ impl Store {
         &self.path
     }
 
-    /// Whether the writer's last commit succeeded.
+    /// Returns whether the writer's last commit succeeded.
     pub fn is_writing(&self) -> bool {
         self.writer.is_healthy()
     }
 
-    /// Whether the database, its WAL and its shared-memory index are still the files that this process has open.
+    /// Checks that the database, its WAL and its shared-memory index are still the files that this process has open.
     pub fn check_files(&self) -> Result<(), Error> {
         self.identity.check()
     }
 
-    /// Carries out an act. The right behind `permit` is looked at again inside the transaction; the act and its event
-    /// are on disk when this returns. What `job` refuses leaves nothing behind but, for administrative acts, an event.
+    /// Carries out an act. Checks the right behind `permit` again inside the transaction. When this returns, the act
+    /// and its event are on disk. A job that fails leaves no change; an administrative act then leaves an event.
     ///
     /// # Errors
-    /// What the job answers; [`Error::Unauthenticated`] or [`Error::Forbidden`] when the right was lost meanwhile;
+    /// Those of the job; [`Error::Unauthenticated`] or [`Error::Forbidden`] when the right was lost meanwhile;
     /// [`Error::Unavailable`] or [`Error::StorageFull`] when nothing could be written.
     pub fn write<T: Send + 'static>(
         &self,
@@ -177,11 +177,11 @@ impl Store {
 
     /// Reserves disk space for revocations on a full disk, for as long as this store is open.
     pub fn reserve_space(&self) {
-        // A full queue at the start is not to be expected; then there is no reserve.
+        // A full queue at the start means running without a reserve.
         let _ = self.writer.send(Message::Reserve(self.path.clone()));
     }
 
-    /// Notes where the server on this database is reached.
+    /// Records the public URL of the server on this database.
     pub fn note_public_url(&self, url: String) -> Result<(), Error> {
         self.note(move |select| {
             let sql = "UPDATE installation SET public_url = ?1 WHERE public_url IS NOT ?1";
@@ -189,7 +189,7 @@ impl Store {
         })
     }
 
-    /// Runs a fixed statement that is no act.
+    /// Runs a fixed statement that is not audited.
     fn note<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static,
@@ -199,7 +199,7 @@ impl Store {
         })
     }
 
-    /// The same, without waiting for the disk.
+    /// Runs a fixed statement without waiting for the disk.
     fn note_relaxed<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Select) -> Result<T, Error> + Send + 'static,
@@ -220,7 +220,7 @@ impl Store {
             let result = select.and_then(job);
             let failure = result.as_ref().err().cloned();
             let answer: Answer = Box::new(move |committed| {
-                // Nobody waits any more when the receiver is gone; the act stands all the same.
+                // The receiver may be gone; the act stays committed.
                 let _ = sender.send(committed.and(result));
             });
             Done { answer, failure }
@@ -228,13 +228,13 @@ impl Store {
         let mut job = Job::with_durability(Box::new(work), durability);
         job.revokes = revokes;
         self.writer.send(Message::Job(job))?;
-        // Nobody will answer when the writer has stopped meanwhile: the job was not begun.
+        // No answer comes when the writer stopped meanwhile: the job was not started.
         receiver
             .recv()
             .unwrap_or_else(|_| Err(Error::unavailable()))
     }
 
-    /// Writes what is noted in memory, merges the journal into the file and stops the writer.
+    /// Stores everything pending, merges the WAL into the database and stops the writer.
     pub fn close(&self) {
         self.writer.stop();
     }
@@ -245,7 +245,7 @@ impl From<rusqlite::Error> for Error {
         use rusqlite::ErrorCode;
         match error.sqlite_error_code() {
             Some(ErrorCode::DiskFull) => Self::StorageFull,
-            // The index of the journal could not grow: it lies on the same disk.
+            // The shared-memory index could not grow: it lies on the same disk.
             Some(ErrorCode::SystemIoFailure) if is_shared_memory_full(&error) => Self::StorageFull,
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::unavailable(),
             _ => Self::Fault(format!("sqlite: {error}")),

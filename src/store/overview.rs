@@ -8,7 +8,7 @@ use crate::model::error::Error;
 use crate::model::group::GroupId;
 use crate::model::time::Time;
 
-/// How the file is.
+/// The state of the database.
 #[derive(Debug, Clone)]
 pub struct FileFacts {
     pub sqlite_version: String,
@@ -26,19 +26,19 @@ fn number(count: i64) -> u32 {
     u32::try_from(count).unwrap_or(u32::MAX)
 }
 
-/// How many credentials of a kind there are in a state.
+/// The number of credentials of a kind in a state.
 #[derive(Debug, Clone)]
 pub struct KindCount {
     pub kind: String,
     pub active: i64,
     pub disabled: i64,
     pub expired: i64,
-    /// Of the active ones, those that end within 1, 7 and 14 days.
+    /// Active ones that expire within 1, 7 and 14 days.
     pub ending: [i64; 3],
 }
 
 impl Select {
-    /// How many credentials there are, by kind and state.
+    /// The number of credentials by kind and state.
     pub fn count_credentials(&self, now: Time) -> Result<Vec<KindCount>, Error> {
         let sql = "SELECT kind, \
                    sum(NOT over AND disabled_at IS NULL), sum(NOT over AND disabled_at IS NOT NULL), sum(over), \
@@ -62,13 +62,13 @@ impl Select {
         })
     }
 
-    /// How many SSH keys there are that are good at `now`.
+    /// The number of SSH keys valid at `now`.
     pub fn count_ssh_keys(&self, now: Time) -> Result<i64, Error> {
         let sql = "SELECT count(*) FROM ssh_keys WHERE expired_seen_at IS NULL AND (expires_at IS NULL OR expires_at > ?)";
         self.count(sql, [now.unix()])
     }
 
-    /// When each host was last heard of.
+    /// The last contact of each host.
     pub fn last_contacts(&self) -> Result<Vec<(String, Option<Time>)>, Error> {
         self.all(
             "SELECT name, last_contact_at FROM hosts ORDER BY name",
@@ -77,19 +77,19 @@ impl Select {
         )
     }
 
-    /// How many credentials of users carry a permission of the service `name`.
+    /// The number of users' credentials with a permission of the service `name`.
     pub fn count_carriers(&self, name: &str) -> Result<u32, Error> {
         let sql = "SELECT count(*) FROM credentials WHERE user_id IS NOT NULL AND ended_at IS NULL AND instr(' ' || permissions, ' ' || ? || ':') > 0";
         Ok(number(self.count(sql, [name])?))
     }
 
-    /// The hosts that name a group.
+    /// The hosts that refer to a group.
     pub fn hosts_of_group(&self, group: GroupId) -> Result<Vec<String>, Error> {
         let sql = "SELECT name FROM hosts WHERE id IN (SELECT host_id FROM host_groups WHERE group_id = ?1 UNION SELECT host_id FROM host_shared_logins WHERE group_id = ?1) ORDER BY name";
         self.all(sql, [group.0], |row| row.get(0))
     }
 
-    /// How the file is.
+    /// The state of the database.
     pub fn file_facts(&self, path: &Path) -> Result<FileFacts, Error> {
         let bytes = |ending: &str| {
             let mut name = path.as_os_str().to_owned();

@@ -32,7 +32,7 @@ fn choice(row: &Row<'_>, column: usize) -> rusqlite::Result<Choice> {
     Ok(Choice::from(row.get::<_, bool>(column)?))
 }
 
-/// Writes the one row, in place of the one before.
+/// Replaces the one row.
 pub(super) fn insert(connection: &Connection, policy: &Policy) -> rusqlite::Result<()> {
     let lifetimes: Vec<String> = policy
         .api_key_lifetimes
@@ -65,7 +65,7 @@ pub(super) fn insert(connection: &Connection, policy: &Policy) -> rusqlite::Resu
 }
 
 impl Select {
-    /// The policy as it is now; it is never kept in memory.
+    /// The present policy; it is never cached.
     pub fn policy(&self) -> Result<Policy, Error> {
         let found = self.one(&format!("SELECT {COLUMNS} FROM policy"), [], |row| {
             let lifetimes = row
@@ -105,7 +105,7 @@ impl Select {
 }
 
 impl Write<'_> {
-    /// Puts a policy in place of the present one.
+    /// Replaces the policy.
     pub fn set_policy(&self, policy: &Policy) -> Result<(), Error> {
         Ok(insert(&self.connection, policy)?)
     }

@@ -15,12 +15,12 @@ use crate::model::credential::Credential;
 use crate::model::error::Error;
 use crate::model::secret::Id;
 
-/// What can be asked of the file; each table's file in this room adds its questions. Readers have it on a read-only
-/// connection, the writer on its own within a transaction.
+/// The queries; the file of each table adds its own. Readers have it on a read-only connection, the writer on its own
+/// connection within a transaction.
 pub struct Select {
     pub(super) connection: Connection,
     asked: Cell<u64>,
-    /// On the writer's connection: what the open transaction wrote.
+    /// On the writer's connection: the writes of the open transaction.
     written: Option<Written>,
 }
 
@@ -33,7 +33,7 @@ impl Select {
         }
     }
 
-    /// The writer's: it notes which entries of the cache its statements make invalid.
+    /// The writer's queries. They record which cache entries their statements invalidate.
     pub(super) fn writing(mut connection: Connection) -> rusqlite::Result<Self> {
         let written = Written::watch(&mut connection)?;
         Ok(Self {
@@ -42,12 +42,13 @@ impl Select {
         })
     }
 
-    /// What was written since this was last called.
+    /// The writes since the last call.
     pub(super) fn take_written(&self) -> Vec<Concern> {
         self.written.as_ref().map(Written::take).unwrap_or_default()
     }
 
-    /// How many statements this connection was asked, ever: what grows with the rows of a list is seen by it.
+    /// The number of statements run on this connection so far. It reveals queries whose number grows with the rows of a
+    /// list.
     pub const fn statements_asked(&self) -> u64 {
         self.asked.get()
     }
@@ -56,7 +57,7 @@ impl Select {
         self.statement_for(Concern::Everything, sql)
     }
 
-    /// A statement that writes no row that verification reads, but those of `concern`.
+    /// A statement whose only writes to rows of verification are those of `concern`.
     fn statement_for(&self, concern: Concern, sql: &str) -> Result<CachedStatement<'_>, Error> {
         self.asked.set(self.asked.get() + 1);
         if let Some(written) = &self.written {
@@ -65,7 +66,7 @@ impl Select {
         Ok(self.connection.prepare_cached(sql)?)
     }
 
-    /// The row that `sql` finds, if it finds one.
+    /// The row that `sql` finds, if any.
     pub(super) fn one<T>(
         &self,
         sql: &str,
@@ -87,31 +88,31 @@ impl Select {
         Ok(rows.collect::<rusqlite::Result<Vec<T>>>()?)
     }
 
-    /// The one number that `sql` counts.
+    /// The number that `sql` counts.
     pub(super) fn count(&self, sql: &str, with: impl Params) -> Result<i64, Error> {
         Ok(self.statement(sql)?.query_row(with, |row| row.get(0))?)
     }
 
-    /// Changes rows; how many. Only ever reached on the writer's connection: readers' can't.
+    /// Changes rows. Returns how many. Works on the writer's connection only: those of readers are read-only.
     pub(super) fn execute(&self, sql: &str, with: impl Params) -> Result<usize, Error> {
         self.execute_for(Concern::Everything, sql, with)
     }
 
-    /// The same for a statement that writes rows of one credential or one owner: the cache keeps all others.
+    /// Changes rows of one credential or one owner: all others stay cached.
     pub(super) fn execute_for(
         &self,
         concern: Concern,
         sql: &str,
         with: impl Params,
     ) -> Result<usize, Error> {
-        // Without its transaction a statement would be committed alone, the act without its event.
+        // Outside a transaction the act would be committed without its event.
         if self.connection.is_autocommit() {
             return Err(Error::unavailable());
         }
         Ok(self.statement_for(concern, sql)?.execute(with)?)
     }
 
-    /// Runs a statement that deletes or changes credentials and ends with `RETURNING id`; their ids.
+    /// Runs a statement that deletes or changes credentials and ends with `RETURNING id`. Returns the ids.
     pub(super) fn execute_returning(&self, sql: &str, with: impl Params) -> Result<Vec<Id>, Error> {
         if self.connection.is_autocommit() {
             return Err(Error::unavailable());
@@ -129,13 +130,13 @@ impl Select {
         Ok(ids)
     }
 
-    /// Begins or ends a transaction or a savepoint, by a statement that is prepared once: this is done for every job.
+    /// Begins or ends a transaction or a savepoint. Every job does this, so the statement is prepared once.
     pub(super) fn exec_tx(&self, sql: &'static str) -> Result<(), Error> {
         self.statement(sql)?.execute([])?;
         Ok(())
     }
 
-    /// Undoes the open transaction, if there is one.
+    /// Rolls back the open transaction, if any.
     pub(super) fn roll_back(&self) {
         if !self.connection.is_autocommit()
             && let Err(error) = self.connection.execute_batch("ROLLBACK")
@@ -150,13 +151,13 @@ impl Select {
         key.ok_or_else(|| Error::Fault("the file lacks its installation row".to_owned()))
     }
 
-    /// Where the server that ran last on this database is reached; `None` when none ever ran.
+    /// The public URL of the last server on this database; `None` if none ever ran.
     pub fn public_url(&self) -> Result<Option<String>, Error> {
         let found = self.one("SELECT public_url FROM installation", [], |row| row.get(0))?;
         Ok(found.flatten())
     }
 
-    /// Whether the file can be read at all.
+    /// Checks that the database can be read.
     pub fn ping(&self) -> Result<(), Error> {
         self.count("SELECT count(*) FROM installation", [])
             .map(|_| ())
@@ -166,7 +167,7 @@ impl Select {
 /// A read-only connection, for one thread.
 pub struct Read {
     select: Select,
-    /// What the store's readers share.
+    /// Shared by the readers of a store.
     shared: Option<(Arc<Cache>, Arc<FileIdentity>)>,
 }
 
@@ -182,7 +183,7 @@ impl Read {
         })
     }
 
-    /// A credential and its owner, as they are now: from memory, when nothing of them was written since they were read.
+    /// A credential and its owner as they are now: from the cache, if neither was written since.
     pub fn credential_now(&self, id: Id) -> Result<Option<Arc<Credential>>, Error> {
         let Some((cache, identity)) = &self.shared else {
             return Ok(self.credential(id)?.map(Arc::new));
@@ -200,13 +201,13 @@ impl Read {
         Ok(Some(cache.store(credential, as_of)))
     }
 
-    /// The same after the examination that a start makes: for a reader that has the time.
+    /// Opens the database at `path` with the full check of a start, for a reader that has time for it.
     pub fn of_checked_file(path: &Path) -> Result<Self, OpenError> {
         file::check(path)?;
         Self::of_file(path)
     }
 
-    /// Opens the file at `path` without a store: no writer, no migration, no look at every page.
+    /// Opens the database at `path` without a store: no writer, no migration, no check of every page.
     pub fn of_file(path: &Path) -> Result<Self, OpenError> {
         Ok(Self {
             select: Select::new(file::open_to_read_alone(path)?),
@@ -223,16 +224,16 @@ impl Deref for Read {
     }
 }
 
-/// A part of a list, newest first.
+/// A page of a list, newest first.
 #[derive(Debug, Clone)]
 pub struct Page<T> {
     pub items: Vec<T>,
-    /// What to ask for to get the next part; `None` at the end.
+    /// The position of the next page; `None` at the end.
     pub next: Option<String>,
 }
 
 impl<T> Page<T> {
-    /// Makes a page of `limit` out of up to `limit + 1` rows.
+    /// A page of `limit` items out of up to `limit + 1` rows.
     pub(super) fn of(mut items: Vec<T>, limit: usize, name: impl Fn(&T) -> String) -> Self {
         let more = items.len() > limit;
         items.truncate(limit);

@@ -1,7 +1,8 @@
-//! The table `repeated_refusals`: events of refused acts, one a minute for each caller or address.
+//! The table `repeated_refusals`: events of rejected acts, at most one a minute for each caller or address.
 //!
-//! A refusal costs its sender nothing, so that its events must not fill the disk. The first is an event at once. Those that
-//! follow within a minute are counted in one row, which a restart finds again; the count becomes part of the next event.
+//! A rejected request costs its sender nothing, so its events must not fill the disk. The first is an event at once.
+//! Those within the next minute are counted in one row, which survives a restart. The count becomes part of the next
+//! event.
 
 use std::net::IpAddr;
 
@@ -16,16 +17,16 @@ use crate::model::event::{
 };
 use crate::model::time::Time;
 
-/// How long refusals are counted before they become an event, in seconds.
+/// How long rejections are counted before they become an event, in seconds.
 const WINDOW_SECONDS: i64 = 60;
-/// Different acts of one caller or address that get events of their own within a minute; more of them share one.
+/// Different acts of one caller or address with events of their own within a minute; further ones share one.
 const KINDS_MAX: i64 = 5;
-/// Addresses of strangers that get events of their own within a minute; more of them share theirs.
+/// Unauthenticated addresses with events of their own within a minute; further ones share one.
 const ADDRESSES_MAX: i64 = 20;
-/// Stands for all others.
+/// Name for all others.
 const OTHERS: &str = "others";
 
-/// What was counted since an event.
+/// Rejections counted since an event.
 struct Counted {
     who: String,
     what: String,
@@ -35,7 +36,7 @@ struct Counted {
 }
 
 impl Counted {
-    /// The words by which an event tells of the refusals that have none of their own.
+    /// The details of an event for counted rejections.
     fn words(&self) -> [(&'static str, String); 3] {
         [
             ("repeated", self.more.to_string()),
@@ -46,7 +47,7 @@ impl Counted {
 }
 
 impl Select {
-    /// Appends the event of a refused act, or counts it when there was one like it within the last minute.
+    /// Appends the event of a rejected act, or counts it if there was a similar one within the last minute.
     pub(super) fn add_refusal(
         &self,
         at: Time,
@@ -56,7 +57,7 @@ impl Select {
         trace: &AuditDetails,
     ) -> Result<(), Error> {
         if origin.channel == Channel::Cli {
-            // The operator's own are few, and nobody can send them from elsewhere.
+            // Operators cause few, and nobody can send them from elsewhere.
             let event = new_event(at, action, actor, origin, Outcome::Refused, trace);
             return self.append(event).map(|_| ());
         }
@@ -94,7 +95,7 @@ impl Select {
             .map(|_| ())
     }
 
-    /// The row that a refusal counts for: its own, or a shared one when there are too many within this minute.
+    /// The row that counts a rejection: its own, or a shared one if there are too many within this minute.
     fn share(
         &self,
         mut who: String,
@@ -136,7 +137,7 @@ impl Select {
         })
     }
 
-    /// Writes the counts whose minute is over into events; at most `rows_max` rows.
+    /// Turns the counts of past minutes into events; at most `rows_max` rows.
     pub(super) fn settle_refusals(&self, now: Time, rows_max: i64) -> Result<(), Error> {
         let over = "since NOT BETWEEN ?1 AND ?2 LIMIT ?3";
         let (from, to) = (now.unix() - WINDOW_SECONDS + 1, now.unix());
@@ -155,7 +156,7 @@ impl Select {
         Ok(())
     }
 
-    /// The event that the counted refusals are like; without a caller and target when it is archived.
+    /// The event whose repetitions are counted; without a caller and target if it is archived.
     fn first_of(&self, counted: &Counted) -> Result<Event, Error> {
         let sql = format!("SELECT {COLUMNS} FROM events WHERE number = ?");
         let found = self.one(&sql, [counted.event], read_event)?;
@@ -179,7 +180,7 @@ impl Select {
 }
 
 impl Store {
-    /// Notes an act that was refused before it could be begun.
+    /// Records an act that was rejected before it started.
     pub fn note_refusal(
         &self,
         at: Time,
@@ -200,7 +201,7 @@ const fn is_known(actor: &Actor) -> bool {
     actor.user.is_some() || actor.credential.is_some()
 }
 
-/// Whose refusals are counted together. All credentials of a user count as one caller.
+/// The key under which rejections are counted. All credentials of a user count as one caller.
 fn caller_or_address(actor: &Actor, origin: &Origin) -> String {
     match (actor.user, actor.credential, origin.address) {
         (Some(user), _, _) => format!("user {}", user.0),
@@ -210,7 +211,7 @@ fn caller_or_address(actor: &Actor, origin: &Origin) -> String {
     }
 }
 
-/// An IPv6 customer has a whole /64.
+/// An IPv6 customer has an entire /64.
 fn network(address: IpAddr) -> String {
     match address.to_canonical() {
         IpAddr::V4(address) => address.to_string(),

@@ -1,7 +1,8 @@
 //! Disk space kept for revocation: a file beside the database that is deleted when a revocation finds the disk full.
 //!
-//! Its space goes to the WAL at once, so that other programs on the disk don't get it first. While the file is gone, only jobs
-//! that revoke something are carried out, so that nothing else uses up what it left. It comes back once the disk has room again.
+//! Its space goes to the WAL at once, so that other programs on the disk don't get it first. While the file is deleted,
+//! only jobs that revoke something run, so that nothing else uses the space. The file is created again once the disk
+//! has room.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -13,8 +14,8 @@ use rustix::io::Errno;
 
 use super::file::{beside, folder_of};
 
-/// Room for 40 revocations in the WAL alone. As long as the database needn't grow, the WAL begins anew after each, and there is
-/// no limit.
+/// Room for 40 revocations in the WAL alone. As long as the database does not grow, the WAL restarts after each,
+/// without a limit.
 const RESERVE_BYTES: u64 = 2 << 20;
 /// Free space below which a revocation deletes the file.
 const LOW_BYTES: u64 = 256 << 10;
@@ -30,12 +31,12 @@ pub(super) struct Reserve {
 enum State {
     Kept,
     Released,
-    /// There never was room for it. Everything is written as long as it can be.
+    /// There never was room for it. Writes continue as long as they can.
     Absent,
 }
 
 impl Reserve {
-    /// The reserve beside `database`, allocated when there is room for it.
+    /// The reserve beside `database`, allocated if there is room for it.
     pub(super) fn beside(database: &Path) -> Self {
         let mut reserve = Self {
             path: beside(database, "-reserve"),
@@ -58,19 +59,19 @@ impl Reserve {
         reserve
     }
 
-    /// Whether the space was given to revocations.
+    /// True if the space was given to revocations.
     pub(super) fn is_released(&self) -> bool {
         self.state == State::Released
     }
 
-    /// Deletes the file when the disk is almost full.
+    /// Deletes the file if the disk is almost full.
     pub(super) fn release_if_low(&mut self) {
         if self.state == State::Kept && self.is_low() {
             self.release();
         }
     }
 
-    /// Deletes the file, and gives its space to the WAL.
+    /// Deletes the file and gives its space to the WAL.
     pub(super) fn release(&mut self) {
         if self.state != State::Kept {
             return;
@@ -80,20 +81,21 @@ impl Reserve {
             log::error!("{}: {error}", self.path.display());
         }
         self.state = State::Released;
-        // Where the file system can't do this, the WAL takes the space as it grows.
+        // Where the file system does not support this, the WAL takes the space as it grows.
         if let Err(error) = self.extend_wal() {
             log::debug!("{}: {error}", self.wal.display());
         }
     }
 
-    /// Allocates blocks behind the end of the WAL. No lock of SQLite's is on this file, which closing it would drop.
+    /// Allocates blocks behind the end of the WAL. SQLite has no lock on this file that closing it would drop.
     fn extend_wal(&self) -> io::Result<()> {
         let wal = OpenOptions::new().write(true).open(&self.wal)?;
         let bytes = wal.metadata()?.len() + RESERVE_BYTES - LOW_BYTES;
         Ok(fallocate(&wal, FallocateFlags::KEEP_SIZE, 0, bytes)?)
     }
 
-    /// Allocates the file again after a full disk, if there is room for it and some more; whether all may be written again.
+    /// Allocates the file again after a full disk, if there is room for it and some more. Returns whether all writes
+    /// may continue.
     pub(super) fn refill(&mut self) -> bool {
         if self.state == State::Released {
             self.allocate_if_room();
@@ -116,7 +118,7 @@ impl Reserve {
         }
     }
 
-    /// Whether the disk has room again, though maybe not for all of the file.
+    /// Returns whether the disk has some room again, though maybe not for the complete file.
     pub(super) fn could_be_refilled(&self) -> bool {
         self.free_bytes().is_some_and(|free| free >= 2 * LOW_BYTES)
     }
@@ -135,7 +137,7 @@ impl Reserve {
         if self.is_allocated() {
             return Ok(());
         }
-        // Whatever lies there is replaced, and nothing is written through a link.
+        // Replaces any file there; never writes through a symlink.
         let _ = fs::remove_file(&self.path);
         let mut file = OpenOptions::new()
             .write(true)

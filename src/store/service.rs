@@ -43,7 +43,7 @@ impl Select {
         )
     }
 
-    /// Services, newest first; `after` is what [`Page::next`] said.
+    /// Services, newest first; `after` is [`Page::next`] of the previous page.
     pub fn services(&self, after: Option<i64>, limit: usize) -> Result<Page<Service>, Error> {
         let services = self.all(
             &format!("SELECT {COLUMNS} WHERE s.id < ? ORDER BY s.id DESC LIMIT ?"),
@@ -55,7 +55,7 @@ impl Select {
         }))
     }
 
-    /// What everybody of a role has of a service's permissions.
+    /// The permissions of a service that each role includes.
     pub fn given_by_role(&self, service: ServiceId) -> Result<ByRole, Error> {
         let given = |role: Role| -> Result<Permissions, Error> {
             let sql = "SELECT r.permission FROM role_permissions r JOIN service_permissions p ON p.permission = r.permission \
@@ -71,7 +71,7 @@ impl Select {
         })
     }
 
-    /// All that services define.
+    /// All permissions that services define.
     pub fn defined_permissions(&self) -> Result<Permissions, Error> {
         let words = self.all("SELECT permission FROM service_permissions", [], |row| {
             row.get::<_, String>(0)
@@ -102,7 +102,7 @@ impl Write<'_> {
                 "There is a service named {name} already."
             )));
         }
-        // Proxies hand the owner's name to applications: a service must not pass for a person.
+        // Proxies pass the owner's name to applications: a service must not look like a person.
         if self.count("SELECT count(*) FROM users WHERE username = ?", [name])? > 0 {
             return Err(Error::NameTaken(format!(
                 "{name} is or was a user's name; choose another name for the service."
@@ -117,7 +117,7 @@ impl Write<'_> {
         Ok(id)
     }
 
-    /// Sets what a service defines. What it no longer defines is taken from everybody in the same transaction.
+    /// Sets the permissions that a service defines. Dropped ones are removed from everyone in the same transaction.
     pub fn set_service_permissions(
         &self,
         service: &Service,
@@ -150,7 +150,7 @@ impl Write<'_> {
 
     fn undefine(&self, permissions: &Permissions) -> Result<(), Error> {
         for word in permissions.words() {
-            // Out of what credentials were given too: were it defined again later, it would be another one.
+            // Removed from credentials too: a permission of this name that is defined later is a different one.
             self.execute(
                 "UPDATE credentials SET permissions = trim(replace(' ' || permissions || ' ', ' ' || ?1 || ' ', ' ')) \
                  WHERE instr(' ' || permissions || ' ', ' ' || ?1 || ' ') > 0",
@@ -165,7 +165,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Sets what a role has of a service's permissions.
+    /// Sets the permissions of a service that a role includes.
     pub fn give_to_role(
         &self,
         service: ServiceId,

@@ -1,4 +1,4 @@
-//! How the server was started last, for `keycroft check`. Bookkeeping; not audited.
+//! Settings of the last start, for `keycroft check`. Bookkeeping; not audited.
 
 use std::net::IpAddr;
 
@@ -35,7 +35,7 @@ impl Store {
         });
     }
 
-    /// Runs a fixed statement without waiting for it. It is lost when nothing can be written.
+    /// Runs a fixed statement without waiting for it. It is lost if the database can't be written.
     fn note_later(&self, job: impl FnOnce(&Select) -> Result<(), Error> + Send + 'static) {
         let work = move |select: Result<&Select, Error>| {
             let noted = select.and_then(|select| write::attempt(select, || job(select)));

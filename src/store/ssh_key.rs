@@ -1,6 +1,6 @@
 //! The tables `ssh_keys` and `ssh_key_uses`.
 //!
-//! A row is decoded anew whenever it is read. One that is no whole key any more is left out, and said in the log.
+//! Each read decodes the row again. A row without an intact key is left out and logged.
 
 use rusqlite::{Row, params};
 
@@ -19,7 +19,7 @@ use crate::model::user::{UserId, Username};
 pub(super) const COLUMNS: &str = "k.number, k.id, k.user_id, k.name, k.key, k.comment, k.allowed_addresses, k.created_at, k.expires_at, \
     k.expired_seen_at, k.created_by, l.looked_up_at, l.looked_up_host, l.used_at, l.used_host, \
     k.restrict, k.no_touch_required, k.verify_required, k.command, k.permitopen";
-/// How many columns those are.
+/// The number of these columns.
 pub(super) const COLUMNS_COUNT: usize = 20;
 pub(super) const TABLES: &str = "FROM ssh_keys k LEFT JOIN ssh_key_uses l ON l.ssh_key_id = k.id";
 
@@ -33,7 +33,7 @@ fn host_use(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<HostUse>> {
     }
 }
 
-/// Whatever a row holds, reading it is no failure: one changed row must not take all others away.
+/// Reads any row without an error: one damaged row must not hide all others.
 pub(super) fn read_found(row: &Row<'_>) -> rusqlite::Result<Found> {
     let number = row.get(0)?;
     let key = read_ssh_key(row).ok();
@@ -85,16 +85,16 @@ pub struct NewSshKeyRow {
     pub expires_at: Option<Time>,
 }
 
-/// What opens a login.
+/// The keys for a login.
 #[derive(Debug, Default)]
 pub struct LoginKeys {
     pub keys: Vec<SshKey>,
-    /// Rows that are left out because they hold no whole key.
+    /// The number of rows left out because they are damaged.
     pub damaged: usize,
 }
 
 impl Select {
-    /// SSH keys of a user, newest first; `after` is what [`Page::next`] said.
+    /// SSH keys of a user, newest first; `after` is [`Page::next`] of the previous page.
     pub fn ssh_keys(
         &self,
         owner: UserId,
@@ -114,7 +114,7 @@ impl Select {
         })
     }
 
-    /// Everybody's SSH keys, newest first, `limit` at most.
+    /// SSH keys of all users, newest first, at most `limit`.
     pub fn all_ssh_keys(&self, limit: usize) -> Result<Vec<SshKey>, Error> {
         let sql = format!("SELECT {COLUMNS} {TABLES} ORDER BY k.number DESC LIMIT ?");
         let found = self.all(&sql, [rows(limit)], read_found)?;
@@ -128,18 +128,18 @@ impl Select {
         Ok(found.and_then(|(_, key)| key))
     }
 
-    /// The name of a user's SSH key, also of one that is damaged, so that it can be deleted.
+    /// The name of a user's SSH key, also of a damaged one, so that it can be deleted.
     pub fn ssh_key_name(&self, owner: UserId, id: Id) -> Result<Option<String>, Error> {
         let sql = "SELECT name FROM ssh_keys WHERE user_id = ? AND id = ?";
         self.one(sql, params![owner.0, id.as_str()], |row| row.get(0))
     }
 
-    /// How many SSH keys a user has.
+    /// The number of a user's SSH keys.
     pub fn ssh_keys_of(&self, owner: UserId) -> Result<i64, Error> {
         self.count("SELECT count(*) FROM ssh_keys WHERE user_id = ?", [owner.0])
     }
 
-    /// The name under which a user has this very key, if they have it; `besides` one of theirs.
+    /// The name under which a user has exactly this key, if any; `besides` excludes one.
     pub fn ssh_key_named_with(
         &self,
         owner: UserId,
@@ -151,7 +151,7 @@ impl Select {
         self.one(sql, with, |row| row.get(0))
     }
 
-    /// Whether a user has an SSH key of this name; `besides` one of theirs.
+    /// Returns whether a user has an SSH key of this name; `besides` excludes one.
     pub fn ssh_key_name_is_taken(
         &self,
         owner: UserId,
@@ -163,7 +163,7 @@ impl Select {
         Ok(self.count(sql, with)? > 0)
     }
 
-    /// The names of the other users who have this very key.
+    /// The names of other users with exactly this key.
     pub fn others_with_ssh_key(
         &self,
         owner: UserId,
@@ -174,7 +174,7 @@ impl Select {
         self.all(sql, params![key.fingerprint(), owner.0], |row| row.get(0))
     }
 
-    /// The keys that open the login of an enabled user at `now`, in the order in which they were added.
+    /// The keys for the login of an enabled user at `now`, in the order in which they were added.
     pub fn login_keys(&self, login: &Username, now: Time) -> Result<LoginKeys, Error> {
         let sql = format!(
             "SELECT {COLUMNS} {TABLES} WHERE k.user_id = (SELECT id FROM users WHERE username = ? AND disabled_at IS NULL \
@@ -192,7 +192,7 @@ impl Select {
         })
     }
 
-    /// Notes that keys whose end has come were seen expired.
+    /// Marks keys as seen expired.
     pub(super) fn mark_expired_ssh_keys(&self, now: Time, limit: i64) -> Result<usize, Error> {
         let sql = "UPDATE ssh_keys SET expired_seen_at = ?1 WHERE number IN \
                    (SELECT number FROM ssh_keys WHERE expires_at <= ?1 AND expired_seen_at IS NULL LIMIT ?2)";
@@ -239,8 +239,9 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Writes what an edit changed: name, key, allowed_addresses, end. A new end takes back that it was seen expired; of
-    /// another key nothing was used yet.
+    /// Writes an edit: name, key, allowed addresses, expiration. A new expiration clears the mark of an earlier one
+    /// that was
+    /// seen to have passed. Another key starts without uses.
     ///
     /// # Errors
     /// [`Error::Conflict`] when the owner has another of this name, or the new key under another name.
@@ -284,8 +285,8 @@ impl Write<'_> {
             .map(|_| ())
     }
 
-    /// Tells admins, and nobody else, that several users have the same key: in an event without an actor, since what
-    /// others have is no business of who adds a key.
+    /// Reports to admins alone that several users have the same key. The event has no actor: the person who adds a key
+    /// must not learn who else has it.
     pub fn report_shared_ssh_key(&self, id: Id, key: &PublicKey, users: &str) -> Result<(), Error> {
         let origin = Origin {
             channel: Channel::Api,

@@ -1,4 +1,4 @@
-//! Sweeping: removing what is over. Never what decides whether something is good.
+//! Sweeping: deletion of expired records. Never part of the decision whether something is valid.
 
 use std::ops::AddAssign;
 
@@ -12,23 +12,24 @@ use super::writer::{Done, Job, Message};
 use crate::model::error::Error;
 use crate::model::time::Time;
 
-/// How long ended and expired API keys are kept for their reason, in seconds.
+/// How long deleted and expired API keys are kept, to explain their rejection; in seconds.
 const API_KEY_KEPT_SECONDS: i64 = 30 * 86_400;
-/// When a counter stops to matter; those of 100 attempts in a row always matter. As the index and `model::rate_limit` say.
+/// When a counter loses its effect; those with 100 attempts in a row never do. Must match the index and
+/// `model::rate_limit`.
 const THROTTLE_END: &str = "in_a_row < 100 AND since + max(3600, 86400 * in_a_row)";
 /// How long confirmed notices are kept, in seconds.
 const NOTICE_KEPT_SECONDS: i64 = 90 * 86_400;
-/// Days of usage that are kept, the present one included.
+/// Days of usage kept, including the present one.
 const USAGE_KEPT_DAYS: i64 = 31;
 
-/// What was removed.
+/// The number of deleted rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Swept {
     pub api_keys: usize,
     pub tokens: usize,
     pub sessions: usize,
     pub codes: usize,
-    /// Rows that are no credentials: uses of days long past, counted tries and the like.
+    /// Rows of bookkeeping: old uses, rate limits and the like.
     pub others: usize,
 }
 
@@ -43,12 +44,13 @@ impl AddAssign for Swept {
 }
 
 impl Store {
-    /// Removes at most `rows_max` rows of each kind, so that a flood of one keeps nobody from the others; all zero when nothing is left to remove.
+    /// Deletes at most `rows_max` rows of each kind, so that a flood of one kind does not delay the others. All counts
+    /// are zero when nothing is left.
     pub fn sweep_batch(&self, now: Time, rows_max: usize) -> Result<Swept, Error> {
         self.note(move |select| select.sweep(now, rows_max))
     }
 
-    /// The same without waiting for it: for the batches that ordinary requests start.
+    /// Sweeps without waiting for the result, for the batches that ordinary requests start.
     pub fn sweep_some(&self, now: Time, rows_max: usize) {
         let work = move |select: Result<&Select, Error>| {
             let swept = select.and_then(|select| attempt(select, || select.sweep(now, rows_max)));

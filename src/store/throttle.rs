@@ -1,4 +1,4 @@
-//! The tables `throttle` and `known_browsers`: counted attempts, kept over a restart, and browsers used before.
+//! The tables `throttle` and `known_browsers`: attempts counted across restarts, and browsers used before.
 
 use data_encoding::HEXLOWER;
 use rusqlite::params;
@@ -14,7 +14,7 @@ use crate::model::secret::Digest;
 use crate::model::time::Time;
 use crate::model::user::UserId;
 
-/// Counters as they are when the writer stores them.
+/// Counters at the moment when the writer stores them.
 pub type CountersNow = Box<dyn FnOnce() -> Vec<(LimitKey, Counter)> + Send>;
 
 /// The event of a rejected attempt.
@@ -27,13 +27,13 @@ pub struct RejectedAttempt {
 }
 
 impl Store {
-    /// The counters that were stored.
+    /// The stored counters.
     pub fn counters(&self) -> Result<Vec<(LimitKey, Counter)>, OpenError> {
         let counters = self.read().and_then(|read| read.counters());
         counters.map_err(|error| OpenError::new(&self.path, &error.to_string()))
     }
 
-    /// Stores the counters of a failed attempt and its event. The commit survives a kill; it does not wait for the
+    /// Stores the counters of a failed attempt and its event. The commit survives a kill. It does not wait for the
     /// disk, so that failures cost no sync.
     pub fn note_failed_attempt(
         &self,
@@ -58,7 +58,7 @@ impl Store {
 }
 
 impl Select {
-    /// The counters that were stored: the longest rows first, as many as memory takes.
+    /// The stored counters: the longest rows first, as many as memory takes.
     fn counters(&self) -> Result<Vec<(LimitKey, Counter)>, Error> {
         let sql = "SELECT bucket, since, count, in_a_row FROM throttle ORDER BY in_a_row DESC, since DESC LIMIT ?";
         let limit = i64::try_from(COUNTERS_MAX).unwrap_or(i64::MAX);
@@ -70,7 +70,7 @@ impl Select {
             };
             Ok((row.get::<_, String>(0)?, counter))
         })?;
-        // The first edition wrote other keys, which mattered for a minute.
+        // Version 1 wrote other keys, which mattered for a minute.
         let key = |text: String| {
             let bytes = HEXLOWER.decode(text.as_bytes()).ok()?;
             Some(LimitKey::from_stored(bytes.try_into().ok()?))
@@ -96,7 +96,7 @@ impl Select {
         Ok(())
     }
 
-    /// Whether `user` signed in before in the browser with this cookie.
+    /// Returns whether `user` signed in before in the browser with this cookie.
     pub fn knows_browser(&self, digest: &Digest, user: UserId, now: Time) -> Result<bool, Error> {
         let sql = "SELECT count(*) FROM known_browsers WHERE digest = ? AND user_id = ? AND expires_at > ?";
         Ok(self.count(sql, params![digest.as_bytes(), user.0, now.unix()])? > 0)
@@ -104,13 +104,13 @@ impl Select {
 }
 
 impl Write<'_> {
-    /// Stores counters with the act that they belong to.
+    /// Stores counters together with their act.
     pub fn store_counters(&self, counters: CountersNow) -> Result<(), Error> {
         let select: &Select = self;
         select.store_counters(&counters())
     }
 
-    /// Remembers a browser in which `user` signed in.
+    /// Stores a browser in which `user` signed in.
     pub fn remember_browser(
         &self,
         digest: &Digest,

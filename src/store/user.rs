@@ -12,8 +12,8 @@ use crate::model::secret::Id;
 use crate::model::time::Time;
 use crate::model::user::{Disabled, NewUser, Role, User, UserId, Username};
 
-/// What [`read_user`] reads, of a row of `users` called `u`. It sorts the groups: here that would take a table made
-/// and thrown away each time, for a page cache of its own.
+/// The columns that [`read_user`] reads, of a row of `users` called `u`. [`read_user`] sorts the groups: SQL would need
+/// a temporary table, with a page cache, for each row.
 pub(super) const USER_COLUMNS: &str = "u.id, u.subject, u.username, u.display_name, u.role, u.disabled_at, u.created_at, u.password_hash IS NOT NULL, \
     (SELECT group_concat(permission, ' ') FROM user_permissions WHERE user_id = u.id), \
     (SELECT group_concat(permission, ' ') FROM role_permissions WHERE role = u.role), \
@@ -50,7 +50,7 @@ fn sorted_words(text: Option<&str>) -> Vec<String> {
     words
 }
 
-/// A column that holds what no version of ours wrote.
+/// A column with a value that no version of Keycroft wrote.
 pub(super) fn invalid(column: usize) -> rusqlite::Error {
     rusqlite::Error::InvalidColumnType(
         column,
@@ -59,7 +59,7 @@ pub(super) fn invalid(column: usize) -> rusqlite::Error {
     )
 }
 
-/// A column that may hold Unix seconds.
+/// Reads a column of optional Unix seconds.
 pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Time::from_unix))
 }
@@ -78,14 +78,14 @@ impl Select {
         self.one(&sql, [username.as_str()], |row| read_user(row, 0))
     }
 
-    /// A user by row; deleted ones are not found.
+    /// A user by row number; deleted ones are not found.
     pub fn user_by_id(&self, id: UserId) -> Result<Option<User>, Error> {
         let sql =
             format!("SELECT {USER_COLUMNS} FROM users u WHERE u.id = ? AND u.deleted_at IS NULL");
         self.one(&sql, [id.0], |row| read_user(row, 0))
     }
 
-    /// Users, newest first; `after` is what [`Page::next`] said.
+    /// Users, newest first; `after` is [`Page::next`] of the previous page.
     pub fn users(&self, after: Option<i64>, limit: usize) -> Result<Page<User>, Error> {
         let sql = format!(
             "SELECT {USER_COLUMNS} FROM users u WHERE u.deleted_at IS NULL AND u.id < ? ORDER BY u.id DESC LIMIT ?"
@@ -109,13 +109,13 @@ impl Select {
             .flatten())
     }
 
-    /// Admins that are enabled, `besides` one user.
+    /// The number of enabled admins, `besides` one user.
     pub fn admins_besides(&self, besides: Option<UserId>) -> Result<i64, Error> {
         let sql = "SELECT count(*) FROM users WHERE role = 'admin' AND disabled_at IS NULL AND deleted_at IS NULL AND id IS NOT ?";
         self.count(sql, [besides.map(|user| user.0)])
     }
 
-    /// Whether a name is or was somebody's, or is a service's: proxies hand either to applications.
+    /// Returns whether a user has or had this name, or a service has it: proxies pass either to applications.
     pub fn name_is_reserved(&self, username: &Username) -> Result<bool, Error> {
         Ok(self.count(
             "SELECT (SELECT count(*) FROM users WHERE username = ?1) + (SELECT count(*) FROM services WHERE name = ?1)",
@@ -124,7 +124,7 @@ impl Select {
     }
 }
 
-/// One row more than asked for tells whether there is more.
+/// The row limit of a page: one more row than requested shows whether there are more.
 pub(super) fn rows(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1
 }
@@ -133,7 +133,7 @@ impl Write<'_> {
     /// Adds a user. The password is hashed before, outside the transaction.
     ///
     /// # Errors
-    /// [`Error::NameTaken`] when the name is or was somebody's.
+    /// [`Error::NameTaken`] when a user has or had the name.
     pub fn add_user(&self, user: &NewUser, password_hash: Option<&str>) -> Result<UserId, Error> {
         if self.name_is_reserved(&user.username)? {
             return Err(Error::NameTaken(format!(
@@ -198,7 +198,7 @@ impl Write<'_> {
         .map(|_| ())
     }
 
-    /// Replaces what a user has beyond the role.
+    /// Replaces the permissions that a user has beyond the role.
     pub fn set_granted(&self, user: UserId, granted: &Permissions) -> Result<(), Error> {
         self.execute_for(
             Concern::Owner(OwnerId::User(user)),
@@ -215,7 +215,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Sets the password and ends every session of the user but `keep`.
+    /// Sets the password and revokes every session of the user except `keep`.
     pub fn set_password(&self, user: UserId, hash: &str, keep: Option<Id>) -> Result<usize, Error> {
         self.execute_for(
             Concern::Owner(OwnerId::User(user)),
@@ -230,7 +230,7 @@ impl Write<'_> {
         self.end_sessions(user, keep)
     }
 
-    /// Deletes a user: all that was theirs goes, the name stays reserved.
+    /// Deletes a user and everything that belongs to the user. The name stays reserved.
     ///
     /// # Errors
     /// [`Error::Conflict`] for the last admin.
@@ -259,7 +259,7 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Ends every credential and SSH key of a user; how many of API keys, tokens, sessions and SSH keys.
+    /// Revokes every credential of a user. Returns the numbers of API keys, tokens, sessions and SSH keys.
     pub fn end_all_of_user(&self, user: UserId) -> Result<[usize; 4], Error> {
         let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL, ended_at = ?, ended_reason = 'left' \
                    WHERE user_id = ? AND kind = 'api-key' AND ended_at IS NULL";

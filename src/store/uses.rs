@@ -1,4 +1,4 @@
-//! What was used lately: noted in memory by whoever verifies, written by the writer every few seconds.
+//! Recent uses: recorded in memory by each verification, stored by the writer every few seconds.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,8 +17,8 @@ use crate::model::error::Error;
 use crate::model::secret::Id;
 use crate::model::time::{Day, Time};
 
-/// Credentials whose uses are kept in memory at most; the uses of more are not counted until these are written. That one
-/// was seen expired is always kept.
+/// Limit of credentials with pending uses in memory. Further uses are not counted until these are stored. The fact that
+/// a credential was seen expired is always kept.
 const PENDING_MAX: usize = 200_000;
 
 /// One use of a credential.
@@ -29,20 +29,20 @@ pub struct Use<'a> {
     pub secret_number: i64,
     pub at: Time,
     pub address: Option<IpAddr>,
-    /// The program, or the service that asked.
+    /// The user agent, or the service that requested the verification.
     pub program: Option<&'a str>,
 }
 
-/// What has gathered for one credential. What is rare is boxed: there may be many of these.
+/// Pending uses of one credential. Rare parts are boxed, because there may be many of these.
 #[derive(Clone)]
 pub(super) struct Pending {
     id: Id,
-    /// The last day on which there was anything.
+    /// The last day with any use.
     today: UsageDay,
-    /// Those before, when nothing could be written since; each once.
+    /// Earlier days, if nothing could be stored since; each once.
     earlier: Vec<UsageDay>,
     last: Option<NumberedUse>,
-    /// The last uses of other secrets than that, when the credential was rotated.
+    /// The last uses of other secrets, after a rotation.
     others: Vec<NumberedUse>,
     expired: Option<Box<Expired>>,
 }
@@ -59,19 +59,19 @@ fn keep(uses: &mut Vec<NumberedUse>, (number, last): NumberedUse) {
     }
 }
 
-/// That a credential was seen expired.
+/// A credential seen expired.
 #[derive(Clone, Copy)]
 struct Expired {
     ends: Ends,
     seen_at: Time,
 }
 
-/// Ends that were seen to have come. A credential that has another end by now was renewed.
+/// Expirations that were seen to have passed. A credential with another expiration by now was renewed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ends {
-    /// The credential's own.
+    /// That of the credential.
     pub own: Option<Time>,
-    /// That of the previous secret: how often the credential was rotated when it was seen.
+    /// That of the previous secret: the number of rotations at that moment.
     pub previous: Option<i64>,
 }
 
@@ -119,7 +119,7 @@ impl Pending {
         self.last.iter().chain(&self.others)
     }
 
-    /// The last use of a secret, as far as it is noted here.
+    /// The pending last use of a secret.
     fn use_of(&mut self, secret_number: i64) -> Option<&mut LastUse> {
         let uses = self.last.iter_mut().chain(&mut self.others);
         uses.filter(|(number, _)| *number == secret_number)
@@ -127,7 +127,7 @@ impl Pending {
             .next()
     }
 
-    /// Notes a use of a secret that has none here, or another one.
+    /// Records the first pending use of a secret.
     fn put(&mut self, secret_number: i64, last: LastUse) {
         if let Some(known) = self.use_of(secret_number) {
             *known = last;
@@ -175,12 +175,12 @@ impl Pending {
     }
 }
 
-/// What is noted of one credential and not in the file yet.
+/// Uses of one credential that are not stored yet.
 #[derive(Debug, Clone, Default)]
 pub struct PendingUse {
     /// In no order, each secret once.
     pub uses: Vec<NumberedUse>,
-    /// In no order; a day may be there twice.
+    /// In no order; a day may occur twice.
     pub days: Vec<UsageDay>,
 }
 
@@ -192,22 +192,22 @@ impl PendingUse {
     }
 }
 
-/// What waits to be written.
+/// Uses that wait to be stored.
 #[derive(Default)]
 struct Gathered {
     pending: HashMap<Id, Pending>,
-    /// What the writer took and is writing: it may be here and in the database at once.
+    /// Uses that the writer is storing now: they may be here and in the database at once.
     in_flight: Arc<HashMap<Id, Pending>>,
 }
 
-/// The notes of all threads.
+/// The pending uses of all threads.
 pub struct Uses {
     gathered: Mutex<Gathered>,
-    /// The ends of credentials seen expired that the file does not know of yet.
+    /// Expirations that were seen to have passed and are not stored yet.
     expired: Mutex<HashMap<Id, Ends>>,
     expired_count: AtomicUsize,
     waker: OnceLock<SyncSender<Message>>,
-    /// What hosts asked for.
+    /// Requests of hosts.
     hosts: HostNotes,
 }
 
@@ -226,7 +226,7 @@ impl Uses {
         let _ = self.waker.set(waker);
     }
 
-    /// Notes that a credential was found good.
+    /// Records that a credential was verified successfully.
     pub fn note(&self, seen: Use<'_>) {
         self.change(seen.id, seen.at.day(), PENDING_MAX, |pending| {
             pending.on(seen.at.day()).uses += 1;
@@ -248,14 +248,14 @@ impl Uses {
         });
     }
 
-    /// Notes that a credential was presented with its right secret and refused.
+    /// Records that a credential was presented with its correct secret and rejected.
     pub fn note_refused(&self, id: Id, at: Time) {
         self.change(id, at.day(), PENDING_MAX, |pending| {
             pending.on(at.day()).refused += 1;
         });
     }
 
-    /// What is noted of a credential and not in the file yet.
+    /// The uses of a credential that are not stored yet.
     pub fn noted(&self, id: Id) -> PendingUse {
         let gathered = lock(&self.gathered);
         let mut noted = PendingUse::default();
@@ -264,14 +264,14 @@ impl Uses {
         }
         if let Some(pending) = gathered.pending.get(&id) {
             noted.add(pending);
-            // Not those in flight, which the database may know already: they are seen some moments later.
+            // Without those in flight, which the database may have already: they appear some moments later.
             noted.days.extend(pending.days());
         }
         noted
     }
 
-    /// Notes that ends of a credential were seen to have come: from now on they have, whatever the clock says, until it
-    /// is given others.
+    /// Records that expirations of a credential were seen to have passed. They count as passed until the credential
+    /// gets others, even if the clock is set back.
     pub fn note_expired(&self, id: Id, ends: Ends, seen_at: Time) {
         {
             let mut expired = lock(&self.expired);
@@ -289,8 +289,8 @@ impl Uses {
         });
     }
 
-    /// The ends that were seen to have come, while the file does not know yet. To be asked before the credential is
-    /// read from the file: what is forgotten here is in the file by then.
+    /// The expirations that were seen to have passed and are not stored yet. Call this before the credential is read
+    /// from the database: an expiration that is missing here is stored by then.
     pub fn seen_expired(&self, id: Id) -> Ends {
         if self.expired_count.load(Ordering::Acquire) == 0 {
             return Ends::default();
@@ -298,7 +298,7 @@ impl Uses {
         lock(&self.expired).get(&id).copied().unwrap_or_default()
     }
 
-    /// Changes what is noted of a credential; a new one only while there are less than `entries_max`.
+    /// Changes the pending uses of a credential; adds a new entry only while there are less than `entries_max`.
     fn change(&self, id: Id, day: Day, entries_max: usize, change: impl FnOnce(&mut Pending)) {
         let mut gathered = lock(&self.gathered);
         let pending = &mut gathered.pending;
@@ -315,59 +315,59 @@ impl Uses {
 
     fn wake(&self) {
         if let Some(waker) = self.waker.get() {
-            // A full queue means that the writer is awake: it looks here after the jobs that it has.
+            // A full queue means that the writer is awake: it checks here after the jobs that it has.
             let _ = waker.try_send(Message::Uses);
         }
     }
 
-    /// Notes that a host was in touch.
+    /// Records a request of a host.
     pub fn note_host(&self, contact: HostContact) {
         if self.hosts.note_contact(contact) {
             self.wake();
         }
     }
 
-    /// Notes that a host looked keys up.
+    /// Records a lookup of keys by a host.
     pub fn note_looked_up(&self, keys: &[Id], host: &str, at: Time) {
         if self.hosts.note_looked_up(keys, host, at) {
             self.wake();
         }
     }
 
-    /// What hosts asked for, out of memory.
+    /// Takes the requests of hosts out of memory.
     pub(super) fn take_host_notes(&self) -> host_notes::PendingUse {
         self.hosts.take()
     }
 
-    /// Puts back what could not be written.
+    /// Puts back requests that could not be stored.
     pub(super) fn give_back_host_notes(&self, noted: host_notes::PendingUse) {
         self.hosts.give_back(noted);
     }
 
-    /// Whether there is anything to write.
+    /// Returns whether there is anything to store.
     pub(super) fn have_gathered(&self) -> bool {
         !lock(&self.gathered).pending.is_empty() || self.hosts.have_gathered()
     }
 
-    /// All that has gathered, for the writer, who writes it in the order of the table. It stays to be seen here until
-    /// it is written. To be asked once what was taken before is written or given back.
+    /// Takes all pending uses for the writer, which stores them in the order of the table. They stay visible here until
+    /// then. Call this after the previous ones are stored or given back.
     pub(super) fn take(&self) -> Arc<HashMap<Id, Pending>> {
         let mut gathered = lock(&self.gathered);
         gathered.in_flight = Arc::new(std::mem::take(&mut gathered.pending));
         Arc::clone(&gathered.in_flight)
     }
 
-    /// The database has these, and with `all` everything that was taken.
+    /// Marks these as stored; with `all`, everything that was taken.
     pub(super) fn written(&self, part: &[&Pending], all: bool) {
         self.forget_expired(part);
         if all {
             let done = std::mem::take(&mut lock(&self.gathered).in_flight);
-            // Not under the lock: there may be many.
+            // Outside the lock: there may be many.
             drop(done);
         }
     }
 
-    /// Merges back what was taken and not written, under what has gathered since.
+    /// Merges back the uses that were taken and not stored, without replacing later ones.
     pub(super) fn give_back(&self, unwritten: &[Id]) {
         let mut gathered = lock(&self.gathered);
         let mut taken = Arc::unwrap_or_clone(std::mem::take(&mut gathered.in_flight));
@@ -383,12 +383,12 @@ impl Uses {
         }
     }
 
-    /// The file knows these now.
+    /// Forgets expirations that are stored now.
     fn forget_expired(&self, part: &[&Pending]) {
         if self.expired_count.load(Ordering::Acquire) > 0 {
             let mut expired = lock(&self.expired);
             for pending in part {
-                // Not an end that was seen meanwhile.
+                // Keeps an expiration that was seen meanwhile.
                 if let Some(written) = &pending.expired
                     && let Some(known) = expired.get_mut(&pending.id)
                 {
@@ -404,12 +404,12 @@ impl Uses {
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every change leaves the map whole, so a panic elsewhere in a holder does no harm.
+    // Every change leaves the map complete, so a panic elsewhere does no harm.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Select {
-    /// Adds what has gathered for one credential; passes over one that is gone.
+    /// Stores the pending uses of one credential; skips a deleted one.
     pub(super) fn write_use(&self, pending: &Pending) -> Result<(), Error> {
         let id = pending.id.as_str();
         let concern = Concern::Credential(pending.id);
@@ -431,7 +431,7 @@ impl Select {
         for day in pending.days().filter(|day| day.uses + day.refused > 0) {
             let (uses, refused) = (day.uses.cast_signed(), day.refused.cast_signed());
             let counted = params![id, day.day.number(), uses, refused];
-            // Nearly always there is a row already, and then nobody has to look whether there is such a credential.
+            // Usually there is a row already, and the check whether the credential exists is not needed.
             let more = "UPDATE usage_days SET uses = uses + ?3, refused = refused + ?4 WHERE credential_id = ?1 AND day = ?2";
             if self.execute(more, counted)? == 0 {
                 let first = "INSERT INTO usage_days (credential_id, day, uses, refused) SELECT id, ?2, ?3, ?4 FROM credentials WHERE id = ?1";
@@ -461,7 +461,8 @@ impl Select {
     }
 }
 
-// Each is for a use of another secret: the current one, which was used before or was not; the previous one; one before that.
+// Each is for a use of another secret: the current one, which was used before or was not; the previous one; an older
+// one.
 
 const AGAIN: &str = "UPDATE last_uses SET at = ?2, address = ?3, program = ?4 WHERE credential_id = ?1 \
      AND EXISTS (SELECT 1 FROM credentials WHERE id = ?1 AND rotations = ?5)";

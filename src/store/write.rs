@@ -1,4 +1,4 @@
-//! Writing: exists only inside a transaction, under a permit, and leaves an event.
+//! Writing: possible only inside a transaction, under a permit, and with an event.
 
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,14 +12,14 @@ use crate::model::permission::{BuiltinPermission, Permission, Permissions};
 use crate::model::time::Time;
 use crate::model::user::UserId;
 
-/// What may be changed, within one act.
+/// The changes possible within one act.
 pub struct Write<'a> {
     select: &'a Select,
     /// The one "now" of the act.
     pub now: Time,
-    /// What the caller may do, as it is inside this transaction. The file's owner and codes hold nothing back.
+    /// The permissions of the caller inside this transaction. Operators and codes have no limit.
     pub power: Power,
-    /// Whom the spent code concerns.
+    /// The user whom the spent code concerns.
     pub code_user: Option<UserId>,
     /// The groups that the spent code gives.
     pub code_groups: String,
@@ -27,9 +27,9 @@ pub struct Write<'a> {
     pub code_creator: Option<String>,
 }
 
-/// How far the one who acts may reach.
+/// The limit of the caller's power.
 pub enum Power {
-    /// No further than this credential.
+    /// The permissions of this credential.
     Credential(Box<Credential>, Permissions),
     Unlimited,
 }
@@ -42,7 +42,7 @@ impl Deref for Write<'_> {
     }
 }
 
-/// Runs `job` so that it either happens whole or leaves nothing. A panic in it is a fault like others.
+/// Runs `job` completely or without effect. A panic in it counts as an internal error.
 pub(super) fn attempt<T>(
     select: &Select,
     job: impl FnOnce() -> Result<T, Error>,
@@ -51,7 +51,7 @@ pub(super) fn attempt<T>(
     select.exec_tx("SAVEPOINT job")?;
     let result = catch_unwind(AssertUnwindSafe(job))
         .unwrap_or_else(|_| Err(Error::Fault("a job of the writer panicked".to_owned())));
-    // A full disk or an I/O error has rolled back the whole transaction: nothing of the job is left.
+    // A full disk or an I/O error has rolled back the transaction, including the job.
     if connection.is_autocommit() {
         return Err(result.err().unwrap_or_else(Error::unavailable));
     }
@@ -60,14 +60,14 @@ pub(super) fn attempt<T>(
         Err(_) => select.exec_tx("ROLLBACK TO job"),
     };
     if let Err(error) = undone.and_then(|()| select.exec_tx("RELEASE job")) {
-        // Half a job must never be committed with others: the whole transaction goes.
+        // A half-finished job must never be committed with others: the transaction is rolled back.
         select.roll_back();
         return Err(error);
     }
     result
 }
 
-/// One act and its event.
+/// Carries out one act and adds its event.
 pub(super) fn act<T>(
     select: &Select,
     permit: Permit,
@@ -99,7 +99,7 @@ pub(super) fn act<T>(
     result
 }
 
-/// The event that a refused act leaves, if it leaves one.
+/// The event of a rejected act, if it leaves one.
 fn refusal(error: &Error) -> Option<AuditDetails> {
     match error {
         Error::Forbidden { missing } => Some(AuditDetails::default().after("missing", missing)),
@@ -136,7 +136,7 @@ fn permit_actor(permit: &Permit, write: &Write<'_>) -> crate::model::event::Acto
     actor
 }
 
-/// Looks at the right behind a permit again: what was lost between check and commit is lost.
+/// Checks the right behind a permit again: a right that was lost meanwhile does not count.
 fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
     let mut write = Write {
         select,
@@ -182,7 +182,7 @@ fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
     Ok(write)
 }
 
-/// The credential behind a permit as it is now, when it is still good.
+/// The present state of the credential behind a permit, if it is still valid.
 fn still_good(
     select: &Select,
     permit: &Permit,
@@ -205,7 +205,7 @@ fn still_good(
     }
 }
 
-/// Whether the secret that was presented is one that the credential still has.
+/// Returns whether the presented secret still belongs to the credential.
 fn still_the_same_secret(
     credential: &Credential,
     presented: &Credential,
@@ -221,8 +221,8 @@ fn still_the_same_secret(
     }
 }
 
-/// What of `permissions` has to lie within `power` for a user to be given them: who may change services may also give
-/// away what services define.
+/// The part of `permissions` that has to lie within `power` to give them to a user. Callers who may change services may
+/// also give the permissions of services.
 fn grantable(power: &Permissions, permissions: &Permissions) -> Permissions {
     if power.contains(&BuiltinPermission::ServicesWrite.into()) {
         permissions.own_alone()
@@ -231,14 +231,14 @@ fn grantable(power: &Permissions, permissions: &Permissions) -> Permissions {
     }
 }
 
-/// Whether `power` is enough to give a user `permissions`.
+/// Returns whether `power` is enough to give a user `permissions`.
 pub(super) fn may_give(power: &Permissions, permissions: &Permissions) -> bool {
     grantable(power, permissions).lie_within(power)
 }
 
 impl Write<'_> {
-    /// As [`Write::require_within`], for what a *user* is given or has: who may change services may also give away what
-    /// services define, since nobody has such a permission before it is given for the first time.
+    /// As [`Write::require_within`], for permissions that a user is given or has. Callers who may change services may
+    /// also give the permissions of services: before the first time, nobody has them.
     pub fn require_grantable(&self, permissions: &Permissions) -> Result<(), Error> {
         match &self.power {
             Power::Unlimited => Ok(()),
@@ -246,11 +246,12 @@ impl Write<'_> {
         }
     }
 
-    /// An account is good from everywhere, and so are a link to its password and a host's credential: who is limited to
-    /// allowed_addresses must not reach beyond them by opening one.
+    /// Rejects callers limited to allowed addresses. Accounts, links to passwords and hosts' credentials work from
+    /// every
+    /// address: such a caller could otherwise reach beyond the limit by creating one.
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] when the one who acts is limited to allowed_addresses.
+    /// [`Error::NotAllowed`] when the caller is limited to allowed addresses.
     pub fn require_no_networks(&self) -> Result<(), Error> {
         match &self.power {
             Power::Credential(credential, _) if !credential.allowed_addresses.is_everywhere() => {
@@ -260,7 +261,7 @@ impl Write<'_> {
         }
     }
 
-    /// For what would let somebody else's SSH key open a login on a host.
+    /// Required for acts that let another person's SSH key log in on a host.
     pub fn require_hosts_write(&self) -> Result<(), Error> {
         self.require_within(&Permissions::of(&[BuiltinPermission::HostsWrite]))
     }

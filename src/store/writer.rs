@@ -1,4 +1,4 @@
-//! The one writer: takes jobs from a queue and commits what has gathered as one transaction (group commit).
+//! The writer thread: takes jobs from a queue and commits all that wait in one transaction (group commit).
 
 mod flush;
 
@@ -22,19 +22,19 @@ use super::uses::{Pending, Uses};
 use crate::model::error::Error;
 use crate::model::secret::Id;
 
-/// Jobs that may wait; one more is refused.
+/// Limit of waiting jobs; one more is rejected.
 const QUEUE_MAX: usize = 4_096;
 /// Jobs in one transaction.
 const BATCH_MAX: usize = 256;
-/// Last uses in one transaction: small, since each commit makes readers forget what they have read.
+/// Last uses in one transaction: few, since each commit makes readers forget what they have read.
 const FLUSH_ROWS_MAX: usize = 250;
 
-/// How long the writer waits for what.
+/// Time limits of the writer.
 #[derive(Debug, Clone, Copy)]
 pub struct Waits {
-    /// How long a job may wait for a file that another process has locked.
+    /// How long a job may wait for a database that another process has locked.
     pub job_max: Duration,
-    /// How long uses gather before they are written, and how long to wait before trying again what failed.
+    /// How long uses gather before they are stored, and how long to wait after a failure.
     pub flush_after: Duration,
 }
 
@@ -47,32 +47,32 @@ impl Default for Waits {
     }
 }
 
-/// Told whether the transaction came onto the disk.
+/// Called with the result of the commit.
 pub(super) type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
-/// Runs within the open transaction; or, given an error, runs nothing and answers with that.
+/// Runs within the open transaction. Given an error, it runs nothing and answers with that error.
 type Work = Box<dyn FnOnce(Result<&Select, Error>) -> Done + Send>;
 
 /// A job that has run.
 pub(super) struct Done {
     pub(super) answer: Answer,
-    /// Why it failed, if it did.
+    /// The error, if it failed.
     pub(super) failure: Option<Error>,
 }
 
 pub(super) struct Job {
     work: Work,
     since: Instant,
-    /// Carried out on a full disk, too.
+    /// True: runs on a full disk, too.
     pub(super) revokes: bool,
     durability: Durability,
 }
 
-/// Whether a commit waits for the disk.
+/// The point at which a commit counts as done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Durability {
-    /// It survives a power cut.
+    /// Survives a power cut.
     Synced,
-    /// It survives a kill. With a job that needs more it is synced all the same.
+    /// Survives a kill. In one transaction with a synced job it is synced as well.
     Relaxed,
 }
 
@@ -93,14 +93,14 @@ impl Job {
 
 pub(super) enum Message {
     Job(Job),
-    /// Uses have begun to gather.
+    /// The first pending use.
     Uses,
     /// Reserve disk space for revocations beside this database.
     Reserve(PathBuf),
     Stop,
 }
 
-/// What the writer shares with those who read.
+/// Shared between the writer and readers.
 pub(super) struct Shared {
     pub(super) uses: Arc<Uses>,
     pub(super) cache: Arc<Cache>,
@@ -151,7 +151,7 @@ impl Writer {
         })
     }
 
-    /// A sender that tells the writer that uses gather.
+    /// A sender that wakes the writer for pending uses.
     pub(super) fn waker(&self) -> SyncSender<Message> {
         self.sender.clone()
     }
@@ -166,11 +166,11 @@ impl Writer {
         self.healthy.load(Ordering::Relaxed)
     }
 
-    /// Returns when the file is closed, whoever asked for it first.
+    /// Returns when the database is closed, also if another thread requested it first.
     pub(super) fn stop(&self) {
         let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(thread) = thread.take() {
-            // Blocks while the queue is full: what waits in it is done first.
+            // Blocks while the queue is full: the jobs in it run first.
             let _ = self.sender.send(Message::Stop);
             if thread.join().is_err() {
                 log::error!("the writer ended by a panic");
@@ -185,29 +185,29 @@ impl Drop for Writer {
     }
 }
 
-/// The writer's own side.
+/// The state of the writer thread.
 struct WriterLoop {
     select: Select,
     receiver: Receiver<Message>,
     uses: Arc<Uses>,
     cache: Arc<Cache>,
     identity: Arc<FileIdentity>,
-    /// As SQLite counts the commits of others.
+    /// SQLite's counter of commits by others.
     data_version: Option<i64>,
     waits: Waits,
-    /// Uses that are being written.
+    /// Uses that are being stored.
     taken: Arc<HashMap<Id, Pending>>,
-    /// Those of them that are not in the file yet, in the order of the table.
+    /// Those of them that are not stored yet, in the order of the table.
     unwritten: VecDeque<Id>,
     flush_at: Option<Instant>,
-    /// When to look whether writing works again.
+    /// When to try again whether writing works.
     probe_at: Option<Instant>,
-    /// Whether a commit would not wait for the disk.
+    /// True if a commit would not wait for the disk.
     is_relaxed: bool,
     /// Disk space for revocations; only a server has it.
     reserve: Option<Reserve>,
     healthy: Arc<AtomicBool>,
-    /// Last: it is released once the database is closed.
+    /// Last field: released after the database is closed.
     _lock: Option<DatabaseLock>,
 }
 
@@ -229,7 +229,7 @@ impl WriterLoop {
         self.finish();
     }
 
-    /// The next message; times out when uses are to be written, or to see whether writing works again.
+    /// The next message. Times out when uses are to be stored, or when writing is to be tried again.
     fn next(&self) -> Result<Message, RecvTimeoutError> {
         if !self.unwritten.is_empty() {
             return self.receiver.recv_timeout(Duration::ZERO);
@@ -242,7 +242,7 @@ impl WriterLoop {
             Some(at) => self
                 .receiver
                 .recv_timeout(at.saturating_duration_since(Instant::now())),
-            // Without an end: an idle server never wakes up.
+            // Without a timeout: an idle server never wakes up.
             None => self
                 .receiver
                 .recv()
@@ -266,8 +266,8 @@ impl WriterLoop {
         }
     }
 
-    /// Notes whether writing works. While it does not, the writer looks by itself: those who ask for its health may
-    /// have stopped to send it anything to write.
+    /// Records whether writing works. While it does not, the writer tries by itself: clients that check its health may
+    /// have stopped sending it writes.
     fn note_health(&mut self, works: bool) {
         if works && !self.healthy.swap(works, Ordering::Relaxed) {
             log::info!("the file can be written again");
@@ -276,7 +276,7 @@ impl WriterLoop {
         if works {
             self.probe_at = None;
         } else {
-            // Kept once it is set: a flush that fails in between must not put the probe off for ever.
+            // Kept once it is set: failed flushes must not postpone the probe for ever.
             let at = Instant::now() + self.waits.flush_after;
             self.probe_at.get_or_insert(at);
         }
@@ -295,7 +295,7 @@ impl WriterLoop {
         self.note_health(probed.is_ok());
     }
 
-    /// Returns the space that the WAL was given, and reserves it again; whether that was possible.
+    /// Takes back the space that the WAL was given, and reserves it again. Returns whether that was possible.
     fn takes_space_back(&mut self) -> bool {
         let Some(reserve) = &mut self.reserve else {
             return true;
@@ -309,7 +309,7 @@ impl WriterLoop {
         reserve.refill()
     }
 
-    /// Begins a transaction whose commit waits for the disk, or does not.
+    /// Begins a transaction of this durability.
     fn begin(&mut self, durability: Durability) -> Result<(), Error> {
         self.select.roll_back();
         let connection = &self.select.connection;
@@ -323,8 +323,8 @@ impl WriterLoop {
         self.look_at_others()
     }
 
-    /// Within a transaction, in which nobody else commits: when somebody else did since the last one, nothing that is
-    /// cached counts any more. Refuses to write into files that have lost their names.
+    /// Inside a transaction, in which no other process can commit: drops all of the cache if another process committed
+    /// since the last one. Fails if the files were replaced or removed.
     fn look_at_others(&mut self) -> Result<(), Error> {
         self.identity.check()?;
         let version = self.select.count("PRAGMA data_version", [])?;
@@ -334,14 +334,14 @@ impl WriterLoop {
         Ok(())
     }
 
-    /// Drops what the transaction that just ended wrote: after the commit, before anybody is answered.
+    /// Drops the cache entries that the transaction invalidated: after the commit, before any answer.
     fn drop_written(&self) {
         for concern in self.select.take_written() {
             self.cache.drop_entries(concern);
         }
     }
 
-    /// Gathers what waits and commits it at once; whether to stop afterwards.
+    /// Commits all waiting jobs at once. Returns whether to stop afterwards.
     fn batch(&mut self, first: Job) -> bool {
         let mut jobs = vec![first];
         let mut stop = self.gather(&mut jobs, BATCH_MAX);
@@ -350,7 +350,7 @@ impl WriterLoop {
             return stop;
         }
         while let Err(error) = self.begin(needed(&jobs)) {
-            // Others waited as long behind these: their time must not begin anew.
+            // Other jobs have waited as long behind these: their time limit must not start again.
             stop |= self.gather(&mut jobs, QUEUE_MAX);
             let busy = matches!(error, Error::Unavailable { .. });
             let late = |job: &Job| !busy || job.since.elapsed() >= self.waits.job_max;
@@ -363,18 +363,18 @@ impl WriterLoop {
         }
         self.commit(jobs);
         if self.flush_at.is_none() && self.uses.have_gathered() {
-            // The message that says so did not fit into the queue.
+            // The wake-up message did not fit into the queue.
             self.arm();
         }
         stop
     }
 
-    /// Whether the disk is full and what was reserved is in use.
+    /// Returns whether the disk is full and the reserve is in use.
     pub(super) fn is_on_reserve(&self) -> bool {
         self.reserve.as_ref().is_some_and(Reserve::is_released)
     }
 
-    /// The jobs to carry out: on a full disk only those that revoke something.
+    /// The jobs to run: on a full disk only those that revoke something.
     fn affordable(&mut self, jobs: Vec<Job>) -> Vec<Job> {
         let Some(reserve) = &mut self.reserve else {
             return jobs;
@@ -403,7 +403,7 @@ impl WriterLoop {
         false
     }
 
-    /// Answers jobs that were never begun.
+    /// Answers jobs that never ran.
     fn refuse(&mut self, jobs: Vec<Job>, error: Error) {
         if jobs.is_empty() {
             return;
@@ -419,19 +419,19 @@ impl WriterLoop {
     fn commit(&mut self, jobs: Vec<Job>) {
         let revokes = jobs.iter().any(|job| job.revokes);
         let mut answers = Vec::with_capacity(jobs.len());
-        // Why the whole transaction is gone, once it is.
+        // The reason why the transaction was rolled back.
         let mut lost = None;
         for job in jobs {
             let select = lost.clone().map_or(Ok(&self.select), Err);
             match catch_unwind(AssertUnwindSafe(|| (job.work)(select))) {
                 Ok(done) => {
                     answers.push(done.answer);
-                    // A full disk or an I/O error rolls back everything, with what other jobs did in it.
+                    // A full disk or an I/O error rolls back everything, including other jobs.
                     if lost.is_none() && self.select.connection.is_autocommit() {
                         lost = Some(Self::note_lost(done.failure));
                     }
                 }
-                // Jobs catch their own panics within their savepoints. What this one left, nobody knows.
+                // Jobs catch their own panics within their savepoints. After this one, the state is unknown.
                 Err(_) => {
                     self.select.roll_back();
                     lost.get_or_insert_with(Error::unavailable);
@@ -447,8 +447,8 @@ impl WriterLoop {
         }
     }
 
-    /// Makes the most of a full disk: merges the WAL, which then begins anew in the place that it has. A revocation that found no
-    /// room although the disk has some (a quota) succeeds when it is tried again.
+    /// Makes the most of a full disk: merges the WAL, which then restarts in the space that it has. A revocation that
+    /// found no room although the disk has some (a quota) succeeds at the second attempt.
     fn mind_reserve(&mut self, revokes: bool, result: &Result<(), Error>) {
         if let (true, Err(Error::StorageFull), Some(reserve)) = (revokes, result, &mut self.reserve)
         {
@@ -477,11 +477,11 @@ impl WriterLoop {
     }
 
     fn finish(mut self) {
-        // What was taken before, and then what has gathered since. What hosts asked for goes with the first part, also
-        // when there is no other.
+        // First the uses taken before, then the later ones. The requests of hosts go with the first part, even if it is
+        // empty.
         self.flush_all();
         self.flush_all();
-        // What came behind the message to stop.
+        // Messages behind the one to stop.
         while let Ok(message) = self.receiver.try_recv() {
             if let Message::Job(job) = message {
                 ((job.work)(Err(Error::unavailable())).answer)(Ok(()));
@@ -503,7 +503,7 @@ impl WriterLoop {
     }
 }
 
-/// What the commit of all these jobs together needs.
+/// The durability that these jobs need together.
 fn needed(jobs: &[Job]) -> Durability {
     let synced = jobs.iter().any(|job| job.durability == Durability::Synced);
     if synced {
@@ -513,7 +513,8 @@ fn needed(jobs: &[Job]) -> Durability {
     }
 }
 
-/// What is answered when nothing was written: the disk is full, or it is not possible just now. The reason was logged.
+/// The answer when nothing was written: the disk is full, or the database can't be written at the moment. The reason is
+/// logged.
 fn not_written(error: Error) -> Error {
     match error {
         Error::StorageFull => Error::StorageFull,
@@ -521,7 +522,7 @@ fn not_written(error: Error) -> Error {
     }
 }
 
-/// What the log says of an error.
+/// The text of an error for the log.
 fn reason(error: &Error) -> String {
     match error {
         Error::Fault(text) => text.clone(),

@@ -1,4 +1,4 @@
-//! The writes of a transaction, as far as they concern verification.
+//! The writes of a transaction that concern verification.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,7 +11,7 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use super::cache::Concern;
 use crate::model::error::Error;
 
-/// The tables that a credential and its owner are read from.
+/// The tables from which a credential and its owner are read.
 const TABLES: [&str; 9] = [
     "credentials",
     "users",
@@ -23,21 +23,21 @@ const TABLES: [&str; 9] = [
     "user_permissions",
     "role_permissions",
 ];
-/// Drops of one transaction that are kept apart; beyond them everything is dropped.
+/// Limit of separate drops for one transaction; beyond it everything is dropped.
 const CONCERNS_MAX: usize = 1_024;
 
-/// What the statements of the open transaction wrote.
+/// The writes of the open transaction.
 pub(super) struct Written {
-    /// Set by SQLite's authorizer while it prepares a statement that writes one of [`TABLES`], by itself, by a trigger
+    /// Set by SQLite's authorizer while it prepares a statement that writes one of [`TABLES`], directly, by a trigger
     /// or by a cascade.
     seen: Arc<AtomicBool>,
-    /// The same for each statement that was prepared once.
+    /// The same for each statement that was prepared before.
     known: RefCell<HashMap<String, bool>>,
     concerns: RefCell<Vec<Concern>>,
 }
 
 impl Written {
-    /// Watches what `connection` prepares from now on.
+    /// Watches the statements that `connection` prepares from now on.
     pub(super) fn watch(connection: &mut Connection) -> rusqlite::Result<Self> {
         let seen = Arc::new(AtomicBool::new(false));
         let sees = Arc::clone(&seen);
@@ -63,7 +63,7 @@ impl Written {
         })
     }
 
-    /// Notes a statement that is about to run.
+    /// Records a statement that is about to run.
     pub(super) fn note(
         &self,
         connection: &Connection,
@@ -77,7 +77,7 @@ impl Written {
         Ok(())
     }
 
-    /// Notes a credential or an owner whose rows were written.
+    /// Records a credential or an owner whose rows were written.
     pub(super) fn add(&self, concern: Concern) {
         let mut concerns = self.concerns.borrow_mut();
         if concerns.contains(&Concern::Everything) {
@@ -96,14 +96,14 @@ impl Written {
             return Ok(*known);
         }
         self.seen.store(false, Ordering::Relaxed);
-        // Not from the statement cache: the authorizer is called while a statement is prepared.
+        // Not from the statement cache: the authorizer runs while a statement is prepared.
         drop(connection.prepare(sql)?);
         let concerns = self.seen.load(Ordering::Relaxed);
         self.known.borrow_mut().insert(sql.to_owned(), concerns);
         Ok(concerns)
     }
 
-    /// What was noted since the last call.
+    /// The records since the last call.
     pub(super) fn take(&self) -> Vec<Concern> {
         self.concerns.take()
     }

@@ -1,4 +1,4 @@
-//! New connections: taken, counted, and handed to the worker that has the fewest.
+//! New connections: accepted, counted, and passed to the worker with the fewest.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -17,11 +17,10 @@ use super::registry::{Full, Phase, Place, Registry};
 use super::settings::{ACCEPTS_AT_ONCE, SEND_BUFFER_BYTES, SHED_AT_ONCE};
 
 const FULL: Refusal = Refusal::full("The server has too many connections. Try again in a moment.");
-/// How long nothing is accepted when the machine has nothing left to accept with.
+/// Pause after an accept that failed for lack of resources.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
-/// How long a new connection waits before it looks again whether those who were told to make room
-/// have gone, and how often.
+/// How often a new connection checks whether those that must make room have closed, and at most how many times.
 const LEAVING_LOOK: Duration = Duration::from_millis(2);
 const LEAVING_LOOKS_MAX: usize = 50;
 
@@ -29,35 +28,34 @@ const LEAVING_LOOKS_MAX: usize = 50;
 pub struct Arrival {
     /// The socket.
     pub stream: Socket,
-    /// Its place among all.
+    /// Its place in the registry.
     pub place: Place,
 }
 
-/// A connected socket that does not block.
+/// A connected non-blocking socket.
 pub enum Socket {
-    /// Known already to the first worker's runtime, which accepts.
+    /// Registered with the runtime of the first worker, which accepts.
     Here(TcpStream),
-    /// For another worker's.
+    /// For another worker.
     There(StdTcpStream),
     /// From the control socket, for the first worker.
     Control(UnixStream),
 }
 
-/// Takes connections from one listener, on the first worker's thread.
+/// Accepts connections of one listener, on the first worker's thread.
 pub struct Acceptor {
     listener: TcpListener,
     registry: Arc<Registry>,
     workers: Vec<UnboundedSender<Arrival>>,
-    /// The phase that connections begin in.
+    /// The first phase of a connection.
     first: Phase,
-    /// A descriptor that is given up for a moment when there are no others, so that whoever waits
-    /// outside learns that they will not be served.
+    /// A spare descriptor. When the others run out, it is closed for a moment, so that waiting clients get an answer.
     spare: Option<File>,
 }
 
 impl Acceptor {
-    /// Prepares a listening socket. What it is told here its connections inherit: no delay of
-    /// small packets, and a bounded send buffer.
+    /// Opens a listening socket. Its connections inherit the options set here: no delay of small packets, and a bounded
+    /// send buffer.
     pub fn open(
         listener: StdTcpListener,
         registry: &Arc<Registry>,
@@ -77,7 +75,7 @@ impl Acceptor {
         })
     }
 
-    /// Takes connections for ever.
+    /// Accepts connections for ever.
     pub async fn run(mut self) {
         loop {
             if let Err(error) = self.take_some().await {
@@ -94,7 +92,7 @@ impl Acceptor {
         for _ in 0..ACCEPTS_AT_ONCE {
             match self.listener.accept().await {
                 Ok((stream, peer)) => self.take(stream, peer).await?,
-                // The client has left already; the next one may not have.
+                // Only this client has left.
                 Err(error) if is_the_clients(&error) => {}
                 Err(error) => return Err(error),
             }
@@ -116,7 +114,7 @@ impl Acceptor {
         Ok(())
     }
 
-    /// A place in the registry, waiting for those who are leaving.
+    /// A place in the registry. Waits for connections that are making room.
     async fn place(&self, peer: SocketAddr) -> Result<Place, Full> {
         for _ in 0..LEAVING_LOOKS_MAX {
             match self.registry.enter(peer, self.first) {
@@ -127,12 +125,13 @@ impl Acceptor {
         Err(Full::Really)
     }
 
-    /// Says 503 to whoever can be told without waiting.
+    /// Sends 503, if that is possible without waiting.
     fn refuse(&self, mut stream: StdTcpStream) {
         if self.first == Phase::Handshake {
             return;
         }
-        // What was sent already is read, or else closing would destroy the answer.
+        // Bytes that were received already are read: otherwise closing would reset the connection and destroy the
+        // answer.
         let _ = stream.read(&mut [0; 4096]);
         let _ = stream.write(&FULL.bytes());
         let _ = stream.shutdown(Shutdown::Write);
@@ -152,7 +151,7 @@ impl Acceptor {
     }
 }
 
-/// Whether an accept failed for a reason that is one connection's own.
+/// Returns whether an accept failed for a reason that concerns one connection.
 fn is_the_clients(error: &io::Error) -> bool {
     matches!(
         error.kind(),

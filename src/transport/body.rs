@@ -1,4 +1,4 @@
-//! What a response carries: nothing, one piece, or parts that come while they are sent.
+//! Response bodies: empty, in one piece, or in parts that are sent while they are read.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,15 +6,15 @@ use std::task::{Context, Poll};
 use hyper::body::{Bytes, Frame, SizeHint};
 use tokio::sync::mpsc;
 
-/// What the thread that reads a response sends of it.
+/// A message from the thread that reads a response.
 pub enum Part {
-    /// Some bytes, never none.
+    /// Some bytes, never empty.
     Bytes(Bytes),
-    /// The response is complete. A channel that closes without this was cut off.
+    /// The response is complete. If the channel closes without this, the response was cut off.
     End,
 }
 
-/// The response was cut off; the connection is closed so that the client knows.
+/// The response was cut off. The connection is closed so that the client notices.
 #[derive(Debug)]
 pub struct Broken;
 
@@ -26,9 +26,9 @@ impl std::fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// A response's body as hyper takes it.
+/// A response body for hyper.
 pub enum Body {
-    /// Nothing, or nothing any more.
+    /// Empty, or sent completely.
     Empty,
     /// One piece.
     Whole(Bytes),
@@ -36,7 +36,7 @@ pub enum Body {
     Parts {
         /// The parts.
         parts: mpsc::Receiver<Part>,
-        /// What is still to come, bytes, where it is known.
+        /// The number of bytes still to come, if known.
         left: Option<u64>,
     },
 }

@@ -20,19 +20,19 @@ use super::stream::Stream;
 use super::tls::Tls;
 use super::watch::Watch;
 
-/// What a worker needs to serve a connection, besides the connection.
+/// The shared state that a worker needs to serve a connection.
 pub struct Host<H> {
-    /// Who answers.
+    /// Handler and pools.
     pub pool: Rc<WorkerPool<H>>,
     /// All connections.
     pub registry: Arc<Registry>,
-    /// TLS, if it is spoken.
+    /// TLS, if configured.
     pub tls: Option<Arc<Tls>>,
     /// How long an early answer waits for the client to stop sending.
     pub linger: Duration,
 }
 
-/// Serves a connection until it ends, one way or another.
+/// Serves a connection until it ends.
 pub async fn run<H: 'static>(host: Rc<Host<H>>, arrival: Arrival) {
     let Arrival { stream, place } = arrival;
     let socket = match stream {
@@ -50,7 +50,7 @@ pub async fn run<H: 'static>(host: Rc<Host<H>>, arrival: Arrival) {
     let watch = Watch::new(Arc::clone(&place.slot), registry, socket.clone());
     let ended = converse(&host, socket.clone(), &watch).await;
     if ended && watch.unread.get() {
-        // Closing now would destroy the answer with a reset, since the client is still sending.
+        // The client is still sending: closing now would reset the connection and destroy the answer.
         watch.waits_for(Phase::Idle);
         let drained = tokio::time::timeout(host.linger, socket.drain(LINGER_BYTES_MAX));
         attend(&watch, drained, |_| true).await;
@@ -58,7 +58,7 @@ pub async fn run<H: 'static>(host: Rc<Host<H>>, arrival: Arrival) {
     drop(place);
 }
 
-/// Handshake and requests. False when the connection was dropped on purpose or broke.
+/// Handshake and requests. Returns false if the connection was dropped or broke.
 async fn converse<H: 'static>(host: &Host<H>, socket: Socket, watch: &Rc<Watch>) -> bool {
     // A client that sends nothing costs no buffers.
     let begins = attend(watch, socket.readable(), |_| false).await;
@@ -94,10 +94,9 @@ async fn converse<H: 'static>(host: &Host<H>, socket: Socket, watch: &Rc<Watch>)
     matches!(ended.await, Some(Ok(())))
 }
 
-/// Drives a future of this connection, and acts when the registry calls for attention. `finish` is
-/// called when the connection is to end (the server stops, or it was chosen to make room while it
-/// was at work), and says whether there is something to finish. None when the
-/// connection has to go.
+/// Drives a future of this connection, and acts when the registry calls for attention. Calls `finish` when the
+/// connection has to end: at a stop of the server, or when it was chosen to make room while busy. `finish` returns
+/// whether there is work to finish. Returns `None` when the connection has to close.
 async fn attend<F: Future>(
     watch: &Watch,
     future: F,
@@ -113,7 +112,7 @@ async fn attend<F: Future>(
                 return Poll::Ready(None);
             }
             if watch.slot.is_leaving() {
-                // It was waiting when it was chosen. If a request came in between, that is answered.
+                // It was idle when it was chosen. A request that came in between is answered.
                 if watch.slot.phase() != Phase::Busy {
                     return Poll::Ready(None);
                 }

@@ -17,21 +17,21 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::accept::{Arrival, Socket};
 use super::registry::Registry;
 
-/// The name of the socket is the database's with this ending.
+/// The name of the socket is the name of the database with this ending.
 const ENDING: &str = "-control";
-/// How long to wait after an accept that failed.
+/// Pause after an accept that failed.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
-/// How often a connection beyond the budget looks for room.
+/// How often a connection beyond the budget checks for room.
 const ROOM_LOOK: Duration = Duration::from_millis(2);
 
-/// Where the control socket of the database at `path` is.
+/// The path of the control socket of the database at `path`.
 pub fn socket_path(path: &Path) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
     name.push(ENDING);
     name.into()
 }
 
-/// A bound control socket. Its file is removed when this is dropped.
+/// A bound control socket. Its file is removed on drop.
 pub struct ControlSocket {
     listener: StdUnixListener,
     path: PathBuf,
@@ -39,8 +39,8 @@ pub struct ControlSocket {
 }
 
 impl ControlSocket {
-    /// Binds the socket beside the database at `database`, with mode 0600, in the place of one that a killed server left.
-    /// The caller holds the lock on the database: no other server uses the name.
+    /// Binds the socket beside the database at `database`, with mode 0600, replacing one that a killed server left. The
+    /// caller holds the lock on the database, so no other server uses the name.
     pub fn bind(database: &Path) -> io::Result<Self> {
         let path = socket_path(database);
         match fs::symlink_metadata(&path) {
@@ -53,7 +53,7 @@ impl ControlSocket {
             Err(_) => {}
         }
         let folder = open_folder(&path)?;
-        // Only the owner may enter between `bind` and `chmod` in any case: the peer's uid is checked.
+        // Even between `bind` and `chmod` only the owner gets in: the peer's uid is checked.
         let short = short_path(&folder, &path);
         let listener = StdUnixListener::bind(&short)?;
         fs::set_permissions(&short, Permissions::from_mode(0o600))?;
@@ -92,14 +92,14 @@ fn open_folder(path: &Path) -> io::Result<File> {
         .open(folder)
 }
 
-/// The same place by the folder's descriptor: a socket's path may have 107 bytes.
+/// The same path through the folder's descriptor: a socket path has at most 107 bytes.
 fn short_path(folder: &File, path: &Path) -> PathBuf {
     Path::new("/proc/self/fd")
         .join(folder.as_raw_fd().to_string())
         .join(path.file_name().unwrap_or_default())
 }
 
-/// A server of root's gives the socket to the database's owner.
+/// A server run by root gives the socket to the owner of the database.
 fn give_to_owner(socket: &Path, database: &Path) -> io::Result<()> {
     if rustix::process::geteuid().is_root() {
         let owner = fs::symlink_metadata(database)?;
@@ -108,7 +108,7 @@ fn give_to_owner(socket: &Path, database: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes connections from the control socket, on the first worker's thread.
+/// Accepts connections of the control socket, on the first worker's thread.
 pub struct ControlAcceptor {
     listener: UnixListener,
     registry: Arc<Registry>,
@@ -128,7 +128,7 @@ impl ControlAcceptor {
         })
     }
 
-    /// Takes connections until it is dropped.
+    /// Accepts connections until it is dropped.
     pub async fn run(self) {
         loop {
             match self.listener.accept().await {
@@ -141,7 +141,8 @@ impl ControlAcceptor {
         }
     }
 
-    /// Closes connections of other users. Beyond the budget it waits, and so do those behind in the socket's queue.
+    /// Closes connections of other users. Beyond the budget it waits, and so do those behind it in the queue of the
+    /// socket.
     async fn take(&self, stream: UnixStream) {
         let own = rustix::process::geteuid().as_raw();
         let uid = match stream.peer_cred() {

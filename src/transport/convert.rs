@@ -1,4 +1,4 @@
-//! hyper's request to rouille's, and rouille's response back.
+//! Conversion of hyper's requests to rouille's, and of rouille's responses to hyper's.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -15,8 +15,7 @@ use super::Lane;
 use super::body::{Body, Part};
 use super::settings::{PART_BYTES, PARTS_WAITING_MAX, WHOLE_BYTES_MAX};
 
-/// A request as the handler reads it. Without a body given (`None`: it was over the limit and not
-/// read) its data counts as taken.
+/// A request for the handler. Without a body (`None`: too long, so not read) its data counts as taken.
 pub fn request(
     parts: &Parts,
     peer: SocketAddr,
@@ -42,7 +41,7 @@ pub fn request(
     request
 }
 
-/// A header's value; bytes that are not UTF-8 mean nothing here and become U+FFFD.
+/// The value of a header. Bytes that are not UTF-8 mean nothing here and become U+FFFD.
 fn text(value: &HeaderValue) -> String {
     match std::str::from_utf8(value.as_bytes()) {
         Ok(text) => text.to_owned(),
@@ -50,20 +49,20 @@ fn text(value: &HeaderValue) -> String {
     }
 }
 
-/// An answer on its way from the thread that gave it to the connection.
+/// An answer on its way from the handler's thread to the connection.
 pub enum Answer {
-    /// The handler's.
+    /// The answer of the handler.
     ThreadHandler {
         /// The status.
         status: StatusCode,
-        /// Its headers; each was checked when it was made.
+        /// Its headers, all checked.
         headers: HeaderMap,
-        /// What is sent.
+        /// The body to send.
         body: Body,
-        /// What comes after `body`'s first part, read by whoever made the answer.
+        /// The rest after the first part in `body`; the thread that answered reads it.
         rest: Option<Rest>,
     },
-    /// The transport's own.
+    /// The answer of the transport itself.
     Ours(Response<Body>),
 }
 
@@ -74,12 +73,12 @@ pub struct Rest {
     parts: mpsc::Sender<Part>,
 }
 
-/// Why a response of the handler's was not sent.
+/// The reason why a response of the handler was not sent.
 #[derive(Debug)]
 pub enum Fault {
     /// Its status is not one of 200 to 599.
     Status(u16),
-    /// This header has a character that would end it (CR, LF, NUL) or may not be sent.
+    /// This header contains CR, LF or NUL, or must not be sent.
     Header(String),
     /// Its body could not be read.
     Body(std::io::Error),
@@ -96,8 +95,8 @@ impl fmt::Display for Fault {
 }
 
 impl Answer {
-    /// Takes a response apart, and reads its body if it is short or its lane has no thread for
-    /// reading on. `headers`: a map that may have been used before.
+    /// Converts a response. Reads its body if it is short or its lane has no thread to go on reading. `headers`: an
+    /// emptied map for reuse.
     pub fn from_house(
         response: rouille::Response,
         lane: Lane,
@@ -124,7 +123,7 @@ impl Answer {
         })
     }
 
-    /// What is still to be read, for the pool's thread.
+    /// The rest of the body, for a thread of the pool.
     pub fn take_rest(&mut self) -> Option<Rest> {
         match self {
             Self::ThreadHandler { rest, .. } => rest.take(),
@@ -132,7 +131,7 @@ impl Answer {
         }
     }
 
-    /// hyper's response.
+    /// The response for hyper.
     pub fn into_response(self) -> Response<Body> {
         let (status, headers, body) = match self {
             Self::Ours(response) => return response,
@@ -151,7 +150,7 @@ impl Answer {
 }
 
 impl Rest {
-    /// Reads on and sends, as fast as the client takes it; ends early when the client has gone.
+    /// Reads on and sends, as fast as the client takes it. Stops when the client has gone.
     pub fn send(mut self) {
         let mut part = self.first;
         loop {
@@ -165,7 +164,7 @@ impl Rest {
                 .take(PART_BYTES as u64)
                 .read_to_end(&mut part);
             if let Err(error) = read {
-                // Without an end the connection is cut off, so that the client knows.
+                // Without an end mark the connection is cut off, so that the client notices.
                 log::error!("a response was cut off: {error}");
                 return;
             }
@@ -177,8 +176,8 @@ impl Rest {
     }
 }
 
-/// A header for hyper; none for those that are the transport's alone. This is the lowest place
-/// where CR, LF or NUL could get into a head, and they do not pass it.
+/// A header for hyper; `None` for those that belong to the transport. This is the last place where CR, LF or NUL could
+/// get into a head, and it rejects them.
 fn header(
     name: Cow<'static, str>,
     value: Cow<'static, str>,
@@ -207,7 +206,7 @@ fn header(
     }
 }
 
-/// The names that answers to verification carry, read when this was compiled; others are read each time.
+/// The names of headers in answers to verification, as constants; other names are parsed each time.
 fn known_name(name: &str) -> Option<HeaderName> {
     Some(match name {
         "Remote-User" => const { HeaderName::from_static("remote-user") },

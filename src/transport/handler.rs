@@ -1,4 +1,4 @@
-//! Whoever answers: one `H` per thread, made again after a panic.
+//! The handler: one `H` per thread, created again after a panic.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -18,10 +18,10 @@ const FAULT: Refusal = Refusal::new(
     "The server failed at this request. Its log says more under the Request-Id.",
 );
 
-/// Makes one `H` for the thread that calls it.
+/// Creates one `H` for the calling thread.
 type Open<H> = Box<dyn Fn() -> Result<H, String> + Send + Sync>;
 
-/// What the transport was given to serve, shared by all its threads.
+/// The functions that `serve` was called with, shared by all threads.
 pub struct Plan<H> {
     open: Open<H>,
     admit: fn(&str, &str) -> Admission,
@@ -29,7 +29,7 @@ pub struct Plan<H> {
 }
 
 impl<H> Plan<H> {
-    /// The three functions that `serve` was called with.
+    /// The functions that `serve` was called with.
     pub fn new<E: Display>(
         open: impl Fn() -> Result<H, E> + Send + Sync + 'static,
         admit: fn(&str, &str) -> Admission,
@@ -42,21 +42,21 @@ impl<H> Plan<H> {
         })
     }
 
-    /// What the route table says of a request before its body is read; `target` is path and query.
+    /// The route table's admission of a request before its body is read; `target` is path and query.
     pub fn admit(&self, method: &str, target: &str) -> Admission {
         (self.admit)(method, target)
     }
 }
 
-/// One thread's own `H`.
+/// The `H` of one thread.
 pub struct ThreadHandler<H> {
-    /// What it was made from.
+    /// Its source.
     pub plan: Arc<Plan<H>>,
     own: RefCell<H>,
 }
 
 impl<H> ThreadHandler<H> {
-    /// Opens the calling thread's `H`.
+    /// Opens the `H` of the calling thread.
     pub fn open(plan: &Arc<Plan<H>>) -> Result<Self, String> {
         Ok(Self {
             own: RefCell::new((plan.open)()?),
@@ -64,8 +64,8 @@ impl<H> ThreadHandler<H> {
         })
     }
 
-    /// Answers. A panic is a 500 without detail, and what it may have left half done in `H` is
-    /// thrown away with it. `headers`: a map that may have been used before.
+    /// Answers a request. A panic becomes a 500 without detail and drops `H`, which may be inconsistent. `headers`: an
+    /// emptied map for reuse.
     pub fn answer(&self, request: &Request, peer: Peer, lane: Lane, headers: HeaderMap) -> Answer {
         let answered = catch_unwind(AssertUnwindSafe(|| {
             let response = (self.plan.respond)(&self.own.borrow(), request, peer);

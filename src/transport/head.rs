@@ -1,7 +1,7 @@
-//! A request's head as bytes: where it ends, and what hyper would let through.
+//! The head of a request as bytes: its end, and the faults that hyper would let through.
 //!
-//! hyper parses every head; this only finds its end, strictly (RFC 9112, 2.2), and refuses what
-//! can be told from the line ends and the request line.
+//! hyper parses every head. This code finds the end, strictly (RFC 9112, 2.2), and rejects faults visible in line ends
+//! and request line.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use hyper::StatusCode;
 use super::refusal::Refusal;
 use super::settings::{HEAD_BYTES_MAX, HEADERS_MAX, LINE_BYTES_MAX};
 
-/// How far a head has been looked at, so that no byte is looked at twice.
+/// Progress in a head, so that no byte is read twice.
 #[derive(Default)]
 pub struct Scan {
     searched: usize,
@@ -22,19 +22,19 @@ pub struct Scan {
     upgrades: Vec<Range<usize>>,
 }
 
-/// What was found.
+/// The result of a scan.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Not the end yet.
+    /// The end has not come yet.
     More,
-    /// A head of so many bytes.
+    /// A head of this many bytes.
     Head(usize),
-    /// Not a request that is answered by anybody but us.
+    /// A request that the transport answers itself.
     Refused(Refusal),
 }
 
 impl Scan {
-    /// Looks at the bytes received since the last call; `bytes` always begins where the head does.
+    /// Scans the bytes received since the last call; `bytes` always starts with the head.
     pub fn look(&mut self, bytes: &[u8]) -> Found {
         loop {
             let rest = &bytes[self.searched..];
@@ -56,7 +56,7 @@ impl Scan {
                 if self.lines > 0 {
                     return Found::Head(end + 1);
                 }
-                // One empty line before a request is an old client's habit (RFC 9112, 2.2).
+                // Old clients send one empty line before a request (RFC 9112, 2.2).
                 if end > 1 {
                     return Found::Refused(Refusal::malformed("There is no request line."));
                 }
@@ -76,8 +76,8 @@ impl Scan {
         }
     }
 
-    /// Rejects a second body length (RFC 9112, 6.1 and 6.3). This is read from the bytes: hyper drops a `Content-Length` beside
-    /// a `Transfer-Encoding`, or equal to the one before it, without a trace.
+    /// Rejects a second body length (RFC 9112, 6.1 and 6.3). It has to be read from the bytes: hyper silently drops a
+    /// `Content-Length` beside a `Transfer-Encoding`, or equal to the one before it.
     fn header(&mut self, line: &[u8], place: Range<usize>) -> Result<(), Refusal> {
         let end = line
             .iter()
@@ -104,9 +104,9 @@ impl Scan {
         Ok(())
     }
 
-    /// Removes the `Upgrade` headers from a head of `length` bytes at the beginning of `bytes`; its new length. No protocol is
-    /// upgraded to here, which a server expresses by ignoring the header (RFC 9110, 7.8). hyper takes an answer that leaves part
-    /// of the body unread for a completed upgrade, and ends without sending it.
+    /// Removes the `Upgrade` headers from a head of `length` bytes at the start of `bytes`. Returns the new length. A
+    /// server without upgrades ignores the header (RFC 9110, 7.8). For hyper, an answer that leaves part of the body
+    /// unread is a completed upgrade, which it never sends.
     pub fn without_upgrades(&mut self, bytes: &mut Vec<u8>, mut length: usize) -> usize {
         for line in self.upgrades.drain(..).rev() {
             length -= line.len();
@@ -115,12 +115,12 @@ impl Scan {
         length
     }
 
-    /// Whether the head has an `Upgrade` header.
+    /// Returns whether the head has an `Upgrade` header.
     pub fn has_upgrades(&self) -> bool {
         !self.upgrades.is_empty()
     }
 
-    /// The limits, as far as they can be told before the line's end has come.
+    /// Checks the limits that apply before the end of the line has come.
     fn unfinished(&self, bytes: &[u8]) -> Found {
         if self.lines == 0 {
             let line = &bytes[self.line_start..];
@@ -189,8 +189,8 @@ fn request_line(line: &[u8]) -> Result<(), Refusal> {
     check_target(target)
 }
 
-/// The methods that a request may have: HTTP's own without TRACE and CONNECT, and `WebDAV`'s,
-/// which a proxy forwards when it asks whether a request may pass.
+/// The allowed methods: HTTP's own without TRACE and CONNECT, and `WebDAV`'s, which a proxy forwards when it verifies a
+/// request.
 fn is_known(method: &[u8]) -> bool {
     matches!(
         method,
@@ -234,8 +234,8 @@ fn is_known(method: &[u8]) -> bool {
     )
 }
 
-/// A target in origin form (RFC 9112, 3.2.1) with one spelling only: nothing that a proxy in
-/// front and the routes behind could read differently.
+/// A target in origin form (RFC 9112, 3.2.1) that has only one interpretation: a proxy in front and the routes behind
+/// must read it the same way.
 fn check_target(target: &[u8]) -> Result<(), Refusal> {
     let mut parts = target.splitn(2, |&byte| byte == b'?');
     let path = parts.next().unwrap_or_default();
@@ -305,7 +305,7 @@ mod tests {
 
     use super::*;
 
-    /// What is found when the bytes come in these pieces.
+    /// The result when the bytes arrive in these pieces.
     fn found_in_pieces(bytes: &[u8], ends: &[usize]) -> Found {
         let mut scan = Scan::default();
         for &end in ends {
@@ -341,8 +341,8 @@ mod tests {
     }
 
     proptest! {
-        /// Heads are found, or refused, the same way however they arrive; and what is found ends
-        /// with an empty line, with no line in it that ends otherwise.
+        /// The result does not depend on the pieces in which a head arrives. An accepted head ends with an empty line,
+        /// and each of its lines ends with CR LF.
         #[test]
         fn pieces_make_no_difference(
             lines in proptest::collection::vec("[ -~\r\t]{0,12}(\r\n|\r\n|\n|\r)", 0..6),
@@ -354,7 +354,7 @@ mod tests {
             ends.sort_unstable();
             let whole = Scan::default().look(bytes);
             let pieces = found_in_pieces(bytes, &ends);
-            // Which of its faults a head is refused for may depend on what was seen first.
+            // A head with several faults may be rejected for either of them.
             let both_refused = matches!((&pieces, &whole), (Found::Refused(_), Found::Refused(_)));
             prop_assert!(both_refused || pieces == whole, "{pieces:?}, {whole:?}");
             if let Found::Head(length) = whole {

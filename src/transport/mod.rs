@@ -1,14 +1,14 @@
-//! The wire: everything between a socket and a `rouille::Request`, and back.
+//! The transport: everything between a socket and a `rouille::Request`, and back.
 //!
 //! ```text
 //! accept ─ registry ─▶ worker's runtime ─▶ connection ─ stream ─ head ─▶ hyper ─▶ service ─▶ handler
-//!            limits,                         one task     one checked                │ convert
-//!            deadlines                                    head at a time             └ pool ─▶ handler
+//!             limits,                         one task     one checked                │ convert
+//!             deadlines                                    head at a time             └ pool ─▶ handler
 //! ```
 //!
-//! There is one current-thread runtime per core, and one `H` (the handler) per thread. What takes
-//! microseconds is answered where it was read; everything else waits for a thread of a bounded
-//! pool. Nothing outside of this room is `async` or names hyper, tokio or rustls.
+//! There is one current-thread runtime per core, and one `H` (the handler) per thread. Requests that
+//! take microseconds are answered on the thread that read them. All others wait for a thread of a
+//! bounded pool. Nothing outside this folder is `async` or uses hyper, tokio or rustls.
 
 mod accept;
 mod body;
@@ -55,50 +55,50 @@ pub use control::{ControlSocket, socket_path as control_socket_path};
 pub use settings::{Deadlines, Exempt, PoolLimits, Settings, TlsFiles};
 pub use stop::Stop;
 
-/// How long each pool may take to end after the last connection has.
+/// Time limit for the pools to end after the last connection.
 const POOLS_END_WITHIN: Duration = Duration::from_millis(500);
 
-/// Where a request is answered.
+/// The threads that answer a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
-    /// On the thread that read it: microseconds, one read.
+    /// The thread that read it, for requests that take microseconds and one read.
     Quick,
-    /// By a bounded pool of blocking threads.
+    /// A bounded pool of blocking threads.
     Work,
-    /// By the pool for password hashing, which has as many threads as there are cores.
+    /// The pool for password hashing, with one thread per core.
     Hash,
 }
 
-/// Who is at the other end of a connection, as far as the transport can vouch for it.
+/// The peer of a connection, as far as the transport has verified it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Peer {
-    /// Anybody who reaches a listener.
+    /// Any client of a listener.
     Network,
-    /// The server's own user or root, by the control socket, or a command in process.
+    /// The server's own user or root, through the control socket or in process.
     Operator { uid: u32 },
 }
 
-/// What the route table says of a request before its body is read.
+/// The route table's decision about a request before its body is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Admission {
-    /// Where it is answered.
+    /// Threads that answer it.
     pub lane: Lane,
-    /// What its body may have, bytes. A longer one is not read: the handler finds the data of the
-    /// request already taken, and the connection ends with its answer.
+    /// Limit of its body in bytes. A longer one is not read: the handler finds the data of the request already taken,
+    /// and the connection ends with the answer.
     pub body_bytes_max: usize,
 }
 
-/// Serves until told to stop; the calling thread is the first of the workers.
+/// Serves until it is stopped; the calling thread is the first of the workers.
 ///
-/// `open` makes one `H` for each thread that answers, on that thread; it is called again after a
-/// panic and when a pool grows. `admit` is given method and path of a request; `respond` answers it.
+/// `open` creates one `H` for each thread that answers, on that thread. It is called again after a
+/// panic and when a pool grows. `admit` gets method and path of a request; `respond` answers it.
 ///
-/// `ready` is called once all doors stand open and signals are heard.
+/// `ready` is called once all listeners are open and signals are handled.
 ///
 /// # Errors
 ///
-/// When `open` fails for a thread that is needed from the start, or a listener, a thread, a runtime
-/// or the certificate cannot be had. Nothing was answered then.
+/// When `open` fails for a first thread, or a listener, a thread, a runtime or the certificate is not
+/// available. No request was answered then.
 pub fn serve<H: 'static, E: Display>(
     settings: &Settings,
     listeners: Vec<TcpListener>,
@@ -170,7 +170,7 @@ pub fn serve<H: 'static, E: Display>(
     served
 }
 
-/// What every worker is made from.
+/// The shared parts of every worker.
 struct All<H> {
     plan: Arc<Plan<H>>,
     work: Pool<H>,
@@ -194,7 +194,7 @@ impl<H> Clone for All<H> {
 }
 
 impl<H: 'static> All<H> {
-    /// The calling thread's runtime and handler.
+    /// The runtime and handler of the calling thread.
     fn prepare(&self) -> io::Result<(LocalRuntime, Rc<Host<H>>)> {
         let handler = ThreadHandler::open(&self.plan).map_err(io::Error::other)?;
         let runtime = Builder::new_current_thread()
@@ -213,7 +213,7 @@ impl<H: 'static> All<H> {
         Ok((runtime, Rc::new(host)))
     }
 
-    /// A worker on a thread of its own, once it has its handler.
+    /// Starts a worker on its own thread. Returns once its handler is open.
     fn start_worker(
         self,
         number: usize,
@@ -240,14 +240,14 @@ impl<H: 'static> All<H> {
     }
 }
 
-/// A worker: serves what it is handed until nothing more can come.
+/// A worker: serves the connections that it is passed until the channel closes.
 async fn work<H: 'static>(host: Rc<Host<H>>, mut inbox: UnboundedReceiver<Arrival>) {
     while let Some(arrival) = inbox.recv().await {
         spawn_local(connection::run(Rc::clone(&host), arrival));
     }
 }
 
-/// The end of a server.
+/// Everything needed to stop a server.
 struct Ending {
     stop: Stop,
     registry: Arc<Registry>,
@@ -255,8 +255,7 @@ struct Ending {
 }
 
 impl Ending {
-    /// Waits until the server is told to stop, closes the doors, lets what is under way finish,
-    /// and lets the workers go.
+    /// Waits for the stop, closes the listeners, lets pending requests finish, and ends the workers.
     async fn keep(
         self,
         acceptors: Vec<tokio::task::JoinHandle<()>>,

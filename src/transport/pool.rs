@@ -1,4 +1,4 @@
-//! Bounded pools of threads for what takes longer than microseconds.
+//! Bounded pools of threads for requests that take longer than microseconds.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,7 +21,7 @@ use super::settings::PoolLimits;
 struct Job {
     request: Request,
     peer: Peer,
-    /// To be used again for the answer.
+    /// For reuse in the answer.
     headers: HeaderMap,
     reply: oneshot::Sender<Answer>,
     gone: Arc<AtomicBool>,
@@ -30,13 +30,13 @@ struct Job {
 
 /// The promise of an answer.
 pub struct Ticket {
-    /// The answer; closed without one when the pool could not give it.
+    /// The answer. Closed without one if the pool could not answer.
     pub reply: oneshot::Receiver<Answer>,
     /// Set when the client sends no more, and so may have left.
     pub gone: Arc<AtomicBool>,
 }
 
-/// One pool. Clones share it.
+/// A pool. Clones share it.
 pub struct Pool<H>(Arc<Shared<H>>);
 
 struct Shared<H> {
@@ -54,9 +54,9 @@ struct State {
     queue: VecDeque<Job>,
     /// Threads that take jobs, or are about to.
     threads: usize,
-    /// Of these, the ones that have none.
+    /// Idle ones among them.
     waiting: usize,
-    /// Threads whose handler is still open, or is being opened.
+    /// Threads whose handler is open or opening.
     alive: usize,
     closed: bool,
 }
@@ -75,7 +75,7 @@ impl<H> Clone for Pool<H> {
 }
 
 impl<H: 'static> Pool<H> {
-    /// A pool with its first thread, so that a handler that does not open is known at the start.
+    /// A pool with its first thread, so that a handler that does not open is detected at the start.
     pub fn start(
         name: &'static str,
         lane: Lane,
@@ -102,7 +102,7 @@ impl<H: 'static> Pool<H> {
         }
     }
 
-    /// Takes a request, or nothing when as many wait as may.
+    /// Queues a request; `None` if the queue is full.
     pub fn submit(&self, request: Request, peer: Peer, headers: HeaderMap) -> Option<Ticket> {
         let (sender, reply) = oneshot::channel();
         let gone = Arc::new(AtomicBool::new(false));
@@ -136,7 +136,7 @@ impl<H: 'static> Pool<H> {
         Some(Ticket { reply, gone })
     }
 
-    /// Takes nothing more, and waits this long for what is being done.
+    /// Accepts nothing more, and waits this long for pending requests.
     pub fn close(&self, wait: Duration) {
         let mut state = self.0.state();
         state.closed = true;
@@ -199,7 +199,7 @@ impl<H> Shared<H> {
         self.ended.notify_all();
     }
 
-    /// The next job; none when this thread is no longer needed.
+    /// The next job; `None` if this thread is not needed any more.
     fn next(&self) -> Option<Job> {
         let mut state = self.state();
         let idle_until = Instant::now() + self.limits.idle;
@@ -212,7 +212,7 @@ impl<H> Shared<H> {
                 return None;
             }
             state.waiting += 1;
-            // The last thread waits without an end, so that an idle server never wakes up.
+            // The last thread waits without a timeout, so that an idle server never wakes up.
             if state.threads == 1 {
                 let waited = self.wake.wait(state);
                 state = waited.unwrap_or_else(PoisonError::into_inner);
@@ -230,8 +230,7 @@ impl<H> Shared<H> {
         }
     }
 
-    /// A thread that was counted does not run. What nobody will do any more is let go, which
-    /// answers it 503.
+    /// A counted thread does not run. Jobs that no thread will take are dropped, which answers them 503.
     fn lost_thread(&self) {
         let mut state = self.state();
         state.threads -= 1;
@@ -242,8 +241,7 @@ impl<H> Shared<H> {
         self.ended.notify_all();
     }
 
-    /// A panic while the queue was locked cannot have left it half changed: nothing in there calls
-    /// anything that is not ours.
+    /// A panic under this lock can't leave the queue half changed: no foreign code runs under it.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! The answers that the transport gives by itself: RFC 9457 problems with the security headers.
+//! The transport's own answers: RFC 9457 problems with the security headers.
 
 use std::cell::RefCell;
 use std::hash::{BuildHasher, RandomState};
@@ -8,15 +8,15 @@ use hyper::{Response, StatusCode};
 
 use super::body::Body;
 
-/// What the server knows to answer at all; a resource may know less.
+/// Methods of the server; a resource may support fewer.
 const ALLOW: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
-/// Seconds after which a client that found the server full may come again.
+/// Value of `Retry-After` when the server is full, in seconds.
 const RETRY_AFTER_SECONDS: &str = "1";
 /// The alphabet of a request id: RFC 4648 base32 in lower case.
 const ID_ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 const ID_CHARACTERS: usize = 12;
 
-/// Headers of every answer that is made here; none of them depends on the request.
+/// Headers of every answer of the transport; independent of the request.
 const SECURITY: [(HeaderName, &str); 6] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (
@@ -32,37 +32,37 @@ const SECURITY: [(HeaderName, &str); 6] = [
     (header::CONTENT_TYPE, "application/problem+json"),
 ];
 
-/// A request that the transport answers itself, and why.
+/// A request that the transport rejects, with the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The status of the answer.
     pub status: StatusCode,
-    /// One sentence, without a character that JSON would have to escape.
+    /// One sentence, without characters that JSON escapes.
     pub detail: &'static str,
 }
 
 impl Refusal {
-    /// A refusal with this status and sentence.
+    /// A rejection with this status and sentence.
     pub const fn new(status: StatusCode, detail: &'static str) -> Self {
         Self { status, detail }
     }
 
-    /// 400: the request is not one.
+    /// 400: malformed request.
     pub const fn malformed(detail: &'static str) -> Self {
         Self::new(StatusCode::BAD_REQUEST, detail)
     }
 
-    /// 503: come again soon.
+    /// 503: the server is full.
     pub const fn full(detail: &'static str) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, detail)
     }
 
-    /// The answer, and the connection goes on.
+    /// The answer; the connection goes on.
     pub fn answer(self) -> Response<Body> {
         self.answer_with_id(&request_id())
     }
 
-    /// The answer under an id that is also in the log.
+    /// The answer with a request id that is also in the log.
     pub fn answer_with_id(self, id: &str) -> Response<Body> {
         let (headers, body) = self.parts(id);
         let mut response = Response::new(Body::whole(body.into_bytes()));
@@ -71,7 +71,7 @@ impl Refusal {
         response
     }
 
-    /// The answer, and nothing more is read from the connection.
+    /// The answer; the connection ends.
     pub fn answer_and_close(self) -> Response<Body> {
         let mut response = self.answer();
         close(response.headers_mut());
@@ -99,7 +99,7 @@ impl Refusal {
         bytes
     }
 
-    /// The type of the problem (RFC 9457), as in `wire::ProblemType`: this layer names no other.
+    /// The type of the problem (RFC 9457), equal to `wire::ProblemType`, which this layer cannot use.
     const fn kind(self) -> &'static str {
         match self.status {
             StatusCode::METHOD_NOT_ALLOWED => "urn:keycroft:problem:method-not-allowed",
@@ -117,7 +117,7 @@ impl Refusal {
         self.status.canonical_reason().unwrap_or("Error")
     }
 
-    /// The one place where an answer of the transport is made.
+    /// Headers and body of every answer of the transport.
     fn parts(self, id: &str) -> (HeaderMap, String) {
         let mut headers = HeaderMap::with_capacity(10);
         for (name, value) in SECURITY {
@@ -150,13 +150,12 @@ impl Refusal {
     }
 }
 
-/// Says that the connection ends with this answer.
+/// Marks the answer as the last of the connection.
 pub fn close(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
-/// Twelve characters that differ from answer to answer: for finding a log line, not for guarding
-/// anything.
+/// A request id for finding log lines, not a secret: twelve characters, different for each answer.
 pub fn request_id() -> String {
     thread_local! {
         static NEXT: RefCell<(RandomState, u64)> = RefCell::new((RandomState::new(), 0));

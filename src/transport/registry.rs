@@ -1,4 +1,4 @@
-//! Every open connection: how many there may be, which one makes room, and whose time is up.
+//! Every open connection: limits, which one makes room, and deadlines.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -12,21 +12,21 @@ use tokio::sync::Notify;
 use super::Peer;
 use super::settings::{CONTROL_CONNECTIONS_MAX, Deadlines, Exempt, LEAVING_MAX, Settings};
 
-/// What a connection is waiting for, and so how long it may.
+/// The event that a connection waits for, which sets its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Phase {
-    /// For a request.
+    /// The next request.
     Idle = 0,
-    /// For the end of the TLS handshake.
+    /// The end of the TLS handshake.
     Handshake = 1,
-    /// For the rest of a head.
+    /// The rest of a head.
     Head = 2,
-    /// For the rest of a body.
+    /// The rest of a body.
     Body = 3,
-    /// For the client to take some of the response.
+    /// The client, to take some of the response.
     Write = 4,
-    /// For us.
+    /// The server, which is working on the answer.
     Busy = 5,
 }
 
@@ -45,35 +45,35 @@ impl Phase {
 
 /// One connection, as other threads see it.
 pub struct Slot {
-    /// Who is at the other end of the socket.
+    /// The address of the peer.
     pub peer: SocketAddr,
-    /// The same, as far as it was checked.
+    /// The peer as far as it was verified.
     pub mark: Peer,
-    /// The phase in the low three bits, above them since when: milliseconds of the registry.
+    /// The phase in the low three bits. Above them the time of its start, in milliseconds of the registry.
     state: AtomicU64,
-    /// Something was decided about this connection; it should look.
+    /// Set when the registry has decided something about this connection.
     attention: AtomicBool,
     leaving: AtomicBool,
     waker: OnceLock<Waker>,
 }
 
 impl Slot {
-    /// What the connection waits for.
+    /// The present phase.
     pub fn phase(&self) -> Phase {
         Phase::from_bits(self.state.load(Relaxed) & 7)
     }
 
-    /// Whether there is something to look at; asking settles it.
+    /// Returns whether the connection should act, and clears the mark.
     pub fn takes_attention(&self) -> bool {
         self.attention.load(Relaxed) && self.attention.swap(false, Relaxed)
     }
 
-    /// Whether the connection was chosen to make room.
+    /// Returns whether the connection was chosen to make room.
     pub fn is_leaving(&self) -> bool {
         self.leaving.load(Relaxed)
     }
 
-    /// Who to wake; asked once, since a task keeps its waker.
+    /// Sets the waker. Called once, since a task keeps its waker.
     pub fn wakes(&self, waker: &Waker) {
         if self.waker.get().is_none() {
             let _ = self.waker.set(waker.clone());
@@ -101,7 +101,7 @@ pub struct Registry {
     connections_max: usize,
     per_address_max: usize,
     exempt: Exempt,
-    /// When the sweeper looks next, milliseconds.
+    /// When the sweeper runs next, in milliseconds.
     next_look: AtomicU64,
     alarm: Notify,
     stopping: AtomicBool,
@@ -123,21 +123,21 @@ impl Table {
     }
 }
 
-/// Why there is no place.
+/// The reason why a connection gets no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
-    /// Connections that were told to make room are still on their way out.
+    /// Connections that must make room are still closing.
     ForAMoment,
-    /// Every connection is being served.
+    /// Every connection is busy.
     Really,
 }
 
-/// A connection's place in the registry; dropping it gives the place back.
+/// A place in the registry, freed on drop.
 pub struct Place {
     registry: Arc<Registry>,
     /// The connection as other threads see it.
     pub slot: Arc<Slot>,
-    /// The worker that the connection belongs to.
+    /// The worker of the connection.
     pub worker: usize,
     key: usize,
 }
@@ -162,8 +162,8 @@ impl Registry {
         })
     }
 
-    /// A place for a new connection in this phase, with the worker that has the fewest; none when
-    /// the server, or what one address may have of it, is full and nobody can make room.
+    /// A place for a new connection in this phase, at the worker with the fewest. Fails if the server, or the share of
+    /// one address, is full and no connection can make room.
     pub fn enter(self: &Arc<Self>, peer: SocketAddr, phase: Phase) -> Result<Place, Full> {
         let address = counted_as(peer);
         let counted = !(self.exempt)(peer.ip().to_canonical());
@@ -181,8 +181,8 @@ impl Registry {
         Ok(self.add(table, peer, Peer::Network, phase, worker))
     }
 
-    /// A place for a control connection, on the first worker. They have a budget of their own: whatever the network does,
-    /// the operator gets in. Without room the longest idle one is told to leave.
+    /// A place for a control connection, on the first worker. Control connections have a separate budget, so that a
+    /// flood from the network never locks out the operator. Without room, the one that is idle longest has to close.
     pub fn enter_control(self: &Arc<Self>, uid: u32) -> Result<Place, Full> {
         let mut table = self.table();
         let control = |slot: &&Arc<Slot>| slot.mark != Peer::Network;
@@ -231,10 +231,10 @@ impl Registry {
         }
     }
 
-    /// Says what the connection waits for from now on.
+    /// Sets the phase of a connection.
     pub fn waits_for(&self, slot: &Slot, phase: Phase) {
         if phase == Phase::Busy {
-            // No time is read for it: nothing is due while it is our turn.
+            // No time is needed: a busy connection has no deadline.
             slot.state.store(Phase::Busy as u64, Relaxed);
             return;
         }
@@ -245,13 +245,13 @@ impl Registry {
         }
     }
 
-    /// Whether the connection's time is up.
+    /// Returns whether the deadline of the connection has passed.
     pub fn is_overdue(&self, slot: &Slot) -> bool {
         let (phase, since) = slot.waiting();
         phase != Phase::Busy && self.due(phase, since) <= self.now()
     }
 
-    /// So many connections make room, the longest idle first, because the machine has none left.
+    /// Closes this many connections, the longest idle first, because the machine has no descriptors left.
     pub fn shed(&self, count: usize) {
         let mut table = self.table();
         for _ in 0..count {
@@ -261,7 +261,7 @@ impl Registry {
         }
     }
 
-    /// Looks after deadlines for ever: asleep until the earliest.
+    /// Enforces deadlines for ever; sleeps until the earliest.
     pub async fn keep_deadlines(self: Arc<Self>) {
         loop {
             self.next_look.store(u64::MAX, Relaxed);
@@ -277,7 +277,7 @@ impl Registry {
         }
     }
 
-    /// Tells every connection that the server is stopping.
+    /// Notifies every connection that the server is stopping.
     pub fn stop(&self) {
         self.stopping.store(true, Relaxed);
         for slot in self.table().slots.iter().flatten() {
@@ -285,7 +285,7 @@ impl Registry {
         }
     }
 
-    /// Whether the server is stopping.
+    /// Returns whether the server is stopping.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Relaxed)
     }
@@ -301,13 +301,13 @@ impl Registry {
         }
     }
 
-    /// Tells every connection whose time is up; returns when to look again.
+    /// Notifies every connection whose deadline has passed. Returns when to run again.
     fn sweep(&self) -> u64 {
         let now = self.now();
         let mut next = u64::MAX;
         for slot in self.table().slots.iter().flatten() {
             let (phase, since) = slot.waiting();
-            // Who is busy now may be idle in a moment, without telling.
+            // A busy connection may become idle at any moment, without notice.
             let since = if phase == Phase::Busy { now } else { since };
             let due = self.due(phase, since);
             if due <= now {
@@ -319,8 +319,7 @@ impl Registry {
         next
     }
 
-    /// The longest idle connection, else the one whose client keeps us waiting longest in the
-    /// middle of something, is told to leave.
+    /// Closes the connection that is idle longest, or else the one whose client has delayed a request longest.
     fn make_room(table: &mut Table, of: Option<IpAddr>) -> Result<(), Full> {
         Self::make_room_among(table, |slot| {
             slot.mark == Peer::Network && of.is_none_or(|address| counted_as(slot.peer) == address)
@@ -398,8 +397,7 @@ impl Registry {
         milliseconds(self.started.elapsed())
     }
 
-    /// A panic while the table was locked cannot have left it half changed in a way that matters
-    /// more than going on.
+    /// A panic under this lock can't leave an inconsistency that matters more than going on.
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -411,8 +409,7 @@ impl Drop for Place {
     }
 }
 
-/// What a peer counts as: its IPv4 address, or the network of 64 bits that one IPv6 client has to
-/// itself.
+/// The address for the limit: an IPv4 address, or the /64 network of one IPv6 client.
 fn counted_as(peer: SocketAddr) -> IpAddr {
     match peer.ip().to_canonical() {
         IpAddr::V6(address) => {

@@ -29,11 +29,11 @@ const BODY_TOO_SLOW: Refusal = Refusal::new(
 const BODY_BROKEN: Refusal =
     Refusal::malformed("The body of the request is not what its head announced.");
 
-/// What the connections of one thread share.
+/// State shared by the connections of one thread.
 pub struct WorkerPool<H> {
-    /// The thread's own.
+    /// The thread's own handler.
     pub handler: ThreadHandler<H>,
-    /// For what takes longer.
+    /// For slow requests.
     pub work: Pool<H>,
     /// For password hashing.
     pub hash: Pool<H>,
@@ -41,11 +41,11 @@ pub struct WorkerPool<H> {
 
 /// Answers the requests of one connection.
 pub struct Service<H> {
-    /// What it shares with the thread's other connections.
+    /// Shared with the other connections of the thread.
     pub pool: Rc<WorkerPool<H>>,
-    /// What it tells and is told by the stream.
+    /// Shared with the stream.
     pub watch: Rc<Watch>,
-    /// Whether the client came over TLS.
+    /// True if the client uses TLS.
     pub https: bool,
 }
 
@@ -102,14 +102,14 @@ impl<H: 'static> hyper::service::Service<Request<Incoming>> for Service<H> {
     }
 }
 
-/// What becomes of the connection after an answer.
+/// The fate of the connection after an answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Then {
-    /// It waits for the next request.
+    /// Waits for the next request.
     GoOn,
-    /// It ends.
+    /// Closes.
     Close,
-    /// It ends, and the client may still be sending.
+    /// Closes, although the client may still be sending.
     CloseUnread,
 }
 
@@ -125,7 +125,7 @@ impl<H: 'static> Service<H> {
         if then == Then::CloseUnread {
             self.watch.unread.set(true);
         }
-        // What held a password is freed, and so wiped, when its connection ends: hyper keeps its buffer until then.
+        // Memory with a password is freed, and so wiped, when the connection ends: hyper keeps its buffer until then.
         let then = match (lane, then) {
             (Lane::Hash, Then::GoOn) => Then::Close,
             (_, then) => then,
@@ -162,19 +162,19 @@ fn finish(mut response: Response<Body>, then: Then) -> Response<Body> {
     response
 }
 
-/// An answer in the making.
+/// A pending answer.
 pub enum Answering<H> {
-    /// It is made.
+    /// Complete.
     Ready(Response<Body>),
-    /// The body is being read.
+    /// Reading the body.
     Reading(Box<Reading<H>>),
-    /// A pool is at it.
+    /// Waiting for a pool.
     Waiting(Box<Waiting>),
-    /// It was given.
+    /// Taken by hyper.
     Given,
 }
 
-/// A body being read.
+/// A body that is being read.
 pub struct Reading<H> {
     service: Service<H>,
     parts: Option<Parts>,
@@ -207,14 +207,14 @@ impl<H: 'static> Future for Answering<H> {
         }
         match mem::replace(&mut *self, Self::Given) {
             Self::Ready(response) => Poll::Ready(Ok(response)),
-            // hyper does not ask again; if it did, the connection would end.
+            // hyper never polls again; if it did, the connection would end.
             _ => Poll::Ready(Err(io::ErrorKind::InvalidInput.into())),
         }
     }
 }
 
 impl<H: 'static> Reading<H> {
-    /// What follows once the body is there, or is known never to be.
+    /// Continues once the body is complete or is known to be unavailable.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answering<H>> {
         loop {
             let frame = match Pin::new(&mut self.body).poll_frame(cx) {
@@ -226,7 +226,7 @@ impl<H: 'static> Reading<H> {
             };
             match frame {
                 Some(Ok(frame)) => {
-                    // Trailers are let go: nothing here asks for any.
+                    // Trailers are ignored: no handler uses them.
                     let Some(data) = frame.data_ref() else {
                         continue;
                     };
@@ -268,7 +268,7 @@ impl Waiting {
         {
             self.watches = false;
             self.ticket.gone.store(true, Relaxed);
-            // A broken connection ends here; the pool sees that nobody waits.
+            // A broken connection ends here; the pool notices that nobody waits.
             gone?;
         }
         Poll::Pending

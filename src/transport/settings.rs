@@ -1,4 +1,4 @@
-//! Every limit and deadline of the transport, with its unit, in one place.
+//! Every limit and deadline of the transport, with its unit.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -7,45 +7,43 @@ use std::time::Duration;
 
 use super::control::ControlSocket;
 
-/// A request's head: request line and header lines with their line ends, bytes (431).
+/// Limit of a request's head: request line and header lines with their line ends, in bytes (431).
 pub const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// The request line without its line end, bytes (414).
+/// Limit of the request line without its line end, in bytes (414).
 pub const LINE_BYTES_MAX: usize = 8 * 1024;
-/// Header lines in one head (431). It is also hyper's own limit, which costs nothing while it is
-/// not set.
+/// Limit of header lines in one head (431). Equal to hyper's own limit, which costs nothing while it is not set.
 pub const HEADERS_MAX: usize = 100;
-/// What hyper may hold of one connection, in each direction, bytes.
+/// Limit of hyper's buffers for one connection, in each direction, in bytes.
 pub const BUFFER_BYTES_MAX: usize = 64 * 1024;
-/// A socket's send buffer as asked of the kernel, bytes. It bounds what a client that never reads
-/// costs, and makes the write deadline a minimum rate (a third of this within the deadline).
+/// Requested send buffer of a socket, in bytes. It bounds the cost of a client that never reads. It turns the write
+/// deadline into a minimum rate (a third of this within the deadline).
 pub const SEND_BUFFER_BYTES: usize = 64 * 1024;
-/// Connections waiting to be accepted are the kernel's; this many are taken at once before the
-/// other tasks of the thread have their turn.
+/// Connections accepted in one go before other tasks of the thread get their turn. The kernel queues the others.
 pub const ACCEPTS_AT_ONCE: usize = 64;
-/// A response longer than this goes out in parts while it is being read, bytes.
+/// A longer response is sent in parts while it is being read, in bytes.
 pub const WHOLE_BYTES_MAX: usize = 256 * 1024;
-/// One part of a response that goes out in parts, bytes.
+/// One part of a response that is sent in parts, in bytes.
 pub const PART_BYTES: usize = 64 * 1024;
-/// Parts of one response that wait for the client before its thread has to.
+/// Parts of one response that may wait for the client before its thread waits too.
 pub const PARTS_WAITING_MAX: usize = 2;
-/// What is read and thrown away after an early answer, so that closing does not destroy it, bytes.
+/// Bytes read and discarded after an early answer, so that closing does not destroy it.
 pub const LINGER_BYTES_MAX: usize = 256 * 1024;
-/// Connections that make room at once when the machine has no descriptor left for a new one.
+/// Connections closed at once when the machine has no descriptor left for a new one.
 pub const SHED_AT_ONCE: usize = 16;
 /// Control connections open at once.
 pub const CONTROL_CONNECTIONS_MAX: usize = 16;
-/// Connections that were told to make room and have not gone yet.
+/// Connections that must make room and have not closed yet.
 pub const LEAVING_MAX: usize = 64;
 
-/// Who is left out of the limit per address (a proxy, through which everybody comes).
+/// Addresses without the limit per address, such as a proxy, from which all clients come.
 pub type Exempt = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
-/// How a server is to be run. `Settings::default()` is how it is meant to be run.
+/// The settings of a server. `Settings::default()` is for production.
 #[derive(Clone)]
 pub struct Settings {
-    /// Threads with a runtime of their own; each owns one `H`.
+    /// Threads with a runtime; each has one `H`.
     pub workers: usize,
-    /// The bounded pool for everything slower than microseconds.
+    /// The bounded pool for requests slower than microseconds.
     pub work: PoolLimits,
     /// The bounded pool for password hashing.
     pub hash: PoolLimits,
@@ -53,35 +51,33 @@ pub struct Settings {
     pub connections_max: usize,
     /// Connections open at once from one address that is not exempt.
     pub connections_per_address_max: usize,
-    /// Addresses without the limit per address: loopback when nothing else is said, because that
-    /// is where a proxy on the same machine comes from.
+    /// Addresses without the limit per address. By default loopback, where a proxy on the same machine comes from.
     pub exempt: Exempt,
-    /// How long a client may take.
+    /// Time limits of clients.
     pub deadlines: Deadlines,
-    /// PEM files; without them plain HTTP is spoken.
+    /// PEM files of TLS; without them plain HTTP.
     pub tls: Option<TlsFiles>,
     /// The socket for the operator.
     pub control: Option<Arc<ControlSocket>>,
-    /// Whether SIGTERM and SIGINT stop the server and SIGHUP reads the TLS files again.
+    /// If true, SIGTERM and SIGINT stop the server and SIGHUP reads the TLS files again.
     pub signals: bool,
 }
 
 /// The size of a pool of blocking threads.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolLimits {
-    /// Threads at most; they are started as they are needed.
+    /// Limit of threads; they are started as needed.
     pub threads_max: usize,
-    /// Requests that wait for a thread; one more is answered 503.
+    /// Limit of requests that wait for a thread; one more is answered 503.
     pub queue_max: usize,
-    /// A thread without work ends after this; one of them stays.
+    /// Idle time after which a thread ends; one of them stays.
     pub idle: Duration,
-    /// A request that waited longer than this is passed over when its client has gone meanwhile.
-    /// A client that only closed its sending half is not distinguishable from one that left; it is
-    /// served unless the pool is overloaded.
+    /// A request that waited longer is skipped if its client has left. A client that only closed its sending half looks
+    /// the same as one that left; it is served unless the pool is overloaded.
     pub patience: Duration,
 }
 
-/// How long a client may take. All are absolute, none begins again with a byte.
+/// Time limits of clients. All are absolute: no byte restarts them.
 #[derive(Clone, Copy, Debug)]
 pub struct Deadlines {
     /// The TLS handshake.
@@ -92,15 +88,15 @@ pub struct Deadlines {
     pub body: Duration,
     /// A connection without a request.
     pub idle: Duration,
-    /// Without the client taking any of a waiting response.
+    /// A response of which the client takes nothing.
     pub write: Duration,
     /// Reading on after an early answer.
     pub linger: Duration,
-    /// What is under way when the server is told to stop.
+    /// Pending requests at the stop of the server.
     pub stop: Duration,
 }
 
-/// Where the certificate chain and its key are, both PEM.
+/// The paths of the certificate chain and its key, both PEM.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
     /// The certificate and its chain.
@@ -152,14 +148,14 @@ impl Default for Deadlines {
     }
 }
 
-/// Connections that a process with so many descriptors can afford: a quarter of them (64 to 512)
-/// stays for the database's files and everything else.
+/// Connections for a process with this many descriptors: a quarter of them (64 to 512) stays for the database and
+/// everything else.
 fn connections_for(descriptors: usize) -> usize {
     let reserve = (descriptors / 4).clamp(64, 512);
     descriptors.saturating_sub(reserve).clamp(16, 4096)
 }
 
-/// The soft limit on open descriptors of this process; 1024 where it cannot be read.
+/// The soft limit on open descriptors of this process; 1024 if it is unknown.
 fn descriptors_max() -> usize {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let Some(line) = limits

@@ -1,4 +1,4 @@
-//! The client's end: a TCP stream, with or without TLS over it.
+//! The client's socket: a TCP stream, with or without TLS, or a control connection.
 
 use std::cell::RefCell;
 use std::io;
@@ -14,12 +14,12 @@ use tokio_rustls::server::TlsStream;
 use super::settings::HEAD_BYTES_MAX;
 
 thread_local! {
-    /// Where every connection of this thread reads to. What is not handed on at once is copied, so
-    /// that an idle connection holds no buffer.
+    /// The read buffer of all connections of this thread. Bytes that are not passed on at once are copied, so that an
+    /// idle connection holds no buffer.
     pub static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; 2 * HEAD_BYTES_MAX]);
 }
 
-/// The connection, for the TLS layer above it and for those who only want to look.
+/// The connection, shared by the TLS layer and the code that polls it.
 #[derive(Clone)]
 pub struct Socket(Rc<RefCell<Connected>>);
 
@@ -39,7 +39,7 @@ impl Socket {
         Self(Rc::new(RefCell::new(Connected::Unix(stream))))
     }
 
-    /// Returns when the client has sent something, or has gone.
+    /// Returns when the client has sent something, or has left.
     pub async fn readable(&self) -> io::Result<()> {
         std::future::poll_fn(|cx| match &*self.0.borrow() {
             Connected::Tcp(stream) => stream.poll_read_ready(cx),
@@ -48,7 +48,7 @@ impl Socket {
         .await
     }
 
-    /// Reads and throws away until the client has closed or this much has come.
+    /// Reads and discards until the client has closed or this many bytes have come.
     pub async fn drain(&self, bytes_max: usize) {
         let mut drained = 0;
         while drained < bytes_max {
@@ -69,14 +69,14 @@ impl Socket {
         }
     }
 
-    /// Lets the kernel forget what it still holds for this client when the socket is closed.
+    /// Makes the kernel discard pending data for this client on close.
     pub fn abandon(&self) {
         if let Connected::Tcp(stream) = &*self.0.borrow() {
             let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
         }
     }
 
-    /// Looks whether the client is still there, without reading what it sent.
+    /// Polls whether the client is still there, without reading.
     pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut byte = [0];
         let mut buffer = ReadBuf::new(&mut byte);
@@ -86,7 +86,7 @@ impl Socket {
             return Poll::Pending;
         };
         match ready!(stream.poll_peek(cx, &mut buffer)) {
-            // Another request waits already. Nothing can be told from here on.
+            // Another request waits already. From here on, leaving can't be detected.
             Ok(1..) => Poll::Pending,
             Ok(0) => Poll::Ready(Ok(())),
             Err(error) => Poll::Ready(Err(error)),
@@ -135,7 +135,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A TCP stream has nothing to flush.
+        // A TCP stream needs no flush.
         Poll::Ready(Ok(()))
     }
 
@@ -147,7 +147,7 @@ impl AsyncWrite for Socket {
     }
 }
 
-/// The client's end, with or without TLS.
+/// The client's stream, with or without TLS.
 pub enum Client {
     /// Plain TCP.
     Plain(Socket),
@@ -156,7 +156,7 @@ pub enum Client {
 }
 
 impl Client {
-    /// Reads what the client sent.
+    /// Reads bytes of the client.
     pub fn poll_read(
         &mut self,
         cx: &mut Context<'_>,

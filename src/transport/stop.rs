@@ -1,4 +1,4 @@
-//! Tells a running server to stop, from anywhere.
+//! Stops a running server.
 
 use std::sync::Arc;
 
@@ -8,22 +8,22 @@ use tokio::task::spawn_local;
 
 use super::tls::Tls;
 
-/// A handle on a server's end. Clones are the same handle.
+/// A handle that stops a server. Clones are the same handle.
 #[derive(Clone)]
 pub struct Stop(Arc<watch::Sender<u32>>);
 
 impl Stop {
-    /// A handle that was not used yet.
+    /// An unused handle.
     pub fn new() -> Self {
         Self(Arc::new(watch::Sender::new(0)))
     }
 
-    /// The first time: finish what is under way and return. The second time: return.
+    /// First call: finish pending requests and return. Second call: return at once.
     pub fn now(&self) {
         self.0.send_modify(|times| *times = times.saturating_add(1));
     }
 
-    /// Returns when the server was told this many times.
+    /// Returns after this many calls of [`Stop::now`].
     pub(super) async fn told(&self, times: u32) {
         let mut told = self.0.subscribe();
         // It fails only without a sender, and `self` is one.
@@ -37,7 +37,7 @@ impl Default for Stop {
     }
 }
 
-/// SIGTERM and SIGINT stop, SIGHUP reads the certificate again.
+/// SIGTERM and SIGINT stop the server, SIGHUP reads the certificate again.
 pub(super) fn listen_for_signals(stop: &Stop, tls: Option<Arc<Tls>>) -> std::io::Result<()> {
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         let mut signals = signal(kind)?;

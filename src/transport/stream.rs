@@ -1,5 +1,5 @@
-//! Between the socket and hyper: hands hyper one checked head at a time and its body after it,
-//! and notes what the connection is waiting for.
+//! The stream between socket and hyper: passes one checked head at a time and its body to hyper, and records what the
+//! connection is waiting for.
 
 use std::io;
 use std::pin::Pin;
@@ -16,45 +16,45 @@ use super::registry::Phase;
 use super::socket::{Client, SCRATCH};
 use super::watch::{Framing, Watch};
 
-/// What hyper is handed in place of a head that was refused; the service answers the refusal.
+/// Passed to hyper in place of a rejected head; the service answers the rejection.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\n\r\n";
-/// Answers a head that took too long.
+/// The answer to a head that took too long.
 const HEAD_TOO_SLOW: Refusal = Refusal::new(
     StatusCode::REQUEST_TIMEOUT,
     "The head of the request took too long.",
 );
 
-/// Where the reading side is.
+/// The state of the reading side.
 #[derive(Clone, Copy)]
 enum Stage {
-    /// In front of a head, or in it.
+    /// Before or in a head.
     Head,
-    /// So many bytes of a checked head are still to be handed to hyper.
+    /// This many bytes of a checked head are still to be passed to hyper.
     Handing(usize),
-    /// hyper has the head, and the service has not said yet what follows it.
+    /// hyper has the head; the service has not reported yet what follows it.
     Handed,
-    /// So many bytes of body.
+    /// This many bytes of body.
     Body(u64),
-    /// Whatever comes is the last request's.
+    /// All further bytes belong to the last request.
     Last,
 }
 
-/// The client's end as hyper sees it.
+/// The client's stream as hyper sees it.
 pub struct Stream {
     client: Client,
     watch: Rc<Watch>,
     stage: Stage,
     scan: Scan,
-    /// Read and not handed on: part of a head, or what came behind one.
+    /// Bytes read and not passed on: part of a head, or bytes behind one.
     carry: Vec<u8>,
-    /// The client will send no more.
+    /// True when the client sends no more.
     ended: bool,
-    /// Others had their turn since the last write.
+    /// True if other connections had their turn since the last write.
     let_others: bool,
 }
 
 impl Stream {
-    /// A stream at the beginning of a connection.
+    /// The stream of a new connection.
     pub fn new(client: Client, watch: Rc<Watch>) -> Self {
         Self {
             client,
@@ -67,7 +67,7 @@ impl Stream {
         }
     }
 
-    /// Hands on a head, as soon as there is a whole one.
+    /// Passes on a head once it is complete.
     fn poll_head(
         &mut self,
         cx: &mut Context<'_>,
@@ -104,7 +104,7 @@ impl Stream {
         })
     }
 
-    /// Takes what was just read in front of a head or in it; whether a head was handed on.
+    /// Takes new bytes before or in a head. Returns whether a head was passed on.
     fn takes_head_bytes(&mut self, bytes: &[u8], cursor: &mut ReadBufCursor<'_>) -> bool {
         if bytes.is_empty() {
             self.ended = true;
@@ -117,7 +117,7 @@ impl Stream {
         }
     }
 
-    /// Looks for a head in what was just read, with nothing carried over.
+    /// Scans new bytes for a head, with nothing carried over.
     fn hands_head(&mut self, bytes: &[u8], cursor: &mut ReadBufCursor<'_>) -> bool {
         match self.scan.look(bytes) {
             Found::More => self.carry.extend_from_slice(bytes),
@@ -141,7 +141,7 @@ impl Stream {
         false
     }
 
-    /// Looks for a head in what was hidden_fields over.
+    /// Scans carried bytes for a head.
     fn hands_carried_head(&mut self, cursor: &mut ReadBufCursor<'_>) -> bool {
         match self.scan.look(&self.carry) {
             Found::More => return false,
@@ -151,7 +151,7 @@ impl Stream {
         true
     }
 
-    /// Hands on so many bytes of a checked head, or what hyper has room for.
+    /// Passes on this many bytes of a checked head, or as many as hyper has room for.
     fn hand(&mut self, length: usize, cursor: &mut ReadBufCursor<'_>) {
         let length = self.scan.without_upgrades(&mut self.carry, length);
         let now = length.min(cursor.remaining());
@@ -166,7 +166,7 @@ impl Stream {
     fn hand_carried(&mut self, count: usize, cursor: &mut ReadBufCursor<'_>) {
         cursor.put_slice(&self.carry[..count]);
         if count == self.carry.len() {
-            // An idle connection holds no memory for what it once sent.
+            // An idle connection keeps no memory of earlier requests.
             self.carry = Vec::new();
         } else {
             self.carry.drain(..count);
@@ -191,7 +191,7 @@ impl Stream {
         }
     }
 
-    /// Hands on a body, up to its end.
+    /// Passes on a body, up to its end.
     fn poll_body(
         &mut self,
         cx: &mut Context<'_>,
@@ -222,8 +222,8 @@ impl Stream {
         })
     }
 
-    /// Whether to let the thread's other connections go first, once before each write. So the answers to what came at the
-    /// same time also leave together: to wake a client on this machine (a proxy) for each costs more than to verify.
+    /// Returns whether to let the thread's other connections run first, once before each write. Answers to simultaneous
+    /// requests then leave together: waking a client on this machine (a proxy) for each costs more than verification.
     fn lets_others_go_first(&mut self, cx: &Context<'_>) -> bool {
         self.let_others = !self.let_others;
         if self.let_others {
@@ -251,7 +251,7 @@ impl Read for Stream {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if matches!(this.stage, Stage::Handed) {
-            // hyper saw no end where we did: one of the two is wrong, so nothing is answered.
+            // hyper found no end where this code did: one of them is wrong, so nothing is answered.
             let Some(framing) = this.watch.framing.take() else {
                 return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
             };

@@ -1,13 +1,13 @@
-//! What hyper is too polite about in the headers of a request.
+//! Header checks stricter than hyper's.
 
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderValue};
 
 use super::refusal::Refusal;
 
-/// Refuses what two readers could understand in two ways, or what is not done here.
+/// Rejects headers with two interpretations, and those for features that the server does not have.
 pub fn check(headers: &HeaderMap) -> Result<(), Refusal> {
-    // RFC 9112, 3.2: more or less than one, or an invalid one, is answered 400.
+    // RFC 9112, 3.2: anything but one valid `Host` is answered 400.
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) if is_host(host.as_bytes()) => {}
@@ -35,8 +35,8 @@ pub fn check(headers: &HeaderMap) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// A name, an IPv4 address or an IPv6 address in brackets, and a port if there is one (RFC 3986,
-/// 3.2.2 and 3.2.3, without what no host is really called).
+/// A name, an IPv4 address or an IPv6 address in brackets, with an optional port. RFC 3986, 3.2.2 and 3.2.3, without
+/// characters that real names never have.
 fn is_host(host: &[u8]) -> bool {
     let (name, port) = if host.first() == Some(&b'[') {
         let Some(end) = host.iter().position(|&byte| byte == b']') else {

@@ -15,16 +15,16 @@ use zeroize::Zeroizing;
 
 use super::settings::TlsFiles;
 
-/// How long before a certificate expires the server begins to warn.
+/// Warnings start this long before a certificate expires.
 const SOON: Duration = Duration::from_secs(14 * 86_400);
 
-/// The certificate in use, and where it came from.
+/// The certificate in use and its source.
 pub struct Tls {
     files: TlsFiles,
     config: RwLock<Arc<ServerConfig>>,
 }
 
-/// Why the files cannot be used; names the file, never what is in it.
+/// The reason why the files cannot be used; names the file, never its content.
 #[derive(Debug)]
 pub struct TlsError(String);
 
@@ -45,22 +45,21 @@ impl Tls {
         })
     }
 
-    /// Reads the files again, for connections from now on; when they cannot be used, what was
-    /// there stays.
+    /// Reads the files again, for new connections. If they cannot be used, the present certificate stays.
     pub fn reload(&self) -> Result<(), TlsError> {
         let config = read(&self.files)?;
         *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
         Ok(())
     }
 
-    /// Makes one handshake.
+    /// Accepts one handshake.
     pub fn acceptor(&self) -> TlsAcceptor {
         let config = self.config.read().unwrap_or_else(PoisonError::into_inner);
         TlsAcceptor::from(Arc::clone(&config))
     }
 }
 
-/// TLS 1.2 and 1.3 with what rustls thinks safe, and HTTP/1.1 only.
+/// TLS 1.2 and 1.3 with rustls's safe defaults, and HTTP/1.1 only.
 fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     let text = read_pem(&files.certificate)?;
     let certificates = CertificateDer::pem_slice_iter(&text)
@@ -95,7 +94,7 @@ fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
     Ok(Arc::new(config))
 }
 
-/// A PEM file without the byte order mark that some editors put in front.
+/// A PEM file, without a leading byte order mark.
 fn read_pem(file: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let bytes = Zeroizing::new(fs::read(file).map_err(|error| failed(file, &error))?);
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
@@ -130,8 +129,8 @@ fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     })
 }
 
-/// Reasons for which clients will reject a certificate, or soon will. The verification that rustls does in a client, without
-/// an authority to trust: that it ends for want of one means that all else is fine.
+/// Reasons for which clients reject a certificate, or will soon. Runs rustls's client verification without any trusted
+/// authority: if that is its only complaint, the certificate is fine.
 fn examine(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<Vec<String>, String> {
     let leaf = match EndEntityCert::try_from(certificate) {
         Ok(leaf) => leaf,
@@ -226,7 +225,7 @@ mod tests {
             assert!(tls.reload().is_err());
             assert!(Arc::ptr_eq(&second, &in_use()));
         }
-        // A key that is not the certificate's.
+        // A key of another certificate.
         renew();
         let other = std::fs::read(&files.key).unwrap();
         renew();

@@ -1,4 +1,4 @@
-//! What the parts of one connection tell each other, all on one thread.
+//! State shared by the parts of one connection, all on one thread.
 
 use std::cell::Cell;
 use std::io;
@@ -10,35 +10,35 @@ use super::refusal::Refusal;
 use super::registry::{Phase, Registry, Slot};
 use super::socket::Socket;
 
-/// What the stream, the service and the connection around them tell each other.
+/// State shared by the stream, the service and the connection around them.
 pub struct Watch {
     /// The connection as other threads see it.
     pub slot: Arc<Slot>,
     registry: Arc<Registry>,
     socket: Socket,
-    /// The answer to the head that hyper is being handed a stand-in for.
+    /// The answer to a rejected head, for which hyper gets a stand-in.
     pub refusal: Cell<Option<Refusal>>,
-    /// What follows the head that hyper was handed, as the service saw it.
+    /// The body that follows the head, as the service determined it.
     pub framing: Cell<Option<Framing>>,
-    /// The body's time is up.
+    /// Set when the body's deadline has passed.
     pub body_expired: Cell<bool>,
-    /// The head's time is up.
+    /// Set when the head's deadline has passed.
     pub head_expired: Cell<bool>,
-    /// The connection was ended while the client may still be sending.
+    /// Set when the connection was ended while the client may still be sending.
     pub unread: Cell<bool>,
 }
 
-/// What follows a head.
+/// The bytes that follow a head.
 #[derive(Clone, Copy)]
 pub enum Framing {
-    /// So many bytes of body, then another head.
+    /// This many bytes of body, then another head.
     Length(u64),
-    /// Bytes for hyper to sort out, and no other head: the connection ends with this request.
+    /// Bytes for hyper alone, and no other head: the connection ends with this request.
     Last,
 }
 
 impl Watch {
-    /// The notes of a new connection.
+    /// The state of a new connection.
     pub fn new(slot: Arc<Slot>, registry: Arc<Registry>, socket: Socket) -> Rc<Self> {
         Rc::new(Self {
             slot,
@@ -52,18 +52,18 @@ impl Watch {
         })
     }
 
-    /// Says what the connection waits for from now on.
+    /// Sets the phase of the connection.
     pub fn waits_for(&self, phase: Phase) {
         self.registry.waits_for(&self.slot, phase);
     }
 
-    /// Whether the server is stopping.
+    /// Returns whether the server is stopping.
     pub fn is_stopping(&self) -> bool {
         self.registry.is_stopping()
     }
 
-    /// Acts on a deadline that has passed: true when the connection is to be dropped, false when
-    /// it still has an answer to give, or was in time after all.
+    /// Acts on a passed deadline. Returns true if the connection is to be dropped, false if an answer is still to be
+    /// sent, or the deadline was met after all.
     pub fn drops_when_overdue(&self) -> bool {
         if !self.registry.is_overdue(&self.slot) {
             return false;
@@ -81,8 +81,8 @@ impl Watch {
         false
     }
 
-    /// Watches a client that waits for an answer: ready with `Ok` when it sends no more (it may
-    /// have left, or wait with its half closed), with an error when the connection is broken.
+    /// Polls a client that waits for an answer. Ready with `Ok` when it sends no more (it left, or waits half-closed),
+    /// with an error when the connection is broken.
     pub fn poll_gone(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.socket.poll_gone(cx)
     }

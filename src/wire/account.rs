@@ -8,7 +8,7 @@ use crate::model::account_notice::AccountNotice;
 use crate::model::caller::Caller;
 use crate::model::credential::Credential;
 
-/// Who the credential belongs to, and what it may do now.
+/// The owner and the present permissions of a credential.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct MeOut {
     pub username: Option<String>,
@@ -18,10 +18,10 @@ pub struct MeOut {
     pub id: String,
     pub permissions: Vec<String>,
     pub expires_at: Option<String>,
-    /// The service it belongs to, when it belongs to one.
+    /// The service, if a service owns the credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// Acts of others on the account that its person did not confirm yet, newest first; needs `account:read`.
+    /// Unconfirmed acts of others on the account, newest first; needs `account:read`.
     #[serde(default)]
     pub notices: Vec<NoticeOut>,
 }
@@ -85,7 +85,7 @@ pub struct MeIn {
     pub display_name: Option<String>,
 }
 
-/// A new password, and the present one.
+/// A new password, with the present one.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordIn {
@@ -93,7 +93,7 @@ pub struct PasswordIn {
     pub new: String,
 }
 
-/// A password, by an invitation or a reset.
+/// A password, set with an invitation or a reset link.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordByCodeIn {

@@ -8,7 +8,7 @@ use crate::model::secret::Digest;
 use crate::model::time::Time;
 use crate::model::user::UserId;
 
-/// The format that this program writes and reads.
+/// The format version of archives.
 pub const FORMAT: &str = "keycroft-audit-archive-1";
 
 /// The first line.
@@ -37,7 +37,7 @@ impl ArchiveHeader {
         }
     }
 
-    /// The places before the first event and at the last one; `None` when this is not a header of this format.
+    /// The places before the first event and at the last one; `None` if this is not a header of this format.
     pub fn places(&self) -> Option<(ChainHead, ChainHead)> {
         let start = ChainHead {
             number: self.first - 1,
@@ -52,8 +52,8 @@ impl ArchiveHeader {
     }
 }
 
-/// An event with all that its hash covers, in this order, and the hash. `before` and `after` hold a line `name=value` per
-/// value, with `\n` and `\\` for a line break and a backslash in it.
+/// An event with everything that its hash covers, in this order, and the hash. `before` and `after` hold a line
+/// `name=value` per value. A line break in it becomes `\n`, a backslash `\\`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArchivedEvent {

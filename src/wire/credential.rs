@@ -88,7 +88,7 @@ pub(super) fn end(
     }
 }
 
-/// The end in a patch, where `null` is endless.
+/// The expiration in a patch, where `null` means never.
 pub(super) fn changed_end(
     faults: &mut Faults,
     expires_in: Option<Option<String>>,
@@ -109,7 +109,7 @@ pub(super) fn changed_end(
     }
 }
 
-/// A change to an API key. `null` clears a note, the addresses or the end.
+/// A change to an API key. `null` clears a note, the addresses or the expiration.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ApiKeyPatch {
@@ -164,18 +164,18 @@ impl ApiKeyPatch {
     }
 }
 
-/// A grace period that ends by itself: the old secret expires once the new one has been used and the old one has been
-/// quiet for a while.
+/// A grace period with an early end: the old secret expires once the new one was used and the old one was quiet for a
+/// while.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct UntilUnused {
     /// How long the old secret has to be quiet: `1h` or longer.
     pub until_unused: String,
-    /// How long it is valid at the longest: up to `7d`.
+    /// Limit of the grace period: up to `7d`.
     pub at_most: String,
 }
 
-/// Reads how long the old secret stays valid: a duration, or [`UntilUnused`].
+/// Parses a grace period: a duration, or [`UntilUnused`].
 fn parse_grace(given: &Value) -> Result<WantedGrace, &'static str> {
     const DURATION: &str = "give 0s to revoke the old secret now, or a duration up to 7d";
     const UNTIL: &str = "give {\"until_unused\": \"2h\", \"at_most\": \"7d\"}: from 1h to 7d, and until_unused within at_most";
@@ -195,7 +195,7 @@ fn parse_grace(given: &Value) -> Result<WantedGrace, &'static str> {
     }
 }
 
-/// How an API key is to be rotated.
+/// The rotation of an API key.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RotateIn {
@@ -270,7 +270,7 @@ impl TokenIn {
     }
 }
 
-/// The credential that created another one. Kind and name are there as long as it is known, and the caller may see it.
+/// The credential that created another one. Kind and name are present as long as it exists and the caller may see it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct CreatorOut {
     pub id: String,
@@ -322,7 +322,7 @@ impl DisabledPatch {
     }
 }
 
-/// A new token for another user, by the operator.
+/// A new token for another user, created by the operator.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OperatorTokenIn {
@@ -351,7 +351,7 @@ pub struct ApiKeyOut {
     pub created_at: String,
     /// The id of the credential that created it.
     pub created_by: Option<String>,
-    /// The same with its kind and name.
+    /// The same with kind and name.
     pub creator: Option<CreatorOut>,
     pub expires_at: Option<String>,
     pub last_used_at: Option<String>,
@@ -360,7 +360,7 @@ pub struct ApiKeyOut {
     pub rotated_at: Option<String>,
     /// The latest end of the grace period.
     pub previous_ends_at: Option<String>,
-    /// The old secret expires earlier: once the new one has been used and the old one has been quiet for this long.
+    /// The old secret expires earlier, once the new one was used and the old one was quiet for this long.
     pub previous_quiet_for: Option<String>,
     pub current_last_used_at: Option<String>,
     pub previous_last_used_at: Option<String>,
@@ -368,7 +368,7 @@ pub struct ApiKeyOut {
     pub ended_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ended_reason: Option<String>,
-    /// IdempotencyKey, when it is made or rotated.
+    /// Present once, when the key is created or rotated.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
 }
@@ -406,7 +406,7 @@ impl ApiKeyOut {
         }
     }
 
-    /// With the secret that was just made.
+    /// With its new secret.
     pub fn with_secret(self, secret: &str) -> Self {
         Self {
             secret: Some(secret.to_owned()),
@@ -426,13 +426,13 @@ pub struct TokenOut {
     pub created_at: String,
     /// The id of the credential that created it.
     pub created_by: Option<String>,
-    /// The same with its kind and name.
+    /// The same with kind and name.
     pub creator: Option<CreatorOut>,
     pub expires_at: Option<String>,
     pub last_used_at: Option<String>,
     pub last_used_from: Option<String>,
     pub last_used_by: Option<String>,
-    /// IdempotencyKey, when it is made.
+    /// Present once, when the token is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
 }
@@ -457,7 +457,7 @@ impl TokenOut {
         }
     }
 
-    /// With the secret that was just made.
+    /// With its new secret.
     pub fn with_secret(self, secret: &str) -> Self {
         Self {
             secret: Some(secret.to_owned()),
@@ -475,14 +475,14 @@ pub struct SessionOut {
     pub address: Option<String>,
     pub created_at: String,
     pub last_active_at: Option<String>,
-    /// From where; `address` is where it began.
+    /// Client address of the last use; `address` is that of the sign-in.
     pub last_active_from: Option<String>,
     pub expires_at: Option<String>,
     pub current: bool,
 }
 
 impl SessionOut {
-    /// `current`: the credential that asks.
+    /// `current`: the caller's credential.
     pub fn of(record: &Record, current: Option<Id>) -> Self {
         let last = record.last_use.as_ref();
         Self {

@@ -1,4 +1,4 @@
-//! Lines of the audit log.
+//! Entries of the audit log.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub struct EventOut {
     pub after: BTreeMap<String, String>,
 }
 
-/// On what it was done.
+/// The target of an act.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct TargetOut {
     pub kind: String,

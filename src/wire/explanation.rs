@@ -1,28 +1,28 @@
-//! Why something was refused.
+//! Reasons for a rejection.
 
 use serde::{Deserialize, Serialize};
 
-/// The chain of checks that a credential goes through, and which link fails.
+/// The checks of a credential, and the first that fails.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ExplanationOut {
     pub id: String,
     pub kind: String,
     pub name: String,
-    /// Whether every link holds.
+    /// True if every check passes.
     pub good: bool,
-    /// The first link that fails.
+    /// The first failed check.
     pub failed: Option<String>,
     /// One sentence.
     pub summary: String,
     pub checks: Vec<CheckOut>,
 }
 
-/// One link.
+/// One check.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CheckOut {
     /// `exists`, `enabled`, `not_expired`, `address_allowed`, `owner_enabled` or `permission_held`.
     pub check: String,
-    /// `null` when it was not asked and can't be told without.
+    /// `null` if it was not requested and depends on the request.
     pub passed: Option<bool>,
     /// One sentence.
     pub message: String,

@@ -17,11 +17,11 @@ use crate::model::text::sanitize;
 use crate::model::time::{Time, parse_duration, short};
 use crate::model::user::Username;
 
-/// The header in which a host says what time it is there (RFC 3339).
+/// The header with a host's present time (RFC 3339).
 pub const CLOCK_HEADER: &str = "Keycroft-Time";
-/// Logins that one report may hold.
+/// Limit of logins in one report.
 pub const LOGINS_MAX: usize = 200;
-/// Longest login that is kept of a report, in characters: sshd may have accepted one that is none of ours.
+/// Longest stored login of a report, in characters: sshd may accept logins unknown to Keycroft.
 const LOGIN_CHARACTERS_MAX: usize = 64;
 
 /// A host.
@@ -31,25 +31,25 @@ pub struct HostOut {
     pub name: String,
     /// Empty: every user may log in under their own name.
     pub groups: Vec<String>,
-    /// A login, and the groups that it is open to.
+    /// Shared logins, each with the groups that may use it.
     pub shared_logins: BTreeMap<String, Vec<String>>,
     /// Like `24h`.
     pub cache_age_max: String,
-    /// Whether it admits nobody.
+    /// True if it admits nobody.
     pub paused: bool,
-    /// Where its credential is valid; empty: everywhere.
+    /// Addresses from which its credential is valid; empty: all.
     pub allowed_addresses: Vec<String>,
-    /// Whether it rotates its credential at the next sync.
+    /// True if it rotates its credential at the next sync.
     pub rotation_requested: bool,
     pub credential_rotated_at: Option<String>,
     pub created_at: String,
     pub last_contact_at: Option<String>,
     pub last_contact_from: Option<String>,
-    /// Of the helper, as it says.
+    /// The reported version of the agent.
     pub version: Option<String>,
-    /// When it last fetched or confirmed everybody's keys.
+    /// When it last fetched or confirmed the keys of all users.
     pub copied_at: Option<String>,
-    /// At the last contact; negative: behind; `null`: it did not say.
+    /// At the last contact; negative: behind; `null`: unknown.
     pub clock_ahead_seconds: Option<i64>,
 }
 
@@ -80,7 +80,7 @@ impl HostOut {
     }
 }
 
-/// A login that one may use on a host.
+/// A login that a user may use on a host.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct HostLoginOut {
     pub login: String,
@@ -134,7 +134,7 @@ impl HostPatch {
             .shared_logins
             .map(|shared| shared_list(&mut faults, shared));
         let cache_age_max = self.cache_age_max.and_then(|text| {
-            // Zero is a length of time here: never answer from the copy.
+            // Zero is a valid duration here: never answer from the cache.
             let parsed = if text == "0s" {
                 Ok(std::time::Duration::ZERO)
             } else {
@@ -193,10 +193,10 @@ fn shared_list(faults: &mut Faults, shared: BTreeMap<String, Vec<String>>) -> Ve
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EnrollmentCodeIn {
-    /// 1, when absent.
+    /// 1 if absent.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
     pub uses: Option<u32>,
-    /// `24h`, when absent.
+    /// `24h` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -229,7 +229,7 @@ impl EnrollmentCodeIn {
 #[derive(Serialize, Deserialize)]
 pub struct EnrollmentCodeOut {
     pub id: String,
-    /// IdempotencyKey, when it is made.
+    /// Present once, when the code is created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<String>,
     pub uses_left: u32,
@@ -253,7 +253,7 @@ impl EnrollmentCodeOut {
     }
 }
 
-/// What a machine is to be called.
+/// The name of a new host.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnrollIn {
@@ -268,23 +268,23 @@ pub struct EnrollOut {
     pub secret: String,
 }
 
-/// The keys that open logins on a host.
+/// The keys for logins on a host.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct AuthorizedKeysOut {
     pub items: Vec<LoginKeyOut>,
-    /// How old the host's copy may be, in seconds.
+    /// Maximum cache age, in seconds.
     pub cache_age_max: u64,
-    /// Whether the host is to rotate its credential.
+    /// True if the host should rotate its credential.
     #[serde(default)]
     pub rotate_credential: bool,
 }
 
-/// A key, and the login that it opens.
+/// A key, and the login that it may use.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LoginKeyOut {
     pub login: String,
     pub username: String,
-    /// Whether the login is shared; otherwise it is the user's own.
+    /// True for a shared login, false for the user's own.
     pub shared: bool,
     #[serde(rename = "type")]
     pub kind: String,

@@ -1,4 +1,4 @@
-//! The inventory: every credential and SSH key of everybody.
+//! The inventory: credentials and SSH keys of all owners.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +7,7 @@ use crate::model::credential::OwnerId;
 use crate::model::inventory::{Item, Weakness};
 use crate::model::time::Time;
 
-/// One credential or SSH key of somebody.
+/// One credential or SSH key.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CredentialOut {
     /// `api-key`, `token`, `session`, `host`, `ssh-key`.
@@ -17,7 +17,7 @@ pub struct CredentialOut {
     /// `user`, `service`, `host`.
     pub owner_kind: String,
     pub owner: String,
-    /// Of API keys and tokens; none of what carries none.
+    /// Of API keys and tokens; empty for other kinds.
     pub permissions: Vec<String>,
     /// Of SSH keys: `ssh-ed25519` and so on.
     #[serde(rename = "type")]

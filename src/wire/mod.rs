@@ -1,5 +1,5 @@
-//! The JSON shapes of the wire contract, shared by the server's door and the command line's client. What a domain type
-//! holds leaves only through here, so nothing leaks by being added to a struct.
+//! JSON shapes of the API, shared by the server and the command-line client. Domain types are never serialized
+//! themselves, so a new field of a struct can't leak.
 
 mod account;
 mod audit_archive;
@@ -57,15 +57,15 @@ pub use verification::{FORWARDING_HEADERS, IDENTITY_HEADERS, SECRET_HEADERS, is_
 /// The description of the JSON API. A test compares it with the route table.
 pub const OPENAPI: &str = include_str!("../../openapi.json");
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ListOut<T> {
     pub items: Vec<T>,
-    /// What to send as `after` for the next part.
+    /// Value of `after` for the next page.
     pub next: Option<String>,
 }
 
-/// A backup that a command made.
+/// A finished backup.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct BackupIn {
@@ -73,7 +73,7 @@ pub struct BackupIn {
     pub bytes: u64,
 }
 
-/// The last event of an archive file that a command wrote.
+/// The last event of a written archive file.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditArchiveIn {
@@ -94,26 +94,26 @@ impl AuditArchiveIn {
     }
 }
 
-/// `{}`: for calls that take nothing.
+/// `{}`: for requests without parameters.
 #[derive(Debug, Deserialize, Serialize, Default)]
 #[serde(deny_unknown_fields)]
 pub struct NothingIn {}
 
-/// Tells `null` (`Some(None)`) from absent (`None`).
+/// Distinguishes `null` (`Some(None)`) from absent (`None`).
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Option<T>>, D::Error> {
     Option::<T>::deserialize(deserializer).map(Some)
 }
 
-/// A field that may be absent but not `null`, which would say nothing clear.
+/// A field that may be absent but not `null`, whose meaning would be unclear.
 fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// A whole number. JSON does not tell 3 from 3.0 (RFC 8259, 6), and some programs write the one for the other.
+/// An integer. JSON does not distinguish 3 from 3.0 (RFC 8259, 6), and some programs write the second form.
 struct Whole(u32);
 
 impl<'de> Deserialize<'de> for Whole {

@@ -1,10 +1,10 @@
-//! What OAuth's standards name.
+//! Shapes of the OAuth standards.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-/// What introspection says of a secret that is good (RFC 7662, 2.2). It is asked often, and so borrows its words.
+/// The introspection of a valid secret (RFC 7662, 2.2). Borrows its text, since it is frequent.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct IntrospectionOut<'a> {
     pub active: bool,
@@ -34,7 +34,7 @@ pub struct OauthProblemOut {
     pub scope: Option<String>,
 }
 
-/// How a device goes on with signing in (RFC 8628, 3.2). No `Debug`: it holds a secret.
+/// The next steps of a device login (RFC 8628, 3.2). No `Debug`: it holds a secret.
 #[derive(Serialize, Deserialize)]
 pub struct DeviceAuthorizationOut {
     /// For the device alone.
@@ -44,7 +44,7 @@ pub struct DeviceAuthorizationOut {
     pub verification_uri: String,
     /// Seconds.
     pub expires_in: u64,
-    /// Seconds between two questions.
+    /// Polling interval in seconds.
     pub interval: u64,
 }
 
@@ -53,13 +53,13 @@ pub struct DeviceAuthorizationOut {
 pub struct TokenGrantOut {
     pub access_token: String,
     pub token_type: String,
-    /// Seconds; absent for what never expires.
+    /// Seconds; absent if it never expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_in: Option<u64>,
     pub scope: String,
 }
 
-/// What this server offers (RFC 8414, 2).
+/// Server metadata (RFC 8414, 2).
 #[derive(Debug, Serialize, Deserialize)]
 pub struct MetadataOut {
     pub issuer: String,

@@ -1,4 +1,4 @@
-//! The organisation's rules.
+//! The organization's policy.
 
 use serde::{Deserialize, Serialize};
 
@@ -140,19 +140,19 @@ impl PolicyPatch {
     }
 }
 
-/// What a change of the policy would do.
+/// The effect of a policy change.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PolicyPreviewOut {
-    /// The rules as they would be.
+    /// The policy after the change.
     pub policy: PolicyOut,
-    /// What exceeds them and would be left as it is: the newest.
+    /// The newest credentials that exceed it; they would stay as they are.
     pub exceeding: Vec<ExceedingOut>,
-    /// How many do.
+    /// The number of all that exceed it.
     pub exceeding_total: usize,
 }
 
 impl PolicyPreviewOut {
-    /// `exceeding`: what exceeds it, its owner's name, and why.
+    /// `exceeding`: the item, its owner's name, and the reason.
     pub fn of<'a>(
         policy: &Policy,
         exceeding: impl Iterator<Item = (&'a Item, &'a str, &'a str)>,
@@ -168,7 +168,7 @@ impl PolicyPreviewOut {
     }
 }
 
-/// A credential or SSH key that a policy would not permit to be made.
+/// A credential or SSH key that the policy would not permit to create.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ExceedingOut {
     /// `api-key`, `token`, `session`, `ssh-key`.
@@ -194,7 +194,7 @@ impl ExceedingOut {
     }
 }
 
-/// What a sweep removed.
+/// The result of a sweep.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SweptOut {
     pub api_keys: usize,

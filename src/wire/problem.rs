@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The type of an error: a client decides by it, never by the words.
+/// The type of an error. Clients decide by it, never by the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProblemType {
     /// An earlier request with the same `Idempotency-Key` succeeded.
@@ -10,7 +10,7 @@ pub enum ProblemType {
     Conflict,
     /// The request comes from another site.
     CrossSite,
-    /// The credential lacks a permission, or this act is not open to it.
+    /// The credential lacks a permission, or can't be used for this act.
     Forbidden,
     /// The `Idempotency-Key` was used with another body.
     IdempotencyKey,
@@ -82,7 +82,7 @@ pub struct ProblemOut {
     pub detail: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub errors: Vec<FieldOut>,
-    /// The id of what an earlier request with the same `Idempotency-Key` created.
+    /// The id of the object that an earlier request with the same `Idempotency-Key` created.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,4 +1,4 @@
-//! SSH keys. What comes in has no `Debug`: somebody may have pasted a private key.
+//! SSH keys. Inputs have no `Debug`: somebody may have pasted a private key.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +17,7 @@ use crate::model::time::{Time, WantedEnd};
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SshKeyIn {
-    /// The key's comment, when absent.
+    /// The comment of the key if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The line of the `.pub` file. Options in front of it, as in `authorized_keys`, become the fields below.
@@ -36,7 +36,7 @@ pub struct SshKeyIn {
     pub allow_shared: bool,
 }
 
-/// Options of sshd; what is absent stays, or is unset in a new key.
+/// Options of sshd. Absent ones stay as they are, or unset in a new key.
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SshKeyOptionsIn {
@@ -86,7 +86,7 @@ impl From<SshKeyOptionsOut> for SshKeyOptionsIn {
     }
 }
 
-/// The options in front of a key and those of a field: once is enough, and twice has to be the same.
+/// The option in front of a key and that of a field: one is enough, and two have to be equal.
 fn pasted_or_given<T: PartialEq>(
     faults: &mut Faults,
     field: &str,
@@ -104,7 +104,7 @@ fn pasted_or_given<T: PartialEq>(
     given.or(pasted)
 }
 
-/// The limits in front of a pasted key, where there are any.
+/// The limits in front of a pasted key.
 fn pasted_limits(key: &ImportedKey) -> (Option<AllowedAddresses>, Option<KeyOptions>) {
     let addresses = Some(&key.allowed_addresses).filter(|list| !list.is_everywhere());
     let options = Some(&key.options).filter(|options| !options.is_empty());
@@ -162,7 +162,7 @@ impl SshKeyIn {
         faults.check()?;
         let pasted = key.unwrap_or_else(|| Err(Error::Invalid(Vec::new())))?;
         let name = name.ok_or_else(|| Error::Invalid(Vec::new()))?;
-        // Of two expirations the earlier holds, as in sshd.
+        // The earlier of two expirations counts, as in sshd.
         let (end, ends_by) = match (end, pasted.expires_at) {
             (WantedEnd::Unsaid, Some(at)) => (WantedEnd::At(at), None),
             (end, ends_by) => (end, ends_by),
@@ -179,7 +179,7 @@ impl SshKeyIn {
     }
 }
 
-/// A key, the policy's refusal of one, or a fault noted: `None`.
+/// A key, or the policy's rejection of it. Returns `None` after recording a fault.
 fn parse_key(
     faults: &mut Faults,
     given: &str,
@@ -201,13 +201,13 @@ fn against_policy(refusal: ImportRefusal) -> Error {
     Error::AgainstPolicy(FieldError::new("public_key", refusal.to_string()))
 }
 
-/// A change to an SSH key. `null` clears the addresses, the options or the end.
+/// A change to an SSH key. `null` clears the addresses, the options or the expiration.
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SshKeyPatch {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub name: Option<String>,
-    /// Another key in its place.
+    /// A replacement for the key.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub public_key: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
@@ -216,10 +216,10 @@ pub struct SshKeyPatch {
     pub expires_at: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub allowed_addresses: Option<Option<Vec<String>>>,
-    /// Members that are absent stay.
+    /// Absent members stay.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
     pub options: Option<Option<SshKeyOptionsIn>>,
-    /// Take the new key although another user has it.
+    /// Accept the new key although another user has it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub allow_shared: bool,
 }
@@ -295,7 +295,7 @@ pub struct SshKeyOut {
     pub last_looked_up_at: Option<String>,
     pub last_used_at: Option<String>,
     pub last_used_host: Option<String>,
-    /// Other users who have the same key: told to admins alone.
+    /// Other users with the same key; for admins alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared_with: Option<Vec<String>>,
 }
@@ -328,7 +328,7 @@ impl SshKeyOut {
     }
 }
 
-/// The options of sshd that a key has.
+/// The sshd options of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SshKeyOptionsOut {
     pub restrict: bool,
@@ -350,10 +350,10 @@ impl SshKeyOptionsOut {
         }
     }
 
-    /// Reads the options again.
+    /// Parses the options again.
     ///
     /// # Errors
-    /// When any of them can't be one: the key must not be served without it.
+    /// When any option is invalid: the key must not be served without it.
     pub fn parse(&self) -> Result<KeyOptions, OptionError> {
         let command = self.command.as_deref().map(ForcedCommand::parse);
         Ok(KeyOptions {
@@ -366,7 +366,7 @@ impl SshKeyOptionsOut {
     }
 }
 
-/// A whole `authorized_keys` file.
+/// A complete `authorized_keys` file.
 #[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImportIn {
@@ -376,28 +376,28 @@ pub struct ImportIn {
     pub allow_shared: bool,
 }
 
-/// What became of a file, line by line.
+/// The result of an import, line by line.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ImportOut {
     pub added: usize,
-    /// Keys that were there already.
+    /// The number of keys that existed already.
     pub present: usize,
     pub refused: usize,
     pub lines: Vec<ImportLineOut>,
 }
 
-/// What became of one line.
+/// The result of one line.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ImportLineOut {
     /// Counted from 1; empty lines and comments are left out.
     pub line: usize,
     /// `added`, `present` or `refused`.
     pub outcome: String,
-    /// The key, when it was added.
+    /// The id of an added key.
     pub id: Option<String>,
-    /// Under which name it was added, or is there.
+    /// The name of the added or existing key.
     pub name: Option<String>,
     pub fingerprint: Option<String>,
-    /// Why it was refused.
+    /// The reason for the rejection.
     pub message: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Users, groups, services: what admins see and change.
+//! Users, groups and services, for admins.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::model::text::parse_name;
 use crate::model::time::Time;
 use crate::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
 
-/// A new user. Without a password the answer has an invitation.
+/// A new user. Without a password, the answer contains an invitation.
 #[derive(Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UserIn {
@@ -78,7 +78,7 @@ pub struct UserPatch {
     pub role: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub disabled: Option<bool>,
-    /// All that is granted beyond the role.
+    /// All permissions granted beyond the role.
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub permissions: Option<Vec<String>>,
 }
@@ -113,14 +113,14 @@ pub struct UserOut {
     pub display_name: String,
     pub role: String,
     pub disabled: bool,
-    /// What was granted beyond the role.
+    /// The permissions granted beyond the role.
     pub permissions: Vec<String>,
     pub groups: Vec<String>,
     pub created_at: String,
     pub disabled_at: Option<String>,
-    /// Whether a password is set; without one there is an invitation out.
+    /// True if a password is set. Otherwise an invitation is pending.
     pub has_password: bool,
-    /// IdempotencyKey, when the user is added without a password.
+    /// Present once, when the user is created without a password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invitation: Option<String>,
 }
@@ -156,7 +156,7 @@ pub struct OffboardPreviewOut {
     pub sessions: u32,
     pub ssh_keys: u32,
     pub groups: Vec<String>,
-    /// Where their SSH keys open a login now.
+    /// Logins that their SSH keys may use now.
     pub logins: Vec<HostLoginOut>,
 }
 
@@ -210,12 +210,12 @@ pub struct ServicePatch {
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub permissions: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
-    /// What everybody of a role is to have of them; a role that is absent keeps what it has.
+    /// Permissions of the service for each role; a role that is absent keeps its own.
     pub roles: Option<BTreeMap<String, Vec<String>>>,
 }
 
 impl ServicePatch {
-    /// `name`: the service's, with which its permissions begin.
+    /// `name`: the service's name, which starts all its permissions.
     pub fn parse(self, name: &str) -> Result<ServiceChange, Error> {
         let mut faults = Faults::default();
         let mut read = |field: &str, words: Option<Vec<String>>| {
@@ -237,7 +237,7 @@ impl ServicePatch {
     }
 }
 
-/// What everybody of a role has of a service's permissions.
+/// The permissions of a service that each role includes.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RolesOut {
     pub member: Vec<String>,
@@ -250,20 +250,20 @@ pub struct ServiceOut {
     pub name: String,
     pub permissions: Vec<String>,
     pub created_at: String,
-    /// What everybody of a role has of them; where one service is read or changed.
+    /// The permissions of each role; only where one service is read or changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub roles: Option<RolesOut>,
-    /// How many API keys it has that are good; where one service is read.
+    /// The number of valid API keys; only where one service is read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub api_keys: Option<u32>,
-    /// When one of them was last used; likewise, `null` for never.
+    /// The last use of these keys; likewise, `null` for never.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "present"
     )]
     pub last_used_at: Option<Option<String>>,
-    /// How many credentials of users carry a permission of its; likewise.
+    /// The number of users' credentials with a permission of the service; likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub carriers: Option<u32>,
 }
@@ -281,7 +281,7 @@ impl ServiceOut {
         }
     }
 
-    /// With what everybody of a role has of it.
+    /// With the permissions of each role.
     pub fn given(self, by_role: &ByRole) -> Self {
         let words = |role: Role| by_role.of(role).words().map(str::to_owned).collect();
         Self {
@@ -293,7 +293,7 @@ impl ServiceOut {
         }
     }
 
-    /// With how many API keys it has and when one was last used.
+    /// With the number of API keys and their last use.
     pub fn used(self, api_keys: u32, last_used_at: Option<Time>) -> Self {
         Self {
             api_keys: Some(api_keys),

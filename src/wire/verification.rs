@@ -1,6 +1,6 @@
 //! The headers of `/verify`.
 
-/// The headers of a 204. Each is always present, so that a client's own cannot survive a proxy.
+/// The headers of a 204. Each is always present, so that a client's own cannot pass through a proxy.
 pub const IDENTITY_HEADERS: [&str; 7] = [
     "Remote-User",
     "Remote-Name",
@@ -11,7 +11,7 @@ pub const IDENTITY_HEADERS: [&str; 7] = [
     "Keycroft-Expires",
 ];
 
-/// The headers that may hold a secret, in the order in which they are read.
+/// Headers that may hold a secret, in the order in which they are read.
 pub const SECRET_HEADERS: [&str; 2] = ["Authorization", "X-API-Key"];
 
 /// The forwarding headers of proxies. Only `X-Forwarded-For` is read, and only from a trusted proxy.

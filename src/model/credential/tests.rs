@@ -1,4 +1,4 @@
-//! What holds for credentials: the chain of checks, words, power, ends, addresses.
+//! Credentials: checks, names, power, expiration, addresses.
 
 use super::*;
 use crate::model::permission::BuiltinPermission;
@@ -176,9 +176,9 @@ fn grace_until_unused_ends_by_use_and_silence() {
         // It was used in the grace period.
         (3_699, Some(50), Some(100), false),
         (3_700, Some(50), Some(100), true),
-        // The new one was used for the first time after the quiet time.
+        // The new one was used first after the quiet time.
         (9_000, Some(9_000), None, true),
-        // The clock went back.
+        // The clock was set back.
         (10, Some(50), Some(100), false),
         (20_000, Some(19_999), Some(19_999), true),
     ] {
@@ -228,7 +228,7 @@ fn a_state_is_the_first_that_counts() {
     };
     assert_eq!(disabled.state(NOW), State::Disabled);
     assert_eq!(disabled.state(LATER), State::Expired);
-    // What was once seen expired stays so when the clock goes back.
+    // A credential that was seen expired stays so when the clock is set back.
     let seen = Record {
         seen_expired: true,
         ..disabled
@@ -281,7 +281,7 @@ fn permissions() -> impl Strategy<Value = Permissions> {
 }
 
 proptest! {
-    /// Whatever was given: no credential may more than its owner, nor more than it was given unless it is a session.
+    /// No credential has a permission that its owner lacks, nor, except sessions, one that it was not given.
     #[test]
     fn power_never_exceeds_what_was_given_nor_the_owner(
         given in permissions(),
@@ -306,7 +306,7 @@ proptest! {
         }
     }
 
-    /// Good before its end, over at its very second and ever after.
+    /// Valid before its expiration, expired at that very second and ever after.
     #[test]
     fn an_end_is_exact_to_the_second(end in 0..=Time::LAST.unix(), away in -100_000_000..100_000_000_i64) {
         let mut credential = credential();
@@ -320,7 +320,7 @@ proptest! {
         }
     }
 
-    /// A limit to addresses refuses all others, and whoever does not say where they are.
+    /// A limit to addresses rejects all others, and unknown addresses.
     #[test]
     fn only_allowed_addresses_are_good(address in any::<IpAddr>(), network in any::<IpAddr>(), bits in 0..=32_u8) {
         let mut credential = credential();

@@ -10,7 +10,7 @@ use crate::model::secret::Digest;
 /// The largest RSA exponent that OpenSSL verifies with for moduli of more than 3072 bits, in bits.
 const RSA_EXPONENT_BITS_MAX: u32 = 64;
 
-/// A key's blob that passed every check which is not the policy's.
+/// A key's blob that passed every check except those of the policy.
 pub(super) struct Material {
     pub(super) kind: Kind,
     pub(super) bits: u32,
@@ -18,9 +18,9 @@ pub(super) struct Material {
     pub(super) fingerprint: String,
 }
 
-/// Reads a blob whose type must be `expected`, if one is.
+/// Reads a blob, whose type must be `expected` if given.
 ///
-/// The blob is kept only if it equals, byte for byte, the serialized form of the parsed key: no bytes after the end, no
+/// Accepts the blob only if it equals the serialized form of the parsed key, byte for byte: no bytes after the end, no
 /// numbers with superfluous zeros.
 pub(super) fn read(blob: Vec<u8>, expected: Option<Kind>) -> Result<Material, KeyRefusal> {
     let (kind, fields) = split(&blob, expected)?;
@@ -43,8 +43,8 @@ pub(super) fn read(blob: Vec<u8>, expected: Option<Kind>) -> Result<Material, Ke
     })
 }
 
-/// The kind, and the fields after it. Every blob we accept is a row of fields, each with its
-/// length in four bytes in front.
+/// The kind, and the fields after it. Every accepted blob is a row of fields, each preceded by its length in four
+/// bytes.
 fn split(blob: &[u8], expected: Option<Kind>) -> Result<(Kind, Vec<&[u8]>), KeyRefusal> {
     let (name, mut rest) = field(blob)?;
     let kind = str::from_utf8(name).ok().and_then(Kind::from_name);
@@ -71,7 +71,7 @@ fn split(blob: &[u8], expected: Option<Kind>) -> Result<(Kind, Vec<&[u8]>), KeyR
     Ok((kind, fields))
 }
 
-/// Returns the blob for the parser, which reads the application of a hardware-backed key as UTF-8: OpenSSH takes any bytes
+/// The blob for the parser, which reads the application of a hardware-backed key as UTF-8. OpenSSH accepts any bytes
 /// ([`check_application`]), so a plain one stands in for it.
 fn with_plain_application(kind: Kind, fields: &[&[u8]]) -> Vec<u8> {
     let mut fields = fields.to_vec();
@@ -87,7 +87,7 @@ fn with_plain_application(kind: Kind, fields: &[&[u8]]) -> Vec<u8> {
     blob
 }
 
-/// The first field and what follows it.
+/// The first field, and the bytes after it.
 fn field(bytes: &[u8]) -> Result<(&[u8], &[u8]), KeyRefusal> {
     let (length, rest) = bytes.split_first_chunk().ok_or(KeyRefusal::Truncated)?;
     let length = u32::from_be_bytes(*length) as usize;
@@ -97,7 +97,7 @@ fn field(bytes: &[u8]) -> Result<(&[u8], &[u8]), KeyRefusal> {
     rest.split_at_checked(length).ok_or(KeyRefusal::Truncated)
 }
 
-/// Checks the fields as the type requires; returns the key's size in bits.
+/// Checks the fields of this kind. Returns the key's size in bits.
 fn check(kind: Kind, fields: &[&[u8]]) -> Result<u32, KeyRefusal> {
     match (kind, fields) {
         (Kind::Ed25519, [point]) => check_ed25519(point).map(|()| 256),
@@ -117,7 +117,7 @@ fn check(kind: Kind, fields: &[&[u8]]) -> Result<u32, KeyRefusal> {
     }
 }
 
-/// The curve by its name, and a point in the one form that OpenSSH reads: `04 x y` (SEC 1 section 2.3.3).
+/// Checks the name of the curve, and a point in the one form that OpenSSH reads: `04 x y` (SEC 1 section 2.3.3).
 fn check_ecdsa(name: &[u8], bits: u32, curve: &[u8], point: &[u8]) -> Result<u32, KeyRefusal> {
     let coordinate_bytes = bits.div_ceil(8) as usize;
     let is_uncompressed = point.first() == Some(&4) && point.len() == 1 + 2 * coordinate_bytes;
@@ -127,8 +127,8 @@ fn check_ecdsa(name: &[u8], bits: u32, curve: &[u8], point: &[u8]) -> Result<u32
     Ok(bits)
 }
 
-/// Whether an ECDSA key's point is on its curve. sshd makes the same check when it reads the key; here it is made once,
-/// when the key is added, so that the person hears of it. `ring` has no P-521: those are left to sshd.
+/// Checks that an ECDSA key's point is on its curve. sshd makes the same check on every read. Here it is made once,
+/// when the key is added, so that the person learns about it. `ring` has no P-521: sshd alone checks those.
 pub(super) fn check_point(key: &Material) -> Result<(), KeyRefusal> {
     let (algorithm, point) = match key.kind {
         Kind::EcdsaP256 | Kind::SkEcdsaP256 => (&ECDH_P256, 1),
@@ -137,15 +137,14 @@ pub(super) fn check_point(key: &Material) -> Result<(), KeyRefusal> {
     };
     let (_, fields) = split(&key.blob, None)?;
     let point = UnparsedPublicKey::new(algorithm, fields.get(point).ok_or(KeyRefusal::Malformed)?);
-    // Agreement refuses a point that is not on the curve before it computes (SP 800-56A section 5.6.2.3).
+    // The key agreement rejects a point that is not on the curve before it computes (SP 800-56A section 5.6.2.3).
     EphemeralPrivateKey::generate(algorithm, &SystemRandom::new())
         .and_then(|private| agreement::agree_ephemeral(private, &point, |_| ()))
         .map_err(|_| KeyRefusal::InvalidPoint)
 }
 
-/// Refuses the points of small order, for which anybody can make a signature that passes
-/// (RFC 8032 section 5.1.7 does not ask; sshd doesn't check). Whether any other value is a point
-/// is not checked: what isn't one never verifies.
+/// Rejects the points of small order, for which anybody can make a valid signature (RFC 8032 section 5.1.7 does not
+/// require it; sshd doesn't check). Other values are not checked: a value that is not a point never verifies.
 fn check_ed25519(point: &[u8]) -> Result<(), KeyRefusal> {
     const HIGH: [u8; 30] = [0xff; 30];
     /// The two y of order 8, little-endian.
@@ -179,7 +178,7 @@ fn check_ed25519(point: &[u8]) -> Result<(), KeyRefusal> {
     Ok(())
 }
 
-/// The application of a hardware-backed key (`ssh:` as a rule): any bytes but NUL, as OpenSSH reads it. It is never shown.
+/// The application of a hardware-backed key (usually `ssh:`): any bytes but NUL, as in OpenSSH. It is never shown.
 fn check_application(application: &[u8]) -> Result<(), KeyRefusal> {
     if application.contains(&0) {
         return Err(KeyRefusal::Malformed);
@@ -187,7 +186,7 @@ fn check_application(application: &[u8]) -> Result<(), KeyRefusal> {
     Ok(())
 }
 
-/// Both numbers positive and odd, the exponent at least 3; the answer is the modulus' size.
+/// Checks that both numbers are positive and odd, and the exponent at least 3. Returns the size of the modulus.
 fn check_rsa(exponent: &[u8], modulus: &[u8]) -> Result<u32, KeyRefusal> {
     let exponent_bits = odd_bits(exponent).ok_or(KeyRefusal::RsaInvalid)?;
     let bits = odd_bits(modulus).ok_or(KeyRefusal::RsaInvalid)?;

@@ -1,4 +1,4 @@
-//! Keys with options in front: a whole `authorized_keys` file, line by line, or a single pasted line.
+//! Keys with options in front: a complete `authorized_keys` file, line by line, or a single pasted line.
 
 use std::fmt;
 
@@ -11,10 +11,10 @@ use crate::model::address::{
 };
 use crate::model::time::Time;
 
-/// The largest file that is looked at, in bytes.
+/// The largest accepted file, in bytes.
 pub const IMPORT_BYTES_MAX: usize = 1024 * 1024;
 
-/// sshd's options, as its manual writes them; it takes them in any case.
+/// sshd's options, as spelled in its manual. sshd ignores case.
 const OPTION_NAMES: [&str; 24] = [
     "agent-forwarding",
     "cert-authority",
@@ -42,12 +42,12 @@ const OPTION_NAMES: [&str; 24] = [
     "X11-forwarding",
 ];
 
-/// One line of the file that is neither empty nor a comment.
+/// A line of the file that is neither empty nor a comment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ImportLine {
     /// Counted from 1.
     pub number: usize,
-    /// The key, or why the line can't be taken over.
+    /// The key, or the reason why the line is not imported.
     pub outcome: Result<ImportedKey, ImportRefusal>,
 }
 
@@ -56,40 +56,40 @@ pub struct ImportLine {
 pub struct ImportedKey {
     /// The key.
     pub key: PublicKey,
-    /// The first moment at which it is no longer good; it may be past.
+    /// The first moment at which it is expired; it may be past.
     pub expires_at: Option<Time>,
-    /// From where it may be used.
+    /// Allowed addresses.
     pub allowed_addresses: AllowedAddresses,
     /// The other options.
     pub options: KeyOptions,
 }
 
-/// Why a line can't be taken over. Like [`KeyRefusal`] it repeats nothing of the line but network addresses.
+/// The reason why a line is not imported. Like [`KeyRefusal`] it repeats nothing of the line but network addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportRefusal {
-    /// The key itself is not accepted.
+    /// The key itself is rejected.
     Key(KeyRefusal),
     /// An option of sshd that is not supported.
     Option(&'static str),
     /// An option whose value can't be stored.
     Value(&'static str, OptionError),
-    /// `command=` twice, which sshd refuses, too.
+    /// `command=` twice, which sshd rejects too.
     RepeatedCommand,
-    /// An option that sshd does not know either.
+    /// An option that is unknown to sshd too.
     UnknownOption,
-    /// Quotes or commas that sshd refuses, too.
+    /// Quotes or commas that sshd rejects too.
     BadOptions,
     /// `from=` twice.
     RepeatedFrom,
     /// `from=` with names, wildcards or negations.
     FromPattern,
-    /// `from=` with a network that has bits outside of its mask, which sshd refuses, too.
+    /// `from=` with a network that has bits outside its mask, which sshd rejects too.
     FromHostBits(TwoMeanings),
-    /// `from=` with more allowed_addresses than are kept.
+    /// `from=` with too many networks.
     FromTooLong,
-    /// `expiry-time=` in local time: which zone's can't be known.
+    /// `expiry-time=` in local time of an unknown zone.
     LocalExpiry,
-    /// `expiry-time=` that is no time.
+    /// `expiry-time=` with an invalid time.
     BadExpiry,
 }
 
@@ -124,7 +124,7 @@ impl fmt::Display for ImportRefusal {
 
 impl std::error::Error for ImportRefusal {}
 
-/// The way to do without an option that is not supported.
+/// How to do without an option that is not supported.
 fn remedy(option: &str) -> &'static str {
     match option {
         "no-agent-forwarding"
@@ -142,11 +142,11 @@ fn remedy(option: &str) -> &'static str {
 }
 
 impl ImportedKey {
-    /// Reads one pasted key, with or without options in front of it.
+    /// Parses one pasted key, with or without options in front of it.
     pub fn parse(text: &str, rules: &KeyRules) -> Result<Self, ImportRefusal> {
         match PublicKey::parse(text, rules) {
             Ok(key) => Ok(key.into()),
-            // The text as a whole was looked at by then: one line, and no private key.
+            // The text was checked before: one line, and no private key.
             Err(KeyRefusal::Options) => {
                 let is_around = |c: char| c.is_whitespace() || c == '\u{feff}';
                 read_line(text.trim_matches(is_around), rules)
@@ -167,8 +167,8 @@ impl From<PublicKey> for ImportedKey {
     }
 }
 
-/// Reads a whole `authorized_keys` file (its form is in the manual page sshd(8)). Empty lines and
-/// comments are left out.
+/// Parses a complete `authorized_keys` file (its form is in the manual page sshd(8)). Empty lines and comments are left
+/// out.
 pub fn parse_authorized_keys_file(
     text: &str,
     rules: &KeyRules,
@@ -190,7 +190,7 @@ pub fn parse_authorized_keys_file(
         .collect())
 }
 
-/// Whether the word in front of a key is, or begins, a list of options.
+/// Returns whether the word in front of a key is, or starts, a list of options.
 pub(super) fn looks_like_options(word: &str) -> bool {
     word.contains("=\"") || word.split(',').any(|name| option_name(name).is_some())
 }
@@ -202,7 +202,7 @@ fn read_line(line: &str, rules: &KeyRules) -> Result<ImportedKey, ImportRefusal>
         .is_some_and(|word| Kind::from_name(word).is_some());
     let options_end = options_end(line);
     let (options, rest) = line.split_at(options_end.unwrap_or(line.len()));
-    // sshd, too, looks for a key first and for options only where there is none.
+    // sshd, too, first looks for a key, and for options only where it finds none.
     if is_plain || !looks_like_options(options) {
         return Ok(PublicKey::parse(line, rules)?.into());
     }
@@ -213,8 +213,7 @@ fn read_line(line: &str, rules: &KeyRules) -> Result<ImportedKey, ImportRefusal>
     read_options(options, key)
 }
 
-/// Where the options end: at the first space or tab outside quotes; `None` when a quote stays
-/// open.
+/// The end of the options: the first space or tab outside quotes; `None` if a quote stays open.
 fn options_end(line: &str) -> Option<usize> {
     let bytes = line.as_bytes();
     let (mut at, mut is_quoted) = (0, false);
@@ -230,7 +229,7 @@ fn options_end(line: &str) -> Option<usize> {
     (!is_quoted).then_some(bytes.len())
 }
 
-/// Our spelling of an option's name, if sshd knows it.
+/// Keycroft's spelling of an option's name, if sshd has this option.
 fn option_name(name: &str) -> Option<&'static str> {
     OPTION_NAMES
         .into_iter()
@@ -316,7 +315,7 @@ impl ImportedKey {
         Ok(())
     }
 
-    /// sshd goes by the earliest of several times, and still takes the key at that second.
+    /// sshd uses the earliest of several times, and still accepts the key in that second.
     fn lower_expiry(&mut self, time: &str) -> Result<(), ImportRefusal> {
         let utc = time
             .strip_suffix(['Z', 'z'])
@@ -336,7 +335,7 @@ impl ImportedKey {
     }
 }
 
-/// The value of `="VALUE"` at the start, in which `\"` stands for a quote, and what follows it.
+/// The value of `="VALUE"` at the start, in which `\"` stands for a quote, and the text after it.
 fn unquote(text: &str) -> Result<(String, &str), ImportRefusal> {
     let text = text.strip_prefix("=\"").ok_or(ImportRefusal::BadOptions)?;
     let mut value = String::new();
@@ -362,7 +361,7 @@ mod tests {
             (r"no-pty\ ssh-rsa", Some(7)),
             (r#"from="a\ b" ssh-rsa"#, Some(11)),
             (r#"from="a\"b" ssh-rsa"#, Some(11)),
-            // As sshd reads it: the second backslash hides the quote.
+            // As in sshd: the second backslash hides the quote.
             (r#"from="a\\" ssh-rsa"#, None),
         ] {
             assert_eq!(options_end(line), end, "{line}");

@@ -1,4 +1,4 @@
-//! The line of `authorized_keys` that sshd is given: a decoded key and options of our own.
+//! The line of `authorized_keys` for sshd: a decoded key and generated options.
 
 use std::fmt;
 
@@ -6,21 +6,20 @@ use super::{KeyOptions, PublicKey, moment};
 use crate::model::address::AllowedAddresses;
 use crate::model::time::Time;
 
-/// How this host's sshd reads `expiry-time=`.
+/// The form of `expiry-time=` for this host's sshd.
 #[derive(Clone, Copy)]
 pub enum ExpiryFormat<'a> {
     /// In UTC with a `Z`: from OpenSSH 9.1 on.
     Utc,
-    /// In the host's local time: before OpenSSH 9.1, which refuses a key whose time has a `Z`.
+    /// In the host's local time: before OpenSSH 9.1, which rejects a key whose time has a `Z`.
     Local {
-        /// The time zone: from a moment in Unix seconds to the seconds that local time is ahead of
-        /// UTC then, as `localtime` says it in `tm_gmtoff`.
+        /// The time zone: maps Unix seconds to the offset of local time from UTC in seconds, like `tm_gmtoff` of
+        /// `localtime`.
         utc_offset_seconds: &'a dyn Fn(i64) -> i64,
     },
 }
 
-/// No line is written, which is the safe side: the expiry is in 1970, where sshd would take it for
-/// none.
+/// No line is written, which is safe: the expiration is in 1970, which sshd would take for "never".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LineRefusal;
 
@@ -32,13 +31,13 @@ impl fmt::Display for LineRefusal {
 
 impl std::error::Error for LineRefusal {}
 
-/// The line, without a line end: `expiry-time="…",from="…",restrict,command="…" TYPE BASE64`. It has
-/// only what was decoded: no comment, and no text that was stored but a command within its quotes.
+/// The line, without a line end: `expiry-time="…",from="…",restrict,command="…" TYPE BASE64`. It contains only decoded
+/// values: no comment, and no stored text except a command within its quotes.
 ///
-/// `expires_at` is the first moment at which the key is no longer good. sshd takes a key until its
-/// clock is *past* the time it was told (auth2-pubkeyfile.c: refused if `valid_before < now`), so
-/// it is told one second less. AllowedAddresses are written without host bits, with which sshd would
-/// refuse the whole list, and IPv4 never inside IPv6: it compares clients by their IPv4 address.
+/// `expires_at` is the first moment at which the key is expired. sshd accepts a key until its clock is *past* the given
+/// time (auth2-pubkeyfile.c: rejected if `valid_before < now`), so the line has one second less. Networks have no host
+/// bits, with which sshd would reject the complete list. IPv4 never stands inside IPv6: sshd compares clients by their
+/// IPv4 address.
 pub fn authorized_line(
     key: &PublicKey,
     expires_at: Option<Time>,
@@ -63,7 +62,7 @@ pub fn authorized_line(
 }
 
 fn expiry_time(expires_at: Time, format: ExpiryFormat<'_>) -> Result<String, LineRefusal> {
-    /// 0 means "never" to sshd; a year keeps clear of it in every time zone.
+    /// 0 means "never" to sshd; a year is far enough from it in every time zone.
     const EARLIEST_SECONDS: i64 = 366 * 86_400;
     if expires_at.unix() < EARLIEST_SECONDS {
         return Err(LineRefusal);
@@ -78,10 +77,10 @@ fn expiry_time(expires_at: Time, format: ExpiryFormat<'_>) -> Result<String, Lin
     })
 }
 
-/// What sshd before 9.1 takes for the zone's offset when it reads a local time: it calls `mktime`
-/// with `tm_isdst = 0`, so the time is standard time even in summer. Written in summer time, a key
-/// would live an hour too long. Standard time is the smallest offset within half a year around
-/// (where a zone calls its *larger* one standard, as Dublin's does, the key ends an hour early).
+/// The zone offset that sshd before 9.1 uses when it reads a local time. It calls `mktime` with `tm_isdst = 0`, so the
+/// time is standard time even in summer. Written in summer time, a key would live an hour too long. Standard time is
+/// the smallest offset within half a year around. (Where a zone calls its *larger* one standard, as Dublin's does, the
+/// key expires an hour early.)
 fn standard_offset_seconds(around: i64, utc_offset_seconds: &dyn Fn(i64) -> i64) -> i64 {
     const STEP_SECONDS: i64 = 14 * 86_400;
     (-15..=15)

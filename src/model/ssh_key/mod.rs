@@ -1,7 +1,7 @@
-//! A user's SSH public key: what is accepted, and the one line that sshd is given for it.
+//! A user's SSH public key: the accepted forms, and the line for sshd.
 //!
-//! Everything that leaves this file for sshd is built anew from the decoded key, never copied from
-//! what somebody pasted or what a database row holds.
+//! Everything that goes to sshd is rebuilt from the decoded key, never copied from pasted text or from a row of the
+//! database.
 
 mod blob;
 mod import;
@@ -28,23 +28,22 @@ pub use options::{
 pub use record::{HostUse, NewSshKey, SshKey, SshKeyChange, free_name, name_from_comment};
 pub use refusal::KeyRefusal;
 
-/// The longest text that is looked at as one public key, in bytes.
+/// The longest text accepted as one public key, in bytes.
 pub const PASTE_BYTES_MAX: usize = 16 * 1024;
-/// The longest comment that is kept, in characters.
+/// The longest stored comment, in characters.
 pub const COMMENT_CHARS_MAX: usize = 255;
 /// The smallest RSA modulus that any policy may allow, in bits.
 pub const RSA_BITS_FLOOR: u32 = 2048;
-/// The largest "smallest RSA modulus" that a policy may ask for, in bits.
+/// The largest minimum that a policy may set for RSA moduli, in bits.
 pub const RSA_BITS_MIN_CEILING: u32 = 4096;
-/// The smallest RSA modulus that is accepted when nobody chose, in bits.
+/// The default minimum for RSA moduli, in bits.
 pub const RSA_BITS_MIN_DEFAULT: u32 = 3072;
-/// The largest RSA modulus that is accepted, in bits: OpenSSH's own limit.
+/// The largest accepted RSA modulus, in bits: OpenSSH's own limit.
 pub const RSA_BITS_MAX: u32 = 16_384;
 
-/// A public key that was decoded, checked and found to be in its one canonical form.
+/// A decoded and checked public key in its one canonical form.
 ///
-/// Two keys are equal when their comments are too; use [`PublicKey::is_same_key`] to compare
-/// what sshd would compare.
+/// Equality includes the comment. [`PublicKey::is_same_key`] compares like sshd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     kind: Kind,
@@ -55,8 +54,8 @@ pub struct PublicKey {
 }
 
 impl PublicKey {
-    /// Reads one public key as somebody pasted it: the line of a `.pub` file (RFC 4253 section 6.6
-    /// inside base64, as OpenSSH writes it).
+    /// Parses one pasted public key: the line of a `.pub` file (RFC 4253 section 6.6 inside base64, as OpenSSH writes
+    /// it).
     pub fn parse(text: &str, rules: &KeyRules) -> Result<Self, KeyRefusal> {
         let paste = paste::read(text)?;
         let material = blob::read(paste.blob, Some(paste.kind))?;
@@ -66,7 +65,7 @@ impl PublicKey {
         Ok(key)
     }
 
-    /// Whether the rules allow it.
+    /// Checks whether the rules allow it.
     pub fn check(&self, rules: &KeyRules) -> Result<(), KeyRefusal> {
         if !rules.allows(self.kind) {
             return Err(KeyRefusal::KindNotAllowed { kind: self.kind });
@@ -74,10 +73,10 @@ impl PublicKey {
         self.check_rsa_bits(rules.rsa_bits_min)
     }
 
-    /// Reads a key back from storage: the base64 of its blob, whatever the row holds by now.
+    /// Reads a stored key from the base64 of its blob.
     ///
-    /// All checks but the policy's are made again, so that a changed row can at worst be another
-    /// whole key: never an option, a second line or another type.
+    /// Makes all checks again except those of the policy. A changed row can at worst be another complete key: never an
+    /// option, a second line or another type.
     pub fn from_stored(blob_base64: &str, comment: &str) -> Result<Self, KeyRefusal> {
         if blob_base64.len() > PASTE_BYTES_MAX {
             return Err(KeyRefusal::TooLong);
@@ -93,22 +92,22 @@ impl PublicKey {
         self.kind
     }
 
-    /// The key's size in bits, as `ssh-keygen -l` says it.
+    /// The key's size in bits, as in `ssh-keygen -l`.
     pub fn bits(&self) -> u32 {
         self.bits
     }
 
-    /// The blob of RFC 4253 section 6.6 in padded base64: what is stored and what sshd reads.
+    /// The blob of RFC 4253 section 6.6 in padded base64, for the database and for sshd.
     pub fn base64(&self) -> String {
         BASE64.encode(&self.blob)
     }
 
-    /// `SHA256:` and the unpadded base64 of the blob's digest, as `ssh-keygen -l` says it.
+    /// `SHA256:` and the unpadded base64 of the blob's digest, as in `ssh-keygen -l`.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 
-    /// The comment, made safe to show; it may be empty. It never goes to sshd.
+    /// The comment, made safe to show; may be empty. It never goes to sshd.
     pub fn comment(&self) -> &str {
         &self.comment
     }
@@ -118,7 +117,7 @@ impl PublicKey {
         format!("{} {}", self.kind, self.base64())
     }
 
-    /// Whether both are the same key, whatever their comments say.
+    /// Returns whether both are the same key, ignoring comments.
     pub fn is_same_key(&self, other: &Self) -> bool {
         self.blob == other.blob
     }
@@ -173,7 +172,7 @@ impl Kind {
         Self::SkEcdsaP256,
     ];
 
-    /// OpenSSH's name of the type, as it stands in front of a key.
+    /// OpenSSH's name of the type, as in front of a key.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ed25519 => "ssh-ed25519",
@@ -186,7 +185,7 @@ impl Kind {
         }
     }
 
-    /// The kind that OpenSSH calls by this name.
+    /// The kind with this OpenSSH name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
@@ -198,7 +197,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What the organisation's policy says about new keys.
+/// The policy's rules for new keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRules {
     kinds: BTreeSet<Kind>,
@@ -206,8 +205,7 @@ pub struct KeyRules {
 }
 
 impl KeyRules {
-    /// Rules that allow `kinds`, and RSA from `rsa_bits_min` bits on; `None` when that is not
-    /// within 2048 to 4096.
+    /// Rules that allow `kinds`, and RSA from `rsa_bits_min` bits on; `None` if that is not within 2048 to 4096.
     pub fn new(kinds: impl IntoIterator<Item = Kind>, rsa_bits_min: u32) -> Option<Self> {
         if !(RSA_BITS_FLOOR..=RSA_BITS_MIN_CEILING).contains(&rsa_bits_min) {
             return None;
@@ -219,18 +217,18 @@ impl KeyRules {
         })
     }
 
-    /// Whether new keys of this kind are accepted.
+    /// Returns whether new keys of this kind are accepted.
     pub fn allows(&self, kind: Kind) -> bool {
         self.kinds.contains(&kind)
     }
 
-    /// Whether such a key could be added today.
+    /// Returns whether such a key could be added today.
     pub fn allow(&self, key: &PublicKey) -> bool {
         let is_long_enough = key.kind() != Kind::Rsa || key.bits() >= self.rsa_bits_min;
         self.allows(key.kind()) && is_long_enough
     }
 
-    /// The smallest RSA modulus that is accepted, in bits.
+    /// The smallest accepted RSA modulus, in bits.
     pub fn rsa_bits_min(&self) -> u32 {
         self.rsa_bits_min
     }
@@ -245,8 +243,8 @@ impl Default for KeyRules {
     }
 }
 
-/// A comment as it may be shown: no control characters, nothing invisible, nothing that turns the
-/// direction of what stands beside it, at most [`COMMENT_CHARS_MAX`] characters.
+/// A comment that is safe to show: no control characters, nothing invisible, nothing that changes text direction, at
+/// most [`COMMENT_CHARS_MAX`] characters.
 fn clean_comment(comment: &str) -> String {
     let mut clean = String::new();
     let words = comment.split(|c: char| c.is_whitespace() || c.is_control());
@@ -264,8 +262,8 @@ fn clean_comment(comment: &str) -> String {
     kept.trim_end().to_owned()
 }
 
-/// Characters that are not seen but change what is: marks and overrides of direction (UAX #9),
-/// zero-width ones, tags, annotation marks, and fillers that look like nothing.
+/// Invisible characters that change the visible text: marks and overrides of direction (UAX #9), zero-width ones, tags,
+/// annotation marks, and blank fillers.
 fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

@@ -1,4 +1,4 @@
-//! Moments as sshd writes them, `YYYYMMDDHHMMSS`, within the range of [`Time`].
+//! Moments in sshd's form `YYYYMMDDHHMMSS`, within the range of [`Time`].
 
 use crate::model::time::Time;
 
@@ -9,7 +9,7 @@ pub(super) fn digits(moment: Time) -> String {
     digits
 }
 
-/// The moment that 8, 12 or 14 digits say; `None` when they say none.
+/// Parses 8, 12 or 14 digits; `None` if they are not a time.
 pub(super) fn from_digits(text: &str) -> Option<Time> {
     if !matches!(text.len(), 8 | 12 | 14) || !text.bytes().all(|b| b.is_ascii_digit()) {
         return None;
@@ -25,7 +25,7 @@ pub(super) fn from_digits(text: &str) -> Option<Time> {
         part(10, 12),
         part(12, 14)
     );
-    // A leap second is read, too, and comes back as another one.
+    // A leap second is accepted, and becomes another second.
     Time::parse(&written)
         .ok()
         .filter(|time| digits(*time) == all)

@@ -1,7 +1,7 @@
-//! The options of sshd that an SSH key can have: a closed list, typed, and written for sshd in one form.
+//! sshd options of an SSH key: a closed list, typed, and written in one form.
 //!
-//! sshd(8), "AUTHORIZED_KEYS FILE FORMAT". No text of a user becomes an option: a flag is a `bool`, and the two values
-//! are checked when they are read and quoted when they are written.
+//! sshd(8), "AUTHORIZED_KEYS FILE FORMAT". User text never becomes an option: a flag is a `bool`, and the two values
+//! are checked when parsed and quoted when written.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -14,7 +14,7 @@ use crate::model::text::is_invisible;
 pub const COMMAND_BYTES_MAX: usize = 2_048;
 /// The most destinations that port forwarding can be limited to.
 pub const PERMITOPEN_MAX: usize = 32;
-/// The first sshd that knows `verify-required`. All others are older than `AuthorizedKeysCommand` with `%f`.
+/// The first sshd with `verify-required`. All others are older than `AuthorizedKeysCommand` with `%f`.
 const VERIFY_REQUIRED_SINCE: SshdVersion = SshdVersion(8, 4);
 /// The longest host of a destination, in bytes (RFC 1035 section 2.3.4).
 const HOST_BYTES_MAX: usize = 253;
@@ -22,7 +22,7 @@ const HOST_BYTES_MAX: usize = 253;
 /// The options of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyOptions {
-    /// No forwarding, no terminal, no `~/.ssh/rc`, and whatever future versions of sshd add to it.
+    /// No forwarding, no terminal, no `~/.ssh/rc`, and all restrictions that future versions of sshd add.
     pub restrict: bool,
     /// A security key signs without a touch.
     pub no_touch_required: bool,
@@ -34,7 +34,7 @@ pub struct KeyOptions {
     pub permitopen: Vec<Destination>,
 }
 
-/// A change to the options of a key; what is `None` stays.
+/// A change to the options of a key; `None` leaves an option as it is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OptionsChange {
     /// As in [`KeyOptions`].
@@ -75,7 +75,7 @@ impl From<KeyOptions> for OptionsChange {
     }
 }
 
-/// Why a value can't be an option. It repeats nothing of the value.
+/// The reason why a value can't be an option. It repeats nothing of the value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OptionError {
     /// Nothing but white space.
@@ -90,9 +90,9 @@ pub enum OptionError {
     Destination,
     /// More than [`PERMITOPEN_MAX`] destinations.
     ManyDestinations,
-    /// A Keycroft secret, which everybody who sees the key would see.
+    /// A Keycroft secret, which everyone who sees the key would see.
     Secret,
-    /// A row of the database holds no flag where one should be.
+    /// A row of the database with a value that is not a flag.
     Flag,
 }
 
@@ -136,7 +136,7 @@ impl std::error::Error for OptionError {}
 pub struct ForcedCommand(String);
 
 impl ForcedCommand {
-    /// Checks a command, whose text stays as it is.
+    /// Checks a command. Its text stays as it is.
     pub fn parse(text: &str) -> Result<Self, OptionError> {
         if text.len() > COMMAND_BYTES_MAX {
             return Err(OptionError::LongCommand);
@@ -156,7 +156,7 @@ impl ForcedCommand {
         Ok(Self(text.to_owned()))
     }
 
-    /// The command as it was given.
+    /// The command as entered.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -178,7 +178,7 @@ pub struct Destination {
 }
 
 impl Destination {
-    /// Reads `HOST:PORT`, `[IPV6]:PORT`, `HOST:*` and `*:PORT`.
+    /// Parses `HOST:PORT`, `[IPV6]:PORT`, `HOST:*` and `*:PORT`.
     pub fn parse(text: &str) -> Result<Self, OptionError> {
         let (host, port) = text.rsplit_once(':').ok_or(OptionError::Destination)?;
         let host = match host.strip_prefix('[') {
@@ -195,7 +195,7 @@ impl Destination {
         })
     }
 
-    /// Reads a list; repeated destinations count once.
+    /// Parses a list; repeated destinations count once.
     pub fn parse_list<T: AsRef<str>>(entries: &[T]) -> Result<Vec<Self>, OptionError> {
         let mut list = Vec::new();
         for entry in entries {
@@ -225,7 +225,7 @@ impl fmt::Display for Destination {
     }
 }
 
-/// 1 to 65535, in digits alone. sshd also reads names of services, which differ from host to host.
+/// Parses 1 to 65535, in digits alone. sshd also accepts names of services, which differ from host to host.
 fn parse_port(digits: &str) -> Option<u16> {
     let is_number = (1..=5).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
     let port = digits.parse().ok().filter(|_| is_number);
@@ -242,10 +242,10 @@ fn is_ipv6(text: &str) -> bool {
 }
 
 impl KeyOptions {
-    /// Reads what a row holds.
+    /// Reads a stored row.
     ///
     /// # Errors
-    /// When any part is not whole: the key must not be served without the rest.
+    /// When any part is damaged: the key must not be served without the rest.
     pub fn from_stored(
         flags: [i64; 3],
         command: Option<&str>,
@@ -266,18 +266,18 @@ impl KeyOptions {
         })
     }
 
-    /// The destinations with a space between them, as a row holds them.
+    /// The destinations separated by spaces, for the database.
     pub fn stored_permitopen(&self) -> String {
         let entries: Vec<String> = self.permitopen.iter().map(ToString::to_string).collect();
         entries.join(" ")
     }
 
-    /// Whether the key has none.
+    /// Returns whether the key has no options.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// Whether a key with these options can do something that it can't do with `before`.
+    /// Returns whether a key with these options allows more than with `before`.
     pub fn loosen(&self, before: &Self) -> bool {
         let reaches_more = !before.permitopen.is_empty()
             && (self.permitopen.is_empty()
@@ -292,7 +292,7 @@ impl KeyOptions {
             || reaches_more
     }
 
-    /// The options as sshd reads them, in one order, without spaces outside quotes: `restrict`, `command="…"`.
+    /// The options for sshd, in one order, without spaces outside quotes: `restrict`, `command="…"`.
     pub fn to_sshd(&self) -> Vec<String> {
         let flags = [
             (self.restrict, "restrict"),
@@ -311,14 +311,14 @@ impl KeyOptions {
         words
     }
 
-    /// The option that keeps this key from an sshd of this version: protective, and unknown to it.
+    /// A protective option that is unknown to this version of sshd. Such an sshd must not get the key.
     ///
-    /// sshd itself refuses a line with an option that it does not know, so that an unknown version is safe.
+    /// sshd itself rejects a line with an unknown option, so that an unknown version is safe.
     pub fn unknown_to(&self, sshd: SshdVersion) -> Option<&'static str> {
         (self.verify_required && sshd < VERIFY_REQUIRED_SINCE).then_some("verify-required")
     }
 
-    /// Whether the version of sshd decides if a key with these options may be served.
+    /// Returns whether the version of sshd decides if a key with these options may be served.
     pub fn depend_on_version(&self) -> bool {
         self.verify_required
     }
@@ -334,7 +334,7 @@ impl fmt::Display for KeyOptions {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SshdVersion(pub u32, pub u32);
 
-/// `name="value"`, in which `\"` stands for a quote. sshd reads every other backslash as itself.
+/// `name="value"`, in which `\"` stands for a quote. sshd reads every other backslash literally.
 fn quoted(name: &str, value: &str) -> String {
     format!("{name}=\"{}\"", value.replace('"', "\\\""))
 }
@@ -507,7 +507,7 @@ mod tests {
         assert!(!fewer.loosen(&strict));
     }
 
-    /// Reads `name="value"` as sshd's `opt_dequote` does; the value and the rest.
+    /// Parses `name="value"` like sshd's `opt_dequote`. Returns the value and the rest.
     fn dequote<'a>(text: &'a str, name: &str) -> (String, &'a str) {
         let text = text.strip_prefix(name).unwrap();
         let text = text.strip_prefix("=\"").unwrap();
@@ -524,7 +524,7 @@ mod tests {
     }
 
     proptest! {
-        /// No command leaves its quotes, and sshd runs what was given.
+        /// No command leaves its quotes, and sshd runs exactly the given text.
         #[test]
         fn quoted_commands_come_back(text in "[\"\\\\ ,=a-cé]{1,12}") {
             if let Ok(command) = ForcedCommand::parse(&text) {

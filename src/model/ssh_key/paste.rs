@@ -1,10 +1,10 @@
-//! What somebody pasted: told apart by what it looks like, so that each mistake gets its sentence.
+//! Pasted text, classified so that each mistake gets a specific message.
 
 use data_encoding::BASE64;
 
 use super::{KeyRefusal, Kind, PASTE_BYTES_MAX};
 
-/// The parts of the one line that was found.
+/// The parts of the one line with a key.
 pub(super) struct Paste<'a> {
     pub(super) kind: Kind,
     pub(super) blob: Vec<u8>,
@@ -57,8 +57,8 @@ pub(super) fn decode_base64(encoded: &str) -> Result<Vec<u8>, KeyRefusal> {
     Ok(decoded)
 }
 
-/// Whether the text is a private key, or shows a part by which one is known. It looks without
-/// copying, so that nothing of it stays in memory because of us.
+/// Returns whether the text is a private key, or contains a mark of one. Works without copying, so that no copy stays
+/// in memory.
 pub(super) fn holds_private_key(text: &str) -> bool {
     let is_block =
         holds(text, "PRIVATE KEY-") || (holds(text, "PRIVATE KEY") && holds(text, "BEGIN "));
@@ -68,7 +68,7 @@ pub(super) fn holds_private_key(text: &str) -> bool {
         || holds(text, "Private-Lines:")
         || holds(text, "Private-MAC:")
         || holds(text, "SSH PRIVATE KEY FILE FORMAT")
-        // An encrypted PEM block whose first line was left out.
+        // An encrypted PEM block without its first line.
         || holds(text, "DEK-Info:")
         || holds(text, "AGE-SECRET-KEY-1")
         // A JSON web key (RFC 7517) with its private member.
@@ -84,9 +84,8 @@ fn holds(text: &str, wanted: &str) -> bool {
         .any(|window| window.eq_ignore_ascii_case(wanted.as_bytes()))
 }
 
-/// Whether this is the first line of a PEM block's base64 whose DER is a sequence that begins with
-/// a version: PKCS #1 (0), PKCS #8 (0 or 1), SEC 1 (1), PKCS #12 (3). Public forms begin
-/// otherwise.
+/// Returns whether this is the first line of a PEM block's base64 whose DER is a sequence that starts with a version:
+/// PKCS #1 (0), PKCS #8 (0 or 1), SEC 1 (1), PKCS #12 (3). Public forms start differently.
 fn begins_private_der(line: &str) -> bool {
     let Some(start) = line.as_bytes().get(..12) else {
         return false;
@@ -111,7 +110,7 @@ fn is_forbidden_control(c: char) -> bool {
     c.is_control() && !matches!(c, '\t' | '\n' | '\r')
 }
 
-/// Public keys and certificates in blocks of many lines.
+/// Rejects public keys and certificates in blocks of many lines.
 fn refuse_blocks(text: &str) -> Result<(), KeyRefusal> {
     if holds(text, "BEGIN SSH2 PUBLIC KEY") {
         return Err(KeyRefusal::Rfc4716);
@@ -155,7 +154,7 @@ fn read_line(line: &str) -> Result<Paste<'_>, KeyRefusal> {
     })
 }
 
-/// The first word of a line and what follows it, without the space between.
+/// The first word of a line and the text after it, without the space between.
 fn next_word(line: &str) -> (&str, &str) {
     match line.split_once(char::is_whitespace) {
         Some((word, rest)) => (word, rest.trim_start()),
@@ -163,7 +162,7 @@ fn next_word(line: &str) -> (&str, &str) {
     }
 }
 
-/// Why a line that does not begin with a type we accept is refused.
+/// The reason for rejecting a line that does not start with an accepted type.
 fn why_no_type(name: &str, rest: &str) -> KeyRefusal {
     if name == "ssh-dss" {
         return KeyRefusal::Dsa;
@@ -192,7 +191,7 @@ fn why_no_type(name: &str, rest: &str) -> KeyRefusal {
     KeyRefusal::NotAKey
 }
 
-/// Why a text of several lines is refused: more keys, a broken one, or a key and something else.
+/// The reason for rejecting several lines: more keys, a broken one, or a key and other text.
 fn why_several_lines(first: &str, others: &[&str]) -> KeyRefusal {
     let keys = others.iter().filter(|line| finds_key(line)).count();
     if keys + usize::from(finds_key(first)) > 1 {
@@ -214,8 +213,8 @@ fn why_several_lines(first: &str, others: &[&str]) -> KeyRefusal {
     KeyRefusal::NotAKey
 }
 
-/// Whether there is a key somewhere in the line: a type and, behind it, the base64 that every
-/// key begins with (the length of the type's name, less than 2^18).
+/// Returns whether the line contains a key: a type, followed by the base64 that starts every key (the length of the
+/// type's name, less than 2^18).
 pub(super) fn finds_key(line: &str) -> bool {
     let mut words = line.split_whitespace().peekable();
     while let Some(word) = words.next() {
@@ -228,7 +227,7 @@ pub(super) fn finds_key(line: &str) -> bool {
     false
 }
 
-/// Whether the word is, or could be, the name of a key type.
+/// Returns whether the word could be the name of a key type.
 pub(super) fn looks_like_type(word: &str) -> bool {
     ["ssh-", "ecdsa-", "sk-", "rsa-sha2-", "webauthn-sk-"]
         .iter()
@@ -244,13 +243,13 @@ fn is_base64_text(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(is_digit)
 }
 
-/// Whether a comment looks like the rest of the base64 before it.
+/// Returns whether a comment looks like the rest of the base64 before it.
 fn is_continued(comment: &str) -> bool {
     let word = next_word(comment).0;
     word.len() >= 16 && is_base64_text(word)
 }
 
-/// Whether the blob's fields end where the blob ends.
+/// Returns whether the blob's fields end where the blob ends.
 fn is_whole(mut blob: &[u8]) -> bool {
     while let Some((length, rest)) = blob.split_first_chunk() {
         let length = u32::from_be_bytes(*length) as usize;

@@ -1,4 +1,4 @@
-//! An SSH key as it is kept: whose it is, what it is called, how long and from where it opens a login.
+//! A stored SSH key: owner, name, expiration and allowed addresses.
 
 use super::{COMMENT_CHARS_MAX, KeyOptions, OptionsChange, PublicKey};
 use crate::model::address::AllowedAddresses;
@@ -7,10 +7,10 @@ use crate::model::text::{NAME_CHARACTERS_MAX, parse_name};
 use crate::model::time::{Time, WantedEnd};
 use crate::model::user::UserId;
 
-/// What a host did with a key.
+/// A host's use of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostUse {
-    /// When.
+    /// Time.
     pub at: Time,
     /// The host's name.
     pub host: String,
@@ -21,37 +21,37 @@ pub struct HostUse {
 pub struct SshKey {
     /// Public, and never used again.
     pub id: Id,
-    /// Scope login it opens.
+    /// The user whose login it can use.
     pub owner: UserId,
     /// Unique among the owner's keys.
     pub name: String,
-    /// The key itself, decoded anew whenever it is read.
+    /// The key itself, decoded again on every read.
     pub key: PublicKey,
-    /// From where it may be used.
+    /// Allowed addresses.
     pub allowed_addresses: AllowedAddresses,
     /// The options of sshd.
     pub options: KeyOptions,
     /// When it was added.
     pub created_at: Time,
-    /// The first second at which it is no longer good.
+    /// The first second at which it is expired.
     pub expires_at: Option<Time>,
-    /// Whether it was once seen expired: then it stays so, whatever the clock says later.
+    /// True once it was seen expired. It then stays expired, even if the clock is set back.
     pub seen_expired: bool,
     /// The credential that added it.
     pub created_by: Option<Id>,
-    /// When a host last asked for it: a mere offer makes a host ask, too.
+    /// When a host last looked it up. A mere offer causes a lookup too.
     pub looked_up: Option<HostUse>,
     /// When a host last reported a login with it.
     pub used: Option<HostUse>,
 }
 
 impl SshKey {
-    /// Whether it opens nothing any more.
+    /// Returns whether it has expired.
     pub fn is_expired(&self, now: Time) -> bool {
         self.seen_expired || self.expires_at.is_some_and(|end| end <= now)
     }
 
-    /// A word that is another one after every change that an edit could overwrite.
+    /// A value that changes with everything that an edit could overwrite.
     pub fn version(&self) -> String {
         let end = self.expires_at.map_or(-1, Time::unix).to_be_bytes();
         let allowed_addresses = self.allowed_addresses.to_string();
@@ -64,8 +64,8 @@ impl SshKey {
         ])
     }
 
-    /// Returns whether it opens logins that `before`, the same key before an edit, did not: another key, for longer, from
-    /// more addresses, or with options that let it do more.
+    /// Returns whether it allows logins that `before`, the same key before an edit, did not: another key, for longer,
+    /// from more addresses, or with weaker options.
     pub fn opens_more_than(&self, before: &Self) -> bool {
         let lives_longer = match (before.expires_at, self.expires_at) {
             (Some(before), Some(after)) => after > before,
@@ -85,45 +85,45 @@ impl SshKey {
     }
 }
 
-/// What a new SSH key is made of.
+/// The input for a new SSH key.
 #[derive(Clone, Debug)]
 pub struct NewSshKey {
-    /// The name that was given, or the key's comment.
+    /// The given name, or the key's comment.
     pub name: String,
     /// The key.
     pub key: PublicKey,
-    /// Unsaid: as long as the organisation allows.
+    /// `Unsaid`: the maximum of the policy.
     pub end: WantedEnd,
-    /// `None`: as far as the caller may reach.
+    /// `None`: those of the caller.
     pub allowed_addresses: Option<AllowedAddresses>,
     /// The options of sshd.
     pub options: KeyOptions,
-    /// The expiration is no later than this, however late `end` is.
+    /// The expiration is never later than this.
     pub ends_by: Option<Time>,
-    /// Whether another user may have the same key.
+    /// Allows a key that another user has.
     pub allow_shared: bool,
 }
 
-/// A change to an SSH key; what is `None` stays.
+/// A change to an SSH key; `None` leaves a value as it is.
 #[derive(Clone, Debug, Default)]
 pub struct SshKeyChange {
     /// Another name.
     pub name: Option<String>,
-    /// Another key in its place.
+    /// A replacement for the key.
     pub key: Option<PublicKey>,
-    /// Another end.
+    /// Another expiration.
     pub end: Option<WantedEnd>,
-    /// Other allowed_addresses.
+    /// Other allowed addresses.
     pub allowed_addresses: Option<AllowedAddresses>,
     /// Other options of sshd.
     pub options: Option<OptionsChange>,
-    /// Whether another user may have the new key.
+    /// Allows a new key that another user has.
     pub allow_shared: bool,
-    /// What [`SshKey::version`] said when the change was thought of; another one now refuses it.
+    /// [`SshKey::version`] when the change was made. The change fails if it differs by now.
     pub version: Option<String>,
 }
 
-/// The name that a key's comment makes; `None` when it makes none.
+/// The name from a key's comment; `None` if the comment is unsuitable.
 pub fn name_from_comment(key: &PublicKey) -> Option<String> {
     let start: String = key.comment().chars().take(NAME_CHARACTERS_MAX).collect();
     parse_name(&start).ok()

@@ -1,13 +1,13 @@
-//! Why a text is not accepted as a public key: one sentence each, and never a part of the text.
+//! The reasons for rejecting a public key: one sentence each, and never a part of the text.
 
 use std::fmt;
 
 use super::{Kind, PASTE_BYTES_MAX, RSA_BITS_FLOOR, RSA_BITS_MAX};
 
-/// Why a text is not accepted as a public key.
+/// The reason for rejecting a text as a public key.
 ///
-/// It carries numbers and names of ours only, so that neither `Display` nor `Debug` can repeat
-/// what may have been a private key.
+/// It contains only numbers and names from the program, so that neither `Display` nor `Debug` can repeat what may have
+/// been a private key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyRefusal {
     /// Nothing but white space.
@@ -30,23 +30,23 @@ pub enum KeyRefusal {
     Dsa,
     /// An RSA modulus of fewer bits than allowed.
     RsaTooShort {
-        /// What it has.
+        /// Its size.
         bits: u32,
-        /// What is asked.
+        /// The minimum.
         bits_min: u32,
     },
     /// An RSA modulus of more than [`RSA_BITS_MAX`] bits.
     RsaTooLong {
-        /// What it has.
+        /// Its size.
         bits: u32,
     },
-    /// An RSA modulus or exponent with which RSA does not work.
+    /// An unusable RSA modulus or exponent.
     RsaInvalid,
     /// A point that is not on its curve, or one for which anybody could sign.
     InvalidPoint,
     /// More than one key.
     SeveralKeys,
-    /// A key and something else on another line.
+    /// A key and other text on another line.
     MoreThanOneLine,
     /// A key with line breaks or spaces inside.
     Wrapped,
@@ -58,27 +58,27 @@ pub enum KeyRefusal {
     Fingerprint,
     /// The base64 alone, without the type in front.
     TypeMissing,
-    /// What should be base64 is not.
+    /// Invalid base64.
     NotBase64,
-    /// The type inside the base64 is another than the one in front.
+    /// The type inside the base64 differs from the one in front.
     TypesDiffer,
     /// The key ends too early.
     Truncated,
-    /// Too much, or not in the one form in which such a key is written.
+    /// Extra bytes, or not in the canonical form.
     Malformed,
-    /// A kind that policy does not allow.
+    /// A kind that the policy does not allow.
     KindNotAllowed {
-        /// Which.
+        /// The kind.
         kind: Kind,
     },
-    /// A key type that this program does not know.
+    /// An unknown key type.
     UnknownType,
-    /// Something else altogether.
+    /// Not a key at all.
     NotAKey,
 }
 
 impl KeyRefusal {
-    /// Whether another policy would have taken the key.
+    /// Returns whether another policy would accept the key.
     pub fn is_by_policy(self) -> bool {
         match self {
             Self::KindNotAllowed { .. } => true,

@@ -1,5 +1,5 @@
-//! Public keys of every kind, made with `ssh-keygen` for these tests; their private halves were thrown
-//! away. The hardware-backed ones hold the points of the others, as OpenSSH's PROTOCOL.u2f says.
+//! Public keys of every kind, generated with `ssh-keygen` for these tests; their private halves were discarded. The
+//! hardware-backed ones contain the points of the others, as in OpenSSH's PROTOCOL.u2f.
 
 pub(super) const ED25519: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf";
@@ -14,7 +14,7 @@ pub(super) const CERTIFICATE: &str = "ecdsa-sha2-nistp256-cert-v01@openssh.com A
 pub(super) const SK_ED25519: &str = "sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyufAAAABHNzaDo=";
 pub(super) const SK_ECDSA_P256: &str = "sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTZAb3BlbnNzaC5jb20AAAAIbmlzdHAyNTYAAABBBBJLQyMH1L0jmapT5rgRh1I1rTRd1VAtoivutLBJGdoe2WMmR/m+yxmwgefdXDloNWP5jX+DNEPXEbsgDz0AkjkAAAAEc3NoOg==";
 
-/// Each key that can be read, with bits and fingerprint as `ssh-keygen -l` says them.
+/// Each readable key, with bits and fingerprint as in `ssh-keygen -l`.
 pub(super) const READABLE: [(&str, u32, &str); 9] = [
     (
         ED25519,

@@ -1,4 +1,4 @@
-//! Ending credentials: one and its tokens, a replaced session, the previous secret, a user's sessions.
+//! Revoking credentials: one with its tokens, a replaced session, the previous secret, a user's sessions.
 
 use rusqlite::params;
 
@@ -11,9 +11,8 @@ use crate::model::secret::{Digest, Id};
 use crate::model::user::UserId;
 
 impl Write<'_> {
-    /// Ends a credential at once, and the tokens that an API key or a token made, and those that they made; of an API key
-    /// also the links and codes that go back to it. API keys keep a row without digests for their reason; of others
-    /// nothing is kept.
+    /// Revokes a credential and the tokens that derive from it; for an API key also its links and codes. The row of an
+    /// API key stays, without digests, to explain the rejection. Other rows are deleted.
     pub fn end_credential(&self, id: Id, kind: Kind, reason: &str) -> Result<(), Error> {
         if kind.is_bearer() {
             let sql = format!(
@@ -42,7 +41,8 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Ends the session that a browser had before it signed in anew, if the browser really has its secret; its id.
+    /// Revokes the session that a browser had before a new sign-in, if the browser presented its secret. Returns its
+    /// id.
     pub fn end_replaced_session(&self, id: Id, presented: &Digest) -> Result<Option<Id>, Error> {
         let Some(session) = self.credential(id)? else {
             return Ok(None);
@@ -57,7 +57,7 @@ impl Write<'_> {
         Ok(Some(id))
     }
 
-    /// Ends the secret before the last rotation.
+    /// Revokes the secret from before the last rotation.
     pub fn end_previous_secret(&self, id: Id) -> Result<(), Error> {
         self.execute_for(
             Concern::Credential(id),
@@ -67,7 +67,7 @@ impl Write<'_> {
         .map(|_| ())
     }
 
-    /// Ends the sessions of a user but `keep`; how many.
+    /// Revokes the sessions of a user except `keep`. Returns how many.
     pub fn end_sessions(&self, user: UserId, keep: Option<Id>) -> Result<usize, Error> {
         self.execute_for(
             Concern::Owner(OwnerId::User(user)),

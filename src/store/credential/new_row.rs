@@ -1,4 +1,4 @@
-//! What a new credential is made of.
+//! New rows of the table `credentials`.
 
 use std::net::IpAddr;
 
@@ -27,7 +27,7 @@ pub struct NewRow {
 }
 
 impl NewRow {
-    /// The row as lists show it, once it was added at `now`: without looking for it in the file.
+    /// The row in the form of lists, as added at `now`, without another read of the database.
     pub fn record(self, now: Time) -> Record {
         Record {
             id: self.id,
@@ -72,7 +72,7 @@ mod tests {
         connection
     }
 
-    /// What SQLite makes of a statement.
+    /// The steps of SQLite's query plan.
     fn steps(sql: &str) -> Vec<String> {
         let connection = connection();
         let mut statement = connection.prepare(&format!("EXPLAIN {sql}")).unwrap();
@@ -80,7 +80,7 @@ mod tests {
         steps.map(Result::unwrap).collect()
     }
 
-    /// P3: else each key that somebody makes would cost more than the one before.
+    /// Bar P3 of docs/guarantees.md: the cost of a new key must not grow with the number of keys.
     #[test]
     fn api_keys_are_counted_without_reading_their_rows() {
         let steps = steps(&api_keys_of_sql(OwnerId::User(UserId(1))));
@@ -88,7 +88,7 @@ mod tests {
         assert!(!steps.contains(&"Column".to_owned()), "{steps:?}");
     }
 
-    /// P3: a CHECK that lists three words or more behind IN makes a table of them each time.
+    /// Bar P3: for a CHECK with three or more words behind IN, SQLite builds a table each time.
     #[test]
     fn no_insert_makes_a_table_of_its_own() {
         for table in ["credentials", "events"] {

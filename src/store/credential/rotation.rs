@@ -1,4 +1,4 @@
-//! Writing a new secret into the row of a credential.
+//! Rotation: a new secret for a credential.
 
 use rusqlite::params;
 
@@ -11,7 +11,7 @@ use crate::model::secret::{Digest, Id};
 use crate::model::time::Time;
 
 impl Write<'_> {
-    /// Gives a credential a new secret; the current one becomes the previous one for the grace period, if there is one.
+    /// Sets a new secret. The current one becomes the previous one for the grace period, if there is one.
     pub fn rotate_credential(
         &self,
         id: Id,

@@ -1,4 +1,4 @@
-//! The writer's other work: last uses, part after part, between the jobs of others.
+//! The writer's second task: storing last uses, part by part, between jobs.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::store::host_notes::PendingUse;
 use crate::store::uses::Pending;
 
 impl WriterLoop {
-    /// Takes all that has gathered, once what was taken before is done with.
+    /// Takes all pending uses, once the previous ones are stored.
     fn take_uses(&mut self) {
         if self.unwritten.is_empty() {
             self.flush_at = None;
@@ -20,7 +20,7 @@ impl WriterLoop {
         }
     }
 
-    /// Writes some of the uses that have gathered, without waiting for the disk: a power cut may forget them.
+    /// Stores some of the pending uses without waiting for the disk: a power cut may lose them.
     pub(super) fn flush(&mut self) {
         self.take_uses();
         let taken = Arc::clone(&self.taken);
@@ -51,7 +51,7 @@ impl WriterLoop {
                 self.uses.give_back(&unwritten);
                 self.uses.give_back_host_notes(noted);
                 self.arm();
-                // Another process that has the file for a moment is no fault.
+                // A short lock by another process is not an internal error.
                 if !matches!(error, Error::Unavailable { .. }) {
                     self.note_health(false);
                 }
@@ -70,7 +70,7 @@ impl WriterLoop {
                 .and_then(|()| Ok(self.select.connection.execute_batch("COMMIT")?))
         });
         self.select.roll_back();
-        // Before memory forgets who was seen expired: a reader finds it in one place or in the other.
+        // Before memory forgets the expired ones: a reader finds each in one of both places.
         self.drop_written();
         if written.is_ok() {
             self.uses.written(part, self.unwritten.is_empty());
@@ -82,17 +82,17 @@ impl WriterLoop {
     fn begin_uses(&mut self) -> Result<(), Error> {
         self.select.roll_back();
         let connection = &self.select.connection;
-        // Before a job is begun, `begin` undoes this.
+        // Before a job starts, `begin` resets this.
         self.is_relaxed = true;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
         self.look_at_others()
     }
 
-    /// Writes part after part until nothing is left of what was taken, or nothing can be written.
+    /// Stores part by part until nothing is left of the uses taken, or nothing can be written.
     pub(super) fn flush_all(&mut self) {
         self.flush();
-        // What can't be written is given back: then nothing is left here, either.
+        // Uses that can't be stored are given back: then nothing is left here, either.
         while !self.unwritten.is_empty() {
             self.flush();
         }

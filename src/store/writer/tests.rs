@@ -7,7 +7,7 @@ use super::super::file;
 use super::*;
 use crate::model::time::Time;
 
-/// P3: however fast or slow the disk is.
+/// Bar P3 of docs/guarantees.md: independent of the speed of the disk.
 #[test]
 fn what_has_gathered_is_committed_at_once() {
     let folder = tempfile::tempdir().unwrap();
@@ -38,7 +38,7 @@ fn what_has_gathered_is_committed_at_once() {
     gate.send(()).unwrap();
     let answered: Vec<Result<(), Error>> = answers.iter().take(BATCH_MAX + 11).collect();
     assert!(answered.iter().all(Result::is_ok));
-    // The one that was held, as many as go into one transaction, and the rest.
+    // The one that was held, one full batch, and the rest.
     assert_eq!(commits.load(Ordering::SeqCst), 3);
 }
 
@@ -53,7 +53,7 @@ fn start(connection: Connection) -> Writer {
     Writer::start(connection, shared, Waits::default(), None).unwrap()
 }
 
-/// A job that writes one row and tells what it was answered.
+/// A job that writes one row and passes on its answer.
 fn add(
     told: &std::sync::mpsc::Sender<Result<(), Error>>,
     first: impl FnOnce() + Send + 'static,
@@ -98,7 +98,7 @@ fn one_more_than_may_wait_is_refused() {
     assert_eq!(done.flatten().count(), QUEUE_MAX + 1);
 }
 
-/// A panic outside of a job's own savepoint may have left anything: nothing of the transaction is kept.
+/// After a panic outside a job's savepoint the state is unknown: nothing of the transaction is kept.
 #[test]
 fn a_panic_beside_a_savepoint_takes_the_transaction_with_it() {
     let folder = tempfile::tempdir().unwrap();

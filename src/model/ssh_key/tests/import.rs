@@ -1,4 +1,4 @@
-//! Files that somebody brings along.
+//! Imported files.
 
 use super::super::test_keys::*;
 use super::super::*;
@@ -244,7 +244,7 @@ fn pasted_text_with_options_is_one_key() {
     assert_eq!(limited.allowed_addresses.to_string(), "10.0.0.0/8");
     assert_eq!(limited.expires_at.map(Time::unix), Some(1_893_456_001));
     assert_eq!(limited.key.comment(), "x");
-    // What stands behind a closed quote is no option: sshd would refuse the line, too.
+    // Text behind a closed quote is not an option: sshd rejects the line too.
     assert_eq!(
         parse(&format!("command=\"a\\\" {ED25519}\" {ED25519}")).map(|key| key.options.to_string()),
         Ok(format!("command=\"a\\\" {ED25519}\""))
@@ -262,7 +262,7 @@ fn a_file_is_looked_at_up_to_a_mebibyte() {
     assert_eq!(file(1_048_577), Err(KeyRefusal::TooLong));
 }
 
-/// sshd refuses such a line, too: neither reading may be taken for the one that was meant.
+/// sshd rejects such a line too: neither reading may be assumed.
 #[test]
 fn from_with_host_bits_is_rejected_with_both_meanings() {
     for (list, meanings) in [

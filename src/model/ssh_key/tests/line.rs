@@ -1,4 +1,4 @@
-//! The line for sshd, to the letter.
+//! The exact line for sshd.
 
 use super::super::test_keys::*;
 use super::super::*;
@@ -20,7 +20,7 @@ fn the_line_for_sshd_to_the_letter() {
         )
     };
     assert_eq!(line(None, &[]).unwrap(), ED25519);
-    // 2027-01-01T00:00:00Z is the first moment without; sshd takes the second it is told.
+    // 2027-01-01T00:00:00Z is the first moment without access; sshd accepts the key in the given second.
     assert_eq!(
         line(Some(1_798_761_600), &[]).unwrap(),
         format!(r#"expiry-time="20261231235959Z" {ED25519}"#)

@@ -1,4 +1,4 @@
-//! What is accepted, what is kept of it, and what the tests beside this one share.
+//! Accepted keys, their stored form, and helpers shared with the other tests.
 
 mod import;
 mod line;
@@ -17,7 +17,7 @@ fn permissive() -> KeyRules {
     KeyRules::new(Kind::ALL, RSA_BITS_FLOOR).unwrap()
 }
 
-/// The keys that the most permissive policy takes.
+/// The keys that the most permissive policy accepts.
 fn acceptable() -> impl Iterator<Item = &'static str> {
     READABLE
         .map(|(line, ..)| line)
@@ -150,7 +150,7 @@ fn what_storage_holds_is_never_trusted() {
             "{shown:?}"
         );
     }
-    // A comment from storage is made safe again and goes nowhere but onto a page.
+    // A stored comment is made safe again and only ever appears on a page.
     let key = PublicKey::from_stored(ed25519, "a\nssh-ed25519 AAAA b\u{202e}c").unwrap();
     assert_eq!(key.comment(), "a ssh-ed25519 AAAA bc");
     assert_eq!(

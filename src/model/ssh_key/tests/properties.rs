@@ -1,4 +1,4 @@
-//! What holds for any text at all.
+//! Properties of arbitrary text.
 
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ use super::*;
 use crate::model::address::AllowedAddresses;
 use crate::model::time::Time;
 
-/// Text that is near enough to keys to reach every branch.
+/// Text that is close enough to keys to reach every branch.
 fn near_key() -> impl Strategy<Value = String> {
     let lines: Vec<&str> = READABLE.map(|(line, ..)| line).to_vec();
     let part = prop_oneof![
@@ -38,7 +38,7 @@ fn near_key() -> impl Strategy<Value = String> {
     })
 }
 
-/// Asserts that what sshd would get for this key is one line with our options only.
+/// Asserts that the line for sshd is one line with known options only.
 fn assert_safe(given: &ImportedKey) -> Result<(), TestCaseError> {
     let ImportedKey {
         key,
@@ -56,7 +56,7 @@ fn assert_safe(given: &ImportedKey) -> Result<(), TestCaseError> {
     .unwrap();
     prop_assert!(!line.chars().any(is_invisible), "{}", line);
     prop_assert!(line.ends_with(&key.to_openssh()));
-    // Our own reader finds the same again. A row's point may be on no curve: that is left to sshd.
+    // The program's own reader finds the same key again. A stored point may be on no curve: sshd checks that.
     let lines = parse_authorized_keys_file(&line, &permissive()).unwrap();
     prop_assert_eq!(lines.len(), 1);
     if lines[0].outcome != Err(ImportRefusal::Key(KeyRefusal::InvalidPoint)) {
@@ -66,8 +66,8 @@ fn assert_safe(given: &ImportedKey) -> Result<(), TestCaseError> {
         prop_assert_eq!(&read.allowed_addresses, allowed_addresses);
         prop_assert_eq!(&read.options, options);
     }
-    // So does somebody else's, which takes options only where a comment follows the key, and quotes differently. It
-    // reads applications in UTF-8 alone.
+    // So does `ssh-key`, which accepts options only where a comment follows the key, and quotes differently. It reads
+    // applications in UTF-8 alone.
     if options.command.is_some() || !options.permitopen.is_empty() {
         return Ok(());
     }

@@ -1,4 +1,4 @@
-//! What is not accepted, and what is said about it.
+//! Rejected texts and their messages.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ fn rsa(exponent: &[u8], modulus: &[u8]) -> String {
 
 #[test]
 fn private_keys_of_every_form_are_called_private_keys() {
-    // Put together, so that no scanner takes these lines for keys.
+    // Assembled here, so that no scanner takes these lines for keys.
     let block = |label: &str, body: &str| {
         format!("-----BEGIN {label} KEY-----\n{body}\n-----END {label} KEY-----\n")
     };
@@ -49,7 +49,7 @@ fn private_keys_of_every_form_are_called_private_keys() {
         "PuTTY-User-Key-File-3: ssh-ed25519\nEncryption: none\nComment: x\nPublic-Lines: 2\n"
             .to_owned(),
         "Private-Lines: 1\nQUJD\nPrivate-MAC: 00".to_owned(),
-        // One of the signs alone.
+        // One of the marks alone.
         "Private-Lines: 1\nQUJD".to_owned(),
         "QUJD\nPrivate-MAC: 00".to_owned(),
         "DEK-Info: AES-128-CBC,F5DE\n\nQUJD".to_owned(),
@@ -57,13 +57,13 @@ fn private_keys_of_every_form_are_called_private_keys() {
         "BEGIN PRIVATE KEY".to_owned(),
         "SSH PRIVATE KEY FILE FORMAT 1.1\n\0\0".to_owned(),
         r#"{"kty":"OKP","crv":"Ed25519","d":"QUJD"}"#.to_owned(),
-        // Without the first and last lines, as somebody cuts them.
+        // Without the first and last lines, as people cut them.
         "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\nQyNTUx".to_owned(),
         "MIIEpAIBAAKCAQEA0w8WNKi4\nIqjcMuCvWApmarjM".to_owned(),
         "\r\nMIIEvAIBADANBgkqhkiG9w0BAQEFAASC".to_owned(),
         "MHcCAQEEIOh/OUbLo1FOCCP8iyEi".to_owned(),
         "MC4CAQAwBQYDK2VwBCIEIHFiaS4a".to_owned(),
-        // The length of the whole in one byte, and in three.
+        // The total length in one byte, and in three.
         "MIGfAgEAAoGBQUJD".to_owned(),
         "MIMBAAACAQACQUJD".to_owned(),
         "QUJD\n-----END OPENSSH PRIVATE KEY-----".to_owned(),
@@ -86,7 +86,7 @@ fn private_keys_of_every_form_are_called_private_keys() {
             .to_string()
             .contains("it was not stored; treat it as exposed")
     );
-    // Words in a comment are no private key.
+    // Words in a comment are not a private key.
     assert!(
         parse(&format!(
             "{ED25519} beginning of my private key collection, send it"
@@ -115,8 +115,7 @@ fn every_other_mistake_has_its_reason() {
         assert!(!is_repeated, "{said}");
         seen.insert(refusal.to_string());
     }
-    // All reasons but the four that have tests of their own, each in words of its own; two sizes
-    // of RSA make two more sentences.
+    // All reasons but the four with separate tests, each with its own sentence; two sizes of RSA make two more.
     assert_eq!(seen.len(), 23 + 2);
     assert!(
         seen.iter()
@@ -124,7 +123,7 @@ fn every_other_mistake_has_its_reason() {
     );
 }
 
-/// Texts that are no single line of a key at all.
+/// Texts that are not a single line of a key.
 fn whole_texts() -> Vec<(String, KeyRefusal)> {
     let x509 = "-----BEGIN CERTIFICATE-----\nMIIDdzCCAl+gAwIBAgIE\n-----END CERTIFICATE-----";
     let rfc4716 = "---- BEGIN SSH2 PUBLIC KEY ----\nComment: \"x\"\nAAAAC3NzaC1lZDI1NTE5\n---- END SSH2 PUBLIC KEY ----\n";
@@ -170,7 +169,7 @@ fn whole_texts() -> Vec<(String, KeyRefusal)> {
     ]
 }
 
-/// Keys with something around or between.
+/// Keys with text around or between.
 fn lines_and_fronts() -> Vec<(String, KeyRefusal)> {
     let (half, rest) = RSA_3072.split_at(200);
     vec![
@@ -249,7 +248,7 @@ fn lines_and_fronts() -> Vec<(String, KeyRefusal)> {
     ]
 }
 
-/// Whole keys that are not the kind we take.
+/// Complete keys of kinds that are not accepted.
 fn types_and_sizes() -> Vec<(String, KeyRefusal)> {
     vec![
         (CERTIFICATE.to_owned(), KeyRefusal::Certificate),
@@ -310,7 +309,7 @@ fn types_and_sizes() -> Vec<(String, KeyRefusal)> {
     ]
 }
 
-/// Keys that lost something on their way.
+/// Keys that lost a part.
 fn broken_base64() -> Vec<(String, KeyRefusal)> {
     vec![
         ("ssh-ed25519 !!!!".to_owned(), KeyRefusal::NotBase64),
@@ -415,14 +414,14 @@ fn keys_that_are_not_in_their_one_form_are_refused() {
     ];
     for (text, refusal) in table {
         assert_eq!(parse(&text), Err(refusal), "{text}");
-        // Whether a point is on its curve is looked at when a key is added; of a row, sshd does.
+        // A point is checked when a key is added; sshd checks stored ones.
         let stored = PublicKey::from_stored(base64_of(&text), "");
         let is_left_to_sshd = refusal == KeyRefusal::InvalidPoint;
         assert_eq!(stored.is_err(), !is_left_to_sshd, "{text}");
     }
 }
 
-/// `sshkey_from_blob` compares type and curve with names of its own; the application is any text that C can hold.
+/// `sshkey_from_blob` compares type and curve with names of its own; the application is any C string.
 #[test]
 fn sk_application_is_any_text_as_in_openssh() {
     let long = [b'a'; 4_000];
@@ -455,7 +454,7 @@ fn sk_application_is_any_text_as_in_openssh() {
 
 #[test]
 fn ed25519_points_with_which_anybody_could_sign_are_refused() {
-    // As libsodium lists them; each also with the sign bit.
+    // As listed by libsodium; each also with the sign bit.
     let mut points = vec![[0; 32], [0; 32]];
     points[1][0] = 1;
     for low in 0xec..=0xee {
