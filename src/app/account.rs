@@ -1,4 +1,4 @@
-//! A person's own account: name, password, and the codes that lead to one.
+//! A person's account: name, password, and the codes for creating one.
 
 use super::sign_in::BROWSER_LIFETIME;
 use super::{App, new_code};
@@ -15,7 +15,7 @@ use crate::model::time::Time;
 use crate::model::user::{NewUser, Role, User};
 use crate::store::Write;
 
-/// A user and the code that lets them choose a password.
+/// A user, with the code for choosing a password.
 pub struct Invited {
     pub user: User,
     pub code: Option<Secret>,
@@ -44,7 +44,8 @@ impl App {
         self.read.user_by_id(id)?.ok_or(Error::NotFound("user"))
     }
 
-    /// Changes the caller's password. All sessions end, but the one that asks; its browser stays known. Takes as long as two password hashes.
+    /// Changes the caller's password. Revokes all other sessions; the browser stays known. Takes as long as two
+    /// password hashes.
     ///
     /// # Errors
     /// [`Error::Invalid`] when the present password is wrong or the new one is too weak; [`Error::TooMany`].
@@ -66,7 +67,7 @@ impl App {
         self.store().write(
             caller.permit(BuiltinPermission::AccountWrite, Action::PasswordChange)?,
             move |write| {
-                // A reset that came between took the old password's right away.
+                // A reset in between has invalidated the old password.
                 if write.password_hash(user.id)? != Some(matched) {
                     return Err(Error::field("current", "this is not your password"));
                 }
@@ -84,8 +85,8 @@ impl App {
         )
     }
 
-    /// Ends the rows of wrong passwords of a user who is about to get another one, and remembers the browser it is
-    /// chosen in; to be called within the act, behind [`Write::set_password`].
+    /// Resets the counters of wrong passwords for a user who gets a new one, and stores the browser. Call this within
+    /// the act, after [`Write::set_password`].
     fn known_after_change(
         &self,
         user: &User,
@@ -107,7 +108,7 @@ impl App {
         }
     }
 
-    /// The secret of a new set-up link, when there is no admin. The link before it ends.
+    /// The secret of a new setup link, if there is no admin. The earlier link expires.
     pub fn set_up_code(&self) -> Result<Option<Secret>, Error> {
         if self.read.admins_besides(None)? > 0 {
             return Ok(None);
@@ -125,7 +126,7 @@ impl App {
         Ok(Some(secret))
     }
 
-    /// Whom a code concerns, without spending it: for the page behind its link. `None`: nobody yet (set-up).
+    /// The user of a code, without spending it, for the page of its link. `None`: not created yet (setup).
     pub fn code_user(
         &self,
         presented: &Presented,
@@ -150,10 +151,10 @@ impl App {
         }
     }
 
-    /// Makes the first admin. Takes as long as a password hash.
+    /// Creates the first admin. Takes as long as a password hash.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] when the code is not good (any more); [`Error::Invalid`]; [`Error::Conflict`].
+    /// [`Error::Unauthenticated`] when the code is invalid; [`Error::Invalid`]; [`Error::Conflict`].
     pub fn set_up(
         &self,
         presented: Presented,
@@ -194,8 +195,8 @@ impl App {
         })
     }
 
-    /// Sets the password that an invitation or a reset link opens. All sessions of the user end; the browser is known
-    /// from then on, so that a locked name can sign in there. Takes as long as a password hash.
+    /// Sets the password through an invitation or a reset link. Revokes all sessions of the user. The browser counts as
+    /// known from then on, so that a locked user can sign in there. Takes as long as a password hash.
     pub fn set_password_by_code(
         &self,
         presented: Presented,
@@ -233,10 +234,10 @@ impl App {
         })
     }
 
-    /// A token with all the permissions of a user, for the operator alone: so that an installation can be automated.
+    /// Creates a token with all permissions of a user, for the operator alone: for automated installations.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is no such user, and for every other caller; [`Error::AgainstPolicy`].
+    /// [`Error::NotFound`] for an unknown user, and for every other caller; [`Error::AgainstPolicy`].
     pub fn user_token(
         &self,
         caller: &Caller,

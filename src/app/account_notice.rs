@@ -22,7 +22,7 @@ fn reader(caller: &Caller) -> Option<UserId> {
 }
 
 impl App {
-    /// Notices to the caller that are not confirmed, newest first; none for a credential without `account:read`.
+    /// The caller's unconfirmed notices, newest first; empty for a credential without `account:read`.
     pub fn open_account_notices(&self, caller: &Caller) -> Result<Vec<AccountNotice>, Error> {
         reader(caller).map_or(Ok(Vec::new()), |user| {
             self.read.open_account_notices(user, NOTICES_MAX)
@@ -34,13 +34,13 @@ impl App {
         reader(caller).map_or(Ok(0), |user| self.read.open_account_notice_count(user))
     }
 
-    /// Notices to the caller, confirmed ones too, newest first.
+    /// The caller's notices, confirmed ones included, newest first.
     pub fn account_notices(&self, caller: &Caller) -> Result<Vec<AccountNotice>, Error> {
         caller.demand(BuiltinPermission::AccountRead)?;
         self.read.account_notices(caller.user()?.id, NOTICES_MAX)
     }
 
-    /// Confirms a notice to the caller.
+    /// Confirms a notice of the caller.
     pub fn acknowledge_notice(&self, caller: &Caller, id: Id) -> Result<AccountNotice, Error> {
         let user = caller.user()?.id;
         let by = caller.credential()?.id;

@@ -1,4 +1,4 @@
-//! Checking the chain of the audit log, and moving its oldest part out of the database.
+//! Verifying the hash chain of the audit log, and archiving its oldest part.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::model::text::sanitize;
 use crate::model::time::Time;
 use crate::store::{OpenError, Read, Verdict};
 
-/// Archived events deleted in one transaction: others write between two of them.
+/// Archived events deleted in one transaction: other jobs run between two of them.
 const PRUNE_ROWS_MAX: usize = 500;
 /// Longest name of an archive file in the event, in characters.
 const NAME_CHARACTERS_MAX: usize = 128;
@@ -30,17 +30,17 @@ impl AuditLog {
         Ok(Self { read })
     }
 
-    /// Checks the whole chain of events. `visit` is called with the place where it starts and with each event's.
+    /// Verifies the complete chain. Calls `visit` with the start and with the place of each event.
     pub fn verify_events(&self, visit: impl FnMut(&ChainHead)) -> Result<Verdict, Error> {
         self.read.verify_events(visit)
     }
 
-    /// The last archived event, where the chain of the kept events starts.
+    /// The last archived event, from which the stored chain continues.
     pub fn archived_events(&self) -> Result<ChainHead, Error> {
         self.read.archived()
     }
 
-    /// The last event of the longest prefix in which all are older than `time`; `None` when nothing is to be archived.
+    /// The last event of the longest prefix older than `time`; `None` if there are no events to archive.
     pub fn archivable_events(&self, time: Time) -> Result<Option<ChainHead>, Error> {
         let last = self.read.last_event_before(time)?;
         let archived = self.read.archived()?.number;
@@ -50,7 +50,7 @@ impl AuditLog {
             .filter(|place| place.number > archived))
     }
 
-    /// The place of a kept event; `None` when there is no such event.
+    /// The place of a stored event in the chain; `None` if it does not exist.
     pub fn event_place(&self, number: i64) -> Result<Option<ChainHead>, Error> {
         self.read.chain_place(number)
     }
@@ -68,12 +68,15 @@ impl App {
         Ok(AuditLog { read })
     }
 
-    /// Records that all events up to `head` are in the archive file `name`, which is safe on disk, and deletes them. The chain
-    /// starts from `head` from the first transaction on. When `head` is the last archived event already, this deletes what an
-    /// interrupted run left.
+    /// Records that all events up to `head` are in the archive file `name`, which is safe on disk, and deletes them.
+    /// The chain
+    /// starts from `head` from the first transaction on. If `head` is already the last archived event, this deletes the
+    /// events
+    /// that an interrupted run left.
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] for everybody but the operator; [`Error::Conflict`] when the chain has another event in this
+    /// [`Error::NotAllowed`] for every caller but the operator; [`Error::Conflict`] when the chain has another event in
+    /// this
     /// place; [`Error::Unavailable`] or [`Error::StorageFull`] when nothing could be written.
     pub fn archive_events(
         &self,

@@ -1,4 +1,4 @@
-//! Looking at and ending API keys, tokens and sessions.
+//! Listing and revoking API keys, tokens and sessions.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::model::time::Time;
 use crate::model::user::UserId;
 use crate::store::{CredentialFilter, Page};
 
-/// The permissions that reading and changing credentials of a kind need.
+/// The permissions for reading and changing credentials of a kind.
 const fn permissions_for(kind: Kind) -> (BuiltinPermission, BuiltinPermission) {
     match kind {
         Kind::ApiKey => (
@@ -57,7 +57,7 @@ pub(super) fn not_found(kind: Kind) -> Error {
     Error::NotFound(kind.name())
 }
 
-/// Scope credentials somebody deals with, and by which permissions.
+/// The credentials that a request concerns, with the permissions it needs.
 #[derive(Clone)]
 pub struct Scope {
     pub(super) owner: OwnerId,
@@ -95,7 +95,7 @@ impl App {
         }
     }
 
-    /// Another user's credentials, for admins: to see and to end, not to make or change.
+    /// Another user's credentials, for admins: to list and revoke, not to create or change.
     pub const fn of_user(user: UserId) -> Scope {
         Scope {
             owner: OwnerId::User(user),
@@ -138,7 +138,7 @@ impl App {
         find(self.record(id)?, scope.owner, kind)
     }
 
-    /// Uses of one credential in the 30 days up to today, oldest first, days without any included.
+    /// Uses of one credential in the last 30 days, oldest first, days without uses included.
     pub fn usage(
         &self,
         caller: &Caller,
@@ -151,7 +151,7 @@ impl App {
         Ok(usages.remove(&id).unwrap_or_default())
     }
 
-    /// The same of many credentials that [`App::credentials`] gave, each its 30 days.
+    /// The same for many credentials from [`App::credentials`].
     pub fn usages(
         &self,
         caller: &Caller,
@@ -167,7 +167,7 @@ impl App {
         self.usages_until(&ids, caller.now)
     }
 
-    /// What a credential made and that still lives, what that made, and so on.
+    /// The unexpired credentials that a credential created, those that these created, and so on.
     pub fn created_by(
         &self,
         caller: &Caller,
@@ -180,7 +180,7 @@ impl App {
         Ok(made.map(|record| self.with_pending(record)).collect())
     }
 
-    /// The SSH keys that a credential made, or what it made: their ids and names.
+    /// Ids and names of the SSH keys that a credential added, directly or through one derived from it.
     pub fn ssh_keys_made_by(
         &self,
         caller: &Caller,
@@ -195,7 +195,7 @@ impl App {
         }
     }
 
-    /// What a credential may do now, and why it would be refused now from any address; `None` when it is good.
+    /// A credential's present permissions, and the reason why it is invalid from every address; `None` if it is valid.
     pub fn power_of(
         &self,
         caller: &Caller,
@@ -210,8 +210,8 @@ impl App {
         Ok((credential.power(), refusal))
     }
 
-    /// The credentials that made others, by their ids: those that are still known, and the caller's own or of the owner
-    /// whose credentials the caller may read.
+    /// The creators of credentials, by id. Only those that still exist and that the caller may read: the caller's own,
+    /// or those of the owner whose credentials are listed.
     pub fn makers(
         &self,
         caller: &Caller,
@@ -228,7 +228,8 @@ impl App {
         Ok(found)
     }
 
-    /// Ends a credential at the next request, and what it made if `with_made`; how many were ended.
+    /// Revokes a credential from the next request on; with `with_made` also those derived from it. Returns how many
+    /// were revoked.
     pub fn end(
         &self,
         caller: &Caller,
@@ -283,7 +284,7 @@ impl App {
         })
     }
 
-    /// Ends all sessions of the caller but the one that is `kept`; how many.
+    /// Revokes all sessions of the caller except `kept`. Returns how many.
     pub fn end_sessions(&self, caller: &Caller, kept: Option<Id>) -> Result<usize, Error> {
         let user = caller.user()?.id;
         let name = caller.user()?.username.to_string();
@@ -301,7 +302,7 @@ impl App {
     }
 }
 
-/// Whether what a credential made is ended with it.
+/// Whether revoking a credential also revokes those derived from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WithMade {
     Yes,

@@ -1,4 +1,5 @@
-//! Signing in on a device without a browser (RFC 8628): the device asks, a person answers at the console, the device fetches a token.
+//! Login on a device without a browser (RFC 8628): the device sends a request, a person approves it in the console, the
+//! device fetches a token.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,27 +19,27 @@ use crate::model::text::sanitize;
 use crate::model::time::{Lifetime, Time, WantedEnd};
 use crate::store::{NewDeviceLogin, NewRow, Select};
 
-/// What a device waits between two questions at first, and what is added each time it did not (RFC 8628, 3.5).
+/// The first polling interval of a device, and its increase after each early poll (RFC 8628, 3.5).
 pub const INTERVAL: Duration = Duration::from_secs(5);
-/// Sign-ins that one address may begin in a minute.
+/// Logins that one address may begin in a minute.
 const BEGUN_PER_ADDRESS: u32 = 30;
-/// Codes that one person may type wrongly in a minute.
+/// Wrong codes that one person may type in a minute.
 const TRIES_PER_USER: u32 = 10;
-/// Devices whose pace is kept in mind at once.
+/// Limit of devices whose polls are tracked.
 const PACES_MAX: usize = 20_000;
 
-/// What a device asks for.
+/// The request of a device.
 #[derive(Debug, Clone)]
 pub struct WantedLogin {
-    /// What it calls itself.
+    /// The reported name of the computer.
     pub computer: String,
     pub program: String,
-    /// What the token is to carry at most; `None`: all that the person has.
+    /// The most permissions of the token; `None`: all permissions of the user.
     pub permissions: Option<Permissions>,
     pub lifetime: Option<Lifetime>,
 }
 
-/// A sign-in that was begun.
+/// A login that was begun.
 pub struct BegunLogin {
     /// For the device alone.
     pub device_code: Secret,
@@ -48,19 +49,19 @@ pub struct BegunLogin {
     pub interval: Duration,
 }
 
-/// What a device that asks again is told (RFC 8628, 3.5).
+/// The answer to a poll (RFC 8628, 3.5).
 pub enum Polled {
     Pending,
-    /// Pending, and asked too soon: from now on wait this long.
+    /// Pending, and polled too soon: from now on wait this long.
     SlowDown(Duration),
     Refused,
     Expired,
-    /// There is no such sign-in, or its token was fetched already.
+    /// An unknown login, or its token was fetched already.
     Unknown,
     Token(Box<Issued>),
 }
 
-/// When devices asked last, and how long each has to wait. Kept in memory: a restart forgets it, and nothing is lost.
+/// The last poll of each device and its interval. Kept in memory only: losing it does no harm.
 #[derive(Default)]
 pub struct PollLimiter(HashMap<Id, Pace>);
 
@@ -71,7 +72,7 @@ struct Pace {
 }
 
 impl PollLimiter {
-    /// Notes that a device asks; how long it has to wait from now on, when this was too soon.
+    /// Records a poll. Returns the new interval if it was too soon.
     fn ask(&mut self, login: &DeviceLogin, now: Time) -> Option<Duration> {
         if self.0.len() >= PACES_MAX {
             self.0.retain(|_, pace| pace.expires_at > now);
@@ -105,10 +106,10 @@ impl PollLimiter {
 }
 
 impl App {
-    /// Begins a sign-in on a device. Nobody has proved anything yet: it is no act and leaves no event.
+    /// Begins a login on a device. It is unauthenticated, so it is not audited.
     ///
     /// # Errors
-    /// [`Error::TooMany`] when its address began many; [`Error::Unavailable`] when too many are under way.
+    /// [`Error::TooMany`] when its address began many; [`Error::Unavailable`] when too many are pending.
     pub fn begin_device_login(
         &self,
         wanted: WantedLogin,
@@ -136,7 +137,7 @@ impl App {
         })
     }
 
-    /// A device asks whether the person answered. Writes only when there is a token to be had, which one asker alone gets.
+    /// Answers a poll of a device. Writes only if a token is ready; only one poll gets it.
     pub fn poll_device_login(
         &self,
         presented: Presented,
@@ -158,7 +159,7 @@ impl App {
                 Ok(slower.map_or(Polled::Pending, Polled::SlowDown))
             }
             Some(DeviceAnswer::Refused) => Ok(Polled::Refused),
-            // Looked at before the writer is asked, so that asking again and again costs it nothing; and again within the act.
+            // Checked here first, so that repeated polls cost the writer nothing; and again within the act.
             Some(DeviceAnswer::Approved(session)) => {
                 match approver(&self.read, &login, session, now)? {
                     None => Ok(Polled::Refused),
@@ -225,7 +226,7 @@ impl App {
                 let record = self.read.record(id)?.ok_or(Error::NotFound("token"))?;
                 Ok(Polled::Token(Box::new(Issued { record, secret })))
             }
-            // Somebody else with the same code was first.
+            // Another poll with the same code was first.
             Err(Error::Unauthenticated { .. }) => Ok(Polled::Unknown),
             Err(
                 Error::Conflict(_)
@@ -238,10 +239,11 @@ impl App {
         }
     }
 
-    /// The sign-in behind a code that a person typed, for the page that asks them.
+    /// The login with this typed code, for the confirmation page.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when there is none that still waits; [`Error::TooMany`]; [`Error::NotAllowed`] for who has no session.
+    /// [`Error::NotFound`] when no pending login has this code; [`Error::TooMany`]; [`Error::NotAllowed`] without a
+    /// session.
     pub fn device_login(&self, caller: &Caller, typed: &str) -> Result<DeviceLogin, Error> {
         const NOT_FOUND: Error = Error::NotFound("code, or it is over: start again on the device");
         let user = caller.user()?.id;
@@ -263,10 +265,11 @@ impl App {
         Ok(login)
     }
 
-    /// A person lets the device in as themselves. The token that it fetches never outlives their session.
+    /// Approves a login on a device. Its token never outlives the person's session.
     ///
     /// # Errors
-    /// As [`App::device_login`]; [`Error::PasswordNeeded`]; [`Error::AgainstPolicy`]; [`Error::Conflict`] when it was answered meanwhile.
+    /// As [`App::device_login`]; [`Error::PasswordNeeded`]; [`Error::AgainstPolicy`]; [`Error::Conflict`] when it was
+    /// answered meanwhile.
     pub fn approve_device_login(
         &self,
         caller: &Caller,
@@ -279,7 +282,7 @@ impl App {
         let (user, session) = (caller.user()?.id, caller.credential()?.clone());
         let answered = login.clone();
         self.store().write(permit, move |write| {
-            // What the policy forbids is said to the person now, and not to the device later.
+            // Reports a conflict with the policy to the person now, not to the device later.
             token_end(&write.policy()?, wanted, &session, write.now)?;
             let lifetime = match wanted {
                 WantedEnd::In(lifetime) => Some(lifetime),
@@ -299,7 +302,7 @@ impl App {
         Ok(answered)
     }
 
-    /// A person says that this was not them.
+    /// Denies a login on a device.
     ///
     /// # Errors
     /// As [`App::device_login`]; [`Error::Conflict`] when it was answered meanwhile.
@@ -325,7 +328,7 @@ impl App {
     }
 }
 
-/// The session that a sign-in was approved with, while it is good and still its person's.
+/// The session that approved a login, if it is still valid and belongs to the same person.
 fn approver(
     select: &Select,
     login: &DeviceLogin,
@@ -385,7 +388,7 @@ mod tests {
         let one_more = login(later);
         assert_eq!(paces.ask(&one_more, NOW), Some(INTERVAL));
         assert_eq!(paces.0.len(), PACES_MAX);
-        // Those that are over make room.
+        // Expired ones make room.
         assert_eq!(paces.ask(&one_more, later), None);
         assert_eq!(paces.0.len(), 1);
     }

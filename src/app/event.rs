@@ -13,31 +13,31 @@ use crate::model::secret::Id;
 use crate::model::user::{User, UserId, Username};
 use crate::store::{EventFilter, Page};
 
-/// Downloads under way at once: each holds one of few threads for as long as its reader is slow, and a connection.
+/// Downloads at once: a slow client occupies one of few threads, and a connection.
 const DOWNLOADS_MAX: usize = 8;
 
-/// Who is downloading the log just now.
+/// Users who are downloading the log.
 pub type Downloads = HashSet<UserId>;
 
-/// One person's turn to download the log, with a connection of its own; over when it is dropped.
+/// A running download of the log, with its own connection. Ends on drop.
 pub struct Download {
     caller: Caller,
     app: App,
-    /// Of whose events; `None`: the caller's own.
+    /// The requested events.
     scope: DownloadScope,
     filter: EventFilter,
     _turn: Turn,
 }
 
-/// Scope events are downloaded.
+/// The events of a download.
 pub enum DownloadScope {
-    /// The caller's.
+    /// The caller's own.
     Own,
-    /// Everybody's, or one user's.
+    /// Those of all users, or of one.
     All(Option<Username>),
 }
 
-/// A place among the downloads under way.
+/// A slot for a download.
 struct Turn {
     user: UserId,
     all: Arc<Mutex<Downloads>>,
@@ -50,7 +50,7 @@ impl Drop for Turn {
 }
 
 impl Download {
-    /// The next part, newest first. The right to it is looked at again for each: who is signed out meanwhile gets no more.
+    /// The next page, newest first. Checks the permission again for each, so that a revoked credential gets no more.
     pub fn part(&self, after: Option<i64>, limit: usize) -> Result<Page<Event>, Error> {
         let now = self.app.now();
         let Identity::Credential(presented, slot) = &self.caller.identity else {
@@ -91,7 +91,7 @@ fn lock(downloads: &Mutex<Downloads>) -> std::sync::MutexGuard<'_, Downloads> {
 }
 
 impl App {
-    /// The caller's turn to download the log: one at a time for each person, and a few for all.
+    /// Starts a download of the log: one at a time per user, and a few in total.
     pub fn begin_download(
         &self,
         caller: &Caller,
@@ -115,7 +115,7 @@ impl App {
         })
     }
 
-    /// The caller's own events: by them, and on what is theirs.
+    /// The caller's own events: acts by them, and on their account and credentials.
     pub fn own_events(
         &self,
         caller: &Caller,
@@ -134,7 +134,7 @@ impl App {
         )
     }
 
-    /// The last events about one credential of whom `whose` says.
+    /// The latest events about one credential in `whose`.
     pub fn events_on(
         &self,
         caller: &Caller,
@@ -157,7 +157,7 @@ impl App {
             .items)
     }
 
-    /// Everybody's events, or one user's.
+    /// The events of all users, or of one.
     pub fn all_events(
         &self,
         caller: &Caller,

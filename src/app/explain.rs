@@ -1,4 +1,4 @@
-//! "Why was it refused?": the chain of checks that a credential goes through, link by link.
+//! "Why was it rejected?": the checks of a credential, one by one.
 
 use std::net::IpAddr;
 
@@ -10,17 +10,17 @@ use crate::model::permission::Permission;
 use crate::model::secret::Id;
 use crate::model::time::Time;
 
-/// What is asked besides.
+/// Circumstances of the rejected request.
 #[derive(Debug, Clone, Default)]
 pub struct Circumstances {
-    /// Where it was used.
+    /// The client address.
     pub address: Option<IpAddr>,
-    /// What was demanded.
+    /// The required permission.
     pub permission: Option<Permission>,
 }
 
 impl Circumstances {
-    /// Reads what somebody typed.
+    /// Parses typed values.
     pub fn parse(address: Option<&str>, permission: Option<&str>) -> Result<Self, Vec<FieldError>> {
         let mut faults = Vec::new();
         let address = address.map(str::parse::<IpAddr>).and_then(|parsed| {
@@ -42,17 +42,17 @@ impl Circumstances {
     }
 }
 
-/// One link of the chain.
+/// One check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     pub name: &'static str,
-    /// `None`: can't be told, because it was not said where or for what.
+    /// `None`: unknown, because it depends on a missing address or permission.
     pub holds: Option<bool>,
     /// One sentence.
     pub sentence: String,
 }
 
-/// All links, in the order in which verification goes through them.
+/// All checks, in the order of verification.
 #[derive(Debug, Clone)]
 pub struct Explanation {
     pub record: Record,
@@ -60,14 +60,14 @@ pub struct Explanation {
 }
 
 impl Explanation {
-    /// The first link that fails.
+    /// The first failed check.
     pub fn failed(&self) -> Option<&Check> {
         self.checks.iter().find(|check| check.holds == Some(false))
     }
 }
 
 impl App {
-    /// Why a credential is refused, or would be. Also of what was deleted, as long as its row is kept.
+    /// Explains why a credential is rejected. Works for deleted ones as long as their rows are kept.
     pub fn explain(
         &self,
         caller: &Caller,

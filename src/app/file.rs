@@ -1,4 +1,4 @@
-//! What the file's owner does with the file as a whole: copies, putting one back, examining.
+//! Operations on the complete database: backup, restore, examination.
 
 use std::io::Write;
 use std::path::Path;
@@ -14,11 +14,11 @@ use crate::store;
 
 pub use crate::store::{Condition, Copied, Existing, Finding, OpenError, Restored, Survivor};
 
-/// Longest name of a backup that is kept, in characters.
+/// Longest stored name of a backup, in characters.
 const BACKUP_NAME_CHARACTERS_MAX: usize = 128;
 
 impl AppState {
-    /// Copies the file at `path` to a new file `to`, at one moment. A server may go on with it meanwhile.
+    /// Copies the database at `path`, in one consistent state, to a new file `to`. A server may use it meanwhile.
     pub fn back_up(path: &Path, to: &Path, clock: &Clock) -> Result<Copied, OpenError> {
         store::copy(path, to, clock.now())
     }
@@ -32,7 +32,7 @@ impl AppState {
         store::copy_to(path, out, clock.now())
     }
 
-    /// Puts a backup at `path`, with every session, token and code ended.
+    /// Restores a backup to `path` and revokes its sessions, tokens and codes.
     pub fn restore(
         backup: &Path,
         path: &Path,
@@ -43,22 +43,22 @@ impl AppState {
         store::restore(backup, path, existing, &permit)
     }
 
-    /// What is wrong with the file at `path`, and what to do about it.
+    /// The findings about the database at `path`, with remedies.
     pub fn examine(path: &Path, clock: &Clock) -> Vec<Finding> {
         store::examine(path, clock.now())
     }
 
-    /// Whether the file at `path` can be brought to the present schema, tried on a copy; from which version to which.
+    /// Migrates a copy of the database at `path` to the present schema as a trial. Returns both versions.
     pub fn rehearse_migration(path: &Path) -> Result<(u32, u32), OpenError> {
         store::rehearse(path)
     }
 }
 
 impl App {
-    /// Records that a backup was made, with its name and size.
+    /// Records a finished backup with its name and size.
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] for everybody but the operator; [`Error::Unavailable`] when nothing could be written.
+    /// [`Error::NotAllowed`] for every caller but the operator; [`Error::Unavailable`] when nothing could be written.
     pub fn record_backup(&self, caller: &Caller, name: &str, bytes: u64) -> Result<(), Error> {
         if !caller.is_operator() {
             return Err(Error::NotAllowed(

@@ -53,14 +53,15 @@ impl App {
     /// Deletes a group.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] while a host is limited to it; [`Error::Forbidden`] without `hosts:write`
-    /// when the group opens hosts.
+    /// [`Error::NotFound`]; [`Error::Conflict`] while a host is limited to it; [`Error::Forbidden`] without
+    /// `hosts:write`
+    /// when hosts admit the group.
     pub fn delete_group(&self, caller: &Caller, name: String) -> Result<(), Error> {
         self.store().write(
             caller.permit_with_password(BuiltinPermission::UsersWrite, Action::GroupDelete)?,
             move |write| {
                 let group = write.group(&name)?.ok_or(Error::NotFound("group"))?;
-                // Without the shared login, the user with its name may log in with it again.
+                // Without the shared login, the user of that name may log in with it again.
                 if write.group_opens_hosts(&group, write.now)? {
                     write.require_hosts_write()?;
                 }
@@ -72,7 +73,7 @@ impl App {
         )
     }
 
-    /// Puts a user into a group.
+    /// Adds a user to a group.
     pub fn add_group_member(
         &self,
         caller: &Caller,
@@ -82,7 +83,7 @@ impl App {
         self.change_member(caller, Action::GroupAddMember, group, username)
     }
 
-    /// Takes a user out of a group.
+    /// Removes a user from a group.
     pub fn remove_group_member(
         &self,
         caller: &Caller,

@@ -1,4 +1,4 @@
-//! Hosts: what admins do with them, how they are enrolled, and what they ask for.
+//! Hosts: administration, enrollment, and the requests of hosts themselves.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,19 +23,19 @@ use crate::model::user::Username;
 use crate::store::{HostContact, NewRow, Page, Wanted, Write};
 
 const NOT_FOUND: Error = Error::NotFound("host");
-/// How long the secret before a rotation is valid at the longest.
+/// The longest grace period for the secret before a rotation.
 const ROTATION_GRACE: Duration = Duration::from_secs(86_400);
-/// What is known of what each host was last told: so that asking again costs nothing while nothing changed.
+/// The last answer to each host, so that a repeated request costs nothing while nothing changes.
 pub(super) type Copies = Arc<Mutex<HashMap<HostId, Copy>>>;
 
-/// What a host was told of everybody's keys.
+/// The keys last sent to a host.
 #[derive(Debug, Clone)]
 pub struct Copy {
     tag: String,
     as_of: AsOf,
 }
 
-/// When an answer about everybody's keys was true, and until when it will be if nothing happens.
+/// The time of an answer with all keys, and the time until which it stays correct without changes.
 #[derive(Debug, Clone)]
 pub struct AsOf {
     event: i64,
@@ -43,13 +43,13 @@ pub struct AsOf {
     until: Option<Time>,
 }
 
-/// Keys that open logins on a host.
+/// Keys for logins on a host.
 pub struct HostKeys {
     pub keys: Vec<LoginKey>,
     pub as_of: AsOf,
 }
 
-/// The host behind a host credential.
+/// The host of a host credential.
 fn host_of(caller: &Caller) -> Result<&Host, Error> {
     match &caller.credential()?.owner {
         Owner::Host(host) => Ok(host),
@@ -78,11 +78,11 @@ impl App {
         self.read.host(id)?.ok_or(NOT_FOUND)
     }
 
-    /// Changes a host. Who may log in there is another question from the next login on.
+    /// Changes a host. The next login there follows the new rules.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] for a name in use, a shared login that is a user's own, or when somebody
-    /// else changed it meanwhile; [`Error::Invalid`] for a group that is none.
+    /// [`Error::NotFound`]; [`Error::Conflict`] for a name in use, a shared login that is a username, or a concurrent
+    /// change; [`Error::Invalid`] for an unknown group.
     pub fn edit_host(
         &self,
         caller: &Caller,
@@ -143,7 +143,7 @@ impl App {
         })
     }
 
-    /// Deletes a host: its credential is refused from the very next request on.
+    /// Deletes a host. Its credential is invalid from the next request on.
     pub fn delete_host(&self, caller: &Caller, id: Id) -> Result<(), Error> {
         let permit =
             caller.permit_with_password(BuiltinPermission::HostsWrite, Action::HostDelete)?;
@@ -159,13 +159,13 @@ impl App {
         })
     }
 
-    /// Enrollment codes that are still good, newest first.
+    /// Valid enrollment codes, newest first.
     pub fn enrollment_codes(&self, caller: &Caller) -> Result<Vec<EnrollmentCode>, Error> {
         caller.demand(BuiltinPermission::HostsRead)?;
         self.read.enrollment_codes(caller.now)
     }
 
-    /// Makes an enrollment code.
+    /// Creates an enrollment code.
     pub fn add_enrollment_code(
         &self,
         caller: &Caller,
@@ -210,7 +210,7 @@ impl App {
         Ok((secret, made))
     }
 
-    /// Deletes an enrollment code: it opens nothing any more.
+    /// Deletes an enrollment code.
     pub fn delete_enrollment_code(&self, caller: &Caller, id: Id) -> Result<(), Error> {
         let permit = caller
             .permit_with_password(BuiltinPermission::HostsWrite, Action::EnrollmentCodeDelete)?;
@@ -226,12 +226,12 @@ impl App {
     }
 }
 
-/// When something that holds now began; `None` when it does not hold.
+/// The start of a state that holds now; `None` if it does not hold.
 fn since(holds: bool, before: Option<Time>, now: Time) -> Option<Time> {
     holds.then(|| before.unwrap_or(now))
 }
 
-/// A shared login that is also a user's own name would take it from them. What is shared already may stay.
+/// Rejects a shared login that is also a username: it would take the login from that user. Existing ones may stay.
 fn require_nobodys_own(
     write: &Write<'_>,
     before: &[SharedLogin],
@@ -251,17 +251,17 @@ fn require_nobodys_own(
 
 /// For hosts.
 impl App {
-    /// Whether a code enrolls a host now, without spending it.
+    /// Requires a valid enrollment code, without spending it.
     pub fn require_enrollment_code(&self, presented: &Presented, now: Time) -> Result<(), Error> {
         self.read
             .code(presented, Purpose::Enrollment, now)
             .map(|_| ())
     }
 
-    /// Enrolls a host by a code, which is spent only if that succeeds.
+    /// Enrolls a host with a code, which is spent only on success.
     ///
     /// # Errors
-    /// [`Error::Unauthenticated`] when the code is not good; [`Error::Conflict`] for a name in use.
+    /// [`Error::Unauthenticated`] when the code is invalid; [`Error::Conflict`] for a name in use.
     pub fn enroll_host(
         &self,
         presented: Presented,
@@ -309,7 +309,7 @@ impl App {
         Ok(Issued { record, secret })
     }
 
-    /// What a host was last told of everybody's keys, if that is still so.
+    /// The tag of the last answer to a host, if its keys are still the same.
     pub fn copy_tag(&self, caller: &Caller) -> Result<Option<String>, Error> {
         let host = host_of(caller)?;
         let Some(copy) = lock(&self.shared.copies).get(&host.id).cloned() else {
@@ -321,7 +321,7 @@ impl App {
         Ok(holds.then_some(copy.tag))
     }
 
-    /// Remembers what a host is told.
+    /// Stores the tag of an answer.
     pub fn remember_copy(&self, caller: &Caller, tag: &str, as_of: AsOf) -> Result<(), Error> {
         let tag = tag.to_owned();
         let host = host_of(caller)?.id;
@@ -329,10 +329,10 @@ impl App {
         Ok(())
     }
 
-    /// The keys that open logins on the caller's own machine now.
+    /// The keys for logins on the calling host.
     pub fn host_keys(&self, caller: &Caller, wanted: &Wanted) -> Result<HostKeys, Error> {
         let host = host_of(caller)?;
-        // Before the keys: what changes between the two is asked for again.
+        // Read before the keys: a change in between causes another request.
         let event = self.read.last_event_number()?;
         let mut keys = self.read.host_keys(host.id, wanted)?;
         for found in &mut keys {
@@ -357,7 +357,7 @@ impl App {
         })
     }
 
-    /// Notes that a host is in touch; `copied`: that it has everybody's keys as they are now; `clock`: what its clock says.
+    /// Records a request of a host; `copied`: its cache has the present keys of all users; `clock`: the reported time.
     pub fn note_contact(
         &self,
         caller: &Caller,
@@ -375,8 +375,8 @@ impl App {
         Ok(())
     }
 
-    /// Gives the calling host a new secret. The present one stays valid for [`ROTATION_GRACE`], or until the host fetched
-    /// everybody's keys with the new one ([`App::finish_rotation`]).
+    /// Sets a new secret of the calling host. The present one stays valid for [`ROTATION_GRACE`], or until the host
+    /// fetched all keys with the new one ([`App::finish_rotation`]).
     pub fn rotate_host(&self, caller: &Caller) -> Result<Issued, Error> {
         let host = host_of(caller)?.clone();
         let permit = Permit::by_host(caller, Action::HostRotate)?;
@@ -394,7 +394,7 @@ impl App {
         Ok(Issued { record, secret })
     }
 
-    /// Revokes the secret before a rotation, once the host uses the new one.
+    /// Revokes the previous secret once the host uses the new one.
     pub fn finish_rotation(&self, caller: &Caller) -> Result<(), Error> {
         let host = host_of(caller)?.clone();
         if caller.slot()? == SecretSlot::Previous || caller.credential()?.previous.is_none() {
@@ -411,12 +411,12 @@ impl App {
         })
     }
 
-    /// The host that calls.
+    /// The calling host.
     pub fn calling_host<'a>(&self, caller: &'a Caller) -> Result<&'a Host, Error> {
         host_of(caller)
     }
 
-    /// Takes a host's word for logins that its sshd accepted: an event each.
+    /// Records logins that the host's sshd accepted: one event each.
     pub fn report_logins(&self, caller: &Caller, logins: Vec<AcceptedLogin>) -> Result<(), Error> {
         let host = host_of(caller)?.clone();
         let permit = Permit::by_host(caller, Action::HostLogin)?;
@@ -445,7 +445,7 @@ fn report_login(
     host: &Host,
     mut login: AcceptedLogin,
 ) -> Result<AuditDetails, Error> {
-    // A host's clock may be ahead; nothing was used in the future.
+    // A host's clock may be ahead; no use lies in the future.
     login.at = login.at.min(write.now);
     let found = match Username::parse(&login.login) {
         Ok(name) => write.host_keys(
@@ -463,7 +463,7 @@ fn report_login(
     }
     let target = match found.as_slice() {
         [one] => Target::new("ssh-key", one.key.id, &one.key.name, Some(one.key.owner)),
-        // A key of nobody's, or of several who share the login.
+        // An unknown key, or that of one of several users of the login.
         _ => Target::new("login", &login.login, &login.fingerprint, None),
     };
     let address = login.address.map_or_else(String::new, |at| at.to_string());
@@ -476,6 +476,6 @@ fn report_login(
 }
 
 fn lock(copies: &Mutex<HashMap<HostId, Copy>>) -> std::sync::MutexGuard<'_, HashMap<HostId, Copy>> {
-    // Every change leaves the map whole.
+    // Every change leaves the map complete.
     copies.lock().unwrap_or_else(PoisonError::into_inner)
 }

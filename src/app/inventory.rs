@@ -1,4 +1,4 @@
-//! The inventory: what everybody has, part by part.
+//! The inventory of all owners, page by page.
 
 use super::App;
 use crate::model::caller::Caller;
@@ -10,24 +10,24 @@ use crate::model::policy::Policy;
 use crate::model::secret::Id;
 use crate::store::Listed;
 
-/// A thing of the inventory and its owner's name.
+/// An item of the inventory, with its owner's name.
 #[derive(Debug, Clone)]
 pub struct Owned {
     pub item: Item,
-    /// Empty when they are gone.
+    /// Empty if the owner was deleted.
     pub owner: String,
 }
 
-/// A part of the inventory.
+/// A page of the inventory.
 #[derive(Debug, Clone)]
 pub struct Inventory {
     pub items: Vec<Owned>,
-    /// Where the next part begins; `None` at the end.
+    /// The start of the next page; `None` at the end.
     pub next: Option<Place>,
 }
 
 impl App {
-    /// The part of the inventory behind `after`, newest first.
+    /// The page of the inventory behind `after`, newest first.
     pub fn inventory_after(
         &self,
         caller: &Caller,
@@ -47,8 +47,8 @@ impl App {
         Ok(Inventory { items, next })
     }
 
-    /// Page `number` of the inventory, from 1, of `rows` each; the last one when there are fewer. How many things and
-    /// how many pages there are.
+    /// Page `number` of the inventory, from 1, with `rows` each; the last one if there are fewer. Also the numbers of
+    /// items and pages.
     pub fn inventory_page(
         &self,
         caller: &Caller,
@@ -68,7 +68,7 @@ impl App {
         Ok((self.owned(caller, &policy, &listed, show)?, total))
     }
 
-    /// The very things of the inventory that `ids` name, in their order; those that are gone are left out.
+    /// The items with these `ids`, in this order; deleted ones are left out.
     pub fn inventory_of(&self, caller: &Caller, ids: &[Id]) -> Result<Vec<Owned>, Error> {
         caller.demand(BuiltinPermission::UsersRead)?;
         let policy = self.read.policy()?;
@@ -100,7 +100,7 @@ impl App {
             };
             Some(Item::SshKey(Box::new(key), weakness))
         };
-        // A use that is not in the file yet may have taken one of them out of what is asked for.
+        // A use that is not stored yet may exclude an item.
         let items: Vec<Item> = listed
             .iter()
             .filter_map(item)

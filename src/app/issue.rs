@@ -1,4 +1,4 @@
-//! Making, changing and rotating API keys and tokens: nothing may come of it that does more than who asks.
+//! Creating, changing and rotating API keys and tokens. The result never has more power than the caller.
 
 use std::sync::Arc;
 
@@ -19,17 +19,17 @@ use crate::model::text::sanitize;
 use crate::model::time::{Lifetime, Time, WantedEnd};
 use crate::model::user::Disabled;
 use crate::store::{NewRow, Power, Write};
-/// A credential and its secret, which can be looked at once.
+/// A credential with its secret, which can be revealed once.
 pub struct Issued {
     pub record: Record,
     pub secret: Secret,
 }
 
-/// What the owner's credentials may carry, as it is inside the transaction.
+/// The limits for the owner's credentials inside the transaction.
 struct Bounds {
-    /// The most, when that is less than what the caller may do.
+    /// The maximum, if it is less than the caller's permissions.
     limit: Option<Permissions>,
-    /// What they may carry though the caller may not: what the service itself defines.
+    /// Permissions allowed beyond the caller's: those that the service itself defines.
     defined: Permissions,
 }
 
@@ -50,7 +50,7 @@ impl Bounds {
         }
     }
 
-    /// What a new credential carries when nothing is said: all that the caller may give.
+    /// The default permissions of a new credential: everything that the caller may give.
     fn all_of(&self, power: &Power) -> Permissions {
         let mut all = match (power, &self.limit) {
             (Power::Credential(_, power), None) => return power.clone(),
@@ -61,7 +61,7 @@ impl Bounds {
         all
     }
 
-    /// Permissions for a new or changed credential: they exist, lie within the limit, and within what the caller may do.
+    /// Requires that permissions exist and lie within the limit and the caller's power.
     fn demand(&self, write: &Write<'_>, permissions: &Permissions) -> Result<(), Error> {
         write.require_defined(permissions, "permissions")?;
         let limit = self.limit.as_ref();
@@ -74,7 +74,7 @@ impl Bounds {
         write.require_within(&permissions.without(&self.defined))
     }
 
-    /// A credential may be changed or rotated only by one that may do as much.
+    /// Only a caller with at least the power of a credential may change or rotate it.
     fn require_within_caller(&self, write: &Write<'_>, record: &Record) -> Result<(), Error> {
         write.require_within(&record.permissions.without(&self.defined))?;
         match &write.power {
@@ -87,10 +87,11 @@ impl Bounds {
 }
 
 impl App {
-    /// Makes an API key or a token.
+    /// Creates an API key or a token.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] when it would do more than the caller, [`Error::AgainstPolicy`], [`Error::Conflict`] for a name in use.
+    /// [`Error::Forbidden`] when it would have more power than the caller, [`Error::AgainstPolicy`],
+    /// [`Error::Conflict`] for a name in use.
     pub fn issue(
         &self,
         caller: &Caller,
@@ -133,7 +134,7 @@ impl App {
             let expires_at = match (wanted.kind, creator) {
                 (Kind::Token, Some(creator)) => {
                     let end = token_end(&policy, wanted.end, creator, write.now)?;
-                    // What the secret before a rotation makes ends with that secret, not with the key.
+                    // Tokens created with the previous secret expire with that secret, not with the key.
                     let previous = creator.previous.filter(|_| is_previous(&presented));
                     let previous = previous.map(|previous| previous.grace.earliest_end(write.now));
                     match (end, previous) {
@@ -186,7 +187,8 @@ impl App {
     /// Changes an API key.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] when it may or would do more than the caller; [`Error::AgainstPolicy`]; [`Error::Conflict`].
+    /// [`Error::Forbidden`] when it has or would get more power than the caller; [`Error::AgainstPolicy`];
+    /// [`Error::Conflict`].
     pub fn edit(
         &self,
         caller: &Caller,
@@ -209,7 +211,7 @@ impl App {
         }
         let owner = scope.owner;
         self.store().write(permit, move |write| {
-            // What is wrong whatever the key is comes before whether there is one.
+            // Faults of the request itself are reported before a missing key.
             let bounds = Bounds::of(write, owner)?;
             if let Some(permissions) = &change.permissions {
                 bounds.demand(write, permissions)?;
@@ -281,8 +283,8 @@ impl App {
         find(self.record(id)?, owner, Kind::ApiKey)
     }
 
-    /// Whether a change would let a key manage credentials that could not before, or let one that can be used for longer,
-    /// from elsewhere, or at all.
+    /// Returns whether a change lets a key manage credentials, or lets one that can do so be used longer, from other
+    /// addresses, or again.
     fn widens_access(&self, id: Id, change: &CredentialChange) -> Result<bool, Error> {
         let Some(before) = self.read.record(id)? else {
             return Ok(false);
@@ -304,10 +306,11 @@ impl App {
         Ok(opens && permissions.manage_credentials())
     }
 
-    /// Gives an API key a new secret.
+    /// Sets a new secret of an API key.
     ///
     /// # Errors
-    /// [`Error::Conflict`] when it has expired; [`Error::Forbidden`] when it may do more than the caller; [`Error::AgainstPolicy`].
+    /// [`Error::Conflict`] when it has expired; [`Error::Forbidden`] when it has more power than the caller;
+    /// [`Error::AgainstPolicy`].
     pub fn rotate(
         &self,
         caller: &Caller,
@@ -386,8 +389,8 @@ const fn is_previous(identity: &Identity) -> bool {
     matches!(identity, Identity::Credential(_, SecretSlot::Previous))
 }
 
-/// A key is not changed or rotated by the secret that it had before: whoever still holds that one would prolong it, or
-/// throw out who holds the new one.
+/// Rejects changes and rotations by the previous secret of a key: a thief could prolong it, or lock out the holder of
+/// the new one.
 fn require_present_secret(caller: &Caller, id: Id) -> Result<(), Error> {
     if is_previous(&caller.identity) && caller.credential_id() == Some(id) {
         return Err(Error::NotAllowed(
@@ -397,7 +400,7 @@ fn require_present_secret(caller: &Caller, id: Id) -> Result<(), Error> {
     Ok(())
 }
 
-/// AllowedAddresses for a new or changed credential: those of the caller when nothing was said.
+/// Allowed addresses of a new or changed credential; by default those of the caller.
 pub(super) fn within_maker(
     wanted: Option<AllowedAddresses>,
     creator: &Credential,
@@ -409,7 +412,7 @@ pub(super) fn within_maker(
     Ok(allowed_addresses)
 }
 
-/// What a token is called that was given no name: after the program that asked for it.
+/// The default name of a token: the program that requested it.
 fn name_after(origin: &Origin) -> String {
     let program = sanitize(origin.program.as_deref().unwrap_or_default(), 64);
     match program.trim() {
@@ -418,7 +421,7 @@ fn name_after(origin: &Origin) -> String {
     }
 }
 
-/// The end of a new token: whole hours within policy, and never after what made it.
+/// The expiration of a new token: full hours within the policy, and never after its creator's.
 pub(super) fn token_end(
     policy: &Policy,
     wanted: WantedEnd,
@@ -499,7 +502,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is asked for and whatever the policy: within a day, within the policy, and within its creator's life.
+        /// For every request and policy: within a day, within the policy, and within its creator's lifetime.
         #[test]
         fn a_token_never_outlives_what_made_it(
             default in 1..=24_u64,

@@ -1,4 +1,4 @@
-//! Figures for those who watch over the installation; no names of people in them.
+//! Metrics of the installation, without names of people.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use crate::model::error::Error;
 use crate::model::time::Time;
 use crate::store::{FileFacts, KindCount};
 
-/// What this process has counted since it began.
+/// Counters of this process since its start.
 #[derive(Default)]
 pub struct Counters {
     pub verified: AtomicU64,
@@ -25,7 +25,7 @@ impl Counters {
     }
 }
 
-/// The figures of one moment.
+/// The metrics of one moment.
 pub struct Figures {
     pub verified: u64,
     pub refused: u64,
@@ -51,7 +51,7 @@ impl App {
         self.store().note_untrusted_forwarder(peer);
     }
 
-    /// The figures of now. Whether they may be seen is the door's to find out.
+    /// The present metrics. The endpoint checks who may see them.
     pub fn figures(&self, now: Time) -> Result<Figures, Error> {
         let counters = &self.shared.counters;
         let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! The verbs: one function per thing that can be asked. The only user of the store.
+//! Use cases: one function per request. The only user of the store.
 
 mod account;
 mod account_notice;
@@ -60,10 +60,10 @@ use crate::store::{LockRole, NewCode, Read, Store, Waits};
 
 pub use crate::store::{CredentialFilter, EventFilter, LoginKeys, Page, Verdict, Wanted};
 
-/// How long a server waits at its start for a command that has the database open.
+/// How long a starting server waits for a command that has the database open.
 const SERVER_LOCK_WAIT: Duration = Duration::from_secs(30);
 
-/// What all desks of one process share: the file and the clock.
+/// State shared by all threads of a process: the database and the clock.
 #[derive(Clone)]
 pub struct AppState {
     store: Store,
@@ -77,25 +77,25 @@ pub struct AppState {
 }
 
 impl AppState {
-    /// Opens the file at `path`; makes it when nothing is there.
+    /// Opens the database at `path`; creates it if it does not exist.
     pub fn open_or_create(path: &Path, clock: Clock) -> Result<Self, OpenError> {
         create_missing(path, &clock)?;
         Self::open(path, clock)
     }
 
-    /// The same for a server, which waits for a command that has the database, and not for another server.
+    /// Opens the database for a server. Waits for a command that has it open, but not for another server.
     pub fn serve(path: &Path, clock: Clock) -> Result<Self, OpenError> {
         create_missing(path, &clock)?;
         let store = Store::open_as(path, Waits::default(), LockRole::Server, SERVER_LOCK_WAIT)?;
         Self::over(store, clock)
     }
 
-    /// Opens the file at `path`.
+    /// Opens the database at `path`.
     pub fn open(path: &Path, clock: Clock) -> Result<Self, OpenError> {
         Self::open_with(path, clock, Waits::default())
     }
 
-    /// The same, with a writer that waits as long as `waits` says.
+    /// Opens the database with the time limits `waits`.
     pub fn open_with(path: &Path, clock: Clock, waits: Waits) -> Result<Self, OpenError> {
         Self::over(Store::open_with(path, waits)?, clock)
     }
@@ -114,7 +114,7 @@ impl AppState {
         })
     }
 
-    /// A desk for one thread.
+    /// An app for one thread.
     pub fn app(&self) -> Result<App, Error> {
         let read = self.store.read()?;
         let digest_key = read.digest_key()?;
@@ -125,7 +125,7 @@ impl AppState {
         })
     }
 
-    /// Notes where the server on this database is reached. On a full disk the note is missing, and the server runs.
+    /// Records the public URL of the server. On a full disk it is not recorded, and the server runs.
     pub fn note_public_url(&self, url: &str) {
         if let Err(error) = self.store.note_public_url(url.to_owned()) {
             log::warn!("the public URL was not noted: {error}");
@@ -137,7 +137,7 @@ impl AppState {
         self.store.reserve_space();
     }
 
-    /// Writes what is noted in memory and closes the file.
+    /// Stores everything pending and closes the database.
     pub fn close(&self) {
         self.store.close();
     }
@@ -147,7 +147,7 @@ fn create_missing(path: &Path, clock: &Clock) -> Result<(), OpenError> {
     if std::fs::symlink_metadata(path).is_err() {
         match Store::create(path, clock.now()) {
             Ok(()) => log::info!("created {}", path.display()),
-            // Another process was faster; what it created is examined like any other database.
+            // Another process was faster; its database is examined like any other.
             Err(_) if std::fs::symlink_metadata(path).is_ok() => {}
             Err(error) => return Err(error),
         }
@@ -155,7 +155,7 @@ fn create_missing(path: &Path, clock: &Clock) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Where things are asked; one for each thread, since its connection is not to be shared.
+/// The use cases; one instance per thread, since its connection can't be shared.
 pub struct App {
     read: Read,
     digest_key: [u8; 32],
@@ -168,7 +168,7 @@ impl App {
         self.shared.clock.now()
     }
 
-    /// The operator as a caller, for what is asked outside of a request.
+    /// The operator as a caller, outside a request.
     pub fn operator(&self, uid: u32) -> Caller {
         Caller::operator(uid, Origin::operator(), self.now())
     }
@@ -177,12 +177,12 @@ impl App {
         &self.shared.store
     }
 
-    /// How many statements this desk has asked the file, ever.
+    /// The number of SQL statements run by this instance so far.
     pub fn statements_asked(&self) -> u64 {
         self.read.statements_asked()
     }
 
-    /// Whether the file can be read and the writer's last commit succeeded.
+    /// Checks that the database can be read and that the writer's last commit succeeded.
     pub fn health(&self) -> Result<(), Error> {
         self.read.ping()?;
         self.store().check_files()?;
@@ -193,12 +193,12 @@ impl App {
         }
     }
 
-    /// Where the server that ran last on this database is reached; `None` when none ever ran.
+    /// The public URL of the last server on this database; `None` if none ever ran.
     pub fn public_url(&self) -> Result<Option<String>, Error> {
         self.read.public_url()
     }
 
-    /// A digest that only this installation can make: of an `Idempotency-Key`, a cookie, a name that is throttled.
+    /// A digest with this installation's key: of an `Idempotency-Key`, a cookie, or the subject of a rate limit.
     pub fn keyed(&self, parts: &[&[u8]]) -> Digest {
         Digest::keyed(&self.digest_key, parts)
     }
@@ -219,7 +219,7 @@ impl App {
         }
     }
 
-    /// Notes that an administrative request was refused at the door.
+    /// Records an administrative request that was rejected for lack of a permission.
     pub fn note_refused_request(&self, caller: &Caller, missing: BuiltinPermission, request: &str) {
         let target = crate::model::event::Target::new("request", request, "", None);
         let trace =
@@ -236,7 +236,7 @@ impl App {
     }
 }
 
-/// A new code for `purpose`, and what is stored of it.
+/// A new code for `purpose`, and its row.
 fn new_code(purpose: Purpose, now: Time) -> (Secret, NewCode) {
     let secret = Secret::generate(Form::Code);
     let code = NewCode {

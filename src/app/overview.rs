@@ -1,4 +1,4 @@
-//! What admins look over: who holds how much, what exceeds a policy, how the installation is.
+//! Overviews for admins: counts per owner, credentials beyond a policy, the state of the installation.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use crate::model::time::{Lifetime, Time};
 use crate::model::user::{User, UserId};
 use crate::store::{CredentialFilter, FileFacts, Held};
 
-/// How much a user holds that is good now.
+/// The numbers of a user's valid credentials.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct UserCounts {
     pub api_keys: u32,
@@ -25,15 +25,15 @@ pub struct UserCounts {
     pub last_active_at: Option<Time>,
 }
 
-/// How a service's API keys are used.
+/// The use of a service's API keys.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ServiceUse {
-    /// Those that are good.
+    /// The number of valid ones.
     pub api_keys: u32,
     pub last_used_at: Option<Time>,
 }
 
-/// A credential or an SSH key that a policy would not permit to be made.
+/// A credential or SSH key that the policy would not permit to create.
 #[derive(Debug, Clone)]
 pub struct Exceeding {
     pub item: Item,
@@ -41,19 +41,19 @@ pub struct Exceeding {
     pub why: String,
 }
 
-/// What a change of the policy would do.
+/// The effect of a policy change.
 #[derive(Debug, Clone)]
 pub struct Preview {
     pub before: Policy,
     pub after: Policy,
-    /// What exceeds the rules as they would be; the newest.
+    /// The newest credentials that exceed the new policy.
     pub exceeding: Vec<Exceeding>,
-    /// How many do.
+    /// The number of all that exceed it.
     pub total: usize,
 }
 
 impl Preview {
-    /// What exceeds it, its owner's name, and why.
+    /// Each item that exceeds it, its owner's name, and the reason.
     pub fn named(&self) -> impl Iterator<Item = (&Item, &str, &str)> {
         self.exceeding
             .iter()
@@ -61,7 +61,7 @@ impl Preview {
     }
 }
 
-/// How the installation is.
+/// The state of the installation.
 #[derive(Debug, Clone)]
 pub struct Facts {
     pub file: FileFacts,
@@ -69,11 +69,11 @@ pub struct Facts {
     pub writer_works: bool,
 }
 
-/// Credentials looked at in one part.
+/// Credentials read in one page.
 const PART_ROWS: usize = 1_000;
 
 impl App {
-    /// How much each of `users` holds.
+    /// The numbers of credentials of each of `users`.
     pub fn counts_of(&self, caller: &Caller, users: &[User]) -> Result<Vec<UserCounts>, Error> {
         caller.demand(BuiltinPermission::UsersRead)?;
         let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
@@ -98,7 +98,7 @@ impl App {
         Ok(users.iter().map(of).collect())
     }
 
-    /// What is noted of their last uses and not in the file yet.
+    /// Adds last uses that are not stored yet.
     fn add_noted(&self, held: &mut [Held]) {
         for one in held {
             let noted = self.store().uses.noted(one.id);
@@ -108,13 +108,13 @@ impl App {
         }
     }
 
-    /// Whether somebody else is an admin, so that `user` may be demoted, disabled or deleted.
+    /// Returns whether another user is an admin, so that `user` may be demoted, disabled or deleted.
     pub fn may_lose(&self, user: &User) -> Result<bool, Error> {
         let is_admin = user.role == crate::model::user::Role::Admin && user.is_enabled();
         Ok(!is_admin || self.read.admins_besides(Some(user.id))? > 0)
     }
 
-    /// What one may grant beyond a role: `introspect`, `metrics` and what services define.
+    /// The permissions that can be granted beyond a role: `introspect`, `metrics` and those of services.
     pub fn grantable(&self) -> Result<crate::model::permission::Permissions, Error> {
         let mut grantable =
             crate::model::permission::Permissions::own_where(BuiltinPermission::is_grantable);
@@ -122,7 +122,7 @@ impl App {
         Ok(grantable)
     }
 
-    /// How many API keys each of `services` has that are good, and when one was last used.
+    /// The number of valid API keys of each of `services`, and their last use.
     pub fn service_uses(
         &self,
         caller: &Caller,
@@ -143,13 +143,13 @@ impl App {
         Ok(ids.iter().map(of).collect())
     }
 
-    /// How many credentials of users carry a permission of a service.
+    /// The number of users' credentials with a permission of a service.
     pub fn carriers(&self, caller: &Caller, service: &Service) -> Result<u32, Error> {
         caller.demand(BuiltinPermission::ServicesRead)?;
         self.read.count_carriers(&service.name)
     }
 
-    /// The hosts that are limited to a group or open shared logins to it.
+    /// The hosts that are limited to a group or share logins with it.
     pub fn hosts_of_group(
         &self,
         caller: &Caller,
@@ -159,8 +159,8 @@ impl App {
         self.read.hosts_of_group(group.id)
     }
 
-    /// What a change of the policy would do, without doing it: the rules as they would be, and what exceeds them, of which
-    /// at most `limit` are named.
+    /// The effect of a policy change, without carrying it out: the new policy, and the credentials that exceed it, of
+    /// which at most `limit` are named.
     pub fn preview_policy(
         &self,
         caller: &Caller,
@@ -208,7 +208,7 @@ impl App {
         })
     }
 
-    /// Every credential that was not deleted, newest first.
+    /// Every credential that is not deleted, newest first.
     fn all_records(&self) -> Result<Vec<Record>, Error> {
         let filter = CredentialFilter {
             owner: None,
@@ -227,7 +227,7 @@ impl App {
         }
     }
 
-    /// How the installation is.
+    /// The state of the installation.
     pub fn facts(&self, caller: &Caller) -> Result<Facts, Error> {
         caller.demand(BuiltinPermission::PolicyRead)?;
         Ok(Facts {
@@ -238,7 +238,7 @@ impl App {
     }
 }
 
-/// Whether an end is later than what may be chosen now.
+/// Returns whether an expiration is later than the policy allows now.
 fn is_over(end: Option<Time>, limit: Lifetime, now: Time) -> bool {
     match (end, limit.end(now)) {
         (_, None) => false,

@@ -1,4 +1,4 @@
-//! The organisation's rules.
+//! The organization's policy.
 
 use super::App;
 use crate::model::caller::Caller;
@@ -8,7 +8,7 @@ use crate::model::permission::BuiltinPermission;
 use crate::model::policy::{Choice, Policy, PolicyChange};
 use crate::store::Write;
 
-/// The policy as words, for the log.
+/// The policy as names and values, for the audit log.
 fn words(policy: &Policy) -> Vec<(&'static str, String)> {
     let choice = |choice: Choice| {
         if choice == Choice::Free {
@@ -48,13 +48,13 @@ fn words(policy: &Policy) -> Vec<(&'static str, String)> {
 }
 
 impl App {
-    /// The policy, for whoever may read it.
+    /// The policy, for callers who may read it.
     pub fn policy(&self, caller: &Caller) -> Result<Policy, Error> {
         caller.demand(BuiltinPermission::PolicyRead)?;
         self.read.policy()
     }
 
-    /// The policy, as pages and the file's owner need it to say what may be chosen.
+    /// The policy, for pages and operators that show the allowed choices.
     pub fn present_policy(&self) -> Result<Policy, Error> {
         self.read.policy()
     }
@@ -67,7 +67,7 @@ impl App {
         )
     }
 
-    /// The same for who looked at the policy before: nothing newer than `seen` is overwritten.
+    /// Changes the policy, unless it differs from `seen` by now.
     pub fn change_policy_from(
         &self,
         caller: &Caller,

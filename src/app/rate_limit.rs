@@ -1,4 +1,4 @@
-//! Counts attempts: memory decides, the store keeps the counters over a restart.
+//! Rate limiting: memory decides, the store keeps the counters across restarts.
 
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +11,7 @@ use crate::model::rate_limit::{LimitKey, LimitReached, RateLimit, RateLimiter};
 use crate::model::time::Time;
 use crate::store::CountersNow;
 
-/// How much more than one subscriber all subscribers of a site may do together.
+/// Attempts allowed for all subscribers of a site together, as a multiple of those of one subscriber.
 const SITE_FACTOR: u32 = 4;
 
 /// The counters of one server, shared by its threads.
@@ -24,11 +24,12 @@ impl RateLimits {
     }
 
     fn lock(&self) -> MutexGuard<'_, RateLimiter> {
-        // A panic elsewhere leaves whole counters.
+        // A panic elsewhere leaves complete counters.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The counters of these things as they will be when the writer gets to them: later ones are never overwritten.
+    /// The counters of these subjects at the moment when the writer stores them, so that it never overwrites later
+    /// ones.
     pub(super) fn stored(&self, limits: &[RateLimit]) -> CountersNow {
         let keys: Vec<LimitKey> = limits.iter().map(|limit| limit.key).collect();
         let all = self.clone();
@@ -46,7 +47,7 @@ impl RateLimits {
         self.lock().release(limits);
     }
 
-    /// Ends the rows of failures of these things.
+    /// Ends the rows of failures of these subjects.
     pub(super) fn end_rows(&self, limits: &[RateLimit]) {
         let mut limiter = self.lock();
         for limit in limits {
@@ -60,7 +61,7 @@ impl RateLimits {
 }
 
 impl App {
-    /// A limit on attempts for `value`, which is `what`.
+    /// A limit on attempts for `value`, which is a `what`.
     pub(super) fn rate_limit(&self, what: &str, value: &[u8], per_minute: u32) -> RateLimit {
         RateLimit {
             key: LimitKey::new(&self.keyed(&[b"throttle", what.as_bytes(), value])),
@@ -69,7 +70,8 @@ impl App {
         }
     }
 
-    /// The limits on attempts from an address: of its subscriber, and of its site. Clients of unknown address share one.
+    /// The limits on attempts from an address: for its subscriber, and for its site. Clients of unknown address share
+    /// one.
     pub(super) fn address_limits(
         &self,
         what: &str,
@@ -88,7 +90,7 @@ impl App {
         ]
     }
 
-    /// Counts one attempt, before it is made. `attempts` names them: "wrong passwords".
+    /// Counts one attempt before it is carried out. `attempts` names them: "wrong passwords".
     pub(super) fn hit(&self, limits: &[RateLimit], attempts: &str, now: Time) -> Result<(), Error> {
         let reached = self.limits().lock().hit(limits, now);
         reached.map_err(|reached| match reached {

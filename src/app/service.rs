@@ -1,4 +1,4 @@
-//! Services and the permissions they define.
+//! Services and their permissions.
 
 use super::App;
 use crate::model::caller::Caller;
@@ -28,7 +28,7 @@ impl App {
         self.read.service(name)?.ok_or(Error::NotFound("service"))
     }
 
-    /// One service, for who is to change its API keys.
+    /// One service, for callers who may change its API keys.
     pub fn service_to_change(&self, caller: &Caller, name: &str) -> Result<Service, Error> {
         caller.demand(BuiltinPermission::ServicesWrite)?;
         self.read.service(name)?.ok_or(Error::NotFound("service"))
@@ -58,14 +58,14 @@ impl App {
         )
     }
 
-    /// What everybody of a role has of a service's permissions.
+    /// The permissions of a service that each role includes.
     pub fn given_by_role(&self, caller: &Caller, service: &Service) -> Result<ByRole, Error> {
         caller.demand(BuiltinPermission::ServicesRead)?;
         self.read.given_by_role(service.id)
     }
 
-    /// Changes what a service defines, and what roles have of it. What it no longer defines, and what a role no longer
-    /// has, is out of everybody's power at once.
+    /// Changes the permissions that a service defines, and those that roles include. Removed ones have no effect from
+    /// the next request on.
     pub fn edit_service(
         &self,
         caller: &Caller,
@@ -123,7 +123,7 @@ impl App {
     }
 }
 
-/// What a role is given anew must be defined, and is a grantable to each of its users: no less than giving it to one.
+/// A permission that a role newly includes must be defined and grantable: it reaches each of the role's users.
 fn require_given(
     write: &Write<'_>,
     defined: &Permissions,

@@ -1,4 +1,4 @@
-//! Signing in and out, and how often one may try.
+//! Signing in and out, with limits on attempts.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ const ATTEMPTS: &str = "wrong passwords";
 /// How long a browser is remembered.
 pub(super) const BROWSER_LIFETIME: Duration = Duration::from_secs(365 * 86_400);
 
-/// A session that was begun.
+/// A new session.
 pub struct SignedIn {
     pub secret: Secret,
     pub user: User,
@@ -34,14 +34,14 @@ pub struct SignedIn {
 
 /// The browser that signs in.
 pub struct Browser {
-    /// Of its cookie.
+    /// The digest of its cookie.
     pub digest: Digest,
-    /// The session it has. A new one takes its place.
+    /// Its present session, which the new one replaces.
     pub session: Option<Presented>,
 }
 
 impl App {
-    /// Begins a session: one password hash, one commit that waits for the disk. Unknown and known names take the same
+    /// Creates a session: one password hash, one commit that waits for the disk. Unknown and known names take the same
     /// time and give the same answer.
     ///
     /// # Errors
@@ -121,7 +121,7 @@ impl App {
         })
     }
 
-    /// Ends the session that asks.
+    /// Revokes the caller's session.
     pub fn sign_out(&self, caller: &Caller) -> Result<(), Error> {
         let (id, user) = (caller.credential()?.id, caller.user()?.id);
         self.store().write(
@@ -136,7 +136,7 @@ impl App {
         )
     }
 
-    /// Notes that the holder of the session that asks typed the right password again. Takes as long as a password hash.
+    /// Records that the caller's password was confirmed. Takes as long as a password hash.
     ///
     /// # Errors
     /// [`Error::Invalid`] when it is wrong; [`Error::TooMany`].
@@ -161,8 +161,8 @@ impl App {
         })
     }
 
-    /// The hash that a user's typed password matches. A session has a budget of its own, which nobody else can use up:
-    /// whoever has one typed the password before.
+    /// The hash that matches a user's typed password. Each session has a separate limit, which nobody else can use up:
+    /// its user typed the password before.
     ///
     /// # Errors
     /// [`Error::Invalid`] under `field` when it is wrong; [`Error::TooMany`].
@@ -191,8 +191,8 @@ impl App {
         Ok(hash)
     }
 
-    /// What an attempt counts for. A known browser has limits of its own, apart from what others do to the name: until
-    /// it is locked itself, and no longer known.
+    /// The limits of an attempt. A known browser has separate limits, independent of attacks on the name, until it is
+    /// locked itself and no longer counts as known.
     fn sign_in_limits(
         &self,
         name: &str,
@@ -236,8 +236,7 @@ impl App {
         }
     }
 
-    /// The rows of failures that end once a user has proved who they are by all that is demanded of them, or has
-    /// another password.
+    /// The rows of failures that end once a user has authenticated completely, or has a new password.
     pub(super) fn rows_of(&self, user: &User, browser: Option<&Digest>) -> Vec<RateLimit> {
         let browser = browser.map(|browser| self.browser_limit(browser, user));
         [self.name_limit(user.username.as_str())]
@@ -246,7 +245,7 @@ impl App {
             .collect()
     }
 
-    /// Takes the same time whether the user exists, has a password, or neither.
+    /// Takes the same time for unknown users and users without a password.
     fn matching_hash(
         &self,
         user: Option<&User>,
@@ -268,7 +267,7 @@ impl App {
         }
     }
 
-    /// The name that was tried is kept only when it is a user's: people type passwords into the wrong field.
+    /// Records the attempted name only if it is a username: people type passwords into the wrong field.
     fn note_failed_sign_in(
         &self,
         user: Option<&User>,

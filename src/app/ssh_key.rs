@@ -1,4 +1,4 @@
-//! SSH keys: a person's own, another's for admins, and those that open a login.
+//! SSH keys: a person's own, other users' for admins, and those for a login.
 
 use std::path::Path;
 
@@ -25,38 +25,38 @@ use crate::model::user::{User, UserId, Username};
 use crate::store::{Ends, LoginKeys, NewSshKeyRow, OpenError, Page, Power, Read, Write};
 
 const NOT_FOUND: Error = Error::NotFound("SSH key");
-/// What they are called in sentences about lifetimes.
+/// Their name in sentences about lifetimes.
 const WHAT: &str = "SSH keys";
-/// Characters of a fingerprint, behind `SHA256:`, in the name of a key that has neither name nor comment.
+/// Characters of the fingerprint, after `SHA256:`, in the name of a key without name and comment.
 const NAME_FINGERPRINT_CHARACTERS: usize = 8;
 
 /// An `authorized_keys` file to import.
 #[derive(Clone, Copy)]
 pub struct Import<'a> {
     pub text: &'a str,
-    /// Whether other users may have keys of it.
+    /// Allows keys that other users have.
     pub allow_shared: bool,
 }
 
-/// What became of one line of an `authorized_keys` file.
+/// The result of one line of an `authorized_keys` file.
 pub struct ImportedLine {
     /// Counted from 1.
     pub number: usize,
     pub outcome: ImportOutcome,
 }
 
-/// Taken, or why not.
+/// Added, or the reason why not.
 pub enum ImportOutcome {
     Added(Box<SshKey>),
     /// The user has this key, under this name.
     Present {
         name: String,
     },
-    /// One sentence a person can act on; nothing of the line.
+    /// One sentence to act on; no part of the line.
     Refused(String),
 }
 
-/// The keys that open `login` now, from the file alone: without a server, a writer, or a look at the whole file.
+/// The keys for `login` now, from the database alone: without a server, a writer, or a full check.
 pub fn login_keys_of_file(
     path: &Path,
     clock: &Clock,
@@ -91,16 +91,16 @@ impl App {
         self.find_ssh_key(user_of(scope)?, id, caller.now)
     }
 
-    /// The other users who have this very key, for admins.
+    /// The other users with exactly this key, for admins.
     pub fn others_with_ssh_key(&self, caller: &Caller, key: &SshKey) -> Result<Vec<String>, Error> {
         caller.demand(BuiltinPermission::UsersRead)?;
         self.read.others_with_ssh_key(key.owner, &key.key)
     }
 
-    /// Where the caller's SSH keys open a login now, and which one.
+    /// The hosts and logins that the caller's SSH keys may use now.
     ///
     /// # Errors
-    /// [`Error::Forbidden`]; [`Error::NotAllowed`] when the caller is no person; faults of ours.
+    /// [`Error::Forbidden`]; [`Error::NotAllowed`] when the caller is not a person.
     pub fn logins(&self, caller: &Caller) -> Result<Vec<HostLogin>, Error> {
         caller.demand(BuiltinPermission::SshKeysRead)?;
         self.read.logins_of(caller.user()?.id)
@@ -109,8 +109,9 @@ impl App {
     /// Adds an SSH key.
     ///
     /// # Errors
-    /// [`Error::SharedKey`]; [`Error::Conflict`] for a name in use, and for a key that the user has; [`Error::AgainstPolicy`];
-    /// [`Error::NotAllowed`] beyond the caller's own allowed_addresses.
+    /// [`Error::SharedKey`]; [`Error::Conflict`] for a name in use, and for a key that the user has;
+    /// [`Error::AgainstPolicy`];
+    /// [`Error::NotAllowed`] beyond the caller's own allowed addresses.
     pub fn add_ssh_key(
         &self,
         caller: &Caller,
@@ -147,7 +148,7 @@ impl App {
         let owner = user_of(scope)?;
         let confirmed = caller.require_recent_password();
         self.store().write(permit, move |write| {
-            // What is wrong with the request itself comes before what is wrong with the thing.
+            // Faults of the request itself are reported before those of the key.
             let policy = write.policy()?;
             let rule = policy.ssh_key_lifetime();
             let end = change.end.map(|end| rule.end(WHAT, end, write.now)).transpose()?;
@@ -173,7 +174,7 @@ impl App {
             if after.opens_more_than(&before) {
                 confirmed?;
             }
-            // Another key is a new key: its end has to be one that a new key might have.
+            // A replaced key counts as new: its expiration must be allowed for a new key.
             let is_other = !after.key.is_same_key(&before.key);
             if is_other && !rule.permits(after.expires_at, write.now) {
                 let message = format!(
@@ -205,7 +206,7 @@ impl App {
         self.find_ssh_key(owner, id, caller.now)
     }
 
-    /// Deletes an SSH key: it opens nothing from the next login on.
+    /// Deletes an SSH key. No further login with it is possible.
     pub fn delete_ssh_key(&self, caller: &Caller, scope: &Scope, id: Id) -> Result<(), Error> {
         let permit = if scope.write.is_administrative() {
             caller.permit_with_password(scope.write, Action::SshKeyDelete)?
@@ -228,7 +229,7 @@ impl App {
         })
     }
 
-    /// Takes over the keys of the caller's own `authorized_keys` file; line by line what became of each.
+    /// Imports the caller's own `authorized_keys` file. Returns the result of each line.
     pub fn import_own_ssh_keys(
         &self,
         caller: &Caller,
@@ -239,7 +240,8 @@ impl App {
         self.import_ssh_keys(caller, BuiltinPermission::SshKeysWrite, user, import, once)
     }
 
-    /// The same for another user, by an admin: who must not be able to do more than the admin, since a key opens a login.
+    /// Imports keys of another user, by an admin. The user must not have more power than the admin, since a key allows
+    /// logins.
     pub fn import_ssh_keys_of(
         &self,
         caller: &Caller,
@@ -301,7 +303,7 @@ impl App {
         Ok(self.seen(key, now))
     }
 
-    /// What was once seen expired stays so: noted in memory at once, in the file soon after.
+    /// Marks an expired key as seen expired: in memory at once, in the database soon after.
     pub(super) fn seen(&self, mut key: SshKey, now: Time) -> SshKey {
         let uses = &self.store().uses;
         let seen = uses.seen_expired(key.id).own;
@@ -340,7 +342,7 @@ fn require_allowed(key: &PublicKey, policy: &Policy) -> Result<(), Error> {
     key.check(&policy.ssh_key_rules()).map_err(refuse)
 }
 
-/// AllowedAddresses for a new or changed key: those of the one who acts when nothing was said, and never beyond them.
+/// Allowed addresses of a new or changed key; by default those of the caller, and never beyond them.
 fn within_power(
     write: &Write<'_>,
     wanted: Option<AllowedAddresses>,
@@ -399,7 +401,7 @@ fn insert(
     Ok(row)
 }
 
-/// Refuses a key that another user has, unless the owner has it already, which is another conflict.
+/// Rejects a key that another user has, unless the owner has it already, which is another conflict.
 fn require_unshared(write: &Write<'_>, owner: UserId, key: &PublicKey) -> Result<(), Error> {
     let is_own = write.ssh_key_named_with(owner, key, None)?.is_some();
     if is_own || write.others_with_ssh_key(owner, key)?.is_empty() {
@@ -420,7 +422,7 @@ fn report_if_shared(write: &Write<'_>, key: &SshKey) -> Result<(), Error> {
     write.report_shared_ssh_key(key.id, &key.key, &users.join(" "))
 }
 
-/// One line; what is wrong with it stops no other.
+/// Imports one line. Its faults do not affect other lines.
 fn import_line(
     write: &Write<'_>,
     policy: &Policy,

@@ -1,4 +1,4 @@
-//! Sweeping on request: removing what is over. What decides whether something is good never waits for it.
+//! Sweeping on request: deletion of expired records. Validity never depends on it.
 
 use super::App;
 use crate::model::caller::Caller;
@@ -9,13 +9,13 @@ use crate::model::time::Time;
 
 pub use crate::store::Swept;
 
-/// Rows that an ordinary request's sweep removes.
+/// Rows deleted by the sweep of an ordinary request.
 pub(super) const SMALL_BATCH_ROWS: usize = 500;
-/// Rows in one transaction of a whole sweep: other jobs come between two of them, and wait for one.
+/// Rows in one transaction of a full sweep: other jobs run between two of them, and wait for one.
 const BATCH_ROWS: usize = 100;
 
 impl App {
-    /// Removes all that is over; what was removed.
+    /// Deletes all expired records. Returns how many.
     pub fn sweep(&self, caller: &Caller) -> Result<Swept, Error> {
         caller.demand(BuiltinPermission::PolicyWrite)?;
         let swept = self.sweep_all(caller.now)?;

@@ -1,4 +1,4 @@
-//! Credentials with their uses: what the file knows, and what is noted in memory and will be there in some seconds.
+//! Credentials with their uses: stored ones, and those in memory that will be stored within seconds.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use crate::model::secret::Id;
 use crate::model::time::{Day, Time};
 use crate::store::{CredentialFilter, Ends, Page, PendingUse};
 
-/// Days that are shown, today included.
+/// Days shown, including today.
 const DAYS: i64 = 30;
 
-/// A record with what memory holds of it, and the ends that were seen.
+/// Adds pending uses and seen expirations to a record.
 fn with_noted(mut record: Record, noted: PendingUse, seen: Ends) -> Record {
     for (secret_number, last) in noted.uses {
         let secret = match record.rotations - secret_number {
@@ -35,14 +35,14 @@ fn with_noted(mut record: Record, noted: PendingUse, seen: Ends) -> Record {
 }
 
 impl App {
-    /// A record with what is noted of it: its last uses, and that it was seen expired.
+    /// A record with its pending uses and seen expirations.
     pub(super) fn with_pending(&self, record: Record) -> Record {
         let uses = &self.store().uses;
         let (noted, seen) = (uses.noted(record.id), uses.seen_expired(record.id));
         with_noted(record, noted, seen)
     }
 
-    /// A record as it is now. Memory is read first: a use that is written meanwhile is in the database by then.
+    /// The present state of a record. Memory is read first: a use that is stored meanwhile is in the database by then.
     pub(super) fn record(&self, id: Id) -> Result<Option<Record>, Error> {
         let uses = &self.store().uses;
         let (noted, seen) = (uses.noted(id), uses.seen_expired(id));
@@ -50,7 +50,7 @@ impl App {
         Ok(record.map(|record| with_noted(record, noted, seen)))
     }
 
-    /// Records as they are now; as [`crate::store::Select::records`].
+    /// The present state of records; as [`crate::store::Select::records`].
     pub(super) fn records(
         &self,
         filter: &CredentialFilter,
@@ -65,7 +65,7 @@ impl App {
         })
     }
 
-    /// Uses of many credentials in the 30 days up to today, oldest first, days without any included.
+    /// Uses of many credentials in the last 30 days, oldest first, days without uses included.
     pub(super) fn usages_until(
         &self,
         ids: &[Id],
@@ -77,7 +77,7 @@ impl App {
         Ok(ids.iter().map(whole).collect())
     }
 
-    /// Every day from `first` on, with what is `known` in the file and what is noted beside it.
+    /// Every day from `first` on, with `known` stored uses and pending ones.
     fn all_days(&self, id: Id, known: Option<Vec<UsageDay>>, first: Day) -> Vec<UsageDay> {
         let mut days: Vec<UsageDay> = (0..DAYS)
             .map(|number| UsageDay {
@@ -142,7 +142,7 @@ mod tests {
         }
     }
 
-    /// Of the current, the previous and an earlier secret; the last of them all.
+    /// Uses of the current, the previous and an earlier secret; then the latest of them.
     #[test]
     fn pending_use_counts_for_the_secret_that_was_used() {
         let shown = |uses: &[(i64, i64)]| {

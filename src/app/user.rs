@@ -1,4 +1,4 @@
-//! Users, for admins and for the file's owner.
+//! Users, for admins and the operator.
 
 use super::{App, Invited, UserCounts, new_code};
 use crate::model::caller::{Caller, Permit};
@@ -13,7 +13,7 @@ use crate::model::secret::Secret;
 use crate::model::user::{Disabled, NewUser, Role, User, UserChange, Username};
 use crate::store::{Page, Write};
 
-/// The credentials that offboarding revokes, and what the user could do besides.
+/// The credentials that offboarding revokes, and the user's other access.
 #[derive(Debug, Clone)]
 pub struct OffboardPreview {
     pub counts: UserCounts,
@@ -48,7 +48,7 @@ impl App {
         self.find_user(name)
     }
 
-    /// One user, for who is to end their credentials.
+    /// One user, for callers who may revoke their credentials.
     pub fn user_to_change(&self, caller: &Caller, name: &Username) -> Result<User, Error> {
         caller.demand(BuiltinPermission::UsersWrite)?;
         self.find_user(name)
@@ -57,7 +57,8 @@ impl App {
     /// Adds a user; without a password, with an invitation. Takes as long as a password hash, if there is one.
     ///
     /// # Errors
-    /// [`Error::NameTaken`] for a name that is or was somebody's; [`Error::Forbidden`] to make an admin by who is less.
+    /// [`Error::NameTaken`] for a name that a user has or had; [`Error::Forbidden`] for an admin created by a lesser
+    /// caller.
     /// [`Error::Forbidden`] without `hosts:write` for a reserved login name or a login that a host shares.
     pub fn add_user(
         &self,
@@ -117,7 +118,8 @@ impl App {
     /// Changes a user.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin; [`Error::Forbidden`] to give what one has not.
+    /// [`Error::NotFound`]; [`Error::Conflict`] for the last admin; [`Error::Forbidden`] to give permissions that the
+    /// caller lacks.
     pub fn change_user(
         &self,
         caller: &Caller,
@@ -160,13 +162,13 @@ impl App {
                 }
                 write.set_granted(before.id, granted)?;
             }
-            // Last, with the role that is now in the file: an admin who was just demoted may be disabled.
+            // Last, with the new role: an admin who was just demoted may be disabled.
             if let Some(disabled) = change.disabled {
                 let present = write
                     .user_by_id(before.id)?
                     .ok_or(Error::NotFound("user"))?;
                 if disabled == Disabled::No && !present.is_enabled() {
-                    // All that is theirs is good again: no less than making them anew.
+                    // All their credentials become valid again, as if they were created now.
                     write.require_no_networks()?;
                     require_role(write, present.role)?;
                     write.require_grantable(&present.granted)?;
@@ -187,7 +189,7 @@ impl App {
         })
     }
 
-    /// Deletes a user and all that is theirs. The name stays reserved.
+    /// Deletes a user and everything that belongs to the user. The name stays reserved.
     pub fn delete_user(&self, caller: &Caller, name: &Username) -> Result<(), Error> {
         self.delete(
             caller.permit_with_password(BuiltinPermission::UsersWrite, Action::UserDelete)?,
@@ -207,7 +209,7 @@ impl App {
         })
     }
 
-    /// A code with which a user may choose a new password. The present one is good until then.
+    /// Creates a reset code with which a user may choose a new password. The present one is valid until then.
     pub fn reset_password(
         &self,
         caller: &Caller,
@@ -280,7 +282,7 @@ impl App {
 }
 
 impl UserChange {
-    /// The act that this change is, when it is one alone.
+    /// The action of this change, if it is a single one.
     fn action(&self) -> Action {
         match (&self.display_name, self.role, self.disabled, &self.granted) {
             (None, Some(_), None, None) => Action::UserRole,
@@ -296,7 +298,7 @@ fn target(user: &User) -> Target {
     Target::new("user", &user.username, &user.display_name, Some(user.id))
 }
 
-/// Enabling a user opens logins again: those of their groups, and their own when it is a system account's.
+/// Enabling a user allows logins again: those of their groups, and their own if it is a system account's.
 fn require_reach(write: &Write<'_>, user: &User) -> Result<(), Error> {
     let mut opens = is_reserved_login(user.username.as_str());
     opens = opens || write.is_shared_login(&user.username)?;
@@ -311,7 +313,7 @@ fn require_reach(write: &Write<'_>, user: &User) -> Result<(), Error> {
     Ok(())
 }
 
-/// Only who has all that admins have makes an admin.
+/// Only a caller with all permissions of admins can create an admin.
 fn require_role(write: &Write<'_>, role: Role) -> Result<(), Error> {
     match role {
         Role::Admin => write.require_within(&Role::Admin.permissions()),
@@ -319,7 +321,7 @@ fn require_role(write: &Write<'_>, role: Role) -> Result<(), Error> {
     }
 }
 
-/// What may be given beyond a role: `introspect`, `metrics`, and what services define.
+/// The permissions that can be given beyond a role: `introspect`, `metrics`, and those of services.
 fn require_grantable(write: &Write<'_>, granted: &Permissions) -> Result<(), Error> {
     write.require_defined(granted, "permissions")?;
     let fixed = granted

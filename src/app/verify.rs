@@ -1,4 +1,4 @@
-//! Verification: is this secret good, whose is it, and what may it do?
+//! Verification: validity, owner and permissions of a presented secret.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,19 +14,19 @@ use crate::model::secret::{Form, Presented};
 use crate::model::time::Time;
 use crate::store::{Ends, Use};
 
-/// Who asks whether a secret is good: where the secret was used, and by what program.
+/// The circumstances of a verification: client address and user agent.
 #[derive(Clone, Copy)]
 pub struct Asked<'a> {
-    /// `None`: not known, so that a limit to addresses refuses.
+    /// `None`: unknown, so that a limit to addresses rejects it.
     pub address: Option<IpAddr>,
     pub program: Option<&'a str>,
     pub now: Time,
 }
 
-/// A secret that was found good.
+/// A valid secret.
 pub struct Introspected {
     pub credential: Arc<Credential>,
-    /// What it may do now.
+    /// Its present permissions.
     pub power: Permissions,
 }
 
@@ -34,7 +34,7 @@ const REFUSED: Error = Error::Unauthenticated {
     sent: SecretSent::Yes,
 };
 
-/// A credential with what was seen of it and is not in the database yet.
+/// A credential with its seen expirations that are not stored yet.
 fn as_seen(credential: Arc<Credential>, seen: Ends) -> Arc<Credential> {
     if seen == Ends::default() {
         return credential;
@@ -49,7 +49,7 @@ fn as_seen(credential: Arc<Credential>, seen: Ends) -> Arc<Credential> {
     })
 }
 
-/// The ends of a credential that are seen to have come for the first time.
+/// The expirations of a credential that are seen for the first time.
 fn newly_over(credential: &Credential, now: Time) -> Ends {
     let own = credential
         .expires_at
@@ -64,8 +64,7 @@ fn newly_over(credential: &Credential, now: Time) -> Ends {
 }
 
 impl App {
-    /// Finds out who presents a secret. Every way in goes through here: one SELECT at most, no write; the use
-    /// is noted in memory.
+    /// Authenticates a secret. Every interface uses this: one SELECT at most, no write; the use is recorded in memory.
     pub fn authenticate(
         &self,
         presented: &Presented,
@@ -96,7 +95,7 @@ impl App {
             return Err(REFUSED);
         }
         let uses = &self.store().uses;
-        // Asked before the row is read: what memory forgets meanwhile is in the row.
+        // Read before the row: an expiration that memory forgets meanwhile is in the row.
         let seen = uses.seen_expired(presented.id);
         let credential = self
             .read
@@ -122,7 +121,7 @@ impl App {
         let mut checked = credential.check(asked.now, asked.address);
         if checked.is_ok() && self.is_idle(&credential, asked.now)? {
             checked = Err(RejectReason::Expired);
-            // As any end that was seen to have come, it has come for good.
+            // Like every expiration that was seen to have passed, it is final.
             let ends = Ends {
                 own: credential.expires_at,
                 previous: None,
@@ -148,8 +147,8 @@ impl App {
         }
     }
 
-    /// Whether the grace period of a rotation has ended because the new secret is used and the previous one is not. The
-    /// row that verification knows does not hold when its secrets were used: what the file and memory hold is looked up.
+    /// Returns whether the grace period of a rotation has ended because the new secret is used and the previous one is
+    /// not. The cached row has no last uses, so the database and memory are read.
     fn is_grace_over(&self, credential: &Credential, now: Time) -> Result<bool, Error> {
         if credential
             .previous
@@ -158,25 +157,25 @@ impl App {
             return Ok(false);
         }
         let record = self.record(credential.id)?;
-        // Rotated meanwhile: then what was the previous secret is none now.
+        // After another rotation meanwhile, the previous secret is revoked.
         Ok(!record.is_some_and(|record| {
             record.rotations == credential.rotations && record.grace(now).is_some()
         }))
     }
 
-    /// Whether a session was unused for too long, by the database and by what is not in it yet.
+    /// Returns whether a session was unused for too long, including uses that are not stored yet.
     fn is_idle(&self, credential: &Credential, now: Time) -> Result<bool, Error> {
         if credential.idle_max.is_none() {
             return Ok(false);
         }
         let (id, uses) = (credential.id, &self.store().uses);
-        // Memory is read first: a use that is written meanwhile is in the database by then.
+        // Memory is read first: a use that is stored meanwhile is in the database by then.
         let pending = uses.noted(id).uses.into_iter().map(|(_, last)| last.at);
         let last_used_at = pending.max().max(self.read.last_used_at(id)?);
         Ok(credential.is_idle(last_used_at, now))
     }
 
-    /// The caller behind a secret, for doors that act on somebody's behalf.
+    /// The caller behind a secret, for endpoints that act on the caller's behalf.
     pub fn caller(
         &self,
         presented: &Presented,
@@ -193,7 +192,7 @@ impl App {
         Ok(Caller::with_credential(credential, which, origin, now))
     }
 
-    /// What a service that holds `introspect` is told of somebody's secret (RFC 7662). `None`: not active, for whatever reason.
+    /// The introspection of a secret by a service with `introspect` (RFC 7662). `None`: not active, for any reason.
     pub fn introspect(
         &self,
         caller: &Caller,
@@ -222,7 +221,7 @@ impl App {
     /// Revokes a secret by its possession. Only form, id and digest are checked: not expiration, address or owner. The
     /// previous secret of a rotation revokes only itself.
     pub fn revoke(&self, presented: Presented, origin: Origin, now: Time) -> Result<(), Error> {
-        // Checked before the writer is asked, so that nonsense costs it nothing; and again within the act.
+        // Checked before the writer is involved, so that invalid requests cost it nothing; and again within the act.
         self.read.which_secret(&presented)?;
         let copy = Presented {
             form: presented.form,

@@ -1,4 +1,4 @@
-//! Bodies: bounded by the transport, read whole, parsed strictly.
+//! Request bodies: bounded by the transport, read completely, parsed strictly.
 
 use std::io::Read;
 
@@ -10,7 +10,7 @@ use super::query;
 use crate::model::error::{Error, FieldError};
 use crate::model::text::sanitize;
 
-/// Most bodies have room in so many bytes.
+/// Initial size of the buffer: enough for most bodies.
 const USUAL_BYTES: usize = 512;
 
 /// A body as bytes.
@@ -39,7 +39,7 @@ pub fn json_list<T: DeserializeOwned>(context: &RequestContext<'_>) -> Result<Ve
     Ok(value)
 }
 
-/// As [`json`], with the bytes that were read.
+/// As [`json`], also returning the bytes.
 pub fn json_with_bytes<T: DeserializeOwned>(
     context: &RequestContext<'_>,
 ) -> Result<(T, Vec<u8>), Problem> {
@@ -55,12 +55,12 @@ pub fn json_with_bytes<T: DeserializeOwned>(
     Ok((value, bytes))
 }
 
-/// A form (`application/x-www-form-urlencoded`) as it was sent.
+/// The bytes of a form (`application/x-www-form-urlencoded`).
 pub fn form(context: &RequestContext<'_>) -> Result<Vec<u8>, Problem> {
     form_bytes_beside(context, "")
 }
 
-/// The fields of a form whose address may have this very query, in order.
+/// The fields of a form whose URL may have exactly this query, in order.
 pub fn form_beside(
     context: &RequestContext<'_>,
     query: &str,
@@ -84,7 +84,7 @@ fn form_bytes_beside(context: &RequestContext<'_>, query: &str) -> Result<Vec<u8
     Ok(bytes)
 }
 
-/// Whether a `Content-Type` names `wanted`, in UTF-8 if it names a character set (RFC 9110, 8.3.1).
+/// Returns whether a `Content-Type` is `wanted`, in UTF-8 if it names a character set (RFC 9110, 8.3.1).
 fn is_type(content_type: &str, wanted: &str) -> bool {
     if content_type == wanted {
         return true;
@@ -116,7 +116,7 @@ fn parse_as<T: DeserializeOwned>(
     begins_with: &[u8],
     form: &'static str,
 ) -> Result<T, Problem> {
-    // IdempotencyKey without looking at the meaning, so that "not JSON" is never mistaken for "wrong JSON".
+    // First without the types, so that "not JSON" is never reported as "wrong JSON".
     serde_json::from_slice::<serde::de::IgnoredAny>(text).map_err(|_| Problem::NotJson)?;
     if std::str::from_utf8(text).is_err() {
         return Err(Problem::NotJson);
@@ -132,7 +132,7 @@ fn parse_as<T: DeserializeOwned>(
     })
 }
 
-/// Says in our own words what serde said: its words can hold what was sent, which may be a secret.
+/// Rewords serde's error: its text can quote the request, which may contain a secret.
 fn field_error(path: &str, message: &str) -> FieldError {
     let quoted = |prefix: &str| {
         message
@@ -153,7 +153,7 @@ fn field_error(path: &str, message: &str) -> FieldError {
         .rsplit_once(", expected ")
         .map(|(_, rest)| rest.split(" at line ").next().unwrap_or(rest));
     let path = if path == "." { "" } else { path };
-    // serde's words, in those that people know.
+    // serde's terms, in everyday words.
     let expected = expected.map(|word| match word {
         "a string" => "text",
         "a boolean" => "true or false",

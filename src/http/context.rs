@@ -1,4 +1,4 @@
-//! One request and the house it came to.
+//! One request, and the server state of its thread.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -18,29 +18,30 @@ use crate::model::time::Time;
 use crate::transport::Peer;
 use crate::wire::FORWARDING_HEADERS;
 
-/// Longest program name kept of a `User-Agent`, in characters.
+/// Longest stored `User-Agent`, in characters.
 const PROGRAM_CHARACTERS_MAX: usize = 200;
 
-/// What all requests of one server have in common.
+/// Settings shared by all requests of a server.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Where people and programs reach this server, without a slash at the end: `https://keys.lab.example`.
+    /// The public URL of this server, without a slash at the end: `https://keys.lab.example`.
     pub public_url: String,
-    /// Whether `public_url` was given; when it was not, the name that a browser used on loopback is ours too.
+    /// True if `public_url` was configured. Otherwise, a loopback name in a request counts as this server too.
     pub public_url_given: bool,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub behind_proxy: Option<AllowedAddresses>,
-    /// The first peer that sent forwarding headers without being trusted: a proxy that `behind_proxy` lacks, or a client.
+    /// The first peer that sent forwarding headers without being trusted: a proxy missing in `behind_proxy`, or a
+    /// client.
     pub untrusted_forwarder: OnceLock<IpAddr>,
 }
 
 impl Settings {
-    /// Whether browsers reach us by TLS.
+    /// Returns whether browsers reach this server through TLS.
     pub fn is_https(&self) -> bool {
         self.public_url.starts_with("https://")
     }
 
-    /// Whether `peer` is a configured proxy.
+    /// Returns whether `peer` is a configured proxy.
     pub fn trusts(&self, peer: IpAddr) -> bool {
         self.behind_proxy.as_ref().is_some_and(|allowed_addresses| {
             !allowed_addresses.is_everywhere() && allowed_addresses.allow(peer)
@@ -48,11 +49,11 @@ impl Settings {
     }
 }
 
-/// What answers requests; each thread has one.
+/// The state that answers requests; one per thread.
 pub struct ServerState {
     pub app: App,
     pub settings: Arc<Settings>,
-    /// The first part of this thread's request ids.
+    /// The prefix of this thread's request ids.
     prefix: [u8; 7],
     counter: Cell<u32>,
     /// When a foreign origin was last logged, in Unix seconds.
@@ -71,7 +72,7 @@ impl ServerState {
         })
     }
 
-    /// Whether a foreign origin may be logged: once a minute, since strangers can send as many as they like.
+    /// Returns whether to log a foreign origin: once a minute, since anybody can send any number of them.
     pub fn may_warn_of_origin(&self, now: Time) -> bool {
         let last = self.origin_warned_at.get();
         let due = now.unix() < last || now.unix().saturating_sub(last) >= 60;
@@ -81,7 +82,7 @@ impl ServerState {
         due
     }
 
-    /// A new request id: 12 characters, the first seven this thread's own.
+    /// A new request id: 12 characters, of which the first seven belong to this thread.
     pub fn request_id(&self) -> String {
         const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
         let mut rest = self.counter.replace(self.counter.get().wrapping_add(1));
@@ -95,14 +96,14 @@ impl ServerState {
     }
 }
 
-/// One request, on its way through the house.
+/// One request.
 pub struct RequestContext<'a> {
     pub request: &'a Request,
     pub peer: Peer,
     pub server_state: &'a ServerState,
     /// The path without the query.
     pub path: &'a str,
-    /// What stood in the places of the route's `{…}`.
+    /// The values of the route's `{…}`.
     pub parameters: Vec<&'a str>,
     pub request_id: String,
     /// The one "now" of the request.
@@ -114,8 +115,8 @@ impl RequestContext<'_> {
         &self.server_state.app
     }
 
-    /// The client's address: the peer, or behind a trusted proxy the rightmost untrusted address in `X-Forwarded-For`.
-    /// When all are trusted, the rightmost: the client could have written those to its left. `None` without the header,
+    /// The client address: the peer, or behind a trusted proxy the rightmost untrusted address in `X-Forwarded-For`. If
+    /// all are trusted, the rightmost one: the client could have written those to its left. `None` without the header,
     /// and for an entry that cannot be parsed.
     pub fn address(&self) -> Option<IpAddr> {
         let peer = self.request.remote_addr().ip().to_canonical();
@@ -141,8 +142,8 @@ impl RequestContext<'_> {
         rightmost
     }
 
-    /// Warns once a start when a peer that is not trusted sends forwarding headers: most likely a proxy whose clients all
-    /// seem to have its address.
+    /// Warns once per start about forwarding headers from an untrusted peer: most likely a proxy, whose clients then
+    /// all seem to have its address.
     fn note_untrusted_forwarder(&self, peer: IpAddr) {
         let first = &self.server_state.settings.untrusted_forwarder;
         if first.get().is_some() || !self.is_forwarded() || first.set(peer).is_err() {
@@ -161,7 +162,7 @@ impl RequestContext<'_> {
         })
     }
 
-    /// What the program says of itself, fit to keep and show.
+    /// The reported user agent, made safe to store and show.
     pub fn program(&self) -> Option<Cow<'_, str>> {
         let said = self.request.header("User-Agent")?;
         let plain = said.len() <= PROGRAM_CHARACTERS_MAX
@@ -175,7 +176,7 @@ impl RequestContext<'_> {
         (!program.is_empty()).then_some(program)
     }
 
-    /// The path as it may be logged: a secret that somebody put into it is no more than hinted at.
+    /// The path for the log, with hints in place of secrets.
     pub fn shown_path(&self) -> Cow<'_, str> {
         hide_secrets(self.path)
     }
@@ -185,7 +186,7 @@ impl RequestContext<'_> {
         cut(&self.shown_path(), most)
     }
 
-    /// From where it is asked, for the log.
+    /// The origin of the request, for the audit log.
     pub fn origin(&self, channel: Channel) -> Origin {
         Origin {
             channel,
@@ -195,13 +196,13 @@ impl RequestContext<'_> {
         }
     }
 
-    /// The id in the path. What has not the form of an id is nobody's: not found.
+    /// The id in the path; not found if it does not have the form of an id.
     pub fn id(&self, what: &'static str) -> Result<Id, Problem> {
         let text = self.parameters.last().copied().unwrap_or_default();
         Ok(Id::parse(text).ok_or(Error::NotFound(what))?)
     }
 
-    /// The part of the path in the place of the route's `number`th `{…}`, counted from 0.
+    /// The value of the route's `number`th `{…}`, counted from 0.
     pub fn parameter(&self, number: usize) -> &str {
         self.parameters.get(number).copied().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! The gate: finds the secret in a request and who is behind it.
+//! Authentication: finds the secret in a request and its caller.
 
 use data_encoding::BASE64;
 
@@ -14,20 +14,21 @@ use crate::model::text::sanitize;
 use crate::transport::Peer;
 use crate::wire::is_end_to_end;
 
-/// Longest `Authorization` header looked into, in bytes.
+/// Longest `Authorization` header that is parsed, in bytes.
 const AUTHORIZATION_BYTES_MAX: usize = 1_024;
 
 /// The content of a request's `Authorization` header.
 pub enum Sent {
     Nothing,
-    /// Something that is no secret of ours.
+    /// Text that is not a Keycroft secret.
     Unrecognized,
-    /// More than one secret of ours: nobody can say which was meant.
+    /// More than one Keycroft secret, so that the choice would be ambiguous.
     Several,
     Secret(Presented),
 }
 
-/// Finds the secret in `Authorization`: Bearer (RFC 6750, 2.1), or Basic (RFC 7617) with the secret as password or user name.
+/// Finds the secret in `Authorization`: Bearer (RFC 6750, 2.1), or Basic (RFC 7617) with the secret as password or
+/// username.
 pub fn authorization(context: &RequestContext<'_>) -> Sent {
     sent(context, "Authorization", secrets_in)
 }
@@ -51,7 +52,7 @@ fn sent(
         .headers()
         .filter(|(own, _)| own.eq_ignore_ascii_case(name))
     {
-        // Proxies that copy a header send it empty when the client sent none.
+        // Proxies that copy a header send an empty one if the client sent none.
         if line.trim().is_empty() {
             continue;
         }
@@ -89,7 +90,7 @@ fn basic_or_bearer(line: &str) -> Option<[Option<Presented>; 2]> {
     Some([Presented::parse(user), Presented::parse(password)])
 }
 
-/// The secret in `Authorization`, of whatever kind.
+/// The secret in `Authorization`, of any kind.
 pub fn presented(context: &RequestContext<'_>) -> Result<Presented, Problem> {
     match authorization(context) {
         Sent::Secret(presented) => Ok(presented),
@@ -104,7 +105,7 @@ pub fn presented(context: &RequestContext<'_>) -> Result<Presented, Problem> {
     }
 }
 
-/// The caller behind an API key or a token, who may do what `permission` says.
+/// The caller behind an API key or a token, who needs `permission`.
 pub fn bearer(
     context: &RequestContext<'_>,
     permission: Option<BuiltinPermission>,
@@ -122,7 +123,7 @@ pub fn bearer(
     if let Some(permission) = permission
         && let Err(error) = caller.demand(permission)
     {
-        // Asking about credentials is no administrative act, and is answered on the lane that never waits for the writer.
+        // Introspection is not administrative, and its lane never waits for the writer.
         if permission.is_administrative() && permission != BuiltinPermission::Introspect {
             context.app().note_refused_request(
                 &caller,
@@ -135,7 +136,7 @@ pub fn bearer(
     Ok(caller)
 }
 
-/// The host behind a host credential, which is good at the hosts' own doors alone.
+/// The host behind a host credential, which is valid only at the endpoints for hosts.
 pub fn host(context: &RequestContext<'_>) -> Result<Caller, Problem> {
     let presented = presented(context)?;
     let origin = context.origin(Channel::Host);
@@ -145,8 +146,8 @@ pub fn host(context: &RequestContext<'_>) -> Result<Caller, Problem> {
         .caller(&presented, is_host, origin, context.now)?)
 }
 
-/// Rejects a `Connection` header that names a header of Keycroft: a proxy on the way would remove that header (RFC 9110, 7.6.1),
-/// and with it what it says about the sender.
+/// Rejects a `Connection` header that names a header of Keycroft. A proxy on the way would remove that header (RFC
+/// 9110, 7.6.1), and with it the data about the sender.
 pub fn require_end_to_end(request: &rouille::Request) -> Result<(), Problem> {
     let named = request
         .headers()
@@ -157,7 +158,7 @@ pub fn require_end_to_end(request: &rouille::Request) -> Result<(), Problem> {
     named.map_or(Ok(()), |name| Err(Problem::HopByHop(name.to_owned())))
 }
 
-/// Refuses a changing request that a browser marks as coming from another site.
+/// Rejects a changing request that a browser marks as coming from another site.
 pub fn require_same_site(context: &RequestContext<'_>) -> Result<(), Problem> {
     let site = context.request.header("Sec-Fetch-Site");
     if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
@@ -169,11 +170,11 @@ pub fn require_same_site(context: &RequestContext<'_>) -> Result<(), Problem> {
     }
 }
 
-/// Longest foreign origin that is named, in characters.
+/// Longest reported foreign origin, in characters.
 const ORIGIN_CHARACTERS_MAX: usize = 100;
 
-/// Rejects a request from another site. Most often the other site is this server, behind a proxy that it was not told
-/// of: both names and the setting stand in the answer and, once a minute and thread, in the log.
+/// Rejects a request from another site. Most often that site is this server itself, behind a proxy that is not
+/// configured. So the answer and, once a minute and thread, the log contain both names and the setting.
 pub fn cross_site(context: &RequestContext<'_>) -> Problem {
     let own = &context.server_state.settings.public_url;
     let origin = context.request.header("Origin").unwrap_or_default();
@@ -195,7 +196,7 @@ pub fn cross_site(context: &RequestContext<'_>) -> Problem {
     ))
 }
 
-/// Whether `origin` is this site: the public URL's, or without one the name that was used, when that is loopback's.
+/// Returns whether `origin` is this site: the public URL's, or without one a loopback name of the request.
 pub fn is_own_origin(context: &RequestContext<'_>, origin: &str) -> bool {
     let settings = &context.server_state.settings;
     if origin == settings.public_url {
@@ -209,7 +210,7 @@ pub fn is_own_origin(context: &RequestContext<'_>, origin: &str) -> bool {
         && origin.strip_prefix("http://") == Some(host)
 }
 
-/// Whether a `Host` names this machine to itself, whatever its port: no name that a stranger's DNS could answer for.
+/// Returns whether a `Host` is a loopback name, with any port: a name that foreign DNS can't answer for.
 pub fn is_loopback_name(host: &str) -> bool {
     let name = host
         .rsplit_once(':')

@@ -1,19 +1,19 @@
-//! Headers that our answers carry, and the few shapes of answers.
+//! Headers of all answers, and helpers for answers.
 
 use rouille::{Response, ResponseBody};
 use serde::Serialize;
 
 use super::context::Settings;
 
-/// Nothing of ours on the JSON side is to be run, framed or styled.
+/// Nothing on the JSON side may be run, framed or styled.
 const CSP_NOTHING: &str =
     "default-src 'none'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
-/// Most answers have room in so many bytes, and so many headers.
+/// Initial sizes: enough for most answers.
 const USUAL_BYTES: usize = 512;
 const USUAL_HEADERS: usize = 10;
 
-/// Whether `response` brought a header of its own by this name.
+/// Returns whether `response` already has a header of this name.
 fn has(response: &Response, name: &str) -> bool {
     response
         .headers
@@ -21,7 +21,7 @@ fn has(response: &Response, name: &str) -> bool {
         .any(|(own, _)| own.eq_ignore_ascii_case(name))
 }
 
-/// Puts what every answer carries onto `response`.
+/// Adds the headers of every answer to `response`.
 pub fn finish(mut response: Response, request_id: String, settings: &Settings) -> Response {
     let bare = response.headers.is_empty();
     let default = |response: &Response, name: &str| bare || !has(response, name);
@@ -65,7 +65,7 @@ pub fn json<T: Serialize>(content_type: &'static str, status: u16, value: &T) ->
     bytes_of(content_type, status, bytes)
 }
 
-/// `bytes` as they are.
+/// `bytes` unchanged.
 pub fn bytes_of(content_type: &'static str, status: u16, bytes: Vec<u8>) -> Response {
     let mut headers = Vec::with_capacity(USUAL_HEADERS);
     headers.push(("Content-Type".into(), content_type.into()));

@@ -1,4 +1,4 @@
-//! Requests without a socket: the same handler, called in this process by the database's owner.
+//! Requests without a socket: the same handler, called in process by the owner of the database.
 
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -18,7 +18,7 @@ pub struct LocalServer {
     peer: Peer,
 }
 
-/// An answer, as a client reads it.
+/// An answer for a client.
 pub struct LocalAnswer {
     pub status: u16,
     pub headers: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! The doors for machines and browsers: a request comes in as a value, a response goes out as a value.
+//! Endpoints for machines and browsers: from a request value to a response value.
 
 mod api;
 mod body;

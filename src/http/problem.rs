@@ -1,4 +1,4 @@
-//! One table: from what went wrong to what is answered (RFC 9457; under `/oauth/` RFC 6749, 5.2).
+//! The table from errors to answers (RFC 9457; under `/oauth/` RFC 6749, 5.2).
 
 use rouille::Response;
 
@@ -6,19 +6,19 @@ use super::headers;
 use crate::model::error::{Error, SecretSent};
 use crate::wire::{FieldOut, OauthProblemOut, ProblemOut, ProblemType};
 
-/// What went wrong with a request: what the desk says, and what only doors know.
+/// The failure of a request: an error of `app`, or one of HTTP.
 #[derive(Debug)]
 pub enum Problem {
     Asked(Error),
     NoSuchPath,
     /// The methods that are allowed.
     Method(String),
-    /// A changing request that a browser marks as coming from another site; names both.
+    /// A changing request that a browser marks as coming from another site, with both names.
     CrossSite(String),
-    /// A form without the token of its session, or otherwise none of our pages'.
+    /// A form without the token of its session, or otherwise not one of the console.
     ForeignForm,
     BodyTooLong,
-    /// What the body should be.
+    /// The expected media type.
     MediaType(&'static str),
     NotJson,
     /// A `Connection` header that names a header which must not be hop-by-hop.
@@ -89,17 +89,17 @@ impl Problem {
         }
     }
 
-    /// The status it is answered with.
+    /// The status of the answer.
     pub const fn status(&self) -> u16 {
         self.answer().status
     }
 
-    /// What happened, in a few words.
+    /// A short title.
     pub const fn title(&self) -> &'static str {
         self.answer().title
     }
 
-    /// One sentence a person can act on.
+    /// One sentence to act on.
     pub fn detail(&self) -> String {
         match self {
             Self::Asked(error) => error.to_string(),
@@ -191,7 +191,7 @@ impl Problem {
         self.with_headers(headers::json("application/json", status, &out))
     }
 
-    /// The headers that belong to a problem, whatever its body.
+    /// Adds the headers of a problem, independent of its body.
     pub fn with_headers(&self, mut response: Response) -> Response {
         let mut add =
             |name: &'static str, value: String| response.headers.push((name.into(), value.into()));

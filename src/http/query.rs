@@ -8,18 +8,18 @@ use crate::app::EventFilter;
 use crate::model::error::Faults;
 use crate::model::time::Time;
 
-/// Parts of lists: how many at most, and how many when nothing is said.
+/// Limit and default of the size of a page.
 const LIMIT_MAX: usize = 200;
 const LIMIT_DEFAULT: usize = 50;
 
-/// The parameters of a query string that may be given.
+/// The allowed parameters of a query string.
 pub struct Query<'a> {
     given: Vec<(&'static str, Cow<'a, str>)>,
     faults: Faults,
 }
 
 impl<'a> Query<'a> {
-    /// Reads the query of `context`; what is not in `known`, or given twice, is a fault.
+    /// Reads the query of `context`. Unknown and repeated parameters are faults.
     pub fn read(context: &'a RequestContext<'_>, known: &[&'static str]) -> Self {
         let mut query = Self {
             given: Vec::new(),
@@ -48,12 +48,12 @@ impl<'a> Query<'a> {
             .map(|(_, value)| value.as_ref())
     }
 
-    /// Notes that a parameter has a bad value.
+    /// Records an invalid value of a parameter.
     pub fn fault(&mut self, name: &str, message: impl Into<String>) {
         self.faults.add(name, message);
     }
 
-    /// A parameter that is `true` or `false`; false when it is not given.
+    /// A parameter that is `true` or `false`; false if absent.
     pub fn flag(&mut self, name: &str) -> bool {
         match self.get(name) {
             None | Some("false") => false,
@@ -119,19 +119,19 @@ impl<'a> Query<'a> {
     }
 }
 
-/// Which part of a list is asked for.
+/// The requested page of a list.
 #[derive(Debug, Clone, Copy)]
 pub struct Part {
     pub after: Option<i64>,
     pub limit: usize,
 }
 
-/// Refuses every query parameter.
+/// Rejects every query parameter.
 pub fn none(context: &RequestContext<'_>) -> Result<(), Problem> {
     Query::read(context, &[]).check()
 }
 
-/// Reads `limit` and `after` alone.
+/// Reads only `limit` and `after`.
 pub fn part(context: &RequestContext<'_>) -> Result<Part, Problem> {
     let mut query = Query::read(context, &["limit", "after"]);
     let part = query.part();

@@ -1,4 +1,4 @@
-//! From a request to a response: finds the row, asks what it needs, and puts on every answer what it carries.
+//! From a request to a response: finds the route, checks its requirement, and adds the common headers.
 
 use rouille::{Request, Response};
 
@@ -12,17 +12,17 @@ use crate::transport::{Admission, Lane, Peer};
 
 /// Longest body of an ordinary call, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1_024;
-/// Longest path logged, in characters. Every path with ids and names of ours is shorter.
+/// Longest logged path, in characters. Every path with ids and valid names is shorter.
 const PATH_CHARACTERS_MAX: usize = 128;
 /// The same for a rejected request.
 const REJECTED_PATH_CHARACTERS_MAX: usize = 64;
 
-/// Holds `path` against a row's path; the segments in the places of `{…}`.
+/// Matches `path` against a route's path. Returns the values of `{…}`.
 fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
     if pattern == path {
         return Some(Vec::new());
     }
-    // Most rows end here, without being taken to pieces.
+    // Most routes end here, without being split.
     let (plain, _) = pattern.split_once('{')?;
     if !path.starts_with(plain) {
         return None;
@@ -45,7 +45,7 @@ fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
     segments.next().is_none().then_some(parameters)
 }
 
-/// The row for a request, or why there is none.
+/// The route for a request, or the reason why none matches.
 pub(super) fn find<'p>(
     method: &str,
     path: &'p str,
@@ -57,7 +57,7 @@ pub(super) fn find<'p>(
             || route.method == method
             || (method == "HEAD" && route.method == "GET")
     };
-    // A word of ours stands before what may stand in its place: `import` is the name of no key.
+    // A fixed segment wins over a parameter: no key is named `import`.
     let mut fewest = usize::MAX;
     let mut found = None;
     let mut allowed: Vec<&str> = Vec::new();
@@ -98,7 +98,7 @@ pub(super) fn find<'p>(
     Err(Problem::Method(allowed.join(", ")))
 }
 
-/// What the transport asks of a request before it reads the body. `target`: path and query.
+/// Admission for the transport, before it reads the body. `target`: path and query.
 pub fn admit(method: &str, target: &str) -> Admission {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     match find(method, path, Peer::Network) {
@@ -121,7 +121,7 @@ pub fn admit(method: &str, target: &str) -> Admission {
     }
 }
 
-/// Whether a method changes nothing (RFC 9110, 9.2.1), or is asked of `/verify`, which changes nothing by any.
+/// Returns whether a method changes nothing (RFC 9110, 9.2.1), or goes to `/verify`, which never changes anything.
 fn is_safe(method: &str, path: &str) -> bool {
     matches!(method, "GET" | "HEAD" | "OPTIONS") || path == "/verify"
 }
@@ -131,7 +131,7 @@ pub fn respond(server_state: &ServerState, request: &Request) -> Response {
     respond_to(server_state, request, Peer::Network)
 }
 
-/// The same for a peer that the transport may have marked as the operator.
+/// Answers a request of a peer, which the transport may have marked as the operator.
 pub fn respond_to(server_state: &ServerState, request: &Request, peer: Peer) -> Response {
     let now = server_state.app.now();
     let url = request.raw_url();
@@ -157,8 +157,8 @@ pub fn respond_to(server_state: &ServerState, request: &Request, peer: Peer) -> 
     headers::finish(response, context.request_id, &server_state.settings)
 }
 
-/// Logs a change that was requested. A rejected request can be anybody's, and as long as they like: it gets a short line, and
-/// only at the level DEBUG.
+/// Logs a changing request. A rejected one can come from anybody and be of any length: it gets a short line, at level
+/// DEBUG only.
 fn log_answer(context: &RequestContext<'_>, status: u16) {
     let (level, most) = match status {
         400..500 => (log::Level::Debug, REJECTED_PATH_CHARACTERS_MAX),
@@ -196,7 +196,7 @@ fn answer(context: &mut RequestContext<'_>) -> Result<Response, Problem> {
     }
 }
 
-/// Answers a caller; says when their credential ends, so that programs can tell in time.
+/// Calls a handler. Adds the expiration of the caller's credential, so that programs can react in time.
 fn called(
     context: &RequestContext<'_>,
     permission: Option<BuiltinPermission>,
@@ -218,7 +218,7 @@ fn called(
     Ok(response)
 }
 
-/// A fault is logged once, here, with the id that the answer carries.
+/// Logs an internal error once, here, with the request id of the answer.
 fn refuse(context: &RequestContext<'_>, problem: &Problem) -> Response {
     if let Problem::Asked(crate::model::error::Error::Fault(text)) = problem {
         log::error!(

@@ -1,4 +1,4 @@
-//! The route table: each path, what it needs, and who answers.
+//! The route table: path, requirement and handler.
 
 use rouille::Response;
 
@@ -12,17 +12,17 @@ use crate::model::caller::Caller;
 use crate::model::permission::BuiltinPermission;
 use crate::transport::Lane;
 
-/// Answers anybody.
+/// A handler without a caller.
 pub type Open = fn(&RequestContext<'_>) -> Result<Response, Problem>;
-/// Answers a caller.
+/// A handler with a caller.
 pub type Called = fn(&RequestContext<'_>, &Caller) -> Result<Response, Problem>;
 
 /// The requirement of a route, checked before its handler runs.
 #[derive(Clone, Copy)]
 pub enum Needs {
-    /// Nothing, or something that the handler finds for itself (a code, a secret of whatever kind).
+    /// None, or one that the handler checks itself (a code, a secret of any kind).
     Nothing(Open),
-    /// An API key or a token, of whatever power.
+    /// An API key or a token, with any permissions.
     Bearer(Called),
     /// An API key or a token with this permission.
     Permission(BuiltinPermission, Called),
@@ -32,20 +32,20 @@ pub enum Needs {
     Host(Called),
     /// A session; without one, sign-in comes first.
     Page(Page),
-    /// A session and a form of ours.
+    /// A session and a form of the console.
     Form(Act),
 }
 
-/// Asked for one login it is quick; for everybody's keys it may be long.
+/// Quick for one login; possibly long for the keys of all users.
 pub const AUTHORIZED_KEYS: &str = "/api/v1/hosts/self/authorized-keys";
 
 /// Every method that the transport lets through, as proxies forward them.
 pub const ANY: &str = "*";
 
-/// One row of the table.
+/// One route.
 pub struct Route {
     pub method: &'static str,
-    /// `{…}` stands for one segment, or for its beginning: `{id}.pub`.
+    /// `{…}` stands for one segment, or for its start: `{id}.pub`.
     pub path: &'static str,
     pub needs: Needs,
     pub lane: Lane,
@@ -110,8 +110,8 @@ const fn page(path: &'static str, handler: Page) -> Route {
     }
 }
 
-/// A form. One that comes with the password that was asked for changes to the lane of password hashing
-/// ([`super::respond::admit`]); nothing else may wait behind a storm of sign-ins.
+/// A form. With a confirmed password it changes to the lane of password hashing ([`super::respond::admit`]); no other
+/// request may wait behind a storm of sign-ins.
 const fn form(path: &'static str, handler: Act) -> Route {
     Route {
         method: "POST",
@@ -129,7 +129,7 @@ const fn hashing(route: Route) -> Route {
     }
 }
 
-/// Every route, a line each; of two that fit, the first answers. `/verify` stands first: it is asked most.
+/// Every route. Of two that match, the first answers. `/verify` is first because it is the most frequent.
 #[rustfmt::skip]
 pub const ROUTES: &[Route] = &[
     quick(ANY, "/verify", verify::verify),

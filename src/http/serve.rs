@@ -1,4 +1,4 @@
-//! Listening: where, under which conditions, and until when.
+//! Listening and serving.
 
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
@@ -9,7 +9,7 @@ use super::respond::{admit, respond_to};
 use crate::app::AppState;
 use crate::transport;
 
-/// Why the server did not start, in one line.
+/// The reason why the server did not start, in one line.
 #[derive(Debug)]
 pub struct ServeError(String);
 
@@ -21,13 +21,13 @@ impl fmt::Display for ServeError {
 
 impl std::error::Error for ServeError {}
 
-/// Connections the kernel keeps waiting for us.
+/// Connections that the kernel queues.
 const BACKLOG: i32 = 1_024;
 
 /// Opens the socket.
 ///
 /// # Errors
-/// [`ServeError`], when the address can't be had.
+/// [`ServeError`], when the address is not available.
 pub fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     let open = || -> std::io::Result<TcpListener> {
         let socket = socket2::Socket::new(
@@ -43,10 +43,10 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     open().map_err(|error| ServeError(format!("can't listen on {address}: {error}")))
 }
 
-/// Serves until told to stop; says by `ready` when it does. The office stays open, and is for the caller to close.
+/// Serves until it is stopped; calls `ready` once it does. The caller closes the app state.
 ///
 /// # Errors
-/// [`ServeError`], when it can't be begun.
+/// [`ServeError`], when it can't start.
 pub fn serve(
     app_state: &AppState,
     settings: Settings,

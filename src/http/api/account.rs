@@ -1,4 +1,4 @@
-//! `/api/v1/me`, and the codes that lead to an account.
+//! `/api/v1/me`, and codes for accounts.
 
 use super::{Answer, no_content, ok};
 use crate::http::context::RequestContext;
@@ -58,7 +58,7 @@ pub fn change_password(context: &RequestContext<'_>, caller: &Caller) -> Answer 
     no_content()
 }
 
-/// `POST /api/v1/setup`, with a set-up code as the bearer.
+/// `POST /api/v1/setup`, with a setup code as the bearer.
 pub fn set_up(context: &RequestContext<'_>) -> Answer {
     let code = gate::presented(context)?;
     context

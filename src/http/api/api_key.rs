@@ -11,7 +11,7 @@ use crate::wire::{ApiKeyIn, ApiKeyOut, ApiKeyPatch, DisabledPatch, RotateIn, Usa
 
 const KIND: Kind = Kind::ApiKey;
 
-/// Finds scope API keys are meant, once the request itself is known to be in order.
+/// Finds the scope of API keys, once the request itself is valid.
 pub(super) type Find = fn(&RequestContext<'_>, &Caller) -> Result<Scope, Problem>;
 
 fn own(_: &RequestContext<'_>, caller: &Caller) -> Result<Scope, Problem> {
@@ -115,7 +115,7 @@ pub(super) fn edit_of(context: &RequestContext<'_>, caller: &Caller, scope: Find
     change_of(context, caller, scope, change)
 }
 
-/// Of another user's API key, nothing else can be changed.
+/// An admin can only disable or enable another user's API key.
 pub(super) fn set_disabled_of(
     context: &RequestContext<'_>,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! `/api/v1/backups` and `/api/v1/audit-archives`: for the operator alone.
+//! `/api/v1/backups` and `/api/v1/audit-archives`, for the operator alone.
 
 use super::{Answer, no_content};
 use crate::http::body;

@@ -9,7 +9,7 @@ use crate::model::error::Error;
 use crate::model::time::Time;
 use crate::wire::{AdviceOut, DiagnosticsOut};
 
-/// From when on a backup is called old, in seconds.
+/// Age of an old backup, in seconds.
 const BACKUP_SECONDS: u64 = 7 * 86_400;
 
 pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -17,7 +17,7 @@ pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ok(&facts(context, caller)?)
 }
 
-/// How the installation is.
+/// The state of the installation.
 pub fn facts(context: &RequestContext<'_>, caller: &Caller) -> Result<DiagnosticsOut, Error> {
     let facts = context.app().facts(caller)?;
     let settings = &context.server_state.settings;

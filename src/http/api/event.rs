@@ -9,7 +9,7 @@ use crate::model::permission::BuiltinPermission;
 use crate::model::user::Username;
 use crate::wire::EventOut;
 
-/// BuiltinPermission events with `account:read`; `?user=` and `?all=true` need `audit:read` instead.
+/// Own events with `account:read`; `?user=` and `?all=true` need `audit:read` instead.
 pub fn list_events(context: &RequestContext<'_>) -> Answer {
     let mut query = Query::read(
         context,

@@ -1,5 +1,4 @@
-//! "Why was it refused?": `/explain/{id}` beside API keys and tokens: also of one that
-//! was deleted, which at its own path is no more.
+//! "Why was it rejected?": `/explain/{id}` for API keys and tokens, deleted ones included.
 
 use super::{Answer, Problem, ok};
 use crate::app::{App, Circumstances, Explanation, Scope};

@@ -1,4 +1,4 @@
-//! `/api/v1/credentials`: what everybody has.
+//! `/api/v1/credentials`: the inventory.
 
 use super::{Answer, ok};
 use crate::http::context::RequestContext;

@@ -1,4 +1,4 @@
-//! The JSON API: one file per noun, a handler is four lines.
+//! The JSON API: one file per noun, a few lines per handler.
 
 pub mod account;
 pub mod api_key;
@@ -35,7 +35,7 @@ use crate::wire::{CreatorOut, ListOut};
 
 pub use user::link;
 
-/// What a handler answers.
+/// The answer of a handler.
 pub type Answer = Result<Response, Problem>;
 
 /// 200.
@@ -53,7 +53,7 @@ fn no_content() -> Answer {
     Ok(headers::empty(204))
 }
 
-/// A part of a list.
+/// A page of a list.
 fn list<T, U: Serialize>(page: &Page<T>, out: impl Fn(&T) -> U) -> Answer {
     ok(&ListOut {
         items: page.items.iter().map(out).collect(),
@@ -61,7 +61,7 @@ fn list<T, U: Serialize>(page: &Page<T>, out: impl Fn(&T) -> U) -> Answer {
     })
 }
 
-/// A part of a list that the store returns at once: `after` is the number of items before it.
+/// A page of a complete list: `after` is the number of items before it.
 fn list_part<T, U: Serialize>(all: &[T], part: Part, out: impl Fn(&T) -> U) -> Answer {
     let first = part
         .after
@@ -73,11 +73,11 @@ fn list_part<T, U: Serialize>(all: &[T], part: Part, out: impl Fn(&T) -> U) -> A
     })
 }
 
-/// What created the credentials of a list.
+/// The creators of the credentials in a list.
 struct Creators(HashMap<Id, Record>);
 
 impl Creators {
-    /// What created `record`; `None`: the operator, or a user by signing in.
+    /// The creator of `record`; `None`: the operator, or a user by signing in.
     fn of(&self, record: &Record) -> Option<CreatorOut> {
         let id = record.created_by?;
         Some(CreatorOut::of(id, self.0.get(&id)))
@@ -103,7 +103,7 @@ fn creator(
     Ok(creators(context, caller, scope, std::slice::from_ref(record))?.of(record))
 }
 
-/// The `Idempotency-Key` of a request that makes something, as digests of it and of the body.
+/// The `Idempotency-Key` of a creating request, as digests of it and of the body.
 fn once(
     context: &RequestContext<'_>,
     caller: &Caller,

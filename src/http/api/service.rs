@@ -17,7 +17,7 @@ pub fn list_services(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     )
 }
 
-/// With how it is used, which lists leave out.
+/// With its use, which lists leave out.
 pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
     let service = context.app().service(caller, context.parameter(0))?;

@@ -1,4 +1,4 @@
-//! `/api/v1/ssh-keys`, and those of others for admins.
+//! `/api/v1/ssh-keys`, and those of other users for admins.
 
 use super::user::{scope, scope_to_delete, username};
 use super::{Answer, Problem, created, list, list_part, no_content, ok, once};
@@ -41,7 +41,7 @@ pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ok(&SshKeyOut::of(&key, context.now))
 }
 
-/// The key as text, as a `.pub` file has it.
+/// The key as text, in the form of a `.pub` file.
 pub fn show_text(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
     let scope = App::own_ssh_keys(caller)?;
@@ -54,7 +54,7 @@ pub fn show_text(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ))
 }
 
-/// The same beside the key's page: with a session, or as a program.
+/// The same text at the key's page, with a session or a bearer credential.
 pub fn show_text_to_anybody(context: &RequestContext<'_>) -> Answer {
     if context.request.header("Authorization").is_none() {
         return console::visit(context, show_text);
@@ -74,7 +74,7 @@ pub fn show_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     })
 }
 
-/// Where one's keys open a login.
+/// Hosts and logins that the caller's keys may use.
 pub fn list_logins(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let part = query::part(context)?;
     let logins = context.app().logins(caller)?;

@@ -19,7 +19,7 @@ pub(super) fn username(context: &RequestContext<'_>) -> Result<Username, Error> 
     Username::parse(context.parameter(0)).map_err(|_| Error::NotFound("user"))
 }
 
-/// A link that opens one act, once.
+/// A one-time link.
 pub fn link(context: &RequestContext<'_>, purpose: Purpose, code: Secret) -> String {
     let path = purpose.path().unwrap_or("/");
     format!(
@@ -108,7 +108,7 @@ pub fn offboard(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     })
 }
 
-/// A token with all the permissions of a user, for the operator alone.
+/// A token with all permissions of a user, for the operator alone.
 pub fn create_token(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<OperatorTokenIn>(context)?;
     let once = once(context, caller, &bytes)?;
@@ -189,7 +189,7 @@ pub fn delete_session(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     end(context, caller, Kind::Session)
 }
 
-/// Scope things are to be ended.
+/// The scope of credentials to delete.
 pub(super) fn scope_to_delete(
     context: &RequestContext<'_>,
     caller: &Caller,

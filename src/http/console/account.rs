@@ -103,7 +103,7 @@ pub fn acknowledge_notice(context: &RequestContext<'_>, caller: &Caller, _: Inpu
     done("/account", "confirmed")
 }
 
-/// Confirms all notices that are open.
+/// Confirms all unconfirmed notices.
 pub fn acknowledge_notices(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
     for notice in context.app().open_account_notices(caller)? {
         context.app().acknowledge_notice(caller, notice.id)?;

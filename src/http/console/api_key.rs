@@ -29,21 +29,21 @@ use crate::model::user::{Disabled, Username};
 use crate::wire::{ApiKeyIn, ApiKeyPatch, RotateIn};
 
 const KIND: Kind = Kind::ApiKey;
-/// API keys that one list looks at.
+/// Limit of API keys in one list.
 const ROWS_MAX: usize = crate::model::policy::API_KEYS_MAX as usize;
-/// Ended ones that are counted.
+/// Limit of deleted ones that are counted.
 const ENDED_MAX: usize = 200;
 /// Events on the page of one key.
 const EVENTS: usize = 20;
 
-/// The API keys a page is about, and what one of them may have at most.
+/// The API keys of a page, and the most permissions that one of them may have.
 struct Subject {
     holder: Holder,
     scope: Scope,
     offered: Permissions,
 }
 
-/// By the path: `/api-keys/…`, `/admin/services/{name}/api-keys/…` or `/admin/users/{username}/api-keys/…`.
+/// Chosen by path: `/api-keys/…`, `/admin/services/{name}/api-keys/…` or `/admin/users/{username}/api-keys/…`.
 fn subject(context: &RequestContext<'_>, caller: &Caller) -> Result<Subject, Problem> {
     if context.path.starts_with("/admin/services/") {
         let service = context.app().service(caller, context.parameter(0))?;
@@ -115,7 +115,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         })
         .collect();
     let mut usages = HashMap::new();
-    // Only this order has to know the uses of all.
+    // Only this order needs the uses of all.
     if filter.sort == Sort::Uses {
         usages = context.app().usages(caller, &subject.scope, &records)?;
     }
@@ -151,7 +151,7 @@ fn sort(
 ) {
     let never = crate::model::time::Time::LAST;
     match sort {
-        // The list came newest first, and sorting keeps that order among equals.
+        // The list is sorted newest first, and sorting keeps that order among equals.
         Sort::Attention => records.sort_by_key(|record| match DisplayStatus::of(record, now) {
             DisplayStatus::Expired => 0,
             DisplayStatus::Soon => 1,
@@ -174,7 +174,7 @@ fn sort(
     }
 }
 
-/// `/api-keys/new`; `?name=&permissions=&expires=` and `?from=ID` fill it in.
+/// `/api-keys/new`, prefilled by `?name=&permissions=&expires=` or `?from=ID`.
 pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let subject = subject(context, caller)?;
     let input = prefilled(context, caller, &subject)?;
@@ -276,7 +276,7 @@ fn try_create(
         allowed_addresses: Some(form::entries(input, "allowed_addresses")),
     };
     let mut wanted = wanted.parse()?;
-    // Nothing typed means: as the one who asks.
+    // An empty field stands for the caller's own addresses.
     wanted.allowed_addresses = wanted
         .allowed_addresses
         .filter(|allowed_addresses| !allowed_addresses.is_everywhere());
@@ -285,7 +285,7 @@ fn try_create(
         .issue(caller, &subject.scope, wanted, Some(once))?)
 }
 
-/// The only answer that ever holds the secret.
+/// The only answer that contains the secret.
 fn shown_once(
     context: &RequestContext<'_>,
     caller: &Caller,

@@ -1,19 +1,19 @@
-//! Cookies: the session's, the browser's, a code's, the theme's.
+//! Cookies: session, browser, code, theme.
 
 use rouille::Response;
 
 use crate::http::context::RequestContext;
 
-/// Holds the session's secret.
+/// The session's secret.
 pub const SESSION: &str = "keycroft-session";
-/// Names a browser: sign-in forms are bound to it, and it has its own budget of wrong passwords.
+/// The id of a browser: sign-in forms are bound to it, and its wrong passwords are limited separately.
 pub const BROWSER: &str = "keycroft-browser";
-/// Holds the code of a set-up, invitation or reset link between the link and the form.
+/// The code of a setup, invitation or reset link between the link and the form.
 pub const CODE: &str = "keycroft-code";
 /// `light` or `dark`.
 pub const THEME: &str = "keycroft-theme";
 
-/// With TLS the name itself makes browsers hold to Secure, Path=/ and no Domain (RFC 6265bis, 4.1.3.2).
+/// With TLS, the prefix makes browsers enforce Secure, Path=/ and no Domain (RFC 6265bis, 4.1.3.2).
 fn full_name(context: &RequestContext<'_>, name: &str) -> String {
     if context.server_state.settings.is_https() {
         format!("__Host-{name}")
@@ -22,7 +22,7 @@ fn full_name(context: &RequestContext<'_>, name: &str) -> String {
     }
 }
 
-/// The value of a cookie. When a browser sends two of one name, neither is believed.
+/// The value of a cookie; `None` if a browser sends two of one name.
 pub fn read(context: &RequestContext<'_>, name: &str) -> Option<String> {
     let name = full_name(context, name);
     let lines = context
@@ -41,7 +41,7 @@ pub fn read(context: &RequestContext<'_>, name: &str) -> Option<String> {
     }
 }
 
-/// Sets a cookie for `seconds`. `value` is of characters that a cookie may hold (RFC 6265, 4.1.1).
+/// Sets a cookie for `seconds`. `value` must consist of cookie characters (RFC 6265, 4.1.1).
 pub fn set(
     context: &RequestContext<'_>,
     response: &mut Response,
@@ -61,7 +61,7 @@ pub fn set(
     response.headers.push(("Set-Cookie".into(), line.into()));
 }
 
-/// Takes a cookie away.
+/// Deletes a cookie.
 pub fn clear(context: &RequestContext<'_>, response: &mut Response, name: &str) {
     set(context, response, name, "", 0);
 }

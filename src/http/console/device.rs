@@ -1,4 +1,4 @@
-//! `/device`: letting a command line in (RFC 8628, 3.3).
+//! `/device`: approving the login of a device (RFC 8628, 3.3).
 
 use super::{Answer, again, form, frame, page, query, show};
 use crate::html::Markup;
@@ -11,7 +11,7 @@ use crate::model::device_login::DeviceLogin;
 use crate::model::error::Error;
 use crate::model::time::WantedEnd;
 
-/// The code is typed, or compared and sent by hand: a link that holds it approves nothing.
+/// The code is typed, or compared and sent by hand: a link with a code approves nothing.
 pub fn enter(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let values = query(context, "code")
         .map(|code| ("code".to_owned(), code))

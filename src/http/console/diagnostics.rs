@@ -1,4 +1,4 @@
-//! `/admin/diagnostics`: how the installation is, as the API answers it.
+//! `/admin/diagnostics`: the state of the installation, as in the API.
 
 use super::{Answer, frame, show};
 use crate::html::diagnostics::{self as pages, Fact, FactGroup};
@@ -13,7 +13,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 fn groups(out: &DiagnosticsOut) -> [FactGroup; 3] {
-    // `about` is the name of the field in the API's answer.
+    // `about` is the name of the field in the API.
     let fact = |name: &str, about: &str, value: &dyn ToString| Fact {
         name: name.to_owned(),
         value: value.to_string(),

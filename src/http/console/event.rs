@@ -108,11 +108,11 @@ fn list(context: &RequestContext<'_>, caller: &Caller, scope: Scope) -> Answer {
     Ok(page(status, pages::list(&frame(context, caller), &view)))
 }
 
-/// The lines of a download, made as they are read: however long the log is, one part of it is in memory.
+/// The lines of a download, generated while they are read: only one page of the log is in memory.
 struct Lines {
     download: Download,
     bytes: Cursor<Vec<u8>>,
-    /// Where the next part begins; `None` at the end.
+    /// The start of the next page; `None` at the end.
     after: Option<i64>,
 }
 
@@ -148,7 +148,7 @@ impl Read for Lines {
             let Some(after) = self.after.filter(|_| count == 0 && !into.is_empty()) else {
                 return Ok(count);
             };
-            // An error cuts the answer off, so that nobody takes a part for the whole.
+            // An error cuts off the answer, so that it never looks complete.
             self.download
                 .part(Some(after), EXPORT_PART)
                 .and_then(|part| self.fill(&part))

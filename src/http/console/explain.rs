@@ -1,4 +1,4 @@
-//! "Why was it refused?" on the page of a credential.
+//! "Why was it rejected?" on the page of a credential.
 
 use super::query;
 use crate::app::{Circumstances, Scope};
@@ -10,7 +10,7 @@ use crate::model::caller::Caller;
 use crate::model::credential::Kind;
 use crate::model::secret::Id;
 
-/// Why a credential is refused, or would be: where and for what is in the query.
+/// Explains why a credential is rejected; the query has the circumstances.
 pub fn chain(
     context: &RequestContext<'_>,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! What forms send, on its way to the shapes that the JSON API takes: both doors parse by the same rules.
+//! Conversion of forms to the shapes of the JSON API, so that both interfaces parse by the same rules.
 
 use super::{STEP_UP, require_same_origin};
 use crate::html::form::Input;
@@ -9,7 +9,7 @@ use crate::http::problem::Problem;
 use crate::model::error::Error;
 use crate::model::permission::Permissions;
 
-/// Reads a form that comes from a page of ours.
+/// Reads a form of the console.
 pub fn read(context: &RequestContext<'_>) -> Result<Input, Problem> {
     require_same_origin(context)?;
     Ok(Input {
@@ -18,7 +18,7 @@ pub fn read(context: &RequestContext<'_>) -> Result<Input, Problem> {
     })
 }
 
-/// A field that may stay empty.
+/// A field that may be empty.
 pub fn filled(input: &Input, name: &str) -> Option<String> {
     input
         .value(name)
@@ -27,7 +27,7 @@ pub fn filled(input: &Input, name: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// The end that a form asks for: `expires_in`, or with `custom` the field for an exact time, which is meant as UTC.
+/// The expiration in a form: `expires_in`, or with `custom` the field for an exact time, in UTC.
 pub fn end(input: &Input) -> Result<(Option<String>, Option<String>), Error> {
     match filled(input, "expires_in").as_deref() {
         Some("custom") => {
@@ -39,7 +39,7 @@ pub fn end(input: &Input) -> Result<(Option<String>, Option<String>), Error> {
     }
 }
 
-/// What a `datetime-local` field sends, as RFC 3339.
+/// The value of a `datetime-local` field, as RFC 3339.
 pub fn utc(text: &str) -> String {
     match text.len() {
         16 => format!("{text}:00Z"),
@@ -48,7 +48,7 @@ pub fn utc(text: &str) -> String {
     }
 }
 
-/// Lines, commas and spaces part the entries of a list.
+/// The entries of a list, separated by lines, commas or spaces.
 pub fn entries(input: &Input, name: &str) -> Vec<String> {
     let text = input.value(name).unwrap_or_default();
     text.split(|c: char| c.is_whitespace() || c == ',')
@@ -57,7 +57,7 @@ pub fn entries(input: &Input, name: &str) -> Vec<String> {
         .collect()
 }
 
-/// The permissions that were chosen, as words.
+/// The names of the chosen permissions.
 pub fn permissions(input: &Input, offered: &Permissions) -> Result<Vec<String>, Error> {
     let chosen = permission::chosen(input, offered)
         .map_err(|message| Error::field("permissions", message))?;

@@ -12,7 +12,7 @@ use crate::model::group::parse_group_name;
 use crate::model::permission::BuiltinPermission;
 use crate::model::user::Username;
 
-/// Groups that the list shows.
+/// Limit of groups in the list.
 const ROWS_MAX: usize = 10_000;
 
 fn list_page(

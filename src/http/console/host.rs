@@ -18,9 +18,9 @@ use crate::model::host::HostRecord;
 use crate::model::permission::BuiltinPermission;
 use crate::wire::{EnrollmentCodeIn, HostPatch};
 
-/// Hosts that the list looks at.
+/// Limit of hosts in the list.
 const ROWS_MAX: usize = 10_000;
-/// Groups that a form offers.
+/// Limit of groups in a form.
 const GROUPS_MAX: usize = 10_000;
 
 fn facts(record: HostRecord) -> HostFacts {
@@ -134,19 +134,19 @@ fn try_edit(
         rotation_requested: Some(input.has("rotation_requested", "yes")),
     };
     let mut change = patch.parse()?;
-    // Without one the form is not ours.
+    // A form without a version is not one of the console.
     let version = input.value("version").ok_or(Problem::ForeignForm)?;
     change.version = Some(version.to_owned());
     Ok(context.app().edit_host(caller, id, change)?)
 }
 
-/// The groups that are ticked.
+/// The chosen groups.
 fn chosen(input: &Input) -> Vec<String> {
     let ticked = input.values.iter().filter(|(name, _)| name == "groups");
     ticked.map(|(_, value)| value.clone()).collect()
 }
 
-/// `ubuntu: admins`, a line each.
+/// `ubuntu: admins`, one per line.
 fn shared(input: &Input) -> Result<BTreeMap<String, Vec<String>>, Error> {
     let mut shared = BTreeMap::<String, Vec<String>>::new();
     let text = input.value("shared_logins").unwrap_or_default();

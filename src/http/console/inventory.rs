@@ -1,4 +1,4 @@
-//! `/admin/inventory`: every credential and SSH key of everybody.
+//! `/admin/inventory`: credentials and SSH keys of all owners.
 
 use super::{Answer, again, done, frame, page_number, query, show};
 use crate::app::{App, Owned, Scope, WithMade};
@@ -16,9 +16,9 @@ use crate::model::secret::Id;
 use crate::model::time::Time;
 use crate::model::user_agent;
 
-/// Things on one page.
+/// Items on one page.
 const ROWS: usize = 20;
-/// Things deleted by one form.
+/// Limit of items deleted by one form.
 const DELETE_MAX: usize = 500;
 
 fn row(owned: &Owned, now: Time) -> InventoryRow {
@@ -31,7 +31,7 @@ fn row(owned: &Owned, now: Time) -> InventoryRow {
     };
     InventoryRow {
         kind: item.kind(),
-        // What belongs to a service or a host is ended on their own pages.
+        // Credentials of services and hosts are revoked on their own pages.
         reference: matches!(item.owner(), OwnerId::User(_))
             .then(|| format!("{}/{}", item.as_str(), item.id())),
         id: item.id().to_string(),
@@ -108,7 +108,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ))
 }
 
-/// The things that boxes were ticked for, each once.
+/// The selected items, each once.
 fn chosen(
     context: &RequestContext<'_>,
     caller: &Caller,
@@ -152,14 +152,14 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     match input.value("confirm").map(str::trim) {
         None => show(delete_form(context, caller, input)?),
         Some(typed) if typed == things.len().to_string() => {
-            // All of them or none: what can't be ended here is said before anything is.
+            // All of them or none: an item that can't be deleted here is reported first.
             let owned = things
                 .iter()
                 .map(|owned| Ok((scope(&owned.item)?, &owned.item)))
                 .collect::<Result<Vec<_>, Error>>()?;
             for (scope, thing) in owned {
                 match end(context, caller, &scope, thing) {
-                    // Somebody was faster; it is gone, as it should be.
+                    // Deleted meanwhile.
                     Ok(()) | Err(Error::NotFound(_)) => {}
                     Err(error) => return Err(error.into()),
                 }

@@ -1,4 +1,4 @@
-//! The console: people's doors. Sessions in a cookie, forms that carry a token of the session, pages of `html`.
+//! The console: sessions in a cookie, forms with a token of the session, pages of `html`.
 
 pub mod account;
 pub mod api_key;
@@ -47,15 +47,15 @@ use crate::transport::Peer;
 const CSP_PAGE: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
     base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 
-/// The query of a form that comes with the password it was asked for: known before the body is read, so that only these
-/// wait for those who hash passwords.
+/// The query of a form with a password, visible before the body is read, so that only such forms wait for the password
+/// threads.
 pub const STEP_UP: &str = "with-password";
 
-/// What a handler of the console answers.
+/// The answer of a handler.
 pub type Answer = Result<Response, Problem>;
-/// Shows something to who is signed in.
+/// A page for a signed-in user.
 pub type Page = fn(&RequestContext<'_>, &Caller) -> Answer;
-/// Does something for who is signed in.
+/// An act of a signed-in user.
 pub type Act = fn(&RequestContext<'_>, &Caller, Input) -> Answer;
 
 /// A page as an answer.
@@ -75,7 +75,7 @@ fn show(markup: Markup) -> Answer {
     Ok(page(200, markup))
 }
 
-/// Leads on to `path`, so that reloading does not do it again (RFC 9110, 15.4.4).
+/// Redirects to `path`, so that reloading does not repeat the act (RFC 9110, 15.4.4).
 fn see_other(path: impl Into<String>) -> Response {
     let mut response = headers::empty(303);
     response
@@ -84,13 +84,13 @@ fn see_other(path: impl Into<String>) -> Response {
     response
 }
 
-/// Leads on to `path`, where `word` becomes a sentence.
+/// Redirects to `path`, where `word` becomes a sentence.
 fn done(path: &str, word: &str) -> Answer {
     let sign = if path.contains('?') { '&' } else { '?' };
     Ok(see_other(format!("{path}{sign}done={word}")))
 }
 
-/// The sentences that `?done=` may stand for; words that are none are passed over.
+/// The sentence for `?done=`; unknown values are ignored.
 fn flash(context: &RequestContext<'_>) -> Option<Flash> {
     let word = query(context, "done")?;
     let sentence = match word.as_str() {
@@ -115,7 +115,7 @@ fn flash(context: &RequestContext<'_>) -> Option<Flash> {
     Some(Flash::Done(sentence.to_owned()))
 }
 
-/// The first value of a parameter of the query; what pages do not know they pass over.
+/// The first value of a query parameter; pages ignore unknown ones.
 fn query(context: &RequestContext<'_>, name: &str) -> Option<String> {
     form_urlencoded::parse(context.request.raw_query_string().as_bytes())
         .find(|(one, _)| one == name)
@@ -130,7 +130,7 @@ fn page_number(context: &RequestContext<'_>) -> usize {
         .unwrap_or(1)
 }
 
-/// The part of `rows` that page `number` shows, and the links to the others.
+/// The rows of page `number`, and the links to the others.
 fn part<T>(rows: Vec<T>, number: usize) -> (Vec<T>, html::table::Pager) {
     const ROWS: usize = 20;
     let pages = rows.len().div_ceil(ROWS).max(1);
@@ -151,7 +151,7 @@ fn part<T>(rows: Vec<T>, number: usize) -> (Vec<T>, html::table::Pager) {
     (part, pager)
 }
 
-/// What every page of a signed-in person needs.
+/// The frame of a page for a signed-in user.
 fn frame(context: &RequestContext<'_>, caller: &Caller) -> Frame {
     let (user, id) = (caller.user().ok(), caller.credential_id());
     let is_admin = user.is_some_and(|user| user.role == Role::Admin);
@@ -169,7 +169,7 @@ fn frame(context: &RequestContext<'_>, caller: &Caller) -> Frame {
         flash: flash(context),
         site: site(context),
         public_url: context.server_state.settings.public_url.clone(),
-        // A page is shown even when this can't be read.
+        // A page is shown even if this can't be read.
         notices: context
             .app()
             .open_account_notices(caller)
@@ -177,7 +177,7 @@ fn frame(context: &RequestContext<'_>, caller: &Caller) -> Frame {
     }
 }
 
-/// What a page for somebody who is not signed in needs. `visitor`: what their forms' token is bound to.
+/// The frame of a page for a visitor who is not signed in. `visitor`: the value to which the form token is bound.
 fn outside(context: &RequestContext<'_>, visitor: &str) -> Outside {
     Outside {
         theme: theme(context),
@@ -198,7 +198,7 @@ fn site(context: &RequestContext<'_>) -> String {
         .to_owned()
 }
 
-/// The token that forms carry: only this installation can make it, and it belongs to one session or one browser.
+/// The token of forms. Only this installation can create it, and it belongs to one session or one browser.
 fn form_token(context: &RequestContext<'_>, bound_to: &str) -> String {
     context.app().keyed(&[b"form", bound_to.as_bytes()]).hex()
 }
@@ -216,19 +216,19 @@ fn require_form_token(
     }
 }
 
-/// A random word of a cookie.
+/// A random value of a cookie.
 fn random_word() -> String {
     let characters: [u8; 20] = random_characters(b"0123456789abcdefghijklmnopqrstuvwxyz");
     characters.iter().map(|byte| char::from(*byte)).collect()
 }
 
-/// A word that a form carries so that sending it twice makes nothing twice: when it was made (Unix seconds), and 20
-/// random characters.
+/// A nonce, so that sending a form twice creates nothing twice: its time (Unix seconds), and 20 random characters.
 fn nonce(context: &RequestContext<'_>) -> String {
     format!("{}-{}", context.now.unix(), random_word())
 }
 
-/// The nonce of a form that comes back: its own, since what was refused was not remembered; a new one when it is too old.
+/// The nonce of a form that is shown again: the same, since a rejected form is not remembered, or a new one if it is
+/// too old.
 fn nonce_again(context: &RequestContext<'_>, caller: &Caller, input: &Input) -> String {
     match once(context, caller, input) {
         Ok(_) => input.value("nonce").unwrap_or_default().to_owned(),
@@ -236,10 +236,11 @@ fn nonce_again(context: &RequestContext<'_>, caller: &Caller, input: &Input) -> 
     }
 }
 
-/// How long a form may lie open. What it made is remembered for a day, so that later nobody knew that it was sent before.
+/// How long a form may stay open. Sent forms are remembered for a day, so that a later repetition would not be
+/// detected.
 const FORM_SECONDS: i64 = 23 * 3_600;
 
-/// The nonce of a form, as the promise that it is carried out once. A form without one is not ours.
+/// The nonce of a form as an idempotency key. A form without one is not one of the console.
 fn once(
     context: &RequestContext<'_>,
     caller: &Caller,
@@ -273,7 +274,7 @@ fn session_secret(context: &RequestContext<'_>) -> Option<Presented> {
     Presented::parse(&cookie::read(context, cookie::SESSION)?)
 }
 
-/// Who is signed in, by the session in the cookie.
+/// The signed-in user, by the session in the cookie.
 fn signed_in(context: &RequestContext<'_>) -> Result<Option<Caller>, Problem> {
     let Some(presented) = session_secret(context) else {
         return Ok(None);
@@ -290,7 +291,7 @@ fn signed_in(context: &RequestContext<'_>) -> Result<Option<Caller>, Problem> {
     }
 }
 
-/// Notes that somebody asked for what only admins may.
+/// Records a rejected request for an admin's page.
 fn note_refusal(context: &RequestContext<'_>, caller: &Caller, answer: Answer) -> Answer {
     if let Err(Problem::Asked(Error::Forbidden {
         missing: Permission::Builtin(missing),
@@ -305,7 +306,7 @@ fn note_refusal(context: &RequestContext<'_>, caller: &Caller, answer: Answer) -
     answer
 }
 
-/// Asks `handler` for a page, or leads to sign-in.
+/// Calls `handler` for a page, or redirects to the sign-in.
 pub fn visit(context: &RequestContext<'_>, handler: Page) -> Answer {
     match signed_in(context)? {
         Some(caller) => note_refusal(context, &caller, handler(context, &caller)),
@@ -316,12 +317,12 @@ pub fn visit(context: &RequestContext<'_>, handler: Page) -> Answer {
     }
 }
 
-/// Lets `handler` do what a form asks for, once it is known whose form it is. A form whose session has ended is kept
-/// until its sender has signed in again; one that needs a password is kept until it was typed.
+/// Calls `handler` for a form, once its origin and token are checked. A form whose session has expired is saved until
+/// its user has signed in again. One that needs a password is saved until it was typed.
 pub fn send(context: &RequestContext<'_>, handler: Act) -> Answer {
     let input = form::read(context)?;
     let Some(mut caller) = signed_in(context)? else {
-        // Who is out need not come in to go out.
+        // A user without a session need not sign in to sign out.
         if context.path == "/logout" {
             return Ok(see_other("/signed-out"));
         }
@@ -396,7 +397,7 @@ fn require_password(
     )
 }
 
-/// The nearest page above a form's path; its own page when there is none above.
+/// The nearest page above a form's path, or its own page.
 fn page_above(path: &str) -> &str {
     fn above(path: &str) -> Option<&str> {
         path.rsplit_once('/').map(|(above, _)| above)
@@ -413,7 +414,7 @@ fn is_page(path: &str) -> bool {
     found.is_ok_and(|(route, _)| matches!(route.needs, Needs::Page(_)))
 }
 
-/// Shows a form again with what is wrong with it; what is no fault of the form goes on as it is.
+/// Shows a form again with its faults; other errors pass through.
 fn again(
     problem: Problem,
     mut input: Input,
@@ -441,7 +442,7 @@ fn again(
     Ok(page(status, render(input)?))
 }
 
-/// The page of an error, for who is signed in and who is not.
+/// The page of an error, for users and visitors.
 pub fn error_page(context: &RequestContext<'_>, problem: &Problem) -> Response {
     let view = html::error::Problem {
         status: problem.status(),
@@ -460,7 +461,7 @@ pub fn error_page(context: &RequestContext<'_>, problem: &Problem) -> Response {
     problem.with_headers(page(view.status, markup))
 }
 
-/// Whether a request wants a page: its path is none of the machines' doors.
+/// Returns whether a request is for a page: its path belongs to no other interface.
 pub fn wants_page(context: &RequestContext<'_>) -> bool {
     let machines = [
         "/api/",
@@ -479,7 +480,7 @@ pub fn wants_page(context: &RequestContext<'_>) -> bool {
             .is_some_and(|accept| accept.contains("text/html"))
 }
 
-/// The help page, for both.
+/// The help page, for users and visitors.
 pub fn help(context: &RequestContext<'_>) -> Answer {
     match signed_in(context)? {
         Some(caller) => show(html::help::show(Visitor::SignedIn(&frame(
@@ -489,12 +490,12 @@ pub fn help(context: &RequestContext<'_>) -> Answer {
     }
 }
 
-/// `/`: leads to the first page.
+/// `/`: redirects to the first page.
 pub fn first(_: &RequestContext<'_>) -> Answer {
     Ok(see_other("/api-keys"))
 }
 
-/// The sign-in page for a form that is kept.
+/// The sign-in page for a saved form.
 fn sign_in_view(kept: Option<SavedForm>) -> SignIn {
     SignIn {
         kept,
@@ -502,8 +503,8 @@ fn sign_in_view(kept: Option<SavedForm>) -> SignIn {
     }
 }
 
-/// Whether a request that changes something comes from a page of ours, as W4 of the house demands: `Sec-Fetch-Site`, or
-/// where a browser does not send it, `Origin`.
+/// Checks that a changing request comes from the console (bar W4 of docs/guarantees.md): `Sec-Fetch-Site`, or `Origin`
+/// if a browser does not send it.
 fn require_same_origin(context: &RequestContext<'_>) -> Result<(), Problem> {
     let own = match (
         context.request.header("Sec-Fetch-Site"),

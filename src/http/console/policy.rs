@@ -1,4 +1,4 @@
-//! `/admin/policy`: the rules, and what exceeds new ones before they are saved.
+//! `/admin/policy`: the policy, and the credentials that exceed a new one before it is saved.
 
 use super::{Answer, again, done, form, frame, page, show};
 use crate::html::Markup;
@@ -12,7 +12,7 @@ use crate::model::error::Error;
 use crate::model::policy::{Policy, PolicyChange};
 use crate::wire::{PolicyOut, PolicyPatch};
 
-/// A word that is another one after every change.
+/// A value that changes with the policy.
 fn version(policy: &Policy) -> Result<String, Error> {
     let text = serde_json::to_vec(&PolicyOut::of(policy))
         .map_err(|error| Error::Fault(error.to_string()))?;
@@ -50,7 +50,7 @@ pub fn save(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answ
     }
 }
 
-/// `None` once it is saved; before that, what changes and what exceeds it.
+/// `None` once it is saved; before that, the changes and the credentials that exceed them.
 fn try_save(
     context: &RequestContext<'_>,
     caller: &Caller,

@@ -1,4 +1,4 @@
-//! The reference of the JSON API: reads `openapi.json` out to people.
+//! The reference of the JSON API, rendered from `openapi.json`.
 
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use crate::http::context::RequestContext;
 use crate::model::error::Error;
 use crate::wire::OPENAPI;
 
-/// `GET /api`, for who is signed in and who is not.
+/// `GET /api`, for users and visitors.
 pub fn read(context: &RequestContext<'_>) -> Answer {
     let document = serde_json::from_str(OPENAPI)
         .map_err(|error| Error::Fault(format!("openapi.json: {error}")))?;
@@ -26,7 +26,7 @@ pub fn read(context: &RequestContext<'_>) -> Answer {
     }
 }
 
-/// The calls by subject; their paths in the order of the alphabet.
+/// The operations by subject, sorted by path.
 fn subjects(document: &Value) -> Vec<Subject> {
     let mut subjects: Vec<Subject> = Vec::new();
     for (path, methods) in entries(&document["paths"]) {
@@ -53,7 +53,7 @@ fn read_call(document: &Value, path: &str, method: &str, shared: &Value, call: &
         method: method.to_ascii_uppercase(),
         path: path.to_owned(),
         summary: text(&call["summary"]),
-        // The backticks are Markdown's.
+        // Backticks are Markdown.
         description: text(&call["description"]).replace('`', ""),
         parameters: parameters
             .map(|parameter| resolve(document, parameter))
@@ -68,7 +68,7 @@ fn read_call(document: &Value, path: &str, method: &str, shared: &Value, call: &
             .map(|(_, answer)| fields(document, &resolve(document, answer)["content"]))
             .into_iter()
             .flatten()
-            // Of an answer it goes without saying.
+            // Every answer has it, so it is left out.
             .map(|part| Part {
                 is_required: false,
                 ..part
@@ -77,7 +77,7 @@ fn read_call(document: &Value, path: &str, method: &str, shared: &Value, call: &
     }
 }
 
-/// The fields of what is sent, of whichever media type comes first; of a list's items.
+/// The fields of a body, of its first media type; for a list, of its items.
 fn fields(document: &Value, content: &Value) -> Vec<Part> {
     let Some((_, media)) = entries(content).next() else {
         return Vec::new();
@@ -100,7 +100,7 @@ fn fields(document: &Value, content: &Value) -> Vec<Part> {
         .collect()
 }
 
-/// What is said of a part, or else its type.
+/// The description of a part, or else its type.
 fn told(part: &Value, schema: &Value) -> String {
     let said = text(&part["description"]);
     if !said.is_empty() {
@@ -113,7 +113,7 @@ fn told(part: &Value, schema: &Value) -> String {
     }
 }
 
-/// What a `$ref` points to (RFC 6901); anything else is itself.
+/// The target of a `$ref` (RFC 6901); other values are returned as they are.
 fn resolve<'d>(document: &'d Value, value: &'d Value) -> &'d Value {
     value["$ref"]
         .as_str()

@@ -14,7 +14,7 @@ use crate::model::service::{
     ByRole, Service, ServiceChange, parse_service_name, parse_service_permissions,
 };
 
-/// Services that the list shows.
+/// Limit of services in the list.
 const ROWS_MAX: usize = 10_000;
 
 fn facts(
@@ -103,7 +103,7 @@ fn try_add(context: &RequestContext<'_>, caller: &Caller, input: &Input) -> Resu
     )
 }
 
-/// What the form says that it was made of.
+/// The version of the service that a form was loaded from.
 fn version(service: &Service, by_role: &ByRole) -> String {
     format!(
         "{}/{}/{}",
@@ -163,7 +163,7 @@ fn try_edit(
         read("roles.admin"),
     );
     faults.check()?;
-    // What is taken out of the first box is meant to go from everywhere.
+    // A permission removed from the first field is removed everywhere.
     let gone = permissions
         .as_ref()
         .map(|left| service.permissions.without(left));

@@ -10,7 +10,7 @@ use crate::model::credential::{Kind, State};
 use crate::model::error::Error;
 use crate::model::secret::Id;
 
-/// Sessions that are listed at most.
+/// Limit of sessions in the list.
 const ROWS_MAX: usize = 200;
 
 pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {

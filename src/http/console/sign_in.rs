@@ -1,4 +1,4 @@
-//! Signing in and out; set-up, invitation and reset.
+//! Signing in and out; setup, invitation and reset.
 
 use rouille::Response;
 
@@ -19,13 +19,13 @@ use crate::model::secret::{Digest, Presented, find_all, hide_secrets};
 use crate::model::text::parse_name;
 use crate::model::user::{NewUser, Role, User, Username};
 
-/// How long a browser is known, in seconds.
+/// How long a browser stays known, in seconds.
 const BROWSER_SECONDS: u64 = 365 * 86_400;
-/// How long a code waits in its cookie, in seconds.
+/// How long a code stays in its cookie, in seconds.
 const CODE_SECONDS: u64 = 600;
 
-/// A path of this site that one may be led to: nothing that a browser could take for another site's, and nothing with a
-/// secret in it, which would stand in the browser's history and in a proxy's log.
+/// A path of this site for a redirect. Rejects a path that a browser could take for another site, and one with a
+/// secret, which would stay in the browser's history and in logs of proxies.
 pub fn safe_path(next: &str) -> Option<&str> {
     let is_ours = next.starts_with('/')
         && !next.starts_with("//")
@@ -43,7 +43,7 @@ pub fn escape_path(path: &str) -> String {
     form_urlencoded::byte_serialize(hide_secrets(path).as_bytes()).collect()
 }
 
-/// The cookie that sign-in forms are bound to; `true` when it is new and has to be set.
+/// The cookie to which sign-in forms are bound; `true` if it is new and has to be set.
 fn browser(context: &RequestContext<'_>) -> (String, bool) {
     match cookie::read(context, cookie::BROWSER)
         .filter(|value| value.len() == 20 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()))
@@ -53,12 +53,12 @@ fn browser(context: &RequestContext<'_>) -> (String, bool) {
     }
 }
 
-/// The digest under which the store knows a browser.
+/// The digest of a browser for the store.
 pub(super) fn browser_digest(context: &RequestContext<'_>, browser: &str) -> Digest {
     context.app().keyed(&[b"browser", browser.as_bytes()])
 }
 
-/// The digest of the browser that asks, when it has its cookie.
+/// The digest of the requesting browser, if it has its cookie.
 pub(super) fn present_browser(context: &RequestContext<'_>) -> Option<Digest> {
     let (browser, is_new) = browser(context);
     (!is_new).then(|| browser_digest(context, &browser))
@@ -116,7 +116,7 @@ pub fn ask_for_password(context: &RequestContext<'_>) -> Answer {
     ))
 }
 
-/// The session has ended under a form: it is kept until its sender has signed in again.
+/// Saves a form whose session has expired until its user has signed in again.
 pub fn keep(context: &RequestContext<'_>, kept: SavedForm) -> Answer {
     let fields = kept
         .fields
@@ -179,7 +179,7 @@ fn try_sign_in(
     browser: &Browser,
 ) -> Result<SignedIn, Error> {
     let name = input.value("username").unwrap_or_default();
-    // What is too long to be a password is as wrong as any other, and nothing is computed for it.
+    // Text too long for a password is simply wrong, and is not hashed.
     let password = Password::typed(input.value("password").unwrap_or_default())
         .map_err(|_| Error::WrongPassword)?;
     context.app().sign_in(
@@ -201,7 +201,7 @@ fn kept(input: &Input) -> Option<SavedForm> {
     Some(SavedForm { action, fields })
 }
 
-/// The first answer of a session: its cookie, and where to go.
+/// The first answer of a session: its cookie, and a redirect.
 fn begin(
     context: &RequestContext<'_>,
     signed_in: SignedIn,
@@ -242,8 +242,8 @@ pub fn sign_out(
     Ok(after_sign_out(context))
 }
 
-/// Leads out: without the cookie, and without pages in the browser's cache. Other cookies stay: of other sites on this
-/// host, and the one by which this browser is known.
+/// Redirects after the sign-out: without the cookie, and with the browser's cache cleared. Other cookies stay: those of
+/// other sites on this host, and the one of this known browser.
 pub(super) fn after_sign_out(context: &RequestContext<'_>) -> Response {
     let mut response = see_other("/signed-out");
     cookie::clear(context, &mut response, cookie::SESSION);
@@ -262,11 +262,11 @@ pub fn signed_out(context: &RequestContext<'_>) -> Answer {
     ))
 }
 
-/// `GET /setup`, `/invitation`, `/reset`: takes the code out of the address into a cookie, then shows the form.
+/// `GET /setup`, `/invitation`, `/reset`: moves the code from the URL into a cookie, then shows the form.
 fn by_code(context: &RequestContext<'_>, purpose: Purpose) -> Answer {
     if let Some(code) = super::query(context, "code") {
         let mut response = see_other(context.path);
-        // A cookie may hold what a code is made of, and nothing else is a code.
+        // Only codes go into the cookie.
         if Presented::parse(&code).is_some() {
             cookie::set(context, &mut response, cookie::CODE, &code, CODE_SECONDS);
         }
@@ -291,7 +291,7 @@ fn by_code(context: &RequestContext<'_>, purpose: Purpose) -> Answer {
     }
 }
 
-/// The code in the cookie, if it is good, and whom it concerns.
+/// The code in the cookie, if it is valid, and its user.
 fn holder(
     context: &RequestContext<'_>,
     purpose: Purpose,

@@ -14,10 +14,10 @@ use crate::model::ssh_key::{HostUse as Seen, KeyOptions, SshKey, SshKeyChange};
 use crate::model::time::Time;
 use crate::wire::{SshKeyIn, SshKeyOptionsIn, SshKeyOptionsOut, SshKeyPatch};
 
-/// SSH keys that the list looks at.
+/// Limit of SSH keys in the list.
 const ROWS_MAX: usize = crate::model::policy::SSH_KEYS_MAX as usize;
 
-/// A key as pages show it.
+/// The facts of a key for pages.
 pub(super) fn facts(key: &SshKey, now: Time) -> SshKeyFacts {
     let seen = |seen: &Option<Seen>| {
         seen.as_ref().map(|seen| HostUse {
@@ -80,7 +80,7 @@ pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     show(new_form(context, caller, Input::default())?)
 }
 
-/// The options of a form that differ from `present`; none of a form without their fields.
+/// The options of a form that differ from `present`; `None` for a form without these fields.
 fn changed_options(input: &Input, present: &KeyOptions) -> Option<SshKeyOptionsIn> {
     input.value("with_options")?;
     let is_set = |name: &str| input.has(name, "yes");
@@ -115,7 +115,7 @@ fn try_add(
         public_key: Some(input.value("public_key").unwrap_or_default().to_owned()),
         expires_in,
         expires_at,
-        // Nothing typed means: as far as the one who asks may reach, or as the pasted line says.
+        // An empty field stands for the addresses of the pasted line, or the caller's own.
         allowed_addresses: Some(form::entries(input, "allowed_addresses"))
             .filter(|entries| !entries.is_empty()),
         options: changed_options(input, &KeyOptions::default()),
@@ -171,7 +171,7 @@ fn try_edit(
 ) -> Result<SshKey, Problem> {
     let (expires_in, expires_at) = form::end(input)?;
     let key = find(context, caller)?;
-    // The field holds the present key: only another text is another key, which the rules of today have to allow.
+    // The field contains the present key. Only another text is another key, which the present policy has to allow.
     let public_key = form::filled(input, "public_key").filter(|text| *text != key.public_line());
     let patch = SshKeyPatch {
         name: Some(input.value("name").unwrap_or_default().to_owned()),

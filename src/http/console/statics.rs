@@ -8,7 +8,7 @@ use crate::http::context::RequestContext;
 use crate::http::headers;
 use crate::http::problem::Problem;
 
-/// A file whose name holds a hash of its content: it may be kept for ever.
+/// A file with a hash of its content in its name, which may be cached for ever.
 pub fn file(context: &RequestContext<'_>) -> Answer {
     let asset = html::assets()
         .iter()

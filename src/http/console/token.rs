@@ -17,7 +17,7 @@ use crate::model::secret::Id;
 use crate::wire::TokenIn;
 
 const KIND: Kind = Kind::Token;
-/// Tokens that the list looks at.
+/// Limit of tokens in the list.
 const ROWS_MAX: usize = 10_000;
 
 pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -47,7 +47,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ))
 }
 
-/// Where a token came from, in words.
+/// The creator of a token, in words.
 fn creator(record: &Record, makers: &HashMap<Id, Record>) -> String {
     let Some(id) = record.created_by else {
         return "the command line on the server".to_owned();

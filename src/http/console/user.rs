@@ -24,9 +24,9 @@ use crate::model::text::normalize;
 use crate::model::user::{Disabled, User, UserChange, Username};
 use crate::wire::{UserIn, UserPatch};
 
-/// Users that a list looks at.
+/// Limit of users in a list.
 const ROWS_MAX: usize = 100_000;
-/// Credentials of a kind on the page of one user.
+/// Limit of credentials of a kind on the page of one user.
 const HELD_MAX: usize = 200;
 
 fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<User, Error> {
@@ -124,7 +124,7 @@ fn try_add(
         .add_user(caller, wanted.parse()?, Some(once))?)
 }
 
-/// The only page that ever shows a link.
+/// The only page that shows a link.
 fn link(
     context: &RequestContext<'_>,
     caller: &Caller,
@@ -276,7 +276,7 @@ pub fn enable(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     set_disabled(context, caller, input, Disabled::No, "enabled")
 }
 
-/// A reset link; for who has no password yet, the same under the name of an invitation.
+/// A reset link; for a user without a password, an invitation.
 pub fn reset_password(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let user = find(context, caller)?;
     let code = once(context, caller, &input).and_then(|once| {
@@ -335,7 +335,7 @@ pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     show(end_form(context, caller, Input::default(), pages::delete)?)
 }
 
-/// The name typed once more, for what can't be undone.
+/// Requires the name typed once more, for an act that can't be undone.
 fn confirmed(user: &User, input: &Input) -> Result<(), Error> {
     let typed = input.value("confirm").unwrap_or_default().trim();
     if typed == user.username.as_str() {

@@ -1,4 +1,4 @@
-//! The doors for hosts: enrollment, the keys that open logins, and what was seen of logins.
+//! Endpoints for hosts: enrollment, keys for logins, and reports of logins.
 
 use rouille::Response;
 
@@ -21,7 +21,7 @@ use crate::wire::{
 
 type Answer = Result<Response, Problem>;
 
-/// Enrolls a host: an enrollment code is the bearer.
+/// Enrolls a host, with an enrollment code as the bearer.
 pub fn enroll(context: &RequestContext<'_>) -> Answer {
     let presented = gate::presented(context)?;
     if !matches!(presented.form, Form::Code) {
@@ -47,7 +47,8 @@ pub fn enroll(context: &RequestContext<'_>) -> Answer {
     Ok(headers::json("application/json", 201, &out))
 }
 
-/// Everybody's keys, or those of one login; with an `ETag` (RFC 9110, 8.8.3), so that asking again costs nothing.
+/// The keys of all users, or those of one login, with an `ETag` (RFC 9110, 8.8.3), so that a repeated request costs
+/// nothing.
 pub fn authorized_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let Some(wanted) = read_wanted(context)? else {
         return answer(context, caller, Vec::new(), None);
@@ -70,19 +71,20 @@ pub fn authorized_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer 
     answer(context, caller, items, is_whole.then_some(found.as_of))
 }
 
-/// Whether the host is to rotate its credential: an admin requested it, or the answer of an earlier rotation was lost.
+/// Returns whether the host should rotate its credential: an admin requested it, or the answer of an earlier rotation
+/// was lost.
 fn must_rotate(context: &RequestContext<'_>, caller: &Caller) -> Result<bool, Problem> {
     let host = context.app().calling_host(caller)?;
     Ok(host.rotation_requested_at.is_some() || caller.slot()? == SecretSlot::Previous)
 }
 
-/// What the host's clock says, when it says it.
+/// The reported time of the host's clock.
 fn clock(context: &RequestContext<'_>) -> Option<Time> {
     let said = context.request.header(CLOCK_HEADER)?;
     Time::parse(said).ok()
 }
 
-/// What is asked for; `None` when it is what nobody can have: a name or a fingerprint that is none.
+/// The requested filter; `None` for an invalid name or fingerprint, which no key has.
 fn read_wanted(context: &RequestContext<'_>) -> Result<Option<Wanted>, Problem> {
     let mut query = Query::read(context, &["username", "fingerprint"]);
     let login = query.get("username").map(Username::parse);
@@ -139,7 +141,7 @@ fn tagged(mut response: Response, tag: &str) -> Response {
     response
 }
 
-/// Whether the caller has what `tag` names (RFC 9110, 13.1.2).
+/// Returns whether the caller has the version `tag` (RFC 9110, 13.1.2).
 fn has_tag(context: &RequestContext<'_>, tag: &str) -> bool {
     let lines = context
         .request
@@ -161,7 +163,7 @@ pub fn rotate(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     Ok(headers::json("application/json", 200, &out))
 }
 
-/// Takes a host's word for logins that its sshd accepted.
+/// Records logins that the host's sshd accepted.
 pub fn report_logins(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let logins: Vec<LoginIn> = body::json_list(context)?;
     let logins = LoginIn::parse_all(&logins)?;
@@ -170,7 +172,7 @@ pub fn report_logins(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     Ok(headers::empty(204))
 }
 
-/// Asks `handler` with the host that calls.
+/// Calls `handler` with the calling host.
 pub fn called(
     context: &RequestContext<'_>,
     handler: fn(&RequestContext<'_>, &Caller) -> Answer,

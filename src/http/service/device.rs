@@ -1,4 +1,4 @@
-//! `/oauth/device_authorization` and `/oauth/token`: signing in on a device without a browser (RFC 8628).
+//! `/oauth/device_authorization` and `/oauth/token`: login on a device without a browser (RFC 8628).
 
 use rouille::Response;
 
@@ -15,11 +15,11 @@ use crate::model::secret::{Form as SecretForm, Presented};
 use crate::model::time::Lifetime;
 use crate::wire::{DeviceAuthorizationOut, OauthProblemOut, TokenGrantOut};
 
-/// The one client there is: public, without a secret (RFC 6749, 2.1).
+/// The only client: public, without a secret (RFC 6749, 2.1).
 const CLIENT: &str = "keycroft-cli";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
-/// 400 with a word of the standard and a sentence (RFC 6749, 5.2; RFC 8628, 3.5).
+/// 400 with an error code of the standard and a sentence (RFC 6749, 5.2; RFC 8628, 3.5).
 fn refuse(error: &str, description: &str) -> Response {
     let out = OauthProblemOut {
         error: error.to_owned(),
@@ -29,7 +29,7 @@ fn refuse(error: &str, description: &str) -> Response {
     headers::json("application/json", 400, &out)
 }
 
-/// The answer to who is not the one client.
+/// The answer to other clients.
 fn foreign_client(form: &Form<'_>) -> Result<Option<Response>, Error> {
     Ok(match only(form, "client_id")? {
         Some(CLIENT) => None,
@@ -44,7 +44,7 @@ fn foreign_client(form: &Form<'_>) -> Result<Option<Response>, Error> {
     })
 }
 
-/// A device begins to sign in. `computer`, `program` and `lifetime` are our extensions.
+/// A device begins a login. `computer`, `program` and `lifetime` are extensions of Keycroft.
 pub fn authorize(context: &RequestContext<'_>) -> Result<Response, Problem> {
     let bytes = body::form(context)?;
     let form = form::read(&bytes);
@@ -107,7 +107,7 @@ pub fn authorize(context: &RequestContext<'_>) -> Result<Response, Problem> {
     Ok(headers::json("application/json", 200, &out))
 }
 
-/// The device asks for its token.
+/// The device polls for its token.
 pub fn token(context: &RequestContext<'_>) -> Result<Response, Problem> {
     let bytes = body::form(context)?;
     let form = form::read(&bytes);

@@ -1,4 +1,4 @@
-//! Forms as OAuth sends them.
+//! Forms of OAuth requests.
 
 use std::borrow::Cow;
 
@@ -7,12 +7,12 @@ use crate::model::error::Error;
 /// Names and values in order.
 pub type Form<'a> = [(Cow<'a, str>, Cow<'a, str>)];
 
-/// Reads a form; what was sent without an escape is not copied.
+/// Parses a form; values without escapes are not copied.
 pub fn read(bytes: &[u8]) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
     form_urlencoded::parse(bytes).collect()
 }
 
-/// The one value of a parameter; OAuth says that none may be given twice (RFC 6749, 3.1).
+/// The single value of a parameter; OAuth forbids repetition (RFC 6749, 3.1).
 pub fn only<'a>(form: &'a Form<'_>, name: &str) -> Result<Option<&'a str>, Error> {
     let mut values = form
         .iter()

@@ -6,7 +6,7 @@ use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::http::{headers, query};
 
-/// 200 while reads work and the writer's last commit did.
+/// 200 while reads work and the writer's last commit succeeded.
 pub fn healthz(context: &RequestContext<'_>) -> Result<Response, Problem> {
     query::none(context)?;
     context.app().health()?;

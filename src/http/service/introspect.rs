@@ -17,7 +17,7 @@ use crate::model::secret::{Form, Presented};
 use crate::model::time::Time;
 use crate::wire::IntrospectionOut;
 
-/// Exactly these bytes for whatever is not good.
+/// Exactly these bytes for every invalid secret.
 const INACTIVE: &[u8] = b"{\"active\":false}";
 
 pub fn introspect(context: &RequestContext<'_>, caller: &Caller) -> Result<Response, Problem> {
@@ -56,7 +56,7 @@ pub fn introspect(context: &RequestContext<'_>, caller: &Caller) -> Result<Respo
     Ok(headers::json("application/json", 200, &out))
 }
 
-/// Stable and never given to anybody else: rows of users and of services are never reused, unlike a service's name.
+/// Stable and never reused: row numbers of users and services are never reused, unlike a service's name.
 fn subject(owner: &Owner) -> Cow<'_, str> {
     match owner {
         Owner::User(user) => user.subject.as_str().into(),

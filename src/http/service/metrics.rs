@@ -1,4 +1,4 @@
-//! `/metrics`: figures in Prometheus' text format (version 0.0.4). No names of people, no secrets.
+//! `/metrics`: metrics in Prometheus' text format (version 0.0.4). No names of people, no secrets.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use crate::http::{gate, headers};
 use crate::model::permission::BuiltinPermission;
 use crate::model::time::Time;
 
-/// For who holds `metrics`, and for programs on this machine that no proxy stands before.
+/// For callers with `metrics`, and for programs on this machine without a proxy in front.
 pub fn metrics(context: &RequestContext<'_>) -> Result<Response, Problem> {
     if !is_local(context) {
         gate::bearer(context, Some(BuiltinPermission::Metrics))?;
@@ -24,8 +24,8 @@ pub fn metrics(context: &RequestContext<'_>) -> Result<Response, Problem> {
     ))
 }
 
-/// A loopback peer that is no configured proxy and forwards for nobody. It asks by a name of this machine or by the public
-/// one: a page whose own name was turned to loopback (DNS rebinding) sends its own.
+/// A loopback peer that is not a configured proxy and forwards for nobody. It must use a loopback name or the public
+/// one: a page whose name was pointed to loopback (DNS rebinding) sends its own name.
 fn is_local(context: &RequestContext<'_>) -> bool {
     let forwarding = [
         "forwarded",
@@ -48,7 +48,7 @@ fn is_local(context: &RequestContext<'_>) -> bool {
     peer.is_loopback() && !forwards && named_so && !settings.trusts(peer)
 }
 
-/// One family of samples, as the text format wants it.
+/// One metric family in the text format.
 struct Text(String);
 
 impl Text {

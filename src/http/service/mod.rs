@@ -1,4 +1,4 @@
-//! For services and proxies: is this secret good, whose is it, and what may it do?
+//! Endpoints for services and proxies: verification and OAuth.
 
 pub mod device;
 mod form;

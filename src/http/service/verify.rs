@@ -1,4 +1,5 @@
-//! `/verify`: forward authentication for proxies. 204, 401 or 403, and nothing else once the file could be read.
+//! `/verify`: forward authentication for proxies. Answers 204, 401 or 403, and nothing else once the database could be
+//! read.
 
 use std::borrow::Cow;
 
@@ -54,7 +55,7 @@ fn verify_secret(context: &RequestContext<'_>) -> Result<Response, Problem> {
     Ok(identity(&credential, &power))
 }
 
-/// `Authorization`, then `X-API-Key`: what is not in our form is passed over, the first that is decides.
+/// `Authorization`, then `X-API-Key`. Text without the form of a secret is skipped; the first secret decides.
 fn find(context: &RequestContext<'_>) -> Sent {
     match authorization(context) {
         Sent::Nothing => api_key_header(context),
@@ -66,7 +67,7 @@ fn find(context: &RequestContext<'_>) -> Sent {
     }
 }
 
-/// Returns true when the query has `challenge=basic`.
+/// Returns true if the query has `challenge=basic`.
 fn offers_basic(context: &RequestContext<'_>) -> bool {
     form_urlencoded::parse(context.request.raw_query_string().as_bytes())
         .any(|(name, value)| name == "challenge" && value == "basic")
@@ -94,8 +95,8 @@ fn require_permissions(query: &str, power: &Permissions) -> Result<(), Problem> 
     Ok(())
 }
 
-/// A misspelled parameter must not grant more than the right one. The usual other cause is a proxy that passes on the query of
-/// the client's request.
+/// A misspelled parameter must not allow more than the correct one. Another usual cause is a proxy that passes on the
+/// query of the client's request.
 fn unknown_parameter(name: &str) -> String {
     format!(
         "The parameter \"{}\" is unknown here: use permission=… or challenge=basic. If it is part of the client's own request, \
@@ -104,7 +105,7 @@ fn unknown_parameter(name: &str) -> String {
     )
 }
 
-/// A name without what can't stand in a header or be seen, whatever the file holds.
+/// A name without characters that are invisible or invalid in a header.
 fn shown(name: &str) -> String {
     if name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return name.to_owned();
@@ -112,8 +113,8 @@ fn shown(name: &str) -> String {
     name.chars().filter(|c| !is_invisible(*c)).collect()
 }
 
-/// 204 with who it is. All of these headers are always there, empty where there is nothing, so that a client's own can't
-/// survive a proxy. Without a body on purpose: an answer with one makes nginx drop its connection to us.
+/// 204 with the identity. All of these headers are always present, empty if there is no value, so that a client's own
+/// can't pass through a proxy. Without a body on purpose: an answer with a body makes nginx drop its connection.
 fn identity(credential: &Credential, power: &Permissions) -> Response {
     let user = credential.owner.user();
     let groups = user.map_or_else(String::new, |user| user.groups.join(","));
