@@ -141,7 +141,7 @@ fn field_error(path: &str, message: &str) -> FieldError {
             .map(|name| sanitize(name, 64))
     };
     if let Some(field) = quoted("unknown field `") {
-        return FieldError::new(&field, "there is no such field");
+        return FieldError::new(&field, "unknown field");
     }
     if let Some(field) = quoted("missing field `") {
         return FieldError::new(&field, "this is needed");

@@ -29,7 +29,7 @@ impl<'a> Query<'a> {
             match known.iter().find(|one| **one == name) {
                 None => query.faults.add(
                     &crate::model::text::sanitize(&name, 64),
-                    "there is no such parameter",
+                    "unknown parameter",
                 ),
                 Some(known) if query.given.iter().any(|(one, _)| one == known) => {
                     query.faults.add(known, "give this once");

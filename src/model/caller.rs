@@ -190,7 +190,7 @@ impl Caller {
     }
 }
 
-/// The authorization behind a permit. The list is closed: there is no other way to write.
+/// The authorization behind a permit. The list is closed: nothing can be written without one of these.
 pub(crate) enum Right {
     /// A valid credential with a permission; both are checked again inside the transaction.
     Permission {

@@ -525,8 +525,8 @@ impl WantedGrace {
         })
     }
 
-    /// A grace period that ends when the new secret was used and the old one was not for `quiet`, after `at_most` at
-    /// the latest. `None` unless `1h <= quiet <= at_most <= 7d`.
+    /// A grace period that ends when the new secret was used and the old one was quiet for `quiet`. It never exceeds
+    /// `at_most`. `None` unless `1h <= quiet <= at_most <= 7d`.
     pub fn until_unused(quiet: Duration, at_most: Duration) -> Option<Self> {
         let is_valid = Self::QUIET_MIN <= quiet && quiet <= at_most && at_most <= Self::MAX;
         is_valid.then_some(Self {

@@ -28,7 +28,7 @@ impl FieldError {
 pub enum Error {
     /// A missing or invalid credential. Without detail on purpose.
     Unauthenticated { sent: SecretSent },
-    /// Too many wrong passwords in a row: the password alone is no longer sufficient here.
+    /// Too many wrong passwords in a row: the password alone is not sufficient here any more.
     Locked,
     /// Wrong user name or password.
     WrongPassword,
@@ -70,7 +70,7 @@ pub enum Error {
 /// The start of the sentence of [`Error::changed_meanwhile`].
 const CHANGED: &str = "Somebody changed";
 
-/// Whether a rejected request contained a secret (RFC 6750, 3.1).
+/// The presence of a secret in a rejected request (RFC 6750, 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretSent {
     Yes,
@@ -106,7 +106,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unauthenticated { .. } => f.write_str("Send a valid API key or token: none was sent, or the one that was sent is not good now."),
+            Self::Unauthenticated { .. } => f.write_str("Missing or invalid credential: send a valid API key or token."),
             Self::Locked => f.write_str("Too many wrong passwords in a row. Sign in with a browser that you used before, or ask an admin for a reset link."),
             Self::WrongPassword => f.write_str("The user name or the password is wrong."),
             Self::Forbidden { missing } => write!(f, "This needs the permission {missing}, which this credential does not have."),
@@ -118,10 +118,10 @@ impl fmt::Display for Error {
             Self::Invalid(errors) => match errors.first() {
                 Some(first) if errors.len() == 1 => write!(f, "{}: {}", first.field, first.message),
                 Some(first) => write!(f, "{}: {} (and {} more)", first.field, first.message, errors.len() - 1),
-                None => f.write_str("What was sent is not valid."),
+                None => f.write_str("The request is invalid."),
             },
             Self::AgainstPolicy(error) => f.write_str(&error.message),
-            Self::NotFound(what) => write!(f, "There is no such {what}."),
+            Self::NotFound(what) => write!(f, "No such {what}."),
             Self::AlreadyDone { id } => write!(f, "This request was carried out before; it made {id}. The secret cannot be shown again."),
             Self::KeyReused => f.write_str("This Idempotency-Key was used before with another body; choose a new one."),
             Self::TooMany { message, .. } => f.write_str(message),
@@ -176,6 +176,6 @@ mod tests {
         };
         assert_eq!(said(1), "name: too long");
         assert_eq!(said(3), "name: too long (and 2 more)");
-        assert_eq!(said(0), "What was sent is not valid.");
+        assert_eq!(said(0), "The request is invalid.");
     }
 }

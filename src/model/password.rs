@@ -13,8 +13,8 @@ pub const CHARACTERS_MIN: usize = 15;
 /// Most bytes of a password; longer ones are rejected before any hashing.
 pub const BYTES_MAX: usize = 1_024;
 
-/// The most common passwords of 15 and more characters, one per line, in lower case and without spaces between words
-/// (`scripts/common-passwords` writes them and names the sources).
+/// The most common passwords of 15 and more characters, one per line, in lower case and without spaces between words.
+/// `scripts/common-passwords` writes them and names the sources.
 const COMMON: &str = include_str!("common-passwords.txt");
 
 /// Memory in KiB, passes and lanes: the minimum for Argon2id in OWASP's Password Storage Cheat Sheet.

@@ -24,7 +24,7 @@ pub const API_KEYS_MAX: u32 = 100_000;
 /// The highest limit of SSH keys per user.
 pub const SSH_KEYS_MAX: u32 = 10_000;
 
-/// Whether users may choose a lifetime, or get the default.
+/// The right of users to choose a lifetime.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
     Free,

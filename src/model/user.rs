@@ -152,7 +152,7 @@ pub struct UserChange {
     pub version: Option<String>,
 }
 
-/// Whether an account or key is disabled.
+/// The disabled state of an account or key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disabled {
     Yes,

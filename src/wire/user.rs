@@ -229,7 +229,7 @@ impl ServicePatch {
             seen: None,
         };
         for strange in roles.keys() {
-            let message = "there is no such role: member and admin there are";
+            let message = "unknown role: use member or admin";
             faults.add(&format!("roles.{strange}"), message);
         }
         faults.check()?;

@@ -18,7 +18,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     ))
 }
 
-/// Credentials that a preview names one by one.
+/// Limit of credentials named by a preview.
 pub const EXCEEDING_MAX: usize = 200;
 
 pub fn preview(context: &RequestContext<'_>, caller: &Caller) -> Answer {

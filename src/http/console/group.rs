@@ -79,7 +79,7 @@ pub fn add_member(context: &RequestContext<'_>, caller: &Caller, input: Input) -
     {
         Ok(()) => done(&format!("/admin/groups/{group}"), "added"),
         Err(Error::NotFound("user")) => again(
-            Error::field("username", "there is no such user").into(),
+            Error::field("username", "unknown user").into(),
             input,
             "username",
             |input| one_page(context, caller, input, pages::show),

@@ -43,7 +43,7 @@ use crate::model::secret::{Digest, Id, Presented, random_characters};
 use crate::model::user::Role;
 use crate::transport::Peer;
 
-/// What a page may do: load our own stylesheet, script and icon, and send forms to us.
+/// Resources of a page: the console's own stylesheet, script and icon, and forms to this server.
 const CSP_PAGE: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
     base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'";
 

@@ -175,10 +175,10 @@ fn check_unauthenticated(row: &Declared, who: &str, answer: &Answer, sent: bool)
     };
     assert_eq!(answer.header("WWW-Authenticate"), Some(challenge), "{what}");
     let body = if row.path.starts_with("/oauth/") {
-        json!({"error": "invalid_token", "error_description": "Send a valid API key or token: none was sent, or the one that was sent is not good now."})
+        json!({"error": "invalid_token", "error_description": "Missing or invalid credential: send a valid API key or token."})
     } else {
         json!({"type": "urn:keycroft:problem:unauthorized", "title": "Unauthorized", "status": 401,
-            "detail": "Send a valid API key or token: none was sent, or the one that was sent is not good now."})
+            "detail": "Missing or invalid credential: send a valid API key or token."})
     };
     assert_eq!(answer.json(), body, "{what}");
     check_headers(&what, answer);

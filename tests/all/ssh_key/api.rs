@@ -233,7 +233,7 @@ fn what_belongs_to_another_is_not_found() {
             ("DELETE", None),
         ] {
             let answer = one(&site, method, &site.bob, id, body.as_ref()).expect(404);
-            assert!(answer.text().contains("There is no such SSH key."));
+            assert!(answer.text().contains("No such SSH key."));
         }
         let path = format!("/api/v1/users/bob/ssh-keys/{}", id.as_str().unwrap());
         site.ask("DELETE", &path)
