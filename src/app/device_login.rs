@@ -245,7 +245,7 @@ impl App {
     /// [`Error::NotFound`] when no pending login has this code; [`Error::TooMany`]; [`Error::NotAllowed`] without a
     /// session.
     pub fn device_login(&self, caller: &Caller, typed: &str) -> Result<DeviceLogin, Error> {
-        const NOT_FOUND: Error = Error::NotFound("code, or it is over: start again on the device");
+        const NOT_FOUND: Error = Error::NotFound("code, or it has expired: start again on the device");
         let user = caller.user()?.id;
         if caller.session_id().is_none() {
             return Err(Error::NotAllowed("Sign-ins on devices are approved at the console, by a person who is signed in there.".to_owned()));
