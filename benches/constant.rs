@@ -14,7 +14,7 @@
 use std::net::TcpListener;
 use std::process::ExitCode;
 
-use keycroft::transport::{Admission, Lane, Peer, Settings, Stop, serve};
+use keycroft::transport::{Admission, Lane, Peer, Stop, TransportSettings, serve};
 use rouille::{Request, Response};
 
 fn main() -> ExitCode {
@@ -45,7 +45,7 @@ fn run(port: u16, with_body: bool) -> std::io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     eprintln!("listening on http://{}", listener.local_addr()?);
     serve(
-        &Settings::default(),
+        &TransportSettings::default(),
         vec![listener],
         &Stop::new(),
         move || Ok::<_, std::convert::Infallible>(Constant { with_body }),

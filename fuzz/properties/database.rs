@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use keycroft::app::{AppState, Condition, Finding, login_keys_of_file};
 use keycroft::clock::Clock;
-use keycroft::http::{ServerState, Settings};
+use keycroft::http::{HttpSettings, ServerState};
 use keycroft::model::ssh_key::{ExpiryFormat, ImportedKey};
 use keycroft::model::time::Time;
 use keycroft::model::user::Username;
@@ -144,7 +144,7 @@ fn lines_for_sshd(path: &Path, clock: &Clock) {
 
 /// Answers, if only that something is wrong; nobody but who has a secret is believed to be somebody.
 fn ask(app_state: &AppState) {
-    let settings = Arc::new(Settings {
+    let settings = Arc::new(HttpSettings {
         public_url: "http://127.0.0.1:8420".to_owned(),
         public_url_given: false,
         behind_proxy: None,

@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use keycroft::model::address::AllowedAddresses;
 use keycroft::model::ssh_key::{
     COMMENT_CHARS_MAX, Destination, ExpiryFormat, ForcedCommand, ImportedKey, KeyOptions, KeyRules,
-    Kind, LineRefusal, PublicKey, RSA_BITS_FLOOR, authorized_line, parse_authorized_keys_file,
+    KeyType, LineRefusal, PublicKey, RSA_BITS_FLOOR, authorized_line, parse_authorized_keys_file,
 };
 use keycroft::model::text::is_invisible;
 use keycroft::model::time::Time;
@@ -147,7 +147,7 @@ pub fn assert_one_line(line: &str, given: &ImportedKey) {
     assert_eq!(read.collect::<Vec<_>>(), expected, "{line}");
     let (name, encoded) = plain.split_once(' ').unwrap();
     assert_eq!(
-        Kind::from_name(name),
+        KeyType::from_name(name),
         Some(key.kind()),
         "{name} is not accepted"
     );
@@ -156,7 +156,7 @@ pub fn assert_one_line(line: &str, given: &ImportedKey) {
     assert_eq!(key.base64(), encoded);
     let fields = fields(&blob);
     assert_eq!(fields[0], name.as_bytes());
-    if key.kind() == Kind::Rsa {
+    if key.kind() == KeyType::Rsa {
         let modulus = fields[2].strip_prefix(&[0]).unwrap_or(fields[2]);
         assert!(modulus.len() * 8 >= RSA_BITS_FLOOR as usize, "RSA is short");
     }
@@ -182,7 +182,7 @@ fn assert_key(key: &PublicKey) {
 
 /// The rules of a policy that allows all that any policy may.
 fn widest() -> KeyRules {
-    KeyRules::new(Kind::ALL, RSA_BITS_FLOOR).unwrap()
+    KeyRules::new(KeyType::ALL, RSA_BITS_FLOOR).unwrap()
 }
 
 const PRIVATE: &str = "-----BEGIN OPENSSH PRIVATE KEY-----";

@@ -10,7 +10,7 @@ use crate::model::event::{Action, AuditDetails, Origin, Target};
 use crate::model::idempotency::IdempotencyKey;
 use crate::model::password::Password;
 use crate::model::permission::BuiltinPermission;
-use crate::model::secret::{Digest, Form, Id, Presented, Secret};
+use crate::model::secret::{Digest, Id, Presented, Secret, SecretForm};
 use crate::model::time::Time;
 use crate::model::user::{NewUser, Role, User};
 use crate::store::Write;
@@ -133,7 +133,7 @@ impl App {
         purpose: Purpose,
         now: Time,
     ) -> Result<Option<User>, Error> {
-        if presented.form != Form::Code {
+        if presented.form != SecretForm::Code {
             return Err(Error::Unauthenticated {
                 sent: SecretSent::Yes,
             });
@@ -261,7 +261,7 @@ impl App {
                     )));
                 }
                 let expires_at = write.policy()?.token.end("tokens", end, write.now)?;
-                let secret = Secret::generate(Form::Credential(Kind::Token));
+                let secret = Secret::generate(SecretForm::Credential(Kind::Token));
                 let id = add_token(write, &user, &secret, expires_at)?;
                 let trace = AuditDetails::of(Target::new("token", id, "operator", Some(user.id)));
                 Ok(((secret, id), trace))

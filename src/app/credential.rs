@@ -59,7 +59,7 @@ pub(super) fn not_found(kind: Kind) -> Error {
 
 /// The credentials that a request concerns, with the permissions it needs.
 #[derive(Clone)]
-pub struct Scope {
+pub struct CredentialScope {
     pub(super) owner: OwnerId,
     pub(super) read: BuiltinPermission,
     pub(super) write: BuiltinPermission,
@@ -67,9 +67,9 @@ pub struct Scope {
 
 impl App {
     /// The caller's own credentials of a kind.
-    pub fn own(caller: &Caller, kind: Kind) -> Result<Scope, Error> {
+    pub fn own(caller: &Caller, kind: Kind) -> Result<CredentialScope, Error> {
         let (read, write) = permissions_for(kind);
-        Ok(Scope {
+        Ok(CredentialScope {
             owner: OwnerId::User(caller.user()?.id),
             read,
             write,
@@ -77,9 +77,9 @@ impl App {
     }
 
     /// The caller's own SSH keys.
-    pub fn own_ssh_keys(caller: &Caller) -> Result<Scope, Error> {
+    pub fn own_ssh_keys(caller: &Caller) -> Result<CredentialScope, Error> {
         let owner = OwnerId::User(caller.user()?.id);
-        Ok(Scope {
+        Ok(CredentialScope {
             owner,
             read: BuiltinPermission::SshKeysRead,
             write: BuiltinPermission::SshKeysWrite,
@@ -87,8 +87,8 @@ impl App {
     }
 
     /// A service's API keys, for admins.
-    pub const fn of_service(service: &Service) -> Scope {
-        Scope {
+    pub const fn of_service(service: &Service) -> CredentialScope {
+        CredentialScope {
             owner: OwnerId::Service(service.id),
             read: BuiltinPermission::ServicesRead,
             write: BuiltinPermission::ServicesWrite,
@@ -96,8 +96,8 @@ impl App {
     }
 
     /// Another user's credentials, for admins: to list and revoke, not to create or change.
-    pub const fn of_user(user: UserId) -> Scope {
-        Scope {
+    pub const fn of_user(user: UserId) -> CredentialScope {
+        CredentialScope {
             owner: OwnerId::User(user),
             read: BuiltinPermission::UsersRead,
             write: BuiltinPermission::UsersWrite,
@@ -108,7 +108,7 @@ impl App {
     pub fn credentials(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         kind: Kind,
         ended: bool,
         after: Option<i64>,
@@ -130,7 +130,7 @@ impl App {
     pub fn credential(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         kind: Kind,
         id: Id,
     ) -> Result<Record, Error> {
@@ -142,7 +142,7 @@ impl App {
     pub fn usage(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         kind: Kind,
         id: Id,
     ) -> Result<Vec<UsageDay>, Error> {
@@ -155,7 +155,7 @@ impl App {
     pub fn usages(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         records: &[Record],
     ) -> Result<HashMap<Id, Vec<UsageDay>>, Error> {
         caller.demand(scope.read)?;
@@ -171,7 +171,7 @@ impl App {
     pub fn created_by(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         kind: Kind,
         id: Id,
     ) -> Result<Vec<Record>, Error> {
@@ -184,7 +184,7 @@ impl App {
     pub fn ssh_keys_made_by(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         kind: Kind,
         id: Id,
     ) -> Result<Vec<(Id, String)>, Error> {
@@ -199,7 +199,7 @@ impl App {
     pub fn power_of(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         kind: Kind,
         id: Id,
     ) -> Result<(Permissions, Option<RejectReason>), Error> {
@@ -215,7 +215,7 @@ impl App {
     pub fn makers(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         ids: impl IntoIterator<Item = Id>,
     ) -> Result<HashMap<Id, Record>, Error> {
         let ids: Vec<Id> = ids.into_iter().collect();
@@ -233,10 +233,10 @@ impl App {
     pub fn end(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         kind: Kind,
         id: Id,
-        with_made: WithMade,
+        with_made: WithDerived,
     ) -> Result<usize, Error> {
         let action = match kind {
             Kind::ApiKey => Action::ApiKeyDelete,
@@ -253,15 +253,15 @@ impl App {
         self.store().write(permit, move |write| {
             let record = find(write.record(id)?, owner, kind)?;
             let made = match with_made {
-                WithMade::Yes => write
+                WithDerived::Yes => write
                     .created_by(id)?
                     .into_iter()
                     .filter(|made| made.owner == owner)
                     .collect(),
-                WithMade::No => Vec::new(),
+                WithDerived::No => Vec::new(),
             };
             let ssh_keys = match (with_made, owner) {
-                (WithMade::Yes, OwnerId::User(user)) => write.ssh_keys_made_by(id, user)?,
+                (WithDerived::Yes, OwnerId::User(user)) => write.ssh_keys_made_by(id, user)?,
                 _ => Vec::new(),
             };
             for (ssh_key, _) in &ssh_keys {
@@ -304,12 +304,12 @@ impl App {
 
 /// Whether revoking a credential also revokes those derived from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WithMade {
+pub enum WithDerived {
     Yes,
     No,
 }
 
-impl From<bool> for WithMade {
+impl From<bool> for WithDerived {
     fn from(with: bool) -> Self {
         if with { Self::Yes } else { Self::No }
     }

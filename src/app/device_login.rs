@@ -14,7 +14,7 @@ use crate::model::device_login::{DeviceAnswer, DeviceLogin, UserCode};
 use crate::model::error::Error;
 use crate::model::event::{Action, AuditDetails, Origin, Target};
 use crate::model::permission::{BuiltinPermission, Permissions};
-use crate::model::secret::{Form, Id, Presented, Secret};
+use crate::model::secret::{Id, Presented, Secret, SecretForm};
 use crate::model::text::sanitize;
 use crate::model::time::{Lifetime, Time, WantedEnd};
 use crate::store::{NewDeviceLogin, NewRow, Select};
@@ -144,7 +144,7 @@ impl App {
         origin: Origin,
         now: Time,
     ) -> Result<Polled, Error> {
-        if presented.form != Form::Code {
+        if presented.form != SecretForm::Code {
             return Ok(Polled::Unknown);
         }
         let Some(login) = self.read.device_login_by_code(&presented)? else {
@@ -189,7 +189,7 @@ impl App {
             })?;
             let wanted = login.lifetime.map_or(WantedEnd::Unsaid, WantedEnd::In);
             let power = session.power();
-            let secret = Secret::generate(Form::Credential(Kind::Token));
+            let secret = Secret::generate(SecretForm::Credential(Kind::Token));
             let row = NewRow {
                 id: secret.id(),
                 kind: Kind::Token,
@@ -245,7 +245,8 @@ impl App {
     /// [`Error::NotFound`] when no pending login has this code; [`Error::TooMany`]; [`Error::NotAllowed`] without a
     /// session.
     pub fn device_login(&self, caller: &Caller, typed: &str) -> Result<DeviceLogin, Error> {
-        const NOT_FOUND: Error = Error::NotFound("code, or it has expired: start again on the device");
+        const NOT_FOUND: Error =
+            Error::NotFound("code, or it has expired: start again on the device");
         let user = caller.user()?.id;
         if caller.session_id().is_none() {
             return Err(Error::NotAllowed("Sign-ins on devices are approved at the console, by a person who is signed in there.".to_owned()));

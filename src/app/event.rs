@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{App, Scope};
+use super::{App, CredentialScope};
 use crate::model::caller::{Caller, Identity};
 use crate::model::credential::Kind;
 use crate::model::error::{Error, SecretSent};
@@ -138,7 +138,7 @@ impl App {
     pub fn events_on(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         kind: Kind,
         id: Id,
         limit: usize,

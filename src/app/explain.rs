@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::{App, Scope};
+use super::{App, CredentialScope};
 use crate::model::caller::Caller;
 use crate::model::credential::{self, Credential, Kind, Record, RejectReason};
 use crate::model::error::{Error, FieldError};
@@ -44,7 +44,7 @@ impl Circumstances {
 
 /// One check.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Check {
+pub struct ExplainedCheck {
     pub name: &'static str,
     /// `None`: unknown, because it depends on a missing address or permission.
     pub holds: Option<bool>,
@@ -56,12 +56,12 @@ pub struct Check {
 #[derive(Debug, Clone)]
 pub struct Explanation {
     pub record: Record,
-    pub checks: Vec<Check>,
+    pub checks: Vec<ExplainedCheck>,
 }
 
 impl Explanation {
     /// The first failed check.
-    pub fn failed(&self) -> Option<&Check> {
+    pub fn failed(&self) -> Option<&ExplainedCheck> {
         self.checks.iter().find(|check| check.holds == Some(false))
     }
 }
@@ -71,7 +71,7 @@ impl App {
     pub fn explain(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         kind: Kind,
         id: Id,
         circumstances: &Circumstances,
@@ -91,10 +91,10 @@ impl App {
             seen_expired,
             ..credential
         };
-        let mut checks: Vec<Check> = credential
+        let mut checks: Vec<ExplainedCheck> = credential
             .checks(caller.now, circumstances.address)
             .into_iter()
-            .map(|one| Check {
+            .map(|one| ExplainedCheck {
                 name: name(one.reason),
                 holds: one.holds,
                 sentence: sentence(one, &credential, &record, caller.now, circumstances.address),
@@ -108,8 +108,12 @@ impl App {
     }
 }
 
-fn check(name: &'static str, holds: impl Into<Option<bool>>, sentence: impl Into<String>) -> Check {
-    Check {
+fn check(
+    name: &'static str,
+    holds: impl Into<Option<bool>>,
+    sentence: impl Into<String>,
+) -> ExplainedCheck {
+    ExplainedCheck {
         name,
         holds: holds.into(),
         sentence: sentence.into(),
@@ -170,7 +174,7 @@ fn sentence(
     }
 }
 
-fn permission_held(credential: &Credential, permission: Option<&Permission>) -> Check {
+fn permission_held(credential: &Credential, permission: Option<&Permission>) -> ExplainedCheck {
     const NAME: &str = "permission_held";
     let Some(permission) = permission else {
         return check(

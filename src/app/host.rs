@@ -17,20 +17,20 @@ use crate::model::host::{
 };
 use crate::model::idempotency::IdempotencyKey;
 use crate::model::permission::{BuiltinPermission, Permissions};
-use crate::model::secret::{Form, Id, Presented, Secret};
+use crate::model::secret::{Id, Presented, Secret, SecretForm};
 use crate::model::time::Time;
 use crate::model::user::Username;
-use crate::store::{HostContact, NewRow, Page, Wanted, Write};
+use crate::store::{HostContact, HostKeyFilter, NewRow, Page, Write};
 
 const NOT_FOUND: Error = Error::NotFound("host");
 /// The longest grace period for the secret before a rotation.
 const ROTATION_GRACE: Duration = Duration::from_secs(86_400);
 /// The last answer to each host, so that a repeated request costs nothing while nothing changes.
-pub(super) type Copies = Arc<Mutex<HashMap<HostId, Copy>>>;
+pub(super) type SentKeysByHost = Arc<Mutex<HashMap<HostId, SentKeys>>>;
 
 /// The keys last sent to a host.
 #[derive(Debug, Clone)]
-pub struct Copy {
+pub struct SentKeys {
     tag: String,
     as_of: AsOf,
 }
@@ -147,11 +147,11 @@ impl App {
     pub fn delete_host(&self, caller: &Caller, id: Id) -> Result<(), Error> {
         let permit =
             caller.permit_with_password(BuiltinPermission::HostsWrite, Action::HostDelete)?;
-        let copies = Arc::clone(&self.shared.copies);
+        let sent_keys = Arc::clone(&self.shared.sent_keys);
         self.store().write(permit, move |write| {
             let host = write.host(id)?.ok_or(NOT_FOUND)?;
             write.delete_host(host.host.id)?;
-            lock(&copies).remove(&host.host.id);
+            lock(&sent_keys).remove(&host.host.id);
             let trace = AuditDetails::of(Target::new("host", id, &host.host.name, None))
                 .before("groups", host.groups.join(" "))
                 .before("shared_logins", shown(&host.shared_logins));
@@ -269,7 +269,7 @@ impl App {
         origin: Origin,
         now: Time,
     ) -> Result<Issued, Error> {
-        let secret = Secret::generate(Form::Credential(Kind::Host));
+        let secret = Secret::generate(SecretForm::Credential(Kind::Host));
         let (id, digest) = (secret.id(), secret.digest());
         let (program, address) = (origin.program.clone(), origin.address);
         let permit = Permit::by_code(
@@ -310,9 +310,9 @@ impl App {
     }
 
     /// The tag of the last answer to a host, if its keys are still the same.
-    pub fn copy_tag(&self, caller: &Caller) -> Result<Option<String>, Error> {
+    pub fn sent_keys_tag(&self, caller: &Caller) -> Result<Option<String>, Error> {
         let host = host_of(caller)?;
-        let Some(copy) = lock(&self.shared.copies).get(&host.id).cloned() else {
+        let Some(copy) = lock(&self.shared.sent_keys).get(&host.id).cloned() else {
             return Ok(None);
         };
         let holds = copy.as_of.event == self.read.last_event_number()?
@@ -322,15 +322,15 @@ impl App {
     }
 
     /// Stores the tag of an answer.
-    pub fn remember_copy(&self, caller: &Caller, tag: &str, as_of: AsOf) -> Result<(), Error> {
+    pub fn remember_sent_keys(&self, caller: &Caller, tag: &str, as_of: AsOf) -> Result<(), Error> {
         let tag = tag.to_owned();
         let host = host_of(caller)?.id;
-        lock(&self.shared.copies).insert(host, Copy { tag, as_of });
+        lock(&self.shared.sent_keys).insert(host, SentKeys { tag, as_of });
         Ok(())
     }
 
     /// The keys for logins on the calling host.
-    pub fn host_keys(&self, caller: &Caller, wanted: &Wanted) -> Result<HostKeys, Error> {
+    pub fn host_keys(&self, caller: &Caller, wanted: &HostKeyFilter) -> Result<HostKeys, Error> {
         let host = host_of(caller)?;
         // Read before the keys: a change in between causes another request.
         let event = self.read.last_event_number()?;
@@ -381,7 +381,7 @@ impl App {
         let host = host_of(caller)?.clone();
         let permit = Permit::by_host(caller, Action::HostRotate)?;
         let (slot, id) = (caller.slot()?, host.public_id);
-        let secret = Secret::generate_for(Form::Credential(Kind::Host), id);
+        let secret = Secret::generate_for(SecretForm::Credential(Kind::Host), id);
         let digest = secret.digest();
         self.store().write(permit, move |write| {
             let ends_at = write.now.after(ROTATION_GRACE);
@@ -450,7 +450,7 @@ fn report_login(
     let found = match Username::parse(&login.login) {
         Ok(name) => write.host_keys(
             host.id,
-            &Wanted {
+            &HostKeyFilter {
                 login: Some(name),
                 fingerprint: Some(login.fingerprint.clone()),
                 even_if_paused: true,
@@ -475,7 +475,9 @@ fn report_login(
         .after("at", login.at))
 }
 
-fn lock(copies: &Mutex<HashMap<HostId, Copy>>) -> std::sync::MutexGuard<'_, HashMap<HostId, Copy>> {
+fn lock(
+    sent_keys: &Mutex<HashMap<HostId, SentKeys>>,
+) -> std::sync::MutexGuard<'_, HashMap<HostId, SentKeys>> {
     // Every change leaves the map complete.
-    copies.lock().unwrap_or_else(PoisonError::into_inner)
+    sent_keys.lock().unwrap_or_else(PoisonError::into_inner)
 }

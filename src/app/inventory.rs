@@ -4,15 +4,15 @@ use super::App;
 use crate::model::caller::Caller;
 use crate::model::credential::OwnerId;
 use crate::model::error::Error;
-use crate::model::inventory::{Item, Place, Show, Weakness};
+use crate::model::inventory::{InventoryPlace, Item, Show, Weakness};
 use crate::model::permission::BuiltinPermission;
 use crate::model::policy::Policy;
 use crate::model::secret::Id;
-use crate::store::Listed;
+use crate::store::ListedItem;
 
 /// An item of the inventory, with its owner's name.
 #[derive(Debug, Clone)]
-pub struct Owned {
+pub struct OwnedItem {
     pub item: Item,
     /// Empty if the owner was deleted.
     pub owner: String,
@@ -20,10 +20,10 @@ pub struct Owned {
 
 /// A page of the inventory.
 #[derive(Debug, Clone)]
-pub struct Inventory {
-    pub items: Vec<Owned>,
+pub struct InventoryPage {
+    pub items: Vec<OwnedItem>,
     /// The start of the next page; `None` at the end.
-    pub next: Option<Place>,
+    pub next: Option<InventoryPlace>,
 }
 
 impl App {
@@ -32,9 +32,9 @@ impl App {
         &self,
         caller: &Caller,
         show: Show,
-        after: Option<Place>,
+        after: Option<InventoryPlace>,
         limit: usize,
-    ) -> Result<Inventory, Error> {
+    ) -> Result<InventoryPage, Error> {
         caller.demand(BuiltinPermission::UsersRead)?;
         let policy = self.read.policy()?;
         let mut listed = self
@@ -44,7 +44,7 @@ impl App {
         listed.truncate(limit);
         let next = listed.last().filter(|_| more).map(|last| last.place);
         let items = self.owned(caller, &policy, &listed, show)?;
-        Ok(Inventory { items, next })
+        Ok(InventoryPage { items, next })
     }
 
     /// Page `number` of the inventory, from 1, with `rows` each; the last one if there are fewer. Also the numbers of
@@ -55,7 +55,7 @@ impl App {
         show: Show,
         number: usize,
         rows: usize,
-    ) -> Result<(Vec<Owned>, usize), Error> {
+    ) -> Result<(Vec<OwnedItem>, usize), Error> {
         caller.demand(BuiltinPermission::UsersRead)?;
         let policy = self.read.policy()?;
         let total = self.read.count_inventory(show, &policy, caller.now)?;
@@ -69,10 +69,10 @@ impl App {
     }
 
     /// The items with these `ids`, in this order; deleted ones are left out.
-    pub fn inventory_of(&self, caller: &Caller, ids: &[Id]) -> Result<Vec<Owned>, Error> {
+    pub fn inventory_of(&self, caller: &Caller, ids: &[Id]) -> Result<Vec<OwnedItem>, Error> {
         caller.demand(BuiltinPermission::UsersRead)?;
         let policy = self.read.policy()?;
-        let listed: Vec<Listed> = ids.iter().map(|id| Listed::unknown(*id)).collect();
+        let listed: Vec<ListedItem> = ids.iter().map(|id| ListedItem::unknown(*id)).collect();
         self.owned(caller, &policy, &listed, Show::Everything)
     }
 
@@ -80,14 +80,14 @@ impl App {
         &self,
         caller: &Caller,
         policy: &Policy,
-        listed: &[Listed],
+        listed: &[ListedItem],
         show: Show,
-    ) -> Result<Vec<Owned>, Error> {
+    ) -> Result<Vec<OwnedItem>, Error> {
         let ids: Vec<Id> = listed.iter().map(|one| one.id).collect();
         let mut records = self.read.records_of(&ids)?;
         let mut keys = self.read.ssh_keys_by_id(&ids)?;
         let rules = policy.ssh_key_rules();
-        let item = |one: &Listed| {
+        let item = |one: &ListedItem| {
             if let Some(record) = records.remove(&one.id) {
                 let record = self.with_pending(record);
                 return (record.ended.is_none()).then(|| Item::Credential(Box::new(record)));
@@ -108,7 +108,7 @@ impl App {
             .collect();
         let owners: Vec<OwnerId> = items.iter().map(Item::owner).collect();
         let names = self.read.owner_names(&owners)?;
-        let owned = |item: Item| Owned {
+        let owned = |item: Item| OwnedItem {
             owner: names.get(&item.owner()).cloned().unwrap_or_default(),
             item,
         };

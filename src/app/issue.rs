@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::App;
-use super::credential::{Scope, find, not_found, shown_end, target, user_of};
+use super::credential::{CredentialScope, find, not_found, shown_end, target, user_of};
 use crate::model::address::AllowedAddresses;
 use crate::model::caller::{Caller, Identity};
 use crate::model::credential::{
@@ -14,7 +14,7 @@ use crate::model::event::{Action, AuditDetails, Origin, Target};
 use crate::model::idempotency::IdempotencyKey;
 use crate::model::permission::Permissions;
 use crate::model::policy::{Policy, is_whole_hours};
-use crate::model::secret::{Form, Id, Secret};
+use crate::model::secret::{Id, Secret, SecretForm};
 use crate::model::text::sanitize;
 use crate::model::time::{Lifetime, Time, WantedEnd};
 use crate::model::user::Disabled;
@@ -95,7 +95,7 @@ impl App {
     pub fn issue(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         wanted: NewCredential,
         once: Option<IdempotencyKey>,
     ) -> Result<Issued, Error> {
@@ -156,7 +156,7 @@ impl App {
                 );
                 return Err(Error::AgainstPolicy(FieldError::new("name", message)));
             }
-            let secret = Secret::generate(Form::Credential(wanted.kind));
+            let secret = Secret::generate(SecretForm::Credential(wanted.kind));
             let name = wanted.name.unwrap_or_else(|| name_after(&origin));
             let row = NewRow {
                 id: secret.id(),
@@ -192,7 +192,7 @@ impl App {
     pub fn edit(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         id: Id,
         change: CredentialChange,
     ) -> Result<Record, Error> {
@@ -314,7 +314,7 @@ impl App {
     pub fn rotate(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         id: Id,
         rotation: Rotation,
         once: Option<IdempotencyKey>,
@@ -353,7 +353,7 @@ impl App {
                 }
             };
             let grace = rotation.grace.starting(write.now, record.expires_at);
-            let secret = Secret::generate_for(Form::Credential(record.kind), id);
+            let secret = Secret::generate_for(SecretForm::Credential(record.kind), id);
             write.rotate_credential(id, &secret.digest(), grace, expires_at)?;
             let trace = AuditDetails::of(target(&record))
                 .changed("expires", shown_end(record.expires_at), shown_end(expires_at))

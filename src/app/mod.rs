@@ -29,16 +29,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-pub use self::ssh_key::{Import, ImportOutcome, ImportedLine, login_keys_of_file};
+pub use self::ssh_key::{ImportOutcome, ImportRequest, ImportedLine, login_keys_of_file};
 pub use account::Invited;
 pub use audit_archive::AuditLog;
-pub use credential::{Scope, WithMade};
+pub use credential::{CredentialScope, WithDerived};
 pub use device_login::{BegunLogin, Polled, WantedLogin};
 pub use event::{Download, DownloadScope};
-pub use explain::{Check, Circumstances, Explanation};
+pub use explain::{Circumstances, ExplainedCheck, Explanation};
 pub use file::{Condition, Copied, Existing, Finding, OpenError, Restored, Survivor};
 pub use host::{AsOf, HostKeys};
-pub use inventory::{Inventory, Owned};
+pub use inventory::{InventoryPage, OwnedItem};
 pub use issue::Issued;
 pub use metrics::{Counters, Figures};
 pub use overview::{Exceeding, Facts, Preview, ServiceUse, UserCounts};
@@ -54,11 +54,11 @@ use crate::model::error::Error;
 use crate::model::event::{Action, Origin};
 use crate::model::permission::BuiltinPermission;
 use crate::model::rate_limit::RateLimiter;
-use crate::model::secret::{Digest, Form, Secret};
+use crate::model::secret::{Digest, Secret, SecretForm};
 use crate::model::time::Time;
 use crate::store::{LockRole, NewCode, Read, Store, Waits};
 
-pub use crate::store::{CredentialFilter, EventFilter, LoginKeys, Page, Verdict, Wanted};
+pub use crate::store::{CredentialFilter, EventFilter, HostKeyFilter, LoginKeys, Page, Verdict};
 
 /// How long a starting server waits for a command that has the database open.
 const SERVER_LOCK_WAIT: Duration = Duration::from_secs(30);
@@ -70,7 +70,7 @@ pub struct AppState {
     clock: Clock,
     swept_at: Arc<AtomicI64>,
     counters: Arc<Counters>,
-    copies: host::Copies,
+    sent_keys: host::SentKeysByHost,
     paces: Arc<std::sync::Mutex<device_login::PollLimiter>>,
     downloads: Arc<std::sync::Mutex<event::Downloads>>,
     limits: rate_limit::RateLimits,
@@ -107,7 +107,7 @@ impl AppState {
             limits: rate_limit::RateLimits::new(RateLimiter::from_stored(counters)),
             swept_at: Arc::new(AtomicI64::new(clock.now().unix())),
             counters: Arc::default(),
-            copies: host::Copies::default(),
+            sent_keys: host::SentKeysByHost::default(),
             clock,
             paces: Arc::default(),
             downloads: Arc::default(),
@@ -238,7 +238,7 @@ impl App {
 
 /// A new code for `purpose`, and its row.
 fn new_code(purpose: Purpose, now: Time) -> (Secret, NewCode) {
-    let secret = Secret::generate(Form::Code);
+    let secret = Secret::generate(SecretForm::Code);
     let code = NewCode {
         id: secret.id(),
         purpose,

@@ -12,7 +12,7 @@ use crate::model::event::{Action, Actor, AuditDetails, Origin, Target};
 use crate::model::password::Password;
 use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::rate_limit::RateLimit;
-use crate::model::secret::{Digest, Form, Id, Presented, Secret};
+use crate::model::secret::{Digest, Id, Presented, Secret, SecretForm};
 use crate::model::time::{Lifetime, Time};
 use crate::model::user::{User, Username};
 use crate::store::{NewRow, RejectedAttempt};
@@ -72,7 +72,7 @@ impl App {
         let rows = self.rows_of(&user, digest.as_ref());
         self.limits().end_rows(&rows);
         let counters = self.limits().stored(&[limits, rows].concat());
-        let secret = Secret::generate(Form::Credential(Kind::Session));
+        let secret = Secret::generate(SecretForm::Credential(Kind::Session));
         let permit = Permit::by_password(&user, hash, Action::SignIn, origin.clone(), now);
         let (id, session_digest, owner) = (secret.id(), secret.digest(), user.clone());
         let replaced = browser

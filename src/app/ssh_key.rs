@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::credential::shown_end;
 use super::issue::within_maker;
-use super::{App, Scope};
+use super::{App, CredentialScope};
 use crate::clock::Clock;
 use crate::model::address::AllowedAddresses;
 use crate::model::caller::Caller;
@@ -32,7 +32,7 @@ const NAME_FINGERPRINT_CHARACTERS: usize = 8;
 
 /// An `authorized_keys` file to import.
 #[derive(Clone, Copy)]
-pub struct Import<'a> {
+pub struct ImportRequest<'a> {
     pub text: &'a str,
     /// Allows keys that other users have.
     pub allow_shared: bool,
@@ -72,7 +72,7 @@ impl App {
     pub fn ssh_keys(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<SshKey>, Error> {
@@ -86,7 +86,12 @@ impl App {
     }
 
     /// One SSH key.
-    pub fn ssh_key(&self, caller: &Caller, scope: &Scope, id: Id) -> Result<SshKey, Error> {
+    pub fn ssh_key(
+        &self,
+        caller: &Caller,
+        scope: &CredentialScope,
+        id: Id,
+    ) -> Result<SshKey, Error> {
         caller.demand(scope.read)?;
         self.find_ssh_key(user_of(scope)?, id, caller.now)
     }
@@ -115,7 +120,7 @@ impl App {
     pub fn add_ssh_key(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         new: NewSshKey,
         once: Option<IdempotencyKey>,
     ) -> Result<SshKey, Error> {
@@ -140,7 +145,7 @@ impl App {
     pub fn edit_ssh_key(
         &self,
         caller: &Caller,
-        scope: &Scope,
+        scope: &CredentialScope,
         id: Id,
         change: SshKeyChange,
     ) -> Result<SshKey, Error> {
@@ -207,7 +212,12 @@ impl App {
     }
 
     /// Deletes an SSH key. No further login with it is possible.
-    pub fn delete_ssh_key(&self, caller: &Caller, scope: &Scope, id: Id) -> Result<(), Error> {
+    pub fn delete_ssh_key(
+        &self,
+        caller: &Caller,
+        scope: &CredentialScope,
+        id: Id,
+    ) -> Result<(), Error> {
         let permit = if scope.write.is_administrative() {
             caller.permit_with_password(scope.write, Action::SshKeyDelete)?
         } else {
@@ -233,7 +243,7 @@ impl App {
     pub fn import_own_ssh_keys(
         &self,
         caller: &Caller,
-        import: Import<'_>,
+        import: ImportRequest<'_>,
         once: Option<IdempotencyKey>,
     ) -> Result<Vec<ImportedLine>, Error> {
         let user = caller.user()?.clone();
@@ -246,7 +256,7 @@ impl App {
         &self,
         caller: &Caller,
         name: &Username,
-        import: Import<'_>,
+        import: ImportRequest<'_>,
         once: Option<IdempotencyKey>,
     ) -> Result<Vec<ImportedLine>, Error> {
         let user = self.user_to_change(caller, name)?;
@@ -259,7 +269,7 @@ impl App {
         caller: &Caller,
         permission: BuiltinPermission,
         user: User,
-        import: Import<'_>,
+        import: ImportRequest<'_>,
         once: Option<IdempotencyKey>,
     ) -> Result<Vec<ImportedLine>, Error> {
         let permit = caller.permit(permission, Action::SshKeyImport)?.once(once);
@@ -328,7 +338,7 @@ impl ImportedLine {
     }
 }
 
-fn user_of(scope: &Scope) -> Result<UserId, Error> {
+fn user_of(scope: &CredentialScope) -> Result<UserId, Error> {
     match scope.owner {
         OwnerId::User(user) => Ok(user),
         OwnerId::Service(_) | OwnerId::Host(_) => Err(NOT_FOUND),

@@ -10,7 +10,7 @@ use crate::model::credential::{Credential, Kind, RejectReason, SecretSlot};
 use crate::model::error::{Error, SecretSent};
 use crate::model::event::{AuditDetails, Origin, Target};
 use crate::model::permission::{BuiltinPermission, Permissions};
-use crate::model::secret::{Form, Presented};
+use crate::model::secret::{Presented, SecretForm};
 use crate::model::time::Time;
 use crate::store::{Ends, Use};
 
@@ -88,7 +88,7 @@ impl App {
         accepts: fn(Kind) -> bool,
         asked: Asked<'_>,
     ) -> Result<(Arc<Credential>, SecretSlot), Error> {
-        let Form::Credential(kind) = presented.form else {
+        let SecretForm::Credential(kind) = presented.form else {
             return Err(REFUSED);
         };
         if !accepts(kind) {

@@ -69,16 +69,16 @@ fn secret_in(text: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
     use crate::model::credential::Kind;
-    use crate::model::secret::{Form, Secret};
+    use crate::model::secret::{Secret, SecretForm};
 
     #[test]
     fn secrets_are_found_wherever_they_stand_and_never_repeated() {
         for form in [
-            Form::Code,
-            Form::Credential(Kind::ApiKey),
-            Form::Credential(Kind::Token),
-            Form::Credential(Kind::Session),
-            Form::Credential(Kind::Host),
+            SecretForm::Code,
+            SecretForm::Credential(Kind::ApiKey),
+            SecretForm::Credential(Kind::Token),
+            SecretForm::Credential(Kind::Session),
+            SecretForm::Credential(Kind::Host),
         ] {
             let secret = Secret::generate(form).reveal();
             let cut = &secret[..30];

@@ -12,7 +12,7 @@ use super::environment::{path_variable, variable};
 use super::exit::{FAILED, Failure, INVALID, SIGN_IN_NEEDED, USAGE};
 use super::text_file;
 use crate::model::credential::Kind;
-use crate::model::secret::{Form, Id, Presented};
+use crate::model::secret::{Id, Presented, SecretForm};
 use crate::model::time::Time;
 
 const SERVER: &str = "KEYCROFT_SERVER";
@@ -133,7 +133,7 @@ impl std::fmt::Display for Source {
 /// A credential on its way to the server. No `Debug`: it holds a secret.
 pub struct Credential {
     pub secret: Zeroizing<String>,
-    pub form: Form,
+    pub form: SecretForm,
     pub id: Id,
     pub source: Source,
     /// As it was when it was saved.
@@ -168,11 +168,11 @@ impl Credential {
 
     /// Returns true for a one-time code.
     pub fn is_code(&self) -> bool {
-        self.form == Form::Code
+        self.form == SecretForm::Code
     }
 
     pub fn is(&self, kind: Kind) -> bool {
-        self.form == Form::Credential(kind)
+        self.form == SecretForm::Credential(kind)
     }
 }
 

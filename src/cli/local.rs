@@ -18,7 +18,7 @@ use super::output::say;
 use super::place::DB;
 use crate::app::{AppState, OpenError};
 use crate::clock::Clock;
-use crate::http::{LocalServer, Settings};
+use crate::http::{HttpSettings, LocalServer};
 use crate::model::secret::Id;
 
 /// How long a command alternates between the lock and the socket: a server starts or stops, or another command runs.
@@ -218,7 +218,7 @@ impl Local {
         if !exists {
             say(&format!("created {}", self.path.display()));
         }
-        let settings = Settings {
+        let settings = HttpSettings {
             public_url_given: self.public_url.is_some(),
             public_url: match &self.public_url {
                 Some(url) => url.clone(),

@@ -88,7 +88,7 @@ pub fn of_everything(client: &Client) {
 mod tests {
     use super::*;
     use crate::cli::connection::Source;
-    use crate::model::secret::{Form, Secret};
+    use crate::model::secret::{Secret, SecretForm};
 
     #[test]
     fn token_notice_comes_in_the_last_10_minutes_on_a_terminal() {
@@ -103,7 +103,7 @@ mod tests {
             (Kind::Token, 601, None),
             (Kind::Token, 600, Some("ends within a day: in 10m")),
         ] {
-            let secret = Secret::generate(Form::Credential(kind)).reveal();
+            let secret = Secret::generate(SecretForm::Credential(kind)).reveal();
             let credential = Credential::parse(&secret, Source::StandardInput).unwrap();
             let end = Time::from_unix(now.unix() + seconds);
             let notice = of_credential(&credential, end, now, true);

@@ -13,10 +13,12 @@ use super::exit::{FAILED, Failure, USAGE};
 use super::operator::Database;
 use super::serve_file::ServeFile;
 use super::systemd;
-use crate::http::{self, Settings};
+use crate::http::{self, HttpSettings};
 use crate::model::address::AllowedAddresses;
 use crate::model::code::Purpose;
-use crate::transport::{ControlSocket, Settings as Wire, Stop, TlsFiles, control_socket_path};
+use crate::transport::{
+    ControlSocket, Stop, TlsFiles, TransportSettings as Wire, control_socket_path,
+};
 
 /// Where to listen when nothing else is said.
 const LISTEN: &str = "127.0.0.1:8420";
@@ -183,7 +185,7 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
             "--behind-proxy is set without --public-url: links name {scheme}://{address}, and browsers' forms are rejected; set --public-url to the URL that people use"
         );
     }
-    let settings = Settings {
+    let settings = HttpSettings {
         public_url_given: wanted.public_url.is_some(),
         public_url: wanted
             .public_url

@@ -18,7 +18,7 @@ use super::output::{self, Cell, say};
 use super::prompt::{confirm, is_interactive};
 use super::ssh_key_import::{self, Import};
 use crate::model::ssh_key::{
-    ImportRefusal, ImportedKey, KeyRefusal, KeyRules, Kind, PublicKey, RSA_BITS_FLOOR,
+    ImportRefusal, ImportedKey, KeyRefusal, KeyRules, KeyType, PublicKey, RSA_BITS_FLOOR,
 };
 use crate::model::time::Time;
 use crate::wire::{ProblemType, SshKeyIn, SshKeyOptionsIn, SshKeyOut};
@@ -431,7 +431,7 @@ fn question(client: &Client, scope: &UserScope, id: &str, given: &str) -> String
 
 /// Rules that take all that any policy may take: the server knows which of it is wanted.
 pub fn any_rules() -> KeyRules {
-    KeyRules::new(Kind::ALL, RSA_BITS_FLOOR).unwrap_or_default()
+    KeyRules::new(KeyType::ALL, RSA_BITS_FLOOR).unwrap_or_default()
 }
 
 /// The public key in a file, or on standard input; what is none is not sent.

@@ -11,7 +11,7 @@ use super::when::{self, time};
 use super::{chart, permission, standing};
 use crate::model::credential::{Record, State, UsageDay};
 use crate::model::permission::Permissions;
-use crate::model::secret::{Form, hint};
+use crate::model::secret::{SecretForm, hint};
 use crate::model::time::Time;
 
 /// From how many API keys on the list has a filter.
@@ -211,7 +211,7 @@ fn list_row(now: Time, view: &ApiKeyList, path: &str, row: &ApiKeyRow) -> Markup
         tr {
             th.name scope="row" {
                 a href=(own) { (record.name) }
-                small { (hint(Form::Credential(record.kind), record.id)) br; (permission::brief(&record.permissions, &view.offered)) }
+                small { (hint(SecretForm::Credential(record.kind), record.id)) br; (permission::brief(&record.permissions, &view.offered)) }
             }
             td { (standing::cell(record, now)) }
             td.when data-label="Expires" { (when::end(record.expires_at, now)) }

@@ -12,7 +12,7 @@ use super::{chart, event, permission, standing};
 use crate::model::credential::{Grace, Record, RejectReason, State, UsageDay};
 use crate::model::event::Event;
 use crate::model::permission::Permissions;
-use crate::model::secret::{Form, Id, hint};
+use crate::model::secret::{Id, SecretForm, hint};
 use crate::model::user::Disabled;
 use crate::model::user_agent;
 
@@ -124,7 +124,7 @@ fn facts(frame: &Frame, view: &ApiKeyPage) -> Markup {
         dl.facts {
             @if let Holder::User(name) = &view.holder { dt { "Owner" } dd { a href=(view.holder.list_path()) { (name) } } }
             dt { "Status" } dd { (standing::pill(record, now)) }
-            dt { "Id" } dd { code data-copy="id" { (record.id) } small { "The secret begins with " code { (hint(Form::Credential(record.kind), record.id)) } } }
+            dt { "Id" } dd { code data-copy="id" { (record.id) } small { "The secret begins with " code { (hint(SecretForm::Credential(record.kind), record.id)) } } }
             dt { "Expires" } dd { (end_in_line(record.expires_at, now)) }
             dt { "Last used" } dd { (last_use(record.last_use.as_ref(), now)) }
             dt { "Permissions" }

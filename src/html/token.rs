@@ -11,7 +11,7 @@ use super::{lifetime, permission, shown_once, standing};
 use crate::model::credential::{Record, UsageDay};
 use crate::model::permission::Permissions;
 use crate::model::policy::Policy;
-use crate::model::secret::{Form, Id, hint};
+use crate::model::secret::{Id, SecretForm, hint};
 use crate::model::text::NAME_CHARACTERS_MAX;
 
 /// The list of tokens.
@@ -86,7 +86,7 @@ fn list_row(frame: &Frame, view: &TokenList, row: &TokenRow) -> Markup {
         tr {
             th.name scope="row" {
                 b { bdi { (record.name) } }
-                small { (hint(Form::Credential(record.kind), record.id)) br; (permission::brief(&record.permissions, &view.offered)) }
+                small { (hint(SecretForm::Credential(record.kind), record.id)) br; (permission::brief(&record.permissions, &view.offered)) }
             }
             td { (standing::cell(record, now)) }
             td data-label="Made by" { bdi { (row.created_by) } }

@@ -23,7 +23,7 @@ const PROGRAM_CHARACTERS_MAX: usize = 200;
 
 /// Settings shared by all requests of a server.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct HttpSettings {
     /// The public URL of this server, without a slash at the end: `https://keys.lab.example`.
     pub public_url: String,
     /// True if `public_url` was configured. Otherwise, a loopback name in a request counts as this server too.
@@ -35,7 +35,7 @@ pub struct Settings {
     pub untrusted_forwarder: OnceLock<IpAddr>,
 }
 
-impl Settings {
+impl HttpSettings {
     /// Returns whether browsers reach this server through TLS.
     pub fn is_https(&self) -> bool {
         self.public_url.starts_with("https://")
@@ -52,7 +52,7 @@ impl Settings {
 /// The state that answers requests; one per thread.
 pub struct ServerState {
     pub app: App,
-    pub settings: Arc<Settings>,
+    pub settings: Arc<HttpSettings>,
     /// The prefix of this thread's request ids.
     prefix: [u8; 7],
     counter: Cell<u32>,
@@ -61,7 +61,7 @@ pub struct ServerState {
 }
 
 impl ServerState {
-    pub fn open(app_state: &AppState, settings: &Arc<Settings>) -> Result<Self, Error> {
+    pub fn open(app_state: &AppState, settings: &Arc<HttpSettings>) -> Result<Self, Error> {
         let prefix = random_characters(b"0123456789abcdefghijklmnopqrstuvwxyz");
         Ok(Self {
             app: app_state.app()?,

@@ -3,7 +3,7 @@
 use rouille::{Response, ResponseBody};
 use serde::Serialize;
 
-use super::context::Settings;
+use super::context::HttpSettings;
 
 /// Nothing on the JSON side may be run, framed or styled.
 const CSP_NOTHING: &str =
@@ -22,7 +22,7 @@ fn has(response: &Response, name: &str) -> bool {
 }
 
 /// Adds the headers of every answer to `response`.
-pub fn finish(mut response: Response, request_id: String, settings: &Settings) -> Response {
+pub fn finish(mut response: Response, request_id: String, settings: &HttpSettings) -> Response {
     let bare = response.headers.is_empty();
     let default = |response: &Response, name: &str| bare || !has(response, name);
     let csp = default(&response, "Content-Security-Policy");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rouille::Request;
 
-use super::context::{ServerState, Settings};
+use super::context::{HttpSettings, ServerState};
 use super::respond::respond_to;
 use crate::app::AppState;
 use crate::model::error::Error;
@@ -26,7 +26,7 @@ pub struct LocalAnswer {
 }
 
 impl LocalServer {
-    pub fn open(app_state: &AppState, settings: Settings) -> Result<Self, Error> {
+    pub fn open(app_state: &AppState, settings: HttpSettings) -> Result<Self, Error> {
         let uid = rustix::process::getuid().as_raw();
         Ok(Self {
             state: ServerState::open(app_state, &Arc::new(settings))?,

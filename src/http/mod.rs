@@ -15,7 +15,7 @@ mod route;
 mod serve;
 mod service;
 
-pub use context::{ServerState, Settings};
+pub use context::{HttpSettings, ServerState};
 pub use local::{LocalAnswer, LocalServer};
 pub use respond::{admit, respond, respond_to};
 pub use route::{ANY, Needs, ROUTES, Route};

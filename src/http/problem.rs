@@ -34,14 +34,14 @@ impl From<Error> for Problem {
 }
 
 /// The answer to a problem.
-struct Answer {
+struct ProblemAnswer {
     status: u16,
     title: &'static str,
     kind: ProblemType,
 }
 
-const fn answer(status: u16, title: &'static str, kind: ProblemType) -> Answer {
-    Answer {
+const fn answer(status: u16, title: &'static str, kind: ProblemType) -> ProblemAnswer {
+    ProblemAnswer {
         status,
         title,
         kind,
@@ -58,7 +58,7 @@ const fn bearer_challenge(sent: SecretSent) -> &'static str {
 
 impl Problem {
     #[rustfmt::skip]
-    const fn answer(&self) -> Answer {
+    const fn answer(&self) -> ProblemAnswer {
         match self {
             Self::NoSuchPath => answer(404, "Not found", ProblemType::UnknownPath),
             Self::Method(_) => answer(405, "Method not allowed", ProblemType::MethodNotAllowed),
@@ -138,7 +138,7 @@ impl Problem {
 
     /// The answer on the JSON API.
     pub fn to_response(&self, request_id: &str) -> Response {
-        let Answer {
+        let ProblemAnswer {
             status,
             title,
             kind,

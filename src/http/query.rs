@@ -90,7 +90,7 @@ impl<'a> Query<'a> {
     }
 
     /// `limit` and `after`.
-    pub fn part(&mut self) -> Part {
+    pub fn part(&mut self) -> PageRequest {
         let limit = self.limit();
         let after = match self.get("after").map(str::parse::<i64>) {
             None => None,
@@ -100,7 +100,7 @@ impl<'a> Query<'a> {
                 None
             }
         };
-        Part { after, limit }
+        PageRequest { after, limit }
     }
 
     /// `action`, `target`, `since` and `until`.
@@ -121,7 +121,7 @@ impl<'a> Query<'a> {
 
 /// The requested page of a list.
 #[derive(Debug, Clone, Copy)]
-pub struct Part {
+pub struct PageRequest {
     pub after: Option<i64>,
     pub limit: usize,
 }
@@ -132,7 +132,7 @@ pub fn none(context: &RequestContext<'_>) -> Result<(), Problem> {
 }
 
 /// Reads only `limit` and `after`.
-pub fn part(context: &RequestContext<'_>) -> Result<Part, Problem> {
+pub fn part(context: &RequestContext<'_>) -> Result<PageRequest, Problem> {
     let mut query = Query::read(context, &["limit", "after"]);
     let part = query.part();
     query.check().map(|()| part)

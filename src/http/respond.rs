@@ -5,7 +5,7 @@ use rouille::{Request, Response};
 use super::console::STEP_UP;
 use super::context::{RequestContext, ServerState};
 use super::problem::Problem;
-use super::route::{ANY, AUTHORIZED_KEYS, Called, Needs, ROUTES, Route};
+use super::route::{ANY, AUTHORIZED_KEYS, CallerHandler, Needs, ROUTES, Route};
 use super::{console, gate, headers, host};
 use crate::model::permission::BuiltinPermission;
 use crate::transport::{Admission, Lane, Peer};
@@ -200,7 +200,7 @@ fn answer(context: &mut RequestContext<'_>) -> Result<Response, Problem> {
 fn called(
     context: &RequestContext<'_>,
     permission: Option<BuiltinPermission>,
-    handler: Called,
+    handler: CallerHandler,
 ) -> Result<Response, Problem> {
     let caller = gate::bearer(context, permission)?;
     let mut response = handler(context, &caller)?;

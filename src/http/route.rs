@@ -13,23 +13,23 @@ use crate::model::permission::BuiltinPermission;
 use crate::transport::Lane;
 
 /// A handler without a caller.
-pub type Open = fn(&RequestContext<'_>) -> Result<Response, Problem>;
+pub type OpenHandler = fn(&RequestContext<'_>) -> Result<Response, Problem>;
 /// A handler with a caller.
-pub type Called = fn(&RequestContext<'_>, &Caller) -> Result<Response, Problem>;
+pub type CallerHandler = fn(&RequestContext<'_>, &Caller) -> Result<Response, Problem>;
 
 /// The requirement of a route, checked before its handler runs.
 #[derive(Clone, Copy)]
 pub enum Needs {
     /// None, or one that the handler checks itself (a code, a secret of any kind).
-    Nothing(Open),
+    Nothing(OpenHandler),
     /// An API key or a token, with any permissions.
-    Bearer(Called),
+    Bearer(CallerHandler),
     /// An API key or a token with this permission.
-    Permission(BuiltinPermission, Called),
+    Permission(BuiltinPermission, CallerHandler),
     /// The operator: the control socket or a command in process. For all others the route does not exist.
-    Operator(Called),
+    Operator(CallerHandler),
     /// A host credential.
-    Host(Called),
+    Host(CallerHandler),
     /// A session; without one, sign-in comes first.
     Page(Page),
     /// A session and a form of the console.
@@ -51,7 +51,7 @@ pub struct Route {
     pub lane: Lane,
 }
 
-const fn open(method: &'static str, path: &'static str, handler: Open) -> Route {
+const fn open(method: &'static str, path: &'static str, handler: OpenHandler) -> Route {
     Route {
         method,
         path,
@@ -60,7 +60,7 @@ const fn open(method: &'static str, path: &'static str, handler: Open) -> Route 
     }
 }
 
-const fn quick(method: &'static str, path: &'static str, handler: Open) -> Route {
+const fn quick(method: &'static str, path: &'static str, handler: OpenHandler) -> Route {
     Route {
         method,
         path,
@@ -69,7 +69,7 @@ const fn quick(method: &'static str, path: &'static str, handler: Open) -> Route
     }
 }
 
-const fn operator(method: &'static str, path: &'static str, handler: Called) -> Route {
+const fn operator(method: &'static str, path: &'static str, handler: CallerHandler) -> Route {
     Route {
         method,
         path,
@@ -82,7 +82,7 @@ const fn needs(
     method: &'static str,
     path: &'static str,
     permission: BuiltinPermission,
-    handler: Called,
+    handler: CallerHandler,
 ) -> Route {
     Route {
         method,
@@ -92,7 +92,12 @@ const fn needs(
     }
 }
 
-const fn of_host(method: &'static str, path: &'static str, handler: Called, lane: Lane) -> Route {
+const fn of_host(
+    method: &'static str,
+    path: &'static str,
+    handler: CallerHandler,
+    lane: Lane,
+) -> Route {
     Route {
         method,
         path,

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use super::context::{ServerState, Settings};
+use super::context::{HttpSettings, ServerState};
 use super::respond::{admit, respond_to};
 use crate::app::AppState;
 use crate::transport;
@@ -49,8 +49,8 @@ pub fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
 /// [`ServeError`], when it can't start.
 pub fn serve(
     app_state: &AppState,
-    settings: Settings,
-    wire: &transport::Settings,
+    settings: HttpSettings,
+    wire: &transport::TransportSettings,
     listeners: Vec<TcpListener>,
     stop: &transport::Stop,
     ready: impl FnOnce(),

@@ -9,7 +9,7 @@ use super::error::{Error, SecretSent};
 use super::event::{Action, Actor, Origin};
 use super::idempotency::IdempotencyKey;
 use super::permission::{BuiltinPermission, Permission, Permissions};
-use super::secret::{Form, Id, Presented};
+use super::secret::{Id, Presented, SecretForm};
 use super::time::Time;
 use super::user::{User, UserId};
 
@@ -278,10 +278,10 @@ impl Permit {
     /// For the revocation of a presented secret.
     pub fn by_presented(presented: Presented, origin: Origin, now: Time) -> Result<Self, Error> {
         match presented.form {
-            Form::Code => Err(Error::Unauthenticated {
+            SecretForm::Code => Err(Error::Unauthenticated {
                 sent: SecretSent::Yes,
             }),
-            Form::Credential(_) => {
+            SecretForm::Credential(_) => {
                 let actor = Actor {
                     credential: Some(presented.id),
                     ..Actor::nobody()
@@ -306,10 +306,10 @@ impl Permit {
         now: Time,
     ) -> Result<Self, Error> {
         match presented.form {
-            Form::Credential(_) => Err(Error::Unauthenticated {
+            SecretForm::Credential(_) => Err(Error::Unauthenticated {
                 sent: SecretSent::Yes,
             }),
-            Form::Code => {
+            SecretForm::Code => {
                 let actor = Actor {
                     credential: Some(presented.id),
                     ..Actor::nobody()
@@ -354,7 +354,7 @@ mod tests {
 
     const NOW: Time = Time::from_unix(1_000_000);
 
-    fn presented(form: Form) -> Presented {
+    fn presented(form: SecretForm) -> Presented {
         Presented::parse(&Secret::generate(form).reveal()).unwrap()
     }
 
@@ -365,7 +365,7 @@ mod tests {
             permissions: Permissions::none(),
             created_at: NOW,
         };
-        let secret = presented(Form::Credential(kind));
+        let secret = presented(SecretForm::Credential(kind));
         Caller {
             identity: Identity::Credential(
                 Arc::new(Credential {
@@ -396,22 +396,22 @@ mod tests {
     #[test]
     fn a_code_and_a_credential_open_different_permits_and_are_named_in_them() {
         let origin = Origin::operator;
-        let code = presented(Form::Code);
+        let code = presented(SecretForm::Code);
         let id = code.id;
         let permit = Permit::by_code(code, Purpose::SetUp, Action::UserAdd, origin(), NOW);
         assert_eq!(permit.ok().unwrap().actor.credential, Some(id));
         for kind in Kind::ALL {
-            let secret = presented(Form::Credential(kind));
+            let secret = presented(SecretForm::Credential(kind));
             let id = secret.id;
             let permit = Permit::by_presented(secret, origin(), NOW).ok().unwrap();
             assert_eq!(permit.actor.credential, Some(id));
-            let secret = presented(Form::Credential(kind));
+            let secret = presented(SecretForm::Credential(kind));
             let permit = Permit::by_code(secret, Purpose::SetUp, Action::UserAdd, origin(), NOW);
             assert!(matches!(permit, Err(Error::Unauthenticated { .. })));
             let by_host = Permit::by_host(&caller(kind, None), Action::HostLogin);
             assert_eq!(by_host.is_ok(), kind == Kind::Host, "{kind}");
         }
-        let permit = Permit::by_presented(presented(Form::Code), origin(), NOW);
+        let permit = Permit::by_presented(presented(SecretForm::Code), origin(), NOW);
         assert!(matches!(permit, Err(Error::Unauthenticated { .. })));
     }
 

@@ -363,7 +363,7 @@ impl LastUse {
 
 /// The end of a credential.
 #[derive(Debug, Clone)]
-pub struct Ending {
+pub struct CredentialEnd {
     pub at: Time,
     /// `deleted`, `revoked` or `left`.
     pub reason: String,
@@ -387,7 +387,7 @@ pub struct Record {
     pub expires_at: Option<Time>,
     pub disabled: Disabled,
     pub seen_expired: bool,
-    pub ended: Option<Ending>,
+    pub ended: Option<CredentialEnd>,
     pub rotated_at: Option<Time>,
     /// The number of rotations so far.
     pub rotations: i64,

@@ -307,14 +307,14 @@ impl Target {
 }
 
 /// Field names and values before or after an act.
-pub type Words = Vec<(&'static str, String)>;
+pub type FieldValues = Vec<(&'static str, String)>;
 
 /// The details that a job reports about its act.
 #[derive(Debug, Clone, Default)]
 pub struct AuditDetails {
     pub target: Target,
-    pub before: Words,
-    pub after: Words,
+    pub before: FieldValues,
+    pub after: FieldValues,
 }
 
 impl AuditDetails {
@@ -424,7 +424,7 @@ pub fn chain_start() -> Digest {
 }
 
 /// Names and values as text: one line each, `name=value`, with `\` before a line break or `\` in the value.
-pub fn encode_words(words: &Words) -> String {
+pub fn encode_words(words: &FieldValues) -> String {
     let mut text = String::new();
     for (word, value) in words {
         text.push_str(word);
@@ -529,7 +529,7 @@ mod tests {
 
     #[test]
     fn words_come_back_as_they_were() {
-        let words: Words = vec![("name", "a=b\\n\nc\\".into()), ("note", String::new())];
+        let words: FieldValues = vec![("name", "a=b\\n\nc\\".into()), ("note", String::new())];
         let decoded = decode_words(&encode_words(&words));
         assert_eq!(
             decoded,

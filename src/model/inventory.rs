@@ -163,20 +163,20 @@ impl Item {
 /// A place in the inventory, which is sorted by creation time, newest first. Within one second, SSH keys come first,
 /// then the higher row number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct InventoryPlace {
     pub created_at: Time,
     pub is_ssh_key: bool,
     pub number: i64,
 }
 
-impl Place {
+impl InventoryPlace {
     /// The text for `?after=`.
     pub fn text(self) -> String {
         let table = i64::from(self.is_ssh_key);
         format!("{}-{table}-{}", self.created_at.unix(), self.number)
     }
 
-    /// Parses the result of [`Place::text`].
+    /// Parses the result of [`InventoryPlace::text`].
     pub fn parse(text: &str) -> Option<Self> {
         let (seconds, rest) = text.split_once('-')?;
         let (table, number) = rest.split_once('-')?;
@@ -203,19 +203,22 @@ mod tests {
 
     #[test]
     fn a_place_comes_back_as_it_was() {
-        let place = Place {
+        let place = InventoryPlace {
             created_at: Time::from_unix(1_795_000_000),
             is_ssh_key: true,
             number: 12,
         };
-        assert_eq!(Place::parse(&place.text()), Some(place));
-        let of_a_credential = Place {
+        assert_eq!(InventoryPlace::parse(&place.text()), Some(place));
+        let of_a_credential = InventoryPlace {
             is_ssh_key: false,
             ..place
         };
-        assert_eq!(Place::parse(&of_a_credential.text()), Some(of_a_credential));
+        assert_eq!(
+            InventoryPlace::parse(&of_a_credential.text()),
+            Some(of_a_credential)
+        );
         for bad in ["", "-", "7", "7-1", "x-1-12", "7-2-12", "7-1-", "7-1-x"] {
-            assert_eq!(Place::parse(bad), None, "{bad}");
+            assert_eq!(InventoryPlace::parse(bad), None, "{bad}");
         }
     }
 

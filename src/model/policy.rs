@@ -1,7 +1,7 @@
 //! The organization's policy: lifetimes, limits per user, SSH key rules.
 
 use super::error::{Error, FieldError};
-use super::ssh_key::{KeyRules, Kind, RSA_BITS_FLOOR, RSA_BITS_MIN_CEILING};
+use super::ssh_key::{KeyRules, KeyType, RSA_BITS_FLOOR, RSA_BITS_MIN_CEILING};
 use super::time::{Lifetime, Time, WantedEnd};
 
 /// The types of SSH key that a policy may allow, by their names on the wire.
@@ -177,7 +177,7 @@ impl Policy {
         let kinds = self
             .ssh_key_types
             .iter()
-            .filter_map(|name| Kind::from_name(name));
+            .filter_map(|name| KeyType::from_name(name));
         let bits_min = self
             .ssh_rsa_bits_min
             .clamp(RSA_BITS_FLOOR, RSA_BITS_MIN_CEILING);
@@ -324,7 +324,7 @@ mod tests {
 
     #[test]
     fn the_types_on_the_wire_are_those_that_can_be_read() {
-        assert_eq!(SSH_KEY_TYPES, Kind::ALL.map(Kind::name));
+        assert_eq!(SSH_KEY_TYPES, KeyType::ALL.map(KeyType::name));
         assert_eq!(Policy::default().ssh_key_rules(), KeyRules::default());
         let strict = Policy {
             ssh_key_types: vec!["ssh-rsa".into()],
@@ -333,7 +333,7 @@ mod tests {
         };
         assert_eq!(
             Some(strict.ssh_key_rules()),
-            KeyRules::new([Kind::Rsa], 4_096)
+            KeyRules::new([KeyType::Rsa], 4_096)
         );
     }
 

@@ -55,12 +55,12 @@ impl fmt::Debug for Id {
 
 /// The form of a secret: a bearer credential of some kind, or a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum SecretForm {
     Credential(Kind),
     Code,
 }
 
-impl Form {
+impl SecretForm {
     const fn letter(self) -> u8 {
         match self {
             Self::Credential(kind) => kind.letter(),
@@ -87,12 +87,12 @@ pub struct Secret {
 
 impl Secret {
     /// A new secret under a new id.
-    pub fn generate(form: Form) -> Self {
+    pub fn generate(form: SecretForm) -> Self {
         Self::generate_for(form, Id::random())
     }
 
     /// A new secret for the existing `id` (rotation).
-    pub fn generate_for(form: Form, id: Id) -> Self {
+    pub fn generate_for(form: SecretForm, id: Id) -> Self {
         let mut text = Zeroizing::new(String::with_capacity(TEXT_BYTES));
         text.push_str("kc");
         text.push(char::from(form.letter()));
@@ -126,7 +126,7 @@ impl Secret {
 
 /// A presented secret that is not verified yet: only its form, its id and its digest.
 pub struct Presented {
-    pub form: Form,
+    pub form: SecretForm,
     pub id: Id,
     pub digest: Digest,
 }
@@ -142,7 +142,7 @@ impl Presented {
         {
             return None;
         }
-        let form = Form::from_letter(bytes[2])?;
+        let form = SecretForm::from_letter(bytes[2])?;
         let id = Id::parse(text.get(4..4 + ID_CHARACTERS)?)?;
         let (body, given) = bytes.split_at(TEXT_BYTES - CHECK_CHARACTERS);
         if !body[5 + ID_CHARACTERS..]
@@ -166,7 +166,7 @@ impl Presented {
 }
 
 /// `kca_4k2m9x0q7w1z_…`.
-pub fn hint(form: Form, id: Id) -> String {
+pub fn hint(form: SecretForm, id: Id) -> String {
     format!("kc{}_{id}_…", char::from(form.letter()))
 }
 
@@ -314,7 +314,7 @@ mod tests {
 
     #[test]
     fn a_secret_has_the_documented_form() {
-        let secret = Secret::generate(Form::Credential(Kind::ApiKey));
+        let secret = Secret::generate(SecretForm::Credential(Kind::ApiKey));
         let id = secret.id();
         let digest = secret.digest();
         let text = secret.reveal();
@@ -322,7 +322,7 @@ mod tests {
         assert!(text.starts_with(&format!("kca_{id}_")));
         let presented = Presented::parse(&text).unwrap();
         assert_eq!(presented.id, id);
-        assert_eq!(presented.form, Form::Credential(Kind::ApiKey));
+        assert_eq!(presented.form, SecretForm::Credential(Kind::ApiKey));
         assert!(presented.digest.matches(&digest));
         assert_eq!(presented.hint(), format!("kca_{id}_…"));
     }
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_changed_character_anywhere_is_noticed() {
-        let text = Secret::generate(Form::Code).reveal();
+        let text = Secret::generate(SecretForm::Code).reveal();
         for place in 0..text.len() {
             let mut bytes = text.as_bytes().to_vec();
             bytes[place] = if bytes[place] == b'0' { b'1' } else { b'0' };
@@ -349,8 +349,8 @@ mod tests {
 
     #[test]
     fn secrets_are_found_within_text() {
-        let first = Secret::generate(Form::Credential(Kind::Token));
-        let second = Secret::generate(Form::Credential(Kind::Host));
+        let first = Secret::generate(SecretForm::Credential(Kind::Token));
+        let second = Secret::generate(SecretForm::Credential(Kind::Host));
         let ids = [first.id(), second.id()];
         let text = format!(
             "x={}\u{e9};{}{}",
@@ -393,7 +393,7 @@ mod tests {
     #[test]
     fn secrets_within_a_text_are_only_hinted_at() {
         assert!(matches!(hide_secrets("/api/v1/me"), Cow::Borrowed(_)));
-        let secret = Secret::generate(Form::Credential(Kind::ApiKey)).reveal();
+        let secret = Secret::generate(SecretForm::Credential(Kind::ApiKey)).reveal();
         let text = format!("ä/{}/{}ö", *secret, *secret);
         let hint = format!("{}…", &secret[..17]);
         assert_eq!(hide_secrets(&text), format!("ä/{hint}/{hint}ö"));
@@ -413,7 +413,7 @@ mod tests {
 
     #[test]
     fn every_part_is_looked_at_and_a_piece_is_no_secret() {
-        let text = Secret::generate(Form::Credential(Kind::ApiKey)).reveal();
+        let text = Secret::generate(SecretForm::Credential(Kind::ApiKey)).reveal();
         for length in 0..text.len() {
             assert!(Presented::parse(&text[..length]).is_none(), "{length}");
         }

@@ -140,8 +140,8 @@ mod tests {
     #[test]
     fn secrets_are_neither_names_nor_repeated() {
         use crate::model::credential::Kind;
-        use crate::model::secret::{Form, Secret};
-        let secret = Secret::generate(Form::Credential(Kind::Token)).reveal();
+        use crate::model::secret::{Secret, SecretForm};
+        let secret = Secret::generate(SecretForm::Credential(Kind::Token)).reveal();
         assert!(parse_name(&format!("a{}", *secret)).is_err());
         assert!(parse_note(&format!("see\n{}", *secret)).is_err());
         let (front, back) = secret.split_at(30);

@@ -9,7 +9,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
 use super::credential::LAST_USED;
-use super::file::{self, BESIDE, INSPECTION_BUSY, OpenError, Unfinished, beside};
+use super::file::{self, BESIDE, INSPECTION_BUSY, OpenError, UnfinishedDatabase, beside};
 use super::lock::{DatabaseLock, LockRole};
 use super::migrate;
 use super::read::Select;
@@ -70,7 +70,7 @@ pub struct Survivor {
 /// Copies the database at `from`, in one consistent state, to a new file `to`.
 pub fn copy(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
     file::require_nothing_at(to)?;
-    let unfinished = Unfinished::beside(to)?;
+    let unfinished = UnfinishedDatabase::beside(to)?;
     let copied = copy_into(from, &unfinished.path, now)?;
     unfinished
         .publish(to)
@@ -80,7 +80,7 @@ pub fn copy(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
 
 /// Writes such a copy to `out`. The copy is written beside the database first.
 pub fn copy_to(from: &Path, out: &mut dyn Write, now: Time) -> Result<Copied, OpenError> {
-    let unfinished = Unfinished::beside(from)?;
+    let unfinished = UnfinishedDatabase::beside(from)?;
     let copied = copy_into(from, &unfinished.path, now)?;
     File::open(&unfinished.path)
         .and_then(|mut file| std::io::copy(&mut file, out))
@@ -156,7 +156,7 @@ pub fn restore(
         .transpose()?;
     let refuse =
         |error: Error| OpenError::new(path, &format!("can't be restored: {}", say(&error)));
-    let unfinished = Unfinished::beside(path)?;
+    let unfinished = UnfinishedDatabase::beside(path)?;
     let connection = copy_pages(backup, &unfinished.path).map_err(|error| refuse(error.into()))?;
     migrate::run(&connection, backup)?;
     require_whole(backup, &connection)?;

@@ -53,13 +53,13 @@ pub(super) struct Cache {
 /// Entries in no order, an index over them, and the hand of a clock that chooses one to evict.
 #[derive(Default)]
 struct Shard {
-    entries: Vec<Entry>,
+    entries: Vec<CacheEntry>,
     index: HashMap<Id, usize>,
     bytes: usize,
     hand: usize,
 }
 
-struct Entry {
+struct CacheEntry {
     credential: Arc<Credential>,
     as_of: Mark,
     bytes: usize,
@@ -113,7 +113,7 @@ impl Cache {
         slot.store(number, Ordering::SeqCst);
     }
 
-    fn is_valid(&self, entry: &Entry) -> bool {
+    fn is_valid(&self, entry: &CacheEntry) -> bool {
         let as_of = entry.as_of.0;
         let credential = &entry.credential;
         [
@@ -142,7 +142,7 @@ impl Cache {
         let owner_bytes = self.share_owner(&mut credential);
         let bytes = ENTRY_BYTES + owner_bytes + bytes_of(&credential);
         let credential = Arc::new(credential);
-        let entry = Entry {
+        let entry = CacheEntry {
             credential: Arc::clone(&credential),
             as_of,
             bytes,
@@ -260,7 +260,7 @@ mod tests {
     use crate::model::error::Error;
     use crate::model::event::{Action, AuditDetails};
     use crate::model::permission::{BuiltinPermission, Permissions};
-    use crate::model::secret::{Form, Secret, random_bytes};
+    use crate::model::secret::{Secret, SecretForm, random_bytes};
     use crate::model::time::Time;
     use crate::model::user::{Disabled, NewUser, Role, UserId, Username};
     use crate::store::Write;
@@ -296,7 +296,7 @@ mod tests {
     }
 
     fn key(owner: OwnerId, kind: Kind, created_by: Option<Id>) -> NewRow {
-        let secret = Secret::generate(Form::Credential(kind));
+        let secret = Secret::generate(SecretForm::Credential(kind));
         NewRow {
             id: secret.id(),
             kind,
@@ -371,7 +371,7 @@ mod tests {
         let user = users[usize::from(one) % users.len()];
         let id = ids.get(usize::from(two) % ids.len().max(1)).copied();
         let disabled = Disabled::from(three % 2 == 0);
-        let digest = Secret::generate(Form::Credential(Kind::ApiKey)).digest();
+        let digest = Secret::generate(SecretForm::Credential(Kind::ApiKey)).digest();
         let end = NOW.after(Duration::from_secs(60 * u64::from(three)));
         match (choice % 16, id) {
             (0..=2, _) | (_, None) => {

@@ -22,13 +22,13 @@ pub struct NewCode {
     pub uses: u32,
     pub expires_at: Time,
     /// The credential that created it; `None`: the operator.
-    pub creator: Option<CodeMaker>,
+    pub creator: Option<CodeCreator>,
     /// Names separated by spaces.
     pub groups: String,
 }
 
 /// The credential that created a code. The code never gives more than its creator may give.
-pub struct CodeMaker {
+pub struct CodeCreator {
     pub credential: Id,
     pub user: UserId,
     /// The permissions of that credential.
@@ -210,14 +210,14 @@ impl Write<'_> {
     ///
     /// # Errors
     /// [`Error::NotAllowed`] for a caller without an account.
-    pub fn code_maker(&self) -> Result<Option<CodeMaker>, Error> {
+    pub fn code_maker(&self) -> Result<Option<CodeCreator>, Error> {
         let Power::Credential(credential, power) = &self.power else {
             return Ok(None);
         };
         let user = credential.owner.user().ok_or_else(|| {
             Error::NotAllowed("Only a person's credential makes links and codes.".to_owned())
         })?;
-        Ok(Some(CodeMaker {
+        Ok(Some(CodeCreator {
             credential: credential.id,
             user: user.id,
             power: power.clone(),

@@ -17,13 +17,13 @@ use super::user::{USER_COLUMNS, invalid, read_user, rows, time, unix};
 use super::write::Write;
 use crate::model::address::AllowedAddresses;
 use crate::model::credential::{
-    Credential, Ending, Grace, Kind, LastUse, Owner, OwnerId, Previous, Record, SecretSlot,
+    Credential, CredentialEnd, Grace, Kind, LastUse, Owner, OwnerId, Previous, Record, SecretSlot,
     UntilUnused,
 };
 use crate::model::error::{Error, SecretSent};
 use crate::model::host::HostId;
 use crate::model::permission::Permissions;
-use crate::model::secret::{Digest, Form, Id, Presented};
+use crate::model::secret::{Digest, Id, Presented, SecretForm};
 use crate::model::service::ServiceId;
 use crate::model::time::{Lifetime, Time};
 use crate::model::user::{Disabled, UserId};
@@ -148,7 +148,7 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
             .and_then(|text| text.parse().ok()))
     };
     let ended = match (time(row, 15)?, row.get::<_, Option<String>>(16)?) {
-        (Some(at), Some(reason)) => Some(Ending { at, reason }),
+        (Some(at), Some(reason)) => Some(CredentialEnd { at, reason }),
         _ => None,
     };
     let last_use = |column: usize| -> rusqlite::Result<Option<LastUse>> {
@@ -380,7 +380,7 @@ impl Select {
             sent: SecretSent::Yes,
         };
         let credential = self.credential(presented.id)?.ok_or_else(refused)?;
-        if Form::Credential(credential.kind) != presented.form {
+        if SecretForm::Credential(credential.kind) != presented.form {
             return Err(refused());
         }
         let which = if credential

@@ -7,7 +7,7 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::event::Verdict;
-use super::file::{self, INSPECTION_BUSY, OTHERS, OpenError, SCHEMA, Unfinished, beside};
+use super::file::{self, INSPECTION_BUSY, OTHERS, OpenError, SCHEMA, UnfinishedDatabase, beside};
 use super::migrate;
 use super::read::Select;
 use crate::model::address::{AllowedAddresses, untrusted_forwarder_advice};
@@ -364,7 +364,7 @@ fn proxies(select: &Select) -> Result<Finding, Error> {
 /// Migrates a copy of the database to the present schema as a trial. Returns both versions.
 pub fn rehearse(path: &Path) -> Result<(u32, u32), OpenError> {
     file::check(path)?;
-    let unfinished = Unfinished::beside(path)?;
+    let unfinished = UnfinishedDatabase::beside(path)?;
     let refuse =
         |error: rusqlite::Error| OpenError::new(path, &format!("can't be copied: {error}"));
     let copy = super::backup::copy_pages(path, &unfinished.path).map_err(refuse)?;

@@ -94,7 +94,7 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
 /// Creates a new database at `path`, where nothing may exist.
 pub(super) fn create(path: &Path, now: Time) -> Result<(), OpenError> {
     require_nothing_at(path)?;
-    let unfinished = Unfinished::beside(path)?;
+    let unfinished = UnfinishedDatabase::beside(path)?;
     fill(&unfinished.path, now)
         .and_then(|()| give_to_folder_owner(&unfinished.path))
         .and_then(|()| unfinished.publish(path))
@@ -120,11 +120,11 @@ pub(super) fn require_nothing_at(path: &Path) -> Result<(), OpenError> {
 }
 
 /// An unfinished file of mode 0600 beside its final path. Removed on drop.
-pub(super) struct Unfinished {
+pub(super) struct UnfinishedDatabase {
     pub(super) path: PathBuf,
 }
 
-impl Unfinished {
+impl UnfinishedDatabase {
     pub(super) fn beside(path: &Path) -> Result<Self, OpenError> {
         let unfinished = beside(path, &format!(".new-{}", Id::random()));
         OpenOptions::new()
@@ -162,7 +162,7 @@ impl Unfinished {
     }
 }
 
-impl Drop for Unfinished {
+impl Drop for UnfinishedDatabase {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
         for ending in BESIDE {

@@ -77,7 +77,7 @@ fn read_record(row: &Row<'_>) -> rusqlite::Result<HostRecord> {
 
 /// The filter of a host's request for keys.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct HostKeyFilter {
     /// `None`: every login.
     pub login: Option<Username>,
     /// `None`: every key.
@@ -176,7 +176,7 @@ impl Select {
 
     /// The keys for logins on a host, expired ones included, by login and in the order in which they were added.
     /// Damaged rows are left out.
-    pub fn host_keys(&self, host: HostId, wanted: &Wanted) -> Result<Vec<LoginKey>, Error> {
+    pub fn host_keys(&self, host: HostId, wanted: &HostKeyFilter) -> Result<Vec<LoginKey>, Error> {
         let sql = format!(
             "{} SELECT {COLUMNS}, o.login, o.username, o.shared {TABLES} JOIN logins o ON o.user_id = k.user_id \
              WHERE {} ORDER BY o.login, k.number",

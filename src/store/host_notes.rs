@@ -34,12 +34,12 @@ pub struct HostContact {
 
 /// Pending records, by host and by key.
 #[derive(Default)]
-pub(super) struct PendingUse {
+pub(super) struct PendingContacts {
     contacts: HashMap<HostId, (HostContact, Option<Time>)>,
     looked_up: HashMap<Id, (Time, String)>,
 }
 
-impl PendingUse {
+impl PendingContacts {
     pub(super) fn is_empty(&self) -> bool {
         self.contacts.is_empty() && self.looked_up.is_empty()
     }
@@ -47,7 +47,7 @@ impl PendingUse {
 
 /// The pending records of all threads.
 #[derive(Default)]
-pub(super) struct HostNotes(Mutex<PendingUse>);
+pub(super) struct HostNotes(Mutex<PendingContacts>);
 
 impl HostNotes {
     /// Records a contact. Returns whether it is the first pending record.
@@ -83,12 +83,12 @@ impl HostNotes {
         !lock(&self.0).is_empty()
     }
 
-    pub(super) fn take(&self) -> PendingUse {
+    pub(super) fn take(&self) -> PendingContacts {
         std::mem::take(&mut *lock(&self.0))
     }
 
     /// Puts back records that could not be stored, without replacing later ones.
-    pub(super) fn give_back(&self, earlier: PendingUse) {
+    pub(super) fn give_back(&self, earlier: PendingContacts) {
         let mut noted = lock(&self.0);
         for (host, (contact, copied)) in earlier.contacts {
             let known = noted.contacts.entry(host).or_insert((contact, None));
@@ -102,7 +102,7 @@ impl HostNotes {
 
 impl Select {
     /// Stores pending records; skips deleted hosts and keys.
-    pub(super) fn write_host_notes(&self, noted: &PendingUse) -> Result<(), Error> {
+    pub(super) fn write_host_notes(&self, noted: &PendingContacts) -> Result<(), Error> {
         let sql = "UPDATE hosts SET last_contact_at = ?2, last_contact_from = ?3, version = coalesce(?4, version), \
                    copied_at = coalesce(?5, copied_at), clock_ahead_seconds = ?6 WHERE id = ?1";
         for (contact, copied) in noted.contacts.values() {

@@ -15,15 +15,15 @@ use super::file::beside;
 use crate::model::error::Error;
 
 /// Device and inode of a file.
-type Place = (u64, u64);
+type Inode = (u64, u64);
 
 /// The files that a process has open.
 pub(super) struct FileIdentity {
-    files: Vec<(PathBuf, Place)>,
+    files: Vec<(PathBuf, Inode)>,
     lost: AtomicBool,
 }
 
-fn place(path: &Path) -> io::Result<Place> {
+fn place(path: &Path) -> io::Result<Inode> {
     let found = fs::symlink_metadata(path)?;
     Ok((found.dev(), found.ino()))
 }

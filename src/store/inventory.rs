@@ -11,7 +11,7 @@ use super::ssh_key::{COLUMNS, TABLES, read_found};
 use super::user::{invalid, rows, time};
 use crate::model::credential::{Kind, OwnerId, Record, UsageDay};
 use crate::model::error::Error;
-use crate::model::inventory::{Place, SOON, Show, UNUSED};
+use crate::model::inventory::{InventoryPlace, SOON, Show, UNUSED};
 use crate::model::policy::Policy;
 use crate::model::secret::Id;
 use crate::model::ssh_key::SshKey;
@@ -20,18 +20,18 @@ use crate::model::user::UserId;
 
 /// An item of the inventory: its row, and facts known before it is read completely.
 #[derive(Debug, Clone, Copy)]
-pub struct Listed {
-    pub place: Place,
+pub struct ListedItem {
+    pub place: InventoryPlace,
     pub id: Id,
     /// True for an SSH key that several users have.
     pub is_shared: bool,
 }
 
-impl Listed {
+impl ListedItem {
     /// An item that was not looked up yet.
     pub const fn unknown(id: Id) -> Self {
         Self {
-            place: Place {
+            place: InventoryPlace {
                 created_at: Time::from_unix(0),
                 is_ssh_key: false,
                 number: 0,
@@ -134,10 +134,10 @@ impl Select {
         show: Show,
         policy: &Policy,
         now: Time,
-        after: Option<Place>,
+        after: Option<InventoryPlace>,
         skipped: usize,
         limit: usize,
-    ) -> Result<Vec<Listed>, Error> {
+    ) -> Result<Vec<ListedItem>, Error> {
         let (credentials, keys) = sources(show);
         let sql = format!(
             "SELECT * FROM (SELECT c.created_at AS at, 0 AS tbl, c.number AS number, c.id, 0 {credentials} \
@@ -155,8 +155,8 @@ impl Select {
             i64::try_from(skipped).unwrap_or(i64::MAX),
         ];
         self.all(&sql, with, |row| {
-            Ok(Listed {
-                place: Place {
+            Ok(ListedItem {
+                place: InventoryPlace {
                     created_at: Time::from_unix(row.get(0)?),
                     is_ssh_key: row.get(1)?,
                     number: row.get(2)?,

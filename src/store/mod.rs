@@ -45,15 +45,15 @@ use std::time::Duration;
 
 pub use self::ssh_key::{LoginKeys, NewSshKeyRow};
 pub use backup::{Copied, Existing, Restored, Survivor, copy, copy_to, restore};
-pub use code::{CodeMaker, NewCode};
+pub use code::{CodeCreator, NewCode};
 pub use credential::{CredentialFilter, NewRow};
 pub use device_login::NewDeviceLogin;
 pub use event::{EventFilter, Verdict};
 pub use examine::{Condition, Finding, examine, rehearse};
 pub use file::OpenError;
-pub use host::Wanted;
+pub use host::HostKeyFilter;
 pub use host_notes::HostContact;
-pub use inventory::{Held, Listed};
+pub use inventory::{Held, ListedItem};
 pub use lock::LockRole;
 pub use overview::{FileFacts, KindCount};
 pub use read::{Page, Read, Select};
@@ -70,7 +70,7 @@ use crate::model::time::Time;
 use cache::Cache;
 use identity::FileIdentity;
 use lock::DatabaseLock;
-use writer::{Answer, Done, Durability, Job, Message, Shared, Writer};
+use writer::{Done, Durability, Message, Reply, WriteJob, Writer, WriterShared};
 
 pub use writer::Waits;
 
@@ -117,7 +117,7 @@ impl Store {
         let identity = FileIdentity::of(path, &connection)
             .map_err(|error| OpenError::new(path, &format!("cannot be examined: {error}")))?;
         let identity = Arc::new(identity);
-        let shared = Shared {
+        let shared = WriterShared {
             uses: Arc::clone(&uses),
             cache: Arc::clone(&cache),
             identity: Arc::clone(&identity),
@@ -219,13 +219,13 @@ impl Store {
         let work = move |select: Result<&Select, Error>| {
             let result = select.and_then(job);
             let failure = result.as_ref().err().cloned();
-            let answer: Answer = Box::new(move |committed| {
+            let answer: Reply = Box::new(move |committed| {
                 // The receiver may be gone; the act stays committed.
                 let _ = sender.send(committed.and(result));
             });
             Done { answer, failure }
         };
-        let mut job = Job::with_durability(Box::new(work), durability);
+        let mut job = WriteJob::with_durability(Box::new(work), durability);
         job.revokes = revokes;
         self.writer.send(Message::Job(job))?;
         // No answer comes when the writer stopped meanwhile: the job was not started.

@@ -24,11 +24,11 @@ const LOW_BYTES: u64 = 256 << 10;
 pub(super) struct Reserve {
     path: PathBuf,
     wal: PathBuf,
-    state: State,
+    state: ReserveState,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ReserveState {
     Kept,
     Released,
     /// There never was room for it. Writes continue as long as they can.
@@ -41,16 +41,16 @@ impl Reserve {
         let mut reserve = Self {
             path: beside(database, "-reserve"),
             wal: beside(database, "-wal"),
-            state: State::Absent,
+            state: ReserveState::Absent,
         };
         if !reserve.is_low() {
             reserve.allocate_if_room();
         } else if !reserve.is_allocated() {
-            reserve.state = State::Released;
+            reserve.state = ReserveState::Released;
         } else {
-            reserve.state = State::Kept;
+            reserve.state = ReserveState::Kept;
         }
-        if reserve.state != State::Kept {
+        if reserve.state != ReserveState::Kept {
             log::warn!(
                 "no space could be reserved for revocations on a full disk: {}",
                 reserve.path.display()
@@ -61,26 +61,26 @@ impl Reserve {
 
     /// True if the space was given to revocations.
     pub(super) fn is_released(&self) -> bool {
-        self.state == State::Released
+        self.state == ReserveState::Released
     }
 
     /// Deletes the file if the disk is almost full.
     pub(super) fn release_if_low(&mut self) {
-        if self.state == State::Kept && self.is_low() {
+        if self.state == ReserveState::Kept && self.is_low() {
             self.release();
         }
     }
 
     /// Deletes the file and gives its space to the WAL.
     pub(super) fn release(&mut self) {
-        if self.state != State::Kept {
+        if self.state != ReserveState::Kept {
             return;
         }
         log::error!("the disk is full: until there is room again, only revocations are written");
         if let Err(error) = fs::remove_file(&self.path) {
             log::error!("{}: {error}", self.path.display());
         }
-        self.state = State::Released;
+        self.state = ReserveState::Released;
         // Where the file system does not support this, the WAL takes the space as it grows.
         if let Err(error) = self.extend_wal() {
             log::debug!("{}: {error}", self.wal.display());
@@ -97,10 +97,10 @@ impl Reserve {
     /// Allocates the file again after a full disk, if there is room for it and some more. Returns whether all writes
     /// may continue.
     pub(super) fn refill(&mut self) -> bool {
-        if self.state == State::Released {
+        if self.state == ReserveState::Released {
             self.allocate_if_room();
         }
-        self.state != State::Released
+        self.state != ReserveState::Released
     }
 
     fn allocate_if_room(&mut self) {
@@ -110,7 +110,7 @@ impl Reserve {
             return;
         }
         match self.allocate() {
-            Ok(()) => self.state = State::Kept,
+            Ok(()) => self.state = ReserveState::Kept,
             Err(error) => {
                 let _ = fs::remove_file(&self.path);
                 log::warn!("{}: {error}", self.path.display());

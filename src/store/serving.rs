@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::read::Select;
-use super::writer::{Done, Job, Message};
+use super::writer::{Done, Message, WriteJob};
 use super::{Store, write};
 use crate::model::address::AllowedAddresses;
 use crate::model::error::Error;
@@ -44,7 +44,7 @@ impl Store {
                 failure: noted.err(),
             }
         };
-        let job = Job::new(Box::new(work));
+        let job = WriteJob::new(Box::new(work));
         if let Err(error) = self.writer.send(Message::Job(job)) {
             log::debug!("a note of the server was not written: {error}");
         }

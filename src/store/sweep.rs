@@ -8,7 +8,7 @@ use super::Store;
 use super::idempotency::REQUEST_KEPT_SECONDS;
 use super::read::Select;
 use super::write::attempt;
-use super::writer::{Done, Job, Message};
+use super::writer::{Done, Message, WriteJob};
 use crate::model::error::Error;
 use crate::model::time::Time;
 
@@ -64,7 +64,9 @@ impl Store {
             }
         };
         // A full queue means there is other work; the next minute will do.
-        let _ = self.writer.send(Message::Job(Job::new(Box::new(work))));
+        let _ = self
+            .writer
+            .send(Message::Job(WriteJob::new(Box::new(work))));
     }
 }
 

@@ -335,12 +335,12 @@ impl Uses {
     }
 
     /// Takes the requests of hosts out of memory.
-    pub(super) fn take_host_notes(&self) -> host_notes::PendingUse {
+    pub(super) fn take_host_notes(&self) -> host_notes::PendingContacts {
         self.hosts.take()
     }
 
     /// Puts back requests that could not be stored.
-    pub(super) fn give_back_host_notes(&self, noted: host_notes::PendingUse) {
+    pub(super) fn give_back_host_notes(&self, noted: host_notes::PendingContacts) {
         self.hosts.give_back(noted);
     }
 

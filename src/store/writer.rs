@@ -48,18 +48,18 @@ impl Default for Waits {
 }
 
 /// Called with the result of the commit.
-pub(super) type Answer = Box<dyn FnOnce(Result<(), Error>) + Send>;
+pub(super) type Reply = Box<dyn FnOnce(Result<(), Error>) + Send>;
 /// Runs within the open transaction. Given an error, it runs nothing and answers with that error.
 type Work = Box<dyn FnOnce(Result<&Select, Error>) -> Done + Send>;
 
 /// A job that has run.
 pub(super) struct Done {
-    pub(super) answer: Answer,
+    pub(super) answer: Reply,
     /// The error, if it failed.
     pub(super) failure: Option<Error>,
 }
 
-pub(super) struct Job {
+pub(super) struct WriteJob {
     work: Work,
     since: Instant,
     /// True: runs on a full disk, too.
@@ -76,7 +76,7 @@ pub(super) enum Durability {
     Relaxed,
 }
 
-impl Job {
+impl WriteJob {
     pub(super) fn new(work: Work) -> Self {
         Self::with_durability(work, Durability::Synced)
     }
@@ -92,7 +92,7 @@ impl Job {
 }
 
 pub(super) enum Message {
-    Job(Job),
+    Job(WriteJob),
     /// The first pending use.
     Uses,
     /// Reserve disk space for revocations beside this database.
@@ -101,7 +101,7 @@ pub(super) enum Message {
 }
 
 /// Shared between the writer and readers.
-pub(super) struct Shared {
+pub(super) struct WriterShared {
     pub(super) uses: Arc<Uses>,
     pub(super) cache: Arc<Cache>,
     pub(super) identity: Arc<FileIdentity>,
@@ -116,7 +116,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(
         connection: Connection,
-        shared: Shared,
+        shared: WriterShared,
         waits: Waits,
         lock: Option<DatabaseLock>,
     ) -> std::io::Result<Self> {
@@ -342,7 +342,7 @@ impl WriterLoop {
     }
 
     /// Commits all waiting jobs at once. Returns whether to stop afterwards.
-    fn batch(&mut self, first: Job) -> bool {
+    fn batch(&mut self, first: WriteJob) -> bool {
         let mut jobs = vec![first];
         let mut stop = self.gather(&mut jobs, BATCH_MAX);
         jobs = self.affordable(jobs);
@@ -353,7 +353,7 @@ impl WriterLoop {
             // Other jobs have waited as long behind these: their time limit must not start again.
             stop |= self.gather(&mut jobs, QUEUE_MAX);
             let busy = matches!(error, Error::Unavailable { .. });
-            let late = |job: &Job| !busy || job.since.elapsed() >= self.waits.job_max;
+            let late = |job: &WriteJob| !busy || job.since.elapsed() >= self.waits.job_max;
             let (late, waiting) = jobs.into_iter().partition(late);
             jobs = waiting;
             self.refuse(late, error);
@@ -375,7 +375,7 @@ impl WriterLoop {
     }
 
     /// The jobs to run: on a full disk only those that revoke something.
-    fn affordable(&mut self, jobs: Vec<Job>) -> Vec<Job> {
+    fn affordable(&mut self, jobs: Vec<WriteJob>) -> Vec<WriteJob> {
         let Some(reserve) = &mut self.reserve else {
             return jobs;
         };
@@ -390,7 +390,7 @@ impl WriterLoop {
         revoking
     }
 
-    fn gather(&mut self, jobs: &mut Vec<Job>, jobs_max: usize) -> bool {
+    fn gather(&mut self, jobs: &mut Vec<WriteJob>, jobs_max: usize) -> bool {
         while jobs.len() < jobs_max {
             match self.receiver.try_recv() {
                 Ok(Message::Job(job)) => jobs.push(job),
@@ -404,7 +404,7 @@ impl WriterLoop {
     }
 
     /// Answers jobs that never ran.
-    fn refuse(&mut self, jobs: Vec<Job>, error: Error) {
+    fn refuse(&mut self, jobs: Vec<WriteJob>, error: Error) {
         if jobs.is_empty() {
             return;
         }
@@ -416,7 +416,7 @@ impl WriterLoop {
         }
     }
 
-    fn commit(&mut self, jobs: Vec<Job>) {
+    fn commit(&mut self, jobs: Vec<WriteJob>) {
         let revokes = jobs.iter().any(|job| job.revokes);
         let mut answers = Vec::with_capacity(jobs.len());
         // The reason why the transaction was rolled back.
@@ -504,7 +504,7 @@ impl WriterLoop {
 }
 
 /// The durability that these jobs need together.
-fn needed(jobs: &[Job]) -> Durability {
+fn needed(jobs: &[WriteJob]) -> Durability {
     let synced = jobs.iter().any(|job| job.durability == Durability::Synced);
     if synced {
         Durability::Synced

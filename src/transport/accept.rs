@@ -12,11 +12,12 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::refusal::Refusal;
-use super::registry::{Full, Phase, Place, Registry};
+use super::refusal::Rejection;
+use super::registry::{Full, Phase, Registration, Registry};
 use super::settings::{ACCEPTS_AT_ONCE, SEND_BUFFER_BYTES, SHED_AT_ONCE};
 
-const FULL: Refusal = Refusal::full("The server has too many connections. Try again in a moment.");
+const FULL: Rejection =
+    Rejection::full("The server has too many connections. Try again in a moment.");
 /// Pause after an accept that failed for lack of resources.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 
@@ -27,13 +28,13 @@ const LEAVING_LOOKS_MAX: usize = 50;
 /// A connection on its way to its worker.
 pub struct Arrival {
     /// The socket.
-    pub stream: Socket,
+    pub stream: AcceptedSocket,
     /// Its place in the registry.
-    pub place: Place,
+    pub place: Registration,
 }
 
 /// A connected non-blocking socket.
-pub enum Socket {
+pub enum AcceptedSocket {
     /// Registered with the runtime of the first worker, which accepts.
     Here(TcpStream),
     /// For another worker.
@@ -106,8 +107,8 @@ impl Acceptor {
             return Ok(());
         };
         let stream = match place.worker {
-            0 => Socket::Here(stream),
-            _ => Socket::There(stream.into_std()?),
+            0 => AcceptedSocket::Here(stream),
+            _ => AcceptedSocket::There(stream.into_std()?),
         };
         // A worker that has ended drops the place with the message.
         let _ = self.workers[place.worker].send(Arrival { stream, place });
@@ -115,7 +116,7 @@ impl Acceptor {
     }
 
     /// A place in the registry. Waits for connections that are making room.
-    async fn place(&self, peer: SocketAddr) -> Result<Place, Full> {
+    async fn place(&self, peer: SocketAddr) -> Result<Registration, Full> {
         for _ in 0..LEAVING_LOOKS_MAX {
             match self.registry.enter(peer, self.first) {
                 Err(Full::ForAMoment) => tokio::time::sleep(LEAVING_LOOK).await,

@@ -7,7 +7,7 @@ use hyper::body::{Bytes, Frame, SizeHint};
 use tokio::sync::mpsc;
 
 /// A message from the thread that reads a response.
-pub enum Part {
+pub enum BodyPart {
     /// Some bytes, never empty.
     Bytes(Bytes),
     /// The response is complete. If the channel closes without this, the response was cut off.
@@ -35,7 +35,7 @@ pub enum Body {
     /// Parts, from the thread that reads them.
     Parts {
         /// The parts.
-        parts: mpsc::Receiver<Part>,
+        parts: mpsc::Receiver<BodyPart>,
         /// The number of bytes still to come, if known.
         left: Option<u64>,
     },
@@ -67,13 +67,13 @@ impl hyper::body::Body for Body {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Self::Parts { parts, left } => match std::task::ready!(parts.poll_recv(cx)) {
-                Some(Part::Bytes(bytes)) => {
+                Some(BodyPart::Bytes(bytes)) => {
                     if let Some(left) = left {
                         *left = left.saturating_sub(bytes.len() as u64);
                     }
                     Poll::Ready(Some(Ok(Frame::data(bytes))))
                 }
-                Some(Part::End) => {
+                Some(BodyPart::End) => {
                     *self = Self::Empty;
                     Poll::Ready(None)
                 }

@@ -13,15 +13,15 @@ use tokio::net::TcpStream;
 use super::Peer;
 use super::accept::{self, Arrival};
 use super::registry::{Phase, Registry};
-use super::service::{Service, WorkerPool};
+use super::service::{HttpService, WorkerPool};
 use super::settings::{BUFFER_BYTES_MAX, LINGER_BYTES_MAX};
-use super::socket::{Client, Socket};
+use super::socket::{ClientStream, Socket};
 use super::stream::Stream;
 use super::tls::Tls;
 use super::watch::Watch;
 
 /// The shared state that a worker needs to serve a connection.
-pub struct Host<H> {
+pub struct WorkerContext<H> {
     /// Handler and pools.
     pub pool: Rc<WorkerPool<H>>,
     /// All connections.
@@ -33,12 +33,12 @@ pub struct Host<H> {
 }
 
 /// Serves a connection until it ends.
-pub async fn run<H: 'static>(host: Rc<Host<H>>, arrival: Arrival) {
+pub async fn run<H: 'static>(host: Rc<WorkerContext<H>>, arrival: Arrival) {
     let Arrival { stream, place } = arrival;
     let socket = match stream {
-        accept::Socket::Control(stream) => Socket::of_unix(stream),
-        accept::Socket::Here(stream) => Socket::of_tcp(stream),
-        accept::Socket::There(stream) => match TcpStream::from_std(stream) {
+        accept::AcceptedSocket::Control(stream) => Socket::of_unix(stream),
+        accept::AcceptedSocket::Here(stream) => Socket::of_tcp(stream),
+        accept::AcceptedSocket::There(stream) => match TcpStream::from_std(stream) {
             Ok(stream) => Socket::of_tcp(stream),
             Err(error) => {
                 log::warn!("a connection could not be served: {error}");
@@ -59,7 +59,7 @@ pub async fn run<H: 'static>(host: Rc<Host<H>>, arrival: Arrival) {
 }
 
 /// Handshake and requests. Returns false if the connection was dropped or broke.
-async fn converse<H: 'static>(host: &Host<H>, socket: Socket, watch: &Rc<Watch>) -> bool {
+async fn converse<H: 'static>(host: &WorkerContext<H>, socket: Socket, watch: &Rc<Watch>) -> bool {
     // A client that sends nothing costs no buffers.
     let begins = attend(watch, socket.readable(), |_| false).await;
     if !matches!(begins, Some(Ok(()))) {
@@ -70,13 +70,13 @@ async fn converse<H: 'static>(host: &Host<H>, socket: Socket, watch: &Rc<Watch>)
         .as_ref()
         .filter(|_| watch.slot.mark == Peer::Network);
     let client = match tls {
-        None => Client::Plain(socket),
+        None => ClientStream::Plain(socket),
         Some(tls) => match attend(watch, tls.acceptor().accept(socket), |_| false).await {
-            Some(Ok(stream)) => Client::Tls(Box::new(stream)),
+            Some(Ok(stream)) => ClientStream::Tls(Box::new(stream)),
             Some(Err(_)) | None => return false,
         },
     };
-    let service = Service {
+    let service = HttpService {
         pool: Rc::clone(&host.pool),
         watch: Rc::clone(watch),
         https: tls.is_some(),

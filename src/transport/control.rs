@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::accept::{Arrival, Socket};
+use super::accept::{AcceptedSocket, Arrival};
 use super::registry::Registry;
 
 /// The name of the socket is the name of the database with this ending.
@@ -162,7 +162,7 @@ impl ControlAcceptor {
                 Err(_) => tokio::time::sleep(ROOM_LOOK).await,
             }
         };
-        let stream = Socket::Control(stream);
+        let stream = AcceptedSocket::Control(stream);
         let _ = self.worker.send(Arrival { stream, place });
     }
 }

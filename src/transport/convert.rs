@@ -12,7 +12,7 @@ use hyper::{Response, StatusCode};
 use tokio::sync::mpsc;
 
 use super::Lane;
-use super::body::{Body, Part};
+use super::body::{Body, BodyPart};
 use super::settings::{PART_BYTES, PARTS_WAITING_MAX, WHOLE_BYTES_MAX};
 
 /// A request for the handler. Without a body (`None`: too long, so not read) its data counts as taken.
@@ -50,7 +50,7 @@ fn text(value: &HeaderValue) -> String {
 }
 
 /// An answer on its way from the handler's thread to the connection.
-pub enum Answer {
+pub enum HandlerAnswer {
     /// The answer of the handler.
     ThreadHandler {
         /// The status.
@@ -70,7 +70,7 @@ pub enum Answer {
 pub struct Rest {
     reader: Box<dyn Read + Send>,
     first: Vec<u8>,
-    parts: mpsc::Sender<Part>,
+    parts: mpsc::Sender<BodyPart>,
 }
 
 /// The reason why a response of the handler was not sent.
@@ -94,7 +94,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl Answer {
+impl HandlerAnswer {
     /// Converts a response. Reads its body if it is short or its lane has no thread to go on reading. `headers`: an
     /// emptied map for reuse.
     pub fn from_house(
@@ -154,7 +154,12 @@ impl Rest {
     pub fn send(mut self) {
         let mut part = self.first;
         loop {
-            if !part.is_empty() && self.parts.blocking_send(Part::Bytes(part.into())).is_err() {
+            if !part.is_empty()
+                && self
+                    .parts
+                    .blocking_send(BodyPart::Bytes(part.into()))
+                    .is_err()
+            {
                 return;
             }
             part = Vec::with_capacity(PART_BYTES);
@@ -169,7 +174,7 @@ impl Rest {
                 return;
             }
             if part.is_empty() {
-                let _ = self.parts.blocking_send(Part::End);
+                let _ = self.parts.blocking_send(BodyPart::End);
                 return;
             }
         }

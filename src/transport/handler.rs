@@ -9,21 +9,21 @@ use hyper::StatusCode;
 use hyper::header::HeaderMap;
 use rouille::{Request, Response};
 
-use super::convert::Answer;
-use super::refusal::{Refusal, request_id};
+use super::convert::HandlerAnswer;
+use super::refusal::{Rejection, request_id};
 use super::{Admission, Lane, Peer};
 
-const FAULT: Refusal = Refusal::new(
+const FAULT: Rejection = Rejection::new(
     StatusCode::INTERNAL_SERVER_ERROR,
     "The server failed at this request. Its log says more under the Request-Id.",
 );
 
 /// Creates one `H` for the calling thread.
-type Open<H> = Box<dyn Fn() -> Result<H, String> + Send + Sync>;
+type HandlerFactory<H> = Box<dyn Fn() -> Result<H, String> + Send + Sync>;
 
 /// The functions that `serve` was called with, shared by all threads.
 pub struct Plan<H> {
-    open: Open<H>,
+    open: HandlerFactory<H>,
     admit: fn(&str, &str) -> Admission,
     respond: fn(&H, &Request, Peer) -> Response,
 }
@@ -66,10 +66,16 @@ impl<H> ThreadHandler<H> {
 
     /// Answers a request. A panic becomes a 500 without detail and drops `H`, which may be inconsistent. `headers`: an
     /// emptied map for reuse.
-    pub fn answer(&self, request: &Request, peer: Peer, lane: Lane, headers: HeaderMap) -> Answer {
+    pub fn answer(
+        &self,
+        request: &Request,
+        peer: Peer,
+        lane: Lane,
+        headers: HeaderMap,
+    ) -> HandlerAnswer {
         let answered = catch_unwind(AssertUnwindSafe(|| {
             let response = (self.plan.respond)(&self.own.borrow(), request, peer);
-            Answer::from_house(response, lane, headers)
+            HandlerAnswer::from_house(response, lane, headers)
         }));
         let fault = match answered {
             Ok(Ok(answer)) => return answer,
@@ -83,7 +89,7 @@ impl<H> ThreadHandler<H> {
             log::error!("{id}: a handler panicked");
             self.reopen(&id);
         }
-        Answer::Ours(FAULT.answer_with_id(&id))
+        HandlerAnswer::Ours(FAULT.answer_with_id(&id))
     }
 
     fn reopen(&self, id: &str) {

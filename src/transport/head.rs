@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use hyper::StatusCode;
 
-use super::refusal::Refusal;
+use super::refusal::Rejection;
 use super::settings::{HEAD_BYTES_MAX, HEADERS_MAX, LINE_BYTES_MAX};
 
 /// Progress in a head, so that no byte is read twice.
@@ -24,18 +24,18 @@ pub struct Scan {
 
 /// The result of a scan.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum HeadScan {
     /// The end has not come yet.
     More,
     /// A head of this many bytes.
     Head(usize),
     /// A request that the transport answers itself.
-    Refused(Refusal),
+    Refused(Rejection),
 }
 
 impl Scan {
     /// Scans the bytes received since the last call; `bytes` always starts with the head.
-    pub fn look(&mut self, bytes: &[u8]) -> Found {
+    pub fn look(&mut self, bytes: &[u8]) -> HeadScan {
         loop {
             let rest = &bytes[self.searched..];
             let Some(offset) = rest.iter().position(|&byte| byte == b'\n') else {
@@ -44,21 +44,21 @@ impl Scan {
             };
             let end = self.searched + offset;
             if end == self.line_start || bytes[end - 1] != b'\r' {
-                return Found::Refused(Refusal::malformed("A line does not end with CR LF."));
+                return HeadScan::Refused(Rejection::malformed("A line does not end with CR LF."));
             }
             let line = &bytes[self.line_start..end - 1];
             let start = std::mem::replace(&mut self.line_start, end + 1);
             self.searched = end + 1;
             if self.searched > HEAD_BYTES_MAX {
-                return Found::Refused(TOO_LARGE);
+                return HeadScan::Refused(TOO_LARGE);
             }
             if line.is_empty() {
                 if self.lines > 0 {
-                    return Found::Head(end + 1);
+                    return HeadScan::Head(end + 1);
                 }
                 // Old clients send one empty line before a request (RFC 9112, 2.2).
                 if end > 1 {
-                    return Found::Refused(Refusal::malformed("There is no request line."));
+                    return HeadScan::Refused(Rejection::malformed("There is no request line."));
                 }
                 continue;
             }
@@ -67,18 +67,18 @@ impl Scan {
                 _ => self.header(line, start..end + 1),
             };
             if let Err(refusal) = checked {
-                return Found::Refused(refusal);
+                return HeadScan::Refused(refusal);
             }
             self.lines += 1;
             if self.lines > 1 + HEADERS_MAX {
-                return Found::Refused(TOO_MANY);
+                return HeadScan::Refused(TOO_MANY);
             }
         }
     }
 
     /// Rejects a second body length (RFC 9112, 6.1 and 6.3). It has to be read from the bytes: hyper silently drops a
     /// `Content-Length` beside a `Transfer-Encoding`, or equal to the one before it.
-    fn header(&mut self, line: &[u8], place: Range<usize>) -> Result<(), Refusal> {
+    fn header(&mut self, line: &[u8], place: Range<usize>) -> Result<(), Rejection> {
         let end = line
             .iter()
             .position(|&byte| byte == b':')
@@ -90,14 +90,14 @@ impl Scan {
             self.has_encoding = true;
         } else if name.eq_ignore_ascii_case(b"content-length") {
             if self.has_length {
-                return Err(Refusal::malformed(
+                return Err(Rejection::malformed(
                     "The request has more than one Content-Length header.",
                 ));
             }
             self.has_length = true;
         }
         if self.has_length && self.has_encoding {
-            return Err(Refusal::malformed(
+            return Err(Rejection::malformed(
                 "Content-Length and Transfer-Encoding exclude each other.",
             ));
         }
@@ -121,41 +121,41 @@ impl Scan {
     }
 
     /// Checks the limits that apply before the end of the line has come.
-    fn unfinished(&self, bytes: &[u8]) -> Found {
+    fn unfinished(&self, bytes: &[u8]) -> HeadScan {
         if self.lines == 0 {
             let line = &bytes[self.line_start..];
             if line
                 .first()
                 .is_some_and(|&first| first != b'\r' && !is_token(first))
             {
-                return Found::Refused(Refusal::malformed("This is not HTTP."));
+                return HeadScan::Refused(Rejection::malformed("This is not HTTP."));
             }
             if line.len() > LINE_BYTES_MAX + 1 {
-                return Found::Refused(LINE_TOO_LONG);
+                return HeadScan::Refused(LINE_TOO_LONG);
             }
         }
         if bytes.len() >= HEAD_BYTES_MAX {
-            return Found::Refused(TOO_LARGE);
+            return HeadScan::Refused(TOO_LARGE);
         }
-        Found::More
+        HeadScan::More
     }
 }
 
-const TOO_LARGE: Refusal = Refusal::new(
+const TOO_LARGE: Rejection = Rejection::new(
     StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
     "The head of the request is longer than 16 KB.",
 );
-const TOO_MANY: Refusal = Refusal::new(
+const TOO_MANY: Rejection = Rejection::new(
     StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
     "The request has more than 100 headers.",
 );
-const LINE_TOO_LONG: Refusal = Refusal::new(
+const LINE_TOO_LONG: Rejection = Rejection::new(
     StatusCode::URI_TOO_LONG,
     "The request line is longer than 8 KB.",
 );
 
 /// Method, target and version (RFC 9112, 3), each with a single space between.
-fn request_line(line: &[u8]) -> Result<(), Refusal> {
+fn request_line(line: &[u8]) -> Result<(), Rejection> {
     if line.len() > LINE_BYTES_MAX {
         return Err(LINE_TOO_LONG);
     }
@@ -163,25 +163,25 @@ fn request_line(line: &[u8]) -> Result<(), Refusal> {
     let (Some(method), Some(target), Some(version), None) =
         (words.next(), words.next(), words.next(), words.next())
     else {
-        return Err(Refusal::malformed(
+        return Err(Rejection::malformed(
             "The request line is not a method, a target and a version.",
         ));
     };
     if method.is_empty() || !method.iter().copied().all(is_token) {
-        return Err(Refusal::malformed("The method is not a word."));
+        return Err(Rejection::malformed("The method is not a word."));
     }
     match version {
         b"HTTP/1.1" | b"HTTP/1.0" => {}
         _ if version.starts_with(b"HTTP/") => {
-            return Err(Refusal::new(
+            return Err(Rejection::new(
                 StatusCode::HTTP_VERSION_NOT_SUPPORTED,
                 "Of HTTP only versions 1.1 and 1.0 are spoken here.",
             ));
         }
-        _ => return Err(Refusal::malformed("The version is not one of HTTP.")),
+        _ => return Err(Rejection::malformed("The version is not one of HTTP.")),
     }
     if !is_known(method) {
-        return Err(Refusal::new(
+        return Err(Rejection::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "This method is answered by no page of this server.",
         ));
@@ -236,17 +236,17 @@ fn is_known(method: &[u8]) -> bool {
 
 /// A target in origin form (RFC 9112, 3.2.1) that has only one interpretation: a proxy in front and the routes behind
 /// must read it the same way.
-fn check_target(target: &[u8]) -> Result<(), Refusal> {
+fn check_target(target: &[u8]) -> Result<(), Rejection> {
     let mut parts = target.splitn(2, |&byte| byte == b'?');
     let path = parts.next().unwrap_or_default();
     let query = parts.next().unwrap_or_default();
     if path.first() != Some(&b'/') {
-        return Err(Refusal::malformed(
+        return Err(Rejection::malformed(
             "The target of a request begins with a slash here.",
         ));
     }
     if !path.iter().copied().all(is_plain_path) {
-        return Err(Refusal::malformed(
+        return Err(Rejection::malformed(
             "The path has a character that no path of this server has.",
         ));
     }
@@ -254,14 +254,14 @@ fn check_target(target: &[u8]) -> Result<(), Refusal> {
     while let Some(segment) = segments.next() {
         let last = segments.peek().is_none();
         if segment == b"." || segment == b".." || (segment.is_empty() && !last) {
-            return Err(Refusal::malformed(
+            return Err(Rejection::malformed(
                 "The path has an empty segment, or one of dots.",
             ));
         }
     }
     let visible = |&byte: &u8| byte.is_ascii_graphic() && byte != b'#';
     if !query.iter().all(visible) {
-        return Err(Refusal::malformed(
+        return Err(Rejection::malformed(
             "The query has a character that must be percent-encoded.",
         ));
     }
@@ -306,11 +306,11 @@ mod tests {
     use super::*;
 
     /// The result when the bytes arrive in these pieces.
-    fn found_in_pieces(bytes: &[u8], ends: &[usize]) -> Found {
+    fn found_in_pieces(bytes: &[u8], ends: &[usize]) -> HeadScan {
         let mut scan = Scan::default();
         for &end in ends {
             let found = scan.look(&bytes[..end.min(bytes.len())]);
-            if found != Found::More {
+            if found != HeadScan::More {
                 return found;
             }
         }
@@ -322,21 +322,24 @@ mod tests {
         let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         let mut bytes = head.to_vec();
         bytes.extend_from_slice(b"body\r\n\r\n");
-        assert_eq!(Scan::default().look(&bytes), Found::Head(head.len()));
-        assert_eq!(Scan::default().look(&head[..head.len() - 1]), Found::More);
+        assert_eq!(Scan::default().look(&bytes), HeadScan::Head(head.len()));
+        assert_eq!(
+            Scan::default().look(&head[..head.len() - 1]),
+            HeadScan::More
+        );
     }
 
     #[test]
     fn a_carriage_return_before_the_limit_is_not_counted() {
         let line = format!("GET /{} HTTP/1.1", "a".repeat(LINE_BYTES_MAX - 14));
         assert_eq!(line.len(), LINE_BYTES_MAX);
-        assert_eq!(Scan::default().look(line.as_bytes()), Found::More);
+        assert_eq!(Scan::default().look(line.as_bytes()), HeadScan::More);
         let ending = format!("{line}\r");
-        assert_eq!(Scan::default().look(ending.as_bytes()), Found::More);
+        assert_eq!(Scan::default().look(ending.as_bytes()), HeadScan::More);
         let longer = format!("{line}xx");
         assert_eq!(
             Scan::default().look(longer.as_bytes()),
-            Found::Refused(LINE_TOO_LONG)
+            HeadScan::Refused(LINE_TOO_LONG)
         );
     }
 
@@ -355,9 +358,9 @@ mod tests {
             let whole = Scan::default().look(bytes);
             let pieces = found_in_pieces(bytes, &ends);
             // A head with several faults may be rejected for either of them.
-            let both_refused = matches!((&pieces, &whole), (Found::Refused(_), Found::Refused(_)));
+            let both_refused = matches!((&pieces, &whole), (HeadScan::Refused(_), HeadScan::Refused(_)));
             prop_assert!(both_refused || pieces == whole, "{pieces:?}, {whole:?}");
-            if let Found::Head(length) = whole {
+            if let HeadScan::Head(length) = whole {
                 let head = &text[..length];
                 prop_assert!(head.ends_with("\r\n\r\n"));
                 prop_assert_eq!(head.matches('\n').count(), head.matches("\r\n").count());

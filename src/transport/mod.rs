@@ -43,7 +43,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::spawn_local;
 
 use accept::{Acceptor, Arrival};
-use connection::Host;
+use connection::WorkerContext;
 use control::ControlAcceptor;
 use handler::{Plan, ThreadHandler};
 use pool::Pool;
@@ -52,7 +52,7 @@ use service::WorkerPool;
 use tls::Tls;
 
 pub use control::{ControlSocket, socket_path as control_socket_path};
-pub use settings::{Deadlines, Exempt, PoolLimits, Settings, TlsFiles};
+pub use settings::{Deadlines, Exempt, PoolLimits, TlsFiles, TransportSettings};
 pub use stop::Stop;
 
 /// Time limit for the pools to end after the last connection.
@@ -100,7 +100,7 @@ pub struct Admission {
 /// When `open` fails for a first thread, or a listener, a thread, a runtime or the certificate is not
 /// available. No request was answered then.
 pub fn serve<H: 'static, E: Display>(
-    settings: &Settings,
+    settings: &TransportSettings,
     listeners: Vec<TcpListener>,
     stop: &Stop,
     open: impl Fn() -> Result<H, E> + Send + Sync + 'static,
@@ -130,7 +130,7 @@ pub fn serve<H: 'static, E: Display>(
         senders.push(sender);
         threads.push(thread);
     }
-    let ending = Ending {
+    let ending = StopPlan {
         stop: stop.clone(),
         registry: Arc::clone(&all.registry),
         within: settings.deadlines.stop,
@@ -195,12 +195,12 @@ impl<H> Clone for All<H> {
 
 impl<H: 'static> All<H> {
     /// The runtime and handler of the calling thread.
-    fn prepare(&self) -> io::Result<(LocalRuntime, Rc<Host<H>>)> {
+    fn prepare(&self) -> io::Result<(LocalRuntime, Rc<WorkerContext<H>>)> {
         let handler = ThreadHandler::open(&self.plan).map_err(io::Error::other)?;
         let runtime = Builder::new_current_thread()
             .enable_all()
             .build_local(LocalOptions::default())?;
-        let host = Host {
+        let host = WorkerContext {
             pool: Rc::new(WorkerPool {
                 handler,
                 work: self.work.clone(),
@@ -241,20 +241,20 @@ impl<H: 'static> All<H> {
 }
 
 /// A worker: serves the connections that it is passed until the channel closes.
-async fn work<H: 'static>(host: Rc<Host<H>>, mut inbox: UnboundedReceiver<Arrival>) {
+async fn work<H: 'static>(host: Rc<WorkerContext<H>>, mut inbox: UnboundedReceiver<Arrival>) {
     while let Some(arrival) = inbox.recv().await {
         spawn_local(connection::run(Rc::clone(&host), arrival));
     }
 }
 
 /// Everything needed to stop a server.
-struct Ending {
+struct StopPlan {
     stop: Stop,
     registry: Arc<Registry>,
     within: Duration,
 }
 
-impl Ending {
+impl StopPlan {
     /// Waits for the stop, closes the listeners, lets pending requests finish, and ends the workers.
     async fn keep(
         self,

@@ -13,17 +13,17 @@ use tokio::sync::oneshot;
 
 use super::Lane;
 use super::Peer;
-use super::convert::Answer;
+use super::convert::HandlerAnswer;
 use super::handler::{Plan, ThreadHandler};
 use super::settings::PoolLimits;
 
 /// A request that waits for a thread.
-struct Job {
+struct PoolJob {
     request: Request,
     peer: Peer,
     /// For reuse in the answer.
     headers: HeaderMap,
-    reply: oneshot::Sender<Answer>,
+    reply: oneshot::Sender<HandlerAnswer>,
     gone: Arc<AtomicBool>,
     since: Instant,
 }
@@ -31,27 +31,27 @@ struct Job {
 /// The promise of an answer.
 pub struct Ticket {
     /// The answer. Closed without one if the pool could not answer.
-    pub reply: oneshot::Receiver<Answer>,
+    pub reply: oneshot::Receiver<HandlerAnswer>,
     /// Set when the client sends no more, and so may have left.
     pub gone: Arc<AtomicBool>,
 }
 
 /// A pool. Clones share it.
-pub struct Pool<H>(Arc<Shared<H>>);
+pub struct Pool<H>(Arc<PoolShared<H>>);
 
-struct Shared<H> {
+struct PoolShared<H> {
     name: &'static str,
     lane: Lane,
     limits: PoolLimits,
     plan: Arc<Plan<H>>,
-    state: Mutex<State>,
+    state: Mutex<PoolState>,
     wake: Condvar,
     ended: Condvar,
 }
 
 #[derive(Default)]
-struct State {
-    queue: VecDeque<Job>,
+struct PoolState {
+    queue: VecDeque<PoolJob>,
     /// Threads that take jobs, or are about to.
     threads: usize,
     /// Idle ones among them.
@@ -61,7 +61,7 @@ struct State {
     closed: bool,
 }
 
-impl State {
+impl PoolState {
     fn adds_thread(&mut self) {
         self.threads += 1;
         self.alive += 1;
@@ -82,7 +82,7 @@ impl<H: 'static> Pool<H> {
         limits: PoolLimits,
         plan: &Arc<Plan<H>>,
     ) -> Result<Self, String> {
-        let pool = Self(Arc::new(Shared {
+        let pool = Self(Arc::new(PoolShared {
             name,
             lane,
             limits,
@@ -106,7 +106,7 @@ impl<H: 'static> Pool<H> {
     pub fn submit(&self, request: Request, peer: Peer, headers: HeaderMap) -> Option<Ticket> {
         let (sender, reply) = oneshot::channel();
         let gone = Arc::new(AtomicBool::new(false));
-        let job = Job {
+        let job = PoolJob {
             request,
             peer,
             headers,
@@ -163,7 +163,7 @@ impl<H: 'static> Pool<H> {
     }
 }
 
-impl<H> Shared<H> {
+impl<H> PoolShared<H> {
     fn run(&self, opened: Option<mpsc::Sender<Result<(), String>>>) {
         let handler = match ThreadHandler::open(&self.plan) {
             Ok(handler) => handler,
@@ -200,7 +200,7 @@ impl<H> Shared<H> {
     }
 
     /// The next job; `None` if this thread is not needed any more.
-    fn next(&self) -> Option<Job> {
+    fn next(&self) -> Option<PoolJob> {
         let mut state = self.state();
         let idle_until = Instant::now() + self.limits.idle;
         loop {
@@ -242,7 +242,7 @@ impl<H> Shared<H> {
     }
 
     /// A panic under this lock can't leave the queue half changed: no foreign code runs under it.
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, PoolState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -34,14 +34,14 @@ const SECURITY: [(HeaderName, &str); 6] = [
 
 /// A request that the transport rejects, with the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct Rejection {
     /// The status of the answer.
     pub status: StatusCode,
     /// One sentence, without characters that JSON escapes.
     pub detail: &'static str,
 }
 
-impl Refusal {
+impl Rejection {
     /// A rejection with this status and sentence.
     pub const fn new(status: StatusCode, detail: &'static str) -> Self {
         Self { status, detail }
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn bytes_are_a_whole_answer() {
-        let text = String::from_utf8(Refusal::full("Full.").bytes()).unwrap();
+        let text = String::from_utf8(Rejection::full("Full.").bytes()).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n"));
         assert!(head.contains("\r\nretry-after: 1"));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
 use super::Peer;
-use super::settings::{CONTROL_CONNECTIONS_MAX, Deadlines, Exempt, LEAVING_MAX, Settings};
+use super::settings::{CONTROL_CONNECTIONS_MAX, Deadlines, Exempt, LEAVING_MAX, TransportSettings};
 
 /// The event that a connection waits for, which sets its deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -133,7 +133,7 @@ pub enum Full {
 }
 
 /// A place in the registry, freed on drop.
-pub struct Place {
+pub struct Registration {
     registry: Arc<Registry>,
     /// The connection as other threads see it.
     pub slot: Arc<Slot>,
@@ -144,7 +144,7 @@ pub struct Place {
 
 impl Registry {
     /// An empty registry.
-    pub fn new(settings: &Settings) -> Arc<Self> {
+    pub fn new(settings: &TransportSettings) -> Arc<Self> {
         Arc::new(Self {
             table: Mutex::default(),
             started: Instant::now(),
@@ -164,7 +164,7 @@ impl Registry {
 
     /// A place for a new connection in this phase, at the worker with the fewest. Fails if the server, or the share of
     /// one address, is full and no connection can make room.
-    pub fn enter(self: &Arc<Self>, peer: SocketAddr, phase: Phase) -> Result<Place, Full> {
+    pub fn enter(self: &Arc<Self>, peer: SocketAddr, phase: Phase) -> Result<Registration, Full> {
         let address = counted_as(peer);
         let counted = !(self.exempt)(peer.ip().to_canonical());
         let mut table = self.table();
@@ -183,7 +183,7 @@ impl Registry {
 
     /// A place for a control connection, on the first worker. Control connections have a separate budget, so that a
     /// flood from the network never locks out the operator. Without room, the one that is idle longest has to close.
-    pub fn enter_control(self: &Arc<Self>, uid: u32) -> Result<Place, Full> {
+    pub fn enter_control(self: &Arc<Self>, uid: u32) -> Result<Registration, Full> {
         let mut table = self.table();
         let control = |slot: &&Arc<Slot>| slot.mark != Peer::Network;
         let open = table.slots.iter().flatten().filter(control);
@@ -203,7 +203,7 @@ impl Registry {
         mark: Peer,
         phase: Phase,
         worker: usize,
-    ) -> Place {
+    ) -> Registration {
         let slot = Arc::new(Slot {
             peer,
             mark,
@@ -223,7 +223,7 @@ impl Registry {
         drop(table);
         self.per_worker[worker].fetch_add(1, Relaxed);
         self.look_by(self.due(phase, self.now()));
-        Place {
+        Registration {
             registry: Arc::clone(self),
             slot,
             worker,
@@ -354,7 +354,7 @@ impl Registry {
             .map_or(0, |(worker, _)| worker)
     }
 
-    fn leave(&self, place: &Place) {
+    fn leave(&self, place: &Registration) {
         let mut table = self.table();
         table.slots[place.key] = None;
         table.free.push(place.key);
@@ -403,7 +403,7 @@ impl Registry {
     }
 }
 
-impl Drop for Place {
+impl Drop for Registration {
     fn drop(&mut self) {
         self.registry.leave(self);
     }

@@ -16,18 +16,19 @@ use super::body::Body;
 use super::convert;
 use super::handler::ThreadHandler;
 use super::pool::{Pool, Ticket};
-use super::refusal::{Refusal, close};
+use super::refusal::{Rejection, close};
 use super::registry::Phase;
 use super::watch::{Framing, Watch};
 use super::{Admission, Lane, strict};
 
-const POOL_FULL: Refusal = Refusal::full("The server has too much to do. Try again in a moment.");
-const BODY_TOO_SLOW: Refusal = Refusal::new(
+const POOL_FULL: Rejection =
+    Rejection::full("The server has too much to do. Try again in a moment.");
+const BODY_TOO_SLOW: Rejection = Rejection::new(
     StatusCode::REQUEST_TIMEOUT,
     "The body of the request took too long.",
 );
-const BODY_BROKEN: Refusal =
-    Refusal::malformed("The body of the request is not what its head announced.");
+const BODY_BROKEN: Rejection =
+    Rejection::malformed("The body of the request is not what its head announced.");
 
 /// State shared by the connections of one thread.
 pub struct WorkerPool<H> {
@@ -40,7 +41,7 @@ pub struct WorkerPool<H> {
 }
 
 /// Answers the requests of one connection.
-pub struct Service<H> {
+pub struct HttpService<H> {
     /// Shared with the other connections of the thread.
     pub pool: Rc<WorkerPool<H>>,
     /// Shared with the stream.
@@ -49,7 +50,7 @@ pub struct Service<H> {
     pub https: bool,
 }
 
-impl<H> Clone for Service<H> {
+impl<H> Clone for HttpService<H> {
     fn clone(&self) -> Self {
         Self {
             pool: Rc::clone(&self.pool),
@@ -59,7 +60,7 @@ impl<H> Clone for Service<H> {
     }
 }
 
-impl<H: 'static> hyper::service::Service<Request<Incoming>> for Service<H> {
+impl<H: 'static> hyper::service::Service<Request<Incoming>> for HttpService<H> {
     type Response = Response<Body>;
     type Error = io::Error;
     type Future = Answering<H>;
@@ -113,8 +114,8 @@ enum Then {
     CloseUnread,
 }
 
-impl<H: 'static> Service<H> {
-    fn refuse(&self, refusal: Refusal) -> Answering<H> {
+impl<H: 'static> HttpService<H> {
+    fn refuse(&self, refusal: Rejection) -> Answering<H> {
         self.watch.waits_for(Phase::Busy);
         self.watch.framing.set(Some(Framing::Last));
         self.watch.unread.set(true);
@@ -176,7 +177,7 @@ pub enum Answering<H> {
 
 /// A body that is being read.
 pub struct Reading<H> {
-    service: Service<H>,
+    service: HttpService<H>,
     parts: Option<Parts>,
     body: Incoming,
     bytes: Vec<u8>,

@@ -38,9 +38,9 @@ pub const LEAVING_MAX: usize = 64;
 /// Addresses without the limit per address, such as a proxy, from which all clients come.
 pub type Exempt = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
-/// The settings of a server. `Settings::default()` is for production.
+/// The settings of a server. `TransportSettings::default()` is for production.
 #[derive(Clone)]
-pub struct Settings {
+pub struct TransportSettings {
     /// Threads with a runtime; each has one `H`.
     pub workers: usize,
     /// The bounded pool for requests slower than microseconds.
@@ -105,7 +105,7 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
-impl Default for Settings {
+impl Default for TransportSettings {
     fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let connections_max = connections_for(descriptors_max());

@@ -148,14 +148,14 @@ impl AsyncWrite for Socket {
 }
 
 /// The client's stream, with or without TLS.
-pub enum Client {
+pub enum ClientStream {
     /// Plain TCP.
     Plain(Socket),
     /// TLS over it.
     Tls(Box<TlsStream<Socket>>),
 }
 
-impl Client {
+impl ClientStream {
     /// Reads bytes of the client.
     pub fn poll_read(
         &mut self,

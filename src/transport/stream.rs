@@ -10,16 +10,16 @@ use hyper::StatusCode;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncWrite, ReadBuf};
 
-use super::head::{Found, Scan};
-use super::refusal::Refusal;
+use super::head::{HeadScan, Scan};
+use super::refusal::Rejection;
 use super::registry::Phase;
-use super::socket::{Client, SCRATCH};
+use super::socket::{ClientStream, SCRATCH};
 use super::watch::{Framing, Watch};
 
 /// Passed to hyper in place of a rejected head; the service answers the rejection.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\n\r\n";
 /// The answer to a head that took too long.
-const HEAD_TOO_SLOW: Refusal = Refusal::new(
+const HEAD_TOO_SLOW: Rejection = Rejection::new(
     StatusCode::REQUEST_TIMEOUT,
     "The head of the request took too long.",
 );
@@ -41,7 +41,7 @@ enum Stage {
 
 /// The client's stream as hyper sees it.
 pub struct Stream {
-    client: Client,
+    client: ClientStream,
     watch: Rc<Watch>,
     stage: Stage,
     scan: Scan,
@@ -55,7 +55,7 @@ pub struct Stream {
 
 impl Stream {
     /// The stream of a new connection.
-    pub fn new(client: Client, watch: Rc<Watch>) -> Self {
+    pub fn new(client: ClientStream, watch: Rc<Watch>) -> Self {
         Self {
             client,
             watch,
@@ -120,20 +120,20 @@ impl Stream {
     /// Scans new bytes for a head, with nothing carried over.
     fn hands_head(&mut self, bytes: &[u8], cursor: &mut ReadBufCursor<'_>) -> bool {
         match self.scan.look(bytes) {
-            Found::More => self.carry.extend_from_slice(bytes),
-            Found::Head(length) if length <= cursor.remaining() && !self.scan.has_upgrades() => {
+            HeadScan::More => self.carry.extend_from_slice(bytes),
+            HeadScan::Head(length) if length <= cursor.remaining() && !self.scan.has_upgrades() => {
                 cursor.put_slice(&bytes[..length]);
                 self.carry.extend_from_slice(&bytes[length..]);
                 self.scan = Scan::default();
                 self.stage = Stage::Handed;
                 return true;
             }
-            Found::Head(length) => {
+            HeadScan::Head(length) => {
                 self.carry.extend_from_slice(bytes);
                 self.hand(length, cursor);
                 return true;
             }
-            Found::Refused(refusal) => {
+            HeadScan::Refused(refusal) => {
                 self.refuse(refusal, cursor);
                 return true;
             }
@@ -144,9 +144,9 @@ impl Stream {
     /// Scans carried bytes for a head.
     fn hands_carried_head(&mut self, cursor: &mut ReadBufCursor<'_>) -> bool {
         match self.scan.look(&self.carry) {
-            Found::More => return false,
-            Found::Head(length) => self.hand(length, cursor),
-            Found::Refused(refusal) => self.refuse(refusal, cursor),
+            HeadScan::More => return false,
+            HeadScan::Head(length) => self.hand(length, cursor),
+            HeadScan::Refused(refusal) => self.refuse(refusal, cursor),
         }
         true
     }
@@ -173,7 +173,7 @@ impl Stream {
         }
     }
 
-    fn refuse(&mut self, refusal: Refusal, cursor: &mut ReadBufCursor<'_>) {
+    fn refuse(&mut self, refusal: Rejection, cursor: &mut ReadBufCursor<'_>) {
         self.watch.refusal.set(Some(refusal));
         self.carry = Vec::new();
         cursor.put_slice(STAND_IN);
@@ -291,8 +291,8 @@ impl Write for Stream {
             return Poll::Pending;
         }
         let written = match &mut this.client {
-            Client::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
-            Client::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            ClientStream::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
+            ClientStream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         };
         this.notes_written(written)
     }
@@ -311,8 +311,8 @@ impl Write for Stream {
             return Poll::Pending;
         }
         let written = match &mut this.client {
-            Client::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
-            Client::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            ClientStream::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            ClientStream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         };
         this.notes_written(written)
     }
@@ -324,8 +324,8 @@ impl Write for Stream {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         match &mut this.client {
-            Client::Plain(_) => Poll::Ready(Ok(())),
-            Client::Tls(stream) => {
+            ClientStream::Plain(_) => Poll::Ready(Ok(())),
+            ClientStream::Tls(stream) => {
                 let flushed = Pin::new(stream).poll_flush(cx);
                 this.notes_written(flushed)
             }
@@ -335,8 +335,8 @@ impl Write for Stream {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         match &mut this.client {
-            Client::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
-            Client::Tls(stream) => {
+            ClientStream::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
+            ClientStream::Tls(stream) => {
                 let shut = Pin::new(stream).poll_shutdown(cx);
                 this.notes_written(shut)
             }

@@ -3,30 +3,30 @@
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderValue};
 
-use super::refusal::Refusal;
+use super::refusal::Rejection;
 
 /// Rejects headers with two interpretations, and those for features that the server does not have.
-pub fn check(headers: &HeaderMap) -> Result<(), Refusal> {
+pub fn check(headers: &HeaderMap) -> Result<(), Rejection> {
     // RFC 9112, 3.2: anything but one valid `Host` is answered 400.
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) if is_host(host.as_bytes()) => {}
-        (Some(_), None) => return Err(Refusal::malformed("The Host header is not a host.")),
-        _ => return Err(Refusal::malformed("There must be one Host header.")),
+        (Some(_), None) => return Err(Rejection::malformed("The Host header is not a host.")),
+        _ => return Err(Rejection::malformed("There must be one Host header.")),
     }
     if headers.contains_key(header::TRANSFER_ENCODING) {
         let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
         let first = encodings.next().map(HeaderValue::as_bytes);
         let chunked = first.is_some_and(|value| value.eq_ignore_ascii_case(b"chunked"));
         if !chunked || encodings.next().is_some() {
-            return Err(Refusal::malformed(
+            return Err(Rejection::malformed(
                 "The only Transfer-Encoding understood here is chunked, once.",
             ));
         }
     }
     for expectation in headers.get_all(header::EXPECT) {
         if !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue") {
-            return Err(Refusal::new(
+            return Err(Rejection::new(
                 StatusCode::EXPECTATION_FAILED,
                 "The only Expect understood here is 100-continue.",
             ));

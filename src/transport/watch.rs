@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::refusal::Refusal;
+use super::refusal::Rejection;
 use super::registry::{Phase, Registry, Slot};
 use super::socket::Socket;
 
@@ -17,7 +17,7 @@ pub struct Watch {
     registry: Arc<Registry>,
     socket: Socket,
     /// The answer to a rejected head, for which hyper gets a stand-in.
-    pub refusal: Cell<Option<Refusal>>,
+    pub refusal: Cell<Option<Rejection>>,
     /// The body that follows the head, as the service determined it.
     pub framing: Cell<Option<Framing>>,
     /// Set when the body's deadline has passed.

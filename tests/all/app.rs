@@ -1,6 +1,6 @@
 //! The desk asked directly: what pages show and no answer of the API holds, and locks behind other locks.
 
-use keycroft::app::{App, Browser, DownloadScope, EventFilter, WithMade};
+use keycroft::app::{App, Browser, DownloadScope, EventFilter, WithDerived};
 use keycroft::model::caller::Caller;
 use keycroft::model::credential::Kind;
 use keycroft::model::error::Error;
@@ -428,7 +428,7 @@ fn who_ends_a_key_with_what_it_made_is_told_how_many_and_an_edit_logs_both_ends(
     assert!(events[0].after.contains("2026-11-22T14:00:00Z"));
     let ended = site
         .app()
-        .end(&bob, &scope, Kind::ApiKey, id_of(&parent), WithMade::Yes);
+        .end(&bob, &scope, Kind::ApiKey, id_of(&parent), WithDerived::Yes);
     assert_eq!(ended.unwrap(), 3);
 }
 

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use keycroft::app::{App, AppState};
 use keycroft::clock::Clock;
-use keycroft::http::{ServerState, Settings, admit, respond_to};
+use keycroft::http::{HttpSettings, ServerState, admit, respond_to};
 use keycroft::model::address::AllowedAddresses;
 use keycroft::model::credential::Kind;
 use keycroft::model::event::{Channel, Origin};
 use keycroft::model::password::Password;
-use keycroft::model::secret::{Form, Id, Presented, Secret};
+use keycroft::model::secret::{Id, Presented, Secret, SecretForm};
 use keycroft::model::time::{Time, WantedEnd};
 use keycroft::model::user::{NewUser, Role, Username};
 use keycroft::transport::Peer;
@@ -26,7 +26,7 @@ pub const PASSWORD: &str = "correct horse battery";
 pub struct Site {
     pub app_state: AppState,
     pub clock: Clock,
-    pub settings: Arc<Settings>,
+    pub settings: Arc<HttpSettings>,
     pub server_state: ServerState,
     /// Tokens with all that the user may do, made by the file's owner.
     pub alice: String,
@@ -54,7 +54,7 @@ impl Site {
     pub fn empty(proxies: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Time::parse("2026-11-22T12:00:00Z").unwrap());
-        let settings = Arc::new(Settings {
+        let settings = Arc::new(HttpSettings {
             public_url: "http://127.0.0.1:8420".to_owned(),
             public_url_given: false,
             behind_proxy: (!proxies.is_empty()).then(|| AllowedAddresses::parse(proxies).unwrap()),
@@ -277,7 +277,7 @@ pub fn id_of(secret: &str) -> String {
 
 /// A secret in the right form that never was anybody's.
 pub fn unknown_secret(kind: Kind) -> String {
-    Secret::generate(Form::Credential(kind))
+    Secret::generate(SecretForm::Credential(kind))
         .reveal()
         .to_string()
 }

@@ -98,7 +98,8 @@ fn a_code_enrolls_as_many_hosts_as_it_says() {
 fn wrong_spent_expired_deleted_and_foreign_codes_enroll_nobody() {
     let site = Site::new();
     let before = site.snapshot();
-    let unknown = keycroft::model::secret::Secret::generate(keycroft::model::secret::Form::Code);
+    let unknown =
+        keycroft::model::secret::Secret::generate(keycroft::model::secret::SecretForm::Code);
     enroll(&site, &unknown.reveal(), "gpu1").expect(401);
     enroll(&site, &site.alice, "gpu1").expect(401);
     site.ask("POST", ENROLL)

@@ -23,7 +23,7 @@ use super::folder::{Folder, Place, Settings, USER, expiry_word, own_user};
 use super::machine::{self, MachineUser, run as run_program, unsafe_part};
 use super::timers;
 use crate::model::host::parse_host_name;
-use crate::model::secret::{Form, Id};
+use crate::model::secret::{Id, SecretForm};
 use crate::wire::EnrollOut;
 
 /// How long the server may take to enroll.
@@ -317,7 +317,7 @@ fn read_code(path: &Path) -> Result<Zeroizing<String>, Failure> {
     };
     let text = std::str::from_utf8(&bytes).map_err(|_| fail())?;
     let code = Credential::parse(text, Source::StandardInput).map_err(|_| fail())?;
-    if code.form == Form::Code {
+    if code.form == SecretForm::Code {
         Ok(code.secret)
     } else {
         Err(fail())

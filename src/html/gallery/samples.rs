@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::html::form::Input;
 use crate::html::layout::{AdminPages, Flash, Frame, Outside, Theme};
 use crate::model::address::AllowedAddresses;
-use crate::model::credential::{Ending, Grace, Kind, LastUse, OwnerId, Record, UsageDay};
+use crate::model::credential::{CredentialEnd, Grace, Kind, LastUse, OwnerId, Record, UsageDay};
 use crate::model::error::FieldError;
 use crate::model::event::Event;
 use crate::model::permission::{BuiltinPermission, Permissions};
@@ -198,7 +198,7 @@ fn last_use(words: &Words, n: usize) -> LastUse {
 
 pub fn ended(words: &Words, n: usize) -> Record {
     Record {
-        ended: Some(Ending {
+        ended: Some(CredentialEnd {
             at: NOW.before(days(2)),
             reason: words.at(n),
         }),

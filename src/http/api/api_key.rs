@@ -1,7 +1,7 @@
 //! `/api/v1/api-keys`.
 
 use super::{Answer, Problem, created, list, no_content, ok, once};
-use crate::app::{App, Issued, Scope, WithMade};
+use crate::app::{App, CredentialScope, Issued, WithDerived};
 use crate::http::body;
 use crate::http::context::RequestContext;
 use crate::http::query::{self, Query};
@@ -12,9 +12,9 @@ use crate::wire::{ApiKeyIn, ApiKeyOut, ApiKeyPatch, DisabledPatch, RotateIn, Usa
 const KIND: Kind = Kind::ApiKey;
 
 /// Finds the scope of API keys, once the request itself is valid.
-pub(super) type Find = fn(&RequestContext<'_>, &Caller) -> Result<Scope, Problem>;
+pub(super) type Find = fn(&RequestContext<'_>, &Caller) -> Result<CredentialScope, Problem>;
 
-fn own(_: &RequestContext<'_>, caller: &Caller) -> Result<Scope, Problem> {
+fn own(_: &RequestContext<'_>, caller: &Caller) -> Result<CredentialScope, Problem> {
     Ok(App::own(caller, KIND)?)
 }
 
@@ -22,7 +22,7 @@ fn own(_: &RequestContext<'_>, caller: &Caller) -> Result<Scope, Problem> {
 fn issued(
     context: &RequestContext<'_>,
     caller: &Caller,
-    scope: &Scope,
+    scope: &CredentialScope,
     issued: Issued,
 ) -> Result<ApiKeyOut, Problem> {
     let out = shown(context, caller, scope, &issued.record)?;
@@ -32,7 +32,7 @@ fn issued(
 fn shown(
     context: &RequestContext<'_>,
     caller: &Caller,
-    scope: &Scope,
+    scope: &CredentialScope,
     record: &Record,
 ) -> Result<ApiKeyOut, Problem> {
     let creator = super::creator(context, caller, scope, record)?;
@@ -150,9 +150,9 @@ pub(super) fn rotate_of(context: &RequestContext<'_>, caller: &Caller, scope: Fi
 pub(super) fn delete_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
     let mut query = Query::read(context, &["with_made"]);
     let with_made = if query.flag("with_made") {
-        WithMade::Yes
+        WithDerived::Yes
     } else {
-        WithMade::No
+        WithDerived::No
     };
     query.check()?;
     context.app().end(

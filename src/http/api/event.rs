@@ -48,7 +48,7 @@ fn answer(
     wants_all: bool,
     user: Option<&Username>,
     filter: crate::app::EventFilter,
-    part: crate::http::query::Part,
+    part: crate::http::query::PageRequest,
 ) -> Answer {
     let page = if wants_all {
         context

@@ -1,7 +1,7 @@
 //! "Why was it rejected?": `/explain/{id}` for API keys and tokens, deleted ones included.
 
 use super::{Answer, Problem, ok};
-use crate::app::{App, Circumstances, Explanation, Scope};
+use crate::app::{App, Circumstances, CredentialScope, Explanation};
 use crate::http::context::RequestContext;
 use crate::http::query::Query;
 use crate::model::caller::Caller;
@@ -38,7 +38,7 @@ pub fn services_api_key(context: &RequestContext<'_>, caller: &Caller) -> Answer
     })
 }
 
-fn of_user(context: &RequestContext<'_>, caller: &Caller) -> Result<Scope, Problem> {
+fn of_user(context: &RequestContext<'_>, caller: &Caller) -> Result<CredentialScope, Problem> {
     let username = Username::parse(context.parameter(0)).map_err(|_| Error::NotFound("user"))?;
     Ok(App::of_user(context.app().user(caller, &username)?.id))
 }
@@ -47,7 +47,7 @@ fn explain(
     context: &RequestContext<'_>,
     caller: &Caller,
     kind: Kind,
-    scope: fn(&RequestContext<'_>, &Caller) -> Result<Scope, Problem>,
+    scope: fn(&RequestContext<'_>, &Caller) -> Result<CredentialScope, Problem>,
 ) -> Answer {
     let mut query = Query::read(context, &["address", "permission"]);
     let asked = Circumstances::parse(query.get("address"), query.get("permission"));

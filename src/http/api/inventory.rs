@@ -4,13 +4,13 @@ use super::{Answer, ok};
 use crate::http::context::RequestContext;
 use crate::http::query::Query;
 use crate::model::caller::Caller;
-use crate::model::inventory::{Place, Show};
+use crate::model::inventory::{InventoryPlace, Show};
 use crate::wire::{CredentialOut, ListOut};
 
 pub fn list_all(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let mut query = Query::read(context, &["limit", "after", "show"]);
     let limit = query.limit();
-    let after = match query.get("after").map(Place::parse) {
+    let after = match query.get("after").map(InventoryPlace::parse) {
         None => None,
         Some(Some(place)) => Some(place),
         Some(None) => {
@@ -38,6 +38,6 @@ pub fn list_all(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         .map(|owned| CredentialOut::of(&owned.item, &owned.owner, context.now));
     ok(&ListOut {
         items: out.collect(),
-        next: found.next.map(Place::text),
+        next: found.next.map(InventoryPlace::text),
     })
 }

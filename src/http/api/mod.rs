@@ -24,8 +24,8 @@ use serde::Serialize;
 use super::context::RequestContext;
 use super::headers;
 use super::problem::Problem;
-use super::query::Part;
-use crate::app::{Page, Scope};
+use super::query::PageRequest;
+use crate::app::{CredentialScope, Page};
 use crate::model::caller::Caller;
 use crate::model::credential::Record;
 use crate::model::error::Error;
@@ -62,7 +62,7 @@ fn list<T, U: Serialize>(page: &Page<T>, out: impl Fn(&T) -> U) -> Answer {
 }
 
 /// A page of a complete list: `after` is the number of items before it.
-fn list_part<T, U: Serialize>(all: &[T], part: Part, out: impl Fn(&T) -> U) -> Answer {
+fn list_part<T, U: Serialize>(all: &[T], part: PageRequest, out: impl Fn(&T) -> U) -> Answer {
     let first = part
         .after
         .map_or(0, |after| usize::try_from(after).unwrap_or(usize::MAX));
@@ -87,7 +87,7 @@ impl Creators {
 fn creators(
     context: &RequestContext<'_>,
     caller: &Caller,
-    scope: &Scope,
+    scope: &CredentialScope,
     records: &[Record],
 ) -> Result<Creators, Problem> {
     let ids = records.iter().filter_map(|record| record.created_by);
@@ -97,7 +97,7 @@ fn creators(
 fn creator(
     context: &RequestContext<'_>,
     caller: &Caller,
-    scope: &Scope,
+    scope: &CredentialScope,
     record: &Record,
 ) -> Result<Option<CreatorOut>, Problem> {
     Ok(creators(context, caller, scope, std::slice::from_ref(record))?.of(record))

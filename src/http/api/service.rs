@@ -1,7 +1,7 @@
 //! `/api/v1/services`.
 
 use super::{Answer, Problem, api_key, created, list, no_content, ok, once};
-use crate::app::{App, Scope};
+use crate::app::{App, CredentialScope};
 use crate::http::context::RequestContext;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
@@ -70,13 +70,13 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     no_content()
 }
 
-fn to_read(context: &RequestContext<'_>, caller: &Caller) -> Result<Scope, Problem> {
+fn to_read(context: &RequestContext<'_>, caller: &Caller) -> Result<CredentialScope, Problem> {
     Ok(App::of_service(
         &context.app().service(caller, context.parameter(0))?,
     ))
 }
 
-fn to_write(context: &RequestContext<'_>, caller: &Caller) -> Result<Scope, Problem> {
+fn to_write(context: &RequestContext<'_>, caller: &Caller) -> Result<CredentialScope, Problem> {
     Ok(App::of_service(
         &context
             .app()

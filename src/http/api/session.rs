@@ -1,7 +1,7 @@
 //! `/api/v1/sessions`.
 
 use super::{Answer, list, no_content};
-use crate::app::{App, WithMade};
+use crate::app::{App, WithDerived};
 use crate::http::context::RequestContext;
 use crate::http::query;
 use crate::model::caller::Caller;
@@ -32,7 +32,7 @@ pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         &App::own(caller, KIND)?,
         KIND,
         context.id(KIND.name())?,
-        WithMade::No,
+        WithDerived::No,
     )?;
     no_content()
 }

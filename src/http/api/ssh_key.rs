@@ -2,7 +2,7 @@
 
 use super::user::{scope, scope_to_delete, username};
 use super::{Answer, Problem, created, list, list_part, no_content, ok, once};
-use crate::app::{App, Import, ImportOutcome, ImportedLine};
+use crate::app::{App, ImportOutcome, ImportRequest, ImportedLine};
 use crate::http::context::RequestContext;
 use crate::http::{body, console, gate, headers, query};
 use crate::model::caller::Caller;
@@ -145,8 +145,8 @@ pub fn import_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     )
 }
 
-fn file(wanted: &ImportIn) -> Import<'_> {
-    Import {
+fn file(wanted: &ImportIn) -> ImportRequest<'_> {
+    ImportRequest {
         text: &wanted.text,
         allow_shared: wanted.allow_shared,
     }

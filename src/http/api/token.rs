@@ -2,10 +2,10 @@
 
 use super::api_key::Find;
 use super::{Answer, created, list, no_content, ok, once};
-use crate::app::{App, Scope, WithMade};
+use crate::app::{App, CredentialScope, WithDerived};
 use crate::http::body;
 use crate::http::context::RequestContext;
-use crate::http::query::{self, Part, Query};
+use crate::http::query::{self, PageRequest, Query};
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
 use crate::wire::{TokenIn, TokenOut, UsageOut};
@@ -20,8 +20,8 @@ pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 pub(super) fn list_of(
     context: &RequestContext<'_>,
     caller: &Caller,
-    scope: &Scope,
-    part: &Part,
+    scope: &CredentialScope,
+    part: &PageRequest,
 ) -> Answer {
     let page = context
         .app()
@@ -58,7 +58,7 @@ pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find
 
 pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let mut query = Query::read(context, &["with_made"]);
-    let with_made = WithMade::from(query.flag("with_made"));
+    let with_made = WithDerived::from(query.flag("with_made"));
     query.check()?;
     context.app().end(
         caller,

@@ -1,7 +1,7 @@
 //! `/api/v1/users`.
 
 use super::{Answer, Problem, created, list, no_content, ok, once};
-use crate::app::{App, Scope, WithMade};
+use crate::app::{App, CredentialScope, WithDerived};
 use crate::http::context::RequestContext;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
@@ -117,7 +117,10 @@ pub fn create_token(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     created(&TokenOut::of(&issued.record, None, context.now).with_secret(&issued.secret.reveal()))
 }
 
-pub(super) fn scope(context: &RequestContext<'_>, caller: &Caller) -> Result<Scope, Problem> {
+pub(super) fn scope(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+) -> Result<CredentialScope, Problem> {
     Ok(App::of_user(
         context.app().user(caller, &username(context)?)?.id,
     ))
@@ -193,7 +196,7 @@ pub fn delete_session(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 pub(super) fn scope_to_delete(
     context: &RequestContext<'_>,
     caller: &Caller,
-) -> Result<Scope, Problem> {
+) -> Result<CredentialScope, Problem> {
     let user = context.app().user_to_change(caller, &username(context)?)?;
     Ok(App::of_user(user.id))
 }
@@ -201,8 +204,12 @@ pub(super) fn scope_to_delete(
 fn end(context: &RequestContext<'_>, caller: &Caller, kind: Kind) -> Answer {
     query::none(context)?;
     let scope = scope_to_delete(context, caller)?;
-    context
-        .app()
-        .end(caller, &scope, kind, context.id(kind.name())?, WithMade::No)?;
+    context.app().end(
+        caller,
+        &scope,
+        kind,
+        context.id(kind.name())?,
+        WithDerived::No,
+    )?;
     no_content()
 }

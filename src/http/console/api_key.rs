@@ -9,7 +9,7 @@ use super::{
     Answer, again, done, explain, form, frame, nonce, nonce_again, once, page, page_number, part,
     query, show,
 };
-use crate::app::{App, Issued, Scope, WithMade};
+use crate::app::{App, CredentialScope, Issued, WithDerived};
 use crate::html::api_key::{
     self as pages, ApiKeyDelete, ApiKeyEdit, ApiKeyIssued, ApiKeyList, ApiKeyNew, ApiKeyPage,
     ApiKeyRotate, ApiKeyRow, Creator, Filter, Holder, Sort,
@@ -39,7 +39,7 @@ const EVENTS: usize = 20;
 /// The API keys of a page, and the most permissions that one of them may have.
 struct Subject {
     holder: Holder,
-    scope: Scope,
+    scope: CredentialScope,
     offered: Permissions,
 }
 
@@ -583,9 +583,9 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
         });
     }
     let with_made = if input.value("made") == Some("end") {
-        WithMade::Yes
+        WithDerived::Yes
     } else {
-        WithMade::No
+        WithDerived::No
     };
     context
         .app()

@@ -1,7 +1,7 @@
 //! "Why was it rejected?" on the page of a credential.
 
 use super::query;
-use crate::app::{Circumstances, Scope};
+use crate::app::{Circumstances, CredentialScope};
 use crate::html::explain::{Chain, Link};
 use crate::html::form::Input;
 use crate::http::context::RequestContext;
@@ -14,7 +14,7 @@ use crate::model::secret::Id;
 pub fn chain(
     context: &RequestContext<'_>,
     caller: &Caller,
-    scope: &Scope,
+    scope: &CredentialScope,
     kind: Kind,
     id: Id,
 ) -> Result<Chain, Problem> {

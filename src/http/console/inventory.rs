@@ -1,7 +1,7 @@
 //! `/admin/inventory`: credentials and SSH keys of all owners.
 
 use super::{Answer, again, done, frame, page_number, query, show};
-use crate::app::{App, Owned, Scope, WithMade};
+use crate::app::{App, CredentialScope, OwnedItem, WithDerived};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::inventory::{self as pages, Inventory, InventoryDelete, InventoryRow};
@@ -21,7 +21,7 @@ const ROWS: usize = 20;
 /// Limit of items deleted by one form.
 const DELETE_MAX: usize = 500;
 
-fn row(owned: &Owned, now: Time) -> InventoryRow {
+fn row(owned: &OwnedItem, now: Time) -> InventoryRow {
     let item = &owned.item;
     let owner_path = match item.owner() {
         _ if owned.owner.is_empty() => None,
@@ -113,7 +113,7 @@ fn chosen(
     context: &RequestContext<'_>,
     caller: &Caller,
     input: &Input,
-) -> Result<Vec<Owned>, Error> {
+) -> Result<Vec<OwnedItem>, Error> {
     const NOT_FOUND: Error = Error::NotFound("credential");
     let references = input.values.iter().filter(|(name, _)| name == "reference");
     let mut ids: Vec<Id> = Vec::new();
@@ -175,7 +175,7 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     }
 }
 
-fn scope(thing: &Item) -> Result<Scope, Error> {
+fn scope(thing: &Item) -> Result<CredentialScope, Error> {
     match thing.owner() {
         OwnerId::User(user) => Ok(App::of_user(user)),
         OwnerId::Service(_) | OwnerId::Host(_) => Err(Error::NotAllowed(
@@ -187,13 +187,13 @@ fn scope(thing: &Item) -> Result<Scope, Error> {
 fn end(
     context: &RequestContext<'_>,
     caller: &Caller,
-    scope: &Scope,
+    scope: &CredentialScope,
     thing: &Item,
 ) -> Result<(), Error> {
     match thing {
         Item::Credential(record) => context
             .app()
-            .end(caller, scope, record.kind, record.id, WithMade::No)
+            .end(caller, scope, record.kind, record.id, WithDerived::No)
             .map(|_| ()),
         Item::SshKey(key, _) => context.app().delete_ssh_key(caller, scope, key.id),
     }

@@ -1,7 +1,7 @@
 //! `/sessions`.
 
 use super::{Answer, done, frame, show};
-use crate::app::{App, WithMade};
+use crate::app::{App, WithDerived};
 use crate::html::form::Input;
 use crate::html::session::{self as pages, SessionList};
 use crate::http::context::RequestContext;
@@ -53,7 +53,7 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
         &App::own(caller, Kind::Session)?,
         Kind::Session,
         id,
-        WithMade::No,
+        WithDerived::No,
     )?;
     if Some(id) != caller.credential_id() {
         return done("/sessions", "signed-out-there");

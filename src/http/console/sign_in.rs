@@ -439,11 +439,11 @@ pub fn send_reset(context: &RequestContext<'_>) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::{escape_path, safe_path};
-    use crate::model::secret::{Form, Secret};
+    use crate::model::secret::{Secret, SecretForm};
 
     #[test]
     fn next_never_holds_a_secret() {
-        let secret = Secret::generate(Form::Code);
+        let secret = Secret::generate(SecretForm::Code);
         let (id, text) = (secret.id(), secret.reveal());
         let path = format!("/api-keys?text=x{}y", text.as_str());
         assert_eq!(safe_path(&path), None);

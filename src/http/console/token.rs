@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     Answer, again, done, form, frame, nonce, nonce_again, once, page, page_number, part, show,
 };
-use crate::app::{App, Issued, WithMade};
+use crate::app::{App, Issued, WithDerived};
 use crate::html::form::Input;
 use crate::html::token::{self as pages, TokenDelete, TokenIssued, TokenList, TokenNew, TokenRow};
 use crate::http::context::RequestContext;
@@ -148,7 +148,7 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
         &App::own(caller, KIND)?,
         KIND,
         context.id(KIND.name())?,
-        WithMade::from(input.has("made", "end")),
+        WithDerived::from(input.has("made", "end")),
     )?;
     done("/tokens", "deleted")
 }

@@ -4,7 +4,7 @@ use super::{
     Answer, again, done, form, frame, nonce, nonce_again, once, page, page_number, part, query,
     show,
 };
-use crate::app::{App, WithMade};
+use crate::app::{App, WithDerived};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::permission::ticked;
@@ -374,7 +374,7 @@ fn end_one(context: &RequestContext<'_>, caller: &Caller, kind: Kind) -> Answer 
     let id = Id::parse(context.parameter(1)).ok_or(Error::NotFound(kind.name()))?;
     context
         .app()
-        .end(caller, &App::of_user(user.id), kind, id, WithMade::No)?;
+        .end(caller, &App::of_user(user.id), kind, id, WithDerived::No)?;
     done(&path(&user), "deleted")
 }
 

@@ -6,13 +6,13 @@ use super::context::RequestContext;
 use super::problem::Problem;
 use super::query::Query;
 use super::{body, gate, headers};
-use crate::app::Wanted;
+use crate::app::HostKeyFilter;
 use crate::model::caller::Caller;
 use crate::model::credential::SecretSlot;
 use crate::model::error::{Error, SecretSent};
 use crate::model::event::Channel;
 use crate::model::host::{is_fingerprint, parse_host_name};
-use crate::model::secret::{Digest, Form};
+use crate::model::secret::{Digest, SecretForm};
 use crate::model::time::Time;
 use crate::model::user::Username;
 use crate::wire::{
@@ -24,7 +24,7 @@ type Answer = Result<Response, Problem>;
 /// Enrolls a host, with an enrollment code as the bearer.
 pub fn enroll(context: &RequestContext<'_>) -> Answer {
     let presented = gate::presented(context)?;
-    if !matches!(presented.form, Form::Code) {
+    if !matches!(presented.form, SecretForm::Code) {
         return Err(Error::Unauthenticated {
             sent: SecretSent::Yes,
         }
@@ -60,7 +60,7 @@ pub fn authorized_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer 
     }
     if is_whole
         && !must_rotate(context, caller)?
-        && let Some(tag) = context.app().copy_tag(caller)?
+        && let Some(tag) = context.app().sent_keys_tag(caller)?
         && has_tag(context, &tag)
     {
         context.app().note_contact(caller, true, clock(context))?;
@@ -85,7 +85,7 @@ fn clock(context: &RequestContext<'_>) -> Option<Time> {
 }
 
 /// The requested filter; `None` for an invalid name or fingerprint, which no key has.
-fn read_wanted(context: &RequestContext<'_>) -> Result<Option<Wanted>, Problem> {
+fn read_wanted(context: &RequestContext<'_>) -> Result<Option<HostKeyFilter>, Problem> {
     let mut query = Query::read(context, &["username", "fingerprint"]);
     let login = query.get("username").map(Username::parse);
     let fingerprint = query.get("fingerprint").map(str::to_owned);
@@ -97,12 +97,12 @@ fn read_wanted(context: &RequestContext<'_>) -> Result<Option<Wanted>, Problem> 
     Ok(match login {
         Some(Err(_)) => None,
         _ if !is_form => None,
-        Some(Ok(login)) => Some(Wanted {
+        Some(Ok(login)) => Some(HostKeyFilter {
             login: Some(login),
             fingerprint,
             even_if_paused: false,
         }),
-        None => Some(Wanted::default()),
+        None => Some(HostKeyFilter::default()),
     })
 }
 
@@ -125,7 +125,7 @@ fn answer(
         .app()
         .note_contact(caller, whole.is_some(), clock(context))?;
     if let Some(as_of) = whole {
-        context.app().remember_copy(caller, &tag, as_of)?;
+        context.app().remember_sent_keys(caller, &tag, as_of)?;
     }
     let response = if has_tag(context, &tag) && !out.rotate_credential {
         headers::empty(304)

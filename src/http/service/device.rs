@@ -2,7 +2,7 @@
 
 use rouille::Response;
 
-use super::form::{self, Form, only};
+use super::form::{self, FormFields, only};
 use crate::app::{Polled, WantedLogin};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
@@ -11,7 +11,7 @@ use crate::model::error::Error;
 use crate::model::event::Channel;
 use crate::model::permission::Permissions;
 use crate::model::policy::is_whole_hours;
-use crate::model::secret::{Form as SecretForm, Presented};
+use crate::model::secret::{Presented, SecretForm};
 use crate::model::time::Lifetime;
 use crate::wire::{DeviceAuthorizationOut, OauthProblemOut, TokenGrantOut};
 
@@ -30,7 +30,7 @@ fn refuse(error: &str, description: &str) -> Response {
 }
 
 /// The answer to other clients.
-fn foreign_client(form: &Form<'_>) -> Result<Option<Response>, Error> {
+fn foreign_client(form: &FormFields<'_>) -> Result<Option<Response>, Error> {
     Ok(match only(form, "client_id")? {
         Some(CLIENT) => None,
         Some(_) => Some(refuse(

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::model::error::Error;
 
 /// Names and values in order.
-pub type Form<'a> = [(Cow<'a, str>, Cow<'a, str>)];
+pub type FormFields<'a> = [(Cow<'a, str>, Cow<'a, str>)];
 
 /// Parses a form; values without escapes are not copied.
 pub fn read(bytes: &[u8]) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
@@ -13,7 +13,7 @@ pub fn read(bytes: &[u8]) -> Vec<(Cow<'_, str>, Cow<'_, str>)> {
 }
 
 /// The single value of a parameter; OAuth forbids repetition (RFC 6749, 3.1).
-pub fn only<'a>(form: &'a Form<'_>, name: &str) -> Result<Option<&'a str>, Error> {
+pub fn only<'a>(form: &'a FormFields<'_>, name: &str) -> Result<Option<&'a str>, Error> {
     let mut values = form
         .iter()
         .filter(|(one, _)| one == name)

@@ -13,7 +13,7 @@ use crate::model::caller::Caller;
 use crate::model::credential::Owner;
 use crate::model::error::Error;
 use crate::model::event::Channel;
-use crate::model::secret::{Form, Presented};
+use crate::model::secret::{Presented, SecretForm};
 use crate::model::time::Time;
 use crate::wire::IntrospectionOut;
 
@@ -71,7 +71,7 @@ pub fn revoke(context: &RequestContext<'_>) -> Result<Response, Problem> {
     let form = form::read(&bytes);
     let token = only(&form, "token")?.ok_or_else(|| Error::field("token", "this is needed"))?;
     if let Some(presented) =
-        Presented::parse(token).filter(|presented| presented.form != Form::Code)
+        Presented::parse(token).filter(|presented| presented.form != SecretForm::Code)
     {
         match context
             .app()

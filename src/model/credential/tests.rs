@@ -235,7 +235,7 @@ fn a_state_is_the_first_that_counts() {
     };
     assert_eq!(seen.state(NOW), State::Expired);
     let ended = Record {
-        ended: Some(Ending {
+        ended: Some(CredentialEnd {
             at: NOW,
             reason: "deleted".into(),
         }),

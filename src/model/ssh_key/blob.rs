@@ -4,7 +4,7 @@ use data_encoding::BASE64_NOPAD;
 use ring::agreement::{self, ECDH_P256, ECDH_P384, EphemeralPrivateKey, UnparsedPublicKey};
 use ring::rand::SystemRandom;
 
-use super::{KeyRefusal, Kind, RSA_BITS_MAX};
+use super::{KeyRefusal, KeyType, RSA_BITS_MAX};
 use crate::model::secret::Digest;
 
 /// The largest RSA exponent that OpenSSL verifies with for moduli of more than 3072 bits, in bits.
@@ -12,7 +12,7 @@ const RSA_EXPONENT_BITS_MAX: u32 = 64;
 
 /// A key's blob that passed every check except those of the policy.
 pub(super) struct Material {
-    pub(super) kind: Kind,
+    pub(super) kind: KeyType,
     pub(super) bits: u32,
     pub(super) blob: Vec<u8>,
     pub(super) fingerprint: String,
@@ -22,7 +22,7 @@ pub(super) struct Material {
 ///
 /// Accepts the blob only if it equals the serialized form of the parsed key, byte for byte: no bytes after the end, no
 /// numbers with superfluous zeros.
-pub(super) fn read(blob: Vec<u8>, expected: Option<Kind>) -> Result<Material, KeyRefusal> {
+pub(super) fn read(blob: Vec<u8>, expected: Option<KeyType>) -> Result<Material, KeyRefusal> {
     let (kind, fields) = split(&blob, expected)?;
     let readable = with_plain_application(kind, &fields);
     let parsed = ssh_key::PublicKey::from_bytes(&readable).map_err(|_| KeyRefusal::Malformed)?;
@@ -45,9 +45,9 @@ pub(super) fn read(blob: Vec<u8>, expected: Option<Kind>) -> Result<Material, Ke
 
 /// The kind, and the fields after it. Every accepted blob is a row of fields, each preceded by its length in four
 /// bytes.
-fn split(blob: &[u8], expected: Option<Kind>) -> Result<(Kind, Vec<&[u8]>), KeyRefusal> {
+fn split(blob: &[u8], expected: Option<KeyType>) -> Result<(KeyType, Vec<&[u8]>), KeyRefusal> {
     let (name, mut rest) = field(blob)?;
-    let kind = str::from_utf8(name).ok().and_then(Kind::from_name);
+    let kind = str::from_utf8(name).ok().and_then(KeyType::from_name);
     let kind = match (kind, expected) {
         (Some(kind), None) => kind,
         (Some(kind), Some(expected)) if kind == expected => kind,
@@ -55,9 +55,13 @@ fn split(blob: &[u8], expected: Option<Kind>) -> Result<(Kind, Vec<&[u8]>), KeyR
         (None, None) => return Err(KeyRefusal::UnknownType),
     };
     let count = match kind {
-        Kind::Ed25519 => 1,
-        Kind::EcdsaP256 | Kind::EcdsaP384 | Kind::EcdsaP521 | Kind::Rsa | Kind::SkEd25519 => 2,
-        Kind::SkEcdsaP256 => 3,
+        KeyType::Ed25519 => 1,
+        KeyType::EcdsaP256
+        | KeyType::EcdsaP384
+        | KeyType::EcdsaP521
+        | KeyType::Rsa
+        | KeyType::SkEd25519 => 2,
+        KeyType::SkEcdsaP256 => 3,
     };
     let mut fields = Vec::with_capacity(count);
     for _ in 0..count {
@@ -73,9 +77,11 @@ fn split(blob: &[u8], expected: Option<Kind>) -> Result<(Kind, Vec<&[u8]>), KeyR
 
 /// The blob for the parser, which reads the application of a hardware-backed key as UTF-8. OpenSSH accepts any bytes
 /// ([`check_application`]), so a plain one stands in for it.
-fn with_plain_application(kind: Kind, fields: &[&[u8]]) -> Vec<u8> {
+fn with_plain_application(kind: KeyType, fields: &[&[u8]]) -> Vec<u8> {
     let mut fields = fields.to_vec();
-    if let (Kind::SkEd25519 | Kind::SkEcdsaP256, Some(application)) = (kind, fields.last_mut()) {
+    if let (KeyType::SkEd25519 | KeyType::SkEcdsaP256, Some(application)) =
+        (kind, fields.last_mut())
+    {
         *application = b"ssh:";
     }
     let mut blob = Vec::new();
@@ -98,21 +104,21 @@ fn field(bytes: &[u8]) -> Result<(&[u8], &[u8]), KeyRefusal> {
 }
 
 /// Checks the fields of this kind. Returns the key's size in bits.
-fn check(kind: Kind, fields: &[&[u8]]) -> Result<u32, KeyRefusal> {
+fn check(kind: KeyType, fields: &[&[u8]]) -> Result<u32, KeyRefusal> {
     match (kind, fields) {
-        (Kind::Ed25519, [point]) => check_ed25519(point).map(|()| 256),
-        (Kind::SkEd25519, [point, application]) => {
+        (KeyType::Ed25519, [point]) => check_ed25519(point).map(|()| 256),
+        (KeyType::SkEd25519, [point, application]) => {
             check_ed25519(point)?;
             check_application(application).map(|()| 256)
         }
-        (Kind::EcdsaP256, [curve, point]) => check_ecdsa(b"nistp256", 256, curve, point),
-        (Kind::EcdsaP384, [curve, point]) => check_ecdsa(b"nistp384", 384, curve, point),
-        (Kind::EcdsaP521, [curve, point]) => check_ecdsa(b"nistp521", 521, curve, point),
-        (Kind::SkEcdsaP256, [curve, point, application]) => {
+        (KeyType::EcdsaP256, [curve, point]) => check_ecdsa(b"nistp256", 256, curve, point),
+        (KeyType::EcdsaP384, [curve, point]) => check_ecdsa(b"nistp384", 384, curve, point),
+        (KeyType::EcdsaP521, [curve, point]) => check_ecdsa(b"nistp521", 521, curve, point),
+        (KeyType::SkEcdsaP256, [curve, point, application]) => {
             check_application(application)?;
             check_ecdsa(b"nistp256", 256, curve, point)
         }
-        (Kind::Rsa, [exponent, modulus]) => check_rsa(exponent, modulus),
+        (KeyType::Rsa, [exponent, modulus]) => check_rsa(exponent, modulus),
         _ => Err(KeyRefusal::Malformed),
     }
 }
@@ -131,9 +137,9 @@ fn check_ecdsa(name: &[u8], bits: u32, curve: &[u8], point: &[u8]) -> Result<u32
 /// when the key is added, so that the person learns about it. `ring` has no P-521: sshd alone checks those.
 pub(super) fn check_point(key: &Material) -> Result<(), KeyRefusal> {
     let (algorithm, point) = match key.kind {
-        Kind::EcdsaP256 | Kind::SkEcdsaP256 => (&ECDH_P256, 1),
-        Kind::EcdsaP384 => (&ECDH_P384, 1),
-        Kind::Ed25519 | Kind::EcdsaP521 | Kind::Rsa | Kind::SkEd25519 => return Ok(()),
+        KeyType::EcdsaP256 | KeyType::SkEcdsaP256 => (&ECDH_P256, 1),
+        KeyType::EcdsaP384 => (&ECDH_P384, 1),
+        KeyType::Ed25519 | KeyType::EcdsaP521 | KeyType::Rsa | KeyType::SkEd25519 => return Ok(()),
     };
     let (_, fields) = split(&key.blob, None)?;
     let point = UnparsedPublicKey::new(algorithm, fields.get(point).ok_or(KeyRefusal::Malformed)?);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    Destination, ForcedCommand, KeyOptions, KeyRefusal, KeyRules, Kind, OptionError, PublicKey,
+    Destination, ForcedCommand, KeyOptions, KeyRefusal, KeyRules, KeyType, OptionError, PublicKey,
     moment, paste,
 };
 use crate::model::address::{
@@ -199,7 +199,7 @@ fn read_line(line: &str, rules: &KeyRules) -> Result<ImportedKey, ImportRefusal>
     let is_plain = line
         .split_whitespace()
         .next()
-        .is_some_and(|word| Kind::from_name(word).is_some());
+        .is_some_and(|word| KeyType::from_name(word).is_some());
     let options_end = options_end(line);
     let (options, rest) = line.split_at(options_end.unwrap_or(line.len()));
     // sshd, too, first looks for a key, and for options only where it finds none.

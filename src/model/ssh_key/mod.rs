@@ -46,7 +46,7 @@ pub const RSA_BITS_MAX: u32 = 16_384;
 /// Equality includes the comment. [`PublicKey::is_same_key`] compares like sshd.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
-    kind: Kind,
+    kind: KeyType,
     bits: u32,
     blob: Vec<u8>,
     fingerprint: String,
@@ -88,7 +88,7 @@ impl PublicKey {
     }
 
     /// The kind of key.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> KeyType {
         self.kind
     }
 
@@ -133,7 +133,7 @@ impl PublicKey {
     }
 
     fn check_rsa_bits(&self, bits_min: u32) -> Result<(), KeyRefusal> {
-        if self.kind == Kind::Rsa && self.bits < bits_min {
+        if self.kind == KeyType::Rsa && self.bits < bits_min {
             let bits = self.bits;
             return Err(KeyRefusal::RsaTooShort { bits, bits_min });
         }
@@ -143,7 +143,7 @@ impl PublicKey {
 
 /// The kinds of key that can be accepted, weakest assumptions first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
+pub enum KeyType {
     /// Ed25519 (RFC 8709).
     Ed25519,
     /// ECDSA on NIST P-256 (RFC 5656).
@@ -160,7 +160,7 @@ pub enum Kind {
     SkEcdsaP256,
 }
 
-impl Kind {
+impl KeyType {
     /// Every kind.
     pub const ALL: [Self; 7] = [
         Self::Ed25519,
@@ -191,7 +191,7 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for KeyType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
@@ -200,13 +200,13 @@ impl fmt::Display for Kind {
 /// The policy's rules for new keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyRules {
-    kinds: BTreeSet<Kind>,
+    kinds: BTreeSet<KeyType>,
     rsa_bits_min: u32,
 }
 
 impl KeyRules {
     /// Rules that allow `kinds`, and RSA from `rsa_bits_min` bits on; `None` if that is not within 2048 to 4096.
-    pub fn new(kinds: impl IntoIterator<Item = Kind>, rsa_bits_min: u32) -> Option<Self> {
+    pub fn new(kinds: impl IntoIterator<Item = KeyType>, rsa_bits_min: u32) -> Option<Self> {
         if !(RSA_BITS_FLOOR..=RSA_BITS_MIN_CEILING).contains(&rsa_bits_min) {
             return None;
         }
@@ -218,13 +218,13 @@ impl KeyRules {
     }
 
     /// Returns whether new keys of this kind are accepted.
-    pub fn allows(&self, kind: Kind) -> bool {
+    pub fn allows(&self, kind: KeyType) -> bool {
         self.kinds.contains(&kind)
     }
 
     /// Returns whether such a key could be added today.
     pub fn allow(&self, key: &PublicKey) -> bool {
-        let is_long_enough = key.kind() != Kind::Rsa || key.bits() >= self.rsa_bits_min;
+        let is_long_enough = key.kind() != KeyType::Rsa || key.bits() >= self.rsa_bits_min;
         self.allows(key.kind()) && is_long_enough
     }
 
@@ -237,7 +237,7 @@ impl KeyRules {
 impl Default for KeyRules {
     fn default() -> Self {
         Self {
-            kinds: Kind::ALL.into(),
+            kinds: KeyType::ALL.into(),
             rsa_bits_min: RSA_BITS_MIN_DEFAULT,
         }
     }

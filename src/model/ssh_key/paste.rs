@@ -2,11 +2,11 @@
 
 use data_encoding::BASE64;
 
-use super::{KeyRefusal, Kind, PASTE_BYTES_MAX};
+use super::{KeyRefusal, KeyType, PASTE_BYTES_MAX};
 
 /// The parts of the one line with a key.
 pub(super) struct Paste<'a> {
-    pub(super) kind: Kind,
+    pub(super) kind: KeyType,
     pub(super) blob: Vec<u8>,
     pub(super) comment: &'a str,
 }
@@ -129,7 +129,7 @@ fn refuse_blocks(text: &str) -> Result<(), KeyRefusal> {
 
 fn read_line(line: &str) -> Result<Paste<'_>, KeyRefusal> {
     let (name, rest) = next_word(line);
-    let Some(kind) = Kind::from_name(name) else {
+    let Some(kind) = KeyType::from_name(name) else {
         return Err(why_no_type(name, rest));
     };
     let (encoded, comment) = next_word(rest);
@@ -199,7 +199,7 @@ fn why_several_lines(first: &str, others: &[&str]) -> KeyRefusal {
     }
     let (name, rest) = next_word(first);
     let encoded = next_word(rest).0;
-    let is_broken = Kind::from_name(name).is_some()
+    let is_broken = KeyType::from_name(name).is_some()
         && !decode_base64(encoded).is_ok_and(|blob| is_whole(&blob))
         && others
             .first()

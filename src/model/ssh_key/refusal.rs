@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Kind, PASTE_BYTES_MAX, RSA_BITS_FLOOR, RSA_BITS_MAX};
+use super::{KeyType, PASTE_BYTES_MAX, RSA_BITS_FLOOR, RSA_BITS_MAX};
 
 /// The reason for rejecting a text as a public key.
 ///
@@ -69,7 +69,7 @@ pub enum KeyRefusal {
     /// A kind that the policy does not allow.
     KindNotAllowed {
         /// The kind.
-        kind: Kind,
+        kind: KeyType,
     },
     /// An unknown key type.
     UnknownType,

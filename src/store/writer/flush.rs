@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{FLUSH_ROWS_MAX, WriterLoop, reason};
 use crate::model::error::Error;
 use crate::model::secret::Id;
-use crate::store::host_notes::PendingUse;
+use crate::store::host_notes::PendingContacts;
 use crate::store::uses::Pending;
 
 impl WriterLoop {
@@ -59,7 +59,7 @@ impl WriterLoop {
         }
     }
 
-    fn write_uses(&mut self, part: &[&Pending], noted: &PendingUse) -> Result<(), Error> {
+    fn write_uses(&mut self, part: &[&Pending], noted: &PendingContacts) -> Result<(), Error> {
         if self.is_on_reserve() {
             return Err(Error::StorageFull);
         }

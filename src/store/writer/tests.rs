@@ -45,7 +45,7 @@ fn what_has_gathered_is_committed_at_once() {
 fn start(connection: Connection) -> Writer {
     let path = connection.path().expect("this is no database in memory");
     let identity = FileIdentity::of(path.as_ref(), &connection).unwrap();
-    let shared = Shared {
+    let shared = WriterShared {
         uses: Arc::new(Uses::new()),
         cache: Arc::new(Cache::new()),
         identity: Arc::new(identity),
@@ -59,14 +59,14 @@ fn add(
     first: impl FnOnce() + Send + 'static,
 ) -> Message {
     let told = told.clone();
-    Message::Job(Job::new(Box::new(move |select| {
+    Message::Job(WriteJob::new(Box::new(move |select| {
         first();
         let result = select.and_then(|select| {
             let sql = "INSERT INTO groups (name, created_at) VALUES ('g' || lower(hex(randomblob(8))), 0)";
             select.execute(sql, [])
         });
         let failure = result.as_ref().err().cloned();
-        let answer: Answer =
+        let answer: Reply =
             Box::new(move |committed| told.send(committed.and(result.map(|_| ()))).unwrap());
         Done { answer, failure }
     })))
@@ -124,7 +124,7 @@ fn a_panic_beside_a_savepoint_takes_the_transaction_with_it() {
     assert!(writer.send(add(&told, || ())).is_ok());
     assert!(
         writer
-            .send(Message::Job(Job::new(Box::new(panics))))
+            .send(Message::Job(WriteJob::new(Box::new(panics))))
             .is_ok()
     );
     assert!(writer.send(add(&told, || ())).is_ok());

@@ -2,7 +2,7 @@
 
 use keycroft::http::{Needs, ROUTES};
 use keycroft::model::credential::Kind;
-use keycroft::model::secret::{Form, Id, Secret};
+use keycroft::model::secret::{Id, Secret, SecretForm};
 use keycroft::model::user::Role;
 use serde_json::{Value, json};
 
@@ -214,7 +214,7 @@ fn the_table_and_the_declarations_are_the_same() {
 fn who_has_no_good_credential_is_refused_by_every_route_alike() {
     let full = Full::new();
     let site = &full.site;
-    let code = Secret::generate(Form::Code).reveal();
+    let code = Secret::generate(SecretForm::Code).reveal();
     let session = site.sign_in("alice");
     let expired =
         secret(&site.api_key(&site.alice, &json!({"name": "expired", "expires_in": "1s"})));

@@ -1,7 +1,7 @@
 //! `POST /oauth/revoke`: possession of a secret is enough, of any kind but a code and in any state.
 
 use keycroft::model::credential::Kind;
-use keycroft::model::secret::{Form, Secret};
+use keycroft::model::secret::{Secret, SecretForm};
 use serde_json::json;
 
 use crate::fixture::{Site, id, secret, unknown_secret};
@@ -126,7 +126,7 @@ fn codes_and_unknown_secrets_revoke_nothing() {
         .unwrap()
         .reveal();
     let before = site.snapshot();
-    let never = Secret::generate(Form::Code).reveal();
+    let never = Secret::generate(SecretForm::Code).reveal();
     for one in [
         code.as_str(),
         &never,
@@ -142,7 +142,7 @@ fn codes_and_unknown_secrets_revoke_nothing() {
     asking.send().expect(404);
     // The right id with another's secret.
     let other = Secret::generate_for(
-        Form::Credential(Kind::Token),
+        SecretForm::Credential(Kind::Token),
         keycroft::model::secret::Presented::parse(&site.bob)
             .unwrap()
             .id,

@@ -1,7 +1,7 @@
 //! `/verify`: what proxies are told.
 
 use keycroft::model::credential::Kind;
-use keycroft::model::secret::{Form, Presented, Secret};
+use keycroft::model::secret::{Presented, Secret, SecretForm};
 use serde_json::{Value, json};
 
 use crate::fixture::{Answer, Site, id, id_of, secret, unknown_secret};
@@ -135,7 +135,7 @@ fn the_first_header_that_holds_a_secret_of_ours_decides() {
     let site = Site::new();
     let good = site.narrow(&site.bob, &["account:read"]);
     let bad = unknown_secret(Kind::ApiKey);
-    let code = Secret::generate(Form::Code).reveal();
+    let code = Secret::generate(SecretForm::Code).reveal();
     let ask = || site.ask("GET", "/verify");
     for answer in [
         ask().bearer(&good).send(),

@@ -1,6 +1,6 @@
 //! Each command's transcript: what it writes, what it says, how it ends.
 
-use keycroft::model::secret::{Form, Secret};
+use keycroft::model::secret::{Secret, SecretForm};
 use serde_json::Value;
 
 use super::support::{Lab, Run, plain};
@@ -387,7 +387,7 @@ fn verify_and_revoke_take_the_secret_from_standard_input() {
         (10, "keycroft: not active\n")
     );
     assert_eq!(lab.command().args(["revoke"]).fed("nonsense").code, 10);
-    let code = Secret::generate(Form::Code).reveal();
+    let code = Secret::generate(SecretForm::Code).reveal();
     assert_eq!(lab.command().args(["revoke"]).fed(&code).code, 6);
     assert_eq!(lab.command().args(["verify"]).fed("nonsense").code, 10);
     assert_eq!(lab.command().args(["verify"]).fed("").code, 2);

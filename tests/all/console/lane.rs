@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use keycroft::http::{Needs, ROUTES, ServerState, admit, listen, respond};
-use keycroft::transport::{Lane, Peer, PoolLimits, Settings, Stop, serve};
+use keycroft::transport::{Lane, Peer, PoolLimits, Stop, TransportSettings, serve};
 use rouille::{Request, Response};
 
 use super::markup;
@@ -126,7 +126,7 @@ fn a_leaked_key_can_be_deleted_in_a_storm_of_sign_ins() {
     let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let gate = Arc::new(Gate::default());
-    let settings = Settings {
+    let settings = TransportSettings {
         hash: PoolLimits {
             threads_max: 1,
             queue_max: 2,
@@ -134,7 +134,7 @@ fn a_leaked_key_can_be_deleted_in_a_storm_of_sign_ins() {
             patience: Duration::from_secs(60),
         },
         signals: false,
-        ..Settings::default()
+        ..TransportSettings::default()
     };
     let stop = Stop::default();
     let ask = |text: String| -> String {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use keycroft::app::{App, AppState};
 use keycroft::clock::Clock;
-use keycroft::http::{ServerState, Settings};
+use keycroft::http::{HttpSettings, ServerState};
 use keycroft::model::password::Password;
 use keycroft::model::time::{Time, WantedEnd};
 use keycroft::model::user::{NewUser, Role, Username};
@@ -22,7 +22,7 @@ pub struct Site {
     pub clock: Clock,
     pub server_state: ServerState,
     pub app_state: AppState,
-    pub settings: Arc<Settings>,
+    pub settings: Arc<HttpSettings>,
     folder: TempDir,
 }
 
@@ -39,7 +39,7 @@ impl Site {
     pub fn empty(public_url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::manual(Time::parse("2026-11-22T12:00:00Z").unwrap());
-        let settings = Arc::new(Settings {
+        let settings = Arc::new(HttpSettings {
             public_url: public_url.to_owned(),
             public_url_given: public_url.starts_with("https:"),
             behind_proxy: None,

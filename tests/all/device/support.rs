@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use keycroft::app::{App, AppState};
 use keycroft::clock::Clock;
-use keycroft::http::{ServerState, Settings, respond};
+use keycroft::http::{HttpSettings, ServerState, respond};
 use keycroft::model::caller::Caller;
 use keycroft::model::event::{Channel, Origin};
 use keycroft::model::password::Password;
@@ -22,7 +22,7 @@ pub struct Lab {
     pub folder: tempfile::TempDir,
     pub app_state: AppState,
     pub clock: Clock,
-    pub settings: Arc<Settings>,
+    pub settings: Arc<HttpSettings>,
 }
 
 impl Lab {
@@ -31,7 +31,7 @@ impl Lab {
         let clock = Clock::manual(START);
         let app_state =
             AppState::open_or_create(&folder.path().join("keycroft.db"), clock.clone()).unwrap();
-        let settings = Settings {
+        let settings = HttpSettings {
             public_url: "https://keys.lab.example".into(),
             public_url_given: true,
             behind_proxy: None,

@@ -291,7 +291,7 @@ fn a_hundred_thousand_expired_rows_are_swept_while_others_write() {
 
 /// Expired credentials of three kinds; gives the secrets of some.
 fn plant_expired(lab: &Lab, count: usize) -> Vec<String> {
-    use keycroft::model::secret::{Form, Secret};
+    use keycroft::model::secret::{Secret, SecretForm};
     let mut connection = lab.stranger();
     connection
         .pragma_update(None, "foreign_keys", "OFF")
@@ -315,7 +315,7 @@ fn plant_expired(lab: &Lab, count: usize) -> Vec<String> {
             };
             let end = NOW.unix() - 31 * 86_400 - 1;
             let (id, digest) = if number < 5 {
-                let secret = Secret::generate(Form::Credential(kind));
+                let secret = Secret::generate(SecretForm::Credential(kind));
                 let (id, digest) = (secret.id().to_string(), secret.digest());
                 secrets.push(secret.reveal().to_string());
                 (id, digest.as_bytes().to_vec())

@@ -1,11 +1,11 @@
 //! Time: whoever takes too long is told if possible, and let go.
 
-use keycroft::transport::{Deadlines, Settings};
+use keycroft::transport::{Deadlines, TransportSettings};
 
 use super::support::{Client, SOON, Server, settings, until};
 
 fn with(change: impl FnOnce(&mut Deadlines)) -> Server {
-    let mut settings: Settings = settings();
+    let mut settings: TransportSettings = settings();
     change(&mut settings.deadlines);
     Server::with(settings)
 }

@@ -8,7 +8,9 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use keycroft::transport::{Admission, Deadlines, Lane, Peer, PoolLimits, Settings, Stop, serve};
+use keycroft::transport::{
+    Admission, Deadlines, Lane, Peer, PoolLimits, Stop, TransportSettings, serve,
+};
 use rouille::{Request, Response, ResponseBody};
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -162,14 +164,14 @@ pub struct Server {
 }
 
 /// Settings under which no deadline ends a test by chance.
-pub fn settings() -> Settings {
+pub fn settings() -> TransportSettings {
     let pool = PoolLimits {
         threads_max: 2,
         queue_max: 4,
         idle: NEVER,
         patience: NEVER,
     };
-    Settings {
+    TransportSettings {
         workers: 2,
         work: pool,
         hash: PoolLimits {
@@ -190,7 +192,7 @@ pub fn settings() -> Settings {
         },
         tls: None,
         signals: false,
-        ..Settings::default()
+        ..TransportSettings::default()
     }
 }
 
@@ -199,11 +201,11 @@ impl Server {
         Self::with(settings())
     }
 
-    pub fn with(settings: Settings) -> Self {
+    pub fn with(settings: TransportSettings) -> Self {
         Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), settings)
     }
 
-    pub fn on(listener: TcpListener, settings: Settings) -> Self {
+    pub fn on(listener: TcpListener, settings: TransportSettings) -> Self {
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let stop = Stop::new();

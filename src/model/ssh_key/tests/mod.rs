@@ -14,7 +14,7 @@ fn parse(text: &str) -> Result<PublicKey, KeyRefusal> {
 }
 
 fn permissive() -> KeyRules {
-    KeyRules::new(Kind::ALL, RSA_BITS_FLOOR).unwrap()
+    KeyRules::new(KeyType::ALL, RSA_BITS_FLOOR).unwrap()
 }
 
 /// The keys that the most permissive policy accepts.
@@ -62,10 +62,10 @@ fn every_kind_is_read_as_ssh_keygen_reads_it() {
         assert_eq!(key.comment(), "");
         assert_eq!(PublicKey::from_stored(&key.base64(), "").unwrap(), key);
     }
-    let kinds: BTreeSet<Kind> = acceptable()
+    let kinds: BTreeSet<KeyType> = acceptable()
         .map(|text| PublicKey::parse(text, &permissive()).unwrap().kind())
         .collect();
-    assert_eq!(kinds, Kind::ALL.into());
+    assert_eq!(kinds, KeyType::ALL.into());
 }
 
 #[test]
@@ -97,16 +97,16 @@ fn policy_decides_kinds_and_rsa() {
     assert!(KeyRules::new([], 4096).is_some());
     for text in acceptable() {
         let key = PublicKey::parse(text, &permissive()).unwrap();
-        let others = Kind::ALL.into_iter().filter(|&kind| kind != key.kind());
+        let others = KeyType::ALL.into_iter().filter(|&kind| kind != key.kind());
         let outcome = PublicKey::parse(text, &KeyRules::new(others, 2048).unwrap());
         assert_eq!(
             outcome,
             Err(KeyRefusal::KindNotAllowed { kind: key.kind() })
         );
         assert!(PublicKey::parse(text, &KeyRules::new([key.kind()], 2048).unwrap()).is_ok());
-        assert_eq!(Kind::from_name(key.kind().name()), Some(key.kind()));
+        assert_eq!(KeyType::from_name(key.kind().name()), Some(key.kind()));
     }
-    let strict = KeyRules::new(Kind::ALL, 4096).unwrap();
+    let strict = KeyRules::new(KeyType::ALL, 4096).unwrap();
     let short = KeyRefusal::RsaTooShort {
         bits: 3072,
         bits_min: 4096,
@@ -116,7 +116,7 @@ fn policy_decides_kinds_and_rsa() {
         short.to_string(),
         "this RSA key has 3072 bits and at least 4096 are needed: make a new key with ssh-keygen -t ed25519"
     );
-    assert_eq!(Kind::from_name("ssh-dss"), None);
+    assert_eq!(KeyType::from_name("ssh-dss"), None);
 }
 
 #[test]
@@ -203,22 +203,23 @@ fn two_keys_are_the_same_by_their_blob_alone() {
 
 #[test]
 fn rules_judge_a_key_that_is_there_as_one_that_is_brought() {
-    let rules = |kinds: &[Kind], bits_min| KeyRules::new(kinds.iter().copied(), bits_min).unwrap();
+    let rules =
+        |kinds: &[KeyType], bits_min| KeyRules::new(kinds.iter().copied(), bits_min).unwrap();
     for (text, ..) in READABLE {
         let Ok(key) = PublicKey::parse(text, &permissive()) else {
             continue;
         };
-        for kind in Kind::ALL {
+        for kind in KeyType::ALL {
             for bits_min in [2_048, 3_072, 4_096] {
                 let rules = rules(&[kind], bits_min);
                 assert_eq!(rules.allow(&key), key.check(&rules).is_ok(), "{text}");
             }
         }
     }
-    let (short, long) = (parse(RSA_3072).unwrap(), rules(&[Kind::Rsa], 3_073));
-    assert!(rules(&[Kind::Rsa], 3_072).allow(&short) && !long.allow(&short));
-    assert!(!rules(&[Kind::Ed25519], 2_048).allow(&short));
-    assert!(rules(&[Kind::Ed25519], 4_096).allow(&parse(ED25519).unwrap()));
+    let (short, long) = (parse(RSA_3072).unwrap(), rules(&[KeyType::Rsa], 3_073));
+    assert!(rules(&[KeyType::Rsa], 3_072).allow(&short) && !long.allow(&short));
+    assert!(!rules(&[KeyType::Ed25519], 2_048).allow(&short));
+    assert!(rules(&[KeyType::Ed25519], 4_096).allow(&parse(ED25519).unwrap()));
 }
 
 #[test]

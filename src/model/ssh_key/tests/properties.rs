@@ -76,7 +76,7 @@ fn assert_safe(given: &ImportedKey) -> Result<(), TestCaseError> {
     else {
         let kind = key.kind();
         prop_assert!(
-            matches!(kind, Kind::SkEd25519 | Kind::SkEcdsaP256),
+            matches!(kind, KeyType::SkEd25519 | KeyType::SkEcdsaP256),
             "{}",
             line
         );

@@ -513,7 +513,7 @@ fn the_longest_paste_is_read() {
 
 #[test]
 fn what_another_policy_would_take_is_told_from_what_none_takes() {
-    let kind = Kind::Rsa;
+    let kind = KeyType::Rsa;
     let short = |bits| KeyRefusal::RsaTooShort {
         bits,
         bits_min: 4_096,
