@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_of_those_who_ask_is_bounded_and_makes_room_for_itself() {
+    fn poll_limiter_is_bounded_and_drops_expired_entries() {
         let later = NOW.after(INTERVAL);
         let mut paces = PollLimiter::default();
         for _ in 0..PACES_MAX {

@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_limited_to_networks_makes_nothing_that_reaches_beyond() {
+    fn limited_caller_creates_nothing_beyond_its_addresses() {
         let allowed_addresses = |list: &[&str]| AllowedAddresses::parse(list).unwrap();
         let limited = creator(None, allowed_addresses(&["10.0.0.0/8"]));
         let unsaid = within_maker(None, &limited).unwrap();
@@ -504,7 +504,7 @@ mod tests {
     proptest! {
         /// For every request and policy: within a day, within the policy, and within its creator's lifetime.
         #[test]
-        fn a_token_never_outlives_what_made_it(
+        fn token_never_outlives_its_creator(
             default in 1..=24_u64,
             max in 1..=24_u64,
             wanted in proptest::option::of(prop_oneof![

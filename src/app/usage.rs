@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn later_of_two_uses_is_the_last_one() {
+    fn later_of_two_uses_counts_as_last() {
         let latest = |one: Option<i64>, other: Option<i64>| {
             let last = LastUse::latest(one.map(used), other.map(used));
             last.map(|last| last.at.unix())
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_was_seen_is_shown_while_it_is_the_end() {
+    fn seen_expiration_counts_until_it_is_changed() {
         let seen = |at: Option<i64>| {
             let seen = Ends {
                 own: at.map(Time::from_unix),

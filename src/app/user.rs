@@ -335,7 +335,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_of_one_thing_is_called_by_its_name() {
+    fn single_change_has_its_own_action() {
         let none = UserChange::default;
         let role = Some(Role::Admin);
         let granted = Some(Permissions::none());

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_told_from_wrong_json() {
+    fn not_json_is_distinguished_from_wrong_json() {
         for bad in [
             "",
             "{",
@@ -221,20 +221,20 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_is_never_repeated() {
+    fn field_error_never_quotes_the_request() {
         let (_, message) = fault::<ApiKeyIn>("{\"permissions\": \"kca_secretsecret\"}").unwrap();
         assert_eq!(message, "this has the wrong type: send a list");
     }
 
     #[test]
-    fn null_is_told_from_absent_in_a_patch() {
+    fn null_in_a_patch_differs_from_absent() {
         let patch: ApiKeyPatch = parse(b"{\"note\": null}").unwrap();
         assert_eq!(patch.note, Some(None));
         assert_eq!(patch.expires_at, None);
     }
 
     #[test]
-    fn content_types_are_compared_without_their_parameters() {
+    fn content_type_is_compared_without_parameters() {
         assert!(is_type("application/json", "application/json"));
         assert!(is_type(
             "Application/JSON; charset=\"UTF-8\"",

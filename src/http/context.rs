@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn forwarded_addresses_may_have_ports_and_brackets() {
+    fn forwarded_address_with_port_or_brackets_is_parsed() {
         for text in [
             "10.0.0.1",
             "10.0.0.1:80",

@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn actors_are_read_as_written() {
+    fn actor_is_parsed_as_written() {
         for actor in [NoticeActor::Admin, NoticeActor::Operator] {
             assert_eq!(NoticeActor::parse(actor.as_str()), Some(actor));
         }

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_canonical() {
+    fn address_list_is_stored_in_canonical_form() {
         let list = allowed_addresses(&[
             "10.0.0.0/8",
             "127.0.0.1",
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn bits_outside_of_the_mask_are_rejected_with_both_meanings() {
+    fn bits_outside_the_mask_are_rejected_with_both_meanings() {
         for (text, one, other) in [
             ("10.0.0.5/8", "10.0.0.0/8", "10.0.0.5"),
             ("10.1.2.3/0", "0.0.0.0/0", "10.1.2.3"),
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_matched_in_their_canonical_form() {
+    fn address_is_matched_in_canonical_form() {
         let list = allowed_addresses(&["10.0.0.0/8"]);
         assert!(list.allow("10.9.8.7".parse().unwrap()));
         assert!(list.allow("::ffff:10.9.8.7".parse().unwrap()));
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_lies_within_another_when_it_allows_no_address_more() {
+    fn list_lies_within_another_if_it_allows_no_more() {
         let outer = allowed_addresses(&["10.0.0.0/8", "2001:db8::/32"]);
         assert!(allowed_addresses(&["10.1.0.0/16"]).lie_within(&outer));
         assert!(outer.lie_within(&outer));
@@ -286,7 +286,7 @@ mod tests {
     proptest! {
         /// A child within its parent, and a grandchild within the child, reach no address outside the parent.
         #[test]
-        fn within_is_never_beyond(
+        fn list_within_another_never_reaches_beyond_it(
             lists in proptest::collection::vec(near(), 3),
             a in 0..6_u8,
             b in any::<u16>(),
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_address_is_one_that_is_allowed() {
+    fn first_address_is_allowed() {
         assert_eq!(AllowedAddresses::default().first_address(), None);
         let list = allowed_addresses(&["10.1.2.0/24", "192.0.2.7"]);
         assert_eq!(list.first_address(), Some([10, 1, 2, 0].into()));

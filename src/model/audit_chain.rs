@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_read_as_it_is_printed() {
+    fn chain_head_is_parsed_as_printed() {
         let head = ChainHead {
             number: 7,
             hash: chain_start(),

@@ -394,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_and_a_credential_open_different_permits_and_are_named_in_them() {
+    fn permit_names_the_code_or_credential_behind_it() {
         let origin = Origin::operator;
         let code = presented(SecretForm::Code);
         let id = code.id;
@@ -416,7 +416,7 @@ mod tests {
     }
 
     #[test]
-    fn a_permit_needs_the_permission_and_at_the_console_a_password_typed_lately() {
+    fn permit_needs_permission_and_recent_console_password() {
         let at = |away: i64| Some(Time::from_unix(NOW.unix() + away));
         let ask = |kind, password_at| {
             caller(kind, password_at)

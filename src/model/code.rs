@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_purpose_has_its_word_its_lifetime_and_its_page() {
+    fn code_purpose_has_its_name_lifetime_and_page() {
         const HOUR: u64 = 60 * 60;
         let table = [
             ("set-up", HOUR, Some("/setup")),

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn codes_are_eight_letters_without_vowels() {
+    fn user_code_has_eight_letters_without_vowels() {
         for _ in 0..200 {
             let code = UserCode::random();
             assert_eq!(code.letters().len(), 8);
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_are_read_as_people_type_them() {
+    fn typed_user_code_ignores_case_dashes_and_spaces() {
         for typed in [
             "BCDF-GHJK",
             "bcdfghjk",
@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_typed_is_read_up_to_sixty_four_bytes() {
+    fn typed_user_code_is_limited_to_64_bytes() {
         let typed = |bytes: usize| UserCode::parse(&format!("BCDFGHJK{}", "-".repeat(bytes - 8)));
         assert!(typed(63).is_some() && typed(64).is_some());
         assert!(typed(65).is_none() && typed(66).is_none());

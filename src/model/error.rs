@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_complaints_the_first_is_said_and_how_many_there_are_besides() {
+    fn many_faults_show_the_first_and_the_number_of_others() {
         let said = |count: usize| {
             let errors = vec![FieldError::new("name", "too long"); count];
             Error::Invalid(errors).to_string()

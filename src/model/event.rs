@@ -491,14 +491,14 @@ mod tests {
     }
 
     #[test]
-    fn ways_have_the_words_that_people_filter_by() {
+    fn channel_has_the_name_used_in_filters() {
         let ways = [Channel::Console, Channel::Api, Channel::Cli, Channel::Host];
         assert_eq!(ways.map(Channel::as_str), ["console", "api", "cli", "host"]);
         assert_eq!(Origin::operator().channel, Channel::Cli);
     }
 
     #[test]
-    fn every_field_is_part_of_the_chain() {
+    fn every_event_field_is_part_of_the_hash() {
         let whole = event().chained(&chain_start()).hex();
         let edits: [fn(&mut Event); 17] = [
             |e| e.number = 2,
@@ -528,7 +528,7 @@ mod tests {
     }
 
     #[test]
-    fn words_come_back_as_they_were() {
+    fn encoded_values_decode_unchanged() {
         let words: FieldValues = vec![("name", "a=b\\n\nc\\".into()), ("note", String::new())];
         let decoded = decode_words(&encode_words(&words));
         assert_eq!(

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_group_has_a_plain_name_of_up_to_32_characters() {
+    fn group_name_of_up_to_32_plain_characters_is_accepted() {
         for good in ["a", "hpc-users", "a_b-9", &"a".repeat(32)] {
             assert_eq!(parse_group_name(good).as_deref(), Ok(good));
         }

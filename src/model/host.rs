@@ -181,7 +181,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_machines() {
+    fn host_name_of_machine_characters_is_accepted() {
         for name in ["gpu1", "login.cluster.example", "0", "a_b-c"] {
             assert_eq!(parse_host_name(name).as_deref(), Ok(name));
         }
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn limits_are_those_of_the_manual() {
+    fn host_limits_match_the_manual() {
         const DAY: u64 = 24 * 60 * 60;
         assert_eq!(CACHE_AGE_DEFAULT.as_secs(), DAY);
         assert_eq!(CACHE_AGE_MAX.as_secs(), 365 * DAY);
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn shared_logins_are_shown_with_whom_they_are_open_to() {
+    fn shared_login_is_shown_with_its_groups() {
         let open = |login: &str, group: &str| SharedLogin {
             login: Username::parse(login).unwrap(),
             group: group.into(),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn fingerprints_have_one_form() {
+    fn fingerprint_in_another_form_is_rejected() {
         assert!(is_fingerprint(
             "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
         ));

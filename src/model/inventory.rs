@@ -202,7 +202,7 @@ mod tests {
     use crate::model::user::{Disabled, UserId};
 
     #[test]
-    fn a_place_comes_back_as_it_was() {
+    fn inventory_place_parses_as_written() {
         let place = InventoryPlace {
             created_at: Time::from_unix(1_795_000_000),
             is_ssh_key: true,
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn unused_is_ninety_days_and_soon_is_fourteen() {
+    fn unused_is_90_days_and_soon_is_14() {
         assert_eq!(UNUSED.as_secs(), 7_776_000);
         assert_eq!(SOON.as_secs(), 1_209_600);
     }
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn each_thing_says_what_it_is() {
+    fn inventory_item_has_its_kind_and_state() {
         let said = both(Some(MADE)).map(|item| {
             assert_eq!(item.owner(), OwnerId::User(UserId(1)));
             assert_eq!((item.created_at(), item.expires_at()), (MADE, Some(MADE)));
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ended_thing_is_expired_from_its_end_on() {
+    fn inventory_item_expires_at_its_expiration() {
         let last = Time::from_unix(MADE.unix() - 1);
         for item in both(Some(MADE)) {
             assert_eq!(item.state(last), State::Active);
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_made_or_used_ninety_days_ago_is_not_yet_unused() {
+    fn item_used_90_days_ago_is_not_yet_unused() {
         let (ninety, later) = (MADE.after(UNUSED), Time::from_unix(MADE.unix() + 7_776_001));
         for item in both(None) {
             assert_eq!(item.last_used_at(), None);
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn near_is_an_end_that_is_to_come_within_fourteen_days() {
+    fn expiration_within_14_days_is_soon() {
         let ends_soon = |seconds: i64| {
             let now = Time::from_unix(MADE.unix() - seconds);
             both(Some(MADE)).map(|item| item.fits(Show::EndsSoon, now))

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_begins_at_its_second_and_what_is_over_has_none() {
+    fn notice_starts_to_the_second_and_ends_at_expiration() {
         let now = Time::from_unix(1_000_000);
         let at = |seconds| Notice::of(Some(Time::from_unix(now.unix() + seconds)), now);
         for (seconds, notice) in [

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn long_enough_passwords_of_any_characters_pass() {
+    fn long_password_of_any_characters_is_accepted() {
         for good in [
             "correct horse battery",
             "äöüäöüßéèêçñ 漢字かな",
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn short_huge_and_common_ones_do_not() {
+    fn short_huge_or_common_password_is_rejected() {
         for bad in [
             "",
             "fourteen chars",
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn common_list_has_three_thousand_lines_that_count() {
+    fn common_password_list_has_3000_effective_lines() {
         let lines: Vec<&str> = COMMON.lines().collect();
         assert!(
             lines.is_sorted_by(|one, next| one < next),
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn composed_and_decomposed_passwords_are_the_same() {
+    fn composed_and_decomposed_passwords_match() {
         let (composed, decomposed) = ("f\u{fc}nfzehn B\u{f6}ller", "fu\u{308}nfzehn Bo\u{308}ller");
         assert!(
             chosen(decomposed)
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hash_matches_its_password_alone() {
+    fn hash_matches_only_its_password() {
         let password = chosen("correct horse battery").unwrap();
         let hash = password.hash();
         assert!(
@@ -267,7 +267,7 @@ mod tests {
 
     /// Databases hold hashes of the crate's own hasher, and may hold some with other parameters.
     #[test]
-    fn hashes_of_other_makers_and_parameters_match_too() {
+    fn hash_with_other_parameters_matches() {
         use argon2::PasswordHasher;
         let password = chosen("correct horse battery").unwrap();
         for (memory, passes, lanes) in [(MEMORY_KIB, PASSES, LANES), (64, 1, 2)] {
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_are_right_to_the_character() {
+    fn password_length_limits_are_exact() {
         assert!(chosen("fifteen letters").is_ok());
         assert!(Password::typed(&"x".repeat(1_024)).is_ok());
         // Besides the name, four characters are allowed.

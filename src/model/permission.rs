@@ -413,7 +413,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn our_own_words_are_in_order_and_found_again() {
+    fn builtin_permissions_are_sorted_and_parse_back() {
         assert!(BuiltinPermission::ALL.is_sorted_by(|a, b| a.as_str() < b.as_str()));
         for (place, own) in BuiltinPermission::ALL.iter().enumerate() {
             assert_eq!(*own as usize, place);
@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn services_can_not_speak_in_our_name() {
+    fn service_permission_under_a_builtin_name_is_rejected() {
         assert!(Permission::parse("slurm:submit").is_ok());
         for bad in [
             "",
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn sets_are_written_sorted_and_read_again() {
+    fn permission_set_is_sorted_and_parses_back() {
         let set = Permissions::parse(&[
             "users:read",
             "slurm:submit",
@@ -469,7 +469,7 @@ mod tests {
     }
 
     #[test]
-    fn write_does_not_contain_read() {
+    fn write_permission_does_not_contain_read() {
         let write = Permissions::of(&[BuiltinPermission::UsersWrite]);
         assert!(!write.contains(&BuiltinPermission::UsersRead.into()));
         assert_eq!(
@@ -479,7 +479,7 @@ mod tests {
     }
 
     #[test]
-    fn intersection_and_difference_part_a_set() {
+    fn intersection_and_difference_partition_a_set() {
         let a = Permissions::parse(&["account:read", "slurm:submit", "zoo:feed"]).unwrap();
         let b = Permissions::parse(&["account:read", "account:write", "zoo:feed"]).unwrap();
         assert_eq!(a.intersection(&b).to_string(), "account:read zoo:feed");
@@ -489,7 +489,7 @@ mod tests {
     }
 
     #[test]
-    fn a_set_manages_credentials_when_one_of_it_does() {
+    fn set_manages_credentials_if_any_member_does() {
         for own in BuiltinPermission::ALL {
             let alone = Permissions::of(&[own]);
             assert_eq!(
@@ -507,13 +507,13 @@ mod tests {
     }
 
     #[test]
-    fn beyond_a_role_only_asking_and_figures_are_given() {
+    fn only_introspect_and_metrics_are_grantable() {
         let given = Permissions::own_where(BuiltinPermission::is_grantable);
         assert_eq!(given.to_string(), "introspect metrics");
     }
 
     #[test]
-    fn a_set_is_what_was_put_into_it_even_twice() {
+    fn inserting_a_permission_twice_changes_nothing() {
         let twice = Permissions::of(&[BuiltinPermission::Metrics, BuiltinPermission::Metrics]);
         assert_eq!(twice.to_string(), "metrics");
         let mixed = Permissions::from_stored("metrics slurm:submit");
@@ -525,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn services_are_named_with_digits_and_dashes_too() {
+    fn service_name_may_have_digits_and_dashes() {
         for good in ["s3", "job-2", "a", &"a".repeat(32)] {
             assert!(is_service_name(good), "{good}");
         }

@@ -318,12 +318,12 @@ mod tests {
     const NOW: Time = Time::from_unix(1_000_000);
 
     #[test]
-    fn the_default_policy_holds_together() {
+    fn default_policy_is_consistent() {
         assert_eq!(Policy::default().check(), Ok(()));
     }
 
     #[test]
-    fn the_types_on_the_wire_are_those_that_can_be_read() {
+    fn policy_key_types_equal_the_readable_types() {
         assert_eq!(SSH_KEY_TYPES, KeyType::ALL.map(KeyType::name));
         assert_eq!(Policy::default().ssh_key_rules(), KeyRules::default());
         let strict = Policy {
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_that_contradicts_itself_is_refused_with_every_field() {
+    fn inconsistent_policy_is_rejected_with_every_field() {
         let mut policy = Policy::default();
         policy.api_key.max = Lifetime::days(7);
         policy.token.max = Lifetime::hours(25);
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_are_judged_to_the_second() {
+    fn expiration_limit_is_exact_to_the_second() {
         let rule = LifetimeRule {
             choice: Choice::Free,
             default: Lifetime::days(30),
@@ -391,7 +391,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_lifetime_can_only_be_the_default() {
+    fn fixed_lifetime_allows_only_the_default() {
         let rule = LifetimeRule {
             choice: Choice::Fixed,
             default: Lifetime::days(30),
@@ -408,7 +408,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_sets_what_it_says_and_leaves_the_rest() {
+    fn policy_change_leaves_other_fields() {
         let old = Policy::default();
         assert_eq!(PolicyChange::default().apply(&old), Ok(old.clone()));
         let change = PolicyChange {
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_hours_are_those_without_a_rest() {
+    fn full_hours_have_no_remainder() {
         let seconds = |seconds| Lifetime::For(std::time::Duration::from_secs(seconds));
         for whole in [3_600, 7_200, 86_400] {
             assert!(is_whole_hours(seconds(whole)), "{whole}");
@@ -469,7 +469,7 @@ mod tests {
     proptest! {
         /// For every request and rule: an expiration lies in the future and within the maximum.
         #[test]
-        fn no_end_is_past_or_beyond_the_longest(
+        fn expiration_is_never_past_or_beyond_the_maximum(
             (default, max) in (lifetime(), lifetime()).prop_map(|(a, b)| (a.min(b), a.max(b))),
             free in any::<bool>(),
             wanted in prop_oneof![
@@ -493,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_offered_is_what_may_be_chosen() {
+    fn offered_lifetimes_are_permitted() {
         let mut policy = Policy::default();
         let all: Vec<Lifetime> = policy.offered().collect();
         assert_eq!(all, policy.api_key_lifetimes);
@@ -502,7 +502,7 @@ mod tests {
     }
 
     #[test]
-    fn sessions_and_the_offer_have_two_ends_each() {
+    fn session_and_offered_lifetimes_have_both_limits() {
         let faulty = |change: &dyn Fn(&mut Policy)| {
             let mut policy = Policy::default();
             change(&mut policy);

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn attempts_per_minute_are_limited_to_the_second() {
+    fn attempts_per_minute_are_limited() {
         let mut limiter = RateLimiter::default();
         for _ in 0..10 {
             assert_eq!(limiter.hit(&[limit(1)], NOW), Ok(()));
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn hundred_in_a_row_lock_until_the_row_ends() {
+    fn hundred_failures_in_a_row_lock_until_a_success() {
         let mut limiter = RateLimiter::default();
         for number in 0..100 {
             assert_eq!(limiter.hit(&[limit(1)], later(number * 60)), Ok(()));

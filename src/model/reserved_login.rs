@@ -23,7 +23,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn system_accounts_and_default_users_are_reserved() {
+    fn system_account_is_reserved() {
         for name in [
             "root",
             "Root",
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_people_are_free() {
+    fn personal_name_is_not_reserved() {
         for name in [
             "alice",
             "bob",
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_has_each_name_once_in_lower_case_and_as_the_rules_allow() {
+    fn reserved_logins_are_unique_and_valid() {
         let mut seen = std::collections::BTreeSet::new();
         for entry in entries() {
             assert!(seen.insert(entry), "{entry} is listed twice");

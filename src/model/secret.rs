@@ -313,7 +313,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn a_secret_has_the_documented_form() {
+    fn secret_has_the_documented_form() {
         let secret = Secret::generate(SecretForm::Credential(Kind::ApiKey));
         let id = secret.id();
         let digest = secret.digest();
@@ -328,14 +328,14 @@ mod tests {
     }
 
     #[test]
-    fn the_check_is_the_crc_in_base62() {
+    fn checksum_is_the_crc_in_base62() {
         // CRC-32 of "123456789" is 0xCBF43926 = 3421780262 = 3*62^5 + 45*62^4 + 35*62^3 + 27*62^2 + 22*62 + 14.
         assert_eq!(&check(b"123456789"), b"3jZRME");
         assert_eq!(&check(b""), b"000000");
     }
 
     #[test]
-    fn a_changed_character_anywhere_is_noticed() {
+    fn secret_with_a_changed_character_is_rejected() {
         let text = Secret::generate(SecretForm::Code).reveal();
         for place in 0..text.len() {
             let mut bytes = text.as_bytes().to_vec();
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_found_within_text() {
+    fn secret_within_text_is_found() {
         let first = Secret::generate(SecretForm::Credential(Kind::Token));
         let second = Secret::generate(SecretForm::Credential(Kind::Host));
         let ids = [first.id(), second.id()];
@@ -365,12 +365,12 @@ mod tests {
     }
 
     #[test]
-    fn parts_can_not_be_shifted_into_one_another() {
+    fn digest_of_shifted_parts_differs() {
         assert!(!Digest::of_parts(&[b"ab", b"c"]).matches(&Digest::of_parts(&[b"a", b"bc"])));
     }
 
     #[test]
-    fn no_character_is_drawn_more_often_than_another() {
+    fn random_characters_are_evenly_distributed() {
         for (characters, fair) in [(62, 248), (36, 252), (20, 240), (64, 256)] {
             assert_eq!(fair_bytes(characters), fair);
             assert_eq!(fair % characters, 0);
@@ -385,13 +385,13 @@ mod tests {
     }
 
     #[test]
-    fn every_character_of_the_alphabet_is_drawn() {
+    fn random_characters_cover_the_alphabet() {
         let drawn: [u8; 4_096] = random_characters(BASE62);
         assert!(BASE62.iter().all(|character| drawn.contains(character)));
     }
 
     #[test]
-    fn secrets_within_a_text_are_only_hinted_at() {
+    fn secret_within_text_is_replaced_by_its_hint() {
         assert!(matches!(hide_secrets("/api/v1/me"), Cow::Borrowed(_)));
         let secret = Secret::generate(SecretForm::Credential(Kind::ApiKey)).reveal();
         let text = format!("ä/{}/{}ö", *secret, *secret);
@@ -401,18 +401,18 @@ mod tests {
 
     proptest! {
         #[test]
-        fn reading_never_panics(text in "\\PC{0,80}") {
+        fn parsing_any_text_never_panics(text in "\\PC{0,80}") {
             let _ = Presented::parse(&text);
         }
 
         #[test]
-        fn reading_bytes_that_look_right_never_panics(text in "kc[atshex]_[0-9a-zA-Zé]{10,14}_[0-9A-Za-z]{36,40}") {
+        fn parsing_secret_like_bytes_never_panics(text in "kc[atshex]_[0-9a-zA-Zé]{10,14}_[0-9A-Za-z]{36,40}") {
             prop_assert!(Presented::parse(&text).is_none_or(|presented| text.contains(presented.id.as_str())));
         }
     }
 
     #[test]
-    fn every_part_is_looked_at_and_a_piece_is_no_secret() {
+    fn incomplete_secret_is_not_found() {
         let text = Secret::generate(SecretForm::Credential(Kind::ApiKey)).reveal();
         for length in 0..text.len() {
             assert!(Presented::parse(&text[..length]).is_none(), "{length}");
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_another_one_for_other_parts() {
+    fn version_differs_for_other_parts() {
         let one = version(&[b"ab", b"c"]);
         assert_eq!(one.len(), 16);
         assert_eq!(one, version(&[b"ab", b"c"]));
@@ -450,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_written_as_it_is_read() {
+    fn id_parses_as_written() {
         let id = Id::parse("0123456789ab").unwrap();
         assert_eq!(format!("{id} {id:?}"), "0123456789ab 0123456789ab");
     }

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_service_defines_permissions_under_its_own_name_alone() {
+    fn service_defines_permissions_only_under_its_name() {
         assert!(parse_service_permissions("slurm", &["slurm:submit", "slurm:cancel"]).is_ok());
         assert!(parse_service_permissions("slurm", &["zoo:feed"]).is_err());
         assert!(parse_service_permissions("slurm", &["users:write"]).is_err());
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_asks_reads_figures_and_carries_what_it_defines() {
+    fn service_power_is_introspect_metrics_and_its_own() {
         let permissions = parse_service_permissions("slurm", &["slurm:submit"]).unwrap();
         let service = Service {
             id: ServiceId(1),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn each_role_has_its_own_and_nothing_that_is_not_defined() {
+    fn role_permissions_are_limited_to_defined_ones() {
         let by_role = ByRole {
             member: Permissions::from_stored("slurm:submit"),
             admin: Permissions::from_stored("slurm:cancel slurm:submit"),

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_of_any_script_pass_and_unseen_characters_do_not() {
+    fn name_with_invisible_characters_is_rejected() {
         for good in [
             "ci",
             "été",
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_neither_names_nor_repeated() {
+    fn secret_as_a_name_is_rejected_without_an_echo() {
         use crate::model::credential::Kind;
         use crate::model::secret::{Secret, SecretForm};
         let secret = Secret::generate(SecretForm::Credential(Kind::Token)).reveal();
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_may_have_lines_and_be_empty() {
+    fn note_may_have_lines_or_be_empty() {
         assert_eq!(parse_note("a\r\nb").unwrap().as_deref(), Some("a\nb"));
         assert_eq!(parse_note(" \n ").unwrap(), None);
         assert!(parse_note("a\tb").is_err());
@@ -159,13 +159,13 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_note_has_a_thousand_characters() {
+    fn note_over_1000_characters_is_rejected() {
         let longest = "é".repeat(NOTE_CHARACTERS_MAX);
         assert_eq!(parse_note(&longest), Ok(Some(longest)));
     }
 
     #[test]
-    fn a_character_that_can_not_be_seen_is_named() {
+    fn invisible_character_is_named() {
         let said = parse_name("a\u{202e}b").unwrap_err();
         assert!(said.contains("U+202E:"), "{said}");
         assert_eq!(parse_note("a\u{202e}b"), Err(said));

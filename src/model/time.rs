@@ -218,7 +218,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_and_written_in_utc_to_the_second() {
+    fn time_is_parsed_and_written_in_utc_seconds() {
         let time = Time::parse("2026-11-22T15:04:05Z").unwrap();
         assert_eq!(time.to_string(), "2026-11-22T15:04:05Z");
         assert_eq!(Time::parse("2026-11-22T15:04:05.999Z").unwrap(), time);
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_holds_neither_the_future_nor_the_past_beyond_it() {
+    fn window_excludes_future_and_earlier_times() {
         let now = Time::from_unix(1_000);
         let window = Duration::from_secs(600);
         assert!(Time::from_unix(400).is_within_last(window, now));
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn lifetimes_are_ordered_and_written_in_their_largest_whole_unit() {
+    fn lifetime_is_written_in_its_largest_exact_unit() {
         assert!(Lifetime::Endless > Lifetime::days(36_500));
         for (text, written) in [
             ("30d", "30d"),
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn only_one_end_can_be_asked_for() {
+    fn two_requested_expirations_are_rejected() {
         assert_eq!(WantedEnd::parse(None, None), Ok(WantedEnd::Unsaid));
         assert_eq!(
             WantedEnd::parse(Some("1h"), Some("2027-01-01T00:00:00Z"))
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn days_are_written_as_dates() {
+    fn day_is_written_as_a_date() {
         assert_eq!(
             Time::parse("2026-11-22T23:59:59Z")
                 .unwrap()
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_range_is_moved_to_its_end() {
+    fn out_of_range_time_is_clamped() {
         assert_eq!(Time::from_unix(-1).unix(), 0);
         assert_eq!(Time::from_unix(i64::MIN).unix(), 0);
         assert_eq!(Time::from_unix(1).unix(), 1);
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_lifetime_has_a_hundred_years() {
+    fn lifetime_over_100_years_is_rejected() {
         assert_eq!(Lifetime::parse("36500d"), Ok(Lifetime::days(36_500)));
         assert!(Lifetime::parse("36501d").is_err());
         assert_eq!(Lifetime::parse("48h"), Ok(Lifetime::days(2)));

@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn usernames_are_login_names() {
+    fn username_is_a_valid_login_name() {
         for good in ["a", "_", "alice", "a.b-c_d9", &"a".repeat(32), "alice-"] {
             assert!(Username::parse(good).is_ok(), "{good}");
         }
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn admins_have_all_and_members_their_own_things() {
+    fn admin_has_all_permissions_and_member_own_ones() {
         assert_eq!(
             Role::Admin.permissions(),
             Permissions::of(&BuiltinPermission::ALL)
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_notices_whatever_it_could_overwrite() {
+    fn version_changes_with_every_editable_field() {
         let user = User {
             id: UserId(1),
             subject: "s".into(),

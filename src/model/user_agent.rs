@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn browsers_and_systems_are_told_apart() {
+    fn user_agent_yields_browser_and_system() {
         let told = [
             (
                 "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_or_turned_around_name_is_tamed() {
+    fn hostile_user_agent_is_sanitized() {
         assert_eq!(short(&"x".repeat(300)).len(), 32);
         assert_eq!(short("a\u{202e}b/1"), "ab/1");
     }

@@ -445,7 +445,7 @@ mod tests {
     }
 
     #[test]
-    fn entry_of_a_read_that_a_drop_overtook_is_never_found() {
+    fn entry_read_before_a_drop_is_never_found() {
         let cache = Cache::new();
         let folder = tempfile::tempdir().unwrap();
         let credential = some_credential(folder.path());
@@ -490,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn cache_is_bounded_by_bytes_and_keeps_what_is_found() {
+    fn cache_is_bounded_by_bytes_and_keeps_used_entries() {
         let folder = tempfile::tempdir().unwrap();
         let first = some_credential(folder.path());
         let cache = Cache::with_bytes(SHARDS * 20_000);

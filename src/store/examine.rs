@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_of_litestream_are_no_change_by_hand() {
+    fn litestream_tables_are_accepted_in_the_schema() {
         let found = schema_finding(
             "CREATE TABLE IF NOT EXISTS _litestream_seq (id INTEGER PRIMARY KEY, seq INTEGER);
              CREATE TABLE IF NOT EXISTS _litestream_lock (id INTEGER);",
@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn other_tables_are_a_change_whatever_their_name() {
+    fn unknown_table_is_reported_as_a_change() {
         for (change, name) in [
             ("CREATE TABLE notes (id)", "notes"),
             (

@@ -453,7 +453,7 @@ mod tests {
     use rusqlite::StatementStatus;
 
     #[test]
-    fn a_schema_that_only_a_writer_reads_is_damage_in_our_own_words() {
+    fn damaged_schema_is_reported_without_its_content() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keycroft.db");
         create(&path, Time::from_unix(1)).unwrap();
@@ -477,7 +477,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lookup_is_planned_once() {
+    fn lookup_statement_is_planned_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keycroft.db");
         create(&path, Time::from_unix(1)).unwrap();

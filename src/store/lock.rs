@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn content_of_an_earlier_holder_is_no_server() {
+    fn stale_lock_content_is_ignored() {
         let (_folder, path) = database();
         // After a killed server, the content remains and the lock does not.
         fs::write(beside(&path, ENDING), "server 1\n").unwrap();

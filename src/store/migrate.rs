@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn steps_keep_what_refers_to_a_table_made_anew() {
+    fn recreated_table_keeps_references() {
         let folder = tempfile::tempdir().unwrap();
         let connection = old_file(&folder);
         bring(&connection, STEPS).unwrap();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_fails_leaves_the_file_as_it_was_and_the_next_start_goes_on() {
+    fn failed_migration_step_leaves_the_database_unchanged() {
         let folder = tempfile::tempdir().unwrap();
         let connection = old_file(&folder);
         let broken: &[Step] = &[widen, |transaction| {
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn killed_at_any_moment_the_next_start_finishes() {
+    fn killed_migration_is_finished_by_the_next_start() {
         let folder = tempfile::tempdir().unwrap();
         let mut connection = old_file(&folder);
         let copies = tempfile::tempdir().unwrap();
@@ -324,7 +324,7 @@ mod tests {
              CREATE INDEX by_creator ON things (created_by);";
 
     #[test]
-    fn recreate_copies_shared_and_renamed_columns_and_keeps_other_programs_tables() {
+    fn recreate_copies_columns_and_keeps_foreign_tables() {
         let folder = tempfile::tempdir().unwrap();
         let connection = open(&folder.path().join("file"));
         connection
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_the_present_version_is_left_alone() {
+    fn present_schema_version_is_not_migrated() {
         let folder = tempfile::tempdir().unwrap();
         let connection = old_file(&folder);
         bring(&connection, STEPS).unwrap();

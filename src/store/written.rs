@@ -115,7 +115,7 @@ mod tests {
 
     /// Triggers and cascades count as the statement's own writes; WITHOUT ROWID tables too.
     #[test]
-    fn statement_concerns_what_it_writes_by_any_way() {
+    fn statement_concerns_triggers_and_cascades() {
         let mut connection = Connection::open_in_memory().unwrap();
         connection
             .execute_batch(include_str!("../../schema.sql"))
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn many_concerns_become_everything() {
+    fn too_many_concerns_drop_everything() {
         let mut connection = Connection::open_in_memory().unwrap();
         let written = Written::watch(&mut connection).unwrap();
         for _ in 0..=CONCERNS_MAX {

@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_behind_the_empty_line() {
+    fn head_ends_after_the_empty_line() {
         let head = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
         let mut bytes = head.to_vec();
         bytes.extend_from_slice(b"body\r\n\r\n");
@@ -330,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_carriage_return_before_the_limit_is_not_counted() {
+    fn carriage_return_does_not_count_toward_the_limit() {
         let line = format!("GET /{} HTTP/1.1", "a".repeat(LINE_BYTES_MAX - 14));
         assert_eq!(line.len(), LINE_BYTES_MAX);
         assert_eq!(Scan::default().look(line.as_bytes()), HeadScan::More);
@@ -347,7 +347,7 @@ mod tests {
         /// The result does not depend on the pieces in which a head arrives. An accepted head ends with an empty line,
         /// and each of its lines ends with CR LF.
         #[test]
-        fn pieces_make_no_difference(
+        fn head_in_pieces_gives_the_same_result(
             lines in proptest::collection::vec("[ -~\r\t]{0,12}(\r\n|\r\n|\n|\r)", 0..6),
             first in "(GET|POST|TRACE|) ?/[a-z./%]{0,6} ?HTTP/1.[0-2](\r\n|\n)",
             mut ends in proptest::collection::vec(0_usize..120, 0..8),

@@ -177,14 +177,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_have_twelve_characters_and_differ() {
+    fn request_ids_have_12_characters_and_differ() {
         let (one, other) = (request_id(), request_id());
         assert_eq!(one.len(), ID_CHARACTERS);
         assert_ne!(one, other);
     }
 
     #[test]
-    fn bytes_are_a_whole_answer() {
+    fn rejection_bytes_are_a_complete_answer() {
         let text = String::from_utf8(Rejection::full("Full.").bytes()).unwrap();
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\n"));

@@ -429,7 +429,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_ipv6_client_counts_by_its_network() {
+    fn ipv6_client_counts_by_its_network() {
         let counted = |text: &str| counted_as(text.parse().unwrap()).to_string();
         assert_eq!(counted("192.0.2.7:1"), "192.0.2.7");
         assert_eq!(counted("[::ffff:192.0.2.7]:1"), "192.0.2.7");

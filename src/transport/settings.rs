@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reserve_of_descriptors_is_kept() {
+    fn connection_limit_leaves_spare_descriptors() {
         assert_eq!(connections_for(256), 192);
         assert_eq!(connections_for(1024), 768);
         assert_eq!(connections_for(usize::MAX), 4096);
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_of_this_process_is_read() {
+    fn descriptor_limit_of_the_process_is_read() {
         assert!(descriptors_max() > 16);
     }
 }

@@ -72,7 +72,7 @@ mod tests {
     use super::is_host;
 
     #[test]
-    fn hosts_are_names_or_addresses_with_a_port() {
+    fn host_header_of_name_or_address_is_valid() {
         for host in [
             "a",
             "keys.example.org",

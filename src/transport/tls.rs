@@ -192,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bad_file_changes_nothing() {
+    fn reload_of_a_bad_file_keeps_the_certificate() {
         let folder = tempfile::tempdir().unwrap();
         let files = TlsFiles {
             certificate: folder.path().join("certificate.pem"),

@@ -56,7 +56,7 @@ fn give_role(site: &Site, user: &str, role: Role) {
 }
 
 #[test]
-fn a_set_up_link_is_worth_nothing_once_somebody_was_made_admin() {
+fn setup_link_is_invalid_once_an_admin_exists() {
     let site = Site::empty(&[]);
     site.add_user("bob", Role::Member);
     let link = site.app().set_up_code().unwrap().unwrap().reveal();
@@ -69,7 +69,7 @@ fn a_set_up_link_is_worth_nothing_once_somebody_was_made_admin() {
 }
 
 #[test]
-fn who_sets_up_is_an_admin() {
+fn setup_creates_an_admin() {
     let site = Site::empty(&[]);
     let link = site.app().set_up_code().unwrap().unwrap().reveal();
     let user = NewUser {
@@ -84,7 +84,7 @@ fn who_sets_up_is_an_admin() {
 }
 
 #[test]
-fn a_download_ends_with_the_right_to_it() {
+fn event_download_ends_with_its_permission() {
     let site = Site::new();
     site.add_user("carol", Role::Admin);
     let alice = caller(&site, &site.alice);
@@ -102,7 +102,7 @@ fn a_download_ends_with_the_right_to_it() {
 }
 
 #[test]
-fn the_operator_reads_one_users_events() {
+fn operator_reads_events_of_one_user() {
     let site = Site::new();
     site.api_key(&site.bob, &json!({"name": "ci"}));
     let read = |user: Option<&Username>| {
@@ -120,7 +120,7 @@ fn the_operator_reads_one_users_events() {
 }
 
 #[test]
-fn a_keys_page_knows_what_the_key_did_and_made() {
+fn key_page_lists_events_and_created_credentials() {
     let site = Site::new();
     let parent = site.narrow(
         &site.bob,
@@ -175,7 +175,7 @@ fn a_keys_page_knows_what_the_key_did_and_made() {
 }
 
 #[test]
-fn the_list_of_users_counts_what_each_has() {
+fn user_list_counts_credentials() {
     let site = Site::new();
     site.narrow(&site.bob, &["account:read"]);
     site.set_password("bob");
@@ -203,7 +203,7 @@ fn the_list_of_users_counts_what_each_has() {
 }
 
 #[test]
-fn only_the_last_admin_may_not_be_lost() {
+fn only_the_last_admin_is_protected() {
     let site = Site::new();
     let user = |of: &str| -> User { site.app().user(&site.app().operator(0), &name(of)).unwrap() };
     let may_lose = |of: &str| site.app().may_lose(&user(of)).unwrap();
@@ -222,14 +222,14 @@ fn only_the_last_admin_may_not_be_lost() {
 }
 
 #[test]
-fn what_may_be_granted_beyond_a_role() {
+fn grantable_permissions_are_listed() {
     let grantable = Site::new().app().grantable().unwrap();
     assert!(grantable.contains(&Permission::Builtin(BuiltinPermission::Introspect)));
     assert!(!grantable.contains(&Permission::Builtin(BuiltinPermission::UsersWrite)));
 }
 
 #[test]
-fn what_the_operator_makes_of_the_policy_is_said_and_holds() {
+fn policy_change_by_the_operator_is_audited_and_applies() {
     let site = Site::new();
     let max = Lifetime::hours(11);
     let change = PolicyChange {
@@ -247,7 +247,7 @@ fn what_the_operator_makes_of_the_policy_is_said_and_holds() {
 }
 
 #[test]
-fn a_preview_names_no_more_than_it_was_asked_for() {
+fn policy_preview_respects_its_limit() {
     let site = Site::new();
     for _ in 0..3 {
         site.narrow(&site.bob, &["account:read"]);
@@ -266,7 +266,7 @@ fn a_preview_names_no_more_than_it_was_asked_for() {
 }
 
 #[test]
-fn pages_of_the_inventory_follow_one_another() {
+fn inventory_pages_follow_one_another() {
     let site = Site::new();
     for _ in 0..3 {
         site.narrow(&site.bob, &["account:read"]);
@@ -289,7 +289,7 @@ fn pages_of_the_inventory_follow_one_another() {
 }
 
 #[test]
-fn a_key_that_was_too_late_once_is_good_again_with_a_later_end() {
+fn expired_ssh_key_is_valid_again_with_a_later_expiration() {
     let site = Site::new();
     let key = secret(&site.api_key(&site.bob, &json!({"name": "ci", "expires_in": "1h"})));
     site.pass(3_600);
@@ -310,7 +310,7 @@ fn a_key_that_was_too_late_once_is_good_again_with_a_later_end() {
 }
 
 #[test]
-fn a_change_of_an_ssh_key_that_changed_meanwhile_is_refused() {
+fn concurrent_ssh_key_change_is_rejected() {
     let site = Site::new();
     let added = site
         .ask("POST", "/api/v1/ssh-keys")
@@ -338,7 +338,7 @@ fn a_change_of_an_ssh_key_that_changed_meanwhile_is_refused() {
 }
 
 #[test]
-fn a_sweep_is_noted_with_what_it_took() {
+fn sweep_is_audited_with_its_counts() {
     let site = Site::new();
     let swept = site.app().sweep(&site.app().operator(0)).unwrap();
     let event = &site.events()[1];
@@ -351,7 +351,7 @@ fn a_sweep_is_noted_with_what_it_took() {
 }
 
 #[test]
-fn a_closed_office_writes_nothing_more() {
+fn closed_app_state_rejects_writes() {
     let site = Site::new();
     site.app_state.close();
     site.ask("POST", "/api/v1/api-keys")
@@ -362,7 +362,7 @@ fn a_closed_office_writes_nothing_more() {
 }
 
 #[test]
-fn what_was_seen_expired_is_listed_so_when_the_clock_goes_back() {
+fn seen_expiration_is_listed_after_a_clock_change() {
     let site = Site::new();
     let key = secret(&site.api_key(&site.bob, &json!({"name": "ci", "expires_in": "1h"})));
     let state = || {
@@ -381,7 +381,7 @@ fn what_was_seen_expired_is_listed_so_when_the_clock_goes_back() {
 }
 
 #[test]
-fn the_log_says_whether_a_key_was_disabled_or_enabled() {
+fn event_tells_disabling_from_enabling() {
     let site = Site::new();
     let key = site.narrow(&site.bob, &["account:read"]);
     let path = format!("/api/v1/api-keys/{}", id_of(&key));
@@ -406,7 +406,7 @@ fn the_log_says_whether_a_key_was_disabled_or_enabled() {
 }
 
 #[test]
-fn who_ends_a_key_with_what_it_made_is_told_how_many_and_an_edit_logs_both_ends() {
+fn deleting_reports_counts_and_edit_logs_expirations() {
     let site = Site::new();
     let may = ["account:read", "api-keys:read", "api-keys:write"];
     let parent = site.narrow(&site.bob, &may);
@@ -434,7 +434,7 @@ fn who_ends_a_key_with_what_it_made_is_told_how_many_and_an_edit_logs_both_ends(
 
 /// What was read by one policy may meet another one in the file.
 #[test]
-fn an_ssh_key_is_judged_by_the_policy_of_the_moment_it_is_written() {
+fn ssh_key_obeys_the_policy_at_commit_time() {
     let site = Site::new();
     let bob = caller(&site, &site.bob);
     let scope = App::own_ssh_keys(&bob).unwrap();
@@ -475,7 +475,7 @@ fn an_ssh_key_is_judged_by_the_policy_of_the_moment_it_is_written() {
 }
 
 #[test]
-fn the_log_says_what_may_be_chosen_and_what_is_fixed() {
+fn policy_event_has_choices_and_fixed_values() {
     let site = Site::new();
     for (choice, before, after) in [(false, "free", "fixed"), (true, "fixed", "free")] {
         let change = PolicyChange {
@@ -494,7 +494,7 @@ fn the_log_says_what_may_be_chosen_and_what_is_fixed() {
 }
 
 #[test]
-fn what_this_process_did_is_counted() {
+fn process_counters_count_acts() {
     let site = Site::new();
     site.set_password("bob");
     let counted = || {
@@ -532,7 +532,7 @@ fn what_this_process_did_is_counted() {
 }
 
 #[test]
-fn requests_sweep_once_a_minute_and_when_the_clock_went_back() {
+fn requests_sweep_once_a_minute() {
     let site = Site::new();
     // When both tokens are over.
     let end = site.clock.now().unix() + 86_400;
@@ -557,7 +557,7 @@ fn requests_sweep_once_a_minute_and_when_the_clock_went_back() {
 }
 
 #[test]
-fn the_set_up_link_goes_with_the_first_admin_and_not_with_a_member() {
+fn setup_link_expires_with_the_first_admin() {
     let site = Site::empty(&[]);
     let links = || {
         site.dump(|table| table == "codes")
@@ -573,7 +573,7 @@ fn the_set_up_link_goes_with_the_first_admin_and_not_with_a_member() {
 }
 
 #[test]
-fn who_is_limited_to_networks_disables_users_and_enables_none() {
+fn limited_caller_disables_but_never_enables_users() {
     let site = Site::new();
     let body = json!({
         "name": "near", "permissions": ["users:read", "users:write"], "allowed_addresses": ["127.0.0.1"],
@@ -596,7 +596,7 @@ fn who_is_limited_to_networks_disables_users_and_enables_none() {
 }
 
 #[test]
-fn a_browser_is_known_for_a_year() {
+fn browser_is_known_for_a_year() {
     const YEAR_SECONDS: i64 = 31_536_000;
     let site = Site::new();
     site.set_password("bob");

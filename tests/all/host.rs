@@ -57,7 +57,7 @@ fn encoded(fingerprint: &str) -> String {
 }
 
 #[test]
-fn a_code_enrolls_as_many_hosts_as_it_says() {
+fn code_enrolls_its_number_of_hosts() {
     let site = Site::new();
     let made = code(&site, &json!({"uses": 2, "expires_in": "1h"}));
     assert_eq!(made["uses_left"], 2);
@@ -95,7 +95,7 @@ fn a_code_enrolls_as_many_hosts_as_it_says() {
 }
 
 #[test]
-fn wrong_spent_expired_deleted_and_foreign_codes_enroll_nobody() {
+fn invalid_code_enrolls_no_host() {
     let site = Site::new();
     let before = site.snapshot();
     let unknown =
@@ -129,7 +129,7 @@ fn wrong_spent_expired_deleted_and_foreign_codes_enroll_nobody() {
 }
 
 #[test]
-fn bad_codes_and_edits_are_refused_by_name() {
+fn invalid_code_or_edit_names_its_field() {
     let site = Site::new();
     let (host, _) = host(&site, "gpu1");
     let host = format!("/api/v1/hosts/{host}");
@@ -182,7 +182,7 @@ fn bad_codes_and_edits_are_refused_by_name() {
 
 /// S4. `KEYCROFT_TEST_RACES=1000` is the long form.
 #[test]
-fn no_more_of_many_enroll_than_a_code_has_uses() {
+fn simultaneous_enrollments_respect_the_codes_uses() {
     let site = Site::new();
     let rounds = std::env::var("KEYCROFT_TEST_RACES").map_or(10, |number| number.parse().unwrap());
     for round in 0..rounds {
@@ -213,7 +213,7 @@ fn no_more_of_many_enroll_than_a_code_has_uses() {
 }
 
 #[test]
-fn a_host_gets_the_live_keys_of_enabled_users() {
+fn host_gets_valid_keys_of_enabled_users() {
     let site = Site::new();
     let (_, credential) = host(&site, "gpu1");
     add_key(
@@ -287,7 +287,7 @@ fn a_host_gets_the_live_keys_of_enabled_users() {
 }
 
 #[test]
-fn root_is_nobodys_own_login() {
+fn root_is_never_a_users_own_login() {
     let site = Site::new();
     let (host, credential) = host(&site, "gpu1");
     site.add_user("root", keycroft::model::user::Role::Member);
@@ -322,7 +322,7 @@ fn group(site: &Site, name: &str, members: &[&str]) {
 }
 
 #[test]
-fn groups_limit_hosts_and_open_shared_logins() {
+fn group_limits_hosts_and_allows_shared_logins() {
     let site = Site::new();
     let (id, credential) = host(&site, "gpu1");
     let (_, other) = host(&site, "gpu2");
@@ -384,7 +384,7 @@ fn groups_limit_hosts_and_open_shared_logins() {
 }
 
 #[test]
-fn a_code_for_a_group_that_is_gone_enrolls_nobody() {
+fn code_for_a_deleted_group_enrolls_no_host() {
     let site = Site::new();
     group(&site, "staff", &["alice"]);
     let limited = secret(&code(&site, &json!({"groups": ["staff"], "uses": 2})));
@@ -409,7 +409,7 @@ fn a_code_for_a_group_that_is_gone_enrolls_nobody() {
 }
 
 #[test]
-fn asking_again_costs_nothing_until_something_changed() {
+fn repeated_key_request_is_answered_not_modified() {
     let site = Site::new();
     let (id, credential) = host(&site, "gpu1");
     let key = add_key(&site, &site.alice, ALICES, &json!({"expires_in": "1h"}));
@@ -464,7 +464,7 @@ fn asking_again_costs_nothing_until_something_changed() {
 }
 
 #[test]
-fn long_after_the_end_of_a_key_nobody_is_told_that_nothing_changed() {
+fn expired_key_is_never_reported_as_unchanged() {
     let site = Site::new();
     let (_, credential) = host(&site, "gpu1");
     add_key(&site, &site.alice, ALICES, &json!({"expires_in": "1h"}));
@@ -482,7 +482,7 @@ fn long_after_the_end_of_a_key_nobody_is_told_that_nothing_changed() {
 }
 
 #[test]
-fn a_hosts_clock_is_known_as_far_as_it_says() {
+fn reported_host_clock_is_stored() {
     let mut site = Site::new();
     let (host, credential) = host(&site, "gpu1");
     let path = format!("/api/v1/hosts/{host}");
@@ -508,7 +508,7 @@ fn a_hosts_clock_is_known_as_far_as_it_says() {
 }
 
 #[test]
-fn what_hosts_ask_and_report_is_told_apart() {
+fn lookup_and_reported_login_are_distinguished() {
     let mut site = Site::new();
     let (host, credential) = host(&site, "gpu1");
     let key = add_key(&site, &site.alice, ALICES, &json!({}));
@@ -578,7 +578,7 @@ fn what_hosts_ask_and_report_is_told_apart() {
 }
 
 #[test]
-fn a_host_credential_is_good_at_the_hosts_doors_alone_and_ends_with_its_host() {
+fn host_credential_works_only_at_host_endpoints() {
     let site = Site::new();
     let (host, credential) = host(&site, "gpu1");
     for (method, path) in [
@@ -631,7 +631,7 @@ fn edit_host(site: &Site, id: &str, body: &Value) -> Value {
 }
 
 #[test]
-fn paused_host_admits_nobody_and_stays_enrolled() {
+fn paused_host_rejects_logins_and_stays_enrolled() {
     let site = Site::new();
     let (id, credential) = host(&site, "gpu1");
     add_key(&site, &site.alice, ALICES, &json!({}));
@@ -677,7 +677,7 @@ fn paused_host_admits_nobody_and_stays_enrolled() {
 }
 
 #[test]
-fn shared_logins_are_told_apart_from_own_ones() {
+fn shared_login_is_marked_in_key_lists() {
     let site = Site::new();
     let (id, credential) = host(&site, "gpu1");
     add_key(&site, &site.alice, ALICES, &json!({}));
@@ -801,7 +801,7 @@ fn old_host_credential_expires_a_day_after_a_rotation() {
 }
 
 #[test]
-fn requested_rotation_is_told_to_the_host_until_it_happens() {
+fn requested_rotation_is_sent_until_it_happens() {
     let site = Site::new();
     let (id, old) = host(&site, "gpu1");
     let get = |credential: &str, tag: &str| {

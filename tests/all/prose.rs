@@ -331,7 +331,7 @@ fn passages() -> Vec<Passage> {
 }
 
 #[test]
-fn prose_has_no_more_findings_than_listed() {
+fn prose_findings_do_not_exceed_the_list() {
     let rules = rules();
     let mut areas: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for passage in passages() {
@@ -362,7 +362,7 @@ fn prose_has_no_more_findings_than_listed() {
 }
 
 #[test]
-fn each_kind_of_finding_is_found() {
+fn each_kind_of_prose_finding_is_detected() {
     let rules = rules();
     let found = |text: &str| {
         let passage = Passage {

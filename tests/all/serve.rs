@@ -99,7 +99,7 @@ fn refused(command: &mut Command) -> (i32, String) {
 }
 
 #[test]
-fn a_flag_beats_the_environment_beats_the_file() {
+fn serve_flag_beats_environment_beats_file() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(
         folder.path().join("keycroft.toml"),
@@ -133,7 +133,7 @@ fn a_flag_beats_the_environment_beats_the_file() {
 }
 
 #[test]
-fn what_the_file_says_wrongly_is_refused_and_nothing_is_made() {
+fn invalid_config_is_rejected_before_anything_is_created() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("other.toml");
     for (text, word) in [
@@ -158,7 +158,7 @@ fn what_the_file_says_wrongly_is_refused_and_nothing_is_made() {
 }
 
 #[test]
-fn plain_http_is_for_loopback() {
+fn plain_http_is_allowed_on_loopback_only() {
     let folder = tempfile::tempdir().unwrap();
     let everywhere = ["--listen", "0.0.0.0:0"];
     let (code, said) = refused(command(folder.path()).args(everywhere));
@@ -186,7 +186,7 @@ fn with_socket(folder: &Path, listener: TcpListener) -> Command {
 }
 
 #[test]
-fn a_socket_that_is_handed_over_is_served() {
+fn inherited_socket_is_served() {
     let folder = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("127.0.0.6:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -197,7 +197,7 @@ fn a_socket_that_is_handed_over_is_served() {
 }
 
 #[test]
-fn a_socket_that_is_handed_over_is_no_way_round_tls() {
+fn inherited_socket_cannot_bypass_tls() {
     let folder = tempfile::tempdir().unwrap();
     let listener = TcpListener::bind("0.0.0.0:0").unwrap();
     let (code, said) = refused(&mut with_socket(folder.path(), listener));
@@ -206,7 +206,7 @@ fn a_socket_that_is_handed_over_is_no_way_round_tls() {
 }
 
 #[test]
-fn systemd_hears_of_readiness_of_life_and_of_the_end() {
+fn systemd_gets_readiness_watchdog_and_stop() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");
     let heard = UnixDatagram::bind(&path).unwrap();
@@ -233,7 +233,7 @@ fn systemd_hears_of_readiness_of_life_and_of_the_end() {
 }
 
 #[test]
-fn variables_are_trimmed_and_empty_ones_are_not_set() {
+fn empty_variable_counts_as_unset() {
     let folder = tempfile::tempdir().unwrap();
     let mut padded = command(folder.path());
     padded

@@ -298,7 +298,7 @@ fn shipped() -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_word_is_said_in_its_room() {
+fn words_appear_only_in_their_layer() {
     let files = shipped();
     assert!(files.len() > 80, "only {} files were found", files.len());
     let found: Vec<String> = files
@@ -309,7 +309,7 @@ fn every_word_is_said_in_its_room() {
 }
 
 #[test]
-fn the_tables_catch_what_they_are_for() {
+fn layer_tables_catch_violations() {
     let caught = |name: &str, text: &str| !faults(name, text).is_empty();
     assert!(caught("app/user.rs", "use rusqlite::Row;"));
     assert!(caught("http/api/user.rs", "let now = SystemTime::now();"));
@@ -350,7 +350,7 @@ fn the_tables_catch_what_they_are_for() {
 }
 
 #[test]
-fn every_file_says_what_it_is_for_and_stays_short() {
+fn every_file_has_a_purpose_and_a_limited_length() {
     let mut found = Vec::new();
     let fuzz = ["fuzz/properties", "fuzz/fuzz_targets"];
     for folder in ["src", "tests", "benches", "examples"]
@@ -386,7 +386,7 @@ fn every_file_says_what_it_is_for_and_stays_short() {
 }
 
 #[test]
-fn nothing_is_left_unfinished_or_ignored() {
+fn code_has_no_unfinished_or_ignored_parts() {
     // Put together here, so that this file does not find itself.
     let marks =
         [["TO", "DO"], ["FIX", "ME"], ["XX", "X"], ["HA", "CK"]].map(|parts| parts.concat());
@@ -428,7 +428,7 @@ fn links(text: &str) -> Vec<&str> {
 }
 
 #[test]
-fn every_page_is_linked_and_every_link_leads_somewhere() {
+fn every_page_is_linked_and_every_link_resolves() {
     let mut pages: Vec<PathBuf> = [
         "README",
         "ARCHITECTURE",
@@ -459,7 +459,7 @@ fn every_page_is_linked_and_every_link_leads_somewhere() {
 }
 
 #[test]
-fn every_example_is_run_or_parsed_by_a_test() {
+fn every_example_is_covered_by_a_test() {
     let tests: String = ["scripts/test.d", "tests"]
         .iter()
         .flat_map(|folder| files(folder))
@@ -509,7 +509,7 @@ fn is_held(name: &str, tests: &str) -> bool {
 }
 
 #[test]
-fn every_promise_names_a_test_that_exists() {
+fn every_guarantee_names_an_existing_test() {
     let all: Vec<String> = ["src", "tests/all"]
         .iter()
         .flat_map(|folder| files(folder))
@@ -556,7 +556,7 @@ fn permissions_page_lists_each_permission_once_in_its_table() {
 }
 
 #[test]
-fn permissions_page_marks_each_permission_that_manages_credentials() {
+fn permissions_page_marks_credential_managing_permissions() {
     let page = read(&root().join("docs/permissions.md"));
     let (_, managing) = page
         .split_once("## Permissions that manage credentials")

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_are_readable() {
+    fn size_is_printed_in_the_largest_unit() {
         for (count, words) in [
             (0, "0 bytes"),
             (999, "999 bytes"),

@@ -138,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_call_is_told_of_with_its_fields() {
+    fn every_operation_is_listed_with_its_fields() {
         let document: Value = serde_json::from_str(OPENAPI).unwrap();
         let subjects = subjects(&document);
         let calls: Vec<&Call> = subjects.iter().flat_map(|one| &one.calls).collect();

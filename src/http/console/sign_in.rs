@@ -442,7 +442,7 @@ mod tests {
     use crate::model::secret::{Secret, SecretForm};
 
     #[test]
-    fn next_never_holds_a_secret() {
+    fn next_path_with_a_secret_is_rejected() {
         let secret = Secret::generate(SecretForm::Code);
         let (id, text) = (secret.id(), secret.reveal());
         let path = format!("/api-keys?text=x{}y", text.as_str());
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn next_never_leaves_the_site() {
+    fn next_path_to_another_site_is_rejected() {
         for good in ["/", "/api-keys", "/api-keys?state=active&text=a%2Fb"] {
             assert_eq!(safe_path(good), Some(good));
         }

@@ -51,7 +51,7 @@ fn credential() -> Credential {
 }
 
 #[test]
-fn each_link_of_the_chain_refuses() {
+fn each_failed_check_rejects() {
     assert_eq!(credential().check(NOW, None), Ok(()));
     assert_eq!(credential().check(LATER, None), Err(RejectReason::Expired));
     let mut seen = credential();
@@ -79,7 +79,7 @@ fn each_link_of_the_chain_refuses() {
 }
 
 #[test]
-fn the_previous_secret_is_good_until_its_own_end() {
+fn previous_secret_is_valid_until_the_grace_period_ends() {
     let credential = credential();
     assert_eq!(
         credential.which(&Digest::of(b"current"), NOW),
@@ -94,7 +94,7 @@ fn the_previous_secret_is_good_until_its_own_end() {
 }
 
 #[test]
-fn each_kind_has_its_words_and_is_a_bearer_or_not() {
+fn credential_kind_has_its_names_and_bearer_flag() {
     let table = [
         (b'a', "api-key", "API key", true),
         (b't', "token", "token", true),
@@ -111,7 +111,7 @@ fn each_kind_has_its_words_and_is_a_bearer_or_not() {
 }
 
 #[test]
-fn grace_lasts_at_most_7_days_and_quiet_at_least_an_hour() {
+fn grace_is_limited_to_7_days_and_quiet_time_to_1_hour() {
     let hours = |hours: u64| Duration::from_secs(hours * 3_600);
     let second = Duration::from_secs(1);
     let less = |duration: Duration| duration.saturating_sub(second);
@@ -135,7 +135,7 @@ fn grace_lasts_at_most_7_days_and_quiet_at_least_an_hour() {
 }
 
 #[test]
-fn grace_starts_now_and_never_outlives_the_key() {
+fn grace_starts_now_and_ends_with_the_key() {
     let wanted = WantedGrace::until_unused(Duration::from_secs(3_600), Duration::from_secs(7_200));
     let wanted = wanted.unwrap();
     let until_unused = Some(UntilUnused {
@@ -156,7 +156,7 @@ fn grace_starts_now_and_never_outlives_the_key() {
 }
 
 #[test]
-fn grace_until_unused_ends_by_use_and_silence() {
+fn grace_until_unused_ends_by_use_and_quiet_time() {
     let at = |seconds: i64| Time::from_unix(NOW.unix() + seconds);
     let grace = Grace {
         ends_at: at(20_000),
@@ -190,7 +190,7 @@ fn grace_until_unused_ends_by_use_and_silence() {
 }
 
 #[test]
-fn a_state_is_the_first_that_counts() {
+fn state_is_the_first_that_applies() {
     let active = Record {
         id: Id::random(),
         kind: Kind::ApiKey,
@@ -253,7 +253,7 @@ fn a_state_is_the_first_that_counts() {
 }
 
 #[test]
-fn power_shrinks_with_the_owner() {
+fn power_shrinks_with_the_owners_permissions() {
     assert_eq!(
         credential().power(),
         Permissions::of(&[BuiltinPermission::AccountRead])
@@ -283,7 +283,7 @@ fn permissions() -> impl Strategy<Value = Permissions> {
 proptest! {
     /// No credential has a permission that its owner lacks, nor, except sessions, one that it was not given.
     #[test]
-    fn power_never_exceeds_what_was_given_nor_the_owner(
+    fn power_never_exceeds_given_permissions_or_the_owner(
         given in permissions(),
         granted in permissions(),
         admin in any::<bool>(),
@@ -308,7 +308,7 @@ proptest! {
 
     /// Valid before its expiration, expired at that very second and ever after.
     #[test]
-    fn an_end_is_exact_to_the_second(end in 0..=Time::LAST.unix(), away in -100_000_000..100_000_000_i64) {
+    fn expiration_is_exact_to_the_second(end in 0..=Time::LAST.unix(), away in -100_000_000..100_000_000_i64) {
         let mut credential = credential();
         credential.expires_at = Some(Time::from_unix(end));
         for now in [end - 1, end, end + 1, end + away].map(Time::from_unix) {
@@ -322,7 +322,7 @@ proptest! {
 
     /// A limit to addresses rejects all others, and unknown addresses.
     #[test]
-    fn only_allowed_addresses_are_good(address in any::<IpAddr>(), network in any::<IpAddr>(), bits in 0..=32_u8) {
+    fn unlisted_address_is_rejected(address in any::<IpAddr>(), network in any::<IpAddr>(), bits in 0..=32_u8) {
         let mut credential = credential();
         let network = ipnet::IpNet::new(network, bits).unwrap().trunc();
         credential.allowed_addresses = AllowedAddresses::parse(&[network.to_string()]).unwrap();
@@ -333,7 +333,7 @@ proptest! {
 }
 
 #[test]
-fn each_refusal_has_a_sentence_of_its_own() {
+fn each_reject_reason_has_its_sentence() {
     let all = [
         RejectReason::Ended,
         RejectReason::Disabled,

@@ -355,7 +355,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_backslash_hides_a_quote_and_nothing_else() {
+    fn backslash_escapes_only_a_quote() {
         for (line, end) in [
             (r"no-pty ssh-rsa", Some(6)),
             (r"no-pty\ ssh-rsa", Some(7)),
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_ends_at_the_first_quote_that_is_not_hidden() {
+    fn option_value_ends_at_the_first_unescaped_quote() {
         for (text, value, rest) in [
             (r#"="a b",no-pty"#, "a b", ",no-pty"),
             (r#"="a\"b""#, r#"a"b"#, ""),

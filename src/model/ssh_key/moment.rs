@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn known_moments() {
+    fn digits_of_known_moments_parse() {
         let known = [
             (0, "19700101000000"),
             (951_782_399, "20000228235959"),
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_moment() {
+    fn digits_without_a_valid_time_are_rejected() {
         let texts = [
             "",
             "2024",
@@ -88,7 +88,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn digits_say_the_moment(seconds in 0..=Time::LAST.unix()) {
+        fn moment_is_written_in_14_digits(seconds in 0..=Time::LAST.unix()) {
             let time = Time::from_unix(seconds);
             prop_assert_eq!(from_digits(&digits(time)), Some(time));
         }

@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_are_one_line_that_can_be_quoted() {
+    fn command_of_one_quotable_line_is_accepted() {
         for text in [
             "/usr/bin/borg serve --append-only",
             r#"sh -c "echo \"hi\"""#,
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn destinations_are_hosts_and_ports() {
+    fn destination_with_host_and_port_is_accepted() {
         for text in [
             "db.example:5432",
             "localhost:*",
@@ -430,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn options_are_written_in_one_order_and_quoted() {
+    fn options_are_written_in_one_order_with_quotes() {
         assert_eq!(
             all().to_sshd(),
             [
@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_rows_are_no_options() {
+    fn damaged_option_row_is_rejected() {
         let options = all();
         let command = options.command.as_ref().map(ForcedCommand::as_str);
         let stored = options.stored_permitopen();
@@ -465,7 +465,7 @@ mod tests {
     }
 
     #[test]
-    fn old_sshd_is_not_given_keys_with_options_it_does_not_know() {
+    fn old_sshd_gets_no_key_with_unknown_options() {
         let verified = KeyOptions {
             verify_required: true,
             ..KeyOptions::default()
@@ -481,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn loosening_is_whatever_lets_a_key_do_more() {
+    fn options_that_allow_more_count_as_looser() {
         let none = KeyOptions::default();
         let strict = KeyOptions {
             no_touch_required: false,
@@ -526,7 +526,7 @@ mod tests {
     proptest! {
         /// No command leaves its quotes, and sshd runs exactly the given text.
         #[test]
-        fn quoted_commands_come_back(text in "[\"\\\\ ,=a-cé]{1,12}") {
+        fn quoted_command_is_read_back_unchanged(text in "[\"\\\\ ,=a-cé]{1,12}") {
             if let Ok(command) = ForcedCommand::parse(&text) {
                 let quoted = quoted("command", command.as_str());
                 prop_assert_eq!(dequote(&quoted, "command"), (text, ""));

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_comment_makes_a_name_that_a_person_could_have_given() {
+    fn comment_becomes_a_valid_name() {
         assert_eq!(
             name_from_comment(&key("alice@laptop")).as_deref(),
             Some("alice@laptop")
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_taken_name_gets_a_number_and_stays_a_name() {
+    fn taken_name_gets_a_number() {
         let free = |taken: &[&str], wanted: &str| {
             free_name::<()>(wanted, |name| Ok(taken.contains(&name))).unwrap()
         };
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_is_the_first_second_without_it() {
+    fn key_expires_at_the_second_of_its_expiration() {
         let end = Time::from_unix(1_000);
         let mut key = SshKey {
             id: Id::random(),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_notices_whatever_it_could_overwrite() {
+    fn version_changes_with_every_editable_field() {
         let made = SshKey {
             id: Id::random(),
             owner: UserId(1),

@@ -82,7 +82,7 @@ mod tests {
 
     /// Bar P3 of docs/guarantees.md: the cost of a new key must not grow with the number of keys.
     #[test]
-    fn api_keys_are_counted_without_reading_their_rows() {
+    fn api_key_count_reads_only_an_index() {
         let steps = steps(&api_keys_of_sql(OwnerId::User(UserId(1))));
         assert!(steps.contains(&"SeekGE".to_owned()), "{steps:?}");
         assert!(!steps.contains(&"Column".to_owned()), "{steps:?}");
@@ -90,7 +90,7 @@ mod tests {
 
     /// Bar P3: for a CHECK with three or more words behind IN, SQLite builds a table each time.
     #[test]
-    fn no_insert_makes_a_table_of_its_own() {
+    fn insert_creates_no_temporary_table() {
         for table in ["credentials", "events"] {
             let steps = steps(&format!("INSERT INTO {table} DEFAULT VALUES"));
             let has = |step: &str| steps.iter().any(|one| one == step);

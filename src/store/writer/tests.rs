@@ -9,7 +9,7 @@ use crate::model::time::Time;
 
 /// Bar P3 of docs/guarantees.md: independent of the speed of the disk.
 #[test]
-fn what_has_gathered_is_committed_at_once() {
+fn waiting_jobs_are_committed_together() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keycroft.db");
     file::create(&path, Time::from_unix(0)).unwrap();
@@ -73,7 +73,7 @@ fn add(
 }
 
 #[test]
-fn one_more_than_may_wait_is_refused() {
+fn job_beyond_the_queue_limit_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keycroft.db");
     file::create(&path, Time::from_unix(0)).unwrap();
@@ -100,7 +100,7 @@ fn one_more_than_may_wait_is_refused() {
 
 /// After a panic outside a job's savepoint the state is unknown: nothing of the transaction is kept.
 #[test]
-fn a_panic_beside_a_savepoint_takes_the_transaction_with_it() {
+fn panic_outside_a_savepoint_rolls_back_everything() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keycroft.db");
     file::create(&path, Time::from_unix(0)).unwrap();

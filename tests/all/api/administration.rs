@@ -10,7 +10,7 @@ pub fn ask(site: &Site, method: &str, path: &str, body: &Value, status: u16) -> 
 }
 
 #[test]
-fn groups_have_members() {
+fn group_members_are_added_and_removed() {
     let site = Site::new();
     let made = ask(
         &site,
@@ -77,7 +77,7 @@ fn groups_have_members() {
 }
 
 #[test]
-fn the_policy_is_changed_field_by_field() {
+fn policy_is_changed_field_by_field() {
     let site = Site::new();
     let before = ask(&site, "GET", "/api/v1/policy", &Value::Null, 200);
     assert_eq!(
@@ -156,7 +156,7 @@ fn the_policy_is_changed_field_by_field() {
 }
 
 #[test]
-fn a_sweep_removes_what_is_over_and_nothing_else() {
+fn sweep_removes_only_expired_records() {
     let site = Site::new();
     site.set_password("bob");
     site.sign_in("bob");
@@ -208,7 +208,7 @@ fn a_sweep_removes_what_is_over_and_nothing_else() {
 }
 
 #[test]
-fn everybody_sees_their_own_events_and_auditors_all() {
+fn user_sees_own_events_and_auditor_all() {
     let site = Site::new();
     site.api_key(&site.bob, &json!({"name": "bob's"}));
     site.api_key(&site.alice, &json!({"name": "alice's"}));
@@ -301,7 +301,7 @@ fn everybody_sees_their_own_events_and_auditors_all() {
 }
 
 #[test]
-fn refused_acts_are_written_down_and_leave_nothing_else() {
+fn rejected_act_leaves_only_an_event() {
     let site = Site::new();
     let narrow = site.narrow(&site.bob, &["api-keys:write", "account:read"]);
     let before = site.snapshot();
@@ -325,7 +325,7 @@ fn refused_acts_are_written_down_and_leave_nothing_else() {
 
 /// S1 at this door: after all kinds of acts no secret, code or password is in the file, in clear or encoded.
 #[test]
-fn no_secret_is_in_the_file() {
+fn database_contains_no_secret() {
     let mut site = Site::new();
     site.set_password("bob");
     let mut secrets = vec![

@@ -35,7 +35,7 @@ fn policy(site: &Site, change: &Value) {
 }
 
 #[test]
-fn a_key_has_all_that_was_said_and_its_secret_once() {
+fn new_key_has_its_settings_and_shows_its_secret_once() {
     let site = Site::new();
     let made = site.api_key(
         &site.alice,
@@ -64,7 +64,7 @@ fn a_key_has_all_that_was_said_and_its_secret_once() {
 }
 
 #[test]
-fn what_is_left_out_is_the_policys_and_the_callers() {
+fn omitted_fields_default_to_policy_and_caller() {
     let site = Site::new();
     let made = site.api_key(&site.bob, &json!({"name": "plain"}));
     assert_eq!(made["expires_at"], "2026-12-22T12:00:00Z");
@@ -93,7 +93,7 @@ fn what_is_left_out_is_the_policys_and_the_callers() {
 }
 
 #[test]
-fn lifetimes_are_what_the_policy_permits() {
+fn lifetime_beyond_policy_is_rejected() {
     let site = Site::new();
     let made = site.api_key(
         &site.alice,
@@ -210,7 +210,7 @@ fn lifetimes_are_what_the_policy_permits() {
 }
 
 #[test]
-fn an_edit_changes_what_it_names_and_null_clears() {
+fn edit_changes_named_fields_and_null_clears() {
     let site = Site::new();
     let made = site.api_key(&site.alice, &json!({"name": "one", "note": "n", "allowed_addresses": ["127.0.0.1"], "expires_in": "1d"}));
     let edit = |body: Value| {
@@ -250,7 +250,7 @@ fn an_edit_changes_what_it_names_and_null_clears() {
 }
 
 #[test]
-fn a_key_ends_to_the_second_and_renewing_brings_it_back() {
+fn key_expires_to_the_second_until_renewed() {
     let site = Site::new();
     let made = site.api_key(&site.alice, &json!({"name": "short", "expires_in": "10s"}));
     site.pass(9);
@@ -290,7 +290,7 @@ fn a_key_ends_to_the_second_and_renewing_brings_it_back() {
 }
 
 #[test]
-fn seen_expired_is_kept_over_a_restart() {
+fn seen_expiration_survives_a_restart() {
     let mut site = Site::new();
     let made = site.api_key(&site.alice, &json!({"name": "short", "expires_in": "10s"}));
     site.pass(20);
@@ -302,7 +302,7 @@ fn seen_expired_is_kept_over_a_restart() {
 }
 
 #[test]
-fn a_deleted_key_frees_its_name_and_is_kept_for_thirty_days() {
+fn deleted_key_frees_its_name_and_is_kept_for_30_days() {
     let site = Site::new();
     let made = site.api_key(&site.alice, &json!({"name": "one"}));
     site.ask("POST", KEYS)
@@ -384,7 +384,7 @@ fn a_deleted_key_frees_its_name_and_is_kept_for_thirty_days() {
 }
 
 #[test]
-fn deleting_can_end_what_it_made_and_its_tokens_always_end() {
+fn deleting_a_key_revokes_its_tokens() {
     let site = Site::new();
     let parent = site.api_key(&site.alice, &json!({"name": "parent"}));
     let make = |bearer: &str, name: &str| site.api_key(bearer, &json!({"name": name}));
@@ -433,7 +433,7 @@ fn deleting_can_end_what_it_made_and_its_tokens_always_end() {
 }
 
 #[test]
-fn a_token_is_cut_short_with_the_key_that_made_it() {
+fn token_expires_with_its_shortened_key() {
     let site = Site::new();
     let key = site.api_key(&site.alice, &json!({"name": "key", "expires_in": "2h"}));
     let made = site
@@ -472,7 +472,7 @@ fn a_token_is_cut_short_with_the_key_that_made_it() {
 }
 
 #[test]
-fn lists_come_in_parts_newest_first() {
+fn list_is_paged_newest_first() {
     let site = Site::new();
     let mut names: Vec<String> = (0..7).map(|n| format!("key {n}")).collect();
     for name in &names {
@@ -511,7 +511,7 @@ fn lists_come_in_parts_newest_first() {
 }
 
 #[test]
-fn uses_are_counted_by_day_and_shown() {
+fn uses_are_counted_by_day() {
     let mut site = Site::new();
     let made = site.api_key(&site.alice, &json!({"name": "used", "expires_in": "never"}));
     let verify = |site: &Site, times: usize| {

@@ -27,7 +27,7 @@ fn get(site: &Site, path: &str) -> Value {
 }
 
 #[test]
-fn me_names_this_credential() {
+fn me_describes_the_presented_credential() {
     let site = Site::new();
     let me = get(&site, "/api/v1/me");
     has_fields(
@@ -108,7 +108,7 @@ fn null_clears_note_addresses_and_expiration() {
 }
 
 #[test]
-fn deleted_api_key_is_listed_as_ended_for_30_days() {
+fn deleted_api_key_is_listed_for_30_days() {
     let site = Site::new();
     let made = site.api_key(&site.bob, &json!({"name": "ci"}));
     let path = format!("{KEYS}/{}", id(&made));
@@ -128,7 +128,7 @@ fn deleted_api_key_is_listed_as_ended_for_30_days() {
 }
 
 #[test]
-fn usage_and_explain_stand_below_api_keys_and_tokens() {
+fn usage_and_explain_exist_for_api_keys_and_tokens() {
     let site = Site::new();
     let key = site.api_key(&site.bob, &json!({"name": "ci"}));
     let token = site.asked(&site.bob, "POST", "/api/v1/tokens", &json!({}), 201);
@@ -171,7 +171,7 @@ fn usage_and_explain_stand_below_api_keys_and_tokens() {
 }
 
 #[test]
-fn token_lives_for_whole_hours() {
+fn token_lifetime_is_in_full_hours() {
     let site = Site::new();
     let body = json!({"name": "t", "expires_in": "2h", "permissions": ["account:read"], "allowed_addresses": ["127.0.0.1"]});
     let made = site.asked(&site.bob, "POST", "/api/v1/tokens", &body, 201);
@@ -292,7 +292,7 @@ fn code(site: &Site) -> Value {
 }
 
 #[test]
-fn list_that_is_read_whole_is_paged_too() {
+fn complete_list_is_paged() {
     let site = Site::new();
     let mut created: Vec<Value> = (0..3).map(|_| code(&site)["id"].clone()).collect();
     let mut listed = Vec::new();

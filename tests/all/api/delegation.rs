@@ -7,7 +7,7 @@ use super::escalation::{ask, lacks, may};
 use crate::fixture::{Site, id, secret};
 
 #[test]
-fn who_may_only_change_users_gives_nobody_more() {
+fn caller_with_users_write_alone_grants_nothing_more() {
     let site = Site::new();
     site.add_user("dora", Role::Admin);
     may(
@@ -133,7 +133,7 @@ fn who_may_only_change_users_gives_nobody_more() {
 }
 
 #[test]
-fn who_may_only_change_services_gives_them_only_their_own() {
+fn caller_with_services_write_alone_grants_only_theirs() {
     let site = Site::new();
     may(
         &site,

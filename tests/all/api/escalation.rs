@@ -59,7 +59,7 @@ fn key_path(made: &Value) -> String {
 }
 
 #[test]
-fn a_narrow_key_makes_nothing_wider() {
+fn narrow_key_creates_nothing_wider() {
     let site = Site::new();
     let narrow = site.narrow(&site.alice, &NARROW);
     for path in ["/api/v1/api-keys", "/api/v1/tokens"] {
@@ -110,7 +110,7 @@ fn a_narrow_key_makes_nothing_wider() {
 }
 
 #[test]
-fn a_narrow_key_changes_nothing_wider_but_may_end_it() {
+fn narrow_key_may_delete_but_not_change_a_wider_key() {
     let site = Site::new();
     let narrow = site.narrow(&site.alice, &NARROW);
     let wide = site.api_key(
@@ -182,7 +182,7 @@ fn a_narrow_key_changes_nothing_wider_but_may_end_it() {
 }
 
 #[test]
-fn what_is_disabled_or_over_can_not_bring_itself_back() {
+fn disabled_or_expired_key_cannot_renew_itself() {
     let site = Site::new();
     let key = site.api_key(&site.alice, &json!({"name": "k", "expires_in": "1h"}));
     may(
@@ -256,7 +256,7 @@ fn what_is_disabled_or_over_can_not_bring_itself_back() {
 }
 
 #[test]
-fn a_limit_to_addresses_is_inherited_and_never_left() {
+fn allowed_addresses_are_inherited() {
     let site = Site::new();
     let limited = site.api_key(
         &site.alice,
@@ -343,7 +343,7 @@ fn a_limit_to_addresses_is_inherited_and_never_left() {
 }
 
 #[test]
-fn a_token_never_outlives_what_made_it() {
+fn token_never_outlives_its_creator() {
     let site = Site::new();
     let key = secret(&site.api_key(&site.alice, &json!({"name": "k", "expires_in": "90m"})));
     let first = may(
@@ -403,7 +403,7 @@ fn a_token_never_outlives_what_made_it() {
 }
 
 #[test]
-fn a_demoted_admins_credentials_are_a_members() {
+fn credentials_of_a_demoted_admin_lose_permissions() {
     let site = Site::new();
     may(
         &site,

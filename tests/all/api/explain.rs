@@ -101,7 +101,7 @@ fn first(said: &Value, link: &str, words: &str) {
 const ALL: &str = "address=10.0.0.7&permission=account:read";
 
 #[test]
-fn a_good_key_passes_every_link() {
+fn valid_key_passes_every_check() {
     let case = Case::new();
     let said = case.explain(ALL);
     assert_eq!(
@@ -131,7 +131,7 @@ fn a_good_key_passes_every_link() {
 }
 
 #[test]
-fn exists_fails_for_what_was_deleted() {
+fn exists_check_fails_for_a_deleted_key() {
     let case = Case::new();
     let path = format!("/api/v1/api-keys/{}", id(&case.key));
     case.edit(&case.site.token("bob"), "DELETE", &path, &Value::Null);
@@ -139,7 +139,7 @@ fn exists_fails_for_what_was_deleted() {
 }
 
 #[test]
-fn enabled_fails_for_what_was_disabled() {
+fn enabled_check_fails_for_a_disabled_key() {
     let case = Case::new();
     let path = format!("/api/v1/api-keys/{}", id(&case.key));
     case.edit(
@@ -152,7 +152,7 @@ fn enabled_fails_for_what_was_disabled() {
 }
 
 #[test]
-fn not_expired_fails_after_the_end_and_stays_so_when_the_clock_goes_back() {
+fn not_expired_check_stays_failed_after_a_clock_change() {
     let case = Case::new();
     case.site.pass(86_399);
     assert_eq!(case.explain(ALL)["good"], true);
@@ -169,7 +169,7 @@ fn not_expired_fails_after_the_end_and_stays_so_when_the_clock_goes_back() {
 }
 
 #[test]
-fn address_allowed_fails_for_another_address() {
+fn address_check_fails_for_another_address() {
     let case = Case::new();
     let query = "address=192.0.2.1&permission=account:read";
     let said = case.explain(query);
@@ -189,7 +189,7 @@ fn address_allowed_fails_for_another_address() {
 }
 
 #[test]
-fn owner_enabled_fails_for_a_disabled_owner() {
+fn owner_check_fails_for_a_disabled_owner() {
     let case = Case::new();
     case.edit(
         &case.site.alice,
@@ -201,7 +201,7 @@ fn owner_enabled_fails_for_a_disabled_owner() {
 }
 
 #[test]
-fn permission_held_fails_for_what_was_not_given_and_for_what_the_owner_lost() {
+fn permission_check_fails_if_key_or_owner_lacks_it() {
     let case = Case::new();
     let query = "address=10.0.0.7&permission=tokens:read";
     let said = case.explain(query);
@@ -237,7 +237,7 @@ fn permission_held_fails_for_what_was_not_given_and_for_what_the_owner_lost() {
 }
 
 #[test]
-fn the_first_link_that_fails_is_named_when_several_do() {
+fn first_of_several_failed_checks_is_named() {
     let case = Case::new();
     let path = format!("/api/v1/api-keys/{}", id(&case.key));
     case.edit(
@@ -266,7 +266,7 @@ fn the_first_link_that_fails_is_named_when_several_do() {
 }
 
 #[test]
-fn who_may_ask() {
+fn explanation_needs_permission() {
     let case = Case::new();
     let own = format!("/api/v1/api-keys/{}/explain", id(&case.key));
     let bob = case.site.token("bob");

@@ -358,7 +358,7 @@ fn only_hosts_write_widens_what_hosts_accept() {
 }
 
 #[test]
-fn reserved_login_needs_hosts_write_the_operator_or_the_setup_code() {
+fn reserved_login_needs_hosts_write_operator_or_setup() {
     let lab = Lab::new();
     let site = &lab.site;
     let users_write = site.narrow(&site.alice, &["users:read", "users:write"]);
@@ -454,7 +454,7 @@ fn reserved_login_needs_hosts_write_the_operator_or_the_setup_code() {
 }
 
 #[test]
-fn group_that_opens_a_host_needs_hosts_write() {
+fn group_of_a_host_needs_hosts_write() {
     let lab = Lab::new();
     let site = &lab.site;
     let users_write = site.narrow(&site.alice, &["users:write"]);
@@ -500,7 +500,7 @@ fn group_that_opens_a_host_needs_hosts_write() {
 
 /// Checked again inside the transaction of the write.
 #[test]
-fn hosts_write_lost_before_the_commit_is_lost() {
+fn hosts_write_lost_before_commit_rejects_the_change() {
     let lab = Lab::new();
     let site = &lab.site;
     let key = site.narrow(&site.alice, &["users:write", "hosts:write"]);
@@ -540,7 +540,7 @@ fn hosts_write_lost_before_the_commit_is_lost() {
 
 /// Group names are ASCII, in the rules and in the schema: no two differ only by case or by Unicode form (NFC, NFKC).
 #[test]
-fn group_names_that_differ_by_unicode_form_cannot_exist() {
+fn group_name_in_another_unicode_form_is_rejected() {
     let lab = Lab::new();
     let site = &lab.site;
     for name in [

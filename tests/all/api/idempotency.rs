@@ -13,7 +13,7 @@ fn post(site: &Site, bearer: &str, path: &str, key: &str, body: &Value) -> Answe
 }
 
 #[test]
-fn the_same_request_again_is_told_what_it_made() {
+fn repeated_request_returns_the_created_id() {
     let site = Site::new();
     let made = id(&site.api_key(&site.alice, &json!({"name": "rotated"})));
     site.ask("POST", "/api/v1/services")
@@ -94,7 +94,7 @@ fn the_same_request_again_is_told_what_it_made() {
 }
 
 #[test]
-fn each_caller_has_keys_of_their_own_and_mistakes_are_not_remembered() {
+fn idempotency_keys_are_per_caller_and_skip_failures() {
     let site = Site::new();
     let other = site.narrow(&site.alice, &["api-keys:write", "tokens:write"]);
     for bearer in [&site.alice, &site.bob, &other] {
@@ -178,7 +178,7 @@ fn each_caller_has_keys_of_their_own_and_mistakes_are_not_remembered() {
 }
 
 #[test]
-fn keys_are_visible_ascii_and_good_for_a_day() {
+fn idempotency_key_is_ascii_and_kept_for_a_day() {
     let site = Site::new();
     for bad in ["", " ", "a b", "ä", "\u{7f}", "a\u{0}", &"x".repeat(256)] {
         let before = site.snapshot();
@@ -211,7 +211,7 @@ fn keys_are_visible_ascii_and_good_for_a_day() {
 }
 
 #[test]
-fn twenty_at_once_make_one() {
+fn twenty_simultaneous_requests_create_one() {
     let site = Site::new();
     let houses: Vec<_> = (0..20).map(|_| site.open_house()).collect();
     let statuses: Vec<u16> = std::thread::scope(|scope| {

@@ -10,7 +10,7 @@ use super::verification::with_lab;
 const INACTIVE: &[u8] = b"{\"active\":false}";
 
 #[test]
-fn introspection_tells_what_is_active_and_nothing_of_the_rest() {
+fn introspection_describes_only_active_secrets() {
     let site = Site::new();
     with_lab(&site);
     let service = secret(
@@ -120,7 +120,7 @@ fn introspection_tells_what_is_active_and_nothing_of_the_rest() {
 }
 
 #[test]
-fn every_dead_secret_is_byte_for_byte_the_same() {
+fn every_inactive_secret_gets_identical_bytes() {
     let site = Site::new();
     site.set_password("bob");
     let asker = site.narrow(&site.alice, &["introspect"]);
@@ -240,7 +240,7 @@ fn every_dead_secret_is_byte_for_byte_the_same() {
 }
 
 #[test]
-fn revoking_ends_what_is_shown_and_says_the_same_of_the_rest() {
+fn revoke_answers_alike_for_known_and_unknown_secrets() {
     let site = Site::new();
     site.set_password("bob");
     let revoke = |token: &str| {
@@ -296,7 +296,7 @@ fn revoking_ends_what_is_shown_and_says_the_same_of_the_rest() {
 }
 
 #[test]
-fn the_server_describes_itself() {
+fn server_metadata_is_served() {
     let site = Site::new();
     let found = site
         .ask("GET", "/.well-known/oauth-authorization-server")

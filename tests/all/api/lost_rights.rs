@@ -111,7 +111,7 @@ const LOSSES: [(&str, &str, &str, &str, &str, bool); 9] = [
 ];
 
 #[test]
-fn a_right_lost_between_check_and_commit_is_lost() {
+fn permission_lost_before_commit_rejects_the_act() {
     for (what, who, method, path, body, forbidden) in LOSSES {
         let site = Site::new();
         may(
@@ -153,7 +153,7 @@ fn a_right_lost_between_check_and_commit_is_lost() {
 }
 
 #[test]
-fn a_permission_that_a_service_dropped_meanwhile_is_given_to_nobody() {
+fn permission_dropped_by_its_service_is_not_granted() {
     let site = Site::new();
     may(
         &site,

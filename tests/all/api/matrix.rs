@@ -185,7 +185,7 @@ fn check_unauthenticated(row: &Declared, who: &str, answer: &Answer, sent: bool)
 }
 
 #[test]
-fn the_table_and_the_declarations_are_the_same() {
+fn route_table_equals_the_declarations() {
     for route in ROUTES.iter().filter(|route| is_for_machines(route.path)) {
         let row = Declared::of(route);
         let permission = match route.needs {
@@ -211,7 +211,7 @@ fn the_table_and_the_declarations_are_the_same() {
 
 /// Everybody who is nobody: each gets the same 401, and nothing changes.
 #[test]
-fn who_has_no_good_credential_is_refused_by_every_route_alike() {
+fn invalid_credential_is_rejected_alike_by_every_route() {
     let full = Full::new();
     let site = &full.site;
     let code = Secret::generate(SecretForm::Code).reveal();
@@ -324,7 +324,7 @@ fn operator_routes_do_not_exist_on_the_network() {
 
 /// The operator may do what administrative permissions open, and has no things of a person.
 #[test]
-fn operator_is_no_person_and_passes_administrative_routes() {
+fn operator_passes_administrative_routes_only() {
     for row in DECLARED.iter().filter(|row| row.needs_permission()) {
         let full = Full::new();
         let answer = full.asking(row).by_operator().send();
@@ -345,7 +345,7 @@ fn operator_is_no_person_and_passes_administrative_routes() {
 
 /// Good credentials that may do all but the one thing.
 #[test]
-fn too_few_permissions_are_named_by_every_route() {
+fn missing_permission_is_named_by_every_route() {
     let full = Full::new();
     let site = &full.site;
     let all = site
@@ -402,7 +402,7 @@ fn too_few_permissions_are_named_by_every_route() {
 
 /// Bob asks for alice's things: as if they never were.
 #[test]
-fn what_belongs_to_somebody_else_is_answered_as_what_never_was() {
+fn object_of_another_owner_looks_nonexistent() {
     let full = Full::new();
     let site = &full.site;
     let paths = [
@@ -496,7 +496,7 @@ fn without_id(answer: Answer) -> (u16, Vec<(String, String)>, Vec<u8>) {
 
 /// Members are refused what is administrative, and every such try is written down.
 #[test]
-fn a_member_may_do_nothing_administrative_and_each_try_is_an_event() {
+fn member_is_rejected_by_admin_routes_with_an_event() {
     let full = Full::new();
     let site = &full.site;
     let administrative = |row: &&Declared| {
@@ -533,7 +533,7 @@ fn a_member_may_do_nothing_administrative_and_each_try_is_an_event() {
 
 /// Each route does for an admin what it is declared to do, and only the permission that it names is needed for it.
 #[test]
-fn who_may_is_answered_as_declared() {
+fn permitted_caller_gets_the_declared_answer() {
     for row in DECLARED.iter().filter(|row| row.permission != "operator") {
         let full = Full::new();
         let site = &full.site;
@@ -558,7 +558,7 @@ fn who_may_is_answered_as_declared() {
 }
 
 #[test]
-fn a_browser_that_says_another_site_sent_it_is_refused_by_every_changing_route() {
+fn cross_site_request_is_rejected_by_every_changing_route() {
     let full = Full::new();
     let site = &full.site;
     let before = site.snapshot();
@@ -600,7 +600,7 @@ fn a_browser_that_says_another_site_sent_it_is_refused_by_every_changing_route()
 
 /// 404 and 405 come before everything else.
 #[test]
-fn unknown_paths_and_methods_are_told_first() {
+fn unknown_path_or_method_is_reported_first() {
     let full = Full::new();
     let site = &full.site;
     for path in [

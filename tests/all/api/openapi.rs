@@ -18,7 +18,7 @@ fn document() -> Value {
 }
 
 #[test]
-fn the_routes_and_the_description_are_the_same() {
+fn openapi_paths_equal_the_route_table() {
     let document = document();
     let mut described = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -51,7 +51,7 @@ fn the_routes_and_the_description_are_the_same() {
 }
 
 #[test]
-fn each_permission_is_named_where_it_is_needed() {
+fn openapi_names_each_required_permission() {
     let document = document();
     for route in ROUTES.iter().filter(|route| is_for_machines(route.path)) {
         let Needs::Permission(permission, _) = route.needs else {
@@ -77,7 +77,7 @@ fn each_permission_is_named_where_it_is_needed() {
 
 /// Every shape that the description names is defined, and every one that is defined is used.
 #[test]
-fn every_reference_leads_somewhere() {
+fn every_openapi_reference_resolves() {
     let document = document();
     let mut found = BTreeSet::new();
     gather(&document, &mut found);
@@ -108,7 +108,7 @@ fn gather(value: &Value, found: &mut BTreeSet<String>) {
 
 /// The fields of each JSON shape, by what serde makes of it, are the properties of its schema.
 #[test]
-fn the_shapes_are_those_of_the_wire() {
+fn openapi_schemas_equal_the_wire_structs() {
     use keycroft::wire;
     let document = document();
     let check = |name: &str, fields: &'static [&'static str]| {
@@ -202,7 +202,7 @@ fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
 }
 
 #[test]
-fn operation_ids_are_verbs_and_nouns() {
+fn operation_id_is_verb_and_noun() {
     const VERBS: &str = "get list create update delete rotate explain add remove import change accept \
                          reset acknowledge preview offboard enroll report sweep verify introspect revoke start";
     let document = document();

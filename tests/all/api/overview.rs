@@ -34,7 +34,7 @@ fn names(list: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn the_inventory_has_everybodys_and_each_filter_what_it_says() {
+fn inventory_filters_list_the_matching_items() {
     let mut site = Site::new();
     let used = key_of(&site, "used once", "never");
     verify(&site, &secret(&used));
@@ -154,7 +154,7 @@ fn key_of(site: &Site, name: &str, end: &str) -> Value {
 }
 
 #[test]
-fn the_inventory_comes_in_parts_that_lack_and_repeat_nothing() {
+fn inventory_pages_are_complete_without_duplicates() {
     let site = Site::new();
     for number in 0..7 {
         key_of(&site, &format!("key {number}"), "30d");
@@ -206,7 +206,7 @@ fn the_inventory_comes_in_parts_that_lack_and_repeat_nothing() {
 }
 
 #[test]
-fn a_preview_names_what_exceeds_the_rules_and_changes_nothing() {
+fn policy_preview_lists_exceeding_and_changes_nothing() {
     let site = Site::new();
     let endless = key_of(&site, "endless", "never");
     key_of(&site, "a year", "365d");
@@ -262,7 +262,7 @@ fn a_preview_names_what_exceeds_the_rules_and_changes_nothing() {
 }
 
 #[test]
-fn diagnostics_say_how_the_installation_is() {
+fn diagnostics_describe_the_installation() {
     let site = Site::new();
     let found = get(&site, "/api/v1/diagnostics");
     assert_eq!(found["version"], env!("CARGO_PKG_VERSION"));
@@ -326,7 +326,7 @@ fn diagnostics_say_how_the_installation_is() {
 }
 
 #[test]
-fn events_on_one_thing_are_found_by_its_id_or_name() {
+fn events_of_a_target_are_found_by_id_or_name() {
     let site = Site::new();
     let key = key_of(&site, "ci", "30d");
     let other = key_of(&site, "other", "30d");
@@ -399,7 +399,7 @@ fn events_on_one_thing_are_found_by_its_id_or_name() {
 }
 
 #[test]
-fn a_service_says_how_it_is_used_and_who_carries_its_permissions() {
+fn service_shows_its_use_and_carriers() {
     let site = Site::new();
     post(
         &site,
@@ -448,7 +448,7 @@ fn a_service_says_how_it_is_used_and_who_carries_its_permissions() {
 }
 
 #[test]
-fn a_session_says_from_where_it_was_last_active() {
+fn session_shows_its_last_client_address() {
     let site = Site::new();
     site.set_password("alice");
     let session = site.sign_in("alice");
@@ -468,7 +468,7 @@ fn a_session_says_from_where_it_was_last_active() {
 
 /// From the person's side and from the hosts' side it is the same doors that open.
 #[test]
-fn logins_are_those_that_hosts_admit() {
+fn logins_list_the_hosts_that_admit_the_user() {
     let site = Site::new();
     for (name, role) in [
         ("carol", Role::Member),

@@ -37,7 +37,7 @@ fn at_once(site: &Site, asked: &[(&str, &str, &str, serde_json::Value)]) -> Vec<
 
 /// `KEYCROFT_TEST_RACES=1000` is the long form.
 #[test]
-fn a_code_is_spent_once() {
+fn code_is_spent_once_in_a_race() {
     let site = Site::new();
     let name = Username::parse("bob").unwrap();
     let rounds = std::env::var("KEYCROFT_TEST_RACES").map_or(12, |number| number.parse().unwrap());
@@ -74,7 +74,7 @@ fn a_code_is_spent_once() {
 }
 
 #[test]
-fn two_admins_can_not_both_be_last() {
+fn two_last_admins_cannot_demote_each_other() {
     for _ in 0..ROUNDS {
         let site = Site::new();
         site.add_user("dora", Role::Admin);
@@ -99,7 +99,7 @@ fn two_admins_can_not_both_be_last() {
 }
 
 #[test]
-fn a_name_is_taken_once() {
+fn name_is_taken_once_in_a_race() {
     let site = Site::new();
     for round in 0..ROUNDS {
         let key = (
@@ -137,7 +137,7 @@ fn a_name_is_taken_once() {
 }
 
 #[test]
-fn two_rotations_leave_two_good_secrets_at_most() {
+fn two_rotations_leave_at_most_two_valid_secrets() {
     let site = Site::new();
     for round in 0..ROUNDS {
         let old = site.api_key(&site.bob, &json!({"name": format!("key {round}")}));

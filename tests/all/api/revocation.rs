@@ -17,7 +17,7 @@ fn works(site: &Site, secret: &str) -> bool {
 }
 
 #[test]
-fn each_kind_is_revoked_by_its_possession() {
+fn each_kind_is_revoked_by_its_secret() {
     let site = Site::new();
     site.set_password("bob");
     let key = site.api_key(&site.bob, &json!({"name": "k", "permissions": []}));

@@ -38,7 +38,7 @@ fn last_uses(shown: &Value) -> [Value; 3] {
 }
 
 #[test]
-fn the_old_secret_is_good_for_each_grace_to_the_second() {
+fn old_secret_is_valid_for_its_grace_to_the_second() {
     for (grace, seconds) in [("1s", 1), ("1m", 60), ("24h", 86_400), ("7d", 604_800)] {
         let site = Site::new();
         let old = site.api_key(
@@ -83,7 +83,7 @@ fn grace_of_zero_revokes_the_old_secret_at_once() {
 }
 
 #[test]
-fn grace_is_required() {
+fn rotation_without_a_grace_is_rejected() {
     let site = Site::new();
     let old = site.api_key(&site.alice, &json!({"name": "key"}));
     let path = format!("/api/v1/api-keys/{}/rotate", id(&old));
@@ -99,7 +99,7 @@ fn grace_is_required() {
 }
 
 #[test]
-fn the_old_secret_never_lives_past_its_own_end() {
+fn old_secret_never_outlives_its_key() {
     let site = Site::new();
     let old = site.api_key(&site.alice, &json!({"name": "key", "expires_in": "10m"}));
     let new = rotate(&site, &old, &json!({"grace": "24h", "expires_in": "90d"}));
@@ -120,7 +120,7 @@ fn the_old_secret_never_lives_past_its_own_end() {
 }
 
 #[test]
-fn rotating_during_a_grace_ends_the_oldest() {
+fn rotation_during_a_grace_period_revokes_the_oldest() {
     let site = Site::new();
     let first = site.api_key(&site.alice, &json!({"name": "key"}));
     let second = rotate(&site, &first, &json!({"grace": "1h"}));
@@ -136,7 +136,7 @@ fn rotating_during_a_grace_ends_the_oldest() {
 }
 
 #[test]
-fn which_of_the_two_was_used_last_is_told() {
+fn last_use_of_each_secret_is_reported() {
     let mut site = Site::new();
     let old = site.api_key(&site.alice, &json!({"name": "key"}));
     assert!(works(&site, &secret(&old)));
@@ -170,7 +170,7 @@ fn which_of_the_two_was_used_last_is_told() {
 }
 
 #[test]
-fn a_disabled_key_stays_disabled() {
+fn rotated_disabled_key_stays_disabled() {
     let site = Site::new();
     let old = site.api_key(&site.alice, &json!({"name": "key"}));
     let path = format!("/api/v1/api-keys/{}", id(&old));
@@ -193,7 +193,7 @@ fn a_disabled_key_stays_disabled() {
 }
 
 #[test]
-fn a_key_may_rotate_itself_with_its_present_secret_alone() {
+fn key_rotates_itself_only_with_its_present_secret() {
     let site = Site::new();
     let old = site.api_key(&site.alice, &json!({"name": "key"}));
     let path = format!("/api/v1/api-keys/{}/rotate", id(&old));
@@ -214,7 +214,7 @@ fn a_key_may_rotate_itself_with_its_present_secret_alone() {
 }
 
 #[test]
-fn what_is_still_in_memory_is_told_of_the_right_secret() {
+fn pending_use_is_reported_for_the_right_secret() {
     let site = Site::new();
     let old = site.api_key(&site.alice, &json!({"name": "key"}));
     assert!(works(&site, &secret(&old)));
@@ -235,7 +235,7 @@ fn what_is_still_in_memory_is_told_of_the_right_secret() {
 
 /// Rotated again and again, in memory or in the file: the last use of whatever secret stays.
 #[test]
-fn rotations_in_a_row_lose_no_use() {
+fn successive_rotations_lose_no_use() {
     for in_file in [false, true] {
         let mut site = Site::new();
         let old = site.api_key(&site.alice, &json!({"name": "key", "expires_in": "90d"}));

@@ -20,7 +20,7 @@ fn verify(site: &Site, bearer: &str, permission: &str) -> u16 {
 }
 
 #[test]
-fn services_define_permissions_and_have_keys() {
+fn service_defines_permissions_and_has_keys() {
     let site = Site::new();
     let made = ask(
         &site,
@@ -189,7 +189,7 @@ fn services_define_permissions_and_have_keys() {
 }
 
 #[test]
-fn a_role_is_given_what_a_service_permits() {
+fn role_includes_permissions_of_a_service() {
     let site = Site::new();
     slurm(&site);
     let nobody = json!({"member": [], "admin": []});
@@ -239,7 +239,7 @@ fn a_role_is_given_what_a_service_permits() {
 }
 
 #[test]
-fn what_a_service_no_longer_defines_is_out_of_every_role() {
+fn undefined_permission_is_removed_from_every_role() {
     let site = Site::new();
     slurm(&site);
     let all = ["slurm:cancel", "slurm:submit"];
@@ -268,7 +268,7 @@ fn what_a_service_no_longer_defines_is_out_of_every_role() {
 }
 
 #[test]
-fn a_role_is_given_nothing_but_what_the_service_defines() {
+fn role_with_an_undefined_permission_is_rejected() {
     let site = Site::new();
     slurm(&site);
     for (words, field) in [
@@ -296,7 +296,7 @@ fn a_role_is_given_nothing_but_what_the_service_defines() {
 
 /// To give a role something is to give it to each of its users: no less is asked for.
 #[test]
-fn who_may_not_change_users_gives_no_role_anything() {
+fn role_change_needs_users_write() {
     let site = Site::new();
     slurm(&site);
     let own = |extra: Value| {

@@ -14,7 +14,7 @@ fn make(site: &Site, bearer: &str, body: &Value) -> Value {
 }
 
 #[test]
-fn a_token_lives_for_whole_hours_and_never_longer_than_what_made_it() {
+fn token_lasts_full_hours_within_its_creators_lifetime() {
     let site = Site::new();
     let key = secret(&site.api_key(&site.bob, &json!({"name": "k", "expires_in": "never"})));
     let made = make(
@@ -86,7 +86,7 @@ fn a_token_lives_for_whole_hours_and_never_longer_than_what_made_it() {
 }
 
 #[test]
-fn the_policy_says_how_long_tokens_live() {
+fn token_lifetime_follows_the_policy() {
     let site = Site::new();
     let policy = |change: Value| {
         site.ask("PATCH", "/api/v1/policy")
@@ -128,7 +128,7 @@ fn the_policy_says_how_long_tokens_live() {
 }
 
 #[test]
-fn a_token_can_be_ended_at_once_and_is_then_nowhere() {
+fn deleted_token_is_rejected_and_unlisted() {
     let mut site = Site::new();
     let made = make(&site, &site.bob, &json!({}));
     site.ask("GET", "/verify")
@@ -176,7 +176,7 @@ fn a_token_can_be_ended_at_once_and_is_then_nowhere() {
 }
 
 #[test]
-fn sessions_are_listed_and_ended_but_open_nothing_here() {
+fn session_secret_is_not_a_bearer_credential() {
     let mut site = Site::new();
     site.set_password("bob");
     let sessions = [
@@ -240,7 +240,7 @@ fn sessions_are_listed_and_ended_but_open_nothing_here() {
 }
 
 #[test]
-fn a_new_password_ends_all_sessions() {
+fn new_password_revokes_all_sessions() {
     let site = Site::new();
     site.set_password("bob");
     site.sign_in("bob");

@@ -42,7 +42,7 @@ fn edit(site: &Site, name: &str, body: &Value) -> Value {
 }
 
 #[test]
-fn an_invitation_is_good_once() {
+fn invitation_is_valid_once() {
     let site = Site::new();
     let made = add(
         &site,
@@ -96,7 +96,7 @@ fn an_invitation_is_good_once() {
 }
 
 #[test]
-fn a_reset_link_takes_the_place_of_those_before() {
+fn reset_link_replaces_earlier_ones() {
     let site = Site::new();
     site.set_password("bob");
     site.sign_in("bob");
@@ -159,7 +159,7 @@ fn a_reset_link_takes_the_place_of_those_before() {
 }
 
 #[test]
-fn set_up_makes_one_admin_and_dies() {
+fn setup_code_creates_one_admin_and_expires() {
     let site = Site::empty(&[]);
     let first = site.app().set_up_code().unwrap().unwrap().reveal();
     let second = site.app().set_up_code().unwrap().unwrap().reveal();
@@ -211,7 +211,7 @@ fn set_up_makes_one_admin_and_dies() {
 }
 
 #[test]
-fn a_role_is_what_a_credential_may_do_from_the_next_request_on() {
+fn role_change_applies_from_the_next_request() {
     let site = Site::new();
     edit(&site, "bob", &json!({"role": "admin"}));
     let admin = site.token("bob");
@@ -244,7 +244,7 @@ fn a_role_is_what_a_credential_may_do_from_the_next_request_on() {
 }
 
 #[test]
-fn disabling_refuses_all_at_once_and_enabling_brings_it_back() {
+fn disabled_user_is_rejected_until_enabled() {
     let site = Site::new();
     site.set_password("bob");
     let key = site.narrow(&site.bob, &["account:read"]);
@@ -317,7 +317,7 @@ fn offboard_revokes_everything() {
 }
 
 #[test]
-fn a_deleted_users_name_stays_reserved() {
+fn name_of_a_deleted_user_stays_reserved() {
     let site = Site::new();
     let key = site.narrow(&site.bob, &[]);
     site.ask("DELETE", "/api/v1/users/bob")
@@ -356,7 +356,7 @@ fn a_deleted_users_name_stays_reserved() {
 }
 
 #[test]
-fn the_last_admin_stays() {
+fn last_admin_cannot_be_removed() {
     let site = Site::new();
     let before = site.snapshot();
     let refused = |method: &str, path: &str, body: Value| {
@@ -396,7 +396,7 @@ fn the_last_admin_stays() {
 }
 
 #[test]
-fn an_admin_sees_and_ends_but_never_makes_or_changes_what_is_anothers() {
+fn admin_lists_and_deletes_but_never_creates_for_others() {
     let site = Site::new();
     let key = site.api_key(&site.bob, &json!({"name": "bob's"}));
     let list = |kind: &str| {
@@ -455,7 +455,7 @@ fn an_admin_sees_and_ends_but_never_makes_or_changes_what_is_anothers() {
 }
 
 #[test]
-fn users_are_listed_in_parts_newest_first() {
+fn users_are_paged_newest_first() {
     let site = Site::new();
     for name in ["carol", "dora", "emil"] {
         add(&site, &json!({"username": name}));

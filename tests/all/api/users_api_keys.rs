@@ -21,7 +21,7 @@ fn bobs_key(site: &Site) -> Value {
 }
 
 #[test]
-fn admin_reads_all_of_a_users_key_but_the_secret() {
+fn admin_reads_a_users_key_without_its_secret() {
     let site = Site::new();
     let key = bobs_key(&site);
     assert!(works(&site, &key));
@@ -64,7 +64,7 @@ fn admin_disables_and_enables_a_users_key() {
 
 /// Not even by an admin who may do all that it may.
 #[test]
-fn admin_changes_nothing_else_of_a_users_key() {
+fn admin_cannot_change_other_fields_of_a_users_key() {
     let site = Site::new();
     let key = bobs_key(&site);
     let before = site.snapshot();
@@ -86,7 +86,7 @@ fn admin_changes_nothing_else_of_a_users_key() {
 
 /// S4: enabling is limited by what the admin's credential may do; disabling is not.
 #[test]
-fn key_that_may_do_more_than_the_admin_is_not_enabled() {
+fn key_with_more_power_than_the_admin_is_not_enabled() {
     let site = Site::new();
     let key = site.api_key(&site.bob, &json!({"name": "job"}));
     let narrow = site.narrow(&site.alice, &["users:read", "users:write"]);
@@ -144,7 +144,7 @@ fn key_under_another_users_name_is_not_found() {
 }
 
 #[test]
-fn deleted_key_of_a_user_is_listed_as_ended_and_explained() {
+fn deleted_key_of_a_user_is_listed_and_explained() {
     let site = Site::new();
     let key = bobs_key(&site);
     site.asked(&site.alice, "DELETE", &path(&key), &Value::Null, 204);

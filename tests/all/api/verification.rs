@@ -39,7 +39,7 @@ pub(super) fn with_lab(site: &Site) {
 }
 
 #[test]
-fn every_method_is_answered_with_who_it_is() {
+fn verify_answers_every_method_with_the_identity() {
     let site = Site::new();
     for group in ["staff", "admins"] {
         site.ask("POST", "/api/v1/groups")
@@ -131,7 +131,7 @@ fn every_method_is_answered_with_who_it_is() {
 }
 
 #[test]
-fn the_first_header_that_holds_a_secret_of_ours_decides() {
+fn first_header_with_a_secret_decides() {
     let site = Site::new();
     let good = site.narrow(&site.bob, &["account:read"]);
     let bad = unknown_secret(Kind::ApiKey);
@@ -239,7 +239,7 @@ fn the_first_header_that_holds_a_secret_of_ours_decides() {
 }
 
 #[test]
-fn permissions_can_be_demanded() {
+fn verify_requires_the_requested_permissions() {
     let site = Site::new();
     with_lab(&site);
     // The token was made before the grant: it carries what it was given.
@@ -350,7 +350,7 @@ fn permissions_can_be_demanded() {
 }
 
 #[test]
-fn addresses_come_from_trusted_proxies_alone_and_from_the_right() {
+fn forwarded_address_counts_only_from_trusted_proxies() {
     let site = Site::behind(&["127.0.0.1", "10.9.0.0/16"]);
     let key = secret(&site.api_key(
         &site.alice,
@@ -454,7 +454,7 @@ fn rightmost_address_counts_when_all_are_trusted() {
 }
 
 #[test]
-fn connection_header_that_names_a_header_of_ours_is_rejected() {
+fn connection_header_naming_a_keycroft_header_is_rejected() {
     let site = Site::behind(&["127.0.0.1"]);
     let good = site.narrow(&site.bob, &["account:read"]);
     for lines in [
@@ -500,7 +500,7 @@ fn connection_header_that_names_a_header_of_ours_is_rejected() {
 
 /// Ids are public, and an answer still says nothing about them.
 #[test]
-fn known_id_with_a_wrong_secret_is_answered_as_an_unknown_one() {
+fn known_id_with_a_wrong_secret_looks_unknown() {
     let site = Site::new();
     site.set_password("alice");
     let key = |name: &str, more: Value| {
@@ -611,7 +611,7 @@ fn basic_is_offered_only_when_requested() {
 }
 
 #[test]
-fn a_services_key_is_nobody_else_and_outlives_who_made_it() {
+fn service_key_is_independent_of_its_creator() {
     let site = Site::new();
     with_lab(&site);
     site.add_user("dora", keycroft::model::user::Role::Admin);
@@ -684,7 +684,7 @@ fn a_services_key_is_nobody_else_and_outlives_who_made_it() {
 
 /// Verification refuses it, and who asks why must not be told that it is good: before the mark is in the file and after.
 #[test]
-fn what_was_seen_expired_is_explained_so_when_the_clock_goes_back() {
+fn seen_expiration_is_explained_after_a_clock_change() {
     let mut site = Site::new();
     let key = site.api_key(
         &site.alice,

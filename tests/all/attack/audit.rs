@@ -15,7 +15,7 @@ fn words_in_events(site: &Site, words: &str) -> i64 {
 
 /// Somebody pastes a secret into the address of a page that is not theirs: the event of the refusal is kept for ever.
 #[test]
-fn a_secret_in_the_path_of_a_refused_page_is_not_written_down() {
+fn secret_in_a_rejected_path_is_not_logged() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (id, secret) = bob.make_key("ci");
@@ -31,7 +31,7 @@ fn a_secret_in_the_path_of_a_refused_page_is_not_written_down() {
 
 /// A person's own events are asked for by two indexes: what they did, and what was done to theirs.
 #[test]
-fn own_events_are_both_what_one_did_and_what_was_done_to_one_in_order_and_in_parts() {
+fn own_events_have_own_acts_and_acts_of_others() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let mut alice = site.signed_in("alice");
@@ -71,7 +71,7 @@ fn own_events_are_both_what_one_did_and_what_was_done_to_one_in_order_and_in_par
 
 /// A download holds a thread of few until its reader took it all: one person has one at a time.
 #[test]
-fn nobody_downloads_twice_at_once() {
+fn second_simultaneous_download_is_rejected() {
     let site = Site::new();
     let bob = site.signed_in("bob");
     let alice = site.signed_in("alice");
@@ -109,7 +109,7 @@ fn nobody_downloads_twice_at_once() {
 
 /// However long the log is, a download is all of it; one part at a time is in memory, and each is asked for anew.
 #[test]
-fn a_download_is_the_whole_log() {
+fn download_contains_the_complete_log() {
     const EVENTS: i64 = 100_500;
     let site = Site::new();
     let mut alice = site.signed_in("alice");
@@ -133,7 +133,7 @@ fn a_download_is_the_whole_log() {
 
 /// Who is signed out in the middle of a download gets no more of it; and it has no end that looks like one.
 #[test]
-fn a_download_ends_with_the_session() {
+fn event_download_ends_with_the_session() {
     use std::io::Read;
     let site = Site::new();
     let mut bob = site.signed_in("bob");

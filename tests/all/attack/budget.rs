@@ -22,7 +22,7 @@ fn try_from(site: &Site, name: &str, address: Option<&str>) -> Error {
 /// Behind a proxy that does not say for whom it asks (or whose whole chain is trusted), nobody's address is known: the
 /// 50 wrong tries an address has are then 50 for all of them, and not as many as one likes over as many names as one likes.
 #[test]
-fn wrong_passwords_from_nobody_knows_where_have_an_end() {
+fn sign_ins_from_unknown_addresses_are_limited() {
     let site = Site::new();
     for number in 0..50 {
         let error = try_from(&site, &format!("name{number}"), None);

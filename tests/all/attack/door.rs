@@ -7,7 +7,7 @@ use crate::fixture::{Site, unknown_secret};
 /// Introspection is answered where verification is. Were its refusals written down, whoever has any API key could make
 /// that thread wait for the disk, or for whoever has locked the file, with every request.
 #[test]
-fn a_refused_introspection_never_waits_for_the_writer() {
+fn rejected_introspection_never_waits_for_the_writer() {
     let site = Site::new();
     let before = site.dump(|table| table == "events");
     let answer = site
@@ -25,7 +25,7 @@ fn a_refused_introspection_never_waits_for_the_writer() {
 
 /// A page whose name was turned to 127.0.0.1 (DNS rebinding) is a loopback peer, too; but it comes by its own name.
 #[test]
-fn figures_are_for_programs_that_call_this_machine_by_its_own_name() {
+fn metrics_without_credential_need_a_loopback_name() {
     let site = Site::new();
     let ask = |host: &str| {
         let asked = site.ask("GET", "/metrics").header("Host", host);

@@ -99,7 +99,7 @@ const LOSSES: &[(&str, fn(&Site))] = &[
 ];
 
 #[test]
-fn a_link_dies_with_the_right_of_who_made_it() {
+fn link_is_invalid_once_its_creator_loses_permission() {
     for (loss, lose) in LOSSES {
         let (site, dora) = with_dora();
         let reset_of_an_admin = reset_link(&site, &dora, "alice");
@@ -131,7 +131,7 @@ fn a_link_dies_with_the_right_of_who_made_it() {
 }
 
 #[test]
-fn a_link_outlives_the_session_or_token_it_was_made_with_and_works_once() {
+fn link_outlives_its_session_or_token_and_works_once() {
     let (site, dora) = with_dora();
     let reset = reset_link(&site, &dora, "bob");
     let body = json!({"username": "carol"});
@@ -147,7 +147,7 @@ fn a_link_outlives_the_session_or_token_it_was_made_with_and_works_once() {
 }
 
 #[test]
-fn a_link_to_who_may_do_more_than_then_opens_nothing() {
+fn link_to_a_promoted_user_is_invalid() {
     let site = Site::new();
     let service = json!({"name": "lab", "permissions": ["lab:use"]});
     may(&site, &site.alice, "POST", "/api/v1/services", &service);
@@ -180,7 +180,7 @@ fn a_link_to_who_may_do_more_than_then_opens_nothing() {
 }
 
 #[test]
-fn a_link_ends_with_the_api_key_that_it_goes_back_to() {
+fn link_expires_with_its_root_api_key() {
     let site = Site::new();
     let all = || {
         site.api_key(
@@ -220,7 +220,7 @@ fn a_link_ends_with_the_api_key_that_it_goes_back_to() {
 
 /// An account is good from everywhere: who is limited to addresses would leave them by opening one.
 #[test]
-fn who_is_limited_to_addresses_opens_nothing_that_is_good_from_everywhere() {
+fn limited_caller_creates_nothing_valid_everywhere() {
     let (site, _) = with_dora();
     let service = json!({"name": "lab", "permissions": ["lab:use"]});
     may(&site, &site.alice, "POST", "/api/v1/services", &service);
@@ -287,7 +287,7 @@ fn who_is_limited_to_addresses_opens_nothing_that_is_good_from_everywhere() {
 
 /// "End what it made" is all of it: also what came of a token that is gone, and of a key whose row is gone.
 #[test]
-fn ending_what_a_key_made_leaves_nothing_of_it() {
+fn deleting_with_derived_revokes_all_of_them() {
     let site = Site::new();
     let endless = |name: &str| json!({"name": name, "expires_in": "never"});
     let root = site.api_key(&site.bob, &endless("root"));
@@ -361,7 +361,7 @@ fn ending_what_a_key_made_leaves_nothing_of_it() {
 
 /// A service's key, or another person's, is nobody's to end by ending what made it.
 #[test]
-fn ending_what_a_key_made_reaches_nobody_else() {
+fn deleting_with_derived_leaves_other_owners_alone() {
     let site = Site::new();
     may(
         &site,
@@ -386,7 +386,7 @@ fn ending_what_a_key_made_reaches_nobody_else() {
 
 /// Whoever holds the old secret of a key that was rotated may use it while the grace lasts, and no longer.
 #[test]
-fn the_secret_before_a_rotation_prolongs_nothing_and_throws_nobody_out() {
+fn previous_secret_cannot_renew_or_rotate_its_key() {
     let site = Site::new();
     let old = site.api_key(&site.bob, &json!({"name": "k", "expires_in": "7d"}));
     let path = format!("/api/v1/api-keys/{}", id(&old));
@@ -427,7 +427,7 @@ fn the_secret_before_a_rotation_prolongs_nothing_and_throws_nobody_out() {
 
 /// Keys in bulk are keys: the same limits, line by line.
 #[test]
-fn an_import_carries_the_limit_of_who_imports() {
+fn imported_key_inherits_the_callers_addresses() {
     let site = Site::new();
     let limit = json!({"name": "limited", "allowed_addresses": ["127.0.0.0/8"]});
     let limited = secret(&site.api_key(&site.bob, &limit));
@@ -451,7 +451,7 @@ fn an_import_carries_the_limit_of_who_imports() {
 
 /// A code opens one act, as nobody: it is no credential, and no other code.
 #[test]
-fn a_code_is_no_credential_and_opens_no_other_door() {
+fn code_is_rejected_as_a_credential_elsewhere() {
     let site = Site::new();
     let reset = reset_link(&site, &site.alice, "bob");
     let body = json!({"username": "carol"});
@@ -486,7 +486,7 @@ fn a_code_is_no_credential_and_opens_no_other_door() {
 
 /// The name of who was deleted is nobody's way back.
 #[test]
-fn a_name_that_was_deleted_comes_back_to_nobody() {
+fn deleted_name_is_never_reused() {
     let (site, dora) = with_dora();
     let key = site.api_key(&dora, &json!({"name": "k"}));
     may(

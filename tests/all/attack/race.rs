@@ -6,7 +6,7 @@ use crate::fixture::{Asking, PASSWORD, Site};
 
 /// Whoever knows an old password and holds a token must not win against a reset that was done while theirs was computed.
 #[test]
-fn an_old_password_does_not_outlive_a_reset_in_flight() {
+fn old_password_is_invalid_after_a_concurrent_reset() {
     for round in 0..5 {
         let site = Site::new();
         site.set_password("bob");

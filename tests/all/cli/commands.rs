@@ -10,7 +10,7 @@ fn json(text: &str) -> Value {
 }
 
 #[test]
-fn api_keys_from_birth_to_end() {
+fn api_key_commands_cover_its_lifetime() {
     let lab = Lab::signed_in();
     let made = lab.run("api-key create ci --expires 30d --permission api-keys:read,account:read --address 127.0.0.0/8 --note deploys");
     assert_eq!(plain(&made.out), "kca_SECRET");
@@ -86,7 +86,7 @@ fn api_keys_from_birth_to_end() {
 }
 
 #[test]
-fn json_is_what_the_api_answers() {
+fn json_output_equals_the_api_answer() {
     let lab = Lab::signed_in();
     let made = json(&lab.good("api-key create a --json"));
     assert!(made["secret"].as_str().unwrap().starts_with("kca_"));
@@ -133,7 +133,7 @@ fn json_is_what_the_api_answers() {
 }
 
 #[test]
-fn long_lists_come_whole() {
+fn long_list_is_printed_completely() {
     let lab = Lab::signed_in();
     let token = lab.token("alice");
     for number in 0..450 {
@@ -151,7 +151,7 @@ fn long_lists_come_whole() {
 }
 
 #[test]
-fn tokens_and_sessions() {
+fn token_and_session_commands_work() {
     let lab = Lab::signed_in();
     let made = lab.run("token create deploy --expires 2h --permission account:read");
     assert_eq!(plain(&made.out), "kct_SECRET");
@@ -190,7 +190,7 @@ fn tokens_and_sessions() {
 
 /// On the server and on its file: what exceeds new rules, without any change.
 #[test]
-fn a_policy_is_tried_before_it_is_set() {
+fn policy_change_is_previewed_before_it_is_set() {
     let lab = Lab::signed_in();
     lab.good("api-key create endless --expires never --permission account:read");
     let before = lab.good("policy show");
@@ -220,7 +220,7 @@ fn a_policy_is_tried_before_it_is_set() {
 }
 
 #[test]
-fn users_groups_services_policy_and_sweep_through_the_api() {
+fn admin_commands_work_through_the_api() {
     let lab = Lab::signed_in();
     let at = lab.run("user add carol --display-name Carol");
     assert!(
@@ -403,7 +403,7 @@ fn openapi_prints_the_document_of_the_server() {
 }
 
 #[test]
-fn the_small_ones() {
+fn small_commands_work() {
     let lab = Lab::signed_in();
     assert_eq!(lab.good("open api-keys"), format!("{}/api-keys\n", lab.url));
     assert!(lab.bad("open ../x", 2).contains("no such page"));

@@ -39,7 +39,7 @@ fn rest(mut said: BufReader<ChildStderr>) -> String {
 }
 
 #[test]
-fn a_person_approves() {
+fn approved_device_login_gets_a_token() {
     let lab = Lab::new();
     let (mut login, said, code) = begin(&lab, &["--expires", "3h"]);
     let mut alice = lab.console("alice");
@@ -64,7 +64,7 @@ fn a_person_approves() {
 }
 
 #[test]
-fn a_person_refuses() {
+fn denied_device_login_fails() {
     let lab = Lab::new();
     let (mut login, said, code) = begin(&lab, &[]);
     let mut alice = lab.console("alice");
@@ -82,7 +82,7 @@ fn a_person_refuses() {
 }
 
 #[test]
-fn a_lifetime_that_can_not_be_is_refused_at_once() {
+fn impossible_token_lifetime_is_rejected_at_once() {
     let lab = Lab::new();
     let message = lab.bad(&format!("login {} --expires 90m", lab.url), 6);
     assert!(message.contains("whole hours from 1h to 24h"), "{message}");

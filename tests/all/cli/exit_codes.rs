@@ -3,7 +3,7 @@
 use super::support::{Lab, Run, plain};
 
 #[test]
-fn every_code_that_api_md_lists() {
+fn every_documented_exit_code_is_returned() {
     let mut lab = Lab::signed_in();
     lab.good("api-key create ci");
     // 2: wrong usage, a confirmation that can't be asked.
@@ -106,7 +106,7 @@ fn every_code_that_api_md_lists() {
 }
 
 #[test]
-fn a_refused_credential_is_named_with_its_source() {
+fn rejected_credential_is_named_with_its_source() {
     let lab = Lab::signed_in();
     let old = lab.good("api-key create old --expires never");
     lab.good("api-key delete old --yes");
@@ -143,7 +143,7 @@ fn a_refused_credential_is_named_with_its_source() {
 }
 
 #[test]
-fn too_many_requests() {
+fn too_many_requests_has_its_exit_code() {
     let lab = Lab::new();
     // Thirty sign-ins a minute may be begun from one address.
     let form = "client_id=keycroft-cli";
@@ -166,7 +166,7 @@ fn ask(url: &str, form: &str) -> String {
 }
 
 #[test]
-fn secrets_among_the_arguments_are_refused_and_not_repeated() {
+fn secret_argument_is_rejected_without_an_echo() {
     let lab = Lab::signed_in();
     let secret = lab.good("api-key create ci");
     let secret = secret.trim();
@@ -197,7 +197,7 @@ fn secrets_among_the_arguments_are_refused_and_not_repeated() {
 }
 
 #[test]
-fn a_server_that_is_none_of_ours() {
+fn answer_of_another_server_is_reported() {
     use std::io::{Read, Write};
     let lab = Lab::signed_in();
     let answers = [

@@ -25,7 +25,7 @@ fn verify(lab: &Lab, secret: &str) -> i32 {
 }
 
 #[test]
-fn admin_handles_a_users_key_by_its_name() {
+fn admin_manages_a_users_key_by_name() {
     let lab = Lab::signed_in();
     let secret = bobs_key(&lab);
     assert_eq!(verify(&lab, &secret), 0);
@@ -44,7 +44,7 @@ fn admin_handles_a_users_key_by_its_name() {
 }
 
 #[test]
-fn user_flag_is_where_it_works_alone() {
+fn user_flag_exists_only_where_it_works() {
     let lab = Lab::signed_in();
     for line in [
         "api-key create x --user bob",
@@ -56,7 +56,7 @@ fn user_flag_is_where_it_works_alone() {
 }
 
 #[test]
-fn rotation_wants_to_know_about_the_old_secret() {
+fn rotation_requires_a_grace_option() {
     let lab = Lab::signed_in();
     lab.good("api-key create ci");
     let refused = lab.bad("api-key rotate ci", 2);

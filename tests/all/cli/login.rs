@@ -8,7 +8,7 @@ use super::support::{Lab, Run, by_shell, plain};
 const FOLDER: &str = "home/.config/keycroft";
 
 #[test]
-fn flag_before_environment_before_files() {
+fn flag_beats_environment_beats_files() {
     let lab = Lab::signed_in();
     lab.sign_in("bob", "bobs");
     let who = |arguments: &[&str], variables: &[(&str, &str)]| {
@@ -75,7 +75,7 @@ fn flag_before_environment_before_files() {
 }
 
 #[test]
-fn status_says_where_everything_comes_from() {
+fn status_shows_the_source_of_each_setting() {
     let lab = Lab::signed_in();
     let status = lab.good("status");
     for line in [
@@ -104,7 +104,7 @@ fn status_says_where_everything_comes_from() {
 }
 
 #[test]
-fn plain_http_to_another_machine_is_refused() {
+fn plain_http_to_another_machine_is_rejected() {
     let lab = Lab::signed_in();
     for url in [
         "http://10.0.0.1:8420",
@@ -118,7 +118,7 @@ fn plain_http_to_another_machine_is_refused() {
 }
 
 #[test]
-fn what_is_pasted_is_checked_before_it_is_kept() {
+fn pasted_credential_is_checked_before_it_is_saved() {
     let lab = Lab::new();
     let login = |text: &str| {
         lab.command()
@@ -163,7 +163,7 @@ fn what_is_pasted_is_checked_before_it_is_kept() {
 }
 
 #[test]
-fn secrets_rest_in_one_private_file() {
+fn secrets_are_saved_in_one_private_file() {
     let lab = Lab::signed_in();
     let (folder, file) = (lab.path(FOLDER), lab.path(FOLDER).join("credentials.toml"));
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().mode() & 0o777;
@@ -182,7 +182,7 @@ fn secrets_rest_in_one_private_file() {
 }
 
 #[test]
-fn logging_out_ends_a_token_and_forgets_an_api_key() {
+fn logout_revokes_a_token_and_forgets_an_api_key() {
     let lab = Lab::signed_in();
     let token = lab.good("auth-token");
     let key = lab.good("api-key create mine --expires never");
@@ -215,7 +215,7 @@ fn logging_out_ends_a_token_and_forgets_an_api_key() {
 }
 
 #[test]
-fn a_logout_that_the_server_does_not_hear_of_says_so() {
+fn logout_without_a_server_is_reported() {
     let mut lab = Lab::signed_in();
     lab.stop_server();
     let done = lab.run("logout");
@@ -234,7 +234,7 @@ fn a_logout_that_the_server_does_not_hear_of_says_so() {
 }
 
 #[test]
-fn a_full_disk_leaves_the_files_as_they_were() {
+fn full_disk_leaves_config_files_unchanged() {
     let lab = Lab::signed_in();
     let read = || {
         (
@@ -262,7 +262,7 @@ fn a_full_disk_leaves_the_files_as_they_were() {
 }
 
 #[test]
-fn two_logins_at_once_are_both_kept() {
+fn two_simultaneous_logins_are_both_saved() {
     let lab = Lab::new();
     let tokens: Vec<String> = (0..8)
         .map(|number| lab.token(if number % 2 == 0 { "alice" } else { "bob" }))
@@ -294,7 +294,7 @@ fn two_logins_at_once_are_both_kept() {
 }
 
 #[test]
-fn without_a_home_the_environment_is_enough() {
+fn environment_suffices_without_a_home() {
     let lab = Lab::new();
     let token = lab.token("bob");
     let mut command = lab.command();
@@ -355,7 +355,7 @@ fn each_setting_is_shown_with_its_source() {
 
 /// A keyring or a password store keeps the secret: the file says how to ask it.
 #[test]
-fn another_program_may_keep_the_secret() {
+fn secret_command_provides_the_credential() {
     let lab = Lab::signed_in();
     let token = lab.token("bob");
     let secret = lab.path("secret");
@@ -400,7 +400,7 @@ fn another_program_may_keep_the_secret() {
 }
 
 #[test]
-fn one_field_is_said_as_it_is() {
+fn single_field_is_printed_raw() {
     let lab = Lab::signed_in();
     assert_eq!(lab.good("whoami --field username"), "alice\n");
     let made = lab

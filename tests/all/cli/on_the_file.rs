@@ -3,7 +3,7 @@
 use super::support::{Lab, Run, command, plain};
 
 #[test]
-fn the_first_commands_work_on_the_file_in_the_current_folder() {
+fn commands_use_the_database_in_the_current_folder() {
     let folder = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| command(folder.path()).args(arguments).done();
     let none = run(&["user", "list"]);
@@ -69,7 +69,7 @@ fn the_first_commands_work_on_the_file_in_the_current_folder() {
 }
 
 #[test]
-fn a_login_in_use_means_the_server_and_a_flag_the_file() {
+fn saved_login_selects_the_server_and_db_flag_the_database() {
     let lab = Lab::signed_in();
     let at = |arguments: &[&str], variables: &[(&str, &str)]| {
         let mut command = lab.command();
@@ -130,7 +130,7 @@ fn a_login_in_use_means_the_server_and_a_flag_the_file() {
 }
 
 #[test]
-fn the_shapes_are_the_same_on_both() {
+fn json_is_equal_for_server_and_database() {
     let lab = Lab::signed_in();
     for line in [
         "user list --json",

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use super::support::{Lab, Run, plain};
 
 #[test]
-fn a_reader_that_leaves_is_no_failure() {
+fn closed_output_pipe_is_not_an_error() {
     let lab = Lab::signed_in();
     let folder = lab.folder.path().display().to_string();
     for line in [
@@ -48,7 +48,7 @@ fn a_reader_that_leaves_is_no_failure() {
 }
 
 #[test]
-fn a_secret_that_nobody_takes_is_told_of() {
+fn secret_that_cannot_be_printed_is_reported() {
     let lab = Lab::signed_in();
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
@@ -89,7 +89,7 @@ fn a_secret_that_nobody_takes_is_told_of() {
 }
 
 #[test]
-fn a_secret_goes_into_a_new_private_file() {
+fn secret_is_written_to_a_new_private_file() {
     let lab = Lab::signed_in();
     let done = lab.run("api-key create ci --out secret");
     assert_eq!((done.code, done.out.as_str()), (0, ""));
@@ -119,7 +119,7 @@ fn a_secret_goes_into_a_new_private_file() {
 }
 
 #[test]
-fn problems_are_json_for_who_asked_for_json() {
+fn error_is_json_with_json_output() {
     let lab = Lab::signed_in();
     let token = lab.token("bob");
     let done = lab
@@ -132,7 +132,7 @@ fn problems_are_json_for_who_asked_for_json() {
 }
 
 #[test]
-fn keys_that_end_soon_are_named() {
+fn key_that_expires_soon_is_named() {
     let lab = Lab::signed_in();
     for (days, named) in [
         (20, None),
@@ -187,7 +187,7 @@ fn keys_that_end_soon_are_named() {
 }
 
 #[test]
-fn hostile_names_can_not_move_the_cursor() {
+fn hostile_name_cannot_move_the_cursor() {
     let lab = Lab::signed_in();
     let done = lab
         .command()

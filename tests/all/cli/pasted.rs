@@ -133,7 +133,7 @@ fn import_of_homes_reads_authorized_keys2() {
 }
 
 #[test]
-fn day_as_expiration_counts_as_a_whole() {
+fn day_as_expiration_includes_that_day() {
     let lab = Lab::signed_in();
     let tomorrow = keycroft::clock::Clock::System
         .now()
@@ -240,7 +240,7 @@ fn proxy_is_named_in_errors_and_never_used_for_loopback() {
 }
 
 #[test]
-fn link_created_on_the_database_leads_to_the_server_that_ran_last() {
+fn link_from_the_database_has_the_last_public_url() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("home")).unwrap();
     let run = |line: &str| command(folder.path()).args(line.split(' ')).done();

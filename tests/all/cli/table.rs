@@ -140,7 +140,7 @@ fn words(command: &str, more: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_command_has_a_row_and_every_row_is_a_command() {
+fn command_table_is_complete() {
     let lab = Lab::new();
     lab.good("man pages");
     let pages: BTreeSet<String> = std::fs::read_dir(lab.path("pages"))
@@ -155,7 +155,7 @@ fn every_command_has_a_row_and_every_row_is_a_command() {
 }
 
 #[test]
-fn what_no_command_knows_is_wrong_usage() {
+fn unknown_argument_is_a_usage_error() {
     let lab = Lab::new();
     for (command, more, _) in rows() {
         let done = lab
@@ -182,7 +182,7 @@ fn what_no_command_knows_is_wrong_usage() {
 }
 
 #[test]
-fn without_a_sign_in_without_a_server_and_without_a_file() {
+fn commands_fail_clearly_without_server_or_database() {
     let mut lab = Lab::new();
     std::fs::write(
         lab.path("key.pub"),

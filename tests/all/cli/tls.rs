@@ -59,7 +59,7 @@ fn refused(done: &Done, code: i32, words: &str) {
 }
 
 #[test]
-fn the_right_authority_is_believed_and_no_other() {
+fn only_the_configured_ca_is_trusted() {
     let lab = lab_until(2100);
     assert!(lab.url.starts_with("https://127.0.0.1:"), "{}", lab.url);
     let done = whoami(&lab, &lab.url, Some("lab.pem"));
@@ -101,7 +101,7 @@ fn the_right_authority_is_believed_and_no_other() {
 }
 
 #[test]
-fn a_certificate_that_is_over_is_said_to_be() {
+fn expired_certificate_is_reported() {
     let lab = lab_until(2021);
     refused(
         &whoami(&lab, &lab.url, Some("lab.pem")),
@@ -111,14 +111,14 @@ fn a_certificate_that_is_over_is_said_to_be() {
 }
 
 #[test]
-fn a_server_without_tls_is_said_to_be_one() {
+fn server_without_tls_is_reported() {
     let lab = Lab::new();
     let secure = lab.url.replace("http://", "https://");
     refused(&whoami(&lab, &secure, None), 7, "it does not speak TLS");
 }
 
 #[test]
-fn a_login_remembers_whom_to_trust() {
+fn login_saves_the_ca_file() {
     let lab = lab_until(2100);
     let login = |authority: &str| {
         lab.command()
@@ -178,7 +178,7 @@ fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> (String, String) 
 }
 
 #[test]
-fn certificate_that_clients_reject_is_warned_of_at_start() {
+fn certificate_that_clients_reject_warns_at_start() {
     let folder = tempfile::tempdir().unwrap();
     let served = |pair: &(String, String)| {
         let done = served(folder.path(), pair.0.as_bytes(), pair.1.as_bytes());
@@ -225,7 +225,7 @@ fn certificate_that_clients_reject_is_warned_of_at_start() {
 }
 
 #[test]
-fn certificate_or_key_that_cannot_be_used_is_named_with_a_remedy() {
+fn unusable_certificate_or_key_is_named_with_a_remedy() {
     let folder = tempfile::tempdir().unwrap();
     let (certificate, key) = self_signed(|_| ());
     let (_, other) = self_signed(|_| ());
@@ -287,7 +287,7 @@ fn certificate_or_key_that_cannot_be_used_is_named_with_a_remedy() {
 }
 
 #[test]
-fn ca_certificate_as_a_servers_is_explained_to_its_client() {
+fn ca_certificate_as_server_certificate_is_explained() {
     let lab = Lab::serving(|folder| {
         let (certificate, key) =
             self_signed(|params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained));
@@ -305,7 +305,7 @@ fn ca_certificate_as_a_servers_is_explained_to_its_client() {
 
 /// The usual way to try TLS: no authority, and the certificate itself is trusted.
 #[test]
-fn self_signed_certificate_in_the_ca_file_is_trusted_for_its_names() {
+fn self_signed_ca_file_is_trusted_for_its_names() {
     let lab = Lab::serving(|folder| {
         let (certificate, key) = self_signed(|_| ());
         std::fs::write(folder.join("server.pem"), certificate).unwrap();

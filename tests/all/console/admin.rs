@@ -18,7 +18,7 @@ fn admin_paths(method: &str) -> Vec<String> {
 }
 
 #[test]
-fn members_are_refused_by_a_page_that_names_the_permission() {
+fn member_sees_the_missing_permission_on_admin_pages() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let pages = admin_paths("GET");
@@ -39,7 +39,7 @@ fn members_are_refused_by_a_page_that_names_the_permission() {
 }
 
 #[test]
-fn members_forms_change_nothing_and_leave_an_event() {
+fn form_of_a_member_changes_nothing_and_leaves_an_event() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let service = alice.open("/admin/new-service").form("/admin/new-service");
@@ -82,7 +82,7 @@ fn members_forms_change_nothing_and_leave_an_event() {
 }
 
 #[test]
-fn a_persons_things_are_seen_and_ended_but_never_taken() {
+fn admin_revokes_but_never_takes_over_credentials() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     let (id, secret) = bob.make_key("bobs key");
@@ -105,7 +105,7 @@ fn a_persons_things_are_seen_and_ended_but_never_taken() {
 }
 
 #[test]
-fn everything_of_somebody_ends_in_one_act() {
+fn offboarding_revokes_everything_in_one_act() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     let (_, secret) = bob.make_key("key");
@@ -123,7 +123,7 @@ fn everything_of_somebody_ends_in_one_act() {
 }
 
 #[test]
-fn the_inventory_finds_and_deletes_by_the_number_typed() {
+fn inventory_deletes_after_the_typed_number() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     for name in ["one", "two", "three"] {
@@ -172,7 +172,7 @@ fn the_inventory_finds_and_deletes_by_the_number_typed() {
 }
 
 #[test]
-fn an_inventory_form_that_can_not_be_carried_out_whole_does_nothing() {
+fn inventory_deletion_is_all_or_nothing() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     let (key, _) = bob.make_key("bobs");
@@ -200,7 +200,7 @@ fn an_inventory_form_that_can_not_be_carried_out_whole_does_nothing() {
 }
 
 #[test]
-fn what_a_service_permits_is_granted_by_who_may_define_it() {
+fn service_permission_is_granted_by_services_write() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     let service = alice.open("/admin/new-service").form("/admin/new-service");
@@ -221,7 +221,7 @@ fn what_a_service_permits_is_granted_by_who_may_define_it() {
 }
 
 #[test]
-fn a_role_is_given_what_a_service_permits() {
+fn role_includes_permissions_of_a_service() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     let service = alice.open("/admin/new-service").form("/admin/new-service");

@@ -41,7 +41,7 @@ fn reset_link(site: &Site) -> String {
 }
 
 #[test]
-fn the_first_admin_comes_by_the_set_up_link() {
+fn setup_link_creates_the_first_admin() {
     let site = Site::empty("http://127.0.0.1:8420");
     let code = site
         .app()
@@ -91,7 +91,7 @@ fn the_first_admin_comes_by_the_set_up_link() {
 }
 
 #[test]
-fn an_invitation_leads_to_a_password_of_ones_own() {
+fn invitation_lets_the_user_choose_a_password() {
     let site = Site::new();
     let fields = [("username", "carol"), ("display_name", "Carol C.")];
     let link = link_for(&site, "/admin/new-user", "/admin/new-user", &fields);
@@ -119,7 +119,7 @@ fn an_invitation_leads_to_a_password_of_ones_own() {
 }
 
 #[test]
-fn a_reset_ends_every_session_and_the_old_password() {
+fn reset_revokes_sessions_and_the_old_password() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let link = reset_link(&site);
@@ -144,7 +144,7 @@ fn a_reset_ends_every_session_and_the_old_password() {
 }
 
 #[test]
-fn a_code_opens_its_own_door_for_its_own_time() {
+fn code_works_only_on_its_page_and_in_its_time() {
     let site = Site::new();
     let link = reset_link(&site);
     let code = link.split_once("code=").unwrap().1;
@@ -178,7 +178,7 @@ fn a_code_opens_its_own_door_for_its_own_time() {
 }
 
 #[test]
-fn the_form_of_a_code_is_bound_to_its_browser() {
+fn code_form_is_bound_to_its_browser() {
     let site = Site::new();
     let link = reset_link(&site);
     let mut one = site.browser();

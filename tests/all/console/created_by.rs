@@ -19,7 +19,7 @@ fn create(browser: &mut Browser<'_>, bearer: &str, path: &str, body: &str) -> St
 }
 
 #[test]
-fn key_names_the_token_that_created_it_and_goes_with_it() {
+fn key_names_its_creator_and_is_deleted_with_it() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let mut program = site.browser();

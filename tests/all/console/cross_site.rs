@@ -30,7 +30,7 @@ fn post(browser: &mut Browser<'_>, path: &str, headers: &[(&str, &str)], token: 
 }
 
 #[test]
-fn a_change_is_refused_unless_it_comes_from_here() {
+fn cross_site_form_is_rejected() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let token = alice.open("/account").form("/logout");
@@ -70,7 +70,7 @@ fn a_change_is_refused_unless_it_comes_from_here() {
 }
 
 #[test]
-fn a_change_needs_the_token_of_its_own_session() {
+fn form_needs_the_token_of_its_session() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     let mut second = site.signed_in("alice");
@@ -102,7 +102,7 @@ fn a_change_needs_the_token_of_its_own_session() {
 }
 
 #[test]
-fn a_name_that_is_not_ours_is_no_origin_of_ours() {
+fn foreign_host_name_is_not_an_own_origin() {
     // A page elsewhere may give its own name our address (DNS rebinding); then all it sends looks same-origin.
     let site = Site::new();
     let mut browser = site.browser();
@@ -155,7 +155,7 @@ fn a_name_that_is_not_ours_is_no_origin_of_ours() {
 }
 
 #[test]
-fn looking_changes_nothing() {
+fn get_request_changes_nothing() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let (id, _) = alice.make_key("key");

@@ -3,7 +3,7 @@
 use super::site::Site;
 
 #[test]
-fn the_page_of_a_key_says_which_link_fails() {
+fn key_page_names_the_failed_check() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let (id, _) = alice.make_key("ci");
@@ -50,7 +50,7 @@ fn the_page_of_a_key_says_which_link_fails() {
 }
 
 #[test]
-fn of_anothers_key_nothing_is_said() {
+fn key_of_another_user_is_not_explained() {
     let site = Site::new();
     let (id, _) = site.signed_in("alice").make_key("ci");
     let mut bob = site.signed_in("bob");

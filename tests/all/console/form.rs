@@ -43,7 +43,7 @@ fn require_refused(browser: &mut Browser<'_>, form: &Form, status: u16, fields: 
 const LONG: &str = "wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww";
 
 #[test]
-fn every_refusal_of_a_new_key_names_its_field() {
+fn every_fault_of_a_new_key_names_its_field() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     bob.make_key("taken");
@@ -122,7 +122,7 @@ fn every_refusal_of_a_new_key_names_its_field() {
 }
 
 #[test]
-fn what_the_policy_does_not_permit_is_not_offered_and_refused_when_sent() {
+fn lifetime_beyond_policy_is_not_offered_and_rejected() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     let policy = alice.open("/admin/policy").form("/admin/policy");
@@ -185,7 +185,7 @@ fn what_the_policy_does_not_permit_is_not_offered_and_refused_when_sent() {
 }
 
 #[test]
-fn editing_rotating_and_deleting_come_back_too() {
+fn rejected_edit_rotate_and_delete_forms_are_kept() {
     let mut site = Site::new();
     let mut bob = site.signed_in("bob");
     bob.make_key("taken");
@@ -252,7 +252,7 @@ fn editing_rotating_and_deleting_come_back_too() {
 }
 
 #[test]
-fn forms_of_admins_come_back_too() {
+fn rejected_admin_forms_are_kept() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let form = alice.open("/admin/new-user").form("/admin/new-user");

@@ -53,7 +53,7 @@ fn require_headers(page: &Page, https: bool) {
 }
 
 #[test]
-fn every_answer_of_every_route_carries_them() {
+fn every_answer_has_the_security_headers() {
     for url in ["http://127.0.0.1:8420", "https://keys.lab.example"] {
         let https = url.starts_with("https");
         let site = Site::empty(url);
@@ -103,7 +103,7 @@ fn every_answer_of_every_route_carries_them() {
 }
 
 #[test]
-fn people_get_pages_and_machines_problems() {
+fn browser_gets_pages_and_client_gets_problems() {
     let site = Site::new();
     let mut browser = site.browser();
     let page = browser.get("/nowhere");

@@ -24,7 +24,7 @@ fn enroll(site: &Site, code: &str, name: &str) -> u16 {
 }
 
 #[test]
-fn a_host_is_added_changed_and_deleted() {
+fn host_is_enrolled_changed_and_deleted() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let group = alice.open("/admin/groups").form("/admin/groups");

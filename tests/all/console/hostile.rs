@@ -194,7 +194,7 @@ fn form_of(one: &str, two: &str) -> markup::Form {
 }
 
 #[test]
-fn hostile_words_leave_every_page_as_it_is() {
+fn hostile_text_leaves_every_page_intact() {
     let plain = look(&["plain words"; HOSTILE.len()]);
     let hostile = look(&HOSTILE);
     assert!(plain.len() > 55, "{}", plain.len());

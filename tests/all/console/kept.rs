@@ -10,7 +10,7 @@ use super::markup::{self, Form};
 use super::site::{ALICE, BOB, Site};
 
 #[test]
-fn a_stale_form_overwrites_nothing() {
+fn stale_form_overwrites_nothing() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (id, _) = bob.make_key("key");
@@ -91,7 +91,7 @@ fn a_stale_form_overwrites_nothing() {
 }
 
 #[test]
-fn a_form_whose_session_has_ended_is_kept() {
+fn form_of_an_expired_session_is_saved() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     // Used every two days, so that it does not expire for being idle.
@@ -139,7 +139,7 @@ fn a_form_whose_session_has_ended_is_kept() {
 }
 
 #[test]
-fn passwords_of_a_kept_form_are_not_kept() {
+fn saved_form_drops_passwords() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let form = bob.open("/account").form("/account/password");
@@ -168,7 +168,7 @@ fn passwords_of_a_kept_form_are_not_kept() {
 }
 
 #[test]
-fn a_kept_form_goes_nowhere_but_to_this_site() {
+fn saved_form_is_sent_only_to_this_site() {
     let site = Site::new();
     for bad in [
         "https://evil.example/",
@@ -185,7 +185,7 @@ fn a_kept_form_goes_nowhere_but_to_this_site() {
 }
 
 #[test]
-fn what_is_no_form_of_ours_does_no_harm() {
+fn foreign_form_does_no_harm() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let token = bob.open("/account").form("/logout");
@@ -238,7 +238,7 @@ fn what_is_no_form_of_ours_does_no_harm() {
 }
 
 #[test]
-fn another_persons_things_are_not_found() {
+fn objects_of_another_user_are_not_found() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     let (id, _) = alice.make_key("alices");
@@ -278,7 +278,7 @@ fn another_persons_things_are_not_found() {
 }
 
 #[test]
-fn what_changed_between_the_look_and_the_save_is_not_overwritten() {
+fn concurrent_change_is_not_overwritten() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let service = alice.open("/admin/new-service").form("/admin/new-service");

@@ -44,7 +44,7 @@ fn leaked_secret_is_revoked_now() {
 }
 
 #[test]
-fn rotation_finishes_itself_when_the_old_secret_is_unused() {
+fn rotation_ends_once_the_old_secret_is_unused() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (id, first) = bob.make_key("key");
@@ -63,7 +63,7 @@ fn rotation_finishes_itself_when_the_old_secret_is_unused() {
 
 /// B1: a rotation does not make a key look unused.
 #[test]
-fn rotated_key_in_use_is_deleted_by_its_name_alone() {
+fn key_in_use_is_deleted_by_its_typed_name() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (id, secret) = bob.make_key("key");

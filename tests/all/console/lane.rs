@@ -16,7 +16,7 @@ use super::site::{ALICE, Site};
 
 /// Only forms that check or set a password, and any other once it comes with the password it was asked for.
 #[test]
-fn only_forms_that_hash_wait_for_those_who_hash() {
+fn only_password_forms_wait_for_the_hash_lane() {
     let hashing = [
         "/login",
         "/setup",
@@ -49,7 +49,7 @@ fn only_forms_that_hash_wait_for_those_who_hash() {
 
 /// A password that comes without the mark is not looked at: it would be hashed where nobody may wait for that.
 #[test]
-fn a_password_beside_the_way_is_not_checked() {
+fn password_on_another_lane_is_not_checked() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     site.pass(601);
@@ -108,7 +108,7 @@ fn respond_or_hold(held: &Held, request: &Request, _: Peer) -> Response {
 }
 
 #[test]
-fn a_leaked_key_can_be_deleted_in_a_storm_of_sign_ins() {
+fn key_can_be_deleted_during_a_sign_in_storm() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let (id, secret) = alice.make_key("leaked");

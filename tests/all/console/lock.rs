@@ -133,7 +133,7 @@ fn session_is_locked_by_wrong_confirmations() {
 }
 
 #[test]
-fn capitals_and_spaces_around_a_name_are_slips() {
+fn capitals_and_spaces_in_a_username_are_ignored() {
     let site = Site::new();
     for name in ["Alice", " alice", "alice ", "\u{2003}ALICE\t"] {
         assert_eq!(site.browser().sign_in(name, ALICE).status, 303, "{name:?}");
@@ -150,7 +150,7 @@ fn capitals_and_spaces_around_a_name_are_slips() {
 }
 
 #[test]
-fn names_and_codes_are_typed_without_corrections() {
+fn name_and_code_fields_disable_autocorrection() {
     let site = Site::new();
     let verbatim = "autocapitalize=\"none\" autocorrect=\"off\" spellcheck=\"false\"";
     assert!(site.browser().open("/login").has(verbatim));
@@ -202,7 +202,7 @@ fn unused_session_expires_and_stays_expired() {
 }
 
 #[test]
-fn idle_limit_is_the_policys_at_sign_in() {
+fn idle_timeout_is_the_policys_at_sign_in() {
     let site = Site::new();
     let mut old = site.signed_in("bob");
     let mut alice = site.signed_in("alice");
@@ -224,7 +224,7 @@ fn idle_limit_is_the_policys_at_sign_in() {
 }
 
 #[test]
-fn signing_out_clears_the_cache_and_no_other_cookie() {
+fn sign_out_clears_the_cache_and_no_other_cookie() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let form = bob.open("/account").form("/logout");

@@ -8,7 +8,7 @@ use super::site::Site;
 /// Where a name stands in an address, the same place of another route holds no word of ours. Ids are no names: they have
 /// 12 characters, and no word of ours that stands in their place has.
 #[test]
-fn no_word_of_ours_stands_where_a_name_may_stand() {
+fn route_words_never_shadow_names() {
     let segments = |path: &'static str| path.split('/').collect::<Vec<_>>();
     let mut names = 0;
     for route in ROUTES {
@@ -38,7 +38,7 @@ fn no_word_of_ours_stands_where_a_name_may_stand() {
 }
 
 #[test]
-fn who_and_what_is_called_like_a_word_of_ours_has_a_page_and_every_act() {
+fn object_named_like_a_route_word_is_reachable() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     for name in ["new", "edit", "delete", "members", "api-keys", "add"] {

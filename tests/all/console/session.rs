@@ -10,7 +10,7 @@ fn copy<'a>(site: &'a Site, of: &Browser<'a>) -> Browser<'a> {
 }
 
 #[test]
-fn the_cookie_is_for_this_site_and_out_of_reach_of_scripts() {
+fn session_cookie_is_http_only_and_same_site() {
     let site = Site::new();
     let page = site.browser().sign_in("bob", BOB);
     let line = page.cookie("keycroft-session").unwrap();
@@ -20,7 +20,7 @@ fn the_cookie_is_for_this_site_and_out_of_reach_of_scripts() {
 }
 
 #[test]
-fn with_tls_the_cookie_is_secure_by_its_name_whatever_a_header_says() {
+fn session_cookie_is_host_prefixed_with_tls() {
     let site = Site::empty("https://keys.lab.example");
     site.add_user("bob", keycroft::model::user::Role::Member, Some(BOB));
     for forwarded in ["http", "https"] {
@@ -66,7 +66,7 @@ fn with_tls_the_cookie_is_secure_by_its_name_whatever_a_header_says() {
 }
 
 #[test]
-fn a_session_is_new_at_sign_in_and_dead_at_sign_out() {
+fn session_starts_at_sign_in_and_ends_at_sign_out() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let first = bob.cookies["keycroft-session"].clone();
@@ -95,7 +95,7 @@ fn a_session_is_new_at_sign_in_and_dead_at_sign_out() {
 }
 
 #[test]
-fn of_two_session_cookies_neither_is_believed() {
+fn two_session_cookies_are_both_rejected() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let mut alice = site.signed_in("alice");
@@ -114,7 +114,7 @@ fn of_two_session_cookies_neither_is_believed() {
 }
 
 #[test]
-fn nothing_but_a_session_is_one() {
+fn only_a_session_secret_is_a_session() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (_, key) = bob.make_key("key");
@@ -137,7 +137,7 @@ fn nothing_but_a_session_is_one() {
 }
 
 #[test]
-fn two_browsers_see_each_other_and_one_puts_the_other_out() {
+fn session_can_revoke_another_of_the_same_user() {
     let site = Site::new();
     let (mut here, mut there) = (site.signed_in("bob"), site.browser());
     there.agent = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1".into();
@@ -173,7 +173,7 @@ fn two_browsers_see_each_other_and_one_puts_the_other_out() {
 }
 
 #[test]
-fn another_persons_session_is_not_found() {
+fn session_of_another_user_is_not_found() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     let id = alice.cookies["keycroft-session"][4..16].to_owned();
@@ -183,7 +183,7 @@ fn another_persons_session_is_not_found() {
 }
 
 #[test]
-fn a_new_password_ends_every_other_session_and_needs_the_present_one() {
+fn new_password_revokes_other_sessions() {
     let site = Site::new();
     let (mut here, mut there) = (site.signed_in("bob"), site.signed_in("bob"));
     let form = here.open("/account").form("/account/password");
@@ -211,7 +211,7 @@ fn a_new_password_ends_every_other_session_and_needs_the_present_one() {
 }
 
 #[test]
-fn a_session_ends_after_a_week_to_the_second_and_sooner_when_the_policy_says_so() {
+fn session_expires_after_a_week_or_the_policys_limit() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     // Used every two days, so that it does not expire for being idle.
@@ -233,7 +233,7 @@ fn a_session_ends_after_a_week_to_the_second_and_sooner_when_the_policy_says_so(
 }
 
 #[test]
-fn demoting_and_disabling_are_felt_at_the_next_click() {
+fn demotion_applies_at_the_next_request() {
     let site = Site::new();
     site.add_user("root_", keycroft::model::user::Role::Admin, Some(BOB));
     let (mut alice, mut other) = (site.signed_in("alice"), site.signed_in("root_"));

@@ -4,7 +4,7 @@ use super::markup;
 use super::site::{ALICE, Site};
 
 #[test]
-fn sending_the_form_again_makes_nothing_and_shows_nothing() {
+fn repeated_form_creates_and_shows_nothing() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     for (path, name) in [("/api-keys/new", "key"), ("/tokens/new", "token")] {
@@ -24,7 +24,7 @@ fn sending_the_form_again_makes_nothing_and_shows_nothing() {
 }
 
 #[test]
-fn rotating_by_the_same_form_twice_rotates_once() {
+fn repeated_rotation_form_rotates_once() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (id, first) = bob.make_key("key");
@@ -50,7 +50,7 @@ fn rotating_by_the_same_form_twice_rotates_once() {
 }
 
 #[test]
-fn no_other_page_holds_a_secret() {
+fn secret_is_on_no_other_page() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let (id, secret) = bob.make_key("key");
@@ -90,7 +90,7 @@ fn no_other_page_holds_a_secret() {
 }
 
 #[test]
-fn a_form_that_lay_open_for_a_day_is_looked_at_again() {
+fn form_older_than_a_day_is_confirmed_again() {
     // What it made is forgotten after a day: what reloading sends then must not make a second key.
     let site = Site::new();
     let mut bob = site.signed_in("bob");
@@ -130,7 +130,7 @@ fn a_form_that_lay_open_for_a_day_is_looked_at_again() {
 }
 
 #[test]
-fn a_nonce_is_good_for_one_person_and_one_form() {
+fn nonce_is_valid_for_one_user_and_form() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     let form = bob
@@ -169,7 +169,7 @@ fn a_nonce_is_good_for_one_person_and_one_form() {
 }
 
 #[test]
-fn what_was_refused_can_be_sent_again_with_the_same_form() {
+fn rejected_form_can_be_sent_again() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     bob.make_key("taken");
@@ -186,7 +186,7 @@ fn what_was_refused_can_be_sent_again_with_the_same_form() {
 }
 
 #[test]
-fn a_link_is_shown_once_and_a_second_sending_makes_no_second_one() {
+fn link_is_shown_once_and_created_once() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let form = alice

@@ -16,7 +16,7 @@ fn bare(page: &Page, name: &str) -> String {
 }
 
 #[test]
-fn unknown_known_and_disabled_names_get_the_same_answer() {
+fn unknown_known_and_disabled_users_look_alike() {
     let site = Site::new();
     site.add_user("carol", keycroft::model::user::Role::Member, None);
     let mut alice = site.signed_in("alice");
@@ -37,7 +37,7 @@ fn unknown_known_and_disabled_names_get_the_same_answer() {
 }
 
 #[test]
-fn what_is_too_long_for_a_password_is_as_wrong_as_any() {
+fn overlong_password_is_a_wrong_password() {
     let site = Site::new();
     let page = site.browser().sign_in("alice", &"x".repeat(1_025));
     assert_eq!(page.status, 401);
@@ -46,7 +46,7 @@ fn what_is_too_long_for_a_password_is_as_wrong_as_any() {
 }
 
 #[test]
-fn ten_wrong_tries_a_minute_for_one_name_over_a_restart_too() {
+fn ten_wrong_passwords_a_minute_per_name_survive_restart() {
     for name in ["alice", "nobody"] {
         let mut site = Site::new();
         for number in 0..10 {
@@ -77,7 +77,7 @@ fn ten_wrong_tries_a_minute_for_one_name_over_a_restart_too() {
 }
 
 #[test]
-fn fifty_wrong_tries_a_minute_from_one_address() {
+fn fifty_wrong_passwords_a_minute_per_address() {
     let site = Site::new();
     for number in 0..50 {
         let page = try_wrong(&mut site.browser(), &format!("nobody-{number}"));
@@ -91,7 +91,7 @@ fn fifty_wrong_tries_a_minute_from_one_address() {
 }
 
 #[test]
-fn nobody_locks_the_right_person_out_of_their_browser() {
+fn known_browser_cannot_be_locked_out_by_others() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let mut laptop = Browser::new(&site.server_state);
@@ -135,7 +135,7 @@ fn nobody_locks_the_right_person_out_of_their_browser() {
 }
 
 #[test]
-fn a_session_has_a_budget_for_the_password_that_it_is_asked_for() {
+fn session_limits_wrong_confirmations() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     site.pass(601);
@@ -158,7 +158,7 @@ fn a_session_has_a_budget_for_the_password_that_it_is_asked_for() {
 }
 
 #[test]
-fn next_leads_to_pages_of_this_site_alone() {
+fn next_path_leads_only_to_pages_of_this_site() {
     let site = Site::new();
     let page = site.browser().get("/api-keys?state=active&text=a%2Fb");
     assert_eq!(page.status, 303);
@@ -199,7 +199,7 @@ fn next_leads_to_pages_of_this_site_alone() {
 }
 
 #[test]
-fn failed_and_successful_sign_ins_are_events_and_hold_no_password() {
+fn sign_in_events_contain_no_password() {
     let site = Site::new();
     try_wrong(&mut site.browser(), "alice");
     try_wrong(&mut site.browser(), "my password in the wrong field");

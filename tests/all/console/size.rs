@@ -29,7 +29,7 @@ fn make_keys(browser: &mut Browser<'_>, count: usize) {
 }
 
 #[test]
-fn two_hundred_keys_come_in_pages_of_twenty_below_20_kb() {
+fn page_of_20_keys_is_below_20_kb() {
     let mut site = Site::new();
     let mut alice = site.signed_in("alice");
     make_keys(&mut alice, 200);
@@ -75,7 +75,7 @@ fn two_hundred_keys_come_in_pages_of_twenty_below_20_kb() {
 }
 
 #[test]
-fn other_lists_of_twenty_rows_are_below_20_kb_too() {
+fn other_pages_of_20_rows_are_below_20_kb() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     for number in 0..25 {
@@ -108,7 +108,7 @@ fn other_lists_of_twenty_rows_are_below_20_kb_too() {
 }
 
 #[test]
-fn the_stylesheet_and_the_script_are_small() {
+fn stylesheet_and_script_are_small() {
     let site = Site::new();
     let mut browser = site.browser();
     for (end, most) in [(".css", 10_000), (".js", 4_000), (".svg", 500)] {

@@ -12,7 +12,7 @@ fn asked(site: &Site, browser: &mut Browser<'_>, path: &str) -> u64 {
 }
 
 #[test]
-fn twenty_rows_ask_no_more_than_two() {
+fn page_of_20_rows_runs_as_few_statements_as_2() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let lists = [

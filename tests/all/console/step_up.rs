@@ -41,7 +41,7 @@ fn require_then_go_on(site: &Site, browser: &mut Browser<'_>, form: &Form, passw
 }
 
 #[test]
-fn every_act_of_an_admin_asks() {
+fn every_admin_act_needs_a_recent_password() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let mut go = |url: &str, action: &str, fields: &[(&str, &str)]| -> Page {
@@ -130,7 +130,7 @@ fn every_act_of_an_admin_asks() {
 }
 
 #[test]
-fn saving_a_policy_asks_and_looking_at_what_it_changes_does_not() {
+fn policy_save_needs_a_password_and_preview_does_not() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     site.pass(601);
@@ -143,7 +143,7 @@ fn saving_a_policy_asks_and_looking_at_what_it_changes_does_not() {
 }
 
 #[test]
-fn ending_what_others_hold_asks() {
+fn revoking_others_credentials_needs_a_password() {
     let site = Site::new();
     let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
     let (key, _) = bob.make_key("bobs");
@@ -167,7 +167,7 @@ fn ending_what_others_hold_asks() {
 }
 
 #[test]
-fn making_or_widening_what_manages_others_asks_and_the_rest_does_not() {
+fn managing_key_needs_a_password_and_others_do_not() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let key = |bob: &mut Browser<'_>, name: &str, access: &str| {
@@ -226,7 +226,7 @@ fn making_or_widening_what_manages_others_asks_and_the_rest_does_not() {
 /// An SSH key is a login on every host: adding, replacing, prolonging and widening one asks, and so do options that let
 /// it do more; narrowing, renaming and deleting one does not.
 #[test]
-fn ssh_key_that_opens_more_asks() {
+fn ssh_key_that_widens_access_needs_a_password() {
     const OTHER: &str =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL6u7t+asoZzWS8IgELeHSN8tehO0B07hKT4hKgBxExU";
     let site = Site::new();
@@ -312,7 +312,7 @@ fn ssh_key_that_opens_more_asks() {
 }
 
 #[test]
-fn ten_minutes_are_ten_minutes_and_the_future_is_not_recent() {
+fn password_window_is_10_minutes_and_not_the_future() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     site.pass(600);
@@ -328,7 +328,7 @@ fn ten_minutes_are_ten_minutes_and_the_future_is_not_recent() {
 }
 
 #[test]
-fn a_new_users_password_waits_nowhere() {
+fn password_of_a_new_user_is_never_saved() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     let form = alice.open("/admin/new-user").form("/admin/new-user");
@@ -358,7 +358,7 @@ fn a_new_users_password_waits_nowhere() {
 
 /// Nobody types a password for what they may not do.
 #[test]
-fn who_lacks_the_permission_is_told_so_and_not_asked_for_a_password() {
+fn missing_permission_is_reported_before_a_password() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     site.pass(601);

@@ -62,7 +62,7 @@ fn check(browser: &mut Browser<'_>, id: &str, token: &str, uses: u64) {
 }
 
 #[test]
-fn pages_and_answers_show_a_use_before_it_is_in_the_file_and_after() {
+fn use_is_shown_before_and_after_it_is_stored() {
     let mut site = Site::new();
     let token = site.token("alice");
     let mut alice = site.signed_in("alice");
@@ -85,7 +85,7 @@ fn pages_and_answers_show_a_use_before_it_is_in_the_file_and_after() {
 }
 
 #[test]
-fn after_a_rotation_a_noted_use_is_of_the_secret_before() {
+fn pending_use_after_a_rotation_is_the_old_secrets() {
     let site = Site::new();
     let token = site.token("alice");
     let mut alice = site.signed_in("alice");
@@ -111,7 +111,7 @@ fn after_a_rotation_a_noted_use_is_of_the_secret_before() {
 
 /// The writer takes uses out of memory all the time; no use is counted twice, and none is lost.
 #[test]
-fn no_use_is_lost_or_counted_twice_while_it_is_written() {
+fn use_is_never_lost_or_counted_twice() {
     const USES: u64 = 4_000;
     let site = Site::new();
     let token = site.token("alice");

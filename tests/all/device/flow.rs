@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::support::{Lab, START, hours, text};
 
 #[test]
-fn the_whole_way() {
+fn device_login_completes() {
     let lab = Lab::new();
     let begun = lab.begin();
     assert_eq!(
@@ -83,7 +83,7 @@ fn the_whole_way() {
 }
 
 #[test]
-fn a_person_says_no() {
+fn denied_device_login_is_rejected() {
     let lab = Lab::new();
     let begun = lab.begin();
     let alice = lab.at_console("alice");
@@ -103,7 +103,7 @@ fn a_person_says_no() {
 }
 
 #[test]
-fn who_asks_too_often_is_slowed_down_by_five_seconds_each_time() {
+fn early_poll_is_slowed_down_by_5_seconds() {
     let lab = Lab::new();
     let begun = lab.begin();
     assert_eq!(
@@ -126,7 +126,7 @@ fn who_asks_too_often_is_slowed_down_by_five_seconds_each_time() {
 }
 
 #[test]
-fn asking_writes_nothing_until_there_is_an_answer() {
+fn polling_writes_nothing_until_an_answer() {
     let lab = Lab::new();
     let begun = lab.begin();
     let wal = lab.app_state.app().unwrap();
@@ -147,7 +147,7 @@ fn asking_writes_nothing_until_there_is_an_answer() {
 }
 
 #[test]
-fn after_five_minutes_it_is_over() {
+fn device_login_expires_after_5_minutes() {
     let lab = Lab::new();
     let begun = lab.begin();
     let alice = lab.at_console("alice");
@@ -176,7 +176,7 @@ fn after_five_minutes_it_is_over() {
 }
 
 #[test]
-fn one_of_fifty_gets_the_token() {
+fn one_of_fifty_polls_gets_the_token() {
     let lab = Lab::new();
     let begun = lab.begin();
     let alice = lab.at_console("alice");
@@ -224,7 +224,7 @@ fn one_of_fifty_gets_the_token() {
 }
 
 #[test]
-fn one_of_fifty_answers_stands() {
+fn one_of_fifty_answers_counts() {
     let lab = Lab::new();
     let begun = lab.begin();
     let (alice, bob) = (lab.at_console("alice"), lab.at_console("bob"));

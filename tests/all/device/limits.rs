@@ -9,7 +9,7 @@ use keycroft::model::user::{Disabled, Role, UserChange, Username};
 use super::support::{GRANT, Lab, START, hours, text};
 
 #[test]
-fn approving_needs_a_session_and_a_password_typed_lately() {
+fn approval_needs_a_session_and_a_recent_password() {
     let lab = Lab::new();
     let begun = lab.begin();
     let alice = lab.at_console("alice");
@@ -44,7 +44,7 @@ fn approving_needs_a_session_and_a_password_typed_lately() {
 }
 
 #[test]
-fn the_approval_is_worth_no_more_than_who_gave_it() {
+fn approval_is_invalid_once_its_session_is() {
     // Signed out, disabled or demoted between yes and fetching.
     let lab = Lab::new();
     let (alice, bob) = (lab.at_console("alice"), lab.at_console("bob"));
@@ -104,7 +104,7 @@ fn the_approval_is_worth_no_more_than_who_gave_it() {
 }
 
 #[test]
-fn a_token_never_outlives_the_session_and_obeys_policy() {
+fn device_token_never_outlives_its_session() {
     let lab = Lab::new();
     let alice = lab.at_console("alice");
     lab.app()
@@ -140,7 +140,7 @@ fn a_token_never_outlives_the_session_and_obeys_policy() {
 }
 
 #[test]
-fn a_scope_makes_the_token_less_and_never_more() {
+fn scope_only_narrows_the_token() {
     let lab = Lab::new();
     let (status, begun) = lab.post(
         "/oauth/device_authorization",
@@ -158,7 +158,7 @@ fn a_scope_makes_the_token_less_and_never_more() {
 }
 
 #[test]
-fn codes_can_not_be_guessed_by_trying() {
+fn guessing_user_codes_is_limited() {
     let lab = Lab::new();
     let begun = lab.begin();
     let alice = lab.at_console("alice");
@@ -191,7 +191,7 @@ fn codes_can_not_be_guessed_by_trying() {
 }
 
 #[test]
-fn one_address_can_not_begin_without_end() {
+fn device_logins_per_address_are_limited() {
     let lab = Lab::new();
     for _ in 0..30 {
         lab.begin();
@@ -257,7 +257,7 @@ fn full_list_drops_the_oldest_unanswered_login() {
 }
 
 #[test]
-fn what_is_wrong_is_said_in_the_standards_words() {
+fn oauth_errors_use_standard_codes() {
     let lab = Lab::new();
     let begun = lab.begin();
     let code = text(&begun, "device_code");
@@ -358,7 +358,7 @@ fn what_is_wrong_is_said_in_the_standards_words() {
 }
 
 #[test]
-fn names_that_devices_give_themselves_are_tamed() {
+fn device_name_is_sanitized() {
     let lab = Lab::new();
     let (_, begun) = lab.post(
         "/oauth/device_authorization",
@@ -380,7 +380,7 @@ fn names_that_devices_give_themselves_are_tamed() {
 }
 
 #[test]
-fn the_log_names_the_computer_and_the_program() {
+fn event_names_the_device_and_its_program() {
     let lab = Lab::new();
     let (alice, bob) = (lab.at_console("alice"), lab.at_console("bob"));
     let begun = lab.begin();

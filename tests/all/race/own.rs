@@ -8,7 +8,7 @@ use super::{Race, race};
 const NOTHING: Value = Value::Null;
 
 #[test]
-fn an_api_key_is_refused_from_the_answer_on() {
+fn deleted_api_key_is_rejected_after_the_answer() {
     race(&[
         Race {
             what: "deleted by its owner",
@@ -71,7 +71,7 @@ fn an_api_key_is_refused_from_the_answer_on() {
 }
 
 #[test]
-fn a_revoked_or_clicked_away_api_key_is_refused_from_the_answer_on() {
+fn api_key_deleted_by_any_way_is_rejected_after_it() {
     race(&[
         Race {
             what: "revoked",
@@ -124,7 +124,7 @@ fn a_revoked_or_clicked_away_api_key_is_refused_from_the_answer_on() {
 }
 
 #[test]
-fn a_services_key_is_refused_from_the_answer_on() {
+fn deleted_service_key_is_rejected_after_the_answer() {
     race(&[
         Race {
             what: "deleted",
@@ -154,7 +154,7 @@ fn a_services_key_is_refused_from_the_answer_on() {
 }
 
 #[test]
-fn a_token_is_refused_from_the_answer_on() {
+fn deleted_token_is_rejected_after_the_answer() {
     race(&[
         Race {
             what: "deleted by its owner",
@@ -206,7 +206,7 @@ fn a_token_is_refused_from_the_answer_on() {
 }
 
 #[test]
-fn a_session_is_refused_from_the_answer_on() {
+fn revoked_session_is_rejected_after_the_answer() {
     race(&[
         Race {
             what: "deleted over the API",
@@ -268,7 +268,7 @@ fn a_session_is_refused_from_the_answer_on() {
 }
 
 #[test]
-fn a_hosts_credential_is_refused_from_the_answer_on() {
+fn deleted_host_is_rejected_after_the_answer() {
     race(&[
         Race {
             what: "the host deleted",
@@ -306,7 +306,7 @@ fn a_hosts_credential_is_refused_from_the_answer_on() {
 }
 
 #[test]
-fn an_ssh_key_opens_no_login_from_the_answer_on() {
+fn deleted_ssh_key_is_not_served_after_the_answer() {
     race(&[
         Race {
             what: "deleted by its owner",
@@ -345,7 +345,7 @@ fn an_ssh_key_opens_no_login_from_the_answer_on() {
 }
 
 #[test]
-fn a_host_that_admits_one_no_more_opens_no_login_from_the_answer_on() {
+fn host_change_stops_logins_after_the_answer() {
     race(&[
         Race {
             what: "taken out of the group",

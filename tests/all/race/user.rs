@@ -54,7 +54,7 @@ fn race_all(make: fn(&mut Lab) -> Held) {
 }
 
 #[test]
-fn all_api_keys_of_a_person_are_refused_from_the_answer_on() {
+fn offboarded_users_api_keys_are_rejected_at_once() {
     race_all(|lab| {
         let user = lab.newcomer();
         lab.key_of(&user)
@@ -62,7 +62,7 @@ fn all_api_keys_of_a_person_are_refused_from_the_answer_on() {
 }
 
 #[test]
-fn all_tokens_of_a_person_are_refused_from_the_answer_on() {
+fn offboarded_users_tokens_are_rejected_at_once() {
     race_all(|lab| {
         let user = lab.newcomer();
         lab.token_of(&user)
@@ -70,7 +70,7 @@ fn all_tokens_of_a_person_are_refused_from_the_answer_on() {
 }
 
 #[test]
-fn all_sessions_of_a_person_are_refused_from_the_answer_on() {
+fn offboarded_users_sessions_are_rejected_at_once() {
     race_all(|lab| {
         let user = lab.newcomer();
         lab.session_of(&user)
@@ -78,7 +78,7 @@ fn all_sessions_of_a_person_are_refused_from_the_answer_on() {
 }
 
 #[test]
-fn all_ssh_keys_of_a_person_open_no_login_from_the_answer_on() {
+fn offboarded_users_ssh_keys_are_not_served() {
     race_all(|lab| {
         let user = lab.newcomer();
         lab.ssh_key_of(&user)

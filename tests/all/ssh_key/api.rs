@@ -9,7 +9,7 @@ use super::{add, added, all, one, policy};
 use crate::fixture::{Site, secret};
 
 #[test]
-fn an_answer_has_the_fields_of_the_contract_and_no_others() {
+fn ssh_key_answer_has_exactly_the_documented_fields() {
     let site = Site::new();
     let body = json!({
         "public_key": format!("{RSA_3072} bob@laptop "),
@@ -43,7 +43,7 @@ fn an_answer_has_the_fields_of_the_contract_and_no_others() {
 }
 
 #[test]
-fn every_kind_is_added_and_listed_newest_first() {
+fn every_key_type_is_added_and_listed_newest_first() {
     let site = Site::new();
     let kinds = [
         (ED25519, 256),
@@ -81,7 +81,7 @@ fn every_kind_is_added_and_listed_newest_first() {
 }
 
 #[test]
-fn names_are_unique_among_a_users_keys_and_a_key_is_there_once() {
+fn duplicate_key_or_name_is_rejected() {
     let site = Site::new();
     added(&site, &site.bob, "laptop", ED25519);
     let taken = add(
@@ -112,7 +112,7 @@ fn names_are_unique_among_a_users_keys_and_a_key_is_there_once() {
 }
 
 #[test]
-fn a_shared_key_is_told_to_admins_alone() {
+fn shared_key_is_reported_to_admins_alone() {
     let site = Site::new();
     let theirs = added(&site, &site.alice, "mine", ED25519);
     let body = json!({"name": "mine", "public_key": ED25519});
@@ -181,7 +181,7 @@ fn a_shared_key_is_told_to_admins_alone() {
 }
 
 #[test]
-fn a_key_can_be_edited_in_each_of_its_parts() {
+fn each_field_of_a_key_can_be_edited() {
     let site = Site::new();
     let id = added(&site, &site.bob, "laptop", &format!("{ED25519} old"))["id"].clone();
     let edit = |body: Value| {
@@ -222,7 +222,7 @@ fn a_key_can_be_edited_in_each_of_its_parts() {
 }
 
 #[test]
-fn what_belongs_to_another_is_not_found() {
+fn ssh_key_of_another_user_is_not_found() {
     let site = Site::new();
     let key = added(&site, &site.alice, "mine", ED25519);
     let never = json!("aaaaaaaaaaaa");
@@ -245,7 +245,7 @@ fn what_belongs_to_another_is_not_found() {
 }
 
 #[test]
-fn admins_see_and_delete_others_keys() {
+fn admin_lists_and_deletes_users_keys() {
     let site = Site::new();
     let key = added(&site, &site.bob, "mine", ED25519);
     let path = "/api/v1/users/bob/ssh-keys";
@@ -276,7 +276,7 @@ fn admins_see_and_delete_others_keys() {
 }
 
 #[test]
-fn permissions_are_demanded_and_named() {
+fn missing_ssh_key_permission_is_named() {
     let site = Site::new();
     let id = added(&site, &site.bob, "mine", ED25519)["id"].clone();
     let (read, write) = (
@@ -310,7 +310,7 @@ fn permissions_are_demanded_and_named() {
 }
 
 #[test]
-fn policy_binds_adding_and_editing() {
+fn policy_applies_to_adding_and_editing() {
     let site = Site::new();
     let kept = added(&site, &site.bob, "kept", ED25519);
     policy(
@@ -370,7 +370,7 @@ fn policy_binds_adding_and_editing() {
 }
 
 #[test]
-fn a_credential_limited_to_networks_gives_no_more() {
+fn key_inherits_the_callers_allowed_addresses() {
     let site = Site::new();
     let body = json!({"name": "limited", "permissions": ["ssh-keys:read", "ssh-keys:write"], "allowed_addresses": ["127.0.0.0/8"]});
     let limited = secret(&site.api_key(&site.bob, &body));
@@ -407,7 +407,7 @@ fn a_credential_limited_to_networks_gives_no_more() {
 }
 
 #[test]
-fn what_was_seen_expired_stays_so_when_the_clock_goes_back() {
+fn seen_expiration_stays_after_a_clock_change() {
     let mut site = Site::new();
     let body = json!({"name": "short", "public_key": ED25519, "expires_in": "1h"});
     let id = add(&site, &site.bob, &body).expect(201).json()["id"].clone();
@@ -429,7 +429,7 @@ fn what_was_seen_expired_stays_so_when_the_clock_goes_back() {
 }
 
 #[test]
-fn sweeping_notes_what_nobody_looked_at() {
+fn sweep_marks_unread_keys_as_expired() {
     let site = Site::new();
     let body = json!({"name": "short", "public_key": ED25519, "expires_in": "1h"});
     let id = add(&site, &site.bob, &body).expect(201).json()["id"].clone();
@@ -452,7 +452,7 @@ fn sweeping_notes_what_nobody_looked_at() {
 }
 
 #[test]
-fn a_request_that_names_itself_is_carried_out_once() {
+fn request_with_an_idempotency_key_runs_once() {
     let site = Site::new();
     let ask = |name: &str| {
         site.ask("POST", "/api/v1/ssh-keys")
@@ -468,7 +468,7 @@ fn a_request_that_names_itself_is_carried_out_once() {
 }
 
 #[test]
-fn with_its_owner_a_key_goes() {
+fn key_is_deleted_with_its_owner() {
     let site = Site::new();
     added(&site, &site.bob, "mine", ED25519);
     let ended = site

@@ -128,7 +128,7 @@ fn shown(path: &Path) -> &str {
 }
 
 #[test]
-fn a_key_is_added_shown_changed_and_deleted() {
+fn ssh_key_commands_cover_its_lifetime() {
     let server = Server::start();
     let file = server.file("id_ed25519.pub", &format!("{ED25519} bob@laptop\n"));
     let told = server.run(&server.bob, &["add", shown(&file)], "");
@@ -213,7 +213,7 @@ fn a_key_is_added_shown_changed_and_deleted() {
 }
 
 #[test]
-fn mistakes_have_their_exit_codes() {
+fn ssh_key_mistake_has_its_exit_code() {
     let server = Server::start();
     server.fails(&["add"], 2);
     server.fails(&["add", "/nowhere/key.pub"], 2);
@@ -247,7 +247,7 @@ fn mistakes_have_their_exit_codes() {
 }
 
 #[test]
-fn a_private_key_is_not_sent() {
+fn private_key_is_never_sent() {
     let server = Server::start();
     let label = "OPENSSH PRIVATE";
     let private = format!("-----BEGIN {label} KEY-----\nb3BlbnNz\n-----END {label} KEY-----\n");
@@ -276,7 +276,7 @@ fn a_private_key_is_not_sent() {
 }
 
 #[test]
-fn files_are_imported_line_by_line() {
+fn file_is_imported_line_by_line() {
     let server = Server::start();
     let good = server.file("good", &format!("# mine\n{ED25519} laptop\n"));
     let told = server.run(&server.bob, &["import", shown(&good)], "");
@@ -304,7 +304,7 @@ fn files_are_imported_line_by_line() {
 }
 
 #[test]
-fn a_folder_of_homes_is_imported_by_an_admin() {
+fn admin_imports_a_folder_of_homes() {
     let server = Server::start();
     server.file("home/alice/.ssh/authorized_keys", &format!("{ED25519} a\n"));
     // Longer than one request takes.
@@ -355,7 +355,7 @@ fn a_folder_of_homes_is_imported_by_an_admin() {
 }
 
 #[test]
-fn options_are_flags_and_come_with_a_pasted_line() {
+fn options_come_from_flags_or_the_pasted_line() {
     let server = Server::start();
     let file = server.file("a.pub", &format!("{SK_ED25519} token"));
     let told = server.run(

@@ -62,7 +62,7 @@ fn site() -> Site {
 const LIMITED_OPTIONS: &str = "expiry-time=\"20981231235959Z\",from=\"10.0.0.0/8,::1/128\"";
 
 #[test]
-fn live_keys_of_the_user_are_told_and_no_others() {
+fn only_valid_keys_of_the_user_are_printed() {
     let site = site();
     let utc = ["--expiry-time", "utc", "--"];
     let ask = |user: &str| lines(&site.path(), &[&utc[..], &[user]].concat());
@@ -80,7 +80,7 @@ fn live_keys_of_the_user_are_told_and_no_others() {
 }
 
 #[test]
-fn only_the_offered_key_is_told() {
+fn only_the_offered_key_is_printed() {
     let site = site();
     let fingerprint = |line: &str| {
         let key = PublicKey::parse(line, &KeyRules::default()).unwrap();
@@ -103,7 +103,7 @@ fn only_the_offered_key_is_told() {
 }
 
 #[test]
-fn what_ended_is_not_told_from_the_next_lookup_on() {
+fn expired_key_is_not_printed_from_the_next_lookup() {
     let site = site();
     let count = || lines(&site.path(), &["--", "bob"]).len();
     assert_eq!(count(), 2);
@@ -140,7 +140,7 @@ fn what_ended_is_not_told_from_the_next_lookup_on() {
 }
 
 #[test]
-fn hostile_names_get_nothing_and_do_no_harm() {
+fn hostile_login_name_gets_no_key() {
     let site = site();
     let long = "a".repeat(300);
     let before = site.dump(|_| true);
@@ -186,7 +186,7 @@ fn hostile_names_get_nothing_and_do_no_harm() {
 }
 
 #[test]
-fn a_fault_is_not_nobody() {
+fn internal_error_differs_from_no_keys() {
     let site = site();
     let path = site.path();
     let folder = path.parent().unwrap();
@@ -237,7 +237,7 @@ fn a_fault_is_not_nobody() {
 }
 
 #[test]
-fn a_changed_row_yields_no_line_of_its_own() {
+fn changed_row_yields_no_extra_line() {
     let site = site();
     let connection = Connection::open(site.path()).unwrap();
     let set = |column: &str, value: &str| {
@@ -316,7 +316,7 @@ fn a_changed_row_yields_no_line_of_its_own() {
 }
 
 #[test]
-fn the_file_is_read_while_the_server_writes_and_after_it_was_killed() {
+fn database_is_readable_while_and_after_a_server_runs() {
     let mut site = site();
     // Nothing but the journal knows of this one yet.
     added(&site, &site.bob, "late", ECDSA_P521);
@@ -374,7 +374,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
     /// What sshd is given is one line a row, of a key that decodes and options of ours, whatever text stands in the row.
     #[test]
-    fn whatever_the_database_holds(
+    fn any_database_content_prints_only_valid_lines(
         columns in proptest::collection::vec((0..8_usize, hostile()), 1..4),
         flags in any::<[bool; 3]>(),
         expires_at in proptest::option::of(any::<i64>()),

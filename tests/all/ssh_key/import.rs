@@ -17,7 +17,7 @@ const OWN: &str = "/api/v1/ssh-keys/import";
 const BOBS: &str = "/api/v1/users/bob/ssh-keys/import";
 
 #[test]
-fn each_line_is_told_by_its_number() {
+fn import_reports_each_line_by_number() {
     let site = Site::new();
     added(&site, &site.bob, "laptop", ED25519);
     let text = format!(
@@ -75,7 +75,7 @@ fn each_line_is_told_by_its_number() {
 }
 
 #[test]
-fn policy_is_told_line_by_line() {
+fn import_reports_policy_line_by_line() {
     let site = Site::new();
     policy(
         &site,
@@ -110,7 +110,7 @@ fn policy_is_told_line_by_line() {
 }
 
 #[test]
-fn an_admin_imports_for_another_who_may_not_do_more() {
+fn admin_imports_only_for_users_of_lesser_power() {
     let site = Site::new();
     let text = format!("{ED25519} old laptop");
     import(&site, BOBS, &site.bob, &text).expect(403);
@@ -130,7 +130,7 @@ fn an_admin_imports_for_another_who_may_not_do_more() {
 }
 
 #[test]
-fn what_is_no_file_at_all_is_refused() {
+fn import_of_unsuitable_text_is_rejected() {
     let site = Site::new();
     for body in [
         json!({}),

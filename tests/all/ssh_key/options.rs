@@ -29,7 +29,7 @@ fn with_options(site: &Site, options: &Value) -> Answer {
 }
 
 #[test]
-fn options_are_stored_shown_and_given_to_sshd() {
+fn options_are_stored_shown_and_served() {
     let site = Site::new();
     let options = json!({
         "restrict": true, "no_touch_required": true, "verify_required": true,

@@ -15,7 +15,7 @@ fn base64_of(line: &str) -> &str {
 }
 
 #[test]
-fn each_mistake_has_its_own_sentence() {
+fn each_key_mistake_has_its_sentence() {
     let site = Site::new();
     let ed25519 = base64_of(ED25519);
     let mistakes = [
@@ -111,7 +111,7 @@ fn each_mistake_has_its_own_sentence() {
 }
 
 #[test]
-fn other_fields_are_refused_with_their_names() {
+fn invalid_ssh_key_field_is_named() {
     let site = Site::new();
     let with = |field: &str, value: Value| {
         let mut body = json!({"name": "x", "public_key": ED25519});
@@ -181,7 +181,7 @@ fn private_key() -> (String, String) {
 }
 
 #[test]
-fn a_private_key_is_kept_and_echoed_nowhere() {
+fn private_key_is_never_stored_or_echoed() {
     let mut site = Site::new();
     let id = added(&site, &site.bob, "mine", ED25519)["id"].clone();
     let (private, body) = private_key();

@@ -98,7 +98,7 @@ fn numbers_kept(db: &Path) -> Vec<i64> {
 }
 
 #[test]
-fn archived_events_leave_the_database_and_the_chain_goes_on() {
+fn archived_events_are_deleted_and_the_chain_continues() {
     let (folder, db) = lab();
     let before = said(&db, &["audit", "verify"]);
     assert!(before.starts_with("35\t"), "{before}");
@@ -475,7 +475,7 @@ fn archive_file_is_private_and_replaces_nothing() {
 }
 
 #[test]
-fn a_link_in_place_of_the_unfinished_file_is_refused() {
+fn symlink_in_place_of_the_unfinished_file_is_rejected() {
     let (folder, db) = lab();
     let victim = folder.path().join("victim");
     fs::write(&victim, "precious").unwrap();

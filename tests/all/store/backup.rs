@@ -18,7 +18,7 @@ fn id(secret: &str) -> String {
 
 /// `KEYCROFT_TEST_BACKUPS=50` is the long form.
 #[test]
-fn a_backup_under_load_holds_all_that_was_acknowledged_before_it_began() {
+fn backup_has_everything_acknowledged_before_it_began() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     let alice = new_lab(&db);
@@ -88,7 +88,7 @@ fn a_backup_under_load_holds_all_that_was_acknowledged_before_it_began() {
 }
 
 #[test]
-fn standard_output_gets_the_same() {
+fn backup_to_standard_output_is_equal() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     new_lab(&db);
@@ -119,7 +119,7 @@ fn standard_output_gets_the_same() {
 }
 
 #[test]
-fn nothing_is_overwritten() {
+fn backup_overwrites_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     new_lab(&db);

@@ -14,7 +14,7 @@ use super::support::{
 
 /// R14.
 #[test]
-fn a_job_that_panics_leaves_nothing_and_the_next_write_works() {
+fn panicking_job_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let store = bare_store(folder.path(), Waits::default());
     let read = store.read().unwrap();
@@ -32,7 +32,7 @@ fn a_job_that_panics_leaves_nothing_and_the_next_write_works() {
 
 /// R14, R4: in one transaction with others.
 #[test]
-fn jobs_that_fail_take_nothing_from_those_in_the_same_transaction() {
+fn failed_job_leaves_others_in_its_transaction_intact() {
     let folder = tempfile::tempdir().unwrap();
     let store = bare_store(folder.path(), Waits::default());
     let read = store.read().unwrap();
@@ -103,7 +103,7 @@ impl Gate {
 
 /// R4.
 #[test]
-fn when_the_event_cannot_be_written_the_act_did_not_happen() {
+fn act_without_its_event_is_rolled_back() {
     let lab = Lab::new();
     let before = lab.number("SELECT count(*) FROM credentials");
     lab.stranger()
@@ -143,7 +143,7 @@ fn when_the_event_cannot_be_written_the_act_did_not_happen() {
 
 /// An error that rolls back the whole transaction answers yes to nobody in it.
 #[test]
-fn what_a_lost_transaction_held_is_answered_with_no() {
+fn jobs_of_a_lost_transaction_get_errors() {
     let folder = tempfile::tempdir().unwrap();
     let store = bare_store(folder.path(), Waits::default());
     let read = store.read().unwrap();
@@ -185,7 +185,7 @@ fn what_a_lost_transaction_held_is_answered_with_no() {
 
 /// One connection closes while others ask: each gets an answer, and what was answered yes is in the file.
 #[test]
-fn stopping_answers_everybody() {
+fn stopping_writer_answers_every_job() {
     let folder = tempfile::tempdir().unwrap();
     let store = bare_store(folder.path(), Waits::default());
     let begun = Arc::new(Barrier::new(9));
@@ -234,7 +234,7 @@ fn stopping_answers_everybody() {
 
 /// R12.
 #[test]
-fn a_hundred_thousand_expired_rows_are_swept_while_others_write() {
+fn sweep_of_100000_rows_does_not_block_writes() {
     let lab = Lab::new();
     let live = lab
         .api_key(&lab.alice, "live", for_seconds(86_400))
@@ -346,7 +346,7 @@ fn plant_expired(lab: &Lab, count: usize) -> Vec<String> {
 
 /// Uses reach the file by themselves, with a message that found no room in the queue too.
 #[test]
-fn uses_are_written_after_a_while() {
+fn pending_uses_are_stored_within_seconds() {
     let lab = Lab::with(Waits {
         flush_after: Duration::from_millis(10),
         ..Waits::default()
@@ -367,7 +367,7 @@ fn uses_are_written_after_a_while() {
 
 /// What was used before a rotation was not the new secret.
 #[test]
-fn uses_from_before_a_rotation_are_the_old_secrets() {
+fn use_before_a_rotation_counts_for_the_old_secret() {
     use keycroft::app::App;
     use keycroft::model::credential::Kind;
     use keycroft::model::credential::{Rotation, WantedGrace};

@@ -112,7 +112,7 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_damaged_file_is_refused_and_left_alone() {
+fn damaged_database_is_rejected_unchanged() {
     let whole = Place::new();
     let bytes = fs::read(&whole.db).unwrap();
     let cases: [(&str, Vec<u8>, &str); 10] = [
@@ -151,7 +151,7 @@ fn a_damaged_file_is_refused_and_left_alone() {
 
 /// Any page overwritten is found, in any place.
 #[test]
-fn a_page_of_noise_is_never_served() {
+fn corrupt_page_is_never_served() {
     let place = Place::new();
     let bytes = fs::read(&place.db).unwrap();
     for page in 1..bytes.len() / 4_096 {
@@ -167,7 +167,7 @@ fn a_page_of_noise_is_never_served() {
 }
 
 #[test]
-fn what_is_no_file_of_ours_is_refused_and_left_alone() {
+fn foreign_file_is_rejected_unchanged() {
     let place = Place::empty();
     let other = rusqlite::Connection::open(&place.db).unwrap();
     other
@@ -193,7 +193,7 @@ fn what_is_no_file_of_ours_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_newer_file_is_refused_and_left_alone() {
+fn newer_schema_is_rejected_unchanged() {
     let place = Place::new();
     let newer = rusqlite::Connection::open(&place.db).unwrap();
     newer.pragma_update(None, "user_version", 99).unwrap();
@@ -214,7 +214,7 @@ fn a_newer_file_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_file_taken_away_is_not_replaced_by_an_empty_one() {
+fn missing_database_with_a_wal_is_not_recreated() {
     let place = Place::new();
     fs::write(place.beside("-wal"), noise(5_000)).unwrap();
     fs::remove_file(&place.db).unwrap();
@@ -242,7 +242,7 @@ fn a_file_taken_away_is_not_replaced_by_an_empty_one() {
 
 /// K5.
 #[test]
-fn what_others_can_read_or_write_is_refused() {
+fn file_that_others_can_access_is_rejected() {
     for mode in [0o640, 0o604, 0o620, 0o602, 0o610, 0o666] {
         let place = Place::new();
         fs::set_permissions(&place.db, fs::Permissions::from_mode(mode)).unwrap();
@@ -261,7 +261,7 @@ fn what_others_can_read_or_write_is_refused() {
 
 /// K5.
 #[test]
-fn whatever_the_umask_files_are_their_owners_alone() {
+fn files_are_private_with_any_umask() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     let backup = folder.path().join("backup.db");
@@ -306,7 +306,7 @@ fn whatever_the_umask_files_are_their_owners_alone() {
 
 /// First starts at once: one makes the file, the others use it.
 #[test]
-fn first_starts_at_once_make_one_file() {
+fn simultaneous_first_starts_create_one_database() {
     for _ in 0..5 {
         let place = Place::empty();
         let starts: Vec<_> = (0..4)

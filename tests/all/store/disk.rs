@@ -38,7 +38,7 @@ fn fill(path: &Path) {
 }
 
 #[test]
-fn a_full_disk_refuses_writes_serves_reads_and_heals() {
+fn full_disk_rejects_writes_serves_reads_and_recovers() {
     let folder = tempfile::tempdir().unwrap();
     let script = "\"$0\" user add alice --admin --db \"$1/keycroft.db\" >&2; \"$0\" user token alice --db \"$1/keycroft.db\" > \"$1/token\"; \
                   exec \"$0\" serve --listen 127.0.0.1:0 --db \"$1/keycroft.db\"";
@@ -153,7 +153,7 @@ fn a_full_disk_refuses_writes_serves_reads_and_heals() {
 }
 
 #[test]
-fn on_a_disk_that_cannot_be_written_it_refuses_to_start() {
+fn server_on_a_read_only_disk_does_not_start() {
     let folder = tempfile::tempdir().unwrap();
     let script = "\"$0\" user add alice --admin --db \"$1/keycroft.db\" >&2; mount -o remount,ro \"$1\"; \
                   exec \"$0\" serve --listen 127.0.0.1:0 --db \"$1/keycroft.db\"";

@@ -9,7 +9,7 @@ use keycroft::store::Waits;
 use super::support::{ENDLESS, Lab, add_group, bare_store};
 
 #[test]
-fn a_write_waits_as_long_as_it_may_and_reads_go_on() {
+fn locked_database_delays_writes_but_not_reads() {
     let lab = Lab::with(Waits {
         job_max: Duration::from_millis(600),
         ..Waits::default()
@@ -55,7 +55,7 @@ fn a_write_waits_as_long_as_it_may_and_reads_go_on() {
 }
 
 #[test]
-fn a_write_that_waited_is_done_when_the_lock_ends() {
+fn waiting_write_succeeds_once_the_lock_is_released() {
     let lab = Lab::new();
     let stranger = lab.stranger();
     stranger.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -73,7 +73,7 @@ fn a_write_that_waited_is_done_when_the_lock_ends() {
 
 /// Those who ask for its health may stop to send it anything: it has to find out by itself.
 #[test]
-fn it_heals_without_being_asked_to_write() {
+fn writer_recovers_without_new_writes() {
     let folder = tempfile::tempdir().unwrap();
     let waits = Waits {
         job_max: Duration::ZERO,

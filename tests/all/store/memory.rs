@@ -121,7 +121,7 @@ fn sign_in(stream: &mut BufReader<TcpStream>, password: &str) -> Answer {
 }
 
 #[test]
-fn passwords_are_gone_from_memory_after_a_sign_in() {
+fn password_is_wiped_from_memory_after_sign_in() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     add_alice(&db);
@@ -162,7 +162,7 @@ fn passwords_are_gone_from_memory_after_a_sign_in() {
 /// As for every process that is not dumpable, `/proc/PID` belongs to root: no other process of its user can read its
 /// memory, and it leaves no core.
 #[test]
-fn running_server_can_not_be_dumped() {
+fn running_server_cannot_be_dumped() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     add_alice(&db);

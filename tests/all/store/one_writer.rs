@@ -38,7 +38,7 @@ fn second_server_is_refused_and_names_the_first() {
 }
 
 #[test]
-fn killed_server_leaves_neither_lock_nor_socket_in_the_way() {
+fn killed_server_does_not_block_the_next() {
     let (_folder, db, _) = lab();
     let mut server = Server::start(&db);
     server.child.kill().unwrap();
@@ -184,7 +184,7 @@ fn redacted(text: &str) -> String {
 }
 
 #[test]
-fn garbage_on_the_control_socket_harms_nobody() {
+fn garbage_on_the_control_socket_does_no_harm() {
     let (_folder, db, alice) = lab();
     let server = Server::start(&db);
     let socket = beside(&db, "-control");
@@ -251,7 +251,7 @@ fn long_path_has_a_control_socket() {
 
 /// FIELD A9: the files of a running server are replaced or removed.
 #[test]
-fn replaced_database_is_noticed_and_nothing_is_accepted() {
+fn replaced_database_is_detected_and_writes_fail() {
     for ending in ["", "-wal", "-shm"] {
         let (_folder, db, alice) = lab();
         let server = Server::start(&db);

@@ -60,7 +60,7 @@ fn backed() -> Backed {
 }
 
 #[test]
-fn restoring_ends_what_is_short_lived_and_names_what_lives_on() {
+fn restore_revokes_short_lived_credentials() {
     let backed = backed();
     let backup = backed.backup.to_str().unwrap();
     let kept = fs::read(&backed.db).unwrap();
@@ -102,7 +102,7 @@ fn restoring_ends_what_is_short_lived_and_names_what_lives_on() {
 }
 
 #[test]
-fn nothing_is_restored_under_a_running_server_or_from_a_damaged_backup() {
+fn restore_rejects_a_running_server_and_damaged_backups() {
     let backed = backed();
     let backup = backed.backup.to_str().unwrap();
     let server = Server::start(&backed.db);
@@ -143,7 +143,7 @@ fn nothing_is_restored_under_a_running_server_or_from_a_damaged_backup() {
 
 /// A damaged file can be replaced: that is what backups are for.
 #[test]
-fn a_damaged_file_makes_room_for_its_backup() {
+fn restore_replaces_a_damaged_database() {
     let backed = backed();
     fs::write(&backed.db, b"nothing of it is left").unwrap();
     let journal = PathBuf::from(format!("{}-wal", backed.db.display()));
@@ -175,7 +175,7 @@ fn kept_aside(backed: &Backed) -> PathBuf {
 }
 
 #[test]
-fn what_only_the_journal_held_is_in_the_file_that_is_kept_and_not_in_the_restored_one() {
+fn restore_merges_the_wal_into_the_kept_database() {
     let backed = backed();
     let mut server = Server::start(&backed.db);
     let carol = r#"{"username": "carol"}"#;
@@ -226,7 +226,7 @@ fn require_found(what: &str, damage: &str, subject: &str, words: &str) {
 }
 
 #[test]
-fn check_finds_what_was_done_to_the_file_by_hand() {
+fn check_finds_manual_changes() {
     let unguarded = "DROP TRIGGER events_stay; DROP TRIGGER events_last;";
     let guarded = "CREATE TRIGGER events_stay BEFORE UPDATE ON events BEGIN SELECT raise(ABORT, 'events are never changed'); END;
                    CREATE TRIGGER events_last BEFORE DELETE ON events WHEN OLD.number > (SELECT coalesce(max(last), 0) FROM event_archives)
@@ -276,7 +276,7 @@ fn check_finds_what_was_done_to_the_file_by_hand() {
 }
 
 #[test]
-fn check_finds_a_clock_before_the_last_event_and_an_open_folder() {
+fn check_finds_a_wrong_clock_and_an_open_folder() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     new_lab(&db);
@@ -300,7 +300,7 @@ fn check_finds_a_clock_before_the_last_event_and_an_open_folder() {
 }
 
 #[test]
-fn check_goes_on_beside_a_server_and_changes_nothing() {
+fn check_beside_a_server_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     let alice = new_lab(&db);
@@ -316,7 +316,7 @@ fn check_goes_on_beside_a_server_and_changes_nothing() {
 }
 
 #[test]
-fn migrating_a_file_of_the_present_schema_does_nothing() {
+fn migrating_the_present_schema_does_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     new_lab(&db);

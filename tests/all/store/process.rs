@@ -351,7 +351,7 @@ pub fn rounds(variable: &str, short: usize) -> usize {
 
 /// R1. `KEYCROFT_TEST_KILLS=200` is the long form.
 #[test]
-fn killed_while_it_writes_it_loses_nothing_that_it_acknowledged() {
+fn killed_server_loses_nothing_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     let alice = new_lab(&db);
@@ -402,7 +402,7 @@ fn killed_while_it_writes_it_loses_nothing_that_it_acknowledged() {
 
 /// R13.
 #[test]
-fn told_to_stop_it_finishes_what_is_under_way_and_leaves_one_whole_file() {
+fn stopped_server_finishes_requests_and_merges_the_wal() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     let alice = new_lab(&db);
@@ -463,7 +463,7 @@ fn unread(server: SocketAddr) -> u64 {
 
 /// P6: nothing wakes up when there is nothing to do.
 #[test]
-fn an_idle_server_sleeps() {
+fn idle_server_uses_no_cpu() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     let alice = new_lab(&db);

@@ -19,7 +19,7 @@ fn requests(site: &Site) -> Vec<Value> {
 }
 
 #[test]
-fn repeated_refusals_of_a_caller_are_one_event_a_minute() {
+fn repeated_rejections_of_a_caller_are_one_event_a_minute() {
     let mut site = Site::new();
     let ask = |site: &Site, number: usize| {
         let path = format!("/api/v1/users/{number}{}", "a".repeat(1_000));
@@ -82,7 +82,7 @@ fn repeated_refusals_of_a_caller_are_one_event_a_minute() {
 
 /// Refused within the act: by permission, by policy.
 #[test]
-fn refusals_within_an_act_are_folded_too() {
+fn rejections_within_an_act_are_folded() {
     let site = Site::new();
     for number in 0..20 {
         let body = json!({"name": format!("wide {number}"), "permissions": ["users:write"]});
@@ -128,7 +128,7 @@ fn count(store: &Store) -> usize {
 }
 
 #[test]
-fn failed_sign_ins_of_a_stranger_are_one_event_a_minute() {
+fn failed_sign_ins_of_an_address_are_one_event_a_minute() {
     let folder = tempfile::tempdir().unwrap();
     let store = bare_store(folder.path(), Waits::default());
     for _ in 0..50 {
@@ -201,7 +201,7 @@ fn failed_sign_ins_from_everywhere_are_a_few_events_a_minute() {
 }
 
 #[test]
-fn refused_strangers_leave_next_to_nothing_in_the_log() {
+fn rejected_anonymous_requests_barely_grow_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     let alice = new_lab(&db);

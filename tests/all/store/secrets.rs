@@ -132,7 +132,7 @@ impl Search {
 
 /// The search would find what is there.
 #[test]
-fn every_form_is_found() {
+fn every_form_of_a_secret_is_detected() {
     let secret = "kca_0123456789ab_0123456789abcdefghijklmnopqrstuvXXXXXX";
     let needle = Needle::of("planted", secret);
     let core = &secret[17..49];
@@ -154,7 +154,7 @@ fn every_form_is_found() {
 
 /// And in what is compressed, wherever that begins and in whatever it was written before.
 #[test]
-fn what_is_compressed_is_found() {
+fn compressed_secret_is_detected() {
     let secret = "kca_0123456789ab_Zk3v9QmT0aXr7LwB2yHc5NdJ8sGf4PeUXXXXXX";
     let around = format!("{{\"one\": 1, \"secret\": \"{secret}\", \"more\": \"and more\"}}");
     let written = [
@@ -213,7 +213,7 @@ fn shown(
 }
 
 #[test]
-fn secrets_are_found_nowhere() {
+fn secrets_are_in_no_artifact() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     let mut search = Search::default();
@@ -596,7 +596,7 @@ fn misuse(
 
 /// The link that makes the first admin is said on standard error, and nowhere else.
 #[test]
-fn the_set_up_code_stands_in_no_file() {
+fn setup_code_is_in_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
     let mut command = keycroft(&db, &["serve", "--listen", "127.0.0.1:0"]);

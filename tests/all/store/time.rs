@@ -29,7 +29,7 @@ fn renew(lab: &Lab, caller: &Caller, secret: &str, end: WantedEnd) -> Result<(),
 }
 
 #[test]
-fn an_end_is_exact_to_the_second() {
+fn expiration_is_exact_to_the_second() {
     let lab = Lab::new();
     let key = lab.api_key(&lab.alice, "short", for_seconds(100)).unwrap();
     lab.turn_to(NOW.unix() + 99);
@@ -39,7 +39,7 @@ fn an_end_is_exact_to_the_second() {
 }
 
 #[test]
-fn what_was_seen_expired_stays_so_when_the_clock_goes_back_and_over_a_restart() {
+fn seen_expiration_survives_clock_change_and_restart() {
     let lab = Lab::new();
     let seen = lab.api_key(&lab.alice, "seen", for_seconds(100)).unwrap();
     let unseen = lab.api_key(&lab.alice, "unseen", for_seconds(100)).unwrap();
@@ -57,7 +57,7 @@ fn what_was_seen_expired_stays_so_when_the_clock_goes_back_and_over_a_restart() 
 
 /// The order of memory and file matters: neither may miss it while one hands over to the other.
 #[test]
-fn what_was_seen_expired_stays_so_while_it_is_written() {
+fn seen_expiration_stays_while_it_is_stored() {
     let lab = Lab::with(keycroft::store::Waits {
         flush_after: Duration::from_millis(1),
         ..Default::default()
@@ -86,7 +86,7 @@ fn what_was_seen_expired_stays_so_while_it_is_written() {
 }
 
 #[test]
-fn a_new_end_takes_it_back_at_once_and_an_expired_use_meanwhile_does_not() {
+fn new_expiration_renews_at_once() {
     let lab = Lab::new();
     let key = lab
         .api_key(&lab.alice, "renewed", for_seconds(100))
@@ -114,7 +114,7 @@ fn a_new_end_takes_it_back_at_once_and_an_expired_use_meanwhile_does_not() {
 }
 
 #[test]
-fn the_secret_before_a_rotation_stays_over_too() {
+fn expired_previous_secret_stays_expired() {
     let lab = Lab::new();
     let old = lab.api_key(&lab.alice, "rotates", ENDLESS).unwrap();
     let alice = lab.caller(&lab.alice).unwrap();
@@ -142,7 +142,7 @@ fn the_secret_before_a_rotation_stays_over_too() {
 }
 
 #[test]
-fn a_code_seen_over_stays_so() {
+fn code_seen_expired_stays_expired() {
     let lab = Lab::new();
     let bob = keycroft::model::user::Username::parse("bob").unwrap();
     let code = lab
@@ -168,7 +168,7 @@ fn a_code_seen_over_stays_so() {
 }
 
 #[test]
-fn whatever_the_clock_does_the_program_lives_and_what_is_endless_is_good() {
+fn clock_changes_never_break_endless_credentials() {
     let mut lab = Lab::new();
     let endless = lab.api_key(&lab.alice, "endless", ENDLESS).unwrap();
     for jump in [

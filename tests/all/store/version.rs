@@ -104,7 +104,7 @@ fn renamed(tables: &[Table]) -> Vec<Table> {
 }
 
 #[test]
-fn a_file_of_version_1_keeps_all_that_is_in_it() {
+fn migrated_version_1_keeps_all_data() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keycroft.db");
     write(VERSION_1, &path);
@@ -132,7 +132,7 @@ fn a_file_of_version_1_keeps_all_that_is_in_it() {
 }
 
 #[test]
-fn what_was_good_in_a_file_of_version_1_is_good() {
+fn credentials_of_version_1_stay_valid() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keycroft.db");
     write(VERSION_1, &path);
@@ -190,7 +190,7 @@ fn what_was_good_in_a_file_of_version_1_is_good() {
 
 /// Version 1 forgot a use with the second rotation after it; the counts by day still have it.
 #[test]
-fn use_lost_by_version_1_is_found_in_the_counts_by_day() {
+fn use_lost_by_version_1_is_recovered_from_daily_counts() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keycroft.db");
     write(VERSION_1, &path);

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use super::support::{Server, until};
 
 #[test]
-fn a_request_arrives_whole_and_the_connection_goes_on() {
+fn request_arrives_complete_and_the_connection_stays() {
     let server = Server::start();
     let mut client = server.connect();
     client.send("POST /a/b?c=%20d HTTP/1.1\r\nHost: keys.example:80\r\nX-One: 1\r\nX-One: 2\r\nContent-Length: 5\r\n\r\nhello");
@@ -21,7 +21,7 @@ fn a_request_arrives_whole_and_the_connection_goes_on() {
 }
 
 #[test]
-fn every_lane_answers() {
+fn every_lane_answers_requests() {
     let server = Server::start();
     server.shared.open_gate();
     for path in ["/quick", "/work", "/hash", "/held"] {
@@ -41,7 +41,7 @@ fn every_lane_answers() {
 }
 
 #[test]
-fn head_says_the_length_and_sends_nothing() {
+fn head_request_gets_the_length_without_a_body() {
     let server = Server::start();
     let whole = server.exchange("GET /x HTTP/1.0\r\nHost: a\r\n\r\n");
     let body = whole.split_once("\r\n\r\n").unwrap().1;
@@ -51,7 +51,7 @@ fn head_says_the_length_and_sends_nothing() {
 }
 
 #[test]
-fn no_content_has_no_length() {
+fn no_content_answer_has_no_length() {
     let server = Server::start();
     let mut client = server.connect();
     client.send("GET /empty HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -62,7 +62,7 @@ fn no_content_has_no_length() {
 }
 
 #[test]
-fn long_answers_come_in_parts() {
+fn long_answer_is_sent_in_parts() {
     let server = Server::start();
     let chunked = server.exchange("GET /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     let (head, body) = chunked.split_once("\r\n\r\n").unwrap();
@@ -84,7 +84,7 @@ fn long_answers_come_in_parts() {
 }
 
 #[test]
-fn old_clients_are_served_too() {
+fn http_1_0_client_is_served() {
     let server = Server::start();
     let once = server.exchange("GET /old HTTP/1.0\r\nHost: a\r\n\r\n");
     assert!(once.starts_with("HTTP/1.0 200 "), "{once:?}");
@@ -97,7 +97,7 @@ fn old_clients_are_served_too() {
 }
 
 #[test]
-fn header_values_of_any_bytes_do_no_harm() {
+fn header_value_of_any_bytes_does_no_harm() {
     let server = Server::start();
     let mut client = server.connect();
     client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: \xff\xfe\xc3\xa4\r\n\r\n");

@@ -24,7 +24,7 @@ fn connections_are_spread_over_the_workers() {
 }
 
 #[test]
-fn the_longest_idle_makes_room() {
+fn longest_idle_connection_makes_room() {
     let mut settings = settings();
     settings.connections_max = 3;
     let server = Server::with(settings);
@@ -53,7 +53,7 @@ fn tick() {
 }
 
 #[test]
-fn who_is_in_the_middle_of_a_head_makes_room_after_the_idle() {
+fn connection_within_a_head_makes_room_after_idle_ones() {
     let mut settings = settings();
     settings.connections_max = 2;
     settings.workers = 1;
@@ -73,7 +73,7 @@ fn who_is_in_the_middle_of_a_head_makes_room_after_the_idle() {
 }
 
 #[test]
-fn when_everybody_is_at_work_a_new_one_is_told() {
+fn new_connection_gets_503_when_all_are_busy() {
     let mut settings = settings();
     settings.connections_max = 2;
     let server = Server::with(settings);
@@ -97,7 +97,7 @@ fn when_everybody_is_at_work_a_new_one_is_told() {
 }
 
 #[test]
-fn one_address_may_have_so_many() {
+fn connections_per_address_are_limited() {
     let mut settings = settings();
     settings.connections_per_address_max = 2;
     settings.exempt = Arc::new(|address| address == std::net::IpAddr::from([127, 0, 0, 3]));
@@ -119,7 +119,7 @@ fn one_address_may_have_so_many() {
 }
 
 #[test]
-fn a_storm_of_resets_passes() {
+fn reset_storm_does_no_harm() {
     let server = Server::start();
     for number in 0..1000 {
         let mut client = server.connect();

@@ -11,7 +11,7 @@ fn with(change: impl FnOnce(&mut Deadlines)) -> Server {
 }
 
 #[test]
-fn a_slow_head_is_told_and_dropped() {
+fn slow_head_is_answered_and_dropped() {
     let server = with(|deadlines| deadlines.head = SOON);
     for sent in [
         "G",
@@ -31,7 +31,7 @@ fn a_slow_head_is_told_and_dropped() {
 }
 
 #[test]
-fn bytes_do_not_prolong_a_head() {
+fn head_deadline_is_absolute() {
     let server = with(|deadlines| deadlines.head = SOON);
     let head = "GET / HTTP/1.1\r\nX: "
         .bytes()
@@ -40,7 +40,7 @@ fn bytes_do_not_prolong_a_head() {
 }
 
 #[test]
-fn a_slow_body_is_told_and_dropped() {
+fn slow_body_is_answered_and_dropped() {
     let server = with(|deadlines| deadlines.body = SOON);
     for head in [
         "Content-Length: 500\r\n\r\nx",
@@ -56,7 +56,7 @@ fn a_slow_body_is_told_and_dropped() {
 }
 
 #[test]
-fn bytes_do_not_prolong_a_body() {
+fn body_deadline_is_absolute() {
     let server = with(|deadlines| deadlines.body = SOON);
     let mut client = server.connect();
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
@@ -65,7 +65,7 @@ fn bytes_do_not_prolong_a_body() {
 }
 
 #[test]
-fn an_idle_connection_is_closed_without_a_word() {
+fn idle_connection_is_closed_silently() {
     let server = with(|deadlines| deadlines.idle = SOON);
     assert_eq!(server.connect().rest(), "");
     let mut client = server.connect();
@@ -74,7 +74,7 @@ fn an_idle_connection_is_closed_without_a_word() {
 }
 
 #[test]
-fn work_has_no_deadline_of_the_wire() {
+fn busy_handler_has_no_deadline() {
     let server = with(|deadlines| {
         deadlines.idle = SOON;
         deadlines.head = SOON;
@@ -92,7 +92,7 @@ fn work_has_no_deadline_of_the_wire() {
 }
 
 #[test]
-fn a_client_that_never_reads_is_dropped() {
+fn client_that_never_reads_is_dropped() {
     let server = with(|deadlines| deadlines.write = SOON);
     for path in ["/big", "/long"] {
         let mut client = Client::narrow(server.address);
@@ -108,7 +108,7 @@ fn a_client_that_never_reads_is_dropped() {
 }
 
 #[test]
-fn a_client_that_sends_without_reading_is_dropped() {
+fn client_that_sends_without_reading_is_dropped() {
     let server = with(|deadlines| deadlines.write = SOON);
     let client = Client::narrow(server.address);
     client.stream.set_nonblocking(true).unwrap();

@@ -19,7 +19,7 @@ fn is_a_bare_500(answer: &Answer) {
 }
 
 #[test]
-fn a_panic_is_a_500_and_the_thread_lives() {
+fn panic_is_answered_500_and_the_thread_survives() {
     let server = Server::start();
     let mut client = server.connect();
     for path in ["/panic", "/work-panic", "/panic", "/work-panic"] {
@@ -35,7 +35,7 @@ fn a_panic_is_a_500_and_the_thread_lives() {
 }
 
 #[test]
-fn no_line_end_leaves_in_a_header() {
+fn header_with_a_line_end_is_never_sent() {
     let server = Server::start();
     let mut client = server.connect();
     for path in ["/inject", "/inject-nul", "/inject-name"] {
@@ -51,7 +51,7 @@ fn no_line_end_leaves_in_a_header() {
 }
 
 #[test]
-fn a_status_that_is_none_is_a_500() {
+fn invalid_status_is_answered_500() {
     let server = Server::start();
     for path in ["/status-99", "/status-101", "/status-600"] {
         is_a_bare_500(&server.connect().get(path));
@@ -59,7 +59,7 @@ fn a_status_that_is_none_is_a_500() {
 }
 
 #[test]
-fn the_house_does_not_say_how_its_answer_is_framed() {
+fn framing_headers_of_the_handler_are_dropped() {
     let server = Server::start();
     let mut client = server.connect();
     let answer = client.get("/reserved");
@@ -71,7 +71,7 @@ fn the_house_does_not_say_how_its_answer_is_framed() {
 }
 
 #[test]
-fn a_response_that_breaks_off_is_seen_to_break_off() {
+fn broken_response_is_visibly_cut_off() {
     let server = Server::start();
     let whole = server.exchange("GET /long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert!(whole.contains("transfer-encoding: chunked"));

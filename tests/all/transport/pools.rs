@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::support::{PATIENCE, Server, settings, until};
 
 #[test]
-fn what_does_not_fit_is_told_to_come_again() {
+fn request_beyond_the_queue_gets_503() {
     let server = Server::start();
     // One thread, and two that wait for it.
     let mut first = server.connect();
@@ -47,7 +47,7 @@ fn what_does_not_fit_is_told_to_come_again() {
 }
 
 #[test]
-fn what_nobody_waits_for_is_passed_over() {
+fn request_of_a_gone_client_is_skipped() {
     let mut settings = settings();
     settings.workers = 1;
     settings.hash.patience = Duration::ZERO;
@@ -76,7 +76,7 @@ fn what_nobody_waits_for_is_passed_over() {
 }
 
 #[test]
-fn who_broke_the_connection_is_passed_over_at_once() {
+fn request_of_a_broken_connection_is_skipped_at_once() {
     let mut settings = settings();
     settings.workers = 1;
     let server = Server::with(settings);
@@ -97,7 +97,7 @@ fn who_broke_the_connection_is_passed_over_at_once() {
 }
 
 #[test]
-fn who_only_stopped_sending_is_answered() {
+fn half_closed_client_is_answered() {
     let server = Server::start();
     server.shared.open_gate();
     for path in ["/quick", "/work", "/hash", "/empty"] {

@@ -84,11 +84,11 @@ fn be_the_server(role: &str) {
 }
 
 #[test]
-fn sigterm_ends_it_well() {
+fn sigterm_stops_cleanly() {
     if let Ok(role) = std::env::var(ROLE) {
         return be_the_server(&role);
     }
-    let mut process = Process::start("sigterm_ends_it_well", "plain", 256);
+    let mut process = Process::start("sigterm_stops_cleanly", "plain", 256);
     let mut client = Client::to(process.address);
     assert_eq!(client.get("/").status, 200);
     process.signal("TERM");
@@ -125,11 +125,11 @@ fn sighup_reads_the_certificate_again() {
 }
 
 #[test]
-fn without_descriptors_it_goes_on() {
+fn server_survives_without_descriptors() {
     if let Ok(role) = std::env::var(ROLE) {
         return be_the_server(&role);
     }
-    let process = Process::start("without_descriptors_it_goes_on", "plain", 64);
+    let process = Process::start("server_survives_without_descriptors", "plain", 64);
     // More than it can have open; the kernel takes the rest.
     let mut clients: Vec<_> = (0..400).map(|_| Client::to(process.address)).collect();
     for client in &mut clients {

@@ -24,7 +24,7 @@ fn hex(text: &str) -> String {
 }
 
 #[test]
-fn two_body_lengths_are_refused_before_the_handler() {
+fn second_body_length_is_rejected_before_the_handler() {
     let server = Server::start();
     let chunked = "Transfer-Encoding: chunked\r\n";
     for headers in [
@@ -66,7 +66,7 @@ fn two_body_lengths_are_refused_before_the_handler() {
 }
 
 #[test]
-fn an_upgrade_request_gets_the_same_answer_as_without() {
+fn upgrade_header_is_ignored() {
     let server = Server::start();
     let large = "x".repeat(5_000);
     let upgrades = [
@@ -126,7 +126,7 @@ fn an_upgrade_request_gets_the_same_answer_as_without() {
 }
 
 #[test]
-fn a_length_counts_bytes_whatever_they_are() {
+fn body_length_counts_bytes() {
     let server = Server::start();
     let sent = format!(
         "POST /outer HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{INNER}GET /after HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
@@ -140,7 +140,7 @@ fn a_length_counts_bytes_whatever_they_are() {
 }
 
 #[test]
-fn obscure_chunks_are_refused_and_the_connection_ends() {
+fn obscure_chunks_are_rejected_and_close_the_connection() {
     let server = Server::start();
     let size = hex(INNER);
     for (what, body) in [
@@ -193,7 +193,7 @@ fn obscure_chunks_are_refused_and_the_connection_ends() {
 }
 
 #[test]
-fn chunks_with_extensions_and_trailers_are_read_and_end_the_connection() {
+fn chunk_extensions_and_trailers_close_the_connection() {
     let server = Server::start();
     for body in [
         "5\r\nhello\r\n0\r\n\r\n",
@@ -214,7 +214,7 @@ fn chunks_with_extensions_and_trailers_are_read_and_end_the_connection() {
 }
 
 #[test]
-fn endless_extensions_and_trailers_are_cut() {
+fn endless_extensions_and_trailers_are_cut_off() {
     let server = Server::start();
     let head = "POST /outer HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     let long = "x".repeat(64 * 1024);
@@ -231,7 +231,7 @@ fn endless_extensions_and_trailers_are_cut() {
 }
 
 #[test]
-fn a_head_may_come_in_any_pieces() {
+fn head_in_any_pieces_is_read() {
     let server = Server::start();
     let mut client = server.connect();
     let sent = "POST /pieces HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
@@ -275,7 +275,7 @@ fn fifty_thousand_pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn a_pipelined_request_behind_a_slow_one_waits_its_turn() {
+fn pipelined_request_waits_for_a_slow_one() {
     let server = Server::start();
     let mut client = server.connect();
     client.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\nGET /quick HTTP/1.1\r\nHost: a\r\n\r\n");

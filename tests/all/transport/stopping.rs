@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 use super::support::{NEVER, SOON, Server, settings, until};
 
 #[test]
-fn what_is_under_way_finishes() {
+fn pending_request_finishes_at_stop() {
     let mut server = Server::start();
     let mut idle = server.connect();
     assert_eq!(idle.get("/").status, 200);
@@ -47,7 +47,7 @@ fn what_is_under_way_finishes() {
 }
 
 #[test]
-fn the_second_time_nothing_is_waited_for() {
+fn second_stop_is_immediate() {
     let mut settings = settings();
     settings.deadlines.stop = NEVER;
     let mut server = Server::with(settings);
@@ -62,7 +62,7 @@ fn the_second_time_nothing_is_waited_for() {
 }
 
 #[test]
-fn stopping_has_a_deadline() {
+fn stop_has_a_deadline() {
     let mut settings = settings();
     settings.deadlines.stop = SOON;
     let mut server = Server::with(settings);
@@ -75,7 +75,7 @@ fn stopping_has_a_deadline() {
 }
 
 #[test]
-fn a_server_may_be_told_before_it_begins() {
+fn stop_before_start_is_honored() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let stop = keycroft::transport::Stop::new();
     stop.now();
@@ -95,7 +95,7 @@ fn a_server_may_be_told_before_it_begins() {
 }
 
 #[test]
-fn a_house_that_does_not_open_is_told_at_once() {
+fn failing_handler_is_reported_at_start() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let ended = keycroft::transport::serve(
         &settings(),

@@ -29,7 +29,7 @@ fn refused(server: &Server, what: &str, request: impl AsRef<[u8]>, status: u16) 
 }
 
 #[test]
-fn there_is_exactly_one_valid_host() {
+fn request_needs_exactly_one_valid_host() {
     let server = Server::start();
     for version in ["1.0", "1.1"] {
         for headers in [
@@ -60,7 +60,7 @@ fn there_is_exactly_one_valid_host() {
 }
 
 #[test]
-fn a_transfer_encoding_is_chunked_once() {
+fn transfer_encoding_must_be_chunked_once() {
     let server = Server::start();
     for encodings in [
         "Transfer-Encoding: gzip, chunked\r\n",
@@ -83,7 +83,7 @@ fn a_transfer_encoding_is_chunked_once() {
 }
 
 #[test]
-fn a_content_length_is_one_number() {
+fn content_length_must_be_one_number() {
     let server = Server::start();
     for length in [
         "+1", "-1", "0x1", "1 1", "1, 1", "1,2", "", "1.0", "\u{661}", "a",
@@ -96,7 +96,7 @@ fn a_content_length_is_one_number() {
 }
 
 #[test]
-fn methods_that_nothing_here_has_are_refused() {
+fn unknown_method_is_rejected() {
     let server = Server::start();
     for method in ["TRACE", "CONNECT", "BREW", "get", "GETT", "PRI"] {
         let request = format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -146,7 +146,7 @@ fn methods_that_nothing_here_has_are_refused() {
 }
 
 #[test]
-fn an_expectation_is_100_continue() {
+fn expectation_must_be_100_continue() {
     let server = Server::start();
     for expectation in ["200-ok", "100-continue, x", "", "100"] {
         let request = format!("POST / HTTP/1.1\r\nHost: a\r\nExpect: {expectation}\r\n\r\n");
@@ -160,7 +160,7 @@ fn an_expectation_is_100_continue() {
 }
 
 #[test]
-fn a_target_has_one_spelling() {
+fn ambiguous_target_is_rejected() {
     let server = Server::start();
     for target in [
         "http://a/",
@@ -226,7 +226,7 @@ fn a_target_has_one_spelling() {
 }
 
 #[test]
-fn a_request_line_is_three_words() {
+fn request_line_must_have_three_words() {
     let server = Server::start();
     for line in [
         "GET /",
@@ -261,7 +261,7 @@ fn a_request_line_is_three_words() {
 }
 
 #[test]
-fn lines_end_with_cr_lf_and_headers_are_plain() {
+fn bare_line_feed_or_odd_header_is_rejected() {
     let server = Server::start();
     for request in [
         "GET / HTTP/1.1\nHost: a\n\n",
@@ -294,7 +294,7 @@ fn lines_end_with_cr_lf_and_headers_are_plain() {
 }
 
 #[test]
-fn other_protocols_are_told_at_once() {
+fn other_protocol_is_answered_at_once() {
     let server = Server::start();
     // A TLS ClientHello has no line end for a long time.
     let hello = [
@@ -306,7 +306,7 @@ fn other_protocols_are_told_at_once() {
 }
 
 #[test]
-fn refusals_carry_the_security_headers_and_nothing_else() {
+fn rejection_has_only_the_security_headers() {
     let server = Server::start();
     let refused = server.exchange("GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n");
     let (head, body) = refused.split_once("\r\n\r\n").unwrap();
@@ -339,7 +339,7 @@ fn refusals_carry_the_security_headers_and_nothing_else() {
 }
 
 #[test]
-fn who_is_still_sending_when_refused_may_go_on_for_a_while() {
+fn rejected_client_may_finish_sending() {
     let mut settings = settings();
     settings.deadlines.linger = NEVER;
     let server = Server::with(settings);
@@ -367,7 +367,7 @@ fn who_is_still_sending_when_refused_may_go_on_for_a_while() {
 }
 
 #[test]
-fn what_comes_behind_a_body_is_held_to_the_same_rules() {
+fn bytes_behind_a_body_obey_the_same_rules() {
     let server = Server::start();
     for second in [
         "GET //a HTTP/1.1\r\nHost: a\r\n\r\n",

@@ -49,7 +49,7 @@ pub fn connect(
 }
 
 #[test]
-fn requests_go_through_tls() {
+fn request_through_tls_is_answered() {
     let folder = tempfile::tempdir().unwrap();
     let (files, trusted) = certificate(folder.path());
     let mut settings = settings();
@@ -73,7 +73,7 @@ fn requests_go_through_tls() {
 }
 
 #[test]
-fn long_answers_and_refusals_go_through_tls() {
+fn long_answer_and_rejection_go_through_tls() {
     let folder = tempfile::tempdir().unwrap();
     let (files, trusted) = certificate(folder.path());
     let mut settings = settings();
@@ -96,7 +96,7 @@ fn long_answers_and_refusals_go_through_tls() {
 }
 
 #[test]
-fn a_slow_handshake_is_dropped_and_a_wrong_one_harms_nobody() {
+fn slow_or_invalid_handshake_is_dropped() {
     let folder = tempfile::tempdir().unwrap();
     let (files, trusted) = certificate(folder.path());
     let mut settings = settings();
@@ -119,7 +119,7 @@ fn a_slow_handshake_is_dropped_and_a_wrong_one_harms_nobody() {
 }
 
 #[test]
-fn files_that_are_no_certificate_are_named() {
+fn invalid_certificate_file_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let (files, _) = certificate(folder.path());
     std::fs::write(&files.key, "not a key").unwrap();

@@ -11,7 +11,7 @@ fn import_one(text: &str) -> Result<ImportedKey, ImportRefusal> {
 }
 
 #[test]
-fn a_file_is_read_line_by_line() {
+fn authorized_keys_file_is_read_line_by_line() {
     let file = format!(
         "\u{feff}# my keys\r\n\r\n{ED25519} laptop # 1\r\n  \t# no key\n \tfrom=\"10.0.0.0/8,192.0.2.7\",expiry-time=\"20261231235959Z\" {ECDSA_P256} desk top\n\nno-pty {ED25519}\nhello\n{DSA}"
     );
@@ -53,7 +53,7 @@ fn a_file_is_read_line_by_line() {
 }
 
 #[test]
-fn options_are_kept_or_named() {
+fn option_is_kept_or_reported_by_name() {
     let kept = |options: &str| {
         import_one(&format!("{options} {ED25519} x")).map(|key| {
             (
@@ -172,7 +172,7 @@ fn options_are_kept_or_named() {
 }
 
 #[test]
-fn closed_options_become_fields() {
+fn supported_options_become_fields() {
     let read = |options: &str| {
         let line = format!("{options} {ED25519} x");
         let pasted = ImportedKey::parse(&format!(" {line}\r\n"), &KeyRules::default()).unwrap();
@@ -211,7 +211,7 @@ fn closed_options_become_fields() {
 }
 
 #[test]
-fn pasted_text_with_options_is_one_key() {
+fn pasted_key_with_options_is_accepted() {
     let parse = |text: &str| ImportedKey::parse(text, &KeyRules::default());
     let refused =
         |text: &str, refusal| assert_eq!(parse(text), Err(ImportRefusal::Key(refusal)), "{text}");
@@ -252,7 +252,7 @@ fn pasted_text_with_options_is_one_key() {
 }
 
 #[test]
-fn a_file_is_looked_at_up_to_a_mebibyte() {
+fn file_over_a_mebibyte_is_rejected() {
     let file = |bytes: usize| {
         let text = format!("{ED25519}\n#");
         let rest = "x".repeat(bytes - text.len());

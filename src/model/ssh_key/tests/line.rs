@@ -7,7 +7,7 @@ use crate::model::address::AllowedAddresses;
 use crate::model::time::Time;
 
 #[test]
-fn the_line_for_sshd_to_the_letter() {
+fn line_for_sshd_is_exact() {
     let key = parse(&format!("{ED25519} alice@example.org")).unwrap();
     let line = |expires_at: Option<i64>, addresses: &[&str]| {
         let allowed_addresses = AllowedAddresses::parse(addresses).unwrap();
@@ -71,7 +71,7 @@ pub(super) fn read_by_old_sshd(line: &str, standard_seconds: i64) -> i64 {
 }
 
 #[test]
-fn local_time_is_written_as_old_sshd_reads_it_in_summer_too() {
+fn local_time_is_correct_for_old_sshd_in_summer() {
     let key = parse(ED25519).unwrap();
     let none = AllowedAddresses::default();
     let sydney = |moment: i64| 39_600 - (berlin(moment) - 3600);
@@ -111,7 +111,7 @@ fn local_time_is_written_as_old_sshd_reads_it_in_summer_too() {
 }
 
 #[test]
-fn an_end_within_the_first_year_is_not_written_and_the_first_after_it_is() {
+fn expiration_in_the_first_year_is_not_written() {
     let key = parse(ED25519).unwrap();
     let none = AllowedAddresses::default();
     let line = |seconds| {
@@ -126,7 +126,7 @@ fn an_end_within_the_first_year_is_not_written_and_the_first_after_it_is() {
 }
 
 #[test]
-fn why_no_line_is_written_is_said() {
+fn line_refusal_has_a_message() {
     assert!(LineRefusal.to_string().contains("too long ago"));
 }
 

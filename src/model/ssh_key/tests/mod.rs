@@ -48,7 +48,7 @@ fn line(name: &str, fields: &[&[u8]]) -> String {
 }
 
 #[test]
-fn every_kind_is_read_as_ssh_keygen_reads_it() {
+fn every_key_type_matches_ssh_keygen() {
     for (text, bits, fingerprint) in READABLE {
         if text == RSA_1024 {
             continue;
@@ -69,7 +69,7 @@ fn every_kind_is_read_as_ssh_keygen_reads_it() {
 }
 
 #[test]
-fn white_space_around_a_key_is_nothing() {
+fn white_space_around_a_key_is_ignored() {
     let plain = parse(&format!("{ED25519} alice@example.org")).unwrap();
     assert_eq!(plain.comment(), "alice@example.org");
     let forms = [
@@ -120,7 +120,7 @@ fn policy_decides_kinds_and_rsa() {
 }
 
 #[test]
-fn what_storage_holds_is_never_trusted() {
+fn stored_key_is_checked_again() {
     let ed25519 = base64_of(ED25519);
     let table = [
         (String::new(), KeyRefusal::NotBase64),
@@ -167,7 +167,7 @@ fn what_storage_holds_is_never_trusted() {
 }
 
 #[test]
-fn comments_are_made_safe_to_show() {
+fn comment_is_made_safe_to_show() {
     let table = [
         ("alice@example.org", "alice@example.org"),
         ("  two \t words  ", "two words"),
@@ -195,14 +195,14 @@ fn comments_are_made_safe_to_show() {
 }
 
 #[test]
-fn two_keys_are_the_same_by_their_blob_alone() {
+fn keys_are_compared_by_blob_alone() {
     let key = parse(&format!("{ED25519} one")).unwrap();
     assert!(key.is_same_key(&parse(&format!("{ED25519} two")).unwrap()));
     assert!(!key.is_same_key(&parse(ECDSA_P256).unwrap()));
 }
 
 #[test]
-fn rules_judge_a_key_that_is_there_as_one_that_is_brought() {
+fn rules_apply_equally_to_stored_and_new_keys() {
     let rules =
         |kinds: &[KeyType], bits_min| KeyRules::new(kinds.iter().copied(), bits_min).unwrap();
     for (text, ..) in READABLE {
@@ -223,14 +223,14 @@ fn rules_judge_a_key_that_is_there_as_one_that_is_brought() {
 }
 
 #[test]
-fn stored_texts_are_looked_at_up_to_their_longest() {
+fn stored_text_is_read_up_to_its_limit() {
     let stored = |bytes: usize| PublicKey::from_stored(&"A".repeat(bytes), "").err();
     assert_eq!(stored(PASTE_BYTES_MAX + 4), Some(KeyRefusal::TooLong));
     assert!(stored(PASTE_BYTES_MAX).is_some_and(|refusal| refusal != KeyRefusal::TooLong));
 }
 
 #[test]
-fn a_field_that_no_text_could_hold_is_malformed_and_not_cut_off() {
+fn oversized_blob_field_is_malformed() {
     let mut blob = blob_of(ED25519);
     blob[15..19].copy_from_slice(&u32::MAX.to_be_bytes());
     let text = |blob: &[u8]| format!("ssh-ed25519 {}", BASE64.encode(blob));

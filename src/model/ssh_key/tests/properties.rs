@@ -143,7 +143,7 @@ fn network() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn any_bytes_are_answered(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+    fn parsing_any_bytes_returns_a_result(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let text = String::from_utf8_lossy(&bytes);
         let _ = parse(&text);
         let _ = PublicKey::from_stored(&text, &text);
@@ -153,13 +153,13 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_answered(text in any::<String>()) {
+    fn parsing_any_text_returns_a_result(text in any::<String>()) {
         let _ = parse(&text);
         let _ = parse_authorized_keys_file(&text, &permissive());
     }
 
     #[test]
-    fn what_is_near_a_key_is_refused_or_safe(text in near_key()) {
+    fn near_key_text_is_rejected_or_safe(text in near_key()) {
         if let Ok(key) = PublicKey::parse(&text, &permissive()) {
             assert_safe(&key.into())?;
         }
@@ -171,7 +171,7 @@ proptest! {
     }
 
     #[test]
-    fn what_sshd_gets_is_one_line_of_ours(
+    fn line_for_sshd_has_only_known_options(
         text in proptest::sample::select(acceptable().collect::<Vec<_>>()),
         comment in any::<String>(),
         expires_at in proptest::option::of(40_000_000..=Time::LAST.unix()),
@@ -191,7 +191,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_row_is_refused_or_another_whole_key(
+    fn changed_row_is_rejected_or_another_complete_key(
         text in proptest::sample::select(acceptable().collect::<Vec<_>>()),
         at in any::<prop::sample::Index>(),
         byte in any::<u8>(),
@@ -214,7 +214,7 @@ proptest! {
     }
 
     #[test]
-    fn local_time_is_never_later(expires_at in 40_000_000..200_000_000_000_i64, hours in -12..=14_i64, phase in 0..365_i64) {
+    fn local_expiration_is_never_later(expires_at in 40_000_000..200_000_000_000_i64, hours in -12..=14_i64, phase in 0..365_i64) {
         let (standard, year) = (hours * 3600, 365 * 86_400);
         let zone = |moment: i64| standard + if (moment + phase * 86_400).rem_euclid(year) < year / 2 { 3600 } else { 0 };
         let key = parse(ED25519).unwrap();

@@ -24,7 +24,7 @@ fn rsa(exponent: &[u8], modulus: &[u8]) -> String {
 }
 
 #[test]
-fn private_keys_of_every_form_are_called_private_keys() {
+fn private_key_of_every_form_is_reported_as_such() {
     // Assembled here, so that no scanner takes these lines for keys.
     let block = |label: &str, body: &str| {
         format!("-----BEGIN {label} KEY-----\n{body}\n-----END {label} KEY-----\n")
@@ -96,7 +96,7 @@ fn private_keys_of_every_form_are_called_private_keys() {
 }
 
 #[test]
-fn every_other_mistake_has_its_reason() {
+fn every_paste_mistake_has_its_reason() {
     let tables = [
         whole_texts(),
         lines_and_fronts(),
@@ -339,7 +339,7 @@ fn broken_base64() -> Vec<(String, KeyRefusal)> {
 }
 
 #[test]
-fn keys_that_are_not_in_their_one_form_are_refused() {
+fn noncanonical_key_is_rejected() {
     let good = modulus(3072);
     let mut even = good.clone();
     *even.last_mut().unwrap() &= 0xfe;
@@ -423,7 +423,7 @@ fn keys_that_are_not_in_their_one_form_are_refused() {
 
 /// `sshkey_from_blob` compares type and curve with names of its own; the application is any C string.
 #[test]
-fn sk_application_is_any_text_as_in_openssh() {
+fn sk_application_of_any_bytes_is_accepted() {
     let long = [b'a'; 4_000];
     let applications: [&[u8]; 8] = [
         b"ssh:",
@@ -453,7 +453,7 @@ fn sk_application_is_any_text_as_in_openssh() {
 }
 
 #[test]
-fn ed25519_points_with_which_anybody_could_sign_are_refused() {
+fn ed25519_point_of_small_order_is_rejected() {
     // As listed by libsodium; each also with the sign bit.
     let mut points = vec![[0; 32], [0; 32]];
     points[1][0] = 1;
@@ -489,7 +489,7 @@ fn ed25519_points_with_which_anybody_could_sign_are_refused() {
 }
 
 #[test]
-fn a_refusal_holds_no_text() {
+fn refusal_contains_no_pasted_text() {
     fn holds_no_reference<T: Copy + 'static>() {}
     holds_no_reference::<KeyRefusal>();
     holds_no_reference::<ImportRefusal>();
@@ -497,14 +497,14 @@ fn a_refusal_holds_no_text() {
 }
 
 #[test]
-fn a_type_in_a_comment_is_no_second_key() {
+fn key_type_in_a_comment_is_not_a_second_key() {
     for comment in ["ssh-ed25519 of alice", "of AAAA", "my ssh-key"] {
         assert!(parse(&format!("{ED25519} {comment}")).is_ok(), "{comment}");
     }
 }
 
 #[test]
-fn the_longest_paste_is_read() {
+fn longest_paste_is_accepted() {
     let rest = PASTE_BYTES_MAX - ED25519.len() - 1;
     assert!(parse(&format!("{ED25519} {}", "x".repeat(rest))).is_ok());
     let longer = parse(&format!("{ED25519} {}", "x".repeat(rest + 1)));
@@ -512,7 +512,7 @@ fn the_longest_paste_is_read() {
 }
 
 #[test]
-fn what_another_policy_would_take_is_told_from_what_none_takes() {
+fn refusal_by_policy_differs_from_invalid_key() {
     let kind = KeyType::Rsa;
     let short = |bits| KeyRefusal::RsaTooShort {
         bits,

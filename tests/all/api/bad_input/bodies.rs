@@ -8,7 +8,7 @@ use crate::fixture::{Answer, id, unknown_secret};
 
 /// Fields that nobody asked for, and bodies that are no object, on every call that takes one.
 #[test]
-fn bodies_of_every_wrong_form() {
+fn malformed_body_is_rejected() {
     let ground = Ground::new();
     let site = &ground.site;
     let key = format!("/api/v1/api-keys/{}", ground.key);
@@ -122,7 +122,7 @@ fn bodies_of_every_wrong_form() {
 }
 
 #[test]
-fn what_is_wrong_is_told_before_whether_the_thing_is_there() {
+fn invalid_request_is_reported_before_not_found() {
     let ground = Ground::new();
     let never = "/api/v1/api-keys/000000000000";
     ground.refuse(

@@ -6,7 +6,7 @@ use super::{BAD_NAMES, Ground, check_refusal, no_strings, too_long};
 use crate::fixture::PASSWORD;
 
 #[test]
-fn names_and_notes_and_display_names() {
+fn invalid_name_or_note_is_rejected() {
     let ground = Ground::new();
     let key = format!("/api/v1/api-keys/{}", ground.key);
     let mut names: Vec<Value> = BAD_NAMES.iter().map(|name| json!(name)).collect();
@@ -72,7 +72,7 @@ fn names_and_notes_and_display_names() {
 }
 
 #[test]
-fn ends_that_can_not_be() {
+fn impossible_expiration_is_rejected() {
     let ground = Ground::new();
     let key = format!("/api/v1/api-keys/{}", ground.key);
     let rotate = format!("{key}/rotate");
@@ -208,7 +208,7 @@ fn ends_that_can_not_be() {
 }
 
 #[test]
-fn permissions_and_addresses() {
+fn invalid_permission_or_address_is_rejected() {
     let ground = Ground::new();
     let key = format!("/api/v1/api-keys/{}", ground.key);
     let words = [
@@ -344,7 +344,7 @@ fn permissions_and_addresses() {
 }
 
 #[test]
-fn codes_and_passwords() {
+fn invalid_code_or_password_is_rejected() {
     let mut ground = Ground::new();
     ground.site.set_password("alice");
     ground.settle();

@@ -3,7 +3,7 @@
 use super::{Ground, check_refusal};
 
 #[test]
-fn queries() {
+fn invalid_query_is_rejected() {
     let ground = Ground::new();
     let site = &ground.site;
     let refuse = |path: &str, field: &str| {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Ground, no_strings};
 
 #[test]
-fn users_groups_services_and_policy() {
+fn invalid_user_group_service_or_policy_is_rejected() {
     let ground = Ground::new();
     let long = "a".repeat(33);
     let mut usernames: Vec<Value> = [
