@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use keycroft::app::{AppState, Condition, Finding, login_keys_of_file};
+use keycroft::app::{AppState, Condition, Finding, login_keys_from_database};
 use keycroft::clock::Clock;
 use keycroft::http::{HttpSettings, ServerState};
 use keycroft::model::ssh_key::{ExpiryFormat, ImportedKey};
@@ -125,7 +125,7 @@ fn is_opened_by_sqlite(said: &str) -> bool {
 fn lines_for_sshd(path: &Path, clock: &Clock) {
     for login in ["alice", "bob", "carol", "ubuntu"] {
         let login = Username::parse(login).unwrap();
-        let Ok(found) = login_keys_of_file(path, clock, &login) else {
+        let Ok(found) = login_keys_from_database(path, clock, &login) else {
             continue;
         };
         for key in found.keys {

@@ -25,7 +25,7 @@ pub fn host_copy(bytes: &[u8]) {
         assert!(found >= copy.keys, "a key got lost on its way to the file");
     }
     let content = String::from_utf8_lossy(bytes);
-    let signed = format!("{content}end {}\n", Digest::of(content.as_bytes()).hex());
+    let signed = format!("{content}end {}\n", Digest::new(content.as_bytes()).hex());
     for file in [bytes, signed.as_bytes()] {
         let Ok(copy) = Copy::decode(file) else {
             continue;

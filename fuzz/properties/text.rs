@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use keycroft::model::address::{AllowedAddresses, NETWORKS_MAX};
+use keycroft::model::address::{AllowedAddresses, ADDRESSES_MAX};
 use keycroft::model::device_login::UserCode;
 use keycroft::model::group::parse_group_name;
 use keycroft::model::host::{is_fingerprint, parse_host_name};
@@ -85,7 +85,7 @@ pub fn secret(bytes: &[u8]) {
         for (place, presented) in &found {
             let whole = std::str::from_utf8(&bytes[*place..place + SECRET_BYTES]).unwrap();
             let read = Presented::parse(whole).unwrap();
-            assert!(read.digest.matches(&Digest::of(whole.as_bytes())));
+            assert!(read.digest.matches(&Digest::new(whole.as_bytes())));
             assert!(presented.digest.matches(&read.digest));
             assert_eq!(presented.id.as_str(), &whole[4..16]);
             assert_eq!(presented.hint(), format!("{}…", &whole[..17]));
@@ -252,7 +252,7 @@ pub fn allowed_addresses(bytes: &[u8]) {
             Ok(list)
         );
         let written: Vec<String> = list.iter().collect();
-        assert!(written.len() <= NETWORKS_MAX);
+        assert!(written.len() <= ADDRESSES_MAX);
         assert_eq!(list.is_everywhere(), written.is_empty());
         for network in &written {
             let (is_four, bits, length) = bits_of(network);

@@ -33,7 +33,7 @@ impl App {
                 let target = Target::new("user", &user.username, &display_name, Some(user.id));
                 Ok((
                     (),
-                    AuditDetails::of(target).changed(
+                    AuditDetails::new(target).changed(
                         "display_name",
                         &user.display_name,
                         &display_name,
@@ -63,7 +63,7 @@ impl App {
         let matched = self.require_password(&user, current, "current", caller)?;
         let hash = new.hash();
         let keep = caller.session_id();
-        let known = self.known_after_change(&user, keep.and(browser), caller.now);
+        let known = self.reset_failed_attempts(&user, keep.and(browser), caller.now);
         self.store().write(
             caller.permit(BuiltinPermission::AccountWrite, Action::PasswordChange)?,
             move |write| {
@@ -78,7 +78,7 @@ impl App {
                 }
                 Ok((
                     (),
-                    AuditDetails::of(Target::new("user", &user.username, "", Some(user.id)))
+                    AuditDetails::new(Target::new("user", &user.username, "", Some(user.id)))
                         .after("sessions ended", ended),
                 ))
             },
@@ -87,14 +87,14 @@ impl App {
 
     /// Resets the counters of wrong passwords for a user who gets a new one, and stores the browser. Call this within
     /// the act, after [`Write::set_password`].
-    fn known_after_change(
+    fn reset_failed_attempts(
         &self,
         user: &User,
         browser: Option<&Digest>,
         now: Time,
     ) -> impl FnOnce(&Write<'_>) -> Result<(), Error> + Send + 'static {
         let (user_id, browser) = (user.id, browser.copied());
-        let rows = self.rows_of(user, browser.as_ref());
+        let rows = self.failure_rows(user, browser.as_ref());
         let limits = self.limits().clone();
         move |write| {
             limits.end_rows(&rows);
@@ -109,8 +109,8 @@ impl App {
     }
 
     /// The secret of a new setup link, if there is no admin. The earlier link expires.
-    pub fn set_up_code(&self) -> Result<Option<Secret>, Error> {
-        if self.read.admins_besides(None)? > 0 {
+    pub fn setup_code(&self) -> Result<Option<Secret>, Error> {
+        if self.read.count_admins_besides(None)? > 0 {
             return Ok(None);
         }
         let now = self.now();
@@ -120,7 +120,7 @@ impl App {
                 write.add_code(&code)?;
                 Ok((
                     (),
-                    AuditDetails::of(Target::new("code", code.id, Purpose::SetUp.as_str(), None)),
+                    AuditDetails::new(Target::new("code", code.id, Purpose::SetUp.as_str(), None)),
                 ))
             })?;
         Ok(Some(secret))
@@ -138,8 +138,8 @@ impl App {
                 sent: SecretSent::Yes,
             });
         }
-        if self.read.is_code_over(presented, now)? {
-            self.store().remove_code_that_is_over(presented.id, now)?;
+        if self.read.is_code_expired(presented, now)? {
+            self.store().delete_expired_code(presented.id, now)?;
         }
         match self.read.code(presented, purpose, now)?.user {
             Some(user) => Ok(Some(self.read.user_by_id(user)?.ok_or(
@@ -170,7 +170,7 @@ impl App {
             .hash();
         let permit = Permit::by_code(presented, Purpose::SetUp, Action::SetUp, origin, now)?;
         self.store().write(permit, move |write| {
-            if write.admins_besides(None)? > 0 {
+            if write.count_admins_besides(None)? > 0 {
                 return Err(Error::Unauthenticated {
                     sent: SecretSent::Yes,
                 });
@@ -180,11 +180,11 @@ impl App {
                 ..user
             };
             let id = write.add_user(&made, Some(&hash))?;
-            write.end_set_up_codes()?;
+            write.delete_setup_codes()?;
             let user = write.user_by_id(id)?.ok_or(Error::NotFound("user"))?;
             Ok((
                 user,
-                AuditDetails::of(Target::new(
+                AuditDetails::new(Target::new(
                     "user",
                     &made.username,
                     &made.display_name,
@@ -224,11 +224,11 @@ impl App {
             .map_err(|message| Error::field("password", message))?;
         let hash = password.hash();
         let permit = Permit::by_code(presented, purpose, action, origin, now)?;
-        let known = self.known_after_change(&user, browser, now);
+        let known = self.reset_failed_attempts(&user, browser, now);
         self.store().write(permit, move |write| {
             let ended = write.set_password(user.id, &hash, None)?;
             known(write)?;
-            let trace = AuditDetails::of(Target::new("user", &user.username, "", Some(user.id)))
+            let trace = AuditDetails::new(Target::new("user", &user.username, "", Some(user.id)))
                 .after("sessions ended", ended);
             Ok((user, trace))
         })
@@ -263,7 +263,7 @@ impl App {
                 let expires_at = write.policy()?.token.end("tokens", end, write.now)?;
                 let secret = Secret::generate(SecretForm::Credential(Kind::Token));
                 let id = add_token(write, &user, &secret, expires_at)?;
-                let trace = AuditDetails::of(Target::new("token", id, "operator", Some(user.id)));
+                let trace = AuditDetails::new(Target::new("token", id, "operator", Some(user.id)));
                 Ok(((secret, id), trace))
             },
         )?;

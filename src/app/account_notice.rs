@@ -48,7 +48,7 @@ impl App {
         self.store().write(permit, move |write| {
             let notice = write.acknowledge_notice(user, id, Some(by))?;
             let target = Target::new("notice", notice.id, &notice.action, Some(user));
-            let details = AuditDetails::of(target)
+            let details = AuditDetails::new(target)
                 .after("at", notice.at)
                 .after("actor", &notice.actor);
             Ok((notice, details))

@@ -25,8 +25,8 @@ pub struct AuditLog {
 
 impl AuditLog {
     /// Opens the audit log of the database at `path`, without the lock of a writer.
-    pub fn of_file(path: &Path) -> Result<Self, OpenError> {
-        let read = Read::of_checked_file(path)?;
+    pub fn open_file(path: &Path) -> Result<Self, OpenError> {
+        let read = Read::open_checked(path)?;
         Ok(Self { read })
     }
 
@@ -95,7 +95,7 @@ impl App {
             self.store().write(permit, move |write| {
                 let first = write.record_archive(&head)?;
                 let range = format!("{first}-{}", head.number);
-                let trace = AuditDetails::of(Target::new("events", range, name, None))
+                let trace = AuditDetails::new(Target::new("events", range, name, None))
                     .after("events", head.number - first + 1)
                     .after("head", head.hash.hex());
                 Ok(((), trace))

@@ -49,7 +49,7 @@ pub(super) const fn user_of(owner: OwnerId) -> Option<UserId> {
     }
 }
 
-pub(super) fn shown_end(end: Option<Time>) -> String {
+pub(super) fn expiration_text(end: Option<Time>) -> String {
     end.map_or_else(|| "never".to_owned(), |end| end.to_string())
 }
 
@@ -181,7 +181,7 @@ impl App {
     }
 
     /// Ids and names of the SSH keys that a credential added, directly or through one derived from it.
-    pub fn ssh_keys_made_by(
+    pub fn ssh_keys_created_by(
         &self,
         caller: &Caller,
         scope: &CredentialScope,
@@ -190,7 +190,7 @@ impl App {
     ) -> Result<Vec<(Id, String)>, Error> {
         self.credential(caller, scope, kind, id)?;
         match scope.owner {
-            OwnerId::User(user) => self.read.ssh_keys_made_by(id, user),
+            OwnerId::User(user) => self.read.ssh_keys_created_by(id, user),
             OwnerId::Service(_) | OwnerId::Host(_) => Ok(Vec::new()),
         }
     }
@@ -212,7 +212,7 @@ impl App {
 
     /// The creators of credentials, by id. Only those that still exist and that the caller may read: the caller's own,
     /// or those of the owner whose credentials are listed.
-    pub fn makers(
+    pub fn creators(
         &self,
         caller: &Caller,
         scope: &CredentialScope,
@@ -261,20 +261,20 @@ impl App {
                 WithDerived::No => Vec::new(),
             };
             let ssh_keys = match (with_made, owner) {
-                (WithDerived::Yes, OwnerId::User(user)) => write.ssh_keys_made_by(id, user)?,
+                (WithDerived::Yes, OwnerId::User(user)) => write.ssh_keys_created_by(id, user)?,
                 _ => Vec::new(),
             };
             for (ssh_key, _) in &ssh_keys {
                 write.delete_ssh_key(*ssh_key)?;
             }
             for made in &made {
-                write.end_credential(made.id, made.kind, "deleted")?;
+                write.revoke_credential(made.id, made.kind, "deleted")?;
             }
-            write.end_credential(id, kind, "deleted")?;
+            write.revoke_credential(id, kind, "deleted")?;
             let made = made.iter().map(|made| made.id);
             let ssh_keys = ssh_keys.iter().map(|(id, _)| *id);
             let names: Vec<String> = made.chain(ssh_keys).map(|id| id.to_string()).collect();
-            let trace = AuditDetails::of(target(&record));
+            let trace = AuditDetails::new(target(&record));
             let trace = if names.is_empty() {
                 trace
             } else {
@@ -285,7 +285,7 @@ impl App {
     }
 
     /// Revokes all sessions of the caller except `kept`. Returns how many.
-    pub fn end_sessions(&self, caller: &Caller, kept: Option<Id>) -> Result<usize, Error> {
+    pub fn revoke_sessions(&self, caller: &Caller, kept: Option<Id>) -> Result<usize, Error> {
         let user = caller.user()?.id;
         let name = caller.user()?.username.to_string();
         let permit = caller.permit(
@@ -293,10 +293,10 @@ impl App {
             Action::SessionDeleteOthers,
         )?;
         self.store().write(permit, move |write| {
-            let ended = write.end_sessions(user, kept)?;
+            let ended = write.revoke_sessions(user, kept)?;
             Ok((
                 ended,
-                AuditDetails::of(Target::new("user", &name, "", Some(user))).after("ended", ended),
+                AuditDetails::new(Target::new("user", &name, "", Some(user))).after("ended", ended),
             ))
         })
     }

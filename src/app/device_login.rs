@@ -210,7 +210,7 @@ impl App {
             };
             write.add_credential(&row)?;
             let target = Target::new(row.kind.as_str(), row.id, &row.name, login.user);
-            let trace = AuditDetails::of(target)
+            let trace = AuditDetails::new(target)
                 .after("permissions", &row.permissions)
                 .after("device", login.code)
                 .after(
@@ -347,7 +347,7 @@ fn trace(login: &DeviceLogin, user: crate::model::user::UserId) -> AuditDetails 
     let address = login
         .address
         .map_or_else(|| "unknown".to_owned(), |address| address.to_string());
-    AuditDetails::of(Target::new(
+    AuditDetails::new(Target::new(
         "device",
         login.code,
         &login.computer,

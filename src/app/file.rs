@@ -67,7 +67,7 @@ impl App {
         }
         let name = sanitize(name, BACKUP_NAME_CHARACTERS_MAX);
         let trace =
-            AuditDetails::of(Target::new("file", "backup", name, None)).after("bytes", bytes);
+            AuditDetails::new(Target::new("file", "backup", name, None)).after("bytes", bytes);
         let permit = caller.permit(BuiltinPermission::PolicyWrite, Action::Backup)?;
         self.store().write(permit, move |write| {
             write.set_backed_up()?;

@@ -44,7 +44,7 @@ impl App {
                 let group = write.group(&name)?.ok_or(Error::NotFound("group"))?;
                 Ok((
                     group,
-                    AuditDetails::of(Target::new("group", name, "", None)),
+                    AuditDetails::new(Target::new("group", name, "", None)),
                 ))
             },
         )
@@ -66,7 +66,7 @@ impl App {
                     write.require_hosts_write()?;
                 }
                 write.delete_group(&group)?;
-                let trace = AuditDetails::of(Target::new("group", &group.name, "", None))
+                let trace = AuditDetails::new(Target::new("group", &group.name, "", None))
                     .before("members", group.members.join(" "));
                 Ok(((), trace))
             },
@@ -115,7 +115,7 @@ impl App {
                 }
                 Ok((
                     (),
-                    AuditDetails::of(Target::new(
+                    AuditDetails::new(Target::new(
                         "group",
                         &group.name,
                         &user.username,

@@ -93,7 +93,7 @@ impl App {
             caller.permit_with_password(BuiltinPermission::HostsWrite, Action::HostEdit)?;
         self.store().write(permit, move |write| {
             let before = write.host(id)?.ok_or(NOT_FOUND)?;
-            if change.version.is_some_and(|version| version != before.version_word()) {
+            if change.version.is_some_and(|version| version != before.version()) {
                 return Err(Error::Conflict("Somebody changed this host meanwhile; look at how it is now, and save again if you still want to.".to_owned()));
             }
             let mut after = before.clone();
@@ -106,7 +106,7 @@ impl App {
                 after.groups = groups;
             }
             if let Some(shared_logins) = change.shared_logins {
-                require_nobodys_own(write, &before.shared_logins, &shared_logins)?;
+                require_no_username(write, &before.shared_logins, &shared_logins)?;
                 after.shared_logins = shared_logins;
             }
             if let Some(age) = change.cache_age_max {
@@ -122,7 +122,7 @@ impl App {
                 after.allowed_addresses = allowed_addresses;
             }
             write.edit_host(&after)?;
-            let trace = AuditDetails::of(Target::new("host", id, &after.host.name, None))
+            let trace = AuditDetails::new(Target::new("host", id, &after.host.name, None))
                 .changed("name", &before.host.name, &after.host.name)
                 .changed("groups", before.groups.join(" "), after.groups.join(" "))
                 .changed("shared_logins", shown(&before.shared_logins), shown(&after.shared_logins))
@@ -152,7 +152,7 @@ impl App {
             let host = write.host(id)?.ok_or(NOT_FOUND)?;
             write.delete_host(host.host.id)?;
             lock(&sent_keys).remove(&host.host.id);
-            let trace = AuditDetails::of(Target::new("host", id, &host.host.name, None))
+            let trace = AuditDetails::new(Target::new("host", id, &host.host.name, None))
                 .before("groups", host.groups.join(" "))
                 .before("shared_logins", shown(&host.shared_logins));
             Ok(((), trace))
@@ -192,8 +192,8 @@ impl App {
         };
         let made = code.clone();
         self.store().write(permit, move |write| {
-            write.require_no_networks()?;
-            row.creator = write.code_maker()?;
+            write.require_any_address()?;
+            row.creator = write.code_creator()?;
             for name in &code.groups {
                 if write.group(name)?.is_none() {
                     let message = format!("there is no group {name}");
@@ -201,7 +201,7 @@ impl App {
                 }
             }
             write.add_code(&row)?;
-            let trace = AuditDetails::of(Target::new("enrollment-code", code.id, "", None))
+            let trace = AuditDetails::new(Target::new("enrollment-code", code.id, "", None))
                 .after("uses", code.uses_left)
                 .after("expires", code.expires_at)
                 .after("groups", code.groups.join(" "));
@@ -220,7 +220,7 @@ impl App {
             }
             Ok((
                 (),
-                AuditDetails::of(Target::new("enrollment-code", id, "", None)),
+                AuditDetails::new(Target::new("enrollment-code", id, "", None)),
             ))
         })
     }
@@ -232,7 +232,7 @@ fn since(holds: bool, before: Option<Time>, now: Time) -> Option<Time> {
 }
 
 /// Rejects a shared login that is also a username: it would take the login from that user. Existing ones may stay.
-fn require_nobodys_own(
+fn require_no_username(
     write: &Write<'_>,
     before: &[SharedLogin],
     after: &[SharedLogin],
@@ -301,7 +301,7 @@ impl App {
                 user_agent: program,
                 address,
             })?;
-            let trace = AuditDetails::of(Target::new("host", id, &name, None))
+            let trace = AuditDetails::new(Target::new("host", id, &name, None))
                 .after("groups", groups.join(" "));
             Ok(((), trace))
         })?;
@@ -343,7 +343,7 @@ impl App {
             let ids: Vec<Id> = keys.iter().map(|found| found.key.id).collect();
             self.store()
                 .uses
-                .note_looked_up(&ids, &host.name, caller.now);
+                .note_lookup(&ids, &host.name, caller.now);
         }
         let until = keys.iter().filter_map(|found| found.key.expires_at).min();
         let since = caller.now;
@@ -387,7 +387,7 @@ impl App {
             let ends_at = write.now.after(ROTATION_GRACE);
             write.rotate_host_credential(&host, slot, &digest, ends_at)?;
             let trace =
-                AuditDetails::of(Target::new("host", id, &host.name, None)).after("secret", "new");
+                AuditDetails::new(Target::new("host", id, &host.name, None)).after("secret", "new");
             Ok(((), trace))
         })?;
         let record = self.read.record(id)?.ok_or(NOT_FOUND)?;
@@ -402,11 +402,11 @@ impl App {
         }
         let permit = Permit::by_host(caller, Action::HostRotate)?;
         self.store().write(permit, move |write| {
-            write.end_previous_secret(host.public_id)?;
+            write.revoke_previous_secret(host.public_id)?;
             let target = Target::new("host", host.public_id, &host.name, None);
             Ok((
                 (),
-                AuditDetails::of(target).after("previous_secret", "revoked"),
+                AuditDetails::new(target).after("previous_secret", "revoked"),
             ))
         })
     }
@@ -467,7 +467,7 @@ fn report_login(
         _ => Target::new("login", &login.login, &login.fingerprint, None),
     };
     let address = login.address.map_or_else(String::new, |at| at.to_string());
-    Ok(AuditDetails::of(target)
+    Ok(AuditDetails::new(target)
         .after("host", &host.name)
         .after("login", &login.login)
         .after("fingerprint", &login.fingerprint)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::App;
-use super::credential::{CredentialScope, find, not_found, shown_end, target, user_of};
+use super::credential::{CredentialScope, find, not_found, expiration_text, target, user_of};
 use crate::model::address::AllowedAddresses;
 use crate::model::caller::{Caller, Identity};
 use crate::model::credential::{
@@ -34,7 +34,7 @@ struct Bounds {
 }
 
 impl Bounds {
-    fn of(write: &Write<'_>, owner: OwnerId) -> Result<Self, Error> {
+    fn load(write: &Write<'_>, owner: OwnerId) -> Result<Self, Error> {
         match owner {
             OwnerId::Service(id) => {
                 let service = write.service_by_id(id)?.ok_or(Error::NotFound("service"))?;
@@ -80,7 +80,7 @@ impl Bounds {
         match &write.power {
             Power::Unlimited => Ok(()),
             Power::Credential(caller, _) => {
-                within_maker(Some(record.allowed_addresses.clone()), caller).map(|_| ())
+                within_creator(Some(record.allowed_addresses.clone()), caller).map(|_| ())
             }
         }
     }
@@ -120,14 +120,14 @@ impl App {
                 Power::Credential(creator, _) => Some(creator),
                 Power::Unlimited => None,
             };
-            let bounds = Bounds::of(write, scope.owner)?;
+            let bounds = Bounds::load(write, scope.owner)?;
             let permissions = match wanted.permissions {
                 Some(permissions) => permissions,
                 None => bounds.all_of(&write.power),
             };
             bounds.demand(write, &permissions)?;
             let allowed_addresses = match creator {
-                Some(creator) => within_maker(wanted.allowed_addresses, creator)?,
+                Some(creator) => within_creator(wanted.allowed_addresses, creator)?,
                 None => wanted.allowed_addresses.unwrap_or_default(),
             };
             let policy = write.policy()?;
@@ -148,7 +148,7 @@ impl App {
                 }
             };
             if wanted.kind == Kind::ApiKey
-                && write.api_keys_of(scope.owner)? >= i64::from(policy.api_keys_max)
+                && write.count_api_keys_of(scope.owner)? >= i64::from(policy.api_keys_max)
             {
                 let message = format!(
                     "your organisation allows {} API keys; delete one that is no longer needed",
@@ -175,10 +175,10 @@ impl App {
             };
             write.add_credential(&row)?;
             let target = Target::new(row.kind.as_str(), row.id, &row.name, user_of(row.owner));
-            let trace = AuditDetails::of(target)
+            let trace = AuditDetails::new(target)
                 .after("permissions", &row.permissions)
                 .after("networks", &row.allowed_addresses)
-                .after("expires", shown_end(row.expires_at));
+                .after("expires", expiration_text(row.expires_at));
             Ok(((secret, row.record(write.now)), trace))
         })?;
         Ok(Issued { record, secret })
@@ -212,13 +212,13 @@ impl App {
         let owner = scope.owner;
         self.store().write(permit, move |write| {
             // Faults of the request itself are reported before a missing key.
-            let bounds = Bounds::of(write, owner)?;
+            let bounds = Bounds::load(write, owner)?;
             if let Some(permissions) = &change.permissions {
                 bounds.demand(write, permissions)?;
             }
             let allowed_addresses = match (change.allowed_addresses, &write.power) {
                 (Some(allowed_addresses), Power::Credential(creator, _)) => {
-                    Some(within_maker(Some(allowed_addresses), creator)?)
+                    Some(within_creator(Some(allowed_addresses), creator)?)
                 }
                 (allowed_addresses, _) => allowed_addresses,
             };
@@ -255,7 +255,7 @@ impl App {
                     "no"
                 }
             };
-            let trace = AuditDetails::of(target(&record))
+            let trace = AuditDetails::new(target(&record))
                 .changed("name", &before.name, &record.name)
                 .changed(
                     "note",
@@ -270,8 +270,8 @@ impl App {
                 )
                 .changed(
                     "expires",
-                    shown_end(before.expires_at),
-                    shown_end(record.expires_at),
+                    expiration_text(before.expires_at),
+                    expiration_text(record.expires_at),
                 )
                 .changed(
                     "disabled",
@@ -331,7 +331,7 @@ impl App {
         }
         let (owner, uses) = (scope.owner, Arc::clone(&self.store().uses));
         let secret = self.store().write(permit, move |write| {
-            let bounds = Bounds::of(write, owner)?;
+            let bounds = Bounds::load(write, owner)?;
             let rule = write.policy()?.api_key;
             let wanted = match rotation.end {
                 WantedEnd::Unsaid => None,
@@ -340,8 +340,8 @@ impl App {
             let record = find(write.record(id)?, owner, Kind::ApiKey)?;
             bounds.require_within_caller(write, &record)?;
             let seen = uses.seen_expired(id).own;
-            let is_over = seen.is_some() && seen == record.expires_at;
-            if record.state(write.now) == State::Expired || is_over {
+            let has_expired = seen.is_some() && seen == record.expires_at;
+            if record.state(write.now) == State::Expired || has_expired {
                 return Err(Error::Conflict("This API key has expired; give it a new end first, or make a new one.".to_owned()));
             }
             let expires_at = match wanted {
@@ -355,8 +355,8 @@ impl App {
             let grace = rotation.grace.starting(write.now, record.expires_at);
             let secret = Secret::generate_for(SecretForm::Credential(record.kind), id);
             write.rotate_credential(id, &secret.digest(), grace, expires_at)?;
-            let trace = AuditDetails::of(target(&record))
-                .changed("expires", shown_end(record.expires_at), shown_end(expires_at))
+            let trace = AuditDetails::new(target(&record))
+                .changed("expires", expiration_text(record.expires_at), expiration_text(expires_at))
                 .after("previous ends", grace.map_or_else(|| "now".to_owned(), |grace| grace.ends_at.to_string()));
             let trace = match grace.and_then(|grace| grace.until_unused) {
                 Some(until) => trace.after("previous ends unused for", Lifetime::For(until.quiet)),
@@ -401,7 +401,7 @@ fn require_present_secret(caller: &Caller, id: Id) -> Result<(), Error> {
 }
 
 /// Allowed addresses of a new or changed credential; by default those of the caller.
-pub(super) fn within_maker(
+pub(super) fn within_creator(
     wanted: Option<AllowedAddresses>,
     creator: &Credential,
 ) -> Result<AllowedAddresses, Error> {
@@ -474,7 +474,7 @@ mod tests {
             })),
             permissions: Permissions::none(),
             allowed_addresses,
-            digest: Some(Digest::of(b"maker")),
+            digest: Some(Digest::new(b"maker")),
             previous: None,
             rotations: 0,
             created_at: NOW,
@@ -491,12 +491,12 @@ mod tests {
     fn limited_caller_creates_nothing_beyond_its_addresses() {
         let allowed_addresses = |list: &[&str]| AllowedAddresses::parse(list).unwrap();
         let limited = creator(None, allowed_addresses(&["10.0.0.0/8"]));
-        let unsaid = within_maker(None, &limited).unwrap();
+        let unsaid = within_creator(None, &limited).unwrap();
         assert_eq!(unsaid, limited.allowed_addresses);
         let narrower = allowed_addresses(&["10.1.0.0/16"]);
-        assert_eq!(within_maker(Some(narrower.clone()), &limited), Ok(narrower));
+        assert_eq!(within_creator(Some(narrower.clone()), &limited), Ok(narrower));
         for beyond in [&[][..], &["0.0.0.0/0"], &["10.0.0.0/8", "::1"]] {
-            let refused = within_maker(Some(allowed_addresses(beyond)), &limited);
+            let refused = within_creator(Some(allowed_addresses(beyond)), &limited);
             assert!(matches!(refused, Err(Error::NotAllowed(_))), "{beyond:?}");
         }
     }
@@ -525,10 +525,10 @@ mod tests {
                     let end = end.expect("a token has an end");
                     prop_assert!(end > NOW);
                     prop_assert!(end <= NOW.after(Duration::from_secs(max * 3_600)));
-                    prop_assert!(makers_end.is_none_or(|makers| end <= makers));
+                    prop_assert!(makers_end.is_none_or(|creators| end <= creators));
                     let seconds = wanted.unwrap_or(default.min(max) * 3_600);
                     let last = NOW.after(Duration::from_secs(seconds));
-                    prop_assert_eq!(end, makers_end.map_or(last, |makers| makers.min(last)));
+                    prop_assert_eq!(end, makers_end.map_or(last, |creators| creators.min(last)));
                 }
                 Err(error) => {
                     let seconds = wanted.expect("the default is always given");

@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-pub use self::ssh_key::{ImportOutcome, ImportRequest, ImportedLine, login_keys_of_file};
+pub use self::ssh_key::{ImportOutcome, ImportRequest, ImportedLine, login_keys_from_database};
 pub use account::Invited;
 pub use audit_archive::AuditLog;
 pub use credential::{CredentialScope, WithDerived};
@@ -178,8 +178,8 @@ impl App {
     }
 
     /// The number of SQL statements run by this instance so far.
-    pub fn statements_asked(&self) -> u64 {
-        self.read.statements_asked()
+    pub fn statement_count(&self) -> u64 {
+        self.read.statement_count()
     }
 
     /// Checks that the database can be read and that the writer's last commit succeeded.
@@ -223,7 +223,7 @@ impl App {
     pub fn note_refused_request(&self, caller: &Caller, missing: BuiltinPermission, request: &str) {
         let target = crate::model::event::Target::new("request", request, "", None);
         let trace =
-            crate::model::event::AuditDetails::of(target).after("missing", missing.as_str());
+            crate::model::event::AuditDetails::new(target).after("missing", missing.as_str());
         if let Err(error) = self.store().note_refusal(
             caller.now,
             Action::Request,

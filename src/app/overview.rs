@@ -78,7 +78,7 @@ impl App {
         caller.demand(BuiltinPermission::UsersRead)?;
         let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
         let mut held = self.read.held_by_users(&ids, caller.now)?;
-        self.add_noted(&mut held);
+        self.add_pending_uses(&mut held);
         let ssh_keys = self.read.count_ssh_keys_of(&ids, caller.now)?;
         let mut counts = HashMap::<i64, UserCounts>::new();
         for one in held {
@@ -99,7 +99,7 @@ impl App {
     }
 
     /// Adds last uses that are not stored yet.
-    fn add_noted(&self, held: &mut [Held]) {
+    fn add_pending_uses(&self, held: &mut [Held]) {
         for one in held {
             let noted = self.store().uses.noted(one.id);
             for (_, last) in noted.uses {
@@ -111,7 +111,7 @@ impl App {
     /// Returns whether another user is an admin, so that `user` may be demoted, disabled or deleted.
     pub fn may_lose(&self, user: &User) -> Result<bool, Error> {
         let is_admin = user.role == crate::model::user::Role::Admin && user.is_enabled();
-        Ok(!is_admin || self.read.admins_besides(Some(user.id))? > 0)
+        Ok(!is_admin || self.read.count_admins_besides(Some(user.id))? > 0)
     }
 
     /// The permissions that can be granted beyond a role: `introspect`, `metrics` and those of services.
@@ -131,7 +131,7 @@ impl App {
         caller.demand(BuiltinPermission::ServicesRead)?;
         let ids: Vec<i64> = services.iter().map(|service| service.id.0).collect();
         let mut held = self.read.held_by_services(&ids, caller.now)?;
-        self.add_noted(&mut held);
+        self.add_pending_uses(&mut held);
         let of = |id: &i64| {
             let own = || held.iter().filter(|one| one.owner == *id);
             ServiceUse {
@@ -239,7 +239,7 @@ impl App {
 }
 
 /// Returns whether an expiration is later than the policy allows now.
-fn is_over(end: Option<Time>, limit: Lifetime, now: Time) -> bool {
+fn exceeds_limit(end: Option<Time>, limit: Lifetime, now: Time) -> bool {
     match (end, limit.end(now)) {
         (_, None) => false,
         (None, Some(_)) => true,
@@ -254,7 +254,7 @@ fn exceeds(record: &Record, policy: &Policy, now: Time) -> Option<String> {
         Kind::Session => ("Sessions live", policy.session_lifetime),
         Kind::Host => return None,
     };
-    is_over(record.expires_at, limit, now).then(|| format!("{what} {limit} at the longest."))
+    exceeds_limit(record.expires_at, limit, now).then(|| format!("{what} {limit} at the longest."))
 }
 
 fn ssh_key_exceeds(key: &SshKey, rules: &KeyRules, policy: &Policy, now: Time) -> Option<String> {
@@ -266,5 +266,5 @@ fn ssh_key_exceeds(key: &SshKey, rules: &KeyRules, policy: &Policy, now: Time) -
         return Some(format!("RSA keys have {bits} bits at the least."));
     }
     let limit = policy.ssh_key_lifetime_max;
-    is_over(key.expires_at, limit, now).then(|| format!("SSH keys live {limit} at the longest."))
+    exceeds_limit(key.expires_at, limit, now).then(|| format!("SSH keys live {limit} at the longest."))
 }

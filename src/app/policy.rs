@@ -90,7 +90,7 @@ fn change_policy(write: &Write<'_>, change: PolicyChange) -> Result<(Policy, Aud
     let before = write.policy()?;
     let after = change.apply(&before)?;
     write.set_policy(&after)?;
-    let mut trace = AuditDetails::of(Target::new("policy", "policy", "", None));
+    let mut trace = AuditDetails::new(Target::new("policy", "policy", "", None));
     for ((word, old), (_, new)) in words(&before).into_iter().zip(words(&after)) {
         trace = trace.changed(word, old, new);
     }

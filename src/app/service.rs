@@ -29,7 +29,7 @@ impl App {
     }
 
     /// One service, for callers who may change its API keys.
-    pub fn service_to_change(&self, caller: &Caller, name: &str) -> Result<Service, Error> {
+    pub fn service_for_change(&self, caller: &Caller, name: &str) -> Result<Service, Error> {
         caller.demand(BuiltinPermission::ServicesWrite)?;
         self.read.service(name)?.ok_or(Error::NotFound("service"))
     }
@@ -51,7 +51,7 @@ impl App {
                 let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;
                 Ok((
                     service,
-                    AuditDetails::of(Target::new("service", &name, "", None))
+                    AuditDetails::new(Target::new("service", &name, "", None))
                         .after("permissions", &permissions),
                 ))
             },
@@ -93,12 +93,12 @@ impl App {
             };
             write.set_service_permissions(&before, &permissions)?;
             for role in Role::ALL {
-                let (kept, given) = (kept.of(role), given.of(role));
+                let (kept, given) = (kept.for_role(role), given.for_role(role));
                 require_given(write, &permissions, role, kept, given)?;
                 write.give_to_role(before.id, role, given)?;
             }
             let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;
-            let trace = AuditDetails::of(Target::new("service", &name, "", None))
+            let trace = AuditDetails::new(Target::new("service", &name, "", None))
                 .changed("permissions", &before.permissions, &permissions)
                 .changed("members have", &had.member, &given.member)
                 .changed("admins have", &had.admin, &given.admin);
@@ -115,7 +115,7 @@ impl App {
                 write.delete_service(&service)?;
                 Ok((
                     (),
-                    AuditDetails::of(Target::new("service", &name, "", None))
+                    AuditDetails::new(Target::new("service", &name, "", None))
                         .before("permissions", &service.permissions),
                 ))
             },
@@ -140,10 +140,10 @@ fn require_given(
     if kept == given {
         return Ok(());
     }
-    write.require_within(&Permissions::of(&[BuiltinPermission::UsersWrite]))?;
+    write.require_within(&Permissions::new(&[BuiltinPermission::UsersWrite]))?;
     let new = given.without(kept);
     if !new.is_empty() {
-        write.require_no_networks()?;
+        write.require_any_address()?;
     }
     write.require_grantable(&new)
 }

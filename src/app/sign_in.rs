@@ -69,7 +69,7 @@ impl App {
             return Err(Error::WrongPassword);
         };
         self.limits().release(&limits);
-        let rows = self.rows_of(&user, digest.as_ref());
+        let rows = self.failure_rows(&user, digest.as_ref());
         self.limits().end_rows(&rows);
         let counters = self.limits().stored(&[limits, rows].concat());
         let secret = Secret::generate(SecretForm::Credential(Kind::Session));
@@ -84,7 +84,7 @@ impl App {
                 write.remember_browser(digest, owner.id, now.after(BROWSER_LIFETIME))?;
             }
             let replaced = match replaced {
-                Some((id, digest)) => write.end_replaced_session(id, &digest)?,
+                Some((id, digest)) => write.revoke_replaced_session(id, &digest)?,
                 None => None,
             };
             let policy = write.policy()?;
@@ -106,7 +106,7 @@ impl App {
                 address: origin.address,
             })?;
             write.set_idle_max(id, policy.session_idle_max)?;
-            let trace = AuditDetails::of(Target::new("session", id, "", Some(owner.id)));
+            let trace = AuditDetails::new(Target::new("session", id, "", Some(owner.id)));
             let trace = match replaced {
                 Some(replaced) => trace.after("replaced session", replaced),
                 None => trace,
@@ -127,10 +127,10 @@ impl App {
         self.store().write(
             caller.permit(BuiltinPermission::SessionsWrite, Action::SignOut)?,
             move |write| {
-                write.end_credential(id, Kind::Session, "signed out")?;
+                write.revoke_credential(id, Kind::Session, "signed out")?;
                 Ok((
                     (),
-                    AuditDetails::of(Target::new("session", id, "", Some(user))),
+                    AuditDetails::new(Target::new("session", id, "", Some(user))),
                 ))
             },
         )
@@ -155,7 +155,7 @@ impl App {
             write.set_password_at(id)?;
             Ok((
                 (),
-                AuditDetails::of(Target::new("session", id, "", Some(user_id)))
+                AuditDetails::new(Target::new("session", id, "", Some(user_id)))
                     .after("password", "typed again"),
             ))
         })
@@ -237,7 +237,7 @@ impl App {
     }
 
     /// The rows of failures that end once a user has authenticated completely, or has a new password.
-    pub(super) fn rows_of(&self, user: &User, browser: Option<&Digest>) -> Vec<RateLimit> {
+    pub(super) fn failure_rows(&self, user: &User, browser: Option<&Digest>) -> Vec<RateLimit> {
         let browser = browser.map(|browser| self.browser_limit(browser, user));
         [self.name_limit(user.username.as_str())]
             .into_iter()
@@ -284,7 +284,7 @@ impl App {
             action: Action::SignIn,
             actor: Actor::nobody(),
             origin,
-            trace: AuditDetails::of(target),
+            trace: AuditDetails::new(target),
         };
         let counters = self.limits().stored(limits);
         self.store().note_failed_attempt(counters, Some(event))

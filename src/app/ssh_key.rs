@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::credential::shown_end;
-use super::issue::within_maker;
+use super::credential::expiration_text;
+use super::issue::within_creator;
 use super::{App, CredentialScope};
 use crate::clock::Clock;
 use crate::model::address::AllowedAddresses;
@@ -57,14 +57,14 @@ pub enum ImportOutcome {
 }
 
 /// The keys for `login` now, from the database alone: without a server, a writer, or a full check.
-pub fn login_keys_of_file(
+pub fn login_keys_from_database(
     path: &Path,
     clock: &Clock,
     login: &Username,
 ) -> Result<LoginKeys, OpenError> {
-    let read = Read::of_file(path)?;
+    let read = Read::open_file(path)?;
     read.login_keys(login, clock.now())
-        .map_err(|error| OpenError::of(path, &error))
+        .map_err(|error| OpenError::from_error(path, &error))
 }
 
 impl App {
@@ -131,10 +131,10 @@ impl App {
         let id = self.store().write(permit, move |write| {
             let policy = write.policy()?;
             let row = insert(write, &policy, owner, new)?;
-            let trace = AuditDetails::of(Target::new("ssh-key", row.id, &row.name, Some(owner)))
+            let trace = AuditDetails::new(Target::new("ssh-key", row.id, &row.name, Some(owner)))
                 .after("fingerprint", row.key.fingerprint())
                 .after("networks", &row.allowed_addresses)
-                .after("expires", shown_end(row.expires_at))
+                .after("expires", expiration_text(row.expires_at))
                 .changed("options", "", &row.options);
             Ok((row.id, trace))
         })?;
@@ -196,14 +196,14 @@ impl App {
                 report_if_shared(write, &after)?;
             }
             let (old, new) = (before.key.fingerprint(), after.key.fingerprint());
-            let trace = AuditDetails::of(Target::new("ssh-key", id, &after.name, Some(owner)))
+            let trace = AuditDetails::new(Target::new("ssh-key", id, &after.name, Some(owner)))
                 .changed("name", &before.name, &after.name)
                 .changed("fingerprint", old, new)
                 .changed("networks", &before.allowed_addresses, &after.allowed_addresses)
                 .changed(
                     "expires",
-                    shown_end(before.expires_at),
-                    shown_end(after.expires_at),
+                    expiration_text(before.expires_at),
+                    expiration_text(after.expires_at),
                 )
                 .changed("options", &before.options, &after.options);
             Ok(((), trace))
@@ -233,7 +233,7 @@ impl App {
                 write.resolve_import_notices(owner, by)?;
             }
             let fingerprint = key.map_or_else(String::new, |key| key.key.fingerprint().to_owned());
-            let trace = AuditDetails::of(Target::new("ssh-key", id, name, Some(owner)))
+            let trace = AuditDetails::new(Target::new("ssh-key", id, name, Some(owner)))
                 .before("fingerprint", fingerprint);
             Ok(((), trace))
         })
@@ -259,7 +259,7 @@ impl App {
         import: ImportRequest<'_>,
         once: Option<IdempotencyKey>,
     ) -> Result<Vec<ImportedLine>, Error> {
-        let user = self.user_to_change(caller, name)?;
+        let user = self.user_for_change(caller, name)?;
         caller.require_recent_password()?;
         self.import_ssh_keys(caller, BuiltinPermission::UsersWrite, user, import, once)
     }
@@ -295,7 +295,7 @@ impl App {
                 .map(|key| format!("{} ({})", key.name, key.key.fingerprint()));
             let names: Vec<String> = names.collect();
             let target = Target::new("user", &user.username, &user.display_name, Some(user.id));
-            let trace = AuditDetails::of(target)
+            let trace = AuditDetails::new(target)
                 .after("added", ids.join(" "))
                 .after("lines", imported.len());
             let trace = if names.is_empty() {
@@ -358,7 +358,7 @@ fn within_power(
     wanted: Option<AllowedAddresses>,
 ) -> Result<AllowedAddresses, Error> {
     match &write.power {
-        Power::Credential(creator, _) => within_maker(wanted, creator),
+        Power::Credential(creator, _) => within_creator(wanted, creator),
         Power::Unlimited => Ok(wanted.unwrap_or_default()),
     }
 }
@@ -381,7 +381,7 @@ fn insert(
         }
         expires_at = Some(expires_at.map_or(by, |end| end.min(by)));
     }
-    if write.ssh_keys_of(owner)? >= i64::from(policy.ssh_keys_max) {
+    if write.count_ssh_keys_of_user(owner)? >= i64::from(policy.ssh_keys_max) {
         let message = format!(
             "your organisation allows {} SSH keys; delete one that is no longer needed",
             policy.ssh_keys_max

@@ -38,7 +38,7 @@ impl App {
 }
 
 fn trace(swept: Swept) -> AuditDetails {
-    AuditDetails::of(Target::new("sweep", "sweep", "", None))
+    AuditDetails::new(Target::new("sweep", "sweep", "", None))
         .after("api_keys", swept.api_keys)
         .after("tokens", swept.tokens)
         .after("sessions", swept.sessions)

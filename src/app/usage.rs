@@ -13,7 +13,7 @@ use crate::store::{CredentialFilter, Ends, Page, PendingUse};
 const DAYS: i64 = 30;
 
 /// Adds pending uses and seen expirations to a record.
-fn with_noted(mut record: Record, noted: PendingUse, seen: Ends) -> Record {
+fn add_pending_use(mut record: Record, noted: PendingUse, seen: Ends) -> Record {
     for (secret_number, last) in noted.uses {
         let secret = match record.rotations - secret_number {
             ..=0 => Some(&mut record.current_use),
@@ -39,7 +39,7 @@ impl App {
     pub(super) fn with_pending(&self, record: Record) -> Record {
         let uses = &self.store().uses;
         let (noted, seen) = (uses.noted(record.id), uses.seen_expired(record.id));
-        with_noted(record, noted, seen)
+        add_pending_use(record, noted, seen)
     }
 
     /// The present state of a record. Memory is read first: a use that is stored meanwhile is in the database by then.
@@ -47,7 +47,7 @@ impl App {
         let uses = &self.store().uses;
         let (noted, seen) = (uses.noted(id), uses.seen_expired(id));
         let record = self.read.record(id)?;
-        Ok(record.map(|record| with_noted(record, noted, seen)))
+        Ok(record.map(|record| add_pending_use(record, noted, seen)))
     }
 
     /// The present state of records; as [`crate::store::Select::records`].
@@ -150,7 +150,7 @@ mod tests {
                 uses: uses.iter().map(|(n, at)| (*n, used(*at))).collect(),
                 ..PendingUse::default()
             };
-            let shown = with_noted(record(), noted, Ends::default());
+            let shown = add_pending_use(record(), noted, Ends::default());
             [shown.current_use, shown.previous_use, shown.last_use]
                 .map(|last| last.map_or(-1, |last| last.at.unix()))
         };
@@ -184,7 +184,7 @@ mod tests {
                 own: at.map(Time::from_unix),
                 previous: None,
             };
-            with_noted(record(), PendingUse::default(), seen).seen_expired
+            add_pending_use(record(), PendingUse::default(), seen).seen_expired
         };
         assert!(seen(Some(50)) && !seen(Some(49)) && !seen(None));
     }

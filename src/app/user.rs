@@ -49,7 +49,7 @@ impl App {
     }
 
     /// One user, for callers who may revoke their credentials.
-    pub fn user_to_change(&self, caller: &Caller, name: &Username) -> Result<User, Error> {
+    pub fn user_for_change(&self, caller: &Caller, name: &Username) -> Result<User, Error> {
         caller.demand(BuiltinPermission::UsersWrite)?;
         self.find_user(name)
     }
@@ -89,7 +89,7 @@ impl App {
             .as_ref()
             .map(crate::model::password::Password::hash);
         self.store().write(permit, move |write| {
-            write.require_no_networks()?;
+            write.require_any_address()?;
             require_role(write, user.role)?;
             if is_reserved_login(user.username.as_str()) || write.is_shared_login(&user.username)? {
                 write.require_hosts_write()?;
@@ -98,17 +98,17 @@ impl App {
             let code = if hash.is_none() {
                 let (secret, mut code) = new_code(Purpose::Invitation, write.now);
                 code.user = Some(id);
-                code.creator = write.code_maker()?;
+                code.creator = write.code_creator()?;
                 write.add_code(&code)?;
                 Some(secret)
             } else {
                 None
             };
             if user.role == Role::Admin {
-                write.end_set_up_codes()?;
+                write.delete_setup_codes()?;
             }
             let made = write.user_by_id(id)?.ok_or(Error::NotFound("user"))?;
-            let trace = AuditDetails::of(target(&made))
+            let trace = AuditDetails::new(target(&made))
                 .after("role", user.role)
                 .after("invited", if code.is_some() { "yes" } else { "no" });
             Ok((Invited { user: made, code }, trace))
@@ -150,7 +150,7 @@ impl App {
             if let Some(role) = change.role.filter(|role| *role != before.role) {
                 require_role(write, role)?;
                 if role == Role::Admin {
-                    write.require_no_networks()?;
+                    write.require_any_address()?;
                 }
                 write.set_role(&before, role)?;
             }
@@ -158,7 +158,7 @@ impl App {
                 let new = granted.without(&before.granted);
                 write.require_grantable(&new)?;
                 if !new.is_empty() {
-                    write.require_no_networks()?;
+                    write.require_any_address()?;
                 }
                 write.set_granted(before.id, granted)?;
             }
@@ -169,7 +169,7 @@ impl App {
                     .ok_or(Error::NotFound("user"))?;
                 if disabled == Disabled::No && !present.is_enabled() {
                     // All their credentials become valid again, as if they were created now.
-                    write.require_no_networks()?;
+                    write.require_any_address()?;
                     require_role(write, present.role)?;
                     write.require_grantable(&present.granted)?;
                     require_reach(write, &present)?;
@@ -180,7 +180,7 @@ impl App {
                 .user_by_id(before.id)?
                 .ok_or(Error::NotFound("user"))?;
             let word = |user: &User| if user.is_enabled() { "no" } else { "yes" };
-            let trace = AuditDetails::of(target(&after))
+            let trace = AuditDetails::new(target(&after))
                 .changed("display_name", &before.display_name, &after.display_name)
                 .changed("role", before.role, after.role)
                 .changed("disabled", word(&before), word(&after))
@@ -204,7 +204,7 @@ impl App {
             write.delete_user(&user)?;
             Ok((
                 (),
-                AuditDetails::of(target(&user)).before("role", user.role),
+                AuditDetails::new(target(&user)).before("role", user.role),
             ))
         })
     }
@@ -225,15 +225,15 @@ impl App {
         let name = name.clone();
         self.store().write(permit, move |write| {
             let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;
-            write.require_no_networks()?;
+            write.require_any_address()?;
             write.require_grantable(&user.permissions())?;
             let (secret, mut code) = new_code(Purpose::PasswordReset, write.now);
             code.user = Some(user.id);
-            code.creator = write.code_maker()?;
+            code.creator = write.code_creator()?;
             write.add_code(&code)?;
             Ok((
                 secret,
-                AuditDetails::of(target(&user)).after("until", code.expires_at),
+                AuditDetails::new(target(&user)).after("until", code.expires_at),
             ))
         })
     }
@@ -261,8 +261,8 @@ impl App {
             move |write| {
                 let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;
                 write.set_user_disabled(&user, Disabled::Yes)?;
-                let [api_keys, tokens, sessions, ssh_keys] = write.end_all_of_user(user.id)?;
-                let trace = AuditDetails::of(target(&user))
+                let [api_keys, tokens, sessions, ssh_keys] = write.revoke_all_of_user(user.id)?;
+                let trace = AuditDetails::new(target(&user))
                     .after("api_keys", api_keys)
                     .after("tokens", tokens)
                     .after("sessions", sessions)

@@ -50,7 +50,7 @@ fn as_seen(credential: Arc<Credential>, seen: Ends) -> Arc<Credential> {
 }
 
 /// The expirations of a credential that are seen for the first time.
-fn newly_over(credential: &Credential, now: Time) -> Ends {
+fn newly_expired(credential: &Credential, now: Time) -> Ends {
     let own = credential
         .expires_at
         .filter(|end| *end <= now && !credential.seen_expired);
@@ -103,14 +103,14 @@ impl App {
             .filter(|credential| credential.kind == kind)
             .map(|credential| as_seen(credential, seen))
             .ok_or(REFUSED)?;
-        let over = newly_over(&credential, asked.now);
+        let over = newly_expired(&credential, asked.now);
         if over != Ends::default() {
             uses.note_expired(credential.id, over, asked.now);
         }
         let Some(which) = credential.which(&presented.digest, asked.now) else {
             return Err(REFUSED);
         };
-        if which == SecretSlot::Previous && self.is_grace_over(&credential, asked.now)? {
+        if which == SecretSlot::Previous && self.has_grace_ended(&credential, asked.now)? {
             let ends = Ends {
                 own: None,
                 previous: Some(credential.rotations),
@@ -149,7 +149,7 @@ impl App {
 
     /// Returns whether the grace period of a rotation has ended because the new secret is used and the previous one is
     /// not. The cached row has no last uses, so the database and memory are read.
-    fn is_grace_over(&self, credential: &Credential, now: Time) -> Result<bool, Error> {
+    fn has_grace_ended(&self, credential: &Credential, now: Time) -> Result<bool, Error> {
         if credential
             .previous
             .is_none_or(|previous| previous.grace.until_unused.is_none())
@@ -233,9 +233,9 @@ impl App {
             let (credential, which) = write.which_secret(&copy)?;
             match which {
                 SecretSlot::Current => {
-                    write.end_credential(credential.id, credential.kind, "revoked")?;
+                    write.revoke_credential(credential.id, credential.kind, "revoked")?;
                 }
-                SecretSlot::Previous => write.end_previous_secret(credential.id)?,
+                SecretSlot::Previous => write.revoke_previous_secret(credential.id)?,
             }
             let owner = credential.owner.user().map(|user| user.id);
             let target = Target::new(credential.kind.as_str(), credential.id, "", owner);
@@ -243,7 +243,7 @@ impl App {
                 SecretSlot::Current => "current",
                 SecretSlot::Previous => "previous",
             };
-            Ok(((), AuditDetails::of(target).after("secret", ended)))
+            Ok(((), AuditDetails::new(target).after("secret", ended)))
         })
     }
 }

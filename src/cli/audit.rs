@@ -83,7 +83,7 @@ fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
 
 /// The audit log as a plain reader: no server has to stop for it.
 fn open_log(database: &Database) -> Result<AuditLog, Failure> {
-    AuditLog::of_file(&database.path()).map_err(|error| {
+    AuditLog::open_file(&database.path()).map_err(|error| {
         Failure::new(FAILED, error.to_string())
             .hint("run this as the database's owner; --db FILE names another database")
     })

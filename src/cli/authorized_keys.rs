@@ -19,7 +19,7 @@ use super::sshd::inspect::{
 };
 use super::sshd::running::{Configuration, Connection};
 use super::sshd::{Expiries, ExpiryTime, understood};
-use crate::app::{LoginKeys, login_keys_of_file};
+use crate::app::{LoginKeys, login_keys_from_database};
 use crate::clock::Clock;
 use crate::model::ssh_key::{SshKey, authorized_line};
 use crate::model::user::Username;
@@ -64,7 +64,7 @@ pub fn run(arguments: &AuthorizedKeysArguments) -> Result<(), Failure> {
         .and_then(|name| Username::parse(name).ok())
         .filter(|name| arguments.allow_root || !is_system_account(name.as_str()));
     let found = match &login {
-        Some(login) => login_keys_of_file(&path, &Clock::System, login).map_err(|refused| {
+        Some(login) => login_keys_from_database(&path, &Clock::System, login).map_err(|refused| {
             Failure::new(FAILED, refused.to_string())
                 .hint("AuthorizedKeysCommandUser has to be the file's owner or root")
         })?,

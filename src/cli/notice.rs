@@ -20,7 +20,7 @@ pub fn of_credential(
     now: Time,
     is_terminal: bool,
 ) -> Option<String> {
-    let notice = Notice::of(Some(end), now)?;
+    let notice = Notice::from_expiration(Some(end), now)?;
     let hint = credential.hint();
     if credential.is(Kind::ApiKey) {
         let next = format!("keycroft api-key edit {} --expires 30d", credential.id);
@@ -61,7 +61,7 @@ pub fn of_list(client: &Client, noun: &str, listed: &Listed) {
             .and_then(|text| Time::parse(text).ok());
         if ending.state == "active"
             && in_use != Some(ending.id.as_str())
-            && let (Some(end), Some(notice)) = (end, Notice::of(end, now))
+            && let (Some(end), Some(notice)) = (end, Notice::from_expiration(end, now))
         {
             let what = if noun == "ssh-key" {
                 "SSH key"

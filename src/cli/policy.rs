@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn every_rule_can_be_written_as_it_is_shown() {
-        let shown = serde_json::to_value(PolicyOut::of(&Policy::default())).unwrap();
+        let shown = serde_json::to_value(PolicyOut::new(&Policy::default())).unwrap();
         let names: Vec<&str> = RULES.iter().map(|(name, _)| *name).collect();
         let mut known: Vec<&String> = shown.as_object().unwrap().keys().collect();
         known.sort();

@@ -195,7 +195,7 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
     };
     app_state.app()?.note_start(settings.behind_proxy.as_ref());
     app_state.note_public_url(&settings.public_url);
-    if let Some(code) = app_state.app()?.set_up_code()? {
+    if let Some(code) = app_state.app()?.setup_code()? {
         // One of the two places where a secret is ever written down: there is nobody yet who could be shown it otherwise.
         eprintln!(
             "no admin yet: make one within an hour at {}{}?code={}",

@@ -42,7 +42,7 @@ pub(super) fn icon_path() -> &'static str {
 }
 
 fn asset(name: &str, ending: &str, content_type: &'static str, bytes: &'static [u8]) -> Asset {
-    let hash = Digest::of(bytes).hex();
+    let hash = Digest::new(bytes).hex();
     let path = format!("/-/{name}.{}.{ending}", &hash[..12]);
     Asset {
         path,
@@ -61,7 +61,7 @@ mod tests {
         assert!(SCRIPT.len() <= 4_000, "{} bytes", SCRIPT.len());
         assert!(ICON.len() <= 500, "{} bytes", ICON.len());
         for asset in assets() {
-            let hash = &Digest::of(asset.bytes).hex()[..12];
+            let hash = &Digest::new(asset.bytes).hex()[..12];
             assert!(asset.path.starts_with("/-/") && asset.path.contains(hash));
         }
     }

@@ -129,7 +129,7 @@ pub fn as_fields(permissions: &Permissions) -> Vec<(String, String)> {
             (true, true) => "read-write",
         };
         fields.push((format!("{ROW}{resource}"), answer.to_owned()));
-        rest = rest.without(&Permissions::of(&[read, write]));
+        rest = rest.without(&Permissions::new(&[read, write]));
     }
     fields.extend(
         rest.words()
@@ -159,7 +159,7 @@ fn rows(input: &Input) -> Result<Permissions, String> {
             Some("read-write") => &[read, write],
             Some(_) => return Err("choose one of the answers".to_owned()),
         };
-        permissions.extend(&Permissions::of(wanted));
+        permissions.extend(&Permissions::new(wanted));
     }
     Ok(permissions)
 }

@@ -34,7 +34,7 @@ impl DisplayStatus {
     ];
 
     /// Of `record` at `now`.
-    pub fn of(record: &Record, now: Time) -> Self {
+    pub fn new(record: &Record, now: Time) -> Self {
         match record.state(now) {
             State::Ended => Self::Ended,
             State::Expired => Self::Expired,
@@ -100,12 +100,12 @@ fn soon(kind: Kind, end: Option<Time>, now: Time) -> Option<String> {
 
 /// How soon an API key or an SSH key ends: within 14 days, 7 days or a day.
 pub(super) fn soon_words(end: Option<Time>, now: Time) -> Option<String> {
-    Notice::of(end, now).map(|notice| format!("Ends {}", notice.words()))
+    Notice::from_expiration(end, now).map(|notice| format!("Ends {}", notice.words()))
 }
 
 /// The word in its border.
 pub(super) fn pill(record: &Record, now: Time) -> Markup {
-    let standing = DisplayStatus::of(record, now);
+    let standing = DisplayStatus::new(record, now);
     match soon(record.kind, record.expires_at, now) {
         Some(words) if standing == DisplayStatus::Soon => badge(standing.class(), &words),
         _ => badge(standing.class(), standing.label()),

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use ipnet::IpNet;
 
 /// Most networks in one list.
-pub const NETWORKS_MAX: usize = 32;
+pub const ADDRESSES_MAX: usize = 32;
 
 /// The addresses from which a credential may be used; an empty list allows every address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,8 +20,8 @@ impl AllowedAddresses {
 
     /// Parses networks (`10.0.0.0/8`, `2001:db8::/32`) and single addresses; sorted, without repetition.
     pub fn parse<T: AsRef<str>>(entries: &[T]) -> Result<Self, String> {
-        if entries.len() > NETWORKS_MAX {
-            return Err(format!("give at most {NETWORKS_MAX} networks"));
+        if entries.len() > ADDRESSES_MAX {
+            return Err(format!("give at most {ADDRESSES_MAX} networks"));
         }
         let mut allowed_addresses = Vec::with_capacity(entries.len());
         for entry in entries {

@@ -55,9 +55,9 @@ impl Caller {
     /// The operator. `origin` gets the uid, for the audit log.
     pub fn operator(uid: u32, origin: Origin, now: Time) -> Self {
         Self {
-            power: Permissions::of(&BuiltinPermission::ALL),
+            power: Permissions::new(&BuiltinPermission::ALL),
             identity: Identity::Operator { uid },
-            origin: origin.of_operator(uid),
+            origin: origin.by_operator(uid),
             now,
         }
     }
@@ -387,7 +387,7 @@ mod tests {
                 }),
                 SecretSlot::Current,
             ),
-            power: Permissions::of(&[BuiltinPermission::Metrics]),
+            power: Permissions::new(&[BuiltinPermission::Metrics]),
             origin: Origin::operator(),
             now: NOW,
         }

@@ -169,7 +169,7 @@ pub struct UntilUnused {
 impl Grace {
     /// Returns whether the previous secret has expired at `now`, given the last uses of both secrets, `current` and
     /// `previous`.
-    pub fn is_over(&self, now: Time, current: Option<Time>, previous: Option<Time>) -> bool {
+    pub fn has_ended(&self, now: Time, current: Option<Time>, previous: Option<Time>) -> bool {
         if self.ends_at <= now {
             return true;
         }
@@ -264,7 +264,7 @@ impl Credential {
     }
 
     /// The slot of the secret with the digest `presented`, at `now`. Ignores the quiet time of the previous secret: see
-    /// [`Grace::is_over`].
+    /// [`Grace::has_ended`].
     pub fn which(&self, presented: &Digest, now: Time) -> Option<SecretSlot> {
         if self.digest.is_some_and(|digest| digest.matches(presented)) {
             return Some(SecretSlot::Current);
@@ -294,7 +294,7 @@ impl Credential {
             (RejectReason::Disabled, Some(self.disabled == Disabled::No)),
             (
                 RejectReason::Expired,
-                Some(!self.seen_expired && !self.is_past_its_end(now)),
+                Some(!self.seen_expired && !self.is_expired(now)),
             ),
             (RejectReason::Address, in_allowed),
             (RejectReason::OwnerDisabled, Some(self.owner.is_enabled())),
@@ -311,7 +311,7 @@ impl Credential {
     }
 
     /// Returns whether it has expired. It expires at the very second of `expires_at`.
-    pub fn is_past_its_end(&self, now: Time) -> bool {
+    pub fn is_expired(&self, now: Time) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
@@ -471,7 +471,7 @@ impl Record {
         let at = |last: &Option<LastUse>| last.as_ref().map(|last| last.at);
         let (current, previous) = (at(&self.current_use), at(&self.previous_use));
         self.grace
-            .filter(|grace| !grace.is_over(now, current, previous))
+            .filter(|grace| !grace.has_ended(now, current, previous))
     }
 
     /// The latest expiration of the previous secret, if it is valid at `now`.

@@ -238,7 +238,7 @@ impl Origin {
     }
 
     /// The same request on the control socket or in process: a command of the operator with this uid.
-    pub fn of_operator(self, uid: u32) -> Self {
+    pub fn by_operator(self, uid: u32) -> Self {
         let program = self.program.as_deref().unwrap_or("keycroft");
         Self {
             channel: Channel::Cli,
@@ -318,7 +318,7 @@ pub struct AuditDetails {
 }
 
 impl AuditDetails {
-    pub const fn of(target: Target) -> Self {
+    pub const fn new(target: Target) -> Self {
         Self {
             target,
             before: Vec::new(),
@@ -395,7 +395,7 @@ impl Event {
             text.as_ref()
                 .map_or_else(Vec::new, |text| [b"+", text.as_bytes()].concat())
         };
-        Digest::of_parts(&[
+        Digest::from_parts(&[
             previous.as_bytes(),
             &self.number.to_be_bytes(),
             &self.at.unix().to_be_bytes(),
@@ -420,7 +420,7 @@ impl Event {
 
 /// The hash before the first event.
 pub fn chain_start() -> Digest {
-    Digest::of(b"keycroft audit log")
+    Digest::new(b"keycroft audit log")
 }
 
 /// Names and values as text: one line each, `name=value`, with `\` before a line break or `\` in the value.
@@ -524,7 +524,7 @@ mod tests {
             edit(&mut changed);
             assert_ne!(changed.chained(&chain_start()).hex(), whole, "{place}");
         }
-        assert_ne!(event().chained(&Digest::of(b"another")).hex(), whole);
+        assert_ne!(event().chained(&Digest::new(b"another")).hex(), whole);
     }
 
     #[test]

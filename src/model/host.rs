@@ -63,7 +63,7 @@ pub struct HostRecord {
 
 impl HostRecord {
     /// A value that changes with everything that an edit could overwrite.
-    pub fn version_word(&self) -> String {
+    pub fn version(&self) -> String {
         let shared = shown(&self.shared_logins);
         let age = self.host.cache_age_max.as_secs().to_be_bytes();
         super::secret::version(&[
@@ -111,7 +111,7 @@ pub struct HostChange {
     pub allowed_addresses: Option<AllowedAddresses>,
     pub paused: Option<bool>,
     pub rotation_requested: Option<bool>,
-    /// [`HostRecord::version_word`] when the change was made. The change fails if it differs by now.
+    /// [`HostRecord::version`] when the change was made. The change fails if it differs by now.
     pub version: Option<String>,
 }
 

@@ -17,7 +17,7 @@ pub enum Notice {
 impl Notice {
     /// The notice for something that expires at `end`; `None` if it has expired, or expires later than in 14 days, or
     /// never.
-    pub fn of(end: Option<Time>, now: Time) -> Option<Self> {
+    pub fn from_expiration(end: Option<Time>, now: Time) -> Option<Self> {
         let end = end.filter(|end| *end > now)?;
         let left = end.since(now);
         let within = |days| left <= Duration::from_secs(days * DAY);
@@ -46,7 +46,7 @@ mod tests {
     #[test]
     fn notice_starts_to_the_second_and_ends_at_expiration() {
         let now = Time::from_unix(1_000_000);
-        let at = |seconds| Notice::of(Some(Time::from_unix(now.unix() + seconds)), now);
+        let at = |seconds| Notice::from_expiration(Some(Time::from_unix(now.unix() + seconds)), now);
         for (seconds, notice) in [
             (14 * 86_400 + 1, None),
             (14 * 86_400, Some(Notice::Fortnight)),
@@ -60,6 +60,6 @@ mod tests {
         ] {
             assert_eq!(at(seconds), notice, "{seconds}");
         }
-        assert_eq!(Notice::of(None, now), None);
+        assert_eq!(Notice::from_expiration(None, now), None);
     }
 }

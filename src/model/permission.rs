@@ -240,7 +240,7 @@ impl Permissions {
     }
 
     /// A set of built-in permissions.
-    pub fn of(list: &[BuiltinPermission]) -> Self {
+    pub fn new(list: &[BuiltinPermission]) -> Self {
         Self {
             own: list.iter().fold(0, |bits, own| bits | own.bit()),
             service: Vec::new(),
@@ -464,16 +464,16 @@ mod tests {
         assert_eq!(Permissions::from_stored(&set.to_string()), set);
         assert_eq!(
             Permissions::from_stored("nonsense users:read"),
-            Permissions::of(&[BuiltinPermission::UsersRead])
+            Permissions::new(&[BuiltinPermission::UsersRead])
         );
     }
 
     #[test]
     fn write_permission_does_not_contain_read() {
-        let write = Permissions::of(&[BuiltinPermission::UsersWrite]);
+        let write = Permissions::new(&[BuiltinPermission::UsersWrite]);
         assert!(!write.contains(&BuiltinPermission::UsersRead.into()));
         assert_eq!(
-            Permissions::of(&[BuiltinPermission::UsersRead]).first_missing_from(&write),
+            Permissions::new(&[BuiltinPermission::UsersRead]).first_missing_from(&write),
             Some(BuiltinPermission::UsersRead.into())
         );
     }
@@ -491,7 +491,7 @@ mod tests {
     #[test]
     fn set_manages_credentials_if_any_member_does() {
         for own in BuiltinPermission::ALL {
-            let alone = Permissions::of(&[own]);
+            let alone = Permissions::new(&[own]);
             assert_eq!(
                 alone.manage_credentials(),
                 own.manages_credentials(),
@@ -499,7 +499,7 @@ mod tests {
             );
         }
         assert!(
-            Permissions::of(&[BuiltinPermission::UsersRead, BuiltinPermission::UsersWrite])
+            Permissions::new(&[BuiltinPermission::UsersRead, BuiltinPermission::UsersWrite])
                 .manage_credentials()
         );
         assert!(!Permissions::none().manage_credentials());
@@ -514,7 +514,7 @@ mod tests {
 
     #[test]
     fn inserting_a_permission_twice_changes_nothing() {
-        let twice = Permissions::of(&[BuiltinPermission::Metrics, BuiltinPermission::Metrics]);
+        let twice = Permissions::new(&[BuiltinPermission::Metrics, BuiltinPermission::Metrics]);
         assert_eq!(twice.to_string(), "metrics");
         let mixed = Permissions::from_stored("metrics slurm:submit");
         assert_eq!(mixed.own_alone(), twice);

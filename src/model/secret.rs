@@ -115,7 +115,7 @@ impl Secret {
 
     /// The stored digest.
     pub fn digest(&self) -> Digest {
-        Digest::of(self.text.as_bytes())
+        Digest::new(self.text.as_bytes())
     }
 
     /// The text, for showing it once.
@@ -155,7 +155,7 @@ impl Presented {
         Some(Self {
             form,
             id,
-            digest: Digest::of(bytes),
+            digest: Digest::new(bytes),
         })
     }
 
@@ -202,12 +202,12 @@ pub fn hide_secrets(text: &str) -> Cow<'_, str> {
 pub struct Digest([u8; 32]);
 
 impl Digest {
-    pub fn of(bytes: &[u8]) -> Self {
+    pub fn new(bytes: &[u8]) -> Self {
         Self::from_slice(digest::digest(&digest::SHA256, bytes).as_ref())
     }
 
     /// The digest of several parts, each with its length before it, so that different lists never give the same bytes.
-    pub fn of_parts(parts: &[&[u8]]) -> Self {
+    pub fn from_parts(parts: &[&[u8]]) -> Self {
         let mut context = digest::Context::new(&digest::SHA256);
         for part in parts {
             context.update(&(part.len() as u64).to_be_bytes());
@@ -258,7 +258,7 @@ impl Digest {
 
 /// A short value that changes with any of `parts`, to detect concurrent changes.
 pub fn version(parts: &[&[u8]]) -> String {
-    Digest::of_parts(parts).hex()[..16].to_owned()
+    Digest::from_parts(parts).hex()[..16].to_owned()
 }
 
 /// Random bytes from the operating system.
@@ -274,7 +274,7 @@ pub fn random_characters<const N: usize>(alphabet: &[u8]) -> [u8; N] {
     let mut filled = 0;
     while filled < N {
         let pool: Zeroizing<[u8; 64]> = Zeroizing::new(random_bytes());
-        for character in pool.iter().filter_map(|byte| dealt(*byte, alphabet)) {
+        for character in pool.iter().filter_map(|byte| drawn_character(*byte, alphabet)) {
             if filled < N {
                 characters[filled] = character;
                 filled += 1;
@@ -285,7 +285,7 @@ pub fn random_characters<const N: usize>(alphabet: &[u8]) -> [u8; N] {
 }
 
 /// The character for a random byte; `None` for a byte to discard.
-fn dealt(byte: u8, alphabet: &[u8]) -> Option<u8> {
+fn drawn_character(byte: u8, alphabet: &[u8]) -> Option<u8> {
     let byte = usize::from(byte);
     (byte < fair_bytes(alphabet.len())).then(|| alphabet[byte % alphabet.len()])
 }
@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn digest_of_shifted_parts_differs() {
-        assert!(!Digest::of_parts(&[b"ab", b"c"]).matches(&Digest::of_parts(&[b"a", b"bc"])));
+        assert!(!Digest::from_parts(&[b"ab", b"c"]).matches(&Digest::from_parts(&[b"a", b"bc"])));
     }
 
     #[test]
@@ -376,9 +376,9 @@ mod tests {
             assert_eq!(fair % characters, 0);
         }
         for alphabet in [BASE62.as_slice(), &BASE62[..36], &BASE62[..20]] {
-            let dealt: Vec<u8> = (0..=255).filter_map(|byte| dealt(byte, alphabet)).collect();
+            let drawn_character: Vec<u8> = (0..=255).filter_map(|byte| drawn_character(byte, alphabet)).collect();
             for character in alphabet {
-                let times = dealt.iter().filter(|one| *one == character).count();
+                let times = drawn_character.iter().filter(|one| *one == character).count();
                 assert_eq!(times, 256 / alphabet.len(), "{character}");
             }
         }

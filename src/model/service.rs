@@ -22,7 +22,7 @@ impl Service {
     /// The most that its API keys may have: introspection, reading metrics, and its own permissions.
     pub fn power(&self) -> Permissions {
         let mut power =
-            Permissions::of(&[BuiltinPermission::Introspect, BuiltinPermission::Metrics]);
+            Permissions::new(&[BuiltinPermission::Introspect, BuiltinPermission::Metrics]);
         power.extend(&self.permissions);
         power
     }
@@ -36,7 +36,7 @@ pub struct ByRole {
 }
 
 impl ByRole {
-    pub const fn of(&self, role: Role) -> &Permissions {
+    pub const fn for_role(&self, role: Role) -> &Permissions {
         match role {
             Role::Member => &self.member,
             Role::Admin => &self.admin,
@@ -127,7 +127,7 @@ mod tests {
             admin: Permissions::from_stored("slurm:cancel slurm:submit"),
         };
         let said =
-            |by_role: &ByRole| [Role::Member, Role::Admin].map(|role| by_role.of(role).to_string());
+            |by_role: &ByRole| [Role::Member, Role::Admin].map(|role| by_role.for_role(role).to_string());
         assert_eq!(
             said(&by_role),
             ["slurm:submit", "slurm:cancel slurm:submit"]

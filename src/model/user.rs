@@ -75,7 +75,7 @@ impl Role {
     pub fn permissions(self) -> Permissions {
         match self {
             Self::Member => Permissions::own_where(|own| !own.is_administrative()),
-            Self::Admin => Permissions::of(&BuiltinPermission::ALL),
+            Self::Admin => Permissions::new(&BuiltinPermission::ALL),
         }
     }
 }
@@ -198,7 +198,7 @@ mod tests {
     fn admin_has_all_permissions_and_member_own_ones() {
         assert_eq!(
             Role::Admin.permissions(),
-            Permissions::of(&BuiltinPermission::ALL)
+            Permissions::new(&BuiltinPermission::ALL)
         );
         let member = "account:read account:write api-keys:read api-keys:write sessions:read sessions:write ssh-keys:read ssh-keys:write tokens:read tokens:write";
         assert_eq!(Role::Member.permissions().to_string(), member);
@@ -222,7 +222,7 @@ mod tests {
         let changes: [fn(&mut User); 3] = [
             |user| user.display_name = "Alice B".into(),
             |user| user.role = Role::Admin,
-            |user| user.granted = Permissions::of(&[BuiltinPermission::Metrics]),
+            |user| user.granted = Permissions::new(&[BuiltinPermission::Metrics]),
         ];
         let mut seen = vec![user.version()];
         for change in changes {

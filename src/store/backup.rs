@@ -97,7 +97,7 @@ fn copy_into(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
     copy.execute("UPDATE installation SET last_backup_at = ?", [now.unix()])
         .map_err(refuse)?;
     let is_present_version = migrate::version(&copy).map_err(refuse)? == migrate::VERSION;
-    require_whole(from, &copy)?;
+    require_complete(from, &copy)?;
     copy.close().map_err(|(_, error)| refuse(error))?;
     let bytes = fs::metadata(to).map_or(0, |file| file.len());
     Ok(Copied {
@@ -124,7 +124,7 @@ pub(super) fn copy_pages(from: &Path, to: &Path) -> rusqlite::Result<Connection>
     Ok(copy)
 }
 
-fn require_whole(path: &Path, connection: &Connection) -> Result<(), OpenError> {
+fn require_complete(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     let verdict: String = connection
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
         .map_err(|error| OpenError::new(path, &format!("the copy can't be read: {error}")))?;
@@ -159,9 +159,9 @@ pub fn restore(
     let unfinished = UnfinishedDatabase::beside(path)?;
     let connection = copy_pages(backup, &unfinished.path).map_err(|error| refuse(error.into()))?;
     migrate::run(&connection, backup)?;
-    require_whole(backup, &connection)?;
+    require_complete(backup, &connection)?;
     let select = Select::new(connection);
-    let mut restored = select.end_what_is_short_lived(permit).map_err(refuse)?;
+    let mut restored = select.revoke_short_lived(permit).map_err(refuse)?;
     select
         .connection
         .pragma_update(None, "journal_mode", "WAL")
@@ -242,7 +242,7 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
         }
     }
     file::sync_folder(path).map_err(refuse)?;
-    if let Err(why) = fold_in_journal(path) {
+    if let Err(why) = merge_wal(path) {
         for name in kept {
             let _ = fs::remove_file(name);
         }
@@ -262,7 +262,7 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
 }
 
 /// Merges the WAL into the database. A damaged database stays as it is.
-fn fold_in_journal(path: &Path) -> rusqlite::Result<()> {
+fn merge_wal(path: &Path) -> rusqlite::Result<()> {
     use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
     let has = |ending| fs::metadata(beside(path, ending)).is_ok_and(|journal| journal.len() > 0);
     if !has("") || !has("-wal") && !has("-journal") {
@@ -289,7 +289,7 @@ fn fold_in_journal(path: &Path) -> rusqlite::Result<()> {
 
 impl Select {
     /// Revokes everything that a thief of the backup, or a person locked out since then, could use. One act, one event.
-    fn end_what_is_short_lived(&self, permit: &Permit) -> Result<Restored, Error> {
+    fn revoke_short_lived(&self, permit: &Permit) -> Result<Restored, Error> {
         self.connection.execute_batch("BEGIN IMMEDIATE")?;
         let made_at = self
             .one("SELECT last_backup_at FROM installation", [], |row| {
@@ -300,7 +300,7 @@ impl Select {
         let sessions = self.execute("DELETE FROM credentials WHERE kind = 'session'", [])?;
         let codes = self.execute("DELETE FROM codes", [])?;
         let survivors = self.survivors(permit.now)?;
-        let trace = AuditDetails::of(Target::new("file", "backup", "", None))
+        let trace = AuditDetails::new(Target::new("file", "backup", "", None))
             .after(
                 "made",
                 made_at.map_or_else(|| "unknown".to_owned(), |at| at.to_string()),

@@ -303,7 +303,7 @@ mod tests {
             owner,
             name: secret.id().to_string(),
             note: None,
-            permissions: Permissions::of(&[BuiltinPermission::AccountRead]),
+            permissions: Permissions::new(&[BuiltinPermission::AccountRead]),
             allowed_addresses: AllowedAddresses::default(),
             digest: secret.digest(),
             created_by,
@@ -390,20 +390,20 @@ mod tests {
                 };
                 write.rotate_credential(id, &digest, Some(grace), Some(end))
             }),
-            (5, Some(id)) => act(store, move |write| write.end_previous_secret(id)),
+            (5, Some(id)) => act(store, move |write| write.revoke_previous_secret(id)),
             (6, Some(id)) => act(store, move |write| write.set_password_at(id)),
             (7, Some(id)) => act(store, move |write| {
                 let Some(record) = write.record(id)? else {
                     return Ok(());
                 };
-                write.end_credential(id, record.kind, "deleted")
+                write.revoke_credential(id, record.kind, "deleted")
             }),
             (8, Some(id)) => act(store, move |write| {
                 let Some(mut record) = write.record(id)? else {
                     return Ok(());
                 };
                 record.expires_at = Some(end);
-                record.permissions = Permissions::of(&[BuiltinPermission::TokensRead]);
+                record.permissions = Permissions::new(&[BuiltinPermission::TokensRead]);
                 write.edit_credential(&record)
             }),
             (9, _) => act(store, move |write| {
@@ -420,7 +420,7 @@ mod tests {
                 write.set_role(&found, role)
             }),
             (11, _) => act(store, move |write| {
-                let granted = Permissions::of(&[BuiltinPermission::Metrics]);
+                let granted = Permissions::new(&[BuiltinPermission::Metrics]);
                 write.set_granted(user, &granted)
             }),
             (12, _) => act(store, move |write| {
@@ -432,7 +432,7 @@ mod tests {
                 }
             }),
             (13, _) => act(store, move |write| {
-                write.end_sessions(user, None).map(|_| ())
+                write.revoke_sessions(user, None).map(|_| ())
             }),
             (14, _) => {
                 let now = NOW.after(Duration::from_secs(600 * u64::from(three)));

@@ -114,13 +114,13 @@ impl Select {
     }
 
     /// Deletes the links and codes that derive from a credential.
-    pub(super) fn end_codes_made_by(&self, creator: Id) -> Result<(), Error> {
+    pub(super) fn delete_codes_created_by(&self, creator: Id) -> Result<(), Error> {
         let sql = "DELETE FROM codes WHERE created_by = ?1 OR root_api_key = ?1";
         self.execute(sql, [creator.as_str()]).map(|_| ())
     }
 
     /// Returns whether a code has expired. The secret has to match.
-    pub fn is_code_over(&self, presented: &Presented, now: Time) -> Result<bool, Error> {
+    pub fn is_code_expired(&self, presented: &Presented, now: Time) -> Result<bool, Error> {
         let sql = "SELECT digest FROM codes WHERE id = ? AND expires_at <= ?";
         let digest = self.one(sql, params![presented.id.as_str(), now.unix()], |row| {
             row.get::<_, [u8; 32]>(0)
@@ -195,7 +195,7 @@ impl Select {
 
 impl Store {
     /// Deletes a code that was seen expired, so that it stays expired when the clock goes back.
-    pub fn remove_code_that_is_over(&self, id: Id, now: Time) -> Result<(), Error> {
+    pub fn delete_expired_code(&self, id: Id, now: Time) -> Result<(), Error> {
         self.note(move |select| {
             let sql = "DELETE FROM codes WHERE id = ? AND expires_at <= ?";
             select
@@ -210,7 +210,7 @@ impl Write<'_> {
     ///
     /// # Errors
     /// [`Error::NotAllowed`] for a caller without an account.
-    pub fn code_maker(&self) -> Result<Option<CodeCreator>, Error> {
+    pub fn code_creator(&self) -> Result<Option<CodeCreator>, Error> {
         let Power::Credential(credential, power) = &self.power else {
             return Ok(None);
         };
@@ -239,7 +239,7 @@ impl Write<'_> {
     }
 
     /// Deletes all setup codes, once an admin exists.
-    pub fn end_set_up_codes(&self) -> Result<(), Error> {
+    pub fn delete_setup_codes(&self) -> Result<(), Error> {
         self.execute("DELETE FROM codes WHERE purpose = 'set-up'", [])
             .map(|_| ())
     }

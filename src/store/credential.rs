@@ -73,11 +73,11 @@ pub(super) fn root_api_key(creator: &str) -> String {
 }
 
 /// The credential `?1` and all credentials that derive from it, deleted ones included.
-const MADE: &str = "WITH RECURSIVE made (id) AS (VALUES (?1) \
+const DERIVED: &str = "WITH RECURSIVE made (id) AS (VALUES (?1) \
     UNION SELECT c.id FROM credentials c JOIN made ON c.created_by = made.id OR c.root_api_key = made.id)";
 
 /// The tokens that the credential `?1` created, those that these created, and so on.
-const TOKENS_MADE: &str = "WITH RECURSIVE made (id) AS (SELECT id FROM credentials WHERE created_by = ?1 AND kind = 'token' \
+const DERIVED_TOKENS: &str = "WITH RECURSIVE made (id) AS (SELECT id FROM credentials WHERE created_by = ?1 AND kind = 'token' \
     UNION SELECT c.id FROM credentials c JOIN made ON c.created_by = made.id WHERE c.kind = 'token')";
 
 fn disabled(at: Option<i64>) -> Disabled {
@@ -333,7 +333,7 @@ impl Select {
             )?,
             None => self.all(&sql, params![after, rows(limit)], read_record)?,
         };
-        let page = Page::of(found, limit, |(number, _)| number.to_string());
+        let page = Page::new(found, limit, |(number, _)| number.to_string());
         Ok(Page {
             items: page.items.into_iter().map(|(_, record)| record).collect(),
             next: page.next,
@@ -343,7 +343,7 @@ impl Select {
     /// The unexpired credentials that `creator` created, those that these created, and so on.
     pub fn created_by(&self, creator: Id) -> Result<Vec<Record>, Error> {
         let sql = format!(
-            "{MADE} SELECT {RECORD_COLUMNS} WHERE c.id IN made AND c.id <> ?1 AND c.ended_at IS NULL ORDER BY c.number DESC"
+            "{DERIVED} SELECT {RECORD_COLUMNS} WHERE c.id IN made AND c.id <> ?1 AND c.ended_at IS NULL ORDER BY c.number DESC"
         );
         Ok(self
             .all(&sql, [creator.as_str()], read_record)?
@@ -353,9 +353,9 @@ impl Select {
     }
 
     /// Ids and names of a user's SSH keys that `creator` added, directly or through a credential derived from it.
-    pub fn ssh_keys_made_by(&self, creator: Id, owner: UserId) -> Result<Vec<(Id, String)>, Error> {
+    pub fn ssh_keys_created_by(&self, creator: Id, owner: UserId) -> Result<Vec<(Id, String)>, Error> {
         let sql = format!(
-            "{MADE} SELECT id, name FROM ssh_keys WHERE user_id = ?2 AND (created_by IN made OR root_api_key IN made) ORDER BY number DESC"
+            "{DERIVED} SELECT id, name FROM ssh_keys WHERE user_id = ?2 AND (created_by IN made OR root_api_key IN made) ORDER BY number DESC"
         );
         self.all(&sql, params![creator.as_str(), owner.0], |row| {
             Ok((id(row, 0)?.ok_or_else(|| invalid(0))?, row.get(1)?))
@@ -363,7 +363,7 @@ impl Select {
     }
 
     /// The number of API keys of an owner that are not deleted.
-    pub fn api_keys_of(&self, owner: OwnerId) -> Result<i64, Error> {
+    pub fn count_api_keys_of(&self, owner: OwnerId) -> Result<i64, Error> {
         let (_, row) = owner_column(owner);
         let sql = api_keys_of_sql(owner);
         self.count(&sql, [row])
@@ -481,7 +481,7 @@ impl Write<'_> {
                 id.as_str()
             ],
         )?;
-        self.end_tokens_with(id, record.expires_at)
+        self.shorten_tokens(id, record.expires_at)
     }
 
     pub fn set_credential_disabled(&self, id: Id, disabled: Disabled) -> Result<(), Error> {
@@ -498,10 +498,10 @@ impl Write<'_> {
     }
 
     /// Shortens the lifetime of derived tokens when their creator expires earlier: a token never outlives its creator.
-    pub(super) fn end_tokens_with(&self, creator: Id, end: Option<Time>) -> Result<(), Error> {
+    pub(super) fn shorten_tokens(&self, creator: Id, end: Option<Time>) -> Result<(), Error> {
         let Some(end) = end else { return Ok(()) };
         let sql = format!(
-            "{TOKENS_MADE} UPDATE credentials SET expires_at = ?2 WHERE kind = 'token' AND expires_at > ?2 AND id IN made RETURNING id"
+            "{DERIVED_TOKENS} UPDATE credentials SET expires_at = ?2 WHERE kind = 'token' AND expires_at > ?2 AND id IN made RETURNING id"
         );
         self.execute_returning(&sql, params![creator.as_str(), end.unix()])
             .map(|_| ())

@@ -238,7 +238,7 @@ impl Select {
         let events = self.all(&sql, params_from_iter(values), |row| {
             read_event(row).map(|(event, _)| event)
         })?;
-        Ok(Page::of(events, limit, |event| event.number.to_string()))
+        Ok(Page::new(events, limit, |event| event.number.to_string()))
     }
 
     /// Verifies the complete chain. Calls `visit` with the start and with the place of each event.

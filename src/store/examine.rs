@@ -35,7 +35,7 @@ const SPACE_BYTES_MIN: u64 = 16 << 20;
 /// Free space below which the disk needs attention, in bytes.
 const SPACE_BYTES_ENOUGH: u64 = 256 << 20;
 /// A WAL larger than this is not merged, for a reason that the operator should find; in bytes.
-const JOURNAL_BYTES_MAX: u64 = 64 << 20;
+const WAL_BYTES_MAX: u64 = 64 << 20;
 /// Age of an old backup, in days.
 const BACKUP_DAYS_MAX: i64 = 7;
 /// How far the last event may lie in the future, in seconds: clocks are set back a little all the time.
@@ -167,7 +167,7 @@ fn space(path: &Path) -> Finding {
 
 fn journal(path: &Path) -> Finding {
     let bytes = fs::metadata(beside(path, "-wal")).map_or(0, |journal| journal.len());
-    if bytes > JOURNAL_BYTES_MAX {
+    if bytes > WAL_BYTES_MAX {
         let words = format!(
             "{} MiB: some process has been reading the file all the while; find and end it",
             bytes >> 20
@@ -268,7 +268,7 @@ fn references(select: &Select, _: Time) -> Result<Finding, Error> {
 fn rows(select: &Select, _: Time) -> Result<Finding, Error> {
     select.digest_key()?;
     select.policy()?;
-    if select.admins_besides(None)? == 0 {
+    if select.count_admins_besides(None)? == 0 {
         let words = "there is no admin: start the server and follow the link it prints, or `keycroft user add NAME --admin`";
         return Ok(finding("rows", Condition::Look, words));
     }

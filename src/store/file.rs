@@ -24,7 +24,7 @@ const QUICK_CHECK_BYTES_MAX: u64 = 32 << 20;
 /// Time limit of one attempt to begin a transaction. The writer tries again until a job's own time limit.
 pub(super) const WRITER_BUSY: Duration = Duration::from_millis(200);
 /// A WAL larger than this is truncated when it restarts, in bytes.
-const JOURNAL_BYTES_KEPT: &str = "16777216";
+const WAL_BYTES_KEPT: &str = "16777216";
 /// Permission bits of group and others.
 pub(super) const OTHERS: u32 = 0o077;
 /// Files that SQLite keeps beside a database.
@@ -69,7 +69,7 @@ impl OpenError {
     }
 
     /// An error after the database was opened.
-    pub fn of(path: &Path, error: &Error) -> Self {
+    pub fn from_error(path: &Path, error: &Error) -> Self {
         match error {
             Error::Fault(text) => Self::new(path, text),
             other => Self::new(path, &other.to_string()),
@@ -317,7 +317,7 @@ fn check_beside(path: &Path, owner: u32) -> Result<(), OpenError> {
 /// Checks the database on a read-only connection.
 fn inspect(path: &Path, bytes: u64) -> Result<(), OpenError> {
     let refuse = |why: &str| OpenError::new(path, why);
-    let unread = |error: rusqlite::Error| refuse(&why_unread(&error));
+    let unread = |error: rusqlite::Error| refuse(&read_failure(&error));
     let connection =
         open(path, OpenFlags::SQLITE_OPEN_READ_ONLY, INSPECTION_BUSY).map_err(unread)?;
     let version = migrate::version(&connection).map_err(unread)?;
@@ -343,7 +343,7 @@ fn inspect(path: &Path, bytes: u64) -> Result<(), OpenError> {
 }
 
 /// Reports damage only where SQLite does. A lock or a full disk must not send anybody to their backups.
-fn why_unread(error: &rusqlite::Error) -> String {
+fn read_failure(error: &rusqlite::Error) -> String {
     use rusqlite::ErrorCode;
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => DAMAGED.to_owned(),
@@ -384,7 +384,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
     // Before a job changes a page, SQLite copies it, to be able to roll back the job alone. Copies beyond 64 KiB would
     // go into a file: two system calls a page, and database content in another file.
     set("temp_store", "MEMORY").map_err(refuse)?;
-    set("journal_size_limit", JOURNAL_BYTES_KEPT).map_err(refuse)?;
+    set("journal_size_limit", WAL_BYTES_KEPT).map_err(refuse)?;
     Ok(connection)
 }
 
@@ -481,7 +481,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keycroft.db");
         create(&path, Time::from_unix(1)).unwrap();
-        let read = Read::of_file(&path).unwrap();
+        let read = Read::open_file(&path).unwrap();
         for _ in 0..3 {
             assert!(read.credential(Id::random()).unwrap().is_none());
         }

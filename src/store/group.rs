@@ -45,7 +45,7 @@ impl Select {
             params![after.unwrap_or(i64::MAX), rows(limit)],
             read_group,
         )?;
-        Ok(Page::of(groups, limit, |group| group.id.0.to_string()))
+        Ok(Page::new(groups, limit, |group| group.id.0.to_string()))
     }
 }
 

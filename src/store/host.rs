@@ -131,7 +131,7 @@ impl Select {
         );
         let with = params![after.unwrap_or(i64::MAX), rows(limit)];
         let hosts = self.all(&sql, with, read_record)?;
-        Ok(Page::of(hosts, limit, |one| one.host.id.0.to_string()))
+        Ok(Page::new(hosts, limit, |one| one.host.id.0.to_string()))
     }
 
     /// Enrollment codes that are valid at `now`, newest first.

@@ -68,7 +68,7 @@ impl HostNotes {
     }
 
     /// Records a lookup of keys. Returns whether it is the first pending record.
-    pub(super) fn note_looked_up(&self, keys: &[Id], host: &str, at: Time) -> bool {
+    pub(super) fn note_lookup(&self, keys: &[Id], host: &str, at: Time) -> bool {
         let mut noted = lock(&self.0);
         let first = noted.is_empty() && !keys.is_empty();
         for key in keys {
@@ -79,7 +79,7 @@ impl HostNotes {
         first
     }
 
-    pub(super) fn have_gathered(&self) -> bool {
+    pub(super) fn has_pending(&self) -> bool {
         !lock(&self.0).is_empty()
     }
 

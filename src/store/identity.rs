@@ -30,7 +30,7 @@ fn place(path: &Path) -> io::Result<Inode> {
 
 impl FileIdentity {
     /// The files of the database that `connection` has open at `path`.
-    pub(super) fn of(path: &Path, connection: &Connection) -> io::Result<Self> {
+    pub(super) fn new(path: &Path, connection: &Connection) -> io::Result<Self> {
         // A read makes SQLite create and open the WAL and its shared-memory index.
         connection
             .query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))

@@ -114,7 +114,7 @@ impl Store {
         migrate::run(&connection, path)?;
         let uses = Arc::new(Uses::new());
         let cache = Arc::new(Cache::new());
-        let identity = FileIdentity::of(path, &connection)
+        let identity = FileIdentity::new(path, &connection)
             .map_err(|error| OpenError::new(path, &format!("cannot be examined: {error}")))?;
         let identity = Arc::new(identity);
         let shared = WriterShared {

@@ -49,7 +49,7 @@ impl Select {
 
     /// The number of statements run on this connection so far. It reveals queries whose number grows with the rows of a
     /// list.
-    pub const fn statements_asked(&self) -> u64 {
+    pub const fn statement_count(&self) -> u64 {
         self.asked.get()
     }
 
@@ -202,13 +202,13 @@ impl Read {
     }
 
     /// Opens the database at `path` with the full check of a start, for a reader that has time for it.
-    pub fn of_checked_file(path: &Path) -> Result<Self, OpenError> {
+    pub fn open_checked(path: &Path) -> Result<Self, OpenError> {
         file::check(path)?;
-        Self::of_file(path)
+        Self::open_file(path)
     }
 
     /// Opens the database at `path` without a store: no writer, no migration, no check of every page.
-    pub fn of_file(path: &Path) -> Result<Self, OpenError> {
+    pub fn open_file(path: &Path) -> Result<Self, OpenError> {
         Ok(Self {
             select: Select::new(file::open_to_read_alone(path)?),
             shared: None,
@@ -234,7 +234,7 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// A page of `limit` items out of up to `limit + 1` rows.
-    pub(super) fn of(mut items: Vec<T>, limit: usize, name: impl Fn(&T) -> String) -> Self {
+    pub(super) fn new(mut items: Vec<T>, limit: usize, name: impl Fn(&T) -> String) -> Self {
         let more = items.len() > limit;
         items.truncate(limit);
         let next = if more { items.last().map(name) } else { None };

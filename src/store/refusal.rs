@@ -143,7 +143,7 @@ impl Select {
         let (from, to) = (now.unix() - WINDOW_SECONDS + 1, now.unix());
         for counted in self.counted(over, params![from, to, rows_max])? {
             if counted.more > 0 {
-                let mut event = self.first_of(&counted)?;
+                let mut event = self.counted_event(&counted)?;
                 event.at = now;
                 event.request_id = None;
                 event.before = String::new();
@@ -157,7 +157,7 @@ impl Select {
     }
 
     /// The event whose repetitions are counted; without a caller and target if it is archived.
-    fn first_of(&self, counted: &Counted) -> Result<Event, Error> {
+    fn counted_event(&self, counted: &Counted) -> Result<Event, Error> {
         let sql = format!("SELECT {COLUMNS} FROM events WHERE number = ?");
         let found = self.one(&sql, [counted.event], read_event)?;
         Ok(found.map_or_else(

@@ -50,7 +50,7 @@ impl Select {
             params![after.unwrap_or(i64::MAX), rows(limit)],
             read_service,
         )?;
-        Ok(Page::of(services, limit, |service| {
+        Ok(Page::new(services, limit, |service| {
             service.id.0.to_string()
         }))
     }

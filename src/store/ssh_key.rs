@@ -105,7 +105,7 @@ impl Select {
             "SELECT {COLUMNS} {TABLES} WHERE k.user_id = ? AND k.number < ? ORDER BY k.number DESC LIMIT ?"
         );
         let with = params![owner.0, after.unwrap_or(i64::MAX), rows(limit)];
-        let page = Page::of(self.all(&sql, with, read_found)?, limit, |(number, _)| {
+        let page = Page::new(self.all(&sql, with, read_found)?, limit, |(number, _)| {
             number.to_string()
         });
         Ok(Page {
@@ -135,7 +135,7 @@ impl Select {
     }
 
     /// The number of a user's SSH keys.
-    pub fn ssh_keys_of(&self, owner: UserId) -> Result<i64, Error> {
+    pub fn count_ssh_keys_of_user(&self, owner: UserId) -> Result<i64, Error> {
         self.count("SELECT count(*) FROM ssh_keys WHERE user_id = ?", [owner.0])
     }
 
@@ -292,7 +292,7 @@ impl Write<'_> {
             channel: Channel::Api,
             ..Origin::operator()
         };
-        let trace = AuditDetails::of(Target::new("ssh-key", id, key.fingerprint(), None));
+        let trace = AuditDetails::new(Target::new("ssh-key", id, key.fingerprint(), None));
         let action = Action::SshKeyShared;
         let trace = trace.after("users", users);
         self.add_done(self.now, action, &Actor::nobody(), &origin, &trace)

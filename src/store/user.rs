@@ -95,7 +95,7 @@ impl Select {
             params![after.unwrap_or(i64::MAX), rows(limit)],
             |row| read_user(row, 0),
         )?;
-        Ok(Page::of(users, limit, |user| user.id.0.to_string()))
+        Ok(Page::new(users, limit, |user| user.id.0.to_string()))
     }
 
     /// The PHC string of a user's password.
@@ -110,7 +110,7 @@ impl Select {
     }
 
     /// The number of enabled admins, `besides` one user.
-    pub fn admins_besides(&self, besides: Option<UserId>) -> Result<i64, Error> {
+    pub fn count_admins_besides(&self, besides: Option<UserId>) -> Result<i64, Error> {
         let sql = "SELECT count(*) FROM users WHERE role = 'admin' AND disabled_at IS NULL AND deleted_at IS NULL AND id IS NOT ?";
         self.count(sql, [besides.map(|user| user.0)])
     }
@@ -227,7 +227,7 @@ impl Write<'_> {
             "DELETE FROM codes WHERE user_id = ? AND purpose IN ('invitation', 'password-reset')",
             [user.0],
         )?;
-        self.end_sessions(user, keep)
+        self.revoke_sessions(user, keep)
     }
 
     /// Deletes a user and everything that belongs to the user. The name stays reserved.
@@ -260,7 +260,7 @@ impl Write<'_> {
     }
 
     /// Revokes every credential of a user. Returns the numbers of API keys, tokens, sessions and SSH keys.
-    pub fn end_all_of_user(&self, user: UserId) -> Result<[usize; 4], Error> {
+    pub fn revoke_all_of_user(&self, user: UserId) -> Result<[usize; 4], Error> {
         let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL, ended_at = ?, ended_reason = 'left' \
                    WHERE user_id = ? AND kind = 'api-key' AND ended_at IS NULL";
         let api_keys = self.execute_for(
@@ -286,7 +286,7 @@ impl Write<'_> {
 
     fn require_another_admin(&self, user: &User) -> Result<(), Error> {
         let is_admin = user.role == Role::Admin && user.is_enabled();
-        if is_admin && self.admins_besides(Some(user.id))? == 0 {
+        if is_admin && self.count_admins_besides(Some(user.id))? == 0 {
             return Err(Error::Conflict(format!(
                 "{} is the last admin; make somebody else an admin first.",
                 user.username

@@ -328,8 +328,8 @@ impl Uses {
     }
 
     /// Records a lookup of keys by a host.
-    pub fn note_looked_up(&self, keys: &[Id], host: &str, at: Time) {
-        if self.hosts.note_looked_up(keys, host, at) {
+    pub fn note_lookup(&self, keys: &[Id], host: &str, at: Time) {
+        if self.hosts.note_lookup(keys, host, at) {
             self.wake();
         }
     }
@@ -345,8 +345,8 @@ impl Uses {
     }
 
     /// Returns whether there is anything to store.
-    pub(super) fn have_gathered(&self) -> bool {
-        !lock(&self.gathered).pending.is_empty() || self.hosts.have_gathered()
+    pub(super) fn has_pending(&self) -> bool {
+        !lock(&self.gathered).pending.is_empty() || self.hosts.has_pending()
     }
 
     /// Takes all pending uses for the writer, which stores them in the order of the table. They stay visible here until

@@ -149,7 +149,7 @@ fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
     match &permit.right {
         Right::Operator => {}
         Right::Permission { permission, holder } => {
-            let credential = still_good(select, permit, holder)?;
+            let credential = revalidated_credential(select, permit, holder)?;
             let power = credential.power();
             if !power.contains(&Permission::Builtin(*permission)) {
                 return Err(Error::Forbidden {
@@ -159,7 +159,7 @@ fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
             write.power = Power::Credential(Box::new(credential), power);
         }
         Right::Host(holder) => {
-            let credential = still_good(select, permit, holder)?;
+            let credential = revalidated_credential(select, permit, holder)?;
             write.power = Power::Credential(Box::new(credential), Permissions::none());
         }
         Right::Password { user, hash } => {
@@ -183,7 +183,7 @@ fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
 }
 
 /// The present state of the credential behind a permit, if it is still valid.
-fn still_good(
+fn revalidated_credential(
     select: &Select,
     permit: &Permit,
     holder: &crate::model::caller::Caller,
@@ -198,7 +198,7 @@ fn still_good(
     credential
         .check(permit.now, permit.origin.address)
         .map_err(|_| refused())?;
-    if still_the_same_secret(&credential, presented, *slot, holder.now) {
+    if has_same_secret(&credential, presented, *slot, holder.now) {
         Ok(credential)
     } else {
         Err(refused())
@@ -206,7 +206,7 @@ fn still_good(
 }
 
 /// Returns whether the presented secret still belongs to the credential.
-fn still_the_same_secret(
+fn has_same_secret(
     credential: &Credential,
     presented: &Credential,
     slot: SecretSlot,
@@ -252,7 +252,7 @@ impl Write<'_> {
     ///
     /// # Errors
     /// [`Error::NotAllowed`] when the caller is limited to allowed addresses.
-    pub fn require_no_networks(&self) -> Result<(), Error> {
+    pub fn require_any_address(&self) -> Result<(), Error> {
         match &self.power {
             Power::Credential(credential, _) if !credential.allowed_addresses.is_everywhere() => {
                 Err(Error::NotAllowed("A credential that is limited to addresses can't open what is good from everywhere: an account, a role, a link, a host. Use one without the limit.".to_owned()))
@@ -263,7 +263,7 @@ impl Write<'_> {
 
     /// Required for acts that let another person's SSH key log in on a host.
     pub fn require_hosts_write(&self) -> Result<(), Error> {
-        self.require_within(&Permissions::of(&[BuiltinPermission::HostsWrite]))
+        self.require_within(&Permissions::new(&[BuiltinPermission::HostsWrite]))
     }
 
     pub fn require_within(&self, permissions: &Permissions) -> Result<(), Error> {

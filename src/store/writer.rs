@@ -283,7 +283,7 @@ impl WriterLoop {
     }
 
     fn probe(&mut self) {
-        if self.is_on_reserve() && !self.takes_space_back() {
+        if self.is_on_reserve() && !self.reclaim_space() {
             self.note_health(false);
             return;
         }
@@ -296,7 +296,7 @@ impl WriterLoop {
     }
 
     /// Takes back the space that the WAL was given, and reserves it again. Returns whether that was possible.
-    fn takes_space_back(&mut self) -> bool {
+    fn reclaim_space(&mut self) -> bool {
         let Some(reserve) = &mut self.reserve else {
             return true;
         };
@@ -320,12 +320,12 @@ impl WriterLoop {
             self.is_relaxed = relaxed;
         }
         self.select.exec_tx("BEGIN IMMEDIATE")?;
-        self.look_at_others()
+        self.check_other_writers()
     }
 
     /// Inside a transaction, in which no other process can commit: drops all of the cache if another process committed
     /// since the last one. Fails if the files were replaced or removed.
-    fn look_at_others(&mut self) -> Result<(), Error> {
+    fn check_other_writers(&mut self) -> Result<(), Error> {
         self.identity.check()?;
         let version = self.select.count("PRAGMA data_version", [])?;
         if self.data_version.replace(version) != Some(version) {
@@ -362,7 +362,7 @@ impl WriterLoop {
             }
         }
         self.commit(jobs);
-        if self.flush_at.is_none() && self.uses.have_gathered() {
+        if self.flush_at.is_none() && self.uses.has_pending() {
             // The wake-up message did not fit into the queue.
             self.arm();
         }

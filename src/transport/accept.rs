@@ -79,22 +79,22 @@ impl Acceptor {
     /// Accepts connections for ever.
     pub async fn run(mut self) {
         loop {
-            if let Err(error) = self.take_some().await {
+            if let Err(error) = self.accept_batch().await {
                 log::warn!("no connection could be taken: {error}");
                 self.registry.shed(SHED_AT_ONCE);
-                self.turn_one_away().await;
+                self.reject_one().await;
                 tokio::time::sleep(ACCEPT_BACKOFF).await;
             }
             tokio::task::yield_now().await;
         }
     }
 
-    async fn take_some(&mut self) -> io::Result<()> {
+    async fn accept_batch(&mut self) -> io::Result<()> {
         for _ in 0..ACCEPTS_AT_ONCE {
             match self.listener.accept().await {
                 Ok((stream, peer)) => self.take(stream, peer).await?,
                 // Only this client has left.
-                Err(error) if is_the_clients(&error) => {}
+                Err(error) if is_client_error(&error) => {}
                 Err(error) => return Err(error),
             }
         }
@@ -139,7 +139,7 @@ impl Acceptor {
         let _ = stream.read(&mut [0; 4096]);
     }
 
-    async fn turn_one_away(&mut self) {
+    async fn reject_one(&mut self) {
         if self.spare.take().is_some() {
             let mut accept = pin!(self.listener.accept());
             std::future::poll_fn(|cx| {
@@ -153,7 +153,7 @@ impl Acceptor {
 }
 
 /// Returns whether an accept failed for a reason that concerns one connection.
-fn is_the_clients(error: &io::Error) -> bool {
+fn is_client_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted

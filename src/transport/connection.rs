@@ -36,10 +36,10 @@ pub struct WorkerContext<H> {
 pub async fn run<H: 'static>(host: Rc<WorkerContext<H>>, arrival: Arrival) {
     let Arrival { stream, place } = arrival;
     let socket = match stream {
-        accept::AcceptedSocket::Control(stream) => Socket::of_unix(stream),
-        accept::AcceptedSocket::Here(stream) => Socket::of_tcp(stream),
+        accept::AcceptedSocket::Control(stream) => Socket::from_unix(stream),
+        accept::AcceptedSocket::Here(stream) => Socket::from_tcp(stream),
         accept::AcceptedSocket::There(stream) => match TcpStream::from_std(stream) {
-            Ok(stream) => Socket::of_tcp(stream),
+            Ok(stream) => Socket::from_tcp(stream),
             Err(error) => {
                 log::warn!("a connection could not be served: {error}");
                 return;
@@ -48,20 +48,20 @@ pub async fn run<H: 'static>(host: Rc<WorkerContext<H>>, arrival: Arrival) {
     };
     let registry = Arc::clone(&host.registry);
     let watch = Watch::new(Arc::clone(&place.slot), registry, socket.clone());
-    let ended = converse(&host, socket.clone(), &watch).await;
+    let ended = serve_requests(&host, socket.clone(), &watch).await;
     if ended && watch.unread.get() {
         // The client is still sending: closing now would reset the connection and destroy the answer.
         watch.waits_for(Phase::Idle);
         let drained = tokio::time::timeout(host.linger, socket.drain(LINGER_BYTES_MAX));
-        attend(&watch, drained, |_| true).await;
+        drive(&watch, drained, |_| true).await;
     }
     drop(place);
 }
 
 /// Handshake and requests. Returns false if the connection was dropped or broke.
-async fn converse<H: 'static>(host: &WorkerContext<H>, socket: Socket, watch: &Rc<Watch>) -> bool {
+async fn serve_requests<H: 'static>(host: &WorkerContext<H>, socket: Socket, watch: &Rc<Watch>) -> bool {
     // A client that sends nothing costs no buffers.
-    let begins = attend(watch, socket.readable(), |_| false).await;
+    let begins = drive(watch, socket.readable(), |_| false).await;
     if !matches!(begins, Some(Ok(()))) {
         return false;
     }
@@ -71,7 +71,7 @@ async fn converse<H: 'static>(host: &WorkerContext<H>, socket: Socket, watch: &R
         .filter(|_| watch.slot.mark == Peer::Network);
     let client = match tls {
         None => ClientStream::Plain(socket),
-        Some(tls) => match attend(watch, tls.acceptor().accept(socket), |_| false).await {
+        Some(tls) => match drive(watch, tls.acceptor().accept(socket), |_| false).await {
             Some(Ok(stream)) => ClientStream::Tls(Box::new(stream)),
             Some(Err(_)) | None => return false,
         },
@@ -87,7 +87,7 @@ async fn converse<H: 'static>(host: &WorkerContext<H>, socket: Socket, watch: &R
         .half_close(true)
         .max_buf_size(BUFFER_BYTES_MAX)
         .serve_connection(stream, service);
-    let ended = attend(watch, connection, |connection| {
+    let ended = drive(watch, connection, |connection| {
         connection.graceful_shutdown();
         true
     });
@@ -97,7 +97,7 @@ async fn converse<H: 'static>(host: &WorkerContext<H>, socket: Socket, watch: &R
 /// Drives a future of this connection, and acts when the registry calls for attention. Calls `finish` when the
 /// connection has to end: at a stop of the server, or when it was chosen to make room while busy. `finish` returns
 /// whether there is work to finish. Returns `None` when the connection has to close.
-async fn attend<F: Future>(
+async fn drive<F: Future>(
     watch: &Watch,
     future: F,
     finish: impl Fn(Pin<&mut F>) -> bool,
@@ -107,7 +107,7 @@ async fn attend<F: Future>(
     poll_fn(|cx| {
         watch.slot.wakes(cx.waker());
         let mut ends = watch.is_stopping();
-        if watch.slot.takes_attention() {
+        if watch.slot.take_attention() {
             if watch.drops_when_overdue() {
                 return Poll::Ready(None);
             }

@@ -97,7 +97,7 @@ impl fmt::Display for Fault {
 impl HandlerAnswer {
     /// Converts a response. Reads its body if it is short or its lane has no thread to go on reading. `headers`: an
     /// emptied map for reuse.
-    pub fn from_house(
+    pub fn from_handler(
         response: rouille::Response,
         lane: Lane,
         mut headers: HeaderMap,

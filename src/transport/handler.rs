@@ -75,7 +75,7 @@ impl<H> ThreadHandler<H> {
     ) -> HandlerAnswer {
         let answered = catch_unwind(AssertUnwindSafe(|| {
             let response = (self.plan.respond)(&self.own.borrow(), request, peer);
-            HandlerAnswer::from_house(response, lane, headers)
+            HandlerAnswer::from_handler(response, lane, headers)
         }));
         let fault = match answered {
             Ok(Ok(answer)) => return answer,

@@ -64,7 +64,7 @@ impl Slot {
     }
 
     /// Returns whether the connection should act, and clears the mark.
-    pub fn takes_attention(&self) -> bool {
+    pub fn take_attention(&self) -> bool {
         self.attention.load(Relaxed) && self.attention.swap(false, Relaxed)
     }
 
@@ -222,7 +222,7 @@ impl Registry {
         *table.per_address.entry(counted_as(peer)).or_default() += 1;
         drop(table);
         self.per_worker[worker].fetch_add(1, Relaxed);
-        self.look_by(self.due(phase, self.now()));
+        self.schedule_look(self.due(phase, self.now()));
         Registration {
             registry: Arc::clone(self),
             slot,
@@ -241,7 +241,7 @@ impl Registry {
         let now = self.now();
         slot.state.store(phase as u64 | now << 3, Relaxed);
         if phase != Phase::Idle {
-            self.look_by(self.due(phase, now));
+            self.schedule_look(self.due(phase, now));
         }
     }
 
@@ -376,7 +376,7 @@ impl Registry {
         }
     }
 
-    fn look_by(&self, due: u64) {
+    fn schedule_look(&self, due: u64) {
         if due < self.next_look.fetch_min(due, Relaxed) {
             self.alarm.notify_one();
         }

@@ -30,12 +30,12 @@ enum Connected {
 
 impl Socket {
     /// Wraps a connection of a listener.
-    pub fn of_tcp(stream: TcpStream) -> Self {
+    pub fn from_tcp(stream: TcpStream) -> Self {
         Self(Rc::new(RefCell::new(Connected::Tcp(stream))))
     }
 
     /// Wraps a connection of the control socket.
-    pub fn of_unix(stream: UnixStream) -> Self {
+    pub fn from_unix(stream: UnixStream) -> Self {
         Self(Rc::new(RefCell::new(Connected::Unix(stream))))
     }
 

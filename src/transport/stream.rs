@@ -224,7 +224,7 @@ impl Stream {
 
     /// Returns whether to let the thread's other connections run first, once before each write. Answers to simultaneous
     /// requests then leave together: waking a client on this machine (a proxy) for each costs more than verification.
-    fn lets_others_go_first(&mut self, cx: &Context<'_>) -> bool {
+    fn yields_to_others(&mut self, cx: &Context<'_>) -> bool {
         self.let_others = !self.let_others;
         if self.let_others {
             cx.waker().wake_by_ref();
@@ -287,7 +287,7 @@ impl Write for Stream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        if this.lets_others_go_first(cx) {
+        if this.yields_to_others(cx) {
             return Poll::Pending;
         }
         let written = match &mut this.client {
@@ -307,7 +307,7 @@ impl Write for Stream {
             return self.poll_write(cx, slice);
         }
         let this = self.get_mut();
-        if this.lets_others_go_first(cx) {
+        if this.yields_to_others(cx) {
             return Poll::Pending;
         }
         let written = match &mut this.client {

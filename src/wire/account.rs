@@ -42,7 +42,7 @@ pub struct NoticeOut {
 }
 
 impl NoticeOut {
-    pub fn of(notice: &AccountNotice) -> Self {
+    pub fn new(notice: &AccountNotice) -> Self {
         Self {
             id: notice.id.to_string(),
             at: notice.at.to_string(),
@@ -60,7 +60,7 @@ impl NoticeOut {
 }
 
 impl MeOut {
-    pub fn of(caller: &Caller, credential: &Credential) -> Self {
+    pub fn new(caller: &Caller, credential: &Credential) -> Self {
         let owner = &credential.owner;
         let user = owner.user();
         Self {

@@ -279,7 +279,7 @@ pub struct CreatorOut {
 }
 
 impl CreatorOut {
-    pub fn of(id: Id, record: Option<&Record>) -> Self {
+    pub fn new(id: Id, record: Option<&Record>) -> Self {
         Self {
             id: id.to_string(),
             kind: record.map(|record| record.kind.as_str().to_owned()),
@@ -374,7 +374,7 @@ pub struct ApiKeyOut {
 }
 
 impl ApiKeyOut {
-    pub fn of(record: &Record, creator: Option<CreatorOut>, now: Time) -> Self {
+    pub fn new(record: &Record, creator: Option<CreatorOut>, now: Time) -> Self {
         let last = record.last_use.as_ref();
         let at = |last: &Option<LastUse>| text(last.as_ref().map(|last| last.at));
         let grace = record.grace(now);
@@ -438,8 +438,8 @@ pub struct TokenOut {
 }
 
 impl TokenOut {
-    pub fn of(record: &Record, creator: Option<CreatorOut>, now: Time) -> Self {
-        let key = ApiKeyOut::of(record, creator, now);
+    pub fn new(record: &Record, creator: Option<CreatorOut>, now: Time) -> Self {
+        let key = ApiKeyOut::new(record, creator, now);
         Self {
             id: key.id,
             name: key.name,
@@ -483,7 +483,7 @@ pub struct SessionOut {
 
 impl SessionOut {
     /// `current`: the caller's credential.
-    pub fn of(record: &Record, current: Option<Id>) -> Self {
+    pub fn new(record: &Record, current: Option<Id>) -> Self {
         let last = record.last_use.as_ref();
         Self {
             id: record.id.to_string(),
@@ -514,7 +514,7 @@ pub struct UsageDayOut {
 }
 
 impl UsageOut {
-    pub fn of(days: &[UsageDay]) -> Self {
+    pub fn new(days: &[UsageDay]) -> Self {
         Self {
             days: days
                 .iter()

@@ -33,7 +33,7 @@ pub struct TargetOut {
 }
 
 impl EventOut {
-    pub fn of(event: &Event) -> Self {
+    pub fn new(event: &Event) -> Self {
         Self {
             number: event.number,
             at: event.at.to_string(),

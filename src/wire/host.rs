@@ -54,7 +54,7 @@ pub struct HostOut {
 }
 
 impl HostOut {
-    pub fn of(record: &HostRecord) -> Self {
+    pub fn new(record: &HostRecord) -> Self {
         let mut shared_logins = BTreeMap::<String, Vec<String>>::new();
         for shared in &record.shared_logins {
             let groups = shared_logins.entry(shared.login.to_string()).or_default();
@@ -89,7 +89,7 @@ pub struct HostLoginOut {
 }
 
 impl HostLoginOut {
-    pub fn of(login: &HostLogin) -> Self {
+    pub fn new(login: &HostLogin) -> Self {
         Self {
             login: login.login.clone(),
             host: login.host.clone(),
@@ -240,7 +240,7 @@ pub struct EnrollmentCodeOut {
 }
 
 impl EnrollmentCodeOut {
-    pub fn of(code: &EnrollmentCode) -> Self {
+    pub fn new(code: &EnrollmentCode) -> Self {
         Self {
             id: code.id.to_string(),
             secret: None,
@@ -298,7 +298,7 @@ pub struct LoginKeyOut {
 }
 
 impl LoginKeyOut {
-    pub fn of(found: &LoginKey) -> Self {
+    pub fn new(found: &LoginKey) -> Self {
         Self {
             login: found.login.clone(),
             username: found.username.clone(),
@@ -308,7 +308,7 @@ impl LoginKeyOut {
             fingerprint: found.key.key.fingerprint().to_owned(),
             expires_at: text(found.key.expires_at),
             allowed_addresses: found.key.allowed_addresses.iter().collect(),
-            options: SshKeyOptionsOut::of(&found.key.options),
+            options: SshKeyOptionsOut::new(&found.key.options),
         }
     }
 }

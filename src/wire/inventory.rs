@@ -33,7 +33,7 @@ pub struct CredentialOut {
 
 impl CredentialOut {
     /// `owner`: the owner's name.
-    pub fn of(item: &Item, owner: &str, now: Time) -> Self {
+    pub fn new(item: &Item, owner: &str, now: Time) -> Self {
         let permissions = match item {
             Item::Credential(record) => record.permissions.words().map(str::to_owned).collect(),
             Item::SshKey(..) => Vec::new(),

@@ -29,7 +29,7 @@ pub struct PolicyOut {
 }
 
 impl PolicyOut {
-    pub fn of(policy: &Policy) -> Self {
+    pub fn new(policy: &Policy) -> Self {
         Self {
             api_key_lifetime_choice: policy.api_key.choice == Choice::Free,
             api_key_lifetimes: policy
@@ -153,15 +153,15 @@ pub struct PolicyPreviewOut {
 
 impl PolicyPreviewOut {
     /// `exceeding`: the item, its owner's name, and the reason.
-    pub fn of<'a>(
+    pub fn new<'a>(
         policy: &Policy,
         exceeding: impl Iterator<Item = (&'a Item, &'a str, &'a str)>,
         exceeding_total: usize,
     ) -> Self {
         Self {
-            policy: PolicyOut::of(policy),
+            policy: PolicyOut::new(policy),
             exceeding: exceeding
-                .map(|(item, owner, why)| ExceedingOut::of(item, owner, why))
+                .map(|(item, owner, why)| ExceedingOut::new(item, owner, why))
                 .collect(),
             exceeding_total,
         }
@@ -182,7 +182,7 @@ pub struct ExceedingOut {
 }
 
 impl ExceedingOut {
-    fn of(item: &Item, owner: &str, why: &str) -> Self {
+    fn new(item: &Item, owner: &str, why: &str) -> Self {
         Self {
             kind: item.as_str().to_owned(),
             id: item.id().to_string(),

@@ -301,7 +301,7 @@ pub struct SshKeyOut {
 }
 
 impl SshKeyOut {
-    pub fn of(key: &SshKey, now: Time) -> Self {
+    pub fn new(key: &SshKey, now: Time) -> Self {
         let state = if key.is_expired(now) {
             "expired"
         } else {
@@ -316,7 +316,7 @@ impl SshKeyOut {
             fingerprint: key.key.fingerprint().to_owned(),
             comment: key.key.comment().to_owned(),
             allowed_addresses: key.allowed_addresses.iter().collect(),
-            options: SshKeyOptionsOut::of(&key.options),
+            options: SshKeyOptionsOut::new(&key.options),
             state: state.to_owned(),
             created_at: key.created_at.to_string(),
             expires_at: text(key.expires_at),
@@ -340,7 +340,7 @@ pub struct SshKeyOptionsOut {
 }
 
 impl SshKeyOptionsOut {
-    pub fn of(options: &KeyOptions) -> Self {
+    pub fn new(options: &KeyOptions) -> Self {
         Self {
             restrict: options.restrict,
             no_touch_required: options.no_touch_required,

@@ -126,7 +126,7 @@ pub struct UserOut {
 }
 
 impl UserOut {
-    pub fn of(user: &User) -> Self {
+    pub fn new(user: &User) -> Self {
         Self {
             username: user.username.to_string(),
             display_name: user.display_name.clone(),
@@ -185,7 +185,7 @@ pub struct GroupOut {
 }
 
 impl GroupOut {
-    pub fn of(group: &Group) -> Self {
+    pub fn new(group: &Group) -> Self {
         Self {
             name: group.name.clone(),
             members: group.members.clone(),
@@ -269,7 +269,7 @@ pub struct ServiceOut {
 }
 
 impl ServiceOut {
-    pub fn of(service: &Service) -> Self {
+    pub fn new(service: &Service) -> Self {
         Self {
             name: service.name.clone(),
             permissions: service.permissions.words().map(str::to_owned).collect(),
@@ -283,7 +283,7 @@ impl ServiceOut {
 
     /// With the permissions of each role.
     pub fn given(self, by_role: &ByRole) -> Self {
-        let words = |role: Role| by_role.of(role).words().map(str::to_owned).collect();
+        let words = |role: Role| by_role.for_role(role).words().map(str::to_owned).collect();
         Self {
             roles: Some(RolesOut {
                 member: words(Role::Member),

@@ -59,7 +59,7 @@ fn give_role(site: &Site, user: &str, role: Role) {
 fn setup_link_is_invalid_once_an_admin_exists() {
     let site = Site::empty(&[]);
     site.add_user("bob", Role::Member);
-    let link = site.app().set_up_code().unwrap().unwrap().reveal();
+    let link = site.app().setup_code().unwrap().unwrap().reveal();
     give_role(&site, "bob", Role::Admin);
     site.ask("POST", "/api/v1/setup")
         .bearer(&link)
@@ -71,7 +71,7 @@ fn setup_link_is_invalid_once_an_admin_exists() {
 #[test]
 fn setup_creates_an_admin() {
     let site = Site::empty(&[]);
-    let link = site.app().set_up_code().unwrap().unwrap().reveal();
+    let link = site.app().setup_code().unwrap().unwrap().reveal();
     let user = NewUser {
         display_name: "Founder".to_owned(),
         username: name("founder"),
@@ -150,7 +150,7 @@ fn key_page_lists_events_and_created_credentials() {
     let made: Vec<Id> = made.iter().map(|record| record.id).collect();
     assert_eq!(made, [id_of(&child)]);
     let keys = app
-        .ssh_keys_made_by(&bob, &scope, Kind::ApiKey, made_id)
+        .ssh_keys_created_by(&bob, &scope, Kind::ApiKey, made_id)
         .unwrap();
     assert_eq!(keys[0].1, "laptop");
     let (power, refusal) = app
@@ -163,13 +163,13 @@ fn key_page_lists_events_and_created_credentials() {
         .events_on(&bob, &scope, Kind::ApiKey, made_id, 10)
         .unwrap();
     assert_eq!(events.len(), 1);
-    let makers = app.makers(&bob, &scope, [made_id]).unwrap();
-    assert_eq!(makers.into_keys().collect::<Vec<_>>(), [made_id]);
+    let creators = app.creators(&bob, &scope, [made_id]).unwrap();
+    assert_eq!(creators.into_keys().collect::<Vec<_>>(), [made_id]);
     // Somebody else's are not in one's own list, not even an admin's.
     let alice = caller(&site, &site.alice);
     let theirs = App::own(&alice, Kind::ApiKey).unwrap();
-    let makers = app.makers(&alice, &theirs, [made_id]);
-    assert!(makers.unwrap().is_empty());
+    let creators = app.creators(&alice, &theirs, [made_id]);
+    assert!(creators.unwrap().is_empty());
     let days = app.usages(&alice, &theirs, &[of(made_id)]).unwrap();
     assert!(days.is_empty());
 }
@@ -564,7 +564,7 @@ fn setup_link_expires_with_the_first_admin() {
             .matches("set-up")
             .count()
     };
-    site.app().set_up_code().unwrap().unwrap();
+    site.app().setup_code().unwrap().unwrap();
     assert_eq!(links(), 1);
     site.add_user("bob", Role::Member);
     assert_eq!(links(), 1);
@@ -601,7 +601,7 @@ fn browser_is_known_for_a_year() {
     let site = Site::new();
     site.set_password("bob");
     let browser = Browser {
-        digest: Digest::of(b"bob's browser"),
+        digest: Digest::new(b"bob's browser"),
         session: None,
     };
     let sign_in = |password: &str, browser: Option<&Browser>| {

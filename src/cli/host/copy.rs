@@ -226,7 +226,7 @@ impl Copy {
             self.keys,
             self.lines
         );
-        let digest = Digest::of(text.as_bytes()).hex();
+        let digest = Digest::new(text.as_bytes()).hex();
         let _ = writeln!(text, "end {digest}");
         text
     }
@@ -241,7 +241,7 @@ impl Copy {
         let whole = text.strip_suffix('\n')?;
         let end = whole.rfind("\nend ")? + 1;
         let digest = whole.get(end + "end ".len()..)?;
-        if Digest::of(text.get(..end)?.as_bytes()).hex() != digest {
+        if Digest::new(text.get(..end)?.as_bytes()).hex() != digest {
             return None;
         }
         let mut rest = text.get(..end)?.strip_prefix(FIRST)?.strip_prefix('\n')?;
@@ -381,7 +381,7 @@ mod tests {
             .encode()
             .replacen("keycroft-copy 2", "keycroft-copy 1", 1);
         let (content, _) = first.rsplit_once("end ").unwrap();
-        let signed = format!("{content}end {}\n", Digest::of(content.as_bytes()).hex());
+        let signed = format!("{content}end {}\n", Digest::new(content.as_bytes()).hex());
         assert_eq!(Copy::decode(signed.as_bytes()), Err(Unusable::Damaged));
     }
 

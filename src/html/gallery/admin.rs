@@ -180,13 +180,13 @@ fn one_user(words: &Words, list: &mut Vec<Shown>) {
 
 fn granted(words: &Words) -> UserPage {
     let mut user = user(words, Role::Member);
-    user.granted = Permissions::of(&[BuiltinPermission::Introspect]);
+    user.granted = Permissions::new(&[BuiltinPermission::Introspect]);
     user.disabled_at = Some(NOW.before(days(1)));
     UserPage {
         user,
         groups: Vec::new(),
         holdings: holdings(words, 1),
-        grantable: Permissions::of(&[BuiltinPermission::Introspect, BuiltinPermission::Metrics]),
+        grantable: Permissions::new(&[BuiltinPermission::Introspect, BuiltinPermission::Metrics]),
         removable: Removable::Yes,
         version: "v".into(),
         nonce: "1795360440-aaaaaaaaaaaaaaaaaaaa".into(),

@@ -142,7 +142,7 @@ pub fn record(words: &Words, n: usize) -> Record {
         note: n.is_multiple_of(3).then(|| words.at(n + 1)),
         permissions: match n % 4 {
             0 => offered(),
-            1 => Permissions::of(&[
+            1 => Permissions::new(&[
                 BuiltinPermission::ApiKeysRead,
                 BuiltinPermission::TokensRead,
             ]),

@@ -22,8 +22,8 @@ pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 fn me(context: &RequestContext<'_>, caller: &Caller) -> Result<MeOut, Error> {
     let notices = context.app().open_account_notices(caller)?;
     Ok(MeOut {
-        notices: notices.iter().map(NoticeOut::of).collect(),
-        ..MeOut::of(caller, caller.credential()?)
+        notices: notices.iter().map(NoticeOut::new).collect(),
+        ..MeOut::new(caller, caller.credential()?)
     })
 }
 
@@ -32,7 +32,7 @@ pub fn acknowledge_notice(context: &RequestContext<'_>, caller: &Caller) -> Answ
     let NothingIn {} = body::json(context)?;
     let id = context.id("notice")?;
     let notice = context.app().acknowledge_notice(caller, id)?;
-    ok(&NoticeOut::of(&notice))
+    ok(&NoticeOut::new(&notice))
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -85,7 +85,7 @@ pub fn set_up(context: &RequestContext<'_>) -> Answer {
     let user = context
         .app()
         .set_up(code, user, context.origin(Channel::Api), context.now)?;
-    super::created(&UserOut::of(&user))
+    super::created(&UserOut::new(&user))
 }
 
 /// `POST /api/v1/invitation`, with an invitation as the bearer.

@@ -36,7 +36,7 @@ fn shown(
     record: &Record,
 ) -> Result<ApiKeyOut, Problem> {
     let creator = super::creator(context, caller, scope, record)?;
-    Ok(ApiKeyOut::of(record, creator, context.now))
+    Ok(ApiKeyOut::new(record, creator, context.now))
 }
 
 pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -81,7 +81,7 @@ pub(super) fn list_of(context: &RequestContext<'_>, caller: &Caller, scope: Find
         .credentials(caller, &scope, KIND, ended, part.after, part.limit)?;
     let creators = super::creators(context, caller, &scope, &page.items)?;
     list(&page, |record| {
-        ApiKeyOut::of(record, creators.of(record), context.now)
+        ApiKeyOut::new(record, creators.creator_of(record), context.now)
     })
 }
 
@@ -107,7 +107,7 @@ pub(super) fn usage_of(context: &RequestContext<'_>, caller: &Caller, scope: Fin
     let days = context
         .app()
         .usage(caller, &scope(context, caller)?, KIND, id(context)?)?;
-    ok(&UsageOut::of(&days))
+    ok(&UsageOut::new(&days))
 }
 
 pub(super) fn edit_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {

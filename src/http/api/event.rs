@@ -59,5 +59,5 @@ fn answer(
             .app()
             .own_events(caller, filter, part.after, part.limit)?
     };
-    list(&page, EventOut::of)
+    list(&page, EventOut::new)
 }

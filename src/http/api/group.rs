@@ -13,7 +13,7 @@ pub fn list_groups(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let part = query::part(context)?;
     list(
         &context.app().groups(caller, part.after, part.limit)?,
-        GroupOut::of,
+        GroupOut::new,
     )
 }
 
@@ -21,7 +21,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<GroupIn>(context)?;
     let name = parse_group_name(&wanted.name).map_err(|message| Error::field("name", message))?;
     let once = once(context, caller, &bytes)?;
-    created(&GroupOut::of(&context.app().add_group(caller, name, once)?))
+    created(&GroupOut::new(&context.app().add_group(caller, name, once)?))
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {

@@ -2,7 +2,7 @@
 
 use rouille::Response;
 
-use super::{Answer, created, list, list_part, no_content, ok, once};
+use super::{Answer, created, list, list_page, no_content, ok, once};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::http::{body, query};
@@ -13,13 +13,13 @@ pub fn list_hosts(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let part = query::part(context)?;
     list(
         &context.app().hosts(caller, part.after, part.limit)?,
-        HostOut::of,
+        HostOut::new,
     )
 }
 
 pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
-    ok(&HostOut::of(
+    ok(&HostOut::new(
         &context.app().host(caller, context.id("host")?)?,
     ))
 }
@@ -30,7 +30,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let host = context
         .app()
         .edit_host(caller, context.id("host")?, change)?;
-    ok(&HostOut::of(&host))
+    ok(&HostOut::new(&host))
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -42,7 +42,7 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 pub fn list_codes(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let part = query::part(context)?;
     let codes = context.app().enrollment_codes(caller)?;
-    list_part(&codes, part, EnrollmentCodeOut::of)
+    list_page(&codes, part, EnrollmentCodeOut::new)
 }
 
 pub fn create_code(context: &RequestContext<'_>, caller: &Caller) -> Result<Response, Problem> {
@@ -50,7 +50,7 @@ pub fn create_code(context: &RequestContext<'_>, caller: &Caller) -> Result<Resp
     let new = wanted.parse()?;
     let once = once(context, caller, &bytes)?;
     let (secret, code) = context.app().add_enrollment_code(caller, new, once)?;
-    let mut out = EnrollmentCodeOut::of(&code);
+    let mut out = EnrollmentCodeOut::new(&code);
     out.secret = Some(secret.reveal().to_string());
     created(&out)
 }

@@ -35,7 +35,7 @@ pub fn list_all(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let out = found
         .items
         .iter()
-        .map(|owned| CredentialOut::of(&owned.item, &owned.owner, context.now));
+        .map(|owned| CredentialOut::new(&owned.item, &owned.owner, context.now));
     ok(&ListOut {
         items: out.collect(),
         next: found.next.map(InventoryPlace::text),

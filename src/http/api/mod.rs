@@ -62,7 +62,7 @@ fn list<T, U: Serialize>(page: &Page<T>, out: impl Fn(&T) -> U) -> Answer {
 }
 
 /// A page of a complete list: `after` is the number of items before it.
-fn list_part<T, U: Serialize>(all: &[T], part: PageRequest, out: impl Fn(&T) -> U) -> Answer {
+fn list_page<T, U: Serialize>(all: &[T], part: PageRequest, out: impl Fn(&T) -> U) -> Answer {
     let first = part
         .after
         .map_or(0, |after| usize::try_from(after).unwrap_or(usize::MAX));
@@ -78,9 +78,9 @@ struct Creators(HashMap<Id, Record>);
 
 impl Creators {
     /// The creator of `record`; `None`: the operator, or a user by signing in.
-    fn of(&self, record: &Record) -> Option<CreatorOut> {
+    fn creator_of(&self, record: &Record) -> Option<CreatorOut> {
         let id = record.created_by?;
-        Some(CreatorOut::of(id, self.0.get(&id)))
+        Some(CreatorOut::new(id, self.0.get(&id)))
     }
 }
 
@@ -91,7 +91,7 @@ fn creators(
     records: &[Record],
 ) -> Result<Creators, Problem> {
     let ids = records.iter().filter_map(|record| record.created_by);
-    Ok(Creators(context.app().makers(caller, scope, ids)?))
+    Ok(Creators(context.app().creators(caller, scope, ids)?))
 }
 
 fn creator(
@@ -100,7 +100,7 @@ fn creator(
     scope: &CredentialScope,
     record: &Record,
 ) -> Result<Option<CreatorOut>, Problem> {
-    Ok(creators(context, caller, scope, std::slice::from_ref(record))?.of(record))
+    Ok(creators(context, caller, scope, std::slice::from_ref(record))?.creator_of(record))
 }
 
 /// The `Idempotency-Key` of a creating request, as digests of it and of the body.

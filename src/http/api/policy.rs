@@ -8,12 +8,12 @@ use crate::wire::{NothingIn, PolicyOut, PolicyPatch, PolicyPreviewOut, SweptOut}
 
 pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
-    ok(&PolicyOut::of(&context.app().policy(caller)?))
+    ok(&PolicyOut::new(&context.app().policy(caller)?))
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let wanted: PolicyPatch = body::json(context)?;
-    ok(&PolicyOut::of(
+    ok(&PolicyOut::new(
         &context.app().change_policy(caller, wanted.parse()?)?,
     ))
 }
@@ -26,7 +26,7 @@ pub fn preview(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let preview = context
         .app()
         .preview_policy(caller, wanted.parse()?, EXCEEDING_MAX)?;
-    ok(&PolicyPreviewOut::of(
+    ok(&PolicyPreviewOut::new(
         &preview.after,
         preview.named(),
         preview.total,

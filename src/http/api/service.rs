@@ -13,7 +13,7 @@ pub fn list_services(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let part = query::part(context)?;
     list(
         &context.app().services(caller, part.after, part.limit)?,
-        ServiceOut::of,
+        ServiceOut::new,
     )
 }
 
@@ -28,7 +28,7 @@ pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let by_role = context.app().given_by_role(caller, &service)?;
     ok(&ServiceOut {
         carriers: Some(context.app().carriers(caller, &service)?),
-        ..ServiceOut::of(&service)
+        ..ServiceOut::new(&service)
             .given(&by_role)
             .used(used.api_keys, used.last_used_at)
     })
@@ -50,7 +50,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         permissions.unwrap_or_default(),
         once,
     )?;
-    created(&ServiceOut::of(&service))
+    created(&ServiceOut::new(&service))
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -59,7 +59,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (service, by_role) = context
         .app()
         .edit_service(caller, name.to_owned(), change)?;
-    ok(&ServiceOut::of(&service).given(&by_role))
+    ok(&ServiceOut::new(&service).given(&by_role))
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -80,7 +80,7 @@ fn to_write(context: &RequestContext<'_>, caller: &Caller) -> Result<CredentialS
     Ok(App::of_service(
         &context
             .app()
-            .service_to_change(caller, context.parameter(0))?,
+            .service_for_change(caller, context.parameter(0))?,
     ))
 }
 

@@ -21,7 +21,7 @@ pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         part.limit,
     )?;
     list(&page, |record| {
-        SessionOut::of(record, caller.credential_id())
+        SessionOut::new(record, caller.credential_id())
     })
 }
 
@@ -39,6 +39,6 @@ pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 
 pub fn delete_all(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
-    context.app().end_sessions(caller, None)?;
+    context.app().revoke_sessions(caller, None)?;
     no_content()
 }

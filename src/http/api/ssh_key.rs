@@ -1,7 +1,7 @@
 //! `/api/v1/ssh-keys`, and those of other users for admins.
 
 use super::user::{scope, scope_to_delete, username};
-use super::{Answer, Problem, created, list, list_part, no_content, ok, once};
+use super::{Answer, Problem, created, list, list_page, no_content, ok, once};
 use crate::app::{App, ImportOutcome, ImportRequest, ImportedLine};
 use crate::http::context::RequestContext;
 use crate::http::{body, console, gate, headers, query};
@@ -22,7 +22,7 @@ pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let page = context
         .app()
         .ssh_keys(caller, &scope, part.after, part.limit)?;
-    list(&page, |key| SshKeyOut::of(key, context.now))
+    list(&page, |key| SshKeyOut::new(key, context.now))
 }
 
 pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -31,14 +31,14 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (new, once) = (wanted.parse(&rules)?, once(context, caller, &bytes)?);
     let scope = App::own_ssh_keys(caller)?;
     let key = context.app().add_ssh_key(caller, &scope, new, once)?;
-    created(&SshKeyOut::of(&key, context.now))
+    created(&SshKeyOut::new(&key, context.now))
 }
 
 pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
     let scope = App::own_ssh_keys(caller)?;
     let key = context.app().ssh_key(caller, &scope, id(context)?)?;
-    ok(&SshKeyOut::of(&key, context.now))
+    ok(&SshKeyOut::new(&key, context.now))
 }
 
 /// The key as text, in the form of a `.pub` file.
@@ -70,7 +70,7 @@ pub fn show_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let shared_with = Some(context.app().others_with_ssh_key(caller, &key)?);
     ok(&SshKeyOut {
         shared_with,
-        ..SshKeyOut::of(&key, context.now)
+        ..SshKeyOut::new(&key, context.now)
     })
 }
 
@@ -78,7 +78,7 @@ pub fn show_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 pub fn list_logins(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let part = query::part(context)?;
     let logins = context.app().logins(caller)?;
-    list_part(&logins, part, HostLoginOut::of)
+    list_page(&logins, part, HostLoginOut::new)
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -89,7 +89,7 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let key = context
         .app()
         .edit_ssh_key(caller, &scope, id(context)?, change)?;
-    ok(&SshKeyOut::of(&key, context.now))
+    ok(&SshKeyOut::new(&key, context.now))
 }
 
 pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -120,7 +120,7 @@ pub fn list_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         let shared_with = Some(context.app().others_with_ssh_key(caller, key)?);
         items.push(SshKeyOut {
             shared_with,
-            ..SshKeyOut::of(key, context.now)
+            ..SshKeyOut::new(key, context.now)
         });
     }
     let next = page.next;

@@ -28,7 +28,7 @@ pub(super) fn list_of(
         .credentials(caller, scope, KIND, false, part.after, part.limit)?;
     let creators = super::creators(context, caller, scope, &page.items)?;
     list(&page, |record| {
-        TokenOut::of(record, creators.of(record), context.now)
+        TokenOut::new(record, creators.creator_of(record), context.now)
     })
 }
 
@@ -39,7 +39,7 @@ pub fn create_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let issued = context.app().issue(caller, &scope, wanted.parse()?, once)?;
     let creator = super::creator(context, caller, &scope, &issued.record)?;
     created(
-        &TokenOut::of(&issued.record, creator, context.now).with_secret(&issued.secret.reveal()),
+        &TokenOut::new(&issued.record, creator, context.now).with_secret(&issued.secret.reveal()),
     )
 }
 
@@ -53,7 +53,7 @@ pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find
     let id = context.id(KIND.name())?;
     let record = context.app().credential(caller, &scope, KIND, id)?;
     let creator = super::creator(context, caller, &scope, &record)?;
-    ok(&TokenOut::of(&record, creator, context.now))
+    ok(&TokenOut::new(&record, creator, context.now))
 }
 
 pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -78,7 +78,7 @@ pub(super) fn usage_of(context: &RequestContext<'_>, caller: &Caller, scope: Fin
     query::none(context)?;
     let scope = scope(context, caller)?;
     let id = context.id(KIND.name())?;
-    ok(&UsageOut::of(
+    ok(&UsageOut::new(
         &context.app().usage(caller, &scope, KIND, id)?,
     ))
 }

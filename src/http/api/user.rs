@@ -33,7 +33,7 @@ pub fn list_users(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let part = query::part(context)?;
     list(
         &context.app().users(caller, part.after, part.limit)?,
-        UserOut::of,
+        UserOut::new,
     )
 }
 
@@ -46,20 +46,20 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         .map(|code| link(context, Purpose::Invitation, code));
     created(&UserOut {
         invitation,
-        ..UserOut::of(&invited.user)
+        ..UserOut::new(&invited.user)
     })
 }
 
 pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
-    ok(&UserOut::of(
+    ok(&UserOut::new(
         &context.app().user(caller, &username(context)?)?,
     ))
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let wanted: UserPatch = body::json(context)?;
-    ok(&UserOut::of(&context.app().change_user(
+    ok(&UserOut::new(&context.app().change_user(
         caller,
         &username(context)?,
         wanted.parse()?,
@@ -93,7 +93,7 @@ pub fn offboard_preview(context: &RequestContext<'_>, caller: &Caller) -> Answer
         sessions: preview.counts.sessions,
         ssh_keys: preview.counts.ssh_keys,
         groups: preview.groups,
-        logins: preview.logins.iter().map(HostLoginOut::of).collect(),
+        logins: preview.logins.iter().map(HostLoginOut::new).collect(),
     })
 }
 
@@ -114,7 +114,7 @@ pub fn create_token(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let once = once(context, caller, &bytes)?;
     let (username, end) = (username(context)?, wanted.parse()?);
     let issued = context.app().user_token(caller, &username, end, once)?;
-    created(&TokenOut::of(&issued.record, None, context.now).with_secret(&issued.secret.reveal()))
+    created(&TokenOut::new(&issued.record, None, context.now).with_secret(&issued.secret.reveal()))
 }
 
 pub(super) fn scope(
@@ -157,7 +157,7 @@ pub fn show_session(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let record = context
         .app()
         .credential(caller, &scope, Kind::Session, id)?;
-    ok(&SessionOut::of(&record, caller.credential_id()))
+    ok(&SessionOut::new(&record, caller.credential_id()))
 }
 
 pub fn list_tokens(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -176,7 +176,7 @@ pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         part.limit,
     )?;
     list(&page, |record| {
-        SessionOut::of(record, caller.credential_id())
+        SessionOut::new(record, caller.credential_id())
     })
 }
 
@@ -197,7 +197,7 @@ pub(super) fn scope_to_delete(
     context: &RequestContext<'_>,
     caller: &Caller,
 ) -> Result<CredentialScope, Problem> {
-    let user = context.app().user_to_change(caller, &username(context)?)?;
+    let user = context.app().user_for_change(caller, &username(context)?)?;
     Ok(App::of_user(user.id))
 }
 

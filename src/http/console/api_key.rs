@@ -111,7 +111,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         .filter(|record| {
             filter
                 .state
-                .is_none_or(|state| DisplayStatus::of(record, context.now) == state)
+                .is_none_or(|state| DisplayStatus::new(record, context.now) == state)
         })
         .collect();
     let mut usages = HashMap::new();
@@ -152,7 +152,7 @@ fn sort(
     let never = crate::model::time::Time::LAST;
     match sort {
         // The list is sorted newest first, and sorting keeps that order among equals.
-        Sort::Attention => records.sort_by_key(|record| match DisplayStatus::of(record, now) {
+        Sort::Attention => records.sort_by_key(|record| match DisplayStatus::new(record, now) {
             DisplayStatus::Expired => 0,
             DisplayStatus::Soon => 1,
             DisplayStatus::Rotating => 2,
@@ -328,7 +328,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let creator = match record.created_by {
         None => Creator::Nobody,
         Some(id) => app
-            .makers(caller, &subject.scope, [id])?
+            .creators(caller, &subject.scope, [id])?
             .remove(&id)
             .map_or_else(
                 || Creator::Other(id.to_string(), record.created_by_name.clone()),
@@ -339,7 +339,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         chain: explain::chain(context, caller, &subject.scope, KIND, record.id)?,
         usage: app.usage(caller, &subject.scope, KIND, record.id)?,
         made: app.created_by(caller, &subject.scope, KIND, record.id)?,
-        ssh_keys: app.ssh_keys_made_by(caller, &subject.scope, KIND, record.id)?,
+        ssh_keys: app.ssh_keys_created_by(caller, &subject.scope, KIND, record.id)?,
         events: app.events_on(caller, &subject.scope, KIND, record.id, EVENTS)?,
         power,
         refusal,
@@ -559,7 +559,7 @@ fn delete_form(
         .created_by(caller, &subject.scope, KIND, record.id)?;
     let ssh_keys = context
         .app()
-        .ssh_keys_made_by(caller, &subject.scope, KIND, record.id)?;
+        .ssh_keys_created_by(caller, &subject.scope, KIND, record.id)?;
     Ok(pages::delete(
         &frame(context, caller),
         &ApiKeyDelete {

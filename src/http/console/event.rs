@@ -131,7 +131,7 @@ impl Lines {
     fn fill(&mut self, part: &Page<Event>) -> Result<(), Error> {
         let mut bytes = Vec::new();
         for event in &part.items {
-            serde_json::to_writer(&mut bytes, &EventOut::of(event))
+            serde_json::to_writer(&mut bytes, &EventOut::new(event))
                 .map_err(|error| Error::Fault(error.to_string()))?;
             bytes.push(b'\n');
         }

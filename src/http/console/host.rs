@@ -96,7 +96,7 @@ fn edit_form(
     Ok(pages::show(
         &frame(context, caller),
         &HostEdit {
-            version: record.version_word(),
+            version: record.version(),
             host: facts(record),
             groups: group_names(context, caller)?,
             input,

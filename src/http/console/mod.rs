@@ -208,8 +208,8 @@ fn require_form_token(
     bound_to: &str,
     input: &Input,
 ) -> Result<(), Problem> {
-    let sent = Digest::of(input.value("form_token").unwrap_or_default().as_bytes());
-    if Digest::of(form_token(context, bound_to).as_bytes()).matches(&sent) {
+    let sent = Digest::new(input.value("form_token").unwrap_or_default().as_bytes());
+    if Digest::new(form_token(context, bound_to).as_bytes()).matches(&sent) {
         Ok(())
     } else {
         Err(Problem::ForeignForm)

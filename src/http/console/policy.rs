@@ -14,7 +14,7 @@ use crate::wire::{PolicyOut, PolicyPatch};
 
 /// A value that changes with the policy.
 fn version(policy: &Policy) -> Result<String, Error> {
-    let text = serde_json::to_vec(&PolicyOut::of(policy))
+    let text = serde_json::to_vec(&PolicyOut::new(policy))
         .map_err(|error| Error::Fault(error.to_string()))?;
     Ok(crate::model::secret::version(&[&text]))
 }

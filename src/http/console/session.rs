@@ -62,6 +62,6 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
 }
 
 pub fn delete_others(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
-    context.app().end_sessions(caller, caller.credential_id())?;
+    context.app().revoke_sessions(caller, caller.credential_id())?;
     done("/sessions", "signed-out-others")
 }

@@ -92,7 +92,7 @@ fn changed_options(input: &Input, present: &KeyOptions) -> Option<SshKeyOptionsI
         command: command.filter(|command| !command.is_empty()),
         permitopen: form::entries(input, "options.permitopen"),
     };
-    (wanted != SshKeyOptionsOut::of(present)).then(|| wanted.into())
+    (wanted != SshKeyOptionsOut::new(present)).then(|| wanted.into())
 }
 
 pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {

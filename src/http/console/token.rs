@@ -28,12 +28,12 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         .items;
     records.retain(|record| record.expires_at.is_none_or(|end| end > context.now));
     let (records, pager) = part(records, page_number(context));
-    let makers = records.iter().filter_map(|record| record.created_by);
-    let makers = context.app().makers(caller, &scope, makers)?;
+    let creators = records.iter().filter_map(|record| record.created_by);
+    let creators = context.app().creators(caller, &scope, creators)?;
     let rows = records
         .into_iter()
         .map(|record| TokenRow {
-            created_by: creator(&record, &makers),
+            created_by: creator(&record, &creators),
             record,
         })
         .collect();
@@ -48,11 +48,11 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 /// The creator of a token, in words.
-fn creator(record: &Record, makers: &HashMap<Id, Record>) -> String {
+fn creator(record: &Record, creators: &HashMap<Id, Record>) -> String {
     let Some(id) = record.created_by else {
         return "the command line on the server".to_owned();
     };
-    match makers.get(&id) {
+    match creators.get(&id) {
         Some(creator) if creator.kind == Kind::Session => "console".to_owned(),
         Some(creator) => format!("{} {}", creator.kind, creator.name),
         None => match &record.created_by_name {
@@ -136,7 +136,7 @@ pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let view = TokenDelete {
         usage: app.usage(caller, &scope, KIND, id)?,
         made: app.created_by(caller, &scope, KIND, id)?,
-        ssh_keys: app.ssh_keys_made_by(caller, &scope, KIND, id)?,
+        ssh_keys: app.ssh_keys_created_by(caller, &scope, KIND, id)?,
         record,
     };
     show(pages::delete(&frame(context, caller), &view))

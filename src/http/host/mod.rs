@@ -67,7 +67,7 @@ pub fn authorized_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer 
         return Ok(tagged(headers::empty(304), &tag));
     }
     let found = context.app().host_keys(caller, &wanted)?;
-    let items = found.keys.iter().map(LoginKeyOut::of).collect();
+    let items = found.keys.iter().map(LoginKeyOut::new).collect();
     answer(context, caller, items, is_whole.then_some(found.as_of))
 }
 
@@ -120,7 +120,7 @@ fn answer(
     };
     let text =
         serde_json::to_vec(&out).expect("our own shapes have only string keys and can be written");
-    let tag = format!("\"{}\"", &Digest::of(&text).hex()[..32]);
+    let tag = format!("\"{}\"", &Digest::new(&text).hex()[..32]);
     context
         .app()
         .note_contact(caller, whole.is_some(), clock(context))?;

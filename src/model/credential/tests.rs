@@ -26,14 +26,14 @@ fn credential() -> Credential {
             has_password: true,
         })),
 
-        permissions: Permissions::of(&[
+        permissions: Permissions::new(&[
             BuiltinPermission::AccountRead,
             BuiltinPermission::UsersRead,
         ]),
         allowed_addresses: AllowedAddresses::default(),
-        digest: Some(Digest::of(b"current")),
+        digest: Some(Digest::new(b"current")),
         previous: Some(Previous {
-            digest: Digest::of(b"previous"),
+            digest: Digest::new(b"previous"),
             grace: Grace {
                 ends_at: LATER,
                 until_unused: None,
@@ -82,15 +82,15 @@ fn each_failed_check_rejects() {
 fn previous_secret_is_valid_until_the_grace_period_ends() {
     let credential = credential();
     assert_eq!(
-        credential.which(&Digest::of(b"current"), NOW),
+        credential.which(&Digest::new(b"current"), NOW),
         Some(SecretSlot::Current)
     );
     assert_eq!(
-        credential.which(&Digest::of(b"previous"), NOW),
+        credential.which(&Digest::new(b"previous"), NOW),
         Some(SecretSlot::Previous)
     );
-    assert_eq!(credential.which(&Digest::of(b"previous"), LATER), None);
-    assert_eq!(credential.which(&Digest::of(b"another"), NOW), None);
+    assert_eq!(credential.which(&Digest::new(b"previous"), LATER), None);
+    assert_eq!(credential.which(&Digest::new(b"another"), NOW), None);
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn grace_until_unused_ends_by_use_and_quiet_time() {
             rotated_at: NOW,
         }),
     };
-    for (now, current, previous, is_over) in [
+    for (now, current, previous, has_ended) in [
         // The new secret was never used.
         (19_999, None, None, false),
         (20_000, None, None, true),
@@ -182,8 +182,8 @@ fn grace_until_unused_ends_by_use_and_quiet_time() {
         (10, Some(50), Some(100), false),
         (20_000, Some(19_999), Some(19_999), true),
     ] {
-        let over = grace.is_over(at(now), current.map(at), previous.map(at));
-        assert_eq!(over, is_over, "{now} {current:?} {previous:?}");
+        let over = grace.has_ended(at(now), current.map(at), previous.map(at));
+        assert_eq!(over, has_ended, "{now} {current:?} {previous:?}");
     }
     assert_eq!(grace.earliest_end(at(100)), at(3_700));
     assert_eq!(grace.earliest_end(at(19_000)), at(20_000));
@@ -256,7 +256,7 @@ fn state_is_the_first_that_applies() {
 fn power_shrinks_with_the_owners_permissions() {
     assert_eq!(
         credential().power(),
-        Permissions::of(&[BuiltinPermission::AccountRead])
+        Permissions::new(&[BuiltinPermission::AccountRead])
     );
     let mut session = credential();
     session.kind = Kind::Session;
@@ -275,7 +275,7 @@ fn permissions() -> impl Strategy<Value = Permissions> {
     let service = proptest::sample::subsequence(words.to_vec(), 0..=words.len());
     (own, service).prop_map(|(own, service)| {
         let mut permissions = Permissions::parse(&service).unwrap();
-        permissions.extend(&Permissions::of(&own));
+        permissions.extend(&Permissions::new(&own));
         permissions
     })
 }
@@ -312,11 +312,11 @@ proptest! {
         let mut credential = credential();
         credential.expires_at = Some(Time::from_unix(end));
         for now in [end - 1, end, end + 1, end + away].map(Time::from_unix) {
-            let is_over = now.unix() >= end;
-            prop_assert_eq!(credential.check(now, None).is_err(), is_over);
-            prop_assert_eq!(credential.is_past_its_end(now), is_over);
-            credential.previous = Some(Previous { digest: Digest::of(b"previous"), grace: Grace { ends_at: Time::from_unix(end), until_unused: None } });
-            prop_assert_eq!(credential.which(&Digest::of(b"previous"), now).is_none(), is_over);
+            let has_ended = now.unix() >= end;
+            prop_assert_eq!(credential.check(now, None).is_err(), has_ended);
+            prop_assert_eq!(credential.is_expired(now), has_ended);
+            credential.previous = Some(Previous { digest: Digest::new(b"previous"), grace: Grace { ends_at: Time::from_unix(end), until_unused: None } });
+            prop_assert_eq!(credential.which(&Digest::new(b"previous"), now).is_none(), has_ended);
         }
     }
 

@@ -33,7 +33,7 @@ pub(super) fn read(blob: Vec<u8>, expected: Option<KeyType>) -> Result<Material,
     let bits = check(kind, &fields)?;
     let fingerprint = format!(
         "SHA256:{}",
-        BASE64_NOPAD.encode(Digest::of(&blob).as_bytes())
+        BASE64_NOPAD.encode(Digest::new(&blob).as_bytes())
     );
     Ok(Material {
         kind,

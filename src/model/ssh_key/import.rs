@@ -7,7 +7,7 @@ use super::{
     moment, paste,
 };
 use crate::model::address::{
-    AllowedAddresses, NETWORKS_MAX, NetworkError, TwoMeanings, read_network,
+    AllowedAddresses, ADDRESSES_MAX, NetworkError, TwoMeanings, read_network,
 };
 use crate::model::time::Time;
 
@@ -114,7 +114,7 @@ impl fmt::Display for ImportRefusal {
                 return write!(f, "the option from holds a network with bits outside of its mask: write {meanings}");
             }
             Self::FromTooLong => {
-                return write!(f, "the option from holds more than {NETWORKS_MAX} networks: put them together into fewer");
+                return write!(f, "the option from holds more than {ADDRESSES_MAX} networks: put them together into fewer");
             }
             Self::LocalExpiry => "the option expiry-time is in local time: write it in UTC with a Z at its end",
             Self::BadExpiry => "the option expiry-time is not a date and time as sshd writes them",

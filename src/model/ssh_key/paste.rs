@@ -36,7 +36,7 @@ pub(super) fn read(text: &str) -> Result<Paste<'_>, KeyRefusal> {
     if others.is_empty() {
         return read_line(first);
     }
-    Err(why_several_lines(first, &others))
+    Err(several_lines_refusal(first, &others))
 }
 
 /// Decodes base64 (RFC 4648 section 4) that is padded and written in the only possible way.
@@ -130,7 +130,7 @@ fn refuse_blocks(text: &str) -> Result<(), KeyRefusal> {
 fn read_line(line: &str) -> Result<Paste<'_>, KeyRefusal> {
     let (name, rest) = next_word(line);
     let Some(kind) = KeyType::from_name(name) else {
-        return Err(why_no_type(name, rest));
+        return Err(type_refusal(name, rest));
     };
     let (encoded, comment) = next_word(rest);
     if encoded.is_empty() {
@@ -163,7 +163,7 @@ fn next_word(line: &str) -> (&str, &str) {
 }
 
 /// The reason for rejecting a line that does not start with an accepted type.
-fn why_no_type(name: &str, rest: &str) -> KeyRefusal {
+fn type_refusal(name: &str, rest: &str) -> KeyRefusal {
     if name == "ssh-dss" {
         return KeyRefusal::Dsa;
     }
@@ -192,7 +192,7 @@ fn why_no_type(name: &str, rest: &str) -> KeyRefusal {
 }
 
 /// The reason for rejecting several lines: more keys, a broken one, or a key and other text.
-fn why_several_lines(first: &str, others: &[&str]) -> KeyRefusal {
+fn several_lines_refusal(first: &str, others: &[&str]) -> KeyRefusal {
     let keys = others.iter().filter(|line| finds_key(line)).count();
     if keys + usize::from(finds_key(first)) > 1 {
         return KeyRefusal::SeveralKeys;

@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::super::cache::Concern;
 use super::super::write::Write;
-use super::TOKENS_MADE;
+use super::DERIVED_TOKENS;
 use crate::model::credential::{Kind, OwnerId};
 use crate::model::error::Error;
 use crate::model::secret::{Digest, Id};
@@ -13,16 +13,16 @@ use crate::model::user::UserId;
 impl Write<'_> {
     /// Revokes a credential and the tokens that derive from it; for an API key also its links and codes. The row of an
     /// API key stays, without digests, to explain the rejection. Other rows are deleted.
-    pub fn end_credential(&self, id: Id, kind: Kind, reason: &str) -> Result<(), Error> {
+    pub fn revoke_credential(&self, id: Id, kind: Kind, reason: &str) -> Result<(), Error> {
         if kind.is_bearer() {
             let sql = format!(
-                "{TOKENS_MADE} DELETE FROM credentials WHERE kind = 'token' AND id IN made RETURNING id"
+                "{DERIVED_TOKENS} DELETE FROM credentials WHERE kind = 'token' AND id IN made RETURNING id"
             );
             self.execute_returning(&sql, [id.as_str()])?;
         }
         match kind {
             Kind::ApiKey => {
-                self.end_codes_made_by(id)?;
+                self.delete_codes_created_by(id)?;
                 let sql = "UPDATE credentials SET digest = NULL, previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL, ended_at = ?, ended_reason = ? WHERE id = ? AND ended_at IS NULL";
                 self.execute_for(
                     Concern::Credential(id),
@@ -43,7 +43,7 @@ impl Write<'_> {
 
     /// Revokes the session that a browser had before a new sign-in, if the browser presented its secret. Returns its
     /// id.
-    pub fn end_replaced_session(&self, id: Id, presented: &Digest) -> Result<Option<Id>, Error> {
+    pub fn revoke_replaced_session(&self, id: Id, presented: &Digest) -> Result<Option<Id>, Error> {
         let Some(session) = self.credential(id)? else {
             return Ok(None);
         };
@@ -53,12 +53,12 @@ impl Write<'_> {
         if session.kind != Kind::Session || !is_its_own {
             return Ok(None);
         }
-        self.end_credential(id, Kind::Session, "replaced")?;
+        self.revoke_credential(id, Kind::Session, "replaced")?;
         Ok(Some(id))
     }
 
     /// Revokes the secret from before the last rotation.
-    pub fn end_previous_secret(&self, id: Id) -> Result<(), Error> {
+    pub fn revoke_previous_secret(&self, id: Id) -> Result<(), Error> {
         self.execute_for(
             Concern::Credential(id),
             "UPDATE credentials SET previous_digest = NULL, previous_ends_at = NULL, previous_quiet_seconds = NULL WHERE id = ?",
@@ -68,7 +68,7 @@ impl Write<'_> {
     }
 
     /// Revokes the sessions of a user except `keep`. Returns how many.
-    pub fn end_sessions(&self, user: UserId, keep: Option<Id>) -> Result<usize, Error> {
+    pub fn revoke_sessions(&self, user: UserId, keep: Option<Id>) -> Result<usize, Error> {
         self.execute_for(
             Concern::Owner(OwnerId::User(user)),
             "DELETE FROM credentials WHERE user_id = ? AND kind = 'session' AND id IS NOT ?",

@@ -40,6 +40,6 @@ impl Write<'_> {
         self.execute(kept, [id.as_str()])?;
         let moved = "UPDATE last_uses SET previous_at = at, previous_address = address, previous_program = program, at = NULL, address = NULL, program = NULL WHERE credential_id = ?";
         self.execute(moved, [id.as_str()])?;
-        self.end_tokens_with(id, expires_at)
+        self.shorten_tokens(id, expires_at)
     }
 }

@@ -86,7 +86,7 @@ impl WriterLoop {
         self.is_relaxed = true;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.execute_batch("BEGIN IMMEDIATE")?;
-        self.look_at_others()
+        self.check_other_writers()
     }
 
     /// Stores part by part until nothing is left of the uses taken, or nothing can be written.

@@ -44,7 +44,7 @@ fn waiting_jobs_are_committed_together() {
 
 fn start(connection: Connection) -> Writer {
     let path = connection.path().expect("this is no database in memory");
-    let identity = FileIdentity::of(path.as_ref(), &connection).unwrap();
+    let identity = FileIdentity::new(path.as_ref(), &connection).unwrap();
     let shared = WriterShared {
         uses: Arc::new(Uses::new()),
         cache: Arc::new(Cache::new()),

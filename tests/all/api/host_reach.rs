@@ -448,7 +448,7 @@ fn reserved_login_needs_hosts_write_operator_or_setup() {
     );
     site.asked(&both, "PATCH", path, &json!({"disabled": false}), 200);
     let empty = Site::empty(&[]);
-    let code = empty.app().set_up_code().unwrap().unwrap().reveal();
+    let code = empty.app().setup_code().unwrap().unwrap().reveal();
     let first = json!({"username": "admin", "password": crate::fixture::PASSWORD});
     empty.asked(&code, "POST", "/api/v1/setup", &first, 201);
 }

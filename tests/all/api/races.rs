@@ -59,7 +59,7 @@ fn code_is_spent_once_in_a_race() {
     }
     // A set-up link makes one admin.
     let site = Site::empty(&[]);
-    let code = site.app().set_up_code().unwrap().unwrap().reveal();
+    let code = site.app().setup_code().unwrap().unwrap().reveal();
     let ask = |name: &str| {
         (
             "POST",

@@ -161,8 +161,8 @@ fn reset_link_replaces_earlier_ones() {
 #[test]
 fn setup_code_creates_one_admin_and_expires() {
     let site = Site::empty(&[]);
-    let first = site.app().set_up_code().unwrap().unwrap().reveal();
-    let second = site.app().set_up_code().unwrap().unwrap().reveal();
+    let first = site.app().setup_code().unwrap().unwrap().reveal();
+    let second = site.app().setup_code().unwrap().unwrap().reveal();
     let set_up = |code: &str, name: &str| {
         site.ask("POST", "/api/v1/setup")
             .bearer(code)
@@ -190,10 +190,10 @@ fn setup_code_creates_one_admin_and_expires() {
         (&json!("founder"), &json!("admin"))
     );
     set_up(&second, "another").expect(401);
-    assert!(site.app().set_up_code().unwrap().is_none());
+    assert!(site.app().setup_code().unwrap().is_none());
     // A link that is out dies when an admin comes about in another way.
     let site = Site::empty(&[]);
-    let link = site.app().set_up_code().unwrap().unwrap().reveal();
+    let link = site.app().setup_code().unwrap().unwrap().reveal();
     site.add_user("alice", Role::Admin);
     site.ask("POST", "/api/v1/setup")
         .bearer(&link)
@@ -201,7 +201,7 @@ fn setup_code_creates_one_admin_and_expires() {
         .send()
         .expect(401);
     let site = Site::empty(&[]);
-    let link = site.app().set_up_code().unwrap().unwrap().reveal();
+    let link = site.app().setup_code().unwrap().unwrap().reveal();
     site.pass(3_600);
     site.ask("POST", "/api/v1/setup")
         .bearer(&link)

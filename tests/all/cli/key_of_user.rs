@@ -1,4 +1,4 @@
-//! Another user's API key, and how the old secret of a rotation is dealt with.
+//! Another user's API key, and how the old secret of a rotation is drawn_character with.
 
 use serde_json::Value;
 

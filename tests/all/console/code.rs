@@ -45,7 +45,7 @@ fn setup_link_creates_the_first_admin() {
     let site = Site::empty("http://127.0.0.1:8420");
     let code = site
         .app()
-        .set_up_code()
+        .setup_code()
         .unwrap()
         .unwrap()
         .reveal()
@@ -87,7 +87,7 @@ fn setup_link_creates_the_first_admin() {
     assert_eq!(page.status, 403, "{}", page.text());
     assert_eq!(browser.sign_in("carol", NEW).status, 303);
     assert_eq!(browser.open("/admin/users").status, 200);
-    assert!(site.app().set_up_code().unwrap().is_none());
+    assert!(site.app().setup_code().unwrap().is_none());
 }
 
 #[test]

@@ -6,9 +6,9 @@ use super::site::Site;
 fn asked(site: &Site, browser: &mut Browser<'_>, path: &str) -> u64 {
     // The first time a connection reads, SQLite and we look at more.
     browser.open(path);
-    let before = site.app().statements_asked();
+    let before = site.app().statement_count();
     browser.open(path);
-    site.app().statements_asked() - before
+    site.app().statement_count() - before
 }
 
 #[test]

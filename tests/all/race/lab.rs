@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
-use keycroft::app::login_keys_of_file;
+use keycroft::app::login_keys_from_database;
 use keycroft::clock::Clock;
 use keycroft::http::ServerState;
 use keycroft::model::user::Username;
@@ -132,7 +132,7 @@ fn tried(
             };
             let encoded = PRINT.replace('+', "%2B").replace('/', "%2F");
             let login = Username::parse(&held.user).unwrap();
-            let of_file = login_keys_of_file(path, &Clock::System, &login).unwrap();
+            let of_file = login_keys_from_database(path, &Clock::System, &login).unwrap();
             let mut tried = vec![
                 (
                     "a host's question",

@@ -1,6 +1,6 @@
 //! What one does with keys over the API.
 
-use keycroft::app::login_keys_of_file;
+use keycroft::app::login_keys_from_database;
 use keycroft::model::user::Username;
 use serde_json::{Value, json};
 
@@ -435,7 +435,7 @@ fn sweep_marks_unread_keys_as_expired() {
     let id = add(&site, &site.bob, &body).expect(201).json()["id"].clone();
     let bob = Username::parse("bob").unwrap();
     let opening = || {
-        let found = login_keys_of_file(&site.path(), &site.clock, &bob).unwrap();
+        let found = login_keys_from_database(&site.path(), &site.clock, &bob).unwrap();
         found.keys.len()
     };
     site.pass(3_600);

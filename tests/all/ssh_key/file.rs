@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use keycroft::app::login_keys_of_file;
+use keycroft::app::login_keys_from_database;
 use keycroft::clock::Clock;
 use keycroft::model::ssh_key::{ExpiryFormat, ImportedKey, KeyRules, PublicKey, authorized_line};
 use keycroft::model::text::is_invisible;
@@ -395,7 +395,7 @@ proptest! {
             }
             connection.execute_batch("COMMIT").unwrap();
             let clock = Clock::manual(Time::from_unix(1_800_000_000));
-            let found = login_keys_of_file(&site.path(), &clock, &Username::parse("bob").unwrap()).unwrap();
+            let found = login_keys_from_database(&site.path(), &clock, &Username::parse("bob").unwrap()).unwrap();
             prop_assert!(found.keys.len() <= 1);
             for key in &found.keys {
                 prop_assert!(expires_at.is_none_or(|end| end > 1_800_000_000));

@@ -113,7 +113,7 @@ fn refuse(store: &Store, address: &str, target: &str, at: Time) {
         program: None,
         request_id: None,
     };
-    let trace = AuditDetails::of(Target::new("user", target, "", None));
+    let trace = AuditDetails::new(Target::new("user", target, "", None));
     store
         .note_refusal(at, Action::SignIn, Actor::nobody(), origin, trace)
         .unwrap();

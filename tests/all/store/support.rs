@@ -187,7 +187,7 @@ pub fn permit() -> Permit {
 }
 
 pub fn trace(name: &str) -> AuditDetails {
-    AuditDetails::of(Target::new("group", name, name, None))
+    AuditDetails::new(Target::new("group", name, name, None))
 }
 
 /// The groups and how many events there are, as a reader finds them.
