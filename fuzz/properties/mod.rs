@@ -2,7 +2,7 @@
 //! `cargo test` with those that were kept.
 
 mod database;
-mod door;
+mod endpoint;
 mod host;
 mod key;
 mod request;
@@ -13,20 +13,20 @@ pub type Property = fn(&[u8]);
 
 /// Every reader by the name of its fuzzer, which is also that of the folder of its corpus.
 pub const ALL: &[(&str, Property)] = &[
-    ("authorization", door::authorization),
+    ("authorization", endpoint::authorization),
     ("authorized_keys_file", key::authorized_keys_file),
     ("authorized_keys_line", key::authorized_keys_line),
-    ("cookie", door::cookie),
+    ("cookie", endpoint::cookie),
     ("database", database::database),
     ("form", request::form),
-    ("forwarded", door::forwarded),
+    ("forwarded", endpoint::forwarded),
     ("host_copy", host::host_copy),
     ("json", request::json),
     ("key_options", key::key_options),
     ("login_line", host::login_line),
     ("names", text::names),
     ("allowed_addresses", text::allowed_addresses),
-    ("next", door::next),
+    ("next", endpoint::next),
     ("query", request::query),
     ("scan", host::scan),
     ("secret", text::secret),

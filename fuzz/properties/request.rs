@@ -7,7 +7,7 @@ use keycroft::wire;
 use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
-use super::door::{Lab, in_lab};
+use super::endpoint::{Lab, in_lab};
 
 /// The first byte says which of `choices` is meant.
 fn chosen<'a, 'b, T>(bytes: &'b [u8], choices: &'a [T]) -> Option<(&'a T, &'b [u8])> {

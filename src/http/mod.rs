@@ -4,7 +4,7 @@ mod api;
 mod body;
 mod console;
 mod context;
-mod gate;
+mod auth;
 mod headers;
 mod host;
 mod local;

@@ -6,7 +6,7 @@ use super::console::STEP_UP;
 use super::context::{RequestContext, ServerState};
 use super::problem::Problem;
 use super::route::{ANY, AUTHORIZED_KEYS, CallerHandler, Needs, ROUTES, Route};
-use super::{console, gate, headers, host};
+use super::{console, auth, headers, host};
 use crate::model::permission::BuiltinPermission;
 use crate::transport::{Admission, Lane, Peer};
 
@@ -173,18 +173,18 @@ fn log_answer(context: &RequestContext<'_>, status: u16) {
 }
 
 fn answer(context: &mut RequestContext<'_>) -> Result<Response, Problem> {
-    gate::require_end_to_end(context.request)?;
+    auth::require_end_to_end(context.request)?;
     let (route, parameters) = find(context.request.method(), context.path, context.peer)?;
     context.parameters = parameters;
     if !is_safe(context.request.method(), context.path) {
-        gate::require_same_site(context)?;
+        auth::require_same_site(context)?;
     }
     match route.needs {
         Needs::Nothing(handler) => handler(context),
         Needs::Bearer(handler) => called(context, None, handler),
         Needs::Permission(permission, handler) => called(context, Some(permission), handler),
         Needs::Operator(handler) => {
-            let caller = gate::bearer(context, None)?;
+            let caller = auth::bearer(context, None)?;
             if !caller.is_operator() {
                 return Err(Problem::NoSuchPath);
             }
@@ -202,7 +202,7 @@ fn called(
     permission: Option<BuiltinPermission>,
     handler: CallerHandler,
 ) -> Result<Response, Problem> {
-    let caller = gate::bearer(context, permission)?;
+    let caller = auth::bearer(context, permission)?;
     let mut response = handler(context, &caller)?;
     if permission != Some(BuiltinPermission::Introspect) {
         let notices = context.app().open_account_notice_count(&caller)?;

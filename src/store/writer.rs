@@ -18,7 +18,7 @@ use super::identity::FileIdentity;
 use super::lock::DatabaseLock;
 use super::read::Select;
 use super::reserve::Reserve;
-use super::uses::{Pending, Uses};
+use super::usage::{Pending, Uses};
 use crate::model::error::Error;
 use crate::model::secret::Id;
 

@@ -12,7 +12,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::refusal::Rejection;
+use super::rejection::Rejection;
 use super::registry::{Full, Phase, Registration, Registry};
 use super::settings::{ACCEPTS_AT_ONCE, SEND_BUFFER_BYTES, SHED_AT_ONCE};
 

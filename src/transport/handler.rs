@@ -10,7 +10,7 @@ use hyper::header::HeaderMap;
 use rouille::{Request, Response};
 
 use super::convert::HandlerAnswer;
-use super::refusal::{Rejection, request_id};
+use super::rejection::{Rejection, request_id};
 use super::{Admission, Lane, Peer};
 
 const FAULT: Rejection = Rejection::new(

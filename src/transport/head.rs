@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use hyper::StatusCode;
 
-use super::refusal::Rejection;
+use super::rejection::Rejection;
 use super::settings::{HEAD_BYTES_MAX, HEADERS_MAX, LINE_BYTES_MAX};
 
 /// Progress in a head, so that no byte is read twice.

@@ -18,7 +18,7 @@ mod convert;
 mod handler;
 mod head;
 mod pool;
-mod refusal;
+mod rejection;
 mod registry;
 mod service;
 mod settings;

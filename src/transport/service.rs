@@ -16,7 +16,7 @@ use super::body::Body;
 use super::convert;
 use super::handler::ThreadHandler;
 use super::pool::{Pool, Ticket};
-use super::refusal::{Rejection, close};
+use super::rejection::{Rejection, close};
 use super::registry::Phase;
 use super::watch::{Framing, Watch};
 use super::{Admission, Lane, strict};

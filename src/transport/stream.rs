@@ -11,7 +11,7 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncWrite, ReadBuf};
 
 use super::head::{HeadScan, Scan};
-use super::refusal::Rejection;
+use super::rejection::Rejection;
 use super::registry::Phase;
 use super::socket::{ClientStream, SCRATCH};
 use super::watch::{Framing, Watch};

@@ -3,7 +3,7 @@
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderValue};
 
-use super::refusal::Rejection;
+use super::rejection::Rejection;
 
 /// Rejects headers with two interpretations, and those for features that the server does not have.
 pub fn check(headers: &HeaderMap) -> Result<(), Rejection> {

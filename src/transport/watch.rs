@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::refusal::Rejection;
+use super::rejection::Rejection;
 use super::registry::{Phase, Registry, Slot};
 use super::socket::Socket;
 

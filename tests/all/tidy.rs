@@ -313,10 +313,10 @@ fn layer_tables_catch_violations() {
     let caught = |name: &str, text: &str| !faults(name, text).is_empty();
     assert!(caught("app/user.rs", "use rusqlite::Row;"));
     assert!(caught("http/api/user.rs", "let now = SystemTime::now();"));
-    assert!(caught("http/gate.rs", "    async fn gate() {}"));
+    assert!(caught("http/auth.rs", "    async fn bearer() {}"));
     assert!(caught("model/user.rs", "use crate::store::Store;"));
     assert!(caught(
-        "http/gate.rs",
+        "http/auth.rs",
         "use crate::{app::Desk, store::Store};"
     ));
     assert!(caught("app/user.rs", "let user = found.unwrap();"));

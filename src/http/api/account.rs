@@ -2,7 +2,7 @@
 
 use super::{Answer, no_content, ok};
 use crate::http::context::RequestContext;
-use crate::http::{body, gate, query};
+use crate::http::{body, auth, query};
 use crate::model::caller::Caller;
 use crate::model::code::Purpose;
 use crate::model::error::{Error, Faults};
@@ -60,7 +60,7 @@ pub fn change_password(context: &RequestContext<'_>, caller: &Caller) -> Answer 
 
 /// `POST /api/v1/setup`, with a setup code as the bearer.
 pub fn set_up(context: &RequestContext<'_>) -> Answer {
-    let code = gate::presented(context)?;
+    let code = auth::presented(context)?;
     context
         .app()
         .code_user(&code, Purpose::SetUp, context.now)?;
@@ -99,7 +99,7 @@ pub fn reset_password(context: &RequestContext<'_>) -> Answer {
 }
 
 fn set_password(context: &RequestContext<'_>, purpose: Purpose) -> Answer {
-    let code = gate::presented(context)?;
+    let code = auth::presented(context)?;
     context.app().code_user(&code, purpose, context.now)?;
     let wanted: PasswordByCodeIn = body::json(context)?;
     context.app().set_password_by_code(

@@ -2,7 +2,7 @@
 
 use super::{Answer, list};
 use crate::http::context::RequestContext;
-use crate::http::gate;
+use crate::http::auth;
 use crate::http::query::Query;
 use crate::model::caller::Caller;
 use crate::model::permission::BuiltinPermission;
@@ -18,7 +18,7 @@ pub fn list_events(context: &RequestContext<'_>) -> Answer {
         ],
     );
     let wants_all = query.get("all") == Some("true") || query.get("user").is_some();
-    let caller = gate::bearer(
+    let caller = auth::bearer(
         context,
         Some(if wants_all {
             BuiltinPermission::AuditRead

@@ -4,7 +4,7 @@ use super::user::{scope, scope_to_delete, username};
 use super::{Answer, Problem, created, list, list_page, no_content, ok, once};
 use crate::app::{App, ImportOutcome, ImportRequest, ImportedLine};
 use crate::http::context::RequestContext;
-use crate::http::{body, console, gate, headers, query};
+use crate::http::{body, console, auth, headers, query};
 use crate::model::caller::Caller;
 use crate::model::permission::BuiltinPermission;
 use crate::model::secret::Id;
@@ -59,7 +59,7 @@ pub fn show_text_to_anybody(context: &RequestContext<'_>) -> Answer {
     if context.request.header("Authorization").is_none() {
         return console::visit(context, show_text);
     }
-    let caller = gate::bearer(context, Some(BuiltinPermission::SshKeysRead))?;
+    let caller = auth::bearer(context, Some(BuiltinPermission::SshKeysRead))?;
     show_text(context, &caller)
 }
 

@@ -6,7 +6,7 @@ use crate::html::account::{self as pages, AccountPage};
 use crate::html::form::Input;
 use crate::html::layout::Theme;
 use crate::http::context::RequestContext;
-use crate::http::gate;
+use crate::http::auth;
 use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::password::Password;
@@ -91,7 +91,7 @@ fn page_before<'a>(context: &'a RequestContext<'_>) -> Option<&'a str> {
     let path_at = host_at + referer[host_at..].find('/')?;
     let (origin, path) = referer.split_at(path_at);
     let is_shown = || is_page(path.split(['?', '#']).next().unwrap_or(path));
-    (gate::is_own_origin(context, origin) && is_shown())
+    (auth::is_own_origin(context, origin) && is_shown())
         .then_some(path)
         .and_then(safe_path)
 }

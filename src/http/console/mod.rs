@@ -27,7 +27,7 @@ use super::context::RequestContext;
 use super::problem::Problem;
 use super::respond::find;
 use super::route::Needs;
-use super::{gate, headers};
+use super::{auth, headers};
 use crate::html::form::Input;
 use crate::html::layout::{AdminPages, Flash, Frame, Outside, Theme, Visitor};
 use crate::html::sign_in::{PasswordDemand, SavedForm, SignIn};
@@ -511,12 +511,12 @@ fn require_same_origin(context: &RequestContext<'_>) -> Result<(), Problem> {
         context.request.header("Origin"),
     ) {
         (Some(site), _) => site == "same-origin",
-        (None, Some(origin)) => gate::is_own_origin(context, origin),
+        (None, Some(origin)) => auth::is_own_origin(context, origin),
         (None, None) => false,
     };
     if own {
         Ok(())
     } else {
-        Err(gate::cross_site(context))
+        Err(auth::cross_site(context))
     }
 }

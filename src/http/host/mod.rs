@@ -5,7 +5,7 @@ use rouille::Response;
 use super::context::RequestContext;
 use super::problem::Problem;
 use super::query::Query;
-use super::{body, gate, headers};
+use super::{body, auth, headers};
 use crate::app::HostKeyFilter;
 use crate::model::caller::Caller;
 use crate::model::credential::SecretSlot;
@@ -23,7 +23,7 @@ type Answer = Result<Response, Problem>;
 
 /// Enrolls a host, with an enrollment code as the bearer.
 pub fn enroll(context: &RequestContext<'_>) -> Answer {
-    let presented = gate::presented(context)?;
+    let presented = auth::presented(context)?;
     if !matches!(presented.form, SecretForm::Code) {
         return Err(Error::Unauthenticated {
             sent: SecretSent::Yes,
@@ -177,6 +177,6 @@ pub fn called(
     context: &RequestContext<'_>,
     handler: fn(&RequestContext<'_>, &Caller) -> Answer,
 ) -> Answer {
-    let caller = gate::host(context)?;
+    let caller = auth::host(context)?;
     handler(context, &caller)
 }

@@ -7,14 +7,14 @@ use rouille::Response;
 use crate::app::Figures;
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
-use crate::http::{gate, headers};
+use crate::http::{auth, headers};
 use crate::model::permission::BuiltinPermission;
 use crate::model::time::Time;
 
 /// For callers with `metrics`, and for programs on this machine without a proxy in front.
 pub fn metrics(context: &RequestContext<'_>) -> Result<Response, Problem> {
     if !is_local(context) {
-        gate::bearer(context, Some(BuiltinPermission::Metrics))?;
+        auth::bearer(context, Some(BuiltinPermission::Metrics))?;
     }
     let text = render(&context.app().figures(context.now)?);
     Ok(headers::bytes_of(
@@ -43,7 +43,7 @@ fn is_local(context: &RequestContext<'_>) -> bool {
     let settings = &context.server_state.settings;
     let named_so = context.request.header("Host").is_none_or(|host| {
         let public = settings.public_url.split_once("://");
-        gate::is_loopback_name(host) || public.is_some_and(|(_, public)| public == host)
+        auth::is_loopback_name(host) || public.is_some_and(|(_, public)| public == host)
     });
     peer.is_loopback() && !forwards && named_so && !settings.trusts(peer)
 }

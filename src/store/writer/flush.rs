@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::{FLUSH_ROWS_MAX, WriterLoop, reason};
 use crate::model::error::Error;
 use crate::model::secret::Id;
-use crate::store::host_notes::PendingContacts;
-use crate::store::uses::Pending;
+use crate::store::host_activity::PendingContacts;
+use crate::store::usage::Pending;
 
 impl WriterLoop {
     /// Takes all pending uses, once the previous ones are stored.

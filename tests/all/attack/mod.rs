@@ -2,6 +2,6 @@
 
 mod audit;
 mod budget;
-mod door;
+mod endpoint;
 mod escalation;
 mod race;

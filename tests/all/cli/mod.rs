@@ -6,7 +6,7 @@ mod device_login;
 mod exit_codes;
 mod key_of_user;
 mod login;
-mod on_the_file;
+mod on_the_database;
 mod operations;
 mod output;
 mod pasted;

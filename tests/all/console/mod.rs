@@ -11,7 +11,7 @@ mod form;
 mod header;
 mod host;
 mod hostile;
-mod kept;
+mod saved_form;
 mod key_of_user;
 mod lane;
 mod lock;

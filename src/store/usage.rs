@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use rusqlite::params;
 
 use super::cache::Concern;
-use super::host_notes::{self, HostContact, HostNotes};
+use super::host_activity::{self, HostContact, HostNotes};
 use super::read::Select;
 use super::writer::Message;
 use crate::model::credential::{LastUse, UsageDay};
@@ -335,12 +335,12 @@ impl Uses {
     }
 
     /// Takes the requests of hosts out of memory.
-    pub(super) fn take_host_notes(&self) -> host_notes::PendingContacts {
+    pub(super) fn take_host_notes(&self) -> host_activity::PendingContacts {
         self.hosts.take()
     }
 
     /// Puts back requests that could not be stored.
-    pub(super) fn give_back_host_notes(&self, noted: host_notes::PendingContacts) {
+    pub(super) fn give_back_host_notes(&self, noted: host_activity::PendingContacts) {
         self.hosts.give_back(noted);
     }
 

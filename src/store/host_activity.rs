@@ -8,7 +8,7 @@ use rusqlite::params;
 
 use super::cache::Concern;
 use super::read::Select;
-use super::uses::lock;
+use super::usage::lock;
 use crate::model::credential::OwnerId;
 use crate::model::error::Error;
 use crate::model::host::HostId;
