@@ -135,7 +135,7 @@ impl App {
         id: Id,
     ) -> Result<Record, Error> {
         caller.demand(scope.read)?;
-        find(self.record(id)?, scope.owner, kind)
+        require_owned(self.record(id)?, scope.owner, kind)
     }
 
     /// Uses of one credential in the last 30 days, oldest first, days without uses included.
@@ -251,7 +251,7 @@ impl App {
         };
         let owner = scope.owner;
         self.store().write(permit, move |write| {
-            let record = find(write.record(id)?, owner, kind)?;
+            let record = require_owned(write.record(id)?, owner, kind)?;
             let made = match with_made {
                 WithDerived::Yes => write
                     .created_by(id)?
@@ -315,7 +315,7 @@ impl From<bool> for WithDerived {
     }
 }
 
-pub(super) fn find(record: Option<Record>, owner: OwnerId, kind: Kind) -> Result<Record, Error> {
+pub(super) fn require_owned(record: Option<Record>, owner: OwnerId, kind: Kind) -> Result<Record, Error> {
     record
         .filter(|record| record.owner == owner && record.kind == kind && record.ended.is_none())
         .ok_or_else(|| not_found(kind))

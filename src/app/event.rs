@@ -51,10 +51,10 @@ impl Drop for Turn {
 
 impl Download {
     /// The next page, newest first. Checks the permission again for each, so that a revoked credential gets no more.
-    pub fn part(&self, after: Option<i64>, limit: usize) -> Result<Page<Event>, Error> {
+    pub fn next_page(&self, after: Option<i64>, limit: usize) -> Result<Page<Event>, Error> {
         let now = self.app.now();
         let Identity::Credential(presented, slot) = &self.caller.identity else {
-            return self.list(&self.caller, after, limit);
+            return self.list_events(&self.caller, after, limit);
         };
         let credential = self
             .app
@@ -66,10 +66,10 @@ impl Download {
             })?;
         let origin = self.caller.origin.clone();
         let caller = Caller::with_credential(credential, *slot, origin, now);
-        self.list(&caller, after, limit)
+        self.list_events(&caller, after, limit)
     }
 
-    fn list(
+    fn list_events(
         &self,
         caller: &Caller,
         after: Option<i64>,

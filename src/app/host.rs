@@ -125,7 +125,7 @@ impl App {
             let trace = AuditDetails::new(Target::new("host", id, &after.host.name, None))
                 .changed("name", &before.host.name, &after.host.name)
                 .changed("groups", before.groups.join(" "), after.groups.join(" "))
-                .changed("shared_logins", shown(&before.shared_logins), shown(&after.shared_logins))
+                .changed("shared_logins", shared_logins_text(&before.shared_logins), shared_logins_text(&after.shared_logins))
                 .changed(
                     "cache_age_max",
                     before.host.cache_age_max.as_secs(),
@@ -154,7 +154,7 @@ impl App {
             lock(&sent_keys).remove(&host.host.id);
             let trace = AuditDetails::new(Target::new("host", id, &host.host.name, None))
                 .before("groups", host.groups.join(" "))
-                .before("shared_logins", shown(&host.shared_logins));
+                .before("shared_logins", shared_logins_text(&host.shared_logins));
             Ok(((), trace))
         })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::App;
-use super::credential::{CredentialScope, find, not_found, expiration_text, target, user_of};
+use super::credential::{CredentialScope, not_found, require_owned, expiration_text, target, user_of};
 use crate::model::address::AllowedAddresses;
 use crate::model::caller::{Caller, Identity};
 use crate::model::credential::{
@@ -225,7 +225,7 @@ impl App {
             let rule = write.policy()?.api_key;
             let end = change.end.map(|end| rule.end("API keys", end, write.now));
             let end = end.transpose()?;
-            let before = find(write.record(id)?, owner, Kind::ApiKey)?;
+            let before = require_owned(write.record(id)?, owner, Kind::ApiKey)?;
             if change
                 .version
                 .as_ref()
@@ -280,7 +280,7 @@ impl App {
                 );
             Ok(((), trace))
         })?;
-        find(self.record(id)?, owner, Kind::ApiKey)
+        require_owned(self.record(id)?, owner, Kind::ApiKey)
     }
 
     /// Returns whether a change lets a key manage credentials, or lets one that can do so be used longer, from other
@@ -337,7 +337,7 @@ impl App {
                 WantedEnd::Unsaid => None,
                 wanted => Some(rule.end("API keys", wanted, write.now)?),
             };
-            let record = find(write.record(id)?, owner, Kind::ApiKey)?;
+            let record = require_owned(write.record(id)?, owner, Kind::ApiKey)?;
             bounds.require_within_caller(write, &record)?;
             let seen = uses.seen_expired(id).own;
             let has_expired = seen.is_some() && seen == record.expires_at;

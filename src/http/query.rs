@@ -90,7 +90,7 @@ impl<'a> Query<'a> {
     }
 
     /// `limit` and `after`.
-    pub fn part(&mut self) -> PageRequest {
+    pub fn page_request(&mut self) -> PageRequest {
         let limit = self.limit();
         let after = match self.get("after").map(str::parse::<i64>) {
             None => None,
@@ -132,8 +132,8 @@ pub fn none(context: &RequestContext<'_>) -> Result<(), Problem> {
 }
 
 /// Reads only `limit` and `after`.
-pub fn part(context: &RequestContext<'_>) -> Result<PageRequest, Problem> {
+pub fn page_request(context: &RequestContext<'_>) -> Result<PageRequest, Problem> {
     let mut query = Query::read(context, &["limit", "after"]);
-    let part = query.part();
+    let part = query.page_request();
     query.check().map(|()| part)
 }

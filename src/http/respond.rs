@@ -101,7 +101,7 @@ pub(super) fn find<'p>(
 /// Admission for the transport, before it reads the body. `target`: path and query.
 pub fn admit(method: &str, target: &str) -> Admission {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    match find(method, path, Peer::Network) {
+    match find_route(method, path, Peer::Network) {
         Ok((route, _)) if route.path == AUTHORIZED_KEYS && query.is_empty() => Admission {
             lane: Lane::Work,
             body_bytes_max: BODY_BYTES_MAX,
@@ -145,7 +145,7 @@ pub fn respond_to(server_state: &ServerState, request: &Request, peer: Peer) -> 
         request_id: server_state.request_id(),
         now,
     };
-    let answer = answer(&mut context);
+    let answer = answer_request(&mut context);
     let response = match answer {
         Ok(response) => response,
         Err(problem) => refuse(&context, &problem),
@@ -172,17 +172,17 @@ fn log_answer(context: &RequestContext<'_>, status: u16) {
     );
 }
 
-fn answer(context: &mut RequestContext<'_>) -> Result<Response, Problem> {
+fn answer_request(context: &mut RequestContext<'_>) -> Result<Response, Problem> {
     auth::require_end_to_end(context.request)?;
-    let (route, parameters) = find(context.request.method(), context.path, context.peer)?;
+    let (route, parameters) = find_route(context.request.method(), context.path, context.peer)?;
     context.parameters = parameters;
     if !is_safe(context.request.method(), context.path) {
         auth::require_same_site(context)?;
     }
     match route.needs {
         Needs::Nothing(handler) => handler(context),
-        Needs::Bearer(handler) => called(context, None, handler),
-        Needs::Permission(permission, handler) => called(context, Some(permission), handler),
+        Needs::Bearer(handler) => call_handler(context, None, handler),
+        Needs::Permission(permission, handler) => call_handler(context, Some(permission), handler),
         Needs::Operator(handler) => {
             let caller = auth::bearer(context, None)?;
             if !caller.is_operator() {
@@ -190,14 +190,14 @@ fn answer(context: &mut RequestContext<'_>) -> Result<Response, Problem> {
             }
             handler(context, &caller)
         }
-        Needs::Host(handler) => host::called(context, handler),
+        Needs::Host(handler) => host::call_host_handler(context, handler),
         Needs::Page(handler) => console::visit(context, handler),
         Needs::Form(handler) => console::send(context, handler),
     }
 }
 
 /// Calls a handler. Adds the expiration of the caller's credential, so that programs can react in time.
-fn called(
+fn call_handler(
     context: &RequestContext<'_>,
     permission: Option<BuiltinPermission>,
     handler: CallerHandler,

@@ -64,7 +64,7 @@ pub struct HostRecord {
 impl HostRecord {
     /// A value that changes with everything that an edit could overwrite.
     pub fn version(&self) -> String {
-        let shared = shown(&self.shared_logins);
+        let shared = shared_logins_text(&self.shared_logins);
         let age = self.host.cache_age_max.as_secs().to_be_bytes();
         super::secret::version(&[
             self.host.name.as_bytes(),
@@ -93,7 +93,7 @@ pub struct HostLogin {
 }
 
 /// Shared logins for the log: `ubuntu:admins root:ops`.
-pub fn shown(shared: &[SharedLogin]) -> String {
+pub fn shared_logins_text(shared: &[SharedLogin]) -> String {
     let words: Vec<String> = shared
         .iter()
         .map(|one| format!("{}:{}", one.login, one.group))
@@ -206,9 +206,9 @@ mod tests {
             login: Username::parse(login).unwrap(),
             group: group.into(),
         };
-        assert_eq!(shown(&[]), "");
+        assert_eq!(shared_logins_text(&[]), "");
         let shared = [open("ubuntu", "admins"), open("root", "ops")];
-        assert_eq!(shown(&shared), "ubuntu:admins root:ops");
+        assert_eq!(shared_logins_text(&shared), "ubuntu:admins root:ops");
     }
 
     #[test]

@@ -94,9 +94,9 @@ fn event_download_ends_with_its_permission() {
             .begin_download(&alice, scope, EventFilter::default())
     };
     let download = begin().unwrap();
-    assert!(!download.part(None, 10).unwrap().items.is_empty());
+    assert!(!download.next_page(None, 10).unwrap().items.is_empty());
     give_role(&site, "alice", Role::Member);
-    let refused = download.part(None, 10).err().unwrap();
+    let refused = download.next_page(None, 10).err().unwrap();
     let missing = Permission::Builtin(BuiltinPermission::AuditRead);
     assert!(matches!(refused, Error::Forbidden { missing: one } if one == missing));
 }

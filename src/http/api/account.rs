@@ -14,7 +14,7 @@ use crate::wire::{
     MeIn, MeOut, NothingIn, NoticeOut, PasswordByCodeIn, PasswordIn, SetUpIn, UserOut,
 };
 
-pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_account(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
     ok(&me(context, caller)?)
 }

@@ -1,6 +1,6 @@
 //! `/api/v1/api-keys`.
 
-use super::{Answer, Problem, created, list, no_content, ok, once};
+use super::{Answer, Problem, created, list_answer, no_content, ok, idempotency_key};
 use crate::app::{App, CredentialScope, Issued, WithDerived};
 use crate::http::body;
 use crate::http::context::RequestContext;
@@ -25,11 +25,11 @@ fn issued(
     scope: &CredentialScope,
     issued: Issued,
 ) -> Result<ApiKeyOut, Problem> {
-    let out = shown(context, caller, scope, &issued.record)?;
+    let out = show_key(context, caller, scope, &issued.record)?;
     Ok(out.with_secret(&issued.secret.reveal()))
 }
 
-fn shown(
+fn show_key(
     context: &RequestContext<'_>,
     caller: &Caller,
     scope: &CredentialScope,
@@ -73,21 +73,21 @@ fn id(context: &RequestContext<'_>) -> Result<crate::model::secret::Id, Problem>
 
 pub(super) fn list_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
     let mut query = Query::read(context, &["limit", "after", "ended"]);
-    let (part, ended) = (query.part(), query.flag("ended"));
+    let (part, ended) = (query.page_request(), query.flag("ended"));
     query.check()?;
     let scope = scope(context, caller)?;
     let page = context
         .app()
         .credentials(caller, &scope, KIND, ended, part.after, part.limit)?;
     let creators = super::creators(context, caller, &scope, &page.items)?;
-    list(&page, |record| {
+    list_answer(&page, |record| {
         ApiKeyOut::new(record, creators.creator_of(record), context.now)
     })
 }
 
 pub(super) fn create_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<ApiKeyIn>(context)?;
-    let (wanted, once) = (wanted.parse()?, once(context, caller, &bytes)?);
+    let (wanted, once) = (wanted.parse()?, idempotency_key(context, caller, &bytes)?);
     let scope = scope(context, caller)?;
     let made = context.app().issue(caller, &scope, wanted, once)?;
     created(&issued(context, caller, &scope, made)?)
@@ -99,7 +99,7 @@ pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find
     let record = context
         .app()
         .credential(caller, &scope, KIND, id(context)?)?;
-    ok(&shown(context, caller, &scope, &record)?)
+    ok(&show_key(context, caller, &scope, &record)?)
 }
 
 pub(super) fn usage_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
@@ -133,12 +133,12 @@ fn change_of(
 ) -> Answer {
     let scope = scope(context, caller)?;
     let record = context.app().edit(caller, &scope, id(context)?, change)?;
-    ok(&shown(context, caller, &scope, &record)?)
+    ok(&show_key(context, caller, &scope, &record)?)
 }
 
 pub(super) fn rotate_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<RotateIn>(context)?;
-    let once = once(context, caller, &bytes)?;
+    let once = idempotency_key(context, caller, &bytes)?;
     let rotation = wanted.parse()?;
     let scope = scope(context, caller)?;
     let rotated = context

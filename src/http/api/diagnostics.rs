@@ -12,7 +12,7 @@ use crate::wire::{AdviceOut, DiagnosticsOut};
 /// Age of an old backup, in seconds.
 const BACKUP_SECONDS: u64 = 7 * 86_400;
 
-pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_diagnostics(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
     ok(&facts(context, caller)?)
 }

@@ -1,6 +1,6 @@
 //! `/api/v1/events`.
 
-use super::{Answer, list};
+use super::{Answer, list_answer};
 use crate::http::context::RequestContext;
 use crate::http::auth;
 use crate::http::query::Query;
@@ -28,7 +28,7 @@ pub fn list_events(context: &RequestContext<'_>) -> Answer {
     )?;
     // The operator has no events of their own.
     let wants_all = wants_all || caller.is_operator();
-    let (part, filter) = (query.part(), query.events());
+    let (part, filter) = (query.page_request(), query.events());
     query.flag("all");
     let user = match query.get("user").map(Username::parse) {
         None => None,
@@ -39,10 +39,10 @@ pub fn list_events(context: &RequestContext<'_>) -> Answer {
         }
     };
     query.check()?;
-    answer(context, &caller, wants_all, user.as_ref(), filter, part)
+    page_of_events(context, &caller, wants_all, user.as_ref(), filter, part)
 }
 
-fn answer(
+fn page_of_events(
     context: &RequestContext<'_>,
     caller: &Caller,
     wants_all: bool,
@@ -59,5 +59,5 @@ fn answer(
             .app()
             .own_events(caller, filter, part.after, part.limit)?
     };
-    list(&page, EventOut::new)
+    list_answer(&page, EventOut::new)
 }

@@ -65,10 +65,10 @@ fn explain(
         context.id(kind.name())?,
         &asked.unwrap_or_default(),
     )?;
-    ok(&out(&explanation))
+    ok(&explanation_out(&explanation))
 }
 
-fn out(explanation: &Explanation) -> ExplanationOut {
+fn explanation_out(explanation: &Explanation) -> ExplanationOut {
     let record = &explanation.record;
     let failed = explanation.failed();
     let unasked = explanation.checks.iter().any(|check| check.holds.is_none());

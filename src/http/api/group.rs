@@ -1,6 +1,6 @@
 //! `/api/v1/groups`.
 
-use super::{Answer, created, list, no_content, once};
+use super::{Answer, created, list_answer, no_content, idempotency_key};
 use crate::http::context::RequestContext;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
@@ -10,8 +10,8 @@ use crate::model::user::Username;
 use crate::wire::{GroupIn, GroupOut, NothingIn};
 
 pub fn list_groups(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let part = query::part(context)?;
-    list(
+    let part = query::page_request(context)?;
+    list_answer(
         &context.app().groups(caller, part.after, part.limit)?,
         GroupOut::new,
     )
@@ -20,7 +20,7 @@ pub fn list_groups(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<GroupIn>(context)?;
     let name = parse_group_name(&wanted.name).map_err(|message| Error::field("name", message))?;
-    let once = once(context, caller, &bytes)?;
+    let once = idempotency_key(context, caller, &bytes)?;
     created(&GroupOut::new(&context.app().add_group(caller, name, once)?))
 }
 

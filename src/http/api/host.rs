@@ -2,7 +2,7 @@
 
 use rouille::Response;
 
-use super::{Answer, created, list, list_page, no_content, ok, once};
+use super::{Answer, created, list_answer, list_page, no_content, ok, idempotency_key};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::http::{body, query};
@@ -10,14 +10,14 @@ use crate::model::caller::Caller;
 use crate::wire::{EnrollmentCodeIn, EnrollmentCodeOut, HostOut, HostPatch};
 
 pub fn list_hosts(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let part = query::part(context)?;
-    list(
+    let part = query::page_request(context)?;
+    list_answer(
         &context.app().hosts(caller, part.after, part.limit)?,
         HostOut::new,
     )
 }
 
-pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_host(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
     ok(&HostOut::new(
         &context.app().host(caller, context.id("host")?)?,
@@ -40,7 +40,7 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn list_codes(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let part = query::part(context)?;
+    let part = query::page_request(context)?;
     let codes = context.app().enrollment_codes(caller)?;
     list_page(&codes, part, EnrollmentCodeOut::new)
 }
@@ -48,7 +48,7 @@ pub fn list_codes(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 pub fn create_code(context: &RequestContext<'_>, caller: &Caller) -> Result<Response, Problem> {
     let (wanted, bytes) = body::json_with_bytes::<EnrollmentCodeIn>(context)?;
     let new = wanted.parse()?;
-    let once = once(context, caller, &bytes)?;
+    let once = idempotency_key(context, caller, &bytes)?;
     let (secret, code) = context.app().add_enrollment_code(caller, new, once)?;
     let mut out = EnrollmentCodeOut::new(&code);
     out.secret = Some(secret.reveal().to_string());

@@ -54,7 +54,7 @@ fn no_content() -> Answer {
 }
 
 /// A page of a list.
-fn list<T, U: Serialize>(page: &Page<T>, out: impl Fn(&T) -> U) -> Answer {
+fn list_answer<T, U: Serialize>(page: &Page<T>, out: impl Fn(&T) -> U) -> Answer {
     ok(&ListOut {
         items: page.items.iter().map(out).collect(),
         next: page.next.clone(),
@@ -104,7 +104,7 @@ fn creator(
 }
 
 /// The `Idempotency-Key` of a creating request, as digests of it and of the body.
-fn once(
+fn idempotency_key(
     context: &RequestContext<'_>,
     caller: &Caller,
     body: &[u8],

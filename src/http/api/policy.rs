@@ -6,7 +6,7 @@ use crate::http::{body, query};
 use crate::model::caller::Caller;
 use crate::wire::{NothingIn, PolicyOut, PolicyPatch, PolicyPreviewOut, SweptOut};
 
-pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_policy(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
     ok(&PolicyOut::new(&context.app().policy(caller)?))
 }

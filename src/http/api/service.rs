@@ -1,6 +1,6 @@
 //! `/api/v1/services`.
 
-use super::{Answer, Problem, api_key, created, list, no_content, ok, once};
+use super::{Answer, Problem, api_key, created, list_answer, no_content, ok, idempotency_key};
 use crate::app::{App, CredentialScope};
 use crate::http::context::RequestContext;
 use crate::http::{body, query};
@@ -10,15 +10,15 @@ use crate::model::service::{parse_service_name, parse_service_permissions};
 use crate::wire::{ServiceIn, ServiceOut, ServicePatch};
 
 pub fn list_services(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let part = query::part(context)?;
-    list(
+    let part = query::page_request(context)?;
+    list_answer(
         &context.app().services(caller, part.after, part.limit)?,
         ServiceOut::new,
     )
 }
 
 /// With its use, which lists leave out.
-pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_service(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
     let service = context.app().service(caller, context.parameter(0))?;
     let uses = context
@@ -43,7 +43,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         parse_service_permissions(&wanted.name, &wanted.permissions),
     );
     faults.check()?;
-    let once = once(context, caller, &bytes)?;
+    let once = idempotency_key(context, caller, &bytes)?;
     let service = context.app().add_service(
         caller,
         name.unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! `/api/v1/sessions`.
 
-use super::{Answer, list, no_content};
+use super::{Answer, list_answer, no_content};
 use crate::app::{App, WithDerived};
 use crate::http::context::RequestContext;
 use crate::http::query;
@@ -11,7 +11,7 @@ use crate::wire::SessionOut;
 const KIND: Kind = Kind::Session;
 
 pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let part = query::part(context)?;
+    let part = query::page_request(context)?;
     let page = context.app().credentials(
         caller,
         &App::own(caller, KIND)?,
@@ -20,7 +20,7 @@ pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         part.after,
         part.limit,
     )?;
-    list(&page, |record| {
+    list_answer(&page, |record| {
         SessionOut::new(record, caller.credential_id())
     })
 }

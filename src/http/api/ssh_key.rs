@@ -1,7 +1,7 @@
 //! `/api/v1/ssh-keys`, and those of other users for admins.
 
 use super::user::{scope, scope_to_delete, username};
-use super::{Answer, Problem, created, list, list_page, no_content, ok, once};
+use super::{Answer, Problem, created, list_answer, list_page, no_content, ok, idempotency_key};
 use crate::app::{App, ImportOutcome, ImportRequest, ImportedLine};
 use crate::http::context::RequestContext;
 use crate::http::{body, console, auth, headers, query};
@@ -17,24 +17,24 @@ fn id(context: &RequestContext<'_>) -> Result<Id, Problem> {
 }
 
 pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let part = query::part(context)?;
+    let part = query::page_request(context)?;
     let scope = App::own_ssh_keys(caller)?;
     let page = context
         .app()
         .ssh_keys(caller, &scope, part.after, part.limit)?;
-    list(&page, |key| SshKeyOut::new(key, context.now))
+    list_answer(&page, |key| SshKeyOut::new(key, context.now))
 }
 
 pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<SshKeyIn>(context)?;
     let rules = context.app().present_policy()?.ssh_key_rules();
-    let (new, once) = (wanted.parse(&rules)?, once(context, caller, &bytes)?);
+    let (new, once) = (wanted.parse(&rules)?, idempotency_key(context, caller, &bytes)?);
     let scope = App::own_ssh_keys(caller)?;
     let key = context.app().add_ssh_key(caller, &scope, new, once)?;
     created(&SshKeyOut::new(&key, context.now))
 }
 
-pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_ssh_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
     let scope = App::own_ssh_keys(caller)?;
     let key = context.app().ssh_key(caller, &scope, id(context)?)?;
@@ -76,7 +76,7 @@ pub fn show_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 
 /// Hosts and logins that the caller's keys may use.
 pub fn list_logins(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let part = query::part(context)?;
+    let part = query::page_request(context)?;
     let logins = context.app().logins(caller)?;
     list_page(&logins, part, HostLoginOut::new)
 }
@@ -101,7 +101,7 @@ pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 
 pub fn import_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<ImportIn>(context)?;
-    let once = once(context, caller, &bytes)?;
+    let once = idempotency_key(context, caller, &bytes)?;
     imported(
         &context
             .app()
@@ -110,7 +110,7 @@ pub fn import_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn list_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let part = query::part(context)?;
+    let part = query::page_request(context)?;
     let scope = scope(context, caller)?;
     let page = context
         .app()
@@ -136,7 +136,7 @@ pub fn delete_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 
 pub fn import_of_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<ImportIn>(context)?;
-    let once = once(context, caller, &bytes)?;
+    let once = idempotency_key(context, caller, &bytes)?;
     let name = username(context)?;
     imported(
         &context

@@ -1,7 +1,7 @@
 //! `/api/v1/tokens`.
 
 use super::api_key::Find;
-use super::{Answer, created, list, no_content, ok, once};
+use super::{Answer, created, list_answer, no_content, ok, idempotency_key};
 use crate::app::{App, CredentialScope, WithDerived};
 use crate::http::body;
 use crate::http::context::RequestContext;
@@ -13,7 +13,7 @@ use crate::wire::{TokenIn, TokenOut, UsageOut};
 const KIND: Kind = Kind::Token;
 
 pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let part = query::part(context)?;
+    let part = query::page_request(context)?;
     list_of(context, caller, &App::own(caller, KIND)?, &part)
 }
 
@@ -27,14 +27,14 @@ pub(super) fn list_of(
         .app()
         .credentials(caller, scope, KIND, false, part.after, part.limit)?;
     let creators = super::creators(context, caller, scope, &page.items)?;
-    list(&page, |record| {
+    list_answer(&page, |record| {
         TokenOut::new(record, creators.creator_of(record), context.now)
     })
 }
 
 pub fn create_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<TokenIn>(context)?;
-    let once = once(context, caller, &bytes)?;
+    let once = idempotency_key(context, caller, &bytes)?;
     let scope = App::own(caller, KIND)?;
     let issued = context.app().issue(caller, &scope, wanted.parse()?, once)?;
     let creator = super::creator(context, caller, &scope, &issued.record)?;

@@ -1,6 +1,6 @@
 //! `/api/v1/users`.
 
-use super::{Answer, Problem, created, list, no_content, ok, once};
+use super::{Answer, Problem, created, list_answer, no_content, ok, idempotency_key};
 use crate::app::{App, CredentialScope, WithDerived};
 use crate::http::context::RequestContext;
 use crate::http::{body, query};
@@ -30,8 +30,8 @@ pub fn link(context: &RequestContext<'_>, purpose: Purpose, code: Secret) -> Str
 }
 
 pub fn list_users(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let part = query::part(context)?;
-    list(
+    let part = query::page_request(context)?;
+    list_answer(
         &context.app().users(caller, part.after, part.limit)?,
         UserOut::new,
     )
@@ -39,7 +39,7 @@ pub fn list_users(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 
 pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<UserIn>(context)?;
-    let once = once(context, caller, &bytes)?;
+    let once = idempotency_key(context, caller, &bytes)?;
     let invited = context.app().add_user(caller, wanted.parse()?, once)?;
     let invitation = invited
         .code
@@ -50,7 +50,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     })
 }
 
-pub fn show(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+pub fn show_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
     ok(&UserOut::new(
         &context.app().user(caller, &username(context)?)?,
@@ -111,7 +111,7 @@ pub fn offboard(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 /// A token with all permissions of a user, for the operator alone.
 pub fn create_token(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<OperatorTokenIn>(context)?;
-    let once = once(context, caller, &bytes)?;
+    let once = idempotency_key(context, caller, &bytes)?;
     let (username, end) = (username(context)?, wanted.parse()?);
     let issued = context.app().user_token(caller, &username, end, once)?;
     created(&TokenOut::new(&issued.record, None, context.now).with_secret(&issued.secret.reveal()))
@@ -161,12 +161,12 @@ pub fn show_session(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn list_tokens(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let part = query::part(context)?;
+    let part = query::page_request(context)?;
     super::token::list_of(context, caller, &scope(context, caller)?, &part)
 }
 
 pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let part = query::part(context)?;
+    let part = query::page_request(context)?;
     let page = context.app().credentials(
         caller,
         &scope(context, caller)?,
@@ -175,7 +175,7 @@ pub fn list_sessions(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         part.after,
         part.limit,
     )?;
-    list(&page, |record| {
+    list_answer(&page, |record| {
         SessionOut::new(record, caller.credential_id())
     })
 }

@@ -118,7 +118,7 @@ struct Lines {
 
 impl Lines {
     fn begin(download: Download) -> Result<Self, Error> {
-        let first = download.part(None, EXPORT_PART)?;
+        let first = download.next_page(None, EXPORT_PART)?;
         let mut lines = Self {
             download,
             bytes: Cursor::default(),
@@ -150,7 +150,7 @@ impl Read for Lines {
             };
             // An error cuts off the answer, so that it never looks complete.
             self.download
-                .part(Some(after), EXPORT_PART)
+                .next_page(Some(after), EXPORT_PART)
                 .and_then(|part| self.fill(&part))
                 .map_err(|error| std::io::Error::other(error.to_string()))?;
         }

@@ -25,7 +25,7 @@ use rouille::Response;
 
 use super::context::RequestContext;
 use super::problem::Problem;
-use super::respond::find;
+use super::respond::find_route;
 use super::route::Needs;
 use super::{auth, headers};
 use crate::html::form::Input;
@@ -410,7 +410,7 @@ fn page_above(path: &str) -> &str {
 
 /// Whether `path` is a page for signed-in users.
 fn is_page(path: &str) -> bool {
-    let found = find("GET", path, Peer::Network);
+    let found = find_route("GET", path, Peer::Network);
     found.is_ok_and(|(route, _)| matches!(route.needs, Needs::Page(_)))
 }
 

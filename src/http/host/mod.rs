@@ -51,7 +51,7 @@ pub fn enroll(context: &RequestContext<'_>) -> Answer {
 /// nothing.
 pub fn authorized_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let Some(wanted) = read_wanted(context)? else {
-        return answer(context, caller, Vec::new(), None);
+        return keys_answer(context, caller, Vec::new(), None);
     };
     let is_whole = wanted.login.is_none();
     if is_whole && let Err(error) = context.app().finish_rotation(caller) {
@@ -68,7 +68,7 @@ pub fn authorized_keys(context: &RequestContext<'_>, caller: &Caller) -> Answer 
     }
     let found = context.app().host_keys(caller, &wanted)?;
     let items = found.keys.iter().map(LoginKeyOut::new).collect();
-    answer(context, caller, items, is_whole.then_some(found.as_of))
+    keys_answer(context, caller, items, is_whole.then_some(found.as_of))
 }
 
 /// Returns whether the host should rotate its credential: an admin requested it, or the answer of an earlier rotation
@@ -106,7 +106,7 @@ fn read_wanted(context: &RequestContext<'_>) -> Result<Option<HostKeyFilter>, Pr
     })
 }
 
-fn answer(
+fn keys_answer(
     context: &RequestContext<'_>,
     caller: &Caller,
     items: Vec<LoginKeyOut>,
@@ -173,7 +173,7 @@ pub fn report_logins(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 /// Calls `handler` with the calling host.
-pub fn called(
+pub fn call_host_handler(
     context: &RequestContext<'_>,
     handler: fn(&RequestContext<'_>, &Caller) -> Answer,
 ) -> Answer {

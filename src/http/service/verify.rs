@@ -26,7 +26,7 @@ pub fn verify(context: &RequestContext<'_>) -> Result<Response, Problem> {
 }
 
 fn verify_secret(context: &RequestContext<'_>) -> Result<Response, Problem> {
-    let presented = match find(context) {
+    let presented = match find_secret(context) {
         Sent::Secret(presented) => presented,
         Sent::Nothing => {
             return Err(Error::Unauthenticated {
@@ -56,7 +56,7 @@ fn verify_secret(context: &RequestContext<'_>) -> Result<Response, Problem> {
 }
 
 /// `Authorization`, then `X-API-Key`. Text without the form of a secret is skipped; the first secret decides.
-fn find(context: &RequestContext<'_>) -> Sent {
+fn find_secret(context: &RequestContext<'_>) -> Sent {
     match authorization(context) {
         Sent::Nothing => api_key_header(context),
         Sent::Unrecognized => match api_key_header(context) {
@@ -106,7 +106,7 @@ fn unknown_parameter(name: &str) -> String {
 }
 
 /// A name without characters that are invisible or invalid in a header.
-fn shown(name: &str) -> String {
+fn header_name(name: &str) -> String {
     if name.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return name.to_owned();
     }
@@ -123,7 +123,7 @@ fn identity(credential: &Credential, power: &Permissions) -> Response {
         .map_or_else(String::new, |end| end.to_string());
     let values: [Cow<'static, str>; 7] = [
         credential.owner.name().to_owned().into(),
-        shown(credential.owner.display_name()).into(),
+        header_name(credential.owner.display_name()).into(),
         groups.into(),
         credential.id.as_str().to_owned().into(),
         credential.kind.as_str().into(),
