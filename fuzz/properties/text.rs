@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use keycroft::model::address::{AllowedAddresses, ADDRESSES_MAX};
+use keycroft::model::address::{ADDRESSES_MAX, AllowedAddresses};
 use keycroft::model::device_login::UserCode;
 use keycroft::model::group::parse_group_name;
 use keycroft::model::host::{is_fingerprint, parse_host_name};

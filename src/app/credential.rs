@@ -315,7 +315,11 @@ impl From<bool> for WithDerived {
     }
 }
 
-pub(super) fn require_owned(record: Option<Record>, owner: OwnerId, kind: Kind) -> Result<Record, Error> {
+pub(super) fn require_owned(
+    record: Option<Record>,
+    owner: OwnerId,
+    kind: Kind,
+) -> Result<Record, Error> {
     record
         .filter(|record| record.owner == owner && record.kind == kind && record.ended.is_none())
         .ok_or_else(|| not_found(kind))

@@ -13,7 +13,7 @@ use crate::model::error::{Error, FieldError};
 use crate::model::event::{Action, AuditDetails, Origin, Target};
 use crate::model::host::{
     AcceptedLogin, CACHE_AGE_DEFAULT, EnrollmentCode, Host, HostChange, HostId, HostRecord,
-    LoginKey, NewEnrollmentCode, SharedLogin, shown,
+    LoginKey, NewEnrollmentCode, SharedLogin, shared_logins_text,
 };
 use crate::model::idempotency::IdempotencyKey;
 use crate::model::permission::{BuiltinPermission, Permissions};
@@ -341,9 +341,7 @@ impl App {
         keys.retain(|found| !found.key.is_expired(caller.now));
         if wanted.login.is_some() {
             let ids: Vec<Id> = keys.iter().map(|found| found.key.id).collect();
-            self.store()
-                .uses
-                .note_lookup(&ids, &host.name, caller.now);
+            self.store().uses.note_lookup(&ids, &host.name, caller.now);
         }
         let until = keys.iter().filter_map(|found| found.key.expires_at).min();
         let since = caller.now;

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::App;
-use super::credential::{CredentialScope, not_found, require_owned, expiration_text, target, user_of};
+use super::credential::{
+    CredentialScope, expiration_text, not_found, require_owned, target, user_of,
+};
 use crate::model::address::AllowedAddresses;
 use crate::model::caller::{Caller, Identity};
 use crate::model::credential::{
@@ -494,7 +496,10 @@ mod tests {
         let unsaid = within_creator(None, &limited).unwrap();
         assert_eq!(unsaid, limited.allowed_addresses);
         let narrower = allowed_addresses(&["10.1.0.0/16"]);
-        assert_eq!(within_creator(Some(narrower.clone()), &limited), Ok(narrower));
+        assert_eq!(
+            within_creator(Some(narrower.clone()), &limited),
+            Ok(narrower)
+        );
         for beyond in [&[][..], &["0.0.0.0/0"], &["10.0.0.0/8", "::1"]] {
             let refused = within_creator(Some(allowed_addresses(beyond)), &limited);
             assert!(matches!(refused, Err(Error::NotAllowed(_))), "{beyond:?}");

@@ -266,5 +266,6 @@ fn ssh_key_exceeds(key: &SshKey, rules: &KeyRules, policy: &Policy, now: Time) -
         return Some(format!("RSA keys have {bits} bits at the least."));
     }
     let limit = policy.ssh_key_lifetime_max;
-    exceeds_limit(key.expires_at, limit, now).then(|| format!("SSH keys live {limit} at the longest."))
+    exceeds_limit(key.expires_at, limit, now)
+        .then(|| format!("SSH keys live {limit} at the longest."))
 }

@@ -64,10 +64,12 @@ pub fn run(arguments: &AuthorizedKeysArguments) -> Result<(), Failure> {
         .and_then(|name| Username::parse(name).ok())
         .filter(|name| arguments.allow_root || !is_system_account(name.as_str()));
     let found = match &login {
-        Some(login) => login_keys_from_database(&path, &Clock::System, login).map_err(|refused| {
-            Failure::new(FAILED, refused.to_string())
-                .hint("AuthorizedKeysCommandUser has to be the file's owner or root")
-        })?,
+        Some(login) => {
+            login_keys_from_database(&path, &Clock::System, login).map_err(|refused| {
+                Failure::new(FAILED, refused.to_string())
+                    .hint("AuthorizedKeysCommandUser has to be the file's owner or root")
+            })?
+        }
         None => LoginKeys::default(),
     };
     if found.damaged > 0 {

@@ -1,10 +1,10 @@
 //! Endpoints for machines and browsers: from a request value to a response value.
 
 mod api;
+mod auth;
 mod body;
 mod console;
 mod context;
-mod auth;
 mod headers;
 mod host;
 mod local;

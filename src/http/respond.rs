@@ -6,7 +6,7 @@ use super::console::STEP_UP;
 use super::context::{RequestContext, ServerState};
 use super::problem::Problem;
 use super::route::{ANY, AUTHORIZED_KEYS, CallerHandler, Needs, ROUTES, Route};
-use super::{console, auth, headers, host};
+use super::{auth, console, headers, host};
 use crate::model::permission::BuiltinPermission;
 use crate::transport::{Admission, Lane, Peer};
 
@@ -46,7 +46,7 @@ fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
 }
 
 /// The route for a request, or the reason why none matches.
-pub(super) fn find<'p>(
+pub(super) fn find_route<'p>(
     method: &str,
     path: &'p str,
     peer: Peer,

@@ -46,7 +46,8 @@ mod tests {
     #[test]
     fn notice_starts_to_the_second_and_ends_at_expiration() {
         let now = Time::from_unix(1_000_000);
-        let at = |seconds| Notice::from_expiration(Some(Time::from_unix(now.unix() + seconds)), now);
+        let at =
+            |seconds| Notice::from_expiration(Some(Time::from_unix(now.unix() + seconds)), now);
         for (seconds, notice) in [
             (14 * 86_400 + 1, None),
             (14 * 86_400, Some(Notice::Fortnight)),

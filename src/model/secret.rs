@@ -274,7 +274,10 @@ pub fn random_characters<const N: usize>(alphabet: &[u8]) -> [u8; N] {
     let mut filled = 0;
     while filled < N {
         let pool: Zeroizing<[u8; 64]> = Zeroizing::new(random_bytes());
-        for character in pool.iter().filter_map(|byte| drawn_character(*byte, alphabet)) {
+        for character in pool
+            .iter()
+            .filter_map(|byte| drawn_character(*byte, alphabet))
+        {
             if filled < N {
                 characters[filled] = character;
                 filled += 1;
@@ -376,9 +379,14 @@ mod tests {
             assert_eq!(fair % characters, 0);
         }
         for alphabet in [BASE62.as_slice(), &BASE62[..36], &BASE62[..20]] {
-            let drawn_character: Vec<u8> = (0..=255).filter_map(|byte| drawn_character(byte, alphabet)).collect();
+            let drawn_character: Vec<u8> = (0..=255)
+                .filter_map(|byte| drawn_character(byte, alphabet))
+                .collect();
             for character in alphabet {
-                let times = drawn_character.iter().filter(|one| *one == character).count();
+                let times = drawn_character
+                    .iter()
+                    .filter(|one| *one == character)
+                    .count();
                 assert_eq!(times, 256 / alphabet.len(), "{character}");
             }
         }

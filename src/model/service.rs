@@ -126,8 +126,9 @@ mod tests {
             member: Permissions::from_stored("slurm:submit"),
             admin: Permissions::from_stored("slurm:cancel slurm:submit"),
         };
-        let said =
-            |by_role: &ByRole| [Role::Member, Role::Admin].map(|role| by_role.for_role(role).to_string());
+        let said = |by_role: &ByRole| {
+            [Role::Member, Role::Admin].map(|role| by_role.for_role(role).to_string())
+        };
         assert_eq!(
             said(&by_role),
             ["slurm:submit", "slurm:cancel slurm:submit"]

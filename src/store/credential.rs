@@ -353,7 +353,11 @@ impl Select {
     }
 
     /// Ids and names of a user's SSH keys that `creator` added, directly or through a credential derived from it.
-    pub fn ssh_keys_created_by(&self, creator: Id, owner: UserId) -> Result<Vec<(Id, String)>, Error> {
+    pub fn ssh_keys_created_by(
+        &self,
+        creator: Id,
+        owner: UserId,
+    ) -> Result<Vec<(Id, String)>, Error> {
         let sql = format!(
             "{DERIVED} SELECT id, name FROM ssh_keys WHERE user_id = ?2 AND (created_by IN made OR root_api_key IN made) ORDER BY number DESC"
         );

@@ -12,8 +12,8 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::rejection::Rejection;
 use super::registry::{Full, Phase, Registration, Registry};
+use super::rejection::Rejection;
 use super::settings::{ACCEPTS_AT_ONCE, SEND_BUFFER_BYTES, SHED_AT_ONCE};
 
 const FULL: Rejection =

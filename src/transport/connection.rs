@@ -59,7 +59,11 @@ pub async fn run<H: 'static>(host: Rc<WorkerContext<H>>, arrival: Arrival) {
 }
 
 /// Handshake and requests. Returns false if the connection was dropped or broke.
-async fn serve_requests<H: 'static>(host: &WorkerContext<H>, socket: Socket, watch: &Rc<Watch>) -> bool {
+async fn serve_requests<H: 'static>(
+    host: &WorkerContext<H>,
+    socket: Socket,
+    watch: &Rc<Watch>,
+) -> bool {
     // A client that sends nothing costs no buffers.
     let begins = drive(watch, socket.readable(), |_| false).await;
     if !matches!(begins, Some(Ok(()))) {

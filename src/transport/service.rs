@@ -16,8 +16,8 @@ use super::body::Body;
 use super::convert;
 use super::handler::ThreadHandler;
 use super::pool::{Pool, Ticket};
-use super::rejection::{Rejection, close};
 use super::registry::Phase;
+use super::rejection::{Rejection, close};
 use super::watch::{Framing, Watch};
 use super::{Admission, Lane, strict};
 

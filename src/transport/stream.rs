@@ -11,8 +11,8 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::io::{AsyncWrite, ReadBuf};
 
 use super::head::{HeadScan, Scan};
-use super::rejection::Rejection;
 use super::registry::Phase;
+use super::rejection::Rejection;
 use super::socket::{ClientStream, SCRATCH};
 use super::watch::{Framing, Watch};
 

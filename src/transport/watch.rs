@@ -6,8 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::rejection::Rejection;
 use super::registry::{Phase, Registry, Slot};
+use super::rejection::Rejection;
 use super::socket::Socket;
 
 /// State shared by the stream, the service and the connection around them.

@@ -1,4 +1,4 @@
-//! The desk asked directly: what pages show and no answer of the API holds, and locks behind other locks.
+//! The app layer directly: data of pages that the API lacks, and checks behind other checks.
 
 use keycroft::app::{App, Browser, DownloadScope, EventFilter, WithDerived};
 use keycroft::model::caller::Caller;
@@ -165,7 +165,7 @@ fn key_page_lists_events_and_created_credentials() {
     assert_eq!(events.len(), 1);
     let creators = app.creators(&bob, &scope, [made_id]).unwrap();
     assert_eq!(creators.into_keys().collect::<Vec<_>>(), [made_id]);
-    // Somebody else's are not in one's own list, not even an admin's.
+    // Credentials of other users are not in the own list, not even an admin's.
     let alice = caller(&site, &site.alice);
     let theirs = App::own(&alice, Kind::ApiKey).unwrap();
     let creators = app.creators(&alice, &theirs, [made_id]);
@@ -432,7 +432,7 @@ fn deleting_reports_counts_and_edit_logs_expirations() {
     assert_eq!(ended.unwrap(), 3);
 }
 
-/// What was read by one policy may meet another one in the file.
+/// The policy may change between check and commit.
 #[test]
 fn ssh_key_obeys_the_policy_at_commit_time() {
     let site = Site::new();
@@ -534,11 +534,11 @@ fn process_counters_count_acts() {
 #[test]
 fn requests_sweep_once_a_minute() {
     let site = Site::new();
-    // When both tokens are over.
+    // After both tokens have expired.
     let end = site.clock.now().unix() + 86_400;
     let tokens_after = |second: i64| {
         site.app().sweep_sometimes(Time::from_unix(second));
-        // Whatever is written waits for what was asked for before.
+        // A write waits for earlier ones.
         let unchanged = PolicyChange::default();
         site.app()
             .change_policy(&site.app().operator(0), unchanged)
@@ -586,7 +586,7 @@ fn limited_caller_disables_but_never_enables_users() {
         };
         site.app().change_user(by, &name("bob"), change)
     };
-    // What is as it should be is no grantable.
+    // The state that exists already needs no permission.
     assert!(turn(&near, Disabled::No).unwrap().is_enabled());
     assert!(!turn(&near, Disabled::Yes).unwrap().is_enabled());
     let refused = turn(&near, Disabled::No).err().unwrap();
@@ -613,7 +613,7 @@ fn browser_is_known_for_a_year() {
     let refused = |error: Option<Error>| matches!(error, Some(Error::TooMany { .. }));
     assert!(sign_in(PASSWORD, Some(&browser)).is_none());
     site.pass(YEAR_SECONDS - 1);
-    // Somebody tries until the name has no more tries.
+    // Uses up the attempts for the name.
     while !refused(sign_in("not the password", None)) {}
     assert!(refused(sign_in(PASSWORD, None)));
     let known = sign_in("not the password", Some(&browser));

@@ -530,7 +530,11 @@ fn every_guarantee_names_an_existing_test() {
         assert!(missing.is_empty(), "there is no {missing:?}");
     }
     // Each line of the table has at least one.
-    for row in promises.lines().filter(|line| line.starts_with("| ")).skip(2) {
+    for row in promises
+        .lines()
+        .filter(|line| line.starts_with("| "))
+        .skip(2)
+    {
         assert!(row.contains('`'), "nothing holds: {row}");
     }
     assert!(!is_held("there_is_no_such_test", &tests) && !is_held("model::nothing", &tests));

@@ -2,7 +2,7 @@
 
 use super::{Answer, no_content, ok};
 use crate::http::context::RequestContext;
-use crate::http::{body, auth, query};
+use crate::http::{auth, body, query};
 use crate::model::caller::Caller;
 use crate::model::code::Purpose;
 use crate::model::error::{Error, Faults};

@@ -1,6 +1,6 @@
 //! `/api/v1/api-keys`.
 
-use super::{Answer, Problem, created, list_answer, no_content, ok, idempotency_key};
+use super::{Answer, Problem, created, idempotency_key, list_answer, no_content, ok};
 use crate::app::{App, CredentialScope, Issued, WithDerived};
 use crate::http::body;
 use crate::http::context::RequestContext;

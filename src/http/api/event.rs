@@ -1,8 +1,8 @@
 //! `/api/v1/events`.
 
 use super::{Answer, list_answer};
-use crate::http::context::RequestContext;
 use crate::http::auth;
+use crate::http::context::RequestContext;
 use crate::http::query::Query;
 use crate::model::caller::Caller;
 use crate::model::permission::BuiltinPermission;

@@ -1,6 +1,6 @@
 //! `/api/v1/groups`.
 
-use super::{Answer, created, list_answer, no_content, idempotency_key};
+use super::{Answer, created, idempotency_key, list_answer, no_content};
 use crate::http::context::RequestContext;
 use crate::http::{body, query};
 use crate::model::caller::Caller;
@@ -21,7 +21,9 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<GroupIn>(context)?;
     let name = parse_group_name(&wanted.name).map_err(|message| Error::field("name", message))?;
     let once = idempotency_key(context, caller, &bytes)?;
-    created(&GroupOut::new(&context.app().add_group(caller, name, once)?))
+    created(&GroupOut::new(
+        &context.app().add_group(caller, name, once)?,
+    ))
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {

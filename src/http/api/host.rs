@@ -2,7 +2,7 @@
 
 use rouille::Response;
 
-use super::{Answer, created, list_answer, list_page, no_content, ok, idempotency_key};
+use super::{Answer, created, idempotency_key, list_answer, list_page, no_content, ok};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::http::{body, query};

@@ -1,6 +1,6 @@
 //! `/api/v1/services`.
 
-use super::{Answer, Problem, api_key, created, list_answer, no_content, ok, idempotency_key};
+use super::{Answer, Problem, api_key, created, idempotency_key, list_answer, no_content, ok};
 use crate::app::{App, CredentialScope};
 use crate::http::context::RequestContext;
 use crate::http::{body, query};

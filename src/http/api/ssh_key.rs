@@ -1,10 +1,10 @@
 //! `/api/v1/ssh-keys`, and those of other users for admins.
 
 use super::user::{scope, scope_to_delete, username};
-use super::{Answer, Problem, created, list_answer, list_page, no_content, ok, idempotency_key};
+use super::{Answer, Problem, created, idempotency_key, list_answer, list_page, no_content, ok};
 use crate::app::{App, ImportOutcome, ImportRequest, ImportedLine};
 use crate::http::context::RequestContext;
-use crate::http::{body, console, auth, headers, query};
+use crate::http::{auth, body, console, headers, query};
 use crate::model::caller::Caller;
 use crate::model::permission::BuiltinPermission;
 use crate::model::secret::Id;
@@ -28,7 +28,10 @@ pub fn list_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let (wanted, bytes) = body::json_with_bytes::<SshKeyIn>(context)?;
     let rules = context.app().present_policy()?.ssh_key_rules();
-    let (new, once) = (wanted.parse(&rules)?, idempotency_key(context, caller, &bytes)?);
+    let (new, once) = (
+        wanted.parse(&rules)?,
+        idempotency_key(context, caller, &bytes)?,
+    );
     let scope = App::own_ssh_keys(caller)?;
     let key = context.app().add_ssh_key(caller, &scope, new, once)?;
     created(&SshKeyOut::new(&key, context.now))

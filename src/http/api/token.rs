@@ -1,7 +1,7 @@
 //! `/api/v1/tokens`.
 
 use super::api_key::Find;
-use super::{Answer, created, list_answer, no_content, ok, idempotency_key};
+use super::{Answer, created, idempotency_key, list_answer, no_content, ok};
 use crate::app::{App, CredentialScope, WithDerived};
 use crate::http::body;
 use crate::http::context::RequestContext;

@@ -1,6 +1,6 @@
 //! `/api/v1/users`.
 
-use super::{Answer, Problem, created, list_answer, no_content, ok, idempotency_key};
+use super::{Answer, Problem, created, idempotency_key, list_answer, no_content, ok};
 use crate::app::{App, CredentialScope, WithDerived};
 use crate::http::context::RequestContext;
 use crate::http::{body, query};

@@ -62,6 +62,8 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
 }
 
 pub fn delete_others(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
-    context.app().revoke_sessions(caller, caller.credential_id())?;
+    context
+        .app()
+        .revoke_sessions(caller, caller.credential_id())?;
     done("/sessions", "signed-out-others")
 }

@@ -5,7 +5,7 @@ use rouille::Response;
 use super::context::RequestContext;
 use super::problem::Problem;
 use super::query::Query;
-use super::{body, auth, headers};
+use super::{auth, body, headers};
 use crate::app::HostKeyFilter;
 use crate::model::caller::Caller;
 use crate::model::credential::SecretSlot;

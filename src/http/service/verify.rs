@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use rouille::{Response, ResponseBody};
 
 use crate::app::Asked;
-use crate::http::context::RequestContext;
 use crate::http::auth::{Sent, api_key_header, authorization};
+use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::credential::{Credential, Kind};
 use crate::model::error::{Error, SecretSent};

@@ -7,7 +7,7 @@ use super::{
     moment, paste,
 };
 use crate::model::address::{
-    AllowedAddresses, ADDRESSES_MAX, NetworkError, TwoMeanings, read_network,
+    ADDRESSES_MAX, AllowedAddresses, NetworkError, TwoMeanings, read_network,
 };
 use crate::model::time::Time;
 

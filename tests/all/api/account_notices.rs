@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::host_reach::KEYS;
 use crate::fixture::{PASSWORD, Site, id, id_of};
 
-/// Notices that are shown to the owner of a credential.
+/// The notices shown to the owner of a credential.
 fn notices(site: &Site, bearer: &str) -> Vec<Value> {
     let me = site.asked(bearer, "GET", "/api/v1/me", &Value::Null, 200);
     me["notices"].as_array().unwrap().clone()
@@ -58,7 +58,7 @@ fn imported_key_is_shown_until_confirmed_or_removed() {
         shown[0].starts_with("Admin alice added to your SSH keys: laptop (SHA256:"),
         "{shown:?}"
     );
-    // Removed: the person deletes the key.
+    // Deleting the key confirms the notice.
     site.asked(
         &site.bob,
         "DELETE",
@@ -67,7 +67,7 @@ fn imported_key_is_shown_until_confirmed_or_removed() {
         204,
     );
     assert!(texts(&site, &site.bob).is_empty());
-    // Confirmed: with the name of the notice, once for all, by its person alone.
+    // Confirmed by name, once, and by its user alone.
     import(KEYS[1], "desktop");
     let notice = id(&notices(&site, &site.bob)[0]);
     let path = format!("/api/v1/me/notices/{notice}/acknowledge");
@@ -82,7 +82,7 @@ fn imported_key_is_shown_until_confirmed_or_removed() {
         .unwrap();
     assert_eq!(event["actor"], "bob");
     assert_eq!(event["target"]["id"], notice.as_str());
-    // Again: nothing changes.
+    // A second confirmation changes nothing.
     site.pass(60);
     let again = site.asked(&site.bob, "POST", &path, &json!({}), 200);
     assert_eq!(again["acknowledged_at"], "2026-11-22T12:00:00Z");
@@ -207,7 +207,7 @@ fn every_act_of_an_admin_on_a_person_is_shown() {
         assert_eq!(shown.len(), count, "{method} {path}");
         assert_eq!(shown[0], format!("Admin alice {words}."), "{method} {path}");
     }
-    // Refused acts, one's own acts and reading leave none; nor does an act on somebody else.
+    // Rejected acts, the user's own acts and reading create none; nor do acts on other users.
     let carol = site.asked(
         &site.alice,
         "POST",
@@ -254,7 +254,7 @@ fn notice_needs_account_read_and_confirming_account_write() {
         id(&notices(&site, &reader)[0])
     );
     site.asked(&reader, "POST", &path, &json!({}), 403);
-    // A header tells programs that there is something to show, on every answer.
+    // A header on every answer reports unconfirmed notices.
     let header = |bearer: &str| {
         let answer = site
             .ask("GET", "/api/v1/tokens")
@@ -268,7 +268,7 @@ fn notice_needs_account_read_and_confirming_account_write() {
     assert_eq!(header(&site.alice), None);
 }
 
-/// When the notice can't be written, the act did not happen.
+/// If the notice can't be written, the act does not happen.
 #[test]
 fn notice_and_act_are_one_transaction() {
     let site = Site::new();

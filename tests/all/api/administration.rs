@@ -1,10 +1,10 @@
-//! Groups, policy, sweeping, events: what else admins do.
+//! Groups, policy, sweeping and events.
 
 use serde_json::{Value, json};
 
 use crate::fixture::{PASSWORD, Site, id, secret};
 
-/// What alice is answered.
+/// Sends a request as alice.
 pub fn ask(site: &Site, method: &str, path: &str, body: &Value, status: u16) -> Value {
     site.asked(&site.alice, method, path, body, status)
 }
@@ -135,7 +135,7 @@ fn policy_is_changed_field_by_field() {
         ask(&site, "GET", "/api/v1/policy", &Value::Null, 200),
         expected
     );
-    // JSON does not tell 9 from 9.0; and what was meant is said in words that people know.
+    // JSON does not distinguish 9 from 9.0, and messages use everyday words.
     let whole = site
         .ask("PATCH", "/api/v1/policy")
         .bearer(&site.alice)
@@ -177,7 +177,7 @@ fn sweep_removes_only_expired_records() {
         ask(&site, "POST", "/api/v1/sweep", &Value::Null, 200),
         nothing
     );
-    // Nobody asks for eight days: nothing was swept meanwhile, and nothing of it verifies.
+    // Without requests for eight days nothing was swept, and none of it verifies.
     site.pass(8 * 86_400);
     let swept = site
         .ask("POST", "/api/v1/sweep")
@@ -232,7 +232,7 @@ fn user_sees_own_events_and_auditor_all() {
             .clone()
     };
     let own = list(&site.bob, "");
-    // By him, or on what is his: also what the operator and alice did to him.
+    // Acts by him and on his account and credentials, those of the operator and alice included.
     let actions: Vec<&str> = own
         .iter()
         .map(|event| event["action"].as_str().unwrap())
@@ -323,7 +323,7 @@ fn rejected_act_leaves_only_an_event() {
     assert_eq!(event["credential"], crate::fixture::id_of(&narrow));
 }
 
-/// S1 at this door: after all kinds of acts no secret, code or password is in the file, in clear or encoded.
+/// Bar S1 for the database: after every kind of act it contains no secret, code or password, in clear or encoded.
 #[test]
 fn database_contains_no_secret() {
     let mut site = Site::new();
@@ -363,7 +363,7 @@ fn database_contains_no_secret() {
         .unwrap()
         .to_owned();
     secrets.push(link.split_once("code=").unwrap().1.to_owned());
-    // Into every place where a fool might put one.
+    // In every place where somebody might paste one.
     let fool = secret(&rotated);
     for (method, path) in [
         ("DELETE", format!("/api/v1/users/bob/api-keys/{fool}")),
@@ -409,7 +409,7 @@ fn database_contains_no_secret() {
     file.extend(std::fs::read(site.path().with_extension("db-wal")).unwrap_or_default());
     let hex = |text: &str| data_encoding::HEXLOWER.encode(text.as_bytes());
     for secret in &secrets {
-        // Of ours the part behind the public id.
+        // For Keycroft's secrets, the part behind the public id.
         let hidden = if secret.starts_with("kc") {
             &secret[17..]
         } else {

@@ -1,4 +1,4 @@
-//! API keys: what they are made of, how they change, how they end.
+//! API keys: creation, changes, expiration.
 
 use serde_json::{Value, json};
 
@@ -149,7 +149,7 @@ fn lifetime_beyond_policy_is_rejected() {
         json!({"expires_in": null}),
         "expires_in",
     );
-    // The one made before stays as it is, and can be rotated only to an end that is permitted.
+    // An existing key stays as it is, and can be rotated only to a permitted expiration.
     assert!(works(&site, &secret(&made)));
     refuse(
         "POST",
@@ -164,7 +164,7 @@ fn lifetime_beyond_policy_is_rejected() {
         .send()
         .expect(200);
     assert_eq!(rotated.json()["expires_at"], "2027-02-20T12:00:00Z");
-    // Nothing to choose.
+    // The default is fixed.
     policy(&site, &json!({"api_key_lifetime_choice": false}));
     for (field, value) in [
         ("expires_in", "7d"),
@@ -193,7 +193,7 @@ fn lifetime_beyond_policy_is_rejected() {
             "2026-12-22T12:00:00Z"
         );
     }
-    // How many.
+    // The limit per user.
     policy(&site, &json!({"api_keys_max": 3}));
     let answer = site
         .ask("POST", KEYS)
@@ -258,7 +258,7 @@ fn key_expires_to_the_second_until_renewed() {
     site.pass(1);
     assert!(!works(&site, &secret(&made)));
     assert_eq!(show(&site, &made)["state"], "expired");
-    // IdempotencyKey seen expired it stays so when the clock goes back.
+    // Once seen expired, it stays expired when the clock is set back.
     site.pass(-5);
     assert!(!works(&site, &secret(&made)));
     let rotate = format!("{}/rotate", path(&made));
@@ -310,7 +310,7 @@ fn deleted_key_frees_its_name_and_is_kept_for_30_days() {
         .json(&json!({"name": "one"}))
         .send()
         .expect(409);
-    // Another's name is free.
+    // The same name is free for another user.
     site.api_key(&site.bob, &json!({"name": "one"}));
     assert!(works(&site, &secret(&made)));
     site.ask("DELETE", &path(&made))
@@ -361,7 +361,7 @@ fn deleted_key_frees_its_name_and_is_kept_for_30_days() {
             &json!("2026-11-22T12:00:00Z")
         )
     );
-    // No digest of it is left.
+    // Its digest is deleted.
     let rows = site.dump(|table| table == "credentials");
     let row = rows.lines().find(|line| line.contains(&id(&made))).unwrap();
     assert!(!row.contains("Blob"), "{row}");
@@ -405,7 +405,7 @@ fn deleting_a_key_revokes_its_tokens() {
         .bearer(&site.alice)
         .send()
         .expect(204);
-    // A key may outlive what made it, a token never does.
+    // A key may outlive its creator, a token never does.
     assert!(works(&site, &secret(&child)));
     assert!(works(&site, &secret(&childs)));
     assert!(!works(&site, &secret(&first)));
@@ -575,7 +575,7 @@ fn uses_are_counted_by_day() {
             &json!("curl/8.5.0")
         )
     );
-    // A program's name is kept without what can't be seen, and not all of it.
+    // A user agent is stored without invisible characters, and cut.
     let name = format!("evil\u{202e}\u{7}{}", "é".repeat(5_000));
     site.ask("GET", "/verify")
         .bearer(&secret(&made))

@@ -1,4 +1,4 @@
-//! A person's own things on the wire, field by field and status by status: the contract that clients rely on.
+//! A user's objects on the wire, field by field and status by status: the contract with clients.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ const KEYS: &str = "/api/v1/api-keys";
 const PUBLIC_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINGlrJoBX6wu97NBZzY1USoVEfQf430RGyZ/A57sXU9Y bob";
 
-/// Each of the fields is there, whatever its value.
+/// All of these fields are present, with any value.
 #[track_caller]
 fn has_fields(value: &Value, fields: &str) {
     for field in fields.split_whitespace() {
@@ -250,7 +250,7 @@ fn own_events_are_filtered_by_action_and_time() {
     assert_eq!(count("action=api-key.delete&until=2026-11-22T12:00:59Z"), 0);
 }
 
-/// RFC 7009: possession of the secret is enough, and the answer does not tell whether it existed.
+/// RFC 7009: possession of the secret suffices, and the answer does not reveal whether it existed.
 #[test]
 fn possession_of_a_secret_is_enough_to_revoke_it() {
     let site = Site::new();
@@ -312,7 +312,7 @@ fn complete_list_is_paged() {
     assert_eq!(listed, created);
 }
 
-/// One type per remedy: a client decides by it, not by the words.
+/// One type per remedy: clients decide by it, not by the text.
 #[test]
 fn problem_type_names_the_remedy() {
     let site = Site::new();

@@ -1,17 +1,17 @@
-//! What each route is declared to be. A route without a row fails the tests.
+//! The expectation for each route. A route without a row fails the tests.
 
 use keycroft::http::Route;
 use serde_json::{Value, json};
 
-/// What a route is declared to be. A route without a row fails the test.
+/// The expectation for a route.
 pub(super) struct Declared {
     pub(super) method: &'static str,
     pub(super) path: &'static str,
-    /// The permission that opens it; `""`: none but a good credential; `"-"`: no credential at all.
+    /// The required permission; `""`: any valid credential; `"-"`: none.
     pub(super) permission: &'static str,
-    /// What is good to send.
+    /// A valid body.
     pub(super) body: fn() -> Value,
-    /// What is answered to who may.
+    /// The status for a permitted caller.
     pub(super) good: u16,
 }
 
@@ -42,7 +42,7 @@ const LINK: fn() -> Value = || json!({"password": "another long password"});
 
 const ROTATE: fn() -> Value = || json!({"grace": "0s"});
 
-/// Public keys whose private halves nobody has.
+/// Public keys whose private halves do not exist any more.
 pub(super) const KEYS: [&str; 3] = [
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf alice",
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINGlrJoBX6wu97NBZzY1USoVEfQf430RGyZ/A57sXU9Y bob",
@@ -493,7 +493,7 @@ pub(super) const DECLARED: &[Declared] = &[
     row("POST", "/api/v1/hosts/self/logins", "host", 401, none),
 ];
 
-/// The JSON API and what services ask; pages are the console's.
+/// The JSON API and the endpoints for services; pages belong to the console.
 pub(super) fn is_for_machines(path: &str) -> bool {
     let roots = ["/api/", "/oauth/", "/.well-known/"];
     roots.iter().any(|root| path.starts_with(root))
@@ -521,7 +521,7 @@ impl Declared {
         }
     }
 
-    /// Whether a good API key or token is what opens it.
+    /// True if the route needs a valid API key or token.
     pub(super) fn takes_credentials(&self) -> bool {
         !matches!(
             self.permission,

@@ -1,4 +1,4 @@
-//! S4: who may change users or services, and no more, gives nobody more.
+//! Bar S4: callers who may change only users or services give no further permissions.
 
 use keycroft::model::user::Role;
 use serde_json::json;
@@ -58,7 +58,7 @@ fn caller_with_users_write_alone_grants_nothing_more() {
         &json!({"permissions": ["lab:use"]}),
         "lab:use",
     );
-    // A link to somebody's password is their power.
+    // A link to another user's password gives that user's power.
     lacks(
         &site,
         &narrow,
@@ -108,7 +108,7 @@ fn caller_with_users_write_alone_grants_nothing_more() {
         "/api/v1/users/dora",
         &json!({"role": "member"}),
     );
-    // Taking away needs no more.
+    // Removal needs no more.
     may(
         &site,
         &site.alice,
@@ -197,7 +197,7 @@ fn caller_with_services_write_alone_grants_only_theirs() {
         &json!({"disabled": false}),
         "introspect",
     );
-    // What it defines is in nobody's own power by that.
+    // Defining a permission gives it to nobody.
     lacks(
         &site,
         &narrow,
@@ -214,7 +214,7 @@ fn caller_with_services_write_alone_grants_only_theirs() {
         &json!({"name": "n", "permissions": ["lab:use"]}),
         "lab:use",
     );
-    // A service's key opens nothing of a person's or an admin's.
+    // A service's key has no access to objects of users or admins.
     for (method, path, missing) in [
         ("GET", "/api/v1/api-keys", "api-keys:read"),
         ("POST", "/api/v1/tokens", "tokens:write"),

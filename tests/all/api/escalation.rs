@@ -1,4 +1,4 @@
-//! S4: no credential makes, edits, enables or rotates one beyond itself.
+//! Bar S4: no credential creates, edits, enables or rotates one beyond itself.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ pub(super) fn ask(
     (answer.status, body)
 }
 
-/// 403 that names `missing`, and nothing has changed.
+/// 403 that names `missing`, without any change.
 #[track_caller]
 pub(super) fn lacks(
     site: &Site,
@@ -155,7 +155,7 @@ fn narrow_key_may_delete_but_not_change_a_wider_key() {
         "users:write",
     );
     may(&site, &narrow, "DELETE", &path, &json!({}));
-    // Itself and its like it may change, but not widen.
+    // It may change itself and equal keys, but not widen them.
     for own in [
         id_of(&narrow),
         id_of(&site.narrow(&site.alice, &["account:read"])),
@@ -363,7 +363,7 @@ fn token_never_outlives_its_creator() {
         &json!({"expires_in": "24h"}),
     );
     assert_eq!(second["expires_at"], "2026-11-22T13:30:00Z");
-    // Through a key that a token made: the key may live on, the token made by the token not.
+    // Through a key that a token created: the key may live on, the token of the token may not.
     let child = may(
         &site,
         &secret(&second),
@@ -434,7 +434,7 @@ fn credentials_of_a_demoted_admin_lose_permissions() {
             &json!({"name": id_of(bearer)}),
         );
         assert_eq!(made["permissions"].as_array().unwrap().len(), 10);
-        // What holds more than its owner has now is not brought back by who has less.
+        // A caller with less cannot enable a credential with more than its owner has now.
         lacks(
             &site,
             bearer,

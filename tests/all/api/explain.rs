@@ -1,4 +1,4 @@
-//! "Why was it refused?": each link of the chain that can fail, and that what is said is what verification does.
+//! "Why was it rejected?": every check that can fail, compared with verification.
 
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ const LINKS: [&str; 6] = [
     "permission_held",
 ];
 
-/// A key of bob's and who asks about it: he himself, and alice, an admin.
+/// A key of bob, explained to bob and to alice, an admin.
 struct Case {
     site: Site,
     key: Value,
@@ -41,7 +41,7 @@ impl Case {
         assert!((200..300).contains(&answer.status), "{}", answer.text());
     }
 
-    /// What is said of the key, as an admin sees it.
+    /// The explanation as an admin gets it.
     fn explain(&self, query: &str) -> Value {
         let path = format!(
             "/api/v1/users/bob/api-keys/{}/explain?{query}",
@@ -56,14 +56,14 @@ impl Case {
             .json()
     }
 
-    /// What verification says of it at 10.0.0.7 when account:read is demanded.
+    /// The status of verification at 10.0.0.7 with account:read required.
     fn verify(&self, permission: &str) -> u16 {
         let path = format!("/verify?permission={permission}");
         let asking = self.site.ask("GET", &path).bearer(&secret(&self.key));
         asking.from("10.0.0.7").send().status
     }
 
-    /// Demands that just `link` fails, and that verification refuses with `status`.
+    /// Requires that exactly `link` fails, and that verification rejects with `status`.
     fn fails(&self, link: &str, query: &str, words: &str, status: u16) {
         let said = self.explain(query);
         let links: Vec<&str> = said["checks"]
@@ -90,7 +90,7 @@ impl Case {
     }
 }
 
-/// Demands that `link` is the first to fail, and that it is said in these words.
+/// Requires that `link` is the first failed check, with this sentence.
 #[track_caller]
 fn first(said: &Value, link: &str, words: &str) {
     assert_eq!(said["failed"], link);
@@ -116,7 +116,7 @@ fn valid_key_passes_every_check() {
             .all(|check| check["passed"] == true)
     );
     assert_eq!(case.verify("account:read"), 204);
-    // What was not asked is not claimed.
+    // A check that was not requested has no result.
     let said = case.explain("");
     assert_eq!(said["summary"], "It is good, as far as was asked.");
     for check in said["checks"].as_array().unwrap() {
@@ -181,7 +181,7 @@ fn address_check_fails_for_another_address() {
     let asking = case.site.ask("GET", "/verify").bearer(&secret(&case.key));
     assert_eq!(asking.from("192.0.2.1").send().status, 401);
     assert_eq!(case.verify("account:read"), 204);
-    // IPv4 in IPv6's clothes is the same address.
+    // An IPv4-mapped address is the same address.
     assert_eq!(
         case.explain("address=::ffff:10.0.0.7&permission=account:read")["good"],
         true
@@ -207,7 +207,7 @@ fn permission_check_fails_if_key_or_owner_lacks_it() {
     let said = case.explain(query);
     first(&said, "permission_held", "It was not given tokens:read");
     assert_eq!(case.verify("tokens:read"), 403);
-    // Given once, by somebody who was an admin then.
+    // Granted by an admin at that time.
     let site = Site::new();
     site.add_user("carol", Role::Admin);
     let key = site.api_key(
@@ -271,7 +271,7 @@ fn explanation_needs_permission() {
     let own = format!("/api/v1/api-keys/{}/explain", id(&case.key));
     let bob = case.site.token("bob");
     case.site.ask("GET", &own).bearer(&bob).send().expect(200);
-    // Another's is as if it were not there; and so is what never was.
+    // A key of another user looks like one that never existed.
     let theirs = case
         .site
         .ask("GET", &own)

@@ -1,4 +1,4 @@
-//! Who may change which SSH keys a host accepts: every administrative route, tried with each permission alone.
+//! Callers who can change the SSH keys that a host accepts: every administrative route, with each permission alone.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::declared::DECLARED;
 use crate::fixture::{Site, id, secret};
 
-/// Public keys whose private halves nobody has, one for each user of the lab and some to add.
+/// Public keys whose private halves do not exist any more, one for each user of the lab and some to add.
 pub(super) const KEYS: [&str; 8] = [
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMzEAs5INwZPV+vYBOvAf2vMZp8mWLTGgyioz4OY25eq",
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIL6u7t+asoZzWS8IgELeHSN8tehO0B07hKT4hKgBxExU",
@@ -21,12 +21,13 @@ pub(super) const KEYS: [&str; 8] = [
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHgITEbVu3JWoDYZEfENG5X5+eQ302tYe+1cdxiUioUN",
 ];
 
-/// mallory acts; newcomer is in no group; carol is admitted to gpu1; bob shares root on gpu2; eve did, and is disabled;
-/// deploy has the name of a login that gpu2 shares.
+/// mallory acts; newcomer is in no group; gpu1 admits carol; bob shares root on gpu2; eve did, and is disabled; deploy
+/// has the name of a login that gpu2 shares.
 const USERS: [&str; 6] = ["mallory", "newcomer", "carol", "bob", "eve", "deploy"];
-/// staff: gpu1 admits it. ops: gpu2 shares root and deploy with it. pending: a live enrollment code names it. free: unused.
+/// staff: gpu1 admits it. ops: gpu2 shares root and deploy with it. pending: a valid enrollment code names it. free:
+/// unused.
 const GROUPS: [&str; 4] = ["staff", "ops", "pending", "free"];
-/// Where enrollment codes are created.
+/// The path of enrollment codes.
 const CODES: &str = "/api/v1/hosts/enrollment-codes";
 
 /// One login that one key opens on one host.
@@ -86,7 +87,7 @@ impl Lab {
         );
         let shared = json!({"shared_logins": {"root": ["ops"], "deploy": ["ops"]}});
         site.asked(&alice, "PATCH", &host(1), &shared, 200);
-        // After the login was shared: a person has its name, as on a database of an earlier version.
+        // Added after the login was shared, as in a database of an earlier version.
         site.add_user("deploy", Role::Member);
         for (user, key) in USERS.iter().zip(KEYS) {
             let body = json!({"public_key": key, "name": "laptop"});
@@ -169,7 +170,7 @@ impl Lab {
             .collect()
     }
 
-    /// Every administrative route with everything that may stand in its path, and bodies that would widen something.
+    /// Every administrative route with every possible path, and bodies that would widen access.
     fn attempts(&self) -> Vec<Attempt> {
         let mut all = Vec::new();
         let administrative = DECLARED.iter().filter(|row| {
@@ -277,7 +278,7 @@ struct Attempt {
     body: Value,
 }
 
-/// What an attempt added for a login that is neither the caller's nor a newly created user's own.
+/// The openings that an attempt added, except the caller's own login and that of a newly created user.
 fn widened(
     lab: &Lab,
     before: &BTreeSet<Opening>,
@@ -307,7 +308,7 @@ fn widened(
         .collect()
 }
 
-/// All permissions, as an admin has them.
+/// All permissions of an admin.
 fn permissions(site: &Site) -> Vec<String> {
     let me = site.asked(&site.alice, "GET", "/api/v1/me", &Value::Null, 200);
     let words = me["permissions"].as_array().unwrap().iter();
@@ -400,7 +401,7 @@ fn reserved_login_needs_hosts_write_operator_or_setup() {
             );
         }
     }
-    // A login that a host shares belongs to nobody, either.
+    // A login that a host shares is not free either.
     let free = json!({"shared_logins": {"build": ["free"]}});
     let host = format!("/api/v1/hosts/{}", lab.hosts[2].1);
     assert_eq!(site.snapshot(), before);
@@ -422,7 +423,7 @@ fn reserved_login_needs_hosts_write_operator_or_setup() {
         );
     }
     site.add_user("www-data", Role::Member);
-    // Existing users keep working; what disabling took, only hosts:write gives back.
+    // Existing users keep working; only hosts:write restores access that disabling removed.
     let path = "/api/v1/users/www-data";
     site.asked(
         &site.token("www-data"),
@@ -486,7 +487,7 @@ fn group_of_a_host_needs_hosts_write() {
         201,
     );
     site.asked(&users_write, "PUT", &member("pending"), &Value::Null, 403);
-    // From the moment a host uses it.
+    // From the first use by a host on.
     let host = format!("/api/v1/hosts/{}", lab.hosts[2].1);
     site.asked(
         &hosts_write,
@@ -538,7 +539,7 @@ fn hosts_write_lost_before_commit_rejects_the_change() {
     assert_eq!(site.snapshot(), before);
 }
 
-/// Group names are ASCII, in the rules and in the schema: no two differ only by case or by Unicode form (NFC, NFKC).
+/// Group names are ASCII, in the rules and in the schema, so none differ only by case or Unicode form (NFC, NFKC).
 #[test]
 fn group_name_in_another_unicode_form_is_rejected() {
     let lab = Lab::new();

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a request that names itself makes nothing twice.
+//! `Idempotency-Key`: a repeated request creates nothing twice.
 
 use serde_json::{Value, json};
 
@@ -60,7 +60,7 @@ fn repeated_request_returns_the_created_id() {
         ),
     ];
     for (path, body, other) in &calls {
-        // The same key on each route: they do not meet.
+        // The same key on another route is another key.
         let first = post(&site, &site.alice, path, "retry-1", body);
         assert!(
             matches!(first.status, 200 | 201),
@@ -115,7 +115,7 @@ fn idempotency_keys_are_per_caller_and_skip_failures() {
         )
         .expect(409);
     }
-    // Only what succeeded counts.
+    // Only successful requests count.
     post(
         &site,
         &site.bob,
@@ -149,7 +149,7 @@ fn idempotency_keys_are_per_caller_and_skip_failures() {
         &json!({"name": "free"}),
     )
     .expect(201);
-    // What it made may be gone; it still was made.
+    // The created object may be deleted; it was created all the same.
     let answer = post(
         &site,
         &site.bob,

@@ -1,4 +1,4 @@
-//! Introspection, revocation, metadata: what services are told.
+//! Introspection, revocation, metadata.
 
 use keycroft::model::credential::Kind;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ fn introspection_describes_only_active_secrets() {
         )
         .send()
         .expect(200);
-    // Limited to addresses: good only with one that fits.
+    // Limited to addresses: valid only with a matching one.
     let limited = secret(&site.api_key(
         &site.bob,
         &json!({"name": "limited", "allowed_addresses": ["192.0.2.0/24"]}),
@@ -105,7 +105,7 @@ fn introspection_describes_only_active_secrets() {
         .form(&[("token", &site.bob)])
         .send()
         .expect(401);
-    // Granted to bob, his new keys may ask.
+    // With the permission granted to bob, his new keys may introspect.
     site.ask("PATCH", "/api/v1/users/bob")
         .bearer(&site.alice)
         .json(&json!({"permissions": ["introspect"]}))

@@ -1,4 +1,4 @@
-//! S4: a right that is lost between check and commit is lost.
+//! Bar S4: a right that is lost between check and commit does not count.
 
 use keycroft::app::App;
 use keycroft::model::caller::Caller;
@@ -15,7 +15,7 @@ use crate::fixture::{Site, id_of};
 
 use super::escalation::may;
 
-/// Somebody who was found good, before what follows.
+/// A caller who was authenticated before the following acts.
 pub(super) fn caller(site: &Site, bearer: &str) -> Caller {
     let presented = Presented::parse(bearer).unwrap();
     let origin = Origin {
@@ -40,7 +40,7 @@ fn wanted(name: &str, permissions: &[&str]) -> NewCredential {
     }
 }
 
-/// What `caller`, checked before, is told when the act is to be committed.
+/// The result for `caller`, checked before, at the commit of the act.
 fn issue(site: &Site, caller: &Caller, permissions: &[&str]) -> Result<(), Error> {
     let scope = App::own(caller, Kind::ApiKey).unwrap();
     site.app()
@@ -48,7 +48,7 @@ fn issue(site: &Site, caller: &Caller, permissions: &[&str]) -> Result<(), Error
         .map(|_| ())
 }
 
-/// How bob loses a right: who asks for what (`{id}`: his key), and whether he is left with less or with nothing.
+/// Ways for bob to lose a right: the caller and request (`{id}`: his key), and whether any right is left.
 const LOSSES: [(&str, &str, &str, &str, &str, bool); 9] = [
     (
         "demoted",
@@ -190,7 +190,7 @@ fn permission_dropped_by_its_service_is_not_granted() {
         None,
     );
     assert!(matches!(late, Err(Error::Invalid(_))));
-    // Nor is a key made for a service that is gone.
+    // Nor is a key created for a deleted service.
     may(
         &site,
         &site.alice,

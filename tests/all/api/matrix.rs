@@ -1,4 +1,4 @@
-//! Every route of the table, asked by everybody who should be refused, and by who should not.
+//! Every route of the table, called by everyone who must be rejected, and by those who must not.
 
 use keycroft::http::{Needs, ROUTES};
 use keycroft::model::credential::Kind;
@@ -10,7 +10,7 @@ use crate::fixture::{Answer, Asking, Site, id, secret, unknown_secret};
 
 use super::declared::{DECLARED, Declared, KEYS, is_for_machines};
 
-/// A site with one of everything: what `{…}` may stand for.
+/// A site with one object of each kind, for the `{…}` of paths.
 struct Full {
     site: Site,
     api_key: String,
@@ -102,7 +102,7 @@ impl Full {
         }
     }
 
-    /// The path of a row with things in it that are there, and are alice's or in her care.
+    /// The path of a row with existing objects that alice owns or manages.
     fn path(&self, pattern: &str) -> String {
         let [bobs_key, bobs_token, bobs_session, bobs_ssh_key] = &self.bobs;
         let id = match pattern {
@@ -144,7 +144,7 @@ impl Full {
     }
 }
 
-/// What every answer of ours carries.
+/// The headers of every answer.
 fn check_headers(what: &str, answer: &Answer) {
     assert_eq!(
         answer.header("X-Content-Type-Options"),
@@ -164,7 +164,7 @@ fn check_headers(what: &str, answer: &Answer) {
     }
 }
 
-/// 401 that says nothing more.
+/// A 401 without further detail.
 fn check_unauthenticated(row: &Declared, who: &str, answer: &Answer, sent: bool) {
     let what = format!("{} {} by {who}", row.method, row.path);
     assert_eq!(answer.status, 401, "{what}: {}", answer.text());
@@ -209,7 +209,7 @@ fn route_table_equals_the_declarations() {
     }
 }
 
-/// Everybody who is nobody: each gets the same 401, and nothing changes.
+/// Every kind of unauthenticated caller: each gets the same 401, and nothing changes.
 #[test]
 fn invalid_credential_is_rejected_alike_by_every_route() {
     let full = Full::new();
@@ -287,7 +287,7 @@ fn invalid_credential_is_rejected_alike_by_every_route() {
     assert_eq!(site.snapshot(), before);
 }
 
-/// Routes of the operator exist on the control socket and in process alone.
+/// Operator routes exist only on the control socket and in process.
 #[test]
 fn operator_routes_do_not_exist_on_the_network() {
     let full = Full::new();
@@ -316,13 +316,13 @@ fn operator_routes_do_not_exist_on_the_network() {
         }
         assert_eq!(site.snapshot(), before, "{what}");
         full.asking(row).by_operator().send().expect(row.good);
-        // A credential that is presented counts, by whatever way it comes.
+        // A presented credential counts, on the control socket too.
         let answer = full.asking(row).by_operator().bearer(&site.bob).send();
         assert_eq!(answer.status, 404, "{what}: {}", answer.text());
     }
 }
 
-/// The operator may do what administrative permissions open, and has no things of a person.
+/// The operator passes administrative permissions, and has no objects of a user.
 #[test]
 fn operator_passes_administrative_routes_only() {
     for row in DECLARED.iter().filter(|row| row.needs_permission()) {
@@ -343,7 +343,7 @@ fn operator_passes_administrative_routes_only() {
     }
 }
 
-/// Good credentials that may do all but the one thing.
+/// Valid credentials with all permissions except one.
 #[test]
 fn missing_permission_is_named_by_every_route() {
     let full = Full::new();
@@ -400,7 +400,7 @@ fn missing_permission_is_named_by_every_route() {
     }
 }
 
-/// Bob asks for alice's things: as if they never were.
+/// Bob requests objects of alice: they look nonexistent.
 #[test]
 fn object_of_another_owner_looks_nonexistent() {
     let full = Full::new();
@@ -446,7 +446,7 @@ fn object_of_another_owner_looks_nonexistent() {
         asked += 1;
     }
     assert!(asked >= 9, "{asked}");
-    // In an admin's care only what is the named user's: alice's key is not bob's.
+    // Below a user's path, only objects of that user: alice's key is not bob's.
     for (kind, id) in [
         ("api-keys", &full.api_key),
         ("tokens", &full.token),
@@ -467,7 +467,7 @@ fn object_of_another_owner_looks_nonexistent() {
         assert_eq!(wrong.status, 404);
         assert_eq!(without_id(wrong), without_id(never));
     }
-    // A kind under another kind's path, and a person's key under a service's.
+    // A kind under another kind's path, and a user's key under a service's.
     for path in [
         format!("/api/v1/tokens/{}", full.api_key),
         format!("/api/v1/api-keys/{}", full.token),
@@ -494,7 +494,7 @@ fn without_id(answer: Answer) -> (u16, Vec<(String, String)>, Vec<u8>) {
     (answer.status, headers, answer.body)
 }
 
-/// Members are refused what is administrative, and every such try is written down.
+/// Members are rejected by administrative routes, and each attempt is an event.
 #[test]
 fn member_is_rejected_by_admin_routes_with_an_event() {
     let full = Full::new();
@@ -507,7 +507,7 @@ fn member_is_rejected_by_admin_routes_with_an_event() {
     };
     for row in DECLARED.iter().filter(administrative) {
         let what = format!("{} {}", row.method, row.path);
-        // Refusals of one caller within a minute are one event.
+        // Rejections of one caller within a minute are one event.
         site.pass(60);
         let before = site.snapshot();
         full.asking(row).bearer(&site.bob).send().expect(403);
@@ -531,7 +531,7 @@ fn member_is_rejected_by_admin_routes_with_an_event() {
     }
 }
 
-/// Each route does for an admin what it is declared to do, and only the permission that it names is needed for it.
+/// Each route answers an admin as declared, and needs only the permission that it names.
 #[test]
 fn permitted_caller_gets_the_declared_answer() {
     for row in DECLARED.iter().filter(|row| row.permission != "operator") {
@@ -598,7 +598,7 @@ fn cross_site_request_is_rejected_by_every_changing_route() {
     }
 }
 
-/// 404 and 405 come before everything else.
+/// 404 and 405 are checked before everything else.
 #[test]
 fn unknown_path_or_method_is_reported_first() {
     let full = Full::new();

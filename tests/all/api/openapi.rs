@@ -1,4 +1,4 @@
-//! `openapi.json` says what there is, no more and no less.
+//! `openapi.json` describes exactly the existing interface.
 
 use std::collections::BTreeSet;
 
@@ -33,7 +33,7 @@ fn openapi_paths_equal_the_route_table() {
         }
     }
     let mut there = BTreeSet::new();
-    // The operator's routes are no part of the interface: on the network they do not exist.
+    // Operator routes are not public: on the network they do not exist.
     let public =
         |route: &&Route| is_for_machines(route.path) && !matches!(route.needs, Needs::Operator(_));
     for route in ROUTES.iter().filter(public) {
@@ -75,7 +75,7 @@ fn openapi_names_each_required_permission() {
     }
 }
 
-/// Every shape that the description names is defined, and every one that is defined is used.
+/// Every referenced schema is defined, and every defined one is used.
 #[test]
 fn every_openapi_reference_resolves() {
     let document = document();
@@ -106,7 +106,7 @@ fn gather(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// The fields of each JSON shape, by what serde makes of it, are the properties of its schema.
+/// The fields of each JSON shape, as serde knows them, equal the properties of its schema.
 #[test]
 fn openapi_schemas_equal_the_wire_structs() {
     use keycroft::wire;
@@ -288,7 +288,7 @@ fn operation_has_an_example() {
     }
 }
 
-/// Nothing is wrong with the form of an example: 401, 403, 404 and 409 depend on the data.
+/// An example is never malformed; 401, 403, 404 and 409 depend on the data.
 #[test]
 fn request_example_is_accepted() {
     let site = crate::fixture::Site::new();
@@ -348,7 +348,7 @@ fn problem_types_are_listed() {
     );
 }
 
-/// The names of a struct's fields, as its `Deserialize` asks for them.
+/// The field names of a struct, as its `Deserialize` requests them.
 fn fields<T: serde::de::DeserializeOwned>() -> &'static [&'static str] {
     struct Spy(std::cell::Cell<&'static [&'static str]>);
 

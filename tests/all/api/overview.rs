@@ -1,5 +1,5 @@
-//! What the console's pages show and programs can ask for, too: the inventory, a preview of the policy, diagnostics, what
-//! happened to one thing, where one's SSH keys open a login, how a service is used.
+//! Data of the console's pages in the API: inventory, policy preview, diagnostics, events of one target, logins, use of
+//! services.
 
 use keycroft::model::user::Role;
 use serde_json::{Value, json};
@@ -96,7 +96,7 @@ fn inventory_filters_list_the_matching_items() {
         &["unused and new", "ends"],
         &["used once", "fresh", "sound"],
     );
-    // Only hosts report the use of SSH keys: without one, nobody knows that a key is unused.
+    // Only hosts report uses of SSH keys: without a host, no key counts as unused.
     let code = post(
         &site,
         &site.alice,
@@ -123,14 +123,14 @@ fn inventory_filters_list_the_matching_items() {
     let weak = show("weak-ssh-key");
     assert_eq!(names(&weak), ["mine too", "shared"]);
     assert_eq!(weak["items"][0]["weakness"], "shared");
-    // A stricter policy makes weak what it no longer takes.
+    // A stricter policy makes existing keys weak.
     let strict = json!({"ssh_key_types": ["ssh-rsa"]});
     let patch = site.ask("PATCH", "/api/v1/policy").bearer(&site.alice);
     patch.json(&strict).send().expect(200);
     let weak = show("weak-ssh-key");
     assert_eq!(names(&weak).len(), 3);
     assert_eq!(weak["items"][0]["weakness"], "against-policy");
-    // An item says whose it is and what it may do.
+    // An item names its owner and permissions.
     let item = all["items"]
         .as_array()
         .unwrap()
@@ -241,7 +241,7 @@ fn policy_preview_lists_exceeding_and_changes_nothing() {
         json!({"kind": "api-key", "id": id(&endless), "name": "endless", "owner": "bob", "expires_at": null, "why": "API keys live 60d at the longest."})
     );
     let sessions = preview(json!({"token_lifetime_max": "1h", "token_lifetime_default": "1h"}));
-    // alice's and bob's, made by the file's owner for a day.
+    // The tokens of alice and bob, created by the operator for a day.
     assert_eq!(sessions["exceeding_total"], 2);
     let ssh = preview(json!({"ssh_key_lifetime_max": "30d"}));
     assert_eq!(exceeding(&ssh), ["endless ssh"]);
@@ -285,7 +285,7 @@ fn diagnostics_describe_the_installation() {
         .collect();
     assert_eq!(about, ["last_backup_at"]);
     assert_eq!(found["trusted_proxies"], json!([]));
-    // Behind a proxy that is not trusted.
+    // Behind an untrusted proxy.
     let forwarded = site
         .ask("GET", "/api/v1/diagnostics")
         .bearer(&site.alice)
@@ -301,7 +301,7 @@ fn diagnostics_describe_the_installation() {
             .contains("--behind-proxy 127.0.0.1"),
         "{advice:?}"
     );
-    // Behind a proxy that sends no X-Forwarded-For, and in a network that holds more than proxies.
+    // Behind a proxy without X-Forwarded-For, in a network with more than proxies.
     let site = Site::behind(&["10.0.0.0/8"]);
     let asked = site
         .ask("GET", "/api/v1/diagnostics")
@@ -360,11 +360,11 @@ fn events_of_a_target_are_found_by_id_or_name() {
     };
     let on_key = format!("target={}", id(&key));
     let all = ["api-key.delete", "api-key.edit", "api-key.create"];
-    // What was done to bob's key is bob's to see, also what alice did.
+    // Bob sees acts on his key, those of alice included.
     assert_eq!(actions(&site.bob, &on_key), all);
     assert_eq!(actions(&site.alice, &format!("{on_key}&all=true")), all);
     assert_eq!(actions(&site.alice, &format!("{on_key}&user=bob")), all);
-    // Of alice's own it is only what she did.
+    // alice's own events have only her acts.
     assert_eq!(actions(&site.alice, &on_key), ["api-key.delete"]);
     assert_eq!(
         actions(&site.bob, &format!("{on_key}&action=api-key.edit")),
@@ -382,7 +382,7 @@ fn events_of_a_target_are_found_by_id_or_name() {
         &json!({"name": "gpu"}),
     );
     assert_eq!(actions(&site.alice, "target=gpu&all=true"), ["group.add"]);
-    // Part by part.
+    // Page by page.
     let path = format!("/api/v1/events?{on_key}&limit=2");
     let first = site
         .ask("GET", &path)
@@ -438,7 +438,7 @@ fn service_shows_its_use_and_carriers() {
         (&after["last_used_at"], &after["carriers"]),
         (&json!("2026-11-22T12:00:00Z"), &json!(2))
     );
-    // A list says what there is, and no more.
+    // A list leaves out the details.
     let listed = get(&site, "/api/v1/services");
     assert_eq!(listed["items"][0].as_object().unwrap().len(), 3);
     site.ask("GET", "/api/v1/services/nobody")
@@ -466,7 +466,7 @@ fn session_shows_its_last_client_address() {
     assert_eq!(listed["items"][0]["last_active_at"], "2026-11-22T12:00:00Z");
 }
 
-/// From the person's side and from the hosts' side it is the same doors that open.
+/// The user's view and the hosts' view agree.
 #[test]
 fn logins_list_the_hosts_that_admit_the_user() {
     let site = Site::new();

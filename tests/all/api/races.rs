@@ -1,4 +1,4 @@
-//! S4 under concurrency: what is good once is good once. (What was ended is refused from the answer on: `race`.)
+//! Bar S4 under concurrency: codes and names that can be used once. (Revocation is in `race`.)
 
 use std::thread;
 
@@ -11,7 +11,7 @@ use crate::fixture::{Asking, PASSWORD, Site, secret};
 /// Rounds of each race.
 const ROUNDS: usize = 40;
 
-/// Asks the same from several threads at once; the statuses.
+/// Sends requests from several threads at once. Returns the statuses.
 fn at_once(site: &Site, asked: &[(&str, &str, &str, serde_json::Value)]) -> Vec<u16> {
     let houses: Vec<ServerState> = asked.iter().map(|_| site.open_house()).collect();
     thread::scope(|scope| {
@@ -57,7 +57,7 @@ fn code_is_spent_once_in_a_race() {
         statuses.sort_unstable();
         assert_eq!(statuses, [204, 401, 401, 401]);
     }
-    // A set-up link makes one admin.
+    // A setup link creates one admin.
     let site = Site::empty(&[]);
     let code = site.app().setup_code().unwrap().unwrap().reveal();
     let ask = |name: &str| {

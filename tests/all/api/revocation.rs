@@ -1,4 +1,4 @@
-//! `POST /oauth/revoke`: possession of a secret is enough, of any kind but a code and in any state.
+//! `POST /oauth/revoke`: possession of a secret suffices, for every kind except codes and in every state.
 
 use keycroft::model::credential::Kind;
 use keycroft::model::secret::{Secret, SecretForm};
@@ -105,12 +105,12 @@ fn previous_secret_revokes_only_itself() {
     assert!(!works(&site, &secret(&old)));
     assert!(works(&site, &secret(&new)));
     revoke(&site, &secret(&old));
-    // After its grace it is good for nothing, and can end nothing else.
+    // After its grace period it is invalid, and revokes nothing else.
     let newer = rotate();
     site.pass(7_200);
     revoke(&site, &secret(&new));
     assert!(works(&site, &secret(&newer)));
-    // The present one ends the whole.
+    // The present secret revokes the credential.
     let newest = rotate();
     revoke(&site, &secret(&newest));
     assert!(!works(&site, &secret(&newer)));
@@ -137,10 +137,10 @@ fn codes_and_unknown_secrets_revoke_nothing() {
     ] {
         revoke(&site, one);
     }
-    // The route of the first edition is gone.
+    // The route of the first edition does not exist any more.
     let asking = site.ask("DELETE", "/api/v1/burn").bearer(&site.bob);
     asking.send().expect(404);
-    // The right id with another's secret.
+    // The right id with the secret of another.
     let other = Secret::generate_for(
         SecretForm::Credential(Kind::Token),
         keycroft::model::secret::Presented::parse(&site.bob)

@@ -1,4 +1,4 @@
-//! Rotation: a new secret under the same id, and how long the one before stays good.
+//! Rotation: a new secret under the same id, and the grace period of the old one.
 
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn show(site: &Site, made: &Value) -> Value {
         .json()
 }
 
-/// Of all secrets, of the current and of the previous one.
+/// Last uses: of all secrets, of the current one and of the previous one.
 fn last_uses(shown: &Value) -> [Value; 3] {
     [
         "last_used_at",
@@ -205,7 +205,7 @@ fn key_rotates_itself_only_with_its_present_secret() {
     };
     let new = ask(&secret(&old)).expect(200).json();
     assert!(works(&site, &secret(&old)));
-    // Else whoever holds a secret that was rotated away would throw out who holds the new one.
+    // Otherwise a thief with an old secret could lock out the holder of the new one.
     ask(&secret(&old)).expect(403);
     let newest = ask(&secret(&new)).expect(200).json();
     assert!(!works(&site, &secret(&old)));
@@ -223,7 +223,7 @@ fn pending_use_is_reported_for_the_right_secret() {
     let told = || last_uses(&show(&site, &old));
     let at = |second: &str| json!(format!("2026-11-22T12:00:{second}Z"));
     assert_eq!(told(), [at("00"), Value::Null, at("00")]);
-    // In the second of the rotation, by either.
+    // Within the second of the rotation, by either secret.
     assert!(works(&site, &secret(&new)));
     assert_eq!(told(), [at("10"), at("10"), at("00")]);
     assert!(works(&site, &secret(&old)));
@@ -233,7 +233,7 @@ fn pending_use_is_reported_for_the_right_secret() {
     assert_eq!(told(), [at("20"), at("20"), at("10")]);
 }
 
-/// Rotated again and again, in memory or in the file: the last use of whatever secret stays.
+/// After many rotations, in memory or stored, the last use of any secret stays.
 #[test]
 fn successive_rotations_lose_no_use() {
     for in_file in [false, true] {
@@ -241,7 +241,7 @@ fn successive_rotations_lose_no_use() {
         let old = site.api_key(&site.alice, &json!({"name": "key", "expires_in": "90d"}));
         let first = rotate(&site, &old, &json!({"grace": "1h"}));
         site.pass(10);
-        // The current secret is used, and the previous one after it.
+        // The current secret is used, then the previous one.
         assert!(works(&site, &secret(&first)));
         site.pass(10);
         assert!(works(&site, &secret(&old)));
@@ -273,7 +273,7 @@ fn until_unused() -> Value {
     json!({"grace": {"until_unused": "2h", "at_most": "7d"}})
 }
 
-/// The clock runs on by hours and minutes.
+/// Advances the clock by hours and minutes.
 fn pass_minutes(site: &Site, minutes: i64) {
     site.pass(minutes * 60);
 }
@@ -292,7 +292,7 @@ fn grace_until_unused_ends_when_the_old_secret_is_quiet() {
                 site.reopen();
             }
         };
-        // As long as the new one was never used, the old one stays, used or not.
+        // As long as the new secret is unused, the old one stays, used or not.
         pass_minutes(&site, 300);
         assert!(works(&site, &secret(&old)));
         turn(&mut site);
@@ -308,7 +308,7 @@ fn grace_until_unused_ends_when_the_old_secret_is_quiet() {
         assert_eq!(show(&site, &old)["previous_ends_at"], Value::Null);
         assert!(!works(&site, &secret(&old)), "{in_file}");
         assert!(works(&site, &secret(&new)));
-        // It stays expired when the clock goes back, over a restart too.
+        // It stays expired when the clock is set back, across a restart too.
         pass_minutes(&site, -119);
         assert!(!works(&site, &secret(&old)), "{in_file}");
         site.reopen();
@@ -330,7 +330,7 @@ fn grace_until_unused_ends_by_its_latest_date() {
     assert!(!works(&site, &secret(&old)));
 }
 
-/// The uses of both secrets within the second of the rotation are told apart, also by the writer.
+/// Uses of both secrets within the second of the rotation are distinguished, by the writer too.
 #[test]
 fn grace_until_unused_counts_only_the_new_secret_as_new() {
     for in_file in [false, true] {
@@ -350,7 +350,7 @@ fn grace_until_unused_counts_only_the_new_secret_as_new() {
     }
 }
 
-/// A second rotation with the same latest date is not ended by what was seen of the first.
+/// A second rotation with the same latest date is not affected by the end of the first.
 #[test]
 fn rotation_after_a_quiet_end_starts_a_new_grace_period() {
     let site = Site::new();
@@ -367,7 +367,7 @@ fn rotation_after_a_quiet_end_starts_a_new_grace_period() {
     assert!(!works(&site, &secret(&old)));
 }
 
-/// S4: a token ends with the secret that created it, also when that may expire early.
+/// Bar S4: a token expires with the secret that created it, even if that can expire early.
 #[test]
 fn token_of_the_old_secret_ends_with_its_quiet_time() {
     let site = Site::new();

@@ -1,4 +1,4 @@
-//! Services: what they define, their own API keys, and who has their permissions, user by user or by role.
+//! Services: their permissions, their API keys, and grants by user or by role.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ fn slurm(site: &Site) {
     ask(site, "POST", "/api/v1/services", &new, 201);
 }
 
-/// What `/verify` says to whoever is to be able to do this.
+/// The status of `/verify` with a required permission.
 fn verify(site: &Site, bearer: &str, permission: &str) -> u16 {
     let path = format!("/verify?permission={permission}");
     site.ask("GET", &path).bearer(bearer).send().status
@@ -44,7 +44,7 @@ fn service_defines_permissions_and_has_keys() {
         ask(&site, "GET", "/api/v1/services", &Value::Null, 200)["items"][0],
         made
     );
-    // A service's own key, with what it defines itself: nobody had to have it before.
+    // A service's own key with its own permissions: no user needs them first.
     let keys = "/api/v1/services/slurm/api-keys";
     let key = ask(
         &site,
@@ -113,7 +113,7 @@ fn service_defines_permissions_and_has_keys() {
         .bearer(&secret(&new))
         .send()
         .expect(401);
-    // Granted, used, taken away.
+    // Granted, used, removed.
     ask(
         &site,
         "PATCH",
@@ -144,7 +144,7 @@ fn service_defines_permissions_and_has_keys() {
         &json!({"permissions": ["slurm:submit"]}),
         200,
     );
-    // Who has such a permission can still be helped by an admin who has not, and rotate what had one that is gone.
+    // An admin without the permission can still help its holder, and rotate a key with a removed one.
     ask(
         &site,
         "POST",
@@ -200,7 +200,7 @@ fn role_includes_permissions_of_a_service() {
     assert_eq!(ask(&site, "PATCH", SLURM, &give, 200)["roles"], given);
     assert_eq!(ask(&site, "GET", SLURM, &Value::Null, 200)["roles"], given);
 
-    // Every member has it, also who comes later; no admin has; what a token carries was consistent_read when it was made.
+    // Every member has it, later ones too; admins do not. The permissions of a token are fixed at its creation.
     let bob = site.token("bob");
     assert_eq!(verify(&site, &bob, "slurm:submit"), 204);
     assert_eq!(verify(&site, &bob, "slurm:cancel"), 403);
@@ -210,7 +210,7 @@ fn role_includes_permissions_of_a_service() {
     ask(&site, "POST", "/api/v1/users", &dave, 201);
     assert_eq!(verify(&site, &site.token("dave"), "slurm:submit"), 204);
 
-    // The other role's is its own, and what is not named stays.
+    // The other role keeps its own permissions, and an absent role stays.
     let admins = json!({"roles": {"admin": ["slurm:cancel"]}});
     let both = json!({"member": ["slurm:submit"], "admin": ["slurm:cancel"]});
     assert_eq!(ask(&site, "PATCH", SLURM, &admins, 200)["roles"], both);
@@ -221,7 +221,7 @@ fn role_includes_permissions_of_a_service() {
     );
     assert_eq!(verify(&site, &secret(&key), "slurm:submit"), 204);
 
-    // Taken, it is out of what members hold at the next question.
+    // A removed permission has no effect from the next request on.
     let take = json!({"roles": {"member": []}});
     ask(&site, "PATCH", SLURM, &take, 200);
     assert_eq!(verify(&site, &bob, "slurm:submit"), 403);
@@ -230,7 +230,7 @@ fn role_includes_permissions_of_a_service() {
     let said = ask(&site, "GET", events, &Value::Null, 200)["items"].to_string();
     assert!(said.contains("members have"), "{said}");
 
-    // Who was given it by name keeps it.
+    // A personal grant stays.
     let by_name = json!({"permissions": ["slurm:submit"]});
     ask(&site, "PATCH", "/api/v1/users/bob", &by_name, 200);
     ask(&site, "PATCH", SLURM, &give, 200);
@@ -252,11 +252,11 @@ fn undefined_permission_is_removed_from_every_role() {
     assert_eq!(ask(&site, "PATCH", SLURM, &fewer, 200)["roles"], left);
     assert_eq!(verify(&site, &bob, "slurm:cancel"), 403);
     assert_eq!(verify(&site, &bob, "slurm:submit"), 204);
-    // Defined once more, it has to be given once more.
+    // A permission that is defined again has to be granted again.
     let more = json!({"permissions": all});
     assert_eq!(ask(&site, "PATCH", SLURM, &more, 200)["roles"], left);
     assert_eq!(verify(&site, &bob, "slurm:cancel"), 403);
-    // Defined and given in one go; deleted with the service.
+    // Defined and granted in one request; deleted with the service.
     let both = json!({"permissions": ["slurm:hold"], "roles": {"member": ["slurm:hold"]}});
     let now = json!({"member": ["slurm:hold"], "admin": []});
     assert_eq!(ask(&site, "PATCH", SLURM, &both, 200)["roles"], now);
@@ -294,7 +294,7 @@ fn role_with_an_undefined_permission_is_rejected() {
     assert_eq!(ask(&site, "GET", SLURM, &Value::Null, 200)["roles"], nobody);
 }
 
-/// To give a role something is to give it to each of its users: no less is asked for.
+/// Granting to a role means granting to each of its users: it needs the same permissions.
 #[test]
 fn role_change_needs_users_write() {
     let site = Site::new();
@@ -314,7 +314,7 @@ fn role_change_needs_users_write() {
     assert_eq!(patch(&narrow, &give), 403);
     let near = own(json!({"name": "near", "allowed_addresses": ["127.0.0.1/32"]}));
     assert_eq!(patch(&near, &give), 403);
-    // What changes nothing for anybody, they may send; and what a service defines is theirs to change.
+    // Without an effect on anyone, it is allowed; and the definitions belong to services:write.
     assert_eq!(patch(&narrow, &json!({"roles": {"member": []}})), 200);
     let more = json!({"permissions": ["slurm:submit", "slurm:cancel", "slurm:hold"]});
     assert_eq!(patch(&narrow, &more), 200);
@@ -326,7 +326,7 @@ fn role_change_needs_users_write() {
     ];
     let wide = own(json!({"name": "wide", "permissions": users}));
     assert_eq!(patch(&wide, &give), 200);
-    // Taking is a change to what people have, too; with a limit to addresses one may take, and take back nothing.
+    // Removing changes users' permissions too. A caller limited to addresses may remove, and restore nothing.
     let take = json!({"roles": {"member": []}});
     assert_eq!(patch(&narrow, &take), 403);
     assert_eq!(patch(&near, &take), 200);

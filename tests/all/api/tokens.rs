@@ -1,4 +1,4 @@
-//! Tokens and sessions: short-lived, listed, ended early.
+//! Tokens and sessions: short-lived, listed, revoked early.
 
 use serde_json::{Value, json};
 
@@ -147,7 +147,7 @@ fn deleted_token_is_rejected_and_unlisted() {
         usage["days"][29],
         json!({"day": "2026-11-22", "uses": 1, "refused": 0})
     );
-    // It may end itself through the list as well.
+    // It may delete itself through the list as well.
     site.ask("DELETE", &path)
         .bearer(&secret(&made))
         .send()
@@ -258,7 +258,7 @@ fn new_password_revokes_all_sessions() {
         .expect(200)
         .json();
     assert_eq!(sessions["items"], json!([]));
-    // The token that asked lives on, and the old password opens nothing.
+    // The token of the request lives on, and the old password is invalid.
     site.ask("POST", "/api/v1/me/password")
         .bearer(&site.bob)
         .json(&json!({"current": PASSWORD, "new": "a third long password"}))
@@ -269,7 +269,7 @@ fn new_password_revokes_all_sessions() {
         .json(&json!({"current": new, "new": "a third long password"}))
         .send()
         .expect(204);
-    // Guessing is throttled, whatever credential guesses.
+    // Guessing is limited for every credential.
     let guess = |n: usize| {
         site.ask("POST", "/api/v1/me/password")
             .bearer(&site.bob)

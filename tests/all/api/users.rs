@@ -1,4 +1,4 @@
-//! Users, invitations, resets, set-up: all that admins do with people.
+//! Users, invitations, resets, setup.
 
 use keycroft::model::user::{Role, Username};
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ fn invitation_is_valid_once() {
     assert_eq!(accept("/api/v1/invitation", &invitation), 401);
     assert_eq!(user(&site, "carol")["has_password"], true);
     site.sign_in("carol");
-    // After a week it is over.
+    // It expires after a week.
     let late = code(
         &add(&site, &json!({"username": "late"}))["invitation"],
         "/invitation",
@@ -120,7 +120,7 @@ fn reset_link_replaces_earlier_ones() {
             .status
     };
     assert_eq!(use_it(&first), 401);
-    // The present password is good until then.
+    // The present password is valid until then.
     site.sign_in("bob");
     assert_eq!(use_it(&second), 204);
     assert_eq!(use_it(&second), 401);
@@ -134,7 +134,7 @@ fn reset_link_replaces_earlier_ones() {
     let late = reset();
     site.pass(86_400);
     assert_eq!(use_it(&late), 401);
-    // A changed password ends an open link.
+    // A changed password invalidates a pending link.
     let site = Site::new();
     site.set_password("bob");
     let link = code(
@@ -191,7 +191,7 @@ fn setup_code_creates_one_admin_and_expires() {
     );
     set_up(&second, "another").expect(401);
     assert!(site.app().setup_code().unwrap().is_none());
-    // A link that is out dies when an admin comes about in another way.
+    // A pending link is invalid once an admin exists.
     let site = Site::empty(&[]);
     let link = site.app().setup_code().unwrap().unwrap().reveal();
     site.add_user("alice", Role::Admin);
@@ -236,7 +236,7 @@ fn role_change_applies_from_the_next_request() {
         .bearer(&admin)
         .send()
         .expect(200);
-    // The one from before carries what it was given then.
+    // An earlier token keeps the permissions from its creation.
     site.ask("GET", "/api/v1/users")
         .bearer(&site.bob)
         .send()
@@ -300,7 +300,7 @@ fn offboard_revokes_everything() {
         .send()
         .expect(401);
     assert_eq!(user(&site, "bob")["disabled"], true);
-    // Enabled again, what was ended stays so.
+    // Revoked credentials stay revoked after enabling.
     edit(&site, "bob", &json!({"disabled": false}));
     for one in [&key, &site.bob] {
         site.ask("GET", "/verify").bearer(one).send().expect(401);
@@ -383,7 +383,7 @@ fn last_admin_cannot_be_removed() {
     );
     refused("DELETE", "/api/v1/users/alice", json!({}));
     refused("POST", "/api/v1/users/alice/offboard", json!({}));
-    // A disabled admin is none.
+    // A disabled admin does not count.
     add(&site, &json!({"username": "dora", "role": "admin"}));
     edit(&site, "dora", &json!({"disabled": true}));
     site.ask("PATCH", "/api/v1/users/alice")

@@ -1,4 +1,4 @@
-//! Another user's API keys, for admins: seen, explained, disabled, enabled and deleted, and nothing else.
+//! Another user's API keys, for admins: listed, explained, disabled, enabled and deleted, nothing else.
 
 use serde_json::{Value, json};
 
@@ -62,7 +62,7 @@ fn admin_disables_and_enables_a_users_key() {
     assert_eq!(acts[..2], ["api-key.enable", "api-key.disable"]);
 }
 
-/// Not even by an admin who may do all that it may.
+/// Not even by an admin with all of its permissions.
 #[test]
 fn admin_cannot_change_other_fields_of_a_users_key() {
     let site = Site::new();
@@ -84,7 +84,7 @@ fn admin_cannot_change_other_fields_of_a_users_key() {
     assert_eq!(site.snapshot(), before);
 }
 
-/// S4: enabling is limited by what the admin's credential may do; disabling is not.
+/// Bar S4: enabling is limited by the admin's credential; disabling is not.
 #[test]
 fn key_with_more_power_than_the_admin_is_not_enabled() {
     let site = Site::new();
@@ -157,7 +157,7 @@ fn deleted_key_of_a_user_is_listed_and_explained() {
     assert_eq!(explained["failed"], "exists");
 }
 
-/// What created a key is named as long as it is known and may be seen.
+/// The creator of a key is named while it exists and may be seen.
 #[test]
 fn creator_of_a_key_is_an_object() {
     let site = Site::new();
@@ -171,7 +171,7 @@ fn creator_of_a_key_is_an_object() {
     assert_eq!(shown(&site.alice, &path(&child))["creator"], by_parent);
     let list = shown(&site.bob, "/api/v1/api-keys");
     assert_eq!(list["items"][0]["creator"], by_parent);
-    // A token that is gone leaves its id.
+    // Of a deleted token, the id stays.
     let token = site.asked(
         &site.bob,
         "POST",

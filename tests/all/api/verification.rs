@@ -1,4 +1,4 @@
-//! `/verify`: what proxies are told.
+//! `/verify`: answers for proxies.
 
 use keycroft::model::credential::Kind;
 use keycroft::model::secret::{Presented, Secret, SecretForm};
@@ -98,7 +98,7 @@ fn verify_answers_every_method_with_the_identity() {
         ];
         assert_eq!(values, expected, "{method}");
         site.ask(method, "/verify").send().expect(401);
-        // It changes nothing, so it does not matter from where a browser says it comes.
+        // It changes nothing, so a cross-site mark of a browser does not matter.
         check_identity(
             &site
                 .ask(method, "/verify")
@@ -151,7 +151,7 @@ fn first_header_with_a_secret_decides() {
         ask().basic(&good, "x-oauth-basic").send(),
         ask().header("X-API-Key", &good).send(),
         ask().header("x-api-key", &format!(" {good} ")).send(),
-        // What is not in our form is passed over.
+        // Text in another form is skipped.
         ask()
             .bearer("somebody-elses")
             .header("X-API-Key", &good)
@@ -242,7 +242,7 @@ fn first_header_with_a_secret_decides() {
 fn verify_requires_the_requested_permissions() {
     let site = Site::new();
     with_lab(&site);
-    // The token was made before the grant: it carries what it was given.
+    // The token is older than the grant: it keeps its permissions.
     let body = json!({"name": "k", "permissions": ["lab:use"]});
     site.ask("POST", "/api/v1/api-keys")
         .bearer(&site.bob)
@@ -288,7 +288,7 @@ fn verify_requires_the_requested_permissions() {
             .send()
             .expect(401);
     }
-    // A secret in the wrong place is not sent back.
+    // A secret in the wrong place is not echoed.
     let answer = ask(&format!("?{key}=1")).expect(403);
     assert!(!answer.text().contains(&key), "{}", answer.text());
     for (query, missing) in [
@@ -327,7 +327,7 @@ fn verify_requires_the_requested_permissions() {
             .send()
             .expect(401);
     }
-    // Deleting the permission takes it out of every credential at once.
+    // Deleting the permission removes it from every credential at once.
     site.ask("PATCH", "/api/v1/services/lab")
         .bearer(&site.alice)
         .json(&json!({"permissions": ["lab:clean"]}))
@@ -335,7 +335,7 @@ fn verify_requires_the_requested_permissions() {
         .expect(200);
     assert_eq!(ask("?permission=lab:use").status, 403);
     assert_eq!(ask("").header("Keycroft-Permissions"), Some("account:read"));
-    // And defining it anew gives it back to nobody.
+    // Defining it again restores it for nobody.
     site.ask("PATCH", "/api/v1/services/lab")
         .bearer(&site.alice)
         .json(&json!({"permissions": ["lab:clean", "lab:use"]}))
@@ -366,7 +366,7 @@ fn forwarded_address_counts_only_from_trusted_proxies() {
     for (peer, forwarded) in [
         ("192.0.2.7", vec![]),
         ("::ffff:192.0.2.7", vec![]),
-        // Not a proxy: what it says is not looked at.
+        // Not a trusted proxy: its header is ignored.
         ("192.0.2.7", vec!["203.0.113.1"]),
         ("127.0.0.1", vec!["192.0.2.7"]),
         ("::ffff:127.0.0.1", vec!["192.0.2.7"]),
@@ -408,7 +408,7 @@ fn forwarded_address_counts_only_from_trusted_proxies() {
         .header("X-Forwarded-For", "203.0.113.1")
         .send()
         .expect(401);
-    // Without --behind-proxy nobody is believed.
+    // Without --behind-proxy no header is trusted.
     let site = Site::new();
     let key = secret(&site.api_key(
         &site.alice,
@@ -442,12 +442,12 @@ fn rightmost_address_counts_when_all_are_trusted() {
     assert_eq!(ask(&loopback, "127.0.0.1", &["127.0.0.1"]), 204);
     // A client in the trusted network, through one proxy.
     assert_eq!(ask(&inside, "10.0.0.1", &["10.1.2.3"]), 204);
-    // What stands to the left was written by the client.
+    // The client wrote the addresses to the left.
     assert_eq!(ask(&inside, "10.0.0.1", &["10.9.9.9, 10.1.2.3"]), 204);
     assert_eq!(ask(&inside, "10.0.0.1", &["10.9.9.9", "10.1.2.3"]), 204);
     assert_eq!(ask(&inside, "10.0.0.1", &["10.1.2.3, 10.9.9.9"]), 401);
     assert_eq!(ask(&loopback, "127.0.0.1", &["127.0.0.1, 10.9.9.9"]), 401);
-    // Unknown: no header, an empty one, an entry that is no address.
+    // Unknown: no header, an empty one, an entry that is not an address.
     for forwarded in [&[][..], &[""], &["unknown"], &["unknown, 10.1.2.3"]] {
         assert_eq!(ask(&inside, "10.1.2.3", forwarded), 401, "{forwarded:?}");
     }
@@ -498,7 +498,7 @@ fn connection_header_naming_a_keycroft_header_is_rejected() {
     }
 }
 
-/// Ids are public, and an answer still says nothing about them.
+/// Ids are public, and an answer still reveals nothing about them.
 #[test]
 fn known_id_with_a_wrong_secret_looks_unknown() {
     let site = Site::new();
@@ -545,7 +545,7 @@ fn known_id_with_a_wrong_secret_looks_unknown() {
                 ];
                 askings.map(|asking| {
                     let mut answer = asking.send().expect(401);
-                    // Every answer has an id of its own.
+                    // Every answer has its own request id.
                     answer.headers.retain(|(name, _)| name != "Request-Id");
                     (answer.headers, answer.body)
                 })
@@ -592,13 +592,13 @@ fn basic_is_offered_only_when_requested() {
     ] {
         assert_eq!(challenge(path, None), bearer, "{path}");
     }
-    // The API has no such parameter.
+    // The API does not have this parameter.
     let asking = site.ask("GET", "/api/v1/me?challenge=basic");
     assert_eq!(
         asking.send().expect(401).header("WWW-Authenticate"),
         Some(bearer)
     );
-    // A proxy that copies a header sends it empty when there is none.
+    // A proxy that copies a header sends an empty one if it is missing.
     let answer = site
         .ask("GET", "/verify")
         .header("Authorization", "")
@@ -656,7 +656,7 @@ fn service_key_is_independent_of_its_creator() {
         (&me["username"], &me["service"], &me["kind"]),
         (&Value::Null, &json!("lab"), &json!("api-key"))
     );
-    // A service can't take a person's name, nor a person a service's.
+    // A service can't take a user's name, nor a user a service's.
     site.ask("POST", "/api/v1/services")
         .bearer(&site.alice)
         .json(&json!({"name": "bob"}))
@@ -682,7 +682,7 @@ fn service_key_is_independent_of_its_creator() {
         .expect(401);
 }
 
-/// Verification refuses it, and who asks why must not be told that it is good: before the mark is in the file and after.
+/// Verification rejects it, and the explanation must agree: before the mark is stored and after.
 #[test]
 fn seen_expiration_is_explained_after_a_clock_change() {
     let mut site = Site::new();

@@ -1,4 +1,4 @@
-//! The audit log under attack: nothing secret in it, and nobody makes it dear to read.
+//! The audit log under attack: no secrets in it, and reading it stays cheap.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn words_in_events(site: &Site, words: &str) -> i64 {
     ))
 }
 
-/// Somebody pastes a secret into the address of a page that is not theirs: the event of the refusal is kept for ever.
+/// A secret pasted into the URL of a forbidden page: the event is kept for ever.
 #[test]
 fn secret_in_a_rejected_path_is_not_logged() {
     let site = Site::new();
@@ -29,7 +29,7 @@ fn secret_in_a_rejected_path_is_not_logged() {
     );
 }
 
-/// A person's own events are asked for by two indexes: what they did, and what was done to theirs.
+/// Own events come from two indexes: acts by the user, and acts on the user's objects.
 #[test]
 fn own_events_have_own_acts_and_acts_of_others() {
     let site = Site::new();
@@ -69,7 +69,7 @@ fn own_events_have_own_acts_and_acts_of_others() {
     assert!(none.is_empty());
 }
 
-/// A download holds a thread of few until its reader took it all: one person has one at a time.
+/// A download occupies one of few threads until its reader is done: one at a time per user.
 #[test]
 fn second_simultaneous_download_is_rejected() {
     let site = Site::new();
@@ -107,7 +107,7 @@ fn second_simultaneous_download_is_rejected() {
     assert_eq!(ask(&bob).status_code, 200);
 }
 
-/// However long the log is, a download is all of it; one part at a time is in memory, and each is asked for anew.
+/// A download contains the entire log. One page at a time is in memory, and each is authorized again.
 #[test]
 fn download_contains_the_complete_log() {
     const EVENTS: i64 = 100_500;
@@ -131,7 +131,7 @@ fn download_contains_the_complete_log() {
     assert_eq!(expected, 0);
 }
 
-/// Who is signed out in the middle of a download gets no more of it; and it has no end that looks like one.
+/// A user who is signed out during a download gets no more, and the download does not look complete.
 #[test]
 fn event_download_ends_with_the_session() {
     use std::io::Read;

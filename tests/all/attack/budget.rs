@@ -1,4 +1,4 @@
-//! Budgets: no way round them, and none without an end.
+//! Limits on attempts: no way around them, and none without an upper bound.
 
 use keycroft::model::error::Error;
 use keycroft::model::event::{Channel, Origin};
@@ -19,8 +19,8 @@ fn try_from(site: &Site, name: &str, address: Option<&str>) -> Error {
     tried.err().expect("the password is wrong")
 }
 
-/// Behind a proxy that does not say for whom it asks (or whose whole chain is trusted), nobody's address is known: the
-/// 50 wrong tries an address has are then 50 for all of them, and not as many as one likes over as many names as one likes.
+/// Behind a proxy that sends no client address (or whose whole chain is trusted), all clients share the 50 attempts of
+/// one address. Otherwise the number of attempts would be unlimited.
 #[test]
 fn sign_ins_from_unknown_addresses_are_limited() {
     let site = Site::new();

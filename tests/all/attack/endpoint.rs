@@ -1,11 +1,11 @@
-//! Doors that answer without waiting, and to whom.
+//! Endpoints that answer without waiting, and their callers.
 
 use keycroft::model::credential::Kind;
 
 use crate::fixture::{Site, unknown_secret};
 
-/// Introspection is answered where verification is. Were its refusals written down, whoever has any API key could make
-/// that thread wait for the disk, or for whoever has locked the file, with every request.
+/// Introspection is answered on the lane of verification. If its rejections were events, anyone with an API key could
+/// make that thread wait for the disk, or for a lock on the database.
 #[test]
 fn rejected_introspection_never_waits_for_the_writer() {
     let site = Site::new();
@@ -23,7 +23,7 @@ fn rejected_introspection_never_waits_for_the_writer() {
     assert_eq!(site.dump(|table| table == "events"), before);
 }
 
-/// A page whose name was turned to 127.0.0.1 (DNS rebinding) is a loopback peer, too; but it comes by its own name.
+/// A page whose name points to 127.0.0.1 (DNS rebinding) is a loopback peer too, but sends its own name.
 #[test]
 fn metrics_without_credential_need_a_loopback_name() {
     let site = Site::new();

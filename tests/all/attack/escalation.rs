@@ -1,4 +1,4 @@
-//! S4: ways to more than one was given that lead through a link, a limit, a rotation or what a credential made.
+//! Bar S4: ways to more power through a link, a limit, a rotation or created credentials.
 
 use keycroft::model::user::{Role, Username};
 use serde_json::{Value, json};
@@ -34,7 +34,7 @@ fn is_good(site: &Site, secret: &str) -> bool {
     site.ask("GET", "/verify").bearer(secret).send().status == 204
 }
 
-/// The code in a link that an answer holds.
+/// The code in the link of an answer.
 fn code_of(made: &Value) -> String {
     let link = ["invitation", "link"]
         .iter()
@@ -70,7 +70,7 @@ fn change(site: &Site, user: &str, change: &Value) {
     may(site, &site.alice, "PATCH", &path, change);
 }
 
-/// Each way for dora to lose the right that her links stand on.
+/// Ways for dora to lose the permission behind her links.
 const LOSSES: &[(&str, fn(&Site))] = &[
     ("demoted", |site| {
         change(site, "dora", &json!({"role": "member"}));
@@ -136,7 +136,7 @@ fn link_outlives_its_session_or_token_and_works_once() {
     let reset = reset_link(&site, &dora, "bob");
     let body = json!({"username": "carol"});
     let invited = code_of(&may(&site, &dora, "POST", "/api/v1/users", &body));
-    // As `keycroft logout` does.
+    // Like `keycroft logout`.
     site.ask("POST", "/oauth/revoke")
         .form(&[("token", &dora)])
         .send()
@@ -151,7 +151,7 @@ fn link_to_a_promoted_user_is_invalid() {
     let site = Site::new();
     let service = json!({"name": "lab", "permissions": ["lab:use"]});
     may(&site, &site.alice, "POST", "/api/v1/services", &service);
-    // As much as a member, and the right to change users.
+    // The permissions of a member, plus the right to change users.
     let mut permissions: Vec<String> = Role::Member
         .permissions()
         .words()
@@ -211,14 +211,14 @@ fn link_expires_with_its_root_api_key() {
                 &json!({"disabled": true}),
             ),
         };
-        // A disabled key's tokens live on; so does what they made.
+        // Tokens of a disabled key live on; so do credentials that they created.
         let through_the_token = if end == "disable" { 204 } else { 401 };
         assert_eq!(spend(&site, RESET, &links[0]), 401, "{end}");
         assert_eq!(spend(&site, RESET, &links[1]), through_the_token, "{end}");
     }
 }
 
-/// An account is good from everywhere: who is limited to addresses would leave them by opening one.
+/// An account is valid from everywhere: a limited caller could leave the limit by creating one.
 #[test]
 fn limited_caller_creates_nothing_valid_everywhere() {
     let (site, _) = with_dora();
@@ -267,7 +267,7 @@ fn limited_caller_creates_nothing_valid_everywhere() {
         assert_eq!(status, 403, "{method} {path} {body}: {said}");
         assert_eq!(site.snapshot(), before, "{method} {path} {body}");
     }
-    // Taking away needs no more, and what it makes carries its limit.
+    // Removal needs no more, and created credentials inherit the limit.
     may(
         &site,
         &limited,
@@ -285,7 +285,7 @@ fn limited_caller_creates_nothing_valid_everywhere() {
     assert_eq!(key["allowed_addresses"], json!(["127.0.0.0/8"]));
 }
 
-/// "End what it made" is all of it: also what came of a token that is gone, and of a key whose row is gone.
+/// "Delete what it created" is complete: credentials of a deleted token too, and of a key whose row is deleted.
 #[test]
 fn deleting_with_derived_revokes_all_of_them() {
     let site = Site::new();
@@ -314,7 +314,7 @@ fn deleting_with_derived_revokes_all_of_them() {
         &json!({"public_key": KEY}),
     );
     let other = site.api_key(&site.bob, &endless("other"));
-    // The token that made it is over and swept; the child is deleted, and its row goes after its 30 days.
+    // The token in between has expired and is swept; the child is deleted, and its row goes after 30 days.
     may(
         &site,
         &site.token("bob"),
@@ -331,7 +331,7 @@ fn deleting_with_derived_revokes_all_of_them() {
         &json!({}),
     );
     let rows = site.dump(|table| table == "credentials");
-    // The id is the column behind the number.
+    // The id is the second column.
     let is_there = |id: &str| rows.lines().any(|row| row.split(' ').nth(2) == Some(id));
     assert!(is_there(&id(&deep)) && !is_there(&id(&child)) && !is_there(&id(&token)));
     assert!(is_good(&site, &secret(&deep)));
@@ -359,7 +359,7 @@ fn deleting_with_derived_revokes_all_of_them() {
     );
 }
 
-/// A service's key, or another person's, is nobody's to end by ending what made it.
+/// Keys of a service or another user are not deleted with their creator.
 #[test]
 fn deleting_with_derived_leaves_other_owners_alone() {
     let site = Site::new();
@@ -384,7 +384,7 @@ fn deleting_with_derived_leaves_other_owners_alone() {
     assert!(is_good(&site, &secret(&gate)));
 }
 
-/// Whoever holds the old secret of a key that was rotated may use it while the grace lasts, and no longer.
+/// A holder of an old secret may use it during the grace period, and no longer.
 #[test]
 fn previous_secret_cannot_renew_or_rotate_its_key() {
     let site = Site::new();
@@ -425,7 +425,7 @@ fn previous_secret_cannot_renew_or_rotate_its_key() {
     );
 }
 
-/// Keys in bulk are keys: the same limits, line by line.
+/// Imported keys have the same limits, line by line.
 #[test]
 fn imported_key_inherits_the_callers_addresses() {
     let site = Site::new();
@@ -438,7 +438,7 @@ fn imported_key_inherits_the_callers_addresses() {
     for key in listed["items"].as_array().unwrap() {
         assert_eq!(key["allowed_addresses"], json!(["127.0.0.0/8"]), "{key}");
     }
-    // For others, only who may change users.
+    // Importing for another user needs the permission to change users.
     let (status, said) = ask(
         &site,
         &site.bob,
@@ -449,7 +449,7 @@ fn imported_key_inherits_the_callers_addresses() {
     assert_eq!(status, 403, "{said}");
 }
 
-/// A code opens one act, as nobody: it is no credential, and no other code.
+/// A code authorizes one act, anonymously: it is not a credential, and not another code.
 #[test]
 fn code_is_rejected_as_a_credential_elsewhere() {
     let site = Site::new();
@@ -484,7 +484,7 @@ fn code_is_rejected_as_a_credential_elsewhere() {
     assert_eq!(spend(&site, RESET, &reset), 204);
 }
 
-/// The name of who was deleted is nobody's way back.
+/// The name of a deleted user gives no access.
 #[test]
 fn deleted_name_is_never_reused() {
     let (site, dora) = with_dora();

@@ -1,4 +1,4 @@
-//! What an attacker tried and may not get: one file for each way.
+//! Attacks, one file for each way.
 
 mod audit;
 mod budget;

@@ -1,10 +1,10 @@
-//! Rights that are lost between the look and the act.
+//! Rights that are lost between check and act.
 
 use serde_json::json;
 
 use crate::fixture::{Asking, PASSWORD, Site};
 
-/// Whoever knows an old password and holds a token must not win against a reset that was done while theirs was computed.
+/// Knowing an old password and holding a token must not win against a reset that finished meanwhile.
 #[test]
 fn old_password_is_invalid_after_a_concurrent_reset() {
     for round in 0..5 {
@@ -31,7 +31,7 @@ fn old_password_is_invalid_after_a_concurrent_reset() {
             let reset = reset.send().status;
             (changing.join().unwrap(), reset)
         });
-        // Whoever was first made the other's proof worthless: the password that was shown, or the link.
+        // The first of both invalidates the other's proof: the password that was sent, or the link.
         let outcome = (changed, reset);
         assert!(
             matches!(outcome, (422, 204) | (204, 401)),

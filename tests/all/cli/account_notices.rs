@@ -1,4 +1,4 @@
-//! Acts of others on one's account, on standard error until they are confirmed.
+//! Acts of others on the account, on standard error until they are confirmed.
 
 use super::support::{Lab, plain};
 

@@ -1,4 +1,4 @@
-//! Each command's transcript: what it writes, what it says, how it ends.
+//! The transcript of each command: output, messages, exit code.
 
 use keycroft::model::secret::{Secret, SecretForm};
 use serde_json::Value;
@@ -108,7 +108,7 @@ fn json_output_equals_the_api_answer() {
             lab.good(&format!("api GET {path}")),
         );
         let forget = |text: &str| {
-            // The last use is noted while we look.
+            // The last use changes during the test.
             let mut value = json(text);
             value["items"]
                 .as_array_mut()
@@ -188,7 +188,7 @@ fn token_and_session_commands_work() {
     assert_eq!(lab.good("session list"), "");
 }
 
-/// On the server and on its file: what exceeds new rules, without any change.
+/// On the server and on its database: credentials that exceed a new policy, without any change.
 #[test]
 fn policy_change_is_previewed_before_it_is_set() {
     let lab = Lab::signed_in();
@@ -373,7 +373,7 @@ fn verify_and_revoke_take_the_secret_from_standard_input() {
             .code,
         5
     );
-    // `burn` is the hidden alias of the first edition.
+    // `burn` is the hidden alias from the first edition.
     for command in ["revoke", "burn"] {
         let revoked = lab.command().args([command]).fed(secret);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! `keycroft login`: the code, the person at the console, the token.
+//! `keycroft login`: the code, the confirmation in the console, the token.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr};
@@ -6,7 +6,7 @@ use std::process::{Child, ChildStderr};
 use super::support::Lab;
 use crate::console::markup::Form;
 
-/// A login that waits, and the code that it shows.
+/// A pending login, and the code that it shows.
 fn begin(lab: &Lab, arguments: &[&str]) -> (Child, BufReader<ChildStderr>, String) {
     let mut login = lab
         .command()

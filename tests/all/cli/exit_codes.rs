@@ -1,4 +1,4 @@
-//! Each exit code, and what is said with it.
+//! Each exit code and its message.
 
 use super::support::{Lab, Run, plain};
 
@@ -6,7 +6,7 @@ use super::support::{Lab, Run, plain};
 fn every_documented_exit_code_is_returned() {
     let mut lab = Lab::signed_in();
     lab.good("api-key create ci");
-    // 2: wrong usage, a confirmation that can't be asked.
+    // 2: wrong usage, or a confirmation without a terminal.
     for line in [
         "",
         "nonsense",
@@ -70,7 +70,7 @@ fn every_documented_exit_code_is_returned() {
             .contains("--since")
     );
     lab.bad("token create x --expires 25h", 6);
-    // 4: sign-in needed or over.
+    // 4: login needed or expired.
     assert!(
         lab.command()
             .args(["whoami"])
@@ -96,7 +96,7 @@ fn every_documented_exit_code_is_returned() {
             .code,
         4
     );
-    // 7: out of reach.
+    // 7: unreachable.
     lab.stop_server();
     let gone = lab.bad("whoami", 7);
     assert!(gone.contains("nothing listens there"), "{gone}");
@@ -145,7 +145,7 @@ fn rejected_credential_is_named_with_its_source() {
 #[test]
 fn too_many_requests_has_its_exit_code() {
     let lab = Lab::new();
-    // Thirty sign-ins a minute may be begun from one address.
+    // One address may begin thirty logins a minute.
     let form = "client_id=keycroft-cli";
     for _ in 0..30 {
         assert!(ask(&lab.url, form).starts_with("HTTP/1.1 200"));

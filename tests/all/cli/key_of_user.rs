@@ -1,4 +1,4 @@
-//! Another user's API key, and how the old secret of a rotation is drawn_character with.
+//! Another user's API key, and the fate of the old secret in a rotation.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Where the command line's credential comes from, where it is kept, and how it is let go.
+//! The source of the credential, its storage, and its removal.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -353,7 +353,7 @@ fn each_setting_is_shown_with_its_source() {
     );
 }
 
-/// A keyring or a password store keeps the secret: the file says how to ask it.
+/// A keyring or a password store keeps the secret: the config file has the command.
 #[test]
 fn secret_command_provides_the_credential() {
     let lab = Lab::signed_in();
@@ -371,7 +371,7 @@ fn secret_command_provides_the_credential() {
         plain(&lab.good("config show"))
             .contains("credential\tkct_ID_…\tthe credential_command of context lab")
     );
-    // The environment stands before every file.
+    // The environment beats every file.
     let alice = lab.token("alice");
     let mut by_variable = lab.command();
     by_variable.args(["whoami"]).with("KEYCROFT_TOKEN", &alice);
@@ -390,7 +390,7 @@ fn secret_command_provides_the_credential() {
     );
     with("[]");
     assert!(lab.bad("whoami", 4).contains("it names no program"));
-    // What others could change is not run.
+    // A command that other users could change is not run.
     with("[\"cat\", \"/dev/null\"]");
     fs::set_permissions(&config, fs::Permissions::from_mode(0o666)).unwrap();
     assert!(

@@ -1,4 +1,4 @@
-//! The command line as people and scripts meet it: the real program, a real server.
+//! The command line as people and scripts use it: the real program, a real server.
 
 mod account_notices;
 mod commands;

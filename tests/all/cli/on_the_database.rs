@@ -1,4 +1,4 @@
-//! The file or the server: which of the two is meant.
+//! The choice between database and server.
 
 use super::support::{Lab, Run, command, plain};
 
@@ -120,7 +120,7 @@ fn saved_login_selects_the_server_and_db_flag_the_database() {
     lab.good("logout");
     lab.good("context remove lab");
     assert!(at(&[], &[]), "signed in nowhere: the file that lies here");
-    // The log tells who it was.
+    // The log names the operator.
     let events = lab.good("event list --action user.disable");
     let (operator, alice) = (
         events.matches("\toperator\t").count(),

@@ -38,7 +38,7 @@ fn backup_into_folder_keeps_the_newest() {
     for name in others.into_iter().chain(old.iter().map(String::as_str)) {
         fs::write(folder.join(name), "x").unwrap();
     }
-    // A folder with such a name is nobody's backup.
+    // A folder of this name is not a backup.
     fs::create_dir(folder.join("keycroft-2019-01-01T000000Z.db")).unwrap();
     let done = lab.run("backup --db keycroft.db --into backups --keep 2");
     assert_eq!(done.code, 0, "{done:?}");
@@ -94,7 +94,7 @@ fn failed_backup_deletes_no_older_one() {
 fn health_is_0_for_a_healthy_server_and_7_otherwise() {
     let mut lab = Lab::new();
     let url = lab.url.clone();
-    // A proxy that is set for others is not used.
+    // A configured proxy is not used.
     let done = lab
         .command()
         .with("HTTP_PROXY", "http://127.0.0.1:9")

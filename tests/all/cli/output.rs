@@ -1,4 +1,4 @@
-//! Where what is written goes: pipes that close, files that are there, places that are full.
+//! Output: pipes that close, existing files, full disks.
 
 use std::os::unix::fs::MetadataExt;
 use std::process::Stdio;
@@ -35,7 +35,7 @@ fn closed_output_pipe_is_not_an_error() {
             output.status
         );
     }
-    // And when nobody listens to the words either.
+    // And with standard error closed too.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let status = lab
@@ -156,7 +156,7 @@ fn key_that_expires_soon_is_named() {
             ),
         }
     }
-    // Others, too, where one looks: in the list, and by `status`; and SSH keys.
+    // Other keys too, on request: in the list, and by `status`; and SSH keys.
     let key =
         "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf laptop";
     let added = lab
@@ -181,7 +181,7 @@ fn key_that_expires_soon_is_named() {
         status.contains(ssh) && status.contains("k1 (ID) ends within a day"),
         "{status}"
     );
-    // What is disabled is missed by nobody.
+    // A disabled key needs no warning.
     lab.good("api-key disable k1");
     assert!(!lab.run("api-key list").err.contains("k1 ("));
 }

@@ -1,4 +1,5 @@
-//! Inputs as people make them: byte order marks, UTF-16, wrapped lines, days, servers without a scheme, proxies, links.
+//! Inputs as people type and paste them: byte order marks, UTF-16, wrapped lines, days, servers without a scheme,
+//! proxies, links.
 
 use std::fs;
 
@@ -157,7 +158,7 @@ fn server_without_a_scheme_means_https() {
     let done = asked.fed(&lab.token("alice"));
     assert_eq!(done.code, 7, "{done:?}");
     assert!(done.err.contains("https://keys.invalid"), "{done:?}");
-    // On this machine either may be meant.
+    // On this machine, both are possible.
     let local = lab.url.trim_start_matches("http://").to_owned();
     let done = lab
         .command()

@@ -12,14 +12,14 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_keycroft");
 pub const PASSWORD: &str = "long grass over quiet water";
 const USER_AGENT: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
-/// A folder with a file, a home for the command line, and a server over the file.
+/// A folder with a database, a home for the command line, and a server on the database.
 pub struct Lab {
     pub folder: tempfile::TempDir,
     server: Child,
     pub url: String,
 }
 
-/// What a command did.
+/// The result of a command.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Done {
     pub code: i32,
@@ -40,7 +40,7 @@ impl Lab {
         Self::serving(|_| Vec::new())
     }
 
-    /// The same, with more arguments for `serve`, made once there is a folder for what they name.
+    /// With more arguments for `serve`, created once the folder exists.
     pub fn serving(more: impl FnOnce(&Path) -> Vec<String>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         std::fs::create_dir(folder.path().join("home")).unwrap();
@@ -63,7 +63,7 @@ impl Lab {
         }
     }
 
-    /// With alice signed in, by a token of hers.
+    /// With alice logged in by a token.
     pub fn signed_in() -> Self {
         let lab = Self::new();
         lab.sign_in("alice", "lab");
@@ -79,7 +79,7 @@ impl Lab {
         assert_eq!(done.code, 0, "{done:?}");
     }
 
-    /// A token with all that a user may do.
+    /// A token with all permissions of a user.
     pub fn token(&self, name: &str) -> String {
         let done = self
             .command()
@@ -101,14 +101,14 @@ impl Lab {
         self.command().args(line.split(' ')).done()
     }
 
-    /// Runs a line that has to succeed; what it wrote to standard output.
+    /// Runs a line that has to succeed. Returns its standard output.
     pub fn good(&self, line: &str) -> String {
         let done = self.run(line);
         assert_eq!(done.code, 0, "{line}: {done:?}");
         done.out
     }
 
-    /// Runs a line that has to fail with `code`; what it said.
+    /// Runs a line that has to fail with `code`. Returns its standard error.
     pub fn bad(&self, line: &str, code: i32) -> String {
         let done = self.run(line);
         assert_eq!(
@@ -141,7 +141,7 @@ impl Lab {
         console
     }
 
-    /// A request to the server with a credential; the status.
+    /// Sends a request with a credential. Returns the status.
     pub fn post(&self, path: &str, secret: &str, body: &str) -> u16 {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
@@ -241,7 +241,7 @@ fn serve(folder: &Path, more: &[String]) -> (Child, String) {
             break url.to_owned();
         }
     };
-    // What it logs goes nowhere, but must not fill a pipe.
+    // The log is dropped, but must not fill the pipe.
     std::thread::spawn(move || lines.for_each(drop));
     (server, url)
 }
@@ -254,7 +254,7 @@ pub fn serve_and_stop(folder: &Path, more: &[&str]) {
     server.wait().unwrap();
 }
 
-/// The program, in `folder` as current folder, with `folder/home` as home and nothing else of this environment.
+/// The program, with `folder` as current folder, `folder/home` as home, and an otherwise empty environment.
 pub fn command(folder: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command
@@ -267,7 +267,7 @@ pub fn command(folder: &Path) -> Command {
     command
 }
 
-/// The program by way of a shell, which sets limits first.
+/// The program started by a shell, which sets limits first.
 pub fn by_shell(folder: &Path, before: &str, arguments: &[&str]) -> Command {
     let mut shell = Command::new("/bin/sh");
     shell
@@ -307,7 +307,7 @@ impl Run for Command {
 
     fn fed(&mut self, text: &str) -> Done {
         let mut child = self.stdin(Stdio::piped()).spawn().unwrap();
-        // A program that refuses before it reads closes its end; that is not this test's matter.
+        // A program that fails before it reads closes its end, which does not matter here.
         let _ = writeln!(child.stdin.take().unwrap(), "{text}");
         let output = child.wait_with_output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -323,7 +323,7 @@ impl Run for Command {
     }
 }
 
-/// Times, ids, secrets and addresses replaced by words, so that the rest can be compared.
+/// Replaces times, ids, secrets and addresses by names, so that the rest can be compared.
 pub fn plain(text: &str) -> String {
     let mut plain = String::new();
     for (number, line) in text.lines().enumerate() {
@@ -347,7 +347,7 @@ pub fn plain(text: &str) -> String {
 }
 
 fn plain_word(word: &str) -> String {
-    // A word of 12 letters would be one too: an id may be without a digit.
+    // A word of 12 letters would match too: an id need not have a digit.
     let is_id = |word: &str| {
         word.len() == 12
             && word

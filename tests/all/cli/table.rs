@@ -1,33 +1,33 @@
-//! Every command with the codes by which it may fail before it has done anything: a new command without a row fails here.
+//! Every command with the exit codes before it has done anything. A new command without a row fails here.
 
 use std::collections::BTreeSet;
 
 use super::support::{Lab, Run};
 
-/// Where a command does its work.
+/// The target of a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum At {
-    /// At a server: 4 when one is signed in nowhere, 7 when it is out of reach.
+    /// A server: 4 without a login, 7 if it is unreachable.
     Server,
-    /// At a server or on the file: the same, where there is no file.
+    /// A server or the database: the same, without a database.
     Either,
-    /// Asks a server without a credential: 7 when it is out of reach.
+    /// A server without a credential: 7 if it is unreachable.
     Stranger,
-    /// On the file, or on this machine: the code when it is not there.
+    /// The database, or this machine: the code if it is missing.
     Here(i32),
-    /// Needs nothing.
+    /// None.
     Nothing,
 }
 
 use At::{Either, Here, Nothing, Server, Stranger};
 
-/// Commands that only hold others.
+/// Commands with subcommands only.
 const GROUPS: [&str; 14] = [
     "api-key", "audit", "config", "context", "event", "group", "host", "notice", "policy",
     "service", "session", "ssh-key", "token", "user",
 ];
 
-/// A command, what it needs besides, and where it works.
+/// A command, its further arguments, and its target.
 const TABLE: &[(&str, &str, At)] = &[
     ("api", "GET /api/v1/me", Server),
     ("api-key create", "x", Server),
@@ -165,7 +165,7 @@ fn unknown_argument_is_a_usage_error() {
             .done();
         assert_eq!(done.out, "", "{command}");
         if command.ends_with("authorized-keys") {
-            // Whatever sshd was asked for is a login, also one that looks like a flag: nobody has it.
+            // Every requested login is accepted, even one that looks like a flag: it has no keys.
             continue;
         }
         assert_eq!(
@@ -217,7 +217,7 @@ fn commands_fail_clearly_without_server_or_database() {
                 assert_eq!(run(&both).code, 7, "{command}, no server: {:?}", run(&both));
             }
             Stranger => assert_eq!(run(&gone).code, 7, "{command}: {:?}", run(&gone)),
-            // The code depends on more than can be said here: it is no success.
+            // The code varies; it is never success.
             Here(-1) => assert_ne!(run(&gone).code, 0, "{command}: {:?}", run(&gone)),
             Here(code) => assert_eq!(run(&[]).code, *code, "{command}: {:?}", run(&[])),
             Nothing => assert_eq!(run(&[]).code, 0, "{command}: {:?}", run(&[])),

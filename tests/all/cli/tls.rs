@@ -1,4 +1,4 @@
-//! The command line and a server whose certificate comes from the lab's own authority.
+//! The command line and a server with a certificate of the lab's own CA.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 
 use super::support::{Done, Lab, Run};
 
-/// An authority that calls itself `called`; its certificate goes into `folder/NAME.pem`.
+/// A CA named `called`; its certificate goes into `folder/NAME.pem`.
 fn authority(folder: &Path, name: &str, called: &str) -> Issuer<'static, KeyPair> {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(Vec::new()).unwrap();
@@ -17,7 +17,7 @@ fn authority(folder: &Path, name: &str, called: &str) -> Issuer<'static, KeyPair
     Issuer::new(params, key)
 }
 
-/// The arguments of a server with a certificate for `name`, good until the first day of `year`.
+/// The arguments of a server with a certificate for `name`, valid until the first day of `year`.
 fn certified(folder: &Path, by: &Issuer<'_, KeyPair>, name: &str, year: i32) -> Vec<String> {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
@@ -41,7 +41,7 @@ pub fn lab_until(year: i32) -> Lab {
     })
 }
 
-/// `whoami` at `url`, trusting what is in `authority`.
+/// `whoami` at `url`, trusting the certificate in `authority`.
 fn whoami(lab: &Lab, url: &str, authority: Option<&str>) -> Done {
     let mut command = lab.command();
     command
@@ -74,7 +74,7 @@ fn only_the_configured_ca_is_trusted() {
         );
         refused(&foreign, 7, "try: KEYCROFT_CA_FILE=FILE");
     }
-    // The system's own authorities know nothing of this lab.
+    // The system's CAs do not include this lab.
     refused(
         &whoami(&lab, &lab.url, None),
         7,
@@ -141,7 +141,7 @@ fn login_saves_the_ca_file() {
     assert_eq!(elsewhere.code, 0, "{elsewhere:?}");
 }
 
-/// `serve` with these files; how it ended or what it said until it listened.
+/// `serve` with these files. Returns its result, or its output until it listened.
 fn served(folder: &Path, certificate: &[u8], key: &[u8]) -> Done {
     std::fs::write(folder.join("c.pem"), certificate).unwrap();
     std::fs::write(folder.join("k.pem"), key).unwrap();
@@ -167,7 +167,7 @@ fn served(folder: &Path, certificate: &[u8], key: &[u8]) -> Done {
         .done()
 }
 
-/// A certificate for 127.0.0.1 that signs itself, and its key.
+/// A self-signed certificate for 127.0.0.1, and its key.
 fn self_signed(change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
@@ -303,7 +303,7 @@ fn ca_certificate_as_server_certificate_is_explained() {
     refused(&done, 7, "basicConstraints=critical,CA:FALSE");
 }
 
-/// The usual way to try TLS: no authority, and the certificate itself is trusted.
+/// The usual way to try TLS: no CA; the certificate itself is trusted.
 #[test]
 fn self_signed_ca_file_is_trusted_for_its_names() {
     let lab = Lab::serving(|folder| {

@@ -1,4 +1,4 @@
-//! The banner about acts of others on one's account.
+//! The banner about acts of others on the account.
 
 use super::site::{BOB, Site};
 
@@ -32,14 +32,14 @@ fn banner_stays_on_every_page_until_confirmed() {
     let start = text.find("/account/notices/").unwrap();
     let action = text[start..].split('"').next().unwrap().to_owned();
     let form = bob.open("/tokens").form(&action);
-    // Nobody else confirms it.
+    // Nobody else can confirm it.
     let mut foreign = alice.open("/account").form("/logout");
     foreign.action.clone_from(&action);
     assert_eq!(alice.submit(&foreign).status, 404);
     let page = bob.submit_and_follow(&form);
     assert!(page.has("Confirmed."), "{}", page.text());
     assert!(!bob.open("/tokens").has(sentence));
-    // The account page still tells it.
+    // The account page still shows it.
     let page = bob.open("/account");
     assert!(
         page.has(sentence) && !page.has("Not confirmed."),

@@ -1,4 +1,4 @@
-//! Admins' pages: closed to members, and what admins do there.
+//! Admins' pages: closed to members, and their acts.
 
 use keycroft::http::ROUTES;
 
@@ -64,7 +64,7 @@ fn form_of_a_member_changes_nothing_and_leaves_an_event() {
         let form = form
             .set("confirm", "alice")
             .set("reference", "session/4k2m9x0q7w1z");
-        // Refusals of one caller within a minute are one event.
+        // Rejections of one caller within a minute are one event.
         site.pass(60);
         let page = bob.submit(&form);
         assert_eq!(page.status, 403, "{path}: {}", page.text());
@@ -88,7 +88,7 @@ fn admin_revokes_but_never_takes_over_credentials() {
     let (id, secret) = bob.make_key("bobs key");
     let page = alice.open("/admin/users/bob");
     assert!(page.has("bobs key") && page.has("Firefox on Linux") && !page.has(&secret[17..]));
-    // Neither her own pages nor a service's open what is his.
+    // His keys are reachable neither below her own pages nor below a service's.
     for act in ["", "/edit", "/rotate", "/delete"] {
         assert_eq!(alice.get(&format!("/api-keys/{id}{act}")).status, 404);
     }
@@ -148,7 +148,7 @@ fn inventory_deletes_after_the_typed_number() {
     assert_eq!(references.len(), 3);
     let mut form = page.form("/admin/inventory/delete");
     form.fields.retain(|(name, _)| name == "form_token");
-    // Ticked twice by hand, it is still one.
+    // Selected twice, it still counts once.
     references.push(references[0].clone());
     for reference in &references {
         form.fields.push(("reference".into(), reference.clone()));
@@ -210,7 +210,7 @@ fn service_permission_is_granted_by_services_write() {
     let form = alice.open("/admin/users/bob").form("/admin/users/bob/edit");
     alice.submit_and_follow(&form.set("permissions", "slurm:submit"));
     assert!(bob.open("/api-keys/new").has("slurm:submit"));
-    // Nor does it keep her from letting him choose a new password.
+    // She can still let him choose a new password.
     let form = alice
         .open("/admin/users/bob")
         .form("/admin/users/bob/reset-password");
@@ -234,7 +234,7 @@ fn role_includes_permissions_of_a_service() {
     assert!(page.has("Every member has"), "{}", page.text());
     assert!(bob.open("/api-keys/new").has("slurm:submit"));
     assert!(!bob.open("/api-keys/new").has("slurm:cancel"));
-    // A form from before it overwrites nothing; one with a word that is not defined says so at its field.
+    // A stale form overwrites nothing; one with an undefined permission names its field.
     alice.submit(&stale).expect(409);
     let form = alice.open(at).form(at);
     let page = alice.submit(&form.clone().set("roles.admin", "slurm:hold"));
@@ -244,7 +244,7 @@ fn role_includes_permissions_of_a_service() {
         "{}",
         page.text()
     );
-    // What is no longer defined need not be taken out of each box by hand.
+    // An undefined permission need not be removed from each field by hand.
     alice.submit_and_follow(&form.set("permissions", "slurm:cancel"));
     assert!(!bob.open("/api-keys/new").has("slurm:submit"));
     let form = alice.open(at).form(at);

@@ -1,4 +1,4 @@
-//! A browser without a screen: it keeps cookies, says where its requests come from, and sends the forms of pages.
+//! A browser without a screen: it keeps cookies, sends the origin of its requests, and submits the forms of pages.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -16,7 +16,7 @@ pub struct Browser<'a> {
     pub agent: String,
 }
 
-/// What was answered.
+/// An answer.
 #[derive(Debug)]
 pub struct Page {
     pub url: String,
@@ -36,7 +36,7 @@ impl<'a> Browser<'a> {
         }
     }
 
-    /// Sends a request as it is told, keeps the cookies that come back, follows nothing.
+    /// Sends a request, stores the cookies of the answer, follows no redirect.
     pub fn send(&mut self, method: &str, url: &str, headers: &[(&str, &str)], body: &str) -> Page {
         let mut all: Vec<(String, String)> = vec![
             ("Host".into(), "127.0.0.1:8420".into()),
@@ -61,7 +61,7 @@ impl<'a> Browser<'a> {
         let bytes = if over { Vec::new() } else { body.into() };
         let request = rouille::Request::fake_http_from(peer, method, url, all, bytes);
         if over {
-            // As the transport does: what is too long is never read.
+            // As in the transport: a body that is too long is never read.
             drop(request.data());
         }
         let response = respond(self.server_state, &request);
@@ -94,7 +94,7 @@ impl<'a> Browser<'a> {
         self.send("GET", url, &[], "")
     }
 
-    /// Asks for a page that has to be there.
+    /// Opens a page that has to exist.
     #[track_caller]
     pub fn open(&mut self, url: &str) -> Page {
         let page = self.get(url);
@@ -102,7 +102,7 @@ impl<'a> Browser<'a> {
         page
     }
 
-    /// Sends fields as a page of ours does.
+    /// Submits fields like a page of the console.
     pub fn post(&mut self, url: &str, fields: &[(String, String)]) -> Page {
         self.send(
             "POST",
@@ -120,7 +120,7 @@ impl<'a> Browser<'a> {
         self.post(&form.action, &form.fields)
     }
 
-    /// Sends a form and goes where it leads.
+    /// Submits a form and follows the redirect.
     #[track_caller]
     pub fn submit_and_follow(&mut self, form: &Form) -> Page {
         let page = self.submit(form);
@@ -135,7 +135,7 @@ impl<'a> Browser<'a> {
         self.submit(&form.set("username", name).set("password", password))
     }
 
-    /// Makes an API key; its id and secret.
+    /// Creates an API key. Returns its id and secret.
     #[track_caller]
     pub fn make_key(&mut self, name: &str) -> (String, String) {
         let form = self.open("/api-keys/new").form("/api-keys/new");
@@ -145,14 +145,14 @@ impl<'a> Browser<'a> {
         (secret[4..16].to_owned(), secret)
     }
 
-    /// Whether the browser is signed in.
+    /// Returns whether the browser is signed in.
     pub fn is_signed_in(&mut self) -> bool {
         self.get("/account").status == 200
     }
 }
 
 impl Page {
-    /// The header, which must not be there twice.
+    /// The header, which must occur once.
     pub fn header(&self, name: &str) -> Option<&str> {
         header(&self.headers, name)
     }
@@ -174,11 +174,11 @@ impl Page {
         self.text().contains(words)
     }
 
-    /// The form that is sent to `action`.
+    /// The form with this `action`.
     #[track_caller]
     pub fn form(&self, action: &str) -> Form {
         let forms = markup::forms(&self.text());
-        // A form that asks for the password has a mark behind its address.
+        // A form with a password has a mark behind its URL.
         let is_it = |form: &Form| form.action.trim_end_matches("?with-password") == action;
         let found = forms.into_iter().find(is_it);
         found.unwrap_or_else(|| panic!("no form for {action} on {}: {}", self.url, self.text()))

@@ -1,4 +1,4 @@
-//! Set-up, invitation and reset: links whose code leaves the address at once and is spent by the form alone.
+//! Setup, invitation and reset: the code leaves the URL at once and is spent only by the form.
 
 use super::browser::Browser;
 use super::markup;
@@ -6,7 +6,7 @@ use super::site::{ALICE, BOB, Site};
 
 const NEW: &str = "carol likes cold milk";
 
-/// Opens a link; the code goes into a cookie, the address is clean.
+/// Opens a link: the code moves to a cookie, the URL is clean.
 #[track_caller]
 fn follow(browser: &mut Browser<'_>, link: &str, path: &str) -> super::browser::Page {
     let path_and_query = link.strip_prefix("http://127.0.0.1:8420").unwrap();
@@ -30,7 +30,7 @@ fn link_for(site: &Site, page: &str, action: &str, fields: &[(&str, &str)]) -> S
     alice.submit(&form).expect(200).secret()
 }
 
-/// A link with which bob chooses a new password.
+/// A link for bob to choose a new password.
 fn reset_link(site: &Site) -> String {
     link_for(
         site,
@@ -51,7 +51,7 @@ fn setup_link_creates_the_first_admin() {
         .reveal()
         .to_string();
     let link = format!("http://127.0.0.1:8420/setup?code={code}");
-    // Looking does not spend it, however often.
+    // Opening the page does not spend it.
     for _ in 0..3 {
         let page = follow(&mut site.browser(), &link, "/setup").expect(200);
         assert!(!page.has(&code), "{}", page.text());
@@ -110,7 +110,7 @@ fn invitation_lets_the_user_choose_a_password() {
     assert_eq!(markup::errors(&page.text()), ["password"]);
     carol.submit(&form.clone().set("password", NEW)).expect(200);
     assert_eq!(carol.sign_in("carol", NEW).status, 303);
-    // A second time, also from the first form, nothing happens.
+    // A second submission, also from the first form, has no effect.
     let mut again = site.browser();
     assert_eq!(follow(&mut again, &link, "/invitation").status, 404);
     let page = carol.submit(&form.set("password", "another password"));

@@ -1,4 +1,4 @@
-//! Bodies of every wrong form, and what is told first.
+//! Malformed bodies, and the order of checks.
 
 use keycroft::model::credential::Kind;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Ground, check_refusal, check_sentence};
 use crate::fixture::{Answer, id, unknown_secret};
 
-/// Fields that nobody asked for, and bodies that are no object, on every call that takes one.
+/// Unknown fields and bodies that are not an object, for every operation with a body.
 #[test]
 fn malformed_body_is_rejected() {
     let ground = Ground::new();
@@ -49,7 +49,7 @@ fn malformed_body_is_rejected() {
         for body in ["[]", "5", "null", "\"name\"", "true", "[{\"name\": \"x\"}]"] {
             check_refusal(body, &ask().body("application/json", body).send(), "");
         }
-        // Deep nesting is told from what is not JSON, and costs no stack.
+        // Deep nesting differs from invalid JSON, and costs no stack.
         let deep = format!("{{\"name\": {}{}}}", "[".repeat(5_000), "]".repeat(5_000));
         let answer = ask().body("application/json", deep).send();
         assert_eq!(answer.status, 422, "{path}: {}", answer.text());
@@ -88,7 +88,7 @@ fn malformed_body_is_rejected() {
             &ask().body("application/json", huge.clone()).send(),
             413,
         );
-        // Too long comes before what kind it is, and who asks comes before both.
+        // The length is checked before the type, and the caller before both.
         check(
             "too long and no JSON",
             &ask().body("text/plain", huge.clone()).send(),
@@ -108,7 +108,7 @@ fn malformed_body_is_rejected() {
                 .send(),
             401,
         );
-        // A wrong field comes before whether the thing is there, and after the form of the body.
+        // Fields are checked before existence, and after the form of the body.
         let twice = ask().body("application/json", "{\"name\": \"a\", \"name\": \"b\", \"display_name\": \"a\", \"display_name\": \"b\"}").send();
         assert_eq!(twice.status, 422, "{path}");
     }
@@ -181,7 +181,7 @@ fn invalid_request_is_reported_before_not_found() {
             .send()
             .expect(404);
     }
-    // A name in use comes last.
+    // A name in use is checked last.
     let key = format!("/api/v1/api-keys/{}", ground.key);
     site.ask("POST", "/api/v1/api-keys")
         .bearer(&site.alice)

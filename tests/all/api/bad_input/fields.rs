@@ -1,4 +1,4 @@
-//! Fields of what people own: names, notes, ends, permissions, addresses, passwords.
+//! Fields of users' objects: names, notes, expirations, permissions, addresses, passwords.
 
 use serde_json::{Value, json};
 
@@ -180,7 +180,7 @@ fn impossible_expiration_is_rejected() {
     ] {
         ground.refuse("POST", &rotate, &json!({"grace": until}), "grace");
     }
-    // Tokens: whole hours from one to twenty-four.
+    // Tokens: full hours from one to twenty-four.
     for life in ["30m", "90m", "0h", "25h", "2d", "1h1s", "never", "", "24"]
         .map(|life| json!(life))
         .iter()
@@ -199,7 +199,7 @@ fn impossible_expiration_is_rejected() {
         &json!({"expires_at": "2026-11-22T13:00:00Z"}),
         "expires_at",
     );
-    // The last second that can be written is one.
+    // The last representable second is valid.
     let last = ground.site.api_key(
         &ground.site.alice,
         &json!({"name": "last", "expires_at": "9999-12-31T23:59:59Z"}),
@@ -273,7 +273,7 @@ fn invalid_permission_or_address_is_rejected() {
         );
         ground.refuse("PATCH", &key, &json!({"permissions": value}), field);
     }
-    // What a service's key can't carry, and what can't be granted beyond a role.
+    // Permissions that a service's key can't have, and those that can't be granted beyond a role.
     ground.refuse(
         "POST",
         "/api/v1/services/lab/api-keys",
@@ -408,7 +408,7 @@ fn invalid_code_or_password_is_rejected() {
             .json(&body)
             .send();
         check_refusal(&body.to_string(), &answer, field);
-        // Not spent by a mistake.
+        // A mistake does not spend the code.
         assert_eq!(site.snapshot(), before, "{body}");
     }
     site.ask("POST", "/api/v1/invitation")

@@ -1,4 +1,5 @@
-//! Every field of every body and query, wrong in every way: the right status, the field's name, a sentence, nothing stored.
+//! Every field of every body and query with every kind of invalid value: the status, the field's name, a sentence, and
+//! nothing stored.
 
 mod bodies;
 mod fields;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Answer, Site, id};
 
-/// A site, its state, and what the requests below are about.
+/// A site, its state, and the objects of the requests below.
 struct Ground {
     site: Site,
     key: String,
@@ -43,7 +44,7 @@ impl Ground {
         ground
     }
 
-    /// Takes the present state as the one to be kept.
+    /// Takes the present state as the expected one.
     fn settle(&mut self) {
         self.before = self.site.snapshot();
         self.done = self.done_events();
@@ -92,7 +93,7 @@ fn check_refusal(what: &str, answer: &Answer, field: &str) {
     assert_eq!(problem["status"], 422, "{what}");
 }
 
-/// Words that a person can act on, on one line, without what can't be seen.
+/// A sentence to act on, on one line, without invisible characters.
 fn check_sentence(what: &str, sentence: &str) {
     assert!(
         (8..300).contains(&sentence.chars().count()),
@@ -115,7 +116,7 @@ fn check_sentence(what: &str, sentence: &str) {
     }
 }
 
-/// What no name of any thing may be.
+/// Invalid for every name.
 const BAD_NAMES: [&str; 17] = [
     "",
     " ",
@@ -140,7 +141,7 @@ fn too_long() -> String {
     "x".repeat(65)
 }
 
-/// Values that are no strings.
+/// Values that are not strings.
 fn no_strings() -> [Value; 5] {
     [json!(5), json!(true), json!([]), json!({}), json!(1.5)]
 }

@@ -89,7 +89,7 @@ fn invalid_query_is_rejected() {
         &format!("/api/v1/api-keys/{}/usage", ground.key),
     ] {
         refuse(&format!("{path}?nonsense=1"), "nonsense");
-        // A name that can't be seen is not repeated.
+        // An invisible name is not echoed.
         let answer = site
             .ask("GET", &format!("{path}?a%00%E2%80%AEb=1"))
             .bearer(&site.alice)

@@ -1,4 +1,4 @@
-//! Fields of what admins deal with.
+//! Fields of objects that admins manage.
 
 use serde_json::{Value, json};
 
