@@ -1,15 +1,13 @@
-//! Answers every request with the same few bytes, through the real transport: the floor that
-//! `scripts/bench` measures verification against.
+//! Answers every request with the same few bytes through the real transport: the constant that `scripts/bench` compares
+//! verification with.
 //!
-//! `constant PORT [STATUS]`, on 127.0.0.1, until SIGTERM. STATUS is 204 (without a body, when
-//! nothing else is said) or 200.
+//! `constant PORT [STATUS]`, on 127.0.0.1, until SIGTERM. STATUS is 204 (the default, without a body) or 200.
 //!
-//! What verification does beyond it, in instructions of ours (callgrind, found in memory): the constant
-//! takes 15,500 and `/verify` 33,800. Of the difference the fourteen headers of the answer are some
-//! 11,000 (their texts, hyper's checks, map and encoding), SHA-256 is 2,500 (far less where the processor
-//! has instructions for it) and finding, comparing and noting the credential 2,500. Introspection takes
-//! 59,000: two credentials, two digests, a form and JSON. Each credential in use adds 38,000 once in five
-//! seconds, when its first use is written: much on a machine that has time for few requests.
+//! The cost of verification beyond it, in instructions (callgrind, cached): the constant takes 15,500 and `/verify` 33,800.
+//! Of the difference, the fourteen headers of the answer take some 11,000 (text, hyper's checks, map and encoding).
+//! SHA-256 takes 2,500, far less where the processor has instructions for it. Finding, comparing and recording the
+//! credential takes 2,500. Introspection takes 59,000: two credentials, two digests, a form and JSON. Each credential in
+//! use adds 38,000 once in five seconds, when its first use is stored: much on a machine with few requests.
 
 use std::net::TcpListener;
 use std::process::ExitCode;
@@ -36,7 +34,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What is answered.
+/// The handler.
 struct Constant {
     with_body: bool,
 }

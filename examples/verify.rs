@@ -1,13 +1,14 @@
-//! Is the secret on standard input good, and may it do all that the arguments name? `cargo run --example verify [PERMISSION]...`
+//! Verifies the secret on standard input: `cargo run --example verify [PERMISSION]...`
 //!
-//! Prints whose it is. Exit code 0: yes; 1: no; 2: nobody could say. `verify` is the function to copy; it needs `ureq` alone.
+//! Prints the owner of a valid secret with all of these permissions. Exit code 0: valid; 1: invalid; 2: no answer.
+//! `verify` is the function to copy; it needs only `ureq`.
 
 use std::process::ExitCode;
 
-/// Scope the secret is; `None` when it is not good or lacks a permission.
+/// The owner of the secret; `None` if it is invalid or lacks a permission.
 ///
 /// # Errors
-/// When nobody could say: then nobody is to be let in either.
+/// When there was no answer: then deny access, too.
 fn verify(
     server: &str,
     secret: &str,

@@ -1,13 +1,13 @@
-//! What the fuzzers share: the house to ask, which is that of the tests, and what holds.
+//! Shared by the fuzzers: the server state of the tests, and the properties.
 
-// The house is made for many tests, of which these are few.
+// The fixture serves many tests, of which the fuzzers use a part.
 #[allow(dead_code)]
 #[path = "../tests/all/fixture.rs"]
 mod fixture;
 #[path = "properties/mod.rs"]
 mod properties;
 
-/// Asks the property of this name.
+/// Runs the property of this name.
 pub fn holds(name: &str, bytes: &[u8]) {
     let (_, property) = properties::ALL
         .iter()

@@ -1,4 +1,4 @@
-//! A file that is said to be a database of ours (R5, K2): refused in one line and left as it is, or read without harm.
+//! A file presented as a database (bars R5 and K2): rejected with one line and left as it is, or read without harm.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -16,7 +16,7 @@ use rusqlite::Connection;
 use super::key;
 use crate::fixture::Asking;
 
-/// A whole file, as the first version wrote it: what the bytes are put into.
+/// A complete database of the first version, into which the bytes go.
 const WHOLE: &str = include_str!("../../tests/files/version-1.sql");
 const SECRET: &str = "kca_qps8acxuyyn0_Jypu64AIsFo4OxKAgTG9xbiLhuw2hi5G1zw9Hz";
 
@@ -27,7 +27,7 @@ fn whole() -> &'static [u8] {
         let path = folder.path().join("whole.db");
         let file = Connection::open(&path).unwrap();
         file.pragma_update(None, "foreign_keys", "OFF").unwrap();
-        // Small pages and no free space: more of the bytes count.
+        // Small pages and no free space: more of the bytes have an effect.
         let sql = format!(
             "PRAGMA page_size = 1024; BEGIN; {WHOLE} COMMIT; PRAGMA journal_mode = WAL; VACUUM;"
         );
@@ -37,7 +37,7 @@ fn whole() -> &'static [u8] {
     })
 }
 
-/// The whole file with changes, five bytes each: where (three bytes), how, and with what. Or behind a `!` the file itself.
+/// The database with changes, five bytes each: place (three bytes), kind, value. Or behind a `!` the file itself.
 fn changed(bytes: &[u8]) -> Vec<u8> {
     if let Some(file) = bytes.strip_prefix(b"!") {
         return file.to_vec();
@@ -55,7 +55,7 @@ fn changed(bytes: &[u8]) -> Vec<u8> {
                 let end = (place + 64).min(file.len());
                 file[place..end].fill(with);
             }
-            // The header, which everything goes by.
+            // The header.
             3 => {
                 if let Some(byte) = file.get_mut(place % 100) {
                     *byte = with;
@@ -114,14 +114,14 @@ pub fn database(bytes: &[u8]) {
     }
 }
 
-/// Whether SQLite itself had to look, which puts its empty journal beside the file.
+/// Returns whether SQLite itself opened it, which creates an empty WAL beside it.
 fn is_opened_by_sqlite(said: &str) -> bool {
     ["is damaged;", "can't be", "newer", "never finished"]
         .iter()
         .any(|word| said.contains(word))
 }
 
-/// K2: whatever the rows hold.
+/// Bar K2: with any content of the rows.
 fn lines_for_sshd(path: &Path, clock: &Clock) {
     for login in ["alice", "bob", "carol", "ubuntu"] {
         let login = Username::parse(login).unwrap();
@@ -142,7 +142,7 @@ fn lines_for_sshd(path: &Path, clock: &Clock) {
     }
 }
 
-/// Answers, if only that something is wrong; nobody but who has a secret is believed to be somebody.
+/// Requests always get an answer; only a caller with a secret is authenticated.
 fn ask(app_state: &AppState) {
     let settings = Arc::new(HttpSettings {
         public_url: "http://127.0.0.1:8420".to_owned(),

@@ -1,4 +1,4 @@
-//! Headers as they come in at the door, asked of a whole house: who is believed to ask, from where, and where they are led.
+//! Request headers, sent to a complete server state: authentication, client address, redirects.
 
 use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
@@ -8,19 +8,19 @@ use keycroft::model::user::Role;
 
 use crate::fixture::{Answer, Asking, Site, id_of, secret};
 
-/// Where the one key of [`forwarded`] may be used from.
+/// The allowed address of the key in [`forwarded`].
 const ALLOWED: &str = "203.0.113.7";
-/// Requests after which a new house is built: writing fills the old one.
+/// Requests after which a new server state is created: writing fills the old one.
 const ASKED_MAX: u32 = 4_000;
 
-/// A house to ask, and whose secrets are good there.
+/// A server state, and its valid secrets.
 pub struct Lab {
     pub site: Site,
-    /// Sessions of alice and bob, and what alice's forms have to carry.
+    /// Sessions of alice and bob, and the token of alice's forms.
     pub alice_session: String,
     pub bob_session: String,
     pub form_token: String,
-    /// An API key of alice's that is good from [`ALLOWED`] alone.
+    /// An API key of alice that is valid only from [`ALLOWED`].
     limited: String,
     /// Ids of an API key and an SSH key of alice's.
     pub api_key: String,
@@ -74,7 +74,7 @@ impl Lab {
         }
     }
 
-    /// `text` with secrets that are good in the places of some control characters, which no header can hold.
+    /// `text` with valid secrets in place of some control characters, which no header can hold.
     pub fn fill(&self, text: &str) -> String {
         let basic =
             |user: &str, password: &str| BASE64.encode(format!("{user}:{password}").as_bytes());
@@ -95,7 +95,7 @@ impl Lab {
             .collect()
     }
 
-    /// Every secret that is good here.
+    /// Every valid secret.
     fn secrets(&self) -> [&str; 5] {
         [
             &self.site.alice,
@@ -106,7 +106,7 @@ impl Lab {
         ]
     }
 
-    /// What holds for every answer: no fault of ours, headers that are one line each and are ours, no secret shown.
+    /// Holds for every answer: no internal error, single-line headers of the program, no secret.
     pub fn assert_answer(&self, answer: &Answer) {
         let status = answer.status;
         assert!((200..500).contains(&status), "{status}: {}", answer.text());
@@ -140,7 +140,7 @@ thread_local! {
     static LAB: RefCell<Option<Lab>> = const { RefCell::new(None) };
 }
 
-/// Asks the house of this thread; when it was asked often, or the last asker fell, a new one.
+/// Uses the server state of this thread; a new one after many requests or a failure.
 pub fn in_lab(ask: impl FnOnce(&Lab)) {
     let taken = LAB.with_borrow_mut(Option::take);
     let mut lab = taken
@@ -200,7 +200,7 @@ pub fn authorization(bytes: &[u8]) {
         };
         match user {
             Some(user) => assert_eq!(answer.expect(200).json()["username"], user),
-            // A secret that is somebody else's, nobody's, or one too many is the same to those who ask.
+            // The secret of another, an unknown one or one too many look the same.
             None => assert_eq!(answer.status, 401, "{text:?}"),
         }
         let keys: Vec<&str> = keys.iter().map(|line| &line[1..]).collect();
@@ -245,7 +245,7 @@ pub fn cookie(bytes: &[u8]) {
     });
 }
 
-/// The last address that is no proxy's, as the lines of `X-Forwarded-For` have it.
+/// The last address that is not a proxy's, in the lines of `X-Forwarded-For`.
 fn client(lines: &[&str]) -> Option<IpAddr> {
     let entries: Vec<&str> = lines.iter().flat_map(|line| line.split(',')).collect();
     for entry in entries.iter().rev() {
@@ -267,7 +267,7 @@ fn client(lines: &[&str]) -> Option<IpAddr> {
     None
 }
 
-/// Lines of `X-Forwarded-For`; with a `!` before them the peer is no proxy.
+/// Lines of `X-Forwarded-For`; with a `!` before them the peer is not a proxy.
 pub fn forwarded(bytes: &[u8]) {
     in_lab(|lab| {
         let text = String::from_utf8_lossy(bytes).replace(['\r', '\0'], "");
@@ -287,8 +287,8 @@ pub fn forwarded(bytes: &[u8]) {
     });
 }
 
-/// Whether a browser that is at this site would stay here when led to `location` (WHATWG URL: tabs and line breaks do not
-/// count, a backslash is a slash, and two slashes begin a host).
+/// Returns whether a browser at this site stays here on a redirect to `location` (WHATWG URL: tabs and line breaks do
+/// not count, a backslash is a slash, and two slashes start a host).
 fn stays(location: &str) -> bool {
     let text: String = location
         .trim_matches(|c: char| c <= ' ')
@@ -299,7 +299,7 @@ fn stays(location: &str) -> bool {
     text.starts_with('/') && !text.starts_with("//")
 }
 
-/// Where somebody who is signed in already is led from the sign-in page.
+/// The redirect of a signed-in user from the sign-in page.
 pub fn next(bytes: &[u8]) {
     in_lab(|lab| {
         let wanted: String = form_urlencoded::byte_serialize(bytes).collect();
@@ -315,9 +315,9 @@ pub fn next(bytes: &[u8]) {
         assert!(location.bytes().all(|byte| byte.is_ascii_graphic()));
         let is_asked = location.as_bytes() == bytes;
         assert!(is_asked || location == "/api-keys", "{location:?}");
-        // Nobody is led back to where they would be led on from.
+        // Never back to a page that redirects.
         assert!(!location.starts_with("/login"));
-        // Who is out is led to sign in, and from there to where they wanted to go.
+        // A visitor is redirected to the sign-in, and from there to the requested page.
         if is_asked && !location.contains('#') {
             let path = location.split('?').next().unwrap();
             if path == "/account" || path == "/tokens" {

@@ -1,4 +1,4 @@
-//! What the command line reads of files: the host's copy, logs, settings, and whatever is scanned.
+//! Files that the command line reads: the host's cache, logs, settings, and scanned files.
 
 use std::io::{self, Read};
 
@@ -14,7 +14,7 @@ use keycroft::wire::AuthorizedKeysOut;
 
 use super::{key, text};
 
-/// A server's answer (JSON), a whole file, or one whose last line is still to be written.
+/// A server's answer (JSON), a complete cache file, or one without its last line.
 pub fn host_copy(bytes: &[u8]) {
     if let Ok(answer) = serde_json::from_slice::<AuthorizedKeysOut>(bytes) {
         let (copy, left_out) = Copy::of(&answer, "\"tag\"", Time::from_unix(1_000_000));
@@ -43,7 +43,7 @@ pub fn host_copy(bytes: &[u8]) {
     }
 }
 
-/// How many keys open these logins, each looked at.
+/// The number of keys for these logins, each decoded.
 fn keys_of<'a>(copy: &Copy, logins: impl Iterator<Item = &'a str>) -> usize {
     let mut count = 0;
     for login in logins.filter_map(|login| Username::parse(login).ok()) {
@@ -64,7 +64,7 @@ fn keys_of<'a>(copy: &Copy, logins: impl Iterator<Item = &'a str>) -> usize {
     count
 }
 
-/// A line of a log: what strangers can have written into it is no login.
+/// A line of a log: text of remote users in it is not a login.
 pub fn login_line(bytes: &[u8]) {
     let now = Time::from_unix(1_795_369_800);
     let Some(login) = login_in_line(bytes, now) else {
@@ -83,7 +83,7 @@ pub fn login_line(bytes: &[u8]) {
         let message = entry["MESSAGE"].as_str().unwrap();
         assert!(message.starts_with(&format!("Accepted publickey for {} from ", login.login)));
     } else {
-        // Nothing stands before it, or the first tag of the line, which is sshd's.
+        // Only the first tag of the line stands before it, which is sshd's.
         let message = if line.starts_with("Accepted ") {
             line
         } else {
@@ -122,7 +122,7 @@ pub fn settings_file(bytes: &[u8]) {
     }
 }
 
-/// Gives a few bytes at a time, and now and then is interrupted, as pipes do.
+/// Returns a few bytes at a time, and is sometimes interrupted, like a pipe.
 struct Pipe<'a> {
     rest: &'a [u8],
     most: usize,
@@ -143,7 +143,7 @@ impl Read for Pipe<'_> {
     }
 }
 
-/// The first byte says how many come at a time.
+/// The first byte is the number of bytes at a time.
 pub fn scan(bytes: &[u8]) {
     let Some((most, bytes)) = bytes.split_first() else {
         return;

@@ -1,4 +1,4 @@
-//! SSH keys: pasted, brought along in a file, and as sshd is told of them.
+//! SSH keys: pasted, imported, and written for sshd.
 
 use data_encoding::BASE64;
 use keycroft::model::address::AllowedAddresses;
@@ -23,7 +23,7 @@ fn fields(mut blob: &[u8]) -> Vec<&[u8]> {
     fields
 }
 
-/// Where sshd sees the end of the options (`sshkey_advance_past_options`).
+/// The end of the options for sshd (`sshkey_advance_past_options`).
 fn options_end(line: &[u8]) -> usize {
     let (mut at, mut is_quoted) = (0, false);
     while at < line.len() && (is_quoted || !matches!(line[at], b' ' | b'\t')) {
@@ -38,7 +38,7 @@ fn options_end(line: &[u8]) -> usize {
     at
 }
 
-/// The options as sshd reads them (`sshauthopt_parse` and `opt_dequote`): each name, and the value in its quotes.
+/// The options as sshd parses them (`sshauthopt_parse` and `opt_dequote`): each name, and the value in its quotes.
 fn options_of(text: &str) -> Vec<(String, Option<String>)> {
     let mut options = Vec::new();
     let mut rest = text;
@@ -89,7 +89,7 @@ pub fn line_of(given: &ImportedKey, format: ExpiryFormat<'_>) -> Result<String, 
     )
 }
 
-/// K2: one line, our own options, one whole key of an accepted type, and nothing else.
+/// Bar K2: one line, known options, one complete key of an accepted type, and nothing else.
 pub fn assert_one_line(line: &str, given: &ImportedKey) {
     let key = &given.key;
     assert!(!line.chars().any(is_invisible), "{line}");
@@ -162,7 +162,7 @@ pub fn assert_one_line(line: &str, given: &ImportedKey) {
     }
 }
 
-/// What holds for a key however it came.
+/// Holds for a key from any source.
 fn assert_key(key: &PublicKey) {
     assert!(key.comment().chars().count() <= COMMENT_CHARS_MAX);
     assert!(
@@ -180,7 +180,7 @@ fn assert_key(key: &PublicKey) {
     assert_eq!(line, key.to_openssh());
 }
 
-/// The rules of a policy that allows all that any policy may.
+/// The rules of the most permissive policy.
 fn widest() -> KeyRules {
     KeyRules::new(KeyType::ALL, RSA_BITS_FLOOR).unwrap()
 }
@@ -207,7 +207,7 @@ pub fn ssh_key(bytes: &[u8]) {
             }
         }
     }
-    // Whatever the row of a database holds.
+    // With any content of a row.
     if let Ok(key) = PublicKey::from_stored(&text, &text) {
         assert_eq!(key.base64(), text);
         assert_key(&key);
@@ -227,7 +227,7 @@ pub fn authorized_keys_file(bytes: &[u8]) {
             Ok(imported) => {
                 assert_key(&imported.key);
                 assert!(read.contains(&imported.key.base64()));
-                // Leaving out what limits a key would open what its owner had shut.
+                // Without the limits of its key, a line would allow more than its owner intended.
                 let before = read.split(&imported.key.base64()).next().unwrap();
                 let before = before.to_ascii_lowercase();
                 let options = &imported.options;
@@ -258,8 +258,8 @@ pub fn authorized_keys_file(bytes: &[u8]) {
     }
 }
 
-/// A row as a database may hold it by now, its columns with NULs between them: the key (its base64, or with a `!` before
-/// it the blob itself), the comment, the allowed_addresses, the end.
+/// A row with any content, its columns separated by NULs: the key (its base64, or with a `!` before it the blob
+/// itself), the comment, the allowed addresses, the expiration.
 pub fn authorized_keys_line(bytes: &[u8]) {
     let mut columns = bytes.splitn(4, |byte| *byte == 0);
     let end = columns.next().unwrap_or_default();
@@ -294,13 +294,13 @@ pub fn authorized_keys_line(bytes: &[u8]) {
     for format in formats {
         match line_of(&row, format) {
             Ok(line) => assert_one_line(&line, &row),
-            // Only a time that sshd would take for none is not written.
+            // Only a time that sshd would take for "never" is not written.
             Err(_) => assert!(expires_at.is_some_and(|end| end.unix() < 366 * 86_400)),
         }
     }
 }
 
-/// The options of a row as a database may hold them by now: a byte of flags, the command, a NUL, the destinations.
+/// The options of a row with any content: a byte of flags, the command, a NUL, the destinations.
 pub fn key_options(bytes: &[u8]) {
     let Some((flags, values)) = bytes.split_first() else {
         return;

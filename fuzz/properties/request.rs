@@ -1,4 +1,4 @@
-//! Whole requests to a house: queries, forms and JSON, by those who may ask; and the shapes of JSON alone.
+//! Complete requests: queries, forms and JSON of permitted callers; and the JSON shapes alone.
 
 use std::collections::BTreeSet;
 
@@ -9,19 +9,19 @@ use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::endpoint::{Lab, in_lab};
 
-/// The first byte says which of `choices` is meant.
+/// The first byte selects one of `choices`.
 fn chosen<'a, 'b, T>(bytes: &'b [u8], choices: &'a [T]) -> Option<(&'a T, &'b [u8])> {
     let (first, rest) = bytes.split_first()?;
     Some((&choices[usize::from(*first) % choices.len()], rest))
 }
 
-/// `path` with the ids of what is there in the places of `{key}` and `{ssh}`.
+/// `path` with existing ids in place of `{key}` and `{ssh}`.
 fn with_ids(lab: &Lab, path: &str) -> String {
     path.replace("{key}", &lab.api_key)
         .replace("{ssh}", &lab.ssh_key)
 }
 
-/// Lists that know their parameters, and pages, which pass over what they do not know.
+/// Lists with known parameters, and pages, which ignore unknown ones.
 const QUERIED: &[&str] = &[
     "/api/v1/api-keys",
     "/api/v1/tokens",
@@ -50,12 +50,12 @@ const QUERIED: &[&str] = &[
     "/help",
 ];
 
-/// The first byte names the path, the others are its query.
+/// The first byte selects the path, the others are its query.
 pub fn query(bytes: &[u8]) {
     let Some((path, query)) = chosen(bytes, QUERIED) else {
         return;
     };
-    // What the wire lets through in a target.
+    // Bytes that the transport accepts in a target.
     let query: String = query
         .iter()
         .filter(|byte| byte.is_ascii_graphic() && **byte != b'#')
@@ -96,7 +96,7 @@ pub fn query(bytes: &[u8]) {
     });
 }
 
-/// Forms that hash no password and end no session.
+/// Forms that hash no password and revoke no session.
 const FORMS: &[&str] = &[
     "/account/name",
     "/account/theme",
@@ -117,7 +117,7 @@ const FORMS: &[&str] = &[
     "/device/approve",
 ];
 
-/// The first byte names the form; the others are its body, behind what every form of ours carries.
+/// The first byte selects the form; the others are its body, behind the fields of every form.
 pub fn form(bytes: &[u8]) {
     let Some((path, body)) = chosen(bytes, FORMS) else {
         return;
@@ -135,12 +135,12 @@ pub fn form(bytes: &[u8]) {
             .header("Sec-Fetch-Site", "same-origin");
         let kind = "application/x-www-form-urlencoded";
         let answer = asking.clone().body(kind, whole).send();
-        // Whatever else is wrong, what comes back in the fields of a refused form is what was typed: no secret of others.
+        // A rejected form echoes only the typed values: no secret of others.
         if !body.contains("kc") {
             lab.assert_answer(&answer);
         }
         assert!((200..500).contains(&answer.status), "{}", answer.text());
-        // Without the token of the session nothing is done, whatever the form holds.
+        // Without the token of the session a form has no effect.
         let before = lab.site.snapshot();
         let token = body.contains(&lab.form_token);
         if !token {
@@ -151,7 +151,7 @@ pub fn form(bytes: &[u8]) {
     });
 }
 
-/// What takes JSON, and hashes no password.
+/// Operations with a JSON body that hash no password.
 const TAKES_JSON: &[(&str, &str)] = &[
     ("PATCH", "/api/v1/me"),
     ("POST", "/api/v1/api-keys"),
@@ -172,7 +172,7 @@ const TAKES_JSON: &[(&str, &str)] = &[
     ("POST", "/api/v1/sweep"),
 ];
 
-/// The first byte names the call, the others are its body.
+/// The first byte selects the operation, the others are its body.
 pub fn json(bytes: &[u8]) {
     let Some(((method, path), body)) = chosen(bytes, TAKES_JSON) else {
         return;
@@ -215,7 +215,7 @@ pub fn json(bytes: &[u8]) {
     });
 }
 
-/// What is read is written so that it reads the same.
+/// A parsed value is written so that it parses the same.
 fn comes_back<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Option<T> {
     let read: T = serde_json::from_slice(bytes).ok()?;
     let written = serde_json::to_string(&read).unwrap();
@@ -224,7 +224,7 @@ fn comes_back<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Option<T> {
     Some(read)
 }
 
-/// One body as each of the shapes that are taken.
+/// One body as each of the accepted shapes.
 pub fn wire(bytes: &[u8]) {
     let rules = KeyRules::default();
     let _ = comes_back::<wire::ApiKeyIn>(bytes).map(wire::ApiKeyIn::parse);

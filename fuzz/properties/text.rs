@@ -1,4 +1,4 @@
-//! Small texts: secrets, codes, names, allowed_addresses, times.
+//! Small texts: secrets, codes, names, allowed addresses, times.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -19,7 +19,7 @@ use keycroft::model::user_agent::device;
 const SECRET_BYTES: usize = 55;
 const BODY_BYTES: usize = 49;
 
-/// CRC-32 (IEEE 802.3) bit by bit: another way than the program's.
+/// CRC-32 (IEEE 802.3) bit by bit, independent of the program's.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
@@ -37,7 +37,7 @@ fn check_of(body: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// The form of a secret, as PRODUCT says it, told in another way than the program's.
+/// The form of a secret, checked independently of the program.
 pub fn is_secret(text: &[u8]) -> bool {
     text.len() == SECRET_BYTES
         && text.starts_with(b"kc")
@@ -51,8 +51,8 @@ pub fn is_secret(text: &[u8]) -> bool {
         && check_of(&text[..BODY_BYTES]) == text[BODY_BYTES..]
 }
 
-/// The bytes without their NULs; before each of these (and at the end) stands the check of what is before it, if that is
-/// long enough: nobody finds a check by trying.
+/// The bytes without their NULs. Before each of these (and at the end) stands the checksum of the preceding bytes, if
+/// there are enough: a fuzzer never guesses a checksum.
 pub fn with_checks(bytes: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
     for part in bytes.split(|byte| *byte == 0) {
@@ -66,7 +66,7 @@ pub fn with_checks(bytes: &[u8]) -> Vec<u8> {
     text
 }
 
-/// Where whole secrets stand.
+/// The positions of complete secrets.
 pub fn places(text: &[u8]) -> Vec<usize> {
     (0..text.len())
         .filter(|place| {
@@ -125,7 +125,7 @@ pub fn user_code(bytes: &[u8]) {
     }
 }
 
-/// Whether `text` is 1 to `most` of the characters for which `may` says yes, the first one also `begins`.
+/// Returns whether `text` is 1 to `most` of the characters that `may` accepts, the first one also by `begins`.
 fn is_word(
     text: &str,
     most: usize,
@@ -183,7 +183,7 @@ fn permissions(text: &str) {
     assert_eq!(Permissions::parse(&words).unwrap(), stored);
 }
 
-/// What is kept to be shown: nothing unseen, no secret, not too long, and read again it is the same.
+/// Stored text for display: nothing invisible, no secret, not too long, and stable.
 fn shown(text: &str) {
     let is_fit = |text: &str, most: usize| {
         text.chars().count() <= most && places(text.as_bytes()).is_empty()
@@ -203,7 +203,7 @@ fn shown(text: &str) {
     assert!(device(Some(text)).chars().count() <= 40);
 }
 
-/// A network as 128 bits and how many of them count, with IPv4 where it stands in IPv6, and which of both it is.
+/// A network as 128 bits with its prefix length, IPv4 as IPv4-mapped, and the address family.
 fn bits_of(text: &str) -> (bool, u128, u32) {
     let (address, length) = text.split_once('/').unwrap();
     let length: u32 = length.parse().unwrap();
@@ -226,7 +226,7 @@ fn address_of(is_four: bool, bits: u128) -> IpAddr {
     }
 }
 
-/// Two lists with a `|` between them, entries with white space or commas between.
+/// Two lists separated by `|`, with entries separated by white space or commas.
 pub fn allowed_addresses(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let (one, other) = text.split_once('|').unwrap_or((&text, ""));
@@ -305,7 +305,7 @@ fn days(year: i64, month: usize, day: i64) -> Option<i64> {
     Some(years + months[..month - 1].iter().sum::<i64>() + day - 1)
 }
 
-/// What `2027-01-31T15:04:05Z` says, in Unix seconds.
+/// The Unix seconds of `2027-01-31T15:04:05Z`.
 fn seconds(text: &str) -> Option<i64> {
     let form = "dddd-dd-ddTdd:dd:ddZ";
     let fits = text.len() == form.len()
@@ -337,7 +337,7 @@ pub fn times(bytes: &[u8]) {
         assert_eq!(seconds(&time.to_string()), Some(time.unix()));
         assert_eq!(Time::parse(&time.to_string()), Ok(time));
         assert!((Time::from_unix(0)..=Time::LAST).contains(&time));
-        // Beyond whole seconds only a fraction, or a leap second, may have stood there.
+        // Only a fraction or a leap second may follow full seconds.
         let whole = format!("{}Z", &text[..19]);
         assert!(seconds(&whole).is_none_or(|said| said == time.unix()));
         assert!(time.day().to_string() == time.to_string()[..10]);

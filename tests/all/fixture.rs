@@ -1,4 +1,4 @@
-//! A house to ask: a temporary file, a clock that stands still, and the users alice (admin) and bob (member).
+//! A site for tests: a temporary database, a clock that stands still, and the users alice (admin) and bob (member).
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -19,16 +19,16 @@ use rusqlite::types::ValueRef;
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// A password that may be one.
+/// A valid password.
 pub const PASSWORD: &str = "correct horse battery";
 
-/// One installation in a folder of its own.
+/// One installation in its own folder.
 pub struct Site {
     pub app_state: AppState,
     pub clock: Clock,
     pub settings: Arc<HttpSettings>,
     pub server_state: ServerState,
-    /// Tokens with all that the user may do, made by the file's owner.
+    /// Tokens with all permissions of the user, created by the operator.
     pub alice: String,
     pub bob: String,
     folder: TempDir,
@@ -40,7 +40,7 @@ impl Site {
         Self::behind(&[])
     }
 
-    /// The same behind proxies in these allowed_addresses.
+    /// The same behind proxies in these networks.
     pub fn behind(proxies: &[&str]) -> Self {
         let mut site = Self::empty(proxies);
         site.add_user("alice", Role::Admin);
@@ -79,15 +79,15 @@ impl Site {
         self.folder.path().join("keycroft.db")
     }
 
-    /// Closes the file, which writes what was noted in memory, and opens it again.
+    /// Closes the database, which stores pending uses, and opens it again.
     pub fn reopen(&mut self) {
         self.app_state.close();
         self.app_state = AppState::open(&self.path(), self.clock.clone()).unwrap();
-        self.server_state = self.open_house();
+        self.server_state = self.open_state();
     }
 
-    /// A house for another thread.
-    pub fn open_house(&self) -> ServerState {
+    /// A server state for another thread.
+    pub fn open_state(&self) -> ServerState {
         ServerState::open(&self.app_state, &self.settings).unwrap()
     }
 
@@ -108,7 +108,7 @@ impl Site {
             .unwrap();
     }
 
-    /// A new token with all that the user may do, for as long as the policy says (24 hours).
+    /// A new token with all permissions of the user, for the maximum of the policy (24 hours).
     pub fn token(&self, name: &str) -> String {
         let name = Username::parse(name).unwrap();
         let issued = self
@@ -134,7 +134,7 @@ impl Site {
         assert_eq!(answer.status, 204, "{}", answer.text());
     }
 
-    /// Begins a session of a user who has [`PASSWORD`]; its secret.
+    /// Creates a session of a user with [`PASSWORD`]. Returns its secret.
     pub fn sign_in(&self, name: &str) -> String {
         let password = Password::typed(PASSWORD).unwrap();
         let origin = Origin {
@@ -150,7 +150,7 @@ impl Site {
         session.unwrap().secret.reveal().to_string()
     }
 
-    /// Turns the clock forward.
+    /// Advances the clock.
     pub fn pass(&self, seconds: i64) {
         let now = self.clock.now().unix();
         self.clock.turn_to(Time::from_unix(now + seconds));
@@ -160,7 +160,8 @@ impl Site {
         Asking::new(&self.server_state, method, path)
     }
 
-    /// Asks as `bearer` and asserts the status: what was answered, null without a body. `body`: null for none.
+    /// Sends a request as `bearer` and asserts the status. Returns the body, null if there is none. `body`: null for
+    /// none.
     #[track_caller]
     pub fn asked(
         &self,
@@ -184,7 +185,7 @@ impl Site {
         }
     }
 
-    /// Makes an API key of the caller's; the answer.
+    /// Creates an API key of the caller. Returns the answer.
     pub fn api_key(&self, bearer: &str, body: &Value) -> Value {
         let answer = self
             .ask("POST", "/api/v1/api-keys")
@@ -195,14 +196,14 @@ impl Site {
         answer.json()
     }
 
-    /// An API key of the caller's with these permissions; its secret.
+    /// Creates an API key of the caller with these permissions. Returns its secret.
     pub fn narrow(&self, bearer: &str, permissions: &[&str]) -> String {
         let name = format!("narrow {}", Id::random());
         let body = serde_json::json!({"name": name, "permissions": permissions});
         secret(&self.api_key(bearer, &body))
     }
 
-    /// All rows of all tables but those of what is no act, as text: two equal snapshots mean that nothing was changed.
+    /// All rows of all tables except bookkeeping, as text: equal snapshots mean that nothing changed.
     pub fn snapshot(&self) -> String {
         self.dump(|table| {
             !matches!(
@@ -275,14 +276,14 @@ pub fn id_of(secret: &str) -> String {
     Presented::parse(secret).unwrap().id.to_string()
 }
 
-/// A secret in the right form that never was anybody's.
+/// A well-formed secret of nobody.
 pub fn unknown_secret(kind: Kind) -> String {
     Secret::generate(SecretForm::Credential(kind))
         .reveal()
         .to_string()
 }
 
-/// One request in the making.
+/// A request under construction.
 #[derive(Clone)]
 pub struct Asking<'a> {
     server_state: &'a ServerState,
@@ -337,7 +338,7 @@ impl<'a> Asking<'a> {
         self.body("application/x-www-form-urlencoded", body)
     }
 
-    /// As the control socket marks its peers.
+    /// Marks the peer like the control socket.
     pub fn by_operator(mut self) -> Self {
         self.mark = Peer::Operator { uid: 0 };
         self
@@ -348,7 +349,7 @@ impl<'a> Asking<'a> {
         self
     }
 
-    /// Asks as the transport does: a body over the route's limit is never read.
+    /// Sends the request like the transport: a body over the route's limit is never read.
     pub fn send(self) -> Answer {
         let peer = SocketAddr::new(self.peer, 40_000);
         let path = self.url.split('?').next().unwrap_or_default();
@@ -379,7 +380,7 @@ impl<'a> Asking<'a> {
     }
 }
 
-/// The header of that name, which must not be there twice.
+/// The header of that name, which must occur once.
 pub fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
     let mut found = headers
         .iter()
@@ -389,7 +390,7 @@ pub fn header<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str
     first
 }
 
-/// What was answered.
+/// An answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -398,7 +399,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The header, which must not be there twice.
+    /// The header, which must occur once.
     pub fn header(&self, name: &str) -> Option<&str> {
         header(&self.headers, name)
     }

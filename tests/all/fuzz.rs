@@ -1,4 +1,4 @@
-//! The kept corpus of the fuzzers (`fuzz/`), asked again of the same properties: what was once found stays mended.
+//! The stored corpus of the fuzzers (`fuzz/`), run with the same properties: fixed findings stay fixed.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ fn folder(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Asks a property with every kept input of its own.
+/// Runs a property with its stored inputs.
 fn replay(name: &str) {
     let (_, property) = properties::ALL
         .iter()
@@ -29,7 +29,7 @@ fn replay(name: &str) {
     }
 }
 
-/// A test for each, so that they run side by side and are named when they fall.
+/// One test for each property, so that they run in parallel and have names.
 macro_rules! replays {
     ($($name:ident),*) => {
         $(#[test]

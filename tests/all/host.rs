@@ -1,4 +1,4 @@
-//! Hosts over the API: codes, enrollment, the keys a host gets, what it reports, and what its credential is good for.
+//! Hosts in the API: codes, enrollment, keys, reports, and the limits of the host credential.
 
 use std::sync::Barrier;
 
@@ -40,7 +40,7 @@ fn add_key(site: &Site, bearer: &str, line: &str, more: &Value) -> String {
     id(&site.asked(bearer, "POST", "/api/v1/ssh-keys", &body, 201))
 }
 
-/// `login username` of each key that a host gets.
+/// `login username` of each key for a host.
 fn logins(site: &Site, credential: &str, query: &str) -> Vec<String> {
     let path = format!("{KEYS}{query}");
     let answer = site.asked(credential, "GET", &path, &Value::Null, 200);
@@ -71,7 +71,7 @@ fn code_enrolls_its_number_of_hosts() {
     let listed = site.asked(&site.alice, "GET", CODES, &Value::Null, 200);
     assert_eq!(listed["items"][0]["uses_left"], 1);
     assert!(listed["items"][0].get("secret").is_none());
-    // A name that is taken or wrong spends nothing.
+    // A name that is taken or invalid does not spend the code.
     enroll(&site, &secret, "gpu1").expect(409);
     let answer = enroll(&site, &secret, "GPU 2").expect(422);
     assert_eq!(answer.fields(), ["name"]);
@@ -121,7 +121,7 @@ fn invalid_code_enrolls_no_host() {
     let short = secret(&code(&site, &json!({"expires_in": "1m"})));
     site.pass(60);
     enroll(&site, &short, "gpu1").expect(401);
-    // A code is no credential anywhere else.
+    // A code is not a credential anywhere else.
     let good = secret(&code(&site, &json!({})));
     for path in ["/api/v1/me", "/api/v1/hosts", KEYS, "/verify"] {
         site.ask("GET", path).bearer(&good).send().expect(401);
@@ -180,7 +180,7 @@ fn invalid_code_or_edit_names_its_field() {
     }
 }
 
-/// S4. `KEYCROFT_TEST_RACES=1000` is the long form.
+/// Bar S4. `KEYCROFT_TEST_RACES=1000` is the long form.
 #[test]
 fn simultaneous_enrollments_respect_the_codes_uses() {
     let site = Site::new();
@@ -277,7 +277,7 @@ fn host_gets_valid_keys_of_enabled_users() {
         200,
     );
     assert_eq!(logins(&site, &credential, ""), ["alice alice", "bob bob"]);
-    // At the very second of its end it is over, and stays so when the clock goes back.
+    // It expires at the very second of its expiration, and stays expired when the clock is set back.
     site.pass(3_600);
     assert_eq!(logins(&site, &credential, ""), ["bob bob"]);
     site.pass(-3_600);
@@ -352,7 +352,7 @@ fn group_limits_hosts_and_allows_shared_logins() {
     assert_eq!(logins(&site, &credential, "?username=bob"), [""; 0]);
     assert_eq!(logins(&site, &credential, "?username=ubuntu").len(), 2);
     assert_eq!(logins(&site, &other, ""), ["alice alice", "bob bob"]);
-    // A group that limits a host can't go, or the host would be open to all.
+    // A group that limits a host can't be deleted, or the host would be open to all.
     site.asked(
         &site.alice,
         "DELETE",
@@ -374,7 +374,7 @@ fn group_limits_hosts_and_allows_shared_logins() {
     let path = "/api/v1/groups/staff/members/alice";
     site.asked(&site.alice, "DELETE", path, &Value::Null, 204);
     assert_eq!(logins(&site, &credential, ""), [""; 0]);
-    // A user's own login can't be shared; one that came later does not get into the shared one.
+    // A user's own login can't be shared; a later user of that name does not get the shared one.
     edit(json!({"shared_logins": {"bob": ["staff"]}}), 409);
     site.add_user("ubuntu", keycroft::model::user::Role::Member);
     edit(json!({"groups": []}), 200);
@@ -428,7 +428,7 @@ fn repeated_key_request_is_answered_not_modified() {
         (0, Some(tag.as_str()))
     );
     get(&format!("W/{tag}, \"x\"")).expect(304);
-    // What has nothing to do with keys changes nothing.
+    // Other changes do not affect keys.
     site.api_key(&site.bob, &json!({"name": "ci"}));
     get(&tag).expect(304);
     let changed = |what: &str, tag: &str| {
@@ -492,7 +492,7 @@ fn reported_host_clock_is_stored() {
         (Some("2026-11-22T11:00:00Z"), json!(-3600)),
         (Some("noon"), Value::Null),
         (Some("2026-11-22T12:00:05Z"), json!(5)),
-        // The last contact counts: what was said before it is no longer known.
+        // Only the last contact counts.
         (None, Value::Null),
     ] {
         let asking = site.ask("GET", KEYS);
@@ -544,7 +544,7 @@ fn lookup_and_reported_login_are_distinguished() {
     site.asked(&credential, "POST", LOGINS, &report, 204);
     let path = format!("/api/v1/ssh-keys/{key}");
     let seen = site.asked(&site.alice, "GET", &path, &Value::Null, 200);
-    // What a host says of the future happened now at the latest.
+    // A report from the future counts as now at the latest.
     assert_eq!(seen["last_used_at"], "2026-11-22T12:01:00Z");
     assert_eq!(seen["last_used_host"], "gpu1");
     let own = "/api/v1/events?action=host.login";
@@ -735,7 +735,7 @@ fn host_credential_is_valid_only_from_its_addresses() {
         let asking = site.ask("PATCH", &path).bearer(&site.alice);
         let body = json!({"allowed_addresses": bad});
         if bad == json!(["10.0.0.1/8"]) {
-            // Whether this is refused or cut is the rule of all addresses.
+            // Rejected or cut, depending on the address rules.
             continue;
         }
         assert_eq!(
@@ -761,13 +761,13 @@ fn rotated_host_credential_replaces_the_old_one_once_it_is_used() {
     let new = rotate(&site, &old);
     assert_ne!(new, old);
     assert!(new.starts_with(&format!("kch_{id}_")), "the id stays");
-    // Nothing is lost when the host could not write it: the old one works, and rotates again.
+    // Nothing is lost if the host could not store it: the old secret works, and rotates again.
     let answer = site.asked(&old, "GET", KEYS, &Value::Null, 200);
     assert_eq!(answer["rotate_credential"], true);
     let newer = rotate(&site, &old);
     site.ask("GET", KEYS).bearer(&new).send().expect(401);
     logins(&site, &old, "");
-    // A lookup with the new one revokes nothing, since others of the host may still hold the old one.
+    // A lookup with the new secret revokes nothing: other processes of the host may still use the old one.
     logins(&site, &newer, "?username=alice");
     logins(&site, &old, "?username=alice");
     logins(&site, &newer, "");
@@ -793,7 +793,7 @@ fn old_host_credential_expires_a_day_after_a_rotation() {
     rotate(&site, &old);
     site.pass(86_399);
     logins(&site, &old, "");
-    // A rotation with the old one does not make it live longer.
+    // A rotation with the old secret does not prolong it.
     let new = rotate(&site, &old);
     site.pass(1);
     site.ask("GET", KEYS).bearer(&old).send().expect(401);
@@ -815,7 +815,7 @@ fn requested_rotation_is_sent_until_it_happens() {
     for _ in 0..2 {
         let answer = get(&old, answer.header("ETag").unwrap()).expect(200);
         assert_eq!(answer.json()["rotate_credential"], true);
-        // Whoever asks for one login has no time for it.
+        // A request for one login has no time for a rotation.
         let one = format!("{KEYS}?username=alice");
         let one = site.asked(&old, "GET", &one, &Value::Null, 200);
         assert_eq!(one["rotate_credential"], false);
@@ -832,7 +832,7 @@ fn requested_rotation_is_sent_until_it_happens() {
     assert_eq!(shown["credential_rotated_at"], "2026-11-22T12:00:00Z");
 }
 
-/// S4. Two processes of one host rotate at once: it goes on with one of the secrets that they got.
+/// Bar S4. Two processes of one host rotate at once: the host goes on with one of their secrets.
 #[test]
 fn simultaneous_rotations_leave_a_valid_credential() {
     let site = Site::new();
@@ -842,10 +842,10 @@ fn simultaneous_rotations_leave_a_valid_credential() {
         let tries: Vec<_> = (0..2)
             .map(|_| {
                 let (site, barrier, old) = (&site, &barrier, &old);
-                let house = site.open_house();
+                let state = site.open_state();
                 scope.spawn(move || {
                     barrier.wait();
-                    let asking = Asking::new(&house, "POST", ROTATE).bearer(old);
+                    let asking = Asking::new(&state, "POST", ROTATE).bearer(old);
                     let answer = asking.json(&json!({})).send();
                     (answer.status == 200).then(|| secret(&answer.json()))
                 })

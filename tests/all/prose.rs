@@ -114,7 +114,7 @@ fn fits(word: &str, wanted: &str) -> bool {
     }
 }
 
-/// What is wrong with one passage.
+/// The findings in one passage.
 fn findings(passage: &Passage, rules: &[Rule]) -> Vec<String> {
     let mut found = Vec::new();
     let mut report = |what: String| found.push(format!("{}: {what}", passage.place));
@@ -253,7 +253,7 @@ fn descriptions(value: &serde_json::Value, found: &mut Vec<(usize, String)>) {
     }
 }
 
-/// The shipped part of a Rust file: all before its unit tests.
+/// The shipped part of a Rust file: everything before its unit tests.
 fn shipped(text: &str) -> &str {
     text.split_once("\n#[cfg(test)]\nmod ")
         .map_or(text, |(code, _)| code)

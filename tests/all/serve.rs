@@ -1,4 +1,4 @@
-//! The program itself: where `serve` is told things, what it refuses to do, and how it gets on with systemd.
+//! The program itself: settings of `serve`, rejected starts, systemd.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -8,10 +8,10 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-/// How long a test waits for what must happen before it fails. Nothing passes because of it.
+/// Time limit of a test; no test passes because of it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// `keycroft serve` in a folder of its own, with nothing in its environment.
+/// `keycroft serve` in its own folder, with an empty environment.
 fn command(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keycroft"));
     prepare(&mut command, folder);
@@ -27,13 +27,13 @@ fn prepare(command: &mut Command, folder: &Path) {
         .stderr(Stdio::piped());
 }
 
-/// A server that runs; ended when dropped.
+/// A running server, stopped on drop.
 struct Server {
     child: Child,
-    /// What it said until it listened.
+    /// Its output until it listened.
     said: String,
     address: SocketAddr,
-    /// Reads on, so that the server does not wait; what it wrote after it listened.
+    /// Reads on, so that the server never blocks. Returns the output after it listened.
     rest: Option<std::thread::JoinHandle<String>>,
 }
 
@@ -74,7 +74,7 @@ impl Server {
         answer.starts_with("HTTP/1.1 200 ")
     }
 
-    /// SIGTERM; the exit code.
+    /// Sends SIGTERM. Returns the exit code.
     fn end(&mut self) -> Option<i32> {
         let killed = Command::new("kill")
             .arg(self.child.id().to_string())
@@ -92,7 +92,7 @@ impl Drop for Server {
     }
 }
 
-/// The exit code and the one line of a `serve` that refuses.
+/// The exit code and the one line of a rejected `serve`.
 fn refused(command: &mut Command) -> (i32, String) {
     let Output { status, stderr, .. } = command.output().unwrap();
     (status.code().unwrap(), String::from_utf8(stderr).unwrap())
@@ -174,7 +174,7 @@ fn plain_http_is_allowed_on_loopback_only() {
     assert_eq!(code, 2);
 }
 
-/// `keycroft serve` with a socket that somebody else opened, as systemd would hand it over.
+/// `keycroft serve` with an inherited socket, as from systemd.
 fn with_socket(folder: &Path, listener: TcpListener) -> Command {
     let mut command = Command::new("sh");
     prepare(&mut command, folder);
@@ -272,7 +272,7 @@ fn empty_variable_counts_as_unset() {
             empty.env(format!("KEYCROFT_{name}"), value);
         }
     }
-    // The default port may be taken: the file is the next source.
+    // The default port may be in use: the file is the next source.
     std::fs::write(
         folder.path().join("keycroft.toml"),
         "listen = '127.0.0.3:0'",
@@ -327,7 +327,7 @@ fn untrusted_forwarding_proxy_is_reported_once() {
     let warning = "start the server with --behind-proxy 127.0.0.1";
     assert_eq!(log.matches(warning).count(), 1, "{log}");
     assert!(check(folder.path(), "keycroft.db").contains(warning));
-    // A start that trusts it clears the advice.
+    // A start that trusts the proxy clears the advice.
     command.args(["--behind-proxy", "127.0.0.1"]);
     let mut server = Server::start(&mut command);
     verify(&server, "X-Forwarded-For: 192.0.2.7\r\n");

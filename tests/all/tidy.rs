@@ -1,4 +1,4 @@
-//! Holds the rules of ARCHITECTURE.md: which word may be said in which room, and how files look.
+//! Enforces the rules of ARCHITECTURE.md: words and their layers, and the form of files.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 use keycroft::model::permission::BuiltinPermission;
 
-/// Lines of one file at most, with its unit tests.
+/// Limit of lines in one file, including its unit tests.
 const LINES_MAX: usize = 600;
-/// The same for a file of tests: tables of cases, which grow long as rustfmt writes them.
+/// The same for a file of tests, with long tables of cases.
 const TEST_LINES_MAX: usize = 1_200;
 
-/// Files that are longer, and why that is better than two of them.
+/// Longer files, with the reason why they are not split.
 const LONG: &[(&str, &str)] = &[
     (
         "src/http/route.rs",
@@ -27,7 +27,7 @@ const LONG: &[(&str, &str)] = &[
     ),
 ];
 
-/// A word of the code, and the beginnings of the paths below `src/` where it may be said. Comments and tests are free.
+/// A word of the code, and the starts of paths below `src/` that may contain it. Comments and tests are exempt.
 struct Rule {
     word: &'static str,
     places: &'static [&'static str],
@@ -39,10 +39,10 @@ const fn only(word: &'static str, places: &'static [&'static str]) -> Rule {
 
 const TRANSPORT: &[&str] = &["transport/"];
 
-/// Who may say what. A word stands for itself, not for a part of a longer one; `::` at its end asks for a path that
-/// begins with it (a package, not one of our own modules of the same name).
+/// Words and their places. A word matches itself, not a part of a longer one. With `::` at its end, it matches paths of
+/// a package, not those of a module of the same name.
 const RULES: &[Rule] = &[
-    // Media: each has one room.
+    // Media: each has one layer.
     only("rusqlite", &["store/"]),
     only("SELECT", &["store/"]),
     only("INSERT", &["store/"]),
@@ -76,7 +76,7 @@ const RULES: &[Rule] = &[
     only("simplelog", &["cli/"]),
     only("sd_notify", &["cli/systemd.rs"]),
     only("listenfd", &["cli/systemd.rs"]),
-    // The one wall clock. `Instant` measures how long, never when.
+    // The only wall clock. `Instant` measures durations, never times.
     only("SystemTime", &["clock.rs"]),
     only(
         "Instant",
@@ -99,7 +99,7 @@ const RULES: &[Rule] = &[
     only("ssh_key::", &["model/ssh_key/"]),
     only("ipnet", &["model/address.rs", "model/network_prefix.rs"]),
     only("humantime", &["model/time.rs"]),
-    // Words that are nowhere wanted.
+    // Words that nothing may contain.
     only("todo", &[]),
     only("unimplemented", &[]),
     only("dbg", &[]),
@@ -111,7 +111,7 @@ const RULES: &[Rule] = &[
     only("unwrap()", &[]),
 ];
 
-/// Which rooms a room may name. `cli` opens the file through `app` and hands it over.
+/// The layers that a layer may use. `cli` opens the database through `app` and passes it on.
 const ROOMS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("clock", &["model"]),
@@ -127,7 +127,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// Names that say nothing of what is inside.
+/// Names without a meaning.
 const NAMELESS: &[&str] = &[
     "util", "utils", "helper", "helpers", "misc", "prelude", "common", "types", "traits",
 ];
@@ -167,7 +167,7 @@ pub fn read(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// Modules of a file that exist in tests alone: `#[cfg(test)] mod name;`.
+/// Modules of a file that exist only in tests: `#[cfg(test)] mod name;`.
 fn test_modules(text: &str) -> Vec<String> {
     let lines: Vec<&str> = text.lines().map(str::trim).collect();
     let module = |line: &str| {
@@ -182,7 +182,7 @@ fn test_modules(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// What of a file is code that ships: without comments, and without what `#[cfg(test)]` stands before. With line numbers.
+/// The shipped code of a file, with line numbers: without comments, and without the items behind `#[cfg(test)]`.
 fn code(text: &str) -> Vec<(usize, &str)> {
     let mut kept = Vec::new();
     let mut lines = text.lines().enumerate();
@@ -206,7 +206,7 @@ fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
-/// Whether `line` says `word`.
+/// Returns whether `line` contains `word`.
 fn says(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(at, _)| {
         let before = line[..at].chars().next_back();
@@ -220,7 +220,7 @@ fn says(line: &str, word: &str) -> bool {
     })
 }
 
-/// The rooms that a line names: `crate::app`, and each of `crate::{app, store}`.
+/// The layers that a line names: `crate::app`, and each of `crate::{app, store}`.
 fn rooms_named(line: &str) -> Vec<&str> {
     let mut named = Vec::new();
     for (at, _) in line.match_indices("crate::") {
@@ -241,7 +241,7 @@ fn rooms_named(line: &str) -> Vec<&str> {
     named
 }
 
-/// What is wrong with a file of `src/` by the two tables.
+/// The violations in a file of `src/` by the two tables.
 fn faults(name: &str, text: &str) -> Vec<String> {
     let room = name.split(['/', '.']).next().unwrap_or_default();
     let allowed = ROOMS.iter().find(|(own, _)| *own == room);
@@ -271,7 +271,7 @@ fn faults(name: &str, text: &str) -> Vec<String> {
     found
 }
 
-/// The files of `src/` that ship, without those that are tests alone.
+/// The shipped files of `src/`.
 fn shipped() -> Vec<(String, String)> {
     let all: Vec<(String, String)> = files("src")
         .into_iter()
@@ -387,7 +387,7 @@ fn every_file_has_a_purpose_and_a_limited_length() {
 
 #[test]
 fn code_has_no_unfinished_or_ignored_parts() {
-    // Put together here, so that this file does not find itself.
+    // Assembled here, so that this file does not match itself.
     let marks =
         [["TO", "DO"], ["FIX", "ME"], ["XX", "X"], ["HA", "CK"]].map(|parts| parts.concat());
     let ignored = ["#[ign", "ore"].concat();
@@ -484,13 +484,13 @@ fn named_in_tables(tables: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Whether there is such a test, module or script.
+/// Returns whether this test, module or script exists.
 fn is_held(name: &str, tests: &str) -> bool {
     if name.starts_with("scripts/") {
         return root().join(name).is_file();
     }
     match name.split_once("::") {
-        // `transport::smuggling`, `model::secret`: a file that holds tests.
+        // `transport::smuggling`, `model::secret`: a file with tests.
         Some((folder, file)) => ["src", "tests/all"].iter().any(|top| {
             let paths = [
                 format!("{top}/{folder}/{file}.rs"),
@@ -501,7 +501,7 @@ fn is_held(name: &str, tests: &str) -> bool {
                 fs::read_to_string(root().join(path)).is_ok_and(|text| text.contains("#[test]"))
             })
         }),
-        // One of properties has arguments.
+        // Property tests have arguments.
         None => tests.contains(&format!("#[test]\nfn {name}(")),
     }
 }
@@ -529,7 +529,7 @@ fn every_guarantee_names_an_existing_test() {
         let missing: Vec<&&str> = named.iter().filter(|name| !is_held(name, &tests)).collect();
         assert!(missing.is_empty(), "there is no {missing:?}");
     }
-    // Each line of the table has at least one.
+    // Each row has at least one.
     for row in promises
         .lines()
         .filter(|line| line.starts_with("| "))

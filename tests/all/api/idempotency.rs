@@ -213,9 +213,9 @@ fn idempotency_key_is_ascii_and_kept_for_a_day() {
 #[test]
 fn twenty_simultaneous_requests_create_one() {
     let site = Site::new();
-    let houses: Vec<_> = (0..20).map(|_| site.open_house()).collect();
+    let states: Vec<_> = (0..20).map(|_| site.open_state()).collect();
     let statuses: Vec<u16> = std::thread::scope(|scope| {
-        let asking = houses.into_iter().map(|server_state| {
+        let asking = states.into_iter().map(|server_state| {
             let bearer = site.bob.clone();
             scope.spawn(move || {
                 let asking = crate::fixture::Asking::new(&server_state, "POST", "/api/v1/api-keys");

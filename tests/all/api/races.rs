@@ -13,11 +13,11 @@ const ROUNDS: usize = 40;
 
 /// Sends requests from several threads at once. Returns the statuses.
 fn at_once(site: &Site, asked: &[(&str, &str, &str, serde_json::Value)]) -> Vec<u16> {
-    let houses: Vec<ServerState> = asked.iter().map(|_| site.open_house()).collect();
+    let states: Vec<ServerState> = asked.iter().map(|_| site.open_state()).collect();
     thread::scope(|scope| {
         let running: Vec<_> = asked
             .iter()
-            .zip(houses)
+            .zip(states)
             .map(|((method, path, bearer, body), server_state)| {
                 scope.spawn(move || {
                     Asking::new(&server_state, method, path)
@@ -142,9 +142,9 @@ fn two_rotations_leave_at_most_two_valid_secrets() {
     for round in 0..ROUNDS {
         let old = site.api_key(&site.bob, &json!({"name": format!("key {round}")}));
         let path = format!("/api/v1/api-keys/{}/rotate", old["id"].as_str().unwrap());
-        let houses: Vec<ServerState> = (0..4).map(|_| site.open_house()).collect();
+        let states: Vec<ServerState> = (0..4).map(|_| site.open_state()).collect();
         let mut secrets: Vec<String> = thread::scope(|scope| {
-            let running: Vec<_> = houses
+            let running: Vec<_> = states
                 .into_iter()
                 .map(|server_state| {
                     let (path, bob) = (path.as_str(), site.bob.as_str());

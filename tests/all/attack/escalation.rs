@@ -48,9 +48,9 @@ fn reset_link(site: &Site, bearer: &str, user: &str) -> String {
     code_of(&may(site, bearer, "POST", &path, &json!({})))
 }
 
-fn spend(site: &Site, door: &str, code: &str) -> u16 {
+fn spend(site: &Site, endpoint: &str, code: &str) -> u16 {
     let body = json!({ "password": PASSWORD });
-    ask(site, code, "POST", door, &body).0
+    ask(site, code, "POST", endpoint, &body).0
 }
 
 const RESET: &str = "/api/v1/password-reset";
@@ -469,13 +469,13 @@ fn code_is_rejected_as_a_credential_elsewhere() {
         let body = json!({"username": "eve", "password": PASSWORD});
         assert_eq!(ask(&site, code, "POST", "/api/v1/setup", &body).0, 401);
     }
-    for (door, wrong) in [
+    for (endpoint, wrong) in [
         (RESET, &invited),
         (RESET, &host),
         (INVITATION, &reset),
         (INVITATION, &host),
     ] {
-        assert_eq!(spend(&site, door, wrong), 401, "{door}");
+        assert_eq!(spend(&site, endpoint, wrong), 401, "{endpoint}");
     }
     assert_eq!(
         ask(&site, &reset, "POST", ENROLL, &json!({"name": "gpu1"})).0,

@@ -16,7 +16,7 @@ fn old_password_is_invalid_after_a_concurrent_reset() {
             .reset_password(&site.app().operator(0), &username, None)
             .unwrap();
         let code = code.reveal();
-        let server_state = site.open_house();
+        let server_state = site.open_state();
         let (changed, reset) = std::thread::scope(|scope| {
             let changing = scope.spawn(|| {
                 let server_state = server_state;

@@ -1,9 +1,9 @@
-//! What a token created: its page names the token, and deleting the token offers to delete it, too.
+//! Credentials created by a token: their pages name the token, and deleting the token offers to delete them too.
 
 use super::browser::Browser;
 use super::site::Site;
 
-/// Creates something by the API; its secret.
+/// Creates a credential by the API. Returns its secret.
 fn create(browser: &mut Browser<'_>, bearer: &str, path: &str, body: &str) -> String {
     let authorization = format!("Bearer {bearer}");
     let headers = [
@@ -33,7 +33,7 @@ fn key_names_its_creator_and_is_deleted_with_it() {
         keys.push(format!("/api-keys/{}", &key[4..16]));
         tokens.push(format!("/tokens/{}/delete", &token[4..16]));
     }
-    // Without what it created: the key stays, and still says where it came from.
+    // Without what it created: the key stays and still names its creator.
     let page = bob.open(&tokens[0]);
     assert!(
         page.has("It created other credentials") && page.has("first"),

@@ -1,11 +1,11 @@
-//! W4: every change comes from a page of ours, by what the browser says and by a token that only our pages have.
+//! Bar W4: every change comes from a page of the console, by the browser's headers and by a token of these pages.
 
 use keycroft::http::ROUTES;
 
 use super::browser::{Browser, Page};
 use super::site::Site;
 
-/// The paths of the console that change something, with something in the places of `{…}`.
+/// The changing paths of the console, with values for `{…}`.
 fn changing() -> Vec<String> {
     let machines = ["/api/", "/oauth/", "/verify"];
     ROUTES
@@ -95,7 +95,7 @@ fn form_needs_the_token_of_its_session() {
     }
     assert!(alice.is_signed_in());
     assert_eq!(site.count("SELECT count(*) FROM events"), events);
-    // With it, and by Origin alone where the browser does not say more, it goes on.
+    // With the token, and with Origin alone where the browser sends nothing else, it works.
     let origin = [("Origin", "http://127.0.0.1:8420")];
     let page = post(&mut alice, "/account/theme", &origin, &own);
     assert_eq!(page.status, 303, "{}", page.text());
@@ -103,7 +103,7 @@ fn form_needs_the_token_of_its_session() {
 
 #[test]
 fn foreign_host_name_is_not_an_own_origin() {
-    // A page elsewhere may give its own name our address (DNS rebinding); then all it sends looks same-origin.
+    // A foreign page may point its own name to this address (DNS rebinding): all its requests then look same-origin.
     let site = Site::new();
     let mut browser = site.browser();
     for (host, origin) in [
@@ -133,7 +133,7 @@ fn foreign_host_name_is_not_an_own_origin() {
             "{host}"
         );
     }
-    // The public URL is the one origin when it was given: not even loopback's names are others.
+    // A configured public URL is the only origin; loopback names do not count.
     let site = Site::empty("https://keys.lab.example");
     let mut browser = site.browser();
     let form = browser.open("/login").form("/login");

@@ -1,4 +1,4 @@
-//! "Why was it refused?" on the page of an API key.
+//! "Why was it rejected?" on the page of an API key.
 
 use super::site::Site;
 
@@ -17,7 +17,7 @@ fn key_page_names_the_failed_check() {
     ] {
         assert!(page.has(words), "{words}: {}", page.text());
     }
-    // Nothing fails, and nothing is claimed that was not asked.
+    // No check fails, and checks without input have no result.
     assert!(!page.text().contains(">No</b>") && page.has("Not asked"));
 
     let held = alice.open(&format!("{path}?address=10.0.0.7&permission=account:read"));
@@ -44,7 +44,7 @@ fn key_page_names_the_failed_check() {
         .open(&format!("{path}/delete"))
         .form(&format!("{path}/delete"));
     alice.submit_and_follow(&form);
-    // What was deleted has no page any more; the list says when it ended and why.
+    // A deleted key has no page; the list shows when and why it was revoked.
     assert_eq!(alice.get(&path).status, 404);
     assert!(alice.open("/api-keys").has("Ended"));
 }

@@ -1,10 +1,10 @@
-//! Forms: what is refused comes back filled, and says what to do.
+//! Forms: a rejected form comes back filled in, with its faults.
 
 use super::browser::Browser;
 use super::markup::{self, Form};
 use super::site::{BOB, Site};
 
-/// Sends a form that has to be refused for `fields`, and to come back with all that was typed.
+/// Submits a form that must be rejected for `fields`, and come back with all typed values.
 #[track_caller]
 fn require_refused(browser: &mut Browser<'_>, form: &Form, status: u16, fields: &[&str]) -> Form {
     let page = browser.submit(form);
@@ -26,7 +26,7 @@ fn require_refused(browser: &mut Browser<'_>, form: &Form, status: u16, fields: 
             .iter()
             .any(|(own, sent)| own == name && sent == value);
         let is_password = name.contains("password") || name == "current" || name == "new";
-        // A choice that was never offered can't be shown as chosen.
+        // A choice that is not offered can't be shown as chosen.
         let is_choice = ["expires_in", "grace", "access", "role", "how"].contains(&name.as_str());
         if is_password {
             assert!(
@@ -84,7 +84,7 @@ fn every_fault_of_a_new_key_names_its_field() {
     let mut made = site.count("SELECT count(*) FROM credentials");
     for (status, field, set, value) in bad {
         if set == "expires_in" && value == "11d" {
-            // Not offered, but within the policy: it is as good as the same by its date.
+            // Not offered, but within the policy: as valid as the same by its date.
             let page = bob.submit(&form.clone().set(set, value).set("name", "eleven"));
             assert_eq!(page.status, 200, "{}", page.text());
             made += 1;
@@ -97,11 +97,11 @@ fn every_fault_of_a_new_key_names_its_field() {
         if set == "permissions" {
             form = form.set("access", "choose");
         }
-        // The nonce was spent by the one that was good.
+        // The accepted form has spent the nonce.
         let fresh = bob.open("/api-keys/new").form("/api-keys/new");
         form = form.set("nonce", fresh.value("nonce").unwrap());
         if value == "nonsense" {
-            // No box of the form sends it, so there is none to come back.
+            // Browsers never send this value, so no field shows it.
             let page = bob.submit(&form).expect(422);
             assert_eq!(markup::errors(&page.text()), ["permissions"]);
             continue;
@@ -170,7 +170,7 @@ fn lifetime_beyond_policy_is_not_offered_and_rejected() {
         422,
         &["expires_in"],
     );
-    // No choice at all: a sentence in its place, and the default whatever is sent.
+    // No choice at all: a sentence instead, and the default for any input.
     let policy = alice.open("/admin/policy").form("/admin/policy");
     let preview = alice.submit(&policy.set("api_key_lifetime_choice", "false"));
     alice.submit_and_follow(&preview.expect(200).form("/admin/policy"));
@@ -211,11 +211,11 @@ fn rejected_edit_rotate_and_delete_forms_are_kept() {
     let form = form.set("how", "planned");
     require_refused(&mut bob, &form.clone().set("grace", "8d"), 422, &["grace"]);
     require_refused(&mut bob, &form.set("how", "later"), 422, &["how"]);
-    // A key in use is deleted by its name alone.
+    // A key in use is deleted after its name is typed.
     let header = format!("Bearer {secret}");
     site.browser()
         .send("GET", "/verify", &[("Authorization", &header)], "");
-    // The use is noted in memory first, and in the file a little later.
+    // The use is in memory first, and stored a little later.
     let cookies = bob.cookies.clone();
     site.reopen();
     let mut bob = site.browser_with(cookies);
@@ -234,11 +234,11 @@ fn rejected_edit_rotate_and_delete_forms_are_kept() {
         .send("GET", "/verify", &[("Authorization", &header)], "")
         .status;
     assert_eq!(status, 401);
-    // Gone: neither its page nor its forms.
+    // Deleted: neither its page nor its forms exist.
     for path in ["", "/edit", "/rotate", "/delete"] {
         assert_eq!(bob.get(&format!("/api-keys/{id}{path}")).status, 404);
     }
-    // An expired one says what to do.
+    // An expired form has advice.
     let form = bob.open("/api-keys/new").form("/api-keys/new");
     let page = bob.submit(&form.set("name", "short").set("expires_in", "1h"));
     let short = page.expect(200).secret()[4..16].to_owned();
@@ -376,7 +376,7 @@ fn rejected_admin_forms_are_kept() {
         let form = alice.open(page).form(action).set("confirm", "bobby");
         require_refused(&mut alice, &form, 422, &["confirm"]);
     }
-    // The last admin stays, by every door.
+    // The last admin is protected in every form.
     for act in ["delete", "offboard"] {
         let path = format!("/admin/users/alice/{act}");
         let form = alice.open(&path).form(&path).set("confirm", "alice");

@@ -1,4 +1,4 @@
-//! W2: what every answer carries, errors too.
+//! Bar W2: the headers of every answer, errors included.
 
 use keycroft::http::ROUTES;
 
@@ -119,7 +119,7 @@ fn browser_gets_pages_and_client_gets_problems() {
         page.header("Content-Type"),
         Some("application/problem+json")
     );
-    // Pages of errors name who is signed in, as every page does.
+    // Error pages name the signed-in user, like every page.
     let mut bob = site.signed_in("bob");
     let page = bob.get("/nowhere");
     assert!(page.has("<a class=\"end\" href=\"/account\">bob</a>"));

@@ -1,11 +1,11 @@
-//! Admins' pages of hosts: a code shown once, a host that it enrolls, who may log in there, its end.
+//! Admins' pages of hosts: a code shown once, enrollment, logins, deletion.
 
 use keycroft::http::respond;
 use rouille::Request;
 
 use super::site::Site;
 
-/// A machine spends a code; the status.
+/// A machine uses a code. Returns the status.
 fn enroll(site: &Site, code: &str, name: &str) -> u16 {
     let headers = vec![
         ("Authorization".to_owned(), format!("Bearer {code}")),
@@ -40,7 +40,7 @@ fn host_is_enrolled_changed_and_deleted() {
     let code = made.secret();
     assert!(code.starts_with("kce_"), "{code}");
     assert_eq!(made.header("Cache-Control"), Some("no-store"));
-    // Sent again, the form makes no second code and shows none.
+    // A repeated form creates and shows no second code.
     let again = alice.submit(&form.set("uses", "2"));
     assert_eq!(again.status, 409);
     assert!(!again.text().contains("kce_"), "{}", again.text());
@@ -93,7 +93,7 @@ fn host_is_enrolled_changed_and_deleted() {
     );
     assert_eq!(site.count("SELECT count(*) FROM host_groups"), 1);
     assert!(alice.open("/admin/groups/staff").has("Hosts: gpu1"));
-    // What somebody else changed meanwhile is not overwritten.
+    // A concurrent change is not overwritten.
     let late = alice.submit(&stale.set("cache_age_max", "2h"));
     assert_eq!(late.status, 409);
     assert_eq!(site.count("SELECT cache_age_max_seconds FROM hosts"), 3_600);

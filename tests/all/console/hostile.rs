@@ -1,11 +1,11 @@
-//! W1: whatever people and programs call themselves and their things, the pages keep their structure.
+//! Bar W1: pages keep their structure with hostile names of users, programs and objects.
 
 use keycroft::http::ROUTES;
 
 use super::markup::{self, structure};
 use super::site::{ALICE, Site};
 
-/// Each fits into a name (64 characters, no control characters).
+/// Each is a valid name (64 characters, no control characters).
 const HOSTILE: [&str; 10] = [
     "<script>alert(1)</script>",
     "\"><img src=x onerror=alert(1)>",
@@ -22,7 +22,7 @@ const HOSTILE: [&str; 10] = [
 const PUBLIC_KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBBpqyW1fvacRHCtkye3PKhpS+qYgMZZJBwd2sqCr8Lq";
 
-/// Puts `words` wherever somebody may, looks at every page there is, and tells the structure of each.
+/// Enters `words` in every possible place, opens every page, and returns the structure of each.
 fn look(words: &[&str]) -> Vec<(String, Vec<String>, String)> {
     let mut site = Site::new();
     let word = |number: usize| words[number % words.len()];
@@ -47,7 +47,7 @@ fn look(words: &[&str]) -> Vec<(String, Vec<String>, String)> {
         wrong.sign_in("alice", word(number)).expect(401);
     }
     let id = first.unwrap();
-    // What used a key names itself too.
+    // The user agent that used a key is hostile too.
     let form = alice
         .open("/api-keys/new")
         .form("/api-keys/new")
@@ -117,7 +117,7 @@ fn look(words: &[&str]) -> Vec<(String, Vec<String>, String)> {
     for path in [used.clone(), format!("{used}/delete")] {
         pages.push((path.clone(), alice.open(&path)));
     }
-    // What comes back: filters, forms, errors, sign-in.
+    // Echoed input: filters, forms, errors, sign-in.
     let sought = format!("nowhere {}", word(5));
     let query: String = form_urlencoded::byte_serialize(sought.as_bytes()).collect();
     for path in [

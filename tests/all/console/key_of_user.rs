@@ -1,4 +1,4 @@
-//! Rotating on the console, and the page of another user's API key for admins.
+//! Rotation in the console, and the page of another user's API key for admins.
 
 use super::site::Site;
 
@@ -61,7 +61,7 @@ fn rotation_ends_once_the_old_secret_is_unused() {
     assert!(!page.has("Two secrets are valid"));
 }
 
-/// B1: a rotation does not make a key look unused.
+/// A rotation does not make a key look unused.
 #[test]
 fn key_in_use_is_deleted_by_its_typed_name() {
     let site = Site::new();
@@ -118,7 +118,7 @@ fn admin_sees_disables_enables_and_deletes_a_users_key() {
     }
     let delete = format!("{path}/delete");
     let form = alice.open(&delete).form(&delete);
-    // Used today: its name is asked for.
+    // Used today: its name has to be typed.
     alice.submit(&form).expect(422);
     let page = alice.submit_and_follow(&form.set("confirm", "bobs key"));
     assert!(
@@ -139,7 +139,7 @@ fn member_does_not_see_the_key_of_another_user() {
     let (id, _) = alice.make_key("hers");
     let page = bob.get(&format!("/admin/users/alice/api-keys/{id}"));
     assert_eq!(page.status, 403);
-    // Nor an admin under another user's name.
+    // Nor does an admin under another user's name.
     let (id, _) = bob.make_key("his");
     let page = alice.get(&format!("/admin/users/alice/api-keys/{id}"));
     assert_eq!(page.status, 404);

@@ -1,4 +1,4 @@
-//! What waits behind a storm of sign-ins, and what never does.
+//! Requests that wait during a storm of sign-ins, and those that never do.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -14,7 +14,7 @@ use rouille::{Request, Response};
 use super::markup;
 use super::site::{ALICE, Site};
 
-/// Only forms that check or set a password, and any other once it comes with the password it was asked for.
+/// Only forms that check or set a password, and others once they contain the confirmed password.
 #[test]
 fn only_password_forms_wait_for_the_hash_lane() {
     let hashing = [
@@ -47,7 +47,7 @@ fn only_password_forms_wait_for_the_hash_lane() {
     assert!(forms > 40, "{forms}");
 }
 
-/// A password that comes without the mark is not looked at: it would be hashed where nobody may wait for that.
+/// A password without the mark is ignored: it would be hashed on a lane where nothing may wait.
 #[test]
 fn password_on_another_lane_is_not_checked() {
     let site = Site::new();
@@ -57,7 +57,7 @@ fn password_on_another_lane_is_not_checked() {
     let form = form.set("name", "gpu").set("current_password", ALICE);
     let page = alice.submit(&form).expect(403);
     assert!(page.has("Your password, please"));
-    // Cancelling leads to the nearest page above, from wherever one came.
+    // Canceling leads to the nearest page above, from any origin.
     assert!(page.has("href=\"/admin/groups\">Cancel"), "{}", page.text());
     for (action, cancel) in [
         ("/admin/new-user", "/admin/new-user"),
@@ -83,7 +83,7 @@ fn password_on_another_lane_is_not_checked() {
     alice.submit_and_follow(&again.set("current_password", ALICE));
 }
 
-/// Holds every sign-in until the test lets it go.
+/// Holds every sign-in until the test releases it.
 #[derive(Default)]
 struct Gate {
     held: AtomicUsize,
@@ -168,7 +168,7 @@ fn key_can_be_deleted_during_a_sign_in_storm() {
                 .unwrap();
             })
         };
-        // One is hashing, two wait, and every other is told to come again: then the lane is full.
+        // One is hashing, two wait, and all others get 503: the lane is full.
         let (told, answers) = std::sync::mpsc::channel();
         for number in 0..8 {
             let told = told.clone();

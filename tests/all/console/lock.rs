@@ -1,4 +1,4 @@
-//! Names and browsers that are locked after too many wrong passwords in a row, and names as people type them.
+//! Names and browsers locked after too many wrong passwords in a row, and usernames as people type them.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ fn execute(site: &Site, sql: &str) -> usize {
     database.execute(sql, []).unwrap()
 }
 
-/// As if so many wrong passwords had been typed in a row, wherever one was.
+/// Simulates this many wrong passwords in a row, for name and browser.
 fn lengthen_rows(site: &mut Site, count: u32) {
     let sql = format!("UPDATE throttle SET in_a_row = {count} WHERE in_a_row = 1");
     assert!(execute(site, &sql) > 0);
@@ -26,7 +26,7 @@ fn without_session(browser: &Browser<'_>) -> BTreeMap<String, String> {
     cookies
 }
 
-/// A page without what belongs to one browser or the typed name.
+/// A page without the parts of one browser or of the typed name.
 fn bare(page: &Page, name: &str) -> String {
     let token = page.form("/login").value("form_token").unwrap().to_owned();
     page.text().replace(&token, "T").replace(name, "NAME")
@@ -53,7 +53,7 @@ fn hundred_wrong_passwords_in_a_row_lock_unknown_browsers() {
             pages.push((bare(&page, name), page.header("Retry-After").is_some()));
         }
         assert_eq!(pages[0], pages[1]);
-        // Other people's sign-ins and sweeping change nothing.
+        // Sign-ins of others and sweeping change nothing.
         assert_eq!(site.browser().sign_in("bob", BOB).status, 303);
         site.app().sweep(&site.app().operator(0)).unwrap();
     }
@@ -106,7 +106,7 @@ fn reset_link_unlocks_the_name_and_its_browser() {
     assert_eq!(bob.submit(&form.set("password", NEW)).status, 200);
     let cookies = bob.cookies.clone();
     assert_eq!(site.browser().sign_in("bob", NEW).status, 303);
-    // Locked again by others, this browser is known.
+    // Others locked the name again; this browser is known.
     assert_eq!(site.browser().sign_in("bob", WRONG).status, 401);
     lengthen_rows(&mut site, 100);
     assert_eq!(site.browser().sign_in("bob", NEW).status, 403);
@@ -128,7 +128,7 @@ fn session_is_locked_by_wrong_confirmations() {
     assert_eq!(confirm(&site, WRONG), 422);
     lengthen_rows(&mut site, 100);
     assert_eq!(confirm(&site, ALICE), 403);
-    // Signing in anew is another session.
+    // A new sign-in creates another session.
     assert_eq!(site.browser().sign_in("alice", ALICE).status, 303);
 }
 
@@ -172,7 +172,7 @@ fn new_sign_in_replaces_the_session_of_its_browser() {
     assert_eq!(bob.submit(&form).status, 303);
     assert!(bob.is_signed_in() && elsewhere.is_signed_in());
     assert!(!site.browser_with(first).is_signed_in());
-    // Also another person's, on a shared computer; and nothing by a cookie that is not whole.
+    // Also that of another user, on a shared computer; but not by an incomplete cookie.
     let before = bob.cookies.clone();
     let form = form.set("username", "alice").set("password", ALICE);
     assert_eq!(bob.submit(&form).status, 303);

@@ -1,4 +1,4 @@
-//! What stands around every page: the theme, the navigation, the focus.
+//! The frame of every page: theme, navigation, focus.
 
 use super::site::Site;
 
@@ -25,7 +25,7 @@ fn theme_button_sets_the_theme_and_stays_on_the_page() {
         press(&format!("{own}/api-keys?sort=name")),
         "/api-keys?sort=name"
     );
-    // A page that a form answered with, another site, and what is no page of ours.
+    // A page that answered a form, another site, and a path that is not a page.
     for referer in [
         &format!("{own}/device/approve"),
         "https://evil.example/api-keys",

@@ -1,9 +1,9 @@
-//! Reads pages of ours: elements with their attributes, forms with their fields. Panics when a page is not well formed.
+//! Parses pages of the console: elements with attributes, forms with fields. Panics if a page is not well-formed.
 
-/// Elements that have no end tag.
+/// Elements without an end tag.
 const VOID: [&str; 6] = ["meta", "link", "input", "br", "img", "hr"];
 
-/// A start tag, and the text right behind it.
+/// A start tag, and the text right after it.
 #[derive(Debug, Clone)]
 pub struct Element {
     pub name: String,
@@ -24,7 +24,7 @@ impl Element {
     }
 }
 
-/// A form that changes something, with the fields that a browser would send.
+/// A changing form, with the fields that a browser would send.
 #[derive(Debug, Clone)]
 pub struct Form {
     pub action: String,
@@ -39,7 +39,7 @@ impl Form {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The form with `value` typed, chosen or ticked in the field `name`.
+    /// The form with `value` typed, chosen or checked in the field `name`.
     pub fn set(mut self, name: &str, value: &str) -> Self {
         self.fields.retain(|(own, _)| own != name);
         self.fields.push((name.to_owned(), value.to_owned()));
@@ -141,7 +141,8 @@ pub fn elements(page: &str) -> Vec<Element> {
         .collect()
 }
 
-/// The tags of a page in their order with the names of their attributes, without any value: what words can't change.
+/// The tags of a page in order, with the names of their attributes but without values: the part that text must not
+/// change.
 pub fn structure(page: &str) -> Vec<String> {
     tags(page)
         .into_iter()
@@ -152,7 +153,7 @@ pub fn structure(page: &str) -> Vec<String> {
         .collect()
 }
 
-/// The forms of a page that change something.
+/// The changing forms of a page.
 pub fn forms(page: &str) -> Vec<Form> {
     let mut found: Vec<Form> = Vec::new();
     let mut is_open = false;
@@ -206,7 +207,7 @@ fn push(forms: &mut [Form], name: &str, value: &str) {
     form.fields.push((name.to_owned(), value.to_owned()));
 }
 
-/// The fields that a page's summary of errors links to. Panics when a link leads nowhere.
+/// The fields that a page's error summary links to. Panics if a link has no target.
 pub fn errors(page: &str) -> Vec<String> {
     let all = elements(page);
     let ids: Vec<&str> = all.iter().filter_map(|one| one.attribute("id")).collect();

@@ -1,12 +1,12 @@
-//! Names that stand in addresses: no word of ours is in the way of any.
+//! Names in URLs: no fixed route segment collides with a name.
 
 use keycroft::http::ROUTES;
 use keycroft::model::user::Role;
 
 use super::site::Site;
 
-/// Where a name stands in an address, the same place of another route holds no word of ours. Ids are no names: they have
-/// 12 characters, and no word of ours that stands in their place has.
+/// Where a URL has a name, no other route has a fixed segment. Ids are not names: they have 12 characters, unlike all
+/// fixed segments.
 #[test]
 fn route_words_never_shadow_names() {
     let segments = |path: &'static str| path.split('/').collect::<Vec<_>>();
@@ -61,7 +61,7 @@ fn object_named_like_a_route_word_is_reachable() {
         let form = alice.open(&deleted).form(&deleted);
         alice.submit_and_follow(&form);
     }
-    // Where nobody was ever called so: a service must not pass for a person.
+    // A name that no user ever had: a service must not look like a person.
     let site = Site::new();
     let mut alice = site.signed_in("alice");
     for name in ["new", "edit", "delete", "add"] {

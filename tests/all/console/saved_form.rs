@@ -1,4 +1,4 @@
-//! What was in the middle is kept, what is stale overwrites nothing, what is no form of ours does no harm.
+//! Interrupted forms are saved, stale forms overwrite nothing, foreign forms do no harm.
 
 use keycroft::model::event::Origin;
 use keycroft::model::permission::Permissions;
@@ -35,7 +35,7 @@ fn stale_form_overwrites_nothing() {
         bob.open(&format!("/api-keys/{id}"))
             .has("from the first tab")
     );
-    // It came back with what was typed, and against how things are now; so it may be saved after a look.
+    // It came back with the typed values and the present version, so it may be saved after a review.
     let again = page.form(&edit);
     assert_eq!(again.value("note"), Some("from the second tab"));
     bob.submit_and_follow(&again);
@@ -94,7 +94,7 @@ fn stale_form_overwrites_nothing() {
 fn form_of_an_expired_session_is_saved() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
-    // Used every two days, so that it does not expire for being idle.
+    // Used every two days, so that it does not expire by its idle timeout.
     for _ in 0..3 {
         site.pass(2 * 86_400);
         assert!(bob.is_signed_in());
@@ -134,7 +134,7 @@ fn form_of_an_expired_session_is_saved() {
         bob.open(&format!("/api-keys/{}", &secret[4..16]))
             .has("tokens:read")
     );
-    // Sent once more from the page before: made once.
+    // Submitted once more from the earlier page: created once.
     assert_eq!(bob.submit(&kept).status, 409);
 }
 

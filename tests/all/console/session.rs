@@ -1,4 +1,4 @@
-//! Sessions: their cookie, their beginning and their end.
+//! Sessions: cookie, start and end.
 
 use super::browser::Browser;
 use super::site::{ALICE, BOB, Site};
@@ -43,12 +43,12 @@ fn session_cookie_is_host_prefixed_with_tls() {
             "Path=/; Max-Age=604800; HttpOnly; SameSite=Lax; Secure"
         );
         assert!(browser.is_signed_in());
-        // The name without the prefix, which another site of the domain could have set, is nothing.
+        // The name without the prefix, which another site of the domain could have set, does not count.
         let secret = browser.cookies.remove("__Host-keycroft-session").unwrap();
         browser.cookies.insert("keycroft-session".into(), secret);
         assert!(!browser.is_signed_in());
     }
-    // Without TLS of our own, a header makes nothing secure.
+    // Without TLS, a header makes nothing secure.
     let plain = Site::new();
     let mut browser = plain.browser();
     let form = browser.open("/login").form("/login");
@@ -79,11 +79,11 @@ fn session_starts_at_sign_in_and_ends_at_sign_out() {
         !thief.is_signed_in(),
         "the secret is dead, not only forgotten"
     );
-    // What was planted before is not taken over.
+    // A planted cookie is not adopted.
     bob.cookies.insert("keycroft-session".into(), first.clone());
     assert_eq!(bob.sign_in("bob", BOB).status, 303);
     assert_ne!(bob.cookies["keycroft-session"], first);
-    // Signing out twice is no error.
+    // Signing out twice is not an error.
     let mut again = site.browser();
     let page = again.submit(&form);
     assert_eq!(
@@ -127,7 +127,7 @@ fn only_a_session_secret_is_a_session() {
             .insert("keycroft-session".into(), secret.to_owned());
         assert!(!browser.is_signed_in(), "{secret}");
     }
-    // And a session opens no API.
+    // A session does not work at the API.
     let session = format!("Bearer {}", bob.cookies["keycroft-session"]);
     let mut browser = site.browser();
     let page = browser.send("GET", "/api/v1/me", &[("Authorization", &session)], "");
@@ -162,7 +162,7 @@ fn session_can_revoke_another_of_the_same_user() {
     here.submit_and_follow(&form);
     assert!(here.is_signed_in());
     assert!(others.iter_mut().all(|other| !other.is_signed_in()));
-    // Its own.
+    // The own session.
     let own = here.cookies["keycroft-session"][4..16].to_owned();
     let form = here
         .open("/sessions")
@@ -214,7 +214,7 @@ fn new_password_revokes_other_sessions() {
 fn session_expires_after_a_week_or_the_policys_limit() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
-    // Used every two days, so that it does not expire for being idle.
+    // Used every two days, so that it does not expire by its idle timeout.
     for _ in 0..3 {
         site.pass(2 * 86_400);
         assert!(bob.is_signed_in());

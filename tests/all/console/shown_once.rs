@@ -1,4 +1,4 @@
-//! A secret is shown once: no reload, no going back, no second tab shows it again or makes another.
+//! A secret is shown once: no reload, no going back, no second tab shows it again or creates another.
 
 use super::markup;
 use super::site::{ALICE, Site};
@@ -15,7 +15,7 @@ fn repeated_form_creates_and_shows_nothing() {
             let page = bob.submit(&form).expect(409);
             assert!(page.has("Already created"), "{}", page.text());
             assert!(!page.has(&secret[17..]), "{}", page.text());
-            // Nor with other words in it.
+            // Nor with other values.
             let page = bob.submit(&form.clone().set("name", "another")).expect(409);
             assert!(!page.has(&secret[17..]));
         }
@@ -91,7 +91,7 @@ fn secret_is_on_no_other_page() {
 
 #[test]
 fn form_older_than_a_day_is_confirmed_again() {
-    // What it made is forgotten after a day: what reloading sends then must not make a second key.
+    // The created key is forgotten after a day: a reload after that must not create a second one.
     let site = Site::new();
     let mut bob = site.signed_in("bob");
     let key = bob.open("/api-keys/new").form("/api-keys/new");
@@ -120,7 +120,7 @@ fn form_older_than_a_day_is_confirmed_again() {
         site.count("SELECT count(*) FROM credentials WHERE kind = 'api-key'"),
         made
     );
-    // It comes back with everything in it, and can be sent now.
+    // It comes back filled in, and can be submitted now.
     let again = bob
         .submit(&key.clone().set("name", "two"))
         .form("/api-keys/new");
@@ -139,7 +139,7 @@ fn nonce_is_valid_for_one_user_and_form() {
         .set("name", "key");
     let nonce = form.value("nonce").unwrap().to_owned();
     bob.submit(&form).expect(200);
-    // Knowing it tells nobody anything, and keeps nobody from anything.
+    // A known nonce reveals and blocks nothing.
     let form = alice.open("/api-keys/new").form("/api-keys/new");
     let page = alice.submit(&form.set("name", "key").set("nonce", &nonce));
     assert_eq!(page.status, 200, "{}", page.text());

@@ -1,4 +1,4 @@
-//! Signing in: the same answer to every wrong try, budgets, where it leads.
+//! Signing in: the same answer to every wrong attempt, limits, redirects.
 
 use super::browser::{Browser, Page};
 use super::site::{ALICE, BOB, Site};
@@ -9,7 +9,7 @@ fn try_wrong(browser: &mut Browser<'_>, name: &str) -> Page {
     browser.sign_in(name, WRONG)
 }
 
-/// A page without what belongs to one browser, one request or the typed name.
+/// A page without the parts of one browser, one request or the typed name.
 fn bare(page: &Page, name: &str) -> String {
     let token = page.form("/login").value("form_token").unwrap().to_owned();
     page.text().replace(&token, "T").replace(name, "NAME")
@@ -31,7 +31,7 @@ fn unknown_known_and_disabled_users_look_alike() {
         assert!(page.cookie("keycroft-session").is_none());
         assert!(!page.has(WRONG), "a password is never repeated");
     }
-    // The right password of somebody who is disabled is as wrong as any.
+    // The right password of a disabled user is as wrong as any.
     let page = site.browser().sign_in("bob", BOB);
     assert_eq!((page.status, bare(&page, "bob")), (401, expected));
 }
@@ -63,7 +63,7 @@ fn ten_wrong_passwords_a_minute_per_name_survive_restart() {
         assert!(page.has("Too many wrong passwords; try again in 60 seconds."));
         assert_eq!(page.form("/login").value("username"), Some(name));
         assert!(!page.has(ALICE));
-        // Others are not held up by it.
+        // Others are not affected.
         assert_eq!(site.browser().sign_in("bob", BOB).status, 303);
         site.pass(59);
         assert_eq!(
@@ -96,7 +96,7 @@ fn known_browser_cannot_be_locked_out_by_others() {
     let mut alice = site.signed_in("alice");
     let mut laptop = Browser::new(&site.server_state);
     laptop.cookies = alice.cookies.clone();
-    // The same browser is bob's too: each of them has a budget in it.
+    // The browser is bob's too: each user has a separate limit in it.
     laptop.cookies.remove("keycroft-session");
     assert_eq!(laptop.sign_in("bob", BOB).status, 303);
     laptop.cookies.remove("keycroft-session");
@@ -107,7 +107,7 @@ fn known_browser_cannot_be_locked_out_by_others() {
             try_wrong(&mut stranger, "alice");
             try_wrong(&mut stranger, "bob");
         } else {
-            // From alice's own address, whose budget goes with it.
+            // From alice's own address, whose limit is used up as well.
             try_wrong(&mut stranger, &format!("nobody-{number}"));
         }
     }
@@ -120,7 +120,7 @@ fn known_browser_cannot_be_locked_out_by_others() {
     }
     assert_eq!(try_wrong(&mut laptop, "bob").status, 429, "it has an end");
     assert_eq!(laptop.sign_in("alice", ALICE).status, 303);
-    // Nor can they keep her from what needs the password once more.
+    // Nor can they block her password confirmations.
     site.pass(661);
     for _ in 0..10 {
         let mut stranger = site.browser();
@@ -150,7 +150,7 @@ fn session_limits_wrong_confirmations() {
     let form = demand.form("/admin/users/bob/disable");
     let page = alice.submit(&form.set("current_password", ALICE));
     assert_eq!((page.status, page.header("Retry-After")), (429, Some("60")));
-    // The form is still there for a minute later.
+    // The form is still there a minute later.
     site.pass(60);
     let form = page.form("/admin/users/bob/disable");
     alice.submit_and_follow(&form.set("current_password", ALICE));
@@ -192,7 +192,7 @@ fn next_path_leads_only_to_pages_of_this_site() {
         let form = form.set("next", bad).set("username", "bob");
         let page = browser.submit(&form.set("password", BOB));
         assert_eq!(page.header("Location"), Some("/api-keys"), "{bad}");
-        // Nor for who is signed in already.
+        // Nor for a signed-in user.
         let page = browser.get(&format!("/login?next={query}"));
         assert_eq!(page.header("Location"), Some("/api-keys"), "{bad}");
     }

@@ -1,4 +1,4 @@
-//! An installation to look at: a temporary file, a clock that stands still, alice (admin) and bob (member).
+//! An installation for console tests: a temporary database, a clock that stands still, alice (admin) and bob (member).
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use super::browser::Browser;
 pub const ALICE: &str = "alice likes green tea";
 pub const BOB: &str = "bob likes black coffee";
 
-/// One installation in a folder of its own.
+/// One installation in its own folder.
 pub struct Site {
     pub clock: Clock,
     pub server_state: ServerState,
@@ -60,7 +60,7 @@ impl Site {
         self.folder.path().join("keycroft.db")
     }
 
-    /// Closes the file and opens it again, as a restart does.
+    /// Closes the database and opens it again, like a restart.
     pub fn reopen(&mut self) {
         self.app_state.close();
         self.app_state = AppState::open(&self.path(), self.clock.clone()).unwrap();
@@ -92,7 +92,7 @@ impl Site {
             .unwrap();
     }
 
-    /// A token with all that a user may do.
+    /// A token with all permissions of a user.
     pub fn token(&self, name: &str) -> String {
         let name = Username::parse(name).unwrap();
         let issued = self
@@ -101,13 +101,13 @@ impl Site {
         issued.unwrap().secret.reveal().to_string()
     }
 
-    /// Turns the clock forward.
+    /// Advances the clock.
     pub fn pass(&self, seconds: i64) {
         let now = self.clock.now().unix();
         self.clock.turn_to(Time::from_unix(now + seconds));
     }
 
-    /// A browser that was never here.
+    /// A new browser.
     pub fn browser(&self) -> Browser<'_> {
         Browser::new(&self.server_state)
     }
@@ -121,7 +121,7 @@ impl Site {
         browser
     }
 
-    /// One number out of the file.
+    /// One number from the database.
     pub fn count(&self, sql: &str) -> i64 {
         let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
         let file = rusqlite::Connection::open_with_flags(self.path(), flags).unwrap();

@@ -1,4 +1,4 @@
-//! P7: pages stay small, whatever they list.
+//! Bar P7: pages stay small, for any list.
 
 use super::browser::Browser;
 use super::site::Site;
@@ -33,7 +33,7 @@ fn page_of_20_keys_is_below_20_kb() {
     let mut site = Site::new();
     let mut alice = site.signed_in("alice");
     make_keys(&mut alice, 200);
-    // Uses are noted in memory first; in the file they can be sorted by.
+    // Uses are in memory first; once stored, they can be sorted by.
     let cookies = alice.cookies.clone();
     site.reopen();
     let mut alice = site.browser_with(cookies);
@@ -118,7 +118,7 @@ fn stylesheet_and_script_are_small() {
         let page = browser.open(&asset.unwrap().path);
         assert!(page.body.len() <= most, "{end}: {}", page.body.len());
     }
-    // Nothing else is loaded: no page refers to any other file.
+    // Nothing else is loaded: no page refers to another file.
     let page = browser.open("/login");
     for element in super::markup::elements(&page.text()) {
         for attribute in ["src", "href"] {

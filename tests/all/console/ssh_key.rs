@@ -33,7 +33,7 @@ fn options_are_set_shown_and_edited() {
     assert!(page.has("command=&quot;echo \\&quot;&lt;b&gt;\\&quot;&quot;"));
     assert!(page.has("permitopen has no effect"));
     assert!(bob.open("/ssh-keys").has("restrict, command, permitopen"));
-    // The form holds what is there; sent as it is, it changes nothing.
+    // The form has the present values; submitted unchanged, it changes nothing.
     let edit = format!("{path}/edit");
     let form = bob.open(&edit).form(&edit);
     assert_eq!(form.value("options.command"), Some("echo \"<b>\""));
@@ -62,7 +62,7 @@ fn options_are_set_shown_and_edited() {
     let form = form.without("options.restrict").set("options.command", "");
     bob.submit(&form).expect(303);
     assert_eq!(site.count("SELECT count(*) FROM ssh_keys WHERE NOT restrict AND command IS NULL AND permitopen <> ''"), 1);
-    // What can't be an option comes back with its error.
+    // An invalid option comes back with its error.
     let form = bob.open(&edit).form(&edit).set("options.command", "a\\");
     let page = bob.submit(&form).expect(422);
     assert!(page.has("id=\"options.command-error\"") && page.has("backslash"));

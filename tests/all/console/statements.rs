@@ -1,10 +1,10 @@
-//! P7: what a list asks the file does not grow with its rows.
+//! Bar P7: the number of SQL statements of a list does not grow with its rows.
 
 use super::browser::Browser;
 use super::site::Site;
 
 fn asked(site: &Site, browser: &mut Browser<'_>, path: &str) -> u64 {
-    // The first time a connection reads, SQLite and we look at more.
+    // The first read of a connection runs more statements.
     browser.open(path);
     let before = site.app().statement_count();
     browser.open(path);
@@ -55,7 +55,7 @@ fn page_of_20_rows_runs_as_few_statements_as_2() {
     for (path, few) in lists.iter().zip(few) {
         let many = asked(&site, &mut alice, path);
         assert!(many <= few && many <= 12, "{path}: {few} became {many}");
-        // Who is signed in may come out of memory; the rows never do.
+        // The caller may come from the cache; the rows never do.
         assert!(many >= 1, "{path}: nothing was counted");
     }
 }

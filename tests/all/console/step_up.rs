@@ -1,4 +1,4 @@
-//! What is dangerous needs a password typed within the last ten minutes; the form waits for it.
+//! Dangerous acts need a password confirmed within ten minutes; the form waits for it.
 
 use keycroft::http::{Needs, ROUTES};
 use keycroft::model::time::Time;
@@ -7,11 +7,11 @@ use super::browser::{Browser, Page};
 use super::markup::Form;
 use super::site::{ALICE, BOB, Site};
 
-/// A public key whose private half nobody has.
+/// A public key whose private half does not exist any more.
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMzEAs5INwZPV+vYBOvAf2vMZp8mWLTGgyioz4OY25eq";
 
-/// Sends a form ten minutes after the password was typed: it has to be asked for, and to go on with it.
+/// Submits a form ten minutes after the last confirmation: the password is required, and then the form continues.
 #[track_caller]
 fn require_then_go_on(site: &Site, browser: &mut Browser<'_>, form: &Form, password: &str) -> Page {
     site.pass(601);
@@ -177,7 +177,7 @@ fn managing_key_needs_a_password_and_others_do_not() {
     let form = key(&mut bob, "all", "everything");
     let page = require_then_go_on(&site, &mut bob, &form, BOB);
     let all = page.secret()[4..16].to_owned();
-    // A token is as good as a key for making more.
+    // A token can create more, like a key.
     let form = bob.open("/tokens/new").form("/tokens/new");
     require_then_go_on(&site, &mut bob, &form, BOB).secret();
     let rotate = format!("/api-keys/{all}/rotate");
@@ -195,7 +195,7 @@ fn managing_key_needs_a_password_and_others_do_not() {
     bob.submit_and_follow(&form.clone().set("note", "still a reader"));
     let form = bob.open(&edit).form(&edit).set("access", "everything");
     assert_eq!(require_then_go_on(&site, &mut bob, &form, BOB).status, 303);
-    // What a key that manages others may be used from, and for how long, is part of it; its name is not.
+    // Allowed addresses and lifetime of a managing key count; its name does not.
     site.pass(601);
     let form = bob.open(&edit).form(&edit).set("name", "a manager");
     bob.submit_and_follow(&form);
@@ -212,7 +212,7 @@ fn managing_key_needs_a_password_and_others_do_not() {
     let page = bob.submit_and_follow(&page.form(&format!("/api-keys/{reader}/disable")));
     let form = page.form(&format!("/api-keys/{reader}/enable"));
     assert_eq!(require_then_go_on(&site, &mut bob, &form, BOB).status, 303);
-    // Ending never asks: it has to be quick.
+    // Revoking never needs a password: it has to be quick.
     site.pass(601);
     let delete = format!("/api-keys/{all}/delete");
     let form = bob.open(&delete).form(&delete);
@@ -223,8 +223,8 @@ fn managing_key_needs_a_password_and_others_do_not() {
     assert!(!other.is_signed_in());
 }
 
-/// An SSH key is a login on every host: adding, replacing, prolonging and widening one asks, and so do options that let
-/// it do more; narrowing, renaming and deleting one does not.
+/// An SSH key can log in on every host. Adding, replacing, prolonging and widening one needs a password, and so do
+/// options that allow more. Narrowing, renaming and deleting does not.
 #[test]
 fn ssh_key_that_widens_access_needs_a_password() {
     const OTHER: &str =
@@ -288,7 +288,7 @@ fn ssh_key_that_widens_access_needs_a_password() {
         let form = bob.open(&edit).form(&edit).set(field, value);
         let saved = require_then_go_on(&site, &mut bob, &form, BOB);
         assert_eq!(saved.status, 303, "{field} {value}: {}", saved.text());
-        // Another command may do anything, also the one from before.
+        // Any other command may be dangerous, also the previous one.
         let again = bob.open(&edit).form(&edit);
         let strict = strict
             .clone()
@@ -337,7 +337,7 @@ fn password_of_a_new_user_is_never_saved() {
     let demand = alice.submit(&form.set("password", "carol likes cold milk"));
     assert_eq!(demand.status, 403);
     assert!(!demand.has("carol likes cold milk"));
-    // So it is asked for again, with the rest of the form as it was.
+    // So the password is required again, with the rest of the form as it was.
     let form = demand
         .form("/admin/new-user")
         .set("current_password", ALICE);
@@ -356,7 +356,7 @@ fn password_of_a_new_user_is_never_saved() {
     );
 }
 
-/// Nobody types a password for what they may not do.
+/// Nobody types a password in vain.
 #[test]
 fn missing_permission_is_reported_before_a_password() {
     let site = Site::new();

@@ -1,4 +1,4 @@
-//! A use that has just been made is shown at once: in memory first and in the file some seconds later, it is one use.
+//! A new use is visible at once: in memory first and in the database seconds later, it is one use.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -28,7 +28,7 @@ fn api(browser: &mut Browser<'_>, token: &str, path: &str) -> Value {
     serde_json::from_slice(&page.body).unwrap()
 }
 
-/// What every page and every answer says of the key's last use and how often it was used.
+/// The last use and the count of a key, on every page and in every answer.
 fn check(browser: &mut Browser<'_>, id: &str, token: &str, uses: u64) {
     let page = browser.open(&format!("/api-keys/{id}"));
     let sentence = if uses == 1 { "1 use " } else { "uses" };
@@ -79,7 +79,7 @@ fn use_is_shown_before_and_after_it_is_stored() {
     assert!(site.count("SELECT count(*) FROM last_uses") > 0);
     let mut alice = site.browser_with(cookies);
     check(&mut alice, &id, &token, 3);
-    // Some in the file, one more in memory.
+    // Some stored, one more in memory.
     assert_eq!(verify(&mut alice, &secret), 204);
     check(&mut alice, &id, &token, 4);
 }
@@ -109,7 +109,7 @@ fn pending_use_after_a_rotation_is_the_old_secrets() {
     assert_eq!(key["previous_last_used_at"], "2026-11-22T12:00:20Z");
 }
 
-/// The writer takes uses out of memory all the time; no use is counted twice, and none is lost.
+/// The writer takes uses out of memory all the time; none is counted twice or lost.
 #[test]
 fn use_is_never_lost_or_counted_twice() {
     const USES: u64 = 4_000;
@@ -152,7 +152,7 @@ fn use_is_never_lost_or_counted_twice() {
             let sum: u64 = days.iter().map(|day| day["uses"].as_u64().unwrap()).sum();
             assert!(sum <= most, "{sum} of {most}");
             asked += 1;
-            // Those in flight are seen some moments later.
+            // Those in flight appear some moments later.
             assert!(
                 begun_at.elapsed() < Duration::from_secs(60),
                 "{sum} of {USES}"

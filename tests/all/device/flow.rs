@@ -1,4 +1,4 @@
-//! The way from code to token, and who gets it.
+//! From code to token.
 
 use keycroft::app::App;
 use keycroft::model::credential::Kind;

@@ -1,4 +1,4 @@
-//! What an approval is worth, and what is refused.
+//! The limits of an approval, and rejections.
 
 use keycroft::app::EventFilter;
 use keycroft::model::caller::Caller;
@@ -45,7 +45,7 @@ fn approval_needs_a_session_and_a_recent_password() {
 
 #[test]
 fn approval_is_invalid_once_its_session_is() {
-    // Signed out, disabled or demoted between yes and fetching.
+    // Signed out, disabled or demoted between approval and fetch.
     let lab = Lab::new();
     let (alice, bob) = (lab.at_console("alice"), lab.at_console("bob"));
     let begun = lab.begin();

@@ -1,4 +1,4 @@
-//! Signing in on a device (RFC 8628), asked at `respond`, answered at the desk as the console's page does.
+//! Login on a device (RFC 8628), called at `respond` and approved in the app layer, as the console does.
 
 mod flow;
 mod limits;

@@ -1,4 +1,4 @@
-//! A house, devices that ask it and people who answer.
+//! A server state, devices that poll it and users who answer.
 
 use std::sync::Arc;
 
@@ -120,7 +120,7 @@ impl Lab {
         text(&body, "error").to_owned()
     }
 
-    /// A person at the console, who typed a password just now.
+    /// A user of the console whose password was just confirmed.
     pub fn at_console(&self, name: &str) -> Caller {
         let (app, now) = (self.app(), self.clock.now());
         let signed_in = app

@@ -1,4 +1,4 @@
-//! What is raced in: a site with a host, browsers that are signed in, and the doors that each kind of thing opens.
+//! The stage of races: a site with a host, signed-in browsers, and the endpoints for each kind of credential.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -19,11 +19,11 @@ const BOBS: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINGlrJoBX6wu97NBZzY1USoVEfQf430RGyZ/A57sXU9Y bob";
 const PRINT: &str = "SHA256:96q0MBNCEVakRjsOfGdlS5x5bgOIwfNKtHxRJaqkcmY";
 
-/// Something that opens doors.
+/// A credential under test.
 pub struct Held {
     pub id: String,
     pub secret: String,
-    /// Scope it is, when it is a person's.
+    /// Its user, if a person owns it.
     pub user: String,
     opens: Opens,
 }
@@ -33,14 +33,14 @@ enum Opens {
     Bearer,
     Console,
     Host,
-    /// A login at every host and on the file's own machine.
+    /// A login at every host and on the workstation.
     Login,
     /// A login at one host.
     LoginHere,
 }
 
-/// The doors of a thread of one's own.
-pub struct Doors {
+/// The endpoints of one thread.
+pub struct Endpoints {
     server_state: ServerState,
     asker: String,
     host: String,
@@ -50,7 +50,7 @@ pub struct Doors {
 pub struct Lab {
     pub site: Site,
     asker: String,
-    /// A host, for the door of SSH keys.
+    /// A host, for logins with SSH keys.
     pub host_id: String,
     host: String,
     cookies: BTreeMap<String, String>,
@@ -61,7 +61,7 @@ pub struct Lab {
 
 type Tried = Vec<(&'static str, bool)>;
 
-impl Doors {
+impl Endpoints {
     pub fn open(&self, held: &Held) -> Tried {
         tried(
             &self.server_state,
@@ -73,7 +73,7 @@ impl Doors {
     }
 }
 
-/// Gives a user [`PASSWORD`] with a hash that costs next to nothing, as from another creator: a session is raced here, not its beginning.
+/// Gives a user [`PASSWORD`] with a cheap hash: a session is raced here, not its creation.
 fn give_cheap_password(site: &Site, user: &str) {
     static HASH: OnceLock<String> = OnceLock::new();
     let hash = HASH.get_or_init(|| {
@@ -172,17 +172,17 @@ impl Lab {
         lab
     }
 
-    /// Doors for another thread.
-    pub fn doors(&self) -> Doors {
-        Doors {
-            server_state: self.site.open_house(),
+    /// Endpoints for another thread.
+    pub fn endpoints(&self) -> Endpoints {
+        Endpoints {
+            server_state: self.site.open_state(),
             asker: self.asker.clone(),
             host: self.host.clone(),
             path: self.site.path(),
         }
     }
 
-    pub fn doors_here(&self, held: &Held) -> Tried {
+    pub fn endpoints_here(&self, held: &Held) -> Tried {
         let path = self.site.path();
         tried(
             &self.site.server_state,
@@ -193,7 +193,7 @@ impl Lab {
         )
     }
 
-    /// A name that was not given yet.
+    /// An unused name.
     pub fn name(&mut self) -> String {
         self.made += 1;
         format!("n{}", self.made)
@@ -219,12 +219,12 @@ impl Lab {
         self.ask(&self.site.alice, method, path, body, status)
     }
 
-    /// As the one whose thing it is.
+    /// As the owner.
     pub fn owner(&self, held: &Held, method: &str, path: &str, body: &Value, status: u16) -> Value {
         self.ask(&self.site.token(&held.user), method, path, body, status)
     }
 
-    /// Sends a form of the console with this session, and whatever else the form needs.
+    /// Submits a form of the console with this session, and everything else that the form needs.
     fn press_with(
         &self,
         cookies: &BTreeMap<String, String>,
@@ -247,23 +247,23 @@ impl Lab {
         );
     }
 
-    /// At the console, as an admin.
+    /// In the console, as an admin.
     pub fn press(&self, action: &str, fields: &[(&str, &str)]) {
         self.press_with(&self.cookies, action, fields);
     }
 
-    /// At the console, in a session that is shown.
+    /// In the console, with the given session.
     pub fn press_in(&self, session: &str, action: &str, fields: &[(&str, &str)]) {
         let cookies = BTreeMap::from([("keycroft-session".to_owned(), session.to_owned())]);
         self.press_with(&cookies, action, fields);
     }
 
-    /// At the console, as the one whose thing it is.
+    /// In the console, as the owner.
     pub fn press_as_owner(&self, held: &Held, action: &str, fields: &[(&str, &str)]) {
         self.press_in(&self.site.sign_in(&held.user), action, fields);
     }
 
-    /// The operator, by the control socket.
+    /// As the operator, through the control socket.
     pub fn by_operator(&self, method: &str, path: &str, body: &Value) {
         let asked = self.site.ask(method, path).by_operator();
         let answer = if body.is_null() {
@@ -274,7 +274,7 @@ impl Lab {
         assert!(answer.status < 300, "{method} {path}: {}", answer.text());
     }
 
-    /// Somebody who was not there before.
+    /// A new user.
     pub fn newcomer(&mut self) -> String {
         let name = self.name();
         let body = json!({"username": name});
@@ -307,7 +307,7 @@ impl Lab {
         self.token_of("bob")
     }
 
-    /// A token that an API key made: its own secret, and the key's id.
+    /// A token created by an API key: its secret, and the key's id.
     pub fn token_of_a_key(&mut self) -> Held {
         let key = self.key();
         let made = self.ask(&key.secret, "POST", "/api/v1/tokens", &json!({}), 201);
@@ -371,7 +371,7 @@ impl Lab {
         self.ssh_key_of("bob")
     }
 
-    /// Bob's login at the watched host, for as long as that admits the group `staff`, of which bob is.
+    /// Bob's login at the watched host, which admits his group `staff`.
     pub fn admission(&mut self) -> Held {
         if self.admission.is_none() {
             for name in ["staff", "others"] {
@@ -391,7 +391,7 @@ impl Lab {
         }
     }
 
-    /// The service's key, and the service's name in place of a user's.
+    /// The service's key, with the service's name in place of a user's.
     pub fn service_key(&mut self) -> Held {
         let name = self.name();
         self.alice(

@@ -1,4 +1,4 @@
-//! S2: from the answer on, what was ended opens no door: every kind, ended by every way there is, while it is used.
+//! Bar S2: a revoked credential works nowhere from the answer on: every kind, revoked in every way, while in use.
 
 mod lab;
 mod own;
@@ -14,7 +14,7 @@ fn rounds() -> usize {
     std::env::var("KEYCROFT_TEST_RACES").map_or(40, |number| number.parse().unwrap())
 }
 
-/// One way to end one thing.
+/// One way to revoke one credential.
 struct Race {
     what: &'static str,
     make: fn(&mut Lab) -> Held,
@@ -29,7 +29,7 @@ impl Drop for SetWhenDropped<'_> {
     }
 }
 
-/// Ends what was made while another thread tries every door; none that is tried after the end's answer may open.
+/// Revokes a credential while another thread uses it at every endpoint; no use after the answer may succeed.
 fn race(races: &[Race]) {
     race_for(rounds(), races);
 }
@@ -37,31 +37,31 @@ fn race(races: &[Race]) {
 fn race_for(rounds: usize, races: &[Race]) {
     for race in races {
         let mut lab = Lab::new();
-        let mut doors = lab.doors();
+        let mut endpoints = lab.endpoints();
         for round in 0..rounds {
             let held = (race.make)(&mut lab);
             let what = format!("{}, round {round}", race.what);
             let (begun, over) = (AtomicBool::new(false), AtomicBool::new(false));
             let when_done = SetWhenDropped(&over);
-            doors = thread::scope(|scope| {
-                // Also when what follows panics: nobody would end the other thread.
+            endpoints = thread::scope(|scope| {
+                // Also after a panic: nothing else would stop the other thread.
                 let when_done = when_done;
                 let watching = scope.spawn(|| {
                     loop {
                         let ended = over.load(Ordering::SeqCst);
-                        let open = doors.open(&held);
+                        let open = endpoints.open(&held);
                         let closed = open.iter().all(|(_, open)| !open);
                         begun.store(true, Ordering::SeqCst);
                         if ended {
                             assert!(closed, "{what}: {open:?} after its end");
-                            return doors;
+                            return endpoints;
                         }
                     }
                 });
                 while !begun.load(Ordering::SeqCst) && !watching.is_finished() {
                     thread::yield_now();
                 }
-                let before = lab.doors_here(&held);
+                let before = lab.endpoints_here(&held);
                 let open = before.iter().all(|(_, open)| *open);
                 assert!(open, "{what}: {before:?} before its end");
                 (race.end)(&mut lab, &held);

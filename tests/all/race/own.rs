@@ -1,4 +1,4 @@
-//! One thing that is ended: API keys, tokens, sessions, hosts' credentials and SSH keys, each by every way.
+//! One revoked credential: API keys, tokens, sessions, hosts' credentials and SSH keys, each in every way.
 
 use serde_json::{Value, json};
 
@@ -85,7 +85,7 @@ fn api_key_deleted_by_any_way_is_rejected_after_it() {
             what: "deleted at the console",
             make: Lab::key,
             end: |lab, held| {
-                // The name is asked for when its use has come into the file.
+                // The name has to be typed once its use is stored.
                 let name = lab.key_name(held);
                 let action = format!("/api-keys/{}/delete", held.id);
                 lab.press_as_owner(held, &action, &[("confirm", &name)]);

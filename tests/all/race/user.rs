@@ -1,11 +1,11 @@
-//! All of a person that is ended at once: disabled, left, deleted; by the API, at the console, and on the file itself.
+//! All credentials of a user, revoked at once: disabled, offboarded, deleted; by API, console and operator.
 
 use serde_json::{Value, json};
 
 use super::lab::{Held, Lab};
 use super::{Race, race_for, rounds};
 
-/// Each way to end all of a person.
+/// Each way to revoke all credentials of a user.
 const ENDS: &[(&str, fn(&mut Lab, &Held))] = &[
     ("disabled", |lab, held| {
         let path = format!("/api/v1/users/{}", held.user);

@@ -1,4 +1,4 @@
-//! What one does with keys over the API.
+//! SSH keys in the API.
 
 use keycroft::app::login_keys_from_database;
 use keycroft::model::user::Username;
@@ -105,7 +105,7 @@ fn duplicate_key_or_name_is_rejected() {
         let refused = one(&site, "PATCH", &site.bob, &other["id"], Some(&body)).expect(409);
         assert!(refused.text().contains(says));
     }
-    // To itself it may be changed, and another user's names do not matter.
+    // It may be replaced by itself, and names of other users do not matter.
     let same = json!({"name": "other", "public_key": ECDSA_P256});
     one(&site, "PATCH", &site.bob, &other["id"], Some(&same)).expect(200);
     added(&site, &site.alice, "laptop", ECDSA_P384);
@@ -134,7 +134,7 @@ fn shared_key_is_reported_to_admins_alone() {
     );
     let body = json!({"name": "mine", "public_key": ED25519, "allow_shared": true});
     let key = add(&site, &site.bob, &body).expect(201).json();
-    // One's own key is there already, whoever else has it.
+    // A key that the user has is a duplicate, whoever else has it.
     let twice = json!({"name": "again", "public_key": ED25519});
     let twice = add(&site, &site.bob, &twice).expect(409);
     assert_ne!(twice.json()["type"], "urn:keycroft:problem:shared-key");
@@ -156,7 +156,7 @@ fn shared_key_is_reported_to_admins_alone() {
         .expect(200)
         .json();
     assert_eq!(listed["items"][0]["shared_with"], json!(["alice"]));
-    // Also when a key becomes another's by an edit.
+    // Also when an edit makes it another user's key.
     let other = added(&site, &site.bob, "second", ECDSA_P256);
     added(&site, &site.alice, "second", ECDSA_P384);
     let change = json!({"public_key": ECDSA_P384});
@@ -164,7 +164,7 @@ fn shared_key_is_reported_to_admins_alone() {
     assert_eq!(refused.json()["type"], "urn:keycroft:problem:shared-key");
     let change = json!({"public_key": ECDSA_P384, "allow_shared": true});
     one(&site, "PATCH", &site.bob, &other["id"], Some(&change)).expect(200);
-    // What is shared already can be renamed without asking again.
+    // A shared key can be renamed without another confirmation.
     one(
         &site,
         "PATCH",
@@ -340,14 +340,14 @@ fn policy_applies_to_adding_and_editing() {
         json!({"name": "x", "public_key": ECDSA_P256, "expires_at": "2027-02-20T12:00:01Z"}),
         "expires_at",
     );
-    // Saying nothing is as long as may be.
+    // The default is the maximum.
     let key = added(&site, &site.bob, "second", ECDSA_P256);
     assert_eq!(key["expires_at"], "2027-02-20T12:00:00Z");
     refused(
         json!({"name": "third", "public_key": ECDSA_P256}),
         "public_key",
     );
-    // What was there before is left as it is, and may be renamed; a new end or key has to fit.
+    // An existing key stays as it is and may be renamed; a new expiration or key has to be permitted.
     let edit = |body: Value| one(&site, "PATCH", &site.bob, &kept["id"], Some(&body));
     assert_eq!(
         edit(json!({"name": "still"})).expect(200).json()["expires_at"],
@@ -383,7 +383,7 @@ fn key_inherits_the_callers_allowed_addresses() {
     add(&site, &limited, &everywhere).expect(403);
     let widened = json!({"allowed_addresses": null});
     one(&site, "PATCH", &limited, &inherited["id"], Some(&widened)).expect(403);
-    // One that reaches beyond it can't be turned into another key, but deleted.
+    // A key that reaches beyond the limit can't be replaced, but deleted.
     let open = added(&site, &site.bob, "open", ECDSA_P256);
     let replaced = json!({"public_key": ECDSA_P384});
     one(&site, "PATCH", &limited, &open["id"], Some(&replaced)).expect(403);
@@ -422,7 +422,7 @@ fn seen_expiration_stays_after_a_clock_change() {
     site.reopen();
     assert_eq!(state(&site), "expired");
     assert_eq!(all(&site, &site.bob)[0]["state"], "expired");
-    // A new end makes it good again.
+    // A new expiration makes it valid again.
     let renewed = json!({"expires_in": "1h"});
     one(&site, "PATCH", &site.bob, &id, Some(&renewed)).expect(200);
     assert_eq!(state(&site), "active");

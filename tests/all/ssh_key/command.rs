@@ -12,7 +12,7 @@ use super::keys::*;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_keycroft");
 
-/// A server with alice (admin) and bob (member), ended when this is dropped.
+/// A server with alice (admin) and bob (member), stopped on drop.
 struct Server {
     child: Child,
     url: String,
@@ -58,7 +58,7 @@ impl Server {
                 break url.to_owned();
             }
         };
-        // What it says further is read, so that it never has to wait for us.
+        // Further output is read, so that it never blocks.
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
         Self {
             child,
@@ -90,12 +90,12 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // One that refuses before it reads closes the pipe.
+        // A command that fails before it reads closes the pipe.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         child.wait_with_output().unwrap()
     }
 
-    /// Runs what has to succeed; standard output.
+    /// Runs a command that has to succeed. Returns standard output.
     #[track_caller]
     fn bob(&self, arguments: &[&str]) -> String {
         let told = self.run(&self.bob, arguments, "");
@@ -103,7 +103,7 @@ impl Server {
         text(&told.stdout)
     }
 
-    /// Runs what has to fail with this exit code; standard error.
+    /// Runs a command that has to fail with this exit code. Returns standard error.
     #[track_caller]
     fn fails(&self, arguments: &[&str], code: i32) -> String {
         let told = self.run(&self.bob, arguments, "");
@@ -253,7 +253,7 @@ fn private_key_is_never_sent() {
     let private = format!("-----BEGIN {label} KEY-----\nb3BlbnNz\n-----END {label} KEY-----\n");
     let file = server.file("id_ed25519", &private);
     server.file("id_ed25519.pub", ED25519);
-    // A server that is not there: it is not even asked.
+    // An unreachable server gets no request at all.
     let mut away = server.run(
         &server.bob,
         &["--server", "http://127.0.0.1:1", "add", shown(&file)],
@@ -307,7 +307,7 @@ fn file_is_imported_line_by_line() {
 fn admin_imports_a_folder_of_homes() {
     let server = Server::start();
     server.file("home/alice/.ssh/authorized_keys", &format!("{ED25519} a\n"));
-    // Longer than one request takes.
+    // Longer than one request may be.
     let comment = "x".repeat(12_000);
     let bobs = format!("{ECDSA_P256} {comment}\n#\n{ECDSA_P384} {comment}\n{RSA_3072} {comment}\n");
     server.file("home/bob/.ssh/authorized_keys", &bobs);

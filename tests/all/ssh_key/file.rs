@@ -1,4 +1,4 @@
-//! `keycroft authorized-keys`: what a workstation's sshd is told, from the file alone, whatever the file holds.
+//! `keycroft authorized-keys`: the lines for a workstation's sshd, from the database alone, with any content.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -19,7 +19,7 @@ use super::keys::*;
 use super::{add, added, one};
 use crate::fixture::Site;
 
-/// Asks the program; the clock is the system's.
+/// Runs the program; the clock is the system's.
 fn ask(db: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_keycroft"))
         .arg("authorized-keys")
@@ -42,7 +42,7 @@ fn lines(db: &Path, arguments: &[&str]) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// With bob's keys, good for long by any clock; the end of one of them.
+/// With bob's keys, one of which has expired by every clock.
 fn site() -> Site {
     let site = Site::new();
     added(&site, &site.bob, "plain", &format!("{ED25519} a comment"));
@@ -51,7 +51,7 @@ fn site() -> Site {
     let over = json!({"name": "over", "public_key": ECDSA_P384, "expires_in": "1s"});
     add(&site, &site.bob, &over).expect(201);
     added(&site, &site.alice, "hers", ECDSA_P256);
-    // By the program's clock, the system's, one second is long over.
+    // By the system's clock, one second expired long ago.
     let connection = Connection::open(site.path()).unwrap();
     connection
         .execute("UPDATE ssh_keys SET expires_at = 1 WHERE name = 'over'", [])
@@ -73,7 +73,7 @@ fn only_valid_keys_of_the_user_are_printed() {
     assert_eq!(ask("alice"), [ECDSA_P256]);
     site.add_user("carol", Role::Member);
     assert!(ask("carol").is_empty());
-    // Auto finds this machine's sshd, or falls back on local time: a line either way.
+    // Auto finds this machine's sshd, or falls back to local time: a line either way.
     assert_eq!(lines(&site.path(), &["bob"]).len(), 2);
     let local = lines(&site.path(), &["--expiry-time", "local", "bob"]);
     assert!(local[1].starts_with("expiry-time=\"2098") && !local[1].contains("Z\","));
@@ -98,7 +98,7 @@ fn only_the_offered_key_is_printed() {
     assert!(ask("ecdsa-sha2-nistp256", &hers).is_empty());
     assert!(ask("ssh-ed25519", "SHA256:").is_empty());
     assert!(ask("ssh-ed25519", "SHA256:$(id)").is_empty());
-    // With FingerprintHash md5, sshd says what is not kept: then it looks for itself.
+    // With FingerprintHash md5, the fingerprint is unknown: sshd compares the keys itself.
     assert_eq!(ask("ssh-ed25519", "MD5:00:11").len(), 2);
 }
 
@@ -123,7 +123,7 @@ fn expired_key_is_not_printed_from_the_next_lookup() {
     assert_eq!(count(), 0);
     disable(false);
     assert_eq!(count(), 2);
-    // Seen expired once, it is over though its end lies ahead (again).
+    // Once seen expired, it stays expired though its expiration lies ahead again.
     let connection = Connection::open(site.path()).unwrap();
     connection
         .execute(
@@ -168,7 +168,7 @@ fn hostile_login_name_gets_no_key() {
         assert!(told.stdout.is_empty(), "{name:?}");
         assert!(told.stderr.is_empty(), "{name:?}");
     }
-    // Also without the dashes that keep names from being flags.
+    // Also without the dashes that separate names from flags.
     for name in ["-x", "../", "$(id)"] {
         let told = ask(&site.path(), &[name]);
         assert!(told.status.success() && told.stdout.is_empty(), "{name:?}");
@@ -275,7 +275,7 @@ fn changed_row_yields_no_extra_line() {
     for (column, value) in rows {
         let sql = format!("SELECT {column} FROM ssh_keys WHERE name = 'plain'");
         let before: String = connection.query_row(&sql, [], |row| row.get(0)).unwrap();
-        // The constraint on ids is lifted, as somebody who changes rows would do.
+        // The constraint on ids is removed, as by somebody who edits rows.
         connection
             .execute_batch("PRAGMA ignore_check_constraints = ON")
             .unwrap();
@@ -284,7 +284,7 @@ fn changed_row_yields_no_extra_line() {
         set(column, &before);
         plain(ED25519);
     }
-    // A command that can't be quoted keeps the key out; a quote in one stays in its quotes.
+    // A command that can't be quoted disables the key; a quote stays within its quotes.
     for command in ["id\n", "id\\", "", "\0", &format!("\n{ECDSA_P256}")] {
         set("command", command);
         plain("");
@@ -302,7 +302,7 @@ fn changed_row_yields_no_extra_line() {
         .execute("UPDATE ssh_keys SET restrict = 1 WHERE name = 'plain'", [])
         .unwrap();
     plain(&format!("restrict {ED25519}"));
-    // Over the API it is left out, too, and can be deleted.
+    // The API leaves it out too, and can delete it.
     set("key", "evil");
     let listed = super::all(&site, &site.bob);
     assert_eq!(listed.len(), 2);
@@ -318,10 +318,10 @@ fn changed_row_yields_no_extra_line() {
 #[test]
 fn database_is_readable_while_and_after_a_server_runs() {
     let mut site = site();
-    // Nothing but the journal knows of this one yet.
+    // Only the WAL contains this one.
     added(&site, &site.bob, "late", ECDSA_P521);
     assert_eq!(lines(&site.path(), &["--", "bob"]).len(), 3);
-    // A copy of file and journal is what a killed server leaves behind.
+    // A copy of database and WAL equals the state after a killed server.
     let folder = tempfile::tempdir().unwrap();
     let copy = folder.path().join("keycroft.db");
     for ending in ["", "-wal"] {
@@ -348,7 +348,7 @@ fn database_is_readable_while_and_after_a_server_runs() {
     }
 }
 
-/// Text that could make a line end, begin an option, or end a quote.
+/// Text that could end a line, start an option, or end a quote.
 fn hostile() -> impl Strategy<Value = String> {
     let parts = proptest::collection::vec(
         prop_oneof![
@@ -372,7 +372,7 @@ fn hostile() -> impl Strategy<Value = String> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
-    /// What sshd is given is one line a row, of a key that decodes and options of ours, whatever text stands in the row.
+    /// sshd gets one line a row, with a decoded key and known options, for any text in the row.
     #[test]
     fn any_database_content_prints_only_valid_lines(
         columns in proptest::collection::vec((0..8_usize, hostile()), 1..4),

@@ -1,4 +1,4 @@
-//! Bringing along what is there.
+//! Importing existing files.
 
 use serde_json::{Value, json};
 
@@ -119,7 +119,7 @@ fn admin_imports_only_for_users_of_lesser_power() {
     assert_eq!(all(&site, &site.bob)[0]["name"], "old laptop");
     let own = site.ask("GET", "/api/v1/events").bearer(&site.bob).send();
     assert!(own.text().contains("ssh-key.import"));
-    // A helper of the admins can't give themselves an admin's login.
+    // A limited admin can't give themselves an admin's login.
     let helper = site.narrow(&site.alice, &["users:read", "users:write"]);
     let alices = "/api/v1/users/alice/ssh-keys/import";
     let refused = import(&site, alices, &helper, &format!("{ECDSA_P256} x"));

@@ -1,5 +1,5 @@
-//! Public keys of every kind, made with `ssh-keygen` for these tests; their private halves were thrown
-//! away. The hardware-backed ones hold the points of the others, as OpenSSH's PROTOCOL.u2f says.
+//! Public keys of every kind, generated with `ssh-keygen` for these tests; their private halves were discarded. The
+//! hardware-backed ones contain the points of the others, as in OpenSSH's PROTOCOL.u2f.
 
 pub const ED25519: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf";

@@ -1,4 +1,4 @@
-//! SSH keys: over the API, by the command line, and as sshd is told of them.
+//! SSH keys: in the API, on the command line, and for sshd.
 
 mod api;
 mod command;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Answer, Site};
 
-/// Adds a key of the caller's.
+/// Adds a key of the caller.
 fn add(site: &Site, bearer: &str, body: &Value) -> Answer {
     site.ask("POST", "/api/v1/ssh-keys")
         .bearer(bearer)
@@ -20,14 +20,14 @@ fn add(site: &Site, bearer: &str, body: &Value) -> Answer {
         .send()
 }
 
-/// Adds a key under a name; the answer.
+/// Adds a key under a name. Returns the answer.
 fn added(site: &Site, bearer: &str, name: &str, key: &str) -> Value {
     add(site, bearer, &json!({"name": name, "public_key": key}))
         .expect(201)
         .json()
 }
 
-/// Asks for one of the caller's keys, or changes it.
+/// Reads or changes one of the caller's keys.
 fn one(site: &Site, method: &str, bearer: &str, id: &Value, body: Option<&Value>) -> Answer {
     let path = format!("/api/v1/ssh-keys/{}", id.as_str().unwrap());
     let asking = site.ask(method, &path).bearer(bearer);

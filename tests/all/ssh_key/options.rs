@@ -1,4 +1,4 @@
-//! The options of sshd: set, shown, changed, and as sshd is given them.
+//! Options of sshd: set, shown, changed, and served.
 
 use std::path::Path;
 use std::process::Command;
@@ -70,7 +70,7 @@ fn edited_options_keep_what_is_absent() {
     );
     assert_eq!(edited["permitopen"], json!(["a:1"]));
     assert_eq!(edit(json!({"name": "y"})), edited);
-    // Another key keeps the options.
+    // A replaced key keeps the options.
     assert_eq!(edit(json!({"public_key": SK_ECDSA_P256})), edited);
     let edited = edit(json!({"options": {"restrict": false, "command": null}}));
     assert_eq!(
@@ -81,7 +81,7 @@ fn edited_options_keep_what_is_absent() {
     let none = json!({"restrict": false, "no_touch_required": false, "verify_required": false, "command": null, "permitopen": []});
     assert_eq!(edit(json!({"options": null})), none);
     assert_eq!(lines(&site.path()), [SK_ECDSA_P256]);
-    // In front of a replacement they are read, too.
+    // Options in front of a replacement are read too.
     let edited = edit(json!({"public_key": format!("restrict,verify-required {SK_ED25519}")}));
     assert_eq!(
         (&edited["restrict"], &edited["verify_required"]),
@@ -148,7 +148,7 @@ fn hostile_options_are_rejected_by_name() {
         let answer = one(&site, "PATCH", &site.bob, &key["id"], Some(&body)).expect(422);
         assert_eq!(answer.fields(), [*field], "{options}");
     }
-    // What fits, fits to the letter.
+    // Limits are exact.
     let longest = "\"".repeat(2_048);
     let body = json!({"options": {"command": longest}});
     let edited = one(&site, "PATCH", &site.bob, &key["id"], Some(&body))
@@ -171,7 +171,7 @@ fn pasted_options_become_fields() {
     assert_eq!(key["allowed_addresses"], json!(["10.0.0.0/8"]));
     assert_eq!(key["expires_at"], "2027-01-01T00:00:01Z");
     assert_eq!(key["options"]["command"], "sh -c \"id\"");
-    // Limits given twice have to agree; of two expirations the earlier holds.
+    // Limits given twice have to agree; the earlier of two expirations counts.
     let line = format!("restrict,from=\"10.0.0.0/8\",expiry-time=\"20270101Z\" {ECDSA_P256} x");
     let twice = |more: Value, field: &str| {
         let mut body = json!({"public_key": line});
@@ -231,7 +231,7 @@ fn public_key_is_served_as_text() {
     ] {
         site.ask("GET", never).bearer(&site.bob).send().expect(404);
     }
-    // Without anything it is a page of the console: sign-in comes first.
+    // Without a credential it is a page of the console: sign-in comes first.
     let page = format!("/ssh-keys/{id}.pub");
     let out = site.ask("GET", &page).send().expect(303);
     assert!(out.header("Location").unwrap().starts_with("/login?next="));

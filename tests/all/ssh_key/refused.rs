@@ -1,4 +1,4 @@
-//! What is no SSH key, each mistake with its own sentence; and a private key kept and echoed nowhere.
+//! Text that is not an SSH key, each mistake with its own message; and a private key, neither stored nor echoed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -170,7 +170,7 @@ fn invalid_ssh_key_field_is_named() {
     assert_eq!(site.snapshot(), before);
 }
 
-/// A private key made of words that are nowhere else. Put together here, so that no scanner takes this file for one.
+/// A private key of unique words. Assembled here, so that no scanner takes this file for one.
 fn private_key() -> (String, String) {
     let body = BASE64.encode(b"planted-private-key-material-0123456789");
     let label = "OPENSSH PRIVATE";
@@ -256,7 +256,7 @@ fn private_key_is_never_stored_or_echoed() {
         answers.push(answer.text());
     }
     assert_eq!(all(&site, &site.bob).len(), 1);
-    // In the journal while it is there, and in the file when it is not.
+    // In the WAL while it exists, and in the database.
     let mut found = answers.join("\n").into_bytes();
     let mut read = |site: &Site| {
         for ending in ["", "-wal"] {

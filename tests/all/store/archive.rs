@@ -1,4 +1,4 @@
-//! `keycroft audit archive` and `audit verify`: old events move into a file, and the chain stays whole.
+//! `keycroft audit archive` and `audit verify`: old events move to a file, and the chain stays intact.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -64,7 +64,7 @@ fn text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// Verifies files without any database.
+/// Verifies files without a database.
 fn verified_alone(files: &[&Path]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keycroft"));
     command
@@ -110,14 +110,14 @@ fn archived_events_are_deleted_and_the_chain_continues() {
     assert!(head.starts_with("30\t"), "{head}");
     assert_eq!(numbers_in(&file), (1..=30).collect::<Vec<_>>());
     assert_eq!(numbers_kept(&db), (31..=36).collect::<Vec<_>>());
-    // The act is an event with the head, so that the database alone names what it lacks.
+    // The act is an event with the head, so that the database alone names the missing events.
     let last = said(&db, &["event", "list", "--limit", "1", "--json"]);
     let last: Value = serde_json::from_str(&last).unwrap();
     assert_eq!(last["items"][0]["action"], "audit.archive");
     assert_eq!(last["items"][0]["target"]["id"], "1-30");
     assert_eq!(last["items"][0]["target"]["name"], "events-1.jsonl");
     assert_eq!(last["items"][0]["after"]["head"], head["30\t".len()..]);
-    // Apart, together, and against what was printed before.
+    // Separately, together, and against the printed head.
     let alone = verified_alone(&[&file]);
     assert!(alone.status.success(), "{alone:?}");
     assert_eq!(String::from_utf8(alone.stdout).unwrap().trim_end(), head);
@@ -144,7 +144,7 @@ fn archived_events_are_deleted_and_the_chain_continues() {
         examined.contains("events 1 to 30 are archived"),
         "{examined}"
     );
-    // New events and the next archive go on from there.
+    // New events and the next archive continue from there.
     said(&db, &["user", "add", "later"]);
     let next = folder.path().join("events-2.jsonl");
     thread::sleep(Duration::from_millis(2_100));
@@ -259,7 +259,7 @@ fn changed_or_cut_archive_is_detected() {
         assert!(!alone.stderr.is_empty(), "{what}");
         refused(&db, &["audit", "verify", "--archive", text(&changed)], 1);
     }
-    // An archive that was cut and given a header that fits is whole by itself, and does not join the database.
+    // A cut archive with a matching header is valid by itself, and does not join the database.
     let mut header: Value = serde_json::from_str(lines[0]).unwrap();
     let last: Value = serde_json::from_str(lines[20]).unwrap();
     header["last"] = 20.into();
@@ -318,11 +318,12 @@ fn archives_of_the_same_events_agree() {
         text(&long),
     ];
     assert!(said(&db, &both).starts_with("36\t"));
-    // The older database goes on from within the longer archive.
+    // The older database continues from within the longer archive.
     assert!(said(&copy, &["audit", "verify", "--archive", text(&long)]).starts_with("36\t"));
 }
 
-/// Kills the command with SIGKILL after each of many delays. What is there then is whole, and the same command finishes it.
+/// Kills the command with SIGKILL after each of many delays. The files are then intact, and the same command finishes
+/// the act.
 #[test]
 fn archiving_killed_at_any_moment_loses_and_doubles_nothing() {
     const EVENTS: i64 = 400;
@@ -349,7 +350,7 @@ fn archiving_killed_at_any_moment_loses_and_doubles_nothing() {
     assert!(status.success());
     let whole_run = begun.elapsed();
     let rounds: u32 = 24;
-    // How far the killed runs came: nothing, an unfinished file, a file, its archive recorded, some events deleted.
+    // Progress of the killed runs: nothing, an unfinished file, a file, its archive recorded, some events deleted.
     let mut seen = BTreeSet::new();
     for round in 0..rounds {
         let place = folder.path().join(round.to_string());
@@ -369,7 +370,7 @@ fn archiving_killed_at_any_moment_loses_and_doubles_nothing() {
             kept.len() < 400,
             killed.success(),
         ));
-        // Nothing is lost: what the database lacks is in the file.
+        // Nothing is lost: the file has the events missing in the database.
         let mut all: BTreeSet<i64> = kept.iter().copied().collect();
         if file.exists() {
             all.extend(numbers_in(&file));
@@ -440,14 +441,14 @@ fn archive_file_is_private_and_replaces_nothing() {
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&file), 0o600);
     assert!(!folder.path().join("events.jsonl.partial").exists());
-    // A second run with the same file has nothing to do and says the same.
+    // A second run with the same file does nothing and reports the same.
     let content = fs::read(&file).unwrap();
     said(
         &db,
         &["audit", "archive", text(&file), "--older-than", "30d"],
     );
     assert_eq!(fs::read(&file).unwrap(), content);
-    // A file of somebody else's stays as it is.
+    // A file of another origin stays as it is.
     let (folder, db) = lab();
     for (name, content) in [("notes.txt", "mine\n"), ("empty", "")] {
         let path = folder.path().join(name);
@@ -461,7 +462,7 @@ fn archive_file_is_private_and_replaces_nothing() {
         assert!(words.contains("exists"), "{words}");
         assert_eq!(fs::read_to_string(&path).unwrap(), content);
     }
-    // The leftover second name of an archive is not written through.
+    // A leftover second name of an archive is never written through.
     let archive = folder.path().join("first.jsonl");
     fs::write(&archive, "precious").unwrap();
     fs::hard_link(&archive, folder.path().join("second.jsonl.partial")).unwrap();
@@ -515,7 +516,7 @@ fn only_archived_events_can_be_deleted() {
     connection
         .execute_batch("DELETE FROM events WHERE number <= 3")
         .unwrap();
-    // The event that reports an archive is missing: somebody else than Keycroft deleted these.
+    // The event that reports an archive is missing: these were not deleted by Keycroft.
     let words = super::archive::refused(&db, &["audit", "verify"], 1);
     assert!(words.contains("broken"), "{words}");
 }

@@ -1,4 +1,4 @@
-//! R10: backups made while the server is written to, and what a restored one answers.
+//! Bar R10: backups during writes to the server, and the answers of a restored one.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

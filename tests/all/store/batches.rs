@@ -1,4 +1,4 @@
-//! Jobs of the writer: each whole or not at all, whatever happens to those beside it.
+//! Jobs of the writer: each complete or without effect, independent of others.
 
 use std::sync::mpsc::{channel, sync_channel};
 use std::sync::{Arc, Barrier};
@@ -12,7 +12,7 @@ use super::support::{
     ENDLESS, Lab, NOW, add_group, bare_store, for_seconds, groups_and_events, permit, trace,
 };
 
-/// R14.
+/// Bar R14.
 #[test]
 fn panicking_job_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
@@ -30,7 +30,7 @@ fn panicking_job_leaves_nothing() {
     assert!(store.is_writing());
 }
 
-/// R14, R4: in one transaction with others.
+/// Bars R14 and R4: in one transaction with others.
 #[test]
 fn failed_job_leaves_others_in_its_transaction_intact() {
     let folder = tempfile::tempdir().unwrap();
@@ -64,7 +64,7 @@ fn failed_job_leaves_others_in_its_transaction_intact() {
     }
     let (groups, events) = groups_and_events(&read);
     assert_eq!(groups.len(), 10);
-    // The gate's, the ten that were done, and the ten that were refused.
+    // That of the gate, the ten that succeeded, and the ten that failed.
     assert_eq!(events, 21);
     assert!(matches!(
         read.verify_events(|_| ()).unwrap(),
@@ -72,7 +72,7 @@ fn failed_job_leaves_others_in_its_transaction_intact() {
     ));
 }
 
-/// Holds the writer within a job, so that others gather behind it.
+/// Holds the writer within a job, so that others wait behind it.
 struct Gate {
     gate: std::sync::mpsc::SyncSender<()>,
     held: thread::JoinHandle<()>,
@@ -101,7 +101,7 @@ impl Gate {
     }
 }
 
-/// R4.
+/// Bar R4.
 #[test]
 fn act_without_its_event_is_rolled_back() {
     let lab = Lab::new();
@@ -141,7 +141,7 @@ fn act_without_its_event_is_rolled_back() {
     ));
 }
 
-/// An error that rolls back the whole transaction answers yes to nobody in it.
+/// After an error that rolls back the transaction, no job in it reports success.
 #[test]
 fn jobs_of_a_lost_transaction_get_errors() {
     let folder = tempfile::tempdir().unwrap();
@@ -183,7 +183,7 @@ fn jobs_of_a_lost_transaction_get_errors() {
     assert!(store.is_writing());
 }
 
-/// One connection closes while others ask: each gets an answer, and what was answered yes is in the file.
+/// One thread closes while others write: each gets an answer, and acknowledged writes are stored.
 #[test]
 fn stopping_writer_answers_every_job() {
     let folder = tempfile::tempdir().unwrap();
@@ -214,7 +214,7 @@ fn stopping_writer_answers_every_job() {
             let store = store.clone();
             thread::spawn(move || {
                 store.close();
-                // Whoever returns from closing finds the file closed.
+                // The database is closed when close returns.
                 assert!(!store.path().with_extension("db-wal").exists());
             })
         })
@@ -232,7 +232,7 @@ fn stopping_writer_answers_every_job() {
     assert_eq!(all.items.len(), done.len() + 1);
 }
 
-/// R12.
+/// Bar R12.
 #[test]
 fn sweep_of_100000_rows_does_not_block_writes() {
     let lab = Lab::new();
@@ -289,7 +289,7 @@ fn sweep_of_100000_rows_does_not_block_writes() {
     );
 }
 
-/// Expired credentials of three kinds; gives the secrets of some.
+/// Expired credentials of three kinds. Returns the secrets of some.
 fn plant_expired(lab: &Lab, count: usize) -> Vec<String> {
     use keycroft::model::secret::{Secret, SecretForm};
     let mut connection = lab.stranger();
@@ -344,7 +344,7 @@ fn plant_expired(lab: &Lab, count: usize) -> Vec<String> {
     secrets
 }
 
-/// Uses reach the file by themselves, with a message that found no room in the queue too.
+/// Uses are stored without further requests, even if the wake-up found no room in the queue.
 #[test]
 fn pending_uses_are_stored_within_seconds() {
     let lab = Lab::with(Waits {
@@ -365,7 +365,7 @@ fn pending_uses_are_stored_within_seconds() {
     assert_eq!(lab.number(&last), NOW.unix());
 }
 
-/// What was used before a rotation was not the new secret.
+/// A use before a rotation does not count for the new secret.
 #[test]
 fn use_before_a_rotation_counts_for_the_old_secret() {
     use keycroft::app::App;

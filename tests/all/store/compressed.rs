@@ -1,15 +1,15 @@
-//! What is compressed within something: gzip (RFC 1952), zlib (RFC 1950) and bare deflate (RFC 1951), found at any place.
+//! Compressed data within other data: gzip (RFC 1952), zlib (RFC 1950) and bare deflate (RFC 1951), at any place.
 
 use miniz_oxide::inflate::{TINFLStatus, decompress_slice_iter_to_slice};
 
-/// Of one stream at most, inflated, bytes.
+/// Limit of inflated bytes of one stream.
 const INFLATED_BYTES_MAX: usize = 1 << 18;
-/// What inflates to less is chance: a secret is longer.
+/// Fewer inflated bytes are chance: a secret is longer.
 const INFLATED_BYTES_MIN: usize = 24;
-/// A bare deflate stream has no beginning to be known by; longer files than this are not tried at every place, bytes.
+/// A bare deflate stream has no mark at its start; longer files are not tried at every place, in bytes.
 const BARE_BYTES_MAX: usize = 1 << 19;
 
-/// One stream inside of something.
+/// One stream within other data.
 pub struct Stream {
     /// `gzip`, `zlib` or `deflate`.
     pub kind: &'static str,
@@ -17,7 +17,7 @@ pub struct Stream {
     pub inflated: Vec<u8>,
 }
 
-/// All streams inside of `hay`. Those of gzip and zlib count when they are whole; of bare ones the beginning is enough.
+/// All streams in `hay`. Those of gzip and zlib count if they are complete; of bare ones, the start suffices.
 pub fn streams(hay: &[u8]) -> Vec<Stream> {
     let mut out = vec![0; INFLATED_BYTES_MAX];
     let mut found = Vec::new();
@@ -46,7 +46,7 @@ pub fn streams(hay: &[u8]) -> Vec<Stream> {
         );
         let length = match (inflated, kind) {
             (Ok(length), _) => length,
-            // Not all of it fits, or its end is missing; what there is of it may be looked at all the same.
+            // Too long, or without an end: the available part is inspected all the same.
             (Err(TINFLStatus::HasMoreOutput), _) => out.len(),
             (Err(_), _) => continue,
         };
@@ -61,7 +61,7 @@ pub fn streams(hay: &[u8]) -> Vec<Stream> {
     found
 }
 
-/// What follows the header of a gzip member.
+/// The data behind the header of a gzip member.
 fn gzip_body(rest: &[u8]) -> Option<&[u8]> {
     let flags = *rest.get(3)?;
     let mut body = rest.get(10..)?;
@@ -81,7 +81,7 @@ fn gzip_body(rest: &[u8]) -> Option<&[u8]> {
     Some(body)
 }
 
-/// The same bytes compressed in each of the three ways.
+/// The same bytes, compressed in each of the three ways.
 pub fn compressed(bytes: &[u8]) -> [(&'static str, Vec<u8>); 3] {
     use miniz_oxide::deflate::{compress_to_vec, compress_to_vec_zlib};
     let bare = compress_to_vec(bytes, 6);

@@ -1,4 +1,4 @@
-//! R5 and K5: what is no whole file of ours, or not ours alone, is refused in one clear line and left as it is.
+//! Bars R5 and K5: a damaged, foreign or shared file is rejected in one clear line and stays as it is.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::process::{keycroft, keycroft_that_ends, new_lab, run, said};
 
-/// A file with an admin in a folder of its own.
+/// A database with an admin in its own folder.
 struct Place {
     folder: tempfile::TempDir,
     db: PathBuf,
@@ -29,12 +29,12 @@ impl Place {
         PathBuf::from(format!("{}{ending}", self.db.display()))
     }
 
-    /// All that is in the folder: names, rights and bytes.
+    /// Everything in the folder: names, modes and bytes.
     fn content(&self) -> Vec<(PathBuf, u32, Vec<u8>)> {
         let mut all: Vec<_> = fs::read_dir(self.folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().path())
-            // SQLite's index of a journal is made anew by whoever reads it, and an empty journal with it.
+            // Any reader recreates SQLite's shared-memory index, and an empty WAL with it.
             .filter(|path| {
                 let name = path.to_string_lossy();
                 let is_empty = || fs::symlink_metadata(path).unwrap().len() == 0;
@@ -54,7 +54,7 @@ impl Place {
         all
     }
 
-    /// Every command refuses it, in one clear line, and changes nothing.
+    /// Every command rejects it in one clear line, and changes nothing.
     fn require_refused(&self, what: &str, words: &str) {
         let before = self.content();
         for arguments in [
@@ -149,7 +149,7 @@ fn damaged_database_is_rejected_unchanged() {
     }
 }
 
-/// Any page overwritten is found, in any place.
+/// Any overwritten page is detected.
 #[test]
 fn corrupt_page_is_never_served() {
     let place = Place::new();
@@ -200,7 +200,7 @@ fn newer_schema_is_rejected_unchanged() {
     newer.close().unwrap();
     place.require_refused("of a newer version", "newer version");
 
-    // The same, while only the journal knows.
+    // The same while only the WAL has the data.
     let place = Place::new();
     let newer = rusqlite::Connection::open(&place.db).unwrap();
     newer.pragma_update(None, "user_version", 99).unwrap();
@@ -240,7 +240,7 @@ fn missing_database_with_a_wal_is_not_recreated() {
     }
 }
 
-/// K5.
+/// Bar K5.
 #[test]
 fn file_that_others_can_access_is_rejected() {
     for mode in [0o640, 0o604, 0o620, 0o602, 0o610, 0o666] {
@@ -259,7 +259,7 @@ fn file_that_others_can_access_is_rejected() {
     }
 }
 
-/// K5.
+/// Bar K5.
 #[test]
 fn files_are_private_with_any_umask() {
     let folder = tempfile::tempdir().unwrap();
@@ -304,7 +304,7 @@ fn files_are_private_with_any_umask() {
     assert!(server.terminate().0.success());
 }
 
-/// First starts at once: one makes the file, the others use it.
+/// Simultaneous first starts: one creates the database, the others use it.
 #[test]
 fn simultaneous_first_starts_create_one_database() {
     for _ in 0..5 {

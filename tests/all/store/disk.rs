@@ -1,4 +1,4 @@
-//! R3: a disk that is full, or that can't be written.
+//! Bar R3: a full disk, or a read-only one.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::process::{Client, Server, until};
 
-/// A mount of its own, seen by the processes in its namespace alone. `None`, when this machine lets nobody have one.
+/// A mount visible only in its namespace. `None` if this machine does not permit one.
 fn in_own_mount(options: &str, folder: &Path, script: &str) -> Option<Command> {
     let flags = ["-m", "-rm"].into_iter().find(|flags| {
         let tried = Command::new("unshare")
@@ -25,7 +25,7 @@ fn in_own_mount(options: &str, folder: &Path, script: &str) -> Option<Command> {
     Some(command)
 }
 
-/// Fills what is left of a disk.
+/// Fills the rest of a disk.
 fn fill(path: &Path) {
     let mut file = OpenOptions::new()
         .create(true)
@@ -82,7 +82,7 @@ fn full_disk_rejects_writes_serves_reads_and_recovers() {
         fill(&filler);
         let mut refused = 0;
         let mut tries = 0;
-        // The journal has room of its own from earlier writes; it runs out.
+        // The WAL has space from earlier writes; it runs out.
         while refused < 10 {
             tries += 1;
             assert!(tries < 20_000, "the disk never was full");
@@ -115,7 +115,7 @@ fn full_disk_rejects_writes_serves_reads_and_recovers() {
         assert_eq!(client.ask("GET", "/healthz", &alice, "").status, 503);
         fs::remove_file(&filler).unwrap();
         if round == 0 {
-            // By itself, without being asked to write.
+            // Without further writes.
             until("it is healthy again", || {
                 client.ask("GET", "/healthz", &alice, "").status == 200
             });
@@ -126,7 +126,7 @@ fn full_disk_rejects_writes_serves_reads_and_recovers() {
     for key in &acknowledged {
         assert_eq!(client.verify(key), 204);
     }
-    // A copy, since SQLite does not find its way through `/proc`.
+    // A copy, since SQLite can't open paths through `/proc`.
     let copies = tempfile::tempdir().unwrap();
     let db = copies.path().join("keycroft.db");
     for name in ["keycroft.db", "keycroft.db-wal"] {
@@ -172,7 +172,7 @@ fn server_on_a_read_only_disk_does_not_start() {
     assert!(!said.contains("listening"), "{said}");
 }
 
-/// A disk that was filled by somebody else must not keep a leaked key valid.
+/// A disk filled by another program must not keep a leaked key valid.
 #[test]
 fn revocation_works_on_a_full_disk() {
     let folder = tempfile::tempdir().unwrap();
@@ -219,7 +219,7 @@ fn revocation_works_on_a_full_disk() {
     let bobs = create(&mut client, &bob, "ci").field("secret");
     let filler = inside.join("filler");
     let id = |secret: &String| secret[4..16].to_owned();
-    // In the first round nobody else uses the disk; in the others somebody takes each byte that becomes free.
+    // In the first round, nobody else uses the disk; in the others, another program takes each byte that becomes free.
     let rounds = [&keys[..80], &keys[80..105], &keys[105..]];
     for (round, keys) in rounds.into_iter().enumerate() {
         fill(&filler);
@@ -241,7 +241,7 @@ fn revocation_works_on_a_full_disk() {
             };
             assert_eq!(answer.status, good, "{round} {number}: {answer:?}");
             assert_eq!(client.verify(key), 401, "{round} {number}");
-            // Nothing else of ours uses up what is left, however often it is tried.
+            // No other write uses the rest, however often it is tried.
             if round > 0 {
                 fill(&filler);
             }

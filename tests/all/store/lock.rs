@@ -1,4 +1,4 @@
-//! R6: a file that another process has locked.
+//! Bar R6: a database that another process has locked.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ fn locked_database_delays_writes_but_not_reads() {
             .map(|asker| asker.join().unwrap())
             .collect()
     });
-    // Not before its time; that it is not long after is what the waits say.
+    // Not earlier; the time limits of the writer bound the delay.
     assert!(begun.elapsed() >= Duration::from_millis(600));
     for answer in answers {
         assert!(
@@ -64,14 +64,14 @@ fn waiting_write_succeeds_once_the_lock_is_released() {
     let asked = thread::spawn(move || {
         super::support::api_key(&app_state.app().unwrap(), &alice, "waited", ENDLESS)
     });
-    // Long enough that it has found the lock, which takes a try of 200 ms.
+    // Long enough to find the lock, which takes an attempt of 200 ms.
     thread::sleep(Duration::from_millis(400));
     stranger.execute_batch("COMMIT").unwrap();
     let key = asked.join().unwrap().unwrap();
     assert!(lab.is_good(&key));
 }
 
-/// Those who ask for its health may stop to send it anything: it has to find out by itself.
+/// Clients that check its health may stop sending it writes: it has to recover by itself.
 #[test]
 fn writer_recovers_without_new_writes() {
     let folder = tempfile::tempdir().unwrap();

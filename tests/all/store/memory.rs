@@ -1,4 +1,4 @@
-//! A13: a password is gone from the memory of the server within seconds, and others can't look there.
+//! A password disappears from the memory of the server within seconds, and other processes can't read that memory.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -15,7 +15,7 @@ const ENCODED: &str = "plum+%26+Z%C3%BCrich+7+lanterns";
 const WRONG: &str = "pear & Zürich 8 lanterns";
 const WRONG_ENCODED: &str = "pear+%26+Z%C3%BCrich+8+lanterns";
 const NEW: &str = "quince & Zürich 9 lanterns";
-/// The user `nobody`, as whom a test of root's starts a server.
+/// The user `nobody`, who runs the server in tests run by root.
 const NOBODY: u32 = 65_534;
 
 fn add_alice(db: &Path) {
@@ -30,7 +30,7 @@ fn add_alice(db: &Path) {
     assert!(child.wait().unwrap().success());
 }
 
-/// How often each of `texts` stands in the memory of a process.
+/// Occurrences of each of `texts` in the memory of a process.
 fn found_in_memory(pid: u32, texts: &[&str]) -> Vec<usize> {
     let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
     let memory = File::open(format!("/proc/{pid}/mem")).unwrap();
@@ -44,7 +44,7 @@ fn found_in_memory(pid: u32, texts: &[&str]) -> Vec<usize> {
         let from = u64::from_str_radix(from, 16).unwrap();
         let to = u64::from_str_radix(to, 16).unwrap();
         let mut bytes = vec![0; usize::try_from(to - from).unwrap()];
-        // Parts that were unmapped meanwhile or can't be read hold nothing.
+        // Ranges that were unmapped meanwhile or can't be read count as empty.
         if memory.read_exact_at(&mut bytes, from).is_err() {
             continue;
         }
@@ -67,7 +67,7 @@ fn memchr_count(bytes: &[u8], wanted: &[u8]) -> usize {
     count
 }
 
-/// Signs in as a browser does; the connection stays open on this side.
+/// Signs in like a browser; the connection stays open on this side.
 fn sign_in(stream: &mut BufReader<TcpStream>, password: &str) -> Answer {
     let host = stream.get_ref().peer_addr().unwrap();
     let mut client = Client {
@@ -144,7 +144,7 @@ fn password_is_wiped_from_memory_after_sign_in() {
         WRONG,
         WRONG_ENCODED,
         NEW,
-        // SQLite keeps it for as long as the file is open.
+        // SQLite keeps it as long as the database is open.
         db.to_str().unwrap(),
     ];
     let begun = Instant::now();
@@ -159,8 +159,8 @@ fn password_is_wiped_from_memory_after_sign_in() {
     }
 }
 
-/// As for every process that is not dumpable, `/proc/PID` belongs to root: no other process of its user can read its
-/// memory, and it leaves no core.
+/// As for every process that is not dumpable, root owns `/proc/PID`: no other process of its user can read its memory,
+/// and it leaves no core.
 #[test]
 fn running_server_cannot_be_dumped() {
     let folder = tempfile::tempdir().unwrap();
@@ -173,7 +173,7 @@ fn running_server_cannot_be_dumped() {
             chown(entry.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
         }
         chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
-        // The program must be reachable for nobody.
+        // The user nobody must be able to run the program.
         let program = folder.path().join("keycroft");
         fs::copy(env!("CARGO_BIN_EXE_keycroft"), &program).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();

@@ -1,4 +1,4 @@
-//! The file holds: damage, full disks, locks, clocks, kills, backups, and what is never found in it.
+//! Durability of the database: damage, full disks, locks, clocks, kills, backups, and secrets that must not be in it.
 
 mod archive;
 mod backup;

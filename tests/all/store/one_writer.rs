@@ -1,4 +1,4 @@
-//! D1: the server is the only writer, and local commands reach it by its control socket.
+//! Bar D1: the server is the only writer, and local commands reach it through its control socket.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -59,7 +59,7 @@ fn killed_server_does_not_block_the_next() {
     assert_eq!(mode("-lock"), 0o600);
 }
 
-/// Commands run while the server starts, stops and is killed, and each of them is carried out once.
+/// Commands run while the server starts, stops and is killed; each is carried out once.
 #[test]
 fn local_commands_succeed_while_the_server_comes_and_goes() {
     const COMMANDS: usize = 40;
@@ -158,7 +158,7 @@ fn three_ways_give_equal_json() {
     }
 }
 
-/// JSON without what differs from run to run.
+/// JSON without values that differ from run to run.
 fn redacted(text: &str) -> String {
     fn redact(value: &mut serde_json::Value) {
         match value {
@@ -191,7 +191,7 @@ fn garbage_on_the_control_socket_does_no_harm() {
     let found = fs::symlink_metadata(&socket).unwrap();
     assert!(found.file_type().is_socket());
     assert_eq!(found.permissions().mode() & 0o777, 0o600);
-    // More than the budget, each with half a request or none of a request at all.
+    // More than the budget, each with half a request or no request at all.
     let mut held = Vec::new();
     for number in 0..60 {
         let mut stream = UnixStream::connect(&socket).unwrap();
@@ -215,7 +215,7 @@ fn garbage_on_the_control_socket_does_no_harm() {
     assert!(server.terminate().0.success());
 }
 
-/// A socket that cannot be bound is a warning: the server goes on, and commands say what to do.
+/// A socket that can't be bound is a warning: the server goes on, and commands show a remedy.
 #[test]
 fn server_goes_on_without_a_control_socket() {
     for obstacle in ["symlink", "file", "folder"] {
@@ -249,7 +249,7 @@ fn long_path_has_a_control_socket() {
     assert!(!server.said_so_far().contains("cannot be bound"));
 }
 
-/// FIELD A9: the files of a running server are replaced or removed.
+/// The files of a running server are replaced or removed.
 #[test]
 fn replaced_database_is_detected_and_writes_fail() {
     for ending in ["", "-wal", "-shm"] {
@@ -279,7 +279,7 @@ fn replaced_database_is_detected_and_writes_fail() {
     }
 }
 
-/// A database that another program writes: the change counts once the writer looks, within seconds.
+/// A change by another program counts within seconds, once the writer checks.
 #[test]
 fn change_by_another_program_counts_within_seconds() {
     let (_folder, db, alice) = lab();

@@ -1,4 +1,4 @@
-//! What the file's owner asks of the program: restore, check, migrate.
+//! Commands of the operator: restore, check, migrate.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +24,7 @@ struct Backed {
     session: String,
 }
 
-/// A file with an admin, a session and an invitation, and a backup of it.
+/// A database with an admin, a session and an invitation, and a backup of it.
 fn backed() -> Backed {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");
@@ -141,7 +141,7 @@ fn restore_rejects_a_running_server_and_damaged_backups() {
     assert!(words.contains("chmod 600"), "{words}");
 }
 
-/// A damaged file can be replaced: that is what backups are for.
+/// Backups exist to replace a damaged database.
 #[test]
 fn restore_replaces_a_damaged_database() {
     let backed = backed();
@@ -163,7 +163,7 @@ fn restore_replaces_a_damaged_database() {
     }
 }
 
-/// Where a restore left the file that was there.
+/// The path where a restore keeps the earlier database.
 fn kept_aside(backed: &Backed) -> PathBuf {
     let names = fs::read_dir(backed.folder.path()).unwrap();
     let mut names = names.map(|entry| entry.unwrap().path());
@@ -204,7 +204,7 @@ fn found(db: &Path) -> (Option<i32>, String) {
     )
 }
 
-/// One thing is done to a file by hand; what `check` has to say of it.
+/// One manual change to a database, and the finding of `check`.
 fn require_found(what: &str, damage: &str, subject: &str, words: &str) {
     let folder = tempfile::tempdir().unwrap();
     let db = folder.path().join("keycroft.db");

@@ -1,4 +1,4 @@
-//! The real binary as a process of its own: kills (R1), the end (R13), and nothing to do (P6).
+//! The real program as a process: kills (R1), stop (R13), and idling (P6).
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use super::support::number;
 
-/// How long a test waits for what must happen before it fails. Nothing passes because of it.
+/// Time limit of a test; no test passes because of it.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Waits until it is so.
+/// Waits until it holds.
 pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
@@ -22,14 +22,14 @@ pub fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// The program with a file, not yet told what to do.
+/// The program with a database, without a command.
 pub fn keycroft(db: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_keycroft"));
     command.args(arguments).arg("--db").arg(db).env_clear();
     command
 }
 
-/// The same, killed when it does not end by itself: for what must refuse to start.
+/// The same, killed if it does not end: for starts that must fail.
 pub fn keycroft_that_ends(db: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("timeout");
     command
@@ -45,7 +45,7 @@ pub fn run(db: &Path, arguments: &[&str]) -> Output {
     keycroft(db, arguments).output().unwrap()
 }
 
-/// Runs the program, which must succeed; what it wrote to standard output.
+/// Runs the program, which must succeed. Returns its standard output.
 pub fn said(db: &Path, arguments: &[&str]) -> String {
     let output = run(db, arguments);
     assert!(output.status.success(), "{arguments:?}: {output:?}");
@@ -55,7 +55,7 @@ pub fn said(db: &Path, arguments: &[&str]) -> String {
         .to_owned()
 }
 
-/// Makes a file with an admin alice; gives a token of hers.
+/// Creates a database with an admin alice. Returns a token of hers.
 pub fn new_lab(db: &Path) -> String {
     said(db, &["user", "add", "alice", "--admin"]);
     said(db, &["user", "token", "alice"])
@@ -114,7 +114,7 @@ impl Server {
         assert!(done.unwrap().success());
     }
 
-    /// Ends it; what it logged.
+    /// Stops it. Returns its log.
     pub fn ended(mut self) -> (std::process::ExitStatus, String) {
         let status = self.child.wait().unwrap();
         self.reader.take().unwrap().join().unwrap();
@@ -127,7 +127,7 @@ impl Server {
         self.ended()
     }
 
-    /// What it wrote to standard error until now.
+    /// Its standard error so far.
     pub fn said_so_far(&self) -> String {
         self.log.lock().unwrap().clone()
     }
@@ -151,7 +151,7 @@ pub struct Client {
     pub stream: BufReader<TcpStream>,
 }
 
-/// What came back.
+/// An answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -189,7 +189,7 @@ impl Client {
         self.stream.get_mut().write_all(request.as_bytes())
     }
 
-    /// Sends a form as nobody.
+    /// Sends a form without a credential.
     pub fn form(&mut self, path: &str, fields: &str) -> Answer {
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{fields}",
@@ -199,7 +199,7 @@ impl Client {
         self.answer().unwrap()
     }
 
-    /// Asks for a page of the console in a session, on a connection for it alone: the answer ends with that.
+    /// Requests a page of the console in a session, on a separate connection, which ends with the answer.
     pub fn page(&mut self, path: &str, session: &str) -> Answer {
         self.reconnect();
         let request = format!(
@@ -218,7 +218,7 @@ impl Client {
         answer
     }
 
-    /// Reads an answer; an error when the server is gone.
+    /// Reads an answer; an error if the server is gone.
     pub fn answer(&mut self) -> std::io::Result<Answer> {
         let mut head = String::new();
         loop {
@@ -263,8 +263,8 @@ impl Client {
     }
 }
 
-/// Lets 16 clients of one secret write until the server is gone or `enough` says so. Told as it goes what was
-/// acknowledged: each API key's secret, and what became of it.
+/// Lets 16 clients with one secret write until the server is gone or `enough` returns true. Records each acknowledged
+/// API key: its secret and its fate.
 pub fn load_telling(
     address: SocketAddr,
     secret: &str,
@@ -276,7 +276,7 @@ pub fn load_telling(
         for writer in 0..16 {
             scope.spawn(move || {
                 let name = format!("key {round} {writer}");
-                // Ends with an error when the server is gone.
+                // Ends with an error if the server is gone.
                 let _ = write_on(address, secret, &name, enough, acknowledged);
             });
         }
@@ -307,7 +307,7 @@ fn write_on(
             all.len() - 1
         };
         if turn % 2 == 1 {
-            // What was asked and not acknowledged may have happened, or not.
+            // An unacknowledged request may have been carried out, or not.
             acknowledged.lock().unwrap()[place].1 = Fate::Unknown;
             let path = format!("/api/v1/api-keys/{}", made.field("id"));
             let ended = client.try_ask("DELETE", &path, secret, "")?;
@@ -325,14 +325,14 @@ pub enum Fate {
     Unknown,
 }
 
-/// Lifts the policy's limit on how many API keys one may have.
+/// Raises the policy's limit of API keys.
 pub fn allow_many(client: &mut Client, secret: &str) {
     let body = r#"{"api_keys_max": 100000}"#;
     let allowed = client.ask("PATCH", "/api/v1/policy", secret, body);
     assert_eq!(allowed.status, 200, "{allowed:?}");
 }
 
-/// Holds what was acknowledged against what verifies; how many.
+/// Compares acknowledged keys with verification. Returns how many.
 pub fn require_all(client: &mut Client, acknowledged: &[(String, Fate)]) {
     for (key, fate) in acknowledged {
         let status = client.verify(key);
@@ -344,12 +344,12 @@ pub fn require_all(client: &mut Client, acknowledged: &[(String, Fate)]) {
     }
 }
 
-/// How often to do what has a long form, from the environment.
+/// The number of rounds of a test with a long form, from the environment.
 pub fn rounds(variable: &str, short: usize) -> usize {
     std::env::var(variable).map_or(short, |value| value.parse().unwrap())
 }
 
-/// R1. `KEYCROFT_TEST_KILLS=200` is the long form.
+/// Bar R1. `KEYCROFT_TEST_KILLS=200` is the long form.
 #[test]
 fn killed_server_loses_nothing_acknowledged() {
     let folder = tempfile::tempdir().unwrap();
@@ -369,7 +369,7 @@ fn killed_server_loses_nothing_acknowledged() {
         thread::scope(|scope| {
             let told = &told;
             scope.spawn(move || {
-                // At another moment each time: in the midst of the first writes, or of a later checkpoint.
+                // At another moment each time: during the first writes, or during a later checkpoint.
                 let enough = 1 + (round * 37) % 120;
                 until("there is a load", || told.lock().unwrap().len() >= enough);
                 let killed = Command::new("kill").args(["-KILL", &pid]).status();
@@ -400,7 +400,7 @@ fn killed_server_loses_nothing_acknowledged() {
     assert!(total > kills, "there was a load");
 }
 
-/// R13.
+/// Bar R13.
 #[test]
 fn stopped_server_finishes_requests_and_merges_the_wal() {
     let folder = tempfile::tempdir().unwrap();
@@ -408,7 +408,7 @@ fn stopped_server_finishes_requests_and_merges_the_wal() {
     let alice = new_lab(&db);
     let server = Server::start(&db);
     allow_many(&mut server.client(), &alice);
-    // So that all of them are under way when it is told to stop.
+    // So that all of them are pending when it is stopped.
     let stranger = rusqlite::Connection::open(&db).unwrap();
     stranger.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let mut under_way: Vec<Client> = (0..20).map(|_| server.client()).collect();
@@ -438,14 +438,14 @@ fn stopped_server_finishes_requests_and_merges_the_wal() {
     }
     let stored = "SELECT count(*) FROM credentials WHERE name LIKE 'under way%'";
     assert_eq!(number(&db, stored), 20);
-    // Its last use was in memory alone.
+    // Its last use was only in memory.
     assert_eq!(
         number(&db, "SELECT count(*) FROM last_uses WHERE at IS NOT NULL"),
         1
     );
 }
 
-/// Bytes that lie in the system for a server that has not read them.
+/// Bytes that the kernel holds for a server that has not read them.
 fn unread(server: SocketAddr) -> u64 {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
     let mine = format!(":{:04X}", server.port());
@@ -454,14 +454,14 @@ fn unread(server: SocketAddr) -> u64 {
         .filter_map(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
             let received = words.get(4)?.split_once(':')?.1;
-            // 01 is an established connection, whether it was accepted or still waits to be.
+            // 01 is an established connection, accepted or not.
             let counts = words[1].ends_with(&mine) && words[3] == "01";
             counts.then(|| u64::from_str_radix(received, 16).unwrap())
         })
         .sum()
 }
 
-/// P6: nothing wakes up when there is nothing to do.
+/// Bar P6: an idle server never wakes up.
 #[test]
 fn idle_server_uses_no_cpu() {
     let folder = tempfile::tempdir().unwrap();
@@ -479,7 +479,7 @@ fn idle_server_uses_no_cpu() {
         );
     }
     let pid = server.child.id();
-    // What was asked is written after 5 seconds, connections that were closed are forgotten before.
+    // Uses are stored after 5 seconds; closed connections are forgotten before.
     let seen = || {
         let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap();
         let mut switches: Vec<(String, String)> = tasks

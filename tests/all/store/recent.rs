@@ -1,4 +1,4 @@
-//! What is kept in memory is true: a change by a local command counts from the next request on.
+//! The cache is correct: a change by a local command counts from the next request on.
 
 use super::process::{Server, new_lab, said};
 
@@ -12,7 +12,7 @@ fn change_by_a_local_command_counts_from_the_next_request_on() {
     let server = Server::start(&db);
     let mut client = server.client();
     for _ in 0..3 {
-        // Asked twice: the second time it is known.
+        // Twice: the second time it is cached.
         assert_eq!([client.verify(&bob), client.verify(&bob)], [204, 204]);
         said(&db, &["user", "disable", "bob"]);
         assert_eq!([client.verify(&bob), client.verify(&bob)], [401, 401]);

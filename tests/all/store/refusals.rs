@@ -1,4 +1,4 @@
-//! What strangers and members are refused fills neither the audit log nor the server's log.
+//! Rejected requests fill neither the audit log nor the server's log.
 
 use std::net::IpAddr;
 
@@ -37,7 +37,7 @@ fn repeated_rejections_of_a_caller_are_one_event_a_minute() {
         target.starts_with("GET /api/v1/users/0aaa") && target.ends_with('…'),
         "{target}"
     );
-    // A restart within the minute goes on counting, and the next minute's event has the count.
+    // A restart within the minute keeps the count, and the next minute's event has it.
     site.reopen();
     ask(&site, 60);
     assert_eq!(requests(&site).len(), 1);
@@ -51,7 +51,7 @@ fn repeated_rejections_of_a_caller_are_one_event_a_minute() {
         second[1]["after"]["repeated_like"],
         format!("event {}", first[0]["number"])
     );
-    // Then silence: the rest is written down when the minute is over and somebody asks for anything.
+    // Then silence: the rest becomes an event after the minute, with any request.
     ask(&site, 62);
     ask(&site, 63);
     site.reopen();
@@ -80,7 +80,7 @@ fn repeated_rejections_of_a_caller_are_one_event_a_minute() {
     );
 }
 
-/// Refused within the act: by permission, by policy.
+/// Rejected within the act: by permission, by policy.
 #[test]
 fn rejections_within_an_act_are_folded() {
     let site = Site::new();
@@ -94,7 +94,7 @@ fn rejections_within_an_act_are_folded() {
         assert_eq!(answer.status, 403, "{}", answer.text());
     }
     assert_eq!(requests(&site).len(), 1);
-    // Another act and another caller have their own.
+    // Another act and another caller have separate events.
     site.ask("GET", "/api/v1/users").bearer(&site.bob).send();
     let service = site.narrow(&site.bob, &["account:read"]);
     site.ask("GET", "/api/v1/users").bearer(&service).send();
@@ -135,14 +135,14 @@ fn failed_sign_ins_of_an_address_are_one_event_a_minute() {
         refuse(&store, "192.0.2.1", "", NOW);
     }
     assert_eq!(count(&store), 1);
-    // Whose account was tried stays visible; a stranger's addresses within one IPv6 network are one.
+    // The tried username stays visible; addresses within one IPv6 network count as one.
     refuse(&store, "192.0.2.1", "alice", NOW);
     refuse(&store, "2001:db8::1", "", NOW);
     for host in 2..50 {
         refuse(&store, &format!("2001:db8::{host:x}"), "", NOW);
     }
     assert_eq!(count(&store), 3);
-    // All day, from one address, at every name there is.
+    // All day, from one address, at every name.
     for minute in 1..=60 {
         for name in 0..40 {
             refuse(
@@ -157,7 +157,7 @@ fn failed_sign_ins_of_an_address_are_one_event_a_minute() {
     assert!(events <= 6 * minutes, "{events}");
 }
 
-/// Whoever has thousands of networks gets no more than a few events a minute, and nothing is lost but the addresses.
+/// Even thousands of networks cause only a few events a minute, and nothing is lost but the addresses.
 #[test]
 fn failed_sign_ins_from_everywhere_are_a_few_events_a_minute() {
     let folder = tempfile::tempdir().unwrap();
@@ -193,7 +193,7 @@ fn failed_sign_ins_from_everywhere_are_a_few_events_a_minute() {
         })
         .sum();
     assert_eq!(repeated + events, 300, "each is an event or counted in one");
-    // A clock that was set back neither stops nor doubles the count.
+    // A clock that is set back neither stops nor doubles the count.
     refuse(&store, "192.0.2.9", "", later);
     refuse(&store, "192.0.2.9", "", NOW);
     refuse(&store, "192.0.2.9", "", NOW);

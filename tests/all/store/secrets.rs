@@ -1,4 +1,4 @@
-//! S1: secrets of every kind are planted through every door, and found nowhere afterwards.
+//! Bar S1: secrets of every kind pass through every interface, and are found nowhere afterwards.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -16,11 +16,11 @@ use super::support::origin;
 
 const ALICES_PASSWORD: &str = "blue teapots sing at dawn";
 const WRONG_PASSWORD: &str = "quiet otters mend old nets";
-/// Stands for a private key; not one line of it may stay anywhere.
+/// Stands for a private key; no line of it may stay anywhere.
 const PRIVATE: &str = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmVub25lq8Zt4VvR2nXwPyKd";
 const NEW_PASSWORD: &str = "seven lanterns over a pond";
 
-/// Everything that one secret may look like.
+/// All forms of one secret.
 struct Needle {
     name: String,
     forms: Vec<Vec<u8>>,
@@ -28,7 +28,7 @@ struct Needle {
 
 impl Needle {
     fn of(name: &str, secret: &str) -> Self {
-        // Of one of our secrets, what is secret: the id before it is public, the check behind it tells nothing.
+        // The secret part of a Keycroft secret: the id before it is public, the checksum behind it reveals nothing.
         let core = match secret.split('_').collect::<Vec<_>>()[..] {
             [_, _, rest] => &rest[..32],
             _ => secret,
@@ -44,7 +44,7 @@ impl Needle {
             for shift in 0..3 {
                 let padded = [&[0; 3][..shift], bytes].concat();
                 for encoded in [BASE64.encode(&padded), BASE64URL_NOPAD.encode(&padded)] {
-                    // The characters that depend on these bytes alone, not on what stands before or behind.
+                    // The characters that depend on these bytes alone, not on their neighbors.
                     let begin = (shift * 8).div_ceil(6);
                     let end = padded.len() * 8 / 6;
                     forms.push(encoded.as_bytes()[begin..end].to_vec());
@@ -62,7 +62,7 @@ impl Needle {
     }
 }
 
-/// The names of the needles that stand in `hay`, found in one pass by how they begin.
+/// The names of the needles in `hay`, found in one pass by their first bytes.
 fn found(needles: &[Needle], hay: &[u8]) -> BTreeSet<String> {
     const BEGINNING: usize = 8;
     let mut by_beginning: HashMap<&[u8], Vec<(&str, &[u8])>> = HashMap::new();
@@ -83,7 +83,7 @@ fn found(needles: &[Needle], hay: &[u8]) -> BTreeSet<String> {
     names
 }
 
-/// What was planted, and what was found where.
+/// Planted secrets and findings.
 #[derive(Default)]
 struct Search {
     needles: Vec<Needle>,
@@ -108,7 +108,7 @@ impl Search {
                 self.found
                     .push(format!("{name} in {place}, {kind} at byte {at}"));
             }
-            // Nothing of ours compresses anything. (A few bytes that happen to be deflate's prove nothing.)
+            // The program compresses nothing. (A few bytes that look like deflate prove nothing.)
             if kind != "deflate" {
                 self.found.push(format!("{kind} at byte {at} of {place}"));
             }
@@ -130,7 +130,7 @@ impl Search {
     }
 }
 
-/// The search would find what is there.
+/// The search finds a planted secret.
 #[test]
 fn every_form_of_a_secret_is_detected() {
     let secret = "kca_0123456789ab_0123456789abcdefghijklmnopqrstuvXXXXXX";
@@ -152,7 +152,7 @@ fn every_form_of_a_secret_is_detected() {
     assert!(!needle.is_in(&secret.as_bytes()[..17]));
 }
 
-/// And in what is compressed, wherever that begins and in whatever it was written before.
+/// And in compressed data, at any offset.
 #[test]
 fn compressed_secret_is_detected() {
     let secret = "kca_0123456789ab_Zk3v9QmT0aXr7LwB2yHc5NdJ8sGf4PeUXXXXXX";
@@ -185,7 +185,7 @@ fn compressed_secret_is_detected() {
     assert!(search.found.is_empty());
 }
 
-/// Asks for what shows a secret, which is planted; nothing else in the answer may hold one.
+/// Requests an answer with a secret, which is planted; the rest of the answer must not contain one.
 fn shown(
     search: &mut Search,
     client: &mut Client,
@@ -275,7 +275,7 @@ fn secrets_are_in_no_artifact() {
         assert_eq!(client.verify(secret), 204);
     }
     others(&mut search, &mut client, &token);
-    // Before the misuse, which ends the sessions.
+    // Before the misuse, which revokes the sessions.
     for page in [
         "account",
         "api-keys",
@@ -351,7 +351,7 @@ fn secrets_are_in_no_artifact() {
     assert!(search.found.is_empty(), "{:#?}", search.found);
 }
 
-/// A host's credential and its code, a service's key, a device's code, a private key that was pasted by mistake.
+/// A host's credential and its code, a service's key, a device's code, a pasted private key.
 fn others(search: &mut Search, client: &mut Client, token: &str) {
     let codes = "/api/v1/hosts/enrollment-codes";
     let (_, code) = shown(search, client, "enrollment code", codes, token, "{}");
@@ -438,7 +438,7 @@ fn sign_in(db: &Path) -> String {
     secret
 }
 
-/// Secrets in all the wrong places: people paste them anywhere.
+/// Secrets in wrong places: people paste them anywhere.
 fn misuse(
     client: &mut Client,
     token: &str,
@@ -594,7 +594,7 @@ fn misuse(
         .collect()
 }
 
-/// The link that makes the first admin is said on standard error, and nowhere else.
+/// The setup link is printed on standard error, and nowhere else.
 #[test]
 fn setup_code_is_in_no_file() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! A lab: a file with a manual clock, an admin alice and a member bob, asked at the desk.
+//! A lab: a database with a manual clock, an admin alice and a member bob, used through the app layer.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -16,7 +16,7 @@ use keycroft::store::{Read, Store, Waits};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-/// When every lab begins.
+/// The start time of every lab.
 pub const NOW: Time = Time::from_unix(1_800_000_000);
 
 pub struct Lab {
@@ -25,7 +25,7 @@ pub struct Lab {
     pub clock: Clock,
     pub app_state: AppState,
     pub app: App,
-    /// A token of alice's, good for 24 hours.
+    /// A token of alice, valid for 24 hours.
     pub alice: String,
     pub bob: String,
 }
@@ -58,7 +58,7 @@ impl Lab {
         }
     }
 
-    /// Closes the file and opens it anew, as a restart does.
+    /// Closes the database and opens it again, like a restart.
     pub fn restart(self) -> Self {
         self.app_state.close();
         let Self {
@@ -102,7 +102,7 @@ impl Lab {
         api_key(&self.app, owner, name, end)
     }
 
-    /// A connection of somebody else's.
+    /// A connection of another program.
     pub fn stranger(&self) -> Connection {
         Connection::open(&self.path).unwrap()
     }
@@ -160,20 +160,20 @@ pub const fn for_seconds(seconds: u64) -> WantedEnd {
 
 pub const ENDLESS: WantedEnd = WantedEnd::In(Lifetime::Endless);
 
-/// What a connection of its own finds.
+/// The result on a separate connection.
 pub fn number(path: &Path, sql: &str) -> i64 {
     let connection = Connection::open(path).unwrap();
     connection.query_row(sql, [], |row| row.get(0)).unwrap()
 }
 
-/// A store of a new file, below the desk: for jobs that no desk would ask for.
+/// A store of a new database, without the app layer: for jobs that no use case has.
 pub fn bare_store(folder: &Path, waits: Waits) -> Store {
     let path = folder.join("keycroft.db");
     Store::create(&path, NOW).unwrap();
     Store::open_with(&path, waits).unwrap()
 }
 
-/// Adds a group as the operator: the smallest act there is.
+/// Adds a group as the operator: the smallest act.
 pub fn add_group(store: &Store, name: &str) -> Result<(), Error> {
     let name = name.to_owned();
     store.write(permit(), move |write| {
@@ -190,7 +190,7 @@ pub fn trace(name: &str) -> AuditDetails {
     AuditDetails::new(Target::new("group", name, name, None))
 }
 
-/// The groups and how many events there are, as a reader finds them.
+/// The groups and the number of events, for a reader.
 pub fn groups_and_events(read: &Read) -> (Vec<String>, usize) {
     let groups = read.groups(None, 200).unwrap().items;
     let events = read.events(&keycroft::store::EventFilter::default(), None, 200);

@@ -1,4 +1,4 @@
-//! R7: the end of a credential is exact to the second, and is never taken back by a clock.
+//! Bar R7: expiration is exact to the second, and no clock takes it back.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ fn seen_expiration_survives_clock_change_and_restart() {
     assert!(!lab.is_good(&seen));
 }
 
-/// The order of memory and file matters: neither may miss it while one hands over to the other.
+/// The order of memory and database matters: neither may miss it during the handover.
 #[test]
 fn seen_expiration_stays_while_it_is_stored() {
     let lab = Lab::with(keycroft::store::Waits {
@@ -189,7 +189,7 @@ fn clock_changes_never_break_endless_credentials() {
         let made = lab.api_key(&endless, &name, for_seconds(3_600));
         match made {
             Ok(key) => assert_eq!(lab.is_good(&key), now < Time::LAST, "{now}"),
-            // At the end of all time no end lies ahead.
+            // At the last second, no expiration can lie ahead.
             Err(error) => assert_eq!(now, Time::LAST, "{error:?}"),
         }
         let listed = lab

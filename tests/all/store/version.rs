@@ -1,4 +1,4 @@
-//! R11: files that earlier versions wrote, kept under `tests/files`, are brought to the present schema with all that is in them.
+//! Bar R11: databases of earlier versions, kept under `tests/files`, are migrated with all their data.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -24,7 +24,7 @@ const DELETED: &str = "kca_scrhqyvwnsb2_aCmWCY7S2nNYdwNb6Q6JLe7RbycfXAhK3WDGtj";
 const ROTATED_BEFORE: &str = "kca_w4cdwcxlkxwk_l7MvGyt3MJxMDrbOAc0WVvRAsMZw6jE13Elq3w";
 const ROTATED: &str = "kca_w4cdwcxlkxwk_ggWFWtyb94FAeRSDxyvCLTCMaLELIRRA3Url0B";
 const OF_SERVICE: &str = "kca_zp9z2dmu5ktc_4bYfcGjlQVt2tFo6dGHUJO7G6QM40hIQ24Pb8d";
-/// What `audit verify` said of it when it was made.
+/// The result of `audit verify` at its creation.
 const HEAD: &str = "800e3d35ce33413f45634757d8fb5fbebbb452d42019fb46f545a98aff7bf689";
 
 fn write(sql: &str, path: &Path) {
@@ -37,7 +37,8 @@ fn write(sql: &str, path: &Path) {
     file.close().unwrap();
 }
 
-/// Columns of version 1 that a later version renamed or rewords: table, old column, the same value now (an SQL expression).
+/// Columns of version 1 that a later version renamed or reworded: table, old column, the same value now (an SQL
+/// expression).
 const RENAMED: &[(&str, &str, &str)] = &[
     ("credentials", "networks", "allowed_addresses"),
     ("credentials", "made_by", "created_by"),
@@ -89,7 +90,7 @@ fn tables(path: &Path) -> Vec<Table> {
     tables.into_iter().map(columns).collect()
 }
 
-/// These tables with the names that their columns have now.
+/// These tables with the present names of their columns.
 fn renamed(tables: &[Table]) -> Vec<Table> {
     let rename = |(table, columns): &Table| {
         let columns = columns.iter().map(|column| {
@@ -188,7 +189,7 @@ fn credentials_of_version_1_stay_valid() {
     assert!(Presented::parse(ENDLESS).is_some());
 }
 
-/// Version 1 forgot a use with the second rotation after it; the counts by day still have it.
+/// Version 1 lost a use with the second rotation after it; the daily counts still have it.
 #[test]
 fn use_lost_by_version_1_is_recovered_from_daily_counts() {
     let folder = tempfile::tempdir().unwrap();

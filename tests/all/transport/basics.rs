@@ -1,4 +1,4 @@
-//! What goes through, and how it looks on the other side.
+//! Ordinary requests and answers.
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -35,7 +35,7 @@ fn every_lane_answers_requests() {
         );
     }
     // Two workers and the first thread of each pool.
-    until("houses are opened", || {
+    until("handlers are opened", || {
         server.shared.opened.load(SeqCst) == 4
     });
 }

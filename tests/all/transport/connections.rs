@@ -1,4 +1,4 @@
-//! How many connections there may be, and who makes room.
+//! Limits on connections, and the choice of those that make room.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ fn longest_idle_connection_makes_room() {
             client
         })
         .collect();
-    // The first has been heard again, so the second has been silent longest.
+    // The first was active again, so the second has been idle longest.
     assert_eq!(clients[0].get("/").status, 200);
     tick();
     let mut fourth = server.connect();
@@ -46,7 +46,7 @@ fn longest_idle_connection_makes_room() {
     assert_eq!(clients[2].get("/").status, 200);
 }
 
-/// Lets the registry's clock, which counts milliseconds, go on.
+/// Lets the registry's clock, in milliseconds, advance.
 fn tick() {
     let begun = std::time::Instant::now();
     until("time passes", || begun.elapsed().as_millis() > 2);

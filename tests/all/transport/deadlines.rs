@@ -1,4 +1,4 @@
-//! Time: whoever takes too long is told if possible, and let go.
+//! Deadlines: slow clients get an answer if possible, and are dropped.
 
 use keycroft::transport::{Deadlines, TransportSettings};
 
@@ -97,7 +97,7 @@ fn client_that_never_reads_is_dropped() {
     for path in ["/big", "/long"] {
         let mut client = Client::narrow(server.address);
         client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
-        // It learns of it by a reset.
+        // It notices by a reset.
         until("it is dropped", || {
             client.stream.take_error().unwrap().is_some()
         });

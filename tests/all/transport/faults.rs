@@ -1,4 +1,4 @@
-//! When the house fails: a 500 without detail, and everything goes on.
+//! Faults of the handler: a 500 without detail, and the server goes on.
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -28,8 +28,8 @@ fn panic_is_answered_500_and_the_thread_survives() {
         server.shared.open_gate();
         assert_eq!(client.get("/work").status, 200);
     }
-    // Two workers, two pools' first threads, and a new house for each panic.
-    until("houses are opened again", || {
+    // Two workers, two pools' first threads, and a new handler for each panic.
+    until("handlers are opened again", || {
         server.shared.opened.load(SeqCst) >= 8
     });
 }

@@ -1,4 +1,4 @@
-//! Sizes: each limit with its status, and nothing is read beyond it.
+//! Sizes: each limit with its status, and no byte is read beyond it.
 
 use std::io::Write;
 
@@ -15,7 +15,7 @@ fn request_line_over_8_kilobytes_is_rejected() {
     assert!(server.exchange(line(8193)).starts_with("HTTP/1.1 414 "));
     assert!(server.exchange(line(12_000)).starts_with("HTTP/1.1 414 "));
     assert!(server.exchange(line(100_000)).starts_with("HTTP/1.1 414 "));
-    // It is told before the line ends.
+    // The answer comes before the end of the line.
     let endless = format!("GET /{}", "a".repeat(9000));
     assert!(server.exchange(endless).starts_with("HTTP/1.1 414 "));
 }
@@ -53,7 +53,7 @@ fn head_over_100_headers_is_rejected() {
     assert!(server.exchange(head(100)).starts_with("HTTP/1.1 200 "));
     let answer = server.exchange(head(101));
     assert!(answer.starts_with("HTTP/1.1 431 "), "{answer:?}");
-    // It is ours, not hyper's.
+    // The transport's answer, not hyper's.
     assert!(
         answer.contains("\r\nx-content-type-options: nosniff\r\n"),
         "{answer:?}"
@@ -74,7 +74,7 @@ fn million_headers_are_cut_off() {
         }
     }
     let answer = client.rest();
-    // What is still being sent may destroy the answer with a reset, but never gets a good one.
+    // Bytes still being sent may destroy the answer with a reset, but never get another one.
     assert!(refused || answer.starts_with("HTTP/1.1 431 "), "{answer:?}");
     assert!(server.is_alive());
 }

@@ -1,4 +1,4 @@
-//! The wire, by raw sockets: what is refused, what is bounded, what goes on.
+//! The transport through raw sockets: rejections, limits, recovery.
 
 mod support;
 

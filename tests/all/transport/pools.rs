@@ -1,4 +1,4 @@
-//! The bounded pools: what waits, what does not fit, what nobody waits for any more.
+//! The bounded pools: waiting requests, full queues, clients that left.
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc;
@@ -10,7 +10,7 @@ use super::support::{PATIENCE, Server, settings, until};
 #[test]
 fn request_beyond_the_queue_gets_503() {
     let server = Server::start();
-    // One thread, and two that wait for it.
+    // One thread, and two requests that wait for it.
     let mut first = server.connect();
     first.send("GET /hash HTTP/1.1\r\nHost: a\r\n\r\n");
     until("the thread is busy", || {
@@ -34,7 +34,7 @@ fn request_beyond_the_queue_gets_503() {
             Some("application/problem+json")
         );
     }
-    // Verification does not care.
+    // Verification is not affected.
     assert!(server.is_alive());
     server.shared.open_gate();
     assert_eq!(first.answer().status, 200);
@@ -60,7 +60,7 @@ fn request_of_a_gone_client_is_skipped() {
     for reset in [true, false] {
         let mut gone = server.connect();
         gone.send("GET /hash HTTP/1.1\r\nHost: a\r\n\r\n");
-        // There is one worker: when it has answered this, it has seen the other's request.
+        // With one worker: once it has answered this, it has seen the other request.
         assert!(server.is_alive());
         if reset {
             gone.reset();

@@ -1,4 +1,4 @@
-//! A server as a process of its own: signals, and a machine that has run out of descriptors.
+//! A server as a process: signals, and a machine without descriptors.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
@@ -9,19 +9,19 @@ use tokio_rustls::rustls::version::TLS13;
 use super::support::{Client, Server, settings, until};
 use super::tls;
 
-/// Set for the process that is the server; its value says which.
+/// Set for the server process; its value is the role.
 const ROLE: &str = "KEYCROFT_TEST_SERVER";
 
-/// This test binary again, as a server that says its address first.
+/// This test binary again, as a server that prints its address first.
 struct Process {
     child: Child,
     address: SocketAddr,
-    /// Kept open, so that what it says at its end has somewhere to go.
+    /// Kept open, so that its last output has a reader.
     _says: std::io::Lines<BufReader<ChildStdout>>,
 }
 
 impl Process {
-    /// Runs this test again, in the other role and with so few descriptors.
+    /// Runs this test again, in the other role and with this many descriptors.
     fn start(test: &str, role: &str, descriptors: usize) -> Self {
         let mut child = Command::new("sh")
             .arg("-c")
@@ -116,7 +116,7 @@ fn sighup_reads_the_certificate_again() {
     process.signal("HUP");
     until("the new certificate is used", || accepts(&new));
     assert!(!accepts(&old));
-    // A bad one changes nothing.
+    // An invalid one changes nothing.
     std::fs::write(&files.certificate, "").unwrap();
     process.signal("HUP");
     for _ in 0..20 {
@@ -130,14 +130,14 @@ fn server_survives_without_descriptors() {
         return be_the_server(&role);
     }
     let process = Process::start("server_survives_without_descriptors", "plain", 64);
-    // More than it can have open; the kernel takes the rest.
+    // More than it can have open; the kernel queues the rest.
     let mut clients: Vec<_> = (0..400).map(|_| Client::to(process.address)).collect();
     for client in &mut clients {
         let _ = client
             .stream
             .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     }
-    // The idle ones make room, so a newcomer is served even now.
+    // Idle ones make room, so a new connection is served even now.
     until("it answers", || {
         let mut client = Client::to(process.address);
         client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");

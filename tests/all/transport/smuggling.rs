@@ -1,4 +1,4 @@
-//! Nothing inside of one request is ever answered as another.
+//! Nothing inside one request is ever answered as another.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -6,10 +6,10 @@ use std::thread;
 
 use super::support::Server;
 
-/// What must never be answered.
+/// Must never be answered.
 const INNER: &str = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// Sends these bytes; whatever is answered, the inner request is not.
+/// Sends these bytes; the inner request must not be answered.
 fn never_smuggles(server: &Server, what: &str, sent: &str) -> String {
     let mut client = server.connect();
     client.send(sent);
@@ -115,7 +115,7 @@ fn upgrade_header_is_ignored() {
             }
         }
     }
-    // What follows on the connection is a request, not the upgraded protocol.
+    // Further bytes of the connection are a request, not the upgraded protocol.
     let mut client = server.connect();
     let upgrade = upgrades[0];
     client.send(format!(

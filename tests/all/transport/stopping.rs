@@ -1,4 +1,4 @@
-//! The end: what is under way finishes, nothing new begins.
+//! Stopping: pending requests finish, no new one starts.
 
 use std::net::TcpStream;
 use std::sync::atomic::Ordering::SeqCst;
@@ -16,7 +16,7 @@ fn pending_request_finishes_at_stop() {
     let mut held = server.connect();
     held.send("GET /held HTTP/1.1\r\nHost: a\r\n\r\n");
     let mut sending = server.connect();
-    // It is told to go on, so the server has its head.
+    // The answer 100 shows that the server has its head.
     sending.send(
         "POST /sent HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n",
     );

@@ -1,11 +1,10 @@
-//! Requests that could be read in two ways are answered once and the connection is closed.
+//! Ambiguous requests are answered once and the connection is closed.
 
 use std::io::Write;
 
 use super::support::{NEVER, Server, find, settings, until};
 
-/// Sends a request with another behind it: the first is refused with this status, and the second
-/// is never read.
+/// Sends a request with another behind it: the first is rejected with this status, and the second is never read.
 fn refused(server: &Server, what: &str, request: impl AsRef<[u8]>, status: u16) -> String {
     let mut sent = request.as_ref().to_vec();
     sent.extend_from_slice(b"GET /second HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -287,7 +286,7 @@ fn bare_line_feed_or_odd_header_is_rejected() {
     ] {
         refused(&server, request, request, 400);
     }
-    // One empty line in front is an old habit (RFC 9112, 2.2).
+    // Old clients send one empty line in front (RFC 9112, 2.2).
     let mut client = server.connect();
     client.send("\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!(client.answer().status, 200);

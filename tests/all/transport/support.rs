@@ -1,4 +1,4 @@
-//! A server with a tiny house that says what it saw, and a client that sends what it is told.
+//! A server with a tiny handler that records its calls, and a raw client.
 
 use std::fmt::Write as _;
 use std::io::{Read, Write};
@@ -14,19 +14,19 @@ use keycroft::transport::{
 use rouille::{Request, Response, ResponseBody};
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// How long a test waits for what must happen before it fails. Nothing passes because of it.
+/// Time limit of a test; no test passes because of it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 /// A deadline that a test waits for.
 pub const SOON: Duration = Duration::from_millis(300);
 /// A deadline that no test reaches.
 pub const NEVER: Duration = Duration::from_secs(600);
 
-/// What all threads' houses share, so that a test can hold requests in them.
+/// Shared by the handlers of all threads, so that a test can hold requests.
 #[derive(Default)]
 pub struct Shared {
-    /// Houses opened.
+    /// Handlers opened.
     pub opened: AtomicUsize,
-    /// Houses dropped.
+    /// Handlers dropped.
     pub closed: AtomicUsize,
     /// Requests to `/held` that are being answered.
     pub held: AtomicUsize,
@@ -37,7 +37,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Lets every request to `/held` go, now and from now on.
+    /// Releases every request to `/held`, now and from now on.
     pub fn open_gate(&self) {
         *self.gate.lock().unwrap() = true;
         self.opens.notify_all();
@@ -53,7 +53,7 @@ impl Shared {
     }
 }
 
-/// One thread's own; not `Sync`, as a database connection is not.
+/// The handler of one thread; not `Sync`, like a database connection.
 pub struct ServerState {
     shared: Arc<Shared>,
     not_sync: std::cell::Cell<usize>,
@@ -155,7 +155,7 @@ impl Read for Failing {
     }
 }
 
-/// A running server; stops when dropped.
+/// A running server; stops on drop.
 pub struct Server {
     pub address: SocketAddr,
     pub shared: Arc<Shared>,
@@ -242,14 +242,14 @@ impl Server {
         Client::to(self.address)
     }
 
-    /// Sends this and nothing more; returns all that comes back until the server closes.
+    /// Sends these bytes and nothing more. Returns everything until the server closes.
     pub fn exchange(&self, sent: impl AsRef<[u8]>) -> String {
         let mut client = self.connect();
         client.send(sent);
         client.rest()
     }
 
-    /// Whether a new connection is answered.
+    /// Returns whether a new connection is answered.
     pub fn is_alive(&self) -> bool {
         let mut client = self.connect();
         client.send("GET /alive HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -305,7 +305,7 @@ impl Client {
         }
     }
 
-    /// A client that comes from this address.
+    /// A client with this source address.
     pub fn from(source: [u8; 4], address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from((source, 0)).into()).unwrap();
@@ -313,7 +313,7 @@ impl Client {
         Self::new(socket.into())
     }
 
-    /// A client with so little room for answers that the server soon has to wait for it.
+    /// A client with so small a buffer that the server soon has to wait for it.
     pub fn narrow(address: SocketAddr) -> Self {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
@@ -321,21 +321,21 @@ impl Client {
         Self::new(socket.into())
     }
 
-    /// Asks for a path, and expects the connection to go on.
+    /// Requests a path, and expects the connection to stay open.
     pub fn get(&mut self, path: &str) -> Answer {
         self.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
         self.answer()
     }
 
-    /// Leaves at once, with a reset.
+    /// Closes at once, with a reset.
     pub fn reset(self) {
         SockRef::from(&self.stream)
             .set_linger(Some(Duration::ZERO))
             .unwrap();
     }
 
-    /// Sends bytes one by one with a breath between, until the server ends the connection; returns
-    /// what it said. The breath is the time in which nothing comes back.
+    /// Sends bytes one by one with a pause between, until the server ends the connection. Returns its answer. During a
+    /// pause nothing comes back.
     pub fn trickle(mut self, mut bytes: impl Iterator<Item = u8>) -> String {
         self.stream
             .set_read_timeout(Some(Duration::from_millis(5)))
@@ -400,13 +400,13 @@ impl Client {
         String::from_utf8_lossy(&std::mem::take(&mut self.read)).into_owned()
     }
 
-    /// The head of an answer, or what came before the connection ended.
+    /// The head of an answer, or the bytes before the connection ended.
     pub fn rest_until_answer(&mut self) -> String {
         while find(&self.read, b"\r\n\r\n").is_none() && self.more() {}
         self.read_text()
     }
 
-    /// Whether the server has closed, waiting for it to.
+    /// Waits for the server to close.
     pub fn is_closed(&mut self) -> bool {
         !self.more()
     }
@@ -448,7 +448,7 @@ pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
         .position(|window| window == needle)
 }
 
-/// Waits until this holds; a test that waits in vain fails.
+/// Waits until this holds; fails after a time limit.
 pub fn until(what: &str, holds: impl Fn() -> bool) {
     let begun = std::time::Instant::now();
     while !holds() {
