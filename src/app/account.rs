@@ -284,7 +284,7 @@ fn add_token(
         id: secret.id(),
         kind: Kind::Token,
         owner: OwnerId::User(user.id),
-        name: "made by the operator".to_owned(),
+        name: "created by the operator".to_owned(),
         note: None,
         permissions: user.permissions(),
         allowed_addresses: crate::model::address::AllowedAddresses::default(),

@@ -106,7 +106,7 @@ impl App {
             Kind::Token => Action::TokenCreate,
             Kind::Session | Kind::Host => {
                 return Err(Error::NotAllowed(
-                    "These are made by signing in and by enrolling.".to_owned(),
+                    "Sessions and host credentials are created by signing in and by enrolling.".to_owned(),
                 ));
             }
         };

@@ -477,7 +477,7 @@ fn import_key(
     let row = match insert(write, policy, owner, new) {
         Ok(row) => row,
         Err(Error::AgainstPolicy(error)) => return refused(error.message),
-        Err(Error::Invalid(_)) => return refused("this key's expiry-time is over".to_owned()),
+        Err(Error::Invalid(_)) => return refused("the expiry-time of this key has passed".to_owned()),
         Err(Error::NotAllowed(sentence)) => return refused(sentence),
         Err(Error::SharedKey) => {
             return refused("another user has this key: allow shared keys to add it".to_owned());

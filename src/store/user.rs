@@ -54,7 +54,7 @@ fn sorted_words(text: Option<&str>) -> Vec<String> {
 pub(super) fn invalid(column: usize) -> rusqlite::Error {
     rusqlite::Error::InvalidColumnType(
         column,
-        "a value of ours".to_owned(),
+        "a known value".to_owned(),
         rusqlite::types::Type::Text,
     )
 }

@@ -45,7 +45,7 @@ fn new_key_has_its_settings_and_shows_its_secret_once() {
     let creator = crate::fixture::id_of(&site.alice);
     let expected = json!({
         "id": id(&made), "name": "ключ 🔑", "note": "line one\nline two", "permissions": ["account:read", "users:read"],
-        "allowed_addresses": ["10.0.0.0/8", "192.168.0.1/32"], "state": "active", "created_at": "2026-11-22T12:00:00Z", "created_by": creator, "creator": {"id": creator, "kind": "token", "name": "made by the operator"},
+        "allowed_addresses": ["10.0.0.0/8", "192.168.0.1/32"], "state": "active", "created_at": "2026-11-22T12:00:00Z", "created_by": creator, "creator": {"id": creator, "kind": "token", "name": "created by the operator"},
         "expires_at": "2026-11-29T12:00:00Z", "last_used_at": null, "last_used_from": null, "last_used_by": null,
         "rotated_at": null, "previous_ends_at": null, "previous_quiet_for": null, "current_last_used_at": null, "previous_last_used_at": null,
     });

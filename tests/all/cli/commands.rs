@@ -25,7 +25,7 @@ fn api_key_commands_cover_its_lifetime() {
     );
     assert_eq!(
         plain(&lab.good("api-key show ci")),
-        "name\tci\nid\tID\nstate\tactive\nnote\tdeploys\npermissions\taccount:read api-keys:read\nallowed addresses\t127.0.0.0/8\ncreated\tTIME\ncreated by\ttoken made by the operator (ID)\nexpires\tTIME\n\
+        "name\tci\nid\tID\nstate\tactive\nnote\tdeploys\npermissions\taccount:read api-keys:read\nallowed addresses\t127.0.0.0/8\ncreated\tTIME\ncreated by\ttoken created by the operator (ID)\nexpires\tTIME\n\
          last used\t\nlast used from\t\nlast used by\t\nrotated\t\nprevious secret expires\t\nor when unused for\t\ncurrent secret last used\t\nprevious secret last used\t"
     );
     let edited = lab.run("api-key edit ci --name deploy --expires never --address any");
