@@ -116,7 +116,7 @@ pub fn database(bytes: &[u8]) {
 
 /// Returns whether SQLite itself opened it, which creates an empty WAL beside it.
 fn is_opened_by_sqlite(said: &str) -> bool {
-    ["is damaged;", "can't be", "newer", "never finished"]
+    ["is damaged;", "can't be", "newer", "never completed"]
         .iter()
         .any(|word| said.contains(word))
 }

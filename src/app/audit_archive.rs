@@ -86,7 +86,7 @@ impl App {
     ) -> Result<(), Error> {
         if !caller.is_operator() {
             return Err(Error::NotAllowed(
-                "Only the operator archives events.".to_owned(),
+                "Only the operator can archive events.".to_owned(),
             ));
         }
         if !head.is(&self.read.archived()?) {

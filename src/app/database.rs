@@ -62,7 +62,7 @@ impl App {
     pub fn record_backup(&self, caller: &Caller, name: &str, bytes: u64) -> Result<(), Error> {
         if !caller.is_operator() {
             return Err(Error::NotAllowed(
-                "Only the operator makes backups.".to_owned(),
+                "Only the operator can record backups.".to_owned(),
             ));
         }
         let name = sanitize(name, BACKUP_NAME_CHARACTERS_MAX);

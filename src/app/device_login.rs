@@ -117,7 +117,7 @@ impl App {
         now: Time,
     ) -> Result<BegunLogin, Error> {
         let limits = self.address_limits("device", origin.address, BEGUN_PER_ADDRESS);
-        self.hit(&limits, "sign-ins were begun from your address", now)?;
+        self.hit(&limits, "sign-ins were started from your address", now)?;
         let (device_code, code) = new_code(Purpose::Device, now);
         let new = NewDeviceLogin {
             code,
@@ -185,7 +185,9 @@ impl App {
                 return Err(Error::Conflict("This was not approved.".to_owned()));
             };
             let session = approver(write, &login, session, write.now)?.ok_or_else(|| {
-                Error::Conflict("Who approved this may do so no more.".to_owned())
+                Error::Conflict(
+                    "The user who approved this has lost the right to do so.".to_owned(),
+                )
             })?;
             let wanted = login.lifetime.map_or(WantedEnd::Unsaid, WantedEnd::In);
             let power = session.power();
@@ -249,7 +251,9 @@ impl App {
             Error::NotFound("code, or it has expired: start again on the device");
         let user = caller.user()?.id;
         if caller.session_id().is_none() {
-            return Err(Error::NotAllowed("Sign-ins on devices are approved at the console, by a person who is signed in there.".to_owned()));
+            return Err(Error::NotAllowed(
+                "Sign-ins on devices are approved in the console, by a signed-in user.".to_owned(),
+            ));
         }
         let limits = [self.rate_limit("device-code", &user.0.to_be_bytes(), TRIES_PER_USER)];
         self.hit(&limits, "codes were tried", caller.now)?;

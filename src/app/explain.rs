@@ -141,7 +141,7 @@ fn sentence(
     let holds = check.holds == Some(true);
     match check.reason {
         RejectReason::Ended => match &record.ended {
-            Some(ending) => format!("It was ended at {} ({}).", ending.at, ending.reason),
+            Some(ending) => format!("It was deleted at {} ({}).", ending.at, ending.reason),
             None => "It exists.".to_owned(),
         },
         RejectReason::Disabled if holds => "It is enabled.".to_owned(),
@@ -151,19 +151,21 @@ fn sentence(
             Some(end) if holds => format!("It expires at {end}."),
             Some(end) if end <= now => format!("It expired at {end}."),
             Some(end) => format!(
-                "It was seen expired; its end {end} lies ahead because the clock went back."
+                "It was seen expired; its expiration {end} lies ahead because the clock was set back."
             ),
         },
         RejectReason::Address => {
             let allowed = &credential.allowed_addresses;
             match address {
-                _ if allowed.is_everywhere() => "It may be used from everywhere.".to_owned(),
+                _ if allowed.is_everywhere() => "It is valid from every address.".to_owned(),
                 None => {
-                    format!("It may be used from {allowed}; say from where it was used (address).")
+                    format!(
+                        "It is valid only from {allowed}; add the address from which it was used (address)."
+                    )
                 }
-                Some(address) if holds => format!("{address} lies within {allowed}."),
+                Some(address) if holds => format!("{address} is allowed by {allowed}."),
                 Some(address) => {
-                    format!("It may be used from {allowed}, and {address} lies outside.")
+                    format!("It is valid only from {allowed}, and {address} is not among them.")
                 }
             }
         }
@@ -180,7 +182,7 @@ fn permission_held(credential: &Credential, permission: Option<&Permission>) -> 
         return check(
             NAME,
             None,
-            "Say what it was to do (permission) to have this looked at.",
+            "Add the permission that the request needed (permission) to check this.",
         );
     };
     if credential.power().contains(permission) {
@@ -197,5 +199,5 @@ fn permission_held(credential: &Credential, permission: Option<&Permission>) -> 
             format!("It carries {permission}, but its owner does not have it now."),
         );
     }
-    check(NAME, false, format!("It was not given {permission}."))
+    check(NAME, false, format!("It does not carry {permission}."))
 }

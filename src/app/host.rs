@@ -94,7 +94,7 @@ impl App {
         self.store().write(permit, move |write| {
             let before = write.host(id)?.ok_or(NOT_FOUND)?;
             if change.version.is_some_and(|version| version != before.version()) {
-                return Err(Error::Conflict("Somebody changed this host meanwhile; look at how it is now, and save again if you still want to.".to_owned()));
+                return Err(Error::Conflict("Somebody changed this host meanwhile; review its present state, and save again if you still want to.".to_owned()));
             }
             let mut after = before.clone();
             if let Some(name) = change.name {
@@ -196,7 +196,7 @@ impl App {
             row.creator = write.code_creator()?;
             for name in &code.groups {
                 if write.group(name)?.is_none() {
-                    let message = format!("there is no group {name}");
+                    let message = format!("unknown group {name}");
                     return Err(Error::Invalid(vec![FieldError::new("groups", message)]));
                 }
             }
@@ -241,7 +241,7 @@ fn require_no_username(
         let is_new = before.iter().all(|one| one.login != shared.login);
         if is_new && shared.login.as_str() != "root" && write.user(&shared.login)?.is_some() {
             return Err(Error::Conflict(format!(
-                "{} is a user's own login; it can't be shared.",
+                "{} is the login of a user; it can't be shared.",
                 shared.login
             )));
         }

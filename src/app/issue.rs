@@ -106,7 +106,8 @@ impl App {
             Kind::Token => Action::TokenCreate,
             Kind::Session | Kind::Host => {
                 return Err(Error::NotAllowed(
-                    "Sessions and host credentials are created by signing in and by enrolling.".to_owned(),
+                    "Sessions and host credentials are created by signing in and by enrolling."
+                        .to_owned(),
                 ));
             }
         };
@@ -153,7 +154,7 @@ impl App {
                 && write.count_api_keys_of(scope.owner)? >= i64::from(policy.api_keys_max)
             {
                 let message = format!(
-                    "your organisation allows {} API keys; delete one that is no longer needed",
+                    "policy allows {} API keys per user; delete one that is not needed",
                     policy.api_keys_max
                 );
                 return Err(Error::AgainstPolicy(FieldError::new("name", message)));
@@ -344,13 +345,19 @@ impl App {
             let seen = uses.seen_expired(id).own;
             let has_expired = seen.is_some() && seen == record.expires_at;
             if record.state(write.now) == State::Expired || has_expired {
-                return Err(Error::Conflict("This API key has expired; give it a new end first, or make a new one.".to_owned()));
+                return Err(Error::Conflict(
+                    "This API key has expired; set a new expiration first, or create another key."
+                        .to_owned(),
+                ));
             }
             let expires_at = match wanted {
                 Some(end) => end,
                 None if rule.permits(record.expires_at, write.now) => record.expires_at,
                 None => {
-                    let message = format!("your organisation lets API keys live {} at the longest, and this one ends later; give a new end", rule.max);
+                    let message = format!(
+                        "policy limits API keys to {}; choose an earlier expiration",
+                        rule.max
+                    );
                     return Err(Error::AgainstPolicy(FieldError::new("expires_in", message)));
                 }
             };
@@ -358,8 +365,15 @@ impl App {
             let secret = Secret::generate_for(SecretForm::Credential(record.kind), id);
             write.rotate_credential(id, &secret.digest(), grace, expires_at)?;
             let trace = AuditDetails::new(target(&record))
-                .changed("expires", expiration_text(record.expires_at), expiration_text(expires_at))
-                .after("previous ends", grace.map_or_else(|| "now".to_owned(), |grace| grace.ends_at.to_string()));
+                .changed(
+                    "expires",
+                    expiration_text(record.expires_at),
+                    expiration_text(expires_at),
+                )
+                .after(
+                    "previous ends",
+                    grace.map_or_else(|| "now".to_owned(), |grace| grace.ends_at.to_string()),
+                );
             let trace = match grace.and_then(|grace| grace.until_unused) {
                 Some(until) => trace.after("previous ends unused for", Lifetime::For(until.quiet)),
                 None => trace,
@@ -409,7 +423,7 @@ pub(super) fn within_creator(
 ) -> Result<AllowedAddresses, Error> {
     let allowed_addresses = wanted.unwrap_or_else(|| creator.allowed_addresses.clone());
     if !allowed_addresses.lie_within(&creator.allowed_addresses) {
-        return Err(Error::NotAllowed("A credential that is limited to networks can't make or change one that reaches beyond them.".to_owned()));
+        return Err(Error::NotAllowed("A credential that is limited to addresses can't create or change one that is valid elsewhere.".to_owned()));
     }
     Ok(allowed_addresses)
 }
@@ -434,12 +448,12 @@ pub(super) fn token_end(
         WantedEnd::In(lifetime) if !is_whole_hours(lifetime) || lifetime > Lifetime::hours(24) => {
             Err(Error::field(
                 "expires_in",
-                "choose whole hours from 1h to 24h",
+                "choose full hours from 1h to 24h",
             ))
         }
         WantedEnd::At(_) => Err(Error::field(
             "expires_at",
-            "tokens live for whole hours: give expires_in, from 1h to 24h",
+            "tokens last for full hours: set expires_in, from 1h to 24h",
         )),
         WantedEnd::In(_) | WantedEnd::Unsaid => {
             let end = policy.token.end("tokens", wanted, now)?;

@@ -128,7 +128,7 @@ impl AppState {
     /// Records the public URL of the server. On a full disk it is not recorded, and the server runs.
     pub fn note_public_url(&self, url: &str) {
         if let Err(error) = self.store.note_public_url(url.to_owned()) {
-            log::warn!("the public URL was not noted: {error}");
+            log::warn!("the public URL was not stored: {error}");
         }
     }
 
@@ -231,7 +231,7 @@ impl App {
             caller.origin.clone(),
             trace,
         ) {
-            log::error!("a refused request was not noted: {error}");
+            log::error!("a rejected request was not recorded: {error}");
         }
     }
 }

@@ -249,12 +249,12 @@ fn exceeds_limit(end: Option<Time>, limit: Lifetime, now: Time) -> bool {
 
 fn exceeds(record: &Record, policy: &Policy, now: Time) -> Option<String> {
     let (what, limit) = match record.kind {
-        Kind::ApiKey => ("API keys live", policy.api_key.max),
-        Kind::Token => ("Tokens live", policy.token.max),
-        Kind::Session => ("Sessions live", policy.session_lifetime),
+        Kind::ApiKey => ("API keys last", policy.api_key.max),
+        Kind::Token => ("Tokens last", policy.token.max),
+        Kind::Session => ("Sessions last", policy.session_lifetime),
         Kind::Host => return None,
     };
-    exceeds_limit(record.expires_at, limit, now).then(|| format!("{what} {limit} at the longest."))
+    exceeds_limit(record.expires_at, limit, now).then(|| format!("{what} {limit} at most."))
 }
 
 fn ssh_key_exceeds(key: &SshKey, rules: &KeyRules, policy: &Policy, now: Time) -> Option<String> {
@@ -263,9 +263,8 @@ fn ssh_key_exceeds(key: &SshKey, rules: &KeyRules, policy: &Policy, now: Time) -
     }
     if !rules.allow(&key.key) {
         let bits = policy.ssh_rsa_bits_min;
-        return Some(format!("RSA keys have {bits} bits at the least."));
+        return Some(format!("RSA keys need at least {bits} bits."));
     }
     let limit = policy.ssh_key_lifetime_max;
-    exceeds_limit(key.expires_at, limit, now)
-        .then(|| format!("SSH keys live {limit} at the longest."))
+    exceeds_limit(key.expires_at, limit, now).then(|| format!("SSH keys last {limit} at most."))
 }

@@ -165,7 +165,7 @@ impl App {
             let found = write.ssh_key(id)?;
             let before = found.filter(|key| key.owner == owner).ok_or(NOT_FOUND)?;
             if change.version.is_some_and(|version| version != before.version()) {
-                return Err(Error::Conflict("Somebody changed this meanwhile; look at how it is now, and save again if you still want to.".to_owned()));
+                return Err(Error::Conflict("Somebody changed this meanwhile; review its present state, and save again if you still want to.".to_owned()));
             }
             within_power(write, Some(before.allowed_addresses.clone()))?;
             let after = SshKey {
@@ -183,7 +183,7 @@ impl App {
             let is_other = !after.key.is_same_key(&before.key);
             if is_other && !rule.permits(after.expires_at, write.now) {
                 let message = format!(
-                    "your organisation lets {WHAT} live {} at the longest, and this one ends later; give a new end",
+                    "policy limits {WHAT} to {}; choose an earlier expiration",
                     rule.max
                 );
                 return Err(Error::AgainstPolicy(FieldError::new("expires_in", message)));
@@ -376,14 +376,14 @@ fn insert(
         if by <= write.now {
             return Err(Error::field(
                 "public_key",
-                "the expiry-time in front of this key is past",
+                "the expiry-time in front of this key has passed",
             ));
         }
         expires_at = Some(expires_at.map_or(by, |end| end.min(by)));
     }
     if write.count_ssh_keys_of_user(owner)? >= i64::from(policy.ssh_keys_max) {
         let message = format!(
-            "your organisation allows {} SSH keys; delete one that is no longer needed",
+            "policy allows {} SSH keys per user; delete one that is not needed",
             policy.ssh_keys_max
         );
         return Err(Error::AgainstPolicy(FieldError::new("public_key", message)));
@@ -477,7 +477,9 @@ fn import_key(
     let row = match insert(write, policy, owner, new) {
         Ok(row) => row,
         Err(Error::AgainstPolicy(error)) => return refused(error.message),
-        Err(Error::Invalid(_)) => return refused("the expiry-time of this key has passed".to_owned()),
+        Err(Error::Invalid(_)) => {
+            return refused("the expiry-time of this key has passed".to_owned());
+        }
         Err(Error::NotAllowed(sentence)) => return refused(sentence),
         Err(Error::SharedKey) => {
             return refused("another user has this key: allow shared keys to add it".to_owned());

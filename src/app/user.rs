@@ -80,7 +80,7 @@ impl App {
         // A name in use costs no hash.
         if self.read.name_is_reserved(&user.username)? && permit.once.is_none() {
             return Err(Error::NameTaken(format!(
-                "The user name {} is taken, or was somebody's and stays reserved; choose another.",
+                "The username {} is or was in use and stays reserved; choose another.",
                 user.username
             )));
         }
@@ -327,7 +327,7 @@ fn require_grantable(write: &Write<'_>, granted: &Permissions) -> Result<(), Err
     let fixed = granted
         .iter()
         .find(|one| matches!(one, Permission::Builtin(own) if !own.is_grantable()));
-    fixed.map_or(Ok(()), |one| Err(Error::field("permissions", format!("{one} comes with a role and can't be granted; only introspect, metrics and services' permissions can"))))
+    fixed.map_or(Ok(()), |one| Err(Error::field("permissions", format!("{one} belongs to a role and can't be granted; only introspect, metrics and permissions of services can"))))
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub fn json_list<T: DeserializeOwned>(context: &RequestContext<'_>) -> Result<Ve
         Some(kind) if is_type(kind, "application/json") => {}
         Some(_) | None => return Err(Problem::MediaType("application/json")),
     }
-    let value = parse_as(&bytes, b"[", "the body has to be a JSON list")?;
+    let value = parse_as(&bytes, b"[", "the body must be a JSON list")?;
     query::none(context)?;
     Ok(value)
 }
@@ -108,7 +108,7 @@ fn is_type(content_type: &str, wanted: &str) -> bool {
 }
 
 fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Problem> {
-    parse_as(text, b"{", "the body has to be a JSON object")
+    parse_as(text, b"{", "the body must be a JSON object")
 }
 
 fn parse_as<T: DeserializeOwned>(

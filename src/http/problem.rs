@@ -103,18 +103,16 @@ impl Problem {
     pub fn detail(&self) -> String {
         match self {
             Self::Asked(error) => error.to_string(),
-            Self::NoSuchPath => {
-                "There is nothing at this path; /api lists what there is.".to_owned()
-            }
-            Self::Method(allowed) => format!("This path takes {allowed}."),
+            Self::NoSuchPath => "Unknown path; /api lists all paths.".to_owned(),
+            Self::Method(allowed) => format!("This path supports {allowed}."),
             Self::CrossSite(sentence) => sentence.clone(),
             Self::ForeignForm => {
                 "This form does not belong to your session. Reload its page and try again."
                     .to_owned()
             }
-            Self::BodyTooLong => "The body is longer than this call takes.".to_owned(),
+            Self::BodyTooLong => "The body is too long for this call.".to_owned(),
             Self::MediaType(wanted) => {
-                format!("Send the body as {wanted} and say so in Content-Type.")
+                format!("Send the body as {wanted}, with that Content-Type.")
             }
             Self::NotJson => "The body is not JSON.".to_owned(),
             Self::HopByHop(name) => format!(

@@ -96,7 +96,7 @@ impl<'a> Query<'a> {
             None => None,
             Some(Ok(after)) if after > 0 => Some(after),
             Some(_) => {
-                self.fault("after", "write what \"next\" said");
+                self.fault("after", "write the value of \"next\"");
                 None
             }
         };

@@ -96,7 +96,7 @@ impl fmt::Display for AllowedAddresses {
 /// Advice about a peer that sends forwarding headers without being a trusted proxy.
 pub fn untrusted_forwarder_advice(peer: &str) -> String {
     format!(
-        "{peer} sends X-Forwarded-For and is not trusted, so that its clients all have its address: if it is your proxy, start the server with --behind-proxy {peer}"
+        "{peer} sends X-Forwarded-For and is not trusted, so all its clients have its address: if it is your proxy, start the server with --behind-proxy {peer}"
     )
 }
 
@@ -138,7 +138,7 @@ pub fn parse_network(text: &str) -> Result<IpNet, String> {
         ),
         NetworkError::HostBits(meanings) => {
             format!(
-                "\"{}\" has bits outside of its mask: write {meanings}",
+                "\"{}\" has bits outside its mask: write {meanings}",
                 quoted()
             )
         }
@@ -232,7 +232,7 @@ mod tests {
             assert_eq!(
                 AllowedAddresses::parse(&[text]),
                 Err(format!(
-                    "\"{text}\" has bits outside of its mask: write {one} or {other}"
+                    "\"{text}\" has bits outside its mask: write {one} or {other}"
                 ))
             );
             for meaning in [one, other] {

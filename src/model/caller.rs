@@ -105,7 +105,7 @@ impl Caller {
     pub fn user(&self) -> Result<&User, Error> {
         self.credential()?.owner.user().ok_or_else(|| {
             Error::NotAllowed(
-                "This belongs to a service, which has no account of its own.".to_owned(),
+                "This credential belongs to a service, which has no account.".to_owned(),
             )
         })
     }

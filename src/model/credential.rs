@@ -246,9 +246,7 @@ impl RejectReason {
             Self::Ended => "It was deleted.",
             Self::Disabled => "It is disabled; enable it to use it again.",
             Self::Expired => "It has expired; renew or rotate it.",
-            Self::Address => {
-                "It was used from an address that its allowed addresses do not contain."
-            }
+            Self::Address => "It was used from an address that is not allowed.",
             Self::OwnerDisabled => "Its owner is disabled.",
         }
     }

@@ -86,7 +86,7 @@ impl Error {
     /// Another person has changed `what` since the form was loaded.
     pub fn changed_meanwhile(what: &str) -> Self {
         Self::Conflict(format!(
-            "{CHANGED} {what} meanwhile; look at how it is now, and save again if you still want to."
+            "{CHANGED} {what} meanwhile; review its present state, and save again if you still want to."
         ))
     }
 
@@ -108,7 +108,7 @@ impl fmt::Display for Error {
         match self {
             Self::Unauthenticated { .. } => f.write_str("Missing or invalid credential: send a valid API key or token."),
             Self::Locked => f.write_str("Too many wrong passwords in a row. Sign in with a browser that you used before, or ask an admin for a reset link."),
-            Self::WrongPassword => f.write_str("The user name or the password is wrong."),
+            Self::WrongPassword => f.write_str("The username or the password is wrong."),
             Self::Forbidden { missing } => write!(f, "This needs the permission {missing}, which this credential does not have."),
             Self::NotAllowed(sentence) | Self::NameTaken(sentence) | Self::Conflict(sentence) => {
                 f.write_str(sentence)
@@ -122,12 +122,12 @@ impl fmt::Display for Error {
             },
             Self::AgainstPolicy(error) => f.write_str(&error.message),
             Self::NotFound(what) => write!(f, "No such {what}."),
-            Self::AlreadyDone { id } => write!(f, "This request was carried out before; it made {id}. The secret cannot be shown again."),
+            Self::AlreadyDone { id } => write!(f, "This request was carried out before and created {id}. The secret cannot be shown again."),
             Self::KeyReused => f.write_str("This Idempotency-Key was used before with another body; choose a new one."),
             Self::TooMany { message, .. } => f.write_str(message),
-            Self::Unavailable { .. } => f.write_str("This could not be done just now, and nothing was changed; try again in a moment."),
+            Self::Unavailable { .. } => f.write_str("The server can't do this at the moment, and nothing was changed; try again."),
             Self::StorageFull => f.write_str("The server's disk is full; nothing was changed. Free some space and try again."),
-            Self::Fault(_) => f.write_str("Something went wrong on our side; the server's log has the details under this request's id."),
+            Self::Fault(_) => f.write_str("Internal error; the server's log has the details under the request id."),
         }
     }
 }

@@ -45,14 +45,10 @@ impl Password {
     pub fn chosen(text: &str, username: &Username) -> Result<Self, &'static str> {
         let password = Self::typed(text)?;
         if password.0.chars().count() < CHARACTERS_MIN {
-            return Err(
-                "use at least 15 characters; several words in a row are easy to keep in mind",
-            );
+            return Err("use at least 15 characters; several words in a row are easy to remember");
         }
         if is_common(&password.0, username) {
-            return Err(
-                "this is one of the first passwords that anybody would try; choose another",
-            );
+            return Err("this is a common password; choose another");
         }
         Ok(password)
     }

@@ -167,10 +167,10 @@ impl Permission {
         }
         let shown = super::text::sanitize(text, 70);
         let Some((service, action)) = text.split_once(':') else {
-            return Err(format!("there is no permission \"{shown}\""));
+            return Err(format!("unknown permission \"{shown}\""));
         };
         if !is_service_name(service) || !is_word(action, b"-_.") {
-            return Err(format!("there is no permission \"{shown}\""));
+            return Err(format!("unknown permission \"{shown}\""));
         }
         Ok(Self::Service(ServicePermission(text.to_owned())))
     }

@@ -108,22 +108,22 @@ impl Policy {
         demand(
             self.api_key.default <= self.api_key.max,
             "api_key_lifetime_default",
-            "the default may not be longer than api_key_lifetime_max",
+            "the default must not exceed api_key_lifetime_max",
         );
         demand(
             self.token.max <= TOKEN_LIFETIME_MAX && is_whole_hours(self.token.max),
             "token_lifetime_max",
-            "choose whole hours from 1h to 24h",
+            "choose full hours from 1h to 24h",
         );
         demand(
             is_whole_hours(self.token.default),
             "token_lifetime_default",
-            "choose whole hours from 1h to 24h",
+            "choose full hours from 1h to 24h",
         );
         demand(
             self.token.default <= self.token.max,
             "token_lifetime_default",
-            "the default may not be longer than token_lifetime_max",
+            "the default must not exceed token_lifetime_max",
         );
         let least = Lifetime::For(std::time::Duration::from_secs(300));
         for (lifetime, field) in [
@@ -148,7 +148,7 @@ impl Policy {
                 .iter()
                 .all(|name| SSH_KEY_TYPES.contains(&name.as_str())),
             "ssh_key_types",
-            "choose among the types that ssh-keygen writes, like ssh-ed25519",
+            "choose from the types of ssh-keygen, such as ssh-ed25519",
         );
         demand(
             (2_048..=4_096).contains(&self.ssh_rsa_bits_min),
@@ -287,13 +287,13 @@ impl LifetimeRule {
         let is_default = wanted == WantedEnd::Unsaid || wanted == WantedEnd::In(self.default);
         if self.choice == Choice::Fixed && !is_default {
             return refuse(format!(
-                "your organisation sets how long {what} live ({}); leave this out",
+                "policy sets the lifetime of {what} ({}); leave this out",
                 self.default
             ));
         }
         if !self.permits(end, now) {
             return refuse(format!(
-                "your organisation lets {what} live {} at the longest; choose an earlier end",
+                "policy limits {what} to {}; choose an earlier expiration",
                 self.max
             ));
         }

@@ -69,7 +69,7 @@ pub struct ServiceChange {
 pub fn parse_service_name(text: &str) -> Result<String, &'static str> {
     if !is_service_name(text) {
         return Err(
-            "use 1 to 32 of a-z, 0-9 and -, beginning with a letter, and none of Keycroft's own words (users, tokens, …)",
+            "use 1 to 32 of a-z, 0-9 and -, beginning with a letter, except Keycroft's own resources (users, tokens, …)",
         );
     }
     Ok(text.to_owned())

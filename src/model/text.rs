@@ -59,7 +59,7 @@ fn require_no_secret(text: &str) -> Result<(), String> {
     match hide_secrets(text) {
         Cow::Borrowed(_) => Ok(()),
         Cow::Owned(_) => Err(
-            "this holds a secret of Keycroft's: treat it as exposed, and write something else"
+            "this contains a Keycroft secret: treat it as exposed, and enter something else"
                 .to_owned(),
         ),
     }
@@ -67,7 +67,7 @@ fn require_no_secret(text: &str) -> Result<(), String> {
 
 fn unseen(character: char) -> String {
     format!(
-        "remove the character U+{:04X}: it can't be seen or turns the text around it",
+        "remove the character U+{:04X}: it is invisible or changes the text direction",
         u32::from(character)
     )
 }

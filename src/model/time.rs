@@ -142,7 +142,7 @@ impl Lifetime {
 
 /// Parses a `humantime` duration of 1 second to 100 years.
 pub fn parse_duration(text: &str) -> Result<Duration, &'static str> {
-    const FORM: &str = "write a length of time like 30d, 12h or 15m, from 1 second to 100 years";
+    const FORM: &str = "write a duration like 30d, 12h or 15m, from 1 second to 100 years";
     let duration = humantime::parse_duration(text).map_err(|_| FORM)?;
     if duration.subsec_nanos() != 0 || duration.is_zero() || duration > Lifetime::LONGEST {
         return Err(FORM);

@@ -127,13 +127,13 @@ pub(super) fn copy_pages(from: &Path, to: &Path) -> rusqlite::Result<Connection>
 fn require_complete(path: &Path, connection: &Connection) -> Result<(), OpenError> {
     let verdict: String = connection
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
-        .map_err(|error| OpenError::new(path, &format!("the copy can't be read: {error}")))?;
+        .map_err(|error| OpenError::new(path, &format!("the backup can't be read: {error}")))?;
     if verdict == "ok" {
         Ok(())
     } else {
         Err(OpenError::new(
             path,
-            &format!("the copy is damaged and was thrown away: {verdict}"),
+            &format!("the backup is damaged and was discarded: {verdict}"),
         ))
     }
 }
@@ -229,13 +229,13 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
         .collect();
     let aside = beside(path, &format!(".before-{stamp}"));
     let refuse =
-        |error: std::io::Error| OpenError::new(path, &format!("can't be kept aside: {error}"));
+        |error: std::io::Error| OpenError::new(path, &format!("can't be moved aside: {error}"));
     let mut kept = Vec::new();
     for ending in ["", "-wal", "-journal"] {
         let (from, to) = (beside(path, ending), beside(&aside, ending));
         if fs::symlink_metadata(&from).is_ok() {
             if fs::symlink_metadata(&to).is_ok() {
-                return Err(OpenError::new(&to, "something is there already"));
+                return Err(OpenError::new(&to, "a file of this name exists"));
             }
             fs::hard_link(&from, &to).map_err(refuse)?;
             kept.push(to);
@@ -248,7 +248,7 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
         }
         return Err(OpenError::new(
             path,
-            &format!("its journal can't be read: {why}"),
+            &format!("its WAL can't be read: {why}"),
         ));
     }
     for ending in BESIDE {

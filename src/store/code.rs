@@ -215,7 +215,7 @@ impl Write<'_> {
             return Ok(None);
         };
         let user = credential.owner.user().ok_or_else(|| {
-            Error::NotAllowed("Only a person's credential makes links and codes.".to_owned())
+            Error::NotAllowed("Only a user's credential can create links and codes.".to_owned())
         })?;
         Ok(Some(CodeCreator {
             credential: credential.id,

@@ -415,7 +415,7 @@ impl Select {
         );
         if self.count(&sql, params![row, name, besides.as_ref().map(Id::as_str)])? > 0 {
             return Err(Error::NameTaken(format!(
-                "There is an API key named \"{name}\" already; choose another name, or rotate that one."
+                "An API key named \"{name}\" exists; choose another name, or rotate that key."
             )));
         }
         Ok(())

@@ -178,7 +178,7 @@ impl Write<'_> {
         )? != 1
         {
             return Err(Error::Conflict(
-                "This was answered already; start again on the device if it still waits."
+                "This request was answered before; start again on the device if it is still waiting."
                     .to_owned(),
             ));
         }

@@ -82,7 +82,7 @@ impl Write<'_> {
             .is_some_and(|kept| kept.is(head));
         if head.number < first || !is_kept {
             return Err(Error::Conflict(
-                "The audit log has no such event to archive.".to_owned(),
+                "The audit log has no event of this number to archive.".to_owned(),
             ));
         }
         self.execute(

@@ -113,23 +113,18 @@ fn folder(path: &Path) -> Finding {
     let shown = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     let shown = shown.display();
     let Ok(found) = fs::metadata(folder) else {
-        return finding(
-            "folder",
-            Condition::Wrong,
-            format!("{shown} can't be looked at"),
-        );
+        return finding("folder", Condition::Wrong, format!("{shown} can't be read"));
     };
     let mode = found.mode() & 0o7777;
     if mode & 0o022 != 0 {
         let words = format!(
-            "others may write in {shown} (mode {mode:04o}) and so replace the file; run `chmod 700` on it, or move the file"
+            "other users can write to {shown} (mode {mode:04o}) and replace the database; run `chmod 700` on it, or move the database"
         );
         return finding("folder", Condition::Wrong, words);
     }
     if mode & OTHERS != 0 {
-        let words = format!(
-            "others may look into {shown} (mode {mode:04o}); `chmod 700` keeps them from its names"
-        );
+        let words =
+            format!("other users can list {shown} (mode {mode:04o}); run `chmod 700` on it");
         return finding("folder", Condition::Look, words);
     }
     finding(
@@ -151,7 +146,7 @@ fn space(path: &Path) -> Finding {
             let (condition, advice) = match free {
                 ..SPACE_BYTES_MIN => (
                     Condition::Wrong,
-                    ": soon nothing can be written, and nothing be revoked; free some",
+                    ": soon nothing can be written or revoked; free some",
                 ),
                 SPACE_BYTES_MIN..SPACE_BYTES_ENOUGH => (Condition::Look, ": free some"),
                 _ => (Condition::Good, ""),
@@ -169,7 +164,7 @@ fn journal(path: &Path) -> Finding {
     let bytes = fs::metadata(beside(path, "-wal")).map_or(0, |journal| journal.len());
     if bytes > WAL_BYTES_MAX {
         let words = format!(
-            "{} MiB: some process has been reading the file all the while; find and end it",
+            "{} MiB: a process keeps the database open for reading; find and stop it",
             bytes >> 20
         );
         return finding("journal", Condition::Look, words);
@@ -185,7 +180,7 @@ fn pages(select: &Select, _: Time) -> Result<Finding, Error> {
         return Ok(finding("pages", Condition::Good, "whole"));
     }
     let words = format!(
-        "damaged ({}); restore a backup, and look at the disk",
+        "damaged ({}); restore a backup, and check the disk",
         found.join("; ")
     );
     Ok(finding("pages", Condition::Wrong, words))
@@ -195,7 +190,7 @@ fn schema(select: &Select) -> Result<Finding, Error> {
     let version = migrate::version(&select.connection)?;
     if version < migrate::VERSION {
         let words = format!(
-            "version {version}; the next start brings it to {}, or `keycroft migrate` does",
+            "version {version}; the next start or `keycroft migrate` migrates it to {}",
             migrate::VERSION
         );
         return Ok(finding("schema", Condition::Look, words));
@@ -219,7 +214,7 @@ fn schema(select: &Select) -> Result<Finding, Error> {
         ));
     }
     let words = format!(
-        "not as this version makes it: {}; somebody changed it by hand: restore a backup",
+        "differs from this version's schema: {}; it was changed by hand: restore a backup",
         differing.join(", ")
     );
     Ok(finding("schema", Condition::Wrong, words))
@@ -261,7 +256,7 @@ fn references(select: &Select, _: Time) -> Result<Finding, Error> {
     if stray == 0 {
         return Ok(finding("references", Condition::Good, "whole"));
     }
-    let words = format!("{stray} rows refer to what is gone; restore a backup");
+    let words = format!("{stray} rows refer to deleted rows; restore a backup");
     Ok(finding("references", Condition::Wrong, words))
 }
 
@@ -269,13 +264,13 @@ fn rows(select: &Select, _: Time) -> Result<Finding, Error> {
     select.digest_key()?;
     select.policy()?;
     if select.count_admins_besides(None)? == 0 {
-        let words = "there is no admin: start the server and follow the link it prints, or `keycroft user add NAME --admin`";
+        let words = "no admin: start the server and open the link that it prints, or run `keycroft user add NAME --admin`";
         return Ok(finding("rows", Condition::Look, words));
     }
     Ok(finding(
         "rows",
         Condition::Good,
-        "installation, policy and an admin are there",
+        "installation, policy and an admin exist",
     ))
 }
 
@@ -291,7 +286,7 @@ fn audit_log(select: &Select, _: Time) -> Result<Finding, Error> {
         }
         Verdict::Broken { number } => {
             let words = format!(
-                "event {number} does not follow from those before it: somebody changed the log; keep the file, and compare it with a backup"
+                "event {number} does not match the hash of those before it: the log was changed; keep the database, and compare it with a backup"
             );
             finding("audit log", Condition::Wrong, words)
         }
@@ -303,7 +298,7 @@ fn clock(select: &Select, now: Time) -> Result<Finding, Error> {
     let last = Time::from_unix(select.count(sql, [])?);
     if last.unix() > now.unix() + CLOCK_SECONDS_BACK_MAX {
         let words = format!(
-            "it says {now}, but the last event is of {last}: set the clock, else what has ended may be taken for good"
+            "it is at {now}, but the last event is of {last}: set the clock, or expired credentials may count as valid"
         );
         return Ok(finding("clock", Condition::Wrong, words));
     }
@@ -324,7 +319,7 @@ fn backup(select: &Select, now: Time) -> Result<Finding, Error> {
         return Ok(finding(
             "backup",
             Condition::Look,
-            "there is none yet; run `keycroft backup FILE`",
+            "no backup yet; run `keycroft backup FILE`",
         ));
     };
     if now.day().number() - at.day().number() > BACKUP_DAYS_MAX {

@@ -29,8 +29,7 @@ const WAL_BYTES_KEPT: &str = "16777216";
 pub(super) const OTHERS: u32 = 0o077;
 /// Files that SQLite keeps beside a database.
 pub(super) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
-const DAMAGED: &str =
-    "the file is damaged; restore a backup, or look at it with `sqlite3` on a copy";
+const DAMAGED: &str = "the database is damaged; restore a backup, or examine a copy with `sqlite3`";
 /// How long the check at the start, and a reader outside a server, wait for a process that starts or stops just now.
 pub(super) const INSPECTION_BUSY: Duration = Duration::from_secs(2);
 /// Time limit of a reader's lock.
@@ -98,20 +97,20 @@ pub(super) fn create(path: &Path, now: Time) -> Result<(), OpenError> {
     fill(&unfinished.path, now)
         .and_then(|()| give_to_folder_owner(&unfinished.path))
         .and_then(|()| unfinished.publish(path))
-        .map_err(|why| OpenError::new(path, &format!("it can't be made: {why}")))
+        .map_err(|why| OpenError::new(path, &format!("it can't be created: {why}")))
 }
 
 /// Refuses a path with a database, or with only a WAL: then the database was moved away.
 pub(super) fn require_nothing_at(path: &Path) -> Result<(), OpenError> {
     if fs::symlink_metadata(path).is_ok() {
-        return Err(OpenError::new(path, "something is there already"));
+        return Err(OpenError::new(path, "a file of this name exists"));
     }
     for ending in ["-wal", "-shm"] {
         if fs::symlink_metadata(beside(path, ending)).is_ok() {
             return Err(OpenError::new(
                 path,
                 &format!(
-                    "the file is missing, but its journal ({ending}) is there: put the file back, or move the journal away to start anew"
+                    "the database is missing, but its WAL ({ending}) exists: put the database back, or move the WAL away to start with a new one"
                 ),
             ));
         }
@@ -133,7 +132,7 @@ impl UnfinishedDatabase {
             .mode(0o600)
             .open(&unfinished)
             .map_err(|error| {
-                OpenError::new(path, &format!("nothing can be made beside it: {error}"))
+                OpenError::new(path, &format!("nothing can be created beside it: {error}"))
             })?;
         Ok(Self { path: unfinished })
     }
@@ -233,7 +232,7 @@ fn require_private_file(path: &Path) -> Result<fs::Metadata, OpenError> {
     }
     if found.mode() & OTHERS != 0 {
         return refuse(
-            "others than its owner may read or write it; run `chmod 600` on it, and consider its secrets seen",
+            "permissions too open; run `chmod 600` on it and treat its contents as exposed",
         );
     }
     check_beside(path, found.uid())?;
@@ -252,11 +251,11 @@ pub(super) fn check(path: &Path) -> Result<(), OpenError> {
     let read = file.read_exact(&mut header);
     if found.len() == 0 {
         return refuse(
-            "the file is empty: this is no file of Keycroft's; move it away to start anew, or put the right one back",
+            "the file is empty, so it is not a Keycroft database; move it away to start with a new one, or put the right one back",
         );
     }
     if read.is_err() || !header.starts_with(b"SQLite format 3\0") {
-        return refuse("this is no database, or its beginning is damaged; restore a backup");
+        return refuse("this is not a database, or its start is damaged; restore a backup");
     }
     let word = |at: usize| {
         u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
@@ -266,7 +265,7 @@ pub(super) fn check(path: &Path) -> Result<(), OpenError> {
     }
     if word(60) > migrate::VERSION {
         return refuse(&format!(
-            "it was written by a newer version of Keycroft (schema {}, this program knows {}); run that version",
+            "it was written by a newer version of Keycroft (schema {}, this program supports {}); run that version",
             word(60),
             migrate::VERSION
         ));
@@ -295,19 +294,19 @@ fn check_beside(path: &Path, owner: u32) -> Result<(), OpenError> {
         if !found.is_file() {
             return Err(OpenError::new(
                 &path,
-                "this is not a file; look who made it, and move it away",
+                "this is not a file; find out who created it, and move it away",
             ));
         }
         if found.uid() != owner {
             return Err(OpenError::new(
                 &path,
-                "this belongs to somebody else than the file; look who made it, and move it away",
+                "this belongs to another user than the database; find out who created it, and move it away",
             ));
         }
         if found.mode() & OTHERS != 0 {
             return Err(OpenError::new(
                 &path,
-                "others than its owner may read or write it; run `chmod 600` on it",
+                "permissions too open; run `chmod 600` on it",
             ));
         }
     }
@@ -328,7 +327,7 @@ fn inspect(path: &Path, bytes: u64) -> Result<(), OpenError> {
     }
     if version == 0 {
         return Err(refuse(
-            "this file was never finished; move it away to start anew",
+            "this database was never completed; move it away to start with a new one",
         ));
     }
     if bytes <= QUICK_CHECK_BYTES_MAX {
@@ -348,10 +347,11 @@ fn read_failure(error: &rusqlite::Error) -> String {
     match error.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => DAMAGED.to_owned(),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-            "another process has locked it; end that one, or try again".to_owned()
+            "another process has locked it; stop that process, or try again".to_owned()
         }
         Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen) => {
-            "it can't be opened: its folder must be writable, since the journal lies beside the file".to_owned()
+            "it can't be opened: its folder must be writable, since the WAL is beside the database"
+                .to_owned()
         }
         _ => format!("it can't be read: {error}"),
     }
@@ -364,14 +364,14 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, OpenError> {
         if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DatabaseCorrupt) {
             return OpenError::new(path, DAMAGED);
         }
-        OpenError::new(path, &format!("it can't be opened to write: {error}"))
+        OpenError::new(path, &format!("it can't be opened for writing: {error}"))
     };
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY).map_err(refuse)?;
     // SQLite goes on with a file that it can only read; then no revocation would be possible.
     if connection.is_readonly("main").map_err(refuse)? {
         return Err(OpenError::new(
             path,
-            "it can't be written; give its owner leave to write it, on a disk that can be written",
+            "it can't be written; make the file and its disk writable for its owner",
         ));
     }
     let set = |name: &str, value: &str| connection.pragma_update(None, name, value);

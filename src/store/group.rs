@@ -55,7 +55,7 @@ impl Write<'_> {
     pub fn add_group(&self, name: &str) -> Result<(), Error> {
         if self.group(name)?.is_some() {
             return Err(Error::NameTaken(format!(
-                "There is a group named {name} already."
+                "A group named {name} exists; choose another name."
             )));
         }
         self.execute_for(

@@ -230,7 +230,7 @@ fn seconds(age: Duration) -> i64 {
 fn no_group(field: &str, name: &str) -> Error {
     Error::Invalid(vec![FieldError::new(
         field,
-        format!("there is no group {name}"),
+        format!("unknown group {name}"),
     )])
 }
 
@@ -261,7 +261,7 @@ impl Write<'_> {
         match self.limit_host(host.host.id, groups)? {
             None => Ok(host.host.id),
             Some(gone) => Err(Error::Conflict(format!(
-                "The group {gone}, to which this code limits hosts, is gone; ask for a new code."
+                "The group {gone}, to which this code limits hosts, was deleted; request a new code."
             ))),
         }
     }
@@ -383,7 +383,7 @@ impl Write<'_> {
         let sql = "SELECT count(*) FROM hosts WHERE name = ? AND id IS NOT ?";
         if self.count(sql, params![name, besides.map(|host| host.0)])? > 0 {
             return Err(Error::NameTaken(format!(
-                "There is a host named {name} already; choose another name, or delete that host first."
+                "A host named {name} exists; choose another name, or delete that host first."
             )));
         }
         Ok(())

@@ -123,13 +123,13 @@ pub(super) fn run(connection: &Connection, path: &Path) -> Result<(), OpenError>
     let refuse = |error: rusqlite::Error| {
         OpenError::new(
             path,
-            &format!("it can't be brought to the present schema and is as it was: {error}"),
+            &format!("it can't be migrated and is unchanged: {error}"),
         )
     };
     let from = version(connection).map_err(refuse)?;
     bring(connection, STEPS).map_err(refuse)?;
     if from < VERSION {
-        log::info!("schema brought from version {from} to {VERSION}");
+        log::info!("schema migrated from version {from} to {VERSION}");
     }
     Ok(())
 }
@@ -170,7 +170,7 @@ fn take(connection: &Connection, from: u32, step: Step) -> rusqlite::Result<()> 
             row.get::<_, i64>(0)
         })?;
     if stray > 0 {
-        let why = format!("{stray} rows refer to what is gone");
+        let why = format!("{stray} rows refer to deleted rows");
         return Err(rusqlite::Error::ToSqlConversionFailure(why.into()));
     }
     transaction.pragma_update(None, "user_version", from + 1)?;

@@ -100,7 +100,7 @@ impl Select {
                 session_idle_max: lifetime(row, 13)?,
             })
         })?;
-        found.ok_or_else(|| Error::Fault("the file lacks its policy".to_owned()))
+        found.ok_or_else(|| Error::Fault("the database lacks its policy".to_owned()))
     }
 }
 

@@ -148,7 +148,7 @@ impl Select {
     /// The key of keyed digests.
     pub fn digest_key(&self) -> Result<[u8; 32], Error> {
         let key = self.one("SELECT digest_key FROM installation", [], |row| row.get(0))?;
-        key.ok_or_else(|| Error::Fault("the file lacks its installation row".to_owned()))
+        key.ok_or_else(|| Error::Fault("the database lacks its installation row".to_owned()))
     }
 
     /// The public URL of the last server on this database; `None` if none ever ran.

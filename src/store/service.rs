@@ -85,10 +85,7 @@ impl Select {
             .iter()
             .find(|one| matches!(one, Permission::Service(_)) && !defined.contains(one));
         unknown.map_or(Ok(()), |one| {
-            Err(Error::field(
-                field,
-                format!("there is no permission \"{one}\""),
-            ))
+            Err(Error::field(field, format!("unknown permission \"{one}\"")))
         })
     }
 }
@@ -99,13 +96,13 @@ impl Write<'_> {
     pub fn add_service(&self, name: &str, permissions: &Permissions) -> Result<ServiceId, Error> {
         if self.service(name)?.is_some() {
             return Err(Error::NameTaken(format!(
-                "There is a service named {name} already."
+                "A service named {name} exists; choose another name."
             )));
         }
         // Proxies pass the owner's name to applications: a service must not look like a person.
         if self.count("SELECT count(*) FROM users WHERE username = ?", [name])? > 0 {
             return Err(Error::NameTaken(format!(
-                "{name} is or was a user's name; choose another name for the service."
+                "{name} is or was a username; choose another name for the service."
             )));
         }
         self.execute(

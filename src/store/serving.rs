@@ -46,7 +46,7 @@ impl Store {
         };
         let job = WriteJob::new(Box::new(work));
         if let Err(error) = self.writer.send(Message::Job(job)) {
-            log::debug!("a note of the server was not written: {error}");
+            log::debug!("a fact for `keycroft check` was not stored: {error}");
         }
     }
 }

@@ -306,7 +306,7 @@ impl Write<'_> {
     ) -> Result<(), Error> {
         match self.ssh_key_named_with(owner, key, besides)? {
             Some(name) => Err(Error::Conflict(format!(
-                "This key is there already, under the name \"{name}\"."
+                "This key exists under the name \"{name}\"."
             ))),
             None => Ok(()),
         }
@@ -320,7 +320,7 @@ impl Write<'_> {
     ) -> Result<(), Error> {
         if self.ssh_key_name_is_taken(owner, name, besides)? {
             return Err(Error::NameTaken(format!(
-                "There is an SSH key named \"{name}\" already; choose another name."
+                "An SSH key named \"{name}\" exists; choose another name."
             )));
         }
         Ok(())

@@ -137,7 +137,7 @@ impl Write<'_> {
     pub fn add_user(&self, user: &NewUser, password_hash: Option<&str>) -> Result<UserId, Error> {
         if self.name_is_reserved(&user.username)? {
             return Err(Error::NameTaken(format!(
-                "The user name {} is taken, or was somebody's and stays reserved; choose another.",
+                "The username {} is or was in use and stays reserved; choose another.",
                 user.username
             )));
         }
@@ -288,7 +288,7 @@ impl Write<'_> {
         let is_admin = user.role == Role::Admin && user.is_enabled();
         if is_admin && self.count_admins_besides(Some(user.id))? == 0 {
             return Err(Error::Conflict(format!(
-                "{} is the last admin; make somebody else an admin first.",
+                "{} is the last admin; make another user an admin first.",
                 user.username
             )));
         }

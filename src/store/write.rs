@@ -255,7 +255,7 @@ impl Write<'_> {
     pub fn require_any_address(&self) -> Result<(), Error> {
         match &self.power {
             Power::Credential(credential, _) if !credential.allowed_addresses.is_everywhere() => {
-                Err(Error::NotAllowed("A credential that is limited to addresses can't open what is good from everywhere: an account, a role, a link, a host. Use one without the limit.".to_owned()))
+                Err(Error::NotAllowed("A credential that is limited to addresses can't create access without that limit: an account, a role, a link, a host. Use one without the limit.".to_owned()))
             }
             Power::Credential(..) | Power::Unlimited => Ok(()),
         }

@@ -270,7 +270,7 @@ impl WriterLoop {
     /// have stopped sending it writes.
     fn note_health(&mut self, works: bool) {
         if works && !self.healthy.swap(works, Ordering::Relaxed) {
-            log::info!("the file can be written again");
+            log::info!("the database can be written again");
         }
         self.healthy.store(works, Ordering::Relaxed);
         if works {
@@ -494,11 +494,13 @@ impl WriterLoop {
         });
         match merged {
             Ok(false) => {}
-            Ok(true) => log::info!("the journal stays beside the file: somebody still reads"),
-            Err(error) => log::warn!("the journal was not merged into the file: {error}"),
+            Ok(true) => {
+                log::info!("the WAL stays beside the database: another process is still reading")
+            }
+            Err(error) => log::warn!("the WAL was not merged into the database: {error}"),
         }
         if let Err((_, error)) = connection.close() {
-            log::warn!("the file was not closed: {error}");
+            log::warn!("the database was not closed: {error}");
         }
     }
 }

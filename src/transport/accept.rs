@@ -80,7 +80,7 @@ impl Acceptor {
     pub async fn run(mut self) {
         loop {
             if let Err(error) = self.accept_batch().await {
-                log::warn!("no connection could be taken: {error}");
+                log::warn!("no connection could be accepted: {error}");
                 self.registry.shed(SHED_AT_ONCE);
                 self.reject_one().await;
                 tokio::time::sleep(ACCEPT_BACKOFF).await;

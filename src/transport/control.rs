@@ -46,9 +46,7 @@ impl ControlSocket {
         match fs::symlink_metadata(&path) {
             Ok(found) if found.file_type().is_socket() => fs::remove_file(&path)?,
             Ok(_) => {
-                return Err(io::Error::other(
-                    "something else than a socket has its name",
-                ));
+                return Err(io::Error::other("a file that is not a socket has its name"));
             }
             Err(_) => {}
         }

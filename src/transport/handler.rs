@@ -15,7 +15,7 @@ use super::{Admission, Lane, Peer};
 
 const FAULT: Rejection = Rejection::new(
     StatusCode::INTERNAL_SERVER_ERROR,
-    "The server failed at this request. Its log says more under the Request-Id.",
+    "Internal error. The server's log has the details under the Request-Id.",
 );
 
 /// Creates one `H` for the calling thread.
@@ -95,7 +95,7 @@ impl<H> ThreadHandler<H> {
     fn reopen(&self, id: &str) {
         match (self.plan.open)() {
             Ok(own) => drop(self.own.replace(own)),
-            Err(error) => log::error!("{id}: goes on with what it had: {error}"),
+            Err(error) => log::error!("{id}: continues with the old handler: {error}"),
         }
     }
 }

@@ -58,7 +58,7 @@ impl Scan {
                 }
                 // Old clients send one empty line before a request (RFC 9112, 2.2).
                 if end > 1 {
-                    return HeadScan::Refused(Rejection::malformed("There is no request line."));
+                    return HeadScan::Refused(Rejection::malformed("The request line is missing."));
                 }
                 continue;
             }
@@ -175,7 +175,7 @@ fn request_line(line: &[u8]) -> Result<(), Rejection> {
         _ if version.starts_with(b"HTTP/") => {
             return Err(Rejection::new(
                 StatusCode::HTTP_VERSION_NOT_SUPPORTED,
-                "Of HTTP only versions 1.1 and 1.0 are spoken here.",
+                "Only HTTP 1.1 and 1.0 are supported.",
             ));
         }
         _ => return Err(Rejection::malformed("The version is not one of HTTP.")),
@@ -183,7 +183,7 @@ fn request_line(line: &[u8]) -> Result<(), Rejection> {
     if !is_known(method) {
         return Err(Rejection::new(
             StatusCode::METHOD_NOT_ALLOWED,
-            "This method is answered by no page of this server.",
+            "This method is not supported.",
         ));
     }
     check_target(target)
@@ -242,12 +242,12 @@ fn check_target(target: &[u8]) -> Result<(), Rejection> {
     let query = parts.next().unwrap_or_default();
     if path.first() != Some(&b'/') {
         return Err(Rejection::malformed(
-            "The target of a request begins with a slash here.",
+            "The target of the request must begin with a slash.",
         ));
     }
     if !path.iter().copied().all(is_plain_path) {
         return Err(Rejection::malformed(
-            "The path has a character that no path of this server has.",
+            "The path has a character that no path of this server contains.",
         ));
     }
     let mut segments = path[1..].split(|&byte| byte == b'/').peekable();
@@ -255,7 +255,7 @@ fn check_target(target: &[u8]) -> Result<(), Rejection> {
         let last = segments.peek().is_none();
         if segment == b"." || segment == b".." || (segment.is_empty() && !last) {
             return Err(Rejection::malformed(
-                "The path has an empty segment, or one of dots.",
+                "The path has an empty segment, or one that consists of dots.",
             ));
         }
     }

@@ -11,8 +11,12 @@ pub fn check(headers: &HeaderMap) -> Result<(), Rejection> {
     let mut hosts = headers.get_all(header::HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) if is_host(host.as_bytes()) => {}
-        (Some(_), None) => return Err(Rejection::malformed("The Host header is not a host.")),
-        _ => return Err(Rejection::malformed("There must be one Host header.")),
+        (Some(_), None) => return Err(Rejection::malformed("The Host header is invalid.")),
+        _ => {
+            return Err(Rejection::malformed(
+                "The request needs exactly one Host header.",
+            ));
+        }
     }
     if headers.contains_key(header::TRANSFER_ENCODING) {
         let mut encodings = headers.get_all(header::TRANSFER_ENCODING).iter();
@@ -20,7 +24,7 @@ pub fn check(headers: &HeaderMap) -> Result<(), Rejection> {
         let chunked = first.is_some_and(|value| value.eq_ignore_ascii_case(b"chunked"));
         if !chunked || encodings.next().is_some() {
             return Err(Rejection::malformed(
-                "The only Transfer-Encoding understood here is chunked, once.",
+                "The only supported Transfer-Encoding is chunked, once.",
             ));
         }
     }
@@ -28,7 +32,7 @@ pub fn check(headers: &HeaderMap) -> Result<(), Rejection> {
         if !expectation.as_bytes().eq_ignore_ascii_case(b"100-continue") {
             return Err(Rejection::new(
                 StatusCode::EXPECTATION_FAILED,
-                "The only Expect understood here is 100-continue.",
+                "The only supported Expect is 100-continue.",
             ));
         }
     }

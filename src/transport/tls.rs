@@ -66,7 +66,7 @@ fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
         .collect::<Result<Vec<_>, _>>()
         .map_err(|error| failed(&files.certificate, &error))?;
     let Some(leaf) = certificates.first() else {
-        let why = "there is no certificate in it (expected PEM, with -----BEGIN CERTIFICATE-----)";
+        let why = "it contains no certificate (expected PEM, with -----BEGIN CERTIFICATE-----)";
         return Err(failed(&files.certificate, &why));
     };
     for warning in examine(leaf, UnixTime::now()).map_err(|why| failed(&files.certificate, &why))? {
@@ -84,7 +84,7 @@ fn read(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsError> {
             Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => failed(
                 &files.key,
                 &format!(
-                    "this key belongs to another certificate than {} begins with",
+                    "this key does not belong to the first certificate in {}",
                     files.certificate.display()
                 ),
             ),
@@ -111,7 +111,7 @@ fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
             .any(|part| part == words.as_bytes())
     };
     if has("-----BEGIN ENCRYPTED PRIVATE KEY-----") || has("Proc-Type: 4,ENCRYPTED") {
-        let why = "the key is encrypted, and nobody can type its passphrase at a server's start; decrypt it with `openssl pkey -in FILE -out NEW`, and let only the server's user read it";
+        let why = "the key is encrypted, and a server can't ask for its passphrase; decrypt it with `openssl pkey -in FILE -out NEW`, and make it readable only for the server's user";
         return Err(failed(file, &why));
     }
     if has("-----BEGIN OPENSSH PRIVATE KEY-----") {
@@ -123,7 +123,7 @@ fn read_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
     PrivateKeyDer::from_pem_slice(&text).map_err(|error| match error {
         pem::Error::NoItemsFound => failed(
             file,
-            &"there is no private key in it (expected PEM, with -----BEGIN PRIVATE KEY-----)",
+            &"it contains no private key (expected PEM, with -----BEGIN PRIVATE KEY-----)",
         ),
         other => failed(file, &other),
     })
@@ -135,7 +135,7 @@ fn examine(certificate: &CertificateDer<'_>, now: UnixTime) -> Result<Vec<String
     let leaf = match EndEntityCert::try_from(certificate) {
         Ok(leaf) => leaf,
         Err(webpki::Error::UnsupportedCertVersion) => {
-            return Err("this is a certificate of version 1, which has no names that clients accept; make one of version 3, with subjectAltName".to_owned());
+            return Err("this is a certificate of version 1, whose names clients reject; create one of version 3, with subjectAltName".to_owned());
         }
         Err(error) => return Err(format!("the certificate is malformed: {error}")),
     };

@@ -42,7 +42,7 @@ impl ApiKeyIn {
             None => {
                 faults.add(
                     "name",
-                    "give the key a name, like the program that will use it",
+                    "enter a name for the key, such as the program that will use it",
                 );
                 None
             }
@@ -213,7 +213,7 @@ impl RotateIn {
         let mut faults = Faults::default();
         let grace = match &self.grace {
             None => Err(
-                "say how long the old secret stays valid: 0s to revoke it now, or a duration up to 7d",
+                "choose how long the old secret stays valid: 0s to revoke it now, or a duration up to 7d",
             ),
             Some(grace) => parse_grace(grace),
         };

@@ -213,7 +213,7 @@ impl EnrollmentCodeIn {
         let lifetime = parse_duration(self.expires_in.as_deref().unwrap_or("24h"));
         let lifetime = faults.take("expires_in", lifetime).unwrap_or_default();
         if lifetime > ENROLLMENT_LIFETIME_MAX {
-            faults.add("expires_in", "a code may be good for 365d at the longest");
+            faults.add("expires_in", "a code may be valid for 365d at most");
         }
         let groups = group_names(&mut faults, "groups", self.groups.unwrap_or_default());
         faults.check()?;

@@ -98,7 +98,7 @@ fn pasted_or_given<T: PartialEq>(
     {
         faults.add(
             field,
-            "this also stands in front of the key, and differs: give it once",
+            "this also stands in front of the key, with another value: give it once",
         );
     }
     given.or(pasted)
@@ -127,10 +127,7 @@ impl SshKeyIn {
             (name, _) => name,
         };
         if let (None, false, Some(Ok(_))) = (&name, is_named, &key) {
-            faults.add(
-                "name",
-                "give the key a name: it has no comment that could be one",
-            );
+            faults.add("name", "enter a name for the key: it has no usable comment");
         }
         let end = end(
             &mut faults,

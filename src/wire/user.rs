@@ -37,7 +37,7 @@ impl UserIn {
             None => {
                 faults.add(
                     "username",
-                    "give a user name, which is also the login name on hosts",
+                    "enter a username, which is also the login name on hosts",
                 );
                 None
             }

@@ -553,7 +553,7 @@ fn requests_sweep_once_a_minute() {
     site.token("bob");
     assert_eq!(tokens_after(end + 30), 1, "at the same second");
     assert_eq!(tokens_after(end + 89), 1);
-    assert_eq!(tokens_after(end + 29), 0, "the clock went back");
+    assert_eq!(tokens_after(end + 29), 0, "the clock was set back");
 }
 
 #[test]

@@ -74,7 +74,7 @@ pub fn set_up(context: &RequestContext<'_>) -> Answer {
         .as_ref()
         .and_then(|username| faults.take("password", Password::chosen(&wanted.password, username)));
     faults.check()?;
-    let username = username.ok_or_else(|| Error::field("username", "give a user name"))?;
+    let username = username.ok_or_else(|| Error::field("username", "enter a username"))?;
     let display_name = display_name.unwrap_or_else(|| username.to_string());
     let user = NewUser {
         username,

@@ -34,13 +34,13 @@ pub fn facts(context: &RequestContext<'_>, caller: &Caller) -> Result<Diagnostic
     advise(
         facts.writer_works,
         "writing",
-        "The last write failed: look at the server's log, and at the disk.",
+        "The last write failed: check the server's log, and the disk.",
     );
     let backup = facts.file.last_backup_at;
     advise(
         backup.is_some(),
         "last_backup_at",
-        "Run keycroft backup FILE, and keep the file elsewhere.",
+        "Run keycroft backup FILE, and store the file on another machine.",
     );
     advise(
         backup.is_none_or(|at| context.now.since(at).as_secs() <= BACKUP_SECONDS),
@@ -72,7 +72,7 @@ pub fn facts(context: &RequestContext<'_>, caller: &Caller) -> Result<Diagnostic
     advise(
         settings.is_https() || is_for_here,
         "encrypted",
-        "Plain HTTP is for one machine alone: give a certificate, or put a proxy in front.",
+        "Plain HTTP is for one machine alone: set a certificate, or use a proxy with TLS.",
     );
     let file = facts.file;
     Ok(DiagnosticsOut {

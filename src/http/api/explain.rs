@@ -73,8 +73,8 @@ fn explanation_out(explanation: &Explanation) -> ExplanationOut {
     let failed = explanation.failed();
     let unasked = explanation.checks.iter().any(|check| check.holds.is_none());
     let summary = match failed {
-        Some(check) => format!("It is refused. {}", check.sentence),
-        None if unasked => "It is good, as far as was asked.".to_owned(),
+        Some(check) => format!("It is rejected. {}", check.sentence),
+        None if unasked => "It is valid, as far as it was checked.".to_owned(),
         None => "It is good.".to_owned(),
     };
     ExplanationOut {

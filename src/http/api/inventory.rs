@@ -14,7 +14,7 @@ pub fn list_all(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         None => None,
         Some(Some(place)) => Some(place),
         Some(None) => {
-            query.fault("after", "write what \"next\" said");
+            query.fault("after", "write the value of \"next\"");
             None
         }
     };

@@ -393,7 +393,7 @@ fn set_up(context: &RequestContext<'_>, presented: Presented, input: &Input) -> 
         )
     });
     faults.check()?;
-    let username = username.ok_or_else(|| Error::field("username", "give a user name"))?;
+    let username = username.ok_or_else(|| Error::field("username", "enter a username"))?;
     let display_name = display_name.unwrap_or_else(|| username.to_string());
     let user = NewUser {
         username,

@@ -90,7 +90,7 @@ fn read_wanted(context: &RequestContext<'_>) -> Result<Option<HostKeyFilter>, Pr
     let login = query.get("username").map(Username::parse);
     let fingerprint = query.get("fingerprint").map(str::to_owned);
     if login.is_none() && fingerprint.is_some() {
-        query.fault("username", "this is needed beside a fingerprint");
+        query.fault("username", "this is required with a fingerprint");
     }
     query.check()?;
     let is_form = fingerprint.as_deref().is_none_or(is_fingerprint);

@@ -33,13 +33,10 @@ fn refuse(error: &str, description: &str) -> Response {
 fn foreign_client(form: &FormFields<'_>) -> Result<Option<Response>, Error> {
     Ok(match only(form, "client_id")? {
         Some(CLIENT) => None,
-        Some(_) => Some(refuse(
-            "invalid_client",
-            "There is one client, keycroft-cli.",
-        )),
+        Some(_) => Some(refuse("invalid_client", "The only client is keycroft-cli.")),
         None => Some(refuse(
             "invalid_request",
-            "client_id is needed: keycroft-cli.",
+            "client_id is required: keycroft-cli.",
         )),
     })
 }
@@ -60,7 +57,7 @@ pub fn authorize(context: &RequestContext<'_>) -> Result<Response, Problem> {
                 Err(_) => {
                     return Ok(refuse(
                         "invalid_scope",
-                        "The scope has a word that is no permission.",
+                        "The scope contains an unknown permission.",
                     ));
                 }
             }
@@ -75,7 +72,7 @@ pub fn authorize(context: &RequestContext<'_>) -> Result<Response, Problem> {
             Ok(_) | Err(_) => {
                 return Ok(refuse(
                     "invalid_request",
-                    "lifetime: choose whole hours from 1h to 24h.",
+                    "lifetime: choose full hours from 1h to 24h.",
                 ));
             }
         },
@@ -116,7 +113,7 @@ pub fn token(context: &RequestContext<'_>) -> Result<Response, Problem> {
         Some(_) => {
             return Ok(refuse(
                 "unsupported_grant_type",
-                "Only the device code grant is offered.",
+                "Only the device code grant is supported.",
             ));
         }
         None => return Ok(refuse("invalid_request", "grant_type is needed.")),
@@ -144,16 +141,19 @@ pub fn token(context: &RequestContext<'_>) -> Result<Response, Problem> {
             context.origin(Channel::Api),
             context.now,
         )? {
-            Polled::Pending => refuse("authorization_pending", "Nobody has answered yet."),
+            Polled::Pending => refuse(
+                "authorization_pending",
+                "Waiting for an answer in the console.",
+            ),
             Polled::SlowDown(interval) => refuse(
                 "slow_down",
-                &format!("Ask every {} seconds.", interval.as_secs()),
+                &format!("Poll every {} seconds.", interval.as_secs()),
             ),
             Polled::Refused => refuse(
                 "access_denied",
-                "The person said no, or may not do this any more.",
+                "The login was denied, or its approval is not valid any more.",
             ),
-            Polled::Expired => refuse("expired_token", "This took too long; begin again."),
+            Polled::Expired => refuse("expired_token", "The login has expired; start again."),
             Polled::Unknown => unknown(),
             Polled::Token(issued) => {
                 let record = issued.record;

@@ -82,7 +82,7 @@ fn render(figures: &Figures) -> String {
     text.family(
         "keycroft_verify_total",
         "counter",
-        "Secrets checked since the start.",
+        "Verified secrets since the start.",
     );
     text.sample(
         "keycroft_verify_total",
@@ -97,7 +97,7 @@ fn render(figures: &Figures) -> String {
     text.family(
         "keycroft_login_total",
         "counter",
-        "Sign-ins to the console since the start.",
+        "Console sign-ins since the start.",
     );
     text.sample(
         "keycroft_login_total",
@@ -112,7 +112,7 @@ fn render(figures: &Figures) -> String {
     text.family(
         "keycroft_ssh_lookups_total",
         "counter",
-        "SSH keys that hosts asked for since the start.",
+        "Lookups of SSH keys by hosts since the start.",
     );
     text.sample("keycroft_ssh_lookups_total", &[], figures.ssh_lookups);
     text.family(
@@ -136,7 +136,7 @@ fn render(figures: &Figures) -> String {
     text.family(
         "keycroft_credentials_expiring",
         "gauge",
-        "Active credentials that end within so many days.",
+        "Active credentials that expire within this time.",
     );
     for count in &figures.credentials {
         for (within, number) in ["1d", "7d", "14d"].into_iter().zip(count.ending) {
@@ -147,14 +147,14 @@ fn render(figures: &Figures) -> String {
             );
         }
     }
-    text.family("keycroft_ssh_keys", "gauge", "SSH keys that are good.");
+    text.family("keycroft_ssh_keys", "gauge", "Valid SSH keys.");
     text.sample("keycroft_ssh_keys", &[], figures.ssh_keys);
     text.family("keycroft_users", "gauge", "Users, disabled ones included.");
     text.sample("keycroft_users", &[], figures.users);
     text.family(
         "keycroft_hosts_last_seen_seconds",
         "gauge",
-        "When a host was last heard of, in Unix seconds; 0 for never.",
+        "Time of a host's last request, in Unix seconds; 0 for never.",
     );
     for (host, at) in &figures.hosts {
         text.sample(
@@ -163,18 +163,18 @@ fn render(figures: &Figures) -> String {
             at.map_or(0, Time::unix),
         );
     }
-    text.family("keycroft_db_bytes", "gauge", "The size of the file.");
+    text.family("keycroft_db_bytes", "gauge", "Size of the database.");
     text.sample("keycroft_db_bytes", &[], figures.file.bytes);
     text.family(
         "keycroft_wal_bytes",
         "gauge",
-        "The size of the file's journal.",
+        "Size of its write-ahead log.",
     );
     text.sample("keycroft_wal_bytes", &[], figures.file.journal_bytes);
     text.family(
         "keycroft_last_backup_timestamp_seconds",
         "gauge",
-        "When a backup was last made, in Unix seconds; 0 for never.",
+        "Time of the last backup, in Unix seconds; 0 for never.",
     );
     text.sample(
         "keycroft_last_backup_timestamp_seconds",

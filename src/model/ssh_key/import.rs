@@ -106,15 +106,15 @@ impl fmt::Display for ImportRefusal {
             Self::Option(name) => return write!(f, "the option {name} is not supported: {}", remedy(name)),
             Self::Value(name, error) => return write!(f, "the option {name} can't be stored: {error}"),
             Self::RepeatedCommand => "the option command occurs twice in front of this key: leave one",
-            Self::UnknownOption => "there is an option in front of this key that sshd does not know: remove it",
-            Self::BadOptions => "the options in front of this key are not written as sshd wants them: mind quotes and commas",
-            Self::RepeatedFrom => "the option from stands twice in front of this key: make it one list",
-            Self::FromPattern => "the option from may hold IP addresses and networks only: host names, wildcards and exceptions (!) can't be kept",
+            Self::UnknownOption => "an option in front of this key is unknown to sshd: remove it",
+            Self::BadOptions => "sshd can't read the options in front of this key: check quotes and commas",
+            Self::RepeatedFrom => "the option from occurs twice in front of this key: combine both lists",
+            Self::FromPattern => "the option from can only contain IP addresses and networks: host names, wildcards and exceptions (!) are not supported",
             Self::FromHostBits(meanings) => {
-                return write!(f, "the option from holds a network with bits outside of its mask: write {meanings}");
+                return write!(f, "the option from has a network with bits outside its mask: write {meanings}");
             }
             Self::FromTooLong => {
-                return write!(f, "the option from holds more than {ADDRESSES_MAX} networks: put them together into fewer");
+                return write!(f, "the option from has more than {ADDRESSES_MAX} networks: combine them");
             }
             Self::LocalExpiry => "the option expiry-time is in local time: write it in UTC with a Z at its end",
             Self::BadExpiry => "the option expiry-time is not a date and time as sshd writes them",

@@ -25,7 +25,7 @@ pub struct LineRefusal;
 
 impl fmt::Display for LineRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("this key's expiry is too long ago to be written for sshd")
+        f.write_str("the expiration of this key is too long ago to be written for sshd")
     }
 }
 

@@ -91,7 +91,7 @@ impl KeyRefusal {
 impl fmt::Display for KeyRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sentence = match self {
-            Self::Empty => "no key was given: paste the one line of a .pub file",
+            Self::Empty => "the key is missing: paste the one line of a .pub file",
             Self::TooLong => {
                 return write!(
                     f,
@@ -100,10 +100,10 @@ impl fmt::Display for KeyRefusal {
                 );
             }
             Self::PrivateKey => {
-                "this is a private key: it was not stored; treat it as exposed, make a new one and paste the .pub file instead"
+                "this is a private key: it was not stored; treat it as exposed, create a new one and paste the .pub file instead"
             }
             Self::ControlCharacter => {
-                "there are control characters in this key: copy it again from the .pub file as plain text"
+                "this key contains control characters: copy it again from the .pub file as plain text"
             }
             Self::Rfc4716 => {
                 "this is a public key in PuTTY's (RFC 4716) format: copy the line that PuTTYgen shows for OpenSSH, or convert it with ssh-keygen -i -f FILE"
@@ -118,56 +118,56 @@ impl fmt::Display for KeyRefusal {
                 "this is an SSH certificate: paste the public key itself, from the .pub file without -cert in its name"
             }
             Self::Dsa => {
-                "DSA keys are too weak and sshd refuses them: make a new key with ssh-keygen -t ed25519"
+                "DSA keys are too weak and sshd rejects them: create a new key with ssh-keygen -t ed25519"
             }
             Self::RsaTooShort { bits, bits_min } => {
                 return write!(
                     f,
-                    "this RSA key has {bits} bits and at least {bits_min} are needed: make a new key with ssh-keygen -t ed25519"
+                    "this RSA key has {bits} bits and at least {bits_min} are required: create a new key with ssh-keygen -t ed25519"
                 );
             }
             Self::RsaTooLong { bits } => {
                 return write!(
                     f,
-                    "this RSA key has {bits} bits and sshd takes at most {RSA_BITS_MAX}: make a new key with ssh-keygen -t ed25519"
+                    "this RSA key has {bits} bits and sshd accepts at most {RSA_BITS_MAX}: create a new key with ssh-keygen -t ed25519"
                 );
             }
             Self::RsaInvalid => {
-                "the numbers in this RSA key cannot be right, so it cannot work: make a new key with ssh-keygen -t ed25519"
+                "the numbers in this RSA key are invalid: create a new key with ssh-keygen -t ed25519"
             }
             Self::InvalidPoint => {
-                "the point in this key is not a valid one, so it cannot work safely: copy it again or make a new key with ssh-keygen -t ed25519"
+                "the point in this key is invalid: copy it again or create a new key with ssh-keygen -t ed25519"
             }
-            Self::SeveralKeys => "there are several keys in this text: add them one at a time",
+            Self::SeveralKeys => "this text contains several keys: add them one at a time",
             Self::MoreThanOneLine => {
-                "there is more than one line in this text: paste only the line with the key"
+                "this text has more than one line: paste only the line with the key"
             }
             Self::Wrapped => {
-                "this key has line breaks or spaces inside, as e-mail programs make them: copy it again from the .pub file as one line"
+                "this key contains line breaks or spaces, such as from an e-mail program: copy it again from the .pub file as one line"
             }
             Self::Options => {
-                "the options in front of this key are not written as sshd reads them: put commas between them, and no spaces outside quotes"
+                "sshd can't read the options in front of this key: put commas between them, and no spaces outside quotes"
             }
             Self::KnownHosts => {
-                "this looks like a line of known_hosts: paste a key of yours, from a .pub file, without a host in front"
+                "this looks like a line of known_hosts: paste your own key, from a .pub file, without a host in front"
             }
             Self::Fingerprint => {
                 "this is a fingerprint, not the key: paste the one line of the .pub file"
             }
             Self::TypeMissing => {
-                "the key's type is missing in front of it: paste the whole line of the .pub file, which begins with ssh- or ecdsa- or sk-"
+                "the type in front of the key is missing: paste the complete line of the .pub file, which begins with ssh- or ecdsa- or sk-"
             }
             Self::NotBase64 => {
                 "this key does not decode as base64: copy it again from the .pub file"
             }
             Self::TypesDiffer => {
-                "this key says one type in front and is another inside: copy it again from the .pub file"
+                "the type in front of this key differs from the one inside: copy it again from the .pub file"
             }
             Self::Truncated => {
-                "the end of this key is missing: copy the whole line of the .pub file"
+                "the end of this key is missing: copy the complete line of the .pub file"
             }
             Self::Malformed => {
-                "this key is not put together as its type demands: copy it again from the .pub file"
+                "this key is malformed for its type: copy it again from the .pub file"
             }
             Self::KindNotAllowed { kind } => {
                 return write!(
@@ -176,7 +176,7 @@ impl fmt::Display for KeyRefusal {
                 );
             }
             Self::UnknownType => {
-                "this type of key is not known here: make a new key with ssh-keygen -t ed25519"
+                "this type of key is unknown: create a new key with ssh-keygen -t ed25519"
             }
             Self::NotAKey => {
                 "this is not an OpenSSH public key: paste the one line of a .pub file, which begins with ssh- or ecdsa- or sk-"

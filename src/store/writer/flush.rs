@@ -39,7 +39,10 @@ impl WriterLoop {
                 self.note_health(true);
             }
             Err(error) => {
-                log::warn!("last uses were not written and wait: {}", reason(&error));
+                log::warn!(
+                    "last uses were not stored and stay pending: {}",
+                    reason(&error)
+                );
                 let unwritten = part
                     .iter()
                     .map(|pending| pending.id())

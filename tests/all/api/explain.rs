@@ -83,7 +83,7 @@ impl Case {
         );
         let summary = said["summary"].as_str().unwrap();
         assert!(
-            summary.starts_with("It is refused. ") && summary.contains(words),
+            summary.starts_with("It is rejected. ") && summary.contains(words),
             "{summary}"
         );
         assert_eq!(self.verify("account:read"), status, "{link}");
@@ -118,7 +118,7 @@ fn valid_key_passes_every_check() {
     assert_eq!(case.verify("account:read"), 204);
     // A check that was not requested has no result.
     let said = case.explain("");
-    assert_eq!(said["summary"], "It is good, as far as was asked.");
+    assert_eq!(said["summary"], "It is valid, as far as it was checked.");
     for check in said["checks"].as_array().unwrap() {
         let untold =
             ["address_allowed", "permission_held"].contains(&check["check"].as_str().unwrap());
@@ -135,7 +135,7 @@ fn exists_check_fails_for_a_deleted_key() {
     let case = Case::new();
     let path = format!("/api/v1/api-keys/{}", id(&case.key));
     case.edit(&case.site.token("bob"), "DELETE", &path, &Value::Null);
-    case.fails("exists", ALL, "It was ended at 2026-11-22T12:00:00Z", 401);
+    case.fails("exists", ALL, "It was deleted at 2026-11-22T12:00:00Z", 401);
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn not_expired_check_stays_failed_after_a_clock_change() {
         401,
     );
     case.site.pass(-3_600);
-    case.fails("not_expired", ALL, "the clock went back", 401);
+    case.fails("not_expired", ALL, "the clock was set back", 401);
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn address_check_fails_for_another_address() {
     first(
         &said,
         "address_allowed",
-        "It may be used from 10.0.0.0/8, and 192.0.2.1 lies outside",
+        "It is valid only from 10.0.0.0/8, and 192.0.2.1 is not among them",
     );
     let asking = case.site.ask("GET", "/verify").bearer(&secret(&case.key));
     assert_eq!(asking.from("192.0.2.1").send().status, 401);
@@ -205,7 +205,7 @@ fn permission_check_fails_if_key_or_owner_lacks_it() {
     let case = Case::new();
     let query = "address=10.0.0.7&permission=tokens:read";
     let said = case.explain(query);
-    first(&said, "permission_held", "It was not given tokens:read");
+    first(&said, "permission_held", "It does not carry tokens:read");
     assert_eq!(case.verify("tokens:read"), 403);
     // Granted by an admin at that time.
     let site = Site::new();

@@ -238,7 +238,7 @@ fn policy_preview_lists_exceeding_and_changes_nothing() {
     assert_eq!(shorter["policy"]["api_key_lifetime_max"], "60d");
     assert_eq!(
         shorter["exceeding"][1],
-        json!({"kind": "api-key", "id": id(&endless), "name": "endless", "owner": "bob", "expires_at": null, "why": "API keys live 60d at the longest."})
+        json!({"kind": "api-key", "id": id(&endless), "name": "endless", "owner": "bob", "expires_at": null, "why": "API keys last 60d at most."})
     );
     let sessions = preview(json!({"token_lifetime_max": "1h", "token_lifetime_default": "1h"}));
     // The tokens of alice and bob, created by the operator for a day.

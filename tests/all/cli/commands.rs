@@ -46,7 +46,7 @@ fn api_key_commands_cover_its_lifetime() {
     assert_eq!(explained.code, 0);
     assert_eq!(
         plain(&explained.out),
-        "exists\tyes\tIt exists.\nenabled\tNO\tIt is disabled; enable it to use it again.\nnot_expired\tyes\tIt never expires.\naddress_allowed\tyes\tIt may be used from everywhere.\n\
+        "exists\tyes\tIt exists.\nenabled\tNO\tIt is disabled; enable it to use it again.\nnot_expired\tyes\tIt never expires.\naddress_allowed\tyes\tIt is valid from every address.\n\
          owner_enabled\tyes\tIts owner, alice, is enabled.\npermission_held\tNO\tIt was not given users:read."
     );
     assert_eq!(
@@ -201,7 +201,7 @@ fn policy_change_is_previewed_before_it_is_set() {
             (tried.code, plain(&tried.out).as_str()),
             (
                 0,
-                "api-key\tID\tendless\talice\tnever\tAPI keys live 90d at the longest."
+                "api-key\tID\tendless\talice\tnever\tAPI keys last 90d at most."
             ),
             "{tried:?}"
         );
@@ -284,7 +284,7 @@ fn admin_commands_work_through_the_api() {
     );
     assert!(
         lab.bad("api-key create long --expires 91d", 5)
-            .contains("90d at the longest")
+            .contains("limits API keys to 90d")
     );
     assert_eq!(
         plain(

@@ -85,5 +85,5 @@ fn denied_device_login_fails() {
 fn impossible_token_lifetime_is_rejected_at_once() {
     let lab = Lab::new();
     let message = lab.bad(&format!("login {} --expires 90m", lab.url), 6);
-    assert!(message.contains("whole hours from 1h to 24h"), "{message}");
+    assert!(message.contains("full hours from 1h to 24h"), "{message}");
 }

@@ -253,7 +253,7 @@ fn unusable_certificate_or_key_is_named_with_a_remedy() {
         (
             certificate.as_bytes(),
             &other,
-            &["k.pem", "another certificate", "c.pem"],
+            &["k.pem", "does not belong to", "c.pem"],
         ),
         (
             certificate.as_bytes(),

@@ -13,7 +13,7 @@ fn key_page_names_the_failed_check() {
         "Why was it refused?",
         "Not expired",
         "Its owner, alice, is enabled.",
-        "Say what it was to do",
+        "Add the permission",
     ] {
         assert!(page.has(words), "{words}: {}", page.text());
     }
@@ -23,7 +23,7 @@ fn key_page_names_the_failed_check() {
     let held = alice.open(&format!("{path}?address=10.0.0.7&permission=account:read"));
     assert!(held.has("It carries account:read"), "{}", held.text());
     let not = alice.open(&format!("{path}?permission=slurm:submit"));
-    assert!(not.has("It was not given slurm:submit.") && not.text().contains(">No</b>"));
+    assert!(not.has("It does not carry slurm:submit.") && not.text().contains(">No</b>"));
     let wrong = alice.open(&format!("{path}?address=%3Cb%3E&permission=everything"));
     assert!(
         wrong.has("write an address like 10.0.0.7"),

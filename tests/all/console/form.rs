@@ -248,7 +248,9 @@ fn rejected_edit_rotate_and_delete_forms_are_kept() {
     let form = bob.submit(&form).expect(403).form(&rotate);
     let page = bob.submit(&form.set("current_password", BOB));
     assert_eq!(page.status, 409, "{}", page.text());
-    assert!(page.has("This API key has expired; give it a new end first, or make a new one."));
+    assert!(
+        page.has("This API key has expired; set a new expiration first, or create another key.")
+    );
 }
 
 #[test]

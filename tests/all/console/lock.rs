@@ -198,7 +198,7 @@ fn unused_session_expires_and_stays_expired() {
     assert!(!is_in(&site));
     site.clock.turn_to(seen);
     site.reopen();
-    assert!(!is_in(&site), "the clock went back");
+    assert!(!is_in(&site), "the clock was set back");
 }
 
 #[test]

@@ -242,7 +242,7 @@ fn ssh_key_mistake_has_its_exit_code() {
     assert!(
         server
             .fails(&["add", shown(&other)], 6)
-            .contains("give the key a name")
+            .contains("enter a name for the key")
     );
 }
 

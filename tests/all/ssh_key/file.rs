@@ -205,7 +205,7 @@ fn internal_error_differs_from_no_keys() {
     let copy = folder.join("copy.db");
     fs::copy(&path, &copy).unwrap();
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o640)).unwrap();
-    refused(&copy, "others than its owner");
+    refused(&copy, "permissions too open");
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o600)).unwrap();
     let version = |number: u32| {
         let connection = Connection::open(&copy).unwrap();

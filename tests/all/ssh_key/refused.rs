@@ -19,7 +19,7 @@ fn each_key_mistake_has_its_sentence() {
     let site = Site::new();
     let ed25519 = base64_of(ED25519);
     let mistakes = [
-        (String::new(), "no key was given"),
+        (String::new(), "the key is missing"),
         (
             format!("ssh-ed25519 {ed25519}{}", "A".repeat(20_000)),
             "longer than 16 KiB",
@@ -27,13 +27,13 @@ fn each_key_mistake_has_its_sentence() {
         (DSA.to_owned(), "DSA keys are too weak"),
         (
             RSA_1024.to_owned(),
-            "has 1024 bits and at least 3072 are needed",
+            "has 1024 bits and at least 3072 are required",
         ),
         (CERTIFICATE.to_owned(), "this is an SSH certificate"),
         (format!("{ED25519} a\n{ECDSA_P256} b"), "several keys"),
         (
             format!("from=\"10.0.0.1\" no-pty {ED25519}"),
-            "not written as sshd reads them",
+            "sshd can't read the options",
         ),
         (
             format!("no-pty {ED25519}"),
@@ -41,7 +41,7 @@ fn each_key_mistake_has_its_sentence() {
         ),
         (
             format!("from=\"*.example.org\" {ED25519}"),
-            "IP addresses and networks only",
+            "can only contain IP addresses",
         ),
         (
             format!("expiry-time=\"20300101\" {ED25519}"),
@@ -52,10 +52,7 @@ fn each_key_mistake_has_its_sentence() {
             "the option permitopen can't be stored",
         ),
         (format!("gpu1 {ED25519}"), "known_hosts"),
-        (
-            format!("ssh-rsa {ed25519}"),
-            "one type in front and is another inside",
-        ),
+        (format!("ssh-rsa {ed25519}"), "differs from the one inside"),
         (
             format!("ssh-ed25519 {}", &ed25519[..40]),
             "the end of this key is missing",
@@ -64,12 +61,15 @@ fn each_key_mistake_has_its_sentence() {
             format!("ssh-ed25519 {}!", &ed25519[..67]),
             "does not decode as base64",
         ),
-        (ed25519.to_owned(), "the key's type is missing"),
+        (
+            ed25519.to_owned(),
+            "the type in front of the key is missing",
+        ),
         (
             "SHA256:2PCbHJmLR42T0SxXM+lo5Wng3l0I8qiokDz8hAbTKSI".to_owned(),
             "this is a fingerprint",
         ),
-        ("ssh-kyber AAAAC3Nz".to_owned(), "not known here"),
+        ("ssh-kyber AAAAC3Nz".to_owned(), "type of key is unknown"),
         ("hello".to_owned(), "not an OpenSSH public key"),
         (
             format!("ssh-ed25519 {ed25519} a\u{0}b"),

@@ -117,7 +117,7 @@ fn damaged_database_is_rejected_unchanged() {
     let bytes = fs::read(&whole.db).unwrap();
     let cases: [(&str, Vec<u8>, &str); 10] = [
         ("empty", Vec::new(), "the file is empty"),
-        ("50 bytes", bytes[..50].to_vec(), "no database"),
+        ("50 bytes", bytes[..50].to_vec(), "not a database"),
         ("its header alone", bytes[..100].to_vec(), "cut off"),
         ("one page", bytes[..4_096].to_vec(), "cut off"),
         ("half", bytes[..bytes.len() / 2].to_vec(), "cut off"),
@@ -126,7 +126,7 @@ fn damaged_database_is_rejected_unchanged() {
             bytes[..bytes.len() - 1].to_vec(),
             "cut off",
         ),
-        ("random bytes", noise(bytes.len()), "no database"),
+        ("random bytes", noise(bytes.len()), "not a database"),
         (
             "random bytes behind the header",
             [&bytes[..100], &noise(bytes.len() - 100)].concat(),
@@ -135,7 +135,7 @@ fn damaged_database_is_rejected_unchanged() {
         (
             "text",
             b"hello, this is no database at all\n".repeat(300),
-            "no database",
+            "not a database",
         ),
         (
             "its second page overwritten",
@@ -233,7 +233,7 @@ fn missing_database_with_a_wal_is_not_recreated() {
             "{said}"
         );
         assert!(
-            said.contains("the file is missing, but its journal"),
+            said.contains("the database is missing, but its WAL"),
             "{said}"
         );
         assert!(place.content() == before);

@@ -332,7 +332,7 @@ fn rejection_has_only_the_security_headers() {
     );
     assert_eq!(
         body,
-        r#"{"type":"urn:keycroft:problem:malformed","title":"Bad Request","status":400,"detail":"The path has a character that no path of this server has."}"#
+        r#"{"type":"urn:keycroft:problem:malformed","title":"Bad Request","status":400,"detail":"The path has a character that no path of this server contains."}"#
     );
     assert!(find(body.as_bytes(), b"%00").is_none());
 }
