@@ -108,7 +108,7 @@ impl App {
         }
     }
 
-    /// The secret of a new setup link, if there is no admin. The earlier link expires.
+    /// The secret of a new setup link, as long as an admin is missing. The earlier link expires.
     pub fn setup_code(&self) -> Result<Option<Secret>, Error> {
         if self.read.count_admins_besides(None)? > 0 {
             return Ok(None);
@@ -175,19 +175,19 @@ impl App {
                     sent: SecretSent::Yes,
                 });
             }
-            let made = NewUser {
+            let created = NewUser {
                 role: Role::Admin,
                 ..user
             };
-            let id = write.add_user(&made, Some(&hash))?;
+            let id = write.add_user(&created, Some(&hash))?;
             write.delete_setup_codes()?;
             let user = write.user_by_id(id)?.ok_or(Error::NotFound("user"))?;
             Ok((
                 user,
                 AuditDetails::new(Target::new(
                     "user",
-                    &made.username,
-                    &made.display_name,
+                    &created.username,
+                    &created.display_name,
                     Some(id),
                 ))
                 .after("role", Role::Admin),
@@ -228,9 +228,9 @@ impl App {
         self.store().write(permit, move |write| {
             let ended = write.set_password(user.id, &hash, None)?;
             known(write)?;
-            let trace = AuditDetails::new(Target::new("user", &user.username, "", Some(user.id)))
+            let details = AuditDetails::new(Target::new("user", &user.username, "", Some(user.id)))
                 .after("sessions ended", ended);
-            Ok((user, trace))
+            Ok((user, details))
         })
     }
 
@@ -263,8 +263,9 @@ impl App {
                 let expires_at = write.policy()?.token.end("tokens", end, write.now)?;
                 let secret = Secret::generate(SecretForm::Credential(Kind::Token));
                 let id = add_token(write, &user, &secret, expires_at)?;
-                let trace = AuditDetails::new(Target::new("token", id, "operator", Some(user.id)));
-                Ok(((secret, id), trace))
+                let details =
+                    AuditDetails::new(Target::new("token", id, "operator", Some(user.id)));
+                Ok(((secret, id), details))
             },
         )?;
         Ok(super::Issued {

@@ -40,7 +40,7 @@ impl AuditLog {
         self.read.archived()
     }
 
-    /// The last event of the longest prefix older than `time`; `None` if there are no events to archive.
+    /// The last event of the longest prefix older than `time`; `None` if nothing is to be archived.
     pub fn archivable_events(&self, time: Time) -> Result<Option<ChainHead>, Error> {
         let last = self.read.last_event_before(time)?;
         let archived = self.read.archived()?.number;
@@ -95,10 +95,10 @@ impl App {
             self.store().write(permit, move |write| {
                 let first = write.record_archive(&head)?;
                 let range = format!("{first}-{}", head.number);
-                let trace = AuditDetails::new(Target::new("events", range, name, None))
+                let details = AuditDetails::new(Target::new("events", range, name, None))
                     .after("events", head.number - first + 1)
                     .after("head", head.hash.hex());
-                Ok(((), trace))
+                Ok(((), details))
             })?;
         }
         while self.store().prune_events(PRUNE_ROWS_MAX)? > 0 {}

@@ -176,8 +176,8 @@ impl App {
         id: Id,
     ) -> Result<Vec<Record>, Error> {
         self.credential(caller, scope, kind, id)?;
-        let made = self.read.created_by(id)?.into_iter();
-        Ok(made.map(|record| self.with_pending(record)).collect())
+        let created = self.read.created_by(id)?.into_iter();
+        Ok(created.map(|record| self.with_pending(record)).collect())
     }
 
     /// Ids and names of the SSH keys that a credential added, directly or through one derived from it.
@@ -252,11 +252,11 @@ impl App {
         let owner = scope.owner;
         self.store().write(permit, move |write| {
             let record = require_owned(write.record(id)?, owner, kind)?;
-            let made = match with_made {
+            let created = match with_made {
                 WithDerived::Yes => write
                     .created_by(id)?
                     .into_iter()
-                    .filter(|made| made.owner == owner)
+                    .filter(|created| created.owner == owner)
                     .collect(),
                 WithDerived::No => Vec::new(),
             };
@@ -267,20 +267,20 @@ impl App {
             for (ssh_key, _) in &ssh_keys {
                 write.delete_ssh_key(*ssh_key)?;
             }
-            for made in &made {
-                write.revoke_credential(made.id, made.kind, "deleted")?;
+            for created in &created {
+                write.revoke_credential(created.id, created.kind, "deleted")?;
             }
             write.revoke_credential(id, kind, "deleted")?;
-            let made = made.iter().map(|made| made.id);
+            let created = created.iter().map(|created| created.id);
             let ssh_keys = ssh_keys.iter().map(|(id, _)| *id);
-            let names: Vec<String> = made.chain(ssh_keys).map(|id| id.to_string()).collect();
-            let trace = AuditDetails::new(target(&record));
-            let trace = if names.is_empty() {
-                trace
+            let names: Vec<String> = created.chain(ssh_keys).map(|id| id.to_string()).collect();
+            let details = AuditDetails::new(target(&record));
+            let details = if names.is_empty() {
+                details
             } else {
-                trace.after("with", names.join(" "))
+                details.after("with", names.join(" "))
             };
-            Ok((names.len() + 1, trace))
+            Ok((names.len() + 1, details))
         })
     }
 
@@ -302,7 +302,7 @@ impl App {
     }
 }
 
-/// Whether revoking a credential also revokes those derived from it.
+/// The choice to revoke the credentials derived from a revoked one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WithDerived {
     Yes,

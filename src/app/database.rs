@@ -66,12 +66,12 @@ impl App {
             ));
         }
         let name = sanitize(name, BACKUP_NAME_CHARACTERS_MAX);
-        let trace =
+        let details =
             AuditDetails::new(Target::new("file", "backup", name, None)).after("bytes", bytes);
         let permit = caller.permit(BuiltinPermission::PolicyWrite, Action::Backup)?;
         self.store().write(permit, move |write| {
             write.set_backed_up()?;
-            Ok(((), trace))
+            Ok(((), details))
         })
     }
 }

@@ -212,7 +212,7 @@ impl App {
             };
             write.add_credential(&row)?;
             let target = Target::new(row.kind.as_str(), row.id, &row.name, login.user);
-            let trace = AuditDetails::new(target)
+            let details = AuditDetails::new(target)
                 .after("permissions", &row.permissions)
                 .after("device", login.code)
                 .after(
@@ -220,7 +220,7 @@ impl App {
                     row.expires_at
                         .map_or_else(String::new, |end| end.to_string()),
                 );
-            Ok(((secret, row.id), trace))
+            Ok(((secret, row.id), details))
         });
         match fetched {
             Ok((secret, id)) => {
@@ -302,7 +302,7 @@ impl App {
                 DeviceAnswer::Approved(session.id),
                 lifetime,
             )?;
-            Ok(((), trace(&login, user)))
+            Ok(((), details(&login, user)))
         })?;
         Ok(answered)
     }
@@ -320,7 +320,7 @@ impl App {
                 .device_login(&login.user_code, write.now)?
                 .ok_or(Error::NotFound("sign-in"))?;
             write.answer_device_login(&login, user, DeviceAnswer::Refused, None)?;
-            Ok(((), trace(&login, user)))
+            Ok(((), details(&login, user)))
         })?;
         Ok(answered)
     }
@@ -347,7 +347,7 @@ fn approver(
     }))
 }
 
-fn trace(login: &DeviceLogin, user: crate::model::user::UserId) -> AuditDetails {
+fn details(login: &DeviceLogin, user: crate::model::user::UserId) -> AuditDetails {
     let address = login
         .address
         .map_or_else(|| "unknown".to_owned(), |address| address.to_string());

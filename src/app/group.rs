@@ -66,9 +66,9 @@ impl App {
                     write.require_hosts_write()?;
                 }
                 write.delete_group(&group)?;
-                let trace = AuditDetails::new(Target::new("group", &group.name, "", None))
+                let details = AuditDetails::new(Target::new("group", &group.name, "", None))
                     .before("members", group.members.join(" "));
-                Ok(((), trace))
+                Ok(((), details))
             },
         )
     }

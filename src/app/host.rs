@@ -122,7 +122,7 @@ impl App {
                 after.allowed_addresses = allowed_addresses;
             }
             write.edit_host(&after)?;
-            let trace = AuditDetails::new(Target::new("host", id, &after.host.name, None))
+            let details = AuditDetails::new(Target::new("host", id, &after.host.name, None))
                 .changed("name", &before.host.name, &after.host.name)
                 .changed("groups", before.groups.join(" "), after.groups.join(" "))
                 .changed("shared_logins", shared_logins_text(&before.shared_logins), shared_logins_text(&after.shared_logins))
@@ -139,7 +139,7 @@ impl App {
                     after.host.rotation_requested_at.is_some(),
                 );
             let saved = write.host(id)?.ok_or(NOT_FOUND)?;
-            Ok((saved, trace))
+            Ok((saved, details))
         })
     }
 
@@ -152,10 +152,10 @@ impl App {
             let host = write.host(id)?.ok_or(NOT_FOUND)?;
             write.delete_host(host.host.id)?;
             lock(&sent_keys).remove(&host.host.id);
-            let trace = AuditDetails::new(Target::new("host", id, &host.host.name, None))
+            let details = AuditDetails::new(Target::new("host", id, &host.host.name, None))
                 .before("groups", host.groups.join(" "))
                 .before("shared_logins", shared_logins_text(&host.shared_logins));
-            Ok(((), trace))
+            Ok(((), details))
         })
     }
 
@@ -190,7 +190,7 @@ impl App {
             groups,
             created_by: caller.credential_id(),
         };
-        let made = code.clone();
+        let created = code.clone();
         self.store().write(permit, move |write| {
             write.require_any_address()?;
             row.creator = write.code_creator()?;
@@ -201,13 +201,13 @@ impl App {
                 }
             }
             write.add_code(&row)?;
-            let trace = AuditDetails::new(Target::new("enrollment-code", code.id, "", None))
+            let details = AuditDetails::new(Target::new("enrollment-code", code.id, "", None))
                 .after("uses", code.uses_left)
                 .after("expires", code.expires_at)
                 .after("groups", code.groups.join(" "));
-            Ok(((), trace))
+            Ok(((), details))
         })?;
-        Ok((secret, made))
+        Ok((secret, created))
     }
 
     /// Deletes an enrollment code.
@@ -301,9 +301,9 @@ impl App {
                 user_agent: program,
                 address,
             })?;
-            let trace = AuditDetails::new(Target::new("host", id, &name, None))
+            let details = AuditDetails::new(Target::new("host", id, &name, None))
                 .after("groups", groups.join(" "));
-            Ok(((), trace))
+            Ok(((), details))
         })?;
         let record = self.read.record(id)?.ok_or(NOT_FOUND)?;
         Ok(Issued { record, secret })
@@ -384,9 +384,9 @@ impl App {
         self.store().write(permit, move |write| {
             let ends_at = write.now.after(ROTATION_GRACE);
             write.rotate_host_credential(&host, slot, &digest, ends_at)?;
-            let trace =
+            let details =
                 AuditDetails::new(Target::new("host", id, &host.name, None)).after("secret", "new");
-            Ok(((), trace))
+            Ok(((), details))
         })?;
         let record = self.read.record(id)?.ok_or(NOT_FOUND)?;
         Ok(Issued { record, secret })
@@ -426,14 +426,14 @@ impl App {
             let mut logins = logins.into_iter();
             let last = logins.next_back();
             for login in logins {
-                let trace = report_login(write, &host, login)?;
-                write.add_login_event(&actor, &origin, &trace)?;
+                let details = report_login(write, &host, login)?;
+                write.add_login_event(&actor, &origin, &details)?;
             }
-            let trace = match last {
+            let details = match last {
                 Some(login) => report_login(write, &host, login)?,
                 None => AuditDetails::default(),
             };
-            Ok(((), trace))
+            Ok(((), details))
         })
     }
 }

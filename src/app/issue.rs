@@ -178,11 +178,11 @@ impl App {
             };
             write.add_credential(&row)?;
             let target = Target::new(row.kind.as_str(), row.id, &row.name, user_of(row.owner));
-            let trace = AuditDetails::new(target)
+            let details = AuditDetails::new(target)
                 .after("permissions", &row.permissions)
                 .after("networks", &row.allowed_addresses)
                 .after("expires", expiration_text(row.expires_at));
-            Ok(((secret, row.record(write.now)), trace))
+            Ok(((secret, row.record(write.now)), details))
         })?;
         Ok(Issued { record, secret })
     }
@@ -258,7 +258,7 @@ impl App {
                     "no"
                 }
             };
-            let trace = AuditDetails::new(target(&record))
+            let details = AuditDetails::new(target(&record))
                 .changed("name", &before.name, &record.name)
                 .changed(
                     "note",
@@ -281,7 +281,7 @@ impl App {
                     word(before.disabled),
                     word(change.disabled.unwrap_or(before.disabled)),
                 );
-            Ok(((), trace))
+            Ok(((), details))
         })?;
         require_owned(self.record(id)?, owner, Kind::ApiKey)
     }
@@ -364,7 +364,7 @@ impl App {
             let grace = rotation.grace.starting(write.now, record.expires_at);
             let secret = Secret::generate_for(SecretForm::Credential(record.kind), id);
             write.rotate_credential(id, &secret.digest(), grace, expires_at)?;
-            let trace = AuditDetails::new(target(&record))
+            let details = AuditDetails::new(target(&record))
                 .changed(
                     "expires",
                     expiration_text(record.expires_at),
@@ -374,11 +374,13 @@ impl App {
                     "previous ends",
                     grace.map_or_else(|| "now".to_owned(), |grace| grace.ends_at.to_string()),
                 );
-            let trace = match grace.and_then(|grace| grace.until_unused) {
-                Some(until) => trace.after("previous ends unused for", Lifetime::For(until.quiet)),
-                None => trace,
+            let details = match grace.and_then(|grace| grace.until_unused) {
+                Some(until) => {
+                    details.after("previous ends unused for", Lifetime::For(until.quiet))
+                }
+                None => details,
             };
-            Ok((secret, trace))
+            Ok((secret, details))
         })?;
         Ok(Issued {
             record: self.record(id)?.ok_or_else(|| not_found(Kind::ApiKey))?,

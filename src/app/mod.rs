@@ -45,7 +45,7 @@ pub use overview::{Exceeding, Facts, Preview, ServiceUse, UserCounts};
 pub use sign_in::{Browser, SignedIn};
 pub use sweep::Swept;
 pub use user::{OffboardPreview, Offboarded};
-pub use verify::{Asked, Introspected};
+pub use verify::{Introspected, UseContext};
 
 use crate::clock::Clock;
 use crate::model::caller::Caller;
@@ -222,14 +222,14 @@ impl App {
     /// Records an administrative request that was rejected for lack of a permission.
     pub fn note_refused_request(&self, caller: &Caller, missing: BuiltinPermission, request: &str) {
         let target = crate::model::event::Target::new("request", request, "", None);
-        let trace =
+        let details =
             crate::model::event::AuditDetails::new(target).after("missing", missing.as_str());
         if let Err(error) = self.store().note_refusal(
             caller.now,
             Action::Request,
             caller.actor(),
             caller.origin.clone(),
-            trace,
+            details,
         ) {
             log::error!("a rejected request was not recorded: {error}");
         }

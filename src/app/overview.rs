@@ -101,8 +101,8 @@ impl App {
     /// Adds last uses that are not stored yet.
     fn add_pending_uses(&self, held: &mut [Held]) {
         for one in held {
-            let noted = self.store().uses.noted(one.id);
-            for (_, last) in noted.uses {
+            let pending = self.store().uses.pending_of(one.id);
+            for (_, last) in pending.uses {
                 one.last_used_at = one.last_used_at.max(Some(last.at));
             }
         }

@@ -90,9 +90,9 @@ fn change_policy(write: &Write<'_>, change: PolicyChange) -> Result<(Policy, Aud
     let before = write.policy()?;
     let after = change.apply(&before)?;
     write.set_policy(&after)?;
-    let mut trace = AuditDetails::new(Target::new("policy", "policy", "", None));
+    let mut details = AuditDetails::new(Target::new("policy", "policy", "", None));
     for ((word, old), (_, new)) in words(&before).into_iter().zip(words(&after)) {
-        trace = trace.changed(word, old, new);
+        details = details.changed(word, old, new);
     }
-    Ok((after, trace))
+    Ok((after, details))
 }

@@ -98,11 +98,11 @@ impl App {
                 write.give_to_role(before.id, role, given)?;
             }
             let service = write.service(&name)?.ok_or(Error::NotFound("service"))?;
-            let trace = AuditDetails::new(Target::new("service", &name, "", None))
+            let details = AuditDetails::new(Target::new("service", &name, "", None))
                 .changed("permissions", &before.permissions, &permissions)
                 .changed("members have", &had.member, &given.member)
                 .changed("admins have", &had.admin, &given.admin);
-            Ok(((service, given), trace))
+            Ok(((service, given), details))
         })
     }
 

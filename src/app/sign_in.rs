@@ -106,12 +106,12 @@ impl App {
                 address: origin.address,
             })?;
             write.set_idle_max(id, policy.session_idle_max)?;
-            let trace = AuditDetails::new(Target::new("session", id, "", Some(owner.id)));
-            let trace = match replaced {
-                Some(replaced) => trace.after("replaced session", replaced),
-                None => trace,
+            let details = AuditDetails::new(Target::new("session", id, "", Some(owner.id)));
+            let details = match replaced {
+                Some(replaced) => details.after("replaced session", replaced),
+                None => details,
             };
-            Ok((expires_at, trace))
+            Ok((expires_at, details))
         })?;
         Counters::count(&self.shared.counters.signed_in);
         Ok(SignedIn {
@@ -284,7 +284,7 @@ impl App {
             action: Action::SignIn,
             actor: Actor::nobody(),
             origin,
-            trace: AuditDetails::new(target),
+            details: AuditDetails::new(target),
         };
         let counters = self.limits().stored(limits);
         self.store().note_failed_attempt(counters, Some(event))

@@ -131,12 +131,12 @@ impl App {
         let id = self.store().write(permit, move |write| {
             let policy = write.policy()?;
             let row = insert(write, &policy, owner, new)?;
-            let trace = AuditDetails::new(Target::new("ssh-key", row.id, &row.name, Some(owner)))
+            let details = AuditDetails::new(Target::new("ssh-key", row.id, &row.name, Some(owner)))
                 .after("fingerprint", row.key.fingerprint())
                 .after("networks", &row.allowed_addresses)
                 .after("expires", expiration_text(row.expires_at))
                 .changed("options", "", &row.options);
-            Ok((row.id, trace))
+            Ok((row.id, details))
         })?;
         self.find_ssh_key(owner, id, caller.now)
     }
@@ -196,7 +196,7 @@ impl App {
                 report_if_shared(write, &after)?;
             }
             let (old, new) = (before.key.fingerprint(), after.key.fingerprint());
-            let trace = AuditDetails::new(Target::new("ssh-key", id, &after.name, Some(owner)))
+            let details = AuditDetails::new(Target::new("ssh-key", id, &after.name, Some(owner)))
                 .changed("name", &before.name, &after.name)
                 .changed("fingerprint", old, new)
                 .changed("networks", &before.allowed_addresses, &after.allowed_addresses)
@@ -206,7 +206,7 @@ impl App {
                     expiration_text(after.expires_at),
                 )
                 .changed("options", &before.options, &after.options);
-            Ok(((), trace))
+            Ok(((), details))
         })?;
         self.find_ssh_key(owner, id, caller.now)
     }
@@ -233,9 +233,9 @@ impl App {
                 write.resolve_import_notices(owner, by)?;
             }
             let fingerprint = key.map_or_else(String::new, |key| key.key.fingerprint().to_owned());
-            let trace = AuditDetails::new(Target::new("ssh-key", id, name, Some(owner)))
+            let details = AuditDetails::new(Target::new("ssh-key", id, name, Some(owner)))
                 .before("fingerprint", fingerprint);
-            Ok(((), trace))
+            Ok(((), details))
         })
     }
 
@@ -295,15 +295,15 @@ impl App {
                 .map(|key| format!("{} ({})", key.name, key.key.fingerprint()));
             let names: Vec<String> = names.collect();
             let target = Target::new("user", &user.username, &user.display_name, Some(user.id));
-            let trace = AuditDetails::new(target)
+            let details = AuditDetails::new(target)
                 .after("added", ids.join(" "))
                 .after("lines", imported.len());
-            let trace = if names.is_empty() {
-                trace
+            let details = if names.is_empty() {
+                details
             } else {
-                trace.after("keys", names.join(", "))
+                details.after("keys", names.join(", "))
             };
-            Ok((imported, trace))
+            Ok((imported, details))
         })
     }
 

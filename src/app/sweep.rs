@@ -21,7 +21,7 @@ impl App {
         let swept = self.sweep_all(caller.now)?;
         self.store().write(
             caller.permit(BuiltinPermission::PolicyWrite, Action::Sweep)?,
-            move |_| Ok((swept, trace(swept))),
+            move |_| Ok((swept, details(swept))),
         )
     }
 
@@ -37,7 +37,7 @@ impl App {
     }
 }
 
-fn trace(swept: Swept) -> AuditDetails {
+fn details(swept: Swept) -> AuditDetails {
     AuditDetails::new(Target::new("sweep", "sweep", "", None))
         .after("api_keys", swept.api_keys)
         .after("tokens", swept.tokens)

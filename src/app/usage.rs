@@ -13,8 +13,8 @@ use crate::store::{CredentialFilter, Ends, Page, PendingUse};
 const DAYS: i64 = 30;
 
 /// Adds pending uses and seen expirations to a record.
-fn add_pending_use(mut record: Record, noted: PendingUse, seen: Ends) -> Record {
-    for (secret_number, last) in noted.uses {
+fn add_pending_use(mut record: Record, pending: PendingUse, seen: Ends) -> Record {
+    for (secret_number, last) in pending.uses {
         let secret = match record.rotations - secret_number {
             ..=0 => Some(&mut record.current_use),
             1 => Some(&mut record.previous_use),
@@ -38,16 +38,16 @@ impl App {
     /// A record with its pending uses and seen expirations.
     pub(super) fn with_pending(&self, record: Record) -> Record {
         let uses = &self.store().uses;
-        let (noted, seen) = (uses.noted(record.id), uses.seen_expired(record.id));
-        add_pending_use(record, noted, seen)
+        let (pending, seen) = (uses.pending_of(record.id), uses.seen_expired(record.id));
+        add_pending_use(record, pending, seen)
     }
 
     /// The present state of a record. Memory is read first: a use that is stored meanwhile is in the database by then.
     pub(super) fn record(&self, id: Id) -> Result<Option<Record>, Error> {
         let uses = &self.store().uses;
-        let (noted, seen) = (uses.noted(id), uses.seen_expired(id));
+        let (pending, seen) = (uses.pending_of(id), uses.seen_expired(id));
         let record = self.read.record(id)?;
-        Ok(record.map(|record| add_pending_use(record, noted, seen)))
+        Ok(record.map(|record| add_pending_use(record, pending, seen)))
     }
 
     /// The present state of records; as [`crate::store::Select::records`].
@@ -86,8 +86,8 @@ impl App {
                 refused: 0,
             })
             .collect();
-        let noted = self.store().uses.noted(id).days;
-        for one in known.into_iter().flatten().chain(noted) {
+        let pending = self.store().uses.pending_of(id).days;
+        for one in known.into_iter().flatten().chain(pending) {
             let place = usize::try_from(one.day.number() - first.number());
             if let Some(day) = place.ok().and_then(|place| days.get_mut(place)) {
                 day.uses += one.uses;
@@ -146,11 +146,11 @@ mod tests {
     #[test]
     fn pending_use_counts_for_the_secret_that_was_used() {
         let shown = |uses: &[(i64, i64)]| {
-            let noted = PendingUse {
+            let pending = PendingUse {
                 uses: uses.iter().map(|(n, at)| (*n, used(*at))).collect(),
                 ..PendingUse::default()
             };
-            let shown = add_pending_use(record(), noted, Ends::default());
+            let shown = add_pending_use(record(), pending, Ends::default());
             [shown.current_use, shown.previous_use, shown.last_use]
                 .map(|last| last.map_or(-1, |last| last.at.unix()))
         };

@@ -107,11 +107,17 @@ impl App {
             if user.role == Role::Admin {
                 write.delete_setup_codes()?;
             }
-            let made = write.user_by_id(id)?.ok_or(Error::NotFound("user"))?;
-            let trace = AuditDetails::new(target(&made))
+            let created = write.user_by_id(id)?.ok_or(Error::NotFound("user"))?;
+            let details = AuditDetails::new(target(&created))
                 .after("role", user.role)
                 .after("invited", if code.is_some() { "yes" } else { "no" });
-            Ok((Invited { user: made, code }, trace))
+            Ok((
+                Invited {
+                    user: created,
+                    code,
+                },
+                details,
+            ))
         })
     }
 
@@ -180,12 +186,12 @@ impl App {
                 .user_by_id(before.id)?
                 .ok_or(Error::NotFound("user"))?;
             let word = |user: &User| if user.is_enabled() { "no" } else { "yes" };
-            let trace = AuditDetails::new(target(&after))
+            let details = AuditDetails::new(target(&after))
                 .changed("display_name", &before.display_name, &after.display_name)
                 .changed("role", before.role, after.role)
                 .changed("disabled", word(&before), word(&after))
                 .changed("permissions", &before.granted, &after.granted);
-            Ok((after, trace))
+            Ok((after, details))
         })
     }
 
@@ -262,7 +268,7 @@ impl App {
                 let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;
                 write.set_user_disabled(&user, Disabled::Yes)?;
                 let [api_keys, tokens, sessions, ssh_keys] = write.revoke_all_of_user(user.id)?;
-                let trace = AuditDetails::new(target(&user))
+                let details = AuditDetails::new(target(&user))
                     .after("api_keys", api_keys)
                     .after("tokens", tokens)
                     .after("sessions", sessions)
@@ -274,7 +280,7 @@ impl App {
                         sessions,
                         ssh_keys,
                     },
-                    trace,
+                    details,
                 ))
             },
         )

@@ -16,7 +16,7 @@ use crate::store::{Ends, Use};
 
 /// The circumstances of a verification: client address and user agent.
 #[derive(Clone, Copy)]
-pub struct Asked<'a> {
+pub struct UseContext<'a> {
     /// `None`: unknown, so that a limit to addresses rejects it.
     pub address: Option<IpAddr>,
     pub program: Option<&'a str>,
@@ -69,10 +69,10 @@ impl App {
         &self,
         presented: &Presented,
         accepts: fn(Kind) -> bool,
-        asked: Asked<'_>,
+        used: UseContext<'_>,
     ) -> Result<(Arc<Credential>, SecretSlot), Error> {
         let counters = &self.shared.counters;
-        let answer = self.look_up(presented, accepts, asked);
+        let answer = self.look_up(presented, accepts, used);
         let counter = if answer.is_ok() {
             &counters.verified
         } else {
@@ -86,7 +86,7 @@ impl App {
         &self,
         presented: &Presented,
         accepts: fn(Kind) -> bool,
-        asked: Asked<'_>,
+        used: UseContext<'_>,
     ) -> Result<(Arc<Credential>, SecretSlot), Error> {
         let SecretForm::Credential(kind) = presented.form else {
             return Err(REFUSED);
@@ -103,45 +103,45 @@ impl App {
             .filter(|credential| credential.kind == kind)
             .map(|credential| as_seen(credential, seen))
             .ok_or(REFUSED)?;
-        let over = newly_expired(&credential, asked.now);
+        let over = newly_expired(&credential, used.now);
         if over != Ends::default() {
-            uses.note_expired(credential.id, over, asked.now);
+            uses.note_expired(credential.id, over, used.now);
         }
-        let Some(which) = credential.which(&presented.digest, asked.now) else {
+        let Some(which) = credential.which(&presented.digest, used.now) else {
             return Err(REFUSED);
         };
-        if which == SecretSlot::Previous && self.has_grace_ended(&credential, asked.now)? {
+        if which == SecretSlot::Previous && self.has_grace_ended(&credential, used.now)? {
             let ends = Ends {
                 own: None,
                 previous: Some(credential.rotations),
             };
-            uses.note_expired(credential.id, ends, asked.now);
+            uses.note_expired(credential.id, ends, used.now);
             return Err(REFUSED);
         }
-        let mut checked = credential.check(asked.now, asked.address);
-        if checked.is_ok() && self.is_idle(&credential, asked.now)? {
+        let mut checked = credential.check(used.now, used.address);
+        if checked.is_ok() && self.is_idle(&credential, used.now)? {
             checked = Err(RejectReason::Expired);
             // Like every expiration that was seen to have passed, it is final.
             let ends = Ends {
                 own: credential.expires_at,
                 previous: None,
             };
-            uses.note_expired(credential.id, ends, asked.now);
+            uses.note_expired(credential.id, ends, used.now);
         }
         match checked {
             Ok(()) => {
                 uses.note(Use {
                     id: credential.id,
                     secret_number: credential.secret_number(which),
-                    at: asked.now,
-                    address: asked.address,
-                    program: asked.program,
+                    at: used.now,
+                    address: used.address,
+                    program: used.program,
                 });
                 Ok((credential, which))
             }
             Err(refusal) => {
                 log::debug!("{} refused: {refusal:?}", credential.id);
-                uses.note_refused(credential.id, asked.now);
+                uses.note_refused(credential.id, used.now);
                 Err(REFUSED)
             }
         }
@@ -170,7 +170,11 @@ impl App {
         }
         let (id, uses) = (credential.id, &self.store().uses);
         // Memory is read first: a use that is stored meanwhile is in the database by then.
-        let pending = uses.noted(id).uses.into_iter().map(|(_, last)| last.at);
+        let pending = uses
+            .pending_of(id)
+            .uses
+            .into_iter()
+            .map(|(_, last)| last.at);
         let last_used_at = pending.max().max(self.read.last_used_at(id)?);
         Ok(credential.is_idle(last_used_at, now))
     }
@@ -183,12 +187,12 @@ impl App {
         origin: Origin,
         now: Time,
     ) -> Result<Caller, Error> {
-        let asked = Asked {
+        let used = UseContext {
             address: origin.address,
             program: origin.program.as_deref(),
             now,
         };
-        let (credential, which) = self.authenticate(presented, accepts, asked)?;
+        let (credential, which) = self.authenticate(presented, accepts, used)?;
         Ok(Caller::with_credential(credential, which, origin, now))
     }
 
@@ -203,12 +207,12 @@ impl App {
         let Some(presented) = presented else {
             return Ok(None);
         };
-        let asked = Asked {
+        let used = UseContext {
             address,
             program: Some(&caller.actor().name),
             now: caller.now,
         };
-        match self.authenticate(presented, Kind::is_bearer, asked) {
+        match self.authenticate(presented, Kind::is_bearer, used) {
             Ok((credential, _)) => Ok(Some(Introspected {
                 power: credential.power(),
                 credential,

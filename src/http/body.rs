@@ -181,7 +181,7 @@ mod tests {
 
     fn fault<T: DeserializeOwned>(text: &str) -> Option<(String, String)> {
         match parse::<T>(text.as_bytes()) {
-            Err(Problem::Asked(Error::Invalid(errors))) => errors
+            Err(Problem::App(Error::Invalid(errors))) => errors
                 .into_iter()
                 .next()
                 .map(|error| (error.field, error.message)),

@@ -9,7 +9,7 @@ use crate::wire::{FieldOut, OauthProblemOut, ProblemOut, ProblemType};
 /// The failure of a request: an error of `app`, or one of HTTP.
 #[derive(Debug)]
 pub enum Problem {
-    Asked(Error),
+    App(Error),
     NoSuchPath,
     /// The methods that are allowed.
     Method(String),
@@ -29,7 +29,7 @@ pub enum Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
-        Self::Asked(error)
+        Self::App(error)
     }
 }
 
@@ -67,7 +67,7 @@ impl Problem {
             Self::MediaType(_) => answer(415, "Unsupported media type", ProblemType::UnsupportedMediaType),
             Self::NotJson | Self::HopByHop(_) => answer(400, "Bad request", ProblemType::Malformed),
             Self::BasicChallenge(_) => answer(401, "Unauthorized", ProblemType::Unauthorized),
-            Self::Asked(error) => match error {
+            Self::App(error) => match error {
                 Error::Unauthenticated { .. } => answer(401, "Unauthorized", ProblemType::Unauthorized),
                 Error::Locked => answer(403, "Forbidden", ProblemType::Locked),
                 Error::WrongPassword => answer(401, "Unauthorized", ProblemType::WrongPassword),
@@ -102,7 +102,7 @@ impl Problem {
     /// One sentence to act on.
     pub fn detail(&self) -> String {
         match self {
-            Self::Asked(error) => error.to_string(),
+            Self::App(error) => error.to_string(),
             Self::NoSuchPath => "Unknown path; /api lists all paths.".to_owned(),
             Self::Method(allowed) => format!("This path supports {allowed}."),
             Self::CrossSite(sentence) => sentence.clone(),
@@ -128,8 +128,8 @@ impl Problem {
             message: error.message.clone(),
         };
         match self {
-            Self::Asked(Error::Invalid(errors)) => errors.iter().map(out).collect(),
-            Self::Asked(Error::AgainstPolicy(error)) => vec![out(error)],
+            Self::App(Error::Invalid(errors)) => errors.iter().map(out).collect(),
+            Self::App(Error::AgainstPolicy(error)) => vec![out(error)],
             _ => Vec::new(),
         }
     }
@@ -149,7 +149,7 @@ impl Problem {
             detail: (!fault).then(|| self.detail()),
             errors: self.fields(),
             id: match self {
-                Self::Asked(Error::AlreadyDone { id }) => Some(id.clone()),
+                Self::App(Error::AlreadyDone { id }) => Some(id.clone()),
                 _ => None,
             },
             request_id: fault.then(|| request_id.to_owned()),
@@ -178,7 +178,7 @@ impl Problem {
             .filter(|c| matches!(c, ' '..='~') && !matches!(c, '"' | '\\'))
             .collect();
         let scope = match self {
-            Self::Asked(Error::Forbidden { missing }) => Some(missing.to_string()),
+            Self::App(Error::Forbidden { missing }) => Some(missing.to_string()),
             _ => None,
         };
         let out = OauthProblemOut {
@@ -195,10 +195,10 @@ impl Problem {
             |name: &'static str, value: String| response.headers.push((name.into(), value.into()));
         match self {
             Self::Method(allowed) => add("Allow", allowed.clone()),
-            Self::Asked(Error::Unauthenticated { sent }) => {
+            Self::App(Error::Unauthenticated { sent }) => {
                 add("WWW-Authenticate", bearer_challenge(*sent).to_owned());
             }
-            Self::Asked(Error::WrongPassword) => add(
+            Self::App(Error::WrongPassword) => add(
                 "WWW-Authenticate",
                 bearer_challenge(SecretSent::No).to_owned(),
             ),
@@ -206,7 +206,7 @@ impl Problem {
                 "WWW-Authenticate",
                 format!("Basic realm=\"keycroft\", {}", bearer_challenge(*sent)),
             ),
-            Self::Asked(Error::Forbidden { missing }) => {
+            Self::App(Error::Forbidden { missing }) => {
                 add(
                     "WWW-Authenticate",
                     format!(
@@ -214,10 +214,10 @@ impl Problem {
                     ),
                 );
             }
-            Self::Asked(
-                Error::TooMany { retry_after, .. } | Error::Unavailable { retry_after },
-            ) => add("Retry-After", retry_after.as_secs().max(1).to_string()),
-            Self::Asked(Error::StorageFull) => add("Retry-After", "30".to_owned()),
+            Self::App(Error::TooMany { retry_after, .. } | Error::Unavailable { retry_after }) => {
+                add("Retry-After", retry_after.as_secs().max(1).to_string())
+            }
+            Self::App(Error::StorageFull) => add("Retry-After", "30".to_owned()),
             _ => {}
         }
         response

@@ -220,7 +220,7 @@ fn call_handler(
 
 /// Logs an internal error once, here, with the request id of the answer.
 fn refuse(context: &RequestContext<'_>, problem: &Problem) -> Response {
-    if let Problem::Asked(crate::model::error::Error::Fault(text)) = problem {
+    if let Problem::App(crate::model::error::Error::Fault(text)) = problem {
         log::error!(
             "{} {} {}: {text}",
             context.request_id,

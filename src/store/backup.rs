@@ -300,7 +300,7 @@ impl Select {
         let sessions = self.execute("DELETE FROM credentials WHERE kind = 'session'", [])?;
         let codes = self.execute("DELETE FROM codes", [])?;
         let survivors = self.survivors(permit.now)?;
-        let trace = AuditDetails::new(Target::new("file", "backup", "", None))
+        let details = AuditDetails::new(Target::new("file", "backup", "", None))
             .after(
                 "made",
                 made_at.map_or_else(|| "unknown".to_owned(), |at| at.to_string()),
@@ -308,7 +308,7 @@ impl Select {
             .after("tokens", tokens)
             .after("sessions", sessions)
             .after("codes", codes);
-        self.add_event(permit, &permit.actor, &trace)?;
+        self.add_event(permit, &permit.actor, &details)?;
         self.connection.execute_batch("COMMIT")?;
         Ok(Restored {
             made_at,

@@ -83,7 +83,7 @@ pub(super) fn new_event(
     actor: &Actor,
     origin: &Origin,
     outcome: Outcome,
-    trace: &AuditDetails,
+    details: &AuditDetails,
 ) -> Event {
     Event {
         number: 0,
@@ -94,18 +94,18 @@ pub(super) fn new_event(
         actor: actor.name.clone(),
         actor_user: actor.user,
         credential: actor.credential.map(|id| id.to_string()),
-        target_kind: trace.target.kind.to_owned(),
-        target_id: cut(&trace.target.id, TARGET_CHARACTERS_MAX),
-        target_name: cut(&trace.target.name, TARGET_CHARACTERS_MAX),
-        target_owner: trace.target.owner,
+        target_kind: details.target.kind.to_owned(),
+        target_id: cut(&details.target.id, TARGET_CHARACTERS_MAX),
+        target_name: cut(&details.target.name, TARGET_CHARACTERS_MAX),
+        target_owner: details.target.owner,
         address: origin.address.map(|address| address.to_string()),
         program: origin
             .program
             .as_deref()
             .map(|program| sanitize(program, PROGRAM_CHARACTERS_MAX)),
         request_id: origin.request_id.clone(),
-        before: encode_words(&trace.before),
-        after: encode_words(&trace.after),
+        before: encode_words(&details.before),
+        after: encode_words(&details.after),
     }
 }
 
@@ -115,9 +115,9 @@ impl Select {
         &self,
         permit: &Permit,
         actor: &Actor,
-        trace: &AuditDetails,
+        details: &AuditDetails,
     ) -> Result<(), Error> {
-        self.add_done(permit.now, permit.action, actor, &permit.origin, trace)
+        self.add_done(permit.now, permit.action, actor, &permit.origin, details)
     }
 
     /// Appends the event of an act that is part of another.
@@ -127,9 +127,9 @@ impl Select {
         action: Action,
         actor: &Actor,
         origin: &Origin,
-        trace: &AuditDetails,
+        details: &AuditDetails,
     ) -> Result<(), Error> {
-        let event = new_event(at, action.as_str(), actor, origin, Outcome::Done, trace);
+        let event = new_event(at, action.as_str(), actor, origin, Outcome::Done, details);
         self.append(event).map(|_| ())
     }
 

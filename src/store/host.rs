@@ -260,8 +260,8 @@ impl Write<'_> {
             .ok_or_else(|| Error::Fault("a new host has no row".to_owned()))?;
         match self.limit_host(host.host.id, groups)? {
             None => Ok(host.host.id),
-            Some(gone) => Err(Error::Conflict(format!(
-                "The group {gone}, to which this code limits hosts, was deleted; request a new code."
+            Some(deleted) => Err(Error::Conflict(format!(
+                "The group {deleted}, to which this code limits hosts, was deleted; request a new code."
             ))),
         }
     }
@@ -291,8 +291,8 @@ impl Write<'_> {
             params![after.host.name, after.allowed_addresses.to_string(), host.0],
         )?;
         self.execute("DELETE FROM host_groups WHERE host_id = ?", [host.0])?;
-        if let Some(gone) = self.limit_host(host, &after.groups)? {
-            return Err(no_group("groups", &gone));
+        if let Some(deleted) = self.limit_host(host, &after.groups)? {
+            return Err(no_group("groups", &deleted));
         }
         self.execute("DELETE FROM host_shared_logins WHERE host_id = ?", [host.0])?;
         for shared in &after.shared_logins {
@@ -361,10 +361,10 @@ impl Write<'_> {
         &self,
         actor: &Actor,
         origin: &Origin,
-        trace: &AuditDetails,
+        details: &AuditDetails,
     ) -> Result<(), Error> {
         let action = Action::HostLogin;
-        self.add_done(self.now, action, actor, origin, trace)
+        self.add_done(self.now, action, actor, origin, details)
     }
 
     /// Limits a host to groups. Returns the first unknown name.

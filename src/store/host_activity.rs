@@ -52,9 +52,9 @@ pub(super) struct HostNotes(Mutex<PendingContacts>);
 impl HostNotes {
     /// Records a contact. Returns whether it is the first pending record.
     pub(super) fn note_contact(&self, contact: HostContact) -> bool {
-        let mut noted = lock(&self.0);
-        let first = noted.is_empty();
-        let earlier = noted
+        let mut pending = lock(&self.0);
+        let first = pending.is_empty();
+        let earlier = pending
             .contacts
             .get(&contact.host)
             .and_then(|(_, copied)| *copied);
@@ -63,17 +63,17 @@ impl HostNotes {
         } else {
             earlier
         };
-        noted.contacts.insert(contact.host, (contact, copied));
+        pending.contacts.insert(contact.host, (contact, copied));
         first
     }
 
     /// Records a lookup of keys. Returns whether it is the first pending record.
     pub(super) fn note_lookup(&self, keys: &[Id], host: &str, at: Time) -> bool {
-        let mut noted = lock(&self.0);
-        let first = noted.is_empty() && !keys.is_empty();
+        let mut pending = lock(&self.0);
+        let first = pending.is_empty() && !keys.is_empty();
         for key in keys {
-            if noted.looked_up.len() < LOOKED_UP_MAX || noted.looked_up.contains_key(key) {
-                noted.looked_up.insert(*key, (at, host.to_owned()));
+            if pending.looked_up.len() < LOOKED_UP_MAX || pending.looked_up.contains_key(key) {
+                pending.looked_up.insert(*key, (at, host.to_owned()));
             }
         }
         first
@@ -89,23 +89,23 @@ impl HostNotes {
 
     /// Puts back records that could not be stored, without replacing later ones.
     pub(super) fn give_back(&self, earlier: PendingContacts) {
-        let mut noted = lock(&self.0);
+        let mut pending = lock(&self.0);
         for (host, (contact, copied)) in earlier.contacts {
-            let known = noted.contacts.entry(host).or_insert((contact, None));
+            let known = pending.contacts.entry(host).or_insert((contact, None));
             known.1 = known.1.or(copied);
         }
         for (key, looked_up) in earlier.looked_up {
-            noted.looked_up.entry(key).or_insert(looked_up);
+            pending.looked_up.entry(key).or_insert(looked_up);
         }
     }
 }
 
 impl Select {
     /// Stores pending records; skips deleted hosts and keys.
-    pub(super) fn write_host_notes(&self, noted: &PendingContacts) -> Result<(), Error> {
+    pub(super) fn write_host_notes(&self, pending: &PendingContacts) -> Result<(), Error> {
         let sql = "UPDATE hosts SET last_contact_at = ?2, last_contact_from = ?3, version = coalesce(?4, version), \
                    copied_at = coalesce(?5, copied_at), clock_ahead_seconds = ?6 WHERE id = ?1";
-        for (contact, copied) in noted.contacts.values() {
+        for (contact, copied) in pending.contacts.values() {
             self.execute_for(
                 Concern::Owner(OwnerId::Host(contact.host)),
                 sql,
@@ -123,7 +123,7 @@ impl Select {
         }
         let sql = "INSERT INTO ssh_key_uses (ssh_key_id, looked_up_at, looked_up_host) SELECT id, ?2, ?3 FROM ssh_keys WHERE id = ?1 \
                    ON CONFLICT DO UPDATE SET looked_up_at = excluded.looked_up_at, looked_up_host = excluded.looked_up_host";
-        for (key, (at, host)) in &noted.looked_up {
+        for (key, (at, host)) in &pending.looked_up {
             self.execute(sql, params![key.as_str(), at.unix(), host])?;
         }
         Ok(())

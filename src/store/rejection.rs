@@ -54,18 +54,18 @@ impl Select {
         action: &str,
         actor: &Actor,
         origin: &Origin,
-        trace: &AuditDetails,
+        details: &AuditDetails,
     ) -> Result<(), Error> {
         if origin.channel == Channel::Cli {
             // Operators cause few, and nobody can send them from elsewhere.
-            let event = new_event(at, action, actor, origin, Outcome::Refused, trace);
+            let event = new_event(at, action, actor, origin, Outcome::Refused, details);
             return self.append(event).map(|_| ());
         }
         let who = caller_or_address(actor, origin);
         let what = if is_known(actor) {
             action.to_owned()
         } else {
-            format!("{action} {}", trace.target.id)
+            format!("{action} {}", details.target.id)
         };
         let (who, what) = self.share(who, what, at)?;
         let counted = self
@@ -75,8 +75,8 @@ impl Select {
             let sql = "UPDATE repeated_refusals SET more = more + 1 WHERE who = ? AND what = ?";
             return self.execute(sql, params![who, what]).map(|_| ());
         }
-        let mut trace = trace.clone();
-        trace.after.extend(
+        let mut details = details.clone();
+        details.after.extend(
             counted
                 .iter()
                 .filter(|counted| counted.more > 0)
@@ -88,7 +88,7 @@ impl Select {
             actor,
             origin,
             Outcome::Refused,
-            &trace,
+            &details,
         ))?;
         let sql = "INSERT OR REPLACE INTO repeated_refusals (who, what, since, event, more) VALUES (?, ?, ?, ?, 0)";
         self.execute(sql, params![who, what, at.unix(), event])
@@ -164,14 +164,14 @@ impl Select {
             || {
                 let action = counted.what.split(' ').next().unwrap_or_default();
                 let (nobody, origin) = (Actor::nobody(), Origin::operator());
-                let trace = AuditDetails::default();
+                let details = AuditDetails::default();
                 new_event(
                     counted.since,
                     action,
                     &nobody,
                     &origin,
                     Outcome::Refused,
-                    &trace,
+                    &details,
                 )
             },
             |(event, _)| event,
@@ -187,9 +187,9 @@ impl Store {
         action: Action,
         actor: Actor,
         origin: Origin,
-        trace: AuditDetails,
+        details: AuditDetails,
     ) -> Result<(), Error> {
-        self.note(move |select| select.add_refusal(at, action.as_str(), &actor, &origin, &trace))
+        self.note(move |select| select.add_refusal(at, action.as_str(), &actor, &origin, &details))
     }
 }
 

@@ -38,10 +38,10 @@ impl Store {
     /// Runs a fixed statement without waiting for it. It is lost if the database can't be written.
     fn note_later(&self, job: impl FnOnce(&Select) -> Result<(), Error> + Send + 'static) {
         let work = move |select: Result<&Select, Error>| {
-            let noted = select.and_then(|select| write::attempt(select, || job(select)));
+            let pending = select.and_then(|select| write::attempt(select, || job(select)));
             Done {
                 answer: Box::new(|_| ()),
-                failure: noted.err(),
+                failure: pending.err(),
             }
         };
         let job = WriteJob::new(Box::new(work));

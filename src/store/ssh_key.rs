@@ -292,10 +292,10 @@ impl Write<'_> {
             channel: Channel::Api,
             ..Origin::operator()
         };
-        let trace = AuditDetails::new(Target::new("ssh-key", id, key.fingerprint(), None));
+        let details = AuditDetails::new(Target::new("ssh-key", id, key.fingerprint(), None));
         let action = Action::SshKeyShared;
-        let trace = trace.after("users", users);
-        self.add_done(self.now, action, &Actor::nobody(), &origin, &trace)
+        let details = details.after("users", users);
+        self.add_done(self.now, action, &Actor::nobody(), &origin, &details)
     }
 
     fn require_new_ssh_key(

@@ -23,7 +23,7 @@ pub struct RejectedAttempt {
     pub action: Action,
     pub actor: Actor,
     pub origin: Origin,
-    pub trace: AuditDetails,
+    pub details: AuditDetails,
 }
 
 impl Store {
@@ -50,9 +50,9 @@ impl Store {
                 action,
                 actor,
                 origin,
-                trace,
+                details,
             } = event;
-            select.add_refusal(at, action.as_str(), &actor, &origin, &trace)
+            select.add_refusal(at, action.as_str(), &actor, &origin, &details)
         })
     }
 }

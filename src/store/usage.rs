@@ -256,18 +256,18 @@ impl Uses {
     }
 
     /// The uses of a credential that are not stored yet.
-    pub fn noted(&self, id: Id) -> PendingUse {
+    pub fn pending_of(&self, id: Id) -> PendingUse {
         let gathered = lock(&self.gathered);
-        let mut noted = PendingUse::default();
+        let mut result = PendingUse::default();
         if let Some(in_flight) = gathered.in_flight.get(&id) {
-            noted.add(in_flight);
+            result.add(in_flight);
         }
         if let Some(pending) = gathered.pending.get(&id) {
-            noted.add(pending);
+            result.add(pending);
             // Without those in flight, which the database may have already: they appear some moments later.
-            noted.days.extend(pending.days());
+            result.days.extend(pending.days());
         }
-        noted
+        result
     }
 
     /// Records that expirations of a credential were seen to have passed. They count as passed until the credential
@@ -340,8 +340,8 @@ impl Uses {
     }
 
     /// Puts back requests that could not be stored.
-    pub(super) fn give_back_host_notes(&self, noted: host_activity::PendingContacts) {
-        self.hosts.give_back(noted);
+    pub(super) fn give_back_host_notes(&self, pending: host_activity::PendingContacts) {
+        self.hosts.give_back(pending);
     }
 
     /// Returns whether there is anything to store.

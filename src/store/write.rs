@@ -78,22 +78,22 @@ pub(super) fn act<T>(
         if let Some(once) = &permit.once {
             select.require_first_time(once, permit.now)?;
         }
-        let (value, trace) = job(&write)?;
+        let (value, details) = job(&write)?;
         let actor = permit_actor(&permit, &write);
-        select.add_event(&permit, &actor, &trace)?;
-        select.note_for_owner(&permit, &actor, write.code_creator.as_deref(), &trace)?;
+        select.add_event(&permit, &actor, &details)?;
+        select.note_for_owner(&permit, &actor, write.code_creator.as_deref(), &details)?;
         if let Some(once) = &permit.once {
-            select.remember_request(once, &trace.target.id, permit.now)?;
+            select.remember_request(once, &details.target.id, permit.now)?;
         }
         Ok(value)
     });
     if let Err(error) = &result
-        && let Some(trace) = refusal(error)
+        && let Some(details) = refusal(error)
         && !select.connection.is_autocommit()
     {
         attempt(select, || {
             let (at, action) = (permit.now, permit.action.as_str());
-            select.add_refusal(at, action, &permit.actor, &permit.origin, &trace)
+            select.add_refusal(at, action, &permit.actor, &permit.origin, &details)
         })?;
     }
     result

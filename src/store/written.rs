@@ -139,8 +139,8 @@ mod tests {
             ("DELETE FROM usage_days", false),
         ] {
             written.note(&connection, Concern::Everything, sql).unwrap();
-            let noted = !written.take().is_empty();
-            assert_eq!(noted, concerns, "{sql}");
+            let pending = !written.take().is_empty();
+            assert_eq!(pending, concerns, "{sql}");
             written.note(&connection, Concern::Everything, sql).unwrap();
             assert_eq!(!written.take().is_empty(), concerns, "{sql}: again");
         }

@@ -160,8 +160,7 @@ impl Site {
         Asking::new(&self.server_state, method, path)
     }
 
-    /// Sends a request as `bearer` and asserts the status. Returns the body, null if there is none. `body`: null for
-    /// none.
+    /// Sends a request as `bearer` and asserts the status. Returns the body, or null. `body`: null for none.
     #[track_caller]
     pub fn asked(
         &self,

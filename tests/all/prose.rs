@@ -15,18 +15,10 @@ const OPENINGS: [&str; 4] = ["what", "whoever", "whose", "whether"];
 
 /// Findings that an area still has. A number may only go down: lower it with the change that removes findings.
 const REMAINING: &[(&str, usize)] = &[
-    ("ARCHITECTURE.md", 29),
-    ("src/app", 209),
     ("src/cli", 262),
     ("src/cli texts", 59),
     ("src/html", 101),
     ("src/html texts", 46),
-    ("src/http", 109),
-    ("src/model", 222),
-    ("src/model texts", 3),
-    ("src/store", 197),
-    ("src/transport", 80),
-    ("src/wire", 42),
 ];
 
 /// One paragraph, comment or message, with its place.

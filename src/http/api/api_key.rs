@@ -89,8 +89,8 @@ pub(super) fn create_of(context: &RequestContext<'_>, caller: &Caller, scope: Fi
     let (wanted, bytes) = body::json_with_bytes::<ApiKeyIn>(context)?;
     let (wanted, once) = (wanted.parse()?, idempotency_key(context, caller, &bytes)?);
     let scope = scope(context, caller)?;
-    let made = context.app().issue(caller, &scope, wanted, once)?;
-    created(&issued(context, caller, &scope, made)?)
+    let issued_key = context.app().issue(caller, &scope, wanted, once)?;
+    created(&issued(context, caller, &scope, issued_key)?)
 }
 
 pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {

@@ -251,7 +251,7 @@ pub fn create(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
             issued,
             pages::created,
         )),
-        Err(Problem::Asked(Error::AlreadyDone { id })) => already(context, caller, &subject, &id),
+        Err(Problem::App(Error::AlreadyDone { id })) => already(context, caller, &subject, &id),
         Err(problem) => again(problem, input, "name", |input| {
             let nonce = nonce_again(context, caller, &input);
             new_form(context, caller, subject, input, nonce)
@@ -491,7 +491,7 @@ pub fn rotate(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
             issued,
             pages::rotated,
         )),
-        Err(Problem::Asked(Error::AlreadyDone { id })) => already(context, caller, &subject, &id),
+        Err(Problem::App(Error::AlreadyDone { id })) => already(context, caller, &subject, &id),
         Err(problem) => again(problem, input, "how", |input| {
             let nonce = nonce_again(context, caller, &input);
             rotate_form(context, caller, subject, record, input, nonce)

@@ -205,7 +205,7 @@ pub fn create_code(context: &RequestContext<'_>, caller: &Caller, input: Input) 
                 ),
             ))
         }
-        Err(Problem::Asked(Error::AlreadyDone { .. })) => Ok(page(
+        Err(Problem::App(Error::AlreadyDone { .. })) => Ok(page(
             409,
             pages::code_already_created(&frame(context, caller)),
         )),

@@ -293,7 +293,7 @@ fn signed_in(context: &RequestContext<'_>) -> Result<Option<Caller>, Problem> {
 
 /// Records a rejected request for an admin's page.
 fn note_refusal(context: &RequestContext<'_>, caller: &Caller, answer: Answer) -> Answer {
-    if let Err(Problem::Asked(Error::Forbidden {
+    if let Err(Problem::App(Error::Forbidden {
         missing: Permission::Builtin(missing),
     })) = &answer
         && missing.is_administrative()
@@ -358,7 +358,7 @@ pub fn send(context: &RequestContext<'_>, handler: Act) -> Answer {
         }
     }
     match handler(context, &caller, input.clone()) {
-        Err(Problem::Asked(Error::PasswordNeeded)) => {
+        Err(Problem::App(Error::PasswordNeeded)) => {
             Ok(require_password(context, &caller, input, Vec::new()))
         }
         answer => note_refusal(context, &caller, answer),
@@ -408,7 +408,7 @@ fn page_above(path: &str) -> &str {
         .unwrap_or("/")
 }
 
-/// Whether `path` is a page for signed-in users.
+/// Returns whether `path` is a page for signed-in users.
 fn is_page(path: &str) -> bool {
     let found = find_route("GET", path, Peer::Network);
     found.is_ok_and(|(route, _)| matches!(route.needs, Needs::Page(_)))
@@ -423,16 +423,16 @@ fn again(
 ) -> Answer {
     let status = problem.status();
     input.errors = match problem {
-        Problem::Asked(Error::Invalid(errors)) => errors,
-        Problem::Asked(error) if error.is_changed_meanwhile() => {
+        Problem::App(Error::Invalid(errors)) => errors,
+        Problem::App(error) if error.is_changed_meanwhile() => {
             vec![FieldError::new("", error.to_string())]
         }
-        Problem::Asked(Error::AgainstPolicy(error)) => vec![error],
-        Problem::Asked(Error::SharedKey) => vec![FieldError::new(
+        Problem::App(Error::AgainstPolicy(error)) => vec![error],
+        Problem::App(Error::SharedKey) => vec![FieldError::new(
             "allow_shared",
             "another user has the same key, and its holder can log in as both of you; tick the box to add it anyway",
         )],
-        Problem::Asked(
+        Problem::App(
             Error::NameTaken(sentence) | Error::Conflict(sentence) | Error::NotAllowed(sentence),
         ) => {
             vec![FieldError::new(field, sentence)]

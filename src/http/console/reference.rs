@@ -59,7 +59,7 @@ fn read_call(document: &Value, path: &str, method: &str, shared: &Value, call: &
             .map(|parameter| resolve(document, parameter))
             .map(|parameter| Part {
                 name: text(&parameter["name"]),
-                description: told(parameter, &parameter["schema"]),
+                description: description_of(parameter, &parameter["schema"]),
                 is_required: parameter["required"] == true,
             })
             .collect(),
@@ -94,14 +94,14 @@ fn fields(document: &Value, content: &Value) -> Vec<Part> {
     entries(&schema["properties"])
         .map(|(name, property)| Part {
             name: name.clone(),
-            description: told(property, resolve(document, property)),
+            description: description_of(property, resolve(document, property)),
             is_required: required.contains(name),
         })
         .collect()
 }
 
 /// The description of a part, or else its type.
-fn told(part: &Value, schema: &Value) -> String {
+fn description_of(part: &Value, schema: &Value) -> String {
     let said = text(&part["description"]);
     if !said.is_empty() {
         return said.replace('`', "");

@@ -24,8 +24,8 @@ const BROWSER_SECONDS: u64 = 365 * 86_400;
 /// How long a code stays in its cookie, in seconds.
 const CODE_SECONDS: u64 = 600;
 
-/// A path of this site for a redirect. Rejects a path that a browser could take for another site, and one with a
-/// secret, which would stay in the browser's history and in logs of proxies.
+/// A path of this site for a redirect. Rejects a path that a browser could take for another site. Also rejects one with
+/// a secret, which would stay in the browser's history and in logs of proxies.
 pub fn safe_path(next: &str) -> Option<&str> {
     let is_ours = next.starts_with('/')
         && !next.starts_with("//")

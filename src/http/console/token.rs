@@ -99,7 +99,7 @@ pub fn create(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
                 ),
             ))
         }
-        Err(Problem::Asked(Error::AlreadyDone { .. })) => {
+        Err(Problem::App(Error::AlreadyDone { .. })) => {
             Ok(page(409, pages::already_created(&frame(context, caller))))
         }
         Err(problem) => again(problem, input, "name", |input| {

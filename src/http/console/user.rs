@@ -87,7 +87,7 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answe
             )),
             None => done(&path(&invited.user), "added"),
         },
-        Err(Problem::Asked(Error::AlreadyDone { id })) => {
+        Err(Problem::App(Error::AlreadyDone { id })) => {
             done(&format!("/admin/users/{id}"), "added")
         }
         Err(problem) => again(problem, input, "username", |input| {
@@ -286,7 +286,7 @@ pub fn reset_password(context: &RequestContext<'_>, caller: &Caller, input: Inpu
     });
     match code {
         Ok(code) => Ok(link(context, caller, &user, Purpose::PasswordReset, code)),
-        Err(Problem::Asked(Error::AlreadyDone { .. })) => Ok(page(
+        Err(Problem::App(Error::AlreadyDone { .. })) => Ok(page(
             409,
             pages::link_already_made(&frame(context, caller), user.username.as_str()),
         )),

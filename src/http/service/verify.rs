@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use rouille::{Response, ResponseBody};
 
-use crate::app::Asked;
+use crate::app::UseContext;
 use crate::http::auth::{Sent, api_key_header, authorization};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
@@ -18,7 +18,7 @@ use crate::wire::IDENTITY_HEADERS;
 /// Verifies the secret of a request. `?permission=` (repeatable) requires permissions; `?challenge=basic` offers Basic in a 401.
 pub fn verify(context: &RequestContext<'_>) -> Result<Response, Problem> {
     verify_secret(context).map_err(|problem| match problem {
-        Problem::Asked(Error::Unauthenticated { sent }) if offers_basic(context) => {
+        Problem::App(Error::Unauthenticated { sent }) if offers_basic(context) => {
             Problem::BasicChallenge(sent)
         }
         other => other,
@@ -42,14 +42,14 @@ fn verify_secret(context: &RequestContext<'_>) -> Result<Response, Problem> {
         }
     };
     let program = context.program();
-    let asked = Asked {
+    let used = UseContext {
         address: context.address(),
         program: program.as_deref(),
         now: context.now,
     };
     let (credential, _) = context
         .app()
-        .authenticate(&presented, Kind::is_bearer, asked)?;
+        .authenticate(&presented, Kind::is_bearer, used)?;
     let power = credential.power();
     require_permissions(context.request.raw_query_string(), &power)?;
     Ok(identity(&credential, &power))
@@ -113,8 +113,8 @@ fn header_name(name: &str) -> String {
     name.chars().filter(|c| !is_invisible(*c)).collect()
 }
 
-/// 204 with the identity. All of these headers are always present, empty if there is no value, so that a client's own
-/// can't pass through a proxy. Without a body on purpose: an answer with a body makes nginx drop its connection.
+/// 204 with the identity. All of these headers are always present, even if empty, so that a client's own can't pass
+/// through a proxy. Without a body on purpose: an answer with a body makes nginx drop its connection.
 fn identity(credential: &Credential, power: &Permissions) -> Response {
     let user = credential.owner.user();
     let groups = user.map_or_else(String::new, |user| user.groups.join(","));

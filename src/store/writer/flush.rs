@@ -27,11 +27,11 @@ impl WriterLoop {
         let count = FLUSH_ROWS_MAX.min(self.unwritten.len());
         let ids = self.unwritten.drain(..count);
         let part: Vec<&Pending> = ids.filter_map(|id| taken.get(&id)).collect();
-        let noted = self.uses.take_host_notes();
-        if part.is_empty() && noted.is_empty() {
+        let pending = self.uses.take_host_notes();
+        if part.is_empty() && pending.is_empty() {
             return;
         }
-        match self.write_uses(&part, &noted) {
+        match self.write_uses(&part, &pending) {
             Ok(()) => {
                 if self.unwritten.is_empty() {
                     self.taken = Arc::default();
@@ -52,7 +52,7 @@ impl WriterLoop {
                 drop(part);
                 drop(taken);
                 self.uses.give_back(&unwritten);
-                self.uses.give_back_host_notes(noted);
+                self.uses.give_back_host_notes(pending);
                 self.arm();
                 // A short lock by another process is not an internal error.
                 if !matches!(error, Error::Unavailable { .. }) {
@@ -62,14 +62,14 @@ impl WriterLoop {
         }
     }
 
-    fn write_uses(&mut self, part: &[&Pending], noted: &PendingContacts) -> Result<(), Error> {
+    fn write_uses(&mut self, part: &[&Pending], pending: &PendingContacts) -> Result<(), Error> {
         if self.is_on_reserve() {
             return Err(Error::StorageFull);
         }
         let written = self.begin_uses().and_then(|()| {
             part.iter()
                 .try_for_each(|pending| self.select.write_use(pending))
-                .and_then(|()| self.select.write_host_notes(noted))
+                .and_then(|()| self.select.write_host_notes(pending))
                 .and_then(|()| Ok(self.select.connection.execute_batch("COMMIT")?))
         });
         self.select.roll_back();

@@ -19,8 +19,8 @@ fn try_from(site: &Site, name: &str, address: Option<&str>) -> Error {
     tried.err().expect("the password is wrong")
 }
 
-/// Behind a proxy that sends no client address (or whose whole chain is trusted), all clients share the 50 attempts of
-/// one address. Otherwise the number of attempts would be unlimited.
+/// Behind a proxy that sends no client address (or whose chain is trusted completely), all clients share the 50
+/// attempts of one address. Otherwise the number of attempts would be unlimited.
 #[test]
 fn sign_ins_from_unknown_addresses_are_limited() {
     let site = Site::new();

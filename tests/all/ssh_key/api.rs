@@ -134,7 +134,7 @@ fn shared_key_is_reported_to_admins_alone() {
     );
     let body = json!({"name": "mine", "public_key": ED25519, "allow_shared": true});
     let key = add(&site, &site.bob, &body).expect(201).json();
-    // A key that the user has is a duplicate, whoever else has it.
+    // A key that the user has is a duplicate, even if others have it too.
     let twice = json!({"name": "again", "public_key": ED25519});
     let twice = add(&site, &site.bob, &twice).expect(409);
     assert_ne!(twice.json()["type"], "urn:keycroft:problem:shared-key");
