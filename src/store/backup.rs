@@ -106,6 +106,31 @@ fn copy_into(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
     })
 }
 
+/// Keeps a copy of a database of an older schema beside it, before its migration: `keycroft.db.before-schema-2`. To go back from
+/// an upgrade, restore this copy with the older program.
+pub(super) fn keep_before_migration(path: &Path) -> Result<(), OpenError> {
+    let refuse = |why: &dyn std::fmt::Display| {
+        let why = format!("cannot be copied before its schema is migrated, and was not changed: {why}");
+        OpenError::new(path, &why)
+    };
+    let unfinished = Unfinished::beside(path)?;
+    let copy = copy_pages(path, &unfinished.path).map_err(|why| refuse(&why))?;
+    require_whole(path, &copy)?;
+    copy.close().map_err(|(_, why)| refuse(&why))?;
+    let name = format!(".before-schema-{}", migrate::VERSION);
+    let free = std::iter::once(name.clone())
+        .chain((2..).map(|number| format!("{name}-{number}")))
+        .map(|ending| beside(path, &ending))
+        .find(|path| fs::symlink_metadata(path).is_err());
+    let kept = free.ok_or_else(|| refuse(&"no name is free"))?;
+    unfinished.publish(&kept).map_err(|why| refuse(&why))?;
+    log::warn!(
+        "the schema is migrated; a copy of the database before it is kept in {}",
+        kept.display()
+    );
+    Ok(())
+}
+
 /// Copies all pages in one read transaction: other processes can go on writing, and the copy has none of that.
 pub(super) fn copy_pages(from: &Path, to: &Path) -> rusqlite::Result<Connection> {
     let source = file::open(from, OpenFlags::SQLITE_OPEN_READ_ONLY, INSPECTION_BUSY)?;

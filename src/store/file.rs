@@ -95,7 +95,6 @@ pub(super) fn create(path: &Path, now: Time) -> Result<(), OpenError> {
     require_nothing_at(path)?;
     let unfinished = UnfinishedDatabase::beside(path)?;
     fill(&unfinished.path, now)
-        .and_then(|()| give_to_folder_owner(&unfinished.path))
         .and_then(|()| unfinished.publish(path))
         .map_err(|why| OpenError::new(path, &format!("it can't be created: {why}")))
 }
@@ -153,6 +152,7 @@ impl UnfinishedDatabase {
         path: &Path,
         give: impl Fn(&Path, &Path) -> std::io::Result<()>,
     ) -> Result<(), String> {
+        give_to_folder_owner(&self.path)?;
         File::open(&self.path)
             .and_then(|file| file.sync_all())
             .and_then(|()| give(&self.path, path))
@@ -182,7 +182,7 @@ pub(super) fn folder_of(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
-/// A database that root creates in another user's folder belongs to that user.
+/// A file that root creates in another user's folder belongs to that user.
 fn give_to_folder_owner(path: &Path) -> Result<(), String> {
     let give = || {
         let folder = fs::metadata(folder_of(path))?;

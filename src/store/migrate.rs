@@ -134,6 +134,13 @@ pub(super) fn run(connection: &Connection, path: &Path) -> Result<(), OpenError>
     Ok(())
 }
 
+/// Whether the file has an older schema.
+pub(super) fn is_needed(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
+    let from = version(connection)
+        .map_err(|error| OpenError::new(path, &format!("its version can't be read: {error}")))?;
+    Ok(from < VERSION)
+}
+
 /// The schema version of the database.
 pub(super) fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))

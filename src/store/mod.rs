@@ -111,6 +111,9 @@ impl Store {
         file::check(path)?;
         let lock = DatabaseLock::acquire(path, role, lock_wait)?;
         let connection = file::open_to_write(path)?;
+        if migrate::is_needed(&connection, path)? {
+            backup::keep_before_migration(path)?;
+        }
         migrate::run(&connection, path)?;
         let uses = Arc::new(Uses::new());
         let cache = Arc::new(Cache::new());

@@ -1,6 +1,7 @@
 //! Bar R11: databases of earlier versions, kept under `tests/files`, are migrated with all their data.
 
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use keycroft::app::{AppState, Condition, Verdict};
@@ -29,8 +30,8 @@ const HEAD: &str = "800e3d35ce33413f45634757d8fb5fbebbb452d42019fb46f545a98aff7b
 
 fn write(sql: &str, path: &Path) {
     let file = Connection::open(path).unwrap();
-    let permissions = std::fs::Permissions::from_mode(0o600);
-    std::fs::set_permissions(path, permissions).unwrap();
+    let permissions = fs::Permissions::from_mode(0o600);
+    fs::set_permissions(path, permissions).unwrap();
     file.pragma_update(None, "foreign_keys", "OFF").unwrap();
     file.execute_batch(&format!("PRAGMA journal_mode = WAL; BEGIN; {sql} COMMIT;"))
         .unwrap();
@@ -120,6 +121,9 @@ fn migrated_version_1_keeps_all_data() {
     let app_state = AppState::open(&path, Clock::manual(THEN)).unwrap();
     app_state.close();
     assert_eq!(content(&path, &renamed(&tables)), before);
+    let kept = folder.path().join("keycroft.db.before-schema-2");
+    assert_eq!(content(&kept, &tables), before, "the copy of before");
+    assert_eq!(fs::metadata(&kept).unwrap().mode() & 0o777, 0o600);
     let findings = AppState::examine(&path, &Clock::manual(THEN));
     for finding in &findings {
         assert_ne!(
@@ -130,6 +134,24 @@ fn migrated_version_1_keeps_all_data() {
             finding.words
         );
     }
+}
+
+#[test]
+fn copy_kept_before_a_migration_replaces_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keycroft.db");
+    write(VERSION_1, &path);
+    let tables = tables(&path);
+    let before = content(&path, &tables);
+    let earlier = folder.path().join("keycroft.db.before-schema-2");
+    fs::write(&earlier, "an earlier copy").unwrap();
+    AppState::open(&path, Clock::manual(THEN)).unwrap().close();
+    assert_eq!(fs::read(&earlier).unwrap(), b"an earlier copy");
+    let kept = folder.path().join("keycroft.db.before-schema-2-2");
+    assert_eq!(content(&kept, &tables), before);
+    // Without a migration there is no copy.
+    AppState::open(&path, Clock::manual(THEN)).unwrap().close();
+    assert!(!folder.path().join("keycroft.db.before-schema-2-3").exists());
 }
 
 #[test]
