@@ -110,10 +110,11 @@ fn copy_into(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
 /// an upgrade, restore this copy with the older program.
 pub(super) fn keep_before_migration(path: &Path) -> Result<(), OpenError> {
     let refuse = |why: &dyn std::fmt::Display| {
-        let why = format!("cannot be copied before its schema is migrated, and was not changed: {why}");
+        let why =
+            format!("cannot be copied before its schema is migrated, and was not changed: {why}");
         OpenError::new(path, &why)
     };
-    let unfinished = Unfinished::beside(path)?;
+    let unfinished = UnfinishedDatabase::beside(path)?;
     let copy = copy_pages(path, &unfinished.path).map_err(|why| refuse(&why))?;
     require_whole(path, &copy)?;
     copy.close().map_err(|(_, why)| refuse(&why))?;
