@@ -116,7 +116,7 @@ pub(super) fn keep_before_migration(path: &Path) -> Result<(), OpenError> {
     };
     let unfinished = UnfinishedDatabase::beside(path)?;
     let copy = copy_pages(path, &unfinished.path).map_err(|why| refuse(&why))?;
-    require_whole(path, &copy)?;
+    require_complete(path, &copy)?;
     copy.close().map_err(|(_, why)| refuse(&why))?;
     let name = format!(".before-schema-{}", migrate::VERSION);
     let free = std::iter::once(name.clone())
