@@ -14,15 +14,15 @@ use crate::model::permission::Permissions;
 use crate::model::secret::{SecretForm, hint};
 use crate::model::time::Time;
 
-/// From how many API keys on the list has a filter.
+/// The list has a filter from this number of API keys on.
 const FILTER_FROM: usize = 10;
-/// How many ended API keys the list names, so that the page stays small.
+/// Deleted API keys in the list, limited so that the page stays small.
 const ENDED_ROWS: usize = 5;
 
 /// The order of a list: `?sort=`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sort {
-    /// What needs attention first, then the newest.
+    /// Keys that need attention first, then the newest.
     #[default]
     Attention,
     Name,
@@ -42,7 +42,7 @@ impl Sort {
         Self::Created,
     ];
 
-    /// The word in `?sort=`; empty for the usual order.
+    /// The name in `?sort=`; empty for the default.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Attention => "",
@@ -54,13 +54,13 @@ impl Sort {
         }
     }
 
-    /// Reads the word.
+    /// Parses the name.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|sort| sort.as_str() == word)
     }
 }
 
-/// What a list was asked to show: `?text=&state=&sort=`.
+/// The filter of a list: `?text=&state=&sort=`.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
     /// Part of a name; empty: all.
@@ -87,24 +87,24 @@ impl Filter {
 #[derive(Debug, Clone)]
 pub struct ApiKeyRow {
     pub record: Record,
-    /// Of the last 30 days; days without a use may be missing.
+    /// The last 30 days; days without a use may be missing.
     pub usage: Vec<UsageDay>,
 }
 
-/// The list of API keys: those of one page.
+/// One page of the list of API keys.
 #[derive(Debug, Clone)]
 pub struct ApiKeyList {
     pub holder: Holder,
     pub rows: Vec<ApiKeyRow>,
-    /// How many there are before the filter.
+    /// The number of keys before the filter.
     pub total: usize,
     pub filter: Filter,
     pub pager: Pager,
-    /// All that one of them may have at most: what "everything" means.
+    /// The permissions of "everything".
     pub offered: Permissions,
-    /// Those of the last 30 days that are over, newest end first; the page shows five.
+    /// Keys deleted within the last 30 days, newest first; the page shows five.
     pub ended: Vec<Record>,
-    /// How many are over.
+    /// The number of deleted keys.
     pub ended_total: usize,
 }
 

@@ -1,4 +1,4 @@
-//! Events: one's own, all of them, and those about one thing.
+//! Events: own ones, all of them, and those on one target.
 
 use maud::{Markup, html};
 
@@ -11,10 +11,10 @@ use crate::model::event::{Event, Outcome, decode_words};
 use crate::model::time::Time;
 use crate::model::user_agent;
 
-/// Scope events are shown, and so where the page lives.
+/// The events of a page, which determine its path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// `/events`: those by and about the person who is signed in.
+    /// `/events`: acts by the signed-in user, and on their account and credentials.
     Own,
     /// `/admin/events`: all.
     All,
@@ -29,17 +29,17 @@ impl Scope {
     }
 }
 
-/// What a log was asked to show, as it was typed: `?action=&target=&since=&until=&user=`.
+/// The filter of a log, as typed: `?action=&target=&since=&until=&user=`.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
     /// `api-key.create`.
     pub action: String,
-    /// The id of a credential, an SSH key or a host; the name of what has no id.
+    /// The id of a credential, an SSH key or a host; the name of a target without an id.
     pub target: String,
     /// `2026-11-22T15:04`, meant as UTC, as `until` is.
     pub since: String,
     pub until: String,
-    /// A user name; only on the admins' page.
+    /// A username; only on the admins' page.
     pub user: String,
 }
 
@@ -59,14 +59,14 @@ impl EventFilter {
     }
 }
 
-/// A part of the log.
+/// A page of the log.
 #[derive(Debug, Clone)]
 pub struct EventList {
     pub scope: Scope,
     /// Newest first.
     pub events: Vec<Event>,
     pub filter: EventFilter,
-    /// What is wrong with the filter.
+    /// The faults of the filter.
     pub input: Input,
     pub pager: Pager,
 }
@@ -83,7 +83,7 @@ pub fn list(frame: &Frame, view: &EventList) -> Markup {
         (heading(title, &html! { a.button href=(export) { "Download JSON lines" } }))
         p.lead {
             @match view.scope {
-                Scope::Own => { "What you did, and what was done to your things." }
+                Scope::Own => { "Your acts, and acts on your account and credentials." }
                 Scope::All => { "Every change and every refused act. Each line is chained to the one before." }
             }
         }
@@ -117,7 +117,7 @@ fn filter(view: &EventList, path: &str) -> Markup {
     }
 }
 
-/// The events about one thing, without a filter.
+/// The events on one target, without a filter.
 pub(super) fn short_table(events: &[Event], now: Time) -> Markup {
     html! { @if events.is_empty() { p { "None yet." } } @else { (table(events, now)) } }
 }
@@ -172,7 +172,7 @@ fn from(event: &Event) -> String {
     parts.join(" · ")
 }
 
-/// `role: member → admin`, a line each.
+/// `role: member → admin`, one per line.
 fn changes(event: &Event) -> Vec<String> {
     let before = decode_words(&event.before);
     let after = decode_words(&event.after);

@@ -1,4 +1,4 @@
-//! Every credential of everybody, with quick filters and one button for many.
+//! The inventory: credentials of all owners, with filters and a button for many.
 
 use maud::{Markup, html};
 
@@ -10,7 +10,7 @@ use super::when::{self, some, time_or_never};
 use crate::model::inventory::Show;
 use crate::model::time::Time;
 
-/// The quick filters, in words.
+/// The labels of the filters.
 const fn label(show: Show) -> &'static str {
     match show {
         Show::Everything => "Everything",
@@ -22,26 +22,27 @@ const fn label(show: Show) -> &'static str {
     }
 }
 
-/// One credential or SSH key of somebody.
+/// One credential or SSH key.
 #[derive(Debug, Clone)]
 pub struct InventoryRow {
     /// `API key`, `token`, `session`, `SSH key`, `host credential`.
     pub kind: &'static str,
-    /// What the box sends: `api-key/ID`, `token/ID`, `session/ID`, `ssh-key/ID`; `None` for what is deleted elsewhere.
+    /// The value of the checkbox: `api-key/ID`, `token/ID`, `session/ID`, `ssh-key/ID`; `None` for an item that is
+    /// deleted elsewhere.
     pub reference: Option<String>,
     pub id: String,
     pub name: String,
-    /// The path of its page; `None` when it has none that an admin may look at.
+    /// The path of its page; `None` without a page for admins.
     pub path: Option<String>,
     /// A user's, service's or host's name.
     pub owner: String,
     /// The path of the owner's page.
     pub owner_path: Option<String>,
-    /// What it may do, in a few words; for an SSH key type and bits.
+    /// Its permissions, in a few words; for an SSH key type and bits.
     pub access: String,
     pub last_used_at: Option<Time>,
     pub expires_at: Option<Time>,
-    /// What is wrong with it, in a few words.
+    /// A remark on what needs attention, in a few words.
     pub remark: Option<String>,
 }
 
@@ -50,19 +51,19 @@ pub struct InventoryRow {
 pub struct Inventory {
     pub rows: Vec<InventoryRow>,
     pub show: Show,
-    /// How many match.
+    /// The number of matching items.
     pub total: usize,
     pub pager: Pager,
 }
 
-/// The question whether to delete those that were ticked.
+/// The confirmation of deleting the selected items.
 #[derive(Debug, Clone)]
 pub struct InventoryDelete {
     pub rows: Vec<InventoryRow>,
     pub input: Input,
 }
 
-/// The use of SSH keys is recorded only by enrolled hosts.
+/// Only enrolled hosts report uses of SSH keys.
 fn last_used(row: &InventoryRow, now: Time) -> Markup {
     let is_ssh_key = row
         .reference
@@ -75,12 +76,12 @@ fn last_used(row: &InventoryRow, now: Time) -> Markup {
     }
 }
 
-/// `/admin/inventory`. The form sends `reference` for each ticked box to `/admin/inventory/delete`.
+/// `/admin/inventory`. The form sends `reference` for each checked box to `/admin/inventory/delete`.
 pub fn list(frame: &Frame, view: &Inventory) -> Markup {
     let path = "/admin/inventory";
     let content = html! {
         h1 { "Inventory" }
-        p.lead { "Every credential of everybody. What nobody uses any more is best deleted." }
+        p.lead { "Credentials of all users. Delete unused ones." }
         div.actions {
             @for show in Show::ALL {
                 a.button href=(address(path, &[("show", show.as_str())])) aria-current=[(show == view.show).then_some("true")] { (label(show)) }
@@ -120,7 +121,7 @@ fn list_row(row: &InventoryRow, now: Time) -> Markup {
     }
 }
 
-/// `/admin/inventory/delete`: what will go. Sends the references again and `confirm`, their number.
+/// `/admin/inventory/delete`: the items to delete. Sends the references again and `confirm`, their number.
 pub fn delete(frame: &Frame, view: &InventoryDelete) -> Markup {
     let count = i64::try_from(view.rows.len()).unwrap_or(i64::MAX);
     let title = format!("Delete {}?", some(count, "credential"));

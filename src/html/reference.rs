@@ -1,29 +1,29 @@
-//! The reference of the JSON API: what `openapi.json` says, to be read by people.
+//! The reference of the JSON API, from `openapi.json`.
 
 use maud::{Markup, html};
 
 use super::layout::{Visitor, either};
 
-/// The calls about one subject.
+/// The operations on one subject.
 #[derive(Debug, Clone)]
 pub struct Subject {
     pub name: String,
     pub calls: Vec<Call>,
 }
 
-/// One call.
+/// One operation.
 #[derive(Debug, Clone)]
 pub struct Call {
     pub method: String,
     pub path: String,
     pub summary: String,
-    /// More about it: the permission it needs.
+    /// Details, such as the required permission.
     pub description: String,
-    /// What may stand in the query and in headers.
+    /// Parameters of the query, and headers.
     pub parameters: Vec<Part>,
-    /// What the body may hold.
+    /// The fields of the body.
     pub body: Vec<Part>,
-    /// What a good answer holds.
+    /// The fields of a successful answer.
     pub answer: Vec<Part>,
 }
 

@@ -1,4 +1,4 @@
-//! Sessions: where somebody is signed in to the console.
+//! Sessions: browsers that are signed in to the console.
 
 use maud::{Markup, html};
 
@@ -10,12 +10,12 @@ use crate::model::credential::Record;
 use crate::model::secret::Id;
 use crate::model::user_agent;
 
-/// The sessions of the person who is signed in.
+/// The sessions of the signed-in user.
 #[derive(Debug, Clone)]
 pub struct SessionList {
     /// Last active first.
     pub rows: Vec<Record>,
-    /// The session that asks.
+    /// The session of this browser.
     pub current: Id,
 }
 
@@ -25,7 +25,7 @@ pub fn list(frame: &Frame, view: &SessionList) -> Markup {
     let acts = html! { @if others { (button(frame, "/sessions/delete-others", Some("no"), "Sign out everywhere else")) } };
     let content = html! {
         (heading("Sessions", &acts))
-        p.lead { "Browsers in which you are signed in. Sign out what you do not recognise: it is out at its next click." }
+        p.lead { "Browsers in which you are signed in. Sign out browsers that you do not recognize: they are signed out immediately." }
         form method="post" action="/sessions/delete" {
             (hidden("form_token", &frame.form_token))
             table.list {

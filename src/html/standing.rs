@@ -1,4 +1,4 @@
-//! How a credential stands, in one word with a border: never by colour alone.
+//! The status of a credential as a word with a border, never by color alone.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use crate::model::credential::{Kind, Record, State};
 use crate::model::notice::Notice;
 use crate::model::time::Time;
 
-/// From when on before its end a token is marked: it never lives longer than a day.
+/// A token is marked this long before its expiration: it never lives longer than a day.
 const SOON_TOKEN: Duration = Duration::from_secs(3_600);
 
-/// What a list says of a credential, and what it can be filtered by: finer than [`State`].
+/// The status in lists, which is also a filter: finer than [`State`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisplayStatus {
     Active,
@@ -24,7 +24,7 @@ pub enum DisplayStatus {
 }
 
 impl DisplayStatus {
-    /// Those that a list of live credentials can be filtered by.
+    /// The statuses of credentials that are not deleted.
     pub const LIVE: [Self; 5] = [
         Self::Active,
         Self::Soon,
@@ -45,7 +45,7 @@ impl DisplayStatus {
         }
     }
 
-    /// The word in `?state=`.
+    /// The name in `?state=`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -57,14 +57,14 @@ impl DisplayStatus {
         }
     }
 
-    /// Reads the word of a filter.
+    /// Parses the name of a filter.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::LIVE
             .into_iter()
             .find(|standing| standing.as_str() == word)
     }
 
-    /// What people read.
+    /// The label.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Active => "Active",
@@ -86,7 +86,7 @@ impl DisplayStatus {
     }
 }
 
-/// How soon something of `kind` ends, in words, when it is marked for that.
+/// How soon something of `kind` expires, in words, if it is marked for that.
 fn soon(kind: Kind, end: Option<Time>, now: Time) -> Option<String> {
     match kind {
         Kind::ApiKey => soon_words(end, now),
@@ -98,12 +98,12 @@ fn soon(kind: Kind, end: Option<Time>, now: Time) -> Option<String> {
     }
 }
 
-/// How soon an API key or an SSH key ends: within 14 days, 7 days or a day.
+/// How soon an API key or an SSH key expires: within 14 days, 7 days or a day.
 pub(super) fn soon_words(end: Option<Time>, now: Time) -> Option<String> {
     Notice::from_expiration(end, now).map(|notice| format!("Ends {}", notice.words()))
 }
 
-/// The word in its border.
+/// The label with its border.
 pub(super) fn pill(record: &Record, now: Time) -> Markup {
     let standing = DisplayStatus::new(record, now);
     match soon(record.kind, record.expires_at, now) {
@@ -112,12 +112,12 @@ pub(super) fn pill(record: &Record, now: Time) -> Markup {
     }
 }
 
-/// A word in a border; `class` is ok, warn, bad or dim.
+/// A word with a border; `class` is ok, warn, bad or dim.
 pub(super) fn badge(class: &str, word: &str) -> Markup {
     html! { b class={ "pill " (class) } { (word) } }
 }
 
-/// The word, and what belongs to it: until when the old secret is good.
+/// The label, and the expiration of the old secret.
 pub(super) fn cell(record: &Record, now: Time) -> Markup {
     html! {
         (pill(record, now))

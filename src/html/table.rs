@@ -1,4 +1,4 @@
-//! What lists share: sorting, filtering, turning pages, and the cells that many of them have.
+//! Shared parts of lists: sorting, filtering, paging, and common cells.
 
 use maud::{Markup, html};
 
@@ -7,15 +7,15 @@ use crate::model::credential::LastUse;
 use crate::model::time::Time;
 use crate::model::user_agent;
 
-/// Where a list goes on.
+/// The paging of a list.
 #[derive(Debug, Clone, Default)]
 pub enum Pager {
-    /// All of it is shown.
+    /// The complete list.
     #[default]
     Whole,
     /// Page `page` of `pages`, from 1; links have `?page=`.
     Page { page: usize, pages: usize },
-    /// A log: `older` is what `?after=` takes; `is_first` says whether this is its newest part.
+    /// A log: `older` is the value of `?after=`; `is_first` marks the newest page.
     Log {
         older: Option<String>,
         is_first: bool,
@@ -50,7 +50,7 @@ fn encode(address: &mut String, value: &str) {
     }
 }
 
-/// Links to the other parts of a list; `pairs` are the filters that stay.
+/// Links to the other pages of a list; `pairs` are the filters that stay.
 pub(super) fn pager(pager: &Pager, path: &str, pairs: &[(&str, &str)]) -> Markup {
     let with = |name: &str, value: &str| {
         let mut pairs = pairs.to_vec();
@@ -80,7 +80,7 @@ pub(super) fn pager(pager: &Pager, path: &str, pairs: &[(&str, &str)]) -> Markup
     }
 }
 
-/// When something was last used, from where and by what.
+/// The last use: time, client address and user agent.
 pub(super) fn last_use(last: Option<&LastUse>, now: Time) -> Markup {
     match last {
         None => html! { "Never" },
@@ -91,7 +91,7 @@ pub(super) fn last_use(last: Option<&LastUse>, now: Time) -> Markup {
     }
 }
 
-/// The same in one line.
+/// The last use in one line.
 pub(super) fn last_use_in_line(last: Option<&LastUse>, now: Time) -> Markup {
     match last {
         None => html! { "never" },
