@@ -39,7 +39,7 @@ fn words(name: &str) -> &str {
 /// The section of a credential's page. Its form sends `address` and `permission` to `path`.
 pub(super) fn section(path: &str, chain: &Chain) -> Markup {
     html! {
-        h2 #why { "Why was it refused?" }
+        h2 #why { "Why was it rejected?" }
         table.list {
             thead { tr { th { "Check" } th { "Holds" } th { "Why" } } }
             tbody {

@@ -47,11 +47,11 @@ fn api_key_commands_cover_its_lifetime() {
     assert_eq!(
         plain(&explained.out),
         "exists\tyes\tIt exists.\nenabled\tNO\tIt is disabled; enable it to use it again.\nnot_expired\tyes\tIt never expires.\naddress_allowed\tyes\tIt is valid from every address.\n\
-         owner_enabled\tyes\tIts owner, alice, is enabled.\npermission_held\tNO\tIt was not given users:read."
+         owner_enabled\tyes\tIts owner, alice, is enabled.\npermission_held\tNO\tIt does not carry users:read."
     );
     assert_eq!(
         explained.err,
-        "It is refused. It is disabled; enable it to use it again.\n"
+        "It is rejected. It is disabled; enable it to use it again.\n"
     );
     lab.good("api-key enable deploy");
     let rotated = lab.run("api-key rotate deploy --grace 1h");
