@@ -71,7 +71,7 @@ pub fn list(frame: &Frame, view: &TokenList) -> Markup {
             }
         } @else {
             table.list {
-                thead { tr { th { "Name" } th { "Status" } th { "Made by" } th { "Expires" } th { "Last used" } th { "Created" } th { "Actions" } } }
+                thead { tr { th { "Name" } th { "Status" } th { "Created by" } th { "Expires" } th { "Last used" } th { "Created" } th { "Actions" } } }
                 tbody { @for row in &view.rows { (list_row(frame, view, row)) } }
             }
             (pager(&view.pager, "/tokens", &[]))
@@ -89,7 +89,7 @@ fn list_row(frame: &Frame, view: &TokenList, row: &TokenRow) -> Markup {
                 small { (hint(SecretForm::Credential(record.kind), record.id)) br; (permission::brief(&record.permissions, &view.offered)) }
             }
             td { (standing::cell(record, now)) }
-            td data-label="Made by" { bdi { (row.created_by) } }
+            td data-label="Created by" { bdi { (row.created_by) } }
             td.when data-label="Expires" { (when::end(record.expires_at, now)) }
             td.when.from data-label="Used" { (last_use(record.last_use.as_ref(), now)) }
             td data-label="Created" { (time(record.created_at, now)) }
