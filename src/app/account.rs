@@ -57,7 +57,7 @@ impl App {
         browser: Option<&Digest>,
     ) -> Result<(), Error> {
         let user = caller.user()?.clone();
-        caller.demand(BuiltinPermission::AccountWrite)?;
+        caller.require(BuiltinPermission::AccountWrite)?;
         let new = Password::chosen(new, &user.username)
             .map_err(|message| Error::field("new", message))?;
         let matched = self.require_password(&user, current, "current", caller)?;

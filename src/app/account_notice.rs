@@ -36,7 +36,7 @@ impl App {
 
     /// The caller's notices, confirmed ones included, newest first.
     pub fn account_notices(&self, caller: &Caller) -> Result<Vec<AccountNotice>, Error> {
-        caller.demand(BuiltinPermission::AccountRead)?;
+        caller.require(BuiltinPermission::AccountRead)?;
         self.read.account_notices(caller.user()?.id, NOTICES_MAX)
     }
 

@@ -114,7 +114,7 @@ impl App {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Record>, Error> {
-        caller.demand(scope.read)?;
+        caller.require(scope.read)?;
         self.records(
             &CredentialFilter {
                 owner: Some(scope.owner),
@@ -134,7 +134,7 @@ impl App {
         kind: Kind,
         id: Id,
     ) -> Result<Record, Error> {
-        caller.demand(scope.read)?;
+        caller.require(scope.read)?;
         require_owned(self.record(id)?, scope.owner, kind)
     }
 
@@ -158,7 +158,7 @@ impl App {
         scope: &CredentialScope,
         records: &[Record],
     ) -> Result<HashMap<Id, Vec<UsageDay>>, Error> {
-        caller.demand(scope.read)?;
+        caller.require(scope.read)?;
         let ids: Vec<Id> = records
             .iter()
             .filter(|record| record.owner == scope.owner)

@@ -123,7 +123,7 @@ impl App {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Event>, Error> {
-        caller.demand(BuiltinPermission::AccountRead)?;
+        caller.require(BuiltinPermission::AccountRead)?;
         self.read.events(
             &EventFilter {
                 user: Some(caller.user()?.id),
@@ -166,7 +166,7 @@ impl App {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Event>, Error> {
-        caller.demand(BuiltinPermission::AuditRead)?;
+        caller.require(BuiltinPermission::AuditRead)?;
         let user = user.map(|name| self.find_user(name)).transpose()?;
         self.read.events(
             &EventFilter {

@@ -76,7 +76,7 @@ impl App {
         id: Id,
         circumstances: &Circumstances,
     ) -> Result<Explanation, Error> {
-        caller.demand(scope.read)?;
+        caller.require(scope.read)?;
         let not_found = Error::NotFound(kind.name());
         let record = self
             .record(id)?

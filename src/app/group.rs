@@ -18,13 +18,13 @@ impl App {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Group>, Error> {
-        caller.demand(BuiltinPermission::UsersRead)?;
+        caller.require(BuiltinPermission::UsersRead)?;
         self.read.groups(after, limit)
     }
 
     /// One group.
     pub fn group(&self, caller: &Caller, name: &str) -> Result<Group, Error> {
-        caller.demand(BuiltinPermission::UsersRead)?;
+        caller.require(BuiltinPermission::UsersRead)?;
         self.read.group(name)?.ok_or(Error::NotFound("group"))
     }
 

@@ -68,13 +68,13 @@ impl App {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<HostRecord>, Error> {
-        caller.demand(BuiltinPermission::HostsRead)?;
+        caller.require(BuiltinPermission::HostsRead)?;
         self.read.hosts(after, limit)
     }
 
     /// One host.
     pub fn host(&self, caller: &Caller, id: Id) -> Result<HostRecord, Error> {
-        caller.demand(BuiltinPermission::HostsRead)?;
+        caller.require(BuiltinPermission::HostsRead)?;
         self.read.host(id)?.ok_or(NOT_FOUND)
     }
 
@@ -161,7 +161,7 @@ impl App {
 
     /// Valid enrollment codes, newest first.
     pub fn enrollment_codes(&self, caller: &Caller) -> Result<Vec<EnrollmentCode>, Error> {
-        caller.demand(BuiltinPermission::HostsRead)?;
+        caller.require(BuiltinPermission::HostsRead)?;
         self.read.enrollment_codes(caller.now)
     }
 

@@ -35,7 +35,7 @@ impl App {
         after: Option<InventoryPlace>,
         limit: usize,
     ) -> Result<InventoryPage, Error> {
-        caller.demand(BuiltinPermission::UsersRead)?;
+        caller.require(BuiltinPermission::UsersRead)?;
         let policy = self.read.policy()?;
         let mut listed = self
             .read
@@ -56,7 +56,7 @@ impl App {
         number: usize,
         rows: usize,
     ) -> Result<(Vec<OwnedItem>, usize), Error> {
-        caller.demand(BuiltinPermission::UsersRead)?;
+        caller.require(BuiltinPermission::UsersRead)?;
         let policy = self.read.policy()?;
         let total = self.read.count_inventory(show, &policy, caller.now)?;
         let last = total.div_ceil(rows).max(1);
@@ -70,7 +70,7 @@ impl App {
 
     /// The items with these `ids`, in this order; deleted ones are left out.
     pub fn inventory_of(&self, caller: &Caller, ids: &[Id]) -> Result<Vec<OwnedItem>, Error> {
-        caller.demand(BuiltinPermission::UsersRead)?;
+        caller.require(BuiltinPermission::UsersRead)?;
         let policy = self.read.policy()?;
         let listed: Vec<ListedItem> = ids.iter().map(|id| ListedItem::unknown(*id)).collect();
         self.owned(caller, &policy, &listed, Show::Everything)

@@ -64,7 +64,7 @@ impl Bounds {
     }
 
     /// Requires that permissions exist and lie within the limit and the caller's power.
-    fn demand(&self, write: &Write<'_>, permissions: &Permissions) -> Result<(), Error> {
+    fn require(&self, write: &Write<'_>, permissions: &Permissions) -> Result<(), Error> {
         write.require_defined(permissions, "permissions")?;
         let limit = self.limit.as_ref();
         if let Some(missing) = limit.and_then(|limit| permissions.first_missing_from(limit)) {
@@ -128,7 +128,7 @@ impl App {
                 Some(permissions) => permissions,
                 None => bounds.all_of(&write.power),
             };
-            bounds.demand(write, &permissions)?;
+            bounds.require(write, &permissions)?;
             let allowed_addresses = match creator {
                 Some(creator) => within_creator(wanted.allowed_addresses, creator)?,
                 None => wanted.allowed_addresses.unwrap_or_default(),
@@ -217,7 +217,7 @@ impl App {
             // Faults of the request itself are reported before a missing key.
             let bounds = Bounds::load(write, owner)?;
             if let Some(permissions) = &change.permissions {
-                bounds.demand(write, permissions)?;
+                bounds.require(write, permissions)?;
             }
             let allowed_addresses = match (change.allowed_addresses, &write.power) {
                 (Some(allowed_addresses), Power::Credential(creator, _)) => {

@@ -75,7 +75,7 @@ const PART_ROWS: usize = 1_000;
 impl App {
     /// The numbers of credentials of each of `users`.
     pub fn counts_of(&self, caller: &Caller, users: &[User]) -> Result<Vec<UserCounts>, Error> {
-        caller.demand(BuiltinPermission::UsersRead)?;
+        caller.require(BuiltinPermission::UsersRead)?;
         let ids: Vec<UserId> = users.iter().map(|user| user.id).collect();
         let mut held = self.read.held_by_users(&ids, caller.now)?;
         self.add_pending_uses(&mut held);
@@ -128,7 +128,7 @@ impl App {
         caller: &Caller,
         services: &[Service],
     ) -> Result<Vec<ServiceUse>, Error> {
-        caller.demand(BuiltinPermission::ServicesRead)?;
+        caller.require(BuiltinPermission::ServicesRead)?;
         let ids: Vec<i64> = services.iter().map(|service| service.id.0).collect();
         let mut held = self.read.held_by_services(&ids, caller.now)?;
         self.add_pending_uses(&mut held);
@@ -145,7 +145,7 @@ impl App {
 
     /// The number of users' credentials with a permission of a service.
     pub fn carriers(&self, caller: &Caller, service: &Service) -> Result<u32, Error> {
-        caller.demand(BuiltinPermission::ServicesRead)?;
+        caller.require(BuiltinPermission::ServicesRead)?;
         self.read.count_carriers(&service.name)
     }
 
@@ -155,7 +155,7 @@ impl App {
         caller: &Caller,
         group: &crate::model::group::Group,
     ) -> Result<Vec<String>, Error> {
-        caller.demand(BuiltinPermission::UsersRead)?;
+        caller.require(BuiltinPermission::UsersRead)?;
         self.read.hosts_of_group(group.id)
     }
 
@@ -167,7 +167,7 @@ impl App {
         change: PolicyChange,
         limit: usize,
     ) -> Result<Preview, Error> {
-        caller.demand(BuiltinPermission::PolicyRead)?;
+        caller.require(BuiltinPermission::PolicyRead)?;
         self.preview(change, limit, caller.now)
     }
 
@@ -229,7 +229,7 @@ impl App {
 
     /// The state of the installation.
     pub fn facts(&self, caller: &Caller) -> Result<Facts, Error> {
-        caller.demand(BuiltinPermission::PolicyRead)?;
+        caller.require(BuiltinPermission::PolicyRead)?;
         Ok(Facts {
             file: self.read.file_facts(self.store().path())?,
             path: self.store().path().display().to_string(),

@@ -50,7 +50,7 @@ fn words(policy: &Policy) -> Vec<(&'static str, String)> {
 impl App {
     /// The policy, for callers who may read it.
     pub fn policy(&self, caller: &Caller) -> Result<Policy, Error> {
-        caller.demand(BuiltinPermission::PolicyRead)?;
+        caller.require(BuiltinPermission::PolicyRead)?;
         self.read.policy()
     }
 

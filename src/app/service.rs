@@ -18,19 +18,19 @@ impl App {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Service>, Error> {
-        caller.demand(BuiltinPermission::ServicesRead)?;
+        caller.require(BuiltinPermission::ServicesRead)?;
         self.read.services(after, limit)
     }
 
     /// One service.
     pub fn service(&self, caller: &Caller, name: &str) -> Result<Service, Error> {
-        caller.demand(BuiltinPermission::ServicesRead)?;
+        caller.require(BuiltinPermission::ServicesRead)?;
         self.read.service(name)?.ok_or(Error::NotFound("service"))
     }
 
     /// One service, for callers who may change its API keys.
     pub fn service_for_change(&self, caller: &Caller, name: &str) -> Result<Service, Error> {
-        caller.demand(BuiltinPermission::ServicesWrite)?;
+        caller.require(BuiltinPermission::ServicesWrite)?;
         self.read.service(name)?.ok_or(Error::NotFound("service"))
     }
 
@@ -60,7 +60,7 @@ impl App {
 
     /// The permissions of a service that each role includes.
     pub fn given_by_role(&self, caller: &Caller, service: &Service) -> Result<ByRole, Error> {
-        caller.demand(BuiltinPermission::ServicesRead)?;
+        caller.require(BuiltinPermission::ServicesRead)?;
         self.read.given_by_role(service.id)
     }
 

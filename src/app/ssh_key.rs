@@ -76,7 +76,7 @@ impl App {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<SshKey>, Error> {
-        caller.demand(scope.read)?;
+        caller.require(scope.read)?;
         let page = self.read.ssh_keys(user_of(scope)?, after, limit)?;
         let items = page.items.into_iter();
         Ok(Page {
@@ -92,13 +92,13 @@ impl App {
         scope: &CredentialScope,
         id: Id,
     ) -> Result<SshKey, Error> {
-        caller.demand(scope.read)?;
+        caller.require(scope.read)?;
         self.find_ssh_key(user_of(scope)?, id, caller.now)
     }
 
     /// The other users with exactly this key, for admins.
     pub fn others_with_ssh_key(&self, caller: &Caller, key: &SshKey) -> Result<Vec<String>, Error> {
-        caller.demand(BuiltinPermission::UsersRead)?;
+        caller.require(BuiltinPermission::UsersRead)?;
         self.read.others_with_ssh_key(key.owner, &key.key)
     }
 
@@ -107,7 +107,7 @@ impl App {
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::NotAllowed`] when the caller is not a person.
     pub fn logins(&self, caller: &Caller) -> Result<Vec<HostLogin>, Error> {
-        caller.demand(BuiltinPermission::SshKeysRead)?;
+        caller.require(BuiltinPermission::SshKeysRead)?;
         self.read.logins_of(caller.user()?.id)
     }
 
@@ -176,7 +176,7 @@ impl App {
                 options: change.options.unwrap_or_default().apply(&before.options),
                 ..before.clone()
             };
-            if after.opens_more_than(&before) {
+            if after.widens_access_of(&before) {
                 confirmed?;
             }
             // A replaced key counts as new: its expiration must be allowed for a new key.

@@ -17,7 +17,7 @@ const BATCH_ROWS: usize = 100;
 impl App {
     /// Deletes all expired records. Returns how many.
     pub fn sweep(&self, caller: &Caller) -> Result<Swept, Error> {
-        caller.demand(BuiltinPermission::PolicyWrite)?;
+        caller.require(BuiltinPermission::PolicyWrite)?;
         let swept = self.sweep_all(caller.now)?;
         self.store().write(
             caller.permit(BuiltinPermission::PolicyWrite, Action::Sweep)?,

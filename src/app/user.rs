@@ -38,19 +38,19 @@ impl App {
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<User>, Error> {
-        caller.demand(BuiltinPermission::UsersRead)?;
+        caller.require(BuiltinPermission::UsersRead)?;
         self.read.users(after, limit)
     }
 
     /// One user.
     pub fn user(&self, caller: &Caller, name: &Username) -> Result<User, Error> {
-        caller.demand(BuiltinPermission::UsersRead)?;
+        caller.require(BuiltinPermission::UsersRead)?;
         self.find_user(name)
     }
 
     /// One user, for callers who may revoke their credentials.
     pub fn user_for_change(&self, caller: &Caller, name: &Username) -> Result<User, Error> {
-        caller.demand(BuiltinPermission::UsersWrite)?;
+        caller.require(BuiltinPermission::UsersWrite)?;
         self.find_user(name)
     }
 
@@ -71,7 +71,7 @@ impl App {
             .once(once);
         // Before the password is hashed.
         if is_reserved_login(user.username.as_str()) {
-            caller.demand(BuiltinPermission::HostsWrite)?;
+            caller.require(BuiltinPermission::HostsWrite)?;
         }
         self.add(permit, user)
     }

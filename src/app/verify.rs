@@ -203,7 +203,7 @@ impl App {
         presented: Option<&Presented>,
         address: Option<IpAddr>,
     ) -> Result<Option<Introspected>, Error> {
-        caller.demand(BuiltinPermission::Introspect)?;
+        caller.require(BuiltinPermission::Introspect)?;
         let Some(presented) = presented else {
             return Ok(None);
         };

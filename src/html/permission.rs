@@ -76,7 +76,7 @@ pub enum Access {
     /// All permissions that can be given.
     Everything,
     /// All except those that create or change credentials.
-    Unmanaging,
+    WithoutManagement,
     /// Only read permissions.
     ReadOnly,
     /// As chosen in the rows.
@@ -86,7 +86,7 @@ pub enum Access {
 impl Access {
     const ALL: [Self; 4] = [
         Self::Everything,
-        Self::Unmanaging,
+        Self::WithoutManagement,
         Self::ReadOnly,
         Self::Choose,
     ];
@@ -95,7 +95,7 @@ impl Access {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Everything => "everything",
-            Self::Unmanaging => "unmanaging",
+            Self::WithoutManagement => "unmanaging",
             Self::ReadOnly => "read-only",
             Self::Choose => "choose",
         }
@@ -110,7 +110,7 @@ pub fn chosen(input: &Input, offered: &Permissions) -> Result<Permissions, Strin
         .find(|access| access.as_str() == word);
     match access.ok_or("choose one of the answers")? {
         Access::Everything => Ok(offered.clone()),
-        Access::Unmanaging => Ok(without_credential_management(offered)),
+        Access::WithoutManagement => Ok(without_credential_management(offered)),
         Access::ReadOnly => Ok(read_only(offered)),
         Access::Choose => rows(input),
     }
@@ -219,7 +219,7 @@ pub(super) fn choice(input: &Input, offered: &Permissions, given: Option<&Permis
     let answers = [
         (Access::Everything.as_str(), "Everything I may do"),
         (
-            Access::Unmanaging.as_str(),
+            Access::WithoutManagement.as_str(),
             "Everything but managing credentials",
         ),
         (Access::ReadOnly.as_str(), "Read only"),

@@ -121,7 +121,7 @@ pub fn bearer(
         }
     };
     if let Some(permission) = permission
-        && let Err(error) = caller.demand(permission)
+        && let Err(error) = caller.require(permission)
     {
         // Introspection is not administrative, and its lane never waits for the writer.
         if permission.is_administrative() && permission != BuiltinPermission::Introspect {

@@ -110,7 +110,7 @@ impl Caller {
         })
     }
 
-    pub fn demand(&self, permission: BuiltinPermission) -> Result<(), Error> {
+    pub fn require(&self, permission: BuiltinPermission) -> Result<(), Error> {
         let permission = Permission::Builtin(permission);
         if self.power.contains(&permission) {
             Ok(())
@@ -123,7 +123,7 @@ impl Caller {
 
     /// A permit for `action`, which needs `permission`.
     pub fn permit(&self, permission: BuiltinPermission, action: Action) -> Result<Permit, Error> {
-        self.demand(permission)?;
+        self.require(permission)?;
         let right = match &self.identity {
             Identity::Operator { .. } => Right::Operator,
             Identity::Credential(..) => Right::Permission {

@@ -31,7 +31,7 @@ pub fn parse_note(text: &str) -> Result<Option<String>, String> {
     let text = text.replace("\r\n", "\n");
     let mut characters = text.chars().filter(|c| *c != '\n');
     if let Some(character) = characters.find(|c| is_invisible(*c)) {
-        return Err(unseen(character));
+        return Err(invisible(character));
     }
     require_no_secret(&text)?;
     let text = text.trim();
@@ -43,7 +43,7 @@ pub fn parse_note(text: &str) -> Result<Option<String>, String> {
 
 fn parse(text: &str, least: usize, most: usize) -> Result<String, String> {
     if let Some(character) = text.chars().find(|c| is_invisible(*c)) {
-        return Err(unseen(character));
+        return Err(invisible(character));
     }
     require_no_secret(text)?;
     let text = normalize(text.trim());
@@ -65,7 +65,7 @@ fn require_no_secret(text: &str) -> Result<(), String> {
     }
 }
 
-fn unseen(character: char) -> String {
+fn invisible(character: char) -> String {
     format!(
         "remove the character U+{:04X}: it is invisible or changes the text direction",
         u32::from(character)

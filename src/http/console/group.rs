@@ -48,7 +48,7 @@ fn one_page(
     input: Input,
     render: fn(&crate::html::Frame, &GroupPage) -> Markup,
 ) -> Result<Markup, Problem> {
-    caller.demand(BuiltinPermission::UsersRead)?;
+    caller.require(BuiltinPermission::UsersRead)?;
     let group = context.app().group(caller, context.parameter(0))?;
     let hosts = context.app().hosts_of_group(caller, &group)?;
     Ok(render(

@@ -109,7 +109,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    caller.demand(BuiltinPermission::HostsWrite)?;
+    caller.require(BuiltinPermission::HostsWrite)?;
     match try_edit(context, caller, &input) {
         Ok(host) => done(&format!("/admin/hosts/{}", host.host.public_id), "saved"),
         Err(problem) => again(problem, input, "name", |input| {
@@ -179,7 +179,7 @@ fn code_form(
 }
 
 pub fn new_code(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    caller.demand(BuiltinPermission::HostsWrite)?;
+    caller.require(BuiltinPermission::HostsWrite)?;
     show(code_form(
         context,
         caller,
@@ -189,7 +189,7 @@ pub fn new_code(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn create_code(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    caller.demand(BuiltinPermission::HostsWrite)?;
+    caller.require(BuiltinPermission::HostsWrite)?;
     match try_create(context, caller, &input) {
         Ok((secret, code)) => {
             let text = secret.reveal();
@@ -259,12 +259,12 @@ fn delete_form(
 }
 
 pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    caller.demand(BuiltinPermission::HostsWrite)?;
+    caller.require(BuiltinPermission::HostsWrite)?;
     show(delete_form(context, caller, Input::default())?)
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    caller.demand(BuiltinPermission::HostsWrite)?;
+    caller.require(BuiltinPermission::HostsWrite)?;
     let host = find(context, caller)?.host;
     if input.value("confirm").unwrap_or_default().trim() != host.name {
         return again(

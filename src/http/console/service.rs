@@ -57,7 +57,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    caller.demand(BuiltinPermission::ServicesWrite)?;
+    caller.require(BuiltinPermission::ServicesWrite)?;
     show(pages::form(
         &frame(context, caller),
         &ServiceForm {

@@ -65,7 +65,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    caller.demand(BuiltinPermission::UsersWrite)?;
+    caller.require(BuiltinPermission::UsersWrite)?;
     show(pages::new(
         &frame(context, caller),
         &UserNew {

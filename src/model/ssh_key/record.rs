@@ -66,7 +66,7 @@ impl SshKey {
 
     /// Returns whether it allows logins that `before`, the same key before an edit, did not: another key, for longer,
     /// from more addresses, or with weaker options.
-    pub fn opens_more_than(&self, before: &Self) -> bool {
+    pub fn widens_access_of(&self, before: &Self) -> bool {
         let lives_longer = match (before.expires_at, self.expires_at) {
             (Some(before), Some(after)) => after > before,
             (Some(_), None) => true,

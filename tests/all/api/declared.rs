@@ -501,7 +501,7 @@ pub(super) fn is_for_machines(path: &str) -> bool {
 }
 
 impl Declared {
-    pub(super) fn of(route: &Route) -> &'static Self {
+    pub(super) fn for_route(route: &Route) -> &'static Self {
         DECLARED
             .iter()
             .find(|row| row.method == route.method && row.path == route.path)

@@ -187,7 +187,7 @@ fn check_unauthenticated(row: &Declared, who: &str, answer: &Answer, sent: bool)
 #[test]
 fn route_table_equals_the_declarations() {
     for route in ROUTES.iter().filter(|route| is_for_machines(route.path)) {
-        let row = Declared::of(route);
+        let row = Declared::for_route(route);
         let permission = match route.needs {
             Needs::Permission(permission, _) => permission.as_str(),
             Needs::Bearer(_) => "",

@@ -27,7 +27,7 @@ struct Needle {
 }
 
 impl Needle {
-    fn of(name: &str, secret: &str) -> Self {
+    fn new(name: &str, secret: &str) -> Self {
         // The secret part of a Keycroft secret: the id before it is public, the checksum behind it reveals nothing.
         let core = match secret.split('_').collect::<Vec<_>>()[..] {
             [_, _, rest] => &rest[..32],
@@ -94,7 +94,7 @@ struct Search {
 impl Search {
     fn plant(&mut self, name: &str, secret: &str) {
         assert!(secret.len() >= 20, "{name}: {secret:?}");
-        self.needles.push(Needle::of(name, secret));
+        self.needles.push(Needle::new(name, secret));
     }
 
     fn look(&mut self, place: &str, hay: &[u8]) {
@@ -134,7 +134,7 @@ impl Search {
 #[test]
 fn every_form_of_a_secret_is_detected() {
     let secret = "kca_0123456789ab_0123456789abcdefghijklmnopqrstuvXXXXXX";
-    let needle = Needle::of("planted", secret);
+    let needle = Needle::new("planted", secret);
     let core = &secret[17..49];
     for text in [core.to_owned(), core.chars().rev().collect::<String>()] {
         for before in ["", "a", "ab", "abc"] {
