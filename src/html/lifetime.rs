@@ -219,7 +219,7 @@ mod tests {
         assert!(
             markup.contains("60 days (") && !markup.contains("90d") && !markup.contains("never")
         );
-        assert!(markup.contains("Your organisation allows 60 days at the longest"));
+        assert!(markup.contains("Policy allows 60 days at most"));
         assert!(
             for_api_key(&Input::default(), &Policy::default(), false, NOW)
                 .into_string()
