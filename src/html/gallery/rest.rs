@@ -10,7 +10,7 @@ use crate::html::error::{self, Problem};
 use crate::html::form::Input;
 use crate::html::help;
 use crate::html::layout::Visitor;
-use crate::html::reference::{self, Call, Part, Subject};
+use crate::html::reference::{Field, Operation, Reference, Subject, reference_page};
 use crate::html::ssh_key::{
     self, HostUse, SshKeyEdit, SshKeyFacts, SshKeyList, SshKeyNew, SshKeyPage,
 };
@@ -194,24 +194,39 @@ fn others(words: &Words, list: &mut Vec<Shown>) {
     );
     shown(list, "help", help::show(Visitor::SignedIn(&frame)));
     shown(list, "help-outside", help::show(Visitor::Outside(&out)));
-    let part = |n: usize| Part {
+    let field = |n: usize| Field {
         name: words.at(n),
+        kind: words.at(n + 2),
         description: words.at(n + 1),
         is_required: n.is_multiple_of(2),
     };
-    let call = Call {
+    let operation = |id: &str| Operation {
+        id: id.into(),
         method: "POST".into(),
         path: "/api/v1/api-keys".into(),
         summary: words.at(0),
         description: words.at(1),
-        parameters: vec![part(2)],
-        body: vec![part(3), part(4)],
-        answer: vec![part(5)],
+        command: words.at(3),
+        parameters: vec![field(2)],
+        body: vec![field(3), field(4)],
+        answer: vec![field(5)],
+        errors: vec!["401".into(), "403".into()],
     };
     let subjects = [Subject {
         name: words.at(2),
-        calls: vec![call.clone(), call],
+        description: words.at(3),
+        operations: vec![operation("createApiKey"), operation("rotateApiKey")],
     }];
-    let visitor = Visitor::SignedIn(&frame);
-    shown(list, "reference", reference::show(visitor, &subjects));
+    for (name, search) in [
+        ("reference", String::new()),
+        ("reference-search", words.at(1)),
+    ] {
+        let reference = Reference {
+            server: "https://keys.lab.example",
+            search: &search,
+            subjects: &subjects,
+        };
+        let visitor = Visitor::SignedIn(&frame);
+        shown(list, name, reference_page(visitor, &reference));
+    }
 }

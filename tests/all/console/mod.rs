@@ -17,6 +17,7 @@ mod lock;
 mod look;
 pub mod markup;
 mod names;
+mod reference;
 mod saved_form;
 mod session;
 mod shown_once;
