@@ -12,6 +12,7 @@ import sys
 import tempfile
 import termios
 import time
+import unicodedata
 
 PROGRAM = os.path.abspath(sys.argv[1])
 PATIENCE = 30
@@ -34,7 +35,7 @@ class Lab:
         self.folder = tempfile.TemporaryDirectory()
         os.mkdir(f"{self.folder.name}/home")
         self.env = {"HOME": f"{self.folder.name}/home", "PATH": os.environ["PATH"], "TERM": "xterm-256color"}
-        self.run("user", "add", "alice", "--admin", "--db=keycroft.db")
+        self.run("user", "create", "alice", "--admin", "--db=keycroft.db")
         self.server = subprocess.Popen(
             [PROGRAM, "serve", "--listen=127.0.0.1:0", "--db=keycroft.db"],
             cwd=self.folder.name, env=self.env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
@@ -46,8 +47,8 @@ class Lab:
     def run(self, *arguments, text=""):
         return subprocess.run([PROGRAM, *arguments], cwd=self.folder.name, env=self.env, input=text, capture_output=True, text=True, check=True)
 
-    def terminal(self, *arguments, columns=80, env=None):
-        return Terminal([PROGRAM, *arguments], self.folder.name, {**self.env, **(env or {})}, columns)
+    def terminal(self, *arguments, columns=80, rows=24, env=None):
+        return Terminal([PROGRAM, *arguments], self.folder.name, {**self.env, **(env or {})}, columns, rows)
 
     def close(self):
         self.server.send_signal(signal.SIGTERM)
@@ -58,10 +59,10 @@ class Lab:
 class Terminal:
     """A program at a terminal of its own."""
 
-    def __init__(self, command, folder, env, columns):
+    def __init__(self, command, folder, env, columns, rows=24):
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
-            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
             os.chdir(folder)
             os.execve(command[0], command, env)
         self.text = ""
@@ -98,6 +99,17 @@ class Terminal:
             pass
         _, status = os.waitpid(self.pid, 0)
         return 128 + os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
+
+
+def clean(text):
+    """The text without escape codes."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).replace("\r", "")
+
+
+def width_of(line):
+    """Columns of a line on a terminal."""
+    wide = sum(unicodedata.east_asian_width(one) in "WF" for one in line)
+    return len(line) + wide - sum(unicodedata.combining(one) > 0 for one in line)
 
 
 def prompts(lab):
@@ -142,16 +154,65 @@ def device(lab):
     check("a login shows where to go and a code", re.search(r"type the code [B-Z]{4}-[B-Z]{4}", login.text), login.text)
     login.type("\x03")
     check("Ctrl-C while it waits: 130", login.end() == 130, login.text)
+    browser, opened = f"{lab.folder.name}/browser", f"{lab.folder.name}/opened"
+    with open(browser, "w") as script:
+        script.write(f'#!/bin/sh\nprintf %s "$1" >{opened}.new && mv {opened}.new {opened}\n')
+    os.chmod(browser, 0o755)
+    os.symlink(browser, f"{lab.folder.name}/xdg-open")
+    for env, expected in (({"BROWSER": browser}, True), ({"DISPLAY": ":9"}, True), ({"DISPLAY": ":9", "SSH_CONNECTION": "a"}, False), ({}, False)):
+        if os.path.exists(opened):
+            os.remove(opened)
+        login = lab.terminal("login", lab.url, "--context=other", env={"PATH": f"{lab.folder.name}:{lab.env['PATH']}", **env})
+        login.wait_for("Waiting")
+        end = time.monotonic() + (5 if expected else 0.5)
+        while not os.path.exists(opened) and time.monotonic() < end:
+            time.sleep(0.02)
+        login.type("\x03")
+        login.end()
+        found = os.path.exists(opened) and open(opened).read()
+        check(f"login with {sorted(env)} opens a browser: {expected}", found == (f"{lab.url}/device" if expected else False), found)
     check("and nothing is kept", "other" not in lab.run("context", "list").stdout)
 
 
 def tables(lab):
     lab.run("api-key", "create", "a-name-of-some-length", "--expires=30d")
-    wide = lab.terminal("api-key", "list", columns=120)
-    check("a wide window has a table", wide.end() == 0 and "NAME" in wide.text and re.search(r"in (29|30)d", wide.text), wide.text)
-    narrow = lab.terminal("api-key", "list", columns=40)
-    code = narrow.end()
-    check("40 columns have a line a value", code == 0 and "name: a-name-of-some-length" in narrow.text, narrow.text)
+    for name in ("x" * 64, "\u65e5" * 40, "\u062a\u062c\u0631\u0628\u0629" * 8):
+        lab.run("api-key", "create", name)
+    lab.run("group", "create", "staff")
+    lab.run("group", "add-member", "staff", "alice")
+    lists = ("api-key", "token", "user", "group", "event", "context")
+    for noun in lists:
+        for columns in (40, 60, 80, 100, 140):
+            shown = lab.terminal(noun, "list", columns=columns, env={"PAGER": "", "LANG": "C.UTF-8"})
+            code = shown.end()
+            lines = clean(shown.text).splitlines()
+            rows = len(lab.run(noun, "list").stdout.splitlines())
+            longest = max(width_of(line) for line in lines)
+            check(f"{noun} list at {columns} columns: one line a row", code == 0 and len(lines) == rows + 1 and longest <= columns, (rows, longest, shown.text))
+    wide = lab.terminal("api-key", "list", columns=140)
+    check("a wide window has all columns", wide.end() == 0 and "PERMISSIONS" in wide.text and re.search(r"in (29|30)d", wide.text), wide.text)
+    check("a state has a color", "\x1b[32mactive\x1b[0m" in wide.text, wide.text)
+    all_columns = lab.terminal("api-key", "list", "-o", "wide", columns=40, env={"PAGER": ""})
+    check("-o wide cuts nothing", all_columns.end() == 0 and "x" * 64 in all_columns.text and "PERMISSIONS" in all_columns.text, all_columns.text)
+    for env in ({"TERM": "dumb"}, {"LC_ALL": "C"}, {"LC_ALL": "C", "TERM": "dumb"}):
+        odd = lab.terminal("api-key", "list", columns=60, env={"PAGER": "", **env})
+        code = odd.end()
+        escape = "\x1b" in odd.text
+        check(f"{env}: no panic, no stray escape code", code == 0 and "panicked" not in odd.text and escape == ("TERM" not in env), odd.text)
+        check(f"{env}: the ellipsis is of the locale", ("..." in odd.text) == ("LC_ALL" in env or "LANG" not in lab.env), odd.text)
+    empty = lab.terminal("ssh-key", "list")
+    check("an empty list is one sentence", empty.end() == 0 and clean(empty.text).splitlines() == ["no SSH keys; add one: keycroft ssh-key add"], empty.text)
+    paged = lab.terminal("event", "list", "--all", rows=6, env={"PAGER": "head -n 2"})
+    check("a long list goes to the pager", paged.end() == 0 and len(clean(paged.text).splitlines()) == 2, paged.text)
+    short = lab.terminal("group", "list", env={"PAGER": "head -n 1"})
+    check("a short list does not", short.end() == 0 and len(clean(short.text).splitlines()) == 2, short.text)
+    missing = lab.terminal("event", "list", "--all", rows=6, env={"PAGER": "/no/such/pager"})
+    check("without the pager the list is printed", missing.end() == 0 and len(clean(missing.text).splitlines()) > 10, missing.text)
+    several = lab.terminal("api-key", "delete", "a-name-of-some-length", "x" * 64)
+    several.wait_for("[y/N]")
+    check("several deletions: each effect before the one question", several.text.count("no recorded use") == 2 and "these 2 API keys" in several.text, several.text)
+    several.type("n\n")
+    several.end()
     usage = lab.terminal("api-key", "--help", columns=40)
     usage.end()
     lines = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in usage.text.splitlines()]

@@ -1,4 +1,4 @@
-//! Who one is and where: `keycroft whoami`, `status`, `context`, `auth-token`, `open`.
+//! Account and login: `keycroft whoami`, `status`, `context`, `auth-token`, `open`.
 
 use std::process::{Command, Stdio};
 
@@ -10,7 +10,7 @@ use super::connection::{Connection, Credential, Remote};
 use super::environment::variable;
 use super::exit::{FAILED, Failure, NOT_FOUND, SIGN_IN_NEEDED, USAGE};
 use super::notice;
-use super::output::{self, Cell, relative, say};
+use super::output::{self, Cell, Format, relative, say};
 use crate::wire::{MeOut, TokenGrantOut};
 
 #[derive(Args)]
@@ -28,21 +28,24 @@ pub fn whoami(arguments: &RemoteArguments) -> Result<(), Failure> {
     }
     let me: MeOut = answer.parse()?;
     let name = me.username.or(me.service).unwrap_or_default();
-    output::record(&[
-        ("username", name.into()),
-        ("display name", me.display_name.into()),
-        ("role", Cell::maybe(me.role.as_deref())),
-        ("kind", me.kind.into()),
-        ("id", me.id.into()),
-        (
-            "expires",
-            Cell::time(me.expires_at.as_deref(), "never", client.now()),
-        ),
-        ("permissions", Cell::words(&me.permissions)),
-    ])
+    output::record(
+        client.connection.format,
+        &[
+            ("username", name.into()),
+            ("display name", me.display_name.into()),
+            ("role", Cell::maybe(me.role.as_deref())),
+            ("kind", me.kind.into()),
+            ("id", me.id.into()),
+            (
+                "expires",
+                Cell::time(me.expires_at.as_deref(), "never", client.now()),
+            ),
+            ("permissions", Cell::words(&me.permissions)),
+        ],
+    )
 }
 
-/// `keycroft status`: what would be asked, as whom, and who said so; and whether it works.
+/// `keycroft status`: server, credential and their sources, tested.
 pub fn status(arguments: &RemoteArguments) -> Result<(), Failure> {
     let connection = arguments.remote.connection()?;
     let json = connection.json;
@@ -88,7 +91,7 @@ pub fn status(arguments: &RemoteArguments) -> Result<(), Failure> {
     ];
     if let Some(name) = &overridden {
         rows.push((
-            "stands before",
+            "overrides",
             format!("the saved login of context {name}").into(),
         ));
     }
@@ -109,7 +112,7 @@ pub fn status(arguments: &RemoteArguments) -> Result<(), Failure> {
             Cell::time(me.expires_at.as_deref(), "never", client.now()),
         ));
     }
-    output::record(&rows)?;
+    output::record(client.connection.format, &rows)?;
     reached?;
     match me {
         None => Err(
@@ -133,7 +136,7 @@ pub struct AuthTokenArguments {
 /// `keycroft auth-token`: the secret in use, for other programs; `--json` as RFC 6749, 5.1 has it.
 pub fn auth_token(arguments: &AuthTokenArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
-    // What is handed on has to be good now.
+    // Other programs get a valid credential or none.
     let me: MeOut = client.get("/api/v1/me")?.parse()?;
     let credential = client.connection.credential()?;
     if !client.connection.json {
@@ -160,24 +163,56 @@ pub struct ContextArguments {
 
 #[derive(Subcommand)]
 enum ContextCommand {
-    /// List the servers you signed in at
+    /// List saved logins
+    #[command(alias = "ls")]
     List,
-    /// Use another one from now on
+    /// Show a saved login
+    Show { name: String },
+    /// Switch to a saved login
     Use { name: String },
-    /// Forget one; a token of it should be ended first, by `keycroft logout`
+    /// Delete a saved login here; to revoke its token, use `keycroft logout`
+    #[command(alias = "rm")]
     Remove { name: String },
 }
 
 /// `keycroft context`.
-pub fn context(arguments: ContextArguments) -> Result<(), Failure> {
+pub fn context(arguments: ContextArguments, format: Format) -> Result<(), Failure> {
     let folder = Folder::find()
         .ok_or_else(|| Failure::new(FAILED, "neither XDG_CONFIG_HOME nor HOME is set"))?;
     let missing = |name: &str| {
-        Failure::new(NOT_FOUND, format!("there is no context {name}")).hint("keycroft context list")
+        Failure::new(NOT_FOUND, format!("context {name} not found")).hint("keycroft context list")
     };
     match arguments.command {
-        ContextCommand::List => {
+        ContextCommand::List | ContextCommand::Show { .. } => {
             let (config, credentials) = (folder.config()?, folder.credentials()?);
+            let wanted = match &arguments.command {
+                ContextCommand::Show { name } => Some(name),
+                _ => None,
+            };
+            if let Some(name) = wanted
+                && !config.contexts.contains_key(name)
+            {
+                return Err(missing(name));
+            }
+            if format.is_json() {
+                let items: Vec<serde_json::Value> = config
+                    .contexts
+                    .iter()
+                    .filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name))
+                    .map(|(name, context)| {
+                        serde_json::json!({
+                            "name": name, "server": context.server, "username": context.username,
+                            "current": config.current.as_ref() == Some(name),
+                            "expires_at": credentials.contexts.get(name).and_then(|saved| saved.expires_at.clone()),
+                        })
+                    })
+                    .collect();
+                let shown = match (wanted, items.first()) {
+                    (Some(_), Some(one)) => one.to_string(),
+                    _ => serde_json::json!({ "items": items }).to_string(),
+                };
+                return output::line(&shown);
+            }
             let now = crate::clock::Clock::System.now();
             let row = |name: &String, context: &super::config::Context| -> Vec<Cell> {
                 let saved = credentials.contexts.get(name);
@@ -210,11 +245,14 @@ pub fn context(arguments: ContextArguments) -> Result<(), Failure> {
             let rows: Vec<Vec<Cell>> = config
                 .contexts
                 .iter()
+                .filter(|(name, _)| wanted.is_none_or(|wanted| wanted == *name))
                 .map(|(name, context)| row(name, context))
                 .collect();
             output::table(
+                format,
                 &["", "name", "server", "username", "credential", "expires"],
                 &rows,
+                "no saved logins; log in: keycroft login HOST",
             )
         }
         ContextCommand::Use { name } => {
@@ -225,7 +263,7 @@ pub fn context(arguments: ContextArguments) -> Result<(), Failure> {
                 config.current = Some(name.clone());
                 Ok(())
             })?;
-            say(&format!("{name} is used from now on"));
+            say(&format!("switched to {name}"));
             Ok(())
         }
         ContextCommand::Remove { name } => {
@@ -241,13 +279,13 @@ pub fn context(arguments: ContextArguments) -> Result<(), Failure> {
                 }
                 Ok(())
             })?;
-            say(&format!("forgot {name}"));
+            say(&format!("deleted the saved login {name}"));
             let until = held
                 .and_then(|saved| saved.expires_at)
                 .and_then(|text| crate::model::time::Time::parse(&text).ok());
             if let Some(end) = until {
                 say(&format!(
-                    "its credential stays good at the server; it ends {}",
+                    "its credential stays valid at the server and expires {}",
                     relative(end, crate::clock::Clock::System.now())
                 ));
             }
@@ -256,7 +294,7 @@ pub fn context(arguments: ContextArguments) -> Result<(), Failure> {
     }
 }
 
-/// The console's pages that can be opened.
+/// Pages of the console.
 const PAGES: [&str; 8] = [
     "", "api-keys", "tokens", "ssh-keys", "sessions", "events", "account", "device",
 ];
@@ -273,24 +311,40 @@ pub struct OpenArguments {
 /// `keycroft open`: the console in a browser; its address is printed in any case.
 pub fn open(arguments: &OpenArguments) -> Result<(), Failure> {
     if !PAGES.contains(&arguments.page.as_str()) {
-        return Err(Failure::new(USAGE, "there is no such page")
+        return Err(Failure::new(USAGE, "no such page of the console")
             .hint(format!("one of:{}", PAGES.join(" "))));
     }
     let connection: Connection = arguments.remote.server()?;
     let url = format!("{}/{}", connection.server.as_str(), arguments.page);
     output::line(&url)?;
-    let has_screen = variable("BROWSER").is_some()
-        || variable("DISPLAY").is_some()
-        || variable("WAYLAND_DISPLAY").is_some()
-        || cfg!(target_os = "macos");
-    if has_screen && !browse(&url) {
+    if has_browser() && !browse(&url) {
         say("no browser could be started; open the address above");
     }
     Ok(())
 }
 
-/// Starts a browser without a shell in between.
+/// Returns true where a browser can appear: on a screen, not over SSH.
+pub fn has_browser() -> bool {
+    let is_remote = variable("SSH_CONNECTION").is_some() || variable("SSH_TTY").is_some();
+    let has_screen = variable("DISPLAY").is_some()
+        || variable("WAYLAND_DISPLAY").is_some()
+        || cfg!(target_os = "macos");
+    variable("BROWSER").is_some() || (has_screen && !is_remote)
+}
+
+/// Runs a browser until it returns.
 fn browse(url: &str) -> bool {
+    browser(url).status().is_ok_and(|status| status.success())
+}
+
+/// Starts a browser and does not wait for it.
+pub fn start_browser(url: &str) {
+    // Without a browser the printed address is enough.
+    let _ = browser(url).spawn();
+}
+
+/// The command of a browser, without a shell in between.
+fn browser(url: &str) -> Command {
     let program = variable("BROWSER").unwrap_or_else(|| {
         if cfg!(target_os = "macos") {
             "open"
@@ -299,11 +353,11 @@ fn browse(url: &str) -> bool {
         }
         .to_owned()
     });
-    Command::new(program)
+    let mut command = Command::new(program);
+    command
         .arg(url)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
+        .stderr(Stdio::null());
+    command
 }

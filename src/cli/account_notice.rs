@@ -1,10 +1,10 @@
-//! `keycroft notice`: acts of others on one's account, named with every command until they are confirmed.
+//! `keycroft notice`: acts of others on the account, shown with every command until they are acknowledged.
 
 use clap::{Args, Subcommand};
 
 use super::client::Client;
 use super::connection::Remote;
-use super::exit::{Failure, USAGE};
+use super::exit::{Failure, NOT_FOUND, USAGE};
 use super::output::{self, Cell, say};
 use crate::wire::{ListOut, MeOut, NothingIn, NoticeOut};
 
@@ -18,14 +18,20 @@ pub struct NoticeArguments {
 
 #[derive(Subcommand)]
 enum NoticeCommand {
-    /// List acts of others on your account that you did not confirm yet
+    /// List notices that you did not acknowledge yet
+    #[command(alias = "ls")]
     List,
-    /// Confirm that you know about an act and stop showing it
+    /// Show a notice
+    Show {
+        /// Id of the notice
+        id: String,
+    },
+    /// Acknowledge notices and stop showing them
     Acknowledge {
         /// Ids of notices; repeatable
         #[arg(value_name = "ID", required_unless_present = "all")]
         ids: Vec<String>,
-        /// Confirm all of them
+        /// Acknowledge all
         #[arg(long, conflicts_with = "ids")]
         all: bool,
     },
@@ -53,7 +59,32 @@ pub fn run(arguments: NoticeArguments) -> Result<(), Failure> {
                 ]
             };
             let rows: Vec<Vec<Cell>> = notices.iter().map(row).collect();
-            output::table(&["id", "at", "notice"], &rows)
+            output::table(
+                client.connection.format,
+                &["id", "at", "notice"],
+                &rows,
+                "no notices",
+            )
+        }
+        NoticeCommand::Show { id } => {
+            let found = open(&client)?.into_iter().find(|one| one.id == id);
+            let notice = found.ok_or_else(|| {
+                Failure::new(NOT_FOUND, format!("no notice has the id {id:?}"))
+                    .hint("keycroft notice list")
+            })?;
+            if client.connection.json {
+                return output::line(&serde_json::to_string(&notice).unwrap_or_default());
+            }
+            output::record(
+                client.connection.format,
+                &[
+                    ("id", notice.id.as_str().into()),
+                    ("at", Cell::time(Some(&notice.at), "-", client.now())),
+                    ("action", notice.action.as_str().into()),
+                    ("by", notice.actor.as_str().into()),
+                    ("notice", notice.text.as_str().into()),
+                ],
+            )
         }
         NoticeCommand::Acknowledge { ids, all } => {
             let ids = if all {
@@ -70,7 +101,7 @@ pub fn run(arguments: NoticeArguments) -> Result<(), Failure> {
                     &format!("/api/v1/me/notices/{id}/acknowledge"),
                     &NothingIn {},
                 )?;
-                say(&format!("confirmed {id}"));
+                say(&format!("acknowledged {id}"));
             }
             Ok(())
         }

@@ -1,40 +1,43 @@
 //! `keycroft api-key`.
 
 use clap::{Args, Subcommand};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::api_key_rotate::{Rotate, rotate_key};
 use super::client::{Client, encode};
+use super::completion::Names;
 use super::connection::Remote;
 use super::created::name_created;
+use super::deletion::{Consent, Deletion, delete_all};
 use super::exit::{Failure, USAGE};
 use super::explain::{KeyOwner, Question, explain};
 use super::lookup::find_id;
 use super::notice;
 use super::output::{self, Cell, Out, say};
-use super::prompt::{ask_line, confirm, is_interactive};
 use crate::model::time::Time;
-use crate::wire::{ApiKeyIn, ApiKeyOut, RotateIn};
+use crate::wire::{ApiKeyIn, ApiKeyOut};
 
-/// Scope API keys are meant.
+/// The owner of the API keys.
 #[derive(Args, Clone, Debug, Default)]
-pub struct WhoseKeys {
+pub struct KeyScope {
     #[command(flatten)]
     owner: KeyOwner,
-    /// A service's, for admins
+    /// API keys of a service (admin)
     #[arg(long, value_name = "SERVICE", conflicts_with = "user")]
     service: Option<String>,
 }
 
-/// A service's API keys, in place of one's own: what can't be done with another user's.
+/// Own API keys or those of a service, for acts that another user's keys don't allow.
 #[derive(Args, Clone, Debug, Default)]
 pub struct OwnOrService {
-    /// A service's, for admins
+    /// API keys of a service (admin)
     #[arg(long, value_name = "SERVICE")]
     service: Option<String>,
 }
 
 impl OwnOrService {
-    fn path(&self) -> String {
+    pub fn path(&self) -> String {
         api_keys_path(None, self.service.as_deref())
     }
 }
@@ -47,7 +50,7 @@ fn api_keys_path(user: Option<&str>, service: Option<&str>) -> String {
     }
 }
 
-impl WhoseKeys {
+impl KeyScope {
     fn path(&self) -> String {
         api_keys_path(self.owner.user.as_deref(), self.service.as_deref())
     }
@@ -64,76 +67,88 @@ pub struct ApiKeyArguments {
 #[derive(Subcommand)]
 enum ApiKeyCommand {
     /// List API keys
+    #[command(alias = "ls")]
     List {
         #[command(flatten)]
-        owner: WhoseKeys,
-        /// Those deleted in the last 30 days
+        owner: KeyScope,
+        /// List the API keys deleted in the last 30 days
         #[arg(long)]
         ended: bool,
     },
-    /// Make an API key; its secret is all that standard output gets: KEY=$(keycroft api-key create ci)
+    /// Create an API key and print its secret
     Create(Create),
-    /// Show one API key
+    /// Show an API key
     Show {
         /// Name or id
+        #[arg(add = Names::ApiKeys.completer())]
         key: String,
         #[command(flatten)]
-        owner: WhoseKeys,
+        owner: KeyScope,
     },
-    /// Change an API key: name, note, end, permissions, addresses
+    /// Edit an API key: name, note, expiration, permissions, allowed addresses
     Edit(Edit),
-    /// Give an API key a new secret; the old one stays valid for a grace period, or is revoked
+    /// Rotate the secret of an API key; the old one stays valid for a grace period or is revoked
     #[command(alias = "reset")]
     Rotate(Rotate),
-    /// Refuse an API key until it is enabled again
+    /// Disable an API key
     Disable {
         /// Name or id
+        #[arg(add = Names::ApiKeys.completer())]
         key: String,
         #[command(flatten)]
-        owner: WhoseKeys,
+        owner: KeyScope,
     },
-    /// Let a disabled API key be good again
+    /// Re-enable an API key
     Enable {
         /// Name or id
+        #[arg(add = Names::ApiKeys.completer())]
         key: String,
         #[command(flatten)]
-        owner: WhoseKeys,
+        owner: KeyScope,
     },
-    /// Delete an API key: it is refused from the next request on
+    /// Delete API keys: they are rejected immediately
+    #[command(alias = "rm")]
     Delete {
-        /// Name or id
-        key: String,
-        /// Delete what it made, too
+        /// Names or ids
+        #[arg(required = true, value_name = "KEY", add = Names::ApiKeys.completer())]
+        keys: Vec<String>,
+        /// Also delete the credentials that it created
         #[arg(long)]
         with_made: bool,
-        /// Do not ask
-        #[arg(long)]
+        /// Delete without confirmation
+        #[arg(short, long)]
         yes: bool,
         #[command(flatten)]
-        owner: WhoseKeys,
+        owner: KeyScope,
     },
-    /// Say why an API key is refused, or would be
+    /// Explain why an API key is accepted or rejected
     Explain {
         /// Name or id
+        #[arg(add = Names::ApiKeys.completer())]
         key: String,
         #[command(flatten)]
         question: Question,
         #[command(flatten)]
-        owner: WhoseKeys,
+        owner: KeyScope,
     },
 }
 
 #[derive(Args)]
 struct Create {
-    /// What will use it
+    /// Name, like the program that uses it
     name: String,
-    /// When it ends: 30d, 12h, never, or a time like 2027-01-31T15:04:05Z [default: as the policy says]
-    #[arg(long, value_name = "WHEN")]
+    /// Expiration: 30d, 12h, never, or a time like 2027-01-31T15:04:05Z [default: set by policy]
+    #[arg(short, long, value_name = "WHEN")]
     expires: Option<String>,
-    /// What it may do; repeatable [default: all that you may]
-    #[arg(long = "permission", value_name = "PERMISSION", value_delimiter = ',')]
+    /// Permission; repeatable [default: all permissions you have]
+    #[arg(
+        short = 'p',
+        long = "permission",
+        value_name = "PERMISSION",
+        value_delimiter = ','
+    )]
     permissions: Vec<String>,
-    /// From where it may be used, CIDR; repeatable [default: everywhere]
+    /// Allowed address in CIDR notation; repeatable [default: all]
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
     addresses: Vec<String>,
     #[arg(long, value_name = "TEXT")]
@@ -147,52 +162,28 @@ struct Create {
 #[derive(Args)]
 struct Edit {
     /// Name or id
+    #[arg(add = Names::ApiKeys.completer())]
     key: String,
-    /// A new name
+    /// New name
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// A note; an empty one takes it away
+    /// Note; an empty one removes it
     #[arg(long, value_name = "TEXT")]
     note: Option<String>,
-    /// When it ends: 30d, 12h, never, or a time
-    #[arg(long, value_name = "WHEN")]
+    /// Expiration: 30d, 12h, never, or a time
+    #[arg(short, long, value_name = "WHEN")]
     expires: Option<String>,
-    /// All that it may do; repeatable
-    #[arg(long = "permission", value_name = "PERMISSION", value_delimiter = ',')]
+    /// All its permissions; repeatable
+    #[arg(
+        short = 'p',
+        long = "permission",
+        value_name = "PERMISSION",
+        value_delimiter = ','
+    )]
     permissions: Vec<String>,
-    /// All addresses from which it may be used; repeatable; "any" takes the limit away
+    /// All allowed addresses; repeatable; "any" removes the limit
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
     addresses: Vec<String>,
-    #[command(flatten)]
-    owner: OwnOrService,
-}
-
-#[derive(Args)]
-struct Rotate {
-    /// Name or id
-    key: String,
-    /// Keep the old secret valid for so long: a duration up to 7d
-    #[arg(long, value_name = "DURATION")]
-    grace: Option<String>,
-    /// Revoke the old secret now: it leaked, or nothing uses it
-    #[arg(long, conflicts_with_all = ["grace", "until_unused"])]
-    now: bool,
-    /// Keep the old secret valid until the new one has been used and the old one has not for so long: 1h or longer
-    #[arg(long, value_name = "DURATION", conflicts_with = "grace")]
-    until_unused: Option<String>,
-    /// With --until-unused: how long the old secret is valid at the longest
-    #[arg(
-        long,
-        value_name = "DURATION",
-        default_value = "7d",
-        requires = "until_unused"
-    )]
-    at_most: String,
-    /// A new expiration [default: unchanged]
-    #[arg(long, value_name = "WHEN")]
-    expires: Option<String>,
-    #[command(flatten)]
-    out: Out,
     #[command(flatten)]
     owner: OwnOrService,
 }
@@ -212,24 +203,11 @@ pub fn api_key(arguments: ApiKeyArguments) -> Result<(), Failure> {
         ApiKeyCommand::Disable { key, owner } => set_disabled(&client, &owner, &key, true),
         ApiKeyCommand::Enable { key, owner } => set_disabled(&client, &owner, &key, false),
         ApiKeyCommand::Delete {
-            key,
+            keys,
             with_made,
             yes,
             owner,
-        } => {
-            let path = owner.path();
-            let id = find_id(&client, &path, "API key", &key)?;
-            if !with_made {
-                name_created(&client, &id);
-            }
-            confirm(&question(&client, &path, &id, &key), yes)?;
-            let query = if with_made { "?with_made=true" } else { "" };
-            client.delete(&format!("{path}/{id}{query}"))?;
-            say(&format!(
-                "deleted the API key {key} ({id}); it is refused from now on"
-            ));
-            Ok(())
-        }
+        } => delete_keys(&client, &owner.path(), &keys, with_made, yes),
         ApiKeyCommand::Explain {
             key,
             question,
@@ -238,16 +216,43 @@ pub fn api_key(arguments: ApiKeyArguments) -> Result<(), Failure> {
     }
 }
 
-/// The question before something is deleted, with what would break.
-fn question(client: &Client, path: &str, id: &str, given: &str) -> String {
-    format!("Delete {given} ({id}; {})?", last_used(client, path, id))
+fn delete_keys(
+    client: &Client,
+    path: &str,
+    given: &[String],
+    with_made: bool,
+    yes: bool,
+) -> Result<(), Failure> {
+    let mut deletions = Vec::new();
+    for key in given {
+        let id = find_id(client, path, "API key", key)?;
+        if !with_made {
+            name_created(client, &id);
+        }
+        let query = if with_made { "?with_made=true" } else { "" };
+        deletions.push(Deletion {
+            label: format!("{key} ({id})"),
+            effect: last_used(client, path, &id),
+            path: format!("{path}/{id}{query}"),
+            done: format!("deleted API key {key} ({id}); it is rejected from now on"),
+        });
+    }
+    delete_all(client, "API key", &deletions, &Consent::Yes, yes)
 }
 
-/// The last use of an API key in words.
-fn last_used(client: &Client, path: &str, id: &str) -> String {
+/// The last use of an API key or a token.
+#[derive(Deserialize)]
+struct LastUse {
+    last_used_at: Option<String>,
+    last_used_from: Option<String>,
+    last_used_by: Option<String>,
+}
+
+/// The last use of an API key or a token in words.
+pub fn last_used(client: &Client, path: &str, id: &str) -> String {
     let key = client
         .get(&format!("{path}/{id}"))
-        .and_then(|answer| answer.parse::<ApiKeyOut>());
+        .and_then(|answer| answer.parse::<LastUse>());
     match key
         .ok()
         .and_then(|key| Some((key.last_used_at?, key.last_used_from, key.last_used_by)))
@@ -282,7 +287,12 @@ fn list_keys(client: &Client, path: &str) -> Result<(), Failure> {
         .iter()
         .map(|key| key_row(key, client.now()))
         .collect();
-    output::table(&KEY_HEADINGS, &rows)?;
+    output::table(
+        client.connection.format,
+        &KEY_HEADINGS,
+        &rows,
+        "no API keys; create one: keycroft api-key create NAME",
+    )?;
     notice::of_list(client, "api-key", &listed);
     Ok(())
 }
@@ -299,7 +309,7 @@ fn key_row(key: &ApiKeyOut, now: Time) -> Vec<Cell> {
     ]
 }
 
-fn show_key(client: &Client, owner: &WhoseKeys, given: &str) -> Result<(), Failure> {
+fn show_key(client: &Client, owner: &KeyScope, given: &str) -> Result<(), Failure> {
     let path = owner.path();
     let id = find_id(client, &path, "API key", given)?;
     let answer = client.get(&format!("{path}/{id}"))?;
@@ -308,60 +318,63 @@ fn show_key(client: &Client, owner: &WhoseKeys, given: &str) -> Result<(), Failu
     }
     let key: ApiKeyOut = answer.parse()?;
     let time = |time: &Option<String>, nothing| Cell::time(time.as_deref(), nothing, client.now());
-    output::record(&[
-        ("name", key.name.as_str().into()),
-        ("id", key.id.as_str().into()),
-        ("state", key.state.as_str().into()),
-        ("note", Cell::maybe(key.note.as_deref())),
-        ("permissions", Cell::words(&key.permissions)),
-        ("allowed addresses", Cell::words(&key.allowed_addresses)),
-        ("created", time(&Some(key.created_at), "-")),
-        (
-            "created by",
-            key.creator
-                .map_or_else(|| "the server's command line".to_owned(), |by| by.line())
-                .into(),
-        ),
-        ("expires", time(&key.expires_at, "never")),
-        ("last used", time(&key.last_used_at, "never")),
-        ("last used from", Cell::maybe(key.last_used_from.as_deref())),
-        ("last used by", Cell::maybe(key.last_used_by.as_deref())),
-        ("rotated", time(&key.rotated_at, "never")),
-        ("previous secret expires", time(&key.previous_ends_at, "-")),
-        (
-            "or when unused for",
-            Cell::maybe(key.previous_quiet_for.as_deref()),
-        ),
-        (
-            "current secret last used",
-            time(&key.current_last_used_at, "never"),
-        ),
-        (
-            "previous secret last used",
-            time(&key.previous_last_used_at, "-"),
-        ),
-    ])
+    output::record(
+        client.connection.format,
+        &[
+            ("name", key.name.as_str().into()),
+            ("id", key.id.as_str().into()),
+            ("state", key.state.as_str().into()),
+            ("note", Cell::maybe(key.note.as_deref())),
+            ("permissions", Cell::words(&key.permissions)),
+            ("allowed addresses", Cell::words(&key.allowed_addresses)),
+            ("created", time(&Some(key.created_at), "-")),
+            (
+                "created by",
+                key.creator
+                    .map_or_else(|| "the server's command line".to_owned(), |by| by.line())
+                    .into(),
+            ),
+            ("expires", time(&key.expires_at, "never")),
+            ("last used", time(&key.last_used_at, "never")),
+            ("last used from", Cell::maybe(key.last_used_from.as_deref())),
+            ("last used by", Cell::maybe(key.last_used_by.as_deref())),
+            ("rotated", time(&key.rotated_at, "never")),
+            ("previous secret expires", time(&key.previous_ends_at, "-")),
+            (
+                "or when unused for",
+                Cell::maybe(key.previous_quiet_for.as_deref()),
+            ),
+            (
+                "current secret last used",
+                time(&key.current_last_used_at, "never"),
+            ),
+            (
+                "previous secret last used",
+                time(&key.previous_last_used_at, "-"),
+            ),
+        ],
+    )
 }
 
 /// `--expires` as the API's two fields.
 pub fn end_of(expires: Option<String>) -> (Option<String>, Option<String>) {
     match expires {
-        // A day counts as a whole.
+        // The key is valid until the end of that day.
         Some(text) if is_date(&text) => (None, Some(format!("{text}T23:59:59Z"))),
         Some(text) if text.contains('T') && text.contains('-') => (None, Some(text)),
         other => (other, None),
     }
 }
 
-/// Whether this has the form of a day: 2027-01-31.
+/// Returns true for the form of a day: 2027-01-31.
 fn is_date(text: &str) -> bool {
     let mut parts = text.split('-').map(str::len);
     let has_parts = parts.next() == Some(4) && parts.next() == Some(2) && parts.next() == Some(2);
     has_parts && parts.next().is_none() && text.bytes().all(|b| b.is_ascii_digit() || b == b'-')
 }
 
-/// A list that says something.
-pub fn some(words: Vec<String>) -> Option<Vec<String>> {
+/// A list, or `None` when it is empty.
+pub fn non_empty(words: Vec<String>) -> Option<Vec<String>> {
     (!words.is_empty()).then_some(words)
 }
 
@@ -372,14 +385,14 @@ fn create_key(client: &Client, create: Create) -> Result<(), Failure> {
         note: create.note,
         expires_in,
         expires_at,
-        permissions: some(create.permissions),
-        allowed_addresses: some(create.addresses),
+        permissions: non_empty(create.permissions),
+        allowed_addresses: non_empty(create.addresses),
     };
     hand_over(client, &create.out, &create.owner.path(), &body, "created")
 }
 
-/// Asks for a secret and puts it where it belongs; words about it go to standard error.
-fn hand_over<T: serde::Serialize>(
+/// Requests a secret and writes it to its destination; notes go to standard error.
+pub fn hand_over<T: serde::Serialize>(
     client: &Client,
     out: &Out,
     path: &str,
@@ -398,7 +411,7 @@ fn hand_over<T: serde::Serialize>(
     let Some(secret) = key.secret.take().map(zeroize::Zeroizing::new) else {
         return Err(Failure::new(
             super::exit::FAILED,
-            "the server's answer holds no secret",
+            "the answer of the server lacks the secret",
         ));
     };
     let rotate = format!("keycroft api-key rotate {} or delete {0}", key.id);
@@ -465,8 +478,10 @@ fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
         );
     }
     if body.is_empty() {
-        return Err(Failure::new(USAGE, "nothing was said to be changed")
-            .hint("keycroft api-key edit NAME --expires 30d"));
+        return Err(
+            Failure::new(USAGE, "nothing to change: pass at least one option")
+                .hint("keycroft api-key edit NAME --expires 30d"),
+        );
     }
     change_key(
         client,
@@ -479,7 +494,7 @@ fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
 
 fn set_disabled(
     client: &Client,
-    owner: &WhoseKeys,
+    owner: &KeyScope,
     given: &str,
     disabled: bool,
 ) -> Result<(), Failure> {
@@ -513,56 +528,4 @@ fn change_key(
         output::until(key.expires_at.as_deref(), client.now())
     ));
     Ok(())
-}
-
-fn rotate_key(client: &Client, rotate: Rotate) -> Result<(), Failure> {
-    let path = rotate.owner.path();
-    let given = match (rotate.grace, rotate.until_unused) {
-        (Some(grace), _) => Some(json!(grace)),
-        (None, Some(quiet)) => Some(json!({"until_unused": quiet, "at_most": rotate.at_most})),
-        (None, None) => rotate.now.then(|| json!(REVOKE_NOW)),
-    };
-    if given.is_none() && !is_interactive() {
-        let what = "say what happens to the old secret: pass --grace DURATION or --now";
-        return Err(Failure::new(USAGE, what).hint(format!(
-            "keycroft api-key rotate {} --grace 24h",
-            rotate.key
-        )));
-    }
-    let id = find_id(client, &path, "API key", &rotate.key)?;
-    let grace = match given {
-        Some(grace) => grace,
-        None => choose_grace(client, &path, &id, &rotate.key)?,
-    };
-    let (expires_in, expires_at) = end_of(rotate.expires);
-    hand_over(
-        client,
-        &rotate.out,
-        &format!("{path}/{id}/rotate"),
-        &RotateIn {
-            grace: Some(grace),
-            expires_in,
-            expires_at,
-        },
-        "rotated",
-    )
-}
-
-/// The grace period that revokes the old secret.
-const REVOKE_NOW: &str = "0s";
-/// The grace period of a planned rotation, when nothing else is typed.
-const PLANNED: &str = "24h";
-
-/// Asks on the terminal how long the old secret stays valid.
-fn choose_grace(client: &Client, path: &str, id: &str, given: &str) -> Result<Value, Failure> {
-    let used = last_used(client, path, id);
-    let question = format!(
-        "Rotate {given} ({id}; {used}). How long does the old secret stay valid?\n\
-         A duration up to 7d, or \"now\" to revoke it [{PLANNED}]: "
-    );
-    Ok(match ask_line(&question)?.trim() {
-        "" => json!(PLANNED),
-        "now" => json!(REVOKE_NOW),
-        duration => json!(duration),
-    })
 }

@@ -1,14 +1,14 @@
-//! Secrets among the arguments: everybody on the machine could read them there, and the shell keeps them.
+//! Secrets among the arguments: other users of the machine can read them, and the shell keeps them.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 
 use super::exit::{Failure, USAGE};
 
-/// From how many characters after the id on something is taken for a secret, whole or cut.
+/// Characters after the id that make a text a secret, complete or cut.
 const SECRET_CHARACTERS_LEAST: usize = 8;
 
-/// Refuses arguments that hold a secret or a code. Asked before anything else is done with them; never repeats them.
+/// Rejects arguments that contain a secret or a code, before any other use of them; never repeats them.
 pub fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
     let Some(hint) = arguments
         .iter()
@@ -34,12 +34,12 @@ pub fn refuse_secrets(arguments: &[OsString]) -> Result<(), Failure> {
         }
     };
     let message = format!(
-        "an argument holds a secret, {hint}: other programs on this machine could read it, and your shell keeps it; nothing was done with it. Treat it as known to others: rotate or delete it"
+        "an argument contains the secret {hint}; other users of this machine can read arguments, and your shell keeps them. Nothing was done; rotate or delete it"
     );
     Err(Failure::new(USAGE, message).hint(right))
 }
 
-/// The public part of the first thing in `text` that is or looks like a secret.
+/// The public part of the first secret in `text`, complete or cut.
 fn secret_in(text: &[u8]) -> Option<String> {
     const PREFIX: usize = 4;
     const ID: usize = 12;
@@ -72,7 +72,7 @@ mod tests {
     use crate::model::secret::{Secret, SecretForm};
 
     #[test]
-    fn secrets_are_found_wherever_they_stand_and_never_repeated() {
+    fn secret_in_an_argument_is_rejected_and_not_repeated() {
         for form in [
             SecretForm::Code,
             SecretForm::Credential(Kind::ApiKey),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_shown_of_secrets_may_be_said() {
+    fn public_part_of_a_secret_is_accepted() {
         for argument in [
             "kca_4k2m9x0q7w1z_…",
             "4k2m9x0q7w1z",

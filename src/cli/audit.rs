@@ -10,7 +10,7 @@ use super::client::Client;
 use super::exit::{FAILED, Failure, INVALID, USAGE};
 use super::local::{Local, Missing};
 use super::operator::Database;
-use super::output;
+use super::output::{self, Format, Progress};
 use crate::app::{AuditLog, Verdict};
 use crate::model::audit_chain::ChainHead;
 use crate::model::time::parse_duration;
@@ -29,11 +29,11 @@ pub enum AuditCommand {
     Archive(ArchiveArguments),
 }
 
-const VERIFY_HELP: &str = "Keep the printed line somewhere else, where the server's operator can't change it. Given with --head later, it proves that no event \
-up to then was changed or removed. Without it the chain proves that nothing was changed in the middle, but not that the newest events are still there.";
+const VERIFY_HELP: &str = "Keep the printed line where the operator of the server can't change it. Passed with --head later, it proves that no event \
+up to then was changed or removed. Without it the chain does not prove that the newest events are still there.";
 
 const ARCHIVE_HELP: &str = "The file has mode 0600 and is complete on disk before any event is deleted. When the command is interrupted, run it again with the same FILE. \
-Keep the file: only with it (keycroft audit verify --archive FILE) the whole log can be verified.";
+Keep the file: verifying the complete log needs it (keycroft audit verify --archive FILE).";
 
 #[derive(Args)]
 pub struct VerifyArguments {
@@ -52,9 +52,9 @@ pub struct VerifyArguments {
 
 #[derive(Args)]
 pub struct ArchiveArguments {
-    /// Where the events go: a new file
+    /// New file for the events
     file: PathBuf,
-    /// How old an event has to be, like 90d
+    /// Minimum age of archived events, like 90d
     #[arg(long, value_name = "AGE", default_value = "365d")]
     older_than: String,
     #[command(flatten)]
@@ -62,9 +62,9 @@ pub struct ArchiveArguments {
 }
 
 /// `keycroft audit`.
-pub fn run(command: &AuditCommand) -> Result<(), Failure> {
+pub fn run(command: &AuditCommand, format: Format) -> Result<(), Failure> {
     match command {
-        AuditCommand::Verify(arguments) => verify(arguments),
+        AuditCommand::Verify(arguments) => verify(arguments, format),
         AuditCommand::Archive(arguments) => archive(arguments),
     }
 }
@@ -73,12 +73,12 @@ fn failed(message: impl Into<String>) -> Failure {
     Failure::new(FAILED, message)
 }
 
-fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
+fn verify(arguments: &VerifyArguments, format: Format) -> Result<(), Failure> {
     if arguments.archive_only {
-        return verify_all(arguments, None);
+        return verify_all(arguments, None, format);
     }
     let log = open_log(&arguments.database)?;
-    verify_all(arguments, Some(&log))
+    verify_all(arguments, Some(&log), format)
 }
 
 /// The audit log as a plain reader: no server has to stop for it.
@@ -89,7 +89,11 @@ fn open_log(database: &Database) -> Result<AuditLog, Failure> {
     })
 }
 
-fn verify_all(arguments: &VerifyArguments, log: Option<&AuditLog>) -> Result<(), Failure> {
+fn verify_all(
+    arguments: &VerifyArguments,
+    log: Option<&AuditLog>,
+    format: Format,
+) -> Result<(), Failure> {
     let mut files = Vec::new();
     for path in &arguments.archive {
         files.push(ArchiveFile::open(path).map_err(failed)?);
@@ -112,7 +116,7 @@ fn verify_all(arguments: &VerifyArguments, log: Option<&AuditLog>) -> Result<(),
     for file in files {
         if file.start.number > last {
             return Err(failed(format!(
-                "events {} to {} are missing: name the archive that holds them with --archive",
+                "events {} to {} are missing: pass their archive with --archive",
                 last + 1,
                 file.start.number
             )));
@@ -125,17 +129,20 @@ fn verify_all(arguments: &VerifyArguments, log: Option<&AuditLog>) -> Result<(),
     if let (Some(log), Some(archived)) = (log, archived) {
         if first.is_some() && last < archived.number {
             return Err(failed(format!(
-                "events {} to {} are missing: name the archive that holds them with --archive",
+                "events {} to {} are missing: pass their archive with --archive",
                 last + 1,
                 archived.number
             )));
         }
         let mut differs = None;
+        let mut progress = Progress::new("verifying events");
         let verdict = log.verify_events(|place| {
+            progress.show(place.number.unsigned_abs(), 0);
             if !agrees(&mut marks, place) {
                 differs.get_or_insert(place.number);
             }
         })?;
+        drop(progress);
         match verdict {
             Verdict::Whole { head: newest, .. } if newest.number >= last => head = newest,
             Verdict::Whole { head: newest, .. } => {
@@ -152,7 +159,7 @@ fn verify_all(arguments: &VerifyArguments, log: Option<&AuditLog>) -> Result<(),
         }
         if let Some(number) = differs {
             return Err(failed(format!(
-                "the database does not join the archive: its event {number} is another one"
+                "the database does not follow the archive: its event {number} differs"
             )));
         }
     }
@@ -163,27 +170,31 @@ fn verify_all(arguments: &VerifyArguments, log: Option<&AuditLog>) -> Result<(),
         let begin = first.or(archived.map(|place| place.number)).unwrap_or(0);
         if begin > 0 {
             eprintln!(
-                "keycroft: events 1 to {begin} are archived and were not verified: name their files with --archive"
+                "keycroft: events 1 to {begin} are archived and were not verified: pass their files with --archive"
             );
         }
+    }
+    if format.is_json() {
+        let head = serde_json::json!({"number": head.number, "hash": head.hash.hex()});
+        return output::line(&head.to_string());
     }
     output::line(&format!("{}\t{}", head.number, head.hash.hex()))
 }
 
-/// Whether the event of a kept head was seen, with the same hash.
+/// Requires the event of a kept head, with the same hash.
 fn require_head(wanted: &ChainHead, marks: &Marks, last: &ChainHead) -> Result<(), Failure> {
     let number = wanted.number;
     match marks.get(&number) {
         Some(Some(hash)) if hash.matches(&wanted.hash) => Ok(()),
         Some(Some(_)) => Err(failed(format!(
-            "the audit log was changed: event {number} is another one than when this head was printed"
+            "the audit log was changed: event {number} differs from the one when this head was printed"
         ))),
         _ if number > last.number => Err(failed(format!(
             "the audit log was cut off: it ends with event {}, and event {number} existed when this head was printed",
             last.number
         ))),
         _ => Err(failed(format!("event {number} is archived"))
-            .hint("name the archive that holds it with --archive FILE")),
+            .hint("pass its archive with --archive FILE")),
     }
 }
 
@@ -192,7 +203,7 @@ fn archive(arguments: &ArchiveArguments) -> Result<(), Failure> {
         .map_err(|message| Failure::new(INVALID, format!("--older-than: {message}")))?;
     let database = arguments.database.path();
     let local = Local::open(database.clone(), Missing::Refuse)?;
-    let client = Client::local(local, &database.display().to_string(), false);
+    let client = Client::local(local, &database.display().to_string(), Format::default());
     let log = open_log(&arguments.database)?;
     let path = &arguments.file;
     let head = match fs::symlink_metadata(path) {

@@ -1,4 +1,4 @@
-//! Archive files of the audit log: written whole or not at all, and verified line by line.
+//! Archive files of the audit log: written completely or not at all, and verified line by line.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -116,8 +116,7 @@ fn next_line(reader: &mut impl BufRead) -> Result<Option<Vec<u8>>, String> {
     Ok(Some(line))
 }
 
-/// An archive file in the making, beside the path that it gets once it is whole and on disk. A killed command leaves it; the
-/// next one overwrites it.
+/// An unfinished archive file beside its final path. A killed command leaves it; the next one overwrites it.
 pub struct Unfinished {
     path: PathBuf,
     partial: PathBuf,
@@ -176,7 +175,7 @@ fn open_partial(partial: &Path) -> Result<File, String> {
         let same = (named.dev(), named.ino()) == (opened.dev(), opened.ino());
         Ok(named.is_file() && same && opened.nlink() == 1)
     };
-    // A run that was killed after it gave the whole file its name left this second name of an archive.
+    // A run that was killed after publishing the file left this second name of an archive.
     let mut found = fs::symlink_metadata(partial).ok();
     if found.as_ref().is_some_and(|found| found.nlink() > 1) {
         fs::remove_file(partial).map_err(|error| error.to_string())?;

@@ -1,7 +1,7 @@
-//! `keycroft authorized-keys`: what a workstation's own sshd asks before each login, answered from the file alone.
+//! `keycroft authorized-keys`: the SSH keys of a login from the database, for sshd on the same machine.
 //!
-//! Whatever the name, standard output gets whole key lines or nothing; a fault of ours is no "nobody", so that sshd
-//! says in its log that the command failed.
+//! Standard output gets complete key lines or nothing. An internal error has its own exit code, so that sshd logs that
+//! the command failed.
 
 use std::ffi::OsString;
 use std::net::Ipv4Addr;
@@ -67,14 +67,14 @@ pub fn run(arguments: &AuthorizedKeysArguments) -> Result<(), Failure> {
         Some(login) => {
             login_keys_from_database(&path, &Clock::System, login).map_err(|refused| {
                 Failure::new(FAILED, refused.to_string())
-                    .hint("AuthorizedKeysCommandUser has to be the file's owner or root")
+                    .hint("AuthorizedKeysCommandUser has to be root or the owner of the database")
             })?
         }
         None => LoginKeys::default(),
     };
     if found.damaged > 0 {
         say(&format!(
-            "keycroft: {} of this user's rows hold no whole key; they are left out",
+            "keycroft: {} damaged keys of this user are left out",
             found.damaged
         ));
     }
@@ -158,8 +158,7 @@ fn check_keys(
     Ok(())
 }
 
-/// Whether sshd would look for this key: the one that is offered, or all when it says none, or says it in a digest
-/// that we do not keep.
+/// Returns true for the offered key; for all keys when none is offered, or its fingerprint has another digest.
 fn is_asked_for(key: &SshKey, offered: Option<&str>) -> bool {
     offered
         .filter(|fingerprint| fingerprint.starts_with("SHA256:"))

@@ -13,7 +13,7 @@ use clap::Args;
 use super::exit::{FAILED, Failure, USAGE};
 use super::local::record_backup;
 use super::operator::Database;
-use super::output::{self, Cell};
+use super::output::{self, Cell, Format, Progress};
 use crate::app::{AppState, Existing, OpenError, Restored, Survivor};
 use crate::clock::Clock;
 use crate::model::time::Time;
@@ -37,7 +37,7 @@ pub struct BackupArguments {
 pub struct RestoreArguments {
     /// The backup
     file: PathBuf,
-    /// Do it although there is a file: that one is kept under another name
+    /// Replace the existing database, which is kept under another name
     #[arg(long)]
     yes: bool,
     #[command(flatten)]
@@ -60,9 +60,13 @@ pub fn backup(arguments: &BackupArguments) -> Result<(), Failure> {
             let failure = Failure::new(USAGE, "refusing to write a backup to a terminal");
             return Err(failure.hint("keycroft backup FILE"));
         }
-        AppState::back_up_to(&path, &mut stdout().lock(), &Clock::System)
+        Progress::during("backing up", || {
+            AppState::back_up_to(&path, &mut stdout().lock(), &Clock::System)
+        })
     } else {
-        AppState::back_up(&path, &destination, &Clock::System)
+        Progress::during("backing up", || {
+            AppState::back_up(&path, &destination, &Clock::System)
+        })
     };
     let copied = done.map_err(failed)?;
     let bytes = copied.bytes;
@@ -70,12 +74,12 @@ pub fn backup(arguments: &BackupArguments) -> Result<(), Failure> {
         Some(_) => format!(" to {}", destination.display()),
         None => String::new(),
     };
-    eprintln!("backed up {}{to}: {bytes} bytes, whole", path.display());
+    eprintln!("backed up {}{to}: {bytes} bytes, verified", path.display());
     let name = destination.file_name().unwrap_or(destination.as_os_str());
     let recorded = if copied.is_present_version {
         record_backup(&path, &name.to_string_lossy(), bytes)
     } else {
-        // Recording it would bring the database to the present schema, which nobody asked for.
+        // Recording it would migrate the database.
         Err("the database has an older schema".to_owned())
     };
     if let Err(why) = recorded {
@@ -106,7 +110,7 @@ fn file_name(now: Time) -> String {
 const PREFIX: &str = "keycroft-";
 const SUFFIX: &str = ".db";
 
-/// Whether [`file_name`] can have made this name. No other file in the folder is touched.
+/// Returns true for names of [`file_name`]. Other files in the folder stay.
 fn is_file_name(name: &str) -> bool {
     let stamp = name
         .strip_prefix(PREFIX)
@@ -151,7 +155,7 @@ fn delete_older(folder: &Path, keep: NonZeroUsize) -> Result<(), Failure> {
 }
 
 /// `keycroft restore`.
-pub fn restore(arguments: &RestoreArguments) -> Result<(), Failure> {
+pub fn restore(arguments: &RestoreArguments, format: Format) -> Result<(), Failure> {
     let path = arguments.database.path();
     let existing = if arguments.yes {
         Existing::MoveAside
@@ -159,17 +163,32 @@ pub fn restore(arguments: &RestoreArguments) -> Result<(), Failure> {
         Existing::Refuse
     };
     if !arguments.yes && std::fs::symlink_metadata(&path).is_ok() {
-        let failure = Failure::new(USAGE, format!("{} is there already", path.display()));
+        let failure = Failure::new(USAGE, format!("{} exists", path.display()));
         return Err(failure.hint(format!(
-            "keycroft restore {} --yes, which keeps that file under another name",
+            "keycroft restore {} --yes, which keeps the existing file under another name",
             arguments.file.display()
         )));
     }
-    let restored =
-        AppState::restore(&arguments.file, &path, existing, &Clock::System).map_err(failed)?;
+    let restored = Progress::during("restoring", || {
+        AppState::restore(&arguments.file, &path, existing, &Clock::System)
+    });
+    let restored = restored.map_err(failed)?;
     say(&path.display().to_string(), &restored);
     let rows: Vec<Vec<Cell>> = restored.survivors.iter().map(row).collect();
-    output::table(&HEADINGS, &rows)
+    if format.is_json() {
+        let item = |survivor: &Survivor| {
+            serde_json::json!({
+                "id": survivor.id, "kind": survivor.kind, "owner": survivor.owner, "name": survivor.name,
+                "created_at": survivor.created_at.to_string(),
+                "rotated_at": survivor.rotated_at.map(|at| at.to_string()),
+                "last_used_at": survivor.last_used_at.map(|at| at.to_string()),
+                "last_used_from": survivor.last_used_from, "last_used_by": survivor.last_used_by,
+            })
+        };
+        let items: Vec<serde_json::Value> = restored.survivors.iter().map(item).collect();
+        return output::line(&serde_json::json!({ "items": items }).to_string());
+    }
+    output::table(format, &HEADINGS, &rows, "no API keys and hosts")
 }
 
 fn failed(refused: OpenError) -> Failure {
@@ -180,9 +199,9 @@ fn say(path: &str, restored: &Restored) {
     let made = restored
         .made_at
         .map_or_else(|| "an unknown time".to_owned(), |at| at.to_string());
-    eprintln!("restored {path} as it was at {made}");
+    eprintln!("restored {path} as of {made}");
     if let Some(moved) = &restored.moved_to {
-        eprintln!("the file that was there is now {}", moved.display());
+        eprintln!("the previous database is now {}", moved.display());
     }
     let Restored {
         tokens,
@@ -190,10 +209,10 @@ fn say(path: &str, restored: &Restored) {
         codes,
         ..
     } = restored;
-    eprintln!("ended {tokens} tokens, {sessions} sessions and {codes} codes");
+    eprintln!("revoked {tokens} tokens, {sessions} sessions and {codes} codes");
     eprintln!(
-        "All that was deleted, disabled, rotated or limited since then is good again as it was: users, SSH keys, and these\n\
-         API keys and hosts. Look at each; end with `keycroft user disable` or on the console what should be over."
+        "Changes since then are undone: deleted, disabled and rotated credentials of that time are valid again.\n\
+         Review users, SSH keys and the API keys and hosts below; disable or delete those that must not be valid."
     );
 }
 

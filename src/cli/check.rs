@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::exit::{FAILED, Failure};
 use super::operator::Database;
-use super::output::{self, Cell};
+use super::output::{self, Cell, Format, Progress};
 use crate::app::{AppState, Condition, Finding};
 use crate::clock::Clock;
 
@@ -16,7 +16,7 @@ pub struct CheckArguments {
 
 #[derive(Args)]
 pub struct MigrateArguments {
-    /// Try it on a copy, and change nothing
+    /// Migrate a copy and change nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -24,26 +24,39 @@ pub struct MigrateArguments {
 }
 
 /// `keycroft check`.
-pub fn check(arguments: &CheckArguments) -> Result<(), Failure> {
-    let findings = AppState::examine(&arguments.database.path(), &Clock::System);
+pub fn check(arguments: &CheckArguments, format: Format) -> Result<(), Failure> {
+    let path = arguments.database.path();
+    let findings = Progress::during("checking", || AppState::examine(&path, &Clock::System));
     let rows: Vec<Vec<Cell>> = findings.iter().map(row).collect();
-    output::table(&["state", "what", "found"], &rows)?;
+    if format.is_json() {
+        let item = |one: &Finding| serde_json::json!({"state": state(one), "what": one.subject, "found": one.words});
+        let items: Vec<serde_json::Value> = findings.iter().map(item).collect();
+        output::line(&serde_json::json!({ "items": items }).to_string())?;
+    } else {
+        output::table(format, &["state", "what", "found"], &rows, "no findings")?;
+    }
     let is_wrong = |finding: &&Finding| finding.condition == Condition::Wrong;
     match findings.iter().filter(is_wrong).count() {
         0 => Ok(()),
-        1 => Err(Failure::new(FAILED, "one thing is wrong")),
-        wrong => Err(Failure::new(FAILED, format!("{wrong} things are wrong"))),
+        1 => Err(Failure::new(FAILED, "the check found one problem")),
+        wrong => Err(Failure::new(
+            FAILED,
+            format!("the check found {wrong} problems"),
+        )),
+    }
+}
+
+const fn state(finding: &Finding) -> &'static str {
+    match finding.condition {
+        Condition::Good => "good",
+        Condition::Look => "look",
+        Condition::Wrong => "wrong",
     }
 }
 
 fn row(finding: &Finding) -> Vec<Cell> {
-    let state = match finding.condition {
-        Condition::Good => "good",
-        Condition::Look => "look",
-        Condition::Wrong => "wrong",
-    };
     vec![
-        state.to_owned().into(),
+        state(finding).into(),
         finding.subject.to_owned().into(),
         finding.words.clone().into(),
     ]
@@ -52,18 +65,18 @@ fn row(finding: &Finding) -> Vec<Cell> {
 /// `keycroft migrate`.
 pub fn migrate(arguments: &MigrateArguments) -> Result<(), Failure> {
     let path = arguments.database.path();
-    let (from, to) = AppState::rehearse_migration(&path)
+    let (from, to) = Progress::during("migrating a copy", || AppState::rehearse_migration(&path))
         .map_err(|refused| Failure::new(FAILED, refused.to_string()))?;
     if from == to {
         eprintln!("{} has schema {to}: nothing to do", path.display());
     } else if arguments.dry_run {
         eprintln!(
-            "a copy of {} could be brought from schema {from} to {to}",
+            "a copy of {} can be migrated from schema {from} to {to}",
             path.display()
         );
     } else {
         arguments.database.open()?.close();
-        eprintln!("brought {} from schema {from} to {to}", path.display());
+        eprintln!("migrated {} from schema {from} to {to}", path.display());
     }
     Ok(())
 }

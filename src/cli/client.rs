@@ -1,4 +1,4 @@
-//! The client of the JSON API: one request, one answer, and words for what went wrong.
+//! The client of the JSON API: requests, answers and errors.
 
 use std::cell::Cell;
 use std::io::IsTerminal;
@@ -16,29 +16,29 @@ use super::connection::{Connection, Remote};
 use super::exit::{FAILED, Failure, INVALID, USAGE};
 use super::local::Local;
 use super::notice;
-use super::output::say;
+use super::output::{Format, say};
 use super::proxy_bypass;
 use crate::clock::Clock;
 use crate::model::time::Time;
 use crate::wire::ListOut;
 
-/// How long connecting may take.
+/// Time limit of connecting.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
-/// How long a whole request may take: a password's hash may have to wait its turn.
+/// Time limit of a request: hashing a password may have to wait.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
 /// Longest answer, in bytes.
 pub const ANSWER_BYTES_MAX: u64 = 64 << 20;
-/// Items asked for at once.
+/// Items of one page.
 const PART_ITEMS: usize = 200;
 
-/// What is sent as `User-Agent`.
+/// The `User-Agent` of requests.
 pub const PROGRAM: &str = concat!("keycroft/", env!("CARGO_PKG_VERSION"));
 
 /// A client of the JSON API: of a server, or of a database on this machine.
 pub struct Client {
     pub connection: Connection,
     backend: Backend,
-    /// Still to print the acts of others on the account.
+    /// Notices about the account are still to be printed.
     names_notices: Cell<bool>,
 }
 
@@ -48,33 +48,33 @@ enum Backend {
     Local(Box<Local>),
 }
 
-/// An answer that said yes.
+/// A successful answer.
 pub struct Answer {
     pub text: Zeroizing<String>,
 }
 
 impl Answer {
-    /// The answer's JSON as one of the shapes of the wire.
+    /// The JSON of the answer as a type of the API.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_str(&self.text).map_err(|_| {
             Failure::new(
                 FAILED,
-                "the server's answer is not what this version of keycroft understands",
+                "unexpected answer: the server has another version than this program",
             )
             .hint("keycroft status")
         })
     }
 }
 
-/// A whole list, gathered part by part.
+/// A complete list, of one page or several.
 pub struct Listed {
     items: Vec<Box<RawValue>>,
-    /// What the server wrote, when it came in one part.
+    /// The answer of the server, when it has one page.
     whole: Option<Zeroizing<String>>,
 }
 
 impl Listed {
-    /// The items as one of the shapes of the wire.
+    /// The items as a type of the API.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<Vec<T>, Failure> {
         let parsed = self
             .items
@@ -84,13 +84,13 @@ impl Listed {
         parsed.map_err(|_| {
             Failure::new(
                 FAILED,
-                "the server's answer is not what this version of keycroft understands",
+                "unexpected answer: the server has another version than this program",
             )
             .hint("keycroft status")
         })
     }
 
-    /// The list as the API answers it; of several parts, with all items in one.
+    /// The list as the API answers it; of several pages, with all items in one.
     pub fn json(&self) -> String {
         if let Some(whole) = &self.whole {
             return whole.to_string();
@@ -99,7 +99,7 @@ impl Listed {
         format!("{{\"items\":[{}],\"next\":null}}", items.join(","))
     }
 
-    /// The items alone, as they were written.
+    /// The items alone, unchanged.
     pub fn raw(&self) -> impl Iterator<Item = &str> {
         self.items.iter().map(|item| item.get())
     }
@@ -138,9 +138,9 @@ impl Client {
     }
 
     /// A client of a database on this machine; `shown` names it in messages.
-    pub fn local(local: Local, shown: &str, json: bool) -> Self {
+    pub fn local(local: Local, shown: &str, format: Format) -> Self {
         Self {
-            connection: Connection::of_database(shown, json),
+            connection: Connection::of_database(shown, format),
             backend: Backend::Local(Box::new(local)),
             names_notices: Cell::new(false),
         }
@@ -150,14 +150,14 @@ impl Client {
         matches!(self.backend, Backend::Local(_))
     }
 
-    /// Where the links of a command in process lead.
+    /// Sets the address in links of a command in process.
     pub fn set_public_url(&mut self, url: Option<String>) {
         if let Backend::Local(local) = &mut self.backend {
             local.set_public_url(url);
         }
     }
 
-    /// Where something was done, for words on standard error.
+    /// The target of the command, for notes on standard error.
     pub fn place(&self) -> String {
         let name = self.connection.server.as_str();
         if self.is_local() {
@@ -190,7 +190,7 @@ impl Client {
         self.send(Method::PATCH, path, body)
     }
 
-    /// Asks for something to be put where `path` says, without a body.
+    /// Sends a PUT without a body.
     pub fn put(&self, path: &str) -> Result<Answer, Failure> {
         self.ask(Method::PUT, path, Some(("application/json", b"{}")))
     }
@@ -202,7 +202,7 @@ impl Client {
         self.ask(method, path, Some(("application/json", &bytes)))
     }
 
-    /// Sends a form, as OAuth wants it, and answers with whatever status came.
+    /// Sends a form, as OAuth needs it, and returns the answer with any status.
     pub fn form(
         &self,
         path: &str,
@@ -230,7 +230,7 @@ impl Client {
             .map(drop)
     }
 
-    /// The same server, asked without a credential.
+    /// The same server without a credential.
     pub fn without_credential(&self) -> Result<Self, Failure> {
         Self::new(self.connection.without_credential())
     }
@@ -249,7 +249,7 @@ impl Client {
         Ok(all)
     }
 
-    /// One part of a list, and what to ask for to get the next.
+    /// One page of a list, and the `after` of the next.
     pub fn part(&self, path: &str) -> Result<(Listed, Option<String>), Failure> {
         let answer = self.get(path)?;
         let part: ListOut<Box<RawValue>> = answer.parse()?;
@@ -260,7 +260,7 @@ impl Client {
         Ok((listed, part.next))
     }
 
-    /// Asks with the credential, if there is one, and answers with what was answered when that was yes.
+    /// Sends a request with the credential, if any, and returns a successful answer.
     pub fn ask(
         &self,
         method: Method,
@@ -276,7 +276,7 @@ impl Client {
         Err(self.failure(status, &headers, &text, &what))
     }
 
-    /// The same, whatever the status.
+    /// Sends the same request and returns the answer with any status.
     pub fn ask_any(
         &self,
         method: Method,
@@ -293,13 +293,12 @@ impl Client {
             .header(header::ACCEPT, "application/json");
         if let Some(credential) = &self.connection.credential {
             let value = Zeroizing::new(format!("Bearer {}", *credential.secret));
-            let mut value = header::HeaderValue::from_str(&value).map_err(|_| {
-                Failure::new(INVALID, "the secret has characters that no secret has")
-            })?;
+            let mut value = header::HeaderValue::from_str(&value)
+                .map_err(|_| Failure::new(INVALID, "the secret contains invalid characters"))?;
             value.set_sensitive(true);
             request = request.header(header::AUTHORIZATION, value);
         }
-        let bad = |_| Failure::new(USAGE, format!("{path:?} is no path that can be asked for"));
+        let bad = |_| Failure::new(USAGE, format!("{path:?} is not a valid path"));
         let answer = match body {
             Some((kind, bytes)) => agent.run(
                 request
@@ -320,7 +319,7 @@ impl Client {
         Ok((status, answer.headers().clone(), Zeroizing::new(text)))
     }
 
-    /// Names the credential in use on standard error, when it ends soon.
+    /// Warns on standard error when the credential in use expires soon.
     fn notice(&self, headers: &HeaderMap) {
         let Some(credential) = &self.connection.credential else {
             return;
@@ -340,7 +339,7 @@ impl Client {
         }
     }
 
-    /// Leaves acts of others on the account unnamed: the command lists them itself.
+    /// Suppresses notices about the account: the command lists them itself.
     pub(super) fn without_notices(&self) {
         self.names_notices.set(false);
     }
@@ -362,7 +361,7 @@ pub fn trusting(authority: Option<&std::path::Path>) -> Result<TlsConfig, Failur
         })
         .collect();
     if certificates.is_empty() {
-        return Err(fail("there is no certificate in it (PEM)"));
+        return Err(fail("the file contains no PEM certificate"));
     }
     Ok(TlsConfig::builder()
         .root_certs(RootCerts::from(certificates))

@@ -1,4 +1,4 @@
-//! What the command line remembers: contexts (`config.toml`, no secrets) and their credentials (`credentials.toml`, 0600).
+//! Files of the command line: contexts (`config.toml`, no secrets) and their credentials (`credentials.toml`, 0600).
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -42,7 +42,7 @@ pub struct Context {
     /// Says the secret on its standard output: a program and its arguments, run by no shell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential_command: Option<Vec<String>>,
-    /// Whether plain HTTP to it was allowed when it was made.
+    /// Plain HTTP to it was allowed when it was created.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub insecure_http: bool,
 }
@@ -54,7 +54,7 @@ pub struct Credentials {
     pub contexts: BTreeMap<String, Saved>,
 }
 
-/// What is kept of a login.
+/// A saved login.
 #[derive(Serialize, Deserialize)]
 pub struct Saved {
     pub secret: Zeroizing<String>,
@@ -167,7 +167,7 @@ pub struct Locked<'a> {
 }
 
 impl Locked<'_> {
-    /// Changes both files: what others changed before is kept. Each is replaced whole or not at all, the credentials first.
+    /// Changes both files and keeps earlier changes of other processes. Each is replaced atomically, the credentials first.
     pub fn change(
         &self,
         change: impl FnOnce(&mut Config, &mut Credentials) -> Result<(), Failure>,
@@ -208,7 +208,7 @@ impl Beside {
             path: path.clone(),
             place: place.to_owned(),
         };
-        // Under the lock nobody else writes it: what lies there was left by a command that was killed.
+        // Under the lock no other process writes it: an existing file is left from a killed command.
         let _ = fs::remove_file(&path);
         let file = OpenOptions::new()
             .write(true)
@@ -225,7 +225,7 @@ impl Beside {
 
     fn take_place(self) -> Result<(), Failure> {
         fs::rename(&self.path, &self.place).map_err(|error| self.failed(&error))?;
-        // The new name is on disk, too, or at least was asked to be: some file systems can't.
+        // Syncs the new name, too; some file systems can't.
         if let Some(folder) = self
             .place
             .parent()
@@ -298,7 +298,7 @@ fn require_private(file: &File, path: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let message = format!(
-        "others can read {} (mode {:04o}): what it holds may be known to them and is not used",
+        "permissions of {} are too open (mode {:04o}); its secrets are not used",
         path.display(),
         mode & 0o7777
     );

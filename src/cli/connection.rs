@@ -1,4 +1,4 @@
-//! Which server is asked, with which credential, and who said so: flag before environment before files.
+//! The server and the credential of a command, and their sources: flag before environment before files.
 
 use std::io::{ErrorKind, Read};
 use std::net::IpAddr;
@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::config::{Config, Folder};
 use super::environment::{path_variable, variable};
 use super::exit::{FAILED, Failure, INVALID, SIGN_IN_NEEDED, USAGE};
+use super::output::Format;
 use super::text_file;
 use crate::model::credential::Kind;
 use crate::model::secret::{Id, Presented, SecretForm};
@@ -23,30 +24,29 @@ pub const CA_FILE: &str = "KEYCROFT_CA_FILE";
 /// Longest file that is read for a secret, in bytes.
 const TOKEN_FILE_BYTES_MAX: u64 = 4_096;
 
-/// What every command that asks a server takes.
+/// The arguments of every command that contacts a server.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Remote {
-    /// The server to ask [env: KEYCROFT_SERVER]
+    /// Server [env: KEYCROFT_SERVER]
     #[arg(long, global = true, value_name = "URL", help_heading = "Server")]
     pub server: Option<String>,
-    /// The context to use, as `keycroft login` made it [env: KEYCROFT_CONTEXT]
+    /// Saved login [env: KEYCROFT_CONTEXT]
     #[arg(long, global = true, value_name = "NAME", help_heading = "Server")]
     pub context: Option<String>,
-    /// Certificates to trust instead of the system's, PEM [env: KEYCROFT_CA_FILE]
+    /// PEM file of certificates to trust instead of the system's [env: KEYCROFT_CA_FILE]
     #[arg(long, global = true, value_name = "FILE", help_heading = "Server")]
     pub ca_file: Option<PathBuf>,
-    /// Allow plain HTTP to other machines: everybody on the way can read the secret
+    /// Allow plain HTTP to other machines; the network can read the secret
     #[arg(long, global = true, help_heading = "Server")]
     pub insecure_http: bool,
-    /// Print exactly what the API answers
-    #[arg(long, global = true)]
-    pub json: bool,
-    /// Print one field of what the API answers, as it is; of a list, one line an item
-    #[arg(long, global = true, value_name = "NAME")]
+    #[command(flatten)]
+    pub format: Format,
+    /// Print one field of the answer; of a list, one line for each item
+    #[arg(long, global = true, value_name = "NAME", help_heading = "Output")]
     pub field: Option<String>,
 }
 
-/// A server's address: `https://` or `http://`, a host and perhaps a port, nothing behind it.
+/// The address of a server: `https://` or `http://`, a host and an optional port, without a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server(String);
 
@@ -61,7 +61,7 @@ impl Server {
             lower.insert_str(0, "https://");
             // A server on this machine usually speaks plain HTTP: either may be meant.
             if Self(lower.clone()).is_loopback() {
-                return Err("write http:// or https:// in front of a server on this machine");
+                return Err("expected http:// or https:// before a server on this machine");
             }
         }
         let host = lower
@@ -83,7 +83,7 @@ impl Server {
         self.0.starts_with("https://")
     }
 
-    /// Host and port, as they stand there: what a context is called when nothing else is said.
+    /// Host and port: the default name of a context.
     pub fn host(&self) -> &str {
         self.0.split_once("://").map_or("", |(_, host)| host)
     }
@@ -97,7 +97,7 @@ impl Server {
         }
     }
 
-    /// Whether it is this machine's own loopback, where nobody is on the way.
+    /// Returns true for loopback, which no network can read.
     pub fn is_loopback(&self) -> bool {
         let name = self.name();
         name == "localhost"
@@ -107,14 +107,14 @@ impl Server {
     }
 }
 
-/// Where something came from.
+/// The source of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     Flag(&'static str),
     Variable(&'static str),
     /// The files, under this context.
     Context(String),
-    /// What the `credential_command` of this context said.
+    /// The output of the `credential_command` of this context.
     Command(String),
     StandardInput,
 }
@@ -141,14 +141,14 @@ pub struct Credential {
 }
 
 impl Credential {
-    /// Reads a secret that somebody gave.
+    /// Parses a secret.
     pub fn parse(text: &str, source: Source) -> Result<Self, Failure> {
         let text = text_file::unwrapped(text);
         let Some(presented) = Presented::parse(&text) else {
             return Err(Failure::new(
                 INVALID,
                 format!(
-                    "what {source} holds is no Keycroft secret, or is not whole: a secret begins with kca_ or kct_ and ends with a check"
+                    "{source} does not contain a complete Keycroft secret, which begins with kca_ or kct_ and ends with a checksum"
                 ),
             ));
         };
@@ -176,23 +176,24 @@ impl Credential {
     }
 }
 
-/// What was consistent_read on.
+/// The chosen server and credential.
 pub struct Connection {
     pub server: Server,
     pub server_source: Source,
     /// The context that the server belongs to, if one does.
     pub context: Option<String>,
     pub credential: Option<Credential>,
-    /// A saved login that the credential in use stands before.
+    /// A saved login that the credential in use overrides.
     pub overridden: Option<String>,
     pub ca_file: Option<PathBuf>,
     pub insecure_http: bool,
     pub json: bool,
+    pub format: Format,
 }
 
 impl Connection {
     /// A database on this machine, which needs no credential.
-    pub fn of_database(shown: &str, json: bool) -> Self {
+    pub fn of_database(shown: &str, format: Format) -> Self {
         Self {
             server: Server(shown.to_owned()),
             server_source: Source::Flag("--db"),
@@ -201,11 +202,12 @@ impl Connection {
             overridden: None,
             ca_file: None,
             insecure_http: false,
-            json,
+            json: format.is_json(),
+            format,
         }
     }
 
-    /// The same server, asked with `credential`.
+    /// The same server with `credential`.
     pub fn with(&self, credential: Credential) -> Self {
         Self {
             credential: Some(credential),
@@ -213,7 +215,7 @@ impl Connection {
         }
     }
 
-    /// The same server, asked without a credential.
+    /// The same server without a credential.
     pub fn without_credential(&self) -> Self {
         Self {
             server: self.server.clone(),
@@ -224,6 +226,7 @@ impl Connection {
             ca_file: self.ca_file.clone(),
             insecure_http: self.insecure_http,
             json: self.json,
+            format: self.format,
         }
     }
 
@@ -232,7 +235,7 @@ impl Connection {
         self.credential.as_ref().ok_or_else(|| {
             Failure::new(
                 SIGN_IN_NEEDED,
-                format!("you are not signed in at {}", self.server.as_str()),
+                format!("you are not logged in at {}", self.server.as_str()),
             )
             .hint(format!("keycroft login {}", self.server.as_str()))
         })
@@ -247,12 +250,12 @@ pub fn named_by_environment() -> Option<&'static str> {
 }
 
 impl Remote {
-    /// Whether a flag names a server.
+    /// Returns true when a flag names a server.
     pub const fn is_named_by_flag(&self) -> bool {
         self.server.is_some() || self.context.is_some()
     }
 
-    /// Whether a saved login is in use, or may be: a file that can't be read is no reason to work on another thing.
+    /// Returns true when a saved login is in use. A file that can't be read counts as one: no other target is chosen.
     pub fn is_signed_in() -> bool {
         Folder::find().is_some_and(|folder| {
             folder
@@ -261,7 +264,7 @@ impl Remote {
         })
     }
 
-    /// Settles which server is meant, without a credential.
+    /// Chooses the server, without a credential.
     pub fn server(&self) -> Result<Connection, Failure> {
         let config = Folder::find()
             .map(|folder| folder.config())
@@ -284,11 +287,11 @@ impl Remote {
             && !connection.insecure_http
         {
             let message = format!(
-                "{} is plain HTTP to another machine: everybody on the way could read the secret",
+                "{} is plain HTTP to another machine; the network could read the secret",
                 connection.server.as_str()
             );
             return Err(Failure::new(USAGE, message).hint(format!(
-                "https://{}, or --insecure-http if you know the way",
+                "https://{}, or --insecure-http on a trusted network",
                 connection.server.host()
             )));
         }
@@ -308,7 +311,8 @@ impl Remote {
             overridden: None,
             ca_file: None,
             insecure_http: false,
-            json: self.json,
+            json: self.format.is_json(),
+            format: self.format,
         };
         let address = self
             .server
@@ -340,17 +344,16 @@ impl Remote {
             None => match &config.current {
                 Some(name) => (name.clone(), Source::Context(name.clone())),
                 None => {
-                    return Err(Failure::new(SIGN_IN_NEEDED, "no server is known yet")
+                    return Err(Failure::new(SIGN_IN_NEEDED, "no server chosen")
                         .hint("keycroft login https://keys.lab.example"));
                 }
             },
         };
         let Some(context) = config.contexts.get(&name) else {
-            return Err(Failure::new(
-                INVALID,
-                format!("there is no context {name}, which {source} names"),
-            )
-            .hint("keycroft context list"));
+            return Err(
+                Failure::new(INVALID, format!("context {name} of {source} not found"))
+                    .hint("keycroft context list"),
+            );
         };
         Ok(found(
             parse(&context.server, &Source::Context(name.clone()))?,
@@ -359,7 +362,7 @@ impl Remote {
         ))
     }
 
-    /// Settles server and credential. A saved credential goes to no other server than the one it came from.
+    /// Chooses server and credential. A saved credential is sent only to its own server.
     pub fn connection(&self) -> Result<Connection, Failure> {
         let mut connection = self.server()?;
         let from_context = connection.context.clone();
@@ -421,7 +424,7 @@ fn pick_context(config: &Config, server: &Server, named: Option<&str>) -> Option
     }
 }
 
-/// What the `credential_command` of a context says: a program that keeps the secret (a keyring, a password store).
+/// The output of the `credential_command` of a context: a program that keeps the secret (a keyring, a password store).
 fn from_command(context: &str) -> Result<Option<Credential>, Failure> {
     let Some(folder) = Folder::find() else {
         return Ok(None);

@@ -3,16 +3,16 @@
 use clap::{Args, Subcommand};
 
 use super::client::{Client, encode};
-use super::exit::{Failure, INVALID};
+use super::exit::{Failure, INVALID, NOT_FOUND, REFUSED};
 use super::output::{self, Cell};
 use super::place::Place;
 use crate::clock::Clock;
 use crate::model::time::{Time, parse_duration};
 use crate::wire::EventOut;
 
-/// Events asked for at once.
+/// Events of one request.
 const PART: usize = 200;
-/// Events that a list shows when nothing is said.
+/// Default number of listed events.
 const LIST: usize = 50;
 
 #[derive(Args)]
@@ -27,12 +27,18 @@ pub struct EventArguments {
 #[derive(Subcommand)]
 enum EventCommand {
     /// List events, newest first
+    #[command(alias = "ls")]
     List {
         #[command(flatten)]
         filter: Filter,
-        /// How many at most
-        #[arg(long, value_name = "NUMBER", default_value_t = LIST)]
+        /// Maximum number of events
+        #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = LIST)]
         limit: usize,
+    },
+    /// Show an event
+    Show {
+        /// Number of the event
+        number: i64,
     },
     /// Print all events as JSON, one a line, newest first
     Export {
@@ -43,27 +49,27 @@ enum EventCommand {
 
 #[derive(Args)]
 struct Filter {
-    /// Only this, like api-key.create
+    /// Only this action, like api-key.create
     #[arg(long, value_name = "ACTION")]
     action: Option<String>,
-    /// Only those on this thing: the id of a credential, an SSH key or a host, or the name of a user, group or service
+    /// Only events of this object: the id of a credential, an SSH key or a host, or the name of a user, group or service
     #[arg(long, value_name = "ID")]
     target: Option<String>,
-    /// From then on: a time like 2026-11-22T15:04:05Z, or how long ago, like 24h
+    /// Begin: a time like 2026-11-22T15:04:05Z, or a duration before now, like 24h
     #[arg(long, value_name = "WHEN")]
     since: Option<String>,
-    /// Up to then
+    /// End, in the same form
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
-    /// Only those by or on this user, for admins
+    /// Only events by or on this user (admin)
     #[arg(long, value_name = "USERNAME", conflicts_with = "all")]
     user: Option<String>,
-    /// Everybody's, for admins; the operator always gets everybody's
+    /// Events of all users (admin); always for the owner of the database
     #[arg(long)]
     all: bool,
 }
 
-/// What is asked for, understood.
+/// The parsed filter.
 struct Wanted {
     action: Option<String>,
     target: Option<String>,
@@ -83,7 +89,7 @@ impl Filter {
                 (_, Ok(ago)) => Ok(Some(now.before(ago))),
                 (Err(message), Err(_)) => Err(Failure::new(
                     INVALID,
-                    format!("{name}: {message}, or how long ago, like 24h"),
+                    format!("{name}: {message}, or a duration before now, like 24h"),
                 )),
             },
         };
@@ -105,6 +111,7 @@ pub fn run(arguments: EventArguments) -> Result<(), Failure> {
             let wanted = filter.parse()?;
             list(&arguments.place.client()?, &wanted, limit)
         }
+        EventCommand::Show { number } => show(&arguments.place.client()?, number),
         EventCommand::Export { filter } => {
             let wanted = filter.parse()?;
             let client = arguments.place.client()?;
@@ -132,13 +139,53 @@ fn list(client: &Client, wanted: &Wanted, limit: usize) -> Result<(), Failure> {
             texts.join(",")
         ));
     }
-    output::table(
-        &[
-            "number", "when", "action", "outcome", "by", "with", "on", "name", "channel", "address",
-        ],
-        &rows,
-    )
+    output::table(client.connection.format, &HEADINGS, &rows, "no events")
 }
+
+fn show(client: &Client, number: i64) -> Result<(), Failure> {
+    let missing = || {
+        Failure::new(
+            NOT_FOUND,
+            format!("event {number} not found, or not visible to you"),
+        )
+        .hint("keycroft event list")
+    };
+    // The list continues after the event with the next number.
+    let after = number
+        .checked_add(1)
+        .filter(|after| *after > 1)
+        .ok_or_else(missing)?;
+    let path = format!("/api/v1/events?limit=1&after={after}");
+    let all = client.part(&format!("{path}&all=true"));
+    let (listed, _next) = match all {
+        // Without audit:read there are one's own events.
+        Err(failure) if failure.code == REFUSED => client.part(&path)?,
+        other => other?,
+    };
+    let events: Vec<EventOut> = listed.parse()?;
+    let found = events
+        .iter()
+        .zip(listed.raw())
+        .find(|(event, _)| event.number == number);
+    let (event, text) = found.ok_or_else(missing)?;
+    if client.connection.json {
+        return output::line(text);
+    }
+    let changes = |values: &std::collections::BTreeMap<String, String>| -> Cell {
+        let pairs = values.iter().map(|(name, value)| format!("{name}={value}"));
+        Cell::words(&pairs.collect::<Vec<_>>())
+    };
+    let mut rows: Vec<(&str, Cell)> = HEADINGS.into_iter().zip(row(event, client.now())).collect();
+    rows.push(("user agent", Cell::maybe(event.program.as_deref())));
+    rows.push(("request id", Cell::maybe(event.request_id.as_deref())));
+    rows.push(("before", changes(&event.before)));
+    rows.push(("after", changes(&event.after)));
+    output::record(client.connection.format, &rows)
+}
+
+const HEADINGS: [&str; 10] = [
+    "number", "when", "action", "outcome", "by", "with", "on", "name", "channel", "address",
+];
 
 fn row(event: &EventOut, now: Time) -> Vec<Cell> {
     vec![
@@ -155,7 +202,7 @@ fn row(event: &EventOut, now: Time) -> Vec<Cell> {
     ]
 }
 
-/// Hands on event after event, part by part: a log of any length takes little memory.
+/// Passes events on, page by page: a log of any length takes little memory.
 fn each(
     client: &Client,
     wanted: &Wanted,
@@ -205,7 +252,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_may_be_said_as_how_long_ago() {
+    fn time_may_be_a_duration_before_now() {
         let filter = |since: &str| {
             Filter {
                 action: None,

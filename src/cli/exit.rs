@@ -1,4 +1,4 @@
-//! Exit codes and the words that go with them.
+//! Exit codes and error messages.
 
 use super::output::say;
 use crate::model::error::Error;
@@ -15,20 +15,20 @@ pub const TOO_MANY: u8 = 8;
 pub const NOT_ACTIVE: u8 = 10;
 pub const INTERRUPTED: u8 = 130;
 
-/// What `keycroft help exit-codes` says, shortly, at the end of every command's long help.
-pub const HELP: &str = "Exit codes: 0 done, 1 other failure (scan: found something), 2 wrong usage or a confirmation that can't be asked, \
-3 not found, 4 sign-in needed or expired, 5 refused by permission or policy, 6 invalid or conflict, 7 server out of reach, \
-8 too many requests, 10 verify: not active, 130 interrupted.";
+/// The exit codes at the end of the long help.
+pub const HELP: &str = "Exit codes: 0 done, 1 other failure (scan: found something), 2 wrong usage, or a confirmation without a terminal, \
+3 not found, 4 login needed or expired, 5 rejected by permission or policy, 6 invalid or conflict, 7 server unreachable, \
+8 too many requests, 10 verify: invalid, 130 interrupted.";
 
-/// Why a command failed: what to say on standard error, and the exit code.
+/// The failure of a command: its message and its exit code.
 #[derive(Debug)]
 pub struct Failure {
     pub code: u8,
-    /// Nothing is said when it is empty.
+    /// An empty message is not printed.
     pub message: String,
     /// The next command to try.
     pub hint: Option<String>,
-    /// The server's own words (RFC 9457), for who asked for JSON: said instead of the message.
+    /// The problem of the server (RFC 9457), printed in place of the message with --json.
     pub problem: Option<String>,
     /// The type of the server's problem, like `urn:keycroft:problem:shared-key`; empty without one.
     pub kind: String,
@@ -45,7 +45,7 @@ impl Failure {
         }
     }
 
-    /// Ends the command without a word.
+    /// A failure without a message.
     pub fn quiet(code: u8) -> Self {
         Self::new(code, "")
     }

@@ -1,4 +1,4 @@
-//! Scope credentials are meant, and why one of them is refused.
+//! The explanation why a credential is accepted or rejected.
 
 use clap::Args;
 
@@ -8,10 +8,10 @@ use super::lookup::find_id;
 use super::output::{self, Cell, say};
 use crate::wire::ExplanationOut;
 
-/// Scope API keys or tokens are meant.
+/// The owner of API keys or tokens.
 #[derive(Args, Clone, Debug, Default)]
 pub struct KeyOwner {
-    /// Another user's, for admins
+    /// Those of another user (admin)
     #[arg(long, value_name = "USERNAME")]
     pub user: Option<String>,
 }
@@ -26,13 +26,13 @@ impl KeyOwner {
     }
 }
 
-/// What is asked about a refusal.
+/// The request to explain.
 #[derive(Args)]
 pub struct Question {
-    /// As if it were used from this address
+    /// Address of the request
     #[arg(long, value_name = "ADDRESS")]
     address: Option<String>,
-    /// As if this permission were demanded
+    /// Permission that the request needs
     #[arg(long, value_name = "PERMISSION")]
     permission: Option<String>,
 }
@@ -45,7 +45,7 @@ pub fn explain(
     given: &str,
     question: &Question,
 ) -> Result<(), Failure> {
-    // What was deleted is in no list, but its id still says why.
+    // Deleted ones are not in the list; their ids still explain.
     let id = match find_id(client, path, what, given) {
         Ok(id) => id,
         Err(failure)
@@ -72,8 +72,8 @@ pub fn explain(
     let explained: ExplanationOut = answer.parse()?;
     let word = |passed| match passed {
         Some(true) => "yes",
-        Some(false) => "NO",
-        None => "not asked",
+        Some(false) => "no",
+        None => "not checked",
     };
     let rows: Vec<Vec<Cell>> = explained
         .checks
@@ -86,7 +86,12 @@ pub fn explain(
             ]
         })
         .collect();
-    output::table(&["check", "holds", "why"], &rows)?;
+    output::table(
+        client.connection.format,
+        &["check", "holds", "why"],
+        &rows,
+        "no checks",
+    )?;
     say(&explained.summary);
     Ok(())
 }

@@ -1,7 +1,7 @@
-//! `--field NAME`: one value of what the API answers, as it is, so that no other program has to take JSON to pieces.
+//! `--field NAME`: one value of the answer of the API, so that scripts need no JSON parser.
 //!
-//! The command itself runs once more as a process of its own, with `--json` in the place of `--field`: so it works for
-//! every command that has `--json`, and is the same value to the letter.
+//! The command runs again in a new process with `--json` in place of `--field`. So it works for every command with
+//! `--json`, and prints exactly the same value.
 
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ use super::output;
 
 const FLAG: &str = "--field";
 
-/// Carries the command out when `--field` stands among its arguments; what came of it.
+/// Runs the command when `--field` is among its arguments, and returns its result.
 pub fn asked(arguments: &[OsString]) -> Option<Result<(), Failure>> {
     let (name, rest) = match take(arguments)? {
         Ok(taken) => taken,
@@ -23,7 +23,7 @@ pub fn asked(arguments: &[OsString]) -> Option<Result<(), Failure>> {
     Some(run(&name, &rest))
 }
 
-/// The name behind `--field`, and the other arguments with `--json`. What stands behind `--` is no flag.
+/// The name after `--field`, and the other arguments with `--json`. Arguments after `--` are not flags.
 fn take(arguments: &[OsString]) -> Option<Result<(String, Vec<OsString>), Failure>> {
     let end = arguments.iter().position(|one| one == "--");
     let (flags, behind) = arguments.split_at(end.unwrap_or(arguments.len()));
@@ -64,10 +64,9 @@ fn run(name: &str, arguments: &[OsString]) -> Result<(), Failure> {
         let code = done.status.code().and_then(|code| u8::try_from(code).ok());
         return Err(Failure::quiet(code.unwrap_or(FAILED)));
     }
-    // A list answers with one value, an export with one a line, and what has nothing to say with none.
+    // A list prints one value, an export one a line, and some commands none.
     for value in serde_json::Deserializer::from_slice(&said).into_iter::<Value>() {
-        let value =
-            value.map_err(|_| Failure::new(USAGE, "this command answers nothing with fields"))?;
+        let value = value.map_err(|_| Failure::new(USAGE, "this command prints no fields"))?;
         match value.get("items").and_then(Value::as_array) {
             Some(items) => items.iter().try_for_each(|item| show(item, name))?,
             None => show(&value, name)?,
@@ -82,7 +81,7 @@ fn show(value: &Value, name: &str) -> Result<(), Failure> {
             members.keys().cloned().collect::<Vec<_>>().join(", ")
         });
         return Err(
-            Failure::new(INVALID, format!("there is no field {name} in the answer"))
+            Failure::new(INVALID, format!("the answer has no field {name}"))
                 .hint(format!("one of: {names}")),
         );
     };
@@ -95,7 +94,7 @@ fn find<'v>(value: &'v Value, name: &str) -> Option<&'v Value> {
         .try_fold(value, |value, part| value.get(part))
 }
 
-/// Texts and numbers as they are, nothing for null, lists of words with a space between them.
+/// Texts and numbers unchanged, nothing for null, lists of words separated by spaces.
 fn plain(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_flag_is_found_before_the_end_of_flags_alone() {
+    fn field_flag_is_found_only_before_the_end_of_flags() {
         let some = |name: &str, rest: &str| Some((name.to_owned(), rest.to_owned()));
         let with = taken("keycroft whoami --field id");
         assert_eq!(with, some("id", "whoami --json"));
@@ -133,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_as_they_are() {
+    fn values_are_plain() {
         let value = serde_json::json!({"a": "x y", "n": 3, "none": null, "list": ["p", "q"], "in": {"b": true}});
         let shown = |name: &str| find(&value, name).map(plain);
         assert_eq!(shown("a").as_deref(), Some("x y"));

@@ -1,4 +1,4 @@
-//! What a check of this machine finds, one line each.
+//! The findings of a check, one line each.
 
 use super::exit::{FAILED, Failure};
 use super::output::line;

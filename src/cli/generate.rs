@@ -1,10 +1,11 @@
-//! `keycroft completions` and `keycroft man`, out of the same tree that reads the arguments.
+//! `keycroft completions` and `keycroft man`, from the tree of commands.
 
 use std::path::PathBuf;
 
 use clap::{Args, Command};
 use clap_complete::Shell;
 
+use super::completion;
 use super::exit::{FAILED, Failure};
 use super::output;
 use crate::wire::OPENAPI;
@@ -17,14 +18,15 @@ pub struct CompletionsArguments {
 
 #[derive(Args)]
 pub struct ManArguments {
-    /// Write a page for every command into this folder, instead of the first page to standard output
+    /// Folder for one page of each command [default: the first page to standard output]
     dir: Option<PathBuf>,
 }
 
 /// `keycroft completions`.
-pub fn completions(arguments: &CompletionsArguments, mut command: Command) -> Result<(), Failure> {
+pub fn completions(arguments: &CompletionsArguments) -> Result<(), Failure> {
     let mut text = Vec::new();
-    clap_complete::generate(arguments.shell, &mut command, "keycroft", &mut text);
+    completion::script(&arguments.shell.to_string(), &mut text)
+        .map_err(|error| Failure::new(FAILED, error.to_string()))?;
     output::line(String::from_utf8_lossy(&text).trim_end())
 }
 

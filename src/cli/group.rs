@@ -1,14 +1,16 @@
-//! `keycroft group` and `keycroft service`, for admins.
+//! `keycroft group` and `keycroft service`.
 
 use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
 
 use super::client::{Client, encode};
+use super::completion::Names;
+use super::deletion::{Consent, Deletion, delete_all};
 use super::exit::{FAILED, Failure, NOT_FOUND, USAGE};
 use super::output::{self, Cell, say};
 use super::place::Place;
-use super::prompt::confirm;
+use crate::model::time::Time;
 use crate::wire::{GroupIn, GroupOut, ServiceIn, ServiceOut, ServicePatch};
 
 #[derive(Args)]
@@ -22,27 +24,38 @@ pub struct GroupArguments {
 
 #[derive(Subcommand)]
 enum GroupCommand {
-    /// List groups and who is in them
+    /// List groups and their members
+    #[command(alias = "ls")]
     List,
-    /// Add a group
-    Add { name: String },
-    /// Delete a group
-    Delete {
+    /// Show a group
+    Show {
+        #[arg(add = Names::Groups.completer())]
         name: String,
-        /// Do not ask
-        #[arg(long)]
+    },
+    /// Create a group
+    #[command(alias = "add")]
+    Create { name: String },
+    /// Delete groups; the users stay
+    #[command(alias = "rm")]
+    Delete {
+        #[arg(required = true, value_name = "NAME", add = Names::Groups.completer())]
+        names: Vec<String>,
+        /// Delete without confirmation
+        #[arg(short, long)]
         yes: bool,
     },
-    /// Put users into a group
+    /// Add users to a group
     AddMember {
+        #[arg(add = Names::Groups.completer())]
         name: String,
-        #[arg(required = true, value_name = "USERNAME")]
+        #[arg(required = true, value_name = "USERNAME", add = Names::Users.completer())]
         usernames: Vec<String>,
     },
-    /// Take users out of a group
+    /// Remove users from a group
     RemoveMember {
+        #[arg(add = Names::Groups.completer())]
         name: String,
-        #[arg(required = true, value_name = "USERNAME")]
+        #[arg(required = true, value_name = "USERNAME", add = Names::Users.completer())]
         usernames: Vec<String>,
     },
 }
@@ -57,25 +70,39 @@ pub fn group(arguments: GroupArguments) -> Result<(), Failure> {
             if client.connection.json {
                 return output::line(&listed.json());
             }
-            let row = |group: &GroupOut| -> Vec<Cell> {
-                vec![
-                    group.name.as_str().into(),
-                    Cell::time(Some(&group.created_at), "-", client.now()),
-                    Cell::words(&group.members),
-                ]
-            };
-            let rows: Vec<Vec<Cell>> = listed.parse::<GroupOut>()?.iter().map(row).collect();
-            output::table(&["name", "created", "members"], &rows)
+            let groups: Vec<GroupOut> = listed.parse()?;
+            let now = client.now();
+            let rows: Vec<Vec<Cell>> = groups.iter().map(|one| group_row(one, now)).collect();
+            output::table(
+                client.connection.format,
+                &GROUP_HEADINGS,
+                &rows,
+                "no groups; create one: keycroft group create NAME",
+            )
         }
-        GroupCommand::Add { name } => {
+        GroupCommand::Create { name } => {
             let answer = client.post(PATH, &GroupIn { name: name.clone() })?;
-            done(&client, &answer.text, &format!("added the group {name}"))
+            done(&client, &answer.text, &format!("created group {name}"))
         }
-        GroupCommand::Delete { name, yes } => {
-            confirm(&format!("Delete the group {name}?"), yes)?;
-            client.delete(&format!("{PATH}/{}", encode(&name)))?;
-            say(&format!("deleted the group {name}"));
-            Ok(())
+        GroupCommand::Show { name } => {
+            let group = find_group(&client, &name)?;
+            if client.connection.json {
+                return output::line(&serde_json::to_string(&group).unwrap_or_default());
+            }
+            let cells = group_row(&group, client.now());
+            let rows: Vec<(&str, Cell)> = GROUP_HEADINGS.into_iter().zip(cells).collect();
+            output::record(client.connection.format, &rows)
+        }
+        GroupCommand::Delete { names, yes } => {
+            let deletion = |name: &String| Deletion {
+                label: name.clone(),
+                effect: find_group(&client, name)
+                    .map_or_else(|_| "unknown members".to_owned(), |group| members(&group)),
+                path: format!("{PATH}/{}", encode(name)),
+                done: format!("deleted group {name}"),
+            };
+            let deletions: Vec<Deletion> = names.iter().map(deletion).collect();
+            delete_all(&client, "group", &deletions, &Consent::Yes, yes)
         }
         GroupCommand::AddMember { name, usernames } => {
             for username in usernames {
@@ -102,6 +129,33 @@ pub fn group(arguments: GroupArguments) -> Result<(), Failure> {
     }
 }
 
+const GROUP_HEADINGS: [&str; 3] = ["name", "created", "members"];
+
+fn group_row(group: &GroupOut, now: Time) -> Vec<Cell> {
+    vec![
+        group.name.as_str().into(),
+        Cell::time(Some(&group.created_at), "-", now),
+        Cell::words(&group.members),
+    ]
+}
+
+/// The group with this name: the API has no path to one alone.
+fn find_group(client: &Client, name: &str) -> Result<GroupOut, Failure> {
+    let groups: Vec<GroupOut> = client.list("/api/v1/groups")?.parse()?;
+    let found = groups.into_iter().find(|one| one.name == name);
+    found.ok_or_else(|| {
+        Failure::new(NOT_FOUND, format!("group {name:?} not found")).hint("keycroft group list")
+    })
+}
+
+/// The users who lose a group when it is deleted.
+fn members(group: &GroupOut) -> String {
+    match group.members.as_slice() {
+        [] => "no members".to_owned(),
+        some => format!("members: {}", some.join(", ")),
+    }
+}
+
 fn done(client: &Client, json: &str, words: &str) -> Result<(), Failure> {
     if client.connection.json {
         return output::line(json);
@@ -121,22 +175,40 @@ pub struct ServiceArguments {
 
 #[derive(Subcommand)]
 enum ServiceCommand {
-    /// List services and the permissions they define
+    /// List services and their permissions
+    #[command(alias = "ls")]
     List,
-    /// Add a service; its API keys: keycroft api-key create NAME --service SERVICE
-    Add {
+    /// Show a service
+    Show {
+        #[arg(add = Names::Services.completer())]
         name: String,
-        /// A permission that it defines, like slurm:submit; repeatable
-        #[arg(long = "permission", value_name = "PERMISSION", value_delimiter = ',')]
+    },
+    /// Create a service; its API keys: keycroft api-key create NAME --service SERVICE
+    #[command(alias = "add")]
+    Create {
+        name: String,
+        /// Permission that the service defines, like slurm:submit; repeatable
+        #[arg(
+            short = 'p',
+            long = "permission",
+            value_name = "PERMISSION",
+            value_delimiter = ','
+        )]
         permissions: Vec<String>,
     },
-    /// Change the permissions that a service defines
+    /// Edit the permissions of a service
     Edit {
+        #[arg(add = Names::Services.completer())]
         name: String,
-        /// All that it defines from now on; repeatable
-        #[arg(long = "permission", value_name = "PERMISSION", value_delimiter = ',')]
+        /// All permissions that it defines; repeatable
+        #[arg(
+            short = 'p',
+            long = "permission",
+            value_name = "PERMISSION",
+            value_delimiter = ','
+        )]
         permissions: Vec<String>,
-        /// One more; repeatable
+        /// Permission to add; repeatable
         #[arg(
             long = "add-permission",
             value_name = "PERMISSION",
@@ -144,7 +216,7 @@ enum ServiceCommand {
             conflicts_with = "permissions"
         )]
         added: Vec<String>,
-        /// One less, which is out of everybody's power at once; repeatable
+        /// Permission to remove from the service and from everyone; repeatable
         #[arg(
             long = "remove-permission",
             value_name = "PERMISSION",
@@ -152,20 +224,22 @@ enum ServiceCommand {
             conflicts_with = "permissions"
         )]
         removed: Vec<String>,
-        /// Give a permission of its to everybody of a role, like member=slurm:submit; repeatable
+        /// Grant a permission to a role, like member=slurm:submit; repeatable
         #[arg(long, value_name = "ROLE=PERMISSION")]
         give: Vec<String>,
-        /// Take one from everybody of a role; who was given it by name keeps it; repeatable
+        /// Withdraw a permission from a role; users with an own grant keep it; repeatable
         #[arg(long, value_name = "ROLE=PERMISSION")]
         take: Vec<String>,
     },
-    /// Print the block for a proxy that asks Keycroft about each request to an application
+    /// Print the configuration of a proxy that verifies each request to an application
     Print(super::proxy::Print),
-    /// Delete a service, its API keys and its permissions
+    /// Delete services with their API keys and permissions
+    #[command(alias = "rm")]
     Delete {
-        name: String,
-        /// Do not ask
-        #[arg(long)]
+        #[arg(required = true, value_name = "NAME", add = Names::Services.completer())]
+        names: Vec<String>,
+        /// Delete without confirmation
+        #[arg(short, long)]
         yes: bool,
     },
 }
@@ -184,17 +258,23 @@ pub fn service(arguments: ServiceArguments) -> Result<(), Failure> {
             if client.connection.json {
                 return output::line(&listed.json());
             }
-            let row = |service: &ServiceOut| -> Vec<Cell> {
+            let now = client.now();
+            let row = |service: &ServiceOut| {
                 vec![
                     service.name.as_str().into(),
-                    Cell::time(Some(&service.created_at), "-", client.now()),
+                    Cell::time(Some(&service.created_at), "-", now),
                     Cell::words(&service.permissions),
                 ]
             };
             let rows: Vec<Vec<Cell>> = listed.parse::<ServiceOut>()?.iter().map(row).collect();
-            output::table(&["name", "created", "permissions"], &rows)
+            output::table(
+                client.connection.format,
+                &["name", "created", "permissions"],
+                &rows,
+                "no services; create one: keycroft service create NAME",
+            )
         }
-        ServiceCommand::Add { name, permissions } => {
+        ServiceCommand::Create { name, permissions } => {
             let answer = client.post(
                 PATH,
                 &ServiceIn {
@@ -202,7 +282,7 @@ pub fn service(arguments: ServiceArguments) -> Result<(), Failure> {
                     permissions,
                 },
             )?;
-            done(&client, &answer.text, &format!("added the service {name}"))
+            done(&client, &answer.text, &format!("created service {name}"))
         }
         ServiceCommand::Edit {
             name,
@@ -228,31 +308,78 @@ pub fn service(arguments: ServiceArguments) -> Result<(), Failure> {
             };
             if permissions.is_none() && roles.is_none() {
                 return Err(
-                    Failure::new(USAGE, "nothing was said to be changed").hint(format!(
-                        "keycroft service edit {name} --add-permission {name}:submit"
-                    )),
+                    Failure::new(USAGE, "nothing to change: pass at least one option").hint(
+                        format!("keycroft service edit {name} --add-permission {name}:submit"),
+                    ),
                 );
             }
             let answer = client.patch(&path, &ServicePatch { permissions, roles })?;
-            done(
-                &client,
-                &answer.text,
-                &format!("changed the service {name}"),
-            )
+            done(&client, &answer.text, &format!("changed service {name}"))
         }
-        ServiceCommand::Delete { name, yes } => {
-            confirm(
-                &format!("Delete the service {name}, its API keys and its permissions?"),
-                yes,
-            )?;
-            client.delete(&format!("{PATH}/{}", encode(&name)))?;
-            say(&format!("deleted the service {name}"));
-            Ok(())
+        ServiceCommand::Show { name } => {
+            show_service(&client, &format!("{PATH}/{}", encode(&name)))
+        }
+        ServiceCommand::Delete { names, yes } => {
+            let deletion = |name: &String| {
+                let path = format!("{PATH}/{}", encode(name));
+                let service = client.get(&path).and_then(|answer| answer.parse());
+                Deletion {
+                    label: name.clone(),
+                    effect: service.map_or_else(
+                        |_| "with its API keys and permissions".to_owned(),
+                        |service| service_use(&service, client.now()),
+                    ),
+                    path,
+                    done: format!("deleted service {name}"),
+                }
+            };
+            let deletions: Vec<Deletion> = names.iter().map(deletion).collect();
+            delete_all(&client, "service", &deletions, &Consent::Yes, yes)
         }
     }
 }
 
-/// All that a service is to define.
+/// The credentials that depend on a service.
+fn service_use(service: &ServiceOut, now: Time) -> String {
+    let last_used = service.last_used_at.as_ref().and_then(Option::as_deref);
+    let used = match last_used.and_then(|text| Time::parse(text).ok()) {
+        Some(time) => format!("last used {}", output::relative(time, now)),
+        None => "no recorded use".to_owned(),
+    };
+    format!(
+        "{} API keys, {used}; {} credentials of users have its permissions",
+        service.api_keys.unwrap_or_default(),
+        service.carriers.unwrap_or_default()
+    )
+}
+
+fn show_service(client: &Client, path: &str) -> Result<(), Failure> {
+    let answer = client.get(path)?;
+    if client.connection.json {
+        return output::line(&answer.text);
+    }
+    let service: ServiceOut = answer.parse()?;
+    let now = client.now();
+    let roles = service.roles.as_ref();
+    let of_role = |words: Option<&Vec<String>>| Cell::words(words.map_or(&[], Vec::as_slice));
+    let last_used = service.last_used_at.as_ref().and_then(Option::as_deref);
+    let count = |count: Option<u32>| Cell::from(count.unwrap_or_default().to_string());
+    output::record(
+        client.connection.format,
+        &[
+            ("name", service.name.as_str().into()),
+            ("created", Cell::time(Some(&service.created_at), "-", now)),
+            ("permissions", Cell::words(&service.permissions)),
+            ("of members", of_role(roles.map(|roles| &roles.member))),
+            ("of admins", of_role(roles.map(|roles| &roles.admin))),
+            ("API keys", count(service.api_keys)),
+            ("last used", Cell::time(last_used, "never", now)),
+            ("credentials with its permissions", count(service.carriers)),
+        ],
+    )
+}
+
+/// The permissions of a service after an edit.
 fn changed(
     client: &Client,
     path: &str,
@@ -269,7 +396,7 @@ fn changed(
     })
 }
 
-/// What roles are to have of a service. `give` and `take`: `ROLE=PERMISSION` each.
+/// The permissions of roles after an edit. `give` and `take`: `ROLE=PERMISSION` each.
 fn regiven(
     client: &Client,
     path: &str,
@@ -280,7 +407,7 @@ fn regiven(
     let had = service.roles.ok_or_else(|| {
         Failure::new(
             FAILED,
-            "the server does not say what roles have: it is older than this program",
+            "the answer lacks the permissions of roles: the server is older than this program",
         )
     })?;
     let known = ["member=", "admin="];
@@ -291,7 +418,7 @@ fn regiven(
     {
         return Err(Failure::new(
             USAGE,
-            format!("{strange}: there are the roles member and admin"),
+            format!("{strange}: expected the role member or admin"),
         )
         .hint(format!("--give member={}:submit", service.name)));
     }
@@ -317,7 +444,7 @@ fn regiven(
     Ok(roles)
 }
 
-/// A list with some words more and others less; the first that is to go and is not there.
+/// The list after adding and removing words; an error is the first word that is not in it.
 fn exchange(
     words: Vec<String>,
     added: &[String],

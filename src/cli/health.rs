@@ -7,7 +7,7 @@ use clap::Args;
 use super::environment::variable;
 use super::exit::{Failure, UNREACHABLE};
 
-/// Time limit for the whole check.
+/// Time limit of the check.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 #[derive(Args)]

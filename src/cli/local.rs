@@ -33,7 +33,7 @@ const PUBLIC_URL: &str = "http://127.0.0.1:8420";
 /// Status, headers and body.
 pub type Answered = (u16, HeaderMap, Zeroizing<String>);
 
-/// Whether a database that does not exist is created.
+/// The treatment of a missing database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Missing {
     Create,
@@ -61,7 +61,7 @@ struct InProcess {
 }
 
 impl Drop for InProcess {
-    /// Leaves the database whole and closed, however the command ends.
+    /// Closes the database, also after an error.
     fn drop(&mut self) {
         self.app_state.close();
     }
@@ -306,7 +306,7 @@ fn bad_path(path: &str) -> Failure {
     Failure::new(USAGE, format!("{path:?} is not a valid request path"))
 }
 
-/// Root continues as the owner of the database: what it creates must not lock the owner out, and files that the owner can
+/// Root continues as the owner of the database: new files must not lock the owner out, and files that the owner can
 /// replace must not be opened with root's rights.
 fn become_owner(path: &Path) -> Result<(), Failure> {
     if !rustix::process::geteuid().is_root() {
@@ -358,12 +358,9 @@ pub fn record_backup(path: &Path, name: &str, bytes: u64) -> Result<(), String> 
     }
 }
 
-/// No database and no server: what to do.
+/// The error without a database and a server.
 pub fn nothing_there(path: &Path) -> Failure {
-    let message = format!(
-        "you are signed in nowhere, and there is no {} here",
-        path.display()
-    );
+    let message = format!("no server chosen, and no {} in this folder", path.display());
     Failure::new(SIGN_IN_NEEDED, message)
         .hint("keycroft login https://keys.lab.example, or --db FILE")
 }

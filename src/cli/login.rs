@@ -1,4 +1,4 @@
-//! `keycroft login` and `logout`: where the command line gets its credential, and how it lets go of it.
+//! `keycroft login` and `logout`.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -6,34 +6,35 @@ use std::time::Duration;
 use clap::Args;
 use zeroize::Zeroizing;
 
+use super::account::{has_browser, start_browser};
 use super::client::{Client, PROGRAM};
 use super::config::{Context, Folder, Saved};
 use super::connection::{Connection, Credential, Remote, Server, Source};
 use super::environment::variable;
 use super::exit::{FAILED, Failure, INVALID, REFUSED, SIGN_IN_NEEDED, USAGE};
 use super::output::{say, until};
-use super::prompt;
+use super::prompt::{self, is_interactive};
 use crate::model::credential::Kind;
 use crate::wire::{DeviceAuthorizationOut, MeOut, OauthProblemOut, TokenGrantOut};
 
 const CLIENT_ID: &str = "keycroft-cli";
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
-/// What is added to the wait each time the server says so, when it does not say itself (RFC 8628, 3.5).
+/// Added to the polling interval on each `slow_down` (RFC 8628, 3.5).
 const SLOWER: Duration = Duration::from_secs(5);
-/// Longest time between two questions, whatever a server says.
+/// Maximum polling interval.
 const INTERVAL_MAX: Duration = Duration::from_secs(60);
 
 #[derive(Args)]
 pub struct LoginArguments {
-    /// The server, like https://keys.lab.example [default: that of the context in use]
+    /// Server, like keys.lab.example [default: that of the active context]
     url: Option<String>,
-    /// Read a token or an API key from standard input instead of asking at the console
+    /// Read a token or an API key from standard input
     #[arg(long)]
     with_token: bool,
-    /// How long the token is to live: whole hours, 1h to 24h; the person who approves may choose another
-    #[arg(long, value_name = "DURATION", conflicts_with = "with_token")]
+    /// Lifetime of the token: 1h to 24h, without minutes; the approval may choose another
+    #[arg(short, long, value_name = "DURATION", conflicts_with = "with_token")]
     expires: Option<String>,
-    /// Also draw the address of the page, for a telephone to read
+    /// Also print the address as a QR code
     #[arg(long, conflicts_with = "with_token")]
     qr: bool,
     #[command(flatten)]
@@ -54,12 +55,12 @@ pub fn login(arguments: LoginArguments) -> Result<(), Failure> {
     let folder = Folder::find().ok_or_else(|| {
         Failure::new(
             FAILED,
-            "there is no place to keep a login: neither XDG_CONFIG_HOME nor HOME is set",
+            "a login can't be saved: neither XDG_CONFIG_HOME nor HOME is set",
         )
         .hint("KEYCROFT_TOKEN_FILE=FILE")
     })?;
     let (connection, name) = target(&arguments, &folder)?;
-    // Whether it can be kept is found out before there is anything to keep.
+    // Fails before the login when it could not be saved.
     folder.lock()?.try_out()?;
     let credential = if arguments.with_token {
         pasted()?
@@ -70,7 +71,7 @@ pub fn login(arguments: LoginArguments) -> Result<(), Failure> {
     let kept = keep(&client, &folder, &name);
     if let Err(failure) = kept {
         if !arguments.with_token {
-            // It was made for this login alone, and nobody would have it.
+            // It was created for this login alone, and would be lost.
             let _ = client.revoke();
         }
         return Err(failure);
@@ -78,17 +79,20 @@ pub fn login(arguments: LoginArguments) -> Result<(), Failure> {
     kept
 }
 
-/// The server that is meant, and what its context is to be called.
+/// The server, and the name of its context.
 fn target(arguments: &LoginArguments, folder: &Folder) -> Result<(Connection, String), Failure> {
     let config = folder.config()?;
     let mut remote = arguments.remote.clone();
     if let Some(url) = &arguments.url {
         if remote.server.is_some() {
-            return Err(Failure::new(USAGE, "the server is given twice"));
+            return Err(Failure::new(
+                USAGE,
+                "the server is given twice: pass HOST or --server",
+            ));
         }
         remote.server = Some(url.clone());
     }
-    // Here --context names what is to be made, unless it is the only thing that is said.
+    // With a server, --context names the new context.
     let named = remote.context.clone();
     if remote.server.is_some() {
         remote.context = None;
@@ -157,7 +161,7 @@ fn pasted() -> Result<Credential, Failure> {
     ))
 }
 
-/// Asks for a token by a code that a person approves at the console (RFC 8628).
+/// Requests a token with a code that a person approves in the console (RFC 8628).
 fn by_device(client: Client, arguments: &LoginArguments) -> Result<Credential, Failure> {
     let computer = computer_name();
     let mut form = vec![
@@ -181,6 +185,9 @@ fn by_device(client: Client, arguments: &LoginArguments) -> Result<Credential, F
     if arguments.qr {
         say(&drawn(&begun.verification_uri)?);
     }
+    if is_interactive() && has_browser() {
+        start_browser(&begun.verification_uri);
+    }
     say(&format!(
         "Approve it only if the page names this computer, {computer}. Waiting … (Ctrl-C to stop)"
     ));
@@ -188,8 +195,8 @@ fn by_device(client: Client, arguments: &LoginArguments) -> Result<Credential, F
     Credential::parse(&secret, Source::Flag("this login"))
 }
 
-/// An address as a QR code, two of its squares in a character: light on the terminal's dark, with the quiet zone around it
-/// that readers need. The code to type is not in it: who approves is to compare it.
+/// An address as a QR code, two squares in a character, with the quiet zone that readers need. It does not contain the
+/// code to type: the person who approves compares it.
 fn drawn(address: &str) -> Result<String, Failure> {
     use qrcode::render::unicode::Dense1x2;
 
@@ -231,10 +238,11 @@ fn wait(client: &Client, begun: &DeviceAuthorizationOut) -> Result<Zeroizing<Str
         match problem.error.as_str() {
             "authorization_pending" => {}
             "slow_down" => interval = (interval + SLOWER).min(INTERVAL_MAX),
-            "access_denied" => return Err(Failure::new(REFUSED, "it was refused at the console")),
+            "access_denied" => return Err(Failure::new(REFUSED, "rejected in the console")),
             "expired_token" => {
-                return Err(Failure::new(SIGN_IN_NEEDED, "nobody approved it in time")
-                    .hint("keycroft login"));
+                return Err(
+                    Failure::new(SIGN_IN_NEEDED, "not approved in time").hint("keycroft login")
+                );
             }
             "temporarily_unavailable" if !left.is_zero() => {}
             _ => return Err(oauth_failure(client, status, &text, FAILED)),
@@ -262,13 +270,13 @@ fn strange(client: &Client) -> Failure {
     Failure::new(
         FAILED,
         format!(
-            "{} does not answer as Keycroft does: is it one?",
+            "{} does not answer like a Keycroft server",
             client.connection.server.as_str()
         ),
     )
 }
 
-/// What this computer calls itself.
+/// The hostname.
 fn computer_name() -> String {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .or_else(|_| std::fs::read_to_string("/etc/hostname"))
@@ -281,7 +289,7 @@ fn computer_name() -> String {
     }
 }
 
-/// Looks who it is and keeps the login, now in use.
+/// Reads the account and saves the login, which becomes the active one.
 fn keep(client: &Client, folder: &Folder, name: &str) -> Result<(), Failure> {
     let answer = client.get("/api/v1/me")?;
     let me: MeOut = answer.parse()?;
@@ -298,7 +306,7 @@ fn keep(client: &Client, folder: &Folder, name: &str) -> Result<(), Failure> {
             .ca_file
             .as_ref()
             .map(|path| std::path::absolute(path).unwrap_or_else(|_| path.clone())),
-        // What is kept here from now on takes the place of what another program kept.
+        // The saved credential replaces that of another program.
         credential_command: None,
         insecure_http: connection.insecure_http,
     };
@@ -322,7 +330,7 @@ fn keep(client: &Client, folder: &Folder, name: &str) -> Result<(), Failure> {
     }
     let credential = connection.credential()?;
     say(&format!(
-        "signed in at {} as {who} with {}, {} (context {name})",
+        "logged in at {} as {who} with {}, {} (context {name})",
         connection.server.as_str(),
         credential.hint(),
         until(me.expires_at.as_deref(), client.now())
@@ -332,7 +340,7 @@ fn keep(client: &Client, folder: &Folder, name: &str) -> Result<(), Failure> {
         .filter(|old| old.id != credential.id);
     if let Some(old) = old {
         say(&format!(
-            "the login saved before, with {}, is forgotten here and stays valid until it expires; to keep both, log in with --context NAME",
+            "the previous login with {} is deleted here and stays valid until it expires; to keep both, log in with --context NAME",
             old.hint()
         ));
     }
@@ -341,7 +349,7 @@ fn keep(client: &Client, folder: &Folder, name: &str) -> Result<(), Failure> {
         .find(|name| variable(name).is_some())
     {
         say(&format!(
-            "keycroft: {name} is set and is used in place of this login; unset it"
+            "keycroft: {name} is set and hides this login; unset it"
         ));
     }
     Ok(())
@@ -349,13 +357,12 @@ fn keep(client: &Client, folder: &Folder, name: &str) -> Result<(), Failure> {
 
 /// `keycroft logout`.
 pub fn logout(arguments: &LogoutArguments) -> Result<(), Failure> {
-    let folder =
-        Folder::find().ok_or_else(|| Failure::new(SIGN_IN_NEEDED, "there is no saved login"))?;
+    let folder = Folder::find().ok_or_else(|| Failure::new(SIGN_IN_NEEDED, "no saved login"))?;
     let names: Vec<String> = if arguments.all {
         folder.credentials()?.contexts.into_keys().collect()
     } else {
         vec![arguments.remote.server()?.context.ok_or_else(|| {
-            Failure::new(SIGN_IN_NEEDED, "there is no saved login for this server")
+            Failure::new(SIGN_IN_NEEDED, "no saved login for this server")
                 .hint("keycroft context list")
         })?]
     };
@@ -367,12 +374,12 @@ pub fn logout(arguments: &LogoutArguments) -> Result<(), Failure> {
         }
     }
     if names.is_empty() {
-        say("there was no saved login");
+        say("no saved login");
     }
     worst.map_or(Ok(()), |code| Err(Failure::quiet(code)))
 }
 
-/// Forgets one login; a token ends on the server first.
+/// Deletes one login; a token is revoked on the server first.
 fn end(arguments: &LogoutArguments, folder: &Folder, name: &str) -> Result<(), Failure> {
     let remote = Remote {
         context: Some(name.to_owned()),
@@ -380,7 +387,7 @@ fn end(arguments: &LogoutArguments, folder: &Folder, name: &str) -> Result<(), F
         ..arguments.remote.clone()
     };
     let Some(saved) = folder.credentials()?.contexts.remove(name) else {
-        say(&format!("{name}: there was no saved login"));
+        say(&format!("{name}: no saved login"));
         return Ok(());
     };
     let ended = remote.server().and_then(|connection| {
@@ -388,11 +395,11 @@ fn end(arguments: &LogoutArguments, folder: &Folder, name: &str) -> Result<(), F
         let (hint, is_token) = (credential.hint(), credential.is(Kind::Token));
         if !is_token {
             return Ok(format!(
-                "forgot {hint}, which stays valid; to revoke it: keycroft revoke"
+                "deleted {hint} here; it stays valid; to revoke it: keycroft revoke"
             ));
         }
         Client::new(connection.with(credential))?.revoke()?;
-        Ok(format!("revoked {hint} on the server and forgot it"))
+        Ok(format!("revoked {hint} on the server and deleted it here"))
     });
     folder.lock()?.change(|_, credentials| {
         credentials.contexts.remove(name);
@@ -406,7 +413,7 @@ fn end(arguments: &LogoutArguments, folder: &Folder, name: &str) -> Result<(), F
         Err(failure) => Err(Failure::new(
             failure.code,
             format!(
-                "{name}: forgotten here, but not ended at the server, where it stays good until its end: {}",
+                "{name}: deleted here, but not revoked on the server, where it stays valid until it expires: {}",
                 failure.message
             ),
         )),

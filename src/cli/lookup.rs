@@ -1,4 +1,4 @@
-//! Names in place of ids: found in the list, when they mean one thing alone.
+//! Names in place of ids: found in the list, when they are unambiguous.
 
 use serde::Deserialize;
 
@@ -7,7 +7,7 @@ use super::exit::{Failure, INVALID, NOT_FOUND, REFUSED};
 use crate::model::secret::Id;
 use crate::model::text::is_same_name;
 
-/// What every listed thing has.
+/// The fields of every listed object.
 #[derive(Deserialize)]
 struct Named {
     id: String,
@@ -15,12 +15,12 @@ struct Named {
     name: String,
 }
 
-/// The id that `given` means in the list at `path`: an id (also as it is shown, `kca_4k2m9x0q7w1z_…`), or a name that one thing alone has.
+/// The id of `given` in the list at `path`: an id (also as shown, `kca_4k2m9x0q7w1z_…`), or an unambiguous name.
 pub fn find_id(client: &Client, path: &str, what: &str, given: &str) -> Result<String, Failure> {
     if let Some(id) = id_in(given) {
         match client.get(&format!("{path}/{id}")) {
             Ok(_) => return Ok(id.to_string()),
-            // Without the permission to read, or where one can't be shown alone, what follows will say what is wrong with it.
+            // Without the permission to read, or without a path to one object, the next request reports the error.
             Err(failure) if failure.code == REFUSED => return Ok(id.to_string()),
             Err(failure)
                 if failure.code == NOT_FOUND
@@ -41,19 +41,20 @@ pub fn find_id(client: &Client, path: &str, what: &str, given: &str) -> Result<S
         (Some(one), None) => Ok(one.id.clone()),
         (Some(one), Some(other)) => {
             let message = format!(
-                "more than one {what} is called {given:?}: {}, {} …",
+                "more than one {what} has the name {given:?}: {}, {} …",
                 one.id, other.id
             );
             Err(Failure::new(INVALID, message).hint("the id instead of the name"))
         }
-        (None, _) => Err(
-            Failure::new(NOT_FOUND, format!("there is no {what} {given:?}"))
-                .hint("the list shows what there is"),
-        ),
+        (None, _) => Err(Failure::new(
+            NOT_FOUND,
+            format!("no {what} has the name or id {given:?}"),
+        )
+        .hint("the list command shows names and ids")),
     }
 }
 
-/// An id, bare or as it is shown.
+/// An id, alone or in the form that lists show.
 fn id_in(given: &str) -> Option<Id> {
     let bare = given
         .strip_prefix("kc")
@@ -68,7 +69,7 @@ mod tests {
     use super::id_in;
 
     #[test]
-    fn ids_are_taken_as_they_are_shown() {
+    fn id_is_accepted_in_each_shown_form() {
         for given in [
             "4k2m9x0q7w1z",
             "kca_4k2m9x0q7w1z_…",

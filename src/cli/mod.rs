@@ -1,8 +1,9 @@
-//! The door for shells: a client of the API, except for `serve` and what the file's owner does on the file itself.
+//! The command line: a client of the API, the server, and the commands of the database's owner.
 
 mod account;
 mod account_notice;
 mod api_key;
+mod api_key_rotate;
 mod argument;
 mod audit;
 mod audit_file;
@@ -10,10 +11,12 @@ mod authorized_keys;
 mod backup;
 mod check;
 mod client;
+mod completion;
 mod config;
 mod connection;
 mod control;
 mod created;
+mod deletion;
 mod environment;
 mod event;
 mod exit;
@@ -23,6 +26,7 @@ mod findings;
 mod generate;
 mod group;
 mod health;
+mod help;
 mod host;
 mod local;
 mod login;
@@ -42,6 +46,7 @@ mod serve_file;
 mod service_unit;
 mod settings;
 mod ssh_key;
+mod ssh_key_generate;
 mod ssh_key_import;
 mod sshd;
 mod systemd;
@@ -54,8 +59,7 @@ mod verify;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// What reads files that others may have written. For nobody but the tests that try every sort of bytes on it (`fuzz/`):
-/// through a process for each try they would come to a thousandth of them.
+/// Readers of files that others may have written, for the fuzz tests (`fuzz/`): a process for each input is a thousand times slower.
 #[doc(hidden)]
 pub mod readers {
     pub use super::config::{Config, Credentials, parse as parse_saved};
@@ -66,109 +70,124 @@ pub mod readers {
 }
 
 use clap::{CommandFactory, Parser, Subcommand};
+use output::Format;
 
-/// Keeps API keys, tokens, sessions and SSH keys of a lab in one program and one file.
+/// API keys, tokens, sessions and SSH keys of a lab.
 #[derive(Parser)]
 #[command(name = "keycroft", version, max_term_width = 100, arg_required_else_help = true, after_long_help = exit::HELP)]
 struct Arguments {
+    #[command(flatten)]
+    format: Format,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Subcommand)]
 enum Command {
-    /// Run the server: the console, the JSON API and verification
+    /// Run the server: console, JSON API and verification
     Serve(serve::ServeArguments),
-    /// Sign in at a server, by a code that you approve at its console
+    /// Log in at a server with a code that you approve in its console
     Login(login::LoginArguments),
-    /// End the saved token at the server and forget it
+    /// Revoke the saved token and delete it here
     Logout(login::LogoutArguments),
-    /// Say who you are at the server, and what the credential in use may do
+    /// Show your account and the permissions of the credential in use
     Whoami(account::RemoteArguments),
-    /// Say which server would be asked, with which credential, who said so, and whether it works
+    /// Show the active server and credential, where they come from, and test them
     Status(account::RemoteArguments),
-    /// The servers you signed in at: list, use, remove
+    /// Manage saved logins
     Context(account::ContextArguments),
-    /// What is set, and who said so: show
+    /// Show settings and their source
     Config(settings::ConfigArguments),
     /// Print the secret in use, for other programs
     AuthToken(account::AuthTokenArguments),
-    /// API keys: list, create, show, edit, rotate, disable, enable, delete, explain
+    /// Manage API keys
     ApiKey(api_key::ApiKeyArguments),
-    /// Tokens: list, create, delete, explain
+    /// Manage tokens
     Token(token::TokenArguments),
-    /// Where you are signed in at the console: list, delete, delete-others
+    /// Manage console sessions
     Session(token::SessionArguments),
-    /// SSH keys: list, add, show, edit, delete, import
+    /// Manage SSH keys
     SshKey(self::ssh_key::SshKeyArguments),
-    /// Print the SSH keys that open a login, from the file: for this machine's own sshd
+    /// Print the SSH keys of a login from the database, for sshd on the same machine
     AuthorizedKeys(authorized_keys::AuthorizedKeysArguments),
-    /// Acts of others on your account: list, acknowledge
+    /// Show and acknowledge notices about your account
     Notice(account_notice::NoticeArguments),
-    /// Users: add, list, show, edit, disable, enable, role, reset-password, delete, offboard, token
+    /// Manage users
     User(user::UserArguments),
-    /// Groups of users: list, add, delete, add-member, remove-member
+    /// Manage groups of users
     Group(group::GroupArguments),
-    /// Hosts: enroll-code, list, show, edit, delete; on a host: enroll, authorized-keys, sync, check, report-logins
+    /// Manage hosts; on a host: enroll and serve sshd
     Host(host::HostArguments),
-    /// Services and the permissions they define: list, add, edit, delete; print the block for a proxy
+    /// Manage services and their permissions; print proxy configuration
     Service(group::ServiceArguments),
-    /// The organisation's rules: show, set
+    /// Show and change the policy
     Policy(policy::PolicyArguments),
-    /// The audit log: list, export
+    /// Show and export the audit log
     Event(event::EventArguments),
-    /// The audit log's hash chain: verify, archive
+    /// Verify and archive the audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
-    /// Remove what is over, and say what was removed
+    /// Delete expired records and report counts
     Sweep(policy::SweepArguments),
-    /// Ask whether the secret on standard input is good; exit code 10 when it is not
+    /// Verify the secret read from standard input; exit code 10 when it is invalid
     Verify(verify::VerifyArguments),
     /// Revoke the secret read from standard input
     #[command(alias = "burn")]
     Revoke(verify::RevokeArguments),
-    /// Copy the file while the server runs, and look whether the copy is whole
+    /// Back up the database while the server runs, and verify the copy
     Backup(backup::BackupArguments),
-    /// Put a backup in place: every session and token ends, and the API keys to look at are listed
+    /// Restore a backup; sessions, tokens and codes are revoked
     Restore(backup::RestoreArguments),
-    /// Examine the file: what is wrong with it, and what to do about it
+    /// Check the database and report problems with their remedies
     Check(check::CheckArguments),
-    /// Bring the file to the present schema, as the next start would
+    /// Migrate the database to the current schema, as the next start would
     Migrate(check::MigrateArguments),
     /// Check that a server is healthy; exit code 7 when it is not
     Health(health::HealthArguments),
-    /// Find Keycroft secrets in files, offline, by their form and checksum
+    /// Find Keycroft secrets in files, offline
     Scan(scan::ScanArguments),
-    /// Print the console's address and open it in a browser
+    /// Open the console in a browser and print its address
     Open(account::OpenArguments),
-    /// Ask the API anything: keycroft api GET /api/v1/me
+    /// Send a request to the JSON API
     Api(verify::ApiArguments),
     /// Print the OpenAPI description of the JSON API
     Openapi,
-    /// Print completions for a shell
+    /// Print the completion script of a shell
     Completions(generate::CompletionsArguments),
-    /// Print the manual, or write a page for every command into a folder
+    /// Print the manual, or write one page for each command into a folder
     Man(generate::ManArguments),
-    /// Print a systemd unit of the server, for this program's path
+    /// Print a systemd unit of the server for the path of this program
     ServiceUnit(service_unit::ServiceUnitArguments),
     /// Print the version
     Version,
 }
 
-/// Reads the arguments, does what they say, and answers with the exit code.
+/// The tree of commands with grouped help and examples.
+fn command_tree() -> clap::Command {
+    help::complete(Arguments::command())
+}
+
+/// Parses the arguments, runs the command and returns its exit code.
+#[must_use]
 pub fn run() -> ExitCode {
+    completion::answer();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let done = argument::refuse_secrets(&arguments).and_then(|()| {
-        if let Some(said) = topic::asked(&arguments) {
-            return said;
+        if let Some(done) = topic::asked(&arguments) {
+            return done;
         }
         if let Some(done) = field::asked(&arguments) {
             return done;
         }
-        match Arguments::try_parse_from(arguments) {
-            Ok(arguments) => answer(arguments.command),
+        match Arguments::try_parse_from(&arguments) {
+            Ok(arguments) => run_command(arguments.command, arguments.format),
             Err(error) => {
-                // Nobody who listens is no failure.
+                // Only help needs the complete tree: sshd waits for each run.
+                let error = command_tree()
+                    .try_get_matches_from(&arguments)
+                    .err()
+                    .unwrap_or(error);
+                // A closed standard error is not a failure.
                 let _ = error.print();
                 Err(exit::Failure::quiet(if error.use_stderr() {
                     exit::USAGE
@@ -187,14 +206,14 @@ pub fn run() -> ExitCode {
     }
 }
 
-fn answer(command: Command) -> Result<(), exit::Failure> {
+fn run_command(command: Command, format: Format) -> Result<(), exit::Failure> {
     match command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Login(arguments) => login::login(arguments),
         Command::Logout(arguments) => login::logout(&arguments),
         Command::Whoami(arguments) => account::whoami(&arguments),
         Command::Status(arguments) => account::status(&arguments),
-        Command::Context(arguments) => account::context(arguments),
+        Command::Context(arguments) => account::context(arguments, format),
         Command::Config(arguments) => settings::run(&arguments),
         Command::AuthToken(arguments) => account::auth_token(&arguments),
         Command::ApiKey(arguments) => api_key::api_key(arguments),
@@ -209,24 +228,32 @@ fn answer(command: Command) -> Result<(), exit::Failure> {
         Command::Service(arguments) => group::service(arguments),
         Command::Policy(arguments) => policy::run(arguments),
         Command::Event(arguments) => event::run(arguments),
-        Command::Audit(command) => audit::run(&command),
+        Command::Audit(command) => audit::run(&command, format),
         Command::Sweep(arguments) => policy::sweep(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Revoke(arguments) => verify::revoke(&arguments),
         Command::Backup(arguments) => backup::backup(&arguments),
-        Command::Restore(arguments) => backup::restore(&arguments),
-        Command::Check(arguments) => check::check(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments, format),
+        Command::Check(arguments) => check::check(&arguments, format),
         Command::Migrate(arguments) => check::migrate(&arguments),
         Command::Health(arguments) => health::run(&arguments),
-        Command::Scan(arguments) => scan::run(&arguments),
+        Command::Scan(arguments) => scan::run(&arguments, format),
         Command::Open(arguments) => account::open(&arguments),
         Command::Api(arguments) => verify::api(&arguments),
-        Command::Completions(arguments) => generate::completions(&arguments, Arguments::command()),
+        Command::Completions(arguments) => generate::completions(&arguments),
         Command::Openapi => generate::openapi(),
-        Command::Man(arguments) => generate::man(&arguments, Arguments::command()),
+        Command::Man(arguments) => generate::man(&arguments, command_tree()),
         Command::ServiceUnit(arguments) => service_unit::run(&arguments),
-        Command::Version => output::line(concat!("keycroft ", env!("CARGO_PKG_VERSION"))),
+        Command::Version => version(format),
     }
+}
+
+fn version(format: Format) -> Result<(), exit::Failure> {
+    if format.is_json() {
+        let version = serde_json::json!({"version": env!("CARGO_PKG_VERSION")});
+        return output::line(&version.to_string());
+    }
+    output::line(concat!("keycroft ", env!("CARGO_PKG_VERSION")))
 }
 
 #[cfg(test)]
@@ -234,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_tree_holds_together() {
-        Arguments::command().debug_assert();
+    fn command_tree_is_consistent() {
+        command_tree().debug_assert();
     }
 }

@@ -1,4 +1,4 @@
-//! What ends soon is named on standard error, before it is missed.
+//! Warnings on standard error about credentials that expire soon.
 
 use serde::Deserialize;
 

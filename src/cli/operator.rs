@@ -1,4 +1,4 @@
-//! What the file's owner does on the file itself; the log says "operator".
+//! Commands of the owner of the database; the audit log names the operator.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::clock::Clock;
 /// The file, where one is named.
 #[derive(Args, Clone)]
 pub struct Database {
-    /// The database file [env: `KEYCROFT_DB`] [default: keycroft.db in `$STATE_DIRECTORY` or the current folder]
+    /// Database [env: `KEYCROFT_DB`] [default: keycroft.db in `$STATE_DIRECTORY` or the current folder]
     #[arg(long, value_name = "FILE")]
     pub db: Option<PathBuf>,
 }

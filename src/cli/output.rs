@@ -5,36 +5,44 @@ use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+mod layout;
+mod pager;
+mod progress;
+mod terminal;
+
 use super::exit::{DONE, FAILED, Failure, INVALID};
 use crate::model::text::is_invisible;
 use crate::model::time::Time;
+use layout::Text;
+pub use progress::Progress;
+use terminal::Terminal;
 
-/// Says `text` and a line end on standard error. Nobody listening is no failure.
+/// Writes `text` and a line end to standard error. A closed standard error is not a failure.
 pub fn say(text: &str) {
     let mut err = io::stderr().lock();
-    let _ = writeln!(err, "{}", tamed(text));
+    let _ = writeln!(err, "{}", sanitize(text));
 }
 
-/// Says `text` on standard error and stays on the line: for prompts.
+/// Writes `text` to standard error without a line end: for prompts.
 pub fn ask(text: &str) {
     let mut err = io::stderr().lock();
-    let _ = write!(err, "{}", tamed(text)).and_then(|()| err.flush());
+    let _ = write!(err, "{}", sanitize(text)).and_then(|()| err.flush());
 }
 
-/// Control characters and others that can't be seen, escaped: what a server says can't move the cursor.
-fn tamed(text: &str) -> String {
-    let mut tamed = String::with_capacity(text.len());
+/// Escapes invisible characters, so that text of a server can't move the cursor.
+fn sanitize(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
     for character in text.chars() {
         if is_invisible(character) && character != '\n' {
-            tamed.extend(character.escape_unicode());
+            clean.extend(character.escape_unicode());
         } else {
-            tamed.push(character);
+            clean.push(character);
         }
     }
-    tamed
+    clean
 }
 
-/// Writes `text` and a line end to standard output. When the reader is gone, the command ends there, without a word.
+/// Writes `text` and a line end to standard output. When the reader is gone, the command ends silently.
 pub fn line(text: &str) -> Result<(), Failure> {
     match put(text) {
         Ok(()) => Ok(()),
@@ -48,35 +56,99 @@ fn put(text: &str) -> io::Result<()> {
     writeln!(out, "{text}").and_then(|()| out.flush())
 }
 
-/// One value: whole, as programs want it, and short, as people read it.
+/// The form of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum OutputFormat {
+    Table,
+    Wide,
+    Json,
+    Tsv,
+}
+
+/// The form of results, as the flags choose it.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub struct Format {
+    /// Print a table, a wide table without cuts, json or tsv [default: table on a terminal, otherwise tsv]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FORMAT",
+        value_enum,
+        hide_possible_values = true
+    )]
+    output: Option<OutputFormat>,
+    /// Print the answer of the API, as -o json
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print less: no notes on standard error, and ids alone in lists
+    #[arg(short, long, global = true)]
+    quiet: bool,
+}
+
+impl Format {
+    pub fn is_json(self) -> bool {
+        self.json || self.output == Some(OutputFormat::Json)
+    }
+
+    /// The form of tables and records: without a flag one for people on a terminal, and one for programs elsewhere.
+    fn of_table(self) -> OutputFormat {
+        match self.output {
+            Some(OutputFormat::Json) | None if io::stdout().is_terminal() => OutputFormat::Table,
+            Some(OutputFormat::Json) | None => OutputFormat::Tsv,
+            Some(format) => format,
+        }
+    }
+}
+
+/// One value: complete for programs, short for people.
 pub struct Cell {
-    whole: String,
+    complete: String,
     shown: String,
+    /// A shorter form, for tables that do not fit.
+    brief: Option<String>,
 }
 
 impl<T: Into<String>> From<T> for Cell {
     fn from(text: T) -> Self {
-        let whole: String = text.into();
+        let complete: String = text.into();
         Self {
-            shown: whole.clone(),
-            whole,
+            shown: complete.clone(),
+            complete,
+            brief: None,
+        }
+    }
+}
+
+impl From<&Cell> for Text {
+    fn from(cell: &Cell) -> Self {
+        Self {
+            shown: field(&cell.shown),
+            brief: cell.brief.as_deref().map(field),
         }
     }
 }
 
 impl Cell {
-    /// A time on the wire: `in 30d (2026-12-22)` for people, `never` (or whatever `nothing` says) when there is none.
+    fn new(complete: impl Into<String>, shown: impl Into<String>) -> Self {
+        Self {
+            complete: complete.into(),
+            shown: shown.into(),
+            brief: None,
+        }
+    }
+
+    /// A time of the API: `in 30d (2026-12-22)` for people, and `nothing` for `None`.
     pub fn time(time: Option<&str>, nothing: &str, now: Time) -> Self {
         let Some(text) = time else {
-            return Self {
-                whole: String::new(),
-                shown: nothing.to_owned(),
-            };
+            return Self::new("", nothing);
         };
         let shown = Time::parse(text).map_or_else(|_| text.to_owned(), |time| relative(time, now));
         Self {
-            whole: text.to_owned(),
-            shown,
+            brief: shown
+                .split_once(" (")
+                .map(|(brief, _date)| brief.to_owned()),
+            ..Self::new(text, shown)
         }
     }
 
@@ -85,26 +157,20 @@ impl Cell {
         Self::from(words.join(" "))
     }
 
-    /// Permissions: for people, in a table, a few by name and many by number.
+    /// Permissions: for people up to two names, otherwise their number.
     pub fn permissions(words: &[String]) -> Self {
-        let whole = words.join(" ");
+        let complete = words.join(" ");
         let shown = match words.len() {
             0 => "none".to_owned(),
-            1..=2 => whole.clone(),
+            1..=2 => complete.clone(),
             many => format!("{many} permissions"),
         };
-        Self { whole, shown }
+        Self::new(complete, shown)
     }
 
-    /// What may be missing; `-` for people.
+    /// An optional value; `-` for people when it is missing.
     pub fn maybe(text: Option<&str>) -> Self {
-        text.map_or_else(
-            || Self {
-                whole: String::new(),
-                shown: "-".to_owned(),
-            },
-            Self::from,
-        )
+        text.map_or_else(|| Self::new("", "-"), Self::from)
     }
 }
 
@@ -116,7 +182,7 @@ pub fn relative(time: Time, now: Time) -> String {
     format!("{} ago", rounded(now.since(time)))
 }
 
-/// In its largest unit, rounded down: what people say.
+/// A duration in its largest unit, rounded down.
 fn rounded(duration: std::time::Duration) -> String {
     let seconds = duration.as_secs();
     let (size, unit) = match seconds {
@@ -133,7 +199,7 @@ pub fn until(expires_at: Option<&str>, now: Time) -> String {
     match expires_at {
         None => "never expires".to_owned(),
         Some(text) => match Time::parse(text) {
-            // What was just made for 30 days is not said to end in 29.
+            // A lifetime of 30 days is not shown as 29 a second later.
             Ok(end) if end > now => format!(
                 "expires in {} ({text})",
                 rounded(end.since(now) + std::time::Duration::from_secs(30))
@@ -143,56 +209,57 @@ pub fn until(expires_at: Option<&str>, now: Time) -> String {
     }
 }
 
-/// Writes rows under headings: a table on a terminal, or a block a row where it is too narrow for one; else
-/// tab-separated whole values without headings.
-pub fn table(headings: &[&str], rows: &[Vec<Cell>]) -> Result<(), Failure> {
-    if !io::stdout().is_terminal() {
+/// Writes rows under headings, each row on one line. An empty list is the sentence `empty` on standard error, for people.
+pub fn table(
+    format: Format,
+    headings: &[&str],
+    rows: &[Vec<Cell>],
+    empty: &str,
+) -> Result<(), Failure> {
+    let id = headings.iter().position(|heading| *heading == "id");
+    if let (true, None, Some(id)) = (format.quiet, format.output, id) {
+        let ids = rows.iter().filter_map(|row| row.get(id));
+        return ids
+            .map(|cell| field(&cell.complete))
+            .try_for_each(|id| line(&id));
+    }
+    let form = format.of_table();
+    if form == OutputFormat::Tsv {
         for row in rows {
-            let values: Vec<String> = row.iter().map(|cell| field(&cell.whole)).collect();
+            let values: Vec<String> = row.iter().map(|cell| field(&cell.complete)).collect();
             line(&values.join("\t"))?;
         }
         return Ok(());
     }
-    let mut table = comfy_table::Table::new();
-    table
-        .load_style(comfy_table::presets::NOTHING)
-        .set_header(headings.iter().map(|heading| heading.to_uppercase()));
-    for row in rows {
-        table.add_row(row.iter().map(|cell| tamed(&cell.shown)));
+    if rows.is_empty() {
+        if !format.quiet {
+            say(empty);
+        }
+        return Ok(());
     }
-    let width = terminal_size::terminal_size().map_or(80, |(width, _)| usize::from(width.0));
-    let needed: usize = table
-        .column_max_content_widths()
+    let terminal = Terminal::of_stdout();
+    let width = terminal.width.filter(|_| form == OutputFormat::Table);
+    let texts: Vec<Vec<Text>> = rows
         .iter()
-        .map(|width| usize::from(*width) + 2)
-        .sum();
-    if needed <= width + 2 {
-        return line(&table.trim_fmt());
+        .map(|row| row.iter().map(Text::from).collect())
+        .collect();
+    let lines = layout::lines(headings, &texts, width, &terminal.style);
+    if terminal.height.is_some_and(|height| lines.len() >= height) {
+        pager::replace_process(&lines);
     }
-    blocks(headings, rows)
+    lines.iter().try_for_each(|text| line(text))
 }
 
-/// A line a value, a blank line between two rows.
-fn blocks(headings: &[&str], rows: &[Vec<Cell>]) -> Result<(), Failure> {
-    for (number, row) in rows.iter().enumerate() {
-        if number > 0 {
-            line("")?;
-        }
-        for (heading, cell) in headings.iter().zip(row) {
-            line(&format!("{heading}: {}", tamed(&cell.shown)))?;
-        }
-    }
-    Ok(())
-}
-
-/// One thing: a line a value, `name<tab>value` for programs.
-pub fn record(rows: &[(&str, Cell)]) -> Result<(), Failure> {
-    let to_people = io::stdout().is_terminal();
+/// One object: a line a value, `name<tab>value` for programs.
+pub fn record(format: Format, rows: &[(&str, Cell)]) -> Result<(), Failure> {
+    let to_people = format.of_table() != OutputFormat::Tsv;
+    let style = Terminal::of_stdout().style;
     for (name, cell) in rows {
         if to_people {
-            line(&format!("{name}: {}", tamed(&cell.shown)))?;
+            let text = sanitize(&cell.shown);
+            line(&format!("{name}: {}", style.colored(name, &text)))?;
         } else {
-            line(&format!("{name}\t{}", field(&cell.whole)))?;
+            line(&format!("{name}\t{}", field(&cell.complete)))?;
         }
     }
     Ok(())
@@ -200,10 +267,10 @@ pub fn record(rows: &[(&str, Cell)]) -> Result<(), Failure> {
 
 /// A value that stays in its field and on its line.
 fn field(text: &str) -> String {
-    tamed(text).replace('\n', "\\u{a}")
+    sanitize(text).replace('\n', "\\u{a}")
 }
 
-/// Where a secret goes.
+/// The destination of a secret.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct Out {
     /// Write the secret into this new file (mode 0600) instead of standard output
@@ -211,16 +278,16 @@ pub struct Out {
     pub out: Option<std::path::PathBuf>,
 }
 
-/// A place for a secret, opened before the secret is made, so that none is made that could go nowhere.
-pub struct Place {
+/// The opened destination of a secret: opened before the secret is created, so that no secret is lost.
+pub struct Destination {
     file: Option<(std::fs::File, std::path::PathBuf)>,
 }
 
 impl Out {
-    /// Opens the file, which must not be there yet.
-    pub fn open(&self) -> Result<Place, Failure> {
+    /// Opens the file, which must not exist.
+    pub fn open(&self) -> Result<Destination, Failure> {
         let Some(path) = &self.out else {
-            return Ok(Place { file: None });
+            return Ok(Destination { file: None });
         };
         let file = OpenOptions::new()
             .write(true)
@@ -228,7 +295,7 @@ impl Out {
             .mode(0o600)
             .open(path)
             .map_err(|error| refused(path, &error))?;
-        Ok(Place {
+        Ok(Destination {
             file: Some((file, path.clone())),
         })
     }
@@ -239,7 +306,7 @@ fn refused(path: &Path, error: &io::Error) -> Failure {
         return Failure::new(
             INVALID,
             format!(
-                "{} is there already and is not overwritten; choose another name",
+                "{} exists and is not overwritten; choose another name",
                 path.display()
             ),
         );
@@ -247,8 +314,8 @@ fn refused(path: &Path, error: &io::Error) -> Failure {
     Failure::new(FAILED, format!("{}: {error}", path.display()))
 }
 
-impl Place {
-    /// Writes the secret, and nothing else, where it belongs.
+impl Destination {
+    /// Writes the secret alone to its destination.
     pub fn put(self, secret: &str, lost: &str) -> Result<(), Failure> {
         let written = match self.file {
             None => put(secret).map_err(|error| format!("standard output: {error}")),
@@ -259,13 +326,13 @@ impl Place {
         written.map_err(|error| {
             Failure::new(
                 FAILED,
-                format!("{error}; the secret was made but nobody has it"),
+                format!("{error}; the secret was created, but nobody has it"),
             )
             .hint(lost)
         })
     }
 
-    /// Takes an empty file away again when no secret was made.
+    /// Deletes the empty file when no secret was created.
     pub fn forget(self) {
         if let Some((_, path)) = self.file {
             let _ = std::fs::remove_file(path);
@@ -278,7 +345,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_said_as_people_say_them() {
+    fn times_are_relative_and_rounded_down() {
         let now = Time::from_unix(1_000_000);
         for (seconds, said) in [
             (1_000_000, "0s ago"),
@@ -294,8 +361,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_said_can_not_move_the_cursor() {
-        assert_eq!(tamed("a\u{1b}[2Jb\u{202e}c\n"), "a\\u{1b}[2Jb\\u{202e}c\n");
+    fn invisible_characters_are_escaped() {
+        assert_eq!(
+            sanitize("a\u{1b}[2Jb\u{202e}c\n"),
+            "a\\u{1b}[2Jb\\u{202e}c\n"
+        );
         assert_eq!(field("a\tb\nc"), "a\\u{9}b\\u{a}c");
     }
 }

@@ -10,7 +10,7 @@ use super::environment::path_variable;
 use super::exit::{Failure, USAGE};
 use super::local::{Local, Missing, nothing_there};
 
-/// The name of the database when none is given.
+/// The default name of the database.
 const FILE: &str = "keycroft.db";
 pub const DB: &str = "KEYCROFT_DB";
 
@@ -24,13 +24,13 @@ pub struct Place {
     pub remote: Remote,
 }
 
-/// The rule, for help.
-pub const HELP: &str = "Target: --db means a database on this machine (through its running server, if there is one), --server and --context mean a server; \
-flags come before the environment (KEYCROFT_DB against KEYCROFT_SERVER, KEYCROFT_CONTEXT, KEYCROFT_TOKEN, KEYCROFT_TOKEN_FILE), the environment before a saved login. \
-Without any of them it is keycroft.db in $STATE_DIRECTORY or the current directory.";
+/// The rule for help.
+pub const HELP: &str = "Target: --db is a database on this machine, through its server if one runs; --server and --context are a server. \
+Flags come before the environment (KEYCROFT_DB against KEYCROFT_SERVER, KEYCROFT_CONTEXT, KEYCROFT_TOKEN, KEYCROFT_TOKEN_FILE), the environment before a saved login. \
+The default is keycroft.db in $STATE_DIRECTORY or the current directory.";
 
 impl Place {
-    /// The database that is meant, and whether it was named; `None` when a server is meant.
+    /// The target database, and true when it was named; `None` for a server.
     fn database(&self) -> Result<Option<(PathBuf, bool)>, Failure> {
         if let Some(path) = &self.db {
             return Ok(Some((path.clone(), true)));
@@ -42,7 +42,7 @@ impl Place {
             (Some(_), Some(server)) => {
                 return Err(Failure::new(
                     USAGE,
-                    format!("{DB} means a database and {server} means a server"),
+                    format!("{DB} names a database and {server} names a server"),
                 )
                 .hint("unset one of them, or pass --db or --server"));
             }
@@ -57,7 +57,7 @@ impl Place {
         Ok(Some((folder.unwrap_or_default().join(FILE), false)))
     }
 
-    /// Whether a database is named outright.
+    /// Returns true when a database is named.
     pub fn names_database(&self) -> bool {
         matches!(self.database(), Ok(Some((_, true))))
     }
@@ -80,7 +80,7 @@ impl Place {
         Ok(Client::local(
             Local::open(path, missing)?,
             &shown,
-            self.remote.json,
+            self.remote.format,
         ))
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 
 use super::client::Client;
 use super::exit::{Failure, INVALID, USAGE};
-use super::output::{self, Cell, say};
+use super::output::{self, Cell, Progress, say};
 use super::place::Place;
 use crate::wire::{ExceedingOut, NothingIn, PolicyPatch, PolicyPreviewOut, SweptOut};
 
@@ -20,23 +20,23 @@ pub struct PolicyArguments {
 
 #[derive(Subcommand)]
 enum PolicyCommand {
-    /// Show the organisation's rules
+    /// Show the policy
     Show,
-    /// Change some of them
+    /// Change the policy
     #[command(
         after_help = "Example: keycroft policy set api_key_lifetime_max=90d token_lifetime_choice=false"
     )]
     Set {
-        /// Lists have commas between their words; lifetimes are like 30d, 12h or never
+        /// Settings; lists are separated by commas, lifetimes are like 30d, 12h or never
         #[arg(required = true, value_name = "KEY=VALUE")]
         changes: Vec<String>,
-        /// Change nothing; show what exceeds the rules as they would be
+        /// Change nothing; list the credentials that exceed the new policy
         #[arg(long)]
         dry_run: bool,
     },
 }
 
-/// How a rule's value is written.
+/// The form of a value.
 #[derive(Clone, Copy)]
 enum Form {
     YesNo,
@@ -45,7 +45,7 @@ enum Form {
     Word,
 }
 
-/// Every rule, in the order in which the API answers them.
+/// Every setting, in the order of the API.
 const RULES: [(&str, Form); 14] = [
     ("api_key_lifetime_choice", Form::YesNo),
     ("api_key_lifetimes", Form::Words),
@@ -72,7 +72,7 @@ pub fn run(arguments: PolicyArguments) -> Result<(), Failure> {
             if client.connection.json {
                 output::line(&text)
             } else {
-                print(&text)
+                print(&client, &text)
             }
         }
         PolicyCommand::Set { changes, dry_run } => {
@@ -86,7 +86,7 @@ pub fn run(arguments: PolicyArguments) -> Result<(), Failure> {
                 return output::line(&text);
             }
             say(&format!(
-                "changed the policy {}; what exists already stays as it is",
+                "changed the policy {}; existing credentials stay unchanged",
                 client.place()
             ));
             Ok(())
@@ -114,9 +114,14 @@ fn preview(client: &Client, patch: &PolicyPatch) -> Result<(), Failure> {
         ]
     };
     let rows: Vec<Vec<Cell>> = preview.exceeding.iter().map(row).collect();
-    output::table(&["kind", "id", "name", "owner", "expires", "why"], &rows)?;
+    output::table(
+        client.connection.format,
+        &["kind", "id", "name", "owner", "expires", "why"],
+        &rows,
+        "no credential exceeds this policy",
+    )?;
     say(&format!(
-        "{} exceed the rules as they would be, and would stay as they are; nothing was changed",
+        "{} credentials exceed the new policy and would stay valid; nothing was changed",
         preview.exceeding_total
     ));
     Ok(())
@@ -130,10 +135,12 @@ fn read(changes: &[String]) -> Result<PolicyPatch, Failure> {
             .ok_or_else(|| Failure::new(USAGE, format!("{change:?} is not KEY=VALUE")))?;
         let Some((_, form)) = RULES.iter().find(|(name, _)| *name == key) else {
             let names: Vec<&str> = RULES.iter().map(|(name, _)| *name).collect();
-            return Err(Failure::new(USAGE, format!("there is no rule {key:?}"))
-                .hint(format!("one of {}", names.join(", "))));
+            return Err(
+                Failure::new(USAGE, format!("no such setting of the policy: {key:?}"))
+                    .hint(format!("one of {}", names.join(", "))),
+            );
         };
-        let bad = |wanted: &str| Failure::new(INVALID, format!("{key}: write {wanted}"));
+        let bad = |wanted: &str| Failure::new(INVALID, format!("{key}: expected {wanted}"));
         let value = match form {
             Form::YesNo => Value::Bool(value.parse().map_err(|_| bad("true or false"))?),
             Form::Number => Value::from(value.parse::<u32>().map_err(|_| bad("a number"))?),
@@ -153,10 +160,14 @@ fn read(changes: &[String]) -> Result<PolicyPatch, Failure> {
         .map_err(|error| Failure::new(INVALID, error.to_string()))
 }
 
-/// As `policy set` takes them.
-fn print(text: &str) -> Result<(), Failure> {
-    let policy: Map<String, Value> = serde_json::from_str(text)
-        .map_err(|_| Failure::new(super::exit::FAILED, "the server's answer is no policy"))?;
+/// Prints settings in the form of `policy set`.
+fn print(client: &Client, text: &str) -> Result<(), Failure> {
+    let policy: Map<String, Value> = serde_json::from_str(text).map_err(|_| {
+        Failure::new(
+            super::exit::FAILED,
+            "unexpected answer: the server has another version than this program",
+        )
+    })?;
     let shown = |value: &Value| match value {
         Value::Array(words) => words
             .iter()
@@ -170,7 +181,7 @@ fn print(text: &str) -> Result<(), Failure> {
         .iter()
         .filter_map(|(name, _)| Some((*name, shown(policy.get(*name)?).into())))
         .collect();
-    output::record(&rows)
+    output::record(client.connection.format, &rows)
 }
 
 #[derive(Args)]
@@ -183,18 +194,22 @@ pub struct SweepArguments {
 /// `keycroft sweep`.
 pub fn sweep(arguments: &SweepArguments) -> Result<(), Failure> {
     let client = arguments.place.client()?;
-    let answer = client.post("/api/v1/sweep", &NothingIn {})?;
+    let sweep = || client.post("/api/v1/sweep", &NothingIn {});
+    let answer = Progress::during("sweeping", sweep)?;
     let swept: SweptOut = answer.parse()?;
     if client.connection.json {
         return output::line(&answer.text);
     }
     let count = |count: usize| Cell::from(count.to_string());
-    output::record(&[
-        ("api_keys", count(swept.api_keys)),
-        ("tokens", count(swept.tokens)),
-        ("sessions", count(swept.sessions)),
-        ("codes", count(swept.codes)),
-    ])
+    output::record(
+        client.connection.format,
+        &[
+            ("api_keys", count(swept.api_keys)),
+            ("tokens", count(swept.tokens)),
+            ("sessions", count(swept.sessions)),
+            ("codes", count(swept.codes)),
+        ],
+    )
 }
 
 #[cfg(test)]
@@ -204,7 +219,7 @@ mod tests {
     use crate::wire::PolicyOut;
 
     #[test]
-    fn every_rule_can_be_written_as_it_is_shown() {
+    fn every_setting_can_be_set() {
         let shown = serde_json::to_value(PolicyOut::new(&Policy::default())).unwrap();
         let names: Vec<&str> = RULES.iter().map(|(name, _)| *name).collect();
         let mut known: Vec<&String> = shown.as_object().unwrap().keys().collect();

@@ -1,4 +1,4 @@
-//! Asking a person: only where there is one.
+//! Prompts, on a terminal only.
 
 use std::io::{BufRead, IsTerminal, Read};
 
@@ -12,19 +12,19 @@ use crate::model::text::is_same_name;
 /// Longest secret or password read from standard input, in bytes.
 const SECRET_BYTES_MAX: u64 = 4_096;
 
-/// Whether a person can be asked.
+/// Returns true where prompts are possible.
 pub fn is_interactive() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// Asks whether to go on; `yes` answers for the person.
+/// Asks for confirmation; `yes` confirms.
 pub fn confirm(question: &str, yes: bool) -> Result<(), Failure> {
     answer_is(&format!("{question} [y/N] "), yes, |answer| {
         matches!(answer.to_ascii_lowercase().as_str(), "y" | "yes")
     })
 }
 
-/// Asks to type `name` to go on, for what can't be taken back.
+/// Asks to type `name`, for acts that can't be undone.
 pub fn confirm_by_name(question: &str, name: &str, yes: bool) -> Result<(), Failure> {
     answer_is(
         &format!("{question} Type {name} to go on: "),
@@ -43,8 +43,7 @@ fn answer_is(
     }
     if !is_interactive() {
         return Err(
-            Failure::new(USAGE, "this can't be undone, and there is nobody to ask")
-                .hint("the same with --yes"),
+            Failure::new(USAGE, "refusing to continue without confirmation").hint("pass --yes"),
         );
     }
     if is_right(ask_line(question)?.trim()) {
@@ -55,7 +54,7 @@ fn answer_is(
 }
 
 fn nothing_done() -> Failure {
-    Failure::new(FAILED, "nothing was done")
+    Failure::new(FAILED, "canceled; nothing was done")
 }
 
 /// Asks for one line on the terminal.
@@ -88,7 +87,7 @@ pub fn secret(question: &str) -> Result<Zeroizing<String>, Failure> {
     }
     let trimmed = Zeroizing::new(text.trim_end_matches(['\n', '\r']).to_owned());
     if trimmed.is_empty() {
-        return Err(Failure::new(USAGE, "nothing came on standard input"));
+        return Err(Failure::new(USAGE, "standard input is empty"));
     }
     Ok(trimmed)
 }
@@ -108,7 +107,7 @@ pub fn credential(question: &str) -> Result<Zeroizing<String>, Failure> {
     let text = text_file::decode(&bytes)
         .ok_or_else(|| Failure::new(INVALID, "standard input is not text (UTF-8 or UTF-16)"))?;
     if text.trim().is_empty() {
-        return Err(Failure::new(USAGE, "nothing came on standard input"));
+        return Err(Failure::new(USAGE, "standard input is empty"));
     }
     Ok(text)
 }

@@ -6,8 +6,8 @@ use super::connection::Server;
 use super::environment::variable;
 use crate::model::address::AllowedAddresses;
 
-/// Whether requests to `server` go past any proxy: plain HTTP, which a proxy could read; this machine, whose loopback is not
-/// the proxy's; and what `NO_PROXY` names.
+/// Returns true for servers without a proxy: plain HTTP, which a proxy could read; this machine, whose loopback is not
+/// the proxy's; and those in `NO_PROXY`.
 pub fn is_direct(server: &Server) -> bool {
     let named = ["NO_PROXY", "no_proxy"].into_iter().find_map(variable);
     !server.is_https()
@@ -15,7 +15,7 @@ pub fn is_direct(server: &Server) -> bool {
         || named.is_some_and(|list| is_listed(server.name(), &list))
 }
 
-/// Whether `name` is in a list of names, suffixes (with or without a dot or `*.` in front), addresses, networks or `*`.
+/// Returns true when `name` is in a list of names, suffixes (with or without a dot or `*.` in front), addresses, networks or `*`.
 fn is_listed(name: &str, list: &str) -> bool {
     let address: Option<IpAddr> = name.parse().ok();
     let is_named = |entry: &str| {

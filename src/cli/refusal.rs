@@ -1,4 +1,4 @@
-//! What a server's refusal means for who asked: the cause, the next command, the exit code.
+//! Failed requests: the cause, the next command, the exit code.
 
 use ureq::http::{HeaderMap, header};
 
@@ -13,11 +13,11 @@ use crate::model::credential::Kind;
 use crate::wire::{ProblemOut, ProblemType};
 
 impl Client {
-    /// Why the server could not be asked.
+    /// The failure of a request without an answer.
     pub fn unreachable(&self, error: &ureq::Error) -> Failure {
         let server = self.connection.server.as_str();
         if matches!(error, ureq::Error::BadUri(_) | ureq::Error::Http(_)) {
-            return Failure::new(USAGE, "this is no path that can be asked for");
+            return Failure::new(USAGE, "invalid path");
         }
         let mut cause = cause(error);
         if let Some(proxy) = self.proxy_in_use() {
@@ -27,10 +27,10 @@ impl Client {
         let (cause, hint) = about_tls(&cause, host).unwrap_or_else(|| {
             (
                 cause,
-                "keycroft status, and whether the server runs".to_owned(),
+                "keycroft status, and check that the server runs".to_owned(),
             )
         });
-        Failure::new(UNREACHABLE, format!("{server} can't be reached: {cause}")).hint(hint)
+        Failure::new(UNREACHABLE, format!("{server} is unreachable: {cause}")).hint(hint)
     }
 
     /// The proxy that requests go through, without its password, and the variable that names it.
@@ -51,14 +51,10 @@ impl Client {
         let named = variables
             .into_iter()
             .find(|name| variable(name).is_some())?;
-        Some(format!(
-            "{}:{}, which {named} names",
-            proxy.host(),
-            proxy.port()
-        ))
+        Some(format!("{}:{} of {named}", proxy.host(), proxy.port()))
     }
 
-    /// What a refusal means for who asked.
+    /// The failure of a request with an error answer.
     pub fn failure(&self, status: u16, headers: &HeaderMap, text: &str, what: &str) -> Failure {
         let problem: Option<ProblemOut> = serde_json::from_str(text)
             .ok()
@@ -83,7 +79,7 @@ impl Client {
         failure.kind.clone_from(&problem.kind);
         if status == 404 && code == FAILED {
             failure.message = format!(
-                "{} has no {what}: it is older than this keycroft, or newer",
+                "{} has no {what}: it has another version than this program",
                 self.connection.server.as_str()
             );
         }
@@ -100,11 +96,11 @@ impl Client {
         failure
     }
 
-    /// Which credential was sent, from where, and what stands behind it.
+    /// The message names the rejected credential and its source.
     fn not_signed_in(&self) -> Failure {
         let server = self.connection.server.as_str();
         let Some(credential) = &self.connection.credential else {
-            return Failure::new(SIGN_IN_NEEDED, format!("{server} asks who you are"))
+            return Failure::new(SIGN_IN_NEEDED, format!("{server} requires a login"))
                 .hint(format!("keycroft login {server}"));
         };
         let kind = if credential.is(Kind::ApiKey) {
@@ -119,21 +115,21 @@ impl Client {
                 format!("; it expired {}", relative(end, self.now()))
             });
         let message = format!(
-            "{server} does not accept the {kind} {}, which was sent from {}{since}",
+            "{server} rejects the {kind} {} from {}{since}",
             credential.hint(),
             credential.source
         );
         let failure = Failure::new(SIGN_IN_NEEDED, message);
         match &self.connection.overridden {
             Some(context) => failure.hint(format!(
-                "unset {}, then the saved login of context {context} is used",
+                "unset {} to use the saved login of context {context}",
                 credential.source
             )),
             None => failure.hint(format!("keycroft login {server}")),
         }
     }
 
-    /// An answer that no server of ours gives.
+    /// An answer that does not come from a Keycroft server.
     fn strange(&self, status: u16, headers: &HeaderMap) -> Failure {
         let server = self.connection.server.as_str();
         if let Some(place) = headers
@@ -141,7 +137,11 @@ impl Client {
             .and_then(|value| value.to_str().ok())
             .filter(|_| (300..400).contains(&status))
         {
-            return Failure::new(FAILED, format!("{server} answers that it is elsewhere, at {place}; the secret was not sent there")).hint("--server with the server's own address");
+            return Failure::new(
+                FAILED,
+                format!("{server} redirects to {place}; the secret was not sent there"),
+            )
+            .hint("pass the address of the server with --server");
         }
         if matches!(status, 502..=504) {
             return Failure::new(
@@ -151,30 +151,30 @@ impl Client {
         }
         Failure::new(
             FAILED,
-            format!("{server} answers with status {status}, and not as Keycroft does: is it one?"),
+            format!("{server} answers with status {status}, but not like a Keycroft server"),
         )
     }
 }
 
-/// Why a server could not be asked, in words.
+/// The cause of a request without an answer, in words.
 pub fn cause(error: &ureq::Error) -> String {
     match error {
-        ureq::Error::HostNotFound => "there is no machine of this name".to_owned(),
-        ureq::Error::Timeout(_) => "it did not answer in time".to_owned(),
+        ureq::Error::HostNotFound => "the host name does not resolve".to_owned(),
+        ureq::Error::Timeout(_) => "no answer in time".to_owned(),
         ureq::Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-            "nothing listens there".to_owned()
+            "connection refused".to_owned()
         }
-        // An answer that is no text at all.
+        // The answer is binary.
         ureq::Error::Io(error) if error.to_string().contains("valid UTF-8") => NOT_OURS.to_owned(),
         other => other.to_string(),
     }
 }
 
-/// What is said of an answer that no server of ours gives.
-pub const NOT_OURS: &str = "what answers there does not answer as Keycroft does";
+/// The message for an answer that does not come from a Keycroft server.
+pub const NOT_OURS: &str = "the program at this address is not a Keycroft server";
 
-/// What went wrong with TLS (or for want of it), in words, and what to do about it. The library's own words are looked at, since they reach us by
-/// more than one way and in more than one type.
+/// The message and the remedy of a TLS error. The text of the library is searched, since its errors are of more than
+/// one type.
 pub fn about_tls(cause: &str, host: &str) -> Option<(String, String)> {
     const AUTHORITY: &str =
         "KEYCROFT_CA_FILE=FILE, or --ca-file, with the certificate of your lab's own authority";
@@ -182,15 +182,12 @@ pub fn about_tls(cause: &str, host: &str) -> Option<(String, String)> {
     let says = |words: &[&str]| words.iter().any(|word| cause.contains(word));
     if says(&["http parse fail"]) {
         let hint = format!("https://{host}, if it speaks TLS");
-        return Some((
-            "what answers there does not speak plain HTTP".to_owned(),
-            hint,
-        ));
+        return Some(("the server does not speak plain HTTP".to_owned(), hint));
     }
     if says(&["received corrupt message"]) {
         let hint =
             format!("http://{host}, if it is on this machine; or the port where it speaks TLS");
-        return Some(("it does not speak TLS there".to_owned(), hint));
+        return Some(("the server does not speak TLS".to_owned(), hint));
     }
     if !says(&["certificate"]) {
         return None;
@@ -198,16 +195,16 @@ pub fn about_tls(cause: &str, host: &str) -> Option<(String, String)> {
     let (words, hint) = if says(&["not valid for name", "NotValidForName"]) {
         (
             format!("its certificate is for another name than {name}"),
-            "the name that stands in the certificate".to_owned(),
+            "use the name in the certificate".to_owned(),
         )
     } else if says(&["expired", "Expired"]) {
         (
-            "its certificate is over, or this machine's clock is wrong".to_owned(),
+            "its certificate has expired, or the clock of this machine is wrong".to_owned(),
             "date, and a new certificate on the server".to_owned(),
         )
     } else if says(&["not valid yet", "NotValidYet"]) {
         (
-            "its certificate is not good yet, or this machine's clock is wrong".to_owned(),
+            "its certificate is not valid yet, or the clock of this machine is wrong".to_owned(),
             "date".to_owned(),
         )
     } else if says(&["CaUsedAsEndEntity"]) {
@@ -240,7 +237,7 @@ fn is_problem(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind.starts_with("application/problem+json"))
 }
 
-/// The problem in words: every field that is at fault, and for a fault of the server's the id to look for in its log.
+/// The problem in words: every wrong field, and for an internal error the request id for the log of the server.
 fn words(problem: &ProblemOut, headers: &HeaderMap) -> String {
     if problem.errors.len() > 1 {
         let all: Vec<String> = problem

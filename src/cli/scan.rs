@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::exit::{FAILED, Failure};
-use super::output;
+use super::output::{self, Format, Progress};
 use crate::model::secret::{Id, find_all};
 
-/// What is read of a file at once, and what of it is kept so that no secret is cut in two.
+/// Bytes read at once, and bytes kept so that no secret is split.
 const PART_BYTES: usize = 1 << 20;
 const OVERLAP_BYTES: usize = 64;
 
@@ -22,81 +22,96 @@ pub struct ScanArguments {
 }
 
 /// Prints `path:line: id` for each secret found, never the secret; exit code 1 when there is any.
-pub fn run(arguments: &ScanArguments) -> Result<(), Failure> {
-    let mut found = 0;
-    let mut unread = 0;
+pub fn run(arguments: &ScanArguments, format: Format) -> Result<(), Failure> {
+    let mut scan = Scan {
+        format,
+        found: 0,
+        files: 0,
+        unread: 0,
+        progress: Progress::new("scanning files"),
+    };
     for path in &arguments.paths {
         if path.as_os_str() == "-" {
-            found += scan(Path::new("-"), std::io::stdin().lock())?;
+            scan.read(Path::new("-"), std::io::stdin().lock())?;
         } else {
-            walk(path, &mut found, &mut unread)?;
+            scan.walk(path)?;
         }
     }
+    let Scan { found, unread, .. } = scan;
     if unread > 0 {
-        return Err(Failure::new(
-            FAILED,
-            format!("{unread} could not be read; {found} found in the rest"),
-        ));
+        let message =
+            format!("{unread} files could not be read; the others contain {found} secrets");
+        return Err(Failure::new(FAILED, message));
     }
     if found > 0 {
-        Err(Failure::new(FAILED, String::new()))
-    } else {
-        Ok(())
-    }
-}
-
-fn walk(path: &Path, found: &mut usize, unread: &mut usize) -> Result<(), Failure> {
-    let mut complain = |error: std::io::Error| {
-        eprintln!("keycroft: {}: {error}", path.display());
-        *unread += 1;
-    };
-    // Links are not followed: what they lead to is scanned where it is, and no circle is walked.
-    let kind = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata.file_type(),
-        Err(error) => {
-            complain(error);
-            return Ok(());
-        }
-    };
-    if kind.is_dir() {
-        let mut entries: Vec<PathBuf> = match fs::read_dir(path) {
-            Ok(entries) => entries
-                .filter_map(Result::ok)
-                .map(|entry| entry.path())
-                .collect(),
-            Err(error) => {
-                complain(error);
-                return Ok(());
-            }
-        };
-        entries.sort();
-        for entry in entries {
-            walk(&entry, found, unread)?;
-        }
-    } else if kind.is_file() {
-        match File::open(path) {
-            Ok(file) => *found += scan(path, file)?,
-            Err(error) => complain(error),
-        }
+        return Err(Failure::quiet(FAILED));
     }
     Ok(())
 }
 
-fn scan(path: &Path, from: impl Read) -> Result<usize, Failure> {
-    let mut found = 0;
-    let tell = |line: usize, id: Id| {
-        found += 1;
-        output::line(&format!("{}:{line}: {id}", path.display()))
-    };
-    let unread = |error| Failure::new(FAILED, format!("{}: {error}", path.display()));
-    find(from, tell, unread)?;
-    Ok(found)
+/// The state of one run.
+struct Scan {
+    format: Format,
+    found: usize,
+    files: u64,
+    unread: usize,
+    progress: Progress,
 }
 
-/// Tells of every secret in what `from` gives: its line, counted from 1, and its id.
+impl Scan {
+    fn walk(&mut self, path: &Path) -> Result<(), Failure> {
+        // Links are not followed: their targets are scanned in their own place, and no circle is walked.
+        let kind = match fs::symlink_metadata(path) {
+            Ok(metadata) => metadata.file_type(),
+            Err(error) => return self.skip(path, &error),
+        };
+        if kind.is_dir() {
+            let entries = match fs::read_dir(path) {
+                Ok(entries) => entries.filter_map(Result::ok),
+                Err(error) => return self.skip(path, &error),
+            };
+            let mut entries: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+            entries.sort();
+            for entry in entries {
+                self.walk(&entry)?;
+            }
+        } else if kind.is_file() {
+            match File::open(path) {
+                Ok(file) => self.read(path, file)?,
+                Err(error) => return self.skip(path, &error),
+            }
+        }
+        Ok(())
+    }
+
+    fn skip(&mut self, path: &Path, error: &std::io::Error) -> Result<(), Failure> {
+        eprintln!("keycroft: {}: {error}", path.display());
+        self.unread += 1;
+        Ok(())
+    }
+
+    fn read(&mut self, path: &Path, from: impl Read) -> Result<(), Failure> {
+        self.files += 1;
+        self.progress.show(self.files, 0);
+        let path = path.display().to_string();
+        let report = |line: usize, id: Id| {
+            self.found += 1;
+            self.progress.clear();
+            if self.format.is_json() {
+                let finding = serde_json::json!({"path": path, "line": line, "id": id.to_string()});
+                return output::line(&finding.to_string());
+            }
+            output::line(&format!("{path}:{line}: {id}"))
+        };
+        let unread = |error| Failure::new(FAILED, format!("{path}: {error}"));
+        find(from, report, unread)
+    }
+}
+
+/// Reports every secret in `from`: its line, counted from 1, and its id.
 pub fn find<E>(
     mut from: impl Read,
-    mut tell: impl FnMut(usize, Id) -> Result<(), E>,
+    mut report: impl FnMut(usize, Id) -> Result<(), E>,
     unread: impl Fn(std::io::Error) -> E,
 ) -> Result<(), E> {
     let mut line = 1;
@@ -109,21 +124,21 @@ pub fn find<E>(
             Err(error) => return Err(unread(error)),
         };
         held.extend_from_slice(&part[..read]);
-        // A secret that begins within the overlap may go on in the next part: it is looked for then.
-        let consistent_read = if read == 0 {
+        // A secret that begins within the overlap may continue in the next part, and is found then.
+        let searched = if read == 0 {
             held.len()
         } else {
             held.len().saturating_sub(OVERLAP_BYTES)
         };
-        for (place, presented) in find_all(&held).filter(|(place, _)| *place < consistent_read) {
+        for (place, presented) in find_all(&held).filter(|(place, _)| *place < searched) {
             let line = line + held[..place].iter().filter(|byte| **byte == b'\n').count();
-            tell(line, presented.id)?;
+            report(line, presented.id)?;
         }
-        line += held[..consistent_read]
+        line += held[..searched]
             .iter()
             .filter(|byte| **byte == b'\n')
             .count();
-        held.drain(..consistent_read);
+        held.drain(..searched);
         if read == 0 {
             return Ok(());
         }

@@ -59,7 +59,7 @@ pub struct ServeArguments {
     log: Option<String>,
 }
 
-/// What flags, environment and file come to.
+/// The settings from flags, environment and file.
 struct Wanted {
     database: Database,
     listen: SocketAddr,
@@ -251,7 +251,7 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
         ready,
     );
     systemd::stopping();
-    // Before the lock is released: whoever finds no socket takes the lock.
+    // Before the lock is released: a command that finds no socket takes the lock.
     drop(wire);
     app_state.close();
     served.map_err(|error| Failure::new(FAILED, error.to_string()))

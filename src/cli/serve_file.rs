@@ -1,4 +1,4 @@
-//! `keycroft.toml`: what `keycroft serve` is told besides its flags and its environment, under the same names.
+//! `keycroft.toml`: settings of `keycroft serve`, with the names of its flags.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

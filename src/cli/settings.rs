@@ -1,4 +1,4 @@
-//! `keycroft config show`: each setting with its value, and who said so.
+//! `keycroft config show`: settings and their source.
 
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
@@ -19,7 +19,7 @@ pub struct ConfigArguments {
 
 #[derive(Subcommand)]
 enum ConfigCommand {
-    /// Show each setting with its value and its source; nothing is asked of a server
+    /// Show settings and their source, without contacting a server
     Show,
 }
 
@@ -31,7 +31,7 @@ pub fn run(arguments: &ConfigArguments) -> Result<(), Failure> {
     let ConfigCommand::Show = arguments.command;
     let remote = &arguments.remote;
     let settings = settings(remote)?;
-    if remote.json {
+    if remote.format.is_json() {
         let members: Map<String, Value> = settings
             .iter()
             .map(|Setting(name, value, source)| {
@@ -49,7 +49,12 @@ pub fn run(arguments: &ConfigArguments) -> Result<(), Failure> {
             vec![name.into(), value.unwrap_or_default().into(), source.into()]
         })
         .collect();
-    output::table(&["setting", "value", "source"], &rows)
+    output::table(
+        remote.format,
+        &["setting", "value", "source"],
+        &rows,
+        "no settings",
+    )
 }
 
 fn settings(remote: &Remote) -> Result<Vec<Setting>, Failure> {
@@ -62,7 +67,7 @@ fn settings(remote: &Remote) -> Result<Vec<Setting>, Failure> {
     let mut settings = vec![Setting("folder", folder, home.to_owned())];
     let connection = match remote.connection() {
         Ok(connection) => connection,
-        // No server is an answer, too.
+        // Settings without a server are shown, too.
         Err(failure) if failure.code == SIGN_IN_NEEDED => {
             settings.push(Setting("server", None, DEFAULT.to_owned()));
             return Ok(settings);

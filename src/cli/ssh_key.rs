@@ -1,4 +1,4 @@
-//! `keycroft ssh-key`. A private key is told here, before anything is sent.
+//! `keycroft ssh-key`. A private key is recognized here and never sent.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,12 +10,15 @@ use serde_json::{Map, Value, json};
 
 use super::api_key::end_of;
 use super::client::{Answer, Client, encode};
+use super::completion::Names;
 use super::connection::Remote;
+use super::deletion::{Consent, Deletion, delete_all};
 use super::exit::{FAILED, Failure, INVALID, NOT_FOUND, USAGE};
 use super::lookup::find_id;
 use super::notice;
 use super::output::{self, Cell, say};
 use super::prompt::{confirm, is_interactive};
+use super::ssh_key_generate::{Generate, generate};
 use super::ssh_key_import::{self, Import};
 use crate::model::ssh_key::{
     ImportRefusal, ImportedKey, KeyRefusal, KeyRules, KeyType, PublicKey, RSA_BITS_FLOOR,
@@ -24,7 +27,7 @@ use crate::model::time::Time;
 use crate::wire::{ProblemType, SshKeyIn, SshKeyOptionsIn, SshKeyOut};
 
 const WHAT: &str = "SSH key";
-/// What is read of a file that should hold one key, in bytes.
+/// Maximum size of a file with one key, in bytes.
 const FILE_BYTES_MAX: u64 = 64 * 1_024;
 
 #[derive(Args)]
@@ -38,39 +41,45 @@ pub struct SshKeyArguments {
 #[derive(Subcommand)]
 enum SshKeyCommand {
     /// List SSH keys
+    #[command(alias = "ls")]
     List {
         #[command(flatten)]
         scope: UserScope,
     },
-    /// Add an SSH key: it opens your login on every host from the next login on
+    /// Add an SSH key: every host accepts it from the next login on
     Add(Add),
-    /// Show one SSH key
+    /// Generate a key pair with ssh-keygen and add its public key
+    Generate(Generate),
+    /// Show an SSH key
     Show {
         /// Name or id
+        #[arg(add = Names::SshKeys.completer())]
         key: String,
         #[command(flatten)]
         scope: UserScope,
     },
-    /// Change an SSH key: name, end, addresses, or the key itself
+    /// Edit an SSH key: name, expiration, addresses, options, or the key itself
     Edit(Edit),
-    /// Delete an SSH key: it opens nothing from the next login on
+    /// Delete SSH keys: hosts reject them from the next login on
+    #[command(alias = "rm")]
     Delete {
-        /// Name or id
-        key: String,
-        /// Do not ask
-        #[arg(long)]
+        /// Names or ids
+        #[arg(required = true, value_name = "KEY", add = Names::SshKeys.completer())]
+        keys: Vec<String>,
+        /// Delete without confirmation
+        #[arg(short, long)]
         yes: bool,
         #[command(flatten)]
         scope: UserScope,
     },
-    /// Take over an `authorized_keys` file, or those in a folder of home directories; says line by line what was taken
+    /// Add the keys of an `authorized_keys` file, or of those in a folder of home directories
     Import(Import),
 }
 
-/// Scope SSH keys are meant.
+/// The owner of the SSH keys.
 #[derive(Args, Clone, Debug, Default)]
 pub struct UserScope {
-    /// Another user's, for admins: to list, show, delete
+    /// Those of another user, to list, show or delete (admin)
     #[arg(long, value_name = "USERNAME")]
     user: Option<String>,
 }
@@ -91,19 +100,19 @@ pub fn path_of(user: Option<&str>) -> String {
 
 #[derive(Args)]
 struct Add {
-    /// The .pub file; - for standard input
+    /// Public key file; - for standard input
     #[arg(value_name = "FILE", required_unless_present = "agent")]
     file: Option<PathBuf>,
-    /// Take the key that ssh-agent holds
+    /// Use the key in ssh-agent
     #[arg(long, conflicts_with = "file")]
     agent: bool,
-    /// What it is called [default: its comment]
+    /// Name [default: its comment]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// When it ends: 30d, 12h, never, or a time like 2027-01-31T15:04:05Z [default: as late as the policy lets it]
-    #[arg(long, value_name = "WHEN")]
+    /// Expiration: 30d, 12h, never, or a time like 2027-01-31T15:04:05Z [default: the latest that policy allows]
+    #[arg(short, long, value_name = "WHEN")]
     expires: Option<String>,
-    /// From where it may be used, CIDR; repeatable [default: everywhere]
+    /// Allowed address in CIDR notation; repeatable [default: all]
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
     addresses: Vec<String>,
     #[command(flatten)]
@@ -114,7 +123,7 @@ struct Add {
 }
 
 /// The options of sshd for a key.
-#[derive(Args)]
+#[derive(Args, Default)]
 struct OptionFlags {
     /// Forbid forwarding, a terminal and ~/.ssh/rc (--restrict=false allows them)
     #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL")]
@@ -162,22 +171,23 @@ impl OptionFlags {
 #[derive(Args)]
 struct Edit {
     /// Name or id
+    #[arg(add = Names::SshKeys.completer())]
     key: String,
-    /// A new name
+    /// New name
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Another key in its place: its .pub file; - for standard input
+    /// Replacement: another public key file; - for standard input
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
-    /// When it ends: 30d, 12h, never, or a time
-    #[arg(long, value_name = "WHEN")]
+    /// Expiration: 30d, 12h, never, or a time
+    #[arg(short, long, value_name = "WHEN")]
     expires: Option<String>,
-    /// All addresses from which it may be used; repeatable; "any" takes the limit away
+    /// All allowed addresses; repeatable; "any" removes the limit
     #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
     addresses: Vec<String>,
     #[command(flatten)]
     options: OptionFlags,
-    /// Take the new key although another user has it; admins are notified
+    /// Accept the new key although another user has it; admins are notified
     #[arg(long)]
     allow_shared: bool,
 }
@@ -190,7 +200,8 @@ pub fn run(arguments: SshKeyArguments) -> Result<(), Failure> {
         SshKeyCommand::Add(add) => add_key(&client, add),
         SshKeyCommand::Show { key, scope } => show(&client, &scope, &key),
         SshKeyCommand::Edit(edit) => edit_key(&client, edit),
-        SshKeyCommand::Delete { key, yes, scope } => delete(&client, &scope, &key, yes),
+        SshKeyCommand::Delete { keys, yes, scope } => delete(&client, &scope, &keys, yes),
+        SshKeyCommand::Generate(wanted) => generate(&client, wanted),
         SshKeyCommand::Import(import) => ssh_key_import::run(&client, &import),
     }
 }
@@ -212,7 +223,12 @@ fn list(client: &Client, scope: &UserScope) -> Result<(), Failure> {
     }
     let keys: Vec<SshKeyOut> = listed.parse()?;
     let rows: Vec<Vec<Cell>> = keys.iter().map(|key| row(key, client.now())).collect();
-    output::table(&HEADINGS, &rows)?;
+    output::table(
+        client.connection.format,
+        &HEADINGS,
+        &rows,
+        "no SSH keys; add one: keycroft ssh-key add",
+    )?;
     notice::of_list(client, "ssh-key", &listed);
     Ok(())
 }
@@ -229,7 +245,7 @@ fn row(key: &SshKeyOut, now: Time) -> Vec<Cell> {
     ]
 }
 
-/// RSA alone comes in several sizes.
+/// The type, for RSA with its size.
 fn kind(key: &SshKeyOut) -> String {
     match key.kind.as_str() {
         "ssh-rsa" => format!("{} {}", key.kind, key.bits),
@@ -237,7 +253,7 @@ fn kind(key: &SshKeyOut) -> String {
     }
 }
 
-/// One key, and its JSON as the API writes it. Another's is found in their list: there is no path to it alone.
+/// A key and its JSON. Those of another user are found in the list.
 fn find(client: &Client, scope: &UserScope, given: &str) -> Result<(SshKeyOut, String), Failure> {
     let path = scope.path();
     let id = find_id(client, &path, WHAT, given)?;
@@ -246,10 +262,9 @@ fn find(client: &Client, scope: &UserScope, given: &str) -> Result<(SshKeyOut, S
         return Ok((answer.parse()?, answer.text.to_string()));
     }
     let keys: Vec<SshKeyOut> = client.list(&path)?.parse()?;
-    let key = keys
-        .into_iter()
-        .find(|key| key.id == id)
-        .ok_or_else(|| Failure::new(NOT_FOUND, format!("there is no {WHAT} {given:?}")))?;
+    let key = keys.into_iter().find(|key| key.id == id).ok_or_else(|| {
+        Failure::new(NOT_FOUND, format!("no {WHAT} has the name or id {given:?}"))
+    })?;
     let text = serde_json::to_string(&key).unwrap_or_default();
     Ok((key, text))
 }
@@ -279,7 +294,26 @@ fn show(client: &Client, scope: &UserScope, given: &str) -> Result<(), Failure> 
     if let Some(others) = &key.shared_with {
         rows.push(("also of", Cell::words(others)));
     }
-    output::record(&rows)
+    output::record(client.connection.format, &rows)
+}
+
+/// Adds the public key of a file.
+pub fn add_file(
+    client: &Client,
+    file: PathBuf,
+    name: Option<String>,
+    expires: Option<String>,
+) -> Result<(), Failure> {
+    let add = Add {
+        file: Some(file),
+        agent: false,
+        name,
+        expires,
+        addresses: Vec::new(),
+        options: OptionFlags::default(),
+        allow_shared: false,
+    };
+    add_key(client, add)
 }
 
 fn add_key(client: &Client, add: Add) -> Result<(), Failure> {
@@ -336,7 +370,7 @@ fn options_of(key: &SshKeyOut) -> Vec<String> {
         .map_or_else(|_| Vec::new(), |options| options.to_sshd())
 }
 
-/// Says what became of a key; its JSON is all that standard output gets, if it is asked for.
+/// Reports the result of a change; with --json prints the key.
 fn told(client: &Client, text: &str, key: &SshKeyOut, done: &str) -> Result<(), Failure> {
     if client.connection.json {
         return output::line(text);
@@ -386,7 +420,7 @@ fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
         set("options", json!(options));
     }
     if body.is_empty() {
-        let failure = Failure::new(USAGE, "nothing was said to be changed");
+        let failure = Failure::new(USAGE, "nothing to change: pass at least one option");
         return Err(failure.hint("keycroft ssh-key edit NAME --expires 30d"));
     }
     let path = path_of(None);
@@ -402,39 +436,39 @@ fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {
     told(client, &answer.text, &answer.parse()?, "changed")
 }
 
-fn delete(client: &Client, scope: &UserScope, given: &str, yes: bool) -> Result<(), Failure> {
+fn delete(client: &Client, scope: &UserScope, given: &[String], yes: bool) -> Result<(), Failure> {
     let path = scope.path();
-    let id = find_id(client, &path, WHAT, given)?;
-    if !yes {
-        confirm(&question(client, scope, &id, given), yes)?;
+    let mut deletions = Vec::new();
+    for key in given {
+        let id = find_id(client, &path, WHAT, key)?;
+        deletions.push(Deletion {
+            label: format!("{key} ({id})"),
+            effect: last_used(client, scope, &id),
+            path: format!("{path}/{id}"),
+            done: format!("deleted SSH key {key} ({id}); hosts reject it from the next login on"),
+        });
     }
-    client.delete(&format!("{path}/{id}"))?;
-    say(&format!(
-        "deleted the SSH key {given} ({id}); it opens nothing from the next login on"
-    ));
-    Ok(())
+    delete_all(client, WHAT, &deletions, &Consent::Yes, yes)
 }
 
-/// What will break, for who is about to delete it.
-fn question(client: &Client, scope: &UserScope, id: &str, given: &str) -> String {
-    let used = match find(client, scope, id).map(|(key, _)| (key.last_used_at, key.last_used_host))
-    {
+/// The last use of an SSH key in words.
+fn last_used(client: &Client, scope: &UserScope, id: &str) -> String {
+    match find(client, scope, id).map(|(key, _)| (key.last_used_at, key.last_used_host)) {
         Ok((Some(at), host)) => {
             let when = Time::parse(&at).map_or(at, |time| output::relative(time, client.now()));
             let host = host.map_or_else(String::new, |host| format!(" on {host}"));
             format!("last used {when}{host}")
         }
-        Ok((None, _)) | Err(_) => "its use is not recorded".to_owned(),
-    };
-    format!("Delete {given} ({id}; {used})?")
+        Ok((None, _)) | Err(_) => "no recorded use".to_owned(),
+    }
 }
 
-/// Rules that take all that any policy may take: the server knows which of it is wanted.
+/// Rules that accept every type: the server applies the policy.
 pub fn any_rules() -> KeyRules {
     KeyRules::new(KeyType::ALL, RSA_BITS_FLOOR).unwrap_or_default()
 }
 
-/// The public key in a file, or on standard input; what is none is not sent.
+/// The public key in a file, or on standard input; other content is not sent.
 fn from_file(file: &Path) -> Result<String, Failure> {
     let name = file.display();
     let fail = |error: std::io::Error| Failure::new(USAGE, format!("{name}: {error}"));
@@ -460,7 +494,7 @@ fn from_file(file: &Path) -> Result<String, Failure> {
     }
 }
 
-/// Whether an argument is the text of a public key in place of its file's name.
+/// Returns true when an argument is the text of a public key instead of a file name.
 pub fn is_key_text(text: &str) -> bool {
     let is_type = |word: &str| {
         ["ssh-", "ecdsa-sha2-", "sk-ssh-", "sk-ecdsa-"]
@@ -491,7 +525,7 @@ fn is_private(file: &Path, text: &str) -> Failure {
     }
 }
 
-/// The one key that ssh-agent holds.
+/// The one key in ssh-agent.
 fn from_agent() -> Result<String, Failure> {
     let told = Command::new("ssh-add")
         .arg("-L")
@@ -507,12 +541,12 @@ fn from_agent() -> Result<String, Failure> {
         (Some(key), 1) => Ok(line_of(key)),
         (Some(_), count) => Err(Failure::new(
             INVALID,
-            format!("ssh-agent holds {count} keys: say which"),
+            format!("ssh-agent has {count} keys; choose one"),
         )
         .hint("ssh-add -L | grep COMMENT | keycroft ssh-key add -")),
         (None, _) => Err(Failure::new(
             NOT_FOUND,
-            "ssh-agent holds no key that can be added, or there is none",
+            "ssh-agent is not running, or has no key that can be added",
         )
         .hint("keycroft ssh-key add ~/.ssh/id_ed25519.pub")),
     }

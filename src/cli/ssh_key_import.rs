@@ -1,4 +1,4 @@
-//! `keycroft ssh-key import`: files that sshd went by until now, told line by line.
+//! `keycroft ssh-key import`: `authorized_keys` files, with a result for each line.
 
 use std::fs;
 use std::io::Read;
@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::client::Client;
 use super::exit::{Failure, INVALID, NOT_FOUND, USAGE};
-use super::output::{self, Cell, say};
+use super::output::{self, Cell, Progress, say};
 use super::ssh_key::{any_rules, is_key_text, path_of};
 use crate::model::ssh_key::{
     IMPORT_BYTES_MAX, KeyRefusal, PASTE_BYTES_MAX, parse_authorized_keys_file,
@@ -17,7 +17,7 @@ use crate::model::ssh_key::{
 use crate::model::user::Username;
 use crate::wire::{ImportIn, ImportLineOut, ImportOut};
 
-/// What is sent in one request, in bytes before it becomes JSON: well below what the server takes.
+/// Size of one request, in bytes before JSON: well below the limit of the server.
 const PART_BYTES: usize = 24 * 1_024;
 const REFUSED: &str = "refused";
 
@@ -26,7 +26,7 @@ pub struct Import {
     /// An `authorized_keys` file; - for standard input; or a folder of home directories like /home, for admins
     #[arg(value_name = "PATH")]
     path: PathBuf,
-    /// Take the file's keys over for this user, for admins
+    /// Owner of the keys (admin)
     #[arg(long, value_name = "USERNAME")]
     user: Option<String>,
     /// Add keys although other users have them; admins are notified
@@ -34,20 +34,23 @@ pub struct Import {
     allow_shared: bool,
 }
 
-/// What became of one file.
+/// The result of one file.
 struct Told {
     file: String,
-    /// `None`: one's own.
+    /// `None`: the caller.
     user: Option<String>,
     lines: Vec<ImportLineOut>,
 }
 
-/// Takes over what `import` says.
+/// Imports files.
 pub fn run(client: &Client, import: &Import) -> Result<(), Failure> {
     let told = if import.path.is_dir() {
         if import.user.is_some() {
-            let failure = Failure::new(USAGE, "a folder says itself whose each file is");
-            return Err(failure.hint("the same without --user, or the file itself"));
+            let failure = Failure::new(
+                USAGE,
+                "--user does not apply to a folder: each file belongs to the user of its folder",
+            );
+            return Err(failure.hint("omit --user, or pass one file"));
         }
         require_homes(&import.path)?;
         import_homes(client, &import.path, import.allow_shared)?
@@ -76,7 +79,7 @@ fn named(mut failure: Failure, path: &Path) -> Failure {
     failure
 }
 
-/// Where sshd looks in `.ssh` when nothing else is configured.
+/// The default files of sshd in `.ssh`.
 const FILE_NAMES: [&str; 2] = ["authorized_keys", "authorized_keys2"];
 
 fn require_homes(folder: &Path) -> Result<(), Failure> {
@@ -94,8 +97,7 @@ fn require_homes(folder: &Path) -> Result<(), Failure> {
     })
 }
 
-/// `FOLDER/NAME/.ssh/authorized_keys` of everybody; whoever is not known here, or whose file can't be read, is said
-/// and passed over.
+/// `FOLDER/NAME/.ssh/authorized_keys` of all users; unknown users and unreadable files are reported and skipped.
 fn import_homes(client: &Client, folder: &Path, allow_shared: bool) -> Result<Vec<Told>, Failure> {
     let fail =
         |error: std::io::Error| Failure::new(USAGE, format!("{}: {error}", folder.display()));
@@ -134,7 +136,7 @@ fn import_homes(client: &Client, folder: &Path, allow_shared: bool) -> Result<Ve
     Ok(all)
 }
 
-/// Whether a file may be a pipe.
+/// The treatment of pipes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Pipes {
     /// The caller named it.
@@ -143,7 +145,7 @@ enum Pipes {
     Refused,
 }
 
-/// A whole file that is no larger than one that is looked at.
+/// A file up to the maximum size of an import.
 fn read(path: &Path, pipes: Pipes) -> Result<String, Failure> {
     let fail =
         |error: &dyn std::fmt::Display| Failure::new(USAGE, format!("{}: {error}", path.display()));
@@ -166,7 +168,7 @@ fn read(path: &Path, pipes: Pipes) -> Result<String, Failure> {
             .read_to_end(&mut bytes)
             .map_err(|error| fail(&error))?;
     }
-    // A line that is no UTF-8 is told as such by its number.
+    // A line that is not UTF-8 is reported by its number.
     let text = super::text_file::decode(&bytes);
     Ok(text.map_or_else(
         || String::from_utf8_lossy(&bytes).into_owned(),
@@ -184,14 +186,17 @@ fn import_text(
     match parse_authorized_keys_file(text, &any_rules()) {
         Ok(_) => {}
         Err(KeyRefusal::PrivateKey) => {
-            let message = "there is a private key in this file; nothing of it was sent";
+            let message = "this file contains a private key; nothing was sent";
             return Err(Failure::new(INVALID, message));
         }
         Err(refusal) => return Err(Failure::new(INVALID, refusal.to_string())),
     }
     let path = format!("{}/import", path_of(user));
     let mut all = Vec::new();
+    let lines = text.lines().count() as u64;
+    let mut progress = Progress::new("importing");
     for part in parts(text) {
+        progress.show(part.lines_before as u64, lines);
         if let Some(line) = part.too_long {
             all.push(refused(line, KeyRefusal::TooLong.to_string()));
             continue;
@@ -230,12 +235,12 @@ struct Part {
     too_long: Option<usize>,
 }
 
-/// The text in parts of whole lines.
+/// The text in parts of complete lines.
 fn parts(text: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut part = Part::default();
     for (before, line) in text.split_inclusive('\n').enumerate() {
-        // Comments are no business of the server; their lines are counted.
+        // Comments are not sent, but their lines count.
         let is_comment = line.trim_start().starts_with('#');
         let line = if is_comment { "\n" } else { line };
         let is_long = line.len() > PASTE_BYTES_MAX;
@@ -278,14 +283,19 @@ fn show(client: &Client, told: &[Told]) -> Result<(), Failure> {
             .iter()
             .flat_map(|file| file.lines.iter().map(|line| row(file, line)))
             .collect();
-        output::table(&HEADINGS, &rows)?;
+        output::table(
+            client.connection.format,
+            &HEADINGS,
+            &rows,
+            "no keys in the file",
+        )?;
     }
     let (added, present, refused) = (count("added"), count("present"), count(REFUSED));
     say(&format!(
-        "{added} added, {present} there already, {refused} not taken"
+        "{added} added, {present} already present, {refused} rejected"
     ));
     if refused > 0 {
-        return Err(Failure::new(INVALID, "not everything was taken over"));
+        return Err(Failure::new(INVALID, "some keys were rejected"));
     }
     Ok(())
 }
@@ -309,7 +319,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_are_whole_lines_and_know_their_place() {
+    fn parts_are_complete_lines_with_their_place() {
         let line = "x".repeat(10_000);
         let long = "y".repeat(PASTE_BYTES_MAX);
         let text = format!("{line}\n #{long}\n{line}\n{line}\n{long}\nlast");

@@ -13,7 +13,7 @@ use super::exit::{FAILED, Failure};
 use crate::clock::Clock;
 use crate::model::ssh_key::{ExpiryFormat, KeyOptions, SshdVersion};
 
-/// Where sshd is, by distribution; the first that is there is asked.
+/// Paths of sshd, by distribution; the first existing one is used.
 const SSHD_PATHS: [&str; 4] = [
     "/usr/sbin/sshd",
     "/usr/local/sbin/sshd",
@@ -35,7 +35,7 @@ pub enum ExpiryTime {
 }
 
 impl ExpiryTime {
-    /// What is to be written.
+    /// The form of expirations that this sshd reads.
     pub fn expiries(self) -> Result<Expiries, Failure> {
         let is_utc = match self {
             Self::Auto => version().is_some_and(|version| version >= UTC_FROM),

@@ -1,4 +1,4 @@
-//! What systemd hands over and wants to hear: sockets that it opened, readiness, the end, and signs of life.
+//! The protocol of systemd: sockets, readiness, stopping and watchdog.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
@@ -26,7 +26,7 @@ pub fn inherited() -> Result<Vec<TcpListener>, Failure> {
     Ok(listeners)
 }
 
-/// Says that whoever connects now is answered.
+/// Reports that the server accepts connections.
 pub fn ready() {
     tell(&[NotifyState::Ready]);
 }
@@ -43,8 +43,8 @@ fn tell(states: &[NotifyState<'_>]) {
     }
 }
 
-/// Gives signs of life as often as the service manager wants them (`WatchdogSec=`), and only while the server answers at
-/// `address`. Without a watchdog there is no thread and no wake-up.
+/// Notifies the watchdog at its interval (`WatchdogSec=`), only while the server answers at `address`. Without a watchdog
+/// it starts no thread.
 pub fn watch(address: SocketAddr) -> io::Result<()> {
     let Some(within) = sd_notify::watchdog_enabled() else {
         return Ok(());
@@ -74,8 +74,7 @@ const fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Whether anything comes back: an answer, or with TLS the alert that this was no handshake. Both come from the thread
-/// that answers everybody.
+/// Requires any answer; with TLS the alert that this was not a handshake. Both come from the thread that serves requests.
 fn probe(address: SocketAddr, within: Duration) -> io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&address, within)?;
     stream.set_read_timeout(Some(within))?;

@@ -2,11 +2,13 @@
 
 use clap::{Args, Subcommand};
 
-use super::api_key::{KEY_HEADINGS, some};
+use super::api_key::{KEY_HEADINGS, last_used, non_empty};
 use super::client::Client;
+use super::completion::Names;
 use super::connection::Remote;
 use super::created::name_created;
-use super::exit::Failure;
+use super::deletion::{Consent, Deletion, delete_all};
+use super::exit::{Failure, NOT_FOUND};
 use super::explain::{KeyOwner, Question, explain};
 use super::lookup::find_id;
 use super::output::{self, Cell, Out, say};
@@ -25,42 +27,59 @@ pub struct TokenArguments {
 #[derive(Subcommand)]
 enum TokenCommand {
     /// List tokens
+    #[command(alias = "ls")]
     List {
         #[command(flatten)]
         owner: KeyOwner,
     },
-    /// Make a token; its secret is all that standard output gets
+    /// Create a token and print its secret
     Create {
-        /// What it is called
+        /// Name
         name: Option<String>,
-        /// How long it lives: whole hours, 1h to 24h
-        #[arg(long, value_name = "DURATION")]
+        /// Lifetime: 1h to 24h, without minutes
+        #[arg(short, long, value_name = "DURATION")]
         expires: Option<String>,
-        /// What it may do; repeatable [default: all that you may]
-        #[arg(long = "permission", value_name = "PERMISSION", value_delimiter = ',')]
+        /// Permission; repeatable [default: all permissions you have]
+        #[arg(
+            short = 'p',
+            long = "permission",
+            value_name = "PERMISSION",
+            value_delimiter = ','
+        )]
         permissions: Vec<String>,
-        /// From where it may be used, CIDR; repeatable [default: everywhere]
+        /// Allowed address in CIDR notation; repeatable [default: all]
         #[arg(long = "address", value_name = "CIDR", value_delimiter = ',')]
         addresses: Vec<String>,
         #[command(flatten)]
         out: Out,
     },
-    /// Delete a token: it is refused from the next request on
-    Delete {
+    /// Show a token
+    Show {
         /// Name or id
+        #[arg(add = Names::Tokens.completer())]
         token: String,
-        /// Delete what it created, too
+        #[command(flatten)]
+        owner: KeyOwner,
+    },
+    /// Delete tokens: they are rejected immediately
+    #[command(alias = "rm")]
+    Delete {
+        /// Names or ids
+        #[arg(required = true, value_name = "TOKEN", add = Names::Tokens.completer())]
+        tokens: Vec<String>,
+        /// Also delete the credentials that it created
         #[arg(long)]
         with_made: bool,
-        /// Do not ask
-        #[arg(long)]
+        /// Delete without confirmation
+        #[arg(short, long)]
         yes: bool,
         #[command(flatten)]
         owner: KeyOwner,
     },
-    /// Say why a token is refused, or would be
+    /// Explain why a token is accepted or rejected
     Explain {
         /// Name or id
+        #[arg(add = Names::Tokens.completer())]
         token: String,
         #[command(flatten)]
         question: Question,
@@ -83,7 +102,12 @@ pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
                 .iter()
                 .map(|token| token_row(token, client.now()))
                 .collect();
-            output::table(&KEY_HEADINGS, &rows)
+            output::table(
+                client.connection.format,
+                &KEY_HEADINGS,
+                &rows,
+                "no tokens; create one: keycroft token create",
+            )
         }
         TokenCommand::Create {
             name,
@@ -95,36 +119,59 @@ pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
             let body = TokenIn {
                 name,
                 expires_in: expires,
-                permissions: some(permissions),
-                allowed_addresses: some(addresses),
+                permissions: non_empty(permissions),
+                allowed_addresses: non_empty(addresses),
             };
             create_token(&client, &out, &body)
         }
         TokenCommand::Delete {
-            token,
+            tokens,
             with_made,
             yes,
             owner,
-        } => {
-            let path = owner.path("tokens");
-            let id = find_id(&client, &path, "token", &token)?;
-            if !with_made {
-                name_created(&client, &id);
-            }
-            confirm(&format!("Delete the token {token} ({id})?"), yes)?;
-            let query = if with_made { "?with_made=true" } else { "" };
-            client.delete(&format!("{path}/{id}{query}"))?;
-            say(&format!(
-                "deleted the token {token} ({id}); it is refused from now on"
-            ));
-            Ok(())
-        }
+        } => delete_tokens(&client, &owner.path("tokens"), &tokens, with_made, yes),
+        TokenCommand::Show { token, owner } => show_token(&client, &owner.path("tokens"), &token),
         TokenCommand::Explain {
             token,
             question,
             owner,
         } => explain(&client, &owner.path("tokens"), "token", &token, &question),
     }
+}
+
+fn show_token(client: &Client, path: &str, given: &str) -> Result<(), Failure> {
+    let id = find_id(client, path, "token", given)?;
+    let answer = client.get(&format!("{path}/{id}"))?;
+    if client.connection.json {
+        return output::line(&answer.text);
+    }
+    let cells = token_row(&answer.parse()?, client.now());
+    let rows: Vec<(&str, Cell)> = KEY_HEADINGS.into_iter().zip(cells).collect();
+    output::record(client.connection.format, &rows)
+}
+
+fn delete_tokens(
+    client: &Client,
+    path: &str,
+    given: &[String],
+    with_made: bool,
+    yes: bool,
+) -> Result<(), Failure> {
+    let mut deletions = Vec::new();
+    for token in given {
+        let id = find_id(client, path, "token", token)?;
+        if !with_made {
+            name_created(client, &id);
+        }
+        let query = if with_made { "?with_made=true" } else { "" };
+        deletions.push(Deletion {
+            label: format!("{token} ({id})"),
+            effect: last_used(client, path, &id),
+            path: format!("{path}/{id}{query}"),
+            done: format!("deleted token {token} ({id}); it is rejected from now on"),
+        });
+    }
+    delete_all(client, "token", &deletions, &Consent::Yes, yes)
 }
 
 fn token_row(token: &TokenOut, now: Time) -> Vec<Cell> {
@@ -182,27 +229,67 @@ pub struct SessionArguments {
 
 #[derive(Subcommand)]
 enum SessionCommand {
-    /// List where you are signed in at the console
+    /// List console sessions
+    #[command(alias = "ls")]
     List {
         #[command(flatten)]
         owner: KeyOwner,
     },
-    /// Sign one out: it is refused from the next request on
-    Delete {
-        /// Its id
+    /// Show a session
+    Show {
+        /// Id
+        #[arg(add = Names::Sessions.completer())]
         session: String,
-        /// Do not ask
-        #[arg(long)]
+        #[command(flatten)]
+        owner: KeyOwner,
+    },
+    /// Delete sessions: they are signed out immediately
+    #[command(alias = "rm")]
+    Delete {
+        /// Ids
+        #[arg(required = true, value_name = "SESSION", add = Names::Sessions.completer())]
+        sessions: Vec<String>,
+        /// Delete without confirmation
+        #[arg(short, long)]
         yes: bool,
         #[command(flatten)]
         owner: KeyOwner,
     },
-    /// Sign out everywhere at the console
+    /// Sign out of all console sessions
     DeleteOthers {
-        /// Do not ask
-        #[arg(long)]
+        /// Sign out without confirmation
+        #[arg(short, long)]
         yes: bool,
     },
+}
+
+const SESSION_HEADINGS: [&str; 6] = [
+    "device",
+    "id",
+    "address",
+    "signed in",
+    "last active",
+    "expires",
+];
+
+fn session_row(session: &SessionOut, now: Time) -> Vec<Cell> {
+    vec![
+        session.device.as_str().into(),
+        session.id.as_str().into(),
+        Cell::maybe(session.address.as_deref()),
+        Cell::time(Some(&session.created_at), "-", now),
+        Cell::time(session.last_active_at.as_deref(), "never", now),
+        Cell::time(session.expires_at.as_deref(), "never", now),
+    ]
+}
+
+/// The last use of a session in words.
+fn last_active(session: &SessionOut, now: Time) -> String {
+    let time = session.last_active_at.as_deref();
+    match time.and_then(|text| Time::parse(text).ok()) {
+        Some(time) => format!("last active {}", output::relative(time, now)),
+        None => "no recorded use".to_owned(),
+    }
 }
 
 /// `keycroft session`.
@@ -215,45 +302,58 @@ pub fn session(arguments: SessionArguments) -> Result<(), Failure> {
                 return output::line(&listed.json());
             }
             let now = client.now();
-            let row = |session: &SessionOut| -> Vec<Cell> {
-                vec![
-                    session.device.as_str().into(),
-                    session.id.as_str().into(),
-                    Cell::maybe(session.address.as_deref()),
-                    Cell::time(Some(&session.created_at), "-", now),
-                    Cell::time(session.last_active_at.as_deref(), "never", now),
-                    Cell::time(session.expires_at.as_deref(), "never", now),
-                ]
-            };
-            let rows: Vec<Vec<Cell>> = listed.parse::<SessionOut>()?.iter().map(row).collect();
+            let sessions: Vec<SessionOut> = listed.parse()?;
+            let rows: Vec<Vec<Cell>> = sessions.iter().map(|one| session_row(one, now)).collect();
             output::table(
-                &[
-                    "device",
-                    "id",
-                    "address",
-                    "signed in",
-                    "last active",
-                    "expires",
-                ],
+                client.connection.format,
+                &SESSION_HEADINGS,
                 &rows,
+                "no sessions",
             )
         }
         SessionCommand::Delete {
-            session,
+            sessions,
             yes,
             owner,
         } => {
             let path = owner.path("sessions");
+            let listed: Vec<SessionOut> = client.list(&path)?.parse()?;
+            let mut deletions = Vec::new();
+            for given in &sessions {
+                let id = find_id(&client, &path, "session", given)?;
+                let found = listed.iter().find(|one| one.id == id);
+                deletions.push(Deletion {
+                    label: found.map_or_else(|| id.clone(), |one| format!("{} ({id})", one.device)),
+                    effect: found.map_or_else(
+                        || "unknown".to_owned(),
+                        |one| last_active(one, client.now()),
+                    ),
+                    path: format!("{path}/{id}"),
+                    done: format!("signed out {id}; it is rejected from now on"),
+                });
+            }
+            delete_all(&client, "session", &deletions, &Consent::Yes, yes)
+        }
+        SessionCommand::Show { session, owner } => {
+            let path = owner.path("sessions");
             let id = find_id(&client, &path, "session", &session)?;
-            confirm(&format!("Sign out {id}?"), yes)?;
-            client.delete(&format!("{path}/{id}"))?;
-            say(&format!("signed out {id}; it is refused from now on"));
-            Ok(())
+            let listed: Vec<SessionOut> = client.list(&path)?.parse()?;
+            let found = listed.into_iter().find(|one| one.id == id);
+            let found = found.ok_or_else(|| {
+                Failure::new(NOT_FOUND, format!("session {session:?} not found"))
+                    .hint("keycroft session list")
+            })?;
+            if client.connection.json {
+                return output::line(&serde_json::to_string(&found).unwrap_or_default());
+            }
+            let cells = session_row(&found, client.now());
+            let rows: Vec<(&str, Cell)> = SESSION_HEADINGS.into_iter().zip(cells).collect();
+            output::record(client.connection.format, &rows)
         }
         SessionCommand::DeleteOthers { yes } => {
-            confirm("Sign out everywhere at the console?", yes)?;
+            confirm("Sign out of all console sessions?", yes)?;
             client.delete("/api/v1/sessions")?;
-            say("signed out everywhere at the console; API keys and tokens stay");
+            say("signed out of all console sessions; API keys and tokens stay");
             Ok(())
         }
     }

@@ -4,7 +4,9 @@ use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
 use super::client::Client;
+use super::completion::Names;
 use super::connection::Server;
+use super::deletion::{Consent, Deletion, delete_all};
 use super::exit::{Failure, INVALID, USAGE};
 use super::local::Missing;
 use super::output::{self, Cell, Out, say};
@@ -28,14 +30,15 @@ pub struct UserArguments {
 
 #[derive(Subcommand)]
 enum UserCommand {
-    /// Add a user; prints a one-time invitation link, unless a password is given
-    Add {
+    /// Create a user and print a one-time invitation link
+    #[command(alias = "add")]
+    Create {
         /// The user name, which is also the login name on hosts
         name: String,
-        /// Make them an admin
+        /// Create an admin
         #[arg(long)]
         admin: bool,
-        /// The name that people read
+        /// Name for people
         #[arg(long, value_name = "NAME")]
         display_name: Option<String>,
         /// Read the password from standard input
@@ -45,76 +48,100 @@ enum UserCommand {
         link: Link,
     },
     /// List users
+    #[command(alias = "ls")]
     List,
-    /// Show one user
-    Show { name: String },
-    /// Change the name that people read, or what is granted beyond the role
-    Edit {
+    /// Show a user
+    Show {
+        #[arg(add = Names::Users.completer())]
         name: String,
+    },
+    /// Edit the name for people, the role, or permissions beyond the role
+    Edit {
+        #[arg(add = Names::Users.completer())]
+        name: String,
+        /// member or admin
+        #[arg(long, value_name = "ROLE")]
+        role: Option<String>,
         #[arg(long, value_name = "NAME")]
         display_name: Option<String>,
-        /// All that is granted beyond the role (introspect, metrics, services' permissions); repeatable; "none" takes all away
-        #[arg(long = "permission", value_name = "PERMISSION", value_delimiter = ',')]
+        /// Permissions beyond the role: introspect, metrics, those of services; repeatable; "none" removes all
+        #[arg(
+            short = 'p',
+            long = "permission",
+            value_name = "PERMISSION",
+            value_delimiter = ','
+        )]
         permissions: Vec<String>,
     },
-    /// Refuse all of a user's credentials from the next request on
-    Disable { name: String },
-    /// Let a disabled user's credentials be good again
-    Enable { name: String },
-    /// Change a user's role
+    /// Disable a user: all credentials are rejected immediately
+    Disable {
+        #[arg(add = Names::Users.completer())]
+        name: String,
+    },
+    /// Re-enable a user and the credentials
+    Enable {
+        #[arg(add = Names::Users.completer())]
+        name: String,
+    },
+    /// Change the role of a user
     Role {
+        #[arg(add = Names::Users.completer())]
         name: String,
         /// member or admin
         role: String,
     },
-    /// Print a one-time link with which the user chooses a new password
+    /// Create a one-time link for a new password
     ResetPassword {
+        #[arg(add = Names::Users.completer())]
         name: String,
         #[command(flatten)]
         link: Link,
     },
-    /// Delete a user and all that is theirs; the name stays reserved
+    /// Delete users with all their credentials; the names stay reserved
+    #[command(alias = "rm")]
     Delete {
-        name: String,
-        /// Do not ask
-        #[arg(long)]
+        #[arg(required = true, value_name = "NAME", add = Names::Users.completer())]
+        names: Vec<String>,
+        /// Delete without confirmation
+        #[arg(short, long)]
         yes: bool,
     },
     /// Disable a user and revoke all their credentials and SSH keys
     #[command(alias = "end-everything")]
     Offboard {
+        #[arg(add = Names::Users.completer())]
         name: String,
         /// Show what would be revoked and change nothing
         #[arg(long)]
         dry_run: bool,
-        /// Do not ask
-        #[arg(long)]
+        /// Delete without confirmation
+        #[arg(short, long)]
         yes: bool,
     },
-    /// Print a token with all of a user's permissions, so that an installation can be automated (the database's owner)
+    /// Create a token with all permissions of a user, to automate an installation (owner of the database)
     Token {
+        #[arg(add = Names::Users.completer())]
         name: String,
-        /// How long it lives: whole hours, 1h to 24h
-        #[arg(long, value_name = "DURATION")]
+        /// Lifetime: 1h to 24h, without minutes
+        #[arg(short, long, value_name = "DURATION")]
         expires: Option<String>,
         #[command(flatten)]
         out: Out,
     },
 }
 
-/// Where links lead; a running server knows its own address.
+/// The address in links, for a database without a running server.
 #[derive(Args)]
 struct Link {
-    /// Where the link leads, when no server runs on the database [env: KEYCROFT_PUBLIC_URL] [default: the public URL of
-    /// the server that ran last]
+    /// Public URL in the link, without a running server [env: KEYCROFT_PUBLIC_URL] [default: that of the last server]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
 }
 
 /// `keycroft user`.
 pub fn run(arguments: UserArguments) -> Result<(), Failure> {
-    let creates_first = matches!(arguments.command, UserCommand::Add { admin: true, .. });
-    let is_add = matches!(arguments.command, UserCommand::Add { .. });
+    let creates_first = matches!(arguments.command, UserCommand::Create { admin: true, .. });
+    let is_add = matches!(arguments.command, UserCommand::Create { .. });
     let creates = creates_first || (is_add && arguments.place.names_database());
     let mut client = arguments.place.client_or(if creates {
         Missing::Create
@@ -122,7 +149,7 @@ pub fn run(arguments: UserArguments) -> Result<(), Failure> {
         Missing::Refuse
     })?;
     match arguments.command {
-        UserCommand::Add {
+        UserCommand::Create {
             name,
             admin,
             display_name,
@@ -150,6 +177,7 @@ pub fn run(arguments: UserArguments) -> Result<(), Failure> {
         UserCommand::Show { name } => show(&client, &name),
         UserCommand::Edit {
             name,
+            role,
             display_name,
             permissions,
         } => {
@@ -158,9 +186,11 @@ pub fn run(arguments: UserArguments) -> Result<(), Failure> {
                 [none] if none == "none" => Some(Vec::new()),
                 _ => Some(permissions),
             };
-            if display_name.is_none() && permissions.is_none() {
-                return Err(Failure::new(USAGE, "nothing was said to be changed")
-                    .hint(format!("keycroft user edit {name} --permission introspect")));
+            if display_name.is_none() && permissions.is_none() && role.is_none() {
+                return Err(
+                    Failure::new(USAGE, "nothing to change: pass at least one option")
+                        .hint(format!("keycroft user edit {name} --permission introspect")),
+                );
             }
             change(
                 &client,
@@ -168,6 +198,7 @@ pub fn run(arguments: UserArguments) -> Result<(), Failure> {
                 &UserPatch {
                     display_name,
                     permissions,
+                    role,
                     ..UserPatch::default()
                 },
                 "changed",
@@ -204,19 +235,35 @@ pub fn run(arguments: UserArguments) -> Result<(), Failure> {
             client.set_public_url(link.public_url);
             reset_password(&client, &name)
         }
-        UserCommand::Delete { name, yes } => {
-            prompt::confirm_by_name(
-                &format!("Delete {name} and all that is theirs, {}?", client.place()),
-                &name,
-                yes,
-            )?;
-            client.delete(&path(&name)?)?;
-            say(&format!("deleted {name} {}", client.place()));
-            Ok(())
-        }
+        UserCommand::Delete { names, yes } => delete(&client, &names, yes),
         UserCommand::Offboard { name, dry_run, yes } => offboard(&client, &name, dry_run, yes),
         UserCommand::Token { name, expires, out } => token(&client, &name, expires, &out),
     }
+}
+
+fn delete(client: &Client, names: &[String], yes: bool) -> Result<(), Failure> {
+    let mut deletions = Vec::new();
+    for name in names {
+        let path = path(name)?;
+        let effect = match yes {
+            true => String::new(),
+            false => client
+                .get(&format!("{path}/offboard"))
+                .and_then(|answer| answer.parse())
+                .map_or_else(
+                    |_| "with all credentials".to_owned(),
+                    |preview| held(&preview),
+                ),
+        };
+        deletions.push(Deletion {
+            label: format!("{name} {}", client.place()),
+            effect,
+            path,
+            done: format!("deleted {name} {}", client.place()),
+        });
+    }
+    let name = names.first().cloned().unwrap_or_default();
+    delete_all(client, "user", &deletions, &Consent::Name(name), yes)
 }
 
 fn username(name: &str) -> Result<Username, Failure> {
@@ -224,7 +271,7 @@ fn username(name: &str) -> Result<Username, Failure> {
         .map_err(|message| Failure::new(INVALID, format!("the user name: {message}")))
 }
 
-/// A user's path; only names that can be one get this far, so that nothing else is asked for.
+/// The path of a user. Only valid names become one.
 fn path(name: &str) -> Result<String, Failure> {
     Ok(format!("/api/v1/users/{}", username(name)?))
 }
@@ -256,7 +303,7 @@ fn add(client: &Client, wanted: &UserIn) -> Result<(), Failure> {
     let answer = client.post("/api/v1/users", wanted)?;
     let added: UserOut = answer.parse()?;
     say(&format!(
-        "added {} {} {}",
+        "created {} {} {}",
         added.role,
         added.username,
         client.place()
@@ -267,7 +314,7 @@ fn add(client: &Client, wanted: &UserIn) -> Result<(), Failure> {
     match added.invitation {
         None => Ok(()),
         Some(invitation) => {
-            say("they choose a password within 7 days at this link, which works once:");
+            say("one-time invitation link, valid for 7 days:");
             warn_of_loopback(client, &invitation);
             output::line(&invitation)
         }
@@ -281,7 +328,12 @@ fn list(client: &Client) -> Result<(), Failure> {
     }
     let users: Vec<UserOut> = listed.parse()?;
     let rows: Vec<Vec<Cell>> = users.iter().map(|user| row(user, client.now())).collect();
-    output::table(&HEADINGS, &rows)
+    output::table(
+        client.connection.format,
+        &HEADINGS,
+        &rows,
+        "no users; create one: keycroft user create NAME",
+    )
 }
 
 fn show(client: &Client, name: &str) -> Result<(), Failure> {
@@ -292,7 +344,7 @@ fn show(client: &Client, name: &str) -> Result<(), Failure> {
     let user: UserOut = answer.parse()?;
     let cells = row(&user, client.now());
     let rows: Vec<(&str, Cell)> = HEADINGS.into_iter().zip(cells).collect();
-    output::record(&rows)
+    output::record(client.connection.format, &rows)
 }
 
 fn change(client: &Client, name: &str, patch: &UserPatch, done: &str) -> Result<(), Failure> {
@@ -304,7 +356,7 @@ fn change(client: &Client, name: &str, patch: &UserPatch, done: &str) -> Result<
     Ok(())
 }
 
-/// Warns of a link that nobody else can open: it was created before a server had a public URL.
+/// Warns of a link that only this machine can open: no server had a public URL yet.
 fn warn_of_loopback(client: &Client, link: &str) {
     let origin: Vec<&str> = link.splitn(4, '/').take(3).collect();
     let is_loopback = Server::parse(&origin.join("/")).is_ok_and(|server| server.is_loopback());
@@ -322,13 +374,13 @@ fn reset_password(client: &Client, name: &str) -> Result<(), Failure> {
     }
     let made: LinkOut = answer.parse()?;
     say(&format!(
-        "{name} chooses a new password within a day at this link, which works once:"
+        "one-time link for a new password of {name}, valid for a day:"
     ));
     warn_of_loopback(client, &made.link);
     output::line(&made.link)
 }
 
-/// One line about what a user holds.
+/// The credentials of a user in one line.
 fn held(preview: &OffboardPreviewOut) -> String {
     let mut text = format!(
         "{} API keys, {} tokens, {} sessions, {} SSH keys",
@@ -358,7 +410,7 @@ fn offboard(client: &Client, name: &str, dry_run: bool, yes: bool) -> Result<(),
         return output::line(&format!("{name}: {}", held(&preview)));
     }
     if !yes {
-        // Without users:read the question comes without what the user holds.
+        // Without users:read the question does not name the credentials.
         let preview = client.get(&path).and_then(|answer| answer.parse());
         let held = preview.map_or_else(
             |_| String::new(),
@@ -412,7 +464,7 @@ fn token(client: &Client, name: &str, expires: Option<String>, out: &Out) -> Res
         &format!("keycroft token delete {} --user {name}", made.id),
     )?;
     say(&format!(
-        "made a token of {name} ({}), {}",
+        "created a token of {name} ({}), {}",
         made.id,
         output::until(made.expires_at.as_deref(), client.now())
     ));

@@ -18,8 +18,8 @@ const INPUT_BYTES_MAX: u64 = 8 << 20;
 
 #[derive(Args)]
 pub struct VerifyArguments {
-    /// A permission that it must carry; repeatable, all are needed
-    #[arg(long = "permission", value_name = "PERMISSION")]
+    /// Required permission; repeatable, all are required
+    #[arg(short = 'p', long = "permission", value_name = "PERMISSION")]
     permissions: Vec<String>,
     #[command(flatten)]
     remote: Remote,
@@ -37,7 +37,7 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
         client.ask_any(Method::GET, &format!("/verify?{}", query.join("&")), None)?;
     match status {
         204 => {}
-        401 => return Err(Failure::new(NOT_ACTIVE, "not active")),
+        401 => return Err(Failure::new(NOT_ACTIVE, "invalid")),
         _ => return Err(client.failure(status, &headers, &text, "GET /verify")),
     }
     let value = |name: &str| {
@@ -61,18 +61,21 @@ pub fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
         });
         return output::line(&out.to_string());
     }
-    output::record(&[
-        ("username", value("Remote-User").into()),
-        ("display name", value("Remote-Name").into()),
-        ("groups", Cell::words(&words("Remote-Groups", ','))),
-        ("id", value("Keycroft-Credential").into()),
-        ("kind", value("Keycroft-Kind").into()),
-        ("permissions", value("Keycroft-Permissions").into()),
-        (
-            "expires",
-            Cell::time(expires.as_deref(), "never", client.now()),
-        ),
-    ])
+    output::record(
+        client.connection.format,
+        &[
+            ("username", value("Remote-User").into()),
+            ("display name", value("Remote-Name").into()),
+            ("groups", Cell::words(&words("Remote-Groups", ','))),
+            ("id", value("Keycroft-Credential").into()),
+            ("kind", value("Keycroft-Kind").into()),
+            ("permissions", value("Keycroft-Permissions").into()),
+            (
+                "expires",
+                Cell::time(expires.as_deref(), "never", client.now()),
+            ),
+        ],
+    )
 }
 
 #[derive(Args)]
@@ -97,7 +100,7 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A client whose credential is what stands on standard input, whatever else is configured.
+/// A client with the credential from standard input.
 fn with_secret(remote: &Remote) -> Result<Client, Failure> {
     let connection = remote.server()?;
     let credential = Credential::parse(
@@ -115,7 +118,7 @@ fn with_secret(remote: &Remote) -> Result<Client, Failure> {
 pub struct ApiArguments {
     /// GET, POST, PUT, PATCH or DELETE
     method: String,
-    /// Like /api/v1/me; openapi.json lists what there is
+    /// Path, like /api/v1/me; see keycroft openapi
     path: String,
     /// The body: a file with JSON, or - for standard input
     #[arg(long, value_name = "FILE")]
@@ -124,7 +127,7 @@ pub struct ApiArguments {
     remote: Remote,
 }
 
-/// `keycroft api`: one request with your credential; what is answered goes to standard output, whatever the status.
+/// `keycroft api`: one request with your credential; the answer goes to standard output, with any status.
 pub fn api(arguments: &ApiArguments) -> Result<(), Failure> {
     let method = match arguments.method.to_ascii_uppercase().as_str() {
         "GET" => Method::GET,
@@ -139,7 +142,7 @@ pub fn api(arguments: &ApiArguments) -> Result<(), Failure> {
             ));
         }
     };
-    // What does not begin with a slash could lead the credential to another host.
+    // Without a slash the path could send the credential to another host.
     if !arguments.path.starts_with('/') || arguments.path.starts_with("//") {
         return Err(Failure::new(
             USAGE,

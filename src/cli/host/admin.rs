@@ -1,26 +1,28 @@
-//! What admins do with hosts.
+//! Administration of hosts.
 
 use std::collections::BTreeMap;
 
 use clap::Args;
 
 use super::super::client::Client;
+use super::super::completion::Names;
+use super::super::deletion::{Consent, Deletion, delete_all};
 use super::super::exit::{Failure, USAGE};
 use super::super::lookup::find_id;
-use super::super::output::{self, Cell, Out, say, until};
-use super::super::prompt::confirm_by_name;
+use super::super::output::{self, Cell, Out, relative, say, until};
 use crate::model::host::CLOCK_SECONDS_MAX;
+use crate::model::time::Time;
 use crate::wire::{EnrollmentCodeIn, EnrollmentCodeOut, HostOut, HostPatch};
 
 const PATH: &str = "/api/v1/hosts";
 
 #[derive(Args)]
 pub struct EnrollCode {
-    /// How many machines may be enrolled with it
+    /// Number of hosts that may be enrolled with it
     #[arg(long, default_value_t = 1)]
     uses: u32,
-    /// How long it is good, like 24h or 30d
-    #[arg(long, default_value = "24h", value_name = "DURATION")]
+    /// Lifetime, like 24h or 30d
+    #[arg(short, long, default_value = "24h", value_name = "DURATION")]
     expires: String,
     /// Limit the hosts enrolled with it to members of this group; repeatable
     #[arg(long = "group", value_name = "GROUP")]
@@ -50,7 +52,7 @@ pub fn enroll_code(client: &Client, wanted: EnrollCode) -> Result<(), Failure> {
     let made: EnrollmentCodeOut = answer.parse()?;
     place.put(
         made.secret.as_deref().unwrap_or_default(),
-        "keycroft host enroll-code once more",
+        "keycroft host enroll-code",
     )?;
     let hosts = if made.uses_left == 1 { "host" } else { "hosts" };
     say(&format!(
@@ -105,8 +107,20 @@ pub fn list(client: &Client) -> Result<(), Failure> {
             ]
         })
         .collect();
-    let headings = ["name", "id", "open to", "last contact", "copy", "version"];
-    output::table(&headings, &rows)
+    let headings = [
+        "name",
+        "id",
+        "open to",
+        "last contact",
+        "cache refreshed",
+        "version",
+    ];
+    output::table(
+        client.connection.format,
+        &headings,
+        &rows,
+        "no hosts; create an enrollment code: keycroft host enroll-code",
+    )
 }
 
 /// `keycroft host show`.
@@ -118,38 +132,44 @@ pub fn show(client: &Client, given: &str) -> Result<(), Failure> {
     }
     let now = client.now();
     let host: HostOut = answer.parse()?;
-    output::record(&[
-        ("name", host.name.as_str().into()),
-        ("id", host.id.as_str().into()),
-        ("open to", open_to(&host).into()),
-        ("shared logins", shared(&host).into()),
-        ("copy good for", host.cache_age_max.as_str().into()),
-        (
-            "last contact",
-            Cell::time(host.last_contact_at.as_deref(), "never", now),
-        ),
-        ("from", Cell::maybe(host.last_contact_from.as_deref())),
-        ("version", Cell::maybe(host.version.as_deref())),
-        ("copy", Cell::time(host.copied_at.as_deref(), "never", now)),
-        ("clock", clock(&host).into()),
-        (
-            "allowed addresses",
-            if host.allowed_addresses.is_empty() {
-                "everywhere".into()
-            } else {
-                host.allowed_addresses.join(" ").into()
-            },
-        ),
-        (
-            "credential rotated",
-            if host.rotation_requested {
-                "at the next sync".into()
-            } else {
-                Cell::time(host.credential_rotated_at.as_deref(), "never", now)
-            },
-        ),
-        ("enrolled", Cell::time(Some(&host.created_at), "", now)),
-    ])
+    output::record(
+        client.connection.format,
+        &[
+            ("name", host.name.as_str().into()),
+            ("id", host.id.as_str().into()),
+            ("open to", open_to(&host).into()),
+            ("shared logins", shared(&host).into()),
+            ("maximum cache age", host.cache_age_max.as_str().into()),
+            (
+                "last contact",
+                Cell::time(host.last_contact_at.as_deref(), "never", now),
+            ),
+            ("from", Cell::maybe(host.last_contact_from.as_deref())),
+            ("version", Cell::maybe(host.version.as_deref())),
+            (
+                "cache refreshed",
+                Cell::time(host.copied_at.as_deref(), "never", now),
+            ),
+            ("clock", clock(&host).into()),
+            (
+                "allowed addresses",
+                if host.allowed_addresses.is_empty() {
+                    "everywhere".into()
+                } else {
+                    host.allowed_addresses.join(" ").into()
+                },
+            ),
+            (
+                "credential rotated",
+                if host.rotation_requested {
+                    "at the next sync".into()
+                } else {
+                    Cell::time(host.credential_rotated_at.as_deref(), "never", now)
+                },
+            ),
+            ("enrolled", Cell::time(Some(&host.created_at), "", now)),
+        ],
+    )
 }
 
 fn clock(host: &HostOut) -> String {
@@ -166,26 +186,27 @@ fn clock(host: &HostOut) -> String {
 #[derive(Args)]
 pub struct Edit {
     /// Name or id
+    #[arg(add = Names::Hosts.completer())]
     host: String,
-    /// Another name
+    /// New name
     #[arg(long)]
     name: Option<String>,
-    /// Limit it to members of this group; repeatable, in place of all groups before
+    /// Limit it to members of this group; repeatable; replaces all groups
     #[arg(long = "group", value_name = "GROUP")]
     groups: Vec<String>,
     /// Let every user log in
     #[arg(long, conflicts_with = "groups")]
     everybody: bool,
-    /// Open a shared login to a group; repeatable, in place of all before
+    /// Open a shared login to a group; repeatable; replaces all shared logins
     #[arg(long = "shared-login", value_name = "LOGIN:GROUP")]
     shared_logins: Vec<String>,
     /// Close all shared logins
     #[arg(long, conflicts_with = "shared_logins")]
     no_shared_logins: bool,
-    /// How old its copy may be when the server is out of reach, like 24h; 0s: never answer from it
+    /// Maximum cache age while the server is unreachable, like 24h; 0s disables the cache
     #[arg(long, value_name = "DURATION")]
     cache_age_max: Option<String>,
-    /// Where its credential is valid, like 10.0.0.0/8; repeatable, in place of all before
+    /// Address from which its credential is valid, like 10.0.0.0/8; repeatable; replaces all
     #[arg(long = "address", value_name = "CIDR")]
     addresses: Vec<String>,
     /// Let its credential be valid everywhere
@@ -194,7 +215,7 @@ pub struct Edit {
     /// Admit nobody, or admit users again; the host stays enrolled
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     paused: Option<bool>,
-    /// Have the host rotate its credential at its next sync, or withdraw that
+    /// Request a rotation of its credential at the next sync, or withdraw the request
     #[arg(long, num_args = 0..=1, default_missing_value = "true", value_name = "true|false")]
     rotate_credential: Option<bool>,
 }
@@ -213,7 +234,7 @@ pub fn set_paused(client: &Client, given: &str, paused: bool) -> Result<(), Fail
     let host: HostOut = answer.parse()?;
     if host.paused {
         say(&format!(
-            "paused {}: it admits nobody; out of reach, it answers from its cache until its next sync",
+            "paused {}: it admits nobody after its next sync",
             host.name
         ));
     } else {
@@ -258,7 +279,7 @@ fn parse_shared(given: &[String]) -> Result<BTreeMap<String, Vec<String>>, Failu
         let Some((login, group)) = pair.split_once(':') else {
             return Err(Failure::new(
                 USAGE,
-                format!("{pair}: write a login, a colon and a group, like ubuntu:admins"),
+                format!("{pair}: expected LOGIN:GROUP, like ubuntu:admins"),
             ));
         };
         let groups = shared.entry(login.to_owned()).or_default();
@@ -268,18 +289,28 @@ fn parse_shared(given: &[String]) -> Result<BTreeMap<String, Vec<String>>, Failu
 }
 
 /// `keycroft host delete`.
-pub fn delete(client: &Client, given: &str, yes: bool) -> Result<(), Failure> {
-    let id = find_id(client, PATH, "host", given)?;
-    let host: HostOut = client.get(&format!("{PATH}/{id}"))?.parse()?;
-    let question = format!(
-        "Delete the host {}? Its sshd gets no keys from here any more.",
-        host.name
-    );
-    confirm_by_name(&question, &host.name, yes)?;
-    client.delete(&format!("{PATH}/{id}"))?;
-    say(&format!(
-        "deleted the host {} ({id}); its credential is refused",
-        host.name
-    ));
-    Ok(())
+pub fn delete(client: &Client, given: &[String], yes: bool) -> Result<(), Failure> {
+    let mut deletions = Vec::new();
+    let mut name = String::new();
+    for host in given {
+        let id = find_id(client, PATH, "host", host)?;
+        let path = format!("{PATH}/{id}");
+        let host: HostOut = client.get(&path)?.parse()?;
+        let contact = host.last_contact_at.as_deref();
+        let contact = match contact.and_then(|text| Time::parse(text).ok()) {
+            Some(time) => format!("last contact {}", relative(time, client.now())),
+            None => "no contact yet".to_owned(),
+        };
+        deletions.push(Deletion {
+            label: format!("{} ({id})", host.name),
+            effect: format!("{contact}; logins with Keycroft's SSH keys end there"),
+            path,
+            done: format!(
+                "deleted host {} ({id}); its credential is rejected from now on",
+                host.name
+            ),
+        });
+        name = host.name;
+    }
+    delete_all(client, "host", &deletions, &Consent::Name(name), yes)
 }

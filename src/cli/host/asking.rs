@@ -1,4 +1,4 @@
-//! A host asks the server: with deadlines of its own, since sshd waits behind it.
+//! Requests of a host to the server, with short deadlines: sshd waits for them.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use super::folder::{COPY, Folder, Place, Settings, expiry_word};
 use crate::clock::Clock;
 use crate::wire::{AuthorizedKeysOut, CLOCK_HEADER, LoginIn};
 
-/// What is sent as `User-Agent`: the server shows it as the helper's version.
+/// The `User-Agent` of requests: the server shows it as the version of the host.
 const PROGRAM: &str = concat!("keycroft-host/", env!("CARGO_PKG_VERSION"));
 /// Longest answer, in bytes.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
@@ -26,12 +26,12 @@ const SYNC_TIME: Duration = Duration::from_secs(30);
 /// A copy that was confirmed this lately is not written again for the new time alone.
 const CONFIRMED_LATELY: Duration = Duration::from_secs(10);
 
-/// Why there is no answer.
+/// The failure of a request.
 #[derive(Debug)]
 pub enum Refusal {
-    /// The server said no, and it is the server's to say: this host is none any more. The copy is no way round it.
+    /// The server rejected the host credential: the host was deleted. Such a host cannot fall back to its cache.
     Definite(String),
-    /// The server can't be reached, or what answers is no server of ours in good health.
+    /// The server is unreachable or unhealthy, or another program answers.
     Unreachable(String),
 }
 
@@ -69,7 +69,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// `time`: for a whole request, from looking up the name to the last byte.
+    /// `time`: limit of a complete request, from the name lookup to the last byte.
     pub fn new(
         url: &str,
         authority: Option<&Path>,
@@ -84,7 +84,7 @@ impl Server {
             .user_agent(PROGRAM)
             .timeout_global(Some(time))
             .tls_config(trusting(authority.filter(|_| is_https))?)
-            // What stands in root's or sshd's environment is no way for who may log in.
+            // The environment of root or sshd must not redirect requests about logins.
             .proxy(None);
         if !is_https {
             config = config.https_only(false);
@@ -101,7 +101,7 @@ impl Server {
         let secret = folder.credential()?.ok_or_else(|| {
             Failure::new(
                 FAILED,
-                "there is no host credential: this machine is not enrolled",
+                "this machine is not enrolled: it has no host credential",
             )
             .hint("keycroft host enroll URL --code-file FILE, as root")
         })?;
@@ -110,7 +110,7 @@ impl Server {
         Self::new(&settings.server, authority, secret, time)
     }
 
-    /// Whether both present the same secret.
+    /// Returns true when both present the same secret.
     pub fn has_secret_of(&self, other: &Self) -> bool {
         self.secret == other.secret
     }
@@ -198,7 +198,7 @@ fn answer(
             headers,
             text,
         }),
-        // In our own words alone: a proxy's own 401 or 404 is no word of the server's.
+        // Only as a problem: a proxy's own 401 or 404 does not come from the server.
         401 if is_problem => Err(Refusal::Definite(
             "the server does not accept this host's credential or code (any more)".to_owned(),
         )),
@@ -216,7 +216,7 @@ fn answer(
     }
 }
 
-/// What became of a copy.
+/// The result of a sync.
 pub enum Synced {
     Fetched { keys: usize },
     Unchanged { keys: usize },
@@ -228,7 +228,7 @@ pub fn refresh(folder: &Folder, settings: &Settings) -> Result<Synced, Failure> 
     // One that can't be used is fetched anew; why is said where it matters.
     let present = folder.read(COPY).ok().flatten();
     let present = present.and_then(|bytes| Copy::decode(&bytes).ok());
-    // Before asking: what changes while the answer travels makes the copy older, never younger.
+    // Before the request: changes during the transfer make the cache older, never newer.
     let now = Clock::System.now();
     let tag = present.as_ref().map(|copy| copy.tag.as_str());
     let answer = server.everybodys_keys(tag)?;
@@ -246,7 +246,7 @@ pub fn refresh(folder: &Folder, settings: &Settings) -> Result<Synced, Failure> 
     folder.write(COPY, copy.encode().as_bytes())?;
     if left_out > 0 {
         say(&format!(
-            "keycroft: {left_out} keys that the server sent are not whole; they are left out"
+            "keycroft: {left_out} incomplete keys from the server are left out"
         ));
     }
     if rotate {

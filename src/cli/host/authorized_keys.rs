@@ -1,7 +1,7 @@
-//! `keycroft host authorized-keys`: what sshd asks at each login.
+//! `keycroft host authorized-keys`: the keys of a login, for sshd.
 //!
-//! Standard output gets whole key lines or nothing. The server is asked first, and not for long; then the copy is. A
-//! fault is no "nobody": the exit code says so, and the machine's log says why. sshd never waits for more than seconds.
+//! Standard output gets complete key lines or nothing. The server answers within a short deadline, or else the cache. An
+//! error has its own exit code and a line in the log of the machine. sshd never waits for more than seconds.
 
 use std::ffi::OsString;
 use std::process::{Command, Stdio};
@@ -70,7 +70,7 @@ fn look_up(wanted: &AuthorizedKeys) -> Result<(), Failure> {
         .to_str()
         .and_then(|name| Username::parse(name).ok())
     else {
-        // No login of ours has such a name.
+        // Keycroft has no such login.
         return Ok(());
     };
     let folder = Folder::open(&wanted.place)?;
@@ -172,7 +172,7 @@ pub fn find(
 pub fn from_copy(folder: &Folder, login: &Username, now: Time) -> Result<Vec<TrustedKey>, Failure> {
     let bytes = folder
         .read(COPY)?
-        .ok_or_else(|| Failure::new(FAILED, "there is no copy of the keys yet"))?;
+        .ok_or_else(|| Failure::new(FAILED, "the cache is empty: no sync succeeded yet"))?;
     let copy = Copy::decode(&bytes).map_err(|why| Failure::new(FAILED, why.to_string()))?;
     copy.check(now)
         .map_err(|why| Failure::new(FAILED, why.to_string()))?;

@@ -126,7 +126,7 @@ fn check_sshd(findings: &mut Findings, wanted: &Check) -> Result<Option<Configur
 fn check_folder(findings: &mut Findings, folder: &Folder) -> Result<(), Failure> {
     match folder.credential() {
         Ok(Some(_)) => findings.ok("the host credential is there, and nobody else's")?,
-        Ok(None) => findings.bad("there is no host credential")?,
+        Ok(None) => findings.bad("the host credential is missing")?,
         Err(failure) => findings.failure(&failure)?,
     }
     if machine::user(USER).is_some_and(|user| user.id != folder.owner().0) {
@@ -191,7 +191,7 @@ fn check_cache(findings: &mut Findings, folder: &Folder) -> Result<(), Failure> 
     let now = Clock::System.now();
     let bytes = match folder.read(COPY) {
         Ok(Some(bytes)) => bytes,
-        Ok(None) => return findings.bad("there is no copy of the keys (try: keycroft host sync)"),
+        Ok(None) => return findings.bad("the cache is empty (try: keycroft host sync)"),
         Err(failure) => return findings.failure(&failure),
     };
     let copy = match Copy::decode(&bytes) {
@@ -207,7 +207,7 @@ fn check_cache(findings: &mut Findings, folder: &Folder) -> Result<(), Failure> 
             ))
         }
         Ok(()) => findings.ok(&format!(
-            "the copy has {} keys, is {} s old, and is good for {} s",
+            "the cache has {} keys, is {} s old and valid for {} s",
             copy.keys,
             now.since(copy.fetched_at).as_secs(),
             copy.cache_age_max.as_secs()
@@ -215,7 +215,7 @@ fn check_cache(findings: &mut Findings, folder: &Folder) -> Result<(), Failure> 
     }
 }
 
-/// What sshd would get for a login, from the server and from the copy.
+/// The keys that sshd would get for a login, from the server and from the cache.
 fn show_keys(
     findings: &mut Findings,
     login: &str,
@@ -223,7 +223,7 @@ fn show_keys(
     settings: &Settings,
 ) -> Result<(), Failure> {
     let Ok(name) = Username::parse(login) else {
-        return findings.bad(&format!("{login:?} is no login that Keycroft knows"));
+        return findings.bad(&format!("Keycroft has no login {login:?}"));
     };
     let now = Clock::System.now();
     let asked = find(folder, settings, &name, None, now)
@@ -260,12 +260,12 @@ fn check_login(
         ))?;
     }
     if check_own_keys(findings, &user)? == 0 {
-        findings.ok(&format!("{login} has no keys of its own beside Keycroft's"))?;
+        findings.ok(&format!("{login} has no other keys than those of Keycroft"))?;
     }
     Ok(())
 }
 
-/// Keys in people's homes open their logins whatever Keycroft says.
+/// Keys in home directories open logins independently of Keycroft.
 fn check_leftovers(findings: &mut Findings) -> Result<(), Failure> {
     let users = machine::users();
     let people = users

@@ -17,11 +17,11 @@ const FIRST: &str = "keycroft-copy 2";
 /// How far this machine's clock may have been turned back since the copy was fetched.
 const AHEAD_MAX: Duration = Duration::from_secs(60);
 
-/// A key that may be told to sshd: decoded anew, whatever stood where it came from.
+/// A key for sshd, built from the decoded public key alone.
 #[derive(Debug, Clone)]
 pub struct TrustedKey {
     pub login: Username,
-    /// Whether the login is shared; otherwise it is the key owner's own.
+    /// The login is shared; otherwise it belongs to the owner of the key.
     pub is_shared: bool,
     pub key: PublicKey,
     pub expires_at: Option<Time>,
@@ -30,7 +30,7 @@ pub struct TrustedKey {
 }
 
 impl TrustedKey {
-    /// Reads a key as the server sends it; `None` when any part of it is not whole.
+    /// Parses a key of the server; `None` when any part of it is incomplete.
     pub fn of(item: &LoginKeyOut) -> Option<Self> {
         let expires_at = match &item.expires_at {
             None => None,
@@ -184,7 +184,7 @@ pub struct Copy {
     /// When it was fetched or last found to be as the server has it.
     pub fetched_at: Time,
     pub cache_age_max: Duration,
-    /// What the server calls this state of things.
+    /// The ETag of the answer.
     pub tag: String,
     /// How many keys are in it.
     pub keys: usize,
@@ -193,7 +193,7 @@ pub struct Copy {
 }
 
 impl Copy {
-    /// A copy of an answer; keys that are not whole are left out. How many were.
+    /// The cache of an answer without incomplete keys, and the number of those.
     pub fn of(answer: &AuthorizedKeysOut, tag: &str, fetched_at: Time) -> (Self, usize) {
         let trusted: Vec<TrustedKey> = answer.items.iter().filter_map(TrustedKey::of).collect();
         let mut lines = String::new();
@@ -259,7 +259,7 @@ impl Copy {
         })
     }
 
-    /// Whether it may be answered from at `now`.
+    /// Requires that the cache is valid at `now`.
     pub fn check(&self, now: Time) -> Result<(), Unusable> {
         if self.fetched_at > now.after(AHEAD_MAX) {
             return Err(Unusable::FromTheFuture);

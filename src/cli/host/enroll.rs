@@ -51,7 +51,7 @@ pub struct Enroll {
     /// The file that holds the enrollment code, or - for standard input
     #[arg(long, value_name = "FILE|-")]
     code_file: PathBuf,
-    /// What the host is to be called [default: what the machine calls itself]
+    /// Name of the host [default: the hostname]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     #[command(flatten)]
@@ -78,14 +78,16 @@ pub fn run(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
     if own_user() != 0 {
         return Err(Failure::new(
             REFUSED,
-            "sshd believes root alone: run this as root",
+            "sshd trusts only files of root: run this as root",
         ));
     }
     let address = parse_address(&wanted.url, remote)?;
     let program = find_program(wanted)?;
     if sshd::program().is_none() {
-        return Err(Failure::new(FAILED, "there is no sshd on this machine")
-            .hint("apt-get install openssh-server"));
+        return Err(
+            Failure::new(FAILED, "sshd is not installed on this machine")
+                .hint("apt-get install openssh-server"),
+        );
     }
     // Before the code is spent.
     let replaced = find_replaced(wanted, &program)?;
@@ -124,7 +126,7 @@ fn parse_address(url: &str, remote: &Remote) -> Result<Address, Failure> {
         return Ok(address);
     }
     let message = format!(
-        "{url} is plain HTTP to another machine: whoever is on the way could say who may log in here"
+        "{url} is plain HTTP to another machine: an attacker on the network could log in here"
     );
     Err(Failure::new(USAGE, message).hint(format!("https://{}", address.host())))
 }
@@ -176,7 +178,7 @@ fn find_user() -> Result<MachineUser, Failure> {
         .ok_or_else(|| Failure::new(FAILED, format!("the user {USER} was made but is not there")))
 }
 
-/// Sees to it that there is a host credential that the server accepts; spends the code only when there is none.
+/// Ensures a host credential that the server accepts; spends the code only without one.
 fn join(
     wanted: &Enroll,
     remote: &Remote,
@@ -240,7 +242,7 @@ fn join(
     Ok(settings)
 }
 
-/// The time zone that sshd was started with, if it has one of its own.
+/// The time zone in the environment of sshd, if set.
 fn find_time_zone(sshd_folder: &Path) -> Result<Option<String>, Failure> {
     let zones = inspect::all_sshds(sshd_folder)?;
     Ok(zones.iter().find_map(|sshd| match sshd.time_zone() {
@@ -324,14 +326,14 @@ fn read_code(path: &Path) -> Result<Zeroizing<String>, Failure> {
     }
 }
 
-/// The start of a drop-in of ours.
+/// The first line of a drop-in of Keycroft.
 const MARK: &str = "# Written by `keycroft host enroll`.";
 /// The start of a comment with what it replaced.
 const REPLACED: &str = "# Replaced: ";
 /// The words of our command in sshd's configuration.
 pub const COMMAND: &str = " host authorized-keys ";
 
-/// The drop-in that makes sshd run the program; `replaced`: what stood there before.
+/// The drop-in that makes sshd run the program; `replaced`: the settings that it replaces.
 pub fn drop_in(program: &Path, place: &Place, replaced: &[String]) -> String {
     let folder = if place.folder == Path::new("/var/lib/keycroft-host") {
         String::new()
@@ -357,7 +359,7 @@ fn command(program: &Path) -> String {
     format!("{} host authorized-keys", program.display())
 }
 
-/// What the drop-in replaces, for a comment in it.
+/// The settings that the drop-in replaces, for a comment in it.
 fn find_replaced(wanted: &Enroll, program: &Path) -> Result<Vec<String>, Failure> {
     let path = wanted.sshd_folder.join("sshd_config.d").join(DROP_IN);
     let present = fs::read_to_string(&path).unwrap_or_default();
@@ -460,7 +462,7 @@ fn set_sshd_up(wanted: &Enroll, program: &Path, replaced: &[String]) -> Result<(
     proved
 }
 
-/// Writes a file of root's that everybody may read, whole or not at all.
+/// Writes a world-readable file of root atomically.
 pub fn put(path: &Path, text: &str) -> std::io::Result<()> {
     let unfinished = path.with_file_name(format!(".keycroft-{}", Id::random()));
     let mut file = OpenOptions::new()

@@ -1,6 +1,6 @@
 //! The helper's own folder on a host: the credential, the settings and the copy, which nobody else may read or change.
 //!
-//! sshd believes what is answered from here, so a file that somebody else could have written is refused, whoever it is.
+//! sshd trusts these files, so a file that another user could have written is rejected.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{Read, Write};
@@ -21,7 +21,7 @@ use crate::model::secret::Id;
 
 /// The user whom the helper runs as.
 pub const USER: &str = "keycroft-host";
-/// What the copy of everybody's keys may have, in bytes.
+/// Maximum size of the cache, in bytes.
 const FILE_BYTES_MAX: u64 = 64 << 20;
 /// How the name of a file begins that is not finished.
 const UNFINISHED: &str = ".new-";
@@ -44,7 +44,7 @@ pub struct Place {
     pub folder: PathBuf,
 }
 
-/// What the helper was told when it was enrolled. Nothing here is secret.
+/// The settings of an enrolled host. They contain no secret.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Settings {
     pub server: String,
@@ -55,7 +55,7 @@ pub struct Settings {
     /// `TZ` of sshd, which counts where it reads `expiry-time=` in local time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sshd_time_zone: Option<String>,
-    /// Whether the server's certificate is to be held against `ca.pem` instead of the system's.
+    /// The certificate of the server is validated with `ca.pem` instead of the system's authorities.
     #[serde(default)]
     pub own_authority: bool,
 }
@@ -102,7 +102,7 @@ impl Folder {
             failed(&path, error).hint("keycroft host enroll URL --code-file FILE, as root")
         })?;
         if !found.is_dir() {
-            return Err(failed(&path, "this is no folder (or a symbolic link)"));
+            return Err(failed(&path, "not a folder, or a symbolic link"));
         }
         if found.mode() & 0o077 != 0 {
             return Err(failed(&path, "others may look into it").hint(format!(
@@ -161,7 +161,7 @@ impl Folder {
             Err(error) => return Err(failed(&path, error)),
         };
         if !seen.is_file() {
-            return Err(failed(&path, "this is no file (or a symbolic link)"));
+            return Err(failed(&path, "not a file, or a symbolic link"));
         }
         let mut file = File::open(&path).map_err(|error| failed(&path, error))?;
         let opened = file.metadata().map_err(|error| failed(&path, error))?;
@@ -188,7 +188,7 @@ impl Folder {
         Ok(Some(bytes))
     }
 
-    /// Puts a file in the place of another, whole or not at all, of mode 0600 and the folder owner's.
+    /// Replaces a file atomically, with mode 0600 and the owner of the folder.
     pub fn write(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
         let unfinished = self.path(&format!("{UNFINISHED}{}", Id::random()));
         let path = self.path(name);
@@ -266,7 +266,7 @@ impl Folder {
         self.write(SETTINGS, text.as_bytes())
     }
 
-    /// The host credential. `None` when there is none.
+    /// The host credential, or `None` when it is missing.
     pub fn credential(&self) -> Result<Option<Zeroizing<String>>, Failure> {
         let path = self.path(CREDENTIAL);
         let Some(bytes) = self.read(CREDENTIAL)? else {
@@ -280,7 +280,7 @@ impl Folder {
         } else {
             Err(Failure::new(
                 INVALID,
-                format!("{}: this is no host credential", path.display()),
+                format!("{}: not a host credential", path.display()),
             ))
         }
     }

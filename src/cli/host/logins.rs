@@ -1,5 +1,5 @@
-//! `keycroft host report-logins`: tells the server of logins that sshd accepted, from the journal or a log file, and remembers
-//! how far it came.
+//! `keycroft host report-logins`: reports logins that sshd accepted, from the journal or a log file, and saves the
+//! position.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Seek, SeekFrom};
@@ -79,7 +79,7 @@ fn read_reported(folder: &Folder) -> Result<Reported, Failure> {
         return Ok(Reported::default());
     };
     let text = std::str::from_utf8(&bytes).unwrap_or_default();
-    // What can't be understood is begun anew.
+    // A damaged position is replaced.
     Ok(toml::from_str(text).unwrap_or_default())
 }
 
@@ -115,7 +115,7 @@ fn from_journal(reported: &mut Reported, now: Time) -> Result<Vec<LoginIn>, Fail
         Some(cursor) => command.arg(format!("--after-cursor={cursor}")),
         None => command.arg("--since=-1day"),
     };
-    // Fields that a program can't make up (journald's own, with an underscore): root's sshd, whoever else says so.
+    // Trusted fields of journald (with an underscore), which other programs can't forge: sshd of root.
     command.args(["_UID=0", "_COMM=sshd", "+", "_UID=0", "_COMM=sshd-session"]);
     let said = command
         .stdin(Stdio::null())
@@ -149,7 +149,7 @@ struct Entry {
     microseconds: Option<String>,
 }
 
-/// The login that a line tells of.
+/// The login that a line reports.
 pub fn in_line(line: &[u8], now: Time) -> Option<LoginIn> {
     if line.len() > LINE_BYTES_MAX {
         return None;
@@ -176,8 +176,8 @@ pub fn in_line(line: &[u8], now: Time) -> Option<LoginIn> {
     in_message(message, at)
 }
 
-/// The part in front of a message in a log file, and the message. The first mark counts: what strangers can have written
-/// comes behind it.
+/// The part in front of a message in a log file, and the message. The first mark counts: text of
+/// strangers comes after it.
 fn split_syslog(line: &str) -> (&str, &str) {
     if line.starts_with("Accepted ") {
         return ("", line);

@@ -1,4 +1,4 @@
-//! This machine: its users, its log, and who could have changed a file that sshd believes.
+//! This machine: its users, its log, and the permissions of files that sshd trusts.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -56,7 +56,7 @@ fn parse_uid_min(text: &str) -> Option<u32> {
     })
 }
 
-/// Whether a login is root or a system account of this machine: those are opened only on purpose.
+/// Returns true for root and system accounts, which are opened only on purpose.
 pub fn is_system_account(login: &str) -> bool {
     // Nearly always in the machine's own file, which costs less than another process.
     let known = users().into_iter().find(|user| user.name == login);
@@ -78,7 +78,7 @@ fn parse_user(line: &str) -> Option<MachineUser> {
     })
 }
 
-/// A user by name, wherever this machine has its users from.
+/// A user by name, from any source of users that the machine has.
 pub fn user(name: &str) -> Option<MachineUser> {
     let said = Command::new("getent")
         .args(["passwd", "--", name])
@@ -95,13 +95,13 @@ pub fn users() -> Vec<MachineUser> {
     text.lines().filter_map(parse_user).collect()
 }
 
-/// What this machine calls itself, in lower case.
+/// The hostname in lower case.
 pub fn name() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     name.trim().to_ascii_lowercase()
 }
 
-/// Runs a program; what it says, on standard output and standard error, when it fails.
+/// Runs a program; a failure contains its output and errors.
 pub fn run(program: &str, arguments: &[&str]) -> Result<String, Failure> {
     let said = Command::new(program)
         .args(arguments)
@@ -125,7 +125,7 @@ pub fn run_as(name: &str, words: &[&str]) -> Result<String, Failure> {
         .ok_or_else(|| Failure::new(FAILED, format!("this machine has no user {name}")))?;
     let (program, arguments) = words
         .split_first()
-        .ok_or_else(|| Failure::new(FAILED, "there is no command"))?;
+        .ok_or_else(|| Failure::new(FAILED, "the command is empty"))?;
     let mut command = Command::new(program);
     command.args(arguments).env_clear().current_dir("/");
     command.stdin(Stdio::null());
@@ -143,8 +143,7 @@ pub fn run_as(name: &str, words: &[&str]) -> Result<String, Failure> {
     Err(Failure::new(FAILED, words.trim_start_matches("keycroft: ")))
 }
 
-/// The first part of a path that others than root could change: sshd demands that there is none (auth.c,
-/// `safe_path`).
+/// The first part of a path that others than root could change; sshd rejects such a path (auth.c, `safe_path`).
 pub fn unsafe_part(path: &Path) -> Option<String> {
     let Ok(path) = fs::canonicalize(path) else {
         return Some(format!("{} is not there", path.display()));

@@ -1,4 +1,4 @@
-//! `keycroft host`: what admins do with hosts, and what a host does itself.
+//! `keycroft host`: administration of hosts, and the commands of a host.
 
 mod admin;
 mod asking;
@@ -14,6 +14,7 @@ mod timers;
 
 use clap::{Args, Subcommand};
 
+use super::completion::Names;
 use super::exit::Failure;
 use super::place::Place;
 
@@ -27,53 +28,59 @@ pub struct HostArguments {
 
 #[derive(Subcommand)]
 enum HostCommand {
-    /// Make an enrollment code, which the machine spends to become a host (admin)
+    /// Create a one-time code for enrolling a host (admin)
     #[command(alias = "enrol-code")]
     EnrollCode(admin::EnrollCode),
     /// List hosts (admin)
+    #[command(alias = "ls")]
     List,
-    /// Show one host (admin)
+    /// Show a host (admin)
     Show {
         /// Name or id
+        #[arg(add = Names::Hosts.completer())]
         host: String,
     },
-    /// Change a host: its name, who may log in there, how old its copy may be (admin)
+    /// Edit a host: name, groups, shared logins, maximum cache age (admin)
     Edit(admin::Edit),
     /// Pause a host: it admits nobody and stays enrolled (admin)
     Pause {
         /// Name or id
+        #[arg(add = Names::Hosts.completer())]
         host: String,
     },
-    /// Let a paused host admit users again (admin)
+    /// Resume a paused host (admin)
     Resume {
         /// Name or id
+        #[arg(add = Names::Hosts.completer())]
         host: String,
     },
-    /// Delete a host: its credential is refused from the very next request on (admin)
+    /// Delete hosts: their credentials are rejected immediately (admin)
+    #[command(alias = "rm")]
     Delete {
-        /// Name or id
-        host: String,
-        /// Do not ask
-        #[arg(long)]
+        /// Names or ids
+        #[arg(required = true, value_name = "HOST", add = Names::Hosts.completer())]
+        hosts: Vec<String>,
+        /// Delete without confirmation
+        #[arg(short, long)]
         yes: bool,
     },
-    /// On the machine, as root: spend an enrollment code and set sshd up
+    /// On the host, as root: enroll with a code and configure sshd
     Enroll(enroll::Enroll),
-    /// On the machine, by sshd: print the lines of the key that is offered for a login
+    /// On the host, for sshd: print the authorized_keys lines of an offered key
     AuthorizedKeys(authorized_keys::AuthorizedKeys),
-    /// On the machine: refresh the copy from which it answers when the server is out of reach
+    /// On the host: refresh the cache of SSH keys
     Sync {
         #[command(flatten)]
         place: folder::Place,
     },
-    /// On the machine: replace the credential of this host
+    /// On the host: replace its credential
     RotateCredential {
         #[command(flatten)]
         place: folder::Place,
     },
-    /// On the machine, as root: look whether all is in order, and print what sshd would get
+    /// On the host, as root: check the configuration and show the keys that sshd would get
     Check(check::Check),
-    /// On the machine: tell the server of logins that sshd accepted
+    /// On the host: report logins that sshd accepted
     ReportLogins(logins::ReportLogins),
 }
 
@@ -87,7 +94,7 @@ pub fn run(arguments: HostArguments) -> Result<(), Failure> {
         HostCommand::Edit(wanted) => admin::edit(&place.client()?, wanted),
         HostCommand::Pause { host } => admin::set_paused(&place.client()?, &host, true),
         HostCommand::Resume { host } => admin::set_paused(&place.client()?, &host, false),
-        HostCommand::Delete { host, yes } => admin::delete(&place.client()?, &host, yes),
+        HostCommand::Delete { hosts, yes } => admin::delete(&place.client()?, &hosts, yes),
         HostCommand::Enroll(wanted) => enroll::run(&wanted, &place.remote),
         HostCommand::AuthorizedKeys(wanted) => authorized_keys::run(&wanted),
         HostCommand::Sync { place } => asking::sync(&place),

@@ -22,8 +22,8 @@ pub fn run(place: &Place) -> Result<(), Failure> {
     rotate(&folder, &settings)
 }
 
-/// Replaces the host credential. The old secret stays valid until the new one fetches the keys of all users, so that a crash
-/// at any point leaves a host that works.
+/// Replaces the host credential. The old secret stays valid until the new one fetches all keys. A crash at
+/// any point leaves a working host.
 pub fn rotate(folder: &Folder, settings: &Settings) -> Result<(), Failure> {
     let _lock = folder.lock()?;
     let server = Server::of(folder, settings, TIME)?;

@@ -40,7 +40,7 @@ const FILES: [(&str, &str); 4] = [
     ),
 ];
 
-/// Whether systemd runs this machine.
+/// Returns true when systemd runs this machine.
 pub fn has_systemd() -> bool {
     Path::new("/run/systemd/system").exists()
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::Print;
 use super::requirement::{Place, lines};
 
-/// The head of the site. An address is what Caddy listens on, whatever Host a request has; a name is the Host it answers.
+/// The head of the site. Caddy listens on an address for any Host; a name limits it to this Host.
 fn site_address(listen: &str) -> String {
     match listen.rsplit_once(':') {
         Some(("", port)) => format!("http://:{port} {{"),

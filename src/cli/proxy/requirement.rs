@@ -1,4 +1,4 @@
-//! What every block does: one row for each requirement, with the lines that meet it in each proxy.
+//! The requirements of a proxy configuration, with the lines that meet them in each proxy.
 //!
 //! `scripts/test.d/21-proxies` has one check for each row, under the row's name, and runs it against each real proxy.
 
@@ -37,7 +37,7 @@ pub struct Requirement {
     traefik: Lines,
 }
 
-/// Headers by which a client could claim an address, a host, a scheme, a path or a user. The three that a proxy sets for the
+/// Headers in which a client could claim an address, a host, a scheme, a path or a user. The three that a proxy sets for the
 /// application (`X-Forwarded-For`, `-Host`, `-Proto`) are not among them.
 const CLAIMS: [&str; 12] = [
     "Forwarded",
@@ -54,7 +54,7 @@ const CLAIMS: [&str; 12] = [
     "X-Forwarded-Preferred-Username",
 ];
 
-/// A pattern for a `Connection` header that names a header of ours.
+/// A pattern for a `Connection` header that names a header of Keycroft.
 pub const CONNECTION_NAMES: &str = "remote-|keycroft-|authorization|x-api-key|forwarded|x-real-ip";
 
 /// Headers that Caddy would send along with the request that verifies. A long value of another header becomes a hyphen.

@@ -14,9 +14,9 @@ use super::running::{
 /// Logins for which the configuration is requested one by one.
 const LOGINS_MAX: usize = 32;
 
-/// What sshd should run, and as whom.
+/// The command that sshd should run, and its user.
 pub struct Expected<'a> {
-    /// The words that the command of ours contains.
+    /// Words of Keycroft's command.
     pub command: &'a str,
     /// `None`: anybody for whom the command works.
     pub user: Option<&'a str>,
@@ -30,7 +30,7 @@ pub fn all_sshds(sshd_folder: &Path) -> Result<Vec<Sshd>, Failure> {
         return Ok(running);
     }
     let program = super::program().ok_or_else(|| {
-        Failure::new(FAILED, "there is no sshd on this machine")
+        Failure::new(FAILED, "sshd is not installed on this machine")
             .hint("apt-get install openssh-server")
     })?;
     Ok(vec![Sshd::by_default(Path::new(program))])
@@ -74,7 +74,7 @@ pub fn check_command(
     };
     for other in listeners().iter().filter(|sshd| !sshd.reads(sshd_folder)) {
         findings.warn(&format!(
-            "{} has a configuration of its own, which is not checked",
+            "{} has its own configuration, which is not checked",
             name(other)
         ))?;
     }
@@ -117,7 +117,7 @@ fn check_configuration(
                 findings.bad(&format!("{name} runs it as {user}, not as {other}"))
             }
             _ if machine::user(user).is_none() => findings.bad(&format!(
-                "{name} runs it as {user}, and there is no such user"
+                "{name} runs it as {user}, which is not a user of this machine"
             )),
             _ => findings.ok(&format!("{name} runs it as {user}")),
         };

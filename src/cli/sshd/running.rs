@@ -81,7 +81,7 @@ impl Sshd {
         }
     }
 
-    /// Whether it reads the configuration in this folder.
+    /// Returns true when it reads the configuration in this folder.
     pub fn reads(&self, sshd_folder: &Path) -> bool {
         let file = self
             .arguments
@@ -93,7 +93,7 @@ impl Sshd {
         real(PathBuf::from(file)) == real(sshd_folder.join("sshd_config"))
     }
 
-    /// Whether its arguments name an `AuthorizedKeysCommand`.
+    /// Returns true when its arguments name an `AuthorizedKeysCommand`.
     pub fn names_command(&self) -> bool {
         let is_command = |argument: &String| {
             let keyword = argument.split(['=', ' ', '\t']).next().unwrap_or_default();
@@ -247,7 +247,7 @@ fn arguments_of_listener(line: &[u8]) -> Option<Vec<String>> {
     (!serves_a_connection).then(|| of_configuration(&words, Words::Whole))
 }
 
-/// Whether each word is one argument, or an argument may be several words.
+/// The form of arguments: one word each, or possibly several.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Words {
     Whole,

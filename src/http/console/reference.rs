@@ -15,7 +15,6 @@ const EXAMPLE_SERVER: &str = "https://keys.lab.example";
 const VALUES_MAX: usize = 8;
 
 /// `GET /api`, signed in or not.
-///
 pub fn read(context: &RequestContext<'_>) -> Answer {
     let document = serde_json::from_str(OPENAPI)
         .map_err(|error| Error::Fault(format!("openapi.json: {error}")))?;

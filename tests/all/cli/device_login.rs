@@ -77,7 +77,7 @@ fn denied_device_login_fails() {
     };
     assert_eq!(alice.submit(&refuse).status, 200);
     assert_eq!(login.wait().unwrap().code(), Some(5));
-    assert_eq!(rest(said), "keycroft: it was refused at the console\n");
+    assert_eq!(rest(said), "keycroft: rejected in the console\n");
     assert_eq!(lab.run("whoami").code, 4, "nothing was kept");
 }
 

@@ -4,6 +4,7 @@ mod account_notices;
 mod commands;
 mod device_login;
 mod exit_codes;
+mod form;
 mod key_of_user;
 mod login;
 mod on_the_database;

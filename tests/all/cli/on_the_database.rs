@@ -11,7 +11,7 @@ fn commands_use_the_database_in_the_current_folder() {
         (none.code, none.err.lines().next()),
         (
             4,
-            Some("keycroft: you are signed in nowhere, and there is no keycroft.db here")
+            Some("keycroft: no server chosen, and no keycroft.db in this folder")
         )
     );
     assert_eq!(
@@ -25,7 +25,7 @@ fn commands_use_the_database_in_the_current_folder() {
         (added.code, plain(&added.err).as_str()),
         (
             0,
-            "created keycroft.db\nadded admin alice in keycroft.db\nthey choose a password within 7 days at this link, which works once:\nkeycroft: this link leads to this machine only; pass --public-url URL for other people"
+            "created keycroft.db\ncreated admin alice in keycroft.db\none-time invitation link, valid for 7 days:\nkeycroft: this link leads to this machine only; pass --public-url URL for other people"
         )
     );
     assert_eq!(

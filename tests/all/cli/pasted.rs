@@ -182,12 +182,12 @@ fn login_names_what_it_replaces_and_what_overrides_it() {
     let (alice, bob) = (lab.token("alice"), lab.token("bob"));
     let first = login(&alice, None);
     assert!(
-        first.code == 0 && !first.err.contains("forgotten"),
+        first.code == 0 && !first.err.contains("previous login"),
         "{first:?}"
     );
     let again = login(&alice, None);
     assert!(
-        again.code == 0 && !again.err.contains("forgotten"),
+        again.code == 0 && !again.err.contains("previous login"),
         "{again:?}"
     );
     let second = login(&bob, Some(&alice));
@@ -223,7 +223,7 @@ fn proxy_is_named_in_errors_and_never_used_for_loopback() {
         assert_eq!(done.code, 7, "{name}: {done:?}");
         assert!(
             done.err
-                .contains(&format!("the proxy 127.0.0.1:9, which {name} names")),
+                .contains(&format!("the proxy 127.0.0.1:9 of {name}")),
             "{done:?}"
         );
         assert!(!done.err.contains("hidden"), "{done:?}");

@@ -94,7 +94,7 @@ fn only_the_configured_ca_is_trusted() {
     refused(
         &whoami(&lab, &lab.url, Some("server.key")),
         2,
-        "server.key: there is no certificate in it (PEM)",
+        "server.key: the file contains no PEM certificate",
     );
     let plain = lab.url.replace("https://", "http://");
     refused(&whoami(&lab, &plain, None), 7, "try: https://127.0.0.1");
@@ -106,7 +106,7 @@ fn expired_certificate_is_reported() {
     refused(
         &whoami(&lab, &lab.url, Some("lab.pem")),
         7,
-        "its certificate is over, or this machine's clock is wrong",
+        "its certificate has expired, or the clock of this machine is wrong",
     );
 }
 
@@ -114,7 +114,11 @@ fn expired_certificate_is_reported() {
 fn server_without_tls_is_reported() {
     let lab = Lab::new();
     let secure = lab.url.replace("http://", "https://");
-    refused(&whoami(&lab, &secure, None), 7, "it does not speak TLS");
+    refused(
+        &whoami(&lab, &secure, None),
+        7,
+        "the server does not speak TLS",
+    );
 }
 
 #[test]

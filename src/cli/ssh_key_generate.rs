@@ -1,0 +1,75 @@
+//! `keycroft ssh-key generate`: a key pair by ssh-keygen; its public key is added.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use clap::Args;
+
+use super::client::Client;
+use super::exit::{FAILED, Failure, INVALID, USAGE};
+use super::ssh_key::add_file;
+
+#[derive(Args)]
+pub struct Generate {
+    /// Type of the key: ed25519, or ed25519-sk for a security key
+    #[arg(long = "type", value_name = "TYPE", default_value = "ed25519", value_parser = ["ed25519", "ed25519-sk"])]
+    kind: String,
+    /// Private key to write; the public key gets the ending .pub [default: ~/.ssh/id_ed25519 or id_ed25519_sk]
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Name of the SSH key [default: its comment]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Expiration: 30d, 12h, never, or a time [default: the latest that policy allows]
+    #[arg(short, long, value_name = "WHEN")]
+    expires: Option<String>,
+}
+
+/// Runs ssh-keygen, which asks for a passphrase, and adds the public key. The private key never leaves the machine.
+pub fn generate(client: &Client, wanted: Generate) -> Result<(), Failure> {
+    let file = match wanted.file {
+        Some(file) => file,
+        None => default_key_file(&wanted.kind)?,
+    };
+    if std::fs::symlink_metadata(&file).is_ok() {
+        let failure = Failure::new(
+            INVALID,
+            format!("{} exists; it is not overwritten", file.display()),
+        );
+        return Err(failure.hint(format!("keycroft ssh-key add {}.pub", file.display())));
+    }
+    // Without a server and a valid credential no key pair is created.
+    client.get("/api/v1/me")?;
+    let status = Command::new("ssh-keygen")
+        .arg("-t")
+        .arg(&wanted.kind)
+        .arg("-f")
+        .arg(&file)
+        .status()
+        .map_err(|error| {
+            Failure::new(FAILED, format!("ssh-keygen: {error}")).hint("install the OpenSSH client")
+        })?;
+    if !status.success() {
+        return Err(Failure::new(FAILED, "ssh-keygen failed; no key was added"));
+    }
+    let mut public = file.into_os_string();
+    public.push(".pub");
+    add_file(client, public.into(), wanted.name, wanted.expires)
+}
+
+/// The file that ssh tries by default for a key of this type.
+fn default_key_file(kind: &str) -> Result<PathBuf, Failure> {
+    use std::os::unix::fs::DirBuilderExt;
+
+    let home = super::environment::path_variable("HOME").ok_or_else(|| {
+        Failure::new(USAGE, "HOME is not set").hint("keycroft ssh-key generate --file FILE")
+    })?;
+    let folder = home.join(".ssh");
+    if !folder.is_dir() {
+        std::fs::DirBuilder::new()
+            .mode(0o700)
+            .create(&folder)
+            .map_err(|error| Failure::new(FAILED, format!("{}: {error}", folder.display())))?;
+    }
+    Ok(folder.join(format!("id_{}", kind.replace('-', "_"))))
+}

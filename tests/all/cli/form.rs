@@ -1,0 +1,129 @@
+//! The form of results: `-o`, `--json` and `--quiet` in every position, and tables.
+
+use super::support::{Lab, Run};
+
+#[test]
+fn output_flag_works_in_every_position() {
+    let lab = Lab::signed_in();
+    lab.good("api-key create ci");
+    let expected = lab.good("api-key list --json");
+    assert!(expected.starts_with("{\"items\":["), "{expected}");
+    for line in [
+        "-o json api-key list",
+        "api-key -o json list",
+        "api-key list -o json",
+        "api-key list --output=json",
+        "--json api-key list",
+        "api-key --json list",
+        "api-key list -ojson",
+    ] {
+        assert_eq!(lab.good(line), expected, "{line}");
+    }
+    for line in [
+        "-o json context list",
+        "context show lab -o json",
+        "version --json",
+        "config show -o json",
+        "scan -o json .",
+        "event list -n 1 -o json",
+        "event show 1 -o json",
+        "group list -o json",
+    ] {
+        let text = lab.run(line).out;
+        let is_json = text.lines().all(|line| line.starts_with('{'));
+        assert!(is_json, "{line}: {text}");
+    }
+    lab.bad("api-key list -o xml", 2);
+}
+
+#[test]
+fn table_is_chosen_without_a_terminal() {
+    let lab = Lab::signed_in();
+    let empty = lab.run("api-key list -o table");
+    assert_eq!(empty.out, "");
+    assert_eq!(
+        empty.err,
+        "no API keys; create one: keycroft api-key create NAME\n"
+    );
+    lab.good("api-key create ci");
+    let table = lab.good("api-key list -o table");
+    let lines: Vec<&str> = table.lines().collect();
+    assert_eq!(lines.len(), 2, "{table}");
+    assert!(lines[0].starts_with("NAME  ID"), "{table}");
+    assert!(lines[1].starts_with("ci    "), "{table}");
+    assert_eq!(lab.good("api-key list -o wide"), table);
+    assert!(!table.contains('\u{1b}'), "{table}");
+    let colored = lab
+        .command()
+        .args(["api-key", "list", "-o", "table"])
+        .env("CLICOLOR_FORCE", "1")
+        .done();
+    assert!(colored.out.contains("\u{1b}[32mactive\u{1b}[0m"));
+    let tsv = lab.good("api-key list -o tsv");
+    assert_eq!(tsv, lab.good("api-key list"));
+    let ids = lab.good("api-key list -q");
+    assert_eq!(ids.trim().len(), 12, "{ids}");
+    assert_eq!(lab.good("api-key ls -q"), ids, "an alias");
+}
+
+#[test]
+fn several_objects_are_deleted_at_once() {
+    let lab = Lab::signed_in();
+    for name in ["a", "b", "c"] {
+        lab.good(&format!("api-key create {name} -e 30d -p account:read"));
+        lab.good(&format!("group create {name}"));
+        lab.good(&format!("service create {name}"));
+        lab.good(&format!("token create {name} -e 2h"));
+        // A name is a group or a user.
+        lab.good(&format!("user create u{name}"));
+    }
+    for (noun, mark) in [
+        ("api-key", ""),
+        ("group", ""),
+        ("service", ""),
+        ("token", ""),
+        ("user", "u"),
+    ] {
+        // A wrong name stops the command before anything is deleted.
+        if noun == "api-key" || noun == "token" {
+            lab.bad(&format!("{noun} rm a nobody --yes"), 3);
+        }
+        assert_eq!(
+            lab.run(&format!("{noun} delete {mark}a {mark}b")).code,
+            2,
+            "{noun}"
+        );
+        let before = lab.good(&format!("{noun} list")).lines().count();
+        lab.good(&format!("{noun} delete {mark}a {mark}b -y"));
+        let after = lab.good(&format!("{noun} list"));
+        assert_eq!(after.lines().count() + 2, before, "{noun}: {after}");
+        assert!(after.contains('c'), "{noun}: {after}");
+        assert!(
+            lab.good(&format!("{noun} show {mark}c"))
+                .contains(&format!("\t{mark}c\n")),
+            "{noun}"
+        );
+    }
+}
+
+#[test]
+fn help_is_grouped_and_has_examples() {
+    let lab = Lab::new();
+    let help = lab.good("help");
+    let place = |text: &str| help.find(text).unwrap_or_else(|| panic!("{text}: {help}"));
+    assert!(place("Everyday commands:") < place("Administration:"));
+    assert!(place("  api-key ") < place("  serve "));
+    assert!(
+        !help.contains("\nCommands:"),
+        "one list of commands: {help}"
+    );
+    let create = lab.good("api-key create --help");
+    assert!(
+        create.contains("Examples:\n  keycroft api-key create ci -e 30d"),
+        "{create}"
+    );
+    assert!(
+        lab.good("user add --help").contains("Create a user"),
+        "old verb"
+    );
+}
