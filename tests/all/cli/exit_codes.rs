@@ -129,9 +129,7 @@ fn rejected_credential_is_named_with_its_source() {
         .with("KEYCROFT_TOKEN_FILE", lab.path("token"))
         .done();
     assert!(
-        by_file
-            .err
-            .contains("which was sent from KEYCROFT_TOKEN_FILE"),
+        by_file.err.contains("from KEYCROFT_TOKEN_FILE"),
         "{}",
         by_file.err
     );
