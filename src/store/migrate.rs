@@ -134,7 +134,7 @@ pub(super) fn run(connection: &Connection, path: &Path) -> Result<(), OpenError>
     Ok(())
 }
 
-/// Whether the file has an older schema.
+/// Returns whether the database has an older schema.
 pub(super) fn is_needed(connection: &Connection, path: &Path) -> Result<bool, OpenError> {
     let from = version(connection)
         .map_err(|error| OpenError::new(path, &format!("its version can't be read: {error}")))?;

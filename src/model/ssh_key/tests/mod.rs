@@ -114,7 +114,7 @@ fn policy_decides_kinds_and_rsa() {
     assert_eq!(PublicKey::parse(RSA_3072, &strict), Err(short));
     assert_eq!(
         short.to_string(),
-        "this RSA key has 3072 bits and at least 4096 are needed: make a new key with ssh-keygen -t ed25519"
+        "this RSA key has 3072 bits and at least 4096 are required: create a new key with ssh-keygen -t ed25519"
     );
     assert_eq!(KeyType::from_name("ssh-dss"), None);
 }
