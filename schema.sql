@@ -143,6 +143,8 @@ CREATE TABLE credentials (
     CHECK (kind = 'api-key' OR expires_at IS NOT NULL OR kind = 'host')
 ) STRICT;
 CREATE INDEX credentials_by_user ON credentials (user_id, kind) WHERE user_id IS NOT NULL;
+CREATE INDEX credentials_by_user_and_end ON credentials (user_id, kind, ended_at, expires_at, name) WHERE user_id IS NOT NULL;  -- a user's list
+CREATE INDEX credentials_by_kind ON credentials (kind, ended_at, expires_at, name);  -- the inventory
 CREATE INDEX credentials_by_service ON credentials (service_id) WHERE service_id IS NOT NULL;
 CREATE INDEX credentials_by_host ON credentials (host_id) WHERE host_id IS NOT NULL;
 CREATE INDEX credentials_by_end ON credentials (kind, expires_at) WHERE expires_at IS NOT NULL;

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Verifies the secret on standard input, and that it has all permissions in the arguments.
+"""Is the secret on standard input good, and may it do all that the arguments name?
 
     printf %s "$SECRET" | examples/verify.py [PERMISSION]...
 
-Prints the owner. Exit code 0: valid; 1: invalid; 2: no answer. `verify` is the function to copy.
+Prints whose it is. Exit code 0: yes; 1: no; 2: nobody could say. `verify` is the function to copy.
 """
 
 import os

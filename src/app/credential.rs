@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::App;
+use super::{App, OwnedItem};
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, OwnerId, Record, RejectReason, UsageDay};
 use crate::model::error::Error;
@@ -167,7 +167,22 @@ impl App {
         self.usages_until(&ids, caller.now)
     }
 
-    /// The unexpired credentials that a credential created, those that these created, and so on.
+    /// The same of the credentials in a list of everybody's.
+    pub fn usages_of(
+        &self,
+        caller: &Caller,
+        rows: &[OwnedItem],
+    ) -> Result<HashMap<Id, Vec<UsageDay>>, Error> {
+        caller.require(BuiltinPermission::UsersRead)?;
+        let ids: Vec<Id> = rows
+            .iter()
+            .filter_map(OwnedItem::record)
+            .map(|one| one.id)
+            .collect();
+        self.usages_until(&ids, caller.now)
+    }
+
+    /// What a credential made and that still lives, what that made, and so on.
     pub fn created_by(
         &self,
         caller: &Caller,

@@ -1,11 +1,11 @@
 //! Reading the audit log.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{App, CredentialScope};
 use crate::model::caller::{Caller, Identity};
-use crate::model::credential::Kind;
+use crate::model::credential::{Kind, OwnerId};
 use crate::model::error::{Error, SecretSent};
 use crate::model::event::Event;
 use crate::model::permission::BuiltinPermission;
@@ -178,8 +178,40 @@ impl App {
         )
     }
 
+    /// How many events a list contains; `None`: more than are counted.
+    pub fn count_events(
+        &self,
+        caller: &Caller,
+        user: Option<UserId>,
+        filter: EventFilter,
+    ) -> Result<Option<i64>, Error> {
+        let own = caller.user()?.id;
+        let needed = if user == Some(own) {
+            BuiltinPermission::AccountRead
+        } else {
+            BuiltinPermission::AuditRead
+        };
+        caller.require(needed)?;
+        self.read.count_events(&EventFilter { user, ..filter })
+    }
+
+    /// The names of the users whose things events are about.
+    pub fn names_in(&self, events: &[Event]) -> Result<HashMap<UserId, String>, Error> {
+        let owners: HashSet<UserId> = events.iter().filter_map(|one| one.target_owner).collect();
+        let owners: Vec<OwnerId> = owners.into_iter().map(OwnerId::User).collect();
+        let names = self.read.owner_names(&owners)?.into_iter();
+        let user = |(owner, name)| match owner {
+            OwnerId::User(user) => Some((user, name)),
+            OwnerId::Service(_) | OwnerId::Host(_) => None,
+        };
+        Ok(names.filter_map(user).collect())
+    }
+
     /// A user by name.
-    pub(super) fn find_user(&self, name: &Username) -> Result<User, Error> {
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn find_user(&self, name: &Username) -> Result<User, Error> {
         self.read.user(name)?.ok_or(Error::NotFound("user"))
     }
 }

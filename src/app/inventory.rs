@@ -1,6 +1,7 @@
 //! The inventory of all owners, page by page.
 
 use super::App;
+use super::list::OwnedItem;
 use crate::model::caller::Caller;
 use crate::model::credential::OwnerId;
 use crate::model::error::Error;
@@ -10,15 +11,7 @@ use crate::model::policy::Policy;
 use crate::model::secret::Id;
 use crate::store::ListedItem;
 
-/// An item of the inventory, with its owner's name.
-#[derive(Debug, Clone)]
-pub struct OwnedItem {
-    pub item: Item,
-    /// Empty if the owner was deleted.
-    pub owner: String,
-}
-
-/// A page of the inventory.
+/// A part of the inventory.
 #[derive(Debug, Clone)]
 pub struct InventoryPage {
     pub items: Vec<OwnedItem>,
@@ -39,41 +32,12 @@ impl App {
         let policy = self.read.policy()?;
         let mut listed = self
             .read
-            .inventory(show, &policy, caller.now, after, 0, limit)?;
+            .inventory(show, &policy, caller.now, after, limit)?;
         let more = listed.len() > limit;
         listed.truncate(limit);
         let next = listed.last().filter(|_| more).map(|last| last.place);
         let items = self.owned(caller, &policy, &listed, show)?;
         Ok(InventoryPage { items, next })
-    }
-
-    /// Page `number` of the inventory, from 1, with `rows` each; the last one if there are fewer. Also the numbers of
-    /// items and pages.
-    pub fn inventory_page(
-        &self,
-        caller: &Caller,
-        show: Show,
-        number: usize,
-        rows: usize,
-    ) -> Result<(Vec<OwnedItem>, usize), Error> {
-        caller.require(BuiltinPermission::UsersRead)?;
-        let policy = self.read.policy()?;
-        let total = self.read.count_inventory(show, &policy, caller.now)?;
-        let last = total.div_ceil(rows).max(1);
-        let skipped = (number.min(last) - 1) * rows;
-        let mut listed = self
-            .read
-            .inventory(show, &policy, caller.now, None, skipped, rows)?;
-        listed.truncate(rows);
-        Ok((self.owned(caller, &policy, &listed, show)?, total))
-    }
-
-    /// The items with these `ids`, in this order; deleted ones are left out.
-    pub fn inventory_of(&self, caller: &Caller, ids: &[Id]) -> Result<Vec<OwnedItem>, Error> {
-        caller.require(BuiltinPermission::UsersRead)?;
-        let policy = self.read.policy()?;
-        let listed: Vec<ListedItem> = ids.iter().map(|id| ListedItem::unknown(*id)).collect();
-        self.owned(caller, &policy, &listed, Show::Everything)
     }
 
     fn owned(

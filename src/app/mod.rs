@@ -12,6 +12,7 @@ mod group;
 mod host;
 mod inventory;
 mod issue;
+mod list;
 mod metrics;
 mod overview;
 mod policy;
@@ -38,8 +39,9 @@ pub use device_login::{BegunLogin, Polled, WantedLogin};
 pub use event::{Download, DownloadScope};
 pub use explain::{Circumstances, ExplainedCheck, Explanation};
 pub use host::{AsOf, HostKeys};
-pub use inventory::{InventoryPage, OwnedItem};
+pub use inventory::InventoryPage;
 pub use issue::Issued;
+pub use list::{Holders, InventoryCounts, OwnedItem};
 pub use metrics::{Counters, Figures};
 pub use overview::{Exceeding, Facts, Preview, ServiceUse, UserCounts};
 pub use sign_in::{Browser, SignedIn};
@@ -58,7 +60,9 @@ use crate::model::secret::{Digest, Secret, SecretForm};
 use crate::model::time::Time;
 use crate::store::{LockRole, NewCode, Read, Store, Waits};
 
-pub use crate::store::{CredentialFilter, EventFilter, HostKeyFilter, LoginKeys, Page, Verdict};
+pub use crate::store::{
+    CredentialFilter, EventFilter, Extent, HostKeyFilter, LoginKeys, Membership, Page, Verdict,
+};
 
 /// How long a starting server waits for a command that has the database open.
 const SERVER_LOCK_WAIT: Duration = Duration::from_secs(30);

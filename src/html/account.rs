@@ -11,15 +11,15 @@ use crate::model::account_notice::AccountNotice;
 use crate::model::text::NAME_CHARACTERS_MAX;
 use crate::model::user::User;
 
-/// The account page; at most one of the two inputs has content.
+/// The account page; of the two inputs at most one has something in it.
 #[derive(Debug, Clone)]
 pub struct AccountPage {
     pub user: User,
-    /// Acts of others on the account, confirmed ones included.
+    /// Acts of others on the account, confirmed ones too.
     pub notices: Vec<AccountNotice>,
-    /// The input of the form for the display name.
+    /// Of the form for the display name.
     pub name_input: Input,
-    /// The input of the form for the password.
+    /// Of the form for the password.
     pub password_input: Input,
 }
 
@@ -52,7 +52,7 @@ pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
         h2 { "Password" }
         p.lead { "Changing it signs you out everywhere else." }
         (post(frame, "/account/password", &html! {
-            // Password managers need the username.
+            // Password managers want to know whose password it is.
             input type="text" name="username" value=(user.username) autocomplete="username" readonly hidden;
             (Field::password("current", "current-password").show(&view.password_input))
             (new_password("new", &view.password_input))

@@ -1,5 +1,4 @@
-//! API keys: the forms for creating, changing, rotating and deleting one. The list and the page of one key are in other
-//! files.
+//! API keys: the forms that make, change, rotate and delete one. The list and the page of one stand beside.
 
 use std::time::Duration;
 
@@ -17,13 +16,13 @@ use crate::model::secret::Id;
 use crate::model::text::{NAME_CHARACTERS_MAX, NOTE_CHARACTERS_MAX};
 use crate::model::time::Time;
 
-pub use super::api_key_list::{ApiKeyList, ApiKeyRow, Filter, Sort, list};
+pub use super::api_key_list::{ApiKeyList, ApiKeyRow, list};
 pub use super::api_key_page::{ApiKeyPage, Creator, show};
 
-/// The owner of the API keys, which determines their path.
+/// Scope API keys the pages are about, and so where they live.
 #[derive(Debug, Clone)]
 pub enum Holder {
-    /// The signed-in user: `/api-keys`.
+    /// The person who is signed in: `/api-keys`.
     Me,
     /// The service of this name: `/admin/services/NAME/api-keys`.
     Service(String),
@@ -69,33 +68,33 @@ impl Holder {
     }
 }
 
-/// The form of a new API key, empty or with rejected input.
+/// The form of a new API key, new or come back.
 #[derive(Debug, Clone)]
 pub struct ApiKeyNew {
     pub holder: Holder,
     pub policy: Policy,
-    /// The permissions that can be given.
+    /// What may be given at most.
     pub offered: Permissions,
-    /// A second form with the same nonce creates nothing.
+    /// Goes along once: a second form with the same nonce makes nothing.
     pub nonce: String,
-    /// The address of this browser, as a suggestion for the allowed addresses; `None` if unknown.
+    /// The address of this browser, to limit the key to; `None` when it is not known.
     pub here: Option<String>,
     pub input: Input,
 }
 
-/// The form of a change; empty fields show the present values.
+/// The form of a change; fields that are empty show what the key has now.
 #[derive(Debug, Clone)]
 pub struct ApiKeyEdit {
     pub holder: Holder,
     pub record: Record,
     pub policy: Policy,
     pub offered: Permissions,
-    /// The version of the key in the form, so that a concurrent change is not overwritten.
+    /// What the key was when the form was made, so that nothing newer is overwritten unseen.
     pub version: String,
     pub input: Input,
 }
 
-/// The form of a rotation.
+/// The question how to rotate.
 #[derive(Debug, Clone)]
 pub struct ApiKeyRotate {
     pub holder: Holder,
@@ -105,28 +104,28 @@ pub struct ApiKeyRotate {
     pub input: Input,
 }
 
-/// The confirmation of a deletion.
+/// The question whether to delete.
 #[derive(Debug, Clone)]
 pub struct ApiKeyDelete {
     pub holder: Holder,
     pub record: Record,
     pub usage: Vec<UsageDay>,
-    /// Valid credentials that it created.
+    /// What it made and what is still good, as [`Record`]s.
     pub made: Vec<Record>,
-    /// SSH keys that it added: ids and names.
+    /// The SSH keys among what it made: ids and names.
     pub ssh_keys: Vec<(Id, String)>,
     pub input: Input,
 }
 
-/// A new secret, from creation or rotation.
+/// A secret that was just made, by creating or by rotating.
 pub struct ApiKeyIssued<'a> {
     pub holder: Holder,
     pub record: Record,
     pub secret: &'a str,
 }
 
-/// `/api-keys/new`. Sends `nonce`, `name`, `expires_in` and `expires_at` (see `lifetime`), `access` and the rows (read
-/// by [`permission::chosen`]), `allowed_addresses` and `note`.
+/// `/api-keys/new`. Sends `nonce`, `name`, `expires_in` and `expires_at` (as `lifetime` says), `access` and the rows
+/// (read by [`permission::chosen`]), `allowed_addresses` and `note`.
 pub fn new(frame: &Frame, view: &ApiKeyNew) -> Markup {
     let input = &view.input;
     let path = view.holder.path();
@@ -134,7 +133,7 @@ pub fn new(frame: &Frame, view: &ApiKeyNew) -> Markup {
     let name = Field::text("name")
         .required()
         .characters_max(NAME_CHARACTERS_MAX)
-        .help("Its purpose, such as \"nightly backup\".");
+        .help("What it is for, like \"nightly backup\".");
     let form = html! {
         (hidden("nonce", &view.nonce))
         (name.show(input))
@@ -177,12 +176,12 @@ fn note(input: &Input, present: &str) -> Markup {
         .show_lines(input, 2)
 }
 
-/// The answer after creating an API key: the only page that shows its secret.
+/// The answer to a form that made an API key: the only page that ever shows it.
 pub fn created(frame: &Frame, view: &ApiKeyIssued<'_>) -> Markup {
     issued(frame, view, &html! {})
 }
 
-/// The answer after rotating an API key: the only page that shows its new secret.
+/// The answer to a form that rotated an API key: the only page that ever shows its new secret.
 pub fn rotated(frame: &Frame, view: &ApiKeyIssued<'_>) -> Markup {
     let note = html! {
         p {
@@ -206,7 +205,7 @@ fn issued(frame: &Frame, view: &ApiKeyIssued<'_>, note: &Markup) -> Markup {
     page(frame, view.holder.section(), "Save your key now", &content)
 }
 
-/// The answer to a repeated form of a new API key or a rotation; `record` is the created key, if it still exists.
+/// What a form of a new API key or of a rotation gets when it is sent again; `record` is what it made, if that is still there.
 pub fn already_created(frame: &Frame, holder: &Holder, record: Option<&Record>) -> Markup {
     let thing = record.map(|record| (holder.path_of(record.id, ""), record.name.as_str()));
     let thing = thing.as_ref().map(|(path, name)| (path.as_str(), *name));
@@ -218,8 +217,7 @@ pub fn already_created(frame: &Frame, holder: &Holder, record: Option<&Record>) 
     )
 }
 
-/// `/api-keys/ID/edit`. Sends `version`, and the fields of [`new`] except the nonce; an empty `expires_in` keeps the
-/// expiration.
+/// `/api-keys/ID/edit`. Sends `version`, and the fields of [`new`] but the nonce; an empty `expires_in` lets the end stay.
 pub fn edit(frame: &Frame, view: &ApiKeyEdit) -> Markup {
     let (input, record) = (&view.input, &view.record);
     let path = view.holder.path_of(record.id, "");
@@ -242,7 +240,7 @@ pub fn edit(frame: &Frame, view: &ApiKeyEdit) -> Markup {
     page(frame, view.holder.section(), &input.title(&title), &content)
 }
 
-/// The grace periods of a planned rotation: the sent value, and the label.
+/// The grace periods that a planned rotation offers: the value that is sent, and the words.
 const GRACES: [(&str, &str); 6] = [
     ("1h", "1 hour"),
     ("6h", "6 hours"),
@@ -254,13 +252,13 @@ const GRACES: [(&str, &str); 6] = [
         "Until it is unused for 2 hours, 7 days at most",
     ),
 ];
-/// The grace period that ends when the old secret is unused.
+/// The grace period that ends when the old secret is no longer used.
 pub const UNTIL_UNUSED: &str = "until-unused";
-/// For a key used within this time, a planned rotation is the default.
+/// A key used within this time is rotated as planned, unless something else is chosen.
 const IN_USE: Duration = Duration::from_secs(7 * 86_400);
 
 /// `/api-keys/ID/rotate`. Sends `nonce`, `how` (`planned` or `leaked`), `grace` (for a planned one: a duration or
-/// [`UNTIL_UNUSED`]) and the expiration as in [`edit`].
+/// [`UNTIL_UNUSED`]) and the end as in [`edit`].
 pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
     let (input, record) = (&view.input, &view.record);
     let is_in_use = record
@@ -294,8 +292,8 @@ pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
     )
 }
 
-/// `/api-keys/ID/delete`. Sends `confirm` (the name, required only after a use within a day) and `made` = `end` to
-/// delete what it created, too.
+/// `/api-keys/ID/delete`. Sends `confirm` (the name, asked for only when it was used within a day) and `made` = `end`
+/// when what it made shall end too.
 pub fn delete(frame: &Frame, view: &ApiKeyDelete) -> Markup {
     let record = &view.record;
     let form = html! {
@@ -338,7 +336,7 @@ pub(super) fn created_credentials(
     }
 }
 
-/// Returns whether deleting `record` at `now` requires its name: after a use within the last 24 hours.
+/// Whether deleting `record` at `now` asks for its name: when it was used within the last 24 hours.
 pub fn must_type_name(record: &Record, now: Time) -> bool {
     let day = std::time::Duration::from_secs(86_400);
     record.kind == Kind::ApiKey
@@ -348,7 +346,7 @@ pub fn must_type_name(record: &Record, now: Time) -> bool {
             .is_some_and(|last| now.since(last.at) <= day)
 }
 
-/// The effects of revoking a credential.
+/// What stops working when a credential ends.
 pub(super) fn what_breaks(record: &Record, usage: &[UsageDay], now: Time) -> Markup {
     let uses: u64 = usage
         .iter()
@@ -361,7 +359,7 @@ pub(super) fn what_breaks(record: &Record, usage: &[UsageDay], now: Time) -> Mar
                 None => p { "No recorded use." },
                 Some(last) => {
                     p { "Last used " (last_use_in_line(Some(last), now)) "." }
-                    p { "Programs that use it (" (some(i64::try_from(uses).unwrap_or(i64::MAX), "use")) " in the last 30 days) stop working immediately." }
+                    p { "What uses it (" (some(i64::try_from(uses).unwrap_or(i64::MAX), "use")) " in the last 30 days) stops working at once." }
                 }
             }
             p { "Its secret is refused from the very next request on. This cannot be undone." }

@@ -5,131 +5,59 @@ use maud::{Markup, html};
 use super::api_key::Holder;
 use super::form::hidden;
 use super::layout::{Frame, heading, page};
-use super::standing::DisplayStatus;
-use super::table::{Pager, address, last_use, pager};
-use super::when::{self, time};
+use super::list::{self, ListPlace, plain, sorted};
+use super::when::relative;
 use super::{chart, permission, standing};
 use crate::model::credential::{Record, State, UsageDay};
+use crate::model::list::{Column, Status};
 use crate::model::permission::Permissions;
 use crate::model::secret::{SecretForm, hint};
 use crate::model::time::Time;
-
-/// The list has a filter from this number of API keys on.
-const FILTER_FROM: usize = 10;
-/// Deleted API keys in the list, limited so that the page stays small.
-const ENDED_ROWS: usize = 5;
-
-/// The order of a list: `?sort=`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Sort {
-    /// Keys that need attention first, then the newest.
-    #[default]
-    Attention,
-    Name,
-    Expires,
-    LastUsed,
-    Uses,
-    Created,
-}
-
-impl Sort {
-    pub const ALL: [Self; 6] = [
-        Self::Attention,
-        Self::Name,
-        Self::Expires,
-        Self::LastUsed,
-        Self::Uses,
-        Self::Created,
-    ];
-
-    /// The name in `?sort=`; empty for the default.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Attention => "",
-            Self::Name => "name",
-            Self::Expires => "expires",
-            Self::LastUsed => "last-used",
-            Self::Uses => "uses",
-            Self::Created => "created",
-        }
-    }
-
-    /// Parses the name.
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|sort| sort.as_str() == word)
-    }
-}
-
-/// The filter of a list: `?text=&state=&sort=`.
-#[derive(Debug, Clone, Default)]
-pub struct Filter {
-    /// Part of a name; empty: all.
-    pub text: String,
-    pub state: Option<DisplayStatus>,
-    pub sort: Sort,
-}
-
-impl Filter {
-    fn is_empty(&self) -> bool {
-        self.text.is_empty() && self.state.is_none()
-    }
-
-    fn pairs(&self) -> [(&str, &str); 3] {
-        [
-            ("text", self.text.as_str()),
-            ("state", self.state.map_or("", DisplayStatus::as_str)),
-            ("sort", self.sort.as_str()),
-        ]
-    }
-}
 
 /// One API key in a list.
 #[derive(Debug, Clone)]
 pub struct ApiKeyRow {
     pub record: Record,
-    /// The last 30 days; days without a use may be missing.
+    /// Of the last 30 days; days without a use may be missing.
     pub usage: Vec<UsageDay>,
 }
 
-/// One page of the list of API keys.
+/// The list of API keys: those of one page.
 #[derive(Debug, Clone)]
 pub struct ApiKeyList {
     pub holder: Holder,
+    pub at: ListPlace,
     pub rows: Vec<ApiKeyRow>,
-    /// The number of keys before the filter.
-    pub total: usize,
-    pub filter: Filter,
-    pub pager: Pager,
-    /// The permissions of "everything".
+    /// All that one of them may have at most.
     pub offered: Permissions,
-    /// Keys deleted within the last 30 days, newest first; the page shows five.
-    pub ended: Vec<Record>,
-    /// The number of deleted keys.
-    pub ended_total: usize,
 }
 
 /// `/api-keys`.
 pub fn list(frame: &Frame, view: &ApiKeyList) -> Markup {
-    let path = view.holder.path();
+    let (path, at) = (view.holder.path(), &view.at);
     let new = format!("{path}/new");
+    let acts = html! {
+        @if !at.is_empty() { a.button href=(at.csv()) { "CSV" } }
+        @if matches!(view.holder, Holder::Me) { a.button href="/tokens/new" { "Generate token" } }
+        a.button.primary href=(new) { "New API key" }
+    };
     let content = html! {
-        (heading(&view.holder.title(), &html! { a.button.primary href=(new) { "New API key" } }))
+        (heading(&view.holder.title(), &acts))
         p.lead {
             @match view.holder {
-                Holder::Me | Holder::User(_) => { "Keys let programs act as you. Treat one like your password." }
-                Holder::Service(_) => { "Keys of the service itself. They outlive the person who made them." }
+                Holder::Me | Holder::User(_) => { "API keys let programs act as you. Treat each one like your password." }
+                Holder::Service(_) => { "API keys of the service. They stay valid when the admin who created them leaves." }
             }
         }
-        @if view.total > FILTER_FROM || !view.filter.is_empty() { (filter(view, &path)) }
-        @if view.total == 0 {
+        @if at.is_empty() {
             (empty(view, &new))
-        } @else if view.rows.is_empty() {
-            p { "Nothing matches. " a href=(path) { "Clear the filter" } }
         } @else {
-            (rows(frame, view, &path))
-            (pager(&view.pager, &path, &view.filter.pairs()))
+            (list::search(at, false))
+            @if view.rows.is_empty() { (list::no_match(at)) } @else { (rows(frame, view, &path)) }
         }
-        @if !view.ended.is_empty() { (ended(view, frame.now)) }
+        @if at.query.status != Some(Status::Deleted) {
+            p.muted { a href=(at.with_status(Status::Deleted)) { "API keys deleted in the last 30 days" } }
+        }
     };
     page(frame, view.holder.section(), &view.holder.title(), &content)
 }
@@ -144,7 +72,7 @@ fn empty(view: &ApiKeyList, new: &str) -> Markup {
                     p { "Or run " code { "keycroft api-key create my-script" } }
                 }
                 Holder::Service(_) => {
-                    p { "No API keys yet: the service needs one to ask about credentials." }
+                    p { "No API keys yet: the service needs one to verify credentials." }
                     div.actions { a.button.primary href=(new) { "New API key" } }
                 }
             }
@@ -152,54 +80,26 @@ fn empty(view: &ApiKeyList, new: &str) -> Markup {
     }
 }
 
-fn filter(view: &ApiKeyList, path: &str) -> Markup {
-    let state = view.filter.state.map_or("", DisplayStatus::as_str);
-    let text = Some(&view.filter.text).filter(|text| !text.is_empty());
-    html! {
-        form.bar action=(path) {
-            label { "Name" input type="search" name="text" value=[text]; }
-            label {
-                "Status"
-                select name="state" {
-                    option value="" { "Any" }
-                    @for standing in DisplayStatus::LIVE { option value=(standing.as_str()) selected[state == standing.as_str()] { (standing.label()) } }
-                }
-            }
-            @if view.filter.sort != Sort::Attention { (hidden("sort", view.filter.sort.as_str())) }
-            button { "Filter" }
-            @if !view.filter.is_empty() { a.button href=(path) { "Clear" } }
-        }
-    }
-}
-
 fn rows(frame: &Frame, view: &ApiKeyList, path: &str) -> Markup {
-    let column = |words: &str, sort: Sort| {
-        let chosen = view.filter.sort == sort;
-        let pairs = [
-            ("text", view.filter.text.as_str()),
-            ("state", view.filter.state.map_or("", DisplayStatus::as_str)),
-            ("sort", sort.as_str()),
-        ];
-        let order = match sort {
-            Sort::Name | Sort::Expires => "ascending",
-            Sort::Attention | Sort::LastUsed | Sort::Uses | Sort::Created => "descending",
-        };
-        html! { th aria-sort=[chosen.then_some(order)] { a href=(address(path, &pairs)) { (words) } } }
-    };
+    let columns = [
+        plain("", "pick"),
+        sorted(Column::Name, "Name", "name"),
+        sorted(Column::Status, "Status", "state"),
+        sorted(Column::Expires, "Expires", ""),
+        sorted(Column::LastUsed, "Last used", "from"),
+        sorted(Column::Uses, "Uses, 30 days", "num low"),
+        sorted(Column::Created, "Created", "low"),
+        plain("", ""),
+    ];
     html! {
-        table.list {
-            thead {
-                tr {
-                    (column("Name", Sort::Name))
-                    (column("Status", Sort::Attention))
-                    (column("Expires", Sort::Expires))
-                    (column("Last used", Sort::LastUsed))
-                    (column("Uses, 30 days", Sort::Uses))
-                    (column("Created", Sort::Created))
-                    th { "Actions" }
-                }
+        form.rows.form method="post" action={ (path) "/delete" } {
+            (hidden("form_token", &frame.form_token))
+            table.list {
+                (list::head(&view.at, &columns))
+                tbody { @for row in &view.rows { (list_row(frame.now, view, path, row)) } }
             }
-            tbody { @for row in &view.rows { (list_row(frame.now, view, path, row)) } }
+            (list::pager(&view.at))
+            (list::bulk(&html! { button.danger { "Delete selected" } }))
         }
     }
 }
@@ -207,38 +107,53 @@ fn rows(frame: &Frame, view: &ApiKeyList, path: &str) -> Markup {
 fn list_row(now: Time, view: &ApiKeyList, path: &str, row: &ApiKeyRow) -> Markup {
     let record = &row.record;
     let own = format!("{path}/{}", record.id);
+    let is_deleted = record.ended.is_some();
     html! {
         tr {
-            th.name scope="row" {
-                a href=(own) { (record.name) }
-                small { (hint(SecretForm::Credential(record.kind), record.id)) br; (permission::brief(&record.permissions, &view.offered)) }
-            }
-            td { (standing::cell(record, now)) }
-            td.when data-label="Expires" { (when::end(record.expires_at, now)) }
-            td.when.from data-label="Used" { (last_use(record.last_use.as_ref(), now)) }
-            td data-label="Uses" { (chart::small(&row.usage, now)) }
-            td data-label="Created" { (time(record.created_at, now)) }
-            td.actions.keep {
-                @if record.state(now) != State::Expired { a href={ (own) "/rotate" } aria-label={ "Rotate " (record.name) } { "Rotate" } }
-                a href={ (own) "/delete" } aria-label={ "Delete " (record.name) } { "Delete" }
+            @if is_deleted { td.pick {} } @else { (list::pick(record.id.as_str(), &record.name)) }
+            (name(record, (!is_deleted).then_some(&own), &view.offered, now))
+            (cells(row, now))
+            td.actions {
+                @if !is_deleted {
+                    a href={ (own) "/edit" } aria-label={ "Edit " (record.name) } { "Edit" } " "
+                    @if record.state(now) != State::Expired { a href={ (own) "/rotate" } aria-label={ "Rotate " (record.name) } { "Rotate" } " " }
+                    a.danger href={ (own) "/delete" } aria-label={ "Delete " (record.name) } { "Delete" }
+                }
             }
         }
     }
 }
 
-fn ended(view: &ApiKeyList, now: Time) -> Markup {
+/// The name with a link, the public id, and the permissions in a few words.
+pub(super) fn name(
+    record: &Record,
+    link: Option<&String>,
+    offered: &Permissions,
+    now: Time,
+) -> Markup {
+    let (id, brief) = (
+        hint(SecretForm::Credential(record.kind), record.id),
+        permission::brief(&record.permissions, offered),
+    );
     html! {
-        details {
-            summary { "Ended (" (view.ended_total) ")" }
-            ul {
-                @for record in view.ended.iter().take(ENDED_ROWS) {
-                    li {
-                        bdi { (record.name) } " (" (record.id) ")"
-                        @if let Some(ending) = &record.ended { ", " (ending.reason) " " (time(ending.at, now)) }
-                    }
-                }
+        th.name scope="row" {
+            @if let Some(link) = link { a href=(link) { (record.name) } } @else { bdi { (record.name) } }
+            small {
+                (id.trim_end_matches("_…")) " · "
+                @match &record.ended { Some(ending) => { (ending.reason) " " (relative(ending.at, now)) }, None => (brief) }
             }
-            @if view.ended_total > ENDED_ROWS { p { "These are the latest. Your " a href="/events?action=api-key.delete" { "events" } " have the rest." } }
         }
+    }
+}
+
+/// Status, expiration, last use, uses and creation.
+pub(super) fn cells(row: &ApiKeyRow, now: Time) -> Markup {
+    let record = &row.record;
+    html! {
+        td.state { (standing::pill(record, now)) }
+        (list::expires(record.expires_at, now))
+        (list::last_used(record.last_use.as_ref(), now))
+        td.num.low { (chart::small(&row.usage, now)) }
+        (list::created(record.created_at))
     }
 }

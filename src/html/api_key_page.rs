@@ -1,4 +1,4 @@
-//! The page of one API key.
+//! One API key: all that is known of it.
 
 use maud::{Markup, html};
 
@@ -16,14 +16,14 @@ use crate::model::secret::{Id, SecretForm, hint};
 use crate::model::user::Disabled;
 use crate::model::user_agent;
 
-/// The creator of a credential.
+/// What made a credential.
 #[derive(Debug, Clone)]
 pub enum Creator {
-    /// Another existing credential of the same owner.
+    /// Another credential of the same owner that is still known.
     Credential(Box<Record>),
-    /// A deleted one, or one of another owner: its id, with its kind and name at that time.
+    /// Unknown by now or owned by somebody else: its id, with its kind and name then.
     Other(String, Option<String>),
-    /// The operator, or a time before creators were recorded.
+    /// The command line on the file itself, or what came before records were kept.
     Nobody,
 }
 
@@ -32,20 +32,21 @@ pub enum Creator {
 pub struct ApiKeyPage {
     pub holder: Holder,
     pub record: Record,
-    /// Its present permissions: those given to it that its owner has as well.
+    /// What it may do now: what it was given, and what its owner has.
     pub power: Permissions,
-    /// The reason why it is invalid from every address; `None` if it is valid.
+    /// Why it would be refused now, whatever the address; `None` when it is good.
     pub refusal: Option<RejectReason>,
     pub usage: Vec<UsageDay>,
     pub creator: Creator,
-    /// Valid credentials that it created.
+    /// What it made and what is still good.
     pub made: Vec<Record>,
-    /// SSH keys that it added: ids and names.
+    /// The SSH keys among what it made: ids and names.
     pub ssh_keys: Vec<(Id, String)>,
-    /// Each check, and which of them fails.
+    /// Each check that it goes through, and which of them fails.
     pub chain: Chain,
-    /// Its latest events, newest first; about 20.
+    /// The last events about it, newest first; about 20.
     pub events: Vec<Event>,
+    pub names: event::Names,
 }
 
 /// `/api-keys/ID`.
@@ -59,21 +60,21 @@ pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
         (chart::section(&view.usage, frame.now))
         (explain::section(&view.holder.path_of(record.id, ""), &view.chain))
         @if !view.made.is_empty() || !view.ssh_keys.is_empty() {
-            h2 { "Created credentials" }
+            h2 { "What it made" }
             ul {
                 @for made in &view.made { li { (made.kind) " " bdi { (made.name) } " (" code { (made.id) } "), " (expiry(made.expires_at, frame.now)) } }
                 @for (id, name) in &view.ssh_keys { li { "SSH key " bdi { (name) } " (" code { (id) } ")" } }
             }
         }
         h2 { "Events" }
-        (event::short_table(&view.events, frame.now))
+        (event::short_table(&view.events, &view.names, frame.now))
         @if !view.events.is_empty() { p { a href=(events(view)) { "All events about it" } } }
     };
     let title = view.chain.input.title(&record.name);
     page(frame, view.holder.section(), &title, &content)
 }
 
-/// The path of all its events.
+/// Where all events about it are.
 fn events(view: &ApiKeyPage) -> String {
     let path = match view.holder {
         Holder::Me => "/events",
@@ -85,7 +86,7 @@ fn events(view: &ApiKeyPage) -> String {
 fn buttons(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let (record, holder) = (&view.record, &view.holder);
     let state = record.state(frame.now);
-    // For a key of another user, an admin can only show, disable, enable and delete.
+    // An admin sees, disables, enables and deletes what is another user's, and does no more.
     let is_others = matches!(holder, Holder::User(_));
     html! {
         @if state != State::Ended {
@@ -100,7 +101,7 @@ fn buttons(frame: &Frame, view: &ApiKeyPage) -> Markup {
     }
 }
 
-/// Compares the uses of both secrets during a rotation, to reveal programs with the old one.
+/// Compares the two secrets of a rotation, so that one sees who still uses the old one.
 fn rotation(frame: &Frame, record: &Record, grace: Grace) -> Markup {
     html! {
         div.notice.warn {

@@ -68,6 +68,25 @@
 
   all(".secret").forEach((e) => (e.onfocus = () => e.select()));
 
+  // One box for all rows of a list, and how many are selected.
+  all("form thead .pick").forEach((cell) => {
+    const form = cell.closest("form"), boxes = [...form.querySelectorAll("tbody .pick input")];
+    const box = Object.assign(document.createElement("input"), { type: "checkbox", ariaLabel: "Select all on this page" });
+    const count = document.createElement("b");
+    const tally = () => {
+      const n = boxes.filter((one) => one.checked).length;
+      count.textContent = `${n} selected`;
+      box.checked = n && n === boxes.length;
+      box.indeterminate = n && n < boxes.length;
+    };
+    if (!boxes.length) return;
+    cell.append(box);
+    form.querySelector(".bulk").prepend(count, " ");
+    box.onchange = () => boxes.forEach((one) => (one.checked = box.checked));
+    form.onchange = tally;
+    tally();
+  });
+
   // The answer to a second click would hide the secret in the first.
   addEventListener("submit", (event) => {
     const form = event.target, last = form.sent;

@@ -1,4 +1,4 @@
-//! The state of the installation: facts, and a text without secrets to pass on.
+//! How the installation is: facts, and a text without secrets to pass on.
 
 use maud::{Markup, html};
 
@@ -10,11 +10,11 @@ use super::standing::badge;
 pub struct Fact {
     pub name: String,
     pub value: String,
-    /// The remedy for a problem.
+    /// What to do about it, when it is not as it should be.
     pub advice: Option<String>,
 }
 
-/// Facts on one subject.
+/// Facts that belong together.
 #[derive(Debug, Clone)]
 pub struct FactGroup {
     pub title: String,
@@ -35,7 +35,7 @@ pub fn show(frame: &Frame, groups: &[FactGroup]) -> Markup {
             }
         }
         h2 { "Support text" }
-        p.lead { "The same as text, to pass on. It contains no secrets." }
+        p.lead { "The same as text, to pass on. There are no secrets in it." }
         pre data-copy="the support text" { (text(groups)) }
     };
     page(frame, Section::Diagnostics, "Diagnostics", &content)

@@ -1,19 +1,19 @@
-//! Error pages: the failure, its reason and the next step.
+//! When something did not work: what happened, why, and what to do next.
 
 use maud::{Markup, html};
 
 use super::layout::{Visitor, either};
 
-/// An error for a page.
+/// An error as a page says it.
 #[derive(Debug, Clone)]
 pub struct Problem {
     /// The status of the answer.
     pub status: u16,
-    /// A short title.
+    /// What happened, in a few words.
     pub title: String,
-    /// The reason, in one sentence.
+    /// Why: one sentence.
     pub detail: String,
-    /// The request id, for the log.
+    /// By which the log knows the request.
     pub request_id: String,
 }
 
@@ -29,7 +29,7 @@ pub fn show(visitor: Visitor<'_>, problem: &Problem) -> Markup {
     either(visitor, &format!("Error: {}", problem.title), &content)
 }
 
-/// The remedy for a person.
+/// What a person can do about it.
 const fn what_next(status: u16) -> &'static str {
     match status {
         400 | 422 => "Go back, correct what you sent, and send it again.",

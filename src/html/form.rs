@@ -6,17 +6,17 @@ use super::layout::Frame;
 use crate::model::error::FieldError;
 use crate::model::ssh_key::{ImportedKey, KeyRules};
 
-/// The input of a form and its faults; empty when the form is first shown. Secrets and passwords in `values` are never
-/// written into a page.
+/// What a form was sent with and what was wrong with it; empty when the form is shown for the first time.
+/// Secrets and passwords in `values` are never written into a page.
 #[derive(Debug, Clone, Default)]
 pub struct Input {
-    /// The sent pairs, in order; a name may occur several times.
+    /// The pairs that were sent, in their order; a name may stand there several times.
     pub values: Vec<(String, String)>,
     pub errors: Vec<FieldError>,
 }
 
 impl Input {
-    /// Returns whether nothing was sent yet, so that defaults apply.
+    /// Whether nothing was sent yet, so that defaults apply.
     pub fn is_fresh(&self) -> bool {
         self.values.is_empty()
     }
@@ -29,14 +29,14 @@ impl Input {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Returns whether `name` was sent with `value`, as for a checked box.
+    /// Whether `name` was sent with `value`, as a ticked box is.
     pub fn has(&self, name: &str, value: &str) -> bool {
         self.values
             .iter()
             .any(|(key, sent)| key == name && sent == value)
     }
 
-    /// The fault of `name`.
+    /// What is wrong with `name`.
     pub fn error(&self, name: &str) -> Option<&str> {
         self.errors
             .iter()
@@ -44,7 +44,7 @@ impl Input {
             .map(|error| error.message.as_str())
     }
 
-    /// The title of the form's page, with `Error: ` in front of it if there are faults.
+    /// The title of the form's page: `Error: ` goes before it when something is wrong.
     pub(super) fn title(&self, title: &str) -> String {
         if self.errors.is_empty() {
             title.to_owned()
@@ -54,7 +54,7 @@ impl Input {
     }
 }
 
-/// The label of a field, also in the summary of errors.
+/// What people call a field; in labels and in the summary of errors.
 pub(super) fn label(field: &str) -> &str {
     match field {
         "access" | "permissions" => "Permissions",
@@ -65,7 +65,7 @@ pub(super) fn label(field: &str) -> &str {
         "api_key_lifetime_max" => "Longest lifetime of API keys",
         "api_key_lifetimes" => "Offered lifetimes of API keys",
         "api_keys_max" => "Most API keys",
-        "cache_age_max" => "Maximum cache age",
+        "cache_age_max" => "Oldest copy to answer from",
         "code" => "Code",
         "confirm" => "Confirmation",
         "current" | "current_password" => "Current password",
@@ -103,7 +103,7 @@ pub(super) fn label(field: &str) -> &str {
     }
 }
 
-/// The list of all faults, with a link to each field; empty without faults.
+/// The list of all that is wrong, with a link to each field; nothing when nothing is.
 pub(super) fn summary(input: &Input) -> Markup {
     html! {
         @if !input.errors.is_empty() {
@@ -125,28 +125,28 @@ pub(super) fn summary(input: &Input) -> Markup {
     }
 }
 
-/// A changing form.
+/// A form that changes something.
 pub(super) fn post(frame: &Frame, action: &str, content: &Markup) -> Markup {
     html! { form method="post" action=(action) { (hidden("form_token", &frame.form_token)) (content) } }
 }
 
-/// A changing form with a single button.
+/// A form of a single button that changes something.
 pub(super) fn button(frame: &Frame, action: &str, look: Option<&str>, word: &str) -> Markup {
     post(frame, action, &html! { button class=[look] { (word) } })
 }
 
-/// A hidden value.
+/// A value that goes along unseen.
 pub(super) fn hidden(name: &str, value: &str) -> Markup {
     html! { input type="hidden" name=(name) value=(value); }
 }
 
-/// The values of an earlier form as hidden fields; leaves out those that [`safe_to_echo`] rejects.
+/// The values of a form before, so that it survives a detour; what [`safe_to_echo`] refuses is left out.
 pub(super) fn hidden_fields(fields: &[(String, String)]) -> Markup {
     html! { @for (name, value) in fields.iter().filter(|(name, value)| safe_to_echo(name, value)) { (hidden(name, value)) } }
 }
 
-/// Returns whether a sent value may appear in a page: not a password, not a form token, and not a public key that could
-/// be a private one.
+/// Whether a value that was sent may stand in a page: no password, no form token, and nothing in the place of a
+/// public key that could be a private one.
 pub(super) fn safe_to_echo(name: &str, value: &str) -> bool {
     let name = name.strip_prefix(super::sign_in::KEPT).unwrap_or(name);
     match name {
@@ -162,17 +162,17 @@ pub(super) fn safe_to_echo(name: &str, value: &str) -> bool {
     }
 }
 
-/// The buttons of a form.
+/// The acts at a form's foot.
 pub(super) fn acts(button: &str, cancel: &str) -> Markup {
     html! { div.actions { button.primary { (button) } a.button href=(cancel) { "Cancel" } } }
 }
 
-/// The buttons of a dangerous confirmation.
+/// The dangerous act at the foot of a question, and the way out.
 pub(super) fn danger(button: &str, keep: &str, cancel: &str) -> Markup {
     html! { div.actions { button.danger.primary { (button) } a.button href=(cancel) { (keep) } } }
 }
 
-/// One line of text input.
+/// One line of text to type.
 pub(super) struct Field<'a> {
     name: &'a str,
     label: &'a str,
@@ -187,7 +187,7 @@ pub(super) struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// A text field with the label of its name.
+    /// A text field under the label of its name.
     pub(super) fn text(name: &'a str) -> Self {
         Self {
             name,
@@ -213,7 +213,7 @@ impl<'a> Field<'a> {
         .required()
     }
 
-    /// An optional password field.
+    /// A password field that may stay empty.
     pub(super) fn optional_password(name: &'a str) -> Self {
         Self {
             kind: "password",
@@ -262,7 +262,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A name or code, without autocorrection and capitalization on phones.
+    /// A name or code, in which a telephone must not correct or capitalize anything.
     pub(super) fn verbatim(self) -> Self {
         Self {
             verbatim: true,
@@ -270,11 +270,11 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The field with its typed value and its fault.
+    /// The field with what was typed and what is wrong with it.
     pub(super) fn show(&self, input: &Input) -> Markup {
         let typed = match self.kind {
             "password" => None,
-            // Browsers reject anything else in such a field, and show nothing.
+            // Browsers complain about anything else in such a field, and show nothing.
             "datetime-local" => input
                 .value(self.name)
                 .or(Some(self.default))
@@ -294,7 +294,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A field with several lines.
+    /// The same over several lines.
     pub(super) fn show_lines(&self, input: &Input, rows: usize) -> Markup {
         let error = input.error(self.name);
         html! {
@@ -302,14 +302,14 @@ impl<'a> Field<'a> {
                 (self.head(error))
                 textarea id=(self.name) name=(self.name) rows=(rows) spellcheck="false" maxlength=[self.characters_max] required[self.required]
                     aria-describedby=[self.described_by(error)] aria-invalid=[error.map(|_| "true")] {
-                    // Browsers drop the first line break, so that one in the text would be lost.
+                    // A line break that the browser eats, so that the first of the text's own stays.
                     "\n" (input.value(self.name).unwrap_or(self.default))
                 }
             }
         }
     }
 
-    /// A choice from `options` (value, label).
+    /// The same as a choice among `options` (value, words).
     pub(super) fn show_choice(&self, input: &Input, options: &[(String, String)]) -> Markup {
         let error = input.error(self.name);
         let chosen = input.value(self.name).unwrap_or(self.default);
@@ -356,7 +356,7 @@ fn is_local_time(text: &str) -> bool {
     matches!(text.len(), 16 | 19) && text.bytes().zip(form).all(fits)
 }
 
-/// A radio button or a checkbox.
+/// One of several answers, or a box to tick.
 pub(super) struct Tick<'a> {
     pub kind: &'static str,
     pub name: &'a str,
@@ -377,7 +377,7 @@ impl Tick<'_> {
     }
 }
 
-/// Radio buttons of one field.
+/// Several answers of which one is given.
 pub(super) fn radios(input: &Input, name: &str, default: &str, answers: &[(&str, &str)]) -> Markup {
     let chosen = input.value(name).unwrap_or(default);
     let tick = |value: &str, words: &str| {
@@ -393,7 +393,7 @@ pub(super) fn radios(input: &Input, name: &str, default: &str, answers: &[(&str,
     html! { @for (value, words) in answers { (tick(value, words)) } }
 }
 
-/// A group of checkboxes or radio buttons with a question.
+/// A group of boxes or answers under one question.
 pub(super) fn group(id: &str, question: &str, input: &Input, content: &Markup) -> Markup {
     let error = input.error(id);
     let described_by = error.map(|_| format!("{id}-error"));
@@ -406,7 +406,7 @@ pub(super) fn group(id: &str, question: &str, input: &Input, content: &Markup) -
     }
 }
 
-/// The list of allowed addresses, one per line.
+/// The list of addresses, one a line.
 pub(super) fn addresses(input: &Input, present: &str) -> Markup {
     Field::text("allowed_addresses")
         .default(present)
@@ -414,7 +414,7 @@ pub(super) fn addresses(input: &Input, present: &str) -> Markup {
         .show_lines(input, 3)
 }
 
-/// The list for the credential of a host.
+/// The same for the credential of a host.
 pub(super) fn addresses_of_host(input: &Input, present: &str) -> Markup {
     Field::text("allowed_addresses")
         .default(present)

@@ -1,19 +1,19 @@
-//! Hosts: machines whose sshd gets SSH keys from Keycroft, and enrollment codes.
+//! Hosts: machines whose sshd asks for SSH keys, and the codes that enroll them.
 
 use std::time::Duration;
 
 use maud::{Markup, html};
 
 use super::form::{self, Field, Input, Tick, acts, danger, hidden, post, summary};
+pub use super::host_list::{HostList, list};
 use super::layout::{Frame, Section, heading, page};
 use super::shown_once::paste;
 use super::standing::badge;
-use super::table::{Pager, pager};
 use super::when::{length, time, time_or_never, utc};
 use crate::model::host::CLOCK_SECONDS_MAX;
 use crate::model::time::{Time, short};
 
-/// A host for pages.
+/// A host as pages show it.
 #[derive(Debug, Clone)]
 pub struct HostFacts {
     /// 12 characters.
@@ -21,37 +21,28 @@ pub struct HostFacts {
     pub name: String,
     /// Empty: every user may log in.
     pub groups: Vec<String>,
-    /// A login, and a group that may use it.
+    /// A login, and a group that it is open to.
     pub shared_logins: Vec<(String, String)>,
-    /// The maximum cache age.
+    /// How old the copy may be from which the host answers when this server is out of reach.
     pub cache_age_max: Duration,
     pub created_at: Time,
     pub last_contact_at: Option<Time>,
     pub last_contact_from: Option<String>,
-    /// The reported version of the agent.
+    /// Of the helper, as it says.
     pub version: Option<String>,
-    /// When it last fetched or confirmed the keys of all users.
+    /// When it last fetched or confirmed everybody's keys.
     pub copied_at: Option<Time>,
-    /// Its clock compared with the server's at the last contact; negative: behind. `None`: unknown.
+    /// Its clock against ours at the last contact; behind, when negative. `None`: it did not say.
     pub clock_ahead_seconds: Option<i64>,
-    /// When it was paused: it admits nobody.
+    /// Since when it admits nobody.
     pub paused_at: Option<Time>,
-    /// Addresses from which its credential is valid; empty: all.
+    /// Where its credential is valid, one network each; empty: everywhere.
     pub allowed_addresses: Vec<String>,
     pub rotation_requested_at: Option<Time>,
     pub credential_rotated_at: Option<Time>,
 }
 
-/// The list of hosts.
-#[derive(Debug, Clone)]
-pub struct HostList {
-    pub hosts: Vec<HostFacts>,
-    /// Valid codes.
-    pub codes: Vec<CodeFacts>,
-    pub pager: Pager,
-}
-
-/// A valid enrollment code.
+/// An enrollment code that can still be used.
 #[derive(Debug, Clone)]
 pub struct CodeFacts {
     pub id: String,
@@ -64,7 +55,7 @@ pub struct CodeFacts {
 #[derive(Debug, Clone)]
 pub struct HostEdit {
     pub host: HostFacts,
-    /// All groups.
+    /// All groups there are.
     pub groups: Vec<String>,
     pub version: String,
     pub input: Input,
@@ -73,62 +64,21 @@ pub struct HostEdit {
 /// The form of an enrollment code.
 #[derive(Debug, Clone)]
 pub struct CodeNew {
-    /// All groups.
+    /// All groups there are.
     pub groups: Vec<String>,
     pub nonce: String,
     pub input: Input,
 }
 
-/// A new enrollment code.
+/// An enrollment code that was just made.
 pub struct CodeIssued<'a> {
     pub secret: &'a str,
     pub uses_left: u32,
     pub expires_at: Time,
 }
 
-/// `/admin/hosts`.
-pub fn list(frame: &Frame, view: &HostList) -> Markup {
-    let now = frame.now;
-    let content = html! {
-        (heading("Hosts", &html! { a.button.primary href="/admin/hosts/enroll" { "Add host" } }))
-        p.lead { "Machines whose sshd asks keycroft who may log in." }
-        @if view.hosts.is_empty() {
-            div.notice { p { "No hosts yet. Make a code, and paste three commands on the machine." } p { "Or run " code { "keycroft host enroll-code" } } }
-        } @else {
-            table.list {
-                thead { tr { th { "Name" } th { "Status" } th { "Last contact" } th { "Copy" } th { "Open to" } th { "Version" } } }
-                tbody { @for host in &view.hosts { (row(host, now)) } }
-            }
-            (pager(&view.pager, "/admin/hosts", &[]))
-        }
-        @if !view.codes.is_empty() {
-            h2 { "Active enrollment codes" }
-            @for code in &view.codes {
-                (post(frame, &format!("/admin/hosts/codes/{}/delete", code.id), &html! {
-                    code { (code.id) } ": " (code.uses_left) " left, until " (utc(code.expires_at)) @if !code.groups.is_empty() { ", for " (code.groups.join(", ")) } " "
-                    button.danger aria-label={ "Delete the code " (code.id) } { "Delete" }
-                }))
-            }
-        }
-    };
-    page(frame, Section::Hosts, "Hosts", &content)
-}
-
-fn row(host: &HostFacts, now: Time) -> Markup {
-    html! {
-        tr {
-            th.name scope="row" { a href={ "/admin/hosts/" (host.id) } { (host.name) } small { (host.id) } }
-            td { (pill(host, now)) }
-            td data-label="Last contact" { (time_or_never(host.last_contact_at, now)) @if let Some(from) = &host.last_contact_from { small { (from) } } }
-            td data-label="Copy" { (time_or_never(host.copied_at, now)) }
-            td data-label="Open to" { (open_to(host)) }
-            td data-label="Version" { (host.version.as_deref().unwrap_or("unknown")) }
-        }
-    }
-}
-
-/// A host is healthy as long as its cache is within the maximum age, and its clock is right.
-fn pill(host: &HostFacts, now: Time) -> Markup {
+/// A host is well as long as its copy would still be answered from, and its clock agrees.
+pub(super) fn pill(host: &HostFacts, now: Time) -> Markup {
     if host.paused_at.is_some() {
         return badge("warn", "Paused");
     }
@@ -161,7 +111,7 @@ fn clock(host: &HostFacts) -> String {
     }
 }
 
-fn open_to(host: &HostFacts) -> String {
+pub(super) fn open_to(host: &HostFacts) -> String {
     if host.paused_at.is_some() {
         "nobody".to_owned()
     } else if host.groups.is_empty() {
@@ -171,8 +121,8 @@ fn open_to(host: &HostFacts) -> String {
     }
 }
 
-/// `/admin/hosts/ID`. Sends `version`, `name`, `groups` (a checkbox each), `shared_logins` (one per line, `ubuntu:
-/// admins`), `cache_age_max` (`24h`), `allowed_addresses`, `paused` and `rotation_requested` (`yes` if checked).
+/// `/admin/hosts/ID`. Sends `version`, `name`, `groups` (a ticked box each), `shared_logins` (a line each, `ubuntu: admins`),
+/// `cache_age_max` (`24h`), `allowed_addresses`, `paused` and `rotation_requested` (`yes` when ticked).
 pub fn show(frame: &Frame, view: &HostEdit) -> Markup {
     let (host, input, now) = (&view.host, &view.input, frame.now);
     let path = format!("/admin/hosts/{}", host.id);
@@ -239,7 +189,7 @@ fn groups(all: &[String], given: &[String], input: &Input) -> Markup {
         }
     };
     let boxes = html! {
-        @if all.is_empty() { p { "No groups exist: every user may log in." } }
+        @if all.is_empty() { p { "There are no groups: every user may log in." } }
         @for group in all { (Tick { kind: "checkbox", name: "groups", value: group, words: group, on: on(group) }.show()) }
         @if !all.is_empty() { small { "None ticked: every user may log in." } }
     };
@@ -252,20 +202,20 @@ pub fn code_new(frame: &Frame, view: &CodeNew) -> Markup {
     let form = html! {
         (hidden("nonce", &view.nonce))
         (Field::text("uses").default("1").required().help("How many hosts may be enrolled with it.").show(input))
-        (Field::text("expires_in").default("24h").required().help("Its lifetime, such as 24h or 30d.").show(input))
+        (Field::text("expires_in").default("24h").required().help("How long it is good, like 24h or 30d.").show(input))
         (groups(&view.groups, &[], input))
         (acts("Make code", "/admin/hosts"))
     };
     let content = html! {
         h1 { "Add host" }
-        p.lead { "Creates an enrollment code. Its holder can enroll a host, which then gets the public keys of all users." }
+        p.lead { "Makes an enrollment code. Whoever has it can enroll a host, which then learns everybody's public keys." }
         (summary(input))
         (post(frame, "/admin/hosts/enroll", &form))
     };
     page(frame, Section::Hosts, &input.title("Add host"), &content)
 }
 
-/// The answer after creating a code: the only page that shows it, with three commands to paste.
+/// The answer to a form that made a code: the only page that ever shows it, with the three commands to paste.
 pub fn code_created(frame: &Frame, view: &CodeIssued<'_>) -> Markup {
     let url = &frame.public_url;
     let content = html! {
@@ -292,7 +242,7 @@ pub fn code_created(frame: &Frame, view: &CodeIssued<'_>) -> Markup {
     page(frame, Section::Hosts, "Enroll the host now", &content)
 }
 
-/// The answer to a repeated form of a code.
+/// What the form of a code gets when it is sent again.
 pub fn code_already_created(frame: &Frame) -> Markup {
     page(
         frame,

@@ -1,150 +1,183 @@
-//! The inventory: credentials of all owners, with filters and a button for many.
+//! The credentials of all users, kind by kind.
 
 use maud::{Markup, html};
 
-use super::form::{Field, Input, danger, hidden, post, summary};
-use super::layout::{Frame, Section, page};
-use super::standing::badge;
-use super::table::{Pager, address, pager};
-use super::when::{self, some, time_or_never};
-use crate::model::inventory::Show;
-use crate::model::time::Time;
+use super::api_key_list::{self, ApiKeyRow};
+use super::form::hidden;
+use super::layout::{Frame, Section, heading, page};
+use super::list::{self, Head, ListPlace, plain, sorted};
+use super::ssh_key_list::{self, SshKeyRow};
+use super::{session, standing};
+use crate::model::credential::Kind;
+use crate::model::list::{Column, List};
+use crate::model::permission::Permissions;
+use crate::model::user_agent;
 
-/// The labels of the filters.
-const fn label(show: Show) -> &'static str {
-    match show {
-        Show::Everything => "Everything",
-        Show::Unused => "Unused for 90 days",
-        Show::NeverUsed => "Never used",
-        Show::NoExpiry => "No expiry",
-        Show::EndsSoon => "Ends within 14 days",
-        Show::WeakSshKey => "Weak SSH key",
-    }
+/// A row of the inventory.
+#[derive(Debug, Clone)]
+pub enum InventoryThing {
+    Credential(Box<ApiKeyRow>),
+    SshKey(Box<SshKeyRow>),
 }
 
-/// One credential or SSH key.
 #[derive(Debug, Clone)]
 pub struct InventoryRow {
-    /// `API key`, `token`, `session`, `SSH key`, `host credential`.
-    pub kind: &'static str,
-    /// The value of the checkbox: `api-key/ID`, `token/ID`, `session/ID`, `ssh-key/ID`; `None` for an item that is
-    /// deleted elsewhere.
-    pub reference: Option<String>,
-    pub id: String,
-    pub name: String,
-    /// The path of its page; `None` without a page for admins.
-    pub path: Option<String>,
-    /// A user's, service's or host's name.
+    pub thing: InventoryThing,
+    /// Name of the user or service; empty when it is gone.
     pub owner: String,
-    /// The path of the owner's page.
     pub owner_path: Option<String>,
-    /// Its permissions, in a few words; for an SSH key type and bits.
-    pub access: String,
-    pub last_used_at: Option<Time>,
-    pub expires_at: Option<Time>,
-    /// A remark on what needs attention, in a few words.
-    pub remark: Option<String>,
+    /// The page of the thing; `None` when it has none.
+    pub path: Option<String>,
+    /// Whether it can be deleted here.
+    pub is_deletable: bool,
+}
+
+/// A tab: the list, its title and its number of things.
+#[derive(Debug, Clone)]
+pub struct Tab {
+    pub list: List,
+    pub count: usize,
 }
 
 /// A page of the inventory.
 #[derive(Debug, Clone)]
 pub struct Inventory {
+    pub at: ListPlace,
+    pub tabs: Vec<Tab>,
     pub rows: Vec<InventoryRow>,
-    pub show: Show,
-    /// The number of matching items.
-    pub total: usize,
-    pub pager: Pager,
+    /// All permissions of an account.
+    pub offered: Permissions,
 }
 
-/// The confirmation of deleting the selected items.
-#[derive(Debug, Clone)]
-pub struct InventoryDelete {
-    pub rows: Vec<InventoryRow>,
-    pub input: Input,
-}
+const PATH: &str = "/admin/inventory";
 
-/// Only enrolled hosts report uses of SSH keys.
-fn last_used(row: &InventoryRow, now: Time) -> Markup {
-    let is_ssh_key = row
-        .reference
-        .as_deref()
-        .is_some_and(|reference| reference.starts_with("ssh-key/"));
-    if is_ssh_key && row.last_used_at.is_none() {
-        html! { "Not recorded" }
-    } else {
-        time_or_never(row.last_used_at, now)
+/// The word in `?kind=`.
+pub const fn kind_word(list: List) -> &'static str {
+    match list {
+        List::SshKeys => "ssh-key",
+        List::Tokens => "token",
+        List::Sessions => "session",
+        List::ApiKeys | List::Users | List::Groups | List::Services | List::Hosts => "api-key",
     }
 }
 
-/// `/admin/inventory`. The form sends `reference` for each checked box to `/admin/inventory/delete`.
+/// `/admin/inventory`. The form sends `pick` for each ticked box to `/admin/inventory/delete`.
 pub fn list(frame: &Frame, view: &Inventory) -> Markup {
-    let path = "/admin/inventory";
+    let at = &view.at;
     let content = html! {
-        h1 { "Inventory" }
-        p.lead { "Credentials of all users. Delete unused ones." }
-        div.actions {
-            @for show in Show::ALL {
-                a.button href=(address(path, &[("show", show.as_str())])) aria-current=[(show == view.show).then_some("true")] { (label(show)) }
-            }
-        }
+        (heading("Inventory", &html! { a.button href=(at.csv()) { "CSV" } }))
+        p.lead { "Credentials of all users. Delete credentials that are no longer used." }
+        (tabs(view))
+        (list::search(at, true))
         @if view.rows.is_empty() {
-            p { "Nothing matches. " @if view.show != Show::Everything { a href=(path) { "Show everything" } } }
+            @if at.is_empty() { p { "No " (at.query.list.noun()) "s." } } @else { (list::no_match(at)) }
         } @else {
-            p { (view.total) " in all." }
-            (post(frame, "/admin/inventory/delete", &html! {
+            form.rows.form method="post" action="/admin/inventory/delete" {
+                (hidden("form_token", &frame.form_token))
+                (hidden("kind", kind_word(at.query.list)))
                 table.list {
-                    thead { tr { th { "Name" } th { "Kind" } th { "Owner" } th { "Access" } th { "Last used" } th { "Expires" } th { "Choose" } } }
-                    tbody { @for row in &view.rows { (list_row(row, frame.now)) } }
+                    (list::head(at, columns(at.query.list)))
+                    tbody { @for row in &view.rows { (list_row(frame, view, row)) } }
                 }
-                div.actions { button.danger { "Delete what is chosen" } }
-            }))
-            (pager(&view.pager, path, &[("show", view.show.as_str())]))
+                (list::pager(at))
+                (list::bulk(&html! {
+                    button.danger { @if at.query.list == List::Sessions { "Sign out selected" } @else { "Delete selected" } }
+                }))
+            }
         }
     };
     page(frame, Section::Inventory, "Inventory", &content)
 }
 
-fn list_row(row: &InventoryRow, now: Time) -> Markup {
+fn tabs(view: &Inventory) -> Markup {
     html! {
-        tr {
-            th.name scope="row" { @if let Some(path) = &row.path { a href=(path) { (row.name) } } @else { bdi { (row.name) } } @if let Some(remark) = &row.remark { " " (badge("warn", remark)) } small { (row.id) } }
-            td data-label="Kind" { (row.kind) }
-            td data-label="Owner" { @if let Some(path) = &row.owner_path { a href=(path) { (row.owner) } } @else { bdi { (row.owner) } } }
-            td data-label="Access" { (row.access) }
-            td.when.from data-label="Used" { (last_used(row, now)) }
-            td.when data-label="Expires" { (when::end(row.expires_at, now)) }
-            td data-label="Choose" {
-                @if let Some(reference) = &row.reference { input type="checkbox" name="reference" value=(reference) aria-label={ "Choose " (row.name) }; }
-                @else { "–" }
+        div.group role="navigation" aria-label="Kind" {
+            @for tab in &view.tabs {
+                @let words = match tab.list {
+                    List::SshKeys => "SSH keys",
+                    List::Tokens => "Tokens",
+                    List::Sessions => "Sessions",
+                    _ => "API keys",
+                };
+                a.button href={ (PATH) "?kind=" (kind_word(tab.list)) } aria-current=[(tab.list == view.at.query.list).then_some("page")] { (words) " " (tab.count) }
             }
         }
     }
 }
 
-/// `/admin/inventory/delete`: the items to delete. Sends the references again and `confirm`, their number.
-pub fn delete(frame: &Frame, view: &InventoryDelete) -> Markup {
-    let count = i64::try_from(view.rows.len()).unwrap_or(i64::MAX);
-    let title = format!("Delete {}?", some(count, "credential"));
-    let label = format!("Type {count} to go on");
-    let content = html! {
-        h1 { (title) }
-        (summary(&view.input))
-        ul {
-            @for row in &view.rows {
-                li { (row.kind) " " bdi { (row.name) } " of " bdi { (row.owner) } " (" code { (row.id) } "), last used: " (last_used(row, frame.now)) }
+const fn columns(list: List) -> &'static [Head] {
+    const PICK: Head = plain("", "pick");
+    const NAME: Head = sorted(Column::Name, "Name", "name");
+    const OWNER: Head = sorted(Column::Owner, "Owner", "");
+    const STATUS: Head = sorted(Column::Status, "Status", "state");
+    const EXPIRES: Head = sorted(Column::Expires, "Expires", "");
+    const USED: Head = sorted(Column::LastUsed, "Last used", "from");
+    const USES: Head = sorted(Column::Uses, "Uses, 30 days", "num low");
+    const CREATED: Head = sorted(Column::Created, "Created", "low");
+    const KEYS: &[Head] = &[PICK, NAME, OWNER, STATUS, EXPIRES, USED, USES, CREATED];
+    const SSH_KEYS: &[Head] = &[
+        PICK,
+        NAME,
+        OWNER,
+        sorted(Column::Fingerprint, "Fingerprint", "low"),
+        STATUS,
+        EXPIRES,
+        USED,
+        CREATED,
+    ];
+    const SESSIONS: &[Head] = &[
+        PICK,
+        sorted(Column::Name, "Device", "name"),
+        OWNER,
+        plain("Status", "state"),
+        EXPIRES,
+        sorted(Column::LastUsed, "Last active", "from"),
+        sorted(Column::Created, "Signed in", "low"),
+    ];
+    match list {
+        List::SshKeys => SSH_KEYS,
+        List::Sessions => SESSIONS,
+        _ => KEYS,
+    }
+}
+
+fn list_row(frame: &Frame, view: &Inventory, row: &InventoryRow) -> Markup {
+    let now = frame.now;
+    let (id, name) = match &row.thing {
+        InventoryThing::Credential(one) if one.record.kind == Kind::Session => {
+            let device = user_agent::device(one.record.user_agent.as_deref());
+            (one.record.id, device)
+        }
+        InventoryThing::Credential(one) => (one.record.id, one.record.name.clone()),
+        InventoryThing::SshKey(one) => (one.key.id, one.key.name.clone()),
+    };
+    let owner = html! {
+        td.when { @if let Some(path) = &row.owner_path { a href=(path) { (row.owner) } } @else { bdi { (row.owner) } } }
+    };
+    html! {
+        tr {
+            @if row.is_deletable { (list::pick(id.as_str(), &name)) } @else { td.pick {} }
+            @match &row.thing {
+                InventoryThing::SshKey(one) => {
+                    (ssh_key_list::name(&one.key, row.path.as_ref()))
+                    (owner)
+                    td.low { (ssh_key_list::fingerprint(&one.key)) }
+                    (ssh_key_list::cells(one, now))
+                }
+                InventoryThing::Credential(one) if one.record.kind == Kind::Session => {
+                    th.name scope="row" { @if let Some(path) = &row.path { a href=(path) { (name) } } @else { bdi { (name) } } small { (id) } }
+                    (owner)
+                    td.state { (standing::pill(&one.record, now)) }
+                    (list::expires(one.record.expires_at, now))
+                    (session::active(&one.record, frame))
+                    (list::created(one.record.created_at))
+                }
+                InventoryThing::Credential(one) => {
+                    (api_key_list::name(&one.record, row.path.as_ref(), &view.offered, now))
+                    (owner)
+                    (api_key_list::cells(one, now))
+                }
             }
         }
-        div.notice.warn { p { "Each is refused from the very next request on. This cannot be undone." } }
-        (post(frame, "/admin/inventory/delete", &html! {
-            @for reference in view.rows.iter().filter_map(|row| row.reference.as_ref()) { (hidden("reference", reference)) }
-            (Field::text("confirm").label(&label).required().show(&view.input))
-            (danger("Delete them", "Keep them", "/admin/inventory"))
-        }))
-    };
-    page(
-        frame,
-        Section::Inventory,
-        &view.input.title(&title),
-        &content,
-    )
+    }
 }

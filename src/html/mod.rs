@@ -1,7 +1,7 @@
-//! The pages, and the only use of maud. Values in, markup out; permissions are decided elsewhere.
+//! The pages: the only maud of the program. Values in, markup out; no decision about permissions is made here.
 //!
-//! Each file has the pages of one noun and their input structs. The console fills the structs and sends the result.
-//! Rejected forms come back with their [`form::Input`].
+//! Each file has the pages of one noun and the structs they are made of. Doors fill the structs and send what the
+//! functions give. Forms come back with their [`form::Input`].
 
 pub mod account;
 mod account_notice;
@@ -9,11 +9,13 @@ pub mod api_key;
 mod api_key_list;
 mod api_key_page;
 mod assets;
+pub mod bulk;
 mod chart;
 pub mod device;
 pub mod diagnostics;
 pub mod error;
 pub mod event;
+mod event_sentence;
 pub mod explain;
 pub mod form;
 #[cfg(test)]
@@ -21,21 +23,27 @@ mod gallery;
 pub mod group;
 pub mod help;
 pub mod host;
+mod host_list;
 pub mod inventory;
 pub mod layout;
 mod lifetime;
+pub mod list;
 pub mod permission;
 pub mod policy;
 pub mod reference;
 pub mod service;
+mod service_list;
 pub mod session;
 mod shown_once;
 pub mod sign_in;
 pub mod ssh_key;
+mod ssh_key_list;
 pub mod standing;
 pub mod table;
 pub mod token;
+mod token_list;
 pub mod user;
+mod user_list;
 pub mod when;
 
 pub use assets::{Asset, assets};

@@ -1,10 +1,11 @@
-//! Services: programs that verify credentials and may define permissions.
+//! Services: programs that ask about credentials and may define permissions.
 
 use maud::{Markup, html};
 
 use super::form::{Field, Input, acts, danger, hidden, post, summary};
 use super::layout::{Frame, Section, heading, page};
 use super::permission::full;
+pub use super::service_list::{ServiceList, list};
 use super::shown_once::paste;
 use super::when::{time, time_or_never};
 use crate::model::permission::Permissions;
@@ -15,9 +16,9 @@ use crate::model::time::Time;
 #[derive(Debug, Clone)]
 pub struct ServiceFacts {
     pub service: Service,
-    /// The number of its valid API keys.
+    /// How many API keys it has that are good.
     pub api_keys: u32,
-    /// The last use of one of them.
+    /// When one of them was last used.
     pub last_asked_at: Option<Time>,
 }
 
@@ -26,47 +27,20 @@ pub struct ServiceFacts {
 pub struct ServiceForm {
     /// `None` for a new one.
     pub service: Option<Service>,
-    /// The permissions of it that each role includes.
+    /// What everybody of a role has of it.
     pub by_role: ByRole,
-    /// The version of the service in the form; empty for a new one.
+    /// What the service was when the form was made; empty for a new one.
     pub version: String,
     pub input: Input,
 }
 
-/// The confirmation of a deletion.
+/// The question whether to delete one.
 #[derive(Debug, Clone)]
 pub struct ServiceDelete {
     pub facts: ServiceFacts,
-    /// The number of other owners' credentials with its permissions.
+    /// How many credentials of others carry its permissions.
     pub carriers: u32,
     pub input: Input,
-}
-
-/// `/admin/services`.
-pub fn list(frame: &Frame, services: &[ServiceFacts]) -> Markup {
-    let content = html! {
-        (heading("Services", &html! { a.button.primary href="/admin/new-service" { "Add service" } }))
-        p.lead { "Programs that verify credentials with Keycroft, and may define permissions." }
-        @if services.is_empty() {
-            div.notice { p { "No services yet." } p { "Or run " code { "keycroft service add slurm" } } }
-        } @else {
-            table.list {
-                thead { tr { th { "Name" } th { "Permissions" } th { "API keys" } th { "Last asked" } th { "Added" } } }
-                tbody {
-                    @for facts in services {
-                        tr {
-                            th.name scope="row" { a href={ "/admin/services/" (facts.service.name) } { (facts.service.name) } }
-                            td data-label="Permissions" { (facts.service.permissions) }
-                            td data-label="API keys" { (facts.api_keys) }
-                            td data-label="Last asked" { (time_or_never(facts.last_asked_at, frame.now)) }
-                            td data-label="Added" { (time(facts.service.created_at, frame.now)) }
-                        }
-                    }
-                }
-            }
-        }
-    };
-    page(frame, Section::Services, "Services", &content)
 }
 
 /// `/admin/services/NAME`.
@@ -95,12 +69,12 @@ pub fn show(frame: &Frame, facts: &ServiceFacts, by_role: &ByRole) -> Markup {
     page(frame, Section::Services, &service.name, &content)
 }
 
-/// One permission per line.
+/// One permission a line.
 fn lines(permissions: &Permissions) -> String {
     permissions.words().collect::<Vec<_>>().join("\n")
 }
 
-/// `/admin/new-service` and `/admin/services/NAME/edit`. Sends `permissions` (one per line); new ones `name`, others
+/// `/admin/new-service` and `/admin/services/NAME/edit`. Sends `permissions` (one a line); new ones `name`, others
 /// `roles.member`, `roles.admin` (likewise) and `version`.
 pub fn form(frame: &Frame, view: &ServiceForm) -> Markup {
     let input = &view.input;
@@ -129,7 +103,7 @@ pub fn form(frame: &Frame, view: &ServiceForm) -> Markup {
         } @else {
             (hidden("version", &view.version))
         }
-        (Field::text("permissions").default(present.as_deref().unwrap_or("")).help("One a line, each beginning with the service's name, like slurm:submit. A permission removed here is removed from every credential immediately.").show_lines(input, 5))
+        (Field::text("permissions").default(present.as_deref().unwrap_or("")).help("One a line, each beginning with the service's name, like slurm:submit. What is taken out here leaves every credential at once.").show_lines(input, 5))
         @if view.service.is_some() {
             (Field::text("roles.member").default(&lines(&view.by_role.member)).help("Which of these members have by their role, one a line. Others are given them user by user.").show_lines(input, 3))
             (Field::text("roles.admin").default(&lines(&view.by_role.admin)).help("The same for admins.").show_lines(input, 3))

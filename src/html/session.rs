@@ -1,65 +1,94 @@
-//! Sessions: browsers that are signed in to the console.
+//! Sessions: where somebody is signed in to the console.
 
 use maud::{Markup, html};
 
 use super::form::{button, hidden};
 use super::layout::{Frame, Section, heading, page};
+use super::list::{self, ListPlace, plain, sorted};
 use super::standing::badge;
-use super::when::{self, time};
+use super::when::{minute, relative};
 use crate::model::credential::Record;
+use crate::model::list::Column;
 use crate::model::secret::Id;
 use crate::model::user_agent;
 
-/// The sessions of the signed-in user.
+/// The sessions of the person who is signed in.
 #[derive(Debug, Clone)]
 pub struct SessionList {
-    /// Last active first.
+    pub at: ListPlace,
     pub rows: Vec<Record>,
-    /// The session of this browser.
+    /// The session of the request.
     pub current: Id,
 }
 
-/// `/sessions`. Each button sends `id` to `/sessions/delete`; "sign out everywhere else" goes to `/sessions/delete-others`.
+/// `/sessions`. A row's button sends `id` to `/sessions/delete`; the picked rows go there as `pick`; "Sign out everywhere
+/// else" goes to `/sessions/delete-others`.
 pub fn list(frame: &Frame, view: &SessionList) -> Markup {
-    let others = view.rows.iter().any(|record| record.id != view.current);
-    let acts = html! { @if others { (button(frame, "/sessions/delete-others", Some("no"), "Sign out everywhere else")) } };
+    let at = &view.at;
+    let columns = [
+        plain("", "pick"),
+        sorted(Column::Name, "Device", "name"),
+        sorted(Column::LastUsed, "Last active", ""),
+        sorted(Column::Created, "Signed in", "low"),
+        sorted(Column::Expires, "Expires", ""),
+        plain("", ""),
+    ];
+    let others = at.total > 1 || view.rows.iter().any(|record| record.id != view.current);
+    let acts = html! {
+        a.button href=(at.csv()) { "CSV" }
+        @if others { (button(frame, "/sessions/delete-others", Some("danger"), "Sign out everywhere else")) }
+    };
     let content = html! {
         (heading("Sessions", &acts))
-        p.lead { "Browsers in which you are signed in. Sign out browsers that you do not recognize: they are signed out immediately." }
-        form method="post" action="/sessions/delete" {
-            (hidden("form_token", &frame.form_token))
-            table.list {
-                thead { tr { th { "Device" } th { "Address" } th { "Signed in" } th { "Last active" } th { "Expires" } th { "Actions" } } }
-                tbody { @for record in &view.rows { (row(frame, record, record.id == view.current)) } }
+        p.lead { "Browsers signed in as you. Sign out those that you do not recognize." }
+        (list::search(at, false))
+        @if view.rows.is_empty() {
+            (list::no_match(at))
+        } @else {
+            form.rows.form method="post" action="/sessions/delete" {
+                (hidden("form_token", &frame.form_token))
+                table.list {
+                    (list::head(at, &columns))
+                    tbody { @for record in &view.rows { (row(frame, record, record.id == view.current)) } }
+                }
+                (list::pager(at))
+                (list::bulk(&html! { button.danger { "Sign out selected" } }))
             }
         }
     };
     page(frame, Section::Sessions, "Sessions", &content)
 }
 
+/// When it was last active, and from where.
+pub(super) fn active(record: &Record, frame: &Frame) -> Markup {
+    let last = record.last_use.as_ref();
+    let at = last.map_or(record.created_at, |last| last.at);
+    let address = last.and_then(|last| last.address).or(record.address);
+    html! {
+        td.when.from data-label="Active" {
+            time datetime=(at) { (relative(at, frame.now)) }
+            small { @match address { Some(address) => (address), None => "unknown address" } }
+        }
+    }
+}
+
 fn row(frame: &Frame, record: &Record, is_current: bool) -> Markup {
     let now = frame.now;
     let device = user_agent::device(record.user_agent.as_deref());
-    let used_from = record
-        .last_use
-        .as_ref()
-        .and_then(|last| last.address)
-        .filter(|address| Some(*address) != record.address);
-    let active = record
-        .last_use
-        .as_ref()
-        .map_or(record.created_at, |last| last.at);
     html! {
         tr {
-            th.name scope="row" { b { bdi { (device) } } @if is_current { " " (badge("ok", "This device")) } small { (record.id) } }
-            td data-label="Address" {
-                @match record.address { Some(address) => (address), None => { "unknown" } }
-                @if let Some(address) = used_from { small { "last from " (address) } }
+            @if is_current { td.pick {} } @else { (list::pick(record.id.as_str(), &device)) }
+            th.name scope="row" {
+                b { bdi { (device) } } @if is_current { " " (badge("ok", "This device")) }
+                small { (record.id) }
             }
-            td data-label="Signed in" { (time(record.created_at, now)) }
-            td.when.from data-label="Active" { (time(active, now)) }
-            td.when data-label="Expires" { (when::end(record.expires_at, now)) }
-            td { button.danger name="id" value=(record.id) aria-label={ "Sign out " (device) @if is_current { ", this device" } } { "Sign out" } }
+            (active(record, frame))
+            td.low {
+                time datetime=(record.created_at) { (relative(record.created_at, now)) }
+                small { (minute(record.created_at)) @if let Some(address) = record.address { " · " (address) } }
+            }
+            (list::expires(record.expires_at, now))
+            td.actions.keep { button.danger name="id" value=(record.id) aria-label={ "Sign out " (device) @if is_current { ", this device" } } { "Sign out" } }
         }
     }
 }

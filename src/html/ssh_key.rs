@@ -2,35 +2,33 @@
 
 use maud::{Markup, html};
 
-use super::form::{self, Field, Input, Tick, acts, danger, hidden, post, summary};
+use super::form::{self, Field, Input, Tick, acts, button, danger, hidden, post, summary};
 use super::layout::{Frame, Section, heading, page};
 use super::lifetime;
 use super::shown_once::paste;
-use super::standing::{badge, soon_words};
-use super::table::{Pager, pager};
-use super::when::{self, end_in_line, exact, time};
+pub use super::ssh_key_list::{SshKeyList, SshKeyRow, list};
+use super::standing::badge;
+use super::when::{end_in_line, exact, time};
 use crate::model::address::AllowedAddresses;
 use crate::model::host::HostLogin;
+use crate::model::notice::Notice;
 use crate::model::policy::Policy;
 use crate::model::secret::Id;
 use crate::model::ssh_key::{COMMAND_BYTES_MAX, ForcedCommand, KeyOptions};
 use crate::model::text::NAME_CHARACTERS_MAX;
 use crate::model::time::Time;
 
-/// The list leaves out these long keys: they are copied from their own page.
-const LONG_TYPE: &str = "ssh-rsa";
-
-/// Limit of login lines on a page.
+/// Lines to log in with that a page shows.
 const LOGINS_MAX: usize = 50;
 
-/// A host's use of a key.
+/// What a host did with a key.
 #[derive(Debug, Clone)]
 pub struct HostUse {
     pub at: Time,
     pub host: String,
 }
 
-/// An SSH key for pages.
+/// An SSH key as pages show it.
 #[derive(Debug, Clone)]
 pub struct SshKeyFacts {
     pub id: Id,
@@ -48,19 +46,12 @@ pub struct SshKeyFacts {
     pub options: KeyOptions,
     pub created_at: Time,
     pub expires_at: Option<Time>,
-    /// True if it has expired or was seen expired.
+    /// Whether it is over, by now or once before.
     pub expired: bool,
-    /// When a host last looked it up. A mere offer causes a lookup too.
+    /// When a host last asked for it: also a mere offer makes a host ask.
     pub looked_up: Option<HostUse>,
     /// When a host last reported a login with it.
     pub used: Option<HostUse>,
-}
-
-/// The list of a user's SSH keys.
-#[derive(Debug, Clone)]
-pub struct SshKeyList {
-    pub rows: Vec<SshKeyFacts>,
-    pub pager: Pager,
 }
 
 /// The form of a new key.
@@ -74,7 +65,7 @@ pub struct SshKeyNew {
 #[derive(Debug, Clone)]
 pub struct SshKeyPage {
     pub key: SshKeyFacts,
-    /// The hosts and logins that its owner may use now; shown as `ssh` lines.
+    /// The hosts that its owner may log in to now, and under which name; shown as `ssh` lines.
     pub logins: Vec<HostLogin>,
 }
 
@@ -83,55 +74,13 @@ pub struct SshKeyPage {
 pub struct SshKeyEdit {
     pub key: SshKeyFacts,
     pub policy: Policy,
-    /// The version of the key in the form, so that a concurrent change is not overwritten.
+    /// What the key was when the form was made, so that nothing newer is overwritten unseen.
     pub version: String,
     pub input: Input,
 }
 
-/// `/ssh-keys`.
-pub fn list(frame: &Frame, view: &SshKeyList) -> Markup {
-    let content = html! {
-        (heading("SSH keys", &html! { a.button.primary href="/ssh-keys/new" { "Add SSH key" } }))
-        p.lead { "With a public key here you can log in on every active host, and on every host added later." }
-        @if view.rows.is_empty() {
-            div.notice {
-                p { "No SSH keys yet: add one and you can log in to every host you may use." }
-                div.actions { a.button.primary href="/ssh-keys/new" { "Add SSH key" } }
-                p { "Or run " code { "keycroft ssh-key add ~/.ssh/id_ed25519.pub" } }
-            }
-        } @else {
-            table.list {
-                thead { tr { th { "Name" } th { "Status" } th { "Fingerprint" } th { "Expires" } th { "Last used" } th { "Added" } th { "Actions" } } }
-                tbody { @for key in &view.rows { (row(key, frame.now)) } }
-            }
-            (pager(&view.pager, "/ssh-keys", &[]))
-        }
-    };
-    page(frame, Section::SshKeys, "SSH keys", &content)
-}
-
-fn row(key: &SshKeyFacts, now: Time) -> Markup {
-    let own = format!("/ssh-keys/{}", key.id);
-    let text = Some(&key.public_key).filter(|_| key.key_type != LONG_TYPE);
-    let options = option_names(&key.options);
-    html! {
-        tr {
-            th.name scope="row" { a href=(own) { (key.name) } small { (kind(key)) @if !key.comment.is_empty() { " · " bdi { (key.comment) } } @if !options.is_empty() { " · " (options) } } }
-            td { (pill(key, now)) }
-            td data-label="Fingerprint" { code { (key.fingerprint) } }
-            td.when data-label="Expires" { (when::end(key.expires_at, now)) }
-            td.when.from data-label="Used" { (last_used(key, now)) }
-            td data-label="Added" { (time(key.created_at, now)) }
-            td.actions.keep {
-                a href={ (own) ".pub" } data-copy=[text] aria-label={ "Copy " (key.name) } { "Copy" }
-                a href={ (own) "/delete" } aria-label={ "Delete " (key.name) } { "Delete" }
-            }
-        }
-    }
-}
-
 /// `ED25519`, `RSA 3072`, `ECDSA 256`, with `SK` before those in hardware.
-fn kind(key: &SshKeyFacts) -> String {
+pub(super) fn kind(key: &SshKeyFacts) -> String {
     let name = key.key_type.trim_end_matches("@openssh.com");
     let (hardware, name) = name
         .strip_prefix("sk-")
@@ -148,25 +97,14 @@ fn kind(key: &SshKeyFacts) -> String {
 fn pill(key: &SshKeyFacts, now: Time) -> Markup {
     if key.expired {
         badge("bad", "Expired")
-    } else if let Some(words) = soon_words(key.expires_at, now) {
-        badge("warn", &words)
+    } else if Notice::from_expiration(key.expires_at, now).is_some() {
+        badge("warn", "Expiring")
     } else {
         badge("ok", "Active")
     }
 }
 
-/// "Used" is a login that a host reported; "looked up" is a mere request.
-fn last_used(key: &SshKeyFacts, now: Time) -> Markup {
-    match (&key.used, &key.looked_up) {
-        (Some(used), _) => html! { (time(used.at, now)) small { "on " (used.host) } },
-        (None, Some(looked_up)) => {
-            html! { "Not recorded" small { "looked up " (time(looked_up.at, now)) " by " (looked_up.host) } }
-        }
-        (None, None) => html! { "Not recorded" },
-    }
-}
-
-/// `/ssh-keys/new`. Sends `name` (may be empty if the key has a comment), `public_key`, `expires_in`, `expires_at`
+/// `/ssh-keys/new`. Sends `name` (may be empty when the key has a comment), `public_key`, `expires_in`, `expires_at`
 /// `allowed_addresses`, `with_options` with the `options.…`, and `allow_shared`.
 pub fn new(frame: &Frame, view: &SshKeyNew) -> Markup {
     let input = &view.input;
@@ -198,8 +136,8 @@ pub fn new(frame: &Frame, view: &SshKeyNew) -> Markup {
     )
 }
 
-/// The names of a key's options: `restrict, command`.
-fn option_names(options: &KeyOptions) -> String {
+/// The names of the options that a key has: `restrict, command`.
+pub(super) fn option_names(options: &KeyOptions) -> String {
     let words = options.to_sshd();
     let mut names: Vec<&str> = words
         .iter()
@@ -209,7 +147,7 @@ fn option_names(options: &KeyOptions) -> String {
     names.join(", ")
 }
 
-/// The options as written for sshd, and the effect of some.
+/// The options as sshd is given them, and what sshd makes of some.
 fn shown_options(key: &SshKeyFacts) -> Markup {
     let options = &key.options;
     let is_hardware = key.key_type.starts_with("sk-");
@@ -225,7 +163,7 @@ fn shown_options(key: &SshKeyFacts) -> Markup {
     }
 }
 
-/// Returns whether the form comes back with limits of the folded part.
+/// Whether the form comes back with limits of the folded part.
 fn has_limits(input: &Input) -> bool {
     let names = [
         "allowed_addresses",
@@ -242,7 +180,7 @@ fn has_limits(input: &Input) -> bool {
             .any(|(name, ..)| input.value(name).is_some())
 }
 
-/// The confirmation of a shared key.
+/// The question whether a key may be shared, once it is known that it would be.
 fn shared(input: &Input) -> Markup {
     if input.error("allow_shared").is_none() {
         return html! {};
@@ -257,7 +195,7 @@ fn shared(input: &Input) -> Markup {
     form::group("allow_shared", "Shared key", input, &tick.show())
 }
 
-/// The flags: field, value in [`KeyOptions`], label.
+/// The flags: field, what it is in [`KeyOptions`], words.
 pub const OPTION_FLAGS: [(&str, fn(&KeyOptions) -> bool, &str); 3] = [
     (
         "options.restrict",
@@ -292,14 +230,14 @@ fn options(input: &Input, present: &KeyOptions) -> Markup {
             }.show())
         }
         (Field::text("options.command").default(command).characters_max(COMMAND_BYTES_MAX)
-            .help("Runs instead of the requested command. Empty: no limit.").show(input))
+            .help("Runs instead of whatever the login requests. Empty: no limit.").show(input))
         (Field::text("options.permitopen").default(&destinations)
             .help("Local forwarding reaches these only: HOST:PORT, one a line. Empty: no limit.").show_lines(input, 2))
     };
     form::group("options", "SSH options", input, &content)
 }
 
-/// The field for the key. Pasted text comes back only if it can't have been a private key.
+/// The field for the key. What was pasted comes back only when it can't have been a private key.
 fn public_key(input: &Input, present: &str, help: &str) -> Markup {
     let mut safe = input.clone();
     safe.values
@@ -317,7 +255,33 @@ pub fn show(frame: &Frame, view: &SshKeyPage) -> Markup {
     let buttons = html! { a.button href={ (own) "/edit" } { "Edit" } a.button.danger href={ (own) "/delete" } { "Delete" } };
     let content = html! {
         (heading(&key.name, &buttons))
-        dl.facts {
+        (facts(key, now))
+        h2 { "Public key" }
+        p { a href={ (own) ".pub" } { "As text" } }
+        pre #key data-copy="the public key" { (key.public_key) }
+        h2 { "Log in with" }
+        (logins(key, &view.logins))
+    };
+    page(frame, Section::SshKeys, &key.name, &content)
+}
+
+/// `/admin/users/NAME/ssh-keys/ID`, for admins: to see and to delete, not to change.
+pub fn show_of_user(frame: &Frame, username: &str, key: &SshKeyFacts) -> Markup {
+    let owner = format!("/admin/users/{username}");
+    let delete = format!("{owner}/ssh-keys/{}/delete", key.id);
+    let content = html! {
+        (heading(&key.name, &button(frame, &delete, Some("danger"), "Delete")))
+        p.lead { "SSH key of " a href=(owner) { (username) } }
+        (facts(key, frame.now))
+        h2 { "Public key" }
+        pre { (key.public_key) }
+    };
+    page(frame, Section::Users, &key.name, &content)
+}
+
+fn facts(key: &SshKeyFacts, now: Time) -> Markup {
+    html! {
+        dl {
             dt { "Status" } dd { (pill(key, now)) }
             dt { "Type" } dd { (kind(key)) " " small { code { (key.key_type) } } }
             dt { "Fingerprint" } dd { code { (key.fingerprint) } }
@@ -329,22 +293,16 @@ pub fn show(frame: &Frame, view: &SshKeyPage) -> Markup {
             dt { "Last looked up" } dd { @match &key.looked_up { Some(looked_up) => { (time(looked_up.at, now)) " by " (looked_up.host) }, None => "Never" } }
             dt { "Added" } dd { (time(key.created_at, now)) " (" (exact(key.created_at)) ")" }
         }
-        h2 { "Public key" }
-        p { a href={ (own) ".pub" } { "As text" } }
-        pre #key data-copy="the public key" { (key.public_key) }
-        h2 { "Log in with" }
-        (logins(key, &view.logins))
-    };
-    page(frame, Section::SshKeys, &key.name, &content)
+    }
 }
 
-/// The `ssh` lines.
+/// The lines to log in with.
 fn logins(key: &SshKeyFacts, logins: &[HostLogin]) -> Markup {
     html! {
         @if key.expired {
             p { "It has expired and opens no host. Give it a new end, and it works at the next login." }
         } @else if logins.is_empty() {
-            p { "You may not log in to any host yet. The line of an enrolled host appears here." }
+            p { "There is no host yet that you may log in to. Once one is enrolled, its line is here." }
         } @else {
             p { "It works at the next login, on every host that you may use." }
             ul {
@@ -357,7 +315,7 @@ fn logins(key: &SshKeyFacts, logins: &[HostLogin]) -> Markup {
     }
 }
 
-/// `/ssh-keys/ID/edit`. Sends `version` and the fields of [`new`]; an empty `expires_in` keeps the expiration.
+/// `/ssh-keys/ID/edit`. Sends `version` and the fields of [`new`]; an empty `expires_in` lets the end stay.
 pub fn edit(frame: &Frame, view: &SshKeyEdit) -> Markup {
     let (input, key) = (&view.input, &view.key);
     let addresses: Vec<String> = key.allowed_addresses.iter().collect();

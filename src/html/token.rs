@@ -4,98 +4,41 @@ use maud::{Markup, html};
 
 use super::api_key::{created_credentials, what_breaks};
 use super::form::{Field, Input, acts, danger, hidden, post, summary};
-use super::layout::{Frame, Section, heading, page};
-use super::table::{Pager, last_use, pager};
-use super::when::{self, end_in_line, expiry, time};
-use super::{lifetime, permission, shown_once, standing};
+use super::layout::{Frame, Section, page};
+pub use super::token_list::{TokenList, TokenRow, list};
+use super::when::{end_in_line, expiry};
+use super::{lifetime, permission, shown_once};
 use crate::model::credential::{Record, UsageDay};
 use crate::model::permission::Permissions;
 use crate::model::policy::Policy;
-use crate::model::secret::{Id, SecretForm, hint};
+use crate::model::secret::Id;
 use crate::model::text::NAME_CHARACTERS_MAX;
-
-/// The list of tokens.
-#[derive(Debug, Clone)]
-pub struct TokenList {
-    pub rows: Vec<TokenRow>,
-    pub pager: Pager,
-    /// The permissions that one of them can have.
-    pub offered: Permissions,
-}
-
-/// One token in the list.
-#[derive(Debug, Clone)]
-pub struct TokenRow {
-    pub record: Record,
-    /// Its creator: `console`, `keycroft login`, `API key ci`.
-    pub created_by: String,
-}
 
 /// The form of a new token.
 #[derive(Debug, Clone)]
 pub struct TokenNew {
     pub policy: Policy,
     pub offered: Permissions,
-    /// A second form with the same nonce creates nothing.
+    /// Goes along once: a second form with the same nonce makes nothing.
     pub nonce: String,
     pub input: Input,
 }
 
-/// A new token.
+/// A token that was just made.
 pub struct TokenIssued<'a> {
     pub record: Record,
     pub secret: &'a str,
 }
 
-/// The confirmation of a deletion.
+/// The question whether to delete one.
 #[derive(Debug, Clone)]
 pub struct TokenDelete {
     pub record: Record,
     pub usage: Vec<UsageDay>,
     /// The valid credentials it created.
     pub made: Vec<Record>,
-    /// SSH keys that it added: ids and names.
+    /// The SSH keys among what it created: ids and names.
     pub ssh_keys: Vec<(Id, String)>,
-}
-
-/// `/tokens`.
-pub fn list(frame: &Frame, view: &TokenList) -> Markup {
-    let content = html! {
-        (heading("Tokens", &html! { a.button.primary href="/tokens/new" { "Generate token" } }))
-        p.lead { "Short-lived, for the command line. Most people do not need this page: run " code { "keycroft login " (frame.public_url) } "." }
-        @if view.rows.is_empty() {
-            div.notice {
-                p { "No tokens: the command line makes one when you log in with it." }
-                div.actions { a.button.primary href="/tokens/new" { "Generate token" } }
-                p { "Or run " code { "keycroft token create" } }
-            }
-        } @else {
-            table.list {
-                thead { tr { th { "Name" } th { "Status" } th { "Created by" } th { "Expires" } th { "Last used" } th { "Created" } th { "Actions" } } }
-                tbody { @for row in &view.rows { (list_row(frame, view, row)) } }
-            }
-            (pager(&view.pager, "/tokens", &[]))
-        }
-    };
-    page(frame, Section::Tokens, "Tokens", &content)
-}
-
-fn list_row(frame: &Frame, view: &TokenList, row: &TokenRow) -> Markup {
-    let (record, now) = (&row.record, frame.now);
-    html! {
-        tr {
-            th.name scope="row" {
-                b { bdi { (record.name) } }
-                small { (hint(SecretForm::Credential(record.kind), record.id)) br; (permission::brief(&record.permissions, &view.offered)) }
-            }
-            td { (standing::cell(record, now)) }
-            td data-label="Created by" { bdi { (row.created_by) } }
-            td.when data-label="Expires" { (when::end(record.expires_at, now)) }
-            td.when.from data-label="Used" { (last_use(record.last_use.as_ref(), now)) }
-            td data-label="Created" { (time(record.created_at, now)) }
-            td.actions.keep { a href={ "/tokens/" (record.id) "/delete" } aria-label={ "Delete " (record.name) } { "Delete" } }
-        }
-    }
 }
 
 /// `/tokens/new`. Sends `nonce`, `name` (may be empty), `expires_in` (`8h`), `access` and the rows.
@@ -128,7 +71,7 @@ pub fn new(frame: &Frame, view: &TokenNew) -> Markup {
     )
 }
 
-/// The answer after creating a token: the only page that shows it.
+/// The answer to a form that made a token: the only page that ever shows it.
 pub fn created(frame: &Frame, view: &TokenIssued<'_>) -> Markup {
     let content = html! {
         h1 { "Save your token now" }
@@ -139,7 +82,7 @@ pub fn created(frame: &Frame, view: &TokenIssued<'_>) -> Markup {
     page(frame, Section::Tokens, "Save your token now", &content)
 }
 
-/// The answer to a repeated form of a new token.
+/// What the form of a new token gets when it is sent again.
 pub fn already_created(frame: &Frame) -> Markup {
     page(
         frame,

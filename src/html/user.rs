@@ -1,14 +1,15 @@
-//! Users, for admins: the list, one user with all credentials, adding, offboarding, deleting.
+//! Users, for admins: the list, one person with all they hold, adding, ending, deleting.
 
 use maud::{Markup, html};
 
-use super::form::{self, Field, Input, acts, button, danger, hidden, post, radios, summary};
+use super::form::{self, Field, Input, Tick, acts, button, danger, hidden, post, radios, summary};
 use super::layout::{Frame, Section, heading, page};
 use super::permission::singles;
 use super::ssh_key::SshKeyFacts;
 use super::standing::{self, badge};
-use super::table::{Pager, address, last_use, pager};
-use super::when::{self, exact, time, time_or_never, utc};
+use super::table::{address, last_use};
+pub use super::user_list::{UserList, UserRow, list};
+use super::when::{self, exact, time, utc};
 use crate::model::credential::{Kind, Record};
 use crate::model::permission::{Permission, Permissions};
 use crate::model::text::NAME_CHARACTERS_MAX;
@@ -16,37 +17,15 @@ use crate::model::time::Time;
 use crate::model::user::{Role, User};
 use crate::model::user_agent;
 
-/// One user in the list.
-#[derive(Debug, Clone)]
-pub struct UserRow {
-    pub user: User,
-    /// Valid ones.
-    pub api_keys: u32,
-    pub tokens: u32,
-    pub sessions: u32,
-    pub ssh_keys: u32,
-    /// The last use of one of their credentials.
-    pub last_active_at: Option<Time>,
-}
-
-/// The list of users.
-#[derive(Debug, Clone)]
-pub struct UserList {
-    pub rows: Vec<UserRow>,
-    /// Part of a username or display name: `?text=`.
-    pub text: String,
-    pub pager: Pager,
-}
-
 /// The form of a new user.
 #[derive(Debug, Clone)]
 pub struct UserNew {
-    /// A second form with the same nonce creates nothing.
+    /// Goes along once: a second form with the same nonce makes nobody.
     pub nonce: String,
     pub input: Input,
 }
 
-/// A one-time link, shown once.
+/// A link that works once, shown once.
 pub struct OneTimeLink<'a> {
     pub username: &'a str,
     pub url: &'a str,
@@ -54,14 +33,14 @@ pub struct OneTimeLink<'a> {
     pub purpose: LinkPurpose,
 }
 
-/// The purpose of a link.
+/// What a link is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkPurpose {
     Invitation,
     PasswordReset,
 }
 
-/// All valid credentials of a user.
+/// All that a person holds and that is still good.
 #[derive(Debug, Clone, Default)]
 pub struct Holdings {
     pub api_keys: Vec<Record>,
@@ -76,31 +55,32 @@ impl Holdings {
     }
 }
 
-/// Permits or forbids demoting, disabling and deleting the user; decided elsewhere.
+/// Whether the person may be demoted, disabled or deleted; decided elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removable {
     Yes,
-    /// The last admin is protected.
+    /// The last admin must stay.
     LastAdmin,
 }
 
-/// One user.
+/// One person.
 #[derive(Debug, Clone)]
 pub struct UserPage {
     pub user: User,
-    pub groups: Vec<String>,
+    /// The groups there are, in the order of their names.
+    pub all_groups: Vec<String>,
     pub holdings: Holdings,
-    /// Permissions that can be granted beyond the role.
+    /// What may be granted beyond the role.
     pub grantable: Permissions,
     pub removable: Removable,
-    /// The version of the user in the form, so that a concurrent change is not overwritten.
+    /// What the user was when the page was made, so that nothing newer is overwritten unseen.
     pub version: String,
-    /// The nonce of the form for a link: repeated, it creates only one.
+    /// Goes along with the form for a link: sent twice, it makes one.
     pub nonce: String,
     pub input: Input,
 }
 
-/// The confirmation of offboarding or deleting.
+/// The question whether to end everything, or to delete.
 #[derive(Debug, Clone)]
 pub struct UserEnd {
     pub user: User,
@@ -108,46 +88,7 @@ pub struct UserEnd {
     pub input: Input,
 }
 
-/// `/admin/users`.
-pub fn list(frame: &Frame, view: &UserList) -> Markup {
-    let content = html! {
-        (heading("Users", &html! { a.button.primary href="/admin/new-user" { "Add user" } }))
-        form.bar method="get" action="/admin/users" {
-            label { "Name" input type="search" name="text" value=(view.text); }
-            button { "Filter" }
-            @if !view.text.is_empty() { a.button href="/admin/users" { "Clear" } }
-        }
-        @if view.rows.is_empty() {
-            p { "Nobody matches. " a href="/admin/users" { "Clear the filter" } }
-        } @else {
-            table.list {
-                thead { tr { th { "User" } th { "Status" } th { "Role" } th { "API keys" } th { "Tokens" } th { "Sessions" } th { "SSH keys" } th { "Last active" } th { "Since" } } }
-                tbody { @for row in &view.rows { (list_row(row, frame.now)) } }
-            }
-            (pager(&view.pager, "/admin/users", &[("text", &view.text)]))
-        }
-    };
-    page(frame, Section::Users, "Users", &content)
-}
-
-fn list_row(row: &UserRow, now: Time) -> Markup {
-    let user = &row.user;
-    html! {
-        tr {
-            th.name scope="row" { a href={ "/admin/users/" (user.username) } { (user.username) } small { bdi { (user.display_name) } } }
-            td { (pill(user)) }
-            td data-label="Role" { (user.role) }
-            td data-label="API keys" { (row.api_keys) }
-            td data-label="Tokens" { (row.tokens) }
-            td data-label="Sessions" { (row.sessions) }
-            td data-label="SSH keys" { (row.ssh_keys) }
-            td.when.from data-label="Active" { (time_or_never(row.last_active_at, now)) }
-            td data-label="Since" { (time(user.created_at, now)) }
-        }
-    }
-}
-
-fn pill(user: &User) -> Markup {
+pub(super) fn pill(user: &User) -> Markup {
     match (user.is_enabled(), user.has_password) {
         (false, _) => badge("dim", "Disabled"),
         (true, false) => badge("warn", "Invited"),
@@ -174,7 +115,7 @@ pub fn new(frame: &Frame, view: &UserNew) -> Markup {
         (Field::text("username").verbatim().required().help("Also the login name on hosts. It can't be changed, and is never given to anybody else.").show(input))
         (Field::text("display_name").characters_max(NAME_CHARACTERS_MAX).help("May stay empty: then it is the user name.").show(input))
         (form::group("role", "Role", input, &radios(input, "role", "member", &roles)))
-        (form::group("how", "First sign-in", input, &html! {
+        (form::group("how", "How they come in", input, &html! {
             (radios(input, "how", "invitation", &ways))
             (Field::optional_password("password").help("Only with the second answer; at least 15 characters.").show(input))
         }))
@@ -185,7 +126,7 @@ pub fn new(frame: &Frame, view: &UserNew) -> Markup {
     page(frame, Section::Users, &input.title("Add user"), &content)
 }
 
-/// The answer to an invitation or a reset: the only page that shows the link.
+/// The answer to an invitation or a reset: the only page that ever shows the link.
 pub fn link(frame: &Frame, view: &OneTimeLink<'_>) -> Markup {
     let (title, what) = match view.purpose {
         LinkPurpose::Invitation => ("Invitation link", "choose a password and sign in"),
@@ -193,7 +134,7 @@ pub fn link(frame: &Frame, view: &OneTimeLink<'_>) -> Markup {
     };
     let content = html! {
         h1 { (title) }
-        p.lead { "For " b { (view.username) } ". It works once, until " (utc(view.expires_at)) " (" (time(view.expires_at, frame.now)) "): its holder may " (what) "." }
+        p.lead { "For " b { (view.username) } ". It works once, until " (utc(view.expires_at)) " (" (time(view.expires_at, frame.now)) "): whoever opens it may " (what) "." }
         div.notice.warn data-once {
             p { b { "This is the only time the link is shown." } " Pass it on by a way that only this person reads." }
             label for="secret" { "The link" }
@@ -205,7 +146,7 @@ pub fn link(frame: &Frame, view: &OneTimeLink<'_>) -> Markup {
     page(frame, Section::Users, title, &content)
 }
 
-/// The answer to a repeated form for a link.
+/// What the form for a link gets when it is sent again.
 pub fn link_already_made(frame: &Frame, username: &str) -> Markup {
     let path = format!("/admin/users/{username}");
     let content = html! {
@@ -228,14 +169,18 @@ pub fn show(frame: &Frame, view: &UserPage) -> Markup {
         dl.facts {
             dt { "Status" } dd { (pill(user)) @if let Some(at) = user.disabled_at { small { "since " (utc(at)) } } }
             dt { "Name" } dd { bdi { (user.display_name) } }
-            dt { "Groups" } dd { @if view.groups.is_empty() { "None" } @else { (view.groups.join(", ")) } }
+            dt { "Groups" } dd { @if user.groups.is_empty() { "None" } @for (place, group) in user.groups.iter().enumerate() { @if place > 0 { ", " } a href={ "/admin/groups/" (group) } { (group) } } }
             dt { "Since" } dd { (exact(user.created_at)) }
         }
-        h2 { "Credentials" }
+        h2 { "What they hold" }
         (holdings(&view.holdings, frame, &path, Some(&path)))
         p { a href=(address("/admin/events", &[("user", user.username.as_str())])) { "Events of " (user.username) } }
         h2 { "Change" }
         (change(frame, view, &path))
+        @if !view.all_groups.is_empty() {
+            h2 { "Groups" }
+            (groups(frame, view, &path))
+        }
     };
     page(
         frame,
@@ -286,10 +231,23 @@ fn change(frame: &Frame, view: &UserPage, path: &str) -> Markup {
     }
 }
 
-/// The credentials of a user, kind by kind; with `path` each has a button that revokes it.
+fn groups(frame: &Frame, view: &UserPage, path: &str) -> Markup {
+    let boxes = html! {
+        @for group in &view.all_groups {
+            (Tick { kind: "checkbox", name: "groups", value: group, words: group, on: view.user.groups.contains(group) }.show())
+        }
+    };
+    let form = html! {
+        (form::group("groups", "Member of", &view.input, &boxes))
+        div.actions { button { "Save groups" } }
+    };
+    post(frame, &format!("{path}/groups"), &form)
+}
+
+/// What somebody holds, kind by kind; with `path` each has a button that ends it.
 fn holdings(holdings: &Holdings, frame: &Frame, own: &str, path: Option<&str>) -> Markup {
     if holdings.count() == 0 {
-        return html! { p { "No valid credentials." } };
+        return html! { p { "Nothing that is good now." } };
     }
     let now = frame.now;
     let end = |kind: &str, id: &str, name: &str, word: &str| {
@@ -326,7 +284,7 @@ fn holdings(holdings: &Holdings, frame: &Frame, own: &str, path: Option<&str>) -
                 @for record in &holdings.sessions { (credential(record, "sessions", "Sign out")) }
                 @for key in &holdings.ssh_keys {
                     tr {
-                        th.name scope="row" { bdi { (key.name) } small { "SSH key · " (key.fingerprint) } }
+                        th { a href={ (own) "/ssh-keys/" (key.id) } { bdi { (key.name) } } small { "SSH key · " (key.fingerprint) } }
                         td { @if key.expired { (badge("bad", "Expired")) } @else { (badge("ok", "Active")) } }
                         td.when data-label="Expires" { (when::end(key.expires_at, now)) }
                         td.when.from data-label="Used" { @match &key.used { Some(used) => { (time(used.at, now)) small { "on " (used.host) } }, None => "Never" } }
@@ -348,7 +306,7 @@ pub fn offboard(frame: &Frame, view: &UserEnd) -> Markup {
     ending(frame, view, "Offboard", lead, "offboard", "Offboard")
 }
 
-/// `/admin/users/NAME/delete`. Sends `confirm`, the username.
+/// `/admin/users/NAME/delete`. Sends `confirm`, the user name.
 pub fn delete(frame: &Frame, view: &UserEnd) -> Markup {
     let lead = "Ends all that they hold and removes the account. The user name stays reserved. This cannot be undone.";
     ending(frame, view, "Delete", lead, "delete", "Delete user")
@@ -366,7 +324,7 @@ fn ending(frame: &Frame, view: &UserEnd, verb: &str, lead: &str, act: &str, word
         h1 { (title) "?" }
         (summary(&view.input))
         p.lead { (lead) }
-        h2 { "Credentials to revoke (" (view.holdings.count()) ")" }
+        h2 { "What will end (" (view.holdings.count()) ")" }
         (holdings(&view.holdings, frame, &path, None))
         (post(frame, &format!("{path}/{act}"), &form))
     };

@@ -1,4 +1,4 @@
-//! Times and durations in words.
+//! Times and lengths of time in words.
 
 use std::time::Duration;
 
@@ -20,6 +20,53 @@ pub fn day(time: Time) -> String {
     time.day().to_string()
 }
 
+/// `15:04`, in UTC.
+pub fn hour(time: Time) -> String {
+    time.to_string().get(11..16).unwrap_or_default().to_owned()
+}
+
+/// `Today, 22 November`, `Yesterday, 21 November`, `20 November 2026`.
+pub fn date(time: Time, now: Time) -> String {
+    const MONTHS: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    let text = day(time);
+    let mut parts = text
+        .split('-')
+        .map(|part| part.parse::<usize>().unwrap_or_default());
+    let (year, month, number) = (
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+        parts.next().unwrap_or_default(),
+    );
+    let month = MONTHS
+        .get(month.wrapping_sub(1))
+        .copied()
+        .unwrap_or_default();
+    match now.day().number() - time.day().number() {
+        0 => format!("Today, {number} {month}"),
+        1 => format!("Yesterday, {number} {month}"),
+        _ => format!("{number} {month} {year}"),
+    }
+}
+
+/// `2026-11-22 15:04`: UTC, as the foot of each page notes.
+#[must_use]
+pub fn minute(time: Time) -> String {
+    utc(time).trim_end_matches(" UTC").to_owned()
+}
+
 /// `in 40 days`, `3 minutes ago`, `just now`; days up to 120 of them.
 pub fn relative(time: Time, now: Time) -> String {
     let seconds = time.unix() - now.unix();
@@ -32,7 +79,7 @@ pub fn relative(time: Time, now: Time) -> String {
     }
 }
 
-/// A duration in its largest fitting unit, rounded. Must match the script.
+/// A length of time in its largest fitting unit, rounded. The script says the same words.
 fn span(seconds: i64) -> String {
     let rounded = |unit: i64| (seconds + unit / 2) / unit;
     let days = rounded(86_400);
@@ -67,7 +114,7 @@ pub fn lifetime(lifetime: Lifetime) -> String {
     }
 }
 
-/// A duration exactly, in its largest full unit: `30 days`, `24 hours`, `90 seconds`.
+/// A length of time exactly, in its largest whole unit: `30 days`, `24 hours`, `90 seconds`.
 pub fn length(duration: Duration) -> String {
     let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     let whole = |unit: i64| seconds >= unit && seconds % unit == 0;
@@ -87,17 +134,17 @@ pub fn time(time: Time, now: Time) -> Markup {
     html! { time datetime=(time) title=(utc(time)) { (relative(time, now)) } }
 }
 
-/// An optional time.
+/// A time that may never have come.
 pub fn time_or_never(at: Option<Time>, now: Time) -> Markup {
     at.map_or_else(|| html! { "Never" }, |at| time(at, now))
 }
 
-/// An exact time, as text; the script adds the local time as its title.
+/// A time exactly, as text; the script puts the local time in its title.
 pub fn exact(time: Time) -> Markup {
     html! { time datetime=(time) data-abs { (utc(time)) } }
 }
 
-/// An expiration: relative, and below it exactly, so that it needs no title.
+/// An end: relative, and below it exactly, so that it needs no title.
 pub fn end(end: Option<Time>, now: Time) -> Markup {
     let Some(end) = end else {
         return html! { "No expiry" };
@@ -105,7 +152,7 @@ pub fn end(end: Option<Time>, now: Time) -> Markup {
     html! { time datetime=(end) { (relative(end, now)) } small { (utc(end)) } }
 }
 
-/// An expiration in one sentence: `in 30 days (2026-12-22 15:04 UTC)`.
+/// An end in one sentence: `in 30 days (2026-12-22 15:04 UTC)`.
 pub fn end_in_line(end: Option<Time>, now: Time) -> Markup {
     let Some(end) = end else {
         return html! { "no expiry" };
@@ -113,7 +160,7 @@ pub fn end_in_line(end: Option<Time>, now: Time) -> Markup {
     html! { (time(end, now)) " (" (utc(end)) ")" }
 }
 
-/// An expiration as part of a sentence: `expires in 30 days (…)`.
+/// The same as part of a sentence: `expires in 30 days (…)`.
 pub fn expiry(end: Option<Time>, now: Time) -> Markup {
     html! { @if end.is_some() { "expires " } (end_in_line(end, now)) }
 }
@@ -145,6 +192,19 @@ mod tests {
         for (seconds, words) in said {
             let time = Time::from_unix(now.unix() + seconds);
             assert_eq!(relative(time, now), words, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn dates_are_told_as_people_do() {
+        let now = Time::parse("2026-11-22T00:30:00Z").unwrap();
+        for (time, words) in [
+            ("2026-11-22T00:29:59Z", "Today, 22 November"),
+            ("2026-11-21T23:59:59Z", "Yesterday, 21 November"),
+            ("2025-02-01T12:00:00Z", "1 February 2025"),
+            ("2026-11-23T00:00:00Z", "23 November 2026"),
+        ] {
+            assert_eq!(date(Time::parse(time).unwrap(), now), words);
         }
     }
 

@@ -106,11 +106,11 @@ impl<'a> Query<'a> {
     /// `action`, `target`, `since` and `until`.
     pub fn events(&mut self) -> EventFilter {
         EventFilter {
-            user: None,
             action: self.get("action").map(str::to_owned),
             target: self.get("target").map(str::to_owned),
             since: self.time("since"),
             until: self.time("until"),
+            ..EventFilter::default()
         }
     }
 

@@ -47,8 +47,8 @@ const fn owner_columns(owner: OwnerId) -> (Option<i64>, Option<i64>, Option<i64>
     }
 }
 
-/// The column for an owner of this kind, and the owner's row number.
-const fn owner_column(owner: OwnerId) -> (&'static str, i64) {
+/// The column that names an owner of this kind, and the owner's row.
+pub(super) const fn owner_column(owner: OwnerId) -> (&'static str, i64) {
     match owner {
         OwnerId::User(id) => ("user_id", id.0),
         OwnerId::Service(id) => ("service_id", id.0),

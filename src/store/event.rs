@@ -11,6 +11,7 @@ use crate::model::error::Error;
 use crate::model::event::{
     Action, Actor, AuditDetails, Event, Origin, Outcome, chain_start, encode_words,
 };
+use crate::model::event_action::{all_names, is_group};
 use crate::model::secret::Digest;
 use crate::model::text::{cut, sanitize};
 use crate::model::time::Time;
@@ -21,8 +22,14 @@ use crate::model::user::UserId;
 pub struct EventFilter {
     /// Acts by this user or on their account and credentials.
     pub user: Option<UserId>,
+    /// Those by an actor of this name, who is no user.
+    pub actor: Option<String>,
+    /// An action, under all its names, or a group of actions.
     pub action: Option<String>,
-    /// Acts on one target: an id, or the name of a target without one.
+    pub outcome: Option<Outcome>,
+    /// Part of what an event says, whatever its case.
+    pub text: Option<String>,
+    /// Those on one thing: an id, or a name of what has none.
     pub target: Option<String>,
     /// The first second, inclusive.
     pub since: Option<Time>,
@@ -30,7 +37,14 @@ pub struct EventFilter {
     pub until: Option<Time>,
 }
 
-/// The result of verifying the complete chain.
+/// Events that a search for text looks at, for one page.
+const SEARCHED_MAX: i64 = 100_000;
+/// Events that are counted at most.
+const COUNTED_MAX: i64 = 1_000;
+/// What a search for text looks at.
+const SEARCHED: &str = "actor || ' ' || target_name || ' ' || target_id || ' ' || coalesce(address, '') || ' ' || coalesce(program, '') || ' ' || action || ' ' || before || after";
+
+/// The result of checking the whole chain.
 #[derive(Debug)]
 pub enum Verdict {
     Whole {
@@ -178,67 +192,139 @@ impl Select {
         Ok(event.number)
     }
 
-    /// Events, newest first; `after` is [`Page::next`] of the previous page.
+    /// The names of actions in the log that a filter stands for.
+    fn action_names(&self, word: &str) -> Result<Vec<String>, Error> {
+        if !is_group(word) {
+            return Ok(all_names(word).into_iter().map(str::to_owned).collect());
+        }
+        // From one name in the index to the next: how often each was done does not matter.
+        let sql = "WITH RECURSIVE names (name) AS (SELECT min(action) FROM events WHERE action >= ?1 || '.' \
+                   UNION ALL SELECT (SELECT min(action) FROM events WHERE action > name) FROM names WHERE name < ?1 || '/') \
+                   SELECT name FROM names WHERE name < ?1 || '/'";
+        let mut names = self.all(sql, [word], |row| row.get(0))?;
+        names.push(word.to_owned());
+        Ok(names)
+    }
+
+    /// The rows that match a filter before the event `before`, newest first if `limit` cuts them.
+    fn matching(
+        &self,
+        filter: &EventFilter,
+        before: i64,
+        limit: i64,
+    ) -> Result<(String, Vec<Value>), Error> {
+        let mut conditions = vec!["number < ?".to_owned()];
+        let mut values = vec![Value::from(before)];
+        let mut require = |condition: &str, value: Value| {
+            conditions.push(condition.to_owned());
+            values.push(value);
+        };
+        if let Some(since) = filter.since {
+            require("at >= ?", since.unix().into());
+        }
+        if let Some(until) = filter.until {
+            require("at < ?", until.unix().into());
+        }
+        if let Some(outcome) = filter.outcome {
+            require("outcome = ?", outcome.as_str().to_owned().into());
+        }
+        if let Some(actor) = &filter.actor {
+            require("actor = ?", actor.clone().into());
+        }
+        if let Some(text) = &filter.text {
+            require("number >= ?", before.saturating_sub(SEARCHED_MAX).into());
+            require(
+                &format!("matches_text({SEARCHED}, ?)"),
+                text.to_lowercase().into(),
+            );
+        }
+        // Few events are on one thing: the others' indexes, and the way along the whole log, are barred with a plus.
+        let mut source = "events";
+        if let Some(target) = &filter.target {
+            source = "events INDEXED BY events_by_target";
+            require("target_id = ?", target.clone().into());
+        }
+        let names = match &filter.action {
+            Some(word) => self.action_names(word)?,
+            None => Vec::new(),
+        };
+        // Each alternative has an index that gives its newest; of these the newest are taken. One condition with OR would
+        // sort all that a user ever did, for every page.
+        let mut alternatives: Vec<(&str, Value)> = Vec::new();
+        match (filter.user, &filter.target) {
+            (Some(user), Some(_)) => {
+                conditions.push("(+actor_user_id = ? OR +target_owner_id = ?)".to_owned());
+                values.extend([Value::from(user.0), Value::from(user.0)]);
+            }
+            (Some(user), None) => {
+                alternatives.push(("actor_user_id", user.0.into()));
+                alternatives.push(("target_owner_id", user.0.into()));
+            }
+            (None, Some(_)) => {}
+            (None, None) => {
+                alternatives.extend(names.iter().map(|name| ("action", name.clone().into())));
+            }
+        }
+        let is_indexed = alternatives.iter().any(|(column, _)| *column == "action");
+        if !names.is_empty() && !is_indexed {
+            let places = vec!["?"; names.len()].join(", ");
+            conditions.push(format!("+action IN ({places})"));
+            values.extend(names.into_iter().map(Value::from));
+        }
+        let conditions = conditions.join(" AND ");
+        if alternatives.is_empty() {
+            return Ok((format!("{source} WHERE {conditions}"), values));
+        }
+        let mut parts = Vec::new();
+        let mut all = Vec::new();
+        for (column, value) in alternatives {
+            parts.push(format!(
+                "SELECT number FROM (SELECT number FROM events WHERE {column} = ? AND {conditions} ORDER BY number DESC LIMIT ?)"
+            ));
+            all.push(value);
+            all.extend(values.iter().cloned());
+            all.push(limit.into());
+        }
+        Ok((
+            format!("events WHERE number IN ({})", parts.join(" UNION ")),
+            all,
+        ))
+    }
+
+    /// Events, newest first; `after` is what [`Page::next`] said. A search for text looks at a part of the log: `next` goes
+    /// on behind it, also when nothing was found in it.
     pub fn events(
         &self,
         filter: &EventFilter,
         after: Option<i64>,
         limit: usize,
     ) -> Result<Page<Event>, Error> {
-        let mut conditions = vec!["number < ?"];
-        let mut values = vec![Value::from(after.unwrap_or(i64::MAX))];
-        // Few events have one target. The plus signs keep SQLite from other indexes and from a scan of the log.
-        let (source, plain) = match &filter.target {
-            Some(target) => {
-                conditions.push("target_id = ?");
-                values.push(Value::from(target.clone()));
-                ("events INDEXED BY events_by_target", "+")
-            }
-            None => ("events", ""),
+        let before = match (after, &filter.text) {
+            (Some(after), _) => after,
+            (None, None) => i64::MAX,
+            (None, Some(_)) => self.last_event_number()? + 1,
         };
-        let action = format!("{plain}action = ?");
-        if let Some(word) = &filter.action {
-            conditions.push(&action);
-            values.push(Value::from(word.clone()));
-        }
-        if let Some(since) = filter.since {
-            conditions.push("at >= ?");
-            values.push(Value::from(since.unix()));
-        }
-        if let Some(until) = filter.until {
-            conditions.push("at < ?");
-            values.push(Value::from(until.unix()));
-        }
-        if let (Some(user), Some(_)) = (filter.user, &filter.target) {
-            conditions.push("(+actor_user_id = ? OR +target_owner_id = ?)");
-            values.extend([Value::from(user.0), Value::from(user.0)]);
-        }
-        values.push(Value::from(rows(limit)));
-        let conditions = conditions.join(" AND ");
-        let mut source = format!("{source} WHERE {conditions}");
-        if let (Some(user), None) = (filter.user, &filter.target) {
-            // The newest by each index, then the newest of both. One condition with OR would sort all events of a user
-            // for every page.
-            let by = |column: &str| {
-                format!(
-                    "SELECT number FROM (SELECT number FROM events WHERE {column} = ? AND {conditions} ORDER BY number DESC LIMIT ?)"
-                )
-            };
-            source = format!(
-                "events WHERE number IN ({} UNION {})",
-                by("actor_user_id"),
-                by("target_owner_id")
-            );
-            let mut once = vec![Value::from(user.0)];
-            once.append(&mut values);
-            values = [once.clone(), once].concat();
-            values.push(Value::from(rows(limit)));
-        }
+        let (source, mut values) = self.matching(filter, before, rows(limit))?;
+        values.push(rows(limit).into());
         let sql = format!("SELECT {COLUMNS} FROM {source} ORDER BY number DESC LIMIT ?");
         let events = self.all(&sql, params_from_iter(values), |row| {
             read_event(row).map(|(event, _)| event)
         })?;
-        Ok(Page::new(events, limit, |event| event.number.to_string()))
+        let mut page = Page::new(events, limit, |event| event.number.to_string());
+        let behind = before.saturating_sub(SEARCHED_MAX);
+        if filter.text.is_some() && page.next.is_none() && behind > 1 {
+            page.next = Some(behind.to_string());
+        }
+        Ok(page)
+    }
+
+    /// How many events match, without a search for text; `None`: more than are counted.
+    pub fn count_events(&self, filter: &EventFilter) -> Result<Option<i64>, Error> {
+        let (source, mut values) = self.matching(filter, i64::MAX, COUNTED_MAX + 1)?;
+        values.push((COUNTED_MAX + 1).into());
+        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {source} LIMIT ?)");
+        let count = self.count(&sql, params_from_iter(values))?;
+        Ok((count <= COUNTED_MAX).then_some(count))
     }
 
     /// Verifies the complete chain. Calls `visit` with the start and with the place of each event.

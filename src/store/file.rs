@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig, params};
 
-use super::migrate;
+use super::{list, migrate};
 use crate::model::error::Error;
 use crate::model::policy::Policy;
 use crate::model::secret::{Id, random_bytes};
@@ -274,10 +274,10 @@ pub(super) fn check(path: &Path) -> Result<(), OpenError> {
         1 => 65_536,
         bytes => bytes,
     };
-    let wal_bytes = fs::metadata(beside(path, "-wal")).map_or(0, |wal| wal.len());
+    let journal_bytes = fs::metadata(beside(path, "-wal")).map_or(0, |journal| journal.len());
     // Last: a server that stops just now extends the database before it removes the WAL.
     let bytes = file.metadata().map_or(0, |file| file.len());
-    if wal_bytes == 0 && bytes < u64::from(word(28)) * page_bytes {
+    if journal_bytes == 0 && bytes < u64::from(word(28)) * page_bytes {
         return refuse("the file is cut off; restore a backup");
     }
     drop(file);
@@ -394,6 +394,7 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "query_only", "ON")?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     connection.pragma_update(None, "cache_size", "-1024")?;
+    list::add_functions(&connection)?;
     Ok(connection)
 }
 

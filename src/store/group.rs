@@ -12,9 +12,9 @@ use crate::model::group::{Group, GroupId};
 use crate::model::time::Time;
 use crate::model::user::UserId;
 
-const COLUMNS: &str = "g.id, g.name, g.created_at, (SELECT group_concat(u.username, ' ' ORDER BY u.username) FROM group_members m JOIN users u ON u.id = m.user_id WHERE m.group_id = g.id) FROM groups g";
+pub(super) const GROUP_COLUMNS: &str = "g.id, g.name, g.created_at, (SELECT group_concat(u.username, ' ' ORDER BY u.username) FROM group_members m JOIN users u ON u.id = m.user_id WHERE m.group_id = g.id)";
 
-fn read_group(row: &Row<'_>) -> rusqlite::Result<Group> {
+pub(super) fn read_group(row: &Row<'_>) -> rusqlite::Result<Group> {
     let members = row
         .get_ref(3)?
         .as_str_or_null()?
@@ -32,7 +32,7 @@ fn read_group(row: &Row<'_>) -> rusqlite::Result<Group> {
 impl Select {
     pub fn group(&self, name: &str) -> Result<Option<Group>, Error> {
         self.one(
-            &format!("SELECT {COLUMNS} WHERE g.name = ?"),
+            &format!("SELECT {GROUP_COLUMNS} FROM groups g WHERE g.name = ?"),
             [name],
             read_group,
         )
@@ -41,7 +41,9 @@ impl Select {
     /// Groups, newest first; `after` is [`Page::next`] of the previous page.
     pub fn groups(&self, after: Option<i64>, limit: usize) -> Result<Page<Group>, Error> {
         let groups = self.all(
-            &format!("SELECT {COLUMNS} WHERE g.id < ? ORDER BY g.id DESC LIMIT ?"),
+            &format!(
+                "SELECT {GROUP_COLUMNS} FROM groups g WHERE g.id < ? ORDER BY g.id DESC LIMIT ?"
+            ),
             params![after.unwrap_or(i64::MAX), rows(limit)],
             read_group,
         )?;

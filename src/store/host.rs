@@ -22,8 +22,8 @@ use crate::model::secret::{Digest, Id};
 use crate::model::time::Time;
 use crate::model::user::{UserId, Username};
 
-const HOST: &str = "h.id, h.public_id, h.name, h.cache_age_max_seconds, h.created_at, h.last_contact_at, h.paused_at, h.rotation_requested_at";
-const RECORD: &str = "h.last_contact_from, h.version, h.copied_at, h.clock_ahead_seconds, \
+pub(super) const HOST: &str = "h.id, h.public_id, h.name, h.cache_age_max_seconds, h.created_at, h.last_contact_at, h.paused_at, h.rotation_requested_at";
+pub(super) const RECORD: &str = "h.last_contact_from, h.version, h.copied_at, h.clock_ahead_seconds, \
     (SELECT group_concat(g.name, ' ' ORDER BY g.name) FROM host_groups x JOIN groups g ON g.id = x.group_id WHERE x.host_id = h.id), \
     (SELECT group_concat(s.login || ' ' || g.name, ' ' ORDER BY s.login, g.name) FROM host_shared_logins s JOIN groups g ON g.id = s.group_id WHERE s.host_id = h.id), \
     (SELECT c.allowed_addresses FROM credentials c WHERE c.host_id = h.id), (SELECT c.rotated_at FROM credentials c WHERE c.host_id = h.id)";
@@ -50,7 +50,7 @@ fn read_host(row: &Row<'_>) -> rusqlite::Result<Host> {
     })
 }
 
-fn read_record(row: &Row<'_>) -> rusqlite::Result<HostRecord> {
+pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<HostRecord> {
     let mut shared_logins = Vec::new();
     for pair in words(row, 13)?.chunks_exact(2) {
         shared_logins.push(SharedLogin {

@@ -27,22 +27,7 @@ pub struct ListedItem {
     pub is_shared: bool,
 }
 
-impl ListedItem {
-    /// An item that was not looked up yet.
-    pub const fn unknown(id: Id) -> Self {
-        Self {
-            place: InventoryPlace {
-                created_at: Time::from_unix(0),
-                is_ssh_key: false,
-                number: 0,
-            },
-            id,
-            is_shared: false,
-        }
-    }
-}
-
-/// The columns of one credential that counts need.
+/// One credential of an owner, as far as counting needs it.
 #[derive(Debug, Clone, Copy)]
 pub struct Held {
     /// The owner's row number.
@@ -54,8 +39,8 @@ pub struct Held {
     pub last_used_at: Option<Time>,
 }
 
-/// A list for `json_each`, of values that need no escapes: numbers, ids, names of types.
-fn json<T: Display>(items: impl IntoIterator<Item = T>) -> String {
+/// A list for `json_each`, of what needs no escapes: numbers, ids, names of types.
+pub(super) fn json<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     let quoted: Vec<String> = items
         .into_iter()
         .map(|item| format!("\"{item}\""))
@@ -63,7 +48,7 @@ fn json<T: Display>(items: impl IntoIterator<Item = T>) -> String {
     format!("[{}]", quoted.join(","))
 }
 
-fn numbers(items: impl IntoIterator<Item = i64>) -> String {
+fn number_list(items: impl IntoIterator<Item = i64>) -> String {
     let plain: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
     format!("[{}]", plain.join(","))
 }
@@ -72,11 +57,11 @@ fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Id> {
     Id::parse(row.get_ref(column)?.as_str()?).ok_or_else(|| invalid(column))
 }
 
-/// SQL: true if another user has the key `k`.
-const SHARED: &str = "EXISTS (SELECT 1 FROM ssh_keys o WHERE o.fingerprint = k.fingerprint AND o.user_id <> k.user_id)";
+/// Whether somebody else has the key `k`, too.
+pub(super) const SHARED: &str = "EXISTS (SELECT 1 FROM ssh_keys o WHERE o.fingerprint = k.fingerprint AND o.user_id <> k.user_id)";
 
-/// SQL: true if uses of SSH keys are recorded. Hosts report them; a workstation that reads the database does not.
-const RECORDED: &str = "EXISTS (SELECT 1 FROM hosts)";
+/// Whether the use of SSH keys is recorded: hosts report it, a workstation that reads the database does not.
+pub(super) const RECORDED: &str = "EXISTS (SELECT 1 FROM hosts)";
 
 /// The conditions on credentials `c` and on SSH keys `k`, each with its uses as `l`. `?1` is now; `?2` the types
 /// allowed by policy, `?3` the minimum of RSA bits.
@@ -128,21 +113,23 @@ fn sources(show: Show) -> (String, String) {
 }
 
 impl Select {
-    /// A page of the inventory, newest first: behind `after`, or without the first `skipped`.
+    /// A part of the inventory behind `after`, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Fault`] when the file can't be read.
     pub fn inventory(
         &self,
         show: Show,
         policy: &Policy,
         now: Time,
         after: Option<InventoryPlace>,
-        skipped: usize,
         limit: usize,
     ) -> Result<Vec<ListedItem>, Error> {
         let (credentials, keys) = sources(show);
         let sql = format!(
             "SELECT * FROM (SELECT c.created_at AS at, 0 AS tbl, c.number AS number, c.id, 0 {credentials} \
              UNION ALL SELECT k.created_at, 1, k.number, k.id, {SHARED} {keys}) \
-             WHERE ?4 IS NULL OR (at, tbl, number) < (?4, ?5, ?6) ORDER BY at DESC, tbl DESC, number DESC LIMIT ?7 OFFSET ?8"
+             WHERE ?4 IS NULL OR (at, tbl, number) < (?4, ?5, ?6) ORDER BY at DESC, tbl DESC, number DESC LIMIT ?7"
         );
         let with = params![
             now.unix(),
@@ -152,7 +139,6 @@ impl Select {
             after.map(|after| after.is_ssh_key),
             after.map(|after| after.number),
             rows(limit),
-            i64::try_from(skipped).unwrap_or(i64::MAX),
         ];
         self.all(&sql, with, |row| {
             Ok(ListedItem {
@@ -167,19 +153,7 @@ impl Select {
         })
     }
 
-    /// The number of items in the inventory.
-    pub fn count_inventory(&self, show: Show, policy: &Policy, now: Time) -> Result<usize, Error> {
-        let (credentials, keys) = sources(show);
-        let sql = format!("SELECT (SELECT count(*) {credentials}) + (SELECT count(*) {keys})");
-        let with = params![
-            now.unix(),
-            json(&policy.ssh_key_types),
-            policy.ssh_rsa_bits_min,
-        ];
-        Ok(usize::try_from(self.count(&sql, with)?).unwrap_or_default())
-    }
-
-    /// Credentials by id; deleted ones are left out.
+    /// Credentials by their ids; those that are gone are left out.
     pub fn records_of(&self, ids: &[Id]) -> Result<HashMap<Id, Record>, Error> {
         let sql = format!("SELECT {RECORD_COLUMNS} WHERE c.id IN (SELECT value FROM json_each(?))");
         let found = self.all(&sql, [json(ids)], read_record)?;
@@ -187,6 +161,23 @@ impl Select {
             .into_iter()
             .map(|(_, record)| (record.id, record))
             .collect())
+    }
+
+    /// Credentials by row; deleted ones are left out.
+    pub fn records_numbered(&self, numbers: &[i64]) -> Result<HashMap<i64, Record>, Error> {
+        let sql =
+            format!("SELECT {RECORD_COLUMNS} WHERE c.number IN (SELECT value FROM json_each(?))");
+        let list = number_list(numbers.iter().copied());
+        Ok(self.all(&sql, [list], read_record)?.into_iter().collect())
+    }
+
+    /// SSH keys by row; deleted or damaged ones are left out.
+    pub fn ssh_keys_numbered(&self, numbers: &[i64]) -> Result<HashMap<i64, SshKey>, Error> {
+        let sql =
+            format!("SELECT {COLUMNS} {TABLES} WHERE k.number IN (SELECT value FROM json_each(?))");
+        let found = self.all(&sql, [number_list(numbers.iter().copied())], read_found)?;
+        let whole = |(number, key): (i64, Option<SshKey>)| key.map(|key| (number, key));
+        Ok(found.into_iter().filter_map(whole).collect())
     }
 
     /// SSH keys by id; deleted or damaged ones are left out.
@@ -243,12 +234,12 @@ impl Select {
 
     /// Present and recent credentials of many users.
     pub fn held_by_users(&self, users: &[UserId], now: Time) -> Result<Vec<Held>, Error> {
-        self.held("user_id", numbers(users.iter().map(|user| user.0)), now)
+        self.held("user_id", number_list(users.iter().map(|user| user.0)), now)
     }
 
     /// Present and recent credentials of many services, given by row number.
     pub fn held_by_services(&self, services: &[i64], now: Time) -> Result<Vec<Held>, Error> {
-        self.held("service_id", numbers(services.iter().copied()), now)
+        self.held("service_id", number_list(services.iter().copied()), now)
     }
 
     /// The number of SSH keys valid at `now`, by user; users without keys are left out.
@@ -259,7 +250,7 @@ impl Select {
     ) -> Result<HashMap<UserId, u32>, Error> {
         let sql = "SELECT user_id, count(*) FROM ssh_keys WHERE user_id IN (SELECT value FROM json_each(?)) \
                    AND expired_seen_at IS NULL AND (expires_at IS NULL OR expires_at > ?) GROUP BY user_id";
-        let users = numbers(users.iter().map(|user| user.0));
+        let users = number_list(users.iter().map(|user| user.0));
         let found = self.all(sql, params![users, now.unix()], |row| {
             Ok((UserId(row.get(0)?), row.get(1)?))
         })?;
@@ -279,7 +270,7 @@ impl Select {
         let sql = "SELECT 0, id, username FROM users WHERE id IN (SELECT value FROM json_each(?)) \
                    UNION ALL SELECT 1, id, name FROM services WHERE id IN (SELECT value FROM json_each(?)) \
                    UNION ALL SELECT 2, id, name FROM hosts WHERE id IN (SELECT value FROM json_each(?))";
-        let found = self.all(sql, params_from_iter(lists.map(numbers)), |row| {
+        let found = self.all(sql, params_from_iter(lists.map(number_list)), |row| {
             let (kind, id): (i64, i64) = (row.get(0)?, row.get(1)?);
             Ok((kind, id, row.get::<_, String>(2)?))
         })?;

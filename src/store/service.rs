@@ -11,9 +11,9 @@ use crate::model::service::{ByRole, Service, ServiceId};
 use crate::model::time::Time;
 use crate::model::user::Role;
 
-const COLUMNS: &str = "s.id, s.name, s.created_at, (SELECT group_concat(permission, ' ') FROM service_permissions WHERE service_id = s.id) FROM services s";
+pub(super) const SERVICE_COLUMNS: &str = "s.id, s.name, s.created_at, (SELECT group_concat(permission, ' ') FROM service_permissions WHERE service_id = s.id)";
 
-fn read_service(row: &Row<'_>) -> rusqlite::Result<Service> {
+pub(super) fn read_service(row: &Row<'_>) -> rusqlite::Result<Service> {
     let permissions = row
         .get_ref(3)?
         .as_str_or_null()?
@@ -29,7 +29,7 @@ fn read_service(row: &Row<'_>) -> rusqlite::Result<Service> {
 impl Select {
     pub fn service(&self, name: &str) -> Result<Option<Service>, Error> {
         self.one(
-            &format!("SELECT {COLUMNS} WHERE s.name = ?"),
+            &format!("SELECT {SERVICE_COLUMNS} FROM services s WHERE s.name = ?"),
             [name],
             read_service,
         )
@@ -37,7 +37,7 @@ impl Select {
 
     pub fn service_by_id(&self, id: ServiceId) -> Result<Option<Service>, Error> {
         self.one(
-            &format!("SELECT {COLUMNS} WHERE s.id = ?"),
+            &format!("SELECT {SERVICE_COLUMNS} FROM services s WHERE s.id = ?"),
             [id.0],
             read_service,
         )
@@ -46,7 +46,9 @@ impl Select {
     /// Services, newest first; `after` is [`Page::next`] of the previous page.
     pub fn services(&self, after: Option<i64>, limit: usize) -> Result<Page<Service>, Error> {
         let services = self.all(
-            &format!("SELECT {COLUMNS} WHERE s.id < ? ORDER BY s.id DESC LIMIT ?"),
+            &format!(
+                "SELECT {SERVICE_COLUMNS} FROM services s WHERE s.id < ? ORDER BY s.id DESC LIMIT ?"
+            ),
             params![after.unwrap_or(i64::MAX), rows(limit)],
             read_service,
         )?;

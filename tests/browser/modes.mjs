@@ -153,7 +153,7 @@ export async function all(site) {
   await signIn(page, "alice", ALICE);
   const crawler = await context.newPage();
   const missing = [];
-  for await (const [name, status, path] of pages(crawler, ["/api-keys", "/api-keys?page=2", "/nowhere", "/admin/users/person-1", "/admin/groups/cpu", "/admin/services/slurm", "/api-keys/new"])) {
+  for await (const [name, status, path] of pages(crawler, ["/api-keys", "/api-keys?page=2", "/api-keys?status=sleeping&sort=nothing", "/admin/inventory?kind=ssh-key", "/admin/inventory?kind=session", "/nowhere", "/admin/users/person-1", "/admin/groups/cpu", "/admin/services/slurm", "/api-keys/new"])) {
     if (status === 404 && name !== "/nowhere") {
       missing.push(name);
       continue;
@@ -205,5 +205,5 @@ async function forms(page) {
   await send("/admin/groups", "new group: wrong", () => type("name", wrong[0]));
   await send("/admin/new-service", "new service: wrong", () => type("name", wrong[0]));
   await send("/admin/users/person-1/delete", "delete a user: wrong name", () => type("confirm", wrong[0]));
-  await send("/admin/inventory", "inventory: what will go", () => page.getByRole("checkbox").first().check());
+  await send("/admin/inventory", "inventory: what will go", () => page.locator("tbody [type=checkbox]").first().check());
 }

@@ -2,22 +2,25 @@
 
 use std::time::Duration;
 
-use super::rest::key;
+use super::rest::{key, ssh_key_row};
 use super::samples::*;
 use super::{Shown, shown};
+use crate::html::api_key::ApiKeyRow;
+use crate::html::bulk::{self, BulkDelete, BulkRow};
 use crate::html::form::Input;
-use crate::html::group::{self, GroupList, GroupPage};
+use crate::html::group::{self, GroupDelete, GroupList, GroupPage};
 use crate::html::host::{self, CodeFacts, CodeIssued, CodeNew, HostEdit, HostFacts, HostList};
-use crate::html::inventory::{self, Inventory, InventoryDelete, InventoryRow};
+use crate::html::inventory::{self, Inventory, InventoryRow, InventoryThing, Tab, kind_word};
+use crate::html::list::ListPlace;
 use crate::html::policy::{self, Exceeding, PolicyForm, PolicyPreview};
-use crate::html::service::{self, ServiceDelete, ServiceFacts, ServiceForm};
-use crate::html::table::Pager;
+use crate::html::service::{self, ServiceDelete, ServiceFacts, ServiceForm, ServiceList};
 use crate::html::user::{
     self, Holdings, LinkPurpose, OneTimeLink, Removable, UserEnd, UserList, UserNew, UserPage,
     UserRow,
 };
+use crate::model::credential::Record;
 use crate::model::group::{Group, GroupId};
-use crate::model::inventory::Show;
+use crate::model::list::List;
 use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::policy::Policy;
 use crate::model::service::{ByRole, Service, ServiceId};
@@ -73,9 +76,8 @@ fn users(words: &Words, list: &mut Vec<Shown>) {
         user::list(
             &frame,
             &UserList {
-                rows: (0..20).map(row).collect(),
-                text: words.at(1),
-                pager: Pager::Page { page: 1, pages: 2 },
+                at: place(List::Users, "/admin/users", 25),
+                rows: (0..25).map(row).collect(),
             },
         ),
     );
@@ -85,9 +87,8 @@ fn users(words: &Words, list: &mut Vec<Shown>) {
         user::list(
             &frame,
             &UserList {
+                at: no_match(words, List::Users, "/admin/users"),
                 rows: Vec::new(),
-                text: words.at(1),
-                pager: Pager::Whole,
             },
         ),
     );
@@ -138,7 +139,7 @@ fn one_user(words: &Words, list: &mut Vec<Shown>) {
     let frame = frame(words);
     let mut page = UserPage {
         user: user(words, Role::Member),
-        groups: vec!["staff".into()],
+        all_groups: vec!["staff".into(), "students".into()],
         holdings: holdings(words, 5),
         grantable: Permissions::parse(&["introspect", "metrics", "slurm:submit"]).unwrap(),
         removable: Removable::Yes,
@@ -184,7 +185,7 @@ fn granted(words: &Words) -> UserPage {
     user.disabled_at = Some(NOW.before(days(1)));
     UserPage {
         user,
-        groups: Vec::new(),
+        all_groups: Vec::new(),
         holdings: holdings(words, 1),
         grantable: Permissions::new(&[BuiltinPermission::Introspect, BuiltinPermission::Metrics]),
         removable: Removable::Yes,
@@ -251,48 +252,71 @@ fn rules(words: &Words, list: &mut Vec<Shown>) {
 
 fn inventory(words: &Words, list: &mut Vec<Shown>) {
     let frame = frame(words);
-    let row = |n: usize| InventoryRow {
-        kind: ["API key", "token", "SSH key"][n % 3],
-        reference: Some(format!("api-key/{}", id(n))),
-        id: id(n).to_string(),
-        name: words.at(n),
-        path: n
-            .is_multiple_of(3)
-            .then(|| "/admin/users/alice/api-keys/4k2m9x0q7w1z".into()),
+    let tabs = [List::ApiKeys, List::SshKeys, List::Tokens, List::Sessions];
+    let row = |kind: List, n: usize| InventoryRow {
+        thing: match kind {
+            List::SshKeys => InventoryThing::SshKey(Box::new(ssh_key_row(words, n))),
+            List::Tokens => credential(token(words, n), n),
+            List::Sessions => credential(session(words, n), n),
+            _ => credential(record(words, n), n),
+        },
         owner: words.at(n + 1),
         owner_path: n.is_multiple_of(2).then(|| "/admin/users/alice".into()),
-        access: "account:read, account:write and 19 more".into(),
+        path: n.is_multiple_of(3).then(|| "/admin/users/alice".into()),
+        is_deletable: !n.is_multiple_of(7),
+    };
+    let view = |kind: List, rows: usize| Inventory {
+        at: ListPlace {
+            fixed: vec![("kind", kind_word(kind).into())],
+            ..place(kind, "/admin/inventory", rows)
+        },
+        tabs: tabs.map(|list| Tab { list, count: 1_204 }).to_vec(),
+        rows: (0..rows).map(|n| row(kind, n)).collect(),
+        offered: offered(),
+    };
+    for kind in tabs {
+        let name = format!("inventory-{}s", kind_word(kind));
+        shown(list, &name, inventory::list(&frame, &view(kind, 25)));
+    }
+    let mut nothing = view(List::SshKeys, 0);
+    nothing.at = no_match(words, List::SshKeys, "/admin/inventory");
+    shown(list, "inventory-nothing", inventory::list(&frame, &nothing));
+    let row = |n: usize| BulkRow {
+        id: id(n).to_string(),
+        name: words.at(n),
+        owner: words.at(n + 1),
         last_used_at: n.is_multiple_of(2).then(|| NOW.before(days(100))),
-        expires_at: (!n.is_multiple_of(3)).then(|| NOW.after(days(10))),
-        remark: n.is_multiple_of(4).then(|| words.at(n)),
+        is_use_recorded: true,
     };
-    let view = |rows: usize, show: Show| Inventory {
-        rows: (0..rows).map(row).collect(),
-        show,
-        total: rows * 7,
-        pager: Pager::Page { page: 2, pages: 7 },
+    let mut question = BulkDelete {
+        list: List::ApiKeys,
+        back: "/admin/inventory?kind=api-key".into(),
+        action: "/admin/inventory/delete".into(),
+        fixed: vec![("kind", "api-key".into())],
+        rows: (0..3).map(row).collect(),
+        input: failed(words, &["confirm"]),
     };
-    shown(
-        list,
-        "inventory",
-        inventory::list(&frame, &view(20, Show::Everything)),
-    );
-    shown(
-        list,
-        "inventory-nothing",
-        inventory::list(&frame, &view(0, Show::WeakSshKey)),
-    );
-    shown(
-        list,
-        "inventory-delete",
-        inventory::delete(
-            &frame,
-            &InventoryDelete {
-                rows: (0..3).map(row).collect(),
-                input: failed(words, &["confirm"]),
-            },
-        ),
-    );
+    shown(list, "inventory-delete", bulk::delete(&frame, &question));
+    for (kind, back) in [
+        (List::Sessions, "/sessions"),
+        (List::SshKeys, "/ssh-keys"),
+        (List::Tokens, "/tokens"),
+        (List::ApiKeys, "/admin/services/slurm/api-keys"),
+    ] {
+        question.list = kind;
+        question.back = back.into();
+        question.rows.truncate(1);
+        question.input = Input::default();
+        let name = format!("delete-{}s-picked", kind_word(kind));
+        shown(list, &name, bulk::delete(&frame, &question));
+    }
+}
+
+fn credential(record: Record, n: usize) -> InventoryThing {
+    InventoryThing::Credential(Box::new(ApiKeyRow {
+        record,
+        usage: usage(n),
+    }))
 }
 
 fn groups(words: &Words, list: &mut Vec<Shown>) {
@@ -309,6 +333,7 @@ fn groups(words: &Words, list: &mut Vec<Shown>) {
         group::list(
             &frame,
             &GroupList {
+                at: place(List::Groups, "/admin/groups", 0),
                 groups: Vec::new(),
                 input: Input::default(),
             },
@@ -320,7 +345,8 @@ fn groups(words: &Words, list: &mut Vec<Shown>) {
         group::list(
             &frame,
             &GroupList {
-                groups: (0..20).map(group).collect(),
+                at: place(List::Groups, "/admin/groups", 25),
+                groups: (0..25).map(group).collect(),
                 input: failed(words, &["name"]),
             },
         ),
@@ -328,6 +354,8 @@ fn groups(words: &Words, list: &mut Vec<Shown>) {
     let page = |members: usize, input: Input| GroupPage {
         group: group(members),
         hosts: vec![words.at(0), words.at(1)],
+        at: place(List::Users, "/admin/groups/staff", members),
+        users: vec![user(words, Role::Member); members],
         input,
     };
     shown(
@@ -338,12 +366,24 @@ fn groups(words: &Words, list: &mut Vec<Shown>) {
     shown(
         list,
         "group-failed",
-        group::show(&frame, &page(0, failed(words, &["username"]))),
+        group::show(&frame, &page(0, failed(words, &[""]))),
     );
+    let mut others = page(25, Input::default());
+    shown(list, "group-add", group::add(&frame, &others));
+    others.at = no_match(words, List::Users, "/admin/groups/staff/members/add");
+    others.users.clear();
+    shown(list, "group-add-nothing", group::add(&frame, &others));
     shown(
         list,
         "group-delete",
-        group::delete(&frame, &page(3, Input::default())),
+        group::delete(
+            &frame,
+            &GroupDelete {
+                group: group(3),
+                hosts: vec![words.at(0), words.at(1)],
+                input: Input::default(),
+            },
+        ),
     );
 }
 
@@ -364,12 +404,13 @@ fn services(words: &Words, list: &mut Vec<Shown>) {
         api_keys: 2,
         last_asked_at: Some(NOW.before(days(1))),
     };
-    shown(list, "services-empty", service::list(&frame, &[]));
-    shown(
-        list,
-        "services",
-        service::list(&frame, &vec![facts.clone(); 20]),
-    );
+    for (name, rows) in [("services-empty", 0), ("services", 25)] {
+        let view = ServiceList {
+            at: place(List::Services, "/admin/services", rows),
+            rows: vec![facts.clone(); rows],
+        };
+        shown(list, name, service::list(&frame, &view));
+    }
     shown(list, "service", service::show(&frame, &facts, &by_role));
     shown(
         list,
@@ -450,9 +491,9 @@ fn hosts(words: &Words, list: &mut Vec<Shown>) {
         host::list(
             &frame,
             &HostList {
+                at: place(List::Hosts, "/admin/hosts", 0),
                 hosts: Vec::new(),
                 codes: Vec::new(),
-                pager: Pager::Whole,
             },
         ),
     );
@@ -462,9 +503,9 @@ fn hosts(words: &Words, list: &mut Vec<Shown>) {
         host::list(
             &frame,
             &HostList {
-                hosts: (0..20).map(host).collect(),
+                at: place(List::Hosts, "/admin/hosts", 25),
+                hosts: (0..25).map(host).collect(),
                 codes: vec![code],
-                pager: Pager::Whole,
             },
         ),
     );

@@ -218,16 +218,12 @@ fn what_may_be_a_private_key_never_comes_back() {
 }
 
 #[test]
-fn a_page_of_twenty_rows_is_small() {
+fn a_page_of_25_rows_is_small() {
     for (state, words) in [("benign", Words::benign()), ("hostile", Words::hostile())] {
         write_where_asked(&words, state);
-        // Long names of markup alone, escaped and three times in each row, may cost a little more.
-        // 20 of the 25 rows that may have 30 KB.
-        let bytes_max = if state == "benign" { 24_000 } else { 28_000 };
-        for page in pages(&words)
-            .iter()
-            .filter(|page| !page.name.ends_with("-200"))
-        {
+        // Long names of markup alone, escaped and several times in each row, may cost a little more.
+        let bytes_max = if state == "benign" { 30_000 } else { 38_000 };
+        for page in &pages(&words) {
             assert!(
                 page.markup.len() < bytes_max,
                 "{}: {} bytes",

@@ -5,7 +5,7 @@ use super::{Shown, shown};
 use crate::html::account::{self, AccountPage};
 use crate::html::api_key::{
     self, ApiKeyDelete, ApiKeyEdit, ApiKeyIssued, ApiKeyList, ApiKeyNew, ApiKeyPage, ApiKeyRotate,
-    ApiKeyRow, Creator, Filter, Holder, Sort,
+    ApiKeyRow, Creator, Holder,
 };
 use crate::html::event::{self, EventFilter, EventList, Scope};
 use crate::html::explain::{Chain, Link};
@@ -13,13 +13,12 @@ use crate::html::form::Input;
 use crate::html::layout::Flash;
 use crate::html::session::{self, SessionList};
 use crate::html::sign_in::{self, ByCode, PasswordDemand, SavedForm, SignIn};
-use crate::html::standing::DisplayStatus;
-use crate::html::table::Pager;
 use crate::html::token::{self, TokenDelete, TokenIssued, TokenList, TokenNew, TokenRow};
 use crate::model::credential::RejectReason;
+use crate::model::list::{List, Status};
 use crate::model::policy::{Choice, Policy};
 use crate::model::time::Lifetime;
-use crate::model::user::Role;
+use crate::model::user::{Role, UserId};
 
 pub fn pages(words: &Words) -> Vec<Shown> {
     let mut list = Vec::new();
@@ -122,18 +121,14 @@ fn doors(words: &Words, list: &mut Vec<Shown>) {
 pub fn key_list(words: &Words, rows: usize) -> ApiKeyList {
     ApiKeyList {
         holder: Holder::Me,
+        at: place(List::ApiKeys, "/api-keys", rows),
         rows: (0..rows)
             .map(|n| ApiKeyRow {
                 record: record(words, n),
                 usage: usage(n),
             })
             .collect(),
-        total: rows,
-        filter: Filter::default(),
-        pager: Pager::Page { page: 2, pages: 10 },
         offered: offered(),
-        ended: (0..rows.min(9)).map(|n| ended(words, n)).collect(),
-        ended_total: rows,
     }
 }
 
@@ -148,22 +143,18 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
     shown(
         list,
         "api-keys",
-        api_key::list(&frame, &key_list(words, 20)),
-    );
-    shown(
-        list,
-        "api-keys-200",
-        api_key::list(&frame, &key_list(words, 200)),
+        api_key::list(&frame, &key_list(words, 25)),
     );
     let mut filtered = key_list(words, 0);
-    filtered.total = 50;
-    filtered.filter = Filter {
-        text: words.at(1),
-        state: Some(DisplayStatus::Soon),
-        sort: Sort::Name,
-    };
+    filtered.at = no_match(words, List::ApiKeys, "/api-keys");
     shown(list, "api-keys-nothing", api_key::list(&frame, &filtered));
-    filtered.rows = key_list(words, 3).rows;
+    filtered.at.query.status = Some(Status::Deleted);
+    filtered.rows = (0..3)
+        .map(|n| ApiKeyRow {
+            record: ended(words, n),
+            usage: Vec::new(),
+        })
+        .collect();
     filtered.holder = Holder::Service("slurm".into());
     shown(
         list,
@@ -186,6 +177,7 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
             made: (5..7).map(|n| record(words, n)).collect(),
             ssh_keys: vec![(id(71), words.at(71))],
             events: (0..4).map(|n| event_with(words, n)).collect(),
+            names: names(),
         };
         shown(list, &format!("api-key-{n}"), api_key::show(&frame, &view));
     }
@@ -200,8 +192,17 @@ fn api_keys(words: &Words, list: &mut Vec<Shown>) {
         made: Vec::new(),
         ssh_keys: Vec::new(),
         events: Vec::new(),
+        names: event::Names::default(),
     };
     shown(list, "api-key-ended", api_key::show(&frame, &view));
+}
+
+fn names() -> event::Names {
+    event::Names {
+        viewer: None,
+        users: [(UserId(1), "carol".into())].into(),
+        has_admin_pages: true,
+    }
 }
 
 fn chain(words: &Words, n: usize) -> Chain {
@@ -316,13 +317,14 @@ fn tokens(words: &Words, list: &mut Vec<Shown>) {
             .map(|n| TokenRow {
                 record: token(words, n),
                 created_by: words.at(n + 1),
+                creator_path: n.is_multiple_of(2).then(|| "/api-keys/4k2m9x0q7w1z".into()),
             })
             .collect(),
-        pager: Pager::Page { page: 1, pages: 3 },
+        at: place(List::Tokens, "/tokens", rows),
         offered: offered(),
     };
     shown(list, "tokens-empty", token::list(&frame, &view(0)));
-    shown(list, "tokens", token::list(&frame, &view(20)));
+    shown(list, "tokens", token::list(&frame, &view(25)));
     let new = TokenNew {
         policy: Policy::default(),
         offered: offered(),
@@ -372,10 +374,11 @@ fn rest(words: &Words, list: &mut Vec<Shown>) {
     let frame = frame(words);
     let sessions = |rows: usize| SessionList {
         rows: (0..rows).map(|n| session(words, n)).collect(),
+        at: place(List::Sessions, "/sessions", rows),
         current: id(0),
     };
     shown(list, "sessions-one", session::list(&frame, &sessions(1)));
-    shown(list, "sessions", session::list(&frame, &sessions(20)));
+    shown(list, "sessions", session::list(&frame, &sessions(25)));
     let mut account = AccountPage {
         notices: Vec::new(),
         user: user(words, Role::Admin),
@@ -388,23 +391,25 @@ fn rest(words: &Words, list: &mut Vec<Shown>) {
     let mut events = EventList {
         scope: Scope::Own,
         events: Vec::new(),
+        names: names(),
         filter: EventFilter::default(),
         input: Input::default(),
-        pager: Pager::Log {
-            older: Some("12".into()),
-            is_first: false,
-        },
+        count: Some("1,204 events".into()),
+        is_part: false,
+        older: Some("12".into()),
+        is_first: false,
     };
     shown(list, "events-empty", event::list(&frame, &events));
-    events.events = (0..20).map(|n| event_with(words, n)).collect();
+    events.events = (0..25).map(|n| event_with(words, n)).collect();
     shown(list, "events", event::list(&frame, &events));
     events.scope = Scope::All;
     events.filter = EventFilter {
-        target: String::new(),
+        text: words.at(0),
+        target: words.at(3),
         action: words.at(1),
-        since: String::new(),
-        until: String::new(),
         user: words.at(2),
+        range: "7d".into(),
+        ..EventFilter::default()
     };
     shown(list, "events-all", event::list(&frame, &events));
     events.input = failed(words, &["since"]);

@@ -12,11 +12,12 @@ use crate::html::help;
 use crate::html::layout::Visitor;
 use crate::html::reference::{Field, Operation, Reference, Subject, reference_page};
 use crate::html::ssh_key::{
-    self, HostUse, SshKeyEdit, SshKeyFacts, SshKeyList, SshKeyNew, SshKeyPage,
+    self, HostUse, SshKeyEdit, SshKeyFacts, SshKeyList, SshKeyNew, SshKeyPage, SshKeyRow,
 };
-use crate::html::table::Pager;
 use crate::model::address::AllowedAddresses;
 use crate::model::host::HostLogin;
+use crate::model::inventory::Weakness;
+use crate::model::list::List;
 use crate::model::policy::Policy;
 use crate::model::ssh_key::{Destination, ForcedCommand, KeyOptions};
 use crate::model::time::Lifetime;
@@ -76,14 +77,21 @@ pub fn key(words: &Words, n: usize) -> SshKeyFacts {
     }
 }
 
+pub fn ssh_key_row(words: &Words, n: usize) -> SshKeyRow {
+    SshKeyRow {
+        key: key(words, n),
+        weakness: [Weakness::None, Weakness::Shared, Weakness::AgainstPolicy][n % 3],
+    }
+}
+
 fn ssh_keys(words: &Words, list: &mut Vec<Shown>) {
     let frame = frame(words);
     let keys = |rows: usize| SshKeyList {
-        rows: (0..rows).map(|n| key(words, n)).collect(),
-        pager: Pager::Whole,
+        rows: (0..rows).map(|n| ssh_key_row(words, n)).collect(),
+        at: place(List::SshKeys, "/ssh-keys", rows),
     };
     shown(list, "ssh-keys-empty", ssh_key::list(&frame, &keys(0)));
-    shown(list, "ssh-keys", ssh_key::list(&frame, &keys(20)));
+    shown(list, "ssh-keys", ssh_key::list(&frame, &keys(25)));
     let mut new = SshKeyNew {
         policy: Policy::default(),
         input: Input::default(),
@@ -110,6 +118,11 @@ fn ssh_keys(words: &Words, list: &mut Vec<Shown>) {
     };
     shown(list, "ssh-key", ssh_key::show(&frame, &page(2, 2)));
     shown(list, "ssh-key-unused", ssh_key::show(&frame, &page(1, 0)));
+    shown(
+        list,
+        "ssh-key-of-user",
+        ssh_key::show_of_user(&frame, "carol", &key(words, 3)),
+    );
     let edit = SshKeyEdit {
         key: key(words, 1),
         policy: Policy::default(),

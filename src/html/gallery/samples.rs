@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use crate::html::form::Input;
 use crate::html::layout::{AdminPages, Flash, Frame, Outside, Theme};
+use crate::html::list::ListPlace;
 use crate::model::address::AllowedAddresses;
 use crate::model::credential::{CredentialEnd, Grace, Kind, LastUse, OwnerId, Record, UsageDay};
 use crate::model::error::FieldError;
 use crate::model::event::Event;
+use crate::model::list::{List, ListQuery, Listed};
 use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::secret::Id;
 use crate::model::time::{Day, Time};
@@ -52,6 +54,28 @@ impl Words {
     pub fn at(&self, n: usize) -> String {
         self.0[n % self.0.len()].to_owned()
     }
+}
+
+/// The place of a list with `rows` rows.
+pub fn place(list: List, path: &str, rows: usize) -> ListPlace {
+    let query = ListQuery::new(list);
+    let listed = Listed {
+        rows: vec![(); rows],
+        total: rows * 7,
+        page: usize::from(rows > 0) + 1,
+    };
+    ListPlace::new(path, query, &listed)
+}
+
+/// The place of a list in which nothing matches.
+pub fn no_match(words: &Words, list: List, path: &str) -> ListPlace {
+    let mut place = place(list, path, 0);
+    place.query = ListQuery::parse(list, [("sort", words.at(2).as_str()), ("page", "9999")]);
+    place.query.text = words.at(1);
+    place.query.owner = words.at(3);
+    place.query.ignored = vec![format!("There is no {}.", words.at(4))];
+    place.page = 1;
+    place
 }
 
 pub fn id(n: usize) -> Id {

@@ -1,38 +1,33 @@
 //! `/api-keys`, and the API keys of services.
 
-use std::collections::HashMap;
-
 use rouille::Response;
 use serde_json::json;
 
 use super::{
-    Answer, again, done, explain, form, frame, nonce, nonce_again, once, page, page_number, part,
-    query, show,
+    Answer, again, bulk, done, explain, form, frame, list, nonce, nonce_again, once, page, query,
+    show,
 };
-use crate::app::{App, CredentialScope, Issued, WithDerived};
+use crate::app::{App, CredentialScope, Extent, Holders, Issued, OwnedItem, WithDerived};
 use crate::html::api_key::{
     self as pages, ApiKeyDelete, ApiKeyEdit, ApiKeyIssued, ApiKeyList, ApiKeyNew, ApiKeyPage,
-    ApiKeyRotate, ApiKeyRow, Creator, Filter, Holder, Sort,
+    ApiKeyRotate, ApiKeyRow, Creator, Holder,
 };
 use crate::html::form::Input;
+use crate::html::list::ListPlace;
 use crate::html::permission::as_fields;
-use crate::html::standing::DisplayStatus;
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
-use crate::model::credential::{CredentialChange, Kind, Record, UsageDay};
+use crate::model::credential::{CredentialChange, Kind, Record};
 use crate::model::error::Error;
+use crate::model::list::List;
 use crate::model::permission::Permissions;
 use crate::model::secret::Id;
-use crate::model::text::{is_same_name, normalize};
+use crate::model::text::is_same_name;
 use crate::model::user::{Disabled, Username};
 use crate::wire::{ApiKeyIn, ApiKeyPatch, RotateIn};
 
 const KIND: Kind = Kind::ApiKey;
-/// Limit of API keys in one list.
-const ROWS_MAX: usize = crate::model::policy::API_KEYS_MAX as usize;
-/// Limit of deleted ones that are counted.
-const ENDED_MAX: usize = 200;
 /// Events on the page of one key.
 const EVENTS: usize = 20;
 
@@ -81,97 +76,47 @@ fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<(Subject, Recor
 
 pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let subject = subject(context, caller)?;
-    let filter = Filter {
-        text: normalize(&query(context, "text").unwrap_or_default()),
-        state: query(context, "state")
-            .as_deref()
-            .and_then(DisplayStatus::from_word),
-        sort: query(context, "sort")
-            .as_deref()
-            .and_then(Sort::from_word)
-            .unwrap_or_default(),
-    };
-    let records = context
-        .app()
-        .credentials(caller, &subject.scope, KIND, false, None, ROWS_MAX)?
-        .items;
-    let ended = context
-        .app()
-        .credentials(caller, &subject.scope, KIND, true, None, ENDED_MAX)?
-        .items;
-    let total = records.len();
-    let wanted = filter.text.to_lowercase();
-    let mut records: Vec<Record> = records
-        .into_iter()
-        .filter(|record| {
-            wanted.is_empty()
-                || record.name.to_lowercase().contains(&wanted)
-                || record.id.as_str() == wanted
-        })
-        .filter(|record| {
-            filter
-                .state
-                .is_none_or(|state| DisplayStatus::new(record, context.now) == state)
-        })
+    let (query, extent) = (list::query(context, List::ApiKeys), list::extent(context));
+    let holders = Holders::Of(&subject.scope);
+    let app = context.app();
+    let listed = app.list_credentials(caller, holders, KIND, &query, extent)?;
+    if extent == Extent::All {
+        return Ok(list::csv_of_items("api-keys", &listed.rows, context.now));
+    }
+    let at = ListPlace::new(subject.holder.path(), query, &listed);
+    let records: Vec<Record> = listed
+        .rows
+        .iter()
+        .filter_map(OwnedItem::record)
+        .cloned()
         .collect();
-    let mut usages = HashMap::new();
-    // Only this order needs the uses of all.
-    if filter.sort == Sort::Uses {
-        usages = context.app().usages(caller, &subject.scope, &records)?;
-    }
-    sort(&mut records, filter.sort, &usages, context.now);
-    let (records, pager) = part(records, page_number(context));
-    if filter.sort != Sort::Uses {
-        usages = context.app().usages(caller, &subject.scope, &records)?;
-    }
+    let mut usages = app.usages(caller, &subject.scope, &records)?;
     let row = |record: Record| ApiKeyRow {
         usage: usages.remove(&record.id).unwrap_or_default(),
         record,
     };
-    let rows = records.into_iter().map(row).collect();
-    let ended_total = ended.len();
     let view = ApiKeyList {
+        rows: records.into_iter().map(row).collect(),
         holder: subject.holder,
-        rows,
-        total,
-        filter,
-        pager,
+        at,
         offered: subject.offered,
-        ended,
-        ended_total,
     };
     show(pages::list(&frame(context, caller), &view))
 }
 
-fn sort(
-    records: &mut [Record],
-    sort: Sort,
-    usages: &HashMap<Id, Vec<UsageDay>>,
-    now: crate::model::time::Time,
-) {
-    let never = crate::model::time::Time::LAST;
-    match sort {
-        // The list is sorted newest first, and sorting keeps that order among equals.
-        Sort::Attention => records.sort_by_key(|record| match DisplayStatus::new(record, now) {
-            DisplayStatus::Expired => 0,
-            DisplayStatus::Soon => 1,
-            DisplayStatus::Rotating => 2,
-            DisplayStatus::Active => 3,
-            DisplayStatus::Disabled | DisplayStatus::Ended => 4,
-        }),
-        Sort::Name => records.sort_by_key(|record| record.name.to_lowercase()),
-        Sort::Expires => records.sort_by_key(|record| record.expires_at.unwrap_or(never)),
-        Sort::LastUsed => records
-            .sort_by_key(|record| std::cmp::Reverse(record.last_use.as_ref().map(|last| last.at))),
-        Sort::Created => records.sort_by_key(|record| std::cmp::Reverse(record.created_at)),
-        Sort::Uses => {
-            let sum = |record: &Record| -> u64 {
-                let days = usages.get(&record.id).into_iter().flatten();
-                days.map(|day| day.uses).sum()
-            };
-            records.sort_by_cached_key(|record| std::cmp::Reverse(sum(record)));
-        }
-    }
+/// Deletes those that were picked in the list.
+pub fn delete_picked(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let subject = subject(context, caller)?;
+    let path = subject.holder.path();
+    let picked = bulk::Picked {
+        list: List::ApiKeys,
+        holders: Holders::Of(&subject.scope),
+        action: format!("{path}/delete"),
+        back: path,
+        fixed: Vec::new(),
+        done: "picked-deleted",
+    };
+    bulk::delete(context, caller, input, &picked)
 }
 
 /// `/api-keys/new`, prefilled by `?name=&permissions=&expires=` or `?from=ID`.
@@ -335,12 +280,14 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
                 |creator| Creator::Credential(Box::new(creator)),
             ),
     };
+    let events = app.events_on(caller, &subject.scope, KIND, record.id, EVENTS)?;
     let view = ApiKeyPage {
         chain: explain::chain(context, caller, &subject.scope, KIND, record.id)?,
         usage: app.usage(caller, &subject.scope, KIND, record.id)?,
         made: app.created_by(caller, &subject.scope, KIND, record.id)?,
         ssh_keys: app.ssh_keys_created_by(caller, &subject.scope, KIND, record.id)?,
-        events: app.events_on(caller, &subject.scope, KIND, record.id, EVENTS)?,
+        names: super::event::names(context, caller, &events)?,
+        events,
         power,
         refusal,
         holder: subject.holder,

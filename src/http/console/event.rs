@@ -1,41 +1,62 @@
 //! `/events` and `/admin/events`.
 
 use std::io::{Cursor, Read};
+use std::time::Duration;
 
 use rouille::{Response, ResponseBody};
 
-use super::{Answer, form, frame, page, query};
+use super::{Answer, form, frame, list, page, query};
 use crate::app::{self, Download, DownloadScope, Page};
-use crate::html::event::{self as pages, EventFilter, EventList, Scope};
+use crate::html::event::{self as pages, EventFilter, EventList, Names, Scope};
 use crate::html::form::Input;
-use crate::html::table::Pager;
 use crate::http::context::RequestContext;
 use crate::http::headers;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::error::{Error, Faults};
-use crate::model::event::Event;
+use crate::model::event::{Event, Outcome};
+use crate::model::text::sanitize;
 use crate::model::time::Time;
-use crate::model::user::Username;
+use crate::model::user::{Role, Username};
 use crate::wire::EventOut;
 
 /// Events on one page.
 const ROWS: usize = 50;
+/// Longest text of a filter.
+const TEXT_CHARACTERS_MAX: usize = 128;
 /// Events fetched at once for a download.
 const EXPORT_PART: usize = 1_000;
 
 fn typed(context: &RequestContext<'_>) -> EventFilter {
-    let text = |name| query(context, name).unwrap_or_default().trim().to_owned();
+    let text = |name| {
+        let text = query(context, name).unwrap_or_default();
+        text.trim()
+            .chars()
+            .take(TEXT_CHARACTERS_MAX)
+            .collect::<String>()
+    };
+    let known = |word: String, words: &[&str]| {
+        let is_known = words.contains(&word.as_str());
+        if is_known { word } else { String::new() }
+    };
     EventFilter {
+        text: sanitize(&text("q"), TEXT_CHARACTERS_MAX),
         action: text("action"),
-        target: text("target"),
+        user: text("user").to_lowercase(),
+        outcome: known(text("outcome"), &["done", "refused"]),
+        range: known(text("range"), &pages::RANGES.map(|(word, ..)| word)),
         since: text("since"),
         until: text("until"),
-        user: text("user"),
+        target: text("target"),
     }
 }
 
-fn parse(filter: &EventFilter) -> Result<(app::EventFilter, Option<Username>), Error> {
+/// The filter, and the user whose events are asked for. A name that is no user's is that of a service, a host or the
+/// operator.
+fn parse(
+    context: &RequestContext<'_>,
+    filter: &EventFilter,
+) -> Result<(app::EventFilter, Option<Username>), Error> {
     let mut faults = Faults::default();
     let mut time = |name: &str, text: &str| {
         if text.is_empty() {
@@ -45,23 +66,35 @@ fn parse(filter: &EventFilter) -> Result<(app::EventFilter, Option<Username>), E
         }
     };
     let (since, until) = (time("since", &filter.since), time("until", &filter.until));
-    let user = if filter.user.is_empty() {
-        None
-    } else {
-        faults.take("user", Username::parse(&filter.user))
-    };
     faults.check()?;
+    let range = pages::RANGES
+        .iter()
+        .find(|(word, ..)| *word == filter.range);
+    let range = range.map(|(.., days)| context.now.before(Duration::from_secs(days * 86_400)));
     let given = |text: &String| (!text.is_empty()).then(|| text.clone());
-    Ok((
-        app::EventFilter {
-            user: None,
-            action: given(&filter.action),
-            target: given(&filter.target),
-            since,
-            until,
-        },
-        user,
-    ))
+    let user = Username::parse(&filter.user).ok();
+    let user = match user {
+        Some(user) => context
+            .app()
+            .find_user(&user)
+            .ok()
+            .map(|found| found.username),
+        None => None,
+    };
+    let outcome = [Outcome::Done, Outcome::Refused].into_iter();
+    let filter = app::EventFilter {
+        user: None,
+        actor: given(&filter.user).filter(|_| user.is_none()),
+        action: given(&filter.action),
+        outcome: outcome
+            .into_iter()
+            .find(|one| one.as_str() == filter.outcome),
+        text: given(&filter.text),
+        target: given(&filter.target),
+        since: since.or(range),
+        until,
+    };
+    Ok((filter, user))
 }
 
 fn fetch(
@@ -70,70 +103,163 @@ fn fetch(
     scope: Scope,
     filter: &EventFilter,
     after: Option<i64>,
-    limit: usize,
-) -> Result<Page<Event>, Error> {
-    let (wanted, user) = parse(filter)?;
-    match scope {
-        Scope::Own => context.app().own_events(caller, wanted, after, limit),
-        Scope::All => context
-            .app()
-            .all_events(caller, user.as_ref(), wanted, after, limit),
+) -> Result<(Page<Event>, Option<String>), Error> {
+    let (wanted, user) = parse(context, filter)?;
+    let app = context.app();
+    let (page, user) = match scope {
+        Scope::Own => (
+            app.own_events(caller, wanted.clone(), after, ROWS)?,
+            Some(caller.user()?.id),
+        ),
+        Scope::All => {
+            let page = app.all_events(caller, user.as_ref(), wanted.clone(), after, ROWS)?;
+            let user = user.map(|name| app.find_user(&name)).transpose()?;
+            (page, user.map(|user| user.id))
+        }
+    };
+    if wanted.text.is_some() || page.items.is_empty() {
+        return Ok((page, None));
     }
+    let count = match app.count_events(caller, user, wanted)? {
+        Some(1) => "1 event".to_owned(),
+        Some(count) => format!("{count} events"),
+        None => "More than 1,000 events".to_owned(),
+    };
+    Ok((page, Some(count)))
 }
 
-fn list(context: &RequestContext<'_>, caller: &Caller, scope: Scope) -> Answer {
+/// What sentences about events need to know.
+pub(super) fn names(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    events: &[Event],
+) -> Result<Names, Error> {
+    let user = caller.user()?;
+    Ok(Names {
+        viewer: Some(user.id),
+        users: context.app().names_in(events)?,
+        has_admin_pages: user.role == Role::Admin,
+    })
+}
+
+fn event_list(context: &RequestContext<'_>, caller: &Caller, scope: Scope) -> Answer {
     let filter = typed(context);
     let after = query(context, "after").and_then(|text| text.parse().ok());
-    let (status, events, older, errors) = match fetch(context, caller, scope, &filter, after, ROWS)
-    {
-        Ok(found) => (200, found.items, found.next, Vec::new()),
-        Err(Error::Invalid(errors)) => (422, Vec::new(), None, errors),
-        Err(Error::NotFound(_)) => (200, Vec::new(), None, Vec::new()),
+    let (status, found, errors) = match fetch(context, caller, scope, &filter, after) {
+        Ok(found) => (200, Some(found), Vec::new()),
+        Err(Error::Invalid(errors)) => (422, None, errors),
         Err(error) => return Err(error.into()),
     };
-    let pager = Pager::Log {
-        older,
-        is_first: after.is_none(),
+    let (events, older, count) = match found {
+        Some((found, count)) => (found.items, found.next, count),
+        None => (Vec::new(), None, None),
     };
     let view = EventList {
         scope,
+        names: names(context, caller, &events)?,
+        is_part: older.is_some(),
+        older,
+        is_first: after.is_none(),
         events,
         filter,
         input: Input {
             values: Vec::new(),
             errors,
         },
-        pager,
+        count,
     };
     Ok(page(status, pages::list(&frame(context, caller), &view)))
 }
 
-/// The lines of a download, generated while they are read: only one page of the log is in memory.
+/// The form of a download.
+#[derive(Clone, Copy)]
+enum Format {
+    JsonLines,
+    Csv,
+}
+
+impl Format {
+    fn write(self, event: &Event, bytes: &mut Vec<u8>) -> Result<(), Error> {
+        match self {
+            Self::JsonLines => {
+                serde_json::to_writer(&mut *bytes, &EventOut::new(event))
+                    .map_err(|error| Error::Fault(error.to_string()))?;
+                bytes.push(b'\n');
+            }
+            Self::Csv => bytes.extend_from_slice(table_line(event).as_bytes()),
+        }
+        Ok(())
+    }
+}
+
+const CSV_HEAD: [&str; 14] = [
+    "number",
+    "at",
+    "action",
+    "outcome",
+    "channel",
+    "actor",
+    "credential",
+    "target_kind",
+    "target_id",
+    "target_name",
+    "address",
+    "user_agent",
+    "before",
+    "after",
+];
+
+fn table_line(event: &Event) -> String {
+    let known = |text: &Option<String>| text.clone().unwrap_or_default();
+    list::line(&[
+        event.number.to_string(),
+        event.at.to_string(),
+        event.action.clone(),
+        event.outcome.clone(),
+        event.channel.clone(),
+        event.actor.clone(),
+        known(&event.credential),
+        event.target_kind.clone(),
+        event.target_id.clone(),
+        event.target_name.clone(),
+        known(&event.address),
+        known(&event.program),
+        event.before.trim_end().to_owned(),
+        event.after.trim_end().to_owned(),
+    ])
+}
+
+/// The lines of a download, made as they are read: however long the log is, one part of it is in memory.
 struct Lines {
     download: Download,
+    format: Format,
     bytes: Cursor<Vec<u8>>,
     /// The start of the next page; `None` at the end.
     after: Option<i64>,
 }
 
 impl Lines {
-    fn begin(download: Download) -> Result<Self, Error> {
+    fn begin(download: Download, format: Format) -> Result<Self, Error> {
         let first = download.next_page(None, EXPORT_PART)?;
         let mut lines = Self {
             download,
+            format,
             bytes: Cursor::default(),
             after: None,
         };
         lines.fill(&first)?;
+        if matches!(format, Format::Csv) {
+            let head = list::line(&CSV_HEAD.map(str::to_owned));
+            let rows = std::mem::take(&mut lines.bytes).into_inner();
+            lines.bytes = Cursor::new([head.into_bytes(), rows].concat());
+        }
         Ok(lines)
     }
 
     fn fill(&mut self, part: &Page<Event>) -> Result<(), Error> {
         let mut bytes = Vec::new();
         for event in &part.items {
-            serde_json::to_writer(&mut bytes, &EventOut::new(event))
-                .map_err(|error| Error::Fault(error.to_string()))?;
-            bytes.push(b'\n');
+            self.format.write(event, &mut bytes)?;
         }
         self.bytes = Cursor::new(bytes);
         self.after = part.next.as_ref().and_then(|next| next.parse().ok());
@@ -157,33 +283,46 @@ impl Read for Lines {
     }
 }
 
-/// JSON lines, newest first.
+/// JSON lines or with `?format=csv` a table, newest first.
 fn export(
     context: &RequestContext<'_>,
     caller: &Caller,
     scope: Scope,
 ) -> Result<Response, Problem> {
-    let (filter, user) = parse(&typed(context))?;
+    let (filter, user) = parse(context, &typed(context))?;
     let scope = match scope {
         Scope::Own => DownloadScope::Own,
         Scope::All => DownloadScope::All(user),
     };
-    let lines = Lines::begin(context.app().begin_download(caller, scope, filter)?)?;
-    let mut response = headers::bytes_of("application/jsonl", 200, Vec::new());
+    let (format, content_type, file) = match query(context, "format").as_deref() {
+        Some("csv") => (
+            Format::Csv,
+            "text/csv; charset=utf-8",
+            "keycroft-events.csv",
+        ),
+        _ => (
+            Format::JsonLines,
+            "application/jsonl",
+            "keycroft-events.jsonl",
+        ),
+    };
+    let download = context.app().begin_download(caller, scope, filter)?;
+    let lines = Lines::begin(download, format)?;
+    let mut response = headers::bytes_of(content_type, 200, Vec::new());
     response.data = ResponseBody::from_reader(lines);
     response.headers.push((
         "Content-Disposition".into(),
-        "attachment; filename=\"keycroft-events.jsonl\"".into(),
+        format!("attachment; filename=\"{file}\"").into(),
     ));
     Ok(response)
 }
 
 pub fn own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    list(context, caller, Scope::Own)
+    event_list(context, caller, Scope::Own)
 }
 
 pub fn all(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    list(context, caller, Scope::All)
+    event_list(context, caller, Scope::All)
 }
 
 pub fn export_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {

@@ -1,34 +1,53 @@
 //! `/admin/groups`.
 
-use super::{Answer, again, done, frame, show};
+use super::{Answer, again, done, frame, list, show};
+use crate::app::{Extent, Membership};
 use crate::html::Markup;
 use crate::html::form::Input;
-use crate::html::group::{self as pages, GroupList, GroupPage};
+use crate::html::group::{self as pages, GroupDelete, GroupList, GroupPage};
+use crate::html::list::ListPlace;
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::error::Error;
-use crate::model::group::parse_group_name;
+use crate::model::group::{Group, parse_group_name};
+use crate::model::list::List;
 use crate::model::permission::BuiltinPermission;
 use crate::model::user::Username;
 
-/// Limit of groups in the list.
-const ROWS_MAX: usize = 10_000;
+/// Users added or removed by one form.
+const PICKED_MAX: usize = 500;
 
 fn list_page(
     context: &RequestContext<'_>,
     caller: &Caller,
     input: Input,
 ) -> Result<Markup, Problem> {
-    let groups = context.app().groups(caller, None, ROWS_MAX)?.items;
-    Ok(pages::list(
-        &frame(context, caller),
-        &GroupList { groups, input },
-    ))
+    let query = list::query(context, List::Groups);
+    let listed = context.app().list_groups(caller, &query, Extent::Page)?;
+    let view = GroupList {
+        at: ListPlace::new("/admin/groups", query, &listed),
+        groups: listed.rows,
+        input,
+    };
+    Ok(pages::list(&frame(context, caller), &view))
 }
 
 pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(list_page(context, caller, Input::default())?)
+    if list::extent(context) == Extent::Page {
+        return show(list_page(context, caller, Input::default())?);
+    }
+    let query = list::query(context, List::Groups);
+    let groups = context.app().list_groups(caller, &query, Extent::All)?;
+    let row = |group: &Group| {
+        vec![
+            group.name.clone(),
+            group.members.join(" "),
+            group.created_at.to_string(),
+        ]
+    };
+    let head = ["name", "members", "created_at"];
+    Ok(list::csv("groups", &head, groups.rows.iter().map(row)))
 }
 
 pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
@@ -42,64 +61,149 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answe
     }
 }
 
-fn one_page(
-    context: &RequestContext<'_>,
-    caller: &Caller,
-    input: Input,
-    render: fn(&crate::html::Frame, &GroupPage) -> Markup,
-) -> Result<Markup, Problem> {
+fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<(Group, Vec<String>), Problem> {
     caller.require(BuiltinPermission::UsersRead)?;
     let group = context.app().group(caller, context.parameter(0))?;
     let hosts = context.app().hosts_of_group(caller, &group)?;
-    Ok(render(
-        &frame(context, caller),
-        &GroupPage {
-            group,
-            hosts,
-            input,
-        },
-    ))
+    Ok((group, hosts))
+}
+
+/// Which users a page of a group lists.
+#[derive(Clone, Copy)]
+enum Users {
+    Members,
+    Others,
+}
+
+fn users_page(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+    users: Users,
+) -> Result<Markup, Problem> {
+    let (group, hosts) = find(context, caller)?;
+    let query = list::query(context, List::Users);
+    let (membership, path) = match users {
+        Users::Members => (Membership::Inside(group.id), ""),
+        Users::Others => (Membership::Outside(group.id), "/members/add"),
+    };
+    let app = context.app();
+    let listed = app.list_users(caller, &query, Some(membership), Extent::Page)?;
+    let view = GroupPage {
+        at: ListPlace::new(
+            format!("/admin/groups/{}{path}", group.name),
+            query,
+            &listed,
+        ),
+        users: listed.rows,
+        group,
+        hosts,
+        input,
+    };
+    let frame = frame(context, caller);
+    Ok(match users {
+        Users::Members => pages::show(&frame, &view),
+        Users::Others => pages::add(&frame, &view),
+    })
 }
 
 pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(one_page(context, caller, Input::default(), pages::show)?)
+    show(users_page(
+        context,
+        caller,
+        Input::default(),
+        Users::Members,
+    )?)
 }
 
-fn member(input: &Input) -> Result<Username, Error> {
-    Username::parse(&Username::normalize(
-        input.value("username").unwrap_or_default(),
-    ))
-    .map_err(|message| Error::field("username", message))
+pub fn ask_add_members(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    show(users_page(
+        context,
+        caller,
+        Input::default(),
+        Users::Others,
+    )?)
 }
 
-pub fn add_member(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+/// The users of a form: the one of the button, or those that were picked; each once.
+fn picked(input: &Input) -> Result<Vec<Username>, Error> {
+    let one = input.value("username").map(|name| vec![name]);
+    let all = || {
+        let picked = input.values.iter().filter(|(name, _)| name == "pick");
+        picked.map(|(_, value)| value.as_str()).collect()
+    };
+    let mut users = Vec::new();
+    for name in one.unwrap_or_else(all).into_iter().take(PICKED_MAX) {
+        let user = Username::parse(&Username::normalize(name))
+            .map_err(|message| Error::field("", message))?;
+        if !users.contains(&user) {
+            users.push(user);
+        }
+    }
+    Ok(users)
+}
+
+fn change_members(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+    users: Users,
+) -> Answer {
     let group = context.parameter(0).to_owned();
-    match member(&input)
-        .and_then(|user| context.app().add_group_member(caller, group.clone(), user))
-    {
-        Ok(()) => done(&format!("/admin/groups/{group}"), "added"),
+    let page = format!("/admin/groups/{group}");
+    let changed = picked(&input).and_then(|picked| {
+        let app = context.app();
+        for user in &picked {
+            match users {
+                Users::Others => app.add_group_member(caller, group.clone(), user.clone())?,
+                Users::Members => app.remove_group_member(caller, group.clone(), user.clone())?,
+            }
+        }
+        Ok(picked.len())
+    });
+    let word = match users {
+        Users::Others => "added",
+        Users::Members => "removed",
+    };
+    match changed {
+        Ok(0) => done(&page, "nothing-picked"),
+        Ok(_) => done(&page, word),
         Err(Error::NotFound("user")) => again(
-            Error::field("username", "unknown user").into(),
+            Error::field("", "there is no such user").into(),
             input,
-            "username",
-            |input| one_page(context, caller, input, pages::show),
+            "",
+            |input| users_page(context, caller, input, users),
         ),
-        Err(error) => again(error.into(), input, "username", |input| {
-            one_page(context, caller, input, pages::show)
+        Err(error) => again(error.into(), input, "", |input| {
+            users_page(context, caller, input, users)
         }),
     }
 }
 
-pub fn remove_member(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    let group = context.parameter(0).to_owned();
-    context
-        .app()
-        .remove_group_member(caller, group.clone(), member(&input)?)?;
-    done(&format!("/admin/groups/{group}"), "removed")
+pub fn add_members(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    change_members(context, caller, input, Users::Others)
+}
+
+pub fn remove_members(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    change_members(context, caller, input, Users::Members)
+}
+
+fn delete_page(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: Input,
+) -> Result<Markup, Problem> {
+    let (group, hosts) = find(context, caller)?;
+    let view = GroupDelete {
+        group,
+        hosts,
+        input,
+    };
+    Ok(pages::delete(&frame(context, caller), &view))
 }
 
 pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(one_page(context, caller, Input::default(), pages::delete)?)
+    show(delete_page(context, caller, Input::default())?)
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
@@ -109,7 +213,7 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     {
         Ok(()) => done("/admin/groups", "removed"),
         Err(error) => again(error.into(), input, "name", |input| {
-            one_page(context, caller, input, pages::delete)
+            delete_page(context, caller, input)
         }),
     }
 }

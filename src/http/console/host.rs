@@ -2,25 +2,26 @@
 
 use std::collections::BTreeMap;
 
-use super::{
-    Answer, again, done, form, frame, nonce, nonce_again, once, page, page_number, part, show,
-};
+use rouille::Response;
+
+use super::{Answer, again, done, form, frame, list, nonce, nonce_again, once, page, show};
+use crate::app::Extent;
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::host::{
     self as pages, CodeFacts, CodeIssued, CodeNew, HostEdit, HostFacts, HostList,
 };
+use crate::html::list::ListPlace;
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::host::HostRecord;
+use crate::model::list::List;
 use crate::model::permission::BuiltinPermission;
 use crate::wire::{EnrollmentCodeIn, HostPatch};
 
-/// Limit of hosts in the list.
-const ROWS_MAX: usize = 10_000;
-/// Limit of groups in a form.
+/// Groups that a form offers.
 const GROUPS_MAX: usize = 10_000;
 
 fn facts(record: HostRecord) -> HostFacts {
@@ -64,8 +65,12 @@ fn group_names(context: &RequestContext<'_>, caller: &Caller) -> Result<Vec<Stri
 }
 
 pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let hosts = context.app().hosts(caller, None, ROWS_MAX)?.items;
-    let (hosts, pager) = part(hosts, page_number(context));
+    let (query, extent) = (list::query(context, List::Hosts), list::extent(context));
+    let listed = context.app().list_hosts(caller, &query, extent)?;
+    if extent == Extent::All {
+        return Ok(csv(&listed.rows));
+    }
+    let at = ListPlace::new("/admin/hosts", query, &listed);
     let codes = context.app().enrollment_codes(caller)?;
     let codes = codes
         .into_iter()
@@ -76,15 +81,38 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             groups: code.groups,
         })
         .collect();
-    let hosts = hosts.into_iter().map(facts).collect();
-    show(pages::list(
-        &frame(context, caller),
-        &HostList {
-            hosts,
-            codes,
-            pager,
-        },
-    ))
+    let hosts = listed.rows.into_iter().map(facts).collect();
+    let view = HostList { at, hosts, codes };
+    show(pages::list(&frame(context, caller), &view))
+}
+
+fn csv(hosts: &[HostRecord]) -> Response {
+    let head = [
+        "id",
+        "name",
+        "paused",
+        "groups",
+        "last_contact_at",
+        "last_contact_from",
+        "cached_at",
+        "version",
+        "enrolled_at",
+    ];
+    let row = |record: &HostRecord| {
+        let host = &record.host;
+        vec![
+            host.public_id.to_string(),
+            host.name.clone(),
+            host.paused_at.is_some().to_string(),
+            record.groups.join(" "),
+            list::csv_time(host.last_contact_at),
+            record.last_contact_from.clone().unwrap_or_default(),
+            list::csv_time(record.copied_at),
+            record.version.clone().unwrap_or_default(),
+            host.created_at.to_string(),
+        ]
+    };
+    list::csv("hosts", &head, hosts.iter().map(row))
 }
 
 fn edit_form(

@@ -1,200 +1,156 @@
-//! `/admin/inventory`: credentials and SSH keys of all owners.
+//! `/admin/inventory`: the credentials and SSH keys of all users.
 
-use super::{Answer, again, done, frame, page_number, query, show};
-use crate::app::{App, CredentialScope, OwnedItem, WithDerived};
-use crate::html::Markup;
+use std::collections::HashMap;
+
+use super::ssh_key::row as ssh_key_row;
+use super::{Answer, bulk, frame, list, query, show};
+use crate::app::{Extent, Holders, OwnedItem};
+use crate::html::api_key::ApiKeyRow;
 use crate::html::form::Input;
-use crate::html::inventory::{self as pages, Inventory, InventoryDelete, InventoryRow};
-use crate::html::table::Pager;
+use crate::html::inventory::{
+    self as pages, Inventory, InventoryRow, InventoryThing, Tab, kind_word,
+};
+use crate::html::list::ListPlace;
 use crate::http::context::RequestContext;
-use crate::http::problem::Problem;
 use crate::model::caller::Caller;
-use crate::model::credential::{Kind, OwnerId, Record, State};
-use crate::model::error::Error;
-use crate::model::inventory::{Item, Show, Weakness};
+use crate::model::credential::{Kind, OwnerId, UsageDay};
+use crate::model::inventory::Item;
+use crate::model::list::{List, Listed};
 use crate::model::secret::Id;
 use crate::model::time::Time;
-use crate::model::user_agent;
+use crate::model::user::Role;
 
-/// Items on one page.
-const ROWS: usize = 20;
-/// Limit of items deleted by one form.
-const DELETE_MAX: usize = 500;
+const TABS: [List; 4] = [List::ApiKeys, List::SshKeys, List::Tokens, List::Sessions];
 
-fn row(owned: &OwnedItem, now: Time) -> InventoryRow {
-    let item = &owned.item;
-    let owner_path = match item.owner() {
+/// The kind of credentials in a tab; `None`: SSH keys.
+const fn kind_of(list: List) -> Option<Kind> {
+    match list {
+        List::SshKeys => None,
+        List::Tokens => Some(Kind::Token),
+        List::Sessions => Some(Kind::Session),
+        List::ApiKeys | List::Users | List::Groups | List::Services | List::Hosts => {
+            Some(Kind::ApiKey)
+        }
+    }
+}
+
+/// The tab of a word in `?kind=`, and whether the word is known.
+fn tab(word: Option<&str>) -> (List, bool) {
+    let found = TABS.into_iter().find(|list| Some(kind_word(*list)) == word);
+    (
+        found.unwrap_or(List::ApiKeys),
+        found.is_some() || word.is_none_or(str::is_empty),
+    )
+}
+
+fn row(
+    owned: OwnedItem,
+    now: Time,
+    usage: &mut HashMap<Id, Vec<UsageDay>>,
+) -> Option<InventoryRow> {
+    let owner = owned.item.owner();
+    let owner_path = match owner {
         _ if owned.owner.is_empty() => None,
         OwnerId::User(_) => Some(format!("/admin/users/{}", owned.owner)),
         OwnerId::Service(_) => Some(format!("/admin/services/{}", owned.owner)),
         OwnerId::Host(_) => None,
     };
-    InventoryRow {
-        kind: item.kind(),
-        // Credentials of services and hosts are revoked on their own pages.
-        reference: matches!(item.owner(), OwnerId::User(_))
-            .then(|| format!("{}/{}", item.as_str(), item.id())),
-        id: item.id().to_string(),
-        name: name(item),
-        path: matches!(item, Item::Credential(record) if record.kind == Kind::ApiKey)
-            .then(|| Some(format!("{}/api-keys/{}", owner_path.as_deref()?, item.id())))
-            .flatten(),
-        owner: owned.owner.clone(),
+    let id = owned.item.id();
+    let path = owner_path.as_ref().map(|owner| match &owned.item {
+        Item::Credential(record) if record.kind == Kind::ApiKey => format!("{owner}/api-keys/{id}"),
+        Item::SshKey(..) => format!("{owner}/ssh-keys/{id}"),
+        Item::Credential(_) => format!("/admin/events?target={id}"),
+    });
+    let thing = match &owned.item {
+        Item::Credential(record) => InventoryThing::Credential(Box::new(ApiKeyRow {
+            usage: usage.remove(&id).unwrap_or_default(),
+            record: (**record).clone(),
+        })),
+        Item::SshKey(..) => InventoryThing::SshKey(Box::new(ssh_key_row(&owned, now)?)),
+    };
+    let is_deleted = owned.record().is_some_and(|record| record.ended.is_some());
+    Some(InventoryRow {
+        thing,
+        path: path.filter(|_| !is_deleted),
+        // Keys of services and hosts are deleted on their own pages.
+        is_deletable: matches!(owner, OwnerId::User(_)) && !is_deleted,
+        owner: owned.owner,
         owner_path,
-        access: access(item),
-        last_used_at: item.last_used_at(),
-        expires_at: item.expires_at(),
-        remark: remark(item, now).map(str::to_owned),
-    }
+    })
 }
 
-fn remark(item: &Item, now: Time) -> Option<&'static str> {
-    match (item, item.state(now)) {
-        (Item::SshKey(_, Weakness::AgainstPolicy), _) => Some("Against today's policy"),
-        (Item::SshKey(_, Weakness::Shared), _) => Some("Shared with another user"),
-        (_, State::Active) => None,
-        (_, State::Expired) => Some("Expired"),
-        (_, State::Disabled) => Some("Disabled"),
-        (_, State::Ended) => Some("Ended"),
-    }
-}
-
-fn name(item: &Item) -> String {
-    match item {
-        Item::Credential(record) if record.kind == Kind::Session => {
-            user_agent::device(record.user_agent.as_deref())
-        }
-        item => item.name().to_owned(),
-    }
-}
-
-fn access(item: &Item) -> String {
-    match item {
-        Item::Credential(record) => access_of(record),
-        Item::SshKey(key, _) => format!("{} {}", key.key.kind().name(), key.key.bits()),
-    }
-}
-
-fn access_of(record: &Record) -> String {
-    match record.kind {
-        Kind::ApiKey | Kind::Token => match record.permissions.words().count() {
-            1 => "1 permission".to_owned(),
-            count => format!("{count} permissions"),
-        },
-        Kind::Session => "the console".to_owned(),
-        Kind::Host => "SSH keys".to_owned(),
+fn rows(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    query: &crate::model::list::ListQuery,
+    extent: Extent,
+) -> Result<Listed<OwnedItem>, crate::model::error::Error> {
+    let (app, all) = (context.app(), Holders::Everybody);
+    match kind_of(query.list) {
+        Some(kind) => app.list_credentials(caller, all, kind, query, extent),
+        None => app.list_ssh_keys(caller, all, query, extent),
     }
 }
 
 pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let wanted = query(context, "show")
-        .as_deref()
-        .and_then(Show::from_word)
-        .unwrap_or_default();
-    let number = page_number(context);
-    let (found, total) = context.app().inventory_page(caller, wanted, number, ROWS)?;
-    let pages = total.div_ceil(ROWS).max(1);
-    show(pages::list(
-        &frame(context, caller),
-        &Inventory {
-            rows: found.iter().map(|owned| row(owned, context.now)).collect(),
-            show: wanted,
-            total,
-            pager: Pager::Page {
-                page: number.min(pages),
-                pages,
-            },
-        },
-    ))
-}
-
-/// The selected items, each once.
-fn chosen(
-    context: &RequestContext<'_>,
-    caller: &Caller,
-    input: &Input,
-) -> Result<Vec<OwnedItem>, Error> {
-    const NOT_FOUND: Error = Error::NotFound("credential");
-    let references = input.values.iter().filter(|(name, _)| name == "reference");
-    let mut ids: Vec<Id> = Vec::new();
-    for (_, reference) in references.take(DELETE_MAX) {
-        let (_, id) = reference.split_once('/').ok_or(NOT_FOUND)?;
-        let id = Id::parse(id).ok_or(NOT_FOUND)?;
-        if !ids.contains(&id) {
-            ids.push(id);
-        }
+    let word = query(context, "kind");
+    let (tab, is_known) = tab(word.as_deref());
+    let (mut query, extent) = (list::query(context, tab), list::extent(context));
+    if !is_known {
+        query
+            .ignored
+            .push("There is no such kind of credential; these are the API keys.".to_owned());
     }
-    let found = context.app().inventory_of(caller, &ids)?;
-    if found.len() < ids.len() {
-        return Err(NOT_FOUND);
+    let listed = rows(context, caller, &query, extent)?;
+    if extent == Extent::All {
+        let name = format!("{}s", kind_word(tab));
+        return Ok(list::csv_of_items(&name, &listed.rows, context.now));
     }
-    Ok(found)
-}
-
-fn delete_form(
-    context: &RequestContext<'_>,
-    caller: &Caller,
-    input: Input,
-) -> Result<Markup, Problem> {
-    let things = chosen(context, caller, &input)?;
-    let rows = things.iter().map(|owned| row(owned, context.now)).collect();
-    Ok(pages::delete(
-        &frame(context, caller),
-        &InventoryDelete { rows, input },
-    ))
-}
-
-pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    let things = chosen(context, caller, &input)?;
-    if things.is_empty() {
-        return done("/admin/inventory", "nothing-chosen");
-    }
-    match input.value("confirm").map(str::trim) {
-        None => show(delete_form(context, caller, input)?),
-        Some(typed) if typed == things.len().to_string() => {
-            // All of them or none: an item that can't be deleted here is reported first.
-            let owned = things
-                .iter()
-                .map(|owned| Ok((scope(&owned.item)?, &owned.item)))
-                .collect::<Result<Vec<_>, Error>>()?;
-            for (scope, thing) in owned {
-                match end(context, caller, &scope, thing) {
-                    // Deleted meanwhile.
-                    Ok(()) | Err(Error::NotFound(_)) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            done("/admin/inventory", "deleted")
-        }
-        Some(_) => {
-            let problem = Error::field("confirm", format!("type {} to go on", things.len())).into();
-            again(problem, input, "confirm", |input| {
-                delete_form(context, caller, input)
+    let app = context.app();
+    let counts = app.count_inventory(caller)?;
+    let count = |list| match list {
+        List::SshKeys => counts.ssh_keys,
+        List::Tokens => counts.tokens,
+        List::Sessions => counts.sessions,
+        _ => counts.api_keys,
+    };
+    let mut usages = app.usages_of(caller, &listed.rows)?;
+    let at = ListPlace {
+        fixed: vec![("kind", kind_word(tab).to_owned())],
+        ..ListPlace::new("/admin/inventory", query, &listed)
+    };
+    let rows = listed.rows.into_iter();
+    let view = Inventory {
+        at,
+        tabs: TABS
+            .map(|list| Tab {
+                list,
+                count: count(list),
             })
-        }
-    }
+            .to_vec(),
+        rows: rows
+            .filter_map(|owned| row(owned, context.now, &mut usages))
+            .collect(),
+        offered: Role::Member.permissions(),
+    };
+    show(pages::list(&frame(context, caller), &view))
 }
 
-fn scope(thing: &Item) -> Result<CredentialScope, Error> {
-    match thing.owner() {
-        OwnerId::User(user) => Ok(App::of_user(user)),
-        OwnerId::Service(_) | OwnerId::Host(_) => Err(Error::NotAllowed(
-            "Delete a service's API keys on the service's page, and a host on its own.".to_owned(),
-        )),
-    }
-}
-
-fn end(
-    context: &RequestContext<'_>,
-    caller: &Caller,
-    scope: &CredentialScope,
-    thing: &Item,
-) -> Result<(), Error> {
-    match thing {
-        Item::Credential(record) => context
-            .app()
-            .end(caller, scope, record.kind, record.id, WithDerived::No)
-            .map(|_| ()),
-        Item::SshKey(key, _) => context.app().delete_ssh_key(caller, scope, key.id),
-    }
+/// Deletes those that were picked in the list.
+pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let (tab, _) = tab(input.value("kind"));
+    let word = kind_word(tab).to_owned();
+    let picked = bulk::Picked {
+        list: tab,
+        holders: Holders::Everybody,
+        back: format!("/admin/inventory?kind={word}"),
+        action: "/admin/inventory/delete".to_owned(),
+        fixed: vec![("kind", word)],
+        done: if tab == List::Sessions {
+            "picked-signed-out"
+        } else {
+            "picked-deleted"
+        },
+    };
+    bulk::delete(context, caller, input, &picked)
 }

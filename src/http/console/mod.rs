@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod api_key;
+mod bulk;
 mod cookie;
 pub mod device;
 pub mod diagnostics;
@@ -11,6 +12,7 @@ mod form;
 pub mod group;
 pub mod host;
 pub mod inventory;
+mod list;
 pub mod policy;
 pub mod reference;
 pub mod service;
@@ -106,8 +108,11 @@ fn flash(context: &RequestContext<'_>) -> Option<Flash> {
         "confirmed" => "Confirmed.",
         "removed" => "Removed.",
         "offboarded" => "Offboarded: the account is disabled and every credential is revoked.",
-        "nothing-chosen" => {
-            let sentence = "Nothing was chosen: tick the boxes of what is to go.";
+        "theme" => "Looks saved.",
+        "picked-deleted" => return Some(Flash::Done(format!("{} deleted.", count(context)))),
+        "picked-signed-out" => return Some(Flash::Done(format!("{} signed out.", count(context)))),
+        "nothing-picked" => {
+            let sentence = "Nothing was selected: tick the boxes of the rows first.";
             return Some(Flash::Failed(sentence.to_owned()));
         }
         _ => return None,
@@ -115,43 +120,20 @@ fn flash(context: &RequestContext<'_>) -> Option<Flash> {
     Some(Flash::Done(sentence.to_owned()))
 }
 
-/// The first value of a query parameter; pages ignore unknown ones.
+/// `?count=`, of an act on several things.
+fn count(context: &RequestContext<'_>) -> u32 {
+    let text = query(context, "count");
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// The first value of a parameter of the query; what pages do not know they pass over.
 fn query(context: &RequestContext<'_>, name: &str) -> Option<String> {
     form_urlencoded::parse(context.request.raw_query_string().as_bytes())
         .find(|(one, _)| one == name)
         .map(|(_, value)| value.into_owned())
 }
 
-/// `?page=`, from 1.
-fn page_number(context: &RequestContext<'_>) -> usize {
-    query(context, "page")
-        .and_then(|text| text.parse().ok())
-        .filter(|number| *number > 0)
-        .unwrap_or(1)
-}
-
-/// The rows of page `number`, and the links to the others.
-fn part<T>(rows: Vec<T>, number: usize) -> (Vec<T>, html::table::Pager) {
-    const ROWS: usize = 20;
-    let pages = rows.len().div_ceil(ROWS).max(1);
-    let number = number.min(pages);
-    let part = rows
-        .into_iter()
-        .skip((number - 1) * ROWS)
-        .take(ROWS)
-        .collect();
-    let pager = if pages > 1 {
-        html::table::Pager::Page {
-            page: number,
-            pages,
-        }
-    } else {
-        html::table::Pager::Whole
-    };
-    (part, pager)
-}
-
-/// The frame of a page for a signed-in user.
+/// What every page of a signed-in person needs.
 fn frame(context: &RequestContext<'_>, caller: &Caller) -> Frame {
     let (user, id) = (caller.user().ok(), caller.credential_id());
     let is_admin = user.is_some_and(|user| user.role == Role::Admin);

@@ -1,21 +1,22 @@
 //! `/admin/services`.
 
-use super::{Answer, again, done, form, frame, show};
-use crate::app::ServiceUse;
+use rouille::Response;
+
+use super::{Answer, again, done, form, frame, list, show};
+use crate::app::{Extent, ServiceUse};
 use crate::html::Markup;
 use crate::html::form::Input;
-use crate::html::service::{self as pages, ServiceDelete, ServiceFacts, ServiceForm};
+use crate::html::list::ListPlace;
+use crate::html::service::{self as pages, ServiceDelete, ServiceFacts, ServiceForm, ServiceList};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::error::{Error, Faults};
+use crate::model::list::List;
 use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::service::{
     ByRole, Service, ServiceChange, parse_service_name, parse_service_permissions,
 };
-
-/// Limit of services in the list.
-const ROWS_MAX: usize = 10_000;
 
 fn facts(
     context: &RequestContext<'_>,
@@ -45,9 +46,37 @@ fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<Service, Error>
 }
 
 pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let services = context.app().services(caller, None, ROWS_MAX)?.items;
-    let rows = facts(context, caller, services)?;
-    show(pages::list(&frame(context, caller), &rows))
+    let (query, extent) = (list::query(context, List::Services), list::extent(context));
+    let listed = context.app().list_services(caller, &query, extent)?;
+    let at = ListPlace::new("/admin/services", query, &listed);
+    let rows = facts(context, caller, listed.rows)?;
+    if extent == Extent::All {
+        return Ok(csv(&rows));
+    }
+    show(pages::list(
+        &frame(context, caller),
+        &ServiceList { at, rows },
+    ))
+}
+
+fn csv(services: &[ServiceFacts]) -> Response {
+    let head = [
+        "name",
+        "permissions",
+        "api_keys",
+        "last_verification_at",
+        "added_at",
+    ];
+    let row = |facts: &ServiceFacts| {
+        vec![
+            facts.service.name.clone(),
+            facts.service.permissions.to_string(),
+            facts.api_keys.to_string(),
+            list::csv_time(facts.last_asked_at),
+            facts.service.created_at.to_string(),
+        ]
+    };
+    list::csv("services", &head, services.iter().map(row))
 }
 
 pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {

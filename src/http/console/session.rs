@@ -1,64 +1,78 @@
 //! `/sessions`.
 
-use super::{Answer, done, frame, show};
-use crate::app::{App, WithDerived};
+use super::{Answer, bulk, done, frame, list, show};
+use crate::app::{App, Extent, Holders, OwnedItem, WithDerived};
 use crate::html::form::Input;
+use crate::html::list::ListPlace;
 use crate::html::session::{self as pages, SessionList};
 use crate::http::context::RequestContext;
 use crate::model::caller::Caller;
-use crate::model::credential::{Kind, State};
+use crate::model::credential::Kind;
 use crate::model::error::Error;
+use crate::model::list::List;
 use crate::model::secret::Id;
 
-/// Limit of sessions in the list.
-const ROWS_MAX: usize = 200;
+const KIND: Kind = Kind::Session;
 
 pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let mut rows = context
-        .app()
-        .credentials(
-            caller,
-            &App::own(caller, Kind::Session)?,
-            Kind::Session,
-            false,
-            None,
-            ROWS_MAX,
-        )?
-        .items;
-    rows.retain(|record| record.state(context.now) == State::Active);
-    rows.sort_by_key(|record| {
-        std::cmp::Reverse(
-            record
-                .last_use
-                .as_ref()
-                .map_or(record.created_at, |last| last.at),
-        )
-    });
-    show(pages::list(
-        &frame(context, caller),
-        &SessionList {
-            rows,
-            current: caller.credential()?.id,
-        },
-    ))
+    let scope = App::own(caller, KIND)?;
+    let (query, extent) = (list::query(context, List::Sessions), list::extent(context));
+    let app = context.app();
+    let listed = app.list_credentials(caller, Holders::Of(&scope), KIND, &query, extent)?;
+    if extent == Extent::All {
+        return Ok(list::csv_of_items("sessions", &listed.rows, context.now));
+    }
+    let view = SessionList {
+        at: ListPlace::new("/sessions", query, &listed),
+        rows: listed
+            .rows
+            .iter()
+            .filter_map(OwnedItem::record)
+            .cloned()
+            .collect(),
+        current: caller.credential()?.id,
+    };
+    show(pages::list(&frame(context, caller), &view))
 }
 
+/// Signs out one session by its button, or those that were picked.
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    let id = input
-        .value("id")
-        .and_then(Id::parse)
-        .ok_or(Error::NotFound("session"))?;
-    context.app().end(
-        caller,
-        &App::own(caller, Kind::Session)?,
-        Kind::Session,
-        id,
-        WithDerived::No,
-    )?;
-    if Some(id) != caller.credential_id() {
+    const NOT_FOUND: Error = Error::NotFound("session");
+    let (one, scope) = (input.value("id"), App::own(caller, KIND)?);
+    let ids = match one {
+        Some(id) => vec![Id::parse(id).ok_or(NOT_FOUND)?],
+        None => bulk::ids(&input, "session")?,
+    };
+    if ids.is_empty() {
+        return done("/sessions", "nothing-picked");
+    }
+    // All of them or none.
+    if context
+        .app()
+        .picked(caller, Holders::Of(&scope), ids.clone())?
+        .len()
+        < ids.len()
+    {
+        return Err(NOT_FOUND.into());
+    }
+    let current = caller.credential_id();
+    let (own, others): (Vec<Id>, Vec<Id>) = ids.iter().partition(|id| Some(**id) == current);
+    // The session of the request goes last: it authorizes the others.
+    for id in others.iter().chain(&own) {
+        context
+            .app()
+            .end(caller, &scope, KIND, *id, WithDerived::No)?;
+    }
+    if !own.is_empty() {
+        return Ok(super::sign_in::after_sign_out(context));
+    }
+    if one.is_some() {
         return done("/sessions", "signed-out-there");
     }
-    Ok(super::sign_in::after_sign_out(context))
+    done(
+        &format!("/sessions?count={}", others.len()),
+        "picked-signed-out",
+    )
 }
 
 pub fn delete_others(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {

@@ -1,23 +1,23 @@
 //! `/ssh-keys`.
 
-use super::{Answer, again, done, form, frame, page, page_number, part, show};
-use crate::app::App;
+use super::{Answer, again, bulk, done, form, frame, list, page, show};
+use crate::app::{App, Extent, Holders, OwnedItem};
 use crate::html::Markup;
 use crate::html::form::Input;
+use crate::html::list::ListPlace;
 use crate::html::ssh_key::{
-    self as pages, HostUse, SshKeyEdit, SshKeyFacts, SshKeyList, SshKeyNew, SshKeyPage,
+    self as pages, HostUse, SshKeyEdit, SshKeyFacts, SshKeyList, SshKeyNew, SshKeyPage, SshKeyRow,
 };
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
+use crate::model::inventory::Item;
+use crate::model::list::List;
 use crate::model::ssh_key::{HostUse as Seen, KeyOptions, SshKey, SshKeyChange};
 use crate::model::time::Time;
 use crate::wire::{SshKeyIn, SshKeyOptionsIn, SshKeyOptionsOut, SshKeyPatch};
 
-/// Limit of SSH keys in the list.
-const ROWS_MAX: usize = crate::model::policy::SSH_KEYS_MAX as usize;
-
-/// The facts of a key for pages.
+/// A key as pages show it.
 pub(super) fn facts(key: &SshKey, now: Time) -> SshKeyFacts {
     let seen = |seen: &Option<Seen>| {
         seen.as_ref().map(|seen| HostUse {
@@ -50,18 +50,48 @@ fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<SshKey, Problem
         .ssh_key(caller, &App::own_ssh_keys(caller)?, id)?)
 }
 
+/// An SSH key as lists show it.
+pub(super) fn row(owned: &OwnedItem, now: Time) -> Option<SshKeyRow> {
+    match &owned.item {
+        Item::SshKey(key, weakness) => Some(SshKeyRow {
+            key: facts(key, now),
+            weakness: *weakness,
+        }),
+        Item::Credential(_) => None,
+    }
+}
+
 pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let scope = App::own_ssh_keys(caller)?;
-    let keys = context
-        .app()
-        .ssh_keys(caller, &scope, None, ROWS_MAX)?
-        .items;
-    let (keys, pager) = part(keys, page_number(context));
-    let rows = keys.iter().map(|key| facts(key, context.now)).collect();
-    show(pages::list(
-        &frame(context, caller),
-        &SshKeyList { rows, pager },
-    ))
+    let (query, extent) = (list::query(context, List::SshKeys), list::extent(context));
+    let app = context.app();
+    let listed = app.list_ssh_keys(caller, Holders::Of(&scope), &query, extent)?;
+    if extent == Extent::All {
+        return Ok(list::csv_of_items("ssh-keys", &listed.rows, context.now));
+    }
+    let view = SshKeyList {
+        at: ListPlace::new("/ssh-keys", query, &listed),
+        rows: listed
+            .rows
+            .iter()
+            .filter_map(|one| row(one, context.now))
+            .collect(),
+    };
+    show(pages::list(&frame(context, caller), &view))
+}
+
+/// Deletes those that were picked in the list.
+pub fn delete_picked(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let scope = App::own_ssh_keys(caller)?;
+    let picked = bulk::Picked {
+        list: List::SshKeys,
+        holders: Holders::Of(&scope),
+        back: "/ssh-keys".to_owned(),
+        action: "/ssh-keys/delete".to_owned(),
+        fixed: Vec::new(),
+        done: "picked-deleted",
+    };
+    bulk::delete(context, caller, input, &picked)
 }
 
 fn new_form(

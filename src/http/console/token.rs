@@ -2,49 +2,67 @@
 
 use std::collections::HashMap;
 
-use super::{
-    Answer, again, done, form, frame, nonce, nonce_again, once, page, page_number, part, show,
-};
-use crate::app::{App, Issued, WithDerived};
+use super::{Answer, again, bulk, done, form, frame, list, nonce, nonce_again, once, page, show};
+use crate::app::{App, Extent, Holders, Issued, OwnedItem, WithDerived};
 use crate::html::form::Input;
+use crate::html::list::ListPlace;
 use crate::html::token::{self as pages, TokenDelete, TokenIssued, TokenList, TokenNew, TokenRow};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, Record};
 use crate::model::error::Error;
+use crate::model::list::List;
 use crate::model::secret::Id;
 use crate::wire::TokenIn;
 
 const KIND: Kind = Kind::Token;
-/// Limit of tokens in the list.
-const ROWS_MAX: usize = 10_000;
 
 pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let scope = App::own(caller, KIND)?;
-    let mut records = context
-        .app()
-        .credentials(caller, &scope, KIND, false, None, ROWS_MAX)?
-        .items;
-    records.retain(|record| record.expires_at.is_none_or(|end| end > context.now));
-    let (records, pager) = part(records, page_number(context));
-    let creators = records.iter().filter_map(|record| record.created_by);
-    let creators = context.app().creators(caller, &scope, creators)?;
-    let rows = records
-        .into_iter()
-        .map(|record| TokenRow {
-            created_by: creator(&record, &creators),
-            record,
-        })
+    let (query, extent) = (list::query(context, List::Tokens), list::extent(context));
+    let app = context.app();
+    let listed = app.list_credentials(caller, Holders::Of(&scope), KIND, &query, extent)?;
+    if extent == Extent::All {
+        return Ok(list::csv_of_items("tokens", &listed.rows, context.now));
+    }
+    let at = ListPlace::new("/tokens", query, &listed);
+    let records: Vec<Record> = listed
+        .rows
+        .iter()
+        .filter_map(OwnedItem::record)
+        .cloned()
         .collect();
-    show(pages::list(
-        &frame(context, caller),
-        &TokenList {
-            rows,
-            pager,
-            offered: caller.power.clone(),
-        },
-    ))
+    let makers = records.iter().filter_map(|record| record.created_by);
+    let makers = app.creators(caller, &scope, makers)?;
+    let row = |record: Record| TokenRow {
+        created_by: creator(&record, &makers),
+        creator_path: record
+            .created_by
+            .filter(|id| makers.get(id).is_some_and(|one| one.kind == Kind::ApiKey))
+            .map(|id| format!("/api-keys/{id}")),
+        record,
+    };
+    let view = TokenList {
+        at,
+        rows: records.into_iter().map(row).collect(),
+        offered: caller.power.clone(),
+    };
+    show(pages::list(&frame(context, caller), &view))
+}
+
+/// Deletes those that were picked in the list.
+pub fn delete_picked(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let scope = App::own(caller, KIND)?;
+    let picked = bulk::Picked {
+        list: List::Tokens,
+        holders: Holders::Of(&scope),
+        back: "/tokens".to_owned(),
+        action: "/tokens/delete".to_owned(),
+        fixed: Vec::new(),
+        done: "picked-deleted",
+    };
+    bulk::delete(context, caller, input, &picked)
 }
 
 /// The creator of a token, in words.

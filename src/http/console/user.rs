@@ -1,12 +1,10 @@
 //! `/admin/users`.
 
-use super::{
-    Answer, again, done, form, frame, nonce, nonce_again, once, page, page_number, part, query,
-    show,
-};
-use crate::app::{App, WithDerived};
+use super::{Answer, again, done, form, frame, list, nonce, nonce_again, once, page, show};
+use crate::app::{App, Extent, UserCounts, WithDerived};
 use crate::html::Markup;
 use crate::html::form::Input;
+use crate::html::list::ListPlace;
 use crate::html::permission::ticked;
 use crate::html::user::{
     self as pages, Holdings, LinkPurpose, OneTimeLink, Removable, UserEnd, UserList, UserNew,
@@ -18,15 +16,15 @@ use crate::model::caller::Caller;
 use crate::model::code::Purpose;
 use crate::model::credential::{Kind, Record, State};
 use crate::model::error::Error;
+use crate::model::list::List;
 use crate::model::permission::BuiltinPermission;
 use crate::model::secret::{Id, Secret};
-use crate::model::text::normalize;
 use crate::model::user::{Disabled, User, UserChange, Username};
 use crate::wire::{UserIn, UserPatch};
 
-/// Limit of users in a list.
-const ROWS_MAX: usize = 100_000;
-/// Limit of credentials of a kind on the page of one user.
+/// Groups that a page offers.
+const GROUPS_MAX: usize = 10_000;
+/// Credentials of a kind on the page of one user.
 const HELD_MAX: usize = 200;
 
 fn find(context: &RequestContext<'_>, caller: &Caller) -> Result<User, Error> {
@@ -39,17 +37,15 @@ fn path(user: &User) -> String {
 }
 
 pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let text = normalize(&query(context, "text").unwrap_or_default());
-    let wanted = text.to_lowercase();
-    let mut users = context.app().users(caller, None, ROWS_MAX)?.items;
-    users.retain(|user| {
-        wanted.is_empty()
-            || user.username.as_str().contains(&wanted)
-            || user.display_name.to_lowercase().contains(&wanted)
-    });
-    let (users, pager) = part(users, page_number(context));
-    let counts = context.app().counts_of(caller, &users)?;
-    let row = |(user, counts): (User, crate::app::UserCounts)| UserRow {
+    let (query, extent) = (list::query(context, List::Users), list::extent(context));
+    let listed = context.app().list_users(caller, &query, None, extent)?;
+    let counts = context.app().counts_of(caller, &listed.rows)?;
+    let at = ListPlace::new("/admin/users", query, &listed);
+    let rows: Vec<(User, UserCounts)> = listed.rows.into_iter().zip(counts).collect();
+    if extent == Extent::All {
+        return Ok(list::csv_of_users(&rows));
+    }
+    let row = |(user, counts): (User, UserCounts)| UserRow {
         user,
         api_keys: counts.api_keys,
         tokens: counts.tokens,
@@ -57,11 +53,8 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         ssh_keys: counts.ssh_keys,
         last_active_at: counts.last_active_at,
     };
-    let rows = users.into_iter().zip(counts).map(row).collect();
-    show(pages::list(
-        &frame(context, caller),
-        &UserList { rows, text, pager },
-    ))
+    let rows = rows.into_iter().map(row).collect();
+    show(pages::list(&frame(context, caller), &UserList { at, rows }))
 }
 
 pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -178,6 +171,13 @@ fn holdings(
     })
 }
 
+fn group_names(context: &RequestContext<'_>, caller: &Caller) -> Result<Vec<String>, Error> {
+    let groups = context.app().groups(caller, None, GROUPS_MAX)?.items;
+    let mut names: Vec<String> = groups.into_iter().map(|group| group.name).collect();
+    names.sort_unstable();
+    Ok(names)
+}
+
 fn one_page(
     context: &RequestContext<'_>,
     caller: &Caller,
@@ -185,7 +185,7 @@ fn one_page(
 ) -> Result<Markup, Problem> {
     let user = find(context, caller)?;
     let view = UserPage {
-        groups: user.groups.clone(),
+        all_groups: group_names(context, caller)?,
         holdings: holdings(context, caller, &user)?,
         grantable: context.app().grantable()?,
         removable: if context.app().may_lose(&user)? {
@@ -384,6 +384,46 @@ pub fn delete_token(context: &RequestContext<'_>, caller: &Caller, _: Input) -> 
 
 pub fn delete_session(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
     end_one(context, caller, Kind::Session)
+}
+
+/// One of their SSH keys.
+pub fn show_ssh_key(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let user = find(context, caller)?;
+    let id = Id::parse(context.parameter(1)).ok_or(Error::NotFound("SSH key"))?;
+    let key = context.app().ssh_key(caller, &App::of_user(user.id), id)?;
+    show(crate::html::ssh_key::show_of_user(
+        &frame(context, caller),
+        user.username.as_str(),
+        &super::ssh_key::facts(&key, context.now),
+    ))
+}
+
+/// Puts the user into the groups that are ticked, and out of all others.
+pub fn change_groups(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let user = find(context, caller)?;
+    let app = context.app();
+    let all = app.groups(caller, None, GROUPS_MAX)?.items;
+    let change = || -> Result<(), Error> {
+        for group in all {
+            let is_member = user.groups.contains(&group.name);
+            match (is_member, input.has("groups", &group.name)) {
+                (false, true) => app.add_group_member(caller, group.name, user.username.clone())?,
+                (true, false) => {
+                    app.remove_group_member(caller, group.name, user.username.clone())?;
+                }
+                (true, true) | (false, false) => {}
+            }
+        }
+        Ok(())
+    };
+    match change() {
+        Ok(()) => done(&path(&user), "saved"),
+        Err(error) => again(error.into(), input, "groups", |input| {
+            let errors = input.errors;
+            let values = Vec::new();
+            one_page(context, caller, Input { values, errors })
+        }),
+    }
 }
 
 pub fn delete_ssh_key(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {

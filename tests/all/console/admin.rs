@@ -61,10 +61,8 @@ fn form_of_a_member_changes_nothing_and_leaves_an_event() {
             .set("nonce", &nonce)
             .set("name", "x")
             .set("username", "bob");
-        let form = form
-            .set("confirm", "alice")
-            .set("reference", "session/4k2m9x0q7w1z");
-        // Rejections of one caller within a minute are one event.
+        let form = form.set("confirm", "alice").set("pick", "4k2m9x0q7w1z");
+        // Refusals of one caller within a minute are one event.
         site.pass(60);
         let page = bob.submit(&form);
         assert_eq!(page.status, 403, "{path}: {}", page.text());
@@ -111,7 +109,7 @@ fn offboarding_revokes_everything_in_one_act() {
     let (_, secret) = bob.make_key("key");
     let path = "/admin/users/bob/offboard";
     let page = alice.open(path);
-    assert!(page.has("Credentials to revoke (2)"), "{}", page.text());
+    assert!(page.has("What will end (2)"), "{}", page.text());
     let events = site.count("SELECT count(*) FROM events");
     alice.submit_and_follow(&page.form(path).set("confirm", "bob"));
     assert_eq!(site.count("SELECT count(*) FROM events"), events + 1);
@@ -132,7 +130,7 @@ fn inventory_deletes_after_the_typed_number() {
             .expect(200);
     }
     let (soon, _) = bob.make_key("ends in thirty days");
-    let page = alice.open("/admin/inventory?show=no-expiry");
+    let page = alice.open("/admin/inventory?expires=never");
     assert!(
         page.has("three") && !page.has("ends in thirty"),
         "{}",
@@ -141,9 +139,9 @@ fn inventory_deletes_after_the_typed_number() {
     let page = alice.open("/admin/inventory");
     let mut references: Vec<String> = super::markup::elements(&page.text())
         .iter()
-        .filter(|element| element.attribute("name") == Some("reference"))
+        .filter(|element| element.attribute("name") == Some("pick"))
         .filter_map(|element| element.attribute("value").map(str::to_owned))
-        .filter(|value| value.starts_with("api-key/") && !value.ends_with(&soon))
+        .filter(|value| *value != soon)
         .collect();
     assert_eq!(references.len(), 3);
     let mut form = page.form("/admin/inventory/delete");
@@ -151,7 +149,7 @@ fn inventory_deletes_after_the_typed_number() {
     // Selected twice, it still counts once.
     references.push(references[0].clone());
     for reference in &references {
-        form.fields.push(("reference".into(), reference.clone()));
+        form.fields.push(("pick".into(), reference.clone()));
     }
     let page = alice.submit(&form).expect(200);
     assert_eq!(
@@ -187,8 +185,7 @@ fn inventory_deletion_is_all_or_nothing() {
         ..own
     };
     for id in [&key, &gate] {
-        form.fields
-            .push(("reference".into(), format!("api-key/{id}")));
+        form.fields.push(("pick".into(), id.clone()));
     }
     let page = alice.submit(&form.set("confirm", "2"));
     assert_eq!(page.status, 403, "{}", page.text());

@@ -10,7 +10,7 @@ fn key_page_names_the_failed_check() {
     let path = format!("/api-keys/{id}");
     let page = alice.open(&path);
     for words in [
-        "Why was it rejected?",
+        "Why was it refused?",
         "Not expired",
         "Its owner, alice, is enabled.",
         "Add the permission",
@@ -46,7 +46,8 @@ fn key_page_names_the_failed_check() {
     alice.submit_and_follow(&form);
     // A deleted key has no page; the list shows when and why it was revoked.
     assert_eq!(alice.get(&path).status, 404);
-    assert!(alice.open("/api-keys").has("Ended"));
+    assert!(alice.open("/api-keys").has("/api-keys?status=deleted"));
+    assert!(alice.open("/api-keys?status=deleted").has(">Deleted</b>"));
 }
 
 #[test]

@@ -121,10 +121,11 @@ fn look(words: &[&str]) -> Vec<(String, Vec<String>, String)> {
     let sought = format!("nowhere {}", word(5));
     let query: String = form_urlencoded::byte_serialize(sought.as_bytes()).collect();
     for path in [
-        format!("/api-keys?text={query}&sort={query}"),
-        format!("/events?action={query}&since={query}"),
+        format!("/api-keys?q={query}&sort={query}&status={query}&page={query}"),
+        format!("/events?q={query}&action={query}&since={query}&target={query}"),
         format!("/admin/events?user={query}&action={query}"),
-        format!("/admin/users?text={query}"),
+        format!("/admin/users?q={query}&status={query}"),
+        format!("/admin/inventory?kind={query}&owner={query}&use={query}"),
         format!("/api-keys/new?name={query}&expires={query}&permissions={query}"),
         format!("/account?done={query}"),
         format!("/{query}"),

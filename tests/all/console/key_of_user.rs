@@ -73,7 +73,7 @@ fn key_in_use_is_deleted_by_its_typed_name() {
         let form = bob.open(&path).form(&path).set("how", "leaked");
         bob.submit(&form).expect(200);
     }
-    assert!(!bob.open("/api-keys").has("Never"));
+    assert!(!bob.open("/api-keys").has(">Never used</td>"));
     let path = format!("/api-keys/{id}/delete");
     let page = bob.open(&path);
     assert!(!page.has("No recorded use"), "{}", page.text());
@@ -103,7 +103,7 @@ fn admin_sees_disables_enables_and_deletes_a_users_key() {
     for words in [
         "bobs key",
         "account:read",
-        "Why was it rejected?",
+        "Why was it refused?",
         "Created by",
     ] {
         assert!(page.has(words), "{words}: {}", page.text());

@@ -220,7 +220,10 @@ fn foreign_form_does_no_harm() {
     for path in [
         "/api-keys?page=0",
         "/api-keys?page=99999999999999999999",
-        "/api-keys?page=-1&sort=x&state=y&text=%ff%00%3Cscript%3E",
+        "/api-keys?page=-1&sort=x&status=y&q=%ff%00%3Cscript%3E",
+        "/api-keys?page=1000000000&sort=-uses&status=rotating&use=unused&expires=soon",
+        "/tokens?page=1000000000&sort=role",
+        "/ssh-keys?status=rotating&use=%F0%9F%92%A9&q=%25%27%22%5C",
         "/events?after=x&since=never&until=%00&action=%F0%9F%92%A9",
         "/events?after=-9223372036854775808",
         "/api-keys/new?from=x&expires=never&permissions=a,b&name=%3Cb%3E",

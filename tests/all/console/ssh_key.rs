@@ -115,7 +115,7 @@ fn shared_key_is_added_after_a_confirmation() {
     );
     assert!(
         alice
-            .open("/admin/inventory?show=weak-ssh-key")
-            .has("Shared with another user")
+            .open("/admin/inventory?kind=ssh-key&status=shared")
+            .has(">Shared</b>")
     );
 }

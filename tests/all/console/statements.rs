@@ -17,7 +17,7 @@ fn page_of_20_rows_runs_as_few_statements_as_2() {
     let mut alice = site.signed_in("alice");
     let lists = [
         "/api-keys",
-        "/api-keys?sort=uses",
+        "/api-keys?sort=-uses&status=active&use=never",
         "/tokens",
         "/ssh-keys",
         "/sessions",
@@ -27,7 +27,11 @@ fn page_of_20_rows_runs_as_few_statements_as_2() {
         "/admin/services",
         "/admin/hosts",
         "/admin/inventory",
-        "/admin/inventory?show=never-used",
+        "/admin/inventory?kind=token&use=never&sort=owner",
+        "/admin/inventory?kind=ssh-key&status=shared",
+        "/admin/inventory?kind=session",
+        "/admin/users?sort=-last-used",
+        "/admin/events?action=api-key&q=key",
         "/admin/events",
     ];
     let fill = |alice: &mut Browser<'_>, from: usize, to: usize| {

@@ -73,7 +73,8 @@ fn every_admin_act_needs_a_recent_password() {
     go("/admin/users/carol", "/admin/users/carol/enable", &[]);
     go("/admin/groups", "/admin/groups", &[("name", "gpu")]);
     let carol = [("username", "carol")];
-    go("/admin/groups/gpu", "/admin/groups/gpu/members/add", &carol);
+    let members = "/admin/groups/gpu/members/add";
+    go(members, members, &carol);
     go(
         "/admin/groups/gpu",
         "/admin/groups/gpu/members/remove",

@@ -115,8 +115,7 @@ fn api_key_deleted_by_any_way_is_rejected_after_it() {
             what: "deleted from the inventory",
             make: Lab::key,
             end: |lab, held| {
-                let reference = format!("api-key/{}", held.id);
-                let fields = [("reference", reference.as_str()), ("confirm", "1")];
+                let fields = [("pick", held.id.as_str()), ("confirm", "1")];
                 lab.press("/admin/inventory/delete", &fields);
             },
         },

@@ -1,0 +1,297 @@
+//! Pages of the console's lists.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{App, CredentialScope};
+use crate::model::caller::Caller;
+use crate::model::credential::{Kind, OwnerId, Record};
+use crate::model::error::Error;
+use crate::model::group::Group;
+use crate::model::host::HostRecord;
+use crate::model::inventory::{Item, Weakness};
+use crate::model::list::{ListQuery, Listed, Used};
+use crate::model::permission::BuiltinPermission;
+use crate::model::secret::Id;
+use crate::model::service::Service;
+use crate::model::ssh_key::SshKey;
+use crate::model::user::User;
+use crate::store::{Extent, Membership};
+
+/// Whose credentials a list contains.
+#[derive(Clone, Copy)]
+pub enum Holders<'a> {
+    /// One owner's.
+    Of(&'a CredentialScope),
+    /// Everybody's, for admins.
+    Everybody,
+}
+
+/// A credential or an SSH key, and its owner's name.
+#[derive(Debug, Clone)]
+pub struct OwnedItem {
+    pub item: Item,
+    /// Empty when the owner is gone.
+    pub owner: String,
+}
+
+/// Things of everybody by kind.
+#[derive(Debug, Clone, Copy)]
+pub struct InventoryCounts {
+    pub api_keys: usize,
+    pub ssh_keys: usize,
+    pub tokens: usize,
+    pub sessions: usize,
+}
+
+impl Holders<'_> {
+    fn require_read(self, caller: &Caller) -> Result<(), Error> {
+        let needed = match self {
+            Self::Of(scope) => scope.read,
+            Self::Everybody => BuiltinPermission::UsersRead,
+        };
+        caller.require(needed).map(|_| ())
+    }
+
+    fn include(self, item: &Item) -> bool {
+        match self {
+            Self::Of(scope) => item.owner() == scope.owner,
+            Self::Everybody => true,
+        }
+    }
+}
+
+impl App {
+    /// A list of API keys, tokens or sessions.
+    pub fn list_credentials(
+        &self,
+        caller: &Caller,
+        holders: Holders<'_>,
+        kind: Kind,
+        query: &ListQuery,
+        extent: Extent,
+    ) -> Result<Listed<OwnedItem>, Error> {
+        holders.require_read(caller)?;
+        let owner = match holders {
+            Holders::Of(scope) => Some(scope.owner),
+            Holders::Everybody => match self.owner_of(query)? {
+                Some(None) => return Ok(nothing()),
+                found => found.flatten(),
+            },
+        };
+        let rows = self
+            .read
+            .list_credentials(owner, kind, query, caller.now, extent)?;
+        let mut records = self.read.records_numbered(&rows.rows)?;
+        let items = rows.rows.iter().filter_map(|row| records.remove(row));
+        let items = items.map(|record| self.current(record)).collect();
+        self.listed(holders, items, query.used, (rows.total, rows.page))
+    }
+
+    /// A list of SSH keys.
+    pub fn list_ssh_keys(
+        &self,
+        caller: &Caller,
+        holders: Holders<'_>,
+        query: &ListQuery,
+        extent: Extent,
+    ) -> Result<Listed<OwnedItem>, Error> {
+        holders.require_read(caller)?;
+        let owner = match holders {
+            Holders::Of(scope) => Some(scope.owner),
+            Holders::Everybody => match self.owner_of(query)? {
+                Some(None) => return Ok(nothing()),
+                found => found.flatten(),
+            },
+        };
+        let user = match owner {
+            None => None,
+            Some(OwnerId::User(user)) => Some(user),
+            Some(OwnerId::Service(_) | OwnerId::Host(_)) => return Ok(nothing()),
+        };
+        let policy = self.read.policy()?;
+        let rows = self
+            .read
+            .list_ssh_keys(user, query, &policy, caller.now, extent)?;
+        let mut keys = self.read.ssh_keys_numbered(&rows.rows)?;
+        let keys = rows
+            .rows
+            .iter()
+            .filter_map(|row| keys.remove(row))
+            .collect();
+        let items = self.with_weakness(caller, keys)?;
+        self.listed(holders, items, query.used, (rows.total, rows.page))
+    }
+
+    /// The owner that a query asks for; `Some(None)` when there is none of that name.
+    fn owner_of(&self, query: &ListQuery) -> Result<Option<Option<OwnerId>>, Error> {
+        if query.owner.is_empty() {
+            return Ok(None);
+        }
+        self.read.owner_named(&query.owner).map(Some)
+    }
+
+    /// The things that `ids` name, in their order; those that are gone or of other holders are left out.
+    pub fn picked(
+        &self,
+        caller: &Caller,
+        holders: Holders<'_>,
+        ids: Vec<Id>,
+    ) -> Result<Vec<OwnedItem>, Error> {
+        holders.require_read(caller)?;
+        let mut records = self.read.records_of(&ids)?;
+        let mut items: Vec<Item> = Vec::new();
+        for id in &ids {
+            items.extend(records.remove(id).map(|record| self.current(record)));
+        }
+        if items.len() < ids.len() {
+            let mut keys = self.read.ssh_keys_by_id(&ids)?;
+            let keys = ids.iter().filter_map(|id| keys.remove(id)).collect();
+            items.extend(self.with_weakness(caller, keys)?);
+        }
+        let is_live = |item: &Item| match item {
+            Item::Credential(record) => record.ended.is_none(),
+            Item::SshKey(..) => true,
+        };
+        items.retain(|item| holders.include(item) && is_live(item));
+        Ok(self.listed(holders, items, None, (0, 1))?.rows)
+    }
+
+    /// A credential with what memory holds of its uses.
+    fn current(&self, record: Record) -> Item {
+        Item::Credential(Box::new(self.with_pending(record)))
+    }
+
+    /// SSH keys with what is wrong with each.
+    fn with_weakness(&self, caller: &Caller, keys: Vec<SshKey>) -> Result<Vec<Item>, Error> {
+        let rules = self.read.policy()?.ssh_key_rules();
+        let mut shared = HashSet::new();
+        // Others' keys are no business of who is no admin.
+        if !keys.is_empty() && caller.require(BuiltinPermission::UsersRead).is_ok() {
+            let ids: Vec<Id> = keys.iter().map(|key| key.id).collect();
+            shared = self.read.shared_ssh_keys(&ids)?.into_iter().collect();
+        }
+        let item = |key: SshKey| {
+            let key = self.seen(key, caller.now);
+            let weakness = match (rules.allow(&key.key), shared.contains(&key.id)) {
+                (false, _) => Weakness::AgainstPolicy,
+                (true, true) => Weakness::Shared,
+                (true, false) => Weakness::None,
+            };
+            Item::SshKey(Box::new(key), weakness)
+        };
+        Ok(keys.into_iter().map(item).collect())
+    }
+
+    /// Things with their owners' names.
+    fn listed(
+        &self,
+        holders: Holders<'_>,
+        mut items: Vec<Item>,
+        used: Option<Used>,
+        (total, page): (usize, usize),
+    ) -> Result<Listed<OwnedItem>, Error> {
+        // A use that is not in the database yet takes a row out of those without one.
+        items.retain(|item| used != Some(Used::Never) || item.last_used_at().is_none());
+        let names = match holders {
+            Holders::Of(_) => HashMap::new(),
+            Holders::Everybody => {
+                let owners: Vec<OwnerId> = items.iter().map(Item::owner).collect();
+                self.read.owner_names(&owners)?
+            }
+        };
+        let owned = |item: Item| OwnedItem {
+            owner: names.get(&item.owner()).cloned().unwrap_or_default(),
+            item,
+        };
+        Ok(Listed {
+            rows: items.into_iter().map(owned).collect(),
+            total,
+            page,
+        })
+    }
+
+    /// How many things of each kind there are.
+    pub fn count_inventory(&self, caller: &Caller) -> Result<InventoryCounts, Error> {
+        caller.require(BuiltinPermission::UsersRead)?;
+        let counts = self.read.count_inventory(caller.now)?;
+        let [api_keys, ssh_keys, tokens, sessions] =
+            counts.map(|count| usize::try_from(count).unwrap_or_default());
+        Ok(InventoryCounts {
+            api_keys,
+            ssh_keys,
+            tokens,
+            sessions,
+        })
+    }
+
+    /// A list of users; with `membership`, only those in or outside of a group.
+    pub fn list_users(
+        &self,
+        caller: &Caller,
+        query: &ListQuery,
+        membership: Option<Membership>,
+        extent: Extent,
+    ) -> Result<Listed<User>, Error> {
+        caller.require(BuiltinPermission::UsersRead)?;
+        self.read.list_users(query, membership, caller.now, extent)
+    }
+
+    /// A list of groups.
+    pub fn list_groups(
+        &self,
+        caller: &Caller,
+        query: &ListQuery,
+        extent: Extent,
+    ) -> Result<Listed<Group>, Error> {
+        caller.require(BuiltinPermission::UsersRead)?;
+        self.read.list_groups(query, extent)
+    }
+
+    /// A list of services.
+    pub fn list_services(
+        &self,
+        caller: &Caller,
+        query: &ListQuery,
+        extent: Extent,
+    ) -> Result<Listed<Service>, Error> {
+        caller.require(BuiltinPermission::ServicesRead)?;
+        self.read.list_services(query, caller.now, extent)
+    }
+
+    /// A list of hosts.
+    pub fn list_hosts(
+        &self,
+        caller: &Caller,
+        query: &ListQuery,
+        extent: Extent,
+    ) -> Result<Listed<HostRecord>, Error> {
+        caller.require(BuiltinPermission::HostsRead)?;
+        self.read.list_hosts(query, caller.now, extent)
+    }
+}
+
+fn nothing<T>() -> Listed<T> {
+    Listed {
+        rows: Vec::new(),
+        total: 0,
+        page: 1,
+    }
+}
+
+impl OwnedItem {
+    /// The credential, unless it is an SSH key.
+    pub fn record(&self) -> Option<&Record> {
+        match &self.item {
+            Item::Credential(record) => Some(record),
+            Item::SshKey(..) => None,
+        }
+    }
+
+    /// The SSH key, unless it is a credential.
+    pub fn ssh_key(&self) -> Option<&SshKey> {
+        match &self.item {
+            Item::Credential(_) => None,
+            Item::SshKey(key, _) => Some(key),
+        }
+    }
+}

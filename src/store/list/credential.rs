@@ -1,0 +1,258 @@
+//! Lists of API keys, tokens and sessions.
+
+use std::time::Duration;
+
+use rusqlite::Row;
+
+use super::super::credential::{LAST_USED, owner_column};
+use super::super::read::Select;
+use super::super::user::invalid;
+use super::{Extent, Source};
+use crate::model::credential::{Kind, OwnerId};
+use crate::model::error::Error;
+use crate::model::inventory::{SOON, UNUSED};
+use crate::model::list::{Column, Expiration, ListQuery, Listed, SOON_TOKEN, Status, Used};
+use crate::model::secret::Id;
+use crate::model::time::Time;
+
+const FROM: &str = "credentials c";
+const USES: &str = " LEFT JOIN last_uses l ON l.credential_id = c.id";
+/// Used within so long, something is called recently used; uses are summed over as many days.
+const RECENT: Duration = Duration::from_secs(30 * 86_400);
+const RECENT_DAYS: i64 = 30;
+
+const OWNER: &str = "coalesce((SELECT username FROM users WHERE id = c.user_id), (SELECT name FROM services WHERE id = c.service_id), '')";
+
+/// Whether `c` has expired at the time `now`, a place in the statement.
+fn expired(kind: Kind, now: &str) -> String {
+    let idle = if kind == Kind::Session {
+        format!(
+            " OR coalesce(max(c.created_at, coalesce({LAST_USED}, 0)) + c.idle_max_seconds <= {now}, 0)"
+        )
+    } else {
+        String::new()
+    };
+    format!("(c.expired_seen_at IS NOT NULL OR coalesce(c.expires_at <= {now}, 0){idle})")
+}
+
+/// The number of the status of `c`, what needs attention first. The same order of checks as [`Status::of`].
+fn status(kind: Kind, now: &str) -> String {
+    let soon = match kind {
+        Kind::Token => SOON_TOKEN,
+        Kind::ApiKey => SOON,
+        Kind::Session | Kind::Host => Duration::ZERO,
+    };
+    let rotating = if kind == Kind::ApiKey {
+        // As `Grace::is_over`.
+        format!(
+            "c.previous_ends_at > {now} AND NOT (c.previous_quiet_seconds IS NOT NULL AND c.rotated_at IS NOT NULL AND l.at IS NOT NULL \
+             AND max(coalesce(l.previous_at, 0), c.rotated_at) + c.previous_quiet_seconds <= {now})"
+        )
+    } else {
+        "0".to_owned()
+    };
+    let expired = expired(kind, now);
+    format!(
+        "CASE WHEN c.ended_at IS NOT NULL THEN 5 WHEN {expired} THEN 0 WHEN c.disabled_at IS NOT NULL THEN 4 \
+         WHEN {rotating} THEN 2 WHEN c.expires_at <= {now} + {} THEN 1 ELSE 3 END",
+        soon.as_secs()
+    )
+}
+
+const fn number(status: Status) -> Option<u8> {
+    match status {
+        Status::Expired => Some(0),
+        Status::Expiring => Some(1),
+        Status::Rotating => Some(2),
+        Status::Active => Some(3),
+        Status::Disabled => Some(4),
+        Status::Deleted => Some(5),
+        Status::Weak | Status::Shared | Status::Invited | Status::Silent | Status::Paused => None,
+    }
+}
+
+impl Select {
+    /// The user or service of this name.
+    pub fn owner_named(&self, name: &str) -> Result<Option<OwnerId>, Error> {
+        let sql = "SELECT 0, id FROM users WHERE username = ?1 AND deleted_at IS NULL \
+                   UNION ALL SELECT 1, id FROM services WHERE name = ?1 LIMIT 1";
+        self.one(sql, [name], |row| {
+            let id = row.get(1)?;
+            Ok(match row.get::<_, i64>(0)? {
+                0 => OwnerId::User(crate::model::user::UserId(id)),
+                _ => OwnerId::Service(crate::model::service::ServiceId(id)),
+            })
+        })
+    }
+
+    /// The rows of credentials of `kind`: of one owner, or of everybody.
+    pub fn list_credentials(
+        &self,
+        owner: Option<OwnerId>,
+        kind: Kind,
+        query: &ListQuery,
+        now: Time,
+        extent: Extent,
+    ) -> Result<Listed<i64>, Error> {
+        let source = source(owner, kind, query, now);
+        self.list(&source, query.page, extent, "c.number", |row| row.get(0))
+    }
+
+    /// How many API keys, SSH keys, tokens and sessions there are; tokens and sessions without the expired ones.
+    pub fn count_inventory(&self, now: Time) -> Result<[i64; 4], Error> {
+        let live = |kind: Kind| {
+            let (word, expired) = (kind.as_str(), expired(kind, "?1"));
+            format!(
+                "(SELECT count(*) FROM {FROM}{USES} WHERE c.kind = '{word}' AND c.ended_at IS NULL AND NOT {expired})"
+            )
+        };
+        let sql = format!(
+            "SELECT (SELECT count(*) FROM {FROM} WHERE c.kind = 'api-key' AND c.ended_at IS NULL), \
+             (SELECT count(*) FROM ssh_keys), {}, {}",
+            live(Kind::Token),
+            live(Kind::Session)
+        );
+        let counts = self.one(&sql, [now.unix()], |row| {
+            Ok([row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?])
+        })?;
+        Ok(counts.unwrap_or_default())
+    }
+}
+
+pub(super) fn read_id(row: &Row<'_>) -> rusqlite::Result<Id> {
+    Id::parse(row.get_ref(0)?.as_str()?).ok_or_else(|| invalid(0))
+}
+
+fn source(owner: Option<OwnerId>, kind: Kind, query: &ListQuery, now: Time) -> Source {
+    let mut source = Source::new(FROM, USES);
+    if let Some(owner) = owner {
+        let (column, row) = owner_column(owner);
+        let row = source.bind(row);
+        source.require(format!("c.{column} = {row}"));
+    }
+    source.require(format!("c.kind = '{}'", kind.as_str()));
+    let deleted = query.status == Some(Status::Deleted);
+    source.require(if deleted {
+        "c.ended_at IS NOT NULL"
+    } else {
+        "c.ended_at IS NULL"
+    });
+    let unix = now.unix();
+    if let Some(wanted) = query.status.filter(|_| !deleted).and_then(number) {
+        let at = source.bind(unix);
+        source.require(format!("{} = {wanted}", status(kind, &at)));
+    } else if matches!(kind, Kind::Token | Kind::Session) {
+        // They expire every day: expired ones are shown when they are asked for.
+        let at = source.bind(unix);
+        source.require(format!("NOT {}", expired(kind, &at)));
+    }
+    match query.used {
+        None => {}
+        Some(Used::Never) => source.require(format!("{LAST_USED} IS NULL")),
+        Some(Used::Unused) => {
+            let since = source.bind(now.before(UNUSED).unix());
+            source.require(format!("coalesce({LAST_USED}, c.created_at) < {since}"));
+        }
+        Some(Used::Recently) => {
+            let since = source.bind(now.before(RECENT).unix());
+            source.require(format!("{LAST_USED} >= {since}"));
+        }
+    }
+    match query.expires {
+        None => {}
+        Some(Expiration::Never) => source.require("c.expires_at IS NULL"),
+        Some(Expiration::Soon) => {
+            let (from, to) = (source.bind(unix), source.bind(now.after(SOON).unix()));
+            source.require(format!("c.expires_at > {from} AND c.expires_at <= {to}"));
+        }
+    }
+    let columns = match kind {
+        Kind::Session => "coalesce(c.user_agent, '') || ' ' || coalesce(c.address, '')",
+        Kind::ApiKey => "c.name || ' ' || coalesce(c.note, '')",
+        Kind::Token | Kind::Host => "c.name",
+    };
+    source.search(&query.text, columns, "c.id");
+    source.end_conditions();
+    let key = match query.order.column {
+        Column::Name if kind == Kind::Session => "c.user_agent COLLATE NOCASE".to_owned(),
+        Column::Name => "c.name COLLATE NOCASE".to_owned(),
+        Column::Owner => OWNER.to_owned(),
+        Column::Status => {
+            let at = source.bind(unix);
+            status(kind, &at)
+        }
+        Column::LastUsed if kind == Kind::Session => format!("coalesce({LAST_USED}, c.created_at)"),
+        Column::LastUsed => LAST_USED.to_owned(),
+        Column::Uses => {
+            let day = source.bind(now.day().number() - RECENT_DAYS);
+            format!(
+                "(SELECT coalesce(sum(d.uses), 0) FROM usage_days d WHERE d.credential_id = c.id AND d.day > {day})"
+            )
+        }
+        Column::Created => "c.number".to_owned(),
+        _ => "c.expires_at".to_owned(),
+    };
+    let is_expiration = query.order.column == Column::Expires;
+    source.order_by(&key, query.order, "c.number", is_expiration);
+    source
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, params_from_iter};
+
+    use super::*;
+    use crate::model::list::{Direction, List, Order};
+    use crate::model::user::UserId;
+    use crate::store::file::SCHEMA;
+
+    /// How SQLite carries out the statements of one page.
+    fn plan(owner: Option<OwnerId>, order: Order) -> Vec<String> {
+        let file = Connection::open_in_memory().unwrap();
+        file.execute_batch(SCHEMA).unwrap();
+        let query = ListQuery {
+            order,
+            ..ListQuery::new(List::ApiKeys)
+        };
+        let source = source(owner, Kind::ApiKey, &query, Time::from_unix(1_795_000_000));
+        let conditions = source.conditions.join(" AND ");
+        let from = source.tables(&format!("{conditions} {}", source.order));
+        let counted = format!("SELECT count(*) FROM {from} WHERE {conditions}");
+        let page = format!(
+            "SELECT c.number FROM {from} WHERE {conditions} ORDER BY {} LIMIT 25",
+            source.order
+        );
+        let mut steps = Vec::new();
+        for sql in [counted, page] {
+            let sql = format!("EXPLAIN QUERY PLAN {sql}");
+            let mut statement = file.prepare(&sql).unwrap();
+            let rows = statement
+                .query_map(params_from_iter(&source.values), |row| row.get(3))
+                .unwrap();
+            steps.extend(rows.map(|row| row.unwrap()).collect::<Vec<String>>());
+        }
+        steps
+    }
+
+    #[test]
+    fn usual_orders_are_read_from_an_index() {
+        let owners = [Some(OwnerId::User(UserId(1))), None];
+        for owner in owners {
+            for column in [Column::Expires, Column::Name, Column::Created] {
+                for direction in [Direction::Ascending, Direction::Descending] {
+                    let steps = plan(owner, Order { column, direction });
+                    for step in &steps {
+                        let is_index = step.starts_with("SEARCH c USING");
+                        let is_sort = step.starts_with("USE TEMP B-TREE");
+                        assert!(is_index || is_sort, "{column:?}: {steps:?}");
+                    }
+                    let whole = |step: &&String| step.contains("FOR ORDER BY");
+                    assert!(
+                        column != Column::Expires || !steps.iter().any(|step| whole(&step)),
+                        "{steps:?}"
+                    );
+                }
+            }
+        }
+    }
+}

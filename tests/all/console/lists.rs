@@ -1,0 +1,642 @@
+//! Lists: what they filter, sort, page and delete, and what they make of words that mean nothing.
+
+use keycroft::model::user::Role;
+
+use super::browser::{Browser, Page};
+use super::markup::{self, Form};
+use super::site::{ALICE, Site};
+
+const ED25519: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBBpqyW1fvacRHCtkye3PKhpS+qYgMZZJBwd2sqCr8Lq";
+const OTHER: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAD8+tXYPbItxFYYC9L9qR36KT0BcVAP/9DbfPvpMyuf";
+
+const DAY: i64 = 86_400;
+
+/// The names of a list's rows, in their order.
+fn names(page: &Page) -> Vec<String> {
+    let text = page.text();
+    let rows = text.split("<th class=\"name\" scope=\"row\">").skip(1);
+    rows.map(|row| {
+        let cell = row.split("<small>").next().unwrap();
+        let end = cell.find("</").unwrap();
+        let start = cell[..end].rfind('>').map_or(0, |at| at + 1);
+        cell[start..end].to_owned()
+    })
+    .collect()
+}
+
+#[track_caller]
+fn listed(browser: &mut Browser<'_>, path: &str) -> Vec<String> {
+    names(&browser.open(path))
+}
+
+/// The form of a page's rows, with these boxes ticked.
+fn pick(page: &Page, action: &str, ids: &[&str]) -> Form {
+    let mut form = page.form(action);
+    for id in ids {
+        form.fields.push(("pick".into(), (*id).to_owned()));
+    }
+    form
+}
+
+fn make(browser: &mut Browser<'_>, name: &str, expires_in: &str) -> (String, String) {
+    let form = browser.open("/api-keys/new").form("/api-keys/new");
+    let form = form.set("name", name).set("expires_in", expires_in);
+    let secret = browser.submit(&form).expect(200).secret();
+    (secret[4..16].to_owned(), secret)
+}
+
+fn press(browser: &mut Browser<'_>, path: &str, fields: &[(&str, &str)]) {
+    let mut form = browser.open("/account").form("/logout");
+    path.clone_into(&mut form.action);
+    for (name, value) in fields {
+        form = form.set(name, value);
+    }
+    let page = browser.submit(&form);
+    assert!([200, 303].contains(&page.status), "{path}: {}", page.text());
+}
+
+/// API keys in every state that a list tells apart, seen 40 days after they were created.
+fn in_every_state(site: &mut Site) -> Browser<'_> {
+    let mut bob = site.signed_in("bob");
+    make(&mut bob, "Über-Schlüssel", "never");
+    make(&mut bob, "expired", "30d");
+    let (expiring, secret) = make(&mut bob, "expiring", "never");
+    let (disabled, _) = make(&mut bob, "disabled", "never");
+    let (rotating, _) = make(&mut bob, "rotating", "never");
+    let (deleted, _) = make(&mut bob, "deleted", "never");
+    let verified = bob.send(
+        "GET",
+        "/verify",
+        &[("Authorization", &format!("Bearer {secret}"))],
+        "",
+    );
+    assert_eq!(verified.status, 204);
+    press(&mut bob, &format!("/api-keys/{disabled}/disable"), &[]);
+    press(&mut bob, &format!("/api-keys/{deleted}/delete"), &[]);
+    site.reopen();
+    site.pass(40 * DAY);
+    let mut bob = site.signed_in("bob");
+    let end = "2027-01-10T12:00";
+    let path = format!("/api-keys/{expiring}/edit");
+    let form = bob.open(&path).form(&path);
+    let form = form.set("expires_in", "custom").set("expires_at", end);
+    bob.submit_and_follow(&form);
+    let path = format!("/api-keys/{rotating}/rotate");
+    let form = bob.open(&path).form(&path);
+    let form = form.set("how", "planned").set("grace", "24h");
+    bob.submit(&form).expect(200);
+    bob
+}
+
+#[test]
+fn each_filter_shows_the_keys_it_names() {
+    let mut site = Site::new();
+    let mut bob = in_every_state(&mut site);
+    for (query, expected) in [
+        (
+            "",
+            vec![
+                "expired",
+                "expiring",
+                "Über-Schlüssel",
+                "disabled",
+                "rotating",
+            ],
+        ),
+        ("?status=active", vec!["Über-Schlüssel"]),
+        ("?status=expiring", vec!["expiring"]),
+        ("?status=rotating", vec!["rotating"]),
+        ("?status=disabled", vec!["disabled"]),
+        ("?status=expired", vec!["expired"]),
+        ("?use=recent", vec![]),
+        (
+            "?use=never",
+            vec!["expired", "Über-Schlüssel", "disabled", "rotating"],
+        ),
+        ("?expires=soon", vec!["expiring"]),
+        (
+            "?expires=never",
+            vec!["Über-Schlüssel", "disabled", "rotating"],
+        ),
+        ("?q=%C3%BCBER", vec!["Über-Schlüssel"]),
+        ("?q=no+such+key", vec![]),
+        (
+            "?q=ed&status=disabled&use=never&expires=never",
+            vec!["disabled"],
+        ),
+        (
+            "?sort=name",
+            vec![
+                "disabled",
+                "expired",
+                "expiring",
+                "rotating",
+                "Über-Schlüssel",
+            ],
+        ),
+        (
+            "?sort=-name",
+            vec![
+                "Über-Schlüssel",
+                "rotating",
+                "expiring",
+                "expired",
+                "disabled",
+            ],
+        ),
+        (
+            "?sort=status",
+            vec![
+                "expired",
+                "expiring",
+                "rotating",
+                "Über-Schlüssel",
+                "disabled",
+            ],
+        ),
+        (
+            "?sort=-created",
+            vec![
+                "rotating",
+                "disabled",
+                "expiring",
+                "expired",
+                "Über-Schlüssel",
+            ],
+        ),
+    ] {
+        assert_eq!(
+            listed(&mut bob, &format!("/api-keys{query}")),
+            expected,
+            "{query}"
+        );
+    }
+    assert_eq!(listed(&mut bob, "/api-keys?sort=-last-used")[0], "expiring");
+    assert_eq!(
+        listed(&mut bob, "/api-keys?sort=-uses")[4],
+        "Über-Schlüssel"
+    );
+    // The word in each row is the one that it is filtered by.
+    for (word, label) in [
+        ("active", "Active"),
+        ("expiring", "Expiring"),
+        ("rotating", "Rotating"),
+    ] {
+        let page = bob.open(&format!("/api-keys?status={word}"));
+        assert!(page.has(&format!(">{label}</b>")), "{}", page.text());
+        assert!(page.has("1 API key<"), "{word}");
+    }
+    let page = bob.open("/api-keys?q=no+such+key");
+    assert!(
+        page.has("Nothing matches. <a href=\"/api-keys\">"),
+        "{}",
+        page.text()
+    );
+}
+
+#[test]
+fn a_key_unused_for_90_days_is_unused_and_not_recent() {
+    let mut site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (_, secret) = make(&mut bob, "used", "never");
+    make(&mut bob, "unused", "never");
+    let header = format!("Bearer {secret}");
+    for (days, unused, recent) in [
+        (0, vec![], vec!["used"]),
+        (91, vec!["unused", "used"], vec![]),
+    ] {
+        site.pass(days * DAY);
+        if days == 0 {
+            let mut bob = site.signed_in("bob");
+            bob.send("GET", "/verify", &[("Authorization", &header)], "")
+                .expect(204);
+            site.reopen();
+        }
+        let mut bob = site.signed_in("bob");
+        assert_eq!(
+            listed(&mut bob, "/api-keys?use=unused&sort=name"),
+            unused,
+            "{days}"
+        );
+        assert_eq!(listed(&mut bob, "/api-keys?use=recent"), recent, "{days}");
+    }
+}
+
+#[test]
+fn every_column_sorts_both_ways_and_pages_hold_each_row_once() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    for number in 0..30 {
+        let name = format!("user{number:02}");
+        site.add_user(&name, Role::Member, None);
+        let form = alice.open("/admin/groups").form("/admin/groups");
+        alice.submit_and_follow(&form.set("name", &format!("group{number:02}")));
+        let form = alice.open("/admin/new-service").form("/admin/new-service");
+        alice.submit_and_follow(&form.set("name", &format!("service{number:02}")));
+        make(&mut alice, &format!("key {number:02}"), "30d");
+    }
+    let mut checked = 0;
+    for list in [
+        "/api-keys",
+        "/admin/users",
+        "/admin/groups",
+        "/admin/services",
+        "/admin/inventory",
+        "/admin/inventory?kind=session",
+    ] {
+        let text = alice.open(list).text();
+        let head = text.split("<thead>").nth(1).unwrap();
+        let head = head.split("</thead>").next().unwrap();
+        let links: Vec<String> = markup::elements(head)
+            .iter()
+            .filter_map(|one| one.attribute("href").map(str::to_owned))
+            .collect();
+        assert!(links.len() > 2, "{list}");
+        for link in links {
+            let first = alice.open(&link);
+            let head = first.text();
+            let head = head.split("</thead>").next().unwrap();
+            assert_eq!(head.matches("aria-sort=").count(), 1, "{link}");
+            assert!(head.contains('↑') || head.contains('↓'), "{link}");
+            let sign = if link.contains('?') { '&' } else { '?' };
+            let mut all = names(&first);
+            all.extend(listed(&mut alice, &format!("{link}{sign}page=2")));
+            let count = all.len();
+            all.sort();
+            all.dedup();
+            assert!(
+                list.contains("session") || (all.len() == count && count >= 30),
+                "{link}: {count}"
+            );
+            checked += 1;
+        }
+    }
+    assert!(checked > 25, "{checked}");
+    assert_eq!(
+        listed(&mut alice, "/admin/users?sort=name&page=2")[0],
+        "user23"
+    );
+    assert_eq!(listed(&mut alice, "/admin/users?sort=-name")[0], "user29");
+    assert_eq!(
+        listed(&mut alice, "/admin/users?sort=-api-keys")[0],
+        "alice"
+    );
+    assert_eq!(
+        listed(&mut alice, "/admin/groups?q=GROUP1&sort=-created")[0],
+        "group19"
+    );
+}
+
+#[test]
+fn words_that_mean_nothing_get_a_sentence_and_a_page() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    make(&mut alice, "ci", "30d");
+    let wide = "%E8%AE%AD".repeat(64);
+    for list in [
+        "/api-keys?",
+        "/tokens?",
+        "/ssh-keys?",
+        "/sessions?",
+        "/admin/users?",
+        "/admin/groups?",
+        "/admin/services?",
+        "/admin/hosts?",
+        "/admin/inventory?",
+        "/admin/inventory?kind=ssh-key&",
+        "/admin/inventory?kind=token&",
+        "/admin/inventory?kind=session&",
+    ] {
+        for query in [
+            "page=1000000000",
+            "page=-1",
+            "page=18446744073709551616",
+            "sort=no-such-column",
+            "sort=-",
+            "status=no-such-status",
+            "use=daily&expires=tomorrow",
+            "q=%00%ff%27%22%3B--",
+            "q=%25_%5C",
+            "owner=%2E%2E%2F",
+            "owner=nobody",
+        ] {
+            alice.open(&format!("{list}{query}"));
+        }
+        alice.open(&format!(
+            "{list}q={wide}&owner={wide}&sort={wide}&page={wide}"
+        ));
+    }
+    let page = alice.open("/api-keys?sort=no-such-column&status=sleeping");
+    assert!(
+        page.has("There is no column &quot;no-such-column&quot;"),
+        "{}",
+        page.text()
+    );
+    assert!(page.has("status: sleeping") && page.has(">ci<"));
+    assert_eq!(listed(&mut alice, "/api-keys?page=1000000000"), ["ci"]);
+    assert!(
+        alice
+            .open("/admin/inventory?kind=spaceship")
+            .has("There is no such kind")
+    );
+    // A secret in the search box stands neither in the page nor in its links.
+    let (_, secret) = make(&mut alice, "pasted", "30d");
+    let page = alice.open(&format!("/api-keys?q={secret}"));
+    assert_eq!(names(&page), ["pasted"]);
+    assert!(!page.has(&secret[17..]));
+}
+
+#[test]
+fn several_keys_are_deleted_by_their_number() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let ids: Vec<String> = ["one", "two", "three"]
+        .iter()
+        .map(|name| make(&mut bob, name, "30d").0)
+        .collect();
+    let (others, _) = make(&mut site.signed_in("alice"), "alices", "30d");
+    let page = bob.open("/api-keys");
+    let action = "/api-keys/delete";
+    let none = bob.submit_and_follow(&pick(&page, action, &[]));
+    assert!(none.has("Nothing was selected"), "{}", none.text());
+    // What is somebody else's is not found, and nothing of the rest is deleted.
+    for wrong in [others.as_str(), "4k2m9x0q7w1z", "../../../etc"] {
+        let form = pick(&page, action, &[&ids[0], wrong]).set("confirm", "2");
+        assert_eq!(bob.submit(&form).status, 404, "{wrong}");
+    }
+    let question = bob
+        .submit(&pick(&page, action, &[&ids[0], &ids[1]]))
+        .expect(200);
+    assert!(question.has("Delete 2 API keys?") && question.has("<bdi>one</bdi>"));
+    let form = question.form(action);
+    let again = bob.submit(&form.clone().set("confirm", "3")).expect(422);
+    assert!(again.has("type 2 to confirm"), "{}", again.text());
+    assert_eq!(listed(&mut bob, "/api-keys").len(), 3);
+    let done = bob.submit_and_follow(&again.form(action).set("confirm", "2"));
+    assert!(done.has("2 deleted."), "{}", done.text());
+    assert_eq!(names(&done), ["three"]);
+    let deleted = bob.open("/api-keys?status=deleted&sort=name");
+    assert_eq!(names(&deleted), ["one", "two"]);
+    assert!(!deleted.has("/rotate") && deleted.has(">Deleted</b>"));
+    assert_eq!(
+        listed(&mut site.signed_in("alice"), "/api-keys"),
+        ["alices"]
+    );
+    assert_eq!(
+        site.count("SELECT count(*) FROM events WHERE action = 'api-key.delete'"),
+        2
+    );
+}
+
+#[test]
+fn tokens_ssh_keys_and_sessions_are_deleted_together_too() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    for name in ["first", "second"] {
+        let form = alice.open("/tokens/new").form("/tokens/new");
+        alice.submit(&form.set("name", name)).expect(200);
+    }
+    for (name, key) in [("laptop", ED25519), ("desk", OTHER)] {
+        let form = alice.open("/ssh-keys/new").form("/ssh-keys/new");
+        alice.submit_and_follow(&form.set("name", name).set("public_key", key));
+    }
+    for (list, table) in [
+        (
+            "/tokens",
+            "credentials WHERE kind = 'token' AND ended_at IS NULL",
+        ),
+        ("/ssh-keys", "ssh_keys"),
+    ] {
+        let page = alice.open(list);
+        let boxes: Vec<String> = markup::elements(&page.text())
+            .iter()
+            .filter(|one| one.attribute("name") == Some("pick"))
+            .map(|one| one.attribute("value").unwrap().to_owned())
+            .collect();
+        let ids: Vec<&str> = boxes.iter().map(String::as_str).collect();
+        assert_eq!(ids.len(), 2, "{list}");
+        let action = format!("{list}/delete");
+        let question = alice.submit(&pick(&page, &action, &ids)).expect(200);
+        alice.submit_and_follow(&question.form(&action).set("confirm", "2"));
+        assert_eq!(
+            site.count(&format!("SELECT count(*) FROM {table}")),
+            0,
+            "{list}"
+        );
+    }
+    let mut phones = [site.browser(), site.browser()];
+    for phone in &mut phones {
+        phone.sign_in("alice", ALICE).expect(303);
+    }
+    let page = alice.open("/sessions");
+    let text = page.text();
+    let ids: Vec<&str> = text
+        .split("name=\"pick\" value=\"")
+        .skip(1)
+        .map(|rest| &rest[..12])
+        .collect();
+    assert_eq!(ids.len(), 2, "not the present one");
+    let done = alice.submit_and_follow(&pick(&page, "/sessions/delete", &ids));
+    assert!(done.has("2 signed out."), "{}", done.text());
+    assert!(phones.iter_mut().all(|phone| !phone.is_signed_in()) && alice.is_signed_in());
+    // A session that is not there: nobody is signed out.
+    let mut bob = site.signed_in("bob");
+    let form = pick(&bob.open("/sessions"), "/sessions/delete", &[ids[0]]);
+    assert_eq!(bob.submit(&form).status, 404);
+}
+
+#[test]
+fn the_inventory_has_a_tab_for_each_kind_and_finds_an_owners_unused_keys() {
+    let site = Site::new();
+    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    make(&mut alice, "of alice", "never");
+    make(&mut bob, "of bob", "never");
+    let form = bob.open("/tokens/new").form("/tokens/new");
+    bob.submit(&form.set("name", "a token")).expect(200);
+    let form = bob.open("/ssh-keys/new").form("/ssh-keys/new");
+    bob.submit_and_follow(&form.set("name", "laptop").set("public_key", ED25519));
+    let service = alice.open("/admin/new-service").form("/admin/new-service");
+    alice.submit_and_follow(&service.set("name", "slurm").set("permissions", "slurm:a"));
+    let new = "/admin/services/slurm/api-keys/new";
+    let form = alice.open(new).form(new).set("name", "gate");
+    alice.submit(&form.set("expires_in", "never")).expect(200);
+    for (query, expected) in [
+        ("?sort=name", vec!["gate", "of alice", "of bob"]),
+        ("?owner=bob", vec!["of bob"]),
+        ("?owner=BOB", vec!["of bob"]),
+        ("?owner=slurm", vec!["gate"]),
+        ("?owner=nobody", vec![]),
+        ("?owner=bob&use=never", vec!["of bob"]),
+        ("?owner=bob&use=recent", vec![]),
+        ("?kind=token", vec!["a token"]),
+        // Tokens and sessions expire within days and are no keys.
+        ("?expires=soon", vec![]),
+        ("?kind=ssh-key", vec!["laptop"]),
+        ("?kind=ssh-key&owner=alice", vec![]),
+        ("?kind=ssh-key&expires=never", vec!["laptop"]),
+        ("?sort=owner", vec!["of alice", "of bob", "gate"]),
+    ] {
+        let path = format!("/admin/inventory{query}");
+        assert_eq!(listed(&mut alice, &path), expected, "{query}");
+    }
+    let page = alice.open("/admin/inventory");
+    for tab in ["API keys 3", "SSH keys 1", "Tokens 1", "Sessions 2"] {
+        assert!(page.has(&format!(">{tab}</a>")), "{tab}: {}", page.text());
+    }
+    // Each name leads somewhere, each owner too.
+    for kind in ["api-key", "ssh-key", "token", "session"] {
+        let page = alice.open(&format!("/admin/inventory?kind={kind}"));
+        let rows = page.text();
+        let rows = rows
+            .split("<tbody>")
+            .nth(1)
+            .unwrap()
+            .split("</tbody>")
+            .next()
+            .unwrap();
+        let links = markup::elements(&format!("<table>{rows}</table>"));
+        let links: Vec<&str> = links
+            .iter()
+            .filter_map(|one| one.attribute("href"))
+            .collect();
+        assert!(links.len() >= 2, "{kind}");
+        for link in links {
+            alice.open(link);
+        }
+    }
+    assert!(bob.get("/admin/inventory?format=csv").status == 403);
+}
+
+#[test]
+fn weak_and_shared_ssh_keys_have_filters() {
+    let site = Site::new();
+    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    for browser in [&mut alice, &mut bob] {
+        let form = browser.open("/ssh-keys/new").form("/ssh-keys/new");
+        let form = form.set("name", "same").set("public_key", ED25519);
+        browser.submit(&form.set("allow_shared", "yes")).expect(303);
+    }
+    let form = bob.open("/ssh-keys/new").form("/ssh-keys/new");
+    bob.submit_and_follow(&form.set("name", "own").set("public_key", OTHER));
+    let shared = "/admin/inventory?kind=ssh-key&status=shared";
+    assert_eq!(listed(&mut alice, shared), ["same", "same"]);
+    assert!(listed(&mut alice, "/admin/inventory?kind=ssh-key&status=weak").is_empty());
+    // Whether others have a key is no business of a member.
+    assert!(!bob.open("/ssh-keys").has(">Shared</b>"));
+    let form = alice.open("/admin/policy").form("/admin/policy");
+    let form = form.set("ssh_key_types", "ssh-rsa");
+    let page = alice.submit(&form);
+    let page = if page.status == 200 {
+        alice.submit_and_follow(&page.form("/admin/policy"))
+    } else {
+        alice.open("/admin/policy")
+    };
+    assert_eq!(page.status, 200);
+    assert_eq!(
+        listed(&mut alice, "/admin/inventory?kind=ssh-key&status=weak").len(),
+        3
+    );
+    assert!(bob.open("/ssh-keys?status=weak").has(">Weak</b>"));
+}
+
+#[test]
+fn downloads_contain_every_row_and_no_formula() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    for number in 0..30 {
+        make(&mut alice, &format!("key {number}"), "30d");
+    }
+    make(&mut alice, "=HYPERLINK(\"http://x\")", "30d");
+    let page = alice.open("/api-keys?format=csv&q=key&sort=name");
+    assert_eq!(page.header("Content-Type"), Some("text/csv; charset=utf-8"));
+    assert!(
+        page.header("Content-Disposition")
+            .unwrap()
+            .contains("keycroft-api-keys.csv")
+    );
+    let text = page.text();
+    assert_eq!(text.lines().count(), 31, "{text}");
+    assert!(text.starts_with("id,name,owner,state,"));
+    let text = alice.open("/admin/inventory?format=csv&owner=alice").text();
+    assert!(
+        text.contains("\"'=HYPERLINK(\"\"http://x\"\")\",alice,active"),
+        "{text}"
+    );
+    for list in [
+        "/tokens?",
+        "/sessions?",
+        "/ssh-keys?",
+        "/admin/users?",
+        "/admin/groups?",
+        "/admin/services?",
+        "/admin/hosts?",
+        "/admin/inventory?kind=session&",
+        "/admin/events/export?",
+        "/events/export?",
+    ] {
+        let page = alice.open(&format!("{list}format=csv"));
+        assert_eq!(
+            page.header("Content-Type"),
+            Some("text/csv; charset=utf-8"),
+            "{list}"
+        );
+        assert_eq!(page.header("Cache-Control"), Some("no-store"), "{list}");
+    }
+}
+
+#[test]
+fn several_members_join_and_leave_a_group_at_once() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    for number in 0..30 {
+        site.add_user(&format!("user{number:02}"), Role::Member, None);
+    }
+    let form = alice.open("/admin/groups").form("/admin/groups");
+    alice.submit_and_follow(&form.set("name", "gpu"));
+    let members = "/admin/groups/gpu/members/add";
+    let page = alice.open(&format!("{members}?q=USER1"));
+    assert_eq!(names(&page).len(), 10);
+    let form = pick(&page, members, &["user11", "user12", "user13"]);
+    let page = alice.submit_and_follow(&form);
+    assert_eq!(names(&page), ["user11", "user12", "user13"]);
+    assert_eq!(listed(&mut alice, &format!("{members}?q=user1")).len(), 7);
+    let remove = "/admin/groups/gpu/members/remove";
+    let page = alice.submit_and_follow(&pick(&page, remove, &["user11", "user13"]));
+    assert_eq!(names(&page), ["user12"]);
+    // The other way round, on the page of a user.
+    let form = alice.open("/admin/groups").form("/admin/groups");
+    alice.submit_and_follow(&form.set("name", "cpu"));
+    let groups = "/admin/users/user12/groups";
+    let form = alice.open("/admin/users/user12").form(groups);
+    assert_eq!(form.value("groups"), Some("gpu"));
+    let page = alice.submit_and_follow(&form.set("groups", "cpu"));
+    assert!(page.has("href=\"/admin/groups/cpu\"") && !page.has("href=\"/admin/groups/gpu\""));
+    assert_eq!(listed(&mut alice, "/admin/groups/cpu"), ["user12"]);
+    assert_eq!(
+        site.count("SELECT count(*) FROM events WHERE action GLOB 'group.*-member'"),
+        7
+    );
+}
+
+#[test]
+fn rows_have_what_the_seeds_ask_for() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    let (id, _) = make(&mut alice, "ci", "30d");
+    let page = alice.open("/api-keys");
+    assert!(page.has("<a class=\"button\" href=\"/tokens/new\">Generate token</a>"));
+    for act in ["edit", "rotate", "delete"] {
+        assert!(page.has(&format!("href=\"/api-keys/{id}/{act}\"")), "{act}");
+    }
+    let form = alice.open("/ssh-keys/new").form("/ssh-keys/new");
+    let page = alice.submit_and_follow(&form.set("name", "laptop").set("public_key", ED25519));
+    let key = page.url.split(['/', '?']).nth(2).unwrap().to_owned();
+    let page = alice.open("/ssh-keys");
+    for act in [".pub", "/edit", "/delete"] {
+        assert!(page.has(&format!("href=\"/ssh-keys/{key}{act}\"")), "{act}");
+    }
+    // Without scripts, Copy opens the key as text.
+    assert!(alice.open(&format!("/ssh-keys/{key}.pub")).has(ED25519));
+}
