@@ -12,7 +12,7 @@ import time
 
 PROGRAM = os.path.abspath(sys.argv[1])
 PATIENCE = 20
-TAB_PATIENCE = 4
+TAB_PATIENCE = 15
 failed = 0
 
 
@@ -74,8 +74,8 @@ class Shell:
 
     def complete(self, line, expected):
         """Types a line and Tab; returns what the shell then shows, and whether it is the expected. On a busy machine names may
-        miss their time limit: four tries."""
-        for _ in range(4):
+        miss their time limit: three tries."""
+        for _ in range(3):
             self.text = ""
             self.type(line + "\t")
             found = self.wait_for(expected, TAB_PATIENCE)

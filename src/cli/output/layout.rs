@@ -226,7 +226,8 @@ mod tests {
         );
         assert_eq!(heading(80), "NAME STATE EXPIRES LAST USED FROM PERMISSIONS");
         assert_eq!(heading(60), "NAME STATE EXPIRES LAST USED FROM");
-        assert_eq!(heading(40), "NAME STATE EXPIRES");
+        assert_eq!(heading(40), "NAME STATE EXPIRES LAST USED");
+        assert_eq!(heading(39), "NAME STATE EXPIRES");
         assert_eq!(heading(12), "NAME");
     }
 
