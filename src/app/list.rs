@@ -17,7 +17,7 @@ use crate::model::ssh_key::SshKey;
 use crate::model::user::User;
 use crate::store::{Extent, Membership};
 
-/// Whose credentials a list contains.
+/// The owners of the credentials in a list.
 #[derive(Clone, Copy)]
 pub enum Holders<'a> {
     /// One owner's.
@@ -122,7 +122,7 @@ impl App {
         self.listed(holders, items, query.used, (rows.total, rows.page))
     }
 
-    /// The owner that a query asks for; `Some(None)` when there is none of that name.
+    /// The owner that a query asks for; `Some(None)` for an unknown name.
     fn owner_of(&self, query: &ListQuery) -> Result<Option<Option<OwnerId>>, Error> {
         if query.owner.is_empty() {
             return Ok(None);
@@ -165,7 +165,7 @@ impl App {
     fn with_weakness(&self, caller: &Caller, keys: Vec<SshKey>) -> Result<Vec<Item>, Error> {
         let rules = self.read.policy()?.ssh_key_rules();
         let mut shared = HashSet::new();
-        // Others' keys are no business of who is no admin.
+        // Only admins see which keys others have.
         if !keys.is_empty() && caller.require(BuiltinPermission::UsersRead).is_ok() {
             let ids: Vec<Id> = keys.iter().map(|key| key.id).collect();
             shared = self.read.shared_ssh_keys(&ids)?.into_iter().collect();

@@ -294,7 +294,7 @@ pub(super) fn last_used(last: Option<&LastUse>, now: Time) -> Markup {
     match last {
         None => html! { td.when.from.muted { "Never used" } },
         Some(last) => html! {
-            td.when.from data-label="Used" { time datetime=(stamp(last.at)) { (relative(last.at, now)) } (from(last)) }
+            td.when.from data-label="Used" { (relative(last.at, now)) (from(last)) }
         },
     }
 }

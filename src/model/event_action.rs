@@ -28,7 +28,7 @@ const fn group(
     }
 }
 
-/// What the log can be filtered by.
+/// The groups and actions of the filter.
 pub const GROUPS: &[ActionGroup] = &[
     group(
         "api-key",
@@ -121,7 +121,7 @@ pub fn all_names(action: &str) -> Vec<&str> {
         .collect()
 }
 
-/// Whether a filter names a group of actions.
+/// Returns true for the name of a group of actions.
 pub fn is_group(word: &str) -> bool {
     !word.contains('.')
 }

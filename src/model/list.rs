@@ -147,7 +147,7 @@ impl Column {
         word_of(COLUMNS, &self)
     }
 
-    /// The direction of the first click: what is looked for stands at the top.
+    /// The direction of the first click: the wanted rows come first.
     pub const fn usual_direction(self) -> Direction {
         match self {
             Self::Name
@@ -336,7 +336,7 @@ impl List {
         }
     }
 
-    /// Whether it can be filtered by use and by expiration.
+    /// Returns true if it has filters by use and by expiration.
     pub const fn is_used_and_expires(self) -> bool {
         matches!(
             self,
@@ -402,8 +402,7 @@ impl ListQuery {
         }
     }
 
-    /// Reads the parameters of an address. An unknown word is set aside in `ignored`; an unknown parameter is no part of
-    /// the query.
+    /// Reads the parameters of an address. An unknown word is set aside in `ignored`; an unknown parameter is ignored.
     pub fn parse<'a>(list: List, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut query = Self::new(list);
         for (name, value) in pairs {
@@ -456,7 +455,7 @@ impl ListQuery {
         query
     }
 
-    /// Whether nothing is filtered.
+    /// Returns true without any filter.
     pub fn is_everything(&self) -> bool {
         self.text.is_empty()
             && self.owner.is_empty()
@@ -486,7 +485,7 @@ fn cut(value: &str) -> String {
     value.chars().take(TEXT_CHARACTERS_MAX).collect()
 }
 
-/// Of a whole secret only the public id is kept, so that no address and no page repeats the secret.
+/// Of a complete secret only the public id is kept, so that no address and no page repeats the secret.
 fn search_text(value: &str) -> String {
     let mut parts = value.split('_');
     let (form, id) = (parts.next().unwrap_or_default(), parts.next());

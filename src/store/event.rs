@@ -22,12 +22,12 @@ use crate::model::user::UserId;
 pub struct EventFilter {
     /// Acts by this user or on their account and credentials.
     pub user: Option<UserId>,
-    /// Those by an actor of this name, who is no user.
+    /// Those by a service, a host or the operator of this name.
     pub actor: Option<String>,
     /// An action, under all its names, or a group of actions.
     pub action: Option<String>,
     pub outcome: Option<Outcome>,
-    /// Part of what an event says, whatever its case.
+    /// Part of the text of an event, in any case.
     pub text: Option<String>,
     /// Those on one thing: an id, or a name of what has none.
     pub target: Option<String>,
@@ -41,10 +41,10 @@ pub struct EventFilter {
 const SEARCHED_MAX: i64 = 100_000;
 /// Events that are counted at most.
 const COUNTED_MAX: i64 = 1_000;
-/// What a search for text looks at.
+/// The text that a search compares.
 const SEARCHED: &str = "actor || ' ' || target_name || ' ' || target_id || ' ' || coalesce(address, '') || ' ' || coalesce(program, '') || ' ' || action || ' ' || before || after";
 
-/// The result of checking the whole chain.
+/// The result of checking the complete chain.
 #[derive(Debug)]
 pub enum Verdict {
     Whole {
@@ -238,7 +238,7 @@ impl Select {
                 text.to_lowercase().into(),
             );
         }
-        // Few events are on one thing: the others' indexes, and the way along the whole log, are barred with a plus.
+        // Few events are on one thing: the others' indexes, and the scan of the complete log, are barred with a plus.
         let mut source = "events";
         if let Some(target) = &filter.target {
             source = "events INDEXED BY events_by_target";

@@ -57,10 +57,10 @@ fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Id> {
     Id::parse(row.get_ref(column)?.as_str()?).ok_or_else(|| invalid(column))
 }
 
-/// Whether somebody else has the key `k`, too.
+/// A condition: another user has the key `k` too.
 pub(super) const SHARED: &str = "EXISTS (SELECT 1 FROM ssh_keys o WHERE o.fingerprint = k.fingerprint AND o.user_id <> k.user_id)";
 
-/// Whether the use of SSH keys is recorded: hosts report it, a workstation that reads the database does not.
+/// A condition: the use of SSH keys is recorded; hosts report it, a workstation that reads the database does not.
 pub(super) const RECORDED: &str = "EXISTS (SELECT 1 FROM hosts)";
 
 /// The conditions on credentials `c` and on SSH keys `k`, each with its uses as `l`. `?1` is now; `?2` the types

@@ -74,7 +74,7 @@ pub(super) fn delete(
     match input.value("confirm").map(str::trim) {
         None => show(question(context, caller, picked, &things, input)),
         Some(typed) if typed == things.len().to_string() => {
-            // All of them or none: what can't be deleted here is said before anything is.
+            // All of them or none: an item that can't be deleted here is reported first.
             let scopes = things
                 .iter()
                 .map(|owned| scope(picked.holders, &owned.item))

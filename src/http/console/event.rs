@@ -51,8 +51,7 @@ fn typed(context: &RequestContext<'_>) -> EventFilter {
     }
 }
 
-/// The filter, and the user whose events are asked for. A name that is no user's is that of a service, a host or the
-/// operator.
+/// The filter and the user in it. Any other name is that of a service, a host or the operator.
 fn parse(
     context: &RequestContext<'_>,
     filter: &EventFilter,
@@ -128,7 +127,7 @@ fn fetch(
     Ok((page, Some(count)))
 }
 
-/// What sentences about events need to know.
+/// The names that sentences about events contain.
 pub(super) fn names(
     context: &RequestContext<'_>,
     caller: &Caller,

@@ -132,7 +132,7 @@ pub(super) fn csv_of_items(name: &str, rows: &[OwnedItem], now: Time) -> Respons
     csv(name, &head, rows.iter().map(row))
 }
 
-/// What people call a thing: of a session its device.
+/// The displayed name: of a session its device.
 pub(super) fn item_name(item: &Item) -> String {
     match item {
         Item::Credential(record) if record.user_agent.is_some() => {

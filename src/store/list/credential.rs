@@ -23,7 +23,7 @@ const RECENT_DAYS: i64 = 30;
 
 const OWNER: &str = "coalesce((SELECT username FROM users WHERE id = c.user_id), (SELECT name FROM services WHERE id = c.service_id), '')";
 
-/// Whether `c` has expired at the time `now`, a place in the statement.
+/// A condition: `c` has expired at the time `now`, a place in the statement.
 fn expired(kind: Kind, now: &str) -> String {
     let idle = if kind == Kind::Session {
         format!(

@@ -71,8 +71,8 @@ impl Source {
         ));
     }
 
-    /// Sorts by `key`; what it leaves equal by `row`, in the same direction, so that an index may serve both. With
-    /// `unset_is_last`, NULL is the greatest value.
+    /// Sorts by `key`, then by `row` in the same direction, so that an index may serve both. With `unset_is_last`, NULL is
+    /// the greatest value.
     fn order_by(&mut self, key: &str, order: Order, row: &str, unset_is_last: bool) {
         let (direction, nulls) = match (order.direction, unset_is_last) {
             (Direction::Ascending, true) => ("ASC", " NULLS LAST"),
@@ -100,8 +100,8 @@ fn fold(text: &str) -> String {
     normalize(text).to_lowercase()
 }
 
-/// Adds `matches_text(text, folded)` to a connection: whether `text` contains `folded`, whatever its case. LIKE knows the
-/// case of ASCII alone.
+/// Adds `matches_text(text, folded)` to a connection: true if `text` contains `folded` in any case. LIKE ignores the case of
+/// ASCII alone.
 pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
     connection.create_scalar_function("matches_text", 2, flags, |context| {
