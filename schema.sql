@@ -32,6 +32,39 @@ CREATE TABLE users (
     CHECK (deleted_at IS NULL OR (disabled_at IS NOT NULL AND password_hash IS NULL))
 ) STRICT;
 
+-- Authenticator apps (RFC 6238), one a user. The server computes codes, so the seed is kept as it is.
+CREATE TABLE totp (
+    user_id    INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    seed       BLOB NOT NULL CHECK (length(seed) = 20),
+    last_step  INTEGER NOT NULL,  -- the last step whose code was accepted: it and earlier ones are refused
+    created_at INTEGER NOT NULL,
+    last_used_at INTEGER
+) STRICT;
+
+-- Digests of recovery codes that were not used yet.
+CREATE TABLE recovery_codes (
+    user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    digest  BLOB NOT NULL CHECK (length(digest) = 32),
+    PRIMARY KEY (user_id, digest)
+) STRICT, WITHOUT ROWID;
+
+-- Public keys of passkeys (Web Authentication).
+CREATE TABLE passkeys (
+    number        INTEGER PRIMARY KEY,  -- the order in which they were added
+    id            TEXT NOT NULL UNIQUE CHECK (length(id) = 12),
+    user_id       INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    name          TEXT NOT NULL,
+    credential_id BLOB NOT NULL UNIQUE CHECK (length(credential_id) BETWEEN 1 AND 1023),
+    public_key    BLOB NOT NULL,        -- COSE_Key as received
+    counter       INTEGER NOT NULL CHECK (counter BETWEEN 0 AND 4294967295),
+    is_backup_eligible INTEGER NOT NULL CHECK (is_backup_eligible IN (0, 1)),
+    is_backed_up  INTEGER NOT NULL CHECK (is_backed_up IN (0, 1)),
+    created_at    INTEGER NOT NULL,
+    last_used_at  INTEGER,
+    CHECK (is_backed_up <= is_backup_eligible),
+    UNIQUE (user_id, name)
+) STRICT;
+
 CREATE TABLE groups (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     -- ASCII alone: no two names differ only by case or Unicode form.
@@ -130,7 +163,9 @@ CREATE TABLE credentials (
     rotations          INTEGER NOT NULL DEFAULT 0,  -- number of rotations: distinguishes its secrets
     ended_at           INTEGER,                  -- deleted; the row is kept a while for its reason
     ended_reason       TEXT,
-    password_at        INTEGER,                  -- sessions: when a password was last typed
+    password_at        INTEGER,                  -- sessions: when the holder last proved who they are
+    signed_in_with     TEXT CHECK (signed_in_with IN ('password', 'password-totp', 'password-recovery-code', 'password-passkey', 'passkey')),  -- sessions
+    confirmed_with     TEXT CHECK (confirmed_with IN ('password', 'password-totp', 'password-recovery-code', 'password-passkey', 'passkey')),  -- sessions: at password_at
     idle_max_seconds   INTEGER CHECK (idle_max_seconds > 0),  -- sessions: unused for so long, they expire
     user_agent         TEXT,                     -- sessions
     address            TEXT,                     -- sessions: from where they were begun
@@ -291,6 +326,8 @@ CREATE TABLE policy (
     token_lifetime_max       INTEGER NOT NULL CHECK (token_lifetime_max BETWEEN 3600 AND 86400),
     session_lifetime         INTEGER NOT NULL CHECK (session_lifetime BETWEEN 300 AND 604800),
     session_idle_max         INTEGER NOT NULL DEFAULT 259200 CHECK (session_idle_max BETWEEN 300 AND 604800),
+    second_factor            TEXT NOT NULL DEFAULT 'optional' CHECK (second_factor IN ('optional', 'admins', 'everyone')),
+    second_factor_from       INTEGER,         -- NULL: at once
     ssh_key_types            TEXT NOT NULL,
     ssh_rsa_bits_min         INTEGER NOT NULL CHECK (ssh_rsa_bits_min BETWEEN 2048 AND 4096),
     ssh_key_lifetime_max     INTEGER,
@@ -372,6 +409,13 @@ CREATE TABLE throttle (
     in_a_row INTEGER NOT NULL DEFAULT 0 CHECK (in_a_row >= 0) -- failures since the last success
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX throttle_by_end ON throttle (since + max(3600, 86400 * in_a_row)) WHERE in_a_row < 100;
+
+-- Challenges that a passkey answered, until they expire: each is answered once.
+CREATE TABLE spent_challenges (
+    digest     BLOB PRIMARY KEY CHECK (length(digest) = 32),
+    expires_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX spent_challenges_by_end ON spent_challenges (expires_at);
 
 -- Browsers in which a user signed in before: a digest of their cookie.
 CREATE TABLE known_browsers (

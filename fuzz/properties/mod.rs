@@ -5,6 +5,7 @@ mod database;
 mod endpoint;
 mod host;
 mod key;
+mod passkey;
 mod request;
 mod text;
 
@@ -16,6 +17,7 @@ pub const ALL: &[(&str, Property)] = &[
     ("authorization", endpoint::authorization),
     ("authorized_keys_file", key::authorized_keys_file),
     ("authorized_keys_line", key::authorized_keys_line),
+    ("cbor", passkey::cbor),
     ("cookie", endpoint::cookie),
     ("database", database::database),
     ("form", request::form),
@@ -27,6 +29,7 @@ pub const ALL: &[(&str, Property)] = &[
     ("names", text::names),
     ("allowed_addresses", text::allowed_addresses),
     ("next", endpoint::next),
+    ("passkey", passkey::passkey),
     ("query", request::query),
     ("scan", host::scan),
     ("secret", text::secret),

@@ -10,6 +10,7 @@ use crate::model::event::{Action, AuditDetails, Origin, Target};
 use crate::model::idempotency::IdempotencyKey;
 use crate::model::password::Password;
 use crate::model::permission::BuiltinPermission;
+use crate::model::second_factor::FactorProof;
 use crate::model::secret::{Digest, Id, Presented, Secret, SecretForm};
 use crate::model::time::Time;
 use crate::model::user::{NewUser, Role, User};
@@ -44,23 +45,26 @@ impl App {
         self.read.user_by_id(id)?.ok_or(Error::NotFound("user"))
     }
 
-    /// Changes the caller's password. Revokes all other sessions; the browser stays known. Takes as long as two
-    /// password hashes.
+    /// Changes the caller's password. All sessions end, but the one that asks; its browser stays known. `proof`: of the
+    /// second factor, when the caller must have one. Takes as long as two password hashes.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the present password is wrong or the new one is too weak; [`Error::TooMany`].
+    /// [`Error::Invalid`] when the present password or the proof is wrong or the new password is too weak;
+    /// [`Error::AgainstPolicy`] without the factor that policy demands; [`Error::TooMany`].
     pub fn change_password(
         &self,
         caller: &Caller,
         current: &Password,
         new: &str,
+        proof: Option<FactorProof>,
         browser: Option<&Digest>,
     ) -> Result<(), Error> {
         let user = caller.user()?.clone();
         caller.require(BuiltinPermission::AccountWrite)?;
         let new = Password::chosen(new, &user.username)
             .map_err(|message| Error::field("new", message))?;
-        let matched = self.require_password(&user, current, "current", caller)?;
+        let factor = self.factor_of(&user, proof)?;
+        let matched = self.require_password(&user, current, &factor, "current", caller)?;
         let hash = new.hash();
         let keep = caller.session_id();
         let known = self.reset_failed_attempts(&user, keep.and(browser), caller.now);
@@ -71,10 +75,11 @@ impl App {
                 if write.password_hash(user.id)? != Some(matched) {
                     return Err(Error::field("current", "this is not your password"));
                 }
+                let with = write.spend_factor_of(&user, &factor)?;
                 let ended = write.set_password(user.id, &hash, keep)?;
                 known(write)?;
                 if let Some(session) = keep {
-                    write.set_password_at(session)?;
+                    write.set_confirmed(session, with)?;
                 }
                 Ok((
                     (),

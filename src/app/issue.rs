@@ -111,10 +111,11 @@ impl App {
                 ));
             }
         };
-        let permit = caller.permit(scope.write, action)?.once(once);
+        let mut permit = caller.permit(scope.write, action)?.once(once);
         let asked = wanted.permissions.as_ref().unwrap_or(&caller.power);
         if scope.write.is_administrative() || asked.manage_credentials() {
             caller.require_recent_password()?;
+            permit = permit.confirmed();
         }
         let (scope, origin) = (scope.clone(), caller.origin.clone());
         let presented = caller.identity.clone();
@@ -205,12 +206,11 @@ impl App {
             (Some(Disabled::No), true) => Action::ApiKeyEnable,
             (Some(_) | None, _) => Action::ApiKeyEdit,
         };
-        let permit = caller.permit(scope.write, action)?;
+        let mut permit = caller.permit(scope.write, action)?;
         require_present_secret(caller, id)?;
-        if caller.require_recent_password().is_err()
-            && (scope.write.is_administrative() || self.widens_access(id, &change)?)
-        {
-            return Err(Error::PasswordNeeded);
+        if scope.write.is_administrative() || self.widens_access(id, &change)? {
+            caller.require_recent_password()?;
+            permit = permit.confirmed();
         }
         let owner = scope.owner;
         self.store().write(permit, move |write| {
@@ -322,15 +322,16 @@ impl App {
         rotation: Rotation,
         once: Option<IdempotencyKey>,
     ) -> Result<Issued, Error> {
-        let permit = caller.permit(scope.write, Action::ApiKeyRotate)?.once(once);
+        let mut permit = caller.permit(scope.write, Action::ApiKeyRotate)?.once(once);
         require_present_secret(caller, id)?;
         let is_dangerous = || -> Result<bool, Error> {
             let record = self.read.record(id)?;
             let manages = record.is_some_and(|record| record.permissions.manage_credentials());
             Ok(manages || scope.write.is_administrative())
         };
-        if caller.require_recent_password().is_err() && is_dangerous()? {
-            return Err(Error::PasswordNeeded);
+        if is_dangerous()? {
+            caller.require_recent_password()?;
+            permit = permit.confirmed();
         }
         let (owner, uses) = (scope.owner, Arc::clone(&self.store().uses));
         let secret = self.store().write(permit, move |write| {
@@ -502,6 +503,7 @@ mod tests {
             seen_expired: false,
             password_at: None,
             idle_max: None,
+            confirmed_with: None,
         }
     }
 

@@ -36,6 +36,13 @@ fn words(policy: &Policy) -> Vec<(&'static str, String)> {
         ("token_lifetime_max", policy.token.max.to_string()),
         ("session_lifetime", policy.session_lifetime.to_string()),
         ("session_idle_max", policy.session_idle_max.to_string()),
+        ("second_factor", policy.second_factor.as_str().to_owned()),
+        (
+            "second_factor_from",
+            policy
+                .second_factor_from
+                .map_or_else(|| "now".to_owned(), |at| at.to_string()),
+        ),
         ("ssh_key_types", policy.ssh_key_types.join(" ")),
         ("ssh_rsa_bits_min", policy.ssh_rsa_bits_min.to_string()),
         (

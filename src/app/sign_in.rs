@@ -9,9 +9,11 @@ use crate::model::caller::{Caller, Permit};
 use crate::model::credential::{Kind, OwnerId};
 use crate::model::error::Error;
 use crate::model::event::{Action, Actor, AuditDetails, Origin, Target};
+use crate::model::passkey::PasskeyAnswer;
 use crate::model::password::Password;
 use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::rate_limit::RateLimit;
+use crate::model::second_factor::{Factor, FactorProof, SecondFactors, SignInMethod};
 use crate::model::secret::{Digest, Id, Presented, Secret, SecretForm};
 use crate::model::time::{Lifetime, Time};
 use crate::model::user::{User, Username};
@@ -40,9 +42,41 @@ pub struct Browser {
     pub session: Option<Presented>,
 }
 
+/// The outcome of a right password.
+pub enum SignInStep {
+    Done(SignedIn),
+    /// A second factor has to follow, or has to be set up.
+    Pending(PendingSignIn),
+}
+
+impl SignInStep {
+    /// The session, when the password was enough.
+    pub fn done(self) -> Option<SignedIn> {
+        match self {
+            Self::Done(signed_in) => Some(signed_in),
+            Self::Pending(_) => None,
+        }
+    }
+}
+
+/// A sign-in whose password was right.
+pub struct PendingSignIn {
+    pub user: User,
+    /// The hash that it matched.
+    pub(super) hash: String,
+    /// None at all: policy demands one, which is set up now.
+    pub factors: SecondFactors,
+}
+
+/// The proof for a confirmation.
+pub enum Confirmation {
+    Password(Password, Option<FactorProof>),
+    Passkey(Box<PasskeyAnswer>),
+}
+
 impl App {
-    /// Creates a session: one password hash, one commit that waits for the disk. Unknown and known names take the same
-    /// time and give the same answer.
+    /// Checks a password: one hash. Creates a session if that is enough; otherwise returns the pending sign-in. Unknown and
+    /// known names take the same time and give the same answer.
     ///
     /// # Errors
     /// [`Error::WrongPassword`]; [`Error::TooMany`]; [`Error::Locked`].
@@ -53,7 +87,7 @@ impl App {
         browser: Option<&Browser>,
         origin: Origin,
         now: Time,
-    ) -> Result<SignedIn, Error> {
+    ) -> Result<SignInStep, Error> {
         let name = Username::normalize(name);
         let user = match Username::parse(&name) {
             Ok(name) => self.read.user(&name)?,
@@ -68,20 +102,139 @@ impl App {
             self.note_failed_sign_in(user.as_ref(), &limits, origin, now)?;
             return Err(Error::WrongPassword);
         };
+        let pending = PendingSignIn {
+            factors: self.read.second_factors(user.id)?,
+            user,
+            hash,
+        };
+        if pending.factors.any() || self.read.needs_second_factor(&pending.user, now)? {
+            // The password alone ends no row of failures.
+            self.limits().release(&limits);
+            return Ok(SignInStep::Pending(pending));
+        }
+        let permit = Permit::by_password(
+            &pending.user,
+            pending.hash,
+            Factor::None,
+            Action::SignIn,
+            origin,
+            now,
+        );
+        self.begin_session(permit, pending.user, limits, browser)
+            .map(SignInStep::Done)
+    }
+
+    /// Begins the session of somebody whose password was right, by the second factor that was missing. Wrong codes count
+    /// as wrong passwords do.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a wrong factor; [`Error::WrongPassword`] when the account changed meanwhile;
+    /// [`Error::TooMany`]; [`Error::Locked`].
+    pub fn finish_sign_in(
+        &self,
+        pending: PendingSignIn,
+        factor: Factor,
+        browser: Option<&Browser>,
+        origin: Origin,
+        now: Time,
+    ) -> Result<SignedIn, Error> {
+        let user = pending.user;
+        let digest = browser.map(|browser| browser.digest);
+        let name = user.username.as_str();
+        let limits = self.sign_in_limits(name, Some(&user), digest.as_ref(), &origin, now)?;
+        self.hit(&limits, ATTEMPTS, now)?;
+        let checked = self.read.check_factor(&user, &factor, now);
+        let result = checked.and_then(|()| {
+            let permit = Permit::by_password(
+                &user,
+                pending.hash,
+                factor,
+                Action::SignIn,
+                origin.clone(),
+                now,
+            );
+            self.begin_session(permit, user.clone(), limits.clone(), browser)
+        });
+        self.note_if_failed(result, Some(&user), &limits, origin, now)
+    }
+
+    /// Begins a session by a passkey alone, which must have verified its user. A name that is locked by wrong passwords can
+    /// sign in this way.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with the reason; [`Error::TooMany`].
+    pub fn sign_in_with_passkey(
+        &self,
+        answer: PasskeyAnswer,
+        browser: Option<&Browser>,
+        origin: Origin,
+        now: Time,
+    ) -> Result<SignedIn, Error> {
+        let limits = self.address_limits("address", origin.address, ATTEMPTS_PER_ADDRESS);
+        self.hit(&limits, ATTEMPTS, now)?;
+        let passkey = self
+            .read
+            .passkey_by_credential(&answer.assertion.credential_id)?;
+        let user = match passkey {
+            Some(passkey) => self.read.user_by_id(passkey.user)?.filter(User::is_enabled),
+            None => None,
+        };
+        // Without a name before it, the user handle names the account (Web Authentication, 7.2, step 6).
+        let result = match &user {
+            Some(user) if answer.assertion.user_handle.is_some() => {
+                self.read.check_passkey(user, &answer, now).and_then(|()| {
+                    let permit =
+                        Permit::by_passkey(user, answer, Action::SignIn, origin.clone(), now);
+                    self.begin_session(permit, user.clone(), limits.clone(), browser)
+                })
+            }
+            _ => Err(Error::field(
+                "passkey",
+                "this passkey is not registered here, or was deleted",
+            )),
+        };
+        self.note_if_failed(result, user.as_ref(), &limits, origin, now)
+    }
+
+    /// Counts and notes a second factor that was wrong; in a race, also one that was right and used before.
+    fn note_if_failed(
+        &self,
+        result: Result<SignedIn, Error>,
+        user: Option<&User>,
+        limits: &[RateLimit],
+        origin: Origin,
+        now: Time,
+    ) -> Result<SignedIn, Error> {
+        if let Err(Error::Invalid(_) | Error::WrongPassword) = &result {
+            Counters::count(&self.shared.counters.sign_ins_refused);
+            self.note_failed_sign_in(user, limits, origin, now)?;
+        }
+        result
+    }
+
+    /// Writes the session that a permit opens: one commit that waits for the disk.
+    fn begin_session(
+        &self,
+        permit: Permit,
+        user: User,
+        limits: Vec<RateLimit>,
+        browser: Option<&Browser>,
+    ) -> Result<SignedIn, Error> {
+        let (origin, now) = (permit.origin.clone(), permit.now);
+        let digest = browser.map(|browser| browser.digest);
         self.limits().release(&limits);
         let rows = self.failure_rows(&user, digest.as_ref());
         self.limits().end_rows(&rows);
-        let counters = self.limits().stored(&[limits, rows].concat());
+        let counters = self.limits().stored(&[limits.clone(), rows].concat());
         let secret = Secret::generate(SecretForm::Credential(Kind::Session));
-        let permit = Permit::by_password(&user, hash, Action::SignIn, origin.clone(), now);
-        let (id, session_digest, owner) = (secret.id(), secret.digest(), user.clone());
+        let (id, session_digest, owner) = (secret.id(), secret.digest(), user.id);
         let replaced = browser
             .and_then(|browser| browser.session.as_ref())
             .map(|session| (session.id, session.digest));
-        let expires_at = self.store().write(permit, move |write| {
+        let begun = self.store().write(permit, move |write| {
             write.store_counters(counters)?;
             if let Some(digest) = &digest {
-                write.remember_browser(digest, owner.id, now.after(BROWSER_LIFETIME))?;
+                write.remember_browser(digest, owner, now.after(BROWSER_LIFETIME))?;
             }
             let replaced = match replaced {
                 Some((id, digest)) => write.revoke_replaced_session(id, &digest)?,
@@ -93,7 +246,7 @@ impl App {
             write.add_credential(&NewRow {
                 id,
                 kind: Kind::Session,
-                owner: OwnerId::User(owner.id),
+                owner: OwnerId::User(owner),
                 name: String::new(),
                 note: None,
                 permissions: Permissions::none(),
@@ -106,13 +259,24 @@ impl App {
                 address: origin.address,
             })?;
             write.set_idle_max(id, policy.session_idle_max)?;
-            let details = AuditDetails::new(Target::new("session", id, "", Some(owner.id)));
-            let details = match replaced {
-                Some(replaced) => details.after("replaced session", replaced),
-                None => details,
+            let with = write.method.unwrap_or(SignInMethod::Password);
+            write.set_signed_in_with(id, with)?;
+            let trace = AuditDetails::new(Target::new("session", id, "", Some(owner)))
+                .after("with", with.as_str());
+            let trace = match replaced {
+                Some(replaced) => trace.after("replaced session", replaced),
+                None => trace,
             };
-            Ok((expires_at, details))
-        })?;
+            Ok((expires_at, trace))
+        });
+        let expires_at = match begun {
+            Ok(expires_at) => expires_at,
+            Err(error) => {
+                // The attempt failed after all; one that can't be counted again is past a limit anyway.
+                let _ = self.hit(&limits, ATTEMPTS, now);
+                return Err(error);
+            }
+        };
         Counters::count(&self.shared.counters.signed_in);
         Ok(SignedIn {
             secret,
@@ -136,56 +300,99 @@ impl App {
         )
     }
 
-    /// Records that the caller's password was confirmed. Takes as long as a password hash.
+    /// Records a confirmation by the user of the session: by password, with a second factor if the user must have one, or by
+    /// a passkey that verified the user. Takes as long as a password hash.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when it is wrong; [`Error::TooMany`].
-    pub fn confirm_password(&self, caller: &Caller, password: &Password) -> Result<(), Error> {
+    /// [`Error::Invalid`] when it is wrong or missing; [`Error::AgainstPolicy`] for a user without the factor that policy
+    /// demands; [`Error::TooMany`].
+    pub fn confirm(&self, caller: &Caller, confirmation: Confirmation) -> Result<(), Error> {
         let user = caller.user()?.clone();
-        let hash = self.require_password(&user, password, "password", caller)?;
+        let (origin, now) = (caller.origin.clone(), caller.now);
+        let permit = match confirmation {
+            Confirmation::Passkey(answer) => {
+                let limits = self.confirmation_limits(&user, caller)?;
+                self.hit(&limits, ATTEMPTS, now)?;
+                if let Err(error) = self.read.check_passkey(&user, &answer, now) {
+                    self.note_failed_sign_in(Some(&user), &limits, origin, now)?;
+                    return Err(error);
+                }
+                self.limits().release(&limits);
+                Permit::by_passkey(&user, *answer, Action::SignIn, origin, now)
+            }
+            Confirmation::Password(password, proof) => {
+                let factor = self.factor_of(&user, proof)?;
+                let hash = self.require_password(&user, &password, &factor, "password", caller)?;
+                Permit::by_password(&user, hash, factor, Action::SignIn, origin, now)
+            }
+        };
         let (id, user_id) = (caller.credential()?.id, user.id);
-        let permit = Permit::by_password(
-            &user,
-            hash,
-            Action::SignIn,
-            caller.origin.clone(),
-            caller.now,
-        );
         self.store().write(permit, move |write| {
-            write.set_password_at(id)?;
+            let with = write.method.unwrap_or(SignInMethod::Password);
+            write.set_confirmed(id, with)?;
             Ok((
                 (),
                 AuditDetails::new(Target::new("session", id, "", Some(user_id)))
-                    .after("password", "typed again"),
+                    .after("password", "typed again")
+                    .after("with", with.as_str()),
             ))
         })
     }
 
-    /// The hash that matches a user's typed password. Each session has a separate limit, which nobody else can use up:
-    /// its user typed the password before.
+    /// Returns the proof as the factor that accompanies a password. A superfluous proof is ignored.
+    pub(super) fn factor_of(
+        &self,
+        user: &User,
+        proof: Option<FactorProof>,
+    ) -> Result<Factor, Error> {
+        let has_factor = self.read.second_factors(user.id)?.any();
+        Ok(proof
+            .filter(|_| has_factor)
+            .map_or(Factor::None, Factor::Proof))
+    }
+
+    /// The limits on confirmations. A session has a separate limit, which nobody else can use up.
+    fn confirmation_limits(&self, user: &User, caller: &Caller) -> Result<Vec<RateLimit>, Error> {
+        match caller.session_id() {
+            Some(session) => Ok(vec![self.session_limit(session)]),
+            None => {
+                let name = user.username.as_str();
+                self.sign_in_limits(name, Some(user), None, &caller.origin, caller.now)
+            }
+        }
+    }
+
+    /// The hash that a user's typed password matches, once `factor` was found to be right and enough.
     ///
     /// # Errors
-    /// [`Error::Invalid`] under `field` when it is wrong; [`Error::TooMany`].
+    /// [`Error::Invalid`] under `field` or under the factor's when it is wrong or missing; [`Error::AgainstPolicy`];
+    /// [`Error::TooMany`].
     pub(super) fn require_password(
         &self,
         user: &User,
         password: &Password,
+        factor: &Factor,
         field: &str,
         caller: &Caller,
     ) -> Result<String, Error> {
         let (origin, now) = (&caller.origin, caller.now);
-        let session = caller.session_id();
-        let limits = match session {
-            Some(session) => vec![self.session_limit(session)],
-            None => self.sign_in_limits(user.username.as_str(), Some(user), None, origin, now)?,
-        };
+        let limits = self.confirmation_limits(user, caller)?;
         self.hit(&limits, ATTEMPTS, now)?;
         let Some(hash) = self.matching_hash(Some(user), password)? else {
             self.note_failed_sign_in(Some(user), &limits, origin.clone(), now)?;
             return Err(Error::field(field, "this is not your password"));
         };
+        if let Err(error) = self.read.check_factor(user, factor, now) {
+            match factor {
+                Factor::None => self.limits().release(&limits),
+                Factor::Proof(_) | Factor::New(..) => {
+                    self.note_failed_sign_in(Some(user), &limits, origin.clone(), now)?;
+                }
+            }
+            return Err(error);
+        }
         self.limits().release(&limits);
-        if session.is_some() {
+        if caller.session_id().is_some() {
             self.limits().end_rows(&limits);
         }
         Ok(hash)

@@ -7,7 +7,7 @@ use super::issue::within_creator;
 use super::{App, CredentialScope};
 use crate::clock::Clock;
 use crate::model::address::AllowedAddresses;
-use crate::model::caller::Caller;
+use crate::model::caller::{Caller, Permit};
 use crate::model::credential::OwnerId;
 use crate::model::error::{Error, FieldError};
 use crate::model::event::{Action, AuditDetails, Target};
@@ -151,7 +151,6 @@ impl App {
     ) -> Result<SshKey, Error> {
         let permit = caller.permit(scope.write, Action::SshKeyEdit)?;
         let owner = user_of(scope)?;
-        let confirmed = caller.require_recent_password();
         self.store().write(permit, move |write| {
             // Faults of the request itself are reported before those of the key.
             let policy = write.policy()?;
@@ -177,7 +176,7 @@ impl App {
                 ..before.clone()
             };
             if after.widens_access_of(&before) {
-                confirmed?;
+                write.require_confirmation()?;
             }
             // A replaced key counts as new: its expiration must be allowed for a new key.
             let is_other = !after.key.is_same_key(&before.key);
@@ -247,7 +246,10 @@ impl App {
         once: Option<IdempotencyKey>,
     ) -> Result<Vec<ImportedLine>, Error> {
         let user = caller.user()?.clone();
-        self.import_ssh_keys(caller, BuiltinPermission::SshKeysWrite, user, import, once)
+        let permit = caller
+            .permit(BuiltinPermission::SshKeysWrite, Action::SshKeyImport)?
+            .once(once);
+        self.import_ssh_keys(permit, user, import, false)
     }
 
     /// Imports keys of another user, by an admin. The user must not have more power than the admin, since a key allows
@@ -260,23 +262,22 @@ impl App {
         once: Option<IdempotencyKey>,
     ) -> Result<Vec<ImportedLine>, Error> {
         let user = self.user_for_change(caller, name)?;
-        caller.require_recent_password()?;
-        self.import_ssh_keys(caller, BuiltinPermission::UsersWrite, user, import, once)
+        let permit = caller
+            .permit_with_password(BuiltinPermission::UsersWrite, Action::SshKeyImport)?
+            .once(once);
+        self.import_ssh_keys(permit, user, import, true)
     }
 
     fn import_ssh_keys(
         &self,
-        caller: &Caller,
-        permission: BuiltinPermission,
+        permit: Permit,
         user: User,
         import: ImportRequest<'_>,
-        once: Option<IdempotencyKey>,
+        is_other: bool,
     ) -> Result<Vec<ImportedLine>, Error> {
-        let permit = caller.permit(permission, Action::SshKeyImport)?.once(once);
         let rules = self.read.policy()?.ssh_key_rules();
         let lines = parse_authorized_keys_file(import.text, &rules)
             .map_err(|refusal| Error::field("text", refusal.to_string()))?;
-        let is_other = permission == BuiltinPermission::UsersWrite;
         let allow_shared = import.allow_shared;
         self.store().write(permit, move |write| {
             if is_other {

@@ -129,6 +129,7 @@ mod tests {
             current_use: None,
             previous_use: None,
             idle_max: None,
+            signed_in_with: None,
             user_agent: None,
             address: None,
         }

@@ -244,6 +244,40 @@ impl App {
         })
     }
 
+    /// Removes every second factor of a user who lost them. The password alone must not sign in meanwhile: it is removed
+    /// too, and all sessions are revoked. The code lets the user choose a new password. A user without a factor keeps
+    /// password and sessions.
+    ///
+    /// # Errors
+    /// As [`App::reset_password`].
+    pub fn reset_second_factor(&self, caller: &Caller, name: &Username) -> Result<Secret, Error> {
+        let permit = caller
+            .permit_with_password(BuiltinPermission::UsersWrite, Action::UserResetSecondFactor)?;
+        let name = name.clone();
+        self.store().write(permit, move |write| {
+            let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;
+            write.require_any_address()?;
+            write.require_grantable(&user.permissions())?;
+            let factors = write.delete_factors(user.id)?;
+            let ended = if factors.any() {
+                write.clear_password(user.id)?
+            } else {
+                0
+            };
+            let (secret, mut code) = new_code(Purpose::PasswordReset, write.now);
+            code.user = Some(user.id);
+            code.creator = write.code_creator()?;
+            write.add_code(&code)?;
+            let word = |is: bool| if is { "yes" } else { "no" };
+            let trace = AuditDetails::new(target(&user))
+                .before("totp", word(factors.totp))
+                .before("passkeys", factors.passkeys)
+                .after("sessions ended", ended)
+                .after("until", code.expires_at);
+            Ok((secret, trace))
+        })
+    }
+
     /// The credentials that offboarding a user would revoke now.
     pub fn offboard_preview(
         &self,

@@ -11,7 +11,7 @@ use super::environment::variable;
 use super::exit::{FAILED, Failure, NOT_FOUND, SIGN_IN_NEEDED, USAGE};
 use super::notice;
 use super::output::{self, Cell, Format, relative, say};
-use crate::wire::{MeOut, TokenGrantOut};
+use crate::wire::{MeOut, SecondFactorOut, TokenGrantOut};
 
 #[derive(Args)]
 pub struct RemoteArguments {
@@ -34,6 +34,15 @@ pub fn whoami(arguments: &RemoteArguments) -> Result<(), Failure> {
             ("username", name.into()),
             ("display name", me.display_name.into()),
             ("role", Cell::maybe(me.role.as_deref())),
+            (
+                "second factor",
+                Cell::maybe(
+                    me.second_factor
+                        .as_ref()
+                        .map(SecondFactorOut::words)
+                        .as_deref(),
+                ),
+            ),
             ("kind", me.kind.into()),
             ("id", me.id.into()),
             (
@@ -106,6 +115,9 @@ pub fn status(arguments: &RemoteArguments) -> Result<(), Failure> {
                 .unwrap_or_default()
                 .into(),
         ));
+        if let Some(factors) = &me.second_factor {
+            rows.push(("second factor", factors.words().into()));
+        }
         rows.push(("kind", me.kind.as_str().into()));
         rows.push((
             "expires",

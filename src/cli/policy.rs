@@ -27,7 +27,7 @@ enum PolicyCommand {
         after_help = "Example: keycroft policy set api_key_lifetime_max=90d token_lifetime_choice=false"
     )]
     Set {
-        /// Settings; lists are separated by commas, lifetimes are like 30d, 12h or never
+        /// Settings; lists are separated by commas, lifetimes are like 30d, 12h or never, times like 2026-12-01T00:00:00Z or now
         #[arg(required = true, value_name = "KEY=VALUE")]
         changes: Vec<String>,
         /// Change nothing; list the credentials that exceed the new policy
@@ -43,10 +43,12 @@ enum Form {
     Number,
     Words,
     Word,
+    /// A time, or `now` for `null`.
+    Time,
 }
 
 /// Every setting, in the order of the API.
-const RULES: [(&str, Form); 14] = [
+const RULES: [(&str, Form); 16] = [
     ("api_key_lifetime_choice", Form::YesNo),
     ("api_key_lifetimes", Form::Words),
     ("api_key_lifetime_default", Form::Word),
@@ -56,6 +58,8 @@ const RULES: [(&str, Form); 14] = [
     ("token_lifetime_max", Form::Word),
     ("session_lifetime", Form::Word),
     ("session_idle_max", Form::Word),
+    ("second_factor", Form::Word),
+    ("second_factor_from", Form::Time),
     ("ssh_key_types", Form::Words),
     ("ssh_rsa_bits_min", Form::Number),
     ("ssh_key_lifetime_max", Form::Word),
@@ -150,7 +154,8 @@ fn read(changes: &[String]) -> Result<PolicyPatch, Failure> {
                 .filter(|word| !word.is_empty())
                 .map(Value::from)
                 .collect(),
-            Form::Word => Value::from(value),
+            Form::Time if value == "now" => Value::Null,
+            Form::Word | Form::Time => Value::from(value),
         };
         if patch.insert(key.to_owned(), value).is_some() {
             return Err(Failure::new(USAGE, format!("{key} is given twice")));
@@ -175,6 +180,7 @@ fn print(client: &Client, text: &str) -> Result<(), Failure> {
             .collect::<Vec<_>>()
             .join(","),
         Value::String(text) => text.clone(),
+        Value::Null => "now".to_owned(),
         other => other.to_string(),
     };
     let rows: Vec<(&str, Cell)> = RULES

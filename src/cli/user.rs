@@ -97,6 +97,12 @@ enum UserCommand {
         #[command(flatten)]
         link: Link,
     },
+    /// Remove a user's second factors and password, and print a one-time link to choose a new password
+    ResetSecondFactor {
+        name: String,
+        #[command(flatten)]
+        link: Link,
+    },
     /// Delete users with all their credentials; the names stay reserved
     #[command(alias = "rm")]
     Delete {
@@ -235,6 +241,10 @@ pub fn run(arguments: UserArguments) -> Result<(), Failure> {
             client.set_public_url(link.public_url);
             reset_password(&client, &name)
         }
+        UserCommand::ResetSecondFactor { name, link } => {
+            client.set_public_url(link.public_url);
+            reset_second_factor(&client, &name)
+        }
         UserCommand::Delete { names, yes } => delete(&client, &names, yes),
         UserCommand::Offboard { name, dry_run, yes } => offboard(&client, &name, dry_run, yes),
         UserCommand::Token { name, expires, out } => token(&client, &name, expires, &out),
@@ -343,7 +353,10 @@ fn show(client: &Client, name: &str) -> Result<(), Failure> {
     }
     let user: UserOut = answer.parse()?;
     let cells = row(&user, client.now());
-    let rows: Vec<(&str, Cell)> = HEADINGS.into_iter().zip(cells).collect();
+    let mut rows: Vec<(&str, Cell)> = HEADINGS.into_iter().zip(cells).collect();
+    if let Some(factors) = &user.second_factor {
+        rows.push(("second factor", factors.words().into()));
+    }
     output::record(client.connection.format, &rows)
 }
 
@@ -375,6 +388,19 @@ fn reset_password(client: &Client, name: &str) -> Result<(), Failure> {
     let made: LinkOut = answer.parse()?;
     say(&format!(
         "one-time link for a new password of {name}, valid for a day:"
+    ));
+    warn_of_loopback(client, &made.link);
+    output::line(&made.link)
+}
+
+fn reset_second_factor(client: &Client, name: &str) -> Result<(), Failure> {
+    let answer = client.delete(&format!("{}/second-factor", path(name)?))?;
+    if client.connection.json {
+        return output::line(&answer.text);
+    }
+    let made: LinkOut = answer.parse()?;
+    say(&format!(
+        "removed the second factors of {name}; they choose a new password within a day at this link, which works once:"
     ));
     warn_of_loopback(client, &made.link);
     output::line(&made.link)

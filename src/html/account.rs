@@ -5,9 +5,12 @@ use maud::{Markup, html};
 use super::account_notice;
 use super::form::{Field, Input, post, summary};
 use super::layout::{Frame, Section, page};
+use super::passkey::{self, PasskeyRequest};
+use super::second_factor::step_up_code;
 use super::sign_in::new_password;
 use super::when::exact;
 use crate::model::account_notice::AccountNotice;
+use crate::model::second_factor::SecondFactors;
 use crate::model::text::NAME_CHARACTERS_MAX;
 use crate::model::user::User;
 
@@ -15,6 +18,9 @@ use crate::model::user::User;
 #[derive(Debug, Clone)]
 pub struct AccountPage {
     pub user: User,
+    pub factors: SecondFactors,
+    /// For changing the password.
+    pub passkey: Option<PasskeyRequest>,
     /// Acts of others on the account, confirmed ones too.
     pub notices: Vec<AccountNotice>,
     /// Of the form for the display name.
@@ -56,8 +62,15 @@ pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
             input type="text" name="username" value=(user.username) autocomplete="username" readonly hidden;
             (Field::password("current", "current-password").show(&view.password_input))
             (new_password("new", &view.password_input))
-            div.actions { button { "Change password" } }
+            (step_up_code(&view.factors, &view.password_input))
+            div.actions {
+                button { "Change password" }
+                @if let Some(request) = &view.passkey { (passkey::button(request, "passkey", "Change password with a passkey", &view.password_input)) }
+            }
         }))
+        h2 { "Second factor" }
+        p { @if view.factors.any() { "A second factor is set up." } @else { "None is set up: your password alone opens this account." } }
+        div.actions { a.button href="/account/second-factor" { "Manage second factors" } }
     };
     page(frame, Section::Account, &title, &content)
 }

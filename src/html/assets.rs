@@ -14,13 +14,20 @@ pub struct Asset {
 
 const STYLE: &[u8] = include_bytes!("app.css");
 const SCRIPT: &[u8] = include_bytes!("app.js");
+const PASSKEY_SCRIPT: &[u8] = include_bytes!("passkey.js");
 const ICON: &[u8] = include_bytes!("icon.svg");
 
-static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
     [
         asset("app", "css", "text/css; charset=utf-8", STYLE),
         asset("app", "js", "text/javascript; charset=utf-8", SCRIPT),
         asset("icon", "svg", "image/svg+xml", ICON),
+        asset(
+            "passkey",
+            "js",
+            "text/javascript; charset=utf-8",
+            PASSKEY_SCRIPT,
+        ),
     ]
 });
 
@@ -41,6 +48,11 @@ pub(super) fn icon_path() -> &'static str {
     &ASSETS[2].path
 }
 
+/// The script of pages that offer a passkey.
+pub(super) fn passkey_script_path() -> &'static str {
+    &ASSETS[3].path
+}
+
 fn asset(name: &str, ending: &str, content_type: &'static str, bytes: &'static [u8]) -> Asset {
     let hash = Digest::new(bytes).hex();
     let path = format!("/-/{name}.{}.{ending}", &hash[..12]);
@@ -59,6 +71,7 @@ mod tests {
     fn they_are_small_and_named_after_their_content() {
         assert!(STYLE.len() <= 10_000, "{} bytes", STYLE.len());
         assert!(SCRIPT.len() <= 4_000, "{} bytes", SCRIPT.len());
+        assert!(PASSKEY_SCRIPT.len() <= 2_000);
         assert!(ICON.len() <= 500, "{} bytes", ICON.len());
         for asset in assets() {
             let hash = &Digest::new(asset.bytes).hex()[..12];
@@ -68,7 +81,8 @@ mod tests {
 
     #[test]
     fn the_script_keeps_to_trusted_types_and_nothing_refers_elsewhere() {
-        let script = std::str::from_utf8(SCRIPT).unwrap();
+        let script = [SCRIPT, PASSKEY_SCRIPT].concat();
+        let script = std::str::from_utf8(&script).unwrap();
         let sinks = [
             "innerHTML",
             "outerHTML",

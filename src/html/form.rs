@@ -68,6 +68,8 @@ pub(super) fn label(field: &str) -> &str {
         "cache_age_max" => "Oldest copy to answer from",
         "code" => "Code",
         "confirm" => "Confirmation",
+        "confirm_code" => "Code",
+        "confirm_passkey" | "passkey" => "Passkey",
         "current" | "current_password" => "Current password",
         "display_name" => "Display name",
         "expires_at" => "Date and time (UTC)",
@@ -85,6 +87,8 @@ pub(super) fn label(field: &str) -> &str {
         "role" => "Role",
         "roles.admin" => "Every admin has",
         "roles.member" => "Every member has",
+        "second_factor" => "Second factor",
+        "second_factor_from" => "Required from",
         "session_idle_max" => "Idle limit of sessions",
         "session_lifetime" => "Lifetime of sessions",
         "shared_logins" => "Shared logins",
@@ -150,7 +154,7 @@ pub(super) fn hidden_fields(fields: &[(String, String)]) -> Markup {
 pub(super) fn safe_to_echo(name: &str, value: &str) -> bool {
     let name = name.strip_prefix(super::sign_in::KEPT).unwrap_or(name);
     match name {
-        "form_token" | "current" | "new" => false,
+        "form_token" | "current" | "new" | "confirm_code" | "confirm_passkey" | "passkey" => false,
         "public_key" => {
             ["ssh-", "ecdsa-", "sk-"]
                 .iter()

@@ -14,6 +14,8 @@ pub struct PolicyForm {
     pub policy: Policy,
     /// What the policy was when the form was made, so that nothing newer is overwritten unseen.
     pub version: String,
+    /// Names of users without a second factor.
+    pub without_second_factor: Vec<String>,
     pub input: Input,
 }
 
@@ -79,6 +81,9 @@ pub fn form(frame: &Frame, view: &PolicyForm) -> Markup {
             h2 { "Sessions" }
             (text("session_lifetime", "One has to sign in again after", "5m to 7d.", policy.session_lifetime.to_string()))
             (text("session_idle_max", "An unused session expires after", "5m to 7d.", policy.session_idle_max.to_string()))
+            h2 { "Second factor" }
+            (second_factor(policy, input))
+            @if !view.without_second_factor.is_empty() { (without_second_factor(&view.without_second_factor)) }
             h2 { "SSH keys" }
             (form::group("ssh_key_types", "Accepted are keys of these types", input, &types(policy, input)))
             (text("ssh_rsa_bits_min", "RSA keys have at least so many bits", "2048 to 4096.", policy.ssh_rsa_bits_min.to_string()))
@@ -105,6 +110,35 @@ fn choice(name: &str, question: &str, rule: &LifetimeRule, input: &Input) -> Mar
         input,
         &form::radios(input, name, present, &answers),
     )
+}
+
+fn second_factor(policy: &Policy, input: &Input) -> Markup {
+    let answers = [
+        ("optional", "Optional: each user decides"),
+        ("admins", "Required for admins"),
+        ("everyone", "Required for everyone"),
+    ];
+    let present = policy.second_factor.as_str();
+    // As such a field writes it.
+    let from = policy.second_factor_from.map_or_else(String::new, |at| {
+        at.to_string().trim_end_matches('Z').to_owned()
+    });
+    html! {
+        (form::group("second_factor", "Second factor", input, &form::radios(input, "second_factor", present, &answers)))
+        (Field::text("second_factor_from").label("Required from (UTC)").kind("datetime-local").default(&from).help("Empty: at once. A user without one sets it up at the next sign-in; confirmations need it from then on.").show(input))
+    }
+}
+
+/// The users who would have to set one up.
+fn without_second_factor(names: &[String]) -> Markup {
+    const SHOWN_MAX: usize = 50;
+    html! {
+        details {
+            summary { (names.len()) @if names.len() == 1 { " user has" } @else { " users have" } " no second factor" }
+            ul { @for name in names.iter().take(SHOWN_MAX) { li { a href={ "/admin/users/" (name) } { (name) } } } }
+            @if names.len() > SHOWN_MAX { p { "These are the first " (SHOWN_MAX) "." } }
+        }
+    }
 }
 
 fn types(policy: &Policy, input: &Input) -> Markup {
@@ -185,6 +219,13 @@ fn rules(policy: &Policy) -> Vec<(&'static str, String)> {
         ("Longest for tokens", lifetime(policy.token.max)),
         ("Sessions", lifetime(policy.session_lifetime)),
         ("Unused sessions", lifetime(policy.session_idle_max)),
+        ("Second factor", policy.second_factor.as_str().to_owned()),
+        (
+            "Second factor from",
+            policy
+                .second_factor_from
+                .map_or_else(|| "at once".to_owned(), |at| at.to_string()),
+        ),
         ("Types of SSH key", policy.ssh_key_types.join(", ")),
         ("Smallest RSA key", policy.ssh_rsa_bits_min.to_string()),
         (
@@ -198,6 +239,7 @@ fn rules(policy: &Policy) -> Vec<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::second_factor::SecondFactorRule;
 
     #[test]
     fn every_rule_that_differs_is_named() {
@@ -217,6 +259,8 @@ mod tests {
             },
             session_lifetime: Lifetime::days(1),
             session_idle_max: Lifetime::days(1),
+            second_factor: SecondFactorRule::Everyone,
+            second_factor_from: Some(Time::from_unix(1_000_000)),
             ssh_key_types: vec!["ssh-ed25519".into()],
             ssh_rsa_bits_min: 4_096,
             ssh_key_lifetime_max: Lifetime::days(365),

@@ -85,7 +85,7 @@ fn row(frame: &Frame, record: &Record, is_current: bool) -> Markup {
             (active(record, frame))
             td.low {
                 time datetime=(record.created_at) { (relative(record.created_at, now)) }
-                small { (minute(record.created_at)) @if let Some(address) = record.address { " · " (address) } }
+                small { (minute(record.created_at)) @if let Some(address) = record.address { " · " (address) } @if let Some(with) = record.signed_in_with { " · by " (with.label()) } }
             }
             (list::expires(record.expires_at, now))
             td.actions.keep { button.danger name="id" value=(record.id) aria-label={ "Sign out " (device) @if is_current { ", this device" } } { "Sign out" } }

@@ -4,6 +4,8 @@ use maud::{Markup, html};
 
 use super::form::{Field, Input, hidden, hidden_fields, post, safe_to_echo, summary};
 use super::layout::{Frame, Outside, Section, outside, page};
+use super::passkey::PasskeyRequest;
+use super::second_factor::{StepUpFactors, sign_in_button, step_up_fields};
 use crate::model::password::CHARACTERS_MIN;
 use crate::model::text::NAME_CHARACTERS_MAX;
 
@@ -28,6 +30,8 @@ pub struct SignIn {
     pub kept: Option<SavedForm>,
     /// What went wrong: one sentence that does not say which part was wrong, or how long to wait.
     pub problem: Option<String>,
+    /// Offered when somebody has a passkey here.
+    pub passkey: Option<PasskeyRequest>,
     pub input: Input,
 }
 
@@ -48,6 +52,9 @@ pub fn sign_in(frame: &Outside, view: &SignIn) -> Markup {
             (Field::text("username").verbatim().autocomplete("username").required().show(&view.input))
             (Field::password("password", "current-password").show(&view.input))
             div.actions { button.primary { "Sign in" } }
+        }
+        @if let Some(request) = &view.passkey {
+            (sign_in_button(frame, request, &view.next, view.kept.as_ref(), &view.input))
         }
         p.lead { "No account, or the password forgotten? Ask an admin for a link." }
     };
@@ -195,7 +202,9 @@ pub struct PasswordDemand {
     pub kept: SavedForm,
     /// Where "Cancel" leads.
     pub cancel: String,
-    /// An error under `current_password`, when a wrong one was typed.
+    /// The factors besides the password.
+    pub factors: StepUpFactors,
+    /// An error under `current_password`, after a wrong one.
     pub input: Input,
 }
 
@@ -209,6 +218,7 @@ pub fn password_demand(frame: &Frame, view: &PasswordDemand) -> Markup {
             (hidden_fields(&view.kept.fields))
             input type="text" name="username_shown" value=(frame.username) autocomplete="username" readonly hidden;
             (Field::password("current_password", "current-password").show(&view.input))
+            (step_up_fields(&view.factors, &view.input))
             div.actions { button.primary { "Go on" } a.button href=(view.cancel) { "Cancel" } }
         }))
     };

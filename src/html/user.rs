@@ -12,6 +12,7 @@ pub use super::user_list::{UserList, UserRow, list};
 use super::when::{self, exact, time, utc};
 use crate::model::credential::{Kind, Record};
 use crate::model::permission::{Permission, Permissions};
+use crate::model::second_factor::SecondFactors;
 use crate::model::text::NAME_CHARACTERS_MAX;
 use crate::model::time::Time;
 use crate::model::user::{Role, User};
@@ -69,6 +70,7 @@ pub struct UserPage {
     pub user: User,
     /// The groups there are, in the order of their names.
     pub all_groups: Vec<String>,
+    pub factors: SecondFactors,
     pub holdings: Holdings,
     /// What may be granted beyond the role.
     pub grantable: Permissions,
@@ -170,6 +172,7 @@ pub fn show(frame: &Frame, view: &UserPage) -> Markup {
             dt { "Status" } dd { (pill(user)) @if let Some(at) = user.disabled_at { small { "since " (utc(at)) } } }
             dt { "Name" } dd { bdi { (user.display_name) } }
             dt { "Groups" } dd { @if user.groups.is_empty() { "None" } @for (place, group) in user.groups.iter().enumerate() { @if place > 0 { ", " } a href={ "/admin/groups/" (group) } { (group) } } }
+            dt { "Second factor" } dd { (factors(&view.factors)) }
             dt { "Since" } dd { (exact(user.created_at)) }
         }
         h2 { "What they hold" }
@@ -190,6 +193,21 @@ pub fn show(frame: &Frame, view: &UserPage) -> Markup {
     )
 }
 
+fn factors(factors: &SecondFactors) -> String {
+    let passkeys = match factors.passkeys {
+        0 => None,
+        1 => Some("1 passkey".to_owned()),
+        more => Some(format!("{more} passkeys")),
+    };
+    let app = factors.totp.then(|| "Authenticator app".to_owned());
+    let all: Vec<String> = app.into_iter().chain(passkeys).collect();
+    if all.is_empty() {
+        "None".to_owned()
+    } else {
+        all.join(", ")
+    }
+}
+
 fn path(user: &User) -> String {
     format!("/admin/users/{}", user.username)
 }
@@ -201,6 +219,9 @@ fn buttons(frame: &Frame, view: &UserPage, path: &str) -> Markup {
                 (hidden("nonce", &view.nonce))
                 button { @if view.user.has_password { "Reset password" } @else { "New invitation" } }
             }))
+        }
+        @if view.factors.any() {
+            a.button href={ (path) "/reset-second-factor" } { "Reset second factor" }
         }
         @if view.removable == Removable::Yes {
             @if view.user.is_enabled() { (button(frame, &format!("{path}/disable"), None, "Disable")) }
@@ -304,6 +325,20 @@ fn holdings(holdings: &Holdings, frame: &Frame, own: &str, path: Option<&str>) -
 pub fn offboard(frame: &Frame, view: &UserEnd) -> Markup {
     let lead = "Disables the account and revokes every API key, token, session and SSH key. Effective with the next request.";
     ending(frame, view, "Offboard", lead, "offboard", "Offboard")
+}
+
+/// `/admin/users/NAME/reset-second-factor`.
+pub fn reset_second_factor(frame: &Frame, user: &User, present: &SecondFactors) -> Markup {
+    let path = path(user);
+    let title = format!("Reset second factor of {}", user.username);
+    let content = html! {
+        h1 { (title) "?" }
+        p.lead { "For somebody who lost their phone or passkey. Make sure that it is them." }
+        dl { dt { "Second factor" } dd { (factors(present)) } }
+        p { "Every factor and the password stop working, and all sessions end. You get a link: with it, " b { (user.username) } " chooses a new password, and can set up a new factor." }
+        (post(frame, &format!("{path}/reset-second-factor"), &danger("Reset second factor", "Keep it", &path)))
+    };
+    page(frame, Section::Users, &title, &content)
 }
 
 /// `/admin/users/NAME/delete`. Sends `confirm`, the user name.

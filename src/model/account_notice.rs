@@ -74,6 +74,9 @@ impl AccountNotice {
         let (kind, id) = (self.target_kind.as_str(), self.target_id.as_str());
         let act = match self.action.as_str() {
             "user.reset-password" => "created a link that resets your password".to_owned(),
+            "user.reset-second-factor" => {
+                "removed your second factors and your password, and created a link that sets a new password".to_owned()
+            }
             "password.reset" => "reset your password: the one-time link was used".to_owned(),
             "ssh-key.import" => match value(&self.after, "keys") {
                 Some(keys) => format!("added to your SSH keys: {keys}"),

@@ -1,20 +1,18 @@
 //! The caller of a request, and the permits that every write needs.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::code::Purpose;
 use super::credential::{Credential, Kind, SecretSlot};
 use super::error::{Error, SecretSent};
 use super::event::{Action, Actor, Origin};
 use super::idempotency::IdempotencyKey;
+use super::passkey::PasskeyAnswer;
 use super::permission::{BuiltinPermission, Permission, Permissions};
+use super::second_factor::Factor;
 use super::secret::{Id, Presented, SecretForm};
 use super::time::Time;
 use super::user::{User, UserId};
-
-/// How long a confirmed password authorizes dangerous acts.
-pub const PASSWORD_WINDOW: Duration = Duration::from_secs(600);
 
 /// The caller of a request, with its present permissions.
 #[derive(Clone)]
@@ -151,7 +149,7 @@ impl Caller {
     ) -> Result<Permit, Error> {
         let permit = self.permit(permission, action)?;
         self.require_recent_password()?;
-        Ok(permit)
+        Ok(permit.confirmed())
     }
 
     /// Requires a recently confirmed password for a dangerous act in the console.
@@ -164,10 +162,7 @@ impl Caller {
         };
         match credential.kind {
             Kind::Session => {
-                let recent = credential
-                    .password_at
-                    .is_some_and(|at| at.is_within_last(PASSWORD_WINDOW, self.now));
-                if recent {
+                if credential.is_recently_confirmed(self.now) {
                     Ok(())
                 } else {
                     Err(Error::PasswordNeeded)
@@ -199,8 +194,15 @@ pub(crate) enum Right {
     },
     /// A valid host credential, checked again inside the transaction, for reports of a host.
     Host(Box<Caller>),
-    /// A verified password; the user and the hash are checked again inside the transaction.
-    Password { user: UserId, hash: String },
+    /// A password that was right, with the second factor that comes with it. The user and the hash are read again inside
+    /// the transaction, which also decides whether the factor is enough and spends it.
+    Password {
+        user: UserId,
+        hash: String,
+        factor: Factor,
+    },
+    /// A passkey that verifies its user; checked and spent inside the transaction.
+    Passkey(Box<PasskeyAnswer>),
     /// A presented secret, identified by form, id and digest alone: it may revoke itself.
     Presented(Presented),
     /// A code, spent inside the transaction.
@@ -220,6 +222,8 @@ pub struct Permit {
     pub(crate) origin: Origin,
     pub(crate) now: Time,
     pub(crate) once: Option<IdempotencyKey>,
+    /// Requires a confirmation of the session within the last 10 minutes, with the factors that its user must have.
+    pub(crate) confirmed: bool,
 }
 
 impl Permit {
@@ -231,7 +235,14 @@ impl Permit {
             origin,
             now,
             once: None,
+            confirmed: false,
         }
+    }
+
+    /// The same permit for a dangerous act: inside the transaction, a session must be confirmed.
+    pub const fn confirmed(mut self) -> Self {
+        self.confirmed = true;
+        self
     }
 
     /// For reports of a host.
@@ -250,10 +261,11 @@ impl Permit {
         }
     }
 
-    /// For a user whose password has just matched `hash`.
+    /// For a user whose password was just found to match `hash`; `factor` comes with it.
     pub fn by_password(
         user: &User,
         hash: String,
+        factor: Factor,
         action: Action,
         origin: Origin,
         now: Time,
@@ -268,11 +280,32 @@ impl Permit {
             Right::Password {
                 user: user.id,
                 hash,
+                factor,
             },
             action,
             origin,
             now,
         )
+    }
+
+    /// For a user who shows a passkey alone.
+    pub fn by_passkey(
+        user: &User,
+        answer: PasskeyAnswer,
+        action: Action,
+        origin: Origin,
+        now: Time,
+    ) -> Self {
+        let actor = Actor {
+            name: user.username.to_string(),
+            user: Some(user.id),
+            credential: None,
+        };
+        let answer = PasskeyAnswer {
+            user: Some(user.id),
+            ..answer
+        };
+        Self::new(actor, Right::Passkey(Box::new(answer)), action, origin, now)
     }
 
     /// For the revocation of a presented secret.
@@ -384,6 +417,7 @@ mod tests {
                     seen_expired: false,
                     password_at,
                     idle_max: None,
+                    confirmed_with: None,
                 }),
                 SecretSlot::Current,
             ),

@@ -8,10 +8,14 @@ use std::time::Duration;
 use super::address::AllowedAddresses;
 use super::host::{Host, HostId};
 use super::permission::Permissions;
+use super::second_factor::SignInMethod;
 use super::secret::{Digest, Id};
 use super::service::{Service, ServiceId};
 use super::time::{Time, WantedEnd};
 use super::user::{Disabled, User, UserId};
+
+/// How long a confirmation authorizes dangerous acts.
+const CONFIRMATION_WINDOW: Duration = Duration::from_secs(600);
 
 /// The kind of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -214,8 +218,10 @@ pub struct Credential {
     pub ended: bool,
     /// True once it was seen expired. It then stays expired, even if the clock is set back.
     pub seen_expired: bool,
-    /// The last password confirmation (sessions only).
+    /// The last confirmation by its user (sessions only).
     pub password_at: Option<Time>,
+    /// The proof of that confirmation (sessions only).
+    pub confirmed_with: Option<SignInMethod>,
     /// The idle timeout (sessions only), from the policy at its creation.
     pub idle_max: Option<Duration>,
 }
@@ -313,6 +319,12 @@ impl Credential {
         self.expires_at.is_some_and(|end| end <= now)
     }
 
+    /// Returns whether the session was confirmed within [`CONFIRMATION_WINDOW`], and not in the future.
+    pub fn is_recently_confirmed(&self, now: Time) -> bool {
+        self.password_at
+            .is_some_and(|at| at.is_within_last(CONFIRMATION_WINDOW, now))
+    }
+
     /// Returns whether it was unused for too long at `now`; `last_used_at`: `None` for never.
     pub fn is_idle(&self, last_used_at: Option<Time>, now: Time) -> bool {
         is_idle(self.idle_max, self.created_at, last_used_at, now)
@@ -399,6 +411,8 @@ pub struct Record {
     pub previous_use: Option<LastUse>,
     /// The idle timeout (sessions only).
     pub idle_max: Option<Duration>,
+    /// The proof at sign-in (sessions alone).
+    pub signed_in_with: Option<SignInMethod>,
     /// The user agent that signed in (sessions only).
     pub user_agent: Option<String>,
     /// The client address of the sign-in (sessions only).

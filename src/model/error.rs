@@ -107,7 +107,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unauthenticated { .. } => f.write_str("Missing or invalid credential: send a valid API key or token."),
-            Self::Locked => f.write_str("Too many wrong passwords in a row. Sign in with a browser that you used before, or ask an admin for a reset link."),
+            Self::Locked => f.write_str("Too many wrong passwords in a row. Sign in with a passkey or a browser that you used before, or ask an admin for a reset link."),
             Self::WrongPassword => f.write_str("The username or the password is wrong."),
             Self::Forbidden { missing } => write!(f, "This needs the permission {missing}, which this credential does not have."),
             Self::NotAllowed(sentence) | Self::NameTaken(sentence) | Self::Conflict(sentence) => {

@@ -24,6 +24,11 @@ pub enum Action {
     PasswordChange,
     PasswordReset,
     AccountEdit,
+    TotpAdd,
+    TotpRemove,
+    PasskeyAdd,
+    PasskeyDelete,
+    RecoveryCodesCreate,
     /// A person confirmed an act of somebody else on their account.
     NoticeAcknowledge,
     SetUp,
@@ -37,6 +42,7 @@ pub enum Action {
     UserEnable,
     UserPermissions,
     UserResetPassword,
+    UserResetSecondFactor,
     UserDelete,
     UserOffboard,
     PolicyEdit,
@@ -87,6 +93,7 @@ impl Action {
             | Self::UserPermissions
             | Self::UserDelete
             | Self::UserOffboard
+            | Self::PasskeyDelete
             | Self::GroupDelete
             | Self::GroupRemoveMember
             | Self::ServiceDelete
@@ -104,6 +111,10 @@ impl Action {
             | Self::PasswordChange
             | Self::PasswordReset
             | Self::AccountEdit
+            | Self::TotpAdd
+            | Self::TotpRemove
+            | Self::PasskeyAdd
+            | Self::RecoveryCodesCreate
             | Self::NoticeAcknowledge
             | Self::SetUp
             | Self::SetUpLink
@@ -112,6 +123,7 @@ impl Action {
             | Self::UserEdit
             | Self::UserEnable
             | Self::UserResetPassword
+            | Self::UserResetSecondFactor
             | Self::PolicyEdit
             | Self::Sweep
             | Self::Backup
@@ -162,6 +174,12 @@ impl Action {
             Self::UserEnable => "user.enable",
             Self::UserPermissions => "user.permissions",
             Self::UserResetPassword => "user.reset-password",
+            Self::UserResetSecondFactor => "user.reset-second-factor",
+            Self::TotpAdd => "totp.add",
+            Self::TotpRemove => "totp.remove",
+            Self::PasskeyAdd => "passkey.add",
+            Self::PasskeyDelete => "passkey.delete",
+            Self::RecoveryCodesCreate => "recovery-codes.create",
             Self::UserDelete => "user.delete",
             Self::UserOffboard => "user.offboard",
             Self::NoticeAcknowledge => "notice.acknowledge",

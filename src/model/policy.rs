@@ -1,8 +1,10 @@
 //! The organization's policy: lifetimes, limits per user, SSH key rules.
 
 use super::error::{Error, FieldError};
+use super::second_factor::SecondFactorRule;
 use super::ssh_key::{KeyRules, KeyType, RSA_BITS_FLOOR, RSA_BITS_MIN_CEILING};
 use super::time::{Lifetime, Time, WantedEnd};
+use super::user::Role;
 
 /// The types of SSH key that a policy may allow, by their names on the wire.
 pub const SSH_KEY_TYPES: [&str; 7] = [
@@ -55,6 +57,10 @@ pub struct Policy {
     pub session_lifetime: Lifetime,
     /// The idle timeout of sessions.
     pub session_idle_max: Lifetime,
+    /// Who must have a second factor.
+    pub second_factor: SecondFactorRule,
+    /// When that begins; `None`: at once.
+    pub second_factor_from: Option<Time>,
     /// A subset of [`SSH_KEY_TYPES`].
     pub ssh_key_types: Vec<String>,
     /// 2048 to 4096.
@@ -86,6 +92,8 @@ impl Default for Policy {
             },
             session_lifetime: Lifetime::days(7),
             session_idle_max: Lifetime::days(3),
+            second_factor: SecondFactorRule::Optional,
+            second_factor_from: None,
             ssh_key_types: SSH_KEY_TYPES.map(str::to_owned).to_vec(),
             ssh_rsa_bits_min: 3_072,
             ssh_key_lifetime_max: Lifetime::Endless,
@@ -172,6 +180,11 @@ impl Policy {
         }
     }
 
+    /// Returns whether a user with this role must have a second factor now.
+    pub fn demands_second_factor(&self, role: Role, now: Time) -> bool {
+        self.second_factor.covers(role) && self.second_factor_from.is_none_or(|from| from <= now)
+    }
+
     /// The rules for a new SSH key.
     pub fn ssh_key_rules(&self) -> KeyRules {
         let kinds = self
@@ -214,6 +227,9 @@ pub struct PolicyChange {
     pub token_lifetime_max: Option<Lifetime>,
     pub session_lifetime: Option<Lifetime>,
     pub session_idle_max: Option<Lifetime>,
+    pub second_factor: Option<SecondFactorRule>,
+    /// `Some(None)`: at once.
+    pub second_factor_from: Option<Option<Time>>,
     pub ssh_key_types: Option<Vec<String>>,
     pub ssh_rsa_bits_min: Option<u32>,
     pub ssh_key_lifetime_max: Option<Lifetime>,
@@ -240,6 +256,8 @@ impl PolicyChange {
         set(&mut new.token.max, self.token_lifetime_max);
         set(&mut new.session_lifetime, self.session_lifetime);
         set(&mut new.session_idle_max, self.session_idle_max);
+        set(&mut new.second_factor, self.second_factor);
+        set(&mut new.second_factor_from, self.second_factor_from);
         set(&mut new.ssh_key_types, self.ssh_key_types);
         set(&mut new.ssh_rsa_bits_min, self.ssh_rsa_bits_min);
         set(&mut new.ssh_key_lifetime_max, self.ssh_key_lifetime_max);
@@ -421,6 +439,8 @@ mod tests {
             token_lifetime_max: Some(Lifetime::hours(5)),
             session_lifetime: Some(Lifetime::hours(6)),
             session_idle_max: Some(Lifetime::hours(3)),
+            second_factor: Some(SecondFactorRule::Admins),
+            second_factor_from: Some(Some(NOW)),
             ssh_key_types: Some(vec!["ssh-ed25519".into()]),
             ssh_rsa_bits_min: Some(4_096),
             ssh_key_lifetime_max: Some(Lifetime::days(7)),
@@ -438,6 +458,8 @@ mod tests {
             token: rule(Lifetime::hours(4), Lifetime::hours(5)),
             session_lifetime: Lifetime::hours(6),
             session_idle_max: Lifetime::hours(3),
+            second_factor: SecondFactorRule::Admins,
+            second_factor_from: Some(NOW),
             ssh_key_types: vec!["ssh-ed25519".into()],
             ssh_rsa_bits_min: 4_096,
             ssh_key_lifetime_max: Lifetime::days(7),
@@ -526,6 +548,26 @@ mod tests {
         let day = Lifetime::days(1);
         assert_eq!(faulty(&|p| p.api_key_lifetimes = vec![day; 12]), None);
         assert_eq!(faulty(&|p| p.api_key_lifetimes = vec![day; 13]), offer);
+    }
+
+    #[test]
+    fn second_factor_is_demanded_from_its_time_on() {
+        let policy = |second_factor, second_factor_from| Policy {
+            second_factor,
+            second_factor_from,
+            ..Policy::default()
+        };
+        let later = Time::from_unix(NOW.unix() + 1);
+        let everyone = SecondFactorRule::Everyone;
+        for (policy, demanded) in [
+            (policy(everyone, None), true),
+            (policy(everyone, Some(NOW)), true),
+            (policy(everyone, Some(later)), false),
+            (policy(SecondFactorRule::Admins, None), false),
+            (policy(SecondFactorRule::Optional, None), false),
+        ] {
+            assert_eq!(policy.demands_second_factor(Role::Member, NOW), demanded);
+        }
     }
 
     fn minutes(count: u64) -> Lifetime {

@@ -256,6 +256,12 @@ impl Digest {
     }
 }
 
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Digest(…)")
+    }
+}
+
 /// A short value that changes with any of `parts`, to detect concurrent changes.
 pub fn version(parts: &[&[u8]]) -> String {
     Digest::from_parts(parts).hex()[..16].to_owned()

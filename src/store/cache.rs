@@ -260,6 +260,7 @@ mod tests {
     use crate::model::error::Error;
     use crate::model::event::{Action, AuditDetails};
     use crate::model::permission::{BuiltinPermission, Permissions};
+    use crate::model::second_factor::SignInMethod;
     use crate::model::secret::{Secret, SecretForm, random_bytes};
     use crate::model::time::Time;
     use crate::model::user::{Disabled, NewUser, Role, UserId, Username};
@@ -273,7 +274,7 @@ mod tests {
             .previous
             .map(|previous| (*previous.digest.as_bytes(), previous.grace));
         format!(
-            "{:?} {:?} {:?} {:?} {digest:?} {previous:?} {:?} {:?} {} {} {:?}",
+            "{:?} {:?} {:?} {:?} {digest:?} {previous:?} {:?} {:?} {} {} {:?} {:?}",
             credential.id.as_str(),
             credential.owner,
             credential.permissions,
@@ -282,7 +283,8 @@ mod tests {
             credential.disabled,
             credential.ended,
             credential.seen_expired,
-            credential.password_at
+            credential.password_at,
+            credential.confirmed_with
         )
     }
 
@@ -391,7 +393,9 @@ mod tests {
                 write.rotate_credential(id, &digest, Some(grace), Some(end))
             }),
             (5, Some(id)) => act(store, move |write| write.revoke_previous_secret(id)),
-            (6, Some(id)) => act(store, move |write| write.set_password_at(id)),
+            (6, Some(id)) => act(store, move |write| {
+                write.set_confirmed(id, SignInMethod::Passkey)
+            }),
             (7, Some(id)) => act(store, move |write| {
                 let Some(record) = write.record(id)? else {
                     return Ok(());

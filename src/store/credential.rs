@@ -23,6 +23,7 @@ use crate::model::credential::{
 use crate::model::error::{Error, SecretSent};
 use crate::model::host::HostId;
 use crate::model::permission::Permissions;
+use crate::model::second_factor::SignInMethod;
 use crate::model::secret::{Digest, Id, Presented, SecretForm};
 use crate::model::service::ServiceId;
 use crate::model::time::{Lifetime, Time};
@@ -59,7 +60,7 @@ pub(super) const fn owner_column(owner: OwnerId) -> (&'static str, i64) {
 pub(super) const RECORD_COLUMNS: &str = "c.number, c.id, c.kind, c.user_id, c.service_id, c.host_id, c.name, c.note, c.permissions, c.allowed_addresses, c.created_at, c.created_by, \
     c.expires_at, c.disabled_at, c.expired_seen_at, c.ended_at, c.ended_reason, c.rotated_at, c.previous_ends_at, c.user_agent, c.address, \
     c.rotations, c.previous_quiet_seconds, l.at, l.address, l.program, l.previous_at, l.previous_address, l.previous_program, \
-    l.earlier_at, l.earlier_address, l.earlier_program, c.created_by_name, c.idle_max_seconds FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id";
+    l.earlier_at, l.earlier_address, l.earlier_program, c.created_by_name, c.idle_max_seconds, c.signed_in_with FROM credentials c LEFT JOIN last_uses l ON l.credential_id = c.id";
 
 /// Last use of any secret of a credential, from a row of `last_uses` called `l`; NULL: never.
 pub(super) const LAST_USED: &str =
@@ -87,6 +88,13 @@ fn disabled(at: Option<i64>) -> Disabled {
 fn seconds(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Duration>> {
     let seconds: Option<u32> = row.get(column)?;
     Ok(seconds.map(|seconds| Duration::from_secs(seconds.into())))
+}
+
+fn sign_in_method(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<SignInMethod>> {
+    row.get_ref(column)?
+        .as_str_or_null()?
+        .map(|text| SignInMethod::parse(text).ok_or_else(|| invalid(column)))
+        .transpose()
 }
 
 fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Digest>> {
@@ -188,6 +196,7 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
         current_use,
         previous_use,
         idle_max: seconds(row, 33)?,
+        signed_in_with: sign_in_method(row, 34)?,
         user_agent: row.get(19)?,
         address: address(20)?,
     };
@@ -196,9 +205,9 @@ pub(super) fn read_record(row: &Row<'_>) -> rusqlite::Result<(i64, Record)> {
 
 /// The columns of a row of `credentials` called `c` that verification reads.
 const LOOKUP_COLUMNS: &str = "c.kind, c.permissions, c.allowed_addresses, c.digest, c.previous_digest, c.previous_ends_at, c.expires_at, c.expired_seen_at, c.disabled_at, c.ended_at, \
-    c.password_at, c.created_at, c.user_id, c.service_id, c.host_id, c.rotations, c.previous_quiet_seconds, c.rotated_at, c.idle_max_seconds";
+    c.password_at, c.created_at, c.user_id, c.service_id, c.host_id, c.rotations, c.previous_quiet_seconds, c.rotated_at, c.idle_max_seconds, c.confirmed_with";
 /// The number of these columns.
-const LOOKUP_WIDTH: usize = 19;
+const LOOKUP_WIDTH: usize = 20;
 
 /// SQL that reads a credential and its owner in one SELECT.
 pub(super) fn lookup_sql() -> &'static str {
@@ -231,6 +240,7 @@ fn read_lookup(
     let password_at = time(row, 10)?;
     let created_at = Time::from_unix(row.get(11)?);
     let idle_max = seconds(row, 18)?;
+    let confirmed_with = sign_in_method(row, 19)?;
     let make = move |owner| Credential {
         id,
         kind,
@@ -246,6 +256,7 @@ fn read_lookup(
         ended,
         seen_expired,
         password_at,
+        confirmed_with,
         idle_max,
     };
     Ok((owner_id(row, 12)?, make))
@@ -522,12 +533,22 @@ impl Write<'_> {
             .map(|_| ())
     }
 
-    /// Records that the user of a session confirmed the password now.
-    pub fn set_password_at(&self, id: Id) -> Result<(), Error> {
+    /// Notes that the holder of a session proved now who they are.
+    pub fn set_confirmed(&self, id: Id, with: SignInMethod) -> Result<(), Error> {
         self.execute_for(
             Concern::Credential(id),
-            "UPDATE credentials SET password_at = ? WHERE id = ?",
-            params![self.now.unix(), id.as_str()],
+            "UPDATE credentials SET password_at = ?, confirmed_with = ? WHERE id = ?",
+            params![self.now.unix(), with.as_str(), id.as_str()],
+        )
+        .map(|_| ())
+    }
+
+    /// Notes how a new session was signed in.
+    pub fn set_signed_in_with(&self, id: Id, with: SignInMethod) -> Result<(), Error> {
+        self.execute_for(
+            Concern::Credential(id),
+            "UPDATE credentials SET signed_in_with = ?1, confirmed_with = ?1 WHERE id = ?2",
+            params![with.as_str(), id.as_str()],
         )
         .map(|_| ())
     }

@@ -28,6 +28,7 @@ mod policy;
 mod read;
 mod rejection;
 mod reserve;
+mod second_factor;
 mod service;
 mod serving;
 mod ssh_key;

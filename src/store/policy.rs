@@ -5,14 +5,16 @@ use std::time::Duration;
 use rusqlite::{Connection, Row, params};
 
 use super::read::Select;
-use super::user::invalid;
+use super::user::{invalid, time, unix};
 use super::write::Write;
 use crate::model::error::Error;
 use crate::model::policy::{Choice, LifetimeRule, Policy};
+use crate::model::second_factor::SecondFactorRule;
 use crate::model::time::Lifetime;
 
 const COLUMNS: &str = "api_key_lifetime_choice, api_key_lifetimes, api_key_lifetime_default, api_key_lifetime_max, token_lifetime_choice, token_lifetime_default, \
-    token_lifetime_max, session_lifetime, ssh_key_types, ssh_rsa_bits_min, ssh_key_lifetime_max, api_keys_max, ssh_keys_max, session_idle_max";
+    token_lifetime_max, session_lifetime, ssh_key_types, ssh_rsa_bits_min, ssh_key_lifetime_max, api_keys_max, ssh_keys_max, session_idle_max, \
+    second_factor, second_factor_from";
 
 fn seconds(lifetime: Lifetime) -> Option<i64> {
     match lifetime {
@@ -40,7 +42,7 @@ pub(super) fn insert(connection: &Connection, policy: &Policy) -> rusqlite::Resu
         .map(ToString::to_string)
         .collect();
     let sql = format!(
-        "INSERT OR REPLACE INTO policy (id, {COLUMNS}) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT OR REPLACE INTO policy (id, {COLUMNS}) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
     );
     connection.execute(
         &sql,
@@ -59,6 +61,8 @@ pub(super) fn insert(connection: &Connection, policy: &Policy) -> rusqlite::Resu
             policy.api_keys_max,
             policy.ssh_keys_max,
             seconds(policy.session_idle_max),
+            policy.second_factor.as_str(),
+            unix(policy.second_factor_from),
         ],
     )?;
     Ok(())
@@ -98,6 +102,9 @@ impl Select {
                 api_keys_max: row.get(11)?,
                 ssh_keys_max: row.get(12)?,
                 session_idle_max: lifetime(row, 13)?,
+                second_factor: SecondFactorRule::parse(row.get_ref(14)?.as_str()?)
+                    .map_err(|_| invalid(14))?,
+                second_factor_from: time(row, 15)?,
             })
         })?;
         found.ok_or_else(|| Error::Fault("the database lacks its policy".to_owned()))

@@ -17,6 +17,8 @@ const API_KEY_KEPT_SECONDS: i64 = 30 * 86_400;
 /// When a counter loses its effect; those with 100 attempts in a row never do. Must match the index and
 /// `model::rate_limit`.
 const THROTTLE_END: &str = "in_a_row < 100 AND since + max(3600, 86400 * in_a_row)";
+/// How long spent challenges are kept after their expiration, in case the clock goes back.
+const CHALLENGE_KEPT_SECONDS: i64 = 86_400;
 /// How long confirmed notices are kept, in seconds.
 const NOTICE_KEPT_SECONDS: i64 = 90 * 86_400;
 /// Days of usage kept, including the present one.
@@ -117,6 +119,12 @@ impl Select {
                 )?
                 + delete("throttle", "bucket", THROTTLE_END, unix)?
                 + delete("known_browsers", "digest", "expires_at", unix)?
+                + delete(
+                    "spent_challenges",
+                    "digest",
+                    "expires_at",
+                    unix - CHALLENGE_KEPT_SECONDS,
+                )?
                 + delete(
                     "account_notices",
                     "number",

@@ -230,6 +230,17 @@ impl Write<'_> {
         self.revoke_sessions(user, keep)
     }
 
+    /// Removes a user's password and ends all sessions. Returns how many.
+    pub fn clear_password(&self, user: UserId) -> Result<usize, Error> {
+        self.execute_for(
+            Concern::Owner(OwnerId::User(user)),
+            "UPDATE users SET password_hash = NULL WHERE id = ?",
+            [user.0],
+        )?;
+        self.execute("DELETE FROM known_browsers WHERE user_id = ?", [user.0])?;
+        self.revoke_sessions(user, None)
+    }
+
     /// Deletes a user and everything that belongs to the user. The name stays reserved.
     ///
     /// # Errors
@@ -248,6 +259,9 @@ impl Write<'_> {
             "known_browsers",
             "codes",
             "account_notices",
+            "totp",
+            "recovery_codes",
+            "passkeys",
         ] {
             self.execute_for(
                 Concern::Owner(OwnerId::User(user.id)),

@@ -9,8 +9,9 @@ use crate::model::credential::{Credential, SecretSlot};
 use crate::model::error::{Error, SecretSent};
 use crate::model::event::AuditDetails;
 use crate::model::permission::{BuiltinPermission, Permission, Permissions};
+use crate::model::second_factor::SignInMethod;
 use crate::model::time::Time;
-use crate::model::user::UserId;
+use crate::model::user::{User, UserId};
 
 /// The changes possible within one act.
 pub struct Write<'a> {
@@ -21,6 +22,8 @@ pub struct Write<'a> {
     pub power: Power,
     /// The user whom the spent code concerns.
     pub code_user: Option<UserId>,
+    /// How the holder of the password or passkey behind the act proved who they are.
+    pub method: Option<SignInMethod>,
     /// The groups that the spent code gives.
     pub code_groups: String,
     /// The username of the admin who created the spent code; `None`: the operator.
@@ -143,6 +146,7 @@ fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
         now: permit.now,
         power: Power::Unlimited,
         code_user: None,
+        method: None,
         code_groups: String::new(),
         code_creator: None,
     };
@@ -156,20 +160,25 @@ fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
                     missing: Permission::Builtin(*permission),
                 });
             }
+            if permit.confirmed {
+                select.require_confirmed(&credential, permit.now)?;
+            }
             write.power = Power::Credential(Box::new(credential), power);
         }
         Right::Host(holder) => {
             let credential = revalidated_credential(select, permit, holder)?;
             write.power = Power::Credential(Box::new(credential), Permissions::none());
         }
-        Right::Password { user, hash } => {
-            let same = select
-                .user_by_id(*user)?
-                .is_some_and(|user| user.is_enabled())
-                && select.password_hash(*user)?.as_deref() == Some(hash);
-            if !same {
+        Right::Password { user, hash, factor } => {
+            let user = enabled_user(select, *user)?;
+            if select.password_hash(user.id)?.as_deref() != Some(hash) {
                 return Err(Error::WrongPassword);
             }
+            write.method = Some(select.spend_factor(&user, factor, permit.now)?);
+        }
+        Right::Passkey(answer) => {
+            let user = enabled_user(select, answer.user.ok_or(Error::WrongPassword)?)?;
+            write.method = Some(select.spend_passkey(&user, answer, permit.now)?);
         }
         Right::Presented(presented) => select.require_secret(presented, permit.now)?,
         Right::Code { presented, purpose } => {
@@ -180,6 +189,13 @@ fn open<'a>(select: &'a Select, permit: &Permit) -> Result<Write<'a>, Error> {
         }
     }
     Ok(write)
+}
+
+fn enabled_user(select: &Select, user: UserId) -> Result<User, Error> {
+    select
+        .user_by_id(user)?
+        .filter(User::is_enabled)
+        .ok_or(Error::WrongPassword)
 }
 
 /// The present state of the credential behind a permit, if it is still valid.

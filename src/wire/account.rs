@@ -7,6 +7,7 @@ use super::{given, text};
 use crate::model::account_notice::AccountNotice;
 use crate::model::caller::Caller;
 use crate::model::credential::Credential;
+use crate::model::second_factor::SecondFactors;
 
 /// The owner and the present permissions of a credential.
 #[derive(Debug, Serialize, Deserialize)]
@@ -18,12 +19,50 @@ pub struct MeOut {
     pub id: String,
     pub permissions: Vec<String>,
     pub expires_at: Option<String>,
+    /// The second factors of the user; `null` for a service.
+    #[serde(default)]
+    pub second_factor: Option<SecondFactorOut>,
     /// The service, if a service owns the credential.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
     /// Unconfirmed acts of others on the account, newest first; needs `account:read`.
     #[serde(default)]
     pub notices: Vec<NoticeOut>,
+}
+
+/// The second factors of a user.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SecondFactorOut {
+    pub totp: bool,
+    pub passkeys: u32,
+    pub recovery_codes_left: u32,
+}
+
+impl SecondFactorOut {
+    pub const fn new(factors: &SecondFactors) -> Self {
+        Self {
+            totp: factors.totp,
+            passkeys: factors.passkeys,
+            recovery_codes_left: factors.recovery_codes_left,
+        }
+    }
+
+    /// One line for people.
+    pub fn words(&self) -> String {
+        let passkeys = match self.passkeys {
+            0 => None,
+            1 => Some("1 passkey".to_owned()),
+            more => Some(format!("{more} passkeys")),
+        };
+        let app = self.totp.then(|| "authenticator app".to_owned());
+        let factors: Vec<String> = app.into_iter().chain(passkeys).collect();
+        if factors.is_empty() {
+            return "none".to_owned();
+        }
+        let left = self.recovery_codes_left;
+        let noun = if left == 1 { "code" } else { "codes" };
+        format!("{}; {left} recovery {noun} left", factors.join(", "))
+    }
 }
 
 /// An act of an admin or the operator on the caller's account.
@@ -72,6 +111,7 @@ impl MeOut {
             permissions: caller.power.words().map(str::to_owned).collect(),
             expires_at: text(credential.expires_at),
             notices: Vec::new(),
+            second_factor: None,
             service: user.is_none().then(|| owner.name().to_owned()),
         }
     }
@@ -91,6 +131,9 @@ pub struct MeIn {
 pub struct PasswordIn {
     pub current: String,
     pub new: String,
+    /// Of an authenticator app, or a recovery code: required with a second factor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// A password, set with an invitation or a reset link.

@@ -478,6 +478,8 @@ pub struct SessionOut {
     /// Client address of the last use; `address` is that of the sign-in.
     pub last_active_from: Option<String>,
     pub expires_at: Option<String>,
+    /// `password`, `password-totp`, `password-recovery-code`, `password-passkey` or `passkey`; `null`: unknown.
+    pub signed_in_with: Option<String>,
     pub current: bool,
 }
 
@@ -494,6 +496,7 @@ impl SessionOut {
             last_active_at: text(last.map(|last| last.at)),
             last_active_from: text(last.and_then(|last| last.address)),
             expires_at: text(record.expires_at),
+            signed_in_with: record.signed_in_with.map(|with| with.as_str().to_owned()),
             current: Some(record.id) == current,
         }
     }

@@ -10,6 +10,7 @@ mod explanation;
 mod host;
 mod inventory;
 mod oauth;
+mod passkey;
 mod policy;
 mod problem;
 mod ssh_key;
@@ -29,7 +30,7 @@ pub use self::ssh_key::{
     ImportIn, ImportLineOut, ImportOut, SshKeyIn, SshKeyOptionsIn, SshKeyOptionsOut, SshKeyOut,
     SshKeyPatch,
 };
-pub use account::{MeIn, MeOut, NoticeOut, PasswordByCodeIn, PasswordIn, SetUpIn};
+pub use account::{MeIn, MeOut, NoticeOut, PasswordByCodeIn, PasswordIn, SecondFactorOut, SetUpIn};
 pub use audit_archive::{ArchiveHeader, ArchivedEvent};
 pub use credential::{
     ApiKeyIn, ApiKeyOut, ApiKeyPatch, CreatorOut, DisabledPatch, OperatorTokenIn, RotateIn,
@@ -46,6 +47,7 @@ pub use inventory::CredentialOut;
 pub use oauth::{
     DeviceAuthorizationOut, IntrospectionOut, MetadataOut, OauthProblemOut, TokenGrantOut,
 };
+pub use passkey::{creation_options, parse_assertion, parse_registration, request_options};
 pub use policy::{ExceedingOut, PolicyOut, PolicyPatch, PolicyPreviewOut, SweptOut};
 pub use problem::{FieldOut, ProblemOut, ProblemType};
 pub use user::{

@@ -2,12 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{given, given_whole, text};
+use super::{given, given_whole, present, text};
 
 use crate::model::error::{Error, Faults};
 use crate::model::inventory::Item;
 use crate::model::policy::{Choice, Policy, PolicyChange};
-use crate::model::time::Lifetime;
+use crate::model::second_factor::SecondFactorRule;
+use crate::model::time::{Lifetime, Time};
 
 /// The policy.
 #[derive(Debug, Serialize, Deserialize)]
@@ -21,6 +22,10 @@ pub struct PolicyOut {
     pub token_lifetime_max: String,
     pub session_lifetime: String,
     pub session_idle_max: String,
+    /// `optional`, `admins` or `everyone`.
+    pub second_factor: String,
+    /// When that begins; `null`: at once.
+    pub second_factor_from: Option<String>,
     pub ssh_key_types: Vec<String>,
     pub ssh_rsa_bits_min: u32,
     pub ssh_key_lifetime_max: String,
@@ -44,6 +49,8 @@ impl PolicyOut {
             token_lifetime_max: policy.token.max.to_string(),
             session_lifetime: policy.session_lifetime.to_string(),
             session_idle_max: policy.session_idle_max.to_string(),
+            second_factor: policy.second_factor.as_str().to_owned(),
+            second_factor_from: text(policy.second_factor_from),
             ssh_key_types: policy.ssh_key_types.clone(),
             ssh_rsa_bits_min: policy.ssh_rsa_bits_min,
             ssh_key_lifetime_max: policy.ssh_key_lifetime_max.to_string(),
@@ -75,6 +82,11 @@ pub struct PolicyPatch {
     pub session_lifetime: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub session_idle_max: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
+    pub second_factor: Option<String>,
+    /// `null`: at once.
+    #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "present")]
+    pub second_factor_from: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none", deserialize_with = "given")]
     pub ssh_key_types: Option<Vec<String>>,
     #[serde(
@@ -111,6 +123,16 @@ impl PolicyPatch {
         let session_lifetime = lifetime("session_lifetime", self.session_lifetime);
         let session_idle_max = lifetime("session_idle_max", self.session_idle_max);
         let ssh_key_lifetime_max = lifetime("ssh_key_lifetime_max", self.ssh_key_lifetime_max);
+        let second_factor = self
+            .second_factor
+            .and_then(|text| faults.take("second_factor", SecondFactorRule::parse(&text)));
+        let second_factor_from = match self.second_factor_from {
+            Some(Some(text)) => faults
+                .take("second_factor_from", Time::parse(&text))
+                .map(Some),
+            Some(None) => Some(None),
+            None => None,
+        };
         let lifetimes = |texts: Vec<String>| {
             texts
                 .iter()
@@ -131,6 +153,8 @@ impl PolicyPatch {
             token_lifetime_max,
             session_lifetime,
             session_idle_max,
+            second_factor,
+            second_factor_from,
             ssh_key_types: self.ssh_key_types,
             ssh_rsa_bits_min: self.ssh_rsa_bits_min,
             ssh_key_lifetime_max,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::host::HostLoginOut;
-use super::{given, present, text};
+use super::{SecondFactorOut, given, present, text};
 use crate::model::error::{Error, Faults};
 use crate::model::group::Group;
 use crate::model::password::Password;
@@ -120,6 +120,9 @@ pub struct UserOut {
     pub disabled_at: Option<String>,
     /// True if a password is set. Otherwise an invitation is pending.
     pub has_password: bool,
+    /// Where one user is read or changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_factor: Option<SecondFactorOut>,
     /// Present once, when the user is created without a password.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub invitation: Option<String>,
@@ -137,6 +140,7 @@ impl UserOut {
             created_at: user.created_at.to_string(),
             disabled_at: text(user.disabled_at),
             has_password: user.has_password,
+            second_factor: None,
             invitation: None,
         }
     }

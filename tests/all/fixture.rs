@@ -147,7 +147,7 @@ impl Site {
         };
         let now = self.clock.now();
         let session = self.app().sign_in(name, &password, None, origin, now);
-        session.unwrap().secret.reveal().to_string()
+        session.unwrap().done().unwrap().secret.reveal().to_string()
     }
 
     /// Advances the clock.

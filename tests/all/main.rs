@@ -12,6 +12,7 @@ mod host;
 mod monitoring;
 mod prose;
 mod race;
+mod second_factor;
 mod serve;
 mod ssh_key;
 mod store;

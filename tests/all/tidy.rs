@@ -66,7 +66,10 @@ const RULES: &[Rule] = &[
         ],
     ),
     only("serde", &["wire/", "http/", "cli/"]),
-    only("serde_json", &["http/", "cli/", "wire/credential.rs"]),
+    only(
+        "serde_json",
+        &["http/", "cli/", "wire/credential.rs", "wire/passkey.rs"],
+    ),
     only("form_urlencoded", &["http/"]),
     only("clap", &["cli/"]),
     only("ureq", &["cli/"]),
@@ -91,6 +94,8 @@ const RULES: &[Rule] = &[
         &[
             "model/secret.rs",
             "model/ssh_key/blob.rs",
+            "model/passkey/key.rs",
+            "model/totp.rs",
             "transport/tls.rs",
         ],
     ),

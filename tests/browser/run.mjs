@@ -1,6 +1,7 @@
 // node run.mjs: the journeys, then every page in every mode. node run.mjs pictures FOLDER GALLERY: pictures to look at.
 // node run.mjs screenshot FILE: the README's.
 import { check, finish, launch, serve } from "./harness.mjs";
+import * as factors from "./factors.mjs";
 import * as journeys from "./journeys.mjs";
 
 // They take two minutes on two quiet cores and much longer on busy ones; what hangs is not waited for.
@@ -19,12 +20,15 @@ try {
   } else if (mode === "screenshot") {
     const pictures = await import("./pictures.mjs");
     await pictures.screenshot(...rest);
+  } else if (mode === "factors") {
+    await factors.all();
   } else {
     const site = await serve("main");
     await journeys.all(site);
     await journeys.withoutScript(site);
     await journeys.byKeyboard(site);
     await journeys.onPlainHttp();
+    await factors.all();
     const modes = await import("./modes.mjs");
     await modes.all(site);
   }

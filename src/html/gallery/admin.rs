@@ -23,6 +23,7 @@ use crate::model::group::{Group, GroupId};
 use crate::model::list::List;
 use crate::model::permission::{BuiltinPermission, Permissions};
 use crate::model::policy::Policy;
+use crate::model::second_factor::SecondFactors;
 use crate::model::service::{ByRole, Service, ServiceId};
 use crate::model::time::Lifetime;
 use crate::model::user::Role;
@@ -140,6 +141,7 @@ fn one_user(words: &Words, list: &mut Vec<Shown>) {
     let mut page = UserPage {
         user: user(words, Role::Member),
         all_groups: vec!["staff".into(), "students".into()],
+        factors: SecondFactors::default(),
         holdings: holdings(words, 5),
         grantable: Permissions::parse(&["introspect", "metrics", "slurm:submit"]).unwrap(),
         removable: Removable::Yes,
@@ -186,6 +188,11 @@ fn granted(words: &Words) -> UserPage {
     UserPage {
         user,
         all_groups: Vec::new(),
+        factors: SecondFactors {
+            totp: true,
+            passkeys: 2,
+            recovery_codes_left: 1,
+        },
         holdings: holdings(words, 1),
         grantable: Permissions::new(&[BuiltinPermission::Introspect, BuiltinPermission::Metrics]),
         removable: Removable::Yes,
@@ -200,6 +207,7 @@ fn rules(words: &Words, list: &mut Vec<Shown>) {
     let mut form = PolicyForm {
         policy: Policy::default(),
         version: "v".into(),
+        without_second_factor: vec!["carol".into(); 60],
         input: Input::default(),
     };
     shown(list, "policy", policy::form(&frame, &form));

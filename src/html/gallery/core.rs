@@ -1,6 +1,7 @@
 //! The pages of a person's own things.
 
 use super::samples::*;
+use super::second_factor::request;
 use super::{Shown, shown};
 use crate::html::account::{self, AccountPage};
 use crate::html::api_key::{
@@ -11,12 +12,14 @@ use crate::html::event::{self, EventFilter, EventList, Scope};
 use crate::html::explain::{Chain, Link};
 use crate::html::form::Input;
 use crate::html::layout::Flash;
+use crate::html::second_factor::StepUpFactors;
 use crate::html::session::{self, SessionList};
 use crate::html::sign_in::{self, ByCode, PasswordDemand, SavedForm, SignIn};
 use crate::html::token::{self, TokenDelete, TokenIssued, TokenList, TokenNew, TokenRow};
 use crate::model::credential::RejectReason;
 use crate::model::list::{List, Status};
 use crate::model::policy::{Choice, Policy};
+use crate::model::second_factor::SecondFactors;
 use crate::model::time::Lifetime;
 use crate::model::user::{Role, UserId};
 
@@ -62,6 +65,7 @@ fn doors(words: &Words, list: &mut Vec<Shown>) {
         next: words.at(1),
         kept: Some(kept(words)),
         problem: Some("The user name or the password is wrong.".into()),
+        passkey: Some(request(words)),
         input: Input {
             values: vec![("username".into(), words.at(1))],
             errors: Vec::new(),
@@ -109,6 +113,10 @@ fn doors(words: &Words, list: &mut Vec<Shown>) {
     let demand = PasswordDemand {
         kept: kept(words),
         cancel: "/account".into(),
+        factors: StepUpFactors {
+            code: true,
+            passkey: Some(request(words)),
+        },
         input: failed(words, &["current_password"]),
     };
     shown(
@@ -380,12 +388,16 @@ fn rest(words: &Words, list: &mut Vec<Shown>) {
     shown(list, "sessions-one", session::list(&frame, &sessions(1)));
     shown(list, "sessions", session::list(&frame, &sessions(25)));
     let mut account = AccountPage {
+        factors: SecondFactors::default(),
+        passkey: None,
         notices: Vec::new(),
         user: user(words, Role::Admin),
         name_input: Input::default(),
         password_input: Input::default(),
     };
     shown(list, "account", account::show(&frame, &account));
+    account.factors.passkeys = 1;
+    account.passkey = Some(request(words));
     account.password_input = failed(words, &["current", "new"]);
     shown(list, "account-failed", account::show(&frame, &account));
     let mut events = EventList {

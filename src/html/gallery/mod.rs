@@ -5,6 +5,7 @@ mod check;
 mod core;
 mod rest;
 mod samples;
+mod second_factor;
 
 use samples::Words;
 pub(super) use samples::event;
@@ -29,5 +30,6 @@ fn pages(words: &Words) -> Vec<Shown> {
     let mut list = core::pages(words);
     list.extend(rest::pages(words));
     list.extend(admin::pages(words));
+    list.extend(second_factor::pages(words));
     list
 }

@@ -202,6 +202,7 @@ pub fn record(words: &Words, n: usize) -> Record {
         current_use: (n % 5 != 1).then(|| last_use(words, n)),
         previous_use: (n % 6 == 4).then(|| last_use(words, n + 1)),
         idle_max: None,
+        signed_in_with: None,
         user_agent: None,
         address: None,
     }

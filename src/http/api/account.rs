@@ -8,10 +8,12 @@ use crate::model::code::Purpose;
 use crate::model::error::{Error, Faults};
 use crate::model::event::Channel;
 use crate::model::password::Password;
+use crate::model::second_factor::{FactorProof, TypedCode};
 use crate::model::text::parse_name;
 use crate::model::user::{NewUser, Role, Username};
 use crate::wire::{
-    MeIn, MeOut, NothingIn, NoticeOut, PasswordByCodeIn, PasswordIn, SetUpIn, UserOut,
+    MeIn, MeOut, NothingIn, NoticeOut, PasswordByCodeIn, PasswordIn, SecondFactorOut, SetUpIn,
+    UserOut,
 };
 
 pub fn show_account(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -21,8 +23,10 @@ pub fn show_account(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 
 fn me(context: &RequestContext<'_>, caller: &Caller) -> Result<MeOut, Error> {
     let notices = context.app().open_account_notices(caller)?;
+    let factors = context.app().own_second_factors(caller)?;
     Ok(MeOut {
         notices: notices.iter().map(NoticeOut::new).collect(),
+        second_factor: factors.as_ref().map(SecondFactorOut::new),
         ..MeOut::new(caller, caller.credential()?)
     })
 }
@@ -52,10 +56,25 @@ pub fn change_password(context: &RequestContext<'_>, caller: &Caller) -> Answer 
     let wanted: PasswordIn = body::json(context)?;
     let current =
         Password::typed(&wanted.current).map_err(|message| Error::field("current", message))?;
+    let proof = match &wanted.code {
+        Some(code) => Some(typed_code(code, caller)?),
+        None => None,
+    };
     context
         .app()
-        .change_password(caller, &current, &wanted.new, None)?;
+        .change_password(caller, &current, &wanted.new, proof, None)?;
     no_content()
+}
+
+/// A code of the second factor, in the field `code`.
+pub fn typed_code(text: &str, caller: &Caller) -> Result<FactorProof, Error> {
+    let code = TypedCode::parse(text, &caller.user()?.subject).ok_or_else(|| {
+        Error::field(
+            "code",
+            "expected the 6 digits of an authenticator app, or a recovery code",
+        )
+    })?;
+    Ok(FactorProof::Code(code))
 }
 
 /// `POST /api/v1/setup`, with a setup code as the bearer.

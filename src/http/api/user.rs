@@ -11,8 +11,8 @@ use crate::model::error::Error;
 use crate::model::secret::Secret;
 use crate::model::user::Username;
 use crate::wire::{
-    HostLoginOut, LinkOut, NothingIn, OffboardOut, OffboardPreviewOut, OperatorTokenIn, SessionOut,
-    TokenOut, UserIn, UserOut, UserPatch,
+    HostLoginOut, LinkOut, NothingIn, OffboardOut, OffboardPreviewOut, OperatorTokenIn,
+    SecondFactorOut, SessionOut, TokenOut, UserIn, UserOut, UserPatch,
 };
 
 pub(super) fn username(context: &RequestContext<'_>) -> Result<Username, Error> {
@@ -52,9 +52,12 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 
 pub fn show_user(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     query::none(context)?;
-    ok(&UserOut::new(
-        &context.app().user(caller, &username(context)?)?,
-    ))
+    let user = context.app().user(caller, &username(context)?)?;
+    let factors = context.app().second_factors_of(caller, &user)?;
+    ok(&UserOut {
+        second_factor: Some(SecondFactorOut::new(&factors)),
+        ..UserOut::new(&user)
+    })
 }
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -77,6 +80,17 @@ pub fn reset_password(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     let code = context
         .app()
         .reset_password(caller, &username(context)?, None)?;
+    ok(&LinkOut {
+        link: link(context, Purpose::PasswordReset, code),
+    })
+}
+
+/// Removes the second factors; the link lets the user choose a new password.
+pub fn reset_second_factor(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    query::none(context)?;
+    let code = context
+        .app()
+        .reset_second_factor(caller, &username(context)?)?;
     ok(&LinkOut {
         link: link(context, Purpose::PasswordReset, code),
     })

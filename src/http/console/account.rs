@@ -1,27 +1,44 @@
 //! `/account`.
 
 use super::sign_in::safe_path;
-use super::{Answer, again, cookie, done, form, frame, is_page, see_other, show};
+use super::{Answer, again, cookie, done, form, frame, is_page, second_factor, see_other, show};
+use crate::html::Markup;
 use crate::html::account::{self as pages, AccountPage};
 use crate::html::form::Input;
 use crate::html::layout::Theme;
 use crate::http::auth;
 use crate::http::context::RequestContext;
+use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::error::Error;
 use crate::model::password::Password;
 use crate::model::text::parse_name;
 
+fn account_page(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    name_input: Input,
+    password_input: Input,
+) -> Result<Markup, Problem> {
+    let app = context.app();
+    let view = AccountPage {
+        user: caller.user()?.clone(),
+        factors: app.own_second_factors(caller)?.unwrap_or_default(),
+        passkey: second_factor::confirmation_request(context, caller)?,
+        notices: app.account_notices(caller)?,
+        name_input,
+        password_input,
+    };
+    Ok(pages::show(&frame(context, caller), &view))
+}
+
 pub fn account(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    show(pages::show(
-        &frame(context, caller),
-        &AccountPage {
-            user: caller.user()?.clone(),
-            notices: context.app().account_notices(caller)?,
-            name_input: Input::default(),
-            password_input: Input::default(),
-        },
-    ))
+    show(account_page(
+        context,
+        caller,
+        Input::default(),
+        Input::default(),
+    )?)
 }
 
 pub fn rename(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
@@ -30,15 +47,7 @@ pub fn rename(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     match name.and_then(|name| context.app().rename_self(caller, name)) {
         Ok(_) => done("/account", "saved"),
         Err(error) => again(error.into(), input, "display_name", |name_input| {
-            Ok(pages::show(
-                &frame(context, caller),
-                &AccountPage {
-                    user: caller.user()?.clone(),
-                    notices: context.app().account_notices(caller)?,
-                    name_input,
-                    password_input: Input::default(),
-                },
-            ))
+            account_page(context, caller, name_input, Input::default())
         }),
     }
 }
@@ -49,23 +58,24 @@ pub fn change_password(context: &RequestContext<'_>, caller: &Caller, input: Inp
     let new = input.value("new").unwrap_or_default();
     let browser = super::sign_in::present_browser(context);
     let change = |current: Password| {
+        let proof = second_factor::proof(context, caller, &input, ["code", "passkey"])?;
         context
             .app()
-            .change_password(caller, &current, new, browser.as_ref())
+            .change_password(caller, &current, new, proof, browser.as_ref())
     };
     match current.and_then(change) {
         Ok(()) => done("/account", "password"),
-        Err(error) => again(error.into(), input, "current", |password_input| {
-            Ok(pages::show(
-                &frame(context, caller),
-                &AccountPage {
-                    user: caller.user()?.clone(),
-                    notices: context.app().account_notices(caller)?,
-                    name_input: Input::default(),
-                    password_input,
-                },
-            ))
-        }),
+        Err(error) => {
+            let values = input.values.into_iter();
+            let input = Input {
+                // A code counts once; it is not shown again.
+                values: values.filter(|(name, _)| name != "code").collect(),
+                errors: Vec::new(),
+            };
+            again(error.into(), input, "current", |password_input| {
+                account_page(context, caller, Input::default(), password_input)
+            })
+        }
     }
 }
 

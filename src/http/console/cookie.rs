@@ -10,6 +10,8 @@ pub const SESSION: &str = "keycroft-session";
 pub const BROWSER: &str = "keycroft-browser";
 /// The code of a setup, invitation or reset link between the link and the form.
 pub const CODE: &str = "keycroft-code";
+/// Links the two steps of a sign-in. It is not a session.
+pub const PENDING: &str = "keycroft-sign-in";
 /// `light` or `dark`.
 pub const THEME: &str = "keycroft-theme";
 

@@ -13,8 +13,11 @@ pub mod group;
 pub mod host;
 pub mod inventory;
 mod list;
+mod passkey;
 pub mod policy;
 pub mod reference;
+pub mod second_factor;
+pub mod second_step;
 pub mod service;
 pub mod session;
 pub mod sign_in;
@@ -32,14 +35,13 @@ use super::route::Needs;
 use super::{auth, headers};
 use crate::html::form::Input;
 use crate::html::layout::{AdminPages, Flash, Frame, Outside, Theme, Visitor};
-use crate::html::sign_in::{PasswordDemand, SavedForm, SignIn};
+use crate::html::sign_in::{SavedForm, SignIn};
 use crate::html::{self, Markup};
 use crate::model::caller::Caller;
 use crate::model::credential::Kind;
 use crate::model::error::{Error, FieldError};
 use crate::model::event::Channel;
 use crate::model::idempotency::IdempotencyKey;
-use crate::model::password::Password;
 use crate::model::permission::Permission;
 use crate::model::secret::{Digest, Id, Presented, random_characters};
 use crate::model::user::Role;
@@ -105,6 +107,8 @@ fn flash(context: &RequestContext<'_>) -> Option<Flash> {
         "signed-out-others" => "Signed out everywhere else.",
         "password" => "Your password is changed, and every other session has ended.",
         "added" => "Added.",
+        "totp" => "The authenticator app is set up.",
+        "passkey" => "The passkey is added.",
         "confirmed" => "Confirmed.",
         "removed" => "Removed.",
         "offboarded" => "Offboarded: the account is disabled and every credential is revoked.",
@@ -222,12 +226,8 @@ fn nonce_again(context: &RequestContext<'_>, caller: &Caller, input: &Input) -> 
 /// detected.
 const FORM_SECONDS: i64 = 23 * 3_600;
 
-/// The nonce of a form as an idempotency key. A form without one is not one of the console.
-fn once(
-    context: &RequestContext<'_>,
-    caller: &Caller,
-    input: &Input,
-) -> Result<IdempotencyKey, Problem> {
+/// The nonce of a form that did not lie open for too long.
+fn fresh_nonce<'a>(context: &RequestContext<'_>, input: &'a Input) -> Result<&'a str, Problem> {
     let nonce = input.value("nonce").ok_or(Problem::ForeignForm)?;
     let (made_at, word) = nonce.split_once('-').ok_or(Problem::ForeignForm)?;
     let made_at: i64 = made_at.parse().map_err(|_| Problem::ForeignForm)?;
@@ -238,6 +238,16 @@ fn once(
         let sentence = "This form lay open for a day, and may have been sent before; look it over, and send it once more.";
         return Err(Error::field("", sentence).into());
     }
+    Ok(nonce)
+}
+
+/// The nonce of a form as an idempotency key. A form without one is not one of the console.
+fn once(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: &Input,
+) -> Result<IdempotencyKey, Problem> {
+    let nonce = fresh_nonce(context, input)?;
     let name = caller.actor().name;
     let parts: [&[u8]; 4] = [
         b"nonce",
@@ -317,21 +327,35 @@ pub fn send(context: &RequestContext<'_>, handler: Act) -> Answer {
         );
     };
     require_form_token(context, caller.credential()?.id.as_str(), &input)?;
-    let typed = input
-        .value("current_password")
-        .filter(|_| context.request.raw_query_string() == STEP_UP);
-    if let Some(typed) = typed.filter(|typed| !typed.is_empty()) {
-        let confirmed = Password::typed(typed)
-            .map_err(|message| Error::field("password", message))
-            .and_then(|typed| context.app().confirm_password(&caller, &typed));
+    if context.request.raw_query_string() == STEP_UP {
+        let confirmed =
+            second_factor::confirmation(context, &caller, &input).and_then(|confirmation| {
+                match confirmation {
+                    Some(confirmation) => {
+                        context.app().confirm(&caller, confirmation).map(|()| true)
+                    }
+                    None => Ok(false),
+                }
+            });
         match confirmed {
-            Ok(()) => caller = signed_in(context)?.ok_or(Problem::ForeignForm)?,
+            Ok(true) => caller = signed_in(context)?.ok_or(Problem::ForeignForm)?,
+            Ok(false) => {}
             Err(Error::Invalid(errors)) => {
-                return Ok(require_password(context, &caller, input, errors));
+                return second_factor::confirmation_page(context, &caller, input, errors);
             }
-            Err(error @ (Error::TooMany { .. } | Error::Unavailable { .. })) => {
-                let errors = vec![FieldError::new("current_password", error.to_string())];
-                let mut page = require_password(context, &caller, input, errors);
+            Err(
+                error @ (Error::TooMany { .. }
+                | Error::Unavailable { .. }
+                | Error::Locked
+                | Error::AgainstPolicy(_)),
+            ) => {
+                let field = if matches!(error, Error::AgainstPolicy(_)) {
+                    ""
+                } else {
+                    "current_password"
+                };
+                let errors = vec![FieldError::new(field, error.to_string())];
+                let mut page = second_factor::confirmation_page(context, &caller, input, errors)?;
                 let problem = Problem::from(error);
                 page.status_code = problem.status();
                 return Ok(problem.with_headers(page));
@@ -341,42 +365,10 @@ pub fn send(context: &RequestContext<'_>, handler: Act) -> Answer {
     }
     match handler(context, &caller, input.clone()) {
         Err(Problem::App(Error::PasswordNeeded)) => {
-            Ok(require_password(context, &caller, input, Vec::new()))
+            second_factor::confirmation_page(context, &caller, input, Vec::new())
         }
         answer => note_refusal(context, &caller, answer),
     }
-}
-
-fn require_password(
-    context: &RequestContext<'_>,
-    caller: &Caller,
-    input: Input,
-    errors: Vec<FieldError>,
-) -> Response {
-    let errors: Vec<FieldError> = errors
-        .into_iter()
-        .map(|error| FieldError {
-            field: "current_password".to_owned(),
-            ..error
-        })
-        .collect();
-    let status = if errors.is_empty() { 403 } else { 422 };
-    let kept = SavedForm {
-        action: format!("{}?{STEP_UP}", context.path),
-        fields: input.values,
-    };
-    let view = PasswordDemand {
-        kept,
-        cancel: page_above(context.path).to_owned(),
-        input: Input {
-            values: Vec::new(),
-            errors,
-        },
-    };
-    page(
-        status,
-        html::sign_in::password_demand(&frame(context, caller), &view),
-    )
 }
 
 /// The nearest page above a form's path, or its own page.

@@ -31,6 +31,7 @@ fn form_page(
         &PolicyForm {
             policy,
             version,
+            without_second_factor: context.app().users_without_second_factor(caller)?,
             input,
         },
     ))
@@ -118,6 +119,10 @@ fn parse(input: &Input) -> Result<PolicyChange, Error> {
         token_lifetime_max: text("token_lifetime_max"),
         session_lifetime: text("session_lifetime"),
         session_idle_max: text("session_idle_max"),
+        second_factor: text("second_factor"),
+        second_factor_from: input
+            .value("second_factor_from")
+            .map(|_| text("second_factor_from").map(|at| form::utc(&at))),
         ssh_key_types: Some(types),
         ssh_rsa_bits_min: number("ssh_rsa_bits_min")?,
         ssh_key_lifetime_max: text("ssh_key_lifetime_max"),

@@ -3,11 +3,13 @@
 use rouille::Response;
 
 use super::{
-    Answer, cookie, form, frame, outside, page, random_word, require_form_token, see_other,
-    session_secret, show, sign_in_view, signed_in,
+    Answer, cookie, form, frame, outside, page, passkey, random_word, require_form_token,
+    second_step, see_other, session_secret, show, sign_in_view, signed_in,
 };
-use crate::app::{Browser, SignedIn};
+use crate::app::{Browser, ChallengePurpose, SignInStep, SignedIn};
 use crate::html::form::Input;
+use crate::html::passkey::PasskeyRequest;
+use crate::html::second_factor::{self, Onward};
 use crate::html::sign_in::{self as pages, ByCode, KEPT, SavedForm, SignIn};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
@@ -43,8 +45,8 @@ pub fn escape_path(path: &str) -> String {
     form_urlencoded::byte_serialize(hide_secrets(path).as_bytes()).collect()
 }
 
-/// The cookie to which sign-in forms are bound; `true` if it is new and has to be set.
-fn browser(context: &RequestContext<'_>) -> (String, bool) {
+/// The cookie that sign-in forms are bound to; `true` when it is new and has to be set.
+pub(super) fn browser(context: &RequestContext<'_>) -> (String, bool) {
     match cookie::read(context, cookie::BROWSER)
         .filter(|value| value.len() == 20 && value.bytes().all(|byte| byte.is_ascii_alphanumeric()))
     {
@@ -64,7 +66,7 @@ pub(super) fn present_browser(context: &RequestContext<'_>) -> Option<Digest> {
     (!is_new).then(|| browser_digest(context, &browser))
 }
 
-fn with_browser(
+pub(super) fn with_browser(
     context: &RequestContext<'_>,
     mut response: Response,
     value: &str,
@@ -82,14 +84,38 @@ fn with_browser(
     response
 }
 
-fn form_page(context: &RequestContext<'_>, status: u16, view: &SignIn) -> Response {
+/// The sign-in page, with a passkey's button when somebody has one here.
+pub(super) fn form_page(context: &RequestContext<'_>, status: u16, view: SignIn) -> Response {
     let (browser, is_new) = browser(context);
+    let view = SignIn {
+        passkey: passkey_request(context, &browser),
+        ..view
+    };
     with_browser(
         context,
-        page(status, pages::sign_in(&outside(context, &browser), view)),
+        page(status, pages::sign_in(&outside(context, &browser), &view)),
         &browser,
         is_new,
     )
+}
+
+/// A page without the button is better than none.
+fn passkey_request(context: &RequestContext<'_>, browser: &str) -> Option<PasskeyRequest> {
+    if !context.app().has_passkeys().unwrap_or(false) {
+        return None;
+    }
+    passkey::request(context, ChallengePurpose::SignIn, browser, &[])
+        .ok()
+        .flatten()
+}
+
+/// The destination in a form, if it is a path of this site.
+pub(super) fn next_path(input: &Input) -> String {
+    input
+        .value("next")
+        .and_then(safe_path)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// `GET /login`.
@@ -109,7 +135,7 @@ pub fn ask_for_password(context: &RequestContext<'_>) -> Answer {
     Ok(form_page(
         context,
         200,
-        &SignIn {
+        SignIn {
             next,
             ..SignIn::default()
         },
@@ -126,27 +152,26 @@ pub fn keep(context: &RequestContext<'_>, kept: SavedForm) -> Answer {
     Ok(form_page(
         context,
         401,
-        &sign_in_view(Some(SavedForm { fields, ..kept })),
+        sign_in_view(Some(SavedForm { fields, ..kept })),
     ))
 }
 
 /// `POST /login`.
 pub fn sign_in(context: &RequestContext<'_>) -> Answer {
     let input = form::read(context)?;
-    let (browser, _) = browser(context);
-    require_form_token(context, &browser, &input)?;
-    let next = input
-        .value("next")
-        .and_then(safe_path)
-        .unwrap_or_default()
-        .to_owned();
+    let (word, _) = browser(context);
+    require_form_token(context, &word, &input)?;
+    let next = next_path(&input);
     let kept = kept(&input);
     let browser = Browser {
-        digest: browser_digest(context, &browser),
+        digest: browser_digest(context, &word),
         session: session_secret(context),
     };
     match try_sign_in(context, &input, &browser) {
-        Ok(signed_in) => begin(context, signed_in, next, kept),
+        Ok(SignInStep::Done(signed_in)) => begin(context, signed_in, next, kept, None),
+        Ok(SignInStep::Pending(pending)) => {
+            second_step::continue_sign_in(context, &pending, &word, next, kept)
+        }
         Err(error @ (Error::WrongPassword | Error::Locked | Error::TooMany { .. })) => {
             let problem = Problem::from(error);
             let input = Input {
@@ -161,9 +186,10 @@ pub fn sign_in(context: &RequestContext<'_>) -> Answer {
                 next,
                 kept,
                 problem: Some(problem.detail()),
+                passkey: None,
                 input,
             };
-            let mut response = form_page(context, problem.status(), &view);
+            let mut response = form_page(context, problem.status(), view);
             if problem.status() == 429 {
                 response = problem.with_headers(response);
             }
@@ -177,7 +203,7 @@ fn try_sign_in(
     context: &RequestContext<'_>,
     input: &Input,
     browser: &Browser,
-) -> Result<SignedIn, Error> {
+) -> Result<SignInStep, Error> {
     let name = input.value("username").unwrap_or_default();
     // Text too long for a password is simply wrong, and is not hashed.
     let password = Password::typed(input.value("password").unwrap_or_default())
@@ -191,7 +217,7 @@ fn try_sign_in(
     )
 }
 
-fn kept(input: &Input) -> Option<SavedForm> {
+pub(super) fn kept(input: &Input) -> Option<SavedForm> {
     let action = input.value("kept").and_then(safe_path)?.to_owned();
     let fields = input
         .values
@@ -201,32 +227,44 @@ fn kept(input: &Input) -> Option<SavedForm> {
     Some(SavedForm { action, fields })
 }
 
-/// The first answer of a session: its cookie, and a redirect.
-fn begin(
+/// The first answer of a session: its cookie, and where to go. `codes`: recovery codes to show once.
+pub(super) fn begin(
     context: &RequestContext<'_>,
     signed_in: SignedIn,
     next: String,
     kept: Option<SavedForm>,
+    codes: Option<Vec<String>>,
 ) -> Answer {
     let seconds = signed_in.expires_at.since(context.now).as_secs();
     let text = signed_in.secret.reveal();
-    let mut response = match kept {
-        Some(kept) => {
-            let presented = Presented::parse(&text)
-                .ok_or_else(|| Error::Fault("a new session has no form".to_owned()))?;
-            let caller = context.app().caller(
-                &presented,
-                |_| true,
-                context.origin(Channel::Console),
-                context.now,
-            )?;
-            page(200, pages::go_on(&frame(context, &caller), &kept))
-        }
-        None => see_other(if next.is_empty() {
-            "/api-keys".to_owned()
-        } else {
-            next
-        }),
+    let next = if next.is_empty() {
+        "/api-keys".to_owned()
+    } else {
+        next
+    };
+    let mut response = if codes.is_none() && kept.is_none() {
+        see_other(next)
+    } else {
+        let presented = Presented::parse(&text)
+            .ok_or_else(|| Error::Fault("a new session has no form".to_owned()))?;
+        let caller = context.app().caller(
+            &presented,
+            |_| true,
+            context.origin(Channel::Console),
+            context.now,
+        )?;
+        let frame = frame(context, &caller);
+        let markup = match (codes, kept) {
+            (Some(codes), Some(kept)) => {
+                second_factor::recovery_codes(&frame, &codes, &Onward::Form(kept))
+            }
+            (Some(codes), None) => {
+                second_factor::recovery_codes(&frame, &codes, &Onward::Path(next, "Continue"))
+            }
+            (None, Some(kept)) => pages::go_on(&frame, &kept),
+            (None, None) => return Err(Error::Fault("nothing to show".to_owned()).into()),
+        };
+        page(200, markup)
     };
     cookie::set(context, &mut response, cookie::SESSION, &text, seconds);
     Ok(response)

@@ -186,6 +186,7 @@ fn one_page(
     let user = find(context, caller)?;
     let view = UserPage {
         all_groups: group_names(context, caller)?,
+        factors: context.app().second_factors_of(caller, &user)?,
         holdings: holdings(context, caller, &user)?,
         grantable: context.app().grantable()?,
         removable: if context.app().may_lose(&user)? {
@@ -291,6 +292,34 @@ pub fn reset_password(context: &RequestContext<'_>, caller: &Caller, input: Inpu
             pages::link_already_made(&frame(context, caller), user.username.as_str()),
         )),
         Err(problem) => again(problem, input, "", |input| {
+            let errors = input.errors;
+            one_page(
+                context,
+                caller,
+                Input {
+                    values: Vec::new(),
+                    errors,
+                },
+            )
+        }),
+    }
+}
+
+pub fn ask_reset_second_factor(context: &RequestContext<'_>, caller: &Caller) -> Answer {
+    let user = find(context, caller)?;
+    let factors = context.app().second_factors_of(caller, &user)?;
+    show(pages::reset_second_factor(
+        &frame(context, caller),
+        &user,
+        &factors,
+    ))
+}
+
+pub fn reset_second_factor(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    let user = find(context, caller)?;
+    match context.app().reset_second_factor(caller, &user.username) {
+        Ok(code) => Ok(link(context, caller, &user, Purpose::PasswordReset, code)),
+        Err(error) => again(error.into(), input, "", |input| {
             let errors = input.errors;
             one_page(
                 context,

@@ -47,6 +47,7 @@ fn credential() -> Credential {
         seen_expired: false,
         password_at: None,
         idle_max: None,
+        confirmed_with: None,
     }
 }
 
@@ -216,6 +217,7 @@ fn state_is_the_first_that_applies() {
         current_use: None,
         previous_use: None,
         idle_max: None,
+        signed_in_with: None,
         user_agent: None,
         address: None,
     };

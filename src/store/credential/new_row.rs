@@ -51,6 +51,7 @@ impl NewRow {
             current_use: None,
             previous_use: None,
             idle_max: None,
+            signed_in_with: None,
             user_agent: self.user_agent,
             address: self.address,
         }

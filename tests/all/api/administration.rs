@@ -84,6 +84,7 @@ fn policy_is_changed_field_by_field() {
         before,
         json!({"api_key_lifetime_choice": true, "api_key_lifetimes": ["7d", "30d", "60d", "90d", "never"], "api_key_lifetime_default": "30d", "api_key_lifetime_max": "never",
             "token_lifetime_choice": true, "token_lifetime_default": "24h", "token_lifetime_max": "24h", "session_lifetime": "7d", "session_idle_max": "3d",
+            "second_factor": "optional", "second_factor_from": null,
             "ssh_key_types": ["ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa", "sk-ssh-ed25519@openssh.com", "sk-ecdsa-sha2-nistp256@openssh.com"],
             "ssh_rsa_bits_min": 3072, "ssh_key_lifetime_max": "never", "api_keys_max": 10_000, "ssh_keys_max": 1_000})
     );
@@ -102,6 +103,8 @@ fn policy_is_changed_field_by_field() {
         ("token_lifetime_max", json!("2h")),
         ("session_lifetime", json!("5m")),
         ("session_idle_max", json!("5m")),
+        ("second_factor", json!("everyone")),
+        ("second_factor_from", json!("2126-12-01T00:00:00Z")),
         ("ssh_key_types", json!(["ssh-ed25519"])),
         ("ssh_rsa_bits_min", json!(4096)),
         ("ssh_key_lifetime_max", json!("90d")),

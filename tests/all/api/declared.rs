@@ -164,6 +164,13 @@ pub(super) const DECLARED: &[Declared] = &[
         200,
         none,
     ),
+    row(
+        "DELETE",
+        "/api/v1/users/{username}/second-factor",
+        "users:write",
+        200,
+        none,
+    ),
     row("GET", "/api/v1/users/{username}/offboard", "users:read", 200, none),
     row(
         "POST",

@@ -200,7 +200,7 @@ fn session_secret_is_not_a_bearer_credential() {
     assert_eq!(
         found[2],
         json!({"id": id_of(&sessions[0]), "device": "Firefox on Linux", "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
-            "address": "127.0.0.1", "created_at": "2026-11-22T12:00:00Z", "last_active_at": null, "last_active_from": null, "expires_at": "2026-11-29T12:00:00Z", "current": false})
+            "address": "127.0.0.1", "created_at": "2026-11-22T12:00:00Z", "last_active_at": null, "last_active_from": null, "expires_at": "2026-11-29T12:00:00Z", "signed_in_with": "password", "current": false})
     );
     assert_eq!(
         list(&site, "/api/v1/users/bob/sessions", &site.alice),

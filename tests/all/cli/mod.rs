@@ -11,6 +11,7 @@ mod on_the_database;
 mod operations;
 mod output;
 mod pasted;
+mod second_factor;
 mod support;
 mod table;
 mod tls;

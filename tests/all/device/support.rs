@@ -132,7 +132,7 @@ impl Lab {
                 now,
             )
             .unwrap();
-        self.with(&signed_in.secret.reveal())
+        self.with(&signed_in.done().unwrap().secret.reveal())
     }
 
     pub fn with(&self, secret: &str) -> Caller {

@@ -44,7 +44,7 @@ fn backed() -> Backed {
     let signed_in = app
         .sign_in("bob", &typed, None, origin(), app.now())
         .unwrap();
-    let session = signed_in.secret.reveal().to_string();
+    let session = signed_in.done().unwrap().secret.reveal().to_string();
     super::support::api_key(&app, &alice, "ci", super::support::ENDLESS).unwrap();
     drop(app);
     app_state.close();

@@ -432,7 +432,13 @@ fn sign_in(db: &Path) -> String {
     }
     assert!(Username::parse("alice").is_ok());
     let signed_in = app.sign_in("alice", &typed(ALICES_PASSWORD), None, origin(), app.now());
-    let secret = signed_in.unwrap().secret.reveal().to_string();
+    let secret = signed_in
+        .unwrap()
+        .done()
+        .unwrap()
+        .secret
+        .reveal()
+        .to_string();
     drop(app);
     app_state.close();
     secret

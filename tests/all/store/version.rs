@@ -204,7 +204,7 @@ fn credentials_of_version_1_stay_valid() {
         origin(),
         THEN,
     );
-    let bob = signed_in.unwrap().user;
+    let bob = signed_in.unwrap().done().unwrap().user;
     assert_eq!(bob.groups, ["gpu"]);
     assert_eq!(bob.granted.to_string(), "introspect slurm:submit");
     assert_eq!(bob.granted_by_role.to_string(), "slurm:cancel");

@@ -1,0 +1,258 @@
+//! Setting up and removing an authenticator app, confirmations and password changes at the console.
+
+use super::phone::*;
+use crate::console::markup::Form;
+use crate::console::site::{BOB, Site};
+
+const NEW: &str = "/account/second-factor/totp/new";
+const ADD: &str = "/account/second-factor/totp";
+
+#[test]
+fn set_up_page_shows_seed_and_picture_and_keeps_the_seed_out_of_the_form() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let page = press(&mut bob, HERE, NEW).expect(200);
+    assert_eq!(page.header("Cache-Control"), Some("no-store"));
+    assert!(page.has("<svg") && page.has("QR code"));
+    let form = page.form(ADD);
+    let names: Vec<&str> = form.fields.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["form_token", "nonce", "code"]);
+    // Two pages, two seeds; neither is stored.
+    let other = press(&mut bob, HERE, NEW);
+    let (one, two) = (
+        Phone::scan(&page, &site.clock),
+        Phone::scan(&other, &site.clock),
+    );
+    assert_ne!(one.code(), two.code());
+    assert_eq!(site.count("SELECT count(*) FROM totp"), 0);
+}
+
+#[test]
+fn wrong_code_sets_nothing_up_and_keeps_the_seed() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let page = press(&mut bob, HERE, NEW);
+    let phone = Phone::scan(&page, &site.clock);
+    for code in [
+        phone.wrong(),
+        String::new(),
+        "abc".into(),
+        "k7m2-9xq4-ab3d-t0zw".into(),
+    ] {
+        let again = bob.submit(&page.form(ADD).set("code", &code)).expect(422);
+        assert_eq!(Phone::scan(&again, &site.clock).code(), phone.code());
+    }
+    assert_eq!(site.count("SELECT count(*) FROM totp"), 0);
+    bob.submit(&page.form(ADD).set("code", &phone.code()))
+        .expect(200);
+    assert_eq!(site.count("SELECT count(*) FROM totp"), 1);
+}
+
+#[test]
+fn seed_of_another_session_or_nonce_is_not_taken() {
+    let site = Site::new();
+    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    let of_alice = press(&mut alice, HERE, NEW);
+    let phone = Phone::scan(&of_alice, &site.clock);
+    let own = press(&mut bob, HERE, NEW).form(ADD);
+    let nonce = of_alice.form(ADD).value("nonce").unwrap().to_owned();
+    let form = own.clone().set("nonce", &nonce).set("code", &phone.code());
+    assert_eq!(bob.submit(&form).status, 422);
+    for nonce in [
+        "",
+        "x",
+        "1-aaaaaaaaaaaaaaaaaaaa",
+        "99999999999999999999-aaaaaaaaaaaaaaaaaaaa",
+    ] {
+        let form = own.clone().set("nonce", nonce).set("code", &phone.code());
+        assert!(bob.submit(&form).status >= 403, "{nonce}");
+    }
+    assert_eq!(site.count("SELECT count(*) FROM totp"), 0);
+}
+
+#[test]
+fn second_of_two_tabs_that_enroll_changes_nothing() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (one, two) = (press(&mut bob, HERE, NEW), press(&mut bob, HERE, NEW));
+    let (first, second) = (
+        Phone::scan(&one, &site.clock),
+        Phone::scan(&two, &site.clock),
+    );
+    let page = bob
+        .submit(&one.form(ADD).set("code", &first.code()))
+        .expect(200);
+    let codes = recovery_codes(&page);
+    let page = bob.submit(&two.form(ADD).set("code", &second.code()));
+    assert_eq!(page.status, 409, "{}", page.text());
+    // Sent twice, neither.
+    assert_eq!(
+        bob.submit(&one.form(ADD).set("code", &first.code())).status,
+        409
+    );
+    site.pass(30);
+    let mut browser = site.browser();
+    let step = first_step(&mut browser, "bob");
+    send_code(&mut browser, &step, &second.code()).expect(401);
+    send_code(&mut browser, &step, &first.code()).expect(303);
+    let mut browser = site.browser();
+    let step = first_step(&mut browser, "bob");
+    send_code(&mut browser, &step, &codes[9]).expect(303);
+}
+
+/// Every act on factors asks for a confirmation after ten minutes.
+#[test]
+fn acts_on_factors_need_a_confirmation() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    site.pass(601);
+    let demand = press(&mut bob, HERE, NEW).expect(403);
+    let page = bob
+        .submit(&demand.form(NEW).set("current_password", BOB))
+        .expect(200);
+    let phone = Phone::scan(&page, &site.clock);
+    bob.submit(&page.form(ADD).set("code", &phone.code()))
+        .expect(200);
+    for action in [
+        "/account/second-factor/recovery-codes",
+        "/account/second-factor/totp/remove",
+    ] {
+        site.pass(601);
+        press(&mut bob, HERE, action).expect(403);
+    }
+    assert_eq!(site.count("SELECT count(*) FROM totp"), 1);
+}
+
+#[test]
+fn confirmation_asks_for_password_and_code_and_spends_the_code() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, codes) = enroll(&site, &mut bob);
+    let action = "/account/second-factor/recovery-codes";
+    let confirm = |bob: &mut crate::console::browser::Browser<'_>, password: &str, code: &str| {
+        site.pass(601);
+        let demand = press(bob, HERE, action).expect(403);
+        let form = demand.form(action);
+        assert!(form.value("confirm_code").is_some(), "{}", demand.text());
+        bob.submit(
+            &form
+                .set("current_password", password)
+                .set("confirm_code", code),
+        )
+    };
+    assert_eq!(confirm(&mut bob, BOB, "").status, 422);
+    assert_eq!(confirm(&mut bob, BOB, &phone.wrong()).status, 422);
+    assert_eq!(
+        confirm(&mut bob, "not what it is at all", &phone.code()).status,
+        422
+    );
+    assert_eq!(confirm(&mut bob, "", &phone.code()).status, 422);
+    let page = confirm(&mut bob, BOB, &phone.code_at(601));
+    assert_eq!(page.status, 200, "{}", page.text());
+    // The code that confirmed can't sign in.
+    let mut browser = site.browser();
+    let step = first_step(&mut browser, "bob");
+    send_code(&mut browser, &step, &phone.code()).expect(401);
+    let page = confirm(&mut bob, BOB, &codes[0]);
+    assert_eq!(
+        page.status,
+        422,
+        "the old codes are replaced: {}",
+        page.text()
+    );
+}
+
+#[test]
+fn codes_of_confirmations_are_never_written_into_a_page() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    enroll(&site, &mut bob);
+    site.pass(601);
+    let action = "/account/second-factor/recovery-codes";
+    let demand = press(&mut bob, HERE, action).expect(403);
+    let form = demand
+        .form(action)
+        .set("current_password", BOB)
+        .set("confirm_code", "135246");
+    let page = bob.submit(&form).expect(422);
+    assert!(!page.has("135246") && !page.has(BOB));
+}
+
+/// A confirmation by the password alone ends when a factor is set up elsewhere.
+#[test]
+fn older_session_confirmed_by_password_needs_the_new_factor() {
+    let site = Site::new();
+    let (mut old, mut bob) = (site.signed_in("bob"), site.signed_in("bob"));
+    let (phone, _) = enroll(&site, &mut bob);
+    for (page, action) in [
+        ("/ssh-keys/new", "/ssh-keys/new"),
+        ("/api-keys/new", "/api-keys/new"),
+        (HERE, "/account/second-factor/totp/remove"),
+    ] {
+        let form = old.open(page).form(action).set("name", "key");
+        let form = form.set("access", "everything").set(
+            "public_key",
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMzEAs5INwZPV+vYBOvAf2vMZp8mWLTGgyioz4OY25eq",
+        );
+        assert_eq!(old.submit(&form).status, 403, "{action}");
+    }
+    let demand = press(&mut old, HERE, "/account/second-factor/totp/remove").expect(403);
+    let form = demand.form("/account/second-factor/totp/remove");
+    let form = form
+        .set("current_password", BOB)
+        .set("confirm_code", &phone.code());
+    old.submit(&form).expect(303);
+    assert_eq!(site.count("SELECT count(*) FROM totp"), 0);
+}
+
+#[test]
+fn password_change_needs_the_code() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    let change = |bob: &mut crate::console::browser::Browser<'_>, code: &str| {
+        let form = bob.open("/account").form("/account/password");
+        let form = form
+            .set("current", BOB)
+            .set("new", "bob likes cold milk now");
+        bob.submit(&form.set("code", code))
+    };
+    assert_eq!(change(&mut bob, "").status, 422);
+    let page = change(&mut bob, &phone.wrong()).expect(422);
+    assert!(page.has("this code is wrong"), "{}", page.text());
+    change(&mut bob, &phone.code()).expect(303);
+    assert!(bob.is_signed_in());
+    // It still asks for the second factor.
+    let mut browser = site.browser();
+    let page = browser
+        .sign_in("bob", "bob likes cold milk now")
+        .expect(303);
+    assert_eq!(page.header("Location"), Some("/login/code"));
+}
+
+#[test]
+fn forms_of_factors_need_the_token_of_their_session() {
+    let site = Site::new();
+    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    let token = alice.open("/account").form("/logout").fields;
+    for action in [
+        NEW,
+        ADD,
+        "/account/second-factor/passkeys/new",
+        "/account/second-factor/recovery-codes",
+    ] {
+        let form = Form {
+            action: action.into(),
+            fields: token.clone(),
+        };
+        assert_eq!(bob.submit(&form).status, 403, "{action}");
+    }
+    let form = site.browser().open("/login").form("/login");
+    for action in ["/login/code", "/login/enroll", "/login/passkey"] {
+        let form = Form {
+            action: action.into(),
+            fields: form.fields.clone(),
+        };
+        assert_eq!(site.browser().submit(&form).status, 403, "{action}");
+    }
+}

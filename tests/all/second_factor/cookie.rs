@@ -1,0 +1,109 @@
+//! The cookie between the two steps of a sign-in: no session, and good for nothing else.
+
+use super::phone::*;
+use crate::console::site::{BOB, Site};
+
+const PENDING: &str = "keycroft-sign-in";
+
+#[test]
+fn pending_cookie_opens_no_page_and_no_api() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    enroll(&site, &mut bob);
+    let mut browser = site.browser();
+    let page = browser.sign_in("bob", BOB).expect(303);
+    let line = page.cookie(PENDING).unwrap().to_owned();
+    assert!(
+        line.ends_with("; Path=/; Max-Age=300; HttpOnly; SameSite=Lax"),
+        "{line}"
+    );
+    for path in ["/account", "/api-keys", "/sessions", HERE] {
+        let page = browser.get(path);
+        assert_eq!(page.status, 303, "{path}");
+        assert!(page.header("Location").unwrap().starts_with("/login"));
+    }
+    // The word as a session's secret.
+    let word = browser.cookies[PENDING].clone();
+    browser.cookies.insert("keycroft-session".into(), word);
+    assert!(!browser.is_signed_in());
+}
+
+#[test]
+fn pending_cookie_expires_after_five_minutes() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    for (seconds, status) in [(299, 303), (301, 401)] {
+        let mut browser = site.browser();
+        let step = first_step(&mut browser, "bob");
+        site.pass(seconds);
+        let page = send_code(&mut browser, &step, &phone.code());
+        assert_eq!(page.status, status, "after {seconds} s");
+        assert_eq!(browser.is_signed_in(), status == 303);
+    }
+}
+
+#[test]
+fn pending_cookie_belongs_to_its_browser_user_and_password() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    let mut browser = site.browser();
+    let step = first_step(&mut browser, "bob");
+    let word = browser.cookies[PENDING].clone();
+    // Another browser.
+    let mut thief = site.browser();
+    let login = thief.open("/login").form("/login");
+    thief.cookies.insert(PENDING.into(), word.clone());
+    let form = step.form("/login/code").set("code", &phone.code());
+    let form = form.set("form_token", login.value("form_token").unwrap());
+    assert_eq!(thief.submit(&form).status, 401);
+    assert!(!thief.is_signed_in());
+    // Each part changed on its own.
+    let parts: Vec<&str> = word.split('.').collect();
+    let changed = |place: usize, value: &str| {
+        let mut parts = parts.clone();
+        parts[place] = value;
+        parts.join(".")
+    };
+    let other_mac = parts[3].replace(|c| c == 'a' || c == '0', "1");
+    for bad in [
+        changed(0, "1"),
+        changed(1, &(parts[1].parse::<i64>().unwrap() + 1).to_string()),
+        changed(2, "aaaaaaaaaaaa"),
+        changed(3, &other_mac),
+        changed(3, ""),
+        "....".to_owned(),
+        String::new(),
+    ] {
+        browser.cookies.insert(PENDING.into(), bad.clone());
+        let form = step.form("/login/code").set("code", &phone.code());
+        assert_eq!(browser.submit(&form).status, 401, "{bad}");
+        assert!(!browser.is_signed_in(), "{bad}");
+    }
+    // The password was changed between the steps.
+    browser.cookies.insert(PENDING.into(), word);
+    let form = bob.open("/account").form("/account/password");
+    let form = form
+        .set("current", BOB)
+        .set("new", "bob likes green tea now")
+        .set("code", &phone.code());
+    assert_eq!(bob.submit(&form).status, 303);
+    site.pass(30);
+    let form = step.form("/login/code").set("code", &phone.code());
+    assert_eq!(browser.submit(&form).status, 401);
+    assert!(!browser.is_signed_in());
+}
+
+#[test]
+fn user_disabled_between_the_steps_gets_no_session() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    let mut browser = site.browser();
+    let step = first_step(&mut browser, "bob");
+    let mut alice = site.signed_in("alice");
+    press(&mut alice, "/admin/users/bob", "/admin/users/bob/disable").expect(303);
+    assert_eq!(send_code(&mut browser, &step, &phone.code()).status, 401);
+    assert!(!browser.is_signed_in());
+}

@@ -1,0 +1,13 @@
+//! Second factors: bars 2F1 to 2F3.
+
+mod account;
+mod api;
+mod authenticator;
+mod ceremony;
+mod cookie;
+mod passkey;
+mod phone;
+mod policy;
+mod recovery;
+mod reset;
+mod totp;

@@ -1,0 +1,141 @@
+//! Reset of second factors by an admin and by the operator.
+
+use super::phone::*;
+use crate::console::site::{BOB, Site};
+use crate::fixture::{Answer, Asking};
+
+fn reset(site: &Site, who: &str) -> Answer {
+    Asking::new(
+        &site.server_state,
+        "DELETE",
+        "/api/v1/users/bob/second-factor",
+    )
+    .bearer(&site.token(who))
+    .send()
+}
+
+#[test]
+fn reset_removes_every_factor_and_leads_in_by_the_link_alone() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, codes) = enroll(&site, &mut bob);
+    reset(&site, "bob").expect(403);
+    let link = reset(&site, "alice").expect(200).json()["link"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert!(!bob.is_signed_in(), "sessions end");
+    for table in ["totp", "passkeys", "recovery_codes"] {
+        assert_eq!(site.count(&format!("SELECT count(*) FROM {table}")), 0);
+    }
+    // Who knows the password, and found the phone or a code, does not get in meanwhile.
+    let mut thief = site.browser();
+    assert_eq!(thief.sign_in("bob", BOB).status, 401);
+    assert!(phone.code() != codes[0]);
+    let mut browser = site.browser();
+    let page = browser
+        .get(link.strip_prefix("http://127.0.0.1:8420").unwrap())
+        .expect(303);
+    let form = browser
+        .open(page.header("Location").unwrap())
+        .form("/reset");
+    browser
+        .submit(&form.set("password", "bob likes cold milk now"))
+        .expect(200);
+    let page = browser
+        .sign_in("bob", "bob likes cold milk now")
+        .expect(303);
+    assert_eq!(page.header("Location"), Some("/api-keys"));
+    assert!(browser.is_signed_in());
+    // It leaves an event, and the person is told.
+    assert_eq!(site.count("SELECT count(*) FROM events WHERE action = 'user.reset-second-factor' AND outcome = 'done'"), 1);
+    let account = browser.open("/account");
+    assert!(
+        account.has("removed your second factors"),
+        "{}",
+        account.text()
+    );
+}
+
+#[test]
+fn reset_of_a_user_without_a_factor_leaves_password_and_sessions() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    reset(&site, "alice").expect(200);
+    assert!(bob.is_signed_in());
+    assert_eq!(site.browser().sign_in("bob", BOB).status, 303);
+}
+
+#[test]
+fn admin_resets_at_the_console_after_a_question() {
+    let site = Site::new();
+    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    assert!(!alice.open("/admin/users/bob").has("reset-second-factor"));
+    enroll(&site, &mut bob);
+    assert!(alice.open("/admin/users/bob").has("Authenticator app"));
+    let page = "/admin/users/bob/reset-second-factor";
+    let link = press(&mut alice, page, page).expect(200).secret();
+    assert!(link.contains("/reset?code=kce_"), "{link}");
+    assert!(!bob.is_signed_in());
+    site.pass(601);
+    assert_eq!(press(&mut alice, page, page).status, 403);
+}
+
+#[test]
+fn operator_resets_the_last_admin_who_lost_the_phone() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    enroll(&site, &mut alice);
+    let answer = Asking::new(
+        &site.server_state,
+        "DELETE",
+        "/api/v1/users/alice/second-factor",
+    )
+    .by_operator()
+    .send()
+    .expect(200);
+    let link = answer.json()["link"].as_str().unwrap().to_owned();
+    let mut browser = site.browser();
+    browser
+        .get(link.strip_prefix("http://127.0.0.1:8420").unwrap())
+        .expect(303);
+    let form = browser.open("/reset").form("/reset");
+    browser
+        .submit(&form.set("password", "alice likes cold milk"))
+        .expect(200);
+    assert_eq!(
+        browser.sign_in("alice", "alice likes cold milk").status,
+        303
+    );
+    assert!(browser.is_signed_in());
+}
+
+/// An ordinary reset of the password leaves the factor as it is.
+#[test]
+fn password_reset_link_does_not_pass_the_factor() {
+    let site = Site::new();
+    let (mut alice, mut bob) = (site.signed_in("alice"), site.signed_in("bob"));
+    let (phone, _) = enroll(&site, &mut bob);
+    let link = press(
+        &mut alice,
+        "/admin/users/bob",
+        "/admin/users/bob/reset-password",
+    )
+    .expect(200)
+    .secret();
+    let mut browser = site.browser();
+    browser
+        .get(link.strip_prefix("http://127.0.0.1:8420").unwrap())
+        .expect(303);
+    let form = browser.open("/reset").form("/reset");
+    browser
+        .submit(&form.set("password", "bob likes cold milk now"))
+        .expect(200);
+    assert!(!browser.is_signed_in());
+    let page = browser
+        .sign_in("bob", "bob likes cold milk now")
+        .expect(303);
+    assert_eq!(page.header("Location"), Some("/login/code"));
+    let step = browser.open("/login/code");
+    send_code(&mut browser, &step, &phone.code()).expect(303);
+}

@@ -1,0 +1,223 @@
+//! 2F1: codes of an authenticator app, at sign-in.
+
+use std::sync::Barrier;
+
+use keycroft::http::ServerState;
+
+use super::phone::*;
+use crate::console::browser::Browser;
+use crate::console::site::Site;
+
+#[test]
+fn password_alone_gives_no_session_and_a_code_does() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    let mut browser = site.browser();
+    let step = first_step(&mut browser, "bob");
+    let wrong = send_code(&mut browser, &step, &phone.wrong());
+    assert_eq!(wrong.status, 401, "{}", wrong.text());
+    assert!(wrong.has("this code is wrong"), "{}", wrong.text());
+    assert!(!browser.is_signed_in());
+    let page = send_code(&mut browser, &wrong, &phone.code());
+    assert_eq!(
+        (page.status, page.header("Location")),
+        (303, Some("/api-keys"))
+    );
+    assert!(browser.is_signed_in());
+    let sessions = browser.open("/sessions");
+    assert!(sessions.has("by password and code"), "{}", sessions.text());
+    assert_eq!(
+        site.count("SELECT count(*) FROM credentials WHERE signed_in_with = 'password-totp'"),
+        1
+    );
+}
+
+#[test]
+fn next_survives_the_second_step() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    let mut browser = site.browser();
+    let form = browser.open("/login?next=/ssh-keys").form("/login");
+    let form = form.set("username", "bob").set("password", password("bob"));
+    let step = browser.submit_and_follow(&form);
+    let page = send_code(&mut browser, &step, &phone.code());
+    assert_eq!(page.header("Location"), Some("/ssh-keys"));
+}
+
+#[test]
+fn form_survives_both_steps_of_signing_in_again() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    let form = bob
+        .open("/api-keys/new")
+        .form("/api-keys/new")
+        .set("name", "kept one");
+    bob.cookies.remove("keycroft-session");
+    let page = bob.submit(&form).expect(401);
+    let form = page
+        .form("/login")
+        .set("username", "bob")
+        .set("password", password("bob"));
+    let step = bob.submit(&form).expect(200);
+    let page = send_code(&mut bob, &step, &phone.code()).expect(200);
+    assert!(page.has("kept one"), "{}", page.text());
+    assert!(bob.is_signed_in());
+}
+
+#[test]
+fn code_of_a_phone_off_by_one_step_is_accepted() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    // 12:00:30 begins a step.
+    for (off, accepted) in [
+        (31, true),
+        (61, false),
+        (-61, false),
+        (29, true),
+        (-29, true),
+    ] {
+        site.pass(120);
+        let mut browser = site.browser();
+        let step = first_step(&mut browser, "bob");
+        let page = send_code(&mut browser, &step, &phone.code_at(off));
+        assert_eq!(page.status == 303, accepted, "{off} s");
+    }
+}
+
+#[test]
+fn code_is_accepted_once_also_in_a_second_tab() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    let (mut one, mut other) = (site.browser(), site.browser());
+    let (step, second) = (first_step(&mut one, "bob"), first_step(&mut other, "bob"));
+    let code = phone.code();
+    send_code(&mut one, &step, &code).expect(303);
+    let page = send_code(&mut other, &second, &code).expect(401);
+    assert!(page.has("used before"), "{}", page.text());
+    assert!(!other.is_signed_in());
+    // The one before it is spent with it.
+    let earlier = phone.code_at(-30);
+    send_code(&mut other, &page, &earlier).expect(401);
+    site.pass(30);
+    send_code(&mut other, &page, &phone.code()).expect(303);
+}
+
+/// 8 parallel tries of one code, six times: one session each.
+#[test]
+fn code_gives_one_session_in_a_race() {
+    const TRIES: usize = 8;
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    for round in 0..6 {
+        site.pass(60);
+        let before = site.count("SELECT count(*) FROM credentials WHERE kind = 'session'");
+        let steps: Vec<_> = (0..TRIES)
+            .map(|n| {
+                let mut browser = site.browser();
+                // A subscriber of its own, so that no limit is reached.
+                browser.peer = format!("10.{round}.{n}.1").parse().unwrap();
+                let step = first_step(&mut browser, "bob");
+                (browser.cookies, browser.peer, step.form("/login/code"))
+            })
+            .collect();
+        let (barrier, code, settings) = (Barrier::new(TRIES), phone.code(), &site.settings);
+        let accepted = std::thread::scope(|scope| {
+            let tries: Vec<_> = steps
+                .into_iter()
+                .map(|(cookies, peer, form)| {
+                    let (site, barrier, code) = (&site.app_state, &barrier, &code);
+                    scope.spawn(move || {
+                        let state = ServerState::open(site, settings).unwrap();
+                        let mut browser = Browser::new(&state);
+                        (browser.cookies, browser.peer) = (cookies, peer);
+                        barrier.wait();
+                        browser.submit(&form.set("code", code)).status
+                    })
+                })
+                .collect();
+            tries
+                .into_iter()
+                .map(|one| one.join().unwrap())
+                .filter(|status| *status == 303)
+                .count()
+        });
+        assert_eq!(accepted, 1, "round {round}");
+        let after = site.count("SELECT count(*) FROM credentials WHERE kind = 'session'");
+        assert_eq!(after, before + 1, "round {round}");
+    }
+}
+
+/// S6: wrong codes count as wrong passwords do, and a right password between them changes nothing.
+#[test]
+fn ten_wrong_codes_a_minute_are_the_limit() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    let mut browser = site.browser();
+    let mut step = first_step(&mut browser, "bob");
+    for n in 0..10 {
+        step = send_code(&mut browser, &step, &phone.wrong());
+        assert_eq!(step.status, 401, "{n}");
+        if n % 4 == 0 {
+            step = first_step(&mut browser, "bob");
+        }
+    }
+    let page = send_code(&mut browser, &step, &phone.code());
+    assert_eq!(page.status, 429, "{}", page.text());
+    assert!(page.header("Retry-After").is_some());
+    // The password step is refused, too, from another browser.
+    assert_eq!(site.browser().sign_in("bob", password("bob")).status, 429);
+    // The known browser has a budget of its own.
+    bob.cookies.remove("keycroft-session");
+    let known = first_step(&mut bob, "bob");
+    send_code(&mut bob, &known, &phone.code()).expect(303);
+    site.pass(61);
+    let step = first_step(&mut browser, "bob");
+    send_code(&mut browser, &step, &phone.code()).expect(303);
+}
+
+/// FIELD A14: 100 failures in a row lock a name; right passwords between wrong codes do not end the row.
+#[test]
+fn hundred_wrong_codes_in_a_row_lock_the_name() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    for _ in 0..10 {
+        let mut browser = site.browser();
+        let mut step = first_step(&mut browser, "bob");
+        for _ in 0..10 {
+            step = send_code(&mut browser, &step, &phone.wrong());
+            assert_eq!(step.status, 401);
+        }
+        site.pass(61);
+    }
+    let page = site.browser().sign_in("bob", password("bob"));
+    assert_eq!(page.status, 403, "{}", page.text());
+}
+
+#[test]
+fn wrong_code_leaves_an_event_and_a_right_one_names_its_method() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    let refused =
+        "SELECT count(*) FROM events WHERE action = 'session.sign-in' AND outcome = 'refused'";
+    let before = site.count(refused);
+    let mut browser = site.browser();
+    let step = first_step(&mut browser, "bob");
+    send_code(&mut browser, &step, &phone.wrong()).expect(401);
+    assert_eq!(site.count(refused), before + 1);
+    send_code(&mut browser, &step, &phone.code()).expect(303);
+    let with = "SELECT count(*) FROM events WHERE action = 'session.sign-in' AND after LIKE '%password-totp%'";
+    assert_eq!(site.count(with), 1);
+    assert_eq!(
+        site.count("SELECT count(*) FROM events WHERE action = 'totp.add'"),
+        1
+    );
+}
