@@ -1,4 +1,4 @@
-// Asks Keycroft whether a secret is good, whose it is and what it may do (RFC 7662). Standard library alone.
+// Introspects a secret with Keycroft: validity, owner and permissions (RFC 7662). Needs only the standard library.
 //
 //	KEYCROFT_SERVER=http://127.0.0.1:8420 KEYCROFT_TOKEN=kca_… go run verify.go < secret
 package main

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Is the secret on standard input good, and may it do all that the arguments name?
+"""Verifies the secret on standard input, and that it has all permissions in the arguments.
 
     printf %s "$SECRET" | examples/verify.py [PERMISSION]...
 
-Prints whose it is. Exit code 0: yes; 1: no; 2: nobody could say. `verify` is the function to copy.
+Prints the owner. Exit code 0: valid; 1: invalid; 2: no answer. `verify` is the function to copy.
 """
 
 import os

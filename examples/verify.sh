@@ -1,9 +1,10 @@
 #!/bin/sh
-# Is the secret on standard input good, and may it do all that the arguments name? Exit code 0: yes; 1: no; 2: nobody could say.
+# Verifies the secret on standard input, and that it has all permissions in the arguments. Exit code 0: valid; 1: invalid; 2: no
+# answer.
 #
 #     printf %s "$SECRET" | examples/verify.sh [PERMISSION]...
 #
-# The secret is handed to curl through a pipe: in its arguments, everybody on this machine could read it.
+# The secret goes to curl through a pipe: in its arguments, every user of this machine could read it.
 server=${KEYCROFT_SERVER:-http://127.0.0.1:8420}
 query=
 for permission in "$@"; do

@@ -182,7 +182,7 @@ impl App {
         self.usages_until(&ids, caller.now)
     }
 
-    /// What a credential made and that still lives, what that made, and so on.
+    /// The valid credentials that a credential created, directly or through others.
     pub fn created_by(
         &self,
         caller: &Caller,

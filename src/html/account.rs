@@ -14,18 +14,18 @@ use crate::model::second_factor::SecondFactors;
 use crate::model::text::NAME_CHARACTERS_MAX;
 use crate::model::user::User;
 
-/// The account page; of the two inputs at most one has something in it.
+/// The account page; at most one of the two inputs has content.
 #[derive(Debug, Clone)]
 pub struct AccountPage {
     pub user: User,
     pub factors: SecondFactors,
     /// For changing the password.
     pub passkey: Option<PasskeyRequest>,
-    /// Acts of others on the account, confirmed ones too.
+    /// Acts of others on the account, confirmed ones included.
     pub notices: Vec<AccountNotice>,
-    /// Of the form for the display name.
+    /// The input of the form for the display name.
     pub name_input: Input,
-    /// Of the form for the password.
+    /// The input of the form for the password.
     pub password_input: Input,
 }
 
@@ -58,7 +58,7 @@ pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
         h2 { "Password" }
         p.lead { "Changing it signs you out everywhere else." }
         (post(frame, "/account/password", &html! {
-            // Password managers want to know whose password it is.
+            // Password managers need the username.
             input type="text" name="username" value=(user.username) autocomplete="username" readonly hidden;
             (Field::password("current", "current-password").show(&view.password_input))
             (new_password("new", &view.password_input))

@@ -1,4 +1,4 @@
-//! Notices about acts of others on one's account: the banner on every page, and the list on the account page.
+//! Notices about acts of others on the account: the banner on every page, and the list on the account page.
 
 use maud::{Markup, html};
 
@@ -29,7 +29,7 @@ pub(super) fn banner(frame: &Frame) -> Markup {
     }
 }
 
-/// The list on the account page: confirmed notices too, with the time and the confirming credential.
+/// The list on the account page: confirmed notices included, with the time and the confirming credential.
 pub(super) fn list(frame: &Frame, notices: &[AccountNotice]) -> Markup {
     html! {
         @if !notices.is_empty() {

@@ -1,4 +1,5 @@
-//! API keys: the forms that make, change, rotate and delete one. The list and the page of one stand beside.
+//! API keys: the forms for creating, changing, rotating and deleting one. The list and the page of one key are in other
+//! files.
 
 use std::time::Duration;
 
@@ -19,10 +20,10 @@ use crate::model::time::Time;
 pub use super::api_key_list::{ApiKeyList, ApiKeyRow, list};
 pub use super::api_key_page::{ApiKeyPage, Creator, show};
 
-/// Scope API keys the pages are about, and so where they live.
+/// The owner of the API keys, which determines their path.
 #[derive(Debug, Clone)]
 pub enum Holder {
-    /// The person who is signed in: `/api-keys`.
+    /// The signed-in user: `/api-keys`.
     Me,
     /// The service of this name: `/admin/services/NAME/api-keys`.
     Service(String),
@@ -68,33 +69,33 @@ impl Holder {
     }
 }
 
-/// The form of a new API key, new or come back.
+/// The form of a new API key, empty or with rejected input.
 #[derive(Debug, Clone)]
 pub struct ApiKeyNew {
     pub holder: Holder,
     pub policy: Policy,
-    /// What may be given at most.
+    /// The permissions that can be given.
     pub offered: Permissions,
-    /// Goes along once: a second form with the same nonce makes nothing.
+    /// A second form with the same nonce creates nothing.
     pub nonce: String,
-    /// The address of this browser, to limit the key to; `None` when it is not known.
+    /// The address of this browser, as a suggestion for the allowed addresses; `None` if unknown.
     pub here: Option<String>,
     pub input: Input,
 }
 
-/// The form of a change; fields that are empty show what the key has now.
+/// The form of a change; empty fields show the present values.
 #[derive(Debug, Clone)]
 pub struct ApiKeyEdit {
     pub holder: Holder,
     pub record: Record,
     pub policy: Policy,
     pub offered: Permissions,
-    /// What the key was when the form was made, so that nothing newer is overwritten unseen.
+    /// The version of the key in the form, so that a concurrent change is not overwritten.
     pub version: String,
     pub input: Input,
 }
 
-/// The question how to rotate.
+/// The form of a rotation.
 #[derive(Debug, Clone)]
 pub struct ApiKeyRotate {
     pub holder: Holder,
@@ -104,28 +105,28 @@ pub struct ApiKeyRotate {
     pub input: Input,
 }
 
-/// The question whether to delete.
+/// The confirmation of a deletion.
 #[derive(Debug, Clone)]
 pub struct ApiKeyDelete {
     pub holder: Holder,
     pub record: Record,
     pub usage: Vec<UsageDay>,
-    /// What it made and what is still good, as [`Record`]s.
+    /// Valid credentials that it created.
     pub made: Vec<Record>,
-    /// The SSH keys among what it made: ids and names.
+    /// SSH keys that it added: ids and names.
     pub ssh_keys: Vec<(Id, String)>,
     pub input: Input,
 }
 
-/// A secret that was just made, by creating or by rotating.
+/// A new secret, from creation or rotation.
 pub struct ApiKeyIssued<'a> {
     pub holder: Holder,
     pub record: Record,
     pub secret: &'a str,
 }
 
-/// `/api-keys/new`. Sends `nonce`, `name`, `expires_in` and `expires_at` (as `lifetime` says), `access` and the rows
-/// (read by [`permission::chosen`]), `allowed_addresses` and `note`.
+/// `/api-keys/new`. Sends `nonce`, `name`, `expires_in` and `expires_at` (see `lifetime`), `access` and the rows (read
+/// by [`permission::chosen`]), `allowed_addresses` and `note`.
 pub fn new(frame: &Frame, view: &ApiKeyNew) -> Markup {
     let input = &view.input;
     let path = view.holder.path();
@@ -133,7 +134,7 @@ pub fn new(frame: &Frame, view: &ApiKeyNew) -> Markup {
     let name = Field::text("name")
         .required()
         .characters_max(NAME_CHARACTERS_MAX)
-        .help("What it is for, like \"nightly backup\".");
+        .help("Its purpose, such as \"nightly backup\".");
     let form = html! {
         (hidden("nonce", &view.nonce))
         (name.show(input))
@@ -176,12 +177,12 @@ fn note(input: &Input, present: &str) -> Markup {
         .show_lines(input, 2)
 }
 
-/// The answer to a form that made an API key: the only page that ever shows it.
+/// The answer after creating an API key: the only page that shows its secret.
 pub fn created(frame: &Frame, view: &ApiKeyIssued<'_>) -> Markup {
     issued(frame, view, &html! {})
 }
 
-/// The answer to a form that rotated an API key: the only page that ever shows its new secret.
+/// The answer after rotating an API key: the only page that shows its new secret.
 pub fn rotated(frame: &Frame, view: &ApiKeyIssued<'_>) -> Markup {
     let note = html! {
         p {
@@ -205,7 +206,7 @@ fn issued(frame: &Frame, view: &ApiKeyIssued<'_>, note: &Markup) -> Markup {
     page(frame, view.holder.section(), "Save your key now", &content)
 }
 
-/// What a form of a new API key or of a rotation gets when it is sent again; `record` is what it made, if that is still there.
+/// The answer to a repeated form of a new API key or a rotation; `record` is the created key, if it still exists.
 pub fn already_created(frame: &Frame, holder: &Holder, record: Option<&Record>) -> Markup {
     let thing = record.map(|record| (holder.path_of(record.id, ""), record.name.as_str()));
     let thing = thing.as_ref().map(|(path, name)| (path.as_str(), *name));
@@ -217,7 +218,8 @@ pub fn already_created(frame: &Frame, holder: &Holder, record: Option<&Record>) 
     )
 }
 
-/// `/api-keys/ID/edit`. Sends `version`, and the fields of [`new`] but the nonce; an empty `expires_in` lets the end stay.
+/// `/api-keys/ID/edit`. Sends `version`, and the fields of [`new`] except the nonce; an empty `expires_in` keeps the
+/// expiration.
 pub fn edit(frame: &Frame, view: &ApiKeyEdit) -> Markup {
     let (input, record) = (&view.input, &view.record);
     let path = view.holder.path_of(record.id, "");
@@ -240,7 +242,7 @@ pub fn edit(frame: &Frame, view: &ApiKeyEdit) -> Markup {
     page(frame, view.holder.section(), &input.title(&title), &content)
 }
 
-/// The grace periods that a planned rotation offers: the value that is sent, and the words.
+/// The grace periods of a planned rotation: the sent value, and the label.
 const GRACES: [(&str, &str); 6] = [
     ("1h", "1 hour"),
     ("6h", "6 hours"),
@@ -252,13 +254,13 @@ const GRACES: [(&str, &str); 6] = [
         "Until it is unused for 2 hours, 7 days at most",
     ),
 ];
-/// The grace period that ends when the old secret is no longer used.
+/// The grace period that ends when the old secret is unused.
 pub const UNTIL_UNUSED: &str = "until-unused";
-/// A key used within this time is rotated as planned, unless something else is chosen.
+/// For a key used within this time, a planned rotation is the default.
 const IN_USE: Duration = Duration::from_secs(7 * 86_400);
 
 /// `/api-keys/ID/rotate`. Sends `nonce`, `how` (`planned` or `leaked`), `grace` (for a planned one: a duration or
-/// [`UNTIL_UNUSED`]) and the end as in [`edit`].
+/// [`UNTIL_UNUSED`]) and the expiration as in [`edit`].
 pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
     let (input, record) = (&view.input, &view.record);
     let is_in_use = record
@@ -292,8 +294,8 @@ pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
     )
 }
 
-/// `/api-keys/ID/delete`. Sends `confirm` (the name, asked for only when it was used within a day) and `made` = `end`
-/// when what it made shall end too.
+/// `/api-keys/ID/delete`. Sends `confirm` (the name, required only after a use within a day) and `made` = `end` to
+/// delete what it created, too.
 pub fn delete(frame: &Frame, view: &ApiKeyDelete) -> Markup {
     let record = &view.record;
     let form = html! {
@@ -336,7 +338,7 @@ pub(super) fn created_credentials(
     }
 }
 
-/// Whether deleting `record` at `now` asks for its name: when it was used within the last 24 hours.
+/// Returns whether deleting `record` at `now` requires its name: after a use within the last 24 hours.
 pub fn must_type_name(record: &Record, now: Time) -> bool {
     let day = std::time::Duration::from_secs(86_400);
     record.kind == Kind::ApiKey
@@ -346,7 +348,7 @@ pub fn must_type_name(record: &Record, now: Time) -> bool {
             .is_some_and(|last| now.since(last.at) <= day)
 }
 
-/// What stops working when a credential ends.
+/// The effects of revoking a credential.
 pub(super) fn what_breaks(record: &Record, usage: &[UsageDay], now: Time) -> Markup {
     let uses: u64 = usage
         .iter()
@@ -359,7 +361,7 @@ pub(super) fn what_breaks(record: &Record, usage: &[UsageDay], now: Time) -> Mar
                 None => p { "No recorded use." },
                 Some(last) => {
                     p { "Last used " (last_use_in_line(Some(last), now)) "." }
-                    p { "What uses it (" (some(i64::try_from(uses).unwrap_or(i64::MAX), "use")) " in the last 30 days) stops working at once." }
+                    p { "Programs that use it (" (some(i64::try_from(uses).unwrap_or(i64::MAX), "use")) " in the last 30 days) stop working immediately." }
                 }
             }
             p { "Its secret is refused from the very next request on. This cannot be undone." }

@@ -18,11 +18,11 @@ use crate::model::time::Time;
 #[derive(Debug, Clone)]
 pub struct ApiKeyRow {
     pub record: Record,
-    /// Of the last 30 days; days without a use may be missing.
+    /// The last 30 days; days without a use may be missing.
     pub usage: Vec<UsageDay>,
 }
 
-/// The list of API keys: those of one page.
+/// One page of the list of API keys.
 #[derive(Debug, Clone)]
 pub struct ApiKeyList {
     pub holder: Holder,

@@ -1,4 +1,4 @@
-//! One API key: all that is known of it.
+//! The page of one API key.
 
 use maud::{Markup, html};
 
@@ -16,14 +16,14 @@ use crate::model::secret::{Id, SecretForm, hint};
 use crate::model::user::Disabled;
 use crate::model::user_agent;
 
-/// What made a credential.
+/// The creator of a credential.
 #[derive(Debug, Clone)]
 pub enum Creator {
-    /// Another credential of the same owner that is still known.
+    /// Another existing credential of the same owner.
     Credential(Box<Record>),
-    /// Unknown by now or owned by somebody else: its id, with its kind and name then.
+    /// A deleted one, or one of another owner: its id, with its kind and name at that time.
     Other(String, Option<String>),
-    /// The command line on the file itself, or what came before records were kept.
+    /// The operator, or a time before creators were recorded.
     Nobody,
 }
 
@@ -32,19 +32,19 @@ pub enum Creator {
 pub struct ApiKeyPage {
     pub holder: Holder,
     pub record: Record,
-    /// What it may do now: what it was given, and what its owner has.
+    /// Its present permissions: those given to it that its owner has as well.
     pub power: Permissions,
-    /// Why it would be refused now, whatever the address; `None` when it is good.
+    /// The reason why it is invalid from every address; `None` if it is valid.
     pub refusal: Option<RejectReason>,
     pub usage: Vec<UsageDay>,
     pub creator: Creator,
-    /// What it made and what is still good.
+    /// Valid credentials that it created.
     pub made: Vec<Record>,
-    /// The SSH keys among what it made: ids and names.
+    /// SSH keys that it added: ids and names.
     pub ssh_keys: Vec<(Id, String)>,
-    /// Each check that it goes through, and which of them fails.
+    /// Each check, and which of them fails.
     pub chain: Chain,
-    /// The last events about it, newest first; about 20.
+    /// Its latest events, newest first; about 20.
     pub events: Vec<Event>,
     pub names: event::Names,
 }
@@ -60,7 +60,7 @@ pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
         (chart::section(&view.usage, frame.now))
         (explain::section(&view.holder.path_of(record.id, ""), &view.chain))
         @if !view.made.is_empty() || !view.ssh_keys.is_empty() {
-            h2 { "What it made" }
+            h2 { "Created credentials" }
             ul {
                 @for made in &view.made { li { (made.kind) " " bdi { (made.name) } " (" code { (made.id) } "), " (expiry(made.expires_at, frame.now)) } }
                 @for (id, name) in &view.ssh_keys { li { "SSH key " bdi { (name) } " (" code { (id) } ")" } }
@@ -74,7 +74,7 @@ pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
     page(frame, view.holder.section(), &title, &content)
 }
 
-/// Where all events about it are.
+/// The path of all its events.
 fn events(view: &ApiKeyPage) -> String {
     let path = match view.holder {
         Holder::Me => "/events",
@@ -86,7 +86,7 @@ fn events(view: &ApiKeyPage) -> String {
 fn buttons(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let (record, holder) = (&view.record, &view.holder);
     let state = record.state(frame.now);
-    // An admin sees, disables, enables and deletes what is another user's, and does no more.
+    // For a key of another user, an admin can only show, disable, enable and delete.
     let is_others = matches!(holder, Holder::User(_));
     html! {
         @if state != State::Ended {
@@ -101,7 +101,7 @@ fn buttons(frame: &Frame, view: &ApiKeyPage) -> Markup {
     }
 }
 
-/// Compares the two secrets of a rotation, so that one sees who still uses the old one.
+/// Compares the uses of both secrets during a rotation, to reveal programs with the old one.
 fn rotation(frame: &Frame, record: &Record, grace: Grace) -> Markup {
     html! {
         div.notice.warn {

@@ -1,10 +1,10 @@
-//! The stylesheet, the script and the icon: embedded, under names that hold a hash of their content.
+//! The stylesheet, the script and the icon: embedded, with a hash of their content in the name.
 
 use std::sync::LazyLock;
 
 use crate::model::secret::Digest;
 
-/// A file that pages refer to. Its path changes with its content, so it may be kept for ever.
+/// A file that pages refer to. Its path changes with its content, so it may be cached for ever.
 pub struct Asset {
     /// `/-/app.0123456789ab.css`.
     pub path: String,
@@ -31,7 +31,7 @@ static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
     ]
 });
 
-/// All of them; the hashes are computed once.
+/// All assets; the hashes are computed once.
 pub fn assets() -> &'static [Asset] {
     ASSETS.as_slice()
 }

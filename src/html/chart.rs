@@ -1,4 +1,4 @@
-//! Uses per day as a drawing, with the same figures as words.
+//! Uses per day as a chart and as a table.
 
 use std::fmt::Write;
 
@@ -8,10 +8,10 @@ use super::when::some;
 use crate::model::credential::UsageDay;
 use crate::model::time::{Day, Time};
 
-/// How many days are shown.
+/// The number of days in a chart.
 const DAYS: i64 = 30;
 
-/// The height of the drawing in its own units, one of which is a pixel.
+/// The height of the chart in SVG units, each one pixel.
 const HEIGHT: u64 = 96;
 
 /// The last 30 days in a table's cell: the sum, and the course when there was any use.
@@ -110,7 +110,7 @@ fn count(count: u64, word: &str) -> String {
     some(i64::try_from(count).unwrap_or(i64::MAX), word)
 }
 
-/// All 30 days up to today, also those without a use.
+/// All 30 days up to today, days without a use included.
 fn fill(usage: &[UsageDay], now: Time) -> Vec<UsageDay> {
     let today = now.day().number();
     let on = |day: Day| usage.iter().find(|usage| usage.day == day).copied();
@@ -126,10 +126,10 @@ fn fill(usage: &[UsageDay], now: Time) -> Vec<UsageDay> {
         .collect()
 }
 
-/// An area whose upper edge is a step a day, as an SVG path. Equal neighbours share a step, so that it stays short.
+/// An area whose upper edge has one step per day, as an SVG path. Equal neighbors share a step, so that it stays short.
 fn course(days: &[UsageDay], height: u64, step: u64, figure: impl Fn(&UsageDay) -> u64) -> String {
     let most = days.iter().map(&figure).max().unwrap_or(0).max(1);
-    // A day with a single use must be seen.
+    // A day with a single use must be visible.
     let level = |value: u64| {
         let high = u128::from(value) * u128::from(height) / u128::from(most);
         u128::from(height) - high.max(u128::from(value > 0))
@@ -212,7 +212,7 @@ mod tests {
             "Uses per day, 1970-03-13 to 1970-04-11. Peak: 7.",
             "<span>7</span><span>3</span><span>0</span>",
             "<span>1970-03-13</span><span>1970-03-28</span><span>1970-04-11</span>",
-            // The bar of the peak has the full height; a single use would still be visible.
+            // The bar of the peak has the full height; a single use is still visible.
             "y=\"0\" width=\"6\" height=\"96\"",
             "<td class=\"num\">7</td><td class=\"num\">2</td>",
         ] {

@@ -14,27 +14,27 @@ use crate::model::policy::Policy;
 use crate::model::time::Time;
 use crate::model::user_agent;
 
-/// The question whether a device may log in as the person who is asked.
+/// The confirmation of a device login.
 #[derive(Debug, Clone)]
 pub struct DeviceAsk {
     /// `BCDF-GHJK`, as the device shows it.
     pub user_code: String,
-    /// What the computer calls itself.
+    /// The reported name of the computer.
     pub computer: String,
     pub program: String,
-    /// Where the device asked from.
+    /// The client address of the device.
     pub address: Option<IpAddr>,
-    /// Where this browser comes from.
+    /// The address of this browser.
     pub here: Option<IpAddr>,
-    /// What the token may carry at most; `None`: everything that the person may do.
+    /// The most permissions of the token; `None`: all permissions of the user.
     pub access: Option<Permissions>,
     pub asked_at: Time,
-    /// The choice of lifetimes is that of tokens.
+    /// The policy of token lifetimes.
     pub policy: Policy,
     pub input: Input,
 }
 
-/// How it ended.
+/// The outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceAnswer {
     Approved,
@@ -60,7 +60,7 @@ pub fn enter(frame: &Frame, input: &Input) -> Markup {
     )
 }
 
-/// The answer to a code: who asks. Sends `code` and `expires_in` to `/device/approve`, `code` to `/device/refuse`.
+/// The answer to a code: the device. Sends `code` and `expires_in` to `/device/approve`, `code` to `/device/refuse`.
 pub fn ask(frame: &Frame, view: &DeviceAsk) -> Markup {
     let elsewhere = matches!((view.address, view.here), (Some(there), Some(here)) if !same_network(there, here));
     let content = html! {
@@ -90,7 +90,8 @@ pub fn ask(frame: &Frame, view: &DeviceAsk) -> Markup {
     )
 }
 
-/// Whether both lie in the same network of the usual size: 16 bits of IPv4, 48 of IPv6; a hint for people, not a rule.
+/// Returns whether both lie in the same network of the usual size: 16 bits of IPv4, 48 of IPv6. A hint for people, not
+/// a rule.
 fn same_network(one: IpAddr, other: IpAddr) -> bool {
     match (one.to_canonical(), other.to_canonical()) {
         (IpAddr::V4(one), IpAddr::V4(other)) => one.octets()[..2] == other.octets()[..2],

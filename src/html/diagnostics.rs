@@ -1,4 +1,4 @@
-//! How the installation is: facts, and a text without secrets to pass on.
+//! The state of the installation: facts, and a text without secrets to pass on.
 
 use maud::{Markup, html};
 
@@ -10,11 +10,11 @@ use super::standing::badge;
 pub struct Fact {
     pub name: String,
     pub value: String,
-    /// What to do about it, when it is not as it should be.
+    /// The remedy for a problem.
     pub advice: Option<String>,
 }
 
-/// Facts that belong together.
+/// Facts on one subject.
 #[derive(Debug, Clone)]
 pub struct FactGroup {
     pub title: String,
@@ -35,7 +35,7 @@ pub fn show(frame: &Frame, groups: &[FactGroup]) -> Markup {
             }
         }
         h2 { "Support text" }
-        p.lead { "The same as text, to pass on. There are no secrets in it." }
+        p.lead { "The same as text, to pass on. It contains no secrets." }
         pre data-copy="the support text" { (text(groups)) }
     };
     page(frame, Section::Diagnostics, "Diagnostics", &content)

@@ -1,19 +1,19 @@
-//! When something did not work: what happened, why, and what to do next.
+//! Error pages: the failure, its reason and the next step.
 
 use maud::{Markup, html};
 
 use super::layout::{Visitor, either};
 
-/// An error as a page says it.
+/// An error for a page.
 #[derive(Debug, Clone)]
 pub struct Problem {
     /// The status of the answer.
     pub status: u16,
-    /// What happened, in a few words.
+    /// A short title.
     pub title: String,
-    /// Why: one sentence.
+    /// The reason, in one sentence.
     pub detail: String,
-    /// By which the log knows the request.
+    /// The request id, for the log.
     pub request_id: String,
 }
 
@@ -29,7 +29,7 @@ pub fn show(visitor: Visitor<'_>, problem: &Problem) -> Markup {
     either(visitor, &format!("Error: {}", problem.title), &content)
 }
 
-/// What a person can do about it.
+/// The remedy for a person.
 const fn what_next(status: u16) -> &'static str {
     match status {
         400 | 422 => "Go back, correct what you sent, and send it again.",

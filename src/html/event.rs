@@ -1,4 +1,4 @@
-//! Events: one's own, all of them, and those about one thing.
+//! Events: own ones, all of them, and those on one target.
 
 use maud::{Markup, html};
 
@@ -17,7 +17,7 @@ use crate::model::user_agent;
 /// Which events a page shows, and so where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// `/events`: those by and about the person who is signed in.
+    /// `/events`: acts by the signed-in user, and on their account and credentials.
     Own,
     /// `/admin/events`: all.
     All,
@@ -84,7 +84,7 @@ impl EventFilter {
     }
 }
 
-/// A part of the log.
+/// A page of the log.
 #[derive(Debug, Clone)]
 pub struct EventList {
     pub scope: Scope,
@@ -92,7 +92,7 @@ pub struct EventList {
     pub events: Vec<Event>,
     pub names: Names,
     pub filter: EventFilter,
-    /// What is wrong with the filter.
+    /// The faults of the filter.
     pub input: Input,
     /// How many match, as text: `1,204`, `more than 1,000`; `None`: not counted.
     pub count: Option<String>,

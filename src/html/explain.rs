@@ -1,26 +1,26 @@
-//! "Why was it refused?": the chain of checks that a credential goes through, and where and for what it is to be asked.
+//! "Why was it rejected?": the checks of a credential, with a form for the circumstances.
 
 use maud::{Markup, html};
 
 use super::form::{Field, Input};
 use super::standing::badge;
 
-/// One link of the chain.
+/// One check.
 #[derive(Debug, Clone)]
 pub struct Link {
     /// `exists`, `not_expired`, …
     pub name: &'static str,
-    /// `None`: can't be told, because it was not said where or for what.
+    /// `None`: unknown, because the address or the permission is missing.
     pub holds: Option<bool>,
     /// One sentence.
     pub sentence: String,
 }
 
-/// The chain, and what was asked.
+/// The checks, and their circumstances.
 #[derive(Debug, Clone, Default)]
 pub struct Chain {
     pub links: Vec<Link>,
-    /// `address` and `permission`, as they were typed, and what is wrong with them.
+    /// `address` and `permission` as typed, with their faults.
     pub input: Input,
 }
 
@@ -36,10 +36,10 @@ fn words(name: &str) -> &str {
     }
 }
 
-/// The section of a credential's page. Its form sends `address` and `permission` to `path`, as a question.
+/// The section of a credential's page. Its form sends `address` and `permission` to `path`.
 pub(super) fn section(path: &str, chain: &Chain) -> Markup {
     html! {
-        h2 #why { "Why was it refused?" }
+        h2 #why { "Why was it rejected?" }
         table.list {
             thead { tr { th { "Check" } th { "Holds" } th { "Why" } } }
             tbody {

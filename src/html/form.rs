@@ -6,17 +6,17 @@ use super::layout::Frame;
 use crate::model::error::FieldError;
 use crate::model::ssh_key::{ImportedKey, KeyRules};
 
-/// What a form was sent with and what was wrong with it; empty when the form is shown for the first time.
-/// Secrets and passwords in `values` are never written into a page.
+/// The input of a form and its faults; empty when the form is first shown. Secrets and passwords in `values` are never
+/// written into a page.
 #[derive(Debug, Clone, Default)]
 pub struct Input {
-    /// The pairs that were sent, in their order; a name may stand there several times.
+    /// The sent pairs, in order; a name may occur several times.
     pub values: Vec<(String, String)>,
     pub errors: Vec<FieldError>,
 }
 
 impl Input {
-    /// Whether nothing was sent yet, so that defaults apply.
+    /// Returns whether nothing was sent yet, so that defaults apply.
     pub fn is_fresh(&self) -> bool {
         self.values.is_empty()
     }
@@ -29,14 +29,14 @@ impl Input {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Whether `name` was sent with `value`, as a ticked box is.
+    /// Returns whether `name` was sent with `value`, as for a checked box.
     pub fn has(&self, name: &str, value: &str) -> bool {
         self.values
             .iter()
             .any(|(key, sent)| key == name && sent == value)
     }
 
-    /// What is wrong with `name`.
+    /// The fault of `name`.
     pub fn error(&self, name: &str) -> Option<&str> {
         self.errors
             .iter()
@@ -44,7 +44,7 @@ impl Input {
             .map(|error| error.message.as_str())
     }
 
-    /// The title of the form's page: `Error: ` goes before it when something is wrong.
+    /// The title of the form's page, with `Error: ` in front of it if there are faults.
     pub(super) fn title(&self, title: &str) -> String {
         if self.errors.is_empty() {
             title.to_owned()
@@ -54,7 +54,7 @@ impl Input {
     }
 }
 
-/// What people call a field; in labels and in the summary of errors.
+/// The label of a field, also in the summary of errors.
 pub(super) fn label(field: &str) -> &str {
     match field {
         "access" | "permissions" => "Permissions",
@@ -65,7 +65,7 @@ pub(super) fn label(field: &str) -> &str {
         "api_key_lifetime_max" => "Longest lifetime of API keys",
         "api_key_lifetimes" => "Offered lifetimes of API keys",
         "api_keys_max" => "Most API keys",
-        "cache_age_max" => "Oldest copy to answer from",
+        "cache_age_max" => "Maximum cache age",
         "code" => "Code",
         "confirm" => "Confirmation",
         "confirm_code" => "Code",
@@ -107,7 +107,7 @@ pub(super) fn label(field: &str) -> &str {
     }
 }
 
-/// The list of all that is wrong, with a link to each field; nothing when nothing is.
+/// The list of all faults, with a link to each field; empty without faults.
 pub(super) fn summary(input: &Input) -> Markup {
     html! {
         @if !input.errors.is_empty() {
@@ -129,28 +129,28 @@ pub(super) fn summary(input: &Input) -> Markup {
     }
 }
 
-/// A form that changes something.
+/// A changing form.
 pub(super) fn post(frame: &Frame, action: &str, content: &Markup) -> Markup {
     html! { form method="post" action=(action) { (hidden("form_token", &frame.form_token)) (content) } }
 }
 
-/// A form of a single button that changes something.
+/// A changing form with a single button.
 pub(super) fn button(frame: &Frame, action: &str, look: Option<&str>, word: &str) -> Markup {
     post(frame, action, &html! { button class=[look] { (word) } })
 }
 
-/// A value that goes along unseen.
+/// A hidden value.
 pub(super) fn hidden(name: &str, value: &str) -> Markup {
     html! { input type="hidden" name=(name) value=(value); }
 }
 
-/// The values of a form before, so that it survives a detour; what [`safe_to_echo`] refuses is left out.
+/// The values of an earlier form as hidden fields; leaves out those that [`safe_to_echo`] rejects.
 pub(super) fn hidden_fields(fields: &[(String, String)]) -> Markup {
     html! { @for (name, value) in fields.iter().filter(|(name, value)| safe_to_echo(name, value)) { (hidden(name, value)) } }
 }
 
-/// Whether a value that was sent may stand in a page: no password, no form token, and nothing in the place of a
-/// public key that could be a private one.
+/// Returns whether a sent value may appear in a page: not a password, not a form token, and not a public key that could
+/// be a private one.
 pub(super) fn safe_to_echo(name: &str, value: &str) -> bool {
     let name = name.strip_prefix(super::sign_in::KEPT).unwrap_or(name);
     match name {
@@ -166,17 +166,17 @@ pub(super) fn safe_to_echo(name: &str, value: &str) -> bool {
     }
 }
 
-/// The acts at a form's foot.
+/// The buttons of a form.
 pub(super) fn acts(button: &str, cancel: &str) -> Markup {
     html! { div.actions { button.primary { (button) } a.button href=(cancel) { "Cancel" } } }
 }
 
-/// The dangerous act at the foot of a question, and the way out.
+/// The buttons of a dangerous confirmation.
 pub(super) fn danger(button: &str, keep: &str, cancel: &str) -> Markup {
     html! { div.actions { button.danger.primary { (button) } a.button href=(cancel) { (keep) } } }
 }
 
-/// One line of text to type.
+/// One line of text input.
 pub(super) struct Field<'a> {
     name: &'a str,
     label: &'a str,
@@ -191,7 +191,7 @@ pub(super) struct Field<'a> {
 }
 
 impl<'a> Field<'a> {
-    /// A text field under the label of its name.
+    /// A text field with the label of its name.
     pub(super) fn text(name: &'a str) -> Self {
         Self {
             name,
@@ -217,7 +217,7 @@ impl<'a> Field<'a> {
         .required()
     }
 
-    /// A password field that may stay empty.
+    /// An optional password field.
     pub(super) fn optional_password(name: &'a str) -> Self {
         Self {
             kind: "password",
@@ -266,7 +266,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// A name or code, in which a telephone must not correct or capitalize anything.
+    /// A name or code, without autocorrection and capitalization on phones.
     pub(super) fn verbatim(self) -> Self {
         Self {
             verbatim: true,
@@ -274,11 +274,11 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The field with what was typed and what is wrong with it.
+    /// The field with its typed value and its fault.
     pub(super) fn show(&self, input: &Input) -> Markup {
         let typed = match self.kind {
             "password" => None,
-            // Browsers complain about anything else in such a field, and show nothing.
+            // Browsers reject anything else in such a field, and show nothing.
             "datetime-local" => input
                 .value(self.name)
                 .or(Some(self.default))
@@ -298,7 +298,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The same over several lines.
+    /// A field with several lines.
     pub(super) fn show_lines(&self, input: &Input, rows: usize) -> Markup {
         let error = input.error(self.name);
         html! {
@@ -306,14 +306,14 @@ impl<'a> Field<'a> {
                 (self.head(error))
                 textarea id=(self.name) name=(self.name) rows=(rows) spellcheck="false" maxlength=[self.characters_max] required[self.required]
                     aria-describedby=[self.described_by(error)] aria-invalid=[error.map(|_| "true")] {
-                    // A line break that the browser eats, so that the first of the text's own stays.
+                    // Browsers drop the first line break, so that one in the text would be lost.
                     "\n" (input.value(self.name).unwrap_or(self.default))
                 }
             }
         }
     }
 
-    /// The same as a choice among `options` (value, words).
+    /// A choice from `options` (value, label).
     pub(super) fn show_choice(&self, input: &Input, options: &[(String, String)]) -> Markup {
         let error = input.error(self.name);
         let chosen = input.value(self.name).unwrap_or(self.default);
@@ -360,7 +360,7 @@ fn is_local_time(text: &str) -> bool {
     matches!(text.len(), 16 | 19) && text.bytes().zip(form).all(fits)
 }
 
-/// One of several answers, or a box to tick.
+/// A radio button or a checkbox.
 pub(super) struct Tick<'a> {
     pub kind: &'static str,
     pub name: &'a str,
@@ -381,7 +381,7 @@ impl Tick<'_> {
     }
 }
 
-/// Several answers of which one is given.
+/// Radio buttons of one field.
 pub(super) fn radios(input: &Input, name: &str, default: &str, answers: &[(&str, &str)]) -> Markup {
     let chosen = input.value(name).unwrap_or(default);
     let tick = |value: &str, words: &str| {
@@ -397,7 +397,7 @@ pub(super) fn radios(input: &Input, name: &str, default: &str, answers: &[(&str,
     html! { @for (value, words) in answers { (tick(value, words)) } }
 }
 
-/// A group of boxes or answers under one question.
+/// A group of checkboxes or radio buttons with a question.
 pub(super) fn group(id: &str, question: &str, input: &Input, content: &Markup) -> Markup {
     let error = input.error(id);
     let described_by = error.map(|_| format!("{id}-error"));
@@ -410,7 +410,7 @@ pub(super) fn group(id: &str, question: &str, input: &Input, content: &Markup) -
     }
 }
 
-/// The list of addresses, one a line.
+/// The list of allowed addresses, one per line.
 pub(super) fn addresses(input: &Input, present: &str) -> Markup {
     Field::text("allowed_addresses")
         .default(present)
@@ -418,7 +418,7 @@ pub(super) fn addresses(input: &Input, present: &str) -> Markup {
         .show_lines(input, 3)
 }
 
-/// The same for the credential of a host.
+/// The list for the credential of a host.
 pub(super) fn addresses_of_host(input: &Input, present: &str) -> Markup {
     Field::text("allowed_addresses")
         .default(present)

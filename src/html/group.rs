@@ -22,7 +22,7 @@ pub struct GroupList {
 #[derive(Debug, Clone)]
 pub struct GroupPage {
     pub group: Group,
-    /// The hosts that are limited to it or open shared logins to it.
+    /// The hosts that are limited to it or share logins with it.
     pub hosts: Vec<String>,
     pub at: ListPlace,
     pub users: Vec<User>,

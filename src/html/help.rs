@@ -1,4 +1,4 @@
-//! The help page: short, and the same for everybody.
+//! The help page: short, and the same for everyone.
 
 use maud::{Markup, html};
 
@@ -22,7 +22,7 @@ pub fn show(visitor: Visitor<'_>) -> Markup {
         h2 { "I lost a secret" }
         p { "Nobody can show it again: keycroft keeps only a hash. Rotate the key, which gives it a new secret under the same name." }
         h2 { "Something is refused" }
-        p { "The page of a key says whether it is good, and which link of the chain fails: deleted, disabled, expired, its owner disabled. A missing permission is named in the answer itself." }
+        p { "The page of a key shows if it is valid, or which check fails: deleted, disabled, expired, its owner disabled. A missing permission is named in the answer itself." }
         h2 { "I can't sign in" }
         p { "Ask an admin for a reset link. After too many wrong passwords, wait a minute." }
         h2 { "For programs" }

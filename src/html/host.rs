@@ -1,4 +1,4 @@
-//! Hosts: machines whose sshd asks for SSH keys, and the codes that enroll them.
+//! Hosts: machines whose sshd gets SSH keys from Keycroft, and enrollment codes.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::when::{length, time, time_or_never, utc};
 use crate::model::host::CLOCK_SECONDS_MAX;
 use crate::model::time::{Time, short};
 
-/// A host as pages show it.
+/// A host for pages.
 #[derive(Debug, Clone)]
 pub struct HostFacts {
     /// 12 characters.
@@ -21,22 +21,22 @@ pub struct HostFacts {
     pub name: String,
     /// Empty: every user may log in.
     pub groups: Vec<String>,
-    /// A login, and a group that it is open to.
+    /// A login, and a group that may use it.
     pub shared_logins: Vec<(String, String)>,
-    /// How old the copy may be from which the host answers when this server is out of reach.
+    /// The maximum cache age.
     pub cache_age_max: Duration,
     pub created_at: Time,
     pub last_contact_at: Option<Time>,
     pub last_contact_from: Option<String>,
-    /// Of the helper, as it says.
+    /// The reported version of the agent.
     pub version: Option<String>,
-    /// When it last fetched or confirmed everybody's keys.
+    /// When it last fetched or confirmed the keys of all users.
     pub copied_at: Option<Time>,
-    /// Its clock against ours at the last contact; behind, when negative. `None`: it did not say.
+    /// Its clock compared with the server's at the last contact; negative: behind. `None`: unknown.
     pub clock_ahead_seconds: Option<i64>,
-    /// Since when it admits nobody.
+    /// When it was paused: it admits nobody.
     pub paused_at: Option<Time>,
-    /// Where its credential is valid, one network each; empty: everywhere.
+    /// Addresses from which its credential is valid; empty: all.
     pub allowed_addresses: Vec<String>,
     pub rotation_requested_at: Option<Time>,
     pub credential_rotated_at: Option<Time>,
@@ -55,7 +55,7 @@ pub struct CodeFacts {
 #[derive(Debug, Clone)]
 pub struct HostEdit {
     pub host: HostFacts,
-    /// All groups there are.
+    /// All groups.
     pub groups: Vec<String>,
     pub version: String,
     pub input: Input,
@@ -64,13 +64,13 @@ pub struct HostEdit {
 /// The form of an enrollment code.
 #[derive(Debug, Clone)]
 pub struct CodeNew {
-    /// All groups there are.
+    /// All groups.
     pub groups: Vec<String>,
     pub nonce: String,
     pub input: Input,
 }
 
-/// An enrollment code that was just made.
+/// A new enrollment code.
 pub struct CodeIssued<'a> {
     pub secret: &'a str,
     pub uses_left: u32,
@@ -121,8 +121,8 @@ pub(super) fn open_to(host: &HostFacts) -> String {
     }
 }
 
-/// `/admin/hosts/ID`. Sends `version`, `name`, `groups` (a ticked box each), `shared_logins` (a line each, `ubuntu: admins`),
-/// `cache_age_max` (`24h`), `allowed_addresses`, `paused` and `rotation_requested` (`yes` when ticked).
+/// `/admin/hosts/ID`. Sends `version`, `name`, `groups` (a checkbox each), `shared_logins` (one per line, `ubuntu:
+/// admins`), `cache_age_max` (`24h`), `allowed_addresses`, `paused` and `rotation_requested` (`yes` if checked).
 pub fn show(frame: &Frame, view: &HostEdit) -> Markup {
     let (host, input, now) = (&view.host, &view.input, frame.now);
     let path = format!("/admin/hosts/{}", host.id);
@@ -189,7 +189,7 @@ fn groups(all: &[String], given: &[String], input: &Input) -> Markup {
         }
     };
     let boxes = html! {
-        @if all.is_empty() { p { "There are no groups: every user may log in." } }
+        @if all.is_empty() { p { "No groups exist: every user may log in." } }
         @for group in all { (Tick { kind: "checkbox", name: "groups", value: group, words: group, on: on(group) }.show()) }
         @if !all.is_empty() { small { "None ticked: every user may log in." } }
     };
@@ -202,20 +202,20 @@ pub fn code_new(frame: &Frame, view: &CodeNew) -> Markup {
     let form = html! {
         (hidden("nonce", &view.nonce))
         (Field::text("uses").default("1").required().help("How many hosts may be enrolled with it.").show(input))
-        (Field::text("expires_in").default("24h").required().help("How long it is good, like 24h or 30d.").show(input))
+        (Field::text("expires_in").default("24h").required().help("Its lifetime, such as 24h or 30d.").show(input))
         (groups(&view.groups, &[], input))
         (acts("Make code", "/admin/hosts"))
     };
     let content = html! {
         h1 { "Add host" }
-        p.lead { "Makes an enrollment code. Whoever has it can enroll a host, which then learns everybody's public keys." }
+        p.lead { "Creates an enrollment code. Its holder can enroll a host, which then gets the public keys of all users." }
         (summary(input))
         (post(frame, "/admin/hosts/enroll", &form))
     };
     page(frame, Section::Hosts, &input.title("Add host"), &content)
 }
 
-/// The answer to a form that made a code: the only page that ever shows it, with the three commands to paste.
+/// The answer after creating a code: the only page that shows it, with three commands to paste.
 pub fn code_created(frame: &Frame, view: &CodeIssued<'_>) -> Markup {
     let url = &frame.public_url;
     let content = html! {
@@ -242,7 +242,7 @@ pub fn code_created(frame: &Frame, view: &CodeIssued<'_>) -> Markup {
     page(frame, Section::Hosts, "Enroll the host now", &content)
 }
 
-/// What the form of a code gets when it is sent again.
+/// The answer to a repeated form of a code.
 pub fn code_already_created(frame: &Frame) -> Markup {
     page(
         frame,

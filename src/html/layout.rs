@@ -1,4 +1,4 @@
-//! What stands around every page: head, navigation, messages, footer.
+//! The frame of every page: head, navigation, messages, footer.
 
 use maud::{DOCTYPE, Markup, html};
 
@@ -7,10 +7,10 @@ use super::assets::{icon_path, script_path, style_path};
 use crate::model::account_notice::AccountNotice;
 use crate::model::time::Time;
 
-/// How pages look.
+/// The color theme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Theme {
-    /// As the person's system says.
+    /// The theme of the person's system.
     #[default]
     System,
     Light,
@@ -20,7 +20,7 @@ pub enum Theme {
 impl Theme {
     pub const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
 
-    /// The word in the cookie and in the form.
+    /// The name in the cookie and in the form.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::System => "system",
@@ -46,40 +46,40 @@ impl Theme {
         }
     }
 
-    /// Reads the word; anything else is [`Theme::System`].
+    /// Parses the name; anything else is [`Theme::System`].
     pub fn from_word(word: &str) -> Self {
         let found = Self::ALL.into_iter().find(|theme| theme.as_str() == word);
         found.unwrap_or_default()
     }
 }
 
-/// The answer to "does this person see the admins' pages", decided elsewhere.
+/// Shows or hides the admins' pages; decided elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AdminPages {
     Shown,
     Hidden,
 }
 
-/// What came of the act before; stays on the page until the next one.
+/// The result of the previous act; stays on the page until the next one.
 #[derive(Debug, Clone)]
 pub enum Flash {
     Done(String),
     Failed(String),
 }
 
-/// What every page of a signed-in person needs.
+/// The data for every page of a signed-in user.
 #[derive(Debug, Clone)]
 pub struct Frame {
     pub username: String,
     pub display_name: String,
     pub admin: AdminPages,
     pub theme: Theme,
-    /// Goes into every form that changes something.
+    /// The token of every changing form.
     pub form_token: String,
-    /// The one "now" of the request: relative times are told from it.
+    /// The one "now" of the request, for relative times.
     pub now: Time,
     pub flash: Option<Flash>,
-    /// The name of this installation, as its public address has it: `keys.lab.example`.
+    /// The name of this installation, from its public URL: `keys.lab.example`.
     pub site: String,
     /// Without a slash at the end: `https://keys.lab.example`; for lines to paste.
     pub public_url: String,
@@ -87,7 +87,7 @@ pub struct Frame {
     pub notices: Vec<AccountNotice>,
 }
 
-/// What a page for somebody who is not signed in needs.
+/// The data for a page of a visitor who is not signed in.
 #[derive(Debug, Clone)]
 pub struct Outside {
     pub theme: Theme,
@@ -96,7 +96,7 @@ pub struct Outside {
     pub site: String,
 }
 
-/// Who looks at a page that both may see.
+/// The viewer of a page for both.
 #[derive(Debug, Clone, Copy)]
 pub enum Visitor<'a> {
     SignedIn(&'a Frame),
@@ -121,7 +121,7 @@ pub(super) enum Section {
     Inventory,
     AllEvents,
     Diagnostics,
-    /// A page that no entry leads to.
+    /// A page without an entry in the navigation.
     None,
 }
 
@@ -146,7 +146,7 @@ const ADMIN: [(Section, &str, &str); 8] = [
     (Section::Diagnostics, "/admin/diagnostics", "Diagnostics"),
 ];
 
-/// A page for a signed-in person. `title` stands before `· Keycroft`.
+/// A page for a signed-in user. `title` stands before `· Keycroft`.
 pub(super) fn page(frame: &Frame, section: Section, title: &str, content: &Markup) -> Markup {
     let body = html! {
         body {
@@ -208,7 +208,7 @@ pub(super) fn either(visitor: Visitor<'_>, title: &str, content: &Markup) -> Mar
     }
 }
 
-/// The heading of a page and the acts that belong to all of it.
+/// The heading of a page and its buttons.
 pub(super) fn heading(title: &str, acts: &Markup) -> Markup {
     html! { div.head { h1 { (title) } div.actions { (acts) } } }
 }
@@ -277,7 +277,7 @@ fn footer(frame: Option<&Frame>) -> Markup {
     }
 }
 
-/// The result of the act before, which takes the focus so that it is read first.
+/// The result of the previous act, focused so that it is read first.
 fn message(flash: &Flash) -> Markup {
     match flash {
         Flash::Done(text) => html! { p.notice.ok role="status" tabindex="-1" autofocus { (text) } },

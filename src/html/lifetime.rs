@@ -1,4 +1,4 @@
-//! The question when something ends, within policy.
+//! Fields for an expiration, within policy.
 
 use maud::{Markup, html};
 
@@ -7,13 +7,13 @@ use super::when::{day, length, lifetime, utc};
 use crate::model::policy::{Choice, LifetimeRule, Policy};
 use crate::model::time::{Lifetime, Time};
 
-/// The answer that opens the field for an exact time.
+/// The choice that opens the field for an exact time.
 const CUSTOM: &str = "custom";
 const YEAR: Lifetime = Lifetime::days(365);
 
-/// The end of a new API key: a choice with dates, or the sentence that policy makes of it.
+/// The expiration of a new API key: a choice with dates, or a sentence if policy fixes it.
 ///
-/// Sends `expires_in` (like `30d`, `never` or `custom`) and, for `custom`, `expires_at` (`2027-01-31T15:04`, meant as UTC).
+/// Sends `expires_in` (like `30d`, `never` or `custom`) and, for `custom`, `expires_at` (`2027-01-31T15:04`, in UTC).
 pub(super) fn for_api_key(
     input: &Input,
     policy: &Policy,
@@ -24,7 +24,7 @@ pub(super) fn for_api_key(
         Choice::Fixed => fixed(input, &policy.api_key, now),
         Choice::Free => {
             let mut offered = offered(policy);
-            // A service is not signed in again every month: a year as well, where policy permits it.
+            // A service has nobody to renew its key every month: a year as well, where policy permits it.
             if is_of_service && YEAR <= policy.api_key.max && !offered.contains(&YEAR) {
                 offered.push(YEAR);
                 offered.sort_unstable();
@@ -43,7 +43,7 @@ pub(super) fn for_api_key(
     }
 }
 
-/// A new end for an API key that has one: it stays unless something is chosen. Empty `expires_in` means that it stays.
+/// Another expiration for an API key. The default keeps it: an empty `expires_in`.
 pub(super) fn for_renewal(
     input: &Input,
     policy: &Policy,
@@ -61,12 +61,12 @@ pub(super) fn for_renewal(
     choice(input, &options, "", &policy.api_key, now)
 }
 
-/// The end of a new SSH key: any time up to the longest; sends the same two fields.
+/// The expiration of a new SSH key: any time up to the maximum; sends the same two fields.
 pub(super) fn for_ssh_key(input: &Input, max: Lifetime, now: Time) -> Markup {
     ssh_key_choice(input, max, Vec::new(), now)
 }
 
-/// A new end for an SSH key that has one: it stays unless something is chosen.
+/// Another expiration for an SSH key. The default keeps it.
 pub(super) fn for_ssh_key_renewal(
     input: &Input,
     max: Lifetime,
@@ -105,7 +105,7 @@ fn ssh_key_choice(
     choice(input, &options, &default.unwrap_or_default(), &rule, now)
 }
 
-/// The answer that lets the end be what it is.
+/// The choice that keeps the expiration.
 fn stays(present: Option<Time>) -> (String, String) {
     let words = match present {
         Some(end) => format!("Stays: {}", utc(end)),
@@ -114,7 +114,7 @@ fn stays(present: Option<Time>) -> (String, String) {
     (String::new(), words)
 }
 
-/// The life of a token in whole hours, or the sentence. Sends `expires_in`.
+/// The lifetime of a token in full hours, or the sentence. Sends `expires_in`.
 pub(super) fn for_token(input: &Input, rule: &LifetimeRule, now: Time) -> Markup {
     let longest = match (rule.choice, rule.max) {
         (Choice::Fixed, _) => return fixed(input, rule, now),
@@ -129,7 +129,7 @@ pub(super) fn for_token(input: &Input, rule: &LifetimeRule, now: Time) -> Markup
         .show_choice(input, &options)
 }
 
-/// What is offered, with the default, which must always be among it.
+/// The choices, which always include the default.
 fn offered(policy: &Policy) -> Vec<Lifetime> {
     let mut offered: Vec<Lifetime> = policy.offered().collect();
     if !offered.contains(&policy.api_key.default) {
@@ -160,8 +160,8 @@ fn fixed(input: &Input, rule: &LifetimeRule, now: Time) -> Markup {
         @if let Some(error) = input.error("expires_in").or(input.error("expires_at")) { p.error { "Error: " (error) } }
         p #expires_in {
             @match rule.default {
-                Lifetime::For(duration) => { "Expires after " (length(duration)) " (set by your organisation)" }
-                Lifetime::Endless => { "Never expires (set by your organisation)" }
+                Lifetime::For(duration) => { "Expires after " (length(duration)) " (set by policy)" }
+                Lifetime::Endless => { "Never expires (set by policy)" }
             }
             @if let Some(end) = rule.default.end(now) { ": " (utc(end)) }
             "."
@@ -178,7 +178,7 @@ fn choice(
 ) -> Markup {
     let most = rule.max.end(now).map(|end| {
         format!(
-            "Your organisation allows {} at the longest, until {}.",
+            "Policy allows {} at most, until {}.",
             lifetime(rule.max),
             utc(end)
         )
@@ -186,7 +186,7 @@ fn choice(
     let endless = options.iter().any(|(value, _)| value == "never");
     let help = most.or_else(|| {
         endless.then(|| {
-            "Without an expiry, a lost secret stays good until somebody deletes it.".to_owned()
+            "Without an expiration, a lost secret stays valid until somebody deletes it.".to_owned()
         })
     });
     let mut field = Field::text("expires_in").default(default);
@@ -234,7 +234,7 @@ mod tests {
         policy.token.choice = Choice::Fixed;
         let markup = for_api_key(&Input::default(), &policy, false, NOW).into_string();
         assert!(
-            markup.contains("Expires after 30 days (set by your organisation)"),
+            markup.contains("Expires after 30 days (set by policy)"),
             "{markup}"
         );
         assert!(!markup.contains("<select"));

@@ -1,7 +1,7 @@
-//! The pages: the only maud of the program. Values in, markup out; no decision about permissions is made here.
+//! The pages, and the only use of maud. Values in, markup out; permissions are decided elsewhere.
 //!
-//! Each file has the pages of one noun and the structs they are made of. Doors fill the structs and send what the
-//! functions give. Forms come back with their [`form::Input`].
+//! Each file has the pages of one noun and their input structs. The console fills the structs and sends the result.
+//! Rejected forms come back with their [`form::Input`].
 
 pub mod account;
 mod account_notice;

@@ -1,18 +1,18 @@
-//! Permissions: said in a few words, and chosen in rows of "no access, read, read and write".
+//! Permissions: in a few words, and as rows of "no access, read, read and write".
 
 use maud::{Markup, html};
 
 use super::form::{Input, Tick, group, radios};
 use crate::model::permission::{BuiltinPermission, Permission, Permissions};
 
-/// The field of the broad choice; [`Access`] has its values.
+/// The field of the access level; [`Access`] has its values.
 pub const ACCESS: &str = "access";
-/// The field of single permissions that are ticked.
+/// The field of single permissions.
 pub const SINGLE: &str = "permissions";
-/// Before the resource's word in the fields of the rows: `permission.api-keys`.
+/// Prefix of the resource in the fields of the rows: `permission.api-keys`.
 pub const ROW: &str = "permission.";
 
-/// Our resources that have a read and a write side, in the order in which pages show them.
+/// Built-in resources with a read and a write permission, in the order of pages.
 const RESOURCES: [(&str, &str, BuiltinPermission, BuiltinPermission); 9] = [
     (
         "sessions",
@@ -91,7 +91,7 @@ impl Access {
         Self::Choose,
     ];
 
-    /// The word in the form.
+    /// The name in the form.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Everything => "everything",
@@ -102,7 +102,7 @@ impl Access {
     }
 }
 
-/// What a form made by [`choice`] asks for, out of what was `offered`; nothing chosen at all means everything.
+/// The permissions chosen in a form of [`choice`], out of those `offered`. No choice at all means everything.
 pub fn chosen(input: &Input, offered: &Permissions) -> Result<Permissions, String> {
     let word = input.value(ACCESS).unwrap_or(Access::Everything.as_str());
     let access = Access::ALL
@@ -116,7 +116,7 @@ pub fn chosen(input: &Input, offered: &Permissions) -> Result<Permissions, Strin
     }
 }
 
-/// Permissions as the fields in which the rows of [`choice`] send them: to fill a form in.
+/// Permissions as the fields of the rows of [`choice`], to fill a form.
 pub fn as_fields(permissions: &Permissions) -> Vec<(String, String)> {
     let mut fields = vec![(ACCESS.to_owned(), Access::Choose.as_str().to_owned())];
     let mut rest = permissions.clone();
@@ -138,7 +138,7 @@ pub fn as_fields(permissions: &Permissions) -> Vec<(String, String)> {
     fields
 }
 
-/// What was ticked one by one, as on the page of a user's grants.
+/// The single permissions that were checked, as on the page of a user's grants.
 pub fn ticked(input: &Input) -> Result<Permissions, String> {
     let words: Vec<&str> = input
         .values
@@ -176,7 +176,7 @@ fn read_only(all: &Permissions) -> Permissions {
     }))
 }
 
-/// What a credential may do, in a few words: `everything`, `read only`, or the first three by name.
+/// Permissions in a few words: `everything`, `read only`, or the first three by name.
 pub(super) fn brief(given: &Permissions, all: &Permissions) -> String {
     if given.is_empty() {
         return "nothing".to_owned();
@@ -209,8 +209,7 @@ pub(super) fn full(given: &Permissions) -> Markup {
     }
 }
 
-/// The question what a credential may do. `given` is what it has now, `None` for a new one, which gets everything
-/// unless something else is chosen.
+/// The fields for permissions. `given` are the present ones, `None` for a new credential, whose default is everything.
 pub(super) fn choice(input: &Input, offered: &Permissions, given: Option<&Permissions>) -> Markup {
     let default = match given {
         None => Access::Everything,
@@ -232,7 +231,7 @@ pub(super) fn choice(input: &Input, offered: &Permissions, given: Option<&Permis
     }
 }
 
-/// The rows themselves, and a box for each permission that has no two sides.
+/// The rows, and a checkbox for each single permission.
 pub(super) fn matrix(input: &Input, offered: &Permissions, given: &Permissions) -> Markup {
     let shown = |managing: bool| {
         RESOURCES
@@ -254,13 +253,13 @@ pub(super) fn matrix(input: &Input, offered: &Permissions, given: &Permissions) 
             (singles(input, &single, given))
         }))
         (group("managing", "Manage credentials", input, &html! {
-            p { b.pill.warn { "Take care" } " Write access here lets the key make or change what opens doors. Few programs need it." }
+            p { b.pill.warn { "Take care" } " Write access here lets the key create or change access. Few programs need it." }
             table.list.matrix { (head()) tbody { @for row in shown(true) { (matrix_row(input, offered, given, row)) } } }
         }))
     }
 }
 
-/// A box for each of `single`.
+/// A checkbox for each of `single`.
 pub(super) fn singles(input: &Input, single: &[Permission], given: &Permissions) -> Markup {
     let on = |one: &Permission| {
         if input.is_fresh() {
@@ -293,7 +292,7 @@ fn matrix_row(
     };
     let chosen = input.value(&name).unwrap_or(present);
     let may = |own: &BuiltinPermission| offered.contains(&(*own).into());
-    // Only what was given writing alone elsewhere (the API can) has this answer here.
+    // Only a credential that has write without read (possible in the API) gets this choice.
     let full = if present == "write" {
         ("write", "Write only", may(write))
     } else {

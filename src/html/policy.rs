@@ -1,4 +1,4 @@
-//! The organisation's rules as sentences, and what exceeds new ones before they are saved.
+//! The organization's policy as sentences, and the credentials that exceed a new one before it is saved.
 
 use maud::{Markup, html};
 
@@ -8,18 +8,18 @@ use super::when::{end_in_line, lifetime};
 use crate::model::policy::{Choice, LifetimeRule, Policy, SSH_KEY_TYPES};
 use crate::model::time::{Lifetime, Time};
 
-/// The form of the rules.
+/// The form of the policy.
 #[derive(Debug, Clone)]
 pub struct PolicyForm {
     pub policy: Policy,
-    /// What the policy was when the form was made, so that nothing newer is overwritten unseen.
+    /// The version of the policy in the form, so that a concurrent change is not overwritten.
     pub version: String,
     /// Names of users without a second factor.
     pub without_second_factor: Vec<String>,
     pub input: Input,
 }
 
-/// Something that exists and that new rules would not permit to be made.
+/// A credential that the new policy would not permit to create.
 #[derive(Debug, Clone)]
 pub struct Exceeding {
     /// `API key`, `token`, `session`, `SSH key`.
@@ -28,24 +28,24 @@ pub struct Exceeding {
     pub name: String,
     pub id: String,
     pub expires_at: Option<Time>,
-    /// The rule that it exceeds: a sentence.
+    /// The rule that it exceeds, as a sentence.
     pub why: String,
 }
 
-/// The page before a change of the rules is saved.
+/// The page before a policy change is saved.
 #[derive(Debug, Clone)]
 pub struct PolicyPreview {
     pub before: Policy,
     pub after: Policy,
     pub exceeding: Vec<Exceeding>,
-    /// How many exceed, when `exceeding` does not list all of them.
+    /// The number of all that exceed it, if `exceeding` does not list all of them.
     pub exceeding_total: usize,
-    /// The form as it was sent; goes along with `confirm=yes`.
+    /// The form as it was sent; sent again with `confirm=yes`.
     pub fields: Vec<(String, String)>,
 }
 
 /// `/admin/policy`. Sends `version` and the fields of `PATCH /api/v1/policy` as text: choices as `true` or `false`,
-/// lifetimes as `30d`, `12h` or `never`, `api_key_lifetimes` with spaces between, `ssh_key_types` one ticked box each.
+/// lifetimes as `30d`, `12h` or `never`, `api_key_lifetimes` separated by spaces, `ssh_key_types` as checkboxes.
 pub fn form(frame: &Frame, view: &PolicyForm) -> Markup {
     let (policy, input) = (&view.policy, &view.input);
     let words = "Like 30d, 12h or never.";
@@ -64,20 +64,20 @@ pub fn form(frame: &Frame, view: &PolicyForm) -> Markup {
     };
     let content = html! {
         h1 { "Policy" }
-        p.lead { "The rules bind making, editing, renewing and rotating, on the page, the API and the command line. What exists goes on as it is." }
+        p.lead { "The policy applies to creating, editing, renewing and rotating, on the page, the API and the command line. Existing credentials stay as they are." }
         (summary(input))
         (post(frame, "/admin/policy", &html! {
             (hidden("version", &view.version))
             h2 { "API keys" }
             (choice("api_key_lifetime_choice", "How long an API key lives", &policy.api_key, input))
             (text("api_key_lifetimes", "The page offers", "With spaces between, like 7d 30d 90d never. Those beyond the longest are left out.", offered.join(" ")))
-            (text("api_key_lifetime_default", "When nothing is said, one lives", words, policy.api_key.default.to_string()))
-            (text("api_key_lifetime_max", "At the longest, one lives", "Like 90d, or never for no limit.", policy.api_key.max.to_string()))
+            (text("api_key_lifetime_default", "Default lifetime", words, policy.api_key.default.to_string()))
+            (text("api_key_lifetime_max", "Maximum lifetime", "Like 90d, or never for no limit.", policy.api_key.max.to_string()))
             (text("api_keys_max", "A user may have at most so many", "1 to 100000.", policy.api_keys_max.to_string()))
             h2 { "Tokens" }
             (choice("token_lifetime_choice", "How long a token lives", &policy.token, input))
-            (text("token_lifetime_default", "When nothing is said, one lives", "Whole hours, 1h to 24h.", policy.token.default.to_string()))
-            (text("token_lifetime_max", "At the longest, one lives", "Whole hours, 1h to 24h.", policy.token.max.to_string()))
+            (text("token_lifetime_default", "Default lifetime", "Full hours, 1h to 24h.", policy.token.default.to_string()))
+            (text("token_lifetime_max", "Maximum lifetime", "Full hours, 1h to 24h.", policy.token.max.to_string()))
             h2 { "Sessions" }
             (text("session_lifetime", "One has to sign in again after", "5m to 7d.", policy.session_lifetime.to_string()))
             (text("session_idle_max", "An unused session expires after", "5m to 7d.", policy.session_idle_max.to_string()))
@@ -87,7 +87,7 @@ pub fn form(frame: &Frame, view: &PolicyForm) -> Markup {
             h2 { "SSH keys" }
             (form::group("ssh_key_types", "Accepted are keys of these types", input, &types(policy, input)))
             (text("ssh_rsa_bits_min", "RSA keys have at least so many bits", "2048 to 4096.", policy.ssh_rsa_bits_min.to_string()))
-            (text("ssh_key_lifetime_max", "At the longest, one lives", "Like 365d, or never for no limit.", policy.ssh_key_lifetime_max.to_string()))
+            (text("ssh_key_lifetime_max", "Maximum lifetime", "Like 365d, or never for no limit.", policy.ssh_key_lifetime_max.to_string()))
             (text("ssh_keys_max", "A user may have at most so many", "1 to 10000.", policy.ssh_keys_max.to_string()))
             div.actions { button.primary { "See what changes" } a.button href="/admin/policy" { "Cancel" } }
         }))
@@ -152,19 +152,19 @@ fn types(policy: &Policy, input: &Input) -> Markup {
     html! { @for name in SSH_KEY_TYPES { (Tick { kind: "checkbox", name: "ssh_key_types", value: name, words: name, on: on(name) }.show()) } }
 }
 
-/// The answer to the form when something changes: what changes, what exceeds the new rules, and the button that saves
-/// them (the same form with `confirm=yes`).
+/// The answer to a form with changes: the changes, the credentials that exceed the new policy, and the button that
+/// saves it (the same form with `confirm=yes`).
 pub fn preview(frame: &Frame, view: &PolicyPreview) -> Markup {
     let changes = changes(&view.before, &view.after);
     let content = html! {
         h1 { "Save this policy?" }
         @if changes.is_empty() { p { "Nothing changes." } }
         ul { @for (what, before, after) in &changes { li { (what) ": " (before) " → " b { (after) } } } }
-        h2 { "What exceeds the new policy" }
+        h2 { "Credentials that exceed the new policy" }
         @if view.exceeding.is_empty() {
             p { "Nothing that exists exceeds it." }
         } @else {
-            p { (view.exceeding_total) " in all. What exists is left as it is until it ends, or is edited or rotated." }
+            p { (view.exceeding_total) " in total. They stay as they are until they expire, or are edited or rotated." }
             table.list {
                 thead { tr { th { "Name" } th { "Owner" } th { "Expires" } th { "Why" } } }
                 tbody {
@@ -189,7 +189,7 @@ pub fn preview(frame: &Frame, view: &PolicyPreview) -> Markup {
     page(frame, Section::Policy, "Save this policy?", &content)
 }
 
-/// What differs, rule by rule: its name, before, after.
+/// The differences: name, before, after.
 fn changes(before: &Policy, after: &Policy) -> Vec<(&'static str, String, String)> {
     let all = rules(before).into_iter().zip(rules(after));
     all.filter(|((_, was), (_, is))| was != is)

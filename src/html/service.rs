@@ -1,4 +1,4 @@
-//! Services: programs that ask about credentials and may define permissions.
+//! Services: programs that verify credentials and may define permissions.
 
 use maud::{Markup, html};
 
@@ -16,9 +16,9 @@ use crate::model::time::Time;
 #[derive(Debug, Clone)]
 pub struct ServiceFacts {
     pub service: Service,
-    /// How many API keys it has that are good.
+    /// The number of its valid API keys.
     pub api_keys: u32,
-    /// When one of them was last used.
+    /// The last use of one of them.
     pub last_asked_at: Option<Time>,
 }
 
@@ -27,18 +27,18 @@ pub struct ServiceFacts {
 pub struct ServiceForm {
     /// `None` for a new one.
     pub service: Option<Service>,
-    /// What everybody of a role has of it.
+    /// The permissions of it that each role includes.
     pub by_role: ByRole,
-    /// What the service was when the form was made; empty for a new one.
+    /// The version of the service in the form; empty for a new one.
     pub version: String,
     pub input: Input,
 }
 
-/// The question whether to delete one.
+/// The confirmation of a deletion.
 #[derive(Debug, Clone)]
 pub struct ServiceDelete {
     pub facts: ServiceFacts,
-    /// How many credentials of others carry its permissions.
+    /// The number of other owners' credentials with its permissions.
     pub carriers: u32,
     pub input: Input,
 }
@@ -69,12 +69,12 @@ pub fn show(frame: &Frame, facts: &ServiceFacts, by_role: &ByRole) -> Markup {
     page(frame, Section::Services, &service.name, &content)
 }
 
-/// One permission a line.
+/// One permission per line.
 fn lines(permissions: &Permissions) -> String {
     permissions.words().collect::<Vec<_>>().join("\n")
 }
 
-/// `/admin/new-service` and `/admin/services/NAME/edit`. Sends `permissions` (one a line); new ones `name`, others
+/// `/admin/new-service` and `/admin/services/NAME/edit`. Sends `permissions` (one per line); new ones `name`, others
 /// `roles.member`, `roles.admin` (likewise) and `version`.
 pub fn form(frame: &Frame, view: &ServiceForm) -> Markup {
     let input = &view.input;
@@ -103,7 +103,7 @@ pub fn form(frame: &Frame, view: &ServiceForm) -> Markup {
         } @else {
             (hidden("version", &view.version))
         }
-        (Field::text("permissions").default(present.as_deref().unwrap_or("")).help("One a line, each beginning with the service's name, like slurm:submit. What is taken out here leaves every credential at once.").show_lines(input, 5))
+        (Field::text("permissions").default(present.as_deref().unwrap_or("")).help("One a line, each beginning with the service's name, like slurm:submit. A permission removed here is removed from every credential immediately.").show_lines(input, 5))
         @if view.service.is_some() {
             (Field::text("roles.member").default(&lines(&view.by_role.member)).help("Which of these members have by their role, one a line. Others are given them user by user.").show_lines(input, 3))
             (Field::text("roles.admin").default(&lines(&view.by_role.admin)).help("The same for admins.").show_lines(input, 3))

@@ -1,4 +1,4 @@
-//! Sessions: where somebody is signed in to the console.
+//! Sessions: browsers that are signed in to the console.
 
 use maud::{Markup, html};
 
@@ -12,7 +12,7 @@ use crate::model::list::Column;
 use crate::model::secret::Id;
 use crate::model::user_agent;
 
-/// The sessions of the person who is signed in.
+/// The sessions of the signed-in user.
 #[derive(Debug, Clone)]
 pub struct SessionList {
     pub at: ListPlace,

@@ -4,8 +4,8 @@ use maud::{Markup, html};
 
 use super::layout::Frame;
 
-/// The panel with the secret: a labelled field that one click selects whole, and what to do with it. `what` is "key"
-/// or "token". No live region, so that no screen reader reads it aloud unasked.
+/// The panel with the secret: a labeled field that one click selects completely, and advice. `what` is "key" or
+/// "token". Not a live region, so that no screen reader reads it aloud on its own.
 pub(super) fn panel(
     frame: &Frame,
     what: &str,
@@ -32,19 +32,19 @@ pub(super) fn panel(
     }
 }
 
-/// Lines to paste, closed until wanted; `name` is what the copy button says after "Copy".
+/// Lines to paste, folded; `name` completes the label "Copy".
 pub(super) fn paste(title: &str, name: &str, lines: &str) -> Markup {
     html! { details { summary { (title) } pre data-copy=(name) { (lines) } } }
 }
 
-/// What a form sent a second time gets.
+/// The answer to a repeated form.
 pub(super) fn already(what: &str, list: &str, thing: Option<(&str, &str)>) -> Markup {
     html! {
         h1 { "Already created" }
         p.lead { "This form was sent before. The " (what) " was created then, and its secret cannot be shown again; no second one was made." }
         p {
             "If you did not save the secret, "
-            // What has a page of its own can be rotated there; the others live shortly.
+            // Objects with a page can be rotated there; others expire soon.
             @if thing.is_some() { "rotate the " (what) ", which gives it a new one." } @else { "delete the " (what) " and make another." }
         }
         div.actions {

@@ -1,4 +1,4 @@
-//! The ways in: signing in, setting up, invitation, reset, and the password asked for once more.
+//! Signing in, setup, invitation, reset, and confirming the password.
 
 use maud::{Markup, html};
 
@@ -9,33 +9,33 @@ use super::second_factor::{StepUpFactors, sign_in_button, step_up_fields};
 use crate::model::password::CHARACTERS_MIN;
 use crate::model::text::NAME_CHARACTERS_MAX;
 
-/// A form that somebody was in the middle of when they had to do something else first.
+/// A form that was interrupted by a sign-in or a confirmation.
 #[derive(Debug, Clone)]
 pub struct SavedForm {
-    /// Where it was sent, from `/`.
+    /// Its target, from `/`.
     pub action: String,
-    /// What it held; passwords and the form token are left out of pages.
+    /// Its fields; pages leave out passwords and the form token.
     pub fields: Vec<(String, String)>,
 }
 
-/// Before the name of a kept form's field.
+/// Prefix of a saved form's field.
 pub const KEPT: &str = "kept.";
 
 /// The sign-in page.
 #[derive(Debug, Clone, Default)]
 pub struct SignIn {
-    /// Where to go afterwards, a path on this site that was checked; empty: the first page.
+    /// The page to open afterwards, a checked path on this site; empty: the first page.
     pub next: String,
-    /// The form that the session ended under; its action goes in `kept`, its fields as `kept.NAME`.
+    /// The form during which the session expired; its action goes in `kept`, its fields as `kept.NAME`.
     pub kept: Option<SavedForm>,
-    /// What went wrong: one sentence that does not say which part was wrong, or how long to wait.
+    /// The reason for a rejection: one sentence that does not reveal which part was wrong, or the waiting time.
     pub problem: Option<String>,
     /// Offered when somebody has a passkey here.
     pub passkey: Option<PasskeyRequest>,
     pub input: Input,
 }
 
-/// `/login`. Sends `username`, `password`, `next`, and `kept` with `kept.…` when a form is kept.
+/// `/login`. Sends `username`, `password`, `next`, and `kept` with `kept.…` for a saved form.
 pub fn sign_in(frame: &Outside, view: &SignIn) -> Markup {
     let content = html! {
         h1 { "Sign in" }
@@ -73,7 +73,7 @@ fn prefixed(kept: &SavedForm) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The page after signing in with a kept form: one button sends it on, under the new session's form token.
+/// The page after signing in with a saved form: one button sends it, with the new session's form token.
 pub fn go_on(frame: &Frame, kept: &SavedForm) -> Markup {
     let content = html! {
         h1 { "Go on where you were" }
@@ -90,15 +90,15 @@ pub fn go_on(frame: &Frame, kept: &SavedForm) -> Markup {
     page(frame, Section::None, "Go on where you were", &content)
 }
 
-/// What of a kept form is worth reading again.
+/// Returns whether a field of a saved form is worth showing.
 fn is_shown(name: &str, value: &str) -> bool {
     safe_to_echo(name, value) && !value.is_empty() && !matches!(name, "nonce" | "version")
 }
 
-/// A form of somebody who came by a link with a code.
+/// A form opened by a link with a code.
 #[derive(Debug, Clone, Default)]
 pub struct ByCode {
-    /// Scope account it is; unknown at the first set-up.
+    /// The user of the account; unknown at the first setup.
     pub username: Option<String>,
     pub display_name: Option<String>,
     pub input: Input,
@@ -126,7 +126,7 @@ pub fn set_up(frame: &Outside, view: &ByCode) -> Markup {
     outside(frame, &input.title("Set up"), &content)
 }
 
-/// `/invitation`: a new person chooses a password. Sends `password`.
+/// `/invitation`: a new user chooses a password. Sends `password`.
 pub fn invitation(frame: &Outside, view: &ByCode) -> Markup {
     let welcome = match &view.display_name {
         Some(name) => format!("Welcome, {name}"),
@@ -143,7 +143,7 @@ pub fn invitation(frame: &Outside, view: &ByCode) -> Markup {
     )
 }
 
-/// `/reset`: a person chooses a new password. Sends `password`.
+/// `/reset`: a user chooses a new password. Sends `password`.
 pub fn reset(frame: &Outside, view: &ByCode) -> Markup {
     by_code(
         frame,
@@ -151,7 +151,7 @@ pub fn reset(frame: &Outside, view: &ByCode) -> Markup {
         "/reset",
         "New password",
         "New password",
-        "Every session of yours ends with the old password.",
+        "All your sessions end with the old password.",
         "Set password",
     )
 }
@@ -185,7 +185,7 @@ fn by_code(
     outside(frame, &input.title(title), &content)
 }
 
-/// The field of a password that is to be.
+/// The field of a new password.
 pub(super) fn new_password(name: &str, input: &Input) -> Markup {
     let help = format!(
         "At least {CHARACTERS_MIN} characters of any kind; several words in a row are easy to keep in mind."
@@ -195,12 +195,12 @@ pub(super) fn new_password(name: &str, input: &Input) -> Markup {
         .show(input)
 }
 
-/// The password asked for before a dangerous act.
+/// The password confirmation before a dangerous act.
 #[derive(Debug, Clone)]
 pub struct PasswordDemand {
-    /// The form that waits; it goes on to its own action together with `current_password`.
+    /// The form that waits; it is sent to its own action together with `current_password`.
     pub kept: SavedForm,
-    /// Where "Cancel" leads.
+    /// The target of "Cancel".
     pub cancel: String,
     /// The factors besides the password.
     pub factors: StepUpFactors,
@@ -208,7 +208,7 @@ pub struct PasswordDemand {
     pub input: Input,
 }
 
-/// The page in between: sends the form before again, to its own action, with `current_password` added.
+/// The confirmation page: sends the earlier form again, to its own action, with `current_password` added.
 pub fn password_demand(frame: &Frame, view: &PasswordDemand) -> Markup {
     let content = html! {
         h1 { "Your password, please" }
@@ -230,7 +230,7 @@ pub fn password_demand(frame: &Frame, view: &PasswordDemand) -> Markup {
     )
 }
 
-/// The page after signing out, and after a link that is spent or has ended.
+/// The page after signing out, and after an invalid link.
 pub fn note(frame: &Outside, title: &str, text: &str) -> Markup {
     let content = html! {
         h1 { (title) }

@@ -21,14 +21,14 @@ use crate::model::time::Time;
 /// Lines to log in with that a page shows.
 const LOGINS_MAX: usize = 50;
 
-/// What a host did with a key.
+/// A host's use of a key.
 #[derive(Debug, Clone)]
 pub struct HostUse {
     pub at: Time,
     pub host: String,
 }
 
-/// An SSH key as pages show it.
+/// An SSH key for pages.
 #[derive(Debug, Clone)]
 pub struct SshKeyFacts {
     pub id: Id,
@@ -46,9 +46,9 @@ pub struct SshKeyFacts {
     pub options: KeyOptions,
     pub created_at: Time,
     pub expires_at: Option<Time>,
-    /// Whether it is over, by now or once before.
+    /// True if it has expired or was seen expired.
     pub expired: bool,
-    /// When a host last asked for it: also a mere offer makes a host ask.
+    /// When a host last looked it up. A mere offer causes a lookup too.
     pub looked_up: Option<HostUse>,
     /// When a host last reported a login with it.
     pub used: Option<HostUse>,
@@ -65,7 +65,7 @@ pub struct SshKeyNew {
 #[derive(Debug, Clone)]
 pub struct SshKeyPage {
     pub key: SshKeyFacts,
-    /// The hosts that its owner may log in to now, and under which name; shown as `ssh` lines.
+    /// The hosts and logins that its owner may use now; shown as `ssh` lines.
     pub logins: Vec<HostLogin>,
 }
 
@@ -74,7 +74,7 @@ pub struct SshKeyPage {
 pub struct SshKeyEdit {
     pub key: SshKeyFacts,
     pub policy: Policy,
-    /// What the key was when the form was made, so that nothing newer is overwritten unseen.
+    /// The version of the key in the form, so that a concurrent change is not overwritten.
     pub version: String,
     pub input: Input,
 }
@@ -147,7 +147,7 @@ pub(super) fn option_names(options: &KeyOptions) -> String {
     names.join(", ")
 }
 
-/// The options as sshd is given them, and what sshd makes of some.
+/// The options as written for sshd, and the effect of some.
 fn shown_options(key: &SshKeyFacts) -> Markup {
     let options = &key.options;
     let is_hardware = key.key_type.starts_with("sk-");
@@ -163,7 +163,7 @@ fn shown_options(key: &SshKeyFacts) -> Markup {
     }
 }
 
-/// Whether the form comes back with limits of the folded part.
+/// Returns whether the form comes back with limits of the folded part.
 fn has_limits(input: &Input) -> bool {
     let names = [
         "allowed_addresses",
@@ -180,7 +180,7 @@ fn has_limits(input: &Input) -> bool {
             .any(|(name, ..)| input.value(name).is_some())
 }
 
-/// The question whether a key may be shared, once it is known that it would be.
+/// The confirmation of a shared key.
 fn shared(input: &Input) -> Markup {
     if input.error("allow_shared").is_none() {
         return html! {};
@@ -195,7 +195,7 @@ fn shared(input: &Input) -> Markup {
     form::group("allow_shared", "Shared key", input, &tick.show())
 }
 
-/// The flags: field, what it is in [`KeyOptions`], words.
+/// The flags: field, value in [`KeyOptions`], label.
 pub const OPTION_FLAGS: [(&str, fn(&KeyOptions) -> bool, &str); 3] = [
     (
         "options.restrict",
@@ -230,14 +230,14 @@ fn options(input: &Input, present: &KeyOptions) -> Markup {
             }.show())
         }
         (Field::text("options.command").default(command).characters_max(COMMAND_BYTES_MAX)
-            .help("Runs instead of whatever the login requests. Empty: no limit.").show(input))
+            .help("Runs instead of the requested command. Empty: no limit.").show(input))
         (Field::text("options.permitopen").default(&destinations)
             .help("Local forwarding reaches these only: HOST:PORT, one a line. Empty: no limit.").show_lines(input, 2))
     };
     form::group("options", "SSH options", input, &content)
 }
 
-/// The field for the key. What was pasted comes back only when it can't have been a private key.
+/// The field for the key. Pasted text comes back only if it can't have been a private key.
 fn public_key(input: &Input, present: &str, help: &str) -> Markup {
     let mut safe = input.clone();
     safe.values
@@ -296,13 +296,13 @@ fn facts(key: &SshKeyFacts, now: Time) -> Markup {
     }
 }
 
-/// The lines to log in with.
+/// The `ssh` lines.
 fn logins(key: &SshKeyFacts, logins: &[HostLogin]) -> Markup {
     html! {
         @if key.expired {
             p { "It has expired and opens no host. Give it a new end, and it works at the next login." }
         } @else if logins.is_empty() {
-            p { "There is no host yet that you may log in to. Once one is enrolled, its line is here." }
+            p { "You may not log in to any host yet. The line of an enrolled host appears here." }
         } @else {
             p { "It works at the next login, on every host that you may use." }
             ul {
@@ -315,7 +315,7 @@ fn logins(key: &SshKeyFacts, logins: &[HostLogin]) -> Markup {
     }
 }
 
-/// `/ssh-keys/ID/edit`. Sends `version` and the fields of [`new`]; an empty `expires_in` lets the end stay.
+/// `/ssh-keys/ID/edit`. Sends `version` and the fields of [`new`]; an empty `expires_in` keeps the expiration.
 pub fn edit(frame: &Frame, view: &SshKeyEdit) -> Markup {
     let (input, key) = (&view.input, &view.key);
     let addresses: Vec<String> = key.allowed_addresses.iter().collect();

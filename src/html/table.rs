@@ -1,4 +1,4 @@
-//! What lists share: sorting, filtering, turning pages, and the cells that many of them have.
+//! Shared parts of lists: sorting, filtering, paging, and common cells.
 
 use maud::{Markup, html};
 
@@ -46,7 +46,7 @@ pub(super) fn last_use(last: Option<&LastUse>, now: Time) -> Markup {
     }
 }
 
-/// The same in one line.
+/// The last use in one line.
 pub(super) fn last_use_in_line(last: Option<&LastUse>, now: Time) -> Markup {
     match last {
         None => html! { "never" },

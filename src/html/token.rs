@@ -19,25 +19,25 @@ use crate::model::text::NAME_CHARACTERS_MAX;
 pub struct TokenNew {
     pub policy: Policy,
     pub offered: Permissions,
-    /// Goes along once: a second form with the same nonce makes nothing.
+    /// A second form with the same nonce creates nothing.
     pub nonce: String,
     pub input: Input,
 }
 
-/// A token that was just made.
+/// A new token.
 pub struct TokenIssued<'a> {
     pub record: Record,
     pub secret: &'a str,
 }
 
-/// The question whether to delete one.
+/// The confirmation of a deletion.
 #[derive(Debug, Clone)]
 pub struct TokenDelete {
     pub record: Record,
     pub usage: Vec<UsageDay>,
     /// The valid credentials it created.
     pub made: Vec<Record>,
-    /// The SSH keys among what it created: ids and names.
+    /// SSH keys that it added: ids and names.
     pub ssh_keys: Vec<(Id, String)>,
 }
 
@@ -71,7 +71,7 @@ pub fn new(frame: &Frame, view: &TokenNew) -> Markup {
     )
 }
 
-/// The answer to a form that made a token: the only page that ever shows it.
+/// The answer after creating a token: the only page that shows it.
 pub fn created(frame: &Frame, view: &TokenIssued<'_>) -> Markup {
     let content = html! {
         h1 { "Save your token now" }
@@ -82,7 +82,7 @@ pub fn created(frame: &Frame, view: &TokenIssued<'_>) -> Markup {
     page(frame, Section::Tokens, "Save your token now", &content)
 }
 
-/// What the form of a new token gets when it is sent again.
+/// The answer to a repeated form of a new token.
 pub fn already_created(frame: &Frame) -> Markup {
     page(
         frame,

@@ -1,4 +1,4 @@
-//! Users, for admins: the list, one person with all they hold, adding, ending, deleting.
+//! Users, for admins: the list, one user with all credentials, adding, offboarding, deleting.
 
 use maud::{Markup, html};
 
@@ -21,12 +21,12 @@ use crate::model::user_agent;
 /// The form of a new user.
 #[derive(Debug, Clone)]
 pub struct UserNew {
-    /// Goes along once: a second form with the same nonce makes nobody.
+    /// A second form with the same nonce creates nothing.
     pub nonce: String,
     pub input: Input,
 }
 
-/// A link that works once, shown once.
+/// A one-time link, shown once.
 pub struct OneTimeLink<'a> {
     pub username: &'a str,
     pub url: &'a str,
@@ -34,14 +34,14 @@ pub struct OneTimeLink<'a> {
     pub purpose: LinkPurpose,
 }
 
-/// What a link is for.
+/// The purpose of a link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkPurpose {
     Invitation,
     PasswordReset,
 }
 
-/// All that a person holds and that is still good.
+/// All valid credentials of a user.
 #[derive(Debug, Clone, Default)]
 pub struct Holdings {
     pub api_keys: Vec<Record>,
@@ -56,15 +56,15 @@ impl Holdings {
     }
 }
 
-/// Whether the person may be demoted, disabled or deleted; decided elsewhere.
+/// Permits or forbids demoting, disabling and deleting the user; decided elsewhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removable {
     Yes,
-    /// The last admin must stay.
+    /// The last admin is protected.
     LastAdmin,
 }
 
-/// One person.
+/// One user.
 #[derive(Debug, Clone)]
 pub struct UserPage {
     pub user: User,
@@ -72,17 +72,17 @@ pub struct UserPage {
     pub all_groups: Vec<String>,
     pub factors: SecondFactors,
     pub holdings: Holdings,
-    /// What may be granted beyond the role.
+    /// Permissions that can be granted beyond the role.
     pub grantable: Permissions,
     pub removable: Removable,
-    /// What the user was when the page was made, so that nothing newer is overwritten unseen.
+    /// The version of the user in the form, so that a concurrent change is not overwritten.
     pub version: String,
-    /// Goes along with the form for a link: sent twice, it makes one.
+    /// The nonce of the form for a link: repeated, it creates only one.
     pub nonce: String,
     pub input: Input,
 }
 
-/// The question whether to end everything, or to delete.
+/// The confirmation of offboarding or deleting.
 #[derive(Debug, Clone)]
 pub struct UserEnd {
     pub user: User,
@@ -117,7 +117,7 @@ pub fn new(frame: &Frame, view: &UserNew) -> Markup {
         (Field::text("username").verbatim().required().help("Also the login name on hosts. It can't be changed, and is never given to anybody else.").show(input))
         (Field::text("display_name").characters_max(NAME_CHARACTERS_MAX).help("May stay empty: then it is the user name.").show(input))
         (form::group("role", "Role", input, &radios(input, "role", "member", &roles)))
-        (form::group("how", "How they come in", input, &html! {
+        (form::group("how", "First sign-in", input, &html! {
             (radios(input, "how", "invitation", &ways))
             (Field::optional_password("password").help("Only with the second answer; at least 15 characters.").show(input))
         }))
@@ -128,7 +128,7 @@ pub fn new(frame: &Frame, view: &UserNew) -> Markup {
     page(frame, Section::Users, &input.title("Add user"), &content)
 }
 
-/// The answer to an invitation or a reset: the only page that ever shows the link.
+/// The answer to an invitation or a reset: the only page that shows the link.
 pub fn link(frame: &Frame, view: &OneTimeLink<'_>) -> Markup {
     let (title, what) = match view.purpose {
         LinkPurpose::Invitation => ("Invitation link", "choose a password and sign in"),
@@ -136,7 +136,7 @@ pub fn link(frame: &Frame, view: &OneTimeLink<'_>) -> Markup {
     };
     let content = html! {
         h1 { (title) }
-        p.lead { "For " b { (view.username) } ". It works once, until " (utc(view.expires_at)) " (" (time(view.expires_at, frame.now)) "): whoever opens it may " (what) "." }
+        p.lead { "For " b { (view.username) } ". It works once, until " (utc(view.expires_at)) " (" (time(view.expires_at, frame.now)) "): its holder may " (what) "." }
         div.notice.warn data-once {
             p { b { "This is the only time the link is shown." } " Pass it on by a way that only this person reads." }
             label for="secret" { "The link" }
@@ -148,7 +148,7 @@ pub fn link(frame: &Frame, view: &OneTimeLink<'_>) -> Markup {
     page(frame, Section::Users, title, &content)
 }
 
-/// What the form for a link gets when it is sent again.
+/// The answer to a repeated form for a link.
 pub fn link_already_made(frame: &Frame, username: &str) -> Markup {
     let path = format!("/admin/users/{username}");
     let content = html! {
@@ -175,7 +175,7 @@ pub fn show(frame: &Frame, view: &UserPage) -> Markup {
             dt { "Second factor" } dd { (factors(&view.factors)) }
             dt { "Since" } dd { (exact(user.created_at)) }
         }
-        h2 { "What they hold" }
+        h2 { "Credentials" }
         (holdings(&view.holdings, frame, &path, Some(&path)))
         p { a href=(address("/admin/events", &[("user", user.username.as_str())])) { "Events of " (user.username) } }
         h2 { "Change" }
@@ -268,7 +268,7 @@ fn groups(frame: &Frame, view: &UserPage, path: &str) -> Markup {
 /// What somebody holds, kind by kind; with `path` each has a button that ends it.
 fn holdings(holdings: &Holdings, frame: &Frame, own: &str, path: Option<&str>) -> Markup {
     if holdings.count() == 0 {
-        return html! { p { "Nothing that is good now." } };
+        return html! { p { "No valid credentials." } };
     }
     let now = frame.now;
     let end = |kind: &str, id: &str, name: &str, word: &str| {
@@ -359,7 +359,7 @@ fn ending(frame: &Frame, view: &UserEnd, verb: &str, lead: &str, act: &str, word
         h1 { (title) "?" }
         (summary(&view.input))
         p.lead { (lead) }
-        h2 { "What will end (" (view.holdings.count()) ")" }
+        h2 { "Credentials to revoke (" (view.holdings.count()) ")" }
         (holdings(&view.holdings, frame, &path, None))
         (post(frame, &format!("{path}/{act}"), &form))
     };

@@ -1,4 +1,4 @@
-//! Times and lengths of time in words.
+//! Times and durations in words.
 
 use std::time::Duration;
 
@@ -79,7 +79,7 @@ pub fn relative(time: Time, now: Time) -> String {
     }
 }
 
-/// A length of time in its largest fitting unit, rounded. The script says the same words.
+/// A duration in its largest fitting unit, rounded. Must match the script.
 fn span(seconds: i64) -> String {
     let rounded = |unit: i64| (seconds + unit / 2) / unit;
     let days = rounded(86_400);
@@ -114,7 +114,7 @@ pub fn lifetime(lifetime: Lifetime) -> String {
     }
 }
 
-/// A length of time exactly, in its largest whole unit: `30 days`, `24 hours`, `90 seconds`.
+/// A duration exactly, in its largest full unit: `30 days`, `24 hours`, `90 seconds`.
 pub fn length(duration: Duration) -> String {
     let seconds = i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
     let whole = |unit: i64| seconds >= unit && seconds % unit == 0;
@@ -134,17 +134,17 @@ pub fn time(time: Time, now: Time) -> Markup {
     html! { time datetime=(time) title=(utc(time)) { (relative(time, now)) } }
 }
 
-/// A time that may never have come.
+/// An optional time.
 pub fn time_or_never(at: Option<Time>, now: Time) -> Markup {
     at.map_or_else(|| html! { "Never" }, |at| time(at, now))
 }
 
-/// A time exactly, as text; the script puts the local time in its title.
+/// An exact time, as text; the script adds the local time as its title.
 pub fn exact(time: Time) -> Markup {
     html! { time datetime=(time) data-abs { (utc(time)) } }
 }
 
-/// An end: relative, and below it exactly, so that it needs no title.
+/// An expiration: relative, and below it exactly, so that it needs no title.
 pub fn end(end: Option<Time>, now: Time) -> Markup {
     let Some(end) = end else {
         return html! { "No expiry" };
@@ -152,7 +152,7 @@ pub fn end(end: Option<Time>, now: Time) -> Markup {
     html! { time datetime=(end) { (relative(end, now)) } small { (utc(end)) } }
 }
 
-/// An end in one sentence: `in 30 days (2026-12-22 15:04 UTC)`.
+/// An expiration in one sentence: `in 30 days (2026-12-22 15:04 UTC)`.
 pub fn end_in_line(end: Option<Time>, now: Time) -> Markup {
     let Some(end) = end else {
         return html! { "no expiry" };
@@ -160,7 +160,7 @@ pub fn end_in_line(end: Option<Time>, now: Time) -> Markup {
     html! { (time(end, now)) " (" (utc(end)) ")" }
 }
 
-/// The same as part of a sentence: `expires in 30 days (…)`.
+/// An expiration as part of a sentence: `expires in 30 days (…)`.
 pub fn expiry(end: Option<Time>, now: Time) -> Markup {
     html! { @if end.is_some() { "expires " } (end_in_line(end, now)) }
 }

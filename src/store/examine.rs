@@ -81,7 +81,7 @@ pub fn examine(path: &Path, now: Time) -> Vec<Finding> {
     };
     let words = format!("{}, mode 0600", path.display());
     findings.insert(0, finding("file", Condition::Good, words));
-    findings.push(journal(path));
+    findings.push(wal(path));
     let looks: [(&'static str, Look); 8] = [
         ("pages", pages),
         ("schema", |select, _| schema(select)),
@@ -160,16 +160,16 @@ fn space(path: &Path) -> Finding {
     }
 }
 
-fn journal(path: &Path) -> Finding {
-    let bytes = fs::metadata(beside(path, "-wal")).map_or(0, |journal| journal.len());
+fn wal(path: &Path) -> Finding {
+    let bytes = fs::metadata(beside(path, "-wal")).map_or(0, |wal| wal.len());
     if bytes > WAL_BYTES_MAX {
         let words = format!(
             "{} MiB: a process keeps the database open for reading; find and stop it",
             bytes >> 20
         );
-        return finding("journal", Condition::Look, words);
+        return finding("WAL", Condition::Look, words);
     }
-    finding("journal", Condition::Good, format!("{} KiB", bytes >> 10))
+    finding("WAL", Condition::Good, format!("{} KiB", bytes >> 10))
 }
 
 fn pages(select: &Select, _: Time) -> Result<Finding, Error> {

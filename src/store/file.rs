@@ -274,10 +274,10 @@ pub(super) fn check(path: &Path) -> Result<(), OpenError> {
         1 => 65_536,
         bytes => bytes,
     };
-    let journal_bytes = fs::metadata(beside(path, "-wal")).map_or(0, |journal| journal.len());
+    let wal_bytes = fs::metadata(beside(path, "-wal")).map_or(0, |wal| wal.len());
     // Last: a server that stops just now extends the database before it removes the WAL.
     let bytes = file.metadata().map_or(0, |file| file.len());
-    if journal_bytes == 0 && bytes < u64::from(word(28)) * page_bytes {
+    if wal_bytes == 0 && bytes < u64::from(word(28)) * page_bytes {
         return refuse("the file is cut off; restore a backup");
     }
     drop(file);

@@ -12,7 +12,7 @@ pub struct DiagnosticsOut {
     /// The path of the database, as given to the server.
     pub path: String,
     pub bytes: u64,
-    pub journal_bytes: u64,
+    pub wal_bytes: u64,
     /// True if the last commit succeeded.
     pub writing: bool,
     pub last_backup_at: Option<String>,

@@ -360,10 +360,10 @@ export async function all(site) {
       return his.getByLabel("Your key").inputValue();
     })();
     await page.goto("/admin/policy");
-    await page.getByLabel("At the longest, one lives").first().fill("60d");
+    await page.getByLabel("Maximum lifetime").first().fill("60d");
     await page.getByLabel("The page offers").fill("7d 30d 60d");
-    await page.getByLabel("At the longest, one lives").nth(1).fill("8h");
-    await page.getByLabel("When nothing is said, one lives").nth(1).fill("8h");
+    await page.getByLabel("Maximum lifetime").nth(1).fill("8h");
+    await page.getByLabel("Default lifetime").nth(1).fill("8h");
     await press(page, "See what changes");
     const words = await page.getByRole("main").innerText();
     demand(words.includes("for ever") && words.includes("bob"), `what exceeds it: ${words}`);
@@ -378,7 +378,7 @@ export async function all(site) {
     await press(page, "See what changes");
     await press(page, "Save policy");
     await his.goto("/api-keys/new");
-    demand(await his.getByText("Expires after 30 days (set by your organisation)").isVisible(), "a sentence in place of the choice");
+    demand(await his.getByText("Expires after 30 days (set by policy)").isVisible(), "a sentence in place of the choice");
     await page.goto("/admin/policy");
     await page.getByLabel("People may choose it").first().check();
     await press(page, "See what changes");

@@ -82,7 +82,7 @@ pub fn facts(context: &RequestContext<'_>, caller: &Caller) -> Result<Diagnostic
         now: context.now.to_string(),
         path: facts.path,
         bytes: file.bytes,
-        journal_bytes: file.journal_bytes,
+        wal_bytes: file.wal_bytes,
         writing: facts.writer_works,
         last_backup_at: file.last_backup_at.as_ref().map(Time::to_string),
         users: file.users,

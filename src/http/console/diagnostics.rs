@@ -50,7 +50,7 @@ fn groups(out: &DiagnosticsOut) -> [FactGroup; 3] {
             vec![
                 fact("File", "path", &out.path),
                 fact("Size", "bytes", &bytes(out.bytes)),
-                fact("Journal", "journal_bytes", &bytes(out.journal_bytes)),
+                fact("Write-ahead log", "wal_bytes", &bytes(out.wal_bytes)),
                 fact(
                     "Writing",
                     "writing",

@@ -130,14 +130,14 @@ fn count(context: &RequestContext<'_>) -> u32 {
     text.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
-/// The first value of a parameter of the query; what pages do not know they pass over.
+/// The first value of a parameter of the query; pages ignore unknown ones.
 fn query(context: &RequestContext<'_>, name: &str) -> Option<String> {
     form_urlencoded::parse(context.request.raw_query_string().as_bytes())
         .find(|(one, _)| one == name)
         .map(|(_, value)| value.into_owned())
 }
 
-/// What every page of a signed-in person needs.
+/// The values that every page of a signed-in person needs.
 fn frame(context: &RequestContext<'_>, caller: &Caller) -> Frame {
     let (user, id) = (caller.user().ok(), caller.credential_id());
     let is_admin = user.is_some_and(|user| user.role == Role::Admin);

@@ -170,7 +170,7 @@ fn render(figures: &Figures) -> String {
         "gauge",
         "Size of its write-ahead log.",
     );
-    text.sample("keycroft_wal_bytes", &[], figures.file.journal_bytes);
+    text.sample("keycroft_wal_bytes", &[], figures.file.wal_bytes);
     text.family(
         "keycroft_last_backup_timestamp_seconds",
         "gauge",

@@ -10,7 +10,7 @@ fn key_page_names_the_failed_check() {
     let path = format!("/api-keys/{id}");
     let page = alice.open(&path);
     for words in [
-        "Why was it refused?",
+        "Why was it rejected?",
         "Not expired",
         "Its owner, alice, is enabled.",
         "Add the permission",

@@ -175,7 +175,7 @@ fn lifetime_beyond_policy_is_not_offered_and_rejected() {
     let preview = alice.submit(&policy.set("api_key_lifetime_choice", "false"));
     alice.submit_and_follow(&preview.expect(200).form("/admin/policy"));
     let page = bob.open("/api-keys/new");
-    assert!(page.has("set by your organisation"), "{}", page.text());
+    assert!(page.has("set by policy"), "{}", page.text());
     let fixed = page.form("/api-keys/new").set("name", "fixed");
     assert_eq!(fixed.value("expires_in"), None);
     let page = bob.submit(&fixed.clone().set("expires_in", "7d"));

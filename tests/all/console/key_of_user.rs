@@ -103,7 +103,7 @@ fn admin_sees_disables_enables_and_deletes_a_users_key() {
     for words in [
         "bobs key",
         "account:read",
-        "Why was it refused?",
+        "Why was it rejected?",
         "Created by",
     ] {
         assert!(page.has(words), "{words}: {}", page.text());

@@ -4,7 +4,7 @@ use super::browser::Browser;
 use super::site::Site;
 
 /// P7: 25 rows.
-const LIST_BYTES_MAX: usize = 30_000;
+const LIST_BYTES_MAX: usize = 30 * 1024;
 
 fn make_keys(browser: &mut Browser<'_>, count: usize) {
     for number in 0..count {

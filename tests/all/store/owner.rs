@@ -283,7 +283,10 @@ fn check_finds_a_wrong_clock_and_an_open_folder() {
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
     let (code, said) = found(&db);
     assert_eq!(code, Some(1), "{said}");
-    assert!(said.contains("wrong\tfolder\tothers may write"), "{said}");
+    assert!(
+        said.contains("wrong\tfolder\tother users can write"),
+        "{said}"
+    );
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
 
     let ahead = Clock::manual(Time::from_unix(20_000_000_000));
