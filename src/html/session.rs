@@ -80,12 +80,12 @@ fn row(frame: &Frame, record: &Record, is_current: bool) -> Markup {
             @if is_current { td.pick {} } @else { (list::pick(record.id.as_str(), &device)) }
             th.name scope="row" {
                 b { bdi { (device) } } @if is_current { " " (badge("ok", "This device")) }
-                small { (record.id) }
+                small { (record.id) @if let Some(with) = record.signed_in_with { " · by " (with.label()) } }
             }
             (active(record, frame))
             td.low {
                 time datetime=(record.created_at) { (relative(record.created_at, now)) }
-                small { (minute(record.created_at)) @if let Some(address) = record.address { " · " (address) } @if let Some(with) = record.signed_in_with { " · by " (with.label()) } }
+                small { (minute(record.created_at)) @if let Some(address) = record.address { " · " (address) } }
             }
             (list::expires(record.expires_at, now))
             td.actions.keep { button.danger name="id" value=(record.id) aria-label={ "Sign out " (device) @if is_current { ", this device" } } { "Sign out" } }

@@ -175,7 +175,6 @@ export async function all() {
     await page.goto(HERE);
     await press(page, "Delete passkey laptop");
     demand(await page.getByRole("status").first().isVisible(), "it says so");
-    // Another device, so that the sign-in page still offers passkeys.
     await device.session.send("WebAuthn.removeVirtualAuthenticator", { authenticatorId: device.authenticatorId });
     const key = await authenticator(page, { transport: "usb" });
     await press(page, "Add a passkey");
@@ -185,11 +184,15 @@ export async function all() {
     const { credentials } = await key.session.send("WebAuthn.getCredentials", { authenticatorId: key.authenticatorId });
     equal(credentials.length, 1);
     await press(page, "Delete passkey blue key");
+    await key.session.send("WebAuthn.removeVirtualAuthenticator", { authenticatorId: key.authenticatorId });
+    // Another device, so that the sign-in page still offers passkeys; then the first one alone, with the deleted passkey.
     const other = await authenticator(page, { transport: "internal" });
     await press(page, "Add a passkey");
     await led(page, () => page.getByRole("button", { name: "Add a passkey" }).click());
     await page.waitForURL(/done=passkey/);
     await other.session.send("WebAuthn.removeVirtualAuthenticator", { authenticatorId: other.authenticatorId });
+    const again = await authenticator(page, { transport: "usb" });
+    await again.session.send("WebAuthn.addCredential", { authenticatorId: again.authenticatorId, credential: credentials[0] });
     await signOut(page);
     await page.goto("/login");
     await led(page, () => page.getByRole("button", { name: "Sign in with a passkey" }).click());

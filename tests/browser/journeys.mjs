@@ -48,7 +48,7 @@ export async function all(site) {
     demand((await page.locator("h1").innerText()).includes("no longer good"), "it works once");
     await signIn(page, "alice", ALICE);
     equal(await heading(page), "API keys");
-    demand(await page.getByText("Signed in as").isVisible(), "it names who is signed in");
+    demand(await page.getByRole("banner").getByRole("link", { name: "alice", exact: true }).isVisible(), "it names who is signed in");
   });
 
   // Whatever the day of the test, it lies ahead.
@@ -146,7 +146,7 @@ export async function all(site) {
     }
     await copied(page, page.getByRole("button", { name: /^Copy .*id/ }));
     equal(await page.evaluate(() => navigator.clipboard.readText()), secret.slice(4, 16));
-    equal(await page.locator("svg").count(), 1, "a chart");
+    equal(await page.getByRole("img", { name: /^Uses per day/ }).count(), 1, "a chart");
     await follow(page, "Edit");
     await page.getByLabel("Name").fill("nightly backup of node 7");
     await press(page, "Save");
