@@ -395,7 +395,7 @@ export async function all(site) {
     await page.goto("/admin/new-service");
     await page.getByLabel("Name").fill("slurm");
     await page.getByLabel("Permissions").fill("slurm:submit\nslurm:cancel");
-    await led(page, () => page.getByRole("main").locator("form button.go").click());
+    await press(page, "Add service");
     await page.goto("/admin/services/slurm/api-keys/new");
     await page.getByLabel("Name").fill("gate");
     await press(page, "Create key");
