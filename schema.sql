@@ -164,8 +164,8 @@ CREATE TABLE credentials (
     ended_at           INTEGER,                  -- deleted; the row is kept a while for its reason
     ended_reason       TEXT,
     password_at        INTEGER,                  -- sessions: when the holder last proved who they are
-    signed_in_with     TEXT CHECK (signed_in_with IN ('password', 'password-totp', 'password-recovery-code', 'password-passkey', 'passkey')),  -- sessions
-    confirmed_with     TEXT CHECK (confirmed_with IN ('password', 'password-totp', 'password-recovery-code', 'password-passkey', 'passkey')),  -- sessions: at password_at
+    signed_in_with     TEXT CHECK (signed_in_with = 'password' OR signed_in_with = 'password-totp' OR signed_in_with = 'password-recovery-code' OR signed_in_with = 'password-passkey' OR signed_in_with = 'passkey'),  -- sessions
+    confirmed_with     TEXT CHECK (confirmed_with = 'password' OR confirmed_with = 'password-totp' OR confirmed_with = 'password-recovery-code' OR confirmed_with = 'password-passkey' OR confirmed_with = 'passkey'),  -- sessions: at password_at
     idle_max_seconds   INTEGER CHECK (idle_max_seconds > 0),  -- sessions: unused for so long, they expire
     user_agent         TEXT,                     -- sessions
     address            TEXT,                     -- sessions: from where they were begun

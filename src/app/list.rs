@@ -49,7 +49,7 @@ impl Holders<'_> {
             Self::Of(scope) => scope.read,
             Self::Everybody => BuiltinPermission::UsersRead,
         };
-        caller.require(needed).map(|_| ())
+        caller.require(needed)
     }
 
     fn include(self, item: &Item) -> bool {

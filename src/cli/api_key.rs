@@ -243,9 +243,12 @@ fn delete_keys(
 /// The last use of an API key or a token.
 #[derive(Deserialize)]
 struct LastUse {
-    last_used_at: Option<String>,
-    last_used_from: Option<String>,
-    last_used_by: Option<String>,
+    #[serde(rename = "last_used_at")]
+    at: Option<String>,
+    #[serde(rename = "last_used_from")]
+    from: Option<String>,
+    #[serde(rename = "last_used_by")]
+    by: Option<String>,
 }
 
 /// The last use of an API key or a token in words.
@@ -253,10 +256,7 @@ pub fn last_used(client: &Client, path: &str, id: &str) -> String {
     let key = client
         .get(&format!("{path}/{id}"))
         .and_then(|answer| answer.parse::<LastUse>());
-    match key
-        .ok()
-        .and_then(|key| Some((key.last_used_at?, key.last_used_from, key.last_used_by)))
-    {
+    match key.ok().and_then(|key| Some((key.at?, key.from, key.by))) {
         None => "no recorded use".to_owned(),
         Some((at, from, by)) => {
             let when = Time::parse(&at).map_or(at, |time| output::relative(time, client.now()));

@@ -321,6 +321,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("user reset-password", &["keycroft user reset-password bob"]),
+    (
+        "user reset-second-factor",
+        &["keycroft user reset-second-factor bob"],
+    ),
     ("user role", &["keycroft user role bob admin"]),
     ("user show", &["keycroft user show bob"]),
     (

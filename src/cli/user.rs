@@ -203,8 +203,8 @@ pub fn run(arguments: UserArguments) -> Result<(), Failure> {
                 &name,
                 &UserPatch {
                     display_name,
-                    permissions,
                     role,
+                    permissions,
                     ..UserPatch::default()
                 },
                 "changed",
@@ -255,15 +255,16 @@ fn delete(client: &Client, names: &[String], yes: bool) -> Result<(), Failure> {
     let mut deletions = Vec::new();
     for name in names {
         let path = path(name)?;
-        let effect = match yes {
-            true => String::new(),
-            false => client
+        let effect = if yes {
+            String::new()
+        } else {
+            client
                 .get(&format!("{path}/offboard"))
                 .and_then(|answer| answer.parse())
                 .map_or_else(
                     |_| "with all credentials".to_owned(),
                     |preview| held(&preview),
-                ),
+                )
         };
         deletions.push(Deletion {
             label: format!("{name} {}", client.place()),

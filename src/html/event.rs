@@ -36,7 +36,7 @@ impl Scope {
 pub const RANGES: [(&str, &str, u64); 3] =
     [("24h", "24 h", 1), ("7d", "7 d", 7), ("30d", "30 d", 30)];
 
-/// What a log was asked to show, as it was typed: `?q=&action=&user=&outcome=&range=&since=&until=&target=`.
+/// The filter of a log, as typed: `?q=&action=&user=&outcome=&range=&since=&until=&target=`.
 #[derive(Debug, Clone, Default)]
 pub struct EventFilter {
     /// Part of a name, an address, a user agent or a detail.
@@ -98,7 +98,7 @@ pub struct EventList {
     pub count: Option<String>,
     /// The newest 100,000 were searched, and not all.
     pub is_part: bool,
-    /// What `?after=` takes for the next part.
+    /// The value of `?after=` for the next part.
     pub older: Option<String>,
     pub is_first: bool,
 }

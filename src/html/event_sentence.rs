@@ -106,6 +106,32 @@ const PHRASES: &[Phrase] = &[
         "create a reset link for",
         "user",
     ),
+    phrase(
+        "user.reset-second-factor",
+        "reset the second factor of",
+        "reset the second factor of",
+        "user",
+    ),
+    phrase(
+        "totp.add",
+        "set up an authenticator app",
+        "set up an authenticator app",
+        "",
+    ),
+    phrase(
+        "totp.remove",
+        "removed an authenticator app",
+        "remove an authenticator app",
+        "",
+    ),
+    phrase("passkey.add", "added passkey", "add passkey", ""),
+    phrase("passkey.delete", "deleted passkey", "delete passkey", ""),
+    phrase(
+        "recovery-codes.create",
+        "created new recovery codes",
+        "create new recovery codes",
+        "",
+    ),
     phrase("user.delete", "deleted", "delete", "user"),
     phrase("user.offboard", "offboarded", "offboard", "user"),
     phrase(
@@ -197,14 +223,14 @@ const WHOLE: [&str; 9] = [
     "session.sign-in",
 ];
 
-/// What the sentences of one page know beside the events.
+/// Names and links for the sentences of one page.
 #[derive(Debug, Clone, Default)]
 pub struct Names {
     /// The user who looks at the page.
     pub viewer: Option<UserId>,
     /// Names of the users whose things the events are about.
     pub users: HashMap<UserId, String>,
-    /// Whether the pages of users, groups, services and hosts may be opened.
+    /// True if the reader may open the pages of users, groups, services and hosts.
     pub has_admin_pages: bool,
 }
 
@@ -221,7 +247,7 @@ pub(super) fn actor(event: &Event, names: &Names) -> Markup {
     }
 }
 
-/// What was done, behind the actor's name.
+/// The act, behind the actor's name.
 pub(super) fn sentence(event: &Event, names: &Names) -> Markup {
     let action = present_name(&event.action);
     let is_done = event.outcome == Outcome::Done.as_str();
@@ -272,7 +298,7 @@ fn member(event: &Event, action: &str, is_done: bool, names: &Names) -> Markup {
     }
 }
 
-/// Whether an act on an account was the person's own: the actor's name says it.
+/// Returns true for a user's act on the own account: the actor's name says it.
 fn is_own(event: &Event) -> bool {
     event.target_kind == "user" && event.target_id == event.actor
 }
@@ -328,7 +354,7 @@ fn user_link(name: &str, names: &Names) -> Option<String> {
     admin_link("users", name, names)
 }
 
-/// Whether a word can stand in a path as it is: a request chooses the target of a rejected act.
+/// Returns true for a word that is safe in a path: a request chooses the target of a rejected act.
 fn is_plain(name: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
     name.bytes().all(allowed) && !name.starts_with('.')
@@ -346,7 +372,7 @@ fn credential_link(section: &str, event: &Event, names: &Names) -> Option<String
     Some(format!("{}/{section}/{id}", user_link(owner, names)?))
 }
 
-/// `role: member → admin`: what was before and after, a pair each.
+/// `role: member → admin`: pairs of the values before and after.
 pub(super) fn changes(event: &Event) -> Vec<(String, String)> {
     let (before, after) = (decode_words(&event.before), decode_words(&event.after));
     let earlier = |word: &str| {

@@ -28,7 +28,7 @@ pub struct InventoryRow {
     pub owner_path: Option<String>,
     /// The page of the thing; `None` when it has none.
     pub path: Option<String>,
-    /// Whether it can be deleted here.
+    /// True if it can be deleted here.
     pub is_deletable: bool,
 }
 
@@ -66,7 +66,7 @@ pub fn list(frame: &Frame, view: &Inventory) -> Markup {
     let at = &view.at;
     let content = html! {
         (heading("Inventory", &html! { a.button href=(at.csv()) { "CSV" } }))
-        p.lead { "Credentials of all users. Delete credentials that are no longer used." }
+        p.lead { "Credentials of all users. Delete those that nobody uses." }
         (tabs(view))
         (list::search(at, true))
         @if view.rows.is_empty() {

@@ -1,4 +1,4 @@
-//! What all lists share: search and filters, sorted columns, pages, bulk actions, and the cells that many of them have.
+//! The parts of all lists: search and filters, sorted columns, pages, bulk actions, and the cells that many of them have.
 
 use maud::{Markup, html};
 
@@ -16,7 +16,7 @@ use crate::model::user_agent;
 #[derive(Debug, Clone)]
 pub struct ListPlace {
     pub path: String,
-    /// Parameters of the address that are no part of the query, such as the kind of an inventory.
+    /// Parameters of the address outside the query, such as the kind of an inventory.
     pub fixed: Vec<(&'static str, String)>,
     pub query: ListQuery,
     /// Rows on all pages.
@@ -44,7 +44,7 @@ impl ListPlace {
         }
     }
 
-    /// Whether there is nothing to list, whatever the filter.
+    /// True if there is nothing to list, with any filter.
     pub(super) fn is_empty(&self) -> bool {
         self.total == 0 && self.query.is_everything()
     }
@@ -126,7 +126,7 @@ const fn expiration_label(expiration: Expiration) -> &'static str {
     }
 }
 
-/// What a column is called in "Sort by …".
+/// The name of a column in "Sort by …".
 const fn column_label(column: Column) -> &'static str {
     match column {
         Column::Name => "name",
@@ -314,7 +314,7 @@ fn from(last: &LastUse) -> Markup {
     html! { @if !parts.is_empty() { small { (parts.join(" · ")) } } }
 }
 
-/// A time that may not have come, in relative words.
+/// A time, possibly in the future, in relative words.
 pub(super) fn when(at: Option<Time>, never: &str, now: Time) -> Markup {
     html! {
         @match at { Some(at) => time datetime=(at) { (relative(at, now)) }, None => (never) }

@@ -140,7 +140,7 @@ fn pill(row: &SshKeyRow, now: Time) -> Markup {
     }
 }
 
-/// A host reports a use after the login; a key that was only offered is no use.
+/// A host reports a use after the login; an offered key is not yet used.
 fn last_used(key: &SshKeyFacts, now: Time) -> Markup {
     match (&key.used, &key.looked_up) {
         (Some(used), _) => html! {

@@ -265,7 +265,7 @@ fn groups(frame: &Frame, view: &UserPage, path: &str) -> Markup {
     post(frame, &format!("{path}/groups"), &form)
 }
 
-/// What somebody holds, kind by kind; with `path` each has a button that ends it.
+/// The credentials of a user, by kind; with `path` each has a button that ends it.
 fn holdings(holdings: &Holdings, frame: &Frame, own: &str, path: Option<&str>) -> Markup {
     if holdings.count() == 0 {
         return html! { p { "No valid credentials." } };

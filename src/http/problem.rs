@@ -215,7 +215,7 @@ impl Problem {
                 );
             }
             Self::App(Error::TooMany { retry_after, .. } | Error::Unavailable { retry_after }) => {
-                add("Retry-After", retry_after.as_secs().max(1).to_string())
+                add("Retry-After", retry_after.as_secs().max(1).to_string());
             }
             Self::App(Error::StorageFull) => add("Retry-After", "30".to_owned()),
             _ => {}

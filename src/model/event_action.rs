@@ -70,6 +70,9 @@ pub const GROUPS: &[ActionGroup] = &[
     group("credential", "Revocations", &[]),
     group("device", "Logins of the command line", &[]),
     group("password", "Passwords", &[]),
+    group("totp", "Authenticator apps", &[]),
+    group("passkey", "Passkeys", &[]),
+    group("recovery-codes", "Recovery codes", &[]),
     group("account", "Accounts", &[]),
     group(
         "user",
@@ -81,6 +84,7 @@ pub const GROUPS: &[ActionGroup] = &[
             ("user.disable", "Disabled"),
             ("user.enable", "Enabled"),
             ("user.reset-password", "Reset link created"),
+            ("user.reset-second-factor", "Second factor reset"),
             ("user.offboard", "Offboarded"),
             ("user.delete", "Deleted"),
         ],

@@ -263,16 +263,7 @@ impl List {
     pub const fn columns(self) -> &'static [Column] {
         use Column as C;
         match self {
-            Self::ApiKeys => &[
-                C::Name,
-                C::Owner,
-                C::Status,
-                C::Expires,
-                C::LastUsed,
-                C::Uses,
-                C::Created,
-            ],
-            Self::Tokens => &[
+            Self::ApiKeys | Self::Tokens => &[
                 C::Name,
                 C::Owner,
                 C::Status,

@@ -31,7 +31,7 @@ impl TotpCode {
     }
 
     /// Returns whether both are the same, in constant time.
-    fn matches(&self, other: &Self) -> bool {
+    fn matches(self, other: Self) -> bool {
         Digest::new(&self.0).matches(&Digest::new(&other.0))
     }
 }
@@ -86,7 +86,7 @@ impl TotpSeed {
         candidates.fold(None, |found, step| {
             let fits = self
                 .code_of(step)
-                .is_some_and(|expected| expected.matches(code));
+                .is_some_and(|expected| expected.matches(*code));
             let fits = fits && step > last_step;
             if fits { found.or(Some(step)) } else { found }
         })

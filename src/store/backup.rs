@@ -120,7 +120,7 @@ pub(super) fn keep_before_migration(path: &Path) -> Result<(), OpenError> {
     copy.close().map_err(|(_, why)| refuse(&why))?;
     let name = format!(".before-schema-{}", migrate::VERSION);
     let free = std::iter::once(name.clone())
-        .chain((2..).map(|number| format!("{name}-{number}")))
+        .chain((2..1_000).map(|number| format!("{name}-{number}")))
         .map(|ending| beside(path, &ending))
         .find(|path| fs::symlink_metadata(path).is_err());
     let kept = free.ok_or_else(|| refuse(&"no name is free"))?;

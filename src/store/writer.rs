@@ -495,7 +495,7 @@ impl WriterLoop {
         match merged {
             Ok(false) => {}
             Ok(true) => {
-                log::info!("the WAL stays beside the database: another process is still reading")
+                log::info!("the WAL stays beside the database: another process is still reading");
             }
             Err(error) => log::warn!("the WAL was not merged into the database: {error}"),
         }

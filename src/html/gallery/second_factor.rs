@@ -47,7 +47,7 @@ pub fn pages(words: &Words) -> Vec<Shown> {
             public_key: Vec::new(),
             counter: 0,
             is_backup_eligible: true,
-            is_backed_up: n % 2 == 0,
+            is_backed_up: n.is_multiple_of(2),
         },
         created_at: NOW.before(days(9)),
         last_used_at: (n > 0).then_some(NOW),

@@ -119,9 +119,9 @@ fn read_operation(
         read_fields(document, &resolve(document, answer)["content"])
     });
     // The mark would be on nearly every field of an answer.
-    answer
-        .iter_mut()
-        .for_each(|field| field.is_required = false);
+    for field in &mut answer {
+        field.is_required = false;
+    }
     let errors = entries(&operation["responses"]).filter(|(status, _)| !status.starts_with('2'));
     Operation {
         id: text(&operation["operationId"]),

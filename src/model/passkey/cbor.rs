@@ -101,7 +101,6 @@ impl<'a> Reader<'a> {
     fn skip_at(&mut self, depth: u8) -> Option<()> {
         let Head { major, argument } = self.head()?;
         match major {
-            0 | 1 => Some(()),
             2 => self.take(usize::try_from(argument).ok()?).map(|_| ()),
             3 => {
                 let bytes = self.take(usize::try_from(argument).ok()?)?;
@@ -117,8 +116,8 @@ impl<'a> Reader<'a> {
                 // Each item takes a byte at least, so that a large count ends with the bytes.
                 (0..items).try_for_each(|_| self.skip_at(depth))
             }
-            // false, true, null, and floating-point numbers; their bytes are in the head.
-            7 => Some(()),
+            // Integers, false, true, null, and floating-point numbers: their bytes are in the head.
+            0 | 1 | 7 => Some(()),
             // Tags.
             _ => None,
         }

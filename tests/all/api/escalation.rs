@@ -263,7 +263,7 @@ fn allowed_addresses_are_inherited() {
         &json!({"name": "limited", "allowed_addresses": ["127.0.0.0/24"]}),
     );
     let bearer = secret(&limited);
-    let beyond = "beyond";
+    let beyond = "valid elsewhere";
     for path in ["/api/v1/api-keys", "/api/v1/tokens"] {
         for wider in [
             json!([]),

@@ -130,6 +130,7 @@ const TABLE: &[(&str, &str, At)] = &[
     ("user offboard", "x --yes", Either),
     ("user list", "", Either),
     ("user reset-password", "x", Either),
+    ("user reset-second-factor", "x", Either),
     ("user role", "x admin", Either),
     ("user show", "x", Either),
     ("user token", "x", Here(-1)),
