@@ -274,7 +274,8 @@ impl Lab {
     /// The text of an Ed25519 key that nobody has the private part of.
     fn ssh_key(&mut self) -> String {
         let mut blob = Vec::new();
-        for part in [b"ssh-ed25519".as_slice()] {
+        {
+            let part = b"ssh-ed25519".as_slice();
             blob.extend_from_slice(&[0, 0, 0, 11]);
             blob.extend_from_slice(part);
         }
@@ -440,7 +441,7 @@ impl Lab {
             } else {
                 PASSWORD
             };
-            let password = Password::typed(typed).map_err(|error| error.to_string())?;
+            let password = Password::typed(typed).map_err(std::string::ToString::to_string)?;
             let now = self.clock.now();
             let app = &self.server_state.app;
             // A wrong password is an event, not a failure of the demo.

@@ -88,9 +88,9 @@ pub fn head(major: u8, argument: usize) -> Vec<u8> {
     let major = major << 5;
     match argument {
         0..=23 => vec![major | u8::try_from(argument).unwrap()],
-        24..=255 => vec![major | 24, u8::try_from(argument).unwrap()],
+        24..=255 => vec![major | 0x18, u8::try_from(argument).unwrap()],
         _ => [
-            vec![major | 25],
+            vec![major | 0x19],
             u16::try_from(argument).unwrap().to_be_bytes().to_vec(),
         ]
         .concat(),

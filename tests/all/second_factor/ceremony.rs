@@ -12,40 +12,40 @@ const ASSERTIONS: &[(&str, Change)] = &[
     ("type", |parts| parts.kind = "webauthn.create".into()),
     ("empty challenge", |parts| parts.challenge.clear()),
     ("other challenge", |parts| {
-        parts.challenge = parts.challenge.replacen(|c| c != 'A', "A", 1)
+        parts.challenge = parts.challenge.replacen(|c| c != 'A', "A", 1);
     }),
     ("challenge that is no base64url", |parts| {
-        parts.challenge.push('=')
+        parts.challenge.push('=');
     }),
     ("origin of another port", |parts| {
-        parts.origin = "http://localhost:8421".into()
+        parts.origin = "http://localhost:8421".into();
     }),
     ("origin of another scheme", |parts| {
-        parts.origin = "https://localhost:8420".into()
+        parts.origin = "https://localhost:8420".into();
     }),
     ("origin of a subdomain", |parts| {
-        parts.origin = "http://evil.localhost:8420".into()
+        parts.origin = "http://evil.localhost:8420".into();
     }),
     ("origin with a prefix of ours", |parts| {
-        parts.origin.push_str(".evil.example")
+        parts.origin.push_str(".evil.example");
     }),
     ("cross origin", |parts| parts.cross_origin = true),
     ("top origin", |parts| {
-        parts.top_origin = Some("https://evil.example".into())
+        parts.top_origin = Some("https://evil.example".into());
     }),
     ("relying party", |parts| parts.rp_id = "evil.example".into()),
     ("parent relying party", |parts| parts.rp_id = "host".into()),
     ("user not present", |parts| parts.flags &= !UP),
     ("user not verified", |parts| parts.flags &= !UV),
     ("backed up without being eligible", |parts| {
-        parts.flags |= BS
+        parts.flags |= BS;
     }),
     ("backup eligibility changed", |parts| parts.flags |= BE),
     ("attested data announced and missing", |parts| {
-        parts.flags |= AT
+        parts.flags |= AT;
     }),
     ("extensions announced and missing", |parts| {
-        parts.flags |= ED
+        parts.flags |= ED;
     }),
     ("extensions that are no map", |parts| {
         parts.flags |= ED;
@@ -53,23 +53,23 @@ const ASSERTIONS: &[(&str, Change)] = &[
     }),
     ("bytes behind the data", |parts| parts.tail = vec![0xa0]),
     ("credential id of nobody", |parts| {
-        parts.credential_id[0] ^= 1
+        parts.credential_id[0] ^= 1;
     }),
     ("empty credential id", |parts| parts.credential_id.clear()),
     ("user handle of another user", |parts| {
-        parts.user_handle = Some(b"aaaaaaaaaaaa".to_vec())
+        parts.user_handle = Some(b"aaaaaaaaaaaa".to_vec());
     }),
     ("no user handle", |parts| parts.user_handle = None),
     ("type of credential", |parts| {
-        parts.type_of_credential = "password".into()
+        parts.type_of_credential = "password".into();
     }),
     ("signature", |parts| parts.spoil = Spoil::Signature),
     ("no signature", |parts| parts.spoil = Spoil::NoSignature),
     ("authenticator data after signing", |parts| {
-        parts.spoil = Spoil::AuthenticatorData
+        parts.spoil = Spoil::AuthenticatorData;
     }),
     ("client data after signing", |parts| {
-        parts.spoil = Spoil::ClientData
+        parts.spoil = Spoil::ClientData;
     }),
 ];
 
@@ -208,7 +208,7 @@ fn counter_that_does_not_grow_is_refused() {
         (0, false),
     ] {
         let page = sign_in(&mut site.browser(), &mut device, |parts| {
-            parts.counter = counter
+            parts.counter = counter;
         });
         assert_eq!(page.status == 303, accepted, "{counter}: {}", page.text());
         if accepted {
@@ -261,21 +261,21 @@ const REGISTRATIONS: &[(&str, Change)] = &[
     ("origin", |parts| parts.origin = "https://localhost".into()),
     ("cross origin", |parts| parts.cross_origin = true),
     ("top origin", |parts| {
-        parts.top_origin = Some("https://evil.example".into())
+        parts.top_origin = Some("https://evil.example".into());
     }),
     ("relying party", |parts| parts.rp_id = "evil.example".into()),
     ("user not present", |parts| parts.flags &= !UP),
     ("backed up without being eligible", |parts| {
-        parts.flags |= BS
+        parts.flags |= BS;
     }),
     ("no credential", |parts| parts.flags &= !AT),
     ("empty credential id", |parts| parts.credential_id.clear()),
     ("credential id of 1024 bytes", |parts| {
-        parts.credential_id = vec![1; 1_024]
+        parts.credential_id = vec![1; 1_024];
     }),
     ("bytes behind", |parts| parts.tail = vec![0]),
     ("type of credential", |parts| {
-        parts.type_of_credential = "password".into()
+        parts.type_of_credential = "password".into();
     }),
     ("key that is no map", |parts| parts.cose = vec![0x80]),
     ("key cut off", |parts| parts.cose.truncate(10)),
@@ -299,7 +299,7 @@ const REGISTRATIONS: &[(&str, Change)] = &[
     }),
     ("format that is no text", |parts| parts.format[0] = 0),
     ("no statement", |parts| {
-        parts.format = [text("none"), text("attstmt"), head(5, 0)].concat()
+        parts.format = [text("none"), text("attstmt"), head(5, 0)].concat();
     }),
 ];
 

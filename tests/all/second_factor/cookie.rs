@@ -66,7 +66,7 @@ fn pending_cookie_belongs_to_its_browser_user_and_password() {
         parts[place] = value;
         parts.join(".")
     };
-    let other_mac = parts[3].replace(|c| c == 'a' || c == '0', "1");
+    let other_mac = parts[3].replace(['a', '0'], "1");
     for bad in [
         changed(0, "1"),
         changed(1, &(parts[1].parse::<i64>().unwrap() + 1).to_string()),

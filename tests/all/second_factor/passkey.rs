@@ -265,11 +265,11 @@ fn backup_flags_are_kept_and_held_to() {
 
 #[test]
 fn url_without_a_host_name_or_tls_has_no_passkeys_and_says_why() {
+    use NoRelyingParty::{IpAddress, PlainHttp};
     let site = Site::new();
     let page = site.signed_in("bob").open(HERE);
     assert!(page.has("is an IP address"), "{}", page.text());
     assert!(!page.has("passkeys/new"));
-    use NoRelyingParty::{IpAddress, PlainHttp};
     for (url, refused) in [
         ("http://127.0.0.1:8420", IpAddress),
         ("https://10.0.0.1", IpAddress),
