@@ -57,7 +57,7 @@ fn row(facts: &ServiceFacts, now: Time) -> Markup {
         tr {
             th.name scope="row" { a href=(path) { (service.name) } }
             td.when.from data-label="Permissions" { (service.permissions) }
-            td.num { a href={ (path) "/api-keys" } aria-label={ (facts.api_keys) " API keys of " (service.name) } { (facts.api_keys) } }
+            td.num data-label="API keys" { a href={ (path) "/api-keys" } aria-label={ (facts.api_keys) " API keys of " (service.name) } { (facts.api_keys) } }
             td.when.from data-label="Used" { (list::when(facts.last_asked_at, "Never", now)) }
             (list::created(service.created_at))
         }
