@@ -74,7 +74,7 @@ fn restore_revokes_short_lived_credentials() {
     assert!(done.status.success(), "{done:?}");
     let words = String::from_utf8(done.stderr).unwrap();
     assert!(
-        words.contains("ended 1 tokens, 1 sessions and 1 codes"),
+        words.contains("revoked 1 tokens, 1 sessions and 1 codes"),
         "{words}"
     );
     let listed = String::from_utf8(done.stdout).unwrap();
