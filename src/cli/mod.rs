@@ -32,6 +32,8 @@ mod local;
 mod login;
 mod lookup;
 mod notice;
+mod notice_channel;
+mod notice_delivery;
 mod operator;
 mod output;
 mod place;
@@ -112,6 +114,8 @@ enum Command {
     AuthorizedKeys(authorized_keys::AuthorizedKeysArguments),
     /// Show and acknowledge notices about your account
     Notice(account_notice::NoticeArguments),
+    /// Manage the channels of notices, and show deliveries
+    NoticeChannel(notice_channel::NoticeChannelArguments),
     /// Manage users
     User(user::UserArguments),
     /// Manage groups of users
@@ -222,6 +226,7 @@ fn run_command(command: Command, format: Format) -> Result<(), exit::Failure> {
         Command::SshKey(arguments) => self::ssh_key::run(arguments),
         Command::AuthorizedKeys(arguments) => authorized_keys::run(&arguments),
         Command::Notice(arguments) => account_notice::run(arguments),
+        Command::NoticeChannel(arguments) => notice_channel::run(arguments),
         Command::User(arguments) => user::run(arguments),
         Command::Group(arguments) => group::group(arguments),
         Command::Host(arguments) => host::run(arguments),
