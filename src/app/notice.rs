@@ -151,12 +151,11 @@ impl App {
         for host in self.read.silent_hosts(now)? {
             let message = NoticeMessage::host_silent(&host.name, &host.id, host.copied_at);
             let item = format!("host {}", host.id);
-            let moment = host.copied_at.map_or(0, Time::unix);
-            self.enqueue_state(&item, moment, message, now)?;
+            self.enqueue_state(&item, host.since, message, now)?;
         }
-        if let Some(last) = self.read.old_backup(now)? {
+        if let Some((last, since)) = self.read.old_backup(now)? {
             let message = NoticeMessage::backup_old(last);
-            self.enqueue_state("backup", last.map_or(0, Time::unix), message, now)?;
+            self.enqueue_state("backup", since, message, now)?;
         }
         Ok(())
     }
@@ -165,15 +164,15 @@ impl App {
     fn enqueue_state(
         &self,
         item: &str,
-        moment: i64,
+        moment: Time,
         message: NoticeMessage,
         now: Time,
     ) -> Result<(), Error> {
-        if self.read.is_notice_given(item, 0, moment)? {
+        if self.read.is_notice_given(item, 0, moment.unix())? {
             return Ok(());
         }
         self.store()
-            .enqueue_once(item.to_owned(), 0, moment, message, now)
+            .enqueue_once(item.to_owned(), 0, moment.unix(), message, now)
     }
 
     /// Notices to send now, without those of the channels in `besides`.
@@ -198,10 +197,5 @@ impl App {
     /// The time of the next notice, as far as it is known now.
     pub fn next_notice_at(&self, now: Time) -> Result<Option<Time>, Error> {
         self.read.next_notice_at(now)
-    }
-
-    /// The plans of the queries for due expirations.
-    pub fn due_query_plans(&self) -> Result<Vec<String>, Error> {
-        self.read.due_query_plans()
     }
 }

@@ -148,7 +148,7 @@ impl Select {
         }
         let sql = "UPDATE installation SET noticed_until = ?1 WHERE noticed_until IS NOT ?1";
         self.execute(sql, [now.unix()])?;
-        let sql = "DELETE FROM notices_given WHERE moment < ?";
+        let sql = "DELETE FROM notices_given WHERE threshold > 0 AND moment < ?";
         self.execute(sql, [now.unix() - GIVEN_KEPT_SECONDS])?;
         Ok(false)
     }
@@ -184,22 +184,6 @@ impl Select {
         }
         Ok(next)
     }
-
-    /// The plans of the queries for due expirations, as SQLite describes them.
-    pub fn due_query_plans(&self) -> Result<Vec<String>, Error> {
-        let mut plans = Vec::new();
-        for source in &SOURCES {
-            for sql in [source.due_sql(), source.next_sql()] {
-                let sql = format!("EXPLAIN QUERY PLAN {sql}");
-                let mut statement = self.statement(&sql)?;
-                let count = statement.parameter_count();
-                let with = rusqlite::params_from_iter(vec![0; count]);
-                let rows = statement.query_map(with, |row| row.get::<_, String>(3))?;
-                plans.push(rows.collect::<rusqlite::Result<Vec<String>>>()?.join("; "));
-            }
-        }
-        Ok(plans)
-    }
 }
 
 impl Store {
@@ -229,7 +213,51 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
+    use rusqlite::{Connection, StatementStatus};
+
     use super::*;
+
+    /// The steps of the queries when nothing is due, over this many API keys and SSH keys that expire later.
+    fn steps(count: i64) -> Vec<i32> {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(include_str!("../../schema.sql"))
+            .unwrap();
+        let rows = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?1)";
+        let users = "INSERT INTO users (id, subject, username, display_name, role, created_at) VALUES (1, '000000000000', 'bob', 'Bob', 'member', 0)";
+        connection.execute(users, []).unwrap();
+        let keys = format!(
+            "{rows} INSERT INTO credentials (id, kind, user_id, name, permissions, allowed_addresses, digest, created_at, expires_at) \
+             SELECT printf('%012d', i), 'api-key', 1, 'key ' || i, '', '', zeroblob(32), 0, 100 * 86400 + i FROM n"
+        );
+        connection.execute(&keys, [count]).unwrap();
+        let keys = format!(
+            "{rows} INSERT INTO ssh_keys (id, user_id, name, type, bits, key, fingerprint, comment, allowed_addresses, created_at, expires_at) \
+             SELECT printf('%012d', i), 1, 'key ' || i, 'ssh-ed25519', 256, '', 'SHA256:' || i, '', '', 0, 100 * 86400 + i FROM n"
+        );
+        connection.execute(&keys, [count]).unwrap();
+        let mut steps = Vec::new();
+        for source in &SOURCES {
+            for (sql, with) in [
+                (source.due_sql(), vec![0, 14 * DAY, 14, BATCH]),
+                (source.next_sql(), vec![14 * DAY]),
+            ] {
+                let mut statement = connection.prepare(&sql).unwrap();
+                let mut rows = statement.query(rusqlite::params_from_iter(with)).unwrap();
+                while rows.next().unwrap().is_some() {}
+                drop(rows);
+                steps.push(statement.get_status(StatementStatus::VmStep));
+            }
+        }
+        steps
+    }
+
+    #[test]
+    fn due_query_costs_the_same_with_100000_credentials() {
+        let few = steps(1_000);
+        assert!(few.iter().all(|steps| (1..200).contains(steps)), "{few:?}");
+        assert_eq!(few, steps(100_000));
+    }
 
     #[test]
     fn window_reaches_from_the_last_search_to_the_threshold() {

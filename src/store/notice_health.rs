@@ -20,28 +20,34 @@ pub struct SilentHost {
     pub name: String,
     /// When it last fetched or confirmed all keys.
     pub copied_at: Option<Time>,
+    /// The same, or its enrollment.
+    pub since: Time,
 }
 
 impl Select {
     /// The hosts that the console lists as silent, without those just enrolled.
     pub fn silent_hosts(&self, now: Time) -> Result<Vec<SilentHost>, Error> {
         let sql = format!(
-            "SELECT h.public_id, h.name, h.copied_at FROM hosts h WHERE {SILENT} AND coalesce(h.copied_at, h.created_at) <= ?1 - ?2 ORDER BY h.id"
+            "SELECT h.public_id, h.name, h.copied_at, coalesce(h.copied_at, h.created_at) FROM hosts h WHERE {SILENT} AND coalesce(h.copied_at, h.created_at) <= ?1 - ?2 ORDER BY h.id"
         );
         self.all(&sql, params![now.unix(), ENROLLMENT_SECONDS], |row| {
             Ok(SilentHost {
                 id: row.get(0)?,
                 name: row.get(1)?,
                 copied_at: time(row, 2)?,
+                since: Time::from_unix(row.get(3)?),
             })
         })
     }
 
-    /// The time of the last backup if it is old; `Some(None)`: an installation of that age without any.
-    pub fn old_backup(&self, now: Time) -> Result<Option<Option<Time>>, Error> {
-        let sql = "SELECT last_backup_at FROM installation WHERE coalesce(last_backup_at, created_at) < ?";
+    /// The time of the last backup, and that of the last backup or the installation, if the latter is old.
+    pub fn old_backup(&self, now: Time) -> Result<Option<(Option<Time>, Time)>, Error> {
+        let sql = "SELECT last_backup_at, coalesce(last_backup_at, created_at) FROM installation \
+                   WHERE coalesce(last_backup_at, created_at) < ?";
         let limit = now.before(BACKUP_AGE_MAX);
-        self.one(sql, [limit.unix()], |row| time(row, 0))
+        self.one(sql, [limit.unix()], |row| {
+            Ok((time(row, 0)?, Time::from_unix(row.get(1)?)))
+        })
     }
 
     /// Returns whether a notice about this moment was added before.

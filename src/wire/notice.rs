@@ -70,6 +70,9 @@ impl NoticeChannelIn {
         let mut faults = Faults::default();
         let name = faults.take("name", parse_name(&self.name));
         let kind = faults.take("kind", ChannelKind::parse(&self.kind));
+        if kind == Some(ChannelKind::Email) {
+            faults.add("kind", "expected webhook, ntfy or chat");
+        }
         let url = match (kind, self.url) {
             (Some(ChannelKind::Email), Some(_)) => {
                 faults.add("url", "an e-mail channel has no URL");

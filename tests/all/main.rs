@@ -10,6 +10,7 @@ mod fixture;
 mod fuzz;
 mod host;
 mod monitoring;
+mod notice;
 mod prose;
 mod race;
 mod second_factor;

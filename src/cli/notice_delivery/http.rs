@@ -95,9 +95,8 @@ impl HttpSender {
                 (request, body)
             }
         };
-        let request = match request.body(body) {
-            Ok(request) => request,
-            Err(_) => return refused("the request can't be built"),
+        let Ok(request) = request.body(body) else {
+            return refused("the request can't be built");
         };
         match self.agent(url).run(request) {
             Ok(answer) => result(answer),

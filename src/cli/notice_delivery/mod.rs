@@ -20,7 +20,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(3_600);
 const PAUSE: Duration = Duration::from_millis(20);
 /// Pause after an error of the database.
 const ERROR_PAUSE: Duration = Duration::from_secs(60);
-/// How long a channel rests after a failure of its own; twice as long after each further one.
+/// How long a failing channel rests at first. Each further failure doubles it.
 const REST: Duration = Duration::from_secs(60);
 const REST_MAX: Duration = Duration::from_secs(1_800);
 
@@ -201,7 +201,7 @@ impl<'a> Deliverer<'a> {
         let rests = self.resting.values().map(|resting| resting.until);
         let rest_ends = rests.filter(|until| *until > now).min();
         let next = match (next, rest_ends) {
-            // What waits already waits for a channel that rests.
+            // The due notices wait for channels that rest.
             (Some(next), Some(end)) if next <= now => Some(end),
             (next, _) => next,
         };
