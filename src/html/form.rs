@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::layout::Frame;
+use super::frame::Frame;
 use crate::model::error::FieldError;
 use crate::model::ssh_key::{ImportedKey, KeyRules};
 
@@ -151,7 +151,7 @@ pub(super) fn hidden_fields(fields: &[(String, String)]) -> Markup {
 /// Returns whether a sent value may appear in a page: not a password, not a form token, and not a public key that could
 /// be a private one.
 pub(super) fn safe_to_echo(name: &str, value: &str) -> bool {
-    let name = name.strip_prefix(super::sign_in::KEPT).unwrap_or(name);
+    let name = name.strip_prefix(super::saved_form::KEPT).unwrap_or(name);
     match name {
         "form_token" | "current" | "new" | "confirm_code" | "confirm_passkey" | "passkey" => false,
         "public_key" => {

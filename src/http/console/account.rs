@@ -1,7 +1,7 @@
 //! `/account`.
 
 use super::sign_in::safe_path;
-use super::{Answer, again, cookie, done, form, frame, is_page, second_factor, see_other, show};
+use super::{Answer, again, cookie, done, form, frame, second_factor, see_other, show};
 use crate::html::Markup;
 use crate::html::account::{self as pages, AccountPage};
 use crate::html::form::Input;
@@ -101,7 +101,7 @@ fn page_before<'a>(context: &'a RequestContext<'_>) -> Option<&'a str> {
     let host_at = referer.find("://")? + 3;
     let path_at = host_at + referer[host_at..].find('/')?;
     let (origin, path) = referer.split_at(path_at);
-    let is_shown = || is_page(path.split(['?', '#']).next().unwrap_or(path));
+    let is_shown = || (context.is_page)(path.split(['?', '#']).next().unwrap_or(path));
     (auth::is_own_origin(context, origin) && is_shown())
         .then_some(path)
         .and_then(safe_path)

@@ -429,7 +429,10 @@ fn set_up(context: &RequestContext<'_>, presented: Presented, input: &Input) -> 
     let password = username.as_ref().and_then(|username| {
         faults.take(
             "password",
-            Password::chosen(input.value("password").unwrap_or_default(), username),
+            Password::chosen(
+                input.value("password").unwrap_or_default(),
+                username.as_str(),
+            ),
         )
     });
     faults.check()?;
