@@ -7,9 +7,11 @@ use maud::{Markup, html};
 
 use super::form::{self, Field, Input, acts, danger, hidden, post, radios, summary};
 use super::layout::{Frame, Section, page};
+use super::permission::Presets;
+use super::permission_form::choice;
 use super::table::last_use_in_line;
-use super::when::{self, expiry, some, time};
-use super::{lifetime, permission, shown_once};
+use super::when::{end_in_line, some};
+use super::{lifetime, shown_once};
 use crate::model::credential::{Kind, Record, UsageDay};
 use crate::model::permission::Permissions;
 use crate::model::policy::Policy;
@@ -59,6 +61,14 @@ impl Holder {
 
     pub(super) fn path_of(&self, id: Id, act: &str) -> String {
         format!("{}/{id}{act}", self.path())
+    }
+
+    /// The presets of permissions in its forms.
+    pub fn presets(&self) -> Presets {
+        match self {
+            Self::Service(_) => Presets::Service,
+            Self::Me | Self::User(_) => Presets::Person,
+        }
     }
 
     pub(super) fn title(&self) -> String {
@@ -122,6 +132,8 @@ pub struct ApiKeyDelete {
 pub struct ApiKeyIssued<'a> {
     pub holder: Holder,
     pub record: Record,
+    /// The permissions that the creator could give.
+    pub offered: Permissions,
     pub secret: &'a str,
 }
 
@@ -133,27 +145,30 @@ pub fn new(frame: &Frame, view: &ApiKeyNew) -> Markup {
     let is_of_service = matches!(view.holder, Holder::Service(_));
     let name = Field::text("name")
         .required()
+        .autofocus()
         .characters_max(NAME_CHARACTERS_MAX)
-        .help("Its purpose, such as \"nightly backup\".");
+        .help("The program or job that uses the key.");
     let form = html! {
         (hidden("nonce", &view.nonce))
         (name.show(input))
         (lifetime::for_api_key(input, &view.policy, is_of_service, frame.now))
-        @if is_of_service { p { small { "The service stops working when its key expires. Rotate it before, or choose a long lifetime." } } }
-        (permission::choice(input, &view.offered, None))
+        @if is_of_service { p.hint { "The service stops working when its key expires. Rotate it before, or choose a long lifetime." } }
+        (choice(input, &view.offered, None, view.holder.presets()))
         details open[limits_are_open(input)] {
             summary { "More limits" }
             (form::addresses(input, ""))
-            @if let Some(here) = &view.here { p { small { "This browser comes from " code { (here) } "." } } }
+            @if let Some(here) = &view.here { p.hint { "Address of this browser: " code { (here) } } }
             (note(input, ""))
         }
-        (acts("Create key", &path))
+        (acts("Create API key", &path))
     };
     let content = html! {
-        h1 { "New API key" }
-        (summary(input))
-        (post(frame, &format!("{path}/new"), &form))
-        p.lead { "On a command line: " code { "keycroft api-key create my-script" } }
+        div.narrow {
+            h1 { "New API key" }
+            (summary(input))
+            (post(frame, &format!("{path}/new"), &form))
+            @if matches!(view.holder, Holder::Me) { p.hint { "On a command line: " code { "keycroft api-key create my-script --expires 30d" } } }
+        }
     };
     page(
         frame,
@@ -179,7 +194,7 @@ fn note(input: &Input, present: &str) -> Markup {
 
 /// The answer after creating an API key: the only page that shows its secret.
 pub fn created(frame: &Frame, view: &ApiKeyIssued<'_>) -> Markup {
-    issued(frame, view, &html! {})
+    issued(frame, view, "created", &html! {})
 }
 
 /// The answer after rotating an API key: the only page that shows its new secret.
@@ -187,23 +202,26 @@ pub fn rotated(frame: &Frame, view: &ApiKeyIssued<'_>) -> Markup {
     let note = html! {
         p {
             @match view.record.grace_ends_at(frame.now) {
-                Some(end) => { "The old secret is valid until " (when::utc(end)) " (" (time(end, frame.now)) ") at the latest. The key's page shows when each secret was last used." }
+                Some(end) => { "The old secret expires " (end_in_line(Some(end), frame.now)) " at the latest. The key's page shows when each secret was last used." }
                 None => { "The old secret is revoked." }
             }
         }
     };
-    issued(frame, view, &note)
+    issued(frame, view, "rotated", &note)
 }
 
-fn issued(frame: &Frame, view: &ApiKeyIssued<'_>, note: &Markup) -> Markup {
+fn issued(frame: &Frame, view: &ApiKeyIssued<'_>, act: &str, note: &Markup) -> Markup {
     let record = &view.record;
     let content = html! {
-        h1 { "Save your key now" }
-        p.lead { bdi { (record.name) } " · " (expiry(record.expires_at, frame.now)) }
-        (note)
-        (shown_once::panel(frame, "key", view.secret, &view.holder.path_of(record.id, ""), "Go to the key"))
+        div.narrow {
+            h1 { "API key " bdi { (record.name) } " " (act) }
+            (shown_once::facts(frame, record, &view.offered))
+            (note)
+            (shown_once::panel(frame, "API key", view.secret, &view.holder.path_of(record.id, "")))
+        }
     };
-    page(frame, view.holder.section(), "Save your key now", &content)
+    let title = format!("API key {act}");
+    page(frame, view.holder.section(), &title, &content)
 }
 
 /// The answer to a repeated form of a new API key or a rotation; `record` is the created key, if it still exists.
@@ -227,17 +245,19 @@ pub fn edit(frame: &Frame, view: &ApiKeyEdit) -> Markup {
     let title = format!("Edit {}", record.name);
     let form = html! {
         (hidden("version", &view.version))
-        (Field::text("name").default(&record.name).required().characters_max(NAME_CHARACTERS_MAX).show(input))
+        (Field::text("name").default(&record.name).required().autofocus().characters_max(NAME_CHARACTERS_MAX).show(input))
         (lifetime::for_renewal(input, &view.policy, record.expires_at, frame.now))
-        (permission::choice(input, &view.offered, Some(&record.permissions)))
+        (choice(input, &view.offered, Some(&record.permissions), view.holder.presets()))
         (form::addresses(input, &addresses.join("\n")))
         (note(input, record.note.as_deref().unwrap_or("")))
         (acts("Save", &path))
     };
     let content = html! {
-        h1 { "Edit " bdi { (record.name) } }
-        (summary(input))
-        (post(frame, &view.holder.path_of(record.id, "/edit"), &form))
+        div.narrow {
+            h1 { "Edit " bdi { (record.name) } }
+            (summary(input))
+            (post(frame, &view.holder.path_of(record.id, "/edit"), &form))
+        }
     };
     page(frame, view.holder.section(), &input.title(&title), &content)
 }

@@ -30,6 +30,7 @@ mod lifetime;
 pub mod list;
 pub mod passkey;
 pub mod permission;
+mod permission_form;
 pub mod policy;
 pub mod reference;
 pub mod second_factor;
