@@ -58,24 +58,25 @@ pub fn change_password(context: &RequestContext<'_>, caller: &Caller, input: Inp
     let new = input.value("new").unwrap_or_default();
     let browser = super::sign_in::present_browser(context);
     let change = |current: Password| {
-        let proof = second_factor::proof(context, caller, &input, ["code", "passkey"])?;
+        let proof = second_factor::proof(context, caller, &input, ["confirm_code", "passkey"])?;
         context
             .app()
             .change_password(caller, &current, new, proof, browser.as_ref())
     };
     match current.and_then(change) {
         Ok(()) => done("/account", "password"),
-        Err(error) => {
-            let values = input.values.into_iter();
-            let input = Input {
-                // A code counts once; it is not shown again.
-                values: values.filter(|(name, _)| name != "code").collect(),
-                errors: Vec::new(),
-            };
-            again(error.into(), input, "current", |password_input| {
-                account_page(context, caller, Input::default(), password_input)
-            })
-        }
+        Err(error) => again(error.into(), input, "current", |mut password_input| {
+            // A recovery code may still be valid: no page repeats it.
+            password_input
+                .values
+                .retain(|(name, _)| name != "confirm_code");
+            for error in &mut password_input.errors {
+                if error.field == "code" {
+                    "confirm_code".clone_into(&mut error.field);
+                }
+            }
+            account_page(context, caller, Input::default(), password_input)
+        }),
     }
 }
 

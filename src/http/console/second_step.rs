@@ -118,7 +118,7 @@ fn step_page(
     let view = EnrollStep {
         next,
         kept,
-        totp: totp_page(context, &username, browser, nonce, input),
+        totp: totp_page(context, &pending.user, browser, nonce, input),
         passkey: passkey::registration_request(context, browser, &pending.user, &[])?,
     };
     Ok(page(status, pages::enroll_step(&frame, &view)))
@@ -213,15 +213,13 @@ fn send_step(
     });
     let problem = match result {
         Ok((signed_in, codes)) => {
-            let mut response = begin(
+            return begin(
                 context,
                 signed_in,
                 destination.next,
                 destination.kept,
                 codes,
-            )?;
-            cookie::clear(context, &mut response, cookie::PENDING);
-            return Ok(response);
+            );
         }
         Err(problem) => problem,
     };

@@ -267,6 +267,7 @@ pub(super) fn begin(
         page(200, markup)
     };
     cookie::set(context, &mut response, cookie::SESSION, &text, seconds);
+    cookie::clear(context, &mut response, cookie::PENDING);
     Ok(response)
 }
 
@@ -285,6 +286,7 @@ pub fn sign_out(
 pub(super) fn after_sign_out(context: &RequestContext<'_>) -> Response {
     let mut response = see_other("/signed-out");
     cookie::clear(context, &mut response, cookie::SESSION);
+    cookie::clear(context, &mut response, cookie::PENDING);
     response
         .headers
         .push(("Clear-Site-Data".into(), "\"cache\"".into()));

@@ -96,7 +96,7 @@ impl Source {
 }
 
 /// Text as it is compared in a search.
-fn fold(text: &str) -> String {
+pub(super) fn fold(text: &str) -> String {
     normalize(text).to_lowercase()
 }
 
