@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::form::{self, Field, Input, acts, danger, hidden, post, radios, summary};
+use super::form::{self, Field, Input, acts, danger, hidden, post, summary};
 use super::layout::{Frame, Section, page};
 use super::permission::Presets;
 use super::permission_form::choice;
-use super::table::last_use_in_line;
+use super::table::{last_use, last_use_in_line};
 use super::when::{end_in_line, some};
 use super::{lifetime, shown_once};
 use crate::model::credential::{Kind, Record, UsageDay};
@@ -47,6 +47,15 @@ impl Holder {
     pub fn list_path(&self) -> String {
         match self {
             Self::Me | Self::Service(_) => self.path(),
+            Self::User(name) => format!("/admin/users/{name}"),
+        }
+    }
+
+    /// The page of the owner.
+    pub(super) fn owner_path(&self) -> String {
+        match self {
+            Self::Me => "/account".to_owned(),
+            Self::Service(name) => format!("/admin/services/{name}"),
             Self::User(name) => format!("/admin/users/{name}"),
         }
     }
@@ -264,15 +273,12 @@ pub fn edit(frame: &Frame, view: &ApiKeyEdit) -> Markup {
 
 /// The grace periods of a planned rotation: the sent value, and the label.
 const GRACES: [(&str, &str); 6] = [
-    ("1h", "1 hour"),
-    ("6h", "6 hours"),
-    ("24h", "24 hours"),
-    ("3d", "3 days"),
-    ("7d", "7 days"),
-    (
-        UNTIL_UNUSED,
-        "Until it is unused for 2 hours, 7 days at most",
-    ),
+    ("1h", "in 1 hour"),
+    ("6h", "in 6 hours"),
+    ("24h", "in 24 hours"),
+    ("3d", "in 3 days"),
+    ("7d", "in 7 days"),
+    (UNTIL_UNUSED, "after 2 hours without use, 7 days at most"),
 ];
 /// The grace period that ends when the old secret is unused.
 pub const UNTIL_UNUSED: &str = "until-unused";
@@ -288,23 +294,35 @@ pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
         .as_ref()
         .is_some_and(|last| frame.now.since(last.at) <= IN_USE);
     let how = if is_in_use { "planned" } else { "leaked" };
+    let how = input.value("how").unwrap_or(how);
     let graces = GRACES.map(|(value, words)| (value.to_owned(), words.to_owned()));
+    let planned = "The old secret stays valid until the programs use the new one.";
+    let leaked = "The old secret is revoked now. Programs fail until they have the new one.";
+    let reason = html! {
+        div.choices {
+            div {
+                (form::radio("how", "planned", how, "Planned", planned))
+                div.bar { (Field::text("grace").label("Old secret expires").default("24h").show_choice(input, &graces)) }
+            }
+            (form::radio("how", "leaked", how, "Leaked", leaked))
+        }
+    };
     let form = html! {
         (hidden("nonce", &view.nonce))
-        (form::group("how", "The old secret", input, &html! {
-            (radios(input, "how", how, &[("planned", "Planned: it stays valid for a while"), ("leaked", "Leaked: revoke it now")]))
-            (Field::text("grace").label("Planned: valid for").default("24h").help("Never past its own expiration. The key's page shows when each of the two secrets was last used.").show_choice(input, &graces))
-        }))
+        (form::group("how", "Reason", input, &reason))
         (lifetime::for_renewal(input, &view.policy, record.expires_at, frame.now))
-        (acts("Rotate", &view.holder.path_of(record.id, "")))
+        (acts("Rotate API key", &view.holder.path_of(record.id, "")))
     };
     let content = html! {
-        h1 { "Rotate " bdi { (record.name) } }
-        p.lead { "A new secret under the same name, id and permissions. It is shown once. Last used: " (last_use_in_line(record.last_use.as_ref(), frame.now)) "." }
-        @if record.grace(frame.now).is_some() { p { b { "An older secret is still valid. It is revoked when you rotate now." } } }
-        (summary(input))
-        (post(frame, &view.holder.path_of(record.id, "/rotate"), &form))
-        p.lead { "On a command line: " code { "keycroft api-key rotate " (record.id) " --grace 24h" } }
+        div.narrow {
+            h1 { "Rotate " bdi { (record.name) } }
+            p.lead { "Keycroft creates a new secret. Name, id and permissions stay the same." }
+            dl.facts { dt { "Last used" } dd { (last_use(record.last_use.as_ref(), frame.now)) } }
+            @if record.grace(frame.now).is_some() { div.notice.warn { p { b { "An older secret is still valid." } " It is revoked when you rotate now." } } }
+            (summary(input))
+            (post(frame, &view.holder.path_of(record.id, "/rotate"), &form))
+            p.hint { "On a command line: " code { "keycroft api-key rotate " (record.id) " --grace 24h" } }
+        }
     };
     page(
         frame,

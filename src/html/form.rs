@@ -58,7 +58,7 @@ impl Input {
 /// The label of a field, also in the summary of errors.
 pub(super) fn label(field: &str) -> &str {
     match field {
-        "access" | "permissions" => "Access",
+        "access" | "permissions" => "Permissions",
         "allow_shared" => "Shared key",
         "allowed_addresses" => "Allowed addresses",
         "api_key_lifetime_choice" => "Choosing how long API keys live",
@@ -428,6 +428,16 @@ pub(super) fn choices(name: &str, chosen: &str, answers: &[Choice<'_>]) -> Marku
                     span { (answer.words) small { (answer.help) } }
                 }
             }
+        }
+    }
+}
+
+/// One radio button of a box with other content.
+pub(super) fn radio(name: &str, value: &str, chosen: &str, words: &str, help: &str) -> Markup {
+    html! {
+        label.choice {
+            input type="radio" name=(name) value=(value) checked[value == chosen];
+            span { (words) small { (help) } }
         }
     }
 }

@@ -77,9 +77,9 @@ pub(super) struct Row {
     pub(super) field: String,
     pub(super) label: String,
     /// A single permission, which is in the place of `write`.
-    is_single: bool,
-    read: Option<Permission>,
-    write: Option<Permission>,
+    pub(super) is_single: bool,
+    pub(super) read: Option<Permission>,
+    pub(super) write: Option<Permission>,
 }
 
 impl Row {
@@ -408,7 +408,7 @@ pub(super) fn brief(given: &Permissions, all: &Permissions) -> String {
     }
 }
 
-/// Each permission, with a mark at those that manage credentials.
+/// Each permission by name, with a mark at those that manage credentials.
 pub(super) fn full(given: &Permissions) -> Markup {
     html! {
         @if given.is_empty() { "None" }

@@ -1,10 +1,90 @@
-//! The fields for permissions in a form.
+//! The fields for permissions in a form, and the same groups as facts.
 
 use maud::{Markup, html};
 
 use super::form::{Choice, Input, Tick, choices, group};
 use super::permission::{ACCESS, Access, FILL, Presets, ROW, Row, RowGroup, SINGLE};
+use super::when::some;
 use crate::model::permission::{Permission, Permissions};
+
+/// With more resources, those of services and administration are folded.
+const RESOURCES_MAX: usize = 8;
+
+/// The actions on one resource, or on one service.
+struct Actions {
+    group: RowGroup,
+    label: String,
+    actions: Vec<String>,
+    manages_credentials: bool,
+}
+
+impl Actions {
+    fn all(given: &Permissions) -> Vec<Self> {
+        let mut found: Vec<Self> = Vec::new();
+        for row in Row::all(given) {
+            let (resource, action) = row.field.split_once(':').unwrap_or((&row.field, "allowed"));
+            let label = match row.group {
+                RowGroup::Services => resource.to_owned(),
+                RowGroup::Account | RowGroup::Administration => row.label.clone(),
+            };
+            let mut actions: Vec<String> = Vec::new();
+            actions.extend(row.read.as_ref().map(|_| "read".to_owned()));
+            let write = if row.is_single { action } else { "write" };
+            actions.extend(row.write.as_ref().map(|_| write.to_owned()));
+            let same = |one: &&mut Self| one.group == row.group && one.label == label;
+            match found.iter_mut().find(same) {
+                Some(one) => one.actions.extend(actions),
+                None => found.push(Self {
+                    group: row.group,
+                    label,
+                    actions,
+                    manages_credentials: row.manages_credentials(),
+                }),
+            }
+        }
+        found
+    }
+}
+
+/// Permissions by resource, with a mark at those that manage credentials.
+pub(super) fn facts(given: &Permissions) -> Markup {
+    let all = Actions::all(given);
+    let is_long = all.len() > RESOURCES_MAX;
+    let list = |group: Option<RowGroup>| {
+        html! {
+            dl.facts {
+                @for one in all.iter().filter(|one| group.is_none_or(|group| one.group == group)) {
+                    dt { (one.label) }
+                    dd { (one.actions.join(", ")) @if one.manages_credentials { small { "manages credentials" } } }
+                }
+            }
+        }
+    };
+    let folded = |group: RowGroup, word: &str| {
+        let of = || all.iter().filter(move |one| one.group == group);
+        let permissions: usize = of().map(|one| one.actions.len()).sum();
+        let count = |count: usize, word| some(i64::try_from(count).unwrap_or(i64::MAX), word);
+        html! {
+            @if permissions > 0 {
+                details {
+                    summary { (count(of().count(), word)) ", " (count(permissions, "permission")) }
+                    (list(Some(group)))
+                }
+            }
+        }
+    };
+    html! {
+        @if all.is_empty() {
+            p { "None" }
+        } @else if is_long {
+            (list(Some(RowGroup::Account)))
+            (folded(RowGroup::Services, "service"))
+            (folded(RowGroup::Administration, "administrative resource"))
+        } @else {
+            (list(None))
+        }
+    }
+}
 
 /// The fields for permissions: presets, and rows behind "Choose". `given` are the present ones, `None` for a new
 /// credential.
@@ -122,6 +202,33 @@ fn matrix_row(input: &Input, row: &Row, from: &Permissions) -> Markup {
 mod tests {
     use super::*;
     use crate::model::user::Role;
+
+    #[test]
+    fn facts_are_grouped_and_folded_when_long() {
+        let given = [
+            "account:read",
+            "account:write",
+            "slurm:submit",
+            "slurm:view",
+        ];
+        let markup = facts(&Permissions::parse(&given).unwrap()).into_string();
+        assert_eq!(
+            markup,
+            "<dl class=\"facts\"><dt>Account</dt><dd>read, write<small>manages credentials</small></dd>\
+             <dt>slurm</dt><dd>submit, view</dd></dl>"
+        );
+        let mut admin = Role::Admin.permissions();
+        admin.extend(&Permissions::parse(&given).unwrap());
+        let markup = facts(&admin).into_string();
+        for wanted in [
+            "<summary>1 service, 2 permissions</summary>",
+            "<summary>7 administrative resources, 11 permissions</summary>",
+            "<dt>Introspection</dt><dd>allowed</dd>",
+        ] {
+            assert!(markup.contains(wanted), "{wanted}: {markup}");
+        }
+        assert_eq!(facts(&Permissions::none()).into_string(), "<p>None</p>");
+    }
 
     #[test]
     fn rows_show_the_given_permissions() {

@@ -42,7 +42,7 @@ pub(super) fn panel(frame: &Frame, what: &str, secret: &str, done: &str) -> Mark
         div.actions { a.button href=(done) { "Done" } }
         section {
             h2 { "Use it" }
-            details open { summary { "Environment" } (lines("the line for the environment", &format!("export KEYCROFT_TOKEN={secret}"))) }
+            details name="use" open { summary { "Environment" } (lines("the line for the environment", &format!("export KEYCROFT_TOKEN={secret}"))) }
             (paste("curl", "the curl line", &format!("curl -H \"Authorization: Bearer $KEYCROFT_TOKEN\" {url}/api/v1/me")))
             (paste("Command line", "the login line", &format!("printf %s \"$KEYCROFT_TOKEN\" | keycroft login {url} --with-token")))
             (paste("Python", "the lines of Python", &format!(
@@ -59,7 +59,7 @@ fn lines(name: &str, lines: &str) -> Markup {
 
 /// Lines to paste, folded; `name` completes the label "Copy".
 pub(super) fn paste(title: &str, name: &str, text: &str) -> Markup {
-    html! { details { summary { (title) } (lines(name, text)) } }
+    html! { details name="use" { summary { (title) } (lines(name, text)) } }
 }
 
 /// The answer to a repeated form.
