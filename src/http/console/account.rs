@@ -1,6 +1,6 @@
 //! `/account`.
 
-use super::sign_in::safe_path;
+use super::session_start::safe_path;
 use super::{Answer, again, cookie, done, form, frame, second_factor, see_other, show};
 use crate::html::Markup;
 use crate::html::account::{self as pages, AccountPage};
@@ -56,7 +56,7 @@ pub fn change_password(context: &RequestContext<'_>, caller: &Caller, input: Inp
     let current = Password::typed(input.value("current").unwrap_or_default())
         .map_err(|message| Error::field("current", message));
     let new = input.value("new").unwrap_or_default();
-    let browser = super::sign_in::present_browser(context);
+    let browser = super::session_start::present_browser(context);
     let change = |current: Password| {
         let proof = second_factor::proof(context, caller, &input, ["confirm_code", "passkey"])?;
         context

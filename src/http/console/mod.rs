@@ -20,6 +20,7 @@ pub mod second_factor;
 pub mod second_step;
 pub mod service;
 pub mod session;
+mod session_start;
 pub mod sign_in;
 pub mod ssh_key;
 pub mod statics;
@@ -301,7 +302,7 @@ pub fn visit(context: &RequestContext<'_>, handler: Page) -> Answer {
         Some(caller) => note_refusal(context, &caller, handler(context, &caller)),
         None => Ok(see_other(format!(
             "/login?next={}",
-            sign_in::escape_path(context.request.raw_url())
+            session_start::escape_path(context.request.raw_url())
         ))),
     }
 }
