@@ -9,7 +9,7 @@ use crate::model::error::Error;
 use crate::model::group::Group;
 use crate::model::host::HostRecord;
 use crate::model::inventory::{Item, Weakness};
-use crate::model::list::{ListQuery, Listed, Used};
+use crate::model::list::{List, ListQuery, Listed, Status, Used};
 use crate::model::permission::BuiltinPermission;
 use crate::model::secret::Id;
 use crate::model::service::Service;
@@ -71,12 +71,8 @@ impl App {
         extent: Extent,
     ) -> Result<Listed<OwnedItem>, Error> {
         holders.require_read(caller)?;
-        let owner = match holders {
-            Holders::Of(scope) => Some(scope.owner),
-            Holders::Everybody => match self.owner_of(query)? {
-                Some(None) => return Ok(nothing()),
-                found => found.flatten(),
-            },
+        let Some(owner) = self.wanted_owner(holders, query)? else {
+            return Ok(nothing());
         };
         let rows = self
             .read
@@ -96,12 +92,12 @@ impl App {
         extent: Extent,
     ) -> Result<Listed<OwnedItem>, Error> {
         holders.require_read(caller)?;
-        let owner = match holders {
-            Holders::Of(scope) => Some(scope.owner),
-            Holders::Everybody => match self.owner_of(query)? {
-                Some(None) => return Ok(nothing()),
-                found => found.flatten(),
-            },
+        // Which keys others have, only admins see.
+        if query.status == Some(Status::Shared) {
+            caller.require(BuiltinPermission::UsersRead)?;
+        }
+        let Some(owner) = self.wanted_owner(holders, query)? else {
+            return Ok(nothing());
         };
         let user = match owner {
             None => None,
@@ -122,37 +118,40 @@ impl App {
         self.listed(holders, items, query.used, (rows.total, rows.page))
     }
 
-    /// The owner that a query asks for; `Some(None)` for an unknown name.
-    fn owner_of(&self, query: &ListQuery) -> Result<Option<Option<OwnerId>>, Error> {
-        if query.owner.is_empty() {
-            return Ok(None);
+    /// The owner that a list is limited to, `Some(None)` without a limit; `None` for an unknown name.
+    fn wanted_owner(
+        &self,
+        holders: Holders<'_>,
+        query: &ListQuery,
+    ) -> Result<Option<Option<OwnerId>>, Error> {
+        match holders {
+            Holders::Of(scope) => Ok(Some(Some(scope.owner))),
+            Holders::Everybody if query.owner.is_empty() => Ok(Some(None)),
+            Holders::Everybody => Ok(self.read.owner_named(&query.owner)?.map(Some)),
         }
-        self.read.owner_named(&query.owner).map(Some)
     }
 
-    /// The things that `ids` name, in their order; those that are gone or of other holders are left out.
+    /// The things of a list that `ids` name, in their order; those that are gone, of another kind or of other holders are
+    /// left out.
     pub fn picked(
         &self,
         caller: &Caller,
         holders: Holders<'_>,
-        ids: Vec<Id>,
+        list: List,
+        ids: &[Id],
     ) -> Result<Vec<OwnedItem>, Error> {
         holders.require_read(caller)?;
-        let mut records = self.read.records_of(&ids)?;
-        let mut items: Vec<Item> = Vec::new();
-        for id in &ids {
-            items.extend(records.remove(id).map(|record| self.current(record)));
-        }
-        if items.len() < ids.len() {
-            let mut keys = self.read.ssh_keys_by_id(&ids)?;
+        let mut items: Vec<Item> = if list == List::SshKeys {
+            let mut keys = self.read.ssh_keys_by_id(ids)?;
             let keys = ids.iter().filter_map(|id| keys.remove(id)).collect();
-            items.extend(self.with_weakness(caller, keys)?);
-        }
-        let is_live = |item: &Item| match item {
-            Item::Credential(record) => record.ended.is_none(),
-            Item::SshKey(..) => true,
+            self.with_weakness(caller, keys)?
+        } else {
+            let mut records = self.read.records_of(ids)?;
+            let records = ids.iter().filter_map(|id| records.remove(id));
+            let live = records.filter(|one| one.ended.is_none() && list.kind() == Some(one.kind));
+            live.map(|record| self.current(record)).collect()
         };
-        items.retain(|item| holders.include(item) && is_live(item));
+        items.retain(|item| holders.include(item));
         Ok(self.listed(holders, items, None, (0, 1))?.rows)
     }
 

@@ -60,7 +60,7 @@ use crate::model::error::Error;
 use crate::model::event::{Action, Origin};
 use crate::model::permission::BuiltinPermission;
 use crate::model::rate_limit::RateLimiter;
-use crate::model::secret::{Digest, Secret, SecretForm};
+use crate::model::secret::{Digest, Secret, SecretForm, random_bytes};
 use crate::model::time::Time;
 use crate::store::{LockRole, NewCode, Read, Store, Waits};
 
@@ -82,6 +82,8 @@ pub struct AppState {
     paces: Arc<std::sync::Mutex<device_login::PollLimiter>>,
     downloads: Arc<std::sync::Mutex<event::Downloads>>,
     limits: rate_limit::RateLimits,
+    /// Never stored, so that nobody who reads a backup can forge a signature. Signatures end with the process.
+    process_key: Arc<[u8; 32]>,
 }
 
 impl AppState {
@@ -119,6 +121,7 @@ impl AppState {
             clock,
             paces: Arc::default(),
             downloads: Arc::default(),
+            process_key: Arc::new(random_bytes()),
         })
     }
 
@@ -209,6 +212,11 @@ impl App {
     /// A digest with this installation's key: of an `Idempotency-Key`, a cookie, or the subject of a rate limit.
     pub fn keyed(&self, parts: &[&[u8]]) -> Digest {
         Digest::keyed(&self.digest_key, parts)
+    }
+
+    /// A digest with a key of this process: of what must not follow from the database, or from a backup of it.
+    fn keyed_in_process(&self, parts: &[&[u8]]) -> Digest {
+        Digest::keyed(&self.shared.process_key[..], parts)
     }
 
     /// Starts a small sweep, at most once a minute, without waiting for it.

@@ -11,7 +11,7 @@ use crate::model::event::{Action, AuditDetails, Target};
 use crate::model::passkey::{Expected, Passkey, RelyingParty, UserVerification};
 use crate::model::permission::BuiltinPermission;
 use crate::model::second_factor::{
-    NewFactor, RECOVERY_CODES, RecoveryCode, SecondFactors, SignInMethod,
+    NewFactor, RECOVERY_CODES, RecoveryCode, SecondFactors, SignInMethod, totp_present,
 };
 use crate::model::secret::{Digest, Id, random_bytes};
 use crate::model::time::Time;
@@ -102,9 +102,27 @@ impl App {
             .require_confirmed(caller.credential()?, caller.now)
     }
 
-    /// The seed that belongs to a page: nobody else can compute it, and the page need not send it back.
-    pub fn totp_seed(&self, bound_to: &str, nonce: &str) -> TotpSeed {
-        TotpSeed::from_digest(&self.keyed(&[b"totp seed", bound_to.as_bytes(), nonce.as_bytes()]))
+    /// Requires a recent confirmation, and that no authenticator app is set up, before a seed is shown.
+    ///
+    /// # Errors
+    /// [`Error::PasswordNeeded`]; [`Error::Conflict`].
+    pub fn require_no_totp(&self, caller: &Caller) -> Result<(), Error> {
+        self.require_confirmation(caller)?;
+        if self.read.second_factors(caller.user()?.id)?.totp {
+            return Err(totp_present());
+        }
+        Ok(())
+    }
+
+    /// The seed of a page, which need not send it back: it belongs to the user with this subject, and to the session or
+    /// browser `bound_to`, and can't be computed from the database.
+    pub fn totp_seed(&self, subject: &str, bound_to: &str, nonce: &str) -> TotpSeed {
+        TotpSeed::from_digest(&self.keyed_in_process(&[
+            b"totp seed",
+            subject.as_bytes(),
+            bound_to.as_bytes(),
+            nonce.as_bytes(),
+        ]))
     }
 
     /// Adds a second factor of the caller. Returns recovery codes when it is the first.
@@ -225,7 +243,7 @@ impl App {
         hash: &str,
         browser: &Digest,
     ) -> Digest {
-        self.keyed(&[
+        self.keyed_in_process(&[
             b"pending sign-in",
             &user.0.to_be_bytes(),
             &at.unix().to_be_bytes(),
@@ -292,7 +310,7 @@ impl App {
         nonce: &[u8],
     ) -> Digest {
         let purpose = purpose.as_str().as_bytes();
-        self.keyed(&[b"challenge", purpose, bound_to.as_bytes(), at, nonce])
+        self.keyed_in_process(&[b"challenge", purpose, bound_to.as_bytes(), at, nonce])
     }
 
     /// Verifies the MAC of a returned challenge; `None` if it is forged, for another purpose, or too old.

@@ -339,12 +339,9 @@ impl App {
         self.store().write(permit, move |write| {
             let with = write.method.unwrap_or(SignInMethod::Password);
             write.set_confirmed(id, with)?;
-            Ok((
-                (),
-                AuditDetails::new(Target::new("session", id, "", Some(user_id)))
-                    .after("password", "typed again")
-                    .after("with", with.as_str()),
-            ))
+            let target = Target::new("session", id, "", Some(user_id));
+            let details = AuditDetails::new(target).after("confirmed", with.as_str());
+            Ok(((), details))
         })
     }
 

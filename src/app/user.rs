@@ -249,10 +249,16 @@ impl App {
     /// password and sessions.
     ///
     /// # Errors
-    /// As [`App::reset_password`].
+    /// As [`App::reset_password`]; [`Error::NotAllowed`] for the caller's own: a stolen key must not remove them.
     pub fn reset_second_factor(&self, caller: &Caller, name: &Username) -> Result<Secret, Error> {
         let permit = caller
             .permit_with_password(BuiltinPermission::UsersWrite, Action::UserResetSecondFactor)?;
+        if caller.user().is_ok_and(|own| own.username == *name) {
+            return Err(Error::NotAllowed(
+                "Nobody resets their own second factor; ask another admin or the operator."
+                    .to_owned(),
+            ));
+        }
         let name = name.clone();
         self.store().write(permit, move |write| {
             let user = write.user(&name)?.ok_or(Error::NotFound("user"))?;

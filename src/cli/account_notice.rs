@@ -3,13 +3,12 @@
 
 use clap::{Args, Subcommand};
 
-use super::client::Client;
 use super::completion::Names;
 use super::exit::{Failure, NOT_FOUND, USAGE};
 use super::notice_channel;
 use super::output::{self, Cell, say};
 use super::place::Place;
-use crate::wire::{ListOut, MeOut, NothingIn, NoticeOut};
+use crate::wire::{ListOut, NothingIn, NoticeOut};
 
 #[derive(Args)]
 pub struct NoticeArguments {
@@ -68,7 +67,7 @@ pub fn run(arguments: NoticeArguments) -> Result<(), Failure> {
     match arguments.command {
         NoticeCommand::Test { .. } | NoticeCommand::Deliveries => Ok(()),
         NoticeCommand::List => {
-            let notices = open(&client)?;
+            let notices = client.account_notices()?;
             if client.connection.json {
                 let list = ListOut {
                     items: notices,
@@ -92,7 +91,10 @@ pub fn run(arguments: NoticeArguments) -> Result<(), Failure> {
             )
         }
         NoticeCommand::Show { id } => {
-            let found = open(&client)?.into_iter().find(|one| one.id == id);
+            let found = client
+                .account_notices()?
+                .into_iter()
+                .find(|one| one.id == id);
             let notice = found.ok_or_else(|| {
                 Failure::new(NOT_FOUND, format!("no notice has the id {id:?}"))
                     .hint("keycroft notice list")
@@ -113,7 +115,11 @@ pub fn run(arguments: NoticeArguments) -> Result<(), Failure> {
         }
         NoticeCommand::Acknowledge { ids, all } => {
             let ids = if all {
-                open(&client)?.into_iter().map(|one| one.id).collect()
+                client
+                    .account_notices()?
+                    .into_iter()
+                    .map(|one| one.id)
+                    .collect()
             } else {
                 ids
             };
@@ -130,20 +136,5 @@ pub fn run(arguments: NoticeArguments) -> Result<(), Failure> {
             }
             Ok(())
         }
-    }
-}
-
-fn open(client: &Client) -> Result<Vec<NoticeOut>, Failure> {
-    let me: MeOut = client.get("/api/v1/me")?.parse()?;
-    Ok(me.notices)
-}
-
-/// Names the notices on standard error.
-pub(super) fn print(client: &Client) {
-    for notice in open(client).unwrap_or_default() {
-        say(&format!(
-            "keycroft: notice: {} ({})\n  try: keycroft notice acknowledge {}",
-            notice.text, notice.at, notice.id
-        ));
     }
 }

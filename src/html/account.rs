@@ -69,7 +69,7 @@ pub fn show(frame: &Frame, view: &AccountPage) -> Markup {
             }
         }))
         h2 { "Second factor" }
-        p { @if view.factors.any() { "A second factor is set up." } @else { "None is set up: your password alone opens this account." } }
+        p { @if view.factors.any() { "A second factor is set up. It stays when you change the password: look through your passkeys if somebody else may have used your account." } @else { "None is set up: your password alone opens this account." } }
         div.actions { a.button href="/account/second-factor" { "Manage second factors" } }
     };
     page(frame, Section::Account, &title, &content)

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use maud::{Markup, html};
 
-use super::form::{self, Field, Input, acts, danger, hidden, post, radios, summary};
-use super::layout::{Frame, Section, page};
-use super::table::last_use_in_line;
-use super::when::{self, expiry, some, time};
-use super::{lifetime, permission, shown_once};
+use super::form::{self, Field, Input, acts, danger, hidden, post, summary};
+use super::layout::{Frame, page};
+use super::permission_form::choice;
+use super::table::{last_use, last_use_in_line};
+use super::when::{end_in_line, some};
+use super::{lifetime, shown_once};
 use crate::model::credential::{Kind, Record, UsageDay};
 use crate::model::permission::Permissions;
 use crate::model::policy::Policy;
@@ -19,55 +20,7 @@ use crate::model::time::Time;
 
 pub use super::api_key_list::{ApiKeyList, ApiKeyRow, list};
 pub use super::api_key_page::{ApiKeyPage, Creator, show};
-
-/// The owner of the API keys, which determines their path.
-#[derive(Debug, Clone)]
-pub enum Holder {
-    /// The signed-in user: `/api-keys`.
-    Me,
-    /// The service of this name: `/admin/services/NAME/api-keys`.
-    Service(String),
-    /// Another user, for admins: `/admin/users/NAME/api-keys`. Their list is on the page of the user.
-    User(String),
-}
-
-impl Holder {
-    /// The path of the list; all other pages are below it.
-    pub fn path(&self) -> String {
-        match self {
-            Self::Me => "/api-keys".to_owned(),
-            Self::Service(name) => format!("/admin/services/{name}/api-keys"),
-            Self::User(name) => format!("/admin/users/{name}/api-keys"),
-        }
-    }
-
-    /// The path of the page that lists them.
-    pub fn list_path(&self) -> String {
-        match self {
-            Self::Me | Self::Service(_) => self.path(),
-            Self::User(name) => format!("/admin/users/{name}"),
-        }
-    }
-
-    pub(super) fn section(&self) -> Section {
-        match self {
-            Self::Me => Section::ApiKeys,
-            Self::Service(_) => Section::Services,
-            Self::User(_) => Section::Users,
-        }
-    }
-
-    pub(super) fn path_of(&self, id: Id, act: &str) -> String {
-        format!("{}/{id}{act}", self.path())
-    }
-
-    pub(super) fn title(&self) -> String {
-        match self {
-            Self::Me => "API keys".to_owned(),
-            Self::Service(name) | Self::User(name) => format!("API keys of {name}"),
-        }
-    }
-}
+pub use super::holder::Holder;
 
 /// The form of a new API key, empty or with rejected input.
 #[derive(Debug, Clone)]
@@ -122,6 +75,8 @@ pub struct ApiKeyDelete {
 pub struct ApiKeyIssued<'a> {
     pub holder: Holder,
     pub record: Record,
+    /// The permissions that the creator could give.
+    pub offered: Permissions,
     pub secret: &'a str,
 }
 
@@ -133,27 +88,30 @@ pub fn new(frame: &Frame, view: &ApiKeyNew) -> Markup {
     let is_of_service = matches!(view.holder, Holder::Service(_));
     let name = Field::text("name")
         .required()
+        .autofocus()
         .characters_max(NAME_CHARACTERS_MAX)
-        .help("Its purpose, such as \"nightly backup\".");
+        .help("The program or job that uses the key.");
     let form = html! {
         (hidden("nonce", &view.nonce))
         (name.show(input))
         (lifetime::for_api_key(input, &view.policy, is_of_service, frame.now))
-        @if is_of_service { p { small { "The service stops working when its key expires. Rotate it before, or choose a long lifetime." } } }
-        (permission::choice(input, &view.offered, None))
+        @if is_of_service { p.hint { "The service stops working when its key expires. Rotate it before, or choose a long lifetime." } }
+        (choice(input, &view.offered, None, view.holder.presets()))
         details open[limits_are_open(input)] {
             summary { "More limits" }
             (form::addresses(input, ""))
-            @if let Some(here) = &view.here { p { small { "This browser comes from " code { (here) } "." } } }
+            @if let Some(here) = &view.here { p.hint { "Address of this browser: " code { (here) } } }
             (note(input, ""))
         }
-        (acts("Create key", &path))
+        (acts("Create API key", &path))
     };
     let content = html! {
-        h1 { "New API key" }
-        (summary(input))
-        (post(frame, &format!("{path}/new"), &form))
-        p.lead { "On a command line: " code { "keycroft api-key create my-script" } }
+        div.narrow {
+            h1 { "New API key" }
+            (summary(input))
+            (post(frame, &format!("{path}/new"), &form))
+            @if matches!(view.holder, Holder::Me) { p.hint { "On a command line: " code { "keycroft api-key create my-script --expires 30d" } } }
+        }
     };
     page(
         frame,
@@ -179,7 +137,7 @@ fn note(input: &Input, present: &str) -> Markup {
 
 /// The answer after creating an API key: the only page that shows its secret.
 pub fn created(frame: &Frame, view: &ApiKeyIssued<'_>) -> Markup {
-    issued(frame, view, &html! {})
+    issued(frame, view, "created", &html! {})
 }
 
 /// The answer after rotating an API key: the only page that shows its new secret.
@@ -187,23 +145,26 @@ pub fn rotated(frame: &Frame, view: &ApiKeyIssued<'_>) -> Markup {
     let note = html! {
         p {
             @match view.record.grace_ends_at(frame.now) {
-                Some(end) => { "The old secret is valid until " (when::utc(end)) " (" (time(end, frame.now)) ") at the latest. The key's page shows when each secret was last used." }
+                Some(end) => { "The old secret expires " (end_in_line(Some(end), frame.now)) " at the latest. The key's page shows when each secret was last used." }
                 None => { "The old secret is revoked." }
             }
         }
     };
-    issued(frame, view, &note)
+    issued(frame, view, "rotated", &note)
 }
 
-fn issued(frame: &Frame, view: &ApiKeyIssued<'_>, note: &Markup) -> Markup {
+fn issued(frame: &Frame, view: &ApiKeyIssued<'_>, act: &str, note: &Markup) -> Markup {
     let record = &view.record;
     let content = html! {
-        h1 { "Save your key now" }
-        p.lead { bdi { (record.name) } " · " (expiry(record.expires_at, frame.now)) }
-        (note)
-        (shown_once::panel(frame, "key", view.secret, &view.holder.path_of(record.id, ""), "Go to the key"))
+        div.narrow {
+            h1 { "API key " bdi { (record.name) } " " (act) }
+            (shown_once::facts(frame, record, &view.offered))
+            (note)
+            (shown_once::panel(frame, "API key", view.secret, &view.holder.path_of(record.id, "")))
+        }
     };
-    page(frame, view.holder.section(), "Save your key now", &content)
+    let title = format!("API key {act}");
+    page(frame, view.holder.section(), &title, &content)
 }
 
 /// The answer to a repeated form of a new API key or a rotation; `record` is the created key, if it still exists.
@@ -227,32 +188,31 @@ pub fn edit(frame: &Frame, view: &ApiKeyEdit) -> Markup {
     let title = format!("Edit {}", record.name);
     let form = html! {
         (hidden("version", &view.version))
-        (Field::text("name").default(&record.name).required().characters_max(NAME_CHARACTERS_MAX).show(input))
+        (Field::text("name").default(&record.name).required().autofocus().characters_max(NAME_CHARACTERS_MAX).show(input))
         (lifetime::for_renewal(input, &view.policy, record.expires_at, frame.now))
-        (permission::choice(input, &view.offered, Some(&record.permissions)))
+        (choice(input, &view.offered, Some(&record.permissions), view.holder.presets()))
         (form::addresses(input, &addresses.join("\n")))
         (note(input, record.note.as_deref().unwrap_or("")))
         (acts("Save", &path))
     };
     let content = html! {
-        h1 { "Edit " bdi { (record.name) } }
-        (summary(input))
-        (post(frame, &view.holder.path_of(record.id, "/edit"), &form))
+        div.narrow {
+            h1 { "Edit " bdi { (record.name) } }
+            (summary(input))
+            (post(frame, &view.holder.path_of(record.id, "/edit"), &form))
+        }
     };
     page(frame, view.holder.section(), &input.title(&title), &content)
 }
 
 /// The grace periods of a planned rotation: the sent value, and the label.
 const GRACES: [(&str, &str); 6] = [
-    ("1h", "1 hour"),
-    ("6h", "6 hours"),
-    ("24h", "24 hours"),
-    ("3d", "3 days"),
-    ("7d", "7 days"),
-    (
-        UNTIL_UNUSED,
-        "Until it is unused for 2 hours, 7 days at most",
-    ),
+    ("1h", "in 1 hour"),
+    ("6h", "in 6 hours"),
+    ("24h", "in 24 hours"),
+    ("3d", "in 3 days"),
+    ("7d", "in 7 days"),
+    (UNTIL_UNUSED, "after 2 hours without use, 7 days at most"),
 ];
 /// The grace period that ends when the old secret is unused.
 pub const UNTIL_UNUSED: &str = "until-unused";
@@ -268,23 +228,35 @@ pub fn rotate(frame: &Frame, view: &ApiKeyRotate) -> Markup {
         .as_ref()
         .is_some_and(|last| frame.now.since(last.at) <= IN_USE);
     let how = if is_in_use { "planned" } else { "leaked" };
+    let how = input.value("how").unwrap_or(how);
     let graces = GRACES.map(|(value, words)| (value.to_owned(), words.to_owned()));
+    let planned = "The old secret stays valid until the programs use the new one.";
+    let leaked = "The old secret is revoked now. Programs fail until they have the new one.";
+    let reason = html! {
+        div.choices {
+            div {
+                (form::radio("how", "planned", how, "Planned", planned))
+                div.bar { (Field::text("grace").label("Old secret expires").default("24h").show_choice(input, &graces)) }
+            }
+            (form::radio("how", "leaked", how, "Leaked", leaked))
+        }
+    };
     let form = html! {
         (hidden("nonce", &view.nonce))
-        (form::group("how", "The old secret", input, &html! {
-            (radios(input, "how", how, &[("planned", "Planned: it stays valid for a while"), ("leaked", "Leaked: revoke it now")]))
-            (Field::text("grace").label("Planned: valid for").default("24h").help("Never past its own expiration. The key's page shows when each of the two secrets was last used.").show_choice(input, &graces))
-        }))
+        (form::group("how", "Reason", input, &reason))
         (lifetime::for_renewal(input, &view.policy, record.expires_at, frame.now))
-        (acts("Rotate", &view.holder.path_of(record.id, "")))
+        (acts("Rotate API key", &view.holder.path_of(record.id, "")))
     };
     let content = html! {
-        h1 { "Rotate " bdi { (record.name) } }
-        p.lead { "A new secret under the same name, id and permissions. It is shown once. Last used: " (last_use_in_line(record.last_use.as_ref(), frame.now)) "." }
-        @if record.grace(frame.now).is_some() { p { b { "An older secret is still valid. It is revoked when you rotate now." } } }
-        (summary(input))
-        (post(frame, &view.holder.path_of(record.id, "/rotate"), &form))
-        p.lead { "On a command line: " code { "keycroft api-key rotate " (record.id) " --grace 24h" } }
+        div.narrow {
+            h1 { "Rotate " bdi { (record.name) } }
+            p.lead { "Keycroft creates a new secret. Name, id and permissions stay the same." }
+            dl.facts { dt { "Last used" } dd { (last_use(record.last_use.as_ref(), frame.now)) } }
+            @if record.grace(frame.now).is_some() { div.notice.warn { p { b { "An older secret is still valid." } " It is revoked when you rotate now." } } }
+            (summary(input))
+            (post(frame, &view.holder.path_of(record.id, "/rotate"), &form))
+            p.hint { "On a command line: " code { "keycroft api-key rotate " (record.id) " --grace 24h" } }
+        }
     };
     page(
         frame,

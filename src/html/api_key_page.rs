@@ -2,17 +2,18 @@
 
 use maud::{Markup, html};
 
-use super::api_key::Holder;
 use super::explain::{self, Chain};
 use super::form::button;
-use super::layout::{Frame, heading, page};
+use super::holder::Holder;
+use super::layout::{Frame, page};
 use super::table::{address, last_use};
-use super::when::{end_in_line, exact, expiry, length, time};
-use super::{chart, event, permission, standing};
-use crate::model::credential::{Grace, Record, RejectReason, State, UsageDay};
+use super::when::{end, exact, expiry, length, time};
+use super::{chart, event, permission_form, standing};
+use crate::model::credential::{Grace, Kind, LastUse, Record, RejectReason, State, UsageDay};
 use crate::model::event::Event;
 use crate::model::permission::Permissions;
 use crate::model::secret::{Id, SecretForm, hint};
+use crate::model::time::Time;
 use crate::model::user::Disabled;
 use crate::model::user_agent;
 
@@ -51,27 +52,67 @@ pub struct ApiKeyPage {
 
 /// `/api-keys/ID`.
 pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
-    let record = &view.record;
+    let (record, holder) = (&view.record, &view.holder);
     let content = html! {
-        (heading(&record.name, &buttons(frame, view)))
-        @if let Some(refusal) = view.refusal { div.notice.bad { p { b { "It is refused now. " } (refusal.sentence()) } } }
+        div.head {
+            h1 { bdi { (record.name) } " " (standing::pill(record, frame.now)) }
+            div.actions { (buttons(frame, view)) }
+        }
+        p.lead {
+            "API key"
+            @if let Holder::Service(name) | Holder::User(name) = holder { " of " a href=(holder.owner_path()) { (name) } }
+            " · secret begins with " code { (hint(SecretForm::Credential(record.kind), record.id)) }
+        }
+        @if let Some(refusal) = view.refusal { div.notice.bad { p { b { "Rejected now. " } (refusal.sentence()) } } }
         @if let Some(grace) = record.grace(frame.now) { (rotation(frame, record, grace)) }
-        (facts(frame, view))
-        (chart::section(&view.usage, frame.now))
-        (explain::section(&view.holder.path_of(record.id, ""), &view.chain))
-        @if !view.made.is_empty() || !view.ssh_keys.is_empty() {
-            h2 { "Created credentials" }
-            ul {
-                @for made in &view.made { li { (made.kind) " " bdi { (made.name) } " (" code { (made.id) } "), " (expiry(made.expires_at, frame.now)) } }
-                @for (id, name) in &view.ssh_keys { li { "SSH key " bdi { (name) } " (" code { (id) } ")" } }
+        div.columns {
+            section { h2 { "Details" } (facts(frame, view)) }
+            section {
+                h2 { "Permissions" }
+                (permission_form::facts(&record.permissions))
+                @let lost = record.permissions.without(&view.power);
+                @if !lost.is_empty() { p.hint { "Not in force, because the owner does not have them now: " (lost) } }
             }
         }
-        h2 { "Events" }
-        (event::short_table(&view.events, &view.names, frame.now))
-        @if !view.events.is_empty() { p { a href=(events(view)) { "All events about it" } } }
+        (chart::section(&view.usage, frame.now))
+        (explain::section(&holder.path_of(record.id, ""), &view.chain))
+        @if !view.made.is_empty() || !view.ssh_keys.is_empty() {
+            section { h2 { "Created credentials" } (created(frame, view)) }
+        }
+        section {
+            div.head {
+                h2 { "Events" }
+                @if !view.events.is_empty() { a.button href=(events(view)) { "All events of this key" } }
+            }
+            (event::short_table(&view.events, &view.names, frame.now))
+        }
     };
     let title = view.chain.input.title(&record.name);
-    page(frame, view.holder.section(), &title, &content)
+    page(frame, holder.section(), &title, &content)
+}
+
+/// The valid credentials that the key created.
+fn created(frame: &Frame, view: &ApiKeyPage) -> Markup {
+    let path = |record: &Record| match record.kind {
+        Kind::ApiKey => view.holder.path_of(record.id, ""),
+        Kind::Token | Kind::Session | Kind::Host => String::new(),
+    };
+    html! {
+        ul {
+            @for made in &view.made {
+                li { (made.kind) " " (named(&path(made), &made.name)) " · " (expiry(made.expires_at, frame.now)) }
+            }
+            @for (id, name) in &view.ssh_keys {
+                @let path = if matches!(view.holder, Holder::Me) { format!("/ssh-keys/{id}") } else { String::new() };
+                li { "SSH key " (named(&path, name)) }
+            }
+        }
+    }
+}
+
+/// A name, as a link unless the path is empty.
+fn named(path: &str, name: &str) -> Markup {
+    html! { @if path.is_empty() { bdi { (name) } } @else { a href=(path) { bdi { (name) } } } }
 }
 
 /// The path of all its events.
@@ -103,16 +144,29 @@ fn buttons(frame: &Frame, view: &ApiKeyPage) -> Markup {
 
 /// Compares the uses of both secrets during a rotation, to reveal programs with the old one.
 fn rotation(frame: &Frame, record: &Record, grace: Grace) -> Markup {
+    let now = frame.now;
+    let row = |name: &str, expires: Option<Time>, used: Option<&LastUse>| {
+        html! {
+            tr {
+                th scope="row" { (name) }
+                td.when data-label="Expires" { (end(expires, now)) }
+                td.when.from data-label="Used" { (last_use(used, now)) }
+            }
+        }
+    };
     html! {
-        div.notice.warn {
+        section.notice.warn.rows aria-label="Rotation" {
             p {
-                b { "Two secrets are valid." } " The old one expires " (end_in_line(Some(grace.ends_at), frame.now))
+                b { "Two secrets are valid." } " The old one expires " (time(grace.ends_at, now))
                 @if let Some(until) = grace.until_unused { ", or once the new one has been used and the old one has not been used for " (length(until.quiet)) }
                 "."
             }
-            dl.facts {
-                dt { "New secret, last used" } dd { (last_use(record.current_use.as_ref(), frame.now)) }
-                dt { "Old secret, last used" } dd { (last_use(record.previous_use.as_ref(), frame.now)) }
+            table.list {
+                thead { tr { th scope="col" { "Secret" } th scope="col" { "Expires" } th scope="col" { "Last used" } } }
+                tbody {
+                    (row("New secret", record.expires_at, record.current_use.as_ref()))
+                    (row("Old secret", Some(grace.ends_at), record.previous_use.as_ref()))
+                }
             }
         }
     }
@@ -120,38 +174,52 @@ fn rotation(frame: &Frame, record: &Record, grace: Grace) -> Markup {
 
 fn facts(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let (record, now) = (&view.record, frame.now);
-    let lost = record.permissions.without(&view.power);
     html! {
         dl.facts {
-            @if let Holder::User(name) = &view.holder { dt { "Owner" } dd { a href=(view.holder.list_path()) { (name) } } }
-            dt { "Status" } dd { (standing::pill(record, now)) }
-            dt { "Id" } dd { code data-copy="id" { (record.id) } small { "The secret begins with " code { (hint(SecretForm::Credential(record.kind), record.id)) } } }
-            dt { "Expires" } dd { (end_in_line(record.expires_at, now)) }
+            dt { "Id" } dd { div.actions { code data-copy="id" { (record.id) } } }
+            dt { "Expires" } dd { (fact(record.expires_at, "No expiration", now)) }
             dt { "Last used" } dd { (last_use(record.last_use.as_ref(), now)) }
-            dt { "Permissions" }
-            dd {
-                (permission::full(&record.permissions))
-                @if !lost.is_empty() { small { "Not in force, since the owner does not have them now: " (lost) } }
-            }
             dt { "Allowed addresses" }
-            dd { @if record.allowed_addresses.is_everywhere() { "Everywhere" } @else { code { (record.allowed_addresses) } } }
-            @if let Some(note) = &record.note { dt { "Note" } dd { @for line in note.lines() { (line) br; } } }
-            dt { "Created" } dd { (time(record.created_at, now)) " (" (exact(record.created_at)) ")" }
-            dt { "Created by" } dd { (created_by(&view.creator)) }
-            @if let Some(at) = record.rotated_at { dt { "Rotated" } dd { (time(at, now)) } }
+            dd { @if record.allowed_addresses.is_everywhere() { "Everywhere" } @else { @for one in record.allowed_addresses.iter() { (one) br; } } }
+            dt { "Created" } dd { (fact(Some(record.created_at), "", now)) }
+            dt { "Created by" } dd { (created_by(view)) }
+            @if let Some(at) = record.rotated_at { dt { "Rotated" } dd { (fact(Some(at), "", now)) } }
             @if let Some(ending) = &record.ended { dt { "Ended" } dd { (time(ending.at, now)) ": " (ending.reason) } }
+            @if let Some(note) = &record.note { dt { "Note" } dd { @for line in note.lines() { (line) br; } } }
         }
     }
 }
 
-fn created_by(creator: &Creator) -> Markup {
-    match creator {
-        Creator::Credential(record) if record.user_agent.is_some() => {
-            html! { "Console, in " (user_agent::device(record.user_agent.as_deref())) }
+/// A time in relative words, and exactly beside it.
+fn fact(at: Option<Time>, without: &str, now: Time) -> Markup {
+    html! { @match at { Some(at) => { (time(at, now)) small { (exact(at)) } }, None => (without) } }
+}
+
+/// The creator: a name, with a link where it has a page.
+fn created_by(view: &ApiKeyPage) -> Markup {
+    let is_mine = matches!(view.holder, Holder::Me);
+    let list = |path: &str| {
+        if is_mine {
+            path.to_owned()
+        } else {
+            String::new()
         }
-        Creator::Credential(record) => {
-            html! { (record.kind) " " bdi { (record.name) } " (" code { (record.id) } ")" }
-        }
+    };
+    match &view.creator {
+        Creator::Credential(record) => match record.kind {
+            Kind::Session => {
+                let device = user_agent::device(record.user_agent.as_deref());
+                html! { "Console, in " (named(&list("/sessions"), &device)) }
+            }
+            Kind::ApiKey => {
+                let path = view.holder.path_of(record.id, "");
+                html! { "API key " (named(&path, &record.name)) }
+            }
+            Kind::Token | Kind::Host => {
+                let path = list(&address("/tokens", &[("q", &record.name)]));
+                html! { (record.kind) " " (named(&path, &record.name)) }
+            }
+        },
         Creator::Other(id, name) => {
             html! { @if let Some(name) = name { bdi { (name) } " (" code { (id) } ")" } @else { code { (id) } } }
         }

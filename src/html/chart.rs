@@ -52,7 +52,7 @@ pub(super) fn section(usage: &[UsageDay], now: Time) -> Markup {
                     summary { "Daily figures" }
                     table.list {
                         thead { tr { th scope="col" { "Day" } th.num scope="col" { "Uses" } th.num scope="col" { "Rejected" } } }
-                        tbody { @for day in figures() { tr { th.name scope="row" { (label(day)) } td.num { (day.uses) } td.num { (day.refused) } } } }
+                        tbody { @for day in figures() { tr { th.name scope="row" { (label(day)) } td.num.when data-label="Uses" { (day.uses) } td.num.when data-label="Rejected" { (day.refused) } } } }
                     }
                 }
             }
@@ -214,7 +214,7 @@ mod tests {
             "<span>1970-03-13</span><span>1970-03-28</span><span>1970-04-11</span>",
             // The bar of the peak has the full height; a single use is still visible.
             "y=\"0\" width=\"6\" height=\"96\"",
-            "<td class=\"num\">7</td><td class=\"num\">2</td>",
+            "data-label=\"Uses\">7</td><td class=\"num when\" data-label=\"Rejected\">2</td>",
         ] {
             assert!(markup.contains(wanted), "{wanted}: {markup}");
         }

@@ -225,7 +225,7 @@ const PHRASES: &[Phrase] = &[
 ];
 
 /// Actions whose phrase is complete without their target.
-const WHOLE: [&str; 9] = [
+const WHOLE: [&str; 12] = [
     "session.delete-others",
     "session.sign-out",
     "user.set-up-link",
@@ -235,6 +235,9 @@ const WHOLE: [&str; 9] = [
     "file.restore",
     "audit.archive",
     "session.sign-in",
+    "totp.add",
+    "totp.remove",
+    "recovery-codes.create",
 ];
 
 /// Names and links for the sentences of one page.
@@ -290,7 +293,7 @@ pub(super) fn sentence(event: &Event, names: &Names) -> Markup {
             None if action == "credential.revoke" => { (if is_done { "revoked" } else { "revoke" }) }
             None => { (action) }
         }
-        @if !WHOLE.contains(&action) && !is_own(event) {
+        @if !WHOLE.contains(&action) {
             " " @if !noun.is_empty() { (noun) " " }
             (target(event, names))
             (owner(event, names))
@@ -310,11 +313,6 @@ fn member(event: &Event, action: &str, is_done: bool, names: &Names) -> Markup {
         (verb) " " (thing(&event.target_name, user_link(&event.target_name, names)))
         " " (to) " group " (thing(&event.target_id, admin_link("groups", &event.target_id, names)))
     }
-}
-
-/// Returns true for a user's act on the own account: the actor's name says it.
-fn is_own(event: &Event) -> bool {
-    event.target_kind == "user" && event.target_id == event.actor
 }
 
 /// The target's name, with a link where it has a page.
@@ -490,7 +488,7 @@ mod tests {
             ),
             (
                 event_of("password.change", "user", "alice", ""),
-                "changed the password of",
+                "changed the password of alice",
             ),
             (
                 event_of("totp.enroll", "user", "bob", ""),

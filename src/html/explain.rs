@@ -1,9 +1,8 @@
-//! "Why was it rejected?": the checks of a credential, with a form for the circumstances.
+//! The checks of a credential: one line with the result, which unfolds to each check and a form for the circumstances.
 
 use maud::{Markup, html};
 
 use super::form::{Field, Input};
-use super::standing::badge;
 
 /// One check.
 #[derive(Debug, Clone)]
@@ -24,6 +23,13 @@ pub struct Chain {
     pub input: Input,
 }
 
+impl Chain {
+    /// Returns whether a circumstance was sent.
+    fn is_asked(&self) -> bool {
+        self.input.values.iter().any(|(_, value)| !value.is_empty())
+    }
+}
+
 fn words(name: &str) -> &str {
     match name {
         "exists" => "Exists",
@@ -31,38 +37,65 @@ fn words(name: &str) -> &str {
         "not_expired" => "Not expired",
         "address_allowed" => "Address allowed",
         "owner_enabled" => "Owner enabled",
-        "permission_held" => "Permission held",
+        "permission_held" => "Permission granted",
         other => other,
     }
 }
 
 /// The section of a credential's page. Its form sends `address` and `permission` to `path`.
 pub(super) fn section(path: &str, chain: &Chain) -> Markup {
+    let passed = chain.links.iter().filter(|link| link.holds == Some(true));
+    let failed = chain.links.iter().find(|link| link.holds == Some(false));
+    let is_open = chain.is_asked() || !chain.input.errors.is_empty();
     html! {
-        h2 #why { "Why was it rejected?" }
-        table.list {
-            thead { tr { th { "Check" } th { "Holds" } th { "Why" } } }
-            tbody {
-                @for link in &chain.links {
-                    tr {
-                        th.name scope="row" { (words(link.name)) }
-                        td data-label="Holds" {
-                            @match link.holds {
-                                Some(true) => (badge("ok", "Yes")),
-                                Some(false) => (badge("bad", "No")),
-                                None => (badge("warn", "Not asked")),
-                            }
-                        }
-                        td data-label="Why" { (link.sentence) }
+        section {
+            details #why open[is_open] {
+                summary {
+                    @match failed {
+                        None => b.ok { "Would be accepted" },
+                        Some(_) => b.bad { "Would be rejected" },
                     }
+                    " " span.muted {
+                        @match failed {
+                            Some(link) => (link.sentence),
+                            None => { (passed.count()) " of " (chain.links.len()) " checks pass" (circumstances(&chain.input)) },
+                        }
+                    }
+                }
+                dl.facts {
+                    @for link in &chain.links {
+                        dt { (words(link.name)) }
+                        dd {
+                            @match link.holds {
+                                Some(true) => b.ok { "Pass" },
+                                Some(false) => b.bad { "Fail" },
+                                None => b { "Not checked" },
+                            }
+                            " " span.muted { (link.sentence) }
+                        }
+                    }
+                }
+                (super::form::summary(&chain.input))
+                form.bar method="get" action={ (path) "#why" } {
+                    (Field::text("address").label("Address").show(&chain.input))
+                    (Field::text("permission").label("Permission").show(&chain.input))
+                    button { "Check" }
                 }
             }
         }
-        (super::form::summary(&chain.input))
-        form.bar method="get" action={ (path) "#why" } {
-            (Field::text("address").label("Used from (address)").show(&chain.input))
-            (Field::text("permission").label("To do (permission)").show(&chain.input))
-            button { "Look" }
-        }
+    }
+}
+
+/// ` for 10.0.3.5 and slurm:submit`; empty without circumstances.
+fn circumstances(input: &Input) -> String {
+    let typed = |name| input.value(name).filter(|value| !value.is_empty());
+    let given: Vec<&str> = ["address", "permission"]
+        .into_iter()
+        .filter_map(typed)
+        .collect();
+    if given.is_empty() {
+        String::new()
+    } else {
+        format!(" for {}", given.join(" and "))
     }
 }

@@ -2,9 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::layout::Frame;
+use super::frame::Frame;
 use crate::model::error::FieldError;
 use crate::model::ssh_key::{ImportedKey, KeyRules};
+
+/// The field of the buttons that fill rows: a group and `all`, `read` or `none`.
+pub const FILL: &str = "fill";
 
 /// The input of a form and its faults; empty when the form is first shown. Secrets and passwords in `values` are never
 /// written into a page.
@@ -72,7 +75,7 @@ pub(super) fn label(field: &str) -> &str {
         "current" | "current_password" => "Current password",
         "display_name" => "Display name",
         "expires_at" => "Date and time (UTC)",
-        "expires_in" => "Expires",
+        "expires_in" => "Expiration",
         "grace" => "The old secret",
         "groups" => "Groups",
         "name" => "Name",
@@ -151,7 +154,7 @@ pub(super) fn hidden_fields(fields: &[(String, String)]) -> Markup {
 /// Returns whether a sent value may appear in a page: not a password, not a form token, and not a public key that could
 /// be a private one.
 pub(super) fn safe_to_echo(name: &str, value: &str) -> bool {
-    let name = name.strip_prefix(super::sign_in::KEPT).unwrap_or(name);
+    let name = name.strip_prefix(super::saved_form::KEPT).unwrap_or(name);
     match name {
         "form_token" | "current" | "new" | "confirm_code" | "confirm_passkey" | "passkey" => false,
         "public_key" => {
@@ -187,6 +190,7 @@ pub(super) struct Field<'a> {
     characters_max: Option<usize>,
     required: bool,
     verbatim: bool,
+    autofocus: bool,
 }
 
 impl<'a> Field<'a> {
@@ -203,6 +207,7 @@ impl<'a> Field<'a> {
             characters_max: None,
             required: false,
             verbatim: false,
+            autofocus: false,
         }
     }
 
@@ -273,6 +278,14 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// The first field of a page, which has the focus unless a message or a fault stands before it.
+    pub(super) fn autofocus(self) -> Self {
+        Self {
+            autofocus: true,
+            ..self
+        }
+    }
+
     /// The field with its typed value and its fault.
     pub(super) fn show(&self, input: &Input) -> Markup {
         let typed = match self.kind {
@@ -288,11 +301,12 @@ impl<'a> Field<'a> {
         let when_verbatim = |value: &'static str| self.verbatim.then_some(value);
         html! {
             div.field {
-                (self.head(error))
+                label for=(self.name) { (self.label) }
                 input id=(self.name) name=(self.name) type=(self.kind) value=[typed.filter(|text| !text.is_empty())]
                     autocapitalize=[when_verbatim("none")] autocorrect=[when_verbatim("off")] spellcheck=[when_verbatim("false")]
                     autocomplete=[self.autocomplete] list=[self.list] maxlength=[self.characters_max] required[self.required]
-                    aria-describedby=[self.described_by(error)] aria-invalid=[error.map(|_| "true")];
+                    autofocus[self.autofocus && input.value(FILL).is_none()] aria-describedby=[self.described_by(error)] aria-invalid=[error.map(|_| "true")];
+                (self.tail(error))
             }
         }
     }
@@ -302,12 +316,13 @@ impl<'a> Field<'a> {
         let error = input.error(self.name);
         html! {
             div.field {
-                (self.head(error))
+                label for=(self.name) { (self.label) }
                 textarea id=(self.name) name=(self.name) rows=(rows) spellcheck="false" maxlength=[self.characters_max] required[self.required]
                     aria-describedby=[self.described_by(error)] aria-invalid=[error.map(|_| "true")] {
                     // Browsers drop the first line break, so that one in the text would be lost.
                     "\n" (input.value(self.name).unwrap_or(self.default))
                 }
+                (self.tail(error))
             }
         }
     }
@@ -318,21 +333,21 @@ impl<'a> Field<'a> {
         let chosen = input.value(self.name).unwrap_or(self.default);
         html! {
             div.field {
-                (self.head(error))
+                label for=(self.name) { (self.label) }
                 select id=(self.name) name=(self.name) aria-describedby=[self.described_by(error)] aria-invalid=[error.map(|_| "true")] {
                     @for (value, words) in options {
                         option value=(value) selected[value == chosen] { (words) }
                     }
                 }
+                (self.tail(error))
             }
         }
     }
 
-    fn head(&self, error: Option<&str>) -> Markup {
+    fn tail(&self, error: Option<&str>) -> Markup {
         html! {
-            label for=(self.name) { (self.label) }
-            @if let Some(help) = self.help { small id={ (self.name) "-help" } { (help) } }
             @if let Some(error) = error { p.error id={ (self.name) "-error" } { "Error: " (error) } }
+            @if let Some(help) = self.help { p.hint id={ (self.name) "-help" } { (help) } }
         }
     }
 
@@ -394,6 +409,39 @@ pub(super) fn radios(input: &Input, name: &str, default: &str, answers: &[(&str,
         .show()
     };
     html! { @for (value, words) in answers { (tick(value, words)) } }
+}
+
+/// A radio button with a label and an explanation.
+pub(super) struct Choice<'a> {
+    pub value: &'a str,
+    pub words: &'a str,
+    pub help: &'a str,
+    /// For the script: the groups of rows that it chooses completely.
+    pub all: Option<&'a str>,
+}
+
+/// Radio buttons in a box, each with an explanation.
+pub(super) fn choices(name: &str, chosen: &str, answers: &[Choice<'_>]) -> Markup {
+    html! {
+        div.choices {
+            @for answer in answers {
+                label.choice {
+                    input type="radio" name=(name) value=(answer.value) checked[answer.value == chosen] data-all=[answer.all];
+                    span { (answer.words) small { (answer.help) } }
+                }
+            }
+        }
+    }
+}
+
+/// One radio button of a box with other content.
+pub(super) fn radio(name: &str, value: &str, chosen: &str, words: &str, help: &str) -> Markup {
+    html! {
+        label.choice {
+            input type="radio" name=(name) value=(value) checked[value == chosen];
+            span { (words) small { (help) } }
+        }
+    }
 }
 
 /// A group of checkboxes or radio buttons with a question.

@@ -5,9 +5,8 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::form::{self, Field, Input, Tick, acts, danger, hidden, post, summary};
-pub use super::host_list::{HostList, list};
 use super::layout::{Frame, Section, heading, page};
-use super::shown_once::paste;
+use super::shown_once::{field, paste};
 use super::standing::badge;
 use super::when::{length, time, time_or_never, utc};
 use crate::model::host::CLOCK_SECONDS_MAX;
@@ -221,13 +220,11 @@ pub fn code_created(frame: &Frame, view: &CodeIssued<'_>) -> Markup {
     let content = html! {
         h1 { "Enroll the host now" }
         p.lead { "Good for " (view.uses_left) @if view.uses_left == 1 { " host" } @else { " hosts" } ", until " (utc(view.expires_at)) "." }
-        div.notice.warn data-once {
-            p { b { "This is the only time the code is shown." } " keycroft keeps a hash of it and cannot show it again." }
-            label for="secret" { "The code" }
-            input.secret #secret type="text" readonly value=(view.secret) data-copy="the code" autocomplete="off" spellcheck="false";
-            div.choice { input #saved type="checkbox" data-saved; label for="saved" { "I have saved it" } }
-            div.actions { a.button.primary href="/admin/hosts" { "Go to the hosts" } }
+        section.notice.warn data-once aria-label="Secret" {
+            p { b { "Copy the code now. It is shown once." } " Keycroft stores only its hash." }
+            (field("Code", "code", view.secret))
         }
+        div.actions { a.button href="/admin/hosts" { "Done" } }
         h2 { "On the machine, as root" }
         p { "First put the program there: only root may change it. Then paste these commands. The code goes through a file that only root can read, so it is in no list of processes." }
         pre data-copy="the commands" {

@@ -10,6 +10,7 @@ use crate::model::time::{Lifetime, Time};
 /// The choice that opens the field for an exact time.
 const CUSTOM: &str = "custom";
 const YEAR: Lifetime = Lifetime::days(365);
+const SHORTER: &str = "Shorter is more secure.";
 
 /// The expiration of a new API key: a choice with dates, or a sentence if policy fixes it.
 ///
@@ -31,7 +32,7 @@ pub(super) fn for_api_key(
             }
             let mut options: Vec<(String, String)> =
                 offered.into_iter().map(|one| option(one, now)).collect();
-            options.push((CUSTOM.to_owned(), "Exact date and time".to_owned()));
+            options.push((CUSTOM.to_owned(), "Choose a date".to_owned()));
             choice(
                 input,
                 &options,
@@ -55,7 +56,7 @@ pub(super) fn for_renewal(
         Choice::Fixed => options.push(option(policy.api_key.default, now)),
         Choice::Free => {
             options.extend(offered(policy).into_iter().map(|one| option(one, now)));
-            options.push((CUSTOM.to_owned(), "Exact date and time".to_owned()));
+            options.push((CUSTOM.to_owned(), "Choose a date".to_owned()));
         }
     }
     choice(input, &options, "", &policy.api_key, now)
@@ -95,7 +96,7 @@ fn ssh_key_choice(
         options.push(option(max, now));
     }
     options.extend(within.into_iter().map(|one| option(one, now)));
-    options.push((CUSTOM.to_owned(), "Exact date and time".to_owned()));
+    options.push((CUSTOM.to_owned(), "Choose a date".to_owned()));
     let default = options.first().map(|(value, _)| value.clone());
     let rule = LifetimeRule {
         choice: Choice::Free,
@@ -108,8 +109,8 @@ fn ssh_key_choice(
 /// The choice that keeps the expiration.
 fn stays(present: Option<Time>) -> (String, String) {
     let words = match present {
-        Some(end) => format!("Stays: {}", utc(end)),
-        None => "Stays: no end".to_owned(),
+        Some(end) => format!("Keep: {}", utc(end)),
+        None => "Keep: no expiration".to_owned(),
     };
     (String::new(), words)
 }
@@ -126,6 +127,7 @@ pub(super) fn for_token(input: &Input, rule: &LifetimeRule, now: Time) -> Markup
         .collect();
     Field::text("expires_in")
         .default(&rule.default.to_string())
+        .help(SHORTER)
         .show_choice(input, &options)
 }
 
@@ -142,7 +144,7 @@ fn offered(policy: &Policy) -> Vec<Lifetime> {
 fn option(life: Lifetime, now: Time) -> (String, String) {
     let words = match life.end(now) {
         Some(end) => format!("{} ({})", lifetime(life), day(end)),
-        None => "No expiry".to_owned(),
+        None => "No expiration".to_owned(),
     };
     (life.to_string(), words)
 }
@@ -176,27 +178,30 @@ fn choice(
     rule: &LifetimeRule,
     now: Time,
 ) -> Markup {
-    let most = rule.max.end(now).map(|end| {
-        format!(
-            "Policy allows {} at most, until {}.",
-            lifetime(rule.max),
-            utc(end)
-        )
-    });
-    let endless = options.iter().any(|(value, _)| value == "never");
-    let help = most.or_else(|| {
-        endless.then(|| {
-            "Without an expiration, a lost secret stays valid until somebody deletes it.".to_owned()
-        })
-    });
-    let mut field = Field::text("expires_in").default(default);
-    if let Some(help) = &help {
-        field = field.help(help);
+    let help = match rule.max {
+        Lifetime::For(most) => format!("{SHORTER} Policy allows up to {}.", length(most)),
+        Lifetime::Endless if options.iter().any(|(value, _)| value == "never") => {
+            format!(
+                "{SHORTER} Without an expiration, a lost secret stays valid until it is deleted."
+            )
+        }
+        Lifetime::Endless => SHORTER.to_owned(),
+    };
+    let mut options = options.to_vec();
+    // A link can propose another lifetime.
+    let sent = input.value("expires_in").unwrap_or_default();
+    let is_shown = options.iter().any(|(value, _)| value == sent);
+    if let (Ok(life), false) = (Lifetime::parse(sent), is_shown)
+        && life <= rule.max
+    {
+        options.insert(0, (sent.to_owned(), option(life, now).1));
     }
+    let options = options.as_slice();
+    let field = Field::text("expires_in").default(default).help(&help);
     html! {
         (field.show_choice(input, options))
         @if options.iter().any(|(value, _)| value == CUSTOM) {
-            div.custom { (Field::text("expires_at").kind("datetime-local").help("Only with \"Exact date and time\" above; in UTC.").show(input)) }
+            div.custom { (Field::text("expires_at").kind("datetime-local").help("In UTC.").show(input)) }
         }
     }
 }
@@ -219,11 +224,11 @@ mod tests {
         assert!(
             markup.contains("60 days (") && !markup.contains("90d") && !markup.contains("never")
         );
-        assert!(markup.contains("Policy allows 60 days at most"));
+        assert!(markup.contains("Shorter is more secure. Policy allows up to 60 days."));
         assert!(
             for_api_key(&Input::default(), &Policy::default(), false, NOW)
                 .into_string()
-                .contains("No expiry")
+                .contains("No expiration")
         );
     }
 

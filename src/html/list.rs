@@ -163,8 +163,10 @@ pub(super) fn search(at: &ListPlace, has_owners: bool) -> Markup {
     let query = &at.query;
     let noun = query.list.noun();
     let given = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    // Who shares a key with somebody is the admins' to know.
     let statuses = query.list.statuses().iter();
     let statuses: Vec<_> = statuses
+        .filter(|status| has_owners || **status != Status::Shared)
         .map(|one| (one.as_str(), status_label(*one)))
         .collect();
     let uses = [Used::Recently, Used::Unused, Used::Never];

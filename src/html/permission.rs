@@ -1,141 +1,357 @@
-//! Permissions: in a few words, and as rows of "no access, read, read and write".
+//! Permissions: in words, and as fields of a form: presets, or rows of none, read and write. The markup of the form is in
+//! `permission_form`.
 
 use maud::{Markup, html};
 
-use super::form::{Input, Tick, group, radios};
-use crate::model::permission::{BuiltinPermission, Permission, Permissions};
+pub use super::form::FILL;
+use super::form::Input;
+use crate::model::permission::{Permission, Permissions};
 
 /// The field of the access level; [`Access`] has its values.
 pub const ACCESS: &str = "access";
 /// The field of single permissions.
 pub const SINGLE: &str = "permissions";
-/// Prefix of the resource in the fields of the rows: `permission.api-keys`.
+/// Prefix of the resource in the fields of the rows: `permission.api-keys`, `permission.slurm:submit`.
 pub const ROW: &str = "permission.";
 
-/// Built-in resources with a read and a write permission, in the order of pages.
-const RESOURCES: [(&str, &str, BuiltinPermission, BuiltinPermission); 9] = [
-    (
-        "sessions",
-        "Sessions",
-        BuiltinPermission::SessionsRead,
-        BuiltinPermission::SessionsWrite,
-    ),
-    (
-        "account",
-        "Account",
-        BuiltinPermission::AccountRead,
-        BuiltinPermission::AccountWrite,
-    ),
-    (
-        "api-keys",
-        "API keys",
-        BuiltinPermission::ApiKeysRead,
-        BuiltinPermission::ApiKeysWrite,
-    ),
-    (
-        "tokens",
-        "Tokens",
-        BuiltinPermission::TokensRead,
-        BuiltinPermission::TokensWrite,
-    ),
-    (
-        "ssh-keys",
-        "SSH keys",
-        BuiltinPermission::SshKeysRead,
-        BuiltinPermission::SshKeysWrite,
-    ),
-    (
-        "users",
-        "Users and groups",
-        BuiltinPermission::UsersRead,
-        BuiltinPermission::UsersWrite,
-    ),
-    (
-        "hosts",
-        "Hosts",
-        BuiltinPermission::HostsRead,
-        BuiltinPermission::HostsWrite,
-    ),
-    (
-        "services",
-        "Services",
-        BuiltinPermission::ServicesRead,
-        BuiltinPermission::ServicesWrite,
-    ),
-    (
-        "policy",
-        "Policy",
-        BuiltinPermission::PolicyRead,
-        BuiltinPermission::PolicyWrite,
-    ),
-];
+/// The groups of rows, in the order of pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RowGroup {
+    Account,
+    Services,
+    Administration,
+}
+
+impl RowGroup {
+    pub(super) const ALL: [Self; 3] = [Self::Account, Self::Services, Self::Administration];
+
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Account => "account",
+            Self::Services => "services",
+            Self::Administration => "administration",
+        }
+    }
+
+    pub(super) const fn label(self) -> &'static str {
+        match self {
+            Self::Account => "Your account",
+            Self::Services => "Services",
+            Self::Administration => "Administration",
+        }
+    }
+
+    const fn of(permission: &Permission) -> Self {
+        match permission {
+            Permission::Service(_) => Self::Services,
+            Permission::Builtin(own) if own.is_administrative() => Self::Administration,
+            Permission::Builtin(_) => Self::Account,
+        }
+    }
+}
+
+/// The name of a built-in resource.
+fn resource_label(resource: &str) -> &str {
+    match resource {
+        "account" => "Account",
+        "api-keys" => "API keys",
+        "audit" => "Audit log",
+        "hosts" => "Hosts",
+        "introspect" => "Introspection",
+        "metrics" => "Metrics",
+        "policy" => "Policy",
+        "services" => "Services",
+        "sessions" => "Sessions",
+        "ssh-keys" => "SSH keys",
+        "tokens" => "Tokens",
+        "users" => "Users and groups",
+        other => other,
+    }
+}
+
+/// One row of the form: a resource with what can be read and written, or a single permission.
+pub(super) struct Row {
+    pub(super) group: RowGroup,
+    /// The name of its field behind [`ROW`].
+    pub(super) field: String,
+    pub(super) label: String,
+    /// A single permission, which is in the place of `write`.
+    pub(super) is_single: bool,
+    pub(super) read: Option<Permission>,
+    pub(super) write: Option<Permission>,
+}
+
+impl Row {
+    /// The rows of `offered`, in the order of pages.
+    pub(super) fn all(offered: &Permissions) -> Vec<Self> {
+        let mut rows: Vec<Self> = Vec::new();
+        for permission in offered.iter() {
+            let word = permission.as_str().to_owned();
+            let (resource, action) = word.split_once(':').unwrap_or((&word, ""));
+            let group = RowGroup::of(&permission);
+            let is_single = !matches!(action, "read" | "write");
+            let field = if is_single { &word } else { resource };
+            let place = rows.iter().position(|row| row.field == field);
+            let place = place.unwrap_or_else(|| {
+                let label = match (group, is_single) {
+                    (RowGroup::Services, true) => format!("{resource} {action}"),
+                    _ => resource_label(resource).to_owned(),
+                };
+                rows.push(Self {
+                    group,
+                    field: field.to_owned(),
+                    label,
+                    is_single,
+                    read: None,
+                    write: None,
+                });
+                rows.len() - 1
+            });
+            if action == "read" {
+                rows[place].read = Some(permission);
+            } else {
+                rows[place].write = Some(permission);
+            }
+        }
+        rows
+    }
+
+    pub(super) fn manages_credentials(&self) -> bool {
+        matches!(&self.write, Some(Permission::Builtin(own)) if own.manages_credentials())
+    }
+
+    /// The value of its field for `given`.
+    pub(super) fn value(&self, given: &Permissions) -> &'static str {
+        let has = |side: &Option<Permission>| side.as_ref().is_some_and(|one| given.contains(one));
+        match (has(&self.read), has(&self.write)) {
+            (false, false) => "none",
+            (true, false) => "read",
+            (true, true) => "read-write",
+            (false, true) if self.is_single => "yes",
+            (false, true) => "write",
+        }
+    }
+
+    /// The values that it offers in the columns "None", "Read" and "Write".
+    pub(super) fn values(&self, present: &str) -> [Option<&'static str>; 3] {
+        let write = match (&self.read, &self.write) {
+            (_, None) => None,
+            (None, Some(_)) if self.is_single => Some("yes"),
+            // Only a credential with write but not read (possible in the API) gets this choice.
+            (Some(_), Some(_)) if present != "write" => Some("read-write"),
+            (_, Some(_)) => Some("write"),
+        };
+        [Some("none"), self.read.as_ref().map(|_| "read"), write]
+    }
+}
 
 /// The access level of a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// All permissions that can be given.
-    Everything,
-    /// All except those that create or change credentials.
-    WithoutManagement,
+    /// Only permissions of services.
+    Services,
     /// Only read permissions.
     ReadOnly,
+    /// All except administrative ones.
+    Account,
+    /// All permissions that can be given.
+    Everything,
     /// As chosen in the rows.
     Choose,
 }
 
 impl Access {
-    const ALL: [Self; 4] = [
-        Self::Everything,
-        Self::WithoutManagement,
+    const ALL: [Self; 5] = [
+        Self::Services,
         Self::ReadOnly,
+        Self::Account,
+        Self::Everything,
         Self::Choose,
     ];
 
     /// The name in the form.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Everything => "everything",
-            Self::WithoutManagement => "unmanaging",
+            Self::Services => "services",
             Self::ReadOnly => "read-only",
+            Self::Account => "account",
+            Self::Everything => "everything",
             Self::Choose => "choose",
         }
     }
-}
 
-/// The permissions chosen in a form of [`choice`], out of those `offered`. No choice at all means everything.
-pub fn chosen(input: &Input, offered: &Permissions) -> Result<Permissions, String> {
-    let word = input.value(ACCESS).unwrap_or(Access::Everything.as_str());
-    let access = Access::ALL
-        .into_iter()
-        .find(|access| access.as_str() == word);
-    match access.ok_or("choose one of the answers")? {
-        Access::Everything => Ok(offered.clone()),
-        Access::WithoutManagement => Ok(without_credential_management(offered)),
-        Access::ReadOnly => Ok(read_only(offered)),
-        Access::Choose => rows(input),
+    /// The groups of rows that it chooses completely; none for [`Access::Choose`].
+    pub(super) const fn groups(self) -> Option<&'static str> {
+        match self {
+            Self::Services => Some("services"),
+            Self::ReadOnly => Some(""),
+            Self::Account => Some("account services"),
+            Self::Everything => Some("account services administration"),
+            Self::Choose => None,
+        }
     }
-}
 
-/// Permissions as the fields of the rows of [`choice`], to fill a form.
-pub fn as_fields(permissions: &Permissions) -> Vec<(String, String)> {
-    let mut fields = vec![(ACCESS.to_owned(), Access::Choose.as_str().to_owned())];
-    let mut rest = permissions.clone();
-    for (resource, _, read, write) in RESOURCES {
-        let has = |own: BuiltinPermission| permissions.contains(&own.into());
-        let answer = match (has(read), has(write)) {
-            (false, false) => continue,
-            (true, false) => "read",
-            (false, true) => "write",
-            (true, true) => "read-write",
+    /// Parses the name.
+    pub(super) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|access| access.as_str() == word)
+    }
+
+    /// Its permissions out of those offered; for [`Access::Choose`] there are none.
+    pub(super) fn of(self, offered: &Permissions) -> Permissions {
+        let keep = |one: &Permission| match self {
+            Self::Services => RowGroup::of(one) == RowGroup::Services,
+            Self::ReadOnly => one.as_str().ends_with(":read"),
+            Self::Account => RowGroup::of(one) != RowGroup::Administration,
+            Self::Everything => true,
+            Self::Choose => false,
         };
-        fields.push((format!("{ROW}{resource}"), answer.to_owned()));
-        rest = rest.without(&Permissions::new(&[read, write]));
+        let mut kept = Permissions::none();
+        for one in offered.iter().filter(keep) {
+            kept.insert(one);
+        }
+        kept
     }
-    fields.extend(
-        rest.words()
-            .map(|word| (SINGLE.to_owned(), word.to_owned())),
-    );
-    fields
+}
+
+/// The owner of the credential in the form, who determines the presets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presets {
+    /// A person: all account permissions, unless others are chosen.
+    Person,
+    /// A service: all of its permissions, unless others are chosen.
+    Service,
+}
+
+impl Presets {
+    pub(super) const fn default(self) -> Access {
+        match self {
+            Self::Person => Access::Account,
+            Self::Service => Access::Everything,
+        }
+    }
+
+    /// The presets that differ in `offered`, with their label and explanation.
+    pub(super) fn shown(self, offered: &Permissions) -> Vec<(Access, &'static str, String)> {
+        let has = |access: Access| !access.of(offered).is_empty();
+        let everything = Access::Everything.of(offered);
+        let mut shown = Vec::new();
+        let mut add = |access, label, help: String| shown.push((access, label, help));
+        match self {
+            Self::Service => {
+                let all = "All permissions that you and the service have.";
+                add(
+                    Access::Everything,
+                    "All permissions of the service",
+                    all.into(),
+                );
+            }
+            Self::Person => {
+                if has(Access::Services) && Access::Services.of(offered) != everything {
+                    let help =
+                        format!("{}. Cannot read or change your account.", services(offered));
+                    add(Access::Services, "Use services only", help);
+                }
+                if has(Access::ReadOnly) {
+                    let help = "All read permissions you have.";
+                    add(Access::ReadOnly, "Read only", help.into());
+                }
+                let help = "Includes managing your credentials.";
+                add(Access::Account, "All account permissions", help.into());
+                if Access::Account.of(offered) != everything {
+                    let label = "Everything, including administration";
+                    let help = "All permissions you have. Choose a short expiration.";
+                    add(Access::Everything, label, help.into());
+                }
+            }
+        }
+        add(
+            Access::Choose,
+            "Choose",
+            "Starts from the selection above.".into(),
+        );
+        shown
+    }
+
+    /// The preset that equals `given`; [`Access::Choose`] if none does.
+    pub(super) fn matching(self, offered: &Permissions, given: &Permissions) -> Access {
+        let shown = self.shown(offered);
+        let mut shown = shown.iter().rev().map(|(access, _, _)| *access);
+        let equal = |access: &Access| *access != Access::Choose && access.of(offered) == *given;
+        shown.find(equal).unwrap_or(Access::Choose)
+    }
+}
+
+/// The names of the services of `offered`: `slurm, storage and 3 more`.
+fn services(offered: &Permissions) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for word in offered.words() {
+        let is_service = matches!(Permission::parse(word), Ok(Permission::Service(_)));
+        let name = word.split(':').next().unwrap_or_default();
+        if is_service && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    match names.as_slice() {
+        [all @ .., last] if !all.is_empty() && names.len() <= 3 => {
+            format!("{} and {last}", all.join(", "))
+        }
+        [first, second, rest @ ..] => format!("{first}, {second} and {} more", rest.len()),
+        _ => names.join(""),
+    }
+}
+
+/// The permissions chosen in a form of [`super::permission_form::choice`], out of those `offered`. No choice at all means the default.
+pub fn chosen(
+    input: &Input,
+    offered: &Permissions,
+    presets: Presets,
+) -> Result<Permissions, String> {
+    let access = match input.value(ACCESS) {
+        None => presets.default(),
+        Some(word) => Access::from_word(word).ok_or("choose one of the answers")?,
+    };
+    match access {
+        Access::Choose => rows(input),
+        preset => Ok(preset.of(offered)),
+    }
+}
+
+/// Permissions as the fields of the rows of [`super::permission_form::choice`], to fill a form.
+pub fn as_fields(permissions: &Permissions) -> Vec<(String, String)> {
+    let rows = Row::all(permissions);
+    let rows = rows.iter().map(|row| {
+        let value = row.value(permissions).to_owned();
+        (format!("{ROW}{}", row.field), value)
+    });
+    let access = (ACCESS.to_owned(), Access::Choose.as_str().to_owned());
+    std::iter::once(access).chain(rows).collect()
+}
+
+/// The form after a button that fills a group of rows.
+pub fn fill(input: &mut Input, offered: &Permissions) {
+    let Some(word) = input.value(FILL).map(str::to_owned) else {
+        return;
+    };
+    let (group, side) = word.split_once(' ').unwrap_or_default();
+    let filled: Vec<(String, String)> = Row::all(offered)
+        .iter()
+        .filter(|row| row.group.as_str() == group)
+        .map(|row| {
+            let [none, read, write] = row.values("");
+            let value = match side {
+                "all" => write.or(read),
+                "read" => read.or(none),
+                _ => none,
+            };
+            let value = value.unwrap_or_default().to_owned();
+            (format!("{ROW}{}", row.field), value)
+        })
+        .collect();
+    let is_replaced = |name: &str| name == ACCESS || filled.iter().any(|(field, _)| field == name);
+    input.values.retain(|(name, _)| !is_replaced(name));
+    let access = (ACCESS.to_owned(), Access::Choose.as_str().to_owned());
+    input.values.push(access);
+    input.values.extend(filled);
 }
 
 /// The single permissions that were checked, as on the page of a user's grants.
@@ -151,44 +367,38 @@ pub fn ticked(input: &Input) -> Result<Permissions, String> {
 
 fn rows(input: &Input) -> Result<Permissions, String> {
     let mut permissions = ticked(input)?;
-    for (resource, _, read, write) in RESOURCES {
-        let wanted = match input.value(&format!("{ROW}{resource}")) {
-            None | Some("none") => &[][..],
-            Some("read") => &[read],
-            Some("write") => &[write],
-            Some("read-write") => &[read, write],
-            Some(_) => return Err("choose one of the answers".to_owned()),
+    for (name, value) in &input.values {
+        let Some(field) = name.strip_prefix(ROW) else {
+            continue;
         };
-        permissions.extend(&Permissions::new(wanted));
+        let side = |action: &str| format!("{field}:{action}");
+        let words = match value.as_str() {
+            "none" => vec![],
+            "yes" => vec![field.to_owned()],
+            "read" | "write" => vec![side(value)],
+            "read-write" => vec![side("read"), side("write")],
+            _ => return Err("choose one of the answers".to_owned()),
+        };
+        permissions.extend(&Permissions::parse(&words)?);
     }
     Ok(permissions)
 }
 
-fn without_credential_management(all: &Permissions) -> Permissions {
-    all.without(&Permissions::own_where(
-        BuiltinPermission::manages_credentials,
-    ))
-}
-
-fn read_only(all: &Permissions) -> Permissions {
-    all.intersection(&Permissions::own_where(|own| {
-        own.as_str().ends_with(":read")
-    }))
-}
-
-/// Permissions in a few words: `everything`, `read only`, or the first three by name.
+/// Permissions in a few words: `all account permissions`, `read only`, or the first three by name.
 pub(super) fn brief(given: &Permissions, all: &Permissions) -> String {
     if given.is_empty() {
         return "nothing".to_owned();
     }
-    if given == all {
-        return "everything".to_owned();
-    }
-    if *given == without_credential_management(all) {
-        return "everything but managing credentials".to_owned();
-    }
-    if *given == read_only(all) {
-        return "read only".to_owned();
+    let presets = [
+        (Access::Services, "services only"),
+        (Access::ReadOnly, "read only"),
+        (Access::Account, "all account permissions"),
+        (Access::Everything, "everything"),
+    ];
+    for (access, words) in presets {
+        if *given == access.of(all) {
+            return words.to_owned();
+        }
     }
     let words: Vec<String> = given.iter().map(|one| one.as_str().to_owned()).collect();
     match words.len() {
@@ -197,7 +407,7 @@ pub(super) fn brief(given: &Permissions, all: &Permissions) -> String {
     }
 }
 
-/// Each permission, with a mark at those that manage credentials.
+/// Each permission by name, with a mark at those that manage credentials.
 pub(super) fn full(given: &Permissions) -> Markup {
     html! {
         @if given.is_empty() { "None" }
@@ -205,122 +415,17 @@ pub(super) fn full(given: &Permissions) -> Markup {
             @if place > 0 { ", " }
             code { (one.as_str()) }
         }
-        @if given.manage_credentials() { small { "Can make or change credentials." } }
-    }
-}
-
-/// The fields for permissions. `given` are the present ones, `None` for a new credential, whose default is everything.
-pub(super) fn choice(input: &Input, offered: &Permissions, given: Option<&Permissions>) -> Markup {
-    let default = match given {
-        None => Access::Everything,
-        Some(given) if given == offered => Access::Everything,
-        Some(_) => Access::Choose,
-    };
-    let answers = [
-        (Access::Everything.as_str(), "Everything I may do"),
-        (
-            Access::WithoutManagement.as_str(),
-            "Everything but managing credentials",
-        ),
-        (Access::ReadOnly.as_str(), "Read only"),
-        (Access::Choose.as_str(), "Choose permissions"),
-    ];
-    html! {
-        (group("permissions", "Access", input, &radios(input, ACCESS, default.as_str(), &answers)))
-        div.matrix { (matrix(input, offered, given.unwrap_or(offered))) }
-    }
-}
-
-/// The rows, and a checkbox for each single permission.
-pub(super) fn matrix(input: &Input, offered: &Permissions, given: &Permissions) -> Markup {
-    let shown = |managing: bool| {
-        RESOURCES
-            .iter()
-            .filter(move |(_, _, _, write)| write.manages_credentials() == managing)
-            .filter(|(_, _, read, write)| {
-                offered.contains(&(*read).into()) || offered.contains(&(*write).into())
-            })
-    };
-    let sided = |one: &Permission| {
-        RESOURCES
-            .iter()
-            .any(|(_, _, read, write)| *one == (*read).into() || *one == (*write).into())
-    };
-    let single: Vec<Permission> = offered.iter().filter(|one| !sided(one)).collect();
-    html! {
-        (group("rows", "Use", input, &html! {
-            table.list.matrix { (head()) tbody { @for row in shown(false) { (matrix_row(input, offered, given, row)) } } }
-            (singles(input, &single, given))
-        }))
-        (group("managing", "Manage credentials", input, &html! {
-            p { b.pill.warn { "Take care" } " Write access here lets the key create or change access. Few programs need it." }
-            table.list.matrix { (head()) tbody { @for row in shown(true) { (matrix_row(input, offered, given, row)) } } }
-        }))
-    }
-}
-
-/// A checkbox for each of `single`.
-pub(super) fn singles(input: &Input, single: &[Permission], given: &Permissions) -> Markup {
-    let on = |one: &Permission| {
-        if input.is_fresh() {
-            given.contains(one)
-        } else {
-            input.has(SINGLE, one.as_str())
-        }
-    };
-    html! { @for one in single { (Tick { kind: "checkbox", name: SINGLE, value: one.as_str(), words: one.as_str(), on: on(one) }.show()) } }
-}
-
-fn head() -> Markup {
-    html! { thead { tr { th { "Resource" } th { "No access" } th { "Read" } th { "Read and write" } } } }
-}
-
-fn matrix_row(
-    input: &Input,
-    offered: &Permissions,
-    given: &Permissions,
-    row: &(&str, &str, BuiltinPermission, BuiltinPermission),
-) -> Markup {
-    let (resource, label, read, write) = row;
-    let name = format!("{ROW}{resource}");
-    let has = |own: &BuiltinPermission| given.contains(&(*own).into());
-    let present = match (has(read), has(write)) {
-        (false, false) => "none",
-        (true, false) => "read",
-        (true, true) => "read-write",
-        (false, true) => "write",
-    };
-    let chosen = input.value(&name).unwrap_or(present);
-    let may = |own: &BuiltinPermission| offered.contains(&(*own).into());
-    // Only a credential that has write without read (possible in the API) gets this choice.
-    let full = if present == "write" {
-        ("write", "Write only", may(write))
-    } else {
-        ("read-write", "Read and write", may(read) && may(write))
-    };
-    let answers = [
-        ("none", "No access", true),
-        ("read", "Read", may(read)),
-        full,
-    ];
-    html! {
-        tr {
-            th { (label) }
-            @for (value, words, offered) in answers {
-                td data-label=(words) {
-                    @if offered {
-                        input type="radio" name=(name) value=(value) checked[value == chosen] aria-label={ (label) ": " (words) };
-                    } @else { "–" }
-                }
-            }
-        }
+        @if given.manage_credentials() { small { "Can create or change credentials." } }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::permission::BuiltinPermission;
     use crate::model::user::Role;
+
+    const PERSON: Presets = Presets::Person;
 
     fn sent(pairs: &[(&str, &str)]) -> Input {
         let values = pairs
@@ -333,13 +438,23 @@ mod tests {
         }
     }
 
+    fn offered() -> Permissions {
+        let mut all = Role::Member.permissions();
+        all.extend(
+            &Permissions::parse(&["slurm:submit", "storage:read", "storage:write"]).unwrap(),
+        );
+        all
+    }
+
     #[test]
-    fn fields_say_what_they_were_made_of() {
+    fn fields_give_back_the_permissions_they_came_from() {
         let permissions = Permissions::parse(&[
             "account:read",
             "api-keys:write",
             "audit:read",
+            "introspect",
             "slurm:submit",
+            "storage:write",
             "users:read",
             "users:write",
         ])
@@ -348,105 +463,124 @@ mod tests {
             values: as_fields(&permissions),
             errors: Vec::new(),
         };
-        assert_eq!(chosen(&input, &Permissions::none()), Ok(permissions));
+        assert_eq!(
+            chosen(&input, &Permissions::none(), PERSON),
+            Ok(permissions)
+        );
     }
 
     #[test]
-    fn every_resource_and_each_permission_has_its_place() {
-        let sided = |own: &BuiltinPermission| {
-            RESOURCES
-                .iter()
-                .any(|(_, _, read, write)| read == own || write == own)
-        };
-        let single: Vec<&BuiltinPermission> = BuiltinPermission::ALL
-            .iter()
-            .filter(|own| !sided(own))
-            .collect();
-        assert_eq!(
-            single,
-            [
-                &BuiltinPermission::AuditRead,
-                &BuiltinPermission::Introspect,
-                &BuiltinPermission::Metrics
-            ]
-        );
-        for (resource, _, read, write) in RESOURCES {
-            assert_eq!(read.as_str(), format!("{resource}:read"));
-            assert_eq!(write.as_str(), format!("{resource}:write"));
+    fn every_builtin_permission_has_a_row_with_a_label() {
+        let all = Role::Admin.permissions();
+        let rows = Row::all(&all);
+        let of = |row: &Row| [row.read.clone(), row.write.clone()];
+        let found: Vec<Permission> = rows.iter().flat_map(of).flatten().collect();
+        assert_eq!(found.len(), BuiltinPermission::ALL.len());
+        for row in rows {
+            assert_ne!(row.label, row.field);
         }
     }
 
     #[test]
-    fn what_the_form_shows_is_what_it_sends_back() {
-        let all = Role::Member.permissions();
-        assert_eq!(chosen(&sent(&[]), &all), Ok(all.clone()));
+    fn presets_choose_what_they_name() {
+        let all = offered();
+        let preset = |word: &str| {
+            let input = sent(&[("access", word)]);
+            chosen(&input, &all, PERSON).unwrap().to_string()
+        };
+        assert_eq!(chosen(&sent(&[]), &all, PERSON), Ok(all.clone()));
         assert_eq!(
-            chosen(&sent(&[("access", "read-only")]), &all)
-                .unwrap()
-                .to_string(),
-            "account:read api-keys:read sessions:read ssh-keys:read tokens:read"
+            preset("read-only"),
+            "account:read api-keys:read sessions:read ssh-keys:read storage:read tokens:read"
         );
         assert_eq!(
-            chosen(&sent(&[("access", "unmanaging")]), &all)
-                .unwrap()
-                .to_string(),
-            "account:read api-keys:read sessions:read sessions:write ssh-keys:read tokens:read"
+            preset("services"),
+            "slurm:submit storage:read storage:write"
         );
+        assert_eq!(preset("account"), all.to_string());
+        let mut admins = Role::Admin.permissions();
+        admins.extend(&all);
+        assert_eq!(chosen(&sent(&[]), &admins, PERSON), Ok(all.clone()));
+        let everything = sent(&[("access", "everything")]);
+        assert_eq!(chosen(&everything, &admins, PERSON), Ok(admins));
+        let service = Permissions::parse(&["introspect", "slurm:submit"]).unwrap();
+        assert_eq!(
+            chosen(&sent(&[]), &service, Presets::Service),
+            Ok(service.clone())
+        );
+    }
+
+    #[test]
+    fn rows_choose_single_permissions() {
+        let all = offered();
         let rows = sent(&[
             ("access", "choose"),
             ("permission.tokens", "read-write"),
             ("permission.account", "read"),
-            ("permissions", "slurm:submit"),
+            ("permission.slurm:submit", "yes"),
+            ("permission.storage", "none"),
         ]);
         assert_eq!(
-            chosen(&rows, &all).unwrap().to_string(),
+            chosen(&rows, &all, PERSON).unwrap().to_string(),
             "account:read slurm:submit tokens:read tokens:write"
         );
-        assert!(chosen(&sent(&[("access", "all")]), &all).is_err());
-        assert!(
-            chosen(
-                &sent(&[("access", "choose"), ("permission.tokens", "x")]),
-                &all
-            )
-            .is_err()
+        for bad in [
+            [("access", "all"), ("permission.tokens", "read")],
+            [("access", "choose"), ("permission.tokens", "x")],
+            [("access", "choose"), ("permission.introspect", "read")],
+            [("access", "choose"), ("permissions", "users:all")],
+        ] {
+            assert!(chosen(&sent(&bad), &all, PERSON).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn fill_button_chooses_for_its_group_alone() {
+        let mut input = sent(&[
+            ("fill", "account read"),
+            ("access", "account"),
+            ("permission.tokens", "read-write"),
+            ("permission.storage", "read-write"),
+        ]);
+        fill(&mut input, &offered());
+        assert_eq!(
+            chosen(&input, &offered(), PERSON).unwrap().to_string(),
+            "account:read api-keys:read sessions:read ssh-keys:read storage:read storage:write tokens:read"
         );
-        assert!(
-            chosen(
-                &sent(&[("access", "choose"), ("permissions", "users:all")]),
-                &all
-            )
-            .is_err()
-        );
+        input.values[0].1 = "services all".to_owned();
+        fill(&mut input, &offered());
+        let all = chosen(&input, &offered(), PERSON).unwrap();
+        assert!(all.contains(&Permission::parse("slurm:submit").unwrap()));
     }
 
     #[test]
     fn permissions_are_said_briefly() {
         let all = Role::Member.permissions();
-        assert_eq!(brief(&all, &all), "everything");
-        assert_eq!(brief(&read_only(&all), &all), "read only");
+        let parse = |words: &[&str]| Permissions::parse(words).unwrap();
         assert_eq!(
-            brief(&Permissions::parse(&["slurm:submit"]).unwrap(), &all),
-            "slurm:submit"
+            brief(&all, &offered()),
+            "account:read, account:write and 8 more"
         );
+        assert_eq!(brief(&all, &all), "all account permissions");
+        assert_eq!(brief(&Access::ReadOnly.of(&all), &all), "read only");
+        assert_eq!(brief(&parse(&["slurm:submit"]), &all), "slurm:submit");
+        let services = parse(&["slurm:submit", "storage:read", "storage:write"]);
+        assert_eq!(brief(&services, &offered()), "services only");
+        let admin = Role::Admin.permissions();
+        assert_eq!(brief(&admin, &admin), "everything");
         assert_eq!(
-            brief(&Role::Admin.permissions(), &all),
+            brief(&admin, &all),
             "account:read, account:write and 19 more"
         );
         assert_eq!(brief(&Permissions::none(), &all), "nothing");
     }
 
     #[test]
-    fn the_rows_show_what_is_given() {
-        let all = Role::Member.permissions();
-        let given = Permissions::parse(&["tokens:read", "ssh-keys:write"]).unwrap();
-        let markup = choice(&Input::default(), &all, Some(&given)).into_string();
-        assert!(
-            markup.contains("name=\"permission.tokens\" value=\"read\" checked"),
-            "{markup}"
-        );
-        assert!(markup.contains("name=\"permission.ssh-keys\" value=\"write\" checked"));
-        assert!(markup.contains("name=\"permission.account\" value=\"none\" checked"));
-        assert!(markup.contains("name=\"access\" value=\"choose\" checked"));
-        assert!(!markup.contains("permission.users"));
+    fn services_are_named_up_to_three() {
+        let named = |words: &[&str]| services(&Permissions::parse(words).unwrap());
+        assert_eq!(named(&["a:x", "a:y", "users:read"]), "a");
+        assert_eq!(named(&["a:x", "b:y"]), "a and b");
+        assert_eq!(named(&["a:x", "b:y", "c:z"]), "a, b and c");
+        assert_eq!(named(&["a:x", "b:y", "c:z", "d:z"]), "a, b and 2 more");
     }
 }

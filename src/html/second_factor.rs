@@ -7,7 +7,7 @@ use qrcode::{Color, QrCode};
 use super::form::{Field, Input, button, hidden, hidden_fields, post, summary};
 use super::layout::{Frame, Outside, Section, outside, page};
 use super::passkey::{self, PasskeyRequest};
-use super::sign_in::{KEPT, SavedForm};
+use super::saved_form::{KEPT, SavedForm};
 use super::when::{time, time_or_never};
 use crate::model::passkey::{NoRelyingParty, Passkey};
 use crate::model::second_factor::SecondFactors;
@@ -345,9 +345,9 @@ pub struct StepUpFactors {
     pub passkey: Option<PasskeyRequest>,
 }
 
-/// The code that goes along with a password change: `code`.
+/// The code that goes along with a password change: `confirm_code`.
 pub(super) fn step_up_code(factors: &SecondFactors, input: &Input) -> Markup {
-    html! { @if factors.any() { (code_field("code", "Code", Some(CODE_HELP)).show(input)) } }
+    html! { @if factors.any() { (code_field("confirm_code", "Code", Some(CODE_HELP)).show(input)) } }
 }
 
 /// The fields of a confirmation: `confirm_code` and `confirm_passkey`.

@@ -3,11 +3,13 @@
 use maud::{Markup, html};
 
 use super::api_key::{created_credentials, what_breaks};
-use super::form::{Field, Input, acts, danger, hidden, post, summary};
+use super::form::{Field, Input, acts, addresses, danger, hidden, post, summary};
 use super::layout::{Frame, Section, page};
+use super::permission::Presets;
+use super::permission_form::choice;
 pub use super::token_list::{TokenList, TokenRow, list};
-use super::when::{end_in_line, expiry};
-use super::{lifetime, permission, shown_once};
+use super::when::end_in_line;
+use super::{lifetime, shown_once};
 use crate::model::credential::{Record, UsageDay};
 use crate::model::permission::Permissions;
 use crate::model::policy::Policy;
@@ -27,6 +29,8 @@ pub struct TokenNew {
 /// A new token.
 pub struct TokenIssued<'a> {
     pub record: Record,
+    /// The permissions that the creator could give.
+    pub offered: Permissions,
     pub secret: &'a str,
 }
 
@@ -41,27 +45,36 @@ pub struct TokenDelete {
     pub ssh_keys: Vec<(Id, String)>,
 }
 
-/// `/tokens/new`. Sends `nonce`, `name` (may be empty), `expires_in` (`8h`), `access` and the rows.
+/// `/tokens/new`. Sends `nonce`, `name` (may be empty), `expires_in` (`8h`), `access`, the rows and `allowed_addresses`.
 pub fn new(frame: &Frame, view: &TokenNew) -> Markup {
     let input = &view.input;
     let name = Field::text("name")
+        .autofocus()
         .characters_max(NAME_CHARACTERS_MAX)
-        .help("May stay empty.");
-    let narrowed = input
-        .value(permission::ACCESS)
-        .is_some_and(|access| access != "everything");
+        .help("Optional: the shell or computer that uses the token.");
+    let limits_are_open = input.error("allowed_addresses").is_some()
+        || input
+            .value("allowed_addresses")
+            .is_some_and(|text| !text.is_empty());
     let form = html! {
         (hidden("nonce", &view.nonce))
         (name.show(input))
         (lifetime::for_token(input, &view.policy.token, frame.now))
-        details open[narrowed] { summary { "Fewer permissions" } (permission::choice(input, &view.offered, None)) }
+        (choice(input, &view.offered, None, Presets::Person))
+        details open[limits_are_open] {
+            summary { "More limits" }
+            (addresses(input, ""))
+        }
         (acts("Generate token", "/tokens"))
     };
     let content = html! {
-        h1 { "Generate token" }
-        p.lead { "When it ends, you authenticate again." }
-        (summary(input))
-        (post(frame, "/tokens/new", &form))
+        div.narrow {
+            h1 { "Generate token" }
+            p.lead { "For a session on a command line. For a program that runs longer, create an " a href="/api-keys/new" { "API key" } "." }
+            (summary(input))
+            (post(frame, "/tokens/new", &form))
+            p.hint { "On a command line: " code { "keycroft login " (frame.public_url) } }
+        }
     };
     page(
         frame,
@@ -74,12 +87,13 @@ pub fn new(frame: &Frame, view: &TokenNew) -> Markup {
 /// The answer after creating a token: the only page that shows it.
 pub fn created(frame: &Frame, view: &TokenIssued<'_>) -> Markup {
     let content = html! {
-        h1 { "Save your token now" }
-        p.lead { bdi { (view.record.name) } " · " (expiry(view.record.expires_at, frame.now)) }
-        (shown_once::panel(frame, "token", view.secret, "/tokens", "Go to the tokens"))
-        (shown_once::paste("Log in with it", "the login line", &format!("keycroft login {} --with-token", frame.public_url)))
+        div.narrow {
+            h1 { "Token " bdi { (view.record.name) } " created" }
+            (shown_once::facts(frame, &view.record, &view.offered))
+            (shown_once::panel(frame, "token", view.secret, "/tokens"))
+        }
     };
-    page(frame, Section::Tokens, "Save your token now", &content)
+    page(frame, Section::Tokens, "Token created", &content)
 }
 
 /// The answer to a repeated form of a new token.

@@ -4,11 +4,11 @@ use maud::{Markup, html};
 
 use super::form::{self, Field, Input, Tick, acts, button, danger, hidden, post, radios, summary};
 use super::layout::{Frame, Section, heading, page};
-use super::permission::singles;
+use super::permission_form::singles;
+use super::shown_once;
 use super::ssh_key::SshKeyFacts;
 use super::standing::{self, badge};
 use super::table::{address, last_use};
-pub use super::user_list::{UserList, UserRow, list};
 use super::when::{self, exact, time, utc};
 use crate::model::credential::{Kind, Record};
 use crate::model::permission::{Permission, Permissions};
@@ -137,13 +137,11 @@ pub fn link(frame: &Frame, view: &OneTimeLink<'_>) -> Markup {
     let content = html! {
         h1 { (title) }
         p.lead { "For " b { (view.username) } ". It works once, until " (utc(view.expires_at)) " (" (time(view.expires_at, frame.now)) "): its holder may " (what) "." }
-        div.notice.warn data-once {
-            p { b { "This is the only time the link is shown." } " Pass it on by a way that only this person reads." }
-            label for="secret" { "The link" }
-            input.secret #secret type="text" readonly value=(view.url) data-copy="the link" autocomplete="off" spellcheck="false";
-            div.choice { input #saved type="checkbox" data-saved; label for="saved" { "I have passed it on" } }
-            div.actions { a.button.primary href={ "/admin/users/" (view.username) } { "Go to the user" } }
+        section.notice.warn data-once aria-label="Secret" {
+            p { b { "Copy the link now. It is shown once." } " Send it over a private channel." }
+            (shown_once::field("Link", "link", view.url))
         }
+        div.actions { a.button href={ "/admin/users/" (view.username) } { "Done" } }
     };
     page(frame, Section::Users, title, &content)
 }

@@ -147,7 +147,7 @@ pub fn exact(time: Time) -> Markup {
 /// An expiration: relative, and below it exactly, so that it needs no title.
 pub fn end(end: Option<Time>, now: Time) -> Markup {
     let Some(end) = end else {
-        return html! { "No expiry" };
+        return html! { "No expiration" };
     };
     html! { time datetime=(end) { (relative(end, now)) } small { (utc(end)) } }
 }
@@ -155,7 +155,7 @@ pub fn end(end: Option<Time>, now: Time) -> Markup {
 /// An expiration in one sentence: `in 30 days (2026-12-22 15:04 UTC)`.
 pub fn end_in_line(end: Option<Time>, now: Time) -> Markup {
     let Some(end) = end else {
-        return html! { "no expiry" };
+        return html! { "no expiration" };
     };
     html! { (time(end, now)) " (" (utc(end)) ")" }
 }

@@ -344,6 +344,16 @@ impl List {
         }
     }
 
+    /// The kind of credential that it lists, if it lists credentials.
+    pub const fn kind(self) -> Option<Kind> {
+        match self {
+            Self::ApiKeys => Some(Kind::ApiKey),
+            Self::Tokens => Some(Kind::Token),
+            Self::Sessions => Some(Kind::Session),
+            Self::SshKeys | Self::Users | Self::Groups | Self::Services | Self::Hosts => None,
+        }
+    }
+
     /// One of its things, in a sentence.
     pub const fn noun(self) -> &'static str {
         match self {

@@ -2,6 +2,7 @@
 
 use zeroize::Zeroizing;
 
+use super::error::Error;
 use super::passkey::{NewPasskey, PasskeyAnswer};
 use super::secret::{Digest, random_characters};
 use super::totp::{TotpCode, TotpSeed};
@@ -84,6 +85,12 @@ impl SecondFactors {
     pub const fn any(&self) -> bool {
         self.totp || self.passkeys > 0
     }
+}
+
+/// The error for a second authenticator app.
+pub fn totp_present() -> Error {
+    let sentence = "An authenticator app is set up already; remove it first to set up another one.";
+    Error::Conflict(sentence.to_owned())
 }
 
 /// Who must have a second factor.

@@ -4,7 +4,8 @@ use rusqlite::types::Value;
 use rusqlite::{Row, params, params_from_iter};
 
 use super::read::{Page, Select};
-use super::user::rows;
+use super::row::rows;
+use super::search::fold;
 use crate::model::audit_chain::ChainHead;
 use crate::model::caller::Permit;
 use crate::model::error::Error;
@@ -233,10 +234,7 @@ impl Select {
         }
         if let Some(text) = &filter.text {
             require("number >= ?", before.saturating_sub(SEARCHED_MAX).into());
-            require(
-                &format!("matches_text({SEARCHED}, ?)"),
-                text.to_lowercase().into(),
-            );
+            require(&format!("matches_text({SEARCHED}, ?)"), fold(text).into());
         }
         // Few events are on one thing: the others' indexes, and the scan of the complete log, are barred with a plus.
         let mut source = "events";

@@ -3,7 +3,7 @@
 use rusqlite::{Row, params};
 
 use super::read::Select;
-use super::user::invalid;
+use super::row::invalid;
 use super::write::Write;
 use crate::model::error::Error;
 use crate::model::notice_channel::{

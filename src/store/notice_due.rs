@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 
 use super::Store;
 use super::read::Select;
-use super::user::time;
+use super::row::time;
 use crate::model::error::Error;
 use crate::model::notice::Notice;
 use crate::model::notice_kind::Audience;

@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::read::Select;
-use super::user::time;
+use super::row::time;
 use crate::model::error::Error;
 use crate::model::notice_message::BACKUP_AGE_MAX;
 use crate::model::time::Time;

@@ -5,7 +5,7 @@ use rusqlite::{Row, params};
 use super::Store;
 use super::notice_channel::{read_kind, read_url};
 use super::read::Select;
-use super::user::{invalid, rows, time, unix};
+use super::row::{invalid, rows, time, unix};
 use crate::model::error::Error;
 use crate::model::event::{decode_words, encode_words};
 use crate::model::notice_channel::{ChannelNumber, NoticeChannel};

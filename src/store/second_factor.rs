@@ -3,7 +3,7 @@
 use rusqlite::{Row, params};
 
 use super::read::Select;
-use super::user::{invalid, rows, time};
+use super::row::{invalid, rows, time};
 use super::write::{Power, Write};
 use crate::model::credential::{Credential, Kind};
 use crate::model::error::{Error, FieldError};
@@ -12,7 +12,7 @@ use crate::model::passkey::{
     check_assertion,
 };
 use crate::model::second_factor::{
-    Factor, FactorProof, NewFactor, SecondFactors, SignInMethod, TypedCode,
+    Factor, FactorProof, NewFactor, SecondFactors, SignInMethod, TypedCode, totp_present,
 };
 use crate::model::secret::{Digest, Id};
 use crate::model::time::Time;
@@ -243,6 +243,12 @@ impl Select {
             Factor::New(..) if factors.any() => Err(Error::Conflict(
                 "A second factor was set up meanwhile; sign in with it.".to_owned(),
             )),
+            // Without a policy a first factor belongs to a session, which was confirmed.
+            Factor::New(..) if !self.policy()?.demands_second_factor(user.role, now) => {
+                Err(Error::Conflict(
+                    "A second factor is no longer required; sign in without one.".to_owned(),
+                ))
+            }
             Factor::New(NewFactor::Totp(seed, code), _) => {
                 match seed.matching_step(code, now, -1) {
                     Some(_) => Ok((None, SignInMethod::PasswordAndTotp)),
@@ -375,10 +381,7 @@ impl Select {
         if self.execute(sql, values)? == 1 {
             Ok(())
         } else {
-            Err(Error::Conflict(
-                "An authenticator app is set up already; remove it first to set up another one."
-                    .to_owned(),
-            ))
+            Err(totp_present())
         }
     }
 

@@ -129,7 +129,7 @@ export async function until(page, condition, argument) {
 export async function copied(page, button) {
   await page.evaluate(() => document.querySelector("[role=status]")?.remove());
   await button.click();
-  await page.getByRole("status").getByText("Copied.").waitFor();
+  await page.getByRole("status").getByText("Copied", { exact: true }).waitFor();
 }
 
 export function quiet(context) {

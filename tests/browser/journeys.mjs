@@ -11,9 +11,9 @@ async function make(page, name, more = async () => {}) {
   await page.goto("/api-keys/new");
   await page.getByLabel("Name").fill(name);
   await more();
-  await press(page, "Create key");
-  equal(await heading(page), "Save your key now");
-  const secret = await page.getByLabel("Your key").inputValue();
+  await press(page, "Create API key");
+  equal(await heading(page), `API key ${name} created`);
+  const secret = await page.getByRole("textbox", { name: "Secret" }).inputValue();
   demand(/^kca_[0-9a-z]{12}_[0-9A-Za-z]{38}$/.test(secret), `a secret: ${secret.slice(0, 5)}`);
   return secret;
 }
@@ -57,14 +57,16 @@ export async function all(site) {
   await check("API key: create with name, exact date, permissions, note, addresses; shown once", async () => {
     demand(await page.getByText("No API keys yet").isVisible(), "the empty list says what to do");
     secret = await make(page, "nightly backup", async () => {
-      const offered = await page.getByLabel("Expires").locator("option").allInnerTexts();
-      equal(offered.map((words) => words.split(" (")[0]), ["7 days", "30 days", "60 days", "90 days", "No expiry", "Exact date and time"]);
-      equal(await page.getByLabel("Expires").inputValue(), "30d", "30 days are preselected");
-      await page.getByLabel("Expires").selectOption("custom");
+      const offered = await page.getByLabel("Expiration", { exact: true }).locator("option").allInnerTexts();
+      equal(offered.map((words) => words.split(" (")[0]), ["7 days", "30 days", "60 days", "90 days", "No expiration", "Choose a date"]);
+      equal(await page.getByLabel("Expiration", { exact: true }).inputValue(), "30d", "30 days are preselected");
+      await page.getByLabel("Expiration", { exact: true }).selectOption("custom");
       await page.getByLabel("Date and time (UTC)").fill(`${later}T15:04`);
-      await page.getByLabel("Choose permissions").check();
-      await page.getByLabel("Tokens: Read", { exact: true }).check();
-      await page.getByLabel("API keys: No access").check();
+      await page.getByLabel("Read only").check();
+      await page.getByLabel("Choose", { exact: false }).last().check();
+      equal(await page.getByLabel("SSH keys: read").isChecked(), true, "the rows start from the preset");
+      await page.getByRole("group", { name: "Your account" }).getByRole("button", { name: "None" }).click();
+      await page.getByLabel("Tokens: read").check();
       await page.getByText("More limits").click();
       await page.getByLabel("Allowed addresses").fill("127.0.0.0/8\n::1");
       await page.getByLabel("Note").fill("kept in the vault");
@@ -73,21 +75,21 @@ export async function all(site) {
   });
 
   await check("shown once: the copy button, and lines to paste", async () => {
-    await copied(page, page.getByRole("button", { name: "Copy key" }));
+    await copied(page, page.getByRole("button", { name: "Copy API key" }));
     equal(await page.evaluate(() => navigator.clipboard.readText()), secret);
     for (const [title, words] of [["Environment", `export KEYCROFT_TOKEN=${secret}`], ["curl", `curl -H "Authorization: Bearer $KEYCROFT_TOKEN" ${site.url}/api/v1/me`]]) {
-      await page.locator("summary", { hasText: title }).click();
+      await page.locator("details", { hasText: title }).first().evaluate((one) => (one.open = true));
       demand((await page.getByText(words).first().innerText()).includes(words), title);
     }
     // One click selects the whole of it.
-    await page.getByLabel("Your key").click();
+    await page.getByRole("textbox", { name: "Secret" }).click();
     equal(await page.evaluate(() => getSelection().toString()), secret);
   });
 
   await check("shown once: reload, back, forward and a second tab show it never again, and make no second key", async () => {
     const tab = await alice.newPage();
     const shown = await make(tab, "reloaded", () => tab.getByLabel("Read only").check());
-    await tab.getByLabel("I have saved it").check();
+    await copied(tab, tab.getByRole("button", { name: "Copy API key" }));
     const hidden = async (where) => demand(!(await tab.content()).includes(shown.slice(17)), `the secret is there after ${where}`);
     await tab.reload();
     equal(await heading(tab), "Already created");
@@ -106,17 +108,18 @@ export async function all(site) {
     await second.close();
   });
 
-  await check("shown once: leaving asks once until it was copied or ticked as saved", async () => {
+  await check("shown once: leaving asks once until it was copied", async () => {
     alice.asked.length = 0;
     await make(page, "asks");
     await page.locator("h1").click();
     await page.goto("/api-keys");
     equal(alice.asked, ["beforeunload"], "it asks");
     await make(page, "copied");
-    await copied(page, page.getByRole("button", { name: "Copy key" }));
+    await copied(page, page.getByRole("button", { name: "Copy API key" }));
     await page.goto("/api-keys");
-    await make(page, "ticked");
-    await page.getByLabel("I have saved it").check();
+    await make(page, "selected");
+    await page.getByRole("textbox", { name: "Secret" }).click();
+    await page.keyboard.press("Control+c");
     await page.goto("/api-keys");
     equal(alice.asked, ["beforeunload"], "it does not ask");
   });
@@ -124,24 +127,24 @@ export async function all(site) {
   await check("API key: sending twice at once makes one", async () => {
     await page.goto("/api-keys/new");
     await page.getByLabel("Name").fill("double click");
-    await page.getByRole("button", { name: "Create key" }).dblclick();
-    await page.getByLabel("I have saved it").check();
-    equal(await heading(page), "Save your key now", "the secret is there");
+    await page.getByRole("button", { name: "Create API key" }).dblclick();
+    equal(await heading(page), "API key double click created", "the secret is there");
+    await copied(page, page.getByRole("button", { name: "Copy API key" }));
     await page.goto("/api-keys?q=double");
     equal(await page.locator("tbody tr").count(), 1);
   });
 
-  await check("API key: permissions in one click without what manages credentials", async () => {
-    await make(page, "harmless", () => page.getByLabel("Everything but managing credentials").check());
+  await check("API key: all account permissions, and none of an admin, unless others are chosen", async () => {
+    await make(page, "harmless");
     await openKey(page, "harmless");
     const words = await page.getByRole("main").innerText();
-    demand(/sessions:write/.test(words) && !/(account|api-keys|tokens|ssh-keys|users|policy|services|hosts):write/.test(words), words);
+    demand(/SSH keys\s+read, write/.test(words) && !/Users and groups|Hosts|Policy/.test(words), words);
   });
 
   await check("API key: view, copy its id, edit, uses per day", async () => {
     await openKey(page, "nightly backup");
     const words = await page.getByRole("main").innerText();
-    for (const part of ["kept in the vault", "127.0.0.0/8", `${later} 15:04`, "tokens:read", "Active"]) {
+    for (const part of ["kept in the vault", "127.0.0.0/8", `${later} 15:04`, "Tokens", "Active", "Would be accepted"]) {
       demand(words.includes(part), `${part} is missing: ${words}`);
     }
     await copied(page, page.getByRole("button", { name: /^Copy .*id/ }));
@@ -164,10 +167,10 @@ export async function all(site) {
   let second;
   await check("API key: rotate with grace for the old one", async () => {
     await follow(page, "Rotate");
-    await page.getByLabel("Planned: it stays valid").check();
-    await page.getByLabel("Planned: valid for").selectOption("1h");
-    await press(page, "Rotate");
-    second = await page.getByLabel("Your key").inputValue();
+    await page.getByLabel("Planned").check();
+    await page.getByLabel("Old secret expires").selectOption("1h");
+    await press(page, "Rotate API key");
+    second = await page.getByRole("textbox", { name: "Secret" }).inputValue();
     demand(second !== secret && second.slice(0, 16) === secret.slice(0, 16), "a new secret, the same id");
     equal([await verify(site.url, secret), await verify(site.url, second)], [204, 204]);
     await page.reload();
@@ -176,9 +179,9 @@ export async function all(site) {
     await openKey(page, "nightly backup of node 7");
     demand((await page.getByRole("main").innerText()).includes("Rotating"), "the page says so");
     await follow(page, "Rotate");
-    await page.getByLabel("Leaked: revoke it now").check();
-    await press(page, "Rotate");
-    const third = await page.getByLabel("Your key").inputValue();
+    await page.getByLabel("Leaked").check();
+    await press(page, "Rotate API key");
+    const third = await page.getByRole("textbox", { name: "Secret" }).inputValue();
     equal([await verify(site.url, secret), await verify(site.url, second), await verify(site.url, third)], [401, 401, 204]);
     second = third;
   });
@@ -188,7 +191,7 @@ export async function all(site) {
     await page.getByLabel("Name").fill("harmless");
     await page.getByText("More limits").click();
     await page.getByLabel("Note").fill("what I typed");
-    await press(page, "Create key");
+    await press(page, "Create API key");
     demand((await page.title()).startsWith("Error: "), "the title says so");
     equal(await page.getByLabel("Note").inputValue(), "what I typed");
     await until(page, () => document.activeElement.closest("[role=alert]") !== null);
@@ -213,12 +216,12 @@ export async function all(site) {
 
   await check("token: generate for 1 to 24 hours, shown once, listed, ended early", async () => {
     await page.goto("/tokens/new");
-    const hours = await page.getByLabel("Expires").locator("option").count();
-    equal([hours, await page.getByLabel("Expires").inputValue()], [24, "24h"], "24 choices, 24 hours preselected");
-    await page.getByLabel("Expires").selectOption({ index: 1 });
+    const hours = await page.getByLabel("Expiration", { exact: true }).locator("option").count();
+    equal([hours, await page.getByLabel("Expiration", { exact: true }).inputValue()], [24, "24h"], "24 choices, 24 hours preselected");
+    await page.getByLabel("Expiration", { exact: true }).selectOption({ index: 1 });
     await page.getByLabel("Name").fill("for the laptop");
     await press(page, "Generate token");
-    const token = await page.getByLabel("Your token").inputValue();
+    const token = await page.getByRole("textbox", { name: "Secret" }).inputValue();
     demand(token.startsWith("kct_"), "a token");
     equal(await verify(site.url, token), 204);
     await page.goto("/tokens");
@@ -254,14 +257,14 @@ export async function all(site) {
     await phone.getByLabel("Name").fill("from the phone");
     await page.goto("/sessions");
     await press(page, "Sign out everywhere else");
-    await press(phone, "Create key");
+    await press(phone, "Create API key");
     await phone.getByLabel("User name").fill("alice");
     await phone.getByLabel("Password").fill(ALICE);
     await press(phone, "Sign in");
     equal(await heading(phone), "Go on where you were");
     demand(await phone.getByText("from the phone").isVisible(), "the form is shown");
     await press(phone, "Send the form");
-    equal(await heading(phone), "Save your key now");
+    equal(await heading(phone), "API key from the phone created");
     quiet(other);
     await other.close();
   });
@@ -304,8 +307,8 @@ export async function all(site) {
     await page.getByLabel("User name").fill("bob");
     await page.getByLabel("Display name").fill("Bob the Builder");
     await press(page, "Add user");
-    const link = await page.getByRole("textbox", { name: "The link" }).inputValue();
-    await copied(page, page.getByRole("button", { name: "Copy the link" }));
+    const link = await page.getByRole("textbox", { name: "Link" }).inputValue();
+    await copied(page, page.getByRole("button", { name: "Copy link" }));
     equal(await page.evaluate(() => navigator.clipboard.readText()), link);
     await his.goto(link);
     equal(new URL(his.url()).search, "", "the code left the address");
@@ -334,7 +337,7 @@ export async function all(site) {
     await his.reload();
     equal(await heading(his), "Forbidden");
     await his.goto("/api-keys/new");
-    demand(await his.getByLabel("introspect").count(), "what was granted is offered");
+    demand(await his.getByLabel("Introspection: write").count(), "what was granted is offered");
     await page.goto("/admin/users/bob");
     await press(page, "Disable");
     await his.goto("/api-keys");
@@ -342,7 +345,7 @@ export async function all(site) {
     await page.goto("/admin/users/bob");
     await press(page, "Enable");
     await press(page, "Reset password");
-    const link = await page.getByRole("textbox", { name: "The link" }).inputValue();
+    const link = await page.getByRole("textbox", { name: "Link" }).inputValue();
     await page.reload();
     demand(!(await page.content()).includes(link.slice(-30)), "reloading shows it again");
     await his.goto(link);
@@ -355,9 +358,9 @@ export async function all(site) {
     const endless = await (async () => {
       await his.goto("/api-keys/new");
       await his.getByLabel("Name").fill("for ever");
-      await his.getByLabel("Expires").selectOption("never");
-      await press(his, "Create key");
-      return his.getByLabel("Your key").inputValue();
+      await his.getByLabel("Expiration", { exact: true }).selectOption("never");
+      await press(his, "Create API key");
+      return his.getByRole("textbox", { name: "Secret" }).inputValue();
     })();
     await page.goto("/admin/policy");
     await page.getByLabel("Maximum lifetime").first().fill("60d");
@@ -370,9 +373,9 @@ export async function all(site) {
     await press(page, "Save policy");
     equal(await verify(site.url, endless), 204, "what exists goes on");
     await his.goto("/api-keys/new");
-    equal(await his.getByLabel("Expires").locator("option").count(), 4, "7, 30, 60 days and a date");
+    equal(await his.getByLabel("Expiration", { exact: true }).locator("option").count(), 4, "7, 30, 60 days and a date");
     await his.goto("/tokens/new");
-    equal(await his.getByLabel("Expires").locator("option").count(), 8);
+    equal(await his.getByLabel("Expiration", { exact: true }).locator("option").count(), 8);
     await page.goto("/admin/policy");
     await page.getByLabel("It is always the default below").first().check();
     await press(page, "See what changes");
@@ -398,8 +401,8 @@ export async function all(site) {
     await press(page, "Add service");
     await page.goto("/admin/services/slurm/api-keys/new");
     await page.getByLabel("Name").fill("gate");
-    await press(page, "Create key");
-    const key = await page.getByLabel("Your key").inputValue();
+    await press(page, "Create API key");
+    const key = await page.getByRole("textbox", { name: "Secret" }).inputValue();
     equal(await verify(site.url, key), 204);
     await page.goto("/admin/services/slurm/delete");
     await page.getByLabel("Type the service's name").fill("slurm");
@@ -435,8 +438,13 @@ export async function withoutScript(site) {
     const context = await profile(site.url, { javaScriptEnabled: false });
     const page = await context.newPage();
     await signIn(page, "alice", ALICE);
-    const secret = await make(page, "no script", () => page.getByLabel("Read only").check());
-    equal(await page.getByRole("button", { name: "Copy key" }).count(), 0, "no button that does nothing");
+    const secret = await make(page, "no script", async () => {
+      await page.getByLabel("Choose", { exact: false }).last().check();
+      await led(page, () => page.getByRole("group", { name: "Your account" }).getByRole("button", { name: "Read" }).click());
+      equal(await page.getByLabel("Name").inputValue(), "no script", "the form comes back filled");
+      equal([await page.getByLabel("Tokens: read").isChecked(), await page.getByLabel("Tokens: write").isChecked()], [true, false]);
+    });
+    equal(await page.getByRole("button", { name: "Copy API key" }).count(), 0, "no button that does nothing");
     equal(await verify(site.url, secret), 204);
     await page.reload();
     equal(await heading(page), "Already created");
@@ -447,12 +455,12 @@ export async function withoutScript(site) {
     await page.getByRole("main").getByText("edited without script", { exact: true }).waitFor();
     await follow(page, "Rotate");
     await page.getByLabel("Leaked").check();
-    await press(page, "Rotate");
-    const second = await page.getByLabel("Your key").inputValue();
+    await press(page, "Rotate API key");
+    const second = await page.getByRole("textbox", { name: "Secret" }).inputValue();
     equal([await verify(site.url, secret), await verify(site.url, second)], [401, 204]);
     await page.goto("/tokens/new");
     await press(page, "Generate token");
-    const token = await page.getByLabel("Your token").inputValue();
+    const token = await page.getByRole("textbox", { name: "Secret" }).inputValue();
     equal(await verify(site.url, token), 204);
     for (const [path, button] of [[`/tokens/${token.slice(4, 16)}/delete`, "Delete token"], [`/api-keys/${second.slice(4, 16)}/delete`, "Delete API key"]]) {
       await page.goto(path);
@@ -513,21 +521,20 @@ export async function byKeyboard(site) {
     await reach(/^New API key$/);
     await key("Enter");
     await page.waitForURL("**/api-keys/new");
-    await reach(/^Name$/);
+    // The first field has the focus.
     await page.keyboard.type("by keyboard");
-    await reach(/^Everything I may do$/);
-    await key("ArrowDown");
-    await key("ArrowDown");
+    await reach(/^All account permissions/);
+    await key("ArrowUp");
     equal(await page.getByLabel("Read only").isChecked(), true);
-    await reach(/^Create key$/);
+    await reach(/^Create API key$/);
     await key("Enter");
-    await page.getByLabel("Your key").waitFor();
-    const secret = await page.getByLabel("Your key").inputValue();
-    await reach(/^Copy key$/);
+    await page.getByRole("textbox", { name: "Secret" }).waitFor();
+    const secret = await page.getByRole("textbox", { name: "Secret" }).inputValue();
+    await reach(/^Copy API key$/);
     await key("Enter");
-    await page.getByRole("status").getByText("Copied.").waitFor();
+    await page.getByRole("status").getByText("Copied").waitFor();
     equal(await page.evaluate(() => navigator.clipboard.readText()), secret);
-    await reach(/^Go to the key$/);
+    await reach(/^Done$/);
     await key("Enter");
     await page.waitForURL(`**/api-keys/${secret.slice(4, 16)}`);
     await reach(/^Delete/);
@@ -564,7 +571,7 @@ export async function onPlainHttp() {
     await signIn(page, "alice", ALICE);
     const secret = await make(page, "plain");
     equal(await page.evaluate(() => [typeof navigator.clipboard, isSecureContext]), ["undefined", false]);
-    await copied(page, page.getByRole("button", { name: "Copy key" }));
+    await copied(page, page.getByRole("button", { name: "Copy API key" }));
     await until(page, () => document.activeElement.innerText === "Copy");
     await page.getByLabel("I have saved it").check();
     await page.goto("/api-keys/new");

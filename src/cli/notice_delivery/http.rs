@@ -6,8 +6,8 @@ use std::time::Duration;
 use ureq::http::{Request, Response, header};
 use ureq::{Agent, Body};
 
-use crate::cli::client::{PROGRAM, trusting};
-use crate::cli::connection::Server;
+use crate::cli::client::trusting;
+use crate::cli::connection::{PROGRAM, Server};
 use crate::cli::proxy_bypass;
 use crate::model::notice_channel::{ChannelKind, ChannelUrl};
 use crate::model::notice_delivery::{DueNotice, TryResult};

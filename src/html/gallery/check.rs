@@ -254,6 +254,10 @@ fn write_where_asked(words: &Words, state: &str) {
     }
     std::fs::create_dir_all(folder.join("-")).unwrap();
     for asset in crate::html::assets() {
-        std::fs::write(folder.join(asset.path.trim_start_matches('/')), asset.bytes).unwrap();
+        std::fs::write(
+            folder.join(asset.path.trim_start_matches('/')),
+            &asset.bytes,
+        )
+        .unwrap();
     }
 }

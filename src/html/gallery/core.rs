@@ -266,6 +266,7 @@ fn api_key_forms(words: &Words, list: &mut Vec<Shown>) {
     shown(list, "api-key-new-fixed", api_key::new(&frame, &new));
     let issued = ApiKeyIssued {
         holder: Holder::Me,
+        offered: offered(),
         record: record(words, 1),
         secret: SECRET,
     };
@@ -277,6 +278,7 @@ fn api_key_forms(words: &Words, list: &mut Vec<Shown>) {
             &frame,
             &ApiKeyIssued {
                 holder: Holder::Me,
+                offered: offered(),
                 record: record(words, 4),
                 secret: SECRET,
             },
@@ -357,6 +359,7 @@ fn tokens(words: &Words, list: &mut Vec<Shown>) {
         token::created(
             &frame,
             &TokenIssued {
+                offered: offered(),
                 record: token(words, 0),
                 secret: SECRET,
             },

@@ -186,16 +186,14 @@ fn new_form(
     ))
 }
 
-pub fn create(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn create(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -> Answer {
     let subject = subject(context, caller)?;
+    if form::is_filled(&mut input, &subject.offered) {
+        let nonce = nonce_again(context, caller, &input);
+        return show(new_form(context, caller, subject, input, nonce)?);
+    }
     match try_create(context, caller, &subject, &input) {
-        Ok(issued) => Ok(shown_once(
-            context,
-            caller,
-            subject.holder,
-            issued,
-            pages::created,
-        )),
+        Ok(issued) => Ok(shown_once(context, caller, subject, issued, pages::created)),
         Err(Problem::App(Error::AlreadyDone { id })) => already(context, caller, &subject, &id),
         Err(problem) => again(problem, input, "name", |input| {
             let nonce = nonce_again(context, caller, &input);
@@ -217,7 +215,11 @@ fn try_create(
         note: form::filled(input, "note"),
         expires_in,
         expires_at,
-        permissions: Some(form::permissions(input, &subject.offered)?),
+        permissions: Some(form::permissions(
+            input,
+            &subject.offered,
+            subject.holder.presets(),
+        )?),
         allowed_addresses: Some(form::entries(input, "allowed_addresses")),
     };
     let mut wanted = wanted.parse()?;
@@ -234,7 +236,7 @@ fn try_create(
 fn shown_once(
     context: &RequestContext<'_>,
     caller: &Caller,
-    holder: Holder,
+    subject: Subject,
     issued: Issued,
     render: fn(&crate::html::layout::Frame, &ApiKeyIssued<'_>) -> crate::html::Markup,
 ) -> Response {
@@ -245,7 +247,8 @@ fn shown_once(
         render(
             &frame(context, caller),
             &ApiKeyIssued {
-                holder,
+                holder: subject.holder,
+                offered: subject.offered,
                 record,
                 secret: &text,
             },
@@ -329,8 +332,11 @@ fn edit_form(
     ))
 }
 
-pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn edit(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -> Answer {
     let (subject, record) = find(context, caller)?;
+    if form::is_filled(&mut input, &subject.offered) {
+        return show(edit_form(context, caller, subject, record, input)?);
+    }
     let path = format!("{}/{}", subject.holder.path(), record.id);
     match try_edit(context, caller, &subject, &record, &input) {
         Ok(()) => done(&path, "saved"),
@@ -354,7 +360,11 @@ fn try_edit(
         note: Some(form::filled(input, "note")),
         expires_in: expires_in.map(Some),
         expires_at: expires_at.map(Some),
-        permissions: Some(form::permissions(input, &subject.offered)?),
+        permissions: Some(form::permissions(
+            input,
+            &subject.offered,
+            subject.holder.presets(),
+        )?),
         allowed_addresses: Some(Some(form::entries(input, "allowed_addresses"))),
         disabled: None,
     };
@@ -431,13 +441,7 @@ fn rotate_form(
 pub fn rotate(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let (subject, record) = find(context, caller)?;
     match try_rotate(context, caller, &subject, &record, &input) {
-        Ok(issued) => Ok(shown_once(
-            context,
-            caller,
-            subject.holder,
-            issued,
-            pages::rotated,
-        )),
+        Ok(issued) => Ok(shown_once(context, caller, subject, issued, pages::rotated)),
         Err(Problem::App(Error::AlreadyDone { id })) => already(context, caller, &subject, &id),
         Err(problem) => again(problem, input, "how", |input| {
             let nonce = nonce_again(context, caller, &input);
@@ -529,13 +533,13 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
             delete_form(context, caller, subject, record, input)
         });
     }
-    let with_made = if input.value("made") == Some("end") {
+    let with_created = if input.value("made") == Some("end") {
         WithDerived::Yes
     } else {
         WithDerived::No
     };
     context
         .app()
-        .end(caller, &subject.scope, KIND, record.id, with_made)?;
+        .end(caller, &subject.scope, KIND, record.id, with_created)?;
     done(&subject.holder.list_path(), "deleted")
 }

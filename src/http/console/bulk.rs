@@ -35,10 +35,14 @@ pub(super) struct Picked<'a> {
 pub(super) fn ids(input: &Input, noun: &'static str) -> Result<Vec<Id>, Error> {
     let mut ids: Vec<Id> = Vec::new();
     let picked = input.values.iter().filter(|(name, _)| name == "pick");
-    for (_, value) in picked.take(DELETE_MAX) {
+    for (_, value) in picked {
         let id = Id::parse(value).ok_or(Error::NotFound(noun))?;
         if !ids.contains(&id) {
             ids.push(id);
+        }
+        if ids.len() > DELETE_MAX {
+            let sentence = format!("select at most {DELETE_MAX} at once");
+            return Err(Error::field("pick", sentence));
         }
     }
     Ok(ids)
@@ -53,7 +57,9 @@ fn things(
     let noun = picked.list.noun();
     let ids = ids(input, noun)?;
     let count = ids.len();
-    let found = context.app().picked(caller, picked.holders, ids)?;
+    let found = context
+        .app()
+        .picked(caller, picked.holders, picked.list, &ids)?;
     if found.len() < count {
         return Err(Error::NotFound(noun));
     }

@@ -27,7 +27,7 @@ const TEXT_CHARACTERS_MAX: usize = 128;
 /// Events fetched at once for a download.
 const EXPORT_PART: usize = 1_000;
 
-fn typed(context: &RequestContext<'_>) -> EventFilter {
+fn typed(context: &RequestContext<'_>, scope: Scope) -> EventFilter {
     let text = |name| {
         let text = query(context, name).unwrap_or_default();
         text.trim()
@@ -42,7 +42,11 @@ fn typed(context: &RequestContext<'_>) -> EventFilter {
     EventFilter {
         text: sanitize(&text("q"), TEXT_CHARACTERS_MAX),
         action: text("action"),
-        user: text("user").to_lowercase(),
+        // Of the own log a name asks for nothing, and must not tell who exists.
+        user: match scope {
+            Scope::Own => String::new(),
+            Scope::All => text("user").to_lowercase(),
+        },
         outcome: known(text("outcome"), &["done", "refused"]),
         range: known(text("range"), &pages::RANGES.map(|(word, ..)| word)),
         since: text("since"),
@@ -142,7 +146,7 @@ pub(super) fn names(
 }
 
 fn event_list(context: &RequestContext<'_>, caller: &Caller, scope: Scope) -> Answer {
-    let filter = typed(context);
+    let filter = typed(context, scope);
     let after = query(context, "after").and_then(|text| text.parse().ok());
     let (status, found, errors) = match fetch(context, caller, scope, &filter, after) {
         Ok(found) => (200, Some(found), Vec::new()),
@@ -288,7 +292,7 @@ fn export(
     caller: &Caller,
     scope: Scope,
 ) -> Result<Response, Problem> {
-    let (filter, user) = parse(context, &typed(context))?;
+    let (filter, user) = parse(context, &typed(context, scope))?;
     let scope = match scope {
         Scope::Own => DownloadScope::Own,
         Scope::All => DownloadScope::All(user),

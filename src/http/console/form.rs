@@ -2,7 +2,7 @@
 
 use super::{STEP_UP, require_same_origin};
 use crate::html::form::Input;
-use crate::html::permission;
+use crate::html::permission::{self, Presets};
 use crate::http::body;
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
@@ -58,8 +58,18 @@ pub fn entries(input: &Input, name: &str) -> Vec<String> {
 }
 
 /// The names of the chosen permissions.
-pub fn permissions(input: &Input, offered: &Permissions) -> Result<Vec<String>, Error> {
-    let chosen = permission::chosen(input, offered)
+pub fn permissions(
+    input: &Input,
+    offered: &Permissions,
+    presets: Presets,
+) -> Result<Vec<String>, Error> {
+    let chosen = permission::chosen(input, offered, presets)
         .map_err(|message| Error::field("permissions", message))?;
     Ok(chosen.words().map(str::to_owned).collect())
+}
+
+/// Returns whether a button that fills rows of permissions was pressed, with the rows filled.
+pub fn is_filled(input: &mut Input, offered: &Permissions) -> bool {
+    permission::fill(input, offered);
+    input.value(permission::FILL).is_some()
 }

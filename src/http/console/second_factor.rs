@@ -20,6 +20,7 @@ use crate::model::second_factor::{
 };
 use crate::model::secret::Id;
 use crate::model::totp::TotpCode;
+use crate::model::user::User;
 
 const HERE: &str = "/account/second-factor";
 
@@ -51,16 +52,16 @@ pub fn show_factors(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 /// The page of a seed; `bound_to` and `nonce` stand for it.
 pub fn totp_page(
     context: &RequestContext<'_>,
-    username: &str,
+    user: &User,
     bound_to: &str,
     nonce: String,
     input: Input,
 ) -> TotpPage {
-    let seed = context.app().totp_seed(bound_to, &nonce);
+    let seed = context.app().totp_seed(&user.subject, bound_to, &nonce);
     let issuer = super::site(context);
     TotpPage {
         base32: seed.base32().to_string(),
-        uri: seed.uri(&issuer, username).to_string(),
+        uri: seed.uri(&issuer, user.username.as_str()).to_string(),
         nonce,
         input,
     }
@@ -72,15 +73,14 @@ fn render_totp(
     nonce: String,
     input: Input,
 ) -> Result<Markup, Problem> {
-    let username = caller.user()?.username.to_string();
     let bound_to = session(caller)?;
-    let view = totp_page(context, &username, bound_to.as_str(), nonce, input);
+    let view = totp_page(context, caller.user()?, bound_to.as_str(), nonce, input);
     Ok(pages::set_up_totp(&frame(context, caller), &view))
 }
 
 /// `POST /account/second-factor/totp/new`: shows a seed. A form, because it asks for a confirmation first.
 pub fn new_totp(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
-    context.app().require_confirmation(caller)?;
+    context.app().require_no_totp(caller)?;
     show(render_totp(
         context,
         caller,
@@ -105,12 +105,13 @@ pub fn typed_totp(
             return Err(Error::field("code", sentence).into());
         }
     };
-    let seed = context.app().totp_seed(bound_to, nonce);
+    let seed = context.app().totp_seed(subject, bound_to, nonce);
     Ok(NewFactor::Totp(seed, code))
 }
 
 /// `POST /account/second-factor/totp`.
 pub fn add_totp(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    context.app().require_no_totp(caller)?;
     let subject = caller.user()?.subject.clone();
     let bound_to = session(caller)?;
     let added = typed_totp(context, &input, bound_to.as_str(), &subject)
@@ -214,6 +215,7 @@ pub fn new_passkey(context: &RequestContext<'_>, caller: &Caller, _: Input) -> A
 
 /// `POST /account/second-factor/passkeys`.
 pub fn add_passkey(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    context.app().require_confirmation(caller)?;
     let bound_to = session(caller)?;
     let added = passkey::registration(context, &input, bound_to.as_str()).and_then(|new| {
         context
@@ -329,7 +331,7 @@ pub fn confirmation_page(
             action: format!("{}?{STEP_UP}", context.path),
             fields: input.values,
         },
-        cancel: page_above(context.path).to_owned(),
+        cancel: page_above(context).to_owned(),
         factors: StepUpFactors {
             code: factors.any(),
             passkey: confirmation_request(context, caller)?,

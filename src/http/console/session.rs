@@ -49,7 +49,7 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     // All of them or none.
     if context
         .app()
-        .picked(caller, Holders::Of(&scope), ids.clone())?
+        .picked(caller, Holders::Of(&scope), List::Sessions, &ids)?
         .len()
         < ids.len()
     {

@@ -14,7 +14,7 @@ pub fn file(context: &RequestContext<'_>) -> Answer {
         .iter()
         .find(|asset| asset.path == context.path)
         .ok_or(Problem::NoSuchPath)?;
-    let mut response: Response = headers::bytes_of(asset.content_type, 200, asset.bytes.to_vec());
+    let mut response: Response = headers::bytes_of(asset.content_type, 200, asset.bytes.clone());
     response.headers.push((
         "Cache-Control".into(),
         "public, max-age=31536000, immutable".into(),

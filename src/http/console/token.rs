@@ -6,6 +6,7 @@ use super::{Answer, again, bulk, done, form, frame, list, nonce, nonce_again, on
 use crate::app::{App, Extent, Holders, Issued, OwnedItem, WithDerived};
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
+use crate::html::permission::Presets;
 use crate::html::token::{self as pages, TokenDelete, TokenIssued, TokenList, TokenNew, TokenRow};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
@@ -102,7 +103,11 @@ fn new_form(
     ))
 }
 
-pub fn create(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+pub fn create(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -> Answer {
+    if form::is_filled(&mut input, &caller.power) {
+        let nonce = nonce_again(context, caller, &input);
+        return show(new_form(context, caller, input, nonce)?);
+    }
     match try_create(context, caller, &input) {
         Ok(Issued { record, secret }) => {
             let text = secret.reveal();
@@ -112,6 +117,7 @@ pub fn create(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
                     &frame(context, caller),
                     &TokenIssued {
                         record,
+                        offered: caller.power.clone(),
                         secret: &text,
                     },
                 ),
@@ -136,15 +142,17 @@ fn try_create(
     let wanted = TokenIn {
         name: form::filled(input, "name").or_else(|| Some("from the console".to_owned())),
         expires_in: form::filled(input, "expires_in"),
-        permissions: Some(form::permissions(input, &caller.power)?),
-        allowed_addresses: None,
+        permissions: Some(form::permissions(input, &caller.power, Presets::Person)?),
+        allowed_addresses: Some(form::entries(input, "allowed_addresses")),
     };
-    Ok(context.app().issue(
-        caller,
-        &App::own(caller, KIND)?,
-        wanted.parse()?,
-        Some(once),
-    )?)
+    let mut wanted = wanted.parse()?;
+    // An empty field stands for the caller's own addresses.
+    wanted.allowed_addresses = wanted
+        .allowed_addresses
+        .filter(|allowed_addresses| !allowed_addresses.is_everywhere());
+    Ok(context
+        .app()
+        .issue(caller, &App::own(caller, KIND)?, wanted, Some(once))?)
 }
 
 pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {

@@ -220,3 +220,27 @@ fn odd_filters_get_a_page() {
         page.text()
     );
 }
+
+/// The own log has no filter by person: it would tell who exists.
+#[test]
+fn own_events_are_the_same_whoever_is_named() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let all = sentences(&bob.open("/events"));
+    assert!(!all.is_empty());
+    for name in ["alice", "nobody", "bob"] {
+        let page = bob.open(&format!("/events?user={name}"));
+        assert_eq!(sentences(&page), all, "{name}");
+    }
+}
+
+/// A search compares the composed form, in which names are stored.
+#[test]
+fn event_search_finds_a_name_in_decomposed_form() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let form = bob.open("/api-keys/new").form("/api-keys/new");
+    bob.submit(&form.set("name", "Zo\u{eb}")).expect(200);
+    let found = sentences(&bob.open("/events?q=zoe%CC%88"));
+    assert_eq!(found.len(), 1, "{found:?}");
+}

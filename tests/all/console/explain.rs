@@ -10,7 +10,7 @@ fn key_page_names_the_failed_check() {
     let path = format!("/api-keys/{id}");
     let page = alice.open(&path);
     for words in [
-        "Why was it rejected?",
+        "Would be accepted",
         "Not expired",
         "Its owner, alice, is enabled.",
         "Add the permission",
@@ -18,12 +18,12 @@ fn key_page_names_the_failed_check() {
         assert!(page.has(words), "{words}: {}", page.text());
     }
     // No check fails, and checks without input have no result.
-    assert!(!page.text().contains(">No</b>") && page.has("Not asked"));
+    assert!(!page.text().contains(">Fail</b>") && page.has("Not checked"));
 
     let held = alice.open(&format!("{path}?address=10.0.0.7&permission=account:read"));
     assert!(held.has("It carries account:read"), "{}", held.text());
     let not = alice.open(&format!("{path}?permission=slurm:submit"));
-    assert!(not.has("It does not carry slurm:submit.") && not.text().contains(">No</b>"));
+    assert!(not.has("It does not carry slurm:submit.") && not.text().contains(">Fail</b>"));
     let wrong = alice.open(&format!("{path}?address=%3Cb%3E&permission=everything"));
     assert!(
         wrong.has("write an address like 10.0.0.7"),

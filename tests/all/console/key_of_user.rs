@@ -26,7 +26,7 @@ fn rotation_of_a_key_in_use_is_planned_unless_chosen_otherwise() {
     assert_eq!((verify(&site, &first), verify(&site, &second)), (204, 204));
     let page = bob.open(&format!("/api-keys/{id}"));
     assert!(page.has("Two secrets are valid"), "{}", page.text());
-    assert!(page.has("New secret, last used") && page.has("Old secret, last used"));
+    assert!(page.has("New secret") && page.has("Old secret"));
     site.pass(86_400);
     assert_eq!((verify(&site, &first), verify(&site, &second)), (401, 204));
 }
@@ -103,7 +103,7 @@ fn admin_sees_disables_enables_and_deletes_a_users_key() {
     for words in [
         "bobs key",
         "account:read",
-        "Why was it rejected?",
+        "Would be accepted",
         "Created by",
     ] {
         assert!(page.has(words), "{words}: {}", page.text());

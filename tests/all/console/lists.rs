@@ -366,6 +366,17 @@ fn several_keys_are_deleted_by_their_number() {
         let form = pick(&page, action, &[&ids[0], wrong]).set("confirm", "2");
         assert_eq!(bob.submit(&form).status, 404, "{wrong}");
     }
+    // Nor is an SSH key an API key.
+    let form = bob.open("/ssh-keys/new").form("/ssh-keys/new");
+    bob.submit_and_follow(&form.set("name", "laptop").set("public_key", ED25519));
+    let key = bob.open("/ssh-keys").text();
+    let key = key.split("name=\"pick\" value=\"").nth(1).unwrap();
+    let form = pick(&page, action, &[&key[..12]]).set("confirm", "1");
+    assert_eq!(bob.submit(&form).status, 404);
+    assert_eq!(site.count("SELECT count(*) FROM ssh_keys"), 1);
+    let many: Vec<String> = (0..501).map(|number| format!("{number:0>12}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(bob.submit(&pick(&page, action, &many)).status, 422);
     let question = bob
         .submit(&pick(&page, action, &[&ids[0], &ids[1]]))
         .expect(200);
@@ -524,7 +535,9 @@ fn weak_and_shared_ssh_keys_have_filters() {
     assert_eq!(listed(&mut alice, shared), ["same", "same"]);
     assert!(listed(&mut alice, "/admin/inventory?kind=ssh-key&status=weak").is_empty());
     // Whether others have a key is no business of a member.
-    assert!(!bob.open("/ssh-keys").has(">Shared</b>"));
+    let own = bob.open("/ssh-keys");
+    assert!(!own.has(">Shared</b>") && !own.has("value=\"shared\""));
+    assert_eq!(bob.get("/ssh-keys?status=shared").status, 403);
     let form = alice.open("/admin/policy").form("/admin/policy");
     let form = form.set("ssh_key_types", "ssh-rsa");
     let page = alice.submit(&form);

@@ -4,6 +4,7 @@ mod account_notices;
 mod admin;
 pub mod browser;
 mod code;
+mod create_key;
 mod created_by;
 mod cross_site;
 mod events;

@@ -188,7 +188,7 @@ fn managing_key_needs_a_password_and_others_do_not() {
     let form = key(&mut bob, "reader", "read-only");
     let reader = bob.submit(&form).expect(200).secret()[4..16].to_owned();
     let form = bob.open("/tokens/new").form("/tokens/new");
-    bob.submit(&form.set("access", "unmanaging"))
+    bob.submit(&form.set("access", "read-only"))
         .expect(200)
         .secret();
     let edit = format!("/api-keys/{reader}/edit");

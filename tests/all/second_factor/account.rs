@@ -209,17 +209,26 @@ fn older_session_confirmed_by_password_needs_the_new_factor() {
 fn password_change_needs_the_code() {
     let site = Site::new();
     let mut bob = site.signed_in("bob");
-    let (phone, _) = enroll(&site, &mut bob);
+    let (phone, codes) = enroll(&site, &mut bob);
     let change = |bob: &mut crate::console::browser::Browser<'_>, code: &str| {
         let form = bob.open("/account").form("/account/password");
         let form = form
             .set("current", BOB)
             .set("new", "bob likes cold milk now");
-        bob.submit(&form.set("code", code))
+        bob.submit(&form.set("confirm_code", code))
     };
     assert_eq!(change(&mut bob, "").status, 422);
     let page = change(&mut bob, &phone.wrong()).expect(422);
     assert!(page.has("this code is wrong"), "{}", page.text());
+    // A recovery code that is still valid is not repeated.
+    let form = bob.open("/account").form("/account/password");
+    let form = form
+        .set("current", "not the password")
+        .set("confirm_code", &codes[0]);
+    let page = bob
+        .submit(&form.set("new", "bob likes cold milk now"))
+        .expect(422);
+    assert!(!page.text().contains(&codes[0]), "{}", page.text());
     change(&mut bob, &phone.code()).expect(303);
     assert!(bob.is_signed_in());
     // It still asks for the second factor.

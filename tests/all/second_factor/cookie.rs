@@ -43,6 +43,21 @@ fn pending_cookie_expires_after_five_minutes() {
     }
 }
 
+/// Who has a backup, and so every key that is stored, can't forge it: its key is stored nowhere.
+#[test]
+fn pending_cookie_ends_with_the_process() {
+    let mut site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    let mut browser = site.browser();
+    let step = first_step(&mut browser, "bob");
+    let cookies = browser.cookies.clone();
+    site.reopen();
+    let mut browser = site.browser_with(cookies);
+    assert_eq!(send_code(&mut browser, &step, &phone.code()).status, 401);
+    assert!(!browser.is_signed_in());
+}
+
 #[test]
 fn pending_cookie_belongs_to_its_browser_user_and_password() {
     let site = Site::new();
@@ -77,7 +92,7 @@ fn pending_cookie_belongs_to_its_browser_user_and_password() {
         String::new(),
     ] {
         browser.cookies.insert(PENDING.into(), bad.clone());
-        let form = step.form("/login/code").set("code", &phone.code());
+        let form = step.form("/login/code").set("confirm_code", &phone.code());
         assert_eq!(browser.submit(&form).status, 401, "{bad}");
         assert!(!browser.is_signed_in(), "{bad}");
     }
@@ -87,10 +102,10 @@ fn pending_cookie_belongs_to_its_browser_user_and_password() {
     let form = form
         .set("current", BOB)
         .set("new", "bob likes green tea now")
-        .set("code", &phone.code());
+        .set("confirm_code", &phone.code());
     assert_eq!(bob.submit(&form).status, 303);
     site.pass(30);
-    let form = step.form("/login/code").set("code", &phone.code());
+    let form = step.form("/login/code").set("confirm_code", &phone.code());
     assert_eq!(browser.submit(&form).status, 401);
     assert!(!browser.is_signed_in());
 }

@@ -10,4 +10,5 @@ mod phone;
 mod policy;
 mod recovery;
 mod reset;
+mod rules;
 mod totp;

@@ -82,6 +82,20 @@ fn admin_resets_at_the_console_after_a_question() {
 }
 
 #[test]
+fn reset_of_the_own_second_factor_is_rejected() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    enroll(&site, &mut alice);
+    let own = "/api/v1/users/alice/second-factor";
+    let answer = Asking::new(&site.server_state, "DELETE", own).bearer(&site.token("alice"));
+    let answer = answer.send().expect(403);
+    assert!(answer.text().contains("another admin or the operator"));
+    let page = "/admin/users/alice/reset-second-factor";
+    assert_eq!(press(&mut alice, page, page).status, 403);
+    assert_eq!(site.count("SELECT count(*) FROM totp"), 1);
+}
+
+#[test]
 fn operator_resets_the_last_admin_who_lost_the_phone() {
     let site = Site::new();
     let mut alice = site.signed_in("alice");
