@@ -41,7 +41,7 @@ fn check_of(body: &[u8]) -> Vec<u8> {
 pub fn is_secret(text: &[u8]) -> bool {
     text.len() == SECRET_BYTES
         && text.starts_with(b"kc")
-        && b"atshe".contains(&text[2])
+        && b"atshef".contains(&text[2])
         && text[3] == b'_'
         && text[4..16]
             .iter()

@@ -6,6 +6,7 @@ use super::notice_channel::{ChannelKind, ChannelNumber, ChannelUrl};
 use super::notice_kind::NoticeKind;
 use super::secret::{Digest, Id, random_bytes};
 use super::time::Time;
+use super::user::UserId;
 
 /// How long a notice is retried.
 pub const RETRIED_FOR: Duration = Duration::from_secs(3 * 86_400);
@@ -26,6 +27,8 @@ pub struct DueNotice {
     pub signing_key: Option<SigningKey>,
     /// The username of the recipient; `None`: admins.
     pub recipient: Option<String>,
+    /// The user; `None`: admins.
+    pub user: Option<UserId>,
     /// The e-mail address.
     pub address: Option<String>,
     pub kind: NoticeKind,

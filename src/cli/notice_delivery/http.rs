@@ -24,14 +24,13 @@ const DETAIL_CHARACTERS_MAX: usize = 200;
 
 /// Sends notices to URLs.
 pub struct HttpSender {
-    public_url: String,
     direct: Agent,
     /// Through the proxy of the environment, if it names one.
     proxied: Agent,
 }
 
 impl HttpSender {
-    pub fn new(public_url: String) -> Self {
+    pub fn new() -> Self {
         let config = || {
             let tls = trusting(None).ok().unwrap_or_default();
             Agent::config_builder()
@@ -45,7 +44,6 @@ impl HttpSender {
                 .tls_config(tls)
         };
         Self {
-            public_url,
             direct: config().proxy(None).build().new_agent(),
             proxied: config().build().new_agent(),
         }
@@ -59,17 +57,16 @@ impl HttpSender {
     }
 
     /// Sends a notice, once.
-    pub fn send(&self, notice: &DueNotice, now: Time) -> TryResult {
+    pub fn send(&self, notice: &DueNotice, link: &str, now: Time) -> TryResult {
         let Some(url) = &notice.url else {
             return refused("the channel has no URL");
         };
-        let link = format!("{}{}", self.public_url, notice.path);
         let request = Request::post(url.reveal());
         let (request, body) = match notice.channel_kind {
             ChannelKind::Ntfy => {
                 let request = request
                     .header("Title", header_text(&notice.subject))
-                    .header("Click", header_text(&link))
+                    .header("Click", header_text(link))
                     .header(header::CONTENT_TYPE, "text/plain; charset=utf-8");
                 (request, notice.body.clone())
             }
@@ -83,7 +80,7 @@ impl HttpSender {
                 (json(request), body)
             }
             ChannelKind::Webhook | ChannelKind::Email => {
-                let body = serde_json::to_string(&WebhookOut::new(notice, &link));
+                let body = serde_json::to_string(&WebhookOut::new(notice, link));
                 let body = body.unwrap_or_default();
                 let key = notice.signing_key.as_ref();
                 let signature = key.map(|key| key.signature(now, &body));

@@ -13,6 +13,8 @@ pub mod group;
 pub mod host;
 pub mod inventory;
 mod list;
+pub mod notice_channel;
+pub mod notice_preference;
 mod passkey;
 pub mod policy;
 pub mod reference;
@@ -105,6 +107,11 @@ fn flash(context: &RequestContext<'_>) -> Option<Flash> {
         "signed-out-others" => "Signed out everywhere else.",
         "password" => "Your password is changed, and every other session has ended.",
         "added" => "Added.",
+        "email-sent" => "A mail with a link is on its way. Open the link and confirm the address.",
+        "email-confirmed" => "The e-mail address is confirmed.",
+        "email-removed" => "The e-mail address is removed. It receives a last notice.",
+        "calendar-deleted" => "The calendar link is revoked.",
+        "test-sent" => "The test notice is on its way. Reload this page to see its delivery.",
         "totp" => "The authenticator app is set up.",
         "passkey" => "The passkey is added.",
         "confirmed" => "Confirmed.",

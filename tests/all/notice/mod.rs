@@ -2,8 +2,10 @@
 
 mod act;
 mod channel;
+mod console;
 mod delivery;
 mod due;
+mod preference;
 mod receiver;
 
 use keycroft::model::notice_delivery::{DueNotice, TryResult};
