@@ -62,7 +62,7 @@ pub struct ArchiveArguments {
 }
 
 /// `keycroft audit`.
-pub fn run(command: &AuditCommand, format: Format) -> Result<(), Failure> {
+pub fn run_audit(command: &AuditCommand, format: Format) -> Result<(), Failure> {
     match command {
         AuditCommand::Verify(arguments) => verify(arguments, format),
         AuditCommand::Archive(arguments) => archive(arguments),

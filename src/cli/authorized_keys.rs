@@ -53,7 +53,7 @@ pub struct AuthorizedKeysArguments {
 }
 
 /// `keycroft authorized-keys`.
-pub fn run(arguments: &AuthorizedKeysArguments) -> Result<(), Failure> {
+pub fn run_authorized_keys(arguments: &AuthorizedKeysArguments) -> Result<(), Failure> {
     if arguments.check {
         return check_login(&arguments.login.to_string_lossy());
     }

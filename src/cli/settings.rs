@@ -27,7 +27,7 @@ enum ConfigCommand {
 struct Setting(&'static str, Option<String>, String);
 
 /// `keycroft config`.
-pub fn run(arguments: &ConfigArguments) -> Result<(), Failure> {
+pub fn run_config(arguments: &ConfigArguments) -> Result<(), Failure> {
     let ConfigCommand::Show = arguments.command;
     let remote = &arguments.remote;
     let settings = settings(remote)?;

@@ -178,7 +178,7 @@ struct Edit {
 }
 
 /// `keycroft ssh-key`.
-pub fn run(arguments: SshKeyArguments) -> Result<(), Failure> {
+pub fn run_ssh_key(arguments: SshKeyArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
         SshKeyCommand::List { scope } => list(&client, &scope),
@@ -187,7 +187,7 @@ pub fn run(arguments: SshKeyArguments) -> Result<(), Failure> {
         SshKeyCommand::Edit(edit) => edit_key(&client, edit),
         SshKeyCommand::Delete { keys, yes, scope } => delete(&client, &scope, &keys, yes),
         SshKeyCommand::Generate(wanted) => add_generated(&client, generate(&client, wanted)?),
-        SshKeyCommand::Import(import) => ssh_key_import::run(&client, &import),
+        SshKeyCommand::Import(import) => ssh_key_import::import_ssh_keys(&client, &import),
     }
 }
 

@@ -145,7 +145,7 @@ struct Link {
 }
 
 /// `keycroft user`.
-pub fn run(arguments: UserArguments) -> Result<(), Failure> {
+pub fn run_user(arguments: UserArguments) -> Result<(), Failure> {
     let creates_first = matches!(arguments.command, UserCommand::Create { admin: true, .. });
     let is_add = matches!(arguments.command, UserCommand::Create { .. });
     let creates = creates_first || (is_add && arguments.place.names_database());

@@ -46,7 +46,7 @@ pub struct AuthorizedKeys {
 }
 
 /// `keycroft host authorized-keys`.
-pub fn run(wanted: &AuthorizedKeys) -> Result<(), Failure> {
+pub fn print_authorized_keys(wanted: &AuthorizedKeys) -> Result<(), Failure> {
     watch();
     let answered = look_up(wanted);
     if let Err(failure) = &answered {

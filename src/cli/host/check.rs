@@ -53,7 +53,7 @@ const EXPECTED: Expected<'static> = Expected {
 const CACHE_SECONDS_MAX: u64 = 900;
 
 /// `keycroft host check`.
-pub fn run(wanted: &Check) -> Result<(), Failure> {
+pub fn check_host(wanted: &Check) -> Result<(), Failure> {
     let mut findings = Findings::default();
     if own_user() != 0 {
         findings.warn("not root: sshd's own files and other people's can't all be looked at")?;

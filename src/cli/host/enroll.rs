@@ -19,7 +19,7 @@ use super::super::sshd::running::{CommandLine, Connection, TimeZone, command_lin
 use super::super::sshd::{self, ExpiryTime};
 use super::asking::{Refusal, Server};
 use super::folder::{Folder, Place, Settings, USER, expiry_word, own_user};
-use super::machine::{self, MachineUser, put, run as run_program, unsafe_part};
+use super::machine::{self, MachineUser, run_program, unsafe_part, write_root_file};
 use super::sync::{Synced, refresh};
 use super::timers;
 use crate::model::host::parse_host_name;
@@ -74,7 +74,7 @@ pub struct Enroll {
 }
 
 /// `keycroft host enroll`.
-pub fn run(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
+pub fn enroll_host(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
     if own_user() != 0 {
         return Err(Failure::new(
             REFUSED,
@@ -443,7 +443,7 @@ fn set_sshd_up(wanted: &Enroll, program: &Path, replaced: &[String]) -> Result<(
         say(&format!("{} exists already", path.display()));
     } else {
         fs::create_dir_all(&folder)
-            .and_then(|()| put(&path, &text))
+            .and_then(|()| write_root_file(&path, &text))
             .map_err(|error| Failure::new(FAILED, format!("{}: {error}", path.display())))?;
     }
     let proved = require_command(wanted, program);
@@ -452,7 +452,7 @@ fn set_sshd_up(wanted: &Enroll, program: &Path, replaced: &[String]) -> Result<(
             say(&format!("wrote {}", path.display()));
         }
         (Err(_), Some(before)) => {
-            let _ = put(&path, &before);
+            let _ = write_root_file(&path, &before);
         }
         (Err(_), None) => {
             let _ = fs::remove_file(&path);

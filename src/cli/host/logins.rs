@@ -47,7 +47,7 @@ struct Reported {
 }
 
 /// `keycroft host report-logins`.
-pub fn run(wanted: &ReportLogins) -> Result<(), Failure> {
+pub fn report_logins(wanted: &ReportLogins) -> Result<(), Failure> {
     let folder = Folder::open(&wanted.place)?;
     let settings = folder.settings()?;
     let before = read_reported(&folder)?;

@@ -86,7 +86,7 @@ enum HostCommand {
 }
 
 /// `keycroft host`.
-pub fn run(arguments: HostArguments) -> Result<(), Failure> {
+pub fn run_host(arguments: HostArguments) -> Result<(), Failure> {
     let place = arguments.place;
     match arguments.command {
         HostCommand::EnrollCode(wanted) => admin::enroll_code(&place.client()?, wanted),
@@ -96,11 +96,11 @@ pub fn run(arguments: HostArguments) -> Result<(), Failure> {
         HostCommand::Pause { host } => admin::set_paused(&place.client()?, &host, true),
         HostCommand::Resume { host } => admin::set_paused(&place.client()?, &host, false),
         HostCommand::Delete { hosts, yes } => admin::delete(&place.client()?, &hosts, yes),
-        HostCommand::Enroll(wanted) => enroll::run(&wanted, &place.remote),
-        HostCommand::AuthorizedKeys(wanted) => authorized_keys::run(&wanted),
+        HostCommand::Enroll(wanted) => enroll::enroll_host(&wanted, &place.remote),
+        HostCommand::AuthorizedKeys(wanted) => authorized_keys::print_authorized_keys(&wanted),
         HostCommand::Sync { place } => sync::sync(&place),
-        HostCommand::RotateCredential { place } => rotate::run(&place),
-        HostCommand::Check(wanted) => check::run(&wanted),
-        HostCommand::ReportLogins(wanted) => logins::run(&wanted),
+        HostCommand::RotateCredential { place } => rotate::run_rotate_credential(&place),
+        HostCommand::Check(wanted) => check::check_host(&wanted),
+        HostCommand::ReportLogins(wanted) => logins::report_logins(&wanted),
     }
 }

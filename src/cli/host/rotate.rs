@@ -16,7 +16,7 @@ const TIME: Duration = Duration::from_secs(30);
 const NOBODY: &str = "keycroft-check";
 
 /// `keycroft host rotate-credential`.
-pub fn run(place: &Place) -> Result<(), Failure> {
+pub fn run_rotate_credential(place: &Place) -> Result<(), Failure> {
     let folder = Folder::open(place)?;
     let settings = folder.settings()?;
     rotate(&folder, &settings)

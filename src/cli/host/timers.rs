@@ -6,8 +6,8 @@ use std::path::Path;
 use super::super::exit::{FAILED, Failure};
 use super::super::output::say;
 use super::folder::Place;
-use super::machine::put;
-use super::machine::run as run_program;
+use super::machine::run_program;
+use super::machine::write_root_file;
 
 /// Where an administrator's units are.
 const UNITS: &str = "/etc/systemd/system";
@@ -79,7 +79,7 @@ pub fn install(program: &Path, place: &Place) -> Result<(), Failure> {
         if is_packaged(name) || fs::read_to_string(&path).is_ok_and(|present| present == text) {
             continue;
         }
-        put(&path, &text)
+        write_root_file(&path, &text)
             .map_err(|error| Failure::new(FAILED, format!("{}: {error}", path.display())))?;
     }
     run_program("systemctl", &["daemon-reload"])?;
