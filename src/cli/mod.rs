@@ -34,6 +34,8 @@ mod local;
 mod login;
 mod lookup;
 mod notice;
+mod notice_channel;
+mod notice_delivery;
 mod operator;
 mod output;
 mod place;
@@ -115,6 +117,8 @@ enum Command {
     AuthorizedKeys(authorized_keys::AuthorizedKeysArguments),
     /// Show and acknowledge notices about your account
     Notice(account_notice::NoticeArguments),
+    /// Manage the channels of notices, and show deliveries
+    NoticeChannel(notice_channel::NoticeChannelArguments),
     /// Manage users
     User(user::UserArguments),
     /// Manage groups of users
@@ -224,7 +228,8 @@ fn run_command(command: Command, format: Format) -> Result<(), exit::Failure> {
         Command::Session(arguments) => token::session(arguments),
         Command::SshKey(arguments) => self::ssh_key::run_ssh_key(arguments),
         Command::AuthorizedKeys(arguments) => authorized_keys::run_authorized_keys(&arguments),
-        Command::Notice(arguments) => account_notice::run(arguments),
+        Command::Notice(arguments) => account_notice::run_notice(arguments),
+        Command::NoticeChannel(arguments) => notice_channel::run_notice_channel(arguments),
         Command::User(arguments) => user::run_user(arguments),
         Command::Group(arguments) => group::group(arguments),
         Command::Host(arguments) => host::run_host(arguments),
