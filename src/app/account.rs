@@ -61,7 +61,7 @@ impl App {
     ) -> Result<(), Error> {
         let user = caller.user()?.clone();
         caller.require(BuiltinPermission::AccountWrite)?;
-        let new = Password::chosen(new, &user.username)
+        let new = Password::chosen(new, user.username.as_str())
             .map_err(|message| Error::field("new", message))?;
         let factor = self.factor_of(&user, proof)?;
         let matched = self.require_password(&user, current, &factor, "current", caller)?;
@@ -225,7 +225,7 @@ impl App {
             .ok_or(Error::Unauthenticated {
                 sent: SecretSent::Yes,
             })?;
-        let password = Password::chosen(password, &user.username)
+        let password = Password::chosen(password, user.username.as_str())
             .map_err(|message| Error::field("password", message))?;
         let hash = password.hash();
         let permit = Permit::by_code(presented, purpose, action, origin, now)?;

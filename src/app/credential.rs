@@ -243,7 +243,7 @@ impl App {
         Ok(found)
     }
 
-    /// Revokes a credential from the next request on; with `with_made` also those derived from it. Returns how many
+    /// Revokes a credential from the next request on; with `with_created` also those derived from it. Returns how many
     /// were revoked.
     pub fn end(
         &self,
@@ -251,7 +251,7 @@ impl App {
         scope: &CredentialScope,
         kind: Kind,
         id: Id,
-        with_made: WithDerived,
+        with_created: WithDerived,
     ) -> Result<usize, Error> {
         let action = match kind {
             Kind::ApiKey => Action::ApiKeyDelete,
@@ -267,7 +267,7 @@ impl App {
         let owner = scope.owner;
         self.store().write(permit, move |write| {
             let record = require_owned(write.record(id)?, owner, kind)?;
-            let created = match with_made {
+            let created = match with_created {
                 WithDerived::Yes => write
                     .created_by(id)?
                     .into_iter()
@@ -275,7 +275,7 @@ impl App {
                     .collect(),
                 WithDerived::No => Vec::new(),
             };
-            let ssh_keys = match (with_made, owner) {
+            let ssh_keys = match (with_created, owner) {
                 (WithDerived::Yes, OwnerId::User(user)) => write.ssh_keys_created_by(id, user)?,
                 _ => Vec::new(),
             };

@@ -4,8 +4,9 @@ use std::process::{Command, Stdio};
 
 use clap::{Args, Subcommand};
 
-use super::client::{Client, PROGRAM};
+use super::client::Client;
 use super::config::Folder;
+use super::connection::PROGRAM;
 use super::connection::{Connection, Credential, Remote};
 use super::environment::variable;
 use super::exit::{FAILED, Failure, NOT_FOUND, SIGN_IN_NEEDED, USAGE};

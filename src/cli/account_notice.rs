@@ -2,11 +2,10 @@
 
 use clap::{Args, Subcommand};
 
-use super::client::Client;
 use super::connection::Remote;
 use super::exit::{Failure, NOT_FOUND, USAGE};
 use super::output::{self, Cell, say};
-use crate::wire::{ListOut, MeOut, NothingIn, NoticeOut};
+use crate::wire::{ListOut, NothingIn, NoticeOut};
 
 #[derive(Args)]
 pub struct NoticeArguments {
@@ -43,7 +42,7 @@ pub fn run(arguments: NoticeArguments) -> Result<(), Failure> {
     client.without_notices();
     match arguments.command {
         NoticeCommand::List => {
-            let notices = open(&client)?;
+            let notices = client.account_notices()?;
             if client.connection.json {
                 let list = ListOut {
                     items: notices,
@@ -67,7 +66,10 @@ pub fn run(arguments: NoticeArguments) -> Result<(), Failure> {
             )
         }
         NoticeCommand::Show { id } => {
-            let found = open(&client)?.into_iter().find(|one| one.id == id);
+            let found = client
+                .account_notices()?
+                .into_iter()
+                .find(|one| one.id == id);
             let notice = found.ok_or_else(|| {
                 Failure::new(NOT_FOUND, format!("no notice has the id {id:?}"))
                     .hint("keycroft notice list")
@@ -88,7 +90,11 @@ pub fn run(arguments: NoticeArguments) -> Result<(), Failure> {
         }
         NoticeCommand::Acknowledge { ids, all } => {
             let ids = if all {
-                open(&client)?.into_iter().map(|one| one.id).collect()
+                client
+                    .account_notices()?
+                    .into_iter()
+                    .map(|one| one.id)
+                    .collect()
             } else {
                 ids
             };
@@ -105,20 +111,5 @@ pub fn run(arguments: NoticeArguments) -> Result<(), Failure> {
             }
             Ok(())
         }
-    }
-}
-
-fn open(client: &Client) -> Result<Vec<NoticeOut>, Failure> {
-    let me: MeOut = client.get("/api/v1/me")?.parse()?;
-    Ok(me.notices)
-}
-
-/// Names the notices on standard error.
-pub(super) fn print(client: &Client) {
-    for notice in open(client).unwrap_or_default() {
-        say(&format!(
-            "keycroft: notice: {} ({})\n  try: keycroft notice acknowledge {}",
-            notice.text, notice.at, notice.id
-        ));
     }
 }

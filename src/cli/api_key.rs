@@ -1,11 +1,13 @@
 //! `keycroft api-key`.
 
 use clap::{Args, Subcommand};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::api_key_request::{
+    OwnOrService, api_keys_path, end_of, hand_over, last_used, non_empty,
+};
 use super::api_key_rotate::{Rotate, rotate_key};
-use super::client::{Client, encode};
+use super::client::Client;
 use super::completion::Names;
 use super::connection::Remote;
 use super::created::name_created;
@@ -26,28 +28,6 @@ pub struct KeyScope {
     /// API keys of a service (admin)
     #[arg(long, value_name = "SERVICE", conflicts_with = "user")]
     service: Option<String>,
-}
-
-/// Own API keys or those of a service, for acts that another user's keys don't allow.
-#[derive(Args, Clone, Debug, Default)]
-pub struct OwnOrService {
-    /// API keys of a service (admin)
-    #[arg(long, value_name = "SERVICE")]
-    service: Option<String>,
-}
-
-impl OwnOrService {
-    pub fn path(&self) -> String {
-        api_keys_path(None, self.service.as_deref())
-    }
-}
-
-fn api_keys_path(user: Option<&str>, service: Option<&str>) -> String {
-    match (user, service) {
-        (_, Some(service)) => format!("/api/v1/services/{}/api-keys", encode(service)),
-        (Some(user), None) => format!("/api/v1/users/{}/api-keys", encode(user)),
-        (None, None) => "/api/v1/api-keys".to_owned(),
-    }
 }
 
 impl KeyScope {
@@ -113,8 +93,8 @@ enum ApiKeyCommand {
         #[arg(required = true, value_name = "KEY", add = Names::ApiKeys.completer())]
         keys: Vec<String>,
         /// Also delete the credentials that it created
-        #[arg(long)]
-        with_made: bool,
+        #[arg(long, alias = "with-made")]
+        with_created: bool,
         /// Delete without confirmation
         #[arg(short, long)]
         yes: bool,
@@ -204,10 +184,10 @@ pub fn api_key(arguments: ApiKeyArguments) -> Result<(), Failure> {
         ApiKeyCommand::Enable { key, owner } => set_disabled(&client, &owner, &key, false),
         ApiKeyCommand::Delete {
             keys,
-            with_made,
+            with_created,
             yes,
             owner,
-        } => delete_keys(&client, &owner.path(), &keys, with_made, yes),
+        } => delete_keys(&client, &owner.path(), &keys, with_created, yes),
         ApiKeyCommand::Explain {
             key,
             question,
@@ -220,16 +200,20 @@ fn delete_keys(
     client: &Client,
     path: &str,
     given: &[String],
-    with_made: bool,
+    with_created: bool,
     yes: bool,
 ) -> Result<(), Failure> {
     let mut deletions = Vec::new();
     for key in given {
         let id = find_id(client, path, "API key", key)?;
-        if !with_made {
+        if !with_created {
             name_created(client, &id);
         }
-        let query = if with_made { "?with_made=true" } else { "" };
+        let query = if with_created {
+            "?with_created=true"
+        } else {
+            ""
+        };
         deletions.push(Deletion {
             label: format!("{key} ({id})"),
             effect: last_used(client, path, &id),
@@ -238,33 +222,6 @@ fn delete_keys(
         });
     }
     delete_all(client, "API key", &deletions, &Consent::Yes, yes)
-}
-
-/// The last use of an API key or a token.
-#[derive(Deserialize)]
-struct LastUse {
-    #[serde(rename = "last_used_at")]
-    at: Option<String>,
-    #[serde(rename = "last_used_from")]
-    from: Option<String>,
-    #[serde(rename = "last_used_by")]
-    by: Option<String>,
-}
-
-/// The last use of an API key or a token in words.
-pub fn last_used(client: &Client, path: &str, id: &str) -> String {
-    let key = client
-        .get(&format!("{path}/{id}"))
-        .and_then(|answer| answer.parse::<LastUse>());
-    match key.ok().and_then(|key| Some((key.at?, key.from, key.by))) {
-        None => "no recorded use".to_owned(),
-        Some((at, from, by)) => {
-            let when = Time::parse(&at).map_or(at, |time| output::relative(time, client.now()));
-            let from = from.map_or_else(String::new, |from| format!(" from {from}"));
-            let by = by.map_or_else(String::new, |by| format!(" by {by}"));
-            format!("last used {when}{from}{by}")
-        }
-    }
 }
 
 pub const KEY_HEADINGS: [&str; 7] = [
@@ -356,28 +313,6 @@ fn show_key(client: &Client, owner: &KeyScope, given: &str) -> Result<(), Failur
     )
 }
 
-/// `--expires` as the API's two fields.
-pub fn end_of(expires: Option<String>) -> (Option<String>, Option<String>) {
-    match expires {
-        // The key is valid until the end of that day.
-        Some(text) if is_date(&text) => (None, Some(format!("{text}T23:59:59Z"))),
-        Some(text) if text.contains('T') && text.contains('-') => (None, Some(text)),
-        other => (other, None),
-    }
-}
-
-/// Returns true for the form of a day: 2027-01-31.
-fn is_date(text: &str) -> bool {
-    let mut parts = text.split('-').map(str::len);
-    let has_parts = parts.next() == Some(4) && parts.next() == Some(2) && parts.next() == Some(2);
-    has_parts && parts.next().is_none() && text.bytes().all(|b| b.is_ascii_digit() || b == b'-')
-}
-
-/// A list, or `None` when it is empty.
-pub fn non_empty(words: Vec<String>) -> Option<Vec<String>> {
-    (!words.is_empty()).then_some(words)
-}
-
 fn create_key(client: &Client, create: Create) -> Result<(), Failure> {
     let (expires_in, expires_at) = end_of(create.expires);
     let body = ApiKeyIn {
@@ -389,54 +324,6 @@ fn create_key(client: &Client, create: Create) -> Result<(), Failure> {
         allowed_addresses: non_empty(create.addresses),
     };
     hand_over(client, &create.out, &create.owner.path(), &body, "created")
-}
-
-/// Requests a secret and writes it to its destination; notes go to standard error.
-pub fn hand_over<T: serde::Serialize>(
-    client: &Client,
-    out: &Out,
-    path: &str,
-    body: &T,
-    done: &str,
-) -> Result<(), Failure> {
-    let place = out.open()?;
-    let answer = match client.post(path, body) {
-        Ok(answer) => answer,
-        Err(failure) => {
-            place.forget();
-            return Err(failure);
-        }
-    };
-    let mut key: ApiKeyOut = answer.parse()?;
-    let Some(secret) = key.secret.take().map(zeroize::Zeroizing::new) else {
-        return Err(Failure::new(
-            super::exit::FAILED,
-            "the answer of the server lacks the secret",
-        ));
-    };
-    let rotate = format!("keycroft api-key rotate {} or delete {0}", key.id);
-    if client.connection.json && out.out.is_none() {
-        return place.put(&answer.text, &rotate);
-    }
-    place.put(&secret, &rotate)?;
-    if client.connection.json {
-        return output::line(&serde_json::to_string(&key).unwrap_or_default());
-    }
-    say(&format!(
-        "{done} API key {} ({}), {}, {}",
-        key.name,
-        key.id,
-        key.permissions.join(" "),
-        output::until(key.expires_at.as_deref(), client.now())
-    ));
-    let place = out.out.as_ref().map_or_else(
-        || "standard output".to_owned(),
-        |path| path.display().to_string(),
-    );
-    say(&format!(
-        "the secret was written to {place} and can't be shown again"
-    ));
-    Ok(())
 }
 
 fn edit_key(client: &Client, edit: Edit) -> Result<(), Failure> {

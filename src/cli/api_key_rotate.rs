@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::api_key::{OwnOrService, end_of, hand_over, last_used};
+use super::api_key_request::{OwnOrService, end_of, hand_over, last_used};
 use super::client::Client;
 use super::completion::Names;
 use super::exit::{Failure, USAGE};

@@ -11,28 +11,22 @@ use ureq::http::{HeaderMap, Method, Request, header};
 use ureq::tls::{PemItem, RootCerts, TlsConfig, parse_pem};
 use zeroize::Zeroizing;
 
-use super::account_notice;
-use super::connection::{Connection, Remote};
+use super::connection::{ANSWER_BYTES_MAX, Connection, PROGRAM, Remote};
 use super::exit::{FAILED, Failure, INVALID, USAGE};
+use super::expiration_notice::of_credential;
 use super::local::Local;
-use super::notice;
 use super::output::{Format, say};
 use super::proxy_bypass;
 use crate::clock::Clock;
 use crate::model::time::Time;
-use crate::wire::ListOut;
+use crate::wire::{ListOut, MeOut, NoticeOut};
 
 /// Time limit of connecting.
 const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// Time limit of a request: hashing a password may have to wait.
 const REQUEST_TIME: Duration = Duration::from_secs(60);
-/// Longest answer, in bytes.
-pub const ANSWER_BYTES_MAX: u64 = 64 << 20;
 /// Items of one page.
 const PART_ITEMS: usize = 200;
-
-/// The `User-Agent` of requests.
-pub const PROGRAM: &str = concat!("keycroft/", env!("CARGO_PKG_VERSION"));
 
 /// A client of the JSON API: of a server, or of a database on this machine.
 pub struct Client {
@@ -330,12 +324,28 @@ impl Client {
             .and_then(|text| Time::parse(text).ok());
         if let Some(end) = end
             && let Some(text) =
-                notice::of_credential(credential, end, self.now(), std::io::stderr().is_terminal())
+                of_credential(credential, end, self.now(), std::io::stderr().is_terminal())
         {
             say(&text);
         }
         if headers.contains_key("Keycroft-Notices") && self.names_notices.replace(false) {
-            account_notice::print(self);
+            self.print_account_notices();
+        }
+    }
+
+    /// The notices about the account that nobody acknowledged yet.
+    pub fn account_notices(&self) -> Result<Vec<NoticeOut>, Failure> {
+        let me: MeOut = self.get("/api/v1/me")?.parse()?;
+        Ok(me.notices)
+    }
+
+    /// Names the notices on standard error.
+    fn print_account_notices(&self) {
+        for notice in self.account_notices().unwrap_or_default() {
+            say(&format!(
+                "keycroft: notice: {} ({})\n  try: keycroft notice acknowledge {}",
+                notice.text, notice.at, notice.id
+            ));
         }
     }
 

@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 
+/// Names the database.
+pub const DB: &str = "KEYCROFT_DB";
+
 /// Returns the value of a variable; `None` when it is not set.
 pub fn variable(name: &str) -> Option<String> {
     std::env::var_os(name).and_then(|value| value_of(&value.to_string_lossy()))

@@ -1,7 +1,9 @@
 //! Exit codes and error messages.
 
-use super::output::say;
+use std::io::{self, Write};
+
 use crate::model::error::Error;
+use crate::model::text::is_invisible;
 
 pub const DONE: u8 = 0;
 pub const FAILED: u8 = 1;
@@ -19,6 +21,25 @@ pub const INTERRUPTED: u8 = 130;
 pub const HELP: &str = "Exit codes: 0 done, 1 other failure (scan: found something), 2 wrong usage, or a confirmation without a terminal, \
 3 not found, 4 login needed or expired, 5 rejected by permission or policy, 6 invalid or conflict, 7 server unreachable, \
 8 too many requests, 10 verify: invalid, 130 interrupted.";
+
+/// Writes `text` and a line end to standard error. A closed standard error is not a failure.
+pub fn say(text: &str) {
+    let mut err = io::stderr().lock();
+    let _ = writeln!(err, "{}", sanitize(text));
+}
+
+/// Escapes invisible characters, so that text of a server can't move the cursor.
+pub fn sanitize(text: &str) -> String {
+    let mut clean = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_invisible(character) && character != '\n' {
+            clean.extend(character.escape_unicode());
+        } else {
+            clean.push(character);
+        }
+    }
+    clean
+}
 
 /// The failure of a command: its message and its exit code.
 #[derive(Debug)]

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use ureq::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, header};
 use zeroize::Zeroizing;
 
-use super::client::{ANSWER_BYTES_MAX, PROGRAM};
+use super::connection::{ANSWER_BYTES_MAX, PROGRAM};
 use super::control::{self, NoControl};
+use super::environment::DB;
 use super::exit::{FAILED, Failure, SIGN_IN_NEEDED, USAGE};
 use super::output::say;
-use super::place::DB;
 use crate::app::{AppState, OpenError};
 use crate::clock::Clock;
 use crate::http::{HttpSettings, LocalServer};

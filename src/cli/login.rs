@@ -7,8 +7,9 @@ use clap::Args;
 use zeroize::Zeroizing;
 
 use super::account::{has_browser, start_browser};
-use super::client::{Client, PROGRAM};
+use super::client::Client;
 use super::config::{Context, Folder, Saved};
+use super::connection::PROGRAM;
 use super::connection::{Connection, Credential, Remote, Server, Source};
 use super::environment::variable;
 use super::exit::{FAILED, Failure, INVALID, REFUSED, SIGN_IN_NEEDED, USAGE};

@@ -10,36 +10,18 @@ mod pager;
 mod progress;
 mod terminal;
 
+use super::exit::sanitize;
+pub use super::exit::say;
 use super::exit::{DONE, FAILED, Failure, INVALID};
-use crate::model::text::is_invisible;
 use crate::model::time::Time;
 use layout::Text;
 pub use progress::Progress;
 use terminal::Terminal;
 
-/// Writes `text` and a line end to standard error. A closed standard error is not a failure.
-pub fn say(text: &str) {
-    let mut err = io::stderr().lock();
-    let _ = writeln!(err, "{}", sanitize(text));
-}
-
 /// Writes `text` to standard error without a line end: for prompts.
 pub fn ask(text: &str) {
     let mut err = io::stderr().lock();
     let _ = write!(err, "{}", sanitize(text)).and_then(|()| err.flush());
-}
-
-/// Escapes invisible characters, so that text of a server can't move the cursor.
-fn sanitize(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len());
-    for character in text.chars() {
-        if is_invisible(character) && character != '\n' {
-            clean.extend(character.escape_unicode());
-        } else {
-            clean.push(character);
-        }
-    }
-    clean
 }
 
 /// Writes `text` and a line end to standard output. When the reader is gone, the command ends silently.

@@ -6,13 +6,12 @@ use clap::Args;
 
 use super::client::Client;
 use super::connection::{Remote, named_by_environment};
-use super::environment::path_variable;
+use super::environment::{DB, path_variable};
 use super::exit::{Failure, USAGE};
 use super::local::{Local, Missing, nothing_there};
 
 /// The default name of the database.
 const FILE: &str = "keycroft.db";
-pub const DB: &str = "KEYCROFT_DB";
 
 /// The target of a command: flags before environment before a saved login.
 #[derive(Args, Clone, Debug)]

@@ -7,7 +7,6 @@ use clap::Args;
 
 use super::client::Client;
 use super::exit::{FAILED, Failure, INVALID, USAGE};
-use super::ssh_key::add_file;
 
 #[derive(Args)]
 pub struct Generate {
@@ -25,8 +24,15 @@ pub struct Generate {
     expires: Option<String>,
 }
 
-/// Runs ssh-keygen, which asks for a passphrase, and adds the public key. The private key never leaves the machine.
-pub fn generate(client: &Client, wanted: Generate) -> Result<(), Failure> {
+/// The public key of a new pair, to be added.
+pub struct GeneratedKey {
+    pub file: PathBuf,
+    pub name: Option<String>,
+    pub expires: Option<String>,
+}
+
+/// Runs ssh-keygen, which asks for a passphrase. The private key never leaves the machine.
+pub fn generate(client: &Client, wanted: Generate) -> Result<GeneratedKey, Failure> {
     let file = match wanted.file {
         Some(file) => file,
         None => default_key_file(&wanted.kind)?,
@@ -54,7 +60,11 @@ pub fn generate(client: &Client, wanted: Generate) -> Result<(), Failure> {
     }
     let mut public = file.into_os_string();
     public.push(".pub");
-    add_file(client, public.into(), wanted.name, wanted.expires)
+    Ok(GeneratedKey {
+        file: public.into(),
+        name: wanted.name,
+        expires: wanted.expires,
+    })
 }
 
 /// The file that ssh tries by default for a key of this type.

@@ -10,7 +10,7 @@ use clap::Args;
 use super::client::Client;
 use super::exit::{Failure, INVALID, NOT_FOUND, USAGE};
 use super::output::{self, Cell, Progress, say};
-use super::ssh_key::{any_rules, is_key_text, path_of};
+use super::ssh_key_file::{any_rules, is_key_text, path_of};
 use crate::model::ssh_key::{
     IMPORT_BYTES_MAX, KeyRefusal, PASTE_BYTES_MAX, parse_authorized_keys_file,
 };

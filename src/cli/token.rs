@@ -2,7 +2,8 @@
 
 use clap::{Args, Subcommand};
 
-use super::api_key::{KEY_HEADINGS, last_used, non_empty};
+use super::api_key::KEY_HEADINGS;
+use super::api_key_request::{last_used, non_empty};
 use super::client::Client;
 use super::completion::Names;
 use super::connection::Remote;
@@ -68,8 +69,8 @@ enum TokenCommand {
         #[arg(required = true, value_name = "TOKEN", add = Names::Tokens.completer())]
         tokens: Vec<String>,
         /// Also delete the credentials that it created
-        #[arg(long)]
-        with_made: bool,
+        #[arg(long, alias = "with-made")]
+        with_created: bool,
         /// Delete without confirmation
         #[arg(short, long)]
         yes: bool,
@@ -126,10 +127,10 @@ pub fn token(arguments: TokenArguments) -> Result<(), Failure> {
         }
         TokenCommand::Delete {
             tokens,
-            with_made,
+            with_created,
             yes,
             owner,
-        } => delete_tokens(&client, &owner.path("tokens"), &tokens, with_made, yes),
+        } => delete_tokens(&client, &owner.path("tokens"), &tokens, with_created, yes),
         TokenCommand::Show { token, owner } => show_token(&client, &owner.path("tokens"), &token),
         TokenCommand::Explain {
             token,
@@ -154,16 +155,20 @@ fn delete_tokens(
     client: &Client,
     path: &str,
     given: &[String],
-    with_made: bool,
+    with_created: bool,
     yes: bool,
 ) -> Result<(), Failure> {
     let mut deletions = Vec::new();
     for token in given {
         let id = find_id(client, path, "token", token)?;
-        if !with_made {
+        if !with_created {
             name_created(client, &id);
         }
-        let query = if with_made { "?with_made=true" } else { "" };
+        let query = if with_created {
+            "?with_created=true"
+        } else {
+            ""
+        };
         deletions.push(Deletion {
             label: format!("{token} ({id})"),
             effect: last_used(client, path, &id),

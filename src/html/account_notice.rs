@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::form::{button, post};
-use super::layout::Frame;
+use super::frame::Frame;
 use super::when::{exact, time};
 use crate::model::account_notice::AccountNotice;
 

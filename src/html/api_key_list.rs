@@ -2,8 +2,8 @@
 
 use maud::{Markup, html};
 
-use super::api_key::Holder;
 use super::form::hidden;
+use super::holder::Holder;
 use super::layout::{Frame, heading, page};
 use super::list::{self, ListPlace, plain, sorted};
 use super::when::relative;

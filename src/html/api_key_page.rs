@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::api_key::Holder;
 use super::explain::{self, Chain};
 use super::form::button;
+use super::holder::Holder;
 use super::layout::{Frame, page};
 use super::table::{address, last_use};
 use super::when::{end, exact, expiry, length, time};

@@ -2,10 +2,12 @@
 
 use maud::{Markup, html};
 
-use super::layout::Frame;
-use super::permission::FILL;
+use super::frame::Frame;
 use crate::model::error::FieldError;
 use crate::model::ssh_key::{ImportedKey, KeyRules};
+
+/// The field of the buttons that fill rows: a group and `all`, `read` or `none`.
+pub const FILL: &str = "fill";
 
 /// The input of a form and its faults; empty when the form is first shown. Secrets and passwords in `values` are never
 /// written into a page.
@@ -152,7 +154,7 @@ pub(super) fn hidden_fields(fields: &[(String, String)]) -> Markup {
 /// Returns whether a sent value may appear in a page: not a password, not a form token, and not a public key that could
 /// be a private one.
 pub(super) fn safe_to_echo(name: &str, value: &str) -> bool {
-    let name = name.strip_prefix(super::sign_in::KEPT).unwrap_or(name);
+    let name = name.strip_prefix(super::saved_form::KEPT).unwrap_or(name);
     match name {
         "form_token" | "current" | "new" | "confirm_code" | "confirm_passkey" | "passkey" => false,
         "public_key" => {

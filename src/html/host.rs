@@ -5,7 +5,6 @@ use std::time::Duration;
 use maud::{Markup, html};
 
 use super::form::{self, Field, Input, Tick, acts, danger, hidden, post, summary};
-pub use super::host_list::{HostList, list};
 use super::layout::{Frame, Section, heading, page};
 use super::shown_once::{field, paste};
 use super::standing::badge;

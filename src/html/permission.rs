@@ -3,6 +3,7 @@
 
 use maud::{Markup, html};
 
+pub use super::form::FILL;
 use super::form::Input;
 use crate::model::permission::{Permission, Permissions};
 
@@ -12,8 +13,6 @@ pub const ACCESS: &str = "access";
 pub const SINGLE: &str = "permissions";
 /// Prefix of the resource in the fields of the rows: `permission.api-keys`, `permission.slurm:submit`.
 pub const ROW: &str = "permission.";
-/// The field of the buttons that fill rows: a group and `all`, `read` or `none`.
-pub const FILL: &str = "fill";
 
 /// The groups of rows, in the order of pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use qrcode::{Color, QrCode};
 use super::form::{Field, Input, button, hidden, hidden_fields, post, summary};
 use super::layout::{Frame, Outside, Section, outside, page};
 use super::passkey::{self, PasskeyRequest};
-use super::sign_in::{KEPT, SavedForm};
+use super::saved_form::{KEPT, SavedForm};
 use super::when::{time, time_or_never};
 use crate::model::passkey::{NoRelyingParty, Passkey};
 use crate::model::second_factor::SecondFactors;

@@ -5,7 +5,6 @@ use maud::{Markup, html};
 use super::form::{Field, Input, acts, danger, hidden, post, summary};
 use super::layout::{Frame, Section, heading, page};
 use super::permission::full;
-pub use super::service_list::{ServiceList, list};
 use super::shown_once::paste;
 use super::when::{time, time_or_never};
 use crate::model::permission::Permissions;

@@ -5,21 +5,10 @@ use maud::{Markup, html};
 use super::form::{Field, Input, hidden, hidden_fields, post, safe_to_echo, summary};
 use super::layout::{Frame, Outside, Section, outside, page};
 use super::passkey::PasskeyRequest;
+pub use super::saved_form::{KEPT, SavedForm};
 use super::second_factor::{StepUpFactors, sign_in_button, step_up_fields};
 use crate::model::password::CHARACTERS_MIN;
 use crate::model::text::NAME_CHARACTERS_MAX;
-
-/// A form that was interrupted by a sign-in or a confirmation.
-#[derive(Debug, Clone)]
-pub struct SavedForm {
-    /// Its target, from `/`.
-    pub action: String,
-    /// Its fields; pages leave out passwords and the form token.
-    pub fields: Vec<(String, String)>,
-}
-
-/// Prefix of a saved form's field.
-pub const KEPT: &str = "kept.";
 
 /// The sign-in page.
 #[derive(Debug, Clone, Default)]

@@ -6,7 +6,6 @@ use super::form::{self, Field, Input, Tick, acts, button, danger, hidden, post, 
 use super::layout::{Frame, Section, heading, page};
 use super::lifetime;
 use super::shown_once::paste;
-pub use super::ssh_key_list::{SshKeyList, SshKeyRow, list};
 use super::standing::badge;
 use super::when::{end_in_line, exact, time};
 use crate::model::address::AllowedAddresses;

@@ -9,7 +9,6 @@ use super::shown_once;
 use super::ssh_key::SshKeyFacts;
 use super::standing::{self, badge};
 use super::table::{address, last_use};
-pub use super::user_list::{UserList, UserRow, list};
 use super::when::{self, exact, time, utc};
 use crate::model::credential::{Kind, Record};
 use crate::model::permission::{Permission, Permissions};

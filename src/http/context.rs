@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::net::IpAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rouille::Request;
 
 use super::problem::Problem;
+use super::settings::HttpSettings;
 use crate::app::{App, AppState};
-use crate::model::address::{AllowedAddresses, untrusted_forwarder_advice};
+use crate::model::address::untrusted_forwarder_advice;
 use crate::model::error::Error;
 use crate::model::event::{Channel, Origin};
 use crate::model::secret::{Id, hide_secrets, random_characters};
@@ -20,34 +21,6 @@ use crate::wire::FORWARDING_HEADERS;
 
 /// Longest stored `User-Agent`, in characters.
 const PROGRAM_CHARACTERS_MAX: usize = 200;
-
-/// Settings shared by all requests of a server.
-#[derive(Debug, Clone)]
-pub struct HttpSettings {
-    /// The public URL of this server, without a slash at the end: `https://keys.lab.example`.
-    pub public_url: String,
-    /// True if `public_url` was configured. Otherwise, a loopback name in a request counts as this server too.
-    pub public_url_given: bool,
-    /// Proxies whose `X-Forwarded-For` is trusted.
-    pub behind_proxy: Option<AllowedAddresses>,
-    /// The first peer that sent forwarding headers without being trusted: a proxy missing in `behind_proxy`, or a
-    /// client.
-    pub untrusted_forwarder: OnceLock<IpAddr>,
-}
-
-impl HttpSettings {
-    /// Returns whether browsers reach this server through TLS.
-    pub fn is_https(&self) -> bool {
-        self.public_url.starts_with("https://")
-    }
-
-    /// Returns whether `peer` is a configured proxy.
-    pub fn trusts(&self, peer: IpAddr) -> bool {
-        self.behind_proxy.as_ref().is_some_and(|allowed_addresses| {
-            !allowed_addresses.is_everywhere() && allowed_addresses.allow(peer)
-        })
-    }
-}
 
 /// The state that answers requests; one per thread.
 pub struct ServerState {
@@ -108,6 +81,8 @@ pub struct RequestContext<'a> {
     pub request_id: String,
     /// The one "now" of the request.
     pub now: Time,
+    /// Returns whether a path is that of a page for signed-in users.
+    pub is_page: fn(&str) -> bool,
 }
 
 impl RequestContext<'_> {

@@ -3,7 +3,7 @@
 use rouille::{Response, ResponseBody};
 use serde::Serialize;
 
-use super::context::HttpSettings;
+use super::settings::HttpSettings;
 
 /// Nothing on the JSON side may be run, framed or styled.
 const CSP_NOTHING: &str =

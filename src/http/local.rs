@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use rouille::Request;
 
-use super::context::{HttpSettings, ServerState};
+use super::context::ServerState;
 use super::respond::respond_to;
+use super::settings::HttpSettings;
 use crate::app::AppState;
 use crate::model::error::Error;
 use crate::transport::Peer;

@@ -14,9 +14,11 @@ mod respond;
 mod route;
 mod serve;
 mod service;
+mod settings;
 
-pub use context::{HttpSettings, ServerState};
+pub use context::ServerState;
 pub use local::{LocalAnswer, LocalServer};
 pub use respond::{admit, respond, respond_to};
 pub use route::{ANY, Needs, ROUTES, Route};
 pub use serve::{ServeError, listen, serve};
+pub use settings::HttpSettings;

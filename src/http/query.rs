@@ -92,10 +92,16 @@ impl<'a> Query<'a> {
     /// `limit` and `after`.
     pub fn page_request(&mut self) -> PageRequest {
         let limit = self.limit();
-        let after = match self.get("after").map(str::parse::<i64>) {
+        // Only what an answer has contained: "08" and "+8" are other texts for 8.
+        let own = |text: &str| {
+            text.parse()
+                .ok()
+                .filter(|after: &i64| *after > 0 && after.to_string() == text)
+        };
+        let after = match self.get("after").map(own) {
             None => None,
-            Some(Ok(after)) if after > 0 => Some(after),
-            Some(_) => {
+            Some(Some(after)) => Some(after),
+            Some(None) => {
                 self.fault("after", "write the value of \"next\"");
                 None
             }

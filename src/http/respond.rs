@@ -46,7 +46,7 @@ fn fit<'p>(pattern: &str, path: &'p str) -> Option<Vec<&'p str>> {
 }
 
 /// The route for a request, or the reason why none matches.
-pub(super) fn find_route<'p>(
+fn find_route<'p>(
     method: &str,
     path: &'p str,
     peer: Peer,
@@ -98,6 +98,12 @@ pub(super) fn find_route<'p>(
     Err(Problem::Method(allowed.join(", ")))
 }
 
+/// Returns whether `path` is a page for signed-in users.
+fn is_page(path: &str) -> bool {
+    let found = find_route("GET", path, Peer::Network);
+    found.is_ok_and(|(route, _)| matches!(route.needs, Needs::Page(_)))
+}
+
 /// Admission for the transport, before it reads the body. `target`: path and query.
 pub fn admit(method: &str, target: &str) -> Admission {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -144,6 +150,7 @@ pub fn respond_to(server_state: &ServerState, request: &Request, peer: Peer) -> 
         parameters: Vec::new(),
         request_id: server_state.request_id(),
         now,
+        is_page,
     };
     let answer = answer_request(&mut context);
     let response = match answer {

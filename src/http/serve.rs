@@ -4,8 +4,9 @@ use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use super::context::{HttpSettings, ServerState};
+use super::context::ServerState;
 use super::respond::{admit, respond_to};
+use super::settings::HttpSettings;
 use crate::app::AppState;
 use crate::transport;
 

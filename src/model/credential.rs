@@ -1,9 +1,10 @@
 //! Bearer credentials. API keys, tokens, sessions and host credentials are one type with one check.
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use super::credential_kind::Kind;
 
 use super::address::AllowedAddresses;
 use super::host::{Host, HostId};
@@ -16,67 +17,6 @@ use super::user::{Disabled, User, UserId};
 
 /// How long a confirmation authorizes dangerous acts.
 const CONFIRMATION_WINDOW: Duration = Duration::from_secs(600);
-
-/// The kind of a credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Kind {
-    ApiKey,
-    Token,
-    Session,
-    Host,
-}
-
-impl Kind {
-    pub const ALL: [Self; 4] = [Self::ApiKey, Self::Token, Self::Session, Self::Host];
-
-    /// The letter in the prefix of its secrets.
-    pub const fn letter(self) -> u8 {
-        match self {
-            Self::ApiKey => b'a',
-            Self::Token => b't',
-            Self::Session => b's',
-            Self::Host => b'h',
-        }
-    }
-
-    /// The name on the wire and in the database.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ApiKey => "api-key",
-            Self::Token => "token",
-            Self::Session => "session",
-            Self::Host => "host",
-        }
-    }
-
-    pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
-    }
-
-    /// The name in sentences.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ApiKey => "API key",
-            Self::Token => "token",
-            Self::Session => "session",
-            Self::Host => "host credential",
-        }
-    }
-
-    /// Returns whether it can be used as a bearer credential at the JSON API, `/verify` and introspection.
-    pub const fn is_bearer(self) -> bool {
-        match self {
-            Self::ApiKey | Self::Token => true,
-            Self::Session | Self::Host => false,
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 /// The owner of a credential, by row number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

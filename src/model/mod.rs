@@ -6,6 +6,7 @@ pub mod audit_chain;
 pub mod caller;
 pub mod code;
 pub mod credential;
+pub mod credential_kind;
 pub mod device_login;
 pub mod error;
 pub mod event;

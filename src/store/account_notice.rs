@@ -3,7 +3,7 @@
 use rusqlite::{Row, params};
 
 use super::read::Select;
-use super::user::{invalid, rows, time};
+use super::row::{invalid, rows, time};
 use super::write::Write;
 use crate::model::account_notice::{AccountNotice, NoticeActor, is_shown};
 use crate::model::caller::{Permit, Right};

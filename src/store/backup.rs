@@ -8,12 +8,15 @@ use std::time::Duration;
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags};
 
+use super::beside::{BESIDE, beside, sync_folder};
+use super::create::{UnfinishedDatabase, require_nothing_at};
 use super::credential::LAST_USED;
-use super::file::{self, BESIDE, INSPECTION_BUSY, OpenError, UnfinishedDatabase, beside};
+use super::file::{self, INSPECTION_BUSY};
 use super::lock::{DatabaseLock, LockRole};
 use super::migrate;
+use super::open_error::OpenError;
 use super::read::Select;
-use super::user::time;
+use super::row::time;
 use super::write::Write as WriteAct;
 use crate::model::caller::Permit;
 use crate::model::error::Error;
@@ -69,7 +72,7 @@ pub struct Survivor {
 
 /// Copies the database at `from`, in one consistent state, to a new file `to`.
 pub fn copy(from: &Path, to: &Path, now: Time) -> Result<Copied, OpenError> {
-    file::require_nothing_at(to)?;
+    require_nothing_at(to)?;
     let unfinished = UnfinishedDatabase::beside(to)?;
     let copied = copy_into(from, &unfinished.path, now)?;
     unfinished
@@ -173,7 +176,7 @@ pub fn restore(
 ) -> Result<Restored, OpenError> {
     file::check(backup)?;
     if existing == Existing::Refuse {
-        file::require_nothing_at(path)?;
+        require_nothing_at(path)?;
     }
     require_unused(path)?;
     let _lock = fs::symlink_metadata(path)
@@ -267,7 +270,7 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
             kept.push(to);
         }
     }
-    file::sync_folder(path).map_err(refuse)?;
+    sync_folder(path).map_err(refuse)?;
     if let Err(why) = merge_wal(path) {
         for name in kept {
             let _ = fs::remove_file(name);
@@ -283,7 +286,7 @@ fn keep_aside(path: &Path, now: Time) -> Result<Option<PathBuf>, OpenError> {
         }
     }
     // Before the new file is put in place: it would be read with this WAL.
-    file::sync_folder(path).map_err(refuse)?;
+    sync_folder(path).map_err(refuse)?;
     Ok((!kept.is_empty()).then_some(aside))
 }
 

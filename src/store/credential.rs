@@ -13,7 +13,8 @@ use rusqlite::{Row, params};
 pub use self::new_row::NewRow;
 use super::cache::Concern;
 use super::read::{Page, Select};
-use super::user::{USER_COLUMNS, invalid, read_user, rows, time, unix};
+use super::row::{invalid, rows, time, unix};
+use super::user::{USER_COLUMNS, read_user};
 use super::write::Write;
 use crate::model::address::AllowedAddresses;
 use crate::model::credential::{

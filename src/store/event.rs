@@ -3,9 +3,9 @@
 use rusqlite::types::Value;
 use rusqlite::{Row, params, params_from_iter};
 
-use super::list::fold;
 use super::read::{Page, Select};
-use super::user::rows;
+use super::row::rows;
+use super::search::fold;
 use crate::model::audit_chain::ChainHead;
 use crate::model::caller::Permit;
 use crate::model::error::Error;

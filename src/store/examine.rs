@@ -6,10 +6,14 @@ use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::beside::{OTHERS, beside, folder_of};
+use super::create::UnfinishedDatabase;
 use super::event::Verdict;
-use super::file::{self, INSPECTION_BUSY, OTHERS, OpenError, SCHEMA, UnfinishedDatabase, beside};
+use super::file::{self, INSPECTION_BUSY};
 use super::migrate;
+use super::open_error::OpenError;
 use super::read::Select;
+use super::schema::SCHEMA;
 use crate::model::address::{AllowedAddresses, untrusted_forwarder_advice};
 use crate::model::error::Error;
 use crate::model::time::Time;
@@ -109,7 +113,7 @@ pub fn examine(path: &Path, now: Time) -> Vec<Finding> {
 }
 
 fn folder(path: &Path) -> Finding {
-    let folder = file::folder_of(path);
+    let folder = folder_of(path);
     let shown = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
     let shown = shown.display();
     let Ok(found) = fs::metadata(folder) else {
@@ -135,7 +139,7 @@ fn folder(path: &Path) -> Finding {
 }
 
 fn space(path: &Path) -> Finding {
-    match rustix::fs::statvfs(file::folder_of(path)) {
+    match rustix::fs::statvfs(folder_of(path)) {
         Err(error) => finding(
             "space",
             Condition::Look,
@@ -375,7 +379,7 @@ mod tests {
     fn schema_finding(change: &str) -> Finding {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("keycroft.db");
-        file::create(&path, Time::from_unix(1)).unwrap();
+        crate::store::create::create(&path, Time::from_unix(1)).unwrap();
         file::open_to_write(&path)
             .unwrap()
             .execute_batch(change)

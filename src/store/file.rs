@@ -1,221 +1,28 @@
 //! The database as a file: created completely or not at all, and checked before it is opened.
 
-use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, config::DbConfig, params};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use super::{list, migrate};
-use crate::model::error::Error;
-use crate::model::policy::Policy;
-use crate::model::secret::{Id, random_bytes};
-use crate::model::time::Time;
+use super::beside::{BESIDE, OTHERS, beside, folder_of};
+use super::open_error::OpenError;
+use super::{WRITER_BUSY, migrate, search};
 
-/// The schema of a new database.
-pub(super) const SCHEMA: &str = include_str!("../../schema.sql");
 /// `application_id` in the header of the database.
 const APPLICATION_ID: u32 = 0x4b43_5246;
 /// Databases up to this size are checked page by page at every start.
 const QUICK_CHECK_BYTES_MAX: u64 = 32 << 20;
-/// Time limit of one attempt to begin a transaction. The writer tries again until a job's own time limit.
-pub(super) const WRITER_BUSY: Duration = Duration::from_millis(200);
 /// A WAL larger than this is truncated when it restarts, in bytes.
 const WAL_BYTES_KEPT: &str = "16777216";
-/// Permission bits of group and others.
-pub(super) const OTHERS: u32 = 0o077;
-/// Files that SQLite keeps beside a database.
-pub(super) const BESIDE: [&str; 3] = ["-wal", "-shm", "-journal"];
 const DAMAGED: &str = "the database is damaged; restore a backup, or examine a copy with `sqlite3`";
 /// How long the check at the start, and a reader outside a server, wait for a process that starts or stops just now.
 pub(super) const INSPECTION_BUSY: Duration = Duration::from_secs(2);
 /// Time limit of a reader's lock.
 const READER_BUSY: Duration = Duration::from_millis(20);
-
-/// The reason why the database was not opened, in one line.
-#[derive(Debug)]
-pub struct OpenError {
-    message: String,
-    is_locked: bool,
-}
-
-impl OpenError {
-    pub(super) fn new(path: &Path, why: &str) -> Self {
-        Self {
-            message: format!("{}: {why}", path.display()),
-            is_locked: false,
-        }
-    }
-
-    /// True if another process has the database open for writing, so that a later attempt may succeed.
-    pub const fn is_locked(&self) -> bool {
-        self.is_locked
-    }
-
-    /// Another process has the database open for writing.
-    pub(super) fn locked(path: &Path, holder: Option<super::lock::LockHolder>) -> Self {
-        let who = match holder {
-            Some(holder) => format!("process {} ({})", holder.pid, holder.role.as_str()),
-            None => "another process".to_owned(),
-        };
-        Self {
-            is_locked: true,
-            ..Self::new(path, &format!("{who} has it open; stop that process first"))
-        }
-    }
-
-    /// An error after the database was opened.
-    pub fn from_error(path: &Path, error: &Error) -> Self {
-        match error {
-            Error::Fault(text) => Self::new(path, text),
-            other => Self::new(path, &other.to_string()),
-        }
-    }
-}
-
-impl fmt::Display for OpenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for OpenError {}
-
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
-}
-
-/// Creates a new database at `path`, where nothing may exist.
-pub(super) fn create(path: &Path, now: Time) -> Result<(), OpenError> {
-    require_nothing_at(path)?;
-    let unfinished = UnfinishedDatabase::beside(path)?;
-    fill(&unfinished.path, now)
-        .and_then(|()| unfinished.publish(path))
-        .map_err(|why| OpenError::new(path, &format!("it can't be created: {why}")))
-}
-
-/// Refuses a path with a database, or with only a WAL: then the database was moved away.
-pub(super) fn require_nothing_at(path: &Path) -> Result<(), OpenError> {
-    if fs::symlink_metadata(path).is_ok() {
-        return Err(OpenError::new(path, "a file of this name exists"));
-    }
-    for ending in ["-wal", "-shm"] {
-        if fs::symlink_metadata(beside(path, ending)).is_ok() {
-            return Err(OpenError::new(
-                path,
-                &format!(
-                    "the database is missing, but its WAL ({ending}) exists: put the database back, or move the WAL away to start with a new one"
-                ),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// An unfinished file of mode 0600 beside its final path. Removed on drop.
-pub(super) struct UnfinishedDatabase {
-    pub(super) path: PathBuf,
-}
-
-impl UnfinishedDatabase {
-    pub(super) fn beside(path: &Path) -> Result<Self, OpenError> {
-        let unfinished = beside(path, &format!(".new-{}", Id::random()));
-        OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&unfinished)
-            .map_err(|error| {
-                OpenError::new(path, &format!("nothing can be created beside it: {error}"))
-            })?;
-        Ok(Self { path: unfinished })
-    }
-
-    /// Syncs the complete file, then links it to its name.
-    pub(super) fn publish(self, path: &Path) -> Result<(), String> {
-        // `hard_link` fails if another process created that name meanwhile; `rename` would replace it.
-        self.put(path, |from, to| fs::hard_link(from, to))
-    }
-
-    /// Syncs the complete file, then replaces the file at `path` in one step.
-    pub(super) fn replace(self, path: &Path) -> Result<(), String> {
-        self.put(path, |from, to| fs::rename(from, to))
-    }
-
-    fn put(
-        &self,
-        path: &Path,
-        give: impl Fn(&Path, &Path) -> std::io::Result<()>,
-    ) -> Result<(), String> {
-        give_to_folder_owner(&self.path)?;
-        File::open(&self.path)
-            .and_then(|file| file.sync_all())
-            .and_then(|()| give(&self.path, path))
-            .and_then(|()| sync_folder(path))
-            .map_err(|error| error.to_string())
-    }
-}
-
-impl Drop for UnfinishedDatabase {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path);
-        for ending in BESIDE {
-            let _ = fs::remove_file(beside(&self.path, ending));
-        }
-    }
-}
-
-/// Syncs the folder of a file.
-pub(super) fn sync_folder(path: &Path) -> std::io::Result<()> {
-    File::open(folder_of(path))?.sync_all()
-}
-
-/// The folder of a file.
-pub(super) fn folder_of(path: &Path) -> &Path {
-    path.parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
-}
-
-/// A file that root creates in another user's folder belongs to that user.
-fn give_to_folder_owner(path: &Path) -> Result<(), String> {
-    let give = || {
-        let folder = fs::metadata(folder_of(path))?;
-        if rustix::process::geteuid().is_root() && folder.uid() != 0 {
-            std::os::unix::fs::lchown(path, Some(folder.uid()), Some(folder.gid()))?;
-        }
-        Ok::<(), std::io::Error>(())
-    };
-    give().map_err(|error| error.to_string())
-}
-
-fn fill(path: &Path, now: Time) -> Result<(), String> {
-    let say = |error: rusqlite::Error| error.to_string();
-    let connection = open(path, OpenFlags::SQLITE_OPEN_READ_WRITE, WRITER_BUSY).map_err(say)?;
-    connection
-        .pragma_update(None, "synchronous", "FULL")
-        .map_err(say)?;
-    connection
-        .execute_batch(&format!("BEGIN;\n{SCHEMA}\nCOMMIT;"))
-        .map_err(say)?;
-    let key: [u8; 32] = random_bytes();
-    connection
-        .execute(
-            "INSERT INTO installation (id, created_at, digest_key) VALUES (1, ?, ?)",
-            params![now.unix(), key],
-        )
-        .map_err(say)?;
-    super::policy::insert(&connection, &Policy::default()).map_err(say)?;
-    connection
-        .pragma_update(None, "journal_mode", "WAL")
-        .map_err(say)?;
-    connection.close().map_err(|(_, error)| error.to_string())
-}
 
 /// Requires a regular file at `path` that only its owner can read.
 fn require_private_file(path: &Path) -> Result<fs::Metadata, OpenError> {
@@ -394,7 +201,7 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "query_only", "ON")?;
     connection.pragma_update(None, "trusted_schema", "OFF")?;
     connection.pragma_update(None, "cache_size", "-1024")?;
-    list::add_functions(&connection)?;
+    search::add_functions(&connection)?;
     Ok(connection)
 }
 
@@ -450,7 +257,10 @@ pub(super) fn open(path: &Path, flags: OpenFlags, busy: Duration) -> rusqlite::R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::secret::Id;
+    use crate::model::time::Time;
     use crate::store::Read;
+    use crate::store::create::create;
     use rusqlite::StatementStatus;
 
     #[test]

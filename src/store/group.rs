@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 
 use super::cache::Concern;
 use super::read::{Page, Select};
-use super::user::rows;
+use super::row::rows;
 use super::write::Write;
 use crate::model::credential::OwnerId;
 use crate::model::error::Error;

@@ -6,8 +6,8 @@ use rusqlite::{Row, params};
 
 use super::cache::Concern;
 use super::read::{Page, Select};
+use super::row::{invalid, rows, time};
 use super::ssh_key::{COLUMNS, COLUMNS_COUNT, TABLES, read_found};
-use super::user::{invalid, rows, time};
 use super::write::Write;
 use crate::model::address::AllowedAddresses;
 use crate::model::code::Purpose;

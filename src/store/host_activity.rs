@@ -2,13 +2,12 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::params;
 
 use super::cache::Concern;
 use super::read::Select;
-use super::usage::lock;
 use crate::model::credential::OwnerId;
 use crate::model::error::Error;
 use crate::model::host::HostId;
@@ -98,6 +97,12 @@ impl HostNotes {
             pending.looked_up.entry(key).or_insert(looked_up);
         }
     }
+}
+
+/// The guard of records in memory.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Every change leaves the map complete, so a panic elsewhere does no harm.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Select {

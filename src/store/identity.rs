@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use rusqlite::Connection;
 
-use super::file::beside;
+use super::beside::beside;
 use crate::model::error::Error;
 
 /// Device and inode of a file.

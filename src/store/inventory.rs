@@ -7,8 +7,8 @@ use rusqlite::{Row, params, params_from_iter};
 
 use super::credential::{LAST_USED, RECORD_COLUMNS, read_record};
 use super::read::Select;
+use super::row::{invalid, rows, time};
 use super::ssh_key::{COLUMNS, TABLES, read_found};
-use super::user::{invalid, rows, time};
 use crate::model::credential::{Kind, OwnerId, Record, UsageDay};
 use crate::model::error::Error;
 use crate::model::inventory::{InventoryPlace, SOON, Show, UNUSED};

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::OFlags;
 
-use super::file::{OTHERS, OpenError, beside};
+use super::beside::{OTHERS, beside};
+use super::open_error::OpenError;
 use crate::model::secret::Id;
 
 /// The name of the lock file is the name of the database with this ending.
@@ -92,10 +93,10 @@ impl DatabaseLock {
                 && holder.role == LockRole::Server
                 && since.elapsed() >= ROLE_WRITTEN_WITHIN
             {
-                return Err(OpenError::locked(path, Some(holder)));
+                return Err(OpenError::locked(path, &who(Some(&holder))));
             }
             if Instant::now() >= deadline {
-                return Err(OpenError::locked(path, holder));
+                return Err(OpenError::locked(path, &who(holder.as_ref())));
             }
             thread::sleep(RETRY_AFTER);
         }
@@ -208,6 +209,14 @@ fn check(lock_path: &Path, file: &File, owner: &fs::Metadata) -> Result<(), Open
         }
     }
     Ok(())
+}
+
+/// The words for a process that holds the lock.
+fn who(holder: Option<&LockHolder>) -> String {
+    match holder {
+        Some(holder) => format!("process {} ({})", holder.pid, holder.role.as_str()),
+        None => "another process".to_owned(),
+    }
 }
 
 #[cfg(test)]

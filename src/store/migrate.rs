@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use super::file::{OpenError, SCHEMA, WRITER_BUSY};
+use super::WRITER_BUSY;
+use super::open_error::OpenError;
+use super::schema::SCHEMA;
 
 /// Migrates the schema by one version, inside the transaction of that version.
 type Step = fn(&Transaction) -> rusqlite::Result<()>;

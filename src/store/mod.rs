@@ -6,8 +6,10 @@
 
 mod account_notice;
 mod backup;
+mod beside;
 mod cache;
 mod code;
+mod create;
 mod credential;
 mod device_login;
 mod event;
@@ -23,11 +25,15 @@ mod inventory;
 mod list;
 mod lock;
 mod migrate;
+mod open_error;
 mod overview;
 mod policy;
 mod read;
 mod rejection;
 mod reserve;
+mod row;
+mod schema;
+mod search;
 mod second_factor;
 mod service;
 mod serving;
@@ -52,12 +58,12 @@ pub use credential::{CredentialFilter, NewRow};
 pub use device_login::NewDeviceLogin;
 pub use event::{EventFilter, Verdict};
 pub use examine::{Condition, Finding, examine, rehearse};
-pub use file::OpenError;
 pub use host::HostKeyFilter;
 pub use host_activity::HostContact;
 pub use inventory::{Held, ListedItem};
 pub use list::{Extent, Membership};
 pub use lock::LockRole;
+pub use open_error::OpenError;
 pub use overview::{FileFacts, KindCount};
 pub use read::{Page, Read, Select};
 pub use sweep::Swept;
@@ -77,6 +83,9 @@ use writer::{Done, Durability, Message, Reply, WriteJob, Writer, WriterShared};
 
 pub use writer::Waits;
 
+/// Time limit of one attempt to begin a transaction. The writer tries again until a job's own time limit.
+const WRITER_BUSY: Duration = Duration::from_millis(200);
+
 /// The shared handle. The writer stops with the last handle, or by [`Store::close`].
 #[derive(Clone)]
 pub struct Store {
@@ -91,7 +100,7 @@ pub struct Store {
 impl Store {
     /// Creates a new database of mode 0600 at `path`; `now` becomes the time of installation.
     pub fn create(path: &Path, now: Time) -> Result<(), OpenError> {
-        file::create(path, now)
+        create::create(path, now)
     }
 
     /// Opens the database at `path`, migrates it to the present schema and starts the writer.

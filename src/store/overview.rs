@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::read::Select;
-use super::user::time;
+use super::row::time;
 use crate::model::error::Error;
 use crate::model::group::GroupId;
 use crate::model::time::Time;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{Connection, Row, params};
 
 use super::read::Select;
-use super::user::{invalid, time, unix};
+use super::row::{invalid, time, unix};
 use super::write::Write;
 use crate::model::error::Error;
 use crate::model::policy::{Choice, LifetimeRule, Policy};

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use rusqlite::{CachedStatement, Connection, OptionalExtension, Params, Row};
 
 use super::cache::{Cache, Concern};
-use super::file::{self, OpenError};
+use super::file;
 use super::identity::FileIdentity;
+use super::open_error::OpenError;
 use super::written::Written;
 use crate::model::credential::Credential;
 use crate::model::error::Error;
@@ -119,7 +120,7 @@ impl Select {
         }
         let mut statement = self.statement_for(Concern::NewRow, sql)?;
         let rows = statement.query_map(with, |row| {
-            Id::parse(row.get_ref(0)?.as_str()?).ok_or_else(|| super::user::invalid(0))
+            Id::parse(row.get_ref(0)?.as_str()?).ok_or_else(|| super::row::invalid(0))
         })?;
         let ids = rows.collect::<rusqlite::Result<Vec<Id>>>()?;
         if let Some(written) = &self.written {

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::Errno;
 
-use super::file::{beside, folder_of};
+use super::beside::{beside, folder_of};
 
 /// Room for 40 revocations in the WAL alone. As long as the database does not grow, the WAL restarts after each,
 /// without a limit.

@@ -3,7 +3,7 @@
 use rusqlite::{Row, params};
 
 use super::read::Select;
-use super::user::{invalid, rows, time};
+use super::row::{invalid, rows, time};
 use super::write::{Power, Write};
 use crate::model::credential::{Credential, Kind};
 use crate::model::error::{Error, FieldError};

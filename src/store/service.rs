@@ -3,7 +3,7 @@
 use rusqlite::{Row, params};
 
 use super::read::{Page, Select};
-use super::user::rows;
+use super::row::rows;
 use super::write::Write;
 use crate::model::error::Error;
 use crate::model::permission::{Permission, Permissions};

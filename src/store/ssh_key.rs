@@ -6,7 +6,7 @@ use rusqlite::{Row, params};
 
 use super::credential::root_api_key;
 use super::read::{Page, Select};
-use super::user::{invalid, rows, time, unix};
+use super::row::{invalid, rows, time, unix};
 use super::write::Write;
 use crate::model::address::AllowedAddresses;
 use crate::model::error::Error;

@@ -4,7 +4,7 @@ use data_encoding::HEXLOWER;
 use rusqlite::params;
 
 use super::Store;
-use super::file::OpenError;
+use super::open_error::OpenError;
 use super::read::Select;
 use super::write::Write;
 use crate::model::error::Error;

@@ -3,15 +3,13 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::SyncSender;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use rusqlite::params;
 
 use super::cache::Concern;
-use super::host_activity::{self, HostContact, HostNotes};
+use super::host_activity::{self, HostContact, HostNotes, lock};
 use super::read::Select;
-use super::writer::Message;
 use crate::model::credential::{LastUse, UsageDay};
 use crate::model::error::Error;
 use crate::model::secret::Id;
@@ -206,7 +204,8 @@ pub struct Uses {
     /// Expirations that were seen to have passed and are not stored yet.
     expired: Mutex<HashMap<Id, Ends>>,
     expired_count: AtomicUsize,
-    waker: OnceLock<SyncSender<Message>>,
+    /// Wakes the writer.
+    waker: OnceLock<Box<dyn Fn() + Send + Sync>>,
     /// Requests of hosts.
     hosts: HostNotes,
 }
@@ -222,8 +221,8 @@ impl Uses {
         }
     }
 
-    pub(super) fn wake_through(&self, waker: SyncSender<Message>) {
-        let _ = self.waker.set(waker);
+    pub(super) fn wake_through(&self, waker: impl Fn() + Send + Sync + 'static) {
+        let _ = self.waker.set(Box::new(waker));
     }
 
     /// Records that a credential was verified successfully.
@@ -315,8 +314,7 @@ impl Uses {
 
     fn wake(&self) {
         if let Some(waker) = self.waker.get() {
-            // A full queue means that the writer is awake: it checks here after the jobs that it has.
-            let _ = waker.try_send(Message::Uses);
+            waker();
         }
     }
 
@@ -401,11 +399,6 @@ impl Uses {
             self.expired_count.store(expired.len(), Ordering::Release);
         }
     }
-}
-
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Every change leaves the map complete, so a panic elsewhere does no harm.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Select {

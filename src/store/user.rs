@@ -4,6 +4,7 @@ use rusqlite::{Row, params};
 
 use super::cache::Concern;
 use super::read::{Page, Select};
+use super::row::{invalid, rows, time};
 use super::write::Write;
 use crate::model::credential::OwnerId;
 use crate::model::error::Error;
@@ -48,25 +49,6 @@ fn sorted_words(text: Option<&str>) -> Vec<String> {
     let mut words: Vec<String> = words.map(str::to_owned).collect();
     words.sort_unstable();
     words
-}
-
-/// A column with a value that no version of Keycroft wrote.
-pub(super) fn invalid(column: usize) -> rusqlite::Error {
-    rusqlite::Error::InvalidColumnType(
-        column,
-        "a known value".to_owned(),
-        rusqlite::types::Type::Text,
-    )
-}
-
-/// Reads a column of optional Unix seconds.
-pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
-    Ok(row.get::<_, Option<i64>>(column)?.map(Time::from_unix))
-}
-
-/// Unix seconds for a column.
-pub(super) fn unix(time: Option<Time>) -> Option<i64> {
-    time.map(Time::unix)
 }
 
 impl Select {
@@ -122,11 +104,6 @@ impl Select {
             [username.as_str()],
         )? > 0)
     }
-}
-
-/// The row limit of a page: one more row than requested shows whether there are more.
-pub(super) fn rows(limit: usize) -> i64 {
-    i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1
 }
 
 impl Write<'_> {

@@ -151,9 +151,13 @@ impl Writer {
         })
     }
 
-    /// A sender that wakes the writer for pending uses.
-    pub(super) fn waker(&self) -> SyncSender<Message> {
-        self.sender.clone()
+    /// Wakes the writer for pending uses.
+    pub(super) fn waker(&self) -> impl Fn() + Send + Sync + 'static {
+        let sender = self.sender.clone();
+        move || {
+            // A full queue means that the writer is awake: it looks for uses after the jobs that it has.
+            let _ = sender.try_send(Message::Uses);
+        }
     }
 
     pub(super) fn send(&self, message: Message) -> Result<(), Error> {

@@ -7,23 +7,11 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener as StdUnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 use rustix::fs::OFlags;
-use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::mpsc::UnboundedSender;
-
-use super::accept::{AcceptedSocket, Arrival};
-use super::registry::Registry;
 
 /// The name of the socket is the name of the database with this ending.
 const ENDING: &str = "-control";
-/// Pause after an accept that failed.
-const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
-/// How often a connection beyond the budget checks for room.
-const ROOM_LOOK: Duration = Duration::from_millis(2);
-
 /// The path of the control socket of the database at `path`.
 pub fn socket_path(path: &Path) -> PathBuf {
     let mut name: OsString = path.as_os_str().to_owned();
@@ -104,63 +92,4 @@ fn give_to_owner(socket: &Path, database: &Path) -> io::Result<()> {
         std::os::unix::fs::lchown(socket, Some(owner.uid()), Some(owner.gid()))?;
     }
     Ok(())
-}
-
-/// Accepts connections of the control socket, on the first worker's thread.
-pub struct ControlAcceptor {
-    listener: UnixListener,
-    registry: Arc<Registry>,
-    worker: UnboundedSender<Arrival>,
-}
-
-impl ControlAcceptor {
-    pub fn new(
-        socket: &ControlSocket,
-        registry: &Arc<Registry>,
-        worker: &UnboundedSender<Arrival>,
-    ) -> io::Result<Self> {
-        Ok(Self {
-            listener: UnixListener::from_std(socket.listener()?)?,
-            registry: Arc::clone(registry),
-            worker: worker.clone(),
-        })
-    }
-
-    /// Accepts connections until it is dropped.
-    pub async fn run(self) {
-        loop {
-            match self.listener.accept().await {
-                Ok((stream, _)) => self.take(stream).await,
-                Err(error) => {
-                    log::warn!("no control connection could be accepted: {error}");
-                    tokio::time::sleep(ACCEPT_BACKOFF).await;
-                }
-            }
-        }
-    }
-
-    /// Closes connections of other users. Beyond the budget it waits, and so do those behind it in the queue of the
-    /// socket.
-    async fn take(&self, stream: UnixStream) {
-        let own = rustix::process::geteuid().as_raw();
-        let uid = match stream.peer_cred() {
-            Ok(peer) if peer.uid() == own || peer.uid() == 0 => peer.uid(),
-            Ok(peer) => {
-                log::warn!("a control connection of user {} was rejected", peer.uid());
-                return;
-            }
-            Err(error) => {
-                log::warn!("a control connection was rejected: {error}");
-                return;
-            }
-        };
-        let place = loop {
-            match self.registry.enter_control(uid) {
-                Ok(place) => break place,
-                Err(_) => tokio::time::sleep(ROOM_LOOK).await,
-            }
-        };
-        let stream = AcceptedSocket::Control(stream);
-        let _ = self.worker.send(Arrival { stream, place });
-    }
 }

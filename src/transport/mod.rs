@@ -14,6 +14,7 @@ mod accept;
 mod body;
 mod connection;
 mod control;
+mod control_accept;
 mod convert;
 mod handler;
 mod head;
@@ -44,7 +45,7 @@ use tokio::task::spawn_local;
 
 use accept::{Acceptor, Arrival};
 use connection::WorkerContext;
-use control::ControlAcceptor;
+use control_accept::ControlAcceptor;
 use handler::{Plan, ThreadHandler};
 use pool::Pool;
 use registry::{Phase, Registry};

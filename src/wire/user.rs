@@ -50,7 +50,7 @@ impl UserIn {
         });
         let password = match (&self.password, &username) {
             (Some(password), Some(username)) => {
-                faults.take("password", Password::chosen(password, username))
+                faults.take("password", Password::chosen(password, username.as_str()))
             }
             _ => None,
         };

@@ -76,7 +76,7 @@ fn setup_creates_an_admin() {
         display_name: "Founder".to_owned(),
         username: name("founder"),
         role: Role::Member,
-        password: Some(Password::chosen(PASSWORD, &name("founder")).unwrap()),
+        password: Some(Password::chosen(PASSWORD, "founder").unwrap()),
     };
     let link = Presented::parse(&link).unwrap();
     let made = site.app().set_up(link, user, origin(), site.clock.now());

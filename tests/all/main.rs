@@ -9,6 +9,7 @@ mod device;
 mod fixture;
 mod fuzz;
 mod host;
+mod imports;
 mod monitoring;
 mod prose;
 mod race;

@@ -9,11 +9,8 @@ use zeroize::Zeroizing;
 
 use super::super::client::{encode, trusting};
 use super::super::exit::{FAILED, Failure, REFUSED, UNREACHABLE};
-use super::super::output::say;
 use super::super::refusal::{NOT_OURS, about_tls, cause};
-use super::super::sshd::ExpiryTime;
-use super::copy::Copy;
-use super::folder::{COPY, Folder, Place, Settings, expiry_word};
+use super::folder::{Folder, Settings};
 use crate::clock::Clock;
 use crate::wire::{AuthorizedKeysOut, CLOCK_HEADER, LoginIn};
 
@@ -21,10 +18,6 @@ use crate::wire::{AuthorizedKeysOut, CLOCK_HEADER, LoginIn};
 const PROGRAM: &str = concat!("keycroft-host/", env!("CARGO_PKG_VERSION"));
 /// Longest answer, in bytes.
 const ANSWER_BYTES_MAX: u64 = 64 << 20;
-/// How long refreshing the copy may take.
-const SYNC_TIME: Duration = Duration::from_secs(30);
-/// A copy that was confirmed this lately is not written again for the new time alone.
-const CONFIRMED_LATELY: Duration = Duration::from_secs(10);
 
 /// The failure of a request.
 #[derive(Debug)]
@@ -214,61 +207,4 @@ fn answer(
             "the server answers with status {status}"
         ))),
     }
-}
-
-/// The result of a sync.
-pub enum Synced {
-    Fetched { keys: usize },
-    Unchanged { keys: usize },
-}
-
-/// Refreshes the copy.
-pub fn refresh(folder: &Folder, settings: &Settings) -> Result<Synced, Failure> {
-    let server = Server::of(folder, settings, SYNC_TIME)?;
-    // One that can't be used is fetched anew; why is said where it matters.
-    let present = folder.read(COPY).ok().flatten();
-    let present = present.and_then(|bytes| Copy::decode(&bytes).ok());
-    // Before the request: changes during the transfer make the cache older, never newer.
-    let now = Clock::System.now();
-    let tag = present.as_ref().map(|copy| copy.tag.as_str());
-    let answer = server.everybodys_keys(tag)?;
-    if let (304, Some(mut copy)) = (answer.status, present) {
-        let keys = copy.keys;
-        if copy.fetched_at > now || now.since(copy.fetched_at) > CONFIRMED_LATELY {
-            copy.fetched_at = now;
-            folder.write(COPY, copy.encode().as_bytes())?;
-        }
-        return Ok(Synced::Unchanged { keys });
-    }
-    let keys: AuthorizedKeysOut = answer.parse()?;
-    let rotate = keys.rotate_credential;
-    let (copy, left_out) = Copy::of(&keys, answer.header("ETag").unwrap_or_default(), now);
-    folder.write(COPY, copy.encode().as_bytes())?;
-    if left_out > 0 {
-        say(&format!(
-            "keycroft: {left_out} incomplete keys from the server are left out"
-        ));
-    }
-    if rotate {
-        super::rotate::rotate(folder, settings)?;
-    }
-    Ok(Synced::Fetched { keys: copy.keys })
-}
-
-/// `keycroft host sync`.
-pub fn sync(place: &Place) -> Result<(), Failure> {
-    let folder = Folder::open(place)?;
-    folder.tidy();
-    let mut settings = folder.settings()?;
-    // sshd may have been replaced by a newer one.
-    let present = expiry_word(ExpiryTime::Auto.expiries()?);
-    if settings.expiry_time != present {
-        present.clone_into(&mut settings.expiry_time);
-        folder.write_settings(&settings)?;
-    }
-    match refresh(&folder, &settings)? {
-        Synced::Fetched { keys } => say(&format!("fetched {keys} keys")),
-        Synced::Unchanged { keys } => say(&format!("nothing changed; {keys} keys")),
-    }
-    Ok(())
 }

@@ -1,8 +1,7 @@
 //! `keycroft host enroll`: makes a machine a host. Running it again finishes what an earlier run left, and changes nothing else.
 
-use std::fs::{self, OpenOptions};
-use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, chown};
+use std::fs::{self};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use std::time::Duration;
@@ -18,12 +17,13 @@ use super::super::output::say;
 use super::super::sshd::inspect::{self, Expected};
 use super::super::sshd::running::{CommandLine, Connection, TimeZone, command_lines};
 use super::super::sshd::{self, ExpiryTime};
-use super::asking::{Refusal, Server, Synced, refresh};
+use super::asking::{Refusal, Server};
 use super::folder::{Folder, Place, Settings, USER, expiry_word, own_user};
-use super::machine::{self, MachineUser, run as run_program, unsafe_part};
+use super::machine::{self, MachineUser, put, run as run_program, unsafe_part};
+use super::sync::{Synced, refresh};
 use super::timers;
 use crate::model::host::parse_host_name;
-use crate::model::secret::{Id, SecretForm};
+use crate::model::secret::SecretForm;
 use crate::wire::EnrollOut;
 
 /// How long the server may take to enroll.
@@ -460,20 +460,6 @@ fn set_sshd_up(wanted: &Enroll, program: &Path, replaced: &[String]) -> Result<(
         (Ok(()), _) => {}
     }
     proved
-}
-
-/// Writes a world-readable file of root atomically.
-pub fn put(path: &Path, text: &str) -> std::io::Result<()> {
-    let unfinished = path.with_file_name(format!(".keycroft-{}", Id::random()));
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o644)
-        .open(&unfinished)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    chown(&unfinished, Some(0), Some(0))?;
-    fs::rename(&unfinished, path)
 }
 
 /// Requires that each sshd of this configuration runs the program.

@@ -1,13 +1,15 @@
 //! This machine: its users, its log, and the permissions of files that sshd trusts.
 
-use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, chown};
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use super::super::exit::{FAILED, Failure};
+use crate::model::secret::Id;
 use crate::model::text::sanitize;
 
 /// Longest line in the log, in characters.
@@ -160,6 +162,20 @@ pub fn unsafe_part(path: &Path) -> Option<String> {
         }
     }
     None
+}
+
+/// Writes a world-readable file of root atomically.
+pub fn put(path: &Path, text: &str) -> std::io::Result<()> {
+    let unfinished = path.with_file_name(format!(".keycroft-{}", Id::random()));
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .open(&unfinished)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    chown(&unfinished, Some(0), Some(0))?;
+    fs::rename(&unfinished, path)
 }
 
 #[cfg(test)]

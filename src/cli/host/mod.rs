@@ -10,6 +10,7 @@ mod folder;
 pub(super) mod logins;
 pub(super) mod machine;
 mod rotate;
+mod sync;
 mod timers;
 
 use clap::{Args, Subcommand};
@@ -97,7 +98,7 @@ pub fn run(arguments: HostArguments) -> Result<(), Failure> {
         HostCommand::Delete { hosts, yes } => admin::delete(&place.client()?, &hosts, yes),
         HostCommand::Enroll(wanted) => enroll::run(&wanted, &place.remote),
         HostCommand::AuthorizedKeys(wanted) => authorized_keys::run(&wanted),
-        HostCommand::Sync { place } => asking::sync(&place),
+        HostCommand::Sync { place } => sync::sync(&place),
         HostCommand::RotateCredential { place } => rotate::run(&place),
         HostCommand::Check(wanted) => check::run(&wanted),
         HostCommand::ReportLogins(wanted) => logins::run(&wanted),

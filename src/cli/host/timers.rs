@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::super::exit::{FAILED, Failure};
 use super::super::output::say;
-use super::enroll::put;
 use super::folder::Place;
+use super::machine::put;
 use super::machine::run as run_program;
 
 /// Where an administrator's units are.

@@ -9,15 +9,17 @@ use crate::html::api_key::ApiKeyRow;
 use crate::html::bulk::{self, BulkDelete, BulkRow};
 use crate::html::form::Input;
 use crate::html::group::{self, GroupDelete, GroupList, GroupPage};
-use crate::html::host::{self, CodeFacts, CodeIssued, CodeNew, HostEdit, HostFacts, HostList};
+use crate::html::host::{self, CodeFacts, CodeIssued, CodeNew, HostEdit, HostFacts};
+use crate::html::host_list::{self, HostList};
 use crate::html::inventory::{self, Inventory, InventoryRow, InventoryThing, Tab, kind_word};
 use crate::html::list::ListPlace;
 use crate::html::policy::{self, Exceeding, PolicyForm, PolicyPreview};
-use crate::html::service::{self, ServiceDelete, ServiceFacts, ServiceForm, ServiceList};
+use crate::html::service::{self, ServiceDelete, ServiceFacts, ServiceForm};
+use crate::html::service_list::{self, ServiceList};
 use crate::html::user::{
-    self, Holdings, LinkPurpose, OneTimeLink, Removable, UserEnd, UserList, UserNew, UserPage,
-    UserRow,
+    self, Holdings, LinkPurpose, OneTimeLink, Removable, UserEnd, UserNew, UserPage,
 };
+use crate::html::user_list::{self, UserList, UserRow};
 use crate::model::credential::Record;
 use crate::model::group::{Group, GroupId};
 use crate::model::list::List;
@@ -74,7 +76,7 @@ fn users(words: &Words, list: &mut Vec<Shown>) {
     shown(
         list,
         "users",
-        user::list(
+        user_list::list(
             &frame,
             &UserList {
                 at: place(List::Users, "/admin/users", 25),
@@ -85,7 +87,7 @@ fn users(words: &Words, list: &mut Vec<Shown>) {
     shown(
         list,
         "users-nobody",
-        user::list(
+        user_list::list(
             &frame,
             &UserList {
                 at: no_match(words, List::Users, "/admin/users"),
@@ -408,7 +410,7 @@ fn services(words: &Words, list: &mut Vec<Shown>) {
             at: place(List::Services, "/admin/services", rows),
             rows: vec![facts.clone(); rows],
         };
-        shown(list, name, service::list(&frame, &view));
+        shown(list, name, service_list::list(&frame, &view));
     }
     shown(list, "service", service::show(&frame, &facts, &by_role));
     shown(
@@ -487,7 +489,7 @@ fn hosts(words: &Words, list: &mut Vec<Shown>) {
     shown(
         list,
         "hosts-empty",
-        host::list(
+        host_list::list(
             &frame,
             &HostList {
                 at: place(List::Hosts, "/admin/hosts", 0),
@@ -499,7 +501,7 @@ fn hosts(words: &Words, list: &mut Vec<Shown>) {
     shown(
         list,
         "hosts",
-        host::list(
+        host_list::list(
             &frame,
             &HostList {
                 at: place(List::Hosts, "/admin/hosts", 25),

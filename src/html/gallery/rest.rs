@@ -11,9 +11,8 @@ use crate::html::form::Input;
 use crate::html::help;
 use crate::html::layout::Visitor;
 use crate::html::reference::{Field, Operation, Reference, Subject, reference_page};
-use crate::html::ssh_key::{
-    self, HostUse, SshKeyEdit, SshKeyFacts, SshKeyList, SshKeyNew, SshKeyPage, SshKeyRow,
-};
+use crate::html::ssh_key::{self, HostUse, SshKeyEdit, SshKeyFacts, SshKeyNew, SshKeyPage};
+use crate::html::ssh_key_list::{self, SshKeyList, SshKeyRow};
 use crate::model::address::AllowedAddresses;
 use crate::model::host::HostLogin;
 use crate::model::inventory::Weakness;
@@ -90,8 +89,8 @@ fn ssh_keys(words: &Words, list: &mut Vec<Shown>) {
         rows: (0..rows).map(|n| ssh_key_row(words, n)).collect(),
         at: place(List::SshKeys, "/ssh-keys", rows),
     };
-    shown(list, "ssh-keys-empty", ssh_key::list(&frame, &keys(0)));
-    shown(list, "ssh-keys", ssh_key::list(&frame, &keys(25)));
+    shown(list, "ssh-keys-empty", ssh_key_list::list(&frame, &keys(0)));
+    shown(list, "ssh-keys", ssh_key_list::list(&frame, &keys(25)));
     let mut new = SshKeyNew {
         policy: Policy::default(),
         input: Input::default(),

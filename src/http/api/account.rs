@@ -89,9 +89,12 @@ pub fn set_up(context: &RequestContext<'_>) -> Answer {
     let display_name = wanted
         .display_name
         .and_then(|name| faults.take("display_name", parse_name(&name)));
-    let password = username
-        .as_ref()
-        .and_then(|username| faults.take("password", Password::chosen(&wanted.password, username)));
+    let password = username.as_ref().and_then(|username| {
+        faults.take(
+            "password",
+            Password::chosen(&wanted.password, username.as_str()),
+        )
+    });
     faults.check()?;
     let username = username.ok_or_else(|| Error::field("username", "enter a username"))?;
     let display_name = display_name.unwrap_or_else(|| username.to_string());

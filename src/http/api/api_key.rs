@@ -148,8 +148,8 @@ pub(super) fn rotate_of(context: &RequestContext<'_>, caller: &Caller, scope: Fi
 }
 
 pub(super) fn delete_of(context: &RequestContext<'_>, caller: &Caller, scope: Find) -> Answer {
-    let mut query = Query::read(context, &["with_made"]);
-    let with_made = if query.flag("with_made") {
+    let mut query = Query::read(context, &["with_created"]);
+    let with_created = if query.flag("with_created") {
         WithDerived::Yes
     } else {
         WithDerived::No
@@ -160,7 +160,7 @@ pub(super) fn delete_of(context: &RequestContext<'_>, caller: &Caller, scope: Fi
         &scope(context, caller)?,
         KIND,
         id(context)?,
-        with_made,
+        with_created,
     )?;
     no_content()
 }

@@ -57,15 +57,15 @@ pub(super) fn show_of(context: &RequestContext<'_>, caller: &Caller, scope: Find
 }
 
 pub fn delete_own(context: &RequestContext<'_>, caller: &Caller) -> Answer {
-    let mut query = Query::read(context, &["with_made"]);
-    let with_made = WithDerived::from(query.flag("with_made"));
+    let mut query = Query::read(context, &["with_created"]);
+    let with_created = WithDerived::from(query.flag("with_created"));
     query.check()?;
     context.app().end(
         caller,
         &App::own(caller, KIND)?,
         KIND,
         context.id(KIND.name())?,
-        with_made,
+        with_created,
     )?;
     no_content()
 }

@@ -1,7 +1,7 @@
 //! `/account`.
 
-use super::sign_in::safe_path;
-use super::{Answer, again, cookie, done, form, frame, is_page, second_factor, see_other, show};
+use super::session_start::safe_path;
+use super::{Answer, again, cookie, done, form, frame, second_factor, see_other, show};
 use crate::html::Markup;
 use crate::html::account::{self as pages, AccountPage};
 use crate::html::form::Input;
@@ -56,7 +56,7 @@ pub fn change_password(context: &RequestContext<'_>, caller: &Caller, input: Inp
     let current = Password::typed(input.value("current").unwrap_or_default())
         .map_err(|message| Error::field("current", message));
     let new = input.value("new").unwrap_or_default();
-    let browser = super::sign_in::present_browser(context);
+    let browser = super::session_start::present_browser(context);
     let change = |current: Password| {
         let proof = second_factor::proof(context, caller, &input, ["confirm_code", "passkey"])?;
         context
@@ -101,7 +101,7 @@ fn page_before<'a>(context: &'a RequestContext<'_>) -> Option<&'a str> {
     let host_at = referer.find("://")? + 3;
     let path_at = host_at + referer[host_at..].find('/')?;
     let (origin, path) = referer.split_at(path_at);
-    let is_shown = || is_page(path.split(['?', '#']).next().unwrap_or(path));
+    let is_shown = || (context.is_page)(path.split(['?', '#']).next().unwrap_or(path));
     (auth::is_own_origin(context, origin) && is_shown())
         .then_some(path)
         .and_then(safe_path)

@@ -533,13 +533,13 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
             delete_form(context, caller, subject, record, input)
         });
     }
-    let with_made = if input.value("made") == Some("end") {
+    let with_created = if input.value("made") == Some("end") {
         WithDerived::Yes
     } else {
         WithDerived::No
     };
     context
         .app()
-        .end(caller, &subject.scope, KIND, record.id, with_made)?;
+        .end(caller, &subject.scope, KIND, record.id, with_created)?;
     done(&subject.holder.list_path(), "deleted")
 }

@@ -8,9 +8,8 @@ use super::{Answer, again, done, form, frame, list, nonce, nonce_again, once, pa
 use crate::app::Extent;
 use crate::html::Markup;
 use crate::html::form::Input;
-use crate::html::host::{
-    self as pages, CodeFacts, CodeIssued, CodeNew, HostEdit, HostFacts, HostList,
-};
+use crate::html::host::{self as pages, CodeFacts, CodeIssued, CodeNew, HostEdit, HostFacts};
+use crate::html::host_list::{self, HostList};
 use crate::html::list::ListPlace;
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
@@ -83,7 +82,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         .collect();
     let hosts = listed.rows.into_iter().map(facts).collect();
     let view = HostList { at, hosts, codes };
-    show(pages::list(&frame(context, caller), &view))
+    show(host_list::list(&frame(context, caller), &view))
 }
 
 fn csv(hosts: &[HostRecord]) -> Response {

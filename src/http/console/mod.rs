@@ -20,6 +20,7 @@ pub mod second_factor;
 pub mod second_step;
 pub mod service;
 pub mod session;
+mod session_start;
 pub mod sign_in;
 pub mod ssh_key;
 pub mod statics;
@@ -30,8 +31,6 @@ use rouille::Response;
 
 use super::context::RequestContext;
 use super::problem::Problem;
-use super::respond::find_route;
-use super::route::Needs;
 use super::{auth, headers};
 use crate::html::form::Input;
 use crate::html::layout::{AdminPages, Flash, Frame, Outside, Theme, Visitor};
@@ -45,7 +44,6 @@ use crate::model::idempotency::IdempotencyKey;
 use crate::model::permission::Permission;
 use crate::model::secret::{Digest, Id, Presented, random_characters};
 use crate::model::user::Role;
-use crate::transport::Peer;
 
 /// Resources of a page: the console's own stylesheet, script and icon, and forms to this server.
 const CSP_PAGE: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
@@ -304,7 +302,7 @@ pub fn visit(context: &RequestContext<'_>, handler: Page) -> Answer {
         Some(caller) => note_refusal(context, &caller, handler(context, &caller)),
         None => Ok(see_other(format!(
             "/login?next={}",
-            sign_in::escape_path(context.request.raw_url())
+            session_start::escape_path(context.request.raw_url())
         ))),
     }
 }
@@ -371,21 +369,15 @@ pub fn send(context: &RequestContext<'_>, handler: Act) -> Answer {
     }
 }
 
-/// The nearest page above a form's path, or its own page.
-fn page_above(path: &str) -> &str {
+/// The nearest page above the path of a form, or its own page.
+fn page_above<'a>(context: &RequestContext<'a>) -> &'a str {
     fn above(path: &str) -> Option<&str> {
         path.rsplit_once('/').map(|(above, _)| above)
     }
-    std::iter::successors(above(path), |path| above(path))
-        .chain([path])
-        .find(|path| is_page(path))
+    std::iter::successors(above(context.path), |path| above(path))
+        .chain([context.path])
+        .find(|path| (context.is_page)(path))
         .unwrap_or("/")
-}
-
-/// Returns whether `path` is a page for signed-in users.
-fn is_page(path: &str) -> bool {
-    let found = find_route("GET", path, Peer::Network);
-    found.is_ok_and(|(route, _)| matches!(route.needs, Needs::Page(_)))
 }
 
 /// Shows a form again with its faults; other errors pass through.

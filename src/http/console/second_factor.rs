@@ -331,7 +331,7 @@ pub fn confirmation_page(
             action: format!("{}?{STEP_UP}", context.path),
             fields: input.values,
         },
-        cancel: page_above(context.path).to_owned(),
+        cancel: page_above(context).to_owned(),
         factors: StepUpFactors {
             code: factors.any(),
             passkey: confirmation_request(context, caller)?,

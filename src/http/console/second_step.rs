@@ -3,7 +3,9 @@
 use rouille::Response;
 
 use super::second_factor::{revealed, totp_page, typed_totp};
-use super::sign_in::{begin, browser, browser_digest, form_page, kept, next_path, with_browser};
+use super::session_start::{
+    begin, browser, browser_digest, form_page, kept, next_path, with_browser,
+};
 use super::{
     Answer, cookie, form, fresh_nonce, nonce, outside, page, passkey, require_form_token,
     see_other, session_secret,
@@ -55,7 +57,7 @@ pub fn continue_sign_in(
         let query = if next.is_empty() {
             String::new()
         } else {
-            format!("?next={}", super::sign_in::escape_path(&next))
+            format!("?next={}", super::session_start::escape_path(&next))
         };
         see_other(format!("{step}{query}"))
     } else {
@@ -132,7 +134,7 @@ pub fn show_step(context: &RequestContext<'_>) -> Answer {
     };
     let next = super::query(context, "next")
         .as_deref()
-        .and_then(super::sign_in::safe_path)
+        .and_then(super::session_start::safe_path)
         .unwrap_or_default()
         .to_owned();
     let destination = Destination { next, kept: None };

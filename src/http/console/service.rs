@@ -7,7 +7,8 @@ use crate::app::{Extent, ServiceUse};
 use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
-use crate::html::service::{self as pages, ServiceDelete, ServiceFacts, ServiceForm, ServiceList};
+use crate::html::service::{self as pages, ServiceDelete, ServiceFacts, ServiceForm};
+use crate::html::service_list::{self, ServiceList};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
@@ -53,7 +54,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     if extent == Extent::All {
         return Ok(csv(&rows));
     }
-    show(pages::list(
+    show(service_list::list(
         &frame(context, caller),
         &ServiceList { at, rows },
     ))

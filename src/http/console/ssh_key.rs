@@ -6,8 +6,9 @@ use crate::html::Markup;
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
 use crate::html::ssh_key::{
-    self as pages, HostUse, SshKeyEdit, SshKeyFacts, SshKeyList, SshKeyNew, SshKeyPage, SshKeyRow,
+    self as pages, HostUse, SshKeyEdit, SshKeyFacts, SshKeyNew, SshKeyPage,
 };
+use crate::html::ssh_key_list::{self, SshKeyList, SshKeyRow};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
@@ -77,7 +78,7 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
             .filter_map(|one| row(one, context.now))
             .collect(),
     };
-    show(pages::list(&frame(context, caller), &view))
+    show(ssh_key_list::list(&frame(context, caller), &view))
 }
 
 /// Deletes those that were picked in the list.

@@ -7,9 +7,9 @@ use crate::html::form::Input;
 use crate::html::list::ListPlace;
 use crate::html::permission::ticked;
 use crate::html::user::{
-    self as pages, Holdings, LinkPurpose, OneTimeLink, Removable, UserEnd, UserList, UserNew,
-    UserPage, UserRow,
+    self as pages, Holdings, LinkPurpose, OneTimeLink, Removable, UserEnd, UserNew, UserPage,
 };
+use crate::html::user_list::{self, UserList, UserRow};
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
@@ -54,7 +54,10 @@ pub fn list(context: &RequestContext<'_>, caller: &Caller) -> Answer {
         last_active_at: counts.last_active_at,
     };
     let rows = rows.into_iter().map(row).collect();
-    show(pages::list(&frame(context, caller), &UserList { at, rows }))
+    show(user_list::list(
+        &frame(context, caller),
+        &UserList { at, rows },
+    ))
 }
 
 pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {

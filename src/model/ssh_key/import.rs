@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::options::{looks_like_options, option_name};
 use super::{
     Destination, ForcedCommand, KeyOptions, KeyRefusal, KeyRules, KeyType, OptionError, PublicKey,
     moment, paste,
@@ -13,34 +14,6 @@ use crate::model::time::Time;
 
 /// The largest accepted file, in bytes.
 pub const IMPORT_BYTES_MAX: usize = 1024 * 1024;
-
-/// sshd's options, as spelled in its manual. sshd ignores case.
-const OPTION_NAMES: [&str; 24] = [
-    "agent-forwarding",
-    "cert-authority",
-    "command",
-    "environment",
-    "expiry-time",
-    "from",
-    "no-agent-forwarding",
-    "no-port-forwarding",
-    "no-pty",
-    "no-touch-required",
-    "no-user-rc",
-    "no-verify-required",
-    "no-X11-forwarding",
-    "permitlisten",
-    "permitopen",
-    "port-forwarding",
-    "principals",
-    "pty",
-    "restrict",
-    "touch-required",
-    "tunnel",
-    "user-rc",
-    "verify-required",
-    "X11-forwarding",
-];
 
 /// A line of the file that is neither empty nor a comment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -190,11 +163,6 @@ pub fn parse_authorized_keys_file(
         .collect())
 }
 
-/// Returns whether the word in front of a key is, or starts, a list of options.
-pub(super) fn looks_like_options(word: &str) -> bool {
-    word.contains("=\"") || word.split(',').any(|name| option_name(name).is_some())
-}
-
 fn read_line(line: &str, rules: &KeyRules) -> Result<ImportedKey, ImportRefusal> {
     let is_plain = line
         .split_whitespace()
@@ -227,13 +195,6 @@ fn options_end(line: &str) -> Option<usize> {
         at += 1;
     }
     (!is_quoted).then_some(bytes.len())
-}
-
-/// Keycroft's spelling of an option's name, if sshd has this option.
-fn option_name(name: &str) -> Option<&'static str> {
-    OPTION_NAMES
-        .into_iter()
-        .find(|known| known.eq_ignore_ascii_case(name))
 }
 
 /// Reads a list of options into the limits of `key`.

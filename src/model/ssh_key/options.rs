@@ -19,6 +19,34 @@ const VERIFY_REQUIRED_SINCE: SshdVersion = SshdVersion(8, 4);
 /// The longest host of a destination, in bytes (RFC 1035 section 2.3.4).
 const HOST_BYTES_MAX: usize = 253;
 
+/// sshd's options, as spelled in its manual. sshd ignores case.
+const OPTION_NAMES: [&str; 24] = [
+    "agent-forwarding",
+    "cert-authority",
+    "command",
+    "environment",
+    "expiry-time",
+    "from",
+    "no-agent-forwarding",
+    "no-port-forwarding",
+    "no-pty",
+    "no-touch-required",
+    "no-user-rc",
+    "no-verify-required",
+    "no-X11-forwarding",
+    "permitlisten",
+    "permitopen",
+    "port-forwarding",
+    "principals",
+    "pty",
+    "restrict",
+    "touch-required",
+    "tunnel",
+    "user-rc",
+    "verify-required",
+    "X11-forwarding",
+];
+
 /// The options of a key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyOptions {
@@ -337,6 +365,18 @@ pub struct SshdVersion(pub u32, pub u32);
 /// `name="value"`, in which `\"` stands for a quote. sshd reads every other backslash literally.
 fn quoted(name: &str, value: &str) -> String {
     format!("{name}=\"{}\"", value.replace('"', "\\\""))
+}
+
+/// Returns whether the word in front of a key is, or starts, a list of options.
+pub(super) fn looks_like_options(word: &str) -> bool {
+    word.contains("=\"") || word.split(',').any(|name| option_name(name).is_some())
+}
+
+/// Keycroft's spelling of an option's name, if sshd has this option.
+pub(super) fn option_name(name: &str) -> Option<&'static str> {
+    OPTION_NAMES
+        .into_iter()
+        .find(|known| known.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

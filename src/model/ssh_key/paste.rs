@@ -171,7 +171,7 @@ fn type_refusal(name: &str, rest: &str) -> KeyRefusal {
         return KeyRefusal::Certificate;
     }
     if finds_key(rest) {
-        let is_options = !name.starts_with(['|', '@']) && super::import::looks_like_options(name);
+        let is_options = !name.starts_with(['|', '@']) && super::options::looks_like_options(name);
         return if is_options {
             KeyRefusal::Options
         } else {

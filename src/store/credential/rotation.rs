@@ -3,7 +3,7 @@
 use rusqlite::params;
 
 use super::super::cache::Concern;
-use super::super::user::unix;
+use super::super::row::unix;
 use super::super::write::Write;
 use crate::model::credential::Grace;
 use crate::model::error::Error;

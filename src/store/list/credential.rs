@@ -6,7 +6,7 @@ use rusqlite::Row;
 
 use super::super::credential::{LAST_USED, owner_column};
 use super::super::read::Select;
-use super::super::user::invalid;
+use super::super::row::invalid;
 use super::{Extent, Source};
 use crate::model::credential::{Kind, OwnerId};
 use crate::model::error::Error;
@@ -204,7 +204,7 @@ mod tests {
     use super::*;
     use crate::model::list::{Direction, List, Order};
     use crate::model::user::UserId;
-    use crate::store::file::SCHEMA;
+    use crate::store::schema::SCHEMA;
 
     /// How SQLite carries out the statements of one page.
     fn plan(owner: Option<OwnerId>, order: Order) -> Vec<String> {

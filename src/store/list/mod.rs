@@ -5,14 +5,13 @@ mod directory;
 mod ssh_key;
 
 pub use directory::Membership;
-use rusqlite::functions::FunctionFlags;
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Row, params_from_iter};
 
 use super::read::Select;
+use super::search::fold;
 use crate::model::error::Error;
 use crate::model::list::{Direction, Listed, Order, ROWS, pages};
-use crate::model::text::normalize;
 
 /// Rows that a download contains at most.
 const DOWNLOAD_ROWS_MAX: usize = 100_000;
@@ -93,26 +92,6 @@ impl Source {
     fn end_conditions(&mut self) {
         self.condition_values = self.values.len();
     }
-}
-
-/// Text as it is compared in a search.
-pub(super) fn fold(text: &str) -> String {
-    normalize(text).to_lowercase()
-}
-
-/// Adds `matches_text(text, folded)` to a connection: true if `text` contains `folded` in any case. LIKE ignores the case of
-/// ASCII alone.
-pub(super) fn add_functions(connection: &Connection) -> rusqlite::Result<()> {
-    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    connection.create_scalar_function("matches_text", 2, flags, |context| {
-        let text = context.get_raw(0).as_str_or_null()?.unwrap_or_default();
-        let folded = context.get_raw(1).as_str()?;
-        Ok(if text.is_ascii() {
-            text.to_ascii_lowercase().contains(folded)
-        } else {
-            fold(text).contains(folded)
-        })
-    })
 }
 
 impl Select {

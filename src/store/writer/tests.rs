@@ -6,13 +6,14 @@ use std::sync::mpsc::channel;
 use super::super::file;
 use super::*;
 use crate::model::time::Time;
+use crate::store::create::create;
 
 /// Bar P3 of docs/guarantees.md: independent of the speed of the disk.
 #[test]
 fn waiting_jobs_are_committed_together() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keycroft.db");
-    file::create(&path, Time::from_unix(0)).unwrap();
+    create(&path, Time::from_unix(0)).unwrap();
     let mut connection = file::open_to_write(&path).unwrap();
     let commits = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&commits);
@@ -76,7 +77,7 @@ fn add(
 fn job_beyond_the_queue_limit_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keycroft.db");
-    file::create(&path, Time::from_unix(0)).unwrap();
+    create(&path, Time::from_unix(0)).unwrap();
     let connection = file::open_to_write(&path).unwrap();
     let writer = start(connection);
     let (entered, inside) = channel();
@@ -103,7 +104,7 @@ fn job_beyond_the_queue_limit_is_rejected() {
 fn panic_outside_a_savepoint_rolls_back_everything() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keycroft.db");
-    file::create(&path, Time::from_unix(0)).unwrap();
+    create(&path, Time::from_unix(0)).unwrap();
     let connection = file::open_to_write(&path).unwrap();
     let writer = start(connection);
     let (told, answers) = channel();

@@ -411,7 +411,7 @@ fn deleting_a_key_revokes_its_tokens() {
     assert!(!works(&site, &secret(&first)));
     assert!(!works(&site, &secret(&second)));
     let grandchild = make(&secret(&child), "grandchild");
-    site.ask("DELETE", &format!("{}?with_made=true", path(&child)))
+    site.ask("DELETE", &format!("{}?with_created=true", path(&child)))
         .bearer(&site.alice)
         .send()
         .expect(204);

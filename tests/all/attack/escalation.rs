@@ -337,7 +337,7 @@ fn deleting_with_derived_revokes_all_of_them() {
     assert!(is_good(&site, &secret(&deep)));
 
     let bob = site.token("bob");
-    let path = format!("/api/v1/api-keys/{}?with_made=true", id(&root));
+    let path = format!("/api/v1/api-keys/{}?with_created=true", id(&root));
     may(&site, &bob, "DELETE", &path, &Value::Null);
     assert!(!is_good(&site, &secret(&root)) && !is_good(&site, &secret(&deep)));
     assert!(is_good(&site, &secret(&other)), "what others made lives");
@@ -379,7 +379,7 @@ fn deleting_with_derived_leaves_other_owners_alone() {
         "/api/v1/services/lab/api-keys",
         &body,
     );
-    let path = format!("/api/v1/api-keys/{}?with_made=true", id(&key));
+    let path = format!("/api/v1/api-keys/{}?with_created=true", id(&key));
     may(&site, &site.alice, "DELETE", &path, &Value::Null);
     assert!(is_good(&site, &secret(&gate)));
 }

@@ -80,7 +80,8 @@ impl Site {
 
     pub fn add_user(&self, name: &str, role: Role, password: Option<&str>) {
         let username = Username::parse(name).unwrap();
-        let password = password.map(|password| Password::chosen(password, &username).unwrap());
+        let password =
+            password.map(|password| Password::chosen(password, username.as_str()).unwrap());
         let user = NewUser {
             display_name: format!("{name} of the lab"),
             username,

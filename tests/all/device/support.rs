@@ -45,7 +45,7 @@ impl Lab {
         };
         for (name, role) in [("alice", Role::Admin), ("bob", Role::Member)] {
             let username = Username::parse(name).unwrap();
-            let password = Password::chosen(PASSWORD, &username).unwrap();
+            let password = Password::chosen(PASSWORD, username.as_str()).unwrap();
             lab.app()
                 .add_user(
                     &lab.app().operator(0),

@@ -32,7 +32,7 @@ fn backed() -> Backed {
     let app_state = AppState::open(&db, Clock::System).unwrap();
     let app = app_state.app().unwrap();
     let username = Username::parse("bob").unwrap();
-    let password = Password::chosen(PASSWORD, &username).unwrap();
+    let password = Password::chosen(PASSWORD, username.as_str()).unwrap();
     let bob = NewUser {
         username,
         display_name: "Bob".to_owned(),

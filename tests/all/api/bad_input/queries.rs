@@ -63,11 +63,11 @@ fn invalid_query_is_rejected() {
         let answer = site
             .ask(
                 "DELETE",
-                &format!("/api/v1/api-keys/{}?with_made={value}", ground.key),
+                &format!("/api/v1/api-keys/{}?with_created={value}", ground.key),
             )
             .bearer(&site.alice)
             .send();
-        check_refusal("with_made", &answer, "with_made");
+        check_refusal("with_created", &answer, "with_created");
     }
     for time in ["2026", "now", "10000-01-01T00:00:00Z", ""] {
         refuse(&format!("/api/v1/events?since={time}"), "since");

@@ -1,0 +1,129 @@
+//! Parts that the commands on API keys share: the owner, the expiration, the last use, and the answer with a secret.
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::client::{Client, encode};
+use super::exit::Failure;
+use super::output::{self, Out, say};
+use crate::model::time::Time;
+use crate::wire::ApiKeyOut;
+
+/// Own API keys or those of a service, for acts that another user's keys don't allow.
+#[derive(Args, Clone, Debug, Default)]
+pub struct OwnOrService {
+    /// API keys of a service (admin)
+    #[arg(long, value_name = "SERVICE")]
+    service: Option<String>,
+}
+
+impl OwnOrService {
+    pub fn path(&self) -> String {
+        api_keys_path(None, self.service.as_deref())
+    }
+}
+
+pub fn api_keys_path(user: Option<&str>, service: Option<&str>) -> String {
+    match (user, service) {
+        (_, Some(service)) => format!("/api/v1/services/{}/api-keys", encode(service)),
+        (Some(user), None) => format!("/api/v1/users/{}/api-keys", encode(user)),
+        (None, None) => "/api/v1/api-keys".to_owned(),
+    }
+}
+
+/// The last use of an API key or a token.
+#[derive(Deserialize)]
+struct LastUse {
+    #[serde(rename = "last_used_at")]
+    at: Option<String>,
+    #[serde(rename = "last_used_from")]
+    from: Option<String>,
+    #[serde(rename = "last_used_by")]
+    by: Option<String>,
+}
+
+/// The last use of an API key or a token in words.
+pub fn last_used(client: &Client, path: &str, id: &str) -> String {
+    let key = client
+        .get(&format!("{path}/{id}"))
+        .and_then(|answer| answer.parse::<LastUse>());
+    match key.ok().and_then(|key| Some((key.at?, key.from, key.by))) {
+        None => "no recorded use".to_owned(),
+        Some((at, from, by)) => {
+            let when = Time::parse(&at).map_or(at, |time| output::relative(time, client.now()));
+            let from = from.map_or_else(String::new, |from| format!(" from {from}"));
+            let by = by.map_or_else(String::new, |by| format!(" by {by}"));
+            format!("last used {when}{from}{by}")
+        }
+    }
+}
+
+/// `--expires` as the API's two fields.
+pub fn end_of(expires: Option<String>) -> (Option<String>, Option<String>) {
+    match expires {
+        // The key is valid until the end of that day.
+        Some(text) if is_date(&text) => (None, Some(format!("{text}T23:59:59Z"))),
+        Some(text) if text.contains('T') && text.contains('-') => (None, Some(text)),
+        other => (other, None),
+    }
+}
+
+/// Returns true for the form of a day: 2027-01-31.
+fn is_date(text: &str) -> bool {
+    let mut parts = text.split('-').map(str::len);
+    let has_parts = parts.next() == Some(4) && parts.next() == Some(2) && parts.next() == Some(2);
+    has_parts && parts.next().is_none() && text.bytes().all(|b| b.is_ascii_digit() || b == b'-')
+}
+
+/// A list, or `None` when it is empty.
+pub fn non_empty(words: Vec<String>) -> Option<Vec<String>> {
+    (!words.is_empty()).then_some(words)
+}
+
+/// Requests a secret and writes it to its destination; notes go to standard error.
+pub fn hand_over<T: serde::Serialize>(
+    client: &Client,
+    out: &Out,
+    path: &str,
+    body: &T,
+    done: &str,
+) -> Result<(), Failure> {
+    let place = out.open()?;
+    let answer = match client.post(path, body) {
+        Ok(answer) => answer,
+        Err(failure) => {
+            place.forget();
+            return Err(failure);
+        }
+    };
+    let mut key: ApiKeyOut = answer.parse()?;
+    let Some(secret) = key.secret.take().map(zeroize::Zeroizing::new) else {
+        return Err(Failure::new(
+            super::exit::FAILED,
+            "the answer of the server lacks the secret",
+        ));
+    };
+    let rotate = format!("keycroft api-key rotate {} or delete {0}", key.id);
+    if client.connection.json && out.out.is_none() {
+        return place.put(&answer.text, &rotate);
+    }
+    place.put(&secret, &rotate)?;
+    if client.connection.json {
+        return output::line(&serde_json::to_string(&key).unwrap_or_default());
+    }
+    say(&format!(
+        "{done} API key {} ({}), {}, {}",
+        key.name,
+        key.id,
+        key.permissions.join(" "),
+        output::until(key.expires_at.as_deref(), client.now())
+    ));
+    let place = out.out.as_ref().map_or_else(
+        || "standard output".to_owned(),
+        |path| path.display().to_string(),
+    );
+    say(&format!(
+        "the secret was written to {place} and can't be shown again"
+    ));
+    Ok(())
+}
