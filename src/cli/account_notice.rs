@@ -3,7 +3,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::completion::Names;
+use super::completion::CompletedNames;
 use super::exit::{Failure, NOT_FOUND, USAGE};
 use super::output::{self, Cell, say};
 use super::place::Place;
@@ -41,7 +41,7 @@ enum NoticeCommand {
     Preferences(notice_preference::Preferences),
     /// Send a test notice through a channel and report the result
     Test {
-        #[arg(value_name = "CHANNEL", add = Names::NoticeChannels.completer())]
+        #[arg(value_name = "CHANNEL", add = CompletedNames::NoticeChannels.completer())]
         name: String,
     },
     /// List the last tries to deliver notices
@@ -49,7 +49,7 @@ enum NoticeCommand {
 }
 
 /// `keycroft notice`.
-pub fn run(arguments: NoticeArguments) -> Result<(), Failure> {
+pub fn run_notice(arguments: NoticeArguments) -> Result<(), Failure> {
     match &arguments.command {
         NoticeCommand::Test { name } => {
             return notice_channel::test(&arguments.place.client()?, name);

@@ -54,7 +54,7 @@ pub fn answer() {
 
 /// Kinds of objects with names.
 #[derive(Clone, Copy, Debug)]
-pub enum Names {
+pub enum CompletedNames {
     ApiKeys,
     Groups,
     Hosts,
@@ -75,7 +75,7 @@ struct Named {
     device: Option<String>,
 }
 
-impl Names {
+impl CompletedNames {
     const fn path(self) -> &'static str {
         match self {
             Self::ApiKeys => "/api/v1/api-keys",

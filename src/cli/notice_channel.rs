@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand};
 
 use super::client::Client;
-use super::completion::Names;
+use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
 use super::exit::{FAILED, Failure, NOT_FOUND, UNREACHABLE, USAGE};
 use super::output::{self, Cell, Out, say};
@@ -37,7 +37,7 @@ enum NoticeChannelCommand {
     List,
     /// Show a channel
     Show {
-        #[arg(add = Names::NoticeChannels.completer())]
+        #[arg(add = CompletedNames::NoticeChannels.completer())]
         name: String,
     },
     /// Create a channel; print the signing key of a webhook
@@ -60,7 +60,7 @@ enum NoticeChannelCommand {
     },
     /// Edit a channel
     Edit {
-        #[arg(add = Names::NoticeChannels.completer())]
+        #[arg(add = CompletedNames::NoticeChannels.completer())]
         name: String,
         /// New name
         #[arg(long = "name", value_name = "NAME")]
@@ -78,7 +78,7 @@ enum NoticeChannelCommand {
     /// Delete channels with the notices that wait for them
     #[command(alias = "rm")]
     Delete {
-        #[arg(required = true, value_name = "NAME", add = Names::NoticeChannels.completer())]
+        #[arg(required = true, value_name = "NAME", add = CompletedNames::NoticeChannels.completer())]
         names: Vec<String>,
         /// Delete without confirmation
         #[arg(short, long)]
@@ -87,7 +87,7 @@ enum NoticeChannelCommand {
 }
 
 /// `keycroft notice-channel`.
-pub fn run(arguments: NoticeChannelArguments) -> Result<(), Failure> {
+pub fn run_notice_channel(arguments: NoticeChannelArguments) -> Result<(), Failure> {
     let client = arguments.place.client()?;
     match arguments.command {
         NoticeChannelCommand::List => list(&client),

@@ -195,7 +195,7 @@ impl Wanted {
 }
 
 /// Serves until told to stop.
-pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
+pub fn run_server(arguments: ServeArguments) -> Result<(), Failure> {
     let wanted = arguments.settle()?;
     start_log(wanted.log);
     deny_memory_access();

@@ -7,7 +7,7 @@ use super::layout::{Frame, Section, heading, page};
 use super::shown_once;
 use super::when::{time, time_or_never};
 use crate::model::notice_channel::{ChannelKind, ChannelUrl, NoticeChannel};
-use crate::model::notice_delivery::{Delivery, Outcome};
+use crate::model::notice_delivery::{Delivery, TryOutcome};
 use crate::model::notice_kind::NoticeKind;
 use crate::model::text::NAME_CHARACTERS_MAX;
 use crate::model::time::Time;
@@ -114,9 +114,9 @@ const fn kind_name(kind: ChannelKind) -> &'static str {
 fn delivery_row(delivery: &Delivery, now: Time) -> Markup {
     let label = NoticeKind::parse(&delivery.kind).map_or("Notice", NoticeKind::label);
     let result = match delivery.outcome {
-        Outcome::Delivered => "Delivered",
-        Outcome::Failed => "Failed",
-        Outcome::GivenUp => "Given up",
+        TryOutcome::Delivered => "Delivered",
+        TryOutcome::Failed => "Failed",
+        TryOutcome::GivenUp => "Given up",
     };
     html! {
         tr {

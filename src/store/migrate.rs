@@ -127,7 +127,7 @@ const _: () = assert!(
 const BUSY: Duration = Duration::from_secs(30);
 
 /// Runs the missing steps. After a kill at any moment, the next start continues with the step that was not committed.
-pub(super) fn run(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+pub(super) fn migrate(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let refuse = |error: rusqlite::Error| {
         OpenError::new(
             path,

@@ -138,7 +138,7 @@ impl Store {
         if migrate::is_needed(&connection, path)? {
             backup::keep_before_migration(path)?;
         }
-        migrate::run(&connection, path)?;
+        migrate::migrate(&connection, path)?;
         let uses = Arc::new(Uses::new());
         let cache = Arc::new(Cache::new());
         let identity = FileIdentity::new(path, &connection)

@@ -11,7 +11,7 @@ use crate::model::error::Error;
 use crate::model::event::{decode_words, encode_words};
 use crate::model::notice_channel::{ChannelKind, ChannelNumber, NoticeChannel};
 use crate::model::notice_delivery::{
-    DELIVERIES_KEPT, Delivery, DueNotice, Outcome, SigningKey, TryResult, next_try,
+    DELIVERIES_KEPT, Delivery, DueNotice, SigningKey, TryOutcome, TryResult, next_try,
 };
 use crate::model::notice_kind::NoticeKind;
 use crate::model::notice_message::NoticeMessage;
@@ -221,7 +221,7 @@ impl Select {
                 recipient: row.get(3)?,
                 at: Time::from_unix(row.get(4)?),
                 attempt: row.get(5)?,
-                outcome: Outcome::parse(row.get_ref(6)?.as_str()?).ok_or_else(|| invalid(6))?,
+                outcome: TryOutcome::parse(row.get_ref(6)?.as_str()?).ok_or_else(|| invalid(6))?,
                 status: row.get(7)?,
                 detail: row.get(8)?,
                 next_try_at: time(row, 9)?,
@@ -232,13 +232,13 @@ impl Select {
     fn record_try(&self, notice: &DueNotice, result: &TryResult, now: Time) -> Result<(), Error> {
         let tries = notice.tries + 1;
         let (outcome, status, detail, next) = match result {
-            TryResult::Delivered { status } => (Outcome::Delivered, *status, "", None),
+            TryResult::Delivered { status } => (TryOutcome::Delivered, *status, "", None),
             TryResult::Refused { status, detail } => {
-                (Outcome::GivenUp, *status, detail.as_str(), None)
+                (TryOutcome::GivenUp, *status, detail.as_str(), None)
             }
             TryResult::Failed { status, detail, .. } => {
                 let next = next_try(notice.at, tries, now);
-                let outcome = next.map_or(Outcome::GivenUp, |_| Outcome::Failed);
+                let outcome = next.map_or(TryOutcome::GivenUp, |_| TryOutcome::Failed);
                 (outcome, *status, detail.as_str(), next)
             }
         };

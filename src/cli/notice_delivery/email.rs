@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
@@ -88,9 +88,11 @@ impl MailSender {
         let mut message = Message::builder()
             .from(self.from.clone())
             .to(Mailbox::new(None, address))
-            .subject(&notice.subject)
+            // A name must not be decoded as encoded text (RFC 2047).
+            .subject(notice.subject.replace("=?", "= ?"))
             // The same with each try: a mail that arrives twice is recognized.
             .message_id(Some(format!("<{}@{}>", notice.id, self.domain)))
+            .header(MIME_VERSION_1_0)
             .header(ContentType::TEXT_PLAIN)
             .body(body)?;
         let name = HeaderName::new_from_ascii_str("Auto-Submitted");

@@ -7,7 +7,7 @@ use ureq::http::{Request, Response, header};
 use ureq::{Agent, Body};
 
 use crate::cli::client::trusting;
-use crate::cli::connection::{PROGRAM, Server};
+use crate::cli::connection::{PROGRAM, ServerAddress};
 use crate::cli::proxy_bypass;
 use crate::model::notice_channel::{ChannelKind, ChannelUrl};
 use crate::model::notice_delivery::{DueNotice, TryResult};
@@ -50,7 +50,7 @@ impl HttpSender {
     }
 
     fn agent(&self, url: &ChannelUrl) -> &Agent {
-        match Server::parse(url.origin()) {
+        match ServerAddress::parse(url.origin()) {
             Ok(server) if proxy_bypass::is_direct(&server) => &self.direct,
             _ => &self.proxied,
         }
@@ -157,7 +157,7 @@ fn reason(error: &ureq::Error, url: &ChannelUrl) -> String {
 
 /// Text for a header: ASCII as it is, other text encoded (RFC 2047), as ntfy accepts it.
 fn header_text(text: &str) -> String {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !text.contains("=?") {
         return text.to_owned();
     }
     let encoded = data_encoding::BASE64.encode(text.as_bytes());
@@ -179,7 +179,7 @@ mod tests {
     fn header_text_is_visible_ascii() {
         assert_eq!(header_text("API key ci expires"), "API key ci expires");
         assert_eq!(header_text("\u{e9}t\u{e9}"), "=?UTF-8?B?w6l0w6k=?=");
-        for hostile in ["a\r\nX: b", "\0", "\u{2028}"] {
+        for hostile in ["a\r\nX: b", "\0", "\u{2028}", "=?utf-8?q?x?="] {
             let text = header_text(hostile);
             assert!(text.bytes().all(|byte| byte.is_ascii_graphic()), "{text}");
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::cli::connection::Server;
+use crate::cli::connection::ServerAddress;
 use crate::cli::environment::path_variable;
 use crate::cli::exit::{FAILED, Failure, USAGE};
 
@@ -63,7 +63,7 @@ impl MailSettings {
         let (encryption, username, host, port) =
             parse(url).map_err(|message| Failure::new(USAGE, format!("smtp: {message}")))?;
         let from = self.from.unwrap_or_else(|| {
-            let domain = Server::parse(public_url);
+            let domain = ServerAddress::parse(public_url);
             let domain = domain.map_or_else(|_| host.clone(), |server| server.name().to_owned());
             format!("Keycroft <keycroft@{domain}>")
         });
@@ -120,7 +120,7 @@ fn parse(url: &str) -> Result<(Encryption, Option<String>, String, u16), &'stati
         return Err("the URL must not contain a password; give smtp-password-file");
     }
     // The rules for a host and a port are the same.
-    let server = Server::parse(&format!("https://{place}")).map_err(|_| FORM)?;
+    let server = ServerAddress::parse(&format!("https://{place}")).map_err(|_| FORM)?;
     let host = server.name().to_owned();
     let port = server
         .host()

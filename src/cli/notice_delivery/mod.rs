@@ -15,7 +15,7 @@ use self::http::HttpSender;
 use self::mail_server::MailServer;
 use zeroize::Zeroizing;
 
-use super::connection::Server;
+use super::connection::ServerAddress;
 use crate::app::{App, AppState, NoticeSignal};
 use crate::model::error::Error;
 use crate::model::notice_channel::{ChannelKind, ChannelNumber};
@@ -99,7 +99,7 @@ impl<'a> Deliverer<'a> {
         signal: &'a NoticeSignal,
         settings: DeliverySettings,
     ) -> Result<Self, Error> {
-        let domain = Server::parse(&settings.public_url);
+        let domain = ServerAddress::parse(&settings.public_url);
         let domain = domain.map_or_else(|_| "localhost".to_owned(), |it| it.name().to_owned());
         let mail = settings.mail_server.as_ref();
         let mail = mail.and_then(|server| match MailSender::new(server, domain) {

@@ -162,7 +162,7 @@ fn address_is_confirmed_by_the_button_behind_the_link() {
     let page = other.get("/account/notices/confirm").expect(303);
     assert_eq!(
         page.header("Location"),
-        Some("/login?next=/account/notices/confirm")
+        Some("/login?next=%2Faccount%2Fnotices%2Fconfirm")
     );
     for _ in 0..2 {
         bob.get(&link).expect(303);
