@@ -255,7 +255,7 @@ pub const ROUTES: &[Route] = &[
     needs("GET", "/api/v1/services/{name}/api-keys/{id}/explain", BuiltinPermission::ServicesRead, api::explain::services_api_key),
     open("GET", "/", console::first),
     quick("GET", "/-/{file}", console::statics::file),
-    open("GET", "/calendar/{secret}.ics", calendar::calendar),
+    open("GET", "/calendar/{id}.ics", calendar::calendar),
     open("GET", "/help", console::help),
     open("GET", "/api", console::reference::read),
     open("GET", "/login", console::sign_in::ask_for_password),

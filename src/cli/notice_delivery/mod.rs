@@ -29,7 +29,7 @@ const SLEEP_MAX: Duration = Duration::from_secs(3_600);
 /// Pause after a try, which limits the rate.
 const PAUSE: Duration = Duration::from_millis(20);
 /// Pause after an error of the database.
-const ERROR_PAUSE: Duration = Duration::from_secs(60);
+const ERROR_PAUSE: Duration = Duration::from_secs(10);
 /// How long a failing channel rests at first. Each further failure doubles it.
 const REST: Duration = Duration::from_secs(60);
 const REST_MAX: Duration = Duration::from_secs(1_800);

@@ -37,6 +37,7 @@ pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn create(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
+    caller.require(BuiltinPermission::PolicyWrite)?;
     let once = once(context, caller, &input)?;
     let wanted = NoticeChannelIn {
         name: input.value("name").unwrap_or_default().to_owned(),

@@ -5,6 +5,7 @@ mod channel;
 mod console;
 mod delivery;
 mod due;
+mod matrix;
 mod preference;
 mod receiver;
 
