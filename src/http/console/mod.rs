@@ -13,6 +13,7 @@ pub mod group;
 pub mod host;
 pub mod inventory;
 mod list;
+mod overview;
 mod passkey;
 pub mod policy;
 pub mod reference;
@@ -97,6 +98,7 @@ fn flash(context: &RequestContext<'_>) -> Option<Flash> {
     let word = query(context, "done")?;
     let sentence = match word.as_str() {
         "saved" => "Saved.",
+        "welcome" => "Your password is set, and you are signed in.",
         "deleted" => "Deleted. It is refused from the very next request on.",
         "deleted-ssh-key" => "Deleted. It opens no host from the next login on.",
         "enabled" => "Enabled.",
@@ -456,9 +458,13 @@ pub fn help(context: &RequestContext<'_>) -> Answer {
     }
 }
 
-/// `/`: redirects to the first page.
-pub fn first(_: &RequestContext<'_>) -> Answer {
-    Ok(see_other("/api-keys"))
+/// `/`: the overview, or the sign-in.
+pub fn first(context: &RequestContext<'_>) -> Answer {
+    match signed_in(context)? {
+        Some(caller) => overview::show_overview(context, &caller),
+        None if context.app().has_admin()? => Ok(see_other("/login")),
+        None => show(html::sign_in::first_start(&outside(context, ""))),
+    }
 }
 
 /// The sign-in page for a saved form.

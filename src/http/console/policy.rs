@@ -34,7 +34,7 @@ fn form_page(
         &PolicyForm {
             policy,
             version: version(&saved)?,
-            without_second_factor: context.app().users_without_second_factor(caller)?,
+            without_second_factor: context.app().users_without_second_factor(caller)?.len(),
             preview,
             input,
         },
