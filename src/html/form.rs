@@ -321,7 +321,7 @@ impl<'a> Field<'a> {
         html! {
             div.field {
                 label for=(self.name) { (self.label) }
-                textarea id=(self.name) name=(self.name) rows=(rows) spellcheck="false" maxlength=[self.characters_max] required[self.required]
+                textarea id=(self.name) name=(self.name) rows=(rows) spellcheck="false" maxlength=[self.characters_max] required[self.required] autofocus[self.autofocus]
                     aria-describedby=[self.described_by(error)] aria-invalid=[error.map(|_| "true")] {
                     // Browsers drop the first line break, so that one in the text would be lost.
                     "\n" (input.value(self.name).unwrap_or(self.default))

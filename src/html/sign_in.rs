@@ -38,7 +38,7 @@ pub fn sign_in(frame: &Outside, view: &SignIn) -> Markup {
                 (hidden("kept", &kept.action))
                 (hidden_fields(&prefixed(kept)))
             }
-            (Field::text("username").verbatim().autocomplete("username").required().show(&view.input))
+            (Field::text("username").autofocus().verbatim().autocomplete("username").required().show(&view.input))
             (Field::password("password", "current-password").show(&view.input))
             div.actions { button.primary { "Sign in" } }
         }
@@ -221,7 +221,7 @@ pub fn password_demand(frame: &Frame, view: &PasswordDemand) -> Markup {
         (post(frame, &view.kept.action, &html! {
             (hidden_fields(&view.kept.fields))
             input type="text" name="username_shown" value=(frame.username) autocomplete="username" readonly hidden;
-            (Field::password("current_password", "current-password").show(&view.input))
+            (Field::password("current_password", "current-password").autofocus().show(&view.input))
             (step_up_fields(&view.factors, &view.input))
             div.actions { button.primary { "Go on" } a.button href=(view.cancel) { "Cancel" } }
         }))
