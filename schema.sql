@@ -14,7 +14,8 @@ CREATE TABLE installation (
     last_backup_at INTEGER,
     public_url     TEXT,       -- of the server that ran last: where links lead that are created without it
     trusted_proxies     TEXT,  -- networks of --behind-proxy at the last start; NULL: none
-    untrusted_forwarder TEXT   -- address that sent forwarding headers since then without being in them
+    untrusted_forwarder TEXT,  -- address that sent forwarding headers since then without being in them
+    noticed_until       INTEGER  -- expirations were searched for notices up to this time; NULL: never
 ) STRICT;
 
 -- People. A deleted user's row stays: the name and the subject are never given to anybody else.
@@ -426,12 +427,78 @@ CREATE TABLE known_browsers (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX known_browsers_by_end ON known_browsers (expires_at);
 
--- Where notices go. The signing key must be kept to sign.
-CREATE TABLE webhook (
-    id          INTEGER PRIMARY KEY CHECK (id = 1),
-    url         TEXT NOT NULL,
-    signing_key BLOB NOT NULL,
-    created_at  INTEGER NOT NULL
+-- Channels of notices. A signing key has to be kept as it is: the server signs with it.
+CREATE TABLE notice_channels (
+    number      INTEGER PRIMARY KEY,
+    id          TEXT NOT NULL UNIQUE CHECK (length(id) = 12),
+    name        TEXT NOT NULL UNIQUE,
+    kind        TEXT NOT NULL CHECK (kind IN ('webhook', 'ntfy', 'chat', 'email')),
+    url         TEXT,
+    signing_key BLOB,
+    for_members INTEGER NOT NULL DEFAULT 1 CHECK (for_members IN (0, 1)),  -- notices to users about their own things
+    for_admins  INTEGER NOT NULL DEFAULT 1 CHECK (for_admins IN (0, 1)),   -- notices about services, hosts and the server
+    created_at  INTEGER NOT NULL,
+    CHECK ((kind = 'email') = (url IS NULL)),
+    CHECK ((kind = 'webhook') = (signing_key IS NOT NULL))
+) STRICT;
+CREATE UNIQUE INDEX notice_channels_email ON notice_channels (kind) WHERE kind = 'email';
+
+-- Kinds of notices that a user does not want on a channel.
+CREATE TABLE notice_opt_outs (
+    user_id INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    kind    TEXT NOT NULL,
+    channel INTEGER NOT NULL REFERENCES notice_channels (number) ON DELETE CASCADE,
+    PRIMARY KEY (user_id, kind, channel)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX notice_opt_outs_by_channel ON notice_opt_outs (channel);
+
+-- Notices that wait for their delivery: one row for each notice, channel and recipient. Written with the act.
+CREATE TABLE notices (
+    number      INTEGER PRIMARY KEY,
+    id          TEXT NOT NULL UNIQUE CHECK (length(id) = 12),  -- the same with each try
+    channel     INTEGER NOT NULL REFERENCES notice_channels (number) ON DELETE CASCADE,
+    user_id     INTEGER REFERENCES users (id) ON DELETE CASCADE,  -- the recipient; NULL: admins
+    address     TEXT,              -- of an e-mail
+    kind        TEXT NOT NULL,
+    at          INTEGER NOT NULL,
+    subject     TEXT NOT NULL,
+    body        TEXT NOT NULL,
+    path        TEXT NOT NULL,     -- of the page behind the link
+    data        TEXT NOT NULL,     -- names and values, as in events
+    item_kind   TEXT CHECK (item_kind IN ('credential', 'ssh-key', 'code')),  -- the thing that expires
+    item_id     TEXT,
+    expires_at  INTEGER,           -- its expiration; a notice of another expiration is dropped
+    tries       INTEGER NOT NULL DEFAULT 0 CHECK (tries >= 0),
+    next_try_at INTEGER NOT NULL,
+    CHECK ((item_kind IS NULL) = (item_id IS NULL) AND (item_kind IS NULL) = (expires_at IS NULL))
+) STRICT;
+CREATE INDEX notices_due ON notices (next_try_at);
+CREATE INDEX notices_by_channel ON notices (channel);
+CREATE INDEX notices_by_user ON notices (user_id) WHERE user_id IS NOT NULL;
+
+-- Notices that were created once and must not be created again.
+CREATE TABLE notices_given (
+    item      TEXT NOT NULL,       -- an id, or a word such as 'backup'
+    threshold INTEGER NOT NULL,    -- days before the expiration; 0: without a threshold
+    moment    INTEGER NOT NULL,    -- the expiration, or the beginning of the state
+    PRIMARY KEY (item, threshold)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX notices_given_by_moment ON notices_given (moment);
+
+-- The last 100 tries of a delivery.
+CREATE TABLE notice_deliveries (
+    number      INTEGER PRIMARY KEY,
+    notice_id   TEXT NOT NULL,
+    channel     TEXT NOT NULL,     -- its name
+    kind        TEXT NOT NULL,
+    recipient   TEXT,              -- a username; NULL: admins
+    at          INTEGER NOT NULL,
+    try         INTEGER NOT NULL,
+    outcome     TEXT NOT NULL CHECK (outcome IN ('delivered', 'failed', 'given-up')),
+    status      INTEGER,           -- of the answer
+    detail      TEXT NOT NULL,
+    next_try_at INTEGER,
+    CHECK ((outcome = 'failed') = (next_try_at IS NOT NULL))
 ) STRICT;
 
 PRAGMA user_version = 2;

@@ -2,7 +2,7 @@
 
 use keycroft::model::passkey::cbor::Reader;
 use keycroft::model::passkey::{
-    Assertion, ClientData, Expected, PublicKey, Registered, Registration, RelyingParty,
+    Assertion, ClientData, Expected, PasskeyKey, Registered, Registration, RelyingParty,
     UserVerification, check_assertion, check_registration,
 };
 use keycroft::wire;
@@ -69,7 +69,7 @@ pub fn cbor(bytes: &[u8]) {
             break;
         }
     }
-    if let Some(key) = PublicKey::from_stored(bytes) {
+    if let Some(key) = PasskeyKey::from_stored(bytes) {
         assert_eq!(item(bytes, 8), Some(bytes.len()), "{key:?}");
         assert!(!key.verifies(b"message", b"signature"));
     }
@@ -116,7 +116,7 @@ pub fn passkey(bytes: &[u8]) {
     if let Ok(registered) = check_registration(&registration, &expected) {
         let length = registered.credential_id.len();
         assert!((1..=1_023).contains(&length));
-        assert!(PublicKey::from_stored(&registered.public_key).is_some());
+        assert!(PasskeyKey::from_stored(&registered.public_key).is_some());
         assert!(registered.is_backup_eligible || !registered.is_backed_up);
     }
     let assertion = Assertion {

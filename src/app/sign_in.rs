@@ -17,7 +17,7 @@ use crate::model::second_factor::{Factor, FactorProof, SecondFactors, SignInMeth
 use crate::model::secret::{Digest, Id, Presented, Secret, SecretForm};
 use crate::model::time::{Lifetime, Time};
 use crate::model::user::{User, Username};
-use crate::store::{NewRow, RejectedAttempt};
+use crate::store::{NEW_DEVICE, NewRow, RejectedAttempt};
 
 /// Wrong passwords in a minute: for one name, for one person in a known browser, and in one session.
 const ATTEMPTS_PER_NAME: u32 = 10;
@@ -233,6 +233,10 @@ impl App {
             .map(|session| (session.id, session.digest));
         let begun = self.store().write(permit, move |write| {
             write.store_counters(counters)?;
+            let is_new_device = match &digest {
+                Some(digest) => !write.knows_browser(digest, owner, now)?,
+                None => true,
+            };
             if let Some(digest) = &digest {
                 write.remember_browser(digest, owner, now.after(BROWSER_LIFETIME))?;
             }
@@ -263,6 +267,11 @@ impl App {
             write.set_signed_in_with(id, with)?;
             let trace = AuditDetails::new(Target::new("session", id, "", Some(owner)))
                 .after("with", with.as_str());
+            let trace = if is_new_device {
+                trace.after(NEW_DEVICE.0, NEW_DEVICE.1)
+            } else {
+                trace
+            };
             let trace = match replaced {
                 Some(replaced) => trace.after("replaced session", replaced),
                 None => trace,

@@ -5,9 +5,9 @@ use std::process::{Command, Stdio};
 use clap::{Args, Subcommand};
 
 use super::client::Client;
-use super::config::Folder;
+use super::config::ConfigFolder;
 use super::connection::PROGRAM;
-use super::connection::{Connection, Credential, Remote};
+use super::connection::{ClientCredential, Connection, Remote};
 use super::environment::variable;
 use super::exit::{FAILED, Failure, NOT_FOUND, SIGN_IN_NEEDED, USAGE};
 use super::notice;
@@ -190,7 +190,7 @@ enum ContextCommand {
 
 /// `keycroft context`.
 pub fn context(arguments: ContextArguments, format: Format) -> Result<(), Failure> {
-    let folder = Folder::find()
+    let folder = ConfigFolder::find()
         .ok_or_else(|| Failure::new(FAILED, "neither XDG_CONFIG_HOME nor HOME is set"))?;
     let missing = |name: &str| {
         Failure::new(NOT_FOUND, format!("context {name} not found")).hint("keycroft context list")
@@ -231,7 +231,7 @@ pub fn context(arguments: ContextArguments, format: Format) -> Result<(), Failur
                 let saved = credentials.contexts.get(name);
                 let hint = saved
                     .and_then(|saved| {
-                        Credential::parse(
+                        ClientCredential::parse(
                             &saved.secret,
                             super::connection::Source::Context(name.clone()),
                         )

@@ -1,16 +1,19 @@
-//! `keycroft notice`: acts of others on the account, shown with every command until they are acknowledged.
+//! `keycroft notice`: acts of others on the account, shown with every command until they are acknowledged. For admins
+//! also deliveries.
 
 use clap::{Args, Subcommand};
 
-use super::connection::Remote;
+use super::completion::CompletedNames;
 use super::exit::{Failure, NOT_FOUND, USAGE};
+use super::notice_channel;
 use super::output::{self, Cell, say};
+use super::place::Place;
 use crate::wire::{ListOut, NothingIn, NoticeOut};
 
 #[derive(Args)]
 pub struct NoticeArguments {
     #[command(flatten)]
-    remote: Remote,
+    place: Place,
     #[command(subcommand)]
     command: NoticeCommand,
 }
@@ -34,13 +37,35 @@ enum NoticeCommand {
         #[arg(long, conflicts_with = "ids")]
         all: bool,
     },
+    /// Send a test notice through a channel and report the result
+    Test {
+        #[arg(value_name = "CHANNEL", add = CompletedNames::NoticeChannels.completer())]
+        name: String,
+    },
+    /// List the last tries to deliver notices
+    Deliveries,
 }
 
 /// `keycroft notice`.
-pub fn run(arguments: NoticeArguments) -> Result<(), Failure> {
-    let client = arguments.remote.client()?;
+pub fn run_notice(arguments: NoticeArguments) -> Result<(), Failure> {
+    match &arguments.command {
+        NoticeCommand::Test { name } => {
+            return notice_channel::test(&arguments.place.client()?, name);
+        }
+        NoticeCommand::Deliveries => return notice_channel::deliveries(&arguments.place.client()?),
+        NoticeCommand::List | NoticeCommand::Show { .. } | NoticeCommand::Acknowledge { .. } => {}
+    }
+    if arguments.place.db.is_some() {
+        let failure = Failure::new(
+            USAGE,
+            "--db: these notices belong to an account, and the operator has none",
+        );
+        return Err(failure.hint("keycroft notice deliveries"));
+    }
+    let client = arguments.place.remote.client()?;
     client.without_notices();
     match arguments.command {
+        NoticeCommand::Test { .. } | NoticeCommand::Deliveries => Ok(()),
         NoticeCommand::List => {
             let notices = client.account_notices()?;
             if client.connection.json {

@@ -8,7 +8,7 @@ use super::api_key_request::{
 };
 use super::api_key_rotate::{Rotate, rotate_key};
 use super::client::Client;
-use super::completion::Names;
+use super::completion::CompletedNames;
 use super::connection::Remote;
 use super::created::name_created;
 use super::deletion::{Consent, Deletion, delete_all};
@@ -60,7 +60,7 @@ enum ApiKeyCommand {
     /// Show an API key
     Show {
         /// Name or id
-        #[arg(add = Names::ApiKeys.completer())]
+        #[arg(add = CompletedNames::ApiKeys.completer())]
         key: String,
         #[command(flatten)]
         owner: KeyScope,
@@ -73,7 +73,7 @@ enum ApiKeyCommand {
     /// Disable an API key
     Disable {
         /// Name or id
-        #[arg(add = Names::ApiKeys.completer())]
+        #[arg(add = CompletedNames::ApiKeys.completer())]
         key: String,
         #[command(flatten)]
         owner: KeyScope,
@@ -81,7 +81,7 @@ enum ApiKeyCommand {
     /// Re-enable an API key
     Enable {
         /// Name or id
-        #[arg(add = Names::ApiKeys.completer())]
+        #[arg(add = CompletedNames::ApiKeys.completer())]
         key: String,
         #[command(flatten)]
         owner: KeyScope,
@@ -90,7 +90,7 @@ enum ApiKeyCommand {
     #[command(alias = "rm")]
     Delete {
         /// Names or ids
-        #[arg(required = true, value_name = "KEY", add = Names::ApiKeys.completer())]
+        #[arg(required = true, value_name = "KEY", add = CompletedNames::ApiKeys.completer())]
         keys: Vec<String>,
         /// Also delete the credentials that it created
         #[arg(long, alias = "with-made")]
@@ -104,7 +104,7 @@ enum ApiKeyCommand {
     /// Explain why an API key is accepted or rejected
     Explain {
         /// Name or id
-        #[arg(add = Names::ApiKeys.completer())]
+        #[arg(add = CompletedNames::ApiKeys.completer())]
         key: String,
         #[command(flatten)]
         question: Question,
@@ -142,7 +142,7 @@ struct Create {
 #[derive(Args)]
 struct Edit {
     /// Name or id
-    #[arg(add = Names::ApiKeys.completer())]
+    #[arg(add = CompletedNames::ApiKeys.completer())]
     key: String,
     /// New name
     #[arg(long, value_name = "NAME")]

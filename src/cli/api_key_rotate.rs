@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::api_key_request::{OwnOrService, end_of, hand_over, last_used};
 use super::client::Client;
-use super::completion::Names;
+use super::completion::CompletedNames;
 use super::exit::{Failure, USAGE};
 use super::lookup::find_id;
 use super::output::Out;
@@ -15,7 +15,7 @@ use crate::wire::RotateIn;
 #[derive(Args)]
 pub struct Rotate {
     /// Name or id
-    #[arg(add = Names::ApiKeys.completer())]
+    #[arg(add = CompletedNames::ApiKeys.completer())]
     key: String,
     /// Grace period of the old secret: a duration up to 7d
     #[arg(long, value_name = "DURATION")]

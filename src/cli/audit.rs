@@ -23,7 +23,7 @@ const PART: usize = 500;
 pub enum AuditCommand {
     /// Verify the chain of all events, and print the number and hash of the last one
     #[command(after_help = VERIFY_HELP)]
-    Verify(VerifyArguments),
+    Verify(AuditVerifyArguments),
     /// Move old events into a file, and start the chain of the kept ones from there
     #[command(after_help = ARCHIVE_HELP)]
     Archive(ArchiveArguments),
@@ -36,7 +36,7 @@ const ARCHIVE_HELP: &str = "The file has mode 0600 and is complete on disk befor
 Keep the file: verifying the complete log needs it (keycroft audit verify --archive FILE).";
 
 #[derive(Args)]
-pub struct VerifyArguments {
+pub struct AuditVerifyArguments {
     /// Also verify this archive file, and that the files and the database join (repeatable, in any order)
     #[arg(long, value_name = "FILE")]
     archive: Vec<PathBuf>,
@@ -62,7 +62,7 @@ pub struct ArchiveArguments {
 }
 
 /// `keycroft audit`.
-pub fn run(command: &AuditCommand, format: Format) -> Result<(), Failure> {
+pub fn run_audit(command: &AuditCommand, format: Format) -> Result<(), Failure> {
     match command {
         AuditCommand::Verify(arguments) => verify(arguments, format),
         AuditCommand::Archive(arguments) => archive(arguments),
@@ -73,7 +73,7 @@ fn failed(message: impl Into<String>) -> Failure {
     Failure::new(FAILED, message)
 }
 
-fn verify(arguments: &VerifyArguments, format: Format) -> Result<(), Failure> {
+fn verify(arguments: &AuditVerifyArguments, format: Format) -> Result<(), Failure> {
     if arguments.archive_only {
         return verify_all(arguments, None, format);
     }
@@ -90,7 +90,7 @@ fn open_log(database: &Database) -> Result<AuditLog, Failure> {
 }
 
 fn verify_all(
-    arguments: &VerifyArguments,
+    arguments: &AuditVerifyArguments,
     log: Option<&AuditLog>,
     format: Format,
 ) -> Result<(), Failure> {

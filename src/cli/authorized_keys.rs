@@ -15,9 +15,9 @@ use super::host::machine::{self, is_system_account};
 use super::operator::Database;
 use super::output::{line, say};
 use super::sshd::inspect::{
-    Expected, check_account, check_command, check_own_keys, check_time_zone,
+    ExpectedCommand, check_account, check_command, check_own_keys, check_time_zone,
 };
-use super::sshd::running::{Configuration, Connection};
+use super::sshd::running::{Configuration, SshdConnection};
 use super::sshd::{Expiries, ExpiryTime, understood};
 use crate::app::{LoginKeys, login_keys_from_database};
 use crate::clock::Clock;
@@ -53,7 +53,7 @@ pub struct AuthorizedKeysArguments {
 }
 
 /// `keycroft authorized-keys`.
-pub fn run(arguments: &AuthorizedKeysArguments) -> Result<(), Failure> {
+pub fn run_authorized_keys(arguments: &AuthorizedKeysArguments) -> Result<(), Failure> {
     if arguments.check {
         return check_login(&arguments.login.to_string_lossy());
     }
@@ -101,11 +101,11 @@ const COMMAND: &str = " authorized-keys ";
 fn check_login(login: &str) -> Result<(), Failure> {
     let mut findings = Findings::default();
     let sshd_folder = Path::new("/etc/ssh");
-    let connection = Connection {
+    let connection = SshdConnection {
         login,
         address: Ipv4Addr::LOCALHOST.into(),
     };
-    let expected = Expected {
+    let expected = ExpectedCommand {
         command: COMMAND,
         user: None,
     };

@@ -43,11 +43,11 @@ enum Backend {
 }
 
 /// A successful answer.
-pub struct Answer {
+pub struct ApiAnswer {
     pub text: Zeroizing<String>,
 }
 
-impl Answer {
+impl ApiAnswer {
     /// The JSON of the answer as a type of the API.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Failure> {
         serde_json::from_str(&self.text).map_err(|_| {
@@ -61,13 +61,13 @@ impl Answer {
 }
 
 /// A complete list, of one page or several.
-pub struct Listed {
+pub struct ApiList {
     items: Vec<Box<RawValue>>,
     /// The answer of the server, when it has one page.
     whole: Option<Zeroizing<String>>,
 }
 
-impl Listed {
+impl ApiList {
     /// The items as a type of the API.
     pub fn parse<T: DeserializeOwned>(&self) -> Result<Vec<T>, Failure> {
         let parsed = self
@@ -166,30 +166,35 @@ impl Client {
         Clock::System.now()
     }
 
-    pub fn get(&self, path: &str) -> Result<Answer, Failure> {
+    pub fn get(&self, path: &str) -> Result<ApiAnswer, Failure> {
         self.ask(Method::GET, path, None)
     }
 
-    pub fn delete(&self, path: &str) -> Result<Answer, Failure> {
+    pub fn delete(&self, path: &str) -> Result<ApiAnswer, Failure> {
         self.ask(Method::DELETE, path, None)
     }
 
     /// Sends `body` as JSON.
-    pub fn post<T: Serialize>(&self, path: &str, body: &T) -> Result<Answer, Failure> {
+    pub fn post<T: Serialize>(&self, path: &str, body: &T) -> Result<ApiAnswer, Failure> {
         self.send(Method::POST, path, body)
     }
 
     /// Sends `body` as JSON.
-    pub fn patch<T: Serialize>(&self, path: &str, body: &T) -> Result<Answer, Failure> {
+    pub fn patch<T: Serialize>(&self, path: &str, body: &T) -> Result<ApiAnswer, Failure> {
         self.send(Method::PATCH, path, body)
     }
 
     /// Sends a PUT without a body.
-    pub fn put(&self, path: &str) -> Result<Answer, Failure> {
+    pub fn put(&self, path: &str) -> Result<ApiAnswer, Failure> {
         self.ask(Method::PUT, path, Some(("application/json", b"{}")))
     }
 
-    fn send<T: Serialize>(&self, method: Method, path: &str, body: &T) -> Result<Answer, Failure> {
+    fn send<T: Serialize>(
+        &self,
+        method: Method,
+        path: &str,
+        body: &T,
+    ) -> Result<ApiAnswer, Failure> {
         let bytes = Zeroizing::new(
             serde_json::to_vec(body).map_err(|error| Failure::new(FAILED, error.to_string()))?,
         );
@@ -230,7 +235,7 @@ impl Client {
     }
 
     /// All items of a list. `path` may have a query.
-    pub fn list(&self, path: &str) -> Result<Listed, Failure> {
+    pub fn list(&self, path: &str) -> Result<ApiList, Failure> {
         let mark = if path.contains('?') { '&' } else { '?' };
         let path = format!("{path}{mark}limit={PART_ITEMS}");
         let (mut all, mut next) = self.part(&path)?;
@@ -244,10 +249,10 @@ impl Client {
     }
 
     /// One page of a list, and the `after` of the next.
-    pub fn part(&self, path: &str) -> Result<(Listed, Option<String>), Failure> {
+    pub fn part(&self, path: &str) -> Result<(ApiList, Option<String>), Failure> {
         let answer = self.get(path)?;
         let part: ListOut<Box<RawValue>> = answer.parse()?;
-        let listed = Listed {
+        let listed = ApiList {
             items: part.items,
             whole: Some(answer.text),
         };
@@ -260,12 +265,12 @@ impl Client {
         method: Method,
         path: &str,
         body: Option<(&str, &[u8])>,
-    ) -> Result<Answer, Failure> {
+    ) -> Result<ApiAnswer, Failure> {
         let what = format!("{method} {}", path.split('?').next().unwrap_or(path));
         let (status, headers, text) = self.ask_any(method, path, body)?;
         if (200..300).contains(&status) {
             self.notice(&headers);
-            return Ok(Answer { text });
+            return Ok(ApiAnswer { text });
         }
         Err(self.failure(status, &headers, &text, &what))
     }

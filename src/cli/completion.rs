@@ -54,10 +54,11 @@ pub fn answer() {
 
 /// Kinds of objects with names.
 #[derive(Clone, Copy, Debug)]
-pub enum Names {
+pub enum CompletedNames {
     ApiKeys,
     Groups,
     Hosts,
+    NoticeChannels,
     Services,
     Sessions,
     SshKeys,
@@ -74,12 +75,13 @@ struct Named {
     device: Option<String>,
 }
 
-impl Names {
+impl CompletedNames {
     const fn path(self) -> &'static str {
         match self {
             Self::ApiKeys => "/api/v1/api-keys",
             Self::Groups => "/api/v1/groups",
             Self::Hosts => "/api/v1/hosts",
+            Self::NoticeChannels => "/api/v1/notices/channels",
             Self::Services => "/api/v1/services",
             Self::Sessions => "/api/v1/sessions",
             Self::SshKeys => "/api/v1/ssh-keys",
@@ -92,7 +94,7 @@ impl Names {
     const fn is_administrative(self) -> bool {
         matches!(
             self,
-            Self::Groups | Self::Hosts | Self::Services | Self::Users
+            Self::Groups | Self::Hosts | Self::NoticeChannels | Self::Services | Self::Users
         )
     }
 

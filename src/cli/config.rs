@@ -65,11 +65,11 @@ pub struct Saved {
 
 /// The folder of both files.
 #[derive(Debug, Clone)]
-pub struct Folder {
+pub struct ConfigFolder {
     path: PathBuf,
 }
 
-impl Folder {
+impl ConfigFolder {
     /// `$XDG_CONFIG_HOME/keycroft`, else `~/.config/keycroft`; none without a home.
     pub fn find() -> Option<Self> {
         let absolute = |name| {
@@ -162,7 +162,7 @@ impl Folder {
 
 /// The folder while nobody else changes it.
 pub struct Locked<'a> {
-    folder: &'a Folder,
+    folder: &'a ConfigFolder,
     _file: File,
 }
 
@@ -313,15 +313,15 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
-    fn folder() -> (tempfile::TempDir, Folder) {
+    fn folder() -> (tempfile::TempDir, ConfigFolder) {
         let home = tempfile::tempdir().unwrap();
-        let folder = Folder {
+        let folder = ConfigFolder {
             path: home.path().join("keycroft"),
         };
         (home, folder)
     }
 
-    fn save(folder: &Folder, name: &str, secret: &str) -> Result<(), Failure> {
+    fn save(folder: &ConfigFolder, name: &str, secret: &str) -> Result<(), Failure> {
         folder.lock()?.change(|config, credentials| {
             config.contexts.insert(
                 name.to_owned(),

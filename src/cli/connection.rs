@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use zeroize::Zeroizing;
 
-use super::config::{Config, Folder};
+use super::config::{Config, ConfigFolder};
 use super::environment::{path_variable, variable};
 use super::exit::{FAILED, Failure, INVALID, SIGN_IN_NEEDED, USAGE};
 use super::output::Format;
@@ -52,9 +52,9 @@ pub struct Remote {
 
 /// The address of a server: `https://` or `http://`, a host and an optional port, without a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server(String);
+pub struct ServerAddress(String);
 
-impl Server {
+impl ServerAddress {
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const FORM: &str = "expected a URL such as https://keys.lab.example, without a path";
         let text = text.trim().trim_end_matches('/');
@@ -135,7 +135,7 @@ impl std::fmt::Display for Source {
 }
 
 /// A credential on its way to the server. No `Debug`: it holds a secret.
-pub struct Credential {
+pub struct ClientCredential {
     pub secret: Zeroizing<String>,
     pub form: SecretForm,
     pub id: Id,
@@ -144,7 +144,7 @@ pub struct Credential {
     pub expires_at: Option<Time>,
 }
 
-impl Credential {
+impl ClientCredential {
     /// Parses a secret.
     pub fn parse(text: &str, source: Source) -> Result<Self, Failure> {
         let text = text_file::unwrapped(text);
@@ -182,11 +182,11 @@ impl Credential {
 
 /// The chosen server and credential.
 pub struct Connection {
-    pub server: Server,
+    pub server: ServerAddress,
     pub server_source: Source,
     /// The context that the server belongs to, if one does.
     pub context: Option<String>,
-    pub credential: Option<Credential>,
+    pub credential: Option<ClientCredential>,
     /// A saved login that the credential in use overrides.
     pub overridden: Option<String>,
     pub ca_file: Option<PathBuf>,
@@ -199,7 +199,7 @@ impl Connection {
     /// A database on this machine, which needs no credential.
     pub fn of_database(shown: &str, format: Format) -> Self {
         Self {
-            server: Server(shown.to_owned()),
+            server: ServerAddress(shown.to_owned()),
             server_source: Source::Flag("--db"),
             context: None,
             credential: None,
@@ -212,7 +212,7 @@ impl Connection {
     }
 
     /// The same server with `credential`.
-    pub fn with(&self, credential: Credential) -> Self {
+    pub fn with(&self, credential: ClientCredential) -> Self {
         Self {
             credential: Some(credential),
             ..self.without_credential()
@@ -235,7 +235,7 @@ impl Connection {
     }
 
     /// The credential.
-    pub fn credential(&self) -> Result<&Credential, Failure> {
+    pub fn credential(&self) -> Result<&ClientCredential, Failure> {
         self.credential.as_ref().ok_or_else(|| {
             Failure::new(
                 SIGN_IN_NEEDED,
@@ -261,7 +261,7 @@ impl Remote {
 
     /// Returns true when a saved login is in use. A file that can't be read counts as one: no other target is chosen.
     pub fn is_signed_in() -> bool {
-        Folder::find().is_some_and(|folder| {
+        ConfigFolder::find().is_some_and(|folder| {
             folder
                 .config()
                 .map_or(true, |config| config.current.is_some())
@@ -270,7 +270,7 @@ impl Remote {
 
     /// Chooses the server, without a credential.
     pub fn server(&self) -> Result<Connection, Failure> {
-        let config = Folder::find()
+        let config = ConfigFolder::find()
             .map(|folder| folder.config())
             .transpose()?
             .unwrap_or_default();
@@ -304,20 +304,21 @@ impl Remote {
 
     fn find_server(&self, config: &Config) -> Result<Connection, Failure> {
         let parse = |text: &str, source: &Source| {
-            Server::parse(text)
+            ServerAddress::parse(text)
                 .map_err(|message| Failure::new(USAGE, format!("{source}: {message}")))
         };
-        let found = |server: Server, server_source: Source, context: Option<String>| Connection {
-            server,
-            server_source,
-            context,
-            credential: None,
-            overridden: None,
-            ca_file: None,
-            insecure_http: false,
-            json: self.format.is_json(),
-            format: self.format,
-        };
+        let found =
+            |server: ServerAddress, server_source: Source, context: Option<String>| Connection {
+                server,
+                server_source,
+                context,
+                credential: None,
+                overridden: None,
+                ca_file: None,
+                insecure_http: false,
+                json: self.format.is_json(),
+                format: self.format,
+            };
         let address = self
             .server
             .clone()
@@ -374,7 +375,7 @@ impl Remote {
         let environment = if by_flag { None } else { from_environment()? };
         if let Some(credential) = environment {
             connection.overridden = from_context.filter(|name| {
-                Folder::find().is_some_and(|folder| {
+                ConfigFolder::find().is_some_and(|folder| {
                     folder
                         .credentials()
                         .is_ok_and(|saved| saved.contexts.contains_key(name))
@@ -389,10 +390,10 @@ impl Remote {
             connection.credential = Some(credential);
             return Ok(connection);
         }
-        if let (Some(name), Some(folder)) = (from_context, Folder::find())
+        if let (Some(name), Some(folder)) = (from_context, ConfigFolder::find())
             && let Some(saved) = folder.credentials()?.contexts.get(&name)
         {
-            let mut credential = Credential::parse(&saved.secret, Source::Context(name))?;
+            let mut credential = ClientCredential::parse(&saved.secret, Source::Context(name))?;
             credential.expires_at = saved
                 .expires_at
                 .as_deref()
@@ -408,12 +409,12 @@ impl Remote {
 }
 
 /// The context of a server that was named by its address: the one that was named besides, the current one, or the only one.
-fn pick_context(config: &Config, server: &Server, named: Option<&str>) -> Option<String> {
+fn pick_context(config: &Config, server: &ServerAddress, named: Option<&str>) -> Option<String> {
     let is_of = |name: &str| {
         config
             .contexts
             .get(name)
-            .is_some_and(|context| Server::parse(&context.server).as_ref() == Ok(server))
+            .is_some_and(|context| ServerAddress::parse(&context.server).as_ref() == Ok(server))
     };
     if let Some(name) = named {
         return is_of(name).then(|| name.to_owned());
@@ -429,8 +430,8 @@ fn pick_context(config: &Config, server: &Server, named: Option<&str>) -> Option
 }
 
 /// The output of the `credential_command` of a context: a program that keeps the secret (a keyring, a password store).
-fn from_command(context: &str) -> Result<Option<Credential>, Failure> {
-    let Some(folder) = Folder::find() else {
+fn from_command(context: &str) -> Result<Option<ClientCredential>, Failure> {
+    let Some(folder) = ConfigFolder::find() else {
         return Ok(None);
     };
     let Some(command) = folder.credential_command(context)? else {
@@ -456,12 +457,12 @@ fn from_command(context: &str) -> Result<Option<Credential>, Failure> {
         return Err(fail(format!("{program} ended with {}", said.status)));
     }
     let text = std::str::from_utf8(&text).map_err(|_| fail("it says no text".to_owned()))?;
-    Credential::parse(text, Source::Command(context.to_owned())).map(Some)
+    ClientCredential::parse(text, Source::Command(context.to_owned())).map(Some)
 }
 
-fn from_environment() -> Result<Option<Credential>, Failure> {
+fn from_environment() -> Result<Option<ClientCredential>, Failure> {
     if let Some(text) = variable(TOKEN) {
-        return Credential::parse(&Zeroizing::new(text), Source::Variable(TOKEN)).map(Some);
+        return ClientCredential::parse(&Zeroizing::new(text), Source::Variable(TOKEN)).map(Some);
     }
     let Some(path) = variable(TOKEN_FILE) else {
         return Ok(None);
@@ -475,7 +476,7 @@ fn from_environment() -> Result<Option<Credential>, Failure> {
         .read_to_end(&mut bytes)
         .map_err(fail)?;
     let text = text_file::decode(&bytes).ok_or_else(|| fail(ErrorKind::InvalidData.into()))?;
-    Credential::parse(&text, Source::Variable(TOKEN_FILE)).map(Some)
+    ClientCredential::parse(&text, Source::Variable(TOKEN_FILE)).map(Some)
 }
 
 #[cfg(test)]
@@ -492,7 +493,7 @@ mod tests {
             ("keys.lab.example", "https://keys.lab.example"),
             ("Keys.lab.example:8420/", "https://keys.lab.example:8420"),
         ] {
-            assert_eq!(Server::parse(text).unwrap().as_str(), server);
+            assert_eq!(ServerAddress::parse(text).unwrap().as_str(), server);
         }
         for bad in [
             "",
@@ -508,7 +509,7 @@ mod tests {
             "https://a\n",
         ] {
             assert!(
-                Server::parse(bad).is_err() || bad.ends_with('\n'),
+                ServerAddress::parse(bad).is_err() || bad.ends_with('\n'),
                 "{bad:?}"
             );
         }
@@ -527,7 +528,7 @@ mod tests {
             ("http://[2001:db8::1]:1", false),
         ] {
             assert_eq!(
-                Server::parse(text).unwrap().is_loopback(),
+                ServerAddress::parse(text).unwrap().is_loopback(),
                 loopback,
                 "{text}"
             );
@@ -556,7 +557,7 @@ mod tests {
             config.contexts.insert(name.into(), context(server));
         }
         let pick = |server: &str, named: Option<&str>| {
-            pick_context(&config, &Server::parse(server).unwrap(), named)
+            pick_context(&config, &ServerAddress::parse(server).unwrap(), named)
         };
         assert_eq!(pick("https://a.example", None).as_deref(), Some("a"));
         assert_eq!(pick("https://b.example", None).as_deref(), Some("b"));

@@ -105,7 +105,7 @@ impl Filter {
 }
 
 /// `keycroft event`.
-pub fn run(arguments: EventArguments) -> Result<(), Failure> {
+pub fn run_event(arguments: EventArguments) -> Result<(), Failure> {
     match arguments.command {
         EventCommand::List { filter, limit } => {
             let wanted = filter.parse()?;

@@ -1,6 +1,6 @@
 //! Sentences about credentials that expire soon.
 
-use super::connection::Credential;
+use super::connection::ClientCredential;
 use super::output::relative;
 use crate::model::credential::Kind;
 use crate::model::notice::Notice;
@@ -12,7 +12,7 @@ const TOKEN_SECONDS: u64 = 600;
 /// The notice about the credential in use, which expires at `end`. A token is renewed by a person: its notice is for a
 /// terminal alone.
 pub fn of_credential(
-    credential: &Credential,
+    credential: &ClientCredential,
     end: Time,
     now: Time,
     is_terminal: bool,
@@ -56,7 +56,7 @@ mod tests {
             (Kind::Token, 600, Some("ends within a day: in 10m")),
         ] {
             let secret = Secret::generate(SecretForm::Credential(kind)).reveal();
-            let credential = Credential::parse(&secret, Source::StandardInput).unwrap();
+            let credential = ClientCredential::parse(&secret, Source::StandardInput).unwrap();
             let end = Time::from_unix(now.unix() + seconds);
             let notice = of_credential(&credential, end, now, true);
             let in_a_job = of_credential(&credential, end, now, false);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::{Args, Subcommand};
 
 use super::client::{Client, encode};
-use super::completion::Names;
+use super::completion::CompletedNames;
 use super::deletion::{Consent, Deletion, delete_all};
 use super::exit::{FAILED, Failure, NOT_FOUND, USAGE};
 use super::output::{self, Cell, say};
@@ -29,7 +29,7 @@ enum GroupCommand {
     List,
     /// Show a group
     Show {
-        #[arg(add = Names::Groups.completer())]
+        #[arg(add = CompletedNames::Groups.completer())]
         name: String,
     },
     /// Create a group
@@ -38,7 +38,7 @@ enum GroupCommand {
     /// Delete groups; the users stay
     #[command(alias = "rm")]
     Delete {
-        #[arg(required = true, value_name = "NAME", add = Names::Groups.completer())]
+        #[arg(required = true, value_name = "NAME", add = CompletedNames::Groups.completer())]
         names: Vec<String>,
         /// Delete without confirmation
         #[arg(short, long)]
@@ -46,16 +46,16 @@ enum GroupCommand {
     },
     /// Add users to a group
     AddMember {
-        #[arg(add = Names::Groups.completer())]
+        #[arg(add = CompletedNames::Groups.completer())]
         name: String,
-        #[arg(required = true, value_name = "USERNAME", add = Names::Users.completer())]
+        #[arg(required = true, value_name = "USERNAME", add = CompletedNames::Users.completer())]
         usernames: Vec<String>,
     },
     /// Remove users from a group
     RemoveMember {
-        #[arg(add = Names::Groups.completer())]
+        #[arg(add = CompletedNames::Groups.completer())]
         name: String,
-        #[arg(required = true, value_name = "USERNAME", add = Names::Users.completer())]
+        #[arg(required = true, value_name = "USERNAME", add = CompletedNames::Users.completer())]
         usernames: Vec<String>,
     },
 }
@@ -180,7 +180,7 @@ enum ServiceCommand {
     List,
     /// Show a service
     Show {
-        #[arg(add = Names::Services.completer())]
+        #[arg(add = CompletedNames::Services.completer())]
         name: String,
     },
     /// Create a service; its API keys: keycroft api-key create NAME --service SERVICE
@@ -198,7 +198,7 @@ enum ServiceCommand {
     },
     /// Edit the permissions of a service
     Edit {
-        #[arg(add = Names::Services.completer())]
+        #[arg(add = CompletedNames::Services.completer())]
         name: String,
         /// All permissions that it defines; repeatable
         #[arg(
@@ -236,7 +236,7 @@ enum ServiceCommand {
     /// Delete services with their API keys and permissions
     #[command(alias = "rm")]
     Delete {
-        #[arg(required = true, value_name = "NAME", add = Names::Services.completer())]
+        #[arg(required = true, value_name = "NAME", add = CompletedNames::Services.completer())]
         names: Vec<String>,
         /// Delete without confirmation
         #[arg(short, long)]

@@ -21,7 +21,7 @@ pub struct HealthArguments {
 ///
 /// The certificate of an `https` server is not validated: the request carries no secret, and the address inside a
 /// container rarely is the name in the certificate.
-pub fn run(arguments: &HealthArguments) -> Result<(), Failure> {
+pub fn run_health(arguments: &HealthArguments) -> Result<(), Failure> {
     let url = format!("{}/healthz", arguments.url.trim_end_matches('/'));
     let tls = ureq::tls::TlsConfig::builder()
         .disable_verification(true)

@@ -14,7 +14,15 @@ const GROUPS: [(&str, &[&str]); 5] = [
     (
         "Administration",
         &[
-            "user", "group", "service", "host", "policy", "event", "audit", "sweep",
+            "user",
+            "group",
+            "service",
+            "host",
+            "policy",
+            "notice-channel",
+            "event",
+            "audit",
+            "sweep",
         ],
     ),
     (
@@ -206,6 +214,28 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("migrate", &["keycroft migrate --dry-run"]),
     ("notice acknowledge", &["keycroft notice acknowledge --all"]),
+    ("notice deliveries", &["keycroft notice deliveries"]),
+    ("notice test", &["keycroft notice test chat"]),
+    (
+        "notice-channel create",
+        &[
+            "keycroft notice-channel create phone --kind ntfy --url https://ntfy.sh/my-topic",
+            "keycroft notice-channel create tickets --kind webhook --url https://tickets.lab.example/keycroft --out key",
+        ],
+    ),
+    (
+        "notice-channel delete",
+        &["keycroft notice-channel delete phone"],
+    ),
+    (
+        "notice-channel edit",
+        &["keycroft notice-channel edit phone --members false"],
+    ),
+    ("notice-channel list", &["keycroft notice-channel list"]),
+    (
+        "notice-channel show",
+        &["keycroft notice-channel show phone"],
+    ),
     ("notice list", &["keycroft notice list"]),
     ("notice show", &["keycroft notice show 4k2m9x0q7w1z"]),
     ("open", &["keycroft open api-keys"]),

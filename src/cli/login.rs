@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 
 use super::account::{has_browser, start_browser};
 use super::client::Client;
-use super::config::{Context, Folder, Saved};
+use super::config::{ConfigFolder, Context, Saved};
 use super::connection::PROGRAM;
-use super::connection::{Connection, Credential, Remote, Server, Source};
+use super::connection::{ClientCredential, Connection, Remote, ServerAddress, Source};
 use super::environment::variable;
 use super::exit::{FAILED, Failure, INVALID, REFUSED, SIGN_IN_NEEDED, USAGE};
 use super::output::{say, until};
@@ -53,7 +53,7 @@ pub struct LogoutArguments {
 
 /// `keycroft login`.
 pub fn login(arguments: LoginArguments) -> Result<(), Failure> {
-    let folder = Folder::find().ok_or_else(|| {
+    let folder = ConfigFolder::find().ok_or_else(|| {
         Failure::new(
             FAILED,
             "a login can't be saved: neither XDG_CONFIG_HOME nor HOME is set",
@@ -81,7 +81,10 @@ pub fn login(arguments: LoginArguments) -> Result<(), Failure> {
 }
 
 /// The server, and the name of its context.
-fn target(arguments: &LoginArguments, folder: &Folder) -> Result<(Connection, String), Failure> {
+fn target(
+    arguments: &LoginArguments,
+    folder: &ConfigFolder,
+) -> Result<(Connection, String), Failure> {
     let config = folder.config()?;
     let mut remote = arguments.remote.clone();
     if let Some(url) = &arguments.url {
@@ -117,10 +120,9 @@ fn target(arguments: &LoginArguments, folder: &Folder) -> Result<(Connection, St
             .clone()
             .unwrap_or_else(|| connection.server.host().to_owned()),
     };
-    let taken = config
-        .contexts
-        .get(&name)
-        .is_some_and(|context| Server::parse(&context.server).as_ref() != Ok(&connection.server));
+    let taken = config.contexts.get(&name).is_some_and(|context| {
+        ServerAddress::parse(&context.server).as_ref() != Ok(&connection.server)
+    });
     if taken {
         return Err(Failure::new(
             INVALID,
@@ -148,8 +150,8 @@ fn parse_context_name(name: &str) -> Result<String, Failure> {
     }
 }
 
-fn pasted() -> Result<Credential, Failure> {
-    let credential = Credential::parse(
+fn pasted() -> Result<ClientCredential, Failure> {
+    let credential = ClientCredential::parse(
         &prompt::credential("Token or API key (it is not shown): ")?,
         Source::StandardInput,
     )?;
@@ -163,7 +165,7 @@ fn pasted() -> Result<Credential, Failure> {
 }
 
 /// Requests a token with a code that a person approves in the console (RFC 8628).
-fn by_device(client: Client, arguments: &LoginArguments) -> Result<Credential, Failure> {
+fn by_device(client: Client, arguments: &LoginArguments) -> Result<ClientCredential, Failure> {
     let computer = computer_name();
     let mut form = vec![
         ("client_id", CLIENT_ID),
@@ -193,7 +195,7 @@ fn by_device(client: Client, arguments: &LoginArguments) -> Result<Credential, F
         "Approve it only if the page names this computer, {computer}. Waiting … (Ctrl-C to stop)"
     ));
     let secret = wait(&client, &begun)?;
-    Credential::parse(&secret, Source::Flag("this login"))
+    ClientCredential::parse(&secret, Source::Flag("this login"))
 }
 
 /// An address as a QR code, two squares in a character, with the quiet zone that readers need. It does not contain the
@@ -291,7 +293,7 @@ fn computer_name() -> String {
 }
 
 /// Reads the account and saves the login, which becomes the active one.
-fn keep(client: &Client, folder: &Folder, name: &str) -> Result<(), Failure> {
+fn keep(client: &Client, folder: &ConfigFolder, name: &str) -> Result<(), Failure> {
     let answer = client.get("/api/v1/me")?;
     let me: MeOut = answer.parse()?;
     let who = me
@@ -337,7 +339,7 @@ fn keep(client: &Client, folder: &Folder, name: &str) -> Result<(), Failure> {
         until(me.expires_at.as_deref(), client.now())
     ));
     let old = replaced
-        .and_then(|secret| Credential::parse(&secret, Source::Context(name.to_owned())).ok())
+        .and_then(|secret| ClientCredential::parse(&secret, Source::Context(name.to_owned())).ok())
         .filter(|old| old.id != credential.id);
     if let Some(old) = old {
         say(&format!(
@@ -358,7 +360,8 @@ fn keep(client: &Client, folder: &Folder, name: &str) -> Result<(), Failure> {
 
 /// `keycroft logout`.
 pub fn logout(arguments: &LogoutArguments) -> Result<(), Failure> {
-    let folder = Folder::find().ok_or_else(|| Failure::new(SIGN_IN_NEEDED, "no saved login"))?;
+    let folder =
+        ConfigFolder::find().ok_or_else(|| Failure::new(SIGN_IN_NEEDED, "no saved login"))?;
     let names: Vec<String> = if arguments.all {
         folder.credentials()?.contexts.into_keys().collect()
     } else {
@@ -381,7 +384,7 @@ pub fn logout(arguments: &LogoutArguments) -> Result<(), Failure> {
 }
 
 /// Deletes one login; a token is revoked on the server first.
-fn end(arguments: &LogoutArguments, folder: &Folder, name: &str) -> Result<(), Failure> {
+fn end(arguments: &LogoutArguments, folder: &ConfigFolder, name: &str) -> Result<(), Failure> {
     let remote = Remote {
         context: Some(name.to_owned()),
         server: None,
@@ -392,7 +395,7 @@ fn end(arguments: &LogoutArguments, folder: &Folder, name: &str) -> Result<(), F
         return Ok(());
     };
     let ended = remote.server().and_then(|connection| {
-        let credential = Credential::parse(&saved.secret, Source::Context(name.to_owned()))?;
+        let credential = ClientCredential::parse(&saved.secret, Source::Context(name.to_owned()))?;
         let (hint, is_token) = (credential.hint(), credential.is(Kind::Token));
         if !is_token {
             return Ok(format!(

@@ -34,6 +34,8 @@ mod local;
 mod login;
 mod lookup;
 mod notice;
+mod notice_channel;
+mod notice_delivery;
 mod operator;
 mod output;
 mod place;
@@ -115,6 +117,8 @@ enum Command {
     AuthorizedKeys(authorized_keys::AuthorizedKeysArguments),
     /// Show and acknowledge notices about your account
     Notice(account_notice::NoticeArguments),
+    /// Manage the channels of notices, and show deliveries
+    NoticeChannel(notice_channel::NoticeChannelArguments),
     /// Manage users
     User(user::UserArguments),
     /// Manage groups of users
@@ -211,27 +215,28 @@ pub fn run() -> ExitCode {
 
 fn run_command(command: Command, format: Format) -> Result<(), exit::Failure> {
     match command {
-        Command::Serve(arguments) => serve::run(arguments),
+        Command::Serve(arguments) => serve::run_server(arguments),
         Command::Login(arguments) => login::login(arguments),
         Command::Logout(arguments) => login::logout(&arguments),
         Command::Whoami(arguments) => account::whoami(&arguments),
         Command::Status(arguments) => account::status(&arguments),
         Command::Context(arguments) => account::context(arguments, format),
-        Command::Config(arguments) => settings::run(&arguments),
+        Command::Config(arguments) => settings::run_config(&arguments),
         Command::AuthToken(arguments) => account::auth_token(&arguments),
         Command::ApiKey(arguments) => api_key::api_key(arguments),
         Command::Token(arguments) => token::token(arguments),
         Command::Session(arguments) => token::session(arguments),
-        Command::SshKey(arguments) => self::ssh_key::run(arguments),
-        Command::AuthorizedKeys(arguments) => authorized_keys::run(&arguments),
-        Command::Notice(arguments) => account_notice::run(arguments),
-        Command::User(arguments) => user::run(arguments),
+        Command::SshKey(arguments) => self::ssh_key::run_ssh_key(arguments),
+        Command::AuthorizedKeys(arguments) => authorized_keys::run_authorized_keys(&arguments),
+        Command::Notice(arguments) => account_notice::run_notice(arguments),
+        Command::NoticeChannel(arguments) => notice_channel::run_notice_channel(arguments),
+        Command::User(arguments) => user::run_user(arguments),
         Command::Group(arguments) => group::group(arguments),
-        Command::Host(arguments) => host::run(arguments),
+        Command::Host(arguments) => host::run_host(arguments),
         Command::Service(arguments) => group::service(arguments),
-        Command::Policy(arguments) => policy::run(arguments),
-        Command::Event(arguments) => event::run(arguments),
-        Command::Audit(command) => audit::run(&command, format),
+        Command::Policy(arguments) => policy::run_policy(arguments),
+        Command::Event(arguments) => event::run_event(arguments),
+        Command::Audit(command) => audit::run_audit(&command, format),
         Command::Sweep(arguments) => policy::sweep(&arguments),
         Command::Verify(arguments) => verify::verify(&arguments),
         Command::Revoke(arguments) => verify::revoke(&arguments),
@@ -239,14 +244,14 @@ fn run_command(command: Command, format: Format) -> Result<(), exit::Failure> {
         Command::Restore(arguments) => backup::restore(&arguments, format),
         Command::Check(arguments) => check::check(&arguments, format),
         Command::Migrate(arguments) => check::migrate(&arguments),
-        Command::Health(arguments) => health::run(&arguments),
-        Command::Scan(arguments) => scan::run(&arguments, format),
+        Command::Health(arguments) => health::run_health(&arguments),
+        Command::Scan(arguments) => scan::run_scan(&arguments, format),
         Command::Open(arguments) => account::open(&arguments),
         Command::Api(arguments) => verify::api(&arguments),
         Command::Completions(arguments) => generate::completions(&arguments),
         Command::Openapi => generate::openapi(),
         Command::Man(arguments) => generate::man(&arguments, command_tree()),
-        Command::ServiceUnit(arguments) => service_unit::run(&arguments),
+        Command::ServiceUnit(arguments) => service_unit::run_service_unit(&arguments),
         Command::Version => version(format),
     }
 }

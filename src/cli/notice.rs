@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::client::{Client, Listed};
+use super::client::{ApiList, Client};
 use super::expiration_notice::words;
 use super::output::say;
 use crate::model::notice::Notice;
@@ -18,7 +18,7 @@ struct Ending {
 }
 
 /// Names those of a list that end soon. `noun` is the command's: `api-key`, `ssh-key`.
-pub fn of_list(client: &Client, noun: &str, listed: &Listed) {
+pub fn of_list(client: &Client, noun: &str, listed: &ApiList) {
     // The one in use is named with each answer already.
     let in_use = client.connection.credential.as_ref();
     let in_use = in_use.map(|credential| credential.id.as_str());

@@ -261,15 +261,15 @@ pub struct Out {
 }
 
 /// The opened destination of a secret: opened before the secret is created, so that no secret is lost.
-pub struct Destination {
+pub struct SecretDestination {
     file: Option<(std::fs::File, std::path::PathBuf)>,
 }
 
 impl Out {
     /// Opens the file, which must not exist.
-    pub fn open(&self) -> Result<Destination, Failure> {
+    pub fn open(&self) -> Result<SecretDestination, Failure> {
         let Some(path) = &self.out else {
-            return Ok(Destination { file: None });
+            return Ok(SecretDestination { file: None });
         };
         let file = OpenOptions::new()
             .write(true)
@@ -277,7 +277,7 @@ impl Out {
             .mode(0o600)
             .open(path)
             .map_err(|error| refused(path, &error))?;
-        Ok(Destination {
+        Ok(SecretDestination {
             file: Some((file, path.clone())),
         })
     }
@@ -296,7 +296,7 @@ fn refused(path: &Path, error: &io::Error) -> Failure {
     Failure::new(FAILED, format!("{}: {error}", path.display()))
 }
 
-impl Destination {
+impl SecretDestination {
     /// Writes the secret alone to its destination.
     pub fn put(self, secret: &str, lost: &str) -> Result<(), Failure> {
         let written = match self.file {

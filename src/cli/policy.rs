@@ -68,7 +68,7 @@ const RULES: [(&str, Form); 16] = [
 ];
 
 /// `keycroft policy`.
-pub fn run(arguments: PolicyArguments) -> Result<(), Failure> {
+pub fn run_policy(arguments: PolicyArguments) -> Result<(), Failure> {
     match arguments.command {
         PolicyCommand::Show => {
             let client = arguments.place.client()?;

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use super::connection::Server;
+use super::connection::ServerAddress;
 use super::environment::variable;
 use crate::model::address::AllowedAddresses;
 
 /// Returns true for servers without a proxy: plain HTTP, which a proxy could read; this machine, whose loopback is not
 /// the proxy's; and those in `NO_PROXY`.
-pub fn is_direct(server: &Server) -> bool {
+pub fn is_direct(server: &ServerAddress) -> bool {
     let named = ["NO_PROXY", "no_proxy"].into_iter().find_map(variable);
     !server.is_https()
         || server.is_loopback()

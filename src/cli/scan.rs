@@ -22,7 +22,7 @@ pub struct ScanArguments {
 }
 
 /// Prints `path:line: id` for each secret found, never the secret; exit code 1 when there is any.
-pub fn run(arguments: &ScanArguments, format: Format) -> Result<(), Failure> {
+pub fn run_scan(arguments: &ScanArguments, format: Format) -> Result<(), Failure> {
     let mut scan = Scan {
         format,
         found: 0,

@@ -10,6 +10,7 @@ use clap::Args;
 
 use super::environment::{list_variable, path_variable, variable};
 use super::exit::{FAILED, Failure, USAGE};
+use super::notice_delivery::{self, DeliverySettings};
 use super::operator::Database;
 use super::serve_file::ServeFile;
 use super::systemd;
@@ -168,7 +169,7 @@ impl Wanted {
 }
 
 /// Serves until told to stop.
-pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
+pub fn run_server(arguments: ServeArguments) -> Result<(), Failure> {
     let wanted = arguments.settle()?;
     start_log(wanted.log);
     deny_memory_access();
@@ -233,6 +234,12 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
         }),
         ..Wire::default()
     };
+    let deliveries = DeliverySettings {
+        public_url: settings.public_url.clone(),
+    };
+    if let Err(error) = notice_delivery::prepare(&app_state, deliveries) {
+        log::error!("notices are not delivered: {error}");
+    }
     let ready = || {
         for address in addresses {
             eprintln!("listening on {scheme}://{address}");
@@ -251,6 +258,7 @@ pub fn run(arguments: ServeArguments) -> Result<(), Failure> {
         ready,
     );
     systemd::stopping();
+    app_state.notice_signal().stop();
     // Before the lock is released: a command that finds no socket takes the lock.
     drop(wire);
     app_state.close();

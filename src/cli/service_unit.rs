@@ -49,7 +49,7 @@ impl Unit {
 }
 
 /// `keycroft service-unit`.
-pub fn run(arguments: &ServiceUnitArguments) -> Result<(), Failure> {
+pub fn run_service_unit(arguments: &ServiceUnitArguments) -> Result<(), Failure> {
     let program = std::env::current_exe()
         .map_err(|error| Failure::new(FAILED, format!("the path of this program: {error}")))?;
     let text = for_program(arguments.unit, &program).ok_or_else(|| {

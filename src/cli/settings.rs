@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use super::config::Folder;
+use super::config::ConfigFolder;
 use super::connection::{CA_FILE, Remote, Source};
 use super::environment::variable;
 use super::exit::{Failure, SIGN_IN_NEEDED};
@@ -27,7 +27,7 @@ enum ConfigCommand {
 struct Setting(&'static str, Option<String>, String);
 
 /// `keycroft config`.
-pub fn run(arguments: &ConfigArguments) -> Result<(), Failure> {
+pub fn run_config(arguments: &ConfigArguments) -> Result<(), Failure> {
     let ConfigCommand::Show = arguments.command;
     let remote = &arguments.remote;
     let settings = settings(remote)?;
@@ -63,7 +63,7 @@ fn settings(remote: &Remote) -> Result<Vec<Setting>, Failure> {
         Some(_) => "XDG_CONFIG_HOME",
         None => "HOME",
     };
-    let folder = Folder::find().map(|folder| folder.path().display().to_string());
+    let folder = ConfigFolder::find().map(|folder| folder.path().display().to_string());
     let mut settings = vec![Setting("folder", folder, home.to_owned())];
     let connection = match remote.connection() {
         Ok(connection) => connection,
@@ -100,7 +100,7 @@ fn settings(remote: &Remote) -> Result<Vec<Setting>, Failure> {
         Setting("context", connection.context.clone(), server_source),
         Setting(
             "credential",
-            credential.map(super::connection::Credential::hint),
+            credential.map(super::connection::ClientCredential::hint),
             credential.map_or_else(|| DEFAULT.to_owned(), |one| one.source.to_string()),
         ),
         Setting(

@@ -6,8 +6,8 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::api_key_request::end_of;
-use super::client::{Answer, Client};
-use super::completion::Names;
+use super::client::{ApiAnswer, Client};
+use super::completion::CompletedNames;
 use super::connection::Remote;
 use super::deletion::{Consent, Deletion, delete_all};
 use super::exit::{Failure, NOT_FOUND, USAGE};
@@ -46,7 +46,7 @@ enum SshKeyCommand {
     /// Show an SSH key
     Show {
         /// Name or id
-        #[arg(add = Names::SshKeys.completer())]
+        #[arg(add = CompletedNames::SshKeys.completer())]
         key: String,
         #[command(flatten)]
         scope: UserScope,
@@ -57,7 +57,7 @@ enum SshKeyCommand {
     #[command(alias = "rm")]
     Delete {
         /// Names or ids
-        #[arg(required = true, value_name = "KEY", add = Names::SshKeys.completer())]
+        #[arg(required = true, value_name = "KEY", add = CompletedNames::SshKeys.completer())]
         keys: Vec<String>,
         /// Delete without confirmation
         #[arg(short, long)]
@@ -156,7 +156,7 @@ impl OptionFlags {
 #[derive(Args)]
 struct Edit {
     /// Name or id
-    #[arg(add = Names::SshKeys.completer())]
+    #[arg(add = CompletedNames::SshKeys.completer())]
     key: String,
     /// New name
     #[arg(long, value_name = "NAME")]
@@ -178,7 +178,7 @@ struct Edit {
 }
 
 /// `keycroft ssh-key`.
-pub fn run(arguments: SshKeyArguments) -> Result<(), Failure> {
+pub fn run_ssh_key(arguments: SshKeyArguments) -> Result<(), Failure> {
     let client = arguments.remote.client()?;
     match arguments.command {
         SshKeyCommand::List { scope } => list(&client, &scope),
@@ -187,7 +187,7 @@ pub fn run(arguments: SshKeyArguments) -> Result<(), Failure> {
         SshKeyCommand::Edit(edit) => edit_key(&client, edit),
         SshKeyCommand::Delete { keys, yes, scope } => delete(&client, &scope, &keys, yes),
         SshKeyCommand::Generate(wanted) => add_generated(&client, generate(&client, wanted)?),
-        SshKeyCommand::Import(import) => ssh_key_import::run(&client, &import),
+        SshKeyCommand::Import(import) => ssh_key_import::import_ssh_keys(&client, &import),
     }
 }
 
@@ -322,9 +322,9 @@ fn add_key(client: &Client, add: Add) -> Result<(), Failure> {
 
 /// The answer, or that of `again` once a person agreed that another user has the same key.
 fn shared_or(
-    answer: Result<Answer, Failure>,
-    again: impl FnOnce() -> Result<Answer, Failure>,
-) -> Result<Answer, Failure> {
+    answer: Result<ApiAnswer, Failure>,
+    again: impl FnOnce() -> Result<ApiAnswer, Failure>,
+) -> Result<ApiAnswer, Failure> {
     match answer {
         Err(failure) if failure.kind == ProblemType::SharedKey.as_str() => {
             let why = "another user has the same key: its holder can log in as both of you";

@@ -43,7 +43,7 @@ struct Told {
 }
 
 /// Imports files.
-pub fn run(client: &Client, import: &Import) -> Result<(), Failure> {
+pub fn import_ssh_keys(client: &Client, import: &Import) -> Result<(), Failure> {
     let told = if import.path.is_dir() {
         if import.user.is_some() {
             let failure = Failure::new(

@@ -5,7 +5,7 @@ use clap::{Args, Subcommand};
 use super::api_key::KEY_HEADINGS;
 use super::api_key_request::{last_used, non_empty};
 use super::client::Client;
-use super::completion::Names;
+use super::completion::CompletedNames;
 use super::connection::Remote;
 use super::created::name_created;
 use super::deletion::{Consent, Deletion, delete_all};
@@ -57,7 +57,7 @@ enum TokenCommand {
     /// Show a token
     Show {
         /// Name or id
-        #[arg(add = Names::Tokens.completer())]
+        #[arg(add = CompletedNames::Tokens.completer())]
         token: String,
         #[command(flatten)]
         owner: KeyOwner,
@@ -66,7 +66,7 @@ enum TokenCommand {
     #[command(alias = "rm")]
     Delete {
         /// Names or ids
-        #[arg(required = true, value_name = "TOKEN", add = Names::Tokens.completer())]
+        #[arg(required = true, value_name = "TOKEN", add = CompletedNames::Tokens.completer())]
         tokens: Vec<String>,
         /// Also delete the credentials that it created
         #[arg(long, alias = "with-made")]
@@ -80,7 +80,7 @@ enum TokenCommand {
     /// Explain why a token is accepted or rejected
     Explain {
         /// Name or id
-        #[arg(add = Names::Tokens.completer())]
+        #[arg(add = CompletedNames::Tokens.completer())]
         token: String,
         #[command(flatten)]
         question: Question,
@@ -243,7 +243,7 @@ enum SessionCommand {
     /// Show a session
     Show {
         /// Id
-        #[arg(add = Names::Sessions.completer())]
+        #[arg(add = CompletedNames::Sessions.completer())]
         session: String,
         #[command(flatten)]
         owner: KeyOwner,
@@ -252,7 +252,7 @@ enum SessionCommand {
     #[command(alias = "rm")]
     Delete {
         /// Ids
-        #[arg(required = true, value_name = "SESSION", add = Names::Sessions.completer())]
+        #[arg(required = true, value_name = "SESSION", add = CompletedNames::Sessions.completer())]
         sessions: Vec<String>,
         /// Delete without confirmation
         #[arg(short, long)]

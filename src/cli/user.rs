@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 use zeroize::Zeroizing;
 
 use super::client::Client;
-use super::completion::Names;
-use super::connection::Server;
+use super::completion::CompletedNames;
+use super::connection::ServerAddress;
 use super::deletion::{Consent, Deletion, delete_all};
 use super::exit::{Failure, INVALID, USAGE};
 use super::local::Missing;
@@ -52,12 +52,12 @@ enum UserCommand {
     List,
     /// Show a user
     Show {
-        #[arg(add = Names::Users.completer())]
+        #[arg(add = CompletedNames::Users.completer())]
         name: String,
     },
     /// Edit the name for people, the role, or permissions beyond the role
     Edit {
-        #[arg(add = Names::Users.completer())]
+        #[arg(add = CompletedNames::Users.completer())]
         name: String,
         /// member or admin
         #[arg(long, value_name = "ROLE")]
@@ -75,24 +75,24 @@ enum UserCommand {
     },
     /// Disable a user: all credentials are rejected immediately
     Disable {
-        #[arg(add = Names::Users.completer())]
+        #[arg(add = CompletedNames::Users.completer())]
         name: String,
     },
     /// Re-enable a user and the credentials
     Enable {
-        #[arg(add = Names::Users.completer())]
+        #[arg(add = CompletedNames::Users.completer())]
         name: String,
     },
     /// Change the role of a user
     Role {
-        #[arg(add = Names::Users.completer())]
+        #[arg(add = CompletedNames::Users.completer())]
         name: String,
         /// member or admin
         role: String,
     },
     /// Create a one-time link for a new password
     ResetPassword {
-        #[arg(add = Names::Users.completer())]
+        #[arg(add = CompletedNames::Users.completer())]
         name: String,
         #[command(flatten)]
         link: Link,
@@ -106,7 +106,7 @@ enum UserCommand {
     /// Delete users with all their credentials; the names stay reserved
     #[command(alias = "rm")]
     Delete {
-        #[arg(required = true, value_name = "NAME", add = Names::Users.completer())]
+        #[arg(required = true, value_name = "NAME", add = CompletedNames::Users.completer())]
         names: Vec<String>,
         /// Delete without confirmation
         #[arg(short, long)]
@@ -115,7 +115,7 @@ enum UserCommand {
     /// Disable a user and revoke all their credentials and SSH keys
     #[command(alias = "end-everything")]
     Offboard {
-        #[arg(add = Names::Users.completer())]
+        #[arg(add = CompletedNames::Users.completer())]
         name: String,
         /// Show what would be revoked and change nothing
         #[arg(long)]
@@ -126,7 +126,7 @@ enum UserCommand {
     },
     /// Create a token with all permissions of a user, to automate an installation (owner of the database)
     Token {
-        #[arg(add = Names::Users.completer())]
+        #[arg(add = CompletedNames::Users.completer())]
         name: String,
         /// Lifetime: 1h to 24h, without minutes
         #[arg(short, long, value_name = "DURATION")]
@@ -145,7 +145,7 @@ struct Link {
 }
 
 /// `keycroft user`.
-pub fn run(arguments: UserArguments) -> Result<(), Failure> {
+pub fn run_user(arguments: UserArguments) -> Result<(), Failure> {
     let creates_first = matches!(arguments.command, UserCommand::Create { admin: true, .. });
     let is_add = matches!(arguments.command, UserCommand::Create { .. });
     let creates = creates_first || (is_add && arguments.place.names_database());
@@ -373,7 +373,8 @@ fn change(client: &Client, name: &str, patch: &UserPatch, done: &str) -> Result<
 /// Warns of a link that only this machine can open: no server had a public URL yet.
 fn warn_of_loopback(client: &Client, link: &str) {
     let origin: Vec<&str> = link.splitn(4, '/').take(3).collect();
-    let is_loopback = Server::parse(&origin.join("/")).is_ok_and(|server| server.is_loopback());
+    let is_loopback =
+        ServerAddress::parse(&origin.join("/")).is_ok_and(|server| server.is_loopback());
     if client.is_local() && is_loopback {
         say(
             "keycroft: this link leads to this machine only; pass --public-url URL for other people",

@@ -8,7 +8,7 @@ use ureq::http::{HeaderMap, Method};
 use zeroize::Zeroizing;
 
 use super::client::{Client, encode};
-use super::connection::{Credential, Remote, Source};
+use super::connection::{ClientCredential, Remote, Source};
 use super::exit::{FAILED, Failure, INVALID, NOT_ACTIVE, USAGE};
 use super::output::{self, Cell, say};
 use super::prompt;
@@ -103,7 +103,7 @@ pub fn revoke(arguments: &RevokeArguments) -> Result<(), Failure> {
 /// A client with the credential from standard input.
 fn with_secret(remote: &Remote) -> Result<Client, Failure> {
     let connection = remote.server()?;
-    let credential = Credential::parse(
+    let credential = ClientCredential::parse(
         &prompt::credential("Secret (it is not shown): ")?,
         Source::StandardInput,
     )

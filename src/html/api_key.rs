@@ -81,7 +81,7 @@ pub struct ApiKeyIssued<'a> {
 }
 
 /// `/api-keys/new`. Sends `nonce`, `name`, `expires_in` and `expires_at` (see `lifetime`), `access` and the rows (read
-/// by [`permission::chosen`]), `allowed_addresses` and `note`.
+/// by [`super::permission::chosen`]), `allowed_addresses` and `note`.
 pub fn new(frame: &Frame, view: &ApiKeyNew) -> Markup {
     let input = &view.input;
     let path = view.holder.path();

@@ -135,6 +135,20 @@ const PHRASES: &[Phrase] = &[
     phrase("user.delete", "deleted", "delete", "user"),
     phrase("user.offboard", "offboarded", "offboard", "user"),
     phrase(
+        "notice.create-channel",
+        "created",
+        "create",
+        "notice channel",
+    ),
+    phrase("notice.edit-channel", "changed", "change", "notice channel"),
+    phrase(
+        "notice.delete-channel",
+        "deleted",
+        "delete",
+        "notice channel",
+    ),
+    phrase("notice.test", "tested", "test", "notice channel"),
+    phrase(
         "notice.acknowledge",
         "confirmed a notice:",
         "confirm a notice:",

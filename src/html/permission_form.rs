@@ -11,14 +11,14 @@ use crate::model::permission::{Permission, Permissions};
 const RESOURCES_MAX: usize = 8;
 
 /// The actions on one resource, or on one service.
-struct Actions {
+struct GrantedActions {
     group: RowGroup,
     label: String,
-    actions: Vec<String>,
+    names: Vec<String>,
     manages_credentials: bool,
 }
 
-impl Actions {
+impl GrantedActions {
     fn all(given: &Permissions) -> Vec<Self> {
         let mut found: Vec<Self> = Vec::new();
         for row in Row::all(given) {
@@ -33,11 +33,11 @@ impl Actions {
             actions.extend(row.write.as_ref().map(|_| write.to_owned()));
             let same = |one: &&mut Self| one.group == row.group && one.label == label;
             match found.iter_mut().find(same) {
-                Some(one) => one.actions.extend(actions),
+                Some(one) => one.names.extend(actions),
                 None => found.push(Self {
                     group: row.group,
                     label,
-                    actions,
+                    names: actions,
                     manages_credentials: row.manages_credentials(),
                 }),
             }
@@ -48,21 +48,21 @@ impl Actions {
 
 /// Permissions by resource, with a mark at those that manage credentials.
 pub(super) fn facts(given: &Permissions) -> Markup {
-    let all = Actions::all(given);
+    let all = GrantedActions::all(given);
     let is_long = all.len() > RESOURCES_MAX;
     let list = |group: Option<RowGroup>| {
         html! {
             dl.facts {
                 @for one in all.iter().filter(|one| group.is_none_or(|group| one.group == group)) {
                     dt { (one.label) }
-                    dd { (one.actions.join(", ")) @if one.manages_credentials { small { "manages credentials" } } }
+                    dd { (one.names.join(", ")) @if one.manages_credentials { small { "manages credentials" } } }
                 }
             }
         }
     };
     let folded = |group: RowGroup, word: &str| {
         let of = || all.iter().filter(move |one| one.group == group);
-        let permissions: usize = of().map(|one| one.actions.len()).sum();
+        let permissions: usize = of().map(|one| one.names.len()).sum();
         let count = |count: usize, word| some(i64::try_from(count).unwrap_or(i64::MAX), word);
         html! {
             @if permissions > 0 {

@@ -31,6 +31,10 @@ pub enum Action {
     RecoveryCodesCreate,
     /// A person confirmed an act of somebody else on their account.
     NoticeAcknowledge,
+    NoticeChannelCreate,
+    NoticeChannelEdit,
+    NoticeChannelDelete,
+    NoticeTest,
     SetUp,
     SetUpLink,
     InvitationAccept,
@@ -116,6 +120,10 @@ impl Action {
             | Self::PasskeyAdd
             | Self::RecoveryCodesCreate
             | Self::NoticeAcknowledge
+            | Self::NoticeChannelCreate
+            | Self::NoticeChannelEdit
+            | Self::NoticeChannelDelete
+            | Self::NoticeTest
             | Self::SetUp
             | Self::SetUpLink
             | Self::InvitationAccept
@@ -183,6 +191,10 @@ impl Action {
             Self::UserDelete => "user.delete",
             Self::UserOffboard => "user.offboard",
             Self::NoticeAcknowledge => "notice.acknowledge",
+            Self::NoticeChannelCreate => "notice.create-channel",
+            Self::NoticeChannelEdit => "notice.edit-channel",
+            Self::NoticeChannelDelete => "notice.delete-channel",
+            Self::NoticeTest => "notice.test",
             Self::PolicyEdit => "policy.edit",
             Self::Sweep => "sweep",
             Self::Backup => "file.backup",

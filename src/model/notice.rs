@@ -15,6 +15,18 @@ pub enum Notice {
 }
 
 impl Notice {
+    /// The latest first.
+    pub const ALL: [Self; 3] = [Self::Day, Self::Week, Self::Fortnight];
+
+    /// The days before the expiration.
+    pub const fn days(self) -> u32 {
+        match self {
+            Self::Fortnight => 14,
+            Self::Week => 7,
+            Self::Day => 1,
+        }
+    }
+
     /// The notice for something that expires at `end`; `None` if it has expired, or expires later than in 14 days, or
     /// never.
     pub fn from_expiration(end: Option<Time>, now: Time) -> Option<Self> {

@@ -226,6 +226,12 @@ impl Digest {
         Self::from_slice(context.sign().as_ref())
     }
 
+    /// HMAC-SHA-256 (RFC 2104) of `message`, as other programs compute it.
+    pub fn hmac(key: &[u8], message: &[u8]) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+        Self::from_slice(hmac::sign(&key, message).as_ref())
+    }
+
     /// The digest in `bytes`; `None` if they are not 32.
     pub fn from_stored(bytes: &[u8]) -> Option<Self> {
         bytes.try_into().ok().map(Self)

@@ -9,7 +9,7 @@ use crate::model::account_notice::{AccountNotice, NoticeActor, is_shown};
 use crate::model::caller::{Permit, Right};
 use crate::model::code::Purpose;
 use crate::model::error::Error;
-use crate::model::event::{Action, Actor, AuditDetails, decode_words, encode_words};
+use crate::model::event::{Action, Actor, AuditDetails, FieldValues, decode_words, encode_words};
 use crate::model::secret::Id;
 use crate::model::time::Time;
 use crate::model::user::UserId;
@@ -34,6 +34,13 @@ fn read_notice(row: &Row<'_>) -> rusqlite::Result<AccountNotice> {
         acknowledged_at: time(row, 11)?,
         acknowledged_by: by.as_deref().and_then(Id::parse),
     })
+}
+
+fn owned_words(words: &FieldValues) -> Vec<(String, String)> {
+    let words = words.iter();
+    words
+        .map(|(name, value)| ((*name).to_owned(), value.clone()))
+        .collect()
 }
 
 impl Select {
@@ -62,16 +69,16 @@ impl Select {
         self.count(sql, [user.0])
     }
 
-    /// Adds the notice of an act that somebody else carried out on the person's account.
+    /// Adds the notice of an act that somebody else carried out on the person's account. Returns whether it was one.
     pub(super) fn note_for_owner(
         &self,
         permit: &Permit,
         actor: &Actor,
         code_creator: Option<&str>,
         details: &AuditDetails,
-    ) -> Result<(), Error> {
+    ) -> Result<bool, Error> {
         let Some(owner) = details.target.owner.filter(|_| is_shown(permit.action)) else {
-            return Ok(());
+            return Ok(false);
         };
         let (name, by) = match &permit.right {
             Right::Permission { .. } if actor.user != Some(owner) => {
@@ -85,31 +92,47 @@ impl Select {
                 purpose: Purpose::PasswordReset,
                 ..
             } => match code_creator {
-                Some(creator) if creator == details.target.id => return Ok(()),
+                Some(creator) if creator == details.target.id => return Ok(false),
                 Some(creator) => (creator, NoticeActor::Admin),
                 None => ("operator", NoticeActor::Operator),
             },
-            _ => return Ok(()),
+            _ => return Ok(false),
+        };
+        let notice = AccountNotice {
+            id: Id::random(),
+            user: owner,
+            at: permit.now,
+            action: permit.action.as_str().to_owned(),
+            actor: name.to_owned(),
+            by,
+            target_kind: details.target.kind.to_owned(),
+            target_id: details.target.id.clone(),
+            target_name: details.target.name.clone(),
+            before: owned_words(&details.before),
+            after: owned_words(&details.after),
+            acknowledged_at: None,
+            acknowledged_by: None,
         };
         let sql = "INSERT INTO account_notices (id, user_id, at, action, actor, actor_kind, target_kind, target_id, target_name, before, after) \
                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         self.execute(
             sql,
             params![
-                Id::random().as_str(),
+                notice.id.as_str(),
                 owner.0,
                 permit.now.unix(),
-                permit.action.as_str(),
-                name,
+                notice.action,
+                notice.actor,
                 by.as_str(),
-                details.target.kind,
-                details.target.id,
-                details.target.name,
+                notice.target_kind,
+                notice.target_id,
+                notice.target_name,
                 encode_words(&details.before),
                 encode_words(&details.after),
             ],
-        )
-        .map(|_| ())
+        )?;
+        self.enqueue_admin_act(permit.action, &notice)?;
+        Ok(true)
     }
 }
 

@@ -187,7 +187,7 @@ pub fn restore(
         |error: Error| OpenError::new(path, &format!("can't be restored: {}", say(&error)));
     let unfinished = UnfinishedDatabase::beside(path)?;
     let connection = copy_pages(backup, &unfinished.path).map_err(|error| refuse(error.into()))?;
-    migrate::run(&connection, backup)?;
+    migrate::migrate(&connection, backup)?;
     require_complete(backup, &connection)?;
     let select = Select::new(connection);
     let mut restored = select.revoke_short_lived(permit).map_err(refuse)?;

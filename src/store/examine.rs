@@ -368,7 +368,7 @@ pub fn rehearse(path: &Path) -> Result<(u32, u32), OpenError> {
         |error: rusqlite::Error| OpenError::new(path, &format!("can't be copied: {error}"));
     let copy = super::backup::copy_pages(path, &unfinished.path).map_err(refuse)?;
     let from = migrate::version(&copy).map_err(refuse)?;
-    migrate::run(&copy, path)?;
+    migrate::migrate(&copy, path)?;
     Ok((from, migrate::VERSION))
 }
 

@@ -40,7 +40,13 @@ const RENAMED_IN_2: &[(&str, &str, &str)] = &[
 /// Recreates every table from `schema.sql` and copies the rows, so that a migrated schema equals a new one to the letter.
 /// Before version 3, this step gets a frozen copy of the schema of version 2.
 fn to_version_2(transaction: &Transaction) -> rusqlite::Result<()> {
+    transaction.execute_batch("CREATE TEMP TABLE webhook_of_1 AS SELECT * FROM main.webhook")?;
     recreate(transaction, SCHEMA, RENAMED_IN_2)?;
+    transaction.execute_batch(
+        "INSERT INTO notice_channels (number, id, name, kind, url, signing_key, created_at) \
+         SELECT id, lower(hex(randomblob(6))), 'webhook', 'webhook', url, signing_key, created_at FROM temp.webhook_of_1; \
+         DROP TABLE temp.webhook_of_1",
+    )?;
     // A second rotation lost the time at which the first secret was used. The day at least is known.
     transaction.execute_batch(
         "UPDATE last_uses SET earlier_at = known.at \
@@ -121,7 +127,7 @@ const _: () = assert!(
 const BUSY: Duration = Duration::from_secs(30);
 
 /// Runs the missing steps. After a kill at any moment, the next start continues with the step that was not committed.
-pub(super) fn run(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+pub(super) fn migrate(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     let refuse = |error: rusqlite::Error| {
         OpenError::new(
             path,

@@ -25,6 +25,12 @@ mod inventory;
 mod list;
 mod lock;
 mod migrate;
+mod notice_act;
+mod notice_channel;
+mod notice_due;
+mod notice_health;
+mod notice_outbox;
+mod notice_signal;
 mod open_error;
 mod overview;
 mod policy;
@@ -63,6 +69,8 @@ pub use host_activity::HostContact;
 pub use inventory::{Held, ListedItem};
 pub use list::{Extent, Membership};
 pub use lock::LockRole;
+pub use notice_act::NEW_DEVICE;
+pub use notice_signal::NoticeSignal;
 pub use open_error::OpenError;
 pub use overview::{FileFacts, KindCount};
 pub use read::{Page, Read, Select};
@@ -95,6 +103,7 @@ pub struct Store {
     pub uses: Arc<Uses>,
     cache: Arc<Cache>,
     identity: Arc<FileIdentity>,
+    notices: Arc<NoticeSignal>,
 }
 
 impl Store {
@@ -126,13 +135,15 @@ impl Store {
         if migrate::is_needed(&connection, path)? {
             backup::keep_before_migration(path)?;
         }
-        migrate::run(&connection, path)?;
+        migrate::migrate(&connection, path)?;
         let uses = Arc::new(Uses::new());
         let cache = Arc::new(Cache::new());
         let identity = FileIdentity::new(path, &connection)
             .map_err(|error| OpenError::new(path, &format!("cannot be examined: {error}")))?;
         let identity = Arc::new(identity);
+        let notices = Arc::new(NoticeSignal::default());
         let shared = WriterShared {
+            notices: Arc::clone(&notices),
             uses: Arc::clone(&uses),
             cache: Arc::clone(&cache),
             identity: Arc::clone(&identity),
@@ -147,7 +158,13 @@ impl Store {
             uses,
             cache,
             identity,
+            notices,
         })
+    }
+
+    /// The signal for new notices.
+    pub fn notice_signal(&self) -> Arc<NoticeSignal> {
+        Arc::clone(&self.notices)
     }
 
     /// A read-only connection for one thread.

@@ -23,6 +23,8 @@ pub struct Select {
     asked: Cell<u64>,
     /// On the writer's connection: the writes of the open transaction.
     written: Option<Written>,
+    /// True when the open transaction adds notices or changes channels.
+    has_notices: Cell<bool>,
 }
 
 impl Select {
@@ -31,7 +33,18 @@ impl Select {
             connection,
             asked: Cell::new(0),
             written: None,
+            has_notices: Cell::new(false),
         }
+    }
+
+    /// Wakes the thread that delivers notices, after the commit.
+    pub(super) fn signal_notices(&self) {
+        self.has_notices.set(true);
+    }
+
+    /// Returns whether notices were signaled since the last call.
+    pub(super) fn take_notice_signal(&self) -> bool {
+        self.has_notices.replace(false)
     }
 
     /// The writer's queries. They record which cache entries their statements invalidate.

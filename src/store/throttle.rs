@@ -14,6 +14,9 @@ use crate::model::secret::Digest;
 use crate::model::time::Time;
 use crate::model::user::UserId;
 
+/// Failed sign-ins in a minute that are a burst.
+const BURST: u32 = 5;
+
 /// Counters at the moment when the writer stores them.
 pub type CountersNow = Box<dyn FnOnce() -> Vec<(LimitKey, Counter)> + Send>;
 
@@ -41,10 +44,19 @@ impl Store {
         event: Option<RejectedAttempt>,
     ) -> Result<(), Error> {
         self.note_relaxed(move |select| {
-            select.store_counters(&counters())?;
+            let counters = counters();
+            select.store_counters(&counters)?;
             let Some(event) = event else {
                 return Ok(());
             };
+            // The first counts the name, or the known browser.
+            let burst = counters.first().map(|(_, counter)| counter.count);
+            if let (Some(user), Some(count)) = (event.details.target.owner, burst)
+                && count >= BURST
+            {
+                let address = event.origin.address.map(|address| address.to_string());
+                select.enqueue_failed_sign_ins(user, count, address.as_deref(), event.at)?;
+            }
             let RejectedAttempt {
                 at,
                 action,

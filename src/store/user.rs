@@ -236,6 +236,8 @@ impl Write<'_> {
             "known_browsers",
             "codes",
             "account_notices",
+            "notices",
+            "notice_opt_outs",
             "totp",
             "recovery_codes",
             "passkeys",

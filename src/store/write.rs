@@ -84,7 +84,10 @@ pub(super) fn act<T>(
         let (value, details) = job(&write)?;
         let actor = permit_actor(&permit, &write);
         select.add_event(&permit, &actor, &details)?;
-        select.note_for_owner(&permit, &actor, write.code_creator.as_deref(), &details)?;
+        let creator = write.code_creator.as_deref();
+        if !select.note_for_owner(&permit, &actor, creator, &details)? {
+            select.enqueue_own_act(&permit, &actor, &details)?;
+        }
         if let Some(once) = &permit.once {
             select.remember_request(once, &details.target.id, permit.now)?;
         }

@@ -16,6 +16,7 @@ use rusqlite::Connection;
 use super::cache::{Cache, Concern};
 use super::identity::FileIdentity;
 use super::lock::DatabaseLock;
+use super::notice_signal::NoticeSignal;
 use super::read::Select;
 use super::reserve::Reserve;
 use super::usage::{Pending, Uses};
@@ -105,6 +106,7 @@ pub(super) struct WriterShared {
     pub(super) uses: Arc<Uses>,
     pub(super) cache: Arc<Cache>,
     pub(super) identity: Arc<FileIdentity>,
+    pub(super) notices: Arc<NoticeSignal>,
 }
 
 pub(super) struct Writer {
@@ -130,6 +132,7 @@ impl Writer {
             uses: shared.uses,
             cache: shared.cache,
             identity: shared.identity,
+            notices: shared.notices,
             data_version: None,
             waits,
             taken: Arc::default(),
@@ -196,6 +199,7 @@ struct WriterLoop {
     uses: Arc<Uses>,
     cache: Arc<Cache>,
     identity: Arc<FileIdentity>,
+    notices: Arc<NoticeSignal>,
     /// SQLite's counter of commits by others.
     data_version: Option<i64>,
     waits: Waits,
@@ -444,6 +448,9 @@ impl WriterLoop {
         }
         let result = lost.map_or_else(|| self.end(), Err);
         self.drop_written();
+        if self.select.take_notice_signal() && result.is_ok() {
+            self.notices.raise();
+        }
         self.note_health(result.is_ok() && !self.is_on_reserve());
         self.mind_reserve(revokes, &result);
         for answer in answers {

@@ -12,7 +12,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::registry::{Full, Phase, Registration, Registry};
+use super::registry::{Full, Phase, RegisteredConnection, Registry};
 use super::rejection::Rejection;
 use super::settings::{ACCEPTS_AT_ONCE, SEND_BUFFER_BYTES, SHED_AT_ONCE};
 
@@ -30,7 +30,7 @@ pub struct Arrival {
     /// The socket.
     pub stream: AcceptedSocket,
     /// Its place in the registry.
-    pub place: Registration,
+    pub place: RegisteredConnection,
 }
 
 /// A connected non-blocking socket.
@@ -116,7 +116,7 @@ impl Acceptor {
     }
 
     /// A place in the registry. Waits for connections that are making room.
-    async fn place(&self, peer: SocketAddr) -> Result<Registration, Full> {
+    async fn place(&self, peer: SocketAddr) -> Result<RegisteredConnection, Full> {
         for _ in 0..LEAVING_LOOKS_MAX {
             match self.registry.enter(peer, self.first) {
                 Err(Full::ForAMoment) => tokio::time::sleep(LEAVING_LOOK).await,

@@ -133,7 +133,7 @@ pub enum Full {
 }
 
 /// A place in the registry, freed on drop.
-pub struct Registration {
+pub struct RegisteredConnection {
     registry: Arc<Registry>,
     /// The connection as other threads see it.
     pub slot: Arc<Slot>,
@@ -164,7 +164,11 @@ impl Registry {
 
     /// A place for a new connection in this phase, at the worker with the fewest. Fails if the server, or the share of
     /// one address, is full and no connection can make room.
-    pub fn enter(self: &Arc<Self>, peer: SocketAddr, phase: Phase) -> Result<Registration, Full> {
+    pub fn enter(
+        self: &Arc<Self>,
+        peer: SocketAddr,
+        phase: Phase,
+    ) -> Result<RegisteredConnection, Full> {
         let address = counted_as(peer);
         let counted = !(self.exempt)(peer.ip().to_canonical());
         let mut table = self.table();
@@ -183,7 +187,7 @@ impl Registry {
 
     /// A place for a control connection, on the first worker. Control connections have a separate budget, so that a
     /// flood from the network never locks out the operator. Without room, the one that is idle longest has to close.
-    pub fn enter_control(self: &Arc<Self>, uid: u32) -> Result<Registration, Full> {
+    pub fn enter_control(self: &Arc<Self>, uid: u32) -> Result<RegisteredConnection, Full> {
         let mut table = self.table();
         let control = |slot: &&Arc<Slot>| slot.mark != Peer::Network;
         let open = table.slots.iter().flatten().filter(control);
@@ -203,7 +207,7 @@ impl Registry {
         mark: Peer,
         phase: Phase,
         worker: usize,
-    ) -> Registration {
+    ) -> RegisteredConnection {
         let slot = Arc::new(Slot {
             peer,
             mark,
@@ -223,7 +227,7 @@ impl Registry {
         drop(table);
         self.per_worker[worker].fetch_add(1, Relaxed);
         self.schedule_look(self.due(phase, self.now()));
-        Registration {
+        RegisteredConnection {
             registry: Arc::clone(self),
             slot,
             worker,
@@ -354,7 +358,7 @@ impl Registry {
             .map_or(0, |(worker, _)| worker)
     }
 
-    fn leave(&self, place: &Registration) {
+    fn leave(&self, place: &RegisteredConnection) {
         let mut table = self.table();
         table.slots[place.key] = None;
         table.free.push(place.key);
@@ -403,7 +407,7 @@ impl Registry {
     }
 }
 
-impl Drop for Registration {
+impl Drop for RegisteredConnection {
     fn drop(&mut self) {
         self.registry.leave(self);
     }

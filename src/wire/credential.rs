@@ -168,14 +168,14 @@ impl ApiKeyPatch {
 /// while.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct UntilUnused {
+pub struct UntilUnusedIn {
     /// How long the old secret has to be quiet: `1h` or longer.
     pub until_unused: String,
     /// Limit of the grace period: up to `7d`.
     pub at_most: String,
 }
 
-/// Parses a grace period: a duration, or [`UntilUnused`].
+/// Parses a grace period: a duration, or [`UntilUnusedIn`].
 fn parse_grace(given: &Value) -> Result<WantedGrace, &'static str> {
     const DURATION: &str = "give 0s to revoke the old secret now, or a duration up to 7d";
     const UNTIL: &str = "give {\"until_unused\": \"2h\", \"at_most\": \"7d\"}: from 1h to 7d, and until_unused within at_most";
@@ -186,7 +186,7 @@ fn parse_grace(given: &Value) -> Result<WantedGrace, &'static str> {
             WantedGrace::lasting(grace).ok_or(DURATION)
         }
         Value::Object(_) => {
-            let until = UntilUnused::deserialize(given).map_err(|_| UNTIL)?;
+            let until = UntilUnusedIn::deserialize(given).map_err(|_| UNTIL)?;
             let quiet = parse_duration(&until.until_unused).map_err(|_| UNTIL)?;
             let at_most = parse_duration(&until.at_most).map_err(|_| UNTIL)?;
             WantedGrace::until_unused(quiet, at_most).ok_or(UNTIL)
@@ -199,7 +199,7 @@ fn parse_grace(given: &Value) -> Result<WantedGrace, &'static str> {
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RotateIn {
-    /// Required: `0s`, a duration up to `7d`, or [`UntilUnused`].
+    /// Required: `0s`, a duration up to `7d`, or [`UntilUnusedIn`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grace: Option<Value>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -9,6 +9,7 @@ mod event;
 mod explanation;
 mod host;
 mod inventory;
+mod notice;
 mod oauth;
 mod passkey;
 mod policy;
@@ -44,6 +45,10 @@ pub use host::{
     HostLoginOut, HostOut, HostPatch, LOGINS_MAX, LoginIn, LoginKeyOut,
 };
 pub use inventory::CredentialOut;
+pub use notice::{
+    NoticeChannelIn, NoticeChannelOut, NoticeChannelPatch, NoticeDeliveryOut, NoticeTestOut,
+    WebhookOut,
+};
 pub use oauth::{
     DeviceAuthorizationOut, IntrospectionOut, MetadataOut, OauthProblemOut, TokenGrantOut,
 };

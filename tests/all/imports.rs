@@ -53,7 +53,7 @@ fn expand(tree: &str, all: &mut Vec<String>, before: &str) {
     }
 }
 
-/// The module that a path in `module` leads to, if it is one of ours.
+/// The module that a path in `module` leads to, if it is in src.
 fn resolve(path: &str, module: &str, known: &BTreeSet<String>) -> Option<String> {
     let mut names: Vec<&str> = path.split("::").map(str::trim).collect();
     let mut base: Vec<&str> = module.split("::").collect();

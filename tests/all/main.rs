@@ -11,6 +11,7 @@ mod fuzz;
 mod host;
 mod imports;
 mod monitoring;
+mod notice;
 mod prose;
 mod race;
 mod second_factor;

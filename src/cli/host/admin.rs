@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 
 use super::super::client::Client;
-use super::super::completion::Names;
+use super::super::completion::CompletedNames;
 use super::super::deletion::{Consent, Deletion, delete_all};
 use super::super::exit::{Failure, USAGE};
 use super::super::lookup::find_id;
@@ -186,7 +186,7 @@ fn clock(host: &HostOut) -> String {
 #[derive(Args)]
 pub struct Edit {
     /// Name or id
-    #[arg(add = Names::Hosts.completer())]
+    #[arg(add = CompletedNames::Hosts.completer())]
     host: String,
     /// New name
     #[arg(long)]

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::super::client::{encode, trusting};
 use super::super::exit::{FAILED, Failure, REFUSED, UNREACHABLE};
 use super::super::refusal::{NOT_OURS, about_tls, cause};
-use super::folder::{Folder, Settings};
+use super::folder::{HostFolder, Settings};
 use crate::clock::Clock;
 use crate::wire::{AuthorizedKeysOut, CLOCK_HEADER, LoginIn};
 
@@ -38,13 +38,13 @@ impl From<Refusal> for Failure {
 }
 
 /// An answer that said yes.
-pub struct Answer {
+pub struct ServerAnswer {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: Zeroizing<String>,
 }
 
-impl Answer {
+impl ServerAnswer {
     pub fn parse<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
         serde_json::from_str(&self.text).map_err(|_| Refusal::Unreachable(NOT_OURS.to_owned()))
     }
@@ -55,13 +55,13 @@ impl Answer {
 }
 
 /// A server, and what is shown to it.
-pub struct Server {
+pub struct HostServer {
     url: String,
     secret: Zeroizing<String>,
     agent: ureq::Agent,
 }
 
-impl Server {
+impl HostServer {
     /// `time`: limit of a complete request, from the name lookup to the last byte.
     pub fn new(
         url: &str,
@@ -90,7 +90,7 @@ impl Server {
     }
 
     /// The server that this host belongs to.
-    pub fn of(folder: &Folder, settings: &Settings, time: Duration) -> Result<Self, Failure> {
+    pub fn of(folder: &HostFolder, settings: &Settings, time: Duration) -> Result<Self, Failure> {
         let secret = folder.credential()?.ok_or_else(|| {
             Failure::new(
                 FAILED,
@@ -108,7 +108,7 @@ impl Server {
         self.secret == other.secret
     }
 
-    pub fn get(&self, path: &str, tag: Option<&str>) -> Result<Answer, Refusal> {
+    pub fn get(&self, path: &str, tag: Option<&str>) -> Result<ServerAnswer, Refusal> {
         let bearer = Zeroizing::new(format!("Bearer {}", *self.secret));
         let mut request = self
             .agent
@@ -121,7 +121,7 @@ impl Server {
         answer(&self.url, request.call())
     }
 
-    pub fn post(&self, path: &str, body: &str) -> Result<Answer, Refusal> {
+    pub fn post(&self, path: &str, body: &str) -> Result<ServerAnswer, Refusal> {
         let bearer = Zeroizing::new(format!("Bearer {}", *self.secret));
         let request = self
             .agent
@@ -133,7 +133,7 @@ impl Server {
     }
 
     /// Everybody's keys; 304 when they are as `tag` says.
-    pub fn everybodys_keys(&self, tag: Option<&str>) -> Result<Answer, Refusal> {
+    pub fn everybodys_keys(&self, tag: Option<&str>) -> Result<ServerAnswer, Refusal> {
         self.get("/api/v1/hosts/self/authorized-keys", tag)
     }
 
@@ -165,7 +165,7 @@ impl Server {
 fn answer(
     url: &str,
     answered: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-) -> Result<Answer, Refusal> {
+) -> Result<ServerAnswer, Refusal> {
     let unreachable = |error: ureq::Error| {
         let cause = cause(&error);
         let host = url.split_once("://").map_or(url, |(_, host)| host);
@@ -186,7 +186,7 @@ fn answer(
         .and_then(|value| value.to_str().ok())
         .is_some_and(|kind| kind.starts_with("application/problem+json"));
     match status {
-        200..300 | 304 => Ok(Answer {
+        200..300 | 304 => Ok(ServerAnswer {
             status,
             headers,
             text,

@@ -13,9 +13,9 @@ use clap::Args;
 use super::super::exit::{FAILED, Failure};
 use super::super::output::line;
 use super::super::sshd::{Expiries, understood};
-use super::asking::{Refusal, Server};
+use super::asking::{HostServer, Refusal};
 use super::copy::{Copy, TrustedKey};
-use super::folder::{COPY, Folder, Place, Settings};
+use super::folder::{COPY, HostFolder, HostFolderArguments, Settings};
 use super::machine;
 use crate::clock::Clock;
 use crate::model::host::is_fingerprint;
@@ -33,7 +33,7 @@ const REFRESH_AFTER: Duration = Duration::from_secs(60);
 #[derive(Args)]
 pub struct AuthorizedKeys {
     #[command(flatten)]
-    place: Place,
+    place: HostFolderArguments,
     /// Who wants to log in (%u)
     #[arg(allow_hyphen_values = true)]
     login: OsString,
@@ -46,7 +46,7 @@ pub struct AuthorizedKeys {
 }
 
 /// `keycroft host authorized-keys`.
-pub fn run(wanted: &AuthorizedKeys) -> Result<(), Failure> {
+pub fn print_authorized_keys(wanted: &AuthorizedKeys) -> Result<(), Failure> {
     watch();
     let answered = look_up(wanted);
     if let Err(failure) = &answered {
@@ -73,7 +73,7 @@ fn look_up(wanted: &AuthorizedKeys) -> Result<(), Failure> {
         // Keycroft has no such login.
         return Ok(());
     };
-    let folder = Folder::open(&wanted.place)?;
+    let folder = HostFolder::open(&wanted.place)?;
     let settings = folder.settings()?;
     enter_time_zone(&settings)?;
     let offered = wanted
@@ -126,17 +126,17 @@ fn without_system_accounts(login: &Username, mut keys: Vec<TrustedKey>) -> Vec<T
 
 /// The keys of a login: as the server says, or when it can't be asked, as the copy does.
 pub fn find(
-    folder: &Folder,
+    folder: &HostFolder,
     settings: &Settings,
     login: &Username,
     fingerprint: Option<&str>,
     now: Time,
 ) -> Result<Vec<TrustedKey>, Failure> {
-    let mut server = Server::of(folder, settings, SERVER_TIME)?;
+    let mut server = HostServer::of(folder, settings, SERVER_TIME)?;
     let mut answer = server.keys_of(login.as_str(), fingerprint);
     if matches!(answer, Err(Refusal::Definite(_))) {
         // The credential may have been rotated since it was read.
-        let again = Server::of(folder, settings, SERVER_TIME)?;
+        let again = HostServer::of(folder, settings, SERVER_TIME)?;
         if !again.has_secret_of(&server) {
             server = again;
             answer = server.keys_of(login.as_str(), fingerprint);
@@ -169,7 +169,11 @@ pub fn find(
 }
 
 /// The keys of a login as the copy has them.
-pub fn from_copy(folder: &Folder, login: &Username, now: Time) -> Result<Vec<TrustedKey>, Failure> {
+pub fn from_copy(
+    folder: &HostFolder,
+    login: &Username,
+    now: Time,
+) -> Result<Vec<TrustedKey>, Failure> {
     let bytes = folder
         .read(COPY)?
         .ok_or_else(|| Failure::new(FAILED, "the cache is empty: no sync succeeded yet"))?;
@@ -217,7 +221,7 @@ pub fn lines(
 }
 
 /// Lets another process refresh the copy, which sshd does not wait for.
-fn refresh_behind(folder: &Folder, now: Time) {
+fn refresh_behind(folder: &HostFolder, now: Time) {
     use std::os::unix::fs::MetadataExt;
     use std::os::unix::process::CommandExt;
 

@@ -12,14 +12,15 @@ use super::super::exit::Failure;
 use super::super::findings::Findings;
 use super::super::output::line;
 use super::super::sshd::inspect::{
-    Expected, check_account, check_command, check_match_blocks, check_own_keys, check_time_zone,
+    ExpectedCommand, check_account, check_command, check_match_blocks, check_own_keys,
+    check_time_zone,
 };
-use super::super::sshd::running::{Configuration, Connection, command_lines};
-use super::asking::{Refusal, Server};
+use super::super::sshd::running::{Configuration, SshdConnection, command_lines};
+use super::asking::{HostServer, Refusal};
 use super::authorized_keys::{find, from_copy, lines};
 use super::copy::Copy;
 use super::enroll::{COMMAND, DROP_IN};
-use super::folder::{COPY, Folder, Place, Settings, USER, own_user};
+use super::folder::{COPY, HostFolder, HostFolderArguments, Settings, USER, own_user};
 use super::{machine, timers};
 use crate::clock::Clock;
 use crate::model::host::CLOCK_SECONDS_MAX;
@@ -31,11 +32,11 @@ use crate::wire::AuthorizedKeysOut;
 const SERVER_TIME: Duration = Duration::from_secs(5);
 
 #[derive(Args)]
-pub struct Check {
+pub struct HostCheckArguments {
     /// A login, to print what sshd would get for it
     login: Option<String>,
     #[command(flatten)]
-    place: Place,
+    place: HostFolderArguments,
     /// Where sshd's configuration is
     #[arg(long, default_value = "/etc/ssh", value_name = "FOLDER")]
     sshd_folder: PathBuf,
@@ -45,7 +46,7 @@ pub struct Check {
 }
 
 /// The command that sshd has to run.
-const EXPECTED: Expected<'static> = Expected {
+const EXPECTED: ExpectedCommand<'static> = ExpectedCommand {
     command: COMMAND,
     user: Some(USER),
 };
@@ -53,13 +54,13 @@ const EXPECTED: Expected<'static> = Expected {
 const CACHE_SECONDS_MAX: u64 = 900;
 
 /// `keycroft host check`.
-pub fn run(wanted: &Check) -> Result<(), Failure> {
+pub fn check_host(wanted: &HostCheckArguments) -> Result<(), Failure> {
     let mut findings = Findings::default();
     if own_user() != 0 {
         findings.warn("not root: sshd's own files and other people's can't all be looked at")?;
     }
     let configuration = check_sshd(&mut findings, wanted)?;
-    let opened = Folder::open(&wanted.place).and_then(|folder| {
+    let opened = HostFolder::open(&wanted.place).and_then(|folder| {
         let settings = folder.settings()?;
         Ok((folder, settings))
     });
@@ -99,7 +100,10 @@ pub fn run(wanted: &Check) -> Result<(), Failure> {
 }
 
 /// Checks the drop-in and the sshd that runs.
-fn check_sshd(findings: &mut Findings, wanted: &Check) -> Result<Option<Configuration>, Failure> {
+fn check_sshd(
+    findings: &mut Findings,
+    wanted: &HostCheckArguments,
+) -> Result<Option<Configuration>, Failure> {
     let own = wanted.sshd_folder.join("sshd_config.d").join(DROP_IN);
     for other in command_lines(&wanted.sshd_folder) {
         if other.condition.is_none() && other.file < own && other.file.parent() == own.parent() {
@@ -116,14 +120,14 @@ fn check_sshd(findings: &mut Findings, wanted: &Check) -> Result<Option<Configur
         }
         Ok(_) => findings.ok(&format!("{} exists", own.display()))?,
     }
-    let connection = Connection {
+    let connection = SshdConnection {
         login: wanted.login.as_deref().unwrap_or("root"),
         address: wanted.address,
     };
     check_command(findings, &wanted.sshd_folder, &connection, &EXPECTED)
 }
 
-fn check_folder(findings: &mut Findings, folder: &Folder) -> Result<(), Failure> {
+fn check_folder(findings: &mut Findings, folder: &HostFolder) -> Result<(), Failure> {
     match folder.credential() {
         Ok(Some(_)) => findings.ok("the host credential is there, and nobody else's")?,
         Ok(None) => findings.bad("the host credential is missing")?,
@@ -139,12 +143,12 @@ fn check_folder(findings: &mut Findings, folder: &Folder) -> Result<(), Failure>
 
 fn check_server(
     findings: &mut Findings,
-    folder: &Folder,
+    folder: &HostFolder,
     settings: &Settings,
 ) -> Result<(), Failure> {
     let name = &settings.server;
     let before = Clock::System.now();
-    let asked = Server::of(folder, settings, SERVER_TIME).map(|server| {
+    let asked = HostServer::of(folder, settings, SERVER_TIME).map(|server| {
         let answer = server.get(
             "/api/v1/hosts/self/authorized-keys?username=keycroft-check",
             None,
@@ -187,7 +191,7 @@ fn parse_date(text: &str) -> Option<Time> {
     Time::parse(&format!("{year}-{month:02}-{day}T{clock}Z")).ok()
 }
 
-fn check_cache(findings: &mut Findings, folder: &Folder) -> Result<(), Failure> {
+fn check_cache(findings: &mut Findings, folder: &HostFolder) -> Result<(), Failure> {
     let now = Clock::System.now();
     let bytes = match folder.read(COPY) {
         Ok(Some(bytes)) => bytes,
@@ -219,7 +223,7 @@ fn check_cache(findings: &mut Findings, folder: &Folder) -> Result<(), Failure> 
 fn show_keys(
     findings: &mut Findings,
     login: &str,
-    folder: &Folder,
+    folder: &HostFolder,
     settings: &Settings,
 ) -> Result<(), Failure> {
     let Ok(name) = Username::parse(login) else {

@@ -10,16 +10,16 @@ use clap::Args;
 use serde_json::json;
 use zeroize::Zeroizing;
 
-use super::super::connection::{CA_FILE, Credential, Remote, Server as Address, Source};
+use super::super::connection::{CA_FILE, ClientCredential, Remote, ServerAddress, Source};
 use super::super::environment::path_variable;
 use super::super::exit::{FAILED, Failure, INVALID, REFUSED, USAGE};
 use super::super::output::say;
-use super::super::sshd::inspect::{self, Expected};
-use super::super::sshd::running::{CommandLine, Connection, TimeZone, command_lines};
+use super::super::sshd::inspect::{self, ExpectedCommand};
+use super::super::sshd::running::{CommandLine, SshdConnection, TimeZone, command_lines};
 use super::super::sshd::{self, ExpiryTime};
-use super::asking::{Refusal, Server};
-use super::folder::{Folder, Place, Settings, USER, expiry_word, own_user};
-use super::machine::{self, MachineUser, put, run as run_program, unsafe_part};
+use super::asking::{HostServer, Refusal};
+use super::folder::{HostFolder, HostFolderArguments, Settings, USER, expiry_word, own_user};
+use super::machine::{self, MachineUser, run_program, unsafe_part, write_root_file};
 use super::sync::{Synced, refresh};
 use super::timers;
 use crate::model::host::parse_host_name;
@@ -38,7 +38,7 @@ const NOBODY: &str = "keycroft-check";
 const NO_FINGERPRINT: &str = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// A connection that no `Match` block is meant for.
-const ANYBODY: Connection<'static> = Connection {
+const ANYBODY: SshdConnection<'static> = SshdConnection {
     login: NOBODY,
     address: std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
 };
@@ -55,7 +55,7 @@ pub struct Enroll {
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     #[command(flatten)]
-    place: Place,
+    place: HostFolderArguments,
     /// Where sshd's configuration is
     #[arg(long, default_value = "/etc/ssh", value_name = "FOLDER")]
     sshd_folder: PathBuf,
@@ -74,7 +74,7 @@ pub struct Enroll {
 }
 
 /// `keycroft host enroll`.
-pub fn run(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
+pub fn enroll_host(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
     if own_user() != 0 {
         return Err(Failure::new(
             REFUSED,
@@ -92,7 +92,7 @@ pub fn run(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
     // Before the code is spent.
     let replaced = find_replaced(wanted, &program)?;
     let user = find_user()?;
-    let folder = Folder::make(&wanted.place, user.id, user.group)?;
+    let folder = HostFolder::make(&wanted.place, user.id, user.group)?;
     let settings = join(wanted, remote, &address, &folder)?;
     match refresh(&folder, &settings)? {
         Synced::Fetched { keys } => say(&format!("fetched everybody's keys: {keys}")),
@@ -101,7 +101,7 @@ pub fn run(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
     set_sshd_up(wanted, &program, &replaced)?;
     prove(&program, &wanted.place)?;
     reload(wanted);
-    let expected = Expected {
+    let expected = ExpectedCommand {
         command: COMMAND,
         user: Some(USER),
     };
@@ -120,8 +120,8 @@ pub fn run(wanted: &Enroll, remote: &Remote) -> Result<(), Failure> {
     Ok(())
 }
 
-fn parse_address(url: &str, remote: &Remote) -> Result<Address, Failure> {
-    let address = Address::parse(url).map_err(|message| Failure::new(USAGE, message))?;
+fn parse_address(url: &str, remote: &Remote) -> Result<ServerAddress, Failure> {
+    let address = ServerAddress::parse(url).map_err(|message| Failure::new(USAGE, message))?;
     if address.is_https() || address.is_loopback() || remote.insecure_http {
         return Ok(address);
     }
@@ -182,8 +182,8 @@ fn find_user() -> Result<MachineUser, Failure> {
 fn join(
     wanted: &Enroll,
     remote: &Remote,
-    address: &Address,
-    folder: &Folder,
+    address: &ServerAddress,
+    folder: &HostFolder,
 ) -> Result<Settings, Failure> {
     let expiry_time = expiry_word(ExpiryTime::Auto.expiries()?).to_owned();
     let sshd_time_zone = find_time_zone(&wanted.sshd_folder)?;
@@ -217,7 +217,7 @@ fn join(
     };
     let authority = folder.authority();
     let authority = own_authority.then_some(authority.as_path());
-    let server = Server::new(address.as_str(), authority, code, ENROLL_TIME)?;
+    let server = HostServer::new(address.as_str(), authority, code, ENROLL_TIME)?;
     let answer = server
         .post("/api/v1/hosts/enroll", &json!({ "name": name }).to_string())
         .map_err(refused_to_enroll)?;
@@ -260,7 +260,7 @@ fn refused_to_enroll(refusal: Refusal) -> Failure {
 }
 
 /// The settings of an earlier run whose credential the server still accepts.
-fn joined(address: &Address, folder: &Folder) -> Result<Option<Settings>, Failure> {
+fn joined(address: &ServerAddress, folder: &HostFolder) -> Result<Option<Settings>, Failure> {
     if folder.credential()?.is_none() {
         return Ok(None);
     }
@@ -274,7 +274,7 @@ fn joined(address: &Address, folder: &Folder) -> Result<Option<Settings>, Failur
             folder.place().folder.display()
         )));
     }
-    match Server::of(folder, &settings, ENROLL_TIME)?.keys_of(NOBODY, None) {
+    match HostServer::of(folder, &settings, ENROLL_TIME)?.keys_of(NOBODY, None) {
         Ok(_) => Ok(Some(settings)),
         Err(Refusal::Definite(_)) => {
             say("the server does not accept the credential of an earlier enrollment any more");
@@ -318,7 +318,7 @@ fn read_code(path: &Path) -> Result<Zeroizing<String>, Failure> {
         )
     };
     let text = std::str::from_utf8(&bytes).map_err(|_| fail())?;
-    let code = Credential::parse(text, Source::StandardInput).map_err(|_| fail())?;
+    let code = ClientCredential::parse(text, Source::StandardInput).map_err(|_| fail())?;
     if code.form == SecretForm::Code {
         Ok(code.secret)
     } else {
@@ -334,7 +334,7 @@ const REPLACED: &str = "# Replaced: ";
 pub const COMMAND: &str = " host authorized-keys ";
 
 /// The drop-in that makes sshd run the program; `replaced`: the settings that it replaces.
-pub fn drop_in(program: &Path, place: &Place, replaced: &[String]) -> String {
+pub fn drop_in(program: &Path, place: &HostFolderArguments, replaced: &[String]) -> String {
     let folder = if place.folder == Path::new("/var/lib/keycroft-host") {
         String::new()
     } else {
@@ -443,7 +443,7 @@ fn set_sshd_up(wanted: &Enroll, program: &Path, replaced: &[String]) -> Result<(
         say(&format!("{} exists already", path.display()));
     } else {
         fs::create_dir_all(&folder)
-            .and_then(|()| put(&path, &text))
+            .and_then(|()| write_root_file(&path, &text))
             .map_err(|error| Failure::new(FAILED, format!("{}: {error}", path.display())))?;
     }
     let proved = require_command(wanted, program);
@@ -452,7 +452,7 @@ fn set_sshd_up(wanted: &Enroll, program: &Path, replaced: &[String]) -> Result<(
             say(&format!("wrote {}", path.display()));
         }
         (Err(_), Some(before)) => {
-            let _ = put(&path, &before);
+            let _ = write_root_file(&path, &before);
         }
         (Err(_), None) => {
             let _ = fs::remove_file(&path);
@@ -484,7 +484,7 @@ fn require_command(wanted: &Enroll, program: &Path) -> Result<(), Failure> {
 }
 
 /// Performs a lookup as sshd does it.
-fn prove(program: &Path, place: &Place) -> Result<(), Failure> {
+fn prove(program: &Path, place: &HostFolderArguments) -> Result<(), Failure> {
     let (program, folder) = (program.to_string_lossy(), place.folder.to_string_lossy());
     let command = [
         &program,
@@ -533,7 +533,7 @@ mod tests {
 
     #[test]
     fn the_drop_in_names_the_program_and_its_own_user() {
-        let place = |folder: &str| Place {
+        let place = |folder: &str| HostFolderArguments {
             folder: PathBuf::from(folder),
         };
         let text = drop_in(

@@ -11,7 +11,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::super::connection::Credential;
+use super::super::connection::ClientCredential;
 use super::super::connection::Source;
 use super::super::environment::path_variable;
 use super::super::exit::{FAILED, Failure, INVALID};
@@ -34,7 +34,7 @@ pub const COPY: &str = "copy";
 
 /// Where the helper keeps its things.
 #[derive(Args, Clone, Debug)]
-pub struct Place {
+pub struct HostFolderArguments {
     /// The helper's own folder [env: KEYCROFT_HOST_FOLDER]
     #[arg(
         long,
@@ -80,7 +80,7 @@ pub fn expiry_word(expiries: Expiries) -> &'static str {
 }
 
 /// The folder, once it is known to be nobody else's.
-pub struct Folder {
+pub struct HostFolder {
     path: PathBuf,
     owner: (u32, u32),
 }
@@ -94,9 +94,9 @@ pub fn own_user() -> u32 {
     rustix::process::geteuid().as_raw()
 }
 
-impl Folder {
+impl HostFolder {
     /// Looks at the folder: a real one, of mode 0700, owned by who runs this (root may look into another's).
-    pub fn open(place: &Place) -> Result<Self, Failure> {
+    pub fn open(place: &HostFolderArguments) -> Result<Self, Failure> {
         let path = place.folder.clone();
         let found = fs::symlink_metadata(&path).map_err(|error| {
             failed(&path, error).hint("keycroft host enroll URL --code-file FILE, as root")
@@ -121,7 +121,7 @@ impl Folder {
     }
 
     /// Makes the folder for a user, or gives it to them; it is opened when that went well.
-    pub fn make(place: &Place, user: u32, group: u32) -> Result<Self, Failure> {
+    pub fn make(place: &HostFolderArguments, user: u32, group: u32) -> Result<Self, Failure> {
         let path = &place.folder;
         if fs::symlink_metadata(path).is_err() {
             let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
@@ -142,8 +142,8 @@ impl Folder {
     }
 
     /// The folder as it was named.
-    pub fn place(&self) -> Place {
-        Place {
+    pub fn place(&self) -> HostFolderArguments {
+        HostFolderArguments {
             folder: self.path.clone(),
         }
     }
@@ -274,7 +274,7 @@ impl Folder {
         };
         let text = std::str::from_utf8(&bytes).map_err(|error| failed(&path, error))?;
         let source = Source::Variable("the file of the host credential");
-        let credential = Credential::parse(text, source)?;
+        let credential = ClientCredential::parse(text, source)?;
         if credential.is(Kind::Host) {
             Ok(Some(credential.secret))
         } else {
@@ -305,9 +305,9 @@ mod tests {
 
     use super::*;
 
-    fn folder() -> (tempfile::TempDir, Place) {
+    fn folder() -> (tempfile::TempDir, HostFolderArguments) {
         let outer = tempfile::tempdir().unwrap();
-        let place = Place {
+        let place = HostFolderArguments {
             folder: outer.path().join("host"),
         };
         fs::create_dir(&place.folder).unwrap();
@@ -322,7 +322,7 @@ mod tests {
     #[test]
     fn a_file_comes_back_as_it_was_written_and_is_nobody_elses() {
         let (_outer, place) = folder();
-        let folder = Folder::open(&place).unwrap();
+        let folder = HostFolder::open(&place).unwrap();
         assert!(folder.read(COPY).unwrap().is_none());
         folder.write(COPY, b"one").unwrap();
         folder.write(COPY, b"two").unwrap();
@@ -335,7 +335,7 @@ mod tests {
     #[test]
     fn what_others_may_read_or_could_have_put_there_is_refused() {
         let (outer, place) = folder();
-        let folder = Folder::open(&place).unwrap();
+        let folder = HostFolder::open(&place).unwrap();
         folder.write(COPY, b"keys").unwrap();
         set_mode(&folder.path(COPY), 0o640);
         assert!(folder.read(COPY).is_err());
@@ -352,13 +352,13 @@ mod tests {
         assert!(folder.read(COPY).is_err());
 
         set_mode(&place.folder, 0o750);
-        assert!(Folder::open(&place).is_err());
+        assert!(HostFolder::open(&place).is_err());
         set_mode(&place.folder, 0o700);
-        let link = Place {
+        let link = HostFolderArguments {
             folder: outer.path().join("link"),
         };
         symlink(&place.folder, &link.folder).unwrap();
-        assert!(Folder::open(&link).is_err());
+        assert!(HostFolder::open(&link).is_err());
     }
 
     #[test]
@@ -368,13 +368,13 @@ mod tests {
             return;
         }
         let (_outer, place) = folder();
-        let folder = Folder::open(&place).unwrap();
+        let folder = HostFolder::open(&place).unwrap();
         folder.write(COPY, b"keys").unwrap();
         std::os::unix::fs::lchown(folder.path(COPY), Some(65_534), None).unwrap();
         assert!(folder.read(COPY).is_err());
         std::os::unix::fs::lchown(&place.folder, Some(65_534), None).unwrap();
         // Root may look into another's folder; what root writes there is that other's.
-        let folder = Folder::open(&place).unwrap();
+        let folder = HostFolder::open(&place).unwrap();
         folder.write(COPY, b"keys").unwrap();
         assert_eq!(fs::metadata(folder.path(COPY)).unwrap().uid(), 65_534);
     }

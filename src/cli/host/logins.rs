@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::exit::{FAILED, Failure};
 use super::super::output::say;
-use super::asking::Server;
-use super::folder::{Folder, Place};
+use super::asking::HostServer;
+use super::folder::{HostFolder, HostFolderArguments};
 use crate::clock::Clock;
 use crate::model::host::is_fingerprint;
 use crate::model::time::Time;
@@ -29,7 +29,7 @@ const LINE_BYTES_MAX: usize = 16 * 1_024;
 #[derive(Args)]
 pub struct ReportLogins {
     #[command(flatten)]
-    place: Place,
+    place: HostFolderArguments,
     /// A log file (of sshd -E, syslog, or lines of `journalctl -o json`) instead of the journal
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
@@ -47,8 +47,8 @@ struct Reported {
 }
 
 /// `keycroft host report-logins`.
-pub fn run(wanted: &ReportLogins) -> Result<(), Failure> {
-    let folder = Folder::open(&wanted.place)?;
+pub fn report_logins(wanted: &ReportLogins) -> Result<(), Failure> {
+    let folder = HostFolder::open(&wanted.place)?;
     let settings = folder.settings()?;
     let before = read_reported(&folder)?;
     let mut after = before.clone();
@@ -57,7 +57,7 @@ pub fn run(wanted: &ReportLogins) -> Result<(), Failure> {
         Some(path) => from_file(path, &mut after, now)?,
         None => from_journal(&mut after, now)?,
     };
-    let server = Server::of(&folder, &settings, REPORT_TIME)?;
+    let server = HostServer::of(&folder, &settings, REPORT_TIME)?;
     for part in logins.chunks(LOGINS_MAX) {
         server.report(part)?;
     }
@@ -74,7 +74,7 @@ fn fail(why: String) -> Failure {
     Failure::new(FAILED, why)
 }
 
-fn read_reported(folder: &Folder) -> Result<Reported, Failure> {
+fn read_reported(folder: &HostFolder) -> Result<Reported, Failure> {
     let Some(bytes) = folder.read(REPORTED)? else {
         return Ok(Reported::default());
     };

@@ -104,7 +104,7 @@ pub fn name() -> String {
 }
 
 /// Runs a program; a failure contains its output and errors.
-pub fn run(program: &str, arguments: &[&str]) -> Result<String, Failure> {
+pub fn run_program(program: &str, arguments: &[&str]) -> Result<String, Failure> {
     let said = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
@@ -165,7 +165,7 @@ pub fn unsafe_part(path: &Path) -> Option<String> {
 }
 
 /// Writes a world-readable file of root atomically.
-pub fn put(path: &Path, text: &str) -> std::io::Result<()> {
+pub fn write_root_file(path: &Path, text: &str) -> std::io::Result<()> {
     let unfinished = path.with_file_name(format!(".keycroft-{}", Id::random()));
     let mut file = OpenOptions::new()
         .write(true)

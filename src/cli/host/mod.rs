@@ -15,7 +15,7 @@ mod timers;
 
 use clap::{Args, Subcommand};
 
-use super::completion::Names;
+use super::completion::CompletedNames;
 use super::exit::Failure;
 use super::place::Place;
 
@@ -38,7 +38,7 @@ enum HostCommand {
     /// Show a host (admin)
     Show {
         /// Name or id
-        #[arg(add = Names::Hosts.completer())]
+        #[arg(add = CompletedNames::Hosts.completer())]
         host: String,
     },
     /// Edit a host: name, groups, shared logins, maximum cache age (admin)
@@ -46,20 +46,20 @@ enum HostCommand {
     /// Pause a host: it admits nobody and stays enrolled (admin)
     Pause {
         /// Name or id
-        #[arg(add = Names::Hosts.completer())]
+        #[arg(add = CompletedNames::Hosts.completer())]
         host: String,
     },
     /// Resume a paused host (admin)
     Resume {
         /// Name or id
-        #[arg(add = Names::Hosts.completer())]
+        #[arg(add = CompletedNames::Hosts.completer())]
         host: String,
     },
     /// Delete hosts: their credentials are rejected immediately (admin)
     #[command(alias = "rm")]
     Delete {
         /// Names or ids
-        #[arg(required = true, value_name = "HOST", add = Names::Hosts.completer())]
+        #[arg(required = true, value_name = "HOST", add = CompletedNames::Hosts.completer())]
         hosts: Vec<String>,
         /// Delete without confirmation
         #[arg(short, long)]
@@ -72,21 +72,21 @@ enum HostCommand {
     /// On the host: refresh the cache of SSH keys
     Sync {
         #[command(flatten)]
-        place: folder::Place,
+        place: folder::HostFolderArguments,
     },
     /// On the host: replace its credential
     RotateCredential {
         #[command(flatten)]
-        place: folder::Place,
+        place: folder::HostFolderArguments,
     },
     /// On the host, as root: check the configuration and show the keys that sshd would get
-    Check(check::Check),
+    Check(check::HostCheckArguments),
     /// On the host: report logins that sshd accepted
     ReportLogins(logins::ReportLogins),
 }
 
 /// `keycroft host`.
-pub fn run(arguments: HostArguments) -> Result<(), Failure> {
+pub fn run_host(arguments: HostArguments) -> Result<(), Failure> {
     let place = arguments.place;
     match arguments.command {
         HostCommand::EnrollCode(wanted) => admin::enroll_code(&place.client()?, wanted),
@@ -96,11 +96,11 @@ pub fn run(arguments: HostArguments) -> Result<(), Failure> {
         HostCommand::Pause { host } => admin::set_paused(&place.client()?, &host, true),
         HostCommand::Resume { host } => admin::set_paused(&place.client()?, &host, false),
         HostCommand::Delete { hosts, yes } => admin::delete(&place.client()?, &hosts, yes),
-        HostCommand::Enroll(wanted) => enroll::run(&wanted, &place.remote),
-        HostCommand::AuthorizedKeys(wanted) => authorized_keys::run(&wanted),
+        HostCommand::Enroll(wanted) => enroll::enroll_host(&wanted, &place.remote),
+        HostCommand::AuthorizedKeys(wanted) => authorized_keys::print_authorized_keys(&wanted),
         HostCommand::Sync { place } => sync::sync(&place),
-        HostCommand::RotateCredential { place } => rotate::run(&place),
-        HostCommand::Check(wanted) => check::run(&wanted),
-        HostCommand::ReportLogins(wanted) => logins::run(&wanted),
+        HostCommand::RotateCredential { place } => rotate::run_rotate_credential(&place),
+        HostCommand::Check(wanted) => check::check_host(&wanted),
+        HostCommand::ReportLogins(wanted) => logins::report_logins(&wanted),
     }
 }

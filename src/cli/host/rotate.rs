@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 
 use super::super::exit::Failure;
 use super::super::output::say;
-use super::asking::Server;
-use super::folder::{Folder, Place, Settings};
+use super::asking::HostServer;
+use super::folder::{HostFolder, HostFolderArguments, Settings};
 use crate::wire::EnrollOut;
 
 /// How long each request may take.
@@ -16,21 +16,21 @@ const TIME: Duration = Duration::from_secs(30);
 const NOBODY: &str = "keycroft-check";
 
 /// `keycroft host rotate-credential`.
-pub fn run(place: &Place) -> Result<(), Failure> {
-    let folder = Folder::open(place)?;
+pub fn run_rotate_credential(place: &HostFolderArguments) -> Result<(), Failure> {
+    let folder = HostFolder::open(place)?;
     let settings = folder.settings()?;
     rotate(&folder, &settings)
 }
 
 /// Replaces the host credential. The old secret stays valid until the new one fetches all keys. A crash at
 /// any point leaves a working host.
-pub fn rotate(folder: &Folder, settings: &Settings) -> Result<(), Failure> {
+pub fn rotate(folder: &HostFolder, settings: &Settings) -> Result<(), Failure> {
     let _lock = folder.lock()?;
-    let server = Server::of(folder, settings, TIME)?;
+    let server = HostServer::of(folder, settings, TIME)?;
     let answer = server.post("/api/v1/hosts/self/rotate", "{}")?;
     let rotated: EnrollOut = answer.parse().map_err(Failure::from)?;
     folder.write_credential(&Zeroizing::new(rotated.secret))?;
-    Server::of(folder, settings, TIME)?.keys_of(NOBODY, None)?;
+    HostServer::of(folder, settings, TIME)?.keys_of(NOBODY, None)?;
     say("rotated the credential of this host; the old one is revoked at the next sync");
     Ok(())
 }

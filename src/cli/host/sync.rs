@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::super::exit::Failure;
 use super::super::output::say;
 use super::super::sshd::ExpiryTime;
-use super::asking::Server;
+use super::asking::HostServer;
 use super::copy::Copy;
-use super::folder::{COPY, Folder, Place, Settings, expiry_word};
+use super::folder::{COPY, HostFolder, HostFolderArguments, Settings, expiry_word};
 use super::rotate::rotate;
 use crate::clock::Clock;
 use crate::wire::AuthorizedKeysOut;
@@ -24,8 +24,8 @@ pub enum Synced {
 }
 
 /// Refreshes the copy.
-pub fn refresh(folder: &Folder, settings: &Settings) -> Result<Synced, Failure> {
-    let server = Server::of(folder, settings, SYNC_TIME)?;
+pub fn refresh(folder: &HostFolder, settings: &Settings) -> Result<Synced, Failure> {
+    let server = HostServer::of(folder, settings, SYNC_TIME)?;
     // One that can't be used is fetched anew; why is said where it matters.
     let present = folder.read(COPY).ok().flatten();
     let present = present.and_then(|bytes| Copy::decode(&bytes).ok());
@@ -57,8 +57,8 @@ pub fn refresh(folder: &Folder, settings: &Settings) -> Result<Synced, Failure> 
 }
 
 /// `keycroft host sync`.
-pub fn sync(place: &Place) -> Result<(), Failure> {
-    let folder = Folder::open(place)?;
+pub fn sync(place: &HostFolderArguments) -> Result<(), Failure> {
+    let folder = HostFolder::open(place)?;
     folder.tidy();
     let mut settings = folder.settings()?;
     // sshd may have been replaced by a newer one.

@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::super::exit::{FAILED, Failure};
 use super::super::output::say;
-use super::folder::Place;
-use super::machine::put;
-use super::machine::run as run_program;
+use super::folder::HostFolderArguments;
+use super::machine::run_program;
+use super::machine::write_root_file;
 
 /// Where an administrator's units are.
 const UNITS: &str = "/etc/systemd/system";
@@ -46,7 +46,7 @@ pub fn has_systemd() -> bool {
 }
 
 /// A unit for this program and folder.
-fn unit(text: &str, program: &Path, place: &Place) -> String {
+fn unit(text: &str, program: &Path, place: &HostFolderArguments) -> String {
     let folder = place.folder.to_string_lossy();
     let mut adapted = text.replace(PROGRAM, &program.to_string_lossy());
     if folder != FOLDER {
@@ -61,7 +61,7 @@ fn unit(text: &str, program: &Path, place: &Place) -> String {
 }
 
 /// Installs the timers and starts them, where systemd runs.
-pub fn install(program: &Path, place: &Place) -> Result<(), Failure> {
+pub fn install(program: &Path, place: &HostFolderArguments) -> Result<(), Failure> {
     if !has_systemd() {
         say(
             "systemd does not run here: have `keycroft host sync` and `keycroft host report-logins` run every few minutes",
@@ -79,7 +79,7 @@ pub fn install(program: &Path, place: &Place) -> Result<(), Failure> {
         if is_packaged(name) || fs::read_to_string(&path).is_ok_and(|present| present == text) {
             continue;
         }
-        put(&path, &text)
+        write_root_file(&path, &text)
             .map_err(|error| Failure::new(FAILED, format!("{}: {error}", path.display())))?;
     }
     run_program("systemctl", &["daemon-reload"])?;
@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn units_name_the_program_and_the_folder() {
-        let place = |folder: &str| Place {
+        let place = |folder: &str| HostFolderArguments {
             folder: PathBuf::from(folder),
         };
         for (name, text) in FILES {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::Print;
-use super::requirement::{Place, lines};
+use super::requirement::{BlockPlace, lines};
 
 /// The head of the site. Caddy listens on an address for any Host; a name limits it to this Host.
 fn site_address(listen: &str) -> String {
@@ -44,10 +44,10 @@ pub fn block(print: &Print) -> String {
     }}
 }}
 ",
-        site = lines(print, Place::Site, 8),
-        before = lines(print, Place::Before, 8),
-        verification = lines(print, Place::Verification, 12),
-        after = lines(print, Place::After, 8),
+        site = lines(print, BlockPlace::Site, 8),
+        before = lines(print, BlockPlace::Before, 8),
+        verification = lines(print, BlockPlace::Verification, 12),
+        after = lines(print, BlockPlace::After, 8),
     )
 }
 

@@ -1,7 +1,7 @@
 //! The frame of the block for nginx: `auth_request`.
 
 use super::Print;
-use super::requirement::{Place, lines};
+use super::requirement::{BlockPlace, lines};
 
 pub fn block(print: &Print) -> String {
     let Print {
@@ -44,10 +44,10 @@ server {{
 {verification}    }}
 }}
 ",
-        top = lines(print, Place::Top, 0),
-        site = lines(print, Place::Site, 4),
-        before = lines(print, Place::Before, 8),
-        after = lines(print, Place::After, 8),
-        verification = lines(print, Place::Verification, 8),
+        top = lines(print, BlockPlace::Top, 0),
+        site = lines(print, BlockPlace::Site, 4),
+        before = lines(print, BlockPlace::Before, 8),
+        after = lines(print, BlockPlace::After, 8),
+        verification = lines(print, BlockPlace::Verification, 8),
     )
 }

@@ -8,7 +8,7 @@ use crate::wire::{IDENTITY_HEADERS, SECRET_HEADERS};
 /// Where lines stand in a block. nginx has `Before` and `After` in the application's location; Traefik has them as two
 /// `headers` middlewares around `forwardAuth`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum BlockPlace {
     /// Outside of the site: nginx's `http`, Traefik's routers.
     Top,
     /// In the site, before all else: nginx's `server`, Caddy's `route`, Traefik's middlewares.
@@ -22,7 +22,7 @@ pub enum Place {
 }
 
 /// Lines for one place.
-pub type Part = (Place, Vec<String>);
+pub type Part = (BlockPlace, Vec<String>);
 /// The lines for one proxy. None where the proxy meets the requirement by itself, or the frame of its block does.
 type Lines = fn(&Print) -> Vec<Part>;
 
@@ -76,7 +76,7 @@ fn none(_: &Print) -> Vec<Part> {
     Vec::new()
 }
 
-fn part(place: Place, lines: impl IntoIterator<Item = String>) -> Part {
+fn part(place: BlockPlace, lines: impl IntoIterator<Item = String>) -> Part {
     (place, lines.into_iter().collect())
 }
 
@@ -100,7 +100,7 @@ fn yaml_removes<S: AsRef<str>>(headers: impl IntoIterator<Item = S>) -> Vec<Stri
         .collect()
 }
 
-use Place::{After, Before, Site, Top, Verification};
+use BlockPlace::{After, Before, Site, Top, Verification};
 
 /// Every requirement, in the order in which the lines stand in a block.
 pub const REQUIREMENTS: &[Requirement] = &[
@@ -427,7 +427,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
 ];
 
 /// The lines of all requirements for one place, indented. Each requirement's sentence stands before its first lines.
-pub fn lines(print: &Print, place: Place, indent: usize) -> String {
+pub fn lines(print: &Print, place: BlockPlace, indent: usize) -> String {
     let mut text = String::new();
     let space = " ".repeat(indent);
     for requirement in REQUIREMENTS {

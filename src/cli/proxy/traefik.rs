@@ -1,7 +1,7 @@
 //! The frame of the block for Traefik: `forwardAuth`.
 
 use super::Print;
-use super::requirement::{Place, lines};
+use super::requirement::{BlockPlace, lines};
 
 pub fn block(print: &Print) -> String {
     let Print {
@@ -49,10 +49,10 @@ http:
         customRequestHeaders:
 {after}
 {site}",
-        top = lines(print, Place::Top, 4),
-        site = lines(print, Place::Site, 4),
-        before = lines(print, Place::Before, 10),
-        verification = lines(print, Place::Verification, 8),
-        after = lines(print, Place::After, 10),
+        top = lines(print, BlockPlace::Top, 4),
+        site = lines(print, BlockPlace::Site, 4),
+        before = lines(print, BlockPlace::Before, 10),
+        verification = lines(print, BlockPlace::Verification, 8),
+        after = lines(print, BlockPlace::After, 10),
     )
 }

@@ -8,14 +8,14 @@ use super::super::exit::{FAILED, Failure};
 use super::super::findings::Findings;
 use super::super::host::machine::{self, MachineUser, unsafe_part};
 use super::running::{
-    CommandLine, Configuration, Connection, Sshd, TimeZone, command_lines, listeners,
+    CommandLine, Configuration, Sshd, SshdConnection, TimeZone, command_lines, listeners,
 };
 
 /// Logins for which the configuration is requested one by one.
 const LOGINS_MAX: usize = 32;
 
 /// The command that sshd should run, and its user.
-pub struct Expected<'a> {
+pub struct ExpectedCommand<'a> {
     /// Words of Keycroft's command.
     pub command: &'a str,
     /// `None`: anybody for whom the command works.
@@ -40,8 +40,8 @@ pub fn all_sshds(sshd_folder: &Path) -> Result<Vec<Sshd>, Failure> {
 pub fn other_command(
     sshd: &Sshd,
     sshd_folder: &Path,
-    connection: &Connection<'_>,
-    expected: &Expected<'_>,
+    connection: &SshdConnection<'_>,
+    expected: &ExpectedCommand<'_>,
 ) -> Result<Option<String>, Failure> {
     let configuration = sshd.configuration(sshd_folder, connection)?;
     let command = configuration.value("authorizedkeyscommand");
@@ -65,8 +65,8 @@ pub fn name(sshd: &Sshd) -> String {
 pub fn check_command(
     findings: &mut Findings,
     sshd_folder: &Path,
-    connection: &Connection<'_>,
-    expected: &Expected<'_>,
+    connection: &SshdConnection<'_>,
+    expected: &ExpectedCommand<'_>,
 ) -> Result<Option<Configuration>, Failure> {
     let sshds = match all_sshds(sshd_folder) {
         Ok(sshds) => sshds,
@@ -99,8 +99,8 @@ fn check_configuration(
     findings: &mut Findings,
     name: &str,
     configuration: &Configuration,
-    connection: &Connection<'_>,
-    expected: &Expected<'_>,
+    connection: &SshdConnection<'_>,
+    expected: &ExpectedCommand<'_>,
 ) -> Result<(), Failure> {
     let command = configuration.value("authorizedkeyscommand");
     let login = connection.login;
@@ -146,7 +146,7 @@ pub fn check_match_blocks(
     findings: &mut Findings,
     sshd_folder: &Path,
     address: IpAddr,
-    expected: &Expected<'_>,
+    expected: &ExpectedCommand<'_>,
 ) -> Result<(), Failure> {
     for warning in match_blocks(sshd_folder, address, expected) {
         findings.warn(&warning)?;
@@ -155,7 +155,11 @@ pub fn check_match_blocks(
 }
 
 /// The logins and connections for which a `Match` block names another command, a sentence each.
-pub fn match_blocks(sshd_folder: &Path, address: IpAddr, expected: &Expected<'_>) -> Vec<String> {
+pub fn match_blocks(
+    sshd_folder: &Path,
+    address: IpAddr,
+    expected: &ExpectedCommand<'_>,
+) -> Vec<String> {
     let is_other =
         |line: &CommandLine| line.condition.is_some() && !line.text.contains(expected.command);
     let blocks: Vec<CommandLine> = command_lines(sshd_folder)
@@ -174,7 +178,7 @@ pub fn match_blocks(sshd_folder: &Path, address: IpAddr, expected: &Expected<'_>
         .filter(|user| user.id >= machine::uid_min())
         .take(LOGINS_MAX);
     for person in people {
-        let connection = Connection {
+        let connection = SshdConnection {
             login: &person.name,
             address,
         };

@@ -33,7 +33,7 @@ pub struct Sshd {
 
 /// A connection, as `Match` blocks distinguish them.
 #[derive(Debug, Clone)]
-pub struct Connection<'a> {
+pub struct SshdConnection<'a> {
     pub login: &'a str,
     pub address: IpAddr,
 }
@@ -122,7 +122,7 @@ impl Sshd {
     pub fn configuration(
         &self,
         sshd_folder: &Path,
-        connection: &Connection<'_>,
+        connection: &SshdConnection<'_>,
     ) -> Result<Configuration, Failure> {
         let specification = format!(
             "user={},host={},addr={},laddr=127.0.0.1,lport=22",

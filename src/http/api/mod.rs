@@ -9,6 +9,7 @@ pub mod explain;
 pub mod group;
 pub mod host;
 pub mod inventory;
+pub mod notice;
 pub mod policy;
 pub mod service;
 pub mod session;

@@ -12,7 +12,7 @@ pub const ALGORITHMS: [i64; 3] = [-8, -7, -257];
 
 /// A public key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PublicKey<'a> {
+pub enum PasskeyKey<'a> {
     /// ES256: the point without its first byte.
     P256 { x: &'a [u8; 32], y: &'a [u8; 32] },
     /// `EdDSA` with Ed25519.
@@ -39,7 +39,7 @@ fn set_once<T>(place: &mut Option<T>, value: T) -> Option<()> {
     place.replace(value).is_none().then_some(())
 }
 
-impl<'a> PublicKey<'a> {
+impl<'a> PasskeyKey<'a> {
     /// Reads the key at the beginning of `reader`; `None` for other types, curves and algorithms.
     pub fn read(reader: &mut Reader<'a>) -> Option<Self> {
         let mut members = Members::default();

@@ -5,7 +5,7 @@ pub mod cbor;
 mod key;
 
 use self::cbor::Reader;
-pub use self::key::{ALGORITHMS, PublicKey};
+pub use self::key::{ALGORITHMS, PasskeyKey};
 use super::secret::{Digest, Id};
 use super::time::Time;
 use super::user::UserId;
@@ -255,7 +255,7 @@ struct AuthenticatorData<'a> {
     flags: u8,
     counter: u32,
     /// Credential id, and the `COSE_Key` as received.
-    credential: Option<(&'a [u8], &'a [u8], Option<PublicKey<'a>>)>,
+    credential: Option<(&'a [u8], &'a [u8], Option<PasskeyKey<'a>>)>,
 }
 
 impl<'a> AuthenticatorData<'a> {
@@ -271,7 +271,7 @@ impl<'a> AuthenticatorData<'a> {
             let length = usize::from(u16::from_be_bytes(length.try_into().ok()?));
             let (id, behind) = behind.split_at_checked(length)?;
             let mut reader = Reader::new(behind);
-            let key = PublicKey::read(&mut Reader::new(behind));
+            let key = PasskeyKey::read(&mut Reader::new(behind));
             reader.skip()?;
             let cose = &behind[..behind.len() - reader.rest().len()];
             credential = Some((id, cose, key));
@@ -397,7 +397,7 @@ pub fn check_assertion(
     // Steps 20 and 21.
     let hash = Digest::new(&assertion.client_data.bytes);
     let message = [&assertion.authenticator_data, hash.as_bytes().as_slice()].concat();
-    let key = PublicKey::from_stored(&passkey.public_key).ok_or(PasskeyError::Algorithm)?;
+    let key = PasskeyKey::from_stored(&passkey.public_key).ok_or(PasskeyError::Algorithm)?;
     if !key.verifies(&message, &assertion.signature) {
         return Err(PasskeyError::Signature);
     }

@@ -50,6 +50,7 @@ fn start(connection: Connection) -> Writer {
         uses: Arc::new(Uses::new()),
         cache: Arc::new(Cache::new()),
         identity: Arc::new(identity),
+        notices: Arc::default(),
     };
     Writer::start(connection, shared, Waits::default(), None).unwrap()
 }

@@ -21,6 +21,7 @@ struct Full {
     host: String,
     host_code: String,
     notice: String,
+    channel: String,
     bobs: [String; 4],
 }
 
@@ -88,8 +89,11 @@ impl Full {
         ));
         let me = site.asked(&site.alice, "GET", "/api/v1/me", &Value::Null, 200);
         let notice = id(&me["notices"][0]);
+        let hook = json!({"name": "hook", "kind": "webhook", "url": "http://127.0.0.1:9/"});
+        let channel = id(&make("/api/v1/notices/channels", &site.alice, hook));
         Self {
             notice,
+            channel,
             site,
             api_key,
             token,
@@ -111,6 +115,7 @@ impl Full {
             p if p.starts_with("/api/v1/users/{username}/sessions") => bobs_session,
             p if p.starts_with("/api/v1/users/{username}/ssh-keys") => bobs_ssh_key,
             p if p.starts_with("/api/v1/me/notices") => &self.notice,
+            p if p.starts_with("/api/v1/notices/channels") => &self.channel,
             p if p.starts_with("/api/v1/ssh-keys") => &self.ssh_key,
             p if p.starts_with("/api/v1/api-keys") => &self.api_key,
             p if p.starts_with("/api/v1/tokens") => &self.token,

@@ -152,6 +152,14 @@ fn openapi_schemas_equal_the_wire_structs() {
     check("Offboarded", fields::<wire::OffboardOut>());
     check("OffboardPreview", fields::<wire::OffboardPreviewOut>());
     check("Notice", fields::<wire::NoticeOut>());
+    check(
+        "NoticeChannelWithSecret",
+        fields::<wire::NoticeChannelOut>(),
+    );
+    check("NewNoticeChannel", fields::<wire::NoticeChannelIn>());
+    check("NoticeChannelChange", fields::<wire::NoticeChannelPatch>());
+    check("NoticeTest", fields::<wire::NoticeTestOut>());
+    check("NoticeDelivery", fields::<wire::NoticeDeliveryOut>());
     check("PolicyChange", fields::<wire::PolicyPatch>());
     check("Policy", fields::<wire::PolicyOut>());
     check("PolicyPreview", fields::<wire::PolicyPreviewOut>());
@@ -204,7 +212,7 @@ fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
 #[test]
 fn operation_id_is_verb_and_noun() {
     const VERBS: &str = "get list create update delete rotate explain add remove import change accept \
-                         reset acknowledge preview offboard enroll report sweep verify introspect revoke start";
+                         reset acknowledge preview offboard test enroll report sweep verify introspect revoke start";
     let document = document();
     let mut ids = BTreeSet::new();
     for (path, method, operation) in operations(&document) {

@@ -22,9 +22,22 @@ enum At {
 use At::{Either, Here, Nothing, Server, Stranger};
 
 /// Commands with subcommands only.
-const GROUPS: [&str; 14] = [
-    "api-key", "audit", "config", "context", "event", "group", "host", "notice", "policy",
-    "service", "session", "ssh-key", "token", "user",
+const GROUPS: [&str; 15] = [
+    "api-key",
+    "audit",
+    "config",
+    "context",
+    "event",
+    "group",
+    "host",
+    "notice",
+    "notice-channel",
+    "policy",
+    "service",
+    "session",
+    "ssh-key",
+    "token",
+    "user",
 ];
 
 /// A command, its further arguments, and its target.
@@ -85,8 +98,19 @@ const TABLE: &[(&str, &str, At)] = &[
     ("open", "", Here(4)),
     ("openapi", "", Nothing),
     ("notice acknowledge", "--all", Server),
+    ("notice deliveries", "", Server),
     ("notice list", "", Server),
     ("notice show", "x", Server),
+    ("notice test", "x", Server),
+    (
+        "notice-channel create",
+        "x --kind ntfy --url http://127.0.0.1:9/x",
+        Server,
+    ),
+    ("notice-channel delete", "x --yes", Server),
+    ("notice-channel edit", "x --admins false", Server),
+    ("notice-channel list", "", Server),
+    ("notice-channel show", "x", Server),
     ("policy set", "api_keys_max=9", Either),
     ("policy show", "", Either),
     ("restore", "none.db --yes --db new.db", Here(-1)),

@@ -26,7 +26,7 @@ const ASSERTIONS: &[(&str, Change)] = &[
     ("origin of a subdomain", |parts| {
         parts.origin = "http://evil.localhost:8420".into();
     }),
-    ("origin with a prefix of ours", |parts| {
+    ("origin that begins with the right one", |parts| {
         parts.origin.push_str(".evil.example");
     }),
     ("cross origin", |parts| parts.cross_origin = true),

@@ -10,7 +10,7 @@ mod lock;
 mod memory;
 mod one_writer;
 mod owner;
-mod process;
+pub mod process;
 mod recent;
 mod refusals;
 mod secrets;

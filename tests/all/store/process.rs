@@ -127,9 +127,27 @@ impl Server {
         self.ended()
     }
 
-    /// Its standard error so far.
+    /// Its standard error so far, for what must not be in it.
     pub fn said_so_far(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Its standard error once it contains `part`: lines arrive through a pipe, some time after what they tell.
+    #[track_caller]
+    pub fn log_with(&self, part: &str) -> String {
+        let begun = std::time::Instant::now();
+        loop {
+            let log = self.said_so_far();
+            if log.contains(part) {
+                return log;
+            }
+            let waited = begun.elapsed();
+            assert!(
+                waited < std::time::Duration::from_secs(30),
+                "no {part:?} in {log}"
+            );
+            thread::sleep(std::time::Duration::from_millis(10));
+        }
     }
 
     pub fn client(&self) -> Client {

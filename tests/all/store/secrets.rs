@@ -608,8 +608,8 @@ fn setup_code_is_in_no_file() {
     let mut command = keycroft(&db, &["serve", "--listen", "127.0.0.1:0"]);
     command.args(["--log", "debug"]);
     let server = Server::spawn(command);
-    let said_so_far = server.said_so_far();
-    let (_, code) = said_so_far.split_once("code=").unwrap();
+    let log = server.log_with("code=");
+    let (_, code) = log.split_once("code=").unwrap();
     let code = &code[..55];
     let mut search = Search::default();
     search.plant("set-up code", code);

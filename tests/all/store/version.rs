@@ -94,6 +94,10 @@ fn tables(path: &Path) -> Vec<Table> {
 /// These tables with the present names of their columns.
 fn renamed(tables: &[Table]) -> Vec<Table> {
     let rename = |(table, columns): &Table| {
+        if table == "webhook" {
+            let columns = ["number", "url", "signing_key", "created_at"].map(str::to_owned);
+            return ("notice_channels".to_owned(), columns.into());
+        }
         let columns = columns.iter().map(|column| {
             let new = RENAMED
                 .iter()
@@ -120,7 +124,13 @@ fn migrated_version_1_keeps_all_data() {
     );
     let app_state = AppState::open(&path, Clock::manual(THEN)).unwrap();
     app_state.close();
-    assert_eq!(content(&path, &renamed(&tables)), before);
+    let rows = |content: Vec<(String, Vec<Vec<Value>>)>| -> Vec<Vec<Vec<Value>>> {
+        content.into_iter().map(|(_, rows)| rows).collect()
+    };
+    assert_eq!(
+        rows(content(&path, &renamed(&tables))),
+        rows(before.clone())
+    );
     let kept = folder.path().join("keycroft.db.before-schema-2");
     assert_eq!(content(&kept, &tables), before, "the copy of before");
     assert_eq!(fs::metadata(&kept).unwrap().mode() & 0o777, 0o600);

@@ -1,0 +1,307 @@
+//! `keycroft notice-channel`, `keycroft notice test` and `keycroft notice deliveries`: for admins.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand};
+
+use super::client::Client;
+use super::completion::CompletedNames;
+use super::deletion::{Consent, Deletion, delete_all};
+use super::exit::{FAILED, Failure, NOT_FOUND, UNREACHABLE, USAGE};
+use super::output::{self, Cell, Out, say};
+use super::place::Place;
+use crate::model::time::Time;
+use crate::wire::{
+    NothingIn, NoticeChannelIn, NoticeChannelOut, NoticeChannelPatch, NoticeDeliveryOut,
+    NoticeTestOut,
+};
+
+const PATH: &str = "/api/v1/notices/channels";
+/// How long a test waits for its delivery: the time limit of one, and some for those before it.
+const TEST_TIME: Duration = Duration::from_secs(20);
+
+#[derive(Args)]
+#[command(after_help = super::place::HELP)]
+pub struct NoticeChannelArguments {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: NoticeChannelCommand,
+}
+
+#[derive(Subcommand)]
+enum NoticeChannelCommand {
+    /// List the channels of notices
+    #[command(alias = "ls")]
+    List,
+    /// Show a channel
+    Show {
+        #[arg(add = CompletedNames::NoticeChannels.completer())]
+        name: String,
+    },
+    /// Create a channel; print the signing key of a webhook
+    Create {
+        name: String,
+        /// webhook, ntfy or chat
+        #[arg(long, value_name = "KIND")]
+        kind: String,
+        /// URL of the receiver
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+        /// Do not send notices to users about their own things
+        #[arg(long)]
+        no_members: bool,
+        /// Do not send notices about services, hosts and the server
+        #[arg(long)]
+        no_admins: bool,
+        #[command(flatten)]
+        out: Out,
+    },
+    /// Edit a channel
+    Edit {
+        #[arg(add = CompletedNames::NoticeChannels.completer())]
+        name: String,
+        /// New name
+        #[arg(long = "name", value_name = "NAME")]
+        new_name: Option<String>,
+        /// URL of the receiver
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
+        /// Send notices to users about their own things
+        #[arg(long, value_name = "true|false")]
+        members: Option<bool>,
+        /// Send notices about services, hosts and the server
+        #[arg(long, value_name = "true|false")]
+        admins: Option<bool>,
+    },
+    /// Delete channels with the notices that wait for them
+    #[command(alias = "rm")]
+    Delete {
+        #[arg(required = true, value_name = "NAME", add = CompletedNames::NoticeChannels.completer())]
+        names: Vec<String>,
+        /// Delete without confirmation
+        #[arg(short, long)]
+        yes: bool,
+    },
+}
+
+/// `keycroft notice-channel`.
+pub fn run_notice_channel(arguments: NoticeChannelArguments) -> Result<(), Failure> {
+    let client = arguments.place.client()?;
+    match arguments.command {
+        NoticeChannelCommand::List => list(&client),
+        NoticeChannelCommand::Show { name } => {
+            let channel = find(&client, &name)?;
+            if client.connection.json {
+                return output::line(&serde_json::to_string(&channel).unwrap_or_default());
+            }
+            let cells = row(&channel, client.now());
+            let rows: Vec<(&str, Cell)> = HEADINGS.into_iter().zip(cells).collect();
+            output::record(client.connection.format, &rows)
+        }
+        NoticeChannelCommand::Create {
+            name,
+            kind,
+            url,
+            no_members,
+            no_admins,
+            out,
+        } => {
+            let wanted = NoticeChannelIn {
+                name,
+                kind,
+                url,
+                members: !no_members,
+                admins: !no_admins,
+            };
+            create(&client, &wanted, &out)
+        }
+        NoticeChannelCommand::Edit {
+            name,
+            new_name,
+            url,
+            members,
+            admins,
+        } => {
+            if new_name.is_none() && url.is_none() && members.is_none() && admins.is_none() {
+                let hint = format!("keycroft notice-channel edit {name} --admins false");
+                return Err(
+                    Failure::new(USAGE, "nothing to change: pass at least one option").hint(hint),
+                );
+            }
+            let channel = find(&client, &name)?;
+            let patch = NoticeChannelPatch {
+                name: new_name,
+                url,
+                members,
+                admins,
+            };
+            let answer = client.patch(&path(&channel), &patch)?;
+            if client.connection.json {
+                return output::line(&answer.text);
+            }
+            say(&format!("changed the channel {name}"));
+            Ok(())
+        }
+        NoticeChannelCommand::Delete { names, yes } => {
+            let mut deletions = Vec::new();
+            for name in &names {
+                let channel = find(&client, name)?;
+                deletions.push(Deletion {
+                    label: channel.name.clone(),
+                    effect: format!("{} waiting notices are dropped", channel.waiting),
+                    path: path(&channel),
+                    done: format!("deleted the channel {}", channel.name),
+                });
+            }
+            delete_all(&client, "channel", &deletions, &Consent::Yes, yes)
+        }
+    }
+}
+
+const HEADINGS: [&str; 7] = [
+    "name", "kind", "url", "members", "admins", "waiting", "created",
+];
+
+fn row(channel: &NoticeChannelOut, now: Time) -> Vec<Cell> {
+    let yes = |value: bool| Cell::from(if value { "yes" } else { "no" });
+    vec![
+        channel.name.as_str().into(),
+        channel.kind.as_str().into(),
+        channel.url.as_deref().unwrap_or("-").into(),
+        yes(channel.members),
+        yes(channel.admins),
+        channel.waiting.to_string().into(),
+        Cell::time(Some(&channel.created_at), "-", now),
+    ]
+}
+
+fn list(client: &Client) -> Result<(), Failure> {
+    let listed = client.list(PATH)?;
+    if client.connection.json {
+        return output::line(&listed.json());
+    }
+    let now = client.now();
+    let channels: Vec<NoticeChannelOut> = listed.parse()?;
+    let rows: Vec<Vec<Cell>> = channels.iter().map(|channel| row(channel, now)).collect();
+    output::table(
+        client.connection.format,
+        &HEADINGS,
+        &rows,
+        "no channels; create one: keycroft notice-channel create NAME --kind ntfy --url URL",
+    )
+}
+
+fn create(client: &Client, wanted: &NoticeChannelIn, out: &Out) -> Result<(), Failure> {
+    let place = out.open()?;
+    let answer = match client.post(PATH, wanted) {
+        Ok(answer) => answer,
+        Err(failure) => {
+            place.forget();
+            return Err(failure);
+        }
+    };
+    if client.connection.json {
+        return output::line(&answer.text);
+    }
+    let channel: NoticeChannelOut = answer.parse()?;
+    match channel.secret.as_ref().and_then(Option::as_ref) {
+        Some(key) => {
+            place.put(key, "delete the channel and create it again")?;
+            say("the receiver verifies signatures with this key; it is shown once");
+        }
+        None => place.forget(),
+    }
+    say(&format!("created the channel {}", channel.name));
+    Ok(())
+}
+
+fn path(channel: &NoticeChannelOut) -> String {
+    format!("{PATH}/{}", channel.id)
+}
+
+/// The channel with this name or id.
+fn find(client: &Client, name: &str) -> Result<NoticeChannelOut, Failure> {
+    let channels: Vec<NoticeChannelOut> = client.list(PATH)?.parse()?;
+    let found = channels
+        .into_iter()
+        .find(|channel| channel.name == name || channel.id == name);
+    found.ok_or_else(|| {
+        Failure::new(NOT_FOUND, format!("channel {name:?} not found"))
+            .hint("keycroft notice-channel list")
+    })
+}
+
+/// `keycroft notice test`: sends a test notice and waits for its first try.
+pub fn test(client: &Client, name: &str) -> Result<(), Failure> {
+    let channel = find(client, name)?;
+    let answer = client.post(&format!("{}/test", path(&channel)), &NothingIn {})?;
+    let sent: NoticeTestOut = answer.parse()?;
+    let begun = Instant::now();
+    loop {
+        let deliveries: Vec<NoticeDeliveryOut> =
+            client.list("/api/v1/notices/deliveries")?.parse()?;
+        if let Some(delivery) = deliveries.into_iter().find(|one| one.id == sent.id) {
+            if client.connection.json {
+                output::line(&serde_json::to_string(&delivery).unwrap_or_default())?;
+            }
+            return report(&delivery);
+        }
+        if begun.elapsed() > TEST_TIME {
+            let message =
+                "the notice waits for delivery: earlier ones are tried first, or no server runs";
+            return Err(Failure::new(UNREACHABLE, message).hint("keycroft notice deliveries"));
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+fn report(delivery: &NoticeDeliveryOut) -> Result<(), Failure> {
+    let status = delivery
+        .status
+        .map_or_else(String::new, |status| format!(" (status {status})"));
+    if delivery.outcome == "delivered" {
+        say(&format!("delivered to {}{status}", delivery.channel));
+        return Ok(());
+    }
+    let detail = &delivery.detail;
+    let message = format!("not delivered to {}{status}: {detail}", delivery.channel);
+    Err(Failure::new(FAILED, message).hint("keycroft notice deliveries"))
+}
+
+/// `keycroft notice deliveries`.
+pub fn deliveries(client: &Client) -> Result<(), Failure> {
+    let listed = client.list("/api/v1/notices/deliveries")?;
+    if client.connection.json {
+        return output::line(&listed.json());
+    }
+    let now = client.now();
+    let row = |delivery: &NoticeDeliveryOut| -> Vec<Cell> {
+        let status = delivery.status.map(|status| status.to_string());
+        vec![
+            Cell::time(Some(&delivery.at), "-", now),
+            delivery.kind.as_str().into(),
+            delivery.channel.as_str().into(),
+            delivery.username.as_deref().unwrap_or("admins").into(),
+            delivery.outcome.as_str().into(),
+            delivery.attempt.to_string().into(),
+            status.as_deref().unwrap_or("-").into(),
+            Cell::time(delivery.next_try_at.as_deref(), "-", now),
+            delivery.detail.as_str().into(),
+        ]
+    };
+    let rows: Vec<Vec<Cell>> = listed
+        .parse::<NoticeDeliveryOut>()?
+        .iter()
+        .map(row)
+        .collect();
+    output::table(
+        client.connection.format,
+        &[
+            "when", "notice", "channel", "to", "state", "try", "status", "next try", "detail",
+        ],
+        &rows,
+        "no deliveries yet",
+    )
+}

@@ -1,0 +1,403 @@
+//! The texts of notices: one subject, one paragraph and one link each. No secrets, and no control characters.
+
+use std::time::Duration;
+
+use super::event::{Action, FieldValues};
+use super::notice_kind::NoticeKind;
+use super::text::sanitize;
+use super::time::Time;
+
+/// Longest name in a text, in characters.
+const NAME_CHARACTERS_MAX: usize = 100;
+
+/// A notice before it is addressed.
+#[derive(Debug, Clone)]
+pub struct NoticeMessage {
+    pub kind: NoticeKind,
+    pub subject: String,
+    pub body: String,
+    /// Of the page behind the link.
+    pub path: String,
+    /// Values for programs.
+    pub data: FieldValues,
+    /// The expiration that it announces.
+    pub item: Option<ExpiringItem>,
+}
+
+/// The table of a thing that expires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ItemKind {
+    Credential,
+    SshKey,
+    Code,
+}
+
+impl ItemKind {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Credential => "credential",
+            Self::SshKey => "ssh-key",
+            Self::Code => "code",
+        }
+    }
+}
+
+/// A thing that expires. The notice is dropped when it is deleted, disabled, or gets another expiration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpiringItem {
+    pub kind: ItemKind,
+    pub id: String,
+    pub name: String,
+    /// A username or the name of a service; empty for a code.
+    pub owner: String,
+    pub is_of_service: bool,
+    pub expires_at: Time,
+}
+
+impl ExpiringItem {
+    pub const fn notice_kind(&self) -> NoticeKind {
+        match (self.kind, self.is_of_service) {
+            (ItemKind::Credential, false) => NoticeKind::ApiKeyExpires,
+            (ItemKind::Credential, true) => NoticeKind::ServiceKeyExpires,
+            (ItemKind::SshKey, _) => NoticeKind::SshKeyExpires,
+            (ItemKind::Code, _) => NoticeKind::CodeExpires,
+        }
+    }
+}
+
+/// A name that is safe in a text.
+fn safe(name: &str) -> String {
+    sanitize(name, NAME_CHARACTERS_MAX)
+}
+
+/// "in 7 days", "in 5 hours".
+fn until(end: Time, now: Time) -> String {
+    let left = end.since(now).as_secs();
+    let (count, unit) = match left {
+        0..3_600 => (left.div_ceil(60), "minute"),
+        3_600..86_400 => (left.div_ceil(3_600), "hour"),
+        _ => (left.div_ceil(86_400), "day"),
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    format!("in {count} {unit}{plural}")
+}
+
+impl NoticeMessage {
+    fn new(kind: NoticeKind, subject: String, body: String, path: impl Into<String>) -> Self {
+        Self {
+            kind,
+            subject,
+            body,
+            path: path.into(),
+            data: Vec::new(),
+            item: None,
+        }
+    }
+
+    fn with(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.data.push((name, value.to_string()));
+        self
+    }
+
+    /// A thing expires soon.
+    pub fn expiration(item: ExpiringItem, now: Time) -> Self {
+        let (name, owner, end) = (safe(&item.name), safe(&item.owner), item.expires_at);
+        let (id, when) = (&item.id, until(end, now));
+        let (what, body, path) = match item.notice_kind() {
+            NoticeKind::SshKeyExpires => (
+                format!("SSH key {name}"),
+                format!(
+                    "The SSH key {name} of {owner} expires {when}, on {end}. It opens no host from then on. Extend it, or add a new key."
+                ),
+                format!("/ssh-keys/{id}"),
+            ),
+            NoticeKind::CodeExpires => (
+                format!("Enrollment code {id}"),
+                format!(
+                    "The enrollment code {id} expires {when}, on {end}. Hosts that enroll with it are rejected from then on."
+                ),
+                "/admin/hosts".to_owned(),
+            ),
+            NoticeKind::ServiceKeyExpires => (
+                format!("API key {name} of service {owner}"),
+                format!(
+                    "The API key {name} of the service {owner} expires {when}, on {end}. The service is rejected from then on. Extend or rotate the key."
+                ),
+                format!("/admin/services/{owner}/api-keys/{id}"),
+            ),
+            _ => (
+                format!("API key {name}"),
+                format!(
+                    "The API key {name} of {owner} expires {when}, on {end}. Programs that use it are rejected from then on. Extend or rotate it."
+                ),
+                format!("/api-keys/{id}"),
+            ),
+        };
+        let subject = format!("{what} expires {when}");
+        let owner_field = if item.is_of_service {
+            "service"
+        } else {
+            "username"
+        };
+        let message = Self::new(item.notice_kind(), subject, body, path)
+            .with("id", id)
+            .with("name", &name)
+            .with(owner_field, &owner)
+            .with("expires_at", end);
+        Self {
+            item: Some(item),
+            ..message
+        }
+    }
+
+    /// A sign-in from a new browser.
+    pub fn new_device(username: &str, device: &str, address: Option<&str>, at: Time) -> Self {
+        let (device, from) = (safe(device), address.unwrap_or("an unknown address"));
+        let body = format!(
+            "Somebody signed in as {username} with {device} from {from} at {at}. If that was not you, sign that session out, change your password and tell an admin."
+        );
+        let subject = format!("New sign-in as {username}");
+        Self::new(NoticeKind::NewDevice, subject, body, "/sessions")
+            .with("username", username)
+            .with("device", &device)
+            .with("address", address.unwrap_or_default())
+    }
+
+    /// A change of the account by its user. `None` for acts without a notice.
+    pub fn account_changed(action: Action, username: &str, name: &str, at: Time) -> Option<Self> {
+        let name = safe(name);
+        let (what, path) = match action {
+            Action::PasswordChange | Action::PasswordReset => {
+                ("The password was changed".to_owned(), "/account")
+            }
+            Action::TotpAdd => ("An authenticator app was added".to_owned(), FACTORS),
+            Action::TotpRemove => ("The authenticator app was removed".to_owned(), FACTORS),
+            Action::PasskeyAdd => (format!("The passkey {name} was added"), FACTORS),
+            Action::PasskeyDelete => (format!("The passkey {name} was deleted"), FACTORS),
+            Action::RecoveryCodesCreate => ("New recovery codes were created".to_owned(), FACTORS),
+            Action::SshKeyAdd => (format!("The SSH key {name} was added"), "/ssh-keys"),
+            Action::SshKeyEdit => (format!("The SSH key {name} was changed"), "/ssh-keys"),
+            Action::SshKeyDelete => (format!("The SSH key {name} was deleted"), "/ssh-keys"),
+            Action::SshKeyImport => ("SSH keys were imported".to_owned(), "/ssh-keys"),
+            _ => return None,
+        };
+        let body = format!(
+            "{what} in the account {username} at {at}. If that was not you, change your password and tell an admin."
+        );
+        let subject = format!("{what}: {username}");
+        Some(
+            Self::new(NoticeKind::AccountChanged, subject, body, path)
+                .with("username", username)
+                .with("action", action.as_str()),
+        )
+    }
+
+    /// An act of an admin or the operator. `sentence`: of the account notice.
+    pub fn admin_act(
+        action: Action,
+        username: &str,
+        actor: &str,
+        sentence: &str,
+        at: Time,
+    ) -> Self {
+        let sentence = sanitize(sentence, 1_000);
+        let body = format!(
+            "{sentence} This concerns the account {username} and happened at {at}. If you did not expect it, ask the admin."
+        );
+        let subject = format!("An admin acted on the account {username}");
+        Self::new(NoticeKind::AdminAct, subject, body, "/account")
+            .with("username", username)
+            .with("action", action.as_str())
+            .with("actor", safe(actor))
+    }
+
+    /// A burst of failed sign-ins.
+    pub fn failed_sign_ins(username: &str, count: u32, address: Option<&str>, at: Time) -> Self {
+        let from = address.unwrap_or("an unknown address");
+        let body = format!(
+            "{count} sign-ins as {username} failed within a minute, the last one from {from} at {at}. Keycroft slows such attempts down. If that was not you, tell an admin."
+        );
+        let subject = format!("Failed sign-ins as {username}");
+        Self::new(NoticeKind::FailedSignIns, subject, body, "/events")
+            .with("username", username)
+            .with("address", address.unwrap_or_default())
+    }
+
+    /// A host whose cache is too old.
+    pub fn host_silent(name: &str, id: &str, since: Option<Time>) -> Self {
+        let name = safe(name);
+        let seen = since.map_or_else(
+            || "It has never fetched its SSH keys.".to_owned(),
+            |at| format!("It last fetched its SSH keys at {at}."),
+        );
+        let body = format!(
+            "The host {name} is silent. {seen} Its cache is too old to answer logins while the server is unreachable. Run keycroft host check there."
+        );
+        let path = format!("/admin/hosts/{id}");
+        Self::new(
+            NoticeKind::HostSilent,
+            format!("Host {name} is silent"),
+            body,
+            path,
+        )
+        .with("id", id)
+        .with("name", &name)
+    }
+
+    /// An old backup, or none.
+    pub fn backup_old(last: Option<Time>) -> Self {
+        let made = last.map_or_else(
+            || "No backup was created yet.".to_owned(),
+            |at| format!("The last backup was created at {at}."),
+        );
+        let body = format!("{made} Create one with keycroft backup, or enable the timer.");
+        let subject = "The last backup is older than a week".to_owned();
+        let subject = last.map_or_else(|| "There is no backup".to_owned(), |_| subject);
+        let made = last.map_or_else(String::new, |at| at.to_string());
+        Self::new(NoticeKind::BackupOld, subject, body, "/admin/diagnostics")
+            .with("last_backup_at", made)
+    }
+
+    /// The certificate of the server expires soon.
+    pub fn certificate_expires(end: Time, now: Time) -> Self {
+        let when = if end > now {
+            format!("expires {}", until(end, now))
+        } else {
+            "expired".to_owned()
+        };
+        let body = format!(
+            "The TLS certificate of the server {when}, on {end}. Clients reject it from then on. Renew it and send SIGHUP to the server."
+        );
+        let subject = format!("The TLS certificate {when}");
+        Self::new(
+            NoticeKind::CertificateExpires,
+            subject,
+            body,
+            "/admin/diagnostics",
+        )
+        .with("expires_at", end)
+    }
+
+    /// A test of a channel.
+    pub fn test(channel: &str, sender: &str) -> Self {
+        let (channel, sender) = (safe(channel), safe(sender));
+        let body = format!("{sender} sent this notice to test the channel {channel}.");
+        let subject = format!("Test of the channel {channel}");
+        Self::new(NoticeKind::Test, subject, body, "/admin/notices")
+            .with("channel", &channel)
+            .with("sender", &sender)
+    }
+}
+
+/// The page of second factors.
+const FACTORS: &str = "/account/second-factor";
+
+/// Age of a backup that is old.
+pub const BACKUP_AGE_MAX: Duration = Duration::from_secs(7 * 86_400);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Time = Time::from_unix(1_000_000);
+
+    fn item(kind: ItemKind, is_of_service: bool) -> ExpiringItem {
+        ExpiringItem {
+            kind,
+            id: "4k2m9x0q7w1z".to_owned(),
+            name: "ci".to_owned(),
+            owner: "bob".to_owned(),
+            is_of_service,
+            expires_at: NOW.after(Duration::from_secs(7 * 86_400)),
+        }
+    }
+
+    #[test]
+    fn expiration_names_the_thing_its_owner_and_its_end() {
+        for (kind, of_service, notice, subject, path) in [
+            (
+                ItemKind::Credential,
+                false,
+                NoticeKind::ApiKeyExpires,
+                "API key ci expires in 7 days",
+                "/api-keys/4k2m9x0q7w1z",
+            ),
+            (
+                ItemKind::Credential,
+                true,
+                NoticeKind::ServiceKeyExpires,
+                "API key ci of service bob expires in 7 days",
+                "/admin/services/bob/api-keys/4k2m9x0q7w1z",
+            ),
+            (
+                ItemKind::SshKey,
+                false,
+                NoticeKind::SshKeyExpires,
+                "SSH key ci expires in 7 days",
+                "/ssh-keys/4k2m9x0q7w1z",
+            ),
+            (
+                ItemKind::Code,
+                false,
+                NoticeKind::CodeExpires,
+                "Enrollment code 4k2m9x0q7w1z expires in 7 days",
+                "/admin/hosts",
+            ),
+        ] {
+            let message = NoticeMessage::expiration(item(kind, of_service), NOW);
+            assert_eq!(message.kind, notice);
+            assert_eq!(message.subject, subject);
+            assert_eq!(message.path, path);
+            assert!(
+                message.body.contains("on 1970-01-19T13:46:40Z."),
+                "{}",
+                message.body
+            );
+        }
+    }
+
+    #[test]
+    fn time_left_is_rounded_up() {
+        for (seconds, words) in [
+            (59, "in 1 minute"),
+            (3_599, "in 60 minutes"),
+            (3_600, "in 1 hour"),
+            (86_399, "in 24 hours"),
+            (86_400, "in 1 day"),
+            (7 * 86_400 - 3, "in 7 days"),
+        ] {
+            assert_eq!(until(NOW.after(Duration::from_secs(seconds)), NOW), words);
+        }
+    }
+
+    #[test]
+    fn hostile_name_leaves_no_control_character() {
+        let hostile = "a\r\nBcc: x@example.com\u{202e}\0";
+        let expiring = ExpiringItem {
+            name: hostile.to_owned(),
+            ..item(ItemKind::Credential, false)
+        };
+        let messages = [
+            NoticeMessage::expiration(expiring, NOW),
+            NoticeMessage::new_device("bob", hostile, None, NOW),
+            NoticeMessage::account_changed(Action::PasskeyAdd, "bob", hostile, NOW).unwrap(),
+            NoticeMessage::admin_act(Action::UserEdit, "bob", hostile, hostile, NOW),
+            NoticeMessage::host_silent(hostile, "4k2m9x0q7w1z", None),
+            NoticeMessage::test(hostile, hostile),
+        ];
+        for message in messages {
+            for text in [&message.subject, &message.body, &message.path] {
+                assert!(
+                    !text.chars().any(super::super::text::is_invisible),
+                    "{text:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn own_acts_without_a_notice_have_no_message() {
+        assert!(NoticeMessage::account_changed(Action::ApiKeyCreate, "bob", "", NOW).is_none());
+        assert!(NoticeMessage::account_changed(Action::PasswordChange, "bob", "", NOW).is_some());
+    }
+}

@@ -1,0 +1,59 @@
+//! States of the installation that admins get notices about.
+
+use rusqlite::params;
+
+use super::read::Select;
+use super::row::time;
+use crate::model::error::Error;
+use crate::model::notice_message::BACKUP_AGE_MAX;
+use crate::model::time::Time;
+
+/// A condition: host `h` is not paused, and its cache is too old to answer from. `?1`: now.
+pub(super) const SILENT: &str =
+    "h.paused_at IS NULL AND coalesce(?1 - h.copied_at > h.cache_age_max_seconds, 1)";
+/// A host that has never fetched its keys gets this long after its enrollment, in seconds.
+const ENROLLMENT_SECONDS: i64 = 3_600;
+
+/// A silent host.
+pub struct SilentHost {
+    pub id: String,
+    pub name: String,
+    /// When it last fetched or confirmed all keys.
+    pub copied_at: Option<Time>,
+    /// The same, or its enrollment.
+    pub since: Time,
+}
+
+impl Select {
+    /// The hosts that the console lists as silent, without those just enrolled.
+    pub fn silent_hosts(&self, now: Time) -> Result<Vec<SilentHost>, Error> {
+        let sql = format!(
+            "SELECT h.public_id, h.name, h.copied_at, coalesce(h.copied_at, h.created_at) FROM hosts h WHERE {SILENT} AND coalesce(h.copied_at, h.created_at) <= ?1 - ?2 ORDER BY h.id"
+        );
+        self.all(&sql, params![now.unix(), ENROLLMENT_SECONDS], |row| {
+            Ok(SilentHost {
+                id: row.get(0)?,
+                name: row.get(1)?,
+                copied_at: time(row, 2)?,
+                since: Time::from_unix(row.get(3)?),
+            })
+        })
+    }
+
+    /// The time of the last backup, and that of the last backup or the installation, if the latter is old.
+    pub fn old_backup(&self, now: Time) -> Result<Option<(Option<Time>, Time)>, Error> {
+        let sql = "SELECT last_backup_at, coalesce(last_backup_at, created_at) FROM installation \
+                   WHERE coalesce(last_backup_at, created_at) < ?";
+        let limit = now.before(BACKUP_AGE_MAX);
+        self.one(sql, [limit.unix()], |row| {
+            Ok((time(row, 0)?, Time::from_unix(row.get(1)?)))
+        })
+    }
+
+    /// Returns whether a notice about this moment was added before.
+    pub fn is_notice_given(&self, item: &str, threshold: u32, moment: i64) -> Result<bool, Error> {
+        let sql =
+            "SELECT count(*) FROM notices_given WHERE item = ? AND threshold = ? AND moment = ?";
+        Ok(self.count(sql, params![item, threshold, moment])? > 0)
+    }
+}

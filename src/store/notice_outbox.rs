@@ -1,0 +1,240 @@
+//! The tables `notices` and `notice_deliveries`: notices that wait, and the log of tries.
+
+use rusqlite::{Row, params};
+
+use super::Store;
+use super::notice_channel::{read_kind, read_url};
+use super::read::Select;
+use super::row::{invalid, rows, time, unix};
+use crate::model::error::Error;
+use crate::model::event::{decode_words, encode_words};
+use crate::model::notice_channel::{ChannelNumber, NoticeChannel};
+use crate::model::notice_delivery::{
+    DELIVERIES_KEPT, Delivery, DueNotice, Outcome, SigningKey, TryResult, next_try,
+};
+use crate::model::notice_kind::NoticeKind;
+use crate::model::notice_message::NoticeMessage;
+use crate::model::secret::Id;
+use crate::model::text::sanitize;
+use crate::model::time::Time;
+use crate::model::user::UserId;
+
+/// Longest stored detail of a try, in characters.
+const DETAIL_CHARACTERS_MAX: usize = 300;
+
+/// Notices whose item expires at another time now, is disabled or deleted. `?1`: now.
+const OUTDATED: &str = "next_try_at <= ?1 AND item_kind IS NOT NULL AND expires_at IS NOT CASE item_kind \
+    WHEN 'credential' THEN (SELECT c.expires_at FROM credentials c WHERE c.id = item_id AND c.ended_at IS NULL AND c.disabled_at IS NULL) \
+    WHEN 'ssh-key' THEN (SELECT k.expires_at FROM ssh_keys k WHERE k.id = item_id) \
+    ELSE (SELECT o.expires_at FROM codes o WHERE o.id = item_id AND o.uses_left > 0) END";
+
+fn read_due(row: &Row<'_>) -> rusqlite::Result<DueNotice> {
+    Ok(DueNotice {
+        number: row.get(0)?,
+        id: Id::parse(row.get_ref(1)?.as_str()?).ok_or_else(|| invalid(1))?,
+        channel: ChannelNumber(row.get(2)?),
+        channel_kind: read_kind(row, 3)?,
+        channel_name: row.get(4)?,
+        url: read_url(row, 5)?,
+        signing_key: row.get::<_, Option<Vec<u8>>>(6)?.map(SigningKey::new),
+        recipient: row.get(7)?,
+        address: row.get(8)?,
+        kind: NoticeKind::parse(row.get_ref(9)?.as_str()?).ok_or_else(|| invalid(9))?,
+        at: Time::from_unix(row.get(10)?),
+        subject: row.get(11)?,
+        body: row.get(12)?,
+        path: row.get(13)?,
+        data: decode_words(row.get_ref(14)?.as_str()?),
+        tries: row.get(15)?,
+    })
+}
+
+impl Select {
+    /// Adds a notice to a user on each channel that the user wants. A security notice goes to all usable channels if
+    /// the user wants none. Returns how many were added.
+    pub(super) fn enqueue_for_user(
+        &self,
+        user: UserId,
+        message: &NoticeMessage,
+        now: Time,
+    ) -> Result<usize, Error> {
+        let sql = "SELECT c.number, EXISTS (SELECT 1 FROM notice_opt_outs o WHERE o.user_id = ?1 AND o.kind = ?2 AND o.channel = c.number) \
+                   FROM notice_channels c WHERE c.for_members = 1 ORDER BY c.number";
+        let kind = message.kind.as_str();
+        let usable = self.all(sql, params![user.0, kind], |row| {
+            Ok((ChannelNumber(row.get(0)?), row.get::<_, bool>(1)?))
+        })?;
+        let wants_none = usable.iter().all(|(_, opted_out)| *opted_out);
+        let everywhere = wants_none && message.kind.is_security();
+        let mut added = 0;
+        for (channel, opted_out) in usable {
+            if everywhere || !opted_out {
+                self.insert_notice(channel, Some(user), message, now)?;
+                added += 1;
+            }
+        }
+        Ok(added)
+    }
+
+    /// Adds a notice to the admins on each channel for them.
+    pub(super) fn enqueue_for_admins(
+        &self,
+        message: &NoticeMessage,
+        now: Time,
+    ) -> Result<usize, Error> {
+        let sql = "SELECT number FROM notice_channels WHERE for_admins = 1 AND kind <> 'email' ORDER BY number";
+        let channels = self.all(sql, [], |row| Ok(ChannelNumber(row.get(0)?)))?;
+        for channel in &channels {
+            self.insert_notice(*channel, None, message, now)?;
+        }
+        Ok(channels.len())
+    }
+
+    /// Adds a test notice on one channel.
+    pub(super) fn insert_notice(
+        &self,
+        channel: ChannelNumber,
+        user: Option<UserId>,
+        message: &NoticeMessage,
+        now: Time,
+    ) -> Result<Id, Error> {
+        let id = Id::random();
+        let item = message.item.as_ref();
+        let sql = "INSERT INTO notices (id, channel, user_id, kind, at, subject, body, path, data, item_kind, item_id, expires_at, next_try_at) \
+                   VALUES (?, ?, ?, ?, ?5, ?, ?, ?, ?, ?, ?, ?, ?5)";
+        self.execute(
+            sql,
+            params![
+                id.as_str(),
+                channel.0,
+                user.map(|user| user.0),
+                message.kind.as_str(),
+                now.unix(),
+                message.subject,
+                message.body,
+                message.path,
+                encode_words(&message.data),
+                item.map(|item| item.kind.as_str()),
+                item.map(|item| item.id.as_str()),
+                item.map(|item| item.expires_at.unix()),
+            ],
+        )?;
+        self.signal_notices();
+        Ok(id)
+    }
+
+    /// Notices to send now, the longest waiting first; without those of the channels in `besides`.
+    pub fn due_notices(
+        &self,
+        now: Time,
+        besides: &[ChannelNumber],
+        limit: usize,
+    ) -> Result<Vec<DueNotice>, Error> {
+        let sql = "SELECT n.number, n.id, n.channel, c.kind, c.name, c.url, c.signing_key, u.username, n.address, n.kind, n.at, \
+                   n.subject, n.body, n.path, n.data, n.tries \
+                   FROM notices n JOIN notice_channels c ON c.number = n.channel LEFT JOIN users u ON u.id = n.user_id \
+                   WHERE n.next_try_at <= ? AND n.channel NOT IN (SELECT value FROM json_each(?)) ORDER BY n.next_try_at LIMIT ?";
+        let numbers: Vec<String> = besides.iter().map(|one| one.0.to_string()).collect();
+        let besides = format!("[{}]", numbers.join(","));
+        self.all(sql, params![now.unix(), besides, rows(limit) - 1], read_due)
+    }
+
+    /// The earliest time at which a waiting notice is due.
+    pub(super) fn next_waiting_notice(&self) -> Result<Option<Time>, Error> {
+        let sql = "SELECT min(next_try_at) FROM notices";
+        Ok(self.one(sql, [], |row| time(row, 0))?.flatten())
+    }
+
+    /// The last tries, newest first.
+    pub fn notice_deliveries(&self) -> Result<Vec<Delivery>, Error> {
+        let sql = "SELECT notice_id, channel, kind, recipient, at, try, outcome, status, detail, next_try_at \
+                   FROM notice_deliveries ORDER BY number DESC";
+        self.all(sql, [], |row| {
+            Ok(Delivery {
+                notice: Id::parse(row.get_ref(0)?.as_str()?).ok_or_else(|| invalid(0))?,
+                channel: row.get(1)?,
+                kind: row.get(2)?,
+                recipient: row.get(3)?,
+                at: Time::from_unix(row.get(4)?),
+                attempt: row.get(5)?,
+                outcome: Outcome::parse(row.get_ref(6)?.as_str()?).ok_or_else(|| invalid(6))?,
+                status: row.get(7)?,
+                detail: row.get(8)?,
+                next_try_at: time(row, 9)?,
+            })
+        })
+    }
+
+    fn record_try(&self, notice: &DueNotice, result: &TryResult, now: Time) -> Result<(), Error> {
+        let tries = notice.tries + 1;
+        let (outcome, status, detail, next) = match result {
+            TryResult::Delivered { status } => (Outcome::Delivered, *status, "", None),
+            TryResult::Refused { status, detail } => {
+                (Outcome::GivenUp, *status, detail.as_str(), None)
+            }
+            TryResult::Failed { status, detail, .. } => {
+                let next = next_try(notice.at, tries, now);
+                let outcome = next.map_or(Outcome::GivenUp, |_| Outcome::Failed);
+                (outcome, *status, detail.as_str(), next)
+            }
+        };
+        match next {
+            Some(next) => {
+                let sql = "UPDATE notices SET tries = ?, next_try_at = ? WHERE number = ?";
+                self.execute(sql, params![tries, next.unix(), notice.number])?
+            }
+            None => self.execute("DELETE FROM notices WHERE number = ?", [notice.number])?,
+        };
+        let sql = "INSERT INTO notice_deliveries (notice_id, channel, kind, recipient, at, try, outcome, status, detail, next_try_at) \
+                   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        self.execute(
+            sql,
+            params![
+                notice.id.as_str(),
+                notice.channel_name,
+                notice.kind.as_str(),
+                notice.recipient,
+                now.unix(),
+                tries,
+                outcome.as_str(),
+                status,
+                sanitize(detail, DETAIL_CHARACTERS_MAX),
+                unix(next),
+            ],
+        )?;
+        let sql = "DELETE FROM notice_deliveries WHERE number <= (SELECT max(number) FROM notice_deliveries) - ?";
+        self.execute(sql, [rows(DELIVERIES_KEPT) - 1])?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Records a try: its line in the log, and the next try or the end of the notice.
+    pub fn record_notice_try(
+        &self,
+        notice: DueNotice,
+        result: TryResult,
+        now: Time,
+    ) -> Result<(), Error> {
+        self.note(move |select| select.record_try(&notice, &result, now))
+    }
+
+    /// Drops due notices about expirations that changed.
+    pub fn drop_outdated_notices(&self, now: Time) -> Result<usize, Error> {
+        self.note(move |select| {
+            let sql = format!("DELETE FROM notices WHERE {OUTDATED}");
+            select.execute(&sql, [now.unix()])
+        })
+    }
+}
+
+impl super::write::Write<'_> {
+    /// Adds a notice that tests a channel. Returns its id.
+    pub fn add_test_notice(
+        &self,
+        channel: &NoticeChannel,
+        message: &NoticeMessage,
+    ) -> Result<Id, Error> {
+        self.insert_notice(channel.number, None, message, self.now)
+    }
+}
