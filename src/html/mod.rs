@@ -32,6 +32,7 @@ mod lifetime;
 pub mod list;
 pub mod notice_channel;
 pub mod notice_preference;
+pub mod overview;
 pub mod passkey;
 pub mod permission;
 mod permission_form;
