@@ -31,7 +31,7 @@ pub const PROGRAM: &str = concat!("keycroft/", env!("CARGO_PKG_VERSION"));
 /// The arguments of every command that contacts a server.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Remote {
-    /// Server [env: KEYCROFT_SERVER]
+    /// URL of the server [env: KEYCROFT_SERVER]
     #[arg(long, global = true, value_name = "URL", help_heading = "Server")]
     pub server: Option<String>,
     /// Saved login [env: KEYCROFT_CONTEXT]

@@ -26,15 +26,15 @@ const LISTEN: &str = "127.0.0.1:8420";
 
 #[derive(Args)]
 pub struct ServeArguments {
-    /// A file that says the same as these flags [env: `KEYCROFT_CONFIG`] [default: keycroft.toml in `$CONFIGURATION_DIRECTORY` or the current folder]
+    /// Settings file [env: `KEYCROFT_CONFIG`] [default: keycroft.toml in `$CONFIGURATION_DIRECTORY` or the current folder]
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
     database: Database,
-    /// Where to listen; port 0 takes a free one [env: `KEYCROFT_LISTEN`] [default: 127.0.0.1:8420]
+    /// Address and port to listen on; port 0: any free port [env: `KEYCROFT_LISTEN`] [default: 127.0.0.1:8420]
     #[arg(long, value_name = "ADDR:PORT")]
     listen: Option<SocketAddr>,
-    /// Where people and programs reach this server [env: `KEYCROFT_PUBLIC_URL`] [default: http(s):// and where it listens]
+    /// URL under which people and programs reach this server [env: `KEYCROFT_PUBLIC_URL`] [default: the listening address]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
     /// Certificate chain for TLS, PEM; read again on SIGHUP [env: `KEYCROFT_TLS_CERT`]
@@ -46,7 +46,7 @@ pub struct ServeArguments {
     /// Address of a proxy whose X-Forwarded-For is trusted, or a network that contains only proxies; repeatable [env: `KEYCROFT_BEHIND_PROXY`]
     #[arg(long, value_name = "CIDR", value_delimiter = ',')]
     behind_proxy: Vec<String>,
-    /// Allow plain HTTP on other addresses than loopback: everybody on the way can read every secret [env: `KEYCROFT_INSECURE_HTTP`]
+    /// Allow plain HTTP on addresses other than loopback; the network can read every secret [env: `KEYCROFT_INSECURE_HTTP`]
     #[arg(
         long,
         num_args = 0..=1,
@@ -55,7 +55,7 @@ pub struct ServeArguments {
         value_name = "true|false"
     )]
     insecure_http: Option<bool>,
-    /// How much to log: off, error, warn, info, debug [env: `KEYCROFT_LOG`] [default: info]
+    /// Log level: off, error, warn, info or debug [env: `KEYCROFT_LOG`] [default: info]
     #[arg(long, value_name = "LEVEL")]
     log: Option<String>,
 }

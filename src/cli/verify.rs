@@ -118,9 +118,9 @@ fn with_secret(remote: &Remote) -> Result<Client, Failure> {
 pub struct ApiArguments {
     /// GET, POST, PUT, PATCH or DELETE
     method: String,
-    /// Path, like /api/v1/me; see keycroft openapi
+    /// Path, such as /api/v1/me; keycroft openapi lists all
     path: String,
-    /// The body: a file with JSON, or - for standard input
+    /// Body of the request: a file with JSON; - for standard input
     #[arg(long, value_name = "FILE")]
     input: Option<String>,
     #[command(flatten)]

@@ -33,14 +33,14 @@ const SERVER_TIME: Duration = Duration::from_secs(5);
 
 #[derive(Args)]
 pub struct HostCheckArguments {
-    /// A login, to print what sshd would get for it
+    /// Login name, to show the keys that sshd would get for it
     login: Option<String>,
     #[command(flatten)]
     place: HostFolderArguments,
-    /// Where sshd's configuration is
+    /// Folder of sshd's configuration
     #[arg(long, default_value = "/etc/ssh", value_name = "FOLDER")]
     sshd_folder: PathBuf,
-    /// The client address of the login, for `Match Address`
+    /// Client address of the login, for `Match Address`
     #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
     address: IpAddr,
 }

@@ -45,21 +45,21 @@ const ANYBODY: SshdConnection<'static> = SshdConnection {
 
 #[derive(Args)]
 pub struct Enroll {
-    /// The server, like <https://keys.lab.example>
+    /// Server, such as `https://keys.lab.example`
     #[arg(value_name = "URL")]
     url: String,
-    /// The file that holds the enrollment code, or - for standard input
-    #[arg(long, value_name = "FILE|-")]
+    /// File with the enrollment code; - for standard input
+    #[arg(long, value_name = "FILE")]
     code_file: PathBuf,
     /// Name of the host [default: the hostname]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     #[command(flatten)]
     place: HostFolderArguments,
-    /// Where sshd's configuration is
+    /// Folder of sshd's configuration
     #[arg(long, default_value = "/etc/ssh", value_name = "FOLDER")]
     sshd_folder: PathBuf,
-    /// The program that sshd is to run [default: this one]
+    /// Program that sshd runs [default: this one]
     #[arg(long, value_name = "PATH")]
     program: Option<PathBuf>,
     /// Do not reload sshd

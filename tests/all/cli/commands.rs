@@ -77,7 +77,7 @@ fn api_key_commands_cover_its_lifetime() {
         10
     );
     assert_eq!(
-        plain(&lab.good("api-key list --ended")),
+        plain(&lab.good("api-key list --deleted")),
         "deploy\tID\tended\t\tTIME\t127.0.0.1\taccount:read api-keys:read"
     );
 }
