@@ -333,7 +333,7 @@ fn keep(client: &Client, folder: &ConfigFolder, name: &str) -> Result<(), Failur
     }
     let credential = connection.credential()?;
     say(&format!(
-        "logged in at {} as {who} with {}, {} (context {name})",
+        "logged in to {} as {who} with {}, {} (context {name})",
         connection.server.as_str(),
         credential.hint(),
         until(me.expires_at.as_deref(), client.now())

@@ -86,8 +86,8 @@ impl ServeArguments {
         ) {
             (Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
             (None, None) => None,
-            (Some(_), None) => return Err(wrong("tls-cert needs tls-key besides".to_owned())),
-            (None, Some(_)) => return Err(wrong("tls-key needs tls-cert besides".to_owned())),
+            (Some(_), None) => return Err(wrong("tls-cert needs tls-key, too".to_owned())),
+            (None, Some(_)) => return Err(wrong("tls-key needs tls-cert, too".to_owned())),
         };
         let proxies = [
             self.behind_proxy,
@@ -142,9 +142,9 @@ impl Wanted {
             return Ok(());
         }
         let message =
-            format!("plain HTTP on {address} would show every secret to everybody on the way");
+            format!("refusing plain HTTP on {address}: the network could read every secret");
         Err(Failure::new(USAGE, message)
-            .hint("give --tls-cert and --tls-key, or --behind-proxy CIDR, or --insecure-http"))
+            .hint("pass --tls-cert and --tls-key, or --behind-proxy CIDR, or --insecure-http"))
     }
 
     /// The sockets: those that were handed over, else one of our own. With where the first of them is.
@@ -199,7 +199,7 @@ pub fn run_server(arguments: ServeArguments) -> Result<(), Failure> {
     if let Some(code) = app_state.app()?.setup_code()? {
         // One of the two places where a secret is ever written down: there is nobody yet who could be shown it otherwise.
         eprintln!(
-            "no admin yet: make one within an hour at {}{}?code={}",
+            "no admin yet: create one within an hour at {}{}?code={}",
             settings.public_url,
             Purpose::SetUp.path().unwrap_or("/"),
             *code.reveal()
@@ -305,7 +305,7 @@ fn parse_public_url(text: &str) -> Result<String, Failure> {
     }
     Err(Failure::new(
         USAGE,
-        "--public-url: write http:// or https://, a host and perhaps a port, and nothing behind it",
+        "--public-url: expected a URL such as https://keys.lab.example, without a path",
     ))
 }
 

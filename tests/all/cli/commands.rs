@@ -162,7 +162,7 @@ fn token_and_session_commands_work() {
     let explained = lab.run("token explain deploy --permission account:read");
     assert_eq!(
         (explained.code, explained.err.as_str()),
-        (0, "It is good.\n")
+        (0, "It is valid.\n")
     );
     lab.good("token delete deploy --yes");
     assert_eq!(lab.command().args(["verify"]).fed(made.out.trim()).code, 10);
