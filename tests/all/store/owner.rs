@@ -216,10 +216,10 @@ fn require_found(what: &str, damage: &str, subject: &str, words: &str) {
     by_hand.close().unwrap();
     let (code, said) = found(&db);
     assert_eq!(code, Some(1), "{what}: {said}");
-    let line = said.lines().find(|line| line.starts_with("wrong\t"));
+    let line = said.lines().find(|line| line.starts_with("BAD\t"));
     let line = line.unwrap_or_default();
     assert!(
-        line.starts_with(&format!("wrong\t{subject}\t")),
+        line.starts_with(&format!("BAD\t{subject}\t")),
         "{what}: {said}"
     );
     assert!(line.contains(words), "{what}: {said}");
@@ -284,7 +284,7 @@ fn check_finds_a_wrong_clock_and_an_open_folder() {
     let (code, said) = found(&db);
     assert_eq!(code, Some(1), "{said}");
     assert!(
-        said.contains("wrong\tfolder\tother users can write"),
+        said.contains("BAD\tfolder\tother users can write"),
         "{said}"
     );
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
