@@ -55,7 +55,7 @@ pub fn show(frame: &Frame, view: &ApiKeyPage) -> Markup {
     let (record, holder) = (&view.record, &view.holder);
     let content = html! {
         div.head {
-            h1 { bdi { (record.name) } " " (standing::pill(record, frame.now)) }
+            div.bar { h1 { (record.name) } (standing::pill(record, frame.now)) }
             div.actions { (buttons(frame, view)) }
         }
         p.lead {

@@ -63,11 +63,11 @@ pub(super) fn label(field: &str) -> &str {
         "access" | "permissions" => "Permissions",
         "allow_shared" => "Shared key",
         "allowed_addresses" => "Allowed addresses",
-        "api_key_lifetime_choice" => "Choosing how long API keys live",
-        "api_key_lifetime_default" => "Default lifetime of API keys",
-        "api_key_lifetime_max" => "Longest lifetime of API keys",
-        "api_key_lifetimes" => "Offered lifetimes of API keys",
-        "api_keys_max" => "Most API keys",
+        "api_key_lifetime_choice" => "API key lifetime",
+        "api_key_lifetime_default" => "Default API key lifetime",
+        "api_key_lifetime_max" => "Maximum API key lifetime",
+        "api_key_lifetimes" => "Offered API key lifetimes",
+        "api_keys_max" => "API keys per user",
         "cache_age_max" => "Maximum cache age",
         "confirm" => "Confirmation",
         "code" | "confirm_code" => "Code",
@@ -90,18 +90,18 @@ pub(super) fn label(field: &str) -> &str {
         "roles.admin" => "Every admin has",
         "roles.member" => "Every member has",
         "second_factor" => "Second factor",
-        "second_factor_from" => "Required from",
-        "session_idle_max" => "Idle limit of sessions",
-        "session_lifetime" => "Lifetime of sessions",
+        "second_factor_from" => "Enforced from",
+        "session_idle_max" => "Idle timeout",
+        "session_lifetime" => "Session lifetime",
         "shared_logins" => "Shared logins",
         "since" => "Since",
-        "ssh_key_lifetime_max" => "Longest lifetime of SSH keys",
-        "ssh_key_types" => "Types of SSH key",
-        "ssh_keys_max" => "Most SSH keys",
-        "ssh_rsa_bits_min" => "Smallest RSA key",
-        "token_lifetime_choice" => "Choosing how long tokens live",
-        "token_lifetime_default" => "Default lifetime of tokens",
-        "token_lifetime_max" => "Longest lifetime of tokens",
+        "ssh_key_lifetime_max" => "Maximum SSH key lifetime",
+        "ssh_key_types" => "Accepted key types",
+        "ssh_keys_max" => "SSH keys per user",
+        "ssh_rsa_bits_min" => "Minimum RSA size",
+        "token_lifetime_choice" => "Token lifetime",
+        "token_lifetime_default" => "Default token lifetime",
+        "token_lifetime_max" => "Maximum token lifetime",
         "until" => "Until",
         "username" => "User name",
         "uses" => "Uses",
@@ -301,7 +301,7 @@ impl<'a> Field<'a> {
         let when_verbatim = |value: &'static str| self.verbatim.then_some(value);
         html! {
             div.field {
-                label for=(self.name) { (self.label) }
+                @if !self.label.is_empty() { label for=(self.name) { (self.label) } }
                 input id=(self.name) name=(self.name) type=(self.kind) value=[typed.filter(|text| !text.is_empty())]
                     autocapitalize=[when_verbatim("none")] autocorrect=[when_verbatim("off")] spellcheck=[when_verbatim("false")]
                     autocomplete=[self.autocomplete] list=[self.list] maxlength=[self.characters_max] required[self.required]

@@ -106,11 +106,11 @@ pub fn some(count: i64, word: &str) -> String {
     }
 }
 
-/// `30 days`, `12 hours`, `no end`.
+/// `30 days`, `12 hours`, `no expiration`.
 pub fn lifetime(lifetime: Lifetime) -> String {
     match lifetime {
         Lifetime::For(duration) => length(duration),
-        Lifetime::Endless => "no end".to_owned(),
+        Lifetime::Endless => "no expiration".to_owned(),
     }
 }
 
@@ -212,7 +212,7 @@ mod tests {
     fn lengths_are_exact() {
         assert_eq!(lifetime(Lifetime::days(30)), "30 days");
         assert_eq!(lifetime(Lifetime::hours(24)), "24 hours");
-        assert_eq!(lifetime(Lifetime::Endless), "no end");
+        assert_eq!(lifetime(Lifetime::Endless), "no expiration");
         assert_eq!(length(Duration::from_secs(90)), "90 seconds");
         assert_eq!(length(Duration::from_secs(60)), "1 minute");
     }

@@ -200,9 +200,12 @@ async function forms(page) {
     await type("display_name", wrong[1]);
   });
   await send("/admin/policy", "policy: everything wrong", async () => {
-    for (const field of ["api_key_lifetime_max", "token_lifetime_max", "session_lifetime", "api_keys_max"]) await type(field, wrong[0]);
+    for (const field of ["api_key_lifetime_max", "token_lifetime_max", "session_lifetime", "api_keys_max"]) await type(field, "99999999");
   });
-  await send("/admin/policy", "policy: what exceeds it", () => type("api_key_lifetime_max", "31d"));
+  await send("/admin/policy", "policy: what exceeds it", async () => {
+    await type("api_key_lifetime_max", "31");
+    await page.locator("[name=api_key_lifetime_max_unit]").selectOption("d");
+  });
   await send("/admin/groups", "new group: wrong", () => type("name", wrong[0]));
   await send("/admin/new-service", "new service: wrong", () => type("name", wrong[0]));
   await send("/admin/users/person-1/delete", "delete a user: wrong name", () => type("confirm", wrong[0]));

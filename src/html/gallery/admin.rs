@@ -210,6 +210,7 @@ fn rules(words: &Words, list: &mut Vec<Shown>) {
         policy: Policy::default(),
         version: "v".into(),
         without_second_factor: vec!["carol".into(); 60],
+        preview: None,
         input: Input::default(),
     };
     shown(list, "policy", policy::form(&frame, &form));
@@ -223,41 +224,31 @@ fn rules(words: &Words, list: &mut Vec<Shown>) {
         ],
     );
     shown(list, "policy-failed", policy::form(&frame, &form));
-    let mut after = Policy::default();
-    after.api_key.max = Lifetime::days(90);
-    after.ssh_rsa_bits_min = 4_096;
     let exceeding = |n: usize| Exceeding {
         kind: "API key",
         owner: words.at(n + 1),
         name: words.at(n),
-        id: id(n).to_string(),
+        path: format!("/admin/users/bob/api-keys/{}", id(n)),
         expires_at: [None, Some(NOW.after(days(200)))][n % 2],
         why: "It ends later than 90 days from now.".into(),
     };
-    let preview = PolicyPreview {
+    form.input = Input::default();
+    form.policy.api_key.max = Lifetime::days(90);
+    form.preview = Some(PolicyPreview {
         before: Policy::default(),
-        after,
         exceeding: (0..20).map(exceeding).collect(),
         exceeding_total: 33,
-        fields: vec![
-            ("api_key_lifetime_max".into(), words.at(0)),
-            ("version".into(), "v".into()),
-        ],
-    };
-    shown(list, "policy-preview", policy::preview(&frame, &preview));
-    shown(
-        list,
-        "policy-preview-none",
-        policy::preview(
-            &frame,
-            &PolicyPreview {
-                exceeding: Vec::new(),
-                exceeding_total: 0,
-                after: Policy::default(),
-                ..preview
-            },
-        ),
-    );
+        confirm: "c".into(),
+    });
+    shown(list, "policy-preview", policy::form(&frame, &form));
+    form.policy.ssh_rsa_bits_min = 4_096;
+    form.preview = Some(PolicyPreview {
+        before: Policy::default(),
+        exceeding: Vec::new(),
+        exceeding_total: 0,
+        confirm: "c".into(),
+    });
+    shown(list, "policy-preview-none", policy::form(&frame, &form));
 }
 
 fn inventory(words: &Words, list: &mut Vec<Shown>) {

@@ -27,7 +27,16 @@ fn require_refused(browser: &mut Browser<'_>, form: &Form, status: u16, fields: 
             .any(|(own, sent)| own == name && sent == value);
         let is_password = name.contains("password") || name == "current" || name == "new";
         // A choice that is not offered can't be shown as chosen.
-        let is_choice = ["expires_in", "grace", "access", "role", "how"].contains(&name.as_str());
+        let choices = [
+            "expires_in",
+            "grace",
+            "access",
+            "role",
+            "how",
+            "api_key_lifetimes",
+            "ssh_rsa_bits_min",
+        ];
+        let is_choice = choices.contains(&name.as_str());
         if is_password {
             assert!(
                 !value.is_empty() && !page.has(value) || value.is_empty(),

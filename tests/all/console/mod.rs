@@ -20,6 +20,7 @@ mod lock;
 mod look;
 pub mod markup;
 mod names;
+mod policy;
 mod reference;
 mod saved_form;
 mod session;

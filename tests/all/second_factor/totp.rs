@@ -1,11 +1,14 @@
 //! 2F1: codes of an authenticator app, at sign-in.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Barrier;
 
 use keycroft::http::ServerState;
 
 use super::phone::*;
 use crate::console::browser::Browser;
+use crate::console::markup;
 use crate::console::site::Site;
 
 #[test]
@@ -126,31 +129,51 @@ fn code_gives_one_session_in_a_race() {
                 (browser.cookies, browser.peer, step.form("/login/code"))
             })
             .collect();
-        let (barrier, code, settings) = (Barrier::new(TRIES), phone.code(), &site.settings);
-        let accepted = std::thread::scope(|scope| {
-            let tries: Vec<_> = steps
-                .into_iter()
-                .map(|(cookies, peer, form)| {
-                    let (site, barrier, code) = (&site.app_state, &barrier, &code);
-                    scope.spawn(move || {
-                        let state = ServerState::open(site, settings).unwrap();
-                        let mut browser = Browser::new(&state);
-                        (browser.cookies, browser.peer) = (cookies, peer);
-                        barrier.wait();
-                        browser.submit(&form.set("code", code)).status
-                    })
-                })
-                .collect();
-            tries
-                .into_iter()
-                .map(|one| one.join().unwrap())
-                .filter(|status| *status == 303)
-                .count()
-        });
+        let accepted = sent_at_once(&site, steps, &phone.code());
         assert_eq!(accepted, 1, "round {round}");
         let after = site.count("SELECT count(*) FROM credentials WHERE kind = 'session'");
         assert_eq!(after, before + 1, "round {round}");
     }
+}
+
+/// The second steps of sign-ins: cookies, address and form.
+type Steps = Vec<(BTreeMap<String, String>, IpAddr, markup::Form)>;
+
+/// Sends one code in all of them at once. Returns how many sessions began.
+fn sent_at_once(site: &Site, steps: Steps, code: &str) -> usize {
+    let (barrier, settings) = (Barrier::new(steps.len()), &site.settings);
+    std::thread::scope(|scope| {
+        let tries: Vec<_> = steps
+            .into_iter()
+            .map(|(cookies, peer, form)| {
+                let (state, barrier) = (&site.app_state, &barrier);
+                scope.spawn(move || {
+                    let state = ServerState::open(state, settings).unwrap();
+                    let mut browser = Browser::new(&state);
+                    (browser.cookies, browser.peer) = (cookies, peer);
+                    barrier.wait();
+                    browser.submit(&form.set("code", code)).status
+                })
+            })
+            .collect();
+        let statuses = tries.into_iter().map(|one| one.join().unwrap());
+        statuses.filter(|status| *status == 303).count()
+    })
+}
+
+/// 2F1: far more tries than the limit allows, of one step, from anywhere.
+#[test]
+fn fifty_tries_of_one_code_at_once_give_one_session() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (phone, _) = enroll(&site, &mut bob);
+    let mut browser = site.browser();
+    let form = first_step(&mut browser, "bob").form("/login/code");
+    let steps = (0..50).map(|n| {
+        let peer = format!("10.9.{n}.1").parse().unwrap();
+        (browser.cookies.clone(), peer, form.clone())
+    });
+    assert_eq!(sent_at_once(&site, steps.collect(), &phone.code()), 1);
 }
 
 /// S6: wrong codes count as wrong passwords do, and a right password between them changes nothing.
