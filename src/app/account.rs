@@ -113,6 +113,11 @@ impl App {
         }
     }
 
+    /// Returns whether the first setup is done.
+    pub fn has_admin(&self) -> Result<bool, Error> {
+        Ok(self.read.count_admins_besides(None)? > 0)
+    }
+
     /// The secret of a new setup link, as long as an admin is missing. The earlier link expires.
     pub fn setup_code(&self) -> Result<Option<Secret>, Error> {
         if self.read.count_admins_besides(None)? > 0 {

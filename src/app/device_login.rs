@@ -39,6 +39,23 @@ pub struct WantedLogin {
     pub lifetime: Option<Lifetime>,
 }
 
+/// The choices of a person who approves a login.
+#[derive(Debug, Clone)]
+pub struct DeviceApproval {
+    pub lifetime: WantedEnd,
+    /// The permissions of the token; `None`: as the device requested.
+    pub permissions: Option<Permissions>,
+}
+
+impl From<WantedEnd> for DeviceApproval {
+    fn from(lifetime: WantedEnd) -> Self {
+        Self {
+            lifetime,
+            permissions: None,
+        }
+    }
+}
+
 /// A login that was begun.
 pub struct BegunLogin {
     /// For the device alone.
@@ -273,17 +290,28 @@ impl App {
     /// Approves a login on a device. Its token never outlives the person's session.
     ///
     /// # Errors
-    /// As [`App::device_login`]; [`Error::PasswordNeeded`]; [`Error::AgainstPolicy`]; [`Error::Conflict`] when it was
-    /// answered meanwhile.
+    /// As [`App::device_login`]; [`Error::PasswordNeeded`]; [`Error::AgainstPolicy`]; [`Error::Invalid`] for permissions
+    /// beyond the requested ones; [`Error::Conflict`] when it was answered meanwhile.
     pub fn approve_device_login(
         &self,
         caller: &Caller,
         typed: &str,
-        wanted: WantedEnd,
+        approval: impl Into<DeviceApproval>,
     ) -> Result<DeviceLogin, Error> {
         let permit =
             caller.permit_with_password(BuiltinPermission::TokensWrite, Action::DeviceApprove)?;
         let login = self.device_login(caller, typed)?;
+        let DeviceApproval {
+            lifetime: wanted,
+            permissions,
+        } = approval.into();
+        let requested = login.permissions.as_ref();
+        if let (Some(chosen), Some(requested)) = (&permissions, requested)
+            && !chosen.lie_within(requested)
+        {
+            let message = "choose only permissions that the device requested";
+            return Err(Error::field("permissions", message));
+        }
         let (user, session) = (caller.user()?.id, caller.credential()?.clone());
         let answered = login.clone();
         self.store().write(permit, move |write| {
@@ -301,6 +329,7 @@ impl App {
                 user,
                 DeviceAnswer::Approved(session.id),
                 lifetime,
+                permissions.as_ref(),
             )?;
             Ok(((), details(&login, user)))
         })?;
@@ -319,7 +348,7 @@ impl App {
             let login = write
                 .device_login(&login.user_code, write.now)?
                 .ok_or(Error::NotFound("sign-in"))?;
-            write.answer_device_login(&login, user, DeviceAnswer::Refused, None)?;
+            write.answer_device_login(&login, user, DeviceAnswer::Refused, None, None)?;
             Ok(((), details(&login, user)))
         })?;
         Ok(answered)

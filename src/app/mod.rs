@@ -37,7 +37,7 @@ pub use account::Invited;
 pub use audit_archive::AuditLog;
 pub use credential::{CredentialScope, WithDerived};
 pub use database::{Condition, Copied, Existing, Finding, OpenError, Restored, Survivor};
-pub use device_login::{BegunLogin, Polled, WantedLogin};
+pub use device_login::{BegunLogin, DeviceApproval, Polled, WantedLogin};
 pub use event::{Download, DownloadScope};
 pub use explain::{Circumstances, ExplainedCheck, Explanation};
 pub use host::{AsOf, HostKeys};

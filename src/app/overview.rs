@@ -6,14 +6,15 @@ use super::App;
 use crate::model::caller::Caller;
 use crate::model::credential::{Kind, OwnerId, Record};
 use crate::model::error::Error;
-use crate::model::inventory::{Item, Weakness};
+use crate::model::inventory::{Attention, BACKUP_DAYS, Item, Weakness};
+use crate::model::list::{Expiration, List, ListQuery, Status, Used};
 use crate::model::permission::BuiltinPermission;
 use crate::model::policy::{Policy, PolicyChange};
 use crate::model::service::Service;
 use crate::model::ssh_key::{KeyRules, SshKey};
 use crate::model::time::{Lifetime, Time};
 use crate::model::user::{User, UserId};
-use crate::store::{CredentialFilter, FileFacts, Held};
+use crate::store::{CredentialFilter, Extent, FileFacts, Held};
 
 /// The numbers of a user's valid credentials.
 #[derive(Debug, Clone, Copy, Default)]
@@ -225,6 +226,58 @@ impl App {
                 return Ok(records);
             }
         }
+    }
+
+    /// Counts the things that need the attention of an admin, each as the list with the same filter does.
+    pub fn attention(&self, caller: &Caller) -> Result<Attention, Error> {
+        for needed in [
+            BuiltinPermission::UsersRead,
+            BuiltinPermission::HostsRead,
+            BuiltinPermission::PolicyRead,
+        ] {
+            caller.require(needed)?;
+        }
+        let now = caller.now;
+        let policy = self.read.policy()?;
+        let of = |list: List, change: fn(&mut ListQuery)| {
+            let mut query = ListQuery::new(list);
+            change(&mut query);
+            query
+        };
+        let api_keys = |change: fn(&mut ListQuery)| {
+            let query = of(List::ApiKeys, change);
+            let listed =
+                self.read
+                    .list_credentials(None, Kind::ApiKey, &query, now, Extent::Count)?;
+            Ok::<usize, Error>(listed.total)
+        };
+        let ssh_keys = |change: fn(&mut ListQuery)| {
+            let query = of(List::SshKeys, change);
+            let listed = self
+                .read
+                .list_ssh_keys(None, &query, &policy, now, Extent::Count)?;
+            Ok::<usize, Error>(listed.total)
+        };
+        let silent = of(List::Hosts, |query| query.status = Some(Status::Silent));
+        let users = of(List::Users, |query| {
+            query.status = Some(Status::NoSecondFactor);
+        });
+        let backup = self.read.last_backup()?;
+        let days = backup.map(|at| now.day().number() - at.day().number());
+        Ok(Attention {
+            expiring_api_keys: api_keys(|query| query.expires = Some(Expiration::Soon))?,
+            unused_api_keys: api_keys(|query| query.used = Some(Used::Unused))?,
+            never_used_api_keys: api_keys(|query| query.used = Some(Used::Never))?,
+            expiring_ssh_keys: ssh_keys(|query| query.expires = Some(Expiration::Soon))?,
+            weak_ssh_keys: ssh_keys(|query| query.status = Some(Status::Weak))?,
+            shared_ssh_keys: ssh_keys(|query| query.status = Some(Status::Shared))?,
+            silent_hosts: self.read.list_hosts(&silent, now, Extent::Count)?.total,
+            users_without_second_factor: self
+                .read
+                .list_users(&users, None, now, Extent::Count)?
+                .total,
+            days_without_backup: days.filter(|days| *days > BACKUP_DAYS),
+        })
     }
 
     /// The state of the installation.

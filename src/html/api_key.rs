@@ -273,7 +273,7 @@ pub fn delete(frame: &Frame, view: &ApiKeyDelete) -> Markup {
     let form = html! {
         (created_credentials(&view.made, &view.ssh_keys, &view.input))
         @if must_type_name(record, frame.now) {
-            (Field::text("confirm").label("Type the key's name, since it is in use").required().show(&view.input))
+            (Field::text("confirm").label("Type the key's name, since it is in use").required().autofocus().show(&view.input))
         }
         (danger("Delete API key", "Keep it", &view.holder.path_of(record.id, "")))
     };

@@ -5,12 +5,12 @@ const make = (tag, values) => Object.assign(document.createElement(tag), values)
 
 // The same words as src/html/when.rs.
 const some = (n, w) => `${n} ${w}${n === 1 ? "" : "s"}`;
-const span = (s) => {
-  const m = Math.round(s / 60), h = Math.round(s / 3600), d = Math.round(s / 86400), y = Math.round(d / 30.4);
+const round = Math.round, span = (s) => {
+  const m = round(s / 60), h = round(s / 3600), d = round(s / 86400), y = round(d / 30.4);
   if (m < 60) return some(Math.max(m, 1), "minute");
   if (h < 36) return some(h, "hour");
   if (d <= 120) return some(d, "day");
-  return y < 24 ? some(y, "month") : some(Math.round(d / 365), "year");
+  return y < 24 ? some(y, "month") : some(round(d / 365), "year");
 };
 const tick = () => all("time").forEach((t) => {
   const at = new Date(t.dateTime), s = (at - Date.now()) / 1000;
@@ -43,9 +43,10 @@ all("[data-copy]").forEach((e) => {
   const text = e.dataset.copy, isLink = e.tagName === "A";
   const button = isLink ? e : make("button", { type: "button", textContent: "Copy", ariaLabel: `Copy ${text}`, className: e.matches(".secret") ? "primary" : "" });
   if (!isLink) e.after(button);
+  if (e.select) e.onfocus = () => e.select();
   button.onclick = async (event) => {
     event.preventDefault();
-    (button.closest(".field .actions") || button).after(note);
+    (button.closest(".field") ?? button).after(note);
     note.textContent = "";
     const done = await copy(isLink ? text : e.value || e.textContent);
     note.textContent = done ? "Copied" : "Select the text and copy it.";
@@ -53,19 +54,30 @@ all("[data-copy]").forEach((e) => {
     if (done) guard = null;
   };
 });
-all(".secret").forEach((e) => (e.onfocus = () => e.select()));
+
+// Passwords can be shown; sent, they are hidden again, so that browsers do not offer them as text.
+all("[type=password]").forEach((e) => {
+  const button = make("button", { type: "button", textContent: "Show" });
+  e.after(button);
+  button.onclick = () => {
+    const shown = e.type === "text";
+    e.type = shown ? "password" : "text";
+    button.textContent = shown ? "Show" : "Hide";
+  };
+  addEventListener("submit", () => (e.type = "password"));
+});
 
 all("[data-file]").forEach((label) => {
   label.hidden = false;
   label.onchange = async (event) => {
-    document.getElementById(label.dataset.file).value = await event.target.files[0].text();
+    all(`#${label.dataset.file}`)[0].value = await event.target.files[0].text();
   };
 });
 
 // One box for all rows of a list, and how many are selected.
 all("form thead .pick").forEach((cell) => {
   const form = cell.closest("form"), boxes = all("tbody .pick input", form);
-  const box = make("input", { type: "checkbox", ariaLabel: "Select all on this page" }), count = make("b");
+  const box = make("input", { type: "checkbox", ariaLabel: "Select all" }), count = make("b");
   const tally = () => {
     const n = boxes.filter((one) => one.checked).length;
     count.textContent = `${n} selected`;
@@ -93,17 +105,17 @@ all("[data-all]").forEach((e) => (e.onchange = () => all("[data-group]").forEach
   fill(rows, e.dataset.all.includes(rows.dataset.group) ? "all" : e.value.slice(0, 4)))));
 
 // The answer to a second click would hide the secret in the first.
-addEventListener("submit", (event) => {
-  const form = event.target, last = form.sent;
+addEventListener("submit", (e) => {
+  const form = e.target, last = form.sent;
   form.sent = Date.now();
-  if (form.sent - last < 3e3) event.preventDefault();
+  if (form.sent - last < 3e3) e.preventDefault();
 });
 
 // Asks once; browsers complain when nothing was touched yet.
 addEventListener("copy", () => (guard = null));
-addEventListener("beforeunload", (event) => {
+addEventListener("beforeunload", (e) => {
   if (!guard || all("[data-saved]")[0]?.checked || !navigator.userActivation?.hasBeenActive) return;
   guard = null;
-  event.preventDefault();
+  e.preventDefault();
 });
 }

@@ -75,7 +75,7 @@ pub fn delete(frame: &Frame, view: &BulkDelete) -> Markup {
         (post(frame, &view.action, &html! {
             @for (name, value) in &view.fixed { (hidden(name, value)) }
             @for row in &view.rows { (hidden("pick", &row.id)) }
-            (Field::text("confirm").label(&label).required().show(&view.input))
+            (Field::text("confirm").label(&label).required().autofocus().show(&view.input))
             (danger(&format!("Delete {things}"), "Keep them", &view.back))
         }))
     };

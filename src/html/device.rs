@@ -7,7 +7,8 @@ use maud::{Markup, html};
 use super::form::{Field, Input, hidden, post, summary};
 use super::layout::{Frame, Section, page};
 use super::lifetime;
-use super::permission::full;
+use super::permission::Presets;
+use super::permission_form::choice;
 use super::when::{exact, time};
 use crate::model::permission::Permissions;
 use crate::model::policy::Policy;
@@ -26,8 +27,10 @@ pub struct DeviceAsk {
     pub address: Option<IpAddr>,
     /// The address of this browser.
     pub here: Option<IpAddr>,
-    /// The most permissions of the token; `None`: all permissions of the user.
-    pub access: Option<Permissions>,
+    /// The permissions that the person can give.
+    pub offered: Permissions,
+    /// The permissions that the device requested; `None`: no certain ones.
+    pub requested: Option<Permissions>,
     pub asked_at: Time,
     /// The policy of token lifetimes.
     pub policy: Policy,
@@ -44,13 +47,15 @@ pub enum DeviceAnswer {
 /// `/device`: the code is typed, never taken from a link alone. Sends `code`.
 pub fn enter(frame: &Frame, input: &Input) -> Markup {
     let content = html! {
-        h1 { "Log in on a device" }
-        p.lead { "The device shows a code of eight letters. Type it here only if you started this yourself." }
-        (summary(input))
-        (post(frame, "/device", &html! {
-            (Field::text("code").verbatim().required().autocomplete("one-time-code").help("Like BCDF-GHJK; small letters and no dash are fine.").show(input))
-            div.actions { button.primary { "Go on" } a.button href="/" { "Cancel" } }
-        }))
+        div.narrow {
+            h1 { "Log in on a device" }
+            p.lead { "The device shows a code of eight letters. Enter it only if you started the login." }
+            (summary(input))
+            (post(frame, "/device", &html! {
+                (Field::text("code").autofocus().verbatim().required().autocomplete("one-time-code").help("Such as BCDF-GHJK. Case and dash do not matter.").show(input))
+                div.actions { button.primary { "Continue" } a.button href="/" { "Cancel" } }
+            }))
+        }
     };
     page(
         frame,
@@ -60,32 +65,38 @@ pub fn enter(frame: &Frame, input: &Input) -> Markup {
     )
 }
 
-/// The answer to a code: the device. Sends `code` and `expires_in` to `/device/approve`, `code` to `/device/refuse`.
+/// The answer to a code: the device. Sends `code`, `expires_in`, `access` and the rows to `/device/approve`, `code` to `/device/refuse`.
 pub fn ask(frame: &Frame, view: &DeviceAsk) -> Markup {
     let elsewhere = matches!((view.address, view.here), (Some(there), Some(here)) if !same_network(there, here));
+    let given = view.requested.as_ref().map(|_| &view.offered);
     let content = html! {
-        h1 { bdi { (view.computer) } " asks to sign in as you" }
-        (summary(&view.input))
-        p { "Approve only if the device shows this code, and if you started it:" }
-        pre { (view.user_code) }
-        dl.facts {
-            dt { "Computer" } dd { bdi { (view.computer) } small { "as it calls itself" } }
-            dt { "Address" } dd { @match view.address { Some(address) => (address), None => "unknown" } }
-            dt { "Program" } dd { bdi { (user_agent::short(&view.program)) } }
-            dt { "Access" } dd { @match &view.access { Some(access) => (full(access)), None => "Everything you may do" } }
-            dt { "Asked" } dd { (time(view.asked_at, frame.now)) " (" (exact(view.asked_at)) ")" }
+        div.narrow {
+            h1 { "Approve a login on " bdi { (view.computer) } "?" }
+            p.lead { "A computer requests to log in as " b { (frame.username) } ". Approve only if you started it." }
+            (summary(&view.input))
+            div.notice {
+                p { b.mono { (view.user_code) } }
+                p { bdi { (view.computer) } " must show the same code." }
+            }
+            dl.facts {
+                dt { "Computer" } dd { bdi { (view.computer) } small { "as it reports" } }
+                dt { "Address" } dd { @match view.address { Some(address) => (address), None => "Unknown" } }
+                dt { "User agent" } dd { bdi { (user_agent::short(&view.program)) } }
+                dt { "Requested" } dd { (time(view.asked_at, frame.now)) small { (exact(view.asked_at)) } }
+            }
+            @if elsewhere { div.notice.warn { p { b { "The request comes from another network than this browser." } " That is usual over SSH, and also for an attack." } } }
+            (post(frame, "/device/approve", &html! {
+                (hidden("code", &view.user_code))
+                (lifetime::for_token(&view.input, &view.policy.token, frame.now))
+                (choice(&view.input, &view.offered, given, Presets::Person))
+                div.actions { button.primary { "Approve" } button.danger formaction="/device/refuse" { "Deny" } }
+            }))
         }
-        @if elsewhere { div.notice.warn { p { b { "It asks from another network than this browser." } " This is usual over SSH to a host elsewhere, and also how thieves ask." } } }
-        (post(frame, "/device/approve", &html! {
-            (hidden("code", &view.user_code))
-            (lifetime::for_token(&view.input, &view.policy.token, frame.now))
-            div.actions { button.primary { "Approve" } button.danger formaction="/device/refuse" { "This was not me" } }
-        }))
     };
     page(
         frame,
         Section::None,
-        &view.input.title("Log in on a device"),
+        &view.input.title("Approve a login"),
         &content,
     )
 }
@@ -108,8 +119,8 @@ pub fn done(frame: &Frame, answer: DeviceAnswer, computer: &str) -> Markup {
             "The device is logged in within a few seconds. You can close this page; its token is in your list.",
         ),
         DeviceAnswer::Refused => (
-            "Refused",
-            "The device gets nothing. If somebody sent you the code, tell an admin.",
+            "Denied",
+            "The device gets no token. If somebody sent you the code, inform an admin.",
         ),
     };
     let content = html! {

@@ -299,13 +299,17 @@ impl<'a> Field<'a> {
         };
         let error = input.error(self.name);
         let when_verbatim = |value: &'static str| self.verbatim.then_some(value);
+        let control = html! {
+            input id=(self.name) name=(self.name) type=(self.kind) value=[typed.filter(|text| !text.is_empty())]
+                autocapitalize=[when_verbatim("none")] autocorrect=[when_verbatim("off")] spellcheck=[when_verbatim("false")]
+                autocomplete=[self.autocomplete] list=[self.list] maxlength=[self.characters_max] required[self.required]
+                autofocus[self.autofocus && input.value(FILL).is_none()] aria-describedby=[self.described_by(error)] aria-invalid=[error.map(|_| "true")];
+        };
         html! {
             div.field {
                 @if !self.label.is_empty() { label for=(self.name) { (self.label) } }
-                input id=(self.name) name=(self.name) type=(self.kind) value=[typed.filter(|text| !text.is_empty())]
-                    autocapitalize=[when_verbatim("none")] autocorrect=[when_verbatim("off")] spellcheck=[when_verbatim("false")]
-                    autocomplete=[self.autocomplete] list=[self.list] maxlength=[self.characters_max] required[self.required]
-                    autofocus[self.autofocus && input.value(FILL).is_none()] aria-describedby=[self.described_by(error)] aria-invalid=[error.map(|_| "true")];
+                // The script adds a button beside a password.
+                @if self.kind == "password" { div.actions { (control) } } @else { (control) }
                 (self.tail(error))
             }
         }
@@ -317,7 +321,7 @@ impl<'a> Field<'a> {
         html! {
             div.field {
                 label for=(self.name) { (self.label) }
-                textarea id=(self.name) name=(self.name) rows=(rows) spellcheck="false" maxlength=[self.characters_max] required[self.required]
+                textarea id=(self.name) name=(self.name) rows=(rows) spellcheck="false" maxlength=[self.characters_max] required[self.required] autofocus[self.autofocus]
                     aria-describedby=[self.described_by(error)] aria-invalid=[error.map(|_| "true")] {
                     // Browsers drop the first line break, so that one in the text would be lost.
                     "\n" (input.value(self.name).unwrap_or(self.default))

@@ -132,7 +132,7 @@ pub fn show(frame: &Frame, view: &HostEdit) -> Markup {
         .collect();
     let form = html! {
         (hidden("version", &view.version))
-        (Field::text("name").default(&host.name).required().show(input))
+        (Field::text("name").default(&host.name).required().autofocus().show(input))
         (groups(&view.groups, &host.groups, input))
         (Field::text("shared_logins").default(&shared.join("\n")).help("One a line: a login, a colon, and a group that it is open to, like ubuntu: admins.").show_lines(input, 3))
         (Field::text("cache_age_max").default(&short(host.cache_age_max)).required().help("When this server is out of reach, the host answers from its copy up to this age. Like 24h.").show(input))
@@ -200,7 +200,7 @@ pub fn code_new(frame: &Frame, view: &CodeNew) -> Markup {
     let input = &view.input;
     let form = html! {
         (hidden("nonce", &view.nonce))
-        (Field::text("uses").default("1").required().help("How many hosts may be enrolled with it.").show(input))
+        (Field::text("uses").default("1").required().autofocus().help("How many hosts may be enrolled with it.").show(input))
         (Field::text("expires_in").default("24h").required().help("Its lifetime, such as 24h or 30d.").show(input))
         (groups(&view.groups, &[], input))
         (acts("Make code", "/admin/hosts"))
@@ -261,7 +261,7 @@ pub fn delete(frame: &Frame, host: &HostFacts, input: &Input) -> Markup {
             p { "The host's credential is refused at once, and no key of keycroft opens it from the next login on. Only while it cannot reach this server does it answer from its copy, for up to " (length(host.cache_age_max)) "." }
         }
         (post(frame, &format!("{path}/delete"), &html! {
-            (Field::text("confirm").label("Type the host's name").required().show(input))
+            (Field::text("confirm").label("Type the host's name").required().autofocus().show(input))
             (danger("Delete host", "Keep it", &path))
         }))
     };

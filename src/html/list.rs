@@ -106,6 +106,7 @@ pub(super) const fn status_label(status: Status) -> &'static str {
         Status::Weak => "Weak",
         Status::Shared => "Shared",
         Status::Invited => "Invited",
+        Status::NoSecondFactor => "Without second factor",
         Status::Silent => "Silent",
         Status::Paused => "Paused",
     }
@@ -286,7 +287,7 @@ pub(super) fn expires(at: Option<Time>, now: Time) -> Markup {
     match at {
         None => html! { td.when.muted { "No expiration" } },
         Some(at) => html! {
-            td.when data-label="Expires" { time datetime=(stamp(at)) { (relative(at, now)) } small { (minute(at)) } }
+            td.when data-label=(if at > now { "Expires" } else { "Expired" }) { time datetime=(stamp(at)) { (relative(at, now)) } small { (minute(at)) } }
         },
     }
 }

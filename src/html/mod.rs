@@ -30,6 +30,7 @@ pub mod inventory;
 pub mod layout;
 mod lifetime;
 pub mod list;
+pub mod overview;
 pub mod passkey;
 pub mod permission;
 mod permission_form;

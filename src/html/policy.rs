@@ -14,8 +14,8 @@ pub struct PolicyForm {
     pub policy: Policy,
     /// The version of the saved policy, so that a concurrent change is not overwritten.
     pub version: String,
-    /// Names of users without a second factor.
-    pub without_second_factor: Vec<String>,
+    /// The number of users without a second factor.
+    pub without_second_factor: usize,
     /// The effect of saving the form, once it is known.
     pub preview: Option<PolicyPreview>,
     pub input: Input,
@@ -325,19 +325,9 @@ fn second_factor(view: &PolicyForm) -> Markup {
                 div { label for="second_factor_from" { "Enforced from (UTC)" } }
                 (Field::text("second_factor_from").label("").kind("datetime-local").default(&from).help(hint).show(input))
             }
-            @if !view.without_second_factor.is_empty() { (without_second_factor(&view.without_second_factor)) }
-        }
-    }
-}
-
-/// The users who would have to set one up.
-fn without_second_factor(names: &[String]) -> Markup {
-    const SHOWN_MAX: usize = 50;
-    html! {
-        details {
-            summary { (names.len()) @if names.len() == 1 { " user has" } @else { " users have" } " no second factor" }
-            ul { @for name in names.iter().take(SHOWN_MAX) { li { a href={ "/admin/users/" (name) } { (name) } } } }
-            @if names.len() > SHOWN_MAX { p { "These are the first " (SHOWN_MAX) "." } }
+            @if view.without_second_factor > 0 {
+                p.hint { a href="/admin/users?status=no-second-factor" { (view.without_second_factor) @if view.without_second_factor == 1 { " user has" } @else { " users have" } " no second factor" } }
+            }
         }
     }
 }

@@ -98,7 +98,7 @@ pub fn form(frame: &Frame, view: &ServiceForm) -> Markup {
         .map(|service| lines(&service.permissions));
     let form = html! {
         @if view.service.is_none() {
-            (Field::text("name").required().help("1 to 32 of a-z, 0-9 and -, beginning with a letter.").show(input))
+            (Field::text("name").required().autofocus().help("1 to 32 of a-z, 0-9 and -, beginning with a letter.").show(input))
         } @else {
             (hidden("version", &view.version))
         }
@@ -126,7 +126,7 @@ pub fn delete(frame: &Frame, view: &ServiceDelete) -> Markup {
             p { (view.carriers) " credentials of others lose its permissions at once." }
         }
         (post(frame, &format!("{path}/delete"), &html! {
-            (Field::text("confirm").label("Type the service's name").required().show(&view.input))
+            (Field::text("confirm").label("Type the service's name").required().autofocus().show(&view.input))
             (danger("Delete service", "Keep it", &path))
         }))
     };

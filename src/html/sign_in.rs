@@ -38,7 +38,7 @@ pub fn sign_in(frame: &Outside, view: &SignIn) -> Markup {
                 (hidden("kept", &kept.action))
                 (hidden_fields(&prefixed(kept)))
             }
-            (Field::text("username").verbatim().autocomplete("username").required().show(&view.input))
+            (Field::text("username").autofocus().verbatim().autocomplete("username").required().show(&view.input))
             (Field::password("password", "current-password").show(&view.input))
             div.actions { button.primary { "Sign in" } }
         }
@@ -93,6 +93,21 @@ pub struct ByCode {
     pub input: Input,
 }
 
+/// `/` before the first setup.
+pub fn first_start(frame: &Outside) -> Markup {
+    let content = html! {
+        h1 { "Set up Keycroft" }
+        p.lead { "No admin exists yet." }
+        ol {
+            li { "Find the setup link in the output of the server: on its terminal, or with " code { "journalctl -u keycroft" } "." }
+            li { "Open the link and create the first admin. It works once, within an hour." }
+        }
+        p { "If the link has expired, restart the server: each start prints a new one. On the server, this command also creates an admin:" }
+        pre { "keycroft user create alice --admin" }
+    };
+    outside(frame, "Set up", &content)
+}
+
 /// `/setup`: the first admin. Sends `username`, `display_name`, `password`.
 pub fn set_up(frame: &Outside, view: &ByCode) -> Markup {
     let input = &view.input;
@@ -101,12 +116,12 @@ pub fn set_up(frame: &Outside, view: &ByCode) -> Markup {
         .required()
         .characters_max(NAME_CHARACTERS_MAX);
     let content = html! {
-        h1 { "Set up keycroft" }
-        p.lead { "This makes the first admin. The link works once and ends within the hour." }
+        h1 { "Set up Keycroft" }
+        p.lead { "Create the first admin. You are signed in afterwards." }
         (summary(input))
         form method="post" action="/setup" {
             (hidden("form_token", &frame.form_token))
-            (Field::text("username").verbatim().autocomplete("username").required().help("Also the login name on hosts: a-z, 0-9, _, . and -, beginning with a letter.").show(input))
+            (Field::text("username").autofocus().verbatim().autocomplete("username").required().help("Also the login name on hosts: a-z, 0-9, _, . and -, beginning with a letter.").show(input))
             (name.show(input))
             (new_password("password", input))
             div.actions { button.primary { "Create admin" } }
@@ -127,7 +142,7 @@ pub fn invitation(frame: &Outside, view: &ByCode) -> Markup {
         "/invitation",
         "Welcome",
         &welcome,
-        "Choose a password, and you can sign in.",
+        "Choose a password to sign in.",
         "Set password",
     )
 }
@@ -206,7 +221,7 @@ pub fn password_demand(frame: &Frame, view: &PasswordDemand) -> Markup {
         (post(frame, &view.kept.action, &html! {
             (hidden_fields(&view.kept.fields))
             input type="text" name="username_shown" value=(frame.username) autocomplete="username" readonly hidden;
-            (Field::password("current_password", "current-password").show(&view.input))
+            (Field::password("current_password", "current-password").autofocus().show(&view.input))
             (step_up_fields(&view.factors, &view.input))
             div.actions { button.primary { "Go on" } a.button href=(view.cancel) { "Cancel" } }
         }))

@@ -242,7 +242,7 @@ fn public_key(input: &Input, present: &str, help: &str) -> Markup {
     safe.values
         .retain(|(name, value)| form::safe_to_echo(name, value));
     html! {
-        (Field::text("public_key").default(present).help(help).required().show_lines(&safe, 4))
+        (Field::text("public_key").default(present).help(help).required().autofocus().show_lines(&safe, 4))
         label.f data-file="public_key" hidden { "Or take it from a file " input type="file" accept=".pub"; }
     }
 }
@@ -320,7 +320,7 @@ pub fn edit(frame: &Frame, view: &SshKeyEdit) -> Markup {
     let addresses: Vec<String> = key.allowed_addresses.iter().collect();
     let form = html! {
         (hidden("version", &view.version))
-        (Field::text("name").default(&key.name).required().characters_max(NAME_CHARACTERS_MAX).show(input))
+        (Field::text("name").default(&key.name).required().autofocus().characters_max(NAME_CHARACTERS_MAX).show(input))
         (public_key(input, &key.public_key, "Put another public key here to replace it."))
         (lifetime::for_ssh_key_renewal(input, view.policy.ssh_key_lifetime_max, key.expires_at, frame.now))
         (shared(input))

@@ -128,7 +128,7 @@ pub(super) fn cells(row: &SshKeyRow, now: Time) -> Markup {
     }
 }
 
-fn pill(row: &SshKeyRow, now: Time) -> Markup {
+pub(super) fn pill(row: &SshKeyRow, now: Time) -> Markup {
     match row.weakness {
         _ if row.key.expired => badge("bad", "Expired"),
         Weakness::AgainstPolicy => badge("bad", "Weak"),
@@ -141,13 +141,13 @@ fn pill(row: &SshKeyRow, now: Time) -> Markup {
 }
 
 /// A host reports a use after the login; an offered key is not yet used.
-fn last_used(key: &SshKeyFacts, now: Time) -> Markup {
+pub(super) fn last_used(key: &SshKeyFacts, now: Time) -> Markup {
     match (&key.used, &key.looked_up) {
         (Some(used), _) => html! {
             td.when.from data-label="Used" { time datetime=(used.at) { (relative(used.at, now)) } small { (used.host) } }
         },
         (None, Some(offered)) => html! {
-            td.when.from data-label="Used" { "Not recorded" small { "offered " (relative(offered.at, now)) " to " (offered.host) } }
+            td.when.from { "Not recorded" small { "offered " (relative(offered.at, now)) " to " (offered.host) } }
         },
         (None, None) => html! { td.when.from.muted { "Not recorded" } },
     }

@@ -11,9 +11,12 @@ use crate::model::time::Time;
 const fn class(status: Status) -> &'static str {
     match status {
         Status::Active => "ok",
-        Status::Expiring | Status::Rotating | Status::Shared | Status::Invited | Status::Paused => {
-            "warn"
-        }
+        Status::Expiring
+        | Status::Rotating
+        | Status::Shared
+        | Status::Invited
+        | Status::NoSecondFactor
+        | Status::Paused => "warn",
         Status::Expired | Status::Weak | Status::Silent => "bad",
         Status::Disabled | Status::Deleted => "dim",
     }

@@ -12,6 +12,29 @@ pub const UNUSED: Duration = Duration::from_secs(90 * 86_400);
 /// Within this time, an expiration counts as near.
 pub const SOON: Duration = Duration::from_secs(14 * 86_400);
 
+/// Counts of an overview end here.
+pub const COUNT_MAX: usize = 1_000;
+
+/// Counts of the things that need the attention of an admin, each up to [`COUNT_MAX`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Attention {
+    /// API keys that expire within [`SOON`].
+    pub expiring_api_keys: usize,
+    /// API keys without a use for [`UNUSED`].
+    pub unused_api_keys: usize,
+    pub never_used_api_keys: usize,
+    pub expiring_ssh_keys: usize,
+    pub weak_ssh_keys: usize,
+    pub shared_ssh_keys: usize,
+    pub silent_hosts: usize,
+    pub users_without_second_factor: usize,
+    /// Days without a backup, once there are more than [`BACKUP_DAYS`].
+    pub days_without_backup: Option<i64>,
+}
+
+/// A backup of so many days ago counts as recent.
+pub const BACKUP_DAYS: i64 = 7;
+
 /// A filter of the inventory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Show {

@@ -86,6 +86,8 @@ pub enum Status {
     Shared,
     /// A user without a password.
     Invited,
+    /// An enabled user without a second factor.
+    NoSecondFactor,
     /// A host whose cache is too old to answer from, or that never had one.
     Silent,
     Paused,
@@ -101,6 +103,7 @@ const STATUSES: &[(Status, &str)] = &[
     (Status::Weak, "weak"),
     (Status::Shared, "shared"),
     (Status::Invited, "invited"),
+    (Status::NoSecondFactor, "no-second-factor"),
     (Status::Silent, "silent"),
     (Status::Paused, "paused"),
 ];
@@ -321,7 +324,7 @@ impl List {
             Self::Tokens => &[S::Active, S::Expiring, S::Expired],
             Self::Sessions => &[S::Active, S::Expired],
             Self::SshKeys => &[S::Active, S::Expiring, S::Expired, S::Weak, S::Shared],
-            Self::Users => &[S::Active, S::Invited, S::Disabled],
+            Self::Users => &[S::Active, S::Invited, S::NoSecondFactor, S::Disabled],
             Self::Hosts => &[S::Active, S::Silent, S::Paused],
             Self::Groups | Self::Services => &[],
         }

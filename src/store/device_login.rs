@@ -166,15 +166,22 @@ impl Write<'_> {
         user: UserId,
         answer: DeviceAnswer,
         lifetime: Option<Lifetime>,
+        permissions: Option<&Permissions>,
     ) -> Result<(), Error> {
         let (word, session) = match &answer {
             DeviceAnswer::Approved(session) => ("approved", Some(session.as_str())),
             DeviceAnswer::Refused => ("refused", None),
         };
-        let sql = "UPDATE device_logins SET answer = ?, approved_with = ?, lifetime_seconds = ? WHERE code_id = ? AND answer IS NULL";
+        let sql = "UPDATE device_logins SET answer = ?, approved_with = ?, lifetime_seconds = ?, permissions = coalesce(?, permissions) WHERE code_id = ? AND answer IS NULL";
         if self.execute(
             sql,
-            params![word, session, seconds(lifetime), login.code.as_str()],
+            params![
+                word,
+                session,
+                seconds(lifetime),
+                permissions.map(ToString::to_string),
+                login.code.as_str()
+            ],
         )? != 1
         {
             return Err(Error::Conflict(

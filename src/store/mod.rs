@@ -133,9 +133,10 @@ impl Store {
         let lock = DatabaseLock::acquire(path, role, lock_wait)?;
         let connection = file::open_to_write(path)?;
         if migrate::is_needed(&connection, path)? {
-            backup::keep_before_migration(path)?;
+            let kept = backup::keep_before_migration(path)?;
+            migrate::migrate(&connection, path)
+                .inspect_err(|_| kept.drop_unless_migrated(&connection))?;
         }
-        migrate::migrate(&connection, path)?;
         let uses = Arc::new(Uses::new());
         let cache = Arc::new(Cache::new());
         let identity = FileIdentity::new(path, &connection)

@@ -89,6 +89,12 @@ impl Select {
         self.all(sql, [group.0], |row| row.get(0))
     }
 
+    /// The time of the last backup, or of the installation.
+    pub fn last_backup(&self) -> Result<Option<Time>, Error> {
+        let sql = "SELECT coalesce(last_backup_at, created_at) FROM installation";
+        Ok(self.one(sql, [], |row| time(row, 0))?.flatten())
+    }
+
     /// The state of the database.
     pub fn file_facts(&self, path: &Path) -> Result<FileFacts, Error> {
         let bytes = |ending: &str| {

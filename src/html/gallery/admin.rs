@@ -209,7 +209,7 @@ fn rules(words: &Words, list: &mut Vec<Shown>) {
     let mut form = PolicyForm {
         policy: Policy::default(),
         version: "v".into(),
-        without_second_factor: vec!["carol".into(); 60],
+        without_second_factor: 60,
         preview: None,
         input: Input::default(),
     };

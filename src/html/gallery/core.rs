@@ -87,6 +87,7 @@ fn doors(words: &Words, list: &mut Vec<Shown>) {
             },
         ),
     );
+    shown(list, "first-start", sign_in::first_start(&out));
     let by_code = ByCode {
         username: Some("bob".into()),
         display_name: Some(words.at(0)),

@@ -10,12 +10,14 @@ use crate::html::error::{self, Problem};
 use crate::html::form::Input;
 use crate::html::help;
 use crate::html::layout::Visitor;
+use crate::html::overview::{self, Overview, Part};
 use crate::html::reference::{Field, Operation, Reference, Subject, reference_page};
 use crate::html::ssh_key::{self, HostUse, SshKeyEdit, SshKeyFacts, SshKeyNew, SshKeyPage};
 use crate::html::ssh_key_list::{self, SshKeyList, SshKeyRow};
 use crate::model::address::AllowedAddresses;
+use crate::model::credential::Record;
 use crate::model::host::HostLogin;
-use crate::model::inventory::Weakness;
+use crate::model::inventory::{Attention, Weakness};
 use crate::model::list::List;
 use crate::model::policy::Policy;
 use crate::model::ssh_key::{Destination, ForcedCommand, KeyOptions};
@@ -23,10 +25,48 @@ use crate::model::time::Lifetime;
 
 pub fn pages(words: &Words) -> Vec<Shown> {
     let mut list = Vec::new();
+    overviews(words, &mut list);
     ssh_keys(words, &mut list);
     devices(words, &mut list);
     others(words, &mut list);
     list
+}
+
+fn overviews(words: &Words, list: &mut Vec<Shown>) {
+    let records = |make: fn(&Words, usize) -> Record, count: usize| Part {
+        rows: (0..count.min(5)).map(|n| make(words, n)).collect(),
+        total: count,
+    };
+    let mut view = Overview {
+        api_keys: records(record, 31),
+        ssh_keys: Part {
+            rows: (0..5).map(|n| ssh_key_row(words, n)).collect(),
+            total: 7,
+        },
+        tokens: records(token, 4),
+        sessions: records(session, 5),
+        current: id(0),
+        attention: Some(Attention {
+            expiring_api_keys: 3,
+            unused_api_keys: 2,
+            never_used_api_keys: 1_000,
+            expiring_ssh_keys: 1,
+            weak_ssh_keys: 1,
+            shared_ssh_keys: 2,
+            silent_hosts: 1,
+            users_without_second_factor: 5,
+            days_without_backup: Some(9),
+        }),
+    };
+    shown(list, "overview", overview::show(&frame(words), &view));
+    view.api_keys = records(record, 0);
+    view.tokens = records(token, 0);
+    view.ssh_keys = Part {
+        rows: Vec::new(),
+        total: 0,
+    };
+    view.attention = None;
+    shown(list, "overview-empty", overview::show(&frame(words), &view));
 }
 
 pub fn key(words: &Words, n: usize) -> SshKeyFacts {
@@ -150,7 +190,8 @@ fn devices(words: &Words, list: &mut Vec<Shown>) {
         program: words.at(1),
         address: "192.0.2.7".parse().ok(),
         here: "10.0.0.5".parse().ok(),
-        access: None,
+        offered: offered(),
+        requested: None,
         asked_at: NOW.before(Duration::from_secs(60)),
         policy: Policy::default(),
         input: Input::default(),

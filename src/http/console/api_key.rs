@@ -4,8 +4,8 @@ use rouille::Response;
 use serde_json::json;
 
 use super::{
-    Answer, again, bulk, done, explain, form, frame, list, nonce, nonce_again, once, page, query,
-    show,
+    Answer, again, bulk, done_with, explain, form, frame, list, nonce, nonce_again, once, page,
+    query, show,
 };
 use crate::app::{App, CredentialScope, Extent, Holders, Issued, OwnedItem, WithDerived};
 use crate::html::api_key::{
@@ -339,7 +339,10 @@ pub fn edit(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -> 
     }
     let path = format!("{}/{}", subject.holder.path(), record.id);
     match try_edit(context, caller, &subject, &record, &input) {
-        Ok(()) => done(&path, "saved"),
+        Ok(()) => {
+            let name = input.value("name").unwrap_or_default().trim();
+            done_with(context, &path, "saved", &format!("API key {name}"))
+        }
         Err(problem) => again(problem, input, "name", |input| {
             let (subject, record) = find(context, caller)?;
             edit_form(context, caller, subject, record, input)
@@ -402,7 +405,8 @@ fn set_disabled(
             ..CredentialChange::default()
         },
     )?;
-    done(&format!("{}/{}", subject.holder.path(), record.id), word)
+    let path = format!("{}/{}", subject.holder.path(), record.id);
+    done_with(context, &path, word, &format!("API key {}", record.name))
 }
 
 pub fn ask_rotate(context: &RequestContext<'_>, caller: &Caller) -> Answer {
@@ -541,5 +545,7 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     context
         .app()
         .end(caller, &subject.scope, KIND, record.id, with_created)?;
-    done(&subject.holder.list_path(), "deleted")
+    let object = format!("API key {}", record.name);
+    let path = subject.holder.list_path();
+    done_with(context, &path, "deleted-credential", &object)
 }

@@ -1,14 +1,17 @@
 //! `/device`: approving the login of a device (RFC 8628, 3.3).
 
 use super::{Answer, again, form, frame, page, query, show};
+use crate::app::DeviceApproval;
 use crate::html::Markup;
 use crate::html::device::{self as pages, DeviceAnswer, DeviceAsk};
 use crate::html::form::Input;
+use crate::html::permission::Presets;
 use crate::http::context::RequestContext;
 use crate::http::problem::Problem;
 use crate::model::caller::Caller;
 use crate::model::device_login::DeviceLogin;
 use crate::model::error::Error;
+use crate::model::permission::Permissions;
 use crate::model::time::WantedEnd;
 
 /// The code is typed, or compared and sent by hand: a link with a code approves nothing.
@@ -57,13 +60,15 @@ fn question(
             .values
             .push(("expires_in".to_owned(), lifetime.to_string()));
     }
+    let offered = offered(caller, &login);
     let view = DeviceAsk {
         user_code: login.user_code.to_string(),
         computer: login.computer,
         program: login.program,
         address: login.address,
         here: context.address(),
-        access: login.permissions,
+        offered,
+        requested: login.permissions,
         asked_at: login.asked_at,
         policy: context.app().present_policy()?,
         input,
@@ -71,15 +76,23 @@ fn question(
     Ok(pages::ask(&frame(context, caller), &view))
 }
 
-pub fn approve(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    let (expires_in, _) = form::end(&input)?;
-    let wanted = WantedEnd::parse(expires_in.as_deref(), None)
-        .map_err(|(field, message)| Error::field(field, message));
-    match wanted.and_then(|wanted| {
-        context
-            .app()
-            .approve_device_login(caller, code(&input), wanted)
-    }) {
+/// The permissions that a person can give to a device: those requested that the person has.
+fn offered(caller: &Caller, login: &DeviceLogin) -> Permissions {
+    let requested = login.permissions.as_ref();
+    requested.map_or_else(
+        || caller.power.clone(),
+        |requested| requested.intersection(&caller.power),
+    )
+}
+
+pub fn approve(context: &RequestContext<'_>, caller: &Caller, mut input: Input) -> Answer {
+    let app = context.app();
+    let login = app.device_login(caller, code(&input))?;
+    let offered = offered(caller, &login);
+    if form::is_filled(&mut input, &offered) {
+        return show(question(context, caller, login, input)?);
+    }
+    match try_approve(context, caller, &input, &offered) {
         Ok(login) => Ok(page(
             200,
             pages::done(
@@ -89,13 +102,33 @@ pub fn approve(context: &RequestContext<'_>, caller: &Caller, input: Input) -> A
             ),
         )),
         Err(error @ (Error::Invalid(_) | Error::AgainstPolicy(_))) => {
-            let login = context.app().device_login(caller, code(&input))?;
             again(error.into(), input, "expires_in", |input| {
                 question(context, caller, login, input)
             })
         }
         Err(error) => Err(error.into()),
     }
+}
+
+fn try_approve(
+    context: &RequestContext<'_>,
+    caller: &Caller,
+    input: &Input,
+    offered: &Permissions,
+) -> Result<DeviceLogin, Error> {
+    let (expires_in, _) = form::end(input)?;
+    let lifetime = WantedEnd::parse(expires_in.as_deref(), None)
+        .map_err(|(field, message)| Error::field(field, message))?;
+    let words = form::permissions(input, offered, Presets::Person)?;
+    let permissions = Permissions::parse(&words);
+    let permissions = permissions.map_err(|message| Error::field("permissions", message))?;
+    let approval = DeviceApproval {
+        lifetime,
+        permissions: Some(permissions),
+    };
+    context
+        .app()
+        .approve_device_login(caller, code(input), approval)
 }
 
 pub fn refuse(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {

@@ -1,6 +1,6 @@
 //! `/admin/groups`.
 
-use super::{Answer, again, done, frame, list, show};
+use super::{Answer, again, done, done_with, frame, list, show};
 use crate::app::{Extent, Membership};
 use crate::html::Markup;
 use crate::html::form::Input;
@@ -54,7 +54,10 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answe
     let name = parse_group_name(input.value("name").unwrap_or_default())
         .map_err(|message| Error::field("name", message));
     match name.and_then(|name| context.app().add_group(caller, name, None)) {
-        Ok(group) => done(&format!("/admin/groups/{}", group.name), "added"),
+        Ok(group) => {
+            let path = format!("/admin/groups/{}", group.name);
+            done_with(context, &path, "added", &format!("Group {}", group.name))
+        }
         Err(error) => again(error.into(), input, "name", |input| {
             list_page(context, caller, input)
         }),
@@ -159,15 +162,18 @@ fn change_members(
                 Users::Members => app.remove_group_member(caller, group.clone(), user.clone())?,
             }
         }
-        Ok(picked.len())
+        Ok(picked)
     });
     let word = match users {
         Users::Others => "added",
         Users::Members => "removed",
     };
     match changed {
-        Ok(0) => done(&page, "nothing-picked"),
-        Ok(_) => done(&page, word),
+        Ok(picked) => match picked.as_slice() {
+            [] => done(&page, "nothing-picked"),
+            [one] => done_with(context, &page, word, &format!("User {one}")),
+            more => done_with(context, &page, word, &format!("{} users", more.len())),
+        },
         Err(Error::NotFound("user")) => again(
             Error::field("", "there is no such user").into(),
             input,
@@ -211,7 +217,10 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
         .app()
         .delete_group(caller, context.parameter(0).to_owned())
     {
-        Ok(()) => done("/admin/groups", "removed"),
+        Ok(()) => {
+            let object = format!("Group {}", context.parameter(0));
+            done_with(context, "/admin/groups", "deleted", &object)
+        }
         Err(error) => again(error.into(), input, "name", |input| {
             delete_page(context, caller, input)
         }),

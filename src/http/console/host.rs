@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rouille::Response;
 
-use super::{Answer, again, done, form, frame, list, nonce, nonce_again, once, page, show};
+use super::{Answer, again, done_with, form, frame, list, nonce, nonce_again, once, page, show};
 use crate::app::Extent;
 use crate::html::Markup;
 use crate::html::form::Input;
@@ -138,7 +138,10 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     caller.require(BuiltinPermission::HostsWrite)?;
     match try_edit(context, caller, &input) {
-        Ok(host) => done(&format!("/admin/hosts/{}", host.host.public_id), "saved"),
+        Ok(host) => {
+            let path = format!("/admin/hosts/{}", host.host.public_id);
+            done_with(context, &path, "saved", &format!("Host {}", host.host.name))
+        }
         Err(problem) => again(problem, input, "name", |input| {
             edit_form(context, caller, input)
         }),
@@ -273,7 +276,12 @@ fn try_create(
 pub fn delete_code(context: &RequestContext<'_>, caller: &Caller, _input: Input) -> Answer {
     let id = context.id("enrollment code")?;
     context.app().delete_enrollment_code(caller, id)?;
-    done("/admin/hosts", "deleted")
+    done_with(
+        context,
+        "/admin/hosts",
+        "deleted",
+        &format!("Enrollment code {id}"),
+    )
 }
 
 fn delete_form(
@@ -302,5 +310,10 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
         );
     }
     context.app().delete_host(caller, host.public_id)?;
-    done("/admin/hosts", "removed")
+    done_with(
+        context,
+        "/admin/hosts",
+        "deleted",
+        &format!("Host {}", host.name),
+    )
 }

@@ -8,11 +8,13 @@ pub mod device;
 pub mod diagnostics;
 pub mod event;
 pub mod explain;
+mod flash;
 mod form;
 pub mod group;
 pub mod host;
 pub mod inventory;
 mod list;
+mod overview;
 mod passkey;
 pub mod policy;
 pub mod reference;
@@ -29,11 +31,12 @@ pub mod user;
 
 use rouille::Response;
 
+use self::flash::{done, done_with, flash};
 use super::context::RequestContext;
 use super::problem::Problem;
 use super::{auth, headers};
 use crate::html::form::Input;
-use crate::html::layout::{AdminPages, Flash, Frame, Outside, Theme, Visitor};
+use crate::html::layout::{AdminPages, Frame, Outside, Theme, Visitor};
 use crate::html::sign_in::{SavedForm, SignIn};
 use crate::html::{self, Markup};
 use crate::model::caller::Caller;
@@ -84,48 +87,6 @@ fn see_other(path: impl Into<String>) -> Response {
         .headers
         .push(("Location".into(), path.into().into()));
     response
-}
-
-/// Redirects to `path`, where `word` becomes a sentence.
-fn done(path: &str, word: &str) -> Answer {
-    let sign = if path.contains('?') { '&' } else { '?' };
-    Ok(see_other(format!("{path}{sign}done={word}")))
-}
-
-/// The sentence for `?done=`; unknown values are ignored.
-fn flash(context: &RequestContext<'_>) -> Option<Flash> {
-    let word = query(context, "done")?;
-    let sentence = match word.as_str() {
-        "saved" => "Saved.",
-        "deleted" => "Deleted. It is refused from the very next request on.",
-        "deleted-ssh-key" => "Deleted. It opens no host from the next login on.",
-        "enabled" => "Enabled.",
-        "disabled" => "Disabled. It is refused from the very next request on.",
-        "signed-out-there" => "Signed out there.",
-        "signed-out-others" => "Signed out everywhere else.",
-        "password" => "Your password is changed, and every other session has ended.",
-        "added" => "Added.",
-        "totp" => "The authenticator app is set up.",
-        "passkey" => "The passkey is added.",
-        "confirmed" => "Confirmed.",
-        "removed" => "Removed.",
-        "offboarded" => "Offboarded: the account is disabled and every credential is revoked.",
-        "theme" => "Looks saved.",
-        "picked-deleted" => return Some(Flash::Done(format!("{} deleted.", count(context)))),
-        "picked-signed-out" => return Some(Flash::Done(format!("{} signed out.", count(context)))),
-        "nothing-picked" => {
-            let sentence = "Nothing was selected: tick the boxes of the rows first.";
-            return Some(Flash::Failed(sentence.to_owned()));
-        }
-        _ => return None,
-    };
-    Some(Flash::Done(sentence.to_owned()))
-}
-
-/// `?count=`, of an act on several things.
-fn count(context: &RequestContext<'_>) -> u32 {
-    let text = query(context, "count");
-    text.and_then(|text| text.parse().ok()).unwrap_or_default()
 }
 
 /// The first value of a parameter of the query; pages ignore unknown ones.
@@ -456,9 +417,13 @@ pub fn help(context: &RequestContext<'_>) -> Answer {
     }
 }
 
-/// `/`: redirects to the first page.
-pub fn first(_: &RequestContext<'_>) -> Answer {
-    Ok(see_other("/api-keys"))
+/// `/`: the overview, or the sign-in.
+pub fn first(context: &RequestContext<'_>) -> Answer {
+    match signed_in(context)? {
+        Some(caller) => overview::show_overview(context, &caller),
+        None if context.app().has_admin()? => Ok(see_other("/login")),
+        None => show(html::sign_in::first_start(&outside(context, ""))),
+    }
 }
 
 /// The sign-in page for a saved form.

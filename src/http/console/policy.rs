@@ -34,7 +34,7 @@ fn form_page(
         &PolicyForm {
             policy,
             version: version(&saved)?,
-            without_second_factor: context.app().users_without_second_factor(caller)?,
+            without_second_factor: context.app().users_without_second_factor(caller)?.len(),
             preview,
             input,
         },
@@ -52,7 +52,7 @@ pub fn save(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answ
             let input = Input::default();
             show(form_page(context, caller, policy, Some(preview), input)?)
         }
-        Ok(None) => done("/admin/policy", "saved"),
+        Ok(None) => done("/admin/policy", "policy"),
         Err(problem) => again(problem, input, "api_key_lifetime_max", |input| {
             let policy = context.app().policy(caller)?;
             form_page(context, caller, policy, None, input)

@@ -2,7 +2,7 @@
 
 use rouille::Response;
 
-use super::{Answer, again, done, form, frame, list, show};
+use super::{Answer, again, done_with, form, frame, list, show};
 use crate::app::{Extent, ServiceUse};
 use crate::html::Markup;
 use crate::html::form::Input;
@@ -101,7 +101,15 @@ pub fn new(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 
 pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match try_add(context, caller, &input) {
-        Ok(service) => done(&format!("/admin/services/{}", service.name), "added"),
+        Ok(service) => {
+            let path = format!("/admin/services/{}", service.name);
+            done_with(
+                context,
+                &path,
+                "added",
+                &format!("Service {}", service.name),
+            )
+        }
         Err(error) => again(error.into(), input, "name", |input| {
             Ok(pages::form(
                 &frame(context, caller),
@@ -165,7 +173,15 @@ pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match try_edit(context, caller, &input) {
-        Ok(service) => done(&format!("/admin/services/{}", service.name), "saved"),
+        Ok(service) => {
+            let path = format!("/admin/services/{}", service.name);
+            done_with(
+                context,
+                &path,
+                "saved",
+                &format!("Service {}", service.name),
+            )
+        }
         Err(error) => again(error.into(), input, "permissions", |input| {
             edit_form(context, caller, input)
         }),
@@ -242,6 +258,11 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
             |input| delete_form(context, caller, input),
         );
     }
-    context.app().delete_service(caller, name)?;
-    done("/admin/services", "removed")
+    context.app().delete_service(caller, name.clone())?;
+    done_with(
+        context,
+        "/admin/services",
+        "deleted",
+        &format!("Service {name}"),
+    )
 }

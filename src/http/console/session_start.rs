@@ -130,7 +130,7 @@ pub(super) fn begin(
     let seconds = signed_in.expires_at.since(context.now).as_secs();
     let text = signed_in.secret.reveal();
     let next = if next.is_empty() {
-        "/api-keys".to_owned()
+        "/".to_owned()
     } else {
         next
     };

@@ -34,7 +34,7 @@ pub fn ask_for_password(context: &RequestContext<'_>) -> Answer {
         .to_owned();
     if signed_in(context)?.is_some() {
         return Ok(see_other(if next.is_empty() {
-            "/api-keys".to_owned()
+            "/".to_owned()
         } else {
             next
         }));
@@ -177,8 +177,8 @@ fn by_code(context: &RequestContext<'_>, purpose: Purpose) -> Answer {
             404,
             pages::note(
                 &outside(context, ""),
-                "This link is no longer good",
-                "It was used before, has ended, or was never whole. Ask an admin for a new one.",
+                "This link is invalid",
+                "It was used, has expired, or is incomplete. Ask an admin for a new one.",
             ),
         )),
     }
@@ -235,20 +235,18 @@ fn send_code(context: &RequestContext<'_>, purpose: Purpose) -> Answer {
     };
     let done = match purpose {
         Purpose::SetUp => set_up(context, presented, &input),
-        _ => context
-            .app()
-            .set_password_by_code(
-                presented,
-                purpose,
-                input.value("password").unwrap_or_default(),
-                Some(&browser_digest(context, &browser)),
-                context.origin(Channel::Console),
-                context.now,
-            )
-            .map(|_| ()),
+        _ => context.app().set_password_by_code(
+            presented,
+            purpose,
+            input.value("password").unwrap_or_default(),
+            Some(&browser_digest(context, &browser)),
+            context.origin(Channel::Console),
+            context.now,
+        ),
     };
     match done {
-        Ok(()) => {
+        // A reset proves only that the link was received: the person signs in.
+        Ok(_) if purpose == Purpose::PasswordReset => {
             let note = pages::note(
                 &outside(context, &browser),
                 "Your password is set",
@@ -258,6 +256,7 @@ fn send_code(context: &RequestContext<'_>, purpose: Purpose) -> Answer {
             cookie::clear(context, &mut response, cookie::CODE);
             Ok(response)
         }
+        Ok(user) => first_sign_in(context, &user, &input, browser),
         Err(Error::Invalid(errors)) => Ok(code_form(
             context,
             purpose,
@@ -269,7 +268,35 @@ fn send_code(context: &RequestContext<'_>, purpose: Purpose) -> Answer {
     }
 }
 
-fn set_up(context: &RequestContext<'_>, presented: Presented, input: &Input) -> Result<(), Error> {
+/// Signs in a new user with the password that was just chosen, as the sign-in form would.
+fn first_sign_in(context: &RequestContext<'_>, user: &User, input: &Input, word: String) -> Answer {
+    let browser = Browser {
+        digest: browser_digest(context, &word),
+        session: session_secret(context),
+    };
+    let mut values = input.values.clone();
+    values.retain(|(name, _)| name != "username");
+    values.push(("username".to_owned(), user.username.to_string()));
+    let input = Input {
+        values,
+        errors: Vec::new(),
+    };
+    let next = "/?done=welcome".to_owned();
+    let mut response = match try_sign_in(context, &input, &browser)? {
+        SignInStep::Done(signed_in) => begin(context, signed_in, next, None, None)?,
+        SignInStep::Pending(pending) => {
+            second_step::continue_sign_in(context, &pending, &word, next, None)?
+        }
+    };
+    cookie::clear(context, &mut response, cookie::CODE);
+    Ok(response)
+}
+
+fn set_up(
+    context: &RequestContext<'_>,
+    presented: Presented,
+    input: &Input,
+) -> Result<User, Error> {
     let mut faults = Faults::default();
     let username = faults.take(
         "username",
@@ -297,15 +324,12 @@ fn set_up(context: &RequestContext<'_>, presented: Presented, input: &Input) -> 
         role: Role::Admin,
         password,
     };
-    context
-        .app()
-        .set_up(
-            presented,
-            user,
-            context.origin(Channel::Console),
-            context.now,
-        )
-        .map(|_| ())
+    context.app().set_up(
+        presented,
+        user,
+        context.origin(Channel::Console),
+        context.now,
+    )
 }
 
 pub fn show_set_up(context: &RequestContext<'_>) -> Answer {

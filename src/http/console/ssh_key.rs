@@ -1,6 +1,6 @@
 //! `/ssh-keys`.
 
-use super::{Answer, again, bulk, done, form, frame, list, page, show};
+use super::{Answer, again, bulk, done_with, form, frame, list, page, show};
 use crate::app::{App, Extent, Holders, OwnedItem};
 use crate::html::Markup;
 use crate::html::form::Input;
@@ -128,7 +128,10 @@ fn changed_options(input: &Input, present: &KeyOptions) -> Option<SshKeyOptionsI
 
 pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match try_add(context, caller, &input) {
-        Ok(key) => done(&format!("/ssh-keys/{}", key.id), "added"),
+        Ok(key) => {
+            let path = format!("/ssh-keys/{}", key.id);
+            done_with(context, &path, "added", &format!("SSH key {}", key.name))
+        }
         Err(problem) => again(problem, input, "public_key", |input| {
             new_form(context, caller, input)
         }),
@@ -188,7 +191,10 @@ pub fn ask_edit(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 
 pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     match try_edit(context, caller, &input) {
-        Ok(key) => done(&format!("/ssh-keys/{}", key.id), "saved"),
+        Ok(key) => {
+            let path = format!("/ssh-keys/{}", key.id);
+            done_with(context, &path, "saved", &format!("SSH key {}", key.name))
+        }
         Err(problem) => again(problem, input, "public_key", |input| {
             edit_form(context, caller, input)
         }),
@@ -230,9 +236,10 @@ pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
-    let id = context.id("SSH key")?;
+    let key = find(context, caller)?;
     context
         .app()
-        .delete_ssh_key(caller, &App::own_ssh_keys(caller)?, id)?;
-    done("/ssh-keys", "deleted-ssh-key")
+        .delete_ssh_key(caller, &App::own_ssh_keys(caller)?, key.id)?;
+    let object = format!("SSH key {}", key.name);
+    done_with(context, "/ssh-keys", "deleted-ssh-key", &object)
 }

@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{Answer, again, bulk, done, form, frame, list, nonce, nonce_again, once, page, show};
+use super::{
+    Answer, again, bulk, done_with, form, frame, list, nonce, nonce_again, once, page, show,
+};
 use crate::app::{App, Extent, Holders, Issued, OwnedItem, WithDerived};
 use crate::html::form::Input;
 use crate::html::list::ListPlace;
@@ -169,12 +171,12 @@ pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 }
 
 pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
-    context.app().end(
-        caller,
-        &App::own(caller, KIND)?,
-        KIND,
-        context.id(KIND.name())?,
-        WithDerived::from(input.has("made", "end")),
-    )?;
-    done("/tokens", "deleted")
+    let (scope, id) = (App::own(caller, KIND)?, context.id(KIND.name())?);
+    let app = context.app();
+    let record = app.credential(caller, &scope, KIND, id);
+    let name = record.map(|record| record.name).unwrap_or_default();
+    let with_derived = WithDerived::from(input.has("made", "end"));
+    app.end(caller, &scope, KIND, id, with_derived)?;
+    let object = format!("Token {name}");
+    done_with(context, "/tokens", "deleted-credential", &object)
 }

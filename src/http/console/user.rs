@@ -1,6 +1,6 @@
 //! `/admin/users`.
 
-use super::{Answer, again, done, form, frame, list, nonce, nonce_again, once, page, show};
+use super::{Answer, again, done_with, form, frame, list, nonce, nonce_again, once, page, show};
 use crate::app::{App, Extent, UserCounts, WithDerived};
 use crate::html::Markup;
 use crate::html::form::Input;
@@ -81,11 +81,22 @@ pub fn add(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answe
                 Purpose::Invitation,
                 code,
             )),
-            None => done(&path(&invited.user), "added"),
+            None => {
+                let user = &invited.user;
+                done_with(
+                    context,
+                    &path(user),
+                    "added",
+                    &format!("User {}", user.username),
+                )
+            }
         },
-        Err(Problem::App(Error::AlreadyDone { id })) => {
-            done(&format!("/admin/users/{id}"), "added")
-        }
+        Err(Problem::App(Error::AlreadyDone { id })) => done_with(
+            context,
+            &format!("/admin/users/{id}"),
+            "added",
+            &format!("User {id}"),
+        ),
         Err(problem) => again(problem, input, "username", |input| {
             let nonce = nonce_again(context, caller, &input);
             Ok(pages::new(
@@ -212,7 +223,7 @@ pub fn show_one(context: &RequestContext<'_>, caller: &Caller) -> Answer {
 pub fn edit(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let user = find(context, caller)?;
     match try_edit(context, caller, &user, &input) {
-        Ok(_) => done(&path(&user), "saved"),
+        Ok(_) => named(context, &user, "saved"),
         Err(error) => {
             let is_role =
                 form::filled(&input, "role").is_some_and(|role| role != user.role.as_str());
@@ -258,7 +269,7 @@ fn set_disabled(
         ..UserChange::default()
     };
     match context.app().change_user(caller, &user.username, change) {
-        Ok(_) => done(&path(&user), word),
+        Ok(_) => named(context, &user, word),
         Err(error) => again(error.into(), input, "role", |input| {
             one_page(
                 context,
@@ -367,6 +378,16 @@ pub fn ask_delete(context: &RequestContext<'_>, caller: &Caller) -> Answer {
     show(end_form(context, caller, Input::default(), pages::delete)?)
 }
 
+/// Redirects to the user's page, with a sentence about them.
+fn named(context: &RequestContext<'_>, user: &User, word: &str) -> Answer {
+    done_with(
+        context,
+        &path(user),
+        word,
+        &format!("User {}", user.username),
+    )
+}
+
 /// Requires the name typed once more, for an act that can't be undone.
 fn confirmed(user: &User, input: &Input) -> Result<(), Error> {
     let typed = input.value("confirm").unwrap_or_default().trim();
@@ -383,7 +404,7 @@ fn confirmed(user: &User, input: &Input) -> Result<(), Error> {
 pub fn offboard(context: &RequestContext<'_>, caller: &Caller, input: Input) -> Answer {
     let user = find(context, caller)?;
     match confirmed(&user, &input).and_then(|()| context.app().offboard(caller, &user.username)) {
-        Ok(_) => done(&path(&user), "offboarded"),
+        Ok(_) => named(context, &user, "offboarded"),
         Err(error) => again(error.into(), input, "confirm", |input| {
             end_form(context, caller, input, pages::offboard)
         }),
@@ -394,7 +415,10 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
     let user = find(context, caller)?;
     match confirmed(&user, &input).and_then(|()| context.app().delete_user(caller, &user.username))
     {
-        Ok(()) => done("/admin/users", "deleted"),
+        Ok(()) => {
+            let object = format!("User {}", user.username);
+            done_with(context, "/admin/users", "deleted", &object)
+        }
         Err(error) => again(error.into(), input, "confirm", |input| {
             end_form(context, caller, input, pages::delete)
         }),
@@ -404,10 +428,16 @@ pub fn delete(context: &RequestContext<'_>, caller: &Caller, input: Input) -> An
 fn end_one(context: &RequestContext<'_>, caller: &Caller, kind: Kind) -> Answer {
     let user = find(context, caller)?;
     let id = Id::parse(context.parameter(1)).ok_or(Error::NotFound(kind.name()))?;
-    context
-        .app()
-        .end(caller, &App::of_user(user.id), kind, id, WithDerived::No)?;
-    done(&path(&user), "deleted")
+    let (app, scope) = (context.app(), App::of_user(user.id));
+    // A missing object is reported after the checks of the act.
+    let record = app.credential(caller, &scope, kind, id);
+    let name = record.map(|record| record.name).unwrap_or_default();
+    app.end(caller, &scope, kind, id, WithDerived::No)?;
+    let object = match kind {
+        Kind::Session => "The session".to_owned(),
+        Kind::ApiKey | Kind::Token | Kind::Host => format!("The {} {name}", kind.name()),
+    };
+    done_with(context, &path(&user), "deleted-credential", &object)
 }
 
 pub fn delete_token(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
@@ -449,7 +479,7 @@ pub fn change_groups(context: &RequestContext<'_>, caller: &Caller, input: Input
         Ok(())
     };
     match change() {
-        Ok(()) => done(&path(&user), "saved"),
+        Ok(()) => named(context, &user, "saved"),
         Err(error) => again(error.into(), input, "groups", |input| {
             let errors = input.errors;
             let values = Vec::new();
@@ -461,8 +491,10 @@ pub fn change_groups(context: &RequestContext<'_>, caller: &Caller, input: Input
 pub fn delete_ssh_key(context: &RequestContext<'_>, caller: &Caller, _: Input) -> Answer {
     let user = find(context, caller)?;
     let id = Id::parse(context.parameter(1)).ok_or(Error::NotFound("SSH key"))?;
-    context
-        .app()
-        .delete_ssh_key(caller, &App::of_user(user.id), id)?;
-    done(&path(&user), "deleted-ssh-key")
+    let (app, scope) = (context.app(), App::of_user(user.id));
+    let key = app.ssh_key(caller, &scope, id);
+    let name = key.map(|key| key.name).unwrap_or_default();
+    app.delete_ssh_key(caller, &scope, id)?;
+    let object = format!("SSH key {name}");
+    done_with(context, &path(&user), "deleted-ssh-key", &object)
 }

@@ -67,7 +67,12 @@ const fn number(status: Status) -> Option<u8> {
         Status::Active => Some(3),
         Status::Disabled => Some(4),
         Status::Deleted => Some(5),
-        Status::Weak | Status::Shared | Status::Invited | Status::Silent | Status::Paused => None,
+        Status::Weak
+        | Status::Shared
+        | Status::Invited
+        | Status::NoSecondFactor
+        | Status::Silent
+        | Status::Paused => None,
     }
 }
 

@@ -65,6 +65,10 @@ impl Select {
             Some(Status::Invited) => {
                 source.require("u.disabled_at IS NULL AND u.password_hash IS NULL");
             }
+            Some(Status::NoSecondFactor) => source.require(
+                "u.disabled_at IS NULL AND NOT EXISTS (SELECT 1 FROM totp t WHERE t.user_id = u.id) \
+                 AND NOT EXISTS (SELECT 1 FROM passkeys p WHERE p.user_id = u.id)",
+            ),
             Some(Status::Disabled) => source.require("u.disabled_at IS NOT NULL"),
             _ => {}
         }

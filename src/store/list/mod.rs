@@ -11,6 +11,7 @@ use rusqlite::{Row, params_from_iter};
 use super::read::Select;
 use super::search::fold;
 use crate::model::error::Error;
+use crate::model::inventory::COUNT_MAX;
 use crate::model::list::{Direction, Listed, Order, ROWS, pages};
 
 /// Rows that a download contains at most.
@@ -23,6 +24,8 @@ pub enum Extent {
     Page,
     /// All pages, for a download.
     All,
+    /// None: only how many there are, at most [`COUNT_MAX`].
+    Count,
 }
 
 /// A SELECT in the making.
@@ -107,11 +110,25 @@ impl Select {
         let conditions = source.conditions.join(" AND ");
         let counted = params_from_iter(&source.values[..source.condition_values]);
         let from = source.tables(&conditions);
-        let sql = format!("SELECT count(*) FROM {from} WHERE {conditions}");
+        let sql = match extent {
+            Extent::Page | Extent::All => {
+                format!("SELECT count(*) FROM {from} WHERE {conditions}")
+            }
+            Extent::Count => format!(
+                "SELECT count(*) FROM (SELECT 1 FROM {from} WHERE {conditions} LIMIT {COUNT_MAX})"
+            ),
+        };
         let total = usize::try_from(self.count(&sql, counted)?).unwrap_or_default();
         let (page, limit) = match extent {
             Extent::Page => (page.clamp(1, pages(total)), ROWS),
             Extent::All => (1, DOWNLOAD_ROWS_MAX),
+            Extent::Count => {
+                return Ok(Listed {
+                    rows: Vec::new(),
+                    total,
+                    page: 1,
+                });
+            }
         };
         let mut values = source.values.clone();
         let place = values.len();

@@ -96,7 +96,8 @@ fn admin_revokes_but_never_takes_over_credentials() {
         ..own
     };
     let page = alice.submit_and_follow(&form);
-    assert!(!page.has("bobs key"));
+    assert!(page.has("API key bobs key deleted."), "{}", page.text());
+    assert!(!alice.open("/admin/users/bob").has("bobs key"));
     let header = format!("Bearer {secret}");
     let page = alice.send("GET", "/verify", &[("Authorization", &header)], "");
     assert_eq!(page.status, 401);

@@ -237,7 +237,7 @@ fn rejected_edit_rotate_and_delete_forms_are_kept() {
         &["confirm"],
     );
     let page = bob.submit_and_follow(&form.set("confirm", "key"));
-    assert!(page.has("Deleted. It is refused from the very next request on."));
+    assert!(page.has("API key key deleted. It is rejected from the next request on."));
     let status = site
         .browser()
         .send("GET", "/verify", &[("Authorization", &header)], "")

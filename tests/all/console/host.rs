@@ -87,7 +87,7 @@ fn host_is_enrolled_changed_and_deleted() {
             .set("cache_age_max", "1h"),
     );
     assert!(
-        saved.has("Saved.") && saved.has("ubuntu: staff") && saved.has("1h"),
+        saved.has("Host gpu1 saved.") && saved.has("ubuntu: staff") && saved.has("1h"),
         "{}",
         saved.text()
     );

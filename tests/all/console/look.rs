@@ -40,3 +40,31 @@ fn theme_button_sets_the_theme_and_stays_on_the_page() {
     assert!(page.has("<meta name=\"color-scheme\" content=\"dark\">"));
     assert!(page.has("value=\"dark\" aria-pressed=\"true\""));
 }
+
+#[test]
+fn message_names_its_object_only_with_a_seal() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    let (id, _) = bob.make_key("nightly <b>");
+    let path = format!("/api-keys/{id}/delete");
+    let form = bob.open(&path).form(&path);
+    let page = bob.submit(&form).expect(303);
+    let location = page.header("Location").unwrap().to_owned();
+    let page = bob.open(&location);
+    assert!(
+        page.has("API key nightly &lt;b&gt; deleted. It is rejected"),
+        "{}",
+        page.text()
+    );
+    // A link from elsewhere puts no words on a page.
+    for forged in [
+        location.replace("nightly", "Send+your+password,"),
+        location.replace("done=deleted-credential", "done=added"),
+        "/api-keys?done=added&object=x&seal=".to_owned(),
+        "/api-keys?done=added&object=x".to_owned(),
+    ] {
+        let page = bob.open(&forged);
+        let words = ["nightly", "password,", "x added"];
+        assert!(!words.iter().any(|word| page.has(word)), "{forged}");
+    }
+}

@@ -191,10 +191,10 @@ fn next_path_leads_only_to_pages_of_this_site() {
         assert_eq!(form.value("next"), Some(""), "{bad}");
         let form = form.set("next", bad).set("username", "bob");
         let page = browser.submit(&form.set("password", BOB));
-        assert_eq!(page.header("Location"), Some("/api-keys"), "{bad}");
+        assert_eq!(page.header("Location"), Some("/"), "{bad}");
         // Nor for a signed-in user.
         let page = browser.get(&format!("/login?next={query}"));
-        assert_eq!(page.header("Location"), Some("/api-keys"), "{bad}");
+        assert_eq!(page.header("Location"), Some("/"), "{bad}");
     }
 }
 

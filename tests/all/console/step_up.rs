@@ -138,7 +138,7 @@ fn policy_save_needs_a_password_and_preview_does_not() {
     let form = alice.open("/admin/policy").form("/admin/policy");
     let preview = alice.submit(&form.set("api_keys_max", "7")).expect(200);
     let page = require_then_go_on(&site, &mut alice, &preview.form("/admin/policy"), ALICE);
-    assert_eq!(page.header("Location"), Some("/admin/policy?done=saved"));
+    assert_eq!(page.header("Location"), Some("/admin/policy?done=policy"));
     let form = alice.open("/admin/policy").form("/admin/policy");
     assert_eq!(form.value("api_keys_max"), Some("7"));
 }
@@ -348,7 +348,7 @@ fn password_of_a_new_user_is_never_saved() {
     assert_eq!(form.value("username"), Some("carol"));
     assert_eq!(form.value("how"), Some("password"));
     let page = alice.submit_and_follow(&form.set("password", "carol likes cold milk"));
-    assert!(page.has("Added."));
+    assert!(page.has("User carol added."));
     assert_eq!(
         site.browser()
             .sign_in("carol", "carol likes cold milk")

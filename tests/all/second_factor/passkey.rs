@@ -65,7 +65,7 @@ fn passkey_of_each_algorithm_signs_in_alone() {
         let page = sign_in(&mut browser, &mut device, honest);
         assert_eq!(
             (page.status, page.header("Location")),
-            (303, Some("/api-keys")),
+            (303, Some("/")),
             "{algorithm:?}: {}",
             page.text()
         );

@@ -45,7 +45,7 @@ fn reset_removes_every_factor_and_leads_in_by_the_link_alone() {
     let page = browser
         .sign_in("bob", "bob likes cold milk now")
         .expect(303);
-    assert_eq!(page.header("Location"), Some("/api-keys"));
+    assert_eq!(page.header("Location"), Some("/"));
     assert!(browser.is_signed_in());
     // It leaves an event, and the person is told.
     assert_eq!(site.count("SELECT count(*) FROM events WHERE action = 'user.reset-second-factor' AND outcome = 'done'"), 1);

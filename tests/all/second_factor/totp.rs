@@ -23,10 +23,7 @@ fn password_alone_gives_no_session_and_a_code_does() {
     assert!(wrong.has("this code is wrong"), "{}", wrong.text());
     assert!(!browser.is_signed_in());
     let page = send_code(&mut browser, &wrong, &phone.code());
-    assert_eq!(
-        (page.status, page.header("Location")),
-        (303, Some("/api-keys"))
-    );
+    assert_eq!((page.status, page.header("Location")), (303, Some("/")));
     assert!(browser.is_signed_in());
     let sessions = browser.open("/sessions");
     assert!(sessions.has("by password and code"), "{}", sessions.text());

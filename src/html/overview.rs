@@ -1,0 +1,261 @@
+//! The first page: the newest and most urgent of each kind, and for admins what needs attention.
+
+use maud::{Markup, html};
+
+use super::form::button;
+use super::layout::{Frame, Section, page};
+use super::list;
+use super::session::active;
+use super::ssh_key_list::{self, SshKeyRow};
+use super::standing::{self, badge};
+use crate::model::credential::Record;
+use crate::model::inventory::{Attention, COUNT_MAX};
+use crate::model::secret::Id;
+use crate::model::user_agent;
+
+/// Some rows of a list, and how many there are.
+#[derive(Debug, Clone)]
+pub struct Part<T> {
+    pub rows: Vec<T>,
+    pub total: usize,
+}
+
+/// The first page.
+#[derive(Debug, Clone)]
+pub struct Overview {
+    pub api_keys: Part<Record>,
+    pub ssh_keys: Part<SshKeyRow>,
+    pub tokens: Part<Record>,
+    pub sessions: Part<Record>,
+    /// The session of the request.
+    pub current: Id,
+    /// For admins.
+    pub attention: Option<Attention>,
+}
+
+/// `/`.
+pub fn show(frame: &Frame, view: &Overview) -> Markup {
+    let new = |path: &str, words: &str| html! { a.button href=(path) { (words) } };
+    let others = html! {
+        @if view.sessions.total > 1 { (button(frame, "/sessions/delete-others", Some("danger"), "Sign out others")) }
+    };
+    let content = html! {
+        h1 { "Keys" }
+        @if let Some(attention) = &view.attention { (needs_attention(attention)) }
+        div.columns {
+            (part("/api-keys", "API keys", view.api_keys.total, &new("/api-keys/new", "New API key"), &html! {
+                @for record in &view.api_keys.rows { (credential(frame, record, Some(&format!("/api-keys/{}", record.id)))) }
+            }))
+            (part("/ssh-keys", "SSH keys", view.ssh_keys.total, &new("/ssh-keys/new", "Add SSH key"), &html! {
+                @for row in &view.ssh_keys.rows { (ssh_key(frame, row)) }
+            }))
+            (part("/tokens", "Tokens", view.tokens.total, &new("/tokens/new", "Generate token"), &html! {
+                @for record in &view.tokens.rows { (credential(frame, record, None)) }
+            }))
+            (part("/sessions", "Sessions", view.sessions.total, &others, &html! {
+                @for record in &view.sessions.rows { (session(frame, record, record.id == view.current)) }
+            }))
+        }
+    };
+    page(frame, Section::Keys, "Keys", &content)
+}
+
+/// A section with some rows of a list, in the form of a phone's list at every width.
+fn part(path: &str, title: &str, total: usize, act: &Markup, rows: &Markup) -> Markup {
+    html! {
+        section.rows {
+            div.head { h2 { a href=(path) { (title) } " " span.muted { (total) } } (act) }
+            @if total == 0 {
+                p.muted { "None yet." }
+            } @else {
+                table.list {
+                    thead { tr { th scope="col" { "Name" } th scope="col" { "Status" } th scope="col" { "Expires" } th scope="col" { "Last used" } } }
+                    tbody { (rows) }
+                }
+            }
+        }
+    }
+}
+
+fn credential(frame: &Frame, record: &Record, path: Option<&str>) -> Markup {
+    html! {
+        tr {
+            th.name scope="row" { @if let Some(path) = path { a href=(path) { bdi { (record.name) } } } @else { b { bdi { (record.name) } } } }
+            td.state { (standing::pill(record, frame.now)) }
+            (list::expires(record.expires_at, frame.now))
+            (list::last_used(record.last_use.as_ref(), frame.now))
+        }
+    }
+}
+
+fn ssh_key(frame: &Frame, row: &SshKeyRow) -> Markup {
+    let key = &row.key;
+    html! {
+        tr {
+            th.name scope="row" { a href={ "/ssh-keys/" (key.id) } { bdi { (key.name) } } }
+            td.state { (ssh_key_list::pill(row, frame.now)) }
+            (list::expires(key.expires_at, frame.now))
+            (ssh_key_list::last_used(key, frame.now))
+        }
+    }
+}
+
+fn session(frame: &Frame, record: &Record, is_current: bool) -> Markup {
+    let device = user_agent::device(record.user_agent.as_deref());
+    html! {
+        tr {
+            th.name scope="row" { b { bdi { (device) } } }
+            td.state { @if is_current { (badge("ok", "This device")) } }
+            (list::expires(record.expires_at, frame.now))
+            (active(record, frame))
+        }
+    }
+}
+
+/// A count, what it counts, and the list of them.
+struct Line {
+    class: &'static str,
+    count: usize,
+    words: String,
+    path: &'static str,
+}
+
+/// `3`, or `1,000+`.
+fn count(count: usize) -> String {
+    if count < COUNT_MAX {
+        count.to_string()
+    } else {
+        "1,000+".to_owned()
+    }
+}
+
+fn lines(attention: &Attention) -> Vec<Line> {
+    let line = |class, count, one: &str, many: &str, path| Line {
+        class,
+        count,
+        words: if count == 1 { one } else { many }.to_owned(),
+        path,
+    };
+    let days = attention.days_without_backup.unwrap_or_default();
+    let days = usize::try_from(days).unwrap_or_default();
+    let mut lines = vec![
+        line(
+            "bad",
+            days,
+            "day since the last backup",
+            "days since the last backup",
+            "/admin/diagnostics",
+        ),
+        line(
+            "bad",
+            attention.silent_hosts,
+            "host is silent",
+            "hosts are silent",
+            "/admin/hosts?status=silent",
+        ),
+        line(
+            "bad",
+            attention.weak_ssh_keys,
+            "SSH key is weak",
+            "SSH keys are weak",
+            "/admin/inventory?kind=ssh-key&status=weak",
+        ),
+        line(
+            "warn",
+            attention.shared_ssh_keys,
+            "SSH key is shared by users",
+            "SSH keys are shared by users",
+            "/admin/inventory?kind=ssh-key&status=shared",
+        ),
+        line(
+            "warn",
+            attention.expiring_api_keys,
+            "API key expires within 14 days",
+            "API keys expire within 14 days",
+            "/admin/inventory?kind=api-key&expires=soon",
+        ),
+        line(
+            "warn",
+            attention.expiring_ssh_keys,
+            "SSH key expires within 14 days",
+            "SSH keys expire within 14 days",
+            "/admin/inventory?kind=ssh-key&expires=soon",
+        ),
+        line(
+            "warn",
+            attention.users_without_second_factor,
+            "user without a second factor",
+            "users without a second factor",
+            "/admin/users?status=no-second-factor",
+        ),
+        line(
+            "",
+            attention.unused_api_keys,
+            "API key unused for 90 days",
+            "API keys unused for 90 days",
+            "/admin/inventory?kind=api-key&use=unused",
+        ),
+        line(
+            "",
+            attention.never_used_api_keys,
+            "API key never used",
+            "API keys never used",
+            "/admin/inventory?kind=api-key&use=never",
+        ),
+    ];
+    lines.retain(|line| line.count > 0);
+    lines
+}
+
+fn needs_attention(attention: &Attention) -> Markup {
+    let lines = lines(attention);
+    let (left, right) = lines.split_at(lines.len().div_ceil(2));
+    let class = |line: &Line| Some(line.class).filter(|class| !class.is_empty());
+    html! {
+        @if !lines.is_empty() {
+            section {
+                h2 { "Needs attention" }
+                div.columns {
+                    @for part in [left, right] {
+                        @if !part.is_empty() {
+                            ul.counts {
+                                @for line in part {
+                                    li { a href=(line.path) { b class=[class(line)] { (count(line.count)) } " " (line.words) } }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_counts_above_zero_are_lines() {
+        assert_eq!(
+            needs_attention(&Attention::default()).into_string(),
+            String::new()
+        );
+        let attention = Attention {
+            weak_ssh_keys: 1,
+            never_used_api_keys: COUNT_MAX,
+            days_without_backup: Some(9),
+            ..Attention::default()
+        };
+        let markup = needs_attention(&attention).into_string();
+        for wanted in [
+            "<b class=\"bad\">9</b> days since the last backup",
+            "<b class=\"bad\">1</b> SSH key is weak",
+            "<b>1,000+</b> API keys never used",
+            "/admin/inventory?kind=ssh-key&amp;status=weak",
+        ] {
+            assert!(markup.contains(wanted), "{wanted}: {markup}");
+        }
+        assert!(!markup.contains("hosts"), "{markup}");
+    }
+}

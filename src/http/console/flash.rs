@@ -1,0 +1,104 @@
+//! The message on the page after an act. The redirect carries a word and the name of the object; a seal shows that this
+//! server wrote the name, so that a link from elsewhere cannot put words on a page.
+
+use super::{Answer, query, see_other};
+use crate::html::layout::Flash;
+use crate::http::context::RequestContext;
+
+/// Digits of the seal.
+const SEAL_CHARACTERS: usize = 16;
+
+/// Redirects to `path`, where `word` becomes a sentence.
+pub(super) fn done(path: &str, word: &str) -> Answer {
+    let sign = if path.contains('?') { '&' } else { '?' };
+    Ok(see_other(format!("{path}{sign}done={word}")))
+}
+
+/// Redirects to `path`, where `word` becomes a sentence about `object`, such as `API key nightly backup`.
+pub(super) fn done_with(
+    context: &RequestContext<'_>,
+    path: &str,
+    word: &str,
+    object: &str,
+) -> Answer {
+    let sealed = form_urlencoded::Serializer::new(word.to_owned())
+        .append_pair("object", object)
+        .append_pair("seal", &seal(context, word, object))
+        .finish();
+    done(path, &sealed)
+}
+
+fn seal(context: &RequestContext<'_>, word: &str, object: &str) -> String {
+    let parts: [&[u8]; 3] = [b"flash", word.as_bytes(), object.as_bytes()];
+    let mut seal = context.app().keyed(&parts).hex();
+    seal.truncate(SEAL_CHARACTERS);
+    seal
+}
+
+/// The sentence for `?done=`; unknown words are ignored.
+pub(super) fn flash(context: &RequestContext<'_>) -> Option<Flash> {
+    let word = query(context, "done")?;
+    let object = query(context, "object");
+    let object = object
+        .filter(|object| query(context, "seal").as_deref() == Some(&seal(context, &word, object)));
+    if word == "nothing-picked" {
+        let sentence = "Nothing was selected. Select rows first.";
+        return Some(Flash::Failed(sentence.to_owned()));
+    }
+    let sentence = match &object {
+        Some(object) => about(&word, object)?,
+        None => general(&word, count(context))?,
+    };
+    Some(Flash::Done(sentence))
+}
+
+fn about(word: &str, object: &str) -> Option<String> {
+    Some(match word {
+        "saved" => format!("{object} saved."),
+        "added" => format!("{object} added."),
+        "removed" => format!("{object} removed."),
+        "deleted" => format!("{object} deleted."),
+        "deleted-credential" => {
+            format!("{object} deleted. It is rejected from the next request on.")
+        }
+        "deleted-ssh-key" => format!("{object} deleted. Hosts reject it from the next login on."),
+        "enabled" => format!("{object} enabled."),
+        "disabled" => format!("{object} disabled. Requests are rejected from now on."),
+        "offboarded" => {
+            format!("{object} offboarded: account disabled, all credentials revoked.")
+        }
+        "signed-out-there" => format!("{object} signed out."),
+        _ => return None,
+    })
+}
+
+fn general(word: &str, count: u32) -> Option<String> {
+    let sentence = match word {
+        "saved" => "Saved.",
+        "policy" => "Policy saved.",
+        "welcome" => "Your password is set, and you are signed in.",
+        "deleted" => "Deleted.",
+        "deleted-ssh-key" => "Deleted. Hosts reject it from the next login on.",
+        "enabled" => "Enabled.",
+        "disabled" => "Disabled.",
+        "signed-out-there" => "Signed out.",
+        "signed-out-others" => "Signed out everywhere else.",
+        "password" => "Your password is changed, and every other session has ended.",
+        "added" => "Added.",
+        "totp" => "The authenticator app is set up.",
+        "passkey" => "The passkey is added.",
+        "confirmed" => "Confirmed.",
+        "removed" => "Removed.",
+        "theme" => "Appearance saved.",
+        "picked-deleted" => return Some(format!("{count} deleted.")),
+        "picked-signed-out" => return Some(format!("{count} signed out.")),
+        _ => return None,
+    };
+    Some(sentence.to_owned())
+}
+
+/// `?count=`, of an act on several things.
+fn count(context: &RequestContext<'_>) -> u32 {
+    let text = query(context, "count");
+    text.and_then(|text| text.parse().ok()).unwrap_or_default()
+}

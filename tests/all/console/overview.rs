@@ -1,0 +1,91 @@
+//! `/`: some rows of each kind, and what needs the attention of an admin.
+
+use super::site::Site;
+
+#[test]
+fn overview_shows_five_rows_of_each_kind_and_all_counts() {
+    let site = Site::new();
+    let mut bob = site.signed_in("bob");
+    for number in 0..7 {
+        bob.make_key(&format!("key {number}"));
+    }
+    let form = bob.open("/tokens/new").form("/tokens/new");
+    bob.submit(&form.set("name", "shell")).expect(200);
+    let page = bob.open("/");
+    for wanted in [
+        "API keys</a> <span class=\"muted\">7</span>",
+        "Tokens</a> <span class=\"muted\">1</span>",
+        "SSH keys</a> <span class=\"muted\">0</span>",
+        "Sessions</a> <span class=\"muted\">1</span>",
+        "This device",
+        "href=\"/api-keys/new\"",
+    ] {
+        assert!(page.has(wanted), "{wanted}: {}", page.text());
+    }
+    assert_eq!(page.text().matches(">key ").count(), 5);
+    // Members see nothing of others.
+    assert!(!page.has("Needs attention"), "{}", page.text());
+    assert_eq!(
+        site.browser().get("/").header("Location"),
+        Some("/login"),
+        "a visitor signs in first"
+    );
+}
+
+#[test]
+fn attention_counts_what_its_links_list() {
+    let site = Site::new();
+    let mut alice = site.signed_in("alice");
+    let mut bob = site.signed_in("bob");
+    for (name, expires) in [("soon", "7d"), ("late", "90d"), ("later", "never")] {
+        let form = bob.open("/api-keys/new").form("/api-keys/new");
+        let form = form.set("name", name).set("expires_in", expires);
+        bob.submit(&form).expect(200);
+    }
+    let page = alice.open("/");
+    for (count, words, path) in [
+        (
+            "1",
+            "API key expires within 14 days",
+            "/admin/inventory?kind=api-key&amp;expires=soon",
+        ),
+        (
+            "3",
+            "API keys never used",
+            "/admin/inventory?kind=api-key&amp;use=never",
+        ),
+        (
+            "2",
+            "users without a second factor",
+            "/admin/users?status=no-second-factor",
+        ),
+    ] {
+        let start = format!("<a href=\"{path}\">");
+        assert!(page.has(&start), "{path}: {}", page.text());
+        assert!(
+            page.has(&format!(">{count}</b> {words}</a>")),
+            "{}",
+            page.text()
+        );
+        let listed = alice.open(&path.replace("&amp;", "&"));
+        assert!(
+            listed.has(&format!("{count} ")),
+            "{path}: {}",
+            listed.text()
+        );
+        assert!(
+            !listed.has("Nothing matches") && !listed.has("is ignored"),
+            "{path}"
+        );
+    }
+    assert!(!page.has("since the last backup"), "{}", page.text());
+    site.pass(8 * 86_400);
+    let page = site.signed_in("alice").open("/");
+    assert!(
+        page.has("</b> days since the last backup"),
+        "{}",
+        page.text()
+    );
+    // The key for 7 days is expired by now.
+    assert!(!page.has("expires within 14 days"), "{}", page.text());
+}
