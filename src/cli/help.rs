@@ -215,6 +215,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("migrate", &["keycroft migrate --dry-run"]),
     ("notice acknowledge", &["keycroft notice acknowledge --all"]),
     ("notice deliveries", &["keycroft notice deliveries"]),
+    ("notice list", &["keycroft notice list"]),
+    ("notice show", &["keycroft notice show 4k2m9x0q7w1z"]),
     ("notice test", &["keycroft notice test chat"]),
     (
         "notice-channel create",
@@ -236,8 +238,6 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         "notice-channel show",
         &["keycroft notice-channel show phone"],
     ),
-    ("notice list", &["keycroft notice list"]),
-    ("notice show", &["keycroft notice show 4k2m9x0q7w1z"]),
     ("open", &["keycroft open api-keys"]),
     ("openapi", &["keycroft openapi > openapi.json"]),
     (
